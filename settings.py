@@ -1,0 +1,110 @@
+"""The one place where the environment and `.env` are read.
+
+Every variable is documented in `.env.example`. A value is read once, at start; nothing else in the project looks at
+`os.environ`, so what a process was configured with is what `load_settings()` returned.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+ROOT = Path(__file__).resolve().parent
+
+
+class SettingsError(Exception):
+    """A variable has a value that cannot be used; the message names it and how to mend it."""
+
+
+class Settings(BaseSettings):
+    """What the operator configured. An empty value counts as not set."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env", env_file_encoding="utf-8", env_ignore_empty=True, extra="ignore", frozen=True
+    )
+
+    # The service itself
+    host: str = "127.0.0.1"
+    port: int = Field(default=7860, ge=1, le=65535)
+    public_url: str | None = None
+    api_key: SecretStr | None = None
+    agent: str = "receptionist"
+    agents_dir: Path = ROOT / "agents"
+    data_dir: Path = Path("data")
+    stream_token_secret: SecretStr | None = None
+    log_level: Literal["TRACE", "DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    # Twilio
+    twilio_account_sid: str | None = None
+    twilio_auth_token: SecretStr | None = None
+    twilio_api_key: str | None = None
+    twilio_api_secret: SecretStr | None = None
+    twilio_region: str | None = None
+    twilio_edge: str | None = None
+    twilio_api_base_url: str | None = None
+
+    # Telnyx
+    telnyx_api_key: SecretStr | None = None
+    telnyx_public_key: str | None = None
+    telnyx_connection_id: str | None = None
+    telnyx_account_sid: str | None = None
+    telnyx_api_base_url: str | None = None
+    telnyx_codec: Literal["PCMU", "PCMA", "L16"] = "PCMU"
+    telnyx_l16_byte_order: Literal["little", "big"] = "little"
+
+    # Pipecat Cloud, only for the documents that `python server.py` prints
+    pipecat_cloud_agent: str | None = None
+    pipecat_cloud_region: str | None = None
+
+    # Services by name; `auto` takes the first one whose key is set, else the local one
+    stt: str = "auto"
+    llm: str = "auto"
+    tts: str = "auto"
+    openai_api_key: SecretStr | None = None
+    openai_base_url: str | None = None
+    openai_model: str | None = None
+    anthropic_api_key: SecretStr | None = None
+    anthropic_model: str | None = None
+    google_api_key: SecretStr | None = None
+    google_model: str | None = None
+    ollama_base_url: str | None = None
+    ollama_model: str | None = None
+    deepgram_api_key: SecretStr | None = None
+    assemblyai_api_key: SecretStr | None = None
+    cartesia_api_key: SecretStr | None = None
+    cartesia_voice_id: str | None = None
+    elevenlabs_api_key: SecretStr | None = None
+    elevenlabs_voice_id: str | None = None
+
+    @field_validator("public_url")
+    @classmethod
+    def _is_a_base_url(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        value = value.strip().rstrip("/")
+        if not value.startswith(("https://", "http://")):
+            raise ValueError("must start with https:// (or http:// on this machine), for example https://bot.example.com")
+        return value
+
+
+def load_settings(**overrides: object) -> Settings:
+    """Read the environment and `.env`.
+
+    Args:
+        **overrides: Values that win over both, by field name (tests, command-line flags).
+
+    Raises:
+        SettingsError: One line per unusable variable, each with its name and the fix.
+    """
+    try:
+        return Settings(**overrides)  # type: ignore[arg-type]
+    except ValidationError as error:
+        lines = []
+        for problem in error.errors():
+            name = str(problem["loc"][0]).upper() if problem["loc"] else "settings"
+            reason = problem["msg"].removeprefix("Value error, ")
+            lines.append(f"{name} is not usable: {reason}. Change it in .env or in the environment.")
+        raise SettingsError("\n".join(lines)) from None
