@@ -6,6 +6,7 @@ Every variable is documented in `.env.example`. A value is read once, at start; 
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Literal
 
@@ -13,6 +14,9 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 ROOT = Path(__file__).resolve().parent
+
+ENV_FILE = "PHONEBOT_ENV_FILE"
+"""The variable that names another file than `.env`: one of several deployments on a machine, or none for tests."""
 
 
 class SettingsError(Exception):
@@ -35,6 +39,9 @@ class Settings(BaseSettings):
     agents_dir: Path = ROOT / "agents"
     data_dir: Path = Path("data")
     stream_token_secret: SecretStr | None = None
+    allow_tokenless_streams: bool = False
+    allow_unsigned_webhooks: bool = False
+    ngrok_api_url: str = "http://127.0.0.1:4040"
     log_level: Literal["TRACE", "DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     # Twilio
@@ -79,6 +86,16 @@ class Settings(BaseSettings):
     elevenlabs_api_key: SecretStr | None = None
     elevenlabs_voice_id: str | None = None
 
+    @field_validator("log_level", "telnyx_codec", mode="before")
+    @classmethod
+    def _in_capitals(cls, value: object) -> object:
+        return value.strip().upper() if isinstance(value, str) else value
+
+    @field_validator("telnyx_l16_byte_order", mode="before")
+    @classmethod
+    def _in_small_letters(cls, value: object) -> object:
+        return value.strip().lower() if isinstance(value, str) else value
+
     @field_validator("public_url")
     @classmethod
     def _is_a_base_url(cls, value: str | None) -> str | None:
@@ -86,12 +103,14 @@ class Settings(BaseSettings):
             return None
         value = value.strip().rstrip("/")
         if not value.startswith(("https://", "http://")):
-            raise ValueError("must start with https:// (or http:// on this machine), for example https://bot.example.com")
+            raise ValueError(
+                "must start with https:// (or http:// on this machine), for example https://bot.example.com"
+            )
         return value
 
 
 def load_settings(**overrides: object) -> Settings:
-    """Read the environment and `.env`.
+    """Read the environment and `.env`, or the file that PHONEBOT_ENV_FILE names; an empty name reads no file.
 
     Args:
         **overrides: Values that win over both, by field name (tests, command-line flags).
@@ -99,8 +118,9 @@ def load_settings(**overrides: object) -> Settings:
     Raises:
         SettingsError: One line per unusable variable, each with its name and the fix.
     """
+    file = os.environ.get(ENV_FILE, ".env") or None
     try:
-        return Settings(**overrides)  # type: ignore[arg-type]
+        return Settings(_env_file=file, **overrides)  # type: ignore[call-arg, arg-type]
     except ValidationError as error:
         lines = []
         for problem in error.errors():

@@ -1,0 +1,94 @@
+"""Phone companies: what they do differently, behind one protocol.
+
+The carriers' SDKs take long to import, so each is loaded with the first call that needs it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from carriers.carrier import Carrier
+    from settings import Settings
+
+__all__ = ["carrier_for", "credential_notes", "credential_problems", "known_carriers"]
+
+
+def known_carriers() -> tuple[str, ...]:
+    """The names that `carrier_for` understands."""
+    return ("twilio", "telnyx")
+
+
+def carrier_for(name: str, settings: Settings) -> Carrier | None:
+    """The carrier of a call, ready to act on it.
+
+    Args:
+        name: One of `known_carriers()`.
+        settings: Where the credentials are.
+
+    Returns:
+        None when there are no credentials for REST, or no such carrier. The caller closes what it got with
+        `aclose()`.
+    """
+    carrier: Carrier | None = None
+    if name == "twilio" and settings.twilio_account_sid:
+        from carriers.twilio import TwilioCarrier
+
+        twilio = TwilioCarrier.from_settings(settings)
+        carrier = twilio if twilio.configured else None
+    elif name == "telnyx" and settings.telnyx_api_key:
+        from carriers.telnyx import TelnyxCarrier
+
+        carrier = TelnyxCarrier.from_settings(settings)
+    return carrier
+
+
+def credential_problems(settings: Settings) -> list[str]:
+    """Credentials that cannot work: one line each, with cause and fix."""
+    problems = []
+    sid, token = settings.twilio_account_sid, settings.twilio_auth_token
+    key, secret = settings.twilio_api_key, settings.twilio_api_secret
+    if sid and not sid.startswith("AC"):
+        problems.append(
+            "TWILIO_ACCOUNT_SID does not start with AC: copy the Account SID; an API key is TWILIO_API_KEY"
+        )
+    if (token or key or secret) and not sid:
+        problems.append(
+            "TWILIO_ACCOUNT_SID is not set, but other Twilio credentials are: set it (AC…), or unset them"
+        )
+    if bool(key) != bool(secret):
+        missing, given = "TWILIO_API_SECRET", "TWILIO_API_KEY"
+        if not key:
+            missing, given = given, missing
+        problems.append(f"{missing} is not set, but {given} is: the two belong together")
+    elif sid and not token and not key:
+        problems.append(
+            "TWILIO_ACCOUNT_SID is set without a password: set TWILIO_AUTH_TOKEN, or TWILIO_API_KEY with "
+            "TWILIO_API_SECRET"
+        )
+    if settings.telnyx_public_key:
+        from carriers.signatures import read_telnyx_public_key
+
+        try:
+            read_telnyx_public_key(settings.telnyx_public_key)
+        except ValueError as error:
+            problems.append(f"TELNYX_PUBLIC_KEY {error}")
+    if settings.telnyx_api_base_url and not settings.telnyx_api_base_url.rstrip("/").endswith("/v2"):
+        problems.append("TELNYX_API_BASE_URL must end with /v2, for example https://api.telnyx.eu/v2")
+    return problems
+
+
+def credential_notes(settings: Settings) -> list[str]:
+    """What works only in part with these credentials: one line each."""
+    notes = []
+    if settings.twilio_account_sid and not settings.twilio_auth_token:
+        notes.append(
+            "TWILIO_AUTH_TOKEN is not set: Twilio's webhooks cannot be verified and are refused; set it "
+            "beside the API key"
+        )
+    if settings.telnyx_api_key and not settings.telnyx_public_key:
+        notes.append(
+            "TELNYX_PUBLIC_KEY is not set: Telnyx's status callbacks cannot be verified and are refused; "
+            "copy it from the portal, Keys & Credentials"
+        )
+    return notes

@@ -1,0 +1,39 @@
+"""A phone network on localhost that speaks Twilio's and Telnyx's protocols from the carrier's side.
+
+It fetches the voice webhook, obeys the document, opens the media socket, speaks and listens in real time,
+answers the REST requests that end a call, and writes down what each party heard. `python -m emulator call` is
+one phone call; `PhoneNetwork` is the same for tests:
+
+    async with PhoneNetwork(carrier="twilio") as network:
+        result = await network.call("http://127.0.0.1:7860", script=[Audio(tone(600)), HangUp()])
+        assert result.report.marks_returned == result.report.marks_sent
+
+The package is written from the carriers' documentation alone and shares no code with the bot that it calls,
+so one misreading is not made twice.
+"""
+
+from emulator.caller import Audio, Digits, HangUp, Say, ScriptItem, Wait, tone
+from emulator.credentials import Credentials
+from emulator.errors import CannotReach, EmulatorError
+from emulator.network import CallResult, PhoneNetwork
+from emulator.report import Report, Turn
+from emulator.timeline import Entry, Timeline
+
+__all__ = [
+    "Audio",
+    "CallResult",
+    "CannotReach",
+    "Credentials",
+    "Digits",
+    "EmulatorError",
+    "Entry",
+    "HangUp",
+    "PhoneNetwork",
+    "Report",
+    "Say",
+    "ScriptItem",
+    "Timeline",
+    "Turn",
+    "Wait",
+    "tone",
+]

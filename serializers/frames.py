@@ -16,10 +16,10 @@ class MarkFrame(DataFrame):
     """Ask the carrier to report when all audio sent before this frame has been played.
 
     Parameters:
-        name: What comes back in `MarkReturnedFrame`; unique within a stream.
+        mark: What comes back in `MarkReturnedFrame`; unique within a stream. (Not `name`: every frame has one already.)
     """
 
-    name: str
+    mark: str
 
 
 @dataclass
@@ -27,10 +27,10 @@ class MarkReturnedFrame(SystemFrame):
     """The carrier reports a mark: its audio was played, or thrown away by a `clear`.
 
     Parameters:
-        name: The name that was given to `MarkFrame`.
+        mark: The name that was given to `MarkFrame`.
     """
 
-    name: str
+    mark: str
 
 
 @dataclass

@@ -1,0 +1,1 @@
+"""The service's HTTP faces: one router a file."""

@@ -1,0 +1,20 @@
+# The bot on Pipecat Cloud: bot.py and what it needs in a call, on the platform's base image, which brings the HTTP side
+# (app.py, /ws, health checks). See docs/pipecat-cloud.md. The server with webhooks and console is deploy/Dockerfile.server.
+#
+#   docker build --platform linux/arm64 -t phonebot:0.1.0 .
+FROM dailyco/pipecat-base:0.1.27-py3.12
+
+# `hosted` has every hosted service; `local` adds the keyless voice (GPL-3.0 speech synthesis, 300 MB)
+ARG LOCK=hosted
+
+# Over the image's own packages, by hash; what the image asked for must still hold afterwards
+COPY requirements/${LOCK}.lock requirements.lock
+RUN pip install --no-cache-dir --require-hashes -r requirements.lock && pip check
+
+# Each folder by name: /app holds the image's own app.py, waiting_server.py and others, which nothing here may replace
+COPY bot.py settings.py ./
+COPY serializers ./serializers
+COPY carriers ./carriers
+COPY calls ./calls
+COPY conversation ./conversation
+COPY agents ./agents

@@ -1,0 +1,247 @@
+"""One attachment of one call: the bot's entry point, everywhere.
+
+`async def bot(runner_args)` is called by Pipecat Cloud's base image, by Pipecat's development runner
+(`python bot.py -t twilio -x HOST`, `-t telnyx`, WebRTC, evals) and by our own server, each with a connection that was just
+opened. The cloud's image has no `server.py`: nothing that a call needs may come from `web/`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import threading
+import uuid
+from typing import Any
+
+from loguru import logger
+from pipecat.transports.base_transport import BaseTransport, TransportParams
+
+from calls.call import Call, CallState, EndedBy
+from calls.control import CallControl
+from calls.store import default_store
+from carriers import carrier_for
+from carriers.carrier import Carrier
+from conversation.agents import Agent, AgentError, agent_names, load_agent
+from conversation.attachment import Attachment
+from conversation.pipeline import run_attachment, warm_up
+from conversation.services import ServiceError
+from conversation.transport import PhoneTransport
+from serializers import SerializerOptions, UnsupportedEncoding, serializer_for
+from serializers.handshake import HandshakeError, NotACarrierStream, StreamStart, read_stream_start
+from settings import Settings, SettingsError, load_settings
+
+POLICY_VIOLATION = 1008
+"""WebSocket close code for a peer that does not speak the protocol (RFC 6455, section 7.4.1)."""
+
+
+async def bot(runner_args: Any) -> None:
+    """Answer one connection and talk until it is over.
+
+    Args:
+        runner_args: What the host opened: `websocket` (a carrier's media stream or an eval harness) or
+            `webrtc_connection`, and `body`, the host's own data about the session. The argument classes of Pipecat and of
+            Pipecat Cloud differ; only these attributes are used.
+    """
+    settings = load_settings()
+    body = runner_args.body if isinstance(runner_args.body, dict) else {}
+    websocket = getattr(runner_args, "websocket", None)
+    if websocket is None:
+        await _talk_without_a_phone(_webrtc_transport(runner_args), "webrtc", runner_args, body, settings)
+        return
+    try:
+        start = await read_stream_start(websocket, body=body)
+        serializer = serializer_for(
+            start,
+            options=SerializerOptions(
+                outbound_encoding=settings.telnyx_codec,
+                l16_enabled=settings.telnyx_codec == "L16",
+                l16_byte_order=settings.telnyx_l16_byte_order,
+            ),
+        )
+    except NotACarrierStream as other:
+        transport = _eval_transport(websocket, other.first_message)
+        if transport is not None:
+            await _talk_without_a_phone(transport, "eval", runner_args, body, settings)
+            return
+        await _refuse(websocket, other)
+    except (HandshakeError, UnsupportedEncoding) as error:
+        await _refuse(websocket, error)
+    else:
+        await _talk_on_the_phone(websocket, start, serializer, runner_args, settings)
+
+
+async def _refuse(websocket: Any, error: Exception) -> None:
+    logger.warning(f"media socket refused: {error}")
+    await websocket.close(POLICY_VIOLATION)
+
+
+async def _talk_on_the_phone(
+    websocket: Any, start: StreamStart, serializer: Any, runner_args: Any, settings: Settings
+) -> None:
+    agent = choose_agent(settings, start.parameters.get("agent"), start.agent)
+    call = default_store().open(
+        carrier=start.carrier,
+        carrier_call_id=start.call_id,
+        direction="inbound",
+        from_number=start.from_number,
+        to_number=start.to_number,
+        agent=agent.name,
+        parameters=start.parameters,
+    )
+    carrier = carrier_for(start.carrier, settings)
+    if carrier is None:
+        logger.warning(f"call {call.id}: no credentials for its carrier, so a hang-up only closes the media socket")
+    attachment = _attachment(call, agent, settings, carrier)
+    transport = PhoneTransport(websocket, serializer, on_mark_sent=attachment.playout.sent)
+    attachment.record("attached", stream_id=start.stream_id)
+    try:
+        await _run(attachment, transport, runner_args, settings, carrier_marks=True)
+    finally:
+        if serializer.ignored:
+            logger.warning(f"call {call.id}: messages that were ignored: {dict(serializer.ignored)}")
+        if carrier is not None:
+            await carrier.aclose()
+
+
+async def _talk_without_a_phone(
+    transport: BaseTransport, kind: str, runner_args: Any, body: dict[str, Any], settings: Settings
+) -> None:
+    """Talk over a connection that no carrier stands behind: a browser, an eval harness."""
+    agent = choose_agent(settings, body.get("agent"))
+    call = default_store().open(
+        carrier=kind,
+        carrier_call_id=str(runner_args.session_id or uuid.uuid4()),
+        direction="inbound",
+        agent=agent.name,
+        parameters=body,
+    )
+    attachment = _attachment(call, agent, settings, None)
+    attachment.record("attached", stream_id=kind)
+    await _run(attachment, transport, runner_args, settings, carrier_marks=False)
+
+
+def _attachment(call: Call, agent: Agent, settings: Settings, carrier: Carrier | None) -> Attachment:
+    store = default_store()
+    return Attachment(
+        call=call,
+        store=store,
+        control=CallControl(call, carrier, store),
+        agent=agent,
+        variables=agent.call_variables(
+            call.parameters, caller_number=call.from_number, called_number=call.to_number
+        ),
+        data_dir=settings.data_dir,
+    )
+
+
+async def _run(
+    attachment: Attachment, transport: BaseTransport, runner_args: Any, settings: Settings, *, carrier_marks: bool
+) -> None:
+    call = attachment.call
+    if call.state is CallState.RINGING:
+        call.move(CallState.IN_PROGRESS, cause="media stream")
+    logger.info(f"call {call.id}: attached, agent {attachment.agent.name}")
+    try:
+        await run_attachment(
+            attachment,
+            transport,
+            settings,
+            carrier_marks=carrier_marks,
+            handle_sigint=getattr(runner_args, "handle_sigint", False),
+        )
+    finally:
+        if not call.state.is_end:
+            # A stream that stopped without anybody's asking is a caller who hung up.
+            call.will_end(EndedBy.CALLER, "the media stream stopped")
+            call.move(CallState.COMPLETED, cause="the media stream stopped")
+        logger.info(f"call {call.id}: detached, ended by {call.ended_by}")
+
+
+def choose_agent(settings: Settings, *wanted: object) -> Agent:
+    """Load the first agent that exists of those that a call names, else the configured one.
+
+    A deployment on Pipecat Cloud has a name of its own (`_pipecatCloudServiceHost`, `serviceHost`), which need not be that
+    of an agent file; so an unknown name is no error here.
+
+    Args:
+        settings: Where agents are, and the default.
+        *wanted: Names in order of precedence; anything but a string is passed over.
+
+    Raises:
+        AgentError: The configured agent cannot be loaded.
+    """
+    known = agent_names(settings.agents_dir)
+    for name in wanted:
+        if isinstance(name, str) and name in known:
+            return load_agent(name, settings.agents_dir)
+    return load_agent(settings.agent, settings.agents_dir)
+
+
+def _webrtc_transport(runner_args: Any) -> BaseTransport:
+    from pipecat.transports.smallwebrtc.transport import SmallWebRTCTransport
+
+    params = TransportParams(audio_in_enabled=True, audio_out_enabled=True)
+    return SmallWebRTCTransport(webrtc_connection=runner_args.webrtc_connection, params=params)
+
+
+def _eval_transport(websocket: Any, first_message: dict[str, Any]) -> BaseTransport | None:
+    """Pipecat's eval harness names itself in its first message; its flags are in it."""
+    from pipecat.evals.fastapi_transport import EvalFastAPIWebsocketTransport
+    from pipecat.evals.serializer import EvalSerializer, parse_eval_connect
+    from pipecat.evals.transport import EvalTransportParams
+
+    flags = parse_eval_connect(first_message)
+    if flags is None:
+        return None
+    params = EvalTransportParams(audio_in_enabled=True, audio_out_enabled=True, serializer=EvalSerializer())
+    return EvalFastAPIWebsocketTransport(websocket, params, flags)
+
+
+class _WarmUp:
+    """Loads the default agent's services once, in a thread, for hosts that ask `readyz`."""
+
+    def __init__(self) -> None:
+        self._thread: threading.Thread | None = None
+        self._outcome: dict[str, Any] = {"ready": False, "reason": "loading"}
+
+    def state(self) -> dict[str, Any]:
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._load, name="warm-up", daemon=True)
+            self._thread.start()
+        return self._outcome
+
+    def _load(self) -> None:
+        try:
+            settings = load_settings()
+            asyncio.run(warm_up(choose_agent(settings), settings))
+            self._outcome = {"ready": True}
+        except (SettingsError, AgentError, ServiceError) as error:
+            logger.error(f"not ready: {error}")
+            self._outcome = {"ready": False, "reason": str(error)}
+
+
+_warm_up = _WarmUp()
+
+
+def readyz() -> dict[str, Any]:
+    """Whether a call would be answered at once; Pipecat Cloud's base image asks before it sends one.
+
+    Source: daily-co/pipecat-cloud-images, pipecat-base/app.py (`readyz` of the bot's module).
+    """
+    return _warm_up.state()
+
+
+def main() -> None:
+    """Run under Pipecat's development runner; its flags are shown by `python bot.py --help`."""
+    from pipecat.runner.run import main as run_development_runner
+
+    try:
+        settings = load_settings()
+        asyncio.run(warm_up(choose_agent(settings), settings))
+    except (SettingsError, AgentError, ServiceError) as error:
+        sys.exit(str(error))
+    run_development_runner()
+
+
+if __name__ == "__main__":
+    main()

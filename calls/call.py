@@ -1,0 +1,293 @@
+"""What a phone call is.
+
+A call lives at the carrier, from ringing to hang-up. A media socket is only an attachment to it. Everything
+that happens to a call is an event with a time; its state changes in one place, `Call.move`, and never leaves
+an end.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+from carriers.carrier import Direction, StatusUpdate
+
+
+class CallState(StrEnum):
+    """Where a call stands.
+
+    The way of most calls::
+
+        queued -> ringing -> in_progress -> completed
+                                |    ^
+                                v    |
+                             transferring -> transferred -> completed
+
+    Every state but an end can also go straight to any end: carriers' reports get lost.
+    """
+
+    QUEUED = "queued"
+    RINGING = "ringing"
+    IN_PROGRESS = "in_progress"
+    TRANSFERRING = "transferring"
+    TRANSFERRED = "transferred"
+    COMPLETED = "completed"
+    BUSY = "busy"
+    NO_ANSWER = "no_answer"
+    FAILED = "failed"
+    CANCELED = "canceled"
+    VOICEMAIL = "voicemail"
+
+    @property
+    def is_end(self) -> bool:
+        """Whether nothing can happen to the call any more."""
+        return self in ENDS
+
+
+class EndedBy(StrEnum):
+    """Who ended a call."""
+
+    CALLER = "caller"
+    """The other party: who called us, or whom we called."""
+    BOT = "bot"
+    HUMAN = "human"
+    """A person of ours: through the API, or after a transfer."""
+    LIMIT = "limit"
+    ERROR = "error"
+
+
+ENDS = frozenset(
+    {
+        CallState.COMPLETED,
+        CallState.BUSY,
+        CallState.NO_ANSWER,
+        CallState.FAILED,
+        CallState.CANCELED,
+        CallState.VOICEMAIL,
+    }
+)
+
+NEXT: Mapping[CallState, frozenset[CallState]] = {
+    CallState.QUEUED: ENDS | {CallState.RINGING, CallState.IN_PROGRESS},
+    CallState.RINGING: ENDS | {CallState.IN_PROGRESS},
+    CallState.IN_PROGRESS: ENDS | {CallState.TRANSFERRING},
+    CallState.TRANSFERRING: ENDS | {CallState.TRANSFERRED, CallState.IN_PROGRESS},
+    CallState.TRANSFERRED: ENDS,
+    **{end: frozenset() for end in ENDS},
+}
+"""Which state may follow which."""
+
+
+class IllegalMove(Exception):
+    """A call cannot go from its state to the one asked for."""
+
+
+@dataclass(frozen=True)
+class CallEvent:
+    """Something that happened to a call.
+
+    Parameters:
+        at: When, in UTC.
+        kind: What, one of the words that `docs` lists: ringing, answered, caller_said, ended, ….
+        data: More about it; the keys depend on the kind.
+    """
+
+    at: datetime
+    kind: str
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Ending:
+    """Who ends a call, and why: known before the carrier confirms that it is over."""
+
+    by: EndedBy
+    cause: str
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One exchange. The first has an empty `caller_said` when the bot spoke first."""
+
+    caller_said: str
+    bot_replied: str
+
+
+@dataclass(eq=False)
+class Call:
+    """One phone call.
+
+    Parameters:
+        carrier: Name of the carrier.
+        carrier_call_id: The carrier's id of the call.
+        direction: Who dialled.
+        from_number: Who called (E.164 or SIP); None when withheld or not known.
+        to_number: Who was called.
+        agent: Name of the agent that talks; None while not known.
+        parameters: What the bot was told about the call.
+        id: Our own id, `call_` and 32 hexadecimal digits.
+        clock: Where the times of events come from.
+        state: Where it stands. Changed by `move` only.
+        events: All that happened, oldest first.
+        ending: Who is about to end it, or ended it.
+        created_at: When we heard of it.
+        answered_at: When it was answered.
+        ended_at: When it ended.
+    """
+
+    carrier: str
+    carrier_call_id: str
+    direction: Direction = Direction.INBOUND
+    from_number: str | None = None
+    to_number: str | None = None
+    agent: str | None = None
+    parameters: dict[str, Any] = field(default_factory=dict)
+    id: str = field(default_factory=lambda: f"call_{uuid.uuid4().hex}")
+    clock: Callable[[], datetime] = field(default=lambda: datetime.now(UTC), repr=False)
+    state: CallState = field(init=False)
+    events: list[CallEvent] = field(init=False, default_factory=list, repr=False)
+    ending: Ending | None = field(init=False, default=None)
+    created_at: datetime = field(init=False)
+    answered_at: datetime | None = field(init=False, default=None)
+    ended_at: datetime | None = field(init=False, default=None)
+    _watchers: list[Callable[[], None]] = field(init=False, default_factory=list, repr=False)
+
+    def __post_init__(self) -> None:
+        """Enter the first state: somebody's call rings already, ours is only asked for."""
+        self.created_at = self.clock()
+        if self.direction is Direction.INBOUND:
+            self._enter(CallState.RINGING, "dial-in")
+        else:
+            self._enter(CallState.QUEUED, "dial-out")
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it has ended."""
+        return self.state.is_end
+
+    @property
+    def ended_by(self) -> EndedBy | None:
+        """Who ended it; None while it lives."""
+        return self.ending.by if self.ending and self.is_over else None
+
+    @property
+    def end_cause(self) -> str | None:
+        """Why it ended; None while it lives."""
+        return self.ending.cause if self.ending and self.is_over else None
+
+    @property
+    def turns(self) -> list[Turn]:
+        """The conversation so far, made from the events."""
+        turns: list[Turn] = []
+        for event in self.events:
+            text = str(event.data.get("text", ""))
+            if event.kind == "caller_said":
+                if turns and not turns[-1].bot_replied:
+                    turns[-1] = Turn(_joined(turns[-1].caller_said, text), "")
+                else:
+                    turns.append(Turn(text, ""))
+            elif event.kind == "bot_said":
+                last = turns.pop() if turns else Turn("", "")
+                turns.append(Turn(last.caller_said, _joined(last.bot_replied, text)))
+        return turns
+
+    def record(self, kind: str, **data: Any) -> CallEvent:
+        """Append an event and wake those who watch."""
+        event = CallEvent(self.clock(), kind, data)
+        self.events.append(event)
+        for wake in list(self._watchers):
+            wake()
+        return event
+
+    def watch(self, wake: Callable[[], None]) -> Callable[[], None]:
+        """Have a function called after each event.
+
+        Returns:
+            A function that stops it.
+        """
+        self._watchers.append(wake)
+        return lambda: self._watchers.remove(wake)
+
+    def will_end(self, by: EndedBy, cause: str) -> None:
+        """Note who is ending the call, so that the carrier's report of the end is not put down to the caller.
+
+        The first one to end it is the one who did; later notes are ignored.
+        """
+        if self.ending is None:
+            self.ending = Ending(by, cause)
+
+    def ended_before(self, by: EndedBy, cause: str) -> None:
+        """Correct a note: the carrier says that the call had ended before `will_end`'s author got through."""
+        if not self.is_over:
+            self.ending = Ending(by, cause)
+
+    def move(self, state: CallState, *, cause: str, ended_by: EndedBy | None = None) -> bool:
+        """Change the state. This is the only place where that happens.
+
+        Args:
+            state: The new state.
+            cause: Why, for people who read the events.
+            ended_by: Who ended the call, for a move to an end. Who announced it with `will_end` was first.
+
+        Returns:
+            False when nothing changed, and nothing was recorded: the call was in this state already, or it is
+            over and `state` is another end. The first end that is heard of stays.
+
+        Raises:
+            IllegalMove: No call can go this way.
+        """
+        if state is self.state or (state.is_end and self.is_over):
+            return False
+        if state not in NEXT[self.state]:
+            raise IllegalMove(f"{self.id} cannot go from {self.state} to {state} ({cause})")
+        if state.is_end and ended_by is not None:
+            self.will_end(ended_by, cause)
+        self._enter(state, cause)
+        return True
+
+    def apply(self, update: StatusUpdate) -> bool:
+        """Take in a carrier's report, which may be late, doubled or out of order.
+
+        Returns:
+            Whether it changed the state. What comes too late to be true changes nothing.
+        """
+        if update.state is None:
+            return False
+        state = CallState(update.state.value)
+        if state is CallState.IN_PROGRESS and self.state is CallState.TRANSFERRING:
+            # A late "answered" must not be taken for a transfer that came back.
+            return False
+        if state not in NEXT[self.state]:
+            return False
+        return self.move(state, cause=update.reason or f"{self.carrier} reported {state}")
+
+    def _enter(self, state: CallState, cause: str) -> None:
+        self.state = state
+        self.record("state", state=state.value, cause=cause)
+        if state is CallState.RINGING:
+            self.record("ringing")
+        elif state is CallState.IN_PROGRESS and self.answered_at is None:
+            self.answered_at = self.events[-1].at
+            self.record("answered")
+        elif state.is_end:
+            self.ended_at = self.events[-1].at
+            if self.ending is None:
+                self.ending = Ending(self._who_ended(state), cause)
+            self.record("ended", ended_by=self.ending.by.value, cause=self.ending.cause)
+
+    def _who_ended(self, state: CallState) -> EndedBy:
+        if state is CallState.FAILED:
+            return EndedBy.ERROR
+        if state is CallState.VOICEMAIL:
+            return EndedBy.BOT
+        if state is CallState.CANCELED and self.direction is Direction.OUTBOUND:
+            return EndedBy.BOT
+        return EndedBy.CALLER
+
+
+def _joined(before: str, text: str) -> str:
+    return f"{before} {text}".strip()

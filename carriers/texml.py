@@ -1,0 +1,83 @@
+"""Telnyx's markup. Always built as a tree, never by joining strings.
+
+TeXML resembles TwiML, but its attributes differ, so Twilio's builder would be the wrong tool: it has no
+`bidirectionalMode`, and has an `action` that TeXML does not document. A finished document passes through a
+Mustache template at Telnyx, hence the care about `{{`. Source: Telnyx TeXML docs, TeXML interpreter.
+"""
+
+from __future__ import annotations
+
+from xml.etree import ElementTree
+from xml.etree.ElementTree import Element, SubElement
+
+from carriers.carrier import StreamDocument, speakable, usable_parameters
+
+TEMPLATE_BRACES = "{{"
+
+
+def stream_document(document: StreamDocument, *, codec: str = "PCMU") -> str:
+    """`<Connect><Stream>`: the call is connected with the bot until one side ends the stream.
+
+    Args:
+        document: Where to connect to, and with what.
+        codec: What we send: PCMU, PCMA or L16. What we get is the codec of the call itself, except with L16.
+
+    `bidirectionalMode` must be `rtp`, since raw audio is not heard in the default `mp3` mode. A dropped
+    socket must not be dialled again by the carrier: it would meet a bot that knows nothing of the call. What
+    comes after the stream is a `<Redirect>`, as no `action` of `<Connect>` is documented.
+
+    Source: Telnyx docs, TeXML verbs Stream, Connect and Redirect.
+    """
+    response = Element("Response")
+    attributes = {
+        "url": _without_template(document.stream_url),
+        "bidirectionalMode": "rtp",
+        "bidirectionalCodec": codec,
+        "enableReconnect": "false",
+    }
+    if codec == "L16":
+        attributes |= {"bidirectionalSamplingRate": "16000", "codec": "L16"}
+    stream = SubElement(SubElement(response, "Connect"), "Stream", attributes)
+    for name, value in usable_parameters(document.parameters, forbidden=(TEMPLATE_BRACES,)).items():
+        SubElement(stream, "Parameter", {"name": name, "value": value})
+    if document.ended_url:
+        SubElement(response, "Redirect", {"method": "POST"}).text = _without_template(document.ended_url)
+    return _text(response)
+
+
+def end_document(say: str | None = None) -> str:
+    """`<Hangup/>`, after a spoken sentence if there is one."""
+    response = Element("Response")
+    if say:
+        SubElement(response, "Say").text = _spaced(speakable(say))
+    SubElement(response, "Hangup")
+    return _text(response)
+
+
+def cloud_document(host: str, service_host: str) -> str:
+    """The text of a TeXML Bin that connects a number with an agent on Pipecat Cloud.
+
+    Args:
+        host: The cloud's host name for the agent's region.
+        service_host: `AGENT.ORGANISATION`.
+
+    Source: Pipecat docs, guides/telephony/telnyx-websocket.
+    """
+    response = Element("Response")
+    url = f"wss://{host}/ws/telnyx?serviceHost={service_host}"
+    SubElement(SubElement(response, "Connect"), "Stream", {"url": url, "bidirectionalMode": "rtp"})
+    return _text(response)
+
+
+def _spaced(text: str) -> str:
+    while TEMPLATE_BRACES in text:
+        text = text.replace(TEMPLATE_BRACES, "{ {")
+    return text
+
+
+def _without_template(url: str) -> str:
+    return url.replace("{", "%7B")
+
+
+def _text(response: Element) -> str:
+    return '<?xml version="1.0" encoding="UTF-8"?>' + ElementTree.tostring(response, encoding="unicode")

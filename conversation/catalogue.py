@@ -1,0 +1,296 @@
+"""The speech and language services that can be named, and what each one needs.
+
+A row is data: where Pipecat's class is, which setting holds the key, which package an extra brings, and what suits a
+telephone where Pipecat's own defaults do not. Nothing is imported before a service was chosen. A new service is one row
+here, one extra in `pyproject.toml` and its key in `settings.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from pipecat.transcriptions.language import Language
+
+from settings import Settings
+
+Kind = Literal["stt", "llm", "tts"]
+
+KINDS: tuple[Kind, ...] = ("stt", "llm", "tts")
+
+LOCAL = "local"
+
+REQUEST_SECS = 20.0
+"""How long a hosted model may stay silent within a request. A caller has hung up by then; the libraries wait 600 s."""
+
+DEFAULT_OLLAMA_URL = "http://localhost:11434/v1"
+
+# The voices of Pipecat's own examples, for who has set no voice
+CARTESIA_VOICE = "71a7ad14-091c-4e8e-a314-022ece01c121"
+ELEVENLABS_VOICE = "SAz9YHcvj6GT2YYXdXww"
+DEEPGRAM_ENGLISH_VOICE = "aura-2-helena-en"
+
+
+def _nothing(_: Settings) -> dict[str, Any]:
+    return {}
+
+
+@dataclass(frozen=True)
+class Service:
+    """One service that can do one of the three jobs.
+
+    Parameters:
+        kind: The job.
+        name: What an agent's TOML or the environment calls it.
+        target: `module:Class` of the Pipecat service, or a function of the settings that returns it.
+        extra: The extra of this project that installs what it needs.
+        key: The field of `Settings` that holds its key; None for a service without one.
+        stand_in: A field of `Settings` that makes the key unnecessary (an own endpoint).
+        package: The import name of the package that the extra brings; None when Pipecat alone is enough.
+        automatic: Whether `auto` may take it with these settings; by default when its key is set.
+        arguments: The constructor's arguments, for what is no Pipecat setting: keys and endpoints.
+        model: Its model, or its engine for a local one; None leaves Pipecat's own choice.
+        options: The Pipecat settings that suit a telephone, for a language; the agent's own options win over them.
+        voice_languages: The languages that the default voice speaks; None for a voice that speaks all.
+        nested: Options that are tables, with the `module:Class` that each becomes.
+    """
+
+    kind: Kind
+    name: str
+    target: str | Callable[[Settings], str]
+    extra: str
+    key: str | None = None
+    stand_in: str | None = None
+    package: str | None = None
+    automatic: Callable[[Settings], bool] | None = None
+    arguments: Callable[[Settings], dict[str, Any]] = _nothing
+    model: Callable[[Settings], str | None] = lambda _: None
+    options: Callable[[Settings, Language], dict[str, Any]] = lambda _, __: {}
+    voice_languages: frozenset[str] | None = None
+    nested: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def is_local(self) -> bool:
+        """True when it runs in this process and knows English only."""
+        return self.name == LOCAL
+
+    def has_key(self, settings: Settings) -> bool:
+        """Say whether nothing that it needs from the settings is missing."""
+        if self.key is None or getattr(settings, self.key):
+            return True
+        return bool(self.stand_in and getattr(settings, self.stand_in))
+
+    def taken_by_auto(self, settings: Settings) -> bool:
+        """Say whether `auto` may take it."""
+        if self.automatic is not None:
+            return self.automatic(settings)
+        return self.key is not None and self.has_key(settings)
+
+    def import_path(self, settings: Settings) -> str:
+        """Return `module:Class` of the class to build with these settings."""
+        return self.target(settings) if callable(self.target) else self.target
+
+
+def _secret(settings: Settings, name: str) -> str | None:
+    value = getattr(settings, name)
+    return value.get_secret_value() if value is not None else None
+
+
+def _key_only(name: str) -> Callable[[Settings], dict[str, Any]]:
+    return lambda settings: {"api_key": _secret(settings, name)}
+
+
+def _openai_arguments(settings: Settings) -> dict[str, Any]:
+    # An own endpoint often has no keys, and the library refuses to be built without one
+    key = _secret(settings, "openai_api_key") or "not-needed"
+    return {"api_key": key} | ({"base_url": settings.openai_base_url} if settings.openai_base_url else {})
+
+
+def _openai_audio_arguments(settings: Settings) -> dict[str, Any]:
+    from openai import DefaultAsyncHttpxClient
+
+    return _openai_arguments(settings) | {"http_client": DefaultAsyncHttpxClient(timeout=REQUEST_SECS)}
+
+
+def _openai_stt_arguments(settings: Settings) -> dict[str, Any]:
+    return _openai_audio_arguments(settings) if settings.openai_base_url else _openai_arguments(settings)
+
+
+def _openai_tts_arguments(settings: Settings) -> dict[str, Any]:
+    # It speaks at 24 kHz only; the output transport brings that down to the telephone's rate
+    return _openai_audio_arguments(settings) | {"sample_rate": 24000}
+
+
+def _openai_stt(settings: Settings) -> str:
+    # The streaming one answers sooner, but only OpenAI itself has it
+    name = "OpenAISTTService" if settings.openai_base_url else "OpenAIRealtimeSTTService"
+    return f"pipecat.services.openai.stt:{name}"
+
+
+def _openai_audio_is_there(settings: Settings) -> bool:
+    # Endpoints that only imitate OpenAI's chat have no speech: `auto` must not send audio there
+    return settings.openai_api_key is not None and settings.openai_base_url is None
+
+
+def _anthropic_arguments(settings: Settings) -> dict[str, Any]:
+    from anthropic import AsyncAnthropic
+
+    key = _secret(settings, "anthropic_api_key")
+    return {"api_key": key, "client": AsyncAnthropic(api_key=key, timeout=REQUEST_SECS, max_retries=1)}
+
+
+def _spoken_in(_: Settings, language: Language) -> dict[str, Any]:
+    return {"language": language}
+
+
+# The order within a kind is the order in which `auto` looks: the quickest on a telephone first.
+SERVICES: tuple[Service, ...] = (
+    Service(
+        "stt",
+        "deepgram",
+        "pipecat.services.deepgram.stt:DeepgramSTTService",
+        extra="deepgram",
+        key="deepgram_api_key",
+        package="deepgram",
+        arguments=_key_only("deepgram_api_key"),
+        model=lambda _: "nova-3-general",
+        # A spoken number comes back as digits, which is what the tools take
+        options=lambda _, language: {"language": language, "smart_format": False, "numerals": True},
+    ),
+    Service(
+        "stt",
+        "assemblyai",
+        "pipecat.services.assemblyai.stt:AssemblyAISTTService",
+        extra="assemblyai",
+        key="assemblyai_api_key",
+        arguments=_key_only("assemblyai_api_key"),
+        # This service hears a language by `language_codes`; `language` alone steers nothing
+        options=lambda _, language: {"language": language, "language_codes": [language]},
+    ),
+    Service(
+        "stt",
+        "openai",
+        _openai_stt,
+        extra="openai",
+        key="openai_api_key",
+        stand_in="openai_base_url",
+        automatic=_openai_audio_is_there,
+        arguments=_openai_stt_arguments,
+        options=_spoken_in,
+    ),
+    Service(
+        "stt",
+        LOCAL,
+        "conversation.local:LocalMoonshineSTT",
+        extra="local",
+        package="moonshine_voice",
+        model=lambda _: "Moonshine",
+    ),
+    Service(
+        "llm",
+        "openai",
+        "pipecat.services.openai.llm:OpenAILLMService",
+        extra="openai",
+        key="openai_api_key",
+        stand_in="openai_base_url",
+        arguments=_openai_arguments,
+        model=lambda settings: settings.openai_model or "gpt-4.1",
+    ),
+    Service(
+        "llm",
+        "anthropic",
+        "pipecat.services.anthropic.llm:AnthropicLLMService",
+        extra="anthropic",
+        key="anthropic_api_key",
+        package="anthropic",
+        arguments=_anthropic_arguments,
+        model=lambda settings: settings.anthropic_model or "claude-haiku-4-5",
+        options=lambda _, __: {"enable_prompt_caching": True},
+    ),
+    Service(
+        "llm",
+        "google",
+        "pipecat.services.google.llm:GoogleLLMService",
+        extra="google",
+        key="google_api_key",
+        package="google.genai",
+        arguments=lambda settings: {
+            "api_key": _secret(settings, "google_api_key"),
+            "stream_idle_timeout_secs": REQUEST_SECS,
+        },
+        model=lambda settings: settings.google_model or "gemini-3.6-flash",
+    ),
+    Service(
+        "llm",
+        "ollama",
+        "pipecat.services.ollama.llm:OLLamaLLMService",
+        extra="ollama",
+        automatic=lambda settings: bool(settings.ollama_base_url or settings.ollama_model),
+        arguments=lambda settings: {"base_url": settings.ollama_base_url or DEFAULT_OLLAMA_URL},
+        model=lambda settings: settings.ollama_model or "llama3.2",
+    ),
+    Service("llm", LOCAL, "conversation.brain:LocalBrain", extra="local"),
+    Service(
+        "tts",
+        "cartesia",
+        "pipecat.services.cartesia.tts:CartesiaTTSService",
+        extra="cartesia",
+        key="cartesia_api_key",
+        arguments=_key_only("cartesia_api_key"),
+        model=lambda _: "sonic-3.6",
+        options=lambda settings, language: {
+            "voice": settings.cartesia_voice_id or CARTESIA_VOICE,
+            "language": language,
+        },
+        nested={"generation_config": "pipecat.services.cartesia.tts:GenerationConfig"},
+    ),
+    Service(
+        "tts",
+        "elevenlabs",
+        "pipecat.services.elevenlabs.tts:ElevenLabsTTSService",
+        extra="elevenlabs",
+        key="elevenlabs_api_key",
+        arguments=_key_only("elevenlabs_api_key"),
+        model=lambda _: "eleven_flash_v2_5",
+        options=lambda settings, language: {
+            "voice": settings.elevenlabs_voice_id or ELEVENLABS_VOICE,
+            "language": language,
+        },
+    ),
+    Service(
+        "tts",
+        "deepgram",
+        "pipecat.services.deepgram.tts:DeepgramTTSService",
+        extra="deepgram",
+        key="deepgram_api_key",
+        arguments=_key_only("deepgram_api_key"),
+        # Deepgram's voices are its models, each of one language
+        options=lambda _, __: {"voice": DEEPGRAM_ENGLISH_VOICE},
+        voice_languages=frozenset({"en"}),
+    ),
+    Service(
+        "tts",
+        "openai",
+        "pipecat.services.openai.tts:OpenAITTSService",
+        extra="openai",
+        key="openai_api_key",
+        stand_in="openai_base_url",
+        automatic=_openai_audio_is_there,
+        arguments=_openai_tts_arguments,
+        model=lambda _: "gpt-4o-mini-tts",
+    ),
+    Service(
+        "tts",
+        LOCAL,
+        "conversation.local:LocalPiperTTS",
+        extra="local",
+        package="piper",
+        model=lambda _: "Piper",
+    ),
+)
+
+
+def services_of(kind: Kind) -> dict[str, Service]:
+    """Return the services that do a job, by name, in the order in which `auto` looks."""
+    return {service.name: service for service in SERVICES if service.kind == kind}

@@ -1,0 +1,429 @@
+"""What the local brain says next: a pure function of the state, the caller's words and the agent's file.
+
+It can only say sentences that the owner wrote. What sounds like a fact is answered, what might be one is asked back
+("Are you asking about parking?"), everything else is refused politely with the offer to take a message. It never
+transfers a call without a yes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from conversation import dialogue_message as message
+from conversation.agents import TAKE_MESSAGE, Agent
+from conversation.dialogue_state import (
+    Decision,
+    DialogueState,
+    Draft,
+    Ranker,
+    Reply,
+    Script,
+    Stage,
+    ToolCall,
+)
+from conversation.retrieval import WEEKDAYS, Match
+from conversation.utterance import Utterance, Wish, clauses, is_question, plain, wish_of, yes_or_no
+
+ANSWER_SCORE = 0.58
+"""A fact this near is said, when at least `ANSWER_COVERAGE` of the caller's rarer words are its own."""
+
+ANSWER_SCORE_UNCOVERED = 0.66
+"""A fact this near is said although its words are others: a paraphrase."""
+
+ANSWER_COVERAGE = 0.34
+
+CLARIFY_SCORE = 0.42
+"""A fact this near is asked back."""
+
+ANSWER_MARGIN = 0.08
+"""How much nearer than anything that no agent can answer a fact must be to be said."""
+
+CLARIFY_MARGIN = 0.05
+
+WISH_SCORE = 0.55
+"""A common wish this near, and nearer than every fact, is taken for meant."""
+
+TRANSFER_SCORE = 0.45
+"""A transfer this near, and nearer than every fact, is offered. A question comes first in any case."""
+
+DESTINATION_SCORE = 0.38
+"""A transfer this near is meant when the caller has asked for a person anyway."""
+
+_ANSWERS_IN_ONE_TURN = 2
+
+_WISHES = {
+    "closing": Wish.CLOSING,
+    "person": Wish.PERSON,
+    "message": Wish.MESSAGE,
+    "identity": Wish.IDENTITY,
+    "menu": Wish.MENU,
+    "repeat": Wish.REPEAT,
+}
+
+
+def decide(
+    state: DialogueState,
+    utterance: Utterance,
+    agent: Agent,
+    retriever: Ranker,
+    tools: Collection[str],
+    variables: Mapping[str, Any] | None = None,
+) -> Decision:
+    """Decide what to say and do.
+
+    Args:
+        state: Where the conversation stands.
+        utterance: What the caller said or keyed in.
+        agent: Whose facts and words.
+        retriever: Finds the fact that was meant.
+        tools: Names of the tools that may be called.
+        variables: What the templates are rendered with; `agent.call_variables()` when not given.
+
+    Returns:
+        The new state and the reply.
+    """
+    script = Script(agent, frozenset(tools), agent.call_variables() if variables is None else variables)
+    state, reply = _Turn(script, retriever).decide(state, utterance)
+    if reply.text:
+        state = replace(state, last_reply=reply.text)
+    return state, reply
+
+
+def after_tool(
+    state: DialogueState,
+    tool: str,
+    succeeded: bool,
+    agent: Agent,
+    tools: Collection[str],
+    variables: Mapping[str, Any] | None = None,
+) -> Decision:
+    """Decide what to say when a tool has returned.
+
+    Args:
+        state: Where the conversation stands.
+        tool: The tool's name.
+        succeeded: Whether it did what it is for.
+        agent: Whose words.
+        tools: Names of the tools that may be called.
+        variables: What the templates are rendered with; `agent.call_variables()` when not given.
+
+    Returns:
+        The new state and the reply; an empty one when there is nothing to say.
+    """
+    script = Script(agent, frozenset(tools), agent.call_variables() if variables is None else variables)
+    reply = Reply()
+    if tool == "take_message":
+        state, reply = message.sent(state, script, taken=succeeded)
+    elif tool == "transfer_call" and not succeeded:
+        offer = ("offer_message",) if script.can_take_message else ("anything_else",)
+        stage = Stage.OFFER_MESSAGE if script.can_take_message else Stage.ANYTHING_ELSE
+        state, reply = state.at(stage), Reply(script.lines("transfer_failed", *offer))
+    elif state.stage is Stage.WAITING:
+        state = state.at(Stage.OPEN)
+    if reply.text:
+        state = replace(state, last_reply=reply.text)
+    return state, reply
+
+
+class _Turn:
+    """One decision."""
+
+    def __init__(self, script: Script, retriever: Ranker):
+        self.script = script
+        self.retriever = retriever
+
+    def decide(self, state: DialogueState, utterance: Utterance) -> Decision:
+        if state.stage is Stage.WAITING:  # the tool was interrupted; what was said now counts
+            state = state.at(Stage.MESSAGE_FAILED if state.draft.text else Stage.OPEN)
+        if state.stage in message.MESSAGE_STAGES:
+            return self.in_message(state, utterance)
+        if utterance.keys:
+            return self.keyed(state, utterance)
+        match state.stage:
+            case Stage.CLARIFY:
+                return self.clarified(state, utterance)
+            case Stage.OFFER_MESSAGE:
+                return self.offered_message(state, utterance)
+            case Stage.CONFIRM_TRANSFER:
+                return self.confirmed_transfer(state, utterance)
+            case Stage.ANYTHING_ELSE:
+                return self.anything_else(state, utterance)
+        return self.open(state, utterance.text)
+
+    # The answers to the brain's own questions
+
+    def in_message(self, state: DialogueState, utterance: Utterance) -> Decision:
+        decision = message.answer(state, utterance, self.script)
+        if decision is not None:
+            return decision
+        wish = wish_of(utterance.text)
+        if wish is Wish.GOODBYE:
+            return message.goodbye(state, self.script) or self.end(state)
+        if wish is Wish.PERSON:
+            return self.open(replace(state, draft=Draft()), utterance.text)
+        question = message.next_question(state, self.script)[1].text
+        if wish is Wish.REPEAT:
+            return state, Reply(question)
+        fact = self.said_fact(utterance.text)
+        if fact is not None:  # a question in between; the message goes on after it
+            return state, Reply(f"{self.script.answer(fact)} {question}")
+        again = state.at(state.stage, misunderstood=state.misunderstood + 1)
+        return again, Reply(f"{self.script.line('did_not_understand')} {question}")
+
+    def clarified(self, state: DialogueState, utterance: Utterance) -> Decision:
+        said, rest = yes_or_no(utterance.text)
+        if said is True:
+            return self.say_facts(state, [state.topic])
+        if plain(rest) and (said is None or len(rest.split()) > 1):
+            return self.open(state, rest if said is False else utterance.text)
+        if said is False:
+            # The count goes on: after two guesses that were wrong, a message is offered.
+            if state.misunderstood >= 1 and self.script.can_take_message:
+                return state.at(Stage.OFFER_MESSAGE), Reply(self.script.lines("off_topic", "offer_message"))
+            again = state.at(Stage.OPEN, misunderstood=state.misunderstood + 1)
+            return again, Reply(self.script.line("say_it_differently"))
+        return self.not_understood(state)
+
+    def offered_message(self, state: DialogueState, utterance: Utterance) -> Decision:
+        said, rest = yes_or_no(utterance.text)
+        if said is True:
+            recipient = self.script.spoken(state.destination) if state.destination else ""
+            return message.start(state, self.script, rest, recipient=recipient)
+        if said is False:
+            return self.declined(state, rest)
+        return self.open(state, utterance.text)
+
+    def confirmed_transfer(self, state: DialogueState, utterance: Utterance) -> Decision:
+        said, rest = yes_or_no(utterance.text)
+        if said is True:
+            reason = f"The caller asked for {self.script.spoken(state.destination)}."
+            arguments = {"destination": state.destination, "reason": reason}
+            return state.at(Stage.WAITING), Reply(tool_call=ToolCall("transfer_call", arguments))
+        if said is False:
+            return self.declined(state, rest, before="transfer_declined")
+        return self.open(state, utterance.text)
+
+    def anything_else(self, state: DialogueState, utterance: Utterance) -> Decision:
+        said, rest = yes_or_no(utterance.text)
+        wish = wish_of(utterance.text)
+        if wish in (Wish.CLOSING, Wish.THANKS, Wish.GOODBYE, Wish.NO):
+            return self.end(state)
+        if said is False:
+            ends = (None, Wish.CLOSING, Wish.THANKS, Wish.GOODBYE, Wish.FILLER, Wish.NO, Wish.YES)
+            if wish_of(rest) in ends and not is_question(rest) and self.said_fact(rest) is None:
+                return self.end(state)
+            return self.open(state, rest)
+        if wish is Wish.YES or (said is True and not plain(rest)):
+            return state.at(Stage.OPEN), Reply(self.script.line("how_can_i_help"))
+        return self.open(state, rest if said is True else utterance.text)
+
+    def declined(self, state: DialogueState, rest: str, *, before: str = "") -> Decision:
+        if wish_of(rest) is Wish.GOODBYE:
+            return self.end(state)
+        if plain(rest) and (wish_of(rest) in (Wish.MESSAGE, Wish.PERSON) or self.said_fact(rest) is not None):
+            return self.open(state, rest)
+        lines = (before, "anything_else") if before else ("anything_else",)
+        return state.at(Stage.ANYTHING_ELSE, destination=""), Reply(self.script.lines(*lines))
+
+    def keyed(self, state: DialogueState, utterance: Utterance) -> Decision:
+        key = utterance.digits[:1]
+        yes_no = {"1": "yes", "2": "no"}.get(utterance.digits)
+        asked = state.stage in (Stage.CLARIFY, Stage.OFFER_MESSAGE, Stage.CONFIRM_TRANSFER)
+        if yes_no and (asked or (state.stage is Stage.ANYTHING_ELSE and not self.script.agent.menu)):
+            return self.decide(state, Utterance(yes_no))
+        if not key:
+            repeat = "*" in utterance.keys and state.last_reply
+            return state, Reply(state.last_reply if repeat else self.script.menu())
+        item = self.script.agent.menu.get(key) if len(utterance.digits) == 1 else None
+        if item is None:
+            if utterance.digits == "0" and self.script.agent.transfers:
+                return self.person(state, "")
+            return state.at(Stage.OPEN), Reply(f"{self.script.line('not_an_option')} {self.script.menu()}")
+        if item.fact is not None:
+            return self.say_facts(state, [item.fact])
+        if item.transfer is not None:
+            return self.person(state, item.transfer)
+        if item.tool == TAKE_MESSAGE:
+            return message.start(state, self.script)
+        if item.tool is not None:
+            return self.end(state)
+        return state.at(Stage.OPEN), Reply(self.script.agent.render(item.say or "", self.script.variables))
+
+    # What the caller brings up
+
+    def open(self, state: DialogueState, text: str) -> Decision:
+        parts = clauses(text)
+        if not parts:
+            return state.at(Stage.OPEN), Reply(self.script.line("go_on"))
+        wishes = [(part, *self.meaning(part)) for part in parts]
+        facts = list(dict.fromkeys(fact for _, _, fact in wishes if fact))
+        found = {wish: part for part, wish, _ in reversed(wishes) if wish is not None}
+        if len(parts) > 1 and not facts and not found and (whole := self.said_fact(text)):
+            facts = [whole]
+
+        if Wish.GOODBYE in found:
+            return self.end(state, facts)
+        if Wish.PERSON in found:
+            return self.person(state, self.destination(found[Wish.PERSON]))
+        if Wish.MESSAGE in found:
+            return message.start(state, self.script, text)
+        if facts:
+            return self.say_facts(state, facts[:_ANSWERS_IN_ONE_TURN])
+        for wish in (Wish.REPEAT, Wish.MENU, Wish.IDENTITY, Wish.HOLD_ON):
+            if wish in found:
+                return self.simple(state, wish)
+        doubtful = [part for part, wish, _ in wishes if wish is None]
+        if doubtful:
+            return self.doubtful(state, max(doubtful, key=len))
+        for wish in (Wish.CLOSING, Wish.THANKS, Wish.NO, Wish.YES, Wish.GREETING):
+            if wish in found:
+                return self.simple(state, wish)
+        return state.at(Stage.OPEN), Reply(self.script.line("go_on"))
+
+    def meaning(self, text: str) -> tuple[Wish | None, str | None]:
+        """Find out what one sentence wants: by its words, else by its meaning. A wish, a fact, or neither."""
+        wish = wish_of(text)
+        if wish is not None:
+            return wish, None
+        if not any(len(word) > 1 for word in plain(text).split()):
+            return Wish.FILLER, None
+        ranked = self.rank(text)
+        if not ranked:
+            return None, None
+        best_fact = _best(ranked, "fact")
+        transfer = _best(ranked, "transfer")
+        top = ranked[0]
+        if top.kind == "intent" and top.score >= WISH_SCORE:
+            return _WISHES.get(top.key), None
+        if (
+            transfer
+            and transfer.score >= TRANSFER_SCORE
+            and (not best_fact or transfer.score > best_fact.score)
+        ):
+            return Wish.PERSON, None
+        return None, self.sure(ranked)
+
+    def said_fact(self, text: str) -> str | None:
+        return self.sure(self.rank(text)) if plain(text) else None
+
+    def sure(self, ranked: list[Match]) -> str | None:
+        """Name the fact that is near enough to be said, if there is one."""
+        fact = _best(ranked, "fact")
+        if fact is None:
+            return None
+        needed = ANSWER_SCORE if fact.coverage >= ANSWER_COVERAGE else ANSWER_SCORE_UNCOVERED
+        if fact.score >= needed and fact.score - _elsewhere(ranked) >= ANSWER_MARGIN:
+            return fact.key
+        return None
+
+    def doubtful(self, state: DialogueState, text: str) -> Decision:
+        ranked = self.rank(text)
+        fact = _best(ranked, "fact")
+        if fact and fact.score >= CLARIFY_SCORE and fact.score - _elsewhere(ranked) >= CLARIFY_MARGIN:
+            asked = state.at(Stage.CLARIFY, topic=fact.key, misunderstood=state.misunderstood)
+            return asked, Reply(self.script.line("clarify", topic=fact.key))
+        if is_question(text) and len(plain(text).split()) >= 3:
+            if not self.script.can_take_message:
+                return state.at(Stage.OPEN), Reply(self.script.lines("off_topic", "anything_else"))
+            return state.at(Stage.OFFER_MESSAGE, destination=""), Reply(
+                self.script.lines("off_topic", "offer_message")
+            )
+        return self.not_understood(state)
+
+    def not_understood(self, state: DialogueState) -> Decision:
+        """Ask again, then say what can be asked, then offer a message and the keys."""
+        count = state.misunderstood + 1
+        if count == 1:
+            return state.at(Stage.OPEN, misunderstood=count), Reply(self.script.line("did_not_understand"))
+        if count == 2 or not self.script.can_take_message:
+            help_text = f"{self.script.line('help')} {self.script.menu()}"
+            return state.at(Stage.OPEN, misunderstood=count), Reply(help_text)
+        offer = self.script.lines("help", "offer_message", "yes_or_no_keys")
+        return state.at(Stage.OFFER_MESSAGE, misunderstood=count, destination=""), Reply(offer)
+
+    def simple(self, state: DialogueState, wish: Wish) -> Decision:
+        line = self.script.line
+        match wish:
+            case Wish.REPEAT:
+                return state, Reply(
+                    state.last_reply
+                    or self.script.agent.render(self.script.agent.greeting, self.script.variables)
+                )
+            case Wish.MENU:
+                return state.at(Stage.OPEN), Reply(self.script.menu())
+            case Wish.IDENTITY:
+                return state.at(Stage.OPEN), Reply(line("identity"))
+            case Wish.HOLD_ON:
+                return state, Reply(line("hold_on"))
+            case Wish.THANKS:
+                text = self.script.lines("you_are_welcome", "anything_else")
+                return state.at(Stage.ANYTHING_ELSE), Reply(text)
+            case Wish.CLOSING | Wish.NO:
+                return state.at(Stage.ANYTHING_ELSE), Reply(line("anything_else"))
+        return state.at(Stage.OPEN), Reply(line("how_can_i_help"))
+
+    # What is done
+
+    def say_facts(self, state: DialogueState, topics: list[str]) -> Decision:
+        text = " ".join(self.script.answer(topic) for topic in topics)
+        offer = self.script.fact(topics[-1]).offer
+        if offer == TAKE_MESSAGE and self.script.can_take_message:
+            offered = state.at(Stage.OFFER_MESSAGE, destination="")
+            return offered, Reply(f"{text} {self.script.line('offer_message')}")
+        if offer is not None and offer != TAKE_MESSAGE and self.script.can_transfer:
+            question = self.script.line("transfer_confirm", destination=self.script.spoken(offer))
+            return state.at(Stage.CONFIRM_TRANSFER, destination=offer), Reply(f"{text} {question}")
+        return state.at(Stage.OPEN), Reply(text)
+
+    def person(self, state: DialogueState, destination: str) -> Decision:
+        if self.script.can_transfer:
+            # Who answers first stands first in the file.
+            name = destination or next(iter(self.script.agent.transfers))
+            question = self.script.line("transfer_confirm", destination=self.script.spoken(name))
+            return state.at(Stage.CONFIRM_TRANSFER, destination=name), Reply(question)
+        if self.script.can_take_message:
+            offer = self.script.lines("transfer_unavailable", "offer_message")
+            return state.at(Stage.OFFER_MESSAGE, destination=destination), Reply(offer)
+        return state.at(Stage.ANYTHING_ELSE), Reply(
+            self.script.lines("transfer_unavailable", "anything_else")
+        )
+
+    def destination(self, text: str) -> str:
+        """Name the transfer that a sentence asks for; nothing when it asks for anybody."""
+        words = plain(text)
+        for name in self.script.agent.transfers:
+            if plain(name.replace("-", " ")) in words:
+                return name
+        transfer = _best(self.rank(text), "transfer")
+        return transfer.key if transfer and transfer.score >= DESTINATION_SCORE else ""
+
+    def end(self, state: DialogueState, facts: list[str] | None = None) -> Decision:
+        before = " ".join(self.script.answer(topic) for topic in facts or [])
+        return state.at(Stage.OPEN, draft=Draft()), self.script.goodbye(before)
+
+    def rank(self, text: str) -> list[Match]:
+        return self.retriever.rank(text, _relative_days(text, self.script.variables.get("now")))
+
+
+def _best(ranked: list[Match], kind: str) -> Match | None:
+    return next((match for match in ranked if match.kind == kind), None)
+
+
+def _elsewhere(ranked: list[Match]) -> float:
+    match = _best(ranked, "elsewhere")
+    return match.score if match else 0.0
+
+
+def _relative_days(text: str, now: Any) -> set[str]:
+    if not isinstance(now, datetime):
+        return set()
+    words = set(plain(text).split())
+    days = set()
+    if words & {"today", "tonight"}:
+        days.add(WEEKDAYS[now.weekday()])
+    if "tomorrow" in words:
+        days.add(WEEKDAYS[(now + timedelta(days=1)).weekday()])
+    return days

@@ -1,0 +1,165 @@
+"""The pipeline of one attachment: transport -> STT -> LLM -> TTS -> transport, built for a call and run to its end."""
+
+from __future__ import annotations
+
+import asyncio
+
+from loguru import logger
+from pipecat.audio.turn.smart_turn.local_smart_turn_v3 import LocalSmartTurnAnalyzerV3
+from pipecat.audio.vad.silero import SileroVADAnalyzer
+from pipecat.frames.frames import ErrorFrame
+from pipecat.pipeline.pipeline import Pipeline
+from pipecat.pipeline.worker import PipelineParams, PipelineWorker
+from pipecat.processors.aggregators.dtmf_aggregator import DTMFAggregator
+from pipecat.processors.aggregators.llm_context import LLMContext
+from pipecat.processors.aggregators.llm_response_universal import (
+    LLMContextAggregatorPair,
+    LLMUserAggregatorParams,
+    UserTurnStoppedMessage,
+)
+from pipecat.processors.frame_processor import FrameProcessor
+from pipecat.transports.base_transport import BaseTransport
+from pipecat.workers.runner import WorkerRunner
+
+from conversation import services
+from conversation.agents import Agent
+from conversation.attachment import Attachment
+from conversation.marks import PlayedMarks, SpokenMarks
+from conversation.tools import register_tools, tools_schema
+from conversation.turns import KEYPAD_PREFIX, MuteWhileEnding, SilentCaller, limit_duration, turn_strategies
+from settings import Settings
+
+AUDIO_IN_HZ = 16000
+"""The recognisers, the local one above all, want 16 kHz: with 8 kHz it hears other words and says nothing of it."""
+
+AUDIO_OUT_HZ = 8000
+"""A phone line carries 8 kHz; a higher rate would only be resampled again."""
+
+KEYPAD_PAUSE_SECS = 1.5
+"""A pause this long ends a row of keys that was not ended by `#`."""
+
+
+async def warm_up(agent: Agent, settings: Settings) -> None:
+    """Load what an agent's first call would otherwise wait for; models load in a thread, once per process.
+
+    Args:
+        agent: Its fixed lines are rendered ahead by a voice that can.
+        settings: Decides which services are used.
+
+    Raises:
+        services.ServiceError: A key or a package is missing.
+    """
+    choice = services.resolve(agent, settings)
+    services.check(choice, settings)
+
+
+def instructions(attachment: Attachment) -> str:
+    """What a model is told before the call: the agent's instructions, and the owner's facts as all that it may state."""
+    agent = attachment.agent
+    parts = [attachment.render(agent.instructions)]
+    if agent.facts:
+        facts = "\n".join(f"- {fact.topic}: {attachment.render(fact.answer)}" for fact in agent.facts)
+        parts.append(f"What you know, and nothing beyond it:\n{facts}")
+    return "\n\n".join(parts)
+
+
+async def run_attachment(
+    attachment: Attachment,
+    transport: BaseTransport,
+    settings: Settings,
+    *,
+    carrier_marks: bool,
+    handle_sigint: bool = False,
+) -> None:
+    """Talk until the call, or this attachment to it, is over.
+
+    Args:
+        attachment: The session.
+        transport: A phone's, a browser's or an eval's.
+        settings: Keys and choices for the services.
+        carrier_marks: True for a carrier's media socket, which returns marks itself. Others get RTVI instead.
+        handle_sigint: Whether Ctrl-C ends the session (only where the session is the whole process).
+    """
+    agent = attachment.agent
+    choice = services.resolve(agent, settings)
+    llm = services.build_llm(choice, agent, settings)
+    register_tools(llm, agent.tools, attachment)
+
+    context = LLMContext(
+        messages=[{"role": "system", "content": instructions(attachment)}],
+        tools=tools_schema(agent.tools),
+    )
+    user, assistant = LLMContextAggregatorPair(
+        context,
+        user_params=LLMUserAggregatorParams(
+            vad_analyzer=SileroVADAnalyzer(),
+            user_turn_strategies=turn_strategies(LocalSmartTurnAnalyzerV3()),
+            user_mute_strategies=[MuteWhileEnding(attachment)],
+            user_idle_timeout=agent.limits.silence_secs,
+        ),
+    )
+
+    processors: list[FrameProcessor] = [
+        transport.input(),
+        DTMFAggregator(timeout=KEYPAD_PAUSE_SECS, prefix=KEYPAD_PREFIX),
+        services.build_stt(choice, agent, settings),
+        user,
+        llm,
+        services.build_tts(choice, agent, settings),
+        SpokenMarks(attachment),
+        transport.output(),
+    ]
+    if not carrier_marks:
+        processors.append(PlayedMarks(attachment))
+    processors.append(assistant)
+
+    worker = PipelineWorker(
+        Pipeline(processors),
+        params=PipelineParams(audio_in_sample_rate=AUDIO_IN_HZ, audio_out_sample_rate=AUDIO_OUT_HZ),
+        # RTVI and turn tracking cost a third of a call's processor time, and nobody listens on a phone line.
+        enable_rtvi=not carrier_marks,
+        enable_turn_tracking=False,
+        # The silent caller and the longest duration are our own business, with words instead of a dropped line.
+        idle_timeout_secs=None,
+    )
+    attachment.worker = worker
+
+    silence = SilentCaller(attachment)
+    limit: asyncio.Task[None] | None = None
+
+    @user.event_handler("on_user_turn_stopped")
+    async def on_user_turn_stopped(_aggregator, _strategy, message: UserTurnStoppedMessage):
+        if message.content:
+            silence.heard()
+            attachment.record("caller_said", text=message.content)
+
+    @user.event_handler("on_user_turn_idle")
+    async def on_user_turn_idle(_aggregator):
+        await silence.silent()
+
+    @transport.event_handler("on_client_connected")
+    async def on_client_connected(_transport, _client):
+        nonlocal limit
+        limit = asyncio.create_task(limit_duration(attachment))
+        await attachment.say(attachment.render(agent.greeting))
+
+    @transport.event_handler("on_client_disconnected")
+    async def on_client_disconnected(_transport, _client):
+        attachment.detached("socket closed")
+        await worker.cancel(reason="the media socket is gone")
+
+    @worker.event_handler("on_pipeline_error")
+    async def on_pipeline_error(_worker, frame: ErrorFrame):
+        # The text may hold what was said; the log gets only where it happened.
+        logger.error(f"call {attachment.call.id}: error in {frame.processor}")
+        attachment.record("error", message=str(frame.error))
+
+    runner = WorkerRunner(handle_sigint=handle_sigint)
+    await runner.add_workers(worker)
+    try:
+        await runner.run()
+    finally:
+        if limit is not None:
+            limit.cancel()
+        attachment.detached("pipeline ended")
+        await attachment.settle()

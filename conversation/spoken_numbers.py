@@ -1,0 +1,90 @@
+"""Telephone numbers as people say them, and as they are read back."""
+
+from __future__ import annotations
+
+import re
+
+_DIGITS = {
+    "zero": "0", "oh": "0", "o": "0", "nought": "0", "one": "1", "two": "2", "three": "3", "four": "4", "five": "5",
+    "six": "6", "seven": "7", "eight": "8", "nine": "9",
+}  # fmt: skip
+_TEENS = {
+    "ten": "10", "eleven": "11", "twelve": "12", "thirteen": "13", "fourteen": "14", "fifteen": "15",
+    "sixteen": "16", "seventeen": "17", "eighteen": "18", "nineteen": "19",
+}  # fmt: skip
+_TENS = {
+    "twenty": "2", "thirty": "3", "forty": "4", "fifty": "5", "sixty": "6", "seventy": "7", "eighty": "8",
+    "ninety": "9",
+}  # fmt: skip
+_BETWEEN = frozenset(("and", "then", "um", "uh", "dash", "hyphen", "space", "plus", "area", "code"))
+_TIMES = {"double": 2, "triple": 3}
+
+_NAMES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+
+
+def spoken_digits(text: str) -> str:
+    """Collect the digits of a spoken or written number.
+
+    "five five five, double oh, twenty-one" is 5550021. Words that are no numbers are passed over, so a number inside
+    a sentence is found too. "to" and "for" are not taken for two and four: they are in every sentence.
+
+    Args:
+        text: What the recogniser wrote.
+
+    Returns:
+        Digits only; empty when there are none.
+    """
+    runs, others = _runs(re.findall(r"[a-z]+|\d+", text.lower()))
+    # "use another one" names no digit.
+    return "".join(run for run in runs if len(run) > 1 or others <= 2)
+
+
+def _runs(words: list[str]) -> tuple[list[str], int]:
+    """Collect the numbers that stand together, and count the words that are no numbers."""
+    runs: list[str] = []
+    run = ""
+    others = 0
+    times = 1
+    tens_open = False  # "twenty" was said and may be followed by "one"
+    for word in words:
+        if word in _TIMES:
+            times = _TIMES[word]
+            continue
+        found = word if word.isdigit() else _DIGITS.get(word) or _TEENS.get(word)
+        if found and tens_open and len(found) == 1 and found != "0":
+            run = run[:-1] + found
+        elif found:
+            run += found * times
+        elif word in _TENS:
+            run += f"{_TENS[word]}0"
+        elif word == "hundred" and run:
+            run += "00"
+        elif word not in _BETWEEN:
+            others += 1
+            if run:
+                runs.append(run)
+            run = ""
+        tens_open = word in _TENS
+        times = 1
+    return ([*runs, run] if run else runs), others
+
+
+def say_digits(number: str) -> str:
+    """Spell a number out for a voice, in groups: "two zero two, five five five, zero one zero zero".
+
+    Args:
+        number: Digits; anything else in it is passed over. The 1 before ten
+            digits is left out, as people there do.
+    """
+    digits = re.sub(r"\D", "", number)
+    if len(digits) == 11 and digits[0] == "1":
+        digits = digits[1:]
+    groups = [digits[:3], digits[3:6], digits[6:]] if len(digits) == 10 else _groups_of_three(digits)
+    return ", ".join(" ".join(_NAMES[int(digit)] for digit in group) for group in groups if group)
+
+
+def _groups_of_three(digits: str) -> list[str]:
+    groups = [digits[start : start + 3] for start in range(0, len(digits), 3)]
+    if len(groups) > 1 and len(groups[-1]) == 1:
+        groups[-2:] = [groups[-2] + groups[-1]]
+    return groups

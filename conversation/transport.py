@@ -1,0 +1,118 @@
+"""The media socket of a phone call as a Pipecat transport.
+
+It differs from Pipecat's FastAPI WebSocket transport, which it extends, in two things:
+
+* **Marks.** A `MarkFrame` waits in the audio queue like a piece of audio and goes out after what was said before it.
+* **A lead.** Pipecat sends audio in step with its playing, some 80 ms ahead, so any stall of the event loop is heard as a
+  gap. Carriers queue what they get and a barge-in empties their queue (`clear`), so we stay `LEAD_SECS` ahead instead.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+
+from fastapi import WebSocket
+from pipecat.frames.frames import Frame, InterruptionFrame, OutputAudioRawFrame
+from pipecat.processors.frame_processor import FrameDirection
+from pipecat.transports.websocket.fastapi import (
+    FastAPIWebsocketClient,
+    FastAPIWebsocketOutputTransport,
+    FastAPIWebsocketParams,
+    FastAPIWebsocketTransport,
+)
+
+from serializers import MediaStreamSerializer
+from serializers.frames import MarkFrame
+
+LEAD_SECS = 0.2
+"""How far ahead of its playing audio is sent, in seconds."""
+
+
+class PhoneOutputTransport(FastAPIWebsocketOutputTransport):
+    """Sends audio ahead of its playing, and marks in order with it."""
+
+    def __init__(
+        self,
+        transport: FastAPIWebsocketTransport,
+        client: FastAPIWebsocketClient,
+        params: FastAPIWebsocketParams,
+        serializer: MediaStreamSerializer,
+        *,
+        on_mark_sent: Callable[[str], None],
+    ):
+        """Initialize the output side.
+
+        Args:
+            transport: The transport that this is the output of.
+            client: The socket, shared with the input side.
+            params: The transport's parameters.
+            serializer: The carrier's wire format, the same as in `params`.
+            on_mark_sent: Called with a mark's name when it is on the wire.
+        """
+        super().__init__(transport, client, params)
+        self._serializer = serializer
+        self._on_mark_sent = on_mark_sent
+        self._played_until = 0.0
+
+    async def process_frame(self, frame: Frame, direction: FrameDirection):
+        """Forget the schedule when a barge-in empties the carrier's queue."""
+        await super().process_frame(frame, direction)
+        if isinstance(frame, InterruptionFrame):
+            self._played_until = 0.0
+
+    async def write_audio_frame(self, frame: OutputAudioRawFrame) -> bool:
+        """Send a piece of audio, then wait until the carrier holds no more than the lead.
+
+        Returns:
+            Whether the socket took it.
+        """
+        if not await self._write_frame(frame):
+            return False
+        now = time.monotonic()
+        self._played_until = max(self._played_until, now) + frame.num_frames / frame.sample_rate
+        await asyncio.sleep(max(0.0, self._played_until - LEAD_SECS - now))
+        return True
+
+    async def write_transport_frame(self, frame: Frame):
+        """Send a mark; the audio before it has been sent by now, but for what was too short for a message."""
+        if not isinstance(frame, MarkFrame):
+            return
+        if rest := self._serializer.flush():
+            await self._client.send(rest)
+        if await self._write_frame(frame):
+            self._on_mark_sent(frame.mark)
+
+
+class PhoneTransport(FastAPIWebsocketTransport):
+    """A call's media socket, after its handshake.
+
+    Event handlers available: those of `FastAPIWebsocketTransport`.
+    """
+
+    def __init__(
+        self, websocket: WebSocket, serializer: MediaStreamSerializer, *, on_mark_sent: Callable[[str], None]
+    ):
+        """Initialize the transport.
+
+        Args:
+            websocket: The accepted socket, its `start` message already read.
+            serializer: The carrier's wire format.
+            on_mark_sent: Called with a mark's name when it is on the wire.
+        """
+        super().__init__(
+            websocket,
+            FastAPIWebsocketParams(
+                serializer=serializer,
+                audio_in_enabled=True,
+                audio_out_enabled=True,
+                # Carriers send no Origin header; they are known by token or signature before this.
+                allowed_origins=[],
+                # Nobody needs silence after the goodbye: its mark says when it was heard.
+                audio_out_end_silence_secs=0,
+            ),
+        )
+        self._output = PhoneOutputTransport(
+            self, self._client, self._params, serializer, on_mark_sent=on_mark_sent
+        )

@@ -1,0 +1,111 @@
+"""Whose turn it is: end of turn, silent callers, a caller who cannot interrupt a goodbye, the call's longest duration."""
+
+from __future__ import annotations
+
+import asyncio
+
+from pipecat.audio.turn.base_turn_analyzer import BaseTurnAnalyzer
+from pipecat.frames.frames import Frame, TranscriptionFrame
+from pipecat.turns.types import ProcessFrameResult
+from pipecat.turns.user_mute import BaseUserMuteStrategy
+from pipecat.turns.user_start import TranscriptionUserTurnStartStrategy, VADUserTurnStartStrategy
+from pipecat.turns.user_stop import BaseUserTurnStopStrategy, TurnAnalyzerUserTurnStopStrategy
+from pipecat.turns.user_turn_strategies import UserTurnStrategies
+
+from calls.call import EndedBy
+from conversation.attachment import Attachment
+
+
+KEYPAD_PREFIX = "DTMF: "
+"""What a row of keys begins with when it stands in for the caller's words (Pipecat's `DTMFAggregator`)."""
+
+
+def turn_strategies(turn_analyzer: BaseTurnAnalyzer) -> UserTurnStrategies:
+    """Pipecat's default strategies (speech starts a turn, Smart Turn ends it), and keys.
+
+    Args:
+        turn_analyzer: Decides whether a pause is the end of the caller's turn.
+    """
+    return UserTurnStrategies(
+        start=[VADUserTurnStartStrategy(), TranscriptionUserTurnStartStrategy()],
+        stop=[KeypadUserTurnStopStrategy(), TurnAnalyzerUserTurnStopStrategy(turn_analyzer=turn_analyzer)],
+    )
+
+
+class KeypadUserTurnStopStrategy(BaseUserTurnStopStrategy):
+    """A complete row of keys is a complete turn: there is no recogniser whose last word would be waited for."""
+
+    async def process_frame(self, frame: Frame) -> ProcessFrameResult:
+        """End the turn with the keys."""
+        if isinstance(frame, TranscriptionFrame) and frame.text.startswith(KEYPAD_PREFIX):
+            await self.trigger_user_turn_stopped()
+            return ProcessFrameResult.STOP
+        return ProcessFrameResult.CONTINUE
+
+
+class MuteWhileEnding(BaseUserMuteStrategy):
+    """A barge-in cannot cancel a goodbye that was promised."""
+
+    def __init__(self, attachment: Attachment):
+        """Initialize the strategy.
+
+        Args:
+            attachment: The session whose `ending` is followed.
+        """
+        super().__init__()
+        self._attachment = attachment
+
+    async def process_frame(self, frame: Frame) -> bool:
+        """Whether the caller is muted now."""
+        return self._attachment.ending
+
+
+class SilentCaller:
+    """Two prompts, then goodbye, for a caller who says nothing.
+
+    A caller who speaks or presses a key starts the count anew.
+    """
+
+    def __init__(self, attachment: Attachment):
+        """Initialize the guard.
+
+        Args:
+            attachment: The session that it guards.
+        """
+        self._attachment = attachment
+        self._prompts = 0
+
+    def heard(self) -> None:
+        """The caller said something."""
+        self._prompts = 0
+
+    async def silent(self) -> None:
+        """The caller was silent for the agent's `silence_secs`, with nobody else speaking."""
+        attachment = self._attachment
+        if attachment.ending:
+            return
+        prompts = attachment.agent.lines.silence_prompts
+        if self._prompts < len(prompts):
+            line = prompts[self._prompts]
+            self._prompts += 1
+            attachment.record("silence_prompt", n=self._prompts)
+            await attachment.say(attachment.render(line))
+        else:
+            farewell = attachment.render(attachment.agent.lines.silence_goodbye)
+            attachment.finish(farewell, ended_by=EndedBy.BOT, cause="silence")
+
+
+async def limit_duration(attachment: Attachment) -> None:
+    """Let a call last no longer than the agent's limit: a notice before, then goodbye.
+
+    Runs as a task of the session and is cancelled with it.
+
+    Args:
+        attachment: The session to limit.
+    """
+    limits, lines = attachment.agent.limits, attachment.agent.lines
+    await asyncio.sleep(limits.max_duration_secs - limits.notice_secs)
+    if limits.notice_secs and not attachment.ending:
+        await attachment.say(attachment.render(lines.time_notice))
+    await asyncio.sleep(limits.notice_secs)
+    attachment.finish(attachment.render(lines.time_goodbye), ended_by=EndedBy.LIMIT, cause="max_duration")

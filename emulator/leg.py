@@ -1,0 +1,154 @@
+"""One leg of a call as a carrier knows it, and what a bot may say on its media socket."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from emulator.codecs import Pcm
+from emulator.markup import Verb
+
+
+@dataclass
+class Leg:
+    """A dialled-in call.
+
+    Attributes:
+        call_id: Twilio's CallSid or Telnyx's call_control_id.
+        session_id: Telnyx's call_session_id; empty on Twilio.
+        leg_id: Telnyx's call_leg_id; empty on Twilio.
+        codec: The leg's own encoding, `PCMU` or `PCMA`.
+        status: The carrier's word: ringing, in-progress, completed, failed.
+    """
+
+    call_id: str
+    account_id: str
+    from_number: str
+    to_number: str
+    session_id: str = ""
+    leg_id: str = ""
+    connection_id: str = ""
+    codec: str = "PCMU"
+    status: str = "ringing"
+    created_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    answered_at: datetime | None = None
+    ended_at: datetime | None = None
+    hangup_source: str = "caller"
+
+    @property
+    def ended(self) -> bool:
+        """Whether the leg is gone."""
+        return self.ended_at is not None
+
+    @property
+    def duration_secs(self) -> int:
+        """Seconds between answer and end (or now), at least 0."""
+        if self.answered_at is None:
+            return 0
+        return round(((self.ended_at or datetime.now(UTC)) - self.answered_at).total_seconds())
+
+
+@dataclass(frozen=True)
+class BotAudio:
+    """The bot speaks: decoded audio to queue."""
+
+    samples: Pcm
+
+
+@dataclass(frozen=True)
+class BotMark:
+    """The bot wants to know when the audio before this was played."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class BotClear:
+    """The bot takes back what was not played yet."""
+
+
+@dataclass(frozen=True)
+class Refused:
+    """The carrier could not use a message (or only in part).
+
+    Attributes:
+        code: The carrier's code of the warning.
+        text: What was wrong, for people.
+        once: Reported once a stream, as the carrier does.
+        answer: A frame to send back to the bot, or None.
+    """
+
+    code: str
+    text: str
+    once: bool = True
+    answer: dict[str, Any] | None = None
+
+
+BotMessage = BotAudio | BotMark | BotClear | Refused
+
+
+class StreamDialect(Protocol):
+    """One carrier's frames on one media socket: builds ours, reads the bot's. No I/O."""
+
+    stream_id: str
+
+    def opening(self) -> list[dict[str, Any]]:
+        """The frames before the first audio: `connected` and `start`."""
+
+    def media(self, frame: Pcm) -> dict[str, Any]:
+        """20 ms of the caller."""
+
+    def dtmf(self, digit: str) -> dict[str, Any]:
+        """A key of the caller."""
+
+    def mark(self, name: str) -> dict[str, Any]:
+        """A mark goes back."""
+
+    def stop(self) -> dict[str, Any]:
+        """The stream is over."""
+
+    def read(self, raw: str | bytes) -> BotMessage:
+        """Judge a frame of the bot."""
+
+
+class Dialect(Protocol):
+    """All that one carrier does differently in webhooks and on sockets. No I/O."""
+
+    name: str
+    known_verbs: frozenset[str]
+    content_types: frozenset[str] | None
+    answers_before_webhook: bool
+    connect_action: bool
+    mustache: bool
+
+    def new_leg(self, from_number: str, to_number: str, codec: str) -> Leg:
+        """A fresh dial-in call."""
+
+    def webhook_parameters(self, leg: Leg) -> dict[str, str]:
+        """The form of the voice webhook and of every later document request."""
+
+    def webhook_headers(self, url: str, body: bytes, parameters: dict[str, str]) -> dict[str, str]:
+        """Signature headers and user agent of a form POST."""
+
+    def status_parameters(self, leg: Leg) -> dict[str, str]:
+        """The form of the call's status callback."""
+
+    def stream_event(
+        self, leg: Leg, stream_id: str, name: str | None, event: str, error: str | None
+    ) -> dict[str, str]:
+        """The form of the stream's status callback; `event` is `started`, `stopped` or `error`."""
+
+    def stream_url(self, url: str) -> tuple[str, list[str]]:
+        """The URL as the carrier dials it, and what it warns about."""
+
+    def socket_headers(self, signed_url: str) -> dict[str, str]:
+        """Headers of the WebSocket upgrade; `signed_url` is the wss form of the URL."""
+
+    def user_agent(self) -> str:
+        """The user agent of the WebSocket upgrade."""
+
+    def open_stream(
+        self, leg: Leg, stream: Verb, parameters: dict[str, str]
+    ) -> tuple[StreamDialect, list[str]]:
+        """A new stream by a document's `<Stream>`, and what the carrier warns about."""

@@ -1,0 +1,198 @@
+"""The report of a call: what was said, heard and answered, how fast, and whether all of it went well."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from emulator.call import Call
+from emulator.caller import CallerLine
+from emulator.codecs import SAMPLE_RATE, Pcm
+from emulator.errors import EmulatorError
+from emulator.server_api import HEARD, KEYS, SPOKEN, ServerEvent
+
+Transcribe = Callable[[Pcm], str]
+
+
+@dataclass
+class Turn:
+    """A line of the caller and what followed. The first turn is the bot's greeting, without a line.
+
+    Attributes:
+        caller_said: The scripted line; None for the greeting.
+        bot_understood: What the bot's speech recognition made of it; None when the server does not tell.
+        bot_replied: What the bot said by its own account; None when the server does not tell.
+        heard_by_caller: What could be understood at the caller's ear; None when nobody listened.
+        response_ms: From the end of the line to the first audible reply; None without a reply.
+    """
+
+    caller_said: str | None
+    bot_understood: str | None = None
+    bot_replied: str | None = None
+    heard_by_caller: str | None = None
+    response_ms: int | None = None
+
+
+@dataclass
+class Report:
+    """The outcome of one call; the keys of the JSON report are these names."""
+
+    carrier: str
+    call_id: str
+    answered: bool
+    first_audio_ms: int | None
+    turns: list[Turn]
+    ended_by: str
+    goodbye_heard: bool
+    hangup_after_goodbye_ms: int | None
+    underruns: int
+    marks_sent: int
+    marks_returned: int
+    recording: str | None
+    errors: list[str] = field(default_factory=list)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The report as plain values."""
+        return asdict(self)
+
+    def write(self, path: Path) -> None:
+        """Write the report as JSON.
+
+        Raises:
+            EmulatorError: The file cannot be written.
+        """
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(json.dumps(self.as_dict(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        except OSError as error:
+            raise EmulatorError(f"the report {path} cannot be written: {error.strerror or error}") from None
+
+    @property
+    def shortcomings(self) -> list[str]:
+        """Why the call was not a good one; empty if it was."""
+        found = [] if self.answered else ["the call was not answered"]
+        for turn in self.turns[1:]:
+            if turn.response_ms is None:
+                found.append(f"no reply to {turn.caller_said!r}")
+            elif turn.bot_understood is not None and not turn.bot_understood.strip():
+                found.append(f"the bot did not understand {turn.caller_said!r}")
+            elif (
+                turn.bot_understood is None
+                and turn.heard_by_caller is not None
+                and not turn.heard_by_caller.strip()
+            ):
+                found.append(f"the reply to {turn.caller_said!r} could not be understood")
+        if self.ended_by != "bot":
+            found.append(f"the call was ended by: {self.ended_by}")
+        elif not self.goodbye_heard:
+            found.append("the bot hung up before its last words were heard")
+        return found + self.errors
+
+    @property
+    def passed(self) -> bool:
+        """Whether the call was answered, understood, replied to and ended properly by the bot, without any error."""
+        return not self.shortcomings
+
+
+def make_report(
+    call: Call,
+    *,
+    transcribe: Transcribe | None = None,
+    server_events: Sequence[ServerEvent] | None = None,
+    recording: str | None = None,
+) -> Report:
+    """Judge a call that is over.
+
+    Args:
+        call: The call.
+        transcribe: Writes down what is said in 8 kHz audio; slow, may be called in a thread.
+        server_events: What the server recorded, or None when it does not tell.
+        recording: Where the audio was written.
+    """
+    hearing = call.line.hearing
+    goodbye_end = hearing.last_audible_ms
+    last_line_end = call.caller.lines[-1].end_ms if call.caller.lines else 0
+    spoke_last = goodbye_end is not None and goodbye_end > last_line_end
+    cut = bool(hearing.bursts) and any(loss.at_ms >= hearing.bursts[-1].start_ms for loss in call.losses)
+    by_bot = call.ended_by == "bot"
+    gap = None if goodbye_end is None or call.bot_left_ms is None else max(0, call.bot_left_ms - goodbye_end)
+    turns = _turns(call)
+    if server_events is not None:
+        _add_server_events(call, turns, server_events)
+    if transcribe is not None:
+        _add_transcripts(call, turns, transcribe)
+    errors = list(call.errors)
+    if by_bot and cut:
+        errors.append(
+            f"{sum(loss.audible_ms for loss in call.losses[-1:])} ms of the bot's last words were not heard"
+        )
+    return Report(
+        carrier=call.dialect.name,
+        call_id=call.leg.call_id,
+        answered=call.leg.answered_at is not None,
+        first_audio_ms=hearing.bursts[0].start_ms if hearing.bursts else None,
+        turns=turns,
+        ended_by=call.ended_by,
+        goodbye_heard=by_bot and spoke_last and not cut,
+        hangup_after_goodbye_ms=gap if by_bot and spoke_last else None,
+        underruns=call.line.earpiece.underruns,
+        marks_sent=call.marks_sent,
+        marks_returned=call.marks_returned,
+        recording=recording,
+        errors=errors,
+    )
+
+
+def _turns(call: Call) -> list[Turn]:
+    hearing = call.line.hearing
+    turns = [Turn(None, response_ms=hearing.bursts[0].start_ms if _greeting_heard(call) else None)]
+    for line in call.caller.lines:
+        reply = hearing.reply_to(line.start_ms, line.end_ms)
+        limit = _next_start(call.caller.lines, line)
+        heard = reply is not None and (limit is None or reply.start_ms < limit)
+        response = max(0, reply.start_ms - line.end_ms) if reply is not None and heard else None
+        turns.append(Turn(line.said, response_ms=response))
+    return turns
+
+
+def _greeting_heard(call: Call) -> bool:
+    bursts = call.line.hearing.bursts
+    return bool(bursts) and (not call.caller.lines or bursts[0].start_ms < call.caller.lines[0].start_ms)
+
+
+def _next_start(lines: Sequence[CallerLine], line: CallerLine) -> int | None:
+    index = lines.index(line) + 1
+    return lines[index].start_ms if index < len(lines) else None
+
+
+def _add_server_events(call: Call, turns: list[Turn], events: Sequence[ServerEvent]) -> None:
+    """Events belong to the turn in whose time they fall: from the start of its line to the start of the next."""
+    if call.answered_wall is None:
+        return
+    starts = [call.answered_wall + timedelta(milliseconds=line.start_ms) for line in call.caller.lines]
+    understood: list[list[str]] = [[] for _ in turns]
+    replied: list[list[str]] = [[] for _ in turns]
+    for event in events:
+        index = sum(start <= event.at for start in starts)
+        if event.kind in (HEARD, KEYS):
+            understood[index].append(event.text)
+        elif event.kind == SPOKEN:
+            replied[index].append(event.text)
+    for turn, heard, said in zip(turns, understood, replied, strict=True):
+        turn.bot_understood = " ".join(heard).strip() if turn.caller_said is not None or heard else None
+        turn.bot_replied = " ".join(said).strip()
+
+
+def _add_transcripts(call: Call, turns: list[Turn], transcribe: Transcribe) -> None:
+    heard = np.concatenate(call.line.heard) if call.line.heard else np.zeros(0, dtype=np.int16)
+    ends = [0, *(line.end_ms for line in call.caller.lines), len(heard) * 1000 // SAMPLE_RATE]
+    for turn, start_ms, end_ms in zip(turns, ends[:-1], ends[1:], strict=True):
+        turn.heard_by_caller = transcribe(
+            heard[start_ms * SAMPLE_RATE // 1000 : end_ms * SAMPLE_RATE // 1000]
+        )

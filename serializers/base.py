@@ -1,0 +1,267 @@
+"""What the media streams of all carriers have in common: JSON messages around base64 audio.
+
+A carrier's own serializer names its keys and decides what its messages mean. This module keeps the promises
+that hold for each of them: nothing that arrives can raise out of `deserialize()`, whatever cannot be used is
+counted and logged once, and nothing undocumented is ever sent.
+"""
+
+from __future__ import annotations
+
+import base64
+from abc import abstractmethod
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from loguru import logger
+from pipecat.audio.dtmf.types import KeypadEntry
+from pipecat.audio.utils import create_stream_resampler
+from pipecat.frames.frames import (
+    AudioRawFrame,
+    Frame,
+    InputAudioRawFrame,
+    InputDTMFFrame,
+    InterruptionFrame,
+    OutputTransportMessageFrame,
+    OutputTransportMessageUrgentFrame,
+)
+from pipecat.processors.frame_processor import FrameProcessorSetup
+from pipecat.processors.frameworks.rtvi.models import MESSAGE_LABEL
+from pipecat.serializers.base_serializer import FrameSerializer
+
+from serializers.codecs import Codec
+from serializers.frames import MarkFrame, MarkReturnedFrame, StreamStoppedFrame
+from serializers.messages import BadMessage, compose, decode_base64, parse_message, section_of, short_text
+
+
+@dataclass(frozen=True)
+class SerializerOptions:
+    """How audio is encoded on streams that leave a choice.
+
+    Parameters:
+        outbound_encoding: What we send: `PCMU`, `PCMA` or `L16`. It must be what the stream was opened with
+            (`bidirectionalCodec`); the carrier does not report it.
+        l16_enabled: Whether L16 may be used at all. Its byte order and true rate are not settled by the
+            carrier's documentation, so it is opt-in.
+        l16_byte_order: Byte order of L16 on the wire, both ways.
+        l16_sample_rate: Rate in Hz of the L16 that we send; what the carrier sends has the rate that its
+            `start` names.
+    """
+
+    outbound_encoding: str = "PCMU"
+    l16_enabled: bool = False
+    l16_byte_order: Literal["little", "big"] = "little"
+    l16_sample_rate: int = 16000
+
+
+class MediaStreamSerializer(FrameSerializer):
+    """Base of the serializers of phone media streams.
+
+    One instance serves one stream, both ways. It does no I/O, holds no credentials and never ends a call:
+    `EndFrame` and `CancelFrame` serialize to nothing.
+
+    Parameters:
+        ignored: How many messages or chunks were not used, by reason. The reasons are a fixed set of names:
+            `binary`, `too_long`, `not_json`, `too_deep`, `not_an_object`, `unknown_event`, `foreign_stream`,
+            `outbound_track`, `bad_media`, `bad_base64`, `bad_samples`, `bad_dtmf`, `unknown_digit`,
+            `bad_mark`, `bad_error`, `missing_chunk`, `late_chunk`, `duplicate_chunk`, `failed` (towards the
+            pipeline) and `not_sendable`, `not_mono`, `odd_bytes` (towards the carrier).
+    """
+
+    _stream_id_key: str
+    """The key of the stream's id in an incoming message."""
+
+    def __init__(self, stream_id: str, *, inbound: Codec, outbound: Codec):
+        """Create the serializer of one stream.
+
+        Args:
+            stream_id: The carrier's id of the stream; messages that name another one are ignored.
+            inbound: The codec of the caller's audio.
+            outbound: The codec of the bot's audio.
+        """
+        super().__init__()
+        self.ignored: Counter[str] = Counter()
+        self._stream_id = stream_id
+        self._inbound = inbound
+        self._outbound = outbound
+        self._pipeline_rate = inbound.sample_rate
+        # The same resamplers with the same settings as Pipecat's own phone serializers: same input, same
+        # audio.
+        self._input_resampler = create_stream_resampler(
+            clear_after_secs=self._params.resampler_clear_after_secs
+        )
+        self._output_resampler = create_stream_resampler(
+            clear_after_secs=self._params.resampler_clear_after_secs
+        )
+        self._output_rate: int | None = None
+
+    async def setup(self, setup: FrameProcessorSetup) -> None:  # type: ignore[override]
+        """Take the rate of the pipeline's input; Pipecat calls this from both halves of a transport.
+
+        Args:
+            setup: Of it only `audio_in_sample_rate` (Hz) is used.
+        """
+        self._pipeline_rate = setup.audio_in_sample_rate
+
+    async def serialize(self, frame: Frame) -> str | None:
+        """Turn a frame into one message for the carrier.
+
+        Args:
+            frame: `AudioRawFrame` becomes `media`, `MarkFrame` becomes `mark`, `InterruptionFrame` becomes
+                `clear`. All other frames become nothing; application messages are dropped, because a carrier
+                counts an unknown message as our error.
+
+        Returns:
+            The message, or `None` when there is nothing to send (yet).
+        """
+        if isinstance(frame, AudioRawFrame):
+            payload = self._pack(await self._encode(frame))
+            return self._media_message(payload) if payload else None
+        if isinstance(frame, InterruptionFrame):
+            # What the filter still holds belongs to the words that are being taken back.
+            await self._output_resampler.reset()
+            self._discard()
+            return compose({"event": "clear"} | self._address())
+        if isinstance(frame, MarkFrame):
+            return compose({"event": "mark"} | self._address() | {"mark": {"name": frame.mark}})
+        if isinstance(frame, (OutputTransportMessageFrame, OutputTransportMessageUrgentFrame)):
+            if not (isinstance(frame.message, dict) and frame.message.get("label") == MESSAGE_LABEL):
+                self._ignore("not_sendable")
+        return None
+
+    def flush(self) -> str | None:
+        """The audio that is held back because it is too short for a message of its own, as one message.
+
+        To be sent before a mark, so that the mark comes after it. Streams without a least length hold nothing
+        back.
+        """
+        return None
+
+    async def deserialize(self, data: str | bytes) -> Frame | None:
+        """Turn one message of the carrier into a frame.
+
+        Args:
+            data: The message as it came from the socket.
+
+        Returns:
+            `InputAudioRawFrame`, `InputDTMFFrame`, `MarkReturnedFrame`, `StreamStoppedFrame`, on some
+            carriers `StreamErrorFrame`; `None` when the message carries nothing for the pipeline or cannot be
+            used. Never raises: Pipecat's receive loop takes any exception for the end of the call.
+        """
+        try:
+            return await self._read(parse_message(data))
+        except BadMessage as bad:
+            self._ignore(bad.reason)
+        except Exception as error:
+            # A defect of ours, not of the message; losing 20 ms is better than losing the caller.
+            self._ignore("failed", type(error).__name__)
+        return None
+
+    async def _read(self, message: dict[str, Any]) -> Frame | None:
+        stream_id = message.get(self._stream_id_key)
+        if stream_id is not None and stream_id != self._stream_id:
+            raise BadMessage("foreign_stream")
+        match message.get("event"):
+            case "media":
+                return await self._read_media(section_of(message, "media"))
+            case "mark":
+                return self._read_mark(section_of(message, "mark"))
+            case "dtmf":
+                return self._read_dtmf(section_of(message, "dtmf"))
+            case "stop":
+                return StreamStoppedFrame()
+            case "connected" | "start":
+                return None  # the handshake has read them; a second one changes nothing
+            case _:
+                return self._read_other(message)
+
+    async def _read_media(self, media: dict[str, Any]) -> Frame | None:
+        if media.get("track", "inbound") not in ("inbound", "inbound_track"):
+            raise BadMessage("outbound_track")
+        try:
+            wire = self._payload_of(media)
+        except BadMessage as bad:
+            self._ignore(bad.reason)
+            wire = b""
+        wire = self._in_order(media, wire)
+        if not wire:
+            return None
+        pcm = await self._input_resampler.resample(
+            self._inbound.decode(wire), self._inbound.sample_rate, self._pipeline_rate
+        )
+        # Right after its start a resampler takes some audio in before any comes out.
+        return InputAudioRawFrame(audio=pcm, sample_rate=self._pipeline_rate, num_channels=1) if pcm else None
+
+    def _payload_of(self, media: dict[str, Any]) -> bytes:
+        payload = media.get("payload")
+        if not isinstance(payload, str) or not payload:
+            raise BadMessage("bad_media")
+        try:
+            wire = decode_base64(payload)
+        except ValueError:
+            raise BadMessage("bad_base64") from None
+        if len(wire) % self._inbound.sample_bytes:
+            raise BadMessage("bad_samples")
+        return wire
+
+    def _read_mark(self, mark: dict[str, Any]) -> Frame:
+        name = short_text(mark.get("name"))
+        if name is None:
+            raise BadMessage("bad_mark")
+        return MarkReturnedFrame(mark=name)
+
+    def _read_dtmf(self, dtmf: dict[str, Any]) -> Frame:
+        digit = dtmf.get("digit")
+        if not isinstance(digit, str):
+            raise BadMessage("bad_dtmf")
+        try:
+            return InputDTMFFrame(button=KeypadEntry(digit))
+        except ValueError:
+            raise BadMessage("unknown_digit") from None
+
+    async def _encode(self, frame: AudioRawFrame) -> bytes:
+        if frame.num_channels != 1:
+            self._ignore("not_mono")
+            return b""
+        audio = frame.audio
+        if len(audio) % 2:
+            self._ignore("odd_bytes")
+            audio = audio[:-1]
+        if frame.sample_rate != self._output_rate:
+            # A stream resampler serves one rate; a pipeline has one, but a frame may come from elsewhere.
+            self._output_rate = frame.sample_rate
+            self._output_resampler = create_stream_resampler(
+                clear_after_secs=self._params.resampler_clear_after_secs
+            )
+        pcm = await self._output_resampler.resample(audio, frame.sample_rate, self._outbound.sample_rate)
+        return self._outbound.encode(pcm)
+
+    def _media_message(self, payload: bytes) -> str:
+        media = {"payload": base64.b64encode(payload).decode("ascii")}
+        return compose({"event": "media"} | self._address() | {"media": media})
+
+    def _ignore(self, reason: str, detail: str = "") -> None:
+        self.ignored[reason] += 1
+        if self.ignored[reason] == 1:
+            # Once per reason: at 50 messages a second a broken peer would fill the log. Never the content.
+            logger.warning(f"Media stream {self._stream_id}: ignoring {reason} {detail}".rstrip())
+
+    @abstractmethod
+    def _address(self) -> dict[str, str]:
+        """The keys that every message to the carrier carries besides its event."""
+
+    @abstractmethod
+    def _read_other(self, message: dict[str, Any]) -> Frame | None:
+        """Read an event that not all carriers have; raise `BadMessage` for an unknown one."""
+
+    def _in_order(self, media: dict[str, Any], wire: bytes) -> bytes:
+        """The audio that may be passed on after this chunk arrived."""
+        return wire
+
+    def _pack(self, wire: bytes) -> bytes:
+        """The audio that may be sent after this was encoded."""
+        return wire
+
+    def _discard(self) -> None:
+        """Forget audio that was held back."""
+        return None

@@ -1,0 +1,267 @@
+"""The service: webhooks, media sockets and API in one process. `python server.py`, or `create_app()`."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import importlib
+import socket
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from loguru import logger
+from starlette.exceptions import HTTPException as StarletteHTTPException
+
+from settings import Settings, SettingsError, load_settings
+
+if TYPE_CHECKING:
+    from pipecat.runner.types import WebSocketRunnerArguments
+
+    from calls.store import CallStore
+    from web.service import Service
+
+USAGE_ERROR = 2
+"""Exit status when the configuration is at fault."""
+
+MAX_SOCKET_MESSAGE_BYTES = 1 << 20
+"""Carriers send messages of less than a kB; a longer one than this closes the socket."""
+
+SHUTDOWN_SECS = 5
+"""How long a stopping service waits for what is going on."""
+
+
+class StartError(Exception):
+    """The service cannot start; the message is one line with cause and fix."""
+
+
+def create_app(
+    settings: Settings | None = None,
+    *,
+    run_bot: Callable[[WebSocketRunnerArguments], Awaitable[None]] | None = None,
+    store: CallStore | None = None,
+    warm_up: Callable[[], Awaitable[None]] | None = None,
+) -> FastAPI:
+    """Build the service as an ASGI application.
+
+    Args:
+        settings: What the operator configured; read from the environment when not given.
+        run_bot: Talks on one media socket until it is over; `bot.bot` when not given.
+        store: The calls; the process's own when not given.
+        warm_up: Loads what the first call would otherwise wait for. With `bot.bot` it is the default agent's
+            services, else nothing.
+
+    Raises:
+        SettingsError: A variable cannot be used.
+    """
+    from calls.store import default_store
+    from web import api, health, media, telnyx, twilio
+    from web.service import Service
+    from web.tokens import StreamTokens
+
+    settings = settings or load_settings()
+    if run_bot is None:
+        warm_up = warm_up or _warm_up_of(settings)
+    secret = settings.stream_token_secret
+    service = Service(
+        settings=settings,
+        public_url=settings.public_url or f"http://127.0.0.1:{settings.port}",
+        store=store or default_store(),
+        tokens=StreamTokens(secret.get_secret_value() if secret else None),
+        run_bot=run_bot or _bot,
+        readiness=health.Readiness(warm_up),
+    )
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        preparing = asyncio.create_task(_prepare(service), name="warm-up")
+        try:
+            yield
+        finally:
+            preparing.cancel()
+            with suppress(asyncio.CancelledError):
+                await preparing
+            await service.aclose()
+
+    app = FastAPI(title="phonebot", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
+    app.state.service = service
+    for router in (twilio.router, telnyx.router, media.router, api.router, health.router):
+        app.include_router(router)
+    app.add_exception_handler(StarletteHTTPException, _http_error)
+    app.add_exception_handler(RequestValidationError, _validation_error)
+    app.add_exception_handler(Exception, _bug)
+    return app
+
+
+async def _prepare(service: Service) -> None:
+    await service.prepare()
+    await service.readiness.prepare()
+
+
+async def _http_error(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, StarletteHTTPException)
+    return JSONResponse({"error": error.detail}, status_code=error.status_code, headers=error.headers)
+
+
+async def _validation_error(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    problems = [f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}" for problem in error.errors()]
+    return JSONResponse({"error": "; ".join(problems)}, status_code=422)
+
+
+async def _bug(request: Request, error: Exception) -> JSONResponse:
+    logger.error("A request to {} failed: {}", request.url.path, type(error).__name__)
+    return JSONResponse({"error": "the service failed on this request; its log has more"}, status_code=500)
+
+
+async def _bot(arguments: WebSocketRunnerArguments) -> None:
+    """`bot.bot`, imported in a thread: importing it takes seconds, and other calls are talking."""
+    module = await asyncio.to_thread(importlib.import_module, "bot")
+    await module.bot(arguments)
+
+
+def _warm_up_of(settings: Settings) -> Callable[[], Awaitable[None]]:
+    async def warm_up() -> None:
+        await asyncio.to_thread(importlib.import_module, "bot")
+        pipeline = await asyncio.to_thread(importlib.import_module, "conversation.pipeline")
+        agents = importlib.import_module("conversation.agents")
+        await pipeline.warm_up(agents.load_agent(settings.agent, settings.agents_dir), settings)
+
+    return warm_up
+
+
+def check(settings: Settings) -> list[str]:
+    """Find out before listening whether calls could be answered.
+
+    Returns:
+        What answers them: one line, or a few.
+
+    Raises:
+        StartError: They could not; the message says why.
+    """
+    from carriers import credential_problems
+    from conversation import services
+    from conversation.agents import AgentError, load_agent
+
+    problems = credential_problems(settings)
+    if problems:
+        raise StartError("\n".join(problems))
+    try:
+        agent = load_agent(settings.agent, settings.agents_dir)
+        services.check(services.resolve(agent, settings), settings)
+        return services.describe(agent, settings)
+    except (AgentError, services.ServiceError) as error:
+        raise StartError(str(error)) from None
+    except ModuleNotFoundError as error:
+        raise StartError(
+            f"the package {error.name} is not installed: run `make setup`, or `pip install -e '.[local]'`"
+        ) from None
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Open the port, so that a problem with it is known before anything else is said.
+
+    Raises:
+        StartError: It cannot be opened.
+    """
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        return socket.create_server(address[:2], family=family, backlog=2048)
+    except socket.gaierror:
+        raise StartError(
+            f"HOST {host!r} is not an address of this machine: use 127.0.0.1 or 0.0.0.0"
+        ) from None
+    except PermissionError:
+        raise StartError(
+            f"port {port} may not be opened: choose one above 1023 with --port or PORT"
+        ) from None
+    except OSError as error:
+        if "in use" in str(error):
+            raise StartError(
+                f"port {port} is in use: stop the program that has it, or choose another with --port or PORT"
+            ) from None
+        raise StartError(
+            f"{host}:{port} cannot be opened ({error.strerror}): check --host and --port"
+        ) from None
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Serve until stopped.
+
+    Returns:
+        The exit status.
+    """
+    parser = argparse.ArgumentParser(description="Answer calls from Twilio and Telnyx.")
+    parser.add_argument("--host", help="address to listen on (HOST, default 127.0.0.1)")
+    parser.add_argument("--port", type=int, help="port to listen on (PORT, default 7860)")
+    parser.add_argument("--agent", help="name of the agent that answers (AGENT, default receptionist)")
+    chosen = {name: value for name, value in vars(parser.parse_args(arguments)).items() if value is not None}
+    try:
+        settings = load_settings(**chosen)
+        _log_to_stderr(settings.log_level)
+        return _serve(settings)
+    except (SettingsError, StartError) as error:
+        print(error, file=sys.stderr)
+        return USAGE_ERROR
+
+
+def _serve(settings: Settings) -> int:
+    import uvicorn
+
+    from carriers.cloud import CloudError
+    from web.banner import start_lines
+    from web.tunnel import find_tunnel
+
+    answers = check(settings)
+    listener = listen(settings.host, settings.port)
+    with listener:
+        tunnel = None if settings.public_url else find_tunnel(settings.ngrok_api_url, settings.port)
+        if tunnel:
+            settings = settings.model_copy(update={"public_url": tunnel})
+        public_url = settings.public_url or f"http://127.0.0.1:{settings.port}"
+        try:
+            lines = start_lines(settings, public_url, tunnel=tunnel is not None)
+        except CloudError as error:
+            raise StartError(str(error)) from None
+        print("\n".join([*lines, *answers]), flush=True)
+        server = uvicorn.Server(uvicorn_config(create_app(settings)))
+        with suppress(KeyboardInterrupt):
+            server.run(sockets=[listener])
+    return 0 if server.started else 1
+
+
+def uvicorn_config(app: Any) -> Any:
+    """How uvicorn serves the application.
+
+    Its own pings are off: it is not documented that carriers answer them, and a call must not end for that.
+    Its log starts at warnings: below, it has the addresses of media sockets, which hold their tokens.
+    Forwarding headers are not believed: `web.trust` wants to know who really connected.
+    """
+    import uvicorn
+
+    return uvicorn.Config(
+        app,
+        log_level="warning",
+        access_log=False,
+        proxy_headers=False,
+        ws_ping_interval=None,
+        ws_ping_timeout=None,
+        ws_max_size=MAX_SOCKET_MESSAGE_BYTES,
+        ws_per_message_deflate=False,
+        timeout_graceful_shutdown=SHUTDOWN_SECS,
+        lifespan="on",
+    )
+
+
+def _log_to_stderr(level: str) -> None:
+    logger.remove()
+    # Without the values of variables in tracebacks: they hold what callers say.
+    logger.add(sys.stderr, level=level, backtrace=False, diagnose=False)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,73 @@
+"""A REST API that answers as it is told, over a real socket."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Answer:
+    status: int = 200
+    body: str = "{}"
+    content_type: str = "application/json"
+    delay_secs: float = 0.0
+    hang_up: bool = False  # close the connection instead of answering
+
+    @classmethod
+    def json(cls, status: int, content: object) -> Answer:
+        return cls(status, json.dumps(content))
+
+
+@dataclass
+class Request:
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: str
+
+
+@dataclass
+class FakeRest:
+    """Gives its answers in turn, the last one again and again."""
+
+    answers: list[Answer]
+    url: str = ""
+    requests: list[Request] = field(default_factory=list)
+
+    async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while line := await reader.readline():
+                method, path, _ = line.decode().split()
+                headers = {}
+                while (header := (await reader.readline()).decode().strip()) != "":
+                    name, _, value = header.partition(":")
+                    headers[name.lower()] = value.strip()
+                body = (await reader.readexactly(int(headers.get("content-length", 0)))).decode()
+                self.requests.append(Request(method, path, headers, body))
+                answer = self.answers[min(len(self.requests), len(self.answers)) - 1]
+                await asyncio.sleep(answer.delay_secs)
+                if answer.hang_up:
+                    return
+                content = answer.body.encode()
+                head = f"HTTP/1.1 {answer.status} X\r\ncontent-type: {answer.content_type}\r\n"
+                writer.write(f"{head}content-length: {len(content)}\r\n\r\n".encode() + content)
+                await writer.drain()
+        except (ConnectionError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            writer.close()
+
+
+@asynccontextmanager
+async def fake_rest(*answers: Answer) -> AsyncIterator[FakeRest]:
+    fake = FakeRest(list(answers))
+    server = await asyncio.start_server(fake.handle, "127.0.0.1", 0)
+    fake.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    try:
+        yield fake
+    finally:
+        server.close()

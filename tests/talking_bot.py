@@ -1,0 +1,174 @@
+"""Our own server and bot over real sockets, with a voice and a model that need no package: for tests of calls.
+
+The voice is a beep of 60 ms a character. The model follows a script: it is told what to answer to which words.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import uuid
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+import uvicorn
+from pipecat.frames.frames import (
+    Frame,
+    FunctionCallFromLLM,
+    LLMContextFrame,
+    LLMFullResponseEndFrame,
+    LLMFullResponseStartFrame,
+    TTSAudioRawFrame,
+)
+from pipecat.processors.aggregators.llm_context import LLMContext
+from pipecat.processors.frame_processor import FrameDirection
+from pipecat.services.llm_service import LLMService
+from pipecat.services.settings import LLMSettings, STTSettings, TTSSettings
+from pipecat.services.stt_service import STTService
+from pipecat.services.tts_service import TTSService
+
+import bot
+from calls.store import CallStore
+from conversation import pipeline
+from emulator import PhoneNetwork
+from server import create_app, uvicorn_config
+from settings import load_settings
+
+MS_PER_CHARACTER = 60
+API_KEY = "a key for tests"
+
+Reply = str | tuple[str, dict[str, str]]
+"""Words to say, or the name and arguments of a tool to call."""
+
+
+QUICK_AGENT = """
+greeting = "Hello."
+instructions = "Answer in one word."
+[limits]
+max_duration_secs = {max_duration_secs}
+notice_secs = {notice_secs}
+silence_secs = {silence_secs}
+[lines]
+goodbye = "Bye."
+silence_prompts = ["Still there?", "Hello again?"]
+silence_goodbye = "I hear nothing."
+time_notice = "One moment left."
+time_goodbye = "Time is up."
+"""
+"""An agent of few words, with limits that a test can wait for."""
+
+
+class Beeps(TTSService):
+    """A voice that beeps for as long as somebody would speak."""
+
+    def __init__(self) -> None:
+        super().__init__(push_start_frame=True, push_stop_frames=True, sample_rate=8000, settings=TTSSettings())
+
+    def can_generate_metrics(self) -> bool:
+        return False
+
+    async def run_tts(self, text: str, context_id: str):
+        count = len(text) * MS_PER_CHARACTER * 8
+        samples = np.sin(np.arange(count) * 2 * np.pi * 440 / 8000) * 8000
+        yield TTSAudioRawFrame(samples.astype(np.int16).tobytes(), 8000, 1, context_id=context_id)
+
+
+class Deaf(STTService):
+    """Ears that hear nothing; callers in these tests press keys."""
+
+    def __init__(self) -> None:
+        super().__init__(settings=STTSettings())
+
+    async def run_stt(self, audio: bytes):
+        yield None
+
+
+class Script(LLMService):
+    """A model that answers by script: `answers` gets the caller's last words."""
+
+    def __init__(self, answers: Callable[[str], list[Reply]]) -> None:
+        super().__init__(settings=LLMSettings())
+        self._answers = answers
+
+    async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
+        await super().process_frame(frame, direction)
+        if not isinstance(frame, LLMContextFrame):
+            await self.push_frame(frame, direction)
+            return
+        await self.push_frame(LLMFullResponseStartFrame())
+        for reply in self._answers(_last_words(frame.context)):
+            if isinstance(reply, str):
+                await self._push_llm_text(reply)
+            else:
+                name, arguments = reply
+                call = FunctionCallFromLLM(name, uuid.uuid4().hex, arguments, frame.context)
+                await self.run_function_calls([call])
+        await self.push_frame(LLMFullResponseEndFrame())
+
+
+def _last_words(context: LLMContext) -> str:
+    last = context.get_messages()[-1]
+    return str(last.get("content", "")) if last.get("role") == "user" else f"({last.get('role')})"
+
+
+@dataclass
+class Talking:
+    """A running server and the phone network that calls it."""
+
+    url: str
+    network: PhoneNetwork
+    store: CallStore
+    environment: dict[str, str] = field(default_factory=dict)
+
+
+@asynccontextmanager
+async def talking(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path,
+    carrier: str,
+    answers: Callable[[str], list[Reply]],
+    *,
+    max_duration_secs: float = 60,
+    notice_secs: float = 10,
+    silence_secs: float = 30,
+    **environment: str,
+) -> AsyncIterator[Talking]:
+    """Run the server on a free port, pointed at a phone network of its own, with `QUICK_AGENT` on the line."""
+    store = CallStore()
+    agent = QUICK_AGENT.format(
+        max_duration_secs=max_duration_secs, notice_secs=notice_secs, silence_secs=silence_secs
+    )
+    (tmp_path / "quick.toml").write_text(agent)
+    monkeypatch.setattr(bot, "default_store", lambda: store)
+    monkeypatch.setattr(pipeline.services, "build_stt", lambda *_: Deaf())
+    monkeypatch.setattr(pipeline.services, "build_llm", lambda *_: Script(answers))
+    monkeypatch.setattr(pipeline.services, "build_tts", lambda *_: Beeps())
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        url = f"http://127.0.0.1:{port}"
+        async with PhoneNetwork(carrier) as network:
+            given = {
+                **network.environment(),
+                "PUBLIC_URL": url,
+                "PORT": str(port),
+                "API_KEY": API_KEY,
+                "DATA_DIR": str(tmp_path),
+                "AGENTS_DIR": str(tmp_path),
+                "AGENT": "quick",
+                **environment,
+            }
+            for name, value in given.items():
+                monkeypatch.setenv(name, value)
+            app = create_app(load_settings(), store=store)
+            server = uvicorn.Server(uvicorn_config(app))
+            serving = asyncio.create_task(server.serve(sockets=[listener]))
+            while not server.started:
+                await asyncio.sleep(0.01)
+            try:
+                yield Talking(url, network, store, given)
+            finally:
+                server.should_exit = True
+                await serving

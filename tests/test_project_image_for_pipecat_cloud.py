@@ -1,0 +1,88 @@
+"""The image for Pipecat Cloud: it has what a call needs, and replaces nothing of the platform's own."""
+
+import re
+import subprocess
+import sys
+import tomllib
+from xml.etree import ElementTree
+
+from carriers.cloud import cloud_documents
+from settings import ROOT
+
+# Source: daily-co/pipecat-cloud-images, pipecat-base/Dockerfile
+MODULES_OF_THE_BASE_IMAGE = {
+    "app",
+    "waiting_server",
+    "pipecatcloud_system",
+    "feature_manager",
+    "pcc_observers",
+}
+
+DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+
+
+def copied() -> set[str]:
+    lines = [line.split()[1:-1] for line in DOCKERFILE.splitlines() if line.startswith("COPY")]
+    return {name for line in lines for name in line if not name.startswith("requirements/")}
+
+
+def test_the_base_image_is_pinned():
+    assert re.search(r"^FROM dailyco/pipecat-base:\d+\.\d+\.\d+-py3\.1[123]$", DOCKERFILE, flags=re.MULTILINE)
+
+
+def test_nothing_that_is_copied_hides_a_module_of_the_base_image():
+    assert {name.removesuffix(".py") for name in copied()} & MODULES_OF_THE_BASE_IMAGE == set()
+
+
+def test_all_that_is_copied_exists_and_is_sent_to_the_builder():
+    ignore = (ROOT / ".dockerignore").read_text(encoding="utf-8").split()
+    for name in copied():
+        assert (ROOT / name).exists(), name
+        assert f"!{name}" in ignore or f"!{name}/**" in ignore, name
+
+
+def test_the_bot_runs_from_the_copied_files_alone(tmp_path):
+    for name in copied():
+        (tmp_path / name).symlink_to(ROOT / name)
+    loaded = subprocess.run(
+        [
+            sys.executable,
+            "-P",
+            "-c",
+            "import sys; sys.path.insert(0, '.'); import bot; print(bot.bot.__name__, bot.readyz.__name__)",
+        ],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert loaded.stdout.split() == ["bot", "readyz"], loaded.stderr
+
+
+def test_the_deploy_file_has_what_the_platform_reads():
+    deploy = tomllib.loads((ROOT / "pcc-deploy.toml").read_text(encoding="utf-8"))
+    assert re.fullmatch(r"[a-z0-9]([-a-z0-9]*[a-z0-9])", deploy["agent_name"])
+    assert deploy["scaling"]["min_agents"] >= 1
+    assert (ROOT / deploy["build"]["dockerfile"]).exists()
+    assert set(deploy["build"]["exclude"]["patterns"]) & copied() == set()
+
+
+def test_the_platform_cuts_no_agent_off_before_its_own_goodbye():
+    deploy = tomllib.loads((ROOT / "pcc-deploy.toml").read_text(encoding="utf-8"))
+    for path in (ROOT / "agents").glob("*.toml"):
+        limits = tomllib.loads(path.read_text(encoding="utf-8")).get("limits", {})
+        assert limits.get("max_duration_secs", 1200) + 60 <= deploy["max_session_duration"], path.name
+
+
+def test_the_documents_to_paste_are_those_that_the_server_prints():
+    def shape(element: ElementTree.Element) -> tuple:
+        return element.tag, sorted(element.attrib.items()), [shape(child) for child in element]
+
+    page = (ROOT / "docs" / "pipecat-cloud.md").read_text(encoding="utf-8")
+    shown = [
+        shape(ElementTree.fromstring(block))
+        for block in re.findall(r"```xml\n.*?\n(.*?)```", page, flags=re.S)
+    ]
+    printed = cloud_documents("phonebot.YOUR-ORGANIZATION", "us-west")
+    assert shown == [shape(ElementTree.fromstring(printed[name])) for name in ("twilio", "telnyx")]

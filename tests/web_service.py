@@ -1,0 +1,104 @@
+"""The real service on a real port of this machine, with a bot that the test wrote."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import httpx
+import uvicorn
+from fastapi import FastAPI
+from pipecat.runner.types import WebSocketRunnerArguments
+
+from calls.store import CallStore
+from server import create_app, listen, uvicorn_config
+from settings import Settings
+
+AGENTS = {
+    "receptionist": 'greeting = "Hello."\ninstructions = "Be kind."\n',
+    "sales": 'greeting = "Hello."\ninstructions = "Sell."\n[lines]\ntechnical_problem = "Sales is sorry."\n',
+    "broken": "greeting = ",
+}
+
+
+class TestSettings(Settings):
+    """Settings that the environment of whoever runs the tests does not reach."""
+
+    __test__ = False
+
+    @classmethod
+    def settings_customise_sources(cls, settings_cls: Any, init_settings: Any, **_: Any) -> tuple[Any, ...]:
+        return (init_settings,)
+
+
+def make_settings(**values: Any) -> Settings:
+    return TestSettings(**values)
+
+
+def write_agents(directory: Path) -> Path:
+    directory.mkdir(exist_ok=True)
+    for name, text in AGENTS.items():
+        (directory / f"{name}.toml").write_text(text)
+    return directory
+
+
+@dataclass
+class Running:
+    app: FastAPI
+    url: str
+    http: httpx.AsyncClient
+    store: CallStore
+
+    @property
+    def ws_url(self) -> str:
+        return "ws" + self.url.removeprefix("http")
+
+    async def post(self, path: str, **form: str) -> httpx.Response:
+        return await self.http.post(path, data=form)
+
+
+async def _silent_bot(arguments: WebSocketRunnerArguments) -> None:
+    async for _ in arguments.websocket.iter_text():
+        pass
+
+
+@asynccontextmanager
+async def running(
+    tmp_path: Path,
+    *,
+    run_bot: Callable[[WebSocketRunnerArguments], Awaitable[None]] = _silent_bot,
+    warm_up: Callable[[], Awaitable[None]] | None = None,
+    **values: Any,
+) -> AsyncIterator[Running]:
+    listener = listen("127.0.0.1", 0)
+    port = listener.getsockname()[1]
+    store = CallStore()
+    settings = make_settings(agents_dir=write_agents(tmp_path / "agents"), port=port, **values)
+    app = create_app(settings, run_bot=run_bot, store=store, warm_up=warm_up)
+    server = uvicorn.Server(uvicorn_config(app))
+    server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    try:
+        while not server.started:
+            await asyncio.sleep(0.01)
+        url = f"http://127.0.0.1:{port}"
+        async with httpx.AsyncClient(base_url=url, trust_env=False, timeout=10) as http:
+            yield Running(app, url, http, store)
+    finally:
+        server.should_exit = True
+        await serving
+
+
+def stream_of(document: str) -> tuple[str, dict[str, str]]:
+    """The address and parameters of a document's media stream."""
+    stream = next(ElementTree.fromstring(document.encode()).iter("Stream"))
+    return stream.attrib["url"], {p.attrib["name"]: p.attrib["value"] for p in stream}
+
+
+def verbs(document: str) -> list[tuple[str, str | None]]:
+    return [(verb.tag, verb.text) for verb in ElementTree.fromstring(document.encode())]

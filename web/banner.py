@@ -1,0 +1,71 @@
+"""What `python server.py` prints at its start: what to paste where, and what is missing."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from carriers import credential_notes
+from carriers.cloud import cloud_documents
+from settings import Settings
+
+
+def start_lines(settings: Settings, public_url: str, *, tunnel: bool = False) -> list[str]:
+    """The lines, without the services' own.
+
+    Args:
+        settings: What the operator configured.
+        public_url: The base that carriers call.
+        tunnel: Whether that was found by asking ngrok.
+
+    Raises:
+        CloudError: PIPECAT_CLOUD_AGENT or PIPECAT_CLOUD_REGION cannot be right.
+    """
+    at = f"http://{_printable(settings.host)}:{settings.port}"
+    lines = [f"Agent {settings.agent}, listening on {at}"]
+    if settings.pipecat_cloud_agent:
+        lines += _cloud_lines(settings.pipecat_cloud_agent, settings.pipecat_cloud_region)
+    else:
+        lines += _webhook_lines(public_url, tunnel)
+    lines += credential_notes(settings)
+    if settings.allow_unsigned_webhooks:
+        lines.append("ALLOW_UNSIGNED_WEBHOOKS is on: anybody who finds the address can act as the carrier")
+    if settings.allow_tokenless_streams:
+        lines.append("ALLOW_TOKENLESS_STREAMS is on: anybody who finds the address can talk to the bot")
+    if settings.api_key is None:
+        lines.append("API_KEY is not set: the API (/calls) is closed")
+    return lines
+
+
+def _webhook_lines(public_url: str, tunnel: bool) -> list[str]:
+    lines = []
+    if urlsplit(public_url).scheme != "https":
+        lines.append(
+            f"PUBLIC_URL is {public_url}: only the emulator can call. For real calls carriers need an https "
+            "address: start `ngrok http PORT`, or set PUBLIC_URL"
+        )
+    elif tunnel:
+        lines.append(f"PUBLIC_URL is not set: using {public_url}, found by asking ngrok")
+    return [
+        *lines,
+        "Paste into a Twilio number (Voice configuration):",
+        f"  A call comes in         Webhook, POST  {public_url}/twilio/voice",
+        f"  Call status changes     POST           {public_url}/twilio/status",
+        "Paste into a Telnyx TeXML application:",
+        f"  Webhook URL             POST           {public_url}/telnyx/voice",
+        f"  Status callback         POST           {public_url}/telnyx/status",
+        "Another agent for a number: add ?agent=NAME to its voice address",
+    ]
+
+
+def _cloud_lines(agent: str, region: str | None) -> list[str]:
+    documents = cloud_documents(agent, region)
+    return [
+        f"Pipecat Cloud answers as {agent}. Paste into a Twilio TwiML Bin and choose it for your number:",
+        f"  {documents['twilio']}",
+        "Paste into a Telnyx TeXML Bin and choose it for your TeXML application:",
+        f"  {documents['telnyx']}",
+    ]
+
+
+def _printable(host: str) -> str:
+    return f"[{host}]" if ":" in host else host

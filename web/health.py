@@ -1,0 +1,54 @@
+"""Is the process alive, and would it answer a call at once?"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from loguru import logger
+
+router = APIRouter()
+
+WarmUp = Callable[[], Awaitable[None]]
+
+
+class Readiness:
+    """Whether the warm-up has finished.
+
+    Parameters:
+        warm_up: Loads what the first call would otherwise wait for; None when there is nothing to load.
+    """
+
+    def __init__(self, warm_up: WarmUp | None):
+        self._warm_up = warm_up
+        self.reason: str | None = "warming up" if warm_up else None
+
+    async def prepare(self) -> None:
+        """Warm up. A failure is logged and kept as the reason; the service goes on without being ready."""
+        if self._warm_up is None:
+            return
+        try:
+            await self._warm_up()
+        except Exception as error:
+            self.reason = str(error) or type(error).__name__
+            logger.error("The service is not ready for calls: {}", self.reason)
+        else:
+            self.reason = None
+            logger.info("Ready for calls")
+
+
+@router.get("/healthz")
+async def healthz() -> dict[str, str]:
+    """The process is alive."""
+    return {"status": "ok"}
+
+
+@router.get("/readyz")
+async def readyz(request: Request, response: Response) -> dict[str, Any]:
+    """200 when a call would be answered at once, else 503 with the reason."""
+    reason = request.app.state.service.readiness.reason
+    if reason is None:
+        return {"ready": True}
+    response.status_code = 503
+    return {"ready": False, "reason": reason}

@@ -1,0 +1,91 @@
+"""Media sockets: who may open one, and handing it to the bot."""
+
+from __future__ import annotations
+
+import uuid
+from contextlib import suppress
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, WebSocket
+from loguru import logger
+from pipecat.runner.types import WebSocketRunnerArguments
+from starlette.websockets import WebSocketState
+
+from carriers.carrier import Signature
+from carriers.twilio import TwilioCarrier
+from web.service import Service, peer_of, service_of, upgrade_of
+from web.tokens import TokenError
+from web.trust import tokenless_refusal
+
+router = APIRouter()
+
+TheService = Annotated[Service, Depends(service_of)]
+
+NORMAL_CLOSURE, POLICY_VIOLATION, INTERNAL_ERROR = 1000, 1008, 1011
+"""WebSocket close codes. Source: RFC 6455, section 7.4.1."""
+
+
+@router.websocket("/ws/{carrier}/{token}")
+async def stream_with_token(websocket: WebSocket, service: TheService, carrier: str, token: str) -> None:
+    """The media socket of a call that our voice webhook answered."""
+    try:
+        grant = service.tokens.redeem(token)
+        if grant.carrier != carrier:
+            raise TokenError("the token is for another carrier")
+    except TokenError as error:
+        await _refuse(websocket, str(error))
+        return
+    body = {
+        "agent": grant.agent,
+        "call_id": grant.call_id,
+        "from_number": grant.from_number,
+        "to_number": grant.to_number,
+    }
+    await _talk(service, websocket, {name: value for name, value in body.items() if value}, grant.call_id)
+
+
+@router.websocket("/ws")
+@router.websocket("/ws/twilio")
+@router.websocket("/ws/telnyx")
+async def stream_without_token(websocket: WebSocket, service: TheService) -> None:
+    """A media socket as on Pipecat Cloud: what it is about is in its query and its first messages."""
+    # Twilio is the only carrier that signs upgrades.
+    upgrade = upgrade_of(websocket, service)
+    signature = TwilioCarrier.from_settings(service.settings).verify_webhook(upgrade)
+    refusal = tokenless_refusal(signature, peer_of(websocket), service.settings, service.public_url)
+    if refusal:
+        await _refuse(websocket, refusal)
+        return
+    if signature is Signature.INVALID:
+        logger.warning("A media socket's signature does not match; it is let in by ALLOW_TOKENLESS_STREAMS")
+    await _talk(service, websocket, {}, None)
+
+
+async def _refuse(websocket: WebSocket, reason: str) -> None:
+    logger.warning("A media socket is refused: {}", reason)
+    # Before the upgrade is accepted, this is an HTTP 403.
+    await websocket.close(POLICY_VIOLATION)
+
+
+async def _talk(service: Service, websocket: WebSocket, body: dict[str, Any], call_id: str | None) -> None:
+    await websocket.accept()
+    sockets = service.sockets.setdefault(call_id, set()) if call_id else set()
+    sockets.add(websocket)
+    code = NORMAL_CLOSURE
+    try:
+        await service.run_bot(
+            WebSocketRunnerArguments(websocket=websocket, body=body, session_id=uuid.uuid4().hex)
+        )
+    except Exception as error:
+        # One call's failure is that call's alone.
+        logger.opt(exception=error).error("The bot failed on call {}", call_id or "without a token")
+        if call_id and (call := service.store.get(call_id)):
+            service.store.record(call, "error", message=f"the bot failed: {type(error).__name__}")
+        code = INTERNAL_ERROR
+    finally:
+        sockets.discard(websocket)
+        if call_id and not sockets:
+            service.sockets.pop(call_id, None)
+        if WebSocketState.DISCONNECTED not in (websocket.client_state, websocket.application_state):
+            with suppress(RuntimeError):
+                await websocket.close(code)

@@ -1,0 +1,105 @@
+"""What reading a carrier's request needs, whichever carrier it is."""
+
+from __future__ import annotations
+
+from fastapi import HTTPException, Request, Response
+from loguru import logger
+
+from carriers.carrier import Carrier, Form, Signature, WebhookError, WebhookRequest
+from web.service import Service, peer_of, url_as_called
+from web.trust import is_local, webhook_refusal
+
+MAX_BODY_BYTES = 1 << 20
+"""Carriers send a few kB."""
+
+
+class Webhook:
+    """A carrier's request that may be believed.
+
+    Parameters:
+        request: As it came over the wire.
+        fields: The carrier's fields: the form of a POST, the query of a GET.
+        query: The query of the address, which is the operator's own for a POST.
+        trusted: Whether it was really verified, or comes from this machine: what it says may change a call.
+    """
+
+    def __init__(self, request: WebhookRequest, fields: Form, query: Form, *, trusted: bool):
+        self.request = request
+        self.fields = fields
+        self.query = query
+        self.trusted = trusted
+
+
+async def read_webhook(
+    request: Request,
+    service: Service,
+    carrier: Carrier,
+    *,
+    is_form: bool = True,
+    may_be_unsigned: bool = False,
+) -> Webhook:
+    """Read a request and check that it comes from the carrier.
+
+    Args:
+        request: The request.
+        service: The service that it came to.
+        carrier: The carrier whose route it came to.
+        is_form: A POST must be a form.
+        may_be_unsigned: The carrier is not known to sign requests of this kind.
+
+    Raises:
+        HTTPException: It is too large, not a form, or not the carrier's.
+    """
+    body = await _body(request)
+    query = _form(request.scope.get("query_string", b""))
+    form = Form(())
+    if is_form and request.method == "POST":
+        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if kind not in ("application/x-www-form-urlencoded", "") or (body and not kind):
+            raise HTTPException(415, f"{kind or 'no content type'}: send application/x-www-form-urlencoded")
+        form = _form(body)
+    webhook = WebhookRequest(
+        url=url_as_called(request, service),
+        headers=request.headers,
+        method=request.method,
+        body=body,
+        form=form,
+    )
+    signature, peer = carrier.verify_webhook(webhook), peer_of(request)
+    refusal = webhook_refusal(
+        signature, peer, service.settings, service.public_url, may_be_unsigned=may_be_unsigned
+    )
+    if refusal:
+        logger.warning("A request to {} is refused: {}", request.url.path, refusal)
+        raise HTTPException(403, refusal)
+    return Webhook(
+        webhook,
+        form if request.method == "POST" else query,
+        query,
+        trusted=signature is Signature.VALID
+        or service.settings.allow_unsigned_webhooks
+        or is_local(peer, service.public_url),
+    )
+
+
+def xml(document: str) -> Response:
+    """A document for a carrier."""
+    return Response(document, media_type="application/xml", headers={"Cache-Control": "no-store"})
+
+
+def _form(encoded: bytes) -> Form:
+    try:
+        return Form.parse(encoded)
+    except WebhookError as error:
+        raise HTTPException(400, str(error)) from None
+
+
+async def _body(request: Request) -> bytes:
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_BODY_BYTES:
+            raise HTTPException(
+                413, f"the body has more than {MAX_BODY_BYTES} bytes: this is no carrier's webhook"
+            )
+    return body
