@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from pipecat.runner.types import WebSocketRunnerArguments
 
     from calls.store import CallStore
-    from web.service import Service
 
 USAGE_ERROR = 2
 """Exit status when the configuration is at fault."""
@@ -66,6 +65,12 @@ def create_app(
     settings = settings or load_settings()
     if run_bot is None:
         warm_up = warm_up or _warm_up_of(settings)
+
+    async def prepare() -> None:
+        await service.prepare()
+        if warm_up is not None:
+            await warm_up()
+
     secret = settings.stream_token_secret
     service = Service(
         settings=settings,
@@ -73,12 +78,12 @@ def create_app(
         store=store or default_store(),
         tokens=StreamTokens(secret.get_secret_value() if secret else None),
         run_bot=run_bot or _bot,
-        readiness=health.Readiness(warm_up),
+        readiness=health.Readiness(prepare if warm_up else None),
     )
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        preparing = asyncio.create_task(_prepare(service), name="warm-up")
+        preparing = asyncio.create_task(service.readiness.prepare(), name="warm-up")
         try:
             yield
         finally:
@@ -95,11 +100,6 @@ def create_app(
     app.add_exception_handler(RequestValidationError, _validation_error)
     app.add_exception_handler(Exception, _bug)
     return app
-
-
-async def _prepare(service: Service) -> None:
-    await service.prepare()
-    await service.readiness.prepare()
 
 
 async def _http_error(_: Request, error: Exception) -> JSONResponse:

@@ -43,14 +43,15 @@ class Playout:
         """Start with nothing said."""
         self._generation = 0
         self._count = 0
-        self._waiting: dict[str, _Waiting] = {}
+        self._named: dict[str, _Waiting] = {}
+        self._sent: dict[str, _Waiting] = {}
         self.marks_sent = 0
         self.marks_returned = 0
 
     @property
     def pending(self) -> tuple[Chunk, ...]:
         """What was said and is not known to be heard yet, in order."""
-        return tuple(entry.chunk for entry in self._waiting.values())
+        return tuple(entry.chunk for entry in (*self._sent.values(), *self._named.values()))
 
     def expect(self, text: str = "") -> str:
         """Name the mark that will follow a stretch of speech.
@@ -63,29 +64,34 @@ class Playout:
         """
         self._count += 1
         name = f"{self._generation}.{self._count}"
-        self._waiting[name] = _Waiting(Chunk(name, text))
+        self._named[name] = _Waiting(Chunk(name, text))
         return name
 
     def sent(self, name: str) -> None:
         """Note that the mark is on the wire: all audio before it was handed to the carrier."""
         self.marks_sent += 1
-        if entry := self._waiting.get(name):
+        if entry := self._named.pop(name, None):
+            self._sent[name] = entry
             entry.sent.set()
 
     def returned(self, name: str) -> tuple[Chunk, ...]:
         """Take a mark that the carrier returned.
 
-        A mark confirms all marks before it as well, so one that was lost on the way holds nothing up.
+        A mark confirms all marks that were sent before it as well, so one that was lost on the way holds nothing up. The
+        order of sending counts, not that of naming: a fence is named before the words that it waits for are marked.
 
         Returns:
             The chunks that are now known to be heard, oldest first; empty for a foreign, doubled or cleared mark.
         """
         self.marks_returned += 1
-        if name not in self._waiting:
+        if entry := self._named.pop(name, None):
+            # It came back before its sender could say so.
+            self._sent[name] = entry
+        if name not in self._sent:
             return ()
         heard = []
-        for mark in list(self._waiting):
-            entry = self._waiting.pop(mark)
+        for mark in list(self._sent):
+            entry = self._sent.pop(mark)
             entry.heard = True
             entry.settled.set()
             heard.append(entry.chunk)
@@ -100,8 +106,9 @@ class Playout:
             The chunks that the caller did not hear to their end.
         """
         self._generation += 1
-        unheard = tuple(self._waiting.values())
-        self._waiting.clear()
+        unheard = (*self._sent.values(), *self._named.values())
+        self._sent.clear()
+        self._named.clear()
         for entry in unheard:
             entry.settled.set()
         return tuple(entry.chunk for entry in unheard)
@@ -120,7 +127,7 @@ class Playout:
         Returns:
             True when the mark came back; False when it was cleared or a cap ran out.
         """
-        entry = self._waiting.get(name)
+        entry = self._named.get(name) or self._sent.get(name)
         if entry is None:
             return False
         try:

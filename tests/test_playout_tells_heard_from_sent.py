@@ -20,13 +20,23 @@ def test_a_returned_mark_says_that_its_words_were_heard():
     assert playout.pending == ()
 
 
-def test_a_mark_confirms_the_ones_before_it_when_those_were_lost():
+def test_a_mark_confirms_the_ones_sent_before_it_when_those_were_lost():
     playout = Playout()
-    playout.expect("One.")
-    second = playout.expect("Two.")
-    playout.expect("Three.")
-    assert texts(playout.returned(second)) == ["One.", "Two."]
+    marks = [playout.expect(text) for text in ("One.", "Two.", "Three.")]
+    for mark in marks:
+        playout.sent(mark)
+    assert texts(playout.returned(marks[1])) == ["One.", "Two."]
     assert texts(playout.pending) == ["Three."]
+
+
+def test_a_fence_that_was_named_early_and_sent_late_is_not_confirmed_by_the_words_before_it():
+    playout = Playout()
+    fence = playout.expect()
+    words = playout.expect("Goodbye.")
+    playout.sent(words)
+    playout.sent(fence)
+    assert texts(playout.returned(words)) == ["Goodbye."]
+    assert [chunk.mark for chunk in playout.pending] == [fence]
 
 
 def test_a_mark_returned_by_a_clear_was_not_heard():

@@ -16,8 +16,9 @@ HOSTED = [service for service in SERVICES if not service.is_local]
 
 def build(service: Service, settings=None, **options):
     settings = settings or load_settings(**KEYS)
-    if service.package and importlib.util.find_spec(service.package) is None:
-        pytest.skip(f"{service.package} is not installed: pip install '.[{service.extra}]'")
+    missing = [package for package in service.packages if importlib.util.find_spec(package) is None]
+    if missing:
+        pytest.skip(f"{missing[0]} is not installed: pip install '.[{service.extra}]'")
     who = agent(**{service.kind: service.name}, options={service.kind: options})
     choice = services.resolve(who, settings)
     return getattr(services, f"build_{service.kind}")(choice, who, settings)

@@ -81,10 +81,9 @@ async def running(
     settings = make_settings(agents_dir=write_agents(tmp_path / "agents"), port=port, **values)
     app = create_app(settings, run_bot=run_bot, store=store, warm_up=warm_up)
     server = uvicorn.Server(uvicorn_config(app))
-    server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     try:
-        while not server.started:
+        while not server.started:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
         url = f"http://127.0.0.1:{port}"
         async with httpx.AsyncClient(base_url=url, trust_env=False, timeout=10) as http:

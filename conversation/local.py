@@ -1,0 +1,132 @@
+"""The keyless speech services: Pipecat services on the models that all calls of this process share.
+
+Import from here: `LocalMoonshineSTT`, `LocalPiperTTS`, `local_models` and, for every kind of service,
+`shared_vad`, `shared_turn_analyzer` and `load_turn_models`. Importing loads no model and needs no extra package.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from typing import Any
+
+from loguru import logger
+from pipecat.frames.frames import ErrorFrame, Frame, TranscriptionFrame, TTSAudioRawFrame
+from pipecat.services.settings import STTSettings, TTSSettings
+from pipecat.services.stt_service import SegmentedSTTService
+from pipecat.services.tts_service import TTSService
+from pipecat.transcriptions.language import Language
+from pipecat.utils.time import time_now_iso8601
+
+from conversation.local_models import STT_RATE, VOICE, LocalModels, LocalStackMissing, local_models, sentences
+from conversation.local_turns import load_turn_models, shared_turn_analyzer, shared_vad
+
+__all__ = [
+    "LocalModels",
+    "LocalMoonshineSTT",
+    "LocalPiperTTS",
+    "LocalStackMissing",
+    "load_turn_models",
+    "local_models",
+    "sentences",
+    "shared_turn_analyzer",
+    "shared_vad",
+]
+
+TTFS_P99_SECS = 0.6
+"""From the end of speech to its transcript, for Pipecat's turn strategies: 260 ms for 6 s of speech, and some queue."""
+
+
+class LocalMoonshineSTT(SegmentedSTTService):
+    """Transcribes what was said between two pauses, with Moonshine (or Whisper, where Moonshine is missing).
+
+    The pipeline's audio must come in at 16 kHz. Pipecat's own MoonshineSTTService would download a model and load it
+    for each call.
+    """
+
+    def __init__(self, *, models: LocalModels | None = None, **kwargs: Any):
+        """Initialize the service of one call.
+
+        Args:
+            models: The models; those of the process when not given.
+            **kwargs: For `SegmentedSTTService`.
+        """
+        super().__init__(
+            sample_rate=STT_RATE,
+            ttfs_p99_latency=kwargs.pop("ttfs_p99_latency", TTFS_P99_SECS),
+            settings=STTSettings(model="local", language=Language.EN),
+            **kwargs,
+        )
+        self._models = models or local_models()
+
+    @property
+    def wants_wav_segments(self) -> bool:
+        """Segments come as raw PCM."""
+        return False
+
+    def can_generate_metrics(self) -> bool:
+        """Processing time is measured."""
+        return True
+
+    async def run_stt(self, audio: bytes) -> AsyncGenerator[Frame, None]:
+        """Transcribe one segment.
+
+        Args:
+            audio: 16-bit mono PCM at 16 kHz.
+
+        Yields:
+            A `TranscriptionFrame`, when there were words in it.
+        """
+        await self.start_processing_metrics()
+        text = await self._models.hear(audio)
+        await self.stop_processing_metrics()
+        if text:
+            yield TranscriptionFrame(text, self._user_id, time_now_iso8601(), Language.EN)
+
+
+class LocalPiperTTS(TTSService):
+    """Speaks with one Piper voice that all calls share, sentence by sentence.
+
+    Pipecat's own PiperTTSService loads the voice in its constructor: 1.3 s on the event loop and 70 MB for each call.
+    """
+
+    def __init__(self, *, models: LocalModels | None = None, **kwargs: Any):
+        """Initialize the service of one call.
+
+        Args:
+            models: The models; those of the process when not given.
+            **kwargs: For `TTSService`.
+        """
+        super().__init__(
+            push_start_frame=True,
+            push_stop_frames=True,
+            settings=TTSSettings(model="piper", voice=VOICE, language=None),
+            **kwargs,
+        )
+        self._models = models or local_models()
+
+    def can_generate_metrics(self) -> bool:
+        """Time to first byte and usage are measured."""
+        return True
+
+    async def run_tts(self, text: str, context_id: str) -> AsyncGenerator[Frame, None]:
+        """Speak a text.
+
+        Args:
+            text: One or more sentences; the first starts while the others are rendered.
+            context_id: Of the audio context that it belongs to.
+
+        Yields:
+            A `TTSAudioRawFrame` a sentence, at the pipeline's rate.
+        """
+        try:
+            await self.start_tts_usage_metrics(text)
+            for sentence in sentences(text):
+                audio = await self._models.say(sentence, self.sample_rate)
+                await self.stop_ttfb_metrics()
+                if audio:
+                    yield TTSAudioRawFrame(audio, self.sample_rate, 1, context_id=context_id)
+        except Exception as error:
+            logger.error(f"{self}: a sentence could not be spoken: {type(error).__name__}")
+            yield ErrorFrame(error=f"local voice failed: {type(error).__name__}: {error}")
+        finally:
+            await self.stop_ttfb_metrics()

@@ -1,0 +1,105 @@
+"""Voice activity and end of turn with one ONNX session a process.
+
+Pipecat builds both sessions anew for every call, on the event loop: 65 ms of stall and 50 MB a call. The sessions hold
+no state between runs and ONNX Runtime lets several threads use one, so calls share them and keep only their own state.
+The classes below are Pipecat's own with another way of getting the session.
+"""
+
+from __future__ import annotations
+
+import threading
+from functools import lru_cache
+from importlib import resources
+from typing import Any
+
+import onnxruntime
+from pipecat.audio.turn.smart_turn.base_smart_turn import BaseSmartTurn, SmartTurnParams
+from pipecat.audio.turn.smart_turn.local_smart_turn_v3 import LocalSmartTurnAnalyzerV3
+from pipecat.audio.vad.silero import SileroOnnxModel, SileroVADAnalyzer
+from pipecat.audio.vad.vad_analyzer import VADAnalyzer, VADParams
+
+_loading = threading.Lock()
+
+
+class _SharedSileroModel(SileroOnnxModel):
+    """Silero's state of one call, on a session that is not its own."""
+
+    def __init__(self, session: onnxruntime.InferenceSession):
+        self.session = session
+        self.sample_rates = [8000, 16000]
+        self.reset_states()
+
+
+class SharedSileroVAD(SileroVADAnalyzer):
+    """Pipecat's Silero analyzer on the shared session."""
+
+    def __init__(self, *, sample_rate: int | None = None, params: VADParams | None = None):
+        """Initialize the analyzer of one call.
+
+        Args:
+            sample_rate: 8000 or 16000 Hz; the pipeline's when not given.
+            params: Thresholds and times.
+        """
+        # Not Silero's own constructor, which loads the model. What it sets besides is set here; a test compares the
+        # two analyzers over the same audio, so that a new Pipecat cannot part them unnoticed.
+        VADAnalyzer.__init__(self, sample_rate=sample_rate, params=params)
+        self._model = _SharedSileroModel(_session("pipecat.audio.vad.data", "silero_vad.onnx"))
+        self._windows_since_reset = 0
+        self._low_confidence_windows = 0
+
+
+class SharedSmartTurn(LocalSmartTurnAnalyzerV3):
+    """Pipecat's Smart Turn analyzer on the shared session."""
+
+    def __init__(self, *, sample_rate: int | None = None, params: SmartTurnParams | None = None):
+        """Initialize the analyzer of one call.
+
+        Args:
+            sample_rate: The rate of its audio in Hz; the pipeline's when not given.
+            params: Times.
+        """
+        BaseSmartTurn.__init__(self, sample_rate=sample_rate, params=params)
+        self._log_data = False  # it would write callers' voices to files
+        self._session = _session("pipecat.audio.turn.smart_turn.data", "smart-turn-v3.2-cpu.onnx")
+
+
+def shared_vad(*, sample_rate: int | None = None, params: VADParams | None = None) -> SharedSileroVAD:
+    """Make the voice activity detector of one call; takes no time once `load_turn_models` has run.
+
+    Args:
+        sample_rate: 8000 or 16000 Hz; the pipeline's when not given.
+        params: Thresholds and times.
+    """
+    return SharedSileroVAD(sample_rate=sample_rate, params=params)
+
+
+def shared_turn_analyzer(*, params: SmartTurnParams | None = None) -> SharedSmartTurn:
+    """Make the end-of-turn analyzer of one call; takes no time once `load_turn_models` has run.
+
+    Args:
+        params: Times.
+    """
+    return SharedSmartTurn(params=params)
+
+
+def load_turn_models() -> None:
+    """Load both sessions. Blocks for 65 ms, so call it in a thread before the first call."""
+    _session("pipecat.audio.vad.data", "silero_vad.onnx")
+    _session("pipecat.audio.turn.smart_turn.data", "smart-turn-v3.2-cpu.onnx")
+
+
+def _session(package: str, name: str) -> Any:
+    with _loading:
+        return _load(package, name)
+
+
+@lru_cache(maxsize=4)
+def _load(package: str, name: str) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
+    options.inter_op_num_threads = 1
+    options.intra_op_num_threads = 1
+    with resources.as_file(resources.files(package).joinpath(name)) as path:
+        return onnxruntime.InferenceSession(
+            str(path), sess_options=options, providers=["CPUExecutionProvider"]
+        )

@@ -1,0 +1,140 @@
+"""Hanging up: once, whoever asks; insistently, while there is hope; never with an exception."""
+
+import asyncio
+import time
+
+import pytest
+
+from calls.call import Call, CallState, EndedBy
+from calls.control import CallControl
+from calls.store import CallStore
+from carriers.carrier import CarrierRejected, CarrierUnavailable, HangUp, LineState, StatusUpdate
+
+
+class ScriptedCarrier:
+    """Answers `hang_up` as it is told, the last answer again and again."""
+
+    name = "c"
+
+    def __init__(self, *answers: HangUp | Exception | float):
+        self.answers = list(answers)
+        self.asked: list[str] = []
+
+    async def hang_up(self, call_id: str) -> HangUp:
+        self.asked.append(call_id)
+        answer = self.answers[min(len(self.asked), len(self.answers)) - 1]
+        if isinstance(answer, float):
+            await asyncio.sleep(answer)
+            return HangUp(already_ended=False)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+def control(*answers: HangUp | Exception | float, budget_secs: float = 5.0):
+    store = CallStore()
+    call = store.open(carrier="c", carrier_call_id="CA1")
+    call.move(CallState.IN_PROGRESS, cause="answered")
+    carrier = ScriptedCarrier(*answers)
+    return CallControl(call, carrier, store, budget_secs=budget_secs), call, carrier, store  # type: ignore[arg-type]
+
+
+def kinds(call: Call) -> list[str]:
+    return [event.kind for event in call.events][4:]
+
+
+DONE, WAS_OVER = HangUp(already_ended=False), HangUp(already_ended=True)
+NO_ANSWER = CarrierUnavailable("no answer")
+
+
+async def test_the_call_ends_by_who_hung_up():
+    control_, call, carrier, _ = control(DONE)
+    assert await control_.hang_up(EndedBy.LIMIT, "too long") is True
+    assert (call.state, call.ended_by, call.end_cause) == (CallState.COMPLETED, EndedBy.LIMIT, "too long")
+    assert carrier.asked == ["CA1"]
+    assert kinds(call) == ["hang_up", "state", "ended"]
+
+
+async def test_hanging_up_again_asks_nobody():
+    control_, call, carrier, _ = control(DONE)
+    await control_.hang_up(EndedBy.BOT, "goodbye")
+    assert await control_.hang_up(EndedBy.HUMAN, "API") is True
+    assert len(carrier.asked) == 1
+    assert call.ended_by is EndedBy.BOT
+
+
+async def test_several_at_once_share_one_attempt_through_different_controls():
+    control_, call, carrier, store = control(0.05)
+    other = CallControl(call, carrier, store)  # type: ignore[arg-type]
+    results = await asyncio.gather(
+        control_.hang_up(EndedBy.BOT, "goodbye"), other.hang_up(EndedBy.HUMAN, "API"), control_.hang_up(EndedBy.BOT, "x")
+    )
+    assert results == [True, True, True]
+    assert len(carrier.asked) == 1
+    assert kinds(call).count("hang_up") == 1
+
+
+async def test_the_attempt_outlives_the_one_who_asked():
+    control_, call, _, _ = control(0.1)
+    asking = asyncio.create_task(control_.hang_up(EndedBy.BOT, "goodbye"))
+    await asyncio.sleep(0.02)
+    asking.cancel()
+    await asyncio.gather(asking, return_exceptions=True)
+    assert not call.is_over
+    assert await control_.hang_up(EndedBy.HUMAN, "API") is True
+    assert call.ended_by is EndedBy.BOT
+
+
+async def test_a_carrier_that_does_not_answer_is_asked_again():
+    control_, call, carrier, _ = control(NO_ANSWER, NO_ANSWER, DONE)
+    assert await control_.hang_up(EndedBy.BOT, "goodbye") is True
+    assert len(carrier.asked) == 3
+    assert call.ended_by is EndedBy.BOT
+
+
+async def test_a_first_attempt_without_an_answer_may_have_worked():
+    control_, call, _, _ = control(NO_ANSWER, WAS_OVER)
+    assert await control_.hang_up(EndedBy.BOT, "goodbye") is True
+    assert call.ended_by is EndedBy.BOT
+
+
+async def test_a_call_that_was_over_at_once_was_ended_by_the_caller():
+    control_, call, _, _ = control(WAS_OVER)
+    assert await control_.hang_up(EndedBy.BOT, "goodbye") is True
+    assert (call.state, call.ended_by) == (CallState.COMPLETED, EndedBy.CALLER)
+
+
+async def test_a_report_of_the_end_that_is_faster_than_the_answer_is_not_put_down_to_the_caller():
+    control_, call, _, _ = control(0.05)
+    asking = asyncio.create_task(control_.hang_up(EndedBy.BOT, "goodbye"))
+    await asyncio.sleep(0.01)
+    call.apply(StatusUpdate("CA1", LineState.COMPLETED))
+    assert await asking is True
+    assert call.ended_by is EndedBy.BOT
+    assert kinds(call).count("ended") == 1
+
+
+async def test_a_refusal_is_an_event_and_not_tried_again():
+    control_, call, carrier, _ = control(CarrierRejected("no", status=400))
+    assert await control_.hang_up(EndedBy.BOT, "goodbye") is False
+    assert len(carrier.asked) == 1
+    assert kinds(call) == ["hang_up", "hang_up_failed"]
+    assert not call.is_over
+    call.apply(StatusUpdate("CA1", LineState.COMPLETED))  # after the socket was closed instead
+    assert call.ended_by is EndedBy.BOT
+
+
+@pytest.mark.parametrize("answer", [NO_ANSWER, 60.0])
+async def test_trying_has_a_limit(answer):
+    control_, call, _, _ = control(answer, budget_secs=0.5)
+    began = time.monotonic()
+    assert await control_.hang_up(EndedBy.BOT, "goodbye") is False
+    assert time.monotonic() - began < 2
+    assert kinds(call)[-1] == "hang_up_failed"
+
+
+async def test_without_credentials_it_fails_at_once():
+    store = CallStore()
+    call = store.open(carrier="c", carrier_call_id="CA1")
+    assert await CallControl(call, None, store).hang_up(EndedBy.BOT, "goodbye") is False
+    assert "no credentials" in call.events[-1].data["reason"]
