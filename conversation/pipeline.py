@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 
 from loguru import logger
-from pipecat.audio.turn.smart_turn.local_smart_turn_v3 import LocalSmartTurnAnalyzerV3
-from pipecat.audio.vad.silero import SileroVADAnalyzer
 from pipecat.frames.frames import ErrorFrame
 from pipecat.pipeline.pipeline import Pipeline
 from pipecat.pipeline.worker import PipelineParams, PipelineWorker
@@ -24,6 +22,8 @@ from pipecat.workers.runner import WorkerRunner
 from conversation import services
 from conversation.agents import Agent
 from conversation.attachment import Attachment
+from conversation.catalogue import LOCAL
+from conversation.local import load_turn_models, local_models, shared_turn_analyzer, shared_vad
 from conversation.marks import PlayedMarks, SpokenMarks
 from conversation.tools import register_tools, tools_schema
 from conversation.turns import KEYPAD_PREFIX, MuteWhileEnding, SilentCaller, limit_duration, turn_strategies
@@ -51,6 +51,13 @@ async def warm_up(agent: Agent, settings: Settings) -> None:
     """
     choice = services.resolve(agent, settings)
     services.check(choice, settings)
+    await asyncio.to_thread(load_turn_models)
+    models = local_models()
+    await models.ready(stt=choice.stt == LOCAL, tts=choice.tts == LOCAL, brain=choice.llm == LOCAL)
+    if choice.tts == LOCAL:
+        variables = agent.call_variables()
+        lines = [agent.greeting, agent.lines.goodbye, *agent.lines.silence_prompts]
+        await models.warm([agent.render(line, variables) for line in lines], AUDIO_OUT_HZ)
 
 
 def instructions(attachment: Attachment) -> str:
@@ -92,8 +99,8 @@ async def run_attachment(
     user, assistant = LLMContextAggregatorPair(
         context,
         user_params=LLMUserAggregatorParams(
-            vad_analyzer=SileroVADAnalyzer(),
-            user_turn_strategies=turn_strategies(LocalSmartTurnAnalyzerV3()),
+            vad_analyzer=shared_vad(),
+            user_turn_strategies=turn_strategies(shared_turn_analyzer()),
             user_mute_strategies=[MuteWhileEnding(attachment)],
             user_idle_timeout=agent.limits.silence_secs,
         ),

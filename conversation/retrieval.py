@@ -59,8 +59,9 @@ class SentenceModel:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
-        # The arena grows to the largest batch ever seen and is never given back.
+        # The arena would keep the memory of the largest batch for ever, for sentences that need none of it.
         options.enable_cpu_mem_arena = False
+        options.enable_mem_pattern = False
         self._session = onnxruntime.InferenceSession(
             str(path), sess_options=options, providers=["CPUExecutionProvider"]
         )

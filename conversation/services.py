@@ -202,6 +202,7 @@ def _check_package(service: Service) -> None:
         raise ServiceError(
             f"services: {service.kind} is {service.name}, but {' or '.join(service.packages)} is not installed: "
             f"pip install '.[{service.extra}]'"
+            + (f", or set the key of another {service.kind} in .env." if service.is_local else "")
         )
 
 

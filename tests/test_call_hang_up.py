@@ -75,7 +75,7 @@ async def test_several_at_once_share_one_attempt_through_different_controls():
 
 
 async def test_the_attempt_outlives_the_one_who_asked():
-    control_, call, _, _ = control(0.1)
+    control_, call, carrier, _ = control(0.1)
     asking = asyncio.create_task(control_.hang_up(EndedBy.BOT, "goodbye"))
     await asyncio.sleep(0.02)
     asking.cancel()
@@ -83,6 +83,7 @@ async def test_the_attempt_outlives_the_one_who_asked():
     assert not call.is_over
     assert await control_.hang_up(EndedBy.HUMAN, "API") is True
     assert call.ended_by is EndedBy.BOT
+    assert len(carrier.asked) == 1
 
 
 async def test_a_carrier_that_does_not_answer_is_asked_again():

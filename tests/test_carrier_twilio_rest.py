@@ -1,5 +1,6 @@
 """What Twilio's REST API may answer, and what we make of it."""
 
+import time
 from base64 import b64decode
 
 import pytest
@@ -57,6 +58,7 @@ async def test_the_environment_does_not_contradict_the_settings(monkeypatch):
     async with fake_rest(Answer.json(200, CALL)) as rest:
         carrier = twilio(rest.url)
         await carrier.hang_up(SID)
+        assert time.monotonic() - began < 4
         await carrier.aclose()
     assert len(rest.requests) == 1
 
@@ -93,7 +95,8 @@ HTML = "<html>Bad gateway</html>"
 )
 async def test_whatever_is_answered_becomes_one_of_our_errors(answer, error):
     async with fake_rest(answer) as rest:
-        carrier = twilio(rest.url, timeout_secs=0.3)
+        carrier = twilio(rest.url, timeout_secs=0.3 if answer.delay_secs else 5)
+        began = time.monotonic()
         with pytest.raises(error) as caught:
             await carrier.hang_up(SID)
         assert type(caught.value) is error

@@ -158,10 +158,11 @@ async def test_the_operator_can_let_everybody_in(tmp_path):
 
 
 async def test_a_message_of_megabytes_closes_the_socket(tmp_path):
-    async with running(tmp_path, run_bot=Bot()) as service, websockets.connect(f"{service.ws_url}/ws") as socket:
-        with pytest.raises(ConnectionClosed):
-            await socket.send("x" * (2 << 20))
-            await asyncio.wait_for(socket.recv(), 5)
+    async with running(tmp_path, run_bot=Bot()) as service:
+        async with websockets.connect(f"{service.ws_url}/ws", max_size=None) as socket:
+            with pytest.raises(ConnectionClosed):
+                await socket.send("x" * (2 << 20))
+                await asyncio.wait_for(socket.recv(), 5)
         assert (await service.http.get("/healthz")).status_code == 200
 
 

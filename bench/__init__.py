@@ -1,0 +1,1 @@
+"""Speed and memory of the bot, measured over the emulator: `python -m bench`."""
