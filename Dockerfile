@@ -7,6 +7,9 @@ FROM dailyco/pipecat-base:0.1.27-py3.12
 # `hosted` has every hosted service; `local` adds the keyless voice (GPL-3.0 speech synthesis, 300 MB)
 ARG LOCK=hosted
 
+# The image's default is DEBUG, at which Pipecat logs what callers and bot say
+ENV PIPECAT_LOG_LEVEL=INFO
+
 # Over the image's own packages, by hash; what the image asked for must still hold afterwards
 COPY requirements/${LOCK}.lock requirements.lock
 RUN pip install --no-cache-dir --require-hashes -r requirements.lock && pip check

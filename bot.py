@@ -1,8 +1,8 @@
 """One attachment of one call: the bot's entry point, everywhere.
 
 `async def bot(runner_args)` is called by Pipecat Cloud's base image, by Pipecat's development runner
-(`python bot.py -t twilio -x HOST`, `-t telnyx`, WebRTC, evals) and by our own server, each with a connection that was just
-opened. The cloud's image has no `server.py`: nothing that a call needs may come from `web/`.
+(`python bot.py -t twilio -x HOST`, `-t telnyx`, WebRTC, evals) and by our own server, each with a connection that was
+just opened. The cloud's image has no `server.py`: nothing that a call needs may come from `web/`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pipecat.transports.base_transport import BaseTransport, TransportParams
 from calls.call import Call, CallState, EndedBy
 from calls.control import CallControl
 from calls.store import default_store
-from carriers import carrier_for
+from carriers import carrier_for, known_carriers
 from carriers.carrier import Carrier
 from conversation.agents import Agent, AgentError, agent_names, load_agent
 from conversation.attachment import Attachment
@@ -39,8 +39,8 @@ async def bot(runner_args: Any) -> None:
 
     Args:
         runner_args: What the host opened: `websocket` (a carrier's media stream or an eval harness) or
-            `webrtc_connection`, and `body`, the host's own data about the session. The argument classes of Pipecat and of
-            Pipecat Cloud differ; only these attributes are used.
+            `webrtc_connection`, and `body`, the host's own data about the session. The argument classes of Pipecat
+            and of Pipecat Cloud differ; only these attributes are used.
     """
     settings = load_settings()
     body = runner_args.body if isinstance(runner_args.body, dict) else {}
@@ -90,7 +90,9 @@ async def _talk_on_the_phone(
     )
     carrier = carrier_for(start.carrier, settings)
     if carrier is None:
-        logger.warning(f"call {call.id}: no credentials for its carrier, so a hang-up only closes the media socket")
+        logger.warning(
+            f"call {call.id}: no credentials for its carrier, so a hang-up only closes the media socket"
+        )
     attachment = _attachment(call, agent, settings, carrier)
     transport = PhoneTransport(websocket, serializer, on_mark_sent=attachment.playout.sent)
     attachment.record("attached", stream_id=start.stream_id)
@@ -135,7 +137,12 @@ def _attachment(call: Call, agent: Agent, settings: Settings, carrier: Carrier |
 
 
 async def _run(
-    attachment: Attachment, transport: BaseTransport, runner_args: Any, settings: Settings, *, carrier_marks: bool
+    attachment: Attachment,
+    transport: BaseTransport,
+    runner_args: Any,
+    settings: Settings,
+    *,
+    carrier_marks: bool,
 ) -> None:
     call = attachment.call
     if call.state is CallState.RINGING:
@@ -160,8 +167,8 @@ async def _run(
 def choose_agent(settings: Settings, *wanted: object) -> Agent:
     """Load the first agent that exists of those that a call names, else the configured one.
 
-    A deployment on Pipecat Cloud has a name of its own (`_pipecatCloudServiceHost`, `serviceHost`), which need not be that
-    of an agent file; so an unknown name is no error here.
+    A deployment on Pipecat Cloud has a name of its own (`_pipecatCloudServiceHost`, `serviceHost`), which need not be
+    that of an agent file; so an unknown name is no error here.
 
     Args:
         settings: Where agents are, and the default.
@@ -197,8 +204,23 @@ def _eval_transport(websocket: Any, first_message: dict[str, Any]) -> BaseTransp
     return EvalFastAPIWebsocketTransport(websocket, params, flags)
 
 
+async def prepare() -> None:
+    """Load what the first call would otherwise wait for: models, services, the carriers' SDKs.
+
+    Raises:
+        SettingsError: A variable cannot be used.
+        AgentError: The configured agent cannot be loaded.
+        ServiceError: A key or a package is missing.
+    """
+    settings = load_settings()
+    await warm_up(choose_agent(settings), settings)
+    for name in known_carriers():
+        if carrier := carrier_for(name, settings):
+            await carrier.prepare()
+
+
 class _WarmUp:
-    """Loads the default agent's services once, in a thread, for hosts that ask `readyz`."""
+    """Prepares once, in a thread, for hosts that ask `readyz`."""
 
     def __init__(self) -> None:
         self._thread: threading.Thread | None = None
@@ -212,8 +234,7 @@ class _WarmUp:
 
     def _load(self) -> None:
         try:
-            settings = load_settings()
-            asyncio.run(warm_up(choose_agent(settings), settings))
+            asyncio.run(prepare())
             self._outcome = {"ready": True}
         except (SettingsError, AgentError, ServiceError) as error:
             logger.error(f"not ready: {error}")
@@ -236,8 +257,7 @@ def main() -> None:
     from pipecat.runner.run import main as run_development_runner
 
     try:
-        settings = load_settings()
-        asyncio.run(warm_up(choose_agent(settings), settings))
+        asyncio.run(prepare())
     except (SettingsError, AgentError, ServiceError) as error:
         sys.exit(str(error))
     run_development_runner()

@@ -114,13 +114,17 @@ async def measure(calls: int, carrier: str, port: int) -> tuple[list[Figure], li
     responses = [
         turn.response_ms for report in reports for turn in report.turns[1:] if turn.response_ms is not None
     ]
-    drops = [report.hangup_after_goodbye_ms for report in reports if report.hangup_after_goodbye_ms is not None]
+    drops = [
+        report.hangup_after_goodbye_ms for report in reports if report.hangup_after_goodbye_ms is not None
+    ]
     return [
         Figure("answer to first audio, median", _median(answers), "ms", 500),
         Figure("end of caller's speech to first audio, median", _median(responses), "ms", 750),
         Figure("end of caller's speech to first audio, worst", max(responses, default=None), "ms"),
         Figure("end of goodbye to hang-up, median", _median(drops), "ms", 300),
-        Figure("underruns per call", sum(report.underruns for report in reports) / max(1, len(reports)), "  "),
+        Figure(
+            "underruns per call", sum(report.underruns for report in reports) / max(1, len(reports)), "  "
+        ),
         Figure("idle server without local models", without_models, "MB", 250),
         Figure("idle server with local models", with_models, "MB", 750),
         Figure(f"server after {calls} calls", after_calls, "MB", 750),
@@ -155,7 +159,8 @@ def main() -> int:
     print("\n".join(f"problem: {problem}" for problem in problems))
     if arguments.json:
         text = json.dumps(
-            {"figures": [asdict(figure) for figure in figures], "reports": [r.as_dict() for r in reports]}, indent=2
+            {"figures": [asdict(figure) for figure in figures], "reports": [r.as_dict() for r in reports]},
+            indent=2,
         )
         arguments.json.write_text(text + "\n", encoding="utf-8")
     return 1 if problems else 0

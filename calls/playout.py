@@ -77,8 +77,8 @@ class Playout:
     def returned(self, name: str) -> tuple[Chunk, ...]:
         """Take a mark that the carrier returned.
 
-        A mark confirms all marks that were sent before it as well, so one that was lost on the way holds nothing up. The
-        order of sending counts, not that of naming: a fence is named before the words that it waits for are marked.
+        A mark confirms all marks that were sent before it as well, so one that was lost on the way holds nothing up.
+        The order of sending counts, not that of naming: a fence is named before the words that it waits for.
 
         Returns:
             The chunks that are now known to be heard, oldest first; empty for a foreign, doubled or cleared mark.

@@ -178,9 +178,7 @@ class Agent(Table):
         try:
             return _compiled(template).render(dict(variables)).strip()
         except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError) as error:
-            raise AgentError(
-                f"{self.name}.toml: a template cannot be rendered: {error}; correct it"
-            ) from None
+            raise AgentError(f"{self.name}.toml: a template does not render: {error}; correct it") from None
 
 
 def agent_names(directory: Path) -> list[str]:
@@ -211,8 +209,9 @@ def load_agent(name: str, directory: Path) -> Agent:
         shown = name[:60]
         if not known:
             raise UnknownAgent(f"agent {shown!r} is not known: no .toml file is in {directory}; add one")
-        hint = _did_you_mean(shown, known) or f"; use one of {', '.join(known)}"
-        raise UnknownAgent(f"agent {shown!r} is not known{hint} (known: {', '.join(known)})")
+        close = difflib.get_close_matches(shown, known, n=1)
+        guess = f"did you mean {close[0]!r}? " if close else ""
+        raise UnknownAgent(f"agent {shown!r} is not known; {guess}use one of {', '.join(known)}")
     path = directory / f"{name}.toml"
     try:
         stat = path.stat()
@@ -324,4 +323,4 @@ def _check_template(file: str, key: str, template: str, agent: Agent) -> None:
     except jinja2.UndefinedError:
         return  # a value that only a call brings
     except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError) as error:
-        raise AgentError(f"{file}: the template {key!r} cannot be rendered: {error}; correct it") from None
+        raise AgentError(f"{file}: the template {key!r} does not render: {error}; correct it") from None

@@ -1,7 +1,7 @@
 """One bot session on a call: what it may say, and how it lets go.
 
-The call lives at the carrier; an attachment comes and goes with a media socket. It is handed to the tools, so what a tool
-promises ("I will hang up") is kept here, outside of any frame that a barge-in could drop.
+The call lives at the carrier; an attachment comes and goes with a media socket. It is handed to the tools, so what a
+tool promises ("I will hang up") is kept here, outside of any frame that a barge-in could drop.
 """
 
 from __future__ import annotations
@@ -132,7 +132,9 @@ class Attachment:
                     await self._detached.wait()
                     return
             except TimeoutError:
-                logger.warning(f"call {self.call.id}: the carrier left the socket open after the hang-up; closing it")
+                logger.warning(
+                    f"call {self.call.id}: the carrier left the socket open after the hang-up; closing it"
+                )
         # No carrier, or it did not obey: without our socket its document runs out and the call ends.
         await self._queue(EndFrame())
 

@@ -309,6 +309,11 @@ class _Turn:
     def said_fact(self, text: str) -> str | None:
         return self.sure(self.rank(text)) if plain(text) else None
 
+    def misheard_fact(self, text: str) -> str | None:
+        """Name the fact that was asked for if some words were written down wrongly; only ever asked back."""
+        corrected = self.retriever.corrected(text)
+        return self.said_fact(corrected) if corrected else None
+
     def sure(self, ranked: list[Match]) -> str | None:
         """Name the fact that is near enough to be said, if there is one."""
         fact = _best(ranked, "fact")
@@ -322,9 +327,11 @@ class _Turn:
     def doubtful(self, state: DialogueState, text: str) -> Decision:
         ranked = self.rank(text)
         fact = _best(ranked, "fact")
-        if fact and fact.score >= CLARIFY_SCORE and fact.score - _elsewhere(ranked) >= CLARIFY_MARGIN:
-            asked = state.at(Stage.CLARIFY, topic=fact.key, misunderstood=state.misunderstood)
-            return asked, Reply(self.script.line("clarify", topic=fact.key))
+        near = fact and fact.score >= CLARIFY_SCORE and fact.score - _elsewhere(ranked) >= CLARIFY_MARGIN
+        topic = fact.key if fact and near else self.misheard_fact(text)
+        if topic:
+            asked = state.at(Stage.CLARIFY, topic=topic, misunderstood=state.misunderstood)
+            return asked, Reply(self.script.line("clarify", topic=topic))
         if is_question(text) and len(plain(text).split()) >= 3:
             if not self.script.can_take_message:
                 return state.at(Stage.OPEN), Reply(self.script.lines("off_topic", "anything_else"))

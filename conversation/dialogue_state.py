@@ -105,6 +105,10 @@ class Ranker(Protocol):
         """Order what a sentence may have meant, the nearest first."""
         ...
 
+    def corrected(self, text: str) -> str | None:
+        """Replace words that were probably misheard; None when there are none."""
+        ...
+
 
 @dataclass(frozen=True)
 class Script:

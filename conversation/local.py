@@ -10,7 +10,14 @@ from collections.abc import AsyncGenerator
 from typing import Any
 
 from loguru import logger
-from pipecat.frames.frames import ErrorFrame, Frame, TranscriptionFrame, TTSAudioRawFrame
+from pipecat.frames.frames import (
+    ErrorFrame,
+    Frame,
+    TranscriptionFrame,
+    TTSAudioRawFrame,
+    VADUserStoppedSpeakingFrame,
+)
+from pipecat.processors.frame_processor import FrameDirection
 from pipecat.services.settings import STTSettings, TTSSettings
 from pipecat.services.stt_service import SegmentedSTTService
 from pipecat.services.tts_service import TTSService
@@ -66,6 +73,22 @@ class LocalMoonshineSTT(SegmentedSTTService):
     def can_generate_metrics(self) -> bool:
         """Processing time is measured."""
         return True
+
+    async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
+        """Cut a segment where speech ended, not where this was noticed.
+
+        The detector reports a pause after `stop_secs` of it, and its report takes a moment to come here. By then the
+        next word may have begun ("thank you, goodbye"). What came in during that time is silence or that next word, so
+        it opens the next segment instead of being lost at the end of this one.
+        """
+        if not isinstance(frame, VADUserStoppedSpeakingFrame):
+            await super().process_frame(frame, direction)
+            return
+        kept = round(frame.stop_secs * self.sample_rate) * 2
+        begun = bytes(self._audio_buffer[-kept:]) if kept else b""
+        del self._audio_buffer[len(self._audio_buffer) - len(begun) :]
+        await super().process_frame(frame, direction)
+        self._audio_buffer[:0] = begun
 
     async def run_stt(self, audio: bytes) -> AsyncGenerator[Frame, None]:
         """Transcribe one segment.

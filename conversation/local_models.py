@@ -304,6 +304,24 @@ class LocalModels:
         """Render texts ahead in a thread, see `warm_lines`."""
         await asyncio.get_running_loop().run_in_executor(self._speaking, self.warm_lines, list(texts), rate)
 
+    def warm_later(self, texts: Iterable[str], rate: int = 8000) -> None:
+        """Render texts ahead while calls go on, sentence by sentence, so that a call's own sentences come between.
+
+        Args:
+            texts: As for `warm_lines`.
+            rate: The rate in Hz of the pipeline's output.
+        """
+        texts = list(texts)
+        self.keep(texts)
+
+        def render_all() -> None:
+            for text in texts:
+                for sentence in sentences(text):
+                    self._speaking.submit(self.render, sentence, rate).result()
+
+        # A daemon: a process that ends early does not wait for words that nobody will hear.
+        threading.Thread(target=render_all, name="local-tts-ahead", daemon=True).start()
+
     # Understanding
 
     def retriever(self, agent: Agent) -> Retriever:

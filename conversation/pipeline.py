@@ -23,7 +23,7 @@ from conversation import services
 from conversation.agents import Agent
 from conversation.attachment import Attachment
 from conversation.catalogue import LOCAL
-from conversation.local import load_turn_models, local_models, shared_turn_analyzer, shared_vad
+from conversation.local import load_turn_models, local_models, shared_vad
 from conversation.marks import PlayedMarks, SpokenMarks
 from conversation.tools import register_tools, tools_schema
 from conversation.turns import KEYPAD_PREFIX, MuteWhileEnding, SilentCaller, limit_duration, turn_strategies
@@ -56,12 +56,15 @@ async def warm_up(agent: Agent, settings: Settings) -> None:
     await models.ready(stt=choice.stt == LOCAL, tts=choice.tts == LOCAL, brain=choice.llm == LOCAL)
     if choice.tts == LOCAL:
         variables = agent.call_variables()
-        lines = [agent.greeting, agent.lines.goodbye, *agent.lines.silence_prompts]
-        await models.warm([agent.render(line, variables) for line in lines], AUDIO_OUT_HZ)
+        await models.warm([agent.render(agent.greeting, variables)], AUDIO_OUT_HZ)
+        lines = [agent.lines.goodbye, *agent.lines.silence_prompts, agent.lines.anything_else]
+        if choice.llm == LOCAL:
+            lines += [fact.answer for fact in agent.facts]
+        models.warm_later([agent.render(line, variables) for line in lines], AUDIO_OUT_HZ)
 
 
 def instructions(attachment: Attachment) -> str:
-    """What a model is told before the call: the agent's instructions, and the owner's facts as all that it may state."""
+    """What a model is told before the call: its instructions, and the owner's facts as all that it may state."""
     agent = attachment.agent
     parts = [attachment.render(agent.instructions)]
     if agent.facts:
@@ -89,7 +92,7 @@ async def run_attachment(
     """
     agent = attachment.agent
     choice = services.resolve(agent, settings)
-    llm = services.build_llm(choice, agent, settings)
+    llm = services.build_llm(choice, agent, settings, variables=attachment.variables)
     register_tools(llm, agent.tools, attachment)
 
     context = LLMContext(
@@ -100,7 +103,7 @@ async def run_attachment(
         context,
         user_params=LLMUserAggregatorParams(
             vad_analyzer=shared_vad(),
-            user_turn_strategies=turn_strategies(shared_turn_analyzer()),
+            user_turn_strategies=turn_strategies(),
             user_mute_strategies=[MuteWhileEnding(attachment)],
             user_idle_timeout=agent.limits.silence_secs,
         ),

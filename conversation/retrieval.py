@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 import tomllib
 from collections.abc import Collection, Mapping, Sequence
@@ -23,6 +24,10 @@ KEYWORD_WEIGHT = 0.12
 
 WEEKDAY_WEIGHT = 0.12
 """How much a fact gains for naming the caller's day, or loses for naming only other days."""
+
+MISHEARD_LETTERS = 4
+MISHEARD_LIKENESS = 0.74
+"""How alike two words of at least so many letters must be for one to be taken for the other misheard."""
 
 _BATCH = 32
 
@@ -128,6 +133,11 @@ class Retriever:
         self._words = {
             fact.topic: _content_words(" ".join([fact.topic, *fact.questions])) for fact in agent.facts
         }
+        self._spelled = {
+            fact.topic: {word for word in re.findall(r"[a-z]{4,}", " ".join(fact.questions).lower())}
+            - _STOP_WORDS
+            for fact in agent.facts
+        }
         self._weekdays = {
             fact.topic: weekdays_in(" ".join([*fact.questions, fact.answer])) for fact in agent.facts
         }
@@ -157,6 +167,24 @@ class Retriever:
                 score += KEYWORD_WEIGHT * coverage + WEEKDAY_WEIGHT * self._day_fit(about, name)
             matches.append(Match(kind, name, score, coverage))
         return sorted(matches, key=lambda match: match.score, reverse=True)
+
+    def corrected(self, text: str) -> str | None:
+        """Replace words that sound much like one of the facts' words: "part my car" becomes "park my car".
+
+        Returns:
+            The other sentence, or None when there is no such word.
+        """
+        known = {word for own in self._spelled.values() for word in own}
+        words = text.split()
+        changed = False
+        for number, word in enumerate(words):
+            bare = re.sub(r"[^a-z]", "", word.lower())
+            if len(bare) < MISHEARD_LETTERS or bare in known or bare in _STOP_WORDS:
+                continue
+            if close := difflib.get_close_matches(bare, known, n=1, cutoff=MISHEARD_LIKENESS):
+                words[number] = close[0]
+                changed = True
+        return " ".join(words) if changed else None
 
     def _overlap(self, said: set[str], topic: str) -> float:
         total = sum(self._rarity.get(word, 1.0) for word in said)

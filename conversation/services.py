@@ -4,13 +4,11 @@ The choice goes from the most particular to the most general: the agent's TOML (
 `TTS` in the environment, then `auto`, which takes the first service whose key is set, in the order of
 `conversation.catalogue.SERVICES`, and the local one when there is no key at all.
 
-`resolve()` names the services, `check()` finds out at start-up what would go wrong in a call, `warm()` loads what a
-call would wait for, and `build_*()` make them.
+`resolve()` names the services, `check()` finds out at start-up what would go wrong in a call, `build_*()` make them.
 """
 
 from __future__ import annotations
 
-import asyncio
 import difflib
 import importlib
 import importlib.util
@@ -30,7 +28,6 @@ if TYPE_CHECKING:
     from pipecat.services.tts_service import TTSService
 
     from conversation.agents import Agent
-    from conversation.local_models import LocalModels
 
 AUTO = "auto"
 
@@ -81,44 +78,6 @@ def check(choice: ServiceChoice, settings: Settings) -> None:
             _pipecat_settings(service, _load(service, settings), choice.agent, settings)
 
 
-async def warm(choice: ServiceChoice) -> None:
-    """Load, in threads, what the first call would otherwise wait for; done at once when it is loaded already.
-
-    Voice activity and end of turn are loaded for every choice, the local recogniser, voice and brain when they are
-    chosen. The local voice renders the lines that callers hear first; the others it renders when it first says them.
-
-    Raises:
-        ServiceError: A local model is not installed, or not with its weights.
-    """
-    from conversation import local
-
-    await asyncio.to_thread(local.load_turn_models)
-    is_local = {kind: choice.of(kind).is_local for kind in KINDS}
-    if not any(is_local.values()):
-        return
-    models = local.local_models()
-    try:
-        await models.ready(stt=is_local["stt"], tts=is_local["tts"], brain=is_local["llm"])
-        if is_local["tts"]:
-            await _warm_voice(models, choice.agent)
-    except local.LocalStackMissing as error:
-        raise ServiceError(f"services: {error}") from error
-
-
-async def _warm_voice(models: LocalModels, agent: Agent) -> None:
-    variables = agent.call_variables()
-    lines = agent.lines
-    first = [
-        agent.greeting,
-        lines.did_not_understand,
-        lines.anything_else,
-        lines.goodbye,
-        *lines.silence_prompts,
-    ]
-    models.keep(agent.render(text, variables) for key, text in agent.templates() if key != "instructions")
-    await models.warm(agent.render(text, variables) for text in first)
-
-
 def build_stt(choice: ServiceChoice, agent: Agent, settings: Settings) -> STTService:
     """Build the service that hears the caller.
 
@@ -128,13 +87,26 @@ def build_stt(choice: ServiceChoice, agent: Agent, settings: Settings) -> STTSer
     return cast("STTService", _build(choice.of("stt"), agent, settings))
 
 
-def build_llm(choice: ServiceChoice, agent: Agent, settings: Settings) -> LLMService:
+def build_llm(
+    choice: ServiceChoice, agent: Agent, settings: Settings, *, variables: Mapping[str, Any] | None = None
+) -> LLMService:
     """Build the service that answers: a language model, or the local brain in its place.
+
+    Args:
+        choice: The services of the agent.
+        agent: Who answers.
+        settings: Keys and models.
+        variables: What the agent's texts are filled in with in this call. The local brain says those texts itself;
+            a language model gets them in its context.
 
     Raises:
         ServiceError: See `check()`.
     """
-    return cast("LLMService", _build(choice.of("llm"), agent, settings))
+    service = choice.of("llm")
+    if service.is_local:
+        _check_package(service)
+        return cast("LLMService", _load(service, settings)(agent, variables=variables))
+    return cast("LLMService", _build(service, agent, settings))
 
 
 def build_tts(choice: ServiceChoice, agent: Agent, settings: Settings) -> TTSService:
@@ -315,7 +287,7 @@ def _build(service: Service, agent: Agent, settings: Settings) -> Any:
     _check_language(service, agent)
     cls: Any = _load(service, settings)
     if service.is_local:
-        return cls(agent) if service.kind == "llm" else cls()
+        return cls()
     pipecat_settings = _pipecat_settings(service, cls, agent, settings)
     try:
         return _with_bounded_requests(cls)(settings=pipecat_settings, **service.arguments(settings))

@@ -39,7 +39,9 @@ async def _end_call(attachment: Attachment, params: FunctionCallParams) -> None:
     farewell = str(params.arguments.get("farewell") or attachment.render(attachment.agent.lines.goodbye))
     attachment.record("tool", name="end_call", arguments={"farewell": farewell}, result="ending")
     # The result comes first: the goodbye outlives this handler, and no LLM turn may follow it.
-    await params.result_callback("The call is ending.", properties=FunctionCallResultProperties(run_llm=False))
+    await params.result_callback(
+        "The call is ending.", properties=FunctionCallResultProperties(run_llm=False)
+    )
     attachment.finish(farewell, ended_by=EndedBy.BOT, cause="end_call")
 
 
@@ -59,7 +61,9 @@ async def _take_message(attachment: Attachment, params: FunctionCallParams) -> N
         await MessageBook(attachment.data_dir).keep(message)
     except OSError as error:
         attachment.record("error", message=f"message not kept: {error.strerror}")
-        await params.result_callback("Not taken: it could not be stored. Apologise and ask the caller to ring again.")
+        await params.result_callback(
+            "Not taken: it could not be stored. Apologise and ask the caller to ring again."
+        )
         return
     attachment.record(
         "message_taken",
@@ -79,7 +83,10 @@ TOOLS: dict[str, Tool] = {
                 "Do not say goodbye yourself: the farewell is spoken for you, then the line is dropped."
             ),
             properties={
-                "farewell": {"type": "string", "description": "The last words to the caller, one short sentence."}
+                "farewell": {
+                    "type": "string",
+                    "description": "The last words to the caller, one short sentence.",
+                }
             },
             required=["farewell"],
         ),
@@ -91,7 +98,10 @@ TOOLS: dict[str, Tool] = {
             description="Take a message for the business. Read it back to the caller and have it confirmed first.",
             properties={
                 "caller_name": {"type": "string", "description": "The caller's name."},
-                "callback_number": {"type": "string", "description": "The number to call back, as the caller said it."},
+                "callback_number": {
+                    "type": "string",
+                    "description": "The number to call back, as the caller said it.",
+                },
                 "message": {"type": "string", "description": "The message, in the caller's words."},
             },
             required=["caller_name", "message"],

@@ -1,11 +1,17 @@
-"""Whose turn it is: end of turn, silent callers, a caller who cannot interrupt a goodbye, the call's longest duration."""
+"""Whose turn it is: the end of a turn, silent callers, a goodbye that is not interrupted, the longest duration."""
 
 from __future__ import annotations
 
 import asyncio
+import re
 
-from pipecat.audio.turn.base_turn_analyzer import BaseTurnAnalyzer
-from pipecat.frames.frames import Frame, TranscriptionFrame
+from pipecat.audio.turn.smart_turn.base_smart_turn import SmartTurnParams
+from pipecat.frames.frames import (
+    Frame,
+    TranscriptionFrame,
+    VADUserStartedSpeakingFrame,
+    VADUserStoppedSpeakingFrame,
+)
 from pipecat.turns.types import ProcessFrameResult
 from pipecat.turns.user_mute import BaseUserMuteStrategy
 from pipecat.turns.user_start import TranscriptionUserTurnStartStrategy, VADUserTurnStartStrategy
@@ -14,21 +20,33 @@ from pipecat.turns.user_turn_strategies import UserTurnStrategies
 
 from calls.call import EndedBy
 from conversation.attachment import Attachment
+from conversation.local import shared_turn_analyzer
+
+INCOMPLETE_TURN_SECS = 1.5
+"""A pause this long ends a turn that sounded unfinished. Pipecat's 3 s are dead air on a phone line."""
 
 
 KEYPAD_PREFIX = "DTMF: "
 """What a row of keys begins with when it stands in for the caller's words (Pipecat's `DTMFAggregator`)."""
 
 
-def turn_strategies(turn_analyzer: BaseTurnAnalyzer) -> UserTurnStrategies:
-    """Pipecat's default strategies (speech starts a turn, Smart Turn ends it), and keys.
+SHORT_ANSWERS = re.compile(
+    r"(?:(?:yes|yeah|yep|sure|ok|okay|correct|right|no|nope|please|thanks|thank you(?: very much)?|good ?bye|bye|hello"
+    r"|thats? (?:all|it|right|correct)|nothing else)(?: |$))+"
+)
+"""Turns of a few set words (English), on which a model that listens to the melody has too little to go by."""
 
-    Args:
-        turn_analyzer: Decides whether a pause is the end of the caller's turn.
-    """
+
+def turn_strategies() -> UserTurnStrategies:
+    """Pipecat's default strategies (speech starts a turn, Smart Turn ends it), keys, and short answers."""
+    analyzer = shared_turn_analyzer(params=SmartTurnParams(stop_secs=INCOMPLETE_TURN_SECS))
     return UserTurnStrategies(
         start=[VADUserTurnStartStrategy(), TranscriptionUserTurnStartStrategy()],
-        stop=[KeypadUserTurnStopStrategy(), TurnAnalyzerUserTurnStopStrategy(turn_analyzer=turn_analyzer)],
+        stop=[
+            KeypadUserTurnStopStrategy(),
+            ShortAnswerUserTurnStopStrategy(),
+            TurnAnalyzerUserTurnStopStrategy(turn_analyzer=analyzer),
+        ],
     )
 
 
@@ -40,6 +58,33 @@ class KeypadUserTurnStopStrategy(BaseUserTurnStopStrategy):
         if isinstance(frame, TranscriptionFrame) and frame.text.startswith(KEYPAD_PREFIX):
             await self.trigger_user_turn_stopped()
             return ProcessFrameResult.STOP
+        return ProcessFrameResult.CONTINUE
+
+
+class ShortAnswerUserTurnStopStrategy(BaseUserTurnStopStrategy):
+    """Ends a turn like "No." at once. One that sounds unfinished would else be answered after a pause only."""
+
+    def __init__(self) -> None:
+        """Initialize the strategy."""
+        super().__init__()
+        self._words: list[str] = []
+        self._speaking = False
+
+    async def handle_user_turn_started(self) -> None:
+        """Begin with no words."""
+        self._words.clear()
+
+    async def process_frame(self, frame: Frame) -> ProcessFrameResult:
+        """End the turn when all that was said in it is a short answer and the caller is silent."""
+        if isinstance(frame, VADUserStartedSpeakingFrame):
+            self._speaking = True
+        elif isinstance(frame, VADUserStoppedSpeakingFrame):
+            self._speaking = False
+        elif isinstance(frame, TranscriptionFrame) and frame.finalized:
+            self._words += re.sub(r"[^a-z ]", "", frame.text.lower().replace("-", " ")).split()
+            if not self._speaking and SHORT_ANSWERS.fullmatch(" ".join(self._words)):
+                await self.trigger_user_turn_stopped()
+                return ProcessFrameResult.STOP
         return ProcessFrameResult.CONTINUE
 
 

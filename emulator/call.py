@@ -102,6 +102,10 @@ class Call:
         try:
             while step is not None:
                 step = await self._one(step)
+        except CannotReach:
+            self._over = True  # there was no call, so there is no end to tell of
+            self.leg.ended_at = datetime.now(UTC)
+            raise
         finally:
             self._end("error", "the emulator stops the call")
             await self._finish()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -155,13 +156,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _print_environment(credentials: Credentials, options: argparse.Namespace) -> int:
+    if not 0 < options.rest_port < 65536:
+        raise EmulatorError("--rest-port must be 1 to 65535 here: the server has to know it before the call")
     rest = RestServer(credentials, lambda _: None, port=options.rest_port)
     variables = credentials.environment(rest.url) | {
         "PUBLIC_URL": options.url,
         "API_KEY": credentials.api_key,
     }
     for name, value in variables.items():
-        print(f"export {name}={value}")
+        print(f"export {name}={shlex.quote(value)}")
     return 0
 
 

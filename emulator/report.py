@@ -18,6 +18,8 @@ from emulator.errors import EmulatorError
 from emulator.server_api import HEARD, KEYS, SPOKEN, ServerEvent
 
 Transcribe = Callable[[Pcm], str]
+CLOCK_TOLERANCE_MS = 60
+"""The line's clock counts whole frames and is ahead of the wall's by up to one."""
 
 
 @dataclass
@@ -175,7 +177,10 @@ def _add_server_events(call: Call, turns: list[Turn], events: Sequence[ServerEve
     """Events belong to the turn in whose time they fall: from the start of its line to the start of the next."""
     if call.answered_wall is None:
         return
-    starts = [call.answered_wall + timedelta(milliseconds=line.start_ms) for line in call.caller.lines]
+    starts = [
+        call.answered_wall + timedelta(milliseconds=line.start_ms - CLOCK_TOLERANCE_MS)
+        for line in call.caller.lines
+    ]
     understood: list[list[str]] = [[] for _ in turns]
     replied: list[list[str]] = [[] for _ in turns]
     for event in events:
@@ -190,9 +195,18 @@ def _add_server_events(call: Call, turns: list[Turn], events: Sequence[ServerEve
 
 
 def _add_transcripts(call: Call, turns: list[Turn], transcribe: Transcribe) -> None:
+    """What the bot was saying when a line began still belongs to the turn before it."""
     heard = np.concatenate(call.line.heard) if call.line.heard else np.zeros(0, dtype=np.int16)
-    ends = [0, *(line.end_ms for line in call.caller.lines), len(heard) * 1000 // SAMPLE_RATE]
-    for turn, start_ms, end_ms in zip(turns, ends[:-1], ends[1:], strict=True):
+    cuts = [0]
+    for line in call.caller.lines:
+        speaking = [
+            burst.end_ms
+            for burst in call.line.hearing.bursts
+            if burst.start_ms < line.start_ms <= burst.end_ms
+        ]
+        cuts.append(max([line.start_ms, *speaking]))
+    cuts.append(len(heard) * 1000 // SAMPLE_RATE)
+    for turn, start_ms, end_ms in zip(turns, cuts[:-1], cuts[1:], strict=True):
         turn.heard_by_caller = transcribe(
             heard[start_ms * SAMPLE_RATE // 1000 : end_ms * SAMPLE_RATE // 1000]
         )

@@ -75,7 +75,7 @@ class ServedBot:
                 ) from None
 
     async def wait_until_ready(self, tell: Callable[[float], None]) -> float:
-        """Wait for `GET /readyz` to answer 200; returns the seconds that it took.
+        """Wait for `GET /readyz` to answer 200 (or 404: no such route); returns the seconds that it took.
 
         Args:
             tell: Called now and then with the seconds waited so far.
@@ -94,7 +94,8 @@ class ServedBot:
                     )
                 try:
                     async with session.get(f"{self._base}/readyz") as response:
-                        if response.status == 200:
+                        # A server without that route, such as Pipecat's runner, is ready as soon as it answers.
+                        if response.status in (200, 404):
                             return waited
                 except (TimeoutError, aiohttp.ClientError):
                     pass

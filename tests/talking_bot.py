@@ -165,7 +165,7 @@ async def talking(
             app = create_app(load_settings(), store=store)
             server = uvicorn.Server(uvicorn_config(app))
             serving = asyncio.create_task(server.serve(sockets=[listener]))
-            while not server.started:
+            while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
                 await asyncio.sleep(0.01)
             try:
                 yield Talking(url, network, store, given)

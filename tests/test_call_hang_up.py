@@ -67,7 +67,9 @@ async def test_several_at_once_share_one_attempt_through_different_controls():
     control_, call, carrier, store = control(0.05)
     other = CallControl(call, carrier, store)  # type: ignore[arg-type]
     results = await asyncio.gather(
-        control_.hang_up(EndedBy.BOT, "goodbye"), other.hang_up(EndedBy.HUMAN, "API"), control_.hang_up(EndedBy.BOT, "x")
+        control_.hang_up(EndedBy.BOT, "goodbye"),
+        other.hang_up(EndedBy.HUMAN, "API"),
+        control_.hang_up(EndedBy.BOT, "x"),
     )
     assert results == [True, True, True]
     assert len(carrier.asked) == 1

@@ -35,7 +35,9 @@ def test_status_callbacks_in_any_order_never_leave_an_end(direction, states):
         end = end or (call.state if call.is_over else None)
         assert end is None or call.state is end
     first_end = next((state for state in states if state and CallState(state.value) in ENDS), None)
-    assert call.is_over == (first_end is not None)  # an end that was reported is believed, out of order or not
+    assert call.is_over == (
+        first_end is not None
+    )  # an end that was reported is believed, out of order or not
     if first_end:
         assert call.state == first_end.value
     assert kinds(call).count("ended") == call.is_over

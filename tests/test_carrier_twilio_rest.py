@@ -58,7 +58,6 @@ async def test_the_environment_does_not_contradict_the_settings(monkeypatch):
     async with fake_rest(Answer.json(200, CALL)) as rest:
         carrier = twilio(rest.url)
         await carrier.hang_up(SID)
-        assert time.monotonic() - began < 4
         await carrier.aclose()
     assert len(rest.requests) == 1
 
@@ -101,6 +100,7 @@ async def test_whatever_is_answered_becomes_one_of_our_errors(answer, error):
             await carrier.hang_up(SID)
         assert type(caught.value) is error
         assert "\n" not in str(caught.value)
+        assert time.monotonic() - began < 4
         await carrier.aclose()
     assert len(rest.requests) == 1  # a retry is the caller's decision
 

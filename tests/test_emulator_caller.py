@@ -81,8 +81,8 @@ async def test_the_caller_waits_until_the_bot_was_silent_for_a_while():
 
     result = await call(talk, [Audio(tone(200), "hello")], Manners(patience=0.4))
     (start,) = [entry for entry in result.timeline.of("caller_speech") if entry.data["edge"] == "start"]
-    bot_stops = result.timeline.of("bot_speech")[-1].at_ms if False else 800
-    assert bot_stops + 380 <= start.at_ms <= bot_stops + 700
+    # The second beep ends about 800 ms after the answer (the first one's pause is shorter than the patience).
+    assert 1180 <= start.at_ms <= 1600
 
 
 async def test_a_line_may_be_said_over_the_bot():
@@ -94,7 +94,7 @@ async def test_a_line_may_be_said_over_the_bot():
         await line.beep(200)
         await asyncio.sleep(0.4)
 
-    result = await call(talk, [Wait(0.5), Audio(tone(200), "stop", after_reply=False)])
+    result = await call(talk, [Wait(0.5), Audio(tone(200), "stop", after_reply=False)], Manners())
     turn = result.report.turns[1]
     # Not the rest of the interrupted sentence is the reply, but what came after it
     assert 900 < turn.response_ms < 1500
@@ -267,7 +267,7 @@ async def test_live_events_of_the_server_are_passed_on_and_a_wrong_key_is_told()
         async with bot, PhoneNetwork() as network:
             result = await network.call(
                 bot.url,
-                [Audio(tone(200)), Audio(tone(200))],
+                [Wait(0.6), HangUp()],
                 manners=QUICK,
                 api_key=key,
                 on_server_event=lambda event: live.append((event.kind, event.text)),

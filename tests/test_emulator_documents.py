@@ -13,6 +13,7 @@ from emulator.stream import StreamRefused
 from tests.fake_bot import FakeBot, Line
 
 VERBS = frozenset({"Connect", "Say", "Pause", "Hangup"})
+SILENT = (Wait(4),)
 STREAM = '<Stream url="wss://HOST/ws" bidirectionalMode="rtp"/>'
 
 
@@ -23,7 +24,7 @@ async def leave(line: Line) -> None:
 
 
 async def call(
-    documents, carrier="twilio", script=(Wait(4),), talk=leave, speak=None, content_type="text/xml", **options
+    documents, carrier="twilio", script=SILENT, talk=leave, speak=None, content_type="text/xml", **options
 ):
     documents = documents if isinstance(documents, dict) else {f"/{carrier}/voice": documents}
     async with (
@@ -175,7 +176,8 @@ async def test_twilio_drops_the_query_of_a_stream_url_and_telnyx_keeps_it():
 
 
 async def test_braces_in_texml_are_filled_in_as_mustache():
-    document = '<Connect><Stream url="wss://HOST/ws" bidirectionalMode="rtp"><Parameter name="f" value="{{From}}{{Nothing}}"/></Stream></Connect>'
+    parameter = '<Parameter name="f" value="{{From}}{{Nothing}}"/>'
+    document = f'<Connect><Stream url="wss://HOST/ws" bidirectionalMode="rtp">{parameter}</Stream></Connect>'
     _, bot = await call(document, "telnyx")
     assert bot.lines[0].start["start"]["custom_parameters"] == {"f": "+12025550143"}
 
@@ -266,7 +268,7 @@ async def test_a_url_with_a_path_is_the_webhook_itself_and_gets_no_status_callba
 @pytest.mark.parametrize("carrier", ["twilio", "telnyx"])
 async def test_nobody_there_is_said_in_one_line(url, carrier):
     async with PhoneNetwork(carrier) as network:
-        with pytest.raises(CannotReach, match="nothing listens at .*127.0.0.1:9.*start the"):
+        with pytest.raises(CannotReach, match=r"nothing listens at .*127.0.0.1:9.*start the"):
             await network.call(url, [HangUp(after_reply=True)])
 
 

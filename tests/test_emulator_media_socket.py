@@ -103,8 +103,8 @@ async def test_frames_come_every_20_ms_without_drift():
             if message["event"] == "media":
                 times.append(time.monotonic())
 
-    await call(talk, [Wait(3.0), HangUp()])
-    assert 145 <= len(times) <= 155
+    await call(talk, [Wait(2.0), HangUp()])
+    assert 95 <= len(times) <= 105
     mean = (times[-1] - times[0]) / (len(times) - 1)
     assert 0.0195 < mean < 0.0205
 
@@ -242,7 +242,7 @@ async def test_a_telnyx_bot_may_send_another_codec_than_the_leg_has():
     result, _ = await call(talk, [Wait(3)], "telnyx", codec="PCMA")
     level = np.abs(result.heard[np.flatnonzero(result.heard)]).mean()
     assert 4000 < level < 8000
-    assert result.report.errors == ["unfinished"] or result.report.errors == []
+    assert result.report.errors == []
 
 
 async def test_a_telnyx_message_shorter_than_20_ms_is_warned_of():

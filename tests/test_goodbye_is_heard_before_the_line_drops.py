@@ -15,8 +15,9 @@ def says_goodbye(words):
 
 def last_speech_ms(result):
     """How long the last thing that the caller heard was."""
-    stops = [entry for entry in result.timeline.entries if entry.data.get("edge") == "stop" and entry.kind == "bot_speech"]
-    return stops[-1].data["end_ms"] - stops[-1].data["start_ms"]
+    speech = [entry.data for entry in result.timeline.entries if entry.kind == "bot_speech"]
+    last = [data for data in speech if data["edge"] == "stop"][-1]
+    return last["end_ms"] - last["start_ms"]
 
 
 def texts(call, kind):

@@ -188,5 +188,7 @@ def test_the_app_can_be_built_for_another_host(tmp_path):
 
 def _routes(routes):
     for route in routes:
-        inner = getattr(route, "routes", None) or getattr(getattr(route, "original_router", None), "routes", None)
+        inner = getattr(route, "routes", None) or getattr(
+            getattr(route, "original_router", None), "routes", None
+        )
         yield from _routes(inner) if inner else [route]

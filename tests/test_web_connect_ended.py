@@ -63,7 +63,16 @@ async def test_status_callbacks_may_come_late_and_twice(tmp_path, carrier):
     async with running(tmp_path) as service:
         await service.post(f"/{carrier}/voice", **CALL)
         (call,) = service.store.list()
-        for state in ("in-progress", "ringing", "in-progress", "completed", "completed", "in-progress", "busy", "?"):
+        for state in (
+            "in-progress",
+            "ringing",
+            "in-progress",
+            "completed",
+            "completed",
+            "in-progress",
+            "busy",
+            "?",
+        ):
             answer = await service.post(f"/{carrier}/status", CallSid="CA1", CallStatus=state)
             assert answer.status_code in (200, 204)
         assert call.state is CallState.COMPLETED

@@ -77,7 +77,10 @@ async def test_a_wrong_ticket_opens_none(tmp_path):
 
 
 async def test_the_socket_is_closed_when_the_bot_leaves(tmp_path):
-    async with running(tmp_path, run_bot=Bot()) as service, websockets.connect(f"{service.ws_url}/ws") as socket:
+    async with (
+        running(tmp_path, run_bot=Bot()) as service,
+        websockets.connect(f"{service.ws_url}/ws") as socket,
+    ):
         await socket.send("leave")
         with pytest.raises(ConnectionClosed):
             await asyncio.wait_for(socket.recv(), 5)
@@ -142,7 +145,9 @@ async def test_twilios_signature_is_a_ticket(tmp_path):
         ]:
             headers = {"x-twilio-signature": RequestValidator("token").compute_signature(signed, {})}
             if accepted:
-                async with websockets.connect(f"{service.ws_url}/ws/twilio", additional_headers=headers) as socket:
+                async with websockets.connect(
+                    f"{service.ws_url}/ws/twilio", additional_headers=headers
+                ) as socket:
                     await socket.send("x")
                     assert await socket.recv() == "X"
             else:

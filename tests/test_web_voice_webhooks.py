@@ -130,7 +130,9 @@ async def test_twilios_signature_of_a_get_request_is_over_the_address_alone(tmp_
 async def test_without_a_key_the_world_is_refused_and_a_laptop_is_not(tmp_path):
     async with running(tmp_path) as service:
         assert (await service.post("/twilio/voice", **FORM)).status_code == 200
-        tunnelled = await service.http.post("/twilio/voice", data=FORM, headers={"X-Forwarded-For": "1.2.3.4"})
+        tunnelled = await service.http.post(
+            "/twilio/voice", data=FORM, headers={"X-Forwarded-For": "1.2.3.4"}
+        )
         assert tunnelled.status_code == 403
     async with running(tmp_path, public_url=PUBLIC) as service:
         for path in ("/twilio/voice", "/telnyx/voice", "/telnyx/status", "/twilio/connect-ended"):
@@ -162,7 +164,11 @@ async def test_telnyxs_signature_is_checked_and_may_be_absent_only_from_instruct
     body = b"CallSid=v3:1&From=%2B1&CallStatus=completed"
     form = {"content-type": "application/x-www-form-urlencoded"}
     async with running(tmp_path, public_url=PUBLIC, **TELNYX) as service:
-        for path, unsigned in [("/telnyx/voice", 200), ("/telnyx/connect-ended", 200), ("/telnyx/status", 403)]:
+        for path, unsigned in [
+            ("/telnyx/voice", 200),
+            ("/telnyx/connect-ended", 200),
+            ("/telnyx/status", 403),
+        ]:
             forged = telnyx_signed(b"something else")
             for headers, status in [(telnyx_signed(body), 200), (forged, 403), (form, unsigned)]:
                 answer = await service.http.post(path, content=body, headers=headers)

@@ -25,7 +25,7 @@ TheService = Annotated[Service, Depends(service_of)]
 
 @router.api_route("/voice", methods=["GET", "POST"])
 async def voice(request: Request, service: TheService) -> Response:
-    """What to do with a call: the webhook address of a TeXML application (`?agent=NAME` for another agent)."""
+    """What to do with a call: the webhook address of a TeXML application, `?agent=NAME` for an agent."""
     carrier = TelnyxCarrier.from_settings(service.settings)
     webhook = await read_webhook(request, service, carrier, may_be_unsigned=_is_configured(carrier))
     try:

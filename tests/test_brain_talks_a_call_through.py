@@ -1,0 +1,332 @@
+"""Whole conversations with the local brain: messages, transfers, the menu, and what is not understood."""
+
+import pytest
+
+from conversation.spoken_numbers import say_digits, spoken_digits
+from conversation.utterance import Utterance
+from tests.brain_talk import CALLER, Talk
+
+WITHOUT_TRANSFER = {"end_call", "take_message"}
+
+
+def test_a_message_is_taken_read_back_and_confirmed():
+    talk = Talk()
+    assert (
+        talk.say("I'd like to leave a message.")
+        == f"{talk.line('message_start')} {talk.line('message_name')}"
+    )
+    assert talk.say("My name is John Smith.") == talk.line("message_number_known")
+    assert talk.say("Yes please.") == talk.line("message_prompt")
+    said = talk.say("My crown fell out, I need to come in.")
+    assert "John Smith" in said and "My crown fell out" in said and "the number you are calling from" in said
+    assert talk.called is None
+    talk.say("Yes, that's right.")
+    assert talk.called == "take_message"
+    assert talk.arguments == {
+        "caller_name": "John Smith",
+        "message": "My crown fell out, I need to come in.",
+        "callback_number": CALLER,
+    }
+    assert talk.tool_returns("take_message") == f"{talk.line('message_taken')} {talk.line('anything_else')}"
+    talk.say("No, thank you.")
+    assert talk.called == "end_call"
+
+
+def test_a_number_can_be_said_in_pieces():
+    talk = Talk(caller_number=None)
+    talk.say("Can you take a message?")
+    assert talk.say("Sarah.") == talk.line("message_number")
+    assert talk.say("two oh two, five five five") == talk.line(
+        "message_number_more", number=say_digits("202555")
+    )
+    assert talk.say("oh one double nine") == talk.line("message_prompt")
+    talk.say("Please call me about my bill.")
+    talk.say("yes")
+    assert talk.arguments["callback_number"] == "2025550199"
+
+
+def test_a_number_can_be_keyed_in_instead_of_the_known_one():
+    talk = Talk()
+    talk.say("I want to leave a message")
+    talk.say("It's Anna")
+    assert talk.say("DTMF: 2025550111#") == talk.line("message_prompt")
+    talk.say("I'll be late.")
+    talk.say("DTMF: 1")
+    assert talk.arguments["callback_number"] == "2025550111"
+
+
+def test_a_caller_may_leave_no_number():
+    talk = Talk(caller_number=None)
+    talk.say("leave a message")
+    talk.say("Tom")
+    assert talk.say("I'd rather not.") == talk.line("message_prompt")
+
+
+def test_a_number_that_is_never_understood_does_not_lose_the_message():
+    talk = Talk(caller_number=None)
+    talk.say("leave a message")
+    talk.say("Tom")
+    assert talk.say("mumble mumble") == talk.line("message_number")
+    assert talk.say("mumble") == talk.line("message_number")
+    assert talk.say("mumble") == talk.line("message_prompt")
+
+
+def test_name_number_and_message_can_come_at_once():
+    talk = Talk()
+    talk.say("Could you tell Doctor Chen that I will be late?")
+    said = talk.say("This is Mark Jones and my number is 202 555 0100.")
+    assert "Mark Jones" in said and say_digits("2025550100") in said and "I will be late" in said
+    talk.say("yes")
+    assert talk.arguments["message"] == "For Doctor Chen: I will be late"
+
+
+@pytest.mark.parametrize(
+    ("correction", "answer", "field", "value"),
+    [
+        ("No, the name is wrong.", "My name is Joan.", "caller_name", "Joan"),
+        ("No, my name is Joan.", None, "caller_name", "Joan"),
+        ("No.", "the name", None, None),
+        ("No, the number is wrong.", "202 555 0100", "callback_number", "2025550100"),
+        ("No, the message.", "I can come on Monday.", "message", "I can come on Monday."),
+        ("And please hurry.", None, "message", "Call me. And please hurry."),
+        ("Please tell them it is urgent.", None, "message", "Call me. Please tell them it is urgent."),
+    ],
+)
+def test_what_was_read_back_can_be_corrected(correction, answer, field, value):
+    talk = Talk()
+    for said in ("leave a message", "John", "yes", "Call me"):
+        talk.say(said)
+    talk.say(correction)
+    assert talk.called is None, "a correction is no confirmation"
+    if answer is not None:
+        talk.say(answer)
+    if field is not None:
+        talk.say("Yes.")
+        assert talk.called == "take_message"
+        assert talk.arguments[field] == value
+
+
+@pytest.mark.parametrize("said", ["maybe", "hmm", "what do you mean?", "DTMF: 7"])
+def test_a_message_is_not_passed_on_without_a_yes(said):
+    talk = Talk()
+    for turn in ("leave a message", "John", "yes", "Call me"):
+        talk.say(turn)
+    talk.say(said)
+    assert talk.called is None
+    assert talk.state.draft.text == "Call me"
+
+
+def test_a_question_in_between_is_answered_and_the_message_goes_on():
+    talk = Talk()
+    talk.say("leave a message")
+    assert talk.say("Do you have parking?") == f"{talk.answer('parking')} {talk.line('message_name')}"
+    talk.say("John")
+    assert talk.state.draft.caller_name == "John"
+
+
+def test_a_message_can_be_dropped():
+    talk = Talk()
+    talk.say("leave a message")
+    talk.say("John")
+    assert talk.say("Oh, never mind.") == f"{talk.line('message_dropped')} {talk.line('anything_else')}"
+    assert talk.state.draft.caller_name == ""
+
+
+def test_a_goodbye_after_the_read_back_still_passes_the_message_on():
+    talk = Talk()
+    for said in ("leave a message", "John", "yes", "Call me"):
+        talk.say(said)
+    talk.say("Yes, goodbye.")
+    assert talk.called == "take_message"
+    talk.tool_returns("take_message")
+    assert talk.called == "end_call"
+    assert talk.arguments["farewell"] == f"{talk.line('message_taken')} {talk.line('goodbye')}"
+
+
+def test_a_message_that_could_not_be_kept_is_tried_again():
+    talk = Talk()
+    for said in ("leave a message", "John", "yes", "Call me", "yes"):
+        talk.say(said)
+    assert talk.tool_returns("take_message", succeeded=False) == talk.line("message_failed")
+    talk.say("Yes.")
+    assert talk.called == "take_message" and talk.arguments["message"] == "Call me"
+
+
+def test_a_transfer_is_asked_about_and_needs_a_yes():
+    talk = Talk()
+    assert talk.say("Put me through to billing, please.") == talk.line(
+        "transfer_confirm", destination="our billing office"
+    )
+    assert talk.called is None
+    talk.say("Yes, please.")
+    assert talk.called == "transfer_call"
+    assert talk.arguments["destination"] == "billing"
+    assert talk.arguments["reason"]
+
+
+def test_whoever_wants_a_person_gets_the_first_transfer_of_the_file():
+    talk = Talk()
+    assert "the front desk" in talk.say("Agent!")
+
+
+def test_a_transfer_that_is_declined_keeps_the_caller():
+    talk = Talk()
+    talk.say("Can I speak to a person?")
+    assert talk.say("No.") == f"{talk.line('transfer_declined')} {talk.line('anything_else')}"
+    talk.say("Can I speak to a person?")
+    assert talk.say("No, where can I park?") == talk.answer("parking")
+
+
+def test_after_a_transfer_that_nobody_answered_a_message_is_offered():
+    talk = Talk()
+    talk.say("Billing, can I speak to someone in billing?")
+    talk.say("yes")
+    assert talk.tool_returns("transfer_call", succeeded=False).endswith(talk.line("offer_message"))
+    assert talk.say("Okay.").endswith(talk.line("message_name"))
+    for said in ("John", "yes", "I was charged twice.", "yes"):
+        talk.say(said)
+    assert talk.arguments["message"] == "For our billing office: I was charged twice."
+
+
+def test_without_the_tool_a_message_is_offered_instead_of_a_transfer():
+    talk = Talk(tools=WITHOUT_TRANSFER)
+    said = talk.say("Can I talk to a human?")
+    assert said == f"{talk.line('transfer_unavailable')} {talk.line('offer_message')}"
+    assert talk.say("Yes.").endswith(talk.line("message_name"))
+
+
+def test_without_any_tool_nothing_is_promised():
+    talk = Talk(tools=())
+    assert "message" not in talk.say("Can I talk to a human?").replace(talk.line("transfer_unavailable"), "")
+    assert talk.say("I want to leave a message.").startswith(talk.line("message_unavailable"))
+    assert talk.say("Goodbye.") == talk.line("goodbye")
+    assert talk.called is None
+
+
+def test_a_doubtful_question_is_asked_back():
+    talk = Talk()
+    assert talk.say("What's your fee for an exam?") == talk.line("clarify", topic="prices")
+    assert talk.say("Yes.") == talk.answer("prices")
+
+
+def test_a_wrong_guess_can_be_corrected_at_once():
+    talk = Talk()
+    talk.say("What's your fee for an exam?")
+    assert talk.say("No, I meant parking.") == talk.answer("parking")
+
+
+def test_an_off_topic_question_is_refused_with_an_offer():
+    talk = Talk()
+    assert talk.say("What is the weather like?") == f"{talk.line('off_topic')} {talk.line('offer_message')}"
+    assert talk.say("No, thanks.") == talk.line("anything_else")
+
+
+def test_who_is_not_understood_gets_more_help_each_time():
+    talk = Talk()
+    assert talk.say("Blorp.") == talk.line("did_not_understand")
+    second = talk.say("Fnord gleep.")
+    assert second.startswith(talk.line("help")) and "Press 1" in second
+    third = talk.say("Zzz blah.")
+    assert talk.line("offer_message") in third and "Press 1 for yes" in third
+    assert talk.say("DTMF: 1").endswith(talk.line("message_name"))
+
+
+def test_being_understood_starts_the_count_anew():
+    talk = Talk()
+    talk.say("Blorp.")
+    talk.say("Where can I park?")
+    assert talk.say("Fnord.") == talk.line("did_not_understand")
+
+
+@pytest.mark.parametrize(
+    "request_", ["Can you repeat that?", "Pardon?", "Sorry, what did you say?", "DTMF: *"]
+)
+def test_the_last_words_are_repeated_on_request(request_):
+    talk = Talk()
+    answer = talk.say("Where can I park?")
+    assert talk.say(request_) == answer
+    assert talk.say(request_) == answer
+
+
+def test_a_question_about_the_message_is_repeated_too():
+    talk = Talk()
+    talk.say("leave a message")
+    assert talk.say("Could you say that again?") == talk.line("message_name")
+
+
+def test_the_menu_is_said_on_request_and_its_keys_work():
+    talk = Talk()
+    menu = talk.say("What are my options?")
+    assert "Press 1 for our opening hours, 2 for leaving a message" in menu
+    assert menu.endswith("0 for the front desk.")
+    assert talk.say("DTMF: 1") == talk.answer("our opening hours")
+    assert talk.say("DTMF: 2").endswith(talk.line("message_name"))
+    talk.say("cancel")
+    assert "the front desk" in talk.say("DTMF: 0")
+    assert talk.say("DTMF: 1") == "" and talk.called == "transfer_call"  # 1 is the yes to a question
+    assert Talk().say("DTMF: 9").startswith(talk.line("not_an_option"))
+
+
+@pytest.mark.parametrize(
+    ("said", "line"),
+    [
+        ("Hello?", "how_can_i_help"),
+        ("Um.", "go_on"),
+        ("Hold on a second, please.", "hold_on"),
+        ("Are you a robot?", "identity"),
+    ],
+)
+def test_small_talk_has_a_line(said, line):
+    talk = Talk()
+    assert talk.say(said) == talk.line(line)
+
+
+def test_thanks_leads_to_the_end_of_the_call():
+    talk = Talk()
+    assert talk.say("Thank you so much.") == f"{talk.line('you_are_welcome')} {talk.line('anything_else')}"
+    talk.say("No, that's all.")
+    assert talk.called == "end_call"
+
+
+def test_yes_there_is_something_else():
+    talk = Talk()
+    talk.say("That's all.")
+    assert talk.say("Oh yes.") == talk.line("how_can_i_help")
+    talk.say("That's all.")
+    assert talk.say("Actually, where can I park?") == talk.answer("parking")
+
+
+def test_a_fact_can_offer_a_message():
+    talk = Talk()
+    assert talk.say("I'd like to make an appointment.").endswith(talk.line("offer_message"))
+    assert talk.say("Yes.").endswith(talk.line("message_name"))
+
+
+@pytest.mark.parametrize(
+    ("said", "digits"),
+    [
+        ("five five five oh one two three", "5550123"),
+        ("It's 555-0123.", "5550123"),
+        ("double five five, zero one hundred", "5550100"),
+        ("two oh two, five fifty-five, twenty-one thirteen", "2025552113"),
+        ("plus one, 202 555 0100", "12025550100"),
+        ("triple nine", "999"),
+        ("No, use another one.", ""),
+        ("I have two children and one dog", ""),
+        ("seven", "7"),
+        ("", ""),
+    ],
+)
+def test_numbers_are_found_in_speech(said, digits):
+    assert spoken_digits(said) == digits
+
+
+def test_numbers_are_read_back_in_groups():
+    assert say_digits("+12025550147") == "two zero two, five five five, zero one four seven"
+    assert say_digits("5550123") == "five five five, zero one two three"
+
+
+def test_keys_are_found_in_a_user_message():
+    assert Utterance.parse("DTMF: 12#") == Utterance("", "12#")
+    assert Utterance.parse("hello DTMF: 1") == Utterance("hello", "1")
+    assert Utterance.parse("dtmf is fun") == Utterance("dtmf is fun", "")
