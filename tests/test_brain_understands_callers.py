@@ -305,6 +305,20 @@ def test_tomorrow_is_looked_up_in_the_calendar():
     )
 
 
+@pytest.mark.parametrize(
+    ("heard", "topic"),
+    [
+        ("Where can I part my car?", "parking"),
+        ("The Eutri children,", "treating children"),
+        ("Do you take my assurance?", "insurance"),
+        ("Do you have barking?", "parking"),
+    ],
+)
+def test_a_word_that_was_misheard_is_asked_about(heard, topic):
+    """The recogniser wrote these for "park", "do you treat", "insurance" and "parking"."""
+    assert meaning(heard) == f"? {topic}"
+
+
 def test_a_very_long_sentence_takes_no_longer():
     import time
 
