@@ -27,7 +27,7 @@ from conversation.dialogue_state import (
 from conversation.retrieval import WEEKDAYS, Match
 from conversation.utterance import Utterance, Wish, clauses, is_question, plain, wish_of, yes_or_no
 
-ANSWER_SCORE = 0.30
+ANSWER_SCORE = 0.58
 """A fact this near is said, when at least `ANSWER_COVERAGE` of the caller's rarer words are its own."""
 
 ANSWER_SCORE_UNCOVERED = 0.66

@@ -88,7 +88,7 @@ _RULES: tuple[tuple[Wish, str], ...] = (
         r"\b(?:you can|please|lets|just|can you) (?:hang up|end (?:the|this) call)\b|^hang up$|^end (?:the )?call$",
     ),
     # A short "bye" is often written like this.
-    (Wish.GOODBYE, rf"^{_LEAD}(?:thanks |thank you )?(?:good )?(?:buy|by)$"),
+    (Wish.GOODBYE, rf"^{_LEAD}(?:thanks |thank you )?(?:good )?(?:buy|by)(?: now| buy)?$"),
     (
         Wish.THANKS,
         rf"^{_LEAD}(?:many )?(?:thanks|thank you|cheers)(?: (?:so much|very much|a lot|again|kindly|for that|"

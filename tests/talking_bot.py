@@ -144,7 +144,7 @@ async def talking(
     (tmp_path / "quick.toml").write_text(agent)
     monkeypatch.setattr(bot, "default_store", lambda: store)
     monkeypatch.setattr(pipeline.services, "build_stt", lambda *_: Deaf())
-    monkeypatch.setattr(pipeline.services, "build_llm", lambda *_: Script(answers))
+    monkeypatch.setattr(pipeline.services, "build_llm", lambda *_, **__: Script(answers))
     monkeypatch.setattr(pipeline.services, "build_tts", lambda *_: Beeps())
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]

@@ -45,7 +45,9 @@ def test_the_receptionist_knows_the_facts_of_a_practice():
     agent = load_agent("receptionist", AGENTS)
     assert 12 <= len(agent.facts) <= 18
     assert all(3 <= len(fact.questions) <= 8 for fact in agent.facts)
-    assert not any(character.isdigit() for fact in agent.facts for character in fact.answer)  # written as spoken
+    assert not any(
+        character.isdigit() for fact in agent.facts for character in fact.answer
+    )  # written as spoken
     assert {"billing", "front-desk"} <= set(agent.transfers)
     assert all("55501" in target.number for target in agent.transfers.values())  # fictional numbers
     assert "Willow Dental" in agent.render(agent.greeting, agent.call_variables())
@@ -70,7 +72,10 @@ def test_the_least_that_an_agent_needs_is_a_greeting_and_instructions(load):
         (LEAST + 'tools = ["end_cal"]', ["end_cal", "did you mean 'end_call'?"]),
         (LEAST + '[limits]\nsilence_secs = "soon"', ["line 4", "limits.silence_secs", "valid number"]),
         (LEAST + "[limits]\nnotice_secs = 90\nmax_duration_secs = 60", ["notice_secs", "shorter"]),
-        (LEAST + FACT + '[menu.1]\nlabel = "x"\nfact = "parkin"', ["menu.1", "parkin", "did you mean 'parking'?"]),
+        (
+            LEAST + FACT + '[menu.1]\nlabel = "x"\nfact = "parkin"',
+            ["menu.1", "parkin", "did you mean 'parking'?"],
+        ),
         (LEAST + '[menu.12]\nlabel = "x"\nsay = "y"', ["menu.12", "one digit"]),
         (LEAST + '[menu.1]\nlabel = "x"', ["menu.1", "exactly one of fact, transfer, tool and say"]),
         (LEAST + FACT + FACT, ["parking", "twice"]),

@@ -177,7 +177,7 @@ async def test_a_message_is_taken_and_its_result_is_told_once():
         assert name == "take_message" and arguments["message"] == "I'll be ten minutes late."
         await asyncio.sleep(0.2)
         count = len(call.ear.responses)
-        await call.say("DTMF: 1")
+        assert await call.say("DTMF: 1") == Talk().answer("our opening hours")
         assert len(call.ear.responses) == count + 1, "a result was told twice"
 
 

@@ -173,7 +173,65 @@ UNSEEN = [
     ("Are you hiring dental assistants?", "REFUSED"),
     ("Where can I park my boat in Miami?", "REFUSED"),
 ]
-"""Written before the thresholds; only DESTINATION_SCORE was chosen with these in sight."""
+"""Written before the thresholds, but the coverage rule, DESTINATION_SCORE and MISHEARD_LIKENESS were chosen with these
+in sight: their figures are too good by some points. FRESH is the one to quote."""
+
+FRESH = [
+    ("When can I come by on a Wednesday?", "our opening hours"),
+    ("Are you already open at seven thirty?", "our opening hours"),
+    ("How long are you in the office today?", "our opening hours"),
+    ("At what hour do you shut?", "our opening hours"),
+    ("Is Sunday possible?", "weekend hours"),
+    ("Do you take patients on Saturdays?", "weekend hours|new patients"),
+    ("Will you be open on Easter Monday?", "holidays"),
+    ("Do you work on bank holidays?", "holidays"),
+    ("Could you give me your location?", "our address"),
+    ("Which floor is the practice on?", "our address"),
+    ("I'm lost, where exactly are you?", "our address"),
+    ("Any chance of a parking space?", "parking"),
+    ("Can I drive there and park?", "parking"),
+    ("What's the cost of a check-up?", "prices"),
+    ("Tell me your rates.", "prices"),
+    ("Is a filling very expensive?", "prices"),
+    ("Do you work with Aetna?", "insurance"),
+    ("Does insurance pay for this?", "insurance"),
+    ("Do you only take cash?", "paying"),
+    ("Could I pay monthly?", "paying"),
+    ("Can you take me on as a patient?", "new patients"),
+    ("What do I bring along the first time?", "new patients"),
+    ("I need someone to look at my teeth.", "appointments|emergencies"),
+    ("Do you have any openings next Tuesday?", "appointments"),
+    ("Could I reserve a time?", "appointments"),
+    ("I must postpone my appointment.", "changing or cancelling an appointment"),
+    ("I want to cancel.", "changing or cancelling an appointment"),
+    ("What if I don't turn up?", "changing or cancelling an appointment"),
+    ("I think I cracked a molar.", "emergencies"),
+    ("My jaw is throbbing.", "emergencies"),
+    ("My filling came out this morning.", "emergencies"),
+    ("Is my toddler too young for you?", "treating children"),
+    ("Do you have somebody for kids?", "treating children"),
+    ("Is there a Spanish speaker?", "the languages we speak"),
+    ("Who would be treating me?", "our dentists"),
+    ("Do you have a homepage?", "our email and website"),
+    ("Is there a human I could talk to?", "PERSON *"),
+    ("I want to discuss my bill with somebody.", "PERSON billing"),
+    ("Operator, please.", "PERSON *"),
+    ("Could you have the doctor call me back?", "MESSAGE"),
+    ("I'd like to leave word for Doctor Ortiz.", "MESSAGE"),
+    ("Right, that was all I needed.", "ANYTHING_ELSE"),
+    ("Bye, take care.", "GOODBYE"),
+    ("Am I on the phone with a machine?", "IDENTITY"),
+    ("Who wrote Hamlet?", "REFUSED"),
+    ("Do you repair bicycles?", "REFUSED"),
+    ("What's the exchange rate of the euro?", "REFUSED"),
+    ("Can you book me a hotel?", "REFUSED"),
+    ("How do I get rid of a headache?", "REFUSED"),
+    ("Is my passport still valid?", "REFUSED"),
+    ("Do you deliver flowers?", "REFUSED"),
+    ("How many teeth does a shark have?", "REFUSED"),
+]
+"""Written after everything was chosen and judged once: 36 right, 6 asked back rightly, 4 wrong. To tune with these would
+make them worthless; write new ones instead."""
 
 
 def judge(sentence: str, wanted: str) -> str:
@@ -209,8 +267,14 @@ def test_unseen_wordings_are_understood_or_asked_back():
     assert count["wrong"] <= 4, shown
 
 
+def test_fresh_wordings_are_understood_or_asked_back():
+    count, shown = judge_all(FRESH)
+    assert count["right"] + count["asked right"] >= 0.75 * len(FRESH), shown
+    assert count["wrong"] <= 6, shown
+
+
 def test_what_no_owner_wrote_is_never_said():
-    for sentence, wanted in KNOWN + UNSEEN:
+    for sentence, wanted in KNOWN + UNSEEN + FRESH:
         if wanted == "REFUSED":
             talk = Talk()
             said = talk.say(sentence)
