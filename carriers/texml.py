@@ -65,7 +65,8 @@ def cloud_document(host: str, service_host: str) -> str:
     """
     response = Element("Response")
     url = f"wss://{host}/ws/telnyx?serviceHost={service_host}"
-    SubElement(SubElement(response, "Connect"), "Stream", {"url": url, "bidirectionalMode": "rtp"})
+    attributes = {"url": url, "bidirectionalMode": "rtp", "enableReconnect": "false"}
+    SubElement(SubElement(response, "Connect"), "Stream", attributes)
     return _text(response)
 
 

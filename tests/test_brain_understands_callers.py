@@ -173,8 +173,8 @@ UNSEEN = [
     ("Are you hiring dental assistants?", "REFUSED"),
     ("Where can I park my boat in Miami?", "REFUSED"),
 ]
-"""Written before the thresholds, but the coverage rule, DESTINATION_SCORE and MISHEARD_LIKENESS were chosen with these
-in sight: their figures are too good by some points. FRESH is the one to quote."""
+"""Written before the thresholds, but the coverage rule, DESTINATION_SCORE and MISHEARD_LIKENESS were chosen with
+these in sight: their figures are too good by some points. FRESH is the one to quote."""
 
 FRESH = [
     ("When can I come by on a Wednesday?", "our opening hours"),

@@ -107,6 +107,7 @@ def test_pipecat_clouds_bins_name_the_agent_and_the_region():
     assert telnyx[0][0].attrib == {
         "url": "wss://eu-central.api.pipecat.daily.co/ws/telnyx?serviceHost=receptionist.my-org",
         "bidirectionalMode": "rtp",
+        "enableReconnect": "false",
     }
     assert "wss://api.pipecat.daily.co/ws/twilio" in cloud_documents("receptionist.my-org")["twilio"]
 
