@@ -43,6 +43,11 @@ TTFS_P99_SECS = 0.6
 """From the end of speech to its transcript, for Pipecat's turn strategies: 260 ms for 6 s of speech, and some queue."""
 
 
+TRAILING_SILENCE_SECS = 0.7
+"""Moonshine's own detector carries its state into the next utterance: after one that ended with less than 0.4 s of silence,
+the next begins with a "You" that nobody said."""
+
+
 class LocalMoonshineSTT(SegmentedSTTService):
     """Transcribes what was said between two pauses, with Moonshine (or Whisper, where Moonshine is missing).
 
@@ -60,6 +65,7 @@ class LocalMoonshineSTT(SegmentedSTTService):
         super().__init__(
             sample_rate=STT_RATE,
             ttfs_p99_latency=kwargs.pop("ttfs_p99_latency", TTFS_P99_SECS),
+            trailing_silence_secs=TRAILING_SILENCE_SECS,
             settings=STTSettings(model="local", language=Language.EN),
             **kwargs,
         )

@@ -44,7 +44,7 @@ class SpokenMarks(FrameProcessor):
         self._playout = attachment.playout
         self._words: list[str] = []
 
-    async def process_frame(self, frame: Frame, direction: FrameDirection):
+    async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         """Add marks on the way out, take them on the way back."""
         await super().process_frame(frame, direction)
 
@@ -101,7 +101,7 @@ class PlayedMarks(FrameProcessor):
         super().__init__()
         self._attachment = attachment
 
-    async def process_frame(self, frame: Frame, direction: FrameDirection):
+    async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         """Return each mark that comes by."""
         await super().process_frame(frame, direction)
         if isinstance(frame, MarkFrame):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 from loguru import logger
 from pipecat.frames.frames import ErrorFrame
@@ -23,7 +24,7 @@ from conversation import services
 from conversation.agents import Agent
 from conversation.attachment import Attachment
 from conversation.catalogue import LOCAL
-from conversation.local import load_turn_models, local_models, shared_vad
+from conversation.local import LocalStackMissing, load_turn_models, local_models, shared_vad
 from conversation.marks import PlayedMarks, SpokenMarks
 from conversation.tools import register_tools, tools_schema
 from conversation.turns import KEYPAD_PREFIX, MuteWhileEnding, SilentCaller, limit_duration, turn_strategies
@@ -53,7 +54,10 @@ async def warm_up(agent: Agent, settings: Settings) -> None:
     services.check(choice, settings)
     await asyncio.to_thread(load_turn_models)
     models = local_models()
-    await models.ready(stt=choice.stt == LOCAL, tts=choice.tts == LOCAL, brain=choice.llm == LOCAL)
+    try:
+        await models.ready(stt=choice.stt == LOCAL, tts=choice.tts == LOCAL, brain=choice.llm == LOCAL)
+    except LocalStackMissing as error:
+        raise services.ServiceError(str(error)) from None
     if choice.tts == LOCAL:
         variables = agent.call_variables()
         await models.warm([agent.render(agent.greeting, variables)], AUDIO_OUT_HZ)
@@ -138,28 +142,28 @@ async def run_attachment(
     limit: asyncio.Task[None] | None = None
 
     @user.event_handler("on_user_turn_stopped")
-    async def on_user_turn_stopped(_aggregator, _strategy, message: UserTurnStoppedMessage):
+    async def on_user_turn_stopped(_aggregator: Any, _strategy: Any, message: UserTurnStoppedMessage) -> None:
         if message.content:
             silence.heard()
             attachment.record("caller_said", text=message.content)
 
     @user.event_handler("on_user_turn_idle")
-    async def on_user_turn_idle(_aggregator):
+    async def on_user_turn_idle(_aggregator: Any) -> None:
         await silence.silent()
 
     @transport.event_handler("on_client_connected")
-    async def on_client_connected(_transport, _client):
+    async def on_client_connected(_transport: Any, _client: Any) -> None:
         nonlocal limit
         limit = asyncio.create_task(limit_duration(attachment))
         await attachment.say(attachment.render(agent.greeting))
 
     @transport.event_handler("on_client_disconnected")
-    async def on_client_disconnected(_transport, _client):
+    async def on_client_disconnected(_transport: Any, _client: Any) -> None:
         attachment.detached("socket closed")
         await worker.cancel(reason="the media socket is gone")
 
     @worker.event_handler("on_pipeline_error")
-    async def on_pipeline_error(_worker, frame: ErrorFrame):
+    async def on_pipeline_error(_worker: Any, frame: ErrorFrame) -> None:
         # The text may hold what was said; the log gets only where it happened.
         logger.error(f"call {attachment.call.id}: error in {frame.processor}")
         attachment.record("error", message=str(frame.error))

@@ -56,7 +56,7 @@ class PhoneOutputTransport(FastAPIWebsocketOutputTransport):
         self._on_mark_sent = on_mark_sent
         self._played_until = 0.0
 
-    async def process_frame(self, frame: Frame, direction: FrameDirection):
+    async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         """Forget the schedule when a barge-in empties the carrier's queue."""
         await super().process_frame(frame, direction)
         if isinstance(frame, InterruptionFrame):
@@ -75,7 +75,7 @@ class PhoneOutputTransport(FastAPIWebsocketOutputTransport):
         await asyncio.sleep(max(0.0, self._played_until - LEAD_SECS - now))
         return True
 
-    async def write_transport_frame(self, frame: Frame):
+    async def write_transport_frame(self, frame: Frame) -> None:
         """Send a mark; the audio before it has been sent by now, but for what was too short for a message."""
         if not isinstance(frame, MarkFrame):
             return

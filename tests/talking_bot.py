@@ -65,7 +65,9 @@ class Beeps(TTSService):
     """A voice that beeps for as long as somebody would speak."""
 
     def __init__(self) -> None:
-        super().__init__(push_start_frame=True, push_stop_frames=True, sample_rate=8000, settings=TTSSettings())
+        super().__init__(
+            push_start_frame=True, push_stop_frames=True, sample_rate=8000, settings=TTSSettings()
+        )
 
     def can_generate_metrics(self) -> bool:
         return False
@@ -165,7 +167,7 @@ async def talking(
             app = create_app(load_settings(), store=store)
             server = uvicorn.Server(uvicorn_config(app))
             serving = asyncio.create_task(server.serve(sockets=[listener]))
-            while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
+            while not server.started:
                 await asyncio.sleep(0.01)
             try:
                 yield Talking(url, network, store, given)

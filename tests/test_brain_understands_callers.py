@@ -230,7 +230,7 @@ FRESH = [
     ("Do you deliver flowers?", "REFUSED"),
     ("How many teeth does a shark have?", "REFUSED"),
 ]
-"""Written after everything was chosen and judged once: 36 right, 6 asked back rightly, 4 wrong. To tune with these would
+"""Written after everything was chosen and judged once: 36 right, 6 asked back rightly, 4 wrong. Tuning with these would
 make them worthless; write new ones instead."""
 
 

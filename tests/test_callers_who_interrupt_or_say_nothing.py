@@ -66,7 +66,9 @@ async def test_a_message_is_kept_in_a_file_and_in_the_calls_history(monkeypatch,
 
     def answers(words):
         if "1" in words:
-            return [("take_message", {"caller_name": "Ann", "message": "Call me.", "callback_number": "555 0101"})]
+            return [
+                ("take_message", {"caller_name": "Ann", "message": "Call me.", "callback_number": "555 0101"})
+            ]
         return ["Done."] if words == "(tool)" else [("end_call", {"farewell": "Bye."})]
 
     async with talking(monkeypatch, tmp_path, "twilio", answers) as bot:

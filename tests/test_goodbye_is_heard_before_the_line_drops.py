@@ -39,13 +39,18 @@ async def test_the_line_drops_after_the_last_word_was_played(monkeypatch, tmp_pa
     assert call.state is CallState.COMPLETED
     assert call.ended_by is EndedBy.BOT
     before = [event.kind for event in call.events].index("hang_up")
-    assert [event.data["text"] for event in call.events[:before] if event.kind == "bot_heard"] == ["Hello.", FAREWELL]
+    assert [event.data["text"] for event in call.events[:before] if event.kind == "bot_heard"] == [
+        "Hello.",
+        FAREWELL,
+    ]
     # As long on the earpiece as it was made: nothing was cut off at its end.
     assert last_speech_ms(result) == pytest.approx(len(FAREWELL) * MS_PER_CHARACTER, abs=150)
 
 
 @pytest.mark.parametrize("carrier", ["twilio", "telnyx"])
-async def test_a_caller_who_presses_keys_over_the_goodbye_still_hears_all_of_it(monkeypatch, tmp_path, carrier):
+async def test_a_caller_who_presses_keys_over_the_goodbye_still_hears_all_of_it(
+    monkeypatch, tmp_path, carrier
+):
     script = [Digits("1#"), Digits("ww23#", after_reply=False)]
     async with talking(monkeypatch, tmp_path, carrier, says_goodbye) as bot:
         result = await bot.network.call(bot.url, script)

@@ -1,4 +1,4 @@
-"""What else Pipecat connects to a bot still works: its eval harness, its WebRTC arguments, its cloud's readiness probe."""
+"""What else Pipecat connects to a bot still works: its eval harness, strangers, its cloud's readiness probe."""
 
 from types import SimpleNamespace
 

@@ -1,0 +1,56 @@
+"""The pause between "thank you" and "goodbye" is noticed late; the second word must not lose its beginning to that."""
+
+import numpy as np
+from pipecat.frames.frames import InputAudioRawFrame, VADUserStartedSpeakingFrame, VADUserStoppedSpeakingFrame
+from pipecat.pipeline.worker import PipelineParams
+from pipecat.tests.utils import SleepFrame, run_test
+
+from conversation.local import LocalMoonshineSTT
+
+RATE = 16000
+FIRST, SECOND = 1000, 2000
+
+
+class Recorder:
+    """Stands in for the models: keeps what it was given to hear."""
+
+    def __init__(self):
+        self.segments = []
+
+    async def hear(self, pcm):
+        self.segments.append(np.frombuffer(pcm, np.int16))
+        return ""
+
+
+def audio(value, secs):
+    frame = np.full(RATE // 50, value, np.int16).tobytes()
+    return [InputAudioRawFrame(frame, RATE, 1) for _ in range(round(secs * 50))]
+
+
+async def test_what_came_in_before_the_pause_was_noticed_opens_the_next_segment():
+    models = Recorder()
+    frames = [
+        VADUserStartedSpeakingFrame(),
+        *audio(FIRST, 1.0),
+        *audio(0, 0.2),
+        *audio(SECOND, 0.1),  # has begun when the detector's report arrives
+        SleepFrame(0.1),
+        VADUserStoppedSpeakingFrame(stop_secs=0.2),
+        *audio(SECOND, 0.3),
+        SleepFrame(0.1),
+        VADUserStartedSpeakingFrame(),
+        *audio(0, 0.2),
+        SleepFrame(0.1),
+        VADUserStoppedSpeakingFrame(stop_secs=0.2),
+        SleepFrame(0.1),
+    ]
+    await run_test(
+        LocalMoonshineSTT(models=models),
+        frames_to_send=frames,
+        pipeline_params=PipelineParams(audio_in_sample_rate=RATE),
+    )
+    first, second = models.segments
+    assert (first == FIRST).sum() == RATE
+    assert (first == SECOND).sum() == 0
+    assert (second == SECOND).sum() == round(0.4 * RATE)
+    assert (second == FIRST).sum() == 0
