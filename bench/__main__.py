@@ -19,7 +19,7 @@ from tempfile import TemporaryDirectory
 
 from emulator import EmulatorError, PhoneNetwork, Report, Say
 from emulator.served import ServedBot
-from emulator.speech import load_voice
+from emulator.speech import Voice
 
 QUESTIONS = (
     "What are your opening hours?",
@@ -67,6 +67,14 @@ def _without_services() -> dict[str, str]:
     return {"STT": "openai", "LLM": "openai", "TTS": "openai", "OPENAI_API_KEY": "none"}
 
 
+def _credentials(network: PhoneNetwork, carrier: str) -> dict[str, str]:
+    """The variables of one carrier, as most operators have them; each carrier's SDK takes memory of its own."""
+    return {
+        name: value if name.startswith(carrier.upper()) else ""
+        for name, value in network.environment().items()
+    }
+
+
 async def _serve(environment: dict[str, str], port: int, log: Path) -> ServedBot:
     served = ServedBot(
         f"{sys.executable} server.py",
@@ -93,8 +101,9 @@ async def measure(calls: int, carrier: str, port: int) -> tuple[list[Figure], li
     reports: list[Report] = []
     with TemporaryDirectory() as directory:
         log = Path(directory) / "server.log"
-        async with PhoneNetwork(carrier, speak=await asyncio.to_thread(load_voice)) as network:
-            environment = {**network.environment(), "DATA_DIR": directory}
+        voice = await asyncio.to_thread(Voice)
+        async with PhoneNetwork(carrier, speak=voice.speak) as network:
+            environment = {**_credentials(network, carrier), "DATA_DIR": directory}
             bare = await _serve({**environment, **_without_services()}, port, log)
             without_models = rss_mb(bare.pid)
             await bare.stop()

@@ -44,8 +44,8 @@ TTFS_P99_SECS = 0.6
 
 
 TRAILING_SILENCE_SECS = 0.7
-"""Moonshine's own detector carries its state into the next utterance: after one that ended with less than 0.4 s of silence,
-the next begins with a "You" that nobody said."""
+"""Moonshine's own detector carries its state into the next utterance: after one that ended with less than 0.4 s of
+silence, the next begins with a "You" that nobody said."""
 
 
 class LocalMoonshineSTT(SegmentedSTTService):

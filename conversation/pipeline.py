@@ -63,6 +63,7 @@ async def warm_up(agent: Agent, settings: Settings) -> None:
         await models.warm([agent.render(agent.greeting, variables)], AUDIO_OUT_HZ)
         lines = [agent.lines.goodbye, *agent.lines.silence_prompts, agent.lines.anything_else]
         if choice.llm == LOCAL:
+            await asyncio.to_thread(models.retriever, agent)
             lines += [fact.answer for fact in agent.facts]
         models.warm_later([agent.render(line, variables) for line in lines], AUDIO_OUT_HZ)
 

@@ -74,6 +74,12 @@ class ServedBot:
                     f"--serve: {self._command[0]!r} cannot be started: {error.strerror}"
                 ) from None
 
+    @property
+    def pid(self) -> int:
+        """The process id; only of a server that was started."""
+        assert self._process is not None
+        return self._process.pid
+
     async def wait_until_ready(self, tell: Callable[[float], None]) -> float:
         """Wait for `GET /readyz` to answer 200 (or 404: no such route); returns the seconds that it took.
 
