@@ -99,6 +99,13 @@ class Attachment:
             self._finish = asyncio.create_task(self._say_goodbye(farewell, ended_by, cause))
         return self._finish
 
+    async def abandon(self, *, cause: str) -> None:
+        """Close the socket without a word, for a bot without a voice; the carrier's document then has the say."""
+        self.ending = True
+        self.call.will_end(EndedBy.ERROR, cause)
+        if self.worker is not None:
+            await self.worker.cancel(reason=cause)
+
     async def settle(self) -> None:
         """Wait for a goodbye that is under way; called when the pipeline has ended."""
         if self._finish is not None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from loguru import logger
 from pipecat.frames.frames import ErrorFrame
 from pipecat.pipeline.pipeline import Pipeline
 from pipecat.pipeline.worker import PipelineParams, PipelineWorker
 from pipecat.processors.aggregators.dtmf_aggregator import DTMFAggregator
 from pipecat.processors.aggregators.llm_context import LLMContext
 from pipecat.processors.aggregators.llm_response_universal import (
+    AssistantTurnStoppedMessage,
     LLMContextAggregatorPair,
     LLMUserAggregatorParams,
     UserTurnStoppedMessage,
@@ -27,6 +27,7 @@ from conversation.catalogue import LOCAL
 from conversation.local import LocalStackMissing, load_turn_models, local_models, shared_vad
 from conversation.marks import PlayedMarks, SpokenMarks
 from conversation.tools import register_tools, tools_schema
+from conversation.trouble import ServiceTrouble
 from conversation.turns import KEYPAD_PREFIX, MuteWhileEnding, SilentCaller, limit_duration, turn_strategies
 from settings import Settings
 
@@ -97,6 +98,8 @@ async def run_attachment(
     """
     agent = attachment.agent
     choice = services.resolve(agent, settings)
+    stt = services.build_stt(choice, agent, settings)
+    tts = services.build_tts(choice, agent, settings)
     llm = services.build_llm(choice, agent, settings, variables=attachment.variables)
     register_tools(llm, agent.tools, attachment)
 
@@ -117,10 +120,10 @@ async def run_attachment(
     processors: list[FrameProcessor] = [
         transport.input(),
         DTMFAggregator(timeout=KEYPAD_PAUSE_SECS, prefix=KEYPAD_PREFIX),
-        services.build_stt(choice, agent, settings),
+        stt,
         user,
         llm,
-        services.build_tts(choice, agent, settings),
+        tts,
         SpokenMarks(attachment),
         transport.output(),
     ]
@@ -140,6 +143,7 @@ async def run_attachment(
     attachment.worker = worker
 
     silence = SilentCaller(attachment)
+    trouble = ServiceTrouble(attachment, {stt: "STT", llm: "LLM", tts: "TTS"})
     limit: asyncio.Task[None] | None = None
 
     @user.event_handler("on_user_turn_stopped")
@@ -165,9 +169,12 @@ async def run_attachment(
 
     @worker.event_handler("on_pipeline_error")
     async def on_pipeline_error(_worker: Any, frame: ErrorFrame) -> None:
-        # The text may hold what was said; the log gets only where it happened.
-        logger.error(f"call {attachment.call.id}: error in {frame.processor}")
-        attachment.record("error", message=str(frame.error))
+        await trouble.take(frame)
+
+    @assistant.event_handler("on_assistant_turn_stopped")
+    async def on_assistant_turn_stopped(_aggregator: Any, message: AssistantTurnStoppedMessage) -> None:
+        if message.content:
+            trouble.said(message.content)
 
     runner = WorkerRunner(handle_sigint=handle_sigint)
     await runner.add_workers(worker)

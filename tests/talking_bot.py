@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 import uvicorn
 from pipecat.frames.frames import (
+    ErrorFrame,
     Frame,
     FunctionCallFromLLM,
     LLMContextFrame,
@@ -29,6 +30,7 @@ from pipecat.services.llm_service import LLMService
 from pipecat.services.settings import LLMSettings, STTSettings, TTSSettings
 from pipecat.services.stt_service import STTService
 from pipecat.services.tts_service import TTSService
+from pipecat.utils.errors import ErrorCategory
 
 import bot
 from calls.store import CallStore
@@ -40,8 +42,8 @@ from settings import load_settings
 MS_PER_CHARACTER = 60
 API_KEY = "a key for tests"
 
-Reply = str | tuple[str, dict[str, str]]
-"""Words to say, or the name and arguments of a tool to call."""
+Reply = str | tuple[str, dict[str, str]] | ErrorCategory
+"""Words to say, the name and arguments of a tool to call, or how the model fails."""
 
 
 QUICK_AGENT = """
@@ -73,6 +75,9 @@ class Beeps(TTSService):
         return False
 
     async def run_tts(self, text: str, context_id: str):
+        if "VOICELESS" in text:
+            yield ErrorFrame("the voice's provider says no", category=ErrorCategory.AUTHENTICATION)
+            return
         count = len(text) * MS_PER_CHARACTER * 8
         samples = np.sin(np.arange(count) * 2 * np.pi * 440 / 8000) * 8000
         yield TTSAudioRawFrame(samples.astype(np.int16).tobytes(), 8000, 1, context_id=context_id)
@@ -104,6 +109,8 @@ class Script(LLMService):
         for reply in self._answers(_last_words(frame.context)):
             if isinstance(reply, str):
                 await self._push_llm_text(reply)
+            elif isinstance(reply, ErrorCategory):
+                await self.push_error("the model's provider says no", category=reply)
             else:
                 name, arguments = reply
                 call = FunctionCallFromLLM(name, uuid.uuid4().hex, arguments, frame.context)
