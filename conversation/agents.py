@@ -37,7 +37,7 @@ from conversation.agent_tables import (
     TransferTarget,
 )
 
-TOOL_NAMES = ("end_call", "take_message", "transfer_call", "send_digits")
+TOOL_NAMES = ("end_call", "take_message")
 """Everything that an agent may be allowed to do; `tools` in its file chooses from these."""
 
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
