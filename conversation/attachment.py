@@ -116,6 +116,8 @@ class Attachment:
         if not self._detached.is_set():
             self._detached.set()
             self.record("detached", reason=reason)
+            # Nothing more will be heard, so a goodbye need not wait for it.
+            self.playout.cleared()
 
     async def _say_goodbye(self, farewell: str, ended_by: EndedBy, cause: str) -> None:
         last = MarkFrame(self.playout.expect())
@@ -131,6 +133,8 @@ class Attachment:
         heard = await self.playout.heard(
             last.mark, send_secs=VOICE_SECS + unheard * SPEAKING_SECS_PER_CHARACTER, return_secs=MARK_SECS
         )
+        if self._detached.is_set():
+            return  # the caller hung up first; what comes of a lost socket is said by the carrier's document
         if not heard:
             logger.warning(f"call {self.call.id}: hanging up without knowing that the goodbye was heard")
         if await self.control.hang_up(ended_by=ended_by, cause=cause):

@@ -3,7 +3,7 @@
 import pytest
 
 from calls.call import CallState, EndedBy
-from emulator import Digits
+from emulator import Digits, HangUp, Wait
 from tests.talking_bot import MS_PER_CHARACTER, talking
 
 FAREWELL = "Thank you for calling. Goodbye."
@@ -79,9 +79,17 @@ async def test_without_the_carrier_s_help_the_goodbye_is_heard_and_the_socket_cl
     assert "hang_up_failed" in [event.kind for event in call.events]
 
 
-async def test_the_caller_may_hang_up_first(monkeypatch, tmp_path):
-    from emulator import HangUp
+async def test_a_caller_who_hangs_up_during_the_goodbye_ended_the_call(monkeypatch, tmp_path):
+    script = [Digits("1#"), Wait(0.7), HangUp()]
+    async with talking(monkeypatch, tmp_path, "twilio", says_goodbye) as bot:
+        result = await bot.network.call(bot.url, script)
+    assert result.report.ended_by == "caller"
+    (call,) = bot.store.list()
+    assert call.ended_by is EndedBy.CALLER
+    assert FAREWELL not in texts(call, "bot_heard")
 
+
+async def test_the_caller_may_hang_up_first(monkeypatch, tmp_path):
     async with talking(monkeypatch, tmp_path, "twilio", says_goodbye) as bot:
         result = await bot.network.call(bot.url, [HangUp(after_reply=True)])
     assert result.report.ended_by == "caller"

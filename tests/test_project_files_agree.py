@@ -133,4 +133,4 @@ def test_no_tracked_file_names_a_registry_or_a_folder_of_one_machine():
 
 def test_secrets_and_recordings_cannot_be_committed_by_accident():
     ignored = text_of(".gitignore").split()
-    assert {".env", "recordings/", "data/", ".venv/"} <= set(ignored)
+    assert {".env", "/recordings/", "/data/", ".venv/"} <= set(ignored)
