@@ -306,7 +306,17 @@ def report_of(**changes) -> Report:
     [
         ({"answered": False}, "not answered"),
         ({"turns": [Turn(None), Turn("Hello?")]}, "no reply"),
-        ({"turns": [Turn(None), Turn("Hello?", "", "", "Hi.", 500)]}, "did not understand"),
+        ({"turns": [Turn(None), Turn("Hello?", "", "", "Hi.", 500)]}, "understood '' instead"),
+        ({"turns": [Turn(None), Turn("Good morning.", "Yeah, holy cow.", "", "Hi.", 500)]}, "instead of"),
+        (
+            {
+                "turns": [
+                    Turn(None),
+                    Turn("What are your opening hours?", "What are your opening hours?", "Hi.", "", 500),
+                ]
+            },
+            "not about what was asked",
+        ),
         ({"turns": [Turn(None), Turn("Hello?", None, None, "", 500)]}, "could not be understood"),
         ({"ended_by": "caller"}, "ended by"),
         ({"goodbye_heard": False}, "last words"),
