@@ -32,7 +32,7 @@ ABOUT = {
 """What an answer to a line of the default story has a word of. Other lines have no answer that is known here."""
 
 SIMILAR = 0.5
-"""How alike a line and what was understood of it must be: a wrong word is common on a phone line, a wrong sentence is not."""
+"""How alike a line and what was understood of it must be: a wrong word is common on a phone line, a sentence is not."""
 
 
 def _arrived(said: str | None, understood: str) -> bool:
