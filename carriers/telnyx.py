@@ -30,7 +30,8 @@ from carriers.carrier import (
 )
 from carriers.forms import whole_number
 from carriers.telnyx_api import TelnyxApi
-from carriers.telnyx_rest import TEXML_STATES, TelnyxRest
+from carriers.telnyx_calls import TEXML_STATES
+from carriers.telnyx_rest import TelnyxRest
 
 if TYPE_CHECKING:
     from settings import Settings
@@ -100,7 +101,7 @@ class TelnyxCarrier(TelnyxRest):
             api_key: Key for REST.
             public_key: The account's public key (base64), checks signatures.
             account_sid: The account's id, for TeXML REST: dialling and new TeXML for live calls.
-            connection_id: The TeXML application that calls are made with.
+            connection_id: The TeXML or Voice API application that calls are made with.
             base_url: REST address including `/v2`, to talk to another region or to something else than
                 Telnyx.
             codec: What we send in media streams: PCMU, PCMA or L16.
@@ -109,12 +110,12 @@ class TelnyxCarrier(TelnyxRest):
             clock: Present time in seconds since 1970, for the age of signatures.
         """
         self.public_key = public_key
-        self._codec = codec
         self._clock = clock
         super().__init__(
             TelnyxApi(api_key=api_key, base_url=base_url),
             account_sid=account_sid,
             connection_id=connection_id,
+            codec=codec,
             timeout_secs=timeout_secs,
             dial_timeout_secs=dial_timeout_secs,
         )

@@ -6,16 +6,14 @@ commands act on both kinds of calls, since a TeXML call's CallSid is its call co
 
 from __future__ import annotations
 
-import re
 import uuid
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from carriers.carrier import DIAL_TIMEOUT_SECS, REQUEST_TIMEOUT_SECS, CarrierCall, HangUp, LineState
-from carriers.dialling import DialledCall, DialOut, MachineDetection, check_destination, check_ring_timeout
-from carriers.documents import checked_digits
+from carriers.dialling import DialledCall, DialOut, check_destination, check_ring_timeout
+from carriers.documents import StreamDocument, checked_digits
 from carriers.errors import (
     CallEnded,
     CallNotFound,
@@ -24,42 +22,26 @@ from carriers.errors import (
     DialUncertain,
     NotConfigured,
 )
-from carriers.forms import phone_number, whole_number
 from carriers.recording import RecordingFormat
 from carriers.telnyx_api import TelnyxApi
+from carriers.telnyx_calls import (
+    CALL_CONTROL_ID,
+    call_control_dial_options,
+    moment,
+    recent_calls,
+    texml_dial_body,
+    undocumented_id,
+)
 
 if TYPE_CHECKING:
     from telnyx import AsyncTelnyx
 
 T = TypeVar("T")
 
-TEXML_STATES = {
-    "queued": LineState.QUEUED,
-    "initiated": LineState.QUEUED,
-    "ringing": LineState.RINGING,
-    "in-progress": LineState.IN_PROGRESS,
-    "answered": LineState.IN_PROGRESS,
-    "completed": LineState.COMPLETED,
-    "busy": LineState.BUSY,
-    "no-answer": LineState.NO_ANSWER,
-    "failed": LineState.FAILED,
-    "canceled": LineState.CANCELED,
-}
-"""Words of TeXML callbacks. Source: Telnyx docs, API reference, TeXML callbacks."""
-
 ALREADY_ENDED = (422, "90018")
 """HTTP status and code of "Call has already ended". Source: Telnyx docs, API error codes; seen live."""
 
-MACHINE_DETECTION = {
-    MachineDetection.DETECT: "Enable",
-    MachineDetection.END_OF_GREETING: "DetectMessageEnd",
-}
-"""Source: telnyx SDK, `types/texml/accounts/call_calls_params.py`."""
-
-CLOCKS_DIFFER = timedelta(seconds=10)
 RECENT_CALLS = 20
-
-_CALL_CONTROL_ID = re.compile(r"[A-Za-z0-9_:.~+=@-]{1,256}")
 
 
 class TelnyxRest:
@@ -73,6 +55,7 @@ class TelnyxRest:
         *,
         account_sid: str | None = None,
         connection_id: str | None = None,
+        codec: str = "PCMU",
         timeout_secs: float = REQUEST_TIMEOUT_SECS,
         dial_timeout_secs: float = DIAL_TIMEOUT_SECS,
     ):
@@ -81,13 +64,15 @@ class TelnyxRest:
         Args:
             api: Where the requests go.
             account_sid: The account, part of the TeXML paths.
-            connection_id: The TeXML application that calls are made with.
+            connection_id: The TeXML or Voice API application that calls are made with.
+            codec: What we send in media streams: PCMU, PCMA or L16.
             timeout_secs: Limit of one request.
             dial_timeout_secs: Limit of a request to dial.
         """
         self._api = api
         self._account_sid = account_sid
         self._connection_id = connection_id
+        self._codec = codec
         self._timeout_secs = timeout_secs
         self._dial_timeout_secs = dial_timeout_secs
 
@@ -114,42 +99,33 @@ class TelnyxRest:
             DialUncertain: The call may have been made, or not.
             CarrierError: The call was not made.
         """
-        account = self._account()
-        # In the API's own spelling: for this request the SDK (4.189) does not translate its own.
-        body: dict[str, Any] = {
-            "ApplicationSid": self._connection(),
-            "To": dial_out.to,
-            "From": dial_out.from_number,
-            "Url": dial_out.answer_url_with_parameters,
-            "UrlMethod": "POST",
-            "Timeout": dial_out.ring_timeout_secs,
-        }
-        if dial_out.status_url:
-            body |= {
-                "StatusCallback": dial_out.status_url,
-                "StatusCallbackEvent": "initiated ringing answered completed",
-                "StatusCallbackMethod": "POST",
-            }
-        if dial_out.machine_detection:
-            body |= {
-                "MachineDetection": MACHINE_DETECTION[dial_out.machine_detection],
-                "DetectionMode": "Premium",
-                "AsyncAmd": True,
-                "AsyncAmdStatusCallback": dial_out.amd_url,
-                "AsyncAmdStatusCallbackMethod": "POST",
-            }
-        if dial_out.time_limit_secs is not None:
-            body["TimeLimit"] = dial_out.time_limit_secs
-        try:
-            answer = await self._api.ask(
-                lambda client: client.texml.accounts.calls.calls(account, body=cast(Any, body)),
-                timeout_secs=self._dial_timeout_secs,
+        account, body = self._account(), texml_dial_body(dial_out, self._connection())
+        answer = await self._dial(
+            lambda client: client.texml.accounts.calls.calls(account, body=cast(Any, body))
+        )
+        return DialledCall(id=undocumented_id(answer.model_extra or {}))
+
+    async def dial_call_control(self, dial_out: DialOut, stream: StreamDocument) -> DialledCall:
+        """Make a Call Control call whose media stream begins with the answer; `answer_url` is not asked.
+
+        Telnyx ignores a repeated `command_id` for 60 s, but does not say that this holds for dialling: so an
+        uncertain dial is uncertain here too.
+
+        Args:
+            dial_out: The call. Events, also those about an answering machine, go to its `status_url`.
+            stream: Where to stream to. `parameters` of both come back in the stream's `client_state`.
+
+        Raises:
+            DialUncertain: The call may have been made, or not.
+            CarrierError: The call was not made.
+        """
+        options = call_control_dial_options(dial_out, self._connection(), stream, self._codec)
+        answer = await self._dial(lambda client: client.calls.dial(**options))
+        if answer.data is None or not answer.data.call_control_id:
+            raise DialUncertain(
+                "Telnyx took the call, but did not say under which id: look before dialling again"
             )
-        except CarrierUnavailable as error:
-            if error.nothing_done:
-                raise
-            raise DialUncertain(f"{error}. The call may have been made: look before dialling again") from None
-        return DialledCall(id=_undocumented_id(answer.model_extra or {}))
+        return DialledCall(id=answer.data.call_control_id)
 
     async def find_recent_call(self, to: str, from_number: str, since: datetime) -> list[CarrierCall]:
         """The TeXML calls between two numbers that were made since a moment, at most 20.
@@ -166,22 +142,7 @@ class TelnyxRest:
             ),
             timeout_secs=self._timeout_secs,
         )
-        earliest = since.astimezone(UTC) - CLOCKS_DIFFER
-        recent = []
-        for call in answer.calls or []:
-            made_at = _moment(call.date_created) or _moment(call.start_time)
-            if call.sid and (made_at is None or made_at >= earliest):
-                found = CarrierCall(
-                    id=call.sid,
-                    state=TEXML_STATES.get(str(call.status)),
-                    from_number=phone_number(call.from_),
-                    to_number=phone_number(call.to),
-                    started_at=_moment(call.start_time),
-                    ended_at=_moment(call.end_time),
-                    duration_secs=whole_number(call.duration),
-                )
-                recent.append(found)
-        return recent
+        return recent_calls(answer.calls or [], since)
 
     async def hang_up(self, call_id: str) -> HangUp:
         """End a call with Call Control's `hangup`.
@@ -220,8 +181,8 @@ class TelnyxRest:
         return CarrierCall(
             id=data.call_control_id or control_id,
             state=state,
-            started_at=_moment(data.start_time),
-            ended_at=_moment(data.end_time),
+            started_at=moment(data.start_time),
+            ended_at=moment(data.end_time),
             duration_secs=data.call_duration,
         )
 
@@ -368,6 +329,14 @@ class TelnyxRest:
             call_id, lambda client, id_: client.calls.actions.stop_recording(id_, command_id=command_id)
         )
 
+    async def _dial(self, request: Callable[[AsyncTelnyx], Awaitable[T]]) -> T:
+        try:
+            return await self._api.ask(request, timeout_secs=self._dial_timeout_secs)
+        except CarrierUnavailable as error:
+            if error.nothing_done:
+                raise
+            raise DialUncertain(f"{error}. The call may have been made: look before dialling again") from None
+
     async def _command(self, call_id: str, request: Callable[[AsyncTelnyx, str], Awaitable[T]]) -> T:
         control_id = _checked(call_id)
         try:
@@ -396,26 +365,7 @@ class TelnyxRest:
         return self._connection_id
 
 
-def _undocumented_id(fields: dict[str, Any]) -> str | None:
-    for name in ("sid", "call_sid", "call_control_id"):
-        value = fields.get(name)
-        if isinstance(value, str) and _CALL_CONTROL_ID.fullmatch(value):
-            return value
-    return None
-
-
 def _checked(call_id: str) -> str:
-    if not _CALL_CONTROL_ID.fullmatch(call_id) or call_id.strip(".") == "":
+    if not CALL_CONTROL_ID.fullmatch(call_id) or call_id.strip(".") == "":
         raise CarrierRejected("the call id is not a Telnyx call control id (v3:…): it was not sent to Telnyx")
     return call_id
-
-
-def _moment(value: str | None) -> datetime | None:
-    """A time in ISO 8601, as Call Control writes it, or in RFC 2822, as Twilio and perhaps TeXML do."""
-    for parse in (datetime.fromisoformat, parsedate_to_datetime):
-        try:
-            moment = parse(value or "")
-        except ValueError:
-            continue
-        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return None

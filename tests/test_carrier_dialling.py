@@ -3,6 +3,7 @@
 import json
 import socket
 import time
+from base64 import b64decode
 from datetime import UTC, datetime, timedelta, timezone
 from urllib.parse import parse_qsl, urlsplit
 
@@ -18,6 +19,7 @@ from carriers.carrier import (
     LineState,
     MachineDetection,
     NotConfigured,
+    StreamDocument,
 )
 from carriers.telnyx import TelnyxCarrier
 from carriers.twilio import TwilioCarrier
@@ -253,6 +255,76 @@ async def test_telnyx_cannot_dial_without_an_account_and_an_application(missing,
             await carrier.dial(PLAIN)
         await carrier.aclose()
     assert rest.requests == []
+
+
+STREAM = StreamDocument("wss://bot.example.com/ws/telnyx/TOKEN", {"call": "call_1"})
+MADE = Answer.json(200, {"data": {"call_control_id": "v3:abc", "is_alive": False, "record_type": "call"}})
+
+
+async def test_telnyx_can_stream_without_texml():
+    async with fake_rest(MADE) as rest:
+        carrier = telnyx(rest.url, codec="PCMA")
+        dialled = await carrier.dial_call_control(FULL, STREAM)
+        await carrier.aclose()
+    (request,) = rest.requests
+    assert dialled.id == "v3:abc"
+    assert (request.method, request.path) == ("POST", "/v2/calls")
+    body = json.loads(request.body)
+    assert json.loads(b64decode(body.pop("client_state"))) == {
+        "agent": "reminder",
+        "note": "a & b",
+        "call": "call_1",
+    }
+    assert body == {
+        "connection_id": "1234",
+        "to": TO,
+        "from": FROM,
+        "timeout_secs": 20,
+        "time_limit_secs": 600,
+        "command_id": FULL.command_id,
+        "answering_machine_detection": "greeting_end",
+        "webhook_url": "https://bot.example.com/status",
+        "webhook_url_method": "POST",
+        "stream_url": STREAM.stream_url,
+        "stream_track": "inbound_track",
+        "stream_bidirectional_mode": "rtp",
+        "stream_bidirectional_codec": "PCMA",
+    }
+
+
+async def test_telnyx_l16_is_asked_for_in_both_directions():
+    async with fake_rest(MADE) as rest:
+        carrier = telnyx(rest.url, codec="L16")
+        await carrier.dial_call_control(PLAIN, StreamDocument("wss://h/ws"))
+        await carrier.aclose()
+    body = json.loads(rest.requests[0].body)
+    assert body["stream_codec"] == body["stream_bidirectional_codec"] == "L16"
+    assert body["stream_bidirectional_sampling_rate"] == 16000
+    assert "client_state" not in body
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        (Answer.json(422, {"errors": [{"code": "90015"}]}), CarrierRejected),
+        (Answer.json(429, {"errors": [{"code": "10011"}]}), CarrierUnavailable),
+        (Answer.json(500, {"errors": [{"code": "10000"}]}), DialUncertain),
+        (Answer(502, HTML, "text/html"), DialUncertain),
+        (Answer(200, HTML, "text/html"), DialUncertain),
+        (Answer(200, "{}"), DialUncertain),
+        (Answer.json(200, {"data": {}}), DialUncertain),
+        (Answer(hang_up=True), DialUncertain),
+        (Answer(delay_secs=30), DialUncertain),
+    ],
+)
+async def test_a_call_control_call_is_not_dialled_twice_either(answer, error):
+    async with fake_rest(answer) as rest:
+        carrier = telnyx(rest.url, dial_timeout_secs=0.3 if answer.delay_secs else 5)
+        with pytest.raises(error) as caught:
+            await carrier.dial_call_control(PLAIN, STREAM)
+        await carrier.aclose()
+    assert type(caught.value) is error
+    assert len(rest.requests) == 1
 
 
 def listed(build: object, *calls: dict[str, object]) -> Answer:
