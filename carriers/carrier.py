@@ -7,70 +7,69 @@ signatures (whether it was really the carrier). `carriers/twilio.py` and `carrie
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
-from urllib.parse import parse_qsl
 
-from loguru import logger
+from carriers.dialling import DialledCall, DialOut, DialResult, DialStatus, MachineDetection
+from carriers.documents import StreamDocument, TransferDocument
+from carriers.errors import (
+    CallEnded,
+    CallNotFound,
+    CarrierError,
+    CarrierRejected,
+    CarrierUnauthorized,
+    CarrierUnavailable,
+    DialUncertain,
+    NotConfigured,
+    NotRecording,
+)
+from carriers.forms import Form, WebhookError, WebhookRequest, phone_number
+from carriers.recording import RecordingFormat, RecordingState, RecordingUpdate
+
+__all__ = [
+    "CallEnded",
+    "CallNotFound",
+    "Carrier",
+    "CarrierCall",
+    "CarrierError",
+    "CarrierRejected",
+    "CarrierUnauthorized",
+    "CarrierUnavailable",
+    "DialOut",
+    "DialResult",
+    "DialStatus",
+    "DialUncertain",
+    "DialledCall",
+    "Direction",
+    "Form",
+    "HangUp",
+    "IncomingCall",
+    "LineState",
+    "MachineDetection",
+    "NotConfigured",
+    "NotRecording",
+    "RecordingFormat",
+    "RecordingState",
+    "RecordingUpdate",
+    "Signature",
+    "StatusUpdate",
+    "StreamDocument",
+    "TransferDocument",
+    "WebhookError",
+    "WebhookRequest",
+    "call_direction",
+    "phone_number",
+]
 
 REQUEST_TIMEOUT_SECS = 2.5
 """How long one REST request may take. Short, because somebody is on the line; whoever asks decides about a
 retry."""
 
-MAX_PARAMETER_CHARS = 500
-"""Name and value of one stream parameter must be shorter than this together. Source: Twilio docs, TwiML
-Stream."""
-
-
-class CarrierError(Exception):
-    """A carrier did not do what it was asked. The message names the cause and the fix.
-
-    The tree::
-
-        CarrierError
-        ├── NotConfigured            no credentials for this carrier
-        ├── CarrierUnavailable       no answer, no sensible answer, 429 or 5xx: the same request may work
-        later └── CarrierRejected          the carrier understood and said no (4xx): the same request will
-        fail again
-            ├── CarrierUnauthorized  401 or 403: the credentials are wrong
-            └── CallNotFound         404: no such call for these credentials
-
-    "The call has already ended" is not in the tree: for somebody who hangs up, it is success.
-    """
-
-
-class NotConfigured(CarrierError):
-    """There are no credentials for this carrier."""
-
-
-class CarrierUnavailable(CarrierError):
-    """The carrier gave no usable answer; trying again may help."""
-
-
-class CarrierRejected(CarrierError):
-    """The carrier refused the request; trying the same again will not help.
-
-    Parameters:
-        status: The HTTP status, or None when the request was refused before it was sent.
-        code: The carrier's own error code, when it gave one.
-    """
-
-    def __init__(self, message: str, *, status: int | None = None, code: str | None = None):
-        """Remember the numbers a log reader needs beside the message."""
-        super().__init__(message)
-        self.status = status
-        self.code = code
-
-
-class CarrierUnauthorized(CarrierRejected):
-    """The carrier does not accept the credentials."""
-
-
-class CallNotFound(CarrierRejected):
-    """The carrier knows no such call, at least not for these credentials."""
+DIAL_TIMEOUT_SECS = 10.0
+"""How long a request to dial may take. Longer, because nobody is on the line yet, and giving up too early leaves
+us not knowing whether a phone rings."""
 
 
 class LineState(StrEnum):
@@ -177,106 +176,52 @@ class StatusUpdate:
     event_id: str | None = None
 
 
-@dataclass(frozen=True)
-class StreamDocument:
-    """What a document that connects a call with the bot needs to know.
-
-    Parameters:
-        stream_url: `wss://` address of the media socket. No query string: not every carrier keeps one.
-        parameters: Handed to the bot in the stream's first messages.
-        ended_url: Absolute URL the carrier asks for the next document when the stream is over.
-    """
-
-    stream_url: str
-    parameters: Mapping[str, str] = field(default_factory=dict)
-    ended_url: str | None = None
-
-
-@dataclass(frozen=True)
-class WebhookRequest:
-    """One HTTP request, or WebSocket upgrade, as it came over the wire.
-
-    Parameters:
-        url: What the carrier was told to call: the public base with path and query, still percent-encoded.
-        headers: Case-insensitive mapping, as starlette's `Headers`.
-        method: HTTP method, upper case.
-        body: The raw body, not re-encoded: signatures are over bytes.
-        form: The fields of a form body; empty for GET and for an upgrade.
-    """
-
-    url: str
-    headers: Mapping[str, str]
-    method: str = "POST"
-    body: bytes = b""
-    form: Form = field(default_factory=lambda: Form(()))
-
-
-class WebhookError(ValueError):
-    """A webhook lacks what it must have; the message says what."""
-
-
-class Form(Mapping[str, str]):
-    """Form fields with blank values and repeated names kept, since both are part of a signature."""
-
-    def __init__(self, pairs: Iterable[tuple[str, str]]):
-        """Keep the pairs in the order in which they came."""
-        self._fields: dict[str, list[str]] = {}
-        for name, value in pairs:
-            self._fields.setdefault(name, []).append(value)
-
-    @classmethod
-    def parse(cls, encoded: bytes | str) -> Form:
-        """Read `application/x-www-form-urlencoded` text (a body, or a query string).
-
-        Raises:
-            WebhookError: It is not such text.
-        """
-        try:
-            text = encoded.decode() if isinstance(encoded, bytes) else encoded
-            return cls(parse_qsl(text, keep_blank_values=True, max_num_fields=500))
-        except ValueError:
-            raise WebhookError("the body is not a form (application/x-www-form-urlencoded, UTF-8)") from None
-
-    def getlist(self, name: str) -> list[str]:
-        """All values of a field. The name is the one that Twilio's validator looks for."""
-        return self._fields.get(name, [])
-
-    def __getitem__(self, name: str) -> str:
-        """The first value of a field."""
-        return self._fields[name][0]
-
-    def __iter__(self) -> Iterator[str]:
-        """The names."""
-        return iter(self._fields)
-
-    def __len__(self) -> int:
-        """How many names there are."""
-        return len(self._fields)
-
-    def required(self, name: str) -> str:
-        """The first value of a field that must be there.
-
-        Raises:
-            WebhookError: It is missing or blank.
-        """
-        value = self.get(name, "").strip()
-        if not value:
-            raise WebhookError(f"{name} is missing: this is not a webhook of a call")
-        return value
-
-
 class Carrier(Protocol):
     """One phone company.
 
-    Reading webhooks and writing documents works without credentials; `hang_up` and `fetch_call` need them.
+    Reading webhooks and writing documents works without credentials; what is `async` needs them. Nothing is
+    sent twice: whoever asks decides about a retry. Where `command_id` is taken, a retry with the same one has
+    no second effect at a carrier that knows such ids.
+
+    Parameters:
+        name: The carrier's name in `known_carriers()`.
+        sends_digits_by_rest: Whether `send_digits` works. If not, `digits_document` does the same, but the
+            media stream ends for it and another one begins.
     """
 
     name: str
+    sends_digits_by_rest: bool
 
     async def prepare(self) -> None:
         """Load the carrier's SDK, in a thread: it takes seconds, and other calls are talking.
 
         Every request does so by itself; doing it at start-up spares the first call the wait.
+        """
+        ...
+
+    async def dial(self, dial_out: DialOut) -> DialledCall:
+        """Make a call.
+
+        Raises:
+            DialUncertain: The call may have been made, or not: look with `find_recent_call` before trying
+                again.
+            CarrierError: The call was not made.
+        """
+        ...
+
+    async def find_recent_call(self, to: str, from_number: str, since: datetime) -> list[CarrierCall]:
+        """The calls between two numbers that were made since a moment, the newest first, at most 20.
+
+        For somebody whose `dial` was uncertain. Carriers list a new call with some delay, so an empty answer
+        within seconds proves nothing.
+
+        Args:
+            to: Who was dialled.
+            from_number: Who dialled.
+            since: An aware moment. Calls that began up to 10 s before count too, as clocks differ.
+
+        Raises:
+            CarrierError: There was no answer to that.
         """
         ...
 
@@ -296,12 +241,116 @@ class Carrier(Protocol):
         """
         ...
 
+    async def update_document(self, call_id: str, document: str) -> None:
+        """Make a live call do something else: the document replaces what runs, a media stream included.
+
+        Raises:
+            CallEnded: The call is over, nothing was done. An exception because a transfer of somebody who has
+                hung up is no success.
+            CarrierUnavailable: The document may run or not.
+            CarrierError: The call goes on as it was.
+        """
+        ...
+
+    async def update_url(self, call_id: str, url: str) -> None:
+        """Make a live call do what the document at a URL says, which is asked for by POST.
+
+        Raises:
+            CallEnded: The call is over, nothing was done.
+            CarrierUnavailable: The document may run or not.
+            CarrierError: The call goes on as it was.
+        """
+        ...
+
+    async def send_digits(self, call_id: str, digits: str, *, command_id: str | None = None) -> None:
+        """Press keys for the other side: 0-9, A-D, * and #, with pauses of `w` (0.5 s) and `W` (1 s).
+
+        Raises:
+            CallEnded: The call is over.
+            CarrierError: They were not sent; always so if `sends_digits_by_rest` is false.
+        """
+        ...
+
+    async def start_recording(
+        self,
+        call_id: str,
+        *,
+        status_url: str | None = None,
+        file_format: RecordingFormat = RecordingFormat.WAV,
+        command_id: str | None = None,
+    ) -> str | None:
+        """Record a live call from now on, each side in its own channel.
+
+        Args:
+            call_id: The carrier's id of the call.
+            status_url: Absolute URL that is told about the recording, where that can be chosen by recording.
+            file_format: What file to make, where that must be chosen beforehand.
+            command_id: See above.
+
+        Returns:
+            The carrier's id of the recording, when it gives one.
+
+        Raises:
+            CallEnded: The call is over.
+            CarrierError: It is not recorded, as far as we know.
+        """
+        ...
+
+    async def pause_recording(
+        self, call_id: str, *, keep_length: bool = True, command_id: str | None = None
+    ) -> None:
+        """Stop recording for a while, for example while a card number is said.
+
+        Args:
+            call_id: The carrier's id of the call.
+            keep_length: Put silence into the pause's place instead of leaving it out, where that can be chosen.
+            command_id: See above.
+
+        Raises:
+            CallEnded: The call is over.
+            NotRecording: It is not recorded.
+            CarrierError: It may still be recorded.
+        """
+        ...
+
+    async def resume_recording(self, call_id: str, *, command_id: str | None = None) -> None:
+        """Go on with a paused recording.
+
+        Raises:
+            CallEnded: The call is over.
+            NotRecording: It is not recorded.
+            CarrierError: It may still be paused.
+        """
+        ...
+
+    async def stop_recording(self, call_id: str, *, command_id: str | None = None) -> None:
+        """End the recording; the call goes on.
+
+        Raises:
+            CallEnded: The call is over, and the recording with it.
+            NotRecording: It is not recorded.
+            CarrierError: It may still be recorded.
+        """
+        ...
+
     def stream_document(self, document: StreamDocument) -> str:
         """Markup that connects the call with the bot's media socket."""
         ...
 
     def end_document(self, say: str | None = None) -> str:
         """Markup that ends the call, after a sentence in the carrier's own voice if `say` is given."""
+        ...
+
+    def transfer_document(self, document: TransferDocument) -> str:
+        """Markup that connects the caller with somebody else."""
+        ...
+
+    def digits_document(self, digits: str, then: StreamDocument) -> str:
+        """Markup that presses keys for the other side, then connects the call with the bot again.
+
+        Raises:
+            ValueError: The carrier's markup cannot send these digits.
+        """
         ...
 
     def verify_webhook(self, request: WebhookRequest) -> Signature:
@@ -324,71 +373,27 @@ class Carrier(Protocol):
         """
         ...
 
+    def parse_dial_result(self, form: Form) -> DialResult:
+        """Read what the `action_url` of a transfer is told.
+
+        Raises:
+            WebhookError: It names no call, or no result.
+        """
+        ...
+
+    def parse_recording(self, form: Form) -> RecordingUpdate:
+        """Read a recording callback.
+
+        Raises:
+            WebhookError: It names no call.
+        """
+        ...
+
     async def aclose(self) -> None:
         """Close the connections to the REST API."""
         ...
 
 
-def usable_parameters(parameters: Mapping[str, str], forbidden: tuple[str, ...] = ()) -> dict[str, str]:
-    """The stream parameters that a carrier will accept; the others are left out and logged by name.
-
-    Losing a parameter is better than losing the call: an invalid document makes the carrier hang up.
-
-    Args:
-        parameters: What the bot should be told.
-        forbidden: Character sequences that must not appear in a name or a value.
-    """
-    usable = {}
-    for name, value in parameters.items():
-        text = name + value
-        if len(text) >= MAX_PARAMETER_CHARS:
-            reason = f"name and value have {len(text)} characters, {MAX_PARAMETER_CHARS - 1} are allowed"
-        elif not name or not xml_safe(text):
-            reason = "it has no name, or characters that XML cannot carry"
-        elif any(sequence in text for sequence in forbidden):
-            reason = f"it contains one of {', '.join(forbidden)}, which the carrier would expand"
-        else:
-            usable[name] = value
-            continue
-        logger.warning("Stream parameter {!r} is left out: {}", name[:40], reason)
-    return usable
-
-
-def xml_safe(text: str) -> bool:
-    """Whether XML 1.0 can carry the text (it has no way to write most control characters)."""
-    return all(
-        char in "\t\n\r" or " " <= char <= "\ud7ff" or "\ue000" <= char <= "\ufffd" or char >= "\U00010000"
-        for char in text
-    )
-
-
-def speakable(text: str, limit: int = 4096) -> str:
-    """A sentence as a `<Say>` may carry it: only characters of XML, and not too many."""
-    return "".join(char for char in text if xml_safe(char))[:limit]
-
-
-def phone_number(value: str | None) -> str | None:
-    """A number or SIP address as given by a carrier; None when the caller withheld it.
-
-    Source: Twilio docs, TwiML request parameters (a withheld number arrives as a word, or as that word typed
-    on a keypad).
-    """
-    text = (value or "").strip()
-    withheld = {"", "anonymous", "unknown", "restricted", "private", "blocked", "unavailable"}
-    typed = {"+266696687", "+7378742833", "+2562533", "+8566696", "+86282452253"}
-    if text.casefold() in withheld or text in typed:
-        return None
-    return text
-
-
 def call_direction(form: Form) -> Direction:
     """Who dialled, from a webhook's `Direction` field (`inbound`, `outbound-api`, `outbound-dial`)."""
     return Direction.OUTBOUND if form.get("Direction", "").startswith("outbound") else Direction.INBOUND
-
-
-def whole_number(value: object) -> int | None:
-    """A count that a carrier sends as text; None when it is not one."""
-    try:
-        return int(str(value))
-    except ValueError:
-        return None

@@ -14,7 +14,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from twilio.request_validator import RequestValidator
 
-from carriers.carrier import Form
+from carriers.forms import Form
 
 TIMESTAMP_TOLERANCE_SECS = 300
 """How old, or how far in the future, a signed timestamp may be. Source: telnyx SDK,

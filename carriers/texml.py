@@ -10,7 +10,14 @@ from __future__ import annotations
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
-from carriers.carrier import StreamDocument, speakable, usable_parameters
+from carriers.dialling import is_sip
+from carriers.documents import (
+    StreamDocument,
+    TransferDocument,
+    checked_digits,
+    speakable,
+    usable_parameters,
+)
 
 TEMPLATE_BRACES = "{{"
 
@@ -29,19 +36,44 @@ def stream_document(document: StreamDocument, *, codec: str = "PCMU") -> str:
     Source: Telnyx docs, TeXML verbs Stream, Connect and Redirect.
     """
     response = Element("Response")
-    attributes = {
-        "url": _without_template(document.stream_url),
-        "bidirectionalMode": "rtp",
-        "bidirectionalCodec": codec,
-        "enableReconnect": "false",
-    }
-    if codec == "L16":
-        attributes |= {"bidirectionalSamplingRate": "16000", "codec": "L16"}
-    stream = SubElement(SubElement(response, "Connect"), "Stream", attributes)
-    for name, value in usable_parameters(document.parameters, forbidden=(TEMPLATE_BRACES,)).items():
-        SubElement(stream, "Parameter", {"name": name, "value": value})
-    if document.ended_url:
-        SubElement(response, "Redirect", {"method": "POST"}).text = _without_template(document.ended_url)
+    _connect(response, document, codec)
+    return _text(response)
+
+
+def transfer_document(document: TransferDocument, *, codec: str = "PCMU") -> str:
+    """`<Dial>`: the caller talks with somebody else; what comes after is as with TwiML.
+
+    Args:
+        document: Whom to dial, and what comes after.
+        codec: As for `stream_document`, for the stream that comes after.
+
+    Source: Telnyx docs, TeXML verbs Dial, Number and Sip.
+    """
+    response = Element("Response")
+    attributes = {"timeout": str(document.ring_timeout_secs)}
+    if document.caller_id:
+        attributes["callerId"] = document.caller_id
+    if document.action_url:
+        attributes |= {"action": _without_template(document.action_url), "method": "POST"}
+    dial = SubElement(response, "Dial", attributes)
+    SubElement(dial, "Sip" if is_sip(document.destination) else "Number").text = document.destination
+    if document.fallback:
+        _connect(response, document.fallback, codec)
+    return _text(response)
+
+
+def digits_document(digits: str, then: StreamDocument, *, codec: str = "PCMU") -> str:
+    """`<Play digits>`, then `<Connect><Stream>`.
+
+    TeXML knows the digits 0-9, * and # and the pause `w`; so `W` becomes `ww`. Source: Telnyx docs, TeXML verb
+    Play.
+
+    Raises:
+        ValueError: These are no digits, or TeXML does not know them.
+    """
+    response = Element("Response")
+    SubElement(response, "Play", {"digits": checked_digits(digits, "0-9*#wW").replace("W", "ww")})
+    _connect(response, then, codec)
     return _text(response)
 
 
@@ -68,6 +100,22 @@ def cloud_document(host: str, service_host: str) -> str:
     attributes = {"url": url, "bidirectionalMode": "rtp", "enableReconnect": "false"}
     SubElement(SubElement(response, "Connect"), "Stream", attributes)
     return _text(response)
+
+
+def _connect(response: Element, document: StreamDocument, codec: str) -> None:
+    attributes = {
+        "url": _without_template(document.stream_url),
+        "bidirectionalMode": "rtp",
+        "bidirectionalCodec": codec,
+        "enableReconnect": "false",
+    }
+    if codec == "L16":
+        attributes |= {"bidirectionalSamplingRate": "16000", "codec": "L16"}
+    stream = SubElement(SubElement(response, "Connect"), "Stream", attributes)
+    for name, value in usable_parameters(document.parameters, forbidden=(TEMPLATE_BRACES,)).items():
+        SubElement(stream, "Parameter", {"name": name, "value": value})
+    if document.ended_url:
+        SubElement(response, "Redirect", {"method": "POST"}).text = _without_template(document.ended_url)
 
 
 def _spaced(text: str) -> str:

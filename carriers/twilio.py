@@ -1,71 +1,57 @@
-"""Twilio: REST through the official SDK, markup, webhooks."""
+"""Twilio: REST, markup, webhooks."""
 
 from __future__ import annotations
 
-import asyncio
-import importlib
-import re
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, TypeVar
-
-import aiohttp
-from loguru import logger
-from twilio.base.exceptions import TwilioException
-from twilio.http.async_http_client import AsyncTwilioHttpClient
-from twilio.rest import Client
+from typing import TYPE_CHECKING
 
 from carriers import signatures, twiml
 from carriers.carrier import (
+    DIAL_TIMEOUT_SECS,
     REQUEST_TIMEOUT_SECS,
-    CallNotFound,
-    CarrierCall,
-    CarrierError,
-    CarrierRejected,
-    CarrierUnauthorized,
-    CarrierUnavailable,
+    DialResult,
+    DialStatus,
     Form,
-    HangUp,
     IncomingCall,
-    LineState,
-    NotConfigured,
+    RecordingState,
+    RecordingUpdate,
     Signature,
     StatusUpdate,
     StreamDocument,
+    TransferDocument,
     WebhookRequest,
     call_direction,
     phone_number,
-    whole_number,
 )
+from carriers.forms import whole_number
+from carriers.twilio_api import TwilioApi
+from carriers.twilio_rest import STATES, TwilioRest
 
 if TYPE_CHECKING:
     from settings import Settings
 
-T = TypeVar("T")
-
 SIGNATURE_HEADER = "x-twilio-signature"
 
-STATES = {
-    "queued": LineState.QUEUED,
-    "initiated": LineState.QUEUED,
-    "ringing": LineState.RINGING,
-    "in-progress": LineState.IN_PROGRESS,
-    "completed": LineState.COMPLETED,
-    "busy": LineState.BUSY,
-    "no-answer": LineState.NO_ANSWER,
-    "failed": LineState.FAILED,
-    "canceled": LineState.CANCELED,
+DIAL_STATES = {
+    "completed": DialStatus.COMPLETED,
+    "answered": DialStatus.COMPLETED,
+    "busy": DialStatus.BUSY,
+    "no-answer": DialStatus.NO_ANSWER,
+    "failed": DialStatus.FAILED,
+    "canceled": DialStatus.CANCELED,
 }
-"""Twilio's words for a call's state. Source: Twilio docs, voice/api/call-resource."""
+"""Words of `DialCallStatus`; `answered` is for conferences. Source: Twilio docs, voice/twiml/dial."""
 
-ALREADY_ENDED = {(400, 21220), (404, 20404)}
-"""HTTP status and code that mean "not live any more". Source: Twilio docs, api/errors/21220; seen live:
-20404."""
+RECORDING_STATES = {
+    "in-progress": RecordingState.IN_PROGRESS,
+    "completed": RecordingState.COMPLETED,
+    "absent": RecordingState.ABSENT,
+    "failed": RecordingState.FAILED,
+}
+"""Words of `RecordingStatus`. Source: Twilio docs, voice/api/recording."""
 
-_CALL_SID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
-
-class TwilioCarrier:
-    """Calls at Twilio.
+class TwilioCarrier(TwilioRest):
+    """Calls at Twilio. REST is inherited from `TwilioRest`; here are markup and webhooks.
 
     Parameters:
         name: `twilio`.
@@ -85,6 +71,7 @@ class TwilioCarrier:
         edge: str | None = None,
         base_url: str | None = None,
         timeout_secs: float = REQUEST_TIMEOUT_SECS,
+        dial_timeout_secs: float = DIAL_TIMEOUT_SECS,
     ):
         """Keep the credentials; nothing is connected yet.
 
@@ -97,15 +84,12 @@ class TwilioCarrier:
             edge: Twilio edge, for example `dublin`. Not used with `base_url`.
             base_url: REST address without path, to talk to something else than Twilio.
             timeout_secs: Limit of one REST request.
+            dial_timeout_secs: Limit of a request to dial.
         """
         self.auth_token = auth_token
-        self._account_sid = account_sid
-        self._login = (api_key, api_secret) if api_key and api_secret else (account_sid, auth_token)
-        self._region = None if base_url else region
-        self._edge = None if base_url else edge
-        self._base_url = base_url.rstrip("/") if base_url else None
-        self._timeout_secs = timeout_secs
-        self._client: Client | None = None
+        login = (api_key, api_secret) if api_key and api_secret else (account_sid, auth_token)
+        api = TwilioApi(account_sid=account_sid, login=login, region=region, edge=edge, base_url=base_url)
+        super().__init__(api, timeout_secs=timeout_secs, dial_timeout_secs=dial_timeout_secs)
 
     @classmethod
     def from_settings(cls, settings: Settings) -> TwilioCarrier:
@@ -120,113 +104,6 @@ class TwilioCarrier:
             base_url=settings.twilio_api_base_url,
         )
 
-    @property
-    def configured(self) -> bool:
-        """Whether there are credentials for REST."""
-        return bool(self._account_sid and all(self._login))
-
-    # REST
-
-    async def prepare(self) -> None:
-        """Load the part of the SDK that it loads late, in a thread."""
-        await asyncio.to_thread(_load_sdk)
-
-    async def hang_up(self, call_id: str) -> HangUp:
-        """End a call by setting its status to `completed`.
-
-        Raises:
-            CarrierError: It may still be up.
-        """
-        sid = _checked(call_id)
-        try:
-            await self._ask(lambda client: client.calls(sid).update_async(status="completed"))
-        except CarrierRejected as error:
-            if (error.status, whole_number(error.code)) not in ALREADY_ENDED:
-                raise
-            if error.status == 404:
-                logger.warning(
-                    "Twilio does not know call {} (20404): taken as ended. If callers stay on the line, then "
-                    "TWILIO_ACCOUNT_SID or TWILIO_REGION is not the one that the number belongs to",
-                    sid,
-                )
-            return HangUp(already_ended=True)
-        return HangUp(already_ended=False)
-
-    async def fetch_call(self, call_id: str) -> CarrierCall:
-        """Ask what became of a call. Twilio's answer is "eventually consistent".
-
-        Raises:
-            CarrierError: There was no answer to that.
-        """
-        sid = _checked(call_id)
-        call = await self._ask(lambda client: client.calls(sid).fetch_async())
-        return CarrierCall(
-            id=call.sid or sid,
-            state=STATES.get(str(call.status)),
-            from_number=phone_number(call._from),
-            to_number=phone_number(call.to),
-            started_at=call.start_time,
-            ended_at=call.end_time,
-            duration_secs=whole_number(call.duration),
-        )
-
-    async def aclose(self) -> None:
-        """Close the connections to the REST API."""
-        client, self._client = self._client, None
-        if client is not None:
-            await client.http_client.close()
-
-    async def _ask(self, request: Callable[[Client], Awaitable[T]]) -> T:
-        """Send one request with our time-out (the SDK's async client has none) and our errors."""
-        client = await self._connected()
-        try:
-            async with asyncio.timeout(self._timeout_secs):
-                return await request(client)
-        except TimeoutError:
-            raise CarrierUnavailable(
-                f"Twilio did not answer within {self._timeout_secs:g} s: its API is slow or not reachable "
-                "from here"
-            ) from None
-        except TwilioException as error:
-            raise _translated(error) from None
-        except (aiohttp.ClientError, OSError) as error:
-            raise CarrierUnavailable(
-                f"Twilio's API cannot be reached ({type(error).__name__}): check the network, and "
-                "TWILIO_API_BASE_URL, TWILIO_REGION and TWILIO_EDGE if they are set"
-            ) from None
-        except (ValueError, TypeError, AttributeError, KeyError) as error:
-            raise CarrierUnavailable(
-                f"Twilio's API answered with something that is not its JSON ({type(error).__name__}): a "
-                "proxy may have answered in its place"
-            ) from None
-
-    async def _connected(self) -> Client:
-        """The SDK's client, made on first use because its HTTP session needs a running loop."""
-        if not self.configured:
-            raise NotConfigured(
-                "Twilio is not configured: set TWILIO_ACCOUNT_SID and either TWILIO_AUTH_TOKEN or "
-                "TWILIO_API_KEY with TWILIO_API_SECRET"
-            )
-        if self._client is None:
-            # Before the time-out of a request begins.
-            await self.prepare()
-        if self._client is None:
-            username, password = self._login
-            self._client = Client(
-                username,
-                password,
-                account_sid=self._account_sid,
-                region=self._region,
-                edge=self._edge,
-                http_client=AsyncTwilioHttpClient(),
-                # Not empty, because the SDK would then read os.environ, where TWILIO_REGION may contradict
-                # us.
-                environment={"": ""},
-            )
-            if self._base_url:
-                self._client.api.base_url = self._base_url
-        return self._client
-
     # Markup
 
     def stream_document(self, document: StreamDocument) -> str:
@@ -236,6 +113,18 @@ class TwilioCarrier:
     def end_document(self, say: str | None = None) -> str:
         """TwiML that ends the call."""
         return twiml.end_document(say)
+
+    def transfer_document(self, document: TransferDocument) -> str:
+        """TwiML that connects the caller with somebody else."""
+        return twiml.transfer_document(document)
+
+    def digits_document(self, digits: str, then: StreamDocument) -> str:
+        """TwiML that presses keys, then connects the call with the bot again.
+
+        Raises:
+            ValueError: These are no digits.
+        """
+        return twiml.digits_document(digits, then)
 
     # Webhooks
 
@@ -283,38 +172,30 @@ class TwilioCarrier:
             duration_secs=whole_number(form.get("CallDuration")),
         )
 
+    def parse_dial_result(self, form: Form) -> DialResult:
+        """Read what the action of a `<Dial>` is told.
 
-def _load_sdk() -> None:
-    importlib.import_module("twilio.rest.api")
-
-
-def _checked(call_id: str) -> str:
-    # The SDK puts the id into the path as it is.
-    if not _CALL_SID.fullmatch(call_id):
-        raise CarrierRejected("the call id is not a Twilio call SID (CA…): it was not sent to Twilio")
-    return call_id
-
-
-def _translated(error: TwilioException) -> CarrierError:
-    details: Any = error
-    status = whole_number(getattr(details, "status", None))
-    code = getattr(details, "code", None)
-    if status is None:
-        return CarrierUnavailable(f"the Twilio SDK failed ({type(error).__name__})")
-    told = f"Twilio answered {status}" + (f" with error {code}" if code and code != status else "")
-    if status in (401, 403):
-        return CarrierUnauthorized(
-            f"{told}: check TWILIO_ACCOUNT_SID with TWILIO_AUTH_TOKEN, or TWILIO_API_KEY with "
-            "TWILIO_API_SECRET",
-            status=status,
-            code=str(code),
+        Raises:
+            WebhookError: There is no CallSid or no DialCallStatus.
+        """
+        return DialResult(
+            call_id=form.required("CallSid"),
+            status=DIAL_STATES.get(form.required("DialCallStatus")),
+            duration_secs=whole_number(form.get("DialCallDuration")),
+            child_id=form.get("DialCallSid") or None,
         )
-    if status == 404:
-        return CallNotFound(f"{told}: this account has no such call", status=status, code=str(code))
-    if status == 429:
-        return CarrierUnavailable(f"{told}: too many requests at once; it may be repeated")
-    if 400 <= status < 500:
-        return CarrierRejected(
-            f"{told}: see https://www.twilio.com/docs/api/errors/{code}", status=status, code=str(code)
+
+    def parse_recording(self, form: Form) -> RecordingUpdate:
+        """Read a recording callback.
+
+        Raises:
+            WebhookError: There is no CallSid.
+        """
+        return RecordingUpdate(
+            call_id=form.required("CallSid"),
+            state=RECORDING_STATES.get(form.get("RecordingStatus", "")),
+            recording_id=form.get("RecordingSid") or None,
+            url=form.get("RecordingUrl") or None,
+            duration_secs=whole_number(form.get("RecordingDuration")),
+            channels=whole_number(form.get("RecordingChannels")),
         )
-    return CarrierUnavailable(f"{told}: its API has a problem, or TWILIO_API_BASE_URL is not Twilio")

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from twilio.twiml.voice_response import Connect, VoiceResponse
+from twilio.twiml.voice_response import Connect, Dial, VoiceResponse
 
-from carriers.carrier import StreamDocument, speakable, usable_parameters
+from carriers.dialling import is_sip
+from carriers.documents import (
+    StreamDocument,
+    TransferDocument,
+    checked_digits,
+    speakable,
+    usable_parameters,
+)
 
 
 def stream_document(document: StreamDocument) -> str:
@@ -16,11 +23,47 @@ def stream_document(document: StreamDocument) -> str:
     Source: Twilio docs, voice/twiml/connect and voice/twiml/stream.
     """
     response = VoiceResponse()
-    connect = Connect(action=document.ended_url, method="POST" if document.ended_url else None)
-    stream = connect.stream(url=document.stream_url)
-    for name, value in usable_parameters(document.parameters).items():
-        stream.parameter(name=name, value=value)
-    response.append(connect)
+    response.append(_connection(document))
+    return str(response)
+
+
+def transfer_document(document: TransferDocument) -> str:
+    """`<Dial>`: the caller talks with somebody else.
+
+    With `action` Twilio asks us what comes next, and whatever followed would never run. Without, `<Connect>`
+    follows, which runs when the destination was not reached or has hung up, but not when the caller has. No
+    `timeLimit` and no `<Pause>`: the document must not cut the caller off from a human.
+
+    Source: Twilio docs, voice/twiml/dial.
+    """
+    response = VoiceResponse()
+    dial = Dial(
+        action=document.action_url,
+        method="POST" if document.action_url else None,
+        timeout=document.ring_timeout_secs,
+        caller_id=document.caller_id,
+    )
+    if is_sip(document.destination):
+        dial.sip(document.destination)
+    else:
+        dial.number(document.destination)
+    response.append(dial)
+    if document.fallback:
+        response.append(_connection(document.fallback))
+    return str(response)
+
+
+def digits_document(digits: str, then: StreamDocument) -> str:
+    """`<Play digits>`, then `<Connect><Stream>`: the way to press keys, since no request does it.
+
+    Source: Twilio docs, voice/twiml/play.
+
+    Raises:
+        ValueError: These are no digits.
+    """
+    response = VoiceResponse()
+    response.play(digits=checked_digits(digits))
+    response.append(_connection(then))
     return str(response)
 
 
@@ -51,3 +94,11 @@ def cloud_document(host: str, service_host: str) -> str:
     stream.parameter(name="to_number", value="{{To}}")
     response.append(connect)
     return str(response)
+
+
+def _connection(document: StreamDocument) -> Connect:
+    connect = Connect(action=document.ended_url, method="POST" if document.ended_url else None)
+    stream = connect.stream(url=document.stream_url)
+    for name, value in usable_parameters(document.parameters).items():
+        stream.parameter(name=name, value=value)
+    return connect

@@ -4,7 +4,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from carriers.carrier import StreamDocument
+from carriers.carrier import StreamDocument, TransferDocument
 from carriers.cloud import CloudError, cloud_documents
 from carriers.telnyx import TelnyxCarrier
 from carriers.twilio import TwilioCarrier
@@ -92,6 +92,95 @@ def test_a_call_ends_after_a_sentence_or_without_one(carrier):
 def test_a_sentence_is_not_longer_than_twilio_allows():
     said = ElementTree.fromstring(TwilioCarrier().end_document("x" * 5000).encode())
     assert len(said[0].text) == 4096
+
+
+NUMBER, OWN_NUMBER = "+14155550101", "+14155550100"
+BACK = StreamDocument("wss://bot.example.com/ws/x/TOKEN", {"transfer": "sales"}, "https://h/ended")
+
+
+@BOTH
+def test_a_transfer_asks_what_comes_next_and_nothing_follows(carrier):
+    document = carrier.transfer_document(
+        TransferDocument(NUMBER, OWN_NUMBER, 20, action_url="https://h/dialled")
+    )
+    response = ElementTree.fromstring(document.encode())
+    assert [verb.tag for verb in response] == ["Dial"]
+    assert response[0].attrib == {
+        "action": "https://h/dialled",
+        "method": "POST",
+        "timeout": "20",
+        "callerId": OWN_NUMBER,
+    }
+    assert [(noun.tag, noun.text) for noun in response[0]] == [("Number", NUMBER)]
+
+
+@BOTH
+def test_without_webhooks_a_transfer_falls_through_to_the_bot(carrier):
+    response = ElementTree.fromstring(
+        carrier.transfer_document(TransferDocument(NUMBER, fallback=BACK)).encode()
+    )
+    alone = ElementTree.fromstring(carrier.stream_document(BACK).encode())
+    # An action here would make the verbs behind it unreachable.
+    assert response[0].attrib == {"timeout": "25"}
+    assert [verb.tag for verb in response] == ["Dial", *[verb.tag for verb in alone]]
+    assert [ElementTree.tostring(verb) for verb in response[1:]] == [ElementTree.tostring(v) for v in alone]
+    assert parameters(carrier.transfer_document(TransferDocument(NUMBER, fallback=BACK))) == BACK.parameters
+
+
+@BOTH
+def test_a_transfer_may_go_to_a_sip_address(carrier):
+    transfer = TransferDocument("sip:desk@pbx.example.com", action_url="https://h/dialled")
+    response = ElementTree.fromstring(carrier.transfer_document(transfer).encode())
+    assert [(noun.tag, noun.text) for noun in response[0]] == [("Sip", "sip:desk@pbx.example.com")]
+
+
+def test_telnyx_comes_back_with_its_codec():
+    document = TelnyxCarrier(codec="PCMA").transfer_document(TransferDocument(NUMBER, fallback=BACK))
+    assert next(ElementTree.fromstring(document.encode()).iter("Stream")).get("bidirectionalCodec") == "PCMA"
+
+
+@pytest.mark.parametrize(
+    ("fields", "named"),
+    [
+        ({"destination": "4165550101"}, "destination is neither"),
+        ({"destination": "+1415{{From}}"}, "destination is neither"),
+        ({"caller_id": "anonymous"}, "caller_id is neither"),
+        ({"ring_timeout_secs": 3}, "ring_timeout_secs"),
+        ({"action_url": None}, "exactly one"),
+        ({"fallback": BACK}, "exactly one"),
+    ],
+)
+def test_a_transfer_that_would_lose_the_caller_is_refused(fields, named):
+    good = {"destination": NUMBER, "action_url": "https://h/dialled"}
+    with pytest.raises(ValueError, match=named) as caught:
+        TransferDocument(**{**good, **fields})
+    assert not fields.get("destination") or fields["destination"] not in str(caught.value)
+
+
+@BOTH
+def test_keys_are_pressed_then_the_bot_is_back(carrier):
+    response = ElementTree.fromstring(carrier.digits_document("ww12#*", BACK).encode())
+    alone = ElementTree.fromstring(carrier.stream_document(BACK).encode())
+    assert (response[0].tag, response[0].attrib) == ("Play", {"digits": "ww12#*"})
+    assert [ElementTree.tostring(verb) for verb in response[1:]] == [ElementTree.tostring(v) for v in alone]
+
+
+def test_telnyx_gets_a_long_pause_as_two_short_ones():
+    response = ElementTree.fromstring(TelnyxCarrier().digits_document("1W2", BACK).encode())
+    assert response[0].get("digits") == "1ww2"
+
+
+@pytest.mark.parametrize("digits", ["", "12 34", "E", "<", "1" * 65])
+@BOTH
+def test_what_is_no_key_is_refused(carrier, digits):
+    with pytest.raises(ValueError, match="digits must be"):
+        carrier.digits_document(digits, BACK)
+
+
+def test_only_twilios_markup_knows_the_keys_from_a_to_d():
+    assert 'digits="AD"' in TwilioCarrier().digits_document("AD", BACK)
+    with pytest.raises(ValueError, match="digits must be"):
+        TelnyxCarrier().digits_document("AD", BACK)
 
 
 def test_pipecat_clouds_bins_name_the_agent_and_the_region():

@@ -4,7 +4,16 @@ import json
 
 import pytest
 
-from carriers.carrier import Direction, Form, LineState, WebhookError, phone_number
+from carriers.carrier import (
+    DialStatus,
+    Direction,
+    Form,
+    LineState,
+    RecordingState,
+    RecordingUpdate,
+    WebhookError,
+    phone_number,
+)
 from carriers.telnyx import TelnyxCarrier
 from carriers.twilio import TwilioCarrier
 
@@ -131,3 +140,99 @@ def test_what_is_no_call_control_event_is_said_to_be_none(body):
 def test_a_body_that_is_no_form_is_said_to_be_none(body):
     with pytest.raises(WebhookError, match="not a form"):
         Form.parse(body)
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("word", "status"),
+    [
+        ("completed", DialStatus.COMPLETED),
+        ("answered", DialStatus.COMPLETED),
+        ("busy", DialStatus.BUSY),
+        ("no-answer", DialStatus.NO_ANSWER),
+        ("failed", DialStatus.FAILED),
+        ("canceled", DialStatus.CANCELED),
+        ("a-new-word", None),
+    ],
+)
+def test_every_end_of_a_dial_is_understood(carrier, word, status):
+    result = carrier.parse_dial_result(
+        Form.parse(f"CallSid=1&DialCallStatus={word}&DialCallSid=2&DialCallDuration=30")
+    )
+    assert (result.call_id, result.status, result.child_id, result.duration_secs) == ("1", status, "2", 30)
+
+
+@BOTH
+def test_a_dial_that_reached_nobody_has_no_child_and_no_duration(carrier):
+    result = carrier.parse_dial_result(Form.parse("CallSid=1&DialCallStatus=busy&DialCallSid="))
+    assert (result.child_id, result.duration_secs) == (None, None)
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("body", "missing"), [("DialCallStatus=busy", "CallSid"), ("CallSid=1&CallStatus=busy", "DialCallStatus")]
+)
+def test_a_webhook_without_a_dial_is_not_about_one(carrier, body, missing):
+    with pytest.raises(WebhookError, match=f"{missing} is missing"):
+        carrier.parse_dial_result(Form.parse(body))
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("word", "state"),
+    [
+        ("in-progress", RecordingState.IN_PROGRESS),
+        ("completed", RecordingState.COMPLETED),
+        ("absent", RecordingState.ABSENT),
+        ("a-new-word", None),
+    ],
+)
+def test_a_recording_callback_says_where_the_file_is(carrier, word, state):
+    update = carrier.parse_recording(
+        Form.parse(
+            f"CallSid=1&RecordingSid=RE1&RecordingStatus={word}&RecordingUrl=https%3A%2F%2Fh%2FRE1"
+            "&RecordingDuration=61&RecordingChannels=2"
+        )
+    )
+    assert update == RecordingUpdate("1", state, "RE1", "https://h/RE1", 61, 2)
+
+
+@BOTH
+def test_a_recording_callback_may_say_little_but_not_of_no_call(carrier):
+    assert carrier.parse_recording(Form.parse("CallSid=1")) == RecordingUpdate("1", None)
+    with pytest.raises(WebhookError, match="CallSid is missing"):
+        carrier.parse_recording(Form.parse("RecordingStatus=completed"))
+
+
+def test_telnyxs_event_about_a_recording_says_where_the_file_is():
+    saved = event(
+        "call.recording.saved",
+        channels="dual",
+        recording_id="r1",
+        recording_urls={"mp3": "https://h/r1.mp3"},
+    )
+    assert TelnyxCarrier().parse_recording_event(saved) == RecordingUpdate(
+        "v3:1", RecordingState.COMPLETED, "r1", "https://h/r1.mp3", channels=2, event_id="e1"
+    )
+
+
+@pytest.mark.parametrize("urls", [None, [], {}, {"wav": 1}])
+def test_telnyxs_event_about_a_recording_may_lack_the_file(urls):
+    update = TelnyxCarrier().parse_recording_event(event("call.recording.saved", recording_urls=urls))
+    assert update is not None
+    assert (update.state, update.url) == (RecordingState.COMPLETED, None)
+
+
+def test_telnyx_says_that_a_recording_failed():
+    update = TelnyxCarrier().parse_recording_event(
+        event("call.recording.error", reason="Internal server error")
+    )
+    assert update == RecordingUpdate(
+        "v3:1", RecordingState.FAILED, reason="Internal server error", event_id="e1"
+    )
+
+
+def test_other_events_are_about_no_recording():
+    assert TelnyxCarrier().parse_recording_event(event("call.answered")) is None
+    with pytest.raises(WebhookError, match="not a Call Control event"):
+        TelnyxCarrier().parse_recording_event(b'{"data": {"event_type": "x", "id": "1", "payload": []}}')

@@ -1,0 +1,150 @@
+"""Calls that we make: what to ask for, and what became of it."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from urllib.parse import urlencode
+
+RING_SECS = range(5, 121)
+"""How long a phone may be let ring. Source: Telnyx docs, TeXML dial and TeXML REST (Twilio allows 5 to 600, and
+adds 5 s)."""
+
+CALL_SECS = range(30, 14401)
+"""How long a call may be allowed to last. Source: Telnyx docs, TeXML REST; Twilio docs, maximum call length."""
+
+_E164 = re.compile(r"\+[1-9][0-9]{5,14}")
+_SIP = re.compile(r"sips?:[A-Za-z0-9._~+%!*'()&=$,-]+@[A-Za-z0-9.-]+(:[0-9]{1,5})?(;[A-Za-z0-9=._-]+)*", re.I)
+
+
+class MachineDetection(StrEnum):
+    """What to find out about who, or what, answered. The call goes on meanwhile; the result comes by webhook."""
+
+    DETECT = "detect"
+    """Tell as soon as it is known: enough to hang up on a machine."""
+    END_OF_GREETING = "end_of_greeting"
+    """When it is a machine, tell once its greeting is over: the moment to leave a message."""
+
+
+@dataclass(frozen=True)
+class DialOut:
+    """A call to make.
+
+    Parameters:
+        to: Whom to call: E.164 or a SIP address.
+        from_number: Caller id, a number of the account.
+        answer_url: Absolute URL that gives the document for the call once it is answered.
+        status_url: Absolute URL that is told when the call rings, is answered and ends.
+        ring_timeout_secs: How long to let it ring, 5 to 120.
+        machine_detection: Whether to listen for an answering machine; None for not.
+        amd_url: Absolute URL that is told what answered; needed with `machine_detection`.
+        parameters: Come back with the request to `answer_url`, in its query. Not for secrets: URLs are logged.
+        command_id: The same for each attempt at the same call; carriers that know it ignore repetitions.
+        time_limit_secs: The longest that the call may last, 30 to 14400; None for the carrier's own limit.
+
+    Raises:
+        ValueError: The call could not be made like this; the message names the field and not its value.
+    """
+
+    to: str
+    from_number: str
+    answer_url: str
+    status_url: str | None = None
+    ring_timeout_secs: int = 30
+    machine_detection: MachineDetection | None = None
+    amd_url: str | None = None
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    command_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    time_limit_secs: int | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what no carrier would do."""
+        check_destination("to", self.to)
+        check_destination("from_number", self.from_number)
+        check_ring_timeout(self.ring_timeout_secs)
+        if self.time_limit_secs is not None and self.time_limit_secs not in CALL_SECS:
+            raise ValueError(f"time_limit_secs must be {CALL_SECS[0]} to {CALL_SECS[-1]}")
+        if self.machine_detection and not self.amd_url:
+            raise ValueError("amd_url is missing: with machine_detection the result must go somewhere")
+
+    @property
+    def answer_url_with_parameters(self) -> str:
+        """`answer_url`, the parameters added to its query."""
+        if not self.parameters:
+            return self.answer_url
+        return f"{self.answer_url}{'&' if '?' in self.answer_url else '?'}{urlencode(self.parameters)}"
+
+
+@dataclass(frozen=True)
+class DialledCall:
+    """A call that the carrier has taken on. Whether it is answered is told by webhooks.
+
+    Parameters:
+        id: The carrier's id of the call. None when the carrier gave none; then the first webhook tells it, so
+            `answer_url` and `status_url` must say by themselves which call they are about.
+    """
+
+    id: str | None
+
+
+class DialStatus(StrEnum):
+    """How the attempt to reach somebody from within a call ended. The values are those of `LineState`."""
+
+    COMPLETED = "completed"
+    """Answered, by somebody or something, and over."""
+    BUSY = "busy"
+    NO_ANSWER = "no_answer"
+    FAILED = "failed"
+    CANCELED = "canceled"
+
+
+@dataclass(frozen=True)
+class DialResult:
+    """What a carrier reports when a `<Dial>` is over.
+
+    Parameters:
+        call_id: The call that dialled.
+        status: How it ended, or None when the carrier uses a word that we do not know.
+        duration_secs: How long the two talked, when the carrier says.
+        child_id: The carrier's id of the call to the destination, when there was one.
+    """
+
+    call_id: str
+    status: DialStatus | None
+    duration_secs: int | None = None
+    child_id: str | None = None
+
+
+def check_destination(name: str, value: str) -> None:
+    """Make sure that somebody can be called by this.
+
+    Args:
+        name: Of the field, for the message.
+        value: E.164 or a SIP address.
+
+    Raises:
+        ValueError: It is neither. The message does not contain the value.
+    """
+    if not _E164.fullmatch(value) and not _SIP.fullmatch(value):
+        raise ValueError(
+            f"{name} is neither an E.164 number nor a SIP address: write it like +14155550100 or "
+            "sip:desk@example.com"
+        )
+
+
+def check_ring_timeout(secs: int) -> None:
+    """Make sure that every carrier accepts this time-out.
+
+    Raises:
+        ValueError: One of them would not.
+    """
+    if secs not in RING_SECS:
+        raise ValueError(f"ring_timeout_secs must be {RING_SECS[0]} to {RING_SECS[-1]}")
+
+
+def is_sip(destination: str) -> bool:
+    """Whether a destination is a SIP address and not a number."""
+    return destination.casefold().startswith(("sip:", "sips:"))

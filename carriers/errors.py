@@ -1,0 +1,76 @@
+"""What can go wrong when a carrier is asked for something."""
+
+from __future__ import annotations
+
+
+class CarrierError(Exception):
+    """A carrier did not do what it was asked. The message names the cause and the fix.
+
+    The tree::
+
+        CarrierError
+        ├── NotConfigured            no credentials for this carrier
+        ├── CarrierUnavailable       no answer, no sensible answer, 429 or 5xx: the same may work later
+        │   └── DialUncertain        the same for a dial: the phone may be ringing nevertheless
+        └── CarrierRejected          the carrier understood and said no (4xx): the same will fail again
+            ├── CarrierUnauthorized  401 or 403: the credentials are wrong
+            ├── CallNotFound         404: no such call for these credentials
+            ├── CallEnded            the call is over, so it takes no more instructions
+            └── NotRecording         there is no recording under way that could be changed
+
+    For somebody who hangs up, "the call has already ended" is success, so `hang_up` does not raise
+    `CallEnded`; for somebody who wants to transfer the caller, it is failure.
+    """
+
+
+class NotConfigured(CarrierError):
+    """There are no credentials for this carrier."""
+
+
+class CarrierUnavailable(CarrierError):
+    """The carrier gave no usable answer; trying again may help.
+
+    Parameters:
+        nothing_done: The request certainly had no effect: it never reached the carrier, or was turned away
+            unread (429). When false, it may have had one.
+    """
+
+    def __init__(self, message: str, *, nothing_done: bool = False):
+        """Remember whether the request may have had an effect."""
+        super().__init__(message)
+        self.nothing_done = nothing_done
+
+
+class DialUncertain(CarrierUnavailable):
+    """Nobody knows whether the call was made. To dial again at once could ring the same phone twice."""
+
+
+class CarrierRejected(CarrierError):
+    """The carrier refused the request; trying the same again will not help.
+
+    Parameters:
+        status: The HTTP status, or None when the request was refused before it was sent.
+        code: The carrier's own error code, when it gave one.
+    """
+
+    def __init__(self, message: str, *, status: int | None = None, code: str | None = None):
+        """Remember the numbers a log reader needs beside the message."""
+        super().__init__(message)
+        self.status = status
+        self.code = code
+
+
+class CarrierUnauthorized(CarrierRejected):
+    """The carrier does not accept the credentials."""
+
+
+class CallNotFound(CarrierRejected):
+    """The carrier knows no such call, at least not for these credentials."""
+
+
+class CallEnded(CarrierRejected):
+    """The call is over: what it was to do next was not done."""
+
+
+class NotRecording(CarrierRejected):
+    """The call has no recording under way."""

@@ -1,0 +1,102 @@
+"""What comes in from carriers: requests, form fields, and the words in them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from urllib.parse import parse_qsl
+
+
+@dataclass(frozen=True)
+class WebhookRequest:
+    """One HTTP request, or WebSocket upgrade, as it came over the wire.
+
+    Parameters:
+        url: What the carrier was told to call: the public base with path and query, still percent-encoded.
+        headers: Case-insensitive mapping, as starlette's `Headers`.
+        method: HTTP method, upper case.
+        body: The raw body, not re-encoded: signatures are over bytes.
+        form: The fields of a form body; empty for GET and for an upgrade.
+    """
+
+    url: str
+    headers: Mapping[str, str]
+    method: str = "POST"
+    body: bytes = b""
+    form: Form = field(default_factory=lambda: Form(()))
+
+
+class WebhookError(ValueError):
+    """A webhook lacks what it must have; the message says what."""
+
+
+class Form(Mapping[str, str]):
+    """Form fields with blank values and repeated names kept, since both are part of a signature."""
+
+    def __init__(self, pairs: Iterable[tuple[str, str]]):
+        """Keep the pairs in the order in which they came."""
+        self._fields: dict[str, list[str]] = {}
+        for name, value in pairs:
+            self._fields.setdefault(name, []).append(value)
+
+    @classmethod
+    def parse(cls, encoded: bytes | str) -> Form:
+        """Read `application/x-www-form-urlencoded` text (a body, or a query string).
+
+        Raises:
+            WebhookError: It is not such text.
+        """
+        try:
+            text = encoded.decode() if isinstance(encoded, bytes) else encoded
+            return cls(parse_qsl(text, keep_blank_values=True, max_num_fields=500))
+        except ValueError:
+            raise WebhookError("the body is not a form (application/x-www-form-urlencoded, UTF-8)") from None
+
+    def getlist(self, name: str) -> list[str]:
+        """All values of a field. The name is the one that Twilio's validator looks for."""
+        return self._fields.get(name, [])
+
+    def __getitem__(self, name: str) -> str:
+        """The first value of a field."""
+        return self._fields[name][0]
+
+    def __iter__(self) -> Iterator[str]:
+        """The names."""
+        return iter(self._fields)
+
+    def __len__(self) -> int:
+        """How many names there are."""
+        return len(self._fields)
+
+    def required(self, name: str) -> str:
+        """The first value of a field that must be there.
+
+        Raises:
+            WebhookError: It is missing or blank.
+        """
+        value = self.get(name, "").strip()
+        if not value:
+            raise WebhookError(f"{name} is missing: this is not a webhook of a call")
+        return value
+
+
+def phone_number(value: str | None) -> str | None:
+    """A number or SIP address as given by a carrier; None when the caller withheld it.
+
+    Source: Twilio docs, TwiML request parameters (a withheld number arrives as a word, or as that word typed
+    on a keypad).
+    """
+    text = (value or "").strip()
+    withheld = {"", "anonymous", "unknown", "restricted", "private", "blocked", "unavailable"}
+    typed = {"+266696687", "+7378742833", "+2562533", "+8566696", "+86282452253"}
+    if text.casefold() in withheld or text in typed:
+        return None
+    return text
+
+
+def whole_number(value: object) -> int | None:
+    """A count that a carrier sends as text; None when it is not one."""
+    try:
+        return int(str(value))
+    except ValueError:
+        return None

@@ -1,0 +1,49 @@
+"""Recordings of calls: what to ask for, and what carriers report."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class RecordingFormat(StrEnum):
+    """The file that a recording becomes. Twilio keeps both, by the URL's ending."""
+
+    WAV = "wav"
+    MP3 = "mp3"
+
+
+class RecordingState(StrEnum):
+    """Where a recording stands."""
+
+    IN_PROGRESS = "in_progress"
+    COMPLETED = "completed"
+    ABSENT = "absent"
+    """There was nothing to record."""
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class RecordingUpdate:
+    """A carrier's report about a recording.
+
+    Parameters:
+        call_id: The carrier's id of the call; None when it names only the leg.
+        state: Where the recording stands, or None when the carrier uses a word that we do not know.
+        recording_id: The carrier's id of the recording, when it gives one.
+        url: Where the file is. Twilio's has no ending and may want the account's password; Telnyx's is valid
+            for 10 minutes.
+        duration_secs: Length, once it is over and when the carrier says.
+        channels: 1, or 2 with the caller in the first.
+        reason: What the carrier says about a failure, in its own words.
+        event_id: An id that is the same for repeated deliveries, when the carrier has one.
+    """
+
+    call_id: str | None
+    state: RecordingState | None
+    recording_id: str | None = None
+    url: str | None = None
+    duration_secs: int | None = None
+    channels: int | None = None
+    reason: str = ""
+    event_id: str | None = None

@@ -1,0 +1,145 @@
+"""Telnyx's REST API through the official SDK, with time-outs and our errors.
+
+The SDK takes long to import, so that is left to the first request.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from carriers.errors import (
+    CallNotFound,
+    CarrierError,
+    CarrierRejected,
+    CarrierUnauthorized,
+    CarrierUnavailable,
+    NotConfigured,
+)
+
+if TYPE_CHECKING:
+    from telnyx import AsyncTelnyx
+
+T = TypeVar("T")
+
+API_BASE_URL = "https://api.telnyx.com/v2"
+
+
+class TelnyxApi:
+    """A connection to Telnyx's REST API, made on first use."""
+
+    def __init__(self, *, api_key: str | None, base_url: str | None):
+        """Keep the credentials.
+
+        Args:
+            api_key: The key.
+            base_url: REST address including `/v2`, to talk to another region or to something else than
+                Telnyx.
+        """
+        self._api_key = api_key
+        self._base_url = base_url or API_BASE_URL
+        self._client: AsyncTelnyx | None = None
+
+    @property
+    def configured(self) -> bool:
+        """Whether there are credentials."""
+        return bool(self._api_key)
+
+    async def prepare(self) -> None:
+        """Load the SDK in a thread: with its thousands of modules it takes seconds."""
+        await asyncio.to_thread(_load_sdk)
+
+    async def ask(self, request: Callable[[AsyncTelnyx], Awaitable[T]], *, timeout_secs: float) -> T:
+        """Send one request, with our time-out and errors, and without the SDK's retries of POSTs.
+
+        Raises:
+            CarrierError: The answer was not the one hoped for, or there was none.
+        """
+        client = await self._connected()
+        import httpx  # loaded by now, both
+        import telnyx
+
+        try:
+            async with asyncio.timeout(timeout_secs):
+                answer = await request(client)
+            # For a body that is not a JSON object the SDK returns something else than the type it promises.
+            if not isinstance(answer, telnyx.BaseModel):
+                raise CarrierUnavailable(_not_json(type(answer).__name__))
+            return answer
+        except (TimeoutError, telnyx.APITimeoutError):
+            raise CarrierUnavailable(
+                f"Telnyx did not answer within {timeout_secs:g} s: its API is slow or not reachable from here"
+            ) from None
+        except telnyx.APIStatusError as error:
+            raise _translated(error.status_code, error.body) from None
+        except (telnyx.APIConnectionError, OSError) as error:
+            raise CarrierUnavailable(
+                f"Telnyx's API cannot be reached ({type(error).__name__}): check the network, and "
+                "TELNYX_API_BASE_URL if it is set",
+                nothing_done=isinstance(error.__cause__, (httpx.ConnectError, httpx.ConnectTimeout)),
+            ) from None
+        except (telnyx.TelnyxError, ValueError, TypeError, AttributeError, KeyError) as error:
+            raise CarrierUnavailable(_not_json(type(error).__name__)) from None
+
+    async def _connected(self) -> AsyncTelnyx:
+        if not self._api_key:
+            raise NotConfigured("Telnyx is not configured: set TELNYX_API_KEY")
+        if self._client is None:
+            # Before the time-out of a request begins.
+            await self.prepare()
+        if self._client is None:
+            from telnyx import AsyncTelnyx
+
+            self._client = AsyncTelnyx(
+                # Each request has its own time-out, in `ask`.
+                api_key=self._api_key,
+                base_url=self._base_url,
+                max_retries=0,
+                timeout=None,
+            )
+        return self._client
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        client, self._client = self._client, None
+        if client is not None:
+            await client.close()
+
+
+def _load_sdk() -> None:
+    importlib.import_module("telnyx.resources.calls")
+    importlib.import_module("telnyx.resources.texml.accounts")
+
+
+def _not_json(found: str) -> str:
+    return (
+        f"Telnyx's API answered with something that is not its JSON ({found}): a proxy may have answered in "
+        "its place, or TELNYX_API_BASE_URL lacks its /v2"
+    )
+
+
+def _translated(status: int, body: Any) -> CarrierError:
+    code = None
+    try:
+        # The SDK unwraps nothing: {"errors": [{"code": "90018", …}]}. Source: Telnyx docs, API error codes.
+        code = str(body["errors"][0]["code"])
+    except (KeyError, IndexError, TypeError):
+        pass
+    told = f"Telnyx answered {status}" + (f" with error {code}" if code else "")
+    if status in (401, 403):
+        return CarrierUnauthorized(f"{told}: check TELNYX_API_KEY", status=status, code=code)
+    if status == 404:
+        return CallNotFound(
+            f"{told}: no such call or account for these credentials", status=status, code=code
+        )
+    if status == 429:
+        return CarrierUnavailable(f"{told}: too many requests at once; it may be repeated", nothing_done=True)
+    if status == 408:
+        return CarrierUnavailable(f"{told}: the request came too slowly; it may be repeated")
+    if 400 <= status < 500:
+        return CarrierRejected(
+            f"{told}: see https://developers.telnyx.com/docs/overview/errors", status=status, code=code
+        )
+    return CarrierUnavailable(f"{told}: its API has a problem, or TELNYX_API_BASE_URL is not Telnyx")

@@ -1,0 +1,169 @@
+"""Twilio's REST API through the official SDK, with time-outs and our errors."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+import aiohttp
+from twilio.base.exceptions import TwilioException
+from twilio.http.async_http_client import AsyncTwilioHttpClient
+from twilio.http.response import Response
+from twilio.rest import Client
+
+from carriers.errors import (
+    CallNotFound,
+    CarrierError,
+    CarrierRejected,
+    CarrierUnauthorized,
+    CarrierUnavailable,
+    NotConfigured,
+)
+from carriers.forms import whole_number
+
+T = TypeVar("T")
+
+
+class TwilioApi:
+    """A connection to Twilio's REST API, made on first use."""
+
+    def __init__(
+        self,
+        *,
+        account_sid: str | None,
+        login: tuple[str | None, str | None],
+        region: str | None,
+        edge: str | None,
+        base_url: str | None,
+    ):
+        """Keep the credentials.
+
+        Args:
+            account_sid: The account (`AC…`).
+            login: Account and auth token, or API key and secret.
+            region: Twilio region. Not used with `base_url`.
+            edge: Twilio edge. Not used with `base_url`.
+            base_url: REST address without path, to talk to something else than Twilio.
+        """
+        self._account_sid = account_sid
+        self._login = login
+        self._region = None if base_url else region
+        self._edge = None if base_url else edge
+        self._base_url = base_url.rstrip("/") if base_url else None
+        self._client: Client | None = None
+
+    @property
+    def configured(self) -> bool:
+        """Whether there are credentials."""
+        return bool(self._account_sid and all(self._login))
+
+    async def prepare(self) -> None:
+        """Load the part of the SDK that it loads late, in a thread."""
+        await asyncio.to_thread(_load_sdk)
+
+    async def ask(self, request: Callable[[Client], Awaitable[T]], *, timeout_secs: float) -> T:
+        """Send one request with our time-out (the SDK's async client has none) and our errors.
+
+        Raises:
+            CarrierError: The answer was not the one hoped for, or there was none.
+        """
+        client = await self._connected()
+        try:
+            async with asyncio.timeout(timeout_secs):
+                return await request(client)
+        except TimeoutError:
+            raise CarrierUnavailable(
+                f"Twilio did not answer within {timeout_secs:g} s: its API is slow or not reachable from here"
+            ) from None
+        except TwilioException as error:
+            raise _translated(error) from None
+        except (aiohttp.ClientError, OSError) as error:
+            raise CarrierUnavailable(
+                f"Twilio's API cannot be reached ({type(error).__name__}): check the network, and "
+                "TWILIO_API_BASE_URL, TWILIO_REGION and TWILIO_EDGE if they are set",
+                nothing_done=isinstance(error, aiohttp.ClientConnectorError),
+            ) from None
+        except (ValueError, TypeError, AttributeError, KeyError) as error:
+            raise CarrierUnavailable(
+                f"Twilio's API answered with something that is not its JSON ({type(error).__name__}): a "
+                "proxy may have answered in its place"
+            ) from None
+
+    async def _connected(self) -> Client:
+        """The SDK's client, made on first use because its HTTP session needs a running loop."""
+        if not self.configured:
+            raise NotConfigured(
+                "Twilio is not configured: set TWILIO_ACCOUNT_SID and either TWILIO_AUTH_TOKEN or "
+                "TWILIO_API_KEY with TWILIO_API_SECRET"
+            )
+        if self._client is None:
+            # Before the time-out of a request begins.
+            await self.prepare()
+        if self._client is None:
+            username, password = self._login
+            self._client = Client(
+                username,
+                password,
+                account_sid=self._account_sid,
+                region=self._region,
+                edge=self._edge,
+                http_client=AsyncTwilioHttpClient(),
+                # Not empty, because the SDK would then read os.environ, where TWILIO_REGION may contradict
+                # us.
+                environment={"": ""},
+            )
+            if self._base_url:
+                self._client.api.base_url = self._base_url
+        return self._client
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        client, self._client = self._client, None
+        if client is not None:
+            await client.http_client.close()
+
+
+def _load_sdk() -> None:
+    importlib.import_module("twilio.rest.api")
+
+
+class _ListFailure:
+    def __init__(self, response: Response):
+        self.status = response.status_code
+        try:
+            self.code = json.loads(response.text)["code"]
+        except (ValueError, KeyError, TypeError):
+            self.code = None
+
+
+def _translated(error: TwilioException) -> CarrierError:
+    details: Any = error
+    if len(error.args) == 2 and isinstance(error.args[1], Response):
+        # What the SDK raises for a list: no status and no code, but the whole response.
+        details = _ListFailure(error.args[1])
+    status = whole_number(getattr(details, "status", None))
+    code = getattr(details, "code", None)
+    if status is None:
+        return CarrierUnavailable(f"the Twilio SDK failed ({type(error).__name__})")
+    told = f"Twilio answered {status}" + (f" with error {code}" if code and code != status else "")
+    if status in (401, 403):
+        return CarrierUnauthorized(
+            f"{told}: check TWILIO_ACCOUNT_SID with TWILIO_AUTH_TOKEN, or TWILIO_API_KEY with "
+            "TWILIO_API_SECRET",
+            status=status,
+            code=str(code),
+        )
+    if status == 404:
+        return CallNotFound(
+            f"{told}: no such call or account for these credentials", status=status, code=str(code)
+        )
+    if status == 429:
+        return CarrierUnavailable(f"{told}: too many requests at once; it may be repeated", nothing_done=True)
+    if 400 <= status < 500:
+        return CarrierRejected(
+            f"{told}: see https://www.twilio.com/docs/api/errors/{code}", status=status, code=str(code)
+        )
+    return CarrierUnavailable(f"{told}: its API has a problem, or TWILIO_API_BASE_URL is not Twilio")
