@@ -261,7 +261,10 @@ class Call:
             self.fail(warning)
         media = MediaStream(dialect, self.line, self.timeline, self.fail, self._lose)
         try:
-            address = socket_address(url, document_url=document_url)
+            target = self.plan.target
+            address = socket_address(
+                url, document_url=document_url, server_url=target.webhook or target.socket
+            )
             if address.note:
                 self.timeline.note("note", address.note)
             headers = self.dialect.socket_headers(address.signed)
