@@ -307,6 +307,24 @@ async def test_a_rest_update_interrupts_a_dial_and_hangs_the_colleague_up():
     await asyncio.gather(with_carrier("twilio"), with_carrier("telnyx"))
 
 
+async def test_a_hang_up_by_rest_ends_both_legs():
+    placed = []
+
+    def when_bridged(entry) -> None:
+        if entry.kind == "colleague_bridged":
+            placed[0].hang_up("bot", "hang-up by REST")
+
+    def listen(call) -> None:
+        placed.append(call)
+        call.timeline.listeners.append(when_bridged)
+
+    result, bot = await dial(
+        f'<Dial action="/next">{SAM}</Dial>', colleagues=[Colleague(SAM, 0.1)], on_call=listen
+    )
+    assert (result.report.ended_by, result.colleagues[0].ended_by) == ("bot", "bot")
+    assert bot.paths() == ["/twilio/voice", "/twilio/status"]
+
+
 async def test_keys_reach_the_other_side_and_a_star_ends_the_conversation_where_that_counts():
     sam = Colleague(SAM, 0.2, script=[Digits("5")])
     begin = time.monotonic()
