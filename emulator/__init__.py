@@ -8,11 +8,18 @@ one phone call; `PhoneNetwork` is the same for tests:
         result = await network.call("http://127.0.0.1:7860", script=[Audio(tone(600)), HangUp()])
         assert result.report.marks_returned == result.report.marks_sent
 
+A bot that hands its caller over with `<Dial>` finds the colleagues given to the call:
+
+    colleagues = [Colleague("+12025550111", script=[Audio(tone(600)), HangUp()])]
+    result = await network.call(url, script, colleagues=colleagues)
+    assert result.colleagues[0].outcome == "completed"
+
 The package is written from the carriers' documentation alone and shares no code with the bot that it calls,
 so one misreading is not made twice.
 """
 
 from emulator.caller import Audio, Digits, HangUp, Say, ScriptItem, Wait, tone
+from emulator.colleague import Colleague, ColleagueCall
 from emulator.credentials import Credentials
 from emulator.errors import CannotReach, EmulatorError
 from emulator.network import CallResult, PhoneNetwork
@@ -23,6 +30,8 @@ __all__ = [
     "Audio",
     "CallResult",
     "CannotReach",
+    "Colleague",
+    "ColleagueCall",
     "Credentials",
     "Digits",
     "EmulatorError",

@@ -69,15 +69,16 @@ class SocketAddress:
     note: str | None = None
 
 
-def socket_address(url: str, *, document_url: str | None) -> SocketAddress:
+def socket_address(url: str, *, document_url: str | None, server_url: str | None = None) -> SocketAddress:
     """Find out how to dial a `<Stream>`'s URL.
 
     Carriers dial wss only (source: Twilio docs, voice/twiml/stream). On this machine there is rarely a
-    certificate, so ws is taken there too, and wss to the very server that gave the document is dialled as ws.
+    certificate, so ws is taken there too, and wss to the very server that was called is dialled as ws.
 
     Args:
         url: Absolute, or relative to the document (Twilio allows both).
         document_url: Where the document came from; None for an inline one or when there is none.
+        server_url: The webhook or socket that the call went to, which stands in for it in an inline document.
 
     Raises:
         StreamRefused: 31922, the scheme or host cannot be used.
@@ -95,7 +96,8 @@ def socket_address(url: str, *, document_url: str | None) -> SocketAddress:
         return SocketAddress(
             url, signed, "ws:// is dialled because the server is on this machine; a carrier wants wss://"
         )
-    if document_url is not None and _same_server(url, document_url):
+    server = document_url or server_url
+    if server is not None and _same_server(url, server):
         plain = urlunsplit(parts._replace(scheme="ws"))
         return SocketAddress(
             plain, signed, "wss:// is dialled as ws:// because it is the webhook's server on this machine"
@@ -108,6 +110,6 @@ def _same_server(url: str, document_url: str) -> bool:
     return (
         one.hostname in LOOPBACK
         and other.hostname in LOOPBACK
-        and other.scheme == "http"
+        and other.scheme in ("http", "ws")
         and one.port == other.port
     )

@@ -1,7 +1,8 @@
 """One dialled-in call: obeys documents, opens streams, and can be interrupted by REST.
 
-Sources: Twilio docs, voice/twiml/{connect,stream,say,pause,redirect,hangup,reject} and
-voice/api/call-resource (an update interrupts what runs); Telnyx docs, TeXML verbs.
+Sources: Twilio docs, voice/twiml/{connect,stream,dial,redirect,hangup,reject} and
+voice/api/call-resource (an update interrupts what runs); Telnyx docs, TeXML verbs. Whether `<Dial action>` is
+still asked for when the caller hangs up is not documented (here: no).
 """
 
 from __future__ import annotations
@@ -13,16 +14,17 @@ from functools import partial
 from typing import Any
 from urllib.parse import urljoin
 
-import numpy as np
-
 from emulator.addressing import socket_address
 from emulator.caller import ScriptedCaller
-from emulator.codecs import SAMPLE_RATE
+from emulator.colleague import ColleagueCall
+from emulator.dial import read_dial
 from emulator.errors import CannotReach
 from emulator.leg import Dialect, Leg
 from emulator.line import PhoneLine
+from emulator.line_verbs import LineVerbs
 from emulator.markup import Document, MarkupError, Verb, parse_document, stream_parameters
 from emulator.plan import CallPlan, Loss
+from emulator.second_leg import SecondLeg
 from emulator.stream import MediaStream, StreamEnded, StreamRefused
 from emulator.timeline import Timeline
 from emulator.webhooks import WebhookFailed, Webhooks
@@ -30,7 +32,6 @@ from emulator.webhooks import WebhookFailed, Webhooks
 RECONNECT_ATTEMPTS = 3
 RECONNECT_PAUSE_SECS = 1.0
 MAX_DOCUMENTS = 50
-SECS_PER_SPOKEN_WORD = 0.4
 
 Step = Callable[[], Awaitable["Step | None"]]
 """A piece of the call's life; returns the next one, or None at the end of the call."""
@@ -51,6 +52,10 @@ class Call:
             plan.script, self.line, self._press, self.timeline, self.fail, plan.manners
         )
         self.errors: list[str] = []
+        self.colleagues: list[ColleagueCall] = []
+        """Every attempt to reach a colleague, in the order of the calls."""
+        self.handed_over = False
+        """Whether the call ended with a colleague: while they talked, or because the colleague hung up."""
         self.losses: list[Loss] = []
         self.marks_sent = 0
         self.marks_returned = 0
@@ -59,6 +64,8 @@ class Call:
         self.bot_left_ms: int | None = None
         """When the bot's side last acted to end the call: its hang-up request or the closing of its socket."""
         self._stream: MediaStream | None = None
+        self._second_leg: SecondLeg | None = None
+        self._line_verbs = LineVerbs(self.line, self.timeline, self.fail, plan.voice, dialect.play_keys)
         self._last_stream_end: str | None = None
         self._interruption: asyncio.Future[Step | None] = asyncio.get_running_loop().create_future()
         self._background: set[asyncio.Task[None]] = set()
@@ -156,13 +163,15 @@ class Call:
             self._last_stream_end = "error"
         self._end(self._last_stream_end or "error", "the stream is over")
 
-    async def _fetch(self, url: str, method: str = "POST", *, first: bool = False) -> Step | None:
+    async def _fetch(
+        self, url: str, method: str = "POST", *, first: bool = False, extra: dict[str, str] | None = None
+    ) -> Step | None:
         self._documents += 1
         if self._documents > MAX_DOCUMENTS:
             self._application_error(f"more than {MAX_DOCUMENTS} documents in one call: a <Redirect> loop?")
             return None
         try:
-            document = await self.webhooks.document(url, self.leg, method)
+            document = await self.webhooks.document(url, self.leg, method, extra=extra)
         except WebhookFailed as error:
             if first and error.unreachable:
                 raise CannotReach(
@@ -184,8 +193,7 @@ class Call:
     async def _obey(self, document: Document) -> Step | None:
         verbs: dict[str, Callable[[Verb, Document], Coroutine[Any, Any, Step | None]]] = {
             "Connect": self._connect,
-            "Say": self._say,
-            "Pause": self._pause,
+            "Dial": self._dial,
         }
         for index, verb in enumerate(document.verbs):
             if verb.name == "Reject" and index == 0 and self._last_stream_end is None:
@@ -199,12 +207,12 @@ class Call:
             if verb.name == "Redirect":
                 method = verb.attributes.get("method", "POST")
                 return partial(self._fetch, urljoin(document.url or "", verb.text), method)
-            if verb.name not in verbs:
+            if verb.name in verbs:
+                following = await verbs[verb.name](verb, document)
+                if following is not None:
+                    return following
+            elif not await self._line_verbs.obey(verb):
                 self.fail(f"<{verb.name}> is not emulated; the call goes on with the next verb")
-                continue
-            following = await verbs[verb.name](verb, document)
-            if following is not None:
-                return following
         self._end(self._last_stream_end or "document", "the document is at its end")
         return None
 
@@ -253,7 +261,10 @@ class Call:
             self.fail(warning)
         media = MediaStream(dialect, self.line, self.timeline, self.fail, self._lose)
         try:
-            address = socket_address(url, document_url=document_url)
+            target = self.plan.target
+            address = socket_address(
+                url, document_url=document_url, server_url=target.webhook or target.socket
+            )
             if address.note:
                 self.timeline.note("note", address.note)
             headers = self.dialect.socket_headers(address.signed)
@@ -284,30 +295,39 @@ class Call:
             self.fail(f"the media socket broke (close code {ended.code})")
         return ended
 
-    async def _say(self, verb: Verb, document: Document) -> Step | None:
-        self.timeline.note("say", verb.text, text=verb.text)
-        if self.plan.voice is not None:
-            samples = await asyncio.to_thread(self.plan.voice, verb.text)
-        else:
-            words = len(verb.text.split())
-            samples = np.zeros(round(words * SECS_PER_SPOKEN_WORD * SAMPLE_RATE), dtype=np.int16)
-        self.line.earpiece.play(samples)
+    async def _dial(self, verb: Verb, document: Document) -> Step | None:
+        order, warnings = read_dial(verb, self.dialect.dial_rules, self.leg.from_number)
+        for warning in warnings:
+            self.fail(warning)
+        if not order.addresses:
+            self.fail("<Dial> has nobody to call; the call goes on with the next verb")
+            return None
+        self._second_leg = second_leg = SecondLeg(
+            order,
+            self.plan.colleagues,
+            self.plan.colleague_scripts,
+            self.line,
+            self.timeline,
+            partial(self._second_call_id, order.caller_id),
+            self.fail,
+            # A second leg outlives neither the call nor the document.
+            lambda: self.ended_by if self._over else "document",
+        )
+        self.colleagues += second_leg.calls
         try:
-            while self.line.earpiece.buffered_ms:
-                await self.line.tick()
+            dialled = await second_leg.run()
         finally:
-            self.line.earpiece.clear()
-        return None
+            self._second_leg = None
+        if dialled.bridged:
+            self._last_stream_end = "colleague"
+        if order.action is None:
+            return None
+        parameters = self.dialect.dial_parameters(self.leg, dialled)
+        url = urljoin(document.url or "", order.action)
+        return partial(self._fetch, url, order.method, extra=parameters)
 
-    async def _pause(self, verb: Verb, document: Document) -> Step | None:
-        try:
-            secs = float(verb.attributes.get("length", "1"))
-        except ValueError:
-            self.fail(f"<Pause length={verb.attributes['length']!r}> is not a number; 1 s is used")
-            secs = 1.0
-        self.timeline.note("pause", f"the document pauses for {secs:g} s")
-        await self.line.until_ms(self.line.now_ms + round(secs * 1000))
-        return None
+    def _second_call_id(self, caller_id: str, address: str) -> str:
+        return self.dialect.new_leg(caller_id, address, self.leg.codec).call_id
 
     # Small parts
 
@@ -341,7 +361,10 @@ class Call:
             return
         self._over = True
         self.ended_by = ended_by
-        self._lose(self.line.earpiece.audible_ms)
+        bridged = self._second_leg is not None and self._second_leg.bridged
+        self.handed_over = bridged or ended_by == "colleague"
+        if not bridged:
+            self._lose(self.line.earpiece.audible_ms)
         self.line.hang()
         self.leg.ended_at = datetime.now(UTC)
         self.leg.status = "completed" if self.leg.answered_at else "failed" if ended_by == "error" else "busy"
@@ -380,6 +403,8 @@ class Call:
     def _press(self, digit: str) -> None:
         if self._stream is not None:
             self._stream.press(digit)
+        elif self._second_leg is not None:
+            self._second_leg.press(digit)
         else:
             self.fail(f"key {digit} was pressed while no media stream was open")
 

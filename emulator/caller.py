@@ -102,6 +102,9 @@ class Keypad(Protocol):
 class ScriptedCaller:
     """Delivers a script on a line.
 
+    While a colleague's phone rings the caller waits, however long that takes. Once handed over, the caller
+    hangs up without a complaint when the script is done and nothing was said for `goodbye_timeout`.
+
     Args:
         script: What to do, in order; sentences must have become `Audio` already.
         line: Where to speak and listen.
@@ -110,6 +113,8 @@ class ScriptedCaller:
         fail: Takes what did not go as scripted, one short sentence each.
         manners: How patient to be.
     """
+
+    who = "caller"
 
     def __init__(
         self,
@@ -156,12 +161,13 @@ class ScriptedCaller:
         first_ms, last_ms = audible_span(item.samples)
         line = CallerLine(item.text, start_ms + first_ms, start_ms + last_ms)
         self.lines.append(line)
-        self._timeline.note("caller_speech", item.text, at_ms=line.start_ms, edge="start", text=item.text)
+        kind = f"{self.who}_speech"
+        self._timeline.note(kind, item.text, at_ms=line.start_ms, edge="start", text=item.text)
         self._line.speak(item.samples)
         while self._line.speaking:
             await self._line.tick()
-        spoken = f"caller stops after {(line.end_ms - line.start_ms) / 1000:.1f} s"
-        self._timeline.note("caller_speech", spoken, at_ms=line.end_ms, edge="stop")
+        spoken = f"{self.who} stops after {(line.end_ms - line.start_ms) / 1000:.1f} s"
+        self._timeline.note(kind, spoken, at_ms=line.end_ms, edge="stop")
 
     async def _press_all(self, item: Digits) -> None:
         start_ms = self._line.now_ms
@@ -171,10 +177,13 @@ class ScriptedCaller:
             if digit in PAUSE_MS:
                 await self._line.until_ms(self._line.now_ms + PAUSE_MS[digit])
                 continue
-            self._timeline.note("digits", digit, digit=digit)
+            self._note_key(digit)
             self._press(digit)
             line.end_ms = self._line.now_ms
             await self._line.until_ms(self._line.now_ms + KEY_GAP_MS)
+
+    def _note_key(self, digit: str) -> None:
+        self._timeline.note("digits", digit, digit=digit)
 
     async def _turn_is_mine(self) -> bool:
         """Wait until the bot has spoken and is silent. False when the caller has had enough and hangs up."""
@@ -182,13 +191,18 @@ class ScriptedCaller:
         hearing = self._line.hearing
         while hearing.reply_to(start_ms, end_ms) is None:
             await self._line.tick()
-            silent_since = max(end_ms, hearing.last_audible_ms or 0)
+            silent_since = max(end_ms, hearing.last_audible_ms or 0, self._line.rang_ms)
             if self._line.now_ms - silent_since >= self._manners.reply_timeout * 1000:
                 return self._gave_up()
         self._unanswered = 0
         begin_ms = self._line.now_ms
-        while self._line.now_ms - (hearing.last_audible_ms or 0) < self._manners.patience * 1000:
+        while (
+            self._line.now_ms - max(hearing.last_audible_ms or 0, self._line.rang_ms)
+            < self._manners.patience * 1000
+        ):
             await self._line.tick()
+            if self._line.other_end.who == "ringing":
+                begin_ms = self._line.now_ms
             if self._line.now_ms - begin_ms > LONGEST_SPEECH_MS:
                 self._fail(
                     f"the bot talked for {LONGEST_SPEECH_MS // 1000} s without a pause; the caller interrupts"
@@ -206,11 +220,13 @@ class ScriptedCaller:
 
     async def _until_bot_hangs_up(self) -> None:
         _, end_ms = self._last_line()
-        limit_ms = end_ms + self._manners.goodbye_timeout * 1000
         hearing = self._line.hearing
         while True:
             await self._line.tick()
-            silent_ms = self._line.now_ms - max(end_ms, hearing.last_audible_ms or 0)
+            limit_ms = max(end_ms, self._line.engaged_ms) + self._manners.goodbye_timeout * 1000
+            silent_ms = self._line.now_ms - max(end_ms, hearing.last_audible_ms or 0, self._line.rang_ms)
+            if self._line.other_end.who == "colleague" and silent_ms >= self._manners.goodbye_timeout * 1000:
+                return
             # Nobody hangs up in the middle of the other's sentence, but nobody listens for ever either.
             if self._line.now_ms >= limit_ms and silent_ms >= self._manners.patience * 1000:
                 break

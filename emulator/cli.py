@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from emulator.colleague import BEHAVIOURS, parse_colleague
 from emulator.credentials import Credentials
 from emulator.dialling import CallOrder, place_call
 from emulator.errors import EmulatorError
@@ -110,11 +111,22 @@ def _call_options(call: argparse.ArgumentParser) -> None:
     script.add_argument(
         "--noise-db", type=float, metavar="DB", help="constant line noise, for example -50 (default: none)"
     )
+    script.add_argument(
+        "--colleague",
+        action="append",
+        default=[],
+        metavar="NUMBER=BEHAVIOUR[:SECS]",
+        help="somebody whom the bot can dial, at a number or SIP URI; SECS is how long it rings (1). BEHAVIOUR: "
+        + ", ".join(BEHAVIOURS),
+    )
     call.set_defaults(script=None)
 
     results = call.add_argument_group("results")
     results.add_argument(
-        "--record", type=Path, metavar="FILE", help="stereo WAV: left the caller, right what was heard"
+        "--record",
+        type=Path,
+        metavar="FILE",
+        help="stereo WAV: left the caller, right what was heard; FILE-colleague-1 and so on for the second legs",
     )
     results.add_argument("--report", type=Path, metavar="FILE", help="the result as JSON")
     results.add_argument("--quiet", action="store_true", help="print the summary only")
@@ -185,6 +197,7 @@ def _order(options: argparse.Namespace, credentials: Credentials) -> CallOrder:
         url=options.url,
         credentials=Credentials(**(vars(credentials) | overrides)),
         script=options.script,
+        colleagues=[parse_colleague(text) for text in options.colleague],
         from_number=options.from_number,
         to_number=options.to_number,
         codec=options.codec,

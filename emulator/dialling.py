@@ -7,17 +7,18 @@ import contextlib
 import signal
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from emulator.addressing import parse_target
-from emulator.caller import KEYS, PAUSE_MS, Audio, Digits, Manners, Say, ScriptItem
+from emulator.caller import KEYS, PAUSE_MS, Audio, Digits, Manners, Say, ScriptItem, tone
+from emulator.colleague import Colleague
 from emulator.credentials import Credentials
 from emulator.errors import EmulatorError
 from emulator.network import PhoneNetwork
-from emulator.printing import LiveTranscript, summary_text, timeline_text, turns_text
+from emulator.printing import LiveTranscript, colleagues_text, summary_text, timeline_text, turns_text
 from emulator.report import Report
 from emulator.served import ServedBot
 from emulator.speech import Ears, Voice, read_wav, write_stereo
@@ -39,6 +40,7 @@ class CallOrder:
     codec: str
     parameters: dict[str, str] = field(default_factory=dict)
     status_callback: str | None = None
+    colleagues: Sequence[Colleague] = ()
     patience: float = 0.9
     noise_db: float | None = None
     record: Path | None = None
@@ -72,6 +74,24 @@ def script_of(order: Sequence[tuple[str, str]] | None) -> list[ScriptItem]:
     return script
 
 
+def with_greetings(colleagues: Sequence[Colleague], *, in_words: bool) -> list[Colleague]:
+    """The colleagues of the command line say something when they answer, so that the hand-over can be heard.
+
+    Args:
+        colleagues: As ordered.
+        in_words: Whether there is a voice; else they beep.
+    """
+
+    def greeting(words: str) -> tuple[ScriptItem, ...]:
+        return (Say(words) if in_words else Audio(tone(600), "(a beep)"),)
+
+    words = {"answers": "Hello, you have been put through to me.", "voicemail": "Please leave a message."}
+    return [
+        replace(one, script=greeting(words[one.behaviour])) if one.behaviour in words else one
+        for one in colleagues
+    ]
+
+
 async def place_call(order: CallOrder) -> Report:
     """Place the call and print how it goes. SIGTERM ends it like an interrupt, so a server started for it is stopped.
 
@@ -100,13 +120,16 @@ async def place_call(order: CallOrder) -> Report:
             network.speak = (await asyncio.to_thread(Voice)).speak
         if order.voice_report:
             network.transcribe = (await asyncio.to_thread(Ears)).transcribe
+        colleagues = with_greetings(order.colleagues, in_words=network.speak is not None)
         prepared = await network.prepare(script)
         if served is not None:
             await _until_ready(order, served)
-        return await _call(order, network, prepared)
+        return await _call(order, network, prepared, colleagues)
 
 
-async def _call(order: CallOrder, network: PhoneNetwork, script: Sequence[ScriptItem]) -> Report:
+async def _call(
+    order: CallOrder, network: PhoneNetwork, script: Sequence[ScriptItem], colleagues: Sequence[Colleague]
+) -> Report:
     live = LiveTranscript(lambda text: _say(order, text), network.transcribe)
     _say(order, f"calling {order.url} as {order.carrier}   (REST at {network.rest_url})\n")
     result = await network.call(
@@ -119,6 +142,7 @@ async def _call(order: CallOrder, network: PhoneNetwork, script: Sequence[Script
         status_callback=order.status_callback,
         noise_db=order.noise_db,
         manners=Manners(patience=order.patience),
+        colleagues=colleagues,
         api_key=order.api_key or (order.credentials.api_key if order.serve is not None else None),
         recording=None if order.record is None else str(order.record),
         on_call=live.attach,
@@ -127,9 +151,15 @@ async def _call(order: CallOrder, network: PhoneNetwork, script: Sequence[Script
     await live.finish()
     if order.record is not None:
         await asyncio.to_thread(write_stereo, order.record, [result.said], [result.heard])
+        for number, one in enumerate(result.colleagues, start=1):
+            path = order.record.with_stem(f"{order.record.stem}-colleague-{number}")
+            if len(one.heard):
+                await asyncio.to_thread(write_stereo, path, [one.said], [one.heard])
     if order.report is not None:
         await asyncio.to_thread(result.report.write, order.report)
     _say(order, f"\nWhat was said\n{turns_text(result.report)}")
+    if result.colleagues:
+        _say(order, f"\nWho was called\n{colleagues_text(result.colleagues)}")
     _say(order, f"\nWhat happened\n{timeline_text(result.timeline)}\n")
     print(summary_text(result.report), flush=True)
     return result.report

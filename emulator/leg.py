@@ -50,6 +50,44 @@ class Leg:
 
 
 @dataclass(frozen=True)
+class DialRules:
+    """A carrier's limits of `<Dial>`, in seconds.
+
+    Attributes:
+        timeouts: Least and greatest `timeout`.
+        limits: Least and greatest `timeLimit`.
+        timeout_secs: The `timeout` if none is given.
+        limit_secs: The `timeLimit` if none is given.
+        buffer_secs: What the carrier always adds to the `timeout`.
+    """
+
+    timeouts: tuple[float, float]
+    limits: tuple[float, float]
+    timeout_secs: float = 30.0
+    limit_secs: float = 14400.0
+    buffer_secs: float = 0.0
+
+
+@dataclass(frozen=True)
+class Dialled:
+    """How a `<Dial>` ended.
+
+    Attributes:
+        ending: `completed`, `busy`, `declined`, `no_answer`, `failed` or `canceled`.
+        call_id: The second leg's id; with several, of the one that is told of.
+        bridged: Whether the two heard each other.
+        duration_secs: From the second leg's answer to its end; 0 without an answer.
+        nobody_there: Whether the number does not exist.
+    """
+
+    ending: str
+    call_id: str
+    bridged: bool
+    duration_secs: int
+    nobody_there: bool = False
+
+
+@dataclass(frozen=True)
 class BotAudio:
     """The bot speaks: decoded audio to queue."""
 
@@ -121,6 +159,8 @@ class Dialect(Protocol):
     answers_before_webhook: bool
     connect_action: bool
     mustache: bool
+    dial_rules: DialRules
+    play_keys: str
 
     def new_leg(self, from_number: str, to_number: str, codec: str) -> Leg:
         """A fresh dial-in call."""
@@ -133,6 +173,9 @@ class Dialect(Protocol):
 
     def status_parameters(self, leg: Leg) -> dict[str, str]:
         """The form of the call's status callback."""
+
+    def dial_parameters(self, leg: Leg, dialled: Dialled) -> dict[str, str]:
+        """What the request for `<Dial action>` has besides the standard parameters."""
 
     def stream_event(
         self, leg: Leg, stream_id: str, name: str | None, event: str, error: str | None

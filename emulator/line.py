@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -27,6 +29,27 @@ class StreamEnd(Protocol):
         """Tell the bot that the audio before these marks was played."""
 
 
+@dataclass(frozen=True)
+class OtherEnd:
+    """Who is at the other end of a line, and how the timeline tells that they are heard.
+
+    Attributes:
+        who: `bot`, `ringing` (nobody yet) or `colleague`; for a colleague's own line `caller`.
+        kind: The kind of the timeline's entries.
+        starts: Text of the entry when they begin to be heard.
+        stops: Text of the entry when they are silent again; the length of the speech is added.
+    """
+
+    who: str
+    kind: str
+    starts: str
+    stops: str
+
+
+BOT = OtherEnd("bot", "bot_speech", "bot starts to speak", "bot stops after")
+RINGING = OtherEnd("ringing", "bot_speech", "sound while it rings", "sound stops after")
+
+
 class PhoneLine:
     """Runs from the answer to the hang-up.
 
@@ -37,9 +60,18 @@ class PhoneLine:
         timeline: Where speech is written down; its zero is the first frame.
         noise_db: Level of constant noise on the caller's side in dB relative to full scale, for example -50;
             None for none.
+        begins_ms: The line's first frame on the timeline; other than 0 for the second leg of a call.
+        other_end: Who is heard at first.
     """
 
-    def __init__(self, timeline: Timeline, *, noise_db: float | None = None) -> None:
+    def __init__(
+        self,
+        timeline: Timeline,
+        *,
+        noise_db: float | None = None,
+        begins_ms: int = 0,
+        other_end: OtherEnd = BOT,
+    ) -> None:
         """Prepare a silent line."""
         self.earpiece = Earpiece()
         self.hearing = SpeechWatch()
@@ -47,6 +79,16 @@ class PhoneLine:
         self.said: list[Pcm] = []
         self.heard: list[Pcm] = []
         self.worst_lag_ms = 0
+        self.signal: Iterator[Pcm] | None = None
+        """Frames of the network's own tones (ringing, keys): heard and recorded, but nobody's speech."""
+        self.second: PhoneLine | None = None
+        """A line that takes its time from this one: two clocks would drift apart and tear holes into speech."""
+        self.rang_ms = 0
+        """When the caller last heard a colleague's phone ring (or waited for it to ring)."""
+        self.engaged_ms = 0
+        """When it last rang, or somebody else than the bot was at the other end."""
+        self.other_end = other_end
+        self._begins_ms = begins_ms
         self._timeline = timeline
         self._mouth: deque[Pcm] = deque()
         self._tick = asyncio.Event()
@@ -56,8 +98,8 @@ class PhoneLine:
 
     @property
     def now_ms(self) -> int:
-        """Where the line is: the end of the last frame, in ms since the answer."""
-        return len(self.heard) * FRAME_MS
+        """Where the line is: the end of the last frame, in ms since the call was answered."""
+        return self._begins_ms + len(self.heard) * FRAME_MS
 
     @property
     def speaking(self) -> bool:
@@ -83,7 +125,7 @@ class PhoneLine:
         loop = asyncio.get_running_loop()
         begin = loop.time()
         while True:
-            due = begin + self.now_ms / 1000
+            due = begin + (self.now_ms - self._begins_ms) / 1000
             lag = loop.time() - due
             if lag < 0:
                 await asyncio.sleep(-lag)
@@ -98,21 +140,30 @@ class PhoneLine:
             if lag_ms > LATE_MS and self.worst_lag_ms <= LATE_MS:
                 self._timeline.note("note", f"this machine is busy: the line's clock is {lag_ms} ms late")
             self.worst_lag_ms = max(self.worst_lag_ms, lag_ms)
-            self._step()
+            self.step()
 
     def hang(self) -> None:
         """Stop the clock for good; nothing is said or heard after this."""
         self._down = True
-        for event in self.hearing.finish():
-            self._note_stop(event.start_ms, event.end_ms)
+        self._finish_hearing()
 
-    def _step(self) -> None:
+    def listen_to(self, other_end: OtherEnd) -> None:
+        """From now on somebody else is heard."""
+        self._finish_hearing()
+        self.other_end = other_end
+
+    def step(self) -> None:
+        """Let 20 ms pass, on this line and on the second one. For `run`, and for a line without its own clock."""
         at_ms = self.now_ms
         # What is spoken during a frame can be sent when it ends, not before.
         spoken = self.said[-1] if self.said else None
         self.said.append(self._next_spoken())
         heard = self.earpiece.step()
-        self.heard.append(heard.frame)
+        self.heard.append(self._with_signal(heard.frame))
+        if self.other_end is not BOT:
+            self.engaged_ms = self.now_ms
+        if self.other_end is RINGING:
+            self.rang_ms = self.now_ms
         if heard.underrun_ms is not None:
             self._timeline.note(
                 "underrun",
@@ -126,20 +177,35 @@ class PhoneLine:
                 self.stream.say(spoken)
         for event in self.hearing.hear(heard.frame, at_ms):
             if isinstance(event, SpeechStarted):
-                if len(self.hearing.utterances) == 1:
+                if len(self.hearing.utterances) == 1 and self.other_end is BOT:
                     self._timeline.note(
                         "first_audio", "the first sound reaches the caller", at_ms=event.at_ms
                     )
-                self._timeline.note("bot_speech", "bot starts to speak", at_ms=event.at_ms, edge="start")
+                self._timeline.note(
+                    self.other_end.kind, self.other_end.starts, at_ms=event.at_ms, edge="start"
+                )
             else:
                 self._note_stop(event.start_ms, event.end_ms)
+        if self.second is not None:
+            self.second.step()
         tick, self._tick = self._tick, asyncio.Event()
         tick.set()
 
+    def _with_signal(self, frame: Pcm) -> Pcm:
+        tone = None if self.signal is None else next(self.signal, None)
+        if tone is None:
+            self.signal = None
+            return frame
+        return np.clip(frame.astype(np.int32) + tone, -32768, 32767).astype(np.int16)
+
+    def _finish_hearing(self) -> None:
+        for event in self.hearing.finish():
+            self._note_stop(event.start_ms, event.end_ms)
+
     def _note_stop(self, start_ms: int, end_ms: int) -> None:
         self._timeline.note(
-            "bot_speech",
-            f"bot stops after {(end_ms - start_ms) / 1000:.1f} s",
+            self.other_end.kind,
+            f"{self.other_end.stops} {(end_ms - start_ms) / 1000:.1f} s",
             at_ms=end_ms,
             edge="stop",
             start_ms=start_ms,

@@ -14,6 +14,7 @@ from emulator.addressing import parse_target
 from emulator.call import Call
 from emulator.caller import Audio, Digits, HangUp, Manners, Say, ScriptItem, Wait
 from emulator.codecs import Pcm
+from emulator.colleague import Colleague, ColleagueCall
 from emulator.credentials import Credentials
 from emulator.errors import EmulatorError
 from emulator.leg import Dialect
@@ -47,12 +48,14 @@ class CallResult:
         timeline: What happened when.
         said: The caller's side, 8 kHz samples.
         heard: What the caller heard, 8 kHz samples.
+        colleagues: Every attempt to reach a colleague, in the order of the calls.
     """
 
     report: Report
     timeline: Timeline
     said: Pcm = field(repr=False)
     heard: Pcm = field(repr=False)
+    colleagues: list[ColleagueCall] = field(default_factory=list)
 
 
 class PhoneNetwork:
@@ -147,6 +150,7 @@ class PhoneNetwork:
         status_callback: str | None = None,
         noise_db: float | None = None,
         manners: Manners | None = None,
+        colleagues: Sequence[Colleague] = (),
         api_key: str | None = None,
         recording: str | None = None,
         on_call: OnCall | None = None,
@@ -165,6 +169,7 @@ class PhoneNetwork:
                 given by its base.
             noise_db: Constant noise on the caller's side, dB relative to full scale.
             manners: How patient the caller is.
+            colleagues: Who can be dialled by the bot's documents; a number of nobody fails.
             api_key: Key of the server's own call API; None to leave it alone.
             recording: Name of the recording for the report; writing it is the caller's business.
             on_call: Called with the call before it is placed, to listen to its timeline.
@@ -189,6 +194,8 @@ class PhoneNetwork:
             status_callback,
             noise_db,
             self.speak,
+            colleagues,
+            {one.number: await self.prepare(one.script) for one in colleagues},
         )
         call = Call(self.dialect, self.dialect.new_leg(from_number, to_number, codec), plan)
         self._calls[call.leg.call_id] = call
@@ -207,7 +214,7 @@ class PhoneNetwork:
             np.concatenate(side or [np.zeros(0, dtype=np.int16)])
             for side in (call.line.said, call.line.heard)
         )
-        return CallResult(report, call.timeline, said, heard)
+        return CallResult(report, call.timeline, said, heard, call.colleagues)
 
     @staticmethod
     async def _run(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from emulator.addressing import Target
 from emulator.caller import Audio, Digits, HangUp, Manners, Wait
 from emulator.codecs import Pcm
+from emulator.colleague import Colleague
 
 
 @dataclass
@@ -21,6 +22,8 @@ class CallPlan:
         parameters: Custom parameters of a socket that is dialled without a document.
         status_callback: Where the end of the call is reported, or None.
         noise_db: Level of line noise, or None.
+        colleagues: Who can be dialled.
+        colleague_scripts: What each does after the answer, by number; sentences have become audio already.
         voice: Speaks a document's `<Say>`; None for silence of plausible length.
     """
 
@@ -31,6 +34,8 @@ class CallPlan:
     status_callback: str | None = None
     noise_db: float | None = None
     voice: Callable[[str], Pcm] | None = None
+    colleagues: Sequence[Colleague] = ()
+    colleague_scripts: Mapping[str, Sequence[Audio | Digits | Wait | HangUp]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

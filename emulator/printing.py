@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from statistics import median
 
 import numpy as np
 
 from emulator.call import Call
 from emulator.codecs import SAMPLE_RATE, Pcm
+from emulator.colleague import ColleagueCall
 from emulator.report import Report
 from emulator.server_api import SPOKEN, ServerEvent
 from emulator.timeline import Entry, Timeline, clock_text
@@ -22,6 +23,11 @@ LIVE = {
     "digits": "keys",
     "warning": "!",
     "say": "carrier",
+    "keys_heard": "keys",
+    "colleague_ringing": "call",
+    "colleague_answered": "call",
+    "colleague_not_reached": "call",
+    "colleague_hung_up": "call",
 }
 
 
@@ -62,8 +68,9 @@ class LiveTranscript:
         await asyncio.gather(*self._listening, return_exceptions=True)
 
     def _entry(self, entry: Entry) -> None:
-        if entry.kind == "caller_speech" and entry.data.get("edge") == "start":
-            self._line(entry.at_ms, "caller", entry.text)
+        if entry.kind in ("caller_speech", "colleague_speech"):
+            if entry.data.get("edge") == "start":
+                self._line(entry.at_ms, entry.kind.removesuffix("_speech"), entry.text)
         elif entry.kind == "bot_speech" and entry.data.get("edge") == "stop":
             self._bot_spoke(entry)
         elif entry.kind in LIVE:
@@ -100,7 +107,7 @@ def timeline_text(timeline: Timeline) -> str:
         if folded:
             sent = sum(entry.kind == "mark_sent" for entry in folded)
             text = f"{sent} sent, {len(folded) - sent} returned"
-            lines.append(f"  {clock_text(folded[0].at_ms):<11}{'marks':<15}{text}")
+            lines.append(f"  {clock_text(folded[0].at_ms):<11}{'marks':<22}{text}")
             folded.clear()
 
     for entry in timeline.entries:
@@ -108,7 +115,7 @@ def timeline_text(timeline: Timeline) -> str:
             folded.append(entry)
             continue
         unfold()
-        lines.append(f"  {clock_text(entry.at_ms):<11}{entry.kind.replace('_', ' '):<15}{entry.text}")
+        lines.append(f"  {clock_text(entry.at_ms):<11}{entry.kind.replace('_', ' '):<22}{entry.text}")
     unfold()
     return "\n".join(lines)
 
@@ -136,6 +143,18 @@ def summary_text(report: Report) -> str:
     lines = [f"  {name:<13}{value}" for name, value in rows]
     verdict = "Good call." if report.passed else "Not a good call:"
     return "\n".join([*lines, "", verdict, *(f"  - {text}" for text in report.shortcomings)])
+
+
+def colleagues_text(colleagues: Sequence[ColleagueCall]) -> str:
+    """How each attempt to reach a colleague went, one line an attempt."""
+    lines: list[str] = []
+    for one in colleagues:
+        parts = [one.outcome.replace("_", " ") if one.outcome else "unknown"]
+        if one.answered_ms is not None and one.ended_ms is not None:
+            parts.append(f"answered {clock_text(one.answered_ms)}")
+            parts.append(f"{(one.ended_ms - one.answered_ms) / 1000:.1f} s, ended by: {one.ended_by}")
+        lines.append(f"  {one.number:<25}{', '.join(parts)}")
+    return "\n".join(lines)
 
 
 def turns_text(report: Report) -> str:

@@ -88,10 +88,12 @@ class Report:
     marks_returned: int
     recording: str | None
     errors: list[str] = field(default_factory=list)
+    handed_over: bool = False
+    """Whether the call ended with a colleague; not in the JSON report."""
 
     def as_dict(self) -> dict[str, Any]:
         """The report as plain values."""
-        return asdict(self)
+        return {name: value for name, value in asdict(self).items() if name != "handed_over"}
 
     def write(self, path: Path) -> None:
         """Write the report as JSON.
@@ -124,7 +126,9 @@ class Report:
                 and not turn.heard_by_caller.strip()
             ):
                 found.append(f"the reply to {turn.caller_said!r} could not be understood")
-        if self.ended_by != "bot":
+        if self.handed_over and self.ended_by in ("caller", "colleague"):
+            pass  # A bot that has handed the call over is rid of it.
+        elif self.ended_by != "bot":
             found.append(f"the call was ended by: {self.ended_by}")
         elif not self.goodbye_heard:
             found.append("the bot hung up before its last words were heard")
@@ -132,7 +136,10 @@ class Report:
 
     @property
     def passed(self) -> bool:
-        """Whether the call was answered, understood, replied to and ended properly by the bot, without any error."""
+        """Whether the call was answered, understood, replied to and ended properly, without any error.
+
+        Properly is by the bot, or by whoever hung up after the bot had handed the call over to a colleague.
+        """
         return not self.shortcomings
 
 
@@ -153,7 +160,8 @@ def make_report(
     """
     hearing = call.line.hearing
     goodbye_end = hearing.last_audible_ms
-    last_line_end = call.caller.lines[-1].end_ms if call.caller.lines else 0
+    lines = _lines_to_the_bot(call)
+    last_line_end = lines[-1].end_ms if lines else 0
     spoke_last = goodbye_end is not None and goodbye_end > last_line_end
     cut = bool(hearing.bursts) and any(loss.at_ms >= hearing.bursts[-1].start_ms for loss in call.losses)
     by_bot = call.ended_by == "bot"
@@ -182,13 +190,31 @@ def make_report(
         marks_returned=call.marks_returned,
         recording=recording,
         errors=errors,
+        handed_over=call.handed_over,
     )
+
+
+def _with_colleagues(call: Call) -> list[tuple[int, int]]:
+    """When the caller talked to a colleague, in ms: `[start, end)`."""
+    return [
+        (one.bridged_ms, one.ended_ms)
+        for one in call.colleagues
+        if one.bridged_ms is not None and one.ended_ms is not None
+    ]
+
+
+def _lines_to_the_bot(call: Call) -> list[CallerLine]:
+    """What was said to a colleague is no turn of the conversation with the bot."""
+    spans = _with_colleagues(call)
+    return [
+        line for line in call.caller.lines if not any(start <= line.start_ms < end for start, end in spans)
+    ]
 
 
 def _turns(call: Call) -> list[Turn]:
     hearing = call.line.hearing
     turns = [Turn(None, response_ms=hearing.bursts[0].start_ms if _greeting_heard(call) else None)]
-    for line in call.caller.lines:
+    for line in _lines_to_the_bot(call):
         reply = hearing.reply_to(line.start_ms, line.end_ms)
         limit = _next_start(call.caller.lines, line)
         heard = reply is not None and (limit is None or reply.start_ms < limit)
@@ -213,7 +239,7 @@ def _add_server_events(call: Call, turns: list[Turn], events: Sequence[ServerEve
         return
     starts = [
         call.answered_wall + timedelta(milliseconds=line.start_ms - CLOCK_TOLERANCE_MS)
-        for line in call.caller.lines
+        for line in _lines_to_the_bot(call)
     ]
     understood: list[list[str]] = [[] for _ in turns]
     replied: list[list[str]] = [[] for _ in turns]
@@ -231,8 +257,11 @@ def _add_server_events(call: Call, turns: list[Turn], events: Sequence[ServerEve
 def _add_transcripts(call: Call, turns: list[Turn], transcribe: Transcribe) -> None:
     """What the bot was saying when a line began still belongs to the turn before it."""
     heard = np.concatenate(call.line.heard) if call.line.heard else np.zeros(0, dtype=np.int16)
+    for start_ms, end_ms in _with_colleagues(call):
+        # Silence in place of what the colleague said: it is not the bot's.
+        heard[start_ms * SAMPLE_RATE // 1000 : end_ms * SAMPLE_RATE // 1000] = 0
     cuts = [0]
-    for line in call.caller.lines:
+    for line in _lines_to_the_bot(call):
         speaking = [
             burst.end_ms
             for burst in call.line.hearing.bursts

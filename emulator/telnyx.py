@@ -17,7 +17,17 @@ from typing import Any
 
 from emulator.codecs import FRAME_MS, SAMPLE_RATE, Pcm, decode, encode
 from emulator.credentials import Credentials
-from emulator.leg import BotAudio, BotClear, BotMark, BotMessage, Leg, Refused, StreamDialect
+from emulator.leg import (
+    BotAudio,
+    BotClear,
+    BotMark,
+    BotMessage,
+    Dialled,
+    DialRules,
+    Leg,
+    Refused,
+    StreamDialect,
+)
 from emulator.markup import Verb
 from emulator.signatures import telnyx_signature
 
@@ -25,6 +35,17 @@ G711 = ("PCMU", "PCMA")
 CODECS = (*G711, "G722", "OPUS", "AMR-WB", "L16")
 SHORTEST_MESSAGE_MS = 20
 LONGEST_MESSAGE_MS = 30_000
+
+_CAUSES = {
+    "completed": ("completed", "normal_clearing", "200"),
+    "busy": ("busy", "user_busy", "486"),
+    "declined": ("busy", "call_rejected", "603"),
+    "no_answer": ("no-answer", "timeout", "487"),
+    "failed": ("failed", "unspecified", "480"),
+    "canceled": ("canceled", "originator_cancel", "487"),
+}
+"""DialCallStatus, HangupCause and SipHangupCause of a second leg. The words are documented, which of them go
+together is not."""
 
 _TITLES = {100003: "malformed_frame", 100004: "invalid_media"}
 
@@ -159,6 +180,8 @@ class Telnyx:
     answers_before_webhook = True
     connect_action = False
     mustache = True
+    dial_rules = DialRules(timeouts=(5, 120), limits=(60, 14400))
+    play_keys = "0123456789*#w"
 
     def __init__(self, credentials: Credentials) -> None:
         """Sign with this account's key."""
@@ -222,6 +245,25 @@ class Telnyx:
             "SipHangupCause": "200",
             "StartTime": _iso(answered),
             "Timestamp": _iso(datetime.now(UTC)),
+        }
+
+    def dial_parameters(self, leg: Leg, dialled: Dialled) -> dict[str, str]:
+        """The shape of a status callback, of a call that goes on. Source: Telnyx docs, TeXML callbacks.
+
+        That the causes are the second leg's, and that there is no EndTime yet, is not documented.
+        """
+        status, cause, sip_cause = _CAUSES[dialled.ending]
+        if dialled.nobody_there:
+            cause, sip_cause = "not_found", "404"
+        shape = self.status_parameters(leg)
+        del shape["EndTime"]
+        return shape | {
+            "DialCallStatus": status,
+            "DialCallSid": dialled.call_id,
+            "DialCallSidLegacy": dialled.call_id,
+            "DialCallDuration": str(dialled.duration_secs),
+            "HangupCause": cause,
+            "SipHangupCause": sip_cause,
         }
 
     def stream_event(

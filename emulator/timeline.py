@@ -16,7 +16,10 @@ class Entry:
         at_ms: Milliseconds since the call was answered; negative before that.
         kind: What it is, for programs: `webhook`, `answered`, `stream_open`, `first_audio`, `bot_speech`,
             `caller_speech`, `mark_sent`, `mark_returned`, `clear`, `digits`, `rest`, `underrun`, `hang_up`,
-            `socket_closed`, `warning`, `note`, ...
+            `socket_closed`, `keys_heard`, `warning`, `note`, ...; of a second leg `colleague_ringing`,
+            `colleague_answered`, `colleague_bridged`, `colleague_speech`, `colleague_digits`,
+            `colleague_hears`, `caller_hears`, `colleague_hung_up` (after an answer) and
+            `colleague_not_reached` (without one).
         text: What it is, for people.
         data: Details by name.
     """
@@ -76,7 +79,7 @@ class Timeline:
     def __str__(self) -> str:
         """The timeline as text, one line an entry."""
         return "\n".join(
-            f"{clock_text(entry.at_ms):<11}{entry.kind:<16}{entry.text}" for entry in self.entries
+            f"{clock_text(entry.at_ms):<11}{entry.kind:<22}{entry.text}" for entry in self.entries
         )
 
     def _entry(self, at: float, kind: str, text: str, data: dict[str, Any]) -> Entry:

@@ -18,7 +18,17 @@ from urllib.parse import urlsplit, urlunsplit
 
 from emulator.codecs import FRAME_MS, Pcm, decode, encode
 from emulator.credentials import Credentials
-from emulator.leg import BotAudio, BotClear, BotMark, BotMessage, Leg, Refused, StreamDialect
+from emulator.leg import (
+    BotAudio,
+    BotClear,
+    BotMark,
+    BotMessage,
+    Dialled,
+    DialRules,
+    Leg,
+    Refused,
+    StreamDialect,
+)
 from emulator.markup import Verb
 from emulator.signatures import twilio_signature
 
@@ -146,6 +156,9 @@ class Twilio:
     answers_before_webhook = False
     connect_action = True
     mustache = False
+    # A least timeLimit is not documented; the longest call is 24 h.
+    dial_rules = DialRules(timeouts=(5, 600), limits=(1, 86400), buffer_secs=5)
+    play_keys = "0123456789ABCD*#wW"
 
     def __init__(self, credentials: Credentials) -> None:
         """Sign with this account's auth token."""
@@ -193,6 +206,19 @@ class Twilio:
             "Duration": str(-(-duration // 60)),
             "SequenceNumber": "0",
             "Timestamp": format_datetime(datetime.now(UTC)),
+        }
+
+    def dial_parameters(self, leg: Leg, dialled: Dialled) -> dict[str, str]:
+        """Source: Twilio docs, voice/twiml/dial, parameters of the action.
+
+        That a rejected call is `busy`, and that an unanswered one has a duration of 0, is not documented.
+        """
+        statuses = {"no_answer": "no-answer", "declined": "busy"}
+        return {
+            "DialCallStatus": statuses.get(dialled.ending, dialled.ending),
+            "DialCallSid": dialled.call_id,
+            "DialCallDuration": str(dialled.duration_secs),
+            "DialBridged": str(dialled.bridged).lower(),
         }
 
     def stream_event(

@@ -93,6 +93,22 @@ async def test_a_good_call_exits_with_0_and_writes_recording_and_report(tmp_path
     assert 500 < np.count_nonzero(samples[:, 1]) / 8 < 700
 
 
+async def test_a_call_that_is_handed_over_to_a_colleague_is_a_good_one_and_both_legs_are_recorded(tmp_path):
+    sam = "+12025550111"
+    async with FakeBot(None, {"/twilio/voice": f'<Dial timeLimit="2">{sam}</Dial>'}) as bot:
+        status, out, _ = await emulator(
+            *("call", "--url", bot.url, "--digits", "1", "--patience", "0.2", "--no-voice-report"),
+            *("--colleague", f"{sam}=voicemail:0.2", "--record", str(tmp_path / "call.wav")),
+        )
+    assert status == 0, out
+    assert f"Who was called\n  {sam}" in out
+    assert "completed, answered [00:00." in out
+    assert "colleague bridged" in out
+    assert "the colleague hears key 1" in out
+    with wave.open(str(tmp_path / "call-colleague-1.wav")) as reader:
+        assert 1.5 < reader.getnframes() / reader.getframerate() < 2.8
+
+
 async def test_a_call_with_shortcomings_exits_with_1():
     async def silent(line: Line) -> None:
         await asyncio.sleep(0.2)
@@ -119,6 +135,10 @@ async def test_a_call_with_shortcomings_exits_with_1():
         (("--wav", str(ROOT / "settings.py")), "is not a PCM WAV file"),
         (("--param", "novalue", "--digits", "1"), "--param 'novalue' is not usable"),
         (("--param", "a=b", "--digits", "1"), "--param needs a ws://"),
+        (
+            ("--colleague", "+12025550111=sleeps", "--digits", "1"),
+            "--colleague '+12025550111=sleeps' is not usable",
+        ),
         (("--digits", "1", "--serve", "no-such-program", "--url", "http://127.0.0.1:9"), "cannot be started"),
         (
             ("--digits", "1", "--serve", "x", "--url", "https://bot.example.com"),

@@ -283,6 +283,8 @@ def test_wss_to_the_documents_own_server_on_this_machine_is_dialled_as_ws_and_si
     assert (address.dial, address.signed) == ("ws://localhost:7860/ws", "wss://localhost:7860/ws")
     elsewhere = socket_address("wss://bot.example.com/ws", document_url="http://127.0.0.1:7860/twilio/voice")
     assert (elsewhere.dial, elsewhere.note) == ("wss://bot.example.com/ws", None)
+    inline = socket_address("wss://localhost:7860/ws", document_url=None, server_url="ws://127.0.0.1:7860/ws")
+    assert inline.dial == "ws://localhost:7860/ws"
     relative = socket_address("/ws", document_url="https://bot.example.com/twilio/voice")
     assert relative.dial == "wss://bot.example.com/ws"
 

@@ -1,0 +1,157 @@
+"""Colleagues: people (and a voicemail box) at other numbers of the network, to whom a bot may hand a call over."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal, get_args
+
+import numpy as np
+
+from emulator.caller import Audio, Digits, HangUp, ScriptedCaller, ScriptItem, Wait, tone
+from emulator.codecs import Pcm
+from emulator.errors import EmulatorError
+
+Behaviour = Literal["answers", "declines", "busy", "no_answer", "voicemail", "unreachable"]
+BEHAVIOURS: tuple[str, ...] = get_args(Behaviour)
+
+Ending = Literal["completed", "busy", "declined", "no_answer", "failed", "canceled"]
+"""How an attempt to reach a colleague ended: `completed` was answered, `declined` was rejected on the phone,
+`failed` could not be reached or has nobody there, `canceled` stopped ringing before anybody answered."""
+
+BEEP = tone(400, frequency=1000.0)
+"""What a voicemail box plays after its greeting."""
+
+GREETING_OF_A_BOX = tone(1000, frequency=300.0)
+
+
+@dataclass(frozen=True)
+class Colleague:
+    """A phone that a document can dial.
+
+    Attributes:
+        number: E.164 number, or a SIP URI such as `sip:sam@example.com`.
+        answers_after_secs: How long it rings, or how long the network takes to say that it is busy, declined or
+            unreachable. A carrier that gives up earlier finds nobody.
+        behaviour: `answers`, `declines` (rejects the call), `busy`, `no_answer` (rings for ever), `voicemail` (a
+            box answers: greeting, beep, silence) or `unreachable`.
+        script: What is said and done after the answer, as for the caller: the first line at once, each later one
+            after the caller's reply unless it says otherwise. Without `HangUp` the colleague stays on the line.
+            For a voicemail box it is the greeting.
+    """
+
+    number: str
+    answers_after_secs: float = 1.0
+    behaviour: Behaviour = "answers"
+    script: Sequence[ScriptItem] = ()
+
+
+@dataclass
+class ColleagueCall:
+    """One attempt to reach somebody by `<Dial>`. All times are ms since the caller's call was answered.
+
+    Attributes:
+        number: What the document dialled.
+        call_id: The second leg's id at the carrier.
+        caller_id: The number that the colleague saw.
+        outcome: See `Ending`; None while it lasts.
+        ringing_ms: When it began to ring; None if it never did.
+        answered_ms: When it was answered, or None.
+        bridged_ms: When both could hear each other, or None.
+        ended_ms: When it ended.
+        ended_by: Who ended an answered one: `colleague`, `caller` (hung up, or pressed * where that counts),
+            `document` (a new one by REST), `bot` (hang-up by REST), `limit` (timeLimit) or `error`.
+        keys: What the caller pressed while they were connected.
+        said: What the colleague said, 8 kHz samples from the answer on.
+        heard: What the colleague heard, 8 kHz samples from the answer on.
+    """
+
+    number: str
+    call_id: str
+    caller_id: str
+    outcome: Ending | None = None
+    ringing_ms: int | None = None
+    answered_ms: int | None = None
+    bridged_ms: int | None = None
+    ended_ms: int | None = None
+    ended_by: str | None = None
+    keys: str = ""
+    said: Pcm = field(default_factory=lambda: np.zeros(0, dtype=np.int16), repr=False)
+    heard: Pcm = field(default_factory=lambda: np.zeros(0, dtype=np.int16), repr=False)
+
+
+class ScriptedColleague(ScriptedCaller):
+    """Delivers a colleague's script. Unlike the caller's, `run` lasts for ever unless the script has a `HangUp`."""
+
+    who = "colleague"
+
+    def _note_key(self, digit: str) -> None:
+        self._timeline.note("colleague_digits", f"the colleague presses {digit}", digit=digit)
+
+    async def _turn_is_mine(self) -> bool:
+        # Whoever picks up speaks first.
+        return not self.lines or await super()._turn_is_mine()
+
+    def _gave_up(self) -> bool:
+        self._timeline.note("note", "the colleague heard nothing and goes on")
+        return True
+
+    async def _until_bot_hangs_up(self) -> None:
+        await asyncio.Event().wait()
+
+
+class VoicemailBox(ScriptedColleague):
+    """Plays its greeting without listening, beeps and records."""
+
+    async def _turn_is_mine(self) -> bool:
+        return True
+
+    async def _until_bot_hangs_up(self) -> None:
+        await self._speak(Audio(BEEP, "(beep)"))
+        await super()._until_bot_hangs_up()
+
+
+def script_after_answer(
+    colleague: Colleague, prepared: Sequence[Audio | Digits | Wait | HangUp]
+) -> list[Audio | Digits | Wait | HangUp]:
+    """What is done after the answer: a voicemail box without words of its own has a greeting all the same."""
+    if colleague.behaviour == "voicemail" and not prepared:
+        return [Audio(GREETING_OF_A_BOX, "(greeting of a voicemail box)")]
+    return list(prepared)
+
+
+def same_address(one: str, other: str) -> bool:
+    """Whether two spellings of a number or SIP URI reach the same phone.
+
+    Spaces and punctuation of a number do not count, nor do `sip:` or `sips:`, parameters and headers of a URI.
+    """
+    return _plain(one) == _plain(other)
+
+
+def _plain(address: str) -> str:
+    address = address.strip().lower()
+    if "@" not in address:
+        return re.sub(r"[\s().-]", "", address)
+    return re.split(r"[;?]", re.sub(r"^sips?:", "", address))[0]
+
+
+def parse_colleague(text: str) -> Colleague:
+    """Read `NUMBER=BEHAVIOUR[:SECONDS]`, for example `+12025550111=busy:2` or `sip:sam@example.com=answers`.
+
+    Raises:
+        EmulatorError: It is something else.
+    """
+    number, equals, rest = text.rpartition("=")
+    behaviour, _, secs = rest.partition(":")
+    try:
+        after = float(secs) if secs else Colleague.answers_after_secs
+    except ValueError:
+        after = -1.0
+    if not (equals and number) or behaviour not in BEHAVIOURS or not 0 <= after < 3600:
+        raise EmulatorError(
+            f"--colleague {text!r} is not usable: give NUMBER=BEHAVIOUR or NUMBER=BEHAVIOUR:SECONDS with one of "
+            + ", ".join(BEHAVIOURS)
+        )
+    return Colleague(number, after, behaviour)  # type: ignore[arg-type]

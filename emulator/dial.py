@@ -1,0 +1,102 @@
+"""`<Dial>`: what a document orders, read without I/O.
+
+Sources: Twilio docs, voice/twiml/dial (attributes, `timeout` with its 5 s buffer, DialCallStatus); Telnyx docs,
+TeXML dial. What a carrier does with a number out of its range is not documented; here the nearest one is used
+and warned of.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from emulator.leg import DialRules
+from emulator.markup import Verb
+
+NOUNS = ("Number", "Sip")
+NOT_EMULATED = ("referUrl", "audioUrl", "machineDetection", "url", "sendDigits", "statusCallback")
+"""Attributes of `<Dial>` and its nouns whose effect would be seen and is missing here."""
+
+
+@dataclass(frozen=True)
+class DialOrder:
+    """A `<Dial>` to be carried out.
+
+    Attributes:
+        addresses: Numbers and SIP URIs; several ring at the same time and the first to answer is connected.
+        ring_secs: How long it rings, with the carrier's buffer.
+        limit_secs: How long the two may talk.
+        caller_id: The number shown to who is called.
+        hangup_on_star: Whether the caller's * ends the conversation.
+        action: Where to ask for the next document, or None for the next verb.
+        method: `POST` or `GET`, for the action.
+    """
+
+    addresses: tuple[str, ...]
+    ring_secs: float
+    limit_secs: float
+    caller_id: str
+    hangup_on_star: bool
+    action: str | None
+    method: str
+
+
+def read_dial(verb: Verb, rules: DialRules, caller: str) -> tuple[DialOrder, list[str]]:
+    """Read the verb.
+
+    Args:
+        verb: The `<Dial>`.
+        rules: The carrier's limits.
+        caller: The caller's own number, which is shown if there is no `callerId`.
+
+    Returns:
+        The order (without addresses if there is nothing to call) and what to warn of.
+    """
+    warnings: list[str] = []
+    addresses = [verb.text] if verb.text else []
+    for noun in verb.children:
+        if noun.name in NOUNS and noun.text:
+            addresses.append(noun.text)
+        else:
+            what = "without an address" if noun.name in NOUNS else "is not emulated"
+            warnings.append(f"<Dial> with <{noun.name}>: it {what} and is left out")
+    for element in (verb, *verb.children):
+        warnings += [
+            f"<{element.name} {name}> is not emulated and has no effect"
+            for name in NOT_EMULATED
+            if name in element.attributes
+        ]
+    if verb.flag("sequential", False):
+        warnings.append("<Dial sequential> is not emulated: all ring at the same time")
+    if verb.attributes.get("record", "do-not-record") not in ("do-not-record", "false"):
+        warnings.append("<Dial record> is not emulated and has no effect")
+    timeout = _seconds(verb, "timeout", rules.timeout_secs, rules.timeouts, warnings)
+    limit = _seconds(verb, "timeLimit", rules.limit_secs, rules.limits, warnings)
+    order = DialOrder(
+        tuple(addresses),
+        timeout + rules.buffer_secs,
+        limit,
+        verb.attributes.get("callerId") or caller,
+        verb.flag("hangupOnStar", False),
+        verb.attributes.get("action") or None,
+        verb.attributes.get("method", "POST"),
+    )
+    return order, warnings
+
+
+def _seconds(
+    verb: Verb, name: str, default: float, allowed: tuple[float, float], warnings: list[str]
+) -> float:
+    text = verb.attributes.get(name)
+    if text is None:
+        return default
+    try:
+        secs = float(text)
+    except ValueError:
+        warnings.append(f"<Dial {name}={text!r}> is not a number; {default:g} s are used")
+        return default
+    used = min(max(secs, allowed[0]), allowed[1])
+    if used != secs:
+        warnings.append(
+            f"<Dial {name}={text!r}> is outside {allowed[0]:g} to {allowed[1]:g} s; {used:g} s are used"
+        )
+    return used
