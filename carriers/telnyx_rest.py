@@ -142,7 +142,9 @@ class TelnyxRest:
             ),
             timeout_secs=self._timeout_secs,
         )
-        return recent_calls(answer.calls or [], since)
+        if answer.calls is None:
+            raise CarrierUnavailable("Telnyx answered without a list of calls: that is not an empty list")
+        return recent_calls(answer.calls, since)
 
     async def hang_up(self, call_id: str) -> HangUp:
         """End a call with Call Control's `hangup`.

@@ -391,7 +391,8 @@ async def test_looking_for_a_call_fails_like_other_requests(build, status, error
 
 
 @pytest.mark.parametrize(
-    "answer", [Answer(200, HTML, "text/html"), Answer(502, HTML, "text/html"), Answer(hang_up=True)]
+    "answer",
+    [Answer(200, HTML, "text/html"), Answer(200, "{}"), Answer(502, HTML, "text/html"), Answer(hang_up=True)],
 )
 @BOTH
 async def test_no_list_is_not_an_empty_list(build, answer):
