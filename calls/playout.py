@@ -45,8 +45,6 @@ class Playout:
         self._count = 0
         self._named: dict[str, _Waiting] = {}
         self._sent: dict[str, _Waiting] = {}
-        self.marks_sent = 0
-        self.marks_returned = 0
 
     @property
     def pending(self) -> tuple[Chunk, ...]:
@@ -69,7 +67,6 @@ class Playout:
 
     def sent(self, name: str) -> None:
         """Note that the mark is on the wire: all audio before it was handed to the carrier."""
-        self.marks_sent += 1
         if entry := self._named.pop(name, None):
             self._sent[name] = entry
             entry.sent.set()
@@ -83,7 +80,6 @@ class Playout:
         Returns:
             The chunks that are now known to be heard, oldest first; empty for a foreign, doubled or cleared mark.
         """
-        self.marks_returned += 1
         if entry := self._named.pop(name, None):
             # It came back before its sender could say so.
             self._sent[name] = entry

@@ -142,10 +142,6 @@ class LocalBrain(LLMService[_NoModelAdapter]):
         """Where the conversation stands."""
         return self._state or DialogueState()
 
-    def use_variables(self, variables: Mapping[str, Any]) -> None:
-        """Set what the agent's templates are rendered with, for whoever builds the brain before the call is known."""
-        self._variables = dict(variables)
-
     def can_generate_metrics(self) -> bool:
         """Processing time is measured."""
         return True
