@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
+from calls.transfer import Resume
 from carriers.carrier import Direction, StatusUpdate
 
 
@@ -26,6 +27,8 @@ class CallState(StrEnum):
                                 |    ^
                                 v    |
                              transferring -> transferred -> completed
+
+    A call that was handed over can come back to the bot too, when the colleague hangs up first.
 
     Every state but an end can also go straight to any end: carriers' reports get lost.
     """
@@ -76,7 +79,7 @@ NEXT: Mapping[CallState, frozenset[CallState]] = {
     CallState.RINGING: ENDS | {CallState.IN_PROGRESS},
     CallState.IN_PROGRESS: ENDS | {CallState.TRANSFERRING},
     CallState.TRANSFERRING: ENDS | {CallState.TRANSFERRED, CallState.IN_PROGRESS},
-    CallState.TRANSFERRED: ENDS,
+    CallState.TRANSFERRED: ENDS | {CallState.IN_PROGRESS},
     **{end: frozenset() for end in ENDS},
 }
 """Which state may follow which."""
@@ -123,17 +126,19 @@ class Call:
 
     Parameters:
         carrier: Name of the carrier.
-        carrier_call_id: The carrier's id of the call.
+        carrier_call_id: The carrier's id of the call; empty while a call of ours has none.
         direction: Who dialled.
         from_number: Who called (E.164 or SIP); None when withheld or not known.
         to_number: Who was called.
         agent: Name of the agent that talks; None while not known.
         parameters: What the bot was told about the call.
+        mode: Which of the carrier's interfaces runs the call, where it has several; empty for its markup.
         id: Our own id, `call_` and 32 hexadecimal digits.
         clock: Where the times of events come from.
         state: Where it stands. Changed by `move` only.
         events: All that happened, oldest first.
         ending: Who is about to end it, or ended it.
+        resume: What the next attachment must know, while one is expected.
         created_at: When we heard of it.
         answered_at: When it was answered.
         ended_at: When it ended.
@@ -146,11 +151,13 @@ class Call:
     to_number: str | None = None
     agent: str | None = None
     parameters: dict[str, Any] = field(default_factory=dict)
+    mode: str = ""
     id: str = field(default_factory=lambda: f"call_{uuid.uuid4().hex}")
     clock: Callable[[], datetime] = field(default=lambda: datetime.now(UTC), repr=False)
     state: CallState = field(init=False)
     events: list[CallEvent] = field(init=False, default_factory=list, repr=False)
     ending: Ending | None = field(init=False, default=None)
+    resume: Resume | None = field(init=False, default=None)
     created_at: datetime = field(init=False)
     answered_at: datetime | None = field(init=False, default=None)
     ended_at: datetime | None = field(init=False, default=None)
@@ -199,8 +206,7 @@ class Call:
         """Append an event and wake those who watch."""
         event = CallEvent(self.clock(), kind, data)
         self.events.append(event)
-        for wake in list(self._watchers):
-            wake()
+        self._changed()
         return event
 
     def watch(self, wake: Callable[[], None]) -> Callable[[], None]:
@@ -224,6 +230,18 @@ class Call:
         """Correct a note: the carrier says that the call had ended before `will_end`'s author got through."""
         if not self.is_over:
             self.ending = Ending(by, cause)
+
+    def expect_return(self, resume: Resume) -> None:
+        """Note why the bot lets go of the caller, or why the caller comes back, for the next attachment."""
+        self.resume = resume
+        self._changed()
+
+    def take_return(self) -> Resume | None:
+        """What `expect_return` noted, once."""
+        resume, self.resume = self.resume, None
+        if resume is not None:
+            self._changed()
+        return resume
 
     def move(self, state: CallState, *, cause: str, ended_by: EndedBy | None = None) -> bool:
         """Change the state. This is the only place where that happens.
@@ -258,12 +276,16 @@ class Call:
         if update.state is None:
             return False
         state = CallState(update.state.value)
-        if state is CallState.IN_PROGRESS and self.state is CallState.TRANSFERRING:
+        if state is CallState.IN_PROGRESS and self.state in (CallState.TRANSFERRING, CallState.TRANSFERRED):
             # A late "answered" must not be taken for a transfer that came back.
             return False
         if state not in NEXT[self.state]:
             return False
         return self.move(state, cause=update.reason or f"{self.carrier} reported {state}")
+
+    def _changed(self) -> None:
+        for wake in list(self._watchers):
+            wake()
 
     def _enter(self, state: CallState, cause: str) -> None:
         self.state = state

@@ -1,0 +1,70 @@
+"""How an attempt to hand a caller over ends, and what a bot must know when a caller comes back to it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any, Self
+
+
+class TransferOutcome(StrEnum):
+    """How a transfer ended. Unless it is `connected`, the caller is back with the bot."""
+
+    CONNECTED = "connected"
+    """The two talk, or talked, with each other."""
+    BUSY = "busy"
+    NO_ANSWER = "no_answer"
+    DECLINED = "declined"
+    """Somebody answered, heard what it was about, and did not want the call."""
+    VOICEMAIL = "voicemail"
+    """A machine answered."""
+    FAILED = "failed"
+    """It could not be tried, or nobody knows; the reason goes with it."""
+
+
+class ResumeReason(StrEnum):
+    """Why a media stream of a call that had one already begins."""
+
+    DIGITS = "digits"
+    """Keys were pressed for the other side; the conversation goes on as if nothing had been."""
+    TRANSFER = "transfer"
+    """A transfer has ended."""
+    LOST = "lost"
+    """The stream before it was lost."""
+
+
+@dataclass(frozen=True)
+class Resume:
+    """What the next attachment must know about how the last one ended.
+
+    Parameters:
+        reason: Why the caller comes back.
+        destination: Name of the transfer's target in the agent's file.
+        outcome: How the transfer ended; empty while that is not known.
+        detail: More about the outcome, for people who read the events.
+    """
+
+    reason: ResumeReason
+    destination: str = ""
+    outcome: TransferOutcome | None = None
+    detail: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """As plain values, for storing it."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """Read what `as_dict` wrote.
+
+        Raises:
+            ValueError: It did not write this.
+        """
+        outcome = values.get("outcome")
+        return cls(
+            reason=ResumeReason(values.get("reason", "")),
+            destination=str(values.get("destination") or ""),
+            outcome=TransferOutcome(outcome) if outcome else None,
+            detail=str(values.get("detail") or ""),
+        )
