@@ -11,6 +11,7 @@ import asyncio
 import sys
 import threading
 import uuid
+from collections.abc import Mapping
 from typing import Any
 
 from loguru import logger
@@ -20,9 +21,10 @@ from calls.call import Call, CallState, EndedBy
 from calls.control import CallControl
 from calls.store import default_store
 from carriers import carrier_for, known_carriers
-from carriers.carrier import Carrier
+from carriers.carrier import Carrier, Direction
 from conversation.agents import Agent, AgentError, agent_names, load_agent
 from conversation.attachment import Attachment
+from conversation.lookup import who_calls
 from conversation.pipeline import run_attachment, warm_up
 from conversation.services import ServiceError
 from conversation.transport import PhoneTransport
@@ -93,7 +95,9 @@ async def _talk_on_the_phone(
         logger.warning(
             f"call {call.id}: no credentials for its carrier, so a hang-up only closes the media socket"
         )
-    attachment = _attachment(call, agent, settings, carrier)
+    found = await who_calls(call, carrier, settings)
+    attachment = _attachment(call, agent, settings, carrier, found.variables)
+    found.when_late(lambda late: attachment.variables.update(_variables(call, agent, late)))
     transport = PhoneTransport(websocket, serializer, on_mark_sent=attachment.playout.sent)
     attachment.record("attached", stream_id=start.stream_id)
     try:
@@ -122,17 +126,32 @@ async def _talk_without_a_phone(
     await _run(attachment, transport, runner_args, settings, carrier_marks=False)
 
 
-def _attachment(call: Call, agent: Agent, settings: Settings, carrier: Carrier | None) -> Attachment:
+def _attachment(
+    call: Call,
+    agent: Agent,
+    settings: Settings,
+    carrier: Carrier | None,
+    looked_up: Mapping[str, Any] | None = None,
+) -> Attachment:
     store = default_store()
     return Attachment(
         call=call,
         store=store,
         control=CallControl(call, carrier, store),
         agent=agent,
-        variables=agent.call_variables(
-            call.parameters, caller_number=call.from_number, called_number=call.to_number
-        ),
+        variables=_variables(call, agent, looked_up),
         data_dir=settings.data_dir,
+    )
+
+
+def _variables(call: Call, agent: Agent, looked_up: Mapping[str, Any] | None) -> dict[str, Any]:
+    inbound = call.direction is Direction.INBOUND
+    return agent.call_variables(
+        call.parameters,
+        looked_up=looked_up,
+        direction=call.direction.value,
+        caller_number=call.from_number if inbound else call.to_number,
+        called_number=call.to_number if inbound else call.from_number,
     )
 
 

@@ -143,13 +143,18 @@ async def talking(
     max_duration_secs: float = 60,
     notice_secs: float = 10,
     silence_secs: float = 30,
+    agent: str = QUICK_AGENT,
     **environment: str,
 ) -> AsyncIterator[Talking]:
-    """Run the server on a free port, pointed at a phone network of its own, with `QUICK_AGENT` on the line."""
+    """Run the server on a free port, pointed at a phone network of its own, with `agent` on the line."""
     store = CallStore()
-    agent = QUICK_AGENT.format(
-        max_duration_secs=max_duration_secs, notice_secs=notice_secs, silence_secs=silence_secs
-    )
+    limits = {
+        "{max_duration_secs}": max_duration_secs,
+        "{notice_secs}": notice_secs,
+        "{silence_secs}": silence_secs,
+    }
+    for name, value in limits.items():
+        agent = agent.replace(name, str(value))
     (tmp_path / "quick.toml").write_text(agent)
     monkeypatch.setattr(bot, "default_store", lambda: store)
     monkeypatch.setattr(pipeline.services, "build_stt", lambda *_: Deaf())
