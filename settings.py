@@ -65,6 +65,7 @@ class Settings(BaseSettings):
     telnyx_connection_id: str | None = None
     telnyx_account_sid: str | None = None
     telnyx_api_base_url: str | None = None
+    telnyx_mode: Literal["texml", "call_control"] = "texml"
     telnyx_codec: Literal["PCMU", "PCMA", "L16"] = "PCMU"
     telnyx_l16_byte_order: Literal["little", "big"] = "little"
 
@@ -92,12 +93,25 @@ class Settings(BaseSettings):
     elevenlabs_api_key: SecretStr | None = None
     elevenlabs_voice_id: str | None = None
 
+    @property
+    def shared_secret(self) -> str | None:
+        """A secret that every machine of a deployment has, whatever else it shares; None when nothing is set."""
+        for secret in (
+            self.stream_token_secret,
+            self.twilio_auth_token,
+            self.twilio_api_secret,
+            self.telnyx_api_key,
+        ):
+            if secret is not None:
+                return secret.get_secret_value()
+        return None
+
     @field_validator("log_level", "telnyx_codec", mode="before")
     @classmethod
     def _in_capitals(cls, value: object) -> object:
         return value.strip().upper() if isinstance(value, str) else value
 
-    @field_validator("telnyx_l16_byte_order", mode="before")
+    @field_validator("telnyx_mode", "telnyx_l16_byte_order", mode="before")
     @classmethod
     def _in_small_letters(cls, value: object) -> object:
         return value.strip().lower() if isinstance(value, str) else value
