@@ -108,6 +108,11 @@ class Handover:
         """Whether its outcome is not known yet."""
         return self._task is not None and not self._task.done()
 
+    @property
+    def company(self) -> str:
+        """What a caller who waits for a colleague in silence is told now and then."""
+        return self._fill_in(self._attachment.agent.lines.still_trying)
+
     def start(self) -> None:
         """Begin."""
         self._task = asyncio.create_task(self._run(), name=f"hand over {self._attachment.call.id}")
