@@ -151,7 +151,7 @@ async def talking(
         max_duration_secs=max_duration_secs, notice_secs=notice_secs, silence_secs=silence_secs
     )
     (tmp_path / "quick.toml").write_text(agent)
-    monkeypatch.setattr(bot, "default_store", lambda: store)
+    monkeypatch.setattr(bot, "default_store", lambda *_: store)
     monkeypatch.setattr(pipeline.services, "build_stt", lambda *_: Deaf())
     monkeypatch.setattr(pipeline.services, "build_llm", lambda *_, **__: Script(answers))
     monkeypatch.setattr(pipeline.services, "build_tts", lambda *_: Beeps())
