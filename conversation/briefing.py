@@ -126,7 +126,7 @@ class _Talk:
                 if self._call.has("caller_gone"):
                     await self._end(lines.briefing_gone, EndedBy.CALLER, "the caller has hung up")
                     return
-            await self._end("", EndedBy.BOT, "no key was pressed")
+            await self._end(lines.briefing_unanswered, EndedBy.BOT, "no key was pressed")
         except Exception as error:
             logger.opt(exception=error).error(
                 "call {}: the briefing failed: {}", self._call.id, type(error).__name__
@@ -199,4 +199,6 @@ class _Talk:
     async def _end(
         self, words: str, ended_by: EndedBy, cause: str, state: CallState = CallState.COMPLETED
     ) -> None:
-        await self._attachment.finish(words, ended_by=ended_by, cause=cause, state=state)
+        await self._attachment.finish(
+            self._attachment.render(words), ended_by=ended_by, cause=cause, state=state
+        )

@@ -108,6 +108,11 @@ class Handover:
         """Whether its outcome is not known yet."""
         return self._task is not None and not self._task.done()
 
+    @property
+    def company(self) -> str:
+        """What a caller who waits for a colleague in silence is told now and then."""
+        return self._fill_in(self._attachment.agent.lines.still_trying)
+
     def start(self) -> None:
         """Begin."""
         self._task = asyncio.create_task(self._run(), name=f"hand over {self._attachment.call.id}")
@@ -241,9 +246,10 @@ class Handover:
         """Wait until a webhook has written down how it ended."""
         attachment = self._attachment
         detached = asyncio.create_task(attachment.wait_detached())
+        either: set[asyncio.Future[Any]] = {told, detached}
         try:
             await asyncio.wait(
-                [told, detached],
+                either,
                 timeout=self.target.ring_timeout_secs + TOLD_LATE_SECS,
                 return_when=asyncio.FIRST_COMPLETED,
             )

@@ -131,7 +131,7 @@ class SilentCaller:
             return
         if attachment.handover is not None and attachment.handover.running:
             # The caller waits for a person, and has nothing to say.
-            await attachment.say(attachment.render(attachment.agent.lines.still_trying))
+            await attachment.say(attachment.handover.company)
             return
         prompts = attachment.agent.lines.silence_prompts
         if self._prompts < len(prompts):

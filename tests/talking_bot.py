@@ -156,7 +156,7 @@ async def talking(
     for name, value in limits.items():
         agent = agent.replace(name, str(value))
     (tmp_path / "quick.toml").write_text(agent)
-    monkeypatch.setattr(bot, "default_store", lambda: store)
+    monkeypatch.setattr(bot, "default_store", lambda *_: store)
     monkeypatch.setattr(pipeline.services, "build_stt", lambda *_: Deaf())
     monkeypatch.setattr(pipeline.services, "build_llm", lambda *_, **__: Script(answers))
     monkeypatch.setattr(pipeline.services, "build_tts", lambda *_: Beeps())
