@@ -56,7 +56,9 @@ async def _take_message(attachment: Attachment, params: FunctionCallParams) -> N
         call_id=attachment.call.id,
         agent=attachment.agent.name,
         caller_name=str(params.arguments.get("caller_name") or ""),
-        callback_number=str(params.arguments.get("callback_number") or attachment.call.from_number or ""),
+        callback_number=str(
+            params.arguments.get("callback_number") or attachment.variables.get("caller_number") or ""
+        ),
         text=str(params.arguments.get("message") or ""),
     )
     if not message.text.strip():

@@ -79,7 +79,7 @@ transfer_declined_by = "They declined."
 transfer_voicemail = "A machine."
 transfer_error = "It failed."
 reconnected = "Back again."
-briefing = "For you: {{{{ reason }}}}. 1 or 2?"
+briefing = "For you: {{ reason }}. 1 or 2?"
 briefing_again = "Again."
 briefing_declined = "All right."
 briefing_unanswered = "Nobody."
@@ -180,16 +180,21 @@ async def talking(
     notice_secs: float = 10,
     silence_secs: float = 30,
     webhooks: bool = True,
+    agent: str = QUICK_AGENT,
     **environment: str,
 ) -> AsyncIterator[Talking]:
-    """Run the server on a free port, pointed at a phone network of its own, with `QUICK_AGENT` on the line.
+    """Run the server on a free port, pointed at a phone network of its own, with `agent` on the line.
 
     Without `webhooks`, it is a host like Pipecat Cloud: it has media sockets at `/ws`, and nothing else.
     """
     store = CallStore()
-    agent = QUICK_AGENT.format(
-        max_duration_secs=max_duration_secs, notice_secs=notice_secs, silence_secs=silence_secs
-    )
+    limits = {
+        "{max_duration_secs}": max_duration_secs,
+        "{notice_secs}": notice_secs,
+        "{silence_secs}": silence_secs,
+    }
+    for name, value in limits.items():
+        agent = agent.replace(name, str(value))
     (tmp_path / "quick.toml").write_text(agent)
     monkeypatch.setattr(bot, "default_store", lambda *_: store)
     monkeypatch.setattr(pipeline.services, "build_stt", lambda *_: Deaf())
