@@ -7,6 +7,7 @@ Every variable is documented in `.env.example`. A value is read once, at start; 
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Literal
 
@@ -17,6 +18,10 @@ ROOT = Path(__file__).resolve().parent
 
 ENV_FILE = "PHONEBOT_ENV_FILE"
 """The variable that names another file than `.env`: one of several deployments on a machine, or none for tests."""
+
+
+MEMORY = "memory"
+"""The value of DATABASE_URL with which calls are forgotten when the process ends."""
 
 
 class SettingsError(Exception):
@@ -38,6 +43,10 @@ class Settings(BaseSettings):
     agent: str = "receptionist"
     agents_dir: Path = ROOT / "agents"
     data_dir: Path = Path("data")
+    database_url: str | None = Field(default=None, repr=False)  # it may have a password in it
+    dial_countries: str | None = None
+    dial_max_per_number_per_day: int = Field(default=5, ge=1)
+    dial_sip_hosts: str | None = None
     stream_token_secret: SecretStr | None = None
     allow_tokenless_streams: bool = False
     allow_unsigned_webhooks: bool = False
@@ -110,6 +119,32 @@ class Settings(BaseSettings):
     def _in_small_letters(cls, value: object) -> object:
         return value.strip().lower() if isinstance(value, str) else value
 
+    @field_validator("database_url")
+    @classmethod
+    def _is_a_database(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        value = value.strip()
+        if value.lower() == MEMORY:
+            return MEMORY
+        if "://" not in value:
+            raise ValueError(
+                f"must be an address such as sqlite+aiosqlite:///data/calls.db, or {MEMORY} to keep no calls"
+            )
+        return value
+
+    @field_validator("dial_countries")
+    @classmethod
+    def _are_countries(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        value = value.replace(" ", "").strip(",").upper()
+        if not re.fullmatch(r"\*|[A-Z]{2}(,[A-Z]{2})*", value):
+            raise ValueError(
+                "must be countries by their two letters with commas, such as US,CA, or * for all"
+            )
+        return value
+
     @field_validator("public_url")
     @classmethod
     def _is_a_base_url(cls, value: str | None) -> str | None:
@@ -121,6 +156,13 @@ class Settings(BaseSettings):
                 "must start with https:// (or http:// on this machine), for example https://bot.example.com"
             )
         return value
+
+    @property
+    def calls_database(self) -> str | None:
+        """The address of the database that calls are kept in; None for memory only."""
+        if self.database_url == MEMORY:
+            return None
+        return self.database_url or f"sqlite+aiosqlite:///{self.data_dir / 'calls.db'}"
 
 
 def load_settings(**overrides: object) -> Settings:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Self
 
 from calls.transfer import Resume
 from carriers.carrier import Direction, StatusUpdate
@@ -174,6 +174,37 @@ class Call:
         else:
             self._enter(CallState.QUEUED, "dial-out")
 
+    @classmethod
+    def restored(
+        cls,
+        *,
+        state: CallState,
+        events: list[CallEvent],
+        ending: Ending | None,
+        resume: Resume | None,
+        created_at: datetime,
+        answered_at: datetime | None,
+        ended_at: datetime | None,
+        **known: Any,
+    ) -> Self:
+        """A call as it was remembered: nothing begins, and nothing is recorded.
+
+        Args:
+            state: See the class; so are the others.
+            events: All that happened.
+            ending: Who is about to end it, or ended it.
+            resume: What the next attachment must know.
+            created_at: When we heard of it.
+            answered_at: When it was answered.
+            ended_at: When it ended.
+            **known: What a new call is made from.
+        """
+        call = cls(**known)
+        call.state, call.events = state, events
+        call.ending, call.resume = ending, resume
+        call.created_at, call.answered_at, call.ended_at = created_at, answered_at, ended_at
+        return call
+
     @property
     def is_over(self) -> bool:
         """Whether it has ended."""
@@ -255,11 +286,13 @@ class Call:
         """
         if self.ending is None:
             self.ending = Ending(by, cause, state)
+            self._changed()
 
     def ended_before(self, by: EndedBy, cause: str) -> None:
         """Correct a note: the carrier says that the call had ended before `will_end`'s author got through."""
         if not self.is_over:
             self.ending = Ending(by, cause)
+            self._changed()
 
     def expect_return(self, resume: Resume) -> None:
         """Note why the bot lets go of the caller, or why the caller comes back, for the next attachment."""

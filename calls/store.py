@@ -1,37 +1,93 @@
-"""The calls that this process knows, in memory.
+"""The calls that this process knows, in memory, and in a database behind it.
 
-`default_store()` is shared by the bot and the web service; when both run in one process they see the same
-calls.
+A call in this process is the live object: whoever asks for it gets the same one. What changes is saved behind its back
+(`calls.writer`), so a call never waits for the database; one that ended here is found again by whoever asks later, and
+one that another process began, or this one before it was killed, can be taken up (`CallStore.restore`).
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from loguru import logger
 
 from calls.call import Call, CallEvent
 from carriers.carrier import Direction
 
+if TYPE_CHECKING:
+    from calls.database import CallDatabase
+    from calls.saved import SavedCall
+
+T = TypeVar("T")
+
 DEFAULT_LIMIT = 1000
+
+ASK_SECS = 2.0
+"""How long to wait for the database's answer about a call: somebody may be on the line."""
+
+CLOSE_SECS = 5.0
+"""How long a store that is closed tries to save what is left."""
+
+
+class AlreadyNamed(Exception):
+    """A call cannot have this id of its carrier's: it has another one, or another call has this one."""
 
 
 class CallStore:
     """The last calls, live ones always included.
 
     Parameters:
-        limit: How many calls are kept. When there are more, those that ended are forgotten first, oldest
-            first; a live call is never forgotten.
+        database: Where calls are kept beyond the life of this process; None for nowhere. It is opened by the first
+            change, in a thread of its own; `start` does so at once, and tells whether it works.
+        limit: How many calls are kept in memory. When there are more, those that ended are forgotten first, oldest
+            first; a live call is never forgotten, and none that is not in the database yet.
         clock: Where the times of events come from.
     """
 
-    def __init__(self, limit: int = DEFAULT_LIMIT, clock: Callable[[], datetime] = lambda: datetime.now(UTC)):
+    def __init__(
+        self,
+        database: CallDatabase | None = None,
+        limit: int = DEFAULT_LIMIT,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ):
         self._limit = limit
         self._clock = clock
         self._calls: dict[str, Call] = {}
         self._by_carrier: dict[tuple[str, str], Call] = {}
+        self._writer = None
+        if database is not None:
+            from calls.writer import CallWriter
+
+            self._writer = CallWriter(database)
+
+    async def start(self) -> None:
+        """Open the database and bring it up to date.
+
+        Raises:
+            DatabaseError: It cannot be used; one line with cause and fix.
+        """
+        if self._writer is not None:
+            await self._writer.ask(lambda database: database.open())
+
+    async def flush(self, timeout_secs: float = CLOSE_SECS) -> bool:
+        """Wait until all that happened so far is in the database.
+
+        Returns:
+            False when the time was up first.
+        """
+        return self._writer is None or await self._writer.flush(timeout_secs)
+
+    async def aclose(self, timeout_secs: float = CLOSE_SECS) -> bool:
+        """Save what is left, and let go of the database. The store can be used again; it is opened anew then.
+
+        Returns:
+            False when the time was up before everything was saved; it stays in memory.
+        """
+        return self._writer is None or await self._writer.aclose(timeout_secs)
 
     def open(
         self,
@@ -43,12 +99,33 @@ class CallStore:
         to_number: str | None = None,
         agent: str | None = None,
         parameters: Mapping[str, Any] | None = None,
+        mode: str = "",
+        call_id: str | None = None,
     ) -> Call:
-        """Get the call, or begin to remember it.
+        """Get the call, or begin to remember it. Only memory is looked at: ask `restore` before.
 
         A call that is known already learns what it did not know; what it knew stays.
+
+        Args:
+            carrier: Name of the carrier.
+            carrier_call_id: The carrier's id of the call.
+            direction: Who dialled.
+            from_number: Who called.
+            to_number: Who was called.
+            agent: Name of the agent.
+            parameters: What the bot is told about the call.
+            mode: Which of the carrier's interfaces runs the call.
+            call_id: Our id, where the carrier tells it. If the call with this id has no name yet, it gets
+                `carrier_call_id`; if it is called something else, it is another call, and this id is ignored.
         """
         call = self._by_carrier.get((carrier, carrier_call_id))
+        if call is None and call_id is not None:
+            call = self._calls.get(call_id)
+            if call is not None and (
+                call.carrier != carrier or call.carrier_call_id not in ("", carrier_call_id)
+            ):
+                logger.warning("A call says that it is {}, which is another one", call_id)
+                call = None
         if call is None:
             call = Call(
                 carrier=carrier,
@@ -58,31 +135,140 @@ class CallStore:
                 to_number=to_number,
                 agent=agent,
                 parameters=dict(parameters or {}),
+                mode=mode,
                 clock=self._clock,
             )
-            self._calls[call.id] = call
-            self._by_carrier[carrier, carrier_call_id] = call
-            self._forget_old()
+            self._remember(call)
             return call
         call.from_number = call.from_number or from_number
         call.to_number = call.to_number or to_number
         call.agent = call.agent or agent
+        call.mode = call.mode or mode
         call.parameters = {**(parameters or {}), **call.parameters}
+        if carrier_call_id:
+            self.bind(call, carrier_call_id)
+        self._save(call)
         return call
 
+    def dial_out(
+        self,
+        *,
+        carrier: str,
+        from_number: str,
+        to_number: str,
+        agent: str | None = None,
+        parameters: Mapping[str, Any] | None = None,
+        mode: str = "",
+    ) -> Call:
+        """Begin to remember a call that we are about to make. It is queued, and `bind` names it later."""
+        call = Call(
+            carrier=carrier,
+            carrier_call_id="",
+            direction=Direction.OUTBOUND,
+            from_number=from_number,
+            to_number=to_number,
+            agent=agent,
+            parameters=dict(parameters or {}),
+            mode=mode,
+            clock=self._clock,
+        )
+        self._remember(call)
+        return call
+
+    def bind(self, call: Call, carrier_call_id: str) -> None:
+        """Give a call of ours the id that its carrier has for it. Doing so again changes nothing.
+
+        Two calls are never made one: sessions, subscribers and requests hold on to either of them. A carrier that
+        is told our id with each address (`WayBack`) gives nobody cause to open a second one.
+
+        Raises:
+            AlreadyNamed: The call has another id, or another call has this one. Nothing is changed.
+        """
+        if call.carrier_call_id == carrier_call_id:
+            return
+        if not carrier_call_id or call.carrier_call_id:
+            raise AlreadyNamed(
+                f"{call.id} has its carrier's id already, and a call has but one: was the report for another call?"
+            )
+        other = self._by_carrier.get((call.carrier, carrier_call_id))
+        if other is not None:
+            raise AlreadyNamed(f"{call.id} cannot have the carrier's id of {other.id}: they are two calls")
+        call.carrier_call_id = carrier_call_id
+        if call.id in self._calls:
+            self._by_carrier[call.carrier, carrier_call_id] = call
+        self._save(call)
+
     def find(self, carrier: str, carrier_call_id: str) -> Call | None:
-        """The call with a carrier's id; None when it is not known (any more)."""
+        """The call with a carrier's id; None when it is not in memory (any more)."""
         return self._by_carrier.get((carrier, carrier_call_id))
 
     def get(self, call_id: str) -> Call | None:
-        """The call with our id or its carrier's; None when it is not known (any more)."""
+        """The call with our id or its carrier's; None when it is not in memory (any more)."""
         if call := self._calls.get(call_id):
             return call
         return next((call for (_, theirs), call in self._by_carrier.items() if theirs == call_id), None)
 
     def list(self, limit: int = 100) -> Sequence[Call]:
-        """The last calls, newest first."""
-        return list(reversed(self._calls.values()))[:limit]
+        """The last calls in memory, newest first."""
+        newest = sorted(reversed(self._calls.values()), key=lambda call: call.created_at, reverse=True)
+        return newest[:limit]
+
+    async def restore(self, carrier: str, carrier_call_id: str) -> Call | None:
+        """The call with a carrier's id, from memory or else from the database, and live from now on.
+
+        Returns:
+            None when nobody knows it, or the database does not answer in time, which is logged.
+        """
+        if call := self.find(carrier, carrier_call_id):
+            return call
+        saved = await self._ask(lambda database: database.load(carrier_call_id, carrier))
+        return self._revive(saved) if saved else None
+
+    async def fetch(self, call_id: str) -> Call | None:
+        """The call with our id or its carrier's, from memory or else from the database.
+
+        A call that has not ended is live from now on. One that has is for reading: it is not remembered.
+
+        Returns:
+            None when nobody knows it, or the database does not answer in time, which is logged.
+        """
+        if call := self.get(call_id):
+            return call
+        saved = await self._ask(lambda database: database.load(call_id))
+        return self._revive(saved, ended_too=False) if saved else None
+
+    async def latest(self, limit: int = 100) -> Sequence[Call]:
+        """The last calls, newest first, from memory and the database.
+
+        Those that are in the database alone are for reading, and without events.
+        """
+        saved = await self._ask(lambda database: database.latest(limit))
+        return self._merged(saved or [])[:limit]
+
+    async def dialled(self, to_number: str, since: datetime) -> Sequence[Call]:
+        """The calls to a number that we made since a moment, newest first; otherwise like `latest`."""
+        saved = await self._ask(lambda database: database.dialled(to_number, since))
+        return [
+            call
+            for call in self._merged(saved or [])
+            if call.direction is Direction.OUTBOUND
+            and call.to_number == to_number
+            and call.created_at >= since
+        ]
+
+    async def take_up(self, silent_since: datetime) -> Sequence[Call]:
+        """Make the calls live that have not ended and that nobody has heard of since a moment.
+
+        A process that was killed leaves such calls behind.
+
+        Returns:
+            Those that were not in memory before.
+        """
+        taken_up = []
+        for call_id in await self._ask(lambda database: database.unended(silent_since)) or []:
+            if call_id not in self._calls and (call := await self.fetch(call_id)) and not call.is_over:
+                taken_up.append(call)
+        return taken_up
 
     def record(self, call: Call, kind: str, **data: Any) -> CallEvent:
         """Append an event to a call and wake its subscribers."""
@@ -106,16 +292,89 @@ class CallStore:
         finally:
             stop()
 
+    def _remember(self, call: Call) -> None:
+        self._calls[call.id] = call
+        if call.carrier_call_id:
+            self._by_carrier[call.carrier, call.carrier_call_id] = call
+        if self._writer is not None:
+            call.watch(lambda: self._save(call))
+        self._forget_old()
+
+    def _save(self, call: Call) -> None:
+        if self._writer is not None:
+            self._writer.mark(call)
+
+    def _revive(self, saved: SavedCall, *, ended_too: bool = True) -> Call | None:
+        """The call in memory, which somebody else may have brought there meanwhile; else the saved one."""
+        row = saved.row
+        known = self._calls.get(row["id"]) or self._by_carrier.get((row["carrier"], row["carrier_call_id"]))
+        if known is not None:
+            return known
+        try:
+            call = saved.as_call(self._clock)
+        except (ValueError, TypeError, KeyError) as error:
+            logger.error("Call {} in the database cannot be read: {}", row["id"], type(error).__name__)
+            return None
+        if self._writer is not None and (ended_too or not call.is_over):
+            self._writer.is_saved(call, saved)
+            self._remember(call)
+        return call
+
+    def _merged(self, saved: Sequence[SavedCall]) -> Sequence[Call]:
+        calls = dict(self._calls)
+        for one in saved:
+            if one.row["id"] in calls:
+                continue
+            try:
+                calls[one.row["id"]] = one.as_call(self._clock)
+            except (ValueError, TypeError, KeyError) as error:
+                logger.error(
+                    "Call {} in the database cannot be read: {}", one.row["id"], type(error).__name__
+                )
+        return sorted(reversed(calls.values()), key=lambda call: call.created_at, reverse=True)
+
+    async def _ask(self, question: Callable[[CallDatabase], Awaitable[T]]) -> T | None:
+        """Ask the database, which may not be there, may fail, and may not let anybody wait."""
+        if self._writer is None:
+            return None
+        from calls.database import DatabaseError
+
+        try:
+            async with asyncio.timeout(ASK_SECS):
+                return await self._writer.ask(question)
+        except DatabaseError as error:
+            logger.warning("Nothing is known of earlier calls for now: {}", error)
+        except TimeoutError:
+            logger.warning("Nothing is known of earlier calls for now: no answer within {} s", ASK_SECS)
+        return None
+
     def _forget_old(self) -> None:
         too_many = len(self._calls) - self._limit
         if too_many <= 0:
             return
-        for call in [call for call in self._calls.values() if call.is_over][:too_many]:
+        writer = self._writer
+        ended = [
+            call
+            for call in self._calls.values()
+            if call.is_over and not (writer and writer.has_unsaved(call))
+        ]
+        for call in ended[:too_many]:
             del self._calls[call.id]
-            del self._by_carrier[call.carrier, call.carrier_call_id]
+            self._by_carrier.pop((call.carrier, call.carrier_call_id), None)
 
 
 @cache
-def default_store() -> CallStore:
-    """The store of this process."""
-    return CallStore()
+def default_store(database_url: str | None = None) -> CallStore:
+    """The store of this process, for each address of a database one.
+
+    Args:
+        database_url: `settings.calls_database`; None for calls in memory only.
+
+    Raises:
+        DatabaseUnusable: The address cannot be used.
+    """
+    if database_url is None:
+        return CallStore()
+    from calls.database import CallDatabase
+
+    return CallStore(CallDatabase(database_url))

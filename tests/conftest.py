@@ -1,4 +1,7 @@
-"""Tests see neither the developer's `.env` nor keys in the environment, and no process that they start does."""
+"""Tests see neither the developer's `.env` nor keys in the environment, and no process that they start does.
+
+Nor do they find the calls of other tests in a database: those that are about databases name one.
+"""
 
 import os
 
@@ -7,3 +10,4 @@ from settings import ENV_FILE, Settings
 os.environ[ENV_FILE] = ""
 for _field in Settings.model_fields:
     os.environ.pop(_field.upper(), None)
+os.environ["DATABASE_URL"] = "memory"

@@ -1,0 +1,452 @@
+"""Calls in a database: SQLite by default, or whatever else SQLAlchemy has an asynchronous driver for.
+
+Everything here belongs to one event loop; `calls.writer` gives it one of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sqlite3
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, cast
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from loguru import logger
+from sqlalchemy import event
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import (
+    ArgumentError,
+    DataError,
+    DBAPIError,
+    IntegrityError,
+    SQLAlchemyError,
+    StatementError,
+)
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from calls.call import ENDS, CallEvent
+from calls.saved import SavedCall, plain
+from calls.tables import CALL_EVENTS, CALLS
+
+QUERY_SECS = 10.0
+"""How long one transaction may take before the database counts as gone."""
+
+MIGRATION_SECS = 60.0
+"""The same for bringing the tables up to date, which may have to wait for another process that does it."""
+
+BUSY_SECS = 5.0
+"""How long SQLite waits for another process that is writing."""
+
+VERSION_TABLE = "phonebot_version"
+"""Where Alembic notes the revision; not its usual name, as the database may be shared with other programs."""
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+DRIVERS = {
+    "sqlite": "sqlite+aiosqlite",
+    "postgres": "postgresql+asyncpg",
+    "postgresql": "postgresql+asyncpg",
+}
+"""The asynchronous drivers for addresses that name none, as hosting platforms hand them out."""
+
+ENDED_STATES = [state.value for state in ENDS]
+
+
+class DatabaseError(Exception):
+    """The database did not do what it was asked. The message is one line, without anybody's number or words.
+
+    The tree::
+
+        DatabaseError
+        ├── DatabaseUnavailable      it may work later: locked, full, not reachable, too slow
+        ├── DatabaseUnusable         it will not work like this: newer than the program, not ours, no such driver
+        └── DatabaseRefused          it works, but will not take these values
+    """
+
+
+class DatabaseUnavailable(DatabaseError):
+    """The same may work later."""
+
+
+class DatabaseUnusable(DatabaseError):
+    """It has to be mended, or another one named."""
+
+
+class DatabaseRefused(DatabaseError):
+    """It takes others, but not these values."""
+
+
+@dataclass(frozen=True)
+class Unsaved:
+    """What is to be written of a call.
+
+    Parameters:
+        row: All columns, by name.
+        changed: Names of the columns that this process changed since it last wrote or read them.
+        events: All events that this process knows, oldest first.
+        known: How many of the events are in the database already, from the first on.
+        last_seq: The number of the last event in the database that this process knows of.
+    """
+
+    row: dict[str, Any]
+    changed: Collection[str]
+    events: Sequence[CallEvent]
+    known: int
+    last_seq: int
+
+
+class CallDatabase:
+    """Calls on disk.
+
+    Parameters:
+        url: SQLAlchemy's address of the database, for example `sqlite+aiosqlite:///data/calls.db`.
+        busy_secs: How long SQLite waits for another process that is writing.
+
+    Raises:
+        DatabaseUnusable: The address cannot be understood, or its driver is not installed.
+    """
+
+    def __init__(self, url: str, *, busy_secs: float = BUSY_SECS):
+        """Read the address; the database is opened when it is needed."""
+        self._url = _readable(url)
+        self._busy_secs = busy_secs
+        self._engine: AsyncEngine | None = None
+        self._opening: asyncio.Lock | None = None
+
+    @property
+    def description(self) -> str:
+        """What is meant by "the database" in a message: its address without a password."""
+        return self._url.render_as_string(hide_password=True)
+
+    async def open(self) -> None:
+        """Connect, and bring the tables up to date.
+
+        Raises:
+            DatabaseError: It cannot be used; the message says why and what to do.
+        """
+        await self._opened()
+
+    async def aclose(self) -> None:
+        """Close the connections. It is opened again by whoever needs it next, in another loop if so."""
+        engine, self._engine, self._opening = self._engine, None, None
+        if engine is not None:
+            await engine.dispose()
+
+    async def save(self, records: Sequence[Unsaved]) -> dict[str, int]:
+        """Write calls, all or none of them.
+
+        An end stays: it is not overwritten by a process that has not heard of it. Events are numbered in the order
+        of writing, so that several processes can write about the same call. What was written before, by an attempt
+        whose success nobody heard of, is not written again.
+
+        Returns:
+            The number of the last event of each call, by our id.
+
+        Raises:
+            DatabaseError: Nothing was written, as far as we know.
+        """
+        async with self._transaction() as connection:
+            there = await self._last_seqs(connection, records)
+            taken = await self._taken(connection, records)
+            fresh, events, last = [], [], {}
+            for record in records:
+                values = dict(record.row)
+                call_id = values["id"]
+                if (values["carrier"], values["carrier_call_id"]) in taken:
+                    # Two processes heard of one call at the same time. Both are kept; the first has the name.
+                    values["carrier_call_id"] = None
+                    logger.warning("Call {} is saved without its carrier's id: another call has it", call_id)
+                if call_id not in there:
+                    fresh.append(values)
+                    new, last_seq = record.events, 0
+                else:
+                    state, last_seq = there[call_id]
+                    await self._update(connection, record, values, state)
+                    new = record.events[record.known :]
+                    if last_seq != record.last_seq:
+                        new = await self._without_written(connection, record, new)
+                events += _numbered(call_id, last_seq + 1, new)
+                last[call_id] = last_seq + len(new)
+            if fresh:
+                await connection.execute(sa.insert(CALLS), fresh)
+            if events:
+                await connection.execute(sa.insert(CALL_EVENTS), events)
+        return last
+
+    async def load(self, call_id: str, carrier: str | None = None) -> SavedCall | None:
+        """Read a call.
+
+        Args:
+            call_id: Our id, or the carrier's.
+            carrier: Name of the carrier, when `call_id` is an id of the carrier's.
+
+        Raises:
+            DatabaseError: There was no answer to that.
+        """
+        if carrier is None:
+            wanted = sa.or_(CALLS.c.id == call_id, CALLS.c.carrier_call_id == call_id)
+        else:
+            wanted = sa.and_(CALLS.c.carrier == carrier, CALLS.c.carrier_call_id == call_id)
+        async with self._connection() as connection:
+            row = (await connection.execute(sa.select(CALLS).where(wanted).limit(1))).mappings().first()
+            if row is None:
+                return None
+            columns = CALL_EVENTS.c
+            query = sa.select(columns.seq, columns.at, columns.kind, columns.data).where(
+                columns.call_id == row["id"]
+            )
+            found = (await connection.execute(query.order_by(columns.seq))).all()
+            events = [CallEvent(at, kind, data) for _, at, kind, data in found]
+            return SavedCall(dict(row), events, last_seq=found[-1].seq if found else 0)
+
+    async def latest(self, limit: int) -> list[SavedCall]:
+        """The last calls, newest first, without their events.
+
+        Raises:
+            DatabaseError: There was no answer to that.
+        """
+        return await self._rows(sa.select(CALLS).order_by(CALLS.c.created_at.desc()).limit(limit))
+
+    async def unended(self, silent_since: datetime) -> list[str]:
+        """Our ids of the calls that have not ended and that nothing was heard of since a moment.
+
+        Raises:
+            DatabaseError: There was no answer to that.
+        """
+        query = sa.select(CALLS.c.id).where(
+            CALLS.c.state.not_in(ENDED_STATES), CALLS.c.heard_at < silent_since
+        )
+        async with self._connection() as connection:
+            return list(await connection.scalars(query))
+
+    async def dialled(self, to_number: str, since: datetime) -> list[SavedCall]:
+        """The calls to a number that we made since a moment, without their events.
+
+        Raises:
+            DatabaseError: There was no answer to that.
+        """
+        query = sa.select(CALLS).where(
+            CALLS.c.direction == "outbound", CALLS.c.to_number == to_number, CALLS.c.created_at >= since
+        )
+        return await self._rows(query)
+
+    async def _rows(self, query: sa.Select[Any]) -> list[SavedCall]:
+        async with self._connection() as connection:
+            return [SavedCall(dict(row)) for row in (await connection.execute(query)).mappings()]
+
+    async def _last_seqs(
+        self, connection: AsyncConnection, records: Sequence[Unsaved]
+    ) -> dict[str, tuple[str, int]]:
+        """State, and number of the last event, of those calls that are there. They are locked."""
+        last = sa.select(sa.func.max(CALL_EVENTS.c.seq)).where(CALL_EVENTS.c.call_id == CALLS.c.id)
+        query = sa.select(CALLS.c.id, CALLS.c.state, last.scalar_subquery()).where(
+            CALLS.c.id.in_([record.row["id"] for record in records])
+        )
+        found = await connection.execute(query.order_by(CALLS.c.id).with_for_update(of=CALLS))
+        return {call_id: (state, last_seq or 0) for call_id, state, last_seq in found}
+
+    async def _update(
+        self, connection: AsyncConnection, record: Unsaved, values: dict[str, Any], state: str
+    ) -> None:
+        changed = {name: values[name] for name in record.changed}
+        if state in ENDED_STATES and values["state"] not in ENDED_STATES:
+            for name in ("state", "ending_by", "ending_cause", "ended_at"):
+                changed.pop(name, None)
+        if changed:
+            await connection.execute(sa.update(CALLS).where(CALLS.c.id == values["id"]).values(changed))
+
+    async def _without_written(
+        self, connection: AsyncConnection, record: Unsaved, events: Sequence[CallEvent]
+    ) -> list[CallEvent]:
+        """Those events that are not among those in the database that this process does not know of."""
+        columns = CALL_EVENTS.c
+        query = sa.select(columns.at, columns.kind, columns.data).where(
+            columns.call_id == record.row["id"], columns.seq > record.last_seq
+        )
+        written = {(at, kind, json.dumps(data)) for at, kind, data in await connection.execute(query)}
+        return [
+            event for event in events if (event.at, event.kind, json.dumps(plain(event.data))) not in written
+        ]
+
+    async def _taken(
+        self, connection: AsyncConnection, records: Sequence[Unsaved]
+    ) -> set[tuple[str, str | None]]:
+        """Of the carriers' ids of these calls, those that other calls have."""
+        owners = {
+            (record.row["carrier"], record.row["carrier_call_id"]): record.row["id"]
+            for record in reversed(records)
+            if record.row["carrier_call_id"] is not None
+        }
+        if not owners:
+            return set()
+        query = sa.select(CALLS.c.carrier, CALLS.c.carrier_call_id, CALLS.c.id).where(
+            CALLS.c.carrier_call_id.in_([name for _, name in owners])
+        )
+        taken = {(carrier, name): owner for carrier, name, owner in await connection.execute(query)}
+        return {key for key, owner in taken.items() if key in owners and owners[key] != owner}
+
+    @asynccontextmanager
+    async def _transaction(self) -> AsyncIterator[AsyncConnection]:
+        engine = await self._opened()
+        async with self._translated(QUERY_SECS), engine.execution_options(writes=True).begin() as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[AsyncConnection]:
+        engine = await self._opened()
+        async with self._translated(QUERY_SECS), engine.connect() as connection:
+            yield connection
+
+    async def _opened(self) -> AsyncEngine:
+        if self._engine is None:
+            self._opening = self._opening or asyncio.Lock()
+            async with self._opening:
+                if self._engine is None:
+                    self._engine = await self._open()
+        return self._engine
+
+    async def _open(self) -> AsyncEngine:
+        async with self._translated(MIGRATION_SECS):
+            if self._url.get_backend_name() == "sqlite":
+                _make_private_file(Path(self._url.database or ""))
+            engine = create_async_engine(
+                self._url,
+                hide_parameters=True,  # errors must not show what callers said
+                json_serializer=json.dumps,
+                pool_size=2,
+                max_overflow=0,
+            )
+            if self._url.get_backend_name() == "sqlite":
+                _prepare_sqlite(engine, self._busy_secs)
+            try:
+                async with engine.execution_options(writes=True).begin() as connection:
+                    await connection.run_sync(_migrate, self.description)
+            except BaseException:
+                await engine.dispose()
+                raise
+            return engine
+
+    @asynccontextmanager
+    async def _translated(self, timeout_secs: float) -> AsyncIterator[None]:
+        """Give it so much time, and raise nothing but our errors."""
+        try:
+            async with asyncio.timeout(timeout_secs):
+                yield
+        except TimeoutError:
+            raise DatabaseUnavailable(
+                f"the database {self.description} did not answer within {timeout_secs:g} s: is it overloaded?"
+            ) from None
+        except (SQLAlchemyError, OSError, ImportError) as error:
+            raise self._explained(error) from None
+
+    def _explained(self, error: Exception) -> DatabaseError:
+        cause = error.orig if isinstance(error, DBAPIError) and error.orig else error
+        where = f"the database {self.description}"
+        # Only SQLite's and the system's own words are repeated: other drivers quote what was to be written.
+        if isinstance(cause, sqlite3.DatabaseError) and "not a database" in str(cause):
+            return DatabaseUnusable(
+                f"{where} is not a database: move the file away, or set DATABASE_URL to another"
+            )
+        if isinstance(cause, sqlite3.OperationalError) and "already exists" in str(cause):
+            return DatabaseUnusable(
+                f"{where} belongs to another program ({cause}): set DATABASE_URL to another"
+            )
+        if isinstance(cause, PermissionError) or "readonly" in str(cause):
+            return DatabaseUnusable(f"{where} may not be written: check who owns the file and its folder")
+        if isinstance(error, IntegrityError | DataError) or (
+            isinstance(error, StatementError) and not isinstance(error, DBAPIError)
+        ):
+            return DatabaseRefused(f"{where} does not take these values: {type(cause).__name__}")
+        if isinstance(cause, ImportError):
+            return DatabaseUnusable(f"the driver of {where} is not installed: pip install {cause.name}")
+        if isinstance(cause, OSError):
+            return DatabaseUnavailable(f"{where} cannot be opened: {cause.strerror or type(cause).__name__}")
+        if isinstance(cause, sqlite3.Error):
+            return DatabaseUnavailable(f"{where} cannot be used: {cause}")
+        return DatabaseUnavailable(f"{where} cannot be used: {type(cause).__name__}")
+
+
+def _readable(url: str) -> URL:
+    try:
+        read = make_url(url)
+    except ArgumentError:
+        raise DatabaseUnusable(
+            "DATABASE_URL is not an address of a database: write it like sqlite+aiosqlite:///data/calls.db"
+        ) from None
+    if "+" not in read.drivername:
+        read = read.set(drivername=DRIVERS.get(read.drivername, read.drivername))
+    if read.get_backend_name() == "sqlite" and read.database in (None, "", ":memory:"):
+        raise DatabaseUnusable(
+            "DATABASE_URL names no file: write sqlite+aiosqlite:///data/calls.db, or memory to keep nothing"
+        )
+    return read
+
+
+def _make_private_file(path: Path) -> None:
+    """Make the file before SQLite does, readable by its owner alone: it holds numbers and what was said.
+
+    SQLite gives the files beside it (-wal, -shm) the same permissions.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    with suppress(PermissionError):  # it is somebody else's, who lets us use it
+        path.chmod(0o600)
+
+
+def _prepare_sqlite(engine: AsyncEngine, busy_secs: float) -> None:
+    @event.listens_for(engine.sync_engine, "connect")
+    def connected(connection: Any, _: Any) -> None:
+        # SQLite's Python driver would begin transactions late, and never for a CREATE TABLE.
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        cursor.execute(f"PRAGMA busy_timeout = {int(busy_secs * 1000)}")
+        # Readers and one writer at the same time. What was committed survives the death of the process; a power
+        # failure may cost the last moments.
+        cursor.execute("PRAGMA journal_mode = WAL")
+        cursor.execute("PRAGMA synchronous = NORMAL")
+        cursor.execute("PRAGMA foreign_keys = ON")
+        cursor.close()
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def begun(connection: sa.Connection) -> None:
+        # A transaction that reads before it writes must hold the lock from the beginning: it cannot wait for it later.
+        writes = connection.get_execution_options().get("writes")
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _migrate(connection: sa.Connection, description: str) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    config.attributes.update(connection=connection, version_table=VERSION_TABLE)
+    if sa.inspect(connection).has_table(VERSION_TABLE):
+        revisions = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+        versions = sa.table(VERSION_TABLE, sa.column("version_num", sa.Text))
+        newer = set(connection.scalars(sa.select(versions.c.version_num))) - revisions
+        if newer:
+            raise DatabaseUnusable(
+                f"the database {description} is of a newer version ({', '.join(newer)}) than this program: update "
+                "the program, or set DATABASE_URL to another"
+            )
+    command.upgrade(config, "head")
+
+
+def _numbered(call_id: str, first: int, events: Iterable[CallEvent]) -> list[dict[str, Any]]:
+    return [
+        {
+            "call_id": call_id,
+            "seq": seq,
+            "at": event.at,
+            "kind": event.kind,
+            "data": cast(dict, plain(event.data)),
+        }
+        for seq, event in enumerate(events, first)
+    ]

@@ -1,0 +1,1 @@
+"""The revisions. What was released is never changed; a change is a new revision."""

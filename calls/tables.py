@@ -1,0 +1,79 @@
+"""How calls are laid out in a database: types that SQLite and PostgreSQL both have, and times in UTC."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+NAMES = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+"""Every constraint has a name, so that a later migration can change it."""
+
+METADATA = sa.MetaData(naming_convention=NAMES)
+
+
+class UtcTime(sa.types.TypeDecorator[datetime]):
+    """A moment, to the microsecond. It comes back aware, whatever the database thinks of time zones."""
+
+    impl = sa.DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Any) -> datetime | None:
+        """As UTC; a time without a zone is UTC already."""
+        if value is None:
+            return None
+        return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Any) -> datetime | None:
+        """Aware, in UTC."""
+        if value is None:
+            return None
+        return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
+
+
+CALLS = sa.Table(
+    "calls",
+    METADATA,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("carrier", sa.Text, nullable=False),
+    # Null until the carrier has named the call: nulls are never equal, so any number of calls can wait for that.
+    sa.Column("carrier_call_id", sa.Text),
+    sa.Column("mode", sa.Text, nullable=False),
+    sa.Column("direction", sa.Text, nullable=False),
+    sa.Column("from_number", sa.Text),
+    sa.Column("to_number", sa.Text),
+    sa.Column("agent", sa.Text),
+    sa.Column("parameters", sa.JSON, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("ending_by", sa.Text),
+    sa.Column("ending_cause", sa.Text),
+    sa.Column("resume", sa.JSON(none_as_null=True)),
+    sa.Column("created_at", UtcTime, nullable=False),
+    sa.Column("answered_at", UtcTime),
+    sa.Column("ended_at", UtcTime),
+    # The time of the last event: who is looking for calls that nobody hears of any more need not read the events.
+    sa.Column("heard_at", UtcTime, nullable=False),
+    sa.UniqueConstraint("carrier", "carrier_call_id"),
+    sa.Index(None, "carrier_call_id"),
+    sa.Index(None, "created_at"),
+    sa.Index(None, "to_number", "created_at"),
+    sa.Index(None, "state", "heard_at"),
+)
+"""One row a call: `calls.call.Call` without its events."""
+
+CALL_EVENTS = sa.Table(
+    "call_events",
+    METADATA,
+    sa.Column("call_id", sa.Text, sa.ForeignKey("calls.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("seq", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("at", UtcTime, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("data", sa.JSON, nullable=False),
+)
+"""What happened to the calls; `seq` counts from 1 in each call, in the order of writing."""
