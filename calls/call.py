@@ -211,6 +211,11 @@ class Call:
         return self.state.is_end
 
     @property
+    def talked_secs(self) -> float:
+        """How long ago the call was answered; 0 before that."""
+        return (self.clock() - self.answered_at).total_seconds() if self.answered_at else 0.0
+
+    @property
     def other_number(self) -> str | None:
         """The number of the person on the line: who called us, or whom we called."""
         return self.from_number if self.direction is Direction.INBOUND else self.to_number
