@@ -7,7 +7,7 @@ tool promises ("I will hang up") is kept here, outside of any frame that a barge
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from calls.call import Call, EndedBy
 from calls.control import CallControl
 from calls.playout import Playout
 from calls.store import CallStore
+from calls.transcript import Message
 from conversation.agents import Agent
 from serializers.frames import MarkFrame
 
@@ -44,6 +45,7 @@ class Attachment:
         agent: What the bot is.
         variables: What the agent's templates are rendered with.
         data_dir: Where messages for the business are kept.
+        history: The conversation on this call's earlier attachments, which this one goes on with.
         playout: What the caller has heard on this attachment.
         ending: True once a goodbye was promised; from then on the caller cannot interrupt.
     """
@@ -57,6 +59,7 @@ class Attachment:
         agent: Agent,
         variables: Mapping[str, Any],
         data_dir: Path,
+        history: Sequence[Message] = (),
     ):
         """Attach to a call; `worker` must be set before anything is said."""
         self.call = call
@@ -65,6 +68,7 @@ class Attachment:
         self.agent = agent
         self.variables = dict(variables)
         self.data_dir = data_dir
+        self.history = tuple(history)
         self.playout = Playout()
         self.ending = False
         self.worker: PipelineWorker | None = None
@@ -115,9 +119,11 @@ class Attachment:
         """Note that the media socket is gone. The first reason counts."""
         if not self._detached.is_set():
             self._detached.set()
-            self.record("detached", reason=reason)
+            if self.playout.has_unheard:
+                self.record("interrupted", heard="")
             # Nothing more will be heard, so a goodbye need not wait for it.
-            self.playout.cleared()
+            self.playout.ended()
+            self.record("detached", reason=reason)
 
     async def _say_goodbye(self, farewell: str, ended_by: EndedBy, cause: str) -> None:
         last = MarkFrame(self.playout.expect())
