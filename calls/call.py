@@ -117,10 +117,17 @@ class Ending:
 
 @dataclass(frozen=True)
 class Turn:
-    """One exchange. The first has an empty `caller_said` when the bot spoke first."""
+    """One exchange, as it was heard. The first has an empty `caller_said` when the bot spoke first.
+
+    Parameters:
+        caller_said: The caller's words or keys.
+        bot_replied: What the caller heard of the reply.
+        interrupted: Whether the bot was cut off in it.
+    """
 
     caller_said: str
     bot_replied: str
+    interrupted: bool = False
 
 
 @dataclass(eq=False)
@@ -237,13 +244,15 @@ class Call:
         for event in self.events:
             text = str(event.data.get("text", ""))
             if event.kind == "caller_said":
-                if turns and not turns[-1].bot_replied:
+                if turns and not turns[-1].bot_replied and not turns[-1].interrupted:
                     turns[-1] = Turn(_joined(turns[-1].caller_said, text), "")
                 else:
                     turns.append(Turn(text, ""))
-            elif event.kind == "bot_said":
+            elif event.kind in ("bot_heard", "interrupted"):
                 last = turns.pop() if turns else Turn("", "")
-                turns.append(Turn(last.caller_said, _joined(last.bot_replied, text)))
+                cut = event.kind == "interrupted"
+                heard = _joined(last.bot_replied, str(event.data.get("heard", "")) if cut else text)
+                turns.append(Turn(last.caller_said, heard, last.interrupted or cut))
         return turns
 
     def record(self, kind: str, **data: Any) -> CallEvent:

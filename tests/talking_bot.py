@@ -6,6 +6,7 @@ The voice is a beep of 60 ms a character. The model follows a script: it is told
 from __future__ import annotations
 
 import asyncio
+import copy
 import socket
 import uuid
 from collections.abc import AsyncIterator, Callable
@@ -121,15 +122,17 @@ class Deaf(STTService):
 class Script(LLMService):
     """A model that answers by script: `answers` gets the caller's last words."""
 
-    def __init__(self, answers: Callable[[str], list[Reply]]) -> None:
+    def __init__(self, answers: Callable[[str], list[Reply]], contexts: list[list[dict]]) -> None:
         super().__init__(settings=LLMSettings())
         self._answers = answers
+        self._contexts = contexts
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         await super().process_frame(frame, direction)
         if not isinstance(frame, LLMContextFrame):
             await self.push_frame(frame, direction)
             return
+        self._contexts.append(copy.deepcopy(frame.context.get_messages()))
         await self.push_frame(LLMFullResponseStartFrame())
         for reply in self._answers(_last_words(frame.context)):
             if isinstance(reply, str):
@@ -156,6 +159,8 @@ class Talking:
     network: PhoneNetwork
     store: CallStore
     environment: dict[str, str] = field(default_factory=dict)
+    contexts: list[list[dict]] = field(default_factory=list)
+    """What the model was shown, each time that it was asked."""
 
 
 def _sockets_only() -> FastAPI:
@@ -181,6 +186,7 @@ async def talking(
     silence_secs: float = 30,
     webhooks: bool = True,
     agent: str = QUICK_AGENT,
+    voice: Callable[[], TTSService] = Beeps,
     **environment: str,
 ) -> AsyncIterator[Talking]:
     """Run the server on a free port, pointed at a phone network of its own, with `agent` on the line.
@@ -188,6 +194,7 @@ async def talking(
     Without `webhooks`, it is a host like Pipecat Cloud: it has media sockets at `/ws`, and nothing else.
     """
     store = CallStore()
+    contexts: list[list[dict]] = []
     limits = {
         "{max_duration_secs}": max_duration_secs,
         "{notice_secs}": notice_secs,
@@ -198,8 +205,8 @@ async def talking(
     (tmp_path / "quick.toml").write_text(agent)
     monkeypatch.setattr(bot, "default_store", lambda *_: store)
     monkeypatch.setattr(pipeline.services, "build_stt", lambda *_: Deaf())
-    monkeypatch.setattr(pipeline.services, "build_llm", lambda *_, **__: Script(answers))
-    monkeypatch.setattr(pipeline.services, "build_tts", lambda *_: Beeps())
+    monkeypatch.setattr(pipeline.services, "build_llm", lambda *_, **__: Script(answers, contexts))
+    monkeypatch.setattr(pipeline.services, "build_tts", lambda *_: voice())
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
         url = f"http://127.0.0.1:{port}"
@@ -222,7 +229,7 @@ async def talking(
             while not server.started:
                 await asyncio.sleep(0.01)
             try:
-                yield Talking(url, network, store, given)
+                yield Talking(url, network, store, given, contexts)
             finally:
                 server.should_exit = True
                 await serving
