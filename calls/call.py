@@ -266,9 +266,9 @@ class Call:
         """Whether something of this kind has happened."""
         return self.last(kind) is not None
 
-    def last(self, kind: str) -> CallEvent | None:
-        """The latest event of a kind."""
-        return next((event for event in reversed(self.events) if event.kind == kind), None)
+    def last(self, *kinds: str) -> CallEvent | None:
+        """The latest event of one of these kinds."""
+        return next((event for event in reversed(self.events) if event.kind in kinds), None)
 
     def news(self, kind: str) -> asyncio.Future[dict[str, Any]]:
         """The data of the next event of a kind, once it happens."""
