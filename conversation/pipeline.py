@@ -12,7 +12,6 @@ from pipecat.processors.aggregators.dtmf_aggregator import DTMFAggregator
 from pipecat.processors.aggregators.llm_context import LLMContext, LLMContextMessage
 from pipecat.processors.aggregators.llm_response_universal import (
     AssistantTurnStoppedMessage,
-    LLMUserAggregator,
     LLMUserAggregatorParams,
     UserTurnStoppedMessage,
 )
@@ -25,7 +24,7 @@ from conversation import services
 from conversation.agents import Agent
 from conversation.attachment import SOCKET_CLOSED, Attachment
 from conversation.catalogue import LOCAL
-from conversation.heard import HeardAssistantAggregator, InterruptionsFirst, InterruptionsUnderWay
+from conversation.heard import HeardAssistantAggregator, HeardUserAggregator, InterruptionsUnderWay
 from conversation.local import LocalStackMissing, load_turn_models, local_models, shared_vad
 from conversation.marks import PlayedMarks, SpokenMarks
 from conversation.opening import open_conversation
@@ -113,9 +112,10 @@ async def run_attachment(
     )
     context.add_messages(cast(list[LLMContextMessage], to_context(attachment.history)))
     interruptions = InterruptionsUnderWay()
-    user = LLMUserAggregator(
+    user = HeardUserAggregator(
         context,
-        params=LLMUserAggregatorParams(
+        interruptions,
+        LLMUserAggregatorParams(
             vad_analyzer=shared_vad(),
             user_turn_strategies=turn_strategies(),
             user_mute_strategies=[MuteWhilePromised(attachment)],
@@ -129,7 +129,6 @@ async def run_attachment(
         DTMFAggregator(timeout=KEYPAD_PAUSE_SECS, prefix=KEYPAD_PREFIX),
         stt,
         user,
-        InterruptionsFirst(interruptions),
         llm,
         tts,
         SpokenMarks(attachment, interruptions),
@@ -158,8 +157,6 @@ async def run_attachment(
     async def on_user_turn_stopped(_aggregator: Any, _strategy: Any, message: UserTurnStoppedMessage) -> None:
         if message.content:
             silence.heard()
-            # What the caller cut off comes first in the call's history.
-            await interruptions.over()
             attachment.record("caller_said", text=message.content)
 
     @user.event_handler("on_user_turn_idle")
