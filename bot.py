@@ -24,6 +24,7 @@ from calls.control import COLLEAGUE, CallControl
 from calls.database import DatabaseUnusable
 from calls.errors import NotDone
 from calls.store import CallStore, default_store
+from calls.transcript import heard_messages
 from calls.transfer import Resume, ResumeReason, TransferOutcome
 from calls.way_back import StreamOnly, WayBack
 from carriers import carrier_for, known_carriers
@@ -120,6 +121,7 @@ async def _talk_on_the_phone(
             await run_briefing(attachment, transport, settings)
         else:
             await _learn_the_outcome(attachment)
+            attachment.history = tuple(heard_messages(call.events))
             await _run(attachment, transport, runner_args, settings, carrier_marks=True)
         failed = False
     finally:

@@ -227,7 +227,10 @@ class CallControl:
             call.move(CallState.IN_PROGRESS, cause="back with the bot")
 
     def transfer_ended(self, destination: str, outcome: TransferOutcome, detail: str = "") -> None:
-        """Write down how a transfer ended."""
+        """Write down how the last transfer ended; the first to say so is the one who knew."""
+        latest = self._call.last("transfer_started", "transfer_ended")
+        if latest is not None and latest.kind == "transfer_ended":
+            return
         data = {"destination": destination, "outcome": outcome.value, "reason": detail}
         self._store.record(self._call, "transfer_ended", **data)
         call = self._call
@@ -401,6 +404,8 @@ class CallControl:
             raise NotPossible(f"there is no {action!r} of a recording: use {', '.join(RECORDING_ACTIONS)}")
         call_id, command_id = call.carrier_call_id, str(uuid.uuid4())
         status_url = self._way_back.recording_url(call) if self._way_back else None
+        recordings = [event.data.get("recording_id") for event in call.events if event.kind == "recording"]
+        known = next((id_ for id_ in reversed(recordings) if id_), None)
 
         async def request() -> str | None:
             if action == "start":
@@ -412,11 +417,13 @@ class CallControl:
                 "resume": carrier.resume_recording,
                 "stop": carrier.stop_recording,
             }[action]
-            await change(call_id, command_id=command_id)
+            await change(call_id, recording_id=known, command_id=command_id)
             return None
 
         recording_id = await self._act(request, f"{action} the recording")
-        self._store.record(call, "recording", state=RECORDING_ACTIONS[action], recording_id=recording_id)
+        self._store.record(
+            call, "recording", state=RECORDING_ACTIONS[action], recording_id=recording_id or known
+        )
 
     # What all of them need
 

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, cast
 
 from pipecat.frames.frames import ErrorFrame
 from pipecat.pipeline.pipeline import Pipeline
 from pipecat.pipeline.worker import PipelineParams, PipelineWorker
 from pipecat.processors.aggregators.dtmf_aggregator import DTMFAggregator
-from pipecat.processors.aggregators.llm_context import LLMContext
+from pipecat.processors.aggregators.llm_context import LLMContext, LLMContextMessage
 from pipecat.processors.aggregators.llm_response_universal import (
     AssistantTurnStoppedMessage,
-    LLMContextAggregatorPair,
     LLMUserAggregatorParams,
     UserTurnStoppedMessage,
 )
@@ -20,10 +19,12 @@ from pipecat.processors.frame_processor import FrameProcessor
 from pipecat.transports.base_transport import BaseTransport
 from pipecat.workers.runner import WorkerRunner
 
+from calls.transcript import to_context
 from conversation import services
 from conversation.agents import Agent
 from conversation.attachment import SOCKET_CLOSED, Attachment
 from conversation.catalogue import LOCAL
+from conversation.heard import HeardAssistantAggregator, HeardUserAggregator, InterruptionsUnderWay
 from conversation.local import LocalStackMissing, load_turn_models, local_models, shared_vad
 from conversation.marks import PlayedMarks, SpokenMarks
 from conversation.opening import open_conversation, record_from_the_start
@@ -112,15 +113,19 @@ async def run_attachment(
         messages=[{"role": "system", "content": instructions(attachment)}],
         tools=tools_schema(tools, agent),
     )
-    user, assistant = LLMContextAggregatorPair(
+    context.add_messages(cast(list[LLMContextMessage], to_context(attachment.history)))
+    interruptions = InterruptionsUnderWay()
+    user = HeardUserAggregator(
         context,
-        user_params=LLMUserAggregatorParams(
+        interruptions,
+        LLMUserAggregatorParams(
             vad_analyzer=shared_vad(),
             user_turn_strategies=turn_strategies(),
             user_mute_strategies=[MuteWhilePromised(attachment), *([opening.mute] if opening else [])],
             user_idle_timeout=agent.limits.silence_secs,
         ),
     )
+    assistant = HeardAssistantAggregator(context, attachment.playout, interruptions)
 
     processors: list[FrameProcessor] = [
         transport.input(),
@@ -132,7 +137,7 @@ async def run_attachment(
         *([opening.gate] if opening else []),
         llm,
         tts,
-        SpokenMarks(attachment),
+        SpokenMarks(attachment, interruptions),
         transport.output(),
     ]
     if not carrier_marks:

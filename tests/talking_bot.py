@@ -6,6 +6,7 @@ The voice is a beep of 60 ms a character. The model follows a script: it is told
 from __future__ import annotations
 
 import asyncio
+import copy
 import socket
 import uuid
 from collections.abc import AsyncIterator, Callable
@@ -15,6 +16,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 import uvicorn
+from fastapi import FastAPI, WebSocket
 from pipecat.frames.frames import (
     ErrorFrame,
     Frame,
@@ -26,6 +28,7 @@ from pipecat.frames.frames import (
 )
 from pipecat.processors.aggregators.llm_context import LLMContext
 from pipecat.processors.frame_processor import FrameDirection
+from pipecat.runner.types import WebSocketRunnerArguments
 from pipecat.services.llm_service import LLMService
 from pipecat.services.settings import LLMSettings, STTSettings, TTSSettings
 from pipecat.services.stt_service import STTService
@@ -49,6 +52,16 @@ Reply = str | tuple[str, dict[str, str]] | ErrorCategory
 QUICK_AGENT = """
 greeting = "Hello."
 instructions = "Answer in one word."
+tools = ["end_call", "take_message", "transfer_call", "send_digits"]
+[transfers.desk]
+number = "+12025550111"
+spoken = "the desk"
+ring_timeout_secs = 5
+[transfers.boss]
+number = "+12025550112"
+spoken = "the boss"
+ring_timeout_secs = 5
+warm = true
 [limits]
 max_duration_secs = {max_duration_secs}
 notice_secs = {notice_secs}
@@ -59,6 +72,19 @@ silence_prompts = ["Still there?", "Hello again?"]
 silence_goodbye = "I hear nothing."
 time_notice = "One moment left."
 time_goodbye = "Time is up."
+transfer_announce = "One moment."
+still_trying = "Still ringing."
+transfer_busy = "It is busy."
+transfer_no_answer = "No answer."
+transfer_declined_by = "They declined."
+transfer_voicemail = "A machine."
+transfer_error = "It failed."
+reconnected = "Back again."
+briefing = "For you: {{ reason }}. 1 or 2?"
+briefing_again = "Again."
+briefing_declined = "All right."
+briefing_unanswered = "Nobody."
+briefing_gone = "They left."
 """
 """An agent of few words, with limits that a test can wait for."""
 
@@ -96,15 +122,17 @@ class Deaf(STTService):
 class Script(LLMService):
     """A model that answers by script: `answers` gets the caller's last words."""
 
-    def __init__(self, answers: Callable[[str], list[Reply]]) -> None:
+    def __init__(self, answers: Callable[[str], list[Reply]], contexts: list[list[dict]]) -> None:
         super().__init__(settings=LLMSettings())
         self._answers = answers
+        self._contexts = contexts
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         await super().process_frame(frame, direction)
         if not isinstance(frame, LLMContextFrame):
             await self.push_frame(frame, direction)
             return
+        self._contexts.append(copy.deepcopy(frame.context.get_messages()))
         await self.push_frame(LLMFullResponseStartFrame())
         for reply in self._answers(_last_words(frame.context)):
             if isinstance(reply, str):
@@ -131,6 +159,19 @@ class Talking:
     network: PhoneNetwork
     store: CallStore
     environment: dict[str, str] = field(default_factory=dict)
+    contexts: list[list[dict]] = field(default_factory=list)
+    """What the model was shown, each time that it was asked."""
+
+
+def _sockets_only() -> FastAPI:
+    app = FastAPI()
+
+    @app.websocket("/ws")
+    async def media(websocket: WebSocket) -> None:
+        await websocket.accept()
+        await bot.bot(WebSocketRunnerArguments(websocket=websocket, body={}))
+
+    return app
 
 
 @asynccontextmanager
@@ -143,11 +184,17 @@ async def talking(
     max_duration_secs: float = 60,
     notice_secs: float = 10,
     silence_secs: float = 30,
+    webhooks: bool = True,
     agent: str = QUICK_AGENT,
+    voice: Callable[[], TTSService] = Beeps,
     **environment: str,
 ) -> AsyncIterator[Talking]:
-    """Run the server on a free port, pointed at a phone network of its own, with `agent` on the line."""
+    """Run the server on a free port, pointed at a phone network of its own, with `agent` on the line.
+
+    Without `webhooks`, it is a host like Pipecat Cloud: it has media sockets at `/ws`, and nothing else.
+    """
     store = CallStore()
+    contexts: list[list[dict]] = []
     limits = {
         "{max_duration_secs}": max_duration_secs,
         "{notice_secs}": notice_secs,
@@ -158,8 +205,8 @@ async def talking(
     (tmp_path / "quick.toml").write_text(agent)
     monkeypatch.setattr(bot, "default_store", lambda *_: store)
     monkeypatch.setattr(pipeline.services, "build_stt", lambda *_: Deaf())
-    monkeypatch.setattr(pipeline.services, "build_llm", lambda *_, **__: Script(answers))
-    monkeypatch.setattr(pipeline.services, "build_tts", lambda *_: Beeps())
+    monkeypatch.setattr(pipeline.services, "build_llm", lambda *_, **__: Script(answers, contexts))
+    monkeypatch.setattr(pipeline.services, "build_tts", lambda *_: voice())
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
         url = f"http://127.0.0.1:{port}"
@@ -176,13 +223,13 @@ async def talking(
             }
             for name, value in given.items():
                 monkeypatch.setenv(name, value)
-            app = create_app(load_settings(), store=store)
+            app = create_app(load_settings(), store=store) if webhooks else _sockets_only()
             server = uvicorn.Server(uvicorn_config(app))
             serving = asyncio.create_task(server.serve(sockets=[listener]))
             while not server.started:
                 await asyncio.sleep(0.01)
             try:
-                yield Talking(url, network, store, given)
+                yield Talking(url, network, store, given, contexts)
             finally:
                 server.should_exit = True
                 await serving
