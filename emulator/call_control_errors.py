@@ -28,9 +28,18 @@ _KNOWN = {
         "The requested parameter is invalid as the associated resource does not exist.",
     ),
     "10026": (422, "Invalid parameter type", "The parameter is not of the type that it must be."),
+    "10027": (
+        422,
+        "Unprocessable Entity",
+        "The server understood the syntax of the request but was unable to process the instructions.",
+    ),
     "10032": (422, "Invalid enumerated value", "The value must be one of those that are documented."),
     "90002": (422, "Invalid value for timeout", "The 'timeout' parameter must be an 'integer'."),
-    "90010": (422, "Invalid value for payload", "The 'payload' parameter has too few or too many characters."),
+    "90010": (
+        422,
+        "Invalid value for payload",
+        "The 'payload' parameter has too few or too many characters.",
+    ),
     "90014": (
         422,
         "Invalid value for digits",
@@ -53,7 +62,11 @@ _KNOWN = {
     "90025": (422, "Invalid value for timeout_millis", "timeout_millis must be an 'integer'."),
     "90027": (422, "Invalid value for duration_millis", "duration_millis must be 100 to 500."),
     "90028": (422, "Invalid value for timeout_secs", "timeout_secs must be an 'integer' from 5 to 600."),
-    "90029": (422, "Invalid value for time_limit_secs", "time_limit_secs must be an 'integer' from 60 to 14400."),
+    "90029": (
+        422,
+        "Invalid value for time_limit_secs",
+        "time_limit_secs must be an 'integer' from 60 to 14400.",
+    ),
     "90034": (
         422,
         "Call has not been answered yet",
@@ -65,7 +78,11 @@ _KNOWN = {
         "Media Streaming is not used.",
         "This command can only be issued when media streaming is used.",
     ),
-    "90057": (422, "Invalid value for webhook_urls", "webhook_urls must map types of events to lists of URLs."),
+    "90057": (
+        422,
+        "Invalid value for webhook_urls",
+        "webhook_urls must map types of events to lists of URLs.",
+    ),
     "90102": (422, "Invalid command", "An outbound call cannot be answered by a command."),
 }
 

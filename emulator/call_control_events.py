@@ -15,7 +15,7 @@ import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -82,9 +82,9 @@ class Event:
     data: dict[str, Any]
 
     @staticmethod
-    def new(event_type: str, payload: Mapping[str, Any]) -> Event:
+    def new(event_type: str, payload: Mapping[str, Any], at: datetime) -> Event:
         """An event of this moment."""
-        occurred_at = datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+        occurred_at = at.isoformat(timespec="microseconds").replace("+00:00", "Z")
         data = {
             "record_type": "event",
             "event_type": event_type,
@@ -133,6 +133,8 @@ class EventFeed:
         address: WebhookAddress,
         timeline: Timeline,
         fail: Callable[[str], None],
+        *,
+        insist: bool = True,
     ) -> asyncio.Task[list[Told]]:
         """Send an event.
 
@@ -141,6 +143,7 @@ class EventFeed:
             address: To whom.
             timeline: Where each attempt is written down.
             fail: Takes an event that was given up.
+            insist: Whether it is sent again where nothing listens at all.
 
         Returns:
             A task with the outcome at each address, which nobody needs to wait for.
@@ -161,7 +164,7 @@ class EventFeed:
                 await _wait(gate, HELD_BACK_SECS)
             await asyncio.sleep(late_secs)
             work = [
-                self._deliver(event, url, address.retries.get(event.type), timeline, fail)
+                self._deliver(event, url, address.retries.get(event.type), timeline, fail, insist)
                 for url in address.of(event.type)
                 for _ in range(copies)
             ]
@@ -197,6 +200,7 @@ class EventFeed:
         pauses: Sequence[float] | None,
         timeline: Timeline,
         fail: Callable[[str], None],
+        insist: bool,
     ) -> Told:
         pauses = RETRIES_SECS if pauses is None else pauses
         for attempt, pause in enumerate((*pauses, None), start=1):
@@ -212,7 +216,7 @@ class EventFeed:
             )
             if told.trouble is None:
                 return told
-            if not again or pause is None:
+            if not again or pause is None or (told.unreachable and not insist):
                 break
             await asyncio.sleep(pause)
         fail(f"the event {event.type} was not taken: {told.trouble}")

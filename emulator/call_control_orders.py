@@ -17,7 +17,7 @@ from typing import Any
 
 from emulator.call_control_errors import CommandRefused
 from emulator.call_control_events import WebhookAddress, retry_policies
-from emulator.codecs import SAMPLE_RATE
+from emulator.codecs import FRAME_MS, SAMPLE_RATE
 
 G711 = ("PCMU", "PCMA")
 CODECS = (*G711, "G722", "OPUS", "AMR-WB", "L16")
@@ -36,6 +36,7 @@ DETECTIONS = (
 )
 LONGEST_TOKEN = 4000
 RING_SECS = 30.0
+LEAST_LIMIT_SECS = 60
 LIMIT_SECS = 14400.0
 DIGITS = re.compile(r"[0-9A-D*#wW]+")
 ADDRESS = re.compile(r"\+[1-9]\d{5,14}|sips?:[^@\s]+@[^@\s]+", re.IGNORECASE)
@@ -114,6 +115,26 @@ class StreamOrder:
 
 
 @dataclass(frozen=True)
+class Detection:
+    """Answering machine detection.
+
+    Attributes:
+        kind: `premium`, `detect`, `detect_beep`, `detect_words` or `greeting_end`, or the premium one for iOS.
+        timeout_secs: After so long there is a result in any case (`total_analysis_time_millis`).
+        greeting_ms: A greeting longer than this is a machine's (`greeting_duration_millis`).
+    """
+
+    kind: str
+    timeout_secs: float = 30.0
+    greeting_ms: int = 3500
+
+    @property
+    def premium(self) -> bool:
+        """Whether its events are those of the premium detection."""
+        return self.kind.startswith("premium")
+
+
+@dataclass(frozen=True)
 class DialOut:
     """A leg to be made, by `dial` or by `transfer`.
 
@@ -122,7 +143,7 @@ class DialOut:
         from_number: What is shown to them.
         ring_secs: How long it may ring.
         limit_secs: How long it may last after the answer.
-        detection: The kind of answering machine detection, or None.
+        detection: Whether it is found out who has answered, or None.
         client_state: The new leg's.
         stream: To be opened at the answer, or None.
         keys: Pressed for the new leg after the answer; empty for none.
@@ -132,7 +153,7 @@ class DialOut:
     from_number: str
     ring_secs: float = RING_SECS
     limit_secs: float = LIMIT_SECS
-    detection: str | None = None
+    detection: Detection | None = None
     client_state: str | None = None
     stream: StreamOrder | None = None
     keys: str = ""
@@ -151,13 +172,15 @@ class GatherOrder:
     valid: str
 
 
-def unknown_parameters(command: str, body: Mapping[str, Any]) -> list[str]:
-    """A warning for each parameter that the command does not have, or that is not emulated."""
-    known = PARAMETERS[command]
-    return [
-        f"{command}: {name} is not a parameter of this command or is not emulated; it has no effect"
-        for name in sorted(set(body) - known)
-    ]
+def misplaced_parameters(command: str, body: Mapping[str, Any]) -> list[str]:
+    """Parameters that other commands have and this one has not: whoever gives them relies on what is not there."""
+    elsewhere = frozenset[str]().union(*PARAMETERS.values())
+    return sorted((set(body) & elsewhere) - PARAMETERS[command])
+
+
+def ignored_parameters(body: Mapping[str, Any]) -> list[str]:
+    """Parameters that are not emulated."""
+    return sorted(set(body) - frozenset[str]().union(*PARAMETERS.values()))
 
 
 def client_state_of(body: Mapping[str, Any], name: str = "client_state") -> str | None:
@@ -223,7 +246,6 @@ def dial_of(body: Mapping[str, Any], *, default_from: str | None = None, transfe
         raise CommandRefused("10004", pointer="/from")
     if not ADDRESS.fullmatch(from_number):
         raise CommandRefused("10016", pointer="/from")
-    detection = _one_of(body, "answering_machine_detection", DETECTIONS, "disabled")
     keys = str(body.get("send_digits_on_answer") or keys)
     if keys and not DIGITS.fullmatch(keys):
         raise CommandRefused("90014", pointer="/send_digits_on_answer")
@@ -231,12 +253,24 @@ def dial_of(body: Mapping[str, Any], *, default_from: str | None = None, transfe
         to,
         from_number,
         _secs(body, "timeout_secs", RING_SECS, 5, 600, "90028"),
-        _secs(body, "time_limit_secs", LIMIT_SECS, 60, LIMIT_SECS, "90029"),
-        None if detection == "disabled" else detection,
+        _secs(body, "time_limit_secs", LIMIT_SECS, LEAST_LIMIT_SECS, LIMIT_SECS, "90029"),
+        _detection(body),
         client_state_of(body, "target_leg_client_state" if transfer else "client_state"),
         None if transfer else stream_of(body),
         keys,
     )
+
+
+def _detection(body: Mapping[str, Any]) -> Detection | None:
+    kind = _one_of(body, "answering_machine_detection", DETECTIONS, "disabled")
+    if kind == "disabled":
+        return None
+    config = body.get("answering_machine_detection_config") or {}
+    if not isinstance(config, Mapping):
+        raise CommandRefused("10026", pointer="/answering_machine_detection_config")
+    timeout_ms = _secs(config, "total_analysis_time_millis", 30_000, 1, 600_000, "10026")
+    greeting_ms = _secs(config, "greeting_duration_millis", 3_500, 1, 600_000, "10026")
+    return Detection(kind, timeout_ms / 1000, int(greeting_ms))
 
 
 def _destinations(body: Mapping[str, Any]) -> tuple[tuple[str, ...], str]:
@@ -296,7 +330,7 @@ def gather_of(body: Mapping[str, Any]) -> GatherOrder:
 
 
 def digits_of(body: Mapping[str, Any]) -> tuple[str, int]:
-    """The keys of `send_dtmf` and how long each is held, in ms.
+    """The keys of `send_dtmf` and how long each is held, in ms (whole frames).
 
     Raises:
         CommandRefused: 90014 or 90027.
@@ -304,7 +338,7 @@ def digits_of(body: Mapping[str, Any]) -> tuple[str, int]:
     digits = body.get("digits")
     if not isinstance(digits, str) or not DIGITS.fullmatch(digits):
         raise CommandRefused("90014", pointer="/digits")
-    return digits, int(_secs(body, "duration_millis", 250, 100, 500, "90027"))
+    return digits, int(_secs(body, "duration_millis", 250, 100, 500, "90027")) // FRAME_MS * FRAME_MS
 
 
 def text_of(body: Mapping[str, Any], name: str, longest: int = 4000) -> str:

@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from emulator.leg import Leg
+from emulator.leg import INBOUND, Leg
 
 _WITHOUT_NUMBERS = ("streaming.", "call.speak.", "call.playback.")
 """Events whose payloads have neither `from` nor `to`."""
 
 
 @dataclass(frozen=True)
-class Ending:
+class Cause:
     """Why a leg is over.
 
     Attributes:
@@ -34,36 +34,34 @@ class Ending:
     sip_cause: str = "unspecified"
 
 
-CAUSES: Mapping[str, Ending] = {
-    "busy": Ending("user_busy", "callee", "486"),
-    "declined": Ending("call_rejected", "callee", "603"),
-    "no_answer": Ending("timeout", "caller", "487"),
-    "failed": Ending("unspecified", "callee", "480"),
-    "nobody": Ending("not_found", "callee", "404"),
-    "canceled": Ending("originator_cancel", "caller", "487"),
-    "limit": Ending("time_limit", "unknown", "200"),
+CAUSES: Mapping[str, Cause] = {
+    "busy": Cause("user_busy", "callee", "486"),
+    "declined": Cause("call_rejected", "callee", "603"),
+    "no_answer": Cause("timeout", "caller", "487"),
+    "failed": Cause("unspecified", "callee", "480"),
+    "nobody": Cause("not_found", "callee", "404"),
+    "canceled": Cause("originator_cancel", "caller", "487"),
+    "limit": Cause("time_limit", "unknown", "200"),
 }
 """How an outgoing leg that was not answered (or ran out of time) is told. The words are documented, which of them
 go together is not."""
 
-REJECTIONS: Mapping[str, Ending] = {
-    "CALL_REJECTED": Ending("call_rejected", "callee"),
-    "USER_BUSY": Ending("user_busy", "callee"),
-    "NOT_FOUND": Ending("not_found", "callee"),
-    "TEMPORARILY_UNAVAILABLE": Ending("unspecified", "callee"),
+REJECTIONS: Mapping[str, Cause] = {
+    "CALL_REJECTED": Cause("call_rejected", "callee"),
+    "USER_BUSY": Cause("user_busy", "callee"),
+    "NOT_FOUND": Cause("not_found", "callee"),
+    "TEMPORARILY_UNAVAILABLE": Cause("unspecified", "callee"),
 }
 """The causes of `reject` and how they are told."""
 
 
-def payload(
-    event_type: str, leg: Leg, client_state: str | None, details: Mapping[str, Any] | None = None
-) -> dict[str, Any]:
+def payload(event_type: str, leg: Leg, details: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """The payload of an event: who, and what is particular to it."""
     body: dict[str, Any] = {
         "call_control_id": leg.call_id,
         "call_leg_id": leg.leg_id,
         "call_session_id": leg.session_id,
-        "client_state": client_state,
+        "client_state": leg.client_state,
         "connection_id": leg.connection_id,
     }
     if not event_type.startswith(_WITHOUT_NUMBERS):
@@ -71,18 +69,19 @@ def payload(
     return body | dict(details or {})
 
 
-def initiated(leg: Leg, direction: str) -> dict[str, Any]:
+def initiated(leg: Leg) -> dict[str, Any]:
     """Of call.initiated: an incoming leg waits `parked`, an outgoing one is `bridging`."""
+    incoming = leg.direction == INBOUND
     return {
-        "direction": direction,
-        "state": "parked" if direction == "incoming" else "bridging",
+        "direction": "incoming" if incoming else "outgoing",
+        "state": "parked" if incoming else "bridging",
         "caller_id_name": leg.from_number,
         "connection_codecs": "PCMU,PCMA,G722",
         "offered_codecs": leg.codec,
         "custom_headers": [],
         "sip_headers": [],
-        "shaken_stir_attestation": "A" if direction == "incoming" else None,
-        "shaken_stir_validated": direction == "incoming",
+        "shaken_stir_attestation": "A" if incoming else None,
+        "shaken_stir_validated": incoming,
         "start_time": _iso(leg.created_at),
         "tags": [],
     }
@@ -99,7 +98,7 @@ def answered(leg: Leg) -> dict[str, Any]:
     }
 
 
-def hung_up(leg: Leg, ending: Ending, direction: str) -> dict[str, Any]:
+def hung_up(leg: Leg, cause: Cause) -> dict[str, Any]:
     """Of call.hangup. The quality of the line is a made-up good one."""
     packets = str(leg.duration_secs * 50)
     quality = {
@@ -114,9 +113,9 @@ def hung_up(leg: Leg, ending: Ending, direction: str) -> dict[str, Any]:
     }
     return {
         "state": "hangup",
-        "hangup_cause": ending.cause,
-        "hangup_source": ending.source,
-        "sip_hangup_cause": "unspecified" if direction == "incoming" else ending.sip_cause,
+        "hangup_cause": cause.cause,
+        "hangup_source": cause.source,
+        "sip_hangup_cause": "unspecified" if leg.direction == INBOUND else cause.sip_cause,
         "call_quality_stats": quality if leg.answered_at else None,
         "custom_headers": [],
         "sip_headers": [],
@@ -126,19 +125,28 @@ def hung_up(leg: Leg, ending: Ending, direction: str) -> dict[str, Any]:
     }
 
 
-def status(leg: Leg, client_state: str | None) -> dict[str, Any]:
-    """The answer to `GET /v2/calls/{id}` and, before anything happened, to `dial`: `is_alive` only while answered.
+def why(leg: Leg, ended_by: str) -> Cause:
+    """How the end of a leg is told, from what is known of it."""
+    if ended_by == "limit":
+        return CAUSES["limit"]
+    if leg.answered_at is not None:
+        return Cause("normal_clearing", leg.hangup_source, "200")
+    if leg.direction != INBOUND:
+        return CAUSES["nobody" if leg.nobody_there else leg.ending or "canceled"]
+    if ended_by == "caller":
+        return Cause("originator_cancel", "caller")
+    return Cause("normal_clearing", "callee")
 
-    Source: types/call_retrieve_status_response. Whether a ringing leg is alive is not documented; that a dialled
-    one is not in the answer to `dial` is.
-    """
+
+def status(leg: Leg) -> dict[str, Any]:
+    """The answer to `GET /v2/calls/{id}`. Source: types/call_retrieve_status_response."""
     body = {
         "record_type": "call",
         "call_control_id": leg.call_id,
         "call_leg_id": leg.leg_id,
         "call_session_id": leg.session_id,
-        "client_state": client_state,
-        "is_alive": leg.answered_at is not None and not leg.ended,
+        "client_state": leg.client_state,
+        "is_alive": not leg.ended,
         "call_duration": leg.duration_secs,
         "start_time": _iso(leg.answered_at or leg.created_at),
     }

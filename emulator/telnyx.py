@@ -166,7 +166,7 @@ class TelnyxStream:
     def _audio(self, payload: bytes) -> BotMessage:
         if self._mode != "rtp":
             reason = "MP3 playback is not emulated" if payload[:3] == b"ID3" else "raw audio is not heard"
-            return Refused("mp3-mode", f'{reason}: the stream is in mp3 mode; set it to rtp')
+            return Refused("mp3-mode", f"{reason}: the stream is in mp3 mode; set it to rtp")
         if self._bot_encoding not in G711:
             return Refused(
                 "codec", f"bidirectionalCodec {self._bot_encoding} is not emulated: the audio is dropped"
