@@ -16,7 +16,7 @@ from emulator.credentials import Credentials
 from emulator.dialling import CallOrder, place_call
 from emulator.errors import EmulatorError
 from emulator.network import BOT_NUMBER, CALLER_NUMBER, CARRIERS
-from emulator.rest import RestServer
+from emulator.rest import rest_url
 
 DEFAULT_URL = "http://127.0.0.1:7860"
 BY_HAND_REST_PORT = 9321
@@ -170,8 +170,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _print_environment(credentials: Credentials, options: argparse.Namespace) -> int:
     if not 0 < options.rest_port < 65536:
         raise EmulatorError("--rest-port must be 1 to 65535 here: the server has to know it before the call")
-    rest = RestServer(credentials, lambda _: None, port=options.rest_port)
-    variables = credentials.environment(rest.url) | {
+    variables = credentials.environment(rest_url(options.rest_port)) | {
         "PUBLIC_URL": options.url,
         "API_KEY": credentials.api_key,
     }
