@@ -169,13 +169,14 @@ class CallControl:
             raise CommandRefused("10005")
         state = client_state_of(body)
         _warn(call, action, body)
-        await command(call, body)
+        await command(call, _own_parameters(action, body))
         if state is not None:
             call.leg.client_state = state
 
     # Making legs
 
-    async def _dial(self, body: Body) -> ControlledCall:
+    async def _dial(self, given: Body) -> ControlledCall:
+        body = _own_parameters("dial", given)
         if not body.get("connection_id"):
             raise CommandRefused("10004", pointer="/connection_id")
         if str(body["connection_id"]) != self._connection_id:
@@ -200,7 +201,7 @@ class CallControl:
         bridged_with = linked if body.get("bridge_on_answer") else None
         call = self.new_call(leg, plan, lambda _: _dialled(call, order, bridged_with), address)
         call.timeline.note("note", f"a call to {order.to[0]} is created by REST", call_id=leg.call_id)
-        _warn(call, "dial", body)
+        _warn(call, "dial", given)
         if len(order.to) > 1:
             call.fail("dial: several destinations are not emulated; the first one is called")
         exchange.start(call)
@@ -321,6 +322,12 @@ class CallControl:
 def _need_answer(call: ControlledCall) -> None:
     if call.leg.answered_at is None:
         raise CommandRefused("90034")
+
+
+def _own_parameters(command: str, body: Body) -> Body:
+    """What the command has of the given parameters."""
+    known = PARAMETERS.get(command)
+    return body if known is None else {name: value for name, value in body.items() if name in known}
 
 
 def _warn(call: ControlledCall, command: str, body: Body) -> None:

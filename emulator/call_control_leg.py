@@ -56,6 +56,7 @@ class ControlledCall(Call):
         """The leg that rings on its behalf, by `transfer`."""
         self.cause: Cause | None = None
         """What its end is told as, where that does not follow from who ended it."""
+        self._told: set[asyncio.Task[list[Told]]] = set()
         self._work: set[asyncio.Task[None]] = set()
 
     def tell(
@@ -63,7 +64,10 @@ class ControlledCall(Call):
     ) -> asyncio.Task[list[Told]]:
         """Send an event. Without `insist` it is not sent again where nothing listens at all."""
         event = Event.new(event_type, payload(event_type, self.leg, details), self.exchange.clock.wall())
-        return self.control.feed.post(event, self.address, self.timeline, self.fail, insist=insist)
+        told = self.control.feed.post(event, self.address, self.timeline, self.fail, insist=insist)
+        self._told.add(told)
+        told.add_done_callback(self._told.discard)
+        return told
 
     def answer(self) -> None:
         """The phone is picked up, or a command takes the call; nothing happens the second time."""
@@ -154,4 +158,6 @@ class ControlledCall(Call):
         for task in list(self._work):
             task.cancel()
         await asyncio.gather(*self._work, return_exceptions=True)
+        if self._told:
+            await asyncio.wait(self._told)
         await super()._finish()

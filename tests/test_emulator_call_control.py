@@ -218,7 +218,8 @@ async def test_answer_has_no_token_for_the_stream():
 
 async def test_keys_reach_the_socket_and_are_told_as_events():
     result, app = await call(
-        {"call.initiated": answering()}, script=[Digits("4#", after_reply=False), Wait(0.2), HangUp()]
+        {"call.initiated": answering()},
+        script=[Wait(0.5), Digits("4#", after_reply=False), Wait(0.2), HangUp()],
     )
     assert [message["dtmf"]["digit"] for message in app.bot.lines[0].of("dtmf")] == ["4", "#"]
     assert sorted(payload["digit"] for payload in app.of("call.dtmf.received")) == ["#", "4"]
