@@ -70,6 +70,8 @@ class MediaStream:
         self.dialect = dialect
         self.marks_sent = 0
         self.marks_returned = 0
+        self.heard = True
+        """Whether the bot's audio reaches the line; else it is thrown away, and marks return as if nothing waited."""
         self._line = line
         self._timeline = timeline
         self._warn = warn
@@ -150,6 +152,8 @@ class MediaStream:
 
     def _take(self, raw: str | bytes) -> None:
         match self.dialect.read(raw):
+            case BotAudio() if not self.heard:
+                self._unheard()
             case BotAudio(samples):
                 self._line.earpiece.play(samples)
             case BotMark(name):
@@ -168,6 +172,11 @@ class MediaStream:
                 self.return_marks(self._line.earpiece.clear())
             case Refused() as refused:
                 self._refuse(refused)
+
+    def _unheard(self) -> None:
+        if "unheard" not in self._warned:
+            self._warned.add("unheard")
+            self._timeline.note("note", "what the bot says now is heard by nobody")
 
     def _refuse(self, refused: Refused) -> None:
         if refused.answer is not None:
