@@ -241,6 +241,16 @@ class Call:
                 turns.append(Turn(last.caller_said, _joined(last.bot_replied, text)))
         return turns
 
+    @property
+    def transfer_under_way(self) -> str | None:
+        """Name of the destination of a transfer whose outcome is not known yet; None when there is none."""
+        for event in reversed(self.events):
+            if event.kind == "transfer_ended":
+                return None
+            if event.kind == "transfer_started":
+                return str(event.data.get("destination") or "")
+        return None
+
     def record(self, kind: str, **data: Any) -> CallEvent:
         """Append an event and wake those who watch."""
         event = CallEvent(self.clock(), kind, data)
