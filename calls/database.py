@@ -366,6 +366,8 @@ class CallDatabase:
             isinstance(error, StatementError) and not isinstance(error, DBAPIError)
         ):
             return DatabaseRefused(f"{where} does not take these values: {type(cause).__name__}")
+        if isinstance(cause, ArgumentError):
+            return DatabaseUnusable(f"{where} is of a kind that no driver is known for: check DATABASE_URL")
         if isinstance(cause, ImportError):
             return DatabaseUnusable(f"the driver of {where} is not installed: pip install {cause.name}")
         if isinstance(cause, OSError):

@@ -139,6 +139,7 @@ class CallStore:
                 clock=self._clock,
             )
             self._remember(call)
+            self._save(call)
             return call
         call.from_number = call.from_number or from_number
         call.to_number = call.to_number or to_number
@@ -173,6 +174,7 @@ class CallStore:
             clock=self._clock,
         )
         self._remember(call)
+        self._save(call)
         return call
 
     def bind(self, call: Call, carrier_call_id: str) -> None:
@@ -363,7 +365,6 @@ class CallStore:
             self._by_carrier.pop((call.carrier, call.carrier_call_id), None)
 
 
-@cache
 def default_store(database_url: str | None = None) -> CallStore:
     """The store of this process, for each address of a database one.
 
@@ -373,6 +374,11 @@ def default_store(database_url: str | None = None) -> CallStore:
     Raises:
         DatabaseUnusable: The address cannot be used.
     """
+    return _store_of(database_url)
+
+
+@cache
+def _store_of(database_url: str | None) -> CallStore:
     if database_url is None:
         return CallStore()
     from calls.database import CallDatabase
