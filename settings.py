@@ -68,6 +68,7 @@ class Settings(BaseSettings):
     telnyx_connection_id: str | None = None
     telnyx_account_sid: str | None = None
     telnyx_api_base_url: str | None = None
+    telnyx_mode: Literal["texml", "call_control"] = "texml"
     telnyx_codec: Literal["PCMU", "PCMA", "L16"] = "PCMU"
     telnyx_l16_byte_order: Literal["little", "big"] = "little"
 
@@ -100,7 +101,7 @@ class Settings(BaseSettings):
     def _in_capitals(cls, value: object) -> object:
         return value.strip().upper() if isinstance(value, str) else value
 
-    @field_validator("telnyx_l16_byte_order", mode="before")
+    @field_validator("telnyx_mode", "telnyx_l16_byte_order", mode="before")
     @classmethod
     def _in_small_letters(cls, value: object) -> object:
         return value.strip().lower() if isinstance(value, str) else value

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from carriers.carrier import Carrier
     from settings import Settings
 
-__all__ = ["carrier_for", "credential_notes", "credential_problems", "known_carriers"]
+__all__ = ["carrier_for", "credential_notes", "credential_problems", "dialling_mode", "known_carriers"]
 
 
 def known_carriers() -> tuple[str, ...]:
@@ -19,27 +19,42 @@ def known_carriers() -> tuple[str, ...]:
     return ("twilio", "telnyx")
 
 
-def carrier_for(name: str, settings: Settings) -> Carrier | None:
+def dialling_mode(name: str, settings: Settings) -> str:
+    """The mode of the calls that we make at a carrier, and of those that its numbers should bring.
+
+    Args:
+        name: One of `known_carriers()`.
+        settings: Where the operator has chosen.
+    """
+    return settings.telnyx_mode if name == "telnyx" and settings.telnyx_mode != "texml" else ""
+
+
+def carrier_for(name: str, settings: Settings, mode: str = "") -> Carrier | None:
     """The carrier of a call, ready to act on it.
 
     Args:
         name: One of `known_carriers()`.
         settings: Where the credentials are.
+        mode: The call's: `carriers.carrier.MARKUP` or `CALL_CONTROL`; for a new call, `dialling_mode`.
 
     Returns:
-        None when there are no credentials for REST, or no such carrier. The caller closes what it got with
-        `aclose()`.
+        None when there are no credentials for REST, no such carrier, or the carrier has no such mode. The caller
+        closes what it got with `aclose()`.
     """
     carrier: Carrier | None = None
-    if name == "twilio" and settings.twilio_account_sid:
+    if name == "twilio" and mode == "" and settings.twilio_account_sid:
         from carriers.twilio import TwilioCarrier
 
         twilio = TwilioCarrier.from_settings(settings)
         carrier = twilio if twilio.configured else None
-    elif name == "telnyx" and settings.telnyx_api_key:
+    elif name == "telnyx" and mode == "" and settings.telnyx_api_key:
         from carriers.telnyx import TelnyxCarrier
 
         carrier = TelnyxCarrier.from_settings(settings)
+    elif name == "telnyx" and mode == "call_control" and settings.telnyx_api_key:
+        from carriers.telnyx_call_control import TelnyxCallControl
+
+        carrier = TelnyxCallControl.from_settings(settings)
     return carrier
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from urllib.parse import urlencode
+
+from carriers.streams import StreamDocument
 
 RING_SECS = range(5, 121)
 """How long a phone may be let ring. Source: Telnyx docs, TeXML dial and TeXML REST (Twilio allows 5 to 600, and
@@ -36,12 +36,13 @@ class DialOut:
     Parameters:
         to: Whom to call: E.164 or a SIP address.
         from_number: Caller id, a number of the account.
-        answer_url: Absolute URL that gives the document for the call once it is answered.
+        stream: Connects the call with the bot as soon as it is answered. The carrier gets it with the request, so
+            that nobody needs to be asked then: it works on hosts without webhooks, too.
         status_url: Absolute URL that is told when the call rings, is answered and ends.
         ring_timeout_secs: How long to let it ring, 5 to 120.
         machine_detection: Whether to listen for an answering machine; None for not.
-        amd_url: Absolute URL that is told what answered; needed with `machine_detection`.
-        parameters: Come back with the request to `answer_url`, in its query. Not for secrets: URLs are logged.
+        amd_url: Absolute URL that is told what answered; needed with `machine_detection`. Where commands run the
+            call, `status_url` is told.
         command_id: The same for each attempt at the same call; carriers that know it ignore repetitions.
         time_limit_secs: The longest that the call may last, 30 to 14400; None for the carrier's own limit.
 
@@ -51,12 +52,11 @@ class DialOut:
 
     to: str
     from_number: str
-    answer_url: str
+    stream: StreamDocument
     status_url: str | None = None
     ring_timeout_secs: int = 30
     machine_detection: MachineDetection | None = None
     amd_url: str | None = None
-    parameters: Mapping[str, str] = field(default_factory=dict)
     command_id: str = field(default_factory=lambda: str(uuid.uuid4()))
     time_limit_secs: int | None = None
 
@@ -70,13 +70,6 @@ class DialOut:
         if self.machine_detection and not self.amd_url:
             raise ValueError("amd_url is missing: with machine_detection the result must go somewhere")
 
-    @property
-    def answer_url_with_parameters(self) -> str:
-        """`answer_url`, the parameters added to its query."""
-        if not self.parameters:
-            return self.answer_url
-        return f"{self.answer_url}{'&' if '?' in self.answer_url else '?'}{urlencode(self.parameters)}"
-
 
 @dataclass(frozen=True)
 class DialledCall:
@@ -84,7 +77,7 @@ class DialledCall:
 
     Parameters:
         id: The carrier's id of the call. None when the carrier gave none; then the first webhook tells it, so
-            `answer_url` and `status_url` must say by themselves which call they are about.
+            the stream and `status_url` must say by themselves which call they are about.
     """
 
     id: str | None

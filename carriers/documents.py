@@ -1,36 +1,15 @@
-"""What markup is made of, for every carrier: the values, and what of them XML and carriers can take."""
+"""What a call can be told to do, for every carrier: the values, and what of them XML and carriers can take."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from loguru import logger
-
-from carriers.dialling import check_destination, check_ring_timeout
-
-MAX_PARAMETER_CHARS = 500
-"""Name and value of one stream parameter must be shorter than this together. Source: Twilio docs, TwiML
-Stream."""
+from carriers.dialling import check_destination, check_ring_timeout, is_sip
+from carriers.streams import StreamDocument, xml_safe
 
 MAX_DIGITS = 64
 """Enough for a phone number, an extension, a PIN and the pauses between them."""
-
-
-@dataclass(frozen=True)
-class StreamDocument:
-    """What a document that connects a call with the bot needs to know.
-
-    Parameters:
-        stream_url: `wss://` address of the media socket. No query string: not every carrier keeps one.
-        parameters: Handed to the bot in the stream's first messages.
-        ended_url: Absolute URL the carrier asks for the next document when the stream is over.
-    """
-
-    stream_url: str
-    parameters: Mapping[str, str] = field(default_factory=dict)
-    ended_url: str | None = None
 
 
 @dataclass(frozen=True)
@@ -48,6 +27,11 @@ class TransferDocument:
             one also when the two have talked.
         fallback: For hosts without webhooks: the stream to which the caller comes back, whatever happened,
             unless the caller hung up. The document cannot know how it went.
+        refer: Let the caller's own side call the destination, by SIP REFER, instead of connecting the two at the
+            carrier. Only for callers whose leg is SIP; both addresses are, and nobody rings for a time of ours.
+
+    Where commands run the call, `action_url` and `fallback` are not used: its stream goes on meanwhile, and events
+    tell how it went.
 
     Raises:
         ValueError: It could not work like this; the message does not contain the destination.
@@ -58,6 +42,7 @@ class TransferDocument:
     ring_timeout_secs: int = 25
     action_url: str | None = None
     fallback: StreamDocument | None = None
+    refer: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what would lose the caller."""
@@ -67,6 +52,31 @@ class TransferDocument:
         check_ring_timeout(self.ring_timeout_secs)
         if (self.action_url is None) == (self.fallback is None):
             raise ValueError("a transfer needs either action_url or fallback: give exactly one of the two")
+        if self.refer and not is_sip(self.destination):
+            raise ValueError("destination is not a SIP address: refer can only lead to one")
+
+
+@dataclass(frozen=True)
+class Meeting:
+    """Where two live calls meet to hear each other.
+
+    Parameters:
+        name: Of the room, the same for both and for nobody else: 1 to 64 letters, digits, `_` and `-`. Not a phone
+            number: carriers keep it. Not used where calls are connected without a room.
+        ended_url: Absolute URL that the carrier asks for the caller's next document when the two have talked; None
+            to end the call then.
+
+    Raises:
+        ValueError: The name could not be used.
+    """
+
+    name: str
+    ended_url: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what markup or a carrier could take for something else."""
+        if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", self.name):
+            raise ValueError("a meeting's name must be 1 to 64 letters, digits, _ or -")
 
 
 def checked_digits(digits: str, allowed: str = "0-9A-D*#wW") -> str:
@@ -82,39 +92,6 @@ def checked_digits(digits: str, allowed: str = "0-9A-D*#wW") -> str:
     if not re.fullmatch(f"[{allowed}]{{1,{MAX_DIGITS}}}", digits):
         raise ValueError(f"digits must be 1 to {MAX_DIGITS} characters out of {allowed}")
     return digits
-
-
-def usable_parameters(parameters: Mapping[str, str], forbidden: tuple[str, ...] = ()) -> dict[str, str]:
-    """The stream parameters that a carrier will accept; the others are left out and logged by name.
-
-    Losing a parameter is better than losing the call: an invalid document makes the carrier hang up.
-
-    Args:
-        parameters: What the bot should be told.
-        forbidden: Character sequences that must not appear in a name or a value.
-    """
-    usable = {}
-    for name, value in parameters.items():
-        text = name + value
-        if len(text) >= MAX_PARAMETER_CHARS:
-            reason = f"name and value have {len(text)} characters, {MAX_PARAMETER_CHARS - 1} are allowed"
-        elif not name or not xml_safe(text):
-            reason = "it has no name, or characters that XML cannot carry"
-        elif any(sequence in text for sequence in forbidden):
-            reason = f"it contains one of {', '.join(forbidden)}, which the carrier would expand"
-        else:
-            usable[name] = value
-            continue
-        logger.warning("Stream parameter {!r} is left out: {}", name[:40], reason)
-    return usable
-
-
-def xml_safe(text: str) -> bool:
-    """Whether XML 1.0 can carry the text (it has no way to write most control characters)."""
-    return all(
-        char in "\t\n\r" or " " <= char <= "\ud7ff" or "\ue000" <= char <= "\ufffd" or char >= "\U00010000"
-        for char in text
-    )
 
 
 def speakable(text: str, limit: int = 4096) -> str:

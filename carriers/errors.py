@@ -16,6 +16,7 @@ class CarrierError(Exception):
             ├── CarrierUnauthorized  401 or 403: the credentials are wrong
             ├── CallNotFound         404: no such call for these credentials
             ├── CallEnded            the call is over, so it takes no more instructions
+            ├── OtherCallEnded       the other one of two calls is over; the first is as it was
             └── NotRecording         there is no recording under way that could be changed
 
     For somebody who hangs up, "the call has already ended" is success, so `hang_up` does not raise
@@ -70,6 +71,13 @@ class CallNotFound(CarrierRejected):
 
 class CallEnded(CarrierRejected):
     """The call is over: what it was to do next was not done."""
+
+
+class OtherCallEnded(CarrierRejected):
+    """The call that was to be connected with another one is over. That other one goes on as it was.
+
+    Not a `CallEnded`: who takes that for "the caller is gone" would leave a caller alone.
+    """
 
 
 class NotRecording(CarrierRejected):

@@ -1,303 +1,192 @@
-"""Telnyx: REST, markup, webhooks."""
+"""Telnyx, for calls that run TeXML: what TeXML's REST API can be asked to do. Each is one request, sent once."""
 
 from __future__ import annotations
 
-import json
-import time
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from datetime import datetime
+from typing import Any, Literal, cast
 
-from carriers import signatures, texml
-from carriers.carrier import (
-    DIAL_TIMEOUT_SECS,
-    REQUEST_TIMEOUT_SECS,
-    DialResult,
-    DialStatus,
-    Direction,
-    Form,
-    IncomingCall,
-    LineState,
-    RecordingState,
-    RecordingUpdate,
-    Signature,
-    StatusUpdate,
-    StreamDocument,
-    TransferDocument,
-    WebhookError,
-    WebhookRequest,
-    call_direction,
-    phone_number,
-)
-from carriers.forms import whole_number
-from carriers.telnyx_api import TelnyxApi
-from carriers.telnyx_calls import TEXML_STATES
-from carriers.telnyx_rest import TelnyxRest
+from carriers.carrier import CarrierCall
+from carriers.dialling import DialledCall, DialOut
+from carriers.errors import CarrierUnavailable
+from carriers.markup import MarkupCalls
+from carriers.recording import RecordingFormat
+from carriers.telnyx_account import TelnyxAccount
+from carriers.telnyx_calls import recent_calls, texml_dial_body, undocumented_id
+from carriers.telnyx_commands import checked
 
-if TYPE_CHECKING:
-    from settings import Settings
-
-SIGNATURE_HEADER = "telnyx-signature-ed25519"
-TIMESTAMP_HEADER = "telnyx-timestamp"
-
-NO_EVENT = "the body is not a Call Control event (JSON with data.event_type and data.id)"
-
-HANGUP_CAUSES = {
-    "normal_clearing": LineState.COMPLETED,
-    "time_limit": LineState.COMPLETED,
-    "originator_cancel": LineState.CANCELED,
-    "user_busy": LineState.BUSY,
-    "call_rejected": LineState.BUSY,
-    "no_answer": LineState.NO_ANSWER,
-    "timeout": LineState.NO_ANSWER,
-    "not_found": LineState.FAILED,
-    "unspecified": LineState.COMPLETED,
-}
-"""How `call.hangup` events end a call. Source of the words: telnyx SDK,
-`types/call_hangup_webhook_event.py`."""
-
-DIAL_STATES = {
-    "completed": DialStatus.COMPLETED,
-    "answered": DialStatus.COMPLETED,
-    "busy": DialStatus.BUSY,
-    "no-answer": DialStatus.NO_ANSWER,
-    "failed": DialStatus.FAILED,
-    "canceled": DialStatus.CANCELED,
-}
-"""Words of `DialCallStatus`. Source: Telnyx docs, API reference, TeXML callbacks."""
-
-RECORDING_STATES = {
-    "in-progress": RecordingState.IN_PROGRESS,
-    "completed": RecordingState.COMPLETED,
-    "absent": RecordingState.ABSENT,
-}
-"""Words of `RecordingStatus`. Source: telnyx SDK, `recordings_json_recordings_json_params.py`."""
+RECENT_CALLS = 20
 
 
-class TelnyxCarrier(TelnyxRest):
-    """Calls at Telnyx, started by TeXML or by Call Control. REST is inherited; here are markup and webhooks.
+class TelnyxCarrier(MarkupCalls, TelnyxAccount):
+    """Calls at Telnyx that run TeXML.
 
     Parameters:
         name: `telnyx`.
+        mode: `MARKUP`.
     """
 
-    name = "telnyx"
+    async def dial(self, dial_out: DialOut) -> DialledCall:
+        """Make a call that runs TeXML. TeXML REST has no idempotency key, so `command_id` is not sent.
 
-    def __init__(
+        Source: telnyx SDK, `types/texml/accounts/call_calls_params.py`. Which id the call gets is not
+        documented for the answer; it is taken if it is there.
+
+        Raises:
+            DialUncertain: The call may have been made, or not.
+            CarrierError: The call was not made.
+        """
+        account, body = self._account(), texml_dial_body(dial_out, self._connection(), self._codec)
+        answer = await self._dial(
+            lambda client: client.texml.accounts.calls.calls(account, body=cast(Any, body))
+        )
+        return DialledCall(id=undocumented_id(answer.model_extra or {}))
+
+    async def find_recent_call(self, to: str, from_number: str, since: datetime) -> list[CarrierCall]:
+        """The TeXML calls between two numbers that were made since a moment, at most 20.
+
+        Telnyx's own filter goes by whole days, so only ours is used.
+
+        Raises:
+            CarrierError: There was no answer to that.
+        """
+        return await self._list(since, to=to, from_=from_number)
+
+    async def dialled_from(self, call_id: str, destination: str, since: datetime) -> list[CarrierCall]:
+        """The TeXML calls to a destination that were made since a moment, the newest first, at most 20.
+
+        Telnyx's list does not tell which call has dialled: when two callers were transferred to the same destination at
+        the same time, the legs of both are in it.
+
+        Raises:
+            CarrierError: There was no answer to that.
+        """
+        return await self._list(since, to=destination)
+
+    async def update_document(self, call_id: str, document: str) -> None:
+        """Make a live TeXML call follow this TeXML instead of what it does now.
+
+        Raises:
+            CallEnded: The call is over, nothing was done.
+            CarrierError: See `Carrier.update_document`; also when the call runs no TeXML.
+        """
+        account = self._account()
+        await self._command(
+            call_id,
+            lambda client, id_: client.texml.accounts.calls.update(id_, account_sid=account, texml=document),
+        )
+
+    async def update_url(self, call_id: str, url: str) -> None:
+        """Make a live TeXML call follow the TeXML at a URL instead of what it does now.
+
+        Raises:
+            CallEnded: The call is over, nothing was done.
+            CarrierError: See `Carrier.update_url`; also when the call runs no TeXML.
+        """
+        account = self._account()
+        await self._command(
+            call_id,
+            lambda client, id_: client.texml.accounts.calls.update(
+                id_, account_sid=account, url=url, method="POST"
+            ),
+        )
+
+    async def start_recording(
         self,
+        call_id: str,
         *,
-        api_key: str | None = None,
-        public_key: str | None = None,
-        account_sid: str | None = None,
-        connection_id: str | None = None,
-        base_url: str | None = None,
-        codec: str = "PCMU",
-        timeout_secs: float = REQUEST_TIMEOUT_SECS,
-        dial_timeout_secs: float = DIAL_TIMEOUT_SECS,
-        clock: Callable[[], float] = time.time,
-    ):
-        """Keep the credentials; nothing is connected yet.
+        status_url: str | None = None,
+        file_format: RecordingFormat = RecordingFormat.WAV,
+        command_id: str | None = None,
+    ) -> str | None:
+        """Record a live TeXML call from now on; the format cannot be chosen.
 
-        Args:
-            api_key: Key for REST.
-            public_key: The account's public key (base64), checks signatures.
-            account_sid: The account's id, for TeXML REST: dialling and new TeXML for live calls.
-            connection_id: The TeXML or Voice API application that calls are made with.
-            base_url: REST address including `/v2`, to talk to another region or to something else than
-                Telnyx.
-            codec: What we send in media streams: PCMU, PCMA or L16.
-            timeout_secs: Limit of one REST request.
-            dial_timeout_secs: Limit of a request to dial.
-            clock: Present time in seconds since 1970, for the age of signatures.
-        """
-        self.public_key = public_key
-        self._clock = clock
-        super().__init__(
-            TelnyxApi(api_key=api_key, base_url=base_url),
-            account_sid=account_sid,
-            connection_id=connection_id,
-            codec=codec,
-            timeout_secs=timeout_secs,
-            dial_timeout_secs=dial_timeout_secs,
-        )
+        Not by Call Control's command: where its events would go, for a call without them, is not documented.
 
-    @classmethod
-    def from_settings(cls, settings: Settings) -> TelnyxCarrier:
-        """Build one from what the operator configured."""
-        return cls(
-            api_key=settings.telnyx_api_key.get_secret_value() if settings.telnyx_api_key else None,
-            public_key=settings.telnyx_public_key,
-            account_sid=settings.telnyx_account_sid,
-            connection_id=settings.telnyx_connection_id,
-            base_url=settings.telnyx_api_base_url,
-            codec=settings.telnyx_codec,
-        )
-
-    # Markup
-
-    def stream_document(self, document: StreamDocument) -> str:
-        """TeXML that connects the call with the bot's media socket."""
-        return texml.stream_document(document, codec=self._codec)
-
-    def end_document(self, say: str | None = None) -> str:
-        """TeXML that ends the call."""
-        return texml.end_document(say)
-
-    def transfer_document(self, document: TransferDocument) -> str:
-        """TeXML that connects the caller with somebody else."""
-        return texml.transfer_document(document, codec=self._codec)
-
-    def digits_document(self, digits: str, then: StreamDocument) -> str:
-        """TeXML that presses keys (0-9, * and #), then connects the call with the bot again.
+        Source: telnyx SDK, `recordings_json_recordings_json_params.py`.
 
         Raises:
-            ValueError: These are no digits, or TeXML does not know them; `send_digits` knows more.
+            CallEnded: The call is over.
+            CarrierError: It is not recorded, as far as we know.
         """
-        return texml.digits_document(digits, then, codec=self._codec)
-
-    # Webhooks
-
-    def verify_webhook(self, request: WebhookRequest) -> Signature:
-        """Check the Ed25519 signature of a webhook or TeXML callback. WebSocket upgrades are not signed."""
-        if not self.public_key:
-            return Signature.UNCHECKED
-        signature = request.headers.get(SIGNATURE_HEADER)
-        timestamp = request.headers.get(TIMESTAMP_HEADER)
-        if not signature or not timestamp:
-            return Signature.ABSENT
-        signed = signatures.telnyx_webhook_is_signed(
-            self.public_key, signature, timestamp, request.body, now=self._clock()
+        account = self._account()
+        options: dict[str, Any] = {}
+        if status_url:
+            options = {
+                "recording_status_callback": status_url,
+                "recording_status_callback_event": "in-progress completed absent",
+                "recording_status_callback_method": "POST",
+            }
+        recording = await self._command(
+            call_id,
+            lambda client, id_: client.texml.accounts.calls.recordings_json.recordings_json(
+                id_, account_sid=account, recording_channels="dual", **options
+            ),
         )
-        return Signature.VALID if signed else Signature.INVALID
+        return recording.sid
 
-    def parse_incoming(self, form: Form) -> IncomingCall:
-        """Read a TeXML instruction fetch.
+    async def pause_recording(
+        self,
+        call_id: str,
+        *,
+        recording_id: str | None = None,
+        keep_length: bool = True,
+        command_id: str | None = None,
+    ) -> None:
+        """Stop recording for a while; without the recording's id by Call Control's command, which needs none.
 
         Raises:
-            WebhookError: There is no CallSid.
+            CarrierError: It may still be recorded.
         """
-        return IncomingCall(
-            call_id=form.required("CallSid"),
-            from_number=phone_number(form.get("From") or form.get("FromSipUri")),
-            to_number=phone_number(form.get("To") or form.get("ToSipUri")),
-            direction=call_direction(form),
-            account_id=form.get("AccountSid"),
-        )
+        if recording_id is None:
+            await super().pause_recording(call_id, command_id=command_id)
+        else:
+            await self._update_recording(call_id, recording_id, "paused")
 
-    def parse_status(self, form: Form) -> StatusUpdate:
-        """Read a TeXML status callback.
+    async def resume_recording(
+        self, call_id: str, *, recording_id: str | None = None, command_id: str | None = None
+    ) -> None:
+        """Go on with a paused recording; without its id as with `pause_recording`.
 
         Raises:
-            WebhookError: There is no CallSid.
+            CarrierError: It may still be paused.
         """
-        sip_code = form.get("SipHangupCause")
-        reason = (form.get("HangupCause", ""), f"SIP {sip_code}" if sip_code else "")
-        return StatusUpdate(
-            call_id=form.required("CallSid"),
-            state=TEXML_STATES.get(form.get("CallStatus", "")),
-            reason=", ".join(filter(None, reason)),
-            duration_secs=whole_number(form.get("CallDuration")),
-        )
+        if recording_id is None:
+            await super().resume_recording(call_id, command_id=command_id)
+        else:
+            await self._update_recording(call_id, recording_id, "in-progress")
 
-    def parse_dial_result(self, form: Form) -> DialResult:
-        """Read what the action of a `<Dial>` is told.
+    async def stop_recording(
+        self, call_id: str, *, recording_id: str | None = None, command_id: str | None = None
+    ) -> None:
+        """End the recording; without its id as with `pause_recording`.
 
         Raises:
-            WebhookError: There is no CallSid or no DialCallStatus.
+            CarrierError: It may still be recorded.
         """
-        return DialResult(
-            call_id=form.required("CallSid"),
-            status=DIAL_STATES.get(form.required("DialCallStatus")),
-            duration_secs=whole_number(form.get("DialCallDuration")),
-            child_id=form.get("DialCallSid") or None,
+        if recording_id is None:
+            await super().stop_recording(call_id, command_id=command_id)
+        else:
+            await self._update_recording(call_id, recording_id, "stopped")
+
+    async def _update_recording(
+        self, call_id: str, recording_id: str, status: Literal["in-progress", "paused", "stopped"]
+    ) -> None:
+        account, recording_id = self._account(), checked(recording_id)
+        await self._command(
+            call_id,
+            lambda client, id_: client.texml.accounts.calls.recordings.recording_sid_json(
+                recording_id, account_sid=account, call_sid=id_, status=status
+            ),
         )
 
-    def parse_recording(self, form: Form) -> RecordingUpdate:
-        """Read a TeXML recording callback.
-
-        Raises:
-            WebhookError: There is no CallSid.
-        """
-        return RecordingUpdate(
-            call_id=form.required("CallSid"),
-            state=RECORDING_STATES.get(form.get("RecordingStatus", "")),
-            recording_id=form.get("RecordingSid") or None,
-            url=form.get("RecordingUrl") or None,
-            duration_secs=whole_number(form.get("RecordingDuration")),
-            channels=whole_number(form.get("RecordingChannels")),
+    async def _list(self, since: datetime, **filters: Any) -> list[CarrierCall]:
+        account = self._account()
+        answer = await self._api.ask(
+            lambda client: client.texml.accounts.calls.retrieve_calls(
+                account, page_size=RECENT_CALLS, **filters
+            ),
+            timeout_secs=self._timeout_secs,
         )
-
-    def parse_recording_event(self, body: bytes) -> RecordingUpdate | None:
-        """Read a Call Control webhook about a recording; this is what `start_recording` leads to.
-
-        Source: telnyx SDK, `types/call_recording_saved.py` and `types/call_recording_error.py`.
-
-        Returns:
-            None when the event is about something else.
-
-        Raises:
-            WebhookError: It is not a Call Control event.
-        """
-        event_type, event_id, payload = _event(body)
-        call_id = _text(payload.get("call_control_id"))
-        if event_type == "call.recording.error":
-            reason = _text(payload.get("reason")) or "unspecified"
-            return RecordingUpdate(call_id, RecordingState.FAILED, reason=reason, event_id=event_id)
-        if event_type != "call.recording.saved":
-            return None
-        urls = payload.get("recording_urls")
-        urls = urls if isinstance(urls, dict) else {}
-        return RecordingUpdate(
-            call_id=call_id,
-            state=RecordingState.COMPLETED,
-            recording_id=_text(payload.get("recording_id")),
-            url=_text(urls.get("wav")) or _text(urls.get("mp3")),
-            channels={"single": 1, "dual": 2}.get(str(payload.get("channels"))),
-            event_id=event_id,
-        )
-
-    def parse_event(self, body: bytes) -> tuple[StatusUpdate, IncomingCall | None]:
-        """Read a Call Control webhook.
-
-        Returns:
-            The call's new state (None in it for events that do not change the state) and, for a
-            `call.initiated`, who calls whom.
-
-        Raises:
-            WebhookError: It is not such a webhook.
-        """
-        event_type, event_id, payload = _event(body)
-        call_id = _text(payload.get("call_control_id"))
-        if call_id is None:
-            raise WebhookError(NO_EVENT)
-        state, reason, incoming = None, event_type, None
-        if event_type == "call.initiated":
-            outgoing = payload.get("direction") == "outgoing"
-            state = LineState.RINGING
-            incoming = IncomingCall(
-                call_id=call_id,
-                from_number=phone_number(_text(payload.get("from"))),
-                to_number=phone_number(_text(payload.get("to"))),
-                direction=Direction.OUTBOUND if outgoing else Direction.INBOUND,
-            )
-        elif event_type == "call.answered":
-            state = LineState.IN_PROGRESS
-        elif event_type == "call.hangup":
-            reason = str(payload.get("hangup_cause") or "unspecified")
-            state = HANGUP_CAUSES.get(reason, LineState.COMPLETED)
-        return StatusUpdate(call_id=call_id, state=state, reason=reason, event_id=event_id), incoming
-
-
-def _event(body: bytes) -> tuple[str, str, dict[str, Any]]:
-    try:
-        data = json.loads(body)["data"]
-        payload = data["payload"]
-        event_type, event_id = str(data["event_type"]), str(data["id"])
-    except (ValueError, KeyError, TypeError):
-        raise WebhookError(NO_EVENT) from None
-    if not isinstance(payload, dict):
-        raise WebhookError(NO_EVENT)
-    return event_type, event_id, payload
-
-
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) else None
+        if answer.calls is None:
+            raise CarrierUnavailable("Telnyx answered without a list of calls: that is not an empty list")
+        return recent_calls(answer.calls, since)

@@ -5,15 +5,16 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
+from carriers import texml
 from carriers.carrier import CarrierCall, LineState
 from carriers.dialling import DialOut, MachineDetection
-from carriers.documents import StreamDocument
 from carriers.forms import phone_number, whole_number
+from carriers.streams import StreamDocument
 
 if TYPE_CHECKING:
     from telnyx.types.texml.accounts.call_resource import CallResource
@@ -47,15 +48,20 @@ CALL_CONTROL_MACHINE_DETECTION = {
 """Premium detection tells the end of a greeting only if there was a beep. Source: telnyx SDK,
 `types/call_dial_params.py`."""
 
+TRANSFER_OF = "phonebot_transfer_of"
+"""In the `client_state` of a leg that a transfer makes: the call that is transferred. The two legs have nothing else in
+common but their session, which they share with every leg that is bridged later."""
+
 CLOCKS_DIFFER = timedelta(seconds=10)
 
 
-def texml_dial_body(dial_out: DialOut, application_id: str) -> dict[str, Any]:
+def texml_dial_body(dial_out: DialOut, application_id: str, codec: str) -> dict[str, Any]:
     """What makes a call that runs TeXML.
 
     Args:
         dial_out: The call.
         application_id: The TeXML application.
+        codec: What we send: PCMU, PCMA or L16.
 
     Source: telnyx SDK, `types/texml/accounts/call_calls_params.py`.
     """
@@ -64,8 +70,7 @@ def texml_dial_body(dial_out: DialOut, application_id: str) -> dict[str, Any]:
         "ApplicationSid": application_id,
         "To": dial_out.to,
         "From": dial_out.from_number,
-        "Url": dial_out.answer_url_with_parameters,
-        "UrlMethod": "POST",
+        "Texml": texml.stream_document(dial_out.stream, codec=codec),
         "Timeout": dial_out.ring_timeout_secs,
     }
     if dial_out.status_url:
@@ -87,18 +92,15 @@ def texml_dial_body(dial_out: DialOut, application_id: str) -> dict[str, Any]:
     return body
 
 
-def call_control_dial_options(
-    dial_out: DialOut, application_id: str, stream: StreamDocument, codec: str
-) -> dict[str, Any]:
+def call_control_dial_options(dial_out: DialOut, application_id: str, codec: str) -> dict[str, Any]:
     """What makes a Call Control call with a media stream, as the SDK's `calls.dial` takes it.
 
     Args:
         dial_out: The call.
         application_id: The Voice API application.
-        stream: Where to stream to, and with what.
         codec: What we send: PCMU, PCMA or L16.
 
-    Source: telnyx SDK, `types/call_dial_params.py`. It has no custom parameters, hence the `client_state`.
+    Source: telnyx SDK, `types/call_dial_params.py`.
     """
     options: dict[str, Any] = {
         "connection_id": application_id,
@@ -106,16 +108,10 @@ def call_control_dial_options(
         "from_": dial_out.from_number,
         "timeout_secs": dial_out.ring_timeout_secs,
         "command_id": dial_out.command_id,
-        "stream_url": stream.stream_url,
-        "stream_track": "inbound_track",
-        "stream_bidirectional_mode": "rtp",
-        "stream_bidirectional_codec": codec,
+        **call_control_stream_options(dial_out.stream, codec),
     }
     if codec == "L16":
-        options |= {"stream_codec": "L16", "stream_bidirectional_sampling_rate": 16000}
-    parameters = {**dial_out.parameters, **stream.parameters}
-    if parameters:
-        options["client_state"] = base64.b64encode(json.dumps(parameters).encode()).decode()
+        options["stream_bidirectional_sampling_rate"] = 16000
     if dial_out.status_url:
         options |= {"webhook_url": dial_out.status_url, "webhook_url_method": "POST"}
     if dial_out.machine_detection:
@@ -123,6 +119,46 @@ def call_control_dial_options(
     if dial_out.time_limit_secs is not None:
         options["time_limit_secs"] = dial_out.time_limit_secs
     return options
+
+
+def call_control_stream_options(stream: StreamDocument, codec: str) -> dict[str, Any]:
+    """What connects a call with the bot when it is answered, for commands that dial or answer.
+
+    Args:
+        stream: Where to stream to, and with what.
+        codec: What we send: PCMU, PCMA or L16.
+
+    These commands have no custom parameters, so `client_state` carries them, which comes with the stream's first
+    message and with each event. For answering there is no sampling rate either; L16 is documented for 16 kHz only.
+
+    Source: telnyx SDK, `types/call_dial_params.py` and `types/calls/action_answer_params.py`.
+    """
+    options: dict[str, Any] = {
+        "stream_url": stream.stream_url,
+        "stream_track": "inbound_track",
+        "stream_bidirectional_mode": "rtp",
+        "stream_bidirectional_codec": codec,
+    }
+    if codec == "L16":
+        options["stream_codec"] = "L16"
+    parameters = {name: value for name, value in stream.parameters.items() if name != TRANSFER_OF}
+    if parameters:
+        options["client_state"] = client_state(parameters)
+    return options
+
+
+def client_state(values: Mapping[str, Any]) -> str:
+    """What a leg shall carry, as Telnyx takes it. Source: telnyx SDK: valid base64, any content."""
+    return base64.b64encode(json.dumps(dict(values)).encode()).decode()
+
+
+def read_client_state(text: object) -> dict[str, Any]:
+    """What `client_state` wrote; nothing when it was somebody else."""
+    try:
+        values = json.loads(base64.b64decode(str(text or ""), validate=True))
+    except (ValueError, RecursionError):
+        return {}
+    return values if isinstance(values, dict) else {}
 
 
 def recent_calls(calls: Iterable[CallResource], since: datetime) -> list[CarrierCall]:

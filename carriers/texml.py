@@ -11,13 +11,8 @@ from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
 from carriers.dialling import is_sip
-from carriers.documents import (
-    StreamDocument,
-    TransferDocument,
-    checked_digits,
-    speakable,
-    usable_parameters,
-)
+from carriers.documents import Meeting, TransferDocument, checked_digits, speakable
+from carriers.streams import StreamDocument, usable_parameters
 
 TEMPLATE_BRACES = "{{"
 
@@ -41,24 +36,41 @@ def stream_document(document: StreamDocument, *, codec: str = "PCMU") -> str:
 
 
 def transfer_document(document: TransferDocument, *, codec: str = "PCMU") -> str:
-    """`<Dial>`: the caller talks with somebody else; what comes after is as with TwiML.
+    """`<Dial>`, or with `refer` `<Refer>`: what comes after is as with TwiML.
 
     Args:
         document: Whom to dial, and what comes after.
         codec: As for `stream_document`, for the stream that comes after.
 
-    Source: Telnyx docs, TeXML verbs Dial, Number and Sip.
+    Source: Telnyx docs, TeXML verbs Dial, Number, Sip and Refer.
     """
     response = Element("Response")
-    attributes = {"timeout": str(document.ring_timeout_secs)}
-    if document.caller_id:
-        attributes["callerId"] = document.caller_id
+    after = {}
     if document.action_url:
-        attributes |= {"action": _without_template(document.action_url), "method": "POST"}
-    dial = SubElement(response, "Dial", attributes)
-    SubElement(dial, "Sip" if is_sip(document.destination) else "Number").text = document.destination
+        after = {"action": _without_template(document.action_url), "method": "POST"}
+    if document.refer:
+        SubElement(SubElement(response, "Refer", after), "Sip").text = document.destination
+    else:
+        dial = SubElement(response, "Dial", {**after, "timeout": str(document.ring_timeout_secs)})
+        if document.caller_id:
+            dial.set("callerId", document.caller_id)
+        SubElement(dial, "Sip" if is_sip(document.destination) else "Number").text = document.destination
     if document.fallback:
         _connect(response, document.fallback, codec)
+    return _text(response)
+
+
+def conference_document(meeting: Meeting) -> str:
+    """`<Dial><Conference>`, as with TwiML; without a `waitUrl` nothing is played, and a jitter buffer cannot be chosen.
+
+    Source: Telnyx docs, TeXML verb Conference.
+    """
+    response = Element("Response")
+    after = {}
+    if meeting.ended_url:
+        after = {"action": _without_template(meeting.ended_url), "method": "POST"}
+    attributes = {"beep": "false", "startConferenceOnEnter": "true", "endConferenceOnExit": "true"}
+    SubElement(SubElement(response, "Dial", after), "Conference", attributes).text = meeting.name
     return _text(response)
 
 

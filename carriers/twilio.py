@@ -4,25 +4,31 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from carriers import signatures, twiml
+from carriers import outcomes, signatures, twiml
 from carriers.carrier import (
     DIAL_TIMEOUT_SECS,
     REQUEST_TIMEOUT_SECS,
+    CarrierEvent,
     DialResult,
     DialStatus,
     Form,
     IncomingCall,
+    MachineResult,
+    Meeting,
     RecordingState,
     RecordingUpdate,
+    ReferResult,
     Signature,
     StatusUpdate,
     StreamDocument,
     TransferDocument,
+    WebhookError,
     WebhookRequest,
     call_direction,
     phone_number,
 )
 from carriers.forms import whole_number
+from carriers.markup import MarkupCalls
 from carriers.twilio_api import TwilioApi
 from carriers.twilio_rest import STATES, TwilioRest
 
@@ -50,8 +56,8 @@ RECORDING_STATES = {
 """Words of `RecordingStatus`. Source: Twilio docs, voice/api/recording."""
 
 
-class TwilioCarrier(TwilioRest):
-    """Calls at Twilio. REST is inherited from `TwilioRest`; here are markup and webhooks.
+class TwilioCarrier(MarkupCalls, TwilioRest):
+    """Calls at Twilio. REST is inherited; here are markup and webhooks.
 
     Parameters:
         name: `twilio`.
@@ -117,6 +123,10 @@ class TwilioCarrier(TwilioRest):
     def transfer_document(self, document: TransferDocument) -> str:
         """TwiML that connects the caller with somebody else."""
         return twiml.transfer_document(document)
+
+    def conference_document(self, meeting: Meeting) -> str:
+        """TwiML that lets two calls talk with each other."""
+        return twiml.conference_document(meeting)
 
     def digits_document(self, digits: str, then: StreamDocument) -> str:
         """TwiML that presses keys, then connects the call with the bot again.
@@ -185,6 +195,22 @@ class TwilioCarrier(TwilioRest):
             child_id=form.get("DialCallSid") or None,
         )
 
+    def parse_refer_result(self, form: Form) -> ReferResult:
+        """Read what the action of a `<Refer>` is told.
+
+        Raises:
+            WebhookError: There is no CallSid, or neither a status nor a SIP response.
+        """
+        return outcomes.refer_result(form)
+
+    def parse_machine_detection(self, form: Form) -> MachineResult:
+        """Read a callback of asynchronous machine detection.
+
+        Raises:
+            WebhookError: There is no CallSid or no AnsweredBy.
+        """
+        return outcomes.machine_result(form)
+
     def parse_recording(self, form: Form) -> RecordingUpdate:
         """Read a recording callback.
 
@@ -199,3 +225,11 @@ class TwilioCarrier(TwilioRest):
             duration_secs=whole_number(form.get("RecordingDuration")),
             channels=whole_number(form.get("RecordingChannels")),
         )
+
+    def parse_event(self, body: bytes) -> CarrierEvent:
+        """Not at Twilio: all of its calls run by documents.
+
+        Raises:
+            WebhookError: Always.
+        """
+        raise WebhookError("Twilio sends forms and no events: this is not Twilio's")

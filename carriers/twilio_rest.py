@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from loguru import logger
 
+from carriers import twiml
 from carriers.carrier import DIAL_TIMEOUT_SECS, REQUEST_TIMEOUT_SECS, CarrierCall, HangUp, LineState
 from carriers.dialling import DialledCall, DialOut, MachineDetection
 from carriers.errors import (
@@ -61,7 +62,7 @@ CURRENT_RECORDING = "Twilio.CURRENT"
 CLOCKS_DIFFER = timedelta(seconds=10)
 RECENT_CALLS = 20
 
-_CALL_SID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_SID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 class TwilioRest:
@@ -106,10 +107,11 @@ class TwilioRest:
         Source: Twilio docs, voice/api/call-resource.
 
         Raises:
+            CarrierRejected: Also, unsent, when the stream's document is longer than Twilio takes in a request.
             DialUncertain: The call may have been made, or not.
             CarrierError: The call was not made.
         """
-        options: dict[str, Any] = {}
+        options: dict[str, Any] = {"twiml": _inline(twiml.stream_document(dial_out.stream))}
         if dial_out.status_url:
             options |= {
                 "status_callback": dial_out.status_url,
@@ -131,8 +133,6 @@ class TwilioRest:
                 lambda client: client.calls.create_async(
                     to=dial_out.to,
                     from_=dial_out.from_number,
-                    url=dial_out.answer_url_with_parameters,
-                    method="POST",
                     timeout=dial_out.ring_timeout_secs,
                     **options,
                 ),
@@ -157,12 +157,17 @@ class TwilioRest:
         Raises:
             CarrierError: There was no answer to that.
         """
-        page = await self._api.ask(
-            lambda client: client.calls.page_async(to=to, from_=from_number, page_size=RECENT_CALLS),
-            timeout_secs=self._timeout_secs,
-        )
-        earliest = since.astimezone(UTC) - CLOCKS_DIFFER
-        return [_call(call) for call in page if call.date_created is None or call.date_created >= earliest]
+        return await self._list(since, to=to, from_=from_number)
+
+    async def dialled_from(self, call_id: str, destination: str, since: datetime) -> list[CarrierCall]:
+        """The legs that a `<Dial>` of a call has made, the newest first, at most 20.
+
+        Twilio knows whose they are, so they are not looked for by their destination.
+
+        Raises:
+            CarrierError: There was no answer to that.
+        """
+        return await self._list(since, parent_call_sid=_checked(call_id))
 
     async def hang_up(self, call_id: str) -> HangUp:
         """End a call by setting its status to `completed`.
@@ -202,12 +207,7 @@ class TwilioRest:
             CallEnded: The call is over, nothing was done.
             CarrierError: See `Carrier.update_document`.
         """
-        if len(document) > MAX_INLINE_CHARS:
-            raise CarrierRejected(
-                f"the document has {len(document)} characters, Twilio takes {MAX_INLINE_CHARS} in a request: "
-                "shorten the stream's parameters, or use update_url"
-            )
-        await self._update(call_id, twiml=document)
+        await self._update(call_id, twiml=_inline(document))
 
     async def update_url(self, call_id: str, url: str) -> None:
         """Make a live call follow the TwiML at a URL instead of what it does now.
@@ -258,7 +258,12 @@ class TwilioRest:
         return recording.sid
 
     async def pause_recording(
-        self, call_id: str, *, keep_length: bool = True, command_id: str | None = None
+        self,
+        call_id: str,
+        *,
+        recording_id: str | None = None,
+        keep_length: bool = True,
+        command_id: str | None = None,
     ) -> None:
         """Stop recording for a while.
 
@@ -266,33 +271,46 @@ class TwilioRest:
             CarrierError: It may still be recorded.
         """
         behaviour = "silence" if keep_length else "skip"
-        await self._update_recording(call_id, status="paused", pause_behavior=behaviour)
+        await self._update_recording(call_id, recording_id, status="paused", pause_behavior=behaviour)
 
-    async def resume_recording(self, call_id: str, *, command_id: str | None = None) -> None:
+    async def resume_recording(
+        self, call_id: str, *, recording_id: str | None = None, command_id: str | None = None
+    ) -> None:
         """Go on with a paused recording.
 
         Raises:
             CarrierError: It may still be paused.
         """
-        await self._update_recording(call_id, status="in-progress")
+        await self._update_recording(call_id, recording_id, status="in-progress")
 
-    async def stop_recording(self, call_id: str, *, command_id: str | None = None) -> None:
+    async def stop_recording(
+        self, call_id: str, *, recording_id: str | None = None, command_id: str | None = None
+    ) -> None:
         """End the recording; the call goes on.
 
         Raises:
             CarrierError: It may still be recorded.
         """
-        await self._update_recording(call_id, status="stopped")
+        await self._update_recording(call_id, recording_id, status="stopped")
+
+    async def _list(self, since: datetime, **filters: str) -> list[CarrierCall]:
+        page = await self._api.ask(
+            lambda client: client.calls.page_async(page_size=RECENT_CALLS, **filters),
+            timeout_secs=self._timeout_secs,
+        )
+        earliest = since.astimezone(UTC) - CLOCKS_DIFFER
+        return [_call(call) for call in page if call.date_created is None or call.date_created >= earliest]
 
     async def _update(self, call_id: str, **changes: str) -> None:
         sid = _checked(call_id)
         await self._change(lambda client: client.calls(sid).update_async(**changes))
 
-    async def _update_recording(self, call_id: str, **changes: Any) -> None:
+    async def _update_recording(self, call_id: str, recording_id: str | None, **changes: Any) -> None:
         sid = _checked(call_id)
+        recording = CURRENT_RECORDING if recording_id is None else _checked(recording_id, "recording")
 
         def request(client: Client) -> Awaitable[object]:
-            return client.calls(sid).recordings(CURRENT_RECORDING).update_async(**changes)
+            return client.calls(sid).recordings(recording).update_async(**changes)
 
         try:
             await self._api.ask(request, timeout_secs=self._timeout_secs)
@@ -309,6 +327,15 @@ class TwilioRest:
             return await self._api.ask(request, timeout_secs=self._timeout_secs)
         except CarrierRejected as error:
             raise _as_ended(error) from None
+
+
+def _inline(document: str) -> str:
+    if len(document) > MAX_INLINE_CHARS:
+        raise CarrierRejected(
+            f"the document has {len(document)} characters, Twilio takes {MAX_INLINE_CHARS} in a request: "
+            "shorten the stream's parameters"
+        )
+    return document
 
 
 def _as_ended(error: CarrierRejected) -> CarrierRejected:
@@ -333,8 +360,8 @@ def _call(call: Any, sid: str = "") -> CarrierCall:
     )
 
 
-def _checked(call_id: str) -> str:
+def _checked(sid: str, of: str = "call") -> str:
     # The SDK puts the id into the path as it is.
-    if not _CALL_SID.fullmatch(call_id):
-        raise CarrierRejected("the call id is not a Twilio call SID (CA…): it was not sent to Twilio")
-    return call_id
+    if not _SID.fullmatch(sid):
+        raise CarrierRejected(f"the {of}'s id is not a Twilio SID: it was not sent to Twilio")
+    return sid

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from twilio.twiml.voice_response import Connect, Dial, VoiceResponse
+from twilio.twiml.voice_response import Connect, Dial, Refer, VoiceResponse
 
 from carriers.dialling import is_sip
-from carriers.documents import (
-    StreamDocument,
-    TransferDocument,
-    checked_digits,
-    speakable,
-    usable_parameters,
-)
+from carriers.documents import Meeting, TransferDocument, checked_digits, speakable
+from carriers.streams import StreamDocument, usable_parameters
 
 
 def stream_document(document: StreamDocument) -> str:
@@ -28,28 +23,51 @@ def stream_document(document: StreamDocument) -> str:
 
 
 def transfer_document(document: TransferDocument) -> str:
-    """`<Dial>`: the caller talks with somebody else.
+    """`<Dial>`: the caller talks with somebody else. With `refer`, `<Refer>`: the caller's side calls somebody else.
 
     With `action` Twilio asks us what comes next, and whatever followed would never run. Without, `<Connect>`
     follows, which runs when the destination was not reached or has hung up, but not when the caller has. No
     `timeLimit` and no `<Pause>`: the document must not cut the caller off from a human.
 
-    Source: Twilio docs, voice/twiml/dial.
+    Source: Twilio docs, voice/twiml/dial and voice/twiml/refer.
     """
     response = VoiceResponse()
-    dial = Dial(
-        action=document.action_url,
-        method="POST" if document.action_url else None,
-        timeout=document.ring_timeout_secs,
-        caller_id=document.caller_id,
-    )
-    if is_sip(document.destination):
-        dial.sip(document.destination)
+    after = {"action": document.action_url, "method": "POST" if document.action_url else None}
+    if document.refer:
+        refer = Refer(**after)
+        refer.sip(document.destination)
+        response.append(refer)
     else:
-        dial.number(document.destination)
-    response.append(dial)
+        dial = Dial(**after, timeout=document.ring_timeout_secs, caller_id=document.caller_id)
+        if is_sip(document.destination):
+            dial.sip(document.destination)
+        else:
+            dial.number(document.destination)
+        response.append(dial)
     if document.fallback:
         response.append(_connection(document.fallback))
+    return str(response)
+
+
+def conference_document(meeting: Meeting) -> str:
+    """`<Dial><Conference>`: two calls talk in a room of their own, without a sound that says so.
+
+    An empty `waitUrl` is silence in the place of music, for the moment that one waits for the other. The default jitter
+    buffer would add up to a second of delay. No `timeLimit` and nothing behind `<Dial>`: with the room the call ends.
+
+    Source: Twilio docs, voice/twiml/conference.
+    """
+    response = VoiceResponse()
+    dial = Dial(action=meeting.ended_url, method="POST" if meeting.ended_url else None)
+    dial.conference(
+        meeting.name,
+        beep="false",
+        start_conference_on_enter=True,
+        end_conference_on_exit=True,
+        wait_url="",
+        jitter_buffer_size="small",
+    )
+    response.append(dial)
     return str(response)
 
 

@@ -66,12 +66,13 @@ async def events(request: Request, service: TheService) -> Response:
     carrier = TelnyxCarrier.from_settings(service.settings)
     webhook = await read_webhook(request, service, carrier, is_form=False)
     try:
-        update, incoming = carrier.parse_event(webhook.request.body)
+        event = carrier.parse_event(webhook.request.body)
     except WebhookError as error:
         raise HTTPException(400, str(error)) from None
-    if update.event_id and service.events_seen.seen(update.event_id):
+    if service.events_seen.seen(event.event_id):
         return Response()
-    call = service.store.find(carrier.name, update.call_id)
+    incoming = event.incoming
+    call = service.store.find(carrier.name, event.call_id) if event.call_id else None
     if call is None and incoming is not None:
         call = service.store.open(
             carrier=carrier.name,
@@ -82,8 +83,8 @@ async def events(request: Request, service: TheService) -> Response:
         )
     if call is None:
         logger.debug("A Call Control event is for a call that is not known (any more)")
-    else:
-        take_status(service, carrier, update)
+    elif event.status is not None:
+        take_status(service, carrier, event.status)
     return Response()
 
 

@@ -1,0 +1,249 @@
+"""What every phone company must be able to do to calls, as requests over the network."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Protocol
+
+from carriers.dialling import DialledCall, DialOut
+from carriers.documents import Meeting, TransferDocument
+from carriers.recording import RecordingFormat
+from carriers.reports import CarrierCall, HangUp
+from carriers.streams import StreamDocument
+
+
+class CallActions(Protocol):
+    """The part of a `Carrier` that needs credentials.
+
+    Nothing is sent twice: whoever asks decides about a retry. Where `command_id` is taken, a retry with the same one
+    has no second effect at a carrier that knows such ids.
+    """
+
+    async def prepare(self) -> None:
+        """Load the carrier's SDK, in a thread: it takes seconds, and other calls are talking.
+
+        Every request does so by itself; doing it at start-up spares the first call the wait.
+        """
+        ...
+
+    async def dial(self, dial_out: DialOut) -> DialledCall:
+        """Make a call.
+
+        Raises:
+            DialUncertain: The call may have been made, or not: look with `find_recent_call` before trying
+                again.
+            CarrierError: The call was not made.
+        """
+        ...
+
+    async def find_recent_call(self, to: str, from_number: str, since: datetime) -> list[CarrierCall]:
+        """The calls between two numbers that were made since a moment, the newest first, at most 20.
+
+        For somebody whose `dial` was uncertain. Carriers list a new call with some delay, so an empty answer
+        within seconds proves nothing.
+
+        Args:
+            to: Who was dialled.
+            from_number: Who dialled.
+            since: An aware moment. Calls that began up to 10 s before count too, as clocks differ.
+
+        Raises:
+            CarrierError: There was no answer to that.
+        """
+        ...
+
+    async def hang_up(self, call_id: str) -> HangUp:
+        """End a call.
+
+        Raises:
+            CarrierError: It may still be up.
+        """
+        ...
+
+    async def fetch_call(self, call_id: str) -> CarrierCall:
+        """Ask what became of a call.
+
+        Raises:
+            CarrierError: There was no answer to that.
+        """
+        ...
+
+    async def answer(self, call_id: str, stream: StreamDocument, *, command_id: str | None = None) -> None:
+        """Take a call that rings, and connect it with the bot's media socket.
+
+        Args:
+            call_id: The carrier's id of the call.
+            stream: Where to stream to; `ended_url` is not used.
+            command_id: See above.
+
+        Raises:
+            CallEnded: The caller has given up.
+            CarrierError: It may still ring; always so where documents run the call, as they answer it.
+        """
+        ...
+
+    async def transfer(
+        self, call_id: str, document: TransferDocument, *, command_id: str | None = None
+    ) -> None:
+        """Connect the caller with somebody else.
+
+        How it went is told to the document's `action_url`; without one `dialled_from` knows it. Where commands run
+        the call, events tell it: `bridged` for the caller's leg, and a `status` of the leg whose `transfer_of` is
+        this call. If that one ends without having been bridged, the caller is still here.
+
+        Raises:
+            CallEnded: The call is over, nothing was done.
+            CarrierUnavailable: The destination's phone may be ringing.
+            CarrierError: The call goes on as it was.
+        """
+        ...
+
+    async def connect_calls(
+        self, call_id: str, other_id: str, meeting: Meeting, *, command_id: str | None = None
+    ) -> None:
+        """Let two live calls of the same mode hear each other. When one hangs up, the other one ends too.
+
+        The media streams of both end, except where commands run the calls: there `stop_stream` ends them.
+
+        Args:
+            call_id: The caller's.
+            other_id: The colleague's. If the caller cannot be connected any more, it is hung up.
+            meeting: Where they meet.
+            command_id: See above.
+
+        Raises:
+            OtherCallEnded: The colleague is gone; the caller's call goes on as it was.
+            CallEnded: The caller is gone, and the colleague's call is hung up.
+            CarrierUnavailable: The caller's call may go on as it was or not.
+            CarrierError: The caller's call goes on as it was.
+        """
+        ...
+
+    async def stop_stream(self, call_id: str, *, command_id: str | None = None) -> None:
+        """End the media streams of a call that goes on without the bot.
+
+        Nothing is to be done, and nothing happens, where documents run the call: the next one ends the stream.
+
+        Raises:
+            CallEnded: The call is over, and its streams with it.
+            CarrierError: The bot may still hear the call.
+        """
+        ...
+
+    async def dialled_from(self, call_id: str, destination: str, since: datetime) -> list[CarrierCall]:
+        """The legs that a `transfer` of a call has made, the newest first.
+
+        For hosts without webhooks, when the caller is back. Carriers list calls with some delay, so an empty answer
+        within seconds proves nothing.
+
+        Args:
+            call_id: The call that was transferred.
+            destination: Where to.
+            since: An aware moment. Legs that began up to 10 s before count too, as clocks differ.
+
+        Raises:
+            CarrierError: There was no answer to that; always so where events tell what became of a transfer.
+        """
+        ...
+
+    async def update_document(self, call_id: str, document: str) -> None:
+        """Make a live call do something else: the document replaces what runs, a media stream included.
+
+        Raises:
+            CallEnded: The call is over, nothing was done. An exception because a transfer of somebody who has
+                hung up is no success.
+            CarrierUnavailable: The document may run or not.
+            CarrierError: The call goes on as it was.
+        """
+        ...
+
+    async def update_url(self, call_id: str, url: str) -> None:
+        """Make a live call do what the document at a URL says, which is asked for by POST.
+
+        Raises:
+            CallEnded: The call is over, nothing was done.
+            CarrierUnavailable: The document may run or not.
+            CarrierError: The call goes on as it was.
+        """
+        ...
+
+    async def send_digits(self, call_id: str, digits: str, *, command_id: str | None = None) -> None:
+        """Press keys for the other side: 0-9, A-D, * and #, with pauses of `w` (0.5 s) and `W` (1 s).
+
+        Raises:
+            CallEnded: The call is over.
+            CarrierError: They were not sent; always so if `sends_digits_by_rest` is false.
+        """
+        ...
+
+    async def start_recording(
+        self,
+        call_id: str,
+        *,
+        status_url: str | None = None,
+        file_format: RecordingFormat = RecordingFormat.WAV,
+        command_id: str | None = None,
+    ) -> str | None:
+        """Record a live call from now on, each side in its own channel.
+
+        Args:
+            call_id: The carrier's id of the call.
+            status_url: Absolute URL that is told about the recording, where that can be chosen by recording.
+            file_format: What file to make, where that must be chosen beforehand.
+            command_id: See above.
+
+        Returns:
+            The carrier's id of the recording, when it gives one.
+
+        Raises:
+            CallEnded: The call is over.
+            CarrierError: It is not recorded, as far as we know.
+        """
+        ...
+
+    async def pause_recording(
+        self,
+        call_id: str,
+        *,
+        recording_id: str | None = None,
+        keep_length: bool = True,
+        command_id: str | None = None,
+    ) -> None:
+        """Stop recording for a while, for example while a card number is said.
+
+        Args:
+            call_id: The carrier's id of the call.
+            recording_id: What `start_recording` returned; None for the recording under way.
+            keep_length: Put silence into the pause's place instead of leaving it out, where that can be chosen.
+            command_id: See above.
+
+        Raises:
+            CallEnded: The call is over.
+            NotRecording: It is not recorded.
+            CarrierError: It may still be recorded.
+        """
+        ...
+
+    async def resume_recording(
+        self, call_id: str, *, recording_id: str | None = None, command_id: str | None = None
+    ) -> None:
+        """Go on with a paused recording.
+
+        Raises:
+            CallEnded: The call is over.
+            NotRecording: It is not recorded.
+            CarrierError: It may still be paused.
+        """
+        ...
+
+    async def stop_recording(
+        self, call_id: str, *, recording_id: str | None = None, command_id: str | None = None
+    ) -> None:
+        """End the recording; the call goes on.
+
+        Raises:
+            CallEnded: The call is over, and the recording with it.
+            NotRecording: It is not recorded.
+            CarrierError: It may still be recorded.
+        """
+        ...

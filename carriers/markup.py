@@ -1,0 +1,95 @@
+"""Calls that a carrier runs by documents of ours: what can be done to them, in terms of documents."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import Protocol
+
+from loguru import logger
+
+from carriers.carrier import MARKUP
+from carriers.documents import Meeting, TransferDocument
+from carriers.errors import CallEnded, CarrierError, CarrierRejected, CarrierUnavailable, OtherCallEnded
+from carriers.reports import HangUp
+from carriers.streams import StreamDocument
+
+
+class _HangsUp(Protocol):
+    async def hang_up(self, call_id: str) -> HangUp: ...
+
+
+class _Documents(_HangsUp, Protocol):
+    async def update_document(self, call_id: str, document: str) -> None: ...
+
+    def transfer_document(self, document: TransferDocument) -> str: ...
+
+    def conference_document(self, meeting: Meeting) -> str: ...
+
+
+class MarkupCalls:
+    """The part of a `Carrier` that is the same for every markup."""
+
+    mode = MARKUP
+    keeps_stream_while_transferring = False
+
+    async def answer(self, call_id: str, stream: StreamDocument, *, command_id: str | None = None) -> None:
+        """Not here: the carrier has answered by the time it asks for a document.
+
+        Raises:
+            CarrierRejected: Always.
+        """
+        raise CarrierRejected(
+            "a call that runs by documents is answered by its voice webhook: give stream_document as its answer"
+        )
+
+    async def transfer(
+        self: _Documents, call_id: str, document: TransferDocument, *, command_id: str | None = None
+    ) -> None:
+        """Connect the caller with somebody else; the media stream ends. There are no command ids.
+
+        Raises:
+            CallEnded: The call is over, nothing was done.
+            CarrierUnavailable: The destination's phone may be ringing.
+            CarrierError: The call goes on as it was.
+        """
+        await self.update_document(call_id, self.transfer_document(document))
+
+    async def connect_calls(
+        self: _Documents, call_id: str, other_id: str, meeting: Meeting, *, command_id: str | None = None
+    ) -> None:
+        """Let two live calls meet in a conference, the colleague's first: it is the one that may be lost.
+
+        When the caller cannot follow, or nobody knows whether the colleague did, the colleague's call is hung up:
+        somebody who waits alone in a room would wait for hours.
+
+        Raises:
+            OtherCallEnded: The colleague is gone; the caller's call goes on as it was.
+            CallEnded: The caller is gone, and the colleague's call is hung up.
+            CarrierUnavailable: The caller's call may go on as it was or not.
+            CarrierError: The caller's call goes on as it was.
+        """
+        try:
+            await self.update_document(other_id, self.conference_document(replace(meeting, ended_url=None)))
+        except CallEnded as error:
+            raise OtherCallEnded(f"the other one: {error}", status=error.status, code=error.code) from None
+        except (CarrierUnavailable, asyncio.CancelledError) as error:
+            if not getattr(error, "nothing_done", False):
+                await let_go(self, other_id)
+            raise
+        try:
+            await self.update_document(call_id, self.conference_document(meeting))
+        except (CarrierError, asyncio.CancelledError):
+            await let_go(self, other_id)
+            raise
+
+    async def stop_stream(self, call_id: str, *, command_id: str | None = None) -> None:
+        """Nothing to do: a document that replaces another one ends its stream."""
+
+
+async def let_go(carrier: _HangsUp, call_id: str) -> None:
+    """Hang up somebody who was to talk with a caller and cannot; whether that works changes nothing for the caller."""
+    try:
+        await carrier.hang_up(call_id)
+    except CarrierError as error:
+        logger.warning("Call {} may be left alone on the line: {}", call_id, error)
