@@ -11,18 +11,27 @@ import asyncio
 import sys
 import threading
 import uuid
+from dataclasses import replace
 from typing import Any
 
 from loguru import logger
 from pipecat.transports.base_transport import BaseTransport, TransportParams
 
 from calls.call import Call, CallState, EndedBy
-from calls.control import CallControl
-from calls.store import default_store
+from calls.carried import Carried, read_carried
+from calls.control import COLLEAGUE, CallControl
+from calls.database import DatabaseUnusable
+from calls.errors import NotDone
+from calls.store import CallStore, default_store
+from calls.transfer import Resume, ResumeReason, TransferOutcome
+from calls.way_back import StreamOnly, WayBack
 from carriers import carrier_for, known_carriers
 from carriers.carrier import Carrier
+from carriers.cloud import CloudError, cloud_stream
 from conversation.agents import Agent, AgentError, agent_names, load_agent
 from conversation.attachment import Attachment
+from conversation.briefing import run_briefing
+from conversation.handover import target_of
 from conversation.pipeline import run_attachment, warm_up
 from conversation.services import ServiceError
 from conversation.transport import PhoneTransport
@@ -32,6 +41,10 @@ from settings import Settings, SettingsError, load_settings
 
 POLICY_VIOLATION = 1008
 """WebSocket close code for a peer that does not speak the protocol (RFC 6455, section 7.4.1)."""
+
+
+PRIVATE_PARAMETERS = frozenset({"role", "for_call", "peer", "destination", "about"})
+"""What makes a call the leg of a colleague who is asked to take a caller."""
 
 
 async def bot(runner_args: Any) -> None:
@@ -78,31 +91,101 @@ async def _refuse(websocket: Any, error: Exception) -> None:
 async def _talk_on_the_phone(
     websocket: Any, start: StreamStart, serializer: Any, runner_args: Any, settings: Settings
 ) -> None:
-    agent = choose_agent(settings, start.parameters.get("agent"), start.agent)
-    call = default_store().open(
-        carrier=start.carrier,
-        carrier_call_id=start.call_id,
-        direction="inbound",
-        from_number=start.from_number,
-        to_number=start.to_number,
-        agent=agent.name,
-        parameters=start.parameters,
-    )
-    carrier = carrier_for(start.carrier, settings)
+    carried = read_carried(start.parameters, settings.shared_secret)
+    store = _store(settings)
+    call = await _call_of(start, carried, store)
+    agent = choose_agent(settings, call.agent, start.parameters.get("agent"), start.agent)
+    call.agent = call.agent or agent.name
+    carrier = carrier_for(start.carrier, settings, call.mode)
     if carrier is None:
         logger.warning(
             f"call {call.id}: no credentials for its carrier, so a hang-up only closes the media socket"
         )
-    attachment = _attachment(call, agent, settings, carrier)
+    server = getattr(runner_args, "way_back", None)
+    way_back = server or _way_back(start, settings)
+    attachment = _attachment(call, agent, settings, carrier, way_back, resume=call.take_return())
     transport = PhoneTransport(websocket, serializer, on_mark_sent=attachment.playout.sent)
     attachment.record("attached", stream_id=start.stream_id)
+    failed = True
     try:
-        await _run(attachment, transport, runner_args, settings, carrier_marks=True)
+        if call.parameters.get("role") == COLLEAGUE:
+            _answered(call)
+            await run_briefing(attachment, transport, settings)
+        else:
+            await _learn_the_outcome(attachment)
+            await _run(attachment, transport, runner_args, settings, carrier_marks=True)
+        failed = False
     finally:
+        # Where there are webhooks, the carrier asks what is next for a caller whose stream was lost.
+        _let_go(attachment, comes_back=server is not None and (failed or attachment.lost))
         if serializer.ignored:
             logger.warning(f"call {call.id}: messages that were ignored: {dict(serializer.ignored)}")
+        await store.flush()
         if carrier is not None:
             await carrier.aclose()
+
+
+def _store(settings: Settings) -> CallStore:
+    """Where calls are remembered. A database that cannot be used is found at start; a call goes on without it."""
+    try:
+        return default_store(settings.calls_database)
+    except DatabaseUnusable as error:
+        logger.error(f"calls are kept in memory only: {error}")
+        return default_store()
+
+
+async def _call_of(start: StreamStart, carried: Carried | None, store: CallStore) -> Call:
+    """The call that a media stream belongs to: known here, known to the store, brought along, or new."""
+    # Only what we signed or stored ourselves can say that somebody is a colleague of a caller.
+    parameters = {name: value for name, value in start.parameters.items() if name not in PRIVATE_PARAMETERS}
+    call_id = parameters.pop("call_id", None) or (carried.call_id if carried else None)
+    if await store.restore(start.carrier, start.call_id) is None and isinstance(call_id, str):
+        await store.fetch(call_id)
+    call = store.open(
+        carrier=start.carrier,
+        carrier_call_id=start.call_id,
+        call_id=call_id,
+        direction=carried.direction if carried else "inbound",
+        from_number=start.from_number,
+        to_number=start.to_number,
+        agent=carried.agent if carried else None,
+        parameters={**parameters, **(carried.parameters if carried else {})},
+    )
+    if carried is not None:
+        carried.restore(call)
+    return call
+
+
+def _way_back(start: StreamStart, settings: Settings) -> WayBack | None:
+    """How a caller comes back to a bot that has no server of ours beside it; None when nobody told its address."""
+    secret = settings.shared_secret
+    agent = settings.pipecat_cloud_agent or start.service_host
+    if secret is None:
+        return None
+    if agent is not None:
+        try:
+            return StreamOnly(*cloud_stream(start.carrier, agent, settings.pipecat_cloud_region), secret)
+        except CloudError as error:
+            logger.warning(f"callers cannot come back from a transfer: {error}")
+            return None
+    if settings.public_url is not None:
+        return StreamOnly(f"ws{settings.public_url.removeprefix('http')}/ws", {}, secret)
+    return None
+
+
+async def _learn_the_outcome(attachment: Attachment) -> None:
+    """A caller who comes back from a transfer to a bot that nobody has told how it went."""
+    resume = attachment.resume
+    if resume is None or resume.reason is not ResumeReason.TRANSFER or resume.outcome is not None:
+        return
+    try:
+        target = target_of(attachment.agent, resume.destination, attachment.call)
+    except NotDone as error:
+        outcome, detail = TransferOutcome.FAILED, str(error)
+    else:
+        outcome, detail = await attachment.control.transfer_result(target)
+    attachment.control.transfer_ended(resume.destination, outcome, detail)
+    attachment.resume = replace(resume, outcome=outcome, detail=detail)
 
 
 async def _talk_without_a_phone(
@@ -110,7 +193,7 @@ async def _talk_without_a_phone(
 ) -> None:
     """Talk over a connection that no carrier stands behind: a browser, an eval harness."""
     agent = choose_agent(settings, body.get("agent"))
-    call = default_store().open(
+    call = _store(settings).open(
         carrier=kind,
         carrier_call_id=str(runner_args.session_id or uuid.uuid4()),
         direction="inbound",
@@ -119,20 +202,32 @@ async def _talk_without_a_phone(
     )
     attachment = _attachment(call, agent, settings, None)
     attachment.record("attached", stream_id=kind)
-    await _run(attachment, transport, runner_args, settings, carrier_marks=False)
+    try:
+        await _run(attachment, transport, runner_args, settings, carrier_marks=False)
+    finally:
+        _let_go(attachment, comes_back=False)
 
 
-def _attachment(call: Call, agent: Agent, settings: Settings, carrier: Carrier | None) -> Attachment:
-    store = default_store()
+def _attachment(
+    call: Call,
+    agent: Agent,
+    settings: Settings,
+    carrier: Carrier | None,
+    way_back: WayBack | None = None,
+    *,
+    resume: Resume | None = None,
+) -> Attachment:
+    store = _store(settings)
     return Attachment(
         call=call,
         store=store,
-        control=CallControl(call, carrier, store),
+        control=CallControl(call, carrier, store, way_back=way_back),
         agent=agent,
         variables=agent.call_variables(
             call.parameters, caller_number=call.from_number, called_number=call.to_number
         ),
         data_dir=settings.data_dir,
+        resume=resume,
     )
 
 
@@ -145,23 +240,40 @@ async def _run(
     carrier_marks: bool,
 ) -> None:
     call = attachment.call
-    if call.state is CallState.RINGING:
-        call.move(CallState.IN_PROGRESS, cause="media stream")
+    _answered(call)
     logger.info(f"call {call.id}: attached, agent {attachment.agent.name}")
-    try:
-        await run_attachment(
-            attachment,
-            transport,
-            settings,
-            carrier_marks=carrier_marks,
-            handle_sigint=getattr(runner_args, "handle_sigint", False),
-        )
-    finally:
-        if not call.state.is_end:
-            # A stream that stopped without anybody's asking is a caller who hung up.
-            call.will_end(EndedBy.CALLER, "the media stream stopped")
-            call.move(CallState.COMPLETED, cause="the media stream stopped")
-        logger.info(f"call {call.id}: detached, ended by {call.ended_by}")
+    await run_attachment(
+        attachment,
+        transport,
+        settings,
+        carrier_marks=carrier_marks,
+        handle_sigint=getattr(runner_args, "handle_sigint", False),
+    )
+
+
+def _answered(call: Call) -> None:
+    """A media stream is proof that somebody has answered, whatever the carrier has reported so far."""
+    if call.state in (CallState.QUEUED, CallState.RINGING):
+        call.move(CallState.IN_PROGRESS, cause="media stream")
+    elif call.state in (CallState.TRANSFERRING, CallState.TRANSFERRED):
+        call.move(CallState.IN_PROGRESS, cause="back with the bot")
+
+
+def _let_go(attachment: Attachment, *, comes_back: bool) -> None:
+    """Decide what the end of a media stream says about the call.
+
+    A stream that the carrier stopped, with nobody of ours having asked for it, is a caller who hung up.
+
+    Args:
+        attachment: The session that is over.
+        comes_back: Whether the carrier will ask what is next for the caller.
+    """
+    call = attachment.call
+    goes_on = call.resume is not None or call.state in (CallState.TRANSFERRING, CallState.TRANSFERRED)
+    if not call.is_over and not goes_on and not (comes_back and call.ending is None):
+        call.will_end(EndedBy.CALLER, "the media stream stopped")
+        call.move(CallState.COMPLETED, cause="the media stream stopped")
+    logger.info(f"call {call.id}: detached, {'ended by ' + call.ended_by if call.ended_by else call.state}")
 
 
 def choose_agent(settings: Settings, *wanted: object) -> Agent:

@@ -96,6 +96,19 @@ class Settings(BaseSettings):
     elevenlabs_api_key: SecretStr | None = None
     elevenlabs_voice_id: str | None = None
 
+    @property
+    def shared_secret(self) -> str | None:
+        """A secret that every machine of a deployment has, whatever else it shares; None when nothing is set."""
+        for secret in (
+            self.stream_token_secret,
+            self.twilio_auth_token,
+            self.twilio_api_secret,
+            self.telnyx_api_key,
+        ):
+            if secret is not None:
+                return secret.get_secret_value()
+        return None
+
     @field_validator("log_level", "telnyx_codec", mode="before")
     @classmethod
     def _in_capitals(cls, value: object) -> object:

@@ -7,6 +7,7 @@ an end.
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -110,6 +111,8 @@ class Ending:
 
     by: EndedBy
     cause: str
+    state: CallState = CallState.COMPLETED
+    """Which end it is when the carrier reports just "completed": it does not know a voicemail from a talk."""
 
 
 @dataclass(frozen=True)
@@ -208,6 +211,11 @@ class Call:
         return self.state.is_end
 
     @property
+    def other_number(self) -> str | None:
+        """The number of the person on the line: who called us, or whom we called."""
+        return self.from_number if self.direction is Direction.INBOUND else self.to_number
+
+    @property
     def ended_by(self) -> EndedBy | None:
         """Who ended it; None while it lives."""
         return self.ending.by if self.ending and self.is_over else None
@@ -240,6 +248,28 @@ class Call:
         self._changed()
         return event
 
+    def has(self, kind: str) -> bool:
+        """Whether something of this kind has happened."""
+        return self.last(kind) is not None
+
+    def last(self, kind: str) -> CallEvent | None:
+        """The latest event of a kind."""
+        return next((event for event in reversed(self.events) if event.kind == kind), None)
+
+    def news(self, kind: str) -> asyncio.Future[dict[str, Any]]:
+        """The data of the next event of a kind, once it happens."""
+        future: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
+        seen = len(self.events)
+
+        def look() -> None:
+            for event in self.events[seen:]:
+                if event.kind == kind and not future.done():
+                    future.set_result(dict(event.data))
+
+        stop = self.watch(look)
+        future.add_done_callback(lambda _: stop())
+        return future
+
     def watch(self, wake: Callable[[], None]) -> Callable[[], None]:
         """Have a function called after each event.
 
@@ -249,13 +279,13 @@ class Call:
         self._watchers.append(wake)
         return lambda: self._watchers.remove(wake)
 
-    def will_end(self, by: EndedBy, cause: str) -> None:
+    def will_end(self, by: EndedBy, cause: str, state: CallState = CallState.COMPLETED) -> None:
         """Note who is ending the call, so that the carrier's report of the end is not put down to the caller.
 
         The first one to end it is the one who did; later notes are ignored.
         """
         if self.ending is None:
-            self.ending = Ending(by, cause)
+            self.ending = Ending(by, cause, state)
             self._changed()
 
     def ended_before(self, by: EndedBy, cause: str) -> None:
@@ -291,6 +321,8 @@ class Call:
         Raises:
             IllegalMove: No call can go this way.
         """
+        if state is CallState.COMPLETED and self.ending is not None:
+            state = self.ending.state
         if state is self.state or (state.is_end and self.is_over):
             return False
         if state not in NEXT[self.state]:

@@ -1,21 +1,65 @@
-"""What we do to a call: policy -> carrier -> state. Idempotent, and it never fails with an exception."""
+"""What we do to a call: carrier first, then state.
+
+Hanging up is idempotent and never fails with an exception. Everything else either happens, or raises `NotDone` and
+leaves the caller with the bot.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import uuid
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 from weakref import WeakKeyDictionary
 
 from loguru import logger
 
 from calls.call import Call, CallState, EndedBy
+from calls.errors import CallIsOver, CarrierFailed, NotDone, NotPossible
 from calls.store import CallStore
-from carriers.carrier import Carrier, CarrierError, CarrierUnavailable
+from calls.transfer import Resume, ResumeReason, Target, TransferOutcome
+from calls.way_back import WayBack
+from carriers.carrier import (
+    CallEnded,
+    Carrier,
+    CarrierError,
+    CarrierUnavailable,
+    DialOut,
+    DialUncertain,
+    Direction,
+    MachineDetection,
+    Meeting,
+    RecordingFormat,
+    StatusUpdate,
+    TransferDocument,
+)
 
 HANG_UP_BUDGET_SECS = 5.0
 """How long hanging up may take with all its attempts: the caller is on the line, hearing nothing."""
 
+ACT_BUDGET_SECS = 4.0
+"""How long anything else may be tried, for the same reason."""
+
 FIRST_RETRY_SECS = 0.2
 """The pause before the second attempt; it doubles with each further one."""
+
+COLLEAGUE = "colleague"
+"""The role, among a call's parameters, of a leg to somebody who is asked to take a caller."""
+
+OUTCOMES = {
+    "completed": TransferOutcome.CONNECTED,
+    "in_progress": TransferOutcome.CONNECTED,
+    "busy": TransferOutcome.BUSY,
+    "no_answer": TransferOutcome.NO_ANSWER,
+    "canceled": TransferOutcome.NO_ANSWER,
+    "ringing": TransferOutcome.NO_ANSWER,
+}
+"""What the end of an attempt to reach somebody means for a transfer; every other one is a failure."""
+
+RECORDING_ACTIONS = {"start": "in_progress", "pause": "paused", "resume": "in_progress", "stop": "stopped"}
+"""What can be done to a recording, and the state that it is in afterwards."""
+
+T = TypeVar("T")
 
 # The bot and the API hold different controls of the same call; they must not hang up twice at the same time.
 _attempts: WeakKeyDictionary[Call, asyncio.Task[bool]] = WeakKeyDictionary()
@@ -28,6 +72,7 @@ class CallControl:
         call: The call.
         carrier: Its carrier, or None when there are no credentials for it.
         store: Where the call is remembered.
+        way_back: How the caller comes back from what needs another document; None where there is no way.
         budget_secs: How long `hang_up` may try.
     """
 
@@ -37,14 +82,53 @@ class CallControl:
         carrier: Carrier | None,
         store: CallStore,
         *,
+        way_back: WayBack | None = None,
         budget_secs: float = HANG_UP_BUDGET_SECS,
     ):
         self._call = call
         self._carrier = carrier
         self._store = store
+        self._way_back = way_back
         self._budget_secs = budget_secs
 
-    async def hang_up(self, ended_by: EndedBy, cause: str) -> bool:
+    @property
+    def keeps_stream_while_transferring(self) -> bool:
+        """Whether the bot hears how a transfer ends, instead of being attached anew after it."""
+        return self._carrier is not None and self._carrier.keeps_stream_while_transferring
+
+    @property
+    def can_transfer(self) -> bool:
+        """Whether a transfer could be tried, and its caller could come back."""
+        return self._carrier is not None and self._way_back is not None
+
+    def of(self, other: Call) -> CallControl:
+        """The control of another call of the same carrier."""
+        return CallControl(other, self._carrier, self._store, way_back=self._way_back)
+
+    async def refresh(self) -> bool:
+        """Ask the carrier where the call stands, and take that over.
+
+        Returns:
+            Whether it answered. Without an answer the call stays as it is.
+        """
+        call = self._call
+        if self._carrier is None or not call.carrier_call_id:
+            return False
+        try:
+            found = await self._carrier.fetch_call(call.carrier_call_id)
+        except CarrierError as error:
+            logger.debug("Call {}: the carrier does not say where it stands: {}", call.id, error)
+            return False
+        call.apply(StatusUpdate(call_id=call.carrier_call_id, state=found.state, reason="asked the carrier"))
+        return True
+
+    async def is_alive(self) -> bool:
+        """Whether the carrier says that the call goes on."""
+        return await self.refresh() and not self._call.is_over
+
+    # Hanging up
+
+    async def hang_up(self, ended_by: EndedBy, cause: str, *, state: CallState = CallState.COMPLETED) -> bool:
         """End the call through the carrier's REST API.
 
         It may be called again, and by several at once: they share one attempt, which goes on when one of them
@@ -53,6 +137,7 @@ class CallControl:
         Args:
             ended_by: Who wants it to end.
             cause: Why, for people who read the events.
+            state: Which end it is: `completed`, or `voicemail` for a call that a machine has answered.
 
         Returns:
             True when the call is over. False when the carrier could not be told, after an event
@@ -63,54 +148,341 @@ class CallControl:
             return True
         attempt = _attempts.get(call)
         if attempt is None or attempt.done():
-            attempt = asyncio.create_task(self._hang_up(ended_by, cause), name=f"hang up {call.id}")
+            attempt = asyncio.create_task(self._hang_up(ended_by, cause, state), name=f"hang up {call.id}")
             _attempts[call] = attempt
         return await asyncio.shield(attempt)
 
-    async def _hang_up(self, ended_by: EndedBy, cause: str) -> bool:
+    async def _hang_up(self, ended_by: EndedBy, cause: str, state: CallState) -> bool:
         call, store = self._call, self._store
         # Noted first: the carrier's report of the end may be faster than its answer to us.
-        call.will_end(ended_by, cause)
+        call.will_end(ended_by, cause, state)
         store.record(call, "hang_up", ended_by=ended_by.value, cause=cause)
         if self._carrier is None:
             return self._failed(f"no credentials for {call.carrier} are set")
+        if not call.carrier_call_id:
+            return self._failed("the carrier has not named the call yet")
+        carrier = self._carrier
         try:
-            attempts, already_ended = await self._insist(self._carrier)
+            attempts, hung_up = await self._insist(
+                lambda: carrier.hang_up(call.carrier_call_id), self._budget_secs
+            )
         except CarrierError as error:
             return self._failed(str(error))
-        if already_ended and attempts == 1:
+        if hung_up.already_ended and attempts == 1:
             # Nobody but the caller can have been faster. After a first attempt that got no answer, it was
             # that one.
             call.ended_before(EndedBy.CALLER, "had hung up already")
         if not call.is_over:
-            call.move(CallState.COMPLETED, cause=cause)
+            call.move(state, cause=cause)
         return True
-
-    async def _insist(self, carrier: Carrier) -> tuple[int, bool]:
-        """Hang up, again and again while the carrier gives no usable answer and there is time.
-
-        Returns:
-            How many attempts it took, and whether the call had ended before the last one.
-        """
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + self._budget_secs
-        attempts, pause = 1, FIRST_RETRY_SECS
-        while True:
-            try:
-                async with asyncio.timeout_at(deadline):
-                    return attempts, (await carrier.hang_up(self._call.carrier_call_id)).already_ended
-            except TimeoutError:
-                raise CarrierUnavailable(
-                    f"no answer from the carrier within {self._budget_secs:g} s"
-                ) from None
-            except CarrierUnavailable as error:
-                if loop.time() + pause >= deadline:
-                    raise
-                logger.warning("Hanging up call {} is tried again: {}", self._call.id, error)
-            await asyncio.sleep(pause)
-            attempts, pause = attempts + 1, pause * 2
 
     def _failed(self, reason: str) -> bool:
         logger.warning("Call {} could not be hung up: {}", self._call.id, reason)
         self._store.record(self._call, "hang_up_failed", reason=reason)
         return False
+
+    # Handing over
+
+    async def transfer(self, target: Target) -> None:
+        """Hand the caller over without asking the colleague first.
+
+        When this returns, the colleague's phone rings. Where the carrier runs markup, the media stream ends for it,
+        and unless the two get to talk, another one begins (`Resume`).
+
+        Raises:
+            NotDone: The caller is still with the bot. `CarrierFailed.uncertain` says that this is not sure.
+        """
+        call, carrier = self._call, self._able("transfer the caller")
+        action_url = self._way_back.transfer_url(call) if self._way_back else None
+        fallback = None
+        call.expect_return(Resume(ResumeReason.TRANSFER, target.name))
+        try:
+            if not carrier.keeps_stream_while_transferring and action_url is None:
+                fallback = self._back("transfer the caller").stream(call)
+            document = TransferDocument(
+                destination=target.address,
+                caller_id=target.caller_id or self.our_number,
+                ring_timeout_secs=target.ring_timeout_secs,
+                action_url=action_url,
+                fallback=fallback,
+                refer=target.refer and self.is_sip,
+            )
+            call.move(CallState.TRANSFERRING, cause=f"transfer to {target.name}")
+            command_id = str(uuid.uuid4())
+            await self._act(
+                lambda: carrier.transfer(call.carrier_call_id, document, command_id=command_id), "transfer"
+            )
+        except NotDone as error:
+            if not getattr(error, "uncertain", False):
+                self.not_transferred()
+            raise
+        if carrier.keeps_stream_while_transferring:
+            call.take_return()
+
+    def not_transferred(self) -> None:
+        """Note that the caller stayed with the bot after all."""
+        call = self._call
+        call.take_return()
+        if call.state is CallState.TRANSFERRING:
+            call.move(CallState.IN_PROGRESS, cause="back with the bot")
+
+    def transfer_ended(self, destination: str, outcome: TransferOutcome, detail: str = "") -> None:
+        """Write down how a transfer ended."""
+        data = {"destination": destination, "outcome": outcome.value, "reason": detail}
+        self._store.record(self._call, "transfer_ended", **data)
+        call = self._call
+        if outcome is TransferOutcome.CONNECTED:
+            if call.state is CallState.IN_PROGRESS:
+                call.move(CallState.TRANSFERRING, cause=f"transfer to {destination}")
+            if call.state is CallState.TRANSFERRING:
+                call.move(CallState.TRANSFERRED, cause=f"talks with {destination}")
+        elif call.state in (CallState.TRANSFERRING, CallState.TRANSFERRED):
+            call.move(CallState.IN_PROGRESS, cause="back with the bot")
+
+    async def call_colleague(self, target: Target, about: str) -> Call:
+        """Call somebody on a leg of their own, on which the bot will ask whether they take the caller.
+
+        Args:
+            target: Whom.
+            about: What the bot tells them.
+
+        Returns:
+            The colleague's call, ringing soon. The bot session on it finds in its parameters whom it is about.
+
+        Raises:
+            NotDone: Nobody is called.
+        """
+        call, carrier = self._call, self._able("call a colleague")
+        way_back = self._back("call a colleague")
+        from_number = target.caller_id or self.our_number
+        if from_number is None:
+            raise NotPossible(
+                f"nobody knows the number to call {target.name} from: set caller_id in [transfers.{target.name}]"
+            )
+        colleague = self._store.dial_out(
+            carrier=call.carrier,
+            mode=call.mode,
+            from_number=from_number,
+            to_number=target.address,
+            agent=call.agent,
+            parameters={
+                "role": COLLEAGUE,
+                "for_call": call.id,
+                "peer": call.carrier_call_id,
+                "destination": target.name,
+                "about": about,
+            },
+        )
+        amd_url = way_back.amd_url(colleague)
+        order = DialOut(
+            to=target.address,
+            from_number=from_number,
+            stream=way_back.stream(colleague),
+            status_url=way_back.status_url(colleague),
+            ring_timeout_secs=target.ring_timeout_secs,
+            machine_detection=MachineDetection.DETECT if amd_url else None,
+            amd_url=amd_url,
+        )
+        try:
+            dialled = await carrier.dial(order)
+        except DialUncertain as error:
+            # The phone may ring; then its media stream tells us, and to dial again could ring it twice.
+            logger.warning("Call {}: whether the colleague's phone rings is not known: {}", call.id, error)
+            return colleague
+        except CarrierError as error:
+            colleague.move(CallState.FAILED, cause=str(error))
+            raise CarrierFailed(str(error)) from None
+        if dialled.id:
+            self._store.bind(colleague, dialled.id)
+        return colleague
+
+    async def connect(self, caller: Call | None) -> None:
+        """Let the caller and the colleague, whose call this is, hear each other.
+
+        Args:
+            caller: The caller's call, when it is known here; its carrier's id is in our parameters in any case.
+
+        Raises:
+            NotDone: The caller is with the bot, or has hung up; the colleague may be alone now.
+        """
+        call, carrier = self._call, self._able("connect the two")
+        peer = str(call.parameters.get("peer") or "")
+        if not peer or (caller is not None and caller.is_over):
+            raise CallIsOver("the caller has hung up")
+        ended_url = self._way_back.transfer_url(caller) if self._way_back and caller else None
+        meeting = Meeting(name=str(call.parameters.get("for_call") or call.id), ended_url=ended_url)
+        command_id = str(uuid.uuid4())
+        if caller is not None and caller.state is CallState.IN_PROGRESS:
+            # Before the carrier acts: the caller's media stream ends with it, and must not look like a hang-up.
+            caller.move(CallState.TRANSFERRING, cause="a colleague takes the call")
+        try:
+            await self._act(
+                lambda: carrier.connect_calls(peer, call.carrier_call_id, meeting, command_id=command_id),
+                "connect the two",
+            )
+        except NotDone:
+            if caller is not None and caller.state is CallState.TRANSFERRING:
+                caller.move(CallState.IN_PROGRESS, cause="back with the bot")
+            raise
+
+    async def let_go(self) -> None:
+        """End the bot's media stream on a call that goes on without us, where the carrier does not do so itself."""
+        if self.keeps_stream_while_transferring and self._carrier is not None:
+            try:
+                await self._carrier.stop_stream(self._call.carrier_call_id)
+            except CarrierError as error:
+                logger.warning("Call {}: its media stream could not be ended: {}", self._call.id, error)
+
+    async def transfer_result(self, target: Target) -> tuple[TransferOutcome, str]:
+        """Ask the carrier how a transfer went, for a bot that was not told.
+
+        Returns:
+            The outcome, and where it comes from.
+        """
+        call = self._call
+        started = next((e.at for e in reversed(call.events) if e.kind == "transfer_started"), call.created_at)
+        if self._carrier is None:
+            return TransferOutcome.FAILED, "no credentials to ask the carrier with"
+        try:
+            legs = await self._carrier.dialled_from(call.carrier_call_id, target.address, started)
+        except CarrierError as error:
+            return TransferOutcome.FAILED, f"the carrier did not tell: {error}"
+        if not legs or legs[0].state is None:
+            return TransferOutcome.FAILED, "the carrier knows of no attempt"
+        state = legs[0].state.value
+        return OUTCOMES.get(state, TransferOutcome.FAILED), f"the carrier says {state}"
+
+    # Keys and recordings
+
+    async def send_digits(self, digits: str) -> bool:
+        """Press keys for the other side.
+
+        Returns:
+            Whether the media stream goes on. If not, it ends now, and another one begins afterwards.
+
+        Raises:
+            NotDone: No key was pressed.
+        """
+        call, carrier = self._call, self._able("send digits")
+        command_id = str(uuid.uuid4())
+        try:
+            if carrier.sends_digits_by_rest:
+                await self._act(
+                    lambda: carrier.send_digits(call.carrier_call_id, digits, command_id=command_id),
+                    "send digits",
+                )
+                self._store.record(call, "digits_sent", count=len(digits))
+                return True
+            document = carrier.digits_document(digits, self._back("send digits").stream(call))
+        except ValueError as error:
+            raise NotPossible(str(error)) from None
+        call.expect_return(Resume(ResumeReason.DIGITS))
+        self._store.record(call, "digits_sent", count=len(digits))
+        try:
+            await self._act(lambda: carrier.update_document(call.carrier_call_id, document), "send digits")
+        except NotDone as error:
+            if not getattr(error, "uncertain", False):
+                call.take_return()
+            raise
+        return False
+
+    async def record(self, action: str, file_format: RecordingFormat = RecordingFormat.WAV) -> None:
+        """Start, pause, resume or stop the carrier's recording of the call.
+
+        Args:
+            action: One of `RECORDING_ACTIONS`.
+            file_format: What file to make, when it starts.
+
+        Raises:
+            NotDone: The recording is as it was.
+        """
+        call, carrier = self._call, self._able("record")
+        if action not in RECORDING_ACTIONS:
+            raise NotPossible(f"there is no {action!r} of a recording: use {', '.join(RECORDING_ACTIONS)}")
+        call_id, command_id = call.carrier_call_id, str(uuid.uuid4())
+        status_url = self._way_back.recording_url(call) if self._way_back else None
+
+        async def request() -> str | None:
+            if action == "start":
+                return await carrier.start_recording(
+                    call_id, status_url=status_url, file_format=file_format, command_id=command_id
+                )
+            change = {
+                "pause": carrier.pause_recording,
+                "resume": carrier.resume_recording,
+                "stop": carrier.stop_recording,
+            }[action]
+            await change(call_id, command_id=command_id)
+            return None
+
+        recording_id = await self._act(request, f"{action} the recording")
+        self._store.record(call, "recording", state=RECORDING_ACTIONS[action], recording_id=recording_id)
+
+    # What all of them need
+
+    @property
+    def our_number(self) -> str | None:
+        """The number of ours that the call is on, when it is known and a number."""
+        inbound = self._call.direction is Direction.INBOUND
+        number = self._call.to_number if inbound else self._call.from_number
+        return number if number and number.startswith("+") else None
+
+    @property
+    def is_sip(self) -> bool:
+        """Whether the other side is on a SIP leg, the only kind that can be referred."""
+        return (self._call.other_number or "").casefold().startswith(("sip:", "sips:"))
+
+    def _able(self, what: str) -> Carrier:
+        call = self._call
+        if call.is_over:
+            raise CallIsOver(f"the call has ended: there is nothing to {what} any more")
+        if self._carrier is None:
+            raise NotPossible(f"cannot {what}: no credentials for {call.carrier} are set; add them to .env")
+        if not call.carrier_call_id:
+            raise NotPossible(f"cannot {what}: the carrier has not named the call yet; try again in a moment")
+        return self._carrier
+
+    def _back(self, what: str) -> WayBack:
+        if self._way_back is None:
+            raise NotPossible(
+                f"cannot {what}: the caller could not come back to the bot; set PUBLIC_URL, or on Pipecat Cloud "
+                "PIPECAT_CLOUD_AGENT"
+            )
+        return self._way_back
+
+    async def _act(self, request: Callable[[], Awaitable[T]], what: str) -> T:
+        """Do it; again only where the first attempt cannot have had an effect."""
+        try:
+            return (await self._insist(request, ACT_BUDGET_SECS, only_if_nothing_done=True))[1]
+        except CallEnded as error:
+            raise CallIsOver(f"could not {what}: {error}") from None
+        except CarrierUnavailable as error:
+            raise CarrierFailed(f"could not {what}: {error}", uncertain=not error.nothing_done) from None
+        except CarrierError as error:
+            raise CarrierFailed(f"could not {what}: {error}") from None
+        except ValueError as error:
+            raise NotPossible(f"could not {what}: {error}") from None
+
+    async def _insist(
+        self, request: Callable[[], Awaitable[T]], budget_secs: float, *, only_if_nothing_done: bool = False
+    ) -> tuple[int, T]:
+        """Ask again and again while the carrier gives no usable answer and there is time.
+
+        Returns:
+            How many attempts it took, and the answer.
+        """
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + budget_secs
+        attempts, pause = 1, FIRST_RETRY_SECS
+        while True:
+            try:
+                async with asyncio.timeout_at(deadline):
+                    return attempts, await request()
+            except TimeoutError:
+                raise CarrierUnavailable(f"no answer from the carrier within {budget_secs:g} s") from None
+            except CarrierUnavailable as error:
+                if loop.time() + pause >= deadline or (only_if_nothing_done and not error.nothing_done):
+                    raise
+                logger.warning("A request for call {} is tried again: {}", self._call.id, error)
+            await asyncio.sleep(pause)
+            attempts, pause = attempts + 1, pause * 2

@@ -259,7 +259,7 @@ class CallDatabase:
     ) -> None:
         changed = {name: values[name] for name in record.changed}
         if state in ENDED_STATES and values["state"] not in ENDED_STATES:
-            for name in ("state", "ending_by", "ending_cause", "ended_at"):
+            for name in ("state", "ending_by", "ending_cause", "ending_state", "ended_at"):
                 changed.pop(name, None)
         if changed:
             await connection.execute(sa.update(CALLS).where(CALLS.c.id == values["id"]).values(changed))

@@ -23,6 +23,27 @@ class TransferOutcome(StrEnum):
     """It could not be tried, or nobody knows; the reason goes with it."""
 
 
+@dataclass(frozen=True)
+class Target:
+    """Where a caller can be put through to. The agent's file names it; callers and models say only the name.
+
+    Parameters:
+        name: The name in the agent's file.
+        address: E.164 or a SIP address.
+        warm: Whether the colleague is asked first, while the bot keeps the caller company.
+        ring_timeout_secs: How long the colleague's phone may ring.
+        caller_id: The number that the colleague sees; None for the number that the caller has dialled.
+        refer: Whether a SIP caller is handed over by REFER, which takes the call away from the carrier too.
+    """
+
+    name: str
+    address: str
+    warm: bool = False
+    ring_timeout_secs: int = 25
+    caller_id: str | None = None
+    refer: bool = False
+
+
 class ResumeReason(StrEnum):
     """Why a media stream of a call that had one already begins."""
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol
 
 from calls.call import Call
+from calls.carried import carry
 from carriers.carrier import StreamDocument
 
 
@@ -34,3 +36,40 @@ class WayBack(Protocol):
     def recording_url(self, call: Call) -> str | None:
         """Is told about recordings."""
         ...
+
+
+class StreamOnly:
+    """The way back where there are no webhooks: a media socket, and what the call takes along to it.
+
+    Parameters:
+        stream_url: The media socket's address.
+        parameters: What the host itself wants to know.
+        secret: Signs what the call takes along.
+    """
+
+    def __init__(self, stream_url: str, parameters: Mapping[str, str], secret: str):
+        self._stream_url = stream_url
+        self._parameters = dict(parameters)
+        self._secret = secret
+
+    def stream(self, call: Call) -> StreamDocument:
+        """Connects the call with the bot."""
+        numbers = {"from_number": call.from_number, "to_number": call.to_number, "agent": call.agent}
+        known = {name: value for name, value in numbers.items() if value}
+        return StreamDocument(self._stream_url, {**self._parameters, **known, **carry(call, self._secret)})
+
+    def transfer_url(self, call: Call) -> str | None:
+        """Nobody can be told."""
+        return None
+
+    def status_url(self, call: Call) -> str | None:
+        """Nobody can be told."""
+        return None
+
+    def amd_url(self, call: Call) -> str | None:
+        """Nobody can be told."""
+        return None
+
+    def recording_url(self, call: Call) -> str | None:
+        """Nobody can be told."""
+        return None

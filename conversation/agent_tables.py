@@ -12,8 +12,11 @@ ServiceKind = Literal["stt", "llm", "tts"]
 TAKE_MESSAGE = "take_message"
 """What a menu digit or a fact's `offer` says to take a message."""
 
+CALLERS_OWN_NUMBER = "caller"
+"""What a transfer's `caller_id` says to show the colleague the caller's own number."""
+
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}")
-_SIP = re.compile(r"sips?:[^\s@]+(@[^\s@]+)?")
+_SIP = re.compile(r"sips?:[A-Za-z0-9._~+%!*'()&=$,-]+@[A-Za-z0-9.-]+(:[0-9]{1,5})?(;[A-Za-z0-9=._-]+)*", re.I)
 
 
 class Table(BaseModel):
@@ -49,12 +52,25 @@ class TransferTarget(Table):
         sip: A SIP URI, for example sip:desk@pbx.example.com.
         description: What it is for; it is also what callers' words are compared with.
         spoken: How it is named to callers ("the front desk"); its name when not given.
+        warm: Whether the colleague is told first who calls and why, and may decline. A warm transfer never ends in a
+            voicemail box, as a box presses no key.
+        ring_timeout_secs: How long the colleague's phone may ring, 5 to 120.
+        caller_id: The number that the colleague sees: `caller` for the caller's own (the carrier must allow it), or
+            one of yours in E.164 form. The number that was called when not given.
+        refer: Hand the call over with SIP REFER, which takes the carrier and us out of it. Only for `sip`, and only
+            where the caller's leg allows it; elsewhere the address is dialled.
+        announcement: What the caller hears before, instead of the line `transfer_announce`. A template.
     """
 
     number: str | None = None
     sip: str | None = None
     description: str = ""
     spoken: str = ""
+    warm: bool = False
+    ring_timeout_secs: int = Field(default=25, ge=5, le=120)
+    caller_id: str | None = None
+    refer: bool = False
+    announcement: Text | None = None
 
     @model_validator(mode="after")
     def _one_destination(self) -> TransferTarget:
@@ -64,6 +80,12 @@ class TransferTarget(Table):
             raise ValueError("number must be in E.164 form, for example +12025550100")
         if self.sip is not None and not _SIP.fullmatch(self.sip):
             raise ValueError("sip must be a SIP URI, for example sip:desk@pbx.example.com")
+        if self.caller_id not in (None, CALLERS_OWN_NUMBER) and not _E164.fullmatch(self.caller_id):
+            raise ValueError(f"caller_id must be {CALLERS_OWN_NUMBER} or a number in E.164 form")
+        if self.refer and (self.sip is None or self.warm):
+            raise ValueError(
+                "refer needs sip, and cannot be warm: after a REFER nobody of ours is in the call"
+            )
         return self
 
 
@@ -76,6 +98,8 @@ class MenuItem(Table):
         transfer: The name of a transfer to offer.
         tool: `take_message` or `end_call`.
         say: A sentence to say. A template.
+        answer: The spoken answer that means this key, for a greeting that asks a question ("Can you come?").
+        note: With `say`, a message that is kept for the business when this is chosen. A template.
     """
 
     label: Text
@@ -83,11 +107,15 @@ class MenuItem(Table):
     transfer: str | None = None
     tool: Literal["take_message", "end_call"] | None = None
     say: Text | None = None
+    answer: Literal["yes", "no"] | None = None
+    note: Text | None = None
 
     @model_validator(mode="after")
     def _one_action(self) -> MenuItem:
         if sum(action is not None for action in (self.fact, self.transfer, self.tool, self.say)) != 1:
             raise ValueError("give exactly one of fact, transfer, tool and say")
+        if self.note is not None and self.say is None:
+            raise ValueError("a note goes with say: what the caller hears when it is kept")
         return self
 
 
@@ -121,6 +149,47 @@ class Limits(Table):
         return self
 
 
+class Recording(Table):
+    """Recording of an agent's calls by the carrier, with each side in a channel of its own.
+
+    Attributes:
+        enabled: Whether each call is recorded from its beginning. The API can start a recording either way.
+        announcement: What the caller is told of it; empty to say nothing (where that is legal). A template.
+        announce: Whether it is said before or after the greeting.
+        format: The file that is made.
+    """
+
+    enabled: bool = False
+    announcement: str = "This call is recorded."
+    announce: Literal["before", "after"] = "before"
+    format: Literal["wav", "mp3"] = "wav"
+
+
+class OutboundCalls(Table):
+    """How the agent begins a call that it places itself.
+
+    Attributes:
+        machine_detection: Whether the carrier listens for an answering machine. It costs money at most carriers. The
+            words of the greeting are listened to in any case.
+        on_voicemail: What is done when a machine answers.
+        voicemail_message: What is said after its beep. A template.
+        greeting: The first words to a person; the agent's `greeting` when not given. A template.
+        wait_for_hello_secs: How long whoever answered may take to say hello before the bot begins.
+    """
+
+    machine_detection: bool = True
+    on_voicemail: Literal["leave_message", "hang_up"] = "hang_up"
+    voicemail_message: Text | None = None
+    greeting: Text | None = None
+    wait_for_hello_secs: float = Field(default=1.5, ge=0, le=10)
+
+    @model_validator(mode="after")
+    def _has_a_message(self) -> OutboundCalls:
+        if self.on_voicemail == "leave_message" and self.voicemail_message is None:
+            raise ValueError('on_voicemail = "leave_message" needs a voicemail_message')
+        return self
+
+
 class Lines(Table):
     """Fixed sentences. All are templates; some get extra variables, named in their defaults.
 
@@ -137,6 +206,27 @@ class Lines(Table):
     time_goodbye: Text = "I'm sorry, our time is up. Please call again. Goodbye."
     reconnected: Text = "Sorry, I lost you for a moment. Please go on."
     technical_problem: Text = "I'm sorry, I have a technical problem. Please call again in a few minutes."
+
+    # A transfer, to the caller. After one that failed, one of these is the first thing that the caller hears.
+    transfer_announce: Text = "One moment, I'll put you through to {{ destination }}."
+    still_trying: Text = "Thank you for waiting. I'm still trying to reach {{ destination }}."
+    transfer_busy: Text = "I'm sorry, the line to {{ destination }} is busy."
+    transfer_no_answer: Text = "I'm sorry, nobody is answering at {{ destination }}."
+    transfer_declined_by: Text = "I'm sorry, {{ destination }} can't take your call right now."
+    transfer_voicemail: Text = "I'm sorry, I only reached the voicemail of {{ destination }}."
+    transfer_error: Text = "I'm sorry, I couldn't put you through to {{ destination }}."
+    transfer_failed: Text = "I'm sorry, nobody could take the call."
+
+    # A warm transfer, to the colleague
+    briefing: Text = (
+        "A call from {{ caller }} about {{ reason }}. {{ summary }} "
+        "Press 1 to take the call, or 2 to decline."
+    )
+    briefing_again: Text = "Press 1 to take the call, or 2 to decline."
+    briefing_accepted: Text = "Thank you. Connecting you now."
+    briefing_declined: Text = "All right, I'll let them know. Goodbye."
+    briefing_unanswered: Text = "I didn't get an answer, so I'll let the caller know. Goodbye."
+    briefing_gone: Text = "I'm sorry, the caller has just hung up. Goodbye."
 
     anything_else: Text = "Is there anything else I can help with?"
     how_can_i_help: Text = "Sure. What can I do for you?"
@@ -157,7 +247,6 @@ class Lines(Table):
     menu_intro: Text = "Here is what I can do."
     transfer_confirm: Text = "Shall I put you through to {{ destination }}?"
     transfer_unavailable: Text = "I'm sorry, I can't put you through from here."
-    transfer_failed: Text = "I'm sorry, nobody could take the call."
     transfer_declined: Text = "All right, I'll keep you here."
     message_prompt: Text = "Thank you. What would you like me to pass on?"
     message_start: Text = "Of course."

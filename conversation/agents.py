@@ -30,6 +30,8 @@ from conversation.agent_tables import (
     Limits,
     Lines,
     MenuItem,
+    OutboundCalls,
+    Recording,
     ServiceKind,
     Services,
     Table,
@@ -37,7 +39,14 @@ from conversation.agent_tables import (
     TransferTarget,
 )
 
-TOOL_NAMES = ("end_call", "take_message")
+TOOL_NAMES = (
+    "end_call",
+    "take_message",
+    "transfer_call",
+    "send_digits",
+    "pause_recording",
+    "resume_recording",
+)
 """Everything that an agent may be allowed to do; `tools` in its file chooses from these."""
 
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
@@ -66,6 +75,8 @@ class Agent(Table):
         facts: What the local brain knows. Also appended to a real model's prompt by whoever builds it.
         transfers: Where callers may be put through to, by name.
         menu: What the telephone's keys do.
+        dial_out: How calls begin that the agent places itself.
+        recording: Whether and how calls are recorded.
         lines: Fixed sentences.
         limits: Lengths of time.
     """
@@ -81,6 +92,8 @@ class Agent(Table):
     facts: list[Fact] = Field(default_factory=list)
     transfers: dict[str, TransferTarget] = Field(default_factory=dict)
     menu: dict[str, MenuItem] = Field(default_factory=dict)
+    dial_out: OutboundCalls = Field(default_factory=OutboundCalls)
+    recording: Recording = Field(default_factory=Recording)
     lines: Lines = Field(default_factory=Lines)
     limits: Limits = Field(default_factory=Limits)
 
@@ -109,6 +122,9 @@ class Agent(Table):
             if item.transfer is not None and item.transfer not in self.transfers:
                 hint = _did_you_mean(item.transfer, list(self.transfers))
                 raise ValueError(f"menu.{digit}: there is no transfer {item.transfer!r}{hint}")
+        answers = [item.answer for item in self.menu.values() if item.answer is not None]
+        if len(answers) > len(set(answers)):
+            raise ValueError("menu: only one key can mean yes, and one no; correct answer")
         if self.timezone is not None:
             try:
                 ZoneInfo(self.timezone)
@@ -123,8 +139,17 @@ class Agent(Table):
         for number, fact in enumerate(self.facts):
             yield f"facts[{number}].answer", fact.answer
         for digit, item in self.menu.items():
-            if item.say is not None:
-                yield f"menu.{digit}.say", item.say
+            for key in ("say", "note"):
+                if (template := getattr(item, key)) is not None:
+                    yield f"menu.{digit}.{key}", template
+        for name, target in self.transfers.items():
+            if target.announcement is not None:
+                yield f"transfers.{name}.announcement", target.announcement
+        if self.recording.announcement:
+            yield "recording.announcement", self.recording.announcement
+        for key in ("greeting", "voicemail_message"):
+            if (template := getattr(self.dial_out, key)) is not None:
+                yield f"dial_out.{key}", template
         for key in Lines.model_fields:
             value = getattr(self.lines, key)
             for line in [value] if isinstance(value, str) else value:
@@ -134,6 +159,8 @@ class Agent(Table):
         self,
         parameters: Mapping[str, Any] | None = None,
         *,
+        looked_up: Mapping[str, Any] | None = None,
+        direction: str = "inbound",
         caller_number: str | None = None,
         called_number: str | None = None,
         now: datetime | None = None,
@@ -141,22 +168,27 @@ class Agent(Table):
         """Put together the variables that this agent's templates see in one call.
 
         Args:
-            parameters: The call's custom parameters; they win over the file's `variables`.
-            caller_number: The caller's number in E.164 form.
-            called_number: The number that was called.
+            parameters: The call's custom parameters. Whoever placed or routed this call meant this call, so they win
+                over all that is known in general.
+            looked_up: What a look-up of the caller found (`conversation.lookup`); it wins over the file's `variables`.
+            direction: `inbound`, or `outbound` when the agent placed the call.
+            caller_number: The number of the other side in E.164 form: who called, or who was called by the agent.
+            called_number: Our number: the one that was called, or the one that the agent called from.
             now: The time; the current time in the agent's zone when not given.
 
         Returns:
-            `variables`, then `parameters`, then `agent`, `caller_number`, `called_number`, `now` (a datetime)
-            and `today` ("Friday, November 21"), which nothing can override.
+            `variables`, then `looked_up`, then `parameters`, then `agent`, `direction`, `caller_number`,
+            `called_number`, `now` (a datetime) and `today` ("Friday, November 21"), which nothing can override.
         """
         moment = now or datetime.now(ZoneInfo(self.timezone) if self.timezone else None).astimezone()
         if self.timezone:
             moment = moment.astimezone(ZoneInfo(self.timezone))
         return {
             **self.variables,
+            **(looked_up or {}),
             **(parameters or {}),
             "agent": self.name,
+            "direction": direction,
             "caller_number": caller_number or "",
             "called_number": called_number or "",
             "now": moment,

@@ -8,18 +8,23 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from weakref import WeakValueDictionary
 
 from loguru import logger
-from pipecat.frames.frames import EndFrame, Frame, TTSSpeakFrame
+from pipecat.frames.frames import EndFrame, Frame, LLMRunFrame, TTSSpeakFrame
 from pipecat.pipeline.worker import PipelineWorker
 
-from calls.call import Call, EndedBy
+from calls.call import Call, CallState, EndedBy
 from calls.control import CallControl
+from calls.errors import CallIsOver, UnderWay
 from calls.playout import Playout
 from calls.store import CallStore
+from calls.transfer import Resume
 from conversation.agents import Agent
+from conversation.handover import Handover, target_of
 from serializers.frames import MarkFrame
 
 SPEAKING_SECS_PER_CHARACTER = 1 / 12
@@ -31,8 +36,23 @@ VOICE_SECS = 10.0
 MARK_SECS = 2.0
 """How long after its last audio was sent a goodbye's mark may take to come back."""
 
+SOCKET_CLOSED = "socket closed"
+"""Why an attachment ends when its socket closes and nothing has announced it."""
+
+SETTLE_SECS = 8.0
+"""How long after the end of the media stream a transfer may take to see how it ended."""
+
 DROP_SECS = 3.0
 """How long the carrier may take to close the socket after it confirmed a hang-up."""
+
+
+_attached: WeakValueDictionary[str, Attachment] = WeakValueDictionary()
+
+
+def attached_to(call: Call) -> Attachment | None:
+    """The bot session of this process that talks on a call now; None when there is none."""
+    attachment = _attached.get(call.id)
+    return attachment if attachment is not None and not attachment.is_detached else None
 
 
 class Attachment:
@@ -44,8 +64,10 @@ class Attachment:
         agent: What the bot is.
         variables: What the agent's templates are rendered with.
         data_dir: Where messages for the business are kept.
+        resume: Why the caller comes back to the bot; None on the call's first attachment.
         playout: What the caller has heard on this attachment.
         ending: True once a goodbye was promised; from then on the caller cannot interrupt.
+        handover: The last attempt to put the caller through.
     """
 
     def __init__(
@@ -57,6 +79,7 @@ class Attachment:
         agent: Agent,
         variables: Mapping[str, Any],
         data_dir: Path,
+        resume: Resume | None = None,
     ):
         """Attach to a call; `worker` must be set before anything is said."""
         self.call = call
@@ -65,38 +88,101 @@ class Attachment:
         self.agent = agent
         self.variables = dict(variables)
         self.data_dir = data_dir
+        self.resume = resume
         self.playout = Playout()
         self.ending = False
+        self.handover: Handover | None = None
         self.worker: PipelineWorker | None = None
         self._finish: asyncio.Task[None] | None = None
         self._detached = asyncio.Event()
+        self._why_detached = ""
+        _attached[call.id] = self
+
+    @property
+    def deaf(self) -> bool:
+        """Whether the caller is not listened to, as something was promised that no barge-in may cancel."""
+        return self.ending or (self.handover is not None and self.handover.running and self.handover.deaf)
+
+    @property
+    def lost(self) -> bool:
+        """Whether the media socket went without the carrier's saying that the stream was to stop."""
+        return self._why_detached == SOCKET_CLOSED
+
+    @property
+    def is_detached(self) -> bool:
+        """Whether the media socket is gone."""
+        return self._detached.is_set()
 
     def record(self, kind: str, **data: Any) -> None:
         """Add an event to the call's history."""
         self.store.record(self.call, kind, **data)
 
-    def render(self, template: str) -> str:
-        """Fill in an agent's template for this call."""
-        return self.agent.render(template, self.variables)
+    def render(self, template: str, **more: Any) -> str:
+        """Fill in an agent's template for this call, with variables of its own perhaps."""
+        return self.agent.render(template, {**self.variables, **more})
 
     async def say(self, text: str) -> None:
         """Speak a sentence of the agent's own, which a barge-in may cut short."""
         await self._queue(TTSSpeakFrame(text))
 
-    def finish(self, farewell: str, *, ended_by: EndedBy, cause: str) -> asyncio.Task[None]:
+    async def think(self) -> None:
+        """Let the model answer the conversation as it stands."""
+        await self._queue(LLMRunFrame())
+
+    async def say_to_the_end(self, text: str) -> bool:
+        """Speak words that a barge-in does not cut short.
+
+        Returns:
+            Whether the caller is known to have heard them. If not, enough time has passed.
+        """
+        last = MarkFrame(self.playout.expect())
+        last.interruptible = False
+        frames: list[Frame] = [last]
+        if text:
+            words = TTSSpeakFrame(text)
+            words.interruptible = False
+            frames.insert(0, words)
+        await self._queue(*frames)
+        unheard = sum(len(chunk.text) for chunk in self.playout.pending) + len(text)
+        return await self.playout.heard(
+            last.mark, send_secs=VOICE_SECS + unheard * SPEAKING_SECS_PER_CHARACTER, return_secs=MARK_SECS
+        )
+
+    def transfer(self, name: str, reason: str = "") -> Handover:
+        """Begin to put the caller through.
+
+        Args:
+            name: A destination of the agent's file.
+            reason: What the caller wants, in words that a colleague may hear.
+
+        Raises:
+            NotDone: There is no such destination, or this is not the moment.
+        """
+        if self.ending or self.is_detached or self.call.is_over:
+            raise CallIsOver("the call is ending: nobody is left to be put through")
+        if self.call.state is CallState.TRANSFERRING or (self.handover is not None and self.handover.running):
+            raise UnderWay("the caller is being put through already: wait for the outcome")
+        self.handover = Handover(self, target_of(self.agent, name, self.call), reason)
+        self.handover.start()
+        return self.handover
+
+    def finish(
+        self, farewell: str, *, ended_by: EndedBy, cause: str, state: CallState = CallState.COMPLETED
+    ) -> asyncio.Task[None]:
         """Say goodbye, wait until it was heard, hang up. A second call joins the first.
 
         Args:
             farewell: The last words; empty to let what is being said be the last.
             ended_by: Who ends the call.
             cause: Why, for the call's record.
+            state: Which end it is.
 
         Returns:
             The running goodbye; it ends when the line was dropped.
         """
         if self._finish is None:
             self.ending = True
-            self._finish = asyncio.create_task(self._say_goodbye(farewell, ended_by, cause))
+            self._finish = asyncio.create_task(self._say_goodbye(farewell, ended_by, cause, state))
         return self._finish
 
     async def abandon(self, *, cause: str) -> None:
@@ -107,45 +193,49 @@ class Attachment:
             await self.worker.cancel(reason=cause)
 
     async def settle(self) -> None:
-        """Wait for a goodbye that is under way; called when the pipeline has ended."""
+        """Wait for what is under way, a goodbye or a transfer; called when the pipeline has ended."""
         if self._finish is not None:
             await asyncio.wait({self._finish}, timeout=DROP_SECS + MARK_SECS)
+        if self.handover is not None:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(SETTLE_SECS):
+                    await self.handover.outcome()
+            await self.handover.give_up()
+
+    async def gone(self, timeout_secs: float) -> bool:
+        """Wait for the media socket to go, and tell whether it is gone."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout_secs):
+                await self._detached.wait()
+        return self.is_detached
+
+    async def wait_detached(self) -> None:
+        """Wait until the media socket is gone."""
+        await self._detached.wait()
 
     def detached(self, reason: str) -> None:
         """Note that the media socket is gone. The first reason counts."""
         if not self._detached.is_set():
+            self._why_detached = reason
             self._detached.set()
             self.record("detached", reason=reason)
             # Nothing more will be heard, so a goodbye need not wait for it.
             self.playout.cleared()
 
-    async def _say_goodbye(self, farewell: str, ended_by: EndedBy, cause: str) -> None:
-        last = MarkFrame(self.playout.expect())
-        last.interruptible = False
-        frames: list[Frame] = [last]
-        if farewell:
-            words = TTSSpeakFrame(farewell)
-            words.interruptible = False
-            frames.insert(0, words)
-        await self._queue(*frames)
-
-        unheard = sum(len(chunk.text) for chunk in self.playout.pending) + len(farewell)
-        heard = await self.playout.heard(
-            last.mark, send_secs=VOICE_SECS + unheard * SPEAKING_SECS_PER_CHARACTER, return_secs=MARK_SECS
-        )
+    async def _say_goodbye(self, farewell: str, ended_by: EndedBy, cause: str, state: CallState) -> None:
+        if self.handover is not None:
+            await self.handover.give_up()
+        heard = await self.say_to_the_end(farewell)
         if self._detached.is_set():
             return  # the caller hung up first; what comes of a lost socket is said by the carrier's document
         if not heard:
             logger.warning(f"call {self.call.id}: hanging up without knowing that the goodbye was heard")
-        if await self.control.hang_up(ended_by=ended_by, cause=cause):
-            try:
-                async with asyncio.timeout(DROP_SECS):
-                    await self._detached.wait()
-                    return
-            except TimeoutError:
-                logger.warning(
-                    f"call {self.call.id}: the carrier left the socket open after the hang-up; closing it"
-                )
+        if await self.control.hang_up(ended_by=ended_by, cause=cause, state=state):
+            if await self.gone(DROP_SECS):
+                return
+            logger.warning(
+                f"call {self.call.id}: the carrier left the socket open after the hang-up; closing it"
+            )
         # No carrier, or it did not obey: without our socket its document runs out and the call ends.
         await self._queue(EndFrame())
 

@@ -52,8 +52,8 @@ class SpokenMarks(FrameProcessor):
             record_heard(self._attachment, self._playout.returned(frame.mark))
             return
         if isinstance(frame, InterruptionFrame):
-            if self._attachment.ending:
-                # It set out before the caller was muted; the carrier must not throw the goodbye away for it.
+            if self._attachment.deaf:
+                # It set out before the caller was muted; the carrier must not throw the last words away for it.
                 return
             if self._playout.cleared():
                 self._attachment.record("interrupted")

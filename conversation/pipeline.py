@@ -22,13 +22,14 @@ from pipecat.workers.runner import WorkerRunner
 
 from conversation import services
 from conversation.agents import Agent
-from conversation.attachment import Attachment
+from conversation.attachment import SOCKET_CLOSED, Attachment
 from conversation.catalogue import LOCAL
 from conversation.local import LocalStackMissing, load_turn_models, local_models, shared_vad
 from conversation.marks import PlayedMarks, SpokenMarks
-from conversation.tools import register_tools, tools_schema
+from conversation.opening import open_conversation
+from conversation.tools import register_tools, tools_schema, usable_tools
 from conversation.trouble import ServiceTrouble
-from conversation.turns import KEYPAD_PREFIX, MuteWhileEnding, SilentCaller, limit_duration, turn_strategies
+from conversation.turns import KEYPAD_PREFIX, MuteWhilePromised, SilentCaller, limit_duration, turn_strategies
 from settings import Settings
 
 AUDIO_IN_HZ = 16000
@@ -101,18 +102,19 @@ async def run_attachment(
     stt = services.build_stt(choice, agent, settings)
     tts = services.build_tts(choice, agent, settings)
     llm = services.build_llm(choice, agent, settings, variables=attachment.variables)
-    register_tools(llm, agent.tools, attachment)
+    tools = usable_tools(attachment)
+    register_tools(llm, tools, attachment)
 
     context = LLMContext(
         messages=[{"role": "system", "content": instructions(attachment)}],
-        tools=tools_schema(agent.tools),
+        tools=tools_schema(tools, agent),
     )
     user, assistant = LLMContextAggregatorPair(
         context,
         user_params=LLMUserAggregatorParams(
             vad_analyzer=shared_vad(),
             user_turn_strategies=turn_strategies(),
-            user_mute_strategies=[MuteWhileEnding(attachment)],
+            user_mute_strategies=[MuteWhilePromised(attachment)],
             user_idle_timeout=agent.limits.silence_secs,
         ),
     )
@@ -160,11 +162,11 @@ async def run_attachment(
     async def on_client_connected(_transport: Any, _client: Any) -> None:
         nonlocal limit
         limit = asyncio.create_task(limit_duration(attachment))
-        await attachment.say(attachment.render(agent.greeting))
+        await open_conversation(attachment)
 
     @transport.event_handler("on_client_disconnected")
     async def on_client_disconnected(_transport: Any, _client: Any) -> None:
-        attachment.detached("socket closed")
+        attachment.detached(SOCKET_CLOSED)
         await worker.cancel(reason="the media socket is gone")
 
     @worker.event_handler("on_pipeline_error")

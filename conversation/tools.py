@@ -6,6 +6,7 @@ attachment, which keeps what was promised, comes with it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,7 +17,9 @@ from pipecat.frames.frames import FunctionCallResultProperties
 from pipecat.services.llm_service import FunctionCallParams, LLMService
 
 from calls.call import EndedBy
+from calls.errors import NotDone
 from calls.messages import Message, MessageBook
+from conversation.agents import Agent
 from conversation.attachment import Attachment
 
 Handler = Callable[[Attachment, FunctionCallParams], Awaitable[None]]
@@ -29,10 +32,12 @@ class Tool:
     Parameters:
         schema: Name, purpose and parameters for the LLM.
         handler: Runs it.
+        outlives_interruption: Whether a barge-in leaves it running; its result then comes when it comes.
     """
 
     schema: FunctionSchema
     handler: Handler
+    outlives_interruption: bool = False
 
 
 async def _end_call(attachment: Attachment, params: FunctionCallParams) -> None:
@@ -74,6 +79,35 @@ async def _take_message(attachment: Attachment, params: FunctionCallParams) -> N
     await params.result_callback("The message was taken and will be passed on.")
 
 
+async def _transfer_call(attachment: Attachment, params: FunctionCallParams) -> None:
+    name = str(params.arguments.get("destination") or "")
+    try:
+        handover = attachment.transfer(name, str(params.arguments.get("reason") or ""))
+    except NotDone as error:
+        await params.result_callback(f"Not transferred: {error}")
+        return
+    ended = await handover.outcome()
+    if ended is None:
+        # Nobody is left to talk to: the caller talks with a colleague, or has hung up.
+        await params.result_callback(
+            {"outcome": "handed over"}, properties=FunctionCallResultProperties(run_llm=False)
+        )
+        return
+    outcome, detail = ended
+    # The caller has been told what happened; what to do about it is the model's turn.
+    await params.result_callback({"outcome": outcome.value, "detail": detail, "caller_was_told": True})
+
+
+async def _send_digits(attachment: Attachment, params: FunctionCallParams) -> None:
+    digits = re.sub(r"[\s().-]", "", str(params.arguments.get("digits") or ""))
+    try:
+        await attachment.control.send_digits(digits)
+    except NotDone as error:
+        await params.result_callback(f"Not sent: {error}")
+        return
+    await params.result_callback("The keys are pressed. Wait for what the other side says.")
+
+
 TOOLS: dict[str, Tool] = {
     "end_call": Tool(
         FunctionSchema(
@@ -108,16 +142,72 @@ TOOLS: dict[str, Tool] = {
         ),
         _take_message,
     ),
+    "transfer_call": Tool(
+        FunctionSchema(
+            name="transfer_call",
+            description=(
+                "Put the caller through to a person, once the caller wants that. Do not announce it: that is done for "
+                "you. If nobody takes the call, you get the outcome, and the caller is back with you and was told so."
+            ),
+            properties={
+                "destination": {"type": "string", "description": "Whom, one of the given names."},
+                "reason": {
+                    "type": "string",
+                    "description": "What the caller wants, in one sentence for the colleague.",
+                },
+            },
+            required=["destination", "reason"],
+        ),
+        _transfer_call,
+        outlives_interruption=True,
+    ),
+    "send_digits": Tool(
+        FunctionSchema(
+            name="send_digits",
+            description=(
+                "Press keys of the telephone for the other side, such as in a menu that you hear: 0-9, * and #, with "
+                "w for a pause of half a second."
+            ),
+            properties={"digits": {"type": "string", "description": "The keys, in order."}},
+            required=["digits"],
+        ),
+        _send_digits,
+    ),
 }
 
 
-def tools_schema(names: Sequence[str]) -> ToolsSchema:
-    """The tools of an agent as an LLM is told of them.
+def usable_tools(attachment: Attachment) -> list[str]:
+    """The tools of an agent that can work on this call; a model that is told of others promises what it cannot do."""
+    names = list(attachment.agent.tools)
+    if "transfer_call" in names and not (attachment.agent.transfers and attachment.control.can_transfer):
+        names.remove("transfer_call")
+    return names
+
+
+def tools_schema(names: Sequence[str], agent: Agent) -> ToolsSchema:
+    """Tools as an LLM is told of them.
 
     Args:
-        names: Names from `TOOLS`, as in the agent's TOML.
+        names: Names from `TOOLS`.
+        agent: Whose destinations a transfer can have.
     """
-    return ToolsSchema(standard_tools=[TOOLS[name].schema for name in names])
+    schemas = [TOOLS[name].schema for name in names]
+    return ToolsSchema(standard_tools=[_with_destinations(schema, agent) for schema in schemas])
+
+
+def _with_destinations(schema: FunctionSchema, agent: Agent) -> FunctionSchema:
+    if "destination" not in schema.properties:
+        return schema
+    described = "; ".join(
+        f"{name}: {target.description or target.spoken or name}" for name, target in agent.transfers.items()
+    )
+    destination = {"type": "string", "enum": list(agent.transfers), "description": described}
+    return FunctionSchema(
+        name=schema.name,
+        description=schema.description,
+        properties={**schema.properties, "destination": destination},
+        required=schema.required,
+    )
 
 
 def register_tools(llm: LLMService, names: Sequence[str], attachment: Attachment) -> None:
@@ -132,9 +222,9 @@ def register_tools(llm: LLMService, names: Sequence[str], attachment: Attachment
         attachment: The session that the tools act on.
     """
     for name in names:
-        handler = TOOLS[name].handler
+        tool = TOOLS[name]
 
-        async def run(params: FunctionCallParams, handler: Handler = handler) -> None:
+        async def run(params: FunctionCallParams, handler: Handler = tool.handler) -> None:
             await handler(attachment, params)
 
-        llm.register_function(name, run)
+        llm.register_function(name, run, cancel_on_interruption=not tool.outlives_interruption)

@@ -1,4 +1,4 @@
-"""Whose turn it is: the end of a turn, silent callers, a goodbye that is not interrupted, the longest duration."""
+"""Whose turn it is: the end of a turn, silent callers, promises that are not interrupted, the longest duration."""
 
 from __future__ import annotations
 
@@ -88,21 +88,21 @@ class ShortAnswerUserTurnStopStrategy(BaseUserTurnStopStrategy):
         return ProcessFrameResult.CONTINUE
 
 
-class MuteWhileEnding(BaseUserMuteStrategy):
-    """A barge-in cannot cancel a goodbye that was promised."""
+class MuteWhilePromised(BaseUserMuteStrategy):
+    """A barge-in cannot cancel a goodbye or a transfer that was promised."""
 
     def __init__(self, attachment: Attachment):
         """Initialize the strategy.
 
         Args:
-            attachment: The session whose `ending` is followed.
+            attachment: The session whose `deaf` is followed.
         """
         super().__init__()
         self._attachment = attachment
 
     async def process_frame(self, frame: Frame) -> bool:
         """Whether the caller is muted now."""
-        return self._attachment.ending
+        return self._attachment.deaf
 
 
 class SilentCaller:
@@ -127,7 +127,11 @@ class SilentCaller:
     async def silent(self) -> None:
         """The caller was silent for the agent's `silence_secs`, with nobody else speaking."""
         attachment = self._attachment
-        if attachment.ending:
+        if attachment.deaf:
+            return
+        if attachment.handover is not None and attachment.handover.running:
+            # The caller waits for a person, and has nothing to say.
+            await attachment.say(attachment.handover.company)
             return
         prompts = attachment.agent.lines.silence_prompts
         if self._prompts < len(prompts):
@@ -153,4 +157,6 @@ async def limit_duration(attachment: Attachment) -> None:
     if limits.notice_secs and not attachment.ending:
         await attachment.say(attachment.render(lines.time_notice))
     await asyncio.sleep(limits.notice_secs)
+    if attachment.handover is not None and attachment.handover.running and attachment.deaf:
+        await attachment.handover.outcome()  # it was promised, and is no talk of ours
     attachment.finish(attachment.render(lines.time_goodbye), ended_by=EndedBy.LIMIT, cause="max_duration")

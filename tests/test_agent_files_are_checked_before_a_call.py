@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from carriers.dialling import check_destination, check_ring_timeout
 from conversation.agents import AgentError, UnknownAgent, agent_names, load_agent
 
 AGENTS = Path(__file__).parent.parent / "agents"
@@ -82,6 +83,32 @@ def test_the_least_that_an_agent_needs_is_a_greeting_and_instructions(load):
         (LEAST + FACT + 'offer = "billing"', ["parking", "billing", "use one of take_message"]),
         (LEAST + '[transfers.sales]\nnumber = "0123"', ["transfers.sales", "E.164", "+12025550100"]),
         (LEAST + '[transfers.sales]\ndescription = "x"', ["transfers.sales", "either number or sip"]),
+        (LEAST + '[transfers.sales]\nsip = "sip:sales"', ["transfers.sales", "sip:desk@pbx.example.com"]),
+        (
+            LEAST + '[transfers.sales]\nnumber = "+12025550100"\nring_timeout_secs = 4',
+            ["line 5", "transfers.sales.ring_timeout_secs", "greater than or equal to 5"],
+        ),
+        (
+            LEAST + '[transfers.sales]\nnumber = "+12025550100"\ncaller_id = "callers"',
+            ["transfers.sales", "caller_id", "E.164"],
+        ),
+        (
+            LEAST + '[transfers.sales]\nnumber = "+12025550100"\nrefer = true',
+            ["transfers.sales", "refer needs sip"],
+        ),
+        (
+            LEAST + '[transfers.sales]\nsip = "sip:sales@example.com"\nrefer = true\nwarm = true',
+            ["transfers.sales", "cannot be warm"],
+        ),
+        (LEAST + '[dial_out]\non_voicemail = "leave_message"', ["dial_out", "needs a voicemail_message"]),
+        (LEAST + '[dial_out]\ngreeting = "{{ name"', ["dial_out.greeting", "not a template"]),
+        (LEAST + '[recording]\nannouncment = "x"', ["announcment", "did you mean 'announcement'?"]),
+        (LEAST + '[recording]\nformat = "ogg"', ["line 4", "recording.format", "'wav' or 'mp3'"]),
+        (LEAST + '[menu.1]\nlabel = "x"\ntool = "end_call"\nnote = "y"', ["menu.1", "goes with say"]),
+        (
+            LEAST + '[menu.1]\nlabel="x"\nsay="y"\nanswer="yes"\n[menu.2]\nlabel="z"\nsay="y"\nanswer="yes"',
+            ["menu", "only one key can mean yes"],
+        ),
         (LEAST + '[transfers."Sales Team"]\nnumber = "+12025550100"', ["Sales Team", "lower-case"]),
         (LEAST + 'timezone = "Mars/Olympus"', ["timezone", "Mars/Olympus", "Europe/Berlin"]),
         (LEAST + "variables = { a = [1] }", ["variables.a", "a text, a number"]),
@@ -116,7 +143,7 @@ def test_a_name_from_the_network_only_finds_agents_that_are_there(name):
 
 
 def test_an_unknown_agent_gets_the_closest_name_and_the_list():
-    with pytest.raises(UnknownAgent, match=r"did you mean 'receptionist'.*use one of minimal, receptionist"):
+    with pytest.raises(UnknownAgent, match=r"did you mean 'receptionist'.*use one of minimal, re"):
         load_agent("receptonist", AGENTS)
 
 
@@ -139,6 +166,44 @@ def test_a_calls_parameters_win_over_the_file_but_not_over_the_call(load):
     )
     text = agent.render("{{ business }} {{ city }} {{ caller_number }} {{ agent }} {{ today }}", variables)
     assert text == "C B +12025550147 desk Friday, November 21"
+
+
+def test_what_was_looked_up_stands_between_the_file_and_the_calls_own_parameters(load):
+    agent = load(LEAST + '[variables]\nbusiness = "A"\ncity = "B"\nplan = "C"')
+    variables = agent.call_variables(
+        {"plan": "E"}, looked_up={"city": "D", "plan": "D", "now": "never", "caller_number": "forged"}
+    )
+    assert agent.render("{{ business }} {{ city }} {{ plan }}{{ caller_number }}", variables) == "A D E"
+    assert variables["now"] != "never"
+
+
+def test_the_other_side_of_a_call_is_the_caller_whoever_dialled(load):
+    agent = load(LEAST)
+    variables = agent.call_variables(
+        {"direction": "sideways"}, direction="outbound", caller_number="+12025550147"
+    )
+    assert agent.render("{{ direction }} {{ caller_number }}", variables) == "outbound +12025550147"
+
+
+def test_every_destination_of_an_agent_can_be_dialled():
+    for name in agent_names(AGENTS):
+        for target in load_agent(name, AGENTS).transfers.values():
+            check_destination("to", target.number or target.sip or "")
+            check_ring_timeout(target.ring_timeout_secs)
+
+
+@pytest.mark.parametrize("sip", ["sip:desk@pbx.example.com", "sips:a.b+c@10.0.0.1:5061;transport=tls"])
+def test_a_sip_address_in_a_file_is_one_that_carriers_take(load, sip):
+    agent = load(LEAST + f'[transfers.desk]\nsip = "{sip}"\nrefer = true')
+    check_destination("to", agent.transfers["desk"].sip or "")
+
+
+def test_without_a_word_on_it_nothing_is_recorded_and_no_machine_gets_a_message(load):
+    agent = load(LEAST + '[transfers.desk]\nnumber = "+12025550100"')
+    assert not agent.recording.enabled
+    assert agent.dial_out.on_voicemail == "hang_up"
+    target = agent.transfers["desk"]
+    assert (target.warm, target.refer, target.ring_timeout_secs, target.caller_id) == (False, False, 25, None)
 
 
 def test_a_parameter_is_never_run_as_a_template(load):

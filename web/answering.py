@@ -5,15 +5,13 @@ from __future__ import annotations
 from loguru import logger
 
 from calls.call import Call, EndedBy
-from carriers.carrier import Carrier, Form, IncomingCall, StatusUpdate, StreamDocument
+from carriers.carrier import Carrier, Form, IncomingCall, StatusUpdate
 from conversation.agents import AgentError, load_agent
 from web.service import Service
-from web.tokens import StreamGrant
+from web.way_back import OURS
 
 APOLOGY = "I'm sorry, we have a technical problem and cannot take your call. Please call later. Goodbye."
 """For a call that no agent can apologise for."""
-
-OUR_PARAMETERS = frozenset({"agent", "from_number", "to_number", "call_id"})
 
 
 def answer_call(service: Service, carrier: Carrier, incoming: IncomingCall, query: Form) -> str:
@@ -34,7 +32,7 @@ def answer_call(service: Service, carrier: Carrier, incoming: IncomingCall, quer
     settings = service.settings
     try:
         agent = load_agent(query.get("agent") or settings.agent, settings.agents_dir)
-        custom = {name: query[name] for name in query if name[:1].islower() and name not in OUR_PARAMETERS}
+        custom = {name: query[name] for name in query if name[:1].islower() and name not in OURS}
         call = service.store.open(
             carrier=carrier.name,
             carrier_call_id=incoming.call_id,
@@ -44,22 +42,7 @@ def answer_call(service: Service, carrier: Carrier, incoming: IncomingCall, quer
             agent=agent.name,
             parameters=custom,
         )
-        grant = StreamGrant(
-            carrier=carrier.name,
-            carrier_call_id=incoming.call_id,
-            call_id=call.id,
-            agent=agent.name,
-            from_number=incoming.from_number,
-            to_number=incoming.to_number,
-        )
-        known = {"agent": agent.name, "from_number": incoming.from_number, "to_number": incoming.to_number}
-        document = carrier.stream_document(
-            StreamDocument(
-                stream_url=service.stream_url(carrier.name, service.tokens.issue(grant)),
-                parameters={name: value for name, value in {**custom, **known}.items() if value},
-                ended_url=f"{service.public_url}/{carrier.name}/connect-ended",
-            )
-        )
+        document = carrier.stream_document(service.way_back.stream(call))
     except AgentError as error:
         logger.error("A call cannot be answered: {}", error)
         return carrier.end_document(APOLOGY)

@@ -8,12 +8,11 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, WebSocket
 from loguru import logger
-from pipecat.runner.types import WebSocketRunnerArguments
 from starlette.websockets import WebSocketState
 
 from carriers.carrier import Signature
 from carriers.twilio import TwilioCarrier
-from web.service import Service, peer_of, service_of, upgrade_of
+from web.service import ServerRunnerArguments, Service, peer_of, service_of, upgrade_of
 from web.tokens import TokenError
 from web.trust import tokenless_refusal
 
@@ -74,7 +73,9 @@ async def _talk(service: Service, websocket: WebSocket, body: dict[str, Any], ca
     code = NORMAL_CLOSURE
     try:
         await service.run_bot(
-            WebSocketRunnerArguments(websocket=websocket, body=body, session_id=uuid.uuid4().hex)
+            ServerRunnerArguments(
+                websocket=websocket, body=body, session_id=uuid.uuid4().hex, way_back=service.way_back
+            )
         )
     except Exception as error:
         # One call's failure is that call's alone.

@@ -20,8 +20,20 @@ from settings import Settings
 from web.health import Readiness
 from web.tokens import StreamTokens
 from web.trust import Peer
+from web.way_back import ServerWayBack
 
 RunBot = Callable[[WebSocketRunnerArguments], Awaitable[None]]
+
+
+@dataclass
+class ServerRunnerArguments(WebSocketRunnerArguments):
+    """A media socket for the bot, on a server that takes the carrier's webhooks.
+
+    Parameters:
+        way_back: How the call comes back to the bot.
+    """
+
+    way_back: ServerWayBack | None = None
 
 
 class SeenIds:
@@ -68,16 +80,16 @@ class Service:
     readiness: Readiness
     sockets: dict[str, set[WebSocket]] = field(default_factory=dict)
     events_seen: SeenIds = field(default_factory=SeenIds)
-    _carriers: dict[str, Carrier | None] = field(default_factory=dict)
+    _carriers: dict[tuple[str, str], Carrier | None] = field(default_factory=dict)
 
     def control(self, call: Call) -> CallControl:
         """What may be done to a call."""
-        return CallControl(call, self._carrier(call.carrier), self.store)
+        return CallControl(call, self.carrier(call), self.store, way_back=self.way_back)
 
     async def prepare(self) -> None:
         """Load what hanging up needs, for the carriers that have credentials."""
         for name in known_carriers():
-            if carrier := self._carrier(name):
+            if carrier := self._carrier(name, ""):
                 await carrier.prepare()
 
     async def close_sockets(self, call: Call) -> int:
@@ -92,10 +104,10 @@ class Service:
                 await websocket.close()
         return len(sockets)
 
-    def stream_url(self, carrier: str, token: str) -> str:
-        """The address of a call's media socket; `ws://` only when PUBLIC_URL is `http://`, as on a laptop."""
-        scheme, _, rest = self.public_url.partition("://")
-        return f"{'ws' if scheme == 'http' else 'wss'}://{rest}/ws/{carrier}/{quote(token, safe='')}"
+    @property
+    def way_back(self) -> ServerWayBack:
+        """The addresses that carriers are given."""
+        return ServerWayBack(self.public_url, self.tokens)
 
     async def aclose(self) -> None:
         """Close the connections to the carriers."""
@@ -103,10 +115,14 @@ class Service:
             if carrier is not None:
                 await carrier.aclose()
 
-    def _carrier(self, name: str) -> Carrier | None:
-        if name not in self._carriers:
-            self._carriers[name] = carrier_for(name, self.settings)
-        return self._carriers[name]
+    def carrier(self, call: Call) -> Carrier | None:
+        """The carrier of a call, or None when there are no credentials for it."""
+        return self._carrier(call.carrier, call.mode)
+
+    def _carrier(self, name: str, mode: str) -> Carrier | None:
+        if (name, mode) not in self._carriers:
+            self._carriers[name, mode] = carrier_for(name, self.settings, mode)
+        return self._carriers[name, mode]
 
 
 def service_of(connection: HTTPConnection) -> Service:

@@ -1,0 +1,139 @@
+"""What a call takes along to its next media stream where no store is shared: signed, short, in the stream's parameters.
+
+A carrier hands a document's parameters back in the first messages of the stream. Each may have fewer than 500
+characters, name and value together (Source: Twilio docs, TwiML Stream), and a whole document 4000 in a request (Source:
+Twilio docs, error 32018). They come over a socket that anybody may open, so they are signed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from itsdangerous import BadData, URLSafeTimedSerializer
+from loguru import logger
+
+from calls.call import Call, CallEvent
+from calls.transfer import Resume
+
+PREFIX = "_phonebot"
+"""Of the parameters' names; a number follows."""
+
+PART_CHARS = 450
+MAX_CHARS = 1800
+"""Of all parts: a document has room for that beside the rest of it."""
+
+LIFETIME_SECS = 4 * 3600
+"""The longest that a carrier lets a call last."""
+
+KINDS = (
+    "caller_said",
+    "bot_heard",
+    "dtmf",
+    "message_taken",
+    "tool",
+    "transfer_started",
+    "transfer_ended",
+    "resumed",
+)
+"""The events that a conversation can be restored from."""
+
+
+@dataclass(frozen=True)
+class Carried:
+    """What came along.
+
+    Parameters:
+        call_id: Our id of the call.
+        direction: Who dialled, `inbound` or `outbound`.
+        agent: Who talks.
+        parameters: The call's own.
+        resume: Why the caller comes back; None for a call's first stream.
+        events: The conversation before, the latest of it.
+    """
+
+    call_id: str
+    direction: str
+    agent: str | None = None
+    parameters: dict[str, Any] = field(default_factory=dict)
+    resume: Resume | None = None
+    events: tuple[CallEvent, ...] = ()
+
+    def restore(self, call: Call) -> None:
+        """Give a call that this process does not know its past; one that it knows keeps its own."""
+        if self.resume is not None and call.resume is None and not call.has("attached"):
+            call.expect_return(self.resume)
+        if self.events and not call.has("caller_said") and not call.has("bot_heard"):
+            call.events.extend(self.events)
+
+
+def carry(call: Call, secret: str) -> dict[str, str]:
+    """Pack what the next session must know into parameters; the oldest of the conversation stays behind.
+
+    Args:
+        call: The call.
+        secret: Signs it; the same for whoever reads it.
+    """
+    serializer = _serializer(secret)
+    events = [event for event in call.events if event.kind in KINDS]
+    while True:
+        text = serializer.dumps(
+            {
+                "id": call.id,
+                "direction": call.direction.value,
+                "agent": call.agent,
+                "parameters": call.parameters,
+                "resume": call.resume.as_dict() if call.resume else None,
+                "events": [
+                    [round(event.at.timestamp(), 1), event.kind, dict(event.data)] for event in events
+                ],
+            }
+        )
+        signed = str(text)  # typed as bytes, too, which it is not
+        if len(signed) <= MAX_CHARS or not events:
+            break
+        events = events[1 + len(events) // 8 :]
+    if len(signed) > MAX_CHARS:
+        logger.warning(
+            f"call {call.id}: what it should take along has {len(signed)} characters and is left behind"
+        )
+        return {}
+    parts = [signed[start : start + PART_CHARS] for start in range(0, len(signed), PART_CHARS)]
+    return {f"{PREFIX}{number}": part for number, part in enumerate(parts)}
+
+
+def read_carried(parameters: dict[str, Any], secret: str | None) -> Carried | None:
+    """Unpack what `carry` packed, and take its parts out of the parameters.
+
+    Args:
+        parameters: Of the stream.
+        secret: As it was packed with; None believes nothing.
+
+    Returns:
+        None when there is nothing, or nothing that can be believed.
+    """
+    parts: list[str] = []
+    while isinstance(part := parameters.pop(f"{PREFIX}{len(parts)}", None), str):
+        parts.append(part)
+    if not parts or not secret:
+        return None
+    try:
+        content = _serializer(secret).loads("".join(parts), max_age=LIFETIME_SECS)
+        return Carried(
+            call_id=str(content["id"]),
+            direction=str(content["direction"]),
+            agent=content["agent"],
+            parameters=dict(content["parameters"]),
+            resume=Resume.from_dict(content["resume"]) if content["resume"] else None,
+            events=tuple(
+                CallEvent(datetime.fromtimestamp(at, UTC), kind, data) for at, kind, data in content["events"]
+            ),
+        )
+    except (BadData, KeyError, TypeError, ValueError, OverflowError) as error:
+        logger.warning(f"what a call took along is not believed: {type(error).__name__}")
+        return None
+
+
+def _serializer(secret: str) -> URLSafeTimedSerializer:
+    return URLSafeTimedSerializer(secret, salt="phonebot.carried")

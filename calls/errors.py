@@ -1,0 +1,41 @@
+"""Why something that was asked of a call was not done. Each message names the cause and the fix."""
+
+from __future__ import annotations
+
+
+class NotDone(Exception):
+    """What was asked of a call was not done, and the call goes on as it was.
+
+    The tree::
+
+        NotDone
+        ├── NotPossible     never with this call, or not like this: ask for something else
+        ├── CallIsOver      the call has ended
+        ├── UnderWay        something else is being done to the call that does not go together with it
+        └── CarrierFailed   the carrier did not do it, as far as we know
+    """
+
+
+class NotPossible(NotDone):
+    """It cannot be done with this call, or not with these values."""
+
+
+class CallIsOver(NotDone):
+    """The call has ended."""
+
+
+class UnderWay(NotDone):
+    """The call is in the middle of something."""
+
+
+class CarrierFailed(NotDone):
+    """The carrier refused, or gave no usable answer.
+
+    Parameters:
+        uncertain: It may have been done nevertheless.
+    """
+
+    def __init__(self, message: str, *, uncertain: bool = False):
+        """Remember whether the carrier may have acted."""
+        super().__init__(message)
+        self.uncertain = uncertain

@@ -1,0 +1,204 @@
+"""The bot's session with a colleague who is asked to take a caller.
+
+It runs on the colleague's own leg, in the bot's voice: what it is about, then a key. 1 brings the two together, 2
+declines. A voicemail box can press no key, so it never gets the caller.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from loguru import logger
+from pipecat.frames.frames import Frame, InputDTMFFrame
+from pipecat.pipeline.pipeline import Pipeline
+from pipecat.pipeline.worker import PipelineParams, PipelineWorker
+from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
+from pipecat.transports.base_transport import BaseTransport
+from pipecat.workers.runner import WorkerRunner
+
+from calls.call import Call, CallState, EndedBy
+from calls.errors import NotDone
+from conversation import services
+from conversation.attachment import SOCKET_CLOSED, Attachment
+from conversation.marks import SpokenMarks
+from conversation.pipeline import AUDIO_IN_HZ, AUDIO_OUT_HZ
+from settings import Settings
+
+ACCEPT, DECLINE = "1", "2"
+
+KEY_SECS = 6.0
+"""How long a colleague may think after the briefing, before it is said again, and after that."""
+
+
+class Keys(FrameProcessor):
+    """Takes the keys that a colleague presses."""
+
+    def __init__(self, pressed: asyncio.Queue[str]):
+        """Initialize the processor.
+
+        Args:
+            pressed: Where the keys go.
+        """
+        super().__init__()
+        self._pressed = pressed
+
+    async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
+        """Take keys; pass everything on."""
+        await super().process_frame(frame, direction)
+        if isinstance(frame, InputDTMFFrame):
+            self._pressed.put_nowait(frame.button.value)
+        await self.push_frame(frame, direction)
+
+
+async def run_briefing(attachment: Attachment, transport: BaseTransport, settings: Settings) -> None:
+    """Ask a colleague, and do what they choose.
+
+    Args:
+        attachment: The session on the colleague's call.
+        transport: The phone's.
+        settings: Keys and choices for the voice.
+    """
+    choice = services.resolve(attachment.agent, settings)
+    tts = services.build_tts(choice, attachment.agent, settings)
+    pressed: asyncio.Queue[str] = asyncio.Queue()
+    worker = PipelineWorker(
+        Pipeline([transport.input(), Keys(pressed), tts, SpokenMarks(attachment), transport.output()]),
+        params=PipelineParams(audio_in_sample_rate=AUDIO_IN_HZ, audio_out_sample_rate=AUDIO_OUT_HZ),
+        enable_rtvi=False,
+        enable_turn_tracking=False,
+        idle_timeout_secs=None,
+    )
+    attachment.worker = worker
+    talk: asyncio.Task[None] | None = None
+
+    @transport.event_handler("on_client_connected")
+    async def on_client_connected(_transport: Any, _client: Any) -> None:
+        nonlocal talk
+        talk = asyncio.create_task(_Talk(attachment, pressed).run())
+
+    @transport.event_handler("on_client_disconnected")
+    async def on_client_disconnected(_transport: Any, _client: Any) -> None:
+        attachment.detached(SOCKET_CLOSED)
+        await worker.cancel(reason="the media socket is gone")
+
+    runner = WorkerRunner(handle_sigint=False)
+    await runner.add_workers(worker)
+    try:
+        await runner.run()
+    finally:
+        attachment.detached("pipeline ended")
+        if talk is not None:
+            # It may be in the middle of bringing the two together, which is what has ended our stream.
+            _, unfinished = await asyncio.wait({talk}, timeout=KEY_SECS)
+            for task in unfinished:
+                task.cancel()
+        await attachment.settle()
+
+
+class _Talk:
+    """What is said and done on the colleague's leg."""
+
+    def __init__(self, attachment: Attachment, pressed: asyncio.Queue[str]) -> None:
+        self._attachment = attachment
+        self._call = attachment.call
+        self._pressed = pressed
+
+    async def run(self) -> None:
+        attachment, lines = self._attachment, self._attachment.agent.lines
+        attachment.record("briefing")
+        about = str(self._call.parameters.get("about") or "")
+        try:
+            for words in (about, f"{lines.briefing_again} {about}"):
+                choice = await self._ask(words)
+                if choice == ACCEPT:
+                    await self._accept()
+                    return
+                if choice == DECLINE:
+                    attachment.record("declined")
+                    await self._end(lines.briefing_declined, EndedBy.HUMAN, "declined")
+                    return
+                if choice is not None:
+                    await self._end("", EndedBy.BOT, choice, CallState.VOICEMAIL)
+                    return
+                if attachment.is_detached:
+                    return
+                if self._call.has("caller_gone"):
+                    await self._end(lines.briefing_gone, EndedBy.CALLER, "the caller has hung up")
+                    return
+            await self._end(lines.briefing_unanswered, EndedBy.BOT, "no key was pressed")
+        except Exception as error:
+            logger.opt(exception=error).error(
+                "call {}: the briefing failed: {}", self._call.id, type(error).__name__
+            )
+            attachment.record("connect_failed", reason=f"the briefing failed: {type(error).__name__}")
+            await self._end("", EndedBy.ERROR, "the briefing failed")
+
+    async def _ask(self, words: str) -> str | None:
+        """Say it, and wait for a key.
+
+        Returns:
+            The key; words when it turned out that nobody is there to press one; None when nothing came of it.
+        """
+        attachment = self._attachment
+        loop = asyncio.get_running_loop()
+        said = loop.create_task(attachment.say_to_the_end(words))
+        key = loop.create_task(self._key())
+        changed = asyncio.Event()
+        stop = self._call.watch(changed.set)
+        detached = loop.create_task(attachment.wait_detached())
+        deadline: float | None = None
+        try:
+            while True:
+                changed.clear()
+                answered_by = self._call.last("answered_by")
+                if answered_by is not None and answered_by.data.get("who") != "human":
+                    return "a machine answered"
+                if key.done():
+                    return key.result()
+                if detached.done() or self._call.has("caller_gone"):
+                    return None
+                if said.done() and deadline is None:
+                    deadline = loop.time() + KEY_SECS
+                if deadline is not None and loop.time() >= deadline:
+                    return None
+                change = loop.create_task(changed.wait())
+                waits: set[asyncio.Task[Any]] = {key, change, detached} | (set() if said.done() else {said})
+                timeout = None if deadline is None else deadline - loop.time()
+                try:
+                    await asyncio.wait(waits, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+                finally:
+                    change.cancel()
+        finally:
+            stop()
+            for task in (said, key, detached):
+                task.cancel()
+
+    async def _key(self) -> str:
+        while (key := await self._pressed.get()) not in (ACCEPT, DECLINE):
+            pass
+        return key
+
+    async def _accept(self) -> None:
+        attachment, lines = self._attachment, self._attachment.agent.lines
+        attachment.record("accepted")
+        try:
+            await attachment.control.connect(self._caller())
+        except NotDone as error:
+            attachment.record("connect_failed", reason=str(error))
+            await self._end(lines.briefing_gone, EndedBy.BOT, f"could not be connected: {error}")
+            return
+        attachment.record("connected")
+        self._call.move(CallState.TRANSFERRING, cause="takes the caller")
+        self._call.move(CallState.TRANSFERRED, cause="talks with the caller")
+        await attachment.control.let_go()
+
+    def _caller(self) -> Call | None:
+        return self._attachment.store.get(str(self._call.parameters.get("for_call") or ""))
+
+    async def _end(
+        self, words: str, ended_by: EndedBy, cause: str, state: CallState = CallState.COMPLETED
+    ) -> None:
+        await self._attachment.finish(
+            self._attachment.render(words), ended_by=ended_by, cause=cause, state=state
+        )

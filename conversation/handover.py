@@ -1,0 +1,296 @@
+"""Putting a caller through to a person: announced, heard, done, and followed to its outcome.
+
+Cold: the carrier dials the colleague and the bot is out. Warm: the bot stays with the caller while it calls the
+colleague on a leg of their own, where another session of it (`conversation/briefing.py`) says what it is about. Either
+way the caller is with somebody at any time, and unless the two get to talk, that is the bot, which knows why.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any
+
+from loguru import logger
+
+from calls.call import Call, CallState, EndedBy
+from calls.control import OUTCOMES
+from calls.errors import CarrierFailed, NotDone, NotPossible
+from calls.transfer import Target, TransferOutcome
+from conversation.agents import Agent
+
+if TYPE_CHECKING:
+    from conversation.attachment import Attachment
+
+STREAM_ENDS_SECS = 5.0
+"""How long the carrier may take to end our media stream after it took a document that replaces it."""
+
+TOLD_LATE_SECS = 10.0
+"""How long after its ringing time-out the end of a transfer may be told."""
+
+BRIEFING_SECS = 60.0
+"""How long a colleague may take to listen and to press a key."""
+
+POLL_SECS = 3.0
+"""How often the carrier is asked about the colleague's call: its reports may be lost, or go to nobody."""
+
+Outcome = tuple[TransferOutcome, str]
+"""How it ended, and more about it for people."""
+
+
+def target_of(agent: Agent, name: str, call: Call) -> Target:
+    """Find a transfer's target by its name.
+
+    Args:
+        agent: Whose file names it.
+        name: As a model or the API gives it.
+        call: The call that is to be put through.
+
+    Raises:
+        NotPossible: There is no such name. Nothing but names is accepted: a number that somebody has talked a model
+            into would be dialled at the owner's cost.
+    """
+    found = agent.transfers.get(name)
+    if found is None:
+        known = ", ".join(agent.transfers) or "none: add [transfers.NAME] to the agent's file"
+        raise NotPossible(f"there is no destination {name[:60]!r}; those of {agent.name} are {known}")
+    caller_id = found.caller_id
+    if caller_id == "caller":
+        caller_id = call.other_number
+    return Target(
+        name=name,
+        address=found.number or found.sip or "",
+        warm=found.warm,
+        ring_timeout_secs=found.ring_timeout_secs,
+        caller_id=caller_id,
+        refer=found.refer,
+    )
+
+
+def spoken_name(agent: Agent, name: str) -> str:
+    """How a destination is named to callers."""
+    found = agent.transfers.get(name)
+    return (found.spoken if found else "") or name.replace("-", " ")
+
+
+def outcome_line(agent: Agent, outcome: TransferOutcome) -> str:
+    """What a caller who is back hears first. A template."""
+    lines = agent.lines
+    return {
+        TransferOutcome.BUSY: lines.transfer_busy,
+        TransferOutcome.NO_ANSWER: lines.transfer_no_answer,
+        TransferOutcome.DECLINED: lines.transfer_declined_by,
+        TransferOutcome.VOICEMAIL: lines.transfer_voicemail,
+    }.get(outcome, lines.transfer_error)
+
+
+class Handover:
+    """One attempt to put a caller through. It goes on whatever the caller says, until its outcome is known."""
+
+    def __init__(self, attachment: Attachment, target: Target, reason: str):
+        """Prepare it; `start` begins.
+
+        Args:
+            attachment: The session with the caller.
+            target: To whom.
+            reason: What the caller wants, for a colleague who is asked first.
+        """
+        self.target = target
+        self.deaf = True
+        """Whether the caller is not listened to: while the announcement is spoken, and from the moment of acting on."""
+        self._attachment = attachment
+        self._reason = reason
+        self._colleague: Call | None = None
+        self._task: asyncio.Task[Outcome | None] | None = None
+
+    @property
+    def running(self) -> bool:
+        """Whether its outcome is not known yet."""
+        return self._task is not None and not self._task.done()
+
+    @property
+    def company(self) -> str:
+        """What a caller who waits for a colleague in silence is told now and then."""
+        return self._fill_in(self._attachment.agent.lines.still_trying)
+
+    def start(self) -> None:
+        """Begin."""
+        self._task = asyncio.create_task(self._run(), name=f"hand over {self._attachment.call.id}")
+
+    async def outcome(self) -> Outcome | None:
+        """Wait for the end; None when the caller is not with the bot any more."""
+        assert self._task is not None
+        return await asyncio.shield(self._task)
+
+    async def give_up(self) -> None:
+        """Stop: the call is ending. A phone that still rings for it stops ringing."""
+        if self._task is not None and not self._task.done():
+            self._task.cancel()
+            await asyncio.wait({self._task})
+        await self._drop_colleague("the caller's call has ended")
+
+    async def _run(self) -> Outcome | None:
+        attachment, target = self._attachment, self.target
+        attachment.record("transfer_started", destination=target.name, warm=target.warm)
+        found = attachment.agent.transfers[target.name]
+        words = found.announcement or attachment.agent.lines.transfer_announce
+        await attachment.say_to_the_end(self._fill_in(words))
+        if attachment.is_detached:
+            return None
+        ended = await (self._warm() if target.warm else self._cold())
+        self.deaf = False
+        if ended is None:
+            return None
+        outcome, detail = ended
+        attachment.control.transfer_ended(target.name, outcome, detail)
+        logger.info(f"call {attachment.call.id}: transfer to {target.name}: {outcome}")
+        if outcome is TransferOutcome.CONNECTED:
+            await attachment.control.let_go()
+            return None
+        await attachment.say(self._fill_in(outcome_line(attachment.agent, outcome)))
+        return ended
+
+    # Cold
+
+    async def _cold(self) -> Outcome | None:
+        attachment, control = self._attachment, self._attachment.control
+        told = attachment.call.news("transfer_ended")
+        try:
+            await control.transfer(self.target)
+        except CarrierFailed as error:
+            # No answer does not mean that nothing was done: then our stream ends.
+            if error.uncertain and await attachment.gone(STREAM_ENDS_SECS):
+                return None
+            control.not_transferred()
+            return TransferOutcome.FAILED, str(error)
+        except NotDone as error:
+            return TransferOutcome.FAILED, str(error)
+        if control.keeps_stream_while_transferring:
+            return await self._told(told)
+        if await attachment.gone(STREAM_ENDS_SECS):
+            return None  # the next attachment, if there is one, knows the outcome
+        control.not_transferred()
+        return TransferOutcome.FAILED, "the carrier left the media stream as it was"
+
+    # Warm
+
+    async def _warm(self) -> Outcome | None:
+        attachment = self._attachment
+        try:
+            self._colleague = await attachment.control.call_colleague(self.target, self._about())
+        except NotDone as error:
+            return TransferOutcome.FAILED, str(error)
+        self.deaf = False
+        try:
+            async with asyncio.timeout(self.target.ring_timeout_secs + TOLD_LATE_SECS + BRIEFING_SECS):
+                return await self._follow(self._colleague)
+        except TimeoutError:
+            await self._drop_colleague("nobody took the call in time")
+            return TransferOutcome.NO_ANSWER, "nobody took the call in time"
+
+    async def _follow(self, colleague: Call) -> Outcome | None:
+        attachment, call = self._attachment, self._attachment.call
+        changed = asyncio.Event()
+        stop = colleague.watch(changed.set)
+        detached = asyncio.create_task(attachment.wait_detached())
+        try:
+            asked = time.monotonic()
+            while True:
+                changed.clear()
+                if colleague.has("connected"):
+                    await attachment.gone(STREAM_ENDS_SECS)
+                    return TransferOutcome.CONNECTED, ""
+                if failure := colleague.last("connect_failed"):
+                    return TransferOutcome.FAILED, str(failure.data.get("reason", ""))
+                if colleague.is_over:
+                    return _outcome_of(colleague)
+                if detached.done():
+                    if await self._goes_on_without_us(call):
+                        return TransferOutcome.CONNECTED, ""
+                    await self._drop_colleague("the caller has hung up")
+                    return None
+                change = asyncio.create_task(changed.wait())
+                try:
+                    await asyncio.wait(
+                        {change, detached}, timeout=POLL_SECS, return_when=asyncio.FIRST_COMPLETED
+                    )
+                finally:
+                    change.cancel()
+                if time.monotonic() - asked >= POLL_SECS and not colleague.is_over:
+                    asked = time.monotonic()
+                    await attachment.control.of(colleague).refresh()
+        finally:
+            detached.cancel()
+            stop()
+
+    async def _goes_on_without_us(self, call: Call) -> bool:
+        """Whether our stream ended because a colleague has taken the caller, in another process perhaps."""
+        if call.state in (CallState.TRANSFERRING, CallState.TRANSFERRED):
+            return True
+        if call.is_over or self._colleague is None or self._colleague.has("attached"):
+            return False  # the session with the colleague is in this process, and would have said so
+        return await self._attachment.control.is_alive()
+
+    async def _drop_colleague(self, cause: str) -> None:
+        colleague, self._colleague = self._colleague, None
+        if colleague is None or colleague.is_over or colleague.has("connected"):
+            return
+        colleague.record("caller_gone")
+        if colleague.has("attached"):
+            return  # the session with the colleague says so, and hangs up
+        control = self._attachment.control.of(colleague)
+        if not await control.hang_up(EndedBy.CALLER, cause, state=CallState.CANCELED):
+            logger.warning(f"call {colleague.id}: a colleague's phone may go on ringing")
+
+    async def _told(self, told: asyncio.Future[dict[str, Any]]) -> Outcome | None:
+        """Wait until a webhook has written down how it ended."""
+        attachment = self._attachment
+        detached = asyncio.create_task(attachment.wait_detached())
+        either: set[asyncio.Future[Any]] = {told, detached}
+        try:
+            await asyncio.wait(
+                either,
+                timeout=self.target.ring_timeout_secs + TOLD_LATE_SECS,
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+        finally:
+            detached.cancel()
+        if told.done():
+            data = told.result()
+            return TransferOutcome(str(data["outcome"])), str(data.get("reason", ""))
+        if attachment.is_detached:
+            return None
+        return TransferOutcome.NO_ANSWER, "nobody told how it ended"
+
+    def _about(self) -> str:
+        """What the colleague is told: who calls, what they want, and how far it got with the bot."""
+        attachment = self._attachment
+        said = [turn.caller_said for turn in attachment.call.turns if turn.caller_said]
+        summary = f"The caller said: {' '.join(said)[-ABOUT_CHARS:]}" if said and not self._reason else ""
+        variables = {
+            "caller": attachment.variables.get("caller_name") or attachment.call.other_number or "a caller",
+            "reason": self._reason or "something that the bot could not settle",
+            "summary": summary,
+            "destination": spoken_name(attachment.agent, self.target.name),
+        }
+        return attachment.render(attachment.agent.lines.briefing, **variables)
+
+    def _fill_in(self, template: str) -> str:
+        destination = spoken_name(self._attachment.agent, self.target.name)
+        return self._attachment.render(template, destination=destination)
+
+
+ABOUT_CHARS = 200
+"""So much of the caller's own words a colleague listens to."""
+
+
+def _outcome_of(colleague: Call) -> Outcome:
+    """What the end of a colleague's call that was not connected means."""
+    if colleague.has("declined"):
+        return TransferOutcome.DECLINED, "the colleague declined"
+    answered_by = colleague.last("answered_by")
+    if colleague.state is CallState.VOICEMAIL or (answered_by and answered_by.data.get("who") != "human"):
+        return TransferOutcome.VOICEMAIL, "a machine answered"
+    if colleague.state is CallState.COMPLETED:
+        return TransferOutcome.NO_ANSWER, "answered, but nobody took the call"
+    return OUTCOMES.get(colleague.state.value, TransferOutcome.FAILED), colleague.end_cause or ""

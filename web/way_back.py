@@ -1,0 +1,70 @@
+"""The addresses that a carrier is given for a call, on a server that takes its webhooks."""
+
+from __future__ import annotations
+
+from urllib.parse import quote, urlencode
+
+from calls.call import Call
+from carriers.carrier import StreamDocument
+from web.tokens import StreamGrant, StreamTokens
+
+EVENTS_MODES = frozenset({"call_control"})
+"""The modes in which a carrier sends all that happens to one address."""
+
+OURS = frozenset(
+    {"agent", "from_number", "to_number", "call_id", "role", "for_call", "peer", "destination", "about"}
+)
+"""Parameters that only we may set: nobody's custom parameter of such a name is passed on, or believed."""
+
+
+class ServerWayBack:
+    """The way back to a server of ours.
+
+    Parameters:
+        public_url: The base that carriers call, without a slash at its end.
+        tokens: Tickets for media sockets.
+    """
+
+    def __init__(self, public_url: str, tokens: StreamTokens):
+        self._public_url = public_url
+        self._tokens = tokens
+
+    def stream(self, call: Call) -> StreamDocument:
+        """Connects the call with the bot, by a ticket of its own; what comes after the stream is asked of us."""
+        grant = StreamGrant(
+            carrier=call.carrier,
+            carrier_call_id=call.carrier_call_id,
+            call_id=call.id,
+            agent=call.agent or "",
+            from_number=call.from_number,
+            to_number=call.to_number,
+        )
+        scheme, _, rest = self._public_url.partition("://")
+        token = quote(self._tokens.issue(grant), safe="")
+        custom = {name: str(value) for name, value in call.parameters.items() if name not in OURS}
+        known = {"agent": call.agent, "from_number": call.from_number, "to_number": call.to_number}
+        return StreamDocument(
+            # ws:// only when PUBLIC_URL is http://, as on a laptop.
+            stream_url=f"{'ws' if scheme == 'http' else 'wss'}://{rest}/ws/{call.carrier}/{token}",
+            parameters={name: value for name, value in {**custom, **known}.items() if value},
+            ended_url=self._url(call, "connect-ended"),
+        )
+
+    def transfer_url(self, call: Call) -> str:
+        """Is told how a transfer went, and answers with the document for the caller."""
+        return self._url(call, "transfer")
+
+    def status_url(self, call: Call) -> str:
+        """Is told when the call rings, is answered and ends."""
+        return self._url(call, "events" if call.mode in EVENTS_MODES else "status")
+
+    def amd_url(self, call: Call) -> str:
+        """Is told whether a person or a machine answered."""
+        return self._url(call, "events" if call.mode in EVENTS_MODES else "amd")
+
+    def recording_url(self, call: Call) -> str:
+        """Is told about recordings."""
+        return self._url(call, "events" if call.mode in EVENTS_MODES else "recording")
+
+    def _url(self, call: Call, route: str) -> str:
+        return f"{self._public_url}/{call.carrier}/{route}?{urlencode({'call': call.id})}"
