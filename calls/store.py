@@ -215,6 +215,14 @@ class CallStore:
         newest = sorted(reversed(self._calls.values()), key=lambda call: call.created_at, reverse=True)
         return newest[:limit]
 
+    def live(self) -> Sequence[Call]:
+        """The calls in memory that have not ended, oldest first."""
+        return [call for call in self._calls.values() if not call.is_over]
+
+    def now(self) -> datetime:
+        """The time, by the clock that the times of events come from."""
+        return self._clock()
+
     async def restore(self, carrier: str, carrier_call_id: str) -> Call | None:
         """The call with a carrier's id, from memory or else from the database, and live from now on.
 

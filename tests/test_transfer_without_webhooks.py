@@ -24,7 +24,9 @@ def texts(call, kind):
 
 
 @pytest.mark.parametrize("carrier", ["twilio", "telnyx"])
-async def test_a_caller_whose_colleague_is_busy_is_back_with_a_bot_that_knows_it(monkeypatch, tmp_path, carrier):
+async def test_a_caller_whose_colleague_is_busy_is_back_with_a_bot_that_knows_it(
+    monkeypatch, tmp_path, carrier
+):
     async with talking(monkeypatch, tmp_path, carrier, puts_through, webhooks=False) as bot:
         result = await bot.network.call(
             bot.url.replace("http", "ws") + "/ws",
