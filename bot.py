@@ -20,8 +20,9 @@ from pipecat.transports.base_transport import BaseTransport, TransportParams
 from calls.call import Call, CallState, EndedBy
 from calls.carried import Carried, read_carried
 from calls.control import COLLEAGUE, CallControl
+from calls.database import DatabaseUnusable
 from calls.errors import NotDone
-from calls.store import default_store
+from calls.store import CallStore, default_store
 from calls.transfer import Resume, ResumeReason, TransferOutcome
 from calls.way_back import StreamOnly, WayBack
 from carriers import carrier_for, known_carriers
@@ -91,7 +92,8 @@ async def _talk_on_the_phone(
     websocket: Any, start: StreamStart, serializer: Any, runner_args: Any, settings: Settings
 ) -> None:
     carried = read_carried(start.parameters, settings.shared_secret)
-    call = await _call_of(start, carried)
+    store = _store(settings)
+    call = await _call_of(start, carried, store)
     agent = choose_agent(settings, call.agent, start.parameters.get("agent"), start.agent)
     call.agent = call.agent or agent.name
     carrier = carrier_for(start.carrier, settings, call.mode)
@@ -118,18 +120,27 @@ async def _talk_on_the_phone(
         _let_go(attachment, comes_back=server is not None and (failed or attachment.lost))
         if serializer.ignored:
             logger.warning(f"call {call.id}: messages that were ignored: {dict(serializer.ignored)}")
-        await default_store().flush()
+        await store.flush()
         if carrier is not None:
             await carrier.aclose()
 
 
-async def _call_of(start: StreamStart, carried: Carried | None) -> Call:
+def _store(settings: Settings) -> CallStore:
+    """Where calls are remembered. A database that cannot be used is found at start; a call goes on without it."""
+    try:
+        return default_store(settings.calls_database)
+    except DatabaseUnusable as error:
+        logger.error(f"calls are kept in memory only: {error}")
+        return default_store()
+
+
+async def _call_of(start: StreamStart, carried: Carried | None, store: CallStore) -> Call:
     """The call that a media stream belongs to: known here, known to the store, brought along, or new."""
-    store = default_store()
-    await store.restore(start.carrier, start.call_id)
     # Only what we signed or stored ourselves can say that somebody is a colleague of a caller.
     parameters = {name: value for name, value in start.parameters.items() if name not in PRIVATE_PARAMETERS}
     call_id = parameters.pop("call_id", None) or (carried.call_id if carried else None)
+    if await store.restore(start.carrier, start.call_id) is None and isinstance(call_id, str):
+        await store.fetch(call_id)
     call = store.open(
         carrier=start.carrier,
         carrier_call_id=start.call_id,
@@ -182,7 +193,7 @@ async def _talk_without_a_phone(
 ) -> None:
     """Talk over a connection that no carrier stands behind: a browser, an eval harness."""
     agent = choose_agent(settings, body.get("agent"))
-    call = default_store().open(
+    call = _store(settings).open(
         carrier=kind,
         carrier_call_id=str(runner_args.session_id or uuid.uuid4()),
         direction="inbound",
@@ -206,7 +217,7 @@ def _attachment(
     *,
     resume: Resume | None = None,
 ) -> Attachment:
-    store = default_store()
+    store = _store(settings)
     return Attachment(
         call=call,
         store=store,

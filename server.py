@@ -75,7 +75,7 @@ def create_app(
     service = Service(
         settings=settings,
         public_url=settings.public_url or f"http://127.0.0.1:{settings.port}",
-        store=store or default_store(),
+        store=store or default_store(settings.calls_database),
         tokens=StreamTokens(secret.get_secret_value() if secret else None),
         run_bot=run_bot or _bot,
         readiness=health.Readiness(prepare if warm_up else None),

@@ -90,7 +90,7 @@ def carry(call: Call, secret: str) -> dict[str, str]:
                 ],
             }
         )
-        signed = str(text, "ascii") if isinstance(text, bytes) else text
+        signed = str(text)  # typed as bytes, too, which it is not
         if len(signed) <= MAX_CHARS or not events:
             break
         events = events[1 + len(events) // 8 :]

@@ -39,7 +39,8 @@ class SavedCall:
         row = self.row
         ending = None
         if row["ending_by"]:
-            ending = Ending(EndedBy(row["ending_by"]), row["ending_cause"] or "")
+            state = CallState(row["ending_state"] or CallState.COMPLETED)
+            ending = Ending(EndedBy(row["ending_by"]), row["ending_cause"] or "", state)
         return Call.restored(
             id=row["id"],
             carrier=row["carrier"],
@@ -77,6 +78,7 @@ def row_of(call: Call) -> dict[str, Any]:
         "state": call.state.value,
         "ending_by": ending.by.value if ending else None,
         "ending_cause": _text(ending.cause) if ending else None,
+        "ending_state": ending.state.value if ending else None,
         "resume": plain(resume.as_dict()) if resume else None,
         "created_at": call.created_at,
         "answered_at": call.answered_at,

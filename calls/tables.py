@@ -53,6 +53,7 @@ CALLS = sa.Table(
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("ending_by", sa.Text),
     sa.Column("ending_cause", sa.Text),
+    sa.Column("ending_state", sa.Text),
     sa.Column("resume", sa.JSON(none_as_null=True)),
     sa.Column("created_at", UtcTime, nullable=False),
     sa.Column("answered_at", UtcTime),

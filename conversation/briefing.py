@@ -199,4 +199,6 @@ class _Talk:
     async def _end(
         self, words: str, ended_by: EndedBy, cause: str, state: CallState = CallState.COMPLETED
     ) -> None:
-        await self._attachment.finish(self._attachment.render(words), ended_by=ended_by, cause=cause, state=state)
+        await self._attachment.finish(
+            self._attachment.render(words), ended_by=ended_by, cause=cause, state=state
+        )

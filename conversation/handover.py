@@ -246,9 +246,10 @@ class Handover:
         """Wait until a webhook has written down how it ended."""
         attachment = self._attachment
         detached = asyncio.create_task(attachment.wait_detached())
+        either: set[asyncio.Future[Any]] = {told, detached}
         try:
             await asyncio.wait(
-                [told, detached],
+                either,
                 timeout=self.target.ring_timeout_secs + TOLD_LATE_SECS,
                 return_when=asyncio.FIRST_COMPLETED,
             )

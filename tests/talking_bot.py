@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 import uvicorn
+from fastapi import FastAPI, WebSocket
 from pipecat.frames.frames import (
     ErrorFrame,
     Frame,
@@ -26,6 +27,7 @@ from pipecat.frames.frames import (
 )
 from pipecat.processors.aggregators.llm_context import LLMContext
 from pipecat.processors.frame_processor import FrameDirection
+from pipecat.runner.types import WebSocketRunnerArguments
 from pipecat.services.llm_service import LLMService
 from pipecat.services.settings import LLMSettings, STTSettings, TTSSettings
 from pipecat.services.stt_service import STTService
@@ -49,6 +51,16 @@ Reply = str | tuple[str, dict[str, str]] | ErrorCategory
 QUICK_AGENT = """
 greeting = "Hello."
 instructions = "Answer in one word."
+tools = ["end_call", "take_message", "transfer_call", "send_digits"]
+[transfers.desk]
+number = "+12025550111"
+spoken = "the desk"
+ring_timeout_secs = 5
+[transfers.boss]
+number = "+12025550112"
+spoken = "the boss"
+ring_timeout_secs = 5
+warm = true
 [limits]
 max_duration_secs = {max_duration_secs}
 notice_secs = {notice_secs}
@@ -59,6 +71,19 @@ silence_prompts = ["Still there?", "Hello again?"]
 silence_goodbye = "I hear nothing."
 time_notice = "One moment left."
 time_goodbye = "Time is up."
+transfer_announce = "One moment."
+still_trying = "Still ringing."
+transfer_busy = "It is busy."
+transfer_no_answer = "No answer."
+transfer_declined_by = "They declined."
+transfer_voicemail = "A machine."
+transfer_error = "It failed."
+reconnected = "Back again."
+briefing = "For you: {{{{ reason }}}}. 1 or 2?"
+briefing_again = "Again."
+briefing_declined = "All right."
+briefing_unanswered = "Nobody."
+briefing_gone = "They left."
 """
 """An agent of few words, with limits that a test can wait for."""
 
@@ -133,6 +158,17 @@ class Talking:
     environment: dict[str, str] = field(default_factory=dict)
 
 
+def _sockets_only() -> FastAPI:
+    app = FastAPI()
+
+    @app.websocket("/ws")
+    async def media(websocket: WebSocket) -> None:
+        await websocket.accept()
+        await bot.bot(WebSocketRunnerArguments(websocket=websocket, body={}))
+
+    return app
+
+
 @asynccontextmanager
 async def talking(
     monkeypatch: pytest.MonkeyPatch,
@@ -143,15 +179,19 @@ async def talking(
     max_duration_secs: float = 60,
     notice_secs: float = 10,
     silence_secs: float = 30,
+    webhooks: bool = True,
     **environment: str,
 ) -> AsyncIterator[Talking]:
-    """Run the server on a free port, pointed at a phone network of its own, with `QUICK_AGENT` on the line."""
+    """Run the server on a free port, pointed at a phone network of its own, with `QUICK_AGENT` on the line.
+
+    Without `webhooks`, it is a host like Pipecat Cloud: it has media sockets at `/ws`, and nothing else.
+    """
     store = CallStore()
     agent = QUICK_AGENT.format(
         max_duration_secs=max_duration_secs, notice_secs=notice_secs, silence_secs=silence_secs
     )
     (tmp_path / "quick.toml").write_text(agent)
-    monkeypatch.setattr(bot, "default_store", lambda: store)
+    monkeypatch.setattr(bot, "default_store", lambda *_: store)
     monkeypatch.setattr(pipeline.services, "build_stt", lambda *_: Deaf())
     monkeypatch.setattr(pipeline.services, "build_llm", lambda *_, **__: Script(answers))
     monkeypatch.setattr(pipeline.services, "build_tts", lambda *_: Beeps())
@@ -171,7 +211,7 @@ async def talking(
             }
             for name, value in given.items():
                 monkeypatch.setenv(name, value)
-            app = create_app(load_settings(), store=store)
+            app = create_app(load_settings(), store=store) if webhooks else _sockets_only()
             server = uvicorn.Server(uvicorn_config(app))
             serving = asyncio.create_task(server.serve(sockets=[listener]))
             while not server.started:

@@ -28,6 +28,7 @@ def upgrade() -> None:
         sa.Column("state", sa.Text, nullable=False),
         sa.Column("ending_by", sa.Text),
         sa.Column("ending_cause", sa.Text),
+        sa.Column("ending_state", sa.Text),
         sa.Column("resume", sa.JSON),
         sa.Column("created_at", moment, nullable=False),
         sa.Column("answered_at", moment),

@@ -1,0 +1,44 @@
+"""Callers are put through, and come back, also on a host that has media sockets and nothing else."""
+
+import pytest
+
+from calls.call import CallState
+from emulator import Audio, Digits, HangUp, Wait
+from emulator.caller import tone
+from emulator.colleague import Colleague
+from tests.talking_bot import talking
+
+DESK = "+12025550111"
+
+
+def puts_through(words):
+    if "1" in words:
+        return [("transfer_call", {"destination": "desk", "reason": "a question"})]
+    if "(" in words:
+        return ["Anything else?"]
+    return [("end_call", {"farewell": "Bye."})]
+
+
+def texts(call, kind):
+    return [event.data["text"] for event in call.events if event.kind == kind]
+
+
+@pytest.mark.parametrize("carrier", ["twilio", "telnyx"])
+async def test_a_caller_whose_colleague_is_busy_is_back_with_a_bot_that_knows_it(
+    monkeypatch, tmp_path, carrier
+):
+    async with talking(monkeypatch, tmp_path, carrier, puts_through, webhooks=False) as bot:
+        result = await bot.network.call(
+            bot.url.replace("http", "ws") + "/ws",
+            [Digits("1#"), Wait(5), Digits("2#")],
+            colleagues=[Colleague(DESK, 0.2, "busy")],
+        )
+        (call,) = bot.store.list()
+        print(result.timeline.entries)
+        for event in call.events:
+            print(event.kind, dict(event.data))
+    assert result.report.errors == []
+    assert [one.outcome for one in result.colleagues] == ["busy"]
+    assert call.last("transfer_ended").data["outcome"] == "busy"
+    assert texts(call, "bot_heard") == ["Hello.", "One moment.", "It is busy.", "Anything else?", "Bye."]
+    assert call.state is CallState.COMPLETED
