@@ -259,7 +259,8 @@ class CallControl:
             False when that was written down before: several may hear of it, and the first one counts.
         """
         call = self._call
-        if call.transfer_under_way is None and call.has("transfer_ended"):
+        latest = call.last("transfer_started", "transfer_ended")
+        if latest is not None and latest.kind == "transfer_ended":
             return False
         data = {"destination": destination, "outcome": outcome.value, "reason": detail}
         self._store.record(call, "transfer_ended", **data)
@@ -434,6 +435,8 @@ class CallControl:
             raise NotPossible(f"there is no {action!r} of a recording: use {', '.join(RECORDING_ACTIONS)}")
         call_id, command_id = call.carrier_call_id, str(uuid.uuid4())
         status_url = self._way_back.recording_url(call) if self._way_back else None
+        recordings = [event.data.get("recording_id") for event in call.events if event.kind == "recording"]
+        known = next((id_ for id_ in reversed(recordings) if id_), None)
 
         async def request() -> str | None:
             if action == "start":
@@ -445,11 +448,13 @@ class CallControl:
                 "resume": carrier.resume_recording,
                 "stop": carrier.stop_recording,
             }[action]
-            await change(call_id, command_id=command_id)
+            await change(call_id, recording_id=known, command_id=command_id)
             return None
 
         recording_id = await self._act(request, f"{action} the recording")
-        self._store.record(call, "recording", state=RECORDING_ACTIONS[action], recording_id=recording_id)
+        self._store.record(
+            call, "recording", state=RECORDING_ACTIONS[action], recording_id=recording_id or known
+        )
 
     # What all of them need
 

@@ -108,7 +108,8 @@ class LocalBrain(LLMService[_NoModelAdapter]):
 
         Args:
             agent: Whose facts and words.
-            variables: What the agent's templates are rendered with, see `Agent.call_variables`.
+            variables: What the agent's templates are rendered with, see `Agent.call_variables`. Looked at anew for
+                each sentence, as more may be found out about a caller during the call.
             models: The shared models; those of the process when not given.
             retriever: Finds the fact that was meant; the shared one of this agent when not given.
             **kwargs: For `LLMService`.
@@ -130,7 +131,7 @@ class LocalBrain(LLMService[_NoModelAdapter]):
             **kwargs,
         )
         self._agent = agent
-        self._variables = dict(variables) if variables is not None else agent.call_variables()
+        self._variables = variables if variables is not None else agent.call_variables()
         self._models = models
         self._retriever = retriever
         self._state: DialogueState | None = None

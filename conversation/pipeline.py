@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, cast
 
 from pipecat.frames.frames import ErrorFrame
 from pipecat.pipeline.pipeline import Pipeline
 from pipecat.pipeline.worker import PipelineParams, PipelineWorker
 from pipecat.processors.aggregators.dtmf_aggregator import DTMFAggregator
-from pipecat.processors.aggregators.llm_context import LLMContext
+from pipecat.processors.aggregators.llm_context import LLMContext, LLMContextMessage
 from pipecat.processors.aggregators.llm_response_universal import (
     AssistantTurnStoppedMessage,
-    LLMContextAggregatorPair,
+    LLMUserAggregator,
     LLMUserAggregatorParams,
     UserTurnStoppedMessage,
 )
@@ -20,10 +20,12 @@ from pipecat.processors.frame_processor import FrameProcessor
 from pipecat.transports.base_transport import BaseTransport
 from pipecat.workers.runner import WorkerRunner
 
+from calls.transcript import to_context
 from conversation import services
 from conversation.agents import Agent
 from conversation.attachment import SOCKET_CLOSED, Attachment
 from conversation.catalogue import LOCAL
+from conversation.heard import HeardAssistantAggregator, InterruptionsFirst, InterruptionsUnderWay
 from conversation.local import LocalStackMissing, load_turn_models, local_models, shared_vad
 from conversation.marks import PlayedMarks, SpokenMarks
 from conversation.opening import open_conversation
@@ -109,24 +111,28 @@ async def run_attachment(
         messages=[{"role": "system", "content": instructions(attachment)}],
         tools=tools_schema(tools, agent),
     )
-    user, assistant = LLMContextAggregatorPair(
+    context.add_messages(cast(list[LLMContextMessage], to_context(attachment.history)))
+    interruptions = InterruptionsUnderWay()
+    user = LLMUserAggregator(
         context,
-        user_params=LLMUserAggregatorParams(
+        params=LLMUserAggregatorParams(
             vad_analyzer=shared_vad(),
             user_turn_strategies=turn_strategies(),
             user_mute_strategies=[MuteWhilePromised(attachment)],
             user_idle_timeout=agent.limits.silence_secs,
         ),
     )
+    assistant = HeardAssistantAggregator(context, attachment.playout, interruptions)
 
     processors: list[FrameProcessor] = [
         transport.input(),
         DTMFAggregator(timeout=KEYPAD_PAUSE_SECS, prefix=KEYPAD_PREFIX),
         stt,
         user,
+        InterruptionsFirst(interruptions),
         llm,
         tts,
-        SpokenMarks(attachment),
+        SpokenMarks(attachment, interruptions),
         transport.output(),
     ]
     if not carrier_marks:
@@ -152,6 +158,8 @@ async def run_attachment(
     async def on_user_turn_stopped(_aggregator: Any, _strategy: Any, message: UserTurnStoppedMessage) -> None:
         if message.content:
             silence.heard()
+            # What the caller cut off comes first in the call's history.
+            await interruptions.over()
             attachment.record("caller_said", text=message.content)
 
     @user.event_handler("on_user_turn_idle")
