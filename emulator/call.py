@@ -47,7 +47,7 @@ class Call:
         self.plan = plan
         self.timeline = Timeline()
         self.line = PhoneLine(self.timeline, noise_db=plan.noise_db)
-        self.webhooks = Webhooks(dialect, self.timeline)
+        self.webhooks = Webhooks(dialect, self.timeline, plan.faults)
         self.caller = ScriptedCaller(
             plan.script, self.line, self._press, self.timeline, self.fail, plan.manners
         )
@@ -259,7 +259,9 @@ class Call:
         dialect, more = self.dialect.open_stream(self.leg, stream, stream_parameters(stream))
         for warning in (*warnings, *more):
             self.fail(warning)
-        media = MediaStream(dialect, self.line, self.timeline, self.fail, self._lose)
+        media = MediaStream(
+            dialect, self.line, self.timeline, self.fail, self._lose, self.plan.faults.media()
+        )
         try:
             target = self.plan.target
             address = socket_address(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -17,9 +17,11 @@ from emulator.codecs import Pcm
 from emulator.colleague import Colleague, ColleagueCall
 from emulator.credentials import Credentials
 from emulator.errors import EmulatorError
+from emulator.faults import Fault, Faults
 from emulator.leg import Dialect
 from emulator.plan import CallPlan
 from emulator.report import Report, make_report
+from emulator.requests import RequestLog
 from emulator.rest import RestServer
 from emulator.server_api import ServerApi, ServerEvent
 from emulator.telnyx import Telnyx
@@ -67,6 +69,8 @@ class PhoneNetwork:
         credentials: The account that signs and is let in.
         speak: The local voice, for `Say` in scripts and documents; None for calls without words.
         transcribe: The local ears, for `heard_by_caller`; None for none.
+        faults: What is to go wrong with REST, webhooks and media sockets.
+        seed: Decides those faults that are left to chance.
 
     Raises:
         EmulatorError: No such carrier.
@@ -80,6 +84,8 @@ class PhoneNetwork:
         credentials: Credentials | None = None,
         speak: Speak | None = None,
         transcribe: Transcribe | None = None,
+        faults: Iterable[Fault] = (),
+        seed: int = 0,
     ) -> None:
         """Prepare; entering the context starts the REST server."""
         if carrier not in CARRIERS:
@@ -89,7 +95,9 @@ class PhoneNetwork:
         self.speak = speak
         self.transcribe = transcribe
         self._calls: OrderedDict[str, Call] = OrderedDict()
-        self._rest = RestServer(self.credentials, self._calls.get, port=rest_port)
+        self.requests = RequestLog()
+        self.faults = Faults(faults, self.requests, seed=seed)
+        self._rest = RestServer(self.credentials, self._calls.get, port=rest_port, faults=self.faults)
 
     async def __aenter__(self) -> Self:
         """Start the REST server.
@@ -196,6 +204,7 @@ class PhoneNetwork:
             self.speak,
             colleagues,
             {one.number: await self.prepare(one.script) for one in colleagues},
+            self.faults,
         )
         call = Call(self.dialect, self.dialect.new_leg(from_number, to_number, codec), plan)
         self._calls[call.leg.call_id] = call

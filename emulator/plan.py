@@ -9,6 +9,7 @@ from emulator.addressing import Target
 from emulator.caller import Audio, Digits, HangUp, Manners, Wait
 from emulator.codecs import Pcm
 from emulator.colleague import Colleague
+from emulator.faults import Faults
 
 
 @dataclass
@@ -24,6 +25,7 @@ class CallPlan:
         noise_db: Level of line noise, or None.
         colleagues: Who can be dialled.
         colleague_scripts: What each does after the answer, by number; sentences have become audio already.
+        faults: What is to go wrong with webhooks and media sockets.
         voice: Speaks a document's `<Say>`; None for silence of plausible length.
     """
 
@@ -36,6 +38,7 @@ class CallPlan:
     voice: Callable[[str], Pcm] | None = None
     colleagues: Sequence[Colleague] = ()
     colleague_scripts: Mapping[str, Sequence[Audio | Digits | Wait | HangUp]] = field(default_factory=dict)
+    faults: Faults = field(default_factory=Faults)
 
 
 @dataclass(frozen=True)

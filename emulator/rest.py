@@ -19,6 +19,7 @@ from aiohttp import web
 
 from emulator.call import Call
 from emulator.credentials import Credentials
+from emulator.faults import Faults
 from emulator.leg import Leg
 from emulator.twilio import API_VERSION
 
@@ -36,15 +37,18 @@ class RestServer:
         credentials: Whose requests are taken.
         find: A call by the carrier's id, also for some time after its end.
         port: Port on 127.0.0.1; 0 picks a free one.
+        faults: What is to go wrong, and where requests are written down.
     """
 
-    def __init__(self, credentials: Credentials, find: Find, *, port: int = 0) -> None:
+    def __init__(
+        self, credentials: Credentials, find: Find, *, port: int = 0, faults: Faults | None = None
+    ) -> None:
         """Set up the routes; `start` listens."""
         self.port = port
         self._credentials = credentials
         self._find = find
         self._commands: dict[str, tuple[float, web.Response]] = {}
-        app = web.Application(middlewares=[self._write_down])
+        app = web.Application(middlewares=[(faults or Faults()).rest, self._write_down])
         twilio = f"/{API_VERSION}/Accounts/{{account}}/Calls/{{call}}.json"
         app.router.add_get(twilio, self._twilio)
         app.router.add_post(twilio, self._twilio)

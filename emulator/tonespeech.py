@@ -9,8 +9,9 @@ written down in docs/stories.md so that nothing has to be shared but the text):
 * The letters' SHA-256 digest (of UTF-8) says how a word sounds. Bytes 0-3 as a big-endian number, modulo 136,
   choose its first chord, bytes 4-7 the second; a second chord that is the same as the first is the next one,
   modulo 136.
-* A chord is two of the 17 frequencies 1750, 1850, ... 3350 Hz; chord 0 is the first and second, chord 1 the first
-  and third, and so on in lexicographic order.
+* A chord is two of 17 frequencies, which are 1750, 1850, ... 3350 Hz in a bot's voice and 50 Hz higher in a
+  person's, so that two who speak at once do not cancel each other. Chord 0 is the first and second, chord 1 the
+  first and third, and so on in lexicographic order.
 * A chord lasts 60 ms, each of its sines with an amplitude of 5000 (of 32767), beginning at phase 0. A word is its
   two chords and 40 ms of silence.
 
@@ -31,8 +32,15 @@ from numpy.typing import NDArray
 
 from emulator.codecs import SAMPLE_RATE, Pcm
 
-FREQUENCIES = tuple(range(1750, 3351, 100))
-CHORDS = tuple(combinations(range(len(FREQUENCIES)), 2))
+BOT, PERSON = 0, 1
+"""The two voices."""
+
+FREQUENCIES = tuple(range(1750, 3401, 50))
+"""Those of both voices, in turn."""
+
+CHORDS = tuple(combinations(range(0, len(FREQUENCIES), 2), 2))
+"""Places in FREQUENCIES for the bot's voice; a person's are one place higher."""
+
 CHORD_MS = 60
 GAP_MS = 40
 WORD_MS = 2 * CHORD_MS + GAP_MS
@@ -63,14 +71,15 @@ def chords_of(word: str) -> tuple[int, int]:
     return first, second if second != first else (second + 1) % len(CHORDS)
 
 
-def speak(text: str) -> Pcm:
+def speak(text: str, voice: int = PERSON) -> Pcm:
     """Say a text in tones: 8 kHz samples, 160 ms a word."""
     time = np.arange(SAMPLE_RATE * CHORD_MS // 1000) / SAMPLE_RATE
     gap = np.zeros(SAMPLE_RATE * GAP_MS // 1000)
     pieces: list[NDArray[np.float64]] = []
     for word in words_of(text):
         for chord in chords_of(word):
-            pieces.append(sum(np.sin(2 * np.pi * FREQUENCIES[i] * time) for i in CHORDS[chord]) * AMPLITUDE)
+            tones = (np.sin(2 * np.pi * FREQUENCIES[place + voice] * time) for place in CHORDS[chord])
+            pieces.append(np.sum(list(tones), axis=0) * AMPLITUDE)
         pieces.append(gap)
     return np.concatenate(pieces or [gap[:0]]).astype(np.int16)
 
@@ -100,8 +109,8 @@ class HeardText:
 class ToneEars:
     """Finds words in audio that arrives bit by bit.
 
-    A chord was heard when both of its frequencies sounded, whatever else did: a second voice hides a word only where
-    the two happen to cancel each other, about one in twenty.
+    A chord was heard when both of its frequencies sounded, whatever else did, so a bot and a person who speak at
+    once are both understood.
     """
 
     def __init__(self, samples: Pcm | None = None) -> None:
@@ -133,26 +142,28 @@ class ToneEars:
 
     def occurrences(self, word: str, *, after_ms: int = 0) -> list[int]:
         """When a word began to be heard, in ms."""
+        starts = [start for voice in (BOT, PERSON) for start in self._occurrences(word, voice)]
+        return sorted(start for start in starts if start >= after_ms)
+
+    def _occurrences(self, word: str, voice: int) -> list[int]:
         masks = self._masks()
         one, other = (
             (masks & chord) == chord
-            for chord in (sum(1 << i for i in CHORDS[number]) for number in chords_of(word))
+            for chord in (sum(1 << place + voice for place in CHORDS[number]) for number in chords_of(word))
         )
         # The first and the last hop of a chord may lie half outside of it, so those between them are asked for.
         span = 2 * CHORD_MS // HOP_MS - 2
         count = len(masks) - span
         if count <= 0:
             return []
-        inner = range(1, CHORD_MS // HOP_MS - 2)
         found = np.ones(count, dtype=bool)
-        for hop in inner:
+        for hop in range(1, CHORD_MS // HOP_MS - 2):
             found &= one[hop : hop + count]
             found &= other[hop + CHORD_MS // HOP_MS : hop + CHORD_MS // HOP_MS + count]
         hops = np.flatnonzero(found)
         runs = np.split(hops, np.flatnonzero(np.diff(hops) > 1) + 1) if len(hops) else []
         # Some neighbouring hops fit as well; the word began in their middle.
-        starts = [int(run[0] + run[-1]) * HOP_MS // 2 for run in runs]
-        return [start for start in starts if start >= after_ms]
+        return [int(run[0] + run[-1]) * HOP_MS // 2 for run in runs]
 
     def find(self, text: str, *, after_ms: int = 0) -> HeardText | None:
         """Where as much as possible of a text was heard, in the order of its words; None if no word was.
@@ -162,7 +173,9 @@ class ToneEars:
         words = words_of(text)
         times = {word: self.occurrences(word, after_ms=after_ms) for word in set(words)}
         # For each place where a word was heard, the longest row of earlier words that leads there.
-        chains: list[tuple[int, int, int, int]] = []  # place in the text, when, length of the row, its beginning
+        chains: list[
+            tuple[int, int, int, int]
+        ] = []  # place in the text, when, length of the row, its beginning
         for index, word in enumerate(words):
             for at in times[word]:
                 before = [

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from functools import partial
 from urllib.parse import urlencode, urljoin, urlsplit, urlunsplit
 
 import aiohttp
 from yarl import URL
 
+from emulator.faults import Faults
 from emulator.leg import Dialect, Leg
 from emulator.markup import Document, MarkupError, fill_mustache, parse_document
 from emulator.timeline import Timeline
@@ -50,8 +52,9 @@ class _Answer:
 class Webhooks:
     """The HTTP client of one call. Cookies are kept for the call's length, as Twilio does."""
 
-    def __init__(self, dialect: Dialect, timeline: Timeline) -> None:
-        """Open nothing yet; use as an async context manager."""
+    def __init__(self, dialect: Dialect, timeline: Timeline, faults: Faults | None = None) -> None:
+        """Open nothing yet."""
+        self._faults = faults or Faults()
         self._dialect = dialect
         self._timeline = timeline
         # A server on this machine is called by its address, and its cookies are to be kept all the same.
@@ -98,6 +101,9 @@ class Webhooks:
 
     async def notify(self, url: str, parameters: dict[str, str], what: str) -> None:
         """Send a callback; whether it arrives is noted and changes nothing."""
+        await self._faults.deliver(what, partial(self._notify, url, parameters, what))
+
+    async def _notify(self, url: str, parameters: dict[str, str], what: str) -> None:
         try:
             answer = await self._request(url, "POST", parameters, CALLBACK_SECS)
         except WebhookFailed as error:
