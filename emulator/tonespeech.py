@@ -22,7 +22,7 @@ the tones of keys, of ringing and of beeps.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import combinations
@@ -82,6 +82,26 @@ def speak(text: str, voice: int = PERSON) -> Pcm:
             pieces.append(np.sum(list(tones), axis=0) * AMPLITUDE)
         pieces.append(gap)
     return np.concatenate(pieces or [gap[:0]]).astype(np.int16)
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How fast somebody speaks, in ms.
+
+    Attributes:
+        shortest_ms: At least so much is between the beginnings of two words.
+        word_ms: What a word takes at most.
+        hole_ms: Silence between two words of what is still one text.
+        sound_ms: How long the last word sounds.
+    """
+
+    shortest_ms: int
+    word_ms: int
+    hole_ms: int
+    sound_ms: int
+
+
+PACE = Pace(WORD_MS - 2 * HOP_MS, WORD_MS, LONGEST_HOLE_MS, 2 * CHORD_MS)
 
 
 @dataclass(frozen=True)
@@ -166,29 +186,10 @@ class ToneEars:
         return [int(run[0] + run[-1]) * HOP_MS // 2 for run in runs]
 
     def find(self, text: str, *, after_ms: int = 0) -> HeardText | None:
-        """Where as much as possible of a text was heard, in the order of its words; None if no word was.
-
-        Of several places where equally much was heard it is the first one.
-        """
+        """Where as much as possible of a text was heard, in the order of its words; None if no word was."""
         words = words_of(text)
         times = {word: self.occurrences(word, after_ms=after_ms) for word in set(words)}
-        # For each place where a word was heard, the longest row of earlier words that leads there.
-        chains: list[
-            tuple[int, int, int, int]
-        ] = []  # place in the text, when, length of the row, its beginning
-        for index, word in enumerate(words):
-            for at in times[word]:
-                before = [
-                    (length, start)
-                    for earlier, when, length, start in chains
-                    if earlier < index and WORD_MS - 2 * HOP_MS <= at - when <= _reach(index - earlier)
-                ]
-                length, start = max(before, key=lambda row: (row[0], row[1]), default=(0, at))
-                chains.append((index, at, length + 1, start))
-        if not chains:
-            return None
-        _, at, length, start = max(chains, key=lambda chain: (chain[2], -chain[1]))
-        return HeardText(start, at + 2 * CHORD_MS, length, len(words))
+        return longest_row(words, times, PACE)
 
     def transcript(self, vocabulary: Iterable[str]) -> list[tuple[int, str]]:
         """Every word of a vocabulary that was heard, with its beginning in ms, in order."""
@@ -201,9 +202,32 @@ class ToneEars:
         return self._sounding[0] if self._sounding else np.zeros(0, dtype=np.int64)
 
 
-def _reach(words: int) -> int:
-    """How long after a word the one that comes so many words later may begin."""
-    return words * WORD_MS + LONGEST_HOLE_MS
+def longest_row(words: Sequence[str], times: Mapping[str, Sequence[int]], pace: Pace) -> HeardText | None:
+    """The longest row of a text's words in their order, of all that was heard; None if none was.
+
+    Of several places where equally much was heard it is the first one.
+
+    Args:
+        words: The text.
+        times: When each word began to be heard, in ms.
+        pace: How fast is spoken.
+    """
+    # For each place where a word was heard, the longest row of earlier words that leads there.
+    rows: list[tuple[int, int, int, int]] = []  # place in the text, when, length of the row, its beginning
+    for index, word in enumerate(words):
+        for at in times.get(word, ()):
+            before = [
+                (length, start)
+                for earlier, when, length, start in rows
+                if earlier < index
+                and pace.shortest_ms <= at - when <= (index - earlier) * pace.word_ms + pace.hole_ms
+            ]
+            length, start = max(before, default=(0, at))
+            rows.append((index, at, length + 1, start))
+    if not rows:
+        return None
+    _, at, length, start = max(rows, key=lambda row: (row[2], -row[1]))
+    return HeardText(start, at + pace.sound_ms, length, len(words))
 
 
 def utterances(transcript: Sequence[tuple[int, str]], *, gap_ms: int = 500) -> list[tuple[int, str]]:
