@@ -102,22 +102,28 @@ def hears_part(one: Expectation, evidence: Evidence, heard_until: dict[str, floa
     detail = ""
     for text in one.texts:
         words = words_of(text)
-        parts = [
-            (found, ear) for ear, ears in _ears_of(one, evidence) if (found := ears.find(text)) is not None
-        ]
-        if not parts:
-            raise Failed(f"nothing of {text!r} was heard{_all_heard(one, evidence)}")
-        found, ear = max(parts, key=lambda part: part[0].heard)
-        if found.heard == len(words):
-            raise Failed(f"all of {text!r} was heard, at {clock(evidence, ear.zero + found.start_ms / 1000)}")
-        detail = f"{found.heard} of {counted(len(words), 'word')}"
-        if one.at_least is not None and found.share < one.at_least:
+        parts = [_beginning(ears, words, ear.zero) for ear, ears in _ears_of(one, evidence)]
+        count, end = max(parts)
+        if not count:
+            raise Failed(f"the beginning of {text!r} was not heard{_all_heard(one, evidence)}")
+        detail = f"{count} of {counted(len(words), 'word')}"
+        if count == len(words):
+            raise Failed(f"all of {text!r} was heard, until {clock(evidence, end)}")
+        if one.at_least is not None and count / len(words) < one.at_least:
             raise Failed(f"only {detail} of {text!r} were heard")
-        end = ear.zero + found.end_ms / 1000
         if one.timing is not None:
             detail = in_time(one.timing, end, end, evidence, f"{one.who} heard the last of {text!r}")
         heard_until[one.who] = max(heard_until.get(one.who, evidence.zero), end)
     return detail
+
+
+def _beginning(ears: Ears, words: list[str], zero: float) -> tuple[int, float]:
+    """How many of the first words were heard, and when the last of them ended."""
+    for count in range(len(words), 0, -1):
+        found = ears.find(" ".join(words[:count]))
+        if found is not None and found.share >= ears.enough:
+            return count, zero + found.end_ms / 1000
+    return 0, zero
 
 
 def hears_keys(one: Expectation, evidence: Evidence, heard_until: dict[str, float]) -> str:
