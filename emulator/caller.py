@@ -132,6 +132,7 @@ class ScriptedCaller:
     """
 
     who = "caller"
+    """What the person is called in the timeline's texts; the kinds of its entries are the same for everybody."""
 
     def __init__(
         self,
@@ -190,7 +191,7 @@ class ScriptedCaller:
         first_ms, last_ms = audible_span(item.samples)
         line = CallerLine(item.text, start_ms + first_ms, start_ms + last_ms)
         self.lines.append(line)
-        kind = f"{self.who}_speech"
+        kind = "caller_speech"
         self._timeline.note(kind, item.text, at_ms=line.start_ms, edge="start", text=item.text)
         self._line.speak(item.samples)
         while self._line.speaking:
@@ -230,7 +231,7 @@ class ScriptedCaller:
             < self._manners.patience * 1000
         ):
             await self._line.tick()
-            if self._line.other_end.who == "ringing":
+            if self._line.other_end.is_nobody:
                 begin_ms = self._line.now_ms
             if self._line.now_ms - begin_ms > LONGEST_SPEECH_MS:
                 self._fail(
@@ -254,7 +255,7 @@ class ScriptedCaller:
             await self._line.tick()
             limit_ms = max(end_ms, self._line.engaged_ms) + self._manners.goodbye_timeout * 1000
             silent_ms = self._line.now_ms - max(end_ms, hearing.last_audible_ms or 0, self._line.rang_ms)
-            if self._line.other_end.who == "colleague" and silent_ms >= self._manners.goodbye_timeout * 1000:
+            if self._line.other_end.is_person and silent_ms >= self._manners.goodbye_timeout * 1000:
                 return
             # Nobody hangs up in the middle of the other's sentence, but nobody listens for ever either.
             if self._line.now_ms >= limit_ms and silent_ms >= self._manners.patience * 1000:

@@ -16,7 +16,7 @@ from emulator.credentials import Credentials
 from emulator.dialling import CallOrder, place_call
 from emulator.errors import EmulatorError
 from emulator.network import BOT_NUMBER, CALLER_NUMBER, CARRIERS
-from emulator.rest import RestServer
+from emulator.rest import rest_url
 from emulator.stories.commands import add_scenario_options, add_stories_command, run_scenario, run_stories
 from emulator.stories.reading import StoryError
 
@@ -182,8 +182,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _print_environment(credentials: Credentials, options: argparse.Namespace) -> int:
     if not 0 < options.rest_port < 65536:
         raise EmulatorError("--rest-port must be 1 to 65535 here: the server has to know it before the call")
-    rest = RestServer(credentials, lambda _: None, port=options.rest_port)
-    variables = credentials.environment(rest.url) | {
+    variables = credentials.environment(rest_url(options.rest_port)) | {
         "PUBLIC_URL": options.url,
         "API_KEY": credentials.api_key,
     }

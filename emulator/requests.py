@@ -59,7 +59,7 @@ class RestRequest:
         method: `GET`, `POST`, ...
         path: With the call's id.
         fields: The form's or the JSON object's values; a query's for a GET.
-        at: `time.monotonic()` when it arrived.
+        at: When it arrived, in seconds on the network's clock.
         status: What was answered; 0 for no answer at all.
         fault: What was made to go wrong with it, or None.
     """
@@ -125,10 +125,12 @@ class RequestLog:
     """Every REST request in the order of their arrival. Recordings that are fetched are not requests.
 
     Attributes:
+        clock: Tells the time in seconds.
         entries: The requests.
         listeners: Called with each request when it was answered.
     """
 
+    clock: Callable[[], float] = time.monotonic
     entries: list[RestRequest] = field(default_factory=list)
     listeners: list[Callable[[RestRequest], None]] = field(default_factory=list)
 
@@ -136,7 +138,7 @@ class RequestLog:
         """Write a request down as it arrives."""
         fields = await fields_of(request)
         verb = verb_of(request.method, request.path, fields)
-        entry = RestRequest(verb, request.method, request.path, fields, time.monotonic())
+        entry = RestRequest(verb, request.method, request.path, fields, self.clock())
         self.entries.append(entry)
         return entry
 
