@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Self
@@ -23,9 +23,11 @@ from emulator.credentials import Credentials
 from emulator.dial_in import dial_in
 from emulator.errors import EmulatorError
 from emulator.exchange import Exchange, Prepared, Speak
+from emulator.faults import Fault, Faults
 from emulator.leg import INBOUND, Dialect, Leg
 from emulator.plan import CallPlan, Reporting
 from emulator.report import Report, make_report
+from emulator.requests import RequestLog
 from emulator.rest import RestServer
 from emulator.second_leg import message_of
 from emulator.server_api import ServerApi, ServerEvent
@@ -85,6 +87,8 @@ class PhoneNetwork:
         texml_call_ids: Whether Telnyx's answer to a new TeXML call names it. It is not documented to.
         extra_routes: More routes of the REST server, which come before its own.
         events: How the events of Telnyx's Call Control are delivered: at once and once, or worse.
+        faults: What is to go wrong with REST, webhooks and media sockets.
+        seed: Decides those faults that are left to chance.
 
     Raises:
         EmulatorError: No such carrier, or a person has sentences and there is no voice.
@@ -103,12 +107,17 @@ class PhoneNetwork:
         texml_call_ids: bool = False,
         extra_routes: Sequence[web.RouteDef] = (),
         events: EventHabits | None = None,
+        faults: Iterable[Fault] = (),
+        seed: int = 0,
     ) -> None:
         """Prepare; entering the context starts the REST server."""
         if carrier not in CARRIERS:
             raise EmulatorError(f"--carrier {carrier!r} is not one of {', '.join(CARRIERS)}")
         self.credentials = credentials or Credentials()
-        self.exchange = Exchange(CARRIERS[carrier](self.credentials), Clock(hold_speed))
+        clock = Clock(hold_speed)
+        self.requests = RequestLog(clock.now)
+        self.faults = Faults(faults, self.requests, seed=seed)
+        self.exchange = Exchange(CARRIERS[carrier](self.credentials), clock, self.faults)
         self.exchange.speak = speak
         self.transcribe = transcribe
         self._control = CallControl(self.exchange, self.credentials, events) if carrier == "telnyx" else None

@@ -50,7 +50,7 @@ class RestServer:
         """Set up the routes; `start` listens."""
         self.port = port
         self._exchange = exchange
-        app = web.Application(middlewares=[self._write_down])
+        app = web.Application(middlewares=[exchange.faults.rest, self._write_down])
         app.add_routes(extra_routes)
         app.add_routes(TwilioRest(credentials, exchange).routes())
         app.add_routes(TelnyxRest(credentials, exchange, control, texml_call_ids=texml_call_ids).routes())
