@@ -255,6 +255,14 @@ class Call:
                 turns.append(Turn(last.caller_said, heard, last.interrupted or cut))
         return turns
 
+    @property
+    def transfer_under_way(self) -> str | None:
+        """Name of the destination of a transfer whose outcome is not known yet; None when there is none."""
+        latest = self.last("transfer_started", "transfer_ended")
+        if latest is None or latest.kind == "transfer_ended":
+            return None
+        return str(latest.data.get("destination") or "")
+
     def record(self, kind: str, **data: Any) -> CallEvent:
         """Append an event and wake those who watch."""
         event = CallEvent(self.clock(), kind, data)

@@ -60,6 +60,9 @@ DRIVERS = {
 
 ENDED_STATES = [state.value for state in ENDS]
 
+END = ("state", "ending_by", "ending_cause", "ending_state", "ended_at")
+"""The columns that say how a call has ended."""
+
 
 class DatabaseError(Exception):
     """The database did not do what it was asked. The message is one line, without anybody's number or words.
@@ -170,10 +173,18 @@ class CallDatabase:
                     new, last_seq = record.events, 0
                 else:
                     state, last_seq = there[call_id]
-                    await self._update(connection, record, values, state)
                     new = record.events[record.known :]
                     if last_seq != record.last_seq:
                         new = await self._without_written(connection, record, new)
+                    changed = {name: values[name] for name in record.changed}
+                    if state in ENDED_STATES:
+                        # The first end that was written stays, here or somewhere else.
+                        changed = {name: value for name, value in changed.items() if name not in END}
+                        new = [event for event in new if not _is_end(event)]
+                    if changed:
+                        await connection.execute(
+                            sa.update(CALLS).where(CALLS.c.id == call_id).values(changed)
+                        )
                 events += _numbered(call_id, last_seq + 1, new)
                 last[call_id] = last_seq + len(new)
             if fresh:
@@ -253,16 +264,6 @@ class CallDatabase:
         )
         found = await connection.execute(query.order_by(CALLS.c.id).with_for_update(of=CALLS))
         return {call_id: (state, last_seq or 0) for call_id, state, last_seq in found}
-
-    async def _update(
-        self, connection: AsyncConnection, record: Unsaved, values: dict[str, Any], state: str
-    ) -> None:
-        changed = {name: values[name] for name in record.changed}
-        if state in ENDED_STATES and values["state"] not in ENDED_STATES:
-            for name in ("state", "ending_by", "ending_cause", "ending_state", "ended_at"):
-                changed.pop(name, None)
-        if changed:
-            await connection.execute(sa.update(CALLS).where(CALLS.c.id == values["id"]).values(changed))
 
     async def _without_written(
         self, connection: AsyncConnection, record: Unsaved, events: Sequence[CallEvent]
@@ -366,6 +367,8 @@ class CallDatabase:
             isinstance(error, StatementError) and not isinstance(error, DBAPIError)
         ):
             return DatabaseRefused(f"{where} does not take these values: {type(cause).__name__}")
+        if isinstance(cause, ArgumentError):
+            return DatabaseUnusable(f"{where} is of a kind that no driver is known for: check DATABASE_URL")
         if isinstance(cause, ImportError):
             return DatabaseUnusable(f"the driver of {where} is not installed: pip install {cause.name}")
         if isinstance(cause, OSError):
@@ -437,6 +440,10 @@ def _migrate(connection: sa.Connection, description: str) -> None:
                 "the program, or set DATABASE_URL to another"
             )
     command.upgrade(config, "head")
+
+
+def _is_end(event: CallEvent) -> bool:
+    return event.kind == "ended" or (event.kind == "state" and event.data.get("state") in ENDED_STATES)
 
 
 def _numbered(call_id: str, first: int, events: Iterable[CallEvent]) -> list[dict[str, Any]]:

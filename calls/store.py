@@ -139,6 +139,7 @@ class CallStore:
                 clock=self._clock,
             )
             self._remember(call)
+            self._save(call)
             return call
         call.from_number = call.from_number or from_number
         call.to_number = call.to_number or to_number
@@ -173,6 +174,7 @@ class CallStore:
             clock=self._clock,
         )
         self._remember(call)
+        self._save(call)
         return call
 
     def bind(self, call: Call, carrier_call_id: str) -> None:
@@ -212,6 +214,14 @@ class CallStore:
         """The last calls in memory, newest first."""
         newest = sorted(reversed(self._calls.values()), key=lambda call: call.created_at, reverse=True)
         return newest[:limit]
+
+    def live(self) -> Sequence[Call]:
+        """The calls in memory that have not ended, oldest first."""
+        return [call for call in self._calls.values() if not call.is_over]
+
+    def now(self) -> datetime:
+        """The time, by the clock that the times of events come from."""
+        return self._clock()
 
     async def restore(self, carrier: str, carrier_call_id: str) -> Call | None:
         """The call with a carrier's id, from memory or else from the database, and live from now on.
@@ -363,7 +373,6 @@ class CallStore:
             self._by_carrier.pop((call.carrier, call.carrier_call_id), None)
 
 
-@cache
 def default_store(database_url: str | None = None) -> CallStore:
     """The store of this process, for each address of a database one.
 
@@ -373,6 +382,11 @@ def default_store(database_url: str | None = None) -> CallStore:
     Raises:
         DatabaseUnusable: The address cannot be used.
     """
+    return _store_of(database_url)
+
+
+@cache
+def _store_of(database_url: str | None) -> CallStore:
     if database_url is None:
         return CallStore()
     from calls.database import CallDatabase

@@ -131,6 +131,23 @@ class CallActions(Protocol):
         """
         ...
 
+    async def start_stream(
+        self, call_id: str, stream: StreamDocument, *, command_id: str | None = None
+    ) -> None:
+        """Connect a live call with the bot's media socket again.
+
+        Args:
+            call_id: The carrier's id of the call.
+            stream: Where to stream to; `ended_url` is not used.
+            command_id: See above.
+
+        Raises:
+            CallEnded: The call is over.
+            CarrierError: There is no stream, as far as we know; always so where documents run the call, as their
+                `stream_document` does it.
+        """
+        ...
+
     async def dialled_from(self, call_id: str, destination: str, since: datetime) -> list[CarrierCall]:
         """The legs that a `transfer` of a call has made, the newest first.
 

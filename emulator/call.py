@@ -53,7 +53,7 @@ class Call:
         self.plan = plan
         self.timeline = Timeline(exchange.clock.now)
         self.line = PhoneLine(self.timeline, exchange.clock, noise_db=plan.noise_db)
-        self.webhooks = Webhooks(self.dialect, self.timeline, exchange.clock)
+        self.webhooks = Webhooks(self.dialect, self.timeline, exchange.clock, exchange.faults)
         self.progress = Progress(self.dialect, leg, self.webhooks, plan.reporting)
         self.caller = self._handset()
         """Whoever is at this leg's phone."""

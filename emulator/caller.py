@@ -52,6 +52,23 @@ class Wait:
 
 
 @dataclass(frozen=True)
+class Until(Wait):
+    """Stay on the line until something is so.
+
+    Attributes:
+        seconds: Not longer than this; then it is noted as a shortcoming and the script goes on.
+        what: What is waited for, for that note.
+        holds: Whether it is so; asked after every 20 ms of the line.
+        after_reply: Wait for one's turn first, as before speaking.
+    """
+
+    seconds: float = 15.0
+    what: str = "its turn"
+    holds: Callable[[PhoneLine], bool] = lambda _: True
+    after_reply: bool = False
+
+
+@dataclass(frozen=True)
 class HangUp:
     """The caller hangs up, after the bot's reply unless told otherwise."""
 
@@ -147,6 +164,10 @@ class ScriptedCaller:
             if not isinstance(item, Wait) and item.after_reply and not await self._turn_is_mine():
                 return
             match item:
+                case Until():
+                    if item.after_reply and not await self._turn_is_mine():
+                        return
+                    await self._wait_until(item)
                 case Wait(seconds):
                     await self._line.until_ms(self._line.now_ms + round(seconds * 1000))
                 case HangUp():
@@ -156,6 +177,14 @@ class ScriptedCaller:
                 case Audio():
                     await self._speak(item)
         await self._until_bot_hangs_up()
+
+    async def _wait_until(self, item: Until) -> None:
+        limit_ms = self._line.now_ms + round(item.seconds * 1000)
+        while not item.holds(self._line):
+            if self._line.now_ms >= limit_ms:
+                self._fail(f"the {self.who} waited {item.seconds:g} s in vain for: {item.what}")
+                return
+            await self._line.tick()
 
     async def _speak(self, item: Audio) -> None:
         start_ms = self._line.now_ms

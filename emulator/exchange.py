@@ -15,6 +15,7 @@ from emulator.clock import Clock
 from emulator.codecs import Pcm
 from emulator.colleague import Colleague, same_address
 from emulator.errors import EmulatorError
+from emulator.faults import Faults
 from emulator.leg import BY_REST, Dialect, Leg
 from emulator.outbound import place
 from emulator.plan import CallPlan, OutboundOrder
@@ -35,12 +36,14 @@ class Exchange:
     Args:
         dialect: The carrier.
         clock: The network's time.
+        faults: What is to go wrong.
     """
 
-    def __init__(self, dialect: Dialect, clock: Clock) -> None:
+    def __init__(self, dialect: Dialect, clock: Clock, faults: Faults | None = None) -> None:
         """No legs and nobody there."""
         self.dialect = dialect
         self.clock = clock
+        self.faults = faults or Faults()
         self.speak: Speak | None = None
         self.people: list[Colleague] = []
         self.conferences: dict[str, Conference] = {}
@@ -67,10 +70,14 @@ class Exchange:
     def new_call(self, leg: Leg, plan: CallPlan, opening: Opening) -> Call:
         """A leg that does nothing yet, but can be found."""
         call = Call(self, leg, plan, opening)
-        self._calls[leg.call_id] = call
+        self.add(call)
+        return call
+
+    def add(self, call: Call) -> None:
+        """A leg can be found from now on."""
+        self._calls[call.leg.call_id] = call
         while len(self._calls) > KEPT_CALLS:
             self._calls.popitem(last=False)
-        return call
 
     def start(self, call: Call) -> None:
         """Run a leg that nobody waits for; what it fails with is among its errors."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Self
@@ -13,6 +13,8 @@ from aiohttp import web
 
 from emulator.addressing import parse_target
 from emulator.call import Call
+from emulator.call_control import GIVES_UP_SECS, CallControl
+from emulator.call_control_events import EventHabits
 from emulator.caller import Manners, ScriptItem
 from emulator.clock import Clock
 from emulator.codecs import Pcm
@@ -21,9 +23,11 @@ from emulator.credentials import Credentials
 from emulator.dial_in import dial_in
 from emulator.errors import EmulatorError
 from emulator.exchange import Exchange, Prepared, Speak
+from emulator.faults import Fault, Faults
 from emulator.leg import INBOUND, Dialect, Leg
 from emulator.plan import CallPlan, Reporting
 from emulator.report import Report, make_report
+from emulator.requests import RequestLog
 from emulator.rest import RestServer
 from emulator.second_leg import message_of
 from emulator.server_api import ServerApi, ServerEvent
@@ -36,6 +40,7 @@ CARRIERS: dict[str, Callable[[Credentials], Dialect]] = {"twilio": Twilio, "teln
 CALLER_NUMBER = "+12025550143"
 BOT_NUMBER = "+12025550100"
 SERVER_SETTLES_SECS = 3.0
+MODES = ("", "call_control")
 RESULT_SECS = 30.0
 
 Transcribe = Callable[[Pcm], str]
@@ -81,6 +86,9 @@ class PhoneNetwork:
             colleague takes three seconds with 60; see `emulator.clock`.
         texml_call_ids: Whether Telnyx's answer to a new TeXML call names it. It is not documented to.
         extra_routes: More routes of the REST server, which come before its own.
+        events: How the events of Telnyx's Call Control are delivered: at once and once, or worse.
+        faults: What is to go wrong with REST, webhooks and media sockets.
+        seed: Decides those faults that are left to chance.
 
     Raises:
         EmulatorError: No such carrier, or a person has sentences and there is no voice.
@@ -98,14 +106,21 @@ class PhoneNetwork:
         hold_speed: float = 1.0,
         texml_call_ids: bool = False,
         extra_routes: Sequence[web.RouteDef] = (),
+        events: EventHabits | None = None,
+        faults: Iterable[Fault] = (),
+        seed: int = 0,
     ) -> None:
         """Prepare; entering the context starts the REST server."""
         if carrier not in CARRIERS:
             raise EmulatorError(f"--carrier {carrier!r} is not one of {', '.join(CARRIERS)}")
         self.credentials = credentials or Credentials()
-        self.exchange = Exchange(CARRIERS[carrier](self.credentials), Clock(hold_speed))
+        clock = Clock(hold_speed)
+        self.requests = RequestLog(clock.now)
+        self.faults = Faults(faults, self.requests, seed=seed)
+        self.exchange = Exchange(CARRIERS[carrier](self.credentials), clock, self.faults)
         self.exchange.speak = speak
         self.transcribe = transcribe
+        self._control = CallControl(self.exchange, self.credentials, events) if carrier == "telnyx" else None
         for person in people:
             self.add_person(person)
         self._rest = RestServer(
@@ -114,6 +129,7 @@ class PhoneNetwork:
             port=rest_port,
             texml_call_ids=texml_call_ids,
             extra_routes=extra_routes,
+            control=self._control,
         )
 
     async def __aenter__(self) -> Self:
@@ -133,7 +149,20 @@ class PhoneNetwork:
     async def __aexit__(self, *_: object) -> None:
         """Hang up the calls that servers have created, and stop the REST server."""
         await self.exchange.stop()
+        if self._control is not None:
+            await self._control.aclose()
         await self._rest.stop()
+
+    @property
+    def call_control(self) -> CallControl:
+        """Telnyx's Call Control: the legs that are commanded, and the address of the application.
+
+        Raises:
+            EmulatorError: The carrier is another one.
+        """
+        if self._control is None:
+            raise EmulatorError('only Telnyx has Call Control: PhoneNetwork("telnyx")')
+        return self._control
 
     @property
     def dialect(self) -> Dialect:
@@ -191,6 +220,8 @@ class PhoneNetwork:
         recording: str | None = None,
         on_call: OnCall | None = None,
         on_server_event: OnServerEvent | None = None,
+        mode: str = "",
+        gives_up_secs: float = GIVES_UP_SECS,
     ) -> CallResult:
         """Place one call and stay on it to its end.
 
@@ -210,17 +241,23 @@ class PhoneNetwork:
             recording: Name of the recording for the report; writing it is the caller's business.
             on_call: Called with the call before it is placed, to listen to its timeline.
             on_server_event: Called with each live event of the server.
+            mode: Empty where the number's application has documents, `call_control` where it takes events and
+                sends commands (Telnyx only; the events go to `/telnyx/events` of a server given by its base).
+            gives_up_secs: How long the caller lets a `call_control` application's number ring.
 
         Raises:
             CannotReach: Nothing listens at the URL.
-            EmulatorError: The URL or the script cannot be used.
+            EmulatorError: The URL or the script cannot be used, or the carrier has no such mode.
         """
-        target = parse_target(url, self.dialect.name)
+        controlled = self._is_controlled(mode)
+        target = parse_target(url, self.dialect.name, "events" if controlled else "voice")
+        if controlled and target.webhook is None:
+            raise EmulatorError("--mode call-control needs an http:// URL: a socket is named by a command")
         if parameters and target.socket is None:
             raise EmulatorError(
                 "--param needs a ws:// or wss:// URL: with a webhook the document sets the parameters"
             )
-        if status_callback is None and target.ours:
+        if status_callback is None and target.ours and not controlled:
             status_callback = f"{target.base}/{self.dialect.name}/status"
         for one in colleagues:
             await self.exchange.script_of(one)
@@ -236,7 +273,10 @@ class PhoneNetwork:
         )
         leg = self.dialect.new_leg(from_number, to_number, codec, direction=INBOUND)
         opening = partial(dial_in, target=target, parameters=parameters or {})
-        call = self.exchange.new_call(leg, plan, opening)
+        if controlled:
+            call: Call = self.call_control.dial_in(leg, plan, target, gives_up_secs)
+        else:
+            call = self.exchange.new_call(leg, plan, opening)
         if on_call is not None:
             on_call(call)
         api = ServerApi(target.base, api_key) if api_key else None
@@ -245,6 +285,13 @@ class PhoneNetwork:
         if api is not None and api.trouble:
             result.report.errors.append(api.trouble)
         return result
+
+    def _is_controlled(self, mode: str) -> bool:
+        if mode not in MODES or (mode and self._control is None):
+            raise EmulatorError(
+                f"--mode {mode!r} is not usable: Telnyx has texml and call-control, Twilio documents only"
+            )
+        return mode == "call_control"
 
     async def next_result(self, number: str, *, timeout_secs: float = RESULT_SECS) -> CallResult:
         """How a call went that somebody's server placed to this number by REST; waits until it is over.

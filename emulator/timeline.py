@@ -50,6 +50,11 @@ class Timeline:
         """From now on, and looking back, times count from this moment."""
         self._zero = self._clock()
 
+    @property
+    def zero(self) -> float:
+        """The moment of answer on the timeline's clock, in seconds."""
+        return self._zero
+
     def now_ms(self) -> int:
         """Milliseconds since the answer."""
         return round((self._clock() - self._zero) * 1000)

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from functools import partial
 from urllib.parse import urlencode, urljoin, urlsplit, urlunsplit
 
 import aiohttp
 from yarl import URL
 
 from emulator.clock import Clock
+from emulator.faults import Faults
 from emulator.leg import Dialect, Leg
 from emulator.markup import Document, MarkupError, fill_mustache, parse_document
 from emulator.timeline import Timeline
@@ -51,8 +53,11 @@ class _Answer:
 class Webhooks:
     """The HTTP client of one call. Cookies are kept for the call's length, as Twilio does."""
 
-    def __init__(self, dialect: Dialect, timeline: Timeline, clock: Clock) -> None:
+    def __init__(
+        self, dialect: Dialect, timeline: Timeline, clock: Clock, faults: Faults | None = None
+    ) -> None:
         """Open nothing yet; `aclose` when the call is over."""
+        self._faults = faults or Faults()
         self._dialect = dialect
         self._timeline = timeline
         self._clock = clock
@@ -100,6 +105,9 @@ class Webhooks:
 
     async def notify(self, url: str, parameters: dict[str, str], what: str, method: str = "POST") -> None:
         """Send a callback; whether it arrives is noted and changes nothing."""
+        await self._faults.deliver(what, partial(self._notify, url, parameters, what, method))
+
+    async def _notify(self, url: str, parameters: dict[str, str], what: str, method: str) -> None:
         try:
             answer = await self._request(url, method.upper(), parameters, CALLBACK_SECS)
         except WebhookFailed as error:

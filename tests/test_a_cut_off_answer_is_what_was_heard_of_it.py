@@ -1,12 +1,14 @@
 """After a barge-in the model and the transcript know what the caller heard, and no more."""
 
+import itertools
+
 import httpx
 import pytest
 
 import conversation.transport
 from emulator import Digits, HangUp, Wait
 from emulator.stream import MediaStream
-from tests.talking_bot import API_KEY, Beeps, talking
+from tests.talking_bot import API_KEY, MS_PER_CHARACTER, Beeps, talking
 from tests.voices import TimedBeeps, ToldAheadBeeps
 
 ONE = "This is the first part."
@@ -79,7 +81,12 @@ async def test_an_answer_that_nobody_interrupts_is_kept_whole(monkeypatch, tmp_p
         shown = await turns(bot)
     assert of_the_bot(bot.contexts[-1]) == ["Hello.", f"{ONE} {TWO} {THREE}"]
     (call,) = bot.store.list()
-    assert texts(call, "bot_heard") == ["Hello.", ONE, TWO, THREE, "Bye."]
+    heard = [event for event in call.events if event.kind == "bot_heard"]
+    assert [event.data["text"] for event in heard] == ["Hello.", ONE, TWO, THREE, "Bye."]
+    # Each mark is where its sentence ends, not somewhere behind it.
+    for before, after in itertools.pairwise(heard[1:4]):
+        secs = len(after.data["text"]) * MS_PER_CHARACTER / 1000
+        assert (after.at - before.at).total_seconds() == pytest.approx(secs, abs=0.4)
     assert [turn["interrupted"] for turn in shown] == [False, False, False]
     assert result.report.marks_returned == result.report.marks_sent
 
@@ -147,13 +154,17 @@ async def test_a_caller_who_hangs_up_in_the_middle_heard_what_the_marks_say(monk
 @CARRIERS
 async def test_a_carrier_that_returns_no_marks_holds_nothing_up(monkeypatch, tmp_path, carrier):
     monkeypatch.setattr(MediaStream, "return_marks", lambda *_: None)
-    async with talking(monkeypatch, tmp_path, carrier, answers) as bot:
-        result = await bot.network.call(bot.url, [Digits("1#"), Wait(10), Digits("1#"), IN_THE_SECOND])
+
+    def first_short(words):
+        return [ONE] if words.endswith("3#") else answers(words)
+
+    async with talking(monkeypatch, tmp_path, carrier, first_short) as bot:
+        result = await bot.network.call(bot.url, [Digits("3#"), Wait(4.5), Digits("1#"), IN_THE_SECOND])
         shown = await turns(bot)
     assert result.report.ended_by == "bot"
     # What was said long before the interruption was heard for all that anybody knows.
     greeting, first, second = of_the_bot(bot.contexts[-1])
-    assert (greeting, first) == ("Hello.", f"{ONE} {TWO} {THREE}")
+    assert (greeting, first) == ("Hello.", ONE)
     assert THREE not in second
     # No mark, no receipt: the transcript does not claim it.
     assert THREE not in " ".join(turn["bot_replied"] for turn in shown)

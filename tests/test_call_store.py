@@ -1,9 +1,13 @@
 """The calls that a process remembers."""
 
 import asyncio
+from datetime import UTC, datetime
+
+import pytest
 
 from calls.call import CallState, EndedBy
-from calls.store import CallStore, default_store
+from calls.store import AlreadyNamed, CallStore, default_store
+from tests.web_service import make_settings
 
 
 def opened(store: CallStore, number: int, **other: object):
@@ -78,5 +82,70 @@ async def test_a_subscriber_that_goes_away_is_forgotten():
     assert call._watchers == []
 
 
-def test_the_process_has_one_store():
-    assert default_store() is default_store()
+def test_the_process_has_one_store(tmp_path):
+    assert default_store() is default_store(None)
+    url = make_settings(data_dir=tmp_path).calls_database
+    assert default_store(url) is default_store(url) is not default_store()
+    assert not list(tmp_path.iterdir())  # nothing is opened before there is a call
+
+
+def test_a_call_that_we_make_has_no_name_until_its_carrier_gives_one():
+    store = CallStore()
+    calls = [store.dial_out(carrier="c", from_number="+1", to_number="+2", mode="m") for _ in range(2)]
+    assert [call.state for call in calls] == [CallState.QUEUED] * 2
+    assert store.get("") is store.find("c", "") is None
+    store.bind(calls[0], "CA1")
+    store.bind(calls[0], "CA1")  # again
+    assert store.find("c", "CA1") is store.get("CA1") is store.get(calls[0].id) is calls[0]
+    assert (calls[0].mode, calls[1].carrier_call_id) == ("m", "")
+
+
+def test_a_call_has_one_name_and_a_name_one_call():
+    store = CallStore()
+    call, other = (store.dial_out(carrier="c", from_number="+1", to_number="+2") for _ in range(2))
+    store.bind(call, "CA1")
+    for wrong, name, words in [(call, "CA2", "has its carrier's id already"), (other, "CA1", "two calls")]:
+        with pytest.raises(AlreadyNamed, match=words):
+            store.bind(wrong, name)
+    assert (call.carrier_call_id, other.carrier_call_id) == ("CA1", "")
+    assert store.find("c", "CA1") is call
+    assert store.find("c", "CA2") is None
+
+
+def test_whoever_knows_our_id_names_the_call():
+    store = CallStore()
+    call = store.dial_out(carrier="c", from_number="+1", to_number="+2")
+    assert opened(store, 1, call_id=call.id, agent="sales", mode="m") is call
+    assert (call.carrier_call_id, call.agent, call.mode) == ("CA1", "sales", "m")
+    assert opened(store, 1) is opened(store, 1, call_id=call.id) is opened(store, 1, call_id="call_0") is call
+
+
+def test_another_call_that_says_our_id_is_another_call():
+    store = CallStore()
+    call = store.dial_out(carrier="c", from_number="+1", to_number="+2")
+    store.bind(call, "CA1")
+    assert opened(store, 2, call_id=call.id) is not call
+    assert store.open(carrier="d", carrier_call_id="CA1", call_id=call.id) is not call
+    assert call.carrier_call_id == "CA1"
+
+
+def test_a_call_that_was_forgotten_can_still_be_named():
+    store = CallStore(limit=1)
+    call = store.dial_out(carrier="c", from_number="+1", to_number="+2")
+    call.move(CallState.FAILED, cause="nobody knows")
+    opened(store, 2)
+    store.bind(call, "CA1")
+    assert call.carrier_call_id == "CA1"
+    assert store.get("CA1") is None
+
+
+async def test_a_store_without_a_database_has_only_what_it_remembers():
+    store = CallStore(limit=1)
+    await store.start()
+    call = opened(store, 1)
+    assert await store.restore("c", "CA1") is await store.fetch("CA1") is call
+    assert await store.restore("c", "CA2") is await store.fetch("CA2") is None
+    assert await store.latest() == [call]
+    assert await store.take_up(datetime.now(UTC)) == []
+    assert await store.flush()
+    assert await store.aclose()

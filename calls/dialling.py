@@ -1,0 +1,280 @@
+"""Calls that we make: policy, then the store, then the carrier, which is never asked twice for one call.
+
+A carrier that gave no answer may have dialled nevertheless; to ask again would ring the same phone twice. So the call
+is looked for at the carrier instead, until it is found, reports itself, or nobody could still be ringing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from loguru import logger
+
+from calls.call import Call, CallState, EndedBy
+from calls.control import CallControl
+from calls.errors import CarrierFailed
+from calls.policy import NOBODY_KNOWS, DialPolicy, DialRefused
+from calls.store import AlreadyNamed, CallStore
+from calls.way_back import WayBack
+from carriers.carrier import (
+    Carrier,
+    CarrierCall,
+    CarrierError,
+    CarrierUnavailable,
+    DialOut,
+    DialUncertain,
+    MachineDetection,
+    StatusUpdate,
+)
+from carriers.dialling import CALL_SECS, check_destination, check_ring_timeout
+
+RETRY_PAUSES_SECS = (0.5, 1.0, 2.0)
+"""Before each further attempt to reach a carrier that certainly did nothing."""
+
+LOOK_PAUSES_SECS = (2.0, 3.0, 5.0)
+"""Before each look for a call that may have been dialled; the last one again and again. Carriers list calls late."""
+
+LOOK_LONGER_SECS = 15.0
+"""How long after the ring time-out a call is still looked for."""
+
+
+@dataclass(frozen=True)
+class DialRequest:
+    """Who is to be called, by whom.
+
+    Parameters:
+        to: A telephone number, as people write it, or a SIP address.
+        from_number: Caller id, a number of the account.
+        agent: Name of the agent that talks.
+        parameters: What the bot is told about the call.
+        ring_timeout_secs: How long to let it ring, 5 to 120.
+        machine_detection: Whether to listen for an answering machine; None for not.
+        time_limit_secs: The longest that the call may last, 30 to 14400; None for the carrier's own limit.
+        mode: Which of the carrier's interfaces runs the call.
+
+    Raises:
+        DialRefused: No carrier would do this.
+    """
+
+    to: str
+    from_number: str
+    agent: str | None = None
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    ring_timeout_secs: int = 30
+    machine_detection: MachineDetection | None = None
+    time_limit_secs: int | None = None
+    mode: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse early what would be refused in any case."""
+        try:
+            check_destination("from_number", self.from_number)
+            check_ring_timeout(self.ring_timeout_secs)
+        except ValueError as error:
+            raise DialRefused(str(error)) from None
+        if self.time_limit_secs is not None and self.time_limit_secs not in CALL_SECS:
+            raise DialRefused(f"time_limit_secs must be {CALL_SECS[0]} to {CALL_SECS[-1]}")
+
+
+class Dialler:
+    """Makes calls.
+
+    Parameters:
+        store: Where they are remembered.
+        policy: Who may be called.
+        retry_pauses_secs: See `RETRY_PAUSES_SECS`.
+        look_pauses_secs: See `LOOK_PAUSES_SECS`.
+        look_longer_secs: See `LOOK_LONGER_SECS`.
+    """
+
+    def __init__(
+        self,
+        store: CallStore,
+        policy: DialPolicy,
+        *,
+        retry_pauses_secs: tuple[float, ...] = RETRY_PAUSES_SECS,
+        look_pauses_secs: tuple[float, ...] = LOOK_PAUSES_SECS,
+        look_longer_secs: float = LOOK_LONGER_SECS,
+    ):
+        self._store = store
+        self._policy = policy
+        self._retry_pauses_secs = retry_pauses_secs
+        self._look_pauses_secs = look_pauses_secs
+        self._look_longer_secs = look_longer_secs
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    async def place(self, request: DialRequest, carrier: Carrier, way_back: WayBack) -> Call:
+        """Call somebody.
+
+        It goes on when whoever asked for it is cancelled: a request under way cannot be taken back.
+
+        Returns:
+            The call, as soon as the carrier has taken it on, or cannot be told whether it has. What becomes of it
+            is in its state.
+
+        Raises:
+            DialRefused: This may not be dialled. There is no call.
+            CarrierFailed: The carrier does not do it. The call has failed.
+        """
+        to = self._policy.check(request.to, request.from_number)
+        await self._policy.check_again(to, self._store)
+        call = self._store.dial_out(
+            carrier=carrier.name,
+            mode=request.mode,
+            from_number=request.from_number,
+            to_number=to,
+            agent=request.agent,
+            parameters=request.parameters,
+        )
+        return await asyncio.shield(self._in_background(self._dial(call, request, carrier, way_back)))
+
+    async def aclose(self) -> None:
+        """Stop looking for calls. `calls.reconcile` goes on with it, in this process or the next."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _dial(self, call: Call, request: DialRequest, carrier: Carrier, way_back: WayBack) -> Call:
+        call.record("dialling", ring_timeout_secs=request.ring_timeout_secs)
+        since = self._store.now()
+        amd_url = way_back.amd_url(call)
+        if request.machine_detection and not amd_url:
+            logger.warning("Call {}: no machine is listened for, as nobody could be told", call.id)
+        try:
+            order = DialOut(
+                to=call.to_number or "",
+                from_number=request.from_number,
+                stream=way_back.stream(call),
+                status_url=way_back.status_url(call),
+                ring_timeout_secs=request.ring_timeout_secs,
+                machine_detection=request.machine_detection if amd_url else None,
+                amd_url=amd_url,
+                command_id=call.id,
+                time_limit_secs=request.time_limit_secs,
+            )
+        except ValueError as error:
+            call.move(CallState.FAILED, cause=str(error), ended_by=EndedBy.ERROR)
+            raise DialRefused(str(error)) from None
+        try:
+            call_id = await self._ask(call, carrier, order)
+        except DialUncertain as error:
+            logger.warning("Call {}: whether it was dialled is not known: {}", call.id, error)
+            call.record("error", message=f"whether it was dialled is not known yet: {error}")
+            call_id = None
+        except CarrierError as error:
+            logger.warning("Call {} was not dialled: {}", call.id, error)
+            call.move(CallState.FAILED, cause=str(error), ended_by=EndedBy.ERROR)
+            raise CarrierFailed(str(error)) from None
+        if call_id is None:
+            self._in_background(self._look(call, carrier, since, request.ring_timeout_secs))
+        else:
+            await found(call, CarrierCall(call_id, None), carrier, self._store)
+        return call
+
+    async def _ask(self, call: Call, carrier: Carrier, order: DialOut) -> str | None:
+        """Have the carrier dial; again only where the attempt before certainly had no effect.
+
+        Returns:
+            The carrier's id of the call; None when it took the call on without giving one.
+        """
+        pauses = iter(self._retry_pauses_secs)
+        while True:
+            try:
+                return (await carrier.dial(order)).id
+            except DialUncertain:
+                raise
+            except CarrierUnavailable as error:
+                if not error.nothing_done:
+                    raise DialUncertain(str(error)) from None
+                pause = next(pauses, None)
+                if pause is None or call.is_over or call.ending:
+                    raise
+                logger.warning("Call {} is dialled again: {}", call.id, error)
+                await asyncio.sleep(pause)
+            except CarrierError:
+                raise
+            except Exception as error:
+                logger.opt(exception=error).error(
+                    "Call {}: dialling went wrong: {}", call.id, type(error).__name__
+                )
+                raise DialUncertain(f"dialling went wrong ({type(error).__name__})") from None
+
+    async def _look(self, call: Call, carrier: Carrier, since: datetime, ring_timeout_secs: int) -> None:
+        """Find out whether a call was dialled, by asking for calls between its numbers."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + ring_timeout_secs + self._look_longer_secs
+        looks = 0
+        while loop.time() < deadline:
+            await asyncio.sleep(self._look_pauses_secs[min(looks, len(self._look_pauses_secs) - 1)])
+            looks += 1
+            if call.is_over:
+                return
+            if call.carrier_call_id:  # it has reported itself
+                await found(call, CarrierCall(call.carrier_call_id, None), carrier, self._store)
+                return
+            try:
+                if await find(call, carrier, self._store, since):
+                    return
+            except CarrierError as error:
+                logger.debug("Call {} could not be looked for: {}", call.id, error)
+        if not call.is_over and not call.carrier_call_id:
+            logger.warning("Call {}: {}", call.id, NOBODY_KNOWS)
+            call.move(CallState.FAILED, cause=NOBODY_KNOWS, ended_by=EndedBy.ERROR)
+
+    def _in_background(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+        return task
+
+    def _done(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled():
+            task.exception()  # whoever waited for it has it, or went away
+
+
+async def find(call: Call, carrier: Carrier, store: CallStore, since: datetime) -> bool:
+    """Look at the carrier for a call of ours that it has not named, and take over what it knows.
+
+    Args:
+        call: The call.
+        carrier: Its carrier.
+        store: Where other calls between the same numbers are known, which this one cannot be.
+        since: When it was dialled, or before.
+
+    Returns:
+        Whether it was found.
+
+    Raises:
+        CarrierError: There was no answer to that.
+    """
+    recent = await carrier.find_recent_call(call.to_number or "", call.from_number or "", since)
+    for candidate in reversed(recent):  # the oldest first: who dialled first is named first
+        if candidate.ended_at is not None and candidate.ended_at < since:
+            continue
+        if await store.restore(call.carrier, candidate.id) is None:
+            return await found(call, candidate, carrier, store)
+    return False
+
+
+async def found(call: Call, at_carrier: CarrierCall, carrier: Carrier, store: CallStore) -> bool:
+    """Name a call, take over its state, and end it if that was asked for before it had a name.
+
+    Returns:
+        False when the name is another call's.
+    """
+    try:
+        store.bind(call, at_carrier.id)
+    except AlreadyNamed as error:
+        logger.warning("{}", error)
+        return False
+    if not call.is_over:
+        call.apply(StatusUpdate(at_carrier.id, at_carrier.state))
+    if call.ending is not None and not call.is_over:
+        ending = call.ending
+        await CallControl(call, carrier, store).hang_up(ending.by, ending.cause, state=ending.state)
+    return True

@@ -1,0 +1,213 @@
+"""Who may be called: a bot that dials whatever it is told is somebody else's telephone bill."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Self
+
+import phonenumbers
+from phonenumbers import NumberParseException, PhoneNumber, PhoneNumberType
+
+from calls.call import Call, CallState
+from calls.control import COLLEAGUE
+from calls.errors import NotPossible
+from calls.store import CallStore
+from carriers.dialling import check_destination, is_sip
+
+DAY = timedelta(hours=24)
+
+ALL_COUNTRIES = "*"
+
+SHORT = re.compile(r"[\d\s().-]{1,7}")
+"""Without a + and this short, it is no number of a subscriber: 112, 911, 40404."""
+
+EXPENSIVE = {
+    PhoneNumberType.PREMIUM_RATE: "a premium-rate number",
+    PhoneNumberType.SHARED_COST: "a shared-cost number",
+    PhoneNumberType.PERSONAL_NUMBER: "a personal number, which costs what its owner likes",
+    PhoneNumberType.UAN: "a company-wide number, which costs what its owner likes",
+    PhoneNumberType.PAGER: "a pager",
+    PhoneNumberType.VOICEMAIL: "a mailbox",
+}
+"""Numbers that cost more than a call, or where nobody answers."""
+
+NO_COUNTRY = "001"
+"""What numbers of no country have: satellite telephones, international networks. Source: phonenumbers, `UNKNOWN_REGION`
+and `REGION_CODE_FOR_NON_GEO_ENTITY`."""
+
+NOBODY_KNOWS = "nobody knows whether it was dialled"
+"""Why a call has ended that its carrier neither confirmed nor knows of."""
+
+
+class NumberError(ValueError):
+    """Text that is no telephone number. The message does not contain it."""
+
+
+class DialRefused(NotPossible):
+    """This may not be dialled. The message names the cause and the fix, and not the number."""
+
+
+def parse_number(text: str, default_region: str | None = None) -> str:
+    """Read a telephone number as people write it.
+
+    Args:
+        text: The number.
+        default_region: The country of numbers without one, by its two letters; None to accept none of those.
+
+    Returns:
+        The number in E.164.
+
+    Raises:
+        NumberError: It is none, or none that can exist.
+    """
+    return _e164(_parsed(text, default_region))
+
+
+@dataclass(frozen=True)
+class DialPolicy:
+    """What an operator allows.
+
+    Parameters:
+        countries: Where calls may go, by two capital letters; `*` is everywhere, none is the country of the number
+            that is called from.
+        per_number_per_day: How often the same number may be called within 24 hours.
+        sip_hosts: The hosts at which SIP addresses may be called.
+    """
+
+    countries: frozenset[str] = frozenset()
+    per_number_per_day: int = 5
+    sip_hosts: frozenset[str] = frozenset()
+
+    @classmethod
+    def read(cls, countries: str | None, per_number_per_day: int, sip_hosts: str | None) -> Self:
+        """Make the policy from settings, in which several values stand with commas between them."""
+        return cls(
+            frozenset(value.upper() for value in _listed(countries)),
+            per_number_per_day,
+            frozenset(value.casefold() for value in _listed(sip_hosts)),
+        )
+
+    def check(self, number: str, caller_id: str | None = None) -> str:
+        """Find out whether somebody may be called at all.
+
+        Args:
+            number: A telephone number, or a SIP address.
+            caller_id: What it is called from, which says the country when no country is set.
+
+        Returns:
+            The number in E.164, or the address as it was.
+
+        Raises:
+            DialRefused: Not this one.
+        """
+        if is_sip(number):
+            return self._checked_address(number)
+        home = _country_of(caller_id)
+        try:
+            parsed = _parsed(number, home)
+        except NumberError as error:
+            raise DialRefused(str(error)) from None
+        kind = phonenumbers.number_type(parsed)
+        if kind in EXPENSIVE:
+            raise DialRefused(f"the number is {EXPENSIVE[kind]}, and those are never called")
+        country = phonenumbers.region_code_for_number(parsed) or NO_COUNTRY
+        if country == NO_COUNTRY:
+            raise DialRefused(
+                "the number is of no country (a satellite telephone?), and those are never called"
+            )
+        if ALL_COUNTRIES in self.countries:
+            return _e164(parsed)
+        allowed = self.countries or ({home} if home else set())
+        if not allowed:
+            raise DialRefused(
+                "the number to call from has no country, so none is allowed: list some in DIAL_COUNTRIES"
+            )
+        if not any(phonenumbers.is_valid_number_for_region(parsed, region) for region in allowed):
+            raise DialRefused(
+                f"numbers in {country} may not be called, only those in {', '.join(sorted(allowed))}: add "
+                f"{country} to DIAL_COUNTRIES if that is wanted"
+            )
+        return _e164(parsed)
+
+    async def check_again(self, number: str, store: CallStore) -> None:
+        """Find out whether somebody may be called once more today.
+
+        Who then calls `store.dial_out` without waiting for anything else is counted before anybody asks next.
+
+        Args:
+            number: As `check` returned it.
+            store: What knows the calls before.
+
+        Raises:
+            DialRefused: That is enough for a day.
+        """
+        calls = await store.dialled(number, store.now() - DAY)
+        if sum(map(_counts, calls)) >= self.per_number_per_day:
+            raise DialRefused(
+                f"the number was called {self.per_number_per_day} times within 24 hours, which is the limit: wait, "
+                "or raise DIAL_MAX_PER_NUMBER_PER_DAY"
+            )
+
+    def _checked_address(self, address: str) -> str:
+        try:
+            check_destination("to", address)
+        except ValueError as error:
+            raise DialRefused(str(error)) from None
+        host = re.split("[:;]", address.rsplit("@", 1)[1])[0].casefold()
+        if host not in self.sip_hosts:
+            raise DialRefused(
+                f"SIP addresses at {host} may not be called: add it to DIAL_SIP_HOSTS if that is wanted"
+            )
+        return address
+
+
+def _counts(call: Call) -> bool:
+    """Whether a telephone may have rung for a stranger: not for a colleague, and not when the carrier said no."""
+    if call.parameters.get("role") == COLLEAGUE:
+        return False
+    never_dialled = (
+        call.state is CallState.FAILED and not call.carrier_call_id and call.end_cause != NOBODY_KNOWS
+    )
+    return not never_dialled
+
+
+def _parsed(text: str, default_region: str | None) -> PhoneNumber:
+    text = text.strip()
+    if SHORT.fullmatch(text):
+        raise NumberError("this is an emergency number or another short one, and those are never called")
+    try:
+        number = phonenumbers.parse(text, default_region)
+    except NumberParseException as error:
+        if error.error_type == NumberParseException.INVALID_COUNTRY_CODE and not text.startswith("+"):
+            raise NumberError(
+                "the number has no country: write it in E.164, with + and country code, like +14155550100"
+            ) from None
+        raise NumberError(
+            "this is not a telephone number: write it in E.164, with + and country code, like +14155550100"
+        ) from None
+    if number.extension:
+        raise NumberError("the number has an extension, which cannot be dialled: leave it out")
+    if not phonenumbers.is_valid_number(number):
+        raise NumberError(
+            "there is no such telephone number in its country: look for missing or wrong digits"
+        )
+    return number
+
+
+def _e164(number: PhoneNumber) -> str:
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+def _country_of(number: str | None) -> str | None:
+    try:
+        country = phonenumbers.region_code_for_number(phonenumbers.parse(number or "", None))
+    except NumberParseException:
+        return None
+    return None if country == NO_COUNTRY else country
+
+
+def _listed(values: str | None) -> Iterable[str]:
+    return (value.strip() for value in (values or "").split(",") if value.strip())

@@ -1,0 +1,166 @@
+"""Asks carriers what became of calls that nobody has heard of for a while: their reports get lost, and so do we."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from weakref import WeakKeyDictionary
+
+from loguru import logger
+
+from calls.call import Call, CallState, EndedBy
+from calls.control import CallControl
+from calls.dialling import find
+from calls.policy import NOBODY_KNOWS
+from calls.store import CallStore
+from carriers.carrier import CallNotFound, Carrier, CarrierError, Direction, StatusUpdate
+
+EVERY_SECS = 10.0
+"""How often the calls are looked through."""
+
+TAKE_UP_AFTER = timedelta(seconds=60)
+"""How long nothing must have been written about a call until it is taken for one that another process left behind."""
+
+RING_TIMEOUT = timedelta(seconds=60)
+"""For calls of which nobody knows how long they may ring."""
+
+RING_GRACE = timedelta(seconds=30)
+UNATTACHED = timedelta(seconds=30)
+HANDED_OVER = timedelta(seconds=60)
+SILENT = timedelta(minutes=5)
+
+UNASKABLE = timedelta(hours=24)
+"""After this, a call of which nobody can be asked is over: no carrier lets one last longer."""
+
+AT_ONCE = 4
+"""How many calls are asked about at the same time."""
+
+ASK_SECS = 15.0
+"""How long one call may take."""
+
+
+class Reconciler:
+    """Brings calls to their end that nobody reports.
+
+    Parameters:
+        store: The calls.
+        carrier_of: The carrier of a call; None when there are no credentials for it.
+        every_secs: How often to look, in seconds.
+        at_once: How many calls are asked about at the same time.
+    """
+
+    def __init__(
+        self,
+        store: CallStore,
+        carrier_of: Callable[[Call], Carrier | None],
+        *,
+        every_secs: float = EVERY_SECS,
+        at_once: int = AT_ONCE,
+    ):
+        self._store = store
+        self._carrier_of = carrier_of
+        self._every_secs = every_secs
+        self._at_once = at_once
+        self._asked: WeakKeyDictionary[Call, datetime] = WeakKeyDictionary()
+        self._taken_up: datetime | None = None
+
+    async def run(self) -> None:
+        """Look again and again, until cancelled."""
+        while True:
+            await self.sweep(self._store.now())
+            await asyncio.sleep(self._every_secs)
+
+    async def sweep(self, now: datetime) -> int:
+        """Ask about all calls that were silent for longer than they should be. Nothing is raised.
+
+        Args:
+            now: The time, by the store's clock.
+
+        Returns:
+            How many calls were asked about.
+        """
+        try:
+            if self._taken_up is None or now - self._taken_up >= TAKE_UP_AFTER:
+                self._taken_up = now
+                await self._store.take_up(now - TAKE_UP_AFTER)
+            silent = [call for call in self._store.live() if now - self._last_heard(call) >= _patience(call)]
+        except Exception as error:
+            logger.opt(exception=error).error("Calls could not be looked through: {}", type(error).__name__)
+            return 0
+        gate = asyncio.Semaphore(self._at_once)
+
+        async def ask(call: Call) -> None:
+            async with gate:
+                await self._ask(call, now)
+
+        await asyncio.gather(*(ask(call) for call in silent))
+        return len(silent)
+
+    def _last_heard(self, call: Call) -> datetime:
+        heard = call.events[-1].at if call.events else call.created_at
+        return max(heard, self._asked.get(call, heard))
+
+    async def _ask(self, call: Call, now: datetime) -> None:
+        self._asked[call] = now
+        state = call.state
+        try:
+            async with asyncio.timeout(ASK_SECS):
+                carrier = self._carrier_of(call)
+                if carrier is None:
+                    self._give_up(call, now)
+                elif call.carrier_call_id:
+                    await self._ask_about(call, carrier)
+                elif not await find(call, carrier, self._store, call.created_at):
+                    call.move(CallState.FAILED, cause=NOBODY_KNOWS, ended_by=EndedBy.ERROR)
+        except (CarrierError, TimeoutError) as error:
+            logger.debug("Call {}: what became of it is not known yet: {}", call.id, error or "no answer")
+        except Exception as error:
+            logger.opt(exception=error).error(
+                "Call {} cannot be asked about: {}", call.id, type(error).__name__
+            )
+        if call.state is not state:
+            logger.info("Call {} is {}, as was found out by asking", call.id, call.state)
+
+    async def _ask_about(self, call: Call, carrier: Carrier) -> None:
+        try:
+            at_carrier = await carrier.fetch_call(call.carrier_call_id)
+        except CallNotFound:
+            # A bot that hears somebody knows better, and so do wrong credentials: they know no call at all.
+            if not call.is_over and not is_attached(call):
+                answered = call.answered_at is not None
+                end = CallState.COMPLETED if answered else CallState.FAILED
+                call.move(end, cause="its carrier does not know the call any more")
+            return
+        call.apply(StatusUpdate(call.carrier_call_id, at_carrier.state))
+        if call.ending is not None and not call.is_over and not is_attached(call):
+            # Somebody wanted it to end, and the carrier could not be told then.
+            ending = call.ending
+            await CallControl(call, carrier, self._store).hang_up(ending.by, ending.cause, state=ending.state)
+
+    def _give_up(self, call: Call, now: datetime) -> None:
+        heard = call.events[-1].at if call.events else call.created_at
+        if now - heard >= UNASKABLE:
+            call.move(CallState.FAILED, cause="nobody knows how it ended", ended_by=EndedBy.ERROR)
+
+
+def is_attached(call: Call) -> bool:
+    """Whether a bot session is on the call, as far as its events say."""
+    for event in reversed(call.events):
+        if event.kind in ("attached", "detached"):
+            return event.kind == "attached"
+    return False
+
+
+def _patience(call: Call) -> timedelta:
+    """How long a call may be silent until it is asked about."""
+    if call.state in (CallState.QUEUED, CallState.RINGING):
+        dialling = call.last("dialling") if call.direction is Direction.OUTBOUND else None
+        secs = dialling.data.get("ring_timeout_secs") if dialling else None
+        ring = timedelta(seconds=secs) if isinstance(secs, int | float) else RING_TIMEOUT
+        return ring + RING_GRACE
+    if call.state is CallState.IN_PROGRESS and not is_attached(call):
+        return UNATTACHED
+    if call.state is CallState.TRANSFERRED:
+        return HANDED_OVER
+    return SILENT
