@@ -343,7 +343,7 @@ def test_a_person_who_is_asked_for_where_the_name_is_asked_is_no_name(said):
 
 
 @pytest.mark.parametrize(
-    "said", ["I need to cancel.", "It's about my invoice.", "My tooth hurts.", "We have a problem."]
+    "said", ["I lost a filling.", "It's about my invoice.", "My tooth hurts.", "We have a problem."]
 )
 def test_a_sentence_where_the_name_is_asked_is_the_message_and_no_name(said):
     talk = Talk()
