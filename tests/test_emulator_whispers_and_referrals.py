@@ -24,14 +24,14 @@ def power(samples: np.ndarray, frequency: float) -> float:
     return max((abs(np.dot(piece, wave)) * 2 / size for piece in pieces), default=0.0)
 
 
-async def dial(inner, carrier="twilio", *, person, script=(Wait(30),), documents=None, **options):
+async def dial(inner, carrier="twilio", *, person, script=None, documents=None, **options):
     """Call a bot whose first document is `inner`."""
     documents = {f"/{carrier}/voice": inner, "/next": "<Hangup/>", "/second": ""} | (documents or {})
     async with FakeBot(None, documents) as bot:
         async with PhoneNetwork(
             carrier, people=[person], speak=lambda text: tone(300, frequency=1500)
         ) as network:
-            return await network.call(bot.url, list(script), **options), bot
+            return await network.call(bot.url, script or [Wait(30)], **options), bot
 
 
 def form_of(bot, path):
