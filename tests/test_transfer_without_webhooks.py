@@ -3,8 +3,7 @@
 import pytest
 
 from calls.call import CallState
-from emulator import Audio, Digits, HangUp, Wait
-from emulator.caller import tone
+from emulator import Digits, Wait
 from emulator.colleague import Colleague
 from tests.talking_bot import talking
 
