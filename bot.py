@@ -11,6 +11,7 @@ import asyncio
 import sys
 import threading
 import uuid
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -23,15 +24,17 @@ from calls.control import COLLEAGUE, CallControl
 from calls.database import DatabaseUnusable
 from calls.errors import NotDone
 from calls.store import CallStore, default_store
+from calls.transcript import heard_messages
 from calls.transfer import Resume, ResumeReason, TransferOutcome
 from calls.way_back import StreamOnly, WayBack
 from carriers import carrier_for, known_carriers
-from carriers.carrier import Carrier
+from carriers.carrier import Carrier, Direction
 from carriers.cloud import CloudError, cloud_stream
 from conversation.agents import Agent, AgentError, agent_names, load_agent
 from conversation.attachment import Attachment
 from conversation.briefing import run_briefing
 from conversation.handover import target_of
+from conversation.lookup import Found, who_calls
 from conversation.pipeline import run_attachment, warm_up
 from conversation.services import ServiceError
 from conversation.transport import PhoneTransport
@@ -103,16 +106,22 @@ async def _talk_on_the_phone(
         )
     server = getattr(runner_args, "way_back", None)
     way_back = server or _way_back(start, settings)
-    attachment = _attachment(call, agent, settings, carrier, way_back, resume=call.take_return())
+    is_colleague = call.parameters.get("role") == COLLEAGUE
+    found = Found() if is_colleague else await who_calls(call, carrier, settings)
+    attachment = _attachment(
+        call, agent, settings, carrier, way_back, resume=call.take_return(), looked_up=found.variables
+    )
+    found.when_late(lambda late: attachment.variables.update(_variables(call, agent, late)))
     transport = PhoneTransport(websocket, serializer, on_mark_sent=attachment.playout.sent)
     attachment.record("attached", stream_id=start.stream_id)
     failed = True
     try:
-        if call.parameters.get("role") == COLLEAGUE:
+        if is_colleague:
             _answered(call)
             await run_briefing(attachment, transport, settings)
         else:
             await _learn_the_outcome(attachment)
+            attachment.history = tuple(heard_messages(call.events))
             await _run(attachment, transport, runner_args, settings, carrier_marks=True)
         failed = False
     finally:
@@ -216,6 +225,7 @@ def _attachment(
     way_back: WayBack | None = None,
     *,
     resume: Resume | None = None,
+    looked_up: Mapping[str, Any] | None = None,
 ) -> Attachment:
     store = _store(settings)
     return Attachment(
@@ -223,11 +233,20 @@ def _attachment(
         store=store,
         control=CallControl(call, carrier, store, way_back=way_back),
         agent=agent,
-        variables=agent.call_variables(
-            call.parameters, caller_number=call.from_number, called_number=call.to_number
-        ),
+        variables=_variables(call, agent, looked_up),
         data_dir=settings.data_dir,
         resume=resume,
+    )
+
+
+def _variables(call: Call, agent: Agent, looked_up: Mapping[str, Any] | None) -> dict[str, Any]:
+    inbound = call.direction is Direction.INBOUND
+    return agent.call_variables(
+        call.parameters,
+        looked_up=looked_up,
+        direction=call.direction.value,
+        caller_number=call.from_number if inbound else call.to_number,
+        called_number=call.to_number if inbound else call.from_number,
     )
 
 

@@ -10,6 +10,7 @@ import os
 import re
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -52,6 +53,11 @@ class Settings(BaseSettings):
     allow_unsigned_webhooks: bool = False
     ngrok_api_url: str = "http://127.0.0.1:4040"
     log_level: Literal["TRACE", "DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    # Who calls
+    caller_lookup_url: str | None = None
+    caller_lookup_token: SecretStr | None = None
+    caller_lookup_budget_ms: int = Field(default=800, ge=50, le=4000)
 
     # Twilio
     twilio_account_sid: str | None = None
@@ -156,6 +162,19 @@ class Settings(BaseSettings):
                 "must start with https:// (or http:// on this machine), for example https://bot.example.com"
             )
         return value
+
+    @field_validator("caller_lookup_url")
+    @classmethod
+    def _is_private(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        address = urlsplit(value.strip())
+        at_home = address.scheme == "http" and address.hostname in ("localhost", "127.0.0.1", "::1")
+        if not address.hostname or not (address.scheme == "https" or at_home):
+            raise ValueError(
+                "must be an https:// address (http:// only on localhost): callers' numbers go there"
+            )
+        return value.strip()
 
     @property
     def calls_database(self) -> str | None:

@@ -117,10 +117,17 @@ class Ending:
 
 @dataclass(frozen=True)
 class Turn:
-    """One exchange. The first has an empty `caller_said` when the bot spoke first."""
+    """One exchange, as it was heard. The first has an empty `caller_said` when the bot spoke first.
+
+    Parameters:
+        caller_said: The caller's words or keys.
+        bot_replied: What the caller heard of the reply.
+        interrupted: Whether the bot was cut off in it.
+    """
 
     caller_said: str
     bot_replied: str
+    interrupted: bool = False
 
 
 @dataclass(eq=False)
@@ -211,6 +218,11 @@ class Call:
         return self.state.is_end
 
     @property
+    def talked_secs(self) -> float:
+        """How long ago the call was answered; 0 before that."""
+        return (self.clock() - self.answered_at).total_seconds() if self.answered_at else 0.0
+
+    @property
     def other_number(self) -> str | None:
         """The number of the person on the line: who called us, or whom we called."""
         return self.from_number if self.direction is Direction.INBOUND else self.to_number
@@ -232,14 +244,24 @@ class Call:
         for event in self.events:
             text = str(event.data.get("text", ""))
             if event.kind == "caller_said":
-                if turns and not turns[-1].bot_replied:
+                if turns and not turns[-1].bot_replied and not turns[-1].interrupted:
                     turns[-1] = Turn(_joined(turns[-1].caller_said, text), "")
                 else:
                     turns.append(Turn(text, ""))
-            elif event.kind == "bot_said":
+            elif event.kind in ("bot_heard", "interrupted"):
                 last = turns.pop() if turns else Turn("", "")
-                turns.append(Turn(last.caller_said, _joined(last.bot_replied, text)))
+                cut = event.kind == "interrupted"
+                heard = _joined(last.bot_replied, str(event.data.get("heard", "")) if cut else text)
+                turns.append(Turn(last.caller_said, heard, last.interrupted or cut))
         return turns
+
+    @property
+    def transfer_under_way(self) -> str | None:
+        """Name of the destination of a transfer whose outcome is not known yet; None when there is none."""
+        latest = self.last("transfer_started", "transfer_ended")
+        if latest is None or latest.kind == "transfer_ended":
+            return None
+        return str(latest.data.get("destination") or "")
 
     def record(self, kind: str, **data: Any) -> CallEvent:
         """Append an event and wake those who watch."""
@@ -252,9 +274,9 @@ class Call:
         """Whether something of this kind has happened."""
         return self.last(kind) is not None
 
-    def last(self, kind: str) -> CallEvent | None:
-        """The latest event of a kind."""
-        return next((event for event in reversed(self.events) if event.kind == kind), None)
+    def last(self, *kinds: str) -> CallEvent | None:
+        """The latest event of one of these kinds."""
+        return next((event for event in reversed(self.events) if event.kind in kinds), None)
 
     def news(self, kind: str) -> asyncio.Future[dict[str, Any]]:
         """The data of the next event of a kind, once it happens."""

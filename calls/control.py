@@ -126,6 +126,31 @@ class CallControl:
         """Whether the carrier says that the call goes on."""
         return await self.refresh() and not self._call.is_over
 
+    # Beginning
+
+    async def answer(self) -> None:
+        """Take a call that rings, and connect it with the bot; for carriers that do not answer by themselves.
+
+        Raises:
+            NotDone: It rings on, as far as we know.
+        """
+        call, carrier, way_back = self._call, self._able("answer"), self._back("answer")
+        stream, command_id = way_back.stream(call), str(uuid.uuid4())
+        await self._act(lambda: carrier.answer(call.carrier_call_id, stream, command_id=command_id), "answer")
+
+    async def stream_again(self) -> None:
+        """Connect a call with the bot whose media stream was lost; for carriers that run no documents.
+
+        Raises:
+            NotDone: The caller hears nothing.
+        """
+        what = "connect the call with the bot again"
+        call, carrier, way_back = self._call, self._able(what), self._back(what)
+        stream, command_id = way_back.stream(call), str(uuid.uuid4())
+        await self._act(
+            lambda: carrier.start_stream(call.carrier_call_id, stream, command_id=command_id), what
+        )
+
     # Hanging up
 
     async def hang_up(self, ended_by: EndedBy, cause: str, *, state: CallState = CallState.COMPLETED) -> bool:
@@ -204,6 +229,7 @@ class CallControl:
                 caller_id=target.caller_id or self.our_number,
                 ring_timeout_secs=target.ring_timeout_secs,
                 action_url=action_url,
+                answered_url=self._way_back.answered_url(call) if self._way_back else None,
                 fallback=fallback,
                 refer=target.refer and self.is_sip,
             )
@@ -226,11 +252,18 @@ class CallControl:
         if call.state is CallState.TRANSFERRING:
             call.move(CallState.IN_PROGRESS, cause="back with the bot")
 
-    def transfer_ended(self, destination: str, outcome: TransferOutcome, detail: str = "") -> None:
-        """Write down how a transfer ended."""
-        data = {"destination": destination, "outcome": outcome.value, "reason": detail}
-        self._store.record(self._call, "transfer_ended", **data)
+    def transfer_ended(self, destination: str, outcome: TransferOutcome, detail: str = "") -> bool:
+        """Write down how a transfer ended.
+
+        Returns:
+            False when that was written down before: several may hear of it, and the first one counts.
+        """
         call = self._call
+        latest = call.last("transfer_started", "transfer_ended")
+        if latest is not None and latest.kind == "transfer_ended":
+            return False
+        data = {"destination": destination, "outcome": outcome.value, "reason": detail}
+        self._store.record(call, "transfer_ended", **data)
         if outcome is TransferOutcome.CONNECTED:
             if call.state is CallState.IN_PROGRESS:
                 call.move(CallState.TRANSFERRING, cause=f"transfer to {destination}")
@@ -238,6 +271,7 @@ class CallControl:
                 call.move(CallState.TRANSFERRED, cause=f"talks with {destination}")
         elif call.state in (CallState.TRANSFERRING, CallState.TRANSFERRED):
             call.move(CallState.IN_PROGRESS, cause="back with the bot")
+        return True
 
     async def call_colleague(self, target: Target, about: str) -> Call:
         """Call somebody on a leg of their own, on which the bot will ask whether they take the caller.
@@ -401,6 +435,8 @@ class CallControl:
             raise NotPossible(f"there is no {action!r} of a recording: use {', '.join(RECORDING_ACTIONS)}")
         call_id, command_id = call.carrier_call_id, str(uuid.uuid4())
         status_url = self._way_back.recording_url(call) if self._way_back else None
+        recordings = [event.data.get("recording_id") for event in call.events if event.kind == "recording"]
+        known = next((id_ for id_ in reversed(recordings) if id_), None)
 
         async def request() -> str | None:
             if action == "start":
@@ -412,11 +448,13 @@ class CallControl:
                 "resume": carrier.resume_recording,
                 "stop": carrier.stop_recording,
             }[action]
-            await change(call_id, command_id=command_id)
+            await change(call_id, recording_id=known, command_id=command_id)
             return None
 
         recording_id = await self._act(request, f"{action} the recording")
-        self._store.record(call, "recording", state=RECORDING_ACTIONS[action], recording_id=recording_id)
+        self._store.record(
+            call, "recording", state=RECORDING_ACTIONS[action], recording_id=recording_id or known
+        )
 
     # What all of them need
 

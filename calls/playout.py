@@ -4,25 +4,65 @@ Sent is not heard: audio waits at the carrier, and a barge-in throws it away. Th
 mark comes back when everything before it was played, but also, at once, when a `clear` emptied the queue
 (Source: Twilio docs, media-streams websocket messages; Telnyx docs, media streaming over WebSockets). So each name
 carries a generation that `cleared()` moves on: a mark of an older generation was thrown away, not heard.
+
+What a mark cannot tell is how far the caller got in the one chunk that was playing when it was taken back. A clock
+tells that, from how much audio was sent and when: an estimate, and of that one chunk only.
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
+OVERDUE_SECS = 2.0
+"""How long after its audio must have been played a mark is waited for. Then it was lost on the way, not its words."""
 
-@dataclass(frozen=True)
+
+@dataclass(eq=False)
 class Chunk:
     """A stretch of speech that ends in a mark.
 
+    Positions are seconds of speech since the last `clear`.
+
     Parameters:
-        mark: The mark's name on the wire.
         text: The words of this stretch; empty for a mark that only fences off what came before.
+        mark: The mark's name on the wire; empty until `Playout.say` gives it one.
+        starts: The position at which it begins.
+        ends: The position at which it ends.
+        words: For a voice that times its words: at which position a word begins, and the text up to its end.
+        in_context: Whether the words belong into the conversation that a model is shown.
+        settled: Whether it is decided what of it was heard.
+        heard: The words that the caller heard: all, the first ones, or none. Decided when `settled`.
+        lost: Its mark is overdue. The carrier did not confirm the words, but nothing says that they were not heard.
     """
 
-    mark: str
     text: str = ""
+    mark: str = ""
+    starts: float = 0.0
+    ends: float = 0.0
+    words: tuple[tuple[float, str], ...] = ()
+    in_context: bool = True
+    settled: bool = False
+    heard: str = ""
+    lost: bool = False
+
+    @property
+    def all_heard(self) -> bool:
+        """Whether the caller heard it to its end."""
+        return self.settled and self.heard == self.text
+
+    def up_to(self, position: float) -> str:
+        """The words that had begun at a position."""
+        if self.words:
+            begun = [text for begins, text in self.words if begins < position]
+            return begun[-1] if begun else ""
+        if self.ends <= self.starts:
+            return ""
+        words = self.text.split()
+        share = (position - self.starts) / (self.ends - self.starts)
+        return self.text if share >= 1 else " ".join(words[: max(0, int(share * len(words)))])
 
 
 @dataclass
@@ -31,6 +71,13 @@ class _Waiting:
     sent: asyncio.Event = field(default_factory=asyncio.Event)
     settled: asyncio.Event = field(default_factory=asyncio.Event)
     heard: bool = False
+    due: float = float("inf")
+
+    def settle(self, *, heard: bool, text: str) -> None:
+        self.heard = heard
+        self.chunk.heard = text
+        self.chunk.settled = True
+        self.settled.set()
 
 
 class Playout:
@@ -39,17 +86,51 @@ class Playout:
     The order of a mark's life: `expect` (named), `sent` (on the wire), `returned` (heard) or `cleared` (thrown away).
     """
 
-    def __init__(self) -> None:
-        """Start with nothing said."""
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        """Start with nothing said.
+
+        Args:
+            clock: Tells the time in seconds.
+        """
+        self._clock = clock
         self._generation = 0
         self._count = 0
         self._named: dict[str, _Waiting] = {}
         self._sent: dict[str, _Waiting] = {}
+        self._said = 0.0
+        self._chunk_starts = 0.0
+        self._audio_sent = 0.0
+        self._played_until = 0.0
+        self._taken_back: list[Chunk] = []
 
     @property
     def pending(self) -> tuple[Chunk, ...]:
         """What was said and is not known to be heard yet, in order."""
         return tuple(entry.chunk for entry in (*self._sent.values(), *self._named.values()))
+
+    @property
+    def has_unheard(self) -> bool:
+        """Whether something was spoken that is not known to be heard."""
+        return self._said > self._chunk_starts or any(chunk.text for chunk in self.pending)
+
+    @property
+    def said_secs(self) -> float:
+        """How much speech was handed on since the last `clear`, in seconds."""
+        return self._said
+
+    @property
+    def named_secs(self) -> float:
+        """How much of that belongs to chunks that have a mark."""
+        return self._chunk_starts
+
+    def spoke(self, secs: float) -> None:
+        """Note that the voice made so much speech, which is now on its way to the carrier."""
+        self._said += secs
+
+    def audio_sent(self, secs: float) -> None:
+        """Note that so much speech was handed to the carrier, which plays it after what it has already."""
+        self._audio_sent += secs
+        self._played_until = max(self._played_until, self._clock()) + secs
 
     def expect(self, text: str = "") -> str:
         """Name the mark that will follow a stretch of speech.
@@ -60,16 +141,35 @@ class Playout:
         Returns:
             A mark name that is unique on this stream.
         """
+        return self.say(Chunk(text))
+
+    def say(self, chunk: Chunk, *, ends: float | None = None) -> str:
+        """Name the mark that will follow a chunk. The speech since the chunk before belongs to it.
+
+        Args:
+            chunk: Its mark and its positions are filled in.
+            ends: The position at which it ends; all that was spoken so far when not given.
+
+        Returns:
+            The mark's name, unique on this stream.
+        """
         self._count += 1
-        name = f"{self._generation}.{self._count}"
-        self._named[name] = _Waiting(Chunk(name, text))
-        return name
+        chunk.mark = f"{self._generation}.{self._count}"
+        if chunk.text:
+            chunk.starts, chunk.ends = self._chunk_starts, self._said if ends is None else ends
+            self._chunk_starts = chunk.ends
+        self._named[chunk.mark] = _Waiting(chunk)
+        return chunk.mark
 
     def sent(self, name: str) -> None:
         """Note that the mark is on the wire: all audio before it was handed to the carrier."""
         if entry := self._named.pop(name, None):
             self._sent[name] = entry
+            entry.due = max(self._clock(), self._played_until) + OVERDUE_SECS
             entry.sent.set()
+            if entry.chunk.text:
+                # Transports pad and resample: without this the two counts would drift apart over a long call.
+                self._audio_sent = entry.chunk.ends
 
     def returned(self, name: str) -> tuple[Chunk, ...]:
         """Take a mark that the carrier returned.
@@ -88,8 +188,7 @@ class Playout:
         heard = []
         for mark in list(self._sent):
             entry = self._sent.pop(mark)
-            entry.heard = True
-            entry.settled.set()
+            entry.settle(heard=True, text=entry.chunk.text)
             heard.append(entry.chunk)
             if mark == name:
                 break
@@ -98,16 +197,39 @@ class Playout:
     def cleared(self) -> tuple[Chunk, ...]:
         """Note that the carrier's queue was emptied by a barge-in.
 
+        The chunk that was playing has its first words in `heard`, by the clock. They can be all of them, when only its
+        mark was still on its way back. A chunk with an overdue mark is `lost`.
+
         Returns:
-            The chunks that the caller did not hear to their end.
+            The chunks whose marks had not come back, oldest first.
         """
-        self._generation += 1
-        unheard = (*self._sent.values(), *self._named.values())
-        self._sent.clear()
-        self._named.clear()
+        now = self._clock()
+        position = self._audio_sent - max(0.0, self._played_until - now)
+        playing = True
+        unheard = [*self._sent.values(), *self._named.values()]
         for entry in unheard:
-            entry.settled.set()
-        return tuple(entry.chunk for entry in unheard)
+            chunk = entry.chunk
+            chunk.lost = entry.due < now
+            entry.settle(heard=False, text=chunk.up_to(position) if playing and not chunk.lost else "")
+            if chunk.text and not chunk.lost:
+                playing = False
+        return self._forget(unheard)
+
+    def ended(self) -> tuple[Chunk, ...]:
+        """Note that the stream is gone: what no mark has confirmed by now counts as not heard.
+
+        Returns:
+            The chunks whose marks had not come back, oldest first.
+        """
+        unheard = [*self._sent.values(), *self._named.values()]
+        for entry in unheard:
+            entry.settle(heard=False, text="")
+        return self._forget(unheard)
+
+    def collect_taken_back(self) -> list[Chunk]:
+        """All that was cleared since this was last asked, with what was heard of it."""
+        chunks, self._taken_back = self._taken_back, []
+        return chunks
 
     async def heard(self, name: str, *, send_secs: float, return_secs: float) -> bool:
         """Wait until the caller has heard everything before a mark.
@@ -139,3 +261,12 @@ class Playout:
         except TimeoutError:
             return False
         return entry.heard
+
+    def _forget(self, unheard: list[_Waiting]) -> tuple[Chunk, ...]:
+        self._generation += 1
+        self._sent.clear()
+        self._named.clear()
+        self._said = self._chunk_starts = self._audio_sent = self._played_until = 0.0
+        chunks = tuple(entry.chunk for entry in unheard)
+        self._taken_back += chunks
+        return chunks

@@ -25,6 +25,10 @@ class WayBack(Protocol):
         """Is told how a transfer went, and answers with the document for the caller."""
         ...
 
+    def answered_url(self, call: Call) -> str | None:
+        """Is told as soon as the destination of a transfer has answered."""
+        ...
+
     def status_url(self, call: Call) -> str | None:
         """Is told when the call rings, is answered and ends."""
         ...
@@ -59,6 +63,10 @@ class StreamOnly:
         return StreamDocument(self._stream_url, {**self._parameters, **known, **carry(call, self._secret)})
 
     def transfer_url(self, call: Call) -> str | None:
+        """Nobody can be told."""
+        return None
+
+    def answered_url(self, call: Call) -> str | None:
         """Nobody can be told."""
         return None
 

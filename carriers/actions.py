@@ -88,8 +88,8 @@ class CallActions(Protocol):
         """Connect the caller with somebody else.
 
         How it went is told to the document's `action_url`; without one `dialled_from` knows it. Where commands run
-        the call, events tell it: `bridged` for the caller's leg, and a `status` of the leg whose `transfer_of` is
-        this call. If that one ends without having been bridged, the caller is still here.
+        the call, events tell it: those of the leg whose `transfer_of` is this call. Once it, or this call, is
+        `bridged`, the two talk; if it ends before that, the caller is still here.
 
         Raises:
             CallEnded: The call is over, nothing was done.
@@ -107,14 +107,15 @@ class CallActions(Protocol):
 
         Args:
             call_id: The caller's.
-            other_id: The colleague's. If the caller cannot be connected any more, it is hung up.
+            other_id: The colleague's. After an error it may be hung up already; hanging it up again does no harm.
             meeting: Where they meet.
             command_id: See above.
 
         Raises:
             OtherCallEnded: The colleague is gone; the caller's call goes on as it was.
             CallEnded: The caller is gone, and the colleague's call is hung up.
-            CarrierUnavailable: The caller's call may go on as it was or not.
+            CarrierUnavailable: The caller's call may go on as it was, or wait alone in the meeting: where documents
+                run it, give it another one.
             CarrierError: The caller's call goes on as it was.
         """
         ...
@@ -127,6 +128,23 @@ class CallActions(Protocol):
         Raises:
             CallEnded: The call is over, and its streams with it.
             CarrierError: The bot may still hear the call.
+        """
+        ...
+
+    async def start_stream(
+        self, call_id: str, stream: StreamDocument, *, command_id: str | None = None
+    ) -> None:
+        """Connect a live call with the bot's media socket again.
+
+        Args:
+            call_id: The carrier's id of the call.
+            stream: Where to stream to; `ended_url` is not used.
+            command_id: See above.
+
+        Raises:
+            CallEnded: The call is over.
+            CarrierError: There is no stream, as far as we know; always so where documents run the call, as their
+                `stream_document` does it.
         """
         ...
 

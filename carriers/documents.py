@@ -25,13 +25,15 @@ class TransferDocument:
         ring_timeout_secs: How long to let it ring, 5 to 120.
         action_url: Absolute URL that is told how it went, and asked for the next document. It must answer with
             one also when the two have talked.
+        answered_url: Absolute URL that is told as soon as the destination has answered, by a status callback about
+            the leg to it; not with `refer`, nor where the markup cannot say so for SIP.
         fallback: For hosts without webhooks: the stream to which the caller comes back, whatever happened,
             unless the caller hung up. The document cannot know how it went.
         refer: Let the caller's own side call the destination, by SIP REFER, instead of connecting the two at the
             carrier. Only for callers whose leg is SIP; both addresses are, and nobody rings for a time of ours.
 
-    Where commands run the call, `action_url` and `fallback` are not used: its stream goes on meanwhile, and events
-    tell how it went.
+    Where commands run the call, `action_url`, `answered_url` and `fallback` are not used: its stream goes on meanwhile,
+    and events tell how it went.
 
     Raises:
         ValueError: It could not work like this; the message does not contain the destination.
@@ -41,6 +43,7 @@ class TransferDocument:
     caller_id: str | None = None
     ring_timeout_secs: int = 25
     action_url: str | None = None
+    answered_url: str | None = None
     fallback: StreamDocument | None = None
     refer: bool = False
 

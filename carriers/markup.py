@@ -83,6 +83,16 @@ class MarkupCalls:
             await let_go(self, other_id)
             raise
 
+    async def start_stream(
+        self, call_id: str, stream: StreamDocument, *, command_id: str | None = None
+    ) -> None:
+        """Not here: a document does it.
+
+        Raises:
+            CarrierRejected: Always.
+        """
+        raise CarrierRejected("a call that runs by documents is connected by one: give stream_document")
+
     async def stop_stream(self, call_id: str, *, command_id: str | None = None) -> None:
         """Nothing to do: a document that replaces another one ends its stream."""
 

@@ -171,7 +171,7 @@ class TelnyxCarrier(MarkupCalls, TelnyxAccount):
     async def _update_recording(
         self, call_id: str, recording_id: str, status: Literal["in-progress", "paused", "stopped"]
     ) -> None:
-        account, recording_id = self._account(), checked(recording_id)
+        account, recording_id = self._account(), checked(recording_id, "recording")
         await self._command(
             call_id,
             lambda client, id_: client.texml.accounts.calls.recordings.recording_sid_json(

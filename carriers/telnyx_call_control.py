@@ -163,6 +163,27 @@ class TelnyxCallControl(TelnyxAccount):
                 raise CallEnded(str(error), status=error.status, code=error.code) from None
             raise OtherCallEnded(f"the other one: {error}", status=error.status, code=error.code) from None
 
+    async def start_stream(
+        self, call_id: str, stream: StreamDocument, *, command_id: str | None = None
+    ) -> None:
+        """Connect a live call with the bot's media socket again.
+
+        Source: telnyx SDK, `types/calls/action_start_streaming_params.py`.
+
+        Raises:
+            CallEnded: The call is over.
+            CarrierError: There is no stream, as far as we know.
+        """
+        options = call_control_stream_options(stream, self._codec)
+        if self._codec == "L16":
+            options["stream_bidirectional_sampling_rate"] = 16000
+        await self._command(
+            call_id,
+            lambda client, id_: client.calls.actions.start_streaming(
+                id_, command_id=new_id(command_id), **options
+            ),
+        )
+
     async def stop_stream(self, call_id: str, *, command_id: str | None = None) -> None:
         """End the media streams of a call that goes on without the bot.
 

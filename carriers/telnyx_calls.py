@@ -162,8 +162,9 @@ def read_client_state(text: object) -> dict[str, Any]:
 
 
 def recent_calls(calls: Iterable[CallResource], since: datetime) -> list[CarrierCall]:
-    """The calls made since a moment, and those that do not say when they were made."""
+    """The calls made since a moment, the newest first, then those that do not say when they were made."""
     earliest = since.astimezone(UTC) - CLOCKS_DIFFER
+    never = datetime.min.replace(tzinfo=UTC)
     recent = []
     for call in calls:
         made_at = moment(call.date_created) or moment(call.start_time)
@@ -177,8 +178,8 @@ def recent_calls(calls: Iterable[CallResource], since: datetime) -> list[Carrier
                 ended_at=moment(call.end_time),
                 duration_secs=whole_number(call.duration),
             )
-            recent.append(found)
-    return recent
+            recent.append((made_at or never, found))
+    return [found for _, found in sorted(recent, key=lambda made: made[0], reverse=True)]
 
 
 def undocumented_id(fields: dict[str, Any]) -> str | None:

@@ -245,12 +245,13 @@ def _recording_options(recording_id: str | None, command_id: str | None) -> dict
     return options if recording_id is None else {**options, "recording_id": recording_id}
 
 
-def checked(call_id: str) -> str:
+def checked(id_: str, of: str = "call") -> str:
     """An id that may stand in a path.
 
     Raises:
         CarrierRejected: It may not.
     """
-    if not CALL_CONTROL_ID.fullmatch(call_id) or call_id.strip(".") == "":
-        raise CarrierRejected("the call id is not a Telnyx call control id (v3:…): it was not sent to Telnyx")
-    return call_id
+    if not CALL_CONTROL_ID.fullmatch(id_) or id_.strip(".") == "":
+        kind = "call control id (v3:…)" if of == "call" else "id"
+        raise CarrierRejected(f"the {of} id is not a Telnyx {kind}: it was not sent to Telnyx")
+    return id_

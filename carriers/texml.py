@@ -54,7 +54,12 @@ def transfer_document(document: TransferDocument, *, codec: str = "PCMU") -> str
         dial = SubElement(response, "Dial", {**after, "timeout": str(document.ring_timeout_secs)})
         if document.caller_id:
             dial.set("callerId", document.caller_id)
-        SubElement(dial, "Sip" if is_sip(document.destination) else "Number").text = document.destination
+        noun = SubElement(dial, "Sip" if is_sip(document.destination) else "Number")
+        noun.text = document.destination
+        if document.answered_url and noun.tag == "Number":
+            # Not documented for <Sip>.
+            noun.set("statusCallback", _without_template(document.answered_url))
+            noun.set("statusCallbackEvent", "answered")
     if document.fallback:
         _connect(response, document.fallback, codec)
     return _text(response)

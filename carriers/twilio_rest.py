@@ -299,7 +299,10 @@ class TwilioRest:
             timeout_secs=self._timeout_secs,
         )
         earliest = since.astimezone(UTC) - CLOCKS_DIFFER
-        return [_call(call) for call in page if call.date_created is None or call.date_created >= earliest]
+        never = datetime.min.replace(tzinfo=UTC)
+        recent = [call for call in page if call.date_created is None or call.date_created >= earliest]
+        recent.sort(key=lambda call: call.date_created or never, reverse=True)
+        return [_call(call) for call in recent]
 
     async def _update(self, call_id: str, **changes: str) -> None:
         sid = _checked(call_id)

@@ -29,7 +29,7 @@ def transfer_document(document: TransferDocument) -> str:
     follows, which runs when the destination was not reached or has hung up, but not when the caller has. No
     `timeLimit` and no `<Pause>`: the document must not cut the caller off from a human.
 
-    Source: Twilio docs, voice/twiml/dial and voice/twiml/refer.
+    Source: Twilio docs, voice/twiml/dial, voice/twiml/number, voice/twiml/sip and voice/twiml/refer.
     """
     response = VoiceResponse()
     after = {"action": document.action_url, "method": "POST" if document.action_url else None}
@@ -39,10 +39,13 @@ def transfer_document(document: TransferDocument) -> str:
         response.append(refer)
     else:
         dial = Dial(**after, timeout=document.ring_timeout_secs, caller_id=document.caller_id)
+        told = {}
+        if document.answered_url:
+            told = {"status_callback": document.answered_url, "status_callback_event": "answered"}
         if is_sip(document.destination):
-            dial.sip(document.destination)
+            dial.sip(document.destination, **told)
         else:
-            dial.number(document.destination)
+            dial.number(document.destination, **told)
         response.append(dial)
     if document.fallback:
         response.append(_connection(document.fallback))

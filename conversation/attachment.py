@@ -7,7 +7,7 @@ tool promises ("I will hang up") is kept here, outside of any frame that a barge
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from calls.control import CallControl
 from calls.errors import CallIsOver, UnderWay
 from calls.playout import Playout
 from calls.store import CallStore
+from calls.transcript import Message
 from calls.transfer import Resume
 from conversation.agents import Agent
 from conversation.handover import Handover, target_of
@@ -65,6 +66,7 @@ class Attachment:
         variables: What the agent's templates are rendered with.
         data_dir: Where messages for the business are kept.
         resume: Why the caller comes back to the bot; None on the call's first attachment.
+        history: The conversation on this call's earlier attachments, which this one goes on with.
         playout: What the caller has heard on this attachment.
         ending: True once a goodbye was promised; from then on the caller cannot interrupt.
         handover: The last attempt to put the caller through.
@@ -80,6 +82,7 @@ class Attachment:
         variables: Mapping[str, Any],
         data_dir: Path,
         resume: Resume | None = None,
+        history: Sequence[Message] = (),
     ):
         """Attach to a call; `worker` must be set before anything is said."""
         self.call = call
@@ -89,6 +92,7 @@ class Attachment:
         self.variables = dict(variables)
         self.data_dir = data_dir
         self.resume = resume
+        self.history = tuple(history)
         self.playout = Playout()
         self.ending = False
         self.handover: Handover | None = None
@@ -218,9 +222,11 @@ class Attachment:
         if not self._detached.is_set():
             self._why_detached = reason
             self._detached.set()
-            self.record("detached", reason=reason)
+            if self.playout.has_unheard:
+                self.record("interrupted", heard="")
             # Nothing more will be heard, so a goodbye need not wait for it.
-            self.playout.cleared()
+            self.playout.ended()
+            self.record("detached", reason=reason)
 
     async def _say_goodbye(self, farewell: str, ended_by: EndedBy, cause: str, state: CallState) -> None:
         if self.handover is not None:

@@ -21,6 +21,7 @@ from calls.call import Call, CallState, EndedBy
 from calls.errors import NotDone
 from conversation import services
 from conversation.attachment import SOCKET_CLOSED, Attachment
+from conversation.heard import InterruptionsUnderWay
 from conversation.marks import SpokenMarks
 from conversation.pipeline import AUDIO_IN_HZ, AUDIO_OUT_HZ
 from settings import Settings
@@ -62,8 +63,9 @@ async def run_briefing(attachment: Attachment, transport: BaseTransport, setting
     choice = services.resolve(attachment.agent, settings)
     tts = services.build_tts(choice, attachment.agent, settings)
     pressed: asyncio.Queue[str] = asyncio.Queue()
+    marks = SpokenMarks(attachment, InterruptionsUnderWay())
     worker = PipelineWorker(
-        Pipeline([transport.input(), Keys(pressed), tts, SpokenMarks(attachment), transport.output()]),
+        Pipeline([transport.input(), Keys(pressed), tts, marks, transport.output()]),
         params=PipelineParams(audio_in_sample_rate=AUDIO_IN_HZ, audio_out_sample_rate=AUDIO_OUT_HZ),
         enable_rtvi=False,
         enable_turn_tracking=False,

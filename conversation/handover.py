@@ -227,9 +227,11 @@ class Handover:
         """Whether our stream ended because a colleague has taken the caller, in another process perhaps."""
         if call.state in (CallState.TRANSFERRING, CallState.TRANSFERRED):
             return True
-        if call.is_over or self._colleague is None or self._colleague.has("attached"):
-            return False  # the session with the colleague is in this process, and would have said so
-        return await self._attachment.control.is_alive()
+        colleague, control = self._colleague, self._attachment.control
+        if call.is_over or colleague is None or colleague.has("attached"):
+            return False  # a session with the colleague in this process would have said so
+        await control.of(colleague).refresh()
+        return colleague.state is CallState.IN_PROGRESS and await control.is_alive()
 
     async def _drop_colleague(self, cause: str) -> None:
         colleague, self._colleague = self._colleague, None

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import Any
 
 from pipecat.adapters.llm.schemas.function_schema import FunctionSchema
 from pipecat.adapters.llm.schemas.tools_schema import ToolsSchema
@@ -42,7 +43,6 @@ class Tool:
 
 async def _end_call(attachment: Attachment, params: FunctionCallParams) -> None:
     farewell = str(params.arguments.get("farewell") or attachment.render(attachment.agent.lines.goodbye))
-    attachment.record("tool", name="end_call", arguments={"farewell": farewell}, result="ending")
     # The result comes first: the goodbye outlives this handler, and no LLM turn may follow it.
     await params.result_callback(
         "The call is ending.", properties=FunctionCallResultProperties(run_llm=False)
@@ -56,7 +56,9 @@ async def _take_message(attachment: Attachment, params: FunctionCallParams) -> N
         call_id=attachment.call.id,
         agent=attachment.agent.name,
         caller_name=str(params.arguments.get("caller_name") or ""),
-        callback_number=str(params.arguments.get("callback_number") or attachment.call.from_number or ""),
+        callback_number=str(
+            params.arguments.get("callback_number") or attachment.variables.get("caller_number") or ""
+        ),
         text=str(params.arguments.get("message") or ""),
     )
     if not message.text.strip():
@@ -225,6 +227,29 @@ def register_tools(llm: LLMService, names: Sequence[str], attachment: Attachment
         tool = TOOLS[name]
 
         async def run(params: FunctionCallParams, handler: Handler = tool.handler) -> None:
-            await handler(attachment, params)
+            try:
+                await handler(attachment, _recorded(attachment, params))
+            except Exception as error:
+                # Pipecat tells the model; what went wrong may hold the caller's words.
+                _record(attachment, params, f"Failed: {type(error).__name__}")
+                raise
 
         llm.register_function(name, run, cancel_on_interruption=not tool.outlives_interruption)
+
+
+def _record(attachment: Attachment, params: FunctionCallParams, result: Any) -> None:
+    attachment.record("tool", name=params.function_name, arguments=dict(params.arguments), result=result)
+
+
+def _recorded(attachment: Attachment, params: FunctionCallParams) -> FunctionCallParams:
+    """Have a tool's final result written into the call's history on its way to the model."""
+    deliver = params.result_callback
+
+    async def deliver_and_record(
+        result: Any, *, properties: FunctionCallResultProperties | None = None
+    ) -> None:
+        if properties is None or properties.is_final:
+            _record(attachment, params, result)
+        await deliver(result, properties=properties)
+
+    return replace(params, result_callback=deliver_and_record)

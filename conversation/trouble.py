@@ -58,7 +58,7 @@ class ServiceTrouble:
         logger.error(
             f"call {attachment.call.id}: {kind} failed, {FIXES.get(category, 'for an unknown reason')}"
         )
-        if attachment.ending or kind == "pipeline":
+        if attachment.deaf or kind == "pipeline":
             return
         lost = processor is not None and not processor.is_usable
         if kind == "TTS":

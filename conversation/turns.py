@@ -153,7 +153,8 @@ async def limit_duration(attachment: Attachment) -> None:
         attachment: The session to limit.
     """
     limits, lines = attachment.agent.limits, attachment.agent.lines
-    await asyncio.sleep(limits.max_duration_secs - limits.notice_secs)
+    # The call's length counts, not that of its last media stream; who has just come back is noticed of it still.
+    await asyncio.sleep(max(0.0, limits.max_duration_secs - attachment.call.talked_secs - limits.notice_secs))
     if limits.notice_secs and not attachment.ending:
         await attachment.say(attachment.render(lines.time_notice))
     await asyncio.sleep(limits.notice_secs)

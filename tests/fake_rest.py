@@ -8,6 +8,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+from carriers.telnyx import TelnyxCarrier
+from carriers.telnyx_call_control import TelnyxCallControl
+from carriers.twilio import TwilioCarrier
+
 
 @dataclass
 class Answer:
@@ -71,3 +75,31 @@ async def fake_rest(*answers: Answer) -> AsyncIterator[FakeRest]:
         yield fake
     finally:
         server.close()
+
+
+def twilio(url: str, **other: object) -> TwilioCarrier:
+    return TwilioCarrier(**{"account_sid": "ACtest", "auth_token": "token", "base_url": url, **other})
+
+
+def telnyx(url: str, **other: object) -> TelnyxCarrier:
+    return TelnyxCarrier(**(_telnyx(url) | other))
+
+
+def call_control(url: str, **other: object) -> TelnyxCallControl:
+    return TelnyxCallControl(**(_telnyx(url) | other))
+
+
+def _telnyx(url: str) -> dict[str, object]:
+    return {"api_key": "KEY", "base_url": f"{url}/v2", "account_sid": "acc", "connection_id": "1234"}
+
+
+def refused(build: object, status: int, code: str) -> Answer:
+    """A carrier's own way to say no."""
+    if build is twilio:
+        return Answer.json(status, {"code": int(code), "message": "…", "status": status})
+    return Answer.json(status, {"errors": [{"code": code, "title": "…"}]})
+
+
+def ended(build: object) -> Answer:
+    """A carrier's own way to say that the call is over."""
+    return refused(build, 400, "21220") if build is twilio else refused(build, 422, "90018")

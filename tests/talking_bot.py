@@ -6,6 +6,7 @@ The voice is a beep of 60 ms a character. The model follows a script: it is told
 from __future__ import annotations
 
 import asyncio
+import copy
 import socket
 import uuid
 from collections.abc import AsyncIterator, Callable
@@ -79,7 +80,7 @@ transfer_declined_by = "They declined."
 transfer_voicemail = "A machine."
 transfer_error = "It failed."
 reconnected = "Back again."
-briefing = "For you: {{{{ reason }}}}. 1 or 2?"
+briefing = "For you: {{ reason }}. 1 or 2?"
 briefing_again = "Again."
 briefing_declined = "All right."
 briefing_unanswered = "Nobody."
@@ -121,15 +122,17 @@ class Deaf(STTService):
 class Script(LLMService):
     """A model that answers by script: `answers` gets the caller's last words."""
 
-    def __init__(self, answers: Callable[[str], list[Reply]]) -> None:
+    def __init__(self, answers: Callable[[str], list[Reply]], contexts: list[list[dict]]) -> None:
         super().__init__(settings=LLMSettings())
         self._answers = answers
+        self._contexts = contexts
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         await super().process_frame(frame, direction)
         if not isinstance(frame, LLMContextFrame):
             await self.push_frame(frame, direction)
             return
+        self._contexts.append(copy.deepcopy(frame.context.get_messages()))
         await self.push_frame(LLMFullResponseStartFrame())
         for reply in self._answers(_last_words(frame.context)):
             if isinstance(reply, str):
@@ -156,6 +159,8 @@ class Talking:
     network: PhoneNetwork
     store: CallStore
     environment: dict[str, str] = field(default_factory=dict)
+    contexts: list[list[dict]] = field(default_factory=list)
+    """What the model was shown, each time that it was asked."""
 
 
 def _sockets_only() -> FastAPI:
@@ -180,21 +185,28 @@ async def talking(
     notice_secs: float = 10,
     silence_secs: float = 30,
     webhooks: bool = True,
+    agent: str = QUICK_AGENT,
+    voice: Callable[[], TTSService] = Beeps,
     **environment: str,
 ) -> AsyncIterator[Talking]:
-    """Run the server on a free port, pointed at a phone network of its own, with `QUICK_AGENT` on the line.
+    """Run the server on a free port, pointed at a phone network of its own, with `agent` on the line.
 
     Without `webhooks`, it is a host like Pipecat Cloud: it has media sockets at `/ws`, and nothing else.
     """
     store = CallStore()
-    agent = QUICK_AGENT.format(
-        max_duration_secs=max_duration_secs, notice_secs=notice_secs, silence_secs=silence_secs
-    )
+    contexts: list[list[dict]] = []
+    limits = {
+        "{max_duration_secs}": max_duration_secs,
+        "{notice_secs}": notice_secs,
+        "{silence_secs}": silence_secs,
+    }
+    for name, value in limits.items():
+        agent = agent.replace(name, str(value))
     (tmp_path / "quick.toml").write_text(agent)
     monkeypatch.setattr(bot, "default_store", lambda *_: store)
     monkeypatch.setattr(pipeline.services, "build_stt", lambda *_: Deaf())
-    monkeypatch.setattr(pipeline.services, "build_llm", lambda *_, **__: Script(answers))
-    monkeypatch.setattr(pipeline.services, "build_tts", lambda *_: Beeps())
+    monkeypatch.setattr(pipeline.services, "build_llm", lambda *_, **__: Script(answers, contexts))
+    monkeypatch.setattr(pipeline.services, "build_tts", lambda *_: voice())
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
         url = f"http://127.0.0.1:{port}"
@@ -217,7 +229,7 @@ async def talking(
             while not server.started:
                 await asyncio.sleep(0.01)
             try:
-                yield Talking(url, network, store, given)
+                yield Talking(url, network, store, given, contexts)
             finally:
                 server.should_exit = True
                 await serving

@@ -4,7 +4,8 @@ import base64
 
 import pytest
 
-from carriers import carrier_for, credential_notes, credential_problems, known_carriers
+from carriers import carrier_for, credential_notes, credential_problems, dialling_mode, known_carriers
+from carriers.carrier import CALL_CONTROL, MARKUP
 from tests.web_service import make_settings
 
 KEY = base64.b64encode(bytes(31) + b"\x01").decode()
@@ -33,6 +34,37 @@ def test_without_credentials_there_is_no_carrier():
         None,
         None,
     ]
+
+
+@pytest.mark.parametrize(
+    ("name", "mode", "usable"),
+    [
+        ("telnyx", MARKUP, True),
+        ("telnyx", CALL_CONTROL, True),
+        ("twilio", MARKUP, True),
+        ("twilio", CALL_CONTROL, False),
+        ("telnyx", "something-new", False),
+    ],
+)
+async def test_a_call_is_acted_on_in_its_own_way(name, mode, usable):
+    settings = make_settings(twilio_account_sid="AC1", twilio_auth_token="t", telnyx_api_key="KEY")
+    carrier = carrier_for(name, settings, mode)
+    assert (carrier is not None) == usable
+    if carrier is not None:
+        assert (carrier.name, carrier.mode) == (name, mode)
+        await carrier.aclose()
+
+
+@pytest.mark.parametrize(
+    ("given", "modes"),
+    [
+        ({}, [MARKUP, MARKUP]),
+        ({"telnyx_mode": "texml"}, [MARKUP, MARKUP]),
+        ({"telnyx_mode": "Call_Control "}, [MARKUP, CALL_CONTROL]),
+    ],
+)
+def test_the_operator_chooses_how_new_calls_are_run(given, modes):
+    assert [dialling_mode(name, make_settings(**given)) for name in ("twilio", "telnyx")] == modes
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,7 @@ import json
 import socket
 import time
 from base64 import b64decode
-from datetime import UTC, datetime, timedelta, timezone
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 import pytest
 
@@ -16,42 +15,37 @@ from carriers.carrier import (
     CarrierUnavailable,
     DialOut,
     DialUncertain,
-    LineState,
     MachineDetection,
     NotConfigured,
     StreamDocument,
 )
 from carriers.telnyx import TelnyxCarrier
 from carriers.twilio import TwilioCarrier
-from tests.fake_rest import Answer, fake_rest
+from tests.fake_rest import Answer, call_control, fake_rest, refused, telnyx, twilio
 
 TO, FROM = "+14155550101", "+14155550100"
 SID = "CA" + "0" * 32
 HTML = "<html>Bad gateway</html>"
-PLAIN = DialOut(to=TO, from_number=FROM, answer_url="https://bot.example.com/answer")
+STREAM = StreamDocument(
+    "wss://bot.example.com/ws/x/TOKEN",
+    {"agent": "reminder", "note": "a & <b>"},
+    "https://bot.example.com/ended",
+)
+PLAIN = DialOut(to=TO, from_number=FROM, stream=STREAM)
 FULL = DialOut(
     to=TO,
     from_number=FROM,
-    answer_url="https://bot.example.com/answer?call=1",
+    stream=STREAM,
     status_url="https://bot.example.com/status",
     ring_timeout_secs=20,
     machine_detection=MachineDetection.END_OF_GREETING,
     amd_url="https://bot.example.com/amd",
-    parameters={"agent": "reminder", "note": "a & b"},
     time_limit_secs=600,
 )
 
 
-def twilio(url: str, **other: object) -> TwilioCarrier:
-    return TwilioCarrier(**{"account_sid": "ACtest", "auth_token": "token", "base_url": url, **other})
-
-
-def telnyx(url: str, **other: object) -> TelnyxCarrier:
-    own = {"api_key": "KEY", "base_url": f"{url}/v2", "account_sid": "acc", "connection_id": "1234"}
-    return TelnyxCarrier(**{**own, **other})
-
-
 BOTH = pytest.mark.parametrize("build", [twilio, telnyx])
+ALL = pytest.mark.parametrize("build", [twilio, telnyx, call_control])
 
 
 async def test_twilio_is_asked_for_a_call():
@@ -64,10 +58,9 @@ async def test_twilio_is_asked_for_a_call():
     assert (request.method, request.path) == ("POST", "/2010-04-01/Accounts/ACtest/Calls.json")
     assert sorted(parse_qsl(request.body)) == [
         ("From", FROM),
-        ("Method", "POST"),
         ("Timeout", "30"),
         ("To", TO),
-        ("Url", "https://bot.example.com/answer"),
+        ("Twiml", TwilioCarrier().stream_document(STREAM)),
     ]
 
 
@@ -82,7 +75,6 @@ async def test_twilio_listens_for_a_machine_while_the_call_goes_on_and_reports_e
         ("AsyncAmdStatusCallbackMethod", "POST"),
         ("From", FROM),
         ("MachineDetection", "DetectMessageEnd"),
-        ("Method", "POST"),
         ("StatusCallback", "https://bot.example.com/status"),
         ("StatusCallbackEvent", "answered"),
         ("StatusCallbackEvent", "completed"),
@@ -92,7 +84,7 @@ async def test_twilio_listens_for_a_machine_while_the_call_goes_on_and_reports_e
         ("TimeLimit", "600"),
         ("Timeout", "20"),
         ("To", TO),
-        ("Url", "https://bot.example.com/answer?call=1&agent=reminder&note=a+%26+b"),
+        ("Twiml", TwilioCarrier().stream_document(STREAM)),
     ]
 
 
@@ -108,8 +100,7 @@ async def test_telnyx_is_asked_for_a_texml_call():
         "ApplicationSid": "1234",
         "To": TO,
         "From": FROM,
-        "Url": "https://bot.example.com/answer",
-        "UrlMethod": "POST",
+        "Texml": TelnyxCarrier().stream_document(STREAM),
         "Timeout": 30,
     }
 
@@ -123,8 +114,7 @@ async def test_telnyx_listens_for_a_machine_while_the_call_goes_on_and_reports_e
         "ApplicationSid": "1234",
         "To": TO,
         "From": FROM,
-        "Url": "https://bot.example.com/answer?call=1&agent=reminder&note=a+%26+b",
-        "UrlMethod": "POST",
+        "Texml": TelnyxCarrier().stream_document(STREAM),
         "Timeout": 20,
         "StatusCallback": "https://bot.example.com/status",
         "StatusCallbackEvent": "initiated ringing answered completed",
@@ -152,7 +142,7 @@ async def test_an_id_that_telnyx_gives_without_documenting_it_is_taken(name):
 @BOTH
 async def test_each_kind_of_machine_detection_has_its_word(build, detection, word):
     dial_out = DialOut(
-        TO, FROM, "https://h/a", machine_detection=MachineDetection(detection), amd_url="https://h/amd"
+        TO, FROM, STREAM, machine_detection=MachineDetection(detection), amd_url="https://h/amd"
     )
     async with fake_rest(Answer.json(201, {"sid": SID})) as rest:
         carrier = build(rest.url)
@@ -161,12 +151,6 @@ async def test_each_kind_of_machine_detection_has_its_word(build, detection, wor
     body = rest.requests[0].body
     sent = json.loads(body) if body.startswith("{") else dict(parse_qsl(body))
     assert sent["MachineDetection"] == word
-
-
-def refused(build: object, status: int, code: str) -> Answer:
-    if build is twilio:
-        return Answer.json(status, {"code": int(code), "message": "…", "status": status})
-    return Answer.json(status, {"errors": [{"code": code, "title": "…"}]})
 
 
 @pytest.mark.parametrize(
@@ -180,7 +164,7 @@ def refused(build: object, status: int, code: str) -> Answer:
         (429, CarrierUnavailable),
     ],
 )
-@BOTH
+@ALL
 async def test_what_the_carrier_refused_was_certainly_not_dialled(build, status, error):
     async with fake_rest(refused(build, status, "21211")) as rest:
         carrier = build(rest.url)
@@ -205,7 +189,7 @@ async def test_what_the_carrier_refused_was_certainly_not_dialled(build, status,
     ],
     ids=lambda answer: f"{answer.status}-{answer.body[:6]}-{answer.hang_up}-{answer.delay_secs:g}",
 )
-@BOTH
+@ALL
 async def test_without_a_clear_answer_the_call_may_have_been_made_and_is_not_dialled_again(build, answer):
     async with fake_rest(answer) as rest:
         carrier = build(rest.url, dial_timeout_secs=0.3 if answer.delay_secs else 5)
@@ -226,7 +210,7 @@ async def test_a_call_without_an_id_is_uncertain_at_twilio():
         await carrier.aclose()
 
 
-@BOTH
+@ALL
 async def test_a_request_that_reached_nobody_was_certainly_not_dialled(build):
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))  # bound, but not listening
@@ -257,24 +241,19 @@ async def test_telnyx_cannot_dial_without_an_account_and_an_application(missing,
     assert rest.requests == []
 
 
-STREAM = StreamDocument("wss://bot.example.com/ws/telnyx/TOKEN", {"call": "call_1"})
 MADE = Answer.json(200, {"data": {"call_control_id": "v3:abc", "is_alive": False, "record_type": "call"}})
 
 
 async def test_telnyx_can_stream_without_texml():
     async with fake_rest(MADE) as rest:
-        carrier = telnyx(rest.url, codec="PCMA")
-        dialled = await carrier.dial_call_control(FULL, STREAM)
+        carrier = call_control(rest.url, codec="PCMA")
+        dialled = await carrier.dial(FULL)
         await carrier.aclose()
     (request,) = rest.requests
     assert dialled.id == "v3:abc"
     assert (request.method, request.path) == ("POST", "/v2/calls")
     body = json.loads(request.body)
-    assert json.loads(b64decode(body.pop("client_state"))) == {
-        "agent": "reminder",
-        "note": "a & b",
-        "call": "call_1",
-    }
+    assert json.loads(b64decode(body.pop("client_state"))) == STREAM.parameters
     assert body == {
         "connection_id": "1234",
         "to": TO,
@@ -294,8 +273,8 @@ async def test_telnyx_can_stream_without_texml():
 
 async def test_telnyx_l16_is_asked_for_in_both_directions():
     async with fake_rest(MADE) as rest:
-        carrier = telnyx(rest.url, codec="L16")
-        await carrier.dial_call_control(PLAIN, StreamDocument("wss://h/ws"))
+        carrier = call_control(rest.url, codec="L16")
+        await carrier.dial(DialOut(TO, FROM, StreamDocument("wss://h/ws")))
         await carrier.aclose()
     body = json.loads(rest.requests[0].body)
     assert body["stream_codec"] == body["stream_bidirectional_codec"] == "L16"
@@ -319,88 +298,12 @@ async def test_telnyx_l16_is_asked_for_in_both_directions():
 )
 async def test_a_call_control_call_is_not_dialled_twice_either(answer, error):
     async with fake_rest(answer) as rest:
-        carrier = telnyx(rest.url, dial_timeout_secs=0.3 if answer.delay_secs else 5)
+        carrier = call_control(rest.url, dial_timeout_secs=0.3 if answer.delay_secs else 5)
         with pytest.raises(error) as caught:
-            await carrier.dial_call_control(PLAIN, STREAM)
+            await carrier.dial(PLAIN)
         await carrier.aclose()
     assert type(caught.value) is error
     assert len(rest.requests) == 1
-
-
-def listed(build: object, *calls: dict[str, object]) -> Answer:
-    common = {"from": FROM, "to": TO, "status": "ringing"}
-    return Answer.json(200, {"calls": [common | call for call in calls], "page": 0, "page_size": 20})
-
-
-SINCE = datetime(2025, 11, 21, 10, 0, 0, tzinfo=timezone(timedelta(hours=2)))  # 08:00 UTC
-
-
-@BOTH
-async def test_a_call_that_may_have_been_made_can_be_found_even_before_it_rings(build):
-    calls = [
-        {"sid": "CAnew", "date_created": "Fri, 21 Nov 2025 08:00:01 +0000", "status": "no-answer"},
-        {"sid": "CAbefore-our-clock", "date_created": "Fri, 21 Nov 2025 07:59:52 +0000"},
-        {"sid": "CAqueued", "date_created": None, "start_time": None},
-        {"sid": "CAold", "date_created": "Fri, 21 Nov 2025 07:59:00 +0000"},
-    ]
-    async with fake_rest(listed(build, *calls)) as rest:
-        carrier = build(rest.url)
-        found = await carrier.find_recent_call(TO, FROM, SINCE)
-        await carrier.aclose()
-    assert [call.id for call in found] == ["CAnew", "CAbefore-our-clock", "CAqueued"]
-    assert (found[0].state, found[0].to_number, found[0].from_number) == (LineState.NO_ANSWER, TO, FROM)
-    (request,) = rest.requests
-    url = urlsplit(request.path)
-    assert request.method == "GET"
-    assert url.path.removesuffix(".json").endswith("/Calls")
-    assert dict(parse_qsl(url.query)) == {"To": TO, "From": FROM, "PageSize": "20"}
-
-
-async def test_telnyx_times_in_iso_8601_are_understood_too():
-    calls = [
-        {"sid": "v3:new", "date_created": "2025-11-21T08:00:01Z"},
-        {"sid": "v3:old", "date_created": "2025"},
-    ]
-    calls.append({"sid": "v3:older", "date_created": "2025-11-21 07:00:00"})
-    async with fake_rest(listed(telnyx, *calls)) as rest:
-        carrier = telnyx(rest.url)
-        found = await carrier.find_recent_call(TO, FROM, SINCE.astimezone(UTC))
-        await carrier.aclose()
-    # What cannot be read counts: dialling twice is worse than looking at one call too many.
-    assert [call.id for call in found] == ["v3:new", "v3:old"]
-
-
-@pytest.mark.parametrize(
-    ("status", "error"),
-    [
-        (400, CarrierRejected),
-        (401, CarrierUnauthorized),
-        (404, CallNotFound),
-        (429, CarrierUnavailable),
-        (500, CarrierUnavailable),
-    ],
-)
-@BOTH
-async def test_looking_for_a_call_fails_like_other_requests(build, status, error):
-    async with fake_rest(refused(build, status, "20001")) as rest:
-        carrier = build(rest.url)
-        with pytest.raises(error) as caught:
-            await carrier.find_recent_call(TO, FROM, SINCE)
-        assert type(caught.value) is error
-        await carrier.aclose()
-
-
-@pytest.mark.parametrize(
-    "answer",
-    [Answer(200, HTML, "text/html"), Answer(200, "{}"), Answer(502, HTML, "text/html"), Answer(hang_up=True)],
-)
-@BOTH
-async def test_no_list_is_not_an_empty_list(build, answer):
-    async with fake_rest(answer) as rest:
-        carrier = build(rest.url)
-        with pytest.raises(CarrierUnavailable):
-            await carrier.find_recent_call(TO, FROM, SINCE)
-        await carrier.aclose()
 
 
 @pytest.mark.parametrize(
@@ -417,14 +320,24 @@ async def test_no_list_is_not_an_empty_list(build, answer):
     ],
 )
 def test_a_call_that_no_carrier_would_make_is_refused_at_once(change, named):
-    fields = {"to": TO, "from_number": FROM, "answer_url": "https://h/a"}
+    fields = {"to": TO, "from_number": FROM, "stream": STREAM}
     with pytest.raises(ValueError, match=named) as caught:
         DialOut(**{**fields, **change})
     assert not change.get("to") or change["to"] not in str(caught.value)
 
 
+async def test_a_stream_that_twilio_would_not_take_in_a_request_is_not_dialled():
+    long = StreamDocument("wss://h/ws", {f"note{i}": "x" * 400 for i in range(10)})
+    async with fake_rest(MADE) as rest:
+        carrier = twilio(rest.url)
+        with pytest.raises(CarrierRejected, match=r"4\d\d\d characters, Twilio takes 4000.*parameters"):
+            await carrier.dial(DialOut(TO, FROM, long))
+        await carrier.aclose()
+    assert rest.requests == []
+
+
 def test_sip_addresses_can_be_called():
-    DialOut("sip:desk+1@pbx.example.com:5060;transport=tcp", FROM, "https://h/a")
+    DialOut("sip:desk+1@pbx.example.com:5060;transport=tcp", FROM, STREAM)
 
 
 def test_each_call_has_its_own_command_id_for_all_attempts():

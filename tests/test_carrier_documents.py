@@ -4,7 +4,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from carriers.carrier import StreamDocument, TransferDocument
+from carriers.carrier import Meeting, StreamDocument, TransferDocument
 from carriers.cloud import CloudError, cloud_documents
 from carriers.telnyx import TelnyxCarrier
 from carriers.twilio import TwilioCarrier
@@ -148,6 +148,7 @@ def test_telnyx_comes_back_with_its_codec():
         ({"ring_timeout_secs": 3}, "ring_timeout_secs"),
         ({"action_url": None}, "exactly one"),
         ({"fallback": BACK}, "exactly one"),
+        ({"refer": True}, "can only lead to one"),
     ],
 )
 def test_a_transfer_that_would_lose_the_caller_is_refused(fields, named):
@@ -155,6 +156,68 @@ def test_a_transfer_that_would_lose_the_caller_is_refused(fields, named):
     with pytest.raises(ValueError, match=named) as caught:
         TransferDocument(**{**good, **fields})
     assert not fields.get("destination") or fields["destination"] not in str(caught.value)
+
+
+@BOTH
+def test_a_sip_caller_may_be_sent_on_by_refer(carrier):
+    transfer = TransferDocument(
+        "sip:desk@pbx.example.com", action_url="https://h/referred?a=1&b=2", refer=True
+    )
+    response = ElementTree.fromstring(carrier.transfer_document(transfer).encode())
+    assert [verb.tag for verb in response] == ["Refer"]
+    assert response[0].attrib == {"action": "https://h/referred?a=1&b=2", "method": "POST"}
+    assert [(noun.tag, noun.text) for noun in response[0]] == [("Sip", "sip:desk@pbx.example.com")]
+
+
+@BOTH
+def test_without_webhooks_a_refer_that_fails_falls_through_to_the_bot(carrier):
+    transfer = TransferDocument("sip:desk@pbx.example.com", fallback=BACK, refer=True)
+    response = ElementTree.fromstring(carrier.transfer_document(transfer).encode())
+    alone = ElementTree.fromstring(carrier.stream_document(BACK).encode())
+    assert (response[0].tag, response[0].attrib) == ("Refer", {})
+    assert [ElementTree.tostring(verb) for verb in response[1:]] == [ElementTree.tostring(v) for v in alone]
+
+
+@pytest.mark.parametrize(
+    ("carrier", "own"),
+    [(TwilioCarrier(), {"waitUrl": "", "jitterBufferSize": "small"}), (TelnyxCarrier(), {})],
+)
+def test_two_calls_meet_in_a_silent_room_that_ends_with_either(carrier, own):
+    response = ElementTree.fromstring(carrier.conference_document(Meeting("call_1")).encode())
+    # Neither a time limit nor a Pause that would outlive the conversation, or cut it off.
+    assert [(verb.tag, verb.attrib) for verb in response] == [("Dial", {})]
+    (room,) = response[0]
+    assert (room.tag, room.text) == ("Conference", "call_1")
+    assert room.attrib == {
+        "beep": "false",
+        "startConferenceOnEnter": "true",
+        "endConferenceOnExit": "true",
+        **own,
+    }
+
+
+@BOTH
+def test_the_callers_next_document_is_asked_for_when_the_two_have_talked(carrier):
+    document = carrier.conference_document(Meeting("call_1", "https://h/dialled?call=1&t=x"))
+    dial = ElementTree.fromstring(document.encode())[0]
+    assert dial.attrib == {"action": "https://h/dialled?call=1&t=x", "method": "POST"}
+
+
+@pytest.mark.parametrize("name", ["", "a b", "{{From}}", "+14155550100", "<b>", "x" * 65, "a\n"])
+def test_a_meeting_has_a_name_that_nobody_can_take_for_something_else(name):
+    with pytest.raises(ValueError, match="name must be"):
+        Meeting(name)
+
+
+def test_nothing_that_telnyx_would_take_for_a_template_gets_into_what_follows_a_transfer():
+    carrier = TelnyxCarrier()
+    url = "https://h/{{From}}"
+    for document in (
+        carrier.transfer_document(TransferDocument(NUMBER, action_url=url)),
+        carrier.transfer_document(TransferDocument("sip:a@h", action_url=url, refer=True)),
+        carrier.conference_document(Meeting("call_1", url)),
+    ):
+        assert "{{" not in document
 
 
 @BOTH

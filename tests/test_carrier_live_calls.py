@@ -1,6 +1,7 @@
 """Making a live call do something else: new documents, digits, transfers and recordings over REST."""
 
 import json
+import socket
 import time
 from collections.abc import Awaitable, Callable
 from urllib.parse import parse_qsl
@@ -8,18 +9,23 @@ from urllib.parse import parse_qsl
 import pytest
 
 from carriers.carrier import (
+    CALL_CONTROL,
+    MARKUP,
     CallEnded,
     CallNotFound,
+    Carrier,
     CarrierRejected,
     CarrierUnauthorized,
     CarrierUnavailable,
     NotConfigured,
     NotRecording,
-    RecordingFormat,
+    StreamDocument,
+    TransferDocument,
 )
 from carriers.telnyx import TelnyxCarrier
+from carriers.telnyx_call_control import TelnyxCallControl
 from carriers.twilio import TwilioCarrier
-from tests.fake_rest import Answer, FakeRest, fake_rest
+from tests.fake_rest import Answer, FakeRest, call_control, ended, fake_rest, refused, telnyx, twilio
 
 SID = "CA" + "0" * 32
 CONTROL_ID = "v3:abc-DEF_123"
@@ -32,14 +38,10 @@ OK = Answer.json(200, {"sid": "RE1", "status": "in-progress", "data": {"result":
 Verb = Callable[[object], Awaitable[object]]
 
 
-def twilio(url: str, **other: object) -> TwilioCarrier:
-    return TwilioCarrier(**{"account_sid": "ACtest", "auth_token": "token", "base_url": url, **other})
-
-
-def telnyx(url: str, **other: object) -> TelnyxCarrier:
-    own = {"api_key": "KEY", "base_url": f"{url}/v2", "account_sid": "acc", "connection_id": "1234"}
-    return TelnyxCarrier(**{**own, **other})
-
+CARRIERS = {"twilio": twilio, "telnyx": telnyx, "call_control": call_control}
+STREAM = StreamDocument("wss://h/ws/TOKEN", {"agent": "desk"})
+TRANSFER = TransferDocument("+14155550101", action_url="https://h/dialled")
+REFER = TransferDocument("sip:desk@pbx.example.com", action_url="https://h/referred", refer=True)
 
 TWILIO_VERBS = {
     "document": lambda carrier: carrier.update_document(SID, "<Response/>"),
@@ -48,33 +50,39 @@ TWILIO_VERBS = {
     "pause_recording": lambda carrier: carrier.pause_recording(SID),
     "resume_recording": lambda carrier: carrier.resume_recording(SID),
     "stop_recording": lambda carrier: carrier.stop_recording(SID),
+    "transfer": lambda carrier: carrier.transfer(SID, TRANSFER),
 }
-TELNYX_VERBS = {
-    "document": lambda carrier: carrier.update_document(CONTROL_ID, "<Response/>"),
-    "url": lambda carrier: carrier.update_url(CONTROL_ID, "https://h/next"),
+COMMANDS = {
     "start_recording": lambda carrier: carrier.start_recording(CONTROL_ID),
     "pause_recording": lambda carrier: carrier.pause_recording(CONTROL_ID),
     "resume_recording": lambda carrier: carrier.resume_recording(CONTROL_ID),
     "stop_recording": lambda carrier: carrier.stop_recording(CONTROL_ID),
     "digits": lambda carrier: carrier.send_digits(CONTROL_ID, "1"),
-    "transfer": lambda carrier: carrier.transfer(CONTROL_ID, "+14155550101"),
 }
+TELNYX_VERBS = COMMANDS | {
+    "document": lambda carrier: carrier.update_document(CONTROL_ID, "<Response/>"),
+    "url": lambda carrier: carrier.update_url(CONTROL_ID, "https://h/next"),
+    "transfer": lambda carrier: carrier.transfer(CONTROL_ID, TRANSFER),
+    "stop_this_recording": lambda carrier: carrier.stop_recording(CONTROL_ID, recording_id="r1"),
+}
+CALL_CONTROL_VERBS = COMMANDS | {
+    "answer": lambda carrier: carrier.answer(CONTROL_ID, STREAM),
+    "transfer": lambda carrier: carrier.transfer(CONTROL_ID, TRANSFER),
+    "refer": lambda carrier: carrier.transfer(CONTROL_ID, REFER),
+    "stop_stream": lambda carrier: carrier.stop_stream(CONTROL_ID),
+}
+VERBS = {"twilio": TWILIO_VERBS, "telnyx": TELNYX_VERBS, "call_control": CALL_CONTROL_VERBS}
 ALL = pytest.mark.parametrize(
     ("build", "verb"),
-    [pytest.param(twilio, verb, id=f"twilio-{name}") for name, verb in TWILIO_VERBS.items()]
-    + [pytest.param(telnyx, verb, id=f"telnyx-{name}") for name, verb in TELNYX_VERBS.items()],
+    [
+        pytest.param(CARRIERS[carrier], verb, id=f"{carrier}-{name}")
+        for carrier, verbs in VERBS.items()
+        for name, verb in verbs.items()
+    ],
 )
 
 
-def refused(build: object, status: int, code: str) -> Answer:
-    if build is twilio:
-        return Answer.json(status, {"code": int(code), "message": "…", "status": status})
-    return Answer.json(status, {"errors": [{"code": code, "title": "…"}]})
-
-
-async def asked(
-    rest: FakeRest, carrier: TwilioCarrier | TelnyxCarrier, verb: Verb
-) -> tuple[str, str, object]:
+async def asked(rest: FakeRest, carrier: Carrier, verb: Verb) -> tuple[str, str, object]:
     try:
         await verb(carrier)
     finally:
@@ -122,6 +130,21 @@ async def asked(
             f"{CALL}/Recordings/Twilio.CURRENT.json",
             [("Status", "stopped")],
         ),
+        (
+            lambda carrier: carrier.stop_recording(SID, recording_id="RE1"),
+            f"{CALL}/Recordings/RE1.json",
+            [("Status", "stopped")],
+        ),
+        (
+            TWILIO_VERBS["transfer"],
+            f"{CALL}.json",
+            [("Twiml", TwilioCarrier().transfer_document(TRANSFER))],
+        ),
+        (
+            lambda carrier: carrier.transfer(SID, REFER),
+            f"{CALL}.json",
+            [("Twiml", TwilioCarrier().transfer_document(REFER))],
+        ),
     ],
 )
 async def test_twilio_is_asked(verb, path, body):
@@ -135,17 +158,31 @@ async def test_twilio_is_asked(verb, path, body):
         (TELNYX_VERBS["document"], TEXML, {"Texml": "<Response/>"}),
         (TELNYX_VERBS["url"], TEXML, {"Url": "https://h/next", "Method": "POST"}),
         (
-            lambda carrier: carrier.start_recording(CONTROL_ID, command_id="c"),
-            f"{ACTIONS}/record_start",
-            {"channels": "dual", "format": "wav", "command_id": "c"},
+            lambda carrier: carrier.start_recording(CONTROL_ID),
+            f"{TEXML}/Recordings.json",
+            {"RecordingChannels": "dual"},
         ),
         (
-            lambda carrier: carrier.start_recording(
-                CONTROL_ID, file_format=RecordingFormat.MP3, command_id="c"
-            ),
-            f"{ACTIONS}/record_start",
-            {"channels": "dual", "format": "mp3", "command_id": "c"},
+            lambda carrier: carrier.start_recording(CONTROL_ID, status_url="https://h/recording"),
+            f"{TEXML}/Recordings.json",
+            {
+                "RecordingChannels": "dual",
+                "RecordingStatusCallback": "https://h/recording",
+                "RecordingStatusCallbackEvent": "in-progress completed absent",
+                "RecordingStatusCallbackMethod": "POST",
+            },
         ),
+        (
+            lambda carrier: carrier.pause_recording(CONTROL_ID, recording_id="r1"),
+            f"{TEXML}/Recordings/r1.json",
+            {"Status": "paused"},
+        ),
+        (
+            lambda carrier: carrier.resume_recording(CONTROL_ID, recording_id="r1"),
+            f"{TEXML}/Recordings/r1.json",
+            {"Status": "in-progress"},
+        ),
+        (TELNYX_VERBS["stop_this_recording"], f"{TEXML}/Recordings/r1.json", {"Status": "stopped"}),
         (
             lambda carrier: carrier.pause_recording(CONTROL_ID, command_id="c"),
             f"{ACTIONS}/record_pause",
@@ -166,26 +203,11 @@ async def test_twilio_is_asked(verb, path, body):
             f"{ACTIONS}/send_dtmf",
             {"digits": "w12AD*#W", "command_id": "c"},
         ),
+        (TELNYX_VERBS["transfer"], TEXML, {"Texml": TelnyxCarrier().transfer_document(TRANSFER)}),
         (
-            lambda carrier: carrier.transfer(CONTROL_ID, "+14155550101", command_id="c"),
-            f"{ACTIONS}/transfer",
-            {"to": "+14155550101", "timeout_secs": 25, "command_id": "c"},
-        ),
-        (
-            lambda carrier: carrier.transfer(
-                CONTROL_ID,
-                "sip:desk@example.com",
-                caller_id="+14155550100",
-                ring_timeout_secs=40,
-                command_id="c",
-            ),
-            f"{ACTIONS}/transfer",
-            {
-                "to": "sip:desk@example.com",
-                "from": "+14155550100",
-                "timeout_secs": 40,
-                "command_id": "c",
-            },
+            lambda carrier: carrier.transfer(CONTROL_ID, REFER),
+            TEXML,
+            {"Texml": TelnyxCarrier().transfer_document(REFER)},
         ),
     ],
 )
@@ -194,12 +216,32 @@ async def test_telnyx_is_asked(verb, path, body):
         assert await asked(rest, telnyx(rest.url), verb) == ("POST", path, body)
 
 
-@pytest.mark.parametrize("name", sorted(TELNYX_VERBS.keys() - {"document", "url"}))
+@pytest.mark.parametrize("build", [twilio, telnyx])
+async def test_a_call_that_runs_by_documents_is_answered_by_its_webhook(build):
+    async with fake_rest(OK) as rest:
+        carrier = build(rest.url)
+        with pytest.raises(CarrierRejected, match="answered by its voice webhook"):
+            await carrier.answer(CONTROL_ID, STREAM)
+        await carrier.stop_stream(CONTROL_ID)  # the next document does that
+        await carrier.aclose()
+    assert rest.requests == []
+
+
+def test_each_carrier_says_how_its_calls_are_run():
+    carriers: list[Carrier] = [TwilioCarrier(), TelnyxCarrier(), TelnyxCallControl()]
+    assert [(one.name, one.mode, one.keeps_stream_while_transferring) for one in carriers] == [
+        ("twilio", MARKUP, False),
+        ("telnyx", MARKUP, False),
+        ("telnyx", CALL_CONTROL, True),
+    ]
+
+
+@pytest.mark.parametrize("name", sorted(CALL_CONTROL_VERBS))
 async def test_a_command_without_an_id_gets_a_new_one_each_time(name):
     async with fake_rest(OK) as rest:
-        carrier = telnyx(rest.url)
-        await TELNYX_VERBS[name](carrier)
-        await TELNYX_VERBS[name](carrier)
+        carrier = call_control(rest.url)
+        await CALL_CONTROL_VERBS[name](carrier)
+        await CALL_CONTROL_VERBS[name](carrier)
         await carrier.aclose()
     first, second = (json.loads(request.body)["command_id"] for request in rest.requests)
     assert first != second
@@ -207,22 +249,22 @@ async def test_a_command_without_an_id_gets_a_new_one_each_time(name):
 
 async def test_the_recordings_id_is_told_where_the_carrier_gives_one():
     async with fake_rest(OK) as rest:
-        carriers = twilio(rest.url), telnyx(rest.url)
+        carriers = twilio(rest.url), telnyx(rest.url), call_control(rest.url)
         assert await carriers[0].start_recording(SID) == "RE1"
-        assert await carriers[1].start_recording(CONTROL_ID) is None
+        assert await carriers[1].start_recording(CONTROL_ID) == "RE1"
+        assert await carriers[2].start_recording(CONTROL_ID) is None
         for carrier in carriers:
             await carrier.aclose()
 
 
 @ALL
 async def test_a_call_that_had_ended_is_no_success(build, verb):
-    ended = refused(build, 400, "21220") if build is twilio else refused(build, 422, "90018")
-    async with fake_rest(ended) as rest:
+    async with fake_rest(ended(build)) as rest:
         with pytest.raises(CallEnded, match="not live any more"):
             await asked(rest, build(rest.url), verb)
 
 
-@pytest.mark.parametrize("name", ["document", "url", "start_recording"])
+@pytest.mark.parametrize("name", ["document", "url", "start_recording", "transfer"])
 async def test_twilios_other_answer_for_an_ended_call_is_understood(name):
     async with fake_rest(refused(twilio, 404, "20404")) as rest:
         with pytest.raises(CallEnded):
@@ -282,10 +324,21 @@ async def test_without_a_sensible_answer_it_may_have_happened_and_is_not_repeate
     assert len(rest.requests) == 1
 
 
+@ALL
+async def test_a_request_that_reached_nobody_had_no_effect(build, verb):
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))  # bound, but not listening
+        carrier = build(f"http://127.0.0.1:{unused.getsockname()[1]}")
+        with pytest.raises(CarrierUnavailable, match="cannot be reached") as caught:
+            await verb(carrier)
+        await carrier.aclose()
+    assert caught.value.nothing_done
+
+
 async def test_a_document_that_twilio_would_not_take_is_not_sent():
     async with fake_rest(OK) as rest:
         carrier = twilio(rest.url)
-        with pytest.raises(CarrierRejected, match=r"4001 characters.*use update_url"):
+        with pytest.raises(CarrierRejected, match="4001 characters"):
             await carrier.update_document(SID, "x" * 4001)
         assert rest.requests == []
         await carrier.update_document(SID, "x" * 4000)
@@ -310,23 +363,10 @@ async def test_twilio_says_how_digits_can_be_sent_instead():
         await TwilioCarrier().send_digits(SID, "1")
 
 
-@pytest.mark.parametrize(
-    ("destination", "other"),
-    [("4155550101", {}), ("+14155550101", {"ring_timeout_secs": 4}), ("+14155550101", {"caller_id": "me"})],
-)
-async def test_telnyx_is_not_asked_for_a_transfer_to_nowhere(destination, other):
-    async with fake_rest(OK) as rest:
-        carrier = telnyx(rest.url)
-        with pytest.raises(ValueError):
-            await carrier.transfer(CONTROL_ID, destination, **other)
-        await carrier.aclose()
-    assert rest.requests == []
-
-
-@pytest.mark.parametrize("verb", [TELNYX_VERBS["document"], TELNYX_VERBS["url"]])
-async def test_telnyx_takes_no_new_document_without_the_account(verb):
+@pytest.mark.parametrize("name", ["document", "url", "transfer", "start_recording", "stop_this_recording"])
+async def test_telnyx_takes_no_new_document_without_the_account(name):
     with pytest.raises(NotConfigured, match="TELNYX_ACCOUNT_SID"):
-        await verb(telnyx("http://127.0.0.1:9", account_sid=None))
+        await TELNYX_VERBS[name](telnyx("http://127.0.0.1:9", account_sid=None))
 
 
 @ALL
@@ -337,5 +377,15 @@ async def test_an_id_that_would_change_the_path_is_not_sent(build, verb, monkeyp
         carrier = build(rest.url)
         with pytest.raises(CarrierRejected, match="not sent"):
             await verb(carrier)
+        await carrier.aclose()
+    assert rest.requests == []
+
+
+@pytest.mark.parametrize("build", [twilio, telnyx])
+async def test_a_recordings_id_that_would_change_the_path_is_not_sent_either(build):
+    async with fake_rest(OK) as rest:
+        carrier = build(rest.url)
+        with pytest.raises(CarrierRejected, match=r"recording.* id is not a T.*not sent"):
+            await carrier.stop_recording(SID, recording_id="../x")
         await carrier.aclose()
     assert rest.requests == []

@@ -14,24 +14,24 @@ from carriers.carrier import (
     NotConfigured,
 )
 from carriers.telnyx import TelnyxCarrier
-from tests.fake_rest import Answer, fake_rest
+from tests.fake_rest import Answer, call_control, fake_rest, telnyx
 
 CALL_ID = "v3:abc-DEF_123"
 OK = Answer.json(200, {"data": {"result": "ok"}})
 HTML = "<html>Bad gateway</html>"
 
 
-def telnyx(url: str, **other: object) -> TelnyxCarrier:
-    return TelnyxCarrier(**{"api_key": "KEY", "base_url": f"{url}/v2", **other})
+BOTH = pytest.mark.parametrize("build", [telnyx, call_control])
 
 
 def errors(status: int, code: str) -> Answer:
     return Answer.json(status, {"errors": [{"code": code, "title": "…", "detail": "…"}]})
 
 
-async def test_hanging_up_is_a_command_with_an_id():
+@BOTH
+async def test_hanging_up_is_a_command_with_an_id(build):
     async with fake_rest(OK) as rest:
-        carrier = telnyx(rest.url)
+        carrier = build(rest.url)
         assert (await carrier.hang_up(CALL_ID)).already_ended is False
         await carrier.hang_up(CALL_ID)
         await carrier.aclose()
@@ -42,9 +42,10 @@ async def test_hanging_up_is_a_command_with_an_id():
     assert len(set(ids)) == 2  # Telnyx ignores a command whose id it knows
 
 
-async def test_a_call_that_had_ended_is_hung_up_successfully():
+@BOTH
+async def test_a_call_that_had_ended_is_hung_up_successfully(build):
     async with fake_rest(errors(422, "90018")) as rest:
-        carrier = telnyx(rest.url)
+        carrier = build(rest.url)
         assert (await carrier.hang_up(CALL_ID)).already_ended is True
         await carrier.aclose()
 
@@ -68,9 +69,10 @@ async def test_a_call_that_had_ended_is_hung_up_successfully():
         (Answer(delay_secs=30), CarrierUnavailable),
     ],
 )
-async def test_whatever_is_answered_becomes_one_of_our_errors(answer, error):
+@BOTH
+async def test_whatever_is_answered_becomes_one_of_our_errors(build, answer, error):
     async with fake_rest(answer) as rest:
-        carrier = telnyx(rest.url, timeout_secs=0.3 if answer.delay_secs else 5)
+        carrier = build(rest.url, timeout_secs=0.3 if answer.delay_secs else 5)
         began = time.monotonic()
         with pytest.raises(error) as caught:
             await carrier.hang_up(CALL_ID)
@@ -81,17 +83,19 @@ async def test_whatever_is_answered_becomes_one_of_our_errors(answer, error):
     assert len(rest.requests) == 1  # the SDK's own retries are off
 
 
-async def test_nobody_listening_is_unavailable():
-    carrier = telnyx("http://127.0.0.1:9", timeout_secs=2)
+@BOTH
+async def test_nobody_listening_is_unavailable(build):
+    carrier = build("http://127.0.0.1:9", timeout_secs=2)
     with pytest.raises(CarrierUnavailable, match="cannot be reached"):
         await carrier.hang_up(CALL_ID)
     await carrier.aclose()
 
 
 @pytest.mark.parametrize("call_id", ["", "..", "a/b", "a?b", "a b", "v3:\n"])
-async def test_an_id_that_would_change_the_path_is_not_sent(call_id):
+@BOTH
+async def test_an_id_that_would_change_the_path_is_not_sent(build, call_id):
     async with fake_rest(OK) as rest:
-        carrier = telnyx(rest.url)
+        carrier = build(rest.url)
         with pytest.raises(CarrierRejected, match="not a Telnyx call control id"):
             await carrier.hang_up(call_id)
         await carrier.aclose()
@@ -112,9 +116,10 @@ async def test_without_credentials_nothing_is_asked():
         ({"is_alive": False, "end_time": "not a time"}, LineState.COMPLETED),
     ],
 )
-async def test_a_call_is_fetched(data, state):
+@BOTH
+async def test_a_call_is_fetched(build, data, state):
     async with fake_rest(Answer.json(200, {"data": {"call_control_id": CALL_ID, **data}})) as rest:
-        carrier = telnyx(rest.url)
+        carrier = build(rest.url)
         call = await carrier.fetch_call(CALL_ID)
         await carrier.aclose()
     assert (call.id, call.state, call.duration_secs) == (CALL_ID, state, data.get("call_duration"))

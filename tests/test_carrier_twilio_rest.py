@@ -116,7 +116,7 @@ async def test_nobody_listening_is_unavailable():
 async def test_an_id_that_would_change_the_path_is_not_sent(call_id):
     async with fake_rest(Answer.json(200, CALL)) as rest:
         carrier = twilio(rest.url)
-        with pytest.raises(CarrierRejected, match="not a Twilio call SID"):
+        with pytest.raises(CarrierRejected, match="call's id is not a Twilio SID"):
             await carrier.hang_up(call_id)
         await carrier.aclose()
     assert rest.requests == []

@@ -1,16 +1,17 @@
 """What carriers report, in our words."""
 
-import json
-
 import pytest
 
 from carriers.carrier import (
+    AnsweredBy,
     DialStatus,
     Direction,
     Form,
     LineState,
+    MachineResult,
     RecordingState,
     RecordingUpdate,
+    ReferResult,
     WebhookError,
     phone_number,
 )
@@ -96,46 +97,6 @@ def test_telnyx_says_why_a_call_ended():
     assert (update.duration_secs, update.reason) == (None, "normal_clearing, SIP 200")
 
 
-def event(event_type: str, **payload: object) -> bytes:
-    payload = {"call_control_id": "v3:1", "from": "+1", "to": "+2", **payload}
-    return json.dumps({"data": {"event_type": event_type, "id": "e1", "payload": payload}}).encode()
-
-
-def test_a_new_call_control_call_says_who_calls_whom():
-    update, incoming = TelnyxCarrier().parse_event(event("call.initiated", direction="incoming"))
-    assert (update.state, update.event_id) == (LineState.RINGING, "e1")
-    assert incoming is not None
-    assert (incoming.from_number, incoming.to_number, incoming.direction) == ("+1", "+2", Direction.INBOUND)
-
-
-@pytest.mark.parametrize(
-    ("cause", "state"),
-    [
-        ("normal_clearing", LineState.COMPLETED),
-        ("user_busy", LineState.BUSY),
-        ("timeout", LineState.NO_ANSWER),
-        ("originator_cancel", LineState.CANCELED),
-        ("something_new", LineState.COMPLETED),
-        (None, LineState.COMPLETED),
-    ],
-)
-def test_a_call_control_hangup_ends_the_call(cause, state):
-    update, incoming = TelnyxCarrier().parse_event(event("call.hangup", hangup_cause=cause))
-    assert (update.state, incoming) == (state, None)
-
-
-def test_other_call_control_events_change_no_state():
-    assert TelnyxCarrier().parse_event(event("streaming.started"))[0].state is None
-
-
-@pytest.mark.parametrize(
-    "body", [b"", b"[]", b"{}", b'{"data": []}', b"\xff", b'{"data": {"event_type": "x"}}']
-)
-def test_what_is_no_call_control_event_is_said_to_be_none(body):
-    with pytest.raises(WebhookError, match="not a Call Control event"):
-        TelnyxCarrier().parse_event(body)
-
-
 @pytest.mark.parametrize("body", [b"\xff\xfe", "&".join(f"a{i}=" for i in range(600)).encode()])
 def test_a_body_that_is_no_form_is_said_to_be_none(body):
     with pytest.raises(WebhookError, match="not a form"):
@@ -204,35 +165,60 @@ def test_a_recording_callback_may_say_little_but_not_of_no_call(carrier):
         carrier.parse_recording(Form.parse("RecordingStatus=completed"))
 
 
-def test_telnyxs_event_about_a_recording_says_where_the_file_is():
-    saved = event(
-        "call.recording.saved",
-        channels="dual",
-        recording_id="r1",
-        recording_urls={"mp3": "https://h/r1.mp3"},
-    )
-    assert TelnyxCarrier().parse_recording_event(saved) == RecordingUpdate(
-        "v3:1", RecordingState.COMPLETED, "r1", "https://h/r1.mp3", channels=2, event_id="e1"
-    )
+@BOTH
+@pytest.mark.parametrize(
+    ("word", "answered_by"),
+    [
+        ("human", AnsweredBy.HUMAN),
+        ("machine", AnsweredBy.MACHINE),
+        ("machine_start", AnsweredBy.MACHINE),
+        ("machine_end_beep", AnsweredBy.GREETING_ENDED),
+        ("machine_end_silence", AnsweredBy.GREETING_ENDED),
+        ("machine_end_other", AnsweredBy.GREETING_ENDED),
+        ("fax", AnsweredBy.FAX),
+        ("Human", AnsweredBy.HUMAN),
+        ("unknown", AnsweredBy.UNKNOWN),
+        ("a-new-word", AnsweredBy.UNKNOWN),
+    ],
+)
+def test_a_machine_detection_callback_says_who_answered(carrier, word, answered_by):
+    form = Form.parse(f"CallSid=1&AccountSid=a&AnsweredBy={word}&MachineDetectionDuration=1500")
+    assert carrier.parse_machine_detection(form) == MachineResult("1", answered_by)
 
 
-@pytest.mark.parametrize("urls", [None, [], {}, {"wav": 1}])
-def test_telnyxs_event_about_a_recording_may_lack_the_file(urls):
-    update = TelnyxCarrier().parse_recording_event(event("call.recording.saved", recording_urls=urls))
-    assert update is not None
-    assert (update.state, update.url) == (RecordingState.COMPLETED, None)
+@BOTH
+@pytest.mark.parametrize(("body", "missing"), [("AnsweredBy=human", "CallSid"), ("CallSid=1", "AnsweredBy")])
+def test_a_webhook_without_a_detection_is_not_about_one(carrier, body, missing):
+    with pytest.raises(WebhookError, match=f"{missing} is missing"):
+        carrier.parse_machine_detection(Form.parse(body))
 
 
-def test_telnyx_says_that_a_recording_failed():
-    update = TelnyxCarrier().parse_recording_event(
-        event("call.recording.error", reason="Internal server error")
-    )
-    assert update == RecordingUpdate(
-        "v3:1", RecordingState.FAILED, reason="Internal server error", event_id="e1"
-    )
+@BOTH
+@pytest.mark.parametrize(
+    ("fields", "status", "code"),
+    [
+        (
+            "ReferCallStatus=in-progress&ReferSipResponseCode=202&NotifySipResponseCode=200",
+            DialStatus.COMPLETED,
+            200,
+        ),
+        ("ReferCallStatus=busy&ReferSipResponseCode=202&NotifySipResponseCode=486", DialStatus.BUSY, 486),
+        ("ReferCallStatus=no-answer&ReferSipResponseCode=202", DialStatus.NO_ANSWER, 202),
+        ("ReferCallStatus=failed&ReferSipResponseCode=603", DialStatus.FAILED, 603),
+        ("ReferCallStatus=canceled", DialStatus.CANCELED, None),
+        # Accepted, and then nothing more is told.
+        ("ReferSipResponseCode=202", DialStatus.COMPLETED, 202),
+        ("ReferSipResponseCode=405", DialStatus.FAILED, 405),
+        ("ReferCallStatus=a-new-word&NotifySipResponseCode=486", DialStatus.BUSY, 486),
+        ("ReferCallStatus=a-new-word&NotifySipResponseCode=480", DialStatus.NO_ANSWER, 480),
+    ],
+)
+def test_every_end_of_a_refer_is_understood(carrier, fields, status, code):
+    assert carrier.parse_refer_result(Form.parse(f"CallSid=1&{fields}")) == ReferResult("1", status, code)
 
 
-def test_other_events_are_about_no_recording():
-    assert TelnyxCarrier().parse_recording_event(event("call.answered")) is None
-    with pytest.raises(WebhookError, match="not a Call Control event"):
-        TelnyxCarrier().parse_recording_event(b'{"data": {"event_type": "x", "id": "1", "payload": []}}')
+@BOTH
+@pytest.mark.parametrize("body", ["CallSid=1", "CallSid=1&ReferCallStatus=", "ReferCallStatus=busy"])
+def test_a_webhook_without_a_refer_is_not_about_one(carrier, body):
+    with pytest.raises(WebhookError, match="is missing"):
+        carrier.parse_refer_result(Form.parse(body))

@@ -62,7 +62,7 @@ async def test_a_call_is_shown_with_its_turns_and_events(tmp_path):
     async with with_key(tmp_path) as service:
         call = await a_call(service)
         call.move(CallState.IN_PROGRESS, cause="media stream")
-        for kind, text in [("bot_said", "Hello."), ("caller_said", "Hi!"), ("bot_said", "What can I do?")]:
+        for kind, text in [("bot_heard", "Hello."), ("caller_said", "Hi!"), ("bot_heard", "What can I do?")]:
             service.store.record(call, kind, text=text)
         call.move(CallState.COMPLETED, cause="goodbye", ended_by=EndedBy.BOT)
         shown = (await service.http.get(f"/calls/{call.id}", headers=KEY)).json()
@@ -82,8 +82,8 @@ async def test_a_call_is_shown_with_its_turns_and_events(tmp_path):
             "agent": "receptionist",
         }
         assert turns == [
-            {"caller_said": "", "bot_replied": "Hello."},
-            {"caller_said": "Hi!", "bot_replied": "What can I do?"},
+            {"caller_said": "", "bot_replied": "Hello.", "interrupted": False},
+            {"caller_said": "Hi!", "bot_replied": "What can I do?", "interrupted": False},
         ]
         assert [event["kind"] for event in events] == [event.kind for event in call.events]
         assert events[-1] == {

@@ -1,13 +1,13 @@
 """What a caller hears when the bot's stream is over, and what status callbacks change."""
 
 import asyncio
-import json
 
 import pytest
 import websockets
 from pipecat.runner.types import WebSocketRunnerArguments
 
 from calls.call import CallState, EndedBy
+from calls.transfer import Resume, ResumeReason, TransferOutcome
 from tests.web_service import running, stream_of, verbs
 
 CARRIERS = pytest.mark.parametrize("carrier", ["twilio", "telnyx"])
@@ -24,12 +24,52 @@ async def test_a_call_that_we_end_ends_without_another_word(tmp_path, carrier, b
 
 
 @CARRIERS
-async def test_a_lost_stream_is_apologised_for_in_the_agents_words(tmp_path, carrier):
+async def test_a_lost_stream_is_replaced_twice_and_then_apologised_for_in_the_agents_words(tmp_path, carrier):
     async with running(tmp_path) as service:
         await service.post(f"/{carrier}/voice?agent=sales", **CALL)
+        (call,) = service.store.list()
+        for _ in "12":
+            answer = await service.post(f"/{carrier}/connect-ended", **CALL)
+            assert stream_of(answer.text)[1]["agent"] == "sales"
+            assert call.take_return() == Resume(ResumeReason.LOST)
+            assert call.events[-1].data == {"message": "the media stream ended before the call did"}
         answer = await service.post(f"/{carrier}/connect-ended", **CALL)
         assert verbs(answer.text) == [("Say", "Sales is sorry."), ("Hangup", None)]
-        assert service.store.list()[0].events[-1].kind == "error"
+        await service.post(f"/{carrier}/status", CallSid="CA1", CallStatus="completed")
+        assert (call.state, call.ended_by) == (CallState.COMPLETED, EndedBy.ERROR)
+
+
+@CARRIERS
+async def test_a_bot_without_a_voice_is_apologised_for_at_once(tmp_path, carrier):
+    async with running(tmp_path) as service:
+        await service.post(f"/{carrier}/voice", **CALL)
+        service.store.list()[0].will_end(EndedBy.ERROR, "the voice is gone")
+        answer = await service.post(f"/{carrier}/connect-ended", **CALL)
+        assert [verb for verb, _ in verbs(answer.text)] == ["Say", "Hangup"]
+
+
+@CARRIERS
+@pytest.mark.parametrize(
+    "resume", [Resume(ResumeReason.DIGITS), Resume(ResumeReason.TRANSFER, "desk", TransferOutcome.BUSY)]
+)
+async def test_a_caller_who_is_expected_back_keeps_the_reason(tmp_path, carrier, resume):
+    async with running(tmp_path) as service:
+        await service.post(f"/{carrier}/voice", **CALL)
+        (call,) = service.store.list()
+        call.expect_return(resume)
+        stream_of((await service.post(f"/{carrier}/connect-ended?call={call.id}", **CALL)).text)
+        assert call.take_return() == resume
+
+
+async def test_what_nobody_vouches_for_connects_nobody_with_the_bot(tmp_path):
+    async with running(tmp_path, telnyx_api_key="k", public_url="https://bot.example.com") as service:
+        call = service.store.open(carrier="telnyx", carrier_call_id="CA1")
+        for query in ("", "?call=call_0"):
+            answer = await service.post(f"/telnyx/connect-ended{query}", **CALL)
+            assert [verb for verb, _ in verbs(answer.text)] == ["Say", "Hangup"]
+        assert call.state == "ringing"
+        answer = await service.post(f"/telnyx/connect-ended?call={call.id}", **CALL)
+        assert "/ws/telnyx/t" in stream_of(answer.text)[0]
 
 
 @CARRIERS
@@ -43,6 +83,7 @@ async def test_a_call_that_this_process_does_not_know_is_apologised_for(tmp_path
 async def test_a_broken_agent_file_does_not_keep_the_apology_away(tmp_path):
     async with running(tmp_path) as service:
         await service.post("/twilio/voice", **CALL)
+        service.store.list()[0].will_end(EndedBy.ERROR, "the bot failed")
         (tmp_path / "agents" / "receptionist.toml").write_text("broken = ")
         answer = await service.post("/twilio/connect-ended", **CALL)
         assert [verb for verb, _ in verbs(answer.text)] == ["Say", "Hangup"]
@@ -95,47 +136,15 @@ async def test_a_status_without_a_call_is_one_line(tmp_path, carrier):
         assert (answer.status_code, "CallSid is missing" in answer.json()["error"]) == (400, True)
 
 
-def event(kind: str, event_id: str, **payload: object) -> bytes:
-    payload = {"call_control_id": "v3:1", "from": "+1", "to": "+2", "direction": "incoming", **payload}
-    return json.dumps({"data": {"event_type": kind, "id": event_id, "payload": payload}}).encode()
-
-
-async def test_call_control_events_tell_a_calls_life(tmp_path):
-    async with running(tmp_path) as service:
-        for body in [
-            event("call.initiated", "1"),
-            event("call.answered", "2"),
-            event("streaming.started", "3"),
-            event("call.hangup", "4", hangup_cause="normal_clearing"),
-            event("call.initiated", "1"),
-            event("call.hangup", "5", call_control_id="v3:unknown"),
-        ]:
-            assert (await service.http.post("/telnyx/events", content=body)).status_code == 200
-        (call,) = service.store.list()
-        assert (call.state, call.ended_by, call.end_cause) == ("completed", "caller", "normal_clearing")
-
-
-async def test_a_repeated_call_control_event_counts_once(tmp_path):
-    async with running(tmp_path) as service:
-        await service.http.post("/telnyx/events", content=event("call.initiated", "1"))
-        # The same delivery id with another content can only be a repetition.
-        await service.http.post("/telnyx/events", content=event("call.hangup", "1"))
-        assert service.store.list()[0].state == "ringing"
-
-
-async def test_what_is_no_event_is_one_line(tmp_path):
-    async with running(tmp_path) as service:
-        answer = await service.http.post("/telnyx/events", content=b"{}")
-        assert (answer.status_code, "not a Call Control event" in answer.json()["error"]) == (400, True)
-
-
-async def test_a_bot_that_fails_is_apologised_for(tmp_path):
+async def test_a_bot_that_fails_again_and_again_is_apologised_for(tmp_path):
     async def failing(arguments: WebSocketRunnerArguments) -> None:
         raise RuntimeError("boom")
 
     async with running(tmp_path, run_bot=failing) as service:
-        url, _ = stream_of((await service.post("/twilio/voice", **CALL)).text)
-        async with websockets.connect(url) as socket:
-            await asyncio.wait_for(socket.wait_closed(), 5)
-        answer = await service.post("/twilio/connect-ended", **CALL)
-        assert [verb for verb, _ in verbs(answer.text)] == ["Say", "Hangup"]
+        document = (await service.post("/twilio/voice", **CALL)).text
+        for _ in "123":
+            url, _ = stream_of(document)
+            async with websockets.connect(url) as socket:
+                await asyncio.wait_for(socket.wait_closed(), 5)
+            document = (await service.post("/twilio/connect-ended", **CALL)).text
+        assert [verb for verb, _ in verbs(document)] == ["Say", "Hangup"]

@@ -4,18 +4,26 @@ from __future__ import annotations
 
 from loguru import logger
 
-from calls.call import Call, EndedBy
+from calls.call import Call, CallState, EndedBy
+from calls.transfer import Resume, ResumeReason
 from carriers.carrier import Carrier, Form, IncomingCall, StatusUpdate
 from conversation.agents import AgentError, load_agent
+from web.reports import call_of
 from web.service import Service
 from web.way_back import OURS
 
 APOLOGY = "I'm sorry, we have a technical problem and cannot take your call. Please call later. Goodbye."
 """For a call that no agent can apologise for."""
 
+MAX_LOST_STREAMS = 2
+"""How often in a call a lost media stream is replaced by another one, before the caller hears an apology."""
 
-def answer_call(service: Service, carrier: Carrier, incoming: IncomingCall, query: Form) -> str:
-    """Connect a call with the bot. No network is used: somebody hears it ring.
+LOST_STREAM = "the media stream ended before the call did"
+"""The error's message, by which lost streams are counted."""
+
+
+async def answer_call(service: Service, carrier: Carrier, incoming: IncomingCall, query: Form) -> str:
+    """Connect a call with the bot. No network but the database is used: somebody hears it ring.
 
     The caller always hears something: an agent that cannot be used is an apology and a line in the log.
 
@@ -29,19 +37,8 @@ def answer_call(service: Service, carrier: Carrier, incoming: IncomingCall, quer
     Returns:
         The document.
     """
-    settings = service.settings
     try:
-        agent = load_agent(query.get("agent") or settings.agent, settings.agents_dir)
-        custom = {name: query[name] for name in query if name[:1].islower() and name not in OURS}
-        call = service.store.open(
-            carrier=carrier.name,
-            carrier_call_id=incoming.call_id,
-            direction=incoming.direction,
-            from_number=incoming.from_number,
-            to_number=incoming.to_number,
-            agent=agent.name,
-            parameters=custom,
-        )
+        call = await open_call(service, carrier, incoming, query)
         document = carrier.stream_document(service.way_back.stream(call))
     except AgentError as error:
         logger.error("A call cannot be answered: {}", error)
@@ -49,46 +46,90 @@ def answer_call(service: Service, carrier: Carrier, incoming: IncomingCall, quer
     except Exception as error:
         logger.opt(exception=error).error("A call cannot be answered: {}", type(error).__name__)
         return carrier.end_document(APOLOGY)
-    logger.info("Call {} is connected with agent {}", call.id, agent.name)
+    logger.info("Call {} is connected with agent {}", call.id, call.agent)
     return document
 
 
-def after_stream(service: Service, carrier: Carrier, update: StatusUpdate, *, trusted: bool) -> str:
+async def open_call(service: Service, carrier: Carrier, incoming: IncomingCall, query: Form) -> Call:
+    """Begin to remember a call that came in, or get it.
+
+    Args:
+        service: The service.
+        carrier: The call's carrier.
+        incoming: The call.
+        query: As for `answer_call`.
+
+    Raises:
+        AgentError: The agent that it is for cannot be used.
+    """
+    settings = service.settings
+    agent = load_agent(query.get("agent") or settings.agent, settings.agents_dir)
+    await service.store.restore(carrier.name, incoming.call_id)
+    return service.store.open(
+        carrier=carrier.name,
+        mode=carrier.mode,
+        carrier_call_id=incoming.call_id,
+        direction=incoming.direction,
+        from_number=incoming.from_number,
+        to_number=incoming.to_number,
+        agent=agent.name,
+        parameters={name: query[name] for name in query if name[:1].islower() and name not in OURS},
+    )
+
+
+async def after_stream(
+    service: Service, carrier: Carrier, update: StatusUpdate, our_id: str | None, *, trusted: bool
+) -> str:
     """Tell the carrier what comes after the bot's media stream.
 
-    When we ended the call, it ends without another word. When the stream was lost the caller hears an
-    apology; a caller who hung up does not hear it.
+    When we ended the call, it ends without another word. When the bot let go of the caller for a while, or the stream
+    was lost, another stream begins; when that has happened too often, the caller hears an apology. A caller who hung
+    up hears neither.
 
     Args:
         service: The service.
         carrier: The call's carrier.
         update: Where the carrier says that the call stands.
-        trusted: Whether that may be believed.
+        our_id: Our id of the call, from the address.
+        trusted: Whether the request was verified. Our id counts as a proof, too: nobody but the carrier knows it.
 
     Returns:
         The document.
     """
-    call = service.store.find(carrier.name, update.call_id)
-    if call is not None and trusted:
-        call.apply(update)
-    if call is not None and call.ending and call.ending.by not in (EndedBy.CALLER, EndedBy.ERROR):
+    call = await call_of(service, carrier.name, update.call_id, our_id)
+    if call is None or not (trusted or our_id == call.id):
+        return carrier.end_document(apology(service, None))
+    call.apply(update)
+    if update.state is not None and CallState(update.state.value).is_end:
         return carrier.end_document()
-    if call is not None and not call.is_over:
-        service.store.record(call, "error", message="the media stream ended before the call did")
-        logger.warning("Call {} has lost its media stream", call.id)
-    return carrier.end_document(_apology(service, call))
+    if call.ending is not None and call.ending.by not in (EndedBy.CALLER, EndedBy.ERROR):
+        return carrier.end_document()
+    if call.is_over or call.ending is not None:
+        return carrier.end_document(apology(service, call))
+    if not lost_again(service, call):
+        return carrier.end_document(apology(service, call))
+    return carrier.stream_document(service.way_back.stream(call))
 
 
-def take_status(service: Service, carrier: Carrier, update: StatusUpdate) -> None:
-    """Take in a carrier's report of where a call stands."""
-    call = service.store.find(carrier.name, update.call_id)
-    if call is None:
-        logger.debug("A status callback is for a call that is not known (any more)")
-    elif call.apply(update):
-        logger.info("Call {} is {}", call.id, call.state)
+def lost_again(service: Service, call: Call) -> bool:
+    """Note that a live call has lost its media stream, and why it comes back.
+
+    Returns:
+        Whether it may come back; False when it has lost too many.
+    """
+    lost = sum(e.kind == "error" and e.data.get("message") == LOST_STREAM for e in call.events)
+    service.store.record(call, "error", message=LOST_STREAM)
+    logger.warning("Call {} has lost its media stream, {} before", call.id, lost)
+    if lost >= MAX_LOST_STREAMS:
+        call.will_end(EndedBy.ERROR, LOST_STREAM)
+        return False
+    if call.resume is None:
+        call.expect_return(Resume(ResumeReason.LOST))
+    return True
 
 
-def _apology(service: Service, call: Call | None) -> str:
+def apology(service: Service, call: Call | None) -> str:
+    """What a caller hears before a call ends for technical reasons, in the agent's words if possible."""
     settings = service.settings
     try:
         agent = load_agent(call.agent if call and call.agent else settings.agent, settings.agents_dir)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import AsyncIterator
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -99,7 +100,7 @@ def _summary(call: Call) -> dict[str, Any]:
 def _description(call: Call) -> dict[str, Any]:
     return {
         **_summary(call),
-        "turns": [{"caller_said": turn.caller_said, "bot_replied": turn.bot_replied} for turn in call.turns],
+        "turns": [asdict(turn) for turn in call.turns],
         "events": [_event(event) for event in call.events],
     }
 

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import quote
 
 from fastapi import WebSocket
+from loguru import logger
 from pipecat.runner.types import WebSocketRunnerArguments
 from starlette.requests import HTTPConnection
 
 from calls.call import Call
 from calls.control import CallControl
 from calls.store import CallStore
-from carriers import carrier_for, known_carriers
+from carriers import carrier_for, dialling_mode, known_carriers
 from carriers.carrier import Carrier, WebhookRequest
 from settings import Settings
 from web.health import Readiness
@@ -46,6 +49,10 @@ class SeenIds:
     def __init__(self, limit: int = 4096):
         self._limit = limit
         self._ids: dict[str, None] = {}
+
+    def forget(self, event_id: str) -> None:
+        """Take an id for new again: what it stood for could not be dealt with."""
+        self._ids.pop(event_id, None)
 
     def seen(self, event_id: str) -> bool:
         """Whether this id was asked about before."""
@@ -81,6 +88,7 @@ class Service:
     sockets: dict[str, set[WebSocket]] = field(default_factory=dict)
     events_seen: SeenIds = field(default_factory=SeenIds)
     _carriers: dict[tuple[str, str], Carrier | None] = field(default_factory=dict)
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     def control(self, call: Call) -> CallControl:
         """What may be done to a call."""
@@ -89,7 +97,7 @@ class Service:
     async def prepare(self) -> None:
         """Load what hanging up needs, for the carriers that have credentials."""
         for name in known_carriers():
-            if carrier := self._carrier(name, ""):
+            if carrier := self.carrier_named(name, dialling_mode(name, self.settings)):
                 await carrier.prepare()
 
     async def close_sockets(self, call: Call) -> int:
@@ -109,17 +117,32 @@ class Service:
         """The addresses that carriers are given."""
         return ServerWayBack(self.public_url, self.tokens)
 
+    def later(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        """Do something after the request that asked for it was answered: carriers wait for 2 s only."""
+        task = asyncio.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            logger.opt(exception=error).error("{} failed: {}", task.get_name(), type(error).__name__)
+
     async def aclose(self) -> None:
-        """Close the connections to the carriers."""
+        """Stop what was left for later, and close the connections to the carriers."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         for carrier in self._carriers.values():
             if carrier is not None:
                 await carrier.aclose()
 
     def carrier(self, call: Call) -> Carrier | None:
         """The carrier of a call, or None when there are no credentials for it."""
-        return self._carrier(call.carrier, call.mode)
+        return self.carrier_named(call.carrier, call.mode)
 
-    def _carrier(self, name: str, mode: str) -> Carrier | None:
+    def carrier_named(self, name: str, mode: str) -> Carrier | None:
+        """A carrier for calls of one of its modes, or None when there are no credentials for it."""
         if (name, mode) not in self._carriers:
             self._carriers[name, mode] = carrier_for(name, self.settings, mode)
         return self._carriers[name, mode]

@@ -1,8 +1,8 @@
 """Telnyx's webhooks: TeXML's requests for instructions and callbacks, and Call Control's events.
 
-Telnyx documents that TeXML callbacks are signed, but not whether requests for instructions are. So `voice`
-and `connect-ended` may come unsigned when Telnyx is configured at all; a wrong signature is refused
-everywhere.
+Telnyx documents that TeXML callbacks are signed, but not whether requests for instructions are. So `voice`,
+`connect-ended` and `transfer` may come unsigned when Telnyx is configured at all; a wrong signature is refused
+everywhere. Each address that we give out says by `?call=` which call it is about.
 """
 
 from __future__ import annotations
@@ -10,81 +10,111 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, HTTPException, Request, Response
-from loguru import logger
 
 from carriers.carrier import WebhookError
 from carriers.telnyx import TelnyxCarrier
-from web.answering import after_stream, answer_call, take_status
+from carriers.telnyx_call_control import TelnyxCallControl
+from web.answering import after_stream, answer_call
+from web.events import take_event
+from web.reports import take_machine_result, take_recording, take_status
 from web.service import Service, service_of
-from web.webhooks import read_webhook, xml
+from web.transfers import after_transfer, parse_transfer_result, transfer_answered
+from web.webhooks import parsed, read_webhook, xml
 
 router = APIRouter(prefix="/telnyx")
 
 TheService = Annotated[Service, Depends(service_of)]
 
+METHODS = ["GET", "POST"]
 
-@router.api_route("/voice", methods=["GET", "POST"])
+
+@router.api_route("/voice", methods=METHODS)
 async def voice(request: Request, service: TheService) -> Response:
     """What to do with a call: the webhook address of a TeXML application, `?agent=NAME` for an agent."""
     carrier = TelnyxCarrier.from_settings(service.settings)
     webhook = await read_webhook(request, service, carrier, may_be_unsigned=_is_configured(carrier))
-    try:
-        incoming = carrier.parse_incoming(webhook.fields)
-    except WebhookError as error:
-        raise HTTPException(400, str(error)) from None
-    return xml(answer_call(service, carrier, incoming, webhook.query))
+    incoming = parsed(carrier.parse_incoming, webhook)
+    return xml(await answer_call(service, carrier, incoming, webhook.query))
 
 
-@router.api_route("/connect-ended", methods=["GET", "POST"])
+@router.api_route("/connect-ended", methods=METHODS)
 async def connect_ended(request: Request, service: TheService) -> Response:
     """What comes after the media stream: the `<Redirect>` behind `<Connect>`."""
     carrier = TelnyxCarrier.from_settings(service.settings)
     webhook = await read_webhook(request, service, carrier, may_be_unsigned=_is_configured(carrier))
+    update = parsed(carrier.parse_status, webhook)
+    return xml(await after_stream(service, carrier, update, webhook.call_id, trusted=webhook.trusted))
+
+
+@router.api_route("/transfer", methods=METHODS)
+async def transfer(request: Request, service: TheService) -> Response:
+    """How a transfer went, and what comes after it: the `action` of `<Dial>` and of `<Refer>`."""
+    carrier = TelnyxCarrier.from_settings(service.settings)
+    webhook = await read_webhook(request, service, carrier, may_be_unsigned=_is_configured(carrier))
     try:
-        update = carrier.parse_status(webhook.fields)
+        result = parse_transfer_result(carrier, webhook.fields)
     except WebhookError as error:
         raise HTTPException(400, str(error)) from None
-    return xml(after_stream(service, carrier, update, trusted=webhook.trusted))
+    line = carrier.parse_status(webhook.fields)
+    return xml(await after_transfer(service, carrier, result, line, webhook.call_id, trusted=webhook.trusted))
 
 
-@router.api_route("/status", methods=["GET", "POST"])
-async def status(request: Request, service: TheService) -> Response:
-    """Where a call stands: the status callback of a TeXML application."""
+# TeXML callbacks must get exactly 200. Source: Telnyx docs, API reference, TeXML callbacks.
+
+
+@router.api_route("/transfer-answered", methods=METHODS)
+async def answered(request: Request, service: TheService) -> Response:
+    """The destination of a transfer has answered: the `statusCallback` of `<Number>`."""
     carrier = TelnyxCarrier.from_settings(service.settings)
     webhook = await read_webhook(request, service, carrier)
-    try:
-        take_status(service, carrier, carrier.parse_status(webhook.fields))
-    except WebhookError as error:
-        raise HTTPException(400, str(error)) from None
-    # TeXML callbacks must get exactly 200. Source: Telnyx docs, API reference, TeXML callbacks.
+    await transfer_answered(service, carrier, parsed(carrier.parse_status, webhook), webhook.call_id)
+    return Response()
+
+
+@router.api_route("/status", methods=METHODS)
+async def status(request: Request, service: TheService) -> Response:
+    """Where a call stands: the status callback of a TeXML application, and of a call of ours."""
+    carrier = TelnyxCarrier.from_settings(service.settings)
+    webhook = await read_webhook(request, service, carrier)
+    await take_status(service, carrier.name, parsed(carrier.parse_status, webhook), webhook.call_id)
+    return Response()
+
+
+@router.api_route("/amd", methods=METHODS)
+async def amd(request: Request, service: TheService) -> Response:
+    """Who, or what, has answered a call of ours: `AsyncAmdStatusCallback`."""
+    carrier = TelnyxCarrier.from_settings(service.settings)
+    webhook = await read_webhook(request, service, carrier)
+    result = parsed(carrier.parse_machine_detection, webhook)
+    await take_machine_result(service, carrier.name, result, webhook.call_id)
+    return Response()
+
+
+@router.api_route("/recording", methods=METHODS)
+async def recording(request: Request, service: TheService) -> Response:
+    """What became of a recording: `RecordingStatusCallback`."""
+    carrier = TelnyxCarrier.from_settings(service.settings)
+    webhook = await read_webhook(request, service, carrier)
+    await take_recording(service, carrier.name, parsed(carrier.parse_recording, webhook), webhook.call_id)
     return Response()
 
 
 @router.post("/events")
 async def events(request: Request, service: TheService) -> Response:
-    """A Call Control event: the webhook address of a Voice API application."""
-    carrier = TelnyxCarrier.from_settings(service.settings)
+    """A Call Control event: the webhook address of a Voice API application, `?agent=NAME` for an agent."""
+    carrier = TelnyxCallControl.from_settings(service.settings)
     webhook = await read_webhook(request, service, carrier, is_form=False)
     try:
         event = carrier.parse_event(webhook.request.body)
     except WebhookError as error:
         raise HTTPException(400, str(error)) from None
-    if service.events_seen.seen(event.event_id):
-        return Response()
-    incoming = event.incoming
-    call = service.store.find(carrier.name, event.call_id) if event.call_id else None
-    if call is None and incoming is not None:
-        call = service.store.open(
-            carrier=carrier.name,
-            carrier_call_id=incoming.call_id,
-            direction=incoming.direction,
-            from_number=incoming.from_number,
-            to_number=incoming.to_number,
-        )
-    if call is None:
-        logger.debug("A Call Control event is for a call that is not known (any more)")
-    elif event.status is not None:
-        take_status(service, carrier, event.status)
+    if not service.events_seen.seen(event.event_id):
+        try:
+            await take_event(service, carrier, event, webhook.query, webhook.call_id)
+        except Exception:
+            # Telnyx delivers it again, which must not be taken for a repetition.
+            service.events_seen.forget(event.event_id)
+            raise
     return Response()
 
 

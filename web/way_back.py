@@ -11,8 +11,11 @@ from web.tokens import StreamGrant, StreamTokens
 EVENTS_MODES = frozenset({"call_control"})
 """The modes in which a carrier sends all that happens to one address."""
 
+CALL = "call"
+"""The name in an address's query that says which call it is about, by our id."""
+
 OURS = frozenset(
-    {"agent", "from_number", "to_number", "call_id", "role", "for_call", "peer", "destination", "about"}
+    {CALL, "agent", "from_number", "to_number", "call_id", "role", "for_call", "peer", "destination", "about"}
 )
 """Parameters that only we may set: nobody's custom parameter of such a name is passed on, or believed."""
 
@@ -43,6 +46,9 @@ class ServerWayBack:
         token = quote(self._tokens.issue(grant), safe="")
         custom = {name: str(value) for name, value in call.parameters.items() if name not in OURS}
         known = {"agent": call.agent, "from_number": call.from_number, "to_number": call.to_number}
+        if call.mode in EVENTS_MODES:
+            # Events carry the parameters, and one about a call without a name of the carrier's must find it.
+            known["call_id"] = call.id
         return StreamDocument(
             # ws:// only when PUBLIC_URL is http://, as on a laptop.
             stream_url=f"{'ws' if scheme == 'http' else 'wss'}://{rest}/ws/{call.carrier}/{token}",
@@ -53,6 +59,10 @@ class ServerWayBack:
     def transfer_url(self, call: Call) -> str:
         """Is told how a transfer went, and answers with the document for the caller."""
         return self._url(call, "transfer")
+
+    def answered_url(self, call: Call) -> str:
+        """Is told as soon as the destination of a transfer has answered."""
+        return self._url(call, "transfer-answered")
 
     def status_url(self, call: Call) -> str:
         """Is told when the call rings, is answered and ends."""
@@ -67,4 +77,4 @@ class ServerWayBack:
         return self._url(call, "events" if call.mode in EVENTS_MODES else "recording")
 
     def _url(self, call: Call, route: str) -> str:
-        return f"{self._public_url}/{call.carrier}/{route}?{urlencode({'call': call.id})}"
+        return f"{self._public_url}/{call.carrier}/{route}?{urlencode({CALL: call.id})}"

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeVar
+
 from fastapi import HTTPException, Request, Response
 from loguru import logger
 
 from carriers.carrier import Carrier, Form, Signature, WebhookError, WebhookRequest
 from web.service import Service, peer_of, url_as_called
 from web.trust import is_local, webhook_refusal
+from web.way_back import CALL
 
 MAX_BODY_BYTES = 1 << 20
 """Carriers send a few kB."""
+
+
+T = TypeVar("T")
 
 
 class Webhook:
@@ -28,6 +35,11 @@ class Webhook:
         self.fields = fields
         self.query = query
         self.trusted = trusted
+
+    @property
+    def call_id(self) -> str | None:
+        """Our id of the call, which the addresses that we give out say."""
+        return self.query.get(CALL) or None
 
 
 async def read_webhook(
@@ -80,6 +92,18 @@ async def read_webhook(
         or service.settings.allow_unsigned_webhooks
         or is_local(peer, service.public_url),
     )
+
+
+def parsed(parse: Callable[[Form], T], webhook: Webhook) -> T:
+    """What a carrier reports, read by one of its `parse_...`.
+
+    Raises:
+        HTTPException: It is not that.
+    """
+    try:
+        return parse(webhook.fields)
+    except WebhookError as error:
+        raise HTTPException(400, str(error)) from None
 
 
 def xml(document: str) -> Response:

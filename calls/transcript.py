@@ -1,0 +1,204 @@
+"""The conversation of a call as it was heard, from the call's events alone.
+
+It is what a bot goes on with when a call comes back to it on another media stream, perhaps in another process.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from calls.call import CallEvent
+
+TAKE_MESSAGE = "take_message"
+TRANSFER_CALL = "transfer_call"
+
+
+class Role(StrEnum):
+    """Whose words or deed a message is."""
+
+    CALLER = "caller"
+    BOT = "bot"
+    TOOL = "tool"
+
+
+@dataclass(frozen=True)
+class ToolUse:
+    """A tool that was used, and what it returned.
+
+    Parameters:
+        name: The tool's.
+        arguments: What it was called with.
+        result: What it returned, as JSON knows values.
+    """
+
+    name: str
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    result: Any = ""
+
+
+@dataclass(frozen=True)
+class Message:
+    """One contribution to a conversation.
+
+    Parameters:
+        role: Whose.
+        text: The words; of a tool its result.
+        at: When it began, in UTC.
+        tool: The tool and its result, for the role `tool` only.
+        interrupted: Whether the bot was cut off in it; `text` is then what was heard.
+    """
+
+    role: Role
+    text: str
+    at: datetime
+    tool: ToolUse | None = None
+    interrupted: bool = False
+
+
+def heard_messages(events: Iterable[CallEvent]) -> list[Message]:
+    """Follow a conversation: what the caller said or keyed in, what was heard of the bot, and what tools did.
+
+    Args:
+        events: Of a call, oldest first. Those that are no part of the conversation are passed over.
+
+    Returns:
+        The messages, oldest first. Words of the bot that nobody heard are in none.
+    """
+    return _Listener().listen(events)
+
+
+class _Listener:
+    """Makes messages of events.
+
+    A message that was taken and a transfer have events of their own besides that of the tool, in either order, or alone
+    where no tool was used (a transfer by the API). Each becomes one message all the same.
+    """
+
+    def __init__(self) -> None:
+        self.messages: list[Message] = []
+        self.utterance_ended = True
+        self.half: dict[str, tuple[int | None, str]] = {}
+
+    def listen(self, events: Iterable[CallEvent]) -> list[Message]:
+        for event in events:
+            data = event.data
+            match event.kind:
+                case "caller_said":
+                    self.add(Message(Role.CALLER, str(data.get("text") or ""), event.at))
+                case "bot_heard":
+                    self.hear(str(data.get("text") or ""), event.at)
+                case "interrupted":
+                    self.hear(str(data.get("heard") or ""), event.at)
+                    self.cut()
+                case "attached" | "detached":
+                    self.utterance_ended = True
+                case "tool":
+                    use = ToolUse(
+                        str(data.get("name") or ""), _table(data.get("arguments")), data.get("result", "")
+                    )
+                    self.use(use, event.at, kind="tool")
+                case "message_taken":
+                    taken = ToolUse(TAKE_MESSAGE, dict(data), "The message was taken and will be passed on.")
+                    self.use(taken, event.at, kind="message_taken")
+                case "transfer_started":
+                    self.half.pop(TRANSFER_CALL, None)
+                case "transfer_ended":
+                    self.transferred(data, event.at)
+        return self.messages
+
+    def add(self, message: Message) -> None:
+        if message.text:
+            self.messages.append(message)
+            self.utterance_ended = True
+
+    def hear(self, text: str, at: datetime) -> None:
+        if not text:
+            return
+        last = self.messages[-1] if self.messages else None
+        if last is not None and last.role is Role.BOT and not self.utterance_ended:
+            self.messages[-1] = replace(last, text=f"{last.text} {text}")
+        else:
+            self.messages.append(Message(Role.BOT, text, at))
+        self.utterance_ended = False
+
+    def cut(self) -> None:
+        if not self.utterance_ended and self.messages[-1].role is Role.BOT:
+            self.messages[-1] = replace(self.messages[-1], interrupted=True)
+        self.utterance_ended = True
+
+    def transferred(self, data: Mapping[str, Any], at: datetime) -> None:
+        result = {"outcome": str(data.get("outcome") or "failed")}
+        if data.get("reason"):
+            result["detail"] = str(data["reason"])
+        arguments = {"destination": str(data.get("destination") or "")}
+        self.use(ToolUse(TRANSFER_CALL, arguments, result), at, kind="transfer_ended")
+
+    def use(self, use: ToolUse, at: datetime, *, kind: str) -> None:
+        if not use.name:
+            return
+        if use.name in (TAKE_MESSAGE, TRANSFER_CALL) and _was_done(use):
+            index, other_kind = self.half.pop(use.name, (None, kind))
+            if index is not None and other_kind != kind:
+                self.complete(index, use, kind=kind)
+                return
+            self.half[use.name] = (len(self.messages), kind)
+        self.add(_used(use, at))
+
+    def complete(self, index: int, use: ToolUse, *, kind: str) -> None:
+        message = self.messages[index]
+        assert message.tool is not None
+        # The tool knows what it was called with; what came of a transfer is known by its event, often later.
+        asked, told = (use, message.tool) if kind == "tool" else (message.tool, use)
+        if use.name == TRANSFER_CALL:
+            asked = replace(asked, arguments={**told.arguments, **asked.arguments}, result=told.result)
+        self.messages[index] = _used(asked, message.at)
+
+
+def to_context(messages: Sequence[Message]) -> list[dict[str, Any]]:
+    """Put a conversation into the form in which a model is shown it: OpenAI's, which Pipecat's `LLMContext` holds.
+
+    Args:
+        messages: As `heard_messages` gives them.
+
+    Returns:
+        Messages with the roles `user`, `assistant` and `tool`. Each call of a tool is followed by its result.
+    """
+    context: list[dict[str, Any]] = []
+    for number, message in enumerate(messages, start=1):
+        if message.tool is not None:
+            call_id = f"call_{number:08d}"
+            function = {
+                "name": message.tool.name,
+                "arguments": json.dumps(dict(message.tool.arguments), ensure_ascii=False, default=str),
+            }
+            context.append(
+                {
+                    "role": "assistant",
+                    "tool_calls": [{"id": call_id, "type": "function", "function": function}],
+                }
+            )
+            context.append({"role": "tool", "tool_call_id": call_id, "content": message.text})
+        elif message.text:
+            role = "user" if message.role is Role.CALLER else "assistant"
+            context.append({"role": role, "content": message.text})
+    return context
+
+
+def _used(use: ToolUse, at: datetime) -> Message:
+    # As Pipecat writes results into a context.
+    result = json.dumps(use.result, ensure_ascii=False, default=str) if use.result else "COMPLETED"
+    return Message(Role.TOOL, result, at, use)
+
+
+def _was_done(use: ToolUse) -> bool:
+    """Whether the tool did something; one that refused ("Not transferred: ...") has no other event."""
+    return not str(use.result).lower().startswith("not ")
+
+
+def _table(value: Any) -> dict[str, Any]:
+    return dict(value) if isinstance(value, Mapping) else {}

@@ -1,0 +1,210 @@
+"""Calls that are run by commands: what to do when the carrier tells of them, the same for every such carrier."""
+
+from __future__ import annotations
+
+from loguru import logger
+
+from calls.call import Call, CallState, EndedBy
+from calls.control import COLLEAGUE
+from calls.errors import CallIsOver, NotDone
+from calls.transfer import TransferOutcome
+from carriers.carrier import Carrier, CarrierEvent, Direction, Form, LineState, StatusUpdate
+from conversation.agents import AgentError
+from web.answering import lost_again, open_call
+from web.reports import call_of, record_once, record_recording
+from web.service import Service
+from web.transfers import COLLEAGUE_HUNG_UP, OUTCOMES
+
+NOT_REACHED = {
+    LineState.BUSY: TransferOutcome.BUSY,
+    LineState.NO_ANSWER: TransferOutcome.NO_ANSWER,
+    LineState.CANCELED: TransferOutcome.NO_ANSWER,
+    LineState.COMPLETED: TransferOutcome.NO_ANSWER,
+}
+"""What the end of a leg means that was never connected with the caller's; every other one is a failure."""
+
+DECLINED_CAUSES = frozenset({"call_rejected"})
+LIMIT_CAUSES = frozenset({"time_limit"})
+"""Carriers' words for why a leg ended. Source: Telnyx docs, call.hangup."""
+
+
+async def take_event(
+    service: Service, carrier: Carrier, event: CarrierEvent, query: Form, our_id: str | None
+) -> None:
+    """Take in what happened to a leg of a call. Repeated deliveries are sorted out before.
+
+    Args:
+        service: The service.
+        carrier: Reads the carrier's events.
+        event: What happened.
+        query: The address's query, as for `answer_call`.
+        our_id: Our id of the call, from the address.
+    """
+    if event.transfer_of is not None:
+        # The leg to the destination of a transfer, which tells how that ends.
+        call = await call_of(service, carrier.name, event.transfer_of)
+        if call is not None:
+            _take_destinations_event(service, call, event)
+        return
+    our_id = our_id or _text(event.client_state.get("call_id"))
+    if event.incoming is not None:
+        known = await service.store.restore(carrier.name, event.incoming.call_id)
+        if known is None:
+            await _take_new_call(service, carrier, event, query)
+            return
+    call = await call_of(service, carrier.name, event.call_id, our_id)
+    if call is None:
+        return
+    if event.answered_by is not None:
+        record_once(service, call, "answered_by", who=event.answered_by.value)
+    if event.recording is not None:
+        record_recording(service, call, event.recording)
+    if event.bridged or event.refer is not None:
+        _take_transfers_end(service, call, event)
+    if event.status is not None:
+        _take_status(service, call, event, event.status)
+    if (event.stream_failed is not None or event.stream_stopped) and not _is_streamed(service, call, event):
+        service.later(_stream_again(service, call, event.stream_failed), f"stream of {call.id}")
+
+
+async def _take_new_call(service: Service, carrier: Carrier, event: CarrierEvent, query: Form) -> None:
+    incoming = event.incoming
+    assert incoming is not None
+    try:
+        call = await open_call(service, carrier, incoming, query)
+    except AgentError as error:
+        logger.error("A call cannot be answered: {}", error)
+        call = service.store.open(
+            carrier=carrier.name,
+            mode=carrier.mode,
+            carrier_call_id=incoming.call_id,
+            direction=incoming.direction,
+            from_number=incoming.from_number,
+            to_number=incoming.to_number,
+        )
+        service.later(_turn_away(service, call, str(error)), f"turn away {call.id}")
+        return
+    # Later, as the carrier waits for this request to be answered, and calls again if that takes long.
+    service.later(_answer(service, call), f"answer {call.id}")
+
+
+async def _answer(service: Service, call: Call) -> None:
+    try:
+        await service.control(call).answer()
+    except CallIsOver:
+        if not call.is_over:
+            call.will_end(EndedBy.CALLER, "the caller has given up")
+            call.move(CallState.CANCELED, cause="the caller has given up")
+    except NotDone as error:
+        logger.error("Call {} could not be answered: {}", call.id, error)
+        await _turn_away(service, call, str(error))
+    else:
+        logger.info("Call {} is connected with agent {}", call.id, call.agent)
+
+
+async def _turn_away(service: Service, call: Call, reason: str) -> None:
+    """End a call that cannot be served: ringing on, or silence, would be worse."""
+    service.store.record(call, "error", message=reason)
+    if not await service.control(call).hang_up(EndedBy.ERROR, reason, state=CallState.FAILED):
+        logger.warning("Call {} may ring on until its caller gives up", call.id)
+
+
+def _take_status(service: Service, call: Call, event: CarrierEvent, update: StatusUpdate) -> None:
+    if update.state is not None and CallState(update.state.value).is_end and not call.is_over:
+        _note_who_ended(service, call, event)
+    if call.apply(update):
+        logger.info("Call {} is {}", call.id, call.state)
+
+
+def _note_who_ended(service: Service, call: Call, event: CarrierEvent) -> None:
+    """Note who has hung up, where the carrier tells more than that it is over."""
+    if call.parameters.get("role") == COLLEAGUE and event.hangup_source == "callee":
+        caller = service.store.get(str(call.parameters.get("for_call") or ""))
+        if caller is not None and caller.state is CallState.TRANSFERRED:
+            caller.will_end(EndedBy.HUMAN, COLLEAGUE_HUNG_UP)
+    # Seen from the leg: the caller is who dialled it.
+    person = "caller" if call.direction is Direction.INBOUND else "callee"
+    if event.hangup_cause in LIMIT_CAUSES:
+        call.will_end(EndedBy.LIMIT, "the carrier's time limit")
+    elif (
+        call.state is CallState.TRANSFERRED
+        and event.hangup_source in ("caller", "callee")
+        and event.hangup_source != person
+    ):
+        # When a colleague hangs up, the carrier hangs up the caller.
+        call.will_end(EndedBy.HUMAN, COLLEAGUE_HUNG_UP)
+
+
+def _take_transfers_end(service: Service, call: Call, event: CarrierEvent) -> None:
+    """Take in that the caller was connected with somebody, or how a REFER ended."""
+    destination = call.transfer_under_way
+    if destination is None or call.is_over:
+        return
+    outcome, detail = TransferOutcome.CONNECTED, event.kind
+    if event.refer is not None:
+        outcome = OUTCOMES.get(event.refer.status, TransferOutcome.FAILED)
+        detail = f"SIP {event.refer.sip_code}" if event.refer.sip_code else event.kind
+        if outcome is TransferOutcome.CONNECTED:
+            # The caller's side talks with the destination by itself now: this leg is left over.
+            call.will_end(EndedBy.HUMAN, f"handed over to {destination}")
+    _transfer_ended(service, call, destination, outcome, detail)
+
+
+def _take_destinations_event(service: Service, call: Call, event: CarrierEvent) -> None:
+    """Take in what happened to the leg that a transfer has made."""
+    destination = call.transfer_under_way
+    if event.bridged and destination is not None and not call.is_over:
+        _transfer_ended(service, call, destination, TransferOutcome.CONNECTED, event.kind)
+    ended = event.status is not None and event.status.state is not None
+    if not ended or event.status is None or event.status.state is None or call.is_over:
+        return
+    if not CallState(event.status.state.value).is_end:
+        return
+    if destination is None:
+        if call.state is CallState.TRANSFERRED and event.hangup_source == "callee":
+            call.will_end(EndedBy.HUMAN, COLLEAGUE_HUNG_UP)
+        return
+    outcome = NOT_REACHED.get(event.status.state, TransferOutcome.FAILED)
+    if event.hangup_cause in DECLINED_CAUSES:
+        outcome = TransferOutcome.DECLINED
+    _transfer_ended(service, call, destination, outcome, event.hangup_cause)
+
+
+def _transfer_ended(
+    service: Service, call: Call, destination: str, outcome: TransferOutcome, detail: str
+) -> None:
+    if service.control(call).transfer_ended(destination, outcome, detail):
+        logger.info("Call {}: transfer ended: {}", call.id, outcome)
+
+
+def _is_streamed(service: Service, call: Call, event: CarrierEvent) -> bool:
+    """Whether the call has another stream than the one that the event is about."""
+    attached = call.last("attached")
+    return bool(service.sockets.get(call.id)) or (
+        attached is not None and event.occurred_at is not None and attached.at > event.occurred_at
+    )
+
+
+async def _stream_again(service: Service, call: Call, failure: str | None) -> None:
+    """Connect a caller with the bot again whose media stream is gone and who is still there."""
+    control = service.control(call)
+    if call.state in (CallState.TRANSFERRED, CallState.TRANSFERRING) or not await control.is_alive():
+        return
+    if failure is not None:
+        service.store.record(call, "error", message=f"the media stream could not be connected: {failure}")
+    ending = call.ending
+    if ending is None and lost_again(service, call):
+        try:
+            await control.stream_again()
+            return
+        except NotDone as error:
+            logger.error("Call {} could not be connected with the bot again: {}", call.id, error)
+            service.store.record(call, "error", message=str(error))
+    ending = ending or call.ending
+    by, cause = (ending.by, ending.cause) if ending else (EndedBy.ERROR, "the media stream was lost")
+    if not call.is_over:
+        await control.hang_up(by, cause)
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) and value else None
