@@ -26,12 +26,12 @@ from calls.errors import NotDone
 from calls.store import CallStore, default_store
 from calls.transcript import heard_messages
 from calls.transfer import Resume, ResumeReason, TransferOutcome
-from calls.way_back import StreamOnly, WayBack
+from calls.way_back import WayBack, without_webhooks
 from carriers import carrier_for, known_carriers
 from carriers.carrier import Carrier, Direction
-from carriers.cloud import CloudError, cloud_stream
+from carriers.cloud import CloudError
 from conversation.agents import Agent, AgentError, agent_names, load_agent
-from conversation.attachment import Attachment
+from conversation.attachment import Attachment, attached_to
 from conversation.briefing import run_briefing
 from conversation.handover import target_of
 from conversation.lookup import Found, who_calls
@@ -167,19 +167,17 @@ async def _call_of(start: StreamStart, carried: Carried | None, store: CallStore
 
 def _way_back(start: StreamStart, settings: Settings) -> WayBack | None:
     """How a caller comes back to a bot that has no server of ours beside it; None when nobody told its address."""
-    secret = settings.shared_secret
-    agent = settings.pipecat_cloud_agent or start.service_host
-    if secret is None:
+    try:
+        return without_webhooks(
+            start.carrier,
+            secret=settings.shared_secret,
+            cloud_agent=settings.pipecat_cloud_agent or start.service_host,
+            cloud_region=settings.pipecat_cloud_region,
+            public_url=settings.public_url,
+        )
+    except CloudError as error:
+        logger.warning(f"callers cannot come back from a transfer: {error}")
         return None
-    if agent is not None:
-        try:
-            return StreamOnly(*cloud_stream(start.carrier, agent, settings.pipecat_cloud_region), secret)
-        except CloudError as error:
-            logger.warning(f"callers cannot come back from a transfer: {error}")
-            return None
-    if settings.public_url is not None:
-        return StreamOnly(f"ws{settings.public_url.removeprefix('http')}/ws", {}, secret)
-    return None
 
 
 async def _learn_the_outcome(attachment: Attachment) -> None:
@@ -288,6 +286,9 @@ def _let_go(attachment: Attachment, *, comes_back: bool) -> None:
         comes_back: Whether the carrier will ask what is next for the caller.
     """
     call = attachment.call
+    if attached_to(call) not in (None, attachment):
+        logger.info(f"call {call.id}: detached, another session has it")
+        return
     goes_on = call.resume is not None or call.state in (CallState.TRANSFERRING, CallState.TRANSFERRED)
     if not call.is_over and not goes_on and not (comes_back and call.ending is None):
         call.will_end(EndedBy.CALLER, "the media stream stopped")

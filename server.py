@@ -17,6 +17,7 @@ from fastapi.responses import JSONResponse
 from loguru import logger
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
+from calls.errors import NotDone
 from settings import Settings, SettingsError, load_settings
 
 if TYPE_CHECKING:
@@ -83,6 +84,7 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        service.start()
         preparing = asyncio.create_task(service.readiness.prepare(), name="warm-up")
         try:
             yield
@@ -98,6 +100,7 @@ def create_app(
         app.include_router(router)
     app.add_exception_handler(StarletteHTTPException, _http_error)
     app.add_exception_handler(RequestValidationError, _validation_error)
+    app.add_exception_handler(NotDone, _not_done)
     app.add_exception_handler(Exception, _bug)
     return app
 
@@ -111,6 +114,13 @@ async def _validation_error(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
     problems = [f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}" for problem in error.errors()]
     return JSONResponse({"error": "; ".join(problems)}, status_code=422)
+
+
+async def _not_done(_: Request, error: Exception) -> JSONResponse:
+    from web.api import status_of
+
+    assert isinstance(error, NotDone)
+    return JSONResponse({"error": str(error)}, status_code=status_of(error))
 
 
 async def _bug(request: Request, error: Exception) -> JSONResponse:

@@ -45,6 +45,7 @@ class Settings(BaseSettings):
     agents_dir: Path = ROOT / "agents"
     data_dir: Path = Path("data")
     database_url: str | None = Field(default=None, repr=False)  # it may have a password in it
+    caller_id: str | None = None
     dial_countries: str | None = None
     dial_max_per_number_per_day: int = Field(default=5, ge=1)
     dial_sip_hosts: str | None = None
@@ -137,6 +138,14 @@ class Settings(BaseSettings):
             raise ValueError(
                 f"must be an address such as sqlite+aiosqlite:///data/calls.db, or {MEMORY} to keep no calls"
             )
+        return value
+
+    @field_validator("caller_id")
+    @classmethod
+    def _is_a_number(cls, value: str | None) -> str | None:
+        value = value.strip() if value is not None else None
+        if value is not None and not re.fullmatch(r"\+[1-9][0-9]{5,14}|sips?:\S+", value):
+            raise ValueError("must be in E.164, with + and country code, such as +14155550100")
         return value
 
     @field_validator("dial_countries")

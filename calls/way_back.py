@@ -42,6 +42,40 @@ class WayBack(Protocol):
         ...
 
 
+def without_webhooks(
+    carrier: str,
+    *,
+    secret: str | None,
+    cloud_agent: str | None = None,
+    cloud_region: str | None = None,
+    public_url: str | None = None,
+) -> StreamOnly | None:
+    """How a call gets to a bot that has no server of ours beside it.
+
+    Args:
+        carrier: Name of the call's carrier.
+        secret: Signs what the call takes along.
+        cloud_agent: The bot on Pipecat Cloud, `AGENT.ORGANISATION`.
+        cloud_region: Where it is deployed; None for the default.
+        public_url: The base of a bot elsewhere.
+
+    Returns:
+        None when nobody has told its address, or there is no secret.
+
+    Raises:
+        CloudError: The agent or the region cannot be right.
+    """
+    from carriers.cloud import cloud_stream
+
+    if secret is None:
+        return None
+    if cloud_agent is not None:
+        return StreamOnly(*cloud_stream(carrier, cloud_agent, cloud_region), secret)
+    if public_url is not None:
+        return StreamOnly(f"ws{public_url.removeprefix('http')}/ws", {}, secret)
+    return None
+
+
 class StreamOnly:
     """The way back where there are no webhooks: a media socket, and what the call takes along to it.
 

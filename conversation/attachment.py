@@ -10,12 +10,13 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from weakref import WeakValueDictionary
 
 from loguru import logger
-from pipecat.frames.frames import EndFrame, Frame, LLMRunFrame, TTSSpeakFrame
+from pipecat.frames.frames import EndFrame, Frame, LLMMessagesAppendFrame, LLMRunFrame, TTSSpeakFrame
 from pipecat.pipeline.worker import PipelineWorker
+from pipecat.processors.aggregators.llm_context import LLMContextMessage
 
 from calls.call import Call, CallState, EndedBy
 from calls.control import CallControl
@@ -172,12 +173,18 @@ class Attachment:
             last.mark, send_secs=VOICE_SECS + unheard * SPEAKING_SECS_PER_CHARACTER, return_secs=MARK_SECS
         )
 
-    def transfer(self, name: str, reason: str = "") -> Handover:
+    async def note(self, text: str) -> None:
+        """Tell the model something that it did not do itself, and let it answer."""
+        message = cast(LLMContextMessage, {"role": "developer", "content": text})
+        await self._queue(LLMMessagesAppendFrame([message], run_llm=True))
+
+    def transfer(self, name: str, reason: str = "", *, by_tool: bool = True) -> Handover:
         """Begin to put the caller through.
 
         Args:
             name: A destination of the agent's file.
             reason: What the caller wants, in words that a colleague may hear.
+            by_tool: Whether the model has asked for it, and gets the outcome as its tool's result. If not, it is told.
 
         Raises:
             NotDone: There is no such destination, or this is not the moment.
@@ -186,7 +193,7 @@ class Attachment:
             raise CallIsOver("the call is ending: nobody is left to be put through")
         if self.call.state is CallState.TRANSFERRING or (self.handover is not None and self.handover.running):
             raise UnderWay("the caller is being put through already: wait for the outcome")
-        self.handover = Handover(self, target_of(self.agent, name, self.call), reason)
+        self.handover = Handover(self, target_of(self.agent, name, self.call), reason, by_tool=by_tool)
         self.handover.start()
         return self.handover
 

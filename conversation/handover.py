@@ -87,19 +87,21 @@ def outcome_line(agent: Agent, outcome: TransferOutcome) -> str:
 class Handover:
     """One attempt to put a caller through. It goes on whatever the caller says, until its outcome is known."""
 
-    def __init__(self, attachment: Attachment, target: Target, reason: str):
+    def __init__(self, attachment: Attachment, target: Target, reason: str, *, by_tool: bool = True):
         """Prepare it; `start` begins.
 
         Args:
             attachment: The session with the caller.
             target: To whom.
             reason: What the caller wants, for a colleague who is asked first.
+            by_tool: Whether the model waits for the outcome; if not, it is told.
         """
         self.target = target
         self.deaf = True
         """Whether the caller is not listened to: while the announcement is spoken, and from the moment of acting on."""
         self._attachment = attachment
         self._reason = reason
+        self._by_tool = by_tool
         self._colleague: Call | None = None
         self._task: asyncio.Task[Outcome | None] | None = None
 
@@ -148,6 +150,11 @@ class Handover:
             await attachment.control.let_go()
             return None
         await attachment.say(self._fill_in(outcome_line(attachment.agent, outcome)))
+        if not self._by_tool:
+            await attachment.note(
+                f"A person of the business had the caller put through to {target.name}. The outcome is "
+                f"{outcome.value} ({detail or 'no reason is known'}); the caller was told, and is with you again."
+            )
         return ended
 
     # Cold

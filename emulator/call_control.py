@@ -75,7 +75,7 @@ class CallControl:
     ) -> None:
         """No legs yet."""
         self.exchange = exchange
-        self.feed = EventFeed(credentials.telnyx_key, habits)
+        self.feed = EventFeed(credentials.telnyx_key, habits, exchange.clock)
         self.application_url: str | None = None
         """Where the events of a dialled leg go that has no `webhook_url`: the application's address."""
         self.commands: dict[str, Command] = {
@@ -114,6 +114,10 @@ class CallControl:
         return self.new_call(
             leg, plan, lambda call: _parked(call, target, gives_up_secs), WebhookAddress(url)
         )
+
+    def shut_down(self) -> None:
+        """The network is about to be stopped: servers that are gone already need not be told of it."""
+        self.feed.insist = False
 
     async def aclose(self) -> None:
         """Stop delivering events."""
@@ -369,6 +373,6 @@ async def _dialled(call: ControlledCall, order: DialOut, bridged_with: Controlle
         bridge(bridged_with, call)
         bridged_with.tell("call.bridged")
         call.tell("call.bridged")
-    elif order.stream is None:
+    elif order.stream is None and order.detection is None:
         call.watch_for_dead_air()
     await asyncio.Event().wait()

@@ -22,6 +22,7 @@ from urllib.parse import urlsplit
 import aiohttp
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from emulator.clock import Clock
 from emulator.signatures import telnyx_signature
 from emulator.timeline import Timeline
 from emulator.webhooks import SIGNATURE_HINT
@@ -116,10 +117,16 @@ class EventFeed:
     Args:
         key: Signs every event.
         habits: How well.
+        clock: The network's time, which is real while an event is under way.
     """
 
-    def __init__(self, key: Ed25519PrivateKey, habits: EventHabits | None = None) -> None:
+    def __init__(
+        self, key: Ed25519PrivateKey, habits: EventHabits | None = None, clock: Clock | None = None
+    ) -> None:
         """Open nothing yet."""
+        self.insist = True
+        """Whether events are sent again where nothing listens at all; not while the network is shut down."""
+        self._clock = clock or Clock()
         self.habits = habits or EventHabits()
         self._key = key
         self._random = random.Random(self.habits.seed)
@@ -160,6 +167,10 @@ class EventFeed:
             gate = self._overtaken[session_id] = asyncio.Event()
 
         async def deliver() -> list[Told]:
+            with self._clock.real_time():
+                return await send()
+
+        async def send() -> list[Told]:
             if gate is not None:
                 await _wait(gate, HELD_BACK_SECS)
             await asyncio.sleep(late_secs)
@@ -216,7 +227,7 @@ class EventFeed:
             )
             if told.trouble is None:
                 return told
-            if not again or pause is None or (told.unreachable and not insist):
+            if not again or pause is None or (told.unreachable and not (insist and self.insist)):
                 break
             await asyncio.sleep(pause)
         fail(f"the event {event.type} was not taken: {told.trouble}")

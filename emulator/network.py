@@ -148,6 +148,8 @@ class PhoneNetwork:
 
     async def __aexit__(self, *_: object) -> None:
         """Hang up the calls that servers have created, and stop the REST server."""
+        if self._control is not None:
+            self._control.shut_down()
         await self.exchange.stop()
         if self._control is not None:
             await self._control.aclose()
@@ -289,7 +291,8 @@ class PhoneNetwork:
     def _is_controlled(self, mode: str) -> bool:
         if mode not in MODES or (mode and self._control is None):
             raise EmulatorError(
-                f"--mode {mode!r} is not usable: Telnyx has texml and call-control, Twilio documents only"
+                f"mode {mode!r} is not usable: {self.dialect.name}'s numbers have "
+                + ("documents only (give --carrier telnyx)" if self._control is None else "call_control")
             )
         return mode == "call_control"
 

@@ -16,6 +16,7 @@ from aiohttp import web
 from emulator.call import Call
 from emulator.call_control import CallControl
 from emulator.call_control_leg import ControlledCall
+from emulator.call_control_payloads import status
 from emulator.credentials import Credentials
 from emulator.exchange import Exchange
 from emulator.leg import INBOUND, Leg
@@ -79,7 +80,7 @@ class TelnyxRest:
             return unauthorized()
         if call is None:
             return error(404, "10005", "Resource not found", "The requested call does not exist")
-        return web.json_response({"data": call_status(call.leg)})
+        return web.json_response({"data": status(call.leg)})
 
     async def _dial(self, request: web.Request) -> web.Response:
         if not self.bearer(request):
@@ -238,29 +239,14 @@ def _command(call: Call | None, action: str) -> web.Response:
     return web.json_response({"data": {"result": "ok"}})
 
 
-def call_status(leg: Leg) -> dict[str, Any]:
-    """A Call Control call."""
-    return {
-        "record_type": "call",
-        "call_control_id": leg.call_id,
-        "call_leg_id": leg.leg_id,
-        "call_session_id": leg.session_id,
-        "client_state": leg.client_state,
-        "is_alive": not leg.ended,
-        "call_duration": leg.duration_secs,
-        "start_time": (leg.answered_at or leg.created_at).isoformat(),
-        "end_time": leg.ended_at.isoformat() if leg.ended_at else None,
-    }
-
-
 def _texml_update(call: Call, fields: dict[str, str]) -> web.Response:
     if call.leg.ended:
         return ended_already()
-    status, markup, url = fields.get("Status"), fields.get("Texml"), fields.get("Url")
-    if status == "completed":
+    new_status, markup, url = fields.get("Status"), fields.get("Texml"), fields.get("Url")
+    if new_status == "completed":
         call.hang_up("bot", "hang-up by REST")
-    elif status is not None:
-        return error(422, "10015", "Invalid parameter", f"Status {status[:20]!r} is not `completed`")
+    elif new_status is not None:
+        return error(422, "10015", "Invalid parameter", f"Status {new_status[:20]!r} is not `completed`")
     elif call.leg.answered_at is None and (markup is not None or url is not None):
         return error(422, "90034", "Call not answered yet", "This call can't receive this command yet.")
     elif markup is not None:

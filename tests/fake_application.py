@@ -32,13 +32,15 @@ async def stay(line: Line) -> None:
 class Application:
     """Runs `on[event type](application, payload)` for each event, after it was acknowledged, once per event id."""
 
-    network: PhoneNetwork
+    network: PhoneNetwork | None
     on: dict[str, Handler] = field(default_factory=dict)
     talk: Talk = stay
     statuses: list[int] = field(default_factory=list)
     """What the first events are answered with; then 200."""
     events: list[dict[str, Any]] = field(default_factory=list)
     """Every delivery, with `data` and `meta`."""
+    rest_url: str = ""
+    """The network's REST server, where the network itself is elsewhere."""
     answers: list[tuple[str, int, dict[str, Any]]] = field(default_factory=list)
     """What the network has answered to each command."""
 
@@ -78,7 +80,8 @@ class Application:
         }
 
     async def request(self, method: str, path: str, **body: Any) -> tuple[int, dict[str, Any]]:
-        async with self._session.request(method, f"{self.network.rest_url}/v2{path}", json=body) as response:
+        base = self.rest_url if self.network is None else self.network.rest_url
+        async with self._session.request(method, f"{base}/v2{path}", json=body) as response:
             return response.status, await response.json()
 
     async def command(self, call_id: str, action: str, **body: Any) -> tuple[int, dict[str, Any]]:

@@ -29,6 +29,7 @@ from pipecat.frames.frames import (
     TranscriptionFrame,
     TTSAudioRawFrame,
 )
+from pipecat.processors.aggregators import async_tool_messages
 from pipecat.processors.aggregators.llm_context import LLMContext
 from pipecat.processors.frame_processor import FrameDirection
 from pipecat.services.llm_service import LLMService
@@ -211,10 +212,12 @@ def _last_words(context: LLMContext) -> tuple[str, str | None]:
     """The caller's last words, or the tool whose result came last."""
     messages = context.get_messages()
     last = messages[-1]
-    if last.get("role") == "tool":
+    late = async_tool_messages.parse_message(last)
+    if last.get("role") == "tool" or late is not None:
+        used = late.tool_call_id if late is not None else last.get("tool_call_id")
         asked = [call for message in messages for call in message.get("tool_calls") or []]
         return "", next(
-            (call["function"]["name"] for call in asked if call["id"] == last.get("tool_call_id")), "tool"
+            (call["function"]["name"] for call in asked if call["id"] == used), "tool"
         )
     return str(last.get("content", "")) if last.get("role") == "user" else "", None
 

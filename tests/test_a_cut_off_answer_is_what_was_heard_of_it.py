@@ -155,16 +155,16 @@ async def test_a_caller_who_hangs_up_in_the_middle_heard_what_the_marks_say(monk
 async def test_a_carrier_that_returns_no_marks_holds_nothing_up(monkeypatch, tmp_path, carrier):
     monkeypatch.setattr(MediaStream, "return_marks", lambda *_: None)
 
-    def first_short(words):
-        return [ONE] if words.endswith("3#") else answers(words)
+    def short_first(words):
+        return [f"{ONE} {THREE}"] if words.endswith("3#") else answers(words)
 
-    async with talking(monkeypatch, tmp_path, carrier, first_short) as bot:
-        result = await bot.network.call(bot.url, [Digits("3#"), Wait(4.5), Digits("1#"), IN_THE_SECOND])
+    async with talking(monkeypatch, tmp_path, carrier, short_first) as bot:
+        result = await bot.network.call(bot.url, [Digits("3#"), Wait(5.8), Digits("1#"), IN_THE_SECOND])
         shown = await turns(bot)
     assert result.report.ended_by == "bot"
     # What was said long before the interruption was heard for all that anybody knows.
     greeting, first, second = of_the_bot(bot.contexts[-1])
-    assert (greeting, first) == ("Hello.", ONE)
+    assert (greeting, first) == ("Hello.", f"{ONE} {THREE}")
     assert THREE not in second
     # No mark, no receipt: the transcript does not claim it.
     assert THREE not in " ".join(turn["bot_replied"] for turn in shown)

@@ -2,16 +2,23 @@
 
 import asyncio
 import base64
+import io
+import socket
+import sys
+import wave
+from pathlib import Path
 
 import pytest
 import telnyx
+from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from emulator import Audio, CannotReach, Digits, HangUp, PhoneNetwork, Wait, tone
+from emulator import Audio, CannotReach, Digits, EmulatorError, HangUp, PhoneNetwork, Wait, tone
 from emulator.caller import Manners
 from tests.fake_application import ACCOUNT, EVENTS, Application, answering, hang_up
 from tests.fake_bot import FakeBot, Line
 
+ROOT = Path(__file__).resolve().parent.parent
 QUICK = Manners(patience=0.2)
 PATIENT = (Wait(30),)
 STATE = base64.b64encode(b'{"call": "abc"}').decode()
@@ -27,12 +34,12 @@ async def call(on, talk=None, script=PATIENT, **options):
         return result, app
 
 
-def beep_and_hang_up(network_app):
+def beep_and_hang_up(application):
     async def talk(line: Line) -> None:
         await line.beep(400)
         await line.mark("goodbye")
         await line.until("mark")
-        await hang_up(network_app(), {"call_control_id": line.call_id})
+        await hang_up(application(), {"call_control_id": line.call_id})
         await line.until_closed()
 
     return talk
@@ -261,11 +268,6 @@ async def test_keys_can_be_sent_to_the_caller():
 
 
 async def test_an_audio_file_is_played_until_its_end():
-    import io
-    import wave
-
-    from aiohttp import web
-
     content = io.BytesIO()
     with wave.open(content, "wb") as writer:
         writer.setnchannels(1)
@@ -287,17 +289,8 @@ async def test_an_audio_file_is_played_until_its_end():
         {"call.initiated": answer, "call.answered": play, "call.playback.ended": hang_up}
     )
     assert app.of("call.playback.ended")[0]["status"] == "completed"
-    assert 500 <= sum(one.end_ms - one.start_ms for one in _bursts(result)) <= 700
-
-
-def _bursts(result):
-    from emulator.hearing import Burst
-
-    return [
-        Burst(entry.data["start_ms"], entry.data["end_ms"])
-        for entry in result.timeline.of("bot_speech")
-        if entry.data["edge"] == "stop"
-    ]
+    (heard,) = (one for one in result.timeline.of("bot_speech") if one.data["edge"] == "stop")
+    assert 500 <= heard.data["end_ms"] - heard.data["start_ms"] <= 700
 
 
 async def test_commands_are_refused_as_documented():
@@ -400,6 +393,33 @@ async def test_telnyxs_own_library_commands_a_call():
         ):
             result = await network.call(app.url, [Wait(20)], mode="call_control")
     assert result.report.ended_by == "bot"
+
+
+async def test_the_command_line_calls_such_a_number_too():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    async with Application(None, {"call.initiated": answering()}, rest_url=f"http://127.0.0.1:{port}") as app:
+        app.bot.talk = beep_and_hang_up(lambda: app)
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "emulator", "call", "--carrier", "telnyx", "--mode", "call-control"),
+            *("--url", app.url, "--rest-port", str(port), "--no-voice-report", "--digits", "1"),
+            cwd=ROOT,
+            stdout=asyncio.subprocess.PIPE,
+        )
+        out, _ = await process.communicate()
+    text = out.decode()
+    assert "call.initiated" in text, text
+    assert "hang-up by REST" in text
+    assert app.types()[-2:] == ["call.hangup", "streaming.stopped"]
+
+
+async def test_only_telnyx_has_call_control():
+    async with PhoneNetwork("twilio") as network:
+        with pytest.raises(EmulatorError, match="documents only"):
+            await network.call("http://127.0.0.1:1", mode="call_control")
+        with pytest.raises(EmulatorError, match="only Telnyx"):
+            assert network.call_control
 
 
 async def test_a_server_that_is_not_there_is_no_call():

@@ -19,6 +19,10 @@ ROUTES = [
     ("GET", "/calls/CA1"),
     ("GET", "/calls/CA1/events"),
     ("POST", "/calls/CA1/hangup"),
+    ("POST", "/calls/CA1/transfer"),
+    ("POST", "/calls/CA1/digits"),
+    ("POST", "/calls/CA1/recording"),
+    ("POST", "/calls"),
 ]
 
 
@@ -51,10 +55,16 @@ async def test_the_api_is_closed_when_no_key_is_set(tmp_path, method, path):
         assert answer.json()["error"].startswith("API_KEY is not set")
 
 
-@pytest.mark.parametrize(("method", "path"), ROUTES[1:])
+@pytest.mark.parametrize(("method", "path"), ROUTES[1:-1])
 async def test_an_unknown_call_is_not_found(tmp_path, method, path):
+    bodies = {
+        "transfer": {"destination": "desk"},
+        "digits": {"digits": "1"},
+        "recording": {"action": "start"},
+    }
     async with with_key(tmp_path) as service:
-        answer = await service.http.request(method, path, headers=KEY)
+        body = bodies.get(path.rsplit("/", 1)[1])
+        answer = await service.http.request(method, path, headers=KEY, json=body)
         assert (answer.status_code, "no such call" in answer.json()["error"]) == (404, True)
 
 
@@ -73,6 +83,7 @@ async def test_a_call_is_shown_with_its_turns_and_events(tmp_path):
             "id": call.id,
             "carrier": "twilio",
             "carrier_call_id": "CA1",
+            "mode": "",
             "direction": "inbound",
             "from_number": CALL["From"],
             "to_number": CALL["To"],
@@ -80,6 +91,9 @@ async def test_a_call_is_shown_with_its_turns_and_events(tmp_path):
             "ended_by": "bot",
             "end_cause": "goodbye",
             "agent": "receptionist",
+            "answered_by": None,
+            "transfers": [],
+            "recordings": [],
         }
         assert turns == [
             {"caller_said": "", "bot_replied": "Hello.", "interrupted": False},

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import AsyncIterator
-from dataclasses import asdict
-from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, HTTPException, Query, Request
 from fastapi.sse import EventSourceResponse, ServerSentEvent
+from pydantic import BaseModel, ConfigDict, Field
 
-from calls.call import Call, CallEvent, EndedBy
+from calls.call import Call, CallState, EndedBy
+from calls.errors import CallIsOver, NotDone, NotPossible, UnderWay
+from carriers.carrier import Direction, RecordingFormat
+from carriers.documents import checked_digits
+from conversation.agents import AgentError, load_agent
+from conversation.attachment import attached_to
+from web.descriptions import description, event_description, summary
+from web.dialling import DialOrder, place_order
 from web.service import Service, service_of
 
 TheService = Annotated[Service, Depends(service_of)]
@@ -35,9 +41,9 @@ def authorised(request: Request, service: TheService) -> None:
 router = APIRouter(prefix="/calls", dependencies=[Depends(authorised)])
 
 
-def known_call(call_id: str, service: TheService) -> Call:
-    """The call that a path names, by our id or its carrier's."""
-    call = service.store.get(call_id)
+async def known_call(call_id: str, service: TheService) -> Call:
+    """The call that a path names, by our id or its carrier's; it may be in the database only."""
+    call = await service.store.fetch(call_id)
     if call is None:
         raise HTTPException(
             404, "no such call: it never was here, or it was forgotten; GET /calls lists them"
@@ -48,68 +54,159 @@ def known_call(call_id: str, service: TheService) -> Call:
 TheCall = Annotated[Call, Depends(known_call)]
 
 
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
+
+
+class TransferBody(_Body):
+    """Put the caller through.
+
+    Parameters:
+        destination: A name under `[transfers]` in the agent's file.
+        reason: What the caller wants, for the colleague.
+    """
+
+    destination: str = Field(min_length=1, max_length=100)
+    reason: str = Field(default="", max_length=1000)
+
+
+class DigitsBody(_Body):
+    """Press keys for the other side.
+
+    Parameters:
+        digits: 0-9, A-D, * and #, with pauses of `w` (0.5 s) and `W` (1 s).
+    """
+
+    digits: str
+
+
+class RecordingBody(_Body):
+    """Change the recording of the call.
+
+    Parameters:
+        action: What to do.
+    """
+
+    action: Literal["start", "pause", "resume", "stop"]
+
+
 @router.get("")
 async def calls(
     service: TheService, limit: Annotated[int, Query(ge=1, le=1000)] = 100
 ) -> dict[str, list[dict[str, Any]]]:
     """The last calls, newest first, without their events."""
-    return {"calls": [_summary(call) for call in service.store.list(limit)]}
+    return {"calls": [summary(call) for call in await service.store.latest(limit)]}
+
+
+@router.post("", status_code=202)
+async def dial(order: DialOrder, service: TheService) -> dict[str, Any]:
+    """Call somebody. The answer comes as soon as the carrier has taken the call on.
+
+    With a `warning` nobody knows yet whether it has: the call is looked for, and never dialled twice.
+    """
+    call, warning = await place_order(
+        order, service.settings, service.dialler, service.carrier_named, lambda _: service.way_back
+    )
+    return {**description(call), **({"warning": warning} if warning else {})}
 
 
 @router.get("/{call_id}")
 async def one_call(call: TheCall) -> dict[str, Any]:
     """All that is known of a call."""
-    return _description(call)
+    return description(call)
 
 
 @router.get("/{call_id}/events", response_class=EventSourceResponse)
 async def events(call: TheCall, service: TheService) -> AsyncIterator[ServerSentEvent]:
     """Past events, then each as it happens, until the call has ended."""
     async for event in service.store.subscribe(call):
-        yield ServerSentEvent(event=event.kind, data=_event(event))
+        yield ServerSentEvent(event=event.kind, data=event_description(event))
 
 
 @router.post("/{call_id}/hangup")
 async def hang_up(call: TheCall, service: TheService) -> dict[str, Any]:
-    """End a call. A call that has ended already is no error."""
-    ended = await service.control(call).hang_up(EndedBy.HUMAN, "API")
+    """End a call, also in the middle of a transfer. A call that has ended already is no error."""
+    unanswered = call.direction is Direction.OUTBOUND and call.answered_at is None
+    state = CallState.CANCELED if unanswered else CallState.COMPLETED
+    ended = await service.control(call).hang_up(EndedBy.HUMAN, "API", state=state)
+    if not ended and not call.carrier_call_id:
+        warning = "the carrier has not named the call yet: it is ended as soon as that happens"
+        return {**description(call), "warning": warning}
     if not ended and not await service.close_sockets(call):
-        reason = next(e.data["reason"] for e in reversed(call.events) if e.kind == "hang_up_failed")
+        failed = call.last("hang_up_failed")
+        reason = failed.data.get("reason") if failed else "the carrier could not be told"
         raise HTTPException(502, f"the call may still be up: {reason}")
-    return _description(call)
+    return description(call)
 
 
-def _summary(call: Call) -> dict[str, Any]:
-    return {
-        "id": call.id,
-        "carrier": call.carrier,
-        "carrier_call_id": call.carrier_call_id,
-        "direction": call.direction,
-        "from_number": call.from_number,
-        "to_number": call.to_number,
-        "state": call.state,
-        "ended_by": call.ended_by,
-        "end_cause": call.end_cause,
-        "agent": call.agent,
-        "created_at": _time(call.created_at),
-        "answered_at": _time(call.answered_at),
-        "ended_at": _time(call.ended_at),
-    }
+@router.post("/{call_id}/transfer", status_code=202)
+async def transfer(body: TransferBody, call: TheCall) -> dict[str, Any]:
+    """Put the caller through. How it ends is an event of the call, and among its `transfers`."""
+    _must_live(call)
+    attachment = attached_to(call)
+    if attachment is None:
+        _must_be_with_the_bot(call)
+        raise UnderWay(
+            "no bot session of this process talks on the call: try again once it is answered, or ask the process that "
+            "serves it"
+        )
+    if not attachment.control.can_transfer:
+        raise NotPossible(
+            f"no credentials for {call.carrier} are set: a caller could not be put through; add them to .env"
+        )
+    attachment.transfer(body.destination, body.reason, by_tool=False)
+    return description(call)
 
 
-def _description(call: Call) -> dict[str, Any]:
-    return {
-        **_summary(call),
-        "turns": [asdict(turn) for turn in call.turns],
-        "events": [_event(event) for event in call.events],
-    }
+@router.post("/{call_id}/digits")
+async def digits(body: DigitsBody, call: TheCall, service: TheService) -> dict[str, Any]:
+    """Press keys for the other side."""
+    _must_live(call)
+    _must_be_with_the_bot(call)
+    try:
+        checked_digits(body.digits)
+    except ValueError as error:
+        raise NotPossible(str(error)) from None
+    await service.control(call).send_digits(body.digits)
+    return description(call)
 
 
-def _event(event: CallEvent) -> dict[str, Any]:
-    return {**event.data, "at": _time(event.at), "kind": event.kind}
+@router.post("/{call_id}/recording")
+async def recording(body: RecordingBody, call: TheCall, service: TheService) -> dict[str, Any]:
+    """Start, pause, resume or stop the recording of a call."""
+    _must_live(call)
+    try:
+        agent = load_agent(call.agent or service.settings.agent, service.settings.agents_dir)
+        file_format = RecordingFormat(agent.recording.format)
+    except AgentError:
+        file_format = RecordingFormat.WAV
+    await service.control(call).record(body.action, file_format)
+    return description(call)
 
 
-def _time(moment: datetime | None) -> str | None:
-    if moment is None:
-        return None
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+def status_of(error: NotDone) -> int:
+    """The HTTP status that tells why something was not done."""
+    if isinstance(error, NotPossible):
+        return 422
+    return 409 if isinstance(error, CallIsOver | UnderWay) else 502
+
+
+def _must_live(call: Call) -> None:
+    if call.is_over:
+        raise CallIsOver(f"the call has ended ({call.state}): nothing can be done to it any more")
+
+
+def _must_be_with_the_bot(call: Call) -> None:
+    """Whether nothing is going on that a change of the carrier's document would cut off.
+
+    Raises:
+        UnderWay: The caller is being put through, or talks with a colleague.
+    """
+    if call.state is CallState.TRANSFERRED:
+        raise UnderWay("the caller talks with a colleague: hang up, or wait until they are done")
+    attachment = attached_to(call)
+    handover = attachment.handover if attachment else None
+    if call.state is CallState.TRANSFERRING or (handover is not None and handover.running):
+        raise UnderWay("the caller is being put through: wait for the outcome")
+    if call.state in (CallState.QUEUED, CallState.RINGING):
+        raise UnderWay("the call is not answered yet: try again when it is")

@@ -16,6 +16,10 @@ from starlette.requests import HTTPConnection
 
 from calls.call import Call
 from calls.control import CallControl
+from calls.database import DatabaseError
+from calls.dialling import Dialler
+from calls.policy import DialPolicy
+from calls.reconcile import Reconciler
 from calls.store import CallStore
 from carriers import carrier_for, dialling_mode, known_carriers
 from carriers.carrier import Carrier, WebhookRequest
@@ -77,6 +81,7 @@ class Service:
         readiness: Whether calls would be answered at once.
         sockets: The open media sockets by our call id.
         events_seen: Ids of webhooks that carriers number.
+        dialler: Makes calls.
     """
 
     settings: Settings
@@ -89,6 +94,26 @@ class Service:
     events_seen: SeenIds = field(default_factory=SeenIds)
     _carriers: dict[tuple[str, str], Carrier | None] = field(default_factory=dict)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        """Prepare what makes calls."""
+        settings = self.settings
+        policy = DialPolicy.read(
+            settings.dial_countries, settings.dial_max_per_number_per_day, settings.dial_sip_hosts
+        )
+        self.dialler = Dialler(self.store, policy)
+
+    def start(self) -> None:
+        """Begin to keep calls in the database, and to ask about those that nobody hears of."""
+        self.later(self._look_after_calls(), "looking after calls")
+
+    async def _look_after_calls(self) -> None:
+        try:
+            await self.store.start()
+        except DatabaseError as error:
+            # Calls are answered nevertheless.
+            logger.error("Calls are kept in memory only, until the database can be used: {}", error)
+        await Reconciler(self.store, self.carrier).run()
 
     def control(self, call: Call) -> CallControl:
         """What may be done to a call."""
@@ -129,10 +154,13 @@ class Service:
             logger.opt(exception=error).error("{} failed: {}", task.get_name(), type(error).__name__)
 
     async def aclose(self) -> None:
-        """Stop what was left for later, and close the connections to the carriers."""
+        """Stop what goes on in the background, save the calls, and close the connections to the carriers."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.dialler.aclose()
+        if not await self.store.aclose():
+            logger.error("The last events of some calls could not be saved: the database takes too long")
         for carrier in self._carriers.values():
             if carrier is not None:
                 await carrier.aclose()

@@ -1,0 +1,97 @@
+"""Calls as the API shows them."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+from calls.call import Call, CallEvent
+
+
+def summary(call: Call) -> dict[str, Any]:
+    """A call without what was said."""
+    return {
+        "id": call.id,
+        "carrier": call.carrier,
+        "carrier_call_id": call.carrier_call_id,
+        "mode": call.mode,
+        "direction": call.direction,
+        "from_number": call.from_number,
+        "to_number": call.to_number,
+        "state": call.state,
+        "ended_by": call.ended_by,
+        "end_cause": call.end_cause,
+        "agent": call.agent,
+        "created_at": _time(call.created_at),
+        "answered_at": _time(call.answered_at),
+        "ended_at": _time(call.ended_at),
+    }
+
+
+def description(call: Call) -> dict[str, Any]:
+    """All that is known of a call."""
+    answered_by = call.last("answered_by")
+    return {
+        **summary(call),
+        "answered_by": answered_by.data.get("who") if answered_by else None,
+        "transfers": _transfers(call),
+        "recordings": _recordings(call),
+        "turns": [asdict(turn) for turn in call.turns],
+        "events": [event_description(event) for event in call.events],
+    }
+
+
+def event_description(event: CallEvent) -> dict[str, Any]:
+    """An event in one table."""
+    return {**event.data, "at": _time(event.at), "kind": event.kind}
+
+
+def _transfers(call: Call) -> list[dict[str, Any]]:
+    """Each attempt to put the caller through; its outcome is None while nobody knows."""
+    transfers: list[dict[str, Any]] = []
+    for event in call.events:
+        if event.kind == "transfer_started":
+            transfers.append(
+                {
+                    "destination": event.data.get("destination"),
+                    "warm": event.data.get("warm", False),
+                    "started_at": _time(event.at),
+                    "outcome": None,
+                    "reason": None,
+                    "ended_at": None,
+                }
+            )
+        elif event.kind == "transfer_ended" and transfers:
+            transfers[-1] |= {
+                "outcome": event.data.get("outcome"),
+                "reason": event.data.get("reason"),
+                "ended_at": _time(event.at),
+            }
+    return transfers
+
+
+def _recordings(call: Call) -> list[dict[str, Any]]:
+    """The call's recordings, each with the last that is known of it.
+
+    What was asked for has no id at some carriers, so it is about the latest recording.
+    """
+    recordings: list[dict[str, Any]] = []
+    for event in call.events:
+        if event.kind != "recording":
+            continue
+        recording_id = event.data.get("recording_id")
+        known = [one for one in recordings if one["recording_id"] == recording_id]
+        if not known and recordings and None in (recording_id, recordings[-1]["recording_id"]):
+            known = recordings[-1:]
+        if not known:
+            known = [dict.fromkeys(("recording_id", "state", "url", "duration_secs", "channels"))]
+            recordings += known
+        known[0].update({name: value for name, value in event.data.items() if value is not None})
+    return recordings
+
+
+def _time(moment: datetime | None) -> str | None:
+    if moment is None:
+        return None
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
