@@ -361,7 +361,7 @@ async def _parked(call: Any, target: Target, gives_up_secs: float) -> None:
         accepted.cancel()
     if not call.accepted.is_set():
         call.hang_up("caller", f"the caller gives up: nobody has answered for {gives_up_secs:g} s")
-    await asyncio.Event().wait()
+    await call.gone.wait()
 
 
 async def _dialled(call: ControlledCall, order: DialOut, bridged_with: ControlledCall | None) -> None:
@@ -375,4 +375,4 @@ async def _dialled(call: ControlledCall, order: DialOut, bridged_with: Controlle
         call.tell("call.bridged")
     elif order.stream is None and order.detection is None:
         call.watch_for_dead_air()
-    await asyncio.Event().wait()
+    await call.gone.wait()

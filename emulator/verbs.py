@@ -9,6 +9,7 @@ from emulator.call import Call
 from emulator.connect import connect
 from emulator.documents import Start
 from emulator.markup import Document, Verb
+from emulator.refer import refer
 from emulator.second_leg import dial
 
 Handler = Callable[[Call, Verb, Document], Coroutine[Any, Any, Start | None]]
@@ -17,6 +18,7 @@ Handler = Callable[[Call, Verb, Document], Coroutine[Any, Any, Start | None]]
 VERBS: dict[str, Handler] = {
     "Connect": connect,
     "Dial": dial,
+    "Refer": refer,
 }
 """Besides `Hangup`, `Redirect` and `Reject` (`emulator.documents`), and `Say`, `Pause` and `Play`
 (`emulator.line_verbs`)."""

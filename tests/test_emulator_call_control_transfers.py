@@ -280,14 +280,17 @@ async def test_a_sip_phone_can_be_referred():
 
     result, app = await call(
         {"streaming.started": refer},
-        [Colleague(SIP_SAM, 0.3)],
+        [Colleague(SIP_SAM, 0.3, script=[Audio(tone(300, frequency=700), "hello"), Wait(0.6), HangUp()])],
         from_number="sip:caller@example.com",
     )
     assert app.of("call.refer.started")[0]["sip_notify_response"] == 100
     assert app.of("call.refer.completed")[0]["sip_notify_response"] == 200
     hangup = app.of("call.hangup")[0]
     assert (hangup["hangup_cause"], hangup["hangup_source"]) == ("normal_clearing", "caller")
+    # The two talk on without the carrier.
     assert result.colleagues[0].outcome == "completed"
+    assert power(result.heard, 700) > 5000
+    assert app.bot.lines[0].messages[-1]["event"] == "stop"
     assert result.report.passed, result.report.shortcomings
 
 
