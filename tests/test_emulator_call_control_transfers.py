@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import time
 
 import numpy as np
 import pytest
@@ -181,6 +182,45 @@ async def test_the_stream_can_be_stopped_once_they_talk():
     assert app.types().index("streaming.stopped") < app.types().index("call.hangup")
     # Two people who talk are no dead air.
     assert result.report.passed, result.report.shortcomings
+
+
+async def test_a_conversation_without_a_stream_passes_quickly_if_the_network_may_hurry():
+    async def bridged(app, payload):
+        await app.command(app.of("call.initiated")[0]["call_control_id"], "streaming_stop")
+
+    begin = time.monotonic()
+    sam = Colleague(SAM, 0.2, script=[Wait(120), HangUp()])
+    async with (
+        PhoneNetwork("telnyx", people=[sam], hold_speed=60) as network,
+        Application(
+            network,
+            {"call.initiated": answering(), "streaming.started": transferring(), "call.bridged": bridged},
+        ) as app,
+    ):
+        result = await network.call(app.url, [Wait(200)], mode="call_control")
+    assert result.colleagues[0].ended_ms - result.colleagues[0].bridged_ms >= 120_000
+    assert time.monotonic() - begin < 20
+
+
+async def test_the_same_transfer_sent_twice_at_once_rings_once():
+    async def twice(app, payload):
+        work = transferring(command_id="once")
+        await asyncio.gather(work(app, payload), work(app, payload))
+
+    sam = Colleague(SAM, 0.3, script=[Wait(0.3), HangUp()])
+    result, app = await call({"streaming.started": twice}, [sam])
+    assert len(result.colleagues) == 1
+    assert [status for action, status, _ in app.answers if action == "transfer"] == [200, 200]
+
+
+async def test_a_second_transfer_while_the_first_rings_is_refused():
+    async def twice(app, payload):
+        await transferring()(app, payload)
+        await transferring()(app, payload)
+        await hang_up(app, payload)
+
+    _, app = await call({"streaming.started": twice}, [Colleague(SAM, behaviour="no_answer")])
+    assert [status for action, status, _ in app.answers if action == "transfer"] == [200, 422]
 
 
 async def test_a_call_can_be_transferred_without_being_answered_first():
