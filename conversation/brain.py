@@ -258,9 +258,7 @@ class LocalBrain(LLMService[_NoModelAdapter]):
                 utterance = Utterance.parse(entry.content)
                 state, _ = decide(state, utterance, self._agent, retriever, tools, self._variables)
                 continue
-            state, reply = after_tool(
-                state, entry.tool, entry.succeeded, self._agent, tools, self._variables
-            )
+            state, reply = after_tool(state, entry.tool, entry.succeeded, self._agent, tools, self._variables)
             if index >= history.answered:
                 texts.append(reply.text)
         answered = sum(isinstance(entry, Said) for entry in past)
