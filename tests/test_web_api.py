@@ -72,7 +72,7 @@ async def test_a_call_is_shown_with_its_turns_and_events(tmp_path):
     async with with_key(tmp_path) as service:
         call = await a_call(service)
         call.move(CallState.IN_PROGRESS, cause="media stream")
-        for kind, text in [("bot_said", "Hello."), ("caller_said", "Hi!"), ("bot_said", "What can I do?")]:
+        for kind, text in [("bot_heard", "Hello."), ("caller_said", "Hi!"), ("bot_heard", "What can I do?")]:
             service.store.record(call, kind, text=text)
         call.move(CallState.COMPLETED, cause="goodbye", ended_by=EndedBy.BOT)
         shown = (await service.http.get(f"/calls/{call.id}", headers=KEY)).json()
@@ -96,8 +96,8 @@ async def test_a_call_is_shown_with_its_turns_and_events(tmp_path):
             "recordings": [],
         }
         assert turns == [
-            {"caller_said": "", "bot_replied": "Hello."},
-            {"caller_said": "Hi!", "bot_replied": "What can I do?"},
+            {"caller_said": "", "bot_replied": "Hello.", "interrupted": False},
+            {"caller_said": "Hi!", "bot_replied": "What can I do?", "interrupted": False},
         ]
         assert [event["kind"] for event in events] == [event.kind for event in call.events]
         assert events[-1] == {
@@ -107,6 +107,32 @@ async def test_a_call_is_shown_with_its_turns_and_events(tmp_path):
             "cause": "goodbye",
         } | {"at": events[-1]["at"]}
         assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", time) for time in times.values())
+
+
+async def test_transfers_recordings_and_who_answered_are_told_apart(tmp_path):
+    async with with_key(tmp_path) as service:
+        call = await a_call(service)
+        for kind, data in [
+            ("answered_by", {"who": "human"}),
+            ("recording", {"state": "in_progress", "recording_id": None}),
+            ("recording", {"state": "completed", "recording_id": "RE1", "url": "https://h/1", "channels": 2}),
+            ("recording", {"state": "in_progress", "recording_id": "RE2"}),
+            ("recording", {"state": "paused", "recording_id": None}),
+            ("transfer_started", {"destination": "desk", "warm": False}),
+            ("transfer_ended", {"destination": "desk", "outcome": "busy", "reason": "says so"}),
+            ("transfer_started", {"destination": "billing", "warm": True}),
+        ]:
+            service.store.record(call, kind, **data)
+        shown = (await service.http.get("/calls/CA1", headers=KEY)).json()
+        assert shown["answered_by"] == "human"
+        assert [(one["recording_id"], one["state"]) for one in shown["recordings"]] == [
+            ("RE1", "completed"),
+            ("RE2", "paused"),
+        ]
+        assert [(one["destination"], one["warm"], one["outcome"]) for one in shown["transfers"]] == [
+            ("desk", False, "busy"),
+            ("billing", True, None),
+        ]
 
 
 async def test_calls_are_listed_newest_first(tmp_path):
