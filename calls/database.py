@@ -7,35 +7,37 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import sqlite3
 from collections.abc import AsyncIterator, Collection, Iterable, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Any, cast
 
 import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config
-from alembic.script import ScriptDirectory
 from loguru import logger
-from sqlalchemy import event
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import (
-    ArgumentError,
-    DataError,
-    DBAPIError,
-    IntegrityError,
-    SQLAlchemyError,
-    StatementError,
-)
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from calls.call import ENDS, CallEvent
+from calls.database_errors import (
+    DatabaseError,
+    DatabaseRefused,
+    DatabaseUnavailable,
+    DatabaseUnusable,
+    explained,
+)
+from calls.database_opening import opened, readable
 from calls.saved import SavedCall, plain
 from calls.tables import CALL_EVENTS, CALLS
+
+__all__ = [
+    "CallDatabase",
+    "DatabaseError",
+    "DatabaseRefused",
+    "DatabaseUnavailable",
+    "DatabaseUnusable",
+    "Unsaved",
+]
 
 QUERY_SECS = 10.0
 """How long one transaction may take before the database counts as gone."""
@@ -46,46 +48,10 @@ MIGRATION_SECS = 60.0
 BUSY_SECS = 5.0
 """How long SQLite waits for another process that is writing."""
 
-VERSION_TABLE = "phonebot_version"
-"""Where Alembic notes the revision; not its usual name, as the database may be shared with other programs."""
-
-MIGRATIONS = Path(__file__).parent / "migrations"
-
-DRIVERS = {
-    "sqlite": "sqlite+aiosqlite",
-    "postgres": "postgresql+asyncpg",
-    "postgresql": "postgresql+asyncpg",
-}
-"""The asynchronous drivers for addresses that name none, as hosting platforms hand them out."""
-
 ENDED_STATES = [state.value for state in ENDS]
 
 END = ("state", "ending_by", "ending_cause", "ending_state", "ended_at")
 """The columns that say how a call has ended."""
-
-
-class DatabaseError(Exception):
-    """The database did not do what it was asked. The message is one line, without anybody's number or words.
-
-    The tree::
-
-        DatabaseError
-        ├── DatabaseUnavailable      it may work later: locked, full, not reachable, too slow
-        ├── DatabaseUnusable         it will not work like this: newer than the program, not ours, no such driver
-        └── DatabaseRefused          it works, but will not take these values
-    """
-
-
-class DatabaseUnavailable(DatabaseError):
-    """The same may work later."""
-
-
-class DatabaseUnusable(DatabaseError):
-    """It has to be mended, or another one named."""
-
-
-class DatabaseRefused(DatabaseError):
-    """It takes others, but not these values."""
 
 
 @dataclass(frozen=True)
@@ -120,7 +86,7 @@ class CallDatabase:
 
     def __init__(self, url: str, *, busy_secs: float = BUSY_SECS):
         """Read the address; the database is opened when it is needed."""
-        self._url = _readable(url)
+        self._url = readable(url)
         self._busy_secs = busy_secs
         self._engine: AsyncEngine | None = None
         self._opening: asyncio.Lock | None = None
@@ -312,29 +278,9 @@ class CallDatabase:
             self._opening = self._opening or asyncio.Lock()
             async with self._opening:
                 if self._engine is None:
-                    self._engine = await self._open()
+                    async with self._translated(MIGRATION_SECS):
+                        self._engine = await opened(self._url, busy_secs=self._busy_secs)
         return self._engine
-
-    async def _open(self) -> AsyncEngine:
-        async with self._translated(MIGRATION_SECS):
-            if self._url.get_backend_name() == "sqlite":
-                _make_private_file(Path(self._url.database or ""))
-            engine = create_async_engine(
-                self._url,
-                hide_parameters=True,  # errors must not show what callers said
-                json_serializer=json.dumps,
-                pool_size=2,
-                max_overflow=0,
-            )
-            if self._url.get_backend_name() == "sqlite":
-                _prepare_sqlite(engine, self._busy_secs)
-            try:
-                async with engine.execution_options(writes=True).begin() as connection:
-                    await connection.run_sync(_migrate, self.description)
-            except BaseException:
-                await engine.dispose()
-                raise
-            return engine
 
     @asynccontextmanager
     async def _translated(self, timeout_secs: float) -> AsyncIterator[None]:
@@ -347,99 +293,7 @@ class CallDatabase:
                 f"the database {self.description} did not answer within {timeout_secs:g} s: is it overloaded?"
             ) from None
         except (SQLAlchemyError, OSError, ImportError) as error:
-            raise self._explained(error) from None
-
-    def _explained(self, error: Exception) -> DatabaseError:
-        cause = error.orig if isinstance(error, DBAPIError) and error.orig else error
-        where = f"the database {self.description}"
-        # Only SQLite's and the system's own words are repeated: other drivers quote what was to be written.
-        if isinstance(cause, sqlite3.DatabaseError) and "not a database" in str(cause):
-            return DatabaseUnusable(
-                f"{where} is not a database: move the file away, or set DATABASE_URL to another"
-            )
-        if isinstance(cause, sqlite3.OperationalError) and "already exists" in str(cause):
-            return DatabaseUnusable(
-                f"{where} belongs to another program ({cause}): set DATABASE_URL to another"
-            )
-        if isinstance(cause, PermissionError) or "readonly" in str(cause):
-            return DatabaseUnusable(f"{where} may not be written: check who owns the file and its folder")
-        if isinstance(error, IntegrityError | DataError) or (
-            isinstance(error, StatementError) and not isinstance(error, DBAPIError)
-        ):
-            return DatabaseRefused(f"{where} does not take these values: {type(cause).__name__}")
-        if isinstance(cause, ArgumentError):
-            return DatabaseUnusable(f"{where} is of a kind that no driver is known for: check DATABASE_URL")
-        if isinstance(cause, ImportError):
-            return DatabaseUnusable(f"the driver of {where} is not installed: pip install {cause.name}")
-        if isinstance(cause, OSError):
-            return DatabaseUnavailable(f"{where} cannot be opened: {cause.strerror or type(cause).__name__}")
-        if isinstance(cause, sqlite3.Error):
-            return DatabaseUnavailable(f"{where} cannot be used: {cause}")
-        return DatabaseUnavailable(f"{where} cannot be used: {type(cause).__name__}")
-
-
-def _readable(url: str) -> URL:
-    try:
-        read = make_url(url)
-    except ArgumentError:
-        raise DatabaseUnusable(
-            "DATABASE_URL is not an address of a database: write it like sqlite+aiosqlite:///data/calls.db"
-        ) from None
-    if "+" not in read.drivername:
-        read = read.set(drivername=DRIVERS.get(read.drivername, read.drivername))
-    if read.get_backend_name() == "sqlite" and read.database in (None, "", ":memory:"):
-        raise DatabaseUnusable(
-            "DATABASE_URL names no file: write sqlite+aiosqlite:///data/calls.db, or memory to keep nothing"
-        )
-    return read
-
-
-def _make_private_file(path: Path) -> None:
-    """Make the file before SQLite does, readable by its owner alone: it holds numbers and what was said.
-
-    SQLite gives the files beside it (-wal, -shm) the same permissions.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-    with suppress(PermissionError):  # it is somebody else's, who lets us use it
-        path.chmod(0o600)
-
-
-def _prepare_sqlite(engine: AsyncEngine, busy_secs: float) -> None:
-    @event.listens_for(engine.sync_engine, "connect")
-    def connected(connection: Any, _: Any) -> None:
-        # SQLite's Python driver would begin transactions late, and never for a CREATE TABLE.
-        connection.isolation_level = None
-        cursor = connection.cursor()
-        cursor.execute(f"PRAGMA busy_timeout = {int(busy_secs * 1000)}")
-        # Readers and one writer at the same time. What was committed survives the death of the process; a power
-        # failure may cost the last moments.
-        cursor.execute("PRAGMA journal_mode = WAL")
-        cursor.execute("PRAGMA synchronous = NORMAL")
-        cursor.execute("PRAGMA foreign_keys = ON")
-        cursor.close()
-
-    @event.listens_for(engine.sync_engine, "begin")
-    def begun(connection: sa.Connection) -> None:
-        # A transaction that reads before it writes must hold the lock from the beginning: it cannot wait for it later.
-        writes = connection.get_execution_options().get("writes")
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
-
-def _migrate(connection: sa.Connection, description: str) -> None:
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
-    config.attributes.update(connection=connection, version_table=VERSION_TABLE)
-    if sa.inspect(connection).has_table(VERSION_TABLE):
-        revisions = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
-        versions = sa.table(VERSION_TABLE, sa.column("version_num", sa.Text))
-        newer = set(connection.scalars(sa.select(versions.c.version_num))) - revisions
-        if newer:
-            raise DatabaseUnusable(
-                f"the database {description} is of a newer version ({', '.join(newer)}) than this program: update "
-                "the program, or set DATABASE_URL to another"
-            )
-    command.upgrade(config, "head")
+            raise explained(error, self.description) from None
 
 
 def _is_end(event: CallEvent) -> bool:

@@ -20,6 +20,9 @@ from calls.saved import SavedCall, row_of
 
 T = TypeVar("T")
 
+# What `atexit` knows runs late: some versions of Python start no thread any more then, and a driver may need one.
+_at_exit: Callable[..., object] = getattr(threading, "_register_atexit", atexit.register)
+
 BATCH = 100
 """How many calls are written in one transaction."""
 
@@ -82,10 +85,10 @@ class CallWriter:
             if self._woken:
                 return
             self._woken = True
-        if not self._exit_hook:
-            self._exit_hook = True
-            atexit.register(_flush_at_exit, weakref.ref(self))
         try:
+            if not self._exit_hook:
+                self._exit_hook = True
+                _at_exit(_flush_at_exit, weakref.ref(self))
             self._background.call_soon(self._wake_up)
         except RuntimeError:
             # The program is ending, and no thread can be started any more.

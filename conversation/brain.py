@@ -218,10 +218,10 @@ class LocalBrain(LLMService[_NoModelAdapter]):
         said = [entry for entry in history if isinstance(entry, Said)]
         results = [entry for entry in history if isinstance(entry, Returned)]
         state, answered, done = self._state, self._turns_answered, set(self._results_answered)
+        texts: list[str] = []
         if state is None or answered > len(said):  # new to the call, or the context was replaced
-            state, answered, done = self._replay(history, retriever, tools)
+            state, answered, done, texts = self._replay(history, retriever, tools)
 
-        texts = []
         reply = Reply()
         for result in results:
             if result.call_id not in done:
@@ -242,18 +242,29 @@ class LocalBrain(LLMService[_NoModelAdapter]):
 
     def _replay(
         self, history: History, retriever: Ranker, tools: frozenset[str]
-    ) -> tuple[DialogueState, int, set[str]]:
-        """Follow a conversation up to the turn that waits for an answer."""
+    ) -> tuple[DialogueState, int, set[str], list[str]]:
+        """Follow a conversation up to the turn that waits for an answer.
+
+        Returns:
+            The state, how many turns and which results were gone through, and what was to be said about results when
+            the conversation broke off.
+        """
         state = DialogueState()
-        past = history[: history.answered]
-        for entry in past[-REPLAYED:]:
+        # What a tool returned belongs to the turn before it, even when the caller heard nothing of it.
+        returned = [index for index, entry in enumerate(history, start=1) if isinstance(entry, Returned)]
+        past = history[: max(history.answered, *returned)] if returned else history[: history.answered]
+        texts = []
+        for index, entry in list(enumerate(past))[-REPLAYED:]:
             if isinstance(entry, Said):
                 utterance = Utterance.parse(entry.content)
                 state, _ = decide(state, utterance, self._agent, retriever, tools, self._variables)
-            else:
-                state, _ = after_tool(state, entry.tool, entry.succeeded, self._agent, tools, self._variables)
+                continue
+            state, reply = after_tool(state, entry.tool, entry.succeeded, self._agent, tools, self._variables)
+            if index >= history.answered:
+                texts.append(reply.text)
         answered = sum(isinstance(entry, Said) for entry in past)
-        return state, answered, {entry.call_id for entry in past if isinstance(entry, Returned)}
+        results = {entry.call_id for entry in past if isinstance(entry, Returned)}
+        return state, answered, results, texts
 
 
 def read_context(context: LLMContext) -> History:

@@ -6,7 +6,7 @@ rewritten from what the marks say: each chunk whose mark came back, and of the o
 had begun by the clock. A model that is cut off in a question needs to know that it was asked. Nothing heard leaves no
 message; calls of tools and their results are never touched, and a turn that nobody interrupted stays as it is.
 
-The rewriting is done where Pipecat writes the context, and a model is not asked before it is done.
+The rewriting is done where Pipecat writes the context, and the caller's next turn waits for it.
 """
 
 from __future__ import annotations
@@ -19,15 +19,17 @@ from pipecat.frames.frames import (
     Frame,
     InterruptionFrame,
     LLMContextFrame,
-    LLMFullResponseStartFrame,
     TextFrame,
     TTSAudioRawFrame,
-    TTSStartedFrame,
     TTSTextFrame,
 )
 from pipecat.processors.aggregators.llm_context import LLMContext, LLMContextMessage, LLMSpecificMessage
-from pipecat.processors.aggregators.llm_response_universal import LLMAssistantAggregator
-from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
+from pipecat.processors.aggregators.llm_response_universal import (
+    LLMAssistantAggregator,
+    LLMUserAggregator,
+    LLMUserAggregatorParams,
+)
+from pipecat.processors.frame_processor import FrameDirection
 
 from calls.playout import Chunk, Playout
 
@@ -35,7 +37,7 @@ CHUNK = "chunk"
 """The key of a frame's `metadata` that says which chunk its words belong to."""
 
 REACH_SECS = 1.0
-"""How long an interruption may take through the pipeline before the model is asked without it."""
+"""How long an interruption may take through the pipeline before the caller's turn goes on without it."""
 
 
 def tag(frame: TTSTextFrame, chunk: Chunk) -> None:
@@ -74,31 +76,39 @@ class InterruptionsUnderWay:
             self._none.set()
 
 
-class InterruptionsFirst(FrameProcessor):
-    """Stands before the model and keeps a question back until the interruption before it has mended the context.
+class HeardUserAggregator(LLMUserAggregator):
+    """Writes the caller's turns into the context, and asks the model, when what they interrupted is mended.
 
-    A key or a short word begins and ends a caller's turn within the same moment. Without this the model would be asked
-    while the interruption is still on its way to where the context is written.
+    A key or a short word begins and ends a turn within the same moment. Without this the turn would come before the
+    words that it cut off, and the model would be asked while the interruption is on its way to where they are written.
     """
 
-    def __init__(self, interruptions: InterruptionsUnderWay):
-        """Initialize the processor.
+    def __init__(
+        self, context: LLMContext, interruptions: InterruptionsUnderWay, params: LLMUserAggregatorParams
+    ):
+        """Initialize the aggregator.
 
         Args:
+            context: The conversation, shared with the bot's aggregator.
             interruptions: Shared with the end of the pipeline.
+            params: As in Pipecat.
         """
-        super().__init__()
+        super().__init__(context, params=params)
         self._interruptions = interruptions
 
-    async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
-        """Count interruptions, hold questions."""
-        await super().process_frame(frame, direction)
+    async def push_frame(self, frame: Frame, direction: FrameDirection = FrameDirection.DOWNSTREAM) -> None:
+        """Note interruptions that set out, hold questions to the model until they have arrived."""
         if direction is FrameDirection.DOWNSTREAM:
             if isinstance(frame, InterruptionFrame):
                 self._interruptions.set_out(frame)
             elif isinstance(frame, LLMContextFrame):
                 await self._interruptions.over()
-        await self.push_frame(frame, direction)
+        await super().push_frame(frame, direction)
+
+    async def push_aggregation(self) -> str:
+        """Write the caller's turn into the context, behind what it interrupted."""
+        await self._interruptions.over()
+        return await super().push_aggregation()
 
 
 class HeardAssistantAggregator(LLMAssistantAggregator):
@@ -117,7 +127,6 @@ class HeardAssistantAggregator(LLMAssistantAggregator):
         self._interruptions = interruptions
         self._open: list[Chunk] = []
         self._written: list[tuple[LLMContextMessage, list[Chunk]]] = []
-        self._turn_begins_at: int | None = None
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         """Follow what is spoken; mend the context after an interruption."""
@@ -129,11 +138,6 @@ class HeardAssistantAggregator(LLMAssistantAggregator):
             return
         if isinstance(frame, TTSAudioRawFrame):
             self._playout.audio_sent(frame.num_frames / frame.sample_rate)
-        elif isinstance(frame, LLMFullResponseStartFrame):
-            self._turn_begins_at = len(self.context.messages)
-        elif isinstance(frame, TTSStartedFrame):
-            if frame.append_to_context and self._turn_begins_at is None:
-                self._turn_begins_at = len(self.context.messages)
         elif isinstance(frame, TTSTextFrame) and frame.append_to_context:
             chunk = frame.metadata.get(CHUNK)
             if chunk is not None and chunk not in self._open:
@@ -143,7 +147,6 @@ class HeardAssistantAggregator(LLMAssistantAggregator):
     async def push_aggregation(self) -> str:
         """Write what was gathered into the context, and remember which chunks it is made of."""
         chunks, self._open = self._open, []
-        begins_at, self._turn_begins_at = self._turn_begins_at, None
         before = len(self.context.messages)
         try:
             return await super().push_aggregation()
@@ -154,7 +157,6 @@ class HeardAssistantAggregator(LLMAssistantAggregator):
             for message in self.context.messages[before:]:
                 if chunks and _is_spoken(message):
                     self._written.append((message, chunks))
-                    self._put_before_what_the_caller_answered(message, begins_at)
                     break
 
     async def _keep_what_was_heard(self) -> None:
@@ -182,24 +184,12 @@ class HeardAssistantAggregator(LLMAssistantAggregator):
                 else:
                     unheard.append(message)
         self._written.clear()
-        self._turn_begins_at = None
         if unheard:
             self.context.transform_messages(
                 lambda messages: [
                     message for message in messages if not any(message is gone for gone in unheard)
                 ]
             )
-
-    def _put_before_what_the_caller_answered(self, message: LLMContextMessage, begins_at: int | None) -> None:
-        """The caller's turn can be over before the interruption that it began with is here."""
-        messages = self.context.messages
-        at = next(index for index, other in enumerate(messages) if other is message)
-        first = at
-        while first > (at if begins_at is None else begins_at) and _is_said_by_caller(messages[first - 1]):
-            first -= 1
-        if first < at:
-            rest = [*messages[:at], *messages[at + 1 :]]
-            self.context.set_messages([*rest[:first], message, *rest[first:]])
 
 
 def _is_heard(chunks: Sequence[Chunk]) -> bool:
@@ -214,7 +204,3 @@ def _is_spoken(message: LLMContextMessage) -> bool:
     if isinstance(message, LLMSpecificMessage):
         return False
     return message.get("role") == "assistant" and bool(message.get("content"))
-
-
-def _is_said_by_caller(message: LLMContextMessage) -> bool:
-    return not isinstance(message, LLMSpecificMessage) and message.get("role") == "user"

@@ -2,10 +2,40 @@
 
 from __future__ import annotations
 
+from loguru import logger
+
 from calls.call import EndedBy
+from calls.control import RecordingFormat
+from calls.errors import NotDone
 from calls.transfer import Resume, ResumeReason, TransferOutcome
 from conversation.attachment import Attachment
 from conversation.handover import outcome_line, spoken_name
+
+
+def first_words(attachment: Attachment, greeting: str) -> str:
+    """What somebody hears first: the greeting, and that the call is recorded where it is.
+
+    Args:
+        attachment: The session.
+        greeting: A template.
+    """
+    recording = attachment.agent.recording
+    words = [attachment.render(greeting)]
+    if recording.enabled and recording.announcement:
+        words.insert(0 if recording.announce == "before" else 1, attachment.render(recording.announcement))
+    return " ".join(words)
+
+
+async def record_from_the_start(attachment: Attachment) -> None:
+    """Have the call recorded if the agent's calls are; a call that comes back is recorded already."""
+    recording = attachment.agent.recording
+    if not recording.enabled or attachment.call.has("recording"):
+        return
+    try:
+        await attachment.control.record("start", RecordingFormat(recording.format))
+    except NotDone as error:
+        attachment.record("error", message=f"not recorded: {error}")
+        logger.warning("call {} is not recorded: {}", attachment.call.id, error)
 
 
 async def open_conversation(attachment: Attachment) -> None:
@@ -16,7 +46,7 @@ async def open_conversation(attachment: Attachment) -> None:
     """
     resume, agent = attachment.resume, attachment.agent
     if resume is None:
-        await attachment.say(attachment.render(agent.greeting))
+        await attachment.say(first_words(attachment, agent.greeting))
         return
     attachment.record("resumed", reason=resume.reason.value)
     if resume.reason is ResumeReason.LOST:

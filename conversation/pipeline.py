@@ -12,7 +12,6 @@ from pipecat.processors.aggregators.dtmf_aggregator import DTMFAggregator
 from pipecat.processors.aggregators.llm_context import LLMContext, LLMContextMessage
 from pipecat.processors.aggregators.llm_response_universal import (
     AssistantTurnStoppedMessage,
-    LLMUserAggregator,
     LLMUserAggregatorParams,
     UserTurnStoppedMessage,
 )
@@ -25,13 +24,14 @@ from conversation import services
 from conversation.agents import Agent
 from conversation.attachment import SOCKET_CLOSED, Attachment
 from conversation.catalogue import LOCAL
-from conversation.heard import HeardAssistantAggregator, InterruptionsFirst, InterruptionsUnderWay
+from conversation.heard import HeardAssistantAggregator, HeardUserAggregator, InterruptionsUnderWay
 from conversation.local import LocalStackMissing, load_turn_models, local_models, shared_vad
 from conversation.marks import PlayedMarks, SpokenMarks
-from conversation.opening import open_conversation
+from conversation.opening import open_conversation, record_from_the_start
 from conversation.tools import register_tools, tools_schema, usable_tools
 from conversation.trouble import ServiceTrouble
 from conversation.turns import KEYPAD_PREFIX, MuteWhilePromised, SilentCaller, limit_duration, turn_strategies
+from conversation.voicemail import outbound_opening
 from settings import Settings
 
 AUDIO_IN_HZ = 16000
@@ -107,18 +107,21 @@ async def run_attachment(
     tools = usable_tools(attachment)
     register_tools(llm, tools, attachment)
 
+    opening = outbound_opening(attachment, None if choice.llm == LOCAL else llm)
+
     context = LLMContext(
         messages=[{"role": "system", "content": instructions(attachment)}],
         tools=tools_schema(tools, agent),
     )
     context.add_messages(cast(list[LLMContextMessage], to_context(attachment.history)))
     interruptions = InterruptionsUnderWay()
-    user = LLMUserAggregator(
+    user = HeardUserAggregator(
         context,
-        params=LLMUserAggregatorParams(
+        interruptions,
+        LLMUserAggregatorParams(
             vad_analyzer=shared_vad(),
             user_turn_strategies=turn_strategies(),
-            user_mute_strategies=[MuteWhilePromised(attachment)],
+            user_mute_strategies=[MuteWhilePromised(attachment), *([opening.mute] if opening else [])],
             user_idle_timeout=agent.limits.silence_secs,
         ),
     )
@@ -126,10 +129,12 @@ async def run_attachment(
 
     processors: list[FrameProcessor] = [
         transport.input(),
+        *([opening.beeps] if opening else []),
         DTMFAggregator(timeout=KEYPAD_PAUSE_SECS, prefix=KEYPAD_PREFIX),
         stt,
+        *([opening.listener] if opening else []),
         user,
-        InterruptionsFirst(interruptions),
+        *([opening.gate] if opening else []),
         llm,
         tts,
         SpokenMarks(attachment, interruptions),
@@ -153,24 +158,25 @@ async def run_attachment(
     silence = SilentCaller(attachment)
     trouble = ServiceTrouble(attachment, {stt: "STT", llm: "LLM", tts: "TTS"})
     limit: asyncio.Task[None] | None = None
+    recording: asyncio.Task[None] | None = None
 
     @user.event_handler("on_user_turn_stopped")
     async def on_user_turn_stopped(_aggregator: Any, _strategy: Any, message: UserTurnStoppedMessage) -> None:
         if message.content:
             silence.heard()
-            # What the caller cut off comes first in the call's history.
-            await interruptions.over()
             attachment.record("caller_said", text=message.content)
 
     @user.event_handler("on_user_turn_idle")
     async def on_user_turn_idle(_aggregator: Any) -> None:
-        await silence.silent()
+        if opening is None or not opening.has_the_word:
+            await silence.silent()
 
     @transport.event_handler("on_client_connected")
     async def on_client_connected(_transport: Any, _client: Any) -> None:
-        nonlocal limit
+        nonlocal limit, recording
         limit = asyncio.create_task(limit_duration(attachment))
-        await open_conversation(attachment)
+        recording = asyncio.create_task(record_from_the_start(attachment))
+        await (opening.begin() if opening else open_conversation(attachment))
 
     @transport.event_handler("on_client_disconnected")
     async def on_client_disconnected(_transport: Any, _client: Any) -> None:
@@ -191,7 +197,10 @@ async def run_attachment(
     try:
         await runner.run()
     finally:
-        if limit is not None:
-            limit.cancel()
+        for task in (limit, recording):
+            if task is not None:
+                task.cancel()
         attachment.detached("pipeline ended")
         await attachment.settle()
+        if opening is not None:
+            await opening.close()

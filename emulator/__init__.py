@@ -14,10 +14,19 @@ A bot that hands its caller over with `<Dial>` finds the colleagues given to the
     result = await network.call(url, script, colleagues=colleagues)
     assert result.colleagues[0].outcome == "completed"
 
+The network has more people than the caller. Whoever was added to it can also be called by a server's own REST
+request, and `next_result` tells how such a call went:
+
+    async with PhoneNetwork(people=[Colleague("+12025550112", script=[Audio(tone(300), "hello")])]) as network:
+        ...  # the server creates a call to that number
+        result = await network.next_result("+12025550112")
+        assert result.leg.ending == "completed" and result.report.passed
+
 The package is written from the carriers' documentation alone and shares no code with the bot that it calls,
 so one misreading is not made twice.
 """
 
+from emulator.call_control_events import EventHabits
 from emulator.caller import Audio, Digits, HangUp, Say, ScriptItem, Wait, tone
 from emulator.colleague import Colleague, ColleagueCall
 from emulator.credentials import Credentials
@@ -36,6 +45,7 @@ __all__ = [
     "Digits",
     "EmulatorError",
     "Entry",
+    "EventHabits",
     "HangUp",
     "PhoneNetwork",
     "Report",

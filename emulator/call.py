@@ -1,61 +1,69 @@
-"""One dialled-in call: obeys documents, opens streams, and can be interrupted by REST.
+"""One leg in progress: somebody at a phone, a line, and what the carrier does with it.
 
-Sources: Twilio docs, voice/twiml/{connect,stream,dial,redirect,hangup,reject} and
-voice/api/call-resource (an update interrupts what runs); Telnyx docs, TeXML verbs. Whether `<Dial action>` is
-still asked for when the caller hangs up is not documented (here: no).
+A call that is dialled in, one that a server created by REST, and the second leg of a `<Dial>` differ only in how
+they begin (`emulator.dial_in`, `emulator.outbound`, `emulator.second_leg`); each may run documents and be
+interrupted by REST. Source: Twilio docs, voice/api/call-resource (every leg is a call; an update interrupts what
+runs).
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
-from datetime import UTC, datetime
+from collections.abc import Callable, Coroutine
+from datetime import datetime
 from functools import partial
-from typing import Any
-from urllib.parse import urljoin
+from typing import TYPE_CHECKING, Any
 
-from emulator.addressing import socket_address
 from emulator.caller import ScriptedCaller
-from emulator.colleague import ColleagueCall
-from emulator.dial import read_dial
+from emulator.colleague import ColleagueCall, ScriptedColleague, VoicemailBox, script_after_answer
+from emulator.documents import GoTo, Inline, Start, follow
 from emulator.errors import CannotReach
-from emulator.leg import Dialect, Leg
+from emulator.leg import BY_DIAL, INBOUND, STATUSES, Ending, Leg
 from emulator.line import PhoneLine
 from emulator.line_verbs import LineVerbs
-from emulator.markup import Document, MarkupError, Verb, parse_document, stream_parameters
 from emulator.plan import CallPlan, Loss
-from emulator.second_leg import SecondLeg
-from emulator.stream import MediaStream, StreamEnded, StreamRefused
+from emulator.progress import Progress
+from emulator.stream import MediaStream
 from emulator.timeline import Timeline
-from emulator.webhooks import WebhookFailed, Webhooks
+from emulator.webhooks import Webhooks
 
-RECONNECT_ATTEMPTS = 3
-RECONNECT_PAUSE_SECS = 1.0
-MAX_DOCUMENTS = 50
+if TYPE_CHECKING:
+    from emulator.exchange import Exchange
 
-Step = Callable[[], Awaitable["Step | None"]]
-"""A piece of the call's life; returns the next one, or None at the end of the call."""
+Work = Coroutine[Any, Any, None]
+Opening = Callable[["Call"], Work]
+"""How a call begins: rings, and then does what it is for."""
 
 
 class Call:
-    """A call in progress and what is known of it afterwards."""
+    """A leg and what is known of it afterwards.
 
-    def __init__(self, dialect: Dialect, leg: Leg, plan: CallPlan) -> None:
+    Args:
+        exchange: The network's inside.
+        leg: The carrier's record of it.
+        plan: What it brings with it.
+        opening: How it begins.
+    """
+
+    def __init__(self, exchange: Exchange, leg: Leg, plan: CallPlan, opening: Opening) -> None:
         """Prepare the call; `run` places it."""
-        self.dialect = dialect
+        self.exchange = exchange
+        self.dialect = exchange.dialect
         self.leg = leg
         self.plan = plan
-        self.timeline = Timeline()
-        self.line = PhoneLine(self.timeline, noise_db=plan.noise_db)
-        self.webhooks = Webhooks(dialect, self.timeline)
-        self.caller = ScriptedCaller(
-            plan.script, self.line, self._press, self.timeline, self.fail, plan.manners
-        )
+        self.timeline = Timeline(exchange.clock.now)
+        self.line = PhoneLine(self.timeline, exchange.clock, noise_db=plan.noise_db)
+        self.webhooks = Webhooks(self.dialect, self.timeline, exchange.clock, exchange.faults)
+        self.progress = Progress(self.dialect, leg, self.webhooks, plan.reporting)
+        self.caller = self._handset()
+        """Whoever is at this leg's phone."""
         self.errors: list[str] = []
+        self.report_to: Callable[[str], None] | None = None
+        """Who also wants to know of errors: the leg whose `<Dial>` called this one."""
         self.colleagues: list[ColleagueCall] = []
-        """Every attempt to reach a colleague, in the order of the calls."""
+        """Every attempt to reach a colleague by `<Dial>`, in the order of the calls."""
         self.handed_over = False
-        """Whether the call ended with a colleague: while they talked, or because the colleague hung up."""
+        """Whether the call ended with a person: while they talked, or because the colleague hung up."""
         self.losses: list[Loss] = []
         self.marks_sent = 0
         self.marks_returned = 0
@@ -63,16 +71,26 @@ class Call:
         self.ended_by = "error"
         self.bot_left_ms: int | None = None
         """When the bot's side last acted to end the call: its hang-up request or the closing of its socket."""
-        self._stream: MediaStream | None = None
-        self._second_leg: SecondLeg | None = None
-        self._line_verbs = LineVerbs(self.line, self.timeline, self.fail, plan.voice, dialect.play_keys)
-        self._last_stream_end: str | None = None
-        self._interruption: asyncio.Future[Step | None] = asyncio.get_running_loop().create_future()
+        self.left_by: str | None = None
+        """Who ended what the call did before: `bot`, `colleague` or `error`."""
+        self.over = False
+        self.redirected = False
+        """Whether a REST update has given it something else to do."""
+        self.gone = asyncio.Event()
+        """Set when the call is over or was redirected: whoever is bridged with it need not wait any longer."""
+        self.stream: MediaStream | None = None
+        self.keypad: Callable[[str], bool] | None = None
+        """Takes the keys of this phone first (a verb that waits for them); True if that was all."""
+        self.line_verbs = LineVerbs(self.line, self.timeline, self.fail, plan.voice, self.dialect.play_keys)
+        self.documents = 0
+        self._opening = opening
+        self._interruption: asyncio.Future[Callable[[], Work] | None] = (
+            asyncio.get_running_loop().create_future()
+        )
         self._background: set[asyncio.Task[None]] = set()
-        self._clock: asyncio.Task[None] | None = None
+        self._watchers: list[asyncio.Task[None]] = []
         self._caller_task: asyncio.Task[None] | None = None
-        self._documents = 0
-        self._over = False
+        self._clockwork: asyncio.Future[None] | None = None
 
     # The outside of the call
 
@@ -80,24 +98,39 @@ class Call:
         """Write down something that went wrong; it is in the report's `errors`."""
         self.errors.append(text)
         self.timeline.note("warning", text)
+        if self.report_to is not None:
+            self.report_to(text)
 
-    def hang_up(self, ended_by: str, text: str) -> None:
-        """End the call now. `ended_by` is `bot`, `caller` or `error`."""
-        if self._over or self._interruption.done():
+    def hang_up(self, ended_by: str, text: str, *, ending: Ending | None = None) -> None:
+        """End the call now.
+
+        Args:
+            ended_by: `bot`, `caller` (whoever is at this phone), `colleague`, `peer` (the leg that called this
+                one), `limit` or `error`.
+            text: What happened, for people.
+            ending: How the attempt to reach somebody ended, where nobody has answered.
+        """
+        if self.over or self._interruption.done():
             return
         if ended_by == "bot":
             self.bot_left_ms = self.timeline.now_ms()
-        self._end(ended_by, text)
+        self.end(ended_by, text, ending=ending)
         self._interruption.set_result(None)
 
     def update(self, url: str | None = None, method: str = "POST", markup: str | None = None) -> None:
         """Replace what the call does, as a REST update with a URL or an inline document."""
-        if self._over or self._interruption.done():
+        start: Start = GoTo(url or "", method) if markup is None else Inline(markup)
+        self.divert(lambda: follow(self, start))
+
+    def divert(self, work: Callable[[], Work]) -> None:
+        """Replace what the call does by anything; what runs is cancelled (a media stream gets its `stop`)."""
+        if self.over or self._interruption.done():
             return
-        self._last_stream_end = "bot"
+        self.left_by = "bot"
         self.bot_left_ms = self.timeline.now_ms()
-        step: Step = partial(self._fetch, url or "", method)
-        self._interruption.set_result(step if markup is None else partial(self._read, markup))
+        self.redirected = True
+        self.gone.set()
+        self._interruption.set_result(work)
 
     async def run(self) -> None:
         """Place the call and stay on it to its end.
@@ -105,316 +138,162 @@ class Call:
         Raises:
             CannotReach: Nothing listens at the URL.
         """
-        step: Step | None = self._ring
+        work: Callable[[], Work] | None = partial(self._opening, self)
         try:
-            while step is not None:
-                step = await self._one(step)
+            while work is not None:
+                work = await self._one(work())
         except CannotReach:
-            self._over = True  # there was no call, so there is no end to tell of
-            self.leg.ended_at = datetime.now(UTC)
+            self.over = True  # there was no call, so there is no end to tell of
+            self.leg.ended_at = self.exchange.clock.wall()
             raise
         finally:
-            self._end("error", "the emulator stops the call")
+            self.end("error", "the emulator stops the call")
             await self._finish()
 
-    async def _one(self, step: Step) -> Step | None:
-        work = asyncio.ensure_future(step())
+    async def _one(self, running: Work) -> Callable[[], Work] | None:
+        work = asyncio.create_task(running)
         try:
-            await asyncio.wait({work, self._interruption}, return_when=asyncio.FIRST_COMPLETED)
+            waited: set[asyncio.Future[Any]] = {work, self._interruption}
+            await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
         except asyncio.CancelledError:
             work.cancel()
             await asyncio.gather(work, return_exceptions=True)
             raise
         if not self._interruption.done():
-            return work.result()
+            work.result()
+            return None
         following = self._interruption.result()
         self._interruption = asyncio.get_running_loop().create_future()
         work.cancel()
         await asyncio.gather(work, return_exceptions=True)
         return following
 
-    # The life of the call
+    # What the parts of its life need
 
-    async def _ring(self) -> Step | None:
-        target = self.plan.target
-        self.timeline.note(
-            "ringing", f"{self.dialect.name} call {self.leg.call_id[:12]}… from {self.leg.from_number}"
-        )
-        if target.socket is not None:
-            return partial(self._dial_socket, target.socket)
-        assert target.webhook is not None
-        if self.dialect.answers_before_webhook:
-            self._answer()
-        return partial(self._fetch, target.webhook, "POST", first=True)
-
-    async def _dial_socket(self, url: str) -> None:
-        """Without a webhook the socket is dialled at once, as if a document had said so."""
-        self._answer()
-        attributes = {"url": url, "bidirectionalMode": "rtp", "enableReconnect": "false"}
-        parameters = tuple(
-            Verb("Parameter", {"name": k, "value": v}) for k, v in self.plan.parameters.items()
-        )
-        try:
-            await self._stream_once(Verb("Stream", attributes, children=parameters), None)
-        except StreamRefused as error:
-            if str(error).startswith("31902"):
-                raise CannotReach(f"nothing listens at {url}: start the bot or change --url") from None
-            self.fail(str(error))
-            self._last_stream_end = "error"
-        self._end(self._last_stream_end or "error", "the stream is over")
-
-    async def _fetch(
-        self, url: str, method: str = "POST", *, first: bool = False, extra: dict[str, str] | None = None
-    ) -> Step | None:
-        self._documents += 1
-        if self._documents > MAX_DOCUMENTS:
-            self._application_error(f"more than {MAX_DOCUMENTS} documents in one call: a <Redirect> loop?")
-            return None
-        try:
-            document = await self.webhooks.document(url, self.leg, method, extra=extra)
-        except WebhookFailed as error:
-            if first and error.unreachable:
-                raise CannotReach(
-                    f"nothing listens at {self.plan.target.base}: start the server or change --url"
-                ) from None
-            self._application_error(str(error))
-            return None
-        return partial(self._obey, document)
-
-    async def _read(self, markup: str) -> Step | None:
-        """An inline document is looked at when it is carried out, so a bad one ends the call."""
-        self.timeline.note("document", "a new document by REST replaces the old one")
-        try:
-            return partial(self._obey, parse_document(markup.encode(), self.dialect.known_verbs))
-        except MarkupError as error:
-            self._application_error(f"12100 {error}")
-            return None
-
-    async def _obey(self, document: Document) -> Step | None:
-        verbs: dict[str, Callable[[Verb, Document], Coroutine[Any, Any, Step | None]]] = {
-            "Connect": self._connect,
-            "Dial": self._dial,
-        }
-        for index, verb in enumerate(document.verbs):
-            if verb.name == "Reject" and index == 0 and self._last_stream_end is None:
-                reason = verb.attributes.get("reason", "rejected")
-                self._end("rejected", f"the document rejects the call ({reason})")
-                return None
-            self._answer()
-            if verb.name in ("Hangup", "Reject"):
-                self._end(self._last_stream_end or "document", f"the document says <{verb.name}>")
-                return None
-            if verb.name == "Redirect":
-                method = verb.attributes.get("method", "POST")
-                return partial(self._fetch, urljoin(document.url or "", verb.text), method)
-            if verb.name in verbs:
-                following = await verbs[verb.name](verb, document)
-                if following is not None:
-                    return following
-            elif not await self._line_verbs.obey(verb):
-                self.fail(f"<{verb.name}> is not emulated; the call goes on with the next verb")
-        self._end(self._last_stream_end or "document", "the document is at its end")
-        return None
-
-    async def _connect(self, verb: Verb, document: Document) -> Step | None:
-        stream = verb.child("Stream")
-        if stream is None:
-            nouns = ", ".join(f"<{child.name}>" for child in verb.children) or "nothing"
-            self.fail(f"<Connect> with {nouns} is not emulated; the call goes on with the next verb")
-            return None
-        try:
-            await self._stream_with_reconnects(stream, document.url)
-        except StreamRefused as error:
-            self.fail(str(error))
-            self._last_stream_end = "error"
-        action = verb.attributes.get("action")
-        if action and not self.dialect.connect_action:
-            self.fail(
-                "<Connect action> is not documented for TeXML: the next verb runs; use <Redirect> after </Connect>"
-            )
-        elif action is not None:
-            return partial(
-                self._fetch, urljoin(document.url or "", action), verb.attributes.get("method", "POST")
-            )
-        return None
-
-    async def _stream_with_reconnects(self, stream: Verb, document_url: str | None) -> None:
-        # Only Telnyx dials again. Its default is to do so; whether also after a clean close is not documented
-        # (here: no).
-        reconnects = not self.dialect.connect_action and stream.flag("enableReconnect", True)
-        ended = await self._stream_once(stream, document_url)
-        attempt = 0
-        while reconnects and not ended.clean and attempt < RECONNECT_ATTEMPTS:
-            attempt += 1
-            self.timeline.note("note", f"enableReconnect: dialling the socket again (attempt {attempt})")
-            await asyncio.sleep(RECONNECT_PAUSE_SECS)
-            try:
-                ended = await self._stream_once(stream, document_url)
-                attempt = 0
-            except StreamRefused as error:
-                self.fail(str(error))
-
-    async def _stream_once(self, stream: Verb, document_url: str | None) -> StreamEnded:
-        url, warnings = self.dialect.stream_url(stream.attributes.get("url", ""))
-        dialect, more = self.dialect.open_stream(self.leg, stream, stream_parameters(stream))
-        for warning in (*warnings, *more):
-            self.fail(warning)
-        media = MediaStream(dialect, self.line, self.timeline, self.fail, self._lose)
-        try:
-            target = self.plan.target
-            address = socket_address(
-                url, document_url=document_url, server_url=target.webhook or target.socket
-            )
-            if address.note:
-                self.timeline.note("note", address.note)
-            headers = self.dialect.socket_headers(address.signed)
-            await media.open(address.dial, headers, self.dialect.user_agent())
-        except StreamRefused as error:
-            self._stream_callback(stream, dialect.stream_id, "error", str(error))
-            raise
-        self.timeline.note(
-            "stream_open", f"media socket open, stream {dialect.stream_id}", stream_id=dialect.stream_id
-        )
-        self._stream_callback(stream, dialect.stream_id, "started", None)
-        self._stream = media
-        try:
-            ended = await media.run()
-        except asyncio.CancelledError:
-            self.timeline.note("socket_closed", "the carrier sends `stop` and closes the socket")
-            raise
-        finally:
-            self._stream = None
-            self.marks_sent += media.marks_sent
-            self.marks_returned += media.marks_returned
-            self._drop_unplayed()
-            self._stream_callback(stream, dialect.stream_id, "stopped", None)
-        self.bot_left_ms = self.timeline.now_ms()
-        self._last_stream_end = "bot" if ended.clean else "error"
-        self.timeline.note("socket_closed", f"the bot closes its socket (code {ended.code})", code=ended.code)
-        if not ended.clean:
-            self.fail(f"the media socket broke (close code {ended.code})")
-        return ended
-
-    async def _dial(self, verb: Verb, document: Document) -> Step | None:
-        order, warnings = read_dial(verb, self.dialect.dial_rules, self.leg.from_number)
-        for warning in warnings:
-            self.fail(warning)
-        if not order.addresses:
-            self.fail("<Dial> has nobody to call; the call goes on with the next verb")
-            return None
-        self._second_leg = second_leg = SecondLeg(
-            order,
-            self.plan.colleagues,
-            self.plan.colleague_scripts,
-            self.line,
-            self.timeline,
-            partial(self._second_call_id, order.caller_id),
-            self.fail,
-            # A second leg outlives neither the call nor the document.
-            lambda: self.ended_by if self._over else "document",
-        )
-        self.colleagues += second_leg.calls
-        try:
-            dialled = await second_leg.run()
-        finally:
-            self._second_leg = None
-        if dialled.bridged:
-            self._last_stream_end = "colleague"
-        if order.action is None:
-            return None
-        parameters = self.dialect.dial_parameters(self.leg, dialled)
-        url = urljoin(document.url or "", order.action)
-        return partial(self._fetch, url, order.method, extra=parameters)
-
-    def _second_call_id(self, caller_id: str, address: str) -> str:
-        return self.dialect.new_leg(caller_id, address, self.leg.codec).call_id
-
-    # Small parts
-
-    def _answer(self) -> None:
+    def answer(self) -> None:
+        """The phone is picked up (or the carrier takes the call); nothing happens the second time."""
         if self.leg.answered_at is not None:
             return
         self.leg.status = "in-progress"
-        self.leg.answered_at = self.answered_wall = datetime.now(UTC)
+        self.leg.answered_at = self.answered_wall = self.exchange.clock.wall()
+        if self.leg.direction != INBOUND:
+            self.leg.ending = "completed"
         self.timeline.answered()
-        self.timeline.note("answered", "the call is answered")
-        self._clock = asyncio.create_task(self.line.run())
+        self.timeline.note("answered", "the call is answered", call_id=self.leg.call_id)
+        self.progress.tell("answered")
+        self._clockwork = self.line.start()
+        self._clockwork.add_done_callback(self._watch)
         self._caller_task = asyncio.create_task(self._be_the_caller())
-        for task in (self._clock, self._caller_task):
-            task.add_done_callback(self._watch)
+        self._caller_task.add_done_callback(self._watch)
+
+    def end(self, ended_by: str, text: str, *, ending: Ending | None = None) -> None:
+        """Write down that the call is over; nothing happens the second time."""
+        if self.over:
+            return
+        self.over = True
+        self.ended_by = ended_by
+        with_person = self.line.other_end.is_person
+        self.handed_over = with_person or ended_by == "colleague"
+        if not with_person:
+            self.lose(self.line.earpiece.audible_ms)
+        self.line.hang()
+        if not self.leg.ended:
+            self._write_down_end(ended_by, ending)
+        self.timeline.note("hang_up", text, by=ended_by)
+        self.gone.set()
+
+    def release(self, text: str) -> None:
+        """The carrier is out of the call, and the phone talks on without it (after a SIP REFER)."""
+        self._write_down_end("caller", None)
+        self.timeline.note("released", text)
+        self.progress.tell("completed")
+
+    def _write_down_end(self, ended_by: str, ending: Ending | None) -> None:
+        leg = self.leg
+        leg.ended_at = self.exchange.clock.wall()
+        inbound = leg.direction == INBOUND
+        if leg.answered_at is not None:
+            leg.status = "completed"
+        elif inbound:
+            leg.status = "failed" if ended_by == "error" else "busy"
+        else:
+            leg.ending = ending or ("failed" if ended_by == "error" else "canceled")
+            leg.status = STATUSES[leg.ending]
+        leg.hangup_source = "caller" if (ended_by == "caller") == inbound else "callee"
+
+    def application_error(self, reason: str) -> None:
+        """The carrier cannot go on with what the server wants."""
+        self.fail(reason)
+        self.end("error", "the carrier says that an application error has occurred and ends the call")
+
+    def lose(self, audible_ms: int) -> None:
+        """So much of what the bot said was never heard."""
+        if audible_ms:
+            self.losses.append(Loss(self.timeline.now_ms(), audible_ms))
+
+    def watch(self, work: Work) -> None:
+        """Do something beside the documents for as long as the call lasts."""
+        self._watchers.append(asyncio.create_task(work))
+
+    def in_background(self, work: Work) -> None:
+        """Do something that may outlast the call a little: a callback."""
+        task = asyncio.create_task(work)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+
+    # Small parts
+
+    def _handset(self) -> ScriptedCaller:
+        person = self.plan.person
+        kind: type[ScriptedCaller] = ScriptedCaller
+        script = self.plan.script
+        if self.leg.direction != INBOUND:
+            kind = ScriptedColleague
+            if person is not None:
+                kind = VoicemailBox if person.behaviour == "voicemail" else ScriptedColleague
+                script = script_after_answer(person, script)
+        handset = kind(script, self.line, self._press, self.timeline, self.fail, self.plan.manners)
+        if isinstance(handset, VoicemailBox) and person is not None:
+            handset.beeps = person.beeps
+        return handset
 
     async def _be_the_caller(self) -> None:
         await self.caller.run()
-        self.hang_up("caller", "the caller hangs up")
+        self.hang_up("caller", f"the {self.caller.who} hangs up")
 
-    def _watch(self, task: asyncio.Task[None]) -> None:
-        # A call whose clock or caller has failed would never end; `_finish` raises what happened.
+    def _watch(self, task: asyncio.Future[None]) -> None:
+        # A call whose line or person has failed would never end; `_finish` raises what happened.
         if not task.cancelled() and task.exception() is not None:
             self.hang_up("error", "the emulator itself failed")
 
-    def _application_error(self, reason: str) -> None:
-        self.fail(reason)
-        self._end("error", "the carrier says that an application error has occurred and ends the call")
-
-    def _end(self, ended_by: str, text: str) -> None:
-        if self._over:
-            return
-        self._over = True
-        self.ended_by = ended_by
-        bridged = self._second_leg is not None and self._second_leg.bridged
-        self.handed_over = bridged or ended_by == "colleague"
-        if not bridged:
-            self._lose(self.line.earpiece.audible_ms)
-        self.line.hang()
-        self.leg.ended_at = datetime.now(UTC)
-        self.leg.status = "completed" if self.leg.answered_at else "failed" if ended_by == "error" else "busy"
-        self.leg.hangup_source = "caller" if ended_by == "caller" else "callee"
-        self.timeline.note("hang_up", text, by=ended_by)
-
     async def _finish(self) -> None:
-        tasks = [task for task in (self._clock, self._caller_task) if task is not None]
+        tasks = [task for task in (self._clockwork, self._caller_task, *self._watchers) if task is not None]
         for task in tasks:
             task.cancel()
         results = await asyncio.gather(*tasks, return_exceptions=True)
-        if self.plan.status_callback:
-            parameters = self.dialect.status_parameters(self.leg)
-            await self.webhooks.notify(
-                self.plan.status_callback, parameters, f"status callback {self.leg.status}"
-            )
+        self.progress.tell("completed")
+        await self.progress.finish()
         await asyncio.gather(*self._background, return_exceptions=True)
         await self.webhooks.aclose()
-        if self.caller.unspoken and self.leg.answered_at:
-            self.fail(f"unfinished script: {self.caller.unspoken} line(s) of the caller were never said")
+        self._complain_of_unspoken()
         for result in results:
             if isinstance(result, Exception):
                 raise result
 
-    def _drop_unplayed(self) -> None:
-        # What a stream has queued goes with it; at the call's end this was counted already.
-        if not self._over and (audible_ms := self.line.earpiece.audible_ms):
-            self.timeline.note("note", f"{audible_ms} ms of speech were not played when the stream ended")
-            self._lose(audible_ms)
-        self.line.earpiece.clear()
-
-    def _lose(self, audible_ms: int) -> None:
-        if audible_ms:
-            self.losses.append(Loss(self.timeline.now_ms(), audible_ms))
+    def _complain_of_unspoken(self) -> None:
+        talks = self.plan.person is None or self.plan.person.behaviour == "answers"
+        if self.caller.unspoken and self.leg.answered_at and talks and self.leg.direction != BY_DIAL:
+            who = self.caller.who
+            self.fail(f"unfinished script: {self.caller.unspoken} line(s) of the {who} were never said")
 
     def _press(self, digit: str) -> None:
-        if self._stream is not None:
-            self._stream.press(digit)
-        elif self._second_leg is not None:
-            self._second_leg.press(digit)
-        else:
-            self.fail(f"key {digit} was pressed while no media stream was open")
-
-    def _stream_callback(self, stream: Verb, stream_id: str, event: str, error: str | None) -> None:
-        url = stream.attributes.get("statusCallback")
-        if not url:
+        if self.keypad is not None and self.keypad(digit):
             return
-        parameters = self.dialect.stream_event(
-            self.leg, stream_id, stream.attributes.get("name"), event, error
-        )
-        task = asyncio.create_task(self.webhooks.notify(url, parameters, f"stream-{event} callback"))
-        self._background.add(task)
-        task.add_done_callback(self._background.discard)
+        if self.stream is not None:
+            self.stream.press(digit)
+        if self.line.room is not None:
+            self.line.room.press(self.line, digit)
+        elif self.line.other_end.is_nobody:
+            self.timeline.note("note", f"key {digit} is heard by nobody")
+        elif self.stream is None:
+            self.fail(f"key {digit} was pressed while no media stream was open")

@@ -52,6 +52,23 @@ class Wait:
 
 
 @dataclass(frozen=True)
+class Until(Wait):
+    """Stay on the line until something is so.
+
+    Attributes:
+        seconds: Not longer than this; then it is noted as a shortcoming and the script goes on.
+        what: What is waited for, for that note.
+        holds: Whether it is so; asked after every 20 ms of the line.
+        after_reply: Wait for one's turn first, as before speaking.
+    """
+
+    seconds: float = 15.0
+    what: str = "its turn"
+    holds: Callable[[PhoneLine], bool] = lambda _: True
+    after_reply: bool = False
+
+
+@dataclass(frozen=True)
 class HangUp:
     """The caller hangs up, after the bot's reply unless told otherwise."""
 
@@ -115,6 +132,7 @@ class ScriptedCaller:
     """
 
     who = "caller"
+    """What the person is called in the timeline's texts; the kinds of its entries are the same for everybody."""
 
     def __init__(
         self,
@@ -146,6 +164,10 @@ class ScriptedCaller:
             if not isinstance(item, Wait) and item.after_reply and not await self._turn_is_mine():
                 return
             match item:
+                case Until():
+                    if item.after_reply and not await self._turn_is_mine():
+                        return
+                    await self._wait_until(item)
                 case Wait(seconds):
                     await self._line.until_ms(self._line.now_ms + round(seconds * 1000))
                 case HangUp():
@@ -156,12 +178,20 @@ class ScriptedCaller:
                     await self._speak(item)
         await self._until_bot_hangs_up()
 
+    async def _wait_until(self, item: Until) -> None:
+        limit_ms = self._line.now_ms + round(item.seconds * 1000)
+        while not item.holds(self._line):
+            if self._line.now_ms >= limit_ms:
+                self._fail(f"the {self.who} waited {item.seconds:g} s in vain for: {item.what}")
+                return
+            await self._line.tick()
+
     async def _speak(self, item: Audio) -> None:
         start_ms = self._line.now_ms
         first_ms, last_ms = audible_span(item.samples)
         line = CallerLine(item.text, start_ms + first_ms, start_ms + last_ms)
         self.lines.append(line)
-        kind = f"{self.who}_speech"
+        kind = "caller_speech"
         self._timeline.note(kind, item.text, at_ms=line.start_ms, edge="start", text=item.text)
         self._line.speak(item.samples)
         while self._line.speaking:
@@ -201,7 +231,7 @@ class ScriptedCaller:
             < self._manners.patience * 1000
         ):
             await self._line.tick()
-            if self._line.other_end.who == "ringing":
+            if self._line.other_end.is_nobody:
                 begin_ms = self._line.now_ms
             if self._line.now_ms - begin_ms > LONGEST_SPEECH_MS:
                 self._fail(
@@ -225,7 +255,7 @@ class ScriptedCaller:
             await self._line.tick()
             limit_ms = max(end_ms, self._line.engaged_ms) + self._manners.goodbye_timeout * 1000
             silent_ms = self._line.now_ms - max(end_ms, hearing.last_audible_ms or 0, self._line.rang_ms)
-            if self._line.other_end.who == "colleague" and silent_ms >= self._manners.goodbye_timeout * 1000:
+            if self._line.other_end.is_person and silent_ms >= self._manners.goodbye_timeout * 1000:
                 return
             # Nobody hangs up in the middle of the other's sentence, but nobody listens for ever either.
             if self._line.now_ms >= limit_ms and silent_ms >= self._manners.patience * 1000:

@@ -16,10 +16,13 @@ from emulator.credentials import Credentials
 from emulator.dialling import CallOrder, place_call
 from emulator.errors import EmulatorError
 from emulator.network import BOT_NUMBER, CALLER_NUMBER, CARRIERS
-from emulator.rest import RestServer
+from emulator.rest import rest_url
+from emulator.stories.commands import add_scenario_options, add_stories_command, run_scenario, run_stories
+from emulator.stories.reading import StoryError
 
 DEFAULT_URL = "http://127.0.0.1:7860"
 BY_HAND_REST_PORT = 9321
+MODES = {"documents": "", "call-control": "call_control"}
 NOT_GOOD = 1
 CANNOT = 2
 
@@ -28,6 +31,7 @@ examples:
   python -m emulator call --serve "python server.py"
   python -m emulator call --carrier telnyx --say "Are you open on Sunday?" --say "Thanks, bye." --record out.wav
   python -m emulator call --url http://127.0.0.1:7860/          (pipecat's development runner)
+  python -m emulator call --scenario tests/stories/goodbye.yaml --serve "python -m tests.story_bot"
   python -m emulator call --url ws://127.0.0.1:8080/ws --param _pipecatCloudServiceHost=my-agent.my-org
   eval "$(python -m emulator env)"; python server.py   (a server by hand; then call --rest-port {BY_HAND_REST_PORT})
 
@@ -58,6 +62,8 @@ def build_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     _call_options(call)
+    add_scenario_options(call)
+    add_stories_command(commands, sorted(CARRIERS))
     env = commands.add_parser(
         "env",
         help="print the variables that point a server at the emulator",
@@ -74,12 +80,19 @@ def build_parser() -> argparse.ArgumentParser:
 
 def _call_options(call: argparse.ArgumentParser) -> None:
     where = call.add_argument_group("who calls whom")
-    where.add_argument("--carrier", choices=sorted(CARRIERS), default="twilio", help="default %(default)s")
+    where.add_argument("--carrier", choices=sorted(CARRIERS), help="default twilio, or the story's first one")
     where.add_argument(
         "--url",
         default=DEFAULT_URL,
         help="http(s)://HOST:PORT for the webhook /CARRIER/voice there; with a path: that webhook; "
         "ws(s)://...: that media socket, without a webhook (default %(default)s)",
+    )
+    where.add_argument(
+        "--mode",
+        choices=MODES,
+        default="documents",
+        help="what the dialled number's application is: one with documents (TwiML, TeXML), or Telnyx's Call Control, "
+        "which takes events at /telnyx/events and sends commands (default %(default)s)",
     )
     where.add_argument(
         "--from", dest="from_number", default=CALLER_NUMBER, metavar="NUMBER", help="default %(default)s"
@@ -157,7 +170,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         credentials = Credentials.from_environment(os.environ)
         if options.command == "env":
             return _print_environment(credentials, options)
+        if options.command == "stories":
+            return run_stories(options, credentials)
+        if options.scenario is not None:
+            return run_scenario(options, credentials)
         report = asyncio.run(place_call(_order(options, credentials)))
+    except StoryError as error:
+        print(error, file=sys.stderr)
+        return CANNOT
     except EmulatorError as error:
         print(f"emulator: {error}", file=sys.stderr)
         return CANNOT
@@ -170,8 +190,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _print_environment(credentials: Credentials, options: argparse.Namespace) -> int:
     if not 0 < options.rest_port < 65536:
         raise EmulatorError("--rest-port must be 1 to 65535 here: the server has to know it before the call")
-    rest = RestServer(credentials, lambda _: None, port=options.rest_port)
-    variables = credentials.environment(rest.url) | {
+    variables = credentials.environment(rest_url(options.rest_port)) | {
         "PUBLIC_URL": options.url,
         "API_KEY": credentials.api_key,
     }
@@ -193,7 +212,7 @@ def _order(options: argparse.Namespace, credentials: Credentials) -> CallOrder:
         if getattr(options, field)
     }
     return CallOrder(
-        carrier=options.carrier,
+        carrier=options.carrier or "twilio",
         url=options.url,
         credentials=Credentials(**(vars(credentials) | overrides)),
         script=options.script,
@@ -213,4 +232,5 @@ def _order(options: argparse.Namespace, credentials: Credentials) -> CallOrder:
         server_log=options.server_log,
         api_key=options.api_key or os.environ.get("EMULATOR_API_KEY"),
         rest_port=options.rest_port,
+        mode=MODES[options.mode],
     )

@@ -1,4 +1,4 @@
-"""Colleagues: people (and a voicemail box) at other numbers of the network, to whom a bot may hand a call over."""
+"""Colleagues: people and voicemail boxes at other numbers of the network, for a bot to call and to hand over to."""
 
 from __future__ import annotations
 
@@ -13,39 +13,51 @@ import numpy as np
 from emulator.caller import Audio, Digits, HangUp, ScriptedCaller, ScriptItem, Wait, tone
 from emulator.codecs import Pcm
 from emulator.errors import EmulatorError
+from emulator.leg import Ending
 
 Behaviour = Literal["answers", "declines", "busy", "no_answer", "voicemail", "unreachable"]
 BEHAVIOURS: tuple[str, ...] = get_args(Behaviour)
 
-Ending = Literal["completed", "busy", "declined", "no_answer", "failed", "canceled"]
-"""How an attempt to reach a colleague ended: `completed` was answered, `declined` was rejected on the phone,
-`failed` could not be reached or has nobody there, `canceled` stopped ringing before anybody answered."""
-
-BEEP = tone(400, frequency=1000.0)
+BEEP_HZ = 1000.0
+BEEP = tone(500, frequency=BEEP_HZ)
 """What a voicemail box plays after its greeting."""
 
-GREETING_OF_A_BOX = tone(1000, frequency=300.0)
+BABBLE_MS = 3000
+
+
+def babble(duration_ms: int = BABBLE_MS) -> Pcm:
+    """Sounds in the rhythm of speech, for a greeting without a voice: five syllables a second, of changing pitch."""
+    syllable_ms, gap_ms = 150, 50
+    pitches = (220.0, 180.0, 260.0, 200.0, 150.0)
+    pieces = []
+    for number in range(duration_ms // (syllable_ms + gap_ms)):
+        pieces += [tone(syllable_ms, frequency=pitches[number % len(pitches)]), tone(gap_ms, level=0.0)]
+    return np.concatenate(pieces)
 
 
 @dataclass(frozen=True)
 class Colleague:
-    """A phone that a document can dial.
+    """Somebody at a phone, whom a document can dial and a server can call by REST.
+
+    Any number of calls to the same phone may go on at the same time.
 
     Attributes:
         number: E.164 number, or a SIP URI such as `sip:sam@example.com`.
         answers_after_secs: How long it rings, or how long the network takes to say that it is busy, declined or
             unreachable. A carrier that gives up earlier finds nobody.
         behaviour: `answers`, `declines` (rejects the call), `busy`, `no_answer` (rings for ever), `voicemail` (a
-            box answers: greeting, beep, silence) or `unreachable`.
+            box answers: greeting, beep, and it records what it hears) or `unreachable`.
         script: What is said and done after the answer, as for the caller: the first line at once, each later one
             after the caller's reply unless it says otherwise. Without `HangUp` the colleague stays on the line.
-            For a voicemail box it is the greeting.
+            For a voicemail box it is the greeting; without one it babbles for three seconds.
+        beeps: Whether a voicemail box beeps after its greeting.
     """
 
     number: str
     answers_after_secs: float = 1.0
     behaviour: Behaviour = "answers"
     script: Sequence[ScriptItem] = ()
+    beeps: bool = True
 
 
 @dataclass
@@ -66,6 +78,7 @@ class ColleagueCall:
         keys: What the caller pressed while they were connected.
         said: What the colleague said, 8 kHz samples from the answer on.
         heard: What the colleague heard, 8 kHz samples from the answer on.
+        message: What a voicemail box recorded after its beep; None if it came to no beep, and for people.
     """
 
     number: str
@@ -80,15 +93,13 @@ class ColleagueCall:
     keys: str = ""
     said: Pcm = field(default_factory=lambda: np.zeros(0, dtype=np.int16), repr=False)
     heard: Pcm = field(default_factory=lambda: np.zeros(0, dtype=np.int16), repr=False)
+    message: Pcm | None = field(default=None, repr=False)
 
 
 class ScriptedColleague(ScriptedCaller):
     """Delivers a colleague's script. Unlike the caller's, `run` lasts for ever unless the script has a `HangUp`."""
 
     who = "colleague"
-
-    def _note_key(self, digit: str) -> None:
-        self._timeline.note("colleague_digits", f"the colleague presses {digit}", digit=digit)
 
     async def _turn_is_mine(self) -> bool:
         # Whoever picks up speaks first.
@@ -105,11 +116,17 @@ class ScriptedColleague(ScriptedCaller):
 class VoicemailBox(ScriptedColleague):
     """Plays its greeting without listening, beeps and records."""
 
+    beeps = True
+    recording_from_ms: int | None = None
+    """Where its recording begins, in ms since the answer; None before the beep is over."""
+
     async def _turn_is_mine(self) -> bool:
         return True
 
     async def _until_bot_hangs_up(self) -> None:
-        await self._speak(Audio(BEEP, "(beep)"))
+        if self.beeps:
+            await self._speak(Audio(BEEP, "(beep)"))
+        self.recording_from_ms = self._line.now_ms
         await super()._until_bot_hangs_up()
 
 
@@ -118,7 +135,7 @@ def script_after_answer(
 ) -> list[Audio | Digits | Wait | HangUp]:
     """What is done after the answer: a voicemail box without words of its own has a greeting all the same."""
     if colleague.behaviour == "voicemail" and not prepared:
-        return [Audio(GREETING_OF_A_BOX, "(greeting of a voicemail box)")]
+        return [Audio(babble(), "(greeting of a voicemail box)")]
     return list(prepared)
 
 

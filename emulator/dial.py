@@ -8,13 +8,36 @@ and warned of.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from urllib.parse import urljoin
 
 from emulator.leg import DialRules
 from emulator.markup import Verb
+from emulator.plan import EVENTS, AmdOrder, Reporting
 
 NOUNS = ("Number", "Sip")
-NOT_EMULATED = ("referUrl", "audioUrl", "machineDetection", "url", "sendDigits", "statusCallback")
+NOT_EMULATED = ("referUrl", "audioUrl")
 """Attributes of `<Dial>` and its nouns whose effect would be seen and is missing here."""
+
+
+@dataclass(frozen=True)
+class DialTarget:
+    """A `<Number>` or `<Sip>`.
+
+    Attributes:
+        address: E.164 number or SIP URI.
+        url: A document for the one who answers, before the two are connected (whisper); None for none.
+        method: `POST` or `GET`, for the document.
+        send_digits: Keys that are played after the answer.
+        reporting: Where the second leg's progress is told, or None.
+        amd: Answering machine detection, or None.
+    """
+
+    address: str
+    url: str | None = None
+    method: str = "POST"
+    send_digits: str | None = None
+    reporting: Reporting | None = None
+    amd: AmdOrder | None = None
 
 
 @dataclass(frozen=True)
@@ -22,7 +45,7 @@ class DialOrder:
     """A `<Dial>` to be carried out.
 
     Attributes:
-        addresses: Numbers and SIP URIs; several ring at the same time and the first to answer is connected.
+        targets: Who is called; several ring at the same time and the first to answer is connected.
         ring_secs: How long it rings, with the carrier's buffer.
         limit_secs: How long the two may talk.
         caller_id: The number shown to who is called.
@@ -31,7 +54,7 @@ class DialOrder:
         method: `POST` or `GET`, for the action.
     """
 
-    addresses: tuple[str, ...]
+    targets: tuple[DialTarget, ...]
     ring_secs: float
     limit_secs: float
     caller_id: str
@@ -39,24 +62,32 @@ class DialOrder:
     action: str | None
     method: str
 
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """Numbers and SIP URIs, in the document's order."""
+        return tuple(target.address for target in self.targets)
 
-def read_dial(verb: Verb, rules: DialRules, caller: str) -> tuple[DialOrder, list[str]]:
+
+def read_dial(
+    verb: Verb, rules: DialRules, caller: str, base_url: str | None = None
+) -> tuple[DialOrder, list[str]]:
     """Read the verb.
 
     Args:
         verb: The `<Dial>`.
         rules: The carrier's limits.
         caller: The caller's own number, which is shown if there is no `callerId`.
+        base_url: Where the document came from, for relative URLs.
 
     Returns:
-        The order (without addresses if there is nothing to call) and what to warn of.
+        The order (without targets if there is nobody to call) and what to warn of.
     """
     warnings: list[str] = []
-    addresses = [verb.text] if verb.text else []
+    targets = [DialTarget(verb.text)] if verb.text else []
     for noun in verb.children:
         if noun.name in NOUNS and noun.text:
-            addresses.append(noun.text)
-        else:
+            targets.append(_target(noun, rules, base_url or "", warnings))
+        elif noun.name != "Conference":
             what = "without an address" if noun.name in NOUNS else "is not emulated"
             warnings.append(f"<Dial> with <{noun.name}>: it {what} and is left out")
     for element in (verb, *verb.children):
@@ -72,7 +103,7 @@ def read_dial(verb: Verb, rules: DialRules, caller: str) -> tuple[DialOrder, lis
     timeout = _seconds(verb, "timeout", rules.timeout_secs, rules.timeouts, warnings)
     limit = _seconds(verb, "timeLimit", rules.limit_secs, rules.limits, warnings)
     order = DialOrder(
-        tuple(addresses),
+        tuple(targets),
         timeout + rules.buffer_secs,
         limit,
         verb.attributes.get("callerId") or caller,
@@ -81,6 +112,35 @@ def read_dial(verb: Verb, rules: DialRules, caller: str) -> tuple[DialOrder, lis
         verb.attributes.get("method", "POST"),
     )
     return order, warnings
+
+
+def _target(noun: Verb, rules: DialRules, base_url: str, warnings: list[str]) -> DialTarget:
+    written = noun.attributes
+    reporting = None
+    if url := written.get("statusCallback"):
+        events = frozenset(written.get("statusCallbackEvent", "completed").split())
+        if unknown := sorted(events - set(EVENTS)):
+            warnings.append(f"<{noun.name} statusCallbackEvent>: {', '.join(unknown)} is not emulated")
+        reporting = Reporting(urljoin(base_url, url), events, written.get("statusCallbackMethod", "POST"))
+    amd = None
+    if (detection := written.get("machineDetection")) in ("Enable", "DetectMessageEnd"):
+        callback = written.get("amdStatusCallback")
+        timeout = written.get("machineDetectionTimeout", "")
+        amd = AmdOrder(
+            detection == "DetectMessageEnd",
+            in_background=True,
+            callback=urljoin(base_url, callback) if callback else None,
+            timeout_secs=float(timeout) * rules.amd_timeout_unit if timeout.isdigit() else 30.0,
+        )
+    whisper = written.get("url")
+    return DialTarget(
+        noun.text,
+        urljoin(base_url, whisper) if whisper else None,
+        written.get("method", "POST"),
+        written.get("sendDigits"),
+        reporting,
+        amd,
+    )
 
 
 def _seconds(

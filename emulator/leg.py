@@ -1,25 +1,51 @@
-"""One leg of a call as a carrier knows it, and what a bot may say on its media socket."""
+"""One leg of a call as a carrier knows it, what it tells of it, and what a bot may say on its media socket."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from emulator.codecs import Pcm
 from emulator.markup import Verb
 
+INBOUND = "inbound"
+BY_REST = "outbound-api"
+BY_DIAL = "outbound-dial"
+
+Ending = Literal["completed", "busy", "declined", "no_answer", "failed", "canceled"]
+"""How an attempt to reach somebody ended: `completed` was answered, `declined` was rejected on the phone,
+`failed` could not be reached or has nobody there, `canceled` stopped ringing before anybody answered."""
+
+STATUSES: Mapping[Ending, str] = {
+    "completed": "completed",
+    "busy": "busy",
+    "declined": "busy",
+    "no_answer": "no-answer",
+    "failed": "failed",
+    "canceled": "canceled",
+}
+"""The word of both carriers for each; that a rejected call is `busy` is documented by neither."""
+
 
 @dataclass
 class Leg:
-    """A dialled-in call.
+    """One leg: dialled in, created by REST, or the second one of a `<Dial>`.
 
     Attributes:
         call_id: Twilio's CallSid or Telnyx's call_control_id.
-        session_id: Telnyx's call_session_id; empty on Twilio.
+        session_id: Telnyx's call_session_id, shared by the legs of one call; empty on Twilio.
         leg_id: Telnyx's call_leg_id; empty on Twilio.
         codec: The leg's own encoding, `PCMU` or `PCMA`.
-        status: The carrier's word: ringing, in-progress, completed, failed.
+        direction: `inbound`, `outbound-api` or `outbound-dial` (Twilio's words).
+        parent_id: The leg whose `<Dial>` called this one, or None.
+        status: The carrier's word: queued, initiated, ringing, in-progress, completed, busy, no-answer, failed,
+            canceled.
+        ending: How the attempt to reach somebody ended; None for a dialled-in call, and while it lasts.
+        nobody_there: Whether the number does not exist.
+        answered_by: What answering machine detection found, in the carrier's words; None without.
+        client_state: Telnyx's, as the server gave it.
     """
 
     call_id: str
@@ -30,11 +56,17 @@ class Leg:
     leg_id: str = ""
     connection_id: str = ""
     codec: str = "PCMU"
+    direction: str = INBOUND
+    parent_id: str | None = None
     status: str = "ringing"
     created_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     answered_at: datetime | None = None
     ended_at: datetime | None = None
     hangup_source: str = "caller"
+    ending: Ending | None = None
+    nobody_there: bool = False
+    answered_by: str | None = None
+    client_state: str | None = None
 
     @property
     def ended(self) -> bool:
@@ -59,6 +91,7 @@ class DialRules:
         timeout_secs: The `timeout` if none is given.
         limit_secs: The `timeLimit` if none is given.
         buffer_secs: What the carrier always adds to the `timeout`.
+        amd_timeout_unit: Seconds in a unit of `machineDetectionTimeout`.
     """
 
     timeouts: tuple[float, float]
@@ -66,6 +99,7 @@ class DialRules:
     timeout_secs: float = 30.0
     limit_secs: float = 14400.0
     buffer_secs: float = 0.0
+    amd_timeout_unit: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -78,13 +112,56 @@ class Dialled:
         bridged: Whether the two heard each other.
         duration_secs: From the second leg's answer to its end; 0 without an answer.
         nobody_there: Whether the number does not exist.
+        redirected: Whether the second leg was given something else to do and goes on without the first.
     """
 
-    ending: str
+    ending: Ending
     call_id: str
     bridged: bool
     duration_secs: int
     nobody_there: bool = False
+    redirected: bool = False
+
+
+@dataclass(frozen=True)
+class ConferenceEvent:
+    """Something happened in a conference.
+
+    Attributes:
+        kind: `conference-start`, `conference-end`, `participant-join` or `participant-leave`.
+        conference_id: The carrier's id of the room.
+        name: Its name in the documents.
+        sequence: Counts the callbacks of a room from 0.
+        leg: Whose coming or going it is.
+        label: The participant's label, or None.
+        flags: `Muted`, `Hold`, `Coaching`, `StartConferenceOnEnter`, `EndConferenceOnExit`.
+        reason: Why a participant left or the conference ended, in the carrier's words, or None.
+    """
+
+    kind: str
+    conference_id: str
+    name: str
+    sequence: int
+    leg: Leg
+    label: str | None = None
+    flags: Mapping[str, bool] = field(default_factory=dict)
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class Referred:
+    """How a SIP REFER went.
+
+    Attributes:
+        status: `in-progress` while the phone follows it; `failed`, `busy`, `no-answer`, `canceled`; None without
+            any word of the phone.
+        refer_code: The SIP answer to the REFER.
+        notify_code: The SIP code in the phone's NOTIFY, or None.
+    """
+
+    status: str | None
+    refer_code: int
+    notify_code: int | None = None
 
 
 @dataclass(frozen=True)
@@ -162,8 +239,19 @@ class Dialect(Protocol):
     dial_rules: DialRules
     play_keys: str
 
-    def new_leg(self, from_number: str, to_number: str, codec: str) -> Leg:
-        """A fresh dial-in call."""
+    def new_leg(
+        self,
+        from_number: str,
+        to_number: str,
+        codec: str,
+        *,
+        direction: str = INBOUND,
+        parent: Leg | None = None,
+    ) -> Leg:
+        """A fresh call, or the second leg of one."""
+
+    def new_conference_id(self) -> str:
+        """The id of a fresh conference."""
 
     def webhook_parameters(self, leg: Leg) -> dict[str, str]:
         """The form of the voice webhook and of every later document request."""
@@ -171,11 +259,23 @@ class Dialect(Protocol):
     def webhook_headers(self, url: str, body: bytes, parameters: dict[str, str]) -> dict[str, str]:
         """Signature headers and user agent of a form POST."""
 
-    def status_parameters(self, leg: Leg) -> dict[str, str]:
-        """The form of the call's status callback."""
+    def progress_parameters(self, leg: Leg, event: str, sequence: int) -> dict[str, str]:
+        """The form of a status callback; `event` is `initiated`, `ringing`, `answered` or `completed`."""
+
+    def amd_parameters(self, leg: Leg, answered_by: str, duration_ms: int) -> dict[str, str]:
+        """The form of the callback with the result of answering machine detection."""
 
     def dial_parameters(self, leg: Leg, dialled: Dialled) -> dict[str, str]:
         """What the request for `<Dial action>` has besides the standard parameters."""
+
+    def conference_dial_parameters(self, leg: Leg) -> dict[str, str]:
+        """The same after a `<Conference>`."""
+
+    def conference_parameters(self, event: ConferenceEvent) -> dict[str, str]:
+        """The form of a conference's status callback."""
+
+    def refer_parameters(self, leg: Leg, referred: Referred) -> dict[str, str]:
+        """What the request for `<Refer action>` has besides the standard parameters."""
 
     def stream_event(
         self, leg: Leg, stream_id: str, name: str | None, event: str, error: str | None

@@ -1,4 +1,4 @@
-"""The phone line between the caller and the carrier: a clock of 20 ms frames with a mouth and an ear."""
+"""The phone line between somebody's phone and the carrier: 20 ms frames with a mouth and an ear."""
 
 from __future__ import annotations
 
@@ -6,14 +6,18 @@ import asyncio
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from emulator.clock import Clock
 from emulator.codecs import FRAME_MS, FRAME_SAMPLES, Pcm
 from emulator.earpiece import Earpiece
 from emulator.hearing import SpeechStarted, SpeechWatch
 from emulator.timeline import Timeline
+
+if TYPE_CHECKING:
+    from emulator.room import Room
 
 LATE_MS = 100
 """A frame later than this is noted: the machine was busy, and what was measured is not only the bot's fault."""
@@ -34,7 +38,7 @@ class OtherEnd:
     """Who is at the other end of a line, and how the timeline tells that they are heard.
 
     Attributes:
-        who: `bot`, `ringing` (nobody yet) or `colleague`; for a colleague's own line `caller`.
+        who: `bot`, `ringing` or `waiting` (nobody yet), or a person: `colleague`, `caller`, `people`.
         kind: The kind of the timeline's entries.
         starts: Text of the entry when they begin to be heard.
         stops: Text of the entry when they are silent again; the length of the speech is added.
@@ -45,33 +49,43 @@ class OtherEnd:
     starts: str
     stops: str
 
+    @property
+    def is_person(self) -> bool:
+        """Whether somebody of the network is there, not the bot."""
+        return self.who in ("colleague", "caller", "people")
+
+    @property
+    def is_nobody(self) -> bool:
+        """Whether one waits for somebody to be there."""
+        return self.who in ("ringing", "waiting")
+
 
 BOT = OtherEnd("bot", "bot_speech", "bot starts to speak", "bot stops after")
 RINGING = OtherEnd("ringing", "bot_speech", "sound while it rings", "sound stops after")
+WAITING = OtherEnd("waiting", "bot_speech", "sound while waiting", "sound stops after")
+COLLEAGUE = OtherEnd(
+    "colleague", "caller_hears", "the caller hears the colleague", "the caller heard the colleague for"
+)
+CALLER = OtherEnd(
+    "caller", "caller_hears", "the colleague hears the caller", "the colleague heard the caller for"
+)
+PEOPLE = OtherEnd("people", "caller_hears", "the others are heard", "the others were heard for")
 
 
 class PhoneLine:
     """Runs from the answer to the hang-up.
 
-    Every 20 ms, on an absolute schedule so that nothing drifts, one frame of the caller goes to the stream
-    and one frame of the bot reaches the ear. A late tick is made up for at once.
+    With every step of the network's clock one frame of the person goes to the stream and to whoever is in the
+    same room, and one frame of theirs reaches the ear.
 
     Args:
         timeline: Where speech is written down; its zero is the first frame.
+        clock: What steps the line.
         noise_db: Level of constant noise on the caller's side in dB relative to full scale, for example -50;
             None for none.
-        begins_ms: The line's first frame on the timeline; other than 0 for the second leg of a call.
-        other_end: Who is heard at first.
     """
 
-    def __init__(
-        self,
-        timeline: Timeline,
-        *,
-        noise_db: float | None = None,
-        begins_ms: int = 0,
-        other_end: OtherEnd = BOT,
-    ) -> None:
+    def __init__(self, timeline: Timeline, clock: Clock, *, noise_db: float | None = None) -> None:
         """Prepare a silent line."""
         self.earpiece = Earpiece()
         self.hearing = SpeechWatch()
@@ -81,25 +95,30 @@ class PhoneLine:
         self.worst_lag_ms = 0
         self.signal: Iterator[Pcm] | None = None
         """Frames of the network's own tones (ringing, keys): heard and recorded, but nobody's speech."""
-        self.second: PhoneLine | None = None
-        """A line that takes its time from this one: two clocks would drift apart and tear holes into speech."""
+        self.room: Room | None = None
+        """Where other lines are heard; see `Room.join`."""
+        self.spoken: Pcm | None = None
+        """What was said in the frame before this one: it can be sent when that frame ends, not before."""
         self.rang_ms = 0
         """When the caller last heard a colleague's phone ring (or waited for it to ring)."""
         self.engaged_ms = 0
         """When it last rang, or somebody else than the bot was at the other end."""
-        self.other_end = other_end
-        self._begins_ms = begins_ms
-        self._timeline = timeline
+        self.other_end = BOT
+        self.timeline = timeline
+        self.people: list[tuple[int, int]] = []
+        """When somebody of the network was at the other end, in ms: `[start, end)`."""
+        self._clock = clock
+        self._running: asyncio.Future[None] | None = None
+        self._person_since_ms: int | None = None
         self._mouth: deque[Pcm] = deque()
         self._tick = asyncio.Event()
-        self._down = False
         self._noise = None if noise_db is None else 32768 * 10 ** (noise_db / 20)
         self._random = np.random.default_rng(20)
 
     @property
     def now_ms(self) -> int:
         """Where the line is: the end of the last frame, in ms since the call was answered."""
-        return self._begins_ms + len(self.heard) * FRAME_MS
+        return len(self.heard) * FRAME_MS
 
     @property
     def speaking(self) -> bool:
@@ -120,52 +139,68 @@ class PhoneLine:
         while self.now_ms < at_ms:
             await self.tick()
 
-    async def run(self) -> None:
-        """Run the clock until `hang` or cancellation."""
-        loop = asyncio.get_running_loop()
-        begin = loop.time()
-        while True:
-            due = begin + (self.now_ms - self._begins_ms) / 1000
-            lag = loop.time() - due
-            if lag < 0:
-                await asyncio.sleep(-lag)
-            else:
-                # Catching up: let the sockets be read in between, or a busy machine would look like a silent
-                # bot.
-                for _ in range(3):
-                    await asyncio.sleep(0)
-            if self._down:
-                return
-            lag_ms = round((loop.time() - due) * 1000)
-            if lag_ms > LATE_MS and self.worst_lag_ms <= LATE_MS:
-                self._timeline.note("note", f"this machine is busy: the line's clock is {lag_ms} ms late")
-            self.worst_lag_ms = max(self.worst_lag_ms, lag_ms)
-            self.step()
+    def start(self) -> asyncio.Future[None]:
+        """Begin; the future is done when the line is hung up, and has the error if a step fails."""
+        self._running = asyncio.get_running_loop().create_future()
+        self._clock.attach(self)
+        return self._running
 
     def hang(self) -> None:
-        """Stop the clock for good; nothing is said or heard after this."""
-        self._down = True
+        """Stop for good; nothing is said or heard after this."""
+        self._clock.detach(self)
+        if self.room is not None:
+            self.room.leave(self)
         self._finish_hearing()
+        self._note_person(self.other_end)
+        self.stream = None
+        if self._running is not None and not self._running.done():
+            self._running.set_result(None)
 
     def listen_to(self, other_end: OtherEnd) -> None:
         """From now on somebody else is heard."""
         self._finish_hearing()
+        self._note_person(self.other_end)
         self.other_end = other_end
+        if other_end.is_person:
+            self._person_since_ms = self.now_ms
 
-    def step(self) -> None:
-        """Let 20 ms pass, on this line and on the second one. For `run`, and for a line without its own clock."""
-        at_ms = self.now_ms
-        # What is spoken during a frame can be sent when it ends, not before.
-        spoken = self.said[-1] if self.said else None
+    @property
+    def only_people(self) -> bool:
+        """Whether no bot listens, and at least one other person does."""
+        return self.stream is None and self.room is not None and self.room.talking
+
+    # What the clock does
+
+    def late(self, lag_ms: int) -> None:
+        """Note the first frame that comes much too late."""
+        if lag_ms > LATE_MS and self.worst_lag_ms <= LATE_MS:
+            self.timeline.note("note", f"this machine is busy: the line's clock is {lag_ms} ms late")
+        self.worst_lag_ms = max(self.worst_lag_ms, lag_ms)
+
+    def broken(self, error: Exception) -> None:
+        """A step failed."""
+        if self._running is not None and not self._running.done():
+            self._running.set_exception(error)
+
+    def speak_frame(self) -> None:
+        """Take the next 20 ms out of the mouth."""
+        self.spoken = self.said[-1] if self.said else None
         self.said.append(self._next_spoken())
+
+    def hear_frame(self) -> None:
+        """Bring 20 ms to the ear: of the bot, of the others in the room, and the network's own tones."""
+        at_ms = self.now_ms
         heard = self.earpiece.step()
-        self.heard.append(self._with_signal(heard.frame))
+        frame = heard.frame
+        if self.room is not None and (others := self.room.mix_for(self)) is not None:
+            frame = mixed(frame, others)
+        self.heard.append(self._with_signal(frame))
         if self.other_end is not BOT:
             self.engaged_ms = self.now_ms
-        if self.other_end is RINGING:
+        if self.other_end.is_nobody:
             self.rang_ms = self.now_ms
         if heard.underrun_ms is not None:
-            self._timeline.note(
+            self.timeline.note(
                 "underrun",
                 f"{heard.underrun_ms} ms of silence in the middle of speech",
                 at_ms=at_ms,
@@ -173,21 +208,17 @@ class PhoneLine:
             )
         if self.stream is not None:
             self.stream.return_marks(heard.marks)
-            if spoken is not None:
-                self.stream.say(spoken)
-        for event in self.hearing.hear(heard.frame, at_ms):
+            if self.spoken is not None:
+                self.stream.say(self.spoken)
+        for event in self.hearing.hear(frame, at_ms):
             if isinstance(event, SpeechStarted):
                 if len(self.hearing.utterances) == 1 and self.other_end is BOT:
-                    self._timeline.note(
-                        "first_audio", "the first sound reaches the caller", at_ms=event.at_ms
-                    )
-                self._timeline.note(
+                    self.timeline.note("first_audio", "the first sound reaches the caller", at_ms=event.at_ms)
+                self.timeline.note(
                     self.other_end.kind, self.other_end.starts, at_ms=event.at_ms, edge="start"
                 )
             else:
                 self._note_stop(event.start_ms, event.end_ms)
-        if self.second is not None:
-            self.second.step()
         tick, self._tick = self._tick, asyncio.Event()
         tick.set()
 
@@ -196,14 +227,19 @@ class PhoneLine:
         if tone is None:
             self.signal = None
             return frame
-        return np.clip(frame.astype(np.int32) + tone, -32768, 32767).astype(np.int16)
+        return mixed(frame, tone)
+
+    def _note_person(self, other_end: OtherEnd) -> None:
+        if other_end.is_person and self._person_since_ms is not None:
+            self.people.append((self._person_since_ms, self.now_ms))
+            self._person_since_ms = None
 
     def _finish_hearing(self) -> None:
         for event in self.hearing.finish():
             self._note_stop(event.start_ms, event.end_ms)
 
     def _note_stop(self, start_ms: int, end_ms: int) -> None:
-        self._timeline.note(
+        self.timeline.note(
             self.other_end.kind,
             f"{self.other_end.stops} {(end_ms - start_ms) / 1000:.1f} s",
             at_ms=end_ms,
@@ -227,3 +263,9 @@ class PhoneLine:
             noisy = frame + self._random.normal(0.0, self._noise, FRAME_SAMPLES)
             frame = np.clip(noisy, -32768, 32767).astype(np.int16)
         return frame
+
+
+def mixed(*frames: Pcm) -> Pcm:
+    """Several sounds at the same time; what is too loud together is clipped."""
+    total = sum(frame.astype(np.int32) for frame in frames)
+    return np.clip(total, -32768, 32767).astype(np.int16)

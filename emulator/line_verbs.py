@@ -53,7 +53,7 @@ class LineVerbs:
         elif verb.name == "Pause":
             await self._pause(verb.attributes.get("length", "1"))
         elif verb.name == "Play" and "digits" in verb.attributes:
-            await self._play(verb.attributes["digits"])
+            await self.play_keys(verb.attributes["digits"])
         else:
             return False
         return True
@@ -81,7 +81,8 @@ class LineVerbs:
         self._timeline.note("pause", f"the document pauses for {secs:g} s")
         await self._line.until_ms(self._line.now_ms + round(secs * 1000))
 
-    async def _play(self, digits: str) -> None:
+    async def play_keys(self, digits: str) -> None:
+        """Play keys to whoever is on the line: `<Play digits>`, and what is sent after an answer."""
         # What a carrier does with a key that it does not know is not documented; here none is played.
         if unknown := sorted(set(digits) - set(self._keys)):
             self._fail(

@@ -3,24 +3,33 @@
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Self
 
 import numpy as np
+from aiohttp import web
 
 from emulator.addressing import parse_target
 from emulator.call import Call
-from emulator.caller import Audio, Digits, HangUp, Manners, Say, ScriptItem, Wait
+from emulator.call_control import GIVES_UP_SECS, CallControl
+from emulator.call_control_events import EventHabits
+from emulator.caller import Manners, ScriptItem
+from emulator.clock import Clock
 from emulator.codecs import Pcm
 from emulator.colleague import Colleague, ColleagueCall
 from emulator.credentials import Credentials
+from emulator.dial_in import dial_in
 from emulator.errors import EmulatorError
-from emulator.leg import Dialect
-from emulator.plan import CallPlan
+from emulator.exchange import Exchange, Prepared, Speak
+from emulator.faults import Fault, Faults
+from emulator.leg import INBOUND, Dialect, Leg
+from emulator.plan import CallPlan, Reporting
 from emulator.report import Report, make_report
+from emulator.requests import RequestLog
 from emulator.rest import RestServer
+from emulator.second_leg import message_of
 from emulator.server_api import ServerApi, ServerEvent
 from emulator.telnyx import Telnyx
 from emulator.timeline import Timeline
@@ -30,10 +39,10 @@ CARRIERS: dict[str, Callable[[Credentials], Dialect]] = {"twilio": Twilio, "teln
 # Numbers reserved for fiction
 CALLER_NUMBER = "+12025550143"
 BOT_NUMBER = "+12025550100"
-KEPT_CALLS = 1000
 SERVER_SETTLES_SECS = 3.0
+MODES = ("", "call_control")
+RESULT_SECS = 30.0
 
-Speak = Callable[[str], Pcm]
 Transcribe = Callable[[Pcm], str]
 OnCall = Callable[[Call], None]
 OnServerEvent = Callable[[ServerEvent], None]
@@ -46,9 +55,11 @@ class CallResult:
     Attributes:
         report: The outcome.
         timeline: What happened when.
-        said: The caller's side, 8 kHz samples.
-        heard: What the caller heard, 8 kHz samples.
-        colleagues: Every attempt to reach a colleague, in the order of the calls.
+        said: The side of whoever was at the phone, 8 kHz samples.
+        heard: What was heard there, 8 kHz samples.
+        colleagues: Every attempt to reach a colleague by `<Dial>`, in the order of the calls.
+        leg: The carrier's record: ids, numbers, direction, status, `ending` and `answered_by`.
+        message: What a voicemail box recorded after its beep; None for people.
     """
 
     report: Report
@@ -56,6 +67,8 @@ class CallResult:
     said: Pcm = field(repr=False)
     heard: Pcm = field(repr=False)
     colleagues: list[ColleagueCall] = field(default_factory=list)
+    leg: Leg | None = None
+    message: Pcm | None = field(default=None, repr=False)
 
 
 class PhoneNetwork:
@@ -67,9 +80,18 @@ class PhoneNetwork:
         credentials: The account that signs and is let in.
         speak: The local voice, for `Say` in scripts and documents; None for calls without words.
         transcribe: The local ears, for `heard_by_caller`; None for none.
+        people: Who can be reached by `<Dial>` and by calls that a server creates by REST; see `add_person`.
+        hold_speed: How many seconds pass in one while nobody outside can tell: every live leg only talks to
+            people, no media stream is open and no request is under way. `Wait(180)` of a caller who talks to a
+            colleague takes three seconds with 60; see `emulator.clock`.
+        texml_call_ids: Whether Telnyx's answer to a new TeXML call names it. It is not documented to.
+        extra_routes: More routes of the REST server, which come before its own.
+        events: How the events of Telnyx's Call Control are delivered: at once and once, or worse.
+        faults: What is to go wrong with REST, webhooks and media sockets.
+        seed: Decides those faults that are left to chance.
 
     Raises:
-        EmulatorError: No such carrier.
+        EmulatorError: No such carrier, or a person has sentences and there is no voice.
     """
 
     def __init__(
@@ -80,16 +102,35 @@ class PhoneNetwork:
         credentials: Credentials | None = None,
         speak: Speak | None = None,
         transcribe: Transcribe | None = None,
+        people: Sequence[Colleague] = (),
+        hold_speed: float = 1.0,
+        texml_call_ids: bool = False,
+        extra_routes: Sequence[web.RouteDef] = (),
+        events: EventHabits | None = None,
+        faults: Iterable[Fault] = (),
+        seed: int = 0,
     ) -> None:
         """Prepare; entering the context starts the REST server."""
         if carrier not in CARRIERS:
             raise EmulatorError(f"--carrier {carrier!r} is not one of {', '.join(CARRIERS)}")
         self.credentials = credentials or Credentials()
-        self.dialect = CARRIERS[carrier](self.credentials)
-        self.speak = speak
+        clock = Clock(hold_speed)
+        self.requests = RequestLog(clock.now)
+        self.faults = Faults(faults, self.requests, seed=seed)
+        self.exchange = Exchange(CARRIERS[carrier](self.credentials), clock, self.faults)
+        self.exchange.speak = speak
         self.transcribe = transcribe
-        self._calls: OrderedDict[str, Call] = OrderedDict()
-        self._rest = RestServer(self.credentials, self._calls.get, port=rest_port)
+        self._control = CallControl(self.exchange, self.credentials, events) if carrier == "telnyx" else None
+        for person in people:
+            self.add_person(person)
+        self._rest = RestServer(
+            self.credentials,
+            self.exchange,
+            port=rest_port,
+            texml_call_ids=texml_call_ids,
+            extra_routes=extra_routes,
+            control=self._control,
+        )
 
     async def __aenter__(self) -> Self:
         """Start the REST server.
@@ -106,8 +147,38 @@ class PhoneNetwork:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Stop the REST server."""
+        """Hang up the calls that servers have created, and stop the REST server."""
+        if self._control is not None:
+            self._control.shut_down()
+        await self.exchange.stop()
+        if self._control is not None:
+            await self._control.aclose()
         await self._rest.stop()
+
+    @property
+    def call_control(self) -> CallControl:
+        """Telnyx's Call Control: the legs that are commanded, and the address of the application.
+
+        Raises:
+            EmulatorError: The carrier is another one.
+        """
+        if self._control is None:
+            raise EmulatorError('only Telnyx has Call Control: PhoneNetwork("telnyx")')
+        return self._control
+
+    @property
+    def dialect(self) -> Dialect:
+        """The carrier's side of the wire."""
+        return self.exchange.dialect
+
+    @property
+    def speak(self) -> Speak | None:
+        """The local voice."""
+        return self.exchange.speak
+
+    @speak.setter
+    def speak(self, speak: Speak | None) -> None:
+        self.exchange.speak = speak
 
     @property
     def rest_url(self) -> str:
@@ -118,25 +189,21 @@ class PhoneNetwork:
         """The variables that point a server at this network."""
         return self.credentials.environment(self.rest_url)
 
-    async def prepare(self, script: Sequence[ScriptItem]) -> list[Audio | Digits | Wait | HangUp]:
+    def add_person(self, person: Colleague) -> None:
+        """Somebody can be reached from now on, instead of whoever was at the same number.
+
+        Raises:
+            EmulatorError: They have sentences to say, and the network has no voice.
+        """
+        self.exchange.add_person(person)
+
+    async def prepare(self, script: Sequence[ScriptItem]) -> Prepared:
         """Turn the script's sentences into audio, so that no time of a call is spent on it.
 
         Raises:
             EmulatorError: A sentence, and no voice.
         """
-        prepared: list[Audio | Digits | Wait | HangUp] = []
-        for item in script:
-            if not isinstance(item, Say):
-                prepared.append(item)
-                continue
-            if self.speak is None:
-                raise EmulatorError(
-                    "the script has sentences but the network has no voice: pass speak=Voice().speak"
-                )
-            prepared.append(
-                Audio(await asyncio.to_thread(self.speak, item.text), item.text, item.after_reply)
-            )
-        return prepared
+        return await self.exchange.prepare(script)
 
     async def call(
         self,
@@ -155,13 +222,15 @@ class PhoneNetwork:
         recording: str | None = None,
         on_call: OnCall | None = None,
         on_server_event: OnServerEvent | None = None,
+        mode: str = "",
+        gives_up_secs: float = GIVES_UP_SECS,
     ) -> CallResult:
         """Place one call and stay on it to its end.
 
         Args:
             url: See `parse_target`.
             script: What the caller does; with an empty script the caller waits for the bot to hang up.
-            from_number: The caller's number, E.164.
+            from_number: The caller's number, E.164, or SIP address.
             to_number: The bot's number, E.164.
             codec: The leg's encoding on Telnyx, `PCMU` or `PCMA`.
             parameters: Custom parameters, only for a `ws(s)://` URL.
@@ -169,52 +238,90 @@ class PhoneNetwork:
                 given by its base.
             noise_db: Constant noise on the caller's side, dB relative to full scale.
             manners: How patient the caller is.
-            colleagues: Who can be dialled by the bot's documents; a number of nobody fails.
+            colleagues: Who else can be reached while this call lasts; a number of nobody fails.
             api_key: Key of the server's own call API; None to leave it alone.
             recording: Name of the recording for the report; writing it is the caller's business.
             on_call: Called with the call before it is placed, to listen to its timeline.
             on_server_event: Called with each live event of the server.
+            mode: Empty where the number's application has documents, `call_control` where it takes events and
+                sends commands (Telnyx only; the events go to `/telnyx/events` of a server given by its base).
+            gives_up_secs: How long the caller lets a `call_control` application's number ring.
 
         Raises:
             CannotReach: Nothing listens at the URL.
-            EmulatorError: The URL or the script cannot be used.
+            EmulatorError: The URL or the script cannot be used, or the carrier has no such mode.
         """
-        target = parse_target(url, self.dialect.name)
+        controlled = self._is_controlled(mode)
+        target = parse_target(url, self.dialect.name, "events" if controlled else "voice")
+        if controlled and target.webhook is None:
+            raise EmulatorError("--mode call-control needs an http:// URL: a socket is named by a command")
         if parameters and target.socket is None:
             raise EmulatorError(
                 "--param needs a ws:// or wss:// URL: with a webhook the document sets the parameters"
             )
-        if status_callback is None and target.ours:
+        if status_callback is None and target.ours and not controlled:
             status_callback = f"{target.base}/{self.dialect.name}/status"
+        for one in colleagues:
+            await self.exchange.script_of(one)
+        self.exchange.server_url = target.webhook or target.socket
         plan = CallPlan(
-            target,
+            self.exchange.server_url,
             await self.prepare(script),
             manners or Manners(),
-            parameters or {},
-            status_callback,
+            Reporting(status_callback) if status_callback else None,
             noise_db,
             self.speak,
             colleagues,
-            {one.number: await self.prepare(one.script) for one in colleagues},
         )
-        call = Call(self.dialect, self.dialect.new_leg(from_number, to_number, codec), plan)
-        self._calls[call.leg.call_id] = call
-        while len(self._calls) > KEPT_CALLS:
-            self._calls.popitem(last=False)
+        leg = self.dialect.new_leg(from_number, to_number, codec, direction=INBOUND)
+        opening = partial(dial_in, target=target, parameters=parameters or {})
+        if controlled:
+            call: Call = self.call_control.dial_in(leg, plan, target, gives_up_secs)
+        else:
+            call = self.exchange.new_call(leg, plan, opening)
         if on_call is not None:
             on_call(call)
         api = ServerApi(target.base, api_key) if api_key else None
         events = await self._run(call, api, on_server_event)
+        result = await self._result(call, events, recording)
+        if api is not None and api.trouble:
+            result.report.errors.append(api.trouble)
+        return result
+
+    def _is_controlled(self, mode: str) -> bool:
+        if mode not in MODES or (mode and self._control is None):
+            raise EmulatorError(
+                f"mode {mode!r} is not usable: {self.dialect.name}'s numbers have "
+                + ("documents only (give --carrier telnyx)" if self._control is None else "call_control")
+            )
+        return mode == "call_control"
+
+    async def next_result(self, number: str, *, timeout_secs: float = RESULT_SECS) -> CallResult:
+        """How a call went that somebody's server placed to this number by REST; waits until it is over.
+
+        Calls are given in the order of their ends, each once. In the report, `caller` is whoever was called:
+        `ended_by` is `caller` if they hung up or refused the call, and `nobody` if there was no answer.
+
+        Args:
+            number: E.164 number or SIP address, of a person of the network or of nobody.
+            timeout_secs: How long to wait at most.
+
+        Raises:
+            TimeoutError: No such call is over in time.
+        """
+        return await self._result(await self.exchange.next_over(number, timeout_secs), None, None)
+
+    async def _result(
+        self, call: Call, events: list[ServerEvent] | None, recording: str | None
+    ) -> CallResult:
         report = await asyncio.to_thread(
             make_report, call, transcribe=self.transcribe, server_events=events, recording=recording
         )
-        if api is not None and api.trouble:
-            report.errors.append(api.trouble)
         said, heard = (
             np.concatenate(side or [np.zeros(0, dtype=np.int16)])
             for side in (call.line.said, call.line.heard)
         )
-        return CallResult(report, call.timeline, said, heard, call.colleagues)
+        return CallResult(report, call.timeline, said, heard, call.colleagues, call.leg, message_of(call))
 
     @staticmethod
     async def _run(

@@ -194,18 +194,9 @@ def make_report(
     )
 
 
-def _with_colleagues(call: Call) -> list[tuple[int, int]]:
-    """When the caller talked to a colleague, in ms: `[start, end)`."""
-    return [
-        (one.bridged_ms, one.ended_ms)
-        for one in call.colleagues
-        if one.bridged_ms is not None and one.ended_ms is not None
-    ]
-
-
 def _lines_to_the_bot(call: Call) -> list[CallerLine]:
     """What was said to a colleague is no turn of the conversation with the bot."""
-    spans = _with_colleagues(call)
+    spans = call.line.people
     return [
         line for line in call.caller.lines if not any(start <= line.start_ms < end for start, end in spans)
     ]
@@ -257,7 +248,7 @@ def _add_server_events(call: Call, turns: list[Turn], events: Sequence[ServerEve
 def _add_transcripts(call: Call, turns: list[Turn], transcribe: Transcribe) -> None:
     """What the bot was saying when a line began still belongs to the turn before it."""
     heard = np.concatenate(call.line.heard) if call.line.heard else np.zeros(0, dtype=np.int16)
-    for start_ms, end_ms in _with_colleagues(call):
+    for start_ms, end_ms in call.line.people:
         # Silence in place of what the colleague said: it is not the bot's.
         heard[start_ms * SAMPLE_RATE // 1000 : end_ms * SAMPLE_RATE // 1000] = 0
     cuts = [0]

@@ -1,133 +1,254 @@
-"""The second leg of a call: a colleague's phone rings, is answered, and both sides hear each other.
+"""`<Dial>`: other phones ring, the first to answer is bridged with the caller, and the end is told.
 
-Sources: Twilio docs, voice/twiml/dial; Telnyx docs, TeXML dial. Not documented and chosen here: several nouns
-that all fail are told by the ending that sounds most like a person (no answer before declined, busy, failed);
-nothing but silence is heard until the other phone rings, and ringing stops when nothing rings any more.
+Sources: Twilio docs, voice/twiml/{dial,number}; Telnyx docs, TeXML dial and number. Not documented and chosen here:
+several nouns that all fail are told by the ending that sounds most like a person (no answer before declined, busy,
+failed); nothing but silence is heard until the other phone rings, and ringing stops when nothing rings any more; the
+caller hears ringing while a whisper is played; a second leg that hangs up in its whisper was `completed`, without
+having been bridged.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from typing import TYPE_CHECKING
+from urllib.parse import urljoin
 
 import numpy as np
 
-from emulator.caller import Audio, Digits, HangUp, Manners, Wait
+from emulator.amd import detect_and_tell
 from emulator.codecs import Pcm
-from emulator.colleague import (
-    Colleague,
-    ColleagueCall,
-    Ending,
-    ScriptedColleague,
-    VoicemailBox,
-    same_address,
-    script_after_answer,
-)
-from emulator.dial import DialOrder
-from emulator.earpiece import Earpiece
-from emulator.leg import Dialled
-from emulator.line import BOT, RINGING, OtherEnd, PhoneLine
-from emulator.signals import key, ringing
-from emulator.timeline import Timeline
+from emulator.colleague import ColleagueCall, VoicemailBox
+from emulator.conference import join_conference
+from emulator.dial import DialOrder, DialTarget, read_dial
+from emulator.documents import GoTo, Start, carry_out
+from emulator.leg import BY_DIAL, Dialled, Ending
+from emulator.line import BOT, CALLER, COLLEAGUE, RINGING
+from emulator.markup import Document, Verb
+from emulator.outbound import ring
+from emulator.plan import CallPlan
+from emulator.room import Bridge
+from emulator.signals import ringing
+from emulator.timeline import Entry
 
-COLLEAGUE = OtherEnd(
-    "colleague", "caller_hears", "the caller hears the colleague", "the caller heard the colleague for"
-)
-CALLER = OtherEnd(
-    "caller", "colleague_hears", "the colleague hears the caller", "the colleague heard the caller for"
-)
-RINGS = ("answers", "declines", "no_answer", "voicemail")
-REFUSES: Mapping[str, tuple[Ending, str]] = {
-    "declines": ("declined", "the colleague declines the call"),
-    "busy": ("busy", "the colleague's line is busy"),
-    "unreachable": ("failed", "the colleague cannot be reached"),
+if TYPE_CHECKING:
+    from emulator.call import Call
+
+COPIED = {
+    "caller_speech": ("colleague_speech", "{text}"),
+    "digits": ("colleague_digits", "the colleague presses {text}"),
+    "caller_hears": ("colleague_hears", "{text}"),
+    "keys_heard": ("colleague_hears", "the colleague hears key {digit}"),
+    "amd": ("note", "{text}"),
 }
+"""What a second leg's timeline tells that is also told on the first one's: kind and text there."""
+
 _TOLD_FIRST: tuple[Ending, ...] = ("completed", "no_answer", "declined", "busy", "failed", "canceled")
 
 
-class _Wire:
-    """Carries one mouth's frames to the other ear, as a line's stream."""
+async def dial(call: Call, verb: Verb, document: Document) -> Start | None:
+    """Carry out the verb."""
+    order, warnings = read_dial(verb, call.dialect.dial_rules, call.leg.from_number, document.url)
+    for warning in warnings:
+        call.fail(warning)
+    if (room := verb.child("Conference")) is not None:
+        return await join_conference(call, room, order, document)
+    if not order.targets:
+        call.fail("<Dial> has nobody to call; the call goes on with the next verb")
+        return None
+    dialling = Dialling(call, order)
+    dialled = await dialling.run()
+    if dialled.bridged:
+        call.left_by = "colleague"
+    if order.action is None:
+        return None
+    url = urljoin(document.url or "", order.action)
+    return GoTo(url, order.method, call.dialect.dial_parameters(call.leg, dialled))
 
-    def __init__(self, ear: Earpiece) -> None:
-        self._ear = ear
 
-    def say(self, frame: Pcm) -> None:
-        self._ear.play(frame)
-
-    def return_marks(self, names: list[str]) -> None:
-        """A bridge has no marks."""
-
-
-@dataclass
+@dataclass(eq=False)
 class _Attempt:
+    target: DialTarget
     record: ColleagueCall
-    colleague: Colleague | None
+    leg: Call
+    bridged: bool = False
+    ended_by: str | None = None
+    """Who ended it, where that is not the second leg's own doing."""
 
 
-class SecondLeg:
+class Dialling:
     """Carries out one `<Dial>`.
 
     Args:
+        call: Whose document it is; its line hears the ringing.
         order: The verb.
-        colleagues: Who can be called.
-        scripts: Their prepared scripts, by number.
-        line: The caller's line, which is the clock of both.
-        timeline: Where it is written down.
-        new_call_id: Makes the id of a second leg for an address.
-        fail: Takes what did not go as scripted.
-        ended_by: Who ends this when it is cancelled from outside.
+        listed: Whether the second legs are the carrier's, to be found by REST.
     """
 
-    def __init__(
-        self,
-        order: DialOrder,
-        colleagues: Sequence[Colleague],
-        scripts: Mapping[str, Sequence[Audio | Digits | Wait | HangUp]],
-        line: PhoneLine,
-        timeline: Timeline,
-        new_call_id: Callable[[str], str],
-        fail: Callable[[str], None],
-        ended_by: Callable[[], str],
-    ) -> None:
+    def __init__(self, call: Call, order: DialOrder, *, listed: bool = True) -> None:
         """Prepare; nobody is called before `run`."""
+        self._listed = listed
+        self._call = call
         self._order = order
-        self._scripts = scripts
-        self._line = line
-        self._timeline = timeline
-        self._fail = fail
-        self._ended_by = ended_by
-        self._attempts = [
-            _Attempt(
-                ColleagueCall(address, new_call_id(address), order.caller_id),
-                next((one for one in colleagues if same_address(one.number, address)), None),
-            )
-            for address in order.addresses
-        ]
-        self._talking: tuple[ColleagueCall, PhoneLine] | None = None
-        self._star = asyncio.Event()
-
-    @property
-    def calls(self) -> list[ColleagueCall]:
-        """The attempts, in the order of the document."""
-        return [attempt.record for attempt in self._attempts]
+        self._attempts: list[_Attempt] = []
+        self._room = Bridge()
+        self._star = False
 
     @property
     def bridged(self) -> bool:
-        """Whether the two hear each other."""
-        return self._talking is not None
+        """Whether somebody was connected."""
+        return any(attempt.bridged for attempt in self._attempts)
 
     async def run(self) -> Dialled:
         """Ring, connect, and wait for the end. Cancelled, it hangs up whoever was called."""
-        self._line.earpiece.clear()
-        self._line.listen_to(RINGING)
+        line = self._call.line
+        for target in self._order.targets:
+            self._attempts.append(await self._prepared(target))
+        line.earpiece.clear()
+        line.listen_to(RINGING)
+        self._call.keypad = self._press
         try:
-            answered = await self._ring()
-            if answered is not None:
-                await self._talk(answered)
+            for attempt in self._attempts:
+                self._call.exchange.start(attempt.leg)
+            while not self._settled():
+                await line.tick()
         finally:
             self._hang_up()
+        return self._result()
+
+    async def _prepared(self, target: DialTarget) -> _Attempt:
+        exchange, call = self._call.exchange, self._call
+        person = exchange.person_at(target.address, call)
+        leg = call.dialect.new_leg(
+            self._order.caller_id, target.address, call.leg.codec, direction=BY_DIAL, parent=call.leg
+        )
+        plan = CallPlan(
+            call.plan.server_url,
+            () if person is None else await exchange.script_of(person),
+            reporting=target.reporting,
+            voice=call.plan.voice,
+            people=call.plan.people,
+            person=person,
+        )
+        second = exchange.new_call(leg, plan, lambda leg: self._be_second(attempt), listed=self._listed)
+        record = ColleagueCall(target.address, leg.call_id, self._order.caller_id)
+        attempt = _Attempt(target, record, second)
+        second.report_to = call.fail
+        second.timeline.listeners.append(lambda entry: self._tell(attempt, entry))
+        call.colleagues.append(record)
+        return attempt
+
+    async def _be_second(self, attempt: _Attempt) -> None:
+        """The life of a second leg."""
+        leg, target = attempt.leg, attempt.target
+        if not await ring(leg, self._order.ring_secs):
+            return
+        leg.answer()
+        for other in self._attempts:
+            if other is not attempt and other.leg.leg.answered_at is None:
+                other.leg.hang_up("peer", "somebody else has answered", ending="canceled")
+        if target.amd is not None:
+            leg.watch(_detect(attempt))
+        if target.send_digits:
+            await leg.line_verbs.play_keys(target.send_digits)
+        if target.url is not None and not await carry_out(leg, GoTo(target.url, target.method)):
+            return
+        self._bridge(attempt)
+        await asyncio.Event().wait()
+
+    def _bridge(self, attempt: _Attempt) -> None:
+        if self._call.over:
+            return  # the first leg was hung up in this very moment, and this one is about to be
+        record = attempt.record
+        attempt.bridged = True
+        record.bridged_ms = self._call.line.now_ms
+        self._call.line.signal = None
+        self._room.join(self._call.line, hears=COLLEAGUE)
+        self._room.join(attempt.leg.line, hears=CALLER)
+        attempt.leg.timeline.note("bridged", "the colleague hears the caller")
+        self._call.timeline.note("colleague_bridged", "caller and colleague hear each other")
+
+    def _settled(self) -> bool:
+        for attempt in self._attempts:
+            if not attempt.bridged or attempt.leg.gone.is_set():
+                continue
+            talked_ms = self._call.line.now_ms - (attempt.record.bridged_ms or 0)
+            if self._star:
+                attempt.ended_by = "caller"
+                attempt.leg.hang_up("peer", "the caller ends the conversation with *")
+            elif talked_ms >= self._order.limit_secs * 1000:
+                attempt.leg.hang_up("limit", f"the time limit of {self._order.limit_secs:g} s is over")
+            else:
+                return False
+        return all(attempt.leg.gone.is_set() for attempt in self._attempts)
+
+    def _press(self, digit: str) -> bool:
+        """The caller's keys, on their way to whoever is connected."""
+        for attempt in self._attempts:
+            if attempt.bridged and not attempt.leg.gone.is_set():
+                attempt.record.keys += digit
+                self._star = digit == "*" and self._order.hangup_on_star
+        return False
+
+    def _tell(self, attempt: _Attempt, entry: Entry) -> None:
+        """Something happened on a second leg."""
+        line, timeline, record = self._call.line, self._call.timeline, attempt.record
+        if entry.kind == "ringing":
+            record.ringing_ms = line.now_ms
+            timeline.note("colleague_ringing", entry.text, call_id=record.call_id)
+            if line.signal is None:
+                line.signal = ringing()
+        elif entry.kind == "answered":
+            record.answered_ms = line.now_ms
+            box = isinstance(attempt.leg.caller, VoicemailBox)
+            who = "a voicemail box answers" if box else "the colleague answers"
+            timeline.note("colleague_answered", who, call_id=record.call_id)
+        elif entry.kind == "hang_up":
+            self._close(attempt, entry.text, entry)
+        elif entry.kind in COPIED and not attempt.leg.redirected:
+            kind, text = COPIED[entry.kind]
+            timeline.copy(
+                entry, attempt.leg.timeline, kind, text.format(**({"text": entry.text} | entry.data))
+            )
+
+    def _close(self, attempt: _Attempt, text: str, entry: Entry | None = None) -> None:
+        """A second leg is over, or has gone its own way."""
+        record, leg, line = attempt.record, attempt.leg, self._call.line
+        if record.outcome is not None:
+            return
+        answered = record.answered_ms is not None
+        record.outcome = "completed" if answered else leg.leg.ending or "canceled"
+        record.ended_ms = line.now_ms
+        if answered:
+            record.ended_by = attempt.ended_by or ("colleague" if leg.ended_by == "caller" else leg.ended_by)
+            record.said, record.heard = _whole(leg.line.said), _whole(leg.line.heard)
+            record.message = message_of(leg)
+        elif not any(one.record.ringing_ms is not None and not one.record.outcome for one in self._attempts):
+            line.signal = None
+        kind = "colleague_hung_up" if answered else "colleague_not_reached"
+        self._call.timeline.note(kind, text, outcome=record.outcome, by=record.ended_by)
+
+    def _hang_up(self) -> None:
+        """Whatever is left of the second legs ends with the verb, and the caller's line is the bot's again."""
+        call = self._call
+        call.keypad = None
+        for attempt in self._attempts:
+            leg = attempt.leg
+            if leg.redirected:
+                attempt.ended_by = "document"
+                self._close(attempt, "the colleague's call was given something else to do")
+            elif not leg.over and attempt.record.answered_ms is not None:
+                # A second leg outlives neither the call nor the document.
+                attempt.ended_by = call.ended_by if call.over else "document"
+                leg.hang_up("peer", f"the colleague's call is over, ended by: {attempt.ended_by}")
+            elif not leg.over:
+                leg.hang_up("peer", "the phone stops ringing", ending="canceled")
+        self._room.leave(call.line)
+        call.line.signal = None
+        call.line.earpiece.clear()
+        call.line.listen_to(BOT)
+
+    def _result(self) -> Dialled:
         told = min(self._attempts, key=lambda one: _TOLD_FIRST.index(one.record.outcome or "canceled"))
         record = told.record
         secs = (
@@ -138,133 +259,23 @@ class SecondLeg:
             record.call_id,
             bridged=record.bridged_ms is not None,
             duration_secs=secs,
-            nobody_there=told.colleague is None,
+            nobody_there=told.leg.leg.nobody_there,
+            redirected=told.leg.redirected,
         )
 
-    def press(self, digit: str) -> None:
-        """The caller presses a key: who is connected hears it."""
-        if self._talking is None:
-            self._timeline.note("note", f"key {digit} is heard by nobody while it rings")
-            return
-        record, line = self._talking
-        record.keys += digit
-        line.signal = chain(line.signal or (), key(digit))
-        self._timeline.note("colleague_hears", f"the colleague hears key {digit}", digit=digit)
-        if digit == "*" and self._order.hangup_on_star:
-            self._star.set()
 
-    async def _ring(self) -> _Attempt | None:
-        """The one who answers first, or None."""
-        tasks = {asyncio.create_task(self._try(attempt)): attempt for attempt in self._attempts}
-        pending = set(tasks)
-        try:
-            async with asyncio.timeout(self._order.ring_secs):
-                while pending:
-                    done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
-                    for task in done:
-                        if task.result():
-                            return tasks[task]
-        except TimeoutError:
-            for attempt in self._attempts:
-                if attempt.record.outcome is None:
-                    text = f"nobody answers within {self._order.ring_secs:g} s"
-                    self._end(attempt.record, "no_answer", text)
-        finally:
-            self._line.signal = None
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+def message_of(call: Call) -> Pcm | None:
+    """What a voicemail box has recorded on this leg: what it heard after its beep."""
+    box = call.caller
+    if not isinstance(box, VoicemailBox) or box.recording_from_ms is None:
         return None
+    return _whole(call.line.heard)[box.recording_from_ms * 8 :]
 
-    async def _try(self, attempt: _Attempt) -> bool:
-        record, colleague = attempt.record, attempt.colleague
-        if colleague is None:
-            self._end(record, "failed", f"there is nobody at {record.number}")
-            return False
-        if colleague.behaviour in RINGS:
-            record.ringing_ms = self._line.now_ms
-            self._timeline.note(
-                "colleague_ringing", f"the phone at {record.number} rings", call_id=record.call_id
-            )
-            if self._line.signal is None:
-                self._line.signal = ringing()
-        if colleague.behaviour == "no_answer":
-            await asyncio.Event().wait()
-        await asyncio.sleep(colleague.answers_after_secs)
-        if colleague.behaviour in REFUSES:
-            self._end(record, *REFUSES[colleague.behaviour])
-            if not any(one.ringing_ms is not None and one.outcome is None for one in self.calls):
-                self._line.signal = None
-            return False
-        return True
 
-    async def _talk(self, answered: _Attempt) -> None:
-        record, colleague = answered.record, answered.colleague
-        assert colleague is not None
-        for other in self.calls:
-            if other is not record and other.outcome is None:
-                self._end(other, "canceled", "somebody else has answered")
-        record.answered_ms = record.bridged_ms = self._line.now_ms
-        line = PhoneLine(self._timeline, begins_ms=self._line.now_ms, other_end=CALLER)
-        who = "a voicemail box answers" if colleague.behaviour == "voicemail" else "the colleague answers"
-        self._timeline.note("colleague_answered", who, call_id=record.call_id)
-        handset = (VoicemailBox if colleague.behaviour == "voicemail" else ScriptedColleague)(
-            script_after_answer(colleague, self._scripts.get(colleague.number, ())),
-            line,
-            self._colleague_presses,
-            self._timeline,
-            self._fail,
-            Manners(),
-        )
-        self._line.listen_to(COLLEAGUE)
-        self._line.stream, line.stream = _Wire(line.earpiece), _Wire(self._line.earpiece)
-        self._line.second = line
-        self._talking = record, line
-        self._timeline.note("colleague_bridged", "caller and colleague hear each other")
-        script, star = asyncio.create_task(handset.run()), asyncio.create_task(self._star.wait())
-        try:
-            done, _ = await asyncio.wait(
-                {script, star}, timeout=self._order.limit_secs, return_when=asyncio.FIRST_COMPLETED
-            )
-        finally:
-            script.cancel()
-            star.cancel()
-            results = await asyncio.gather(script, star, return_exceptions=True)
-        if isinstance(results[0], Exception):
-            raise results[0]
-        if script in done:
-            self._end(record, "completed", "the colleague hangs up", "colleague")
-        elif star in done:
-            self._end(record, "completed", "the caller ends the conversation with *", "caller")
-        else:
-            self._end(record, "completed", f"the time limit of {self._order.limit_secs:g} s is over", "limit")
+def _whole(frames: list[Pcm]) -> Pcm:
+    return np.concatenate([np.zeros(0, dtype=np.int16), *frames])
 
-    def _colleague_presses(self, digit: str) -> None:
-        self._line.signal = chain(self._line.signal or (), key(digit))
-        text = f"the caller hears key {digit} from the colleague"
-        self._timeline.note("keys_heard", text, digit=digit, by="colleague")
 
-    def _hang_up(self) -> None:
-        """Whatever is left of the second leg ends with the verb, and the caller's line is the bot's again."""
-        for record in self.calls:
-            if record.outcome is None and record.answered_ms is None:
-                self._end(record, "canceled", "the phone stops ringing")
-            elif record.outcome is None:
-                by = self._ended_by()
-                self._end(record, "completed", f"the colleague's call is over, ended by: {by}", by)
-        self._line.signal = self._line.stream = self._line.second = None
-        self._line.earpiece.clear()
-        self._line.listen_to(BOT)
-        if self._talking is not None:
-            record, line = self._talking
-            line.hang()
-            self._talking = None
-            nothing = np.zeros(0, dtype=np.int16)
-            record.said, record.heard = (np.concatenate([nothing, *side]) for side in (line.said, line.heard))
-
-    def _end(self, record: ColleagueCall, outcome: Ending, text: str, ended_by: str | None = None) -> None:
-        record.outcome = outcome
-        record.ended_ms = self._line.now_ms
-        record.ended_by = ended_by
-        kind = "colleague_hung_up" if record.answered_ms is not None else "colleague_not_reached"
-        self._timeline.note(kind, text, outcome=outcome, by=ended_by)
+async def _detect(attempt: _Attempt) -> None:
+    assert attempt.target.amd is not None
+    await detect_and_tell(attempt.leg, attempt.target.amd)

@@ -16,6 +16,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI
 
 from emulator.codecs import Pcm
+from emulator.faults import NO_MEDIA_FAULT, MediaFault
 from emulator.leg import BotAudio, BotClear, BotMark, Refused, StreamDialect
 from emulator.line import PhoneLine
 from emulator.timeline import Timeline
@@ -56,6 +57,7 @@ class MediaStream:
         timeline: Where it is written down.
         warn: Takes a warning of the carrier (code and text).
         on_clear: Takes the length in ms of audible audio that a `clear` threw away.
+        fault: What is to go wrong with it.
     """
 
     def __init__(
@@ -65,11 +67,15 @@ class MediaStream:
         timeline: Timeline,
         warn: Callable[[str], None],
         on_clear: Callable[[int], None],
+        fault: MediaFault = NO_MEDIA_FAULT,
     ) -> None:
         """Prepare; nothing is sent yet."""
+        self._fault = fault
         self.dialect = dialect
         self.marks_sent = 0
         self.marks_returned = 0
+        self.heard = True
+        """Whether the bot's audio reaches the line; else it is thrown away, and marks return as if nothing waited."""
         self._line = line
         self._timeline = timeline
         self._warn = warn
@@ -118,6 +124,7 @@ class MediaStream:
         assert self._socket is not None
         self._line.stream = self
         sender = asyncio.create_task(self._send(self._socket))
+        cutter = asyncio.create_task(self._cut(self._socket))
         try:
             async for raw in self._socket:
                 self._take(raw)
@@ -125,6 +132,7 @@ class MediaStream:
         except ConnectionClosed:
             return self._ended(self._socket)
         finally:
+            cutter.cancel()
             self._line.stream = None
             await self._say_goodbye(self._socket, sender)
 
@@ -143,6 +151,14 @@ class MediaStream:
 
     def return_marks(self, names: list[str]) -> None:
         """Send marks back."""
+        if names and self._fault.marks_lost:
+            self._timeline.note("fault", f"{len(names)} mark(s) are lost")
+        elif names and self._fault.marks_late_secs:
+            asyncio.get_running_loop().call_later(self._fault.marks_late_secs, self._return_marks, names)
+        else:
+            self._return_marks(names)
+
+    def _return_marks(self, names: list[str]) -> None:
         for name in names:
             self.marks_returned += 1
             self._timeline.note("mark_returned", name, name=name)
@@ -150,6 +166,8 @@ class MediaStream:
 
     def _take(self, raw: str | bytes) -> None:
         match self.dialect.read(raw):
+            case BotAudio() if not self.heard:
+                self._unheard()
             case BotAudio(samples):
                 self._line.earpiece.play(samples)
             case BotMark(name):
@@ -168,6 +186,17 @@ class MediaStream:
                 self.return_marks(self._line.earpiece.clear())
             case Refused() as refused:
                 self._refuse(refused)
+
+    def _unheard(self) -> None:
+        if "unheard" not in self._warned:
+            self._warned.add("unheard")
+            self._timeline.note("note", "what the bot says now is heard by nobody")
+
+    async def _cut(self, socket: ClientConnection) -> None:
+        if self._fault.cut_after_secs is not None:
+            await asyncio.sleep(self._fault.cut_after_secs)
+            self._timeline.note("fault", f"the media socket breaks after {self._fault.cut_after_secs:g} s")
+            socket.transport.abort()
 
     def _refuse(self, refused: Refused) -> None:
         if refused.answer is not None:

@@ -18,34 +18,36 @@ from typing import Any
 from emulator.codecs import FRAME_MS, SAMPLE_RATE, Pcm, decode, encode
 from emulator.credentials import Credentials
 from emulator.leg import (
+    INBOUND,
     BotAudio,
     BotClear,
     BotMark,
     BotMessage,
+    ConferenceEvent,
     Dialled,
     DialRules,
     Leg,
+    Referred,
     Refused,
     StreamDialect,
 )
 from emulator.markup import Verb
 from emulator.signatures import telnyx_signature
+from emulator.texml_callbacks import (
+    amd_parameters,
+    conference_parameters,
+    dial_parameters,
+    iso,
+    progress_parameters,
+    refer_parameters,
+)
 
 G711 = ("PCMU", "PCMA")
 CODECS = (*G711, "G722", "OPUS", "AMR-WB", "L16")
 SHORTEST_MESSAGE_MS = 20
 LONGEST_MESSAGE_MS = 30_000
-
-_CAUSES = {
-    "completed": ("completed", "normal_clearing", "200"),
-    "busy": ("busy", "user_busy", "486"),
-    "declined": ("busy", "call_rejected", "603"),
-    "no_answer": ("no-answer", "timeout", "487"),
-    "failed": ("failed", "unspecified", "480"),
-    "canceled": ("canceled", "originator_cancel", "487"),
-}
-"""DialCallStatus, HangupCause and SipHangupCause of a second leg. The words are documented, which of them go
-together is not."""
+TOKEN_HEADER = "x-telnyx-streaming-auth-token"
+"""Where `stream_auth_token` is sent: a header of the upgrade, and a field of the first frame."""
 
 _TITLES = {100003: "malformed_frame", 100004: "invalid_media"}
 
@@ -59,10 +61,20 @@ class TelnyxStream:
         encoding: What we send, `PCMU` or `PCMA`: told in `start.media_format`.
         bot_encoding: What the bot is to send (`bidirectionalCodec`).
         mode: `rtp` for raw audio, `mp3` (the carrier's default) for whole MP3 files.
+        client_state: Call Control's, as the application gave it.
+        auth_token: Call Control's `stream_auth_token`, repeated in the first frame.
     """
 
     def __init__(
-        self, leg: Leg, parameters: dict[str, str], *, encoding: str, bot_encoding: str, mode: str
+        self,
+        leg: Leg,
+        parameters: dict[str, str],
+        *,
+        encoding: str,
+        bot_encoding: str,
+        mode: str,
+        client_state: str | None = None,
+        auth_token: str | None = None,
     ) -> None:
         """Begin a stream."""
         self.stream_id = str(uuid.uuid4())
@@ -71,6 +83,8 @@ class TelnyxStream:
         self._encoding = encoding
         self._bot_encoding = bot_encoding
         self._mode = mode
+        self._client_state = client_state
+        self._auth_token = auth_token
         self._sequence = 0
         self._chunk = 0
         self._user_id = str(uuid.uuid5(uuid.NAMESPACE_OID, leg.account_id))
@@ -88,11 +102,14 @@ class TelnyxStream:
             "from": self._leg.from_number,
             "to": self._leg.to_number,
             "tags": [],
-            "client_state": None,
+            "client_state": self._client_state,
             "custom_parameters": self._parameters,
             "media_format": {"encoding": self._encoding, "sample_rate": SAMPLE_RATE, "channels": 1},
         }
-        return [{"event": "connected", "version": "1.0.0"}, self._numbered("start", {"start": start})]
+        connected = {"event": "connected", "version": "1.0.0"}
+        if self._auth_token is not None:
+            connected[TOKEN_HEADER] = self._auth_token
+        return [connected, self._numbered("start", {"start": start})]
 
     def media(self, frame: Pcm) -> dict[str, Any]:
         """20 ms in the leg's encoding."""
@@ -149,7 +166,7 @@ class TelnyxStream:
     def _audio(self, payload: bytes) -> BotMessage:
         if self._mode != "rtp":
             reason = "MP3 playback is not emulated" if payload[:3] == b"ID3" else "raw audio is not heard"
-            return Refused("mp3-mode", f'{reason}: the stream is in mp3 mode; set bidirectionalMode="rtp"')
+            return Refused("mp3-mode", f"{reason}: the stream is in mp3 mode; set it to rtp")
         if self._bot_encoding not in G711:
             return Refused(
                 "codec", f"bidirectionalCodec {self._bot_encoding} is not emulated: the audio is dropped"
@@ -180,7 +197,7 @@ class Telnyx:
     answers_before_webhook = True
     connect_action = False
     mustache = True
-    dial_rules = DialRules(timeouts=(5, 120), limits=(60, 14400))
+    dial_rules = DialRules(timeouts=(5, 120), limits=(60, 14400), amd_timeout_unit=0.001)
     play_keys = "0123456789*#w"
 
     def __init__(self, credentials: Credentials) -> None:
@@ -188,33 +205,49 @@ class Telnyx:
         self._credentials = credentials
         self._key = credentials.telnyx_key
 
-    def new_leg(self, from_number: str, to_number: str, codec: str) -> Leg:
-        """A call whose CallSid is its call_control_id."""
+    def new_leg(
+        self,
+        from_number: str,
+        to_number: str,
+        codec: str,
+        *,
+        direction: str = INBOUND,
+        parent: Leg | None = None,
+    ) -> Leg:
+        """A call whose CallSid is its call_control_id; the second leg of a call is of the same session."""
         return Leg(
             "v3:" + secrets.token_urlsafe(40),
             self._credentials.telnyx_account_id,
             from_number,
             to_number,
-            session_id=str(uuid.uuid4()),
+            session_id=str(uuid.uuid4()) if parent is None else parent.session_id,
             leg_id=str(uuid.uuid4()),
             connection_id=self._credentials.telnyx_connection_id,
             codec=codec,
+            direction=direction,
+            parent_id=None if parent is None else parent.call_id,
+            status="ringing" if direction == INBOUND else "queued",
         )
+
+    def new_conference_id(self) -> str:
+        """The docs show ids of several shapes; a UUID."""
+        return str(uuid.uuid4())
 
     def webhook_parameters(self, leg: Leg) -> dict[str, str]:
         """The parameters of an instruction fetch."""
+        sip = leg.from_number.startswith("sip") or leg.to_number.startswith("sip")
         return {
             "AccountSid": leg.account_id,
             "CallSid": leg.call_id,
             "CallSidLegacy": leg.call_id,
             "CallStatus": leg.status,
             "CallerId": leg.from_number,
-            "CallingPartyType": "pstn",
+            "CallingPartyType": "sip" if sip else "pstn",
             "ConnectionId": leg.connection_id,
             "From": leg.from_number,
-            "FromSipUri": f"{leg.from_number}@192.0.2.10",
+            "FromSipUri": _sip_uri(leg.from_number, "192.0.2.10"),
             "To": leg.to_number,
-            "ToSipUri": f"{leg.to_number}@sip.telnyx.com",
+            "ToSipUri": _sip_uri(leg.to_number, "sip.telnyx.com"),
         }
 
     def webhook_headers(self, url: str, body: bytes, parameters: dict[str, str]) -> dict[str, str]:
@@ -226,45 +259,29 @@ class Telnyx:
             "User-Agent": "telnyx-webhooks",
         }
 
-    def status_parameters(self, leg: Leg) -> dict[str, str]:
-        """The callback for the end of a TeXML call."""
-        ended = leg.ended_at or datetime.now(UTC)
-        answered = leg.answered_at or ended
-        return self.webhook_parameters(leg) | {
-            "AnsweredTime": _iso(answered),
-            "CallbackSource": "call-progress-events",
-            "CallControlId": leg.call_id,
-            "CallDuration": str(leg.duration_secs),
-            "CallInitiatedAt": _iso(leg.created_at),
-            "CallLegId": leg.leg_id,
-            "CallSessionId": leg.session_id,
-            "EndTime": _iso(ended),
-            "HangupCause": "normal_clearing",
-            "HangupSource": leg.hangup_source,
-            "SequenceNumber": "0",
-            "SipHangupCause": "200",
-            "StartTime": _iso(answered),
-            "Timestamp": _iso(datetime.now(UTC)),
-        }
+    def progress_parameters(self, leg: Leg, event: str, sequence: int) -> dict[str, str]:
+        """Source: Telnyx docs, TeXML callbacks "call initiated", "ringing", "answered" and "completed"."""
+        return progress_parameters(leg, event, sequence)
+
+    def amd_parameters(self, leg: Leg, answered_by: str, duration_ms: int) -> dict[str, str]:
+        """Source: Telnyx docs, TeXML callback "call amd"."""
+        return amd_parameters(leg, answered_by, duration_ms)
 
     def dial_parameters(self, leg: Leg, dialled: Dialled) -> dict[str, str]:
-        """The shape of a status callback, of a call that goes on. Source: Telnyx docs, TeXML callbacks.
+        """The shape of a status callback, of a call that goes on. Source: Telnyx docs, TeXML callbacks."""
+        return dial_parameters(leg, dialled)
 
-        That the causes are the second leg's, and that there is no EndTime yet, is not documented.
-        """
-        status, cause, sip_cause = _CAUSES[dialled.ending]
-        if dialled.nobody_there:
-            cause, sip_cause = "not_found", "404"
-        shape = self.status_parameters(leg)
-        del shape["EndTime"]
-        return shape | {
-            "DialCallStatus": status,
-            "DialCallSid": dialled.call_id,
-            "DialCallSidLegacy": dialled.call_id,
-            "DialCallDuration": str(dialled.duration_secs),
-            "HangupCause": cause,
-            "SipHangupCause": sip_cause,
-        }
+    def conference_dial_parameters(self, leg: Leg) -> dict[str, str]:
+        """What is told after a conference is not documented; here it is a dial that was completed."""
+        return {"DialCallStatus": "completed"}
+
+    def conference_parameters(self, event: ConferenceEvent) -> dict[str, str]:
+        """Source: Telnyx docs, TeXML callback "conference start" and its sisters."""
+        return conference_parameters(event)
+
+    def refer_parameters(self, leg: Leg, referred: Referred) -> dict[str, str]:
+        """Source: Telnyx docs, TeXML refer."""
+        return refer_parameters(referred)
 
     def stream_event(
         self, leg: Leg, stream_id: str, name: str | None, event: str, error: str | None
@@ -277,7 +294,7 @@ class Telnyx:
             "StreamSid": stream_id,
             "StreamName": name or stream_id,
             "StreamEvent": f"stream-{event}",
-            "Timestamp": _iso(datetime.now(UTC)),
+            "Timestamp": iso(datetime.now(UTC)),
         }
         return parameters | ({"StreamError": error} if error else {})
 
@@ -315,5 +332,5 @@ class Telnyx:
         return dialect, warnings
 
 
-def _iso(moment: datetime) -> str:
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+def _sip_uri(address: str, host: str) -> str:
+    return address if "@" in address else f"{address}@{host}"

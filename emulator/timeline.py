@@ -14,12 +14,14 @@ class Entry:
 
     Attributes:
         at_ms: Milliseconds since the call was answered; negative before that.
-        kind: What it is, for programs: `webhook`, `answered`, `stream_open`, `first_audio`, `bot_speech`,
+        kind: What it is, for programs: `webhook`, `ringing`, `answered`, `stream_open`, `first_audio`, `bot_speech`,
             `caller_speech`, `mark_sent`, `mark_returned`, `clear`, `digits`, `rest`, `underrun`, `hang_up`,
-            `socket_closed`, `keys_heard`, `warning`, `note`, ...; of a second leg `colleague_ringing`,
-            `colleague_answered`, `colleague_bridged`, `colleague_speech`, `colleague_digits`,
-            `colleague_hears`, `caller_hears`, `colleague_hung_up` (after an answer) and
-            `colleague_not_reached` (without one).
+            `socket_closed`, `keys_heard`, `warning`, `note`, `event` and `event_told` (of Call Control: what
+            happened, and each attempt to tell it), ...; `caller` is whoever is at this leg's phone,
+            also where a server called them, and `caller_hears` tells of anybody but the bot. What happens on the
+            second leg of a `<Dial>` or a transfer is also on the first one's timeline, as `colleague_ringing`,
+            `colleague_answered`, `colleague_bridged`, `colleague_speech`, `colleague_digits`, `colleague_hears`,
+            `colleague_hung_up` (after an answer) and `colleague_not_reached` (without one).
         text: What it is, for people.
         data: Details by name.
     """
@@ -49,6 +51,11 @@ class Timeline:
         """From now on, and looking back, times count from this moment."""
         self._zero = self._clock()
 
+    @property
+    def zero(self) -> float:
+        """The moment of answer on the timeline's clock, in seconds."""
+        return self._zero
+
     def now_ms(self) -> int:
         """Milliseconds since the answer."""
         return round((self._clock() - self._zero) * 1000)
@@ -61,6 +68,11 @@ class Timeline:
         for listener in self.listeners:
             listener(entry)
         return entry
+
+    def copy(self, entry: Entry, of: Timeline, kind: str, text: str, **data: Any) -> None:
+        """Write down what another leg's timeline tells, at its time; both must have the same clock."""
+        at_ms = round((of._zero - self._zero) * 1000) + entry.at_ms
+        self.note(kind, text, at_ms=at_ms, **(entry.data | data))
 
     @property
     def entries(self) -> list[Entry]:

@@ -19,13 +19,18 @@ from urllib.parse import urlsplit, urlunsplit
 from emulator.codecs import FRAME_MS, Pcm, decode, encode
 from emulator.credentials import Credentials
 from emulator.leg import (
+    INBOUND,
+    STATUSES,
     BotAudio,
     BotClear,
     BotMark,
     BotMessage,
+    ConferenceEvent,
     Dialled,
     DialRules,
+    Ending,
     Leg,
+    Referred,
     Refused,
     StreamDialect,
 )
@@ -34,6 +39,15 @@ from emulator.signatures import twilio_signature
 
 API_VERSION = "2010-04-01"
 PARAMETER_LIMIT = 500
+
+SIP_CODES: dict[Ending, str] = {
+    "completed": "200",
+    "busy": "486",
+    "declined": "603",
+    "no_answer": "487",
+    "failed": "480",
+    "canceled": "487",
+}
 
 _SHAPES: dict[str, tuple[frozenset[str], str | None, frozenset[str]]] = {
     "media": (frozenset({"event", "streamSid", "media"}), "media", frozenset({"payload"})),
@@ -164,12 +178,33 @@ class Twilio:
         """Sign with this account's auth token."""
         self._credentials = credentials
 
-    def new_leg(self, from_number: str, to_number: str, codec: str) -> Leg:
-        """A ringing call; streams are always µ-law."""
-        return Leg(new_sid("CA"), self._credentials.twilio_account_sid, from_number, to_number)
+    def new_leg(
+        self,
+        from_number: str,
+        to_number: str,
+        codec: str,
+        *,
+        direction: str = INBOUND,
+        parent: Leg | None = None,
+    ) -> Leg:
+        """A ringing call, or a queued one of ours; streams are always µ-law."""
+        return Leg(
+            new_sid("CA"),
+            self._credentials.twilio_account_sid,
+            from_number,
+            to_number,
+            direction=direction,
+            parent_id=None if parent is None else parent.call_id,
+            status="ringing" if direction == INBOUND else "queued",
+        )
+
+    def new_conference_id(self) -> str:
+        """A ConferenceSid."""
+        return new_sid("CF")
 
     def webhook_parameters(self, leg: Leg) -> dict[str, str]:
         """The standard voice parameters; the geography of the numbers is unknown and therefore blank."""
+        parent = {} if leg.parent_id is None else {"ParentCallSid": leg.parent_id}
         places = [
             f"{who}{what}"
             for who in ("From", "To", "Caller", "Called")
@@ -182,9 +217,10 @@ class Twilio:
             "CallStatus": leg.status,
             "Called": leg.to_number,
             "Caller": leg.from_number,
-            "Direction": "inbound",
+            "Direction": leg.direction,
             "From": leg.from_number,
             "To": leg.to_number,
+            **parent,
             **dict.fromkeys(places, ""),
         }
 
@@ -197,29 +233,77 @@ class Twilio:
             "I-Twilio-Idempotency-Token": secrets.token_hex(16),
         }
 
-    def status_parameters(self, leg: Leg) -> dict[str, str]:
-        """A number's status callback, which is sent for the end of the call. Source: Twilio docs, call resource."""
-        duration = leg.duration_secs
-        return self.webhook_parameters(leg) | {
+    def progress_parameters(self, leg: Leg, event: str, sequence: int) -> dict[str, str]:
+        """Source: Twilio docs, call resource, status callbacks. The code of each ending is SIP's, not documented."""
+        parameters = self.webhook_parameters(leg) | {
             "CallbackSource": "call-progress-events",
-            "CallDuration": str(duration),
-            "Duration": str(-(-duration // 60)),
-            "SequenceNumber": "0",
+            "SequenceNumber": str(sequence),
             "Timestamp": format_datetime(datetime.now(UTC)),
+        }
+        if event != "completed":
+            return parameters
+        duration = leg.duration_secs
+        parameters |= {"CallDuration": str(duration), "Duration": str(-(-duration // 60))}
+        if leg.ending is not None:
+            parameters["SipResponseCode"] = "404" if leg.nobody_there else SIP_CODES[leg.ending]
+        return parameters
+
+    def amd_parameters(self, leg: Leg, answered_by: str, duration_ms: int) -> dict[str, str]:
+        """Source: Twilio docs, answering machine detection, AsyncAmdStatusCallback."""
+        return {
+            "AccountSid": leg.account_id,
+            "AnsweredBy": answered_by,
+            "CallSid": leg.call_id,
+            "MachineDetectionDuration": str(duration_ms),
         }
 
     def dial_parameters(self, leg: Leg, dialled: Dialled) -> dict[str, str]:
-        """Source: Twilio docs, voice/twiml/dial, parameters of the action.
+        """Source: Twilio docs, voice/twiml/dial, parameters of the action: no duration of a redirected second leg.
 
         That a rejected call is `busy`, and that an unanswered one has a duration of 0, is not documented.
         """
-        statuses = {"no_answer": "no-answer", "declined": "busy"}
-        return {
-            "DialCallStatus": statuses.get(dialled.ending, dialled.ending),
+        parameters = {
+            "DialCallStatus": STATUSES[dialled.ending],
             "DialCallSid": dialled.call_id,
-            "DialCallDuration": str(dialled.duration_secs),
             "DialBridged": str(dialled.bridged).lower(),
         }
+        return parameters | ({} if dialled.redirected else {"DialCallDuration": str(dialled.duration_secs)})
+
+    def conference_dial_parameters(self, leg: Leg) -> dict[str, str]:
+        """Source: Twilio docs, voice/twiml/dial: `answered` for a conference, which has no sid and no duration."""
+        return {"DialCallStatus": "answered", "DialBridged": "true"}
+
+    def conference_parameters(self, event: ConferenceEvent) -> dict[str, str]:
+        """Source: Twilio docs, voice/twiml/conference, status callbacks."""
+        parameters = {
+            "AccountSid": event.leg.account_id,
+            "ConferenceSid": event.conference_id,
+            "FriendlyName": event.name,
+            "SequenceNumber": str(event.sequence),
+            "StatusCallbackEvent": event.kind,
+            "Timestamp": format_datetime(datetime.now(UTC)),
+        }
+        if event.kind == "conference-end":
+            ended = {"CallSidEndingConference": event.leg.call_id}
+            return parameters | ended | {"ReasonConferenceEnded": event.reason or ""}
+        if event.kind.startswith("participant-"):
+            parameters["CallSid"] = event.leg.call_id
+            parameters |= {name: str(value).lower() for name, value in event.flags.items()}
+            if event.label is not None:
+                parameters["ParticipantLabel"] = event.label
+        if event.kind == "participant-leave":
+            parameters["ParticipantCallStatus"] = event.leg.status
+            parameters["ReasonParticipantLeft"] = event.reason or ""
+        return parameters
+
+    def refer_parameters(self, leg: Leg, referred: Referred) -> dict[str, str]:
+        """Source: Twilio docs, voice/twiml/refer."""
+        parameters = {"ReferSipResponseCode": str(referred.refer_code)}
+        if referred.status is not None:
+            parameters["ReferCallStatus"] = referred.status
+        if referred.notify_code is not None:
+            parameters["NotifySipResponseCode"] = str(referred.notify_code)
+        return parameters
 
     def stream_event(
         self, leg: Leg, stream_id: str, name: str | None, event: str, error: str | None

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from functools import partial
 from urllib.parse import urlencode, urljoin, urlsplit, urlunsplit
 
 import aiohttp
 from yarl import URL
 
+from emulator.clock import Clock
+from emulator.faults import Faults
 from emulator.leg import Dialect, Leg
 from emulator.markup import Document, MarkupError, fill_mustache, parse_document
 from emulator.timeline import Timeline
@@ -50,16 +53,20 @@ class _Answer:
 class Webhooks:
     """The HTTP client of one call. Cookies are kept for the call's length, as Twilio does."""
 
-    def __init__(self, dialect: Dialect, timeline: Timeline) -> None:
-        """Open nothing yet; use as an async context manager."""
+    def __init__(
+        self, dialect: Dialect, timeline: Timeline, clock: Clock, faults: Faults | None = None
+    ) -> None:
+        """Open nothing yet; `aclose` when the call is over."""
+        self._faults = faults or Faults()
         self._dialect = dialect
         self._timeline = timeline
-        # A server on this machine is called by its address, and its cookies are to be kept all the same.
-        self._session = aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True))
+        self._clock = clock
+        self._session: aiohttp.ClientSession | None = None
 
     async def aclose(self) -> None:
         """Close the connections."""
-        await self._session.close()
+        if self._session is not None:
+            await self._session.close()
 
     async def document(
         self, url: str, leg: Leg, method: str = "POST", *, extra: dict[str, str] | None = None
@@ -96,10 +103,13 @@ class Webhooks:
         except MarkupError as error:
             raise WebhookFailed(f"12100 {where}: {error}") from None
 
-    async def notify(self, url: str, parameters: dict[str, str], what: str) -> None:
+    async def notify(self, url: str, parameters: dict[str, str], what: str, method: str = "POST") -> None:
         """Send a callback; whether it arrives is noted and changes nothing."""
+        await self._faults.deliver(what, partial(self._notify, url, parameters, what, method))
+
+    async def _notify(self, url: str, parameters: dict[str, str], what: str, method: str) -> None:
         try:
-            answer = await self._request(url, "POST", parameters, CALLBACK_SECS)
+            answer = await self._request(url, method.upper(), parameters, CALLBACK_SECS)
         except WebhookFailed as error:
             self._timeline.note("callback", f"{what}: not delivered ({error})")
         else:
@@ -132,17 +142,25 @@ class Webhooks:
             body = urlencode(parameters).encode()
             headers["Content-Type"] = "application/x-www-form-urlencoded"
             headers |= self._dialect.webhook_headers(url, body, parameters)
+        if self._session is None:
+            # A server on this machine is called by its address, and its cookies are to be kept all the same.
+            self._session = aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True))
         try:
-            async with (
-                asyncio.timeout(secs),
-                # Encoded already: the bytes on the wire must be the ones that were signed.
-                self._session.request(
-                    method, URL(url, encoded=True), data=body or None, headers=headers, allow_redirects=False
-                ) as response,
-            ):
-                content = await response.read()
-                location = response.headers.get("Location")
-                return _Answer(response.status, response.content_type, location, content)
+            with self._clock.real_time():
+                async with (
+                    asyncio.timeout(secs),
+                    # Encoded already: the bytes on the wire must be the ones that were signed.
+                    self._session.request(
+                        method,
+                        URL(url, encoded=True),
+                        data=body or None,
+                        headers=headers,
+                        allow_redirects=False,
+                    ) as response,
+                ):
+                    content = await response.read()
+                    location = response.headers.get("Location")
+                    return _Answer(response.status, response.content_type, location, content)
         except TimeoutError:
             raise WebhookFailed(f"11200 {_path(url)} did not answer within {secs:.0f} s") from None
         except aiohttp.ClientConnectorError as error:

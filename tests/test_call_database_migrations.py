@@ -11,7 +11,8 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from calls.database import MIGRATIONS, VERSION_TABLE, CallDatabase, DatabaseUnusable
+from calls.database import CallDatabase, DatabaseUnusable
+from calls.database_opening import MIGRATIONS, VERSION_TABLE
 from calls.store import CallStore
 from calls.tables import METADATA
 from settings import ROOT

@@ -146,20 +146,39 @@ def test_a_late_answer_does_not_bring_a_transfer_back():
     assert kinds(call).count("answered") == 1
 
 
-def test_turns_are_made_from_what_was_said():
+def test_turns_are_made_from_what_was_heard():
     call = a_call()
     for kind, text in [
         ("bot_said", "Hello."),
+        ("bot_heard", "Hello."),
         ("caller_said", "Are you"),
         ("caller_said", "open?"),
         ("bot_said", "Yes."),
         ("bot_heard", "Yes."),
         ("bot_said", "Until six."),
+        ("bot_heard", "Until six."),
         ("caller_said", "Thanks."),
+        ("bot_said", "You are welcome."),
     ]:
         call.record(kind, text=text)
     assert call.turns == [
         Turn("", "Hello."),
         Turn("Are you open?", "Yes. Until six."),
         Turn("Thanks.", ""),
+    ]
+
+
+def test_a_turn_tells_that_the_bot_was_cut_off_in_it():
+    call = a_call()
+    call.record("caller_said", text="Are you open?")
+    call.record("bot_heard", text="Yes.")
+    call.record("interrupted", heard="Until")
+    call.record("caller_said", text="And parking?")
+    call.record("interrupted", heard="")
+    call.record("caller_said", text="Hello?")
+    call.record("bot_heard", text="I am here.")
+    assert call.turns == [
+        Turn("Are you open?", "Yes. Until", interrupted=True),
+        Turn("And parking?", "", interrupted=True),
+        Turn("Hello?", "I am here."),
     ]

@@ -382,13 +382,12 @@ async def test_a_second_leg_lives_on_while_nobody_hangs_up():
 
 async def test_what_a_dial_cannot_do_here_is_told():
     result, _ = await dial(
-        f'<Dial record="record-from-answer"><Number url="/whisper">{SAM}</Number><Conference>r</Conference></Dial>'
-        "<Dial/>",
+        f'<Dial record="record-from-answer"><Number referUrl="/r">{SAM}</Number><Client>r</Client></Dial><Dial/>',
         colleagues=[Colleague(SAM, 0.0, "busy")],
     )
     assert [error.split(" is ")[0] for error in result.report.errors] == [
-        "<Dial> with <Conference>: it",
-        "<Number url>",
+        "<Dial> with <Client>: it",
+        "<Number referUrl>",
         "<Dial record>",
         "<Dial> has nobody to call; the call goes on with the next verb",
     ]

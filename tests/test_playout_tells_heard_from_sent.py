@@ -5,7 +5,7 @@ import asyncio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from calls.playout import Playout
+from calls.playout import OVERDUE_SECS, Chunk, Playout
 
 
 def texts(chunks):
@@ -92,6 +92,97 @@ async def test_a_lost_mark_does_not_hold_the_call():
     mark = playout.expect()
     playout.sent(mark)
     assert await playout.heard(mark, send_secs=60, return_secs=0.01) is False
+
+
+class Clock:
+    now = 100.0
+
+    def __call__(self):
+        return self.now
+
+
+def speaking(*texts_and_secs):
+    """A playout to which so much was said and sent, all at once, and its clock."""
+    clock = Clock()
+    playout = Playout(clock)
+    for text, secs in texts_and_secs:
+        playout.spoke(secs)
+        playout.audio_sent(secs)
+        playout.sent(playout.expect(text))
+    return playout, clock
+
+
+def test_of_the_chunk_that_was_playing_the_words_that_had_begun_were_heard():
+    playout, clock = speaking(("One two.", 2), ("Three four five six.", 4), ("Seven.", 1))
+    clock.now += 2.1
+    playout.returned(playout.pending[0].mark)
+    clock.now += 1.95
+    assert [chunk.heard for chunk in playout.cleared()] == ["Three four", ""]
+
+
+def test_only_one_chunk_is_heard_by_the_clock():
+    playout, clock = speaking(("One.", 1), ("Two two.", 1))
+    clock.now += 1.9
+    first, second = playout.cleared()
+    assert (first.heard, first.all_heard) == ("One.", True)
+    assert (second.heard, second.all_heard) == ("", False)
+
+
+def test_nothing_was_heard_of_what_was_not_sent():
+    playout, clock = speaking()
+    playout.spoke(3)
+    playout.expect("Not on its way yet.")
+    clock.now += 10
+    assert [chunk.heard for chunk in playout.cleared()] == [""]
+
+
+def test_of_timed_words_those_count_that_had_begun():
+    playout, clock = speaking()
+    playout.spoke(3)
+    playout.audio_sent(3)
+    words = ((0.0, "No"), (0.4, "No hurry"), (2.5, "No hurry there."))
+    playout.say(Chunk("No hurry there.", words=words))
+    clock.now += 0.5
+    assert [chunk.heard for chunk in playout.cleared()] == ["No hurry"]
+
+
+def test_a_pause_of_the_voice_does_not_count_as_played():
+    playout, clock = speaking(("One two three four.", 4))
+    clock.now += 30
+    playout.returned(playout.pending[0].mark)
+    playout.spoke(4)
+    playout.audio_sent(4)
+    playout.expect("Five six seven eight.")
+    clock.now += 1.1
+    assert [chunk.heard for chunk in playout.cleared()] == ["Five"]
+
+
+def test_an_overdue_mark_was_lost_and_not_its_words():
+    playout, clock = speaking(("One.", 1))
+    clock.now += 1 + OVERDUE_SECS + 0.1
+    playout.spoke(2)
+    playout.audio_sent(2)
+    playout.sent(playout.expect("Two three."))
+    clock.now += 1.1
+    lost, playing = playout.cleared()
+    assert (lost.lost, lost.heard) == (True, "")
+    assert (playing.lost, playing.heard) == (False, "Two")
+
+
+def test_what_no_mark_has_confirmed_at_the_end_of_the_stream_was_not_heard():
+    playout, clock = speaking(("One.", 1))
+    clock.now += 1.5
+    assert playout.has_unheard
+    assert [chunk.heard for chunk in playout.ended()] == [""]
+    assert not playout.has_unheard
+
+
+def test_what_was_taken_back_is_told_once():
+    playout, _ = speaking(("One.", 1))
+    playout.cleared()
+    playout.cleared()
+    assert texts(playout.collect_taken_back()) == ["One."]
+    assert playout.collect_taken_back() == []
 
 
 @given(st.lists(st.one_of(st.just("expect"), st.just("clear"), st.integers(0, 30)), max_size=60))

@@ -73,6 +73,9 @@ def test_the_case_of_a_choice_does_not_matter(name, value, becomes):
         ("PUBLIC_URL", "bot.example.com", "https://"),
         ("LOG_LEVEL", "LOUD", "'DEBUG'"),
         ("TELNYX_CODEC", "opus", "'PCMU'"),
+        ("DATABASE_URL", "calls.db", "sqlite+aiosqlite:///"),
+        ("DIAL_COUNTRIES", "US, Canada", "two letters"),
+        ("DIAL_MAX_PER_NUMBER_PER_DAY", "0", "greater than or equal to 1"),
     ],
 )
 def test_a_wrong_value_is_one_line_with_its_name_and_the_fix(monkeypatch, name, value, part):
@@ -92,3 +95,26 @@ def test_every_wrong_value_has_a_line(monkeypatch):
     with pytest.raises(SettingsError) as caught:
         load_settings()
     assert [line.split()[0] for line in str(caught.value).splitlines()] == ["PORT", "LOG_LEVEL"]
+
+
+@pytest.mark.parametrize(
+    ("value", "address"),
+    [
+        ("", "sqlite+aiosqlite:///folder/calls.db"),
+        ("memory", None),
+        (" Memory ", None),
+        ("sqlite+aiosqlite:////var/calls.db", "sqlite+aiosqlite:////var/calls.db"),
+    ],
+)
+def test_calls_are_kept_beside_the_messages_unless_told_otherwise(monkeypatch, value, address):
+    monkeypatch.setenv("DATABASE_URL", value)
+    assert load_settings(data_dir="folder").calls_database == address
+
+
+def test_the_password_of_a_database_is_never_shown():
+    assert "hunter2" not in repr(load_settings(database_url="postgresql://me:hunter2@db/calls"))
+
+
+@pytest.mark.parametrize(("value", "becomes"), [("us, ca", "US,CA"), ("*", "*"), ("GB,", "GB")])
+def test_countries_are_written_with_commas(value, becomes):
+    assert load_settings(dial_countries=value).dial_countries == becomes

@@ -3,17 +3,27 @@
 import pytest
 
 from calls.call import CallState
-from emulator import Digits, Wait
+from emulator import Digits, HangUp, Wait
 from emulator.colleague import Colleague
 from tests.talking_bot import talking
 
-DESK = "+12025550111"
+DESK, BOSS = "+12025550111", "+12025550112"
 
 
 def puts_through(words):
     if "1" in words:
         return [("transfer_call", {"destination": "desk", "reason": "a question"})]
     if "(" in words:
+        return ["Anything else?"]
+    return [("end_call", {"farewell": "Bye."})]
+
+
+def asks_the_boss(words):
+    if "1" in words:
+        return [("transfer_call", {"destination": "boss", "reason": "a refund"})]
+    if "5" in words:
+        return ["Five."]
+    if "(" in words or "async_tool" in words:
         return ["Anything else?"]
     return [("end_call", {"farewell": "Bye."})]
 
@@ -33,11 +43,20 @@ async def test_a_caller_whose_colleague_is_busy_is_back_with_a_bot_that_knows_it
             colleagues=[Colleague(DESK, 0.2, "busy")],
         )
         (call,) = bot.store.list()
-        print(result.timeline.entries)
-        for event in call.events:
-            print(event.kind, dict(event.data))
     assert result.report.errors == []
     assert [one.outcome for one in result.colleagues] == ["busy"]
     assert call.last("transfer_ended").data["outcome"] == "busy"
     assert texts(call, "bot_heard") == ["Hello.", "One moment.", "It is busy.", "Anything else?", "Bye."]
     assert call.state is CallState.COMPLETED
+
+
+@pytest.mark.parametrize("carrier", ["twilio", "telnyx"])
+async def test_a_colleague_who_accepts_gets_the_caller(monkeypatch, tmp_path, carrier):
+    async with talking(monkeypatch, tmp_path, carrier, asks_the_boss, webhooks=False) as bot:
+        bot.network.add_person(Colleague(BOSS, 0.3, "answers", [Wait(1), Digits("1"), Wait(4), HangUp()]))
+        result = await bot.network.call(bot.url.replace("http", "ws") + "/ws", [Digits("1#")])
+        calls = {call.direction.value: call for call in bot.store.list()}
+    caller, colleague = calls["inbound"], calls["outbound"]
+    assert result.report.errors == []
+    assert caller.last("transfer_ended").data["outcome"] == "connected"
+    assert colleague.has("accepted")

@@ -1,4 +1,4 @@
-"""Runs the revisions on the connection that `calls.database` opened, in the transaction that it began."""
+"""Runs the revisions on the connection that `calls.database_opening` made, in the transaction that it began."""
 
 from __future__ import annotations
 

@@ -1,0 +1,64 @@
+"""What can go wrong with a database, and how it is told."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError, StatementError
+
+
+class DatabaseError(Exception):
+    """The database did not do what it was asked. The message is one line, without anybody's number or words.
+
+    The tree::
+
+        DatabaseError
+        ├── DatabaseUnavailable      it may work later: locked, full, not reachable, too slow
+        ├── DatabaseUnusable         it will not work like this: newer than the program, not ours, no such driver
+        └── DatabaseRefused          it works, but will not take these values
+    """
+
+
+class DatabaseUnavailable(DatabaseError):
+    """The same may work later."""
+
+
+class DatabaseUnusable(DatabaseError):
+    """It has to be mended, or another one named."""
+
+
+class DatabaseRefused(DatabaseError):
+    """It takes others, but not these values."""
+
+
+def explained(error: Exception, description: str) -> DatabaseError:
+    """What an error of a driver, of SQLAlchemy or of the system means for whoever runs this.
+
+    Args:
+        error: The error.
+        description: The database's address without a password.
+    """
+    cause = error.orig if isinstance(error, DBAPIError) and error.orig else error
+    where = f"the database {description}"
+    # Only SQLite's and the system's own words are repeated: other drivers quote what was to be written.
+    if isinstance(cause, sqlite3.DatabaseError) and "not a database" in str(cause):
+        return DatabaseUnusable(
+            f"{where} is not a database: move the file away, or set DATABASE_URL to another"
+        )
+    if isinstance(cause, sqlite3.OperationalError) and "already exists" in str(cause):
+        return DatabaseUnusable(f"{where} belongs to another program ({cause}): set DATABASE_URL to another")
+    if isinstance(cause, PermissionError) or "readonly" in str(cause):
+        return DatabaseUnusable(f"{where} may not be written: check who owns the file and its folder")
+    if isinstance(error, IntegrityError | DataError) or (
+        isinstance(error, StatementError) and not isinstance(error, DBAPIError)
+    ):
+        return DatabaseRefused(f"{where} does not take these values: {type(cause).__name__}")
+    if isinstance(cause, ArgumentError):
+        return DatabaseUnusable(f"{where} is of a kind that no driver is known for: check DATABASE_URL")
+    if isinstance(cause, ImportError):
+        return DatabaseUnusable(f"the driver of {where} is not installed: pip install {cause.name}")
+    if isinstance(cause, OSError):
+        return DatabaseUnavailable(f"{where} cannot be opened: {cause.strerror or type(cause).__name__}")
+    if isinstance(cause, sqlite3.Error):
+        return DatabaseUnavailable(f"{where} cannot be used: {cause}")
+    return DatabaseUnavailable(f"{where} cannot be used: {type(cause).__name__}")

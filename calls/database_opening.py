@@ -1,0 +1,134 @@
+"""Opens a database for calls: the file and its permissions, SQLite's settings, the migrations."""
+
+from __future__ import annotations
+
+import json
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from sqlalchemy import event
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from calls.database_errors import DatabaseUnusable
+
+VERSION_TABLE = "phonebot_version"
+"""Where Alembic notes the revision; not its usual name, as the database may be shared with other programs."""
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+DRIVERS = {
+    "sqlite": "sqlite+aiosqlite",
+    "postgres": "postgresql+asyncpg",
+    "postgresql": "postgresql+asyncpg",
+}
+"""The asynchronous drivers for addresses that name none, as hosting platforms hand them out."""
+
+
+def readable(url: str) -> URL:
+    """The address of a database, with an asynchronous driver.
+
+    Raises:
+        DatabaseUnusable: It is none, or names no file.
+    """
+    try:
+        read = make_url(url)
+    except ArgumentError:
+        raise DatabaseUnusable(
+            "DATABASE_URL is not an address of a database: write it like sqlite+aiosqlite:///data/calls.db"
+        ) from None
+    if "+" not in read.drivername:
+        read = read.set(drivername=DRIVERS.get(read.drivername, read.drivername))
+    if read.get_backend_name() == "sqlite" and read.database in (None, "", ":memory:"):
+        raise DatabaseUnusable(
+            "DATABASE_URL names no file: write sqlite+aiosqlite:///data/calls.db, or memory to keep nothing"
+        )
+    return read
+
+
+async def opened(url: URL, *, busy_secs: float) -> AsyncEngine:
+    """Connect to a database, and bring its tables up to date.
+
+    Args:
+        url: Its address, from `readable`.
+        busy_secs: How long SQLite waits for another process that is writing.
+
+    Raises:
+        DatabaseUnusable: It is newer than this program.
+        SQLAlchemyError: Something else is wrong with it.
+        OSError: The file cannot be made.
+    """
+    is_sqlite = url.get_backend_name() == "sqlite"
+    if is_sqlite:
+        _make_private_file(Path(url.database or ""))
+    engine = create_async_engine(
+        url,
+        hide_parameters=True,  # errors must not show what callers said
+        json_serializer=json.dumps,
+        pool_size=2,
+        max_overflow=0,
+    )
+    if is_sqlite:
+        _prepare_sqlite(engine, busy_secs)
+    try:
+        async with engine.execution_options(writes=True).begin() as connection:
+            await connection.run_sync(_migrate, url.render_as_string(hide_password=True))
+    except BaseException:
+        await engine.dispose()
+        raise
+    return engine
+
+
+def _make_private_file(path: Path) -> None:
+    """Make the file before SQLite does, readable by its owner alone: it holds numbers and what was said.
+
+    SQLite gives the files beside it (-wal, -shm) the same permissions.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    with suppress(PermissionError):  # it is somebody else's, who lets us use it
+        path.chmod(0o600)
+
+
+def _prepare_sqlite(engine: AsyncEngine, busy_secs: float) -> None:
+    @event.listens_for(engine.sync_engine, "connect")
+    def connected(connection: Any, _: Any) -> None:
+        # SQLite's Python driver would begin transactions late, and never for a CREATE TABLE.
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        cursor.execute(f"PRAGMA busy_timeout = {int(busy_secs * 1000)}")
+        # Readers and one writer at the same time. What was committed survives the death of the process; a power
+        # failure may cost the last moments.
+        cursor.execute("PRAGMA journal_mode = WAL")
+        cursor.execute("PRAGMA synchronous = NORMAL")
+        cursor.execute("PRAGMA foreign_keys = ON")
+        cursor.close()
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def begun(connection: sa.Connection) -> None:
+        # A transaction that reads before it writes must hold the lock from the beginning: it cannot wait for it later.
+        writes = connection.get_execution_options().get("writes")
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _migrate(connection: sa.Connection, description: str) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    config.attributes.update(connection=connection, version_table=VERSION_TABLE)
+    if sa.inspect(connection).has_table(VERSION_TABLE):
+        revisions = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+        versions = sa.table(VERSION_TABLE, sa.column("version_num", sa.Text))
+        newer = set(connection.scalars(sa.select(versions.c.version_num))) - revisions
+        if newer:
+            raise DatabaseUnusable(
+                f"the database {description} is of a newer version ({', '.join(newer)}) than this program: update "
+                "the program, or set DATABASE_URL to another"
+            )
+    command.upgrade(config, "head")

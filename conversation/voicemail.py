@@ -1,0 +1,487 @@
+"""The first seconds of a call that the bot has placed: a person, a machine, and what is said to which.
+
+A person is greeted, after their "Hello?" or, when they say nothing, after a moment. A machine is not talked over: the
+bot waits for its beep, leaves the whole message and hangs up, or hangs up at once, as the agent's file says.
+
+Who it is follows from several witnesses. A stronger one overrules a weaker one, and of two equal ones the later
+overrules the earlier (`Evidence`):
+
+1. **Silence**: somebody who says nothing for `wait_for_hello_secs` is greeted as a person.
+2. **Listening**: Pipecat's `VoicemailDetector`, asked with what was said until the first longer pause.
+3. **The carrier's** detection of answering machines (events `answered_by`).
+4. **Plain signs**: words that only a recording says ("after the tone"), a beep; or a "Hello?" from somebody who was
+   taken for a machine, which does not wait for an answer.
+
+So a wrong verdict is put right until the person has answered the greeting, which settles it, or the message has begun,
+which is said to its end in any case. A beep during the message (a pause in the greeting was taken for its end) has it
+said once more from the start, so that the recording has all of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from enum import Enum, IntEnum, auto
+from typing import Any
+
+from loguru import logger
+from pipecat.classifiers.base_classifier import BaseClassifier
+from pipecat.classifiers.llm.classifier import LLMClassifier
+from pipecat.extensions.voicemail.voicemail_detector import VoicemailDetector
+from pipecat.frames.frames import (
+    Frame,
+    LLMContextFrame,
+    TranscriptionFrame,
+    TTSSpeakFrame,
+    UserStartedSpeakingFrame,
+    UserStoppedSpeakingFrame,
+)
+from pipecat.processors.aggregators.llm_context import LLMContext, LLMSpecificMessage, standard_message_text
+from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
+from pipecat.services.llm_service import LLMService
+from pipecat.turns.user_mute import BaseUserMuteStrategy
+
+from calls.call import CallState, EndedBy
+from conversation.attachment import MARK_SECS, SPEAKING_SECS_PER_CHARACTER, VOICE_SECS, Attachment
+from conversation.beep import BeepListener
+from conversation.greetings import GreetingClassifier, is_hello, sounds_recorded
+from conversation.opening import first_words
+from conversation.turns import KEYPAD_PREFIX
+from serializers.frames import MarkFrame
+
+DECISION_SECS = 0.7
+"""A pause this long ends what a person says first. Recordings pause too, but what they say next puts it right."""
+
+QUIET_SECS = 2.0
+"""A machine that is silent for so long is taken to record, beep or not."""
+
+MODEL_SECS = 3.0
+"""How long a language model may think about who it is; somebody is waiting."""
+
+LISTEN_SECS = 15.0
+"""How long something may be heard that nobody can make sense of before it is greeted."""
+
+GREETING_SECS = 60.0
+"""How long a machine's greeting may last; after that there is nothing to leave a message on."""
+
+WINDOW_SECS = 45.0
+"""How long after the answer a person can still turn out to be a machine, if they have not answered the greeting."""
+
+GREETINGS = 3
+"""How often a person who says "Hello?" over the greeting is greeted."""
+
+MESSAGES = 3
+"""How often a message is begun."""
+
+HUSH_SECS = 1.0
+"""How long the carrier may take to forget what it was to play."""
+
+
+class Verdict(Enum):
+    """What has answered."""
+
+    HUMAN = "human"
+    MACHINE = "machine"
+    FAX = "fax"
+
+
+class Evidence(IntEnum):
+    """How much a witness counts; see the module's docstring."""
+
+    SILENCE = auto()
+    LISTENING = auto()
+    CARRIER = auto()
+    PLAIN = auto()
+
+
+class Phase(Enum):
+    """How far the opening has come."""
+
+    LISTENING = auto()
+    """Nothing is said yet."""
+    GREETED = auto()
+    """Taken for a person, who has not answered yet."""
+    WAITING = auto()
+    """Taken for a machine; its greeting is not over."""
+    LEAVING = auto()
+    """The message is being said."""
+    OVER = auto()
+    """The conversation has begun, or the call is ending."""
+
+
+class OutboundOpening:
+    """Opens a call that the bot has placed.
+
+    Its three processors stand at three places of the pipeline: `beeps` behind the transport's input, `listener` behind
+    speech recognition, `gate` before the model.
+    """
+
+    def __init__(self, attachment: Attachment, model: BaseClassifier | None = None):
+        """Prepare it; `begin` starts.
+
+        Args:
+            attachment: The session.
+            model: Judges what words alone do not decide; None without a language model.
+        """
+        self.beeps = BeepListener(self._beeped)
+        self.listener = GreetingListener(self, GreetingClassifier(model))
+        self.gate = ModelGate(self)
+        self.mute = MuteWhileLeaving(self)
+        self.phase = Phase.LISTENING
+        self.verdict: Verdict | None = None
+        self._attachment = attachment
+        self._manners = attachment.agent.dial_out
+        self._evidence: Evidence | None = None
+        self._greeting_over = asyncio.Event()
+        self._again = False
+        self._speaking = False
+        self._spoke = False
+        self._turn_began_in = Phase.LISTENING
+        self._answers_greeting = False
+        self._greet_after_turn = False
+        self._greetings = 0
+        self._greeting: asyncio.Task[bool] | None = None
+        self._machine: asyncio.Task[None] | None = None
+        self._quiet: asyncio.Task[None] | None = None
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._seen_events = 0
+        self._stop_watching = lambda: None
+        self.listener.add_event_handler("on_conversation_detected", self._sounds_like_a_person)
+        self.listener.add_event_handler("on_voicemail_detected", self._sounds_like_a_machine)
+
+    @property
+    def has_the_word(self) -> bool:
+        """Whether this, and not the conversation, decides about what is said now."""
+        return self.phase in (Phase.LISTENING, Phase.WAITING, Phase.LEAVING)
+
+    async def begin(self) -> None:
+        """Start, when the media stream is there."""
+        self._stop_watching = self._attachment.call.watch(self._look)
+        self._start(self._wait_for_hello())
+        self._start(self._close_window())
+        self._look()  # the carrier may have been faster
+
+    async def close(self) -> None:
+        """Stop, when the session is over."""
+        self._stop_watching()
+        self._stop_watching = lambda: None
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    # Witnesses
+
+    def heard(self, frame: Frame) -> None:
+        """Take what the other side does: begins or ends to speak, or says something."""
+        if isinstance(frame, UserStartedSpeakingFrame):
+            self._speaking = self._spoke = True
+            self._turn_began_in = self.phase
+            self._answers_greeting = self._was_greeted
+            self._stop_quiet()
+        elif isinstance(frame, UserStoppedSpeakingFrame):
+            self._speaking = False
+            if self._greet_after_turn:
+                self._greet()
+            if self.phase is Phase.WAITING:
+                self._start_quiet()
+        elif isinstance(frame, TranscriptionFrame) and frame.text.strip():
+            self._spoke = True
+            if frame.text.startswith(KEYPAD_PREFIX):
+                return
+            if sounds_recorded(frame.text):
+                self._witness(Verdict.MACHINE, Evidence.PLAIN, "its words")
+            elif self.phase is Phase.WAITING and self._is_addressed_to_us(frame.text):
+                self._witness(Verdict.HUMAN, Evidence.PLAIN, "says hello to a silent line")
+
+    def _is_addressed_to_us(self, text: str) -> bool:
+        # Not what was being said when the verdict fell: a machine's greeting may begin with "Hello".
+        return self._turn_began_in is Phase.WAITING and is_hello(text)
+
+    def takes(self, context: LLMContext) -> bool:
+        """Whether the model may answer what was said."""
+        if self.phase is Phase.OVER:
+            return not self._attachment.ending
+        if self.phase is not Phase.GREETED:
+            return False
+        text = _last_words(context)
+        if text.startswith(KEYPAD_PREFIX) or self._answers_greeting:
+            self._settle()
+            return True
+        if self._turn_began_in is Phase.LISTENING:
+            return False  # it is what the greeting answers
+        if is_hello(text) and self._greetings < GREETINGS:
+            self._greet()
+            return False
+        return True
+
+    @property
+    def _was_greeted(self) -> bool:
+        greeting = self._greeting
+        return greeting is not None and greeting.done() and not greeting.cancelled() and greeting.result()
+
+    async def _beeped(self) -> None:
+        if self.phase is Phase.OVER:
+            return
+        self._attachment.record("beep")
+        if self.phase is Phase.LEAVING:
+            self._again = True
+            self._start(self._hush())
+            return
+        self._witness(Verdict.MACHINE, Evidence.PLAIN, "a beep")
+        self._greeting_over.set()
+
+    async def _sounds_like_a_person(self, _listener: Any) -> None:
+        self._witness(Verdict.HUMAN, Evidence.LISTENING, "what was said")
+
+    async def _sounds_like_a_machine(self, _listener: Any) -> None:
+        # Pipecat says so when the greeting has been over for a while.
+        self._witness(Verdict.MACHINE, Evidence.LISTENING, "what was said")
+        if self.phase is Phase.WAITING and not self._speaking:
+            self._greeting_over.set()
+
+    def _look(self) -> None:
+        """Take what the carrier has found out."""
+        events = self._attachment.call.events
+        new, self._seen_events = events[self._seen_events :], len(events)
+        for event in new:
+            who = event.data.get("who") if event.kind == "answered_by" else None
+            if who == "human":
+                self._witness(Verdict.HUMAN, Evidence.CARRIER, "the carrier")
+            elif who == "machine":
+                self._witness(Verdict.MACHINE, Evidence.CARRIER, "the carrier")
+            elif who == "greeting_ended":
+                self._witness(Verdict.MACHINE, Evidence.CARRIER, "the carrier")
+                if self.phase is Phase.WAITING:
+                    self._greeting_over.set()
+            elif who == "fax":
+                self._witness(Verdict.FAX, Evidence.CARRIER, "the carrier")
+
+    def _witness(self, verdict: Verdict, evidence: Evidence, why: str) -> None:
+        if self.phase in (Phase.LEAVING, Phase.OVER) or self._attachment.ending:
+            return
+        if self._evidence is not None and evidence < self._evidence:
+            return
+        self._evidence = evidence
+        if verdict is self.verdict:
+            return
+        self.verdict = verdict
+        self._attachment.record("opening", who=verdict.value, why=why)
+        logger.info(f"call {self._attachment.call.id}: answered by a {verdict.value} ({why})")
+        if verdict is Verdict.HUMAN:
+            self._talk_to_a_person()
+        elif verdict is Verdict.MACHINE and self._manners.on_voicemail == "leave_message":
+            self._wait_for_the_end_of_its_greeting()
+        else:
+            cause = "a fax machine answered" if verdict is Verdict.FAX else "voicemail"
+            self.phase = Phase.OVER
+            self._start(self._hang_up(cause))
+
+    # What is done
+
+    async def _wait_for_hello(self) -> None:
+        await asyncio.sleep(self._manners.wait_for_hello_secs)
+        if not self._spoke:
+            self._witness(Verdict.HUMAN, Evidence.SILENCE, "silence")
+            return
+        await asyncio.sleep(LISTEN_SECS)
+        self._witness(Verdict.HUMAN, Evidence.SILENCE, "nothing that could be understood")
+
+    async def _close_window(self) -> None:
+        await asyncio.sleep(WINDOW_SECS)
+        if self.phase is Phase.GREETED:
+            self._settle()
+
+    def _settle(self) -> None:
+        self.phase = Phase.OVER
+        self.beeps.listening = False
+
+    def _talk_to_a_person(self) -> None:
+        if self._machine is not None:
+            self._machine.cancel()
+            self._machine = None
+        self._stop_quiet()
+        self._greeting_over.clear()
+        self.phase = Phase.GREETED
+        if self._speaking:
+            self._greet_after_turn = True
+        else:
+            self._greet()
+
+    def _greet(self) -> None:
+        self._greet_after_turn = False
+        self._greetings += 1
+        agent = self._attachment.agent
+        words = first_words(self._attachment, self._manners.greeting or agent.greeting)
+        self._greeting = self._start(self._say(words))
+
+    def _wait_for_the_end_of_its_greeting(self) -> None:
+        self.phase = Phase.WAITING
+        self._greet_after_turn = False
+        self._machine = self._start(self._leave_message())
+        if not self._speaking:
+            self._start_quiet()
+
+    def _start_quiet(self) -> None:
+        async def quiet() -> None:
+            await asyncio.sleep(QUIET_SECS)
+            self._greeting_over.set()
+
+        self._stop_quiet()
+        self._quiet = self._start(quiet())
+
+    def _stop_quiet(self) -> None:
+        if self._quiet is not None:
+            self._quiet.cancel()
+            self._quiet = None
+
+    async def _leave_message(self) -> None:
+        await self._hush()
+        try:
+            async with asyncio.timeout(GREETING_SECS):
+                await self._greeting_over.wait()
+        except TimeoutError:
+            self.phase = Phase.OVER
+            await self._hang_up("voicemail, whose greeting did not end")
+            return
+        self.phase = Phase.LEAVING
+        words = self._attachment.render(self._manners.voicemail_message or "")
+        heard = False
+        for _ in range(MESSAGES):
+            self._again = False
+            heard = await self._say(words)
+            if not self._again or self._attachment.is_detached:
+                break
+        self._attachment.record("voicemail_message", heard=heard)
+        self.phase = Phase.OVER
+        await self._hang_up("left a message" if heard else "voicemail, which did not take the message")
+
+    async def _hang_up(self, cause: str) -> None:
+        await self._hush()
+        self._attachment.finish("", ended_by=EndedBy.BOT, cause=cause, state=CallState.VOICEMAIL)
+
+    async def _hush(self) -> None:
+        """Stop speaking, and wait until that is so: a goodbye would let it be said to its end."""
+        playout = self._attachment.playout
+        if not playout.pending:
+            return
+        # From behind the user's side of the pipeline, which holds interruptions back while the box is muted.
+        await self.gate.broadcast_interruption()
+        for _ in range(round(HUSH_SECS / 0.02)):
+            if not playout.pending:
+                return
+            await asyncio.sleep(0.02)
+
+    async def _say(self, words: str) -> bool:
+        """Say something that we may cut short ourselves; tell whether all of it was heard."""
+        attachment = self._attachment
+        if attachment.worker is None:
+            return False
+        last = MarkFrame(attachment.playout.expect())
+        await attachment.worker.queue_frames([TTSSpeakFrame(words), last])
+        return await attachment.playout.heard(
+            last.mark,
+            send_secs=VOICE_SECS + len(words) * SPEAKING_SECS_PER_CHARACTER,
+            return_secs=MARK_SECS,
+        )
+
+    def _start(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        task = asyncio.create_task(work, name=f"opening of {self._attachment.call.id}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+
+def outbound_opening(attachment: Attachment, llm: LLMService[Any] | None) -> OutboundOpening | None:
+    """The opening of a session, if it is the first one of a call that the bot has placed; None for all others.
+
+    Args:
+        attachment: The session.
+        llm: The session's language model; None when the local brain is in its place.
+    """
+    if attachment.call.direction != "outbound" or attachment.resume is not None:
+        return None
+    return OutboundOpening(
+        attachment, LLMClassifier(llm=llm, timeout=MODEL_SECS) if llm is not None else None
+    )
+
+
+class GreetingListener(VoicemailDetector):
+    """Pipecat's detector, as one witness among others.
+
+    Its own rules would hold back what we want to say to a machine, and could not be overruled.
+    """
+
+    def __init__(self, opening: OutboundOpening, classifier: BaseClassifier):
+        """Initialize the processor.
+
+        Args:
+            opening: Is told what is heard.
+            classifier: Tells a person from a recording.
+        """
+        super().__init__(
+            classifier=classifier, voicemail_response_delay=QUIET_SECS, decision_timeout=DECISION_SECS
+        )
+        self._opening = opening
+
+    async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
+        """Listen while it matters; pass everything else by the detector."""
+        speech = isinstance(frame, TranscriptionFrame | UserStartedSpeakingFrame | UserStoppedSpeakingFrame)
+        if speech:
+            self._opening.heard(frame)
+        if speech and self._opening.phase is Phase.LISTENING:
+            await super().process_frame(frame, direction)
+        else:
+            await FrameProcessor.process_frame(self, frame, direction)
+            await self.push_frame(frame, direction)
+
+    async def broadcast_interruption(self) -> None:
+        """Leave it to the opening whether a verdict of the detector stops the bot."""
+
+
+class ModelGate(FrameProcessor):
+    """Keeps from the model what is not for it: a "Hello?" that the greeting answers, a machine's words."""
+
+    def __init__(self, opening: OutboundOpening):
+        """Initialize the processor.
+
+        Args:
+            opening: Decides.
+        """
+        super().__init__()
+        self._opening = opening
+
+    async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
+        """Drop contexts that are not to be answered."""
+        await super().process_frame(frame, direction)
+        if (
+            isinstance(frame, LLMContextFrame)
+            and direction is FrameDirection.DOWNSTREAM
+            and not self._opening.takes(frame.context)
+        ):
+            return
+        await self.push_frame(frame, direction)
+
+
+class MuteWhileLeaving(BaseUserMuteStrategy):
+    """A box that goes on talking does not cut a message short."""
+
+    def __init__(self, opening: OutboundOpening):
+        """Initialize the strategy.
+
+        Args:
+            opening: Whose phase is followed.
+        """
+        super().__init__()
+        self._opening = opening
+
+    async def process_frame(self, frame: Frame) -> bool:
+        """Whether the other side is muted now."""
+        return self._opening.phase is Phase.LEAVING
+
+
+def _last_words(context: LLMContext) -> str:
+    message = context.get_messages()[-1] if context.get_messages() else None
+    if message is None or isinstance(message, LLMSpecificMessage) or message.get("role") != "user":
+        return ""
+    return standard_message_text(message).strip()

@@ -1,0 +1,286 @@
+"""Telnyx's REST interfaces: Call Control (see `emulator.call_control`), also to end a TeXML call, and TeXML calls.
+
+Sources: Telnyx docs, call commands, TeXML REST, API error codes (90015, 90018, 10005, 10009), "duplicate command_id
+within 60 s is ignored"; the shapes of the answers are those of Telnyx's API schema.
+"""
+
+from __future__ import annotations
+
+import hmac
+import time
+from datetime import datetime
+from typing import Any
+
+from aiohttp import web
+
+from emulator.call import Call
+from emulator.call_control import CallControl
+from emulator.call_control_leg import ControlledCall
+from emulator.call_control_payloads import status
+from emulator.credentials import Credentials
+from emulator.exchange import Exchange
+from emulator.leg import INBOUND, Leg
+from emulator.plan import EVENTS, AmdOrder, OutboundOrder, Reporting
+from emulator.rest_requests import form_of, json_body, page_of, seconds
+
+COMMAND_MEMORY_SECS = 60.0
+
+
+class TelnyxRest:
+    """The routes.
+
+    Args:
+        credentials: Whose requests are taken.
+        exchange: The network's inside.
+        control: Call Control's legs; None where it is not offered.
+        texml_call_ids: Whether the answer to a new TeXML call names it.
+    """
+
+    def __init__(
+        self,
+        credentials: Credentials,
+        exchange: Exchange,
+        control: CallControl | None = None,
+        *,
+        texml_call_ids: bool = False,
+    ) -> None:
+        """Serve nothing yet."""
+        self._control = control
+        self._credentials = credentials
+        self._exchange = exchange
+        self._texml_call_ids = texml_call_ids
+        self._commands: dict[str, tuple[float, web.Response]] = {}
+
+    def routes(self) -> list[web.RouteDef]:
+        """For the application."""
+        texml = "/v2/texml/Accounts/{account}/Calls"
+        return [
+            web.post("/v2/calls", self._dial),
+            web.get("/v2/calls/{call}", self._status),
+            web.post("/v2/calls/{call}/actions/{action}", self._action),
+            web.put("/v2/calls/{call}/actions/{action}", self._action),
+            web.get(texml, self._list),
+            web.post(texml, self._create),
+            web.get(f"{texml}.json", self._list),
+            web.post(f"{texml}.json", self._create),
+            web.get(f"{texml}/{{call}}", self._texml),
+            web.post(f"{texml}/{{call}}", self._texml),
+        ]
+
+    def bearer(self, request: web.Request) -> bool:
+        """Whether the request has the account's API key."""
+        expected = f"Bearer {self._credentials.telnyx_api_key}"
+        return hmac.compare_digest(request.headers.get("Authorization", "").encode(), expected.encode())
+
+    # Call Control
+
+    async def _status(self, request: web.Request) -> web.Response:
+        call = self._exchange.find(request.match_info["call"])
+        if not self.bearer(request):
+            return unauthorized()
+        if call is None:
+            return error(404, "10005", "Resource not found", "The requested call does not exist")
+        return web.json_response({"data": status(call.leg)})
+
+    async def _dial(self, request: web.Request) -> web.Response:
+        if not self.bearer(request):
+            return unauthorized()
+        if self._control is None:
+            return error(404, "10005", "Resource not found", "The requested resource does not exist")
+        body = await json_body(request)
+        if body is None:
+            return error(400, "10015", "Bad Request", "The request body is not a JSON object")
+        reply = await self._control.dial(body)
+        return web.json_response(reply.body, status=reply.status)
+
+    async def _action(self, request: web.Request) -> web.Response:
+        call, action = self._exchange.find(request.match_info["call"]), request.match_info["action"]
+        if not self.bearer(request):
+            return unauthorized()
+        body = await json_body(request)
+        if body is None:
+            return error(400, "10015", "Bad Request", "The request body is not a JSON object")
+        if isinstance(call, ControlledCall):
+            reply = await call.control.command(call, action, body)
+            return web.json_response(reply.body, status=reply.status)
+        command_id = str(body.get("command_id") or "")
+        if command_id and (earlier := self._earlier(command_id)) is not None:
+            return web.Response(status=earlier.status, text=earlier.text, content_type="application/json")
+        response = _command(call, action)
+        if command_id:
+            self._commands[command_id] = (time.monotonic(), response)
+        return response
+
+    def _earlier(self, command_id: str) -> web.Response | None:
+        """The answer to the same command within 60 s; that the first answer is given again is not documented."""
+        now = time.monotonic()
+        self._commands = {
+            key: kept for key, kept in self._commands.items() if now - kept[0] < COMMAND_MEMORY_SECS
+        }
+        kept = self._commands.get(command_id)
+        return None if kept is None else kept[1]
+
+    # TeXML
+
+    async def _list(self, request: web.Request) -> web.Response:
+        if (refusal := self._refusal(request)) is not None:
+            return refusal
+        page = page_of(self._exchange.calls, request)
+        return web.json_response({"calls": [texml_call(call.leg) for call in page.calls], **page.fields})
+
+    async def _create(self, request: web.Request) -> web.Response:
+        if (refusal := self._refusal(request)) is not None:
+            return refusal
+        order = read_order(await form_of(request))
+        if isinstance(order, web.Response):
+            return order
+        call = await self._exchange.place(order)
+        answer = {"from": order.from_number, "to": order.to_number, "status": "queued"}
+        if self._texml_call_ids:
+            answer |= {"call_sid": call.leg.call_id, "sid": call.leg.call_id}
+        return web.json_response(answer)
+
+    async def _texml(self, request: web.Request) -> web.Response:
+        if (refusal := self._refusal(request)) is not None:
+            return refusal
+        call = self._exchange.find(request.match_info["call"].removesuffix(".json"))
+        if call is None:
+            return error(404, "10005", "Resource not found", "The requested call does not exist")
+        if request.method == "GET":
+            return web.json_response(texml_call(call.leg))
+        return _texml_update(call, await form_of(request))
+
+    def _refusal(self, request: web.Request) -> web.Response | None:
+        if not self.bearer(request):
+            return unauthorized()
+        known = request.match_info["account"] == self._credentials.telnyx_account_id
+        if known and self._exchange.dialect.name == "telnyx":
+            return None
+        return error(404, "10005", "Resource not found", "The requested resource does not exist")
+
+
+def read_order(form: dict[str, str]) -> OutboundOrder | web.Response:
+    """A request for a new TeXML call, or why it is refused."""
+    for name in ("ApplicationSid", "To", "From"):
+        if not form.get(name):
+            return error(422, "10004", "Missing required parameter", f"{name} is required")
+    url, markup = form.get("Url") or None, form.get("Texml") or None
+    if url is None and markup is None:
+        detail = "The emulated application has no voice URL of its own: give Url or Texml"
+        return error(422, "10004", "Missing required parameter", detail)
+    events = frozenset(form.get("StatusCallbackEvent", "completed").split())
+    if unknown := events - set(EVENTS):
+        detail = f"StatusCallbackEvent {', '.join(sorted(unknown))} is not one of {', '.join(EVENTS)}"
+        return error(422, "10015", "Invalid parameter", detail)
+    callback = form.get("StatusCallback")
+    return OutboundOrder(
+        form["To"],
+        form["From"],
+        None if markup else url,
+        markup,
+        form.get("UrlMethod", "POST"),
+        seconds(form.get("Timeout"), 30, 5, 120),
+        seconds(form.get("TimeLimit"), 14400, 30, 14400) if "TimeLimit" in form else None,
+        form.get("SendDigits"),
+        Reporting(callback, events, form.get("StatusCallbackMethod", "POST")) if callback else None,
+        _detection(form),
+        form,
+    )
+
+
+def _detection(form: dict[str, str]) -> AmdOrder | None:
+    """`MachineDetectionTimeout` and its kin are in milliseconds here."""
+    kind = form.get("MachineDetection")
+    if kind not in ("Enable", "DetectMessageEnd"):
+        return None
+    in_background = form.get("AsyncAmd") == "true"
+    return AmdOrder(
+        kind == "DetectMessageEnd",
+        in_background,
+        form.get("AsyncAmdStatusCallback") if in_background else None,
+        form.get("AsyncAmdStatusCallbackMethod", "POST"),
+        seconds(form.get("MachineDetectionTimeout"), 30_000, 500, 60_000) / 1000,
+        int(seconds(form.get("MachineDetectionSpeechThreshold"), 2400, 1000, 6000)),
+        int(seconds(form.get("MachineDetectionSpeechEndThreshold"), 1200, 500, 5000)),
+        int(seconds(form.get("MachineDetectionSilenceTimeout"), 5000, 2000, 10000)),
+    )
+
+
+def error(status: int, code: str, title: str, detail: str) -> web.Response:
+    """An error as Telnyx answers it."""
+    url = f"https://developers.telnyx.com/docs/overview/errors/{code}"
+    body = {"code": code, "title": title, "detail": detail, "meta": {"url": url}}
+    return web.json_response({"errors": [body]}, status=status)
+
+
+def unauthorized() -> web.Response:
+    """The key is not the account's."""
+    return error(401, "10009", "Authentication failed", "The API key is not valid")
+
+
+def ended_already() -> web.Response:
+    """The call takes no commands any more."""
+    detail = "This call is no longer active and can't receive commands."
+    return error(422, "90018", "Call has already ended", detail)
+
+
+def _command(call: Call | None, action: str) -> web.Response:
+    if call is None:
+        return error(
+            422, "90015", "Invalid Call Control ID", "The call control id is not one of this account"
+        )
+    if call.leg.ended:
+        return ended_already()
+    if action != "hangup":
+        return error(
+            404, "10005", "Resource not found", f"The emulator does not know the command {action[:40]!r}"
+        )
+    call.hang_up("bot", "hang-up by REST")
+    return web.json_response({"data": {"result": "ok"}})
+
+
+def _texml_update(call: Call, fields: dict[str, str]) -> web.Response:
+    if call.leg.ended:
+        return ended_already()
+    new_status, markup, url = fields.get("Status"), fields.get("Texml"), fields.get("Url")
+    if new_status == "completed":
+        call.hang_up("bot", "hang-up by REST")
+    elif new_status is not None:
+        return error(422, "10015", "Invalid parameter", f"Status {new_status[:20]!r} is not `completed`")
+    elif call.leg.answered_at is None and (markup is not None or url is not None):
+        return error(422, "90034", "Call not answered yet", "This call can't receive this command yet.")
+    elif markup is not None:
+        call.update(markup=markup)
+    elif url is not None:
+        call.update(url, fields.get("Method", "POST"))
+    return web.json_response(texml_call(call.leg))
+
+
+def texml_call(leg: Leg) -> dict[str, Any]:
+    """A TeXML call resource; the fields and words of the API's schema."""
+
+    def date(moment: datetime | None) -> str | None:
+        return moment.isoformat() if moment else None
+
+    machine = {None: None, "human": "human"}.get(leg.answered_by, "machine")
+    return {
+        "sid": leg.call_id,
+        "account_sid": leg.account_id,
+        "answered_by": "not_sure" if leg.answered_by == "unknown" else machine,
+        "caller_name": "",
+        "date_created": date(leg.created_at),
+        "date_updated": date(leg.ended_at or leg.answered_at or leg.created_at),
+        "direction": "inbound" if leg.direction == INBOUND else "outbound",
+        "duration": str(leg.duration_secs),
+        "end_time": date(leg.ended_at),
+        "from": leg.from_number,
+        "from_formatted": leg.from_number,
+        "parent_call_sid": leg.parent_id,
+        "price": None,
+        "price_unit": "USD",
+        "start_time": date(leg.answered_at),
+        "status": "ringing" if leg.status in ("queued", "initiated") else leg.status,
+        "to": leg.to_number,
+        "to_formatted": leg.to_number,
+        "uri": f"/v2/texml/Accounts/{leg.account_id}/Calls/{leg.call_id}",
+    }

@@ -1,0 +1,221 @@
+"""Twilio's REST interface: create, list, fetch and change calls.
+
+Sources: Twilio docs, voice/api/call-resource, voice/answering-machine-detection, errors 20003, 20404, 21201, 21205,
+21213, 21218, 21220, 21262, 32018.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hmac
+from email.utils import format_datetime
+from typing import Any
+
+from aiohttp import web
+
+from emulator.call import Call
+from emulator.credentials import Credentials
+from emulator.exchange import Exchange
+from emulator.leg import Leg
+from emulator.plan import EVENTS, AmdOrder, OutboundOrder, Reporting
+from emulator.rest_requests import form_of, page_of, seconds
+from emulator.twilio import API_VERSION
+
+TWIML_PARAMETER_LIMIT = 4000
+RING_BUFFER_SECS = 5.0
+
+
+class TwilioRest:
+    """The routes.
+
+    Args:
+        credentials: Whose requests are taken.
+        exchange: The network's inside.
+    """
+
+    def __init__(self, credentials: Credentials, exchange: Exchange) -> None:
+        """Serve nothing yet."""
+        self._credentials = credentials
+        self._exchange = exchange
+
+    def routes(self) -> list[web.RouteDef]:
+        """For the application."""
+        account = f"/{API_VERSION}/Accounts/{{account}}"
+        return [
+            web.get(f"{account}/Calls.json", self._list),
+            web.post(f"{account}/Calls.json", self._create),
+            web.get(f"{account}/Calls/{{call}}.json", self._fetch),
+            web.post(f"{account}/Calls/{{call}}.json", self._update),
+        ]
+
+    async def _list(self, request: web.Request) -> web.Response:
+        if (refusal := self._refusal(request)) is not None:
+            return refusal
+        page = page_of(self._exchange.calls, request)
+        return web.json_response({"calls": [call_resource(call.leg) for call in page.calls], **page.fields})
+
+    async def _create(self, request: web.Request) -> web.Response:
+        if (refusal := self._refusal(request)) is not None:
+            return refusal
+        order = read_order(await form_of(request))
+        if isinstance(order, web.Response):
+            return order
+        call = await self._exchange.place(order)
+        return web.json_response(call_resource(call.leg), status=201)
+
+    async def _fetch(self, request: web.Request) -> web.Response:
+        call = self._named_call(request)
+        return call if isinstance(call, web.Response) else web.json_response(call_resource(call.leg))
+
+    async def _update(self, request: web.Request) -> web.Response:
+        call = self._named_call(request)
+        return call if isinstance(call, web.Response) else _update(call, await form_of(request))
+
+    def _named_call(self, request: web.Request) -> Call | web.Response:
+        if (refusal := self._refusal(request)) is not None:
+            return refusal
+        call = self._exchange.find(request.match_info["call"])
+        return _not_found(request) if call is None else call
+
+    def _refusal(self, request: web.Request) -> web.Response | None:
+        if not self._basic_auth(request):
+            return error(401, 20003, "Authenticate")
+        known = request.match_info["account"] == self._credentials.twilio_account_sid
+        return None if known and self._exchange.dialect.name == "twilio" else _not_found(request)
+
+    def _basic_auth(self, request: web.Request) -> bool:
+        scheme, _, encoded = request.headers.get("Authorization", "").partition(" ")
+        try:
+            given = base64.b64decode(encoded, validate=True).decode()
+        except (binascii.Error, UnicodeDecodeError):
+            return False
+        known = (
+            f"{self._credentials.twilio_account_sid}:{self._credentials.twilio_auth_token}",
+            f"{self._credentials.twilio_api_key}:{self._credentials.twilio_api_secret}",
+        )
+        return scheme.lower() == "basic" and any(
+            hmac.compare_digest(given.encode(), pair.encode()) for pair in known
+        )
+
+
+def error(status: int, code: int, message: str) -> web.Response:
+    """An error as Twilio answers it."""
+    more_info = f"https://www.twilio.com/docs/errors/{code}"
+    return web.json_response(
+        {"code": code, "message": message, "more_info": more_info, "status": status}, status=status
+    )
+
+
+def _not_found(request: web.Request) -> web.Response:
+    return error(404, 20404, f"The requested resource {request.path} was not found")
+
+
+def read_order(form: dict[str, str]) -> OutboundOrder | web.Response:
+    """A request for a new call, or why it is refused."""
+    if not form.get("To"):
+        return error(400, 21201, "No 'To' number is specified")
+    if not form.get("From"):
+        return error(400, 21213, "No 'From' number is specified")
+    url = form.get("Url") or None
+    markup = None if url else form.get("Twiml") or None  # Twiml is ignored if there is a Url
+    if url is None and markup is None:
+        return error(400, 21205, "Url parameter is required")
+    if markup is not None and len(markup) > TWIML_PARAMETER_LIMIT:
+        return error(400, 32018, "Twiml parameter is longer than 4000 characters")
+    events = frozenset(form.get("StatusCallbackEvent", "completed").split())
+    if unknown := events - set(EVENTS):
+        return error(400, 21626, f"Invalid StatusCallbackEvent: {', '.join(sorted(unknown))}")
+    callback = form.get("StatusCallback")
+    return OutboundOrder(
+        form["To"],
+        form["From"],
+        url,
+        markup,
+        form.get("Method", "POST"),
+        seconds(form.get("Timeout"), 60, 1, 600) + RING_BUFFER_SECS,
+        seconds(form.get("TimeLimit"), 14400, 1, 86400) if "TimeLimit" in form else None,
+        form.get("SendDigits"),
+        Reporting(callback, events, form.get("StatusCallbackMethod", "POST")) if callback else None,
+        _detection(form),
+        form,
+    )
+
+
+def _detection(form: dict[str, str]) -> AmdOrder | None:
+    kind = form.get("MachineDetection")
+    if kind not in ("Enable", "DetectMessageEnd"):
+        return None
+    in_background = form.get("AsyncAmd") == "true"
+    return AmdOrder(
+        kind == "DetectMessageEnd",
+        in_background,
+        form.get("AsyncAmdStatusCallback") if in_background else None,
+        form.get("AsyncAmdStatusCallbackMethod", "POST"),
+        seconds(form.get("MachineDetectionTimeout"), 30, 3, 59),
+        int(seconds(form.get("MachineDetectionSpeechThreshold"), 2400, 1000, 6000)),
+        int(seconds(form.get("MachineDetectionSpeechEndThreshold"), 1200, 500, 5000)),
+        int(seconds(form.get("MachineDetectionSilenceTimeout"), 5000, 2000, 10000)),
+    )
+
+
+def _update(call: Call, form: dict[str, str]) -> web.Response:
+    if call.leg.ended:
+        return error(400, 21220, "Call is not in-progress. Cannot redirect.")
+    status, markup, url = form.get("Status"), form.get("Twiml"), form.get("Url")
+    if markup is not None and url is not None:
+        return error(400, 21218, "Url and Twiml cannot be given together")
+    if status == "completed":
+        call.hang_up("bot", "hang-up by REST")
+    elif status == "canceled":
+        if call.leg.answered_at is not None:
+            return error(400, 21220, "Call is not ringing. Cannot cancel.")
+        call.hang_up("bot", "cancelled by REST")
+    elif status is not None:
+        return error(400, 21218, f"Invalid Status: {status[:20]}")
+    elif call.leg.answered_at is None and (markup is not None or url is not None):
+        return error(400, 21220, "Call is not in-progress. Cannot redirect.")
+    elif markup is not None:
+        if len(markup) > TWIML_PARAMETER_LIMIT:
+            return error(400, 32018, "Twiml parameter is longer than 4000 characters")
+        call.update(markup=markup)
+    elif url is not None:
+        call.update(url, form.get("Method", "POST"))
+    return web.json_response(call_resource(call.leg))
+
+
+def call_resource(leg: Leg) -> dict[str, Any]:
+    """A call resource; the fields and types of the API's schema."""
+    base = f"/{API_VERSION}/Accounts/{leg.account_id}/Calls/{leg.call_id}"
+
+    def date(moment: Any) -> str | None:
+        return format_datetime(moment) if moment else None
+
+    return {
+        "sid": leg.call_id,
+        "account_sid": leg.account_id,
+        "api_version": API_VERSION,
+        "answered_by": leg.answered_by,
+        "caller_name": "",
+        "date_created": date(leg.created_at),
+        "date_updated": date(leg.ended_at or leg.answered_at or leg.created_at),
+        "direction": leg.direction,
+        "duration": str(leg.duration_secs) if leg.ended else None,
+        "end_time": date(leg.ended_at),
+        "forwarded_from": None,
+        "from": leg.from_number,
+        "from_formatted": leg.from_number,
+        "group_sid": None,
+        "parent_call_sid": leg.parent_id,
+        "phone_number_sid": "PN" + "0" * 32,
+        "price": None,
+        "price_unit": "USD",
+        "queue_time": "0",
+        "start_time": date(leg.answered_at),
+        "status": "queued" if leg.status == "initiated" else leg.status,
+        "subresource_uris": {"recordings": f"{base}/Recordings.json", "streams": f"{base}/Streams.json"},
+        "to": leg.to_number,
+        "to_formatted": leg.to_number,
+        "trunk_sid": None,
+        "uri": f"{base}.json",
+    }

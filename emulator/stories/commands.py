@@ -1,0 +1,157 @@
+"""The command line of stories: `call --scenario FILE` and `stories PATH ...`."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import signal
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any, TypeVar
+
+from emulator.addressing import parse_target
+from emulator.credentials import Credentials
+from emulator.errors import EmulatorError
+from emulator.stories.reading import StoryError, find_stories, read_story
+from emulator.stories.running import Outcome, play
+from emulator.stories.serving import Server, command_server, running_server
+from emulator.stories.suite import load_speech, performances, play_all
+from emulator.stories.telling import headline, timeline_text, verdicts_text
+
+PASSED, NOT_PASSED, CANNOT = 0, 1, 2
+Result = TypeVar("Result")
+
+
+def add_stories_command(commands: Any, carriers: list[str]) -> None:
+    """Add `stories` to the command line."""
+    stories = commands.add_parser(
+        "stories",
+        help="play the stories of files and folders",
+        description="Play every story on each of its carriers and print a line for each; the last line is JSON.",
+    )
+    stories.add_argument(
+        "paths", nargs="+", type=Path, metavar="PATH", help="story files, or folders of them"
+    )
+    stories.add_argument("--carrier", choices=carriers, help="only on this one")
+    stories.add_argument(
+        "--only",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="only those whose file or name has this in it",
+    )
+    stories.add_argument(
+        "--jobs", type=int, default=1, metavar="N", help="how many at a time (default %(default)s)"
+    )
+    stories.add_argument(
+        "--serve", required=True, metavar="COMMAND", help="the server under test, started for each story"
+    )
+    stories.add_argument(
+        "--keep", type=Path, metavar="FOLDER", help="keep recordings and the servers' output there"
+    )
+    stories.add_argument("--verbose", action="store_true", help="print the timelines of those that failed")
+
+
+def add_scenario_options(call: argparse.ArgumentParser) -> None:
+    """Add what `call` needs for stories."""
+    scenario = call.add_argument_group("a story instead of a call")
+    scenario.add_argument(
+        "--scenario",
+        type=Path,
+        metavar="FILE",
+        help="play this story (docs/stories.md) and judge it; the options of scripts do not count then",
+    )
+    scenario.add_argument(
+        "--json", action="store_true", help="print the story's outcome as JSON, and nothing else"
+    )
+
+
+def run_scenario(options: argparse.Namespace, credentials: Credentials) -> int:
+    """Play the story of `call --scenario`; returns the exit status.
+
+    Raises:
+        EmulatorError: The file or the server is not usable.
+    """
+    story = read_story(options.scenario)
+    carrier = options.carrier or story.carriers[0]
+    if carrier not in story.carriers:
+        raise EmulatorError(
+            f"{story.file}: this story is not for {carrier}; use --carrier {' or '.join(story.carriers)}"
+        )
+    server: Server
+    if options.serve is not None:
+        server = command_server(options.serve)
+    else:
+        server = running_server(parse_target(options.url, carrier).base)
+    keep = options.record.parent if options.record is not None else None
+
+    async def perform() -> Outcome:
+        speech = await load_speech() if story.voice == "words" else None
+        return await play(story, carrier, server, credentials=credentials, speech=speech, keep=keep)
+
+    outcome = _run(perform())
+    if options.json:
+        print(json.dumps(outcome.as_dict(), indent=2, ensure_ascii=False))
+    else:
+        print(f"{story.name}   ({carrier})\n\nWhat happened\n{timeline_text(outcome)}")
+        print(f"\nWhat was expected\n{verdicts_text(outcome)}\n\n{headline(outcome)}")
+    return PASSED if outcome.passed else NOT_PASSED
+
+
+def run_stories(options: argparse.Namespace, credentials: Credentials) -> int:
+    """Play the stories of `stories PATH ...`; returns the exit status.
+
+    Raises:
+        EmulatorError: A file is not usable; then none is played.
+    """
+    if options.jobs < 1:
+        raise EmulatorError("--jobs must be 1 or more")
+    stories, mistakes = [], []
+    for path in find_stories(options.paths):
+        try:
+            stories.append(read_story(path))
+        except EmulatorError as error:
+            mistakes.append(str(error))
+    if mistakes:
+        raise StoryError("\n".join(mistakes))
+    wanted = performances(stories, carrier=options.carrier, only=options.only)
+    if not wanted:
+        raise EmulatorError("no story fits --carrier and --only")
+
+    def tell(outcome: Outcome) -> None:
+        print(headline(outcome), flush=True)
+        if not outcome.passed:
+            print(verdicts_text(outcome, failed_only=True), flush=True)
+            if options.verbose:
+                print(timeline_text(outcome), flush=True)
+
+    outcomes = _run(
+        play_all(
+            wanted,
+            command_server(options.serve),
+            jobs=options.jobs,
+            credentials=credentials,
+            keep=options.keep,
+            tell=tell,
+        )
+    )
+    passed = sum(outcome.passed for outcome in outcomes)
+    print(
+        json.dumps({"stories": len(outcomes), "passed": passed, "failed": len(outcomes) - passed}), flush=True
+    )
+    return PASSED if passed == len(outcomes) else NOT_PASSED
+
+
+def _run(work: Coroutine[Any, Any, Result]) -> Result:
+    """Run to the end; SIGTERM ends it like an interrupt, so that servers which were started are stopped."""
+
+    async def until_done() -> Result:
+        task = asyncio.current_task()
+        if task is not None:
+            with contextlib.suppress(NotImplementedError, RuntimeError):
+                asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+        return await work
+
+    return asyncio.run(until_done())

@@ -1,0 +1,344 @@
+"""Plays one story on one carrier and judges it."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import aiohttp
+from aiohttp import web
+
+from emulator import tonespeech
+from emulator.caller import Manners
+from emulator.codecs import Pcm
+from emulator.credentials import Credentials
+from emulator.errors import EmulatorError
+from emulator.network import PhoneNetwork
+from emulator.speech import write_stereo
+from emulator.stories.ears import Ears, ToneHearing, Transcribe, VoiceHearing
+from emulator.stories.evidence import Evidence
+from emulator.stories.happenings import Board, Happening, of_request
+from emulator.stories.judging import Verdict, judge
+from emulator.stories.operator import Operator
+from emulator.stories.playing import Casting
+from emulator.stories.serving import STORY_VARIABLE, Scene, Server
+from emulator.stories.stage import Stage
+from emulator.stories.story import CALLER, CallPart, Story
+
+API_SECS = 5.0
+SETTLES_SECS = 4.0
+PATIENCE = {"beeps": 0.5, "words": 0.9}
+AGENT_OF_A_STORY = "story"
+
+
+@dataclass(frozen=True)
+class Speech:
+    """The local voice and ears, for stories in words."""
+
+    speak: Callable[[str], Pcm]
+    transcribe: Transcribe
+
+
+@dataclass
+class Outcome:
+    """A story that was played.
+
+    Attributes:
+        story: The story.
+        carrier: On which it was played.
+        verdicts: What became of each expectation.
+        happenings: What happened, in order.
+        zero: The story's beginning on the network's clock.
+        secs: How long it took, with starting and stopping the server.
+        trouble: Why it could not be played to its end, or None.
+    """
+
+    story: Story
+    carrier: str
+    verdicts: list[Verdict] = field(default_factory=list)
+    happenings: list[Happening] = field(default_factory=list)
+    zero: float = 0.0
+    secs: float = 0.0
+    trouble: str | None = None
+
+    @property
+    def passed(self) -> bool:
+        """Whether all that was expected was so."""
+        return self.trouble is None and all(one.passed for one in self.verdicts)
+
+    def as_dict(self) -> dict[str, Any]:
+        """As plain values, for JSON."""
+        return {
+            "story": self.story.name,
+            "file": str(self.story.file),
+            "carrier": self.carrier,
+            "passed": self.passed,
+            "secs": round(self.secs, 2),
+            "trouble": self.trouble,
+            "expectations": [
+                {"line": one.line, "expected": one.what, "passed": one.passed, "detail": one.detail}
+                for one in self.verdicts
+            ],
+            "timeline": [
+                {
+                    "at_ms": round((one.at - self.zero) * 1000),
+                    "call": one.call,
+                    "kind": one.kind,
+                    "who": one.who,
+                    "text": one.text,
+                }
+                for one in self.happenings
+            ],
+        }
+
+
+async def play(
+    story: Story,
+    carrier: str,
+    server: Server,
+    *,
+    credentials: Credentials | None = None,
+    speech: Speech | None = None,
+    keep: Path | None = None,
+) -> Outcome:
+    """Play a story and judge it.
+
+    Args:
+        story: The story.
+        carrier: One of its carriers.
+        server: Starts the server under test.
+        credentials: The emulated account.
+        speech: For a story in words.
+        keep: A folder for recordings and the server's output; by default they are thrown away.
+
+    Raises:
+        EmulatorError: The server cannot be started, or the story needs a voice that is not there.
+    """
+    if story.voice == "words" and speech is None:
+        raise EmulatorError(f"{story.file}: the story is told in words: it needs the local voice and ears")
+    begin = time.monotonic()
+    outcome = Outcome(story, carrier)
+    with tempfile.TemporaryDirectory(prefix="story-") as scratch:
+        directory = Path(scratch) if keep is None else keep
+        directory.mkdir(parents=True, exist_ok=True)
+        playing = _Playing(story, carrier, credentials or Credentials(), speech, directory, Path(scratch))
+        try:
+            async with asyncio.timeout(story.limit_secs + 150):
+                evidence = await playing.play(server)
+            outcome.happenings, outcome.zero = list(evidence.happenings), evidence.zero
+            outcome.verdicts = await asyncio.to_thread(judge, story, evidence)
+        except TimeoutError:
+            outcome.trouble = "the server did not get ready, or did not stop, in time"
+    outcome.secs = time.monotonic() - begin
+    return outcome
+
+
+@dataclass
+class _Playing:
+    story: Story
+    carrier: str
+    credentials: Credentials
+    speech: Speech | None
+    directory: Path
+    scratch: Path
+    problems: list[tuple[str, str]] = field(default_factory=list)
+
+    async def play(self, server: Server) -> Evidence:
+        story, board = self.story, Board()
+        speak = self.speech.speak if self.speech else tonespeech.speak
+        casting = Casting(speak, self.speech.transcribe if self.speech else None, board)
+        parts = {one.name: one.steps for one in story.people} | {one.name: one.steps for one in story.calls}
+        scripts = await asyncio.to_thread(
+            lambda: {name: casting.script(steps, name) for name, steps in parts.items()}
+        )
+        async with AsyncExitStack() as stack:
+            network = await stack.enter_async_context(
+                PhoneNetwork(
+                    self.carrier,
+                    credentials=self.credentials,
+                    speak=speak,
+                    faults=story.faults,
+                    seed=story.seed,
+                )
+            )
+            base = await stack.enter_async_context(server(self._scene(network)))
+            documents = await stack.enter_async_context(_documents(story, base))
+            stage = Stage(network, board, story.people, scripts)
+            network.requests.listeners.append(lambda request: board.note(of_request(request)))
+            network.faults.listeners.append(
+                lambda text: board.note(Happening(time.monotonic(), "fault", None, text))
+            )
+            zero = time.monotonic()
+            operator = Operator(base, self.credentials.api_key, board, partial(self._call_id, stage))
+            try:
+                async with asyncio.timeout(story.limit_secs):
+                    await self._act(stage, operator, documents or f"{base}/{self.carrier}/voice", base)
+            except TimeoutError:
+                self.problems.append(
+                    ("", f"the story was not over after its limit of {story.limit_secs:g} s")
+                )
+            api = {name: await self._ask(base, call_id) for name, call_id in self._known(stage, operator)}
+            extra = [one for one in board.happenings if one.call is None]
+            happenings = sorted([*stage.happenings(), *extra, *_of_api(api)], key=lambda one: one.at)
+            await asyncio.to_thread(self._keep, stage)
+            return Evidence(
+                zero,
+                happenings,
+                stage.ears(),
+                self._ears,
+                {one.name: one.result.report for one in stage.played if one.result is not None},
+                stage.attempts(),
+                network.requests.entries,
+                api,
+                [*stage.problems(), *(("operator", text) for text in operator.problems), *self.problems],
+                self.scratch / "data",
+            )
+
+    async def _act(self, stage: Stage, operator: Operator, voice_url: str, base: str) -> None:
+        over = {part.name: asyncio.Event() for part in self.story.calls}
+
+        async def call(part: CallPart) -> None:
+            try:
+                if part.after is not None:
+                    await over[part.after].wait()
+                await asyncio.sleep(part.begin_secs)
+                url = voice_url + (f"?{urlencode(dict(part.query))}" if part.query else "")
+                patience = part.patience if part.patience is not None else PATIENCE[self.story.voice]
+                manners = Manners(patience=patience, reply_timeout=8.0, goodbye_timeout=12.0)
+                status_url = f"{base}/{self.carrier}/status"
+                await stage.call(part, url, list(stage.scripts[part.name]), manners, status_url)
+            except EmulatorError as error:
+                self.problems.append((part.name, str(error)))
+            finally:
+                over[part.name].set()
+
+        async with asyncio.TaskGroup() as group:
+            for part in self.story.calls:
+                group.create_task(call(part))
+            if self.story.operator:
+                group.create_task(operator.run(list(self.story.operator)))
+
+    def _scene(self, network: PhoneNetwork) -> Scene:
+        agents = self.scratch / "agents"
+        environment = network.environment() | {
+            "API_KEY": self.credentials.api_key,
+            "DATA_DIR": str(self.scratch / "data"),
+            STORY_VARIABLE: str(self.story.file.resolve()),
+            "PHONEBOT_ENV_FILE": "",
+        }
+        if self.story.agent is not None and "=" in self.story.agent:
+            agents.mkdir()
+            (agents / f"{AGENT_OF_A_STORY}.toml").write_text(self.story.agent, encoding="utf-8")
+            environment |= {"AGENT": AGENT_OF_A_STORY, "AGENTS_DIR": str(agents)}
+        elif self.story.agent is not None:
+            environment["AGENT"] = self.story.agent
+        settings = {
+            name: value.replace("{rest}", network.rest_url) for name, value in self.story.settings.items()
+        }
+        return Scene(self.story, self.carrier, environment | settings, self.directory)
+
+    @staticmethod
+    def _call_id(stage: Stage, name: str) -> str | None:
+        if name == "call":
+            return stage.played[0].call.leg.call_id if stage.played else None
+        return next((one.call.leg.call_id for one in stage.played if one.name == name), None)
+
+    @staticmethod
+    def _known(stage: Stage, operator: Operator) -> list[tuple[str, str]]:
+        """The calls that the server's API is asked about: those of the story, and those whose ids were saved."""
+        return [*((one.name, one.call.leg.call_id) for one in stage.played), *operator.saved.items()]
+
+    async def _ask(self, base: str, call_id: str) -> dict[str, Any] | None:
+        """What the server's API tells of a call; it writes down the end after the carrier told it."""
+        timeout = aiohttp.ClientTimeout(total=API_SECS)
+        headers = {"Authorization": f"Bearer {self.credentials.api_key}"}
+        until = time.monotonic() + SETTLES_SECS
+        told: dict[str, Any] | None = None
+        try:
+            async with aiohttp.ClientSession(headers=headers, timeout=timeout) as session:
+                while time.monotonic() < until:
+                    async with session.get(f"{base}/calls/{quote(call_id, safe='')}") as response:
+                        if response.status != 200 or response.content_type != "application/json":
+                            return told
+                        told = await response.json()
+                    if isinstance(told, dict) and told.get("ended_at"):
+                        break
+                    await asyncio.sleep(0.1)
+        except (TimeoutError, aiohttp.ClientError, ValueError):
+            return told
+        return told
+
+    def _ears(self, heard: Pcm) -> Ears:
+        if self.speech is None:
+            return ToneHearing(heard, self.story.words)
+        return VoiceHearing(heard, self.speech.transcribe)
+
+    def _keep(self, stage: Stage) -> None:
+        if self.directory == self.scratch:
+            return
+        for one in stage.played:
+            if one.result is not None:
+                write_stereo(self.directory / f"{one.name}.wav", [one.result.said], [one.result.heard])
+
+
+@asynccontextmanager
+async def _documents(story: Story, base: str) -> AsyncIterator[str | None]:
+    """Serve the story's own documents; gives the URL of the first one, or None if there are none."""
+    if not story.documents:
+        yield None
+        return
+    places: dict[str, str] = {"server": base, "socket": base.replace("http", "ws", 1)}
+
+    async def answer(request: web.Request) -> web.Response:
+        text = story.documents.get(request.path.strip("/"))
+        if text is None:
+            return web.Response(status=404)
+        for name, value in places.items():
+            text = text.replace(f"{{{name}}}", value)
+        if "<Response" not in text:
+            text = f"<Response>{text}</Response>"
+        return web.Response(text=text, content_type="text/xml")
+
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", answer)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        places["documents"] = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        yield f"{places['documents']}/{next(iter(story.documents))}"
+    finally:
+        await runner.cleanup()
+
+
+def _of_api(api: dict[str, dict[str, Any] | None]) -> list[Happening]:
+    """The server's own events; its clock is this machine's."""
+    offset = time.monotonic() - time.time()
+    found: list[Happening] = []
+    for name, call in api.items():
+        for event in (call or {}).get("events", []):
+            at = _timestamp(event.get("at"))
+            if at is not None:
+                details = {key: value for key, value in event.items() if key not in ("at", "kind")}
+                text = ", ".join(f"{key}: {value}" for key, value in details.items())
+                found.append(
+                    Happening(at + offset, f"api {event.get('kind')}", None, text, details, name or CALLER)
+                )
+    return found
+
+
+def _timestamp(text: Any) -> float | None:
+    from datetime import datetime
+
+    try:
+        return datetime.fromisoformat(str(text)).timestamp()
+    except ValueError:
+        return None

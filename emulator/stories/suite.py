@@ -1,0 +1,97 @@
+"""Plays many stories, several at a time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from emulator.credentials import Credentials
+from emulator.errors import EmulatorError
+from emulator.speech import Ears, Voice
+from emulator.stories.running import Outcome, Speech, play
+from emulator.stories.serving import Server
+from emulator.stories.story import Story
+
+
+@dataclass(frozen=True)
+class Performance:
+    """One story on one carrier."""
+
+    story: Story
+    carrier: str
+
+
+def performances(
+    stories: Sequence[Story], *, carrier: str | None = None, only: Sequence[str] = ()
+) -> list[Performance]:
+    """What there is to play.
+
+    Args:
+        stories: The stories.
+        carrier: Only on this one.
+        only: Parts of names of files or stories; empty for all.
+    """
+    return [
+        Performance(story, name)
+        for story in stories
+        for name in story.carriers
+        if carrier in (None, name)
+        and (not only or any(part in story.file.stem or part in story.name for part in only))
+    ]
+
+
+async def load_speech() -> Speech:
+    """The local voice and ears.
+
+    Raises:
+        ModelsMissing: They are not installed.
+    """
+    voice, ears = await asyncio.gather(asyncio.to_thread(Voice), asyncio.to_thread(Ears))
+    return Speech(voice.speak, ears.transcribe)
+
+
+async def play_all(
+    wanted: Sequence[Performance],
+    server: Server,
+    *,
+    jobs: int = 1,
+    credentials: Credentials | None = None,
+    keep: Path | None = None,
+    tell: Callable[[Outcome], None] = lambda _: None,
+) -> list[Outcome]:
+    """Play stories; those in words come last and one at a time, because a real voice needs the whole machine.
+
+    Args:
+        wanted: What to play.
+        server: Starts the server under test.
+        jobs: How many at a time.
+        credentials: The emulated account.
+        keep: A folder for recordings and servers' output, with one for each story in it.
+        tell: Called with each outcome as it comes.
+
+    Raises:
+        ModelsMissing: A story is told in words, and the local voice is not installed.
+    """
+    slots = asyncio.Semaphore(jobs)
+    in_words = [one for one in wanted if one.story.voice == "words"]
+    speech = await load_speech() if in_words else None
+
+    async def perform(one: Performance, speech: Speech | None) -> Outcome:
+        async with slots:
+            place = None if keep is None else keep / f"{one.story.file.stem}-{one.carrier}"
+            try:
+                outcome = await play(
+                    one.story, one.carrier, server, credentials=credentials, speech=speech, keep=place
+                )
+            except EmulatorError as error:
+                outcome = Outcome(one.story, one.carrier, trouble=str(error))
+            tell(outcome)
+            return outcome
+
+    quick = [one for one in wanted if one.story.voice != "words"]
+    outcomes = list(await asyncio.gather(*(perform(one, None) for one in quick)))
+    for one in in_words:
+        outcomes.append(await perform(one, speech))
+    return outcomes

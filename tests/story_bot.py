@@ -1,0 +1,270 @@
+"""The real server with a bot that has a part in a story: `python -m tests.story_bot`, started by the emulator.
+
+For a story with `voice: beeps` the bot speaks and hears tones (docs/stories.md) and answers by the story's `bot:`
+section in a model's place; everything else is the product. For a story in words it is the product as it is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import os
+import sys
+import uuid
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+from pipecat.audio.vad.vad_analyzer import VADAnalyzer, VADParams
+from pipecat.frames.frames import (
+    ErrorFrame,
+    Frame,
+    FunctionCallFromLLM,
+    LLMContextFrame,
+    LLMFullResponseEndFrame,
+    LLMFullResponseStartFrame,
+    TranscriptionFrame,
+    TTSAudioRawFrame,
+)
+from pipecat.processors.aggregators import async_tool_messages
+from pipecat.processors.aggregators.llm_context import LLMContext
+from pipecat.processors.frame_processor import FrameDirection
+from pipecat.services.llm_service import LLMService
+from pipecat.services.settings import LLMSettings, STTSettings, TTSSettings
+from pipecat.services.stt_service import SegmentedSTTService
+from pipecat.services.tts_service import TTSService
+from pipecat.turns.user_stop import SpeechTimeoutUserTurnStopStrategy, TurnAnalyzerUserTurnStopStrategy
+from pipecat.utils.errors import ErrorCategory
+from pipecat.utils.time import time_now_iso8601
+
+from tests import tone_speech
+
+RULE_KEYS = {"hears", "after_tool", "says", "does", "fails", "pause", "once"}
+PARDON = "Pardon?"
+QUIET_TURN_SECS = 0.2
+
+
+class PartError(Exception):
+    """The `bot:` section of a story is not usable."""
+
+
+@dataclass
+class Rule:
+    """What the bot does when it hears something.
+
+    Attributes:
+        hears: Part of the caller's last words or keys; None for anything.
+        after_tool: Instead: the name of the tool whose result the model now sees.
+        says: Sentences.
+        does: Tools to call, with their arguments.
+        fails: How the model fails: a name of Pipecat's `ErrorCategory`.
+        pause: Seconds before the answer.
+        once: Only the first time.
+    """
+
+    hears: str | None = None
+    after_tool: str | None = None
+    says: list[str] = field(default_factory=list)
+    does: dict[str, dict[str, Any]] = field(default_factory=dict)
+    fails: str | None = None
+    pause: float = 0.0
+    once: bool = False
+    used: bool = False
+
+
+@dataclass
+class Part:
+    """The bot's part of a story."""
+
+    rules: list[Rule]
+    vocabulary: set[str]
+
+    def answer(self, words: str, tool: str | None) -> Rule:
+        for rule in self.rules:
+            if rule.used and rule.once:
+                continue
+            fits = (
+                rule.after_tool == tool
+                if tool is not None or rule.after_tool is not None
+                else rule.hears is None or _within(rule.hears, words)
+            )
+            if fits:
+                rule.used = True
+                return rule
+        return Rule(says=[] if tool is not None else [PARDON])
+
+
+def _within(part: str, words: str) -> bool:
+    plain = " ".join(tone_speech.words(words))
+    return part.lower() in words.lower() or f" {' '.join(tone_speech.words(part))} " in f" {plain} "
+
+
+def read_part(path: Path) -> Part | None:
+    """The bot's part; None for a story in words.
+
+    Raises:
+        PartError: It has a mistake.
+    """
+    story = yaml.safe_load(path.read_text(encoding="utf-8"))
+    if story.get("voice", "beeps") == "words":
+        return None
+    rules = []
+    for number, entry in enumerate(story.get("bot") or []):
+        if not isinstance(entry, dict) or entry.keys() - RULE_KEYS or not entry.keys() - {"hears", "once"}:
+            raise PartError(
+                f"{path}: bot[{number}]: write keys of {', '.join(sorted(RULE_KEYS))}, and what the bot does"
+            )
+        says = entry.get("says", [])
+        does = {name: dict(arguments or {}) for name, arguments in (entry.get("does") or {}).items()}
+        rule = Rule(**{**entry, "says": [says] if isinstance(says, str) else says, "does": does})
+        rule.hears = None if rule.hears is None else str(rule.hears)
+        rules.append(rule)
+    return Part(rules, set(tone_speech.words(path.read_text(encoding="utf-8").replace('"', " "))))
+
+
+class ToneVoice(TTSService):
+    """Speaks tones."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            push_start_frame=True,
+            push_stop_frames=True,
+            sample_rate=8000,
+            settings=TTSSettings(model=None, voice=None, language=None),
+        )
+
+    def can_generate_metrics(self) -> bool:
+        return False
+
+    async def run_tts(self, text: str, context_id: str) -> AsyncGenerator[Frame | None, None]:
+        if "VOICELESS" in text:
+            yield ErrorFrame("the voice's provider says no", category=ErrorCategory.AUTHENTICATION)
+            return
+        yield TTSAudioRawFrame(tone_speech.spoken(text), 8000, 1, context_id=context_id)
+
+
+class ToneEars(SegmentedSTTService):
+    """Understands tones."""
+
+    def __init__(self, vocabulary: set[str]) -> None:
+        super().__init__(settings=STTSettings(model=None, language=None), ttfs_p99_latency=0.4)
+        self._vocabulary = vocabulary
+
+    @property
+    def wants_wav_segments(self) -> bool:
+        return False
+
+    async def run_stt(self, audio: bytes) -> AsyncGenerator[Frame | None, None]:
+        text = tone_speech.understood(audio, self.sample_rate, self._vocabulary)
+        yield TranscriptionFrame(text, "", time_now_iso8601()) if text else None
+
+
+class ToneActivity(VADAnalyzer):
+    """Takes everything loud for speech."""
+
+    def __init__(self) -> None:
+        super().__init__(params=VADParams(start_secs=0.12, min_volume=0.0))
+
+    def num_frames_required(self) -> int:
+        return self.sample_rate * 60 // 1000  # longer than the silence in a word
+
+    def voice_confidence(self, buffer: bytes) -> float:
+        samples = np.frombuffer(buffer, dtype=np.int16).astype(float)
+        return 1.0 if np.sqrt(np.mean(samples**2)) > 500 else 0.0
+
+
+class PlayedBrain(LLMService):
+    """A model that plays a part."""
+
+    def __init__(self, part: Part) -> None:
+        nothing = dict.fromkeys(
+            field.name for field in dataclasses.fields(LLMSettings) if field.name != "extra"
+        )
+        super().__init__(settings=LLMSettings(**nothing))
+        self._part = part
+
+    async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
+        await super().process_frame(frame, direction)
+        if not isinstance(frame, LLMContextFrame):
+            await self.push_frame(frame, direction)
+            return
+        rule = self._part.answer(*_last_words(frame.context))
+        if rule.pause:
+            await asyncio.sleep(rule.pause)
+        await self.push_frame(LLMFullResponseStartFrame())
+        for text in rule.says:
+            await self._push_llm_text(f"{text} ")
+        if rule.fails is not None:
+            await self.push_error("the model's provider says no", category=ErrorCategory[rule.fails.upper()])
+        calls = [
+            FunctionCallFromLLM(name, uuid.uuid4().hex, arguments, frame.context)
+            for name, arguments in rule.does.items()
+        ]
+        if calls:
+            await self.run_function_calls(calls)
+        await self.push_frame(LLMFullResponseEndFrame())
+
+
+def _last_words(context: LLMContext) -> tuple[str, str | None]:
+    """The caller's last words, or the tool whose result came last."""
+    messages = context.get_messages()
+    last = messages[-1]
+    late = async_tool_messages.parse_message(last)
+    if last.get("role") == "tool" or late is not None:
+        used = late.tool_call_id if late is not None else last.get("tool_call_id")
+        asked = [call for message in messages for call in message.get("tool_calls") or []]
+        return "", next(
+            (call["function"]["name"] for call in asked if call["id"] == used), "tool"
+        )
+    return str(last.get("content", "")) if last.get("role") == "user" else "", None
+
+
+def give_part(part: Part) -> None:
+    """Let the product's bot play a part, with a test's voice and ears."""
+    from conversation import pipeline, turns
+
+    strategies = turns.turn_strategies
+
+    def without_a_model(*arguments: Any, **named: Any) -> Any:
+        made = strategies(*arguments, **named)
+        made.stop = [
+            SpeechTimeoutUserTurnStopStrategy(user_speech_timeout=QUIET_TURN_SECS)
+            if isinstance(one, TurnAnalyzerUserTurnStopStrategy)
+            else one
+            for one in made.stop
+        ]
+        return made
+
+    async def nothing_to_load(*_: Any, **__: Any) -> None:
+        return None
+
+    pipeline.services.build_stt = lambda *_, **__: ToneEars(part.vocabulary)  # type: ignore[assignment]
+    pipeline.services.build_llm = lambda *_, **__: PlayedBrain(part)  # type: ignore[assignment]
+    pipeline.services.build_tts = lambda *_, **__: ToneVoice()  # type: ignore[assignment]
+    pipeline.shared_vad = lambda *_, **__: ToneActivity()  # type: ignore[assignment]
+    pipeline.turn_strategies = without_a_model
+    pipeline.warm_up = nothing_to_load
+
+
+def main() -> int:
+    path = os.environ.get("STORY")
+    if not path:
+        print("STORY is not set: this bot is started by `python -m emulator stories`", file=sys.stderr)
+        return 2
+    try:
+        part = read_part(Path(path))
+    except PartError as error:
+        print(error, file=sys.stderr)
+        return 2
+    import server
+
+    if part is not None:
+        give_part(part)
+    return server.main([])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

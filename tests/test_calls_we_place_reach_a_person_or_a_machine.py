@@ -1,0 +1,356 @@
+"""Who is greeted, who gets a message, who overrules whom: the opening of a call that the bot has placed."""
+
+import asyncio
+from contextlib import asynccontextmanager
+
+import pytest
+from pipecat.frames.frames import (
+    TranscriptionFrame,
+    TTSSpeakFrame,
+    UserStartedSpeakingFrame,
+    UserStoppedSpeakingFrame,
+)
+from pipecat.processors.aggregators.llm_context import LLMContext
+
+from calls.call import CallState, EndedBy
+from calls.control import CallControl
+from calls.store import CallStore
+from conversation import voicemail
+from conversation.agents import load_agent
+from conversation.attachment import Attachment
+from conversation.voicemail import Phase, outbound_opening
+from serializers.frames import MarkFrame
+
+GREETING, MESSAGE = "Hello, it is us.", "Please call us back."
+AGENT = """
+greeting = "Good day, who is calling?"
+instructions = "x"
+[dial_out]
+greeting = "Hello, it is us."
+on_voicemail = "{on_voicemail}"
+voicemail_message = "Please call us back."
+wait_for_hello_secs = {hello}
+"""
+
+
+class Line:
+    """Plays what is said in next to no time, and returns its marks, unless it is held or hushed."""
+
+    def __init__(self, attachment):
+        self.attachment = attachment
+        self.said, self.ended = [], False
+        self.playing = asyncio.Event()
+        self.playing.set()
+        self.tasks = set()
+
+    async def queue_frames(self, frames):
+        for frame in frames:
+            if isinstance(frame, TTSSpeakFrame):
+                self.said.append(frame.text)
+            elif isinstance(frame, MarkFrame):
+                task = asyncio.create_task(self.play(frame.mark))
+                self.tasks.add(task)
+            else:
+                self.ended = True
+                self.attachment.detached("ended")
+
+    async def play(self, mark):
+        await asyncio.sleep(0.01)
+        await self.playing.wait()
+        self.attachment.playout.sent(mark)
+        self.attachment.playout.returned(mark)
+
+
+class Answered:
+    """An answered call of ours, with the witnesses in the hands of the test."""
+
+    def __init__(self, attachment, opening, line):
+        self.attachment, self.opening, self.line = attachment, opening, line
+        self.call = attachment.call
+
+    @property
+    def said(self):
+        return self.line.said
+
+    def carrier_says(self, who):
+        self.attachment.record("answered_by", who=who)
+
+    def speaks(self, text="", *, ends=True):
+        self.opening.heard(UserStartedSpeakingFrame())
+        if text:
+            self.opening.heard(TranscriptionFrame(text, "", ""))
+        if ends:
+            self.opening.heard(UserStoppedSpeakingFrame())
+
+    def model_would_answer(self, text):
+        return self.opening.takes(LLMContext([{"role": "user", "content": text}]))
+
+    async def beep(self):
+        await self.opening._beeped()
+
+    async def until(self, done, secs=5.0):
+        async with asyncio.timeout(secs):
+            while not done():
+                await asyncio.sleep(0.005)
+
+    async def until_over(self):
+        await self.until(lambda: self.line.ended or self.call.is_over)
+
+    def events(self, kind):
+        return [event.data for event in self.call.events if event.kind == kind]
+
+
+@asynccontextmanager
+async def answered(
+    tmp_path, *, on_voicemail="leave_message", hello=9.0, quiet=9.0, before=None, monkeypatch=None
+):
+    if monkeypatch:
+        monkeypatch.setattr(voicemail, "QUIET_SECS", quiet)
+    (tmp_path / "caller.toml").write_text(AGENT.format(on_voicemail=on_voicemail, hello=hello))
+    agent = load_agent("caller", tmp_path)
+    store = CallStore()
+    call = store.open(carrier="twilio", carrier_call_id="CA1", direction="outbound")
+    call.move(CallState.IN_PROGRESS, cause="answered")
+    attachment = Attachment(
+        call=call,
+        store=store,
+        control=CallControl(call, None, store),
+        agent=agent,
+        variables=agent.call_variables(),
+        data_dir=tmp_path,
+    )
+    if before:
+        attachment.record("answered_by", who=before)
+    opening = outbound_opening(attachment, None)
+    assert opening is not None
+    line = Line(attachment)
+    attachment.worker = line
+
+    async def hush():
+        attachment.playout.cleared()
+
+    opening.gate.broadcast_interruption = hush
+    await opening.begin()
+    try:
+        yield Answered(attachment, opening, line)
+    finally:
+        await opening.close()
+        attachment.detached("test is over")
+        await attachment.settle()
+
+
+async def test_only_the_first_session_of_a_call_of_ours_has_such_an_opening(tmp_path):
+    async with answered(tmp_path) as it:
+        inbound = CallStore().open(carrier="twilio", carrier_call_id="CA2")
+        it.attachment.call, outbound = inbound, it.attachment.call
+        assert outbound_opening(it.attachment, None) is None
+        it.attachment.call = outbound
+        it.attachment.resume = "lost"
+        assert outbound_opening(it.attachment, None) is None
+
+
+async def test_a_person_who_says_nothing_is_greeted_after_a_moment(tmp_path):
+    async with answered(tmp_path, hello=0.2) as it:
+        await asyncio.sleep(0.05)
+        assert it.said == []
+        await it.until(lambda: it.said)
+        assert it.said == [GREETING]
+
+
+async def test_a_hello_is_not_talked_over_and_is_answered_by_the_greeting_alone(tmp_path):
+    async with answered(tmp_path, hello=0.1) as it:
+        it.speaks("Hello?", ends=False)
+        await asyncio.sleep(0.3)
+        assert it.said == []
+        it.opening.heard(UserStoppedSpeakingFrame())
+        assert not it.model_would_answer("Hello?")
+        await it.opening._sounds_like_a_person(None)
+        await it.until(lambda: it.said)
+        assert not it.model_would_answer(
+            "Hello?"
+        )  # the turn came before the greeting, however late it is noticed
+        assert it.said == [GREETING]
+
+
+async def test_a_person_whom_the_carrier_knows_is_greeted_at_once_but_not_over_their_own_words(tmp_path):
+    async with answered(tmp_path) as it:
+        it.speaks("Anna Miller", ends=False)
+        it.carrier_says("human")
+        await asyncio.sleep(0.1)
+        assert it.said == []
+        it.opening.heard(UserStoppedSpeakingFrame())
+        await it.until(lambda: it.said)
+        assert it.said == [GREETING]
+
+
+async def test_what_the_carrier_found_before_the_stream_began_counts(tmp_path):
+    async with answered(tmp_path, before="human") as it:
+        await it.until(lambda: it.said)
+        assert it.said == [GREETING]
+
+
+async def test_a_hello_over_the_greeting_gets_it_again_and_other_words_get_an_answer(tmp_path):
+    async with answered(tmp_path, hello=0) as it:
+        it.line.playing.clear()
+        await it.until(lambda: it.said)
+        it.attachment.playout.cleared()  # a barge-in
+        it.speaks("Hello?")
+        assert not it.model_would_answer("Hello?")
+        await it.until(lambda: len(it.said) == 2)
+        it.attachment.playout.cleared()
+        it.speaks("No thank you, I have no time.")
+        assert it.model_would_answer("No thank you, I have no time.")
+        assert it.said == [GREETING, GREETING]
+
+
+async def test_who_answers_the_greeting_is_a_person_whatever_is_said_later(tmp_path):
+    async with answered(tmp_path, hello=0) as it:
+        await it.until(lambda: it.opening._was_greeted)
+        it.speaks("Yes, that is fine.")
+        assert it.model_would_answer("Yes, that is fine.")
+        it.carrier_says("machine")
+        it.speaks("Please leave a message after the tone.")
+        await it.beep()
+        assert it.model_would_answer("Shall I?")
+        assert it.said == [GREETING]
+        assert not it.attachment.ending
+
+
+async def test_a_key_is_an_answer_too(tmp_path):
+    async with answered(tmp_path, hello=0) as it:
+        it.line.playing.clear()
+        await it.until(lambda: it.said)
+        assert it.model_would_answer("DTMF: 1")
+        assert it.opening.phase is Phase.OVER
+
+
+@pytest.mark.parametrize("end", ["beep", "carrier", "silence"])
+async def test_a_machine_gets_the_whole_message_after_its_greeting_and_the_call_ends_as_voicemail(
+    tmp_path, monkeypatch, end
+):
+    async with answered(tmp_path, quiet=0.2 if end == "silence" else 9, monkeypatch=monkeypatch) as it:
+        it.speaks("Hi, this is Sam.", ends=False)
+        it.carrier_says("machine")
+        await asyncio.sleep(0.3)
+        assert it.said == []
+        if end == "beep":
+            await it.beep()
+        elif end == "carrier":
+            it.carrier_says("greeting_ended")
+        else:
+            it.opening.heard(UserStoppedSpeakingFrame())
+        await it.until_over()
+        assert it.said == [MESSAGE]
+        assert it.events("voicemail_message") == [{"heard": True}]
+        assert it.call.ending.state is CallState.VOICEMAIL
+        assert it.call.ending.by is EndedBy.BOT
+
+
+async def test_words_that_only_a_recording_says_are_enough(tmp_path):
+    async with answered(tmp_path) as it:
+        it.speaks("Please leave a message after the tone.")
+        await it.beep()
+        await it.until_over()
+        assert it.said == [MESSAGE]
+
+
+async def test_a_machine_that_was_greeted_is_found_out_and_gets_the_message(tmp_path):
+    async with answered(tmp_path, hello=0) as it:
+        it.line.playing.clear()
+        await it.until(lambda: it.said)
+        it.speaks("Hi, you have reached Sam, please leave your name after the beep.")
+        it.line.playing.set()
+        assert not it.model_would_answer("Hi, you have reached Sam, please leave your name after the beep.")
+        await it.beep()
+        await it.until_over()
+        assert it.said == [GREETING, MESSAGE]
+
+
+async def test_a_beep_during_the_message_has_it_said_again(tmp_path):
+    async with answered(tmp_path) as it:
+        it.line.playing.clear()
+        it.carrier_says("greeting_ended")
+        await it.until(lambda: it.said)
+        await it.beep()
+        await it.until(lambda: len(it.said) == 2)
+        it.line.playing.set()
+        await it.until_over()
+        assert it.said == [MESSAGE, MESSAGE]
+        assert it.events("voicemail_message") == [{"heard": True}]
+
+
+@pytest.mark.parametrize("who", ["machine", "greeting_ended", "fax"])
+async def test_a_machine_is_hung_up_on_without_a_word_where_the_agent_says_so(tmp_path, who):
+    async with answered(tmp_path, on_voicemail="hang_up") as it:
+        it.carrier_says(who)
+        await it.until_over()
+        assert it.said == []
+        assert it.call.ending.state is CallState.VOICEMAIL
+
+
+async def test_a_fax_gets_no_message(tmp_path):
+    async with answered(tmp_path) as it:
+        it.carrier_says("fax")
+        await it.until_over()
+        assert it.said == []
+
+
+async def test_an_unknown_verdict_changes_nothing(tmp_path):
+    async with answered(tmp_path, hello=0.2) as it:
+        it.carrier_says("unknown")
+        await it.until(lambda: it.said)
+        assert it.said == [GREETING]
+
+
+async def test_the_carrier_overrules_what_the_words_seemed_to_say(tmp_path):
+    async with answered(tmp_path) as it:
+        it.speaks("I can't come to the phone right now", ends=False)
+        await it.opening._sounds_like_a_machine(None)
+        assert it.opening.phase is Phase.WAITING
+        it.carrier_says("human")
+        it.opening.heard(UserStoppedSpeakingFrame())
+        await it.until(lambda: it.said)
+        assert it.said == [GREETING]
+        await it.opening._sounds_like_a_machine(None)
+        assert it.opening.phase is Phase.GREETED
+
+
+async def test_the_carrier_does_not_overrule_a_beep(tmp_path):
+    async with answered(tmp_path) as it:
+        it.speaks("please record your message", ends=False)
+        it.carrier_says("human")
+        assert it.opening.phase is Phase.WAITING
+
+
+async def test_hello_on_a_line_where_a_machine_was_awaited_is_a_person(tmp_path):
+    async with answered(tmp_path) as it:
+        it.speaks("Hello.", ends=False)
+        it.carrier_says("machine")
+        it.opening.heard(TranscriptionFrame("Hello", "", ""))  # still the greeting's own
+        assert it.opening.phase is Phase.WAITING
+        it.opening.heard(UserStoppedSpeakingFrame())
+        it.speaks("Hello? Hello?")
+        await it.until(lambda: it.said)
+        assert it.said == [GREETING]
+        assert [data["who"] for data in it.events("opening")] == ["machine", "human"]
+
+
+async def test_nobody_talks_to_a_machine_whose_greeting_never_ends(tmp_path, monkeypatch):
+    monkeypatch.setattr(voicemail, "GREETING_SECS", 0.2)
+    async with answered(tmp_path) as it:
+        it.speaks("la la la", ends=False)
+        it.carrier_says("machine")
+        await it.until_over()
+        assert it.said == []
+        assert it.call.ending.state is CallState.VOICEMAIL
+
+
+async def test_whoever_hangs_up_during_the_message_ends_it(tmp_path):
+    async with answered(tmp_path) as it:
+        it.line.playing.clear()
+        it.carrier_says("greeting_ended")
+        await it.until(lambda: it.said)
+        it.attachment.detached("socket closed")
+        await it.until(lambda: it.events("voicemail_message"))
+        assert it.events("voicemail_message") == [{"heard": False}]
+        assert it.said == [MESSAGE]
