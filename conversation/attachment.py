@@ -146,9 +146,14 @@ class Attachment:
         """Fill in an agent's template for this call, with variables of its own perhaps."""
         return self.agent.render(template, {**self.variables, **more})
 
-    async def say(self, text: str) -> None:
-        """Speak a sentence of the agent's own, which a barge-in may cut short."""
-        await self._queue(TTSSpeakFrame(text))
+    async def say(self, text: str, *, remember: bool = True) -> None:
+        """Speak a sentence of the agent's own, which a barge-in may cut short.
+
+        Args:
+            text: The sentence.
+            remember: Whether the model finds it in the conversation, as its own words.
+        """
+        await self._queue(TTSSpeakFrame(text, append_to_context=remember))
 
     async def think(self) -> None:
         """Let the model answer the conversation as it stands."""

@@ -36,6 +36,7 @@ from pipecat.services.tts_service import TTSService
 from pipecat.utils.errors import ErrorCategory
 
 import bot
+from calls.call import Call
 from calls.store import CallStore
 from conversation import pipeline
 from emulator import PhoneNetwork
@@ -161,6 +162,12 @@ class Talking:
     environment: dict[str, str] = field(default_factory=dict)
     contexts: list[list[dict]] = field(default_factory=list)
     """What the model was shown, each time that it was asked."""
+    app: FastAPI | None = None
+
+    async def lose_streams(self, call: Call) -> None:
+        """Close the media sockets of a call, as a process that dies would."""
+        assert self.app is not None
+        assert await self.app.state.service.close_sockets(call)
 
 
 def _sockets_only() -> FastAPI:
@@ -229,7 +236,7 @@ async def talking(
             while not server.started:
                 await asyncio.sleep(0.01)
             try:
-                yield Talking(url, network, store, given, contexts)
+                yield Talking(url, network, store, given, contexts, app)
             finally:
                 server.should_exit = True
                 await serving

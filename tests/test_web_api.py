@@ -109,6 +109,32 @@ async def test_a_call_is_shown_with_its_turns_and_events(tmp_path):
         assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", time) for time in times.values())
 
 
+async def test_transfers_recordings_and_who_answered_are_told_apart(tmp_path):
+    async with with_key(tmp_path) as service:
+        call = await a_call(service)
+        for kind, data in [
+            ("answered_by", {"who": "human"}),
+            ("recording", {"state": "in_progress", "recording_id": None}),
+            ("recording", {"state": "completed", "recording_id": "RE1", "url": "https://h/1", "channels": 2}),
+            ("recording", {"state": "in_progress", "recording_id": "RE2"}),
+            ("recording", {"state": "paused", "recording_id": None}),
+            ("transfer_started", {"destination": "desk", "warm": False}),
+            ("transfer_ended", {"destination": "desk", "outcome": "busy", "reason": "says so"}),
+            ("transfer_started", {"destination": "billing", "warm": True}),
+        ]:
+            service.store.record(call, kind, **data)
+        shown = (await service.http.get("/calls/CA1", headers=KEY)).json()
+        assert shown["answered_by"] == "human"
+        assert [(one["recording_id"], one["state"]) for one in shown["recordings"]] == [
+            ("RE1", "completed"),
+            ("RE2", "paused"),
+        ]
+        assert [(one["destination"], one["warm"], one["outcome"]) for one in shown["transfers"]] == [
+            ("desk", False, "busy"),
+            ("billing", True, None),
+        ]
+
+
 async def test_calls_are_listed_newest_first(tmp_path):
     async with with_key(tmp_path) as service:
         for number in range(3):

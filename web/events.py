@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from loguru import logger
 
 from calls.call import Call, CallState, EndedBy
@@ -26,6 +28,9 @@ NOT_REACHED = {
 DECLINED_CAUSES = frozenset({"call_rejected"})
 LIMIT_CAUSES = frozenset({"time_limit"})
 """Carriers' words for why a leg ended. Source: Telnyx docs, call.hangup."""
+
+STREAM_CLOSES_SECS = 5.0
+"""How long after the carrier's word that a stream is over our end of it may take to notice."""
 
 
 async def take_event(
@@ -63,8 +68,8 @@ async def take_event(
         _take_transfers_end(service, call, event)
     if event.status is not None:
         _take_status(service, call, event, event.status)
-    if (event.stream_failed is not None or event.stream_stopped) and not _is_streamed(service, call, event):
-        service.later(_stream_again(service, call, event.stream_failed), f"stream of {call.id}")
+    if event.stream_failed is not None or event.stream_stopped:
+        service.later(_stream_again(service, call, event), f"stream of {call.id}")
 
 
 async def _take_new_call(service: Service, carrier: Carrier, event: CarrierEvent, query: Form) -> None:
@@ -177,21 +182,29 @@ def _transfer_ended(
         logger.info("Call {}: transfer ended: {}", call.id, outcome)
 
 
-def _is_streamed(service: Service, call: Call, event: CarrierEvent) -> bool:
-    """Whether the call has another stream than the one that the event is about."""
-    attached = call.last("attached")
-    return bool(service.sockets.get(call.id)) or (
-        attached is not None and event.occurred_at is not None and attached.at > event.occurred_at
-    )
+async def _has_another_stream(service: Service, call: Call, event: CarrierEvent) -> bool:
+    """Whether the call has another stream than the one that the event is about, which closes a moment later."""
+    deadline = asyncio.get_running_loop().time() + STREAM_CLOSES_SECS
+    while asyncio.get_running_loop().time() < deadline:
+        attached = call.last("attached")
+        if attached is not None and event.occurred_at is not None and attached.at > event.occurred_at:
+            return True
+        if not service.sockets.get(call.id):
+            return False
+        await asyncio.sleep(0.05)
+    return True
 
 
-async def _stream_again(service: Service, call: Call, failure: str | None) -> None:
+async def _stream_again(service: Service, call: Call, event: CarrierEvent) -> None:
     """Connect a caller with the bot again whose media stream is gone and who is still there."""
     control = service.control(call)
+    if await _has_another_stream(service, call, event):
+        return
     if call.state in (CallState.TRANSFERRED, CallState.TRANSFERRING) or not await control.is_alive():
         return
-    if failure is not None:
-        service.store.record(call, "error", message=f"the media stream could not be connected: {failure}")
+    if event.stream_failed is not None:
+        message = f"the media stream could not be connected: {event.stream_failed}"
+        service.store.record(call, "error", message=message)
     ending = call.ending
     if ending is None and lost_again(service, call):
         try:
