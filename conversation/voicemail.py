@@ -21,36 +21,36 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
-from enum import Enum, IntEnum, auto
 from typing import Any
 
 from loguru import logger
 from pipecat.classifiers.base_classifier import BaseClassifier
 from pipecat.classifiers.llm.classifier import LLMClassifier
-from pipecat.extensions.voicemail.voicemail_detector import VoicemailDetector
 from pipecat.frames.frames import (
     Frame,
-    LLMContextFrame,
     TranscriptionFrame,
     TTSSpeakFrame,
     UserStartedSpeakingFrame,
     UserStoppedSpeakingFrame,
 )
 from pipecat.processors.aggregators.llm_context import LLMContext, LLMSpecificMessage, standard_message_text
-from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 from pipecat.services.llm_service import LLMService
-from pipecat.turns.user_mute import BaseUserMuteStrategy
 
 from calls.call import CallState, EndedBy
 from conversation.attachment import MARK_SECS, SPEAKING_SECS_PER_CHARACTER, VOICE_SECS, Attachment
 from conversation.beep import BeepListener
+from conversation.dialled import (
+    Evidence,
+    GreetingListener,
+    ModelGate,
+    MuteWhileLeaving,
+    Phase,
+    Verdict,
+)
 from conversation.greetings import GreetingClassifier, is_hello, sounds_recorded
 from conversation.opening import first_words
 from conversation.turns import KEYPAD_PREFIX
 from serializers.frames import MarkFrame
-
-DECISION_SECS = 0.7
-"""A pause this long ends what a person says first. Recordings pause too, but what they say next puts it right."""
 
 QUIET_SECS = 2.0
 """A machine that is silent for so long is taken to record, beep or not."""
@@ -77,38 +77,6 @@ HUSH_SECS = 1.0
 """How long the carrier may take to forget what it was to play."""
 
 
-class Verdict(Enum):
-    """What has answered."""
-
-    HUMAN = "human"
-    MACHINE = "machine"
-    FAX = "fax"
-
-
-class Evidence(IntEnum):
-    """How much a witness counts; see the module's docstring."""
-
-    SILENCE = auto()
-    LISTENING = auto()
-    CARRIER = auto()
-    PLAIN = auto()
-
-
-class Phase(Enum):
-    """How far the opening has come."""
-
-    LISTENING = auto()
-    """Nothing is said yet."""
-    GREETED = auto()
-    """Taken for a person, who has not answered yet."""
-    WAITING = auto()
-    """Taken for a machine; its greeting is not over."""
-    LEAVING = auto()
-    """The message is being said."""
-    OVER = auto()
-    """The conversation has begun, or the call is ending."""
-
-
 class OutboundOpening:
     """Opens a call that the bot has placed.
 
@@ -124,7 +92,7 @@ class OutboundOpening:
             model: Judges what words alone do not decide; None without a language model.
         """
         self.beeps = BeepListener(self._beeped)
-        self.listener = GreetingListener(self, GreetingClassifier(model))
+        self.listener = GreetingListener(self, GreetingClassifier(model), quiet_secs=QUIET_SECS)
         self.gate = ModelGate(self)
         self.mute = MuteWhileLeaving(self)
         self.phase = Phase.LISTENING
@@ -134,6 +102,7 @@ class OutboundOpening:
         self._evidence: Evidence | None = None
         self._greeting_over = asyncio.Event()
         self._again = False
+        self._messages = 0
         self._speaking = False
         self._spoke = False
         self._turn_began_in = Phase.LISTENING
@@ -230,6 +199,8 @@ class OutboundOpening:
             return
         self._attachment.record("beep")
         if self.phase is Phase.LEAVING:
+            if self._messages == MESSAGES:
+                return  # a machine that goes on beeping gets the last one to its end
             self._again = True
             self._start(self._hush())
             return
@@ -353,7 +324,7 @@ class OutboundOpening:
         self.phase = Phase.LEAVING
         words = self._attachment.render(self._manners.voicemail_message or "")
         heard = False
-        for _ in range(MESSAGES):
+        for self._messages in range(1, MESSAGES + 1):
             self._again = False
             heard = await self._say(words)
             if not self._again or self._attachment.is_detached:
@@ -410,80 +381,6 @@ def outbound_opening(attachment: Attachment, llm: LLMService[Any] | None) -> Out
     return OutboundOpening(
         attachment, LLMClassifier(llm=llm, timeout=MODEL_SECS) if llm is not None else None
     )
-
-
-class GreetingListener(VoicemailDetector):
-    """Pipecat's detector, as one witness among others.
-
-    Its own rules would hold back what we want to say to a machine, and could not be overruled.
-    """
-
-    def __init__(self, opening: OutboundOpening, classifier: BaseClassifier):
-        """Initialize the processor.
-
-        Args:
-            opening: Is told what is heard.
-            classifier: Tells a person from a recording.
-        """
-        super().__init__(
-            classifier=classifier, voicemail_response_delay=QUIET_SECS, decision_timeout=DECISION_SECS
-        )
-        self._opening = opening
-
-    async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
-        """Listen while it matters; pass everything else by the detector."""
-        speech = isinstance(frame, TranscriptionFrame | UserStartedSpeakingFrame | UserStoppedSpeakingFrame)
-        if speech:
-            self._opening.heard(frame)
-        if speech and self._opening.phase is Phase.LISTENING:
-            await super().process_frame(frame, direction)
-        else:
-            await FrameProcessor.process_frame(self, frame, direction)
-            await self.push_frame(frame, direction)
-
-    async def broadcast_interruption(self) -> None:
-        """Leave it to the opening whether a verdict of the detector stops the bot."""
-
-
-class ModelGate(FrameProcessor):
-    """Keeps from the model what is not for it: a "Hello?" that the greeting answers, a machine's words."""
-
-    def __init__(self, opening: OutboundOpening):
-        """Initialize the processor.
-
-        Args:
-            opening: Decides.
-        """
-        super().__init__()
-        self._opening = opening
-
-    async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
-        """Drop contexts that are not to be answered."""
-        await super().process_frame(frame, direction)
-        if (
-            isinstance(frame, LLMContextFrame)
-            and direction is FrameDirection.DOWNSTREAM
-            and not self._opening.takes(frame.context)
-        ):
-            return
-        await self.push_frame(frame, direction)
-
-
-class MuteWhileLeaving(BaseUserMuteStrategy):
-    """A box that goes on talking does not cut a message short."""
-
-    def __init__(self, opening: OutboundOpening):
-        """Initialize the strategy.
-
-        Args:
-            opening: Whose phase is followed.
-        """
-        super().__init__()
-        self._opening = opening
-
-    async def process_frame(self, frame: Frame) -> bool:
-        """Whether the other side is muted now."""
-        return self._opening.phase is Phase.LEAVING
 
 
 def _last_words(context: LLMContext) -> str:

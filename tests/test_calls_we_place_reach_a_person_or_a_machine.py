@@ -279,6 +279,19 @@ async def test_a_beep_during_the_message_has_it_said_again(tmp_path):
         assert it.events("voicemail_message") == [{"heard": True}]
 
 
+async def test_a_machine_that_goes_on_beeping_still_gets_a_whole_message(tmp_path):
+    async with answered(tmp_path) as it:
+        it.line.playing.clear()
+        it.carrier_says("greeting_ended")
+        for times in range(1, voicemail.MESSAGES + 1):
+            await it.until(lambda times=times: len(it.said) == times)
+            await it.beep()
+        it.line.playing.set()
+        await it.until_over()
+        assert it.said == [MESSAGE] * voicemail.MESSAGES
+        assert it.events("voicemail_message") == [{"heard": True}]
+
+
 @pytest.mark.parametrize("who", ["machine", "greeting_ended", "fax"])
 async def test_a_machine_is_hung_up_on_without_a_word_where_the_agent_says_so(tmp_path, who):
     async with answered(tmp_path, on_voicemail="hang_up") as it:
