@@ -244,6 +244,10 @@ def _serve(settings: Settings) -> int:
     return 0 if server.started else 1
 
 
+KEEP_ALIVE_SECS = 75
+"""How long an idle HTTP connection is kept open."""
+
+
 def uvicorn_config(app: Any) -> Any:
     """How uvicorn serves the application.
 
@@ -262,6 +266,8 @@ def uvicorn_config(app: Any) -> Any:
         ws_ping_timeout=None,
         ws_max_size=MAX_SOCKET_MESSAGE_BYTES,
         ws_per_message_deflate=False,
+        # Longer than carriers and load balancers keep an idle connection: who closes first loses no request.
+        timeout_keep_alive=KEEP_ALIVE_SECS,
         timeout_graceful_shutdown=SHUTDOWN_SECS,
         lifespan="on",
     )

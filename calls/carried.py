@@ -30,6 +30,7 @@ LIFETIME_SECS = 4 * 3600
 KINDS = (
     "caller_said",
     "bot_heard",
+    "interrupted",
     "dtmf",
     "message_taken",
     "tool",

@@ -47,6 +47,18 @@ SETTLE_SECS = 8.0
 DROP_SECS = 3.0
 """How long the carrier may take to close the socket after it confirmed a hang-up."""
 
+NOT_RECORDED = "(not recorded)"
+"""Stands in a call's history for what was said while its recording was paused."""
+
+WORDS: Mapping[str, Mapping[str, Any]] = {
+    "caller_said": {"text": NOT_RECORDED},
+    "bot_said": {"text": NOT_RECORDED},
+    "bot_heard": {"text": NOT_RECORDED},
+    "interrupted": {"heard": NOT_RECORDED},
+    "dtmf": {"digits": NOT_RECORDED},
+    "tool": {"arguments": {}},
+}
+"""Where the words of a conversation stand in its events, and what takes their place."""
 
 _attached: WeakValueDictionary[str, Attachment] = WeakValueDictionary()
 
@@ -109,6 +121,12 @@ class Attachment:
         return self.ending or (self.handover is not None and self.handover.running and self.handover.deaf)
 
     @property
+    def off_the_record(self) -> bool:
+        """Whether the call's recording is paused: then what is said must not be kept in another place either."""
+        recording = self.call.last("recording")
+        return recording is not None and recording.data.get("state") == "paused"
+
+    @property
     def lost(self) -> bool:
         """Whether the media socket went without the carrier's saying that the stream was to stop."""
         return self._why_detached == SOCKET_CLOSED
@@ -119,16 +137,23 @@ class Attachment:
         return self._detached.is_set()
 
     def record(self, kind: str, **data: Any) -> None:
-        """Add an event to the call's history."""
+        """Add an event to the call's history, without its words while they are not to be written down."""
+        if self.off_the_record:
+            data.update((name, instead) for name, instead in WORDS.get(kind, {}).items() if data.get(name))
         self.store.record(self.call, kind, **data)
 
     def render(self, template: str, **more: Any) -> str:
         """Fill in an agent's template for this call, with variables of its own perhaps."""
         return self.agent.render(template, {**self.variables, **more})
 
-    async def say(self, text: str) -> None:
-        """Speak a sentence of the agent's own, which a barge-in may cut short."""
-        await self._queue(TTSSpeakFrame(text))
+    async def say(self, text: str, *, remember: bool = True) -> None:
+        """Speak a sentence of the agent's own, which a barge-in may cut short.
+
+        Args:
+            text: The sentence.
+            remember: Whether the model finds it in the conversation, as its own words.
+        """
+        await self._queue(TTSSpeakFrame(text, append_to_context=remember))
 
     async def think(self) -> None:
         """Let the model answer the conversation as it stands."""

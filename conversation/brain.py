@@ -61,6 +61,8 @@ class Returned:
     call_id: str
     tool: str
     succeeded: bool
+    told: bool = False
+    """The caller has heard what became of it."""
 
 
 class History(list[Said | Returned]):
@@ -68,9 +70,11 @@ class History(list[Said | Returned]):
 
     Attributes:
         answered: How many of the entries the bot has spoken after.
+        greeted_after: How many entries there were when the bot spoke for the first time.
     """
 
     answered: int = 0
+    greeted_after: int | None = None
 
 
 class _NoModelAdapter(BaseLLMAdapter[dict[str, Any]]):
@@ -191,6 +195,8 @@ class LocalBrain(LLMService[_NoModelAdapter]):
     async def _answer(self, context: LLMContext) -> None:
         retriever = await self._ranker()
         history = read_context(context)
+        if self._variables.get("direction") == "outbound":
+            history = _since_greeting(history)
         tools = tool_names(context)
         spoken = any(_is_spoken(message) for message in context.get_messages())
         # In a thread: a sentence takes 6 ms of a core, and other calls' audio is on this loop.
@@ -225,9 +231,7 @@ class LocalBrain(LLMService[_NoModelAdapter]):
         reply = Reply()
         for result in results:
             if result.call_id not in done:
-                state, reply = after_tool(
-                    state, result.tool, result.succeeded, self._agent, tools, self._variables
-                )
+                state, reply = self._after(state, result, tools)
                 texts.append(reply.text)
         new = [turn.content for turn in said[answered:]]
         if new:
@@ -239,6 +243,13 @@ class LocalBrain(LLMService[_NoModelAdapter]):
             texts.append(self._agent.render(line, self._variables))
         text = " ".join(filter(None, texts))
         return state, Reply(text, reply.tool_call), len(said), {result.call_id for result in results}
+
+    def _after(
+        self, state: DialogueState, result: Returned, tools: frozenset[str]
+    ) -> tuple[DialogueState, Reply]:
+        return after_tool(
+            state, result.tool, result.succeeded, self._agent, tools, self._variables, told=result.told
+        )
 
     def _replay(
         self, history: History, retriever: Ranker, tools: frozenset[str]
@@ -259,7 +270,7 @@ class LocalBrain(LLMService[_NoModelAdapter]):
                 utterance = Utterance.parse(entry.content)
                 state, _ = decide(state, utterance, self._agent, retriever, tools, self._variables)
                 continue
-            state, reply = after_tool(state, entry.tool, entry.succeeded, self._agent, tools, self._variables)
+            state, reply = self._after(state, entry, tools)
             if index >= history.answered:
                 texts.append(reply.text)
         answered = sum(isinstance(entry, Said) for entry in past)
@@ -291,7 +302,17 @@ def read_context(context: LLMContext) -> History:
             history.append(_returned(str(fields.get("tool_call_id")), names, str(fields.get("content"))))
         elif _is_spoken(message):
             history.answered = len(history)
+            if history.greeted_after is None:
+                history.greeted_after = len(history)
     return history
+
+
+def _since_greeting(history: History) -> History:
+    """Leave out what somebody said when answering our call: a "Yes?" is no answer to what they had not heard yet."""
+    before = history.greeted_after or 0
+    since = History(history[before:])
+    since.answered, since.greeted_after = history.answered - before, 0
+    return since
 
 
 def tool_names(context: LLMContext) -> frozenset[str]:
@@ -305,23 +326,29 @@ def tool_succeeded(result: str) -> bool:
 
     Args:
         result: As in the context: JSON, or plain words. A table counts as failed when it has an `error`, when `ok` is
-            false, or when its `outcome` is not "connected"; a sentence when it begins with what did not happen ("Not
-            taken: ...").
+            false, or when its `outcome` is neither "connected" nor "handed over"; a sentence when it begins with what
+            did not happen ("Not taken: ...").
     """
-    try:
-        value = json.loads(result)
-    except ValueError:
-        value = result
+    value = _value(result)
     if isinstance(value, dict):
         outcome = value.get("outcome", "connected")
-        return (
-            not value.get("error") and value.get("ok") is not False and outcome in ("connected", "ok", True)
-        )
+        done = outcome in ("connected", "handed over", "ok", True)
+        return not value.get("error") and value.get("ok") is not False and done
     return not str(value).lower().startswith(_FAILURES)
 
 
+def _value(result: str) -> Any:
+    try:
+        return json.loads(result)
+    except ValueError:
+        return result
+
+
 def _returned(call_id: str, names: Mapping[str, str], result: str) -> Returned:
-    return Returned(call_id, names.get(call_id, ""), tool_succeeded(result))
+    tool, value = names.get(call_id, ""), _value(result)
+    # A transfer that was tried is told to the caller by the session, one that was refused is not.
+    told = tool == "transfer_call" and isinstance(value, dict) and "outcome" in value
+    return Returned(call_id, tool, tool_succeeded(result), told)
 
 
 def _is_spoken(message: Any) -> bool:

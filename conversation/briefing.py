@@ -21,6 +21,7 @@ from calls.call import Call, CallState, EndedBy
 from calls.errors import NotDone
 from conversation import services
 from conversation.attachment import SOCKET_CLOSED, Attachment
+from conversation.handover import MACHINES
 from conversation.heard import InterruptionsUnderWay
 from conversation.marks import SpokenMarks
 from conversation.pipeline import AUDIO_IN_HZ, AUDIO_OUT_HZ
@@ -154,7 +155,7 @@ class _Talk:
             while True:
                 changed.clear()
                 answered_by = self._call.last("answered_by")
-                if answered_by is not None and answered_by.data.get("who") != "human":
+                if answered_by is not None and answered_by.data.get("who") in MACHINES:
                     return "a machine answered"
                 if key.done():
                     return key.result()

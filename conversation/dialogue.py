@@ -2,18 +2,20 @@
 
 It can only say sentences that the owner wrote. What sounds like a fact is answered, what might be one is asked back
 ("Are you asking about parking?"), everything else is refused politely with the offer to take a message. It never
-transfers a call without a yes.
+transfers a call without a yes, or a key that the menu says is for that.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta
 from typing import Any
 
 from conversation import dialogue_message as message
+from conversation.agent_tables import MenuItem
 from conversation.agents import TAKE_MESSAGE, Agent
+from conversation.dialogue_meaning import Meaning
 from conversation.dialogue_state import (
     Decision,
     DialogueState,
@@ -24,44 +26,11 @@ from conversation.dialogue_state import (
     Stage,
     ToolCall,
 )
-from conversation.retrieval import WEEKDAYS, Match
-from conversation.utterance import Utterance, Wish, clauses, is_question, plain, wish_of, yes_or_no
-
-ANSWER_SCORE = 0.58
-"""A fact this near is said, when at least `ANSWER_COVERAGE` of the caller's rarer words are its own."""
-
-ANSWER_SCORE_UNCOVERED = 0.66
-"""A fact this near is said although its words are others: a paraphrase."""
-
-ANSWER_COVERAGE = 0.34
-
-CLARIFY_SCORE = 0.42
-"""A fact this near is asked back."""
-
-ANSWER_MARGIN = 0.08
-"""How much nearer than anything that no agent can answer a fact must be to be said."""
-
-CLARIFY_MARGIN = 0.05
-
-WISH_SCORE = 0.55
-"""A common wish this near, and nearer than every fact, is taken for meant."""
-
-TRANSFER_SCORE = 0.45
-"""A transfer this near, and nearer than every fact, is offered. A question comes first in any case."""
-
-DESTINATION_SCORE = 0.38
-"""A transfer this near is meant when the caller has asked for a person anyway."""
+from conversation.utterance import Utterance, Wish, agrees, clauses, is_question, plain, wish_of, yes_or_no
 
 _ANSWERS_IN_ONE_TURN = 2
 
-_WISHES = {
-    "closing": Wish.CLOSING,
-    "person": Wish.PERSON,
-    "message": Wish.MESSAGE,
-    "identity": Wish.IDENTITY,
-    "menu": Wish.MENU,
-    "repeat": Wish.REPEAT,
-}
+_SPEAK_TO = re.compile(r"\b(?:(?:speak|talk|put me through|connect me) (?:to|with)|transfer me)\b")
 
 
 def decide(
@@ -99,6 +68,8 @@ def after_tool(
     agent: Agent,
     tools: Collection[str],
     variables: Mapping[str, Any] | None = None,
+    *,
+    told: bool = False,
 ) -> Decision:
     """Decide what to say when a tool has returned.
 
@@ -109,6 +80,7 @@ def after_tool(
         agent: Whose words.
         tools: Names of the tools that may be called.
         variables: What the templates are rendered with; `agent.call_variables()` when not given.
+        told: The caller has heard already what became of it; what is left to say is what comes next.
 
     Returns:
         The new state and the reply; an empty one when there is nothing to say.
@@ -117,10 +89,8 @@ def after_tool(
     reply = Reply()
     if tool == "take_message":
         state, reply = message.sent(state, script, taken=succeeded)
-    elif tool == "transfer_call" and not succeeded:
-        offer = ("offer_message",) if script.can_take_message else ("anything_else",)
-        stage = Stage.OFFER_MESSAGE if script.can_take_message else Stage.ANYTHING_ELSE
-        state, reply = state.at(stage), Reply(script.lines("transfer_failed", *offer))
+    elif tool == "transfer_call":
+        state, reply = _transferred(state, script, succeeded=succeeded, told=told)
     elif state.stage is Stage.WAITING:
         state = state.at(Stage.OPEN)
     if reply.text:
@@ -128,12 +98,30 @@ def after_tool(
     return state, reply
 
 
+def _transferred(state: DialogueState, script: Script, *, succeeded: bool, told: bool) -> Decision:
+    """Say what is next after a transfer."""
+    destination, state = state.transferring or state.destination, replace(state, transferring="")
+    if succeeded:
+        return (state.at(Stage.OPEN) if state.stage is Stage.WAITING else state), Reply()
+    sorry = "" if told else script.line("transfer_error", destination=script.spoken(destination))
+    if not destination and not told:
+        sorry = script.line("transfer_failed")
+    if state.stage in message.MESSAGE_STAGES:  # begun while the telephone was ringing
+        state, reply = message.next_question(state, script)
+    elif script.can_take_message:
+        state = state.at(Stage.OFFER_MESSAGE, destination=destination)
+        reply = Reply(script.line("offer_message"))
+    else:
+        state, reply = state.at(Stage.ANYTHING_ELSE), Reply(script.line("anything_else"))
+    return state, Reply(f"{sorry} {reply.text}".strip())
+
+
 class _Turn:
     """One decision."""
 
     def __init__(self, script: Script, retriever: Ranker):
         self.script = script
-        self.retriever = retriever
+        self.meaning = Meaning(script, retriever)
 
     def decide(self, state: DialogueState, utterance: Utterance) -> Decision:
         if state.stage is Stage.WAITING:  # the tool was interrupted; what was said now counts
@@ -156,10 +144,12 @@ class _Turn:
     # The answers to the brain's own questions
 
     def in_message(self, state: DialogueState, utterance: Utterance) -> Decision:
-        decision = message.answer(state, utterance, self.script)
+        wish = wish_of(utterance.text)
+        if state.stage is Stage.MESSAGE_NAME and wish is None and _SPEAK_TO.search(plain(utterance.text)):
+            wish = self.meaning.of(utterance.text)[0]  # "I'd like to speak to billing" is no name
+        decision = message.answer(state, utterance, self.script) if wish is not Wish.PERSON else None
         if decision is not None:
             return decision
-        wish = wish_of(utterance.text)
         if wish is Wish.GOODBYE:
             return message.goodbye(state, self.script) or self.end(state)
         if wish is Wish.PERSON:
@@ -167,7 +157,7 @@ class _Turn:
         question = message.next_question(state, self.script)[1].text
         if wish is Wish.REPEAT:
             return state, Reply(question)
-        fact = self.said_fact(utterance.text)
+        fact = self.meaning.said_fact(utterance.text)
         if fact is not None:  # a question in between; the message goes on after it
             return state, Reply(f"{self.script.answer(fact)} {question}")
         again = state.at(state.stage, misunderstood=state.misunderstood + 1)
@@ -199,9 +189,7 @@ class _Turn:
     def confirmed_transfer(self, state: DialogueState, utterance: Utterance) -> Decision:
         said, rest = yes_or_no(utterance.text)
         if said is True:
-            reason = f"The caller asked for {self.script.spoken(state.destination)}."
-            arguments = {"destination": state.destination, "reason": reason}
-            return state.at(Stage.WAITING), Reply(tool_call=ToolCall("transfer_call", arguments))
+            return self.transfer(state, state.destination)
         if said is False:
             return self.declined(state, rest, before="transfer_declined")
         return self.open(state, utterance.text)
@@ -213,7 +201,7 @@ class _Turn:
             return self.end(state)
         if said is False:
             ends = (None, Wish.CLOSING, Wish.THANKS, Wish.GOODBYE, Wish.FILLER, Wish.NO, Wish.YES)
-            if wish_of(rest) in ends and not is_question(rest) and self.said_fact(rest) is None:
+            if wish_of(rest) in ends and not is_question(rest) and self.meaning.said_fact(rest) is None:
                 return self.end(state)
             return self.open(state, rest)
         if wish is Wish.YES or (said is True and not plain(rest)):
@@ -223,7 +211,9 @@ class _Turn:
     def declined(self, state: DialogueState, rest: str, *, before: str = "") -> Decision:
         if wish_of(rest) is Wish.GOODBYE:
             return self.end(state)
-        if plain(rest) and (wish_of(rest) in (Wish.MESSAGE, Wish.PERSON) or self.said_fact(rest) is not None):
+        if plain(rest) and (
+            wish_of(rest) in (Wish.MESSAGE, Wish.PERSON) or self.meaning.said_fact(rest) is not None
+        ):
             return self.open(state, rest)
         lines = (before, "anything_else") if before else ("anything_else",)
         return state.at(Stage.ANYTHING_ELSE, destination=""), Reply(self.script.lines(*lines))
@@ -242,32 +232,59 @@ class _Turn:
             if utterance.digits == "0" and self.script.agent.transfers:
                 return self.person(state, "")
             return state.at(Stage.OPEN), Reply(f"{self.script.line('not_an_option')} {self.script.menu()}")
+        return self.chosen(state, item)
+
+    def chosen(self, state: DialogueState, item: MenuItem) -> Decision:
+        """Do what a key stands for. Pressing it is as clear as a yes."""
+        script = self.script
         if item.fact is not None:
             return self.say_facts(state, [item.fact])
         if item.transfer is not None:
+            if script.can_transfer and not state.transferring:
+                return self.transfer(state, item.transfer)
             return self.person(state, item.transfer)
         if item.tool == TAKE_MESSAGE:
-            return message.start(state, self.script)
+            return message.start(state, script)
         if item.tool is not None:
             return self.end(state)
-        return state.at(Stage.OPEN), Reply(self.script.agent.render(item.say or "", self.script.variables))
+        text = script.agent.render(item.say or "", script.variables)
+        state = replace(state, greeting_answered=state.greeting_answered or item.answer is not None)
+        if item.note is not None and script.can_take_message:
+            name = str(script.variables.get("name") or "") or "unknown"
+            note = script.agent.render(item.note, script.variables)
+            draft = Draft(caller_name=name, number=script.caller_number, number_done=True, text=note)
+            state, reply = message.send(replace(state, draft=draft), script)
+            return state, Reply(text, reply.tool_call)
+        if item.answer is not None:
+            return state.at(Stage.ANYTHING_ELSE), Reply(f"{text} {script.line('anything_else')}")
+        return state.at(Stage.OPEN), Reply(text)
 
     # What the caller brings up
 
+    def answered_greeting(self, state: DialogueState, text: str) -> MenuItem | None:
+        """Find the key that an answer to the greeting's question means, if it asked one."""
+        items = {item.answer: item for item in self.script.agent.menu.values() if item.answer is not None}
+        if not items or state.greeting_answered or is_question(text):
+            return None
+        said = agrees(text)
+        return items.get("yes" if said else "no") if said is not None else None
+
     def open(self, state: DialogueState, text: str) -> Decision:
+        if item := self.answered_greeting(state, text):
+            return self.chosen(state, item)
         parts = clauses(text)
         if not parts:
             return state.at(Stage.OPEN), Reply(self.script.line("go_on"))
-        wishes = [(part, *self.meaning(part)) for part in parts]
+        wishes = [(part, *self.meaning.of(part)) for part in parts]
         facts = list(dict.fromkeys(fact for _, _, fact in wishes if fact))
         found = {wish: part for part, wish, _ in reversed(wishes) if wish is not None}
-        if len(parts) > 1 and not facts and not found and (whole := self.said_fact(text)):
+        if len(parts) > 1 and not facts and not found and (whole := self.meaning.said_fact(text)):
             facts = [whole]
 
         if Wish.GOODBYE in found:
             return self.end(state, facts)
         if Wish.PERSON in found:
-            return self.person(state, self.destination(found[Wish.PERSON]))
+            return self.person(state, self.meaning.destination(found[Wish.PERSON]))
         if Wish.MESSAGE in found:
             return message.start(state, self.script, text)
         if facts:
@@ -283,53 +300,8 @@ class _Turn:
                 return self.simple(state, wish)
         return state.at(Stage.OPEN), Reply(self.script.line("go_on"))
 
-    def meaning(self, text: str) -> tuple[Wish | None, str | None]:
-        """Find out what one sentence wants: by its words, else by its meaning. A wish, a fact, or neither."""
-        wish = wish_of(text)
-        if wish is not None:
-            return wish, None
-        if not any(len(word) > 1 for word in plain(text).split()):
-            return Wish.FILLER, None
-        ranked = self.rank(text)
-        if not ranked:
-            return None, None
-        best_fact = _best(ranked, "fact")
-        transfer = _best(ranked, "transfer")
-        top = ranked[0]
-        if top.kind == "intent" and top.score >= WISH_SCORE:
-            return _WISHES.get(top.key), None
-        if (
-            transfer
-            and transfer.score >= TRANSFER_SCORE
-            and (not best_fact or transfer.score > best_fact.score)
-        ):
-            return Wish.PERSON, None
-        return None, self.sure(ranked)
-
-    def said_fact(self, text: str) -> str | None:
-        return self.sure(self.rank(text)) if plain(text) else None
-
-    def misheard_fact(self, text: str) -> str | None:
-        """Name the fact that was asked for if some words were written down wrongly; only ever asked back."""
-        corrected = self.retriever.corrected(text)
-        return self.said_fact(corrected) if corrected else None
-
-    def sure(self, ranked: list[Match]) -> str | None:
-        """Name the fact that is near enough to be said, if there is one."""
-        fact = _best(ranked, "fact")
-        if fact is None:
-            return None
-        needed = ANSWER_SCORE if fact.coverage >= ANSWER_COVERAGE else ANSWER_SCORE_UNCOVERED
-        if fact.score >= needed and fact.score - _elsewhere(ranked) >= ANSWER_MARGIN:
-            return fact.key
-        return None
-
     def doubtful(self, state: DialogueState, text: str) -> Decision:
-        ranked = self.rank(text)
-        fact = _best(ranked, "fact")
-        near = fact and fact.score >= CLARIFY_SCORE and fact.score - _elsewhere(ranked) >= CLARIFY_MARGIN
-        topic = fact.key if fact and near else self.misheard_fact(text)
-        if topic:
+        if topic := self.meaning.near_fact(text):
             asked = state.at(Stage.CLARIFY, topic=topic, misunderstood=state.misunderstood)
             return asked, Reply(self.script.line("clarify", topic=topic))
         if is_question(text) and len(plain(text).split()) >= 3:
@@ -385,7 +357,16 @@ class _Turn:
             return state.at(Stage.CONFIRM_TRANSFER, destination=offer), Reply(f"{text} {question}")
         return state.at(Stage.OPEN), Reply(text)
 
+    def transfer(self, state: DialogueState, destination: str) -> Decision:
+        reason = f"The caller asked for {self.script.spoken(destination)}."
+        call = ToolCall("transfer_call", {"destination": destination, "reason": reason})
+        waiting = state.at(Stage.WAITING, destination=destination, transferring=destination)
+        return waiting, Reply(tool_call=call)
+
     def person(self, state: DialogueState, destination: str) -> Decision:
+        if state.transferring:
+            ringing = self.script.spoken(state.transferring)
+            return state.at(Stage.OPEN), Reply(self.script.line("still_trying", destination=ringing))
         if self.script.can_transfer:
             # Who answers first stands first in the file.
             name = destination or next(iter(self.script.agent.transfers))
@@ -398,39 +379,6 @@ class _Turn:
             self.script.lines("transfer_unavailable", "anything_else")
         )
 
-    def destination(self, text: str) -> str:
-        """Name the transfer that a sentence asks for; nothing when it asks for anybody."""
-        words = plain(text)
-        for name in self.script.agent.transfers:
-            if plain(name.replace("-", " ")) in words:
-                return name
-        transfer = _best(self.rank(text), "transfer")
-        return transfer.key if transfer and transfer.score >= DESTINATION_SCORE else ""
-
     def end(self, state: DialogueState, facts: list[str] | None = None) -> Decision:
         before = " ".join(self.script.answer(topic) for topic in facts or [])
         return state.at(Stage.OPEN, draft=Draft()), self.script.goodbye(before)
-
-    def rank(self, text: str) -> list[Match]:
-        return self.retriever.rank(text, _relative_days(text, self.script.variables.get("now")))
-
-
-def _best(ranked: list[Match], kind: str) -> Match | None:
-    return next((match for match in ranked if match.kind == kind), None)
-
-
-def _elsewhere(ranked: list[Match]) -> float:
-    match = _best(ranked, "elsewhere")
-    return match.score if match else 0.0
-
-
-def _relative_days(text: str, now: Any) -> set[str]:
-    if not isinstance(now, datetime):
-        return set()
-    words = set(plain(text).split())
-    days = set()
-    if words & {"today", "tonight"}:
-        days.add(WEEKDAYS[now.weekday()])
-    if "tomorrow" in words:
-        days.add(WEEKDAYS[(now + timedelta(days=1)).weekday()])
-    return days

@@ -41,6 +41,12 @@ _AFTER_NAME = re.compile(r",|\b(?:and|my|from|calling|here|speaking)\b", re.IGNO
 _NAME_LEAD = re.compile(
     r"^(?:(?:um+|uh+|yes|yeah|sure|okay|ok|hi|hello|of course|oh|well|it's)\b[\s,.]*)+", re.IGNORECASE
 )
+_SENTENCE = re.compile(
+    r"(?:i|im|id|ill|ive|we|were|you|he|she|they|its|there|theres|this|that|thats|can|could|would|please|my|"
+    r"to|for|about|because|tell|let|put|speak|talk|want|need|just|actually)\b"
+)
+"""Words (see `plain`) that sentences begin with and names do not."""
+
 _CANCEL = re.compile(
     r"\b(?:never ?mind|forget (?:it|about it|that)|cancel (?:it|that|the message)|no message|dont bother|"
     r"i(?:ll| will) call (?:back|again)|skip it|stop)\b|^cancel$"
@@ -183,7 +189,10 @@ def _name(state: DialogueState, utterance: Utterance, script: Script) -> Decisio
             return state, Reply(script.line("message_name"))
         name = _AFTER_NAME.split(bare)[0].strip() if len(digits) >= FULL_NUMBER else bare
         name = re.sub(r"^(?:i'm|it's|this is|it is|i am) ", "", name, flags=re.IGNORECASE)
-    if not name or len(name.split()) > _LONGEST_NAME:  # the caller began with the message itself
+    is_sentence = bool(_SENTENCE.match(plain(name)))
+    if (
+        not name or is_sentence or len(name.split()) > _LONGEST_NAME
+    ):  # the caller began with the message itself
         if state.misunderstood + 1 >= _TRIES:
             return next_question(state.with_draft(caller_name="unknown"), script)
         known = state if state.draft.text else state.with_draft(text=text)

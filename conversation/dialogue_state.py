@@ -61,6 +61,8 @@ class DialogueState:
         draft: The message so far.
         misunderstood: Turns in a row that were not understood.
         last_reply: What was said last, to repeat it.
+        transferring: The transfer that is under way, while the bot keeps the caller company.
+        greeting_answered: The greeting asked a question (a menu key with `answer`), and it was answered.
     """
 
     stage: Stage = Stage.OPEN
@@ -69,6 +71,8 @@ class DialogueState:
     draft: Draft = field(default_factory=Draft)
     misunderstood: int = 0
     last_reply: str = ""
+    transferring: str = ""
+    greeting_answered: bool = False
 
     def at(self, stage: Stage, **changes: Any) -> DialogueState:
         """Return a copy at another stage; being understood clears `misunderstood` unless it is given."""

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 STREAM_ENDS_SECS = 5.0
 """How long the carrier may take to end our media stream after it took a document that replaces it."""
 
+UNCERTAIN_SECS = 2.0
+"""The same after a request that got no answer, while the caller hears nothing."""
+
 TOLD_LATE_SECS = 10.0
 """How long after its ringing time-out the end of a transfer may be told."""
 
@@ -149,7 +152,8 @@ class Handover:
         if outcome is TransferOutcome.CONNECTED:
             await attachment.control.let_go()
             return None
-        await attachment.say(self._fill_in(outcome_line(attachment.agent, outcome)))
+        # The tool's result tells the model of it; words of its own at the end it would take for an answer of its own.
+        await attachment.say(self._fill_in(outcome_line(attachment.agent, outcome)), remember=False)
         if not self._by_tool:
             await attachment.note(
                 f"A person of the business had the caller put through to {target.name}. The outcome is "
@@ -166,7 +170,7 @@ class Handover:
             await control.transfer(self.target)
         except CarrierFailed as error:
             # No answer does not mean that nothing was done: then our stream ends.
-            if error.uncertain and await attachment.gone(STREAM_ENDS_SECS):
+            if error.uncertain and await attachment.gone(UNCERTAIN_SECS):
                 return None
             control.not_transferred()
             return TransferOutcome.FAILED, str(error)
@@ -289,6 +293,9 @@ class Handover:
         return self._attachment.render(template, destination=destination)
 
 
+MACHINES = frozenset({"machine", "greeting_ended", "fax"})
+"""What a carrier's detection calls what is no person; it does not know with a person who says nothing."""
+
 ABOUT_CHARS = 200
 """So much of the caller's own words a colleague listens to."""
 
@@ -298,7 +305,9 @@ def _outcome_of(colleague: Call) -> Outcome:
     if colleague.has("declined"):
         return TransferOutcome.DECLINED, "the colleague declined"
     answered_by = colleague.last("answered_by")
-    if colleague.state is CallState.VOICEMAIL or (answered_by and answered_by.data.get("who") != "human"):
+    if colleague.state is CallState.VOICEMAIL or (
+        answered_by is not None and answered_by.data.get("who") in MACHINES
+    ):
         return TransferOutcome.VOICEMAIL, "a machine answered"
     if colleague.state is CallState.COMPLETED:
         return TransferOutcome.NO_ANSWER, "answered, but nobody took the call"

@@ -133,6 +133,7 @@ class HeardAssistantAggregator(LLMAssistantAggregator):
         if isinstance(frame, InterruptionFrame):
             await self._keep_what_was_heard()
             await super().process_frame(frame, direction)
+            self._open = []
             self._mend()
             self._interruptions.arrived(frame)
             return

@@ -110,6 +110,27 @@ async def _send_digits(attachment: Attachment, params: FunctionCallParams) -> No
     await params.result_callback("The keys are pressed. Wait for what the other side says.")
 
 
+async def _pause_recording(attachment: Attachment, params: FunctionCallParams) -> None:
+    await _change_recording(
+        attachment, params, "pause", "Paused. What is said now is not recorded.", "Not paused"
+    )
+
+
+async def _resume_recording(attachment: Attachment, params: FunctionCallParams) -> None:
+    await _change_recording(attachment, params, "resume", "The recording goes on.", "Not resumed")
+
+
+async def _change_recording(
+    attachment: Attachment, params: FunctionCallParams, action: str, done: str, not_done: str
+) -> None:
+    try:
+        await attachment.control.record(action)
+    except NotDone as error:
+        await params.result_callback(f"{not_done}: {error}")
+        return
+    await params.result_callback(done)
+
+
 TOOLS: dict[str, Tool] = {
     "end_call": Tool(
         FunctionSchema(
@@ -174,6 +195,29 @@ TOOLS: dict[str, Tool] = {
             required=["digits"],
         ),
         _send_digits,
+    ),
+    "pause_recording": Tool(
+        FunctionSchema(
+            name="pause_recording",
+            description=(
+                "Pause the recording of the call. Call it before you ask for a card number, a password or the like. If "
+                "it fails, do not ask: what is said would be recorded."
+            ),
+            properties={},
+            required=[],
+        ),
+        _pause_recording,
+        outlives_interruption=True,
+    ),
+    "resume_recording": Tool(
+        FunctionSchema(
+            name="resume_recording",
+            description="Go on with a paused recording of the call, as soon as what was secret has been said.",
+            properties={},
+            required=[],
+        ),
+        _resume_recording,
+        outlives_interruption=True,
     ),
 }
 

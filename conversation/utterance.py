@@ -236,6 +236,25 @@ def yes_or_no(text: str) -> tuple[bool | None, str]:
     return None, text
 
 
+_COMES = re.compile(
+    r"\b(?:ill (?:be|come)|i (?:can|will)(?: (?:be|come|make))?|see you (?:then|there|on|tomorrow|at)|"
+    r"confirm|confirmed|im coming|that works|works for me)\b"
+)
+_DOES_NOT_COME = re.compile(
+    r"\b(?:cant|cannot|can not|wont|will not|unable|not able|not coming|reschedule|cancel|"
+    r"(?:an)?other (?:day|time|date)|move (?:it|my|the)|change (?:it|my|the)|postpone)\b"
+)
+
+
+def agrees(text: str) -> bool | None:
+    """Read an answer to "Can you come?", which need not begin with yes or no; None when it is neither."""
+    words = plain(text)
+    if _DOES_NOT_COME.search(words):
+        return False
+    said = yes_or_no(text)[0]
+    return True if said is None and _COMES.search(words) else said
+
+
 def is_question(text: str) -> bool:
     """Say whether a sentence asks for something."""
     return text.rstrip().endswith("?") or bool(_QUESTION.match(plain(text)))

@@ -22,6 +22,11 @@ request, and `next_result` tells how such a call went:
         result = await network.next_result("+12025550112")
         assert result.leg.ending == "completed" and result.report.passed
 
+A number may also belong to an application of Telnyx's Call Control, which takes events and sends commands:
+
+    async with PhoneNetwork("telnyx", people=[...], events=EventHabits(doubled=0.2, seed=1)) as network:
+        result = await network.call(url, script, mode="call_control")
+
 The package is written from the carriers' documentation alone and shares no code with the bot that it calls,
 so one misreading is not made twice.
 """

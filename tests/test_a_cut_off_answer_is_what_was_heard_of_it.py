@@ -168,3 +168,17 @@ async def test_a_carrier_that_returns_no_marks_holds_nothing_up(monkeypatch, tmp
     assert THREE not in second
     # No mark, no receipt: the transcript does not claim it.
     assert THREE not in " ".join(turn["bot_replied"] for turn in shown)
+
+
+async def test_a_greeting_that_was_cut_off_is_what_was_heard_of_it(monkeypatch, tmp_path):
+    (tmp_path / "talkative.toml").write_text(
+        f'greeting = "{ONE} {TWO}"\ninstructions = "Be brief."\n[lines]\ngoodbye = "Bye."\n'
+    )
+    script = [Digits("WWw2#", after_reply=False)]
+    async with talking(monkeypatch, tmp_path, "telnyx", answers, AGENT="talkative") as bot:
+        await bot.network.call(bot.url, script)
+        shown = await turns(bot)
+    (greeting,) = of_the_bot(bot.contexts[-1])
+    assert shown[0] == {"caller_said": "", "bot_replied": greeting, "interrupted": True}
+    assert 0 < len(greeting) < len(f"{ONE} {TWO}")
+    assert f"{ONE} {TWO}".startswith(greeting)

@@ -28,8 +28,9 @@ from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 from pipecat.tests.utils import run_test
 from pipecat.workers.runner import WorkerRunner
 
+from conversation.agents import load_agent
 from conversation.brain import LocalBrain, read_context, tool_succeeded
-from tests.brain_talk import CALLER, FRIDAY, Talk, receptionist, retriever
+from tests.brain_talk import AGENTS, CALLER, FRIDAY, Talk, receptionist, retriever
 
 TOOLS = ("end_call", "take_message", "transfer_call")
 
@@ -203,11 +204,34 @@ async def test_a_tool_that_fails_is_not_taken_for_success():
 
 
 async def test_a_confirmed_transfer_calls_the_tool():
-    async with calling(results={"transfer_call": {"outcome": "no_answer"}}) as call:
+    failed = {"outcome": "no_answer", "caller_was_told": True}
+    async with calling(results={"transfer_call": failed}) as call:
         await call.say("Can I speak to billing?")
         said = await call.say("Yes please.", responses=2)
         assert call.tool_calls[0][1]["destination"] == "billing"
-        assert said == f"{line('transfer_failed')} {line('offer_message')}"
+        assert said == line("offer_message")
+
+
+async def test_a_transfer_that_was_refused_is_told_by_the_brain():
+    async with calling(results={"transfer_call": "Not transferred: no credentials"}) as call:
+        await call.say("Can I speak to billing?")
+        said = await call.say("Yes please.", responses=2)
+        assert said.startswith(line("transfer_error", destination="our billing office"))
+
+
+async def test_what_is_said_before_the_greeting_of_a_call_of_ours_answers_nothing():
+    reminder = load_agent("reminder", AGENTS)
+    service = LocalBrain(reminder, variables=reminder.call_variables(direction="outbound"))
+    context = [
+        {"role": "user", "content": "Yes?"},
+        {"role": "assistant", "content": "Hello, can you come?"},
+    ]
+    async with calling(context, service=service) as call:
+        parking = next(fact.answer for fact in reminder.facts if fact.topic == "parking")
+        assert await call.say("Where can I park?") == parking
+        assert call.tool_calls == []
+        await call.say("Yes.", responses=2)
+        assert call.tool_calls[0][1]["message"].startswith("Confirmed")
 
 
 async def test_only_the_tools_of_the_context_are_used():

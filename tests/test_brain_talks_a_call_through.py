@@ -2,9 +2,10 @@
 
 import pytest
 
+from conversation.agents import load_agent
 from conversation.spoken_numbers import say_digits, spoken_digits
 from conversation.utterance import Utterance
-from tests.brain_talk import CALLER, Talk
+from tests.brain_talk import AGENTS, CALLER, Talk, receptionist
 
 WITHOUT_TRANSFER = {"end_call", "take_message"}
 
@@ -262,8 +263,8 @@ def test_the_menu_is_said_on_request_and_its_keys_work():
     assert talk.say("DTMF: 1") == talk.answer("our opening hours")
     assert talk.say("DTMF: 2").endswith(talk.line("message_name"))
     talk.say("cancel")
-    assert "the front desk" in talk.say("DTMF: 0")
-    assert talk.say("DTMF: 1") == "" and talk.called == "transfer_call"  # 1 is the yes to a question
+    assert talk.say("DTMF: 0") == "" and talk.called == "transfer_call"  # the key is the yes
+    assert talk.arguments["destination"] == "front-desk"
     assert Talk().say("DTMF: 9").startswith(talk.line("not_an_option"))
 
 
@@ -279,6 +280,134 @@ def test_the_menu_is_said_on_request_and_its_keys_work():
 def test_small_talk_has_a_line(said, line):
     talk = Talk()
     assert talk.say(said) == talk.line(line)
+
+
+def test_a_key_of_a_transfer_offers_a_message_where_nobody_can_be_put_through():
+    talk = Talk(tools=("end_call", "take_message"))
+    assert talk.say("DTMF: 0") == f"{talk.line('transfer_unavailable')} {talk.line('offer_message')}"
+
+
+def test_zero_asks_for_a_person_where_the_menu_says_nothing_of_it():
+    agent = receptionist().model_copy(update={"menu": {}})
+    talk = Talk(agent=agent)
+    assert talk.say("DTMF: 0") == talk.line("transfer_confirm", destination="the front desk")
+    assert talk.say("DTMF: 1#") == "" and talk.called == "transfer_call"
+
+
+def test_while_a_telephone_rings_the_caller_is_answered_and_nobody_is_put_through_twice():
+    talk = Talk()
+    talk.say("DTMF: 0")
+    assert talk.say("Where can I park?") == talk.answer("parking")
+    assert talk.say("Can I talk to a human now?") == talk.line("still_trying", destination="the front desk")
+    assert talk.called is None
+    assert talk.say("DTMF: 0") == talk.line("still_trying", destination="the front desk")
+    assert talk.tool_returns("transfer_call", succeeded=False, told=True) == talk.line("offer_message")
+    talk.say("No thanks.")
+    assert talk.say("DTMF: 0") == "" and talk.called == "transfer_call"
+
+
+def test_a_message_that_is_begun_while_a_telephone_rings_goes_on_after_it():
+    talk = Talk()
+    talk.say("DTMF: 0")
+    talk.say("Just take a message please.")
+    said = talk.tool_returns("transfer_call", succeeded=False, told=True)
+    assert said == talk.line("message_name")
+    assert talk.say("John Smith") == talk.line("message_number_known")
+
+
+def test_a_transfer_that_was_refused_is_told_by_the_brain():
+    talk = Talk()
+    talk.say("DTMF: 0")
+    sorry = talk.line("transfer_error", destination="the front desk")
+    assert talk.tool_returns("transfer_call", succeeded=False) == f"{sorry} {talk.line('offer_message')}"
+
+
+def test_the_message_after_a_failed_transfer_is_for_whom_the_caller_wanted():
+    talk = Talk()
+    talk.say("I have a question about my invoice, can I speak to billing?")
+    talk.say("Yes.")
+    talk.tool_returns("transfer_call", succeeded=False, told=True)
+    for said in ("Yes please.", "John Smith", "yes", "Please call me about my bill.", "Yes."):
+        talk.say(said)
+    assert talk.called == "take_message"
+    assert talk.arguments["message"].startswith("For our billing office: ")
+
+
+@pytest.mark.parametrize(
+    "said", ["I'd like to speak to billing.", "Can you put me through to the front desk?"]
+)
+def test_a_person_who_is_asked_for_where_the_name_is_asked_is_no_name(said):
+    talk = Talk()
+    talk.say("leave a message")
+    assert "Shall I put you through" in talk.say(said)
+
+
+@pytest.mark.parametrize(
+    "said", ["I lost a filling.", "It's about my invoice.", "My tooth hurts.", "We have a problem."]
+)
+def test_a_sentence_where_the_name_is_asked_is_the_message_and_no_name(said):
+    talk = Talk()
+    talk.say("leave a message")
+    assert talk.say(said) == talk.line("message_name")
+    talk.say("John Smith")
+    assert talk.state.draft.caller_name == "John Smith"
+    assert talk.state.draft.text == said
+
+
+@pytest.mark.parametrize(
+    "said", ["My name is Anna.", "I'm Anna Miller.", "This is Will.", "Ian", "Willow Shaw"]
+)
+def test_names_are_still_names(said):
+    talk = Talk()
+    talk.say("leave a message")
+    assert talk.say(said) == talk.line("message_number_known")
+
+
+def reminder_talk(**kwargs):
+    talk = Talk(agent=load_agent("reminder", AGENTS), **kwargs)
+    talk.variables |= {"name": "Anna", "appointment": "on Tuesday at three"}
+    return talk
+
+
+@pytest.mark.parametrize(
+    "said", ["Yes.", "DTMF: 1", "DTMF: 1#", "Yeah, I'll be there.", "I can come.", "Sure, see you then."]
+)
+def test_a_yes_to_the_greetings_question_is_thanked_for_and_kept(said):
+    talk = reminder_talk()
+    assert talk.say(said) == "Thank you, we look forward to seeing you."
+    assert talk.called == "take_message"
+    assert talk.arguments == {
+        "caller_name": "Anna",
+        "message": "Confirmed the appointment on Tuesday at three.",
+        "callback_number": CALLER,
+    }
+    assert talk.tool_returns("take_message") == f"{talk.line('message_taken')} {talk.line('anything_else')}"
+    talk.say("No.")
+    assert talk.called == "end_call"
+
+
+@pytest.mark.parametrize(
+    "said", ["No.", "DTMF: 2", "I can't make it.", "Can't we find another day.", "No, I need to reschedule."]
+)
+def test_a_no_to_the_greetings_question_is_kept_too(said):
+    talk = reminder_talk()
+    assert "another time" in talk.say(said)
+    assert talk.arguments["message"].startswith("Cannot come")
+
+
+def test_a_question_before_the_answer_is_answered_first():
+    talk = reminder_talk()
+    assert talk.say("Where can I park?") == talk.answer("parking")
+    assert talk.say("Okay, yes, I'll come.").startswith("Thank you")
+    assert talk.called == "take_message"
+
+
+def test_an_answer_that_could_not_be_kept_is_tried_again():
+    talk = reminder_talk()
+    talk.say("Yes.")
+    assert talk.tool_returns("take_message", succeeded=False) == talk.line("message_failed")
+    talk.say("Yes.")
+    assert talk.called == "take_message" and talk.arguments["message"].startswith("Confirmed")
 
 
 def test_thanks_leads_to_the_end_of_the_call():

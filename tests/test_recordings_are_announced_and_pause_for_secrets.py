@@ -1,0 +1,140 @@
+"""A caller is told that the call is recorded, and what is said during a pause of the recording is kept nowhere."""
+
+import pytest
+
+from calls.errors import CarrierFailed
+from calls.store import CallStore
+from conversation.agents import load_agent
+from conversation.attachment import NOT_RECORDED, Attachment
+from conversation.opening import first_words, record_from_the_start
+from conversation.tools import TOOLS
+from emulator import Digits
+from tests.talking_bot import QUICK_AGENT, talking
+
+AGENT = 'greeting = "Hello."\ninstructions = "x"\n'
+ON = "[recording]\nenabled = true\n"
+
+
+class Control:
+    """Changes a recording, or fails."""
+
+    def __init__(self, call, error=None):
+        self.call, self.error, self.asked = call, error, []
+
+    async def record(self, action, file_format=None):
+        self.asked.append((action, str(file_format) if file_format else None))
+        if self.error is not None:
+            raise self.error
+        state = {"start": "in_progress", "pause": "paused", "resume": "in_progress"}[action]
+        self.call.record("recording", state=state)
+
+
+@pytest.fixture
+def attach(tmp_path):
+    def build(text=AGENT, error=None):
+        (tmp_path / "desk.toml").write_text(text)
+        agent = load_agent("desk", tmp_path)
+        store = CallStore()
+        call = store.open(carrier="twilio", carrier_call_id="CA1")
+        return Attachment(
+            call=call,
+            store=store,
+            control=Control(call, error),
+            agent=agent,
+            variables=agent.call_variables(),
+            data_dir=tmp_path,
+        )
+
+    return build
+
+
+async def use(attachment, name):
+    """Use a tool as a model does; returns what the model is told."""
+    told = []
+
+    class Params:
+        arguments = {}
+        function_name = name
+
+        @staticmethod
+        async def result_callback(result, *, properties=None):
+            told.append(result)
+
+    await TOOLS[name].handler(attachment, Params)
+    return told
+
+
+@pytest.mark.parametrize(
+    ("text", "heard"),
+    [
+        (AGENT, "Hello."),
+        (AGENT + ON, "This call is recorded. Hello."),
+        (AGENT + ON + 'announce = "after"', "Hello. This call is recorded."),
+        (AGENT + ON + 'announcement = ""', "Hello."),
+        (AGENT + ON + 'announcement = "{{ agent }} records this."', "desk records this. Hello."),
+    ],
+)
+def test_a_caller_is_told_of_the_recording_with_the_greeting(attach, text, heard):
+    attachment = attach(text)
+    assert first_words(attachment, attachment.agent.greeting) == heard
+
+
+async def test_a_call_is_recorded_from_its_first_words_in_the_format_of_the_agent(attach):
+    attachment = attach(AGENT + ON + 'format = "mp3"')
+    await record_from_the_start(attachment)
+    assert attachment.control.asked == [("start", "mp3")]
+    await record_from_the_start(attachment)  # the caller comes back from a transfer
+    assert len(attachment.control.asked) == 1
+
+
+async def test_nothing_is_recorded_without_a_word_in_the_file(attach):
+    attachment = attach()
+    await record_from_the_start(attachment)
+    assert attachment.control.asked == []
+
+
+async def test_a_recording_that_does_not_start_is_an_error_in_the_history_and_no_more(attach):
+    attachment = attach(AGENT + ON, CarrierFailed("could not start the recording: HTTP 500"))
+    await record_from_the_start(attachment)
+    assert "not recorded" in attachment.call.last("error").data["message"]
+
+
+async def test_what_is_said_during_a_pause_is_not_kept(attach):
+    attachment = attach()
+    assert await use(attachment, "pause_recording") == ["Paused. What is said now is not recorded."]
+    attachment.record("caller_said", text="four one one one")
+    attachment.record("bot_said", text="I have four one one one.")
+    attachment.record("dtmf", digits="4111")
+    attachment.record("tool", name="pay", arguments={"card": "4111"}, result="ok")
+    assert await use(attachment, "resume_recording") == ["The recording goes on."]
+    attachment.record("caller_said", text="Thank you.")
+    kept = str([event.data for event in attachment.call.events])
+    assert "four one" not in kept and "4111" not in kept
+    assert [event.data["text"] for event in attachment.call.events if event.kind == "caller_said"] == [
+        NOT_RECORDED,
+        "Thank you.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "told"), [("pause_recording", "Not paused: "), ("resume_recording", "Not resumed: ")]
+)
+async def test_a_model_hears_that_the_recording_was_not_changed(attach, name, told):
+    attachment = attach(error=CarrierFailed("the carrier says no"))
+    assert await use(attachment, name) == [told + "the carrier says no"]
+    assert not attachment.off_the_record
+
+
+async def test_a_caller_hears_the_announcement_and_then_the_greeting(monkeypatch, tmp_path):
+    async with talking(
+        monkeypatch,
+        tmp_path,
+        "twilio",
+        lambda words: [("end_call", {"farewell": "Bye."})],
+        agent=QUICK_AGENT + ON,
+        TWILIO_API_BASE_URL="http://127.0.0.1:9",
+    ) as bot:
+        await bot.network.call(bot.url, [Digits("1#")])
+    (call,) = bot.store.list()
+    heard = [event.data["text"] for event in call.events if event.kind == "bot_heard"]
+    assert " ".join(heard) == "This call is recorded. Hello. Bye."
