@@ -50,6 +50,8 @@ class Exchange:
         """Rooms by name, as long as somebody is in them."""
         self.server_url: str | None = None
         """The server that was last called or has last called: documents without a URL are taken to be its."""
+        self.on_new_call: list[Callable[[Call], None]] = []
+        """Called with each new leg."""
         self._calls: OrderedDict[str, Call] = OrderedDict()
         self._tasks: dict[asyncio.Task[None], Call] = {}
         self._scripts: dict[int, tuple[Colleague, Prepared]] = {}
@@ -71,6 +73,8 @@ class Exchange:
         """A leg that does nothing yet, but can be found."""
         call = Call(self, leg, plan, opening)
         self._calls[leg.call_id] = call
+        for listener in self.on_new_call:
+            listener(call)
         while len(self._calls) > KEPT_CALLS:
             self._calls.popitem(last=False)
         return call
@@ -110,6 +114,11 @@ class Exchange:
                         self._over.remove(call)
                         return call
                 await self._one_more_over.wait()
+
+    async def until_quiet(self) -> None:
+        """Wait until every leg that nobody else waits for is over and has told its server."""
+        while tasks := list(self._tasks):
+            await asyncio.wait(tasks)
 
     async def stop(self) -> None:
         """Hang up whatever is left."""

@@ -36,6 +36,7 @@ KEYS = (
     "operator",
     "faults",
     "seed",
+    "hurry",
     "expect",
     *CALL_KEYS,
 )
@@ -134,6 +135,7 @@ def _story(root: Value, path: Path) -> Story:
         operator=read_operator(table["operator"], names) if "operator" in table else [],
         faults=read_faults(table["faults"]) if "faults" in table else [],
         seed=table["seed"].whole() if "seed" in table else 0,
+        hurry=max(1.0, table["hurry"].number()) if "hurry" in table else 1.0,
         expect=expect,
         words=words,
     )

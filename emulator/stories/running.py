@@ -167,17 +167,20 @@ class _Playing:
                     speak=speak,
                     faults=story.faults,
                     seed=story.seed,
+                    hold_speed=story.hurry,
                 )
             )
             base = await stack.enter_async_context(server(self._scene(network)))
             documents = await stack.enter_async_context(_documents(story, base))
             stage = Stage(network, board, story.people, scripts)
+            stage.open()
+            clock = network.exchange.clock.now
             network.requests.listeners.append(lambda request: board.note(of_request(request)))
-            network.faults.listeners.append(
-                lambda text: board.note(Happening(time.monotonic(), "fault", None, text))
+            network.faults.listeners.append(lambda text: board.note(Happening(clock(), "fault", None, text)))
+            zero = clock()
+            operator = Operator(
+                base, self.credentials.api_key, board, partial(self._call_id, stage), network.exchange.clock
             )
-            zero = time.monotonic()
-            operator = Operator(base, self.credentials.api_key, board, partial(self._call_id, stage))
             try:
                 async with asyncio.timeout(story.limit_secs):
                     await self._act(stage, operator, documents or f"{base}/{self.carrier}/voice", base)
@@ -194,7 +197,8 @@ class _Playing:
                 happenings,
                 stage.ears(),
                 self._ears,
-                {one.name: one.result.report for one in stage.played if one.result is not None},
+                stage.reports,
+                frozenset(part.name for part in story.calls),
                 stage.attempts(),
                 network.requests.entries,
                 api,
@@ -225,6 +229,7 @@ class _Playing:
                 group.create_task(call(part))
             if self.story.operator:
                 group.create_task(operator.run(list(self.story.operator)))
+        await stage.until_over()
 
     def _scene(self, network: PhoneNetwork) -> Scene:
         agents = self.scratch / "agents"
@@ -284,9 +289,11 @@ class _Playing:
     def _keep(self, stage: Stage) -> None:
         if self.directory == self.scratch:
             return
-        for one in stage.played:
-            if one.result is not None:
-                write_stereo(self.directory / f"{one.name}.wav", [one.result.said], [one.result.heard])
+        for number, one in enumerate(stage.played, start=1):
+            if one.call.line.heard:
+                write_stereo(
+                    self.directory / f"{number}-{one.who}.wav", [stage.said(one)], [stage.heard(one)]
+                )
 
 
 @asynccontextmanager

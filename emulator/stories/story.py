@@ -196,6 +196,7 @@ class Story:
         operator: What is done through the product's API.
         faults: What goes wrong at the carrier.
         seed: Decides what is left to chance.
+        hurry: How many times faster time passes while people only talk to each other.
         expect: What must be so in the end.
         words: All words of the file, the vocabulary of what can be heard.
     """
@@ -215,5 +216,6 @@ class Story:
     operator: Sequence[OperatorStep] = ()
     faults: Sequence[Fault] = ()
     seed: int = 0
+    hurry: float = 1.0
     expect: Sequence[Expectation] = ()
     words: frozenset[str] = frozenset()
