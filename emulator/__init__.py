@@ -18,6 +18,7 @@ The package is written from the carriers' documentation alone and shares no code
 so one misreading is not made twice.
 """
 
+from emulator.call_control_events import EventHabits
 from emulator.caller import Audio, Digits, HangUp, Say, ScriptItem, Wait, tone
 from emulator.colleague import Colleague, ColleagueCall
 from emulator.credentials import Credentials
@@ -36,6 +37,7 @@ __all__ = [
     "Digits",
     "EmulatorError",
     "Entry",
+    "EventHabits",
     "HangUp",
     "PhoneNetwork",
     "Report",

@@ -28,10 +28,10 @@ class Target:
     ours: bool
 
 
-def parse_target(url: str, carrier: str) -> Target:
+def parse_target(url: str, carrier: str, route: str = "voice") -> Target:
     """Read `--url`.
 
-    `http(s)://host:port` means the webhook `/{carrier}/voice` there; with a path (a bare slash is one) it is
+    `http(s)://host:port` means the webhook `/{carrier}/{route}` there; with a path (a bare slash is one) it is
     the webhook as it stands; `ws(s)://` is a media socket.
 
     Raises:
@@ -51,7 +51,7 @@ def parse_target(url: str, carrier: str) -> Target:
         return Target(None, url, base, ours=False)
     if parts.path or parts.query:
         return Target(url, None, base, ours=False)
-    return Target(f"{base}/{carrier}/voice", None, base, ours=True)
+    return Target(f"{base}/{carrier}/{route}", None, base, ours=True)
 
 
 @dataclass(frozen=True)

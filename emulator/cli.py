@@ -22,6 +22,7 @@ from emulator.stories.reading import StoryError
 
 DEFAULT_URL = "http://127.0.0.1:7860"
 BY_HAND_REST_PORT = 9321
+MODES = {"documents": "", "call-control": "call_control"}
 NOT_GOOD = 1
 CANNOT = 2
 
@@ -85,6 +86,13 @@ def _call_options(call: argparse.ArgumentParser) -> None:
         default=DEFAULT_URL,
         help="http(s)://HOST:PORT for the webhook /CARRIER/voice there; with a path: that webhook; "
         "ws(s)://...: that media socket, without a webhook (default %(default)s)",
+    )
+    where.add_argument(
+        "--mode",
+        choices=MODES,
+        default="documents",
+        help="what the dialled number's application is: one with documents (TwiML, TeXML), or Telnyx's Call Control, "
+        "which takes events at /telnyx/events and sends commands (default %(default)s)",
     )
     where.add_argument(
         "--from", dest="from_number", default=CALLER_NUMBER, metavar="NUMBER", help="default %(default)s"
@@ -224,4 +232,5 @@ def _order(options: argparse.Namespace, credentials: Credentials) -> CallOrder:
         server_log=options.server_log,
         api_key=options.api_key or os.environ.get("EMULATOR_API_KEY"),
         rest_port=options.rest_port,
+        mode=MODES[options.mode],
     )

@@ -51,6 +51,7 @@ class CallOrder:
     server_log: Path | None = None
     api_key: str | None = None
     rest_port: int = 0
+    mode: str = ""
 
 
 def script_of(order: Sequence[tuple[str, str]] | None) -> list[ScriptItem]:
@@ -147,6 +148,7 @@ async def _call(
         recording=None if order.record is None else str(order.record),
         on_call=live.attach,
         on_server_event=live.server_event,
+        mode=order.mode,
     )
     await live.finish()
     if order.record is not None:

@@ -72,12 +72,16 @@ class Exchange:
     def new_call(self, leg: Leg, plan: CallPlan, opening: Opening) -> Call:
         """A leg that does nothing yet, but can be found."""
         call = Call(self, leg, plan, opening)
-        self._calls[leg.call_id] = call
+        self.add(call)
+        return call
+
+    def add(self, call: Call) -> None:
+        """A leg can be found from now on."""
+        self._calls[call.leg.call_id] = call
         for listener in self.on_new_call:
             listener(call)
         while len(self._calls) > KEPT_CALLS:
             self._calls.popitem(last=False)
-        return call
 
     def start(self, call: Call) -> None:
         """Run a leg that nobody waits for; what it fails with is among its errors."""

@@ -13,6 +13,8 @@ from aiohttp import web
 
 from emulator.addressing import parse_target
 from emulator.call import Call
+from emulator.call_control import GIVES_UP_SECS, CallControl
+from emulator.call_control_events import EventHabits
 from emulator.caller import Manners, ScriptItem
 from emulator.clock import Clock
 from emulator.codecs import Pcm
@@ -38,6 +40,7 @@ CARRIERS: dict[str, Callable[[Credentials], Dialect]] = {"twilio": Twilio, "teln
 CALLER_NUMBER = "+12025550143"
 BOT_NUMBER = "+12025550100"
 SERVER_SETTLES_SECS = 3.0
+MODES = ("", "call_control")
 RESULT_SECS = 30.0
 
 Transcribe = Callable[[Pcm], str]
@@ -83,6 +86,7 @@ class PhoneNetwork:
             colleague takes three seconds with 60; see `emulator.clock`.
         texml_call_ids: Whether Telnyx's answer to a new TeXML call names it. It is not documented to.
         extra_routes: More routes of the REST server, which come before its own.
+        events: How the events of Telnyx's Call Control are delivered: at once and once, or worse.
         faults: What is to go wrong with REST, webhooks and media sockets.
         seed: Decides those faults that are left to chance.
 
@@ -102,6 +106,7 @@ class PhoneNetwork:
         hold_speed: float = 1.0,
         texml_call_ids: bool = False,
         extra_routes: Sequence[web.RouteDef] = (),
+        events: EventHabits | None = None,
         faults: Iterable[Fault] = (),
         seed: int = 0,
     ) -> None:
@@ -115,6 +120,7 @@ class PhoneNetwork:
         self.exchange = Exchange(CARRIERS[carrier](self.credentials), clock, self.faults)
         self.exchange.speak = speak
         self.transcribe = transcribe
+        self._control = CallControl(self.exchange, self.credentials, events) if carrier == "telnyx" else None
         for person in people:
             self.add_person(person)
         self._rest = RestServer(
@@ -123,6 +129,7 @@ class PhoneNetwork:
             port=rest_port,
             texml_call_ids=texml_call_ids,
             extra_routes=extra_routes,
+            control=self._control,
         )
 
     async def __aenter__(self) -> Self:
@@ -141,8 +148,23 @@ class PhoneNetwork:
 
     async def __aexit__(self, *_: object) -> None:
         """Hang up the calls that servers have created, and stop the REST server."""
+        if self._control is not None:
+            self._control.shut_down()
         await self.exchange.stop()
+        if self._control is not None:
+            await self._control.aclose()
         await self._rest.stop()
+
+    @property
+    def call_control(self) -> CallControl:
+        """Telnyx's Call Control: the legs that are commanded, and the address of the application.
+
+        Raises:
+            EmulatorError: The carrier is another one.
+        """
+        if self._control is None:
+            raise EmulatorError('only Telnyx has Call Control: PhoneNetwork("telnyx")')
+        return self._control
 
     @property
     def dialect(self) -> Dialect:
@@ -200,6 +222,8 @@ class PhoneNetwork:
         recording: str | None = None,
         on_call: OnCall | None = None,
         on_server_event: OnServerEvent | None = None,
+        mode: str = "",
+        gives_up_secs: float = GIVES_UP_SECS,
     ) -> CallResult:
         """Place one call and stay on it to its end.
 
@@ -219,17 +243,23 @@ class PhoneNetwork:
             recording: Name of the recording for the report; writing it is the caller's business.
             on_call: Called with the call before it is placed, to listen to its timeline.
             on_server_event: Called with each live event of the server.
+            mode: Empty where the number's application has documents, `call_control` where it takes events and
+                sends commands (Telnyx only; the events go to `/telnyx/events` of a server given by its base).
+            gives_up_secs: How long the caller lets a `call_control` application's number ring.
 
         Raises:
             CannotReach: Nothing listens at the URL.
-            EmulatorError: The URL or the script cannot be used.
+            EmulatorError: The URL or the script cannot be used, or the carrier has no such mode.
         """
-        target = parse_target(url, self.dialect.name)
+        controlled = self._is_controlled(mode)
+        target = parse_target(url, self.dialect.name, "events" if controlled else "voice")
+        if controlled and target.webhook is None:
+            raise EmulatorError("--mode call-control needs an http:// URL: a socket is named by a command")
         if parameters and target.socket is None:
             raise EmulatorError(
                 "--param needs a ws:// or wss:// URL: with a webhook the document sets the parameters"
             )
-        if status_callback is None and target.ours:
+        if status_callback is None and target.ours and not controlled:
             status_callback = f"{target.base}/{self.dialect.name}/status"
         for one in colleagues:
             await self.exchange.script_of(one)
@@ -245,7 +275,10 @@ class PhoneNetwork:
         )
         leg = self.dialect.new_leg(from_number, to_number, codec, direction=INBOUND)
         opening = partial(dial_in, target=target, parameters=parameters or {})
-        call = self.exchange.new_call(leg, plan, opening)
+        if controlled:
+            call: Call = self.call_control.dial_in(leg, plan, target, gives_up_secs)
+        else:
+            call = self.exchange.new_call(leg, plan, opening)
         if on_call is not None:
             on_call(call)
         api = ServerApi(target.base, api_key) if api_key else None
@@ -254,6 +287,14 @@ class PhoneNetwork:
         if api is not None and api.trouble:
             result.report.errors.append(api.trouble)
         return result
+
+    def _is_controlled(self, mode: str) -> bool:
+        if mode not in MODES or (mode and self._control is None):
+            raise EmulatorError(
+                f"mode {mode!r} is not usable: {self.dialect.name}'s numbers have "
+                + ("documents only (give --carrier telnyx)" if self._control is None else "call_control")
+            )
+        return mode == "call_control"
 
     async def next_result(self, number: str, *, timeout_secs: float = RESULT_SECS) -> CallResult:
         """How a call went that somebody's server placed to this number by REST; waits until it is over.

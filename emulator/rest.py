@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from aiohttp import web
 
+from emulator.call_control import CallControl
 from emulator.credentials import Credentials
 from emulator.exchange import Exchange
 from emulator.rest_requests import form_of
@@ -33,6 +34,7 @@ class RestServer:
         texml_call_ids: Whether the answer to a new TeXML call names it.
         extra_routes: More routes; they come first, so they can also replace one of these. A route whose path has
             `{call}` is written down on that call's timeline.
+        control: Telnyx's Call Control, where it is offered.
     """
 
     def __init__(
@@ -43,6 +45,7 @@ class RestServer:
         port: int = 0,
         texml_call_ids: bool = False,
         extra_routes: Sequence[web.RouteDef] = (),
+        control: CallControl | None = None,
     ) -> None:
         """Set up the routes; `start` listens."""
         self.port = port
@@ -50,7 +53,7 @@ class RestServer:
         app = web.Application(middlewares=[exchange.faults.rest, self._write_down])
         app.add_routes(extra_routes)
         app.add_routes(TwilioRest(credentials, exchange).routes())
-        app.add_routes(TelnyxRest(credentials, exchange, texml_call_ids=texml_call_ids).routes())
+        app.add_routes(TelnyxRest(credentials, exchange, control, texml_call_ids=texml_call_ids).routes())
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=2.0)
 
     @property

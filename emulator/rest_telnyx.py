@@ -1,4 +1,4 @@
-"""Telnyx's REST interfaces: what Call Control needs to end a call, and TeXML calls.
+"""Telnyx's REST interfaces: Call Control (see `emulator.call_control`), also to end a TeXML call, and TeXML calls.
 
 Sources: Telnyx docs, call commands, TeXML REST, API error codes (90015, 90018, 10005, 10009), "duplicate command_id
 within 60 s is ignored"; the shapes of the answers are those of Telnyx's API schema.
@@ -14,6 +14,9 @@ from typing import Any
 from aiohttp import web
 
 from emulator.call import Call
+from emulator.call_control import CallControl
+from emulator.call_control_leg import ControlledCall
+from emulator.call_control_payloads import status
 from emulator.credentials import Credentials
 from emulator.exchange import Exchange
 from emulator.leg import INBOUND, Leg
@@ -29,11 +32,20 @@ class TelnyxRest:
     Args:
         credentials: Whose requests are taken.
         exchange: The network's inside.
+        control: Call Control's legs; None where it is not offered.
         texml_call_ids: Whether the answer to a new TeXML call names it.
     """
 
-    def __init__(self, credentials: Credentials, exchange: Exchange, *, texml_call_ids: bool = False) -> None:
+    def __init__(
+        self,
+        credentials: Credentials,
+        exchange: Exchange,
+        control: CallControl | None = None,
+        *,
+        texml_call_ids: bool = False,
+    ) -> None:
         """Serve nothing yet."""
+        self._control = control
         self._credentials = credentials
         self._exchange = exchange
         self._texml_call_ids = texml_call_ids
@@ -43,8 +55,10 @@ class TelnyxRest:
         """For the application."""
         texml = "/v2/texml/Accounts/{account}/Calls"
         return [
+            web.post("/v2/calls", self._dial),
             web.get("/v2/calls/{call}", self._status),
             web.post("/v2/calls/{call}/actions/{action}", self._action),
+            web.put("/v2/calls/{call}/actions/{action}", self._action),
             web.get(texml, self._list),
             web.post(texml, self._create),
             web.get(f"{texml}.json", self._list),
@@ -66,7 +80,18 @@ class TelnyxRest:
             return unauthorized()
         if call is None:
             return error(404, "10005", "Resource not found", "The requested call does not exist")
-        return web.json_response({"data": call_status(call.leg)})
+        return web.json_response({"data": status(call.leg)})
+
+    async def _dial(self, request: web.Request) -> web.Response:
+        if not self.bearer(request):
+            return unauthorized()
+        if self._control is None:
+            return error(404, "10005", "Resource not found", "The requested resource does not exist")
+        body = await json_body(request)
+        if body is None:
+            return error(400, "10015", "Bad Request", "The request body is not a JSON object")
+        reply = await self._control.dial(body)
+        return web.json_response(reply.body, status=reply.status)
 
     async def _action(self, request: web.Request) -> web.Response:
         call, action = self._exchange.find(request.match_info["call"]), request.match_info["action"]
@@ -75,6 +100,9 @@ class TelnyxRest:
         body = await json_body(request)
         if body is None:
             return error(400, "10015", "Bad Request", "The request body is not a JSON object")
+        if isinstance(call, ControlledCall):
+            reply = await call.control.command(call, action, body)
+            return web.json_response(reply.body, status=reply.status)
         command_id = str(body.get("command_id") or "")
         if command_id and (earlier := self._earlier(command_id)) is not None:
             return web.Response(status=earlier.status, text=earlier.text, content_type="application/json")
@@ -211,29 +239,14 @@ def _command(call: Call | None, action: str) -> web.Response:
     return web.json_response({"data": {"result": "ok"}})
 
 
-def call_status(leg: Leg) -> dict[str, Any]:
-    """A Call Control call."""
-    return {
-        "record_type": "call",
-        "call_control_id": leg.call_id,
-        "call_leg_id": leg.leg_id,
-        "call_session_id": leg.session_id,
-        "client_state": leg.client_state,
-        "is_alive": not leg.ended,
-        "call_duration": leg.duration_secs,
-        "start_time": (leg.answered_at or leg.created_at).isoformat(),
-        "end_time": leg.ended_at.isoformat() if leg.ended_at else None,
-    }
-
-
 def _texml_update(call: Call, fields: dict[str, str]) -> web.Response:
     if call.leg.ended:
         return ended_already()
-    status, markup, url = fields.get("Status"), fields.get("Texml"), fields.get("Url")
-    if status == "completed":
+    new_status, markup, url = fields.get("Status"), fields.get("Texml"), fields.get("Url")
+    if new_status == "completed":
         call.hang_up("bot", "hang-up by REST")
-    elif status is not None:
-        return error(422, "10015", "Invalid parameter", f"Status {status[:20]!r} is not `completed`")
+    elif new_status is not None:
+        return error(422, "10015", "Invalid parameter", f"Status {new_status[:20]!r} is not `completed`")
     elif call.leg.answered_at is None and (markup is not None or url is not None):
         return error(422, "90034", "Call not answered yet", "This call can't receive this command yet.")
     elif markup is not None:

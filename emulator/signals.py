@@ -43,9 +43,9 @@ def ringing() -> Iterator[Pcm]:
         yield from _silence(RING_GAP_MS)
 
 
-def key(digit: str) -> Iterator[Pcm]:
+def key(digit: str, length_ms: int = KEY_MS) -> Iterator[Pcm]:
     """One key, with the pause after it."""
-    yield from _frames(key_frequencies(digit), KEY_MS)
+    yield from _frames(key_frequencies(digit), length_ms)
     yield from _silence(KEY_GAP_MS)
 
 

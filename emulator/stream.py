@@ -74,6 +74,8 @@ class MediaStream:
         self.dialect = dialect
         self.marks_sent = 0
         self.marks_returned = 0
+        self.heard = True
+        """Whether the bot's audio reaches the line; else it is thrown away, and marks return as if nothing waited."""
         self._line = line
         self._timeline = timeline
         self._warn = warn
@@ -164,6 +166,8 @@ class MediaStream:
 
     def _take(self, raw: str | bytes) -> None:
         match self.dialect.read(raw):
+            case BotAudio() if not self.heard:
+                self._unheard()
             case BotAudio(samples):
                 self._line.earpiece.play(samples)
             case BotMark(name):
@@ -188,6 +192,11 @@ class MediaStream:
             await asyncio.sleep(self._fault.cut_after_secs)
             self._timeline.note("fault", f"the media socket breaks after {self._fault.cut_after_secs:g} s")
             socket.transport.abort()
+
+    def _unheard(self) -> None:
+        if "unheard" not in self._warned:
+            self._warned.add("unheard")
+            self._timeline.note("note", "what the bot says now is heard by nobody")
 
     def _refuse(self, refused: Refused) -> None:
         if refused.answer is not None:

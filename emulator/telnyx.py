@@ -46,6 +46,8 @@ G711 = ("PCMU", "PCMA")
 CODECS = (*G711, "G722", "OPUS", "AMR-WB", "L16")
 SHORTEST_MESSAGE_MS = 20
 LONGEST_MESSAGE_MS = 30_000
+TOKEN_HEADER = "x-telnyx-streaming-auth-token"
+"""Where `stream_auth_token` is sent: a header of the upgrade, and a field of the first frame."""
 
 _TITLES = {100003: "malformed_frame", 100004: "invalid_media"}
 
@@ -59,10 +61,20 @@ class TelnyxStream:
         encoding: What we send, `PCMU` or `PCMA`: told in `start.media_format`.
         bot_encoding: What the bot is to send (`bidirectionalCodec`).
         mode: `rtp` for raw audio, `mp3` (the carrier's default) for whole MP3 files.
+        client_state: Call Control's, as the application gave it.
+        auth_token: Call Control's `stream_auth_token`, repeated in the first frame.
     """
 
     def __init__(
-        self, leg: Leg, parameters: dict[str, str], *, encoding: str, bot_encoding: str, mode: str
+        self,
+        leg: Leg,
+        parameters: dict[str, str],
+        *,
+        encoding: str,
+        bot_encoding: str,
+        mode: str,
+        client_state: str | None = None,
+        auth_token: str | None = None,
     ) -> None:
         """Begin a stream."""
         self.stream_id = str(uuid.uuid4())
@@ -71,6 +83,8 @@ class TelnyxStream:
         self._encoding = encoding
         self._bot_encoding = bot_encoding
         self._mode = mode
+        self._client_state = client_state
+        self._auth_token = auth_token
         self._sequence = 0
         self._chunk = 0
         self._user_id = str(uuid.uuid5(uuid.NAMESPACE_OID, leg.account_id))
@@ -88,11 +102,14 @@ class TelnyxStream:
             "from": self._leg.from_number,
             "to": self._leg.to_number,
             "tags": [],
-            "client_state": None,
+            "client_state": self._client_state,
             "custom_parameters": self._parameters,
             "media_format": {"encoding": self._encoding, "sample_rate": SAMPLE_RATE, "channels": 1},
         }
-        return [{"event": "connected", "version": "1.0.0"}, self._numbered("start", {"start": start})]
+        connected = {"event": "connected", "version": "1.0.0"}
+        if self._auth_token is not None:
+            connected[TOKEN_HEADER] = self._auth_token
+        return [connected, self._numbered("start", {"start": start})]
 
     def media(self, frame: Pcm) -> dict[str, Any]:
         """20 ms in the leg's encoding."""
@@ -149,7 +166,7 @@ class TelnyxStream:
     def _audio(self, payload: bytes) -> BotMessage:
         if self._mode != "rtp":
             reason = "MP3 playback is not emulated" if payload[:3] == b"ID3" else "raw audio is not heard"
-            return Refused("mp3-mode", f'{reason}: the stream is in mp3 mode; set bidirectionalMode="rtp"')
+            return Refused("mp3-mode", f"{reason}: the stream is in mp3 mode; set it to rtp")
         if self._bot_encoding not in G711:
             return Refused(
                 "codec", f"bidirectionalCodec {self._bot_encoding} is not emulated: the audio is dropped"

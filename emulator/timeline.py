@@ -16,9 +16,10 @@ class Entry:
         at_ms: Milliseconds since the call was answered; negative before that.
         kind: What it is, for programs: `webhook`, `ringing`, `answered`, `stream_open`, `first_audio`, `bot_speech`,
             `caller_speech`, `mark_sent`, `mark_returned`, `clear`, `digits`, `rest`, `underrun`, `hang_up`,
-            `socket_closed`, `keys_heard`, `warning`, `note`, ...; `caller` is whoever is at this leg's phone,
+            `socket_closed`, `keys_heard`, `warning`, `note`, `event` and `event_told` (of Call Control: what
+            happened, and each attempt to tell it), ...; `caller` is whoever is at this leg's phone,
             also where a server called them, and `caller_hears` tells of anybody but the bot. What happens on the
-            second leg of a `<Dial>` is also on the first one's timeline, as `colleague_ringing`,
+            second leg of a `<Dial>` or a transfer is also on the first one's timeline, as `colleague_ringing`,
             `colleague_answered`, `colleague_bridged`, `colleague_speech`, `colleague_digits`, `colleague_hears`,
             `colleague_hung_up` (after an answer) and `colleague_not_reached` (without one).
         text: What it is, for people.

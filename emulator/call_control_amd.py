@@ -1,0 +1,66 @@
+"""Answering machine detection for legs under Call Control: who it is that has answered, told by events.
+
+Sources: Telnyx docs, "Answering machine detection" (kinds, results, order of the events), parameters of `dial`. When
+call.machine.premium.detection.started is sent is not documented; here it is at the answer.
+"""
+
+from __future__ import annotations
+
+from emulator.amd import detect
+from emulator.call_control_leg import ControlledCall
+from emulator.call_control_orders import Detection
+from emulator.colleague import VoicemailBox
+from emulator.plan import AmdOrder
+
+AFTER_GREETING_MS = 800
+INITIAL_SILENCE_MS = 3500
+BEEP_WINDOW_SECS = 30.0
+
+_PREMIUM = {"human": "human_residence", "machine_start": "machine", "unknown": "silence"}
+_STANDARD = {"human": "human", "machine_start": "machine", "unknown": "not_sure"}
+
+
+async def detect_and_tell(call: ControlledCall, detection: Detection) -> None:
+    """Listen to whoever has answered and send the events."""
+    family = "call.machine.premium" if detection.premium else "call.machine"
+    if detection.premium:
+        call.tell(f"{family}.detection.started")
+    order = AmdOrder(
+        timeout_secs=detection.timeout_secs,
+        speech_ms=detection.greeting_ms,
+        speech_end_ms=AFTER_GREETING_MS,
+        silence_ms=INITIAL_SILENCE_MS,
+    )
+    found = await detect(call, order)
+    result = (_PREMIUM if detection.premium else _STANDARD)[found]
+    call.leg.answered_by = result
+    call.timeline.note("amd", f"answering machine detection: {result}", answered_by=result)
+    # Documented for the premium kind: a beep that comes before the result is told instead of it.
+    if not (detection.premium and _beeped(call)):
+        call.tell(f"{family}.detection.ended", {"result": result})
+    if result == "machine" and detection.kind != "detect":
+        await _tell_of_greeting(call, detection, f"{family}.greeting.ended")
+
+
+async def _tell_of_greeting(call: ControlledCall, detection: Detection, event: str) -> None:
+    secs = detection.timeout_secs if detection.premium else BEEP_WINDOW_SECS
+    until_ms = call.line.now_ms + secs * 1000
+    box = call.caller
+    assert isinstance(box, VoicemailBox)
+    while box.recording_from_ms is None or (not box.beeps and detection.kind != "greeting_end"):
+        if call.line.now_ms >= until_ms:
+            break
+        await call.line.tick()
+    if detection.kind == "greeting_end":
+        call.tell(event, {"result": "ended"})
+    elif _beeped(call):
+        call.tell(event, {"result": "beep_detected"})
+    elif detection.premium:
+        call.tell(event, {"result": "no_beep_detected"})
+    elif detection.kind == "detect_words":
+        call.tell(event, {"result": "not_sure"})
+
+
+def _beeped(call: ControlledCall) -> bool:
+    box = call.caller
+    return isinstance(box, VoicemailBox) and box.beeps and box.recording_from_ms is not None
