@@ -19,6 +19,7 @@ from emulator.faults import Faults
 from emulator.leg import BY_REST, Dialect, Leg
 from emulator.outbound import place
 from emulator.plan import CallPlan, OutboundOrder
+from emulator.recordings import Recordings
 
 if TYPE_CHECKING:
     from emulator.conference import Conference
@@ -46,6 +47,9 @@ class Exchange:
         self.faults = faults or Faults()
         self.speak: Speak | None = None
         self.people: list[Colleague] = []
+        self.recordings = Recordings()
+        self.rest_base = ""
+        """Base URL of the REST server, where files are found."""
         self.conferences: dict[str, Conference] = {}
         """Rooms by name, as long as somebody is in them."""
         self.server_url: str | None = None
