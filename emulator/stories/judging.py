@@ -71,7 +71,7 @@ def _of_report(name: str) -> Callable[[Expectation, Evidence], str]:
         for call, report in _reports(one, evidence).items():
             value = getattr(report, name)
             if value != one.value and str(value) != str(one.value):
-                raise Failed(f"{call}: it was {_word(value)}")
+                raise Failed(f"{call}: it was {value if isinstance(value, str) else _word(value)}")
         return ""
 
     return check

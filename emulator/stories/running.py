@@ -113,7 +113,7 @@ async def play(
 
     Args:
         story: The story.
-        carrier: One of its carriers.
+        carrier: One of its carriers, see `emulator.stories.story.CARRIERS`.
         server: Starts the server under test.
         credentials: The emulated account.
         speech: For a story in words.
@@ -151,6 +151,20 @@ class _Playing:
     scratch: Path
     problems: list[tuple[str, str]] = field(default_factory=list)
 
+    @property
+    def network(self) -> str:
+        """The carrier's own name."""
+        return self.carrier.partition("-")[0]
+
+    @property
+    def controlled(self) -> bool:
+        """Whether the number has an application that commands its calls, instead of documents."""
+        return self.carrier.endswith("-call-control")
+
+    def _number_at(self, base: str) -> str:
+        """The address that is entered for the bot's number."""
+        return f"{base}/{self.network}/{'events' if self.controlled else 'voice'}"
+
     async def play(self, server: Server) -> Evidence:
         story, board = self.story, Board()
         speak = self.speech.speak if self.speech else tonespeech.speak
@@ -162,7 +176,7 @@ class _Playing:
         async with AsyncExitStack() as stack:
             network = await stack.enter_async_context(
                 PhoneNetwork(
-                    self.carrier,
+                    self.network,
                     credentials=self.credentials,
                     speak=speak,
                     faults=story.faults,
@@ -183,7 +197,7 @@ class _Playing:
             )
             try:
                 async with asyncio.timeout(story.limit_secs):
-                    await self._act(stage, operator, documents or f"{base}/{self.carrier}/voice", base)
+                    await self._act(stage, operator, documents or self._number_at(base), base)
             except TimeoutError:
                 self.problems.append(
                     ("", f"the story was not over after its limit of {story.limit_secs:g} s")
@@ -217,8 +231,9 @@ class _Playing:
                 url = voice_url + (f"?{urlencode(dict(part.query))}" if part.query else "")
                 patience = part.patience if part.patience is not None else PATIENCE[self.story.voice]
                 manners = Manners(patience=patience, reply_timeout=8.0, goodbye_timeout=12.0)
-                status_url = f"{base}/{self.carrier}/status"
-                await stage.call(part, url, list(stage.scripts[part.name]), manners, status_url)
+                status_url = None if self.controlled else f"{base}/{self.network}/status"
+                mode = "call_control" if self.controlled else ""
+                await stage.call(part, url, list(stage.scripts[part.name]), manners, status_url, mode)
             except EmulatorError as error:
                 self.problems.append((part.name, str(error)))
             finally:

@@ -74,7 +74,13 @@ class Stage:
         self.network.exchange.on_new_call.append(self._leg)
 
     async def call(
-        self, part: CallPart, url: str, script: list[ScriptItem], manners: Manners, status_url: str
+        self,
+        part: CallPart,
+        url: str,
+        script: list[ScriptItem],
+        manners: Manners,
+        status_url: str | None,
+        mode: str,
     ) -> None:
         """Place a call and stay on it to its end."""
         result = await self.network.call(
@@ -86,6 +92,7 @@ class Stage:
             status_callback=status_url,
             noise_db=part.noise_db,
             manners=manners,
+            mode=mode,
             on_call=lambda call: self._follow(Played(part.name, call, part.name)),
         )
         self.reports[part.name] = result.report

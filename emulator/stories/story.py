@@ -9,6 +9,9 @@ from typing import Any
 
 from emulator.faults import Fault
 
+CARRIERS = ("twilio", "telnyx", "telnyx-call-control")
+"""Where a story can be played: on Telnyx with documents, and with commands and events instead of them."""
+
 CALLER = "caller"
 """Who is meant by a story of a single call."""
 
@@ -184,8 +187,7 @@ class Story:
         name: A sentence.
         file: Where it was read.
         about: Why it is told.
-        carriers: On which it is played.
-        mode: How calls are controlled on Telnyx: `texml` or `call_control`.
+        carriers: On which it is played, see `CARRIERS`.
         voice: `beeps` or `words`.
         limit_secs: When it is given up.
         agent: The name of one of the server's agents, or the text of a TOML file; None for the server's default.
@@ -205,7 +207,6 @@ class Story:
     file: Path
     about: str = ""
     carriers: Sequence[str] = ("twilio", "telnyx")
-    mode: str = "texml"
     voice: str = "beeps"
     limit_secs: float = 60.0
     agent: str | None = None
