@@ -318,7 +318,7 @@ def test_every_mistake_of_a_file_is_a_line_with_its_place_and_the_fix(tmp_path):
         (23, "expect[0]", "nobody is called 'caler'", "did you mean 'caller'"),
         (24, "expect[1]", "did you mean 'caller hears'"),
         (25, "hang_up", "write a number"),
-        (26, "within", "needs `of`"),
+        (27, "within", "needs `of`"),
         (28, "event[1]", "did you mean 'hang_up'"),
     ):
         found = [line for line in lines if line.startswith(f"{path}:{number}: ")]
