@@ -1,0 +1,258 @@
+"""Call somebody from the command line: `python -m web.dial +12025550143 --agent reminder --param name=Ann --wait`.
+
+It asks the running server, which has the webhooks. With `--direct` it asks the carrier itself, for a bot that has no
+server: on Pipecat Cloud, or under `python bot.py`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from typing import Any
+
+import httpx
+from loguru import logger
+from pydantic import ValidationError
+
+from calls.call import Call, CallState
+from calls.errors import NotDone, NotPossible
+from settings import Settings, SettingsError, load_settings
+from web.descriptions import event_description
+from web.dialling import DialOrder
+
+USAGE_ERROR = 2
+
+ASK_SECS = 30.0
+"""How long the server may take to place a call: as long as it waits for the carrier, and a little more."""
+
+POLL_SECS = 3.0
+"""How often the carrier is asked about a call that nobody reports."""
+
+REACHED = (CallState.COMPLETED, CallState.VOICEMAIL)
+"""Ends with which the command has done what was asked."""
+
+HIDDEN = frozenset({"at", "kind", "url"})
+"""What is not worth a line's space."""
+
+
+class DialError(Exception):
+    """The call was not made, or nobody can tell; the message is one line with cause and fix."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Call somebody.
+
+    Returns:
+        The exit status: 0 when the call was made, and with `--wait` when somebody or something has taken it.
+    """
+    options = _parser().parse_args(arguments)
+    try:
+        settings = load_settings()
+        logger.remove()
+        logger.add(sys.stderr, level="WARNING", format="{message}", backtrace=False, diagnose=False)
+        order = _order(options)
+        direct = options.direct or (settings.pipecat_cloud_agent is not None and settings.public_url is None)
+        if direct and not options.url:
+            return asyncio.run(_dial_directly(order, settings, wait=options.wait))
+        base = options.url or settings.public_url or f"http://127.0.0.1:{settings.port}"
+        return asyncio.run(_dial_by_server(order, settings, base.rstrip("/"), wait=options.wait))
+    except (SettingsError, DialError, NotDone) as error:
+        print(error, file=sys.stderr)
+        return USAGE_ERROR
+    except KeyboardInterrupt:
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m web.dial", description="Have the bot call somebody.")
+    parser.add_argument("to", help="telephone number in E.164 (+12025550143), or SIP address")
+    parser.add_argument("--agent", help="name of the agent that talks (AGENT)")
+    parser.add_argument(
+        "--param", action="append", default=[], metavar="NAME=VALUE", help="for the agent's texts; repeat it"
+    )
+    parser.add_argument("--carrier", help="needed when there are credentials for several")
+    parser.add_argument("--from", dest="from_number", help="number to call from (CALLER_ID)")
+    parser.add_argument("--ring", type=int, default=30, metavar="SECS", help="how long to let it ring (30)")
+    parser.add_argument("--no-machine-detection", action="store_true", help="do not listen for a machine")
+    parser.add_argument("--wait", action="store_true", help="tell what happens until the call is over")
+    parser.add_argument("--url", help="address of the server (PUBLIC_URL, or this machine)")
+    parser.add_argument("--direct", action="store_true", help="ask the carrier without a server")
+    return parser
+
+
+def _order(options: argparse.Namespace) -> DialOrder:
+    parameters = {}
+    for param in options.param:
+        name, equals, value = param.partition("=")
+        if not equals or not name:
+            raise DialError(f"--param {param[:40]}: write NAME=VALUE, for example --param name=Ann")
+        parameters[name] = value
+    try:
+        return DialOrder(
+            to=options.to,
+            agent=options.agent,
+            carrier=options.carrier,
+            from_number=options.from_number,
+            parameters=parameters,
+            ring_timeout_secs=options.ring,
+            machine_detection=False if options.no_machine_detection else None,
+        )
+    except ValidationError as error:
+        problem = error.errors()[0]
+        raise DialError(f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}") from None
+
+
+# By the server
+
+
+async def _dial_by_server(order: DialOrder, settings: Settings, base: str, *, wait: bool) -> int:
+    if settings.api_key is None:
+        raise DialError("API_KEY is not set: set it to the key of the server")
+    headers = {"Authorization": f"Bearer {settings.api_key.get_secret_value()}"}
+    body = order.model_dump(mode="json", by_alias=True, exclude_none=True)
+    try:
+        async with httpx.AsyncClient(base_url=base, headers=headers, timeout=ASK_SECS) as http:
+            call = _accepted(await http.post("/calls", json=body))
+            _say(f"{call['id']} {call['state']}")
+            if "warning" in call:
+                _say(f"warning: {call['warning']}")
+            if not wait:
+                return 0
+            async for event in _events(http, str(call["id"])):
+                _tell(event)
+            ended = _accepted(await http.get(f"/calls/{call['id']}"))
+            return 0 if ended["state"] in REACHED else 1
+    except httpx.TimeoutException:
+        raise DialError(
+            f"the server at {base} did not answer in time: whether the call was made is not known; look at GET /calls"
+        ) from None
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise DialError(
+            f"the server at {base} cannot be asked ({type(error).__name__}): start it with `python server.py`, or "
+            "dial with --direct"
+        ) from None
+
+
+def _accepted(answer: httpx.Response) -> dict[str, Any]:
+    try:
+        content = answer.json()
+    except ValueError:
+        content = None
+    if not isinstance(content, dict):
+        raise DialError(
+            f"{answer.request.url.host} answered {answer.status_code} without JSON: is it this server's address?"
+        )
+    if answer.is_error:
+        raise DialError(str(content.get("error") or f"the server answered {answer.status_code}"))
+    return content
+
+
+async def _events(http: httpx.AsyncClient, call_id: str) -> AsyncIterator[dict[str, Any]]:
+    timeout = httpx.Timeout(ASK_SECS, read=None)
+    async with http.stream("GET", f"/calls/{call_id}/events", timeout=timeout) as answer:
+        if answer.is_error:
+            await answer.aread()
+            _accepted(answer)
+        async for line in answer.aiter_lines():
+            if line.startswith("data:"):
+                yield json.loads(line.removeprefix("data:"))
+
+
+# Without one
+
+
+async def _dial_directly(order: DialOrder, settings: Settings, *, wait: bool) -> int:
+    from calls.control import CallControl
+    from calls.database import DatabaseUnusable
+    from calls.dialling import Dialler
+    from calls.policy import DialPolicy
+    from calls.store import default_store
+    from carriers import carrier_for
+    from carriers.carrier import Carrier
+    from web.dialling import place_order
+
+    carriers: list[Carrier] = []
+
+    def carrier_named(name: str, mode: str) -> Carrier | None:
+        carrier = carrier_for(name, settings, mode)
+        carriers.extend([carrier] if carrier else [])
+        return carrier
+
+    try:
+        store = default_store(settings.calls_database)
+    except DatabaseUnusable as error:
+        raise DialError(str(error)) from None
+    policy = DialPolicy.read(
+        settings.dial_countries, settings.dial_max_per_number_per_day, settings.dial_sip_hosts
+    )
+    dialler = Dialler(store, policy)
+    try:
+        call, warning = await place_order(
+            order, settings, dialler, carrier_named, lambda name: _way_back(name, settings)
+        )
+        _say(f"{call.id} {call.state}")
+        if warning:
+            _say(f"warning: {warning}")
+        if not wait:
+            return 0
+        carrier = next(one for one in carriers if one.name == call.carrier)
+        await _follow(call, CallControl(call, carrier, store).refresh)
+        return 0 if call.state in REACHED else 1
+    finally:
+        await dialler.aclose()
+        await store.aclose()
+        for carrier in carriers:
+            await carrier.aclose()
+
+
+def _way_back(carrier: str, settings: Settings) -> Any:
+    from calls.way_back import without_webhooks
+    from carriers.cloud import CloudError
+
+    try:
+        way_back = without_webhooks(
+            carrier,
+            secret=settings.shared_secret,
+            cloud_agent=settings.pipecat_cloud_agent,
+            cloud_region=settings.pipecat_cloud_region,
+            public_url=settings.public_url,
+        )
+    except CloudError as error:
+        raise NotPossible(str(error)) from None
+    if way_back is None:
+        raise NotPossible(
+            "nobody knows where the bot is: set PIPECAT_CLOUD_AGENT (AGENT.ORGANISATION), or PUBLIC_URL"
+        )
+    return way_back
+
+
+async def _follow(call: Call, refresh: Callable[[], Any]) -> None:
+    """Tell what happens to a call, by asking the carrier again and again, until it is over."""
+    seen = 0
+    while True:
+        for event in call.events[seen:]:
+            _tell(event_description(event))
+        seen = len(call.events)
+        if call.is_over:
+            return
+        await asyncio.sleep(POLL_SECS)
+        await refresh()
+
+
+def _tell(event: Mapping[str, Any]) -> None:
+    time = str(event.get("at", ""))[11:19]
+    more = " ".join(
+        f"{name}={value}" for name, value in event.items() if name not in HIDDEN and value not in (None, "")
+    )
+    _say(f"{time} {event.get('kind')} {more}".rstrip())
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
