@@ -228,6 +228,7 @@ class Lines(Table):
     briefing_unanswered: Text = "I didn't get an answer, so I'll let the caller know. Goodbye."
     briefing_gone: Text = "I'm sorry, the caller has just hung up. Goodbye."
 
+    greeting_question: str = ""  # said again after other answers, while a question of the greeting's is open
     anything_else: Text = "Is there anything else I can help with?"
     how_can_i_help: Text = "Sure. What can I do for you?"
     you_are_welcome: Text = "You're welcome."

@@ -153,7 +153,8 @@ class Agent(Table):
         for key in Lines.model_fields:
             value = getattr(self.lines, key)
             for line in [value] if isinstance(value, str) else value:
-                yield f"lines.{key}", line
+                if line:
+                    yield f"lines.{key}", line
 
     def call_variables(
         self,

@@ -169,7 +169,8 @@ class Attachment:
         last.interruptible = False
         frames: list[Frame] = [last]
         if text:
-            words = TTSSpeakFrame(text)
+            # Such words go with a tool's call, whose result is to be the last that the model finds.
+            words = TTSSpeakFrame(text, append_to_context=False)
             words.interruptible = False
             frames.insert(0, words)
         await self._queue(*frames)

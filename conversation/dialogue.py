@@ -26,7 +26,7 @@ from conversation.dialogue_state import (
     Stage,
     ToolCall,
 )
-from conversation.utterance import Utterance, Wish, agrees, clauses, is_question, plain, wish_of, yes_or_no
+from conversation.utterance import Utterance, Wish, clauses, is_question, plain, will_come, wish_of, yes_or_no
 
 _ANSWERS_IN_ONE_TURN = 2
 
@@ -165,6 +165,8 @@ class _Turn:
 
     def clarified(self, state: DialogueState, utterance: Utterance) -> Decision:
         said, rest = yes_or_no(utterance.text)
+        if will_come(utterance.text) is not None and self.answered_greeting(state, utterance.text):
+            return self.open(state, utterance.text)
         if said is True:
             return self.say_facts(state, [state.topic])
         if plain(rest) and (said is None or len(rest.split()) > 1):
@@ -252,8 +254,12 @@ class _Turn:
         if item.note is not None and script.can_take_message:
             name = str(script.variables.get("name") or "") or "unknown"
             note = script.agent.render(item.note, script.variables)
-            draft = Draft(caller_name=name, number=script.caller_number, number_done=True, text=note)
-            state, reply = message.send(replace(state, draft=draft), script)
+            state, reply = message.send(
+                state.with_draft(
+                    caller_name=name, number=script.caller_number, number_done=True, text=note, recipient=""
+                ),
+                script,
+            )
             return state, Reply(text, reply.tool_call)
         if item.answer is not None:
             return state.at(Stage.ANYTHING_ELSE), Reply(f"{text} {script.line('anything_else')}")
@@ -262,16 +268,24 @@ class _Turn:
     # What the caller brings up
 
     def answered_greeting(self, state: DialogueState, text: str) -> MenuItem | None:
-        """Find the key that an answer to the greeting's question means, if it asked one."""
+        """Find the key that an answer to the greeting's question means, if it asked one.
+
+        A yes or a no counts right after the question only; words like "I can't come" at any time.
+        """
         items = {item.answer: item for item in self.script.agent.menu.values() if item.answer is not None}
         if not items or state.greeting_answered or is_question(text):
             return None
-        said = agrees(text)
+        said = will_come(text)
+        question = self.script.line("greeting_question")
+        just_asked = not state.last_reply or bool(question and state.last_reply.endswith(question))
+        if said is None and (just_asked or state.misunderstood):
+            said = yes_or_no(text)[0]
         return items.get("yes" if said else "no") if said is not None else None
 
     def open(self, state: DialogueState, text: str) -> Decision:
         if item := self.answered_greeting(state, text):
-            return self.chosen(state, item)
+            ends = any(wish_of(part) is Wish.GOODBYE for part in clauses(text))
+            return self.chosen(state.with_draft(then_end=ends), item)
         parts = clauses(text)
         if not parts:
             return state.at(Stage.OPEN), Reply(self.script.line("go_on"))
@@ -355,7 +369,8 @@ class _Turn:
         if offer is not None and offer != TAKE_MESSAGE and self.script.can_transfer:
             question = self.script.line("transfer_confirm", destination=self.script.spoken(offer))
             return state.at(Stage.CONFIRM_TRANSFER, destination=offer), Reply(f"{text} {question}")
-        return state.at(Stage.OPEN), Reply(text)
+        question = "" if state.greeting_answered else self.script.line("greeting_question")
+        return state.at(Stage.OPEN), Reply(f"{text} {question}".strip())
 
     def transfer(self, state: DialogueState, destination: str) -> Decision:
         reason = f"The caller asked for {self.script.spoken(destination)}."

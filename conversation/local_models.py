@@ -162,6 +162,12 @@ class SpeechCache:
                 _, dropped = self._audio.popitem(last=False)
                 self.size -= len(dropped)
 
+    def drop(self, sentence: str) -> None:
+        """Forget a sentence at all rates."""
+        with self._lock:
+            for key in [key for key in self._audio if key[0] == sentence]:
+                self.size -= len(self._audio.pop(key))
+
 
 _SENTENCE_END = re.compile(
     r"(?<!\bDr\.)(?<!\bMr\.)(?<!\bMrs\.)(?<!\bMs\.)(?<!\bSt\.)(?<=[.?!])\s+(?=[\"'A-Z0-9])"
@@ -284,10 +290,21 @@ class LocalModels:
             return audio
         return await asyncio.get_running_loop().run_in_executor(self._speaking, self.render, sentence, rate)
 
-    def keep(self, texts: Iterable[str]) -> None:
-        """Name texts whose sentences may stay in the cache once they were spoken; they are the same in every call."""
-        for text in texts:
-            self._fixed.update(sentences(text))
+    def keep(self, texts: Iterable[str]) -> set[str]:
+        """Name texts whose sentences may stay in the cache once they were spoken; they are the same in every call.
+
+        Returns:
+            The sentences that were not among them so far; for `forget`.
+        """
+        new = {sentence for text in texts for sentence in sentences(text)} - self._fixed
+        self._fixed |= new
+        return new
+
+    def forget(self, kept: Iterable[str]) -> None:
+        """Take sentences back that `keep` was given for a while only."""
+        for sentence in kept:
+            self._fixed.discard(sentence)
+            self.cache.drop(sentence)
 
     def warm_lines(self, texts: Iterable[str], rate: int = 8000) -> None:
         """Render texts ahead, so that they start at once. Blocks, about 0.05 s for each second of speech.
@@ -306,15 +323,18 @@ class LocalModels:
         """Render texts ahead in a thread, see `warm_lines`."""
         await asyncio.get_running_loop().run_in_executor(self._speaking, self.warm_lines, list(texts), rate)
 
-    def warm_later(self, texts: Iterable[str], rate: int = 8000) -> None:
+    def warm_later(self, texts: Iterable[str], rate: int = 8000) -> set[str]:
         """Render texts ahead while calls go on, sentence by sentence, so that a call's own sentences come between.
 
         Args:
             texts: As for `warm_lines`.
             rate: The rate in Hz of the pipeline's output.
+
+        Returns:
+            The sentences that were not kept before; for `forget`, when they are of one call only.
         """
         texts = list(texts)
-        self.keep(texts)
+        new = self.keep(texts)
 
         def render_all() -> None:
             for text in texts:
@@ -324,6 +344,7 @@ class LocalModels:
 
         # A daemon: a process that ends early does not wait for words that nobody will hear.
         threading.Thread(target=render_all, name="local-tts-ahead", daemon=True).start()
+        return new
 
     # Understanding
 

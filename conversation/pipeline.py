@@ -108,6 +108,10 @@ async def run_attachment(
     register_tools(llm, tools, attachment)
 
     opening = outbound_opening(attachment, None if choice.llm == LOCAL else llm)
+    ahead: set[str] = set()
+    if opening is not None and choice.tts == LOCAL:
+        # A whole message takes the local voice seconds; the box records from its beep on.
+        ahead = local_models().warm_later(opening.words(), AUDIO_OUT_HZ)
 
     context = LLMContext(
         messages=[{"role": "system", "content": instructions(attachment)}],
@@ -204,3 +208,5 @@ async def run_attachment(
         await attachment.settle()
         if opening is not None:
             await opening.close()
+        if ahead:
+            local_models().forget(ahead)

@@ -246,13 +246,12 @@ _DOES_NOT_COME = re.compile(
 )
 
 
-def agrees(text: str) -> bool | None:
-    """Read an answer to "Can you come?", which need not begin with yes or no; None when it is neither."""
+def will_come(text: str) -> bool | None:
+    """Read an answer to "Can you come?" that does not need a yes or a no; None when there is none."""
     words = plain(text)
     if _DOES_NOT_COME.search(words):
         return False
-    said = yes_or_no(text)[0]
-    return True if said is None and _COMES.search(words) else said
+    return True if _COMES.search(words) else None
 
 
 def is_question(text: str) -> bool:

@@ -154,6 +154,11 @@ class OutboundOpening:
         """Whether this, and not the conversation, decides about what is said now."""
         return self.phase in (Phase.LISTENING, Phase.WAITING, Phase.LEAVING)
 
+    def words(self) -> list[str]:
+        """What may be said, the greeting first: for a voice that can render it ahead."""
+        message = self._manners.voicemail_message
+        return [self._first_words(), *([self._attachment.render(message)] if message else [])]
+
     async def begin(self) -> None:
         """Start, when the media stream is there."""
         self._stop_watching = self._attachment.call.watch(self._look)
@@ -311,9 +316,10 @@ class OutboundOpening:
     def _greet(self) -> None:
         self._greet_after_turn = False
         self._greetings += 1
-        agent = self._attachment.agent
-        words = first_words(self._attachment, self._manners.greeting or agent.greeting)
-        self._greeting = self._start(self._say(words))
+        self._greeting = self._start(self._say(self._first_words()))
+
+    def _first_words(self) -> str:
+        return first_words(self._attachment, self._manners.greeting or self._attachment.agent.greeting)
 
     def _wait_for_the_end_of_its_greeting(self) -> None:
         self.phase = Phase.WAITING

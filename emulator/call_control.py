@@ -43,6 +43,7 @@ from emulator.errors import CannotReach
 from emulator.exchange import Exchange
 from emulator.leg import BY_REST, INBOUND, Leg
 from emulator.plan import CallPlan
+from emulator.record_commands import COMMANDS
 
 GIVES_UP_SECS = 30.0
 """How long a caller lets it ring."""
@@ -75,7 +76,7 @@ class CallControl:
     ) -> None:
         """No legs yet."""
         self.exchange = exchange
-        self.feed = EventFeed(credentials.telnyx_key, habits, exchange.clock)
+        self.feed = EventFeed(credentials.telnyx_key, habits, exchange.clock, exchange.faults)
         self.application_url: str | None = None
         """Where the events of a dialled leg go that has no `webhook_url`: the application's address."""
         self.commands: dict[str, Command] = {
@@ -94,6 +95,7 @@ class CallControl:
             "gather": self._gather,
             "gather_stop": self._gather_stop,
             "client_state_update": self._client_state_update,
+            **COMMANDS,
         }
         """What carries out which command. A new command is a function and one line here."""
         self._connection_id = credentials.telnyx_connection_id

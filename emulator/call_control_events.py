@@ -23,6 +23,7 @@ import aiohttp
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from emulator.clock import Clock
+from emulator.faults import Faults
 from emulator.signatures import telnyx_signature
 from emulator.timeline import Timeline
 from emulator.webhooks import SIGNATURE_HINT
@@ -118,15 +119,21 @@ class EventFeed:
         key: Signs every event.
         habits: How well.
         clock: The network's time, which is real while an event is under way.
+        faults: What is to go wrong with events of which type.
     """
 
     def __init__(
-        self, key: Ed25519PrivateKey, habits: EventHabits | None = None, clock: Clock | None = None
+        self,
+        key: Ed25519PrivateKey,
+        habits: EventHabits | None = None,
+        clock: Clock | None = None,
+        faults: Faults | None = None,
     ) -> None:
         """Open nothing yet."""
         self.insist = True
         """Whether events are sent again where nothing listens at all; not while the network is shut down."""
         self._clock = clock or Clock()
+        self._faults = faults or Faults()
         self.habits = habits or EventHabits()
         self._key = key
         self._random = random.Random(self.habits.seed)
@@ -167,8 +174,14 @@ class EventFeed:
             gate = self._overtaken[session_id] = asyncio.Event()
 
         async def deliver() -> list[Told]:
+            told: list[Told] = []
+
+            async def once() -> None:
+                told.extend(await send())
+
             with self._clock.real_time():
-                return await send()
+                await self._faults.deliver(event.type, once)
+            return told
 
         async def send() -> list[Told]:
             if gate is not None:

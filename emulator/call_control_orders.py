@@ -87,6 +87,10 @@ PARAMETERS: Mapping[str, frozenset[str]] = {
         *("minimum_digits", "terminating_digit", "timeout_millis", "valid_digits"),
     },
     "gather_stop": _ALL,
+    "record_start": _ALL | {"channels", "format", "max_length", "play_beep", "recording_track"},
+    "record_stop": _ALL | {"recording_id"},
+    "record_pause": _ALL | {"recording_id"},
+    "record_resume": _ALL | {"recording_id"},
 }
 """The commands that are emulated, and their parameters that have an effect here (or none that could be noticed)."""
 

@@ -109,7 +109,7 @@ class Streaming:
             client_state=leg.leg.client_state,
             auth_token=order.auth_token,
         )
-        media = MediaStream(dialect, leg.line, leg.timeline, leg.fail, leg.lose)
+        media = MediaStream(dialect, leg.line, leg.timeline, leg.fail, leg.lose, leg.exchange.faults.media())
         try:
             address = socket_address(order.url, document_url=None, server_url=leg.plan.server_url)
             if address.note:

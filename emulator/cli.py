@@ -63,7 +63,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     _call_options(call)
     add_scenario_options(call)
-    add_stories_command(commands, sorted(CARRIERS))
+    add_stories_command(commands)
     env = commands.add_parser(
         "env",
         help="print the variables that point a server at the emulator",

@@ -19,6 +19,7 @@ from emulator.faults import Faults
 from emulator.leg import BY_REST, Dialect, Leg
 from emulator.outbound import place
 from emulator.plan import CallPlan, OutboundOrder
+from emulator.recordings import Recordings
 
 if TYPE_CHECKING:
     from emulator.conference import Conference
@@ -46,10 +47,15 @@ class Exchange:
         self.faults = faults or Faults()
         self.speak: Speak | None = None
         self.people: list[Colleague] = []
+        self.recordings = Recordings()
+        self.rest_base = ""
+        """Base URL of the REST server, where files are found."""
         self.conferences: dict[str, Conference] = {}
         """Rooms by name, as long as somebody is in them."""
         self.server_url: str | None = None
         """The server that was last called or has last called: documents without a URL are taken to be its."""
+        self.on_new_call: list[Callable[[Call], None]] = []
+        """Called with each new leg."""
         self._calls: OrderedDict[str, Call] = OrderedDict()
         self._tasks: dict[asyncio.Task[None], Call] = {}
         self._scripts: dict[int, tuple[Colleague, Prepared]] = {}
@@ -77,6 +83,8 @@ class Exchange:
     def add(self, call: Call) -> None:
         """A leg can be found from now on."""
         self._calls[call.leg.call_id] = call
+        for listener in self.on_new_call:
+            listener(call)
         while len(self._calls) > KEPT_CALLS:
             self._calls.popitem(last=False)
 
@@ -115,6 +123,11 @@ class Exchange:
                         self._over.remove(call)
                         return call
                 await self._one_more_over.wait()
+
+    async def until_quiet(self) -> None:
+        """Wait until every leg that nobody else waits for is over and has told its server."""
+        while tasks := list(self._tasks):
+            await asyncio.wait(tasks)
 
     async def stop(self) -> None:
         """Hang up whatever is left."""

@@ -12,6 +12,7 @@ from aiohttp import web
 from emulator.call_control import CallControl
 from emulator.credentials import Credentials
 from emulator.exchange import Exchange
+from emulator.rest_recordings import RecordingRoutes
 from emulator.rest_requests import form_of
 from emulator.rest_telnyx import TelnyxRest
 from emulator.rest_twilio import TwilioRest
@@ -52,8 +53,10 @@ class RestServer:
         self._exchange = exchange
         app = web.Application(middlewares=[exchange.faults.rest, self._write_down])
         app.add_routes(extra_routes)
-        app.add_routes(TwilioRest(credentials, exchange).routes())
-        app.add_routes(TelnyxRest(credentials, exchange, control, texml_call_ids=texml_call_ids).routes())
+        twilio = TwilioRest(credentials, exchange)
+        telnyx = TelnyxRest(credentials, exchange, control, texml_call_ids=texml_call_ids)
+        for routes in (twilio.routes(), telnyx.routes(), RecordingRoutes(exchange, twilio, telnyx).routes()):
+            app.add_routes(routes)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=2.0)
 
     @property
@@ -70,6 +73,7 @@ class RestServer:
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", self.port).start()
         self.port = self._runner.addresses[0][1]
+        self._exchange.rest_base = self.url
 
     async def stop(self) -> None:
         """Stop listening."""

@@ -15,12 +15,15 @@ from aiohttp import web
 
 from emulator.call import Call
 from emulator.call_control import CallControl
+from emulator.call_control_errors import CommandRefused
 from emulator.call_control_leg import ControlledCall
+from emulator.call_control_orders import digits_of
 from emulator.call_control_payloads import status
 from emulator.credentials import Credentials
 from emulator.exchange import Exchange
 from emulator.leg import INBOUND, Leg
 from emulator.plan import EVENTS, AmdOrder, OutboundOrder, Reporting
+from emulator.record_commands import COMMANDS
 from emulator.rest_requests import form_of, json_body, page_of, seconds
 
 COMMAND_MEMORY_SECS = 60.0
@@ -106,7 +109,7 @@ class TelnyxRest:
         command_id = str(body.get("command_id") or "")
         if command_id and (earlier := self._earlier(command_id)) is not None:
             return web.Response(status=earlier.status, text=earlier.text, content_type="application/json")
-        response = _command(call, action)
+        response = await _command(call, action, body)
         if command_id:
             self._commands[command_id] = (time.monotonic(), response)
         return response
@@ -141,14 +144,21 @@ class TelnyxRest:
         return web.json_response(answer)
 
     async def _texml(self, request: web.Request) -> web.Response:
+        call = self.named_call(request)
+        if isinstance(call, web.Response):
+            return call
+        if request.method == "GET":
+            return web.json_response(texml_call(call.leg))
+        return _texml_update(call, await form_of(request))
+
+    def named_call(self, request: web.Request) -> Call | web.Response:
+        """The TeXML call of a request's path, or why the request is refused."""
         if (refusal := self._refusal(request)) is not None:
             return refusal
         call = self._exchange.find(request.match_info["call"].removesuffix(".json"))
         if call is None:
             return error(404, "10005", "Resource not found", "The requested call does not exist")
-        if request.method == "GET":
-            return web.json_response(texml_call(call.leg))
-        return _texml_update(call, await form_of(request))
+        return call
 
     def _refusal(self, request: web.Request) -> web.Response | None:
         if not self.bearer(request):
@@ -224,18 +234,26 @@ def ended_already() -> web.Response:
     return error(422, "90018", "Call has already ended", detail)
 
 
-def _command(call: Call | None, action: str) -> web.Response:
+async def _command(call: Call | None, action: str, body: dict[str, Any]) -> web.Response:
+    """A command for a TeXML call. That others than `hangup` are taken is not documented."""
     if call is None:
         return error(
             422, "90015", "Invalid Call Control ID", "The call control id is not one of this account"
         )
     if call.leg.ended:
         return ended_already()
-    if action != "hangup":
-        return error(
-            404, "10005", "Resource not found", f"The emulator does not know the command {action[:40]!r}"
-        )
-    call.hang_up("bot", "hang-up by REST")
+    try:
+        if action == "hangup":
+            call.hang_up("bot", "hang-up by REST")
+        elif action == "send_dtmf" and call.leg.answered_at is not None:
+            call.watch(call.line_verbs.play_keys(digits_of(body)[0]))
+        elif action in COMMANDS:
+            await COMMANDS[action](call, body)
+        else:
+            detail = f"The emulator does not know the command {action[:40]!r}"
+            return error(404, "10005", "Resource not found", detail)
+    except CommandRefused as refused:
+        return web.json_response(refused.body(), status=refused.status)
     return web.json_response({"data": {"result": "ok"}})
 
 

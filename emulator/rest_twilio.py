@@ -65,14 +65,15 @@ class TwilioRest:
         return web.json_response(call_resource(call.leg), status=201)
 
     async def _fetch(self, request: web.Request) -> web.Response:
-        call = self._named_call(request)
+        call = self.named_call(request)
         return call if isinstance(call, web.Response) else web.json_response(call_resource(call.leg))
 
     async def _update(self, request: web.Request) -> web.Response:
-        call = self._named_call(request)
+        call = self.named_call(request)
         return call if isinstance(call, web.Response) else _update(call, await form_of(request))
 
-    def _named_call(self, request: web.Request) -> Call | web.Response:
+    def named_call(self, request: web.Request) -> Call | web.Response:
+        """The call of a request's path, or why the request is refused."""
         if (refusal := self._refusal(request)) is not None:
             return refusal
         call = self._exchange.find(request.match_info["call"])

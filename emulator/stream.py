@@ -187,16 +187,16 @@ class MediaStream:
             case Refused() as refused:
                 self._refuse(refused)
 
-    def _unheard(self) -> None:
-        if "unheard" not in self._warned:
-            self._warned.add("unheard")
-            self._timeline.note("note", "what the bot says now is heard by nobody")
-
     async def _cut(self, socket: ClientConnection) -> None:
         if self._fault.cut_after_secs is not None:
             await asyncio.sleep(self._fault.cut_after_secs)
             self._timeline.note("fault", f"the media socket breaks after {self._fault.cut_after_secs:g} s")
             socket.transport.abort()
+
+    def _unheard(self) -> None:
+        if "unheard" not in self._warned:
+            self._warned.add("unheard")
+            self._timeline.note("note", "what the bot says now is heard by nobody")
 
     def _refuse(self, refused: Refused) -> None:
         if refused.answer is not None:

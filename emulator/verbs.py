@@ -8,6 +8,7 @@ from typing import Any
 from emulator.call import Call
 from emulator.connect import connect
 from emulator.documents import Start
+from emulator.gather import gather, record
 from emulator.markup import Document, Verb
 from emulator.refer import refer
 from emulator.second_leg import dial
@@ -19,6 +20,8 @@ VERBS: dict[str, Handler] = {
     "Connect": connect,
     "Dial": dial,
     "Refer": refer,
+    "Gather": gather,
+    "Record": record,
 }
 """Besides `Hangup`, `Redirect` and `Reject` (`emulator.documents`), and `Say`, `Pause` and `Play`
 (`emulator.line_verbs`)."""

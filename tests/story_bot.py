@@ -216,9 +216,7 @@ def _last_words(context: LLMContext) -> tuple[str, str | None]:
     if last.get("role") == "tool" or late is not None:
         used = late.tool_call_id if late is not None else last.get("tool_call_id")
         asked = [call for message in messages for call in message.get("tool_calls") or []]
-        return "", next(
-            (call["function"]["name"] for call in asked if call["id"] == used), "tool"
-        )
+        return "", next((call["function"]["name"] for call in asked if call["id"] == used), "tool")
     return str(last.get("content", "")) if last.get("role") == "user" else "", None
 
 

@@ -228,7 +228,7 @@ async def test_what_is_said_before_the_greeting_of_a_call_of_ours_answers_nothin
     ]
     async with calling(context, service=service) as call:
         parking = next(fact.answer for fact in reminder.facts if fact.topic == "parking")
-        assert await call.say("Where can I park?") == parking
+        assert await call.say("Where can I park?") == f"{parking} So, can you come?"
         assert call.tool_calls == []
         await call.say("Yes.", responses=2)
         assert call.tool_calls[0][1]["message"].startswith("Confirmed")

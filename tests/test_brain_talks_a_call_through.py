@@ -370,7 +370,7 @@ def reminder_talk(**kwargs):
 
 
 @pytest.mark.parametrize(
-    "said", ["Yes.", "DTMF: 1", "DTMF: 1#", "Yeah, I'll be there.", "I can come.", "Sure, see you then."]
+    "said", ["Yes.", "DTMF: 1", "DTMF: 1#", "Yeah, I'll be there.", "I can come.", "That works for me."]
 )
 def test_a_yes_to_the_greetings_question_is_thanked_for_and_kept(said):
     talk = reminder_talk()
@@ -395,11 +395,32 @@ def test_a_no_to_the_greetings_question_is_kept_too(said):
     assert talk.arguments["message"].startswith("Cannot come")
 
 
-def test_a_question_before_the_answer_is_answered_first():
+def test_a_question_before_the_answer_is_answered_first_and_the_question_asked_again():
     talk = reminder_talk()
-    assert talk.say("Where can I park?") == talk.answer("parking")
-    assert talk.say("Okay, yes, I'll come.").startswith("Thank you")
+    assert talk.say("Where can I park?") == f"{talk.answer('parking')} So, can you come?"
+    assert talk.say("Yes.").startswith("Thank you")
     assert talk.called == "take_message"
+    talk.tool_returns("take_message")
+    assert talk.say("Where can I park?") == talk.answer("parking")
+
+
+def test_a_no_to_something_else_cancels_no_appointment():
+    talk = reminder_talk()
+    talk.say("Thank you.")
+    talk.say("No, thank you.")
+    assert talk.called == "end_call"
+    talk = reminder_talk()
+    talk.say("Where are you at?")
+    assert talk.say("Are you a robot?") == talk.line("identity")
+    talk.say("No.")
+    assert talk.called != "take_message"
+
+
+def test_whoever_answers_and_says_goodbye_is_let_go_after_the_answer_is_kept():
+    talk = reminder_talk()
+    assert "another time" in talk.say("No, I can't. Goodbye.")
+    talk.tool_returns("take_message")
+    assert talk.called == "end_call"
 
 
 def test_an_answer_that_could_not_be_kept_is_tried_again():

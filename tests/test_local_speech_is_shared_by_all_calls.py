@@ -138,6 +138,21 @@ async def test_only_the_owners_sentences_stay_in_memory(models):
     assert models.cache.get("I have a message from John Smith.", 8000) is None
 
 
+async def test_what_was_rendered_ahead_for_one_call_is_forgotten_with_it(models):
+    models.keep(["Thank you, and goodbye."])
+    ahead = models.warm_later(["Hello Anna Smith. Thank you, and goodbye."], 8000)
+    assert ahead == {"Hello Anna Smith."}
+    async with asyncio.timeout(10):
+        while models.cache.get("Hello Anna Smith.", 8000) is None:
+            await asyncio.sleep(0.02)
+    await models.say("Thank you, and goodbye.", 8000)
+    models.forget(ahead)
+    assert models.cache.get("Hello Anna Smith.", 8000) is None
+    assert models.cache.get("Thank you, and goodbye.", 8000) is not None
+    models.render("Hello Anna Smith.", 8000)
+    assert models.cache.get("Hello Anna Smith.", 8000) is None
+
+
 async def test_nothing_to_pronounce_is_no_error(models):
     assert await models.say("...", 8000) == b"" or len(await models.say("...", 8000)) < 16000
     down, _ = await spoken("!", models)

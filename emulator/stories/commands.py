@@ -17,6 +17,7 @@ from emulator.errors import EmulatorError
 from emulator.stories.reading import StoryError, find_stories, read_story
 from emulator.stories.running import Outcome, play
 from emulator.stories.serving import Server, command_server, running_server
+from emulator.stories.story import CARRIERS
 from emulator.stories.suite import load_speech, performances, play_all
 from emulator.stories.telling import headline, timeline_text, verdicts_text
 
@@ -24,7 +25,7 @@ PASSED, NOT_PASSED, CANNOT = 0, 1, 2
 Result = TypeVar("Result")
 
 
-def add_stories_command(commands: Any, carriers: list[str]) -> None:
+def add_stories_command(commands: Any) -> None:
     """Add `stories` to the command line."""
     stories = commands.add_parser(
         "stories",
@@ -34,7 +35,7 @@ def add_stories_command(commands: Any, carriers: list[str]) -> None:
     stories.add_argument(
         "paths", nargs="+", type=Path, metavar="PATH", help="story files, or folders of them"
     )
-    stories.add_argument("--carrier", choices=carriers, help="only on this one")
+    stories.add_argument("--carrier", choices=CARRIERS, help="only on this one")
     stories.add_argument(
         "--only",
         action="append",
@@ -76,9 +77,11 @@ def run_scenario(options: argparse.Namespace, credentials: Credentials) -> int:
     """
     story = read_story(options.scenario)
     carrier = options.carrier or story.carriers[0]
+    if options.mode == "call-control":
+        carrier = f"{options.carrier or 'telnyx'}-call-control"
     if carrier not in story.carriers:
         raise EmulatorError(
-            f"{story.file}: this story is not for {carrier}; use --carrier {' or '.join(story.carriers)}"
+            f"{story.file}: this story is not for {carrier}, but for {', '.join(story.carriers)}"
         )
     server: Server
     if options.serve is not None:

@@ -63,6 +63,7 @@ class Evidence:
         ears: What was heard.
         listen: Makes ears for a recording.
         reports: The outcome of each call by its name.
+        callers: The names of the calls that the story's callers placed.
         attempts: Whom the bot tried to reach.
         requests: What was asked of the carrier.
         api: What the server's API tells of each call; None if it does not.
@@ -76,6 +77,7 @@ class Evidence:
     ears: Sequence[Ear]
     listen: Callable[[Pcm], Ears]
     reports: Mapping[str, Report]
+    callers: frozenset[str]
     attempts: Sequence[Attempt]
     requests: Sequence[RestRequest]
     api: Mapping[str, Mapping[str, Any] | None]

@@ -15,6 +15,8 @@ from emulator.tonespeech import words_of
 
 REST = "rest "
 API = "api "
+CONNECTED = "connected"
+"""Somebody can talk to a person, and not to the bot."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,7 @@ class Happening:
         text: For people.
         data: Details by name.
         call: The call on whose timeline it is; None for what belongs to none.
+        second: Whether it is on a leg that no caller of the story has placed.
     """
 
     at: float
@@ -36,6 +39,7 @@ class Happening:
     text: str
     data: Mapping[str, Any] = field(default_factory=dict)
     call: str | None = None
+    second: bool = False
 
 
 def of_request(request: RestRequest) -> Happening:
@@ -60,6 +64,9 @@ class Board:
 
     def happened(self, moment: Moment) -> bool:
         """Whether a moment (of another kind than `hears`) has come."""
+        if moment.kind == "event" and moment.text == CONNECTED:
+            lines = self.lines[moment.who] if moment.who is not None else []
+            return any(line.people or line.other_end.is_person for line in lines)
         return bool(times_of(moment, self.happenings))
 
     def heard_by(self, who: str | None, listening: Listening) -> bool:
@@ -85,6 +92,10 @@ def found(moment: Moment, happenings: Iterable[Happening]) -> list[Happening]:
             if one.kind == "says" and one.who == moment.who and words_of(one.text) == words_of(moment.text)
         ]
     kind = {"rest": REST, "api": API}.get(moment.kind, "") + moment.text
+    # An event of nobody's is one of the story's own calls, if it has any.
+    own = [one for one in ordered if one.kind == kind and not one.second]
+    if moment.who is None and own:
+        return own
     return [one for one in ordered if one.kind == kind and moment.who in (None, one.who)]
 
 

@@ -132,7 +132,7 @@ def hears_keys(one: Expectation, evidence: Evidence, heard_until: dict[str, floa
     keys = "".join(
         str(happening.data.get("digit", ""))
         for happening in evidence.happenings
-        if happening.kind in ("keys_heard", "colleague_hears") and happening.who == one.who
+        if happening.kind == "keys_heard" and happening.who == one.who
     )
     if wanted not in keys:
         raise Failed(f"the keys that were heard are {keys!r}" if keys else "no keys were heard")

@@ -53,10 +53,17 @@ def judge(story: Story, evidence: Evidence) -> list[Verdict]:
 
 
 def _reports(one: Expectation, evidence: Evidence) -> Mapping[str, Any]:
-    reports = {name: report for name, report in evidence.reports.items() if one.call in (None, name)}
+    reports = {name: evidence.reports[name] for name in _meant(one, evidence)}
     if not reports:
         raise Failed("there was no such call")
     return reports
+
+
+def _meant(one: Expectation, evidence: Evidence) -> list[str]:
+    """The calls that are meant: the named one; else those of the story's callers; else those the server placed."""
+    if one.call is not None:
+        return [one.call] if one.call in evidence.reports else []
+    return [name for name in evidence.reports if name in evidence.callers] or list(evidence.reports)
 
 
 def _of_report(name: str) -> Callable[[Expectation, Evidence], str]:
@@ -64,7 +71,7 @@ def _of_report(name: str) -> Callable[[Expectation, Evidence], str]:
         for call, report in _reports(one, evidence).items():
             value = getattr(report, name)
             if value != one.value and str(value) != str(one.value):
-                raise Failed(f"{call}: it was {_word(value)}")
+                raise Failed(f"{call}: it was {value if isinstance(value, str) else _word(value)}")
         return ""
 
     return check

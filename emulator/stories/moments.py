@@ -13,13 +13,14 @@ from emulator.stories.story import Moment
 from emulator.stories.values import Value, did_you_mean
 
 PERSON_EVENTS = {
-    "is rung": "colleague_ringing",
-    "answers": "colleague_answered",
-    "is connected": "colleague_bridged",
-    "hangs up": "colleague_hung_up",
-    "is not reached": "colleague_not_reached",
+    "is rung": "ringing",
+    "answers": "answered",
+    "is connected": "connected",
+    "hangs up": "hangs_up",
+    "is gone": "hang_up",
+    "is not reached": "not_reached",
 }
-"""What can be said of a person, and the kind of the timeline's entry that tells it."""
+"""What can be said of a person, and the kind of what happened. Connected is with a person, not with the bot."""
 
 EVENTS = (
     "ringing",
@@ -31,6 +32,10 @@ EVENTS = (
     "bot_speech",
     "caller_speech",
     "caller_hears",
+    "bridged",
+    "conference",
+    "leave",
+    "amd",
     "mark_sent",
     "mark_returned",
     "clear",
@@ -44,20 +49,10 @@ EVENTS = (
     "document",
     "callback",
     "fault",
+    "operator",
     "underrun",
     "warning",
     "hang_up",
-    "colleague_ringing",
-    "colleague_answered",
-    "colleague_bridged",
-    "colleague_speech",
-    "colleague_digits",
-    "colleague_hears",
-    "colleague_hung_up",
-    "colleague_not_reached",
-    "conference_joined",
-    "conference_left",
-    "amd",
 )
 """Kinds of the timeline's entries that a story may name."""
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import aiohttp
 
+from emulator.clock import Clock
 from emulator.stories.happenings import Board, Happening
 from emulator.stories.judging import contains
 from emulator.stories.story import OperatorStep
@@ -29,16 +29,17 @@ class Operator:
         base: The server's base URL.
         api_key: Its API key.
         board: What happens in the story.
+        clock: The network's.
         call_id: The carrier's id of a call by its name, or None.
         problems: What did not go as written.
         saved: Placeholders by name.
-        dialled: Calls that the server placed, by the name under which their id was saved.
     """
 
     base: str
     api_key: str
     board: Board
     call_id: Callable[[str], str | None]
+    clock: Clock
     problems: list[str] = field(default_factory=list)
     saved: dict[str, str] = field(default_factory=dict)
 
@@ -49,7 +50,7 @@ class Operator:
         async with aiohttp.ClientSession(headers=headers, timeout=timeout) as session:
             for step in steps:
                 if step.kind == "wait":
-                    await asyncio.sleep(step.secs)
+                    await self.clock.sleep(step.secs)
                 elif step.kind == "wait_for":
                     await self._wait(step)
                 else:
@@ -57,9 +58,9 @@ class Operator:
 
     async def _wait(self, step: OperatorStep) -> None:
         assert step.moment is not None
-        until = time.monotonic() + step.secs
+        until = self.clock.now() + step.secs
         while not self.board.happened(step.moment):
-            if time.monotonic() > until:
+            if self.clock.now() > until:
                 self.problems.append(
                     f"line {step.line}: the operator waited {step.secs:g} s in vain for: {step.moment.written}"
                 )
@@ -82,7 +83,7 @@ class Operator:
             self.problems.append(f"{what}: {type(error).__name__}")
             return
         told = f"{step.method} {path} -> {status}"
-        self.board.note(Happening(time.monotonic(), "operator", None, told, {"status": status}))
+        self.board.note(Happening(self.clock.now(), "operator", None, told, {"status": status}))
         good = status < 300 if step.status is None else status == step.status
         if not good:
             wanted = "success" if step.status is None else step.status

@@ -11,19 +11,16 @@ from emulator.errors import EmulatorError
 from emulator.stories.reading_expect import read_expectations
 from emulator.stories.reading_faults import read_faults
 from emulator.stories.reading_steps import Names, read_operator, read_steps
-from emulator.stories.story import CALLER, CallPart, Person, Story
+from emulator.stories.story import CALLER, CARRIERS, CallPart, Person, Story
 from emulator.stories.values import Mistake, Unreadable, Value, all_texts, read_yaml
 from emulator.tonespeech import words_of
 
-CARRIERS = ("twilio", "telnyx")
-MODES = ("texml", "call_control")
 VOICES = ("beeps", "words")
 CALL_KEYS = ("from", "to", "codec", "noise_db", "patience", "query")
 KEYS = (
     "story",
     "about",
     "carriers",
-    "mode",
     "voice",
     "limit",
     "agent",
@@ -36,6 +33,7 @@ KEYS = (
     "operator",
     "faults",
     "seed",
+    "hurry",
     "expect",
     *CALL_KEYS,
 )
@@ -122,8 +120,7 @@ def _story(root: Value, path: Path) -> Story:
         name=table["story"].text() if "story" in table else path.stem,
         file=path,
         about=table["about"].text() if "about" in table else "",
-        carriers=_carriers(table["carriers"]) if "carriers" in table else CARRIERS,
-        mode=table["mode"].one_of(MODES) if "mode" in table else "texml",
+        carriers=_carriers(table["carriers"]) if "carriers" in table else CARRIERS[:2],
         voice=table["voice"].one_of(VOICES) if "voice" in table else "beeps",
         limit_secs=table["limit"].secs() if "limit" in table else 60.0,
         agent=agent,
@@ -134,6 +131,7 @@ def _story(root: Value, path: Path) -> Story:
         operator=read_operator(table["operator"], names) if "operator" in table else [],
         faults=read_faults(table["faults"]) if "faults" in table else [],
         seed=table["seed"].whole() if "seed" in table else 0,
+        hurry=max(1.0, table["hurry"].number()) if "hurry" in table else 1.0,
         expect=expect,
         words=words,
     )

@@ -113,7 +113,7 @@ async def play(
 
     Args:
         story: The story.
-        carrier: One of its carriers.
+        carrier: One of its carriers, see `emulator.stories.story.CARRIERS`.
         server: Starts the server under test.
         credentials: The emulated account.
         speech: For a story in words.
@@ -151,6 +151,20 @@ class _Playing:
     scratch: Path
     problems: list[tuple[str, str]] = field(default_factory=list)
 
+    @property
+    def network(self) -> str:
+        """The carrier's own name."""
+        return self.carrier.partition("-")[0]
+
+    @property
+    def controlled(self) -> bool:
+        """Whether the number has an application that commands its calls, instead of documents."""
+        return self.carrier.endswith("-call-control")
+
+    def _number_at(self, base: str) -> str:
+        """The address that is entered for the bot's number."""
+        return f"{base}/{self.network}/{'events' if self.controlled else 'voice'}"
+
     async def play(self, server: Server) -> Evidence:
         story, board = self.story, Board()
         speak = self.speech.speak if self.speech else tonespeech.speak
@@ -162,25 +176,28 @@ class _Playing:
         async with AsyncExitStack() as stack:
             network = await stack.enter_async_context(
                 PhoneNetwork(
-                    self.carrier,
+                    self.network,
                     credentials=self.credentials,
                     speak=speak,
                     faults=story.faults,
                     seed=story.seed,
+                    hold_speed=story.hurry,
                 )
             )
             base = await stack.enter_async_context(server(self._scene(network)))
             documents = await stack.enter_async_context(_documents(story, base))
             stage = Stage(network, board, story.people, scripts)
+            stage.open()
+            clock = network.exchange.clock.now
             network.requests.listeners.append(lambda request: board.note(of_request(request)))
-            network.faults.listeners.append(
-                lambda text: board.note(Happening(time.monotonic(), "fault", None, text))
+            network.faults.listeners.append(lambda text: board.note(Happening(clock(), "fault", None, text)))
+            zero = clock()
+            operator = Operator(
+                base, self.credentials.api_key, board, partial(self._call_id, stage), network.exchange.clock
             )
-            zero = time.monotonic()
-            operator = Operator(base, self.credentials.api_key, board, partial(self._call_id, stage))
             try:
                 async with asyncio.timeout(story.limit_secs):
-                    await self._act(stage, operator, documents or f"{base}/{self.carrier}/voice", base)
+                    await self._act(stage, operator, documents or self._number_at(base), base)
             except TimeoutError:
                 self.problems.append(
                     ("", f"the story was not over after its limit of {story.limit_secs:g} s")
@@ -194,7 +211,8 @@ class _Playing:
                 happenings,
                 stage.ears(),
                 self._ears,
-                {one.name: one.result.report for one in stage.played if one.result is not None},
+                stage.reports,
+                frozenset(part.name for part in story.calls),
                 stage.attempts(),
                 network.requests.entries,
                 api,
@@ -213,8 +231,9 @@ class _Playing:
                 url = voice_url + (f"?{urlencode(dict(part.query))}" if part.query else "")
                 patience = part.patience if part.patience is not None else PATIENCE[self.story.voice]
                 manners = Manners(patience=patience, reply_timeout=8.0, goodbye_timeout=12.0)
-                status_url = f"{base}/{self.carrier}/status"
-                await stage.call(part, url, list(stage.scripts[part.name]), manners, status_url)
+                status_url = None if self.controlled else f"{base}/{self.network}/status"
+                mode = "call_control" if self.controlled else ""
+                await stage.call(part, url, list(stage.scripts[part.name]), manners, status_url, mode)
             except EmulatorError as error:
                 self.problems.append((part.name, str(error)))
             finally:
@@ -225,6 +244,7 @@ class _Playing:
                 group.create_task(call(part))
             if self.story.operator:
                 group.create_task(operator.run(list(self.story.operator)))
+        await stage.until_over()
 
     def _scene(self, network: PhoneNetwork) -> Scene:
         agents = self.scratch / "agents"
@@ -284,9 +304,11 @@ class _Playing:
     def _keep(self, stage: Stage) -> None:
         if self.directory == self.scratch:
             return
-        for one in stage.played:
-            if one.result is not None:
-                write_stereo(self.directory / f"{one.name}.wav", [one.result.said], [one.result.heard])
+        for number, one in enumerate(stage.played, start=1):
+            if one.call.line.heard:
+                write_stereo(
+                    self.directory / f"{number}-{one.who}.wav", [stage.said(one)], [stage.heard(one)]
+                )
 
 
 @asynccontextmanager

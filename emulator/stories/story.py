@@ -9,6 +9,9 @@ from typing import Any
 
 from emulator.faults import Fault
 
+CARRIERS = ("twilio", "telnyx", "telnyx-call-control")
+"""Where a story can be played: on Telnyx with documents, and with commands and events instead of them."""
+
 CALLER = "caller"
 """Who is meant by a story of a single call."""
 
@@ -184,8 +187,7 @@ class Story:
         name: A sentence.
         file: Where it was read.
         about: Why it is told.
-        carriers: On which it is played.
-        mode: How calls are controlled on Telnyx: `texml` or `call_control`.
+        carriers: On which it is played, see `CARRIERS`.
         voice: `beeps` or `words`.
         limit_secs: When it is given up.
         agent: The name of one of the server's agents, or the text of a TOML file; None for the server's default.
@@ -196,6 +198,7 @@ class Story:
         operator: What is done through the product's API.
         faults: What goes wrong at the carrier.
         seed: Decides what is left to chance.
+        hurry: How many times faster time passes while people only talk to each other.
         expect: What must be so in the end.
         words: All words of the file, the vocabulary of what can be heard.
     """
@@ -204,7 +207,6 @@ class Story:
     file: Path
     about: str = ""
     carriers: Sequence[str] = ("twilio", "telnyx")
-    mode: str = "texml"
     voice: str = "beeps"
     limit_secs: float = 60.0
     agent: str | None = None
@@ -215,5 +217,6 @@ class Story:
     operator: Sequence[OperatorStep] = ()
     faults: Sequence[Fault] = ()
     seed: int = 0
+    hurry: float = 1.0
     expect: Sequence[Expectation] = ()
     words: frozenset[str] = frozenset()

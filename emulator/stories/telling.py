@@ -47,4 +47,4 @@ def verdicts_text(outcome: Outcome, *, failed_only: bool = False) -> str:
 def headline(outcome: Outcome) -> str:
     """One line: passed or not, how long it took, where, what."""
     word = "passed" if outcome.passed else "FAILED"
-    return f"{word}  {outcome.secs:5.1f} s  {outcome.carrier:<7}  {outcome.story.file.stem}: {outcome.story.name}"
+    return f"{word}  {outcome.secs:5.1f} s  {outcome.carrier:<19}  {outcome.story.file.stem}: {outcome.story.name}"

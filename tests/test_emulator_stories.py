@@ -1,0 +1,458 @@
+"""Stories are read, played and judged; what is wrong with a file is said line by line."""
+
+import asyncio
+import json
+import os
+import sys
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from emulator import tonespeech
+from emulator.cli import main
+from emulator.stories.reading import StoryError, find_stories, read_story
+from emulator.stories.running import play
+from emulator.stories.story import CARRIERS
+from emulator.stories.suite import performances, play_all
+from tests import story_bot, tone_speech
+from tests.fake_bot import FakeBot, Line
+
+ROOT = Path(__file__).resolve().parent.parent
+STREAM = '<Connect><Stream url="wss://HOST/ws" bidirectionalMode="rtp"/></Connect>'
+GREETING, REPLY = "Hello, this is the bot.", "You have pressed a key, goodbye."
+
+STORY = """
+story: A caller presses a key
+caller:
+  - press: "1"
+people:
+  sam: {number: "+12025550111", does: busy, after: 0.2s}
+expect:
+"""
+
+SERVER = """
+import asyncio, os, sys
+sys.path.insert(0, {root!r})
+from tests.fake_bot import FakeBot
+from tests.test_emulator_stories import STREAM, talk
+
+async def main():
+    async with FakeBot(talk, {{"/twilio/voice": STREAM, "/readyz": ""}}, port=int(os.environ["PORT"])):
+        await asyncio.Event().wait()
+
+asyncio.run(main())
+"""
+
+
+async def say(line: Line, text: str) -> None:
+    await line.play(np.frombuffer(tone_speech.spoken(text), dtype="<i2"))
+
+
+async def talk(line: Line) -> None:
+    await say(line, GREETING)
+    await line.until("dtmf")
+    await say(line, REPLY)
+    await line.mark("said")
+    await line.until("mark")
+
+
+def in_process(documents=None, talk=talk):
+    """A server under test that is no process: the fake bot of these tests."""
+
+    @asynccontextmanager
+    async def serve(scene):
+        carrier = scene.carrier.partition("-")[0]
+        async with FakeBot(talk, {f"/{carrier}/voice": STREAM} | (documents or {})) as bot:
+            yield bot.url
+
+    return serve
+
+
+def story_file(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "tale.yaml"
+    path.write_text(text)
+    return path
+
+
+async def told(tmp_path, expectations: str, *, story=STORY, carrier="twilio", **options):
+    indented = "\n".join(f"  {line}" for line in expectations.strip().splitlines())
+    path = story_file(tmp_path, f"{story}{indented}\n")
+    return await play(read_story(path), carrier, in_process(**options))
+
+
+def verdicts(outcome):
+    return [(one.passed, one.detail) for one in outcome.verdicts]
+
+
+GOOD = f"""
+- caller hears: ["{GREETING}", "{REPLY}"]
+- caller never hears: "Somebody will answer you at once."
+- caller never waits: 5s
+- ended_by: bot
+- answered: yes
+- goodbye_heard: yes
+- event: hang_up
+  within: 1s
+  of: caller hears "{REPLY}"
+- event: caller presses 1
+  after: caller hears "{GREETING}"
+  before: caller hears "{REPLY}"
+- never: clear
+- rest: {{any: 0}}
+- dialled: 0
+"""
+
+
+@pytest.mark.parametrize("carrier", ["twilio", "telnyx"])
+async def test_a_story_in_which_all_was_as_expected_has_passed(tmp_path, carrier):
+    outcome = await told(tmp_path, GOOD, carrier=carrier)
+    assert outcome.passed, verdicts(outcome)
+    assert len(outcome.verdicts) == 12
+    plain = json.loads(json.dumps(outcome.as_dict()))
+    assert plain["passed"] is True
+    assert {"kind": "presses", "who": "caller"}.items() <= plain["timeline"][
+        [entry["kind"] for entry in plain["timeline"]].index("presses")
+    ].items()
+
+
+BROKEN = [
+    (f'- caller hears: ["{REPLY}", "{GREETING}"]', "was not heard after"),
+    (f'- caller hears: "{GREETING} And more."', "only 5 of 7 words"),
+    (f'- caller never hears: "{GREETING}"', "5 of 5 words"),
+    (f'- caller hears part of: "{GREETING}"', "all of"),
+    ('- caller hears part of: "Nothing of this."', "was not heard"),
+    ("- caller never waits: 100ms", "heard nothing for"),
+    ('- sam hears: "Hello."', "sam was never on the line"),
+    ('- caller hears keys: "1"', "no keys were heard"),
+    ("- ended_by: caller", "it was bot"),
+    ("- goodbye_heard: no", "it was yes"),
+    ("- event: clear", "never came"),
+    ("- event: hang_up\n  times: 2", "came 1 times"),
+    ("- never: hang_up", "came at"),
+    (f'- event: hang_up\n  before: caller hears "{REPLY}"', "not before"),
+    (f'- event: caller presses 1\n  after: caller hears "{REPLY}"', "before 'caller hears"),
+    (f'- event: hang_up\n  within: 10s..20s\n  of: caller hears "{REPLY}"', "s after"),
+    ("- rest: {hang_up: 1}", "hang_up was asked for 0 times"),
+    ("- dialled: 1", "nobody"),
+    ("- outcome: {sam: busy}", "never called"),
+    ("- api: {state: completed}", "does not tell"),
+    ("- problem: a thing that goes wrong", "what went wrong: nothing"),
+    ("- file: {name: messages.jsonl, has: Ann}", "there is no file"),
+]
+
+
+@pytest.mark.parametrize(("expectation", "detail"), BROKEN, ids=[one[0][:40] for one in BROKEN])
+async def test_an_expectation_that_was_not_met_fails_the_story_and_says_what_was(
+    tmp_path, expectation, detail, played
+):
+    from emulator.stories.judging import judge
+
+    indented = "\n".join(f"  {line}" for line in expectation.splitlines())
+    story = read_story(story_file(tmp_path, f"{STORY}{indented}\n"))
+    first, last = judge(story, played)
+    assert not first.passed
+    assert detail in first.detail
+    assert last.passed
+
+
+@pytest.fixture(scope="module")
+def played():
+    """What happened in the good story, to be judged again and again."""
+    import tempfile
+
+    from emulator.stories import running
+
+    kept = []
+    judge = running.judge
+
+    def keep(story, evidence):
+        kept.append(evidence)
+        return judge(story, evidence)
+
+    with tempfile.TemporaryDirectory() as directory, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(running, "judge", keep)
+        asyncio.run(told(Path(directory), GOOD))
+    return kept[0]
+
+
+async def test_what_goes_wrong_unexpectedly_fails_a_story_and_what_is_expected_does_not(tmp_path):
+    async def talk_badly(line: Line) -> None:
+        await line.send("nonsense")
+        await talk(line)
+
+    outcome = await told(tmp_path, f'- caller hears: "{REPLY}"', talk=talk_badly)
+    assert verdicts(outcome)[-1] == (False, "caller: 31951 invalid message: unknown event 'nonsense'")
+    outcome = await told(tmp_path, f'- caller hears: "{REPLY}"\n- problem: 31951', talk=talk_badly)
+    assert outcome.passed
+
+
+async def test_people_calls_and_the_operator_play_their_parts(tmp_path):
+    story = """
+story: Two calls and a colleague who declines
+people:
+  sam: {number: "+12025550111", does: declines, after: 0.2s}
+  kim: {number: "+12025550112", after: 0.2s, steps: [say: Kim speaking, wait_for: 'kim hears "It is me"', hang_up]}
+documents:
+  voice: |
+    <Dial>+12025550111</Dial><Dial>+12025550112</Dial>
+calls:
+  - name: ann
+    steps:
+      - wait_for: kim answers
+      - say: It is me
+  - name: bob
+    after: ann
+    query: {a: b}
+    steps: [wait: 0.3s, hang_up]
+operator:
+  - wait_for: kim answers
+  - GET: /twilio/voice
+    status: 404
+  - POST: /calls/{ann}
+    status: 404
+expect:
+"""
+    outcome = await told(
+        tmp_path,
+        """
+- ann hears: Kim speaking
+  within: 3s
+  of: kim answers
+- kim hears: It is me
+- outcome: {sam: [declined, declined], kim: [completed, canceled]}
+- dialled: 4
+- ended_by: caller
+  call: bob
+- ended_by: colleague
+  call: ann
+- event: [sam is rung, sam is not reached, kim is rung, kim answers, kim is connected, kim hangs up]
+- event: sam is not reached
+  before: kim is rung
+""",
+        story=story,
+    )
+    (failed,) = [one for one in outcome.verdicts if not one.passed]
+    assert "line 20: GET /twilio/voice: HTTP 200, not 404" in failed.detail, verdicts(outcome)
+
+
+async def test_faults_of_a_story_happen_and_are_told(tmp_path):
+    story = STORY.replace(
+        "expect:",
+        """faults:
+  - {media: 1, cut_after: 1.5s}
+  - {webhook: status, twice: yes}
+expect:""",
+    )
+    outcome = await told(
+        tmp_path,
+        f"""
+- caller hears: "{GREETING}"
+- event: fault
+  times: 1..
+- event: callback
+  times: 2
+  text: status
+- problem: the media socket broke
+- problem: unfinished script
+""",
+        story=story.replace('press: "1"', "wait: 9s"),
+    )
+    assert not outcome.verdicts[-2].passed
+    assert [one.passed for one in outcome.verdicts] == [True, True, True, True, False, True]
+
+
+MISTAKES = """
+story: Full of mistakes
+carriers: [twilio, vonage]
+voice: beep
+limit: soon
+agnet: receptionist
+people:
+  sam: {nummer: "+12025550111", does: sleeps}
+caller:
+  - say: Hello
+    ofer: 1s
+  - pres: 1
+  - press: 12x
+  - wait_for: sam answer
+  - wait_for: tom answers
+operator:
+  - POST: calls
+faults:
+  - rest: hangup
+    status: 500
+  - webhook: status
+expect:
+  - caler hears: Hello
+  - caller heers: Hello
+  - rest: {hang_up: some}
+  - ended_by: bot
+    within: 2s
+  - event: [hang_up, hangup]
+"""
+
+
+def test_every_mistake_of_a_file_is_a_line_with_its_place_and_the_fix(tmp_path):
+    path = story_file(tmp_path, MISTAKES)
+    with pytest.raises(StoryError) as raised:
+        read_story(path)
+    lines = str(raised.value).splitlines()
+    assert all(line.startswith(f"{path}:") for line in lines)
+    for number, *parts in (
+        (3, "carriers[1]", "'vonage'", "twilio, telnyx"),
+        (4, "voice", "did you mean 'beeps'"),
+        (5, "limit", "no length of time", "2s"),
+        (6, "agnet", "did you mean 'agent'"),
+        (8, "people.sam.nummer", "did you mean 'number'"),
+        (8, "does", "'sleeps'", "answers"),
+        (11, "caller[0].ofer", "did you mean 'over'"),
+        (12, "caller[1].pres", "did you mean 'press'"),
+        (13, "caller[2].press", "no keys"),
+        (14, "caller[3].wait_for", "no moment", "sam answers"),
+        (15, "caller[4].wait_for", "no moment"),
+        (17, "operator[0].POST", "slash"),
+        (19, "faults[0].rest", "did you mean 'hang_up'"),
+        (21, "faults[1]", "nothing goes wrong here"),
+        (23, "expect[0]", "nobody is called 'caler'", "did you mean 'caller'"),
+        (24, "expect[1]", "did you mean 'caller hears'"),
+        (25, "hang_up", "write a number"),
+        (27, "within", "needs `of`"),
+        (28, "event[1]", "did you mean 'hang_up'"),
+    ):
+        found = [line for line in lines if line.startswith(f"{path}:{number}: ")]
+        assert any(all(part in line for part in parts) for line in found), (number, parts, found)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "the file is empty"),
+        ("story: [", "check the indentation"),
+        ("story: x\ncaller: []\nexpect: []\n", "nothing is expected"),
+        ("story: x\nexpect: [{ended_by: bot}]\n", "nobody calls"),
+        ("caller: []\nexpect: [{ended_by: bot}]\n", "has no name"),
+        ("story: x\nstory: y\ncaller: []\nexpect: [{ended_by: bot}]\n", "twice"),
+        ("story: x\nagent: 'greeting ='\ncaller: []\nexpect: [{ended_by: bot}]\n", "not valid TOML"),
+        ("story: x\ncaller: {}\nexpect: [{ended_by: bot}]\n", "write a list"),
+        ("story: x\ncaller: []\ncalls: [{name: a, steps: []}]\nexpect: [{ended_by: bot}]\n", "already"),
+    ],
+)
+def test_a_file_that_is_no_story_says_why(tmp_path, text, says):
+    with pytest.raises(StoryError, match=r"tale\.yaml:\d+: ") as raised:
+        read_story(story_file(tmp_path, text))
+    assert says in str(raised.value)
+
+
+def test_the_stories_of_this_project_can_be_read():
+    stories = [read_story(path) for path in find_stories([ROOT / "tests" / "stories"])]
+    assert len(stories) >= 10
+    assert {name for story in stories for name in story.carriers} <= set(CARRIERS)
+    for story in stories:
+        story_bot.read_part(story.file)
+    with pytest.raises(StoryError, match="no story is in there"):
+        find_stories([ROOT / "requirements"])
+    with pytest.raises(StoryError, match="No such file"):
+        read_story(ROOT / "no.yaml")
+
+
+def run(*arguments: str, cwd: Path) -> tuple[int, str, str]:
+    import subprocess
+
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-m", "emulator", *arguments],
+        cwd=cwd,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=90,
+        check=False,
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_the_command_plays_a_story_and_prints_json_alone(tmp_path):
+    server = tmp_path / "server.py"
+    server.write_text(SERVER.format(root=str(ROOT)))
+    serve = ("--serve", f"{sys.executable} {server}")
+    story = story_file(tmp_path, STORY + "  - ended_by: bot\n")
+    status, out, err = run("call", "--scenario", str(story), *serve, "--json", cwd=tmp_path)
+    assert (status, err) == (0, ""), out
+    outcome = json.loads(out)
+    assert (outcome["passed"], outcome["carrier"]) == (True, "twilio")
+    assert [one["expected"] for one in outcome["expectations"]] == [
+        "ended_by: bot",
+        "nothing else goes wrong",
+    ]
+
+    other = tmp_path / "more" / "other.yaml"
+    other.parent.mkdir()
+    other.write_text(STORY.replace("story:", "carriers: twilio\nstory:") + "  - ended_by: caller\n")
+    status, out, err = run("call", "--scenario", str(other), *serve, cwd=tmp_path)
+    assert status == 1
+    assert "it was bot" in out
+    assert f"{other}:9: ended_by: caller" in out
+    assert "bot starts to speak" in out
+
+    command = ("stories", str(tmp_path), "--carrier", "twilio", "--jobs", "2", *serve)
+    status, out, err = run(*command, "--keep", str(tmp_path / "kept"), cwd=tmp_path)
+    assert (status, err) == (1, "")
+    assert json.loads(out.splitlines()[-1]) == {"stories": 2, "passed": 1, "failed": 1}
+    assert sum(line.startswith(("passed", "FAILED")) for line in out.splitlines()) == 2
+    assert (tmp_path / "kept" / "tale-twilio" / "1-caller.wav").exists()
+    assert (tmp_path / "kept" / "tale-twilio" / "server.log").exists()
+
+
+def test_a_story_that_is_not_usable_exits_with_2_and_its_lines(tmp_path, capsys):
+    story = story_file(tmp_path, MISTAKES)
+    assert main(["call", "--scenario", str(story), "--serve", "true"]) == 2
+    assert main(["stories", str(tmp_path), "--serve", "true"]) == 2
+    err = capsys.readouterr().err
+    assert err.count(f"{story}:6: agnet: this key is not known; did you mean 'agent'?\n") == 2
+    assert "emulator:" not in err
+    good = story_file(tmp_path, STORY.replace("story:", "carriers: telnyx\nstory:") + "  - ended_by: bot\n")
+    assert main(["call", "--scenario", str(good), "--serve", "true", "--carrier", "twilio"]) == 2
+    assert "this story is not for twilio, but for telnyx" in capsys.readouterr().err
+    assert main(["stories", str(tmp_path), "--serve", "true", "--only", "nonesuch"]) == 2
+    assert "no story fits" in capsys.readouterr().err
+
+
+def test_a_story_on_two_carriers_is_played_twice(tmp_path):
+    story = read_story(story_file(tmp_path, STORY + "  - ended_by: bot\n"))
+    assert [one.carrier for one in performances([story])] == ["twilio", "telnyx"]
+    assert [one.carrier for one in performances([story], carrier="telnyx")] == ["telnyx"]
+    assert performances([story], only=["other"]) == []
+    assert len(performances([story], only=["presses a key"])) == 2
+
+
+async def test_a_server_that_cannot_be_started_fails_its_story_and_no_other(tmp_path):
+    from emulator.errors import ServerDied
+
+    started = []
+
+    @asynccontextmanager
+    async def serve(scene):
+        started.append(scene.carrier)
+        if scene.carrier == "telnyx":
+            raise ServerDied("the server ended with status 1")
+        async with FakeBot(talk, {"/twilio/voice": STREAM}) as bot:
+            yield bot.url
+
+    story = read_story(story_file(tmp_path, STORY + "  - ended_by: bot\n"))
+    one, other = await play_all(performances([story]), serve, jobs=2)
+    assert (one.passed, other.passed) == (True, False)
+    assert other.trouble == "the server ended with status 1"
+
+
+def test_the_bot_and_the_emulator_speak_the_same_tones_without_sharing_them():
+    text = "It's 5 o'clock, isn't it? We're closed."
+    theirs = np.frombuffer(tone_speech.spoken(text), dtype="<i2")
+    ours = tonespeech.speak(text, tonespeech.BOT)
+    assert len(theirs) == len(ours)
+    assert np.abs(theirs.astype(int) - ours.astype(int)).max() <= 1
+    said = tonespeech.speak(text, tonespeech.PERSON)
+    padded = np.concatenate([np.zeros(333, dtype=np.int16), said, np.zeros(800, dtype=np.int16)])
+    vocabulary = {*tone_speech.words(text), "other", "words"}
+    assert tone_speech.understood(padded.tobytes(), 8000, vocabulary) == " ".join(tone_speech.words(text))
