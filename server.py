@@ -57,6 +57,8 @@ def create_app(
 
     Raises:
         SettingsError: A variable cannot be used.
+        DatabaseUnusable: DATABASE_URL cannot be used. A database that only cannot be opened is logged, and calls are
+            answered without it.
     """
     from calls.store import default_store
     from web import api, health, media, telnyx, twilio
@@ -237,11 +239,20 @@ def _serve(settings: Settings) -> int:
             lines = start_lines(settings, public_url, tunnel=tunnel is not None)
         except CloudError as error:
             raise StartError(str(error)) from None
+        server = uvicorn.Server(uvicorn_config(_app(settings)))
         print("\n".join([*lines, *answers]), flush=True)
-        server = uvicorn.Server(uvicorn_config(create_app(settings)))
         with suppress(KeyboardInterrupt):
             server.run(sockets=[listener])
     return 0 if server.started else 1
+
+
+def _app(settings: Settings) -> FastAPI:
+    from calls.database_errors import DatabaseUnusable
+
+    try:
+        return create_app(settings)
+    except DatabaseUnusable as error:
+        raise StartError(str(error)) from None
 
 
 KEEP_ALIVE_SECS = 75

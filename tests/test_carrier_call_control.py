@@ -79,6 +79,16 @@ def carried(encoded: object) -> object:
             {"sip_address": "sip:desk@pbx.example.com"},
         ),
         (lambda carrier: carrier.stop_stream(CONTROL_ID, command_id="c"), "streaming_stop", {}),
+        (
+            lambda carrier: carrier.start_stream(CONTROL_ID, StreamDocument("wss://h/ws/T"), command_id="c"),
+            "streaming_start",
+            {
+                "stream_url": "wss://h/ws/T",
+                "stream_track": "inbound_track",
+                "stream_bidirectional_mode": "rtp",
+                "stream_bidirectional_codec": "PCMU",
+            },
+        ),
     ],
 )
 async def test_call_control_is_commanded(verb, action, body):

@@ -114,7 +114,7 @@ def test_it_starts_says_what_to_paste_and_stops(tmp_path):
 def test_the_lines_name_every_address_to_paste():
     lines = start_lines(make_settings(public_url=PUBLIC), PUBLIC)
     text = "\n".join(lines)
-    for path in ("/twilio/voice", "/twilio/status", "/telnyx/voice", "/telnyx/status"):
+    for path in ("/twilio/voice", "/twilio/status", "/telnyx/voice", "/telnyx/status", "/telnyx/events"):
         assert PUBLIC + path in text
     assert "only the emulator" not in text
 

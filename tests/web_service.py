@@ -73,11 +73,12 @@ async def running(
     *,
     run_bot: Callable[[WebSocketRunnerArguments], Awaitable[None]] = _silent_bot,
     warm_up: Callable[[], Awaitable[None]] | None = None,
+    store: CallStore | None = None,
     **values: Any,
 ) -> AsyncIterator[Running]:
     listener = listen("127.0.0.1", 0)
     port = listener.getsockname()[1]
-    store = CallStore()
+    store = store or CallStore()
     settings = make_settings(agents_dir=write_agents(tmp_path / "agents"), port=port, **values)
     app = create_app(settings, run_bot=run_bot, store=store, warm_up=warm_up)
     server = uvicorn.Server(uvicorn_config(app))

@@ -53,6 +53,8 @@ def _webhook_lines(public_url: str, tunnel: bool) -> list[str]:
         "Paste into a Telnyx TeXML application:",
         f"  Webhook URL             POST           {public_url}/telnyx/voice",
         f"  Status callback         POST           {public_url}/telnyx/status",
+        "or into a Telnyx Voice API (Call Control) application:",
+        f"  Webhook URL             POST           {public_url}/telnyx/events",
         "Another agent for a number: add ?agent=NAME to its voice address",
     ]
 
