@@ -229,8 +229,7 @@ async def test_what_a_tool_did_when_the_line_was_lost_is_told_on_the_next():
 
 async def test_a_session_goes_on_with_the_conversation_that_it_is_given(monkeypatch, tmp_path):
     history = [Message(Role.CALLER, "I am Ann.", START), Message(Role.BOT, "Hello Ann.", START)]
-    attach = bot.Attachment
-    monkeypatch.setattr(bot, "Attachment", lambda **kwargs: attach(history=history, **kwargs))
+    monkeypatch.setattr(bot, "heard_messages", lambda _: history)
     async with talking(
         monkeypatch, tmp_path, "twilio", lambda _: [("end_call", {"farewell": "Bye."})]
     ) as talk:
