@@ -34,6 +34,9 @@ TOLD_LATE_SECS = 10.0
 BRIEFING_SECS = 60.0
 """How long a colleague may take to listen and to press a key."""
 
+LOOK_SECS = 0.5
+"""How often it is looked whether a waiting caller sits in silence."""
+
 POLL_SECS = 3.0
 """How often the carrier is asked about the colleague's call: its reports may be lost, or go to nobody."""
 
@@ -112,11 +115,6 @@ class Handover:
     def running(self) -> bool:
         """Whether its outcome is not known yet."""
         return self._task is not None and not self._task.done()
-
-    @property
-    def company(self) -> str:
-        """What a caller who waits for a colleague in silence is told now and then."""
-        return self._fill_in(self._attachment.agent.lines.still_trying)
 
     def start(self) -> None:
         """Begin."""
@@ -223,16 +221,28 @@ class Handover:
                 change = asyncio.create_task(changed.wait())
                 try:
                     await asyncio.wait(
-                        {change, detached}, timeout=POLL_SECS, return_when=asyncio.FIRST_COMPLETED
+                        {change, detached}, timeout=LOOK_SECS, return_when=asyncio.FIRST_COMPLETED
                     )
                 finally:
                     change.cancel()
                 if time.monotonic() - asked >= POLL_SECS and not colleague.is_over:
                     asked = time.monotonic()
                     await attachment.control.of(colleague).refresh()
+                if self._is_silent() and not attachment.ending:
+                    await attachment.say(self._fill_in(attachment.agent.lines.still_trying), remember=False)
         finally:
             detached.cancel()
             stop()
+
+    def _is_silent(self) -> bool:
+        """Whether the caller has waited in silence for as long as the agent lets callers be silent.
+
+        Pipecat counts no silence while a tool is at work, and the transfer is one.
+        """
+        call = self._attachment.call
+        last = call.last("caller_said", "dtmf", "bot_said", "bot_heard", "interrupted")
+        since = last.at if last is not None else call.created_at
+        return (call.clock() - since).total_seconds() >= self._attachment.agent.limits.silence_secs
 
     async def _goes_on_without_us(self, call: Call) -> bool:
         """Whether our stream ended because a colleague has taken the caller, in another process perhaps."""

@@ -130,9 +130,7 @@ class SilentCaller:
         if attachment.deaf:
             return
         if attachment.handover is not None and attachment.handover.running:
-            # The caller waits for a person, and has nothing to say.
-            await attachment.say(attachment.handover.company)
-            return
+            return  # the caller waits for a person, and is kept company
         prompts = attachment.agent.lines.silence_prompts
         if self._prompts < len(prompts):
             line = prompts[self._prompts]
