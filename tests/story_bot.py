@@ -47,6 +47,19 @@ from pipecat.utils.time import time_now_iso8601
 from tests import tone_speech
 
 RULE_KEYS = {"hears", "after_tool", "says", "does", "fails", "pause", "once"}
+PRELOADED = (
+    *(
+        "server",
+        "bot",
+        "conversation.pipeline",
+        "web.api",
+        "web.media",
+        "web.twilio",
+        "web.telnyx",
+        "web.tunnel",
+    ),
+    *("uvicorn.lifespan.on", "uvicorn.protocols.http.auto", "uvicorn.protocols.websockets.auto"),
+)
 PARDON = "Pardon?"
 QUIET_TURN_SECS = 0.2
 
@@ -253,16 +266,10 @@ def give_part(part: Part) -> None:
 
 def fork_for_stories() -> int:
     """Load everything once, and make a copy for each line of orders: `--forks` of `python -m emulator stories`."""
-    for name in (
-        "server",
-        "bot",
-        "conversation.pipeline",
-        "web.api",
-        "web.media",
-        "web.twilio",
-        "web.telnyx",
-    ):
+    for name in PRELOADED:
         importlib.import_module(name)
+    for name in ("carriers.twilio_api", "carriers.telnyx_api"):
+        importlib.import_module(name)._load_sdk()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the copies
     for line in sys.stdin:
         order = json.loads(line)
