@@ -183,7 +183,7 @@ class ToneActivity(VADAnalyzer):
     """Takes everything loud for speech."""
 
     def __init__(self) -> None:
-        super().__init__(params=VADParams(start_secs=0.12, min_volume=0.0))
+        super().__init__(params=VADParams(start_secs=0.06, min_volume=0.0))
 
     def num_frames_required(self) -> int:
         return self.sample_rate * 60 // 1000  # longer than the silence in a word
