@@ -14,6 +14,19 @@ A bot that hands its caller over with `<Dial>` finds the colleagues given to the
     result = await network.call(url, script, colleagues=colleagues)
     assert result.colleagues[0].outcome == "completed"
 
+The network has more people than the caller. Whoever was added to it can also be called by a server's own REST
+request, and `next_result` tells how such a call went:
+
+    async with PhoneNetwork(people=[Colleague("+12025550112", script=[Audio(tone(300), "hello")])]) as network:
+        ...  # the server creates a call to that number
+        result = await network.next_result("+12025550112")
+        assert result.leg.ending == "completed" and result.report.passed
+
+A number may also belong to an application of Telnyx's Call Control, which takes events and sends commands:
+
+    async with PhoneNetwork("telnyx", people=[...], events=EventHabits(doubled=0.2, seed=1)) as network:
+        result = await network.call(url, script, mode="call_control")
+
 The package is written from the carriers' documentation alone and shares no code with the bot that it calls,
 so one misreading is not made twice.
 """

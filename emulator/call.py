@@ -197,6 +197,18 @@ class Call:
         if not with_person:
             self.lose(self.line.earpiece.audible_ms)
         self.line.hang()
+        if not self.leg.ended:
+            self._write_down_end(ended_by, ending)
+        self.timeline.note("hang_up", text, by=ended_by)
+        self.gone.set()
+
+    def release(self, text: str) -> None:
+        """The carrier is out of the call, and the phone talks on without it (after a SIP REFER)."""
+        self._write_down_end("caller", None)
+        self.timeline.note("released", text)
+        self.progress.tell("completed")
+
+    def _write_down_end(self, ended_by: str, ending: Ending | None) -> None:
         leg = self.leg
         leg.ended_at = self.exchange.clock.wall()
         inbound = leg.direction == INBOUND
@@ -208,8 +220,6 @@ class Call:
             leg.ending = ending or ("failed" if ended_by == "error" else "canceled")
             leg.status = STATUSES[leg.ending]
         leg.hangup_source = "caller" if (ended_by == "caller") == inbound else "callee"
-        self.timeline.note("hang_up", text, by=ended_by)
-        self.gone.set()
 
     def application_error(self, reason: str) -> None:
         """The carrier cannot go on with what the server wants."""

@@ -99,7 +99,7 @@ class CallControl:
         }
         """What carries out which command. A new command is a function and one line here."""
         self._connection_id = credentials.telnyx_connection_id
-        self._remembered: dict[tuple[str, str], tuple[float, Reply]] = {}
+        self._remembered: dict[tuple[str, str], tuple[float, asyncio.Future[Reply]]] = {}
 
     def new_call(self, leg: Leg, plan: CallPlan, opening: Opening, address: WebhookAddress) -> ControlledCall:
         """A leg that does nothing yet, but can be found."""
@@ -129,42 +129,47 @@ class CallControl:
 
     async def dial(self, body: Body) -> Reply:
         """`POST /v2/calls`."""
-        command_id = str(body.get("command_id") or "")
-        if (earlier := self._earlier("dial", command_id)) is not None:
-            return earlier
-        try:
+
+        async def work() -> Reply:
             call = await self._dial(body)
-        except CommandRefused as refused:
-            return Reply(refused.status, refused.body())
-        # Source: types/call_dial_response: dialling is asynchronous, so the call is never alive yet.
-        return self._remember(
-            "dial", command_id, Reply(200, {"data": status(call.leg) | {"is_alive": False}})
-        )
+            # Source: types/call_dial_response: dialling is asynchronous, so the call is never alive yet.
+            return Reply(200, {"data": status(call.leg) | {"is_alive": False}})
+
+        return await self._once("dial", body, work)
 
     async def command(self, call: ControlledCall, action: str, body: Body) -> Reply:
         """`POST /v2/calls/{id}/actions/{action}`."""
-        command_id = str(body.get("command_id") or "")
-        if (earlier := self._earlier(call.leg.call_id, command_id)) is not None:
-            return earlier
-        try:
-            await self._carry_out(call, action, body)
-            reply = Reply(200, OK)
-        except CommandRefused as refused:
-            return Reply(refused.status, refused.body())
-        return self._remember(call.leg.call_id, command_id, reply)
 
-    def _earlier(self, whose: str, command_id: str) -> Reply | None:
+        async def work() -> Reply:
+            await self._carry_out(call, action, body)
+            return Reply(200, OK)
+
+        # The same id for another call is another command (source: the parameter's description).
+        return await self._once(call.leg.call_id, body, work)
+
+    async def _once(self, whose: str, body: Body, work: Callable[[], Awaitable[Reply]]) -> Reply:
+        """Carry out a command, unless its `command_id` was used already, also by one that is not done yet."""
+        command_id = str(body.get("command_id") or "")
         now = time.monotonic()
         self._remembered = {
             key: kept for key, kept in self._remembered.items() if now - kept[0] < COMMAND_MEMORY_SECS
         }
-        kept = self._remembered.get((whose, command_id)) if command_id else None
-        return None if kept is None else kept[1]
-
-    def _remember(self, whose: str, command_id: str, reply: Reply) -> Reply:
-        # The same id for another call is another command (source: the parameter's description).
+        if command_id and (whose, command_id) in self._remembered:
+            return await asyncio.shield(self._remembered[whose, command_id][1])
+        answered: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
         if command_id:
-            self._remembered[whose, command_id] = (time.monotonic(), reply)
+            self._remembered[whose, command_id] = now, answered
+        try:
+            reply = await work()
+        except CommandRefused as refused:
+            # What was not carried out may be tried again.
+            self._remembered.pop((whose, command_id), None)
+            reply = Reply(refused.status, refused.body())
+        except BaseException:
+            self._remembered.pop((whose, command_id), None)
+            answered.cancel()
+            raise
+        answered.set_result(reply)
         return reply
 
     async def _carry_out(self, call: ControlledCall, action: str, body: Body) -> None:
@@ -363,7 +368,7 @@ async def _parked(call: Any, target: Target, gives_up_secs: float) -> None:
         accepted.cancel()
     if not call.accepted.is_set():
         call.hang_up("caller", f"the caller gives up: nobody has answered for {gives_up_secs:g} s")
-    await asyncio.Event().wait()
+    await call.gone.wait()
 
 
 async def _dialled(call: ControlledCall, order: DialOut, bridged_with: ControlledCall | None) -> None:
@@ -377,4 +382,4 @@ async def _dialled(call: ControlledCall, order: DialOut, bridged_with: Controlle
         call.tell("call.bridged")
     elif order.stream is None and order.detection is None:
         call.watch_for_dead_air()
-    await asyncio.Event().wait()
+    await call.gone.wait()

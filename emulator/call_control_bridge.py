@@ -16,7 +16,6 @@ Not documented and chosen here:
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -137,7 +136,7 @@ class Transfer:
         if self._control.feed.habits.transfer_tells_both:
             call.tell("call.bridged")
         second.tell("call.bridged")
-        await asyncio.Event().wait()
+        await second.gone.wait()
 
     def _tell(self, second: ControlledCall, entry: Entry) -> None:
         """Something happened on leg B: leg A hears of it, and so does its timeline."""

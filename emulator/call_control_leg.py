@@ -81,10 +81,10 @@ class ControlledCall(Call):
         """The call is over, and so is that of the leg that it is bridged with, or that rings for it."""
         if self.over:
             return
+        released = self.leg.ended
         super().end(ended_by, text, ending=ending)
-        if self.gathering is not None:
-            self.gathering.stop("call_hangup")
-        self.tell("call.hangup", hung_up(self.leg, self.cause or why(self.leg, ended_by)))
+        if not released:
+            self._tell_end(ended_by)
         calling, self.calling = self.calling, None
         if calling is not None:
             calling.hang_up("peer", "the leg that it was to be joined to is gone", ending="canceled")
@@ -96,6 +96,17 @@ class ControlledCall(Call):
                 ended_by, ended_by
             )
             peer.hang_up(by, "the other side of the bridge is gone")
+
+    def release(self, text: str) -> None:
+        """The carrier is out of the call: its part is over, and so is the application's."""
+        super().release(text)
+        self._tell_end("caller")
+        self.in_background(self.streaming.close())
+
+    def _tell_end(self, ended_by: str) -> None:
+        if self.gathering is not None:
+            self.gathering.stop("call_hangup")
+        self.tell("call.hangup", hung_up(self.leg, self.cause or why(self.leg, ended_by)))
 
     def background(self, work: Callable[[], Coroutine[Any, Any, None]]) -> asyncio.Task[None]:
         """Do something for as long as the call lasts."""
@@ -138,7 +149,8 @@ class ControlledCall(Call):
 
     def _press(self, digit: str) -> None:
         # Every key is told (not only while keys are gathered), and the socket and the other leg get it too.
-        self.tell("call.dtmf.received", {"digit": digit})
+        if not self.leg.ended:
+            self.tell("call.dtmf.received", {"digit": digit})
         if self.keypad is not None and self.keypad(digit):
             return
         if self.gathering is not None:

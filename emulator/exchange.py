@@ -73,10 +73,11 @@ class Exchange:
         """A leg by the carrier's id, also for some time after its end."""
         return self._calls.get(call_id)
 
-    def new_call(self, leg: Leg, plan: CallPlan, opening: Opening) -> Call:
-        """A leg that does nothing yet, but can be found."""
+    def new_call(self, leg: Leg, plan: CallPlan, opening: Opening, *, listed: bool = True) -> Call:
+        """A leg that does nothing yet, but can be found (unless it is none of the carrier's)."""
         call = Call(self, leg, plan, opening)
-        self.add(call)
+        if listed:
+            self.add(call)
         return call
 
     def add(self, call: Call) -> None:

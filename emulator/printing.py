@@ -23,6 +23,7 @@ LIVE = {
     "digits": "keys",
     "warning": "!",
     "say": "carrier",
+    "event": "event",
     "keys_heard": "keys",
     "colleague_ringing": "call",
     "colleague_answered": "call",

@@ -26,15 +26,15 @@ class Progress:
         self._leg = leg
         self._webhooks = webhooks
         self._reporting = reporting
-        self._told = 0
+        self._told_events: set[str] = set()
         self._last: asyncio.Task[None] | None = None
 
     def tell(self, event: str) -> None:
-        """`initiated`, `ringing`, `answered` or `completed`; the form is made now and sent in its turn."""
-        if self._reporting is None or event not in self._reporting.events:
+        """`initiated`, `ringing`, `answered` or `completed`, each once; the form is made now and sent in its turn."""
+        if self._reporting is None or event not in self._reporting.events or event in self._told_events:
             return
-        parameters = self._dialect.progress_parameters(self._leg, event, self._told)
-        self._told += 1
+        self._told_events.add(event)
+        parameters = self._dialect.progress_parameters(self._leg, event, len(self._told_events) - 1)
         self._last = asyncio.create_task(self._send(parameters, self._reporting, self._last))
 
     async def finish(self) -> None:

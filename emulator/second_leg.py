@@ -82,15 +82,22 @@ class Dialling:
     Args:
         call: Whose document it is; its line hears the ringing.
         order: The verb.
+        listed: Whether the second legs are the carrier's, to be found by REST.
     """
 
-    def __init__(self, call: Call, order: DialOrder) -> None:
+    def __init__(self, call: Call, order: DialOrder, *, listed: bool = True) -> None:
         """Prepare; nobody is called before `run`."""
+        self._listed = listed
         self._call = call
         self._order = order
         self._attempts: list[_Attempt] = []
         self._room = Bridge()
         self._star = False
+
+    @property
+    def bridged(self) -> bool:
+        """Whether somebody was connected."""
+        return any(attempt.bridged for attempt in self._attempts)
 
     async def run(self) -> Dialled:
         """Ring, connect, and wait for the end. Cancelled, it hangs up whoever was called."""
@@ -123,7 +130,7 @@ class Dialling:
             people=call.plan.people,
             person=person,
         )
-        second = exchange.new_call(leg, plan, lambda leg: self._be_second(attempt))
+        second = exchange.new_call(leg, plan, lambda leg: self._be_second(attempt), listed=self._listed)
         record = ColleagueCall(target.address, leg.call_id, self._order.caller_id)
         attempt = _Attempt(target, record, second)
         second.report_to = call.fail

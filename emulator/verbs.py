@@ -10,6 +10,7 @@ from emulator.connect import connect
 from emulator.documents import Start
 from emulator.gather import gather, record
 from emulator.markup import Document, Verb
+from emulator.refer import refer
 from emulator.second_leg import dial
 
 Handler = Callable[[Call, Verb, Document], Coroutine[Any, Any, Start | None]]
@@ -20,6 +21,7 @@ VERBS: dict[str, Handler] = {
     "Dial": dial,
     "Gather": gather,
     "Record": record,
+    "Refer": refer,
 }
 """Besides `Hangup`, `Redirect` and `Reject` (`emulator.documents`), and `Say`, `Pause` and `Play`
 (`emulator.line_verbs`)."""

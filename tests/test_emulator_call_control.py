@@ -13,7 +13,7 @@ import telnyx
 from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from emulator import Audio, CannotReach, Digits, EmulatorError, HangUp, PhoneNetwork, Wait, tone
+from emulator import Audio, CannotReach, Digits, EmulatorError, EventHabits, HangUp, PhoneNetwork, Wait, tone
 from emulator.caller import Manners
 from tests.fake_application import ACCOUNT, EVENTS, Application, answering, hang_up
 from tests.fake_bot import FakeBot, Line
@@ -351,6 +351,18 @@ async def test_a_command_id_that_was_used_already_does_nothing_again():
     assert [status for _, status, _ in app.answers] == [200] * 5
     assert len(app.of("call.answered")) == 1
     assert len(result.timeline.of("keys_heard")) == 1
+
+
+async def test_a_call_gets_through_doubled_and_shuffled_events():
+    habits = EventHabits(doubled=0.6, out_of_order=0.5, delay_secs=0.2, seed=5)
+    async with PhoneNetwork("telnyx", events=habits) as network, Application(network) as app:
+        app.on = {"call.initiated": answering()}
+        app.bot.talk = beep_and_hang_up(lambda: app)
+        result = await network.call(app.url, [Wait(30)], mode="call_control", manners=QUICK)
+        await network.call_control.feed.settle(5)
+    kinds = set(app.types())
+    assert len(app.types()) > len(kinds) == 5
+    assert result.report.passed, result.report.shortcomings
 
 
 async def test_the_client_state_can_be_changed_for_later_events():

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import time
 
 import numpy as np
 import pytest
@@ -183,6 +184,45 @@ async def test_the_stream_can_be_stopped_once_they_talk():
     assert result.report.passed, result.report.shortcomings
 
 
+async def test_a_conversation_without_a_stream_passes_quickly_if_the_network_may_hurry():
+    async def bridged(app, payload):
+        await app.command(app.of("call.initiated")[0]["call_control_id"], "streaming_stop")
+
+    begin = time.monotonic()
+    sam = Colleague(SAM, 0.2, script=[Wait(120), HangUp()])
+    async with (
+        PhoneNetwork("telnyx", people=[sam], hold_speed=60) as network,
+        Application(
+            network,
+            {"call.initiated": answering(), "streaming.started": transferring(), "call.bridged": bridged},
+        ) as app,
+    ):
+        result = await network.call(app.url, [Wait(200)], mode="call_control")
+    assert result.colleagues[0].ended_ms - result.colleagues[0].bridged_ms >= 120_000
+    assert time.monotonic() - begin < 20
+
+
+async def test_the_same_transfer_sent_twice_at_once_rings_once():
+    async def twice(app, payload):
+        work = transferring(command_id="once")
+        await asyncio.gather(work(app, payload), work(app, payload))
+
+    sam = Colleague(SAM, 0.3, script=[Wait(0.3), HangUp()])
+    result, app = await call({"streaming.started": twice}, [sam])
+    assert len(result.colleagues) == 1
+    assert [status for action, status, _ in app.answers if action == "transfer"] == [200, 200]
+
+
+async def test_a_second_transfer_while_the_first_rings_is_refused():
+    async def twice(app, payload):
+        await transferring()(app, payload)
+        await transferring()(app, payload)
+        await hang_up(app, payload)
+
+    _, app = await call({"streaming.started": twice}, [Colleague(SAM, behaviour="no_answer")])
+    assert [status for action, status, _ in app.answers if action == "transfer"] == [200, 422]
+
+
 async def test_a_call_can_be_transferred_without_being_answered_first():
     async def initiated(app, payload):
         if payload["direction"] == "incoming":
@@ -280,14 +320,17 @@ async def test_a_sip_phone_can_be_referred():
 
     result, app = await call(
         {"streaming.started": refer},
-        [Colleague(SIP_SAM, 0.3)],
+        [Colleague(SIP_SAM, 0.3, script=[Audio(tone(300, frequency=700), "hello"), Wait(0.6), HangUp()])],
         from_number="sip:caller@example.com",
     )
     assert app.of("call.refer.started")[0]["sip_notify_response"] == 100
     assert app.of("call.refer.completed")[0]["sip_notify_response"] == 200
     hangup = app.of("call.hangup")[0]
     assert (hangup["hangup_cause"], hangup["hangup_source"]) == ("normal_clearing", "caller")
+    # The two talk on without the carrier.
     assert result.colleagues[0].outcome == "completed"
+    assert power(result.heard, 700) > 5000
+    assert app.bot.lines[0].messages[-1]["event"] == "stop"
     assert result.report.passed, result.report.shortcomings
 
 
