@@ -2,7 +2,7 @@
 SHELL   := bash
 CARRIER ?= twilio
 PORT    ?= 7861
-JOBS    ?= 3
+JOBS    ?= 4
 PYTHON  := .venv/bin/python
 PYTHONS ?= python3.13 python3.12 python3.11 python3
 LOCK    := $(PYTHON) -m uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header \
@@ -23,8 +23,8 @@ call: .venv/.ready ## Place a call to the bot on this machine: CARRIER=twilio|te
 test: .venv/.ready ## Run the tests: ARGS="-k handshake" picks some
 	$(PYTHON) -m pytest $(ARGS)
 
-stories: .venv/.ready ## Play the stories of tests/stories on their carriers: ONLY="goodbye" picks some, JOBS=3 at a time
-	$(PYTHON) -m emulator stories tests/stories --serve "$(PYTHON) -m tests.story_bot" --jobs $(JOBS) $(if $(ONLY),--only "$(ONLY)")
+stories: .venv/.ready ## Play the stories of tests/stories on their carriers: ONLY="goodbye" picks some, JOBS=4 at a time
+	$(PYTHON) -m emulator stories tests/stories --forks "$(PYTHON) -m tests.story_bot --forks" --jobs $(JOBS) $(if $(ONLY),--only "$(ONLY)")
 
 lint: .venv/.ready ## Check style, types and who imports whom
 	$(PYTHON) -m ruff check .

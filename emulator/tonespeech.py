@@ -202,15 +202,16 @@ class ToneEars:
         return self._sounding[0] if self._sounding else np.zeros(0, dtype=np.int64)
 
 
-def longest_row(words: Sequence[str], times: Mapping[str, Sequence[int]], pace: Pace) -> HeardText | None:
-    """The longest row of a text's words in their order, of all that was heard; None if none was.
-
-    Of several places where equally much was heard it is the first one.
+def longest_row(
+    words: Sequence[str], times: Mapping[str, Sequence[int]], pace: Pace, enough: float = 1.0
+) -> HeardText | None:
+    """The first row of a text's words in their order that is long enough, else the longest one; None if none was heard.
 
     Args:
         words: The text.
         times: When each word began to be heard, in ms.
         pace: How fast is spoken.
+        enough: What part of the words is enough, 0 to 1.
     """
     # For each place where a word was heard, the longest row of earlier words that leads there.
     rows: list[tuple[int, int, int, int]] = []  # place in the text, when, length of the row, its beginning
@@ -226,6 +227,10 @@ def longest_row(words: Sequence[str], times: Mapping[str, Sequence[int]], pace: 
             rows.append((index, at, length + 1, start))
     if not rows:
         return None
+    good = [row for row in rows if row[2] >= enough * len(words)]
+    if good:
+        begin = min(good, key=lambda row: row[1])[3]
+        rows = [row for row in rows if row[3] == begin]
     _, at, length, start = max(rows, key=lambda row: (row[2], -row[1]))
     return HeardText(start, at + pace.sound_ms, length, len(words))
 

@@ -19,9 +19,9 @@ Handler = Callable[[Call, Verb, Document], Coroutine[Any, Any, Start | None]]
 VERBS: dict[str, Handler] = {
     "Connect": connect,
     "Dial": dial,
-    "Refer": refer,
     "Gather": gather,
     "Record": record,
+    "Refer": refer,
 }
 """Besides `Hangup`, `Redirect` and `Reject` (`emulator.documents`), and `Say`, `Pause` and `Play`
 (`emulator.line_verbs`)."""

@@ -95,7 +95,7 @@ class VoiceHearing:
             word: [at for at, heard in self._words if at >= after_ms and _alike(word, heard)]
             for word in words
         }
-        return longest_row(words, times, SPOKEN_PACE)
+        return longest_row(words, times, SPOKEN_PACE, self.enough)
 
     def utterances(self) -> list[tuple[int, str]]:
         """See `Ears`."""
