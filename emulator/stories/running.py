@@ -196,6 +196,7 @@ class _Playing:
                 board,
                 partial(self._call_id, stage),
                 network.exchange.clock,
+                self.speech.transcribe if self.speech else None,
                 {"carrier": self.network},
             )
             calls_api = CallsApi(base, self.credentials.api_key)
