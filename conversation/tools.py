@@ -102,6 +102,8 @@ async def _transfer_call(attachment: Attachment, params: FunctionCallParams) -> 
 
 async def _send_digits(attachment: Attachment, params: FunctionCallParams) -> None:
     digits = re.sub(r"[\s().-]", "", str(params.arguments.get("digits") or ""))
+    # Keys cut words short that are being said: where the document changes for them, the stream ends.
+    await attachment.say_to_the_end("")
     try:
         await attachment.control.send_digits(digits)
     except NotDone as error:

@@ -61,6 +61,9 @@ MODEL_SECS = 3.0
 LISTEN_SECS = 15.0
 """How long something may be heard that nobody can make sense of before it is greeted."""
 
+BREATH_SECS = 0.3
+"""Before the message: the carrier may tell of a beep before we have heard all of it."""
+
 GREETING_SECS = 60.0
 """How long a machine's greeting may last; after that there is nothing to leave a message on."""
 
@@ -317,6 +320,7 @@ class OutboundOpening:
         try:
             async with asyncio.timeout(GREETING_SECS):
                 await self._greeting_over.wait()
+                await asyncio.sleep(BREATH_SECS)
         except TimeoutError:
             self.phase = Phase.OVER
             await self._hang_up("voicemail, whose greeting did not end")

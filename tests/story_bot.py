@@ -47,7 +47,7 @@ from pipecat.utils.time import time_now_iso8601
 
 from tests import tone_speech
 
-RULE_KEYS = {"hears", "after_tool", "says", "does", "fails", "pause", "once"}
+RULE_KEYS = {"hears", "after_tool", "knows", "says", "does", "fails", "pause", "once"}
 PRELOADED = (
     *(
         "server",
@@ -76,6 +76,7 @@ class Rule:
     Attributes:
         hears: Part of the caller's last words or keys; None for anything.
         after_tool: Instead: the name of the tool whose result the model now sees.
+        knows: Besides: part of what was said in the conversation before, by anybody.
         says: Sentences.
         does: Tools to call, with their arguments.
         fails: How the model fails: a name of Pipecat's `ErrorCategory`.
@@ -85,6 +86,7 @@ class Rule:
 
     hears: str | None = None
     after_tool: str | None = None
+    knows: str | None = None
     says: list[str] = field(default_factory=list)
     does: dict[str, dict[str, Any]] = field(default_factory=dict)
     fails: str | None = None
@@ -100,9 +102,9 @@ class Part:
     rules: list[Rule]
     vocabulary: set[str]
 
-    def answer(self, words: str, tool: str | None) -> Rule:
+    def answer(self, words: str, tool: str | None, before: str = "") -> Rule:
         for rule in self.rules:
-            if rule.used and rule.once:
+            if (rule.used and rule.once) or (rule.knows is not None and not _within(rule.knows, before)):
                 continue
             fits = (
                 rule.after_tool == tool
@@ -209,7 +211,7 @@ class PlayedBrain(LLMService):
         if not isinstance(frame, LLMContextFrame):
             await self.push_frame(frame, direction)
             return
-        rule = self._part.answer(*_last_words(frame.context))
+        rule = self._part.answer(*_last_words(frame.context), _words_before(frame.context))
         if rule.pause:
             await asyncio.sleep(rule.pause)
         await self.push_frame(LLMFullResponseStartFrame())
@@ -236,6 +238,13 @@ def _last_words(context: LLMContext) -> tuple[str, str | None]:
         asked = [call for message in messages for call in message.get("tool_calls") or []]
         return "", next((call["function"]["name"] for call in asked if call["id"] == used), "tool")
     return str(last.get("content", "")) if last.get("role") == "user" else "", None
+
+
+def _words_before(context: LLMContext) -> str:
+    """What was said in the conversation before the last words."""
+    messages = context.get_messages()[:-1]
+    said = (message.get("content") for message in messages if message.get("role") in ("user", "assistant"))
+    return "\n".join(text for text in said if isinstance(text, str))
 
 
 def give_part(part: Part) -> None:

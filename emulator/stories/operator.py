@@ -12,6 +12,7 @@ from typing import Any
 import aiohttp
 
 from emulator.clock import Clock
+from emulator.stories.ears import Listening, Transcribe
 from emulator.stories.happenings import Board, Happening
 from emulator.stories.judging import contains
 from emulator.stories.story import OperatorStep
@@ -31,8 +32,10 @@ class Operator:
         board: What happens in the story.
         clock: The network's.
         call_id: The carrier's id of a call by its name, or None.
+        transcribe: The ears for a real voice; None where speech is made of tones.
+        places: What other placeholders stand for, by name.
         problems: What did not go as written.
-        saved: Placeholders by name.
+        saved: What was saved of answers, by name.
     """
 
     base: str
@@ -40,6 +43,8 @@ class Operator:
     board: Board
     call_id: Callable[[str], str | None]
     clock: Clock
+    transcribe: Transcribe | None = None
+    places: Mapping[str, str] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     saved: dict[str, str] = field(default_factory=dict)
 
@@ -59,7 +64,14 @@ class Operator:
     async def _wait(self, step: OperatorStep) -> None:
         assert step.moment is not None
         until = self.clock.now() + step.secs
-        while not self.board.happened(step.moment):
+        moment, listening = step.moment, Listening(step.moment.text, self.transcribe)
+
+        def happened() -> bool:
+            if moment.kind == "hears":
+                return self.board.heard_by(moment.who, listening)
+            return self.board.happened(moment)
+
+        while not happened():
             if self.clock.now() > until:
                 self.problems.append(
                     f"line {step.line}: the operator waited {step.secs:g} s in vain for: {step.moment.written}"
@@ -112,7 +124,7 @@ class Operator:
         return value
 
     def _value_of(self, name: str) -> str:
-        value = self.saved.get(name) or self.call_id(name)
+        value = self.saved.get(name) or self.places.get(name) or self.call_id(name)
         if value is None:
             raise KeyError(name)
         return value
