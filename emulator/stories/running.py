@@ -21,6 +21,7 @@ from emulator.caller import Manners
 from emulator.codecs import Pcm
 from emulator.credentials import Credentials
 from emulator.errors import EmulatorError
+from emulator.leg import BY_DIAL
 from emulator.network import PhoneNetwork
 from emulator.speech import write_stereo
 from emulator.stories.ears import Ears, ToneHearing, Transcribe, VoiceHearing
@@ -273,8 +274,9 @@ class _Playing:
 
     @staticmethod
     def _known(stage: Stage, operator: Operator) -> list[tuple[str, str]]:
-        """The calls that the server's API is asked about: those of the story, and those whose ids were saved."""
-        return [*((one.name, one.call.leg.call_id) for one in stage.played), *operator.saved.items()]
+        """The calls that the server's API is asked about: its own, not the legs that the carrier made for them."""
+        own = ((one.name, one.call.leg.call_id) for one in stage.played if one.call.leg.direction != BY_DIAL)
+        return [*own, *operator.saved.items()]
 
     async def _ask(self, base: str, call_id: str) -> dict[str, Any] | None:
         """What the server's API tells of a call; it writes down the end after the carrier told it."""
