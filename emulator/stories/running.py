@@ -7,7 +7,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -178,6 +178,7 @@ class _Playing:
                     self.network,
                     credentials=self.credentials,
                     speak=speak,
+                    events=replace(story.events, seed=story.seed),
                     faults=story.faults,
                     seed=story.seed,
                     hold_speed=story.hurry,
@@ -265,6 +266,8 @@ class _Playing:
             STORY_VARIABLE: str(self.story.file.resolve()),
             "PHONEBOT_ENV_FILE": "",
         }
+        if self.controlled:
+            environment["TELNYX_MODE"] = "call_control"
         if self.story.agent is not None and "=" in self.story.agent:
             agents.mkdir()
             (agents / f"{AGENT_OF_A_STORY}.toml").write_text(self.story.agent, encoding="utf-8")
