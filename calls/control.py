@@ -359,13 +359,27 @@ class CallControl:
                 caller.move(CallState.IN_PROGRESS, cause="back with the bot")
             raise
 
-    async def let_go(self) -> None:
-        """End the bot's media stream on a call that goes on without us, where the carrier does not do so itself."""
-        if self.keeps_stream_while_transferring and self._carrier is not None:
-            try:
-                await self._carrier.stop_stream(self._call.carrier_call_id)
-            except CarrierError as error:
-                logger.warning("Call {}: its media stream could not be ended: {}", self._call.id, error)
+    async def let_go(self) -> bool:
+        """End the bot's media stream on a call that goes on without us, where the carrier does not do so itself.
+
+        Returns:
+            False when it may go on: then closing the media socket is what is left to do.
+        """
+        call, carrier = self._call, self._carrier
+        if carrier is None or not carrier.keeps_stream_while_transferring:
+            return True
+        command_id = str(uuid.uuid4())
+        try:
+            await self._act(
+                lambda: carrier.stop_stream(call.carrier_call_id, command_id=command_id),
+                "end the media stream",
+            )
+        except CallIsOver:
+            return True
+        except NotDone as error:
+            logger.warning("Call {}: {}", call.id, error)
+            return False
+        return True
 
     async def transfer_result(self, target: Target) -> tuple[TransferOutcome, str]:
         """Ask the carrier how a transfer went, for a bot that was not told.
@@ -489,9 +503,10 @@ class CallControl:
         return self._way_back
 
     async def _act(self, request: Callable[[], Awaitable[T]], what: str) -> T:
-        """Do it; again only where the first attempt cannot have had an effect."""
+        """Do it; again only where that cannot do it twice."""
+        repeatable = self._carrier is not None and self._carrier.ignores_repeated_commands
         try:
-            return (await self._insist(request, ACT_BUDGET_SECS, only_if_nothing_done=True))[1]
+            return (await self._insist(request, ACT_BUDGET_SECS, only_if_nothing_done=not repeatable))[1]
         except CallEnded as error:
             raise CallIsOver(f"could not {what}: {error}") from None
         except CarrierUnavailable as error:

@@ -113,6 +113,8 @@ class Carrier(CallActions, Protocol):
         mode: `MARKUP` or `CALL_CONTROL`.
         keeps_stream_while_transferring: Whether the media stream goes on until the destination of a `transfer` has
             answered. If not, it ends at once, and another one begins if the caller comes back.
+        ignores_repeated_commands: Whether a command that is sent again with the same id is carried out once only, so
+            that one without an answer can be repeated.
         sends_digits_by_rest: Whether `send_digits` works. If not, `digits_document` does the same, but the
             media stream ends for it and another one begins.
     """
@@ -120,6 +122,7 @@ class Carrier(CallActions, Protocol):
     name: str
     mode: str
     keeps_stream_while_transferring: bool
+    ignores_repeated_commands: bool
     sends_digits_by_rest: bool
 
     def stream_document(self, document: StreamDocument) -> str:

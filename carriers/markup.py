@@ -32,6 +32,7 @@ class MarkupCalls:
 
     mode = MARKUP
     keeps_stream_while_transferring = False
+    ignores_repeated_commands = False
 
     async def answer(self, call_id: str, stream: StreamDocument, *, command_id: str | None = None) -> None:
         """Not here: the carrier has answered by the time it asks for a document.

@@ -47,6 +47,8 @@ class TelnyxCallControl(TelnyxAccount):
 
     mode = CALL_CONTROL
     keeps_stream_while_transferring = True
+    # For 60 s. Source: Telnyx docs, receiving webhooks for programmable voice.
+    ignores_repeated_commands = True
 
     async def dial(self, dial_out: DialOut) -> DialledCall:
         """Make a call whose media stream begins with the answer.

@@ -41,12 +41,9 @@ TEXML_MACHINE_DETECTION = {
 }
 """Source: telnyx SDK, `types/texml/accounts/call_calls_params.py`."""
 
-CALL_CONTROL_MACHINE_DETECTION = {
-    MachineDetection.DETECT: "premium",
-    MachineDetection.END_OF_GREETING: "greeting_end",
-}
-"""Premium detection tells the end of a greeting only if there was a beep. Source: telnyx SDK,
-`types/call_dial_params.py`."""
+CALL_CONTROL_MACHINE_DETECTION = "premium"
+"""The detection that Telnyx recommends. It tells of a beep unasked, but not of a greeting that ends without one, which
+the bot hears itself. Sources: telnyx SDK, `types/call_dial_params.py`; Telnyx docs, answering machine detection."""
 
 TRANSFER_OF = "phonebot_transfer_of"
 """In the `client_state` of a leg that a transfer makes: the call that is transferred. The two legs have nothing else in
@@ -115,7 +112,7 @@ def call_control_dial_options(dial_out: DialOut, application_id: str, codec: str
     if dial_out.status_url:
         options |= {"webhook_url": dial_out.status_url, "webhook_url_method": "POST"}
     if dial_out.machine_detection:
-        options["answering_machine_detection"] = CALL_CONTROL_MACHINE_DETECTION[dial_out.machine_detection]
+        options["answering_machine_detection"] = CALL_CONTROL_MACHINE_DETECTION
     if dial_out.time_limit_secs is not None:
         options["time_limit_secs"] = dial_out.time_limit_secs
     return options

@@ -34,9 +34,11 @@ HANGUP_CAUSES = {
     "no_answer": LineState.NO_ANSWER,
     "timeout": LineState.NO_ANSWER,
     "not_found": LineState.FAILED,
-    "unspecified": LineState.COMPLETED,
 }
-"""How `call.hangup` events end a call. Source: telnyx SDK, `types/call_hangup.py`."""
+"""How `call.hangup` events end a call. The others (`unspecified`, and what may come) say nothing: there the SIP code of
+a leg that was never answered tells. Source: telnyx SDK, `types/call_hangup.py`."""
+
+SIP_ERRORS = range(400, 700)
 
 DETECTIONS = frozenset({"call.machine.detection.ended", "call.machine.premium.detection.ended"})
 GREETINGS = frozenset({"call.machine.greeting.ended", "call.machine.premium.greeting.ended"})
@@ -78,7 +80,7 @@ def parse_event(body: bytes) -> CarrierEvent:
         transfer_of=_text(carried.get(TRANSFER_OF)),
         from_number=phone_number(_text(payload.get("from"))),
         to_number=phone_number(_text(payload.get("to"))),
-        status=_status(kind, event_id, call_id, cause),
+        status=_status(kind, event_id, call_id, cause, sip_code),
         incoming=_incoming(kind, call_id, payload),
         answered_by=_answered_by(kind, payload),
         recording=_recording(kind, event_id, call_id, payload),
@@ -95,12 +97,15 @@ def parse_event(body: bytes) -> CarrierEvent:
     )
 
 
-def _status(kind: str, event_id: str, call_id: str | None, cause: str) -> StatusUpdate | None:
+def _status(
+    kind: str, event_id: str, call_id: str | None, cause: str, sip_code: int | None
+) -> StatusUpdate | None:
     if call_id is None:
         return None
     if kind == "call.hangup":
         # Nobody tells how long it was.
-        state = HANGUP_CAUSES.get(cause, LineState.COMPLETED)
+        otherwise = LineState.FAILED if sip_code in SIP_ERRORS else LineState.COMPLETED
+        state = HANGUP_CAUSES.get(cause, otherwise)
         return StatusUpdate(call_id, state, reason=cause, event_id=event_id)
     states = {"call.initiated": LineState.RINGING, "call.answered": LineState.IN_PROGRESS}
     return StatusUpdate(call_id, states[kind], event_id=event_id) if kind in states else None

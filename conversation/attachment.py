@@ -239,6 +239,15 @@ class Attachment:
                     await self.handover.outcome()
             await self.handover.give_up()
 
+    async def let_go(self) -> None:
+        """Leave the call to the people who talk on it now: no word of theirs is for us."""
+        if not self.control.keeps_stream_while_transferring:
+            return  # the carrier's document ends the stream
+        if await self.control.let_go() and await self.gone(DROP_SECS):
+            return
+        logger.warning(f"call {self.call.id}: the carrier goes on with the media stream; closing its socket")
+        await self._queue(EndFrame())
+
     async def gone(self, timeout_secs: float) -> bool:
         """Wait for the media socket to go, and tell whether it is gone."""
         with suppress(TimeoutError):

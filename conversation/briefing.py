@@ -194,7 +194,7 @@ class _Talk:
         attachment.record("connected")
         self._call.move(CallState.TRANSFERRING, cause="takes the caller")
         self._call.move(CallState.TRANSFERRED, cause="talks with the caller")
-        await attachment.control.let_go()
+        await attachment.let_go()
 
     def _caller(self) -> Call | None:
         return self._attachment.store.get(str(self._call.parameters.get("for_call") or ""))

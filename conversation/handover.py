@@ -141,14 +141,15 @@ class Handover:
         if attachment.is_detached:
             return None
         ended = await (self._warm() if target.warm else self._cold())
-        self.deaf = False
         if ended is None:
             return None
         outcome, detail = ended
+        # What the caller says to a colleague is not for us.
+        self.deaf = outcome is TransferOutcome.CONNECTED
         attachment.control.transfer_ended(target.name, outcome, detail)
         logger.info(f"call {attachment.call.id}: transfer to {target.name}: {outcome}")
         if outcome is TransferOutcome.CONNECTED:
-            await attachment.control.let_go()
+            await attachment.let_go()
             return None
         # The tool's result tells the model of it; words of its own at the end it would take for an answer of its own.
         await attachment.say(self._fill_in(outcome_line(attachment.agent, outcome)), remember=False)
@@ -167,15 +168,18 @@ class Handover:
         try:
             await control.transfer(self.target)
         except CarrierFailed as error:
-            # No answer does not mean that nothing was done: then our stream ends.
-            if error.uncertain and await attachment.gone(UNCERTAIN_SECS):
+            # No answer does not mean that nothing was done: then our stream ends, or somebody tells of it.
+            if error.uncertain and control.keeps_stream_while_transferring:
+                if (outcome := await self._told(told, UNCERTAIN_SECS)) is None or told.done():
+                    return outcome
+            elif error.uncertain and await attachment.gone(UNCERTAIN_SECS):
                 return None
             control.not_transferred()
             return TransferOutcome.FAILED, str(error)
         except NotDone as error:
             return TransferOutcome.FAILED, str(error)
         if control.keeps_stream_while_transferring:
-            return await self._told(told)
+            return await self._told(told, self.target.ring_timeout_secs + TOLD_LATE_SECS)
         if await attachment.gone(STREAM_ENDS_SECS):
             return None  # the next attachment, if there is one, knows the outcome
         control.not_transferred()
@@ -207,7 +211,8 @@ class Handover:
             while True:
                 changed.clear()
                 if colleague.has("connected"):
-                    await attachment.gone(STREAM_ENDS_SECS)
+                    if not attachment.control.keeps_stream_while_transferring:
+                        await attachment.gone(STREAM_ENDS_SECS)
                     return TransferOutcome.CONNECTED, ""
                 if failure := colleague.last("connect_failed"):
                     return TransferOutcome.FAILED, str(failure.data.get("reason", ""))
@@ -265,17 +270,13 @@ class Handover:
         if not await control.hang_up(EndedBy.CALLER, cause, state=CallState.CANCELED):
             logger.warning(f"call {colleague.id}: a colleague's phone may go on ringing")
 
-    async def _told(self, told: asyncio.Future[dict[str, Any]]) -> Outcome | None:
-        """Wait until a webhook has written down how it ended."""
+    async def _told(self, told: asyncio.Future[dict[str, Any]], timeout_secs: float) -> Outcome | None:
+        """Wait until a webhook has written down how it ended; None when the caller is not with us any more."""
         attachment = self._attachment
         detached = asyncio.create_task(attachment.wait_detached())
         either: set[asyncio.Future[Any]] = {told, detached}
         try:
-            await asyncio.wait(
-                either,
-                timeout=self.target.ring_timeout_secs + TOLD_LATE_SECS,
-                return_when=asyncio.FIRST_COMPLETED,
-            )
+            await asyncio.wait(either, timeout=timeout_secs, return_when=asyncio.FIRST_COMPLETED)
         finally:
             detached.cancel()
         if told.done():

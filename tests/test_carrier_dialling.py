@@ -261,7 +261,7 @@ async def test_telnyx_can_stream_without_texml():
         "timeout_secs": 20,
         "time_limit_secs": 600,
         "command_id": FULL.command_id,
-        "answering_machine_detection": "greeting_end",
+        "answering_machine_detection": "premium",
         "webhook_url": "https://bot.example.com/status",
         "webhook_url_method": "POST",
         "stream_url": STREAM.stream_url,

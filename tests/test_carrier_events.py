@@ -94,8 +94,8 @@ def test_a_call_is_answered():
         ("no_answer", LineState.NO_ANSWER),
         ("originator_cancel", LineState.CANCELED),
         ("not_found", LineState.FAILED),
-        ("unspecified", LineState.COMPLETED),
-        ("something_new", LineState.COMPLETED),
+        ("unspecified", LineState.FAILED),
+        ("something_new", LineState.FAILED),
     ],
 )
 def test_a_hangup_ends_the_call_and_says_why(cause, line_state):

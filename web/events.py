@@ -9,9 +9,10 @@ from loguru import logger
 from calls.call import Call, CallState, EndedBy
 from calls.control import COLLEAGUE
 from calls.errors import CallIsOver, NotDone
-from calls.transfer import TransferOutcome
+from calls.transfer import Resume, ResumeReason, TransferOutcome
 from carriers.carrier import Carrier, CarrierEvent, Direction, Form, LineState, StatusUpdate
 from conversation.agents import AgentError
+from conversation.attachment import attached_to
 from web.answering import lost_again, open_call
 from web.reports import call_of, record_once, record_recording
 from web.service import Service
@@ -27,7 +28,15 @@ NOT_REACHED = {
 
 DECLINED_CAUSES = frozenset({"call_rejected"})
 LIMIT_CAUSES = frozenset({"time_limit"})
-"""Carriers' words for why a leg ended. Source: Telnyx docs, call.hangup."""
+TALKED_CAUSES = LIMIT_CAUSES | {"normal_clearing"}
+"""Carriers' words for why a leg ended; the last are only of legs that were answered. Source: Telnyx docs,
+call.hangup."""
+
+BRIDGE_LATE_SECS = 2.0
+"""How long after the answer of a transfer's destination the carrier may take to say that the two are connected."""
+
+HANG_UP_LATE_SECS = 1.0
+"""How long after the end of a stream the carrier may take to say that the call is over, too."""
 
 STREAM_CLOSES_SECS = 5.0
 """How long after the carrier's word that a stream is over our end of it may take to notice."""
@@ -144,6 +153,8 @@ def _take_transfers_end(service: Service, call: Call, event: CarrierEvent) -> No
     """Take in that the caller was connected with somebody, or how a REFER ended."""
     destination = call.transfer_under_way
     if destination is None or call.is_over:
+        if event.bridged:
+            _take_late_connection(service, call, event)
         return
     outcome, detail = TransferOutcome.CONNECTED, event.kind
     if event.refer is not None:
@@ -157,29 +168,70 @@ def _take_transfers_end(service: Service, call: Call, event: CarrierEvent) -> No
 
 def _take_destinations_event(service: Service, call: Call, event: CarrierEvent) -> None:
     """Take in what happened to the leg that a transfer has made."""
+    if event.bridged:
+        _take_transfers_end(service, call, event)
+        return
+    state = event.status.state if event.status else None
+    if state is None or call.is_over:
+        return
     destination = call.transfer_under_way
-    if event.bridged and destination is not None and not call.is_over:
-        _transfer_ended(service, call, destination, TransferOutcome.CONNECTED, event.kind)
-    ended = event.status is not None and event.status.state is not None
-    if not ended or event.status is None or event.status.state is None or call.is_over:
+    if state is LineState.IN_PROGRESS and destination is not None:
+        service.later(_connected_at_last(service, call, event), f"transfer of {call.id}")
+    if not CallState(state.value).is_end:
         return
-    if not CallState(event.status.state.value).is_end:
-        return
-    if destination is None:
-        if call.state is CallState.TRANSFERRED and event.hangup_source == "callee":
-            call.will_end(EndedBy.HUMAN, COLLEAGUE_HUNG_UP)
-        return
-    outcome = NOT_REACHED.get(event.status.state, TransferOutcome.FAILED)
+    outcome = NOT_REACHED.get(state, TransferOutcome.FAILED)
     if event.hangup_cause in DECLINED_CAUSES:
         outcome = TransferOutcome.DECLINED
-    _transfer_ended(service, call, destination, outcome, event.hangup_cause)
+    elif event.hangup_cause in TALKED_CAUSES:
+        # That they were connected is told too, perhaps later.
+        outcome = TransferOutcome.CONNECTED
+    if destination is not None:
+        _transfer_ended(service, call, destination, outcome, event.hangup_cause)
+    if call.state is CallState.TRANSFERRED and event.hangup_source == "callee":
+        call.will_end(EndedBy.HUMAN, COLLEAGUE_HUNG_UP)
+
+
+async def _connected_at_last(service: Service, call: Call, event: CarrierEvent) -> None:
+    """Take somebody who has answered for connected, when the carrier's word for it was lost."""
+    started = call.last("transfer_started")
+    await asyncio.sleep(BRIDGE_LATE_SECS)
+    destination = call.transfer_under_way
+    if destination is not None and not call.is_over and call.last("transfer_started") is started:
+        _transfer_ended(service, call, destination, TransferOutcome.CONNECTED, event.kind)
+
+
+def _take_late_connection(service: Service, call: Call, event: CarrierEvent) -> None:
+    """Take in that a caller of whom the bot believed that nobody took the call is connected nevertheless."""
+    last = call.last("transfer_ended")
+    if call.is_over or last is None or last.data.get("outcome") == TransferOutcome.CONNECTED.value:
+        return
+    destination = str(last.data.get("destination") or "")
+    service.store.record(call, "transfer_started", destination=destination, warm=False)
+    _transfer_ended(service, call, destination, TransferOutcome.CONNECTED, event.kind)
+    service.later(_silence_the_bot(service, call), f"stream of {call.id}")
+
+
+async def _silence_the_bot(service: Service, call: Call) -> None:
+    if not await service.control(call).let_go():
+        await service.close_sockets(call)
 
 
 def _transfer_ended(
     service: Service, call: Call, destination: str, outcome: TransferOutcome, detail: str
 ) -> None:
-    if service.control(call).transfer_ended(destination, outcome, detail):
-        logger.info("Call {}: transfer ended: {}", call.id, outcome)
+    if not service.control(call).transfer_ended(destination, outcome, detail):
+        return
+    logger.info("Call {}: transfer ended: {}", call.id, outcome)
+    if outcome is not TransferOutcome.CONNECTED and attached_to(call) is None:
+        # The stream was lost while the phone rang: the caller is alone.
+        call.expect_return(Resume(ResumeReason.TRANSFER, destination, outcome, detail))
+        service.later(_back_to_the_bot(service, call), f"stream of {call.id}")
+
+
+async def _back_to_the_bot(service: Service, call: Call) -> None:
+    control = service.control(call)
+    if await control.is_alive():
+        await _connect_again(service, call)
 
 
 async def _has_another_stream(service: Service, call: Call, event: CarrierEvent) -> bool:
@@ -197,26 +249,55 @@ async def _has_another_stream(service: Service, call: Call, event: CarrierEvent)
 
 async def _stream_again(service: Service, call: Call, event: CarrierEvent) -> None:
     """Connect a caller with the bot again whose media stream is gone and who is still there."""
-    control = service.control(call)
     if await _has_another_stream(service, call, event):
         return
-    if call.state in (CallState.TRANSFERRED, CallState.TRANSFERRING) or not await control.is_alive():
+    if event.stream_stopped and await _ends_soon(call):
+        return
+    if call.state in (CallState.TRANSFERRED, CallState.TRANSFERRING):
+        return
+    control = service.control(call)
+    if not await control.is_alive():
         return
     if event.stream_failed is not None:
         message = f"the media stream could not be connected: {event.stream_failed}"
         service.store.record(call, "error", message=message)
+    if call.ending is None and lost_again(service, call):
+        await _connect_again(service, call)
+        return
+    await _give_up(service, call)
+
+
+async def _ends_soon(call: Call) -> bool:
+    """Whether the call is over: its own end is often told after its stream's."""
+    changed = asyncio.Event()
+    stop = call.watch(changed.set)
+    try:
+        async with asyncio.timeout(HANG_UP_LATE_SECS):
+            while not call.is_over:
+                changed.clear()
+                await changed.wait()
+    except TimeoutError:
+        return False
+    finally:
+        stop()
+    return True
+
+
+async def _connect_again(service: Service, call: Call) -> None:
+    """Let a new media stream of the call begin; without one the caller would hear nothing."""
+    try:
+        await service.control(call).stream_again()
+    except NotDone as error:
+        logger.error("Call {} could not be connected with the bot again: {}", call.id, error)
+        service.store.record(call, "error", message=str(error))
+        await _give_up(service, call)
+
+
+async def _give_up(service: Service, call: Call) -> None:
     ending = call.ending
-    if ending is None and lost_again(service, call):
-        try:
-            await control.stream_again()
-            return
-        except NotDone as error:
-            logger.error("Call {} could not be connected with the bot again: {}", call.id, error)
-            service.store.record(call, "error", message=str(error))
-    ending = ending or call.ending
     by, cause = (ending.by, ending.cause) if ending else (EndedBy.ERROR, "the media stream was lost")
     if not call.is_over:
-        await control.hang_up(by, cause)
+        await service.control(call).hang_up(by, cause)
 
 
 def _text(value: object) -> str | None:

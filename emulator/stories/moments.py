@@ -48,6 +48,8 @@ EVENTS = (
     "recording",
     "document",
     "callback",
+    "event",
+    "event_told",
     "fault",
     "operator",
     "underrun",

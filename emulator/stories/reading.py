@@ -6,9 +6,10 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+from emulator.call_control_events import EventHabits
 from emulator.colleague import BEHAVIOURS
 from emulator.errors import EmulatorError
-from emulator.stories.reading_expect import read_expectations
+from emulator.stories.reading_expect import read_expectations, read_share
 from emulator.stories.reading_faults import read_faults
 from emulator.stories.reading_steps import Names, read_operator, read_steps
 from emulator.stories.story import CALLER, CARRIERS, CallPart, Person, Story
@@ -32,6 +33,7 @@ KEYS = (
     "calls",
     "operator",
     "faults",
+    "events",
     "seed",
     "hurry",
     "expect",
@@ -130,6 +132,7 @@ def _story(root: Value, path: Path) -> Story:
         calls=calls,
         operator=read_operator(table["operator"], names) if "operator" in table else [],
         faults=read_faults(table["faults"]) if "faults" in table else [],
+        events=_habits(table["events"]) if "events" in table else EventHabits(),
         seed=table["seed"].whole() if "seed" in table else 0,
         hurry=max(1.0, table["hurry"].number()) if "hurry" in table else 1.0,
         expect=expect,
@@ -184,6 +187,15 @@ def _person(value: Value, names: Names) -> Person:
         table["does"].one_of(BEHAVIOURS) if "does" in table else "answers",
         table["after"].secs() if "after" in table else 1.0,
         read_steps(table["steps"], names) if "steps" in table else (),
+    )
+
+
+def _habits(value: Value) -> EventHabits:
+    table = value.table(("doubled", "out_of_order", "delay"))
+    return EventHabits(
+        doubled=read_share(table["doubled"]) if "doubled" in table else 0.0,
+        out_of_order=read_share(table["out_of_order"]) if "out_of_order" in table else 0.0,
+        delay_secs=table["delay"].secs() if "delay" in table else 0.0,
     )
 
 

@@ -75,7 +75,7 @@ def _expectation(value: Value, names: Names) -> Expectation | None:
         content = {"event": content, **_details(table)}
     at_least = None
     if "at_least" in table:
-        at_least = _share(table["at_least"])
+        at_least = read_share(table["at_least"])
     call = table["call"].text() if "call" in table else None
     if call is not None and call not in names.callers and not kind.startswith("api"):
         table["call"].wrong(f"no call is named {call!r}; there are {', '.join(names.callers)}")
@@ -136,7 +136,8 @@ def _counted(value: Value) -> tuple[int, int]:
     return (least, least) if match[2] is None else (least, int(match[3]) if match[3] else 10**9)
 
 
-def _share(value: Value) -> float:
+def read_share(value: Value) -> float:
+    """A percentage, as a number from 0 to 1."""
     text = value.text()
     match = re.fullmatch(r"(\d+)\s*%", text)
     if match is None or not 0 < int(match[1]) <= 100:

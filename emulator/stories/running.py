@@ -7,7 +7,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from emulator.caller import Manners
 from emulator.codecs import Pcm
 from emulator.credentials import Credentials
 from emulator.errors import EmulatorError
+from emulator.leg import BY_DIAL
 from emulator.network import PhoneNetwork
 from emulator.speech import write_stereo
 from emulator.stories.ears import Ears, ToneHearing, Transcribe, VoiceHearing
@@ -177,6 +178,7 @@ class _Playing:
                     self.network,
                     credentials=self.credentials,
                     speak=speak,
+                    events=replace(story.events, seed=story.seed),
                     faults=story.faults,
                     seed=story.seed,
                     hold_speed=story.hurry,
@@ -265,6 +267,8 @@ class _Playing:
             STORY_VARIABLE: str(self.story.file.resolve()),
             "PHONEBOT_ENV_FILE": "",
         }
+        if self.controlled:
+            environment["TELNYX_MODE"] = "call_control"
         if self.story.agent is not None and "=" in self.story.agent:
             agents.mkdir()
             (agents / f"{AGENT_OF_A_STORY}.toml").write_text(self.story.agent, encoding="utf-8")
@@ -284,8 +288,9 @@ class _Playing:
 
     @staticmethod
     def _known(stage: Stage, operator: Operator) -> list[tuple[str, str]]:
-        """The calls that the server's API is asked about: those of the story, and those whose ids were saved."""
-        return [*((one.name, one.call.leg.call_id) for one in stage.played), *operator.saved.items()]
+        """The calls that the server's API is asked about: its own, not the legs that the carrier made for them."""
+        own = ((one.name, one.call.leg.call_id) for one in stage.played if one.call.leg.direction != BY_DIAL)
+        return [*own, *operator.saved.items()]
 
     def _ears(self, heard: Pcm) -> Ears:
         if self.speech is None:

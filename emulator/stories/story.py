@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from emulator.call_control_events import EventHabits
 from emulator.faults import Fault
 
 CARRIERS = ("twilio", "telnyx", "telnyx-call-control")
@@ -197,6 +198,7 @@ class Story:
         calls: Who calls the bot.
         operator: What is done through the product's API.
         faults: What goes wrong at the carrier.
+        events: How well the events of commanded calls are delivered.
         seed: Decides what is left to chance.
         hurry: How many times faster time passes while people only talk to each other.
         expect: What must be so in the end.
@@ -216,6 +218,7 @@ class Story:
     calls: Sequence[CallPart] = ()
     operator: Sequence[OperatorStep] = ()
     faults: Sequence[Fault] = ()
+    events: EventHabits = field(default_factory=EventHabits)
     seed: int = 0
     hurry: float = 1.0
     expect: Sequence[Expectation] = ()
