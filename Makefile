@@ -24,7 +24,7 @@ test: .venv/.ready ## Run the tests: ARGS="-k handshake" picks some
 	$(PYTHON) -m pytest $(ARGS)
 
 stories: .venv/.ready ## Play the stories of tests/stories on their carriers: ONLY="goodbye" picks some, JOBS=3 at a time
-	$(PYTHON) -m emulator stories tests/stories --serve "$(PYTHON) -m tests.story_bot" --jobs $(JOBS) $(if $(ONLY),--only "$(ONLY)")
+	$(PYTHON) -m emulator stories tests/stories --forks "$(PYTHON) -m tests.story_bot --forks" --jobs $(JOBS) $(if $(ONLY),--only "$(ONLY)")
 
 lint: .venv/.ready ## Check style, types and who imports whom
 	$(PYTHON) -m ruff check .

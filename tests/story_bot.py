@@ -1,5 +1,7 @@
 """The real server with a bot that has a part in a story: `python -m tests.story_bot`, started by the emulator.
 
+With `--forks` it loads everything once and makes a copy of itself for each story.
+
 For a story with `voice: beeps` the bot speaks and hears tones (docs/stories.md) and answers by the story's `bot:`
 section in a model's place; everything else is the product. For a story in words it is the product as it is.
 """
@@ -8,7 +10,10 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import importlib
+import json
 import os
+import signal
 import sys
 import uuid
 from collections.abc import AsyncGenerator
@@ -43,6 +48,19 @@ from pipecat.utils.time import time_now_iso8601
 from tests import tone_speech
 
 RULE_KEYS = {"hears", "after_tool", "says", "does", "fails", "pause", "once"}
+PRELOADED = (
+    *(
+        "server",
+        "bot",
+        "conversation.pipeline",
+        "web.api",
+        "web.media",
+        "web.twilio",
+        "web.telnyx",
+        "web.tunnel",
+    ),
+    *("uvicorn.lifespan.on", "uvicorn.protocols.http.auto", "uvicorn.protocols.websockets.auto"),
+)
 PARDON = "Pardon?"
 QUIET_TURN_SECS = 0.2
 
@@ -247,7 +265,34 @@ def give_part(part: Part) -> None:
     pipeline.warm_up = nothing_to_load
 
 
+def fork_for_stories() -> int:
+    """Load everything once, and make a copy for each line of orders: `--forks` of `python -m emulator stories`."""
+    for name in PRELOADED:
+        importlib.import_module(name)
+    for name in ("carriers.twilio_api", "carriers.telnyx_api"):
+        importlib.import_module(name)._load_sdk()
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the copies
+    for line in sys.stdin:
+        order = json.loads(line)
+        pid = os.fork()
+        if pid == 0:
+            return _be_copy(order)
+        print(pid, flush=True)
+    return 0
+
+
+def _be_copy(order: dict[str, Any]) -> int:
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    log = os.open(order["log"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    for number, file in ((0, nothing), (1, log), (2, log)):
+        os.dup2(file, number)
+    os.environ.update(order["environment"])
+    return main()
+
+
 def main() -> int:
+    """Serve one story."""
     path = os.environ.get("STORY")
     if not path:
         print("STORY is not set: this bot is started by `python -m emulator stories`", file=sys.stderr)
@@ -265,4 +310,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(fork_for_stories() if sys.argv[1:] == ["--forks"] else main())

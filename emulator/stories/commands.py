@@ -16,7 +16,7 @@ from emulator.credentials import Credentials
 from emulator.errors import EmulatorError
 from emulator.stories.reading import StoryError, find_stories, read_story
 from emulator.stories.running import Outcome, play
-from emulator.stories.serving import Server, command_server, running_server
+from emulator.stories.serving import ForkingServer, Server, command_server, running_server
 from emulator.stories.story import CARRIERS
 from emulator.stories.suite import load_speech, performances, play_all
 from emulator.stories.telling import headline, timeline_text, verdicts_text
@@ -46,8 +46,12 @@ def add_stories_command(commands: Any) -> None:
     stories.add_argument(
         "--jobs", type=int, default=1, metavar="N", help="how many at a time (default %(default)s)"
     )
-    stories.add_argument(
-        "--serve", required=True, metavar="COMMAND", help="the server under test, started for each story"
+    server = stories.add_mutually_exclusive_group(required=True)
+    server.add_argument("--serve", metavar="COMMAND", help="the server under test, started for each story")
+    server.add_argument(
+        "--forks",
+        metavar="COMMAND",
+        help="started once; makes a copy of itself for each story, as docs/stories.md tells",
     )
     stories.add_argument(
         "--keep", type=Path, metavar="FOLDER", help="keep recordings and the servers' output there"
@@ -130,16 +134,18 @@ def run_stories(options: argparse.Namespace, credentials: Credentials) -> int:
             if options.verbose:
                 print(timeline_text(outcome), flush=True)
 
-    outcomes = _run(
-        play_all(
-            wanted,
-            command_server(options.serve),
-            jobs=options.jobs,
-            credentials=credentials,
-            keep=options.keep,
-            tell=tell,
-        )
-    )
+    async def perform() -> list[Outcome]:
+        forks = ForkingServer(options.forks) if options.forks else None
+        server = forks.serve if forks is not None else command_server(options.serve)
+        try:
+            return await play_all(
+                wanted, server, jobs=options.jobs, credentials=credentials, keep=options.keep, tell=tell
+            )
+        finally:
+            if forks is not None:
+                await forks.aclose()
+
+    outcomes = _run(perform())
     passed = sum(outcome.passed for outcome in outcomes)
     print(
         json.dumps({"stories": len(outcomes), "passed": passed, "failed": len(outcomes) - passed}), flush=True
