@@ -31,8 +31,9 @@ class Operator:
         board: What happens in the story.
         clock: The network's.
         call_id: The carrier's id of a call by its name, or None.
+        places: What other placeholders stand for, by name.
         problems: What did not go as written.
-        saved: Placeholders by name.
+        saved: What was saved of answers, by name.
     """
 
     base: str
@@ -40,6 +41,7 @@ class Operator:
     board: Board
     call_id: Callable[[str], str | None]
     clock: Clock
+    places: Mapping[str, str] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     saved: dict[str, str] = field(default_factory=dict)
 
@@ -112,7 +114,7 @@ class Operator:
         return value
 
     def _value_of(self, name: str) -> str:
-        value = self.saved.get(name) or self.call_id(name)
+        value = self.saved.get(name) or self.places.get(name) or self.call_id(name)
         if value is None:
             raise KeyError(name)
         return value

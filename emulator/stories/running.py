@@ -11,9 +11,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
-import aiohttp
 from aiohttp import web
 
 from emulator import tonespeech
@@ -21,6 +20,7 @@ from emulator.caller import Manners
 from emulator.codecs import Pcm
 from emulator.credentials import Credentials
 from emulator.errors import EmulatorError
+from emulator.leg import BY_DIAL
 from emulator.network import PhoneNetwork
 from emulator.speech import write_stereo
 from emulator.stories.ears import Ears, ToneHearing, Transcribe, VoiceHearing
@@ -31,10 +31,9 @@ from emulator.stories.operator import Operator
 from emulator.stories.playing import Casting
 from emulator.stories.serving import STORY_VARIABLE, Scene, Server
 from emulator.stories.stage import Stage
-from emulator.stories.story import CALLER, CallPart, Story
+from emulator.stories.story import CallPart, Story
+from emulator.stories.telling_calls import CallsApi, waits_for_api
 
-API_SECS = 5.0
-SETTLES_SECS = 4.0
 PATIENCE = {"beeps": 0.5, "words": 0.9}
 AGENT_OF_A_STORY = "story"
 
@@ -193,8 +192,19 @@ class _Playing:
             network.faults.listeners.append(lambda text: board.note(Happening(clock(), "fault", None, text)))
             zero = clock()
             operator = Operator(
-                base, self.credentials.api_key, board, partial(self._call_id, stage), network.exchange.clock
+                base,
+                self.credentials.api_key,
+                board,
+                partial(self._call_id, stage),
+                network.exchange.clock,
+                {"carrier": self.network},
             )
+            calls_api = CallsApi(base, self.credentials.api_key)
+            if waits_for_api(story):
+                following = asyncio.create_task(
+                    calls_api.follow(partial(self._known, stage, operator), board)
+                )
+                stack.callback(following.cancel)
             try:
                 async with asyncio.timeout(story.limit_secs):
                     await self._act(stage, operator, documents or self._number_at(base), base)
@@ -202,9 +212,10 @@ class _Playing:
                 self.problems.append(
                     ("", f"the story was not over after its limit of {story.limit_secs:g} s")
                 )
-            api = {name: await self._ask(base, call_id) for name, call_id in self._known(stage, operator)}
+            api = await calls_api.in_the_end(self._known(stage, operator))
             extra = [one for one in board.happenings if one.call is None]
-            happenings = sorted([*stage.happenings(), *extra, *_of_api(api)], key=lambda one: one.at)
+            told = calls_api.happenings(api)
+            happenings = sorted([*stage.happenings(), *extra, *told], key=lambda one: one.at)
             await asyncio.to_thread(self._keep, stage)
             return Evidence(
                 zero,
@@ -273,28 +284,9 @@ class _Playing:
 
     @staticmethod
     def _known(stage: Stage, operator: Operator) -> list[tuple[str, str]]:
-        """The calls that the server's API is asked about: those of the story, and those whose ids were saved."""
-        return [*((one.name, one.call.leg.call_id) for one in stage.played), *operator.saved.items()]
-
-    async def _ask(self, base: str, call_id: str) -> dict[str, Any] | None:
-        """What the server's API tells of a call; it writes down the end after the carrier told it."""
-        timeout = aiohttp.ClientTimeout(total=API_SECS)
-        headers = {"Authorization": f"Bearer {self.credentials.api_key}"}
-        until = time.monotonic() + SETTLES_SECS
-        told: dict[str, Any] | None = None
-        try:
-            async with aiohttp.ClientSession(headers=headers, timeout=timeout) as session:
-                while time.monotonic() < until:
-                    async with session.get(f"{base}/calls/{quote(call_id, safe='')}") as response:
-                        if response.status != 200 or response.content_type != "application/json":
-                            return told
-                        told = await response.json()
-                    if isinstance(told, dict) and told.get("ended_at"):
-                        break
-                    await asyncio.sleep(0.1)
-        except (TimeoutError, aiohttp.ClientError, ValueError):
-            return told
-        return told
+        """The calls that the server's API is asked about: its own, not the legs that the carrier made for them."""
+        own = ((one.name, one.call.leg.call_id) for one in stage.played if one.call.leg.direction != BY_DIAL)
+        return [*own, *operator.saved.items()]
 
     def _ears(self, heard: Pcm) -> Ears:
         if self.speech is None:
@@ -339,28 +331,3 @@ async def _documents(story: Story, base: str) -> AsyncIterator[str | None]:
         yield f"{places['documents']}/{next(iter(story.documents))}"
     finally:
         await runner.cleanup()
-
-
-def _of_api(api: dict[str, dict[str, Any] | None]) -> list[Happening]:
-    """The server's own events; its clock is this machine's."""
-    offset = time.monotonic() - time.time()
-    found: list[Happening] = []
-    for name, call in api.items():
-        for event in (call or {}).get("events", []):
-            at = _timestamp(event.get("at"))
-            if at is not None:
-                details = {key: value for key, value in event.items() if key not in ("at", "kind")}
-                text = ", ".join(f"{key}: {value}" for key, value in details.items())
-                found.append(
-                    Happening(at + offset, f"api {event.get('kind')}", None, text, details, name or CALLER)
-                )
-    return found
-
-
-def _timestamp(text: Any) -> float | None:
-    from datetime import datetime
-
-    try:
-        return datetime.fromisoformat(str(text)).timestamp()
-    except ValueError:
-        return None
