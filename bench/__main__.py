@@ -42,7 +42,7 @@ async def measure(arguments: argparse.Namespace) -> tuple[list[Figure], list[Rep
             )
             problems = [error for report in reports for error in report.errors]
         if arguments.only in (None, "control"):
-            print(f"{arguments.times} calls of each kind that end or are transferred")
+            print(f"{arguments.times} calls of each kind that end or are transferred; the bot's voice takes no time")
             more, trouble = await measure_control(arguments.times, arguments.port, Path(directory))
             figures, problems = [*figures, *more], [*problems, *trouble]
     return figures, reports, problems

@@ -32,9 +32,9 @@ class Figure:
     def line(self) -> str:
         """The figure as a line of a table."""
         value = "      -" if self.value is None else f"{self.value:7.0f}"
-        worst = "" if self.worst is None else f", worst {self.worst:.0f} of {self.count}"
+        spread = "" if self.worst is None else f", median of {self.count}, worst {self.worst:.0f}"
         target = "" if self.target is None else f"target: at most {self.target:.0f}"
-        notes = f"{worst:<18}{f'({target})' if target else ''}"
+        notes = f"{spread:<26}{f'({target})' if target else ''}"
         return f"{self.name:<{NAME_WIDTH}}{value} {self.unit}{notes}".rstrip()
 
 
