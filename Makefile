@@ -36,8 +36,8 @@ format: .venv/.ready ## Put the code into the common style
 	$(PYTHON) -m ruff check --fix .
 	$(PYTHON) -m ruff format .
 
-bench: .venv/.ready ## Measure load and latency on this machine
-	$(PYTHON) -m bench
+bench: .venv/.ready ## Measure what callers wait for, and memory: ARGS="--only control --times 1" is the short way
+	$(PYTHON) -m bench $(ARGS)
 
 run: .venv/.ready ## Serve calls: python server.py
 	$(PYTHON) server.py

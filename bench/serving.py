@@ -1,0 +1,42 @@
+"""The server under measurement, as a process of its own."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from emulator.served import ServedBot
+
+API_KEY = "bench"
+
+
+@asynccontextmanager
+async def serving(
+    command: str, environment: Mapping[str, str], port: int, log: Path
+) -> AsyncIterator[ServedBot]:
+    """A server that is ready for calls, and that has stopped when the context is left.
+
+    Its services are those that the environment names; `.env` is not read.
+
+    Raises:
+        EmulatorError: It cannot be started.
+    """
+    base = f"http://127.0.0.1:{port}"
+    served = ServedBot(
+        command,
+        base,
+        {"PHONEBOT_ENV_FILE": "", **environment, "PORT": str(port), "PUBLIC_URL": base, "API_KEY": API_KEY},
+        log,
+    )
+    await served.start()
+    try:
+        await served.wait_until_ready(lambda _: None)
+        yield served
+    finally:
+        await served.stop()
+
+
+def without_services() -> dict[str, str]:
+    """Variables that make the server use hosted services, so that no local model is loaded; none is called."""
+    return {"STT": "openai", "LLM": "openai", "TTS": "openai", "OPENAI_API_KEY": "none"}
