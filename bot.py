@@ -114,7 +114,6 @@ async def _talk_on_the_phone(
     found.when_late(lambda late: attachment.variables.update(_variables(call, agent, late)))
     transport = PhoneTransport(websocket, serializer, on_mark_sent=attachment.playout.sent)
     attachment.record("attached", stream_id=start.stream_id)
-    failed = True
     try:
         if is_colleague:
             _answered(call)
@@ -123,10 +122,10 @@ async def _talk_on_the_phone(
             await _learn_the_outcome(attachment)
             attachment.history = tuple(heard_messages(call.events))
             await _run(attachment, transport, runner_args, settings, carrier_marks=True)
-        failed = False
     finally:
-        # Where there are webhooks, the carrier asks what is next for a caller whose stream was lost.
-        _let_go(attachment, comes_back=server is not None and (failed or attachment.lost))
+        # With a server beside us, the carrier tells it that a call is over, or asks what is next for a caller whose
+        # stream was lost; without credentials nobody could ask for a word that never comes.
+        _let_go(attachment, told=server is not None and (carrier is not None or not serializer.stopped))
         if serializer.ignored:
             logger.warning(f"call {call.id}: messages that were ignored: {dict(serializer.ignored)}")
         await store.flush()
@@ -212,7 +211,7 @@ async def _talk_without_a_phone(
     try:
         await _run(attachment, transport, runner_args, settings, carrier_marks=False)
     finally:
-        _let_go(attachment, comes_back=False)
+        _let_go(attachment, told=False)
 
 
 def _attachment(
@@ -276,21 +275,21 @@ def _answered(call: Call) -> None:
         call.move(CallState.IN_PROGRESS, cause="back with the bot")
 
 
-def _let_go(attachment: Attachment, *, comes_back: bool) -> None:
+def _let_go(attachment: Attachment, *, told: bool) -> None:
     """Decide what the end of a media stream says about the call.
 
     A stream that the carrier stopped, with nobody of ours having asked for it, is a caller who hung up.
 
     Args:
         attachment: The session that is over.
-        comes_back: Whether the carrier will ask what is next for the caller.
+        told: Whether the carrier will tell what became of the call, or ask what is next for the caller.
     """
     call = attachment.call
     if attached_to(call) not in (None, attachment):
         logger.info(f"call {call.id}: detached, another session has it")
         return
     goes_on = call.resume is not None or call.state in (CallState.TRANSFERRING, CallState.TRANSFERRED)
-    if not call.is_over and not goes_on and not (comes_back and call.ending is None):
+    if not call.is_over and not goes_on and not (told and call.ending is None):
         call.will_end(EndedBy.CALLER, "the media stream stopped")
         call.move(CallState.COMPLETED, cause="the media stream stopped")
     logger.info(f"call {call.id}: detached, {'ended by ' + call.ended_by if call.ended_by else call.state}")

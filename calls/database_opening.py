@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 from contextlib import suppress
@@ -14,7 +15,7 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import event
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from calls.database_errors import DatabaseUnusable
@@ -30,6 +31,8 @@ DRIVERS = {
     "postgresql": "postgresql+asyncpg",
 }
 """The asynchronous drivers for addresses that name none, as hosting platforms hand them out."""
+
+LOCKED_PAUSE_SECS = 0.05
 
 
 def readable(url: str) -> URL:
@@ -68,6 +71,19 @@ async def opened(url: URL, *, busy_secs: float) -> AsyncEngine:
     is_sqlite = url.get_backend_name() == "sqlite"
     if is_sqlite:
         _make_private_file(Path(url.database or ""))
+    deadline = asyncio.get_running_loop().time() + busy_secs
+    while True:
+        try:
+            return await _migrated(url, is_sqlite, busy_secs)
+        except OperationalError as error:
+            # SQLite does not wait for others while it turns a file into one with a write-ahead log.
+            locked = is_sqlite and "locked" in str(error.orig)
+            if not locked or asyncio.get_running_loop().time() > deadline:
+                raise
+        await asyncio.sleep(LOCKED_PAUSE_SECS)
+
+
+async def _migrated(url: URL, is_sqlite: bool, busy_secs: float) -> AsyncEngine:
     engine = create_async_engine(
         url,
         hide_parameters=True,  # errors must not show what callers said

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from loguru import logger
@@ -40,6 +40,9 @@ LOOK_PAUSES_SECS = (2.0, 3.0, 5.0)
 
 LOOK_LONGER_SECS = 15.0
 """How long after the ring time-out a call is still looked for."""
+
+CLOCKS_DIFFER = timedelta(seconds=2)
+"""How much earlier than by our clock a call may have ended by its carrier's, which may know whole seconds only."""
 
 
 @dataclass(frozen=True)
@@ -254,7 +257,7 @@ async def find(call: Call, carrier: Carrier, store: CallStore, since: datetime) 
     """
     recent = await carrier.find_recent_call(call.to_number or "", call.from_number or "", since)
     for candidate in reversed(recent):  # the oldest first: who dialled first is named first
-        if candidate.ended_at is not None and candidate.ended_at < since:
+        if candidate.ended_at is not None and candidate.ended_at < since - CLOCKS_DIFFER:
             continue
         if await store.restore(call.carrier, candidate.id) is None:
             return await found(call, candidate, carrier, store)

@@ -16,7 +16,7 @@ from calls.policy import NOBODY_KNOWS
 from calls.store import CallStore
 from carriers.carrier import CallNotFound, Carrier, CarrierError, Direction, StatusUpdate
 
-EVERY_SECS = 10.0
+EVERY_SECS = 3.0
 """How often the calls are looked through."""
 
 TAKE_UP_AFTER = timedelta(seconds=60)
@@ -26,7 +26,7 @@ RING_TIMEOUT = timedelta(seconds=60)
 """For calls of which nobody knows how long they may ring."""
 
 RING_GRACE = timedelta(seconds=30)
-UNATTACHED = timedelta(seconds=30)
+UNATTACHED = timedelta(seconds=5)
 HANDED_OVER = timedelta(seconds=60)
 SILENT = timedelta(minutes=5)
 

@@ -112,7 +112,6 @@ class Attachment:
         self.worker: PipelineWorker | None = None
         self._finish: asyncio.Task[None] | None = None
         self._detached = asyncio.Event()
-        self._why_detached = ""
         _attached[call.id] = self
 
     @property
@@ -125,11 +124,6 @@ class Attachment:
         """Whether the call's recording is paused: then what is said must not be kept in another place either."""
         recording = self.call.last("recording")
         return recording is not None and recording.data.get("state") == "paused"
-
-    @property
-    def lost(self) -> bool:
-        """Whether the media socket went without the carrier's saying that the stream was to stop."""
-        return self._why_detached == SOCKET_CLOSED
 
     @property
     def is_detached(self) -> bool:
@@ -262,7 +256,6 @@ class Attachment:
     def detached(self, reason: str) -> None:
         """Note that the media socket is gone. The first reason counts."""
         if not self._detached.is_set():
-            self._why_detached = reason
             self._detached.set()
             if self.playout.has_unheard:
                 self.record("interrupted", heard="")

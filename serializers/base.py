@@ -66,6 +66,7 @@ class MediaStreamSerializer(FrameSerializer):
             `outbound_track`, `bad_media`, `bad_base64`, `bad_samples`, `bad_dtmf`, `unknown_digit`,
             `bad_mark`, `bad_error`, `missing_chunk`, `late_chunk`, `duplicate_chunk`, `failed` (towards the
             pipeline) and `not_sendable`, `not_mono`, `odd_bytes` (towards the carrier).
+        stopped: Whether the carrier has said that the stream or the whole call is over.
     """
 
     _stream_id_key: str
@@ -81,6 +82,7 @@ class MediaStreamSerializer(FrameSerializer):
         """
         super().__init__()
         self.ignored: Counter[str] = Counter()
+        self.stopped = False
         self._stream_id = stream_id
         self._inbound = inbound
         self._outbound = outbound
@@ -169,6 +171,7 @@ class MediaStreamSerializer(FrameSerializer):
             case "dtmf":
                 return self._read_dtmf(section_of(message, "dtmf"))
             case "stop":
+                self.stopped = True
                 return StreamStoppedFrame()
             case "connected" | "start":
                 return None  # the handshake has read them; a second one changes nothing

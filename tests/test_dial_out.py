@@ -214,6 +214,14 @@ async def test_somebody_elses_call_to_the_same_number_is_not_taken_for_ours(tmp_
         assert (call.carrier_call_id, call.end_cause) == ("", NOBODY_KNOWS)
 
 
+async def test_a_call_that_ended_in_the_second_in_which_it_was_dialled_is_found():
+    store, at = CallStore(), datetime.now(UTC).replace(microsecond=0)
+    carrier = a_carrier(dials=[UNCERTAIN], recent=[[at_carrier("CA1", LineState.BUSY, ended_at=at)]])
+    call = await dialler(store).place(request(), carrier, Webhooks())
+    await until(lambda: call.is_over)
+    assert (call.carrier_call_id, call.state) == ("CA1", CallState.BUSY)
+
+
 @pytest.mark.parametrize("dial", [UNCERTAIN, DialledCall("CA1")])
 async def test_a_call_that_was_hung_up_before_it_had_a_name_is_ended_when_it_gets_one(dial):
     store, carrier = CallStore(), a_carrier(dials=[dial], recent=[[at_carrier("CA1")]], delay_secs=0.05)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+import calls.control
 from calls.call import CallState, EndedBy
 from calls.transfer import ResumeReason
 from carriers.telnyx_calls import TRANSFER_OF, client_state
@@ -93,16 +94,18 @@ async def test_what_is_no_event_is_one_line(tmp_path):
         assert (answer.status_code, "not a Call Control event" in answer.json()["error"]) == (400, True)
 
 
-async def test_answering_is_tried_again_when_the_carrier_is_overloaded(tmp_path):
-    async with fake_rest(Answer(429), DONE) as rest, serving(tmp_path, rest) as service:
+@pytest.mark.parametrize("trouble", [Answer(429), Answer(500), Answer(200, "<html>", "text/html")])
+async def test_answering_is_tried_again_with_the_same_command_id(tmp_path, trouble):
+    async with fake_rest(trouble, DONE) as rest, serving(tmp_path, rest) as service:
         await tell(service, initiated())
         await until(lambda: commands(rest) == ["answer", "answer"])
         first, second = (json.loads(request.body)["command_id"] for request in rest.requests)
         assert first == second
 
 
-@pytest.mark.parametrize("refusal", [Answer(401), Answer(500), Answer(200, "<html>", "text/html")])
-async def test_a_call_that_cannot_be_answered_is_turned_away(tmp_path, refusal):
+@pytest.mark.parametrize("refusal", [Answer(401), Answer(404), Answer(500)])
+async def test_a_call_that_cannot_be_answered_is_turned_away(tmp_path, refusal, monkeypatch):
+    monkeypatch.setattr(calls.control, "ACT_BUDGET_SECS", 0.1)
     async with fake_rest(refusal, DONE) as rest, serving(tmp_path, rest) as service:
         await tell(service, initiated())
         (call,) = service.store.list()
@@ -195,7 +198,6 @@ def outcomes(call) -> list[str]:
         ("timeout", "no_answer"),
         ("call_rejected", "declined"),
         ("not_found", "failed"),
-        ("normal_clearing", "no_answer"),
     ],
 )
 async def test_a_destination_that_was_not_reached_is_an_outcome(tmp_path, cause, outcome):
@@ -205,6 +207,18 @@ async def test_a_destination_that_was_not_reached_is_an_outcome(tmp_path, cause,
         await tell(service, colleague("call.initiated", direction="outgoing"), ended, ended)
         await tell(service, colleague("call.hangup", hangup_cause=cause, hangup_source="callee"))
         assert (outcomes(call), call.state, len(service.store.list())) == ([outcome], "in_progress", 1)
+
+
+@pytest.mark.parametrize(("goes_on", "outcome"), [(True, "no_answer"), (False, "connected")])
+async def test_the_callers_leg_tells_whether_a_destination_of_which_no_answer_was_told_was_connected(
+    tmp_path, goes_on, outcome
+):
+    alive = Answer.json(200, {"data": {"call_control_id": "v3:1", "is_alive": goes_on}})
+    async with fake_rest(DONE, alive) as rest, serving(tmp_path, rest) as service:
+        call = await in_transfer(service, rest)
+        await tell(service, colleague("call.hangup", hangup_cause="normal_clearing", hangup_source="callee"))
+        await until(lambda: outcomes(call))
+        assert (outcomes(call), call.is_over) == ([outcome], not goes_on)
 
 
 @pytest.mark.parametrize("bridged", [event, colleague])

@@ -141,7 +141,7 @@ def _note_who_ended(service: Service, call: Call, event: CarrierEvent) -> None:
     if event.hangup_cause in LIMIT_CAUSES:
         call.will_end(EndedBy.LIMIT, "the carrier's time limit")
     elif (
-        call.state is CallState.TRANSFERRED
+        call.state in (CallState.TRANSFERRED, CallState.TRANSFERRING)
         and event.hangup_source in ("caller", "callee")
         and event.hangup_source != person
     ):
@@ -182,10 +182,10 @@ def _take_destinations_event(service: Service, call: Call, event: CarrierEvent) 
     outcome = NOT_REACHED.get(state, TransferOutcome.FAILED)
     if event.hangup_cause in DECLINED_CAUSES:
         outcome = TransferOutcome.DECLINED
-    elif event.hangup_cause in TALKED_CAUSES:
+    if event.hangup_cause in TALKED_CAUSES:
         # That they were connected is told too, perhaps later.
-        outcome = TransferOutcome.CONNECTED
-    if destination is not None:
+        service.later(_over_after_an_answer(service, call, event.hangup_cause), f"transfer of {call.id}")
+    elif destination is not None:
         _transfer_ended(service, call, destination, outcome, event.hangup_cause)
     if call.state is CallState.TRANSFERRED and event.hangup_source == "callee":
         call.will_end(EndedBy.HUMAN, COLLEAGUE_HUNG_UP)
@@ -198,6 +198,20 @@ async def _connected_at_last(service: Service, call: Call, event: CarrierEvent) 
     destination = call.transfer_under_way
     if destination is not None and not call.is_over and call.last("transfer_started") is started:
         _transfer_ended(service, call, destination, TransferOutcome.CONNECTED, event.kind)
+
+
+async def _over_after_an_answer(service: Service, call: Call, cause: str) -> None:
+    """Take in the end of a destination's leg that ended as answered ones do, when nobody has told of a connection.
+
+    The caller's leg ends with it if the two have talked; a caller who is still there was never connected.
+    """
+    started = call.last("transfer_started")
+    if not await _ends_soon(call):
+        await service.control(call).refresh()
+    destination = call.transfer_under_way
+    if destination is not None and call.last("transfer_started") is started:
+        outcome = TransferOutcome.CONNECTED if call.is_over else TransferOutcome.NO_ANSWER
+        _transfer_ended(service, call, destination, outcome, cause)
 
 
 def _take_late_connection(service: Service, call: Call, event: CarrierEvent) -> None:

@@ -103,7 +103,8 @@ def waits_for_api(story: Story) -> bool:
     """Whether somebody in the story waits for something that only the API tells."""
     steps: Iterable[Any] = (
         *story.operator,
-        *(step for one in (*story.calls, *story.people) for step in one.steps),
+        *(step for caller in story.calls for step in caller.steps),
+        *(step for person in story.people for step in person.steps),
     )
     return any(step.moment is not None and step.moment.kind == "api" for step in steps)
 
