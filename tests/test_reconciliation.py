@@ -59,7 +59,7 @@ class Place:
     ("state", "patience"),
     [
         (CallState.RINGING, 90),
-        (CallState.IN_PROGRESS, 30),
+        (CallState.IN_PROGRESS, 5),
         (CallState.TRANSFERRING, 300),
         (CallState.TRANSFERRED, 60),
     ],
@@ -81,7 +81,7 @@ async def test_a_call_that_a_bot_talks_on_is_left_alone_for_five_minutes():
     assert await place.after(299) == 0
     assert await place.after(1) == 1
     call.record("detached", reason="stop")
-    assert await place.after(29) == 0
+    assert await place.after(4) == 0
     assert await place.after(1) == 1
     assert call.state is CallState.IN_PROGRESS
 
@@ -90,7 +90,7 @@ async def test_every_event_is_a_sign_of_life():
     place = Place()
     call = place.inbound()
     for _ in range(5):
-        assert await place.after(29) == 0
+        assert await place.after(4) == 0
         call.record("dtmf", digits="1")
 
 
@@ -169,7 +169,7 @@ async def test_a_carrier_that_does_not_answer_is_asked_later(error):
     assert await place.after(30) == 2
     assert (call.state, other.state) == (CallState.IN_PROGRESS, CallState.COMPLETED)
     place.carrier.calls["CA1"] = LineState.COMPLETED
-    assert await place.after(29) == 0
+    assert await place.after(4) == 0
     assert await place.after(1) == 1
     assert call.is_over
 
@@ -219,7 +219,7 @@ async def test_a_call_that_a_dead_process_left_behind_comes_to_its_end(tmp_path)
     async with store_on(tmp_path / "a.db", clock=clock) as store:
         place = Place(a_carrier(calls={"CA1": LineState.COMPLETED}), store)
         place.clock = clock
-        assert await place.after(30) == 0
+        assert await place.after(5) == 0
         assert await place.after(70) == 1
     async with store_on(tmp_path / "a.db") as store:
         read = await store.fetch(left.id)

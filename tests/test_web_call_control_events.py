@@ -210,10 +210,9 @@ async def test_a_destination_that_was_not_reached_is_an_outcome(tmp_path, cause,
 
 
 @pytest.mark.parametrize(("goes_on", "outcome"), [(True, "no_answer"), (False, "connected")])
-async def test_the_callers_leg_tells_whether_a_destination_of_which_no_answer_was_told_was_connected(
-    tmp_path, goes_on, outcome
-):
-    alive = Answer.json(200, {"data": {"call_control_id": "v3:1", "is_alive": goes_on}})
+async def test_the_callers_leg_tells_of_a_connection_that_was_not_told(tmp_path, goes_on, outcome):
+    end = {} if goes_on else {"end_time": "2026-01-01T00:00:00Z"}
+    alive = Answer.json(200, {"data": {"call_control_id": "v3:1", "is_alive": goes_on} | end})
     async with fake_rest(DONE, alive) as rest, serving(tmp_path, rest) as service:
         call = await in_transfer(service, rest)
         await tell(service, colleague("call.hangup", hangup_cause="normal_clearing", hangup_source="callee"))
