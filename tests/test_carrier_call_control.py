@@ -177,7 +177,9 @@ async def test_two_calls_are_bridged_and_neither_is_parked_afterwards():
 
 async def connected(*answers: Answer) -> tuple[Exception, list[str]]:
     async with fake_rest(*answers) as rest:
-        carrier = call_control(rest.url, timeout_secs=0.3)
+        carrier = call_control(
+            rest.url, timeout_secs=0.3 if any(answer.delay_secs for answer in answers) else 5
+        )
         with pytest.raises(Exception) as caught:
             await carrier.connect_calls(CONTROL_ID, OTHER_ID, MEETING)
         await carrier.aclose()

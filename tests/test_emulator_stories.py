@@ -193,7 +193,7 @@ async def test_people_calls_and_the_operator_play_their_parts(tmp_path):
 story: Two calls and a colleague who declines
 people:
   sam: {number: "+12025550111", does: declines, after: 0.2s}
-  kim: {number: "+12025550112", after: 0.2s, steps: [say: Kim speaking, wait_for: 'kim hears "It is me"', hang_up]}
+  kim: {number: "+12025550112", after: 1.2s, steps: [say: Kim speaking, wait_for: 'kim hears "It is me"', hang_up]}
 documents:
   voice: |
     <Dial>+12025550111</Dial><Dial>+12025550112</Dial>
@@ -205,7 +205,7 @@ calls:
   - name: bob
     after: ann
     query: {a: b}
-    steps: [wait: 0.3s, hang_up]
+    steps: [wait: 0.8s, hang_up]
 operator:
   - wait_for: kim answers
   - GET: /twilio/voice
