@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
 from typing import TypeVar
 from weakref import WeakKeyDictionary
 
@@ -16,12 +17,13 @@ from loguru import logger
 
 from calls.call import Call, CallState, EndedBy
 from calls.errors import CallIsOver, CarrierFailed, NotDone, NotPossible
-from calls.store import CallStore
+from calls.store import AlreadyNamed, CallStore
 from calls.transfer import Resume, ResumeReason, Target, TransferOutcome
 from calls.way_back import WayBack
 from carriers.carrier import (
     CallEnded,
     Carrier,
+    CarrierCall,
     CarrierError,
     CarrierUnavailable,
     DialOut,
@@ -39,6 +41,9 @@ HANG_UP_BUDGET_SECS = 5.0
 
 ACT_BUDGET_SECS = 4.0
 """How long anything else may be tried, for the same reason."""
+
+CLOCKS_DIFFER = timedelta(seconds=2)
+"""How much earlier than by our clock a call may have ended by its carrier's, which may know whole seconds only."""
 
 FIRST_RETRY_SECS = 0.2
 """The pause before the second attempt; it doubles with each further one."""
@@ -112,14 +117,59 @@ class CallControl:
             Whether it answered. Without an answer the call stays as it is.
         """
         call = self._call
-        if self._carrier is None or not call.carrier_call_id:
+        if self._carrier is None:
             return False
         try:
+            if not call.carrier_call_id:
+                return call.direction is Direction.OUTBOUND and await self.find(call.created_at)
             found = await self._carrier.fetch_call(call.carrier_call_id)
         except CarrierError as error:
             logger.debug("Call {}: the carrier does not say where it stands: {}", call.id, error)
             return False
         call.apply(StatusUpdate(call_id=call.carrier_call_id, state=found.state, reason="asked the carrier"))
+        return True
+
+    async def find(self, since: datetime) -> bool:
+        """Look at the carrier for a call of ours that it has not named, and take over what it knows.
+
+        Args:
+            since: When it was dialled, or before.
+
+        Returns:
+            Whether it was found.
+
+        Raises:
+            CarrierError: There was no answer to that.
+        """
+        call, carrier = self._call, self._carrier
+        if carrier is None:
+            return False
+        recent = await carrier.find_recent_call(call.to_number or "", call.from_number or "", since)
+        for candidate in reversed(recent):  # the oldest first: who dialled first is named first
+            if candidate.ended_at is not None and candidate.ended_at < since - CLOCKS_DIFFER:
+                continue
+            # Another call between the same numbers is not this one.
+            if await self._store.restore(call.carrier, candidate.id) is None:
+                return await self.found(candidate)
+        return False
+
+    async def found(self, at_carrier: CarrierCall) -> bool:
+        """Name a call, take over its state, and end it if that was asked for before it had a name.
+
+        Returns:
+            False when the name is another call's.
+        """
+        call = self._call
+        try:
+            self._store.bind(call, at_carrier.id)
+        except AlreadyNamed as error:
+            logger.warning("{}", error)
+            return False
+        if not call.is_over:
+            call.apply(StatusUpdate(at_carrier.id, at_carrier.state))
+        if call.ending is not None and not call.is_over:
+            ending = call.ending
+            await self.hang_up(ending.by, ending.cause, state=ending.state)
         return True
 
     async def is_alive(self) -> bool:

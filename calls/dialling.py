@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from loguru import logger
@@ -18,7 +18,7 @@ from calls.call import Call, CallState, EndedBy
 from calls.control import CallControl
 from calls.errors import CarrierFailed
 from calls.policy import NOBODY_KNOWS, DialPolicy, DialRefused
-from calls.store import AlreadyNamed, CallStore
+from calls.store import CallStore
 from calls.way_back import WayBack
 from carriers.carrier import (
     Carrier,
@@ -28,7 +28,6 @@ from carriers.carrier import (
     DialOut,
     DialUncertain,
     MachineDetection,
-    StatusUpdate,
 )
 from carriers.dialling import CALL_SECS, check_destination, check_ring_timeout
 
@@ -40,9 +39,6 @@ LOOK_PAUSES_SECS = (2.0, 3.0, 5.0)
 
 LOOK_LONGER_SECS = 15.0
 """How long after the ring time-out a call is still looked for."""
-
-CLOCKS_DIFFER = timedelta(seconds=2)
-"""How much earlier than by our clock a call may have ended by its carrier's, which may know whole seconds only."""
 
 
 @dataclass(frozen=True)
@@ -175,7 +171,7 @@ class Dialler:
         if call_id is None:
             self._in_background(self._look(call, carrier, since, request.ring_timeout_secs))
         else:
-            await found(call, CarrierCall(call_id, None), carrier, self._store)
+            await CallControl(call, carrier, self._store).found(CarrierCall(call_id, None))
         return call
 
     async def _ask(self, call: Call, carrier: Carrier, order: DialOut) -> str | None:
@@ -208,6 +204,7 @@ class Dialler:
 
     async def _look(self, call: Call, carrier: Carrier, since: datetime, ring_timeout_secs: int) -> None:
         """Find out whether a call was dialled, by asking for calls between its numbers."""
+        control = CallControl(call, carrier, self._store)
         loop = asyncio.get_running_loop()
         deadline = loop.time() + ring_timeout_secs + self._look_longer_secs
         looks = 0
@@ -217,10 +214,10 @@ class Dialler:
             if call.is_over:
                 return
             if call.carrier_call_id:  # it has reported itself
-                await found(call, CarrierCall(call.carrier_call_id, None), carrier, self._store)
+                await control.found(CarrierCall(call.carrier_call_id, None))
                 return
             try:
-                if await find(call, carrier, self._store, since):
+                if await control.find(since):
                     return
             except CarrierError as error:
                 logger.debug("Call {} could not be looked for: {}", call.id, error)
@@ -238,46 +235,3 @@ class Dialler:
         self._tasks.discard(task)
         if not task.cancelled():
             task.exception()  # whoever waited for it has it, or went away
-
-
-async def find(call: Call, carrier: Carrier, store: CallStore, since: datetime) -> bool:
-    """Look at the carrier for a call of ours that it has not named, and take over what it knows.
-
-    Args:
-        call: The call.
-        carrier: Its carrier.
-        store: Where other calls between the same numbers are known, which this one cannot be.
-        since: When it was dialled, or before.
-
-    Returns:
-        Whether it was found.
-
-    Raises:
-        CarrierError: There was no answer to that.
-    """
-    recent = await carrier.find_recent_call(call.to_number or "", call.from_number or "", since)
-    for candidate in reversed(recent):  # the oldest first: who dialled first is named first
-        if candidate.ended_at is not None and candidate.ended_at < since - CLOCKS_DIFFER:
-            continue
-        if await store.restore(call.carrier, candidate.id) is None:
-            return await found(call, candidate, carrier, store)
-    return False
-
-
-async def found(call: Call, at_carrier: CarrierCall, carrier: Carrier, store: CallStore) -> bool:
-    """Name a call, take over its state, and end it if that was asked for before it had a name.
-
-    Returns:
-        False when the name is another call's.
-    """
-    try:
-        store.bind(call, at_carrier.id)
-    except AlreadyNamed as error:
-        logger.warning("{}", error)
-        return False
-    if not call.is_over:
-        call.apply(StatusUpdate(at_carrier.id, at_carrier.state))
-    if call.ending is not None and not call.is_over:
-        ending = call.ending
-        await CallControl(call, carrier, store).hang_up(ending.by, ending.cause, state=ending.state)
-    return True

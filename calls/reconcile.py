@@ -11,7 +11,6 @@ from loguru import logger
 
 from calls.call import Call, CallState, EndedBy
 from calls.control import CallControl
-from calls.dialling import find
 from calls.policy import NOBODY_KNOWS
 from calls.store import CallStore
 from carriers.carrier import CallNotFound, Carrier, CarrierError, Direction, StatusUpdate
@@ -111,7 +110,7 @@ class Reconciler:
                     self._give_up(call, now)
                 elif call.carrier_call_id:
                     await self._ask_about(call, carrier)
-                elif not await find(call, carrier, self._store, call.created_at):
+                elif not await CallControl(call, carrier, self._store).find(call.created_at):
                     call.move(CallState.FAILED, cause=NOBODY_KNOWS, ended_by=EndedBy.ERROR)
         except (CarrierError, TimeoutError) as error:
             logger.debug("Call {}: what became of it is not known yet: {}", call.id, error or "no answer")

@@ -223,7 +223,6 @@ class Lines(Table):
         "Press 1 to take the call, or 2 to decline."
     )
     briefing_again: Text = "Press 1 to take the call, or 2 to decline."
-    briefing_accepted: Text = "Thank you. Connecting you now."
     briefing_declined: Text = "All right, I'll let them know. Goodbye."
     briefing_unanswered: Text = "I didn't get an answer, so I'll let the caller know. Goodbye."
     briefing_gone: Text = "I'm sorry, the caller has just hung up. Goodbye."

@@ -100,7 +100,7 @@ class Handover:
             attachment: The session with the caller.
             target: To whom.
             reason: What the caller wants, for a colleague who is asked first.
-            by_tool: Whether the model waits for the outcome; if not, it is told.
+            by_tool: Whether the model's tool waits for the outcome, and tells it to the model and the caller.
         """
         self.target = target
         self.deaf = True
@@ -124,6 +124,10 @@ class Handover:
         """Wait for the end; None when the caller is not with the bot any more."""
         assert self._task is not None
         return await asyncio.shield(self._task)
+
+    def what_is_told(self, outcome: TransferOutcome) -> str:
+        """The sentence with which a caller is told that the destination was not reached."""
+        return self._fill_in(outcome_line(self._attachment.agent, outcome))
 
     async def give_up(self) -> None:
         """Stop: the call is ending. A phone that still rings for it stops ringing."""
@@ -151,9 +155,8 @@ class Handover:
         if outcome is TransferOutcome.CONNECTED:
             await attachment.let_go()
             return None
-        # The tool's result tells the model of it; words of its own at the end it would take for an answer of its own.
-        await attachment.say(self._fill_in(outcome_line(attachment.agent, outcome)), remember=False)
         if not self._by_tool:
+            await attachment.say(self.what_is_told(outcome), remember=False)
             await attachment.note(
                 f"A person of the business had the caller put through to {target.name}. The outcome is "
                 f"{outcome.value} ({detail or 'no reason is known'}); the caller was told, and is with you again."
@@ -196,10 +199,13 @@ class Handover:
         self.deaf = False
         try:
             async with asyncio.timeout(self.target.ring_timeout_secs + TOLD_LATE_SECS + BRIEFING_SECS):
-                return await self._follow(self._colleague)
+                ended = await self._follow(self._colleague)
         except TimeoutError:
             await self._drop_colleague("nobody took the call in time")
             return TransferOutcome.NO_ANSWER, "nobody took the call in time"
+        if ended is not None and ended[0] is TransferOutcome.CONNECTED:
+            self._colleague = None  # who talks with the caller now
+        return ended
 
     async def _follow(self, colleague: Call) -> Outcome | None:
         attachment, call = self._attachment, self._attachment.call
@@ -267,6 +273,8 @@ class Handover:
         if colleague.has("attached"):
             return  # the session with the colleague says so, and hangs up
         control = self._attachment.control.of(colleague)
+        if not colleague.carrier_call_id:
+            await control.refresh()
         if not await control.hang_up(EndedBy.CALLER, cause, state=CallState.CANCELED):
             logger.warning(f"call {colleague.id}: a colleague's phone may go on ringing")
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from pipecat.adapters.llm.schemas.function_schema import FunctionSchema
 from pipecat.adapters.llm.schemas.tools_schema import ToolsSchema
-from pipecat.frames.frames import FunctionCallResultProperties
+from pipecat.frames.frames import FunctionCallResultProperties, TTSSpeakFrame
 from pipecat.services.llm_service import FunctionCallParams, LLMService
 
 from calls.call import EndedBy
@@ -96,7 +96,10 @@ async def _transfer_call(attachment: Attachment, params: FunctionCallParams) -> 
         )
         return
     outcome, detail = ended
-    # The caller has been told what happened; what to do about it is the model's turn.
+    # From where the model's words begin, so that its next ones come after. It is not to be remembered, as words of its
+    # own at the end the model would take for its answer; the result tells it.
+    words = TTSSpeakFrame(handover.what_is_told(outcome), append_to_context=False)
+    await params.llm.push_frame(words)
     await params.result_callback({"outcome": outcome.value, "detail": detail, "caller_was_told": True})
 
 

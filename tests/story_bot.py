@@ -3,7 +3,8 @@
 With `--forks` it loads everything once and makes a copy of itself for each story.
 
 For a story with `voice: beeps` the bot speaks and hears tones (docs/stories.md) and answers by the story's `bot:`
-section in a model's place; everything else is the product. For a story in words it is the product as it is.
+section in a model's place; everything else is the product. For a story in words it is the product as it is. With
+`STORY_HOST=cloud` among the story's settings the bot is on a host without webhooks, `tests.cloud_host`.
 """
 
 from __future__ import annotations
@@ -312,9 +313,12 @@ def main() -> int:
         print(error, file=sys.stderr)
         return 2
     import server
+    from tests import cloud_host
 
     if part is not None:
         give_part(part)
+    if os.environ.get("STORY_HOST") == "cloud":
+        return cloud_host.serve()
     return server.main([])
 
 

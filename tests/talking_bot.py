@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 import uvicorn
-from fastapi import FastAPI, WebSocket
+from fastapi import FastAPI
 from pipecat.frames.frames import (
     ErrorFrame,
     Frame,
@@ -28,7 +28,6 @@ from pipecat.frames.frames import (
 )
 from pipecat.processors.aggregators.llm_context import LLMContext
 from pipecat.processors.frame_processor import FrameDirection
-from pipecat.runner.types import WebSocketRunnerArguments
 from pipecat.services.llm_service import LLMService
 from pipecat.services.settings import LLMSettings, STTSettings, TTSSettings
 from pipecat.services.stt_service import STTService
@@ -42,6 +41,7 @@ from conversation import pipeline
 from emulator import PhoneNetwork
 from server import create_app, uvicorn_config
 from settings import load_settings
+from tests.cloud_host import cloud_host
 
 MS_PER_CHARACTER = 60
 API_KEY = "a key for tests"
@@ -170,17 +170,6 @@ class Talking:
         assert await self.app.state.service.close_sockets(call)
 
 
-def _sockets_only() -> FastAPI:
-    app = FastAPI()
-
-    @app.websocket("/ws")
-    async def media(websocket: WebSocket) -> None:
-        await websocket.accept()
-        await bot.bot(WebSocketRunnerArguments(websocket=websocket, body={}))
-
-    return app
-
-
 @asynccontextmanager
 async def talking(
     monkeypatch: pytest.MonkeyPatch,
@@ -230,7 +219,7 @@ async def talking(
             }
             for name, value in given.items():
                 monkeypatch.setenv(name, value)
-            app = create_app(load_settings(), store=store) if webhooks else _sockets_only()
+            app = create_app(load_settings(), store=store) if webhooks else cloud_host()
             server = uvicorn.Server(uvicorn_config(app))
             serving = asyncio.create_task(server.serve(sockets=[listener]))
             while not server.started:
