@@ -138,7 +138,8 @@ class Handover:
 
     async def _run(self) -> Outcome | None:
         attachment, target = self._attachment, self.target
-        attachment.record("transfer_started", destination=target.name, warm=target.warm)
+        how = {"refer": True} if target.refer and attachment.control.is_sip else {}
+        attachment.record("transfer_started", destination=target.name, warm=target.warm, **how)
         found = attachment.agent.transfers[target.name]
         words = found.announcement or attachment.agent.lines.transfer_announce
         await attachment.say_to_the_end(self._fill_in(words))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 from loguru import logger
 
@@ -76,7 +77,10 @@ async def take_event(
     if event.bridged or event.refer is not None:
         _take_transfers_end(service, call, event)
     if event.status is not None:
-        _take_status(service, call, event, event.status)
+        if event.hangup_cause and _may_have_been_handed_over(call):
+            service.later(_take_end_after_transfer(service, call, event, event.status), f"end of {call.id}")
+        else:
+            _take_status(service, call, event, event.status)
     if event.stream_failed is not None or event.stream_stopped:
         service.later(_stream_again(service, call, event), f"stream of {call.id}")
 
@@ -128,6 +132,21 @@ def _take_status(service: Service, call: Call, event: CarrierEvent, update: Stat
         _note_who_ended(service, call, event)
     if call.apply(update):
         logger.info("Call {} is {}", call.id, call.state)
+
+
+def _may_have_been_handed_over(call: Call) -> bool:
+    """Whether a transfer is under way that ends our leg when it works: after a REFER two talk without the carrier."""
+    started = call.last("transfer_started", "transfer_ended")
+    refer = started is not None and bool(started.data.get("refer"))
+    return refer and not call.is_over and call.ending is None
+
+
+async def _take_end_after_transfer(
+    service: Service, call: Call, event: CarrierEvent, update: StatusUpdate
+) -> None:
+    """Take in the end of a leg once the news of its transfer, which may have been overtaken, had time to come."""
+    await _soon(call, lambda: not _may_have_been_handed_over(call))
+    _take_status(service, call, event, update)
 
 
 def _note_who_ended(service: Service, call: Call, event: CarrierEvent) -> None:
@@ -283,11 +302,16 @@ async def _stream_again(service: Service, call: Call, event: CarrierEvent) -> No
 
 async def _ends_soon(call: Call) -> bool:
     """Whether the call is over: its own end is often told after its stream's."""
+    return await _soon(call, lambda: call.is_over)
+
+
+async def _soon(call: Call, condition: Callable[[], bool]) -> bool:
+    """Whether something becomes true of a call that its carrier may tell a moment later."""
     changed = asyncio.Event()
     stop = call.watch(changed.set)
     try:
         async with asyncio.timeout(HANG_UP_LATE_SECS):
-            while not call.is_over:
+            while not condition():
                 changed.clear()
                 await changed.wait()
     except TimeoutError:
