@@ -46,11 +46,6 @@ class Streaming:
         """Whether a stream is open or being opened."""
         return self._task is not None and not self._task.done()
 
-    @property
-    def talks_back(self) -> bool:
-        """Whether an application's audio is played to the leg."""
-        return self._media is not None and self._media.heard
-
     def start(self, order: StreamOrder) -> None:
         """Dial the socket.
 

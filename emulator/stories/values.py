@@ -71,11 +71,6 @@ class Value:
         return isinstance(self.node, yaml.SequenceNode)
 
     @property
-    def is_table(self) -> bool:
-        """Whether it has keys."""
-        return isinstance(self.node, yaml.MappingNode)
-
-    @property
     def is_empty(self) -> bool:
         """Whether nothing is written there."""
         return self.is_text and self.node.tag == "tag:yaml.org,2002:null"
