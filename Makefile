@@ -21,7 +21,7 @@ call: .venv/.ready ## Place a call to the bot on this machine: CARRIER=twilio|te
 	  --record recordings/call-$(CARRIER).wav $(if $(REPORT),--report "$(REPORT)") $(if $(SAY),--say "$(SAY)")
 
 test: .venv/.ready ## Run the tests: ARGS="-k handshake" picks some
-	$(PYTHON) -m pytest -n 4 --dist loadfile $(ARGS)
+	$(PYTHON) -m pytest -n 6 --dist loadfile $(ARGS)
 
 stories: .venv/.ready ## Play the stories of tests/stories on their carriers: ONLY="goodbye" picks some, JOBS=4 at a time
 	$(PYTHON) -m emulator stories tests/stories --forks "$(PYTHON) -m tests.story_bot --forks" --jobs $(JOBS) $(if $(ONLY),--only "$(ONLY)")
