@@ -56,6 +56,8 @@ AUDIBLE_AMPLITUDE = 1000.0
 TALK_MS = 15_000
 MANNERS = Manners(patience=0.3, reply_timeout=10.0)
 PAUSE_MS = 300
+RINGS_SECS = 1.0
+"""Longer than a pause within speech: the bot's first word after a line was found busy must not seem one of its last."""
 
 
 @dataclass
@@ -166,7 +168,7 @@ class _Calls:
 
     async def failed_transfer(self) -> float:
         """From the moment at which the colleague's line is found busy to the bot's first word."""
-        self.network.add_person(Colleague(BILLING, 0.3, "busy"))
+        self.network.add_person(Colleague(BILLING, RINGS_SECS, "busy"))
         result = await self._call([Digits("3#"), Until(10.0, "the bot to be back", _back), HangUp()])
         busy = _first(_busy(result.timeline), "the colleague's line was never found busy")
         words = [one.at_ms for one in result.timeline.of("bot_speech") if one.data.get("edge") == "start"]
