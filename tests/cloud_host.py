@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from contextvars import ContextVar
+from unittest.mock import patch
 
 import uvicorn
 from fastapi import FastAPI, WebSocket
@@ -37,7 +38,9 @@ def cloud_host() -> FastAPI:
 
 def serve() -> int:
     """Serve at `PORT` until told to stop."""
-    bot.default_store = lambda *_: _sessions_store.get()  # type: ignore[assignment]
-    with socket.create_server(("127.0.0.1", int(os.environ["PORT"]))) as listener:
+    with (
+        patch.object(bot, "default_store", lambda *_: _sessions_store.get()),
+        socket.create_server(("127.0.0.1", int(os.environ["PORT"]))) as listener,
+    ):
         uvicorn.Server(uvicorn_config(cloud_host())).run(sockets=[listener])
     return 0

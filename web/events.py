@@ -198,13 +198,12 @@ def _take_destinations_event(service: Service, call: Call, event: CarrierEvent) 
         service.later(_connected_at_last(service, call, event), f"transfer of {call.id}")
     if not CallState(state.value).is_end:
         return
-    outcome = NOT_REACHED.get(state, TransferOutcome.FAILED)
-    if event.hangup_cause in DECLINED_CAUSES:
-        outcome = TransferOutcome.DECLINED
-    if event.hangup_cause in TALKED_CAUSES:
+    if destination is not None and event.hangup_cause in TALKED_CAUSES:
         # That they were connected is told too, perhaps later.
         service.later(_over_after_an_answer(service, call, event.hangup_cause), f"transfer of {call.id}")
     elif destination is not None:
+        declined = event.hangup_cause in DECLINED_CAUSES
+        outcome = TransferOutcome.DECLINED if declined else NOT_REACHED.get(state, TransferOutcome.FAILED)
         _transfer_ended(service, call, destination, outcome, event.hangup_cause)
     if call.state is CallState.TRANSFERRED and event.hangup_source == "callee":
         call.will_end(EndedBy.HUMAN, COLLEAGUE_HUNG_UP)
