@@ -25,7 +25,7 @@ from conversation.agents import Agent
 from conversation.attachment import SOCKET_CLOSED, Attachment
 from conversation.catalogue import LOCAL
 from conversation.heard import HeardAssistantAggregator, HeardUserAggregator, InterruptionsUnderWay
-from conversation.local import LocalStackMissing, load_turn_models, local_models, shared_vad
+from conversation.local import PHONE_VAD, LocalStackMissing, load_turn_models, local_models, shared_vad
 from conversation.marks import PlayedMarks, SpokenMarks
 from conversation.opening import open_conversation, record_from_the_start
 from conversation.tools import register_tools, tools_schema, usable_tools
@@ -123,7 +123,7 @@ async def run_attachment(
         context,
         interruptions,
         LLMUserAggregatorParams(
-            vad_analyzer=shared_vad(),
+            vad_analyzer=shared_vad(params=PHONE_VAD),
             user_turn_strategies=turn_strategies(),
             user_mute_strategies=[MuteWhilePromised(attachment), *([opening.mute] if opening else [])],
             user_idle_timeout=agent.limits.silence_secs,
