@@ -12,10 +12,10 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from fastapi.responses import JSONResponse
 from loguru import logger
-from starlette.requests import HTTPConnection
 from starlette.types import Scope
 from starlette.websockets import WebSocket
 
@@ -141,7 +141,7 @@ def refusals_of(scope: Scope) -> Refusals:
     return refusals
 
 
-async def answer_refused(connection: HTTPConnection, error: Exception) -> JSONResponse | None:
+async def answer_refused(connection: Any, error: Exception) -> Any:
     """Answer `Refused`, on requests and on sockets that are not accepted yet: the application's exception handler."""
     assert isinstance(error, Refused)
     refusals_of(connection.scope).note(route_of(connection.scope), error.reason, error.explanation)
