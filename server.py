@@ -62,6 +62,7 @@ def create_app(
     """
     from calls.store import default_store
     from web import api, health, media, telnyx, twilio
+    from web.refusals import Refused, answer_refused
     from web.service import Service
     from web.tokens import StreamTokens
 
@@ -100,6 +101,7 @@ def create_app(
     app.state.service = service
     for router in (twilio.router, telnyx.router, media.router, api.router, health.router):
         app.include_router(router)
+    app.add_exception_handler(Refused, answer_refused)
     app.add_exception_handler(StarletteHTTPException, _http_error)
     app.add_exception_handler(RequestValidationError, _validation_error)
     app.add_exception_handler(NotDone, _not_done)
@@ -107,8 +109,16 @@ def create_app(
     return app
 
 
-async def _http_error(_: Request, error: Exception) -> JSONResponse:
+async def _http_error(request: Request, error: Exception) -> JSONResponse:
+    from web.refusals import UNKNOWN_ROUTE, plain_response, refusals_of, route_of
+
     assert isinstance(error, StarletteHTTPException)
+    if (route := route_of(request.scope)) == UNKNOWN_ROUTE or error.status_code == 405:
+        # Starlette's own: nobody of ours has looked at this request.
+        refusals_of(request.scope).note(
+            route, "no_such_route", "there is nothing at this path, or not for this method"
+        )
+        return plain_response(error.status_code)
     return JSONResponse({"error": error.detail}, status_code=error.status_code, headers=error.headers)
 
 

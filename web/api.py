@@ -18,6 +18,7 @@ from conversation.agents import AgentError, load_agent
 from conversation.attachment import attached_to
 from web.descriptions import description, event_description, summary
 from web.dialling import DialOrder, place_order
+from web.refusals import Refused
 from web.service import Service, service_of
 
 TheService = Annotated[Service, Depends(service_of)]
@@ -27,14 +28,14 @@ def authorised(request: Request, service: TheService) -> None:
     """Let only those in who know API_KEY."""
     expected = service.settings.api_key
     if expected is None:
-        raise HTTPException(503, "API_KEY is not set: set it to a secret of your choice to open the API")
+        raise Refused(
+            401, "api_closed", "API_KEY is not set: set it to a secret of your choice to open the API"
+        )
     scheme, _, given = request.headers.get("authorization", "").partition(" ")
     key = expected.get_secret_value().encode()
     if scheme.lower() != "bearer" or not hmac.compare_digest(given.strip().encode(), key):
-        raise HTTPException(
-            401,
-            "the API key is missing or wrong: send the header Authorization: Bearer API_KEY",
-            headers={"WWW-Authenticate": "Bearer"},
+        raise Refused(
+            401, "api_key", "the API key is missing or wrong: send the header Authorization: Bearer API_KEY"
         )
 
 
