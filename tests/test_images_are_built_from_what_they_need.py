@@ -1,7 +1,7 @@
 """What is sent to a builder: all that the Dockerfiles copy, and nothing that is nobody's business.
 
-Two programs read `.dockerignore`, each in its own way, and both are asked themselves: Pipecat Cloud's tool, and Docker (by
-the words of its Python client, which reads the file as the engine does).
+Two programs read `.dockerignore`, each in its own way, and both are asked themselves: Pipecat Cloud's tool, and Docker
+(by its Python client, which reads the file as the engine does).
 """
 
 import io
@@ -21,8 +21,9 @@ IMAGES = ("Dockerfile", "deploy/Dockerfile.server")
 PRIVATE = """
 .env .env.local .env.production .env.bak cloud.env prod.env cloud.env.old env.production env.txt .envrc .netrc
 .git/config .git-credentials .ssh/id_ed25519 .aws/credentials .config/gcloud/key.json .pypirc .npmrc .venv/pyvenv.cfg
-id_rsa id_ed25519 server.pem tls.key tls.crt store.p12 apple.p8 vault.kdbx secrets.toml secrets.yaml secret.txt my-secrets.json
-credentials.json google-credentials.json service_account.json service-account.json api_key.txt keys.json passwords.txt token.txt
+id_rsa id_ed25519 server.pem tls.key tls.crt store.p12 apple.p8 vault.kdbx secrets.toml secrets.yaml secret.txt
+my-secrets.json credentials.json google-credentials.json service_account.json service-account.json api_key.txt keys.json
+passwords.txt token.txt
 agents/.env agents/secrets.toml agents/live.env conversation/cloud.env carriers/telnyx.pem requirements/.netrc
 data/calls.db data/messages.jsonl data/recordings/one.wav recordings/call-twilio.wav recordings/deep/er/call.wav
 calls.db calls.db-wal old.sqlite3 dump.sql backup.tar.gz backup.zip callers.csv callers.xlsx bot.log server.log
