@@ -36,7 +36,7 @@ def test_every_setting_has_a_comment_above_it_or_above_its_group(name):
 
 
 def test_every_setting_is_of_one_place():
-    # Whoever adds a setting says whether it goes with a bot to Pipecat Cloud: add it to one of the three in settings.py.
+    # Whoever adds a setting says whether it goes with a bot to Pipecat Cloud, by adding it to one of the three.
     places = [*IN_A_CALL, *ON_A_SERVER, *ON_THIS_MACHINE]
     assert sorted(places) == sorted(Settings.model_fields)
 
