@@ -241,7 +241,28 @@ def agent_names(directory: Path) -> list[str]:
     Args:
         directory: Where the TOML files are. A directory that does not exist has none.
     """
-    return sorted(path.stem for path in directory.glob("*.toml") if _NAME.fullmatch(path.stem))
+    return sorted(path.stem for path in directory.glob("*.toml") if _NAME.fullmatch(_plain(path.stem)))
+
+
+def find_agent(name: str, directory: Path) -> str | None:
+    """The agent that somebody means who writes its name with other capitals, or with `_` for `-`.
+
+    Args:
+        name: As it was written, in an address or a variable.
+        directory: Where the TOML files are.
+
+    Returns:
+        The file's own name; None when there is no such agent, or two that differ in nothing else.
+    """
+    known = agent_names(directory)
+    if name in known:
+        return name
+    alike = [one for one in known if _plain(one) == _plain(name)]
+    return alike[0] if len(alike) == 1 else None
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace("_", "-")
 
 
 def load_agent(name: str, directory: Path) -> Agent:
@@ -251,22 +272,23 @@ def load_agent(name: str, directory: Path) -> Agent:
     host, a custom parameter): it is only ever compared with the names of the files that are there.
 
     Args:
-        name: The file's name without `.toml`.
+        name: The file's name without `.toml`, as `find_agent` takes it.
         directory: Where the TOML files are.
 
     Raises:
         UnknownAgent: There is no such agent.
         AgentError: The file has a mistake.
     """
-    known = agent_names(directory)
-    if name not in known:
+    found = find_agent(name, directory)
+    if found is None:
+        known = agent_names(directory)
         shown = name[:60]
         if not known:
             raise UnknownAgent(f"agent {shown!r} is not known: no .toml file is in {directory}; add one")
-        close = difflib.get_close_matches(shown, known, n=1)
+        close = difflib.get_close_matches(_plain(shown), known, n=1)
         guess = f"did you mean {close[0]!r}? " if close else ""
         raise UnknownAgent(f"agent {shown!r} is not known; {guess}use one of {', '.join(known)}")
-    path = directory / f"{name}.toml"
+    path = directory / f"{found}.toml"
     try:
         stat = path.stat()
         return _read(path, stat.st_mtime_ns, stat.st_size)
