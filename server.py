@@ -192,10 +192,12 @@ def listen(host: str, port: int) -> socket.socket:
     """
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        return socket.create_server(address[:2], family=family, backlog=2048)
+        # "::" is every address, and people who write it mean the old ones, too.
+        both = address[0] == "::" and socket.has_dualstack_ipv6()
+        return socket.create_server(address[:2], family=family, backlog=2048, dualstack_ipv6=both)
     except socket.gaierror:
         raise StartError(
-            f"HOST {host!r} is not an address of this machine: use 127.0.0.1 or 0.0.0.0"
+            f"HOST {host!r} is not an address of this machine: use 127.0.0.1, 0.0.0.0 or ::"
         ) from None
     except PermissionError:
         raise StartError(

@@ -340,6 +340,10 @@ class Settings(BaseSettings):
             raise ValueError(
                 "must start with https:// (or http:// on this machine), for example https://bot.example.com"
             )
+        if wrong := _wrong_in_base_url(value):
+            raise ValueError(
+                f"{wrong}; write only what comes before the path, such as https://bot.example.com"
+            )
         return value
 
     @field_validator("caller_lookup_url")
@@ -361,6 +365,26 @@ class Settings(BaseSettings):
         if self.database_url == MEMORY:
             return None
         return self.database_url or f"sqlite+aiosqlite:///{self.data_dir / 'calls.db'}"
+
+
+def _wrong_in_base_url(value: str) -> str | None:
+    """What would keep addresses that begin with this from being called, or from being signed as they are written."""
+    if not value.isascii() or not value.isprintable() or set(value) & set(" \"'<>\\^`{|}"):
+        return "has a space or another character that no address has (a name with accents is written xn--...)"
+    try:
+        parts = urlsplit(value)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        return "has a host or port that cannot be"
+    if not host or port == 0:
+        return "has no host" if not host else "has a port that cannot be"
+    if "?" in value or "#" in value:
+        return "has a query (?) or a fragment (#), which belong to single addresses"
+    if "@" in parts.netloc:
+        return "has a user or password in it, which carriers do not sign"
+    if re.search(r"/(twilio|telnyx|ws)(/|$)", parts.path):
+        return "has the path of a webhook or media socket in it"
+    return None
 
 
 def load_settings(**overrides: object) -> Settings:
