@@ -110,6 +110,8 @@ ON_A_SERVER = frozenset(
         "api_key",
         "allow_tokenless_streams",
         "allow_unsigned_webhooks",
+        "max_connections",
+        "max_connections_per_peer",
         "ngrok_api_url",
         "log_level",
         "telnyx_public_key",
