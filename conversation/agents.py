@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, get_args, get_origin
+from typing import Any, Literal, get_args, get_origin
 from zoneinfo import ZoneInfo
 
 import jinja2
@@ -30,8 +30,11 @@ from conversation.agent_tables import (
     Limits,
     Lines,
     MenuItem,
+    Name,
     OutboundCalls,
+    Plain,
     Recording,
+    Reference,
     ServiceKind,
     Services,
     Table,
@@ -81,14 +84,14 @@ class Agent(Table):
         limits: Lengths of time.
     """
 
-    name: str
-    language: Text = "en"
+    name: Name
+    language: Name = "en"
     greeting: Text
     instructions: Text
     variables: dict[str, str | int | float | bool] = Field(default_factory=dict)
-    timezone: str | None = None
+    timezone: Reference = None
     services: Services = Field(default_factory=Services)
-    tools: list[str] = Field(default=["end_call", "take_message"])
+    tools: list[Name] = Field(default=["end_call", "take_message"])
     facts: list[Fact] = Field(default_factory=list)
     transfers: dict[str, TransferTarget] = Field(default_factory=dict)
     menu: dict[str, MenuItem] = Field(default_factory=dict)
@@ -133,28 +136,12 @@ class Agent(Table):
         return self
 
     def templates(self) -> Iterator[tuple[str, str]]:
-        """Yield every string that is a template, with the key that it stands under."""
-        yield "greeting", self.greeting
-        yield "instructions", self.instructions
-        for number, fact in enumerate(self.facts):
-            yield f"facts[{number}].answer", fact.answer
-        for digit, item in self.menu.items():
-            for key in ("say", "note"):
-                if (template := getattr(item, key)) is not None:
-                    yield f"menu.{digit}.{key}", template
-        for name, target in self.transfers.items():
-            if target.announcement is not None:
-                yield f"transfers.{name}.announcement", target.announcement
-        if self.recording.announcement:
-            yield "recording.announcement", self.recording.announcement
-        for key in ("greeting", "voicemail_message"):
-            if (template := getattr(self.dial_out, key)) is not None:
-                yield f"dial_out.{key}", template
-        for key in Lines.model_fields:
-            value = getattr(self.lines, key)
-            for line in [value] if isinstance(value, str) else value:
-                if line:
-                    yield f"lines.{key}", line
+        """Yield every text that is a template, with the key that it stands under: all but those marked `Plain`."""
+        yield from _templates(self, "")
+
+    def own(self, template: str) -> str:
+        """Fill a template in with what the file itself says, for texts that all calls share."""
+        return self.render(template, self.call_variables())
 
     def call_variables(
         self,
@@ -212,6 +199,40 @@ class Agent(Table):
             return _compiled(template).render(dict(variables)).strip()
         except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError) as error:
             raise AgentError(f"{self.name}.toml: a template does not render: {error}; correct it") from None
+
+
+def spoken_name(agent: Agent, transfer: str, variables: Mapping[str, Any]) -> str:
+    """How a transfer's destination is named to callers.
+
+    Args:
+        agent: Whose transfer.
+        transfer: Its name in the file.
+        variables: What the templates are rendered with.
+    """
+    target = agent.transfers.get(transfer)
+    return agent.render(target.spoken if target else "", variables) or transfer.replace("-", " ")
+
+
+def _templates(table: Table, under: str) -> Iterator[tuple[str, str]]:
+    for name, field in type(table).model_fields.items():
+        choices = [
+            kind for kind in (field.annotation, *get_args(field.annotation)) if get_origin(kind) is Literal
+        ]
+        if choices or any(isinstance(mark, Plain) for mark in field.metadata):
+            continue
+        value: Any = getattr(table, name)
+        parts: dict[str, Any] = {name: value}
+        if isinstance(value, list):
+            if any(isinstance(mark, Plain) for of in get_args(field.annotation) for mark in get_args(of)):
+                continue
+            parts = {f"{name}[{number}]": part for number, part in enumerate(value)}
+        elif isinstance(value, dict):
+            parts = {f"{name}.{key}": part for key, part in value.items() if isinstance(part, Table)}
+        for key, part in parts.items():
+            if isinstance(part, Table):
+                yield from _templates(part, f"{under}{key}.")
+            elif isinstance(part, str) and part:
+                yield f"{under}{key}", part
 
 
 def agent_names(directory: Path) -> list[str]:
@@ -279,10 +300,12 @@ def load_agent(name: str, directory: Path) -> Agent:
 def _read(path: Path, _mtime_ns: int, _size: int) -> Agent:
     file = path.name
     try:
-        source = path.read_text(encoding="utf-8")
+        source = path.read_text(encoding="utf-8-sig")
         table = tomllib.loads(source)
     except UnicodeDecodeError:
-        raise AgentError(f"{file}: is not UTF-8 text; save it as UTF-8") from None
+        raise AgentError(
+            f"{file}: is not UTF-8 text; save it as UTF-8 (in Notepad: Save as, Encoding)"
+        ) from None
     except tomllib.TOMLDecodeError as error:
         raise AgentError(f"{file}: is not valid TOML: {error}; correct that place") from None
     stated = table.setdefault("name", path.stem)

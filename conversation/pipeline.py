@@ -77,7 +77,9 @@ def instructions(attachment: Attachment) -> str:
     agent = attachment.agent
     parts = [attachment.render(agent.instructions)]
     if agent.facts:
-        facts = "\n".join(f"- {fact.topic}: {attachment.render(fact.answer)}" for fact in agent.facts)
+        facts = "\n".join(
+            f"- {attachment.render(fact.topic)}: {attachment.render(fact.answer)}" for fact in agent.facts
+        )
         parts.append(f"What you know, and nothing beyond it:\n{facts}")
     return "\n\n".join(parts)
 
