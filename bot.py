@@ -30,7 +30,7 @@ from calls.way_back import WayBack, without_webhooks
 from carriers import carrier_for, known_carriers
 from carriers.carrier import Carrier, Direction
 from carriers.cloud import CloudError
-from conversation.agents import Agent, AgentError, agent_names, load_agent
+from conversation.agents import Agent, AgentError, find_agent, load_agent
 from conversation.attachment import Attachment, attached_to
 from conversation.briefing import run_briefing
 from conversation.handover import target_of
@@ -308,9 +308,8 @@ def choose_agent(settings: Settings, *wanted: object) -> Agent:
     Raises:
         AgentError: The configured agent cannot be loaded.
     """
-    known = agent_names(settings.agents_dir)
     for name in wanted:
-        if isinstance(name, str) and name in known:
+        if isinstance(name, str) and find_agent(name, settings.agents_dir):
             return load_agent(name, settings.agents_dir)
     return load_agent(settings.agent, settings.agents_dir)
 

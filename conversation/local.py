@@ -1,7 +1,7 @@
 """The keyless speech services: Pipecat services on the models that all calls of this process share.
 
-Import from here: `LocalMoonshineSTT`, `LocalPiperTTS`, `local_models` and, for every kind of service,
-`shared_vad`, `shared_turn_analyzer` and `load_turn_models`. Importing loads no model and needs no extra package.
+Import from here: `LocalMoonshineSTT`, `LocalPiperTTS`, `local_models` and, for every kind of service, `shared_vad` with
+`PHONE_VAD`, `shared_turn_analyzer` and `load_turn_models`. Importing loads no model and needs no extra package.
 """
 
 from __future__ import annotations
@@ -25,9 +25,10 @@ from pipecat.transcriptions.language import Language
 from pipecat.utils.time import time_now_iso8601
 
 from conversation.local_models import STT_RATE, VOICE, LocalModels, LocalStackMissing, local_models, sentences
-from conversation.local_turns import load_turn_models, shared_turn_analyzer, shared_vad
+from conversation.local_turns import PHONE_VAD, load_turn_models, shared_turn_analyzer, shared_vad
 
 __all__ = [
+    "PHONE_VAD",
     "LocalModels",
     "LocalMoonshineSTT",
     "LocalPiperTTS",

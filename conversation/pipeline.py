@@ -27,7 +27,7 @@ from conversation.agents import Agent
 from conversation.attachment import SOCKET_CLOSED, Attachment
 from conversation.catalogue import LOCAL
 from conversation.heard import HeardAssistantAggregator, HeardUserAggregator, InterruptionsUnderWay
-from conversation.local import LocalStackMissing, load_turn_models, local_models, shared_vad
+from conversation.local import PHONE_VAD, LocalStackMissing, load_turn_models, local_models, shared_vad
 from conversation.marks import PlayedMarks, SpokenMarks
 from conversation.opening import open_conversation, record_from_the_start
 from conversation.speakable import Aloud, SpeakableText
@@ -88,7 +88,9 @@ def instructions(attachment: Attachment) -> str:
     agent = attachment.agent
     parts = [attachment.render(agent.instructions)]
     if agent.facts:
-        facts = "\n".join(f"- {fact.topic}: {attachment.render(fact.answer)}" for fact in agent.facts)
+        facts = "\n".join(
+            f"- {attachment.render(fact.topic)}: {attachment.render(fact.answer)}" for fact in agent.facts
+        )
         parts.append(f"What you know, and nothing beyond it:\n{facts}")
     return "\n\n".join(parts)
 
@@ -136,7 +138,7 @@ async def run_attachment(
         context,
         interruptions,
         LLMUserAggregatorParams(
-            vad_analyzer=shared_vad(),
+            vad_analyzer=shared_vad(params=PHONE_VAD),
             user_turn_strategies=turn_strategies(),
             user_mute_strategies=[MuteWhilePromised(attachment), *([opening.mute] if opening else [])],
             user_idle_timeout=agent.limits.silence_secs,

@@ -37,7 +37,9 @@ class DialOrder(BaseModel):
         machine_detection: Whether to listen for an answering machine; as the agent's file says when not given.
     """
 
-    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True, populate_by_name=True)
+    model_config = ConfigDict(
+        extra="forbid", str_strip_whitespace=True, populate_by_name=True, allow_inf_nan=False
+    )
 
     to: Annotated[str, Field(min_length=1, max_length=200)]
     agent: str | None = None
