@@ -145,6 +145,11 @@ def _accepted(answer: httpx.Response) -> dict[str, Any]:
         raise DialError(
             f"{answer.request.url.host} answered {answer.status_code} without JSON: is it this server's address?"
         )
+    if answer.status_code == httpx.codes.UNAUTHORIZED:
+        raise DialError(
+            "the server does not take this API_KEY: set the same one in .env here and where the server runs, and start "
+            "the server again"
+        )
     if answer.is_error:
         raise DialError(str(content.get("error") or f"the server answered {answer.status_code}"))
     return content

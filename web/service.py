@@ -25,6 +25,7 @@ from carriers import carrier_for, dialling_mode, known_carriers
 from carriers.carrier import Carrier, WebhookRequest
 from settings import Settings
 from web.health import Readiness
+from web.refusals import Refusals
 from web.tokens import StreamTokens
 from web.trust import Peer
 from web.way_back import ServerWayBack
@@ -81,6 +82,7 @@ class Service:
         readiness: Whether calls would be answered at once.
         sockets: The open media sockets by our call id.
         events_seen: Ids of webhooks that carriers number.
+        refusals: What was turned down.
         dialler: Makes calls.
     """
 
@@ -92,6 +94,7 @@ class Service:
     readiness: Readiness
     sockets: dict[str, set[WebSocket]] = field(default_factory=dict)
     events_seen: SeenIds = field(default_factory=SeenIds)
+    refusals: Refusals = field(default_factory=Refusals)
     _carriers: dict[tuple[str, str], Carrier | None] = field(default_factory=dict)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
