@@ -110,6 +110,8 @@ ON_A_SERVER = frozenset(
         "api_key",
         "allow_tokenless_streams",
         "allow_unsigned_webhooks",
+        "max_connections",
+        "max_connections_per_peer",
         "ngrok_api_url",
         "log_level",
         "telnyx_public_key",
@@ -202,6 +204,8 @@ class Settings(BaseSettings):
     stream_token_secret: SecretStr | None = None
     allow_tokenless_streams: bool = False
     allow_unsigned_webhooks: bool = False
+    max_connections: int = Field(default=1000, ge=16)
+    max_connections_per_peer: int = Field(default=100, ge=0)
     ngrok_api_url: str = "http://127.0.0.1:4040"
     log_level: Literal["TRACE", "DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
