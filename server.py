@@ -69,7 +69,7 @@ def create_app(
     from web.tokens import StreamTokens
 
     settings = settings or load_settings()
-    if run_bot is None:
+    if run_bot is None and settings.pipecat_cloud_public_key is None:
         warm_up = warm_up or _warm_up_of(settings)
 
     async def prepare() -> None:
@@ -169,7 +169,7 @@ def check(settings: Settings) -> list[str]:
     """Find out before listening whether calls could be answered.
 
     Returns:
-        What answers them: one line, or a few.
+        What answers them: one line, or a few; none when that is done elsewhere.
 
     Raises:
         StartError: They could not; the message says why.
@@ -183,6 +183,8 @@ def check(settings: Settings) -> list[str]:
         raise StartError("\n".join(problems))
     try:
         agent = load_agent(settings.agent, settings.agents_dir)
+        if settings.pipecat_cloud_public_key is not None:
+            return []  # the bot talks on Pipecat Cloud
         services.check(services.resolve(agent, settings), settings)
         return services.describe(agent, settings)
     except (AgentError, services.ServiceError) as error:
