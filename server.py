@@ -75,7 +75,7 @@ def create_app(
     from web.tokens import StreamTokens
 
     settings = settings or load_settings()
-    if run_bot is None:
+    if run_bot is None and settings.pipecat_cloud_public_key is None:
         warm_up = warm_up or _warm_up_of(settings)
 
     async def prepare() -> None:
@@ -177,7 +177,7 @@ def check(settings: Settings) -> list[str]:
     """Find out before listening whether calls could be answered.
 
     Returns:
-        What answers them: one line, or a few.
+        What answers them: one line, or a few; none when that is done elsewhere.
 
     Raises:
         StartError: They could not; the message says why.
@@ -192,6 +192,8 @@ def check(settings: Settings) -> list[str]:
         if problems:
             raise StartError("\n".join(problems))
         use_data_dir(settings.data_dir)
+        if settings.pipecat_cloud_public_key is not None:
+            return []  # the bot talks on Pipecat Cloud
         return services.describe(load_agent(settings.agent, settings.agents_dir), settings)
     except DataDirUnusable as error:
         raise StartError(str(error)) from None

@@ -111,6 +111,10 @@ def credential_problems(settings: Settings) -> list[str]:
             "TWILIO_ACCOUNT_SID is set without a password: set TWILIO_AUTH_TOKEN, or TWILIO_API_KEY with "
             "TWILIO_API_SECRET"
         )
+    if settings.pipecat_cloud_public_key and not settings.pipecat_cloud_agent:
+        problems.append(
+            "PIPECAT_CLOUD_PUBLIC_KEY is set, but PIPECAT_CLOUD_AGENT is not: set it to AGENT.ORGANIZATION"
+        )
     if settings.telnyx_public_key:
         from carriers.signatures import read_telnyx_public_key
 

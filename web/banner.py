@@ -23,7 +23,13 @@ def start_lines(settings: Settings, public_url: str, *, tunnel: bool = False) ->
     """
     at = f"http://{_printable(settings.host)}:{settings.port}"
     lines = [f"Agent {settings.agent}, listening on {at}"]
-    if settings.pipecat_cloud_agent:
+    if settings.pipecat_cloud_agent and settings.pipecat_cloud_public_key:
+        cloud_documents(settings.pipecat_cloud_agent, settings.pipecat_cloud_region)  # can the two be right?
+        lines.append(
+            f"Pipecat Cloud talks as {settings.pipecat_cloud_agent}; each call gets a ticket for its media socket there"
+        )
+        lines += _webhook_lines(settings, public_url, tunnel)
+    elif settings.pipecat_cloud_agent:
         lines += _cloud_lines(settings.pipecat_cloud_agent, settings.pipecat_cloud_region)
     else:
         lines += _webhook_lines(settings, public_url, tunnel)

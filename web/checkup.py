@@ -177,7 +177,8 @@ def agent_problems(settings: Settings) -> list[str]:
     for name in dict.fromkeys([default, *agent_names(settings.agents_dir)]):
         try:
             agent = load_agent(name, settings.agents_dir)
-            services.check(services.resolve(agent, settings), settings)
+            if settings.pipecat_cloud_public_key is None:  # else the bot talks there, not here
+                services.check(services.resolve(agent, settings), settings)
         except (AgentError, services.ServiceError) as error:
             if str(error) not in problems:
                 problems.append(str(error))

@@ -122,7 +122,7 @@ async def outside_findings(settings: Settings, public_url: str | None) -> list[F
             questions.append(_carrier(name, checks, settings, public_url))
             questions.append(_clock(http, checks.base_url()))
         questions += _key_questions(http, settings)
-        if public_url is not None and not settings.pipecat_cloud_agent:
+        if public_url is not None and _has_webhooks(settings):
             questions.append(_public_address(http, public_url, settings.port))
         try:
             asked = await asyncio.gather(*questions)
@@ -130,6 +130,11 @@ async def outside_findings(settings: Settings, public_url: str | None) -> list[F
             for checks in carriers.values():
                 await checks.aclose()
     return [finding for found in asked for finding in found]
+
+
+def _has_webhooks(settings: Settings) -> bool:
+    """Whether the phone company asks us what to do, and not a document that it keeps for Pipecat Cloud."""
+    return settings.pipecat_cloud_agent is None or settings.pipecat_cloud_public_key is not None
 
 
 def _client() -> httpx.AsyncClient:
@@ -150,7 +155,7 @@ async def _carrier(
         # What follows would only say the same again.
         return found
     questions = []
-    if public_url is not None and urlsplit(public_url).scheme == "https" and not settings.pipecat_cloud_agent:
+    if public_url is not None and urlsplit(public_url).scheme == "https" and _has_webhooks(settings):
         questions.append(checks.routing(addresses(settings, public_url)[name]))
     if settings.caller_id is not None and settings.caller_id.startswith("+"):
         questions.append(checks.caller_id(settings.caller_id))
