@@ -24,7 +24,7 @@ PLAIN = {
     MenuItem: {"fact", "transfer"},
     Services: {"stt", "llm", "tts"},
 }
-"""Texts that nobody hears, or that are for the voice alone. Whoever adds a text to a table decides here which kind it is."""
+"""Texts that nobody hears, or that only the voice reads. Whoever adds a text says here of which kind it is."""
 
 
 def agent(**more: Any) -> Agent:
