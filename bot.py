@@ -146,8 +146,9 @@ async def _call_of(start: StreamStart, carried: Carried | None, store: CallStore
     """The call that a media stream belongs to: known here, known to the store, brought along, or new."""
     # Only what we signed or stored ourselves can say that somebody is a colleague of a caller.
     parameters = {name: value for name, value in start.parameters.items() if name not in PRIVATE_PARAMETERS}
-    call_id = parameters.pop("call_id", None) or (carried.call_id if carried else None)
-    if await store.restore(start.carrier, start.call_id) is None and isinstance(call_id, str):
+    told = parameters.pop("call_id", None)
+    call_id = told if isinstance(told, str) and told else carried.call_id if carried else None
+    if await store.restore(start.carrier, start.call_id) is None and call_id is not None:
         await store.fetch(call_id)
     call = store.open(
         carrier=start.carrier,
