@@ -62,7 +62,7 @@ class Found:
     def when_late(self, tell: Callable[[Variables], None]) -> None:
         """Have a function called with the variables if they come after the budget, within `LATE_SECS`.
 
-        The function is kept no longer than that: it belongs to a session, and what is found is kept as long as the call.
+        The function is kept no longer than that: it belongs to a session, and what is found is kept with the call.
         """
         if self._late is not None and not self._late.done():
             self._on_late.append(tell)
