@@ -174,6 +174,7 @@ def check(settings: Settings) -> list[str]:
     Raises:
         StartError: They could not; the message says why.
     """
+    from calls.do_not_call import DoNotCall, DoNotCallUnusable
     from carriers import credential_problems
     from conversation import services
     from conversation.agents import AgentError, load_agent
@@ -182,10 +183,11 @@ def check(settings: Settings) -> list[str]:
     if problems:
         raise StartError("\n".join(problems))
     try:
+        DoNotCall(settings.dial_do_not_call).load()
         agent = load_agent(settings.agent, settings.agents_dir)
         services.check(services.resolve(agent, settings), settings)
         return services.describe(agent, settings)
-    except (AgentError, services.ServiceError) as error:
+    except (AgentError, DoNotCallUnusable, services.ServiceError) as error:
         raise StartError(str(error)) from None
     except ModuleNotFoundError as error:
         raise StartError(

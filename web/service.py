@@ -18,12 +18,12 @@ from calls.call import Call
 from calls.control import CallControl
 from calls.database import DatabaseError
 from calls.dialling import Dialler
-from calls.policy import DialPolicy
 from calls.reconcile import Reconciler
 from calls.store import CallStore
 from carriers import carrier_for, dialling_mode, known_carriers
 from carriers.carrier import Carrier, WebhookRequest
 from settings import Settings
+from web.dialling import policy_of
 from web.health import Readiness
 from web.refusals import Refusals
 from web.tokens import StreamTokens
@@ -84,6 +84,7 @@ class Service:
         events_seen: Ids of webhooks that carriers number.
         refusals: What was turned down.
         dialler: Makes calls.
+        do_not_call: Who asked not to be called.
     """
 
     settings: Settings
@@ -100,10 +101,8 @@ class Service:
 
     def __post_init__(self) -> None:
         """Prepare what makes calls."""
-        settings = self.settings
-        policy = DialPolicy.read(
-            settings.dial_countries, settings.dial_max_per_number_per_day, settings.dial_sip_hosts
-        )
+        policy = policy_of(self.settings)
+        self.do_not_call = policy.do_not_call
         self.dialler = Dialler(self.store, policy)
 
     def start(self) -> None:
@@ -120,7 +119,9 @@ class Service:
 
     def control(self, call: Call) -> CallControl:
         """What may be done to a call."""
-        return CallControl(call, self.carrier(call), self.store, way_back=self.way_back)
+        return CallControl(
+            call, self.carrier(call), self.store, way_back=self.way_back, do_not_call=self.do_not_call
+        )
 
     async def prepare(self) -> None:
         """Load what hanging up needs, for the carriers that have credentials."""
