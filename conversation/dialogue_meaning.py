@@ -80,6 +80,11 @@ class Meaning:
             return Wish.PERSON, None
         return None, self.sure(ranked)
 
+    def is_known(self, text: str) -> bool:
+        """Whether a sentence wants something, or may ask for a fact."""
+        wish, fact = self.of(text)
+        return wish not in (None, Wish.FILLER) or fact is not None or self.near_fact(text) is not None
+
     def said_fact(self, text: str) -> str | None:
         """Name the fact that a sentence surely asks for."""
         return self.sure(self.rank(text)) if plain(text) else None

@@ -93,10 +93,17 @@ class ToolCall:
 
 @dataclass(frozen=True)
 class Reply:
-    """What to say and, after that, what to do."""
+    """What to say and, after that, what to do.
+
+    Attributes:
+        text: What to say.
+        tool_call: What to do then.
+        hesitant: The caller may not have finished the sentence, so this is said only when nothing follows it.
+    """
 
     text: str = ""
     tool_call: ToolCall | None = None
+    hesitant: bool = False
 
 
 Decision = tuple[DialogueState, Reply]
