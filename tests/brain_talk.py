@@ -88,6 +88,8 @@ def meaning(text: str) -> str:
         return f"? {talk.state.topic}"
     if talk.called == "end_call":
         return "GOODBYE"
+    if talk.called == "transfer_call":
+        return f"PERSON {talk.arguments['destination']}"
     if talk.state.stage == "confirm_transfer":
         return f"PERSON {talk.state.destination}"
     if talk.state.stage.startswith("message_"):
