@@ -44,6 +44,10 @@ _ANSWERS_IN_ONE_TURN = 2
 
 _QUESTIONS = (Stage.CLARIFY, Stage.OFFER_MESSAGE, Stage.CONFIRM_TRANSFER)
 
+_WHICH = re.compile(
+    r"(?:(?:the|about|um|uh|yes) )*(?:(?P<first>first|former)|second|latter|last)(?: (?:one|please|thing))*"
+)
+
 _SPEAK_TO = re.compile(r"\b(?:(?:speak|talk|connect me) (?:to|with)|put me through|transfer me)\b")
 
 
@@ -170,8 +174,10 @@ class _Turn:
         said, rest = yes_or_no(utterance.text)
         if will_come(utterance.text) is not None and self.answered_greeting(state, utterance.text):
             return self.open(state, utterance.text)
-        if said is True:
-            return self.say_facts(state, [state.topic])
+        if state.other and (choice := _WHICH.fullmatch(plain(utterance.text))):
+            return self.say_facts(state, [state.topic if choice["first"] else state.other])
+        if said is True and (not state.other or not plain(rest)):
+            return self.say_facts(state, list(filter(None, (state.topic, state.other))))
         if plain(rest) and (said is None or len(rest.split()) > 1):
             return self.open(state, rest if said is False else utterance.text)
         if said is False:
@@ -326,9 +332,11 @@ class _Turn:
         return state, replace(reply, hesitant=not text.rstrip().endswith("?"))
 
     def asked_back(self, state: DialogueState, text: str) -> Decision:
-        if topic := self.meaning.near_fact(text):
-            asked = state.at(Stage.CLARIFY, topic=topic, misunderstood=state.misunderstood)
-            return asked, Reply(self.script.line("clarify", topic=self.script.topic(topic)))
+        if topics := self.meaning.near_facts(text):
+            topic, other = topics[0], "".join(topics[1:])
+            asked = state.at(Stage.CLARIFY, topic=topic, other=other, misunderstood=state.misunderstood)
+            named = {"topic": self.script.topic(topic), "other": self.script.topic(other) if other else ""}
+            return asked, Reply(self.script.line("clarify_either" if other else "clarify", **named))
         if is_question(text) and len(plain(text).split()) >= 3:
             if not self.script.can_take_message:
                 return state.at(Stage.OPEN), Reply(self.script.lines("off_topic", "anything_else"))

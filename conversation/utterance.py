@@ -124,7 +124,11 @@ _RULES: tuple[tuple[Wish, str], ...] = (
         Wish.MESSAGE,
         r"\b(?:leave|take|pass on|pass along|give (?:them|him|her))\b.{0,12}\b(?:message|voicemail|note)\b|"
         r"\b(?:call|ring|phone) me (?:back|again|later|tomorrow|tonight|when|as soon)\b|\breturn my call\b|"
-        r"\b(?:a|get a|request a) call ?back\b|^(?:leave )?(?:a )?message$",
+        r"\b(?:a|get a|request a) call ?back\b|^(?:leave )?(?:a )?message$|"
+        r"\bleave (?:you |them )?(?:a |my |some )?(?:word|words|number|name|note)\b|"
+        rf"^{_LEAD}(?:(?:please|can you|could you|would you) )*(?:call|ring|phone) me{_POLITE}$|"
+        r"\b(?:someone|somebody|anybody|anyone|doctor|dentist|team|office|they|he|she)\b.{0,12}"
+        r"\b(?:call|ring|phone) me\b(?! an?\b)",
     ),
     (Wish.MESSAGE, rf"\btell {_DOCTOR}\b|\blet {_DOCTOR}\b.{{0,24}}\bknow\b"),
     (

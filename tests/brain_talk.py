@@ -86,6 +86,8 @@ def meaning(text: str) -> str:
             return fact.topic
     if said == talk.line("clarify", topic=talk.state.topic):
         return f"? {talk.state.topic}"
+    if said == talk.line("clarify_either", topic=talk.state.topic, other=talk.state.other):
+        return f"? {talk.state.topic}|{talk.state.other}"
     if talk.called == "end_call":
         return "GOODBYE"
     if talk.called == "transfer_call":

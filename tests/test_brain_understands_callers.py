@@ -240,7 +240,7 @@ def judge(sentence: str, wanted: str) -> str:
     if got in options or (got.startswith("PERSON") and "PERSON *" in options):
         return "right"
     if got.startswith("? "):
-        return "asked right" if got[2:] in options else "asked wrong"
+        return "asked right" if set(got[2:].split("|")) & set(options) else "asked wrong"
     return "refused" if got == "REFUSED" else "wrong"
 
 
@@ -280,7 +280,8 @@ def test_what_no_owner_wrote_is_never_said():
             said = talk.say(sentence)
             owned = [fact.answer for fact in talk.agent.facts]
             owned += [
-                talk.line(name, topic=talk.state.topic) for name in ("off_topic", "offer_message", "clarify")
+                talk.line(name, topic=talk.state.topic, other=talk.state.other)
+                for name in ("off_topic", "offer_message", "clarify", "clarify_either")
             ]
             owned += [talk.line("did_not_understand")]
             for part in owned:
