@@ -12,10 +12,10 @@ from conversation.utterance import Wish, plain, wish_of
 ANSWER_SCORE = 0.58
 """A fact this near is said, when at least `ANSWER_COVERAGE` of the caller's rarer words are its own."""
 
-ANSWER_SCORE_UNCOVERED = 0.7
+ANSWER_SCORE_UNCOVERED = 0.66
 """A fact this near is said although its words are others: a paraphrase."""
 
-ANSWER_COVERAGE = 0.5
+ANSWER_COVERAGE = 0.34
 
 CLARIFY_SCORE = 0.42
 """A fact this near is asked back."""

@@ -267,10 +267,15 @@ def weekdays_in(text: str) -> set[str]:
     return days
 
 
+def _sentences(answer: str) -> list[str]:
+    """Cut an answer into sentences: it is also what a caller may ask for. Without those that are filled in later."""
+    return [text for text in re.split(r"(?<=[.!?])\s+", answer) if "{" not in text]
+
+
 def _examples(agent: Agent) -> list[_Example]:
     examples = []
     for fact in agent.facts:
-        for text in (*fact.questions, fact.topic):
+        for text in (*fact.questions, fact.topic, *_sentences(fact.answer)):
             examples.append(_Example("fact", fact.topic, agent.own(text)))
     for name, target in agent.transfers.items():
         spoken = name.replace("-", " ")
