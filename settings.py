@@ -42,6 +42,7 @@ KEYS = (
     "telnyx_public_key",
     "telnyx_connection_id",
     "telnyx_account_sid",
+    "pipecat_cloud_public_key",
     "openai_api_key",
     "anthropic_api_key",
     "google_api_key",
@@ -115,6 +116,8 @@ ON_A_SERVER = frozenset(
         "ngrok_api_url",
         "log_level",
         "telnyx_public_key",
+        "pipecat_cloud_public_key",
+        "pipecat_cloud_api_base_url",
     }
 )
 """Settings that only a server of ours reads."""
@@ -233,9 +236,11 @@ class Settings(BaseSettings):
     telnyx_codec: Literal["PCMU", "PCMA", "L16"] = "PCMU"
     telnyx_l16_byte_order: Literal["little", "big"] = "little"
 
-    # Pipecat Cloud, only for the documents that `python server.py` prints
+    # Pipecat Cloud
     pipecat_cloud_agent: str | None = None
     pipecat_cloud_region: str | None = None
+    pipecat_cloud_public_key: SecretStr | None = None
+    pipecat_cloud_api_base_url: str | None = None
 
     # Services by name; `auto` takes the first one whose key is set, else the local one
     stt: str = "auto"
