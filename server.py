@@ -7,18 +7,20 @@ import asyncio
 import importlib
 import socket
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from loguru import logger
 from starlette.exceptions import HTTPException as StarletteHTTPException
+from starlette.requests import ClientDisconnect
 
 from calls.errors import NotDone
-from settings import Settings, SettingsError, load_settings
+from settings import Given, Settings, SettingsError, load_settings, read_given
 
 if TYPE_CHECKING:
     from pipecat.runner.types import WebSocketRunnerArguments
@@ -30,6 +32,9 @@ USAGE_ERROR = 2
 
 MAX_SOCKET_MESSAGE_BYTES = 1 << 20
 """Carriers send messages of less than a kB; a longer one than this closes the socket."""
+
+LOOK_OVER_SECS = 3
+"""How long after its start the service asks others about itself: by then it answers its own public address."""
 
 SHUTDOWN_SECS = 5
 """How long a stopping service waits for what is going on."""
@@ -45,6 +50,7 @@ def create_app(
     run_bot: Callable[[WebSocketRunnerArguments], Awaitable[None]] | None = None,
     store: CallStore | None = None,
     warm_up: Callable[[], Awaitable[None]] | None = None,
+    look_over: Callable[[], Coroutine[Any, Any, None]] | None = None,
 ) -> FastAPI:
     """Build the service as an ASGI application.
 
@@ -54,6 +60,7 @@ def create_app(
         store: The calls; the process's own when not given.
         warm_up: Loads what the first call would otherwise wait for. With `bot.bot` it is the default agent's
             services, else nothing.
+        look_over: Says in the log what is wrong with the deployment, while calls are answered already.
 
     Raises:
         SettingsError: A variable cannot be used.
@@ -62,11 +69,13 @@ def create_app(
     """
     from calls.store import default_store
     from web import api, health, media, telnyx, twilio
+    from web.bodies import BodyLimits
+    from web.refusals import Refused, answer_refused
     from web.service import Service
     from web.tokens import StreamTokens
 
     settings = settings or load_settings()
-    if run_bot is None:
+    if run_bot is None and settings.pipecat_cloud_public_key is None:
         warm_up = warm_up or _warm_up_of(settings)
 
     async def prepare() -> None:
@@ -87,6 +96,8 @@ def create_app(
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         service.start()
+        if look_over is not None:
+            service.later(look_over(), "looking over the deployment")
         preparing = asyncio.create_task(service.readiness.prepare(), name="warm-up")
         try:
             yield
@@ -100,6 +111,9 @@ def create_app(
     app.state.service = service
     for router in (twilio.router, telnyx.router, media.router, api.router, health.router):
         app.include_router(router)
+    app.add_middleware(BodyLimits)
+    app.add_exception_handler(Refused, answer_refused)
+    app.add_exception_handler(ClientDisconnect, _gone)
     app.add_exception_handler(StarletteHTTPException, _http_error)
     app.add_exception_handler(RequestValidationError, _validation_error)
     app.add_exception_handler(NotDone, _not_done)
@@ -107,8 +121,16 @@ def create_app(
     return app
 
 
-async def _http_error(_: Request, error: Exception) -> JSONResponse:
+async def _http_error(request: Request, error: Exception) -> JSONResponse:
+    from web.refusals import UNKNOWN_ROUTE, plain_response, refusals_of, route_of
+
     assert isinstance(error, StarletteHTTPException)
+    if (route := route_of(request.scope)) == UNKNOWN_ROUTE or error.status_code == 405:
+        # Starlette's own: nobody of ours has looked at this request.
+        refusals_of(request.scope).note(
+            route, "no_such_route", "there is nothing at this path, or not for this method"
+        )
+        return plain_response(error.status_code)
     return JSONResponse({"error": error.detail}, status_code=error.status_code, headers=error.headers)
 
 
@@ -123,6 +145,11 @@ async def _not_done(_: Request, error: Exception) -> JSONResponse:
 
     assert isinstance(error, NotDone)
     return JSONResponse({"error": str(error)}, status_code=status_of(error))
+
+
+async def _gone(_: Request, __: Exception) -> Response:
+    """Answer nobody: the sender has hung up before its request was complete."""
+    return Response(status_code=400)
 
 
 async def _bug(request: Request, error: Exception) -> JSONResponse:
@@ -150,28 +177,51 @@ def check(settings: Settings) -> list[str]:
     """Find out before listening whether calls could be answered.
 
     Returns:
-        What answers them: one line, or a few.
+        What answers them: one line, or a few; none when that is done elsewhere.
 
     Raises:
         StartError: They could not; the message says why.
     """
+    from calls.do_not_call import DoNotCall, DoNotCallUnusable
     from carriers import credential_problems
     from conversation import services
-    from conversation.agents import AgentError, load_agent
+    from conversation.agents import load_agent
+    from web.checkup import DataDirUnusable, agent_problems, use_data_dir
 
-    problems = credential_problems(settings)
-    if problems:
-        raise StartError("\n".join(problems))
     try:
-        agent = load_agent(settings.agent, settings.agents_dir)
-        services.check(services.resolve(agent, settings), settings)
-        return services.describe(agent, settings)
-    except (AgentError, services.ServiceError) as error:
+        problems = credential_problems(settings) or agent_problems(settings)
+        if problems:
+            raise StartError("\n".join(problems))
+        use_data_dir(settings.data_dir)
+        DoNotCall(settings.dial_do_not_call).load()
+        if settings.pipecat_cloud_public_key is not None:
+            return []  # the bot talks on Pipecat Cloud
+        return services.describe(load_agent(settings.agent, settings.agents_dir), settings)
+    except (DataDirUnusable, DoNotCallUnusable) as error:
         raise StartError(str(error)) from None
     except ModuleNotFoundError as error:
         raise StartError(
             f"the package {error.name} is not installed: run `make setup`, or `pip install -e '.[local]'`"
         ) from None
+
+
+def notes(settings: Settings, given: Given) -> list[str]:
+    """What would disappoint somebody later, though calls are answered: the doctor's short form, a line each."""
+    from web.checkup import agent_findings, settings_findings, short_lines
+
+    # PUBLIC_URL has a line of its own at a start.
+    wrong = [one for one in settings_findings(settings, given) if one.subject != "PUBLIC_URL"]
+    return short_lines([*wrong, *agent_findings(settings)])
+
+
+async def _look_over(settings: Settings) -> None:
+    """Log what the doctor finds by asking others; a start does not wait for it."""
+    from web.checkup import short_lines
+
+    await asyncio.sleep(LOOK_OVER_SECS)
+    outside = await asyncio.to_thread(importlib.import_module, "web.outside")
+    for line in short_lines(await outside.start_findings(settings)):
+        logger.warning("{}", line)
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -182,10 +232,12 @@ def listen(host: str, port: int) -> socket.socket:
     """
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        return socket.create_server(address[:2], family=family, backlog=2048)
+        # "::" is every address, and people who write it mean the old ones, too.
+        both = address[0] == "::" and socket.has_dualstack_ipv6()
+        return socket.create_server(address[:2], family=family, backlog=2048, dualstack_ipv6=both)
     except socket.gaierror:
         raise StartError(
-            f"HOST {host!r} is not an address of this machine: use 127.0.0.1 or 0.0.0.0"
+            f"HOST {host!r} is not an address of this machine: use 127.0.0.1, 0.0.0.0 or ::"
         ) from None
     except PermissionError:
         raise StartError(
@@ -240,7 +292,7 @@ def _serve(settings: Settings) -> int:
         except CloudError as error:
             raise StartError(str(error)) from None
         server = uvicorn.Server(uvicorn_config(_app(settings)))
-        print("\n".join([*lines, *answers]), flush=True)
+        print("\n".join([*lines, *answers, *notes(settings, read_given())]), flush=True)
         with suppress(KeyboardInterrupt):
             server.run(sockets=[listener])
     return 0 if server.started else 1
@@ -250,7 +302,7 @@ def _app(settings: Settings) -> FastAPI:
     from calls.database_errors import DatabaseUnusable
 
     try:
-        return create_app(settings)
+        return create_app(settings, look_over=partial(_look_over, settings))
     except DatabaseUnusable as error:
         raise StartError(str(error)) from None
 
@@ -263,14 +315,23 @@ def uvicorn_config(app: Any) -> Any:
     """How uvicorn serves the application.
 
     Its own pings are off: it is not documented that carriers answer them, and a call must not end for that.
-    Its log starts at warnings: below, it has the addresses of media sockets, which hold their tokens.
+    Its log starts at errors: below, it has the addresses of media sockets, which hold their tokens, and a line for each
+    request that is none.
     Forwarding headers are not believed: `web.trust` wants to know who really connected.
     """
     import uvicorn
 
+    from web.connections import Connections, http_protocol, websocket_protocol
+
+    limited: dict[str, Any] = {}
+    if (service := getattr(app.state, "service", None)) is not None:
+        connections = Connections(
+            service.settings.max_connections, service.settings.max_connections_per_peer, service.refusals
+        )
+        limited = {"http": http_protocol(connections), "ws": websocket_protocol(connections)}
     return uvicorn.Config(
         app,
-        log_level="warning",
+        log_level="error",
         access_log=False,
         proxy_headers=False,
         ws_ping_interval=None,
@@ -281,6 +342,7 @@ def uvicorn_config(app: Any) -> Any:
         timeout_keep_alive=KEEP_ALIVE_SECS,
         timeout_graceful_shutdown=SHUTDOWN_SECS,
         lifespan="on",
+        **limited,
     )
 
 

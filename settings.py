@@ -1,24 +1,133 @@
 """The one place where the environment and `.env` are read.
 
-Every variable is documented in `.env.example`. A value is read once, at start; nothing else in the project looks at
-`os.environ`, so what a process was configured with is what `load_settings()` returned.
+Every variable is documented in `.env.example`. Nothing else in the project looks at `os.environ`, so what a process was
+configured with is what `load_settings()` returned.
+
+A value comes as a way of deploying hands it over: a shell takes quotes away, `docker run --env-file` leaves them and
+the carriage return of a file from Windows in place, a Kubernetes secret often ends in a line feed. `cleaned` makes the
+same value of all of them.
 """
 
 from __future__ import annotations
 
+import difflib
+import io
 import os
 import re
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
+from dotenv import dotenv_values
+from dotenv.parser import parse_stream
 from pydantic import Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 ROOT = Path(__file__).resolve().parent
 
 ENV_FILE = "PHONEBOT_ENV_FILE"
 """The variable that names another file than `.env`: one of several deployments on a machine, or none for tests."""
+
+OTHERS = frozenset({"LOGLEVEL", "OLLAMA_HOST", "OLLAMA_MODELS", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID"})
+"""Variables of other programs that look like ours."""
+
+KEYS = (
+    "twilio_account_sid",
+    "twilio_auth_token",
+    "twilio_api_key",
+    "twilio_api_secret",
+    "telnyx_api_key",
+    "telnyx_public_key",
+    "telnyx_connection_id",
+    "telnyx_account_sid",
+    "pipecat_cloud_public_key",
+    "openai_api_key",
+    "anthropic_api_key",
+    "google_api_key",
+    "deepgram_api_key",
+    "assemblyai_api_key",
+    "cartesia_api_key",
+    "elevenlabs_api_key",
+)
+"""Settings that somebody else's console has made: letters, digits and signs without a blank."""
+
+IN_A_CALL = frozenset(
+    {
+        "agent",
+        "database_url",
+        "caller_id",
+        "caller_ids",
+        "dial_countries",
+        "dial_max_per_number_per_day",
+        "dial_max_per_hour",
+        "dial_max_at_once",
+        "dial_max_minutes_per_day",
+        "dial_sip_hosts",
+        "stream_token_secret",
+        "caller_lookup_url",
+        "caller_lookup_token",
+        "caller_lookup_budget_ms",
+        "twilio_account_sid",
+        "twilio_auth_token",
+        "twilio_api_key",
+        "twilio_api_secret",
+        "twilio_region",
+        "twilio_edge",
+        "twilio_api_base_url",
+        "telnyx_api_key",
+        "telnyx_connection_id",
+        "telnyx_account_sid",
+        "telnyx_api_base_url",
+        "telnyx_mode",
+        "telnyx_codec",
+        "telnyx_l16_byte_order",
+        "pipecat_cloud_agent",
+        "pipecat_cloud_region",
+        "stt",
+        "llm",
+        "tts",
+        "openai_api_key",
+        "openai_base_url",
+        "openai_model",
+        "anthropic_api_key",
+        "anthropic_model",
+        "google_api_key",
+        "google_model",
+        "ollama_base_url",
+        "ollama_model",
+        "deepgram_api_key",
+        "assemblyai_api_key",
+        "cartesia_api_key",
+        "cartesia_voice_id",
+        "elevenlabs_api_key",
+        "elevenlabs_voice_id",
+    }
+)
+"""Settings that a bot reads in a call: they go with it to a host that has no server of ours (`deploy/cloud_env.py`)."""
+
+ON_A_SERVER = frozenset(
+    {
+        "host",
+        "port",
+        "public_url",
+        "api_key",
+        "allow_tokenless_streams",
+        "allow_unsigned_webhooks",
+        "max_connections",
+        "max_connections_per_peer",
+        "ngrok_api_url",
+        "log_level",
+        "telnyx_public_key",
+        "pipecat_cloud_public_key",
+        "pipecat_cloud_api_base_url",
+    }
+)
+"""Settings that only a server of ours reads."""
+
+ON_THIS_MACHINE = frozenset({"agents_dir", "data_dir", "dial_do_not_call"})
+"""Settings that name a place on the machine where they are set, and mean nothing on another."""
 
 
 MEMORY = "memory"
@@ -29,12 +138,62 @@ class SettingsError(Exception):
     """A variable has a value that cannot be used; the message names it and how to mend it."""
 
 
+@dataclass(frozen=True)
+class Given:
+    """What was handed over: cleaned values by names in capitals, without the empty ones.
+
+    Parameters:
+        environment: From the process's environment.
+        file: From the file.
+        path: The file that was read; None for none.
+        twice: Names that stand in the file more than once.
+        empty: Names that were handed over without a value.
+    """
+
+    environment: dict[str, str] = field(default_factory=dict, repr=False)
+    file: dict[str, str] = field(default_factory=dict, repr=False)
+    path: Path | None = None
+    twice: tuple[str, ...] = ()
+    empty: frozenset[str] = frozenset()
+
+    @property
+    def values(self) -> dict[str, str]:
+        """What counts: the environment's value, else the file's."""
+        return {**self.file, **self.environment}
+
+
+class _GivenSource(PydanticBaseSettingsSource):
+    """Hands `read_given()` to pydantic."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        return self._given.get(field_name.upper()), field_name, self.field_is_complex(field)
+
+    def __call__(self) -> dict[str, Any]:
+        self._given = read_given().values
+        found = {}
+        for name, described in self.settings_cls.model_fields.items():
+            value, key, is_complex = self.get_field_value(described, name)
+            if value is not None:
+                found[key] = self.prepare_field_value(name, described, value, is_complex)
+        return found
+
+
 class Settings(BaseSettings):
     """What the operator configured. An empty value counts as not set."""
 
-    model_config = SettingsConfigDict(
-        env_file=".env", env_file_encoding="utf-8", env_ignore_empty=True, extra="ignore", frozen=True
-    )
+    model_config = SettingsConfigDict(extra="ignore", frozen=True)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Our own reading of the environment and the file in place of pydantic's."""
+        return init_settings, _GivenSource(settings_cls)
 
     # The service itself
     host: str = "127.0.0.1"
@@ -46,12 +205,19 @@ class Settings(BaseSettings):
     data_dir: Path = Path("data")
     database_url: str | None = Field(default=None, repr=False)  # it may have a password in it
     caller_id: str | None = None
+    caller_ids: str | None = None
     dial_countries: str | None = None
     dial_max_per_number_per_day: int = Field(default=5, ge=1)
+    dial_max_per_hour: int = Field(default=30, ge=0)
+    dial_max_at_once: int = Field(default=5, ge=0)
+    dial_max_minutes_per_day: int = Field(default=240, ge=0)
     dial_sip_hosts: str | None = None
+    dial_do_not_call: Path | None = None
     stream_token_secret: SecretStr | None = None
     allow_tokenless_streams: bool = False
     allow_unsigned_webhooks: bool = False
+    max_connections: int = Field(default=1000, ge=16)
+    max_connections_per_peer: int = Field(default=100, ge=0)
     ngrok_api_url: str = "http://127.0.0.1:4040"
     log_level: Literal["TRACE", "DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
@@ -79,9 +245,11 @@ class Settings(BaseSettings):
     telnyx_codec: Literal["PCMU", "PCMA", "L16"] = "PCMU"
     telnyx_l16_byte_order: Literal["little", "big"] = "little"
 
-    # Pipecat Cloud, only for the documents that `python server.py` prints
+    # Pipecat Cloud
     pipecat_cloud_agent: str | None = None
     pipecat_cloud_region: str | None = None
+    pipecat_cloud_public_key: SecretStr | None = None
+    pipecat_cloud_api_base_url: str | None = None
 
     # Services by name; `auto` takes the first one whose key is set, else the local one
     stt: str = "auto"
@@ -116,6 +284,26 @@ class Settings(BaseSettings):
                 return secret.get_secret_value()
         return None
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _is_printable(cls, value: object) -> object:
+        if isinstance(value, str) and any(
+            ord(character) < 32 or ord(character) == 127 for character in value
+        ):
+            raise ValueError("there is a line break or another invisible character in it; write it again")
+        return value
+
+    @field_validator(*KEYS, mode="before")
+    @classmethod
+    def _is_a_key(cls, value: object) -> object:
+        if isinstance(value, str) and not re.fullmatch(r"""[^\s"'`]*""", value, re.ASCII):
+            raise ValueError(
+                "there is a blank or a quotation mark in it; copy it again, without what stands around it"
+            )
+        if isinstance(value, str) and not value.isascii():
+            raise ValueError("there is a character in it that no key has; copy it again")
+        return value
+
     @field_validator("log_level", "telnyx_codec", mode="before")
     @classmethod
     def _in_capitals(cls, value: object) -> object:
@@ -148,6 +336,20 @@ class Settings(BaseSettings):
             raise ValueError("must be in E.164, with + and country code, such as +14155550100")
         return value
 
+    @field_validator("caller_ids")
+    @classmethod
+    def _are_numbers(cls, value: str | None) -> str | None:
+        numbers = [number.strip() for number in (value or "").split(",") if number.strip()]
+        for number in numbers:
+            cls._is_a_number(number)
+        return ",".join(numbers) or None
+
+    @property
+    def numbers(self) -> tuple[str, ...]:
+        """The owner's numbers that calls may be placed from, the usual one first."""
+        others = (self.caller_ids or "").split(",")
+        return tuple(dict.fromkeys(number for number in (self.caller_id, *others) if number))
+
     @field_validator("dial_countries")
     @classmethod
     def _are_countries(cls, value: str | None) -> str | None:
@@ -169,6 +371,10 @@ class Settings(BaseSettings):
         if not value.startswith(("https://", "http://")):
             raise ValueError(
                 "must start with https:// (or http:// on this machine), for example https://bot.example.com"
+            )
+        if wrong := _wrong_in_base_url(value):
+            raise ValueError(
+                f"{wrong}; write only what comes before the path, such as https://bot.example.com"
             )
         return value
 
@@ -193,6 +399,26 @@ class Settings(BaseSettings):
         return self.database_url or f"sqlite+aiosqlite:///{self.data_dir / 'calls.db'}"
 
 
+def _wrong_in_base_url(value: str) -> str | None:
+    """What would keep addresses that begin with this from being called, or from being signed as they are written."""
+    if not value.isascii() or not value.isprintable() or set(value) & set(" \"'<>\\^`{|}"):
+        return "has a space or another character that no address has (a name with accents is written xn--...)"
+    try:
+        parts = urlsplit(value)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        return "has a host or port that cannot be"
+    if not host or port == 0:
+        return "has no host" if not host else "has a port that cannot be"
+    if "?" in value or "#" in value:
+        return "has a query (?) or a fragment (#), which belong to single addresses"
+    if "@" in parts.netloc:
+        return "has a user or password in it, which carriers do not sign"
+    if re.search(r"/(twilio|telnyx|ws)(/|$)", parts.path):
+        return "has the path of a webhook or media socket in it"
+    return None
+
+
 def load_settings(**overrides: object) -> Settings:
     """Read the environment and `.env`, or the file that PHONEBOT_ENV_FILE names; an empty name reads no file.
 
@@ -200,11 +426,10 @@ def load_settings(**overrides: object) -> Settings:
         **overrides: Values that win over both, by field name (tests, command-line flags).
 
     Raises:
-        SettingsError: One line per unusable variable, each with its name and the fix.
+        SettingsError: The file cannot be used, or a variable: one line each, with its name and the fix.
     """
-    file = os.environ.get(ENV_FILE, ".env") or None
     try:
-        return Settings(_env_file=file, **overrides)  # type: ignore[call-arg, arg-type]
+        return Settings(**overrides)  # type: ignore[arg-type]
     except ValidationError as error:
         lines = []
         for problem in error.errors():
@@ -212,3 +437,122 @@ def load_settings(**overrides: object) -> Settings:
             reason = problem["msg"].removeprefix("Value error, ")
             lines.append(f"{name} is not usable: {reason}. Change it in .env or in the environment.")
         raise SettingsError("\n".join(lines)) from None
+
+
+def read_given() -> Given:
+    """Read what was handed over, without judging it.
+
+    Raises:
+        SettingsError: The file cannot be read.
+    """
+    named = os.environ.get(ENV_FILE)
+    path = Path(cleaned(named) if named is not None else ".env")
+    in_file, twice = _read_file(path, must_exist=named is not None) if named != "" else ({}, ())
+    given = {}
+    for name, value in os.environ.items():
+        # Some programs take the line of an env file up to its `=` for the name.
+        given[_name(name)] = cleaned(value, comment=not _is_secret(_name(name)))
+    return Given(
+        environment={name: value for name, value in given.items() if value},
+        file={name: value for name, value in in_file.items() if value},
+        path=path if in_file else None,
+        twice=twice,
+        empty=frozenset(name for both in (given, in_file) for name, value in both.items() if not value),
+    )
+
+
+def cleaned(value: str, *, comment: bool = False) -> str:
+    """Take away what stands around a value but is not part of it: blanks, line ends, marks of encodings, quotes.
+
+    Args:
+        value: As it was handed over.
+        comment: Take away a comment behind it, too, as it is done in `.env`.
+    """
+    value = value.strip(_AROUND)
+    if comment and not re.fullmatch(_QUOTED, value, re.DOTALL):
+        value = re.sub(r"(^|\s+)#.*", "", value, flags=re.DOTALL).strip(_AROUND)
+    while quoted := re.fullmatch(_QUOTED, value, re.DOTALL):
+        value = next(filter(None, quoted.groups()), "").strip(_AROUND)
+    return value
+
+
+_AROUND = " \t\r\n\v\f\xa0\ufeff\u200b\u200c\u200d\u2060"
+_QUOTED = r"""\"([^\"]*)\"|'([^']*)'|“([^”]*)”|‘([^’]*)’"""
+
+
+def misspelt(given: Given) -> list[str]:
+    """Names that nobody reads and that are close to one of ours: one line each.
+
+    Other programs have variables of their own, so in the environment only what is very close counts, and nothing for
+    which ours is set as well.
+    """
+    known = [name.upper() for name in Settings.model_fields] + [ENV_FILE]
+    lines = []
+    for place, names, cutoff in (
+        (str(given.path), given.file, 0.75),
+        ("the environment", given.environment, 0.85),
+    ):
+        for name in names:
+            if name in known or name in OTHERS:
+                continue
+            free = known if names is given.file else [one for one in known if one not in given.values]
+            meant = _closest(name, free, cutoff)
+            if meant is not None:
+                lines.append(f"{name} in {place} is not read by anything here: did you mean {meant}?")
+    return lines
+
+
+def _closest(name: str, known: list[str], cutoff: float) -> str | None:
+    words = name.split("_")
+    if len(words) > 1:
+        for other in known:
+            theirs = other.split("_")
+            if (words[0], words[-1]) == (theirs[0], theirs[-1]) and set(words) < set(theirs):
+                return other
+    if len(name) < 6 and cutoff > 0.8:  # PATH is close to PORT
+        return None
+    close = difflib.get_close_matches(name, known, n=1, cutoff=cutoff)
+    return close[0] if close else None
+
+
+def _name(name: str) -> str:
+    return name.strip(_AROUND).removeprefix("export ").strip(_AROUND).upper()
+
+
+def _is_secret(name: str) -> bool:
+    described = Settings.model_fields.get(name.lower())
+    return described is not None and "SecretStr" in str(described.annotation)
+
+
+def _read_file(path: Path, *, must_exist: bool) -> tuple[dict[str, str], tuple[str, ...]]:
+    """The names and values of a file, and which names stand in it twice."""
+    try:
+        raw = path.read_bytes()
+    except FileNotFoundError:
+        if not must_exist:
+            return {}, ()
+        raise SettingsError(
+            f"{ENV_FILE} names {path}, which does not exist: correct it, or unset it"
+        ) from None
+    except OSError as error:
+        raise SettingsError(f"{path} cannot be read ({error.strerror}): it must be a file of yours") from None
+    if raw.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in raw:
+        raise SettingsError(f"{path} is UTF-16 text: save it as UTF-8 (in Notepad: Save as, Encoding)")
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise SettingsError(f"{path} line {line} is not UTF-8 text: save the file as UTF-8") from None
+    names: list[str] = []
+    for binding in parse_stream(io.StringIO(text)):
+        if binding.error:
+            # Not the line itself: it may hold a key.
+            raise SettingsError(
+                f"{path} line {binding.original.line} cannot be read: write NAME=value, a quotation mark at both "
+                "ends or at none"
+            )
+        if binding.key is not None:
+            names.append(_name(binding.key))
+    found = dotenv_values(stream=io.StringIO(text))
+    values = {_name(name): cleaned(value or "") for name, value in found.items()}
+    return values, tuple(sorted({name for name in names if names.count(name) > 1}))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from urllib.parse import parse_qsl
 
 
@@ -80,23 +82,27 @@ class Form(Mapping[str, str]):
         return value
 
 
-def phone_number(value: str | None) -> str | None:
-    """A number or SIP address as given by a carrier; None when the caller withheld it.
-
-    Source: Twilio docs, TwiML request parameters (a withheld number arrives as a word, or as that word typed
-    on a keypad).
-    """
-    text = (value or "").strip()
-    withheld = {"", "anonymous", "unknown", "restricted", "private", "blocked", "unavailable"}
-    typed = {"+266696687", "+7378742833", "+2562533", "+8566696", "+86282452253"}
-    if text.casefold() in withheld or text in typed:
-        return None
-    return text
+MAX_DIGITS = 15
+"""The longest number that anything which a carrier counts can have; a longer one is nobody's count."""
 
 
 def whole_number(value: object) -> int | None:
-    """A count that a carrier sends as text; None when it is not one."""
-    try:
-        return int(str(value))
-    except ValueError:
-        return None
+    """A count that a carrier sends as text, in plain digits; None when it is not one."""
+    text = str(value).strip() if isinstance(value, str | int) else ""
+    plain = len(text) <= MAX_DIGITS and text.isascii() and text.isdecimal()
+    return int(text) if plain else None
+
+
+def moment(value: str | None) -> datetime | None:
+    """A time in ISO 8601, as Call Control writes it, or in RFC 2822, as Twilio and perhaps TeXML do.
+
+    Returns:
+        It in UTC; None when it is none, or lies outside of the years that can be counted.
+    """
+    for parse in (datetime.fromisoformat, parsedate_to_datetime):
+        try:
+            time = parse(value or "")
+            return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
+        except (ValueError, TypeError, OverflowError):
+            continue
+    return None

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Protocol
 
-from conversation.agents import Agent
+from conversation.agents import Agent, spoken_name
 from conversation.retrieval import Match
 
 
@@ -57,6 +57,7 @@ class DialogueState:
     Attributes:
         stage: The question that is open.
         topic: The fact that a clarifying question asked about.
+        other: The other fact that it asked about, if it named two.
         destination: The transfer that was offered.
         draft: The message so far.
         misunderstood: Turns in a row that were not understood.
@@ -67,6 +68,7 @@ class DialogueState:
 
     stage: Stage = Stage.OPEN
     topic: str = ""
+    other: str = ""
     destination: str = ""
     draft: Draft = field(default_factory=Draft)
     misunderstood: int = 0
@@ -93,10 +95,17 @@ class ToolCall:
 
 @dataclass(frozen=True)
 class Reply:
-    """What to say and, after that, what to do."""
+    """What to say and, after that, what to do.
+
+    Attributes:
+        text: What to say.
+        tool_call: What to do then.
+        hesitant: The caller may not have finished the sentence, so this is said only when nothing follows it.
+    """
 
     text: str = ""
     tool_call: ToolCall | None = None
+    hesitant: bool = False
 
 
 Decision = tuple[DialogueState, Reply]
@@ -146,8 +155,11 @@ class Script:
 
     def spoken(self, transfer: str) -> str:
         """Name a transfer to a caller."""
-        target = self.agent.transfers.get(transfer)
-        return (target.spoken if target else "") or transfer.replace("-", " ")
+        return spoken_name(self.agent, transfer, self.variables)
+
+    def topic(self, topic: str) -> str:
+        """Name a fact to a caller."""
+        return self.agent.render(topic, self.variables)
 
     @property
     def can_take_message(self) -> bool:
@@ -163,20 +175,20 @@ class Script:
     def caller_number(self) -> str:
         """The caller's own number, or nothing when it is withheld or no number."""
         number = str(self.variables.get("caller_number") or "")
-        return number if sum(character.isdigit() for character in number) >= 7 else ""
+        return number if number.startswith("+") else ""
 
     @property
     def topics(self) -> str:
         """The first topics, as a list to say: "parking, prices and insurance"."""
-        topics = [fact.topic for fact in self.agent.facts[:4]]
+        topics = [self.topic(fact.topic) for fact in self.agent.facts[:4]]
         return " and ".join([", ".join(topics[:-1]), topics[-1]]) if len(topics) > 1 else "".join(topics)
 
     def menu(self) -> str:
         """Say what the keys do, or what can be asked when there are none."""
         items = [
-            f"{digit} for {item.label}"
+            f"{digit} for {self.agent.render(item.label, self.variables)}"
             for digit, item in sorted(self.agent.menu.items(), key=lambda entry: (entry[0] == "0", entry[0]))
-            if item.tool is None or item.tool in self.tools
+            if (item.tool is None or item.tool in self.tools) and (item.transfer is None or self.can_transfer)
         ]
         if items:
             return f"{self.line('menu_intro')} Press {', '.join(items)}."

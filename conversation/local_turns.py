@@ -18,6 +18,10 @@ from pipecat.audio.turn.smart_turn.local_smart_turn_v3 import LocalSmartTurnAnal
 from pipecat.audio.vad.silero import SileroOnnxModel, SileroVADAnalyzer
 from pipecat.audio.vad.vad_analyzer import VADAnalyzer, VADParams
 
+PHONE_VAD = VADParams(start_secs=0.1, min_volume=0.4)
+"""What counts as speech on a phone line. Pipecat's 0.2 s and 0.6 are for a microphone at the mouth: a lone "yes" has
+less voice in it than 0.2 s, and a quiet caller's is not loud enough. The model's confidence keeps coughs out."""
+
 _loading = threading.Lock()
 
 

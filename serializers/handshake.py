@@ -27,6 +27,9 @@ from serializers.messages import MAX_TEXT_CHARS, BadMessage, parse_message, shor
 MAX_MESSAGES_BEFORE_START = 16
 """How many other messages a socket may send before `start`; the carriers send one."""
 
+START_SECS = 5.0
+"""How long a socket may take to send `start`; the carriers send it at once."""
+
 SERVICE_HOST_PARAMETER = "_pipecatCloudServiceHost"
 """The parameter that names `AGENT.ORG` on Twilio. Source: Pipecat Cloud docs,
 guides/telephony/twilio-websocket."""
@@ -90,7 +93,7 @@ class StreamStart:
         account_id: Twilio's `accountSid`, Telnyx's `user_id`.
         session_id: Telnyx's `call_session_id`, common to the legs of one call.
         parameters: All that was passed along with the call: custom parameters over `client_state` over
-            `body`.
+            `body` over the address's query.
         service_host: `AGENT.ORG`, as Pipecat Cloud routes by it.
     """
 
@@ -114,7 +117,7 @@ class StreamStart:
 async def read_stream_start(
     websocket: WebSocket,
     *,
-    timeout_secs: float = 10.0,
+    timeout_secs: float = START_SECS,
     query: Mapping[str, str] | None = None,
     body: Any = None,
 ) -> StreamStart:
@@ -153,7 +156,11 @@ def parse_start(message: dict[str, Any], *, query: Mapping[str, str], body: Any 
     Raises:
         HandshakeError: It is no known carrier's, or its ids cannot be true.
     """
-    passed = parameters.from_body_query(query.get("body")) | parameters.from_body(body)
+    passed = (
+        parameters.from_query(query)
+        | parameters.from_body_query(query.get("body"))
+        | parameters.from_body(body)
+    )
     start = message.get("start")
     if isinstance(start, dict) and ("callSid" in start or "streamSid" in start):
         return _twilio(message, start, query, passed)

@@ -90,7 +90,7 @@ async def test_what_the_server_refuses_is_one_line(monkeypatch, tmp_path):
         status, _, err = await dial("+493012345678", "--carrier", "twilio", **bot.environment)
         assert (status, "DIAL_COUNTRIES" in err, err.count("\n")) == (2, True, 1)
         status, _, err = await dial(TO, **{**bot.environment, "API_KEY": "wrong"})
-        assert (status, "API key" in err, err.count("\n")) == (2, True, 1)
+        assert (status, "API_KEY" in err, err.count("\n")) == (2, True, 1)
 
 
 @pytest.mark.parametrize(("state", "status"), [("completed", 0), ("busy", 1)])

@@ -86,17 +86,17 @@ async def test_an_agent_that_cannot_be_used_is_a_spoken_apology(tmp_path, carrie
     [
         ({"data": {"From": "+1"}}, 400, "CallSid is missing"),
         ({"content": b"", "headers": {}}, 400, "CallSid is missing"),
-        ({"json": {"CallSid": "CA1"}}, 415, "application/json: send application/x-www-form-urlencoded"),
-        ({"content": b"CallSid=CA1"}, 415, "no content type"),
+        ({"json": {"CallSid": "CA1"}}, 415, "unsupported media type"),
+        ({"content": b"CallSid=CA1"}, 415, "unsupported media type"),
         (
             {"content": b"\xff", "headers": {"content-type": "application/x-www-form-urlencoded"}},
             400,
-            "not a form",
+            "bad request",
         ),
         (
             {"content": bytes(2 << 20), "headers": {"content-type": "application/x-www-form-urlencoded"}},
             413,
-            "more than",
+            "content too large",
         ),
     ],
 )
@@ -117,7 +117,7 @@ async def test_twilios_signature_is_checked_against_the_public_address(tmp_path)
         for headers in ({}, signed(service.url + path, FORM), signed(PUBLIC + path, {**FORM, "From": "+1"})):
             answer = await service.http.post(path, data=FORM, headers=headers)
             assert answer.status_code == 403
-            assert "error" in answer.json()
+            assert answer.json() == {"error": "forbidden"}
 
 
 async def test_twilios_signature_of_a_get_request_is_over_the_address_alone(tmp_path):
@@ -138,7 +138,7 @@ async def test_without_a_key_the_world_is_refused_and_a_laptop_is_not(tmp_path):
         for path in ("/twilio/voice", "/telnyx/voice", "/telnyx/status", "/twilio/connect-ended"):
             answer = await service.post(path, **FORM)
             assert answer.status_code == 403
-            assert "TWILIO_AUTH_TOKEN" in answer.json()["error"]
+            assert answer.json() == {"error": "forbidden"}
     async with running(tmp_path, public_url=PUBLIC, allow_unsigned_webhooks=True) as service:
         assert (await service.post("/telnyx/voice", **FORM)).status_code == 200
 

@@ -3,42 +3,63 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, HTTPException, Query, Request
+from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
+from fastapi.routing import APIRoute
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import BaseModel, ConfigDict, Field
 
 from calls.call import Call, CallState, EndedBy
 from calls.errors import CallIsOver, NotDone, NotPossible, UnderWay
+from calls.policy import TooManyCalls
 from carriers.carrier import Direction, RecordingFormat
 from carriers.documents import checked_digits
 from conversation.agents import AgentError, load_agent
 from conversation.attachment import attached_to
 from web.descriptions import description, event_description, summary
 from web.dialling import DialOrder, place_order
+from web.refusals import Refused
 from web.service import Service, service_of
 
 TheService = Annotated[Service, Depends(service_of)]
 
 
-def authorised(request: Request, service: TheService) -> None:
-    """Let only those in who know API_KEY."""
-    expected = service.settings.api_key
+def authorise(request: Request) -> None:
+    """Let only those in who know API_KEY.
+
+    Raises:
+        Refused: It is missing, or wrong.
+    """
+    expected = service_of(request).settings.api_key
     if expected is None:
-        raise HTTPException(503, "API_KEY is not set: set it to a secret of your choice to open the API")
+        raise Refused(
+            401, "api_closed", "API_KEY is not set: set it to a secret of your choice to open the API"
+        )
     scheme, _, given = request.headers.get("authorization", "").partition(" ")
     key = expected.get_secret_value().encode()
     if scheme.lower() != "bearer" or not hmac.compare_digest(given.strip().encode(), key):
-        raise HTTPException(
-            401,
-            "the API key is missing or wrong: send the header Authorization: Bearer API_KEY",
-            headers={"WWW-Authenticate": "Bearer"},
+        raise Refused(
+            401, "api_key", "the API key is missing or wrong: send the header Authorization: Bearer API_KEY"
         )
 
 
-router = APIRouter(prefix="/calls", dependencies=[Depends(authorised)])
+class OperatorsRoute(APIRoute):
+    """A route for the operator: the key comes first. FastAPI would read the body before any dependency looked at it."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """What answers a request of the route."""
+        answer = super().get_route_handler()
+
+        async def authorised(request: Request) -> Response:
+            authorise(request)
+            return await answer(request)
+
+        return authorised
+
+
+router = APIRouter(prefix="/calls", route_class=OperatorsRoute)
 
 
 async def known_call(call_id: str, service: TheService) -> Call:
@@ -104,8 +125,9 @@ async def dial(order: DialOrder, service: TheService) -> dict[str, Any]:
 
     With a `warning` nobody knows yet whether it has: the call is looked for, and never dialled twice.
     """
+    way_back = await service.way_to_bot()
     call, warning = await place_order(
-        order, service.settings, service.dialler, service.carrier_named, lambda _: service.way_back
+        order, service.settings, service.dialler, service.carrier_named, lambda _: way_back
     )
     return {**description(call), **({"warning": warning} if warning else {})}
 
@@ -186,6 +208,8 @@ async def recording(body: RecordingBody, call: TheCall, service: TheService) -> 
 
 def status_of(error: NotDone) -> int:
     """The HTTP status that tells why something was not done."""
+    if isinstance(error, TooManyCalls):
+        return 429
     if isinstance(error, NotPossible):
         return 422
     return 409 if isinstance(error, CallIsOver | UnderWay) else 502

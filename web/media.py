@@ -12,6 +12,7 @@ from starlette.websockets import WebSocketState
 
 from carriers.carrier import Signature
 from carriers.twilio import TwilioCarrier
+from web.refusals import Refused
 from web.service import ServerRunnerArguments, Service, peer_of, service_of, upgrade_of
 from web.tokens import TokenError
 from web.trust import tokenless_refusal
@@ -20,7 +21,7 @@ router = APIRouter()
 
 TheService = Annotated[Service, Depends(service_of)]
 
-NORMAL_CLOSURE, POLICY_VIOLATION, INTERNAL_ERROR = 1000, 1008, 1011
+NORMAL_CLOSURE, INTERNAL_ERROR = 1000, 1011
 """WebSocket close codes. Source: RFC 6455, section 7.4.1."""
 
 
@@ -32,8 +33,7 @@ async def stream_with_token(websocket: WebSocket, service: TheService, carrier: 
         if grant.carrier != carrier:
             raise TokenError("the token is for another carrier")
     except TokenError as error:
-        await _refuse(websocket, str(error))
-        return
+        raise Refused(403, "token", str(error)) from None
     body = {
         "agent": grant.agent,
         "call_id": grant.call_id,
@@ -53,17 +53,10 @@ async def stream_without_token(websocket: WebSocket, service: TheService) -> Non
     signature = TwilioCarrier.from_settings(service.settings).verify_webhook(upgrade)
     refusal = tokenless_refusal(signature, peer_of(websocket), service.settings, service.public_url)
     if refusal:
-        await _refuse(websocket, refusal)
-        return
+        raise Refused(403, "tokenless", refusal)
     if signature is Signature.INVALID:
         logger.warning("A media socket's signature does not match; it is let in by ALLOW_TOKENLESS_STREAMS")
     await _talk(service, websocket, {}, None)
-
-
-async def _refuse(websocket: WebSocket, reason: str) -> None:
-    logger.warning("A media socket is refused: {}", reason)
-    # Before the upgrade is accepted, this is an HTTP 403.
-    await websocket.close(POLICY_VIOLATION)
 
 
 async def _talk(service: Service, websocket: WebSocket, body: dict[str, Any], call_id: str | None) -> None:

@@ -6,16 +6,12 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from fastapi import HTTPException, Request, Response
-from loguru import logger
 
 from carriers.carrier import Carrier, Form, Signature, WebhookError, WebhookRequest
+from web.refusals import Refused
 from web.service import Service, peer_of, url_as_called
 from web.trust import is_local, webhook_refusal
 from web.way_back import CALL
-
-MAX_BODY_BYTES = 1 << 20
-"""Carriers send a few kB."""
-
 
 T = TypeVar("T")
 
@@ -60,15 +56,15 @@ async def read_webhook(
         may_be_unsigned: The carrier is not known to sign requests of this kind.
 
     Raises:
-        HTTPException: It is too large, not a form, or not the carrier's.
+        Refused: It is too large, not a form, or not the carrier's.
     """
-    body = await _body(request)
+    body = await request.body()
     query = _form(request.scope.get("query_string", b""))
     form = Form(())
     if is_form and request.method == "POST":
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind not in ("application/x-www-form-urlencoded", "") or (body and not kind):
-            raise HTTPException(415, f"{kind or 'no content type'}: send application/x-www-form-urlencoded")
+            raise Refused(415, "not_a_form", "the body is not application/x-www-form-urlencoded")
         form = _form(body)
     webhook = WebhookRequest(
         url=url_as_called(request, service),
@@ -82,8 +78,7 @@ async def read_webhook(
         signature, peer, service.settings, service.public_url, may_be_unsigned=may_be_unsigned
     )
     if refusal:
-        logger.warning("A request to {} is refused: {}", request.url.path, refusal)
-        raise HTTPException(403, refusal)
+        raise Refused(403, f"signature_{signature.value}", refusal)
     return Webhook(
         webhook,
         form if request.method == "POST" else query,
@@ -114,16 +109,5 @@ def xml(document: str) -> Response:
 def _form(encoded: bytes) -> Form:
     try:
         return Form.parse(encoded)
-    except WebhookError as error:
-        raise HTTPException(400, str(error)) from None
-
-
-async def _body(request: Request) -> bytes:
-    body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_BODY_BYTES:
-            raise HTTPException(
-                413, f"the body has more than {MAX_BODY_BYTES} bytes: this is no carrier's webhook"
-            )
-    return body
+    except WebhookError:
+        raise Refused(400, "bad_form", "the fields of the form or of the address cannot be read") from None

@@ -1,0 +1,81 @@
+"""A lone "yes" is heard over a phone line, said fast or quietly; a cough is not taken for speech."""
+
+import numpy as np
+import pytest
+import soxr
+from pipecat.audio.vad.vad_analyzer import VADState
+
+from conversation.local import PHONE_VAD, shared_vad
+
+LINE_HZ, PIPELINE_HZ = 8000, 16000
+
+
+def over_the_line(samples: np.ndarray) -> bytes:
+    """What the pipeline gets of a sound at 8 kHz: half a second of a quiet line around it, through mu-law."""
+    quiet = np.zeros(LINE_HZ // 2)
+    heard = np.concatenate([quiet, samples, quiet])
+    heard += np.random.default_rng(7).normal(0, 0.0003, len(heard))
+    compressed = np.sign(heard) * np.log1p(255 * np.abs(np.clip(heard, -1, 1))) / np.log(256)
+    steps = np.round(compressed * 127) / 127
+    expanded = np.sign(steps) * (256 ** np.abs(steps) - 1) / 255
+    return (soxr.resample(expanded, LINE_HZ, PIPELINE_HZ) * 32767).astype(np.int16).tobytes()
+
+
+def is_speech(pcm: bytes) -> bool:
+    analyzer = shared_vad(params=PHONE_VAD)
+    analyzer.set_sample_rate(PIPELINE_HZ)
+    piece = PIPELINE_HZ // 50 * 2
+    return any(
+        analyzer._run_analyzer(pcm[at : at + piece]) is VADState.SPEAKING for at in range(0, len(pcm), piece)
+    )
+
+
+def spoken(text: str, pace: float, loudness: float) -> np.ndarray:
+    """A word of the local voice at 8 kHz.
+
+    Args:
+        text: The word.
+        pace: 1 is the voice's own; less is faster.
+        loudness: Mean level while there is sound, 1 being full scale.
+    """
+    pytest.importorskip("piper", reason="the local stack is not installed: pip install '.[local]'")
+    from piper.config import SynthesisConfig
+
+    from conversation.local_models import local_models
+
+    voice = local_models().voice
+    pieces = [chunk.audio_float_array for chunk in voice.synthesize(text, SynthesisConfig(length_scale=pace))]
+    samples = soxr.resample(np.concatenate(pieces), voice.config.sample_rate, LINE_HZ)
+    return samples * loudness / np.sqrt(np.mean(samples[np.abs(samples) > 0.01] ** 2))
+
+
+def cough(seed: int) -> np.ndarray:
+    """A burst of coloured noise that rises at once and dies away, once or twice, at 8 kHz."""
+    random = np.random.default_rng(seed)
+    count = int(LINE_HZ * random.uniform(0.15, 0.35))
+    spectrum = np.fft.rfft(random.normal(0, 1, count))
+    frequencies = np.fft.rfftfreq(count, 1 / LINE_HZ)
+    spectrum /= 1 + ((frequencies - random.uniform(500, 1500)) / 800) ** 2
+    secs = np.arange(count) / LINE_HZ
+    burst = (
+        np.fft.irfft(spectrum, count)
+        * np.minimum(1, secs / 0.01)
+        * np.exp(-secs / random.uniform(0.05, 0.12))
+    )
+    burst *= random.uniform(0.2, 0.7) / np.abs(burst).max()
+    return np.concatenate([burst, np.zeros(LINE_HZ // 7), burst * 0.6]) if seed % 2 else burst
+
+
+@pytest.mark.parametrize("word", ["Yes.", "No.", "Nope."])
+@pytest.mark.parametrize(("pace", "loudness"), [(1.0, 0.01), (0.8, 0.05), (0.5, 0.02)])
+def test_a_lone_short_answer_is_speech(word, pace, loudness):
+    assert is_speech(over_the_line(spoken(word, pace, loudness)))
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_cough_is_not_speech(seed):
+    assert not is_speech(over_the_line(cough(seed)))
+
+
+def test_a_quiet_line_is_not_speech():
+    assert not is_speech(over_the_line(np.zeros(LINE_HZ * 3)))
