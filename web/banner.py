@@ -63,7 +63,7 @@ def _webhook_lines(settings: Settings, public_url: str, tunnel: bool) -> list[st
     if urlsplit(public_url).scheme != "https":
         lines.append(
             f"PUBLIC_URL is {public_url}: only the emulator can call. For real calls carriers need an https "
-            "address: start `ngrok http PORT`, or set PUBLIC_URL"
+            f"address: start `ngrok http {settings.port}` and then this again, or set PUBLIC_URL"
         )
     elif tunnel:
         lines.append(f"PUBLIC_URL is not set: using {public_url}, found by asking ngrok")
