@@ -81,6 +81,19 @@ class History(list[Said | Returned]):
     answered: int = 0
     greeted_after: int | None = None
 
+    def spoken_after(self, turns: int) -> bool:
+        """Whether the bot was heard after so many turns of the caller."""
+        places = [place for place, entry in enumerate(self, start=1) if isinstance(entry, Said)]
+        return turns == 0 or (turns <= len(places) and self.answered >= places[turns - 1])
+
+
+@dataclass(frozen=True)
+class _Before:
+    """Where the conversation stood before the last turn was answered."""
+
+    state: DialogueState
+    turns: int
+
 
 class Unprompted(Enum):
     """What a bot that speaks without being asked comes back to."""
@@ -153,6 +166,7 @@ class LocalBrain(LLMService[_NoModelAdapter]):
         self._retriever = retriever
         self._state: DialogueState | None = None
         self._turns_answered = 0
+        self._before: _Before | None = None
         self._results_answered: set[str] = set()
 
     @property
@@ -224,7 +238,9 @@ class LocalBrain(LLMService[_NoModelAdapter]):
         if reply.hesitant:
             # A caller who speaks on cancels this; what was said until now is then answered together with the rest.
             await asyncio.sleep(PATIENCE_SECS)
-        # No await between here and the end of the three lines: a barge-in finds either all or nothing of it done.
+        # No await between here and the end of the lines: a barge-in finds either all or nothing of it done.
+        can_be_taken_back = reply.tool_call is None and turns > self._turns_answered and not _keyed(history)
+        self._before = _Before(self.state, self._turns_answered) if can_be_taken_back else None
         self._state = state
         self._turns_answered = turns
         self._results_answered |= results
@@ -247,6 +263,9 @@ class LocalBrain(LLMService[_NoModelAdapter]):
         results = [entry for entry in history if isinstance(entry, Returned)]
         state, answered, done = self._state, self._turns_answered, set(self._results_answered)
         texts: list[str] = []
+        if self._before and len(said) > answered and not history.spoken_after(answered):
+            # Nothing of the last answer was heard: what it answered was only the beginning of this turn.
+            state, answered = self._before.state, self._before.turns
         if state is None or answered > len(said):  # new to the call, or the context was replaced
             state, answered, done, texts = self._replay(history, retriever, tools)
 
@@ -329,6 +348,11 @@ def read_context(context: LLMContext) -> History:
             if history.greeted_after is None:
                 history.greeted_after = len(history)
     return history
+
+
+def _keyed(history: History) -> bool:
+    last = next((entry for entry in reversed(history) if isinstance(entry, Said)), None)
+    return last is not None and bool(Utterance.parse(last.content).keys)
 
 
 def _since_greeting(history: History) -> History:

@@ -57,6 +57,7 @@ class DialogueState:
     Attributes:
         stage: The question that is open.
         topic: The fact that a clarifying question asked about.
+        other: The other fact that it asked about, if it named two.
         destination: The transfer that was offered.
         draft: The message so far.
         misunderstood: Turns in a row that were not understood.
@@ -67,6 +68,7 @@ class DialogueState:
 
     stage: Stage = Stage.OPEN
     topic: str = ""
+    other: str = ""
     destination: str = ""
     draft: Draft = field(default_factory=Draft)
     misunderstood: int = 0
@@ -173,7 +175,7 @@ class Script:
     def caller_number(self) -> str:
         """The caller's own number, or nothing when it is withheld or no number."""
         number = str(self.variables.get("caller_number") or "")
-        return number if sum(character.isdigit() for character in number) >= 7 else ""
+        return number if number.startswith("+") else ""
 
     @property
     def topics(self) -> str:

@@ -84,8 +84,12 @@ def meaning(text: str) -> str:
             return fact.topic
     if said == talk.line("clarify", topic=talk.state.topic):
         return f"? {talk.state.topic}"
+    if said == talk.line("clarify_either", topic=talk.state.topic, other=talk.state.other):
+        return f"? {talk.state.topic}|{talk.state.other}"
     if talk.called == "end_call":
         return "GOODBYE"
+    if talk.called == "transfer_call":
+        return f"PERSON {talk.arguments['destination']}"
     if talk.state.stage == "confirm_transfer":
         return f"PERSON {talk.state.destination}"
     if talk.state.stage.startswith("message_"):

@@ -85,13 +85,15 @@ def _as_options(text: str) -> str:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m web.dial", description="Have the bot call somebody.")
-    parser.add_argument("to", help="telephone number in E.164 (+12025550143), or SIP address")
+    parser.add_argument("to", help="telephone number (+12025550143), or SIP address")
     parser.add_argument("--agent", help="name of the agent that talks (AGENT)")
     parser.add_argument(
         "--param", action="append", default=[], metavar="NAME=VALUE", help="for the agent's texts; repeat it"
     )
     parser.add_argument("--carrier", help="needed when there are credentials for several")
-    parser.add_argument("--from", dest="from_number", help="number to call from (CALLER_ID)")
+    parser.add_argument(
+        "--from", dest="from_number", help="number to call from: CALLER_ID, or one of CALLER_IDS"
+    )
     parser.add_argument("--ring", type=int, default=30, metavar="SECS", help="how long to let it ring (30)")
     parser.add_argument("--no-machine-detection", action="store_true", help="do not listen for a machine")
     parser.add_argument("--wait", action="store_true", help="tell what happens until the call is over")
@@ -190,11 +192,10 @@ async def _dial_directly(order: DialOrder, settings: Settings, *, wait: bool) ->
     from calls.control import CallControl
     from calls.database import DatabaseUnusable
     from calls.dialling import Dialler
-    from calls.policy import DialPolicy
     from calls.store import default_store
     from carriers import carrier_for
     from carriers.carrier import Carrier
-    from web.dialling import place_order
+    from web.dialling import place_order, policy_of
 
     carriers: list[Carrier] = []
 
@@ -207,10 +208,7 @@ async def _dial_directly(order: DialOrder, settings: Settings, *, wait: bool) ->
         store = default_store(settings.calls_database)
     except DatabaseUnusable as error:
         raise DialError(str(error)) from None
-    policy = DialPolicy.read(
-        settings.dial_countries, settings.dial_max_per_number_per_day, settings.dial_sip_hosts
-    )
-    dialler = Dialler(store, policy)
+    dialler = Dialler(store, policy_of(settings))
     try:
         call, warning = await place_order(
             order, settings, dialler, carrier_named, lambda name: _way_back(name, settings)
