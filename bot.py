@@ -22,6 +22,7 @@ from calls.call import Call, CallState, EndedBy
 from calls.carried import Carried, read_carried
 from calls.control import COLLEAGUE, CallControl
 from calls.database import DatabaseUnusable
+from calls.do_not_call import DoNotCall
 from calls.errors import NotDone
 from calls.store import CallStore, default_store
 from calls.transcript import heard_messages
@@ -231,7 +232,9 @@ def _attachment(
     return Attachment(
         call=call,
         store=store,
-        control=CallControl(call, carrier, store, way_back=way_back),
+        control=CallControl(
+            call, carrier, store, way_back=way_back, do_not_call=DoNotCall(settings.dial_do_not_call)
+        ),
         agent=agent,
         variables=_variables(call, agent, looked_up),
         data_dir=settings.data_dir,

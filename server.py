@@ -184,6 +184,7 @@ def check(settings: Settings) -> list[str]:
     Raises:
         StartError: They could not; the message says why.
     """
+    from calls.do_not_call import DoNotCall, DoNotCallUnusable
     from carriers import credential_problems
     from conversation import services
     from conversation.agents import load_agent
@@ -194,14 +195,15 @@ def check(settings: Settings) -> list[str]:
         if problems:
             raise StartError("\n".join(problems))
         use_data_dir(settings.data_dir)
+        DoNotCall(settings.dial_do_not_call).load()
         if settings.pipecat_cloud_public_key is not None:
             return []  # the bot talks on Pipecat Cloud
         return services.describe(load_agent(settings.agent, settings.agents_dir), settings)
-    except DataDirUnusable as error:
+    except (DataDirUnusable, DoNotCallUnusable) as error:
         raise StartError(str(error)) from None
     except ModuleNotFoundError as error:
         raise StartError(
-            f"the package {error.name} is not installed: run `make setup`, or `pip install -e '.[local]'`"
+            f"the package {error.name} is not installed: `make setup` brings it (an image: build it anew)"
         ) from None
 
 

@@ -60,8 +60,12 @@ IN_A_CALL = frozenset(
         "log_level",
         "log_callers_words",
         "caller_id",
+        "caller_ids",
         "dial_countries",
         "dial_max_per_number_per_day",
+        "dial_max_per_hour",
+        "dial_max_at_once",
+        "dial_max_minutes_per_day",
         "dial_sip_hosts",
         "stream_token_secret",
         "caller_lookup_url",
@@ -123,7 +127,7 @@ ON_A_SERVER = frozenset(
 )
 """Settings that only a server of ours reads."""
 
-ON_THIS_MACHINE = frozenset({"agents_dir", "data_dir"})
+ON_THIS_MACHINE = frozenset({"agents_dir", "data_dir", "dial_do_not_call"})
 """Settings that name a place on the machine where they are set, and mean nothing on another."""
 
 
@@ -202,9 +206,14 @@ class Settings(BaseSettings):
     data_dir: Path = Path("data")
     database_url: str | None = Field(default=None, repr=False)  # it may have a password in it
     caller_id: str | None = None
+    caller_ids: str | None = None
     dial_countries: str | None = None
     dial_max_per_number_per_day: int = Field(default=5, ge=1)
+    dial_max_per_hour: int = Field(default=30, ge=0)
+    dial_max_at_once: int = Field(default=5, ge=0)
+    dial_max_minutes_per_day: int = Field(default=240, ge=0)
     dial_sip_hosts: str | None = None
+    dial_do_not_call: Path | None = None
     stream_token_secret: SecretStr | None = None
     allow_tokenless_streams: bool = False
     allow_unsigned_webhooks: bool = False
@@ -328,6 +337,20 @@ class Settings(BaseSettings):
         if value is not None and not re.fullmatch(r"\+[1-9][0-9]{5,14}|sips?:\S+", value):
             raise ValueError("must be in E.164, with + and country code, such as +14155550100")
         return value
+
+    @field_validator("caller_ids")
+    @classmethod
+    def _are_numbers(cls, value: str | None) -> str | None:
+        numbers = [number.strip() for number in (value or "").split(",") if number.strip()]
+        for number in numbers:
+            cls._is_a_number(number)
+        return ",".join(numbers) or None
+
+    @property
+    def numbers(self) -> tuple[str, ...]:
+        """The owner's numbers that calls may be placed from, the usual one first."""
+        others = (self.caller_ids or "").split(",")
+        return tuple(dict.fromkeys(number for number in (self.caller_id, *others) if number))
 
     @field_validator("dial_countries")
     @classmethod

@@ -175,7 +175,7 @@ class Script:
     def caller_number(self) -> str:
         """The caller's own number, or nothing when it is withheld or no number."""
         number = str(self.variables.get("caller_number") or "")
-        return number if sum(character.isdigit() for character in number) >= 7 else ""
+        return number if number.startswith("+") else ""
 
     @property
     def topics(self) -> str:
