@@ -38,6 +38,7 @@ from conversation.briefing import run_briefing
 from conversation.handover import target_of
 from conversation.lookup import Found, who_calls
 from conversation.pipeline import run_attachment, warm_up
+from conversation.private_log import WORDS_ARE_LOGGED, keep_words_out, log_from
 from conversation.services import ServiceError
 from conversation.transport import PhoneTransport
 from serializers import SerializerOptions, UnsupportedEncoding, serializer_for
@@ -61,6 +62,7 @@ async def bot(runner_args: Any) -> None:
             and of Pipecat Cloud differ; only these attributes are used.
     """
     settings = load_settings()
+    keep_words_out(words_allowed=settings.log_callers_words)
     body = runner_args.body if isinstance(runner_args.body, dict) else {}
     websocket = getattr(runner_args, "websocket", None)
     if websocket is None:
@@ -374,6 +376,10 @@ class _WarmUp:
 
     def _load(self) -> None:
         try:
+            settings = load_settings()
+            keep_words_out(words_allowed=settings.log_callers_words)
+            if settings.log_callers_words:
+                logger.warning(WORDS_ARE_LOGGED)
             asyncio.run(prepare())
             self._outcome = {"ready": True}
         except (SettingsError, AgentError, ServiceError) as error:
@@ -397,6 +403,11 @@ def main() -> None:
     from pipecat.runner.run import main as run_development_runner
 
     try:
+        settings = load_settings()
+        keep_words_out(words_allowed=settings.log_callers_words)
+        log_from(settings.log_level)
+        if settings.log_callers_words:
+            print(WORDS_ARE_LOGGED)
         asyncio.run(prepare())
     except (SettingsError, AgentError, ServiceError) as error:
         sys.exit(str(error))
