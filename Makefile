@@ -12,10 +12,10 @@ LOCK    := $(PYTHON) -m uv pip compile --universal --python-version 3.11 --gener
            "make lock; it is installed by requirements/install.sh, or by pip as the beginning of requirements/install.py says"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup call test stories lint format bench run doctor lock clean
+.PHONY: help setup call test stories lint format bench attack attack-quick run doctor lock clean
 
 help: ## Say what each target does
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
 
 setup: ## Make .venv with all that calls, tests and the local voice need (1 to 3 minutes): EXTRAS=webrtc adds to it, VENV=folder
 	@$(INSTALL)
