@@ -43,6 +43,12 @@ format: $(VENV)/.ready ## Put the code into the common style
 bench: $(VENV)/.ready ## Measure what callers wait for, and memory: ARGS="--only control --times 1" is the short way
 	$(PYTHON) -m bench $(ARGS)
 
+attack: $(VENV)/.ready ## Try to get in as strangers would, 10,000 times, beside calls that must not notice: ARGS="--seed 2"
+	$(PYTHON) -m attack $(ARGS)
+
+attack-quick: $(VENV)/.ready ## The same with 1,000 tries, in about a minute
+	$(PYTHON) -m attack --quick $(ARGS)
+
 run: $(VENV)/.ready ## Serve calls: python server.py
 	$(PYTHON) server.py
 

@@ -2,7 +2,8 @@
 
 The last line of the output is one JSON object: how many tries there were, how many of them got something (`accepted`),
 what they set off (`bots_started`, `carrier_requests`), what failed in the server (`unhandled`: answers of 5xx, and
-errors in its log), and whether all calls beside it were good ones. The exit status is 0 when all is 0 and the calls were good.
+errors in its log), and whether all calls beside it were good ones. The exit status is 0 when all is 0 and the calls
+were good.
 """
 
 from __future__ import annotations

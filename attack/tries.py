@@ -360,7 +360,7 @@ class Tries:
                 )
             ]
         stamp = self._chance.choice(
-            (str(int(time.time())), "0", "-1", "9" * 400, "1e9", "nan", "", " 1", "+1", str(time.time()))
+            (str(int(time.time())), "0", "-1", "9" * 400, "1e9", "nan", "", " 1", "+1", f"{time.time():.6f}")
         )
         proof = STRANGERS_KEY.sign(f"{stamp}|".encode() + body)
         made = base64.b64encode(proof).decode()
