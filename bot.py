@@ -28,9 +28,10 @@ from calls.store import CallStore, default_store
 from calls.transcript import heard_messages
 from calls.transfer import Resume, ResumeReason, TransferOutcome
 from calls.way_back import WayBack, without_webhooks
-from carriers import carrier_for, known_carriers
+from carriers import carrier_for, dialling_mode, known_carriers
 from carriers.carrier import Carrier, Direction
 from carriers.cloud import CloudError
+from conversation.agent_checks import contradictions
 from conversation.agents import Agent, AgentError, find_agent, load_agent
 from conversation.attachment import Attachment, attached_to
 from conversation.briefing import run_briefing
@@ -42,7 +43,7 @@ from conversation.services import ServiceError
 from conversation.transport import PhoneTransport
 from serializers import SerializerOptions, UnsupportedEncoding, serializer_for
 from serializers.handshake import HandshakeError, NotACarrierStream, StreamStart, read_stream_start
-from settings import Settings, SettingsError, load_settings
+from settings import Settings, SettingsError, load_settings, misspelt, read_given
 
 POLICY_VIOLATION = 1008
 """WebSocket close code for a peer that does not speak the protocol (RFC 6455, section 7.4.1)."""
@@ -343,15 +344,20 @@ def _eval_transport(websocket: Any, first_message: dict[str, Any]) -> BaseTransp
 async def prepare() -> None:
     """Load what the first call would otherwise wait for: models, services, the carriers' SDKs.
 
+    What only looks wrong, a misspelt variable or a promise of the agent's that it cannot keep, is a warning in the log.
+
     Raises:
         SettingsError: A variable cannot be used.
         AgentError: The configured agent cannot be loaded.
         ServiceError: A key or a package is missing.
     """
     settings = load_settings()
-    await warm_up(choose_agent(settings), settings)
+    agent = choose_agent(settings)
+    for line in (*misspelt(read_given()), *contradictions(agent)):
+        logger.warning(line)
+    await warm_up(agent, settings)
     for name in known_carriers():
-        if carrier := carrier_for(name, settings):
+        if carrier := carrier_for(name, settings, dialling_mode(name, settings)):
             await carrier.prepare()
 
 
