@@ -57,9 +57,15 @@ IN_A_CALL = frozenset(
     {
         "agent",
         "database_url",
+        "log_level",
+        "log_callers_words",
         "caller_id",
+        "caller_ids",
         "dial_countries",
         "dial_max_per_number_per_day",
+        "dial_max_per_hour",
+        "dial_max_at_once",
+        "dial_max_minutes_per_day",
         "dial_sip_hosts",
         "stream_token_secret",
         "caller_lookup_url",
@@ -114,7 +120,6 @@ ON_A_SERVER = frozenset(
         "max_connections",
         "max_connections_per_peer",
         "ngrok_api_url",
-        "log_level",
         "telnyx_public_key",
         "pipecat_cloud_public_key",
         "pipecat_cloud_api_base_url",
@@ -122,7 +127,7 @@ ON_A_SERVER = frozenset(
 )
 """Settings that only a server of ours reads."""
 
-ON_THIS_MACHINE = frozenset({"agents_dir", "data_dir"})
+ON_THIS_MACHINE = frozenset({"agents_dir", "data_dir", "dial_do_not_call"})
 """Settings that name a place on the machine where they are set, and mean nothing on another."""
 
 
@@ -201,9 +206,14 @@ class Settings(BaseSettings):
     data_dir: Path = Path("data")
     database_url: str | None = Field(default=None, repr=False)  # it may have a password in it
     caller_id: str | None = None
+    caller_ids: str | None = None
     dial_countries: str | None = None
     dial_max_per_number_per_day: int = Field(default=5, ge=1)
+    dial_max_per_hour: int = Field(default=30, ge=0)
+    dial_max_at_once: int = Field(default=5, ge=0)
+    dial_max_minutes_per_day: int = Field(default=240, ge=0)
     dial_sip_hosts: str | None = None
+    dial_do_not_call: Path | None = None
     stream_token_secret: SecretStr | None = None
     allow_tokenless_streams: bool = False
     allow_unsigned_webhooks: bool = False
@@ -211,6 +221,7 @@ class Settings(BaseSettings):
     max_connections_per_peer: int = Field(default=100, ge=0)
     ngrok_api_url: str = "http://127.0.0.1:4040"
     log_level: Literal["TRACE", "DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_callers_words: bool = False
 
     # Who calls
     caller_lookup_url: str | None = None
@@ -327,6 +338,20 @@ class Settings(BaseSettings):
             raise ValueError("must be in E.164, with + and country code, such as +14155550100")
         return value
 
+    @field_validator("caller_ids")
+    @classmethod
+    def _are_numbers(cls, value: str | None) -> str | None:
+        numbers = [number.strip() for number in (value or "").split(",") if number.strip()]
+        for number in numbers:
+            cls._is_a_number(number)
+        return ",".join(numbers) or None
+
+    @property
+    def numbers(self) -> tuple[str, ...]:
+        """The owner's numbers that calls may be placed from, the usual one first."""
+        others = (self.caller_ids or "").split(",")
+        return tuple(dict.fromkeys(number for number in (self.caller_id, *others) if number))
+
     @field_validator("dial_countries")
     @classmethod
     def _are_countries(cls, value: str | None) -> str | None:
@@ -412,6 +437,8 @@ def load_settings(**overrides: object) -> Settings:
         for problem in error.errors():
             name = str(problem["loc"][0]).upper() if problem["loc"] else "settings"
             reason = problem["msg"].removeprefix("Value error, ")
+            if problem["type"].startswith("bool_"):
+                reason = "must be true or false"
             lines.append(f"{name} is not usable: {reason}. Change it in .env or in the environment.")
         raise SettingsError("\n".join(lines)) from None
 

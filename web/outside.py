@@ -157,8 +157,7 @@ async def _carrier(
     questions = []
     if public_url is not None and urlsplit(public_url).scheme == "https" and _has_webhooks(settings):
         questions.append(checks.routing(addresses(settings, public_url)[name]))
-    if settings.caller_id is not None and settings.caller_id.startswith("+"):
-        questions.append(checks.caller_id(settings.caller_id))
+    questions += [checks.caller_id(number) for number in settings.numbers if number.startswith("+")]
     return found + await answers(questions, subject)
 
 

@@ -18,13 +18,13 @@ from calls.call import Call
 from calls.control import CallControl
 from calls.database import DatabaseError
 from calls.dialling import Dialler
-from calls.policy import DialPolicy
 from calls.reconcile import Reconciler
 from calls.store import CallStore
 from carriers import carrier_for, dialling_mode, known_carriers
 from carriers.carrier import Carrier, WebhookRequest
 from settings import Settings
 from web.cloud_media import CloudMedia, CloudWayBack
+from web.dialling import policy_of
 from web.health import Readiness
 from web.refusals import Refusals
 from web.tokens import StreamTokens
@@ -85,6 +85,7 @@ class Service:
         events_seen: Ids of webhooks that carriers number.
         refusals: What was turned down.
         dialler: Makes calls.
+        do_not_call: Who asked not to be called.
         cloud_media: Tickets for media sockets on Pipecat Cloud; None where the media comes to us.
     """
 
@@ -102,12 +103,10 @@ class Service:
 
     def __post_init__(self) -> None:
         """Prepare what makes calls."""
-        settings = self.settings
-        policy = DialPolicy.read(
-            settings.dial_countries, settings.dial_max_per_number_per_day, settings.dial_sip_hosts
-        )
+        policy = policy_of(self.settings)
+        self.do_not_call = policy.do_not_call
         self.dialler = Dialler(self.store, policy)
-        self.cloud_media = CloudMedia.from_settings(settings)
+        self.cloud_media = CloudMedia.from_settings(self.settings)
 
     def start(self) -> None:
         """Begin to keep calls in the database, and to ask about those that nobody hears of."""
@@ -123,7 +122,13 @@ class Service:
 
     def control(self, call: Call, way_back: ServerWayBack | None = None) -> CallControl:
         """What may be done to a call; with `way_to_bot()`, also what connects it with the bot."""
-        return CallControl(call, self.carrier(call), self.store, way_back=way_back or self.way_back)
+        return CallControl(
+            call,
+            self.carrier(call),
+            self.store,
+            way_back=way_back or self.way_back,
+            do_not_call=self.do_not_call,
+        )
 
     async def prepare(self) -> None:
         """Load what hanging up needs, for the carriers that have credentials."""
