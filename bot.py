@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import importlib.util
 import sys
 import threading
 import uuid
@@ -413,6 +414,11 @@ class _Preparing(argparse.ArgumentParser):
     def parse_args(self, *arguments: Any, **options: Any) -> Any:
         """What the base class does, and then what the first call would wait for."""
         parsed = super().parse_args(*arguments, **options)
+        if parsed.transport in (None, "webrtc") and importlib.util.find_spec("aiortc") is None:
+            advice = "no browser can call without aiortc: `make setup EXTRAS=webrtc` brings it"
+            if parsed.transport:
+                self.error(advice)
+            print(advice)
         try:
             settings = load_settings()
             keep_words_out(words_allowed=settings.log_callers_words)

@@ -1,5 +1,6 @@
 """Whoever starts a program with a Python that lacks the packages is told which Python has them, in one line."""
 
+import importlib.util
 import re
 import shlex
 import subprocess
@@ -81,3 +82,11 @@ def test_the_bot_shows_its_flags_without_loading_anything(arguments, status):
     assert "Traceback" not in done.stderr
     assert "loading" not in done.stderr.lower()
     assert time.monotonic() - began < 20
+
+
+@pytest.mark.skipif(importlib.util.find_spec("aiortc") is not None, reason="the extra is installed here")
+def test_a_bot_for_browsers_without_the_extra_says_how_to_get_it():
+    done = run(sys.executable, "bot.py", "-t", "webrtc")
+    assert done.returncode == 2
+    assert "`make setup EXTRAS=webrtc` brings it" in done.stderr.splitlines()[-1]
+    assert re.search(r"^aiortc==", (ROOT / "requirements" / "webrtc.lock").read_text(), re.MULTILINE)
