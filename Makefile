@@ -12,7 +12,7 @@ LOCK    := $(PYTHON) -m uv pip compile --universal --python-version 3.11 --gener
            "make lock; it is installed by requirements/install.sh, or by pip as the beginning of requirements/install.py says"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup call test stories lint format bench attack attack-quick run doctor lock clean
+.PHONY: help setup call test stories lint format bench attack attack-quick run doctor lock lock-check clean
 
 help: ## Say what each target does
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -62,6 +62,9 @@ lock: $(VENV)/.ready ## Choose the newest fitting versions again, with the hashe
 	$(LOCK) pyproject.toml -c requirements/dev.lock --upgrade --extra webrtc -o requirements/webrtc.lock
 	$(LOCK) pyproject.toml -c requirements/dev.lock -c requirements/webrtc.lock --upgrade --extra whisper -o requirements/whisper.lock
 	echo setuptools | $(LOCK) --upgrade -o requirements/build.lock -
+
+lock-check: $(VENV)/.ready ## See that every pip and uv installs the locks, and that they have the wheels of all platforms
+	$(PYTHON) -m pytest -n 2 -rP tests/check_locks.py
 
 clean: ## Remove what was made here, but not .env, data/ and recordings/
 	@if [ ! -L $(VENV) ] && { [ -e $(VENV)/.phonebot ] || [ -e $(VENV)/.ready ]; }; then rm -rf $(VENV); else echo "clean: leaving $(VENV), which was not made here"; fi
