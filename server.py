@@ -201,7 +201,7 @@ def check(settings: Settings) -> list[str]:
         raise StartError(str(error)) from None
     except ModuleNotFoundError as error:
         raise StartError(
-            f"the package {error.name} is not installed: run `make setup`, or `pip install -e '.[local]'`"
+            f"the package {error.name} is not installed: `make setup` brings it (an image: build it anew)"
         ) from None
 
 

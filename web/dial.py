@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import re
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any
@@ -60,10 +61,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
         base = options.url or settings.public_url or f"http://127.0.0.1:{settings.port}"
         return asyncio.run(_dial_by_server(order, settings, base.rstrip("/"), wait=options.wait))
     except (SettingsError, DialError, NotDone) as error:
-        print(error, file=sys.stderr)
+        print(_as_options(str(error)), file=sys.stderr)
         return USAGE_ERROR
     except KeyboardInterrupt:
         return 1
+
+
+OPTIONS = {
+    "from": "--from",
+    "carrier": "--carrier",
+    "agent": "--agent",
+    "parameters": "--param",
+    "ring_timeout_secs": "--ring",
+    "machine_detection": "--no-machine-detection",
+}
+"""What the API's fields are called on the command line."""
+
+
+def _as_options(text: str) -> str:
+    """Name the options where a message that is meant for the API names its fields."""
+    return re.sub("`([a-z_]+)`", lambda field: OPTIONS.get(field[1], field[0]), text)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -133,7 +150,7 @@ async def _dial_by_server(order: DialOrder, settings: Settings, base: str, *, wa
         ) from None
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise DialError(
-            f"the server at {base} cannot be asked ({type(error).__name__}): start it with `python server.py`, or "
+            f"the server at {base} cannot be asked ({type(error).__name__}): start it with `make run`, or "
             "dial with --direct"
         ) from None
 
