@@ -209,6 +209,8 @@ def _name(state: DialogueState, utterance: Utterance, script: Script) -> Decisio
     wish = wish_of(text)
     digits = spoken_digits(text)
     if not name:
+        if yes_or_no(text)[0] is False and len(plain(text).split()) <= _SHORT:
+            return drop(state, script)
         if not text or begins_as_question(text) or wish not in (None, Wish.FILLER, Wish.YES, Wish.MESSAGE):
             return None
         bare = _NAME_LEAD.sub("", text).strip(" ,.!")
@@ -316,8 +318,11 @@ def _confirm(state: DialogueState, utterance: Utterance, script: Script) -> Deci
     if said is True:
         if says_goodbye(rest) and len(plain(rest).split()) <= _SHORT:
             return send(state.with_draft(then_end=True), script)
-        if utterance.digits or _ADDS_NOTHING.fullmatch(plain(rest)):
+        if utterance.digits:
             return send(state, script)
+        if _ADDS_NOTHING.fullmatch(plain(rest)):
+            state, reply = send(state, script)
+            return state, replace(reply, hesitant=True)  # "Yes." and, after a breath, "That's right."
         text, words = rest, plain(rest)
     if wish_of(text) in (Wish.REPEAT, Wish.GOODBYE, Wish.HOLD_ON):
         return None
