@@ -27,6 +27,11 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 ROOT = Path(__file__).resolve().parent
 
+for _threads_of in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"):
+    # numpy's native library would spread each small product over all cores, and let its threads spin between them: a
+    # third of a call's processor time. It reads this when numpy is imported, so `bot` and `server` import us first.
+    os.environ.setdefault(_threads_of, "1")
+
 ENV_FILE = "PHONEBOT_ENV_FILE"
 """The variable that names another file than `.env`: one of several deployments on a machine, or none for tests."""
 
