@@ -24,6 +24,7 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.requests import ClientDisconnect
 
 from calls.errors import NotDone
+from conversation.private_log import WORDS_ARE_LOGGED, keep_words_out, log_to_stderr
 
 if TYPE_CHECKING:
     from pipecat.runner.types import WebSocketRunnerArguments
@@ -78,6 +79,7 @@ def create_app(
     from web.tokens import StreamTokens
 
     settings = settings or load_settings()
+    keep_words_out(words_allowed=settings.log_callers_words)
     if run_bot is None and settings.pipecat_cloud_public_key is None:
         warm_up = warm_up or _warm_up_of(settings)
 
@@ -204,7 +206,7 @@ def check(settings: Settings) -> list[str]:
         raise StartError(str(error)) from None
     except ModuleNotFoundError as error:
         raise StartError(
-            f"the package {error.name} is not installed: run `make setup`, or `pip install -e '.[local]'`"
+            f"the package {error.name} is not installed: `make setup` brings it (an image: build it anew)"
         ) from None
 
 
@@ -269,7 +271,9 @@ def main(arguments: list[str] | None = None) -> int:
     chosen = {name: value for name, value in vars(parser.parse_args(arguments)).items() if value is not None}
     try:
         settings = load_settings(**chosen)
-        _log_to_stderr(settings.log_level)
+        log_to_stderr(settings.log_level)
+        if settings.log_callers_words:
+            print(WORDS_ARE_LOGGED, flush=True)
         return _serve(settings)
     except (SettingsError, StartError) as error:
         print(error, file=sys.stderr)
@@ -347,12 +351,6 @@ def uvicorn_config(app: Any) -> Any:
         lifespan="on",
         **limited,
     )
-
-
-def _log_to_stderr(level: str) -> None:
-    logger.remove()
-    # Without the values of variables in tracebacks: they hold what callers say.
-    logger.add(sys.stderr, level=level, backtrace=False, diagnose=False)
 
 
 if __name__ == "__main__":

@@ -62,6 +62,8 @@ IN_A_CALL = frozenset(
     {
         "agent",
         "database_url",
+        "log_level",
+        "log_callers_words",
         "caller_id",
         "caller_ids",
         "dial_countries",
@@ -123,7 +125,6 @@ ON_A_SERVER = frozenset(
         "max_connections",
         "max_connections_per_peer",
         "ngrok_api_url",
-        "log_level",
         "telnyx_public_key",
         "pipecat_cloud_public_key",
         "pipecat_cloud_api_base_url",
@@ -225,6 +226,7 @@ class Settings(BaseSettings):
     max_connections_per_peer: int = Field(default=100, ge=0)
     ngrok_api_url: str = "http://127.0.0.1:4040"
     log_level: Literal["TRACE", "DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_callers_words: bool = False
 
     # Who calls
     caller_lookup_url: str | None = None
@@ -440,6 +442,8 @@ def load_settings(**overrides: object) -> Settings:
         for problem in error.errors():
             name = str(problem["loc"][0]).upper() if problem["loc"] else "settings"
             reason = problem["msg"].removeprefix("Value error, ")
+            if problem["type"].startswith("bool_"):
+                reason = "must be true or false"
             lines.append(f"{name} is not usable: {reason}. Change it in .env or in the environment.")
         raise SettingsError("\n".join(lines)) from None
 

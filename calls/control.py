@@ -524,7 +524,9 @@ class CallControl:
         if call.is_over:
             raise CallIsOver(f"the call has ended: there is nothing to {what} any more")
         if self._carrier is None:
-            raise NotPossible(f"cannot {what}: no credentials for {call.carrier} are set; add them to .env")
+            raise NotPossible(
+                f"cannot {what}: no credentials for {call.carrier} are set; add them to .env, and start again"
+            )
         if not call.carrier_call_id:
             raise NotPossible(f"cannot {what}: the carrier has not named the call yet; try again in a moment")
         return self._carrier

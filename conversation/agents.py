@@ -309,6 +309,10 @@ def load_agent(name: str, directory: Path) -> Agent:
         shown = name[:60]
         if any(path.stem == name for path in directory.glob("*.toml")):
             raise UnknownAgent(f"agent {shown!r} is not known, though the file is there: {_RENAME}")
+        if not directory.is_dir():
+            raise UnknownAgent(
+                f"agent {shown!r} is not known: there is no folder {directory}; correct AGENTS_DIR"
+            )
         if not known:
             raise UnknownAgent(f"agent {shown!r} is not known: no .toml file is in {directory}; add one")
         close = difflib.get_close_matches(_plain(shown), known, n=1)

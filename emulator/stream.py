@@ -118,7 +118,11 @@ class MediaStream:
             raise StreamRefused(f"31920 the WebSocket handshake failed: {error}") from None
         except TimeoutError:
             raise StreamRefused(f"31901 the socket did not open within {CONNECT_SECS:.0f} s") from None
-        except (OSError, EOFError, ConnectionClosed, ssl.SSLError) as error:
+        except ssl.SSLError as error:
+            # Source: Twilio docs, error 31910
+            reason = getattr(error, "verify_message", None) or error.reason or type(error).__name__
+            raise StreamRefused(f"31910 there is no secure connection to the socket: {reason}") from None
+        except (OSError, EOFError, ConnectionClosed) as error:
             raise StreamRefused(f"31902 the socket could not be opened: {type(error).__name__}") from None
         for message in self.dialect.opening():
             self._post(message)

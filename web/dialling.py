@@ -136,7 +136,9 @@ def _carrier(
     found = [(name, carrier_named(name, dialling_mode(name, settings))) for name in names]
     usable = [(name, carrier) for name, carrier in found if carrier is not None]
     if not usable:
-        raise NotPossible(f"no credentials for {' or '.join(names)} are set: add them to .env")
+        raise NotPossible(
+            f"no credentials for {' or '.join(names)} are set: add them to .env, and start the server again"
+        )
     if len(usable) > 1:
         raise NotPossible(f"there are credentials for several carriers: give `carrier`, {' or '.join(names)}")
     return usable[0]
