@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import tempfile
 from collections.abc import Iterable
@@ -23,6 +24,9 @@ SHORT_KEY = 16
 PROVIDERS = ("openai", "anthropic", "google", "ollama", "deepgram", "assemblyai", "cartesia", "elevenlabs")
 """What a setting of a service begins with; also the service's name."""
 
+
+AGENTS = "agents"
+"""The subject of findings whose text begins with the name of an agent's file."""
 
 NOT_SET = "not set"
 """The subject of the finding that lists the settings whose defaults count."""
@@ -190,7 +194,7 @@ def agent_findings(settings: Settings) -> list[Finding]:
     from conversation.agent_checks import contradictions, unknown_variables
     from conversation.agents import AgentError, agent_names, load_agent, misnamed
 
-    found = [_fault("agents", line) for line in (*agent_problems(settings), *misnamed(settings.agents_dir))]
+    found = [_fault(AGENTS, line) for line in (*agent_problems(settings), *misnamed(settings.agents_dir))]
     for name in agent_names(settings.agents_dir):
         try:
             agent = load_agent(name, settings.agents_dir)
@@ -198,10 +202,10 @@ def agent_findings(settings: Settings) -> list[Finding]:
             continue  # told above
         misspelt_variables, unknown = unknown_variables(agent)
         wrong = [*contradictions(agent), *misspelt_variables]
-        found += [_fault("agents", line) for line in wrong]
-        found += [_note("agents", line) for line in unknown]
+        found += [_fault(AGENTS, line) for line in wrong]
+        found += [_note(AGENTS, line) for line in unknown]
         if not wrong:
-            found.append(Finding(Verdict.OK, "agents", f"{name}.toml"))
+            found.append(Finding(Verdict.OK, AGENTS, f"{name}.toml"))
     return found
 
 
@@ -256,8 +260,14 @@ async def database_findings(settings: Settings) -> list[Finding]:
 
 
 def short_lines(findings: Iterable[Finding]) -> list[str]:
-    """What a start has to say of findings: the faults."""
-    return [f"{one.subject} {one.text}" for one in findings if one.verdict is Verdict.FAULT]
+    """What a start has to say of findings: the faults, as sentences."""
+    lines = []
+    for one in findings:
+        if one.verdict is Verdict.FAULT:
+            goes_on = re.match(r"(is|in|has|can|cannot|does)\b", one.text)
+            subject = "" if one.subject == AGENTS else f"{one.subject}{' ' if goes_on else ': '}"
+            lines.append(subject + one.text)
+    return lines
 
 
 def _in_a_container() -> bool:

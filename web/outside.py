@@ -11,7 +11,7 @@ import socket
 import ssl
 import time
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -129,7 +129,19 @@ async def outside_findings(settings: Settings, public_url: str | None) -> list[F
         finally:
             for checks in carriers.values():
                 await checks.aclose()
-    return [finding for found in asked for finding in found]
+    return _of_one_carrier_at_least([finding for found in asked for finding in found])
+
+
+def _of_one_carrier_at_least(found: list[Finding]) -> list[Finding]:
+    """A caller ID can be a number of one phone company; that the other does not know it is no fault then."""
+    if not any(one.subject == "CALLER_ID" and one.verdict is Verdict.OK for one in found):
+        return found
+    return [
+        replace(one, verdict=Verdict.NOTE)
+        if one.subject == "CALLER_ID" and one.verdict is Verdict.FAULT
+        else one
+        for one in found
+    ]
 
 
 def _has_webhooks(settings: Settings) -> bool:
