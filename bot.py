@@ -7,13 +7,20 @@ just opened. The cloud's image has no `server.py`: nothing that a call needs may
 
 from __future__ import annotations
 
+import argparse
 import asyncio
+import importlib.util
 import sys
 import threading
 import uuid
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
+
+if __name__ == "__main__":
+    from environment import need_packages
+
+    need_packages()
 
 from loguru import logger
 from pipecat.transports.base_transport import BaseTransport, TransportParams
@@ -44,6 +51,9 @@ from conversation.transport import PhoneTransport
 from serializers import SerializerOptions, UnsupportedEncoding, serializer_for
 from serializers.handshake import HandshakeError, NotACarrierStream, StreamStart, read_stream_start
 from settings import Settings, SettingsError, load_settings, misspelt, read_given
+
+USAGE_ERROR = 2
+"""Exit status when the configuration is at fault."""
 
 POLICY_VIOLATION = 1008
 """WebSocket close code for a peer that does not speak the protocol (RFC 6455, section 7.4.1)."""
@@ -398,20 +408,35 @@ def readyz() -> dict[str, Any]:
     return _warm_up.state()
 
 
+class _Preparing(argparse.ArgumentParser):
+    """Loads the models when the command line is understood: neither for `--help` nor for a flag that does not exist."""
+
+    def parse_args(self, *arguments: Any, **options: Any) -> Any:
+        """What the base class does, and then what the first call would wait for."""
+        parsed = super().parse_args(*arguments, **options)
+        if parsed.transport in (None, "webrtc") and importlib.util.find_spec("aiortc") is None:
+            advice = "no browser can call without aiortc: `make setup EXTRAS=webrtc` brings it"
+            if parsed.transport:
+                self.error(advice)
+            print(advice)
+        try:
+            settings = load_settings()
+            keep_words_out(words_allowed=settings.log_callers_words)
+            log_from(settings.log_level)
+            if settings.log_callers_words:
+                print(WORDS_ARE_LOGGED)
+            asyncio.run(prepare())
+        except (SettingsError, AgentError, ServiceError) as error:
+            print(error, file=sys.stderr)
+            sys.exit(USAGE_ERROR)
+        return parsed
+
+
 def main() -> None:
     """Run under Pipecat's development runner; its flags are shown by `python bot.py --help`."""
     from pipecat.runner.run import main as run_development_runner
 
-    try:
-        settings = load_settings()
-        keep_words_out(words_allowed=settings.log_callers_words)
-        log_from(settings.log_level)
-        if settings.log_callers_words:
-            print(WORDS_ARE_LOGGED)
-        asyncio.run(prepare())
-    except (SettingsError, AgentError, ServiceError) as error:
-        sys.exit(str(error))
-    run_development_runner()
+    run_development_runner(_Preparing(description="Answer calls under Pipecat's development runner."))
 
 
 if __name__ == "__main__":
