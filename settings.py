@@ -153,14 +153,12 @@ class Given:
         file: From the file.
         path: The file that was read; None for none.
         twice: Names that stand in the file more than once.
-        empty: Names that were handed over without a value.
     """
 
     environment: dict[str, str] = field(default_factory=dict, repr=False)
     file: dict[str, str] = field(default_factory=dict, repr=False)
     path: Path | None = None
     twice: tuple[str, ...] = ()
-    empty: frozenset[str] = frozenset()
 
     @property
     def values(self) -> dict[str, str]:
@@ -466,7 +464,6 @@ def read_given() -> Given:
         file={name: value for name, value in in_file.items() if value},
         path=path if in_file else None,
         twice=twice,
-        empty=frozenset(name for both in (given, in_file) for name, value in both.items() if not value),
     )
 
 
