@@ -11,6 +11,9 @@ ARG LOCK=hosted
 # The image's default is DEBUG, at which Pipecat logs what callers and bot say
 ENV PIPECAT_LOG_LEVEL=INFO
 
+# The image may have imported numpy before bot.py can set this; its threads would spin for a third of a call's time
+ENV OPENBLAS_NUM_THREADS=1
+
 # Over the image's own packages, by hash; what the image asked for must still hold afterwards
 COPY requirements/build.lock requirements/${LOCK}.lock ./
 RUN pip install --no-cache-dir --require-hashes -r build.lock \

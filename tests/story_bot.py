@@ -22,6 +22,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+if __name__ == "__main__":
+    from environment import need_packages
+
+    need_packages()
+
 import numpy as np
 import yaml
 from pipecat.audio.vad.vad_analyzer import VADAnalyzer, VADParams
