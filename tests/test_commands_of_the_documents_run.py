@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.document_commands import ROOT, Block, fresh_copy, shell_blocks
+from tests.document_commands import ROOT, Block, documents, fresh_copy, shell_blocks
 
 BLOCKS = shell_blocks()
 KEY = "a key for the documents"
@@ -38,6 +38,14 @@ def test_a_block_says_whether_it_runs(block):
         assert len(block.what) > 3
     if block.how == "run by":
         assert (ROOT / block.what).is_file(), f"{block.place}: there is no {block.what}"
+
+
+@pytest.mark.parametrize("path", documents(), ids=lambda path: path.name)
+def test_links_lead_somewhere(path):
+    text = path.read_text(encoding="utf-8")
+    for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", text):
+        if "://" not in target:
+            assert (path.parent / target).exists(), f"{path.name}: {target}"
 
 
 @pytest.mark.parametrize("block", marked("runs in CI"), ids=ids)
