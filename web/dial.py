@@ -14,6 +14,11 @@ import sys
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any
 
+if __name__ == "__main__":
+    from environment import need_packages
+
+    need_packages()
+
 import httpx
 from loguru import logger
 from pydantic import ValidationError
