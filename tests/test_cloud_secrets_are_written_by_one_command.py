@@ -20,6 +20,7 @@ SAMPLES = {
     "data_dir": "/somewhere/data",
     "database_url": "postgresql+asyncpg://bot:p%23w@db.example.com/calls",
     "caller_id": "+12025550100",
+    "caller_ids": "+12025550101,+12025550102",
     "dial_countries": "US,CA",
     "dial_max_per_number_per_day": "2",
     "dial_sip_hosts": "pbx.example.com",
