@@ -7,6 +7,10 @@ just opened. The cloud's image has no `server.py`: nothing that a call needs may
 
 from __future__ import annotations
 
+# Before numpy, whose native library reads its number of threads when it is imported
+from settings import Settings, SettingsError, load_settings, misspelt, read_given
+
+# isort: split
 import argparse
 import asyncio
 import importlib.util
@@ -27,6 +31,7 @@ from pipecat.transports.base_transport import BaseTransport, TransportParams
 
 from calls.call import Call, CallState, EndedBy
 from calls.carried import Carried, read_carried
+from calls.cloud_media import cloud_media_of
 from calls.control import COLLEAGUE, CallControl
 from calls.database import DatabaseUnusable
 from calls.do_not_call import DoNotCall
@@ -50,7 +55,6 @@ from conversation.services import ServiceError
 from conversation.transport import PhoneTransport
 from serializers import SerializerOptions, UnsupportedEncoding, serializer_for
 from serializers.handshake import HandshakeError, NotACarrierStream, StreamStart, read_stream_start
-from settings import Settings, SettingsError, load_settings, misspelt, read_given
 
 USAGE_ERROR = 2
 """Exit status when the configuration is at fault."""
@@ -58,6 +62,11 @@ USAGE_ERROR = 2
 POLICY_VIOLATION = 1008
 """WebSocket close code for a peer that does not speak the protocol (RFC 6455, section 7.4.1)."""
 
+
+HANDED_OVER = (CallState.TRANSFERRING, CallState.TRANSFERRED)
+
+END_PAUSES_SECS = (0.3, 0.7, 1.5, 3.0, 0.0)
+"""Between looks at the carrier for the end of a call whose stream has ended; its answers may be some seconds old."""
 
 PRIVATE_PARAMETERS = frozenset({"role", "for_call", "peer", "destination", "about"})
 """What makes a call the leg of a colleague who is asked to take a caller."""
@@ -137,9 +146,11 @@ async def _talk_on_the_phone(
             attachment.history = tuple(heard_messages(call.events))
             await _run(attachment, transport, runner_args, settings, carrier_marks=True)
     finally:
-        # With a server beside us, the carrier tells it that a call is over, or asks what is next for a caller whose
-        # stream was lost; without credentials nobody could ask for a word that never comes.
-        _let_go(attachment, told=server is not None and (carrier is not None or not serializer.stopped))
+        # The carrier tells that a call is over, asks what is next for a caller whose stream was lost, or can be asked.
+        # Without credentials and a server nobody is ever told, and a server without credentials may not be.
+        _let_go(attachment, told=carrier is not None or (server is not None and not serializer.stopped))
+        if server is None:
+            await _hear_of_the_end(attachment)
         if serializer.ignored:
             logger.warning(f"call {call.id}: messages that were ignored: {dict(serializer.ignored)}")
         await store.flush()
@@ -187,6 +198,7 @@ def _way_back(start: StreamStart, settings: Settings) -> WayBack | None:
             secret=settings.shared_secret,
             cloud_agent=settings.pipecat_cloud_agent or start.service_host,
             cloud_region=settings.pipecat_cloud_region,
+            cloud_media=cloud_media_of(settings),
             public_url=settings.public_url,
         )
     except CloudError as error:
@@ -293,23 +305,37 @@ def _answered(call: Call) -> None:
 
 
 def _let_go(attachment: Attachment, *, told: bool) -> None:
-    """Decide what the end of a media stream says about the call.
+    """Decide what the end of a media stream says about the call, where it is all that we are ever told.
 
     A stream that the carrier stopped, with nobody of ours having asked for it, is a caller who hung up.
 
     Args:
         attachment: The session that is over.
-        told: Whether the carrier will tell what became of the call, or ask what is next for the caller.
+        told: Whether the carrier tells, or can be asked, what became of the call: then its word counts, and not ours.
     """
     call = attachment.call
     if attached_to(call) not in (None, attachment):
         logger.info(f"call {call.id}: detached, another session has it")
         return
-    goes_on = call.resume is not None or call.state in (CallState.TRANSFERRING, CallState.TRANSFERRED)
-    if not call.is_over and not goes_on and not (told and call.ending is None):
+    goes_on = call.resume is not None or call.state in HANDED_OVER
+    if not call.is_over and not goes_on and not told:
         call.will_end(EndedBy.CALLER, "the media stream stopped")
         call.move(CallState.COMPLETED, cause="the media stream stopped")
     logger.info(f"call {call.id}: detached, {'ended by ' + call.ended_by if call.ended_by else call.state}")
+
+
+async def _hear_of_the_end(attachment: Attachment) -> None:
+    """Ask the carrier whether a call is over, on a host where nobody else does; hang it up again if it should be."""
+    call, control = attachment.call, attachment.control
+    if attached_to(call) is not None or call.resume is not None or call.state in HANDED_OVER:
+        return
+    if call.ending is not None:
+        await control.gone()
+        return
+    for pause in END_PAUSES_SECS:
+        if call.is_over or not await control.refresh() or call.is_over:
+            return
+        await asyncio.sleep(pause)
 
 
 def choose_agent(settings: Settings, *wanted: object) -> Agent:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+# Before numpy, whose native library reads its number of threads when it is imported
+from settings import Given, Settings, SettingsError, load_settings, read_given
+
+# isort: split
 import argparse
 import asyncio
 import importlib
@@ -26,7 +30,6 @@ from starlette.requests import ClientDisconnect
 
 from calls.errors import NotDone
 from conversation.private_log import WORDS_ARE_LOGGED, keep_words_out, log_to_stderr
-from settings import Given, Settings, SettingsError, load_settings, read_given
 
 if TYPE_CHECKING:
     from pipecat.runner.types import WebSocketRunnerArguments

@@ -90,8 +90,13 @@ class AccountChecks(Protocol):
         """Where the calls to the account's numbers go, compared with our addresses."""
         ...
 
-    async def caller_id(self, number: str) -> list[Finding]:
-        """Whether calls may be made from this number."""
+    async def caller_id(self, number: str, subject: str) -> list[Finding]:
+        """Whether calls may be made from this number.
+
+        Args:
+            number: E.164.
+            subject: What the finding is about.
+        """
         ...
 
     async def aclose(self) -> None:

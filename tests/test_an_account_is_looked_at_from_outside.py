@@ -235,5 +235,5 @@ async def test_an_account_without_a_number_is_told(name):
 async def test_a_caller_id_must_be_owned_or_verified(name, owned, verified, verdict):
     own = Account([OwnNumber(number) for number in owned], verified)
     async with PhoneNetwork(name, account=own) as network:
-        findings = await found(network, name, lambda checks: checks.caller_id(NUMBER))
+        findings = await found(network, name, lambda checks: checks.caller_id(NUMBER, "CALLER_ID"))
     assert list(findings) == [(verdict, "CALLER_ID")]

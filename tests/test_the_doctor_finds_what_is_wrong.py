@@ -72,6 +72,12 @@ LEAST = 'greeting = "Hello."\ninstructions = "x"\n'
         ),
         ({"TELNYX_PUBLIC_KEY": "AAAA", "TELNYX_API_KEY": "x"}, [], ["TELNYX_PUBLIC_KEY"]),
         ({"TELNYX_CONNECTION_ID": "1"}, [], ["TELNYX_CONNECTION_ID", "set without TELNYX_API_KEY"]),
+        ({"DEEPGRAM_API_KEY": "your_deepgram_key"}, [], ["DEEPGRAM_API_KEY", "set your own"]),
+        (
+            {"TWILIO_ACCOUNT_SID": "AC1", "TWILIO_API_KEY": "AC1", "TWILIO_API_SECRET": "x"},
+            [],
+            ["TWILIO_API_KEY", "does not start with SK"],
+        ),
         ({"PUBLIC_URL": "http://bot.example.com"}, [], ["PUBLIC_URL", "https addresses only"]),
         ({"PUBLIC_URL": "https://localhost:7860"}, [], ["PUBLIC_URL", "this machine's own name"]),
         ({"API_KEY": "1234"}, [], ["API_KEY", "can be guessed"]),

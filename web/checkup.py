@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from calls.database_errors import DatabaseError
 from carriers import credential_notes, credential_problems
 from carriers.checks import Finding, Verdict
-from settings import OTHERS, Given, Settings, misspelt
+from settings import KEYS, OTHERS, Given, Settings, misspelt
 
 LITTLE_SPACE_BYTES = 500_000_000
 NO_SPACE_BYTES = 20_000_000
@@ -20,6 +20,9 @@ NO_SPACE_BYTES = 20_000_000
 
 SHORT_KEY = 16
 """Characters; a shorter password of the API can be tried out."""
+
+PLACEHOLDER = re.compile(r"(?i)your[-_]|<.*>$|\.{3}$|x{4,}|change[-_]?me|replace|todo$|example")
+"""How examples write that a key belongs here."""
 
 PROVIDERS = ("openai", "anthropic", "google", "ollama", "deepgram", "assemblyai", "cartesia", "elevenlabs")
 """What a setting of a service begins with; also the service's name."""
@@ -58,6 +61,9 @@ def settings_findings(settings: Settings, given: Given) -> list[Finding]:
     found += contradictions(settings, given)
     spoken_of = {one.subject for one in found if one.verdict is Verdict.FAULT}
     for name in sorted(known & set(given.values)):
+        if name.lower() in KEYS and PLACEHOLDER.match(given.values[name]):
+            found.append(_fault(name, "is still what an example has in its place: set your own"))
+            continue
         if name in spoken_of:
             continue
         place = "the environment" if name in given.environment else str(given.path)
@@ -105,6 +111,12 @@ def contradictions(settings: Settings, given: Given) -> list[Finding]:
     if settings.telnyx_api_key and settings.telnyx_codec == "L16" and settings.telnyx_mode == "texml":
         text = "is L16, which TeXML's documentation does not have: PCMU and PCMA are safe, or TELNYX_MODE=call_control"
         found.append(_note("TELNYX_CODEC", text))
+    if settings.twilio_api_key and not settings.twilio_api_key.startswith("SK"):
+        found.append(
+            _fault(
+                "TWILIO_API_KEY", "does not start with SK: copy the key's SID, and set the account's apart"
+            )
+        )
     for mine, needed in (
         ("pipecat_cloud_region", "pipecat_cloud_agent"),
         ("caller_lookup_token", "caller_lookup_url"),
