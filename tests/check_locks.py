@@ -242,8 +242,8 @@ def test_a_platform_whose_wheels_are_not_locked_is_found_out(tmp_path):
     text = (REQUIREMENTS / "hosted.lock").read_text(encoding="utf-8")
     for package, wheels in index.items():
         for name, digest in wheels.items():
-            if package.startswith("aiohttp==") and "macosx" in name:
+            if package.startswith("pydantic-core==") and "macosx" in name:
                 text = text.replace(digest, "0" * 64)
     (tmp_path / "hosted.lock").write_text(text, encoding="utf-8")
-    assert holes(tmp_path / "hosted.lock", index, "macOS arm64", "3.12")[0] == {"aiohttp"}
+    assert holes(tmp_path / "hosted.lock", index, "macOS arm64", "3.12")[0] == {"pydantic-core"}
     assert holes(tmp_path / "hosted.lock", index, "Linux aarch64", "3.12")[0] == set()

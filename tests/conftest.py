@@ -4,6 +4,9 @@ Nor do they find the calls of other tests in a database: those that are about da
 """
 
 import os
+import re
+
+import pytest
 
 from settings import ENV_FILE, Settings
 
@@ -11,3 +14,23 @@ os.environ[ENV_FILE] = ""
 for _field in Settings.model_fields:
     os.environ.pop(_field.upper(), None)
 os.environ["DATABASE_URL"] = "memory"
+
+
+# Files that place calls, start programs, load speech models or look at a watch
+SLOW = re.compile(
+    r"^\s*(?:from|import) (?:emulator|subprocess|attack)\b"
+    r"|^from tests(?:\.| import )(?:talking_bot|brain_talk|story_bot|cloud_host|voices)\b"
+    r"|importorskip|local_models|monotonic|perf_counter",
+    re.MULTILINE,
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what is not of the fast part, `-m "not slow"`, which is what other versions of Python are tried with."""
+    slow: dict[str, bool] = {}
+    for item in items:
+        path = str(item.path)
+        if path not in slow:
+            slow[path] = SLOW.search(item.path.read_text(encoding="utf-8")) is not None
+        if slow[path]:
+            item.add_marker(pytest.mark.slow)
