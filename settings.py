@@ -185,6 +185,12 @@ class Settings(BaseSettings):
     elevenlabs_api_key: SecretStr | None = None
     elevenlabs_voice_id: str | None = None
 
+    # How long a hosted service may keep a caller waiting, in seconds
+    connect_secs: float = Field(default=3, gt=0, le=60)
+    first_token_secs: float = Field(default=4, gt=0, le=60)
+    stall_secs: float = Field(default=3, gt=0, le=60)
+    first_audio_secs: float = Field(default=3, gt=0, le=60)
+
     @property
     def shared_secret(self) -> str | None:
         """A secret that every machine of a deployment has, whatever else it shares; None when nothing is set."""

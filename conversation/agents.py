@@ -25,7 +25,9 @@ from jinja2.sandbox import SandboxedEnvironment
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from conversation.agent_tables import (
+    GOODBYE,
     TAKE_MESSAGE,
+    DeadAir,
     Fact,
     Limits,
     Lines,
@@ -79,6 +81,7 @@ class Agent(Table):
         recording: Whether and how calls are recorded.
         lines: Fixed sentences.
         limits: Lengths of time.
+        dead_air: What is said and done when the bot owes the caller words and none come.
     """
 
     name: str
@@ -96,6 +99,7 @@ class Agent(Table):
     recording: Recording = Field(default_factory=Recording)
     lines: Lines = Field(default_factory=Lines)
     limits: Limits = Field(default_factory=Limits)
+    dead_air: DeadAir = Field(default_factory=DeadAir)
 
     @model_validator(mode="after")
     def _references_exist(self) -> Agent:
@@ -113,6 +117,10 @@ class Agent(Table):
             if fact.offer not in (None, TAKE_MESSAGE, *self.transfers):
                 hint = _did_you_mean(fact.offer, (TAKE_MESSAGE, *self.transfers))
                 raise ValueError(f"facts: {fact.topic!r} cannot offer {fact.offer!r}{hint}")
+        fallback = self.dead_air.fallback
+        if fallback not in (GOODBYE, TAKE_MESSAGE, *self.transfers):
+            hint = _did_you_mean(fallback, (GOODBYE, TAKE_MESSAGE, *self.transfers))
+            raise ValueError(f"dead_air.fallback: there is no {fallback!r}{hint}")
         for digit, item in self.menu.items():
             if not re.fullmatch(r"[0-9]", digit):
                 raise ValueError(f"menu.{digit}: a menu key is one digit")
@@ -150,6 +158,9 @@ class Agent(Table):
         for key in ("greeting", "voicemail_message"):
             if (template := getattr(self.dial_out, key)) is not None:
                 yield f"dial_out.{key}", template
+        for key in ("filler", "way_on", "working", "bad_line", "apology", "message_prompt"):
+            if template := getattr(self.dead_air, key):
+                yield f"dead_air.{key}", template
         for key in Lines.model_fields:
             value = getattr(self.lines, key)
             for line in [value] if isinstance(value, str) else value:
