@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Protocol, cast
 from weakref import WeakValueDictionary
 
 from loguru import logger
@@ -59,6 +59,22 @@ WORDS: Mapping[str, Mapping[str, Any]] = {
     "tool": {"arguments": {}},
 }
 """Where the words of a conversation stand in its events, and what takes their place."""
+
+
+class Mouth(Protocol):
+    """Where the bot's own words enter the pipeline, beside the model."""
+
+    reply: str
+    """What the model has said in its latest reply."""
+
+    async def say(self, *frames: Frame, own: bool = False) -> bool:
+        """Give the voice something to say; False when the pipeline has not started yet."""
+        ...
+
+    def can_say(self, text: str) -> bool:
+        """Whether a sentence can be said even if the voice has failed."""
+        ...
+
 
 _attached: WeakValueDictionary[str, Attachment] = WeakValueDictionary()
 
@@ -110,6 +126,7 @@ class Attachment:
         self.ending = False
         self.handover: Handover | None = None
         self.worker: PipelineWorker | None = None
+        self.mouth: Mouth | None = None
         self._finish: asyncio.Task[None] | None = None
         self._detached = asyncio.Event()
         _attached[call.id] = self
@@ -140,18 +157,25 @@ class Attachment:
         """Fill in an agent's template for this call, with variables of its own perhaps."""
         return self.agent.render(template, {**self.variables, **more})
 
-    async def say(self, text: str, *, remember: bool = True) -> None:
-        """Speak a sentence of the agent's own, which a barge-in may cut short.
+    async def say(self, text: str, *, remember: bool = True, own: bool = False) -> None:
+        """Speak a sentence of the agent's own, which a barge-in may cut short. Nothing is said after a farewell.
 
         Args:
             text: The sentence.
             remember: Whether the model finds it in the conversation, as its own words.
+            own: Whether it only fills a silence, so that what was owed to the caller is still owed.
         """
-        await self._queue(TTSSpeakFrame(text, append_to_context=remember))
+        if not self.ending:
+            await self._speak(TTSSpeakFrame(text, append_to_context=remember), own=own)
+
+    def can_say(self, text: str) -> bool:
+        """Whether a sentence can be said even if the voice has failed."""
+        return self.mouth is not None and self.mouth.can_say(text)
 
     async def think(self) -> None:
         """Let the model answer the conversation as it stands."""
-        await self._queue(LLMRunFrame())
+        if not self.ending:
+            await self._queue(LLMRunFrame())
 
     async def say_to_the_end(self, text: str) -> bool:
         """Speak words that a barge-in does not cut short.
@@ -167,7 +191,7 @@ class Attachment:
             words = TTSSpeakFrame(text, append_to_context=False)
             words.interruptible = False
             frames.insert(0, words)
-        await self._queue(*frames)
+        await self._speak(*frames)
         unheard = sum(len(chunk.text) for chunk in self.playout.pending) + len(text)
         return await self.playout.heard(
             last.mark, send_secs=VOICE_SECS + unheard * SPEAKING_SECS_PER_CHARACTER, return_secs=MARK_SECS
@@ -175,6 +199,8 @@ class Attachment:
 
     async def note(self, text: str) -> None:
         """Tell the model something that it did not do itself, and let it answer."""
+        if self.ending:
+            return
         message = cast(LLMContextMessage, {"role": "developer", "content": text})
         await self._queue(LLMMessagesAppendFrame([message], run_llm=True))
 
@@ -279,6 +305,10 @@ class Attachment:
             )
         # No carrier, or it did not obey: without our socket its document runs out and the call ends.
         await self._queue(EndFrame())
+
+    async def _speak(self, *frames: Frame, own: bool = False) -> None:
+        if self.mouth is None or not await self.mouth.say(*frames, own=own):
+            await self._queue(*frames)
 
     async def _queue(self, *frames: Frame) -> None:
         if self.worker is not None:

@@ -2,7 +2,7 @@
 
 The libraries' own time-outs are made for programs that can wait: minutes for an answer, ten seconds for a connection,
 and none between two words. Here every hosted service of Pipecat is bounded in the same way, whoever makes it: a model
-by its first token and by the pauses within an answer, a voice by its first sound, all by the time that connecting takes.
+by its first token and the pauses within an answer, a voice by its first sound, all by the time that connecting takes.
 What came before a time-out is spoken; the time-out itself is an error of the service like any other.
 """
 
