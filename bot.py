@@ -30,7 +30,7 @@ from calls.way_back import WayBack, without_webhooks
 from carriers import carrier_for, known_carriers
 from carriers.carrier import Carrier, Direction
 from carriers.cloud import CloudError
-from conversation.agents import Agent, AgentError, agent_names, load_agent
+from conversation.agents import Agent, AgentError, find_agent, load_agent
 from conversation.attachment import Attachment, attached_to
 from conversation.briefing import run_briefing
 from conversation.handover import target_of
@@ -146,8 +146,9 @@ async def _call_of(start: StreamStart, carried: Carried | None, store: CallStore
     """The call that a media stream belongs to: known here, known to the store, brought along, or new."""
     # Only what we signed or stored ourselves can say that somebody is a colleague of a caller.
     parameters = {name: value for name, value in start.parameters.items() if name not in PRIVATE_PARAMETERS}
-    call_id = parameters.pop("call_id", None) or (carried.call_id if carried else None)
-    if await store.restore(start.carrier, start.call_id) is None and isinstance(call_id, str):
+    told = parameters.pop("call_id", None)
+    call_id = told if isinstance(told, str) and told else carried.call_id if carried else None
+    if await store.restore(start.carrier, start.call_id) is None and call_id is not None:
         await store.fetch(call_id)
     call = store.open(
         carrier=start.carrier,
@@ -308,9 +309,8 @@ def choose_agent(settings: Settings, *wanted: object) -> Agent:
     Raises:
         AgentError: The configured agent cannot be loaded.
     """
-    known = agent_names(settings.agents_dir)
     for name in wanted:
-        if isinstance(name, str) and name in known:
+        if isinstance(name, str) and find_agent(name, settings.agents_dir):
             return load_agent(name, settings.agents_dir)
     return load_agent(settings.agent, settings.agents_dir)
 

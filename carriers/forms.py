@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from urllib.parse import parse_qsl
 
 
@@ -94,9 +96,27 @@ def phone_number(value: str | None) -> str | None:
     return text
 
 
+MAX_DIGITS = 15
+"""The longest number that anything which a carrier counts can have; a longer one is nobody's count."""
+
+
 def whole_number(value: object) -> int | None:
-    """A count that a carrier sends as text; None when it is not one."""
-    try:
-        return int(str(value))
-    except ValueError:
-        return None
+    """A count that a carrier sends as text, in plain digits; None when it is not one."""
+    text = str(value).strip() if isinstance(value, str | int) else ""
+    plain = len(text) <= MAX_DIGITS and text.isascii() and text.isdecimal()
+    return int(text) if plain else None
+
+
+def moment(value: str | None) -> datetime | None:
+    """A time in ISO 8601, as Call Control writes it, or in RFC 2822, as Twilio and perhaps TeXML do.
+
+    Returns:
+        It in UTC; None when it is none, or lies outside of the years that can be counted.
+    """
+    for parse in (datetime.fromisoformat, parsedate_to_datetime):
+        try:
+            time = parse(value or "")
+            return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
+        except (ValueError, TypeError, OverflowError):
+            continue
+    return None

@@ -14,7 +14,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from twilio.request_validator import RequestValidator
 
-from carriers.forms import Form
+from carriers.forms import Form, whole_number
 
 TIMESTAMP_TOLERANCE_SECS = 300
 """How old, or how far in the future, a signed timestamp may be. Source: telnyx SDK,
@@ -78,9 +78,10 @@ def telnyx_webhook_is_signed(
 
     Source: telnyx SDK, `resources/webhooks.py`: Ed25519 over `"{timestamp}|{raw body}"`, ±300 s.
     """
+    signed_at = whole_number(timestamp)
+    if signed_at is None or abs(now - signed_at) > TIMESTAMP_TOLERANCE_SECS:
+        return False
     try:
-        if abs(now - int(timestamp)) > TIMESTAMP_TOLERANCE_SECS:
-            return False
         key = read_telnyx_public_key(public_key)
         key.verify(base64.b64decode(signature, validate=True), timestamp.encode() + b"|" + body)
     except (ValueError, InvalidSignature):

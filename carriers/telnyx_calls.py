@@ -7,13 +7,12 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 from carriers import texml
 from carriers.carrier import CarrierCall, LineState
 from carriers.dialling import DialOut, MachineDetection
-from carriers.forms import phone_number, whole_number
+from carriers.forms import moment, phone_number, whole_number
 from carriers.streams import StreamDocument
 
 if TYPE_CHECKING:
@@ -185,15 +184,4 @@ def undocumented_id(fields: dict[str, Any]) -> str | None:
         value = fields.get(name)
         if isinstance(value, str) and CALL_CONTROL_ID.fullmatch(value):
             return value
-    return None
-
-
-def moment(value: str | None) -> datetime | None:
-    """A time in ISO 8601, as Call Control writes it, or in RFC 2822, as Twilio and perhaps TeXML do."""
-    for parse in (datetime.fromisoformat, parsedate_to_datetime):
-        try:
-            time = parse(value or "")
-        except ValueError:
-            continue
-        return time if time.tzinfo else time.replace(tzinfo=UTC)
     return None

@@ -20,9 +20,10 @@ from carriers.errors import (
     DialUncertain,
     NotConfigured,
 )
+from carriers.forms import moment
 from carriers.recording import RecordingFormat
 from carriers.telnyx_api import TelnyxApi
-from carriers.telnyx_calls import CALL_CONTROL_ID, moment
+from carriers.telnyx_calls import CALL_CONTROL_ID
 
 if TYPE_CHECKING:
     from telnyx import AsyncTelnyx

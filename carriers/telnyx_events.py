@@ -9,7 +9,7 @@ import json
 from typing import Any
 
 from carriers.dialling import DialStatus
-from carriers.forms import WebhookError, phone_number, whole_number
+from carriers.forms import WebhookError, moment, phone_number, whole_number
 from carriers.outcomes import ANSWERED_BY, refer_status
 from carriers.recording import RecordingState, RecordingUpdate
 from carriers.reports import (
@@ -21,7 +21,7 @@ from carriers.reports import (
     ReferResult,
     StatusUpdate,
 )
-from carriers.telnyx_calls import TRANSFER_OF, moment, read_client_state
+from carriers.telnyx_calls import TRANSFER_OF, read_client_state
 
 NO_EVENT = "the body is not a Call Control event (JSON with data.event_type and data.id)"
 
@@ -57,6 +57,8 @@ def parse_event(body: bytes) -> CarrierEvent:
     """
     try:
         data = json.loads(body)["data"]
+        # Lone surrogates are JSON, but nothing that could be kept or sent on.
+        json.dumps(data, ensure_ascii=False).encode()
         payload = data["payload"]
         kind, event_id = str(data["event_type"]), str(data["id"])
     except (ValueError, KeyError, TypeError, RecursionError):

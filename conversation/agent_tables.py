@@ -25,15 +25,22 @@ class Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
 
 
+class Plain:
+    """Marks a text that is compared or looked up and never said. Every other text is a template."""
+
+
 Text = Annotated[str, StringConstraints(min_length=1)]
+Name = Annotated[str, StringConstraints(min_length=1), Plain()]
+Reference = Annotated[str | None, Plain()]
 
 
 class Fact(Table):
     """One thing that the owner lets the agent say.
 
     Attributes:
-        topic: A short name that can be spoken ("opening hours"); menu digits refer to it.
-        questions: Ways in which callers ask for it. More, and more varied ones, are found more reliably.
+        topic: A short name that can be spoken ("opening hours"); menu digits refer to it. A template.
+        questions: Ways in which callers ask for it. More, and more varied ones, are found more reliably. Templates,
+            which are filled in with the file's own `variables`.
         answer: The words to say. Numbers are written as they are spoken. A template.
         offer: What to offer after the answer: `take_message` or the name of a transfer.
     """
@@ -41,7 +48,7 @@ class Fact(Table):
     topic: Text
     questions: list[Text] = Field(min_length=1)
     answer: Text
-    offer: str | None = None
+    offer: Reference = None
 
 
 class TransferTarget(Table):
@@ -50,8 +57,9 @@ class TransferTarget(Table):
     Attributes:
         number: An E.164 number, for example +12025550100.
         sip: A SIP URI, for example sip:desk@pbx.example.com.
-        description: What it is for; it is also what callers' words are compared with.
-        spoken: How it is named to callers ("the front desk"); its name when not given.
+        description: What it is for; it is also what callers' words are compared with. A template, which is filled in
+            with the file's own `variables`.
+        spoken: How it is named to callers ("the front desk"); its name when not given. A template.
         warm: Whether the colleague is told first who calls and why, and may decline. A warm transfer never ends in a
             voicemail box, as a box presses no key.
         ring_timeout_secs: How long the colleague's phone may ring, 5 to 120.
@@ -62,13 +70,13 @@ class TransferTarget(Table):
         announcement: What the caller hears before, instead of the line `transfer_announce`. A template.
     """
 
-    number: str | None = None
-    sip: str | None = None
+    number: Reference = None
+    sip: Reference = None
     description: str = ""
     spoken: str = ""
     warm: bool = False
     ring_timeout_secs: int = Field(default=25, ge=5, le=120)
-    caller_id: str | None = None
+    caller_id: Reference = None
     refer: bool = False
     announcement: Text | None = None
 
@@ -93,7 +101,7 @@ class MenuItem(Table):
     """What one key of the telephone does. Exactly one of `fact`, `transfer`, `tool` and `say` is given.
 
     Attributes:
-        label: How the menu announces it: "Press 1 for <label>".
+        label: How the menu announces it: "Press 1 for <label>". A template.
         fact: The topic of a fact to say.
         transfer: The name of a transfer to offer.
         tool: `take_message` or `end_call`.
@@ -103,8 +111,8 @@ class MenuItem(Table):
     """
 
     label: Text
-    fact: str | None = None
-    transfer: str | None = None
+    fact: Reference = None
+    transfer: Reference = None
     tool: Literal["take_message", "end_call"] | None = None
     say: Text | None = None
     answer: Literal["yes", "no"] | None = None
@@ -129,9 +137,9 @@ class Services(Table):
         options: For each of the three, options that are handed to the chosen service as they are.
     """
 
-    stt: Text = "auto"
-    llm: Text = "auto"
-    tts: Text = "auto"
+    stt: Name = "auto"
+    llm: Name = "auto"
+    tts: Name = "auto"
     options: dict[ServiceKind, dict[str, Any]] = Field(default_factory=dict)
 
 
@@ -178,7 +186,7 @@ class DeadAir(Table):
     bad_line: Text = "I'm sorry, the line is bad and I couldn't hear you. Could you say it again, please?"
     apology: Text = "I'm sorry, I have a technical problem."
     message_prompt: Text = "Please tell me your name, your number and your message, and I'll pass it on."
-    fallback: Text = GOODBYE
+    fallback: Name = GOODBYE
 
     @model_validator(mode="after")
     def _one_after_the_other(self) -> DeadAir:

@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, get_args, get_origin
+from typing import Any, Literal, get_args, get_origin
 from zoneinfo import ZoneInfo
 
 import jinja2
@@ -32,8 +32,11 @@ from conversation.agent_tables import (
     Limits,
     Lines,
     MenuItem,
+    Name,
     OutboundCalls,
+    Plain,
     Recording,
+    Reference,
     ServiceKind,
     Services,
     Table,
@@ -79,24 +82,26 @@ class Agent(Table):
         menu: What the telephone's keys do.
         dial_out: How calls begin that the agent places itself.
         recording: Whether and how calls are recorded.
+        pronounce: Words that the voice gets wrong, and how to write them for it ("Nguyen" = "win").
         lines: Fixed sentences.
         limits: Lengths of time.
         dead_air: What is said and done when the bot owes the caller words and none come.
     """
 
-    name: str
-    language: Text = "en"
+    name: Name
+    language: Name = "en"
     greeting: Text
     instructions: Text
     variables: dict[str, str | int | float | bool] = Field(default_factory=dict)
-    timezone: str | None = None
+    timezone: Reference = None
     services: Services = Field(default_factory=Services)
-    tools: list[str] = Field(default=["end_call", "take_message"])
+    tools: list[Name] = Field(default=["end_call", "take_message"])
     facts: list[Fact] = Field(default_factory=list)
     transfers: dict[str, TransferTarget] = Field(default_factory=dict)
     menu: dict[str, MenuItem] = Field(default_factory=dict)
     dial_out: OutboundCalls = Field(default_factory=OutboundCalls)
     recording: Recording = Field(default_factory=Recording)
+    pronounce: dict[Text, Text] = Field(default_factory=dict)
     lines: Lines = Field(default_factory=Lines)
     limits: Limits = Field(default_factory=Limits)
     dead_air: DeadAir = Field(default_factory=DeadAir)
@@ -141,31 +146,12 @@ class Agent(Table):
         return self
 
     def templates(self) -> Iterator[tuple[str, str]]:
-        """Yield every string that is a template, with the key that it stands under."""
-        yield "greeting", self.greeting
-        yield "instructions", self.instructions
-        for number, fact in enumerate(self.facts):
-            yield f"facts[{number}].answer", fact.answer
-        for digit, item in self.menu.items():
-            for key in ("say", "note"):
-                if (template := getattr(item, key)) is not None:
-                    yield f"menu.{digit}.{key}", template
-        for name, target in self.transfers.items():
-            if target.announcement is not None:
-                yield f"transfers.{name}.announcement", target.announcement
-        if self.recording.announcement:
-            yield "recording.announcement", self.recording.announcement
-        for key in ("greeting", "voicemail_message"):
-            if (template := getattr(self.dial_out, key)) is not None:
-                yield f"dial_out.{key}", template
-        for key in ("filler", "way_on", "working", "bad_line", "apology", "message_prompt"):
-            if template := getattr(self.dead_air, key):
-                yield f"dead_air.{key}", template
-        for key in Lines.model_fields:
-            value = getattr(self.lines, key)
-            for line in [value] if isinstance(value, str) else value:
-                if line:
-                    yield f"lines.{key}", line
+        """Yield every text that is a template, with the key that it stands under: all but those marked `Plain`."""
+        yield from _templates(self, "")
+
+    def own(self, template: str) -> str:
+        """Fill a template in with what the file itself says, for texts that all calls share."""
+        return self.render(template, self.call_variables())
 
     def call_variables(
         self,
@@ -225,13 +211,68 @@ class Agent(Table):
             raise AgentError(f"{self.name}.toml: a template does not render: {error}; correct it") from None
 
 
+def spoken_name(agent: Agent, transfer: str, variables: Mapping[str, Any]) -> str:
+    """How a transfer's destination is named to callers.
+
+    Args:
+        agent: Whose transfer.
+        transfer: Its name in the file.
+        variables: What the templates are rendered with.
+    """
+    target = agent.transfers.get(transfer)
+    return agent.render(target.spoken if target else "", variables) or transfer.replace("-", " ")
+
+
+def _templates(table: Table, under: str) -> Iterator[tuple[str, str]]:
+    for name, field in type(table).model_fields.items():
+        choices = [
+            kind for kind in (field.annotation, *get_args(field.annotation)) if get_origin(kind) is Literal
+        ]
+        if choices or any(isinstance(mark, Plain) for mark in field.metadata):
+            continue
+        value: Any = getattr(table, name)
+        parts: dict[str, Any] = {name: value}
+        if isinstance(value, list):
+            if any(isinstance(mark, Plain) for of in get_args(field.annotation) for mark in get_args(of)):
+                continue
+            parts = {f"{name}[{number}]": part for number, part in enumerate(value)}
+        elif isinstance(value, dict):
+            parts = {f"{name}.{key}": part for key, part in value.items() if isinstance(part, Table)}
+        for key, part in parts.items():
+            if isinstance(part, Table):
+                yield from _templates(part, f"{under}{key}.")
+            elif isinstance(part, str) and part:
+                yield f"{under}{key}", part
+
+
 def agent_names(directory: Path) -> list[str]:
     """Name the agents in a directory, sorted.
 
     Args:
         directory: Where the TOML files are. A directory that does not exist has none.
     """
-    return sorted(path.stem for path in directory.glob("*.toml") if _NAME.fullmatch(path.stem))
+    return sorted(path.stem for path in directory.glob("*.toml") if _NAME.fullmatch(_plain(path.stem)))
+
+
+def find_agent(name: str, directory: Path) -> str | None:
+    """The agent that somebody means who writes its name with other capitals, or with `_` for `-`.
+
+    Args:
+        name: As it was written, in an address or a variable.
+        directory: Where the TOML files are.
+
+    Returns:
+        The file's own name; None when there is no such agent, or two that differ in nothing else.
+    """
+    known = agent_names(directory)
+    if name in known:
+        return name
+    alike = [one for one in known if _plain(one) == _plain(name)]
+    return alike[0] if len(alike) == 1 else None
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace("_", "-")
 
 
 def load_agent(name: str, directory: Path) -> Agent:
@@ -241,22 +282,23 @@ def load_agent(name: str, directory: Path) -> Agent:
     host, a custom parameter): it is only ever compared with the names of the files that are there.
 
     Args:
-        name: The file's name without `.toml`.
+        name: The file's name without `.toml`, as `find_agent` takes it.
         directory: Where the TOML files are.
 
     Raises:
         UnknownAgent: There is no such agent.
         AgentError: The file has a mistake.
     """
-    known = agent_names(directory)
-    if name not in known:
+    found = find_agent(name, directory)
+    if found is None:
+        known = agent_names(directory)
         shown = name[:60]
         if not known:
             raise UnknownAgent(f"agent {shown!r} is not known: no .toml file is in {directory}; add one")
-        close = difflib.get_close_matches(shown, known, n=1)
+        close = difflib.get_close_matches(_plain(shown), known, n=1)
         guess = f"did you mean {close[0]!r}? " if close else ""
         raise UnknownAgent(f"agent {shown!r} is not known; {guess}use one of {', '.join(known)}")
-    path = directory / f"{name}.toml"
+    path = directory / f"{found}.toml"
     try:
         stat = path.stat()
         return _read(path, stat.st_mtime_ns, stat.st_size)
@@ -268,10 +310,12 @@ def load_agent(name: str, directory: Path) -> Agent:
 def _read(path: Path, _mtime_ns: int, _size: int) -> Agent:
     file = path.name
     try:
-        source = path.read_text(encoding="utf-8")
+        source = path.read_text(encoding="utf-8-sig")
         table = tomllib.loads(source)
     except UnicodeDecodeError:
-        raise AgentError(f"{file}: is not UTF-8 text; save it as UTF-8") from None
+        raise AgentError(
+            f"{file}: is not UTF-8 text; save it as UTF-8 (in Notepad: Save as, Encoding)"
+        ) from None
     except tomllib.TOMLDecodeError as error:
         raise AgentError(f"{file}: is not valid TOML: {error}; correct that place") from None
     stated = table.setdefault("name", path.stem)

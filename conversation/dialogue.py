@@ -317,7 +317,7 @@ class _Turn:
     def doubtful(self, state: DialogueState, text: str) -> Decision:
         if topic := self.meaning.near_fact(text):
             asked = state.at(Stage.CLARIFY, topic=topic, misunderstood=state.misunderstood)
-            return asked, Reply(self.script.line("clarify", topic=topic))
+            return asked, Reply(self.script.line("clarify", topic=self.script.topic(topic)))
         if is_question(text) and len(plain(text).split()) >= 3:
             if not self.script.can_take_message:
                 return state.at(Stage.OPEN), Reply(self.script.lines("off_topic", "anything_else"))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Protocol
 
-from conversation.agents import Agent
+from conversation.agents import Agent, spoken_name
 from conversation.retrieval import Match
 
 
@@ -146,8 +146,11 @@ class Script:
 
     def spoken(self, transfer: str) -> str:
         """Name a transfer to a caller."""
-        target = self.agent.transfers.get(transfer)
-        return (target.spoken if target else "") or transfer.replace("-", " ")
+        return spoken_name(self.agent, transfer, self.variables)
+
+    def topic(self, topic: str) -> str:
+        """Name a fact to a caller."""
+        return self.agent.render(topic, self.variables)
 
     @property
     def can_take_message(self) -> bool:
@@ -168,15 +171,15 @@ class Script:
     @property
     def topics(self) -> str:
         """The first topics, as a list to say: "parking, prices and insurance"."""
-        topics = [fact.topic for fact in self.agent.facts[:4]]
+        topics = [self.topic(fact.topic) for fact in self.agent.facts[:4]]
         return " and ".join([", ".join(topics[:-1]), topics[-1]]) if len(topics) > 1 else "".join(topics)
 
     def menu(self) -> str:
         """Say what the keys do, or what can be asked when there are none."""
         items = [
-            f"{digit} for {item.label}"
+            f"{digit} for {self.agent.render(item.label, self.variables)}"
             for digit, item in sorted(self.agent.menu.items(), key=lambda entry: (entry[0] == "0", entry[0]))
-            if item.tool is None or item.tool in self.tools
+            if (item.tool is None or item.tool in self.tools) and (item.transfer is None or self.can_transfer)
         ]
         if items:
             return f"{self.line('menu_intro')} Press {', '.join(items)}."

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from pipecat.frames.frames import (
+    AggregatedTextFrame,
     Frame,
     FunctionCallCancelFrame,
     FunctionCallResultFrame,
@@ -29,6 +30,8 @@ from pipecat.frames.frames import (
     VADUserStoppedSpeakingFrame,
 )
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
+
+from conversation.speakable import speakable
 
 if TYPE_CHECKING:
     from conversation.dead_air import DeadAir
@@ -133,6 +136,7 @@ class BeforeVoice(FrameProcessor):
                 # A voice that is stuck would hold it up.
                 await (self._marks.push_frame(frame) if beside else self.push_frame(frame))
                 continue
+            frame.text = await speakable(frame.text)
             if own:
                 self._marks.is_own(frame.text)
             else:
@@ -165,11 +169,11 @@ class BeforeVoice(FrameProcessor):
             self.reply = ""
             self._open = not self._is_shut()
             return self._open
-        if isinstance(frame, LLMTextFrame):
+        if isinstance(frame, AggregatedTextFrame | LLMTextFrame):
             if self._is_shut():
                 return False
-            self.reply += frame.text
             if frame.text.strip():
+                self.reply = f"{self.reply} {frame.text}".strip()
                 dead_air.reply_has_words()
         elif isinstance(frame, LLMFullResponseEndFrame):
             was_open, self._open = self._open, False

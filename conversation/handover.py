@@ -17,7 +17,7 @@ from calls.call import Call, CallState, EndedBy
 from calls.control import OUTCOMES
 from calls.errors import CarrierFailed, NotDone, NotPossible
 from calls.transfer import Target, TransferOutcome
-from conversation.agents import Agent
+from conversation.agents import Agent, spoken_name
 
 if TYPE_CHECKING:
     from conversation.attachment import Attachment
@@ -71,12 +71,6 @@ def target_of(agent: Agent, name: str, call: Call) -> Target:
         caller_id=caller_id,
         refer=found.refer,
     )
-
-
-def spoken_name(agent: Agent, name: str) -> str:
-    """How a destination is named to callers."""
-    found = agent.transfers.get(name)
-    return (found.spoken if found else "") or name.replace("-", " ")
 
 
 def outcome_line(agent: Agent, outcome: TransferOutcome) -> str:
@@ -304,13 +298,14 @@ class Handover:
             "caller": attachment.variables.get("caller_name") or attachment.call.other_number or "a caller",
             "reason": self._reason or "something that the bot could not settle",
             "summary": summary,
-            "destination": spoken_name(attachment.agent, self.target.name),
+            "destination": spoken_name(attachment.agent, self.target.name, attachment.variables),
         }
         return attachment.render(attachment.agent.lines.briefing, **variables)
 
     def _fill_in(self, template: str) -> str:
-        destination = spoken_name(self._attachment.agent, self.target.name)
-        return self._attachment.render(template, destination=destination)
+        attachment = self._attachment
+        destination = spoken_name(attachment.agent, self.target.name, attachment.variables)
+        return attachment.render(template, destination=destination)
 
 
 MACHINES = frozenset({"machine", "greeting_ended", "fax"})

@@ -351,7 +351,7 @@ class LocalModels:
     def retriever(self, agent: Agent) -> Retriever:
         """Return the index of an agent's facts. Blocks for about half a second when it is the agent's first."""
         key = json.dumps([agent.name, [fact.model_dump() for fact in agent.facts], sorted(agent.transfers)])
-        key += "".join(target.description for target in agent.transfers.values())
+        key += "".join(target.description for target in agent.transfers.values()) + repr(agent.variables)
         with self._locks["retrievers"]:
             if key not in self._retrievers:
                 self._retrievers[key] = Retriever(agent, self.encoder)

@@ -8,8 +8,9 @@ from calls.call import EndedBy
 from calls.control import RecordingFormat
 from calls.errors import NotDone
 from calls.transfer import Resume, ResumeReason, TransferOutcome
+from conversation.agents import spoken_name
 from conversation.attachment import Attachment
-from conversation.handover import outcome_line, spoken_name
+from conversation.handover import outcome_line
 
 
 def first_words(attachment: Attachment, greeting: str) -> str:
@@ -63,7 +64,7 @@ async def _after_transfer(attachment: Attachment, resume: Resume) -> None:
         goodbye = attachment.render(agent.lines.goodbye)
         attachment.finish(goodbye, ended_by=EndedBy.HUMAN, cause="the colleague has hung up")
         return
-    destination = spoken_name(agent, resume.destination)
+    destination = spoken_name(agent, resume.destination, attachment.variables)
     await attachment.say(attachment.render(outcome_line(agent, outcome), destination=destination))
     # The context ends with the transfer's result: what is next is the model's turn.
     await attachment.think()

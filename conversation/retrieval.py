@@ -131,10 +131,13 @@ class Retriever:
         self._examples = _examples(agent)
         self._vectors = encoder.embed([example.text for example in self._examples])
         self._words = {
-            fact.topic: _content_words(" ".join([fact.topic, *fact.questions])) for fact in agent.facts
+            fact.topic: _content_words(agent.own(" ".join([fact.topic, *fact.questions])))
+            for fact in agent.facts
         }
         self._spelled = {
-            fact.topic: {word for word in re.findall(r"[a-z]{4,}", " ".join(fact.questions).lower())}
+            fact.topic: {
+                word for word in re.findall(r"[a-z]{4,}", agent.own(" ".join(fact.questions)).lower())
+            }
             - _STOP_WORDS
             for fact in agent.facts
         }
@@ -232,13 +235,13 @@ def _examples(agent: Agent) -> list[_Example]:
     examples = []
     for fact in agent.facts:
         for text in (*fact.questions, fact.topic):
-            examples.append(_Example("fact", fact.topic, text))
+            examples.append(_Example("fact", fact.topic, agent.own(text)))
     for name, target in agent.transfers.items():
         spoken = name.replace("-", " ")
         for text in (
             f"Can I speak to {spoken}?",
             f"Put me through to {spoken}.",
-            target.description or spoken,
+            agent.own(target.description) or spoken,
         ):
             examples.append(_Example("transfer", name, text))
     for wish, texts in _wishes().items():

@@ -250,7 +250,8 @@ def _with_destinations(schema: FunctionSchema, agent: Agent) -> FunctionSchema:
     if "destination" not in schema.properties:
         return schema
     described = "; ".join(
-        f"{name}: {target.description or target.spoken or name}" for name, target in agent.transfers.items()
+        f"{name}: {agent.own(target.description or target.spoken) or name}"
+        for name, target in agent.transfers.items()
     )
     destination = {"type": "string", "enum": list(agent.transfers), "description": described}
     return FunctionSchema(

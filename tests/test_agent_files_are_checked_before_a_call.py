@@ -133,7 +133,7 @@ def test_a_file_that_is_not_text_says_so(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "name", ["../settings", "..", "a/b", "", "RECEPTIONIST", "receptionist.toml", "x" * 5000, "\n"]
+    "name", ["../settings", "..", "a/b", "", "RECEPTIONISTS", "receptionist.toml", "x" * 5000, "\n"]
 )
 def test_a_name_from_the_network_only_finds_agents_that_are_there(name):
     with pytest.raises(UnknownAgent) as caught:
@@ -231,3 +231,18 @@ def test_the_time_is_that_of_the_agents_zone(load):
     agent = load(LEAST + 'timezone = "Asia/Tokyo"')
     noon_in_london = datetime.fromisoformat("2025-11-21T20:00:00+00:00")
     assert agent.call_variables(now=noon_in_london)["today"] == "Saturday, November 22"
+
+
+@pytest.mark.parametrize("written", ["night-desk", "Night-Desk", "NIGHT_DESK", "night_desk"])
+@pytest.mark.parametrize("file", ["night-desk", "Night_Desk"])
+def test_capitals_and_underscores_in_a_name_do_not_matter(tmp_path, written, file):
+    (tmp_path / f"{file}.toml").write_text(LEAST)
+    assert load_agent(written, tmp_path).name == file
+
+
+def test_of_two_names_that_are_alike_the_exact_one_is_meant(tmp_path):
+    for name in ("night-desk", "night_desk"):
+        (tmp_path / f"{name}.toml").write_text(LEAST)
+    assert load_agent("night_desk", tmp_path).name == "night_desk"
+    with pytest.raises(UnknownAgent, match="did you mean"):
+        load_agent("Night-Desk", tmp_path)

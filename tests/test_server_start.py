@@ -44,6 +44,10 @@ def start(tmp_path: Path, *arguments: str, **values: str) -> subprocess.Complete
     [
         ((), {"PORT": "many"}, "PORT is not usable"),
         ((), {"PUBLIC_URL": "bot.example.com"}, "PUBLIC_URL is not usable: must start with https://"),
+        ((), {"PUBLIC_URL": "https://bot.example.com?x=1"}, "PUBLIC_URL is not usable: has a query"),
+        ((), {"PUBLIC_URL": "https://bot.example.com/#x"}, "PUBLIC_URL is not usable: has a query"),
+        ((), {"PUBLIC_URL": "https://bot. example.com"}, "PUBLIC_URL is not usable: has a space"),
+        ((), {"PUBLIC_URL": "https://me:pw@bot.example.com"}, "PUBLIC_URL is not usable: has a user"),
         (("--agent", "salse"), {}, "did you mean 'sales'?"),
         (("--agent", "broken"), {}, "broken.toml: is not valid TOML"),
         ((), {"TWILIO_ACCOUNT_SID": "AC1"}, "TWILIO_ACCOUNT_SID is set without a password"),
@@ -79,6 +83,13 @@ def test_a_wrong_address_is_one_line():
         listen("no such host", 0)
     with pytest.raises(StartError, match="cannot be opened"):
         listen("192.0.2.1", 0)
+
+
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="this machine has no IPv6")
+def test_every_address_is_both_kinds_of_addresses():
+    with listen("::", 0) as listener:
+        for host in ("127.0.0.1", "::1"):
+            socket.create_connection((host, listener.getsockname()[1]), timeout=5).close()
 
 
 def test_it_starts_says_what_to_paste_and_stops(tmp_path):

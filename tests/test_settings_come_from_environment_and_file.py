@@ -54,6 +54,13 @@ def test_public_url_loses_its_last_slash():
 
 
 @pytest.mark.parametrize(
+    "value", ["https://bot.example.com:8443", "https://example.com/bot", "http://[::1]:7860"]
+)
+def test_a_public_address_may_have_a_port_and_a_path(value):
+    assert load_settings(public_url=f" {value}/ ").public_url == value
+
+
+@pytest.mark.parametrize(
     ("name", "value", "becomes"),
     [
         ("log_level", "debug", "DEBUG"),
@@ -71,6 +78,14 @@ def test_the_case_of_a_choice_does_not_matter(name, value, becomes):
         ("PORT", "seventy", "integer"),
         ("PORT", "70000", "65535"),
         ("PUBLIC_URL", "bot.example.com", "https://"),
+        ("PUBLIC_URL", "https://bot.example.com?x=1", "query"),
+        ("PUBLIC_URL", "https://bot.example.com/#here", "fragment"),
+        ("PUBLIC_URL", "https://me:pw@bot.example.com", "user or password"),
+        ("PUBLIC_URL", "https://bot .example.com", "space"),
+        ("PUBLIC_URL", "https://bücher.example", "xn--"),
+        ("PUBLIC_URL", "https://bot.example.com:99999", "port"),
+        ("PUBLIC_URL", "https:///path", "no host"),
+        ("PUBLIC_URL", "https://bot.example.com/twilio/voice", "path of a webhook"),
         ("LOG_LEVEL", "LOUD", "'DEBUG'"),
         ("TELNYX_CODEC", "opus", "'PCMU'"),
         ("DATABASE_URL", "calls.db", "sqlite+aiosqlite:///"),

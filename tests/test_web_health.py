@@ -2,6 +2,8 @@
 
 import asyncio
 
+import pytest
+
 from tests.web_service import Running, running
 
 
@@ -46,3 +48,10 @@ async def test_a_service_that_is_stopped_while_it_warms_up_stops(tmp_path):
 async def test_without_a_warm_up_it_is_ready_at_once(tmp_path):
     async with running(tmp_path) as service:
         assert await ready(service) == (200, {"ready": True})
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz"])
+async def test_a_load_balancer_may_ask_with_head(tmp_path, path):
+    async with running(tmp_path) as service:
+        answer = await service.http.head(path)
+        assert (answer.status_code, answer.content) == (200, b"")

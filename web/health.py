@@ -10,6 +10,9 @@ from loguru import logger
 
 router = APIRouter()
 
+METHODS = ["GET", "HEAD"]
+"""Load balancers ask with either."""
+
 WarmUp = Callable[[], Awaitable[None]]
 
 
@@ -38,13 +41,13 @@ class Readiness:
             logger.info("Ready for calls")
 
 
-@router.get("/healthz")
+@router.api_route("/healthz", methods=METHODS)
 async def healthz() -> dict[str, str]:
     """The process is alive."""
     return {"status": "ok"}
 
 
-@router.get("/readyz")
+@router.api_route("/readyz", methods=METHODS)
 async def readyz(request: Request, response: Response) -> dict[str, Any]:
     """200 when a call would be answered at once, else 503 with the reason."""
     reason = request.app.state.service.readiness.reason

@@ -35,7 +35,7 @@ def find_tunnel(api_url: str, port: int) -> str | None:
 
 def _port(address: str) -> int | None:
     """The port of `http://localhost:7860`, `localhost:7860` or `7860`."""
-    if address.isdigit():
+    if address.isascii() and address.isdecimal() and len(address) <= 5:
         return int(address)
     try:
         return urlsplit(address if "://" in address else f"//{address}").port

@@ -13,10 +13,6 @@ from web.service import Service, peer_of, url_as_called
 from web.trust import is_local, webhook_refusal
 from web.way_back import CALL
 
-MAX_BODY_BYTES = 64 << 10
-"""Carriers send a few kB."""
-
-
 T = TypeVar("T")
 
 
@@ -62,7 +58,7 @@ async def read_webhook(
     Raises:
         Refused: It is too large, not a form, or not the carrier's.
     """
-    body = await _body(request)
+    body = await request.body()
     query = _form(request.scope.get("query_string", b""))
     form = Form(())
     if is_form and request.method == "POST":
@@ -115,12 +111,3 @@ def _form(encoded: bytes) -> Form:
         return Form.parse(encoded)
     except WebhookError:
         raise Refused(400, "bad_form", "the fields of the form or of the address cannot be read") from None
-
-
-async def _body(request: Request) -> bytes:
-    body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_BODY_BYTES:
-            raise Refused(413, "too_large", f"the body has more than {MAX_BODY_BYTES} bytes")
-    return body
