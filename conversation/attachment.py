@@ -68,11 +68,15 @@ class Mouth(Protocol):
     """What the model has said in its latest reply."""
 
     async def say(self, *frames: Frame, own: bool = False) -> bool:
-        """Give the voice something to say; False when the pipeline has not started yet."""
+        """Give the voice something to say; tell whether that was possible."""
         ...
 
     def can_say(self, text: str) -> bool:
         """Whether a sentence can be said even if the voice has failed."""
+        ...
+
+    def listens(self) -> None:
+        """The model need not say anything now."""
         ...
 
 
@@ -157,16 +161,30 @@ class Attachment:
         """Fill in an agent's template for this call, with variables of its own perhaps."""
         return self.agent.render(template, {**self.variables, **more})
 
-    async def say(self, text: str, *, remember: bool = True, own: bool = False) -> None:
+    async def say(self, text: str, *, remember: bool = True, own: bool = False) -> bool:
         """Speak a sentence of the agent's own, which a barge-in may cut short. Nothing is said after a farewell.
 
         Args:
             text: The sentence.
             remember: Whether the model finds it in the conversation, as its own words.
             own: Whether it only fills a silence, so that what was owed to the caller is still owed.
+
+        Returns:
+            Whether it was given to the voice.
         """
-        if not self.ending:
-            await self._speak(TTSSpeakFrame(text, append_to_context=remember), own=own)
+        if self.ending:
+            return False
+        return await self._speak(TTSSpeakFrame(text, append_to_context=remember), own=own)
+
+    @property
+    def latest_reply(self) -> str:
+        """What the model has said in its latest reply, whether it was heard or not."""
+        return self.mouth.reply if self.mouth is not None else ""
+
+    def listens(self) -> None:
+        """The other side has the word, even if it is asked something: a menu whose key was pressed."""
+        if self.mouth is not None:
+            self.mouth.listens()
 
     def can_say(self, text: str) -> bool:
         """Whether a sentence can be said even if the voice has failed."""
@@ -306,9 +324,11 @@ class Attachment:
         # No carrier, or it did not obey: without our socket its document runs out and the call ends.
         await self._queue(EndFrame())
 
-    async def _speak(self, *frames: Frame, own: bool = False) -> None:
-        if self.mouth is None or not await self.mouth.say(*frames, own=own):
-            await self._queue(*frames)
+    async def _speak(self, *frames: Frame, own: bool = False) -> bool:
+        if self.mouth is not None:
+            return await self.mouth.say(*frames, own=own)
+        await self._queue(*frames)
+        return True
 
     async def _queue(self, *frames: Frame) -> None:
         if self.worker is not None:

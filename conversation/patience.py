@@ -44,6 +44,10 @@ class Stalled(TimeoutError):
     """A service was waited for long enough."""
 
 
+class CutOff(ValueError):
+    """A service has stopped in the middle of something."""
+
+
 class _PatientConnection:
     """Bounds connecting, for services that keep a connection; they try again when they are given work."""
 

@@ -165,7 +165,7 @@ async def run_attachment(
         *([opening.listener] if opening else []),
         user,
         *([opening.gate] if opening else []),
-        BeforeModel(dead_air, is_shut),
+        BeforeModel(dead_air, before_voice),
         llm,
         SpeakableText(agent.language),
         before_voice,

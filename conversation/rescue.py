@@ -176,8 +176,7 @@ class Rescue:
         words = self._attachment.render(template)
         if self._dead_air.voice_is_lost and not self._attachment.can_say(words):
             return False
-        await self._attachment.say(words, remember=remember, own=True)
-        return True
+        return await self._attachment.say(words, remember=remember, own=True)
 
     def _say_goodbye(self, because: str) -> None:
         attachment = self._attachment

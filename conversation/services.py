@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, cast
 from pipecat.transcriptions.language import Language
 from pydantic import ValidationError
 
+from conversation.arguments import CheckedCalls, NoticedCuts
 from conversation.catalogue import KINDS, LOCAL, Kind, Service, openai_timeout, services_of
 from conversation.patience import Patience, with_patience
 from settings import Settings
@@ -298,9 +299,12 @@ def _build(service: Service, agent: Agent, settings: Settings) -> Any:
 
 def _bounded(cls: Any, settings: Settings) -> Any:
     """A hosted service's class that keeps nobody waiting for longer than the settings say."""
+    from pipecat.services.llm_service import LLMService
     from pipecat.services.openai.base_llm import BaseOpenAILLMService
 
     bounded = with_patience(cls, Patience.of(settings))
+    if issubclass(cls, LLMService):
+        bounded = type(cls.__name__, (CheckedCalls, bounded), {})
     if not issubclass(cls, BaseOpenAILLMService):
         return bounded
     timeout = openai_timeout(settings, settings.first_token_secs)
@@ -309,4 +313,4 @@ def _bounded(cls: Any, settings: Settings) -> Any:
         # Whether a request is made again is decided where the caller is spoken to meanwhile.
         return bounded.create_client(self, **kwargs).with_options(timeout=timeout, max_retries=0)
 
-    return type(cls.__name__, (bounded,), {"create_client": create_client})
+    return type(cls.__name__, (NoticedCuts, bounded), {"create_client": create_client})

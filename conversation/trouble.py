@@ -15,7 +15,7 @@ from pipecat.utils.errors import ErrorCategory, classify_http_exception, extract
 
 from conversation.attachment import Attachment
 from conversation.dead_air import Cause, DeadAir
-from conversation.patience import Stalled
+from conversation.patience import CutOff, Stalled
 from conversation.rescue import Rescue
 
 FIXES = {
@@ -106,7 +106,7 @@ def _reason(exception: BaseException | None) -> str:
     """What happened, in words of ours."""
     if exception is None:
         return ""
-    if isinstance(exception, Stalled):
+    if isinstance(exception, Stalled | CutOff):
         return str(exception)
     errors = list(_chain(exception))
     for error in errors:
