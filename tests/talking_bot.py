@@ -183,6 +183,8 @@ async def talking(
     webhooks: bool = True,
     agent: str = QUICK_AGENT,
     voice: Callable[[], TTSService] = Beeps,
+    ears: Callable[[], STTService] = Deaf,
+    model: Callable[[], LLMService] | None = None,
     **environment: str,
 ) -> AsyncIterator[Talking]:
     """Run the server on a free port, pointed at a phone network of its own, with `agent` on the line.
@@ -200,8 +202,10 @@ async def talking(
         agent = agent.replace(name, str(value))
     (tmp_path / "quick.toml").write_text(agent)
     monkeypatch.setattr(bot, "default_store", lambda *_: store)
-    monkeypatch.setattr(pipeline.services, "build_stt", lambda *_: Deaf())
-    monkeypatch.setattr(pipeline.services, "build_llm", lambda *_, **__: Script(answers, contexts))
+    monkeypatch.setattr(pipeline.services, "build_stt", lambda *_: ears())
+    monkeypatch.setattr(
+        pipeline.services, "build_llm", lambda *_, **__: model() if model else Script(answers, contexts)
+    )
     monkeypatch.setattr(pipeline.services, "build_tts", lambda *_: voice())
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
