@@ -18,7 +18,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from calls.database_errors import DatabaseUnusable
+from calls.database_errors import DatabaseUnusable, explained
 from calls.private_files import FILE_MODE, make_private_folder, open_private
 
 VERSION_TABLE = "phonebot_version"
@@ -40,7 +40,7 @@ def readable(url: str) -> URL:
     """The address of a database, with an asynchronous driver.
 
     Raises:
-        DatabaseUnusable: It is none, or names no file.
+        DatabaseUnusable: It is none, or names no file, or its driver is not installed.
     """
     try:
         read = make_url(url)
@@ -54,7 +54,22 @@ def readable(url: str) -> URL:
         raise DatabaseUnusable(
             "DATABASE_URL names no file: write sqlite+aiosqlite:///data/calls.db, or memory to keep nothing"
         )
+    try:
+        read.get_dialect().import_dbapi()
+    except (ImportError, ArgumentError) as error:
+        raise explained(error, read.render_as_string(hide_password=True)) from None
     return read
+
+
+def file_of(url: URL) -> tuple[int, int] | None:
+    """Which file a database is in now: its device and number. None for no file, and for databases that have none."""
+    if url.get_backend_name() != "sqlite":
+        return None
+    try:
+        found = os.stat(url.database or "")
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 async def opened(url: URL, *, busy_secs: float) -> AsyncEngine:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from carriers import texml
 from carriers.carrier import CarrierCall, LineState
 from carriers.dialling import DialOut, MachineDetection
-from carriers.forms import moment, phone_number, whole_number
+from carriers.forms import moment, whole_number
+from carriers.numbers import phone_number
 from carriers.streams import StreamDocument
 
 if TYPE_CHECKING:
@@ -134,6 +135,8 @@ def call_control_stream_options(stream: StreamDocument, codec: str) -> dict[str,
         "stream_track": "inbound_track",
         "stream_bidirectional_mode": "rtp",
         "stream_bidirectional_codec": codec,
+        # By default only a leg that is bridged with this one would hear the bot.
+        "stream_bidirectional_target_legs": "self",
     }
     if codec == "L16":
         options["stream_codec"] = "L16"

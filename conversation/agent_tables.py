@@ -287,6 +287,7 @@ class Lines(Table):
     off_topic: Text = "I'm sorry, I don't have that information."
     offer_message: Text = "Shall I take a message?"
     clarify: Text = "Are you asking about {{ topic }}?"
+    clarify_either: Text = "Are you asking about {{ topic }}, or about {{ other }}?"
     yes_or_no: Text = "Sorry, was that a yes or a no? You can also press 1 for yes, or 2 for no."
     yes_or_no_keys: Text = "Press 1 for yes, or 2 for no."
     not_an_option: Text = "Sorry, there is nothing on that key."
@@ -301,6 +302,7 @@ class Lines(Table):
     message_number: Text = (
         "What number can they call you back on? You can say it, or key it in and press the hash key."
     )
+    message_number_wrong: Text = "That can't be a telephone number. Could you say it again, digit by digit?"
     message_number_more: Text = "I have {{ number }} so far. What comes next?"
     message_confirm: Text = (
         "I have a message from {{ caller_name }}, {{ number }}. It says: {{ message }} Is that right?"

@@ -17,6 +17,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import lru_cache
 from importlib import import_module, util
 from pathlib import Path
@@ -46,7 +47,7 @@ CACHE_BYTES = 16 * 1024 * 1024
 
 _PEAK = 0.9  # of full scale; resampling overshoots a little
 
-INSTALL = "pip install 'phonebot[local]'"
+INSTALL = "`make setup` brings it (an image: build it with --build-arg LOCK=local)"
 
 _T = TypeVar("_T")
 
@@ -337,10 +338,11 @@ class LocalModels:
         new = self.keep(texts)
 
         def render_all() -> None:
-            for text in texts:
-                for sentence in sentences(text):
-                    self._speaking.submit(self.render, sentence, rate).result()
-            give_memory_back()
+            with suppress(RuntimeError):  # the process ends, and nothing new can be begun
+                for text in texts:
+                    for sentence in sentences(text):
+                        self._speaking.submit(self.render, sentence, rate).result()
+                give_memory_back()
 
         # A daemon: a process that ends early does not wait for words that nobody will hear.
         threading.Thread(target=render_all, name="local-tts-ahead", daemon=True).start()
@@ -386,11 +388,12 @@ def _load_recogniser() -> Recogniser:
         recogniser = WhisperRecogniser(directory)
     elif util.find_spec("moonshine_voice") is not None:
         raise LocalStackMissing(
-            "the installed moonshine-voice has no weights for English: pip install moonshine-voice==0.1.0"
+            "the installed moonshine-voice has no weights for English: `make setup` brings version 0.1.0"
         )
     else:
         raise LocalStackMissing(
-            f"no local speech recognition is installed: {INSTALL} (or 'phonebot[whisper]' where it has no wheel)"
+            f"no local speech recognition is installed: {INSTALL}; where there is no moonshine-voice, "
+            "`make setup EXTRAS=whisper`"
         )
     recogniser.transcribe(np.zeros(STT_RATE, np.float32))
     return recogniser

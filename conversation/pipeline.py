@@ -24,6 +24,7 @@ from calls.transcript import to_context
 from conversation import services
 from conversation.agents import Agent
 from conversation.attachment import SOCKET_CLOSED, Attachment
+from conversation.brain import LocalBrain
 from conversation.catalogue import KINDS, LOCAL
 from conversation.dead_air import DeadAir
 from conversation.floor import BeforeModel, BeforeVoice
@@ -35,7 +36,13 @@ from conversation.rescue import Rescue
 from conversation.speakable import Aloud, SpeakableText
 from conversation.tools import register_tools, tools_schema, usable_tools
 from conversation.trouble import ServiceTrouble
-from conversation.turns import KEYPAD_PREFIX, MuteWhilePromised, limit_duration, turn_strategies
+from conversation.turns import (
+    KEYPAD_PREFIX,
+    MuteWhilePromised,
+    after_a_noise,
+    limit_duration,
+    turn_strategies,
+)
 from conversation.voicemail import outbound_opening
 from settings import Settings
 
@@ -141,7 +148,12 @@ async def run_attachment(
         interruptions,
         LLMUserAggregatorParams(
             vad_analyzer=shared_vad(params=PHONE_VAD),
-            user_turn_strategies=turn_strategies(),
+            user_turn_strategies=turn_strategies(
+                attachment,
+                bot_begins=opening is None,
+                understands=llm.understands if isinstance(llm, LocalBrain) else None,
+            ),
+            empty_user_turn=after_a_noise(),
             user_mute_strategies=[MuteWhilePromised(attachment), *([opening.mute] if opening else [])],
         ),
     )

@@ -62,8 +62,8 @@ class MediaStreamSerializer(FrameSerializer):
 
     Parameters:
         ignored: How many messages or chunks were not used, by reason. The reasons are a fixed set of names:
-            `binary`, `too_long`, `not_json`, `too_deep`, `not_an_object`, `unknown_event`, `foreign_stream`,
-            `outbound_track`, `bad_media`, `bad_base64`, `bad_samples`, `bad_dtmf`, `unknown_digit`,
+            `binary`, `too_long`, `too_many_parts`, `not_json`, `too_deep`, `not_an_object`, `unknown_event`,
+            `foreign_stream`, `outbound_track`, `bad_media`, `bad_base64`, `bad_samples`, `bad_dtmf`, `unknown_digit`,
             `bad_mark`, `bad_error`, `missing_chunk`, `late_chunk`, `duplicate_chunk`, `failed` (towards the
             pipeline) and `not_sendable`, `not_mono`, `odd_bytes` (towards the carrier).
         stopped: Whether the carrier has said that the stream or the whole call is over.
@@ -87,10 +87,10 @@ class MediaStreamSerializer(FrameSerializer):
         self._inbound = inbound
         self._outbound = outbound
         self._pipeline_rate = inbound.sample_rate
-        # The same resamplers with the same settings as Pipecat's own phone serializers: same input, same
-        # audio.
+        # Pipecat's own resamplers, but towards the pipeline the quickest one: its default holds the caller's voice
+        # back by 62 ms on average, in lumps of 95 ms.
         self._input_resampler = create_stream_resampler(
-            clear_after_secs=self._params.resampler_clear_after_secs
+            quality="QQ", clear_after_secs=self._params.resampler_clear_after_secs
         )
         self._output_resampler = create_stream_resampler(
             clear_after_secs=self._params.resampler_clear_after_secs
