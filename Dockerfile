@@ -1,5 +1,5 @@
 # The bot on Pipecat Cloud: bot.py and what it needs in a call, on the platform's base image, which brings the HTTP side
-# (app.py, /ws, health checks). See docs/pipecat-cloud.md. The server with webhooks and console is deploy/Dockerfile.server.
+# (app.py, /ws, health checks). See docs/pipecat-cloud.md. The server with webhooks is deploy/Dockerfile.server.
 #
 #   docker build --platform linux/arm64 -t phonebot:0.1.0 .
 # 0.1.27 is the first that keeps to max_session_duration in the process. Newer ones (0.1.29 is known) may do as well, untried.
