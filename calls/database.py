@@ -15,7 +15,7 @@ from typing import Any, cast
 
 import sqlalchemy as sa
 from loguru import logger
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from calls.call import ENDS, CallEvent
@@ -28,7 +28,7 @@ from calls.database_errors import (
 )
 from calls.database_opening import opened, readable
 from calls.saved import SavedCall, plain
-from calls.tables import CALL_EVENTS, CALLS
+from calls.tables import CALL_EVENTS, CALLS, USED_ONCE
 
 __all__ = [
     "CallDatabase",
@@ -215,6 +215,32 @@ class CallDatabase:
             CALLS.c.direction == "outbound", CALLS.c.to_number == to_number, CALLS.c.created_at >= since
         )
         return await self._rows(query)
+
+    async def use_once(self, use_id: str, note: str, now: datetime, until: datetime) -> str | None:
+        """Use up something that works once, over all processes that share this database.
+
+        Args:
+            use_id: What.
+            note: Told to whoever uses it again.
+            now: The present time: what was to be remembered until before it is forgotten.
+            until: How long this is to be remembered.
+
+        Returns:
+            The note of the use before; None when this is the first one.
+
+        Raises:
+            DatabaseError: There was no answer to that.
+        """
+        columns = USED_ONCE.c
+        async with self._transaction() as connection:
+            await connection.execute(sa.delete(USED_ONCE).where(columns.until < now))
+            try:
+                async with connection.begin_nested():
+                    values = {"id": use_id, "note": note, "until": until}
+                    await connection.execute(sa.insert(USED_ONCE).values(values))
+            except IntegrityError:
+                return str(await connection.scalar(sa.select(columns.note).where(columns.id == use_id)))
+        return None
 
     async def _rows(self, query: sa.Select[Any]) -> list[SavedCall]:
         async with self._connection() as connection:

@@ -79,7 +79,8 @@ async def running(
     listener = listen("127.0.0.1", 0)
     port = listener.getsockname()[1]
     store = store or CallStore()
-    settings = make_settings(agents_dir=write_agents(tmp_path / "agents"), port=port, **values)
+    own = {"agents_dir": write_agents(tmp_path / "agents"), "data_dir": tmp_path / "data", "port": port}
+    settings = make_settings(**{**own, **values})
     app = create_app(settings, run_bot=run_bot, store=store, warm_up=warm_up)
     server = uvicorn.Server(uvicorn_config(app))
     serving = asyncio.create_task(server.serve(sockets=[listener]))
