@@ -11,8 +11,10 @@ ARG LOCK=hosted
 ENV PIPECAT_LOG_LEVEL=INFO
 
 # Over the image's own packages, by hash; what the image asked for must still hold afterwards
-COPY requirements/${LOCK}.lock requirements.lock
-RUN pip install --no-cache-dir --require-hashes -r requirements.lock && pip check
+COPY requirements/build.lock requirements/${LOCK}.lock ./
+RUN pip install --no-cache-dir --require-hashes -r build.lock \
+ && pip install --no-cache-dir --require-hashes --no-deps --no-build-isolation -r ${LOCK}.lock \
+ && pip check
 
 # Each folder by name: /app holds the image's own app.py, waiting_server.py and others, which nothing here may replace
 COPY bot.py settings.py ./

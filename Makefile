@@ -3,10 +3,13 @@ SHELL   := bash
 CARRIER ?= twilio
 PORT    ?= 7861
 JOBS    ?= 4
-PYTHON  := .venv/bin/python
+VENV    ?= .venv
+PYTHON  := $(VENV)/bin/python
 PYTHONS ?= python3.13 python3.12 python3.11 python3
-LOCK    := $(PYTHON) -m uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header \
-           --no-annotate --no-emit-index-url --no-emit-find-links --quiet
+INSTALL := PYTHONS="$(PYTHONS)" bash requirements/install.sh $(VENV) requirements/dev.lock $(EXTRAS)
+LOCK    := $(PYTHON) -m uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-emit-index-url \
+           --no-emit-find-links --quiet --custom-compile-command \
+           "make lock; it is installed by requirements/install.sh, or by pip as the beginning of requirements/install.py says"
 
 .DEFAULT_GOAL := help
 .PHONY: help setup call test stories lint format bench run lock clean
@@ -14,43 +17,47 @@ LOCK    := $(PYTHON) -m uv pip compile pyproject.toml --universal --python-versi
 help: ## Say what each target does
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
 
-setup: .venv/.ready ## Make .venv with everything that calls, tests and the local voice need (about 1 to 3 minutes)
+setup: ## Make .venv with all that calls, tests and the local voice need (1 to 3 minutes): EXTRAS=webrtc adds to it, VENV=folder
+	@$(INSTALL)
 
-call: .venv/.ready ## Place a call to the bot on this machine: CARRIER=twilio|telnyx SAY="..." REPORT=file.json PORT=7861
+call: $(VENV)/.ready ## Place a call to the bot on this machine: CARRIER=twilio|telnyx SAY="..." REPORT=file.json PORT=7861
 	$(PYTHON) -m emulator call --carrier $(CARRIER) --serve "$(PYTHON) server.py" --url http://127.0.0.1:$(PORT) \
 	  --record recordings/call-$(CARRIER).wav $(if $(REPORT),--report "$(REPORT)") $(if $(SAY),--say "$(SAY)")
 
-test: .venv/.ready ## Run the tests: ARGS="-k handshake" picks some
+test: $(VENV)/.ready ## Run the tests: ARGS="-k handshake" picks some
 	$(PYTHON) -m pytest -n 6 --dist loadfile $(ARGS)
 
-stories: .venv/.ready ## Play the stories of tests/stories on their carriers: ONLY="goodbye" picks some, JOBS=4 at a time
+stories: $(VENV)/.ready ## Play the stories of tests/stories on their carriers: ONLY="goodbye" picks some, JOBS=4 at a time
 	$(PYTHON) -m emulator stories tests/stories --forks "$(PYTHON) -m tests.story_bot --forks" --jobs $(JOBS) $(if $(ONLY),--only "$(ONLY)")
 
-lint: .venv/.ready ## Check style, types and who imports whom
+lint: $(VENV)/.ready ## Check style, types and who imports whom
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m mypy
-	.venv/bin/lint-imports --no-cache
+	$(VENV)/bin/lint-imports --no-cache
 
-format: .venv/.ready ## Put the code into the common style
+format: $(VENV)/.ready ## Put the code into the common style
 	$(PYTHON) -m ruff check --fix .
 	$(PYTHON) -m ruff format .
 
-bench: .venv/.ready ## Measure what callers wait for, and memory: ARGS="--only control --times 1" is the short way
+bench: $(VENV)/.ready ## Measure what callers wait for, and memory: ARGS="--only control --times 1" is the short way
 	$(PYTHON) -m bench $(ARGS)
 
-run: .venv/.ready ## Serve calls: python server.py
+run: $(VENV)/.ready ## Serve calls: python server.py
 	$(PYTHON) server.py
 
-lock: .venv/.ready ## Choose the newest fitting versions again, with the hashes of all platforms
-	$(LOCK) --upgrade --extra local --extra services --extra dev -o requirements/dev.lock
-	$(LOCK) --constraint requirements/dev.lock --extra services -o requirements/hosted.lock
-	$(LOCK) --constraint requirements/dev.lock --extra services --extra local -o requirements/local.lock
+lock: $(VENV)/.ready ## Choose the newest fitting versions again, with the hashes of all platforms
+	$(LOCK) pyproject.toml --upgrade --extra local --extra services --extra dev -o requirements/dev.lock
+	$(LOCK) pyproject.toml -c requirements/dev.lock --extra services -o requirements/hosted.lock
+	$(LOCK) pyproject.toml -c requirements/dev.lock --extra services --extra local -o requirements/local.lock
+	$(LOCK) pyproject.toml -c requirements/dev.lock --upgrade --extra webrtc -o requirements/webrtc.lock
+	$(LOCK) pyproject.toml -c requirements/dev.lock -c requirements/webrtc.lock --upgrade --extra whisper -o requirements/whisper.lock
+	echo setuptools | $(LOCK) --upgrade -o requirements/build.lock -
 
 clean: ## Remove what was made here, but not .env, data/ and recordings/
-	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
-	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+	@if [ ! -L $(VENV) ] && { [ -e $(VENV)/.phonebot ] || [ -e $(VENV)/.ready ]; }; then rm -rf $(VENV); else echo "clean: leaving $(VENV), which was not made here"; fi
+	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -path './.venv*' -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.venv/.ready: requirements/dev.lock
-	@PYTHONS="$(PYTHONS)" bash requirements/install.sh .venv requirements/dev.lock
-	@touch $@
+$(VENV)/.ready: requirements/dev.lock
+	@$(INSTALL)

@@ -11,11 +11,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from loguru import logger
 from starlette.exceptions import HTTPException as StarletteHTTPException
+from starlette.requests import ClientDisconnect
 
 from calls.errors import NotDone
 from settings import Settings, SettingsError, load_settings
@@ -62,6 +63,7 @@ def create_app(
     """
     from calls.store import default_store
     from web import api, health, media, telnyx, twilio
+    from web.bodies import BodyLimits
     from web.entrance import Entrance
     from web.keys import AddressKeys, deployment_secrets
     from web.refusals import Refused, answer_refused
@@ -111,8 +113,10 @@ def create_app(
     app.state.service = service
     for router in (twilio.router, telnyx.router, media.router, api.router, health.router):
         app.include_router(router)
+    app.add_middleware(BodyLimits)
     app.add_middleware(Entrance, service=service)
     app.add_exception_handler(Refused, answer_refused)
+    app.add_exception_handler(ClientDisconnect, _gone)
     app.add_exception_handler(StarletteHTTPException, _http_error)
     app.add_exception_handler(RequestValidationError, _validation_error)
     app.add_exception_handler(NotDone, _not_done)
@@ -147,6 +151,11 @@ async def _not_done(_: Request, error: Exception) -> JSONResponse:
 
     assert isinstance(error, NotDone)
     return JSONResponse({"error": str(error)}, status_code=status_of(error))
+
+
+async def _gone(_: Request, __: Exception) -> Response:
+    """Answer nobody: the sender has hung up before its request was complete."""
+    return Response(status_code=400)
 
 
 async def _bug(request: Request, error: Exception) -> JSONResponse:
@@ -292,14 +301,23 @@ def uvicorn_config(app: Any) -> Any:
     """How uvicorn serves the application.
 
     Its own pings are off: it is not documented that carriers answer them, and a call must not end for that.
-    Its log starts at warnings: below, it has the addresses of media sockets, which hold their tokens.
+    Its log starts at errors: below, it has the addresses of media sockets, which hold their tokens, and a line for each
+    request that is none.
     Forwarding headers are not believed: `web.trust` wants to know who really connected.
     """
     import uvicorn
 
+    from web.connections import Connections, http_protocol, websocket_protocol
+
+    limited: dict[str, Any] = {}
+    if (service := getattr(app.state, "service", None)) is not None:
+        connections = Connections(
+            service.settings.max_connections, service.settings.max_connections_per_peer, service.refusals
+        )
+        limited = {"http": http_protocol(connections), "ws": websocket_protocol(connections)}
     return uvicorn.Config(
         app,
-        log_level="warning",
+        log_level="error",
         access_log=False,
         proxy_headers=False,
         ws_ping_interval=None,
@@ -310,6 +328,7 @@ def uvicorn_config(app: Any) -> Any:
         timeout_keep_alive=KEEP_ALIVE_SECS,
         timeout_graceful_shutdown=SHUTDOWN_SECS,
         lifespan="on",
+        **limited,
     )
 
 

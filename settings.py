@@ -52,6 +52,76 @@ KEYS = (
 )
 """Settings that somebody else's console has made: letters, digits and signs without a blank."""
 
+IN_A_CALL = frozenset(
+    {
+        "agent",
+        "database_url",
+        "caller_id",
+        "dial_countries",
+        "dial_max_per_number_per_day",
+        "dial_sip_hosts",
+        "stream_token_secret",
+        "caller_lookup_url",
+        "caller_lookup_token",
+        "caller_lookup_budget_ms",
+        "twilio_account_sid",
+        "twilio_auth_token",
+        "twilio_api_key",
+        "twilio_api_secret",
+        "twilio_region",
+        "twilio_edge",
+        "twilio_api_base_url",
+        "telnyx_api_key",
+        "telnyx_connection_id",
+        "telnyx_account_sid",
+        "telnyx_api_base_url",
+        "telnyx_mode",
+        "telnyx_codec",
+        "telnyx_l16_byte_order",
+        "pipecat_cloud_agent",
+        "pipecat_cloud_region",
+        "stt",
+        "llm",
+        "tts",
+        "openai_api_key",
+        "openai_base_url",
+        "openai_model",
+        "anthropic_api_key",
+        "anthropic_model",
+        "google_api_key",
+        "google_model",
+        "ollama_base_url",
+        "ollama_model",
+        "deepgram_api_key",
+        "assemblyai_api_key",
+        "cartesia_api_key",
+        "cartesia_voice_id",
+        "elevenlabs_api_key",
+        "elevenlabs_voice_id",
+    }
+)
+"""Settings that a bot reads in a call: they go with it to a host that has no server of ours (`deploy/cloud_env.py`)."""
+
+ON_A_SERVER = frozenset(
+    {
+        "host",
+        "port",
+        "public_url",
+        "api_key",
+        "allow_tokenless_streams",
+        "allow_unsigned_webhooks",
+        "max_connections",
+        "max_connections_per_peer",
+        "ngrok_api_url",
+        "log_level",
+        "telnyx_public_key",
+    }
+)
+"""Settings that only a server of ours reads."""
+
+ON_THIS_MACHINE = frozenset({"agents_dir", "data_dir"})
+"""Settings that name a place on the machine where they are set, and mean nothing on another."""
+
 
 MEMORY = "memory"
 """The value of DATABASE_URL with which calls are forgotten when the process ends."""
@@ -134,6 +204,8 @@ class Settings(BaseSettings):
     stream_token_secret: SecretStr | None = None
     allow_tokenless_streams: bool = False
     allow_unsigned_webhooks: bool = False
+    max_connections: int = Field(default=1000, ge=16)
+    max_connections_per_peer: int = Field(default=100, ge=0)
     ngrok_api_url: str = "http://127.0.0.1:4040"
     log_level: Literal["TRACE", "DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 

@@ -19,6 +19,7 @@ from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from calls.database_errors import DatabaseUnusable
+from calls.private_files import FILE_MODE, make_private_folder, open_private
 
 VERSION_TABLE = "phonebot_version"
 """Where Alembic notes the revision; not its usual name, as the database may be shared with other programs."""
@@ -107,10 +108,14 @@ def _make_private_file(path: Path) -> None:
 
     SQLite gives the files beside it (-wal, -shm) the same permissions.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-    with suppress(PermissionError):  # it is somebody else's, who lets us use it
-        path.chmod(0o600)
+    make_private_folder(path.parent)
+    for file in (path, Path(f"{path}-wal"), Path(f"{path}-shm")):
+        # By name: closing a file that this process has open elsewhere would give up SQLite's locks on it.
+        with suppress(PermissionError):  # it is somebody else's, who lets us use it
+            if file.exists():
+                file.chmod(FILE_MODE)
+            elif file == path:
+                os.close(open_private(file))
 
 
 def _prepare_sqlite(engine: AsyncEngine, busy_secs: float) -> None:

@@ -1,7 +1,7 @@
 """Messages that callers left for the business, one JSON line each.
 
 They are appended to a file so that none is lost when the process ends; a line is written whole and flushed to the disk
-before the caller is told that the message was taken.
+before the caller is told that the message was taken. Only the service's own user can read the file.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ import os
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
+
+from calls.private_files import append_private
 
 
 @dataclass(frozen=True)
@@ -56,8 +58,7 @@ class MessageBook:
         await asyncio.to_thread(self._append, line + "\n")
 
     def _append(self, line: str) -> None:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.path.open("a", encoding="utf-8") as file:
+        with append_private(self.path) as file:
             file.write(line)
             file.flush()
             os.fsync(file.fileno())

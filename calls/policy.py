@@ -105,7 +105,7 @@ class DialPolicy:
         """
         if is_sip(number):
             return self._checked_address(number)
-        home = _country_of(caller_id)
+        home = country_of(caller_id)
         try:
             parsed = _parsed(number, home)
         except NumberError as error:
@@ -201,7 +201,8 @@ def _e164(number: PhoneNumber) -> str:
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
 
-def _country_of(number: str | None) -> str | None:
+def country_of(number: str | None) -> str | None:
+    """The country of a number by its two letters; None when it has none."""
     try:
         country = phonenumbers.region_code_for_number(phonenumbers.parse(number or "", None))
     except NumberParseException:

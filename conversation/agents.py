@@ -80,6 +80,7 @@ class Agent(Table):
         menu: What the telephone's keys do.
         dial_out: How calls begin that the agent places itself.
         recording: Whether and how calls are recorded.
+        pronounce: Words that the voice gets wrong, and how to write them for it ("Nguyen" = "win").
         lines: Fixed sentences.
         limits: Lengths of time.
     """
@@ -97,6 +98,7 @@ class Agent(Table):
     menu: dict[str, MenuItem] = Field(default_factory=dict)
     dial_out: OutboundCalls = Field(default_factory=OutboundCalls)
     recording: Recording = Field(default_factory=Recording)
+    pronounce: dict[Text, Text] = Field(default_factory=dict)
     lines: Lines = Field(default_factory=Lines)
     limits: Limits = Field(default_factory=Limits)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any, cast
 
 from pipecat.frames.frames import ErrorFrame
@@ -19,6 +20,7 @@ from pipecat.processors.frame_processor import FrameProcessor
 from pipecat.transports.base_transport import BaseTransport
 from pipecat.workers.runner import WorkerRunner
 
+from calls.policy import country_of
 from calls.transcript import to_context
 from conversation import services
 from conversation.agents import Agent
@@ -28,6 +30,7 @@ from conversation.heard import HeardAssistantAggregator, HeardUserAggregator, In
 from conversation.local import PHONE_VAD, LocalStackMissing, load_turn_models, local_models, shared_vad
 from conversation.marks import PlayedMarks, SpokenMarks
 from conversation.opening import open_conversation, record_from_the_start
+from conversation.speakable import Aloud, SpeakableText
 from conversation.tools import register_tools, tools_schema, usable_tools
 from conversation.trouble import ServiceTrouble
 from conversation.turns import KEYPAD_PREFIX, MuteWhilePromised, SilentCaller, limit_duration, turn_strategies
@@ -64,12 +67,20 @@ async def warm_up(agent: Agent, settings: Settings) -> None:
         raise services.ServiceError(str(error)) from None
     if choice.tts == LOCAL:
         variables = agent.call_variables()
-        await models.warm([agent.render(agent.greeting, variables)], AUDIO_OUT_HZ)
+        say = aloud_for(agent, variables)
+        await models.warm([await say(agent.render(agent.greeting, variables))], AUDIO_OUT_HZ)
         lines = [agent.lines.goodbye, *agent.lines.silence_prompts, agent.lines.anything_else]
         if choice.llm == LOCAL:
             await asyncio.to_thread(models.retriever, agent)
             lines += [fact.answer for fact in agent.facts]
-        models.warm_later([agent.render(line, variables) for line in lines], AUDIO_OUT_HZ)
+        models.warm_later([await say(agent.render(line, variables)) for line in lines], AUDIO_OUT_HZ)
+
+
+def aloud_for(agent: Agent, variables: Mapping[str, Any]) -> Aloud:
+    """How an agent's voice says what is written; telephone numbers as in the country of our own number."""
+    return Aloud(
+        agent.pronounce, region=country_of(variables["called_number"]) or "US", language=agent.language
+    )
 
 
 def instructions(attachment: Attachment) -> str:
@@ -105,6 +116,8 @@ async def run_attachment(
     choice = services.resolve(agent, settings)
     stt = services.build_stt(choice, agent, settings)
     tts = services.build_tts(choice, agent, settings)
+    say = aloud_for(agent, attachment.variables)
+    tts.add_text_transformer(say)
     llm = services.build_llm(choice, agent, settings, variables=attachment.variables)
     tools = usable_tools(attachment)
     register_tools(llm, tools, attachment)
@@ -113,7 +126,7 @@ async def run_attachment(
     ahead: set[str] = set()
     if opening is not None and choice.tts == LOCAL:
         # A whole message takes the local voice seconds; the box records from its beep on.
-        ahead = local_models().warm_later(opening.words(), AUDIO_OUT_HZ)
+        ahead = local_models().warm_later([await say(words) for words in opening.words()], AUDIO_OUT_HZ)
 
     context = LLMContext(
         messages=[{"role": "system", "content": instructions(attachment)}],
@@ -142,6 +155,7 @@ async def run_attachment(
         user,
         *([opening.gate] if opening else []),
         llm,
+        SpeakableText(agent.language),
         tts,
         SpokenMarks(attachment, interruptions),
         transport.output(),

@@ -17,6 +17,7 @@ from emulator.call import Call
 from emulator.caller import CallerLine
 from emulator.codecs import SAMPLE_RATE, Pcm
 from emulator.errors import EmulatorError
+from emulator.private import opener
 from emulator.server_api import HEARD, KEYS, SPOKEN, ServerEvent
 
 Transcribe = Callable[[Pcm], str]
@@ -103,7 +104,8 @@ class Report:
         """
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(json.dumps(self.as_dict(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+            with open(path, "w", encoding="utf-8", opener=opener) as file:
+                file.write(json.dumps(self.as_dict(), indent=2, ensure_ascii=False) + "\n")
         except OSError as error:
             raise EmulatorError(f"the report {path} cannot be written: {error.strerror or error}") from None
 

@@ -15,6 +15,7 @@ from emulator.caller import audible_span
 from emulator.codecs import FRAME_MS, SAMPLE_RATE, Pcm
 from emulator.errors import EmulatorError, ModelsMissing
 from emulator.hearing import SpeechWatch
+from emulator.private import opener
 
 INSTALL = 'install them with: pip install "phonebot[local]"'
 EARS_RATE = 16000
@@ -162,7 +163,7 @@ def write_stereo(path: Path, left: Sequence[Pcm], right: Sequence[Pcm]) -> None:
     one, other = (np.concatenate(side) if side else np.zeros(0, dtype=np.int16) for side in (left, right))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with wave.open(str(path), "wb") as writer:
+        with open(path, "wb", opener=opener) as file, wave.open(file, "wb") as writer:
             writer.setnchannels(2)
             writer.setsampwidth(2)
             writer.setframerate(SAMPLE_RATE)

@@ -1,41 +1,41 @@
 #!/usr/bin/env bash
-# Makes a virtual environment from a lock, and says how far it is.
-# In short: python3 -m venv .venv && .venv/bin/pip install --require-hashes -r requirements/dev.lock
-# Use: requirements/install.sh FOLDER LOCK; PYTHONS names the interpreters to try, the best first.
+# Finds a Python that fits and has requirements/install.py set up FOLDER with it.
+# Use: requirements/install.sh FOLDER LOCK [EXTRA...]; PYTHONS names the interpreters to try, the best first.
+# With --find instead it only prints which interpreter that is.
 set -euo pipefail
-folder=$1 lock=$2
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
-python=""
-for candidate in ${PYTHONS:-python3.13 python3.12 python3.11 python3}; do
-  if "$candidate" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null; then
+judge='
+import sys
+if not (3, 11) <= sys.version_info < (3, 14):
+    sys.exit("is Python %d.%d" % sys.version_info[:2])
+try:
+    import ensurepip, ssl, venv
+except ImportError as error:
+    sys.exit("has no %s (on Debian and Ubuntu: sudo apt install python%d.%d-venv)" % (error.name, *sys.version_info[:2]))
+'
+names=${PYTHONS:-python3.13 python3.12 python3.11 python3}
+candidates=$names
+for name in $names; do
+  # pyenv may have what its shims do not run; a name with a folder in it fits nothing here
+  candidates+=" $(echo "${PYENV_ROOT:-${HOME:-}/.pyenv}"/versions/"${name#python}".*/bin/python3)"
+done
+reasons="" python=""
+for candidate in $candidates; do
+  command -v "$candidate" >/dev/null 2>&1 || continue
+  if reason=$("$candidate" -c "$judge" 2>&1); then
     python=$candidate
     break
   fi
+  reasons+="$candidate ${reason%%$'\n'*}; "
 done
 if [ -z "$python" ]; then
-  found=$(python3 -c 'import platform; print("Python " + platform.python_version())' 2>/dev/null || echo "no Python")
-  echo "setup: phonebot needs Python 3.11, 3.12 or 3.13, and found $found: install one, or name it: make setup PYTHONS=/path/to/python3.12" >&2
+  echo "setup: phonebot needs Python 3.11, 3.12 or 3.13 with venv, and found none (${reasons:-no Python at all; }tried: $names):" \
+    "install one, or name it: make setup PYTHONS=/path/to/python3.12" >&2
   exit 1
 fi
-version=$("$python" -c 'import platform; print(platform.python_version())')
-if ! "$python" -c 'import ensurepip' 2>/dev/null; then
-  echo "setup: Python $version cannot make virtual environments: on Debian and Ubuntu, 'sudo apt install python3-venv' mends it" >&2
-  exit 1
+if [ "${1:-}" = --find ]; then
+  "$python" -c 'import sys; print(sys.executable)'
+else
+  exec "$python" "$here/install.py" "$@"
 fi
-
-count=$(grep -c '==' "$lock")
-echo "[1/3] $folder with Python $version"
-"$python" -m venv --clear "$folder"
-echo "[2/3] fetching up to $count packages (about 400 MB the first time, then from pip's cache)"
-fetched=0
-"$folder/bin/python" -m pip install --disable-pip-version-check --no-compile --require-hashes --progress-bar off -r "$lock" |
-  while read -r what name _; do
-    case $what in
-      Collecting)
-        fetched=$((fetched + 1))
-        if [ $((fetched % 15)) = 0 ]; then echo "      ${SECONDS}s: $fetched of $count, now ${name%%=*}"; fi
-        ;;
-      Installing) echo "[3/3] installing (${SECONDS}s so far)" ;;
-    esac
-  done
-echo "ready after ${SECONDS}s: try 'make call'"

@@ -90,7 +90,7 @@ class StreamStart:
         account_id: Twilio's `accountSid`, Telnyx's `user_id`.
         session_id: Telnyx's `call_session_id`, common to the legs of one call.
         parameters: All that was passed along with the call: custom parameters over `client_state` over
-            `body`.
+            `body` over the address's query.
         service_host: `AGENT.ORG`, as Pipecat Cloud routes by it.
     """
 
@@ -153,7 +153,11 @@ def parse_start(message: dict[str, Any], *, query: Mapping[str, str], body: Any 
     Raises:
         HandshakeError: It is no known carrier's, or its ids cannot be true.
     """
-    passed = parameters.from_body_query(query.get("body")) | parameters.from_body(body)
+    passed = (
+        parameters.from_query(query)
+        | parameters.from_body_query(query.get("body"))
+        | parameters.from_body(body)
+    )
     start = message.get("start")
     if isinstance(start, dict) and ("callSid" in start or "streamSid" in start):
         return _twilio(message, start, query, passed)

@@ -1,20 +1,41 @@
 """The values that travel with a call into its media stream, each by another way.
 
-In rising priority: the connection's `?body=` (base64 JSON, as on Pipecat Cloud), Telnyx's `client_state`, and
-the custom parameters of the stream's `<Parameter>` elements or of the REST request.
+In rising priority: the query of the media socket's address, its `?body=` (base64 JSON, as on Pipecat Cloud), Telnyx's
+`client_state`, and the custom parameters of the stream's `<Parameter>` elements or of the REST request.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from loguru import logger
 
-from serializers.messages import decode_base64, parse_json
+from serializers.messages import decode_base64, parse_json, short_text
 
 MAX_BODY_CHARS = 8192
 """The longest `?body=` that is read. Pipecat Cloud allows 4 KB."""
+
+MAX_QUERY_PARAMETERS = 32
+
+NOT_PARAMETERS = frozenset({"serviceHost", "body", "token", "call_id"})
+"""Names in an address that mean something else, or that nobody may choose there: our id of a call is told by what we
+have signed or written ourselves."""
+
+_QUERY_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
+
+
+def from_query(query: Mapping[str, str]) -> dict[str, Any]:
+    """What the media socket's address says about the call: `/ws/telnyx?serviceHost=AGENT.ORG&customer=Ann`.
+
+    Twilio sends no query. Names must be such as a template can use. Source: Pipecat docs, telephony/telnyx-websockets.
+    """
+    entries = {name: value for name, value in query.items() if name not in NOT_PARAMETERS}
+    usable = [name for name in entries if _QUERY_NAME.fullmatch(name) and short_text(entries[name])]
+    kept = {name: entries[name] for name in usable[:MAX_QUERY_PARAMETERS]}
+    _report_dropped("parameters of the media socket's address", len(entries) - len(kept))
+    return kept
 
 
 def from_body_query(text: str | None) -> dict[str, Any]:

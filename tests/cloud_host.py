@@ -1,39 +1,36 @@
-"""A host like Pipecat Cloud: media sockets at `/ws` and nothing else, and sessions that share no memory."""
+"""A host like Pipecat Cloud for whole stories: the base application, and sessions that share no memory."""
 
 from __future__ import annotations
 
 import os
 import socket
 from contextvars import ContextVar
+from types import ModuleType
+from typing import Any
 from unittest.mock import patch
 
 import uvicorn
-from fastapi import FastAPI, WebSocket
-from pipecat.runner.types import WebSocketRunnerArguments
+from fastapi import FastAPI
 
 import bot
 from calls.store import CallStore
 from server import uvicorn_config
+from tests.base_application import base_application
 
 _sessions_store: ContextVar[CallStore] = ContextVar("store")
 
 
 def cloud_host() -> FastAPI:
-    """The host; `GET /readyz` is there for who starts it."""
-    app = FastAPI()
+    """The host of our bot, each of whose sessions remembers its own call only."""
+    module = ModuleType("bot")
 
-    @app.get("/readyz")
-    async def ready() -> dict[str, str]:
-        return {"status": "ready"}
-
-    @app.websocket("/ws")
-    async def media(websocket: WebSocket) -> None:
-        await websocket.accept()
+    async def one_session(arguments: Any) -> None:
         # In the cloud each session is a process on some machine.
         _sessions_store.set(CallStore())
-        await bot.bot(WebSocketRunnerArguments(websocket=websocket, body={}))
+        await bot.bot(arguments)
 
-    return app
+    module.bot, module.readyz = one_session, bot.readyz  # type: ignore[attr-defined]
+    return base_application(module)
 
 
 def serve() -> int:

@@ -311,6 +311,44 @@ def test_the_nearer_to_the_call_wins():
     }
 
 
+@both_carriers
+def test_the_query_of_the_address_is_parameters_that_all_others_win_over(parse):
+    query = {"serviceHost": "desk.my-org", "customer": "Ann Bell", "vip": "yes", "body": b64({"vip": "no"})}
+    assert parse(query=query).parameters == {"customer": "Ann Bell", "vip": "no"}
+    assert parse(query=query, body={"customer": "Bob"}).parameters == {"customer": "Bob", "vip": "no"}
+
+
+@both_carriers
+@pytest.mark.parametrize(
+    "name",
+    [
+        "call_id",
+        "token",
+        "serviceHost",
+        "_phonebot0",
+        "_pipecatCloudServiceHost",
+        "a.b",
+        "9",
+        "",
+        "ä",
+        "a" * 65,
+    ],
+)
+def test_what_an_address_may_not_say_is_no_parameter(parse, name):
+    assert parse(query={name: "desk.my-org", "ok": "1"}).parameters == {"ok": "1"}
+
+
+@both_carriers
+@pytest.mark.parametrize("value", ["", "x" * 257, "a\x00b", "a\nb"])
+def test_a_query_value_that_is_no_short_line_is_no_parameter(parse, value):
+    assert parse(query={"a": value, "ok": "1"}).parameters == {"ok": "1"}
+
+
+@both_carriers
+def test_a_query_has_only_so_many_parameters(parse):
+    assert len(parse(query={f"p{number}": "x" for number in range(1000)}).parameters) == 32
+
+
 def test_the_given_body_is_not_changed():
     body = {"_pipecatCloudServiceHost": "a.b", "x": "1"}
     assert twilio(body=body).parameters == {"x": "1"}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from settings import ENV_FILE, ROOT, Settings, load_settings
+from settings import ENV_FILE, IN_A_CALL, ON_A_SERVER, ON_THIS_MACHINE, ROOT, Settings, load_settings
 
 EXAMPLE = (ROOT / ".env.example").read_text(encoding="utf-8")
 LINES = re.findall(r"^([A-Z][A-Z0-9_]*)=(.*)$", EXAMPLE, flags=re.MULTILINE)
@@ -33,6 +33,31 @@ def test_every_setting_has_a_comment_above_it_or_above_its_group(name):
     before = EXAMPLE[: EXAMPLE.index(f"\n{name}=")]
     group = before.rsplit("\n\n", 1)[-1]
     assert group.lstrip().startswith("#"), f"{name} has no comment: say what it is for and where to get it"
+
+
+def test_every_setting_is_of_one_place():
+    # Whoever adds a setting says whether it goes with a bot to Pipecat Cloud, by adding it to one of the three.
+    places = [*IN_A_CALL, *ON_A_SERVER, *ON_THIS_MACHINE]
+    assert sorted(places) == sorted(Settings.model_fields)
+
+
+def test_what_the_bot_reads_goes_with_it():
+    class Reads(ast.NodeVisitor):
+        names: set[str] = set()
+
+        def visit_Attribute(self, node: ast.Attribute) -> None:
+            if "settings" in (getattr(node.value, "id", ""), getattr(node.value, "attr", "")):
+                self.names.add(node.attr)
+            self.generic_visit(node)
+
+    reads = Reads()
+    folders = ("calls", "conversation", "serializers")
+    for path in [ROOT / "bot.py", *(path for folder in folders for path in (ROOT / folder).rglob("*.py"))]:
+        reads.visit(ast.parse(path.read_text(encoding="utf-8")))
+    read = reads.names & set(Settings.model_fields)
+    assert {"agent", "telnyx_codec", "caller_lookup_url"} <= read
+    # The address of a server beside the bot, where it runs under `python bot.py`.
+    assert read - IN_A_CALL - ON_THIS_MACHINE == {"public_url"}
 
 
 def test_nothing_else_reads_the_environment():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from calls.call import Call
 from calls.dialling import Dialler, DialRequest
@@ -21,8 +21,6 @@ from web.way_back import OURS
 MAX_PARAMETER_CHARS = 2000
 """Names and values of a call's parameters together: they travel in its document, which may have 4000 characters."""
 
-Value = str | int | float | bool
-
 
 class DialOrder(BaseModel):
     """Whom to call.
@@ -32,7 +30,7 @@ class DialOrder(BaseModel):
         agent: Who talks; the configured agent when not given.
         carrier: By which carrier; may be left out when there are credentials for one only.
         from_number: Caller id (`from`), a number of the account; CALLER_ID when not given.
-        parameters: What the agent's texts may use.
+        parameters: What the agent's texts may use; a value may be an object (`{{ user.first_name }}`).
         ring_timeout_secs: How long to let it ring.
         machine_detection: Whether to listen for an answering machine; as the agent's file says when not given.
     """
@@ -45,7 +43,7 @@ class DialOrder(BaseModel):
     agent: str | None = None
     carrier: str | None = None
     from_number: Annotated[str | None, Field(alias="from")] = None
-    parameters: dict[str, Value] = Field(default_factory=dict)
+    parameters: dict[str, JsonValue] = Field(default_factory=dict)
     ring_timeout_secs: Annotated[int, Field(ge=RING_SECS[0], le=RING_SECS[-1])] = 30
     machine_detection: bool | None = None
 
@@ -115,7 +113,7 @@ def _carrier(
     return usable[0]
 
 
-def _parameters(order: DialOrder) -> dict[str, Value]:
+def _parameters(order: DialOrder) -> dict[str, JsonValue]:
     if ours := sorted(OURS & order.parameters.keys()):
         raise NotPossible(f"parameters may not be called {', '.join(ours)}: choose another name")
     chars = sum(len(name) + len(str(value)) for name, value in order.parameters.items())

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from fastapi import HTTPException
 from fastapi.responses import JSONResponse
 from loguru import logger
 from starlette.types import Scope
@@ -47,7 +48,7 @@ POLICY_VIOLATION = 1008
 """WebSocket close code. Source: RFC 6455, section 7.4.1."""
 
 
-class Refused(Exception):
+class Refused(HTTPException):
     """A request, or a socket, is turned down. Raised in a route or in what it depends on.
 
     Parameters:
@@ -57,8 +58,8 @@ class Refused(Exception):
     """
 
     def __init__(self, status: int, reason: str, explanation: str):
-        super().__init__(explanation)
-        self.status = status
+        # FastAPI lets its own exceptions pass while it reads a body, and no others.
+        super().__init__(status, PLAIN.get(status))
         self.reason = reason
         self.explanation = explanation
 
@@ -145,7 +146,7 @@ async def answer_refused(connection: Any, error: Exception) -> Any:
     """Answer `Refused`, on requests and on sockets that are not accepted yet: the application's exception handler."""
     assert isinstance(error, Refused)
     refusals_of(connection.scope).note(route_of(connection.scope), error.reason, error.explanation)
-    response = plain_response(error.status)
+    response = plain_response(error.status_code)
     if not isinstance(connection, WebSocket) or "websocket.http.response" in connection.scope.get(
         "extensions", {}
     ):

@@ -63,7 +63,12 @@ class ServerWayBack:
         )
         scheme, _, rest = self._public_url.partition("://")
         token = quote(self._tokens.issue(grant), safe="")
-        custom = {name: str(value) for name, value in call.parameters.items() if name not in OURS}
+        # A parameter is text; what is more than that, the bot finds with the call.
+        custom = {
+            name: str(value)
+            for name, value in call.parameters.items()
+            if name not in OURS and not isinstance(value, (dict, list))
+        }
         known = {"agent": call.agent, "from_number": call.from_number, "to_number": call.to_number}
         if call.mode in EVENTS_MODES:
             # Events carry the parameters, and one about a call without a name of the carrier's must find it.

@@ -18,10 +18,6 @@ from web.service import Service, peer_of, url_as_called
 from web.trust import Evidence, webhook_evidence
 from web.way_back import CALL, KEY
 
-MAX_BODY_BYTES = 64 << 10
-"""Carriers send a few kB."""
-
-
 T = TypeVar("T")
 
 
@@ -89,7 +85,7 @@ async def read_webhook(
     if carrier.verify_webhook(webhook) is not Signature.INVALID:
         # It is not signed, whatever comes: who is not believed already need not send it.
         _evidence(webhook, request, service, carrier, has_key=has_key and is_form)
-    body = await _body(request)
+    body = await request.body()
     form = _posted(request, body) if is_form and request.method == "POST" else Form(())
     webhook = replace(webhook, body=body, form=form)
     evidence = _evidence(webhook, request, service, carrier, has_key=has_key and is_form)
@@ -223,12 +219,3 @@ def _form(encoded: bytes) -> Form:
         return Form.parse(encoded)
     except WebhookError:
         raise Refused(400, "bad_form", "the fields of the form or of the address cannot be read") from None
-
-
-async def _body(request: Request) -> bytes:
-    body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_BODY_BYTES:
-            raise Refused(413, "too_large", f"the body has more than {MAX_BODY_BYTES} bytes")
-    return body

@@ -1,0 +1,101 @@
+"""The two places of a pipeline in which text is made speakable."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+
+from loguru import logger
+from pipecat.frames.frames import Frame, TTSSpeakFrame
+from pipecat.processors.aggregators.llm_text_processor import LLMTextProcessor
+from pipecat.processors.frame_processor import FrameDirection
+from pipecat.utils.text.base_text_aggregator import Aggregation
+from pipecat.utils.text.simple_text_aggregator import SimpleTextAggregator
+
+from conversation.speakable.aloud import Pronounced, aloud
+from conversation.speakable.tidy import tidy
+from conversation.speakable.visible import VisibleText
+
+
+class VisibleSentences(SimpleTextAggregator):
+    """Cuts what a caller may hear of a model's text into sentences, as Pipecat's voices would do themselves."""
+
+    def __init__(self, *, language: str | None = None):
+        """Begin with no text.
+
+        Args:
+            language: Of the conversation; sentences end by its rules.
+        """
+        super().__init__(language=language)
+        self._visible = VisibleText()
+
+    async def aggregate(self, text: str) -> AsyncIterator[Aggregation]:
+        """Take the next piece of text; yield each sentence that is whole."""
+        async for sentence in super().aggregate(self._visible.feed(text)):
+            yield sentence
+
+    async def flush(self) -> Aggregation | None:
+        """End the answer; what is left of it is its last sentence."""
+        self._text += self._visible.finish()
+        return await super().flush()
+
+    async def handle_interruption(self) -> None:
+        """Forget an answer that was given up."""
+        self._visible.reset()
+        await super().handle_interruption()
+
+    async def reset(self) -> None:
+        """Forget everything."""
+        self._visible.reset()
+        await super().reset()
+
+
+class SpeakableText(LLMTextProcessor):
+    """Stands behind the model: whole sentences, without what is not for the caller or only for the eye.
+
+    The voice, the record and the conversation that the model is shown again all get this text.
+    """
+
+    def __init__(self, language: str | None = None):
+        """Initialize the processor.
+
+        Args:
+            language: Of the conversation, as in BCP 47.
+        """
+        super().__init__(text_aggregator=VisibleSentences(language=language), text_transforms=[("*", tidy)])
+
+    async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
+        """Make speakable what a tool was given to say, too, such as a farewell."""
+        if isinstance(frame, TTSSpeakFrame):
+            visible = VisibleText()
+            frame.text = await tidy(visible.feed(frame.text) + visible.finish())
+        await super().process_frame(frame, direction)
+
+
+class Aloud:
+    """Pipecat's `TextTransform` in front of a voice: what it is given to say, fixed sentences included.
+
+    Parameters:
+        pronounce: An owner's words, and how they are written for the voice.
+        region: The country of the business by two letters; its telephone numbers are said without country code.
+        language: Of the conversation, as in BCP 47.
+    """
+
+    def __init__(
+        self, pronounce: Mapping[str, str] | None = None, *, region: str = "US", language: str = "en"
+    ):
+        """Compile the table."""
+        self._pronounced = Pronounced(pronounce or {})
+        self._region = region
+        self._language = language
+
+    async def __call__(self, text: str, text_type: str = "*") -> str:
+        """Write a sentence as it is spoken."""
+        plain = self._pronounced(await tidy(text))
+        try:
+            said = await aloud(plain, region=self._region, language=self._language)
+        except (ArithmeticError, ValueError, NotImplementedError) as error:
+            # A number that no library can name is no reason for silence.
+            logger.warning(f"a sentence is spoken as it is written: {type(error).__name__}")
+            said = plain
+        # The voice's own spacing between sentences stays.
+        return said + " " if said and text.endswith(" ") else said

@@ -1,0 +1,1 @@
+"""Getting the bot to where it runs."""
