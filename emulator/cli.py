@@ -84,7 +84,8 @@ def _call_options(call: argparse.ArgumentParser) -> None:
     where.add_argument(
         "--url",
         default=DEFAULT_URL,
-        help="http(s)://HOST:PORT for the webhook /CARRIER/voice there; with a path: that webhook; "
+        help="http(s)://HOST:PORT for the webhook /CARRIER/voice there, or with --serve the voice address that the "
+        "server prints; with a path: that webhook; "
         "ws(s)://...: that media socket, without a webhook (default %(default)s)",
     )
     where.add_argument(

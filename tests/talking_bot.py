@@ -206,7 +206,7 @@ async def talking(
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
         url = f"http://127.0.0.1:{port}"
-        async with PhoneNetwork(carrier) as network:
+        async with PhoneNetwork(carrier, signs_instructions=True) as network:
             given = {
                 **network.environment(),
                 "PUBLIC_URL": url,

@@ -81,7 +81,7 @@ async def start_with_token(
     """Read the `start` of a socket that came with a token.
 
     Raises:
-        NotAdmitted: It is not about the token's call, or somebody talks on that call already.
+        NotAdmitted: It is not about the token's call, or nobody is to talk on that call (any more), or somebody does.
     """
     start = await _start(opening, body)
     if start is None or (start.carrier, start.call_id) != (
@@ -90,6 +90,8 @@ async def start_with_token(
     ):
         raise NotAdmitted("other_call", "its start names another call than its token was made for")
     call = service.store.get(grant.call_id)
+    if call is not None and (call.is_over or call.ending is not None):
+        raise NotAdmitted("call_over", "the call was ended meanwhile")
     if call is not None and service.sockets.get(call.id) and not _is_left(call):
         raise NotAdmitted("call_taken", TAKEN)
 

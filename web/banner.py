@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 from carriers import credential_notes
 from carriers.cloud import cloud_documents
 from settings import Settings
+from web.keys import VOICE, AddressKeys, deployment_secrets
 
 
 def start_lines(settings: Settings, public_url: str, *, tunnel: bool = False) -> list[str]:
@@ -25,7 +26,7 @@ def start_lines(settings: Settings, public_url: str, *, tunnel: bool = False) ->
     if settings.pipecat_cloud_agent:
         lines += _cloud_lines(settings.pipecat_cloud_agent, settings.pipecat_cloud_region)
     else:
-        lines += _webhook_lines(public_url, tunnel)
+        lines += _webhook_lines(settings, public_url, tunnel)
     lines += credential_notes(settings)
     if settings.allow_unsigned_webhooks:
         lines.append("ALLOW_UNSIGNED_WEBHOOKS is on: anybody who finds the address can act as the carrier")
@@ -36,7 +37,18 @@ def start_lines(settings: Settings, public_url: str, *, tunnel: bool = False) ->
     return lines
 
 
-def _webhook_lines(public_url: str, tunnel: bool) -> list[str]:
+def telnyx_voice_address(settings: Settings, public_url: str) -> str:
+    """Where Telnyx asks for instructions, which it may not sign: so the address has a secret part.
+
+    Args:
+        settings: What the operator configured.
+        public_url: The base that carriers call.
+    """
+    key = AddressKeys(deployment_secrets(settings)).key("telnyx", VOICE)
+    return f"{public_url}/telnyx/voice/{key}"
+
+
+def _webhook_lines(settings: Settings, public_url: str, tunnel: bool) -> list[str]:
     lines = []
     if urlsplit(public_url).scheme != "https":
         lines.append(
@@ -51,11 +63,12 @@ def _webhook_lines(public_url: str, tunnel: bool) -> list[str]:
         f"  A call comes in         Webhook, POST  {public_url}/twilio/voice",
         f"  Call status changes     POST           {public_url}/twilio/status",
         "Paste into a Telnyx TeXML application:",
-        f"  Webhook URL             POST           {public_url}/telnyx/voice",
+        f"  Webhook URL             POST           {telnyx_voice_address(settings, public_url)}",
         f"  Status callback         POST           {public_url}/telnyx/status",
         "or into a Telnyx Voice API (Call Control) application:",
         f"  Webhook URL             POST           {public_url}/telnyx/events",
         "Another agent for a number: add ?agent=NAME to its voice address",
+        "The last part of Telnyx's voice address is a secret: who knows it can place calls to the bot",
     ]
 
 

@@ -15,6 +15,7 @@ import hmac
 import os
 import secrets
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 from loguru import logger
@@ -79,6 +80,7 @@ def deployment_secrets(settings: Settings) -> list[str]:
     ]
 
 
+@cache
 def _kept_secret(path: Path) -> str:
     try:
         if not path.exists():
