@@ -113,8 +113,8 @@ def create_app(
     app.state.service = service
     for router in (twilio.router, telnyx.router, media.router, api.router, health.router):
         app.include_router(router)
-    app.add_middleware(BodyLimits)
     app.add_middleware(Entrance, service=service)
+    app.add_middleware(BodyLimits)
     app.add_exception_handler(Refused, answer_refused)
     app.add_exception_handler(ClientDisconnect, _gone)
     app.add_exception_handler(StarletteHTTPException, _http_error)

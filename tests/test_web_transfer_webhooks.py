@@ -161,7 +161,7 @@ async def test_what_is_no_transfers_end_is_one_line(tmp_path, carrier):
 async def test_an_unsigned_transfer_needs_the_calls_own_address(tmp_path):
     async with running(tmp_path, telnyx_api_key="k", public_url="https://bot.example.com") as service:
         call = service.store.open(carrier="telnyx", carrier_call_id="CA1")
-        for query in ("", f"?call={call.id}", f"?call={call.id}&key=x", "?key="):
+        for query in ("", f"?call={call.id}", f"?call={call.id}&address_key=x", "?address_key="):
             answer = await service.post(f"/telnyx/transfer{query}", **CALL, DialCallStatus="busy")
             assert answer.status_code == 403
         assert call.resume is None

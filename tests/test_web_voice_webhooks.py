@@ -210,7 +210,7 @@ async def test_a_stranger_gets_nothing_of_telnyxs_routes(tmp_path, given, public
             for path in (
                 f"/telnyx/{route}",
                 f"/telnyx/{route}?call={call.id}",
-                f"/telnyx/{route}?call={call.id}&key=x",
+                f"/telnyx/{route}?call={call.id}&address_key=x",
             ):
                 assert (await service.post(path, **form)).status_code == 403
                 assert (await service.http.get(path, params=form)).status_code == 403

@@ -68,7 +68,7 @@ def _webhook_lines(settings: Settings, public_url: str, tunnel: bool) -> list[st
         "or into a Telnyx Voice API (Call Control) application:",
         f"  Webhook URL             POST           {public_url}/telnyx/events",
         "Another agent for a number: add ?agent=NAME to its voice address",
-        "The last part of Telnyx's voice address is a secret: who knows it can place calls to the bot",
+        "Keep Telnyx's voice address to yourself: who knows it can have the bot answer",
     ]
 
 

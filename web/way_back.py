@@ -16,8 +16,8 @@ EVENTS_MODES = frozenset({"call_control"})
 CALL = "call"
 """The name in an address's query that says which call it is about, by our id."""
 
-KEY = "key"
-"""The name of an address's secret part, in its query or path; see `web.keys`."""
+KEY = "address_key"
+"""The name of an address's secret part, in its query; see `web.keys`."""
 
 OURS = frozenset(
     {

@@ -92,7 +92,7 @@ async def read_webhook(
     delivery = None
     if evidence is Evidence.SIGNATURE:
         delivery = await _delivery(webhook, service, carrier, has_key=has_key, is_form=is_form)
-    if request.path_params.get(KEY) and not has_key:
+    if request.path_params.get("key") and not has_key:
         logger.warning(
             "The voice address of {} has a key of another secret: paste the one that is printed at the start",
             carrier.name,
@@ -151,7 +151,7 @@ def _evidence(
 
 def _has_key(request: Request, service: Service, carrier: str, purpose: str, query: Form) -> bool:
     if purpose == VOICE:
-        return service.keys.fits(request.path_params.get(KEY), carrier, VOICE)
+        return service.keys.fits(request.path_params.get("key"), carrier, VOICE)
     return service.keys.fits(query.get(KEY), carrier, purpose, query.get(CALL, ""))
 
 
