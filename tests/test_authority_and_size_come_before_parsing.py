@@ -128,8 +128,8 @@ async def test_a_body_without_a_length_is_counted(tmp_path):
 )
 async def test_a_length_that_cannot_be_true_is_refused(tmp_path, length):
     async with running(tmp_path) as service:
-        head = "POST /twilio/voice HTTP/1.1\nHost: localhost\nContent-Type: application/x-www-form-urlencoded\nContent-Length: "
-        head += length
+        head = "POST /twilio/voice HTTP/1.1\nHost: localhost\nContent-Type: application/x-www-form-urlencoded"
+        head += f"\nContent-Length: {length}"
         answer = await ask(service, head, b"CallSid=CA1")
         assert answer.split(b" ")[1][:1] == b"4"
         assert service.store.list() == []

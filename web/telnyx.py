@@ -3,10 +3,10 @@
 Telnyx documents that TeXML callbacks are signed, but not whether requests for instructions are; and these are GETs
 unless a TeXML application says otherwise, of which nothing would be signed but a time. So what vouches for a request is
 its signature over a body, or the secret part of its address: of the voice address that is printed at the start
-(`/telnyx/voice/KEY`), or of an address that we gave out for one call (`?call=...&address_key=...`), which is good for this call
-and this route only. Telnyx's signature is not over the address, so also with one an address is believed to be about a
-call only by its key. A wrong signature is refused everywhere, and what was signed for one address at every other
-(`web.deliveries`). Events of Call Control are always signed.
+(`/telnyx/voice/KEY`), or of an address that we gave out for one call (`?call=...&address_key=...`), which is good for
+this call and this route only. Telnyx's signature is not over the address, so also with one an address is believed to be
+about a call only by its key. A wrong signature is refused everywhere, and what was signed for one address at every
+other (`web.deliveries`). Events of Call Control are always signed.
 """
 
 from __future__ import annotations
