@@ -2,6 +2,7 @@
 # (app.py, /ws, health checks). See docs/pipecat-cloud.md. The server with webhooks and console is deploy/Dockerfile.server.
 #
 #   docker build --platform linux/arm64 -t phonebot:0.1.0 .
+# 0.1.27 is the first that keeps to max_session_duration in the process. Newer ones (0.1.29 is known) may do as well, untried.
 FROM dailyco/pipecat-base:0.1.27-py3.12
 
 # `hosted` has every hosted service; `local` adds the keyless voice (GPL-3.0 speech synthesis, 300 MB)

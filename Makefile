@@ -12,7 +12,7 @@ LOCK    := $(PYTHON) -m uv pip compile --universal --python-version 3.11 --gener
            "make lock; it is installed by requirements/install.sh, or by pip as the beginning of requirements/install.py says"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup call test stories lint format bench run lock clean
+.PHONY: help setup call test stories lint format bench run doctor lock clean
 
 help: ## Say what each target does
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -45,6 +45,9 @@ bench: $(VENV)/.ready ## Measure what callers wait for, and memory: ARGS="--only
 
 run: $(VENV)/.ready ## Serve calls: python server.py
 	$(PYTHON) server.py
+
+doctor: $(VENV)/.ready ## Find what is missing, misspelt or wrong before a caller does: ARGS="--json" for programs
+	$(PYTHON) -m web.doctor $(ARGS)
 
 lock: $(VENV)/.ready ## Choose the newest fitting versions again, with the hashes of all platforms
 	$(LOCK) pyproject.toml --upgrade --extra local --extra services --extra dev -o requirements/dev.lock

@@ -22,25 +22,28 @@ from calls.call import Call, CallState, EndedBy
 from calls.carried import Carried, read_carried
 from calls.control import COLLEAGUE, CallControl
 from calls.database import DatabaseUnusable
+from calls.do_not_call import DoNotCall
 from calls.errors import NotDone
 from calls.store import CallStore, default_store
 from calls.transcript import heard_messages
 from calls.transfer import Resume, ResumeReason, TransferOutcome
 from calls.way_back import WayBack, without_webhooks
-from carriers import carrier_for, known_carriers
+from carriers import carrier_for, dialling_mode, known_carriers
 from carriers.carrier import Carrier, Direction
 from carriers.cloud import CloudError
+from conversation.agent_checks import contradictions
 from conversation.agents import Agent, AgentError, find_agent, load_agent
 from conversation.attachment import Attachment, attached_to
 from conversation.briefing import run_briefing
 from conversation.handover import target_of
 from conversation.lookup import Found, who_calls
 from conversation.pipeline import run_attachment, warm_up
+from conversation.private_log import WORDS_ARE_LOGGED, keep_words_out, log_from
 from conversation.services import ServiceError
 from conversation.transport import PhoneTransport
 from serializers import SerializerOptions, UnsupportedEncoding, serializer_for
 from serializers.handshake import HandshakeError, NotACarrierStream, StreamStart, read_stream_start
-from settings import Settings, SettingsError, load_settings
+from settings import Settings, SettingsError, load_settings, misspelt, read_given
 
 POLICY_VIOLATION = 1008
 """WebSocket close code for a peer that does not speak the protocol (RFC 6455, section 7.4.1)."""
@@ -59,6 +62,7 @@ async def bot(runner_args: Any) -> None:
             and of Pipecat Cloud differ; only these attributes are used.
     """
     settings = load_settings()
+    keep_words_out(words_allowed=settings.log_callers_words)
     body = runner_args.body if isinstance(runner_args.body, dict) else {}
     websocket = getattr(runner_args, "websocket", None)
     if websocket is None:
@@ -230,7 +234,9 @@ def _attachment(
     return Attachment(
         call=call,
         store=store,
-        control=CallControl(call, carrier, store, way_back=way_back),
+        control=CallControl(
+            call, carrier, store, way_back=way_back, do_not_call=DoNotCall(settings.dial_do_not_call)
+        ),
         agent=agent,
         variables=_variables(call, agent, looked_up),
         data_dir=settings.data_dir,
@@ -339,15 +345,20 @@ def _eval_transport(websocket: Any, first_message: dict[str, Any]) -> BaseTransp
 async def prepare() -> None:
     """Load what the first call would otherwise wait for: models, services, the carriers' SDKs.
 
+    What only looks wrong, a misspelt variable or a promise of the agent's that it cannot keep, is a warning in the log.
+
     Raises:
         SettingsError: A variable cannot be used.
         AgentError: The configured agent cannot be loaded.
         ServiceError: A key or a package is missing.
     """
     settings = load_settings()
-    await warm_up(choose_agent(settings), settings)
+    agent = choose_agent(settings)
+    for line in (*misspelt(read_given()), *contradictions(agent)):
+        logger.warning(line)
+    await warm_up(agent, settings)
     for name in known_carriers():
-        if carrier := carrier_for(name, settings):
+        if carrier := carrier_for(name, settings, dialling_mode(name, settings)):
             await carrier.prepare()
 
 
@@ -366,6 +377,10 @@ class _WarmUp:
 
     def _load(self) -> None:
         try:
+            settings = load_settings()
+            keep_words_out(words_allowed=settings.log_callers_words)
+            if settings.log_callers_words:
+                logger.warning(WORDS_ARE_LOGGED)
             asyncio.run(prepare())
             self._outcome = {"ready": True}
         except (SettingsError, AgentError, ServiceError) as error:
@@ -389,6 +404,11 @@ def main() -> None:
     from pipecat.runner.run import main as run_development_runner
 
     try:
+        settings = load_settings()
+        keep_words_out(words_allowed=settings.log_callers_words)
+        log_from(settings.log_level)
+        if settings.log_callers_words:
+            print(WORDS_ARE_LOGGED)
         asyncio.run(prepare())
     except (SettingsError, AgentError, ServiceError) as error:
         sys.exit(str(error))

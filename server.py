@@ -7,8 +7,9 @@ import asyncio
 import importlib
 import socket
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI, Request, Response
@@ -19,7 +20,8 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.requests import ClientDisconnect
 
 from calls.errors import NotDone
-from settings import Settings, SettingsError, load_settings
+from conversation.private_log import WORDS_ARE_LOGGED, keep_words_out, log_to_stderr
+from settings import Given, Settings, SettingsError, load_settings, read_given
 
 if TYPE_CHECKING:
     from pipecat.runner.types import WebSocketRunnerArguments
@@ -31,6 +33,9 @@ USAGE_ERROR = 2
 
 MAX_SOCKET_MESSAGE_BYTES = 1 << 20
 """Carriers send messages of less than a kB; a longer one than this closes the socket."""
+
+LOOK_OVER_SECS = 3
+"""How long after its start the service asks others about itself: by then it answers its own public address."""
 
 SHUTDOWN_SECS = 5
 """How long a stopping service waits for what is going on."""
@@ -46,6 +51,7 @@ def create_app(
     run_bot: Callable[[WebSocketRunnerArguments], Awaitable[None]] | None = None,
     store: CallStore | None = None,
     warm_up: Callable[[], Awaitable[None]] | None = None,
+    look_over: Callable[[], Coroutine[Any, Any, None]] | None = None,
 ) -> FastAPI:
     """Build the service as an ASGI application.
 
@@ -55,6 +61,7 @@ def create_app(
         store: The calls; the process's own when not given.
         warm_up: Loads what the first call would otherwise wait for. With `bot.bot` it is the default agent's
             services, else nothing.
+        look_over: Says in the log what is wrong with the deployment, while calls are answered already.
 
     Raises:
         SettingsError: A variable cannot be used.
@@ -71,7 +78,8 @@ def create_app(
     from web.tokens import StreamTokens
 
     settings = settings or load_settings()
-    if run_bot is None:
+    keep_words_out(words_allowed=settings.log_callers_words)
+    if run_bot is None and settings.pipecat_cloud_public_key is None:
         warm_up = warm_up or _warm_up_of(settings)
 
     async def prepare() -> None:
@@ -93,6 +101,8 @@ def create_app(
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         service.start()
+        if look_over is not None:
+            service.later(look_over(), "looking over the deployment")
         preparing = asyncio.create_task(service.readiness.prepare(), name="warm-up")
         try:
             yield
@@ -186,28 +196,51 @@ def check(settings: Settings) -> list[str]:
     """Find out before listening whether calls could be answered.
 
     Returns:
-        What answers them: one line, or a few.
+        What answers them: one line, or a few; none when that is done elsewhere.
 
     Raises:
         StartError: They could not; the message says why.
     """
+    from calls.do_not_call import DoNotCall, DoNotCallUnusable
     from carriers import credential_problems
     from conversation import services
-    from conversation.agents import AgentError, load_agent
+    from conversation.agents import load_agent
+    from web.checkup import DataDirUnusable, agent_problems, use_data_dir
 
-    problems = credential_problems(settings)
-    if problems:
-        raise StartError("\n".join(problems))
     try:
-        agent = load_agent(settings.agent, settings.agents_dir)
-        services.check(services.resolve(agent, settings), settings)
-        return services.describe(agent, settings)
-    except (AgentError, services.ServiceError) as error:
+        problems = credential_problems(settings) or agent_problems(settings)
+        if problems:
+            raise StartError("\n".join(problems))
+        use_data_dir(settings.data_dir)
+        DoNotCall(settings.dial_do_not_call).load()
+        if settings.pipecat_cloud_public_key is not None:
+            return []  # the bot talks on Pipecat Cloud
+        return services.describe(load_agent(settings.agent, settings.agents_dir), settings)
+    except (DataDirUnusable, DoNotCallUnusable) as error:
         raise StartError(str(error)) from None
     except ModuleNotFoundError as error:
         raise StartError(
-            f"the package {error.name} is not installed: run `make setup`, or `pip install -e '.[local]'`"
+            f"the package {error.name} is not installed: `make setup` brings it (an image: build it anew)"
         ) from None
+
+
+def notes(settings: Settings, given: Given) -> list[str]:
+    """What would disappoint somebody later, though calls are answered: the doctor's short form, a line each."""
+    from web.checkup import agent_findings, settings_findings, short_lines
+
+    # PUBLIC_URL has a line of its own at a start.
+    wrong = [one for one in settings_findings(settings, given) if one.subject != "PUBLIC_URL"]
+    return short_lines([*wrong, *agent_findings(settings)])
+
+
+async def _look_over(settings: Settings) -> None:
+    """Log what the doctor finds by asking others; a start does not wait for it."""
+    from web.checkup import short_lines
+
+    await asyncio.sleep(LOOK_OVER_SECS)
+    outside = await asyncio.to_thread(importlib.import_module, "web.outside")
+    for line in short_lines(await outside.start_findings(settings)):
+        logger.warning("{}", line)
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -252,7 +285,9 @@ def main(arguments: list[str] | None = None) -> int:
     chosen = {name: value for name, value in vars(parser.parse_args(arguments)).items() if value is not None}
     try:
         settings = load_settings(**chosen)
-        _log_to_stderr(settings.log_level)
+        log_to_stderr(settings.log_level)
+        if settings.log_callers_words:
+            print(WORDS_ARE_LOGGED, flush=True)
         return _serve(settings)
     except (SettingsError, StartError) as error:
         print(error, file=sys.stderr)
@@ -278,7 +313,7 @@ def _serve(settings: Settings) -> int:
         except CloudError as error:
             raise StartError(str(error)) from None
         server = uvicorn.Server(uvicorn_config(_app(settings)))
-        print("\n".join([*lines, *answers]), flush=True)
+        print("\n".join([*lines, *answers, *notes(settings, read_given())]), flush=True)
         with suppress(KeyboardInterrupt):
             server.run(sockets=[listener])
     return 0 if server.started else 1
@@ -288,7 +323,7 @@ def _app(settings: Settings) -> FastAPI:
     from calls.database_errors import DatabaseUnusable
 
     try:
-        return create_app(settings)
+        return create_app(settings, look_over=partial(_look_over, settings))
     except DatabaseUnusable as error:
         raise StartError(str(error)) from None
 
@@ -330,12 +365,6 @@ def uvicorn_config(app: Any) -> Any:
         lifespan="on",
         **limited,
     )
-
-
-def _log_to_stderr(level: str) -> None:
-    logger.remove()
-    # Without the values of variables in tracebacks: they hold what callers say.
-    logger.add(sys.stderr, level=level, backtrace=False, diagnose=False)
 
 
 if __name__ == "__main__":

@@ -42,6 +42,7 @@ KEYS = (
     "telnyx_public_key",
     "telnyx_connection_id",
     "telnyx_account_sid",
+    "pipecat_cloud_public_key",
     "openai_api_key",
     "anthropic_api_key",
     "google_api_key",
@@ -56,9 +57,15 @@ IN_A_CALL = frozenset(
     {
         "agent",
         "database_url",
+        "log_level",
+        "log_callers_words",
         "caller_id",
+        "caller_ids",
         "dial_countries",
         "dial_max_per_number_per_day",
+        "dial_max_per_hour",
+        "dial_max_at_once",
+        "dial_max_minutes_per_day",
         "dial_sip_hosts",
         "stream_token_secret",
         "caller_lookup_url",
@@ -113,13 +120,14 @@ ON_A_SERVER = frozenset(
         "max_connections",
         "max_connections_per_peer",
         "ngrok_api_url",
-        "log_level",
         "telnyx_public_key",
+        "pipecat_cloud_public_key",
+        "pipecat_cloud_api_base_url",
     }
 )
 """Settings that only a server of ours reads."""
 
-ON_THIS_MACHINE = frozenset({"agents_dir", "data_dir"})
+ON_THIS_MACHINE = frozenset({"agents_dir", "data_dir", "dial_do_not_call"})
 """Settings that name a place on the machine where they are set, and mean nothing on another."""
 
 
@@ -198,9 +206,14 @@ class Settings(BaseSettings):
     data_dir: Path = Path("data")
     database_url: str | None = Field(default=None, repr=False)  # it may have a password in it
     caller_id: str | None = None
+    caller_ids: str | None = None
     dial_countries: str | None = None
     dial_max_per_number_per_day: int = Field(default=5, ge=1)
+    dial_max_per_hour: int = Field(default=30, ge=0)
+    dial_max_at_once: int = Field(default=5, ge=0)
+    dial_max_minutes_per_day: int = Field(default=240, ge=0)
     dial_sip_hosts: str | None = None
+    dial_do_not_call: Path | None = None
     stream_token_secret: SecretStr | None = None
     allow_tokenless_streams: bool = False
     allow_unsigned_webhooks: bool = False
@@ -208,6 +221,7 @@ class Settings(BaseSettings):
     max_connections_per_peer: int = Field(default=100, ge=0)
     ngrok_api_url: str = "http://127.0.0.1:4040"
     log_level: Literal["TRACE", "DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_callers_words: bool = False
 
     # Who calls
     caller_lookup_url: str | None = None
@@ -233,9 +247,11 @@ class Settings(BaseSettings):
     telnyx_codec: Literal["PCMU", "PCMA", "L16"] = "PCMU"
     telnyx_l16_byte_order: Literal["little", "big"] = "little"
 
-    # Pipecat Cloud, only for the documents that `python server.py` prints
+    # Pipecat Cloud
     pipecat_cloud_agent: str | None = None
     pipecat_cloud_region: str | None = None
+    pipecat_cloud_public_key: SecretStr | None = None
+    pipecat_cloud_api_base_url: str | None = None
 
     # Services by name; `auto` takes the first one whose key is set, else the local one
     stt: str = "auto"
@@ -322,6 +338,20 @@ class Settings(BaseSettings):
             raise ValueError("must be in E.164, with + and country code, such as +14155550100")
         return value
 
+    @field_validator("caller_ids")
+    @classmethod
+    def _are_numbers(cls, value: str | None) -> str | None:
+        numbers = [number.strip() for number in (value or "").split(",") if number.strip()]
+        for number in numbers:
+            cls._is_a_number(number)
+        return ",".join(numbers) or None
+
+    @property
+    def numbers(self) -> tuple[str, ...]:
+        """The owner's numbers that calls may be placed from, the usual one first."""
+        others = (self.caller_ids or "").split(",")
+        return tuple(dict.fromkeys(number for number in (self.caller_id, *others) if number))
+
     @field_validator("dial_countries")
     @classmethod
     def _are_countries(cls, value: str | None) -> str | None:
@@ -407,6 +437,8 @@ def load_settings(**overrides: object) -> Settings:
         for problem in error.errors():
             name = str(problem["loc"][0]).upper() if problem["loc"] else "settings"
             reason = problem["msg"].removeprefix("Value error, ")
+            if problem["type"].startswith("bool_"):
+                reason = "must be true or false"
             lines.append(f"{name} is not usable: {reason}. Change it in .env or in the environment.")
         raise SettingsError("\n".join(lines)) from None
 

@@ -17,9 +17,11 @@ from tempfile import TemporaryDirectory
 
 from bench.control import measure_control
 from bench.figures import Figure
+from bench.memory import measure_memory
 from emulator import EmulatorError, Report
 
-PARTS = ("talk", "control")
+MEMORY_CALLS = 100
+PARTS = ("talk", "control", "memory")
 
 
 async def measure(arguments: argparse.Namespace) -> tuple[list[Figure], list[Report], list[str]]:
@@ -47,6 +49,10 @@ async def measure(arguments: argparse.Namespace) -> tuple[list[Figure], list[Rep
             )
             more, trouble = await measure_control(arguments.times, arguments.port, Path(directory))
             figures, problems = [*figures, *more], [*problems, *trouble]
+        if arguments.only in (None, "memory"):
+            print(f"{MEMORY_CALLS} calls whose memory is looked at afterwards")
+            more, trouble = await measure_memory(MEMORY_CALLS, arguments.port, Path(directory))
+            figures, problems = [*figures, *more], [*problems, *trouble]
     return figures, reports, problems
 
 
@@ -58,7 +64,9 @@ def main() -> int:
     """
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__.splitlines()[0])
     parser.add_argument(
-        "--only", choices=PARTS, help="talk: answers and memory; control: hang-up and transfers"
+        "--only",
+        choices=PARTS,
+        help="talk: answers, idle memory; control: hang-up and transfers; memory: what calls leave behind",
     )
     parser.add_argument("--calls", type=int, default=3, help="talk: calls, one after another (default 3)")
     parser.add_argument("--carrier", choices=("twilio", "telnyx"), default="twilio", help="talk: over which")

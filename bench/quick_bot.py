@@ -1,7 +1,8 @@
 """The real server with a voice that takes no time, no ears, and keys for a model: `python -m bench.quick_bot`.
 
 What is measured of call control is the product's and the carrier's part; a model would only add its own time and
-its moods. The caller presses a key that stands for what a model would decide.
+its moods. The caller presses a key that stands for what a model would decide. With `--turns` the bot has
+the product's own voice activity and end of turn; without it, neither.
 """
 
 from __future__ import annotations
@@ -124,11 +125,13 @@ def main() -> int:
     services.build_llm = lambda *_, **__: KeyedBrain()
     services.build_tts = lambda *_, **__: QuickVoice()
     house: Any = pipeline
+    house.warm_up = _nothing_to_load
+    if "--turns" in sys.argv[1:]:
+        return server.main([])
     house.shared_vad = lambda *_, **__: NoActivity()
     house.turn_strategies = lambda *_, **__: UserTurnStrategies(
         start=[TranscriptionUserTurnStartStrategy()], stop=[KeypadUserTurnStopStrategy()]
     )
-    house.warm_up = _nothing_to_load
     return server.main([])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -35,6 +36,12 @@ async def serving(
         yield served
     finally:
         await served.stop()
+
+
+def rss_mb(pid: int) -> float:
+    """Resident memory of a process in MB (10^6 bytes)."""
+    shown = subprocess.run(["ps", "-o", "rss=", "-p", str(pid)], capture_output=True, text=True, check=True)
+    return int(shown.stdout) * 1024 / 1e6
 
 
 def without_services() -> dict[str, str]:

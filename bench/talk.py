@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import subprocess
 import sys
 from pathlib import Path
 
 from bench.figures import Figure, median
-from bench.serving import API_KEY, serving, without_services
+from bench.serving import API_KEY, rss_mb, serving, without_services
 from emulator import PhoneNetwork, Report, Say
 from emulator.speech import Voice
 
@@ -20,12 +19,6 @@ QUESTIONS = (
     "Is there parking?",
     "Thank you, goodbye.",
 )
-
-
-def rss_mb(pid: int) -> float:
-    """Resident memory of a process in MB (10^6 bytes)."""
-    shown = subprocess.run(["ps", "-o", "rss=", "-p", str(pid)], capture_output=True, text=True, check=True)
-    return int(shown.stdout) * 1024 / 1e6
 
 
 def _credentials(network: PhoneNetwork, carrier: str) -> dict[str, str]:

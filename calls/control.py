@@ -16,6 +16,7 @@ from weakref import WeakKeyDictionary
 from loguru import logger
 
 from calls.call import Call, CallState, EndedBy
+from calls.do_not_call import DoNotCall
 from calls.errors import CallIsOver, CarrierFailed, NotDone, NotPossible
 from calls.store import AlreadyNamed, CallStore
 from calls.transfer import Resume, ResumeReason, Target, TransferOutcome
@@ -78,6 +79,7 @@ class CallControl:
         carrier: Its carrier, or None when there are no credentials for it.
         store: Where the call is remembered.
         way_back: How the caller comes back from what needs another document; None where there is no way.
+        do_not_call: Who asked not to be called; nobody is put through to them.
         budget_secs: How long `hang_up` may try.
     """
 
@@ -88,12 +90,14 @@ class CallControl:
         store: CallStore,
         *,
         way_back: WayBack | None = None,
+        do_not_call: DoNotCall | None = None,
         budget_secs: float = HANG_UP_BUDGET_SECS,
     ):
         self._call = call
         self._carrier = carrier
         self._store = store
         self._way_back = way_back
+        self._do_not_call = do_not_call or DoNotCall()
         self._budget_secs = budget_secs
 
     @property
@@ -108,7 +112,9 @@ class CallControl:
 
     def of(self, other: Call) -> CallControl:
         """The control of another call of the same carrier."""
-        return CallControl(other, self._carrier, self._store, way_back=self._way_back)
+        return CallControl(
+            other, self._carrier, self._store, way_back=self._way_back, do_not_call=self._do_not_call
+        )
 
     async def refresh(self) -> bool:
         """Ask the carrier where the call stands, and take that over.
@@ -267,6 +273,7 @@ class CallControl:
         Raises:
             NotDone: The caller is still with the bot. `CarrierFailed.uncertain` says that this is not sure.
         """
+        self._do_not_call.check(target.address)
         call, carrier = self._call, self._able("transfer the caller")
         action_url = self._way_back.transfer_url(call) if self._way_back else None
         fallback = None
@@ -336,6 +343,7 @@ class CallControl:
         Raises:
             NotDone: Nobody is called.
         """
+        self._do_not_call.check(target.address)
         call, carrier = self._call, self._able("call a colleague")
         way_back = self._back("call a colleague")
         from_number = target.caller_id or self.our_number
@@ -539,7 +547,9 @@ class CallControl:
         if call.is_over:
             raise CallIsOver(f"the call has ended: there is nothing to {what} any more")
         if self._carrier is None:
-            raise NotPossible(f"cannot {what}: no credentials for {call.carrier} are set; add them to .env")
+            raise NotPossible(
+                f"cannot {what}: no credentials for {call.carrier} are set; add them to .env, and start again"
+            )
         if not call.carrier_call_id:
             raise NotPossible(f"cannot {what}: the carrier has not named the call yet; try again in a moment")
         return self._carrier

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import sys
 
 from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError, StatementError
 
@@ -56,7 +57,9 @@ def explained(error: Exception, description: str) -> DatabaseError:
     if isinstance(cause, ArgumentError):
         return DatabaseUnusable(f"{where} is of a kind that no driver is known for: check DATABASE_URL")
     if isinstance(cause, ImportError):
-        return DatabaseUnusable(f"the driver of {where} is not installed: pip install {cause.name}")
+        return DatabaseUnusable(
+            f"the driver of {where} is not installed: {sys.executable} -m pip install {cause.name}"
+        )
     if isinstance(cause, OSError):
         return DatabaseUnavailable(f"{where} cannot be opened: {cause.strerror or type(cause).__name__}")
     if isinstance(cause, sqlite3.Error):

@@ -18,7 +18,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from calls.database_errors import DatabaseUnusable
+from calls.database_errors import DatabaseUnusable, explained
 from calls.private_files import FILE_MODE, make_private_folder, open_private
 
 VERSION_TABLE = "phonebot_version"
@@ -40,7 +40,7 @@ def readable(url: str) -> URL:
     """The address of a database, with an asynchronous driver.
 
     Raises:
-        DatabaseUnusable: It is none, or names no file.
+        DatabaseUnusable: It is none, or names no file, or its driver is not installed.
     """
     try:
         read = make_url(url)
@@ -54,6 +54,10 @@ def readable(url: str) -> URL:
         raise DatabaseUnusable(
             "DATABASE_URL names no file: write sqlite+aiosqlite:///data/calls.db, or memory to keep nothing"
         )
+    try:
+        read.get_dialect().import_dbapi()
+    except (ImportError, ArgumentError) as error:
+        raise explained(error, read.render_as_string(hide_password=True)) from None
     return read
 
 

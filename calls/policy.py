@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Self
 
 import phonenumbers
@@ -13,6 +13,7 @@ from phonenumbers import NumberParseException, PhoneNumber, PhoneNumberType
 
 from calls.call import Call, CallState
 from calls.control import COLLEAGUE
+from calls.do_not_call import DoNotCall
 from calls.errors import NotPossible
 from calls.store import CallStore
 from carriers.dialling import check_destination, is_sip
@@ -34,6 +35,15 @@ EXPENSIVE = {
 }
 """Numbers that cost more than a call, or where nobody answers."""
 
+HOUR = timedelta(hours=1)
+
+DIRECTORY_ASSISTANCE = "5551212"
+"""The last seven digits of directory assistance in North America, in every area code, also where the call is free."""
+
+PREMIUM_EXCHANGE = "976"
+"""The exchange of local premium-rate services in each area code of North America; phonenumbers knows no kinds of single
+exchanges."""
+
 NO_COUNTRY = "001"
 """What numbers of no country have: satellite telephones, international networks. Source: phonenumbers, `UNKNOWN_REGION`
 and `REGION_CODE_FOR_NON_GEO_ENTITY`."""
@@ -46,8 +56,16 @@ class NumberError(ValueError):
     """Text that is no telephone number. The message does not contain it."""
 
 
+NORTH_AMERICA = 1
+"""The country code that the United States share with others."""
+
+
 class DialRefused(NotPossible):
     """This may not be dialled. The message names the cause and the fix, and not the number."""
+
+
+class TooManyCalls(DialRefused):
+    """No more calls may be placed just now, whoever they are to."""
 
 
 def parse_number(text: str, default_region: str | None = None) -> str:
@@ -75,19 +93,41 @@ class DialPolicy:
             that is called from.
         per_number_per_day: How often the same number may be called within 24 hours.
         sip_hosts: The hosts at which SIP addresses may be called.
+        per_hour: How many calls may be placed within an hour.
+        at_once: How many of them may be up, or ringing, at the same time.
+        minutes_per_day: How many minutes the calls of 24 hours may have together before no other one is placed.
+        do_not_call: Who asked not to be called.
     """
 
     countries: frozenset[str] = frozenset()
     per_number_per_day: int = 5
     sip_hosts: frozenset[str] = frozenset()
+    per_hour: int = 30
+    at_once: int = 5
+    minutes_per_day: int = 240
+    do_not_call: DoNotCall = field(default_factory=DoNotCall)
 
     @classmethod
-    def read(cls, countries: str | None, per_number_per_day: int, sip_hosts: str | None) -> Self:
+    def read(
+        cls,
+        countries: str | None,
+        per_number_per_day: int,
+        sip_hosts: str | None,
+        *,
+        per_hour: int = per_hour,
+        at_once: int = at_once,
+        minutes_per_day: int = minutes_per_day,
+        do_not_call: DoNotCall | None = None,
+    ) -> Self:
         """Make the policy from settings, in which several values stand with commas between them."""
         return cls(
             frozenset(value.upper() for value in _listed(countries)),
             per_number_per_day,
             frozenset(value.casefold() for value in _listed(sip_hosts)),
+            per_hour,
+            at_once,
+            minutes_per_day,
+            do_not_call or DoNotCall(),
         )
 
     def check(self, number: str, caller_id: str | None = None) -> str:
@@ -104,7 +144,9 @@ class DialPolicy:
             DialRefused: Not this one.
         """
         if is_sip(number):
-            return self._checked_address(number)
+            address = self._checked_address(number)
+            self.do_not_call.check(address)
+            return address
         home = country_of(caller_id)
         try:
             parsed = _parsed(number, home)
@@ -113,7 +155,12 @@ class DialPolicy:
         kind = phonenumbers.number_type(parsed)
         if kind in EXPENSIVE:
             raise DialRefused(f"the number is {EXPENSIVE[kind]}, and those are never called")
+        self.do_not_call.check(_e164(parsed))
         country = phonenumbers.region_code_for_number(parsed) or NO_COUNTRY
+        if parsed.country_code == NORTH_AMERICA and _costs_extra(str(parsed.national_number)):
+            raise DialRefused(
+                "the number is directory assistance or a premium-rate service, and those are never called"
+            )
         if country == NO_COUNTRY:
             raise DialRefused(
                 "the number is of no country (a satellite telephone?), and those are never called"
@@ -133,7 +180,7 @@ class DialPolicy:
         return _e164(parsed)
 
     async def check_again(self, number: str, store: CallStore) -> None:
-        """Find out whether somebody may be called once more today.
+        """Find out whether somebody may be called once more today, and anybody at all just now.
 
         Who then calls `store.dial_out` without waiting for anything else is counted before anybody asks next.
 
@@ -144,11 +191,28 @@ class DialPolicy:
         Raises:
             DialRefused: That is enough for a day.
         """
-        calls = await store.dialled(number, store.now() - DAY)
-        if sum(map(_counts, calls)) >= self.per_number_per_day:
+        now = store.now()
+        calls = [call for call in await store.dialled(now - DAY) if _counts(call)]
+        if sum(call.to_number == number for call in calls) >= self.per_number_per_day:
             raise DialRefused(
                 f"the number was called {self.per_number_per_day} times within 24 hours, which is the limit: wait, "
                 "or raise DIAL_MAX_PER_NUMBER_PER_DAY"
+            )
+        if sum(call.created_at > now - HOUR for call in calls) >= self.per_hour:
+            raise TooManyCalls(
+                f"{self.per_hour} calls were placed within an hour, which is the limit: wait, or raise "
+                "DIAL_MAX_PER_HOUR"
+            )
+        if sum(not call.is_over for call in calls) >= self.at_once:
+            raise TooManyCalls(
+                f"{self.at_once} calls that were placed are up, which is the limit: wait until one has ended, or raise "
+                "DIAL_MAX_AT_ONCE"
+            )
+        minutes = sum(_secs(call, now) for call in calls) / 60
+        if minutes >= self.minutes_per_day:
+            raise TooManyCalls(
+                f"the calls of the last 24 hours had {self.minutes_per_day} minutes, which is the limit: wait, or "
+                "raise DIAL_MAX_MINUTES_PER_DAY"
             )
 
     def _checked_address(self, address: str) -> str:
@@ -162,6 +226,15 @@ class DialPolicy:
                 f"SIP addresses at {host} may not be called: add it to DIAL_SIP_HOSTS if that is wanted"
             )
         return address
+
+
+def _costs_extra(national_number: str) -> bool:
+    """Numbers of North America that cost more than a call, though no table of kinds has them."""
+    return national_number.endswith(DIRECTORY_ASSISTANCE) or national_number[3:6] == PREMIUM_EXCHANGE
+
+
+def _secs(call: Call, now: datetime) -> float:
+    return ((call.ended_at or now) - call.answered_at).total_seconds() if call.answered_at else 0.0
 
 
 def _counts(call: Call) -> bool:

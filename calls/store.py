@@ -17,6 +17,7 @@ from loguru import logger
 
 from calls.call import Call, CallEvent
 from carriers.carrier import Direction
+from carriers.numbers import phone_number
 
 if TYPE_CHECKING:
     from calls.database import CallDatabase
@@ -113,14 +114,15 @@ class CallStore:
             carrier: Name of the carrier.
             carrier_call_id: The carrier's id of the call.
             direction: Who dialled.
-            from_number: Who called.
-            to_number: Who was called.
+            from_number: Who called, as it was told; a withheld number, or none that can be one, is not known.
+            to_number: Who was called, in the same way.
             agent: Name of the agent.
             parameters: What the bot is told about the call.
             mode: Which of the carrier's interfaces runs the call.
             call_id: Our id, where the carrier tells it. If the call with this id has no name yet, it gets
                 `carrier_call_id`; if it is called something else, it is another call, and this id is ignored.
         """
+        from_number, to_number = phone_number(from_number), phone_number(to_number)
         call = self._by_carrier.get((carrier, carrier_call_id))
         if call is None and call_id is not None:
             call = self._calls.get(call_id)
@@ -258,15 +260,13 @@ class CallStore:
         saved = await self._ask(lambda database: database.latest(limit))
         return self._merged(saved or [])[:limit]
 
-    async def dialled(self, to_number: str, since: datetime) -> Sequence[Call]:
-        """The calls to a number that we made since a moment, newest first; otherwise like `latest`."""
-        saved = await self._ask(lambda database: database.dialled(to_number, since))
+    async def dialled(self, since: datetime) -> Sequence[Call]:
+        """The calls that we placed since a moment, newest first; otherwise like `latest`."""
+        saved = await self._ask(lambda database: database.dialled(since))
         return [
             call
             for call in self._merged(saved or [])
-            if call.direction is Direction.OUTBOUND
-            and call.to_number == to_number
-            and call.created_at >= since
+            if call.direction is Direction.OUTBOUND and call.created_at >= since
         ]
 
     async def take_up(self, silent_since: datetime) -> Sequence[Call]:

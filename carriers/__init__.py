@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from carriers.carrier import Carrier
+    from carriers.checks import AccountChecks
     from settings import Settings
 
 __all__ = [
     "carrier_for",
+    "checks_for",
     "credential_notes",
     "credential_problems",
     "dialling_mode",
@@ -77,6 +79,28 @@ def carrier_for(name: str, settings: Settings, mode: str = "") -> Carrier | None
     return carrier
 
 
+def checks_for(name: str, settings: Settings) -> AccountChecks | None:
+    """Questions about the account at a carrier; None without credentials. Close it with `aclose()`.
+
+    Args:
+        name: One of `known_carriers()`.
+        settings: Where the credentials are.
+    """
+    if (
+        name == "twilio"
+        and settings.twilio_account_sid
+        and (settings.twilio_auth_token or settings.twilio_api_key)
+    ):
+        from carriers.twilio_checks import TwilioChecks
+
+        return TwilioChecks(settings)
+    if name == "telnyx" and settings.telnyx_api_key:
+        from carriers.telnyx_checks import TelnyxChecks
+
+        return TelnyxChecks(settings)
+    return None
+
+
 def credential_problems(settings: Settings) -> list[str]:
     """Credentials that cannot work: one line each, with cause and fix."""
     problems = []
@@ -99,6 +123,10 @@ def credential_problems(settings: Settings) -> list[str]:
         problems.append(
             "TWILIO_ACCOUNT_SID is set without a password: set TWILIO_AUTH_TOKEN, or TWILIO_API_KEY with "
             "TWILIO_API_SECRET"
+        )
+    if settings.pipecat_cloud_public_key and not settings.pipecat_cloud_agent:
+        problems.append(
+            "PIPECAT_CLOUD_PUBLIC_KEY is set, but PIPECAT_CLOUD_AGENT is not: set it to AGENT.ORGANIZATION"
         )
     if settings.telnyx_public_key:
         from carriers.signatures import read_telnyx_public_key

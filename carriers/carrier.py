@@ -24,7 +24,8 @@ from carriers.errors import (
     NotRecording,
     OtherCallEnded,
 )
-from carriers.forms import Form, WebhookError, WebhookRequest, phone_number
+from carriers.forms import Form, WebhookError, WebhookRequest
+from carriers.numbers import phone_number
 from carriers.recording import RecordingFormat, RecordingState, RecordingUpdate
 from carriers.reports import (
     AnsweredBy,

@@ -82,20 +82,6 @@ class Form(Mapping[str, str]):
         return value
 
 
-def phone_number(value: str | None) -> str | None:
-    """A number or SIP address as given by a carrier; None when the caller withheld it.
-
-    Source: Twilio docs, TwiML request parameters (a withheld number arrives as a word, or as that word typed
-    on a keypad).
-    """
-    text = (value or "").strip()
-    withheld = {"", "anonymous", "unknown", "restricted", "private", "blocked", "unavailable"}
-    typed = {"+266696687", "+7378742833", "+2562533", "+8566696", "+86282452253"}
-    if text.casefold() in withheld or text in typed:
-        return None
-    return text
-
-
 MAX_DIGITS = 15
 """The longest number that anything which a carrier counts can have; a longer one is nobody's count."""
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Literal, cast
 
+from loguru import logger
+
 from carriers.carrier import CarrierCall
 from carriers.dialling import DialledCall, DialOut
-from carriers.errors import CarrierUnavailable
+from carriers.errors import CarrierError, CarrierUnavailable
 from carriers.markup import MarkupCalls
 from carriers.recording import RecordingFormat
 from carriers.telnyx_account import TelnyxAccount
@@ -25,6 +27,18 @@ class TelnyxCarrier(MarkupCalls, TelnyxAccount):
         mode: `MARKUP`.
     """
 
+    async def prepare(self) -> None:
+        """Load the SDK, and ask for the account's ID while nobody is on the line, as most of TeXML's REST needs it."""
+        await super().prepare()
+        try:
+            await self._account()
+        except CarrierError as error:
+            logger.warning(
+                "TELNYX_ACCOUNT_SID is not set, and Telnyx does not tell it; transfers, recordings and calls of the "
+                "bot fail until it does: {}",
+                error,
+            )
+
     async def dial(self, dial_out: DialOut) -> DialledCall:
         """Make a call that runs TeXML. TeXML REST has no idempotency key, so `command_id` is not sent.
 
@@ -35,7 +49,8 @@ class TelnyxCarrier(MarkupCalls, TelnyxAccount):
             DialUncertain: The call may have been made, or not.
             CarrierError: The call was not made.
         """
-        account, body = self._account(), texml_dial_body(dial_out, self._connection(), self._codec)
+        body = texml_dial_body(dial_out, self._connection("TeXML application"), self._codec)
+        account = await self._account()
         answer = await self._dial(
             lambda client: client.texml.accounts.calls.calls(account, body=cast(Any, body))
         )
@@ -69,7 +84,7 @@ class TelnyxCarrier(MarkupCalls, TelnyxAccount):
             CallEnded: The call is over, nothing was done.
             CarrierError: See `Carrier.update_document`; also when the call runs no TeXML.
         """
-        account = self._account()
+        account = await self._account()
         await self._command(
             call_id,
             lambda client, id_: client.texml.accounts.calls.update(id_, account_sid=account, texml=document),
@@ -82,7 +97,7 @@ class TelnyxCarrier(MarkupCalls, TelnyxAccount):
             CallEnded: The call is over, nothing was done.
             CarrierError: See `Carrier.update_url`; also when the call runs no TeXML.
         """
-        account = self._account()
+        account = await self._account()
         await self._command(
             call_id,
             lambda client, id_: client.texml.accounts.calls.update(
@@ -108,7 +123,7 @@ class TelnyxCarrier(MarkupCalls, TelnyxAccount):
             CallEnded: The call is over.
             CarrierError: It is not recorded, as far as we know.
         """
-        account = self._account()
+        account = await self._account()
         options: dict[str, Any] = {}
         if status_url:
             options = {
@@ -171,7 +186,7 @@ class TelnyxCarrier(MarkupCalls, TelnyxAccount):
     async def _update_recording(
         self, call_id: str, recording_id: str, status: Literal["in-progress", "paused", "stopped"]
     ) -> None:
-        account, recording_id = self._account(), checked(recording_id, "recording")
+        account, recording_id = await self._account(), checked(recording_id, "recording")
         await self._command(
             call_id,
             lambda client, id_: client.texml.accounts.calls.recordings.recording_sid_json(
@@ -180,7 +195,7 @@ class TelnyxCarrier(MarkupCalls, TelnyxAccount):
         )
 
     async def _list(self, since: datetime, **filters: Any) -> list[CarrierCall]:
-        account = self._account()
+        account = await self._account()
         answer = await self._api.ask(
             lambda client: client.texml.accounts.calls.retrieve_calls(
                 account, page_size=RECENT_CALLS, **filters

@@ -26,6 +26,9 @@ T = TypeVar("T")
 
 API_BASE_URL = "https://api.telnyx.com/v2"
 
+_ORGANIZATIONS: dict[tuple[str, str], str] = {}
+"""The organization of each API key, by REST address and key."""
+
 
 class TelnyxApi:
     """A connection to Telnyx's REST API, made on first use."""
@@ -83,6 +86,27 @@ class TelnyxApi:
         except (telnyx.TelnyxError, ValueError, TypeError, AttributeError, KeyError) as error:
             raise CarrierUnavailable(_not_json(type(error).__name__)) from None
 
+    async def organization_id(self, *, timeout_secs: float) -> str:
+        """The ID of the organization that the key belongs to; asked once in a process.
+
+        The SDK has no method for it. The answer is `{"data": {"organization_id": …}}`; Telnyx's own guides for TeXML
+        take the account's ID from there.
+
+        Raises:
+            CarrierError: Telnyx did not tell.
+        """
+        key = (self._base_url, self._api_key or "")
+        if key not in _ORGANIZATIONS:
+            answer = await self.ask(_whoami, timeout_secs=timeout_secs)
+            data = (answer.model_extra or {}).get("data")
+            found = data.get("organization_id") if isinstance(data, dict) else None
+            if not isinstance(found, str) or not found:
+                raise CarrierUnavailable(
+                    "Telnyx's answer to GET /v2/whoami has no organization_id: set TELNYX_ACCOUNT_SID"
+                )
+            _ORGANIZATIONS[key] = found
+        return _ORGANIZATIONS[key]
+
     async def _connected(self) -> AsyncTelnyx:
         if not self._api_key:
             raise NotConfigured("Telnyx is not configured: set TELNYX_API_KEY")
@@ -106,6 +130,12 @@ class TelnyxApi:
         client, self._client = self._client, None
         if client is not None:
             await client.close()
+
+
+async def _whoami(client: AsyncTelnyx) -> Any:
+    from telnyx import BaseModel  # loaded by now, as there is a client
+
+    return await client.get("/whoami", cast_to=BaseModel)
 
 
 def _load_sdk() -> None:

@@ -61,7 +61,7 @@ class TelnyxCallControl(TelnyxAccount):
             DialUncertain: The call may have been made, or not.
             CarrierError: The call was not made.
         """
-        options = call_control_dial_options(dial_out, self._connection(), self._codec)
+        options = call_control_dial_options(dial_out, self._connection("Voice API application"), self._codec)
         answer = await self._dial(lambda client: client.calls.dial(**options))
         if answer.data is None or not answer.data.call_control_id:
             raise DialUncertain(

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from carriers import texml
 from carriers.carrier import CarrierCall, LineState
 from carriers.dialling import DialOut, MachineDetection
-from carriers.forms import moment, phone_number, whole_number
+from carriers.forms import moment, whole_number
+from carriers.numbers import phone_number
 from carriers.streams import StreamDocument
 
 if TYPE_CHECKING:

@@ -223,16 +223,13 @@ class TelnyxCommands:
                 code=error.code,
             ) from None
 
-    def _account(self) -> str:
-        if not self._account_sid:
-            raise NotConfigured("TELNYX_ACCOUNT_SID is not set: copy the account's id from the portal")
-        return self._account_sid
+    async def _account(self) -> str:
+        """The account's ID in TeXML's addresses: the one that is set, else the one that Telnyx tells."""
+        return self._account_sid or await self._api.organization_id(timeout_secs=self._timeout_secs)
 
-    def _connection(self) -> str:
+    def _connection(self, kind: str) -> str:
         if not self._connection_id:
-            raise NotConfigured(
-                "TELNYX_CONNECTION_ID is not set: copy the id of the TeXML application from the portal"
-            )
+            raise NotConfigured(f"TELNYX_CONNECTION_ID is not set: copy the ID of a {kind} from the portal")
         return self._connection_id
 
 

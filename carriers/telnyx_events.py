@@ -9,7 +9,8 @@ import json
 from typing import Any
 
 from carriers.dialling import DialStatus
-from carriers.forms import WebhookError, moment, phone_number, whole_number
+from carriers.forms import WebhookError, moment, whole_number
+from carriers.numbers import phone_number
 from carriers.outcomes import ANSWERED_BY, refer_status
 from carriers.recording import RecordingState, RecordingUpdate
 from carriers.reports import (

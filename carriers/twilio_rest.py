@@ -19,7 +19,8 @@ from carriers.errors import (
     DialUncertain,
     NotRecording,
 )
-from carriers.forms import phone_number, whole_number
+from carriers.forms import whole_number
+from carriers.numbers import phone_number
 from carriers.recording import RecordingFormat
 from carriers.twilio_api import TwilioApi
 

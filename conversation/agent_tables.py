@@ -249,6 +249,7 @@ class Lines(Table):
     off_topic: Text = "I'm sorry, I don't have that information."
     offer_message: Text = "Shall I take a message?"
     clarify: Text = "Are you asking about {{ topic }}?"
+    clarify_either: Text = "Are you asking about {{ topic }}, or about {{ other }}?"
     yes_or_no: Text = "Sorry, was that a yes or a no? You can also press 1 for yes, or 2 for no."
     yes_or_no_keys: Text = "Press 1 for yes, or 2 for no."
     not_an_option: Text = "Sorry, there is nothing on that key."

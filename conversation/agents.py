@@ -246,6 +246,28 @@ def agent_names(directory: Path) -> list[str]:
     return sorted(path.stem for path in directory.glob("*.toml") if _NAME.fullmatch(_plain(path.stem)))
 
 
+def misnamed(directory: Path) -> list[str]:
+    """Files that look like agents and that no call can name: one line each."""
+    found = []
+    for path in sorted(directory.glob("*")) if directory.is_dir() else []:
+        if path.suffix == ".toml" and not _NAME.fullmatch(_plain(path.stem)):
+            found.append(f"{path.name}: {_RENAME}")
+        elif path.name.endswith((".toml.txt", ".tml")):
+            found.append(f"{path.name}: an agent's file ends in .toml; rename it")
+    names = agent_names(directory)
+    alike = [name for name in names if find_agent(name.swapcase(), directory) is None]
+    if alike:
+        found.append(
+            f"{', '.join(f'{name}.toml' for name in alike)}: too much alike to tell apart; rename one"
+        )
+    return found
+
+
+_RENAME = (
+    "an agent's name has only letters, digits, hyphens and underlines, such as front-desk.toml; rename it"
+)
+
+
 def find_agent(name: str, directory: Path) -> str | None:
     """The agent that somebody means who writes its name with other capitals, or with `_` for `-`.
 
@@ -285,6 +307,12 @@ def load_agent(name: str, directory: Path) -> Agent:
     if found is None:
         known = agent_names(directory)
         shown = name[:60]
+        if any(path.stem == name for path in directory.glob("*.toml")):
+            raise UnknownAgent(f"agent {shown!r} is not known, though the file is there: {_RENAME}")
+        if not directory.is_dir():
+            raise UnknownAgent(
+                f"agent {shown!r} is not known: there is no folder {directory}; correct AGENTS_DIR"
+            )
         if not known:
             raise UnknownAgent(f"agent {shown!r} is not known: no .toml file is in {directory}; add one")
         close = difflib.get_close_matches(_plain(shown), known, n=1)

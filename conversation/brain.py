@@ -14,7 +14,8 @@ import asyncio
 import json
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from enum import Enum
 from typing import Any
 
 from loguru import logger
@@ -37,12 +38,16 @@ from pipecat.utils.types import is_given
 
 from conversation.agents import Agent
 from conversation.dialogue import after_tool, decide
-from conversation.dialogue_state import DialogueState, Ranker, Reply
+from conversation.dialogue_meaning import Meaning
+from conversation.dialogue_state import DialogueState, Ranker, Reply, Script
 from conversation.local_models import LocalModels, local_models
 from conversation.utterance import Utterance
 
 REPLAYED = 60
 """Messages of a call's history that a new brain reads, the latest ones; 6 ms each."""
+
+PATIENCE_SECS = 0.8
+"""How much longer than usual the caller may be silent where a reply would be wrong in the middle of a sentence."""
 
 _FAILURES = ("not ", "cancelled", "failed", "error", "the function ")
 
@@ -75,6 +80,27 @@ class History(list[Said | Returned]):
 
     answered: int = 0
     greeted_after: int | None = None
+
+    def spoken_after(self, turns: int) -> bool:
+        """Whether the bot was heard after so many turns of the caller."""
+        places = [place for place, entry in enumerate(self, start=1) if isinstance(entry, Said)]
+        return turns == 0 or (turns <= len(places) and self.answered >= places[turns - 1])
+
+
+@dataclass(frozen=True)
+class _Before:
+    """Where the conversation stood before the last turn was answered."""
+
+    state: DialogueState
+    turns: int
+
+
+class Unprompted(Enum):
+    """What a bot that speaks without being asked comes back to."""
+
+    NOTHING = "nothing was said yet"
+    SPOKE_BEFORE = "it has spoken before"
+    CUT_OFF = "a noise cut its last words off"
 
 
 class _NoModelAdapter(BaseLLMAdapter[dict[str, Any]]):
@@ -140,6 +166,7 @@ class LocalBrain(LLMService[_NoModelAdapter]):
         self._retriever = retriever
         self._state: DialogueState | None = None
         self._turns_answered = 0
+        self._before: _Before | None = None
         self._results_answered: set[str] = set()
 
     @property
@@ -180,6 +207,13 @@ class LocalBrain(LLMService[_NoModelAdapter]):
             await self.stop_processing_metrics()
             await self.push_frame(LLMFullResponseEndFrame())
 
+    def understands(self, text: str) -> bool:
+        """Whether the caller's words are a wish or near a fact. Takes a few ms, so call it in a thread."""
+        if self._retriever is None:
+            return True
+        script = Script(self._agent, frozenset(), self._variables)
+        return Meaning(script, self._retriever).is_known(text)
+
     async def _prepare(self) -> None:
         try:
             await self._ranker()
@@ -198,11 +232,15 @@ class LocalBrain(LLMService[_NoModelAdapter]):
         if self._variables.get("direction") == "outbound":
             history = _since_greeting(history)
         tools = tool_names(context)
-        spoken = any(_is_spoken(message) for message in context.get_messages())
         # In a thread: a sentence takes 6 ms of a core, and other calls' audio is on this loop.
-        turn = await asyncio.to_thread(self._think, history, retriever, tools, spoken)
+        turn = await asyncio.to_thread(self._think, history, retriever, tools, _unprompted(context))
         state, reply, turns, results = turn
-        # No await between here and the end of the three lines: a barge-in finds either all or nothing of it done.
+        if reply.hesitant:
+            # A caller who speaks on cancels this; what was said until now is then answered together with the rest.
+            await asyncio.sleep(PATIENCE_SECS)
+        # No await between here and the end of the lines: a barge-in finds either all or nothing of it done.
+        can_be_taken_back = reply.tool_call is None and turns > self._turns_answered and not _keyed(history)
+        self._before = _Before(self.state, self._turns_answered) if can_be_taken_back else None
         self._state = state
         self._turns_answered = turns
         self._results_answered |= results
@@ -219,12 +257,15 @@ class LocalBrain(LLMService[_NoModelAdapter]):
             await self.run_function_calls([call])
 
     def _think(
-        self, history: History, retriever: Ranker, tools: frozenset[str], spoken: bool
+        self, history: History, retriever: Ranker, tools: frozenset[str], unprompted: Unprompted
     ) -> tuple[DialogueState, Reply, int, set[str]]:
         said = [entry for entry in history if isinstance(entry, Said)]
         results = [entry for entry in history if isinstance(entry, Returned)]
         state, answered, done = self._state, self._turns_answered, set(self._results_answered)
         texts: list[str] = []
+        if self._before and len(said) > answered and not history.spoken_after(answered):
+            # Nothing of the last answer was heard: what it answered was only the beginning of this turn.
+            state, answered = self._before.state, self._before.turns
         if state is None or answered > len(said):  # new to the call, or the context was replaced
             state, answered, done, texts = self._replay(history, retriever, tools)
 
@@ -239,10 +280,12 @@ class LocalBrain(LLMService[_NoModelAdapter]):
             state, reply = decide(state, utterance, self._agent, retriever, tools, self._variables)
             texts.append(reply.text)
         elif not texts:  # nothing new, but somebody wants the bot to speak
-            line = self._agent.lines.anything_else if spoken or said else self._agent.greeting
-            texts.append(self._agent.render(line, self._variables))
+            goes_on = said or unprompted is Unprompted.SPOKE_BEFORE
+            line = self._agent.lines.anything_else if goes_on else self._agent.greeting
+            again = state.last_reply if unprompted is Unprompted.CUT_OFF else ""
+            texts.append(again or self._agent.render(line, self._variables))
         text = " ".join(filter(None, texts))
-        return state, Reply(text, reply.tool_call), len(said), {result.call_id for result in results}
+        return state, replace(reply, text=text), len(said), {result.call_id for result in results}
 
     def _after(
         self, state: DialogueState, result: Returned, tools: frozenset[str]
@@ -307,12 +350,25 @@ def read_context(context: LLMContext) -> History:
     return history
 
 
+def _keyed(history: History) -> bool:
+    last = next((entry for entry in reversed(history) if isinstance(entry, Said)), None)
+    return last is not None and bool(Utterance.parse(last.content).keys)
+
+
 def _since_greeting(history: History) -> History:
     """Leave out what somebody said when answering our call: a "Yes?" is no answer to what they had not heard yet."""
     before = history.greeted_after or 0
     since = History(history[before:])
     since.answered, since.greeted_after = history.answered - before, 0
     return since
+
+
+def _unprompted(context: LLMContext) -> Unprompted:
+    messages = context.get_messages()
+    last = messages[-1] if messages else None
+    if last is not None and not isinstance(last, LLMSpecificMessage) and last.get("role") == "developer":
+        return Unprompted.CUT_OFF
+    return Unprompted.SPOKE_BEFORE if any(map(_is_spoken, messages)) else Unprompted.NOTHING
 
 
 def tool_names(context: LLMContext) -> frozenset[str]:

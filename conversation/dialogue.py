@@ -2,7 +2,8 @@
 
 It can only say sentences that the owner wrote. What sounds like a fact is answered, what might be one is asked back
 ("Are you asking about parking?"), everything else is refused politely with the offer to take a message. It never
-transfers a call without a yes, or a key that the menu says is for that.
+transfers a call without a yes, a key that the menu says is for that, or a wish that names whom ("Put me through to
+billing").
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import replace
 from typing import Any
 
 from conversation import dialogue_message as message
+from conversation import dialogue_transfer as transfer
 from conversation.agent_tables import MenuItem
 from conversation.agents import TAKE_MESSAGE, Agent
 from conversation.dialogue_meaning import Meaning
@@ -24,13 +26,29 @@ from conversation.dialogue_state import (
     Reply,
     Script,
     Stage,
-    ToolCall,
 )
-from conversation.utterance import Utterance, Wish, clauses, is_question, plain, will_come, wish_of, yes_or_no
+from conversation.utterance import (
+    Utterance,
+    Wish,
+    clauses,
+    is_question,
+    plain,
+    says_goodbye,
+    strong_yes,
+    will_come,
+    wish_of,
+    yes_or_no,
+)
 
 _ANSWERS_IN_ONE_TURN = 2
 
-_SPEAK_TO = re.compile(r"\b(?:(?:speak|talk|put me through|connect me) (?:to|with)|transfer me)\b")
+_QUESTIONS = (Stage.CLARIFY, Stage.OFFER_MESSAGE, Stage.CONFIRM_TRANSFER)
+
+_WHICH = re.compile(
+    r"(?:(?:the|about|um|uh|yes) )*(?:(?P<first>first|former)|second|latter|last)(?: (?:one|please|thing))*"
+)
+
+_SPEAK_TO = re.compile(r"\b(?:(?:speak|talk|connect me) (?:to|with)|put me through|transfer me)\b")
 
 
 def decide(
@@ -90,30 +108,12 @@ def after_tool(
     if tool == "take_message":
         state, reply = message.sent(state, script, taken=succeeded)
     elif tool == "transfer_call":
-        state, reply = _transferred(state, script, succeeded=succeeded, told=told)
+        state, reply = transfer.ended(state, script, succeeded=succeeded, told=told)
     elif state.stage is Stage.WAITING:
         state = state.at(Stage.OPEN)
     if reply.text:
         state = replace(state, last_reply=reply.text)
     return state, reply
-
-
-def _transferred(state: DialogueState, script: Script, *, succeeded: bool, told: bool) -> Decision:
-    """Say what is next after a transfer."""
-    destination, state = state.transferring or state.destination, replace(state, transferring="")
-    if succeeded:
-        return (state.at(Stage.OPEN) if state.stage is Stage.WAITING else state), Reply()
-    sorry = "" if told else script.line("transfer_error", destination=script.spoken(destination))
-    if not destination and not told:
-        sorry = script.line("transfer_failed")
-    if state.stage in message.MESSAGE_STAGES:  # begun while the telephone was ringing
-        state, reply = message.next_question(state, script)
-    elif script.can_take_message:
-        state = state.at(Stage.OFFER_MESSAGE, destination=destination)
-        reply = Reply(script.line("offer_message"))
-    else:
-        state, reply = state.at(Stage.ANYTHING_ELSE), Reply(script.line("anything_else"))
-    return state, Reply(f"{sorry} {reply.text}".strip())
 
 
 class _Turn:
@@ -130,6 +130,8 @@ class _Turn:
             return self.in_message(state, utterance)
         if utterance.keys:
             return self.keyed(state, utterance)
+        if state.stage in _QUESTIONS and says_goodbye(utterance.text) and not strong_yes(utterance.text):
+            return self.open(state, utterance.text)  # "Okay, goodbye then" is no yes
         match state.stage:
             case Stage.CLARIFY:
                 return self.clarified(state, utterance)
@@ -144,9 +146,14 @@ class _Turn:
     # The answers to the brain's own questions
 
     def in_message(self, state: DialogueState, utterance: Utterance) -> Decision:
-        wish = wish_of(utterance.text)
-        if state.stage is Stage.MESSAGE_NAME and wish is None and _SPEAK_TO.search(plain(utterance.text)):
-            wish = self.meaning.of(utterance.text)[0]  # "I'd like to speak to billing" is no name
+        text, wish = utterance.text, wish_of(utterance.text)
+        if state.stage is Stage.MESSAGE_NAME and wish is None:
+            if _SPEAK_TO.search(plain(text)):
+                wish = self.meaning.of(text)[0]  # "I'd like to speak to billing" is no name
+            elif text.rstrip().endswith("?") and (fact := self.meaning.said_fact(text)):
+                return state, Reply(f"{self.script.answer(fact)} {self.script.line('message_name')}")
+        if wish is Wish.PERSON and state.stage is Stage.MESSAGE_TEXT and not _SPEAK_TO.search(plain(text)):
+            wish = None  # "I need somebody to look at my bill" is what is to be passed on
         decision = message.answer(state, utterance, self.script) if wish is not Wish.PERSON else None
         if decision is not None:
             return decision
@@ -167,8 +174,10 @@ class _Turn:
         said, rest = yes_or_no(utterance.text)
         if will_come(utterance.text) is not None and self.answered_greeting(state, utterance.text):
             return self.open(state, utterance.text)
-        if said is True:
-            return self.say_facts(state, [state.topic])
+        if state.other and (choice := _WHICH.fullmatch(plain(utterance.text))):
+            return self.say_facts(state, [state.topic if choice["first"] else state.other])
+        if said is True and (not state.other or not plain(rest)):
+            return self.say_facts(state, list(filter(None, (state.topic, state.other))))
         if plain(rest) and (said is None or len(rest.split()) > 1):
             return self.open(state, rest if said is False else utterance.text)
         if said is False:
@@ -191,7 +200,7 @@ class _Turn:
     def confirmed_transfer(self, state: DialogueState, utterance: Utterance) -> Decision:
         said, rest = yes_or_no(utterance.text)
         if said is True:
-            return self.transfer(state, state.destination)
+            return transfer.begin(state, state.destination, self.script)
         if said is False:
             return self.declined(state, rest, before="transfer_declined")
         return self.open(state, utterance.text)
@@ -232,7 +241,7 @@ class _Turn:
         item = self.script.agent.menu.get(key) if len(utterance.digits) == 1 else None
         if item is None:
             if utterance.digits == "0" and self.script.agent.transfers:
-                return self.person(state, "")
+                return transfer.offer(state, "", self.script)
             return state.at(Stage.OPEN), Reply(f"{self.script.line('not_an_option')} {self.script.menu()}")
         return self.chosen(state, item)
 
@@ -243,8 +252,8 @@ class _Turn:
             return self.say_facts(state, [item.fact])
         if item.transfer is not None:
             if script.can_transfer and not state.transferring:
-                return self.transfer(state, item.transfer)
-            return self.person(state, item.transfer)
+                return transfer.begin(state, item.transfer, script)
+            return transfer.offer(state, item.transfer, script)
         if item.tool == TAKE_MESSAGE:
             return message.start(state, script)
         if item.tool is not None:
@@ -288,17 +297,21 @@ class _Turn:
             return self.chosen(state.with_draft(then_end=ends), item)
         parts = clauses(text)
         if not parts:
-            return state.at(Stage.OPEN), Reply(self.script.line("go_on"))
+            return state.at(Stage.OPEN), Reply(self.script.line("go_on"), hesitant=True)
         wishes = [(part, *self.meaning.of(part)) for part in parts]
         facts = list(dict.fromkeys(fact for _, _, fact in wishes if fact))
         found = {wish: part for part, wish, _ in reversed(wishes) if wish is not None}
+        asked_for = next(filter(None, (transfer.asked_for(part, self.script) for part in parts)), "")
         if len(parts) > 1 and not facts and not found and (whole := self.meaning.said_fact(text)):
             facts = [whole]
 
         if Wish.GOODBYE in found:
             return self.end(state, facts)
-        if Wish.PERSON in found:
-            return self.person(state, self.meaning.destination(found[Wish.PERSON]))
+        if Wish.PERSON in found or asked_for:
+            if asked_for and not state.transferring:
+                return transfer.begin(state, asked_for, self.script)
+            wanted = asked_for or self.meaning.destination(found[Wish.PERSON])
+            return transfer.offer(state, wanted, self.script)
         if Wish.MESSAGE in found:
             return message.start(state, self.script, text)
         if facts:
@@ -312,12 +325,18 @@ class _Turn:
         for wish in (Wish.CLOSING, Wish.THANKS, Wish.NO, Wish.YES, Wish.GREETING):
             if wish in found:
                 return self.simple(state, wish)
-        return state.at(Stage.OPEN), Reply(self.script.line("go_on"))
+        return state.at(Stage.OPEN), Reply(self.script.line("go_on"), hesitant=True)
 
     def doubtful(self, state: DialogueState, text: str) -> Decision:
-        if topic := self.meaning.near_fact(text):
-            asked = state.at(Stage.CLARIFY, topic=topic, misunderstood=state.misunderstood)
-            return asked, Reply(self.script.line("clarify", topic=self.script.topic(topic)))
+        state, reply = self.asked_back(state, text)
+        return state, replace(reply, hesitant=not text.rstrip().endswith("?"))
+
+    def asked_back(self, state: DialogueState, text: str) -> Decision:
+        if topics := self.meaning.near_facts(text):
+            topic, other = topics[0], "".join(topics[1:])
+            asked = state.at(Stage.CLARIFY, topic=topic, other=other, misunderstood=state.misunderstood)
+            named = {"topic": self.script.topic(topic), "other": self.script.topic(other) if other else ""}
+            return asked, Reply(self.script.line("clarify_either" if other else "clarify", **named))
         if is_question(text) and len(plain(text).split()) >= 3:
             if not self.script.can_take_message:
                 return state.at(Stage.OPEN), Reply(self.script.lines("off_topic", "anything_else"))
@@ -330,7 +349,9 @@ class _Turn:
         """Ask again, then say what can be asked, then offer a message and the keys."""
         count = state.misunderstood + 1
         if count == 1:
-            return state.at(Stage.OPEN, misunderstood=count), Reply(self.script.line("did_not_understand"))
+            return state.at(Stage.OPEN, misunderstood=count), Reply(
+                self.script.line("did_not_understand"), hesitant=True
+            )
         if count == 2 or not self.script.can_take_message:
             help_text = f"{self.script.line('help')} {self.script.menu()}"
             return state.at(Stage.OPEN, misunderstood=count), Reply(help_text)
@@ -351,11 +372,11 @@ class _Turn:
                 return state.at(Stage.OPEN), Reply(line("identity"))
             case Wish.HOLD_ON:
                 return state, Reply(line("hold_on"))
-            case Wish.THANKS:
+            case Wish.THANKS:  # a goodbye often follows, after a breath
                 text = self.script.lines("you_are_welcome", "anything_else")
-                return state.at(Stage.ANYTHING_ELSE), Reply(text)
+                return state.at(Stage.ANYTHING_ELSE), Reply(text, hesitant=True)
             case Wish.CLOSING | Wish.NO:
-                return state.at(Stage.ANYTHING_ELSE), Reply(line("anything_else"))
+                return state.at(Stage.ANYTHING_ELSE), Reply(line("anything_else"), hesitant=True)
         return state.at(Stage.OPEN), Reply(line("how_can_i_help"))
 
     # What is done
@@ -371,28 +392,6 @@ class _Turn:
             return state.at(Stage.CONFIRM_TRANSFER, destination=offer), Reply(f"{text} {question}")
         question = "" if state.greeting_answered else self.script.line("greeting_question")
         return state.at(Stage.OPEN), Reply(f"{text} {question}".strip())
-
-    def transfer(self, state: DialogueState, destination: str) -> Decision:
-        reason = f"The caller asked for {self.script.spoken(destination)}."
-        call = ToolCall("transfer_call", {"destination": destination, "reason": reason})
-        waiting = state.at(Stage.WAITING, destination=destination, transferring=destination)
-        return waiting, Reply(tool_call=call)
-
-    def person(self, state: DialogueState, destination: str) -> Decision:
-        if state.transferring:
-            ringing = self.script.spoken(state.transferring)
-            return state.at(Stage.OPEN), Reply(self.script.line("still_trying", destination=ringing))
-        if self.script.can_transfer:
-            # Who answers first stands first in the file.
-            name = destination or next(iter(self.script.agent.transfers))
-            question = self.script.line("transfer_confirm", destination=self.script.spoken(name))
-            return state.at(Stage.CONFIRM_TRANSFER, destination=name), Reply(question)
-        if self.script.can_take_message:
-            offer = self.script.lines("transfer_unavailable", "offer_message")
-            return state.at(Stage.OFFER_MESSAGE, destination=destination), Reply(offer)
-        return state.at(Stage.ANYTHING_ELSE), Reply(
-            self.script.lines("transfer_unavailable", "anything_else")
-        )
 
     def end(self, state: DialogueState, facts: list[str] | None = None) -> Decision:
         before = " ".join(self.script.answer(topic) for topic in facts or [])

@@ -25,6 +25,12 @@ ANSWER_MARGIN = 0.08
 
 CLARIFY_MARGIN = 0.05
 
+MISHEARD_BELOW = 0.6
+"""What is nearer than this to something that no agent can answer was heard well enough."""
+
+FACTS_APART = 0.05
+"""How much nearer than every other fact a fact must be to be said; of two as near it is asked which."""
+
 WISH_SCORE = 0.55
 """A common wish this near, and nearer than every fact, is taken for meant."""
 
@@ -61,7 +67,9 @@ class Meaning:
         """Find out what one sentence wants: by its words, else by its meaning. A wish, a fact, or neither."""
         wish = wish_of(text)
         if wish is not None:
-            return wish, None
+            # A restaurant is asked for its menu.
+            fact = self.said_fact(text) if wish in (Wish.MENU, Wish.IDENTITY) else None
+            return (None, fact) if fact else (wish, None)
         if not any(len(word) > 1 for word in plain(text).split()):
             return Wish.FILLER, None
         ranked = self.rank(text)
@@ -80,6 +88,11 @@ class Meaning:
             return Wish.PERSON, None
         return None, self.sure(ranked)
 
+    def is_known(self, text: str) -> bool:
+        """Whether a sentence wants something, or may ask for a fact."""
+        wish, fact = self.of(text)
+        return wish not in (None, Wish.FILLER) or fact is not None or bool(self.near_facts(text))
+
     def said_fact(self, text: str) -> str | None:
         """Name the fact that a sentence surely asks for."""
         return self.sure(self.rank(text)) if plain(text) else None
@@ -91,20 +104,29 @@ class Meaning:
 
     def sure(self, ranked: list[Match]) -> str | None:
         """Name the fact that is near enough to be said, if there is one."""
-        fact = _best(ranked, "fact")
-        if fact is None:
+        facts = [match for match in ranked if match.kind == "fact"]
+        if not facts:
             return None
+        fact = facts[0]
+        if len(facts) > 1 and fact.score - facts[1].score < FACTS_APART:
+            if not (
+                fact.knows_day and facts[1].knows_day
+            ):  # what two say of the same day is no contradiction
+                return None
         needed = ANSWER_SCORE if fact.coverage >= ANSWER_COVERAGE else ANSWER_SCORE_UNCOVERED
         if fact.score >= needed and fact.score - _elsewhere(ranked) >= ANSWER_MARGIN:
             return fact.key
         return None
 
-    def near_fact(self, text: str) -> str | None:
-        """Name the fact that may have been meant, to ask back; nothing when none is near."""
+    def near_facts(self, text: str) -> list[str]:
+        """Name the fact, or the two as near, that may have been meant, to ask back; none when none is near."""
         ranked = self.rank(text)
-        fact = _best(ranked, "fact")
-        near = fact and fact.score >= CLARIFY_SCORE and fact.score - _elsewhere(ranked) >= CLARIFY_MARGIN
-        return fact.key if fact and near else self.misheard_fact(text)
+        least = max(CLARIFY_SCORE, _elsewhere(ranked) + CLARIFY_MARGIN)
+        near = [match for match in ranked if match.kind == "fact" and match.score >= least][:2]
+        if near:
+            return [match.key for match in near if near[0].score - match.score < FACTS_APART]
+        misheard = self.misheard_fact(text) if _elsewhere(ranked) < MISHEARD_BELOW else None
+        return [misheard] if misheard else []
 
     def destination(self, text: str) -> str:
         """Name the transfer that a sentence asks for; nothing when it asks for anybody."""

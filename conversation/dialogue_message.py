@@ -7,7 +7,16 @@ from dataclasses import replace
 
 from conversation.dialogue_state import Decision, DialogueState, Draft, Reply, Script, Stage, ToolCall
 from conversation.spoken_numbers import say_digits, spoken_digits
-from conversation.utterance import Utterance, Wish, is_question, plain, wish_of, yes_or_no
+from conversation.utterance import (
+    Utterance,
+    Wish,
+    begins_as_question,
+    is_question,
+    plain,
+    says_goodbye,
+    wish_of,
+    yes_or_no,
+)
 
 MESSAGE_STAGES = frozenset(
     {
@@ -25,14 +34,18 @@ FULL_NUMBER = 7
 """Digits from which a number is taken to be complete; the shortest that can be called from elsewhere."""
 
 _LONGEST_NAME = 5
+_SHORT = 4
 _TRIES = 3
 
 _NO_NAME = (
     "calling|just|an?|the|not|here|in|so|looking|having|trying|running|sorry|going|about|because|my|your|"
-    "wrong|right|correct|incorrect"
+    "wrong|right|correct|incorrect|back|again|at|on|when|whenever|if|as|after|before|later|tomorrow|today|tonight|this|"
+    "that|next|any|anytime|asap|soon|please|to|for|from|with|regarding|important|urgent|"
+    "monday|tuesday|wednesday|thursday|friday|saturday|sunday"
 )
 _NAME = re.compile(
-    r"\b(?P<lead>my name'?s?(?: is)?|name is|the name's?(?: is)?|call me|this is|i am|i'm|it's|it is)\s+"
+    r"\b(?P<lead>my name'?s?(?: is)?|name is|the name's?(?: is)?|(?:can|could|may|just|please) call me|call me|this is|"
+    r"i am|i'm|it's|it is)\s+"
     rf"(?P<name>(?!(?:{_NO_NAME})\b)[^\W\d][\w'’.-]*"
     r"(?:\s(?!(?:and|from|calling|here|speaking|my|i|with|but)\b)[^\W\d][\w'’.-]*){0,3})",
     re.IGNORECASE,
@@ -48,12 +61,17 @@ _SENTENCE = re.compile(
 """Words (see `plain`) that sentences begin with and names do not."""
 
 _CANCEL = re.compile(
-    r"\b(?:never ?mind|forget (?:it|about it|that)|cancel (?:it|that|the message)|no message|dont bother|"
-    r"i(?:ll| will) call (?:back|again)|skip it|stop)\b|^cancel$"
+    r"\b(?:never ?mind|forget (?:it|about it|that)|cancel (?:it|that|the message)|no message|dont bother|skip it)\b|"
+    r"^(?:(?:no|oh|please|ok|okay|actually|well|thats (?:ok|okay|fine|alright)|its (?:ok|okay|fine|alright)) )*"
+    r"(?:cancel|stop(?: it)?|i(?:ll| will) (?:just )?call (?:back|again)(?: later)?)(?: please| thanks| thank you)*$"
 )
 _NO_NUMBER = re.compile(
     r"\b(?:no number|dont have|do not have|rather not|they have (?:it|my number)|you have (?:it|my number)|skip|"
     r"not necessary|no need)\b"
+)
+_THIS_NUMBER = re.compile(
+    r"\b(?:this (?:number|one)|(?:the )?same (?:number|one)|this is (?:fine|good|my number|the right number)|"
+    r"call me here|number im calling|you (?:can|may)|they (?:can|may))\b"
 )
 _TELL = re.compile(
     r"\b(?:tell|let)\s+(?P<who>(?:dr\.?|doctor|the|them|him|her|mr\.?|mrs\.?)(?:\s+[A-Z][\w'’-]*|\s+\w+(?=\s+(?:that|know)))?)\s+"
@@ -61,6 +79,12 @@ _TELL = re.compile(
     re.IGNORECASE,
 )
 _WRONG = re.compile(r"\b(?:wrong|change|not (?:quite )?right|isnt right|incorrect|mistake)\b")
+_ONLY_POLITE = frozenset(("please", "thanks", "thank you", "please do", "of course"))
+_ADDS_NOTHING = re.compile(
+    r"(?:(?:please|thanks|thank you|very much|so much|yes|yeah|yep|sure|right|correct|exactly|perfect|great|good|fine|"
+    r"okay|ok|is it|its|it|is|thats|that|this|all|sounds|looks|do|send|pass|on|for now|absolutely|definitely|you|got|"
+    r"are|and|now|everything|the|message)(?: |$))*"
+)
 _MORE = re.compile(r"^(?:and|also|plus|oh and|one more thing|but|please also|as well)\b")
 
 
@@ -110,6 +134,8 @@ def answer(state: DialogueState, utterance: Utterance, script: Script) -> Decisi
         return drop(state, script)
     if state.stage is Stage.MESSAGE_TEXT and _CANCEL.search(words) and len(words.split()) <= 5:
         return drop(state, script)
+    if state.stage not in (Stage.MESSAGE_TEXT, Stage.MESSAGE_CONFIRM) and says_goodbye(utterance.text):
+        return None
     if wish_of(utterance.text) is Wish.HOLD_ON and state.stage is not Stage.MESSAGE_TEXT:
         return state, Reply(script.line("hold_on"))
     match state.stage:
@@ -172,24 +198,25 @@ def _stated_name(text: str) -> str:
     if match is None:
         return ""
     # "I'm late" states no name: after these words a recogniser writes names with a capital letter.
-    explicit = "name" in match["lead"].lower() or match["lead"].lower() == "call me"
+    explicit = "name" in match["lead"].lower()
     return match["name"].strip(" .") if explicit or match["name"][0].isupper() else ""
 
 
 def _name(state: DialogueState, utterance: Utterance, script: Script) -> Decision | None:
-    text = utterance.text
+    # A name is often said, and written, as if it were asked: "Anna Miller?"
+    text = utterance.text.rstrip(" ?!")
     name = _stated_name(text)
     wish = wish_of(text)
     digits = spoken_digits(text)
     if not name:
-        if not text or is_question(text) or wish not in (None, Wish.FILLER, Wish.YES):
+        if not text or begins_as_question(text) or wish not in (None, Wish.FILLER, Wish.YES, Wish.MESSAGE):
             return None
         bare = _NAME_LEAD.sub("", text).strip(" ,.!")
-        if wish is not None or not bare:
+        if not bare or wish is Wish.FILLER or wish_of(bare) in (Wish.FILLER, Wish.YES):
             return state, Reply(script.line("message_name"))
         name = _AFTER_NAME.split(bare)[0].strip() if len(digits) >= FULL_NUMBER else bare
         name = re.sub(r"^(?:i'm|it's|this is|it is|i am) ", "", name, flags=re.IGNORECASE)
-    is_sentence = bool(_SENTENCE.match(plain(name)))
+    is_sentence = bool(_SENTENCE.match(plain(name))) or (wish is Wish.MESSAGE and not _stated_name(text))
     if (
         not name or is_sentence or len(name.split()) > _LONGEST_NAME
     ):  # the caller began with the message itself
@@ -209,10 +236,12 @@ def _known_number(state: DialogueState, utterance: Utterance, script: Script) ->
     if len(utterance.digits) >= FULL_NUMBER or len(digits) >= FULL_NUMBER:
         return _number(state.at(Stage.MESSAGE_NUMBER), utterance, script)
     said = _keyed_answer(utterance)
-    if said is True:
-        return next_question(state.with_draft(number=script.caller_number, number_done=True), script)
+    if said is not False and _THIS_NUMBER.search(plain(utterance.text)):
+        said = True
     if said is False:
         return state.at(Stage.MESSAGE_NUMBER), Reply(script.line("message_number"))
+    if said is True or state.misunderstood + 1 >= _TRIES:  # it is known anyway, and read back
+        return next_question(state.with_draft(number=script.caller_number, number_done=True), script)
     return _unclear(state, script)
 
 
@@ -244,32 +273,46 @@ def _text(state: DialogueState, utterance: Utterance, script: Script) -> Decisio
     wish = wish_of(text)
     if wish in (Wish.REPEAT, Wish.GOODBYE) and len(text.split()) <= 6:
         return None
-    if not text or (wish in (Wish.FILLER, Wish.YES, Wish.HOLD_ON) and len(text.split()) <= 4):
-        return state, Reply(script.line("go_on"))
-    return next_question(state.with_draft(text=text), script)
+    said, rest = yes_or_no(text)
+    if said is True:  # "Yes, please call me."
+        text = rest.strip(" ,.") and rest
+        wish = wish_of(text)
+    if not plain(text) or plain(text) in _ONLY_POLITE or wish in (Wish.FILLER, Wish.YES, Wish.HOLD_ON):
+        return state, Reply(script.line("go_on"), hesitant=True)
+    text = text[:1].upper() + text[1:]
+    asked, reply = next_question(state.with_draft(text=text), script)
+    # Who dictates takes breaths; the read-back does not come into one.
+    return asked, replace(reply, hesitant=True)
 
 
 def _confirm(state: DialogueState, utterance: Utterance, script: Script) -> Decision | None:
-    said = _keyed_answer(utterance)
-    _, rest = yes_or_no(utterance.text)
-    if said is not False and not utterance.keys and _WRONG.search(plain(utterance.text)):
-        said = False
-    if said is True:
-        if wish_of(rest) is Wish.GOODBYE:
-            state = state.with_draft(then_end=True)
-        return send(state, script)
-    if said is False:
-        return _correct(state, Utterance(rest), script)
+    """Send the message on a yes only. What else is said belongs to it, and is read back with it."""
     text = utterance.text.strip()
     words = plain(text)
-    if wish_of(text) in (Wish.REPEAT, Wish.GOODBYE):
+    said = _keyed_answer(utterance)
+    rest = text if utterance.digits else yes_or_no(text)[1].lstrip(" ,.")
+    if said is not False and not utterance.keys and _WRONG.search(words):
+        return _correct(state, utterance, script)
+    if said is False:
+        return _correct(state, Utterance(rest), script)
+    if said is True:
+        if says_goodbye(rest) and len(plain(rest).split()) <= _SHORT:
+            return send(state.with_draft(then_end=True), script)
+        if utterance.digits or _ADDS_NOTHING.fullmatch(plain(rest)):
+            return send(state, script)
+        text, words = rest, plain(rest)
+    if wish_of(text) in (Wish.REPEAT, Wish.GOODBYE, Wish.HOLD_ON):
         return None
     if (name := _stated_name(text)) and len(words.split()) <= _LONGEST_NAME + 3:
         return next_question(state.with_draft(caller_name=name), script)
-    if len(digits := spoken_digits(text)) >= FULL_NUMBER:
+    if len(digits := spoken_digits(text)) >= FULL_NUMBER and len(words.split()) <= len(digits) + _SHORT:
         return next_question(state.with_draft(number=digits, number_done=True), script)
-    if _MORE.match(words) or (len(words.split()) >= 4 and not is_question(text)):
-        return next_question(state.with_draft(text=f"{_sentence(state.draft.text)} {text}"), script)
+    if is_question(text) and not _MORE.match(words):
+        return None if begins_as_question(text) else _unclear(state, script)
+    if len(words.split()) >= 2 and wish_of(text) not in (Wish.FILLER, Wish.YES, Wish.THANKS):
+        more = text[:1].upper() + text[1:]
+        asked, reply = next_question(state.with_draft(text=f"{_sentence(state.draft.text)} {more}"), script)
+        return asked, replace(reply, hesitant=True)
     return _unclear(state, script)
 
 

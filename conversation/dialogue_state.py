@@ -57,6 +57,7 @@ class DialogueState:
     Attributes:
         stage: The question that is open.
         topic: The fact that a clarifying question asked about.
+        other: The other fact that it asked about, if it named two.
         destination: The transfer that was offered.
         draft: The message so far.
         misunderstood: Turns in a row that were not understood.
@@ -67,6 +68,7 @@ class DialogueState:
 
     stage: Stage = Stage.OPEN
     topic: str = ""
+    other: str = ""
     destination: str = ""
     draft: Draft = field(default_factory=Draft)
     misunderstood: int = 0
@@ -93,10 +95,17 @@ class ToolCall:
 
 @dataclass(frozen=True)
 class Reply:
-    """What to say and, after that, what to do."""
+    """What to say and, after that, what to do.
+
+    Attributes:
+        text: What to say.
+        tool_call: What to do then.
+        hesitant: The caller may not have finished the sentence, so this is said only when nothing follows it.
+    """
 
     text: str = ""
     tool_call: ToolCall | None = None
+    hesitant: bool = False
 
 
 Decision = tuple[DialogueState, Reply]
@@ -166,7 +175,7 @@ class Script:
     def caller_number(self) -> str:
         """The caller's own number, or nothing when it is withheld or no number."""
         number = str(self.variables.get("caller_number") or "")
-        return number if sum(character.isdigit() for character in number) >= 7 else ""
+        return number if number.startswith("+") else ""
 
     @property
     def topics(self) -> str:

@@ -161,8 +161,14 @@ class Handover:
     # Cold
 
     async def _cold(self) -> Outcome | None:
+        told = self._attachment.call.news("transfer_ended")
+        try:
+            return await self._dial_cold(told)
+        finally:
+            told.cancel()  # the call would hold on to who waits for its news
+
+    async def _dial_cold(self, told: asyncio.Future[dict[str, Any]]) -> Outcome | None:
         attachment, control = self._attachment, self._attachment.control
-        told = attachment.call.news("transfer_ended")
         try:
             await control.transfer(self.target)
         except CarrierFailed as error:

@@ -6,15 +6,20 @@ Import from here: `LocalMoonshineSTT`, `LocalPiperTTS`, `local_models` and, for 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator
 from typing import Any
 
 from loguru import logger
 from pipecat.frames.frames import (
+    BotStartedSpeakingFrame,
+    BotStoppedSpeakingFrame,
     ErrorFrame,
     Frame,
+    InterimTranscriptionFrame,
     TranscriptionFrame,
     TTSAudioRawFrame,
+    VADUserStartedSpeakingFrame,
     VADUserStoppedSpeakingFrame,
 )
 from pipecat.processors.frame_processor import FrameDirection
@@ -44,6 +49,12 @@ TTFS_P99_SECS = 0.6
 """From the end of speech to its transcript, for Pipecat's turn strategies: 260 ms for 6 s of speech, and some queue."""
 
 
+FIRST_WORDS_SECS = 0.45
+"""How long somebody has spoken over the bot when it is first looked at what is said; a look costs 100 ms of a core."""
+
+MORE_WORDS_SECS = 0.3
+"""How long after a look comes the next one."""
+
 TRAILING_SILENCE_SECS = 0.7
 """Moonshine's own detector carries its state into the next utterance: after one that ended with less than 0.4 s of
 silence, the next begins with a "You" that nobody said."""
@@ -71,6 +82,8 @@ class LocalMoonshineSTT(SegmentedSTTService):
             **kwargs,
         )
         self._models = models or local_models()
+        self._bot_speaks = False
+        self._early: asyncio.Task[None] | None = None
 
     @property
     def wants_wav_segments(self) -> bool:
@@ -81,13 +94,22 @@ class LocalMoonshineSTT(SegmentedSTTService):
         """Processing time is measured."""
         return True
 
+    async def cleanup(self) -> None:
+        """Stop listening."""
+        await super().cleanup()
+        await self._listen_early(False)
+
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
-        """Cut a segment where speech ended, not where this was noticed.
+        """Cut a segment where speech ended, not where this was noticed; while the bot speaks, tell early what is said.
 
         The detector reports a pause after `stop_secs` of it, and its report takes a moment to come here. By then the
         next word may have begun ("thank you, goodbye"). What came in during that time is silence or that next word, so
         it opens the next segment instead of being lost at the end of this one.
         """
+        if isinstance(frame, BotStartedSpeakingFrame | BotStoppedSpeakingFrame):
+            self._bot_speaks = isinstance(frame, BotStartedSpeakingFrame)
+        elif isinstance(frame, VADUserStartedSpeakingFrame | VADUserStoppedSpeakingFrame):
+            await self._listen_early(self._bot_speaks and isinstance(frame, VADUserStartedSpeakingFrame))
         if not isinstance(frame, VADUserStoppedSpeakingFrame):
             await super().process_frame(frame, direction)
             return
@@ -96,6 +118,24 @@ class LocalMoonshineSTT(SegmentedSTTService):
         del self._audio_buffer[len(self._audio_buffer) - len(begun) :]
         await super().process_frame(frame, direction)
         self._audio_buffer[:0] = begun
+
+    async def _listen_early(self, begin: bool) -> None:
+        task, self._early = self._early, None
+        if task is not None:
+            await self.cancel_task(task)
+        if begin:
+            self._early = self.create_task(self._tell_early())
+
+    async def _tell_early(self) -> None:
+        """Transcribe what was said so far, again and again: only words tell an interruption from a "yeah"."""
+        secs = FIRST_WORDS_SECS
+        while True:
+            await asyncio.sleep(secs)
+            text = await self._models.hear(bytes(self._audio_buffer) + self._trailing_silence())
+            if text:
+                words = InterimTranscriptionFrame(text, self._user_id, time_now_iso8601(), Language.EN)
+                await self.push_frame(words)
+            secs = MORE_WORDS_SECS
 
     async def run_stt(self, audio: bytes) -> AsyncGenerator[Frame, None]:
         """Transcribe one segment.

@@ -46,7 +46,7 @@ CACHE_BYTES = 16 * 1024 * 1024
 
 _PEAK = 0.9  # of full scale; resampling overshoots a little
 
-INSTALL = "pip install 'phonebot[local]'"
+INSTALL = "`make setup` brings it (an image: build it with --build-arg LOCK=local)"
 
 _T = TypeVar("_T")
 
@@ -386,11 +386,12 @@ def _load_recogniser() -> Recogniser:
         recogniser = WhisperRecogniser(directory)
     elif util.find_spec("moonshine_voice") is not None:
         raise LocalStackMissing(
-            "the installed moonshine-voice has no weights for English: pip install moonshine-voice==0.1.0"
+            "the installed moonshine-voice has no weights for English: `make setup` brings version 0.1.0"
         )
     else:
         raise LocalStackMissing(
-            f"no local speech recognition is installed: {INSTALL} (or 'phonebot[whisper]' where it has no wheel)"
+            f"no local speech recognition is installed: {INSTALL}; where there is no moonshine-voice, "
+            "`make setup EXTRAS=whisper`"
         )
     recogniser.transcribe(np.zeros(STT_RATE, np.float32))
     return recogniser

@@ -57,11 +57,15 @@ class Found:
         """Begin with nothing."""
         self.variables: Variables = {}
         self._late: asyncio.Task[None] | None = None
-        self._on_late: Callable[[Variables], None] | None = None
+        self._on_late: list[Callable[[Variables], None]] = []
 
     def when_late(self, tell: Callable[[Variables], None]) -> None:
-        """Have a function called with the variables if they come after the budget, within `LATE_SECS`."""
-        self._on_late = tell
+        """Have a function called with the variables if they come after the budget, within `LATE_SECS`.
+
+        The function is kept no longer than that: it belongs to a session, and what is found is kept with the call.
+        """
+        if self._late is not None and not self._late.done():
+            self._on_late.append(tell)
 
     def _wait_for(self, answer: asyncio.Task[Variables], secs: float) -> None:
         async def take() -> None:
@@ -70,8 +74,11 @@ class Found:
                     self.variables.update(await answer)
             except Exception:
                 return  # it was reported as late already
-            if self.variables and self._on_late is not None:
-                self._on_late(self.variables)
+            finally:
+                listeners, self._on_late = self._on_late, []
+            if self.variables:
+                for tell in listeners:
+                    tell(self.variables)
 
         self._late = asyncio.create_task(take(), name="late look-up")
 

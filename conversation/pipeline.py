@@ -25,6 +25,7 @@ from calls.transcript import to_context
 from conversation import services
 from conversation.agents import Agent
 from conversation.attachment import SOCKET_CLOSED, Attachment
+from conversation.brain import LocalBrain
 from conversation.catalogue import LOCAL
 from conversation.heard import HeardAssistantAggregator, HeardUserAggregator, InterruptionsUnderWay
 from conversation.local import PHONE_VAD, LocalStackMissing, load_turn_models, local_models, shared_vad
@@ -33,7 +34,14 @@ from conversation.opening import open_conversation, record_from_the_start
 from conversation.speakable import Aloud, SpeakableText
 from conversation.tools import register_tools, tools_schema, usable_tools
 from conversation.trouble import ServiceTrouble
-from conversation.turns import KEYPAD_PREFIX, MuteWhilePromised, SilentCaller, limit_duration, turn_strategies
+from conversation.turns import (
+    KEYPAD_PREFIX,
+    MuteWhilePromised,
+    SilentCaller,
+    after_a_noise,
+    limit_duration,
+    turn_strategies,
+)
 from conversation.voicemail import outbound_opening
 from settings import Settings
 
@@ -139,7 +147,12 @@ async def run_attachment(
         interruptions,
         LLMUserAggregatorParams(
             vad_analyzer=shared_vad(params=PHONE_VAD),
-            user_turn_strategies=turn_strategies(),
+            user_turn_strategies=turn_strategies(
+                attachment,
+                bot_begins=opening is None,
+                understands=llm.understands if isinstance(llm, LocalBrain) else None,
+            ),
+            empty_user_turn=after_a_noise(),
             user_mute_strategies=[MuteWhilePromised(attachment), *([opening.mute] if opening else [])],
             user_idle_timeout=agent.limits.silence_secs,
         ),

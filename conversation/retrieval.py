@@ -29,6 +29,17 @@ MISHEARD_LETTERS = 4
 MISHEARD_LIKENESS = 0.74
 """How alike two words of at least so many letters must be for one to be taken for the other misheard."""
 
+FEW_DAYS_WEIGHT = 0.08
+"""How much a fact loses that is about a few days only, when the caller names no day; a seventh for each other day."""
+
+ASKED_OTHERWISE = 0.25
+"""How much a fact loses whose questions never ask in the caller's way: "how old" where all are "who"."""
+
+OWN_LIKENESS = 0.65
+OWN_LIKENESS_IN_WORDS = 0.5
+"""From where on a built-in sentence about what no agent can answer is taken for what this one can: so like one of the
+owner's questions, or that much with more than half of its words among the owner's."""
+
 _BATCH = 32
 
 _STOP_WORDS = frozenset(
@@ -99,12 +110,14 @@ class Match:
         key: The fact's topic, the transfer's name, or the wish ("closing", "person", "message", ...).
         score: How near; 1 and more is the same words, below about 0.4 there is little in common.
         coverage: For a fact, which part of the caller's rarer words is among its own, from 0 to 1.
+        knows_day: For a fact, whether the caller named a day that it is about.
     """
 
     kind: Kind
     key: str
     score: float
     coverage: float = 0.0
+    knows_day: bool = False
 
 
 @dataclass(frozen=True)
@@ -128,8 +141,11 @@ class Retriever:
             encoder: The sentence model.
         """
         self._encoder = encoder
-        self._examples = _examples(agent)
-        self._vectors = encoder.embed([example.text for example in self._examples])
+        examples = _examples(agent)
+        vectors = encoder.embed([example.text for example in examples])
+        kept = _not_the_owners(agent, examples, vectors)
+        self._examples = [examples[number] for number in kept]
+        self._vectors = vectors[kept]
         self._words = {
             fact.topic: _content_words(agent.own(" ".join([fact.topic, *fact.questions])))
             for fact in agent.facts
@@ -143,6 +159,9 @@ class Retriever:
         }
         self._weekdays = {
             fact.topic: weekdays_in(" ".join([*fact.questions, fact.answer])) for fact in agent.facts
+        }
+        self._ways = {
+            fact.topic: {way for text in fact.questions for way in _ways(text)} for fact in agent.facts
         }
         self._rarity = _rarity(self._words)
 
@@ -162,13 +181,16 @@ class Retriever:
             best[key] = max(best.get(key, -1.0), float(near))
         said = _content_words(text)
         about = weekdays_in(text) | set(days)
+        ways = _ways(text)
         matches = []
         for (kind, name), score in best.items():
             coverage = 0.0
             if kind == "fact":
                 coverage = self._overlap(said, name)
-                score += KEYWORD_WEIGHT * coverage + WEEKDAY_WEIGHT * self._day_fit(about, name)
-            matches.append(Match(kind, name, score, coverage))
+                score += KEYWORD_WEIGHT * coverage + self._day_fit(about, name)
+                score -= ASKED_OTHERWISE * bool(ways - self._ways[name])
+            knows_day = kind == "fact" and bool(about & self._weekdays[name])
+            matches.append(Match(kind, name, score, coverage, knows_day))
         return sorted(matches, key=lambda match: match.score, reverse=True)
 
     def corrected(self, text: str) -> str | None:
@@ -197,9 +219,11 @@ class Retriever:
 
     def _day_fit(self, about: set[str], topic: str) -> float:
         known = self._weekdays[topic]
-        if not about or not known:
+        if not known:
             return 0.0
-        return 0.5 if about & known else -1.0
+        if not about:
+            return -FEW_DAYS_WEIGHT * (1 - len(known) / len(WEEKDAYS))
+        return WEEKDAY_WEIGHT * (0.5 if about & known else -1.0)
 
 
 _POLITENESS = re.compile(
@@ -210,6 +234,16 @@ _POLITENESS = re.compile(
     \bi(?:'d|\swould)\slike\sto\sknow\s|\bplease\b""",
     re.IGNORECASE | re.VERBOSE,
 )
+
+
+_WAY = re.compile(
+    r"\b(how (?:old|many|often|far|big|tall)|how long (?=do|does|will|is|are|did)|why|who(?:se)?)\b"
+)
+
+
+def _ways(text: str) -> set[str]:
+    """Name the ways of asking in a text that a fact either answers or does not, whatever it is about."""
+    return {way.strip() for way in _WAY.findall(text.lower())}
 
 
 def _without_politeness(text: str) -> str:
@@ -224,6 +258,8 @@ def weekdays_in(text: str) -> set[str]:
     days = {day for day in WEEKDAYS if day in words or f"{day}s" in words}
     if {"weekend", "weekends"} & set(words):
         days |= {"saturday", "sunday"}
+    if {"weekday", "weekdays", "workday", "workdays"} & set(words) or "during the week" in " ".join(words):
+        days |= set(WEEKDAYS[:5])
     for first, link, last in zip(words, words[1:], words[2:], strict=False):
         if link in ("to", "until", "through") and first in WEEKDAYS and last in WEEKDAYS:
             start, end = WEEKDAYS.index(first), WEEKDAYS.index(last)
@@ -231,10 +267,15 @@ def weekdays_in(text: str) -> set[str]:
     return days
 
 
+def _sentences(answer: str) -> list[str]:
+    """Cut an answer into sentences: it is also what a caller may ask for. Without those that are filled in later."""
+    return [text for text in re.split(r"(?<=[.!?])\s+", answer) if "{" not in text]
+
+
 def _examples(agent: Agent) -> list[_Example]:
     examples = []
     for fact in agent.facts:
-        for text in (*fact.questions, fact.topic):
+        for text in (*fact.questions, fact.topic, *_sentences(fact.answer)):
             examples.append(_Example("fact", fact.topic, agent.own(text)))
     for name, target in agent.transfers.items():
         spoken = name.replace("-", " ")
@@ -248,6 +289,26 @@ def _examples(agent: Agent) -> list[_Example]:
         kind: Kind = "elsewhere" if wish == "elsewhere" else "intent"
         examples.extend(_Example(kind, wish, text) for text in texts)
     return examples
+
+
+def _not_the_owners(agent: Agent, examples: Sequence[_Example], vectors: np.ndarray) -> list[int]:
+    """Number the examples without those of `elsewhere` that are this owner's business."""
+    facts = [number for number, example in enumerate(examples) if example.kind == "fact"]
+    if not facts:
+        return list(range(len(examples)))
+    own = _content_words(
+        " ".join(" ".join([fact.topic, *fact.questions, fact.answer]) for fact in agent.facts)
+    )
+    likeness = (vectors @ vectors[facts].T).max(axis=1)
+
+    def is_own(number: int) -> bool:
+        words = _content_words(examples[number].text)
+        in_words = 2 * len(words & own) > len(words) and likeness[number] >= OWN_LIKENESS_IN_WORDS
+        return bool(in_words or likeness[number] >= OWN_LIKENESS)
+
+    return [
+        number for number, example in enumerate(examples) if example.kind != "elsewhere" or not is_own(number)
+    ]
 
 
 @cache

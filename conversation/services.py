@@ -173,9 +173,14 @@ def _check_package(service: Service) -> None:
     if service.packages and not any(_is_installed(package) for package in service.packages):
         raise ServiceError(
             f"services: {service.kind} is {service.name}, but {' or '.join(service.packages)} is not installed: "
-            f"pip install '.[{service.extra}]'"
+            f"{_install(service)}"
             + (f", or set the key of another {service.kind} in .env." if service.is_local else "")
         )
+
+
+def _install(service: Service) -> str:
+    image = " (an image: build it with --build-arg LOCK=local)" if service.is_local else ""
+    return f"`make setup` brings it{image}"
 
 
 def _is_installed(package: str) -> bool:
@@ -226,7 +231,7 @@ def _load(service: Service, settings: Settings) -> type:
         return cast(type, getattr(importlib.import_module(module), name))
     except ImportError as error:
         raise ServiceError(
-            f"services: {service.kind} {service.name} cannot be loaded ({error}): pip install '.[{service.extra}]'"
+            f"services: {service.kind} {service.name} cannot be loaded ({error}): {_install(service)}"
         ) from error
 
 

@@ -1,33 +1,68 @@
 """The media socket of a phone call as a Pipecat transport.
 
-It differs from Pipecat's FastAPI WebSocket transport, which it extends, in two things:
+It differs from Pipecat's FastAPI WebSocket transport, which it extends, in three things:
 
 * **Marks.** A `MarkFrame` waits in the audio queue like a piece of audio and goes out after what was said before it.
 * **A lead.** Pipecat sends audio in step with its playing, some 80 ms ahead, so any stall of the event loop is heard
   as a gap. Carriers queue what they get and a barge-in empties their queue (`clear`), so we stay `LEAD_SECS` ahead.
+* **A pace.** What comes in faster than it can have been said waits in the network (`conversation/pace.py`).
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 
 from fastapi import WebSocket
-from pipecat.frames.frames import Frame, InterruptionFrame, OutputAudioRawFrame
+from loguru import logger
+from pipecat.frames.frames import Frame, InputAudioRawFrame, InterruptionFrame, OutputAudioRawFrame
 from pipecat.processors.frame_processor import FrameDirection
 from pipecat.transports.websocket.fastapi import (
     FastAPIWebsocketClient,
+    FastAPIWebsocketInputTransport,
     FastAPIWebsocketOutputTransport,
     FastAPIWebsocketParams,
     FastAPIWebsocketTransport,
 )
 
+from conversation.pace import Pace
 from serializers import MediaStreamSerializer
 from serializers.frames import MarkFrame
 
 LEAD_SECS = 0.2
 """How far ahead of its playing audio is sent, in seconds."""
+
+
+class PacedClient(FastAPIWebsocketClient):
+    """A socket that is not read faster than its audio can have been said.
+
+    Parameters:
+        pace: Of this socket. Each message counts when it is read; the length of its audio when it is known.
+    """
+
+    pace: Pace
+
+    async def receive(self) -> AsyncIterator[bytes | str]:
+        """Yield the messages, each when its time has come."""
+        async for message in super().receive():
+            if delay := self.pace.delay():
+                if self.pace.held_back == 1:
+                    logger.warning("A media stream sends more than anybody can say; it is slowed down")
+                await asyncio.sleep(delay)
+            self.pace.message()
+            yield message
+
+
+class PhoneInputTransport(FastAPIWebsocketInputTransport):
+    """Counts the audio that comes in."""
+
+    _client: PacedClient
+
+    async def push_audio_frame(self, frame: InputAudioRawFrame) -> None:
+        """Pass a piece of the caller's audio on."""
+        self._client.pace.audio(frame.num_frames / frame.sample_rate)
+        await super().push_audio_frame(frame)
 
 
 class PhoneOutputTransport(FastAPIWebsocketOutputTransport):
@@ -113,6 +148,9 @@ class PhoneTransport(FastAPIWebsocketTransport):
                 audio_out_end_silence_secs=0,
             ),
         )
+        self._client = PacedClient(websocket, self._callbacks, self._params.ws_close_timeout)
+        self._client.pace = Pace()
+        self._input = PhoneInputTransport(self, self._client, self._params)
         self._output = PhoneOutputTransport(
             self, self._client, self._params, serializer, on_mark_sent=on_mark_sent
         )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Callable
+from typing import Any
 
 from pipecat.audio.turn.smart_turn.base_smart_turn import SmartTurnParams
 from pipecat.frames.frames import (
@@ -12,15 +14,18 @@ from pipecat.frames.frames import (
     VADUserStartedSpeakingFrame,
     VADUserStoppedSpeakingFrame,
 )
+from pipecat.turns.empty_user_turn import EmptyUserTurnConfig
 from pipecat.turns.types import ProcessFrameResult
 from pipecat.turns.user_mute import BaseUserMuteStrategy
-from pipecat.turns.user_start import TranscriptionUserTurnStartStrategy, VADUserTurnStartStrategy
-from pipecat.turns.user_stop import BaseUserTurnStopStrategy, TurnAnalyzerUserTurnStopStrategy
+from pipecat.turns.user_start import TranscriptionUserTurnStartStrategy
+from pipecat.turns.user_stop import BaseUserTurnStopStrategy
 from pipecat.turns.user_turn_strategies import UserTurnStrategies
 
 from calls.call import EndedBy
 from conversation.attachment import Attachment
+from conversation.interrupting import InterruptingUserTurnStartStrategy
 from conversation.local import shared_turn_analyzer
+from conversation.pausing import WholeSentenceUserTurnStopStrategy, WordlessUserTurnStopStrategy
 
 INCOMPLETE_TURN_SECS = 1.5
 """A pause this long ends a turn that sounded unfinished. Pipecat's 3 s are dead air on a phone line."""
@@ -37,17 +42,56 @@ SHORT_ANSWERS = re.compile(
 """Turns of a few set words (English), on which a model that listens to the melody has too little to go by."""
 
 
-def turn_strategies() -> UserTurnStrategies:
-    """Pipecat's default strategies (speech starts a turn, Smart Turn ends it), keys, and short answers."""
+def turn_strategies(
+    attachment: Attachment | None = None,
+    *,
+    bot_begins: bool = False,
+    understands: Callable[[str], bool] | None = None,
+) -> UserTurnStrategies:
+    """Speech starts a turn, while the bot speaks only some; keys, short answers, Smart Turn or silence end it.
+
+    Args:
+        attachment: The session: what it has said that was not heard yet, and whether it can be interrupted.
+        bot_begins: Whether the bot has the first word.
+        understands: Whether the model could do something with words; for one that is asked in a moment.
+    """
     analyzer = shared_turn_analyzer(params=SmartTurnParams(stop_secs=INCOMPLETE_TURN_SECS))
+    session: dict[str, Any] = {}
+    if attachment is not None:
+        session = {"muted": lambda: attachment.deaf, "unheard": lambda: unheard_words(attachment)}
     return UserTurnStrategies(
-        start=[VADUserTurnStartStrategy(), TranscriptionUserTurnStartStrategy()],
+        start=[
+            InterruptingUserTurnStartStrategy(bot_begins=bot_begins, understands=understands, **session),
+            TranscriptionUserTurnStartStrategy(),
+        ],
         stop=[
             KeypadUserTurnStopStrategy(),
             ShortAnswerUserTurnStopStrategy(),
-            TurnAnalyzerUserTurnStopStrategy(turn_analyzer=analyzer),
+            WholeSentenceUserTurnStopStrategy(turn_analyzer=analyzer),
+            WordlessUserTurnStopStrategy(),
         ],
     )
+
+
+def unheard_words(attachment: Attachment) -> str | None:
+    """The bot's words on their way to the caller, so far as they are known; None when the caller has heard all."""
+    playout = attachment.playout
+    return " ".join(chunk.text for chunk in playout.pending if chunk.text) if playout.has_unheard else None
+
+
+GO_ON = (
+    "You were cut off there by a noise, or by a word that asks for nothing. Go on: say what the caller has not "
+    "yet heard of your answer, without a word about the interruption."
+)
+"""Told to a model whose answer was interrupted by nothing."""
+
+NOISES_IN_A_ROW = 3
+"""How often in a row an answer is given again; then the line is too loud, and the caller has to speak."""
+
+
+def after_a_noise() -> EmptyUserTurnConfig:
+    """An answer that was cut off by a noise goes on."""
+    return EmptyUserTurnConfig(interrupted_prompt=GO_ON, max_consecutive_recoveries=NOISES_IN_A_ROW)
 
 
 class KeypadUserTurnStopStrategy(BaseUserTurnStopStrategy):

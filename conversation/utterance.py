@@ -87,8 +87,15 @@ _RULES: tuple[tuple[Wish, str], ...] = (
         r"\b(?:good ?bye|bye|good night|see you|talk (?:to you )?(?:later|soon))\b|"
         r"\b(?:you can|please|lets|just|can you) (?:hang up|end (?:the|this) call)\b|^hang up$|^end (?:the )?call$",
     ),
-    # A short "bye" is often written like this.
-    (Wish.GOODBYE, rf"^{_LEAD}(?:thanks |thank you )?(?:good )?(?:buy|by)(?: now| buy)?$"),
+    # A short "bye" is often written like this, alone or behind other last words.
+    (
+        Wish.GOODBYE,
+        rf"^{_LEAD}(?:thanks |thank you )?(?:good )?(?:buy|by)(?: now| then| buy| by)?$|"
+        r"\b(?:(?:thats|that is|that was|thatll be|that will be) (?:all|it|everything)|thanks|thank you|cheers|help|"
+        r"(?:nice|good|great|lovely) (?:day|evening|weekend|one)|take care)"
+        r"(?: (?:so|very|much|a|lot|again|then|now|for|today|okay|ok|thanks|thank|you|and))* "
+        r"(?:good )?(?:buy|by)(?: (?:buy|by|now|then))?$",
+    ),
     (
         Wish.THANKS,
         rf"^{_LEAD}(?:many )?(?:thanks|thank you|cheers)(?: (?:so much|very much|a lot|again|kindly|for that|"
@@ -117,7 +124,11 @@ _RULES: tuple[tuple[Wish, str], ...] = (
         Wish.MESSAGE,
         r"\b(?:leave|take|pass on|pass along|give (?:them|him|her))\b.{0,12}\b(?:message|voicemail|note)\b|"
         r"\b(?:call|ring|phone) me (?:back|again|later|tomorrow|tonight|when|as soon)\b|\breturn my call\b|"
-        r"\b(?:a|get a|request a) call ?back\b|^(?:leave )?(?:a )?message$",
+        r"\b(?:a|get a|request a) call ?back\b|^(?:leave )?(?:a )?message$|"
+        r"\bleave (?:you |them )?(?:a |my |some )?(?:word|words|number|name|note)\b|"
+        rf"^{_LEAD}(?:(?:please|can you|could you|would you) )*(?:call|ring|phone) me{_POLITE}$|"
+        r"\b(?:someone|somebody|anybody|anyone|doctor|dentist|team|office|they|he|she)\b.{0,12}"
+        r"\b(?:call|ring|phone) me\b(?! an?\b)",
     ),
     (Wish.MESSAGE, rf"\btell {_DOCTOR}\b|\blet {_DOCTOR}\b.{{0,24}}\bknow\b"),
     (
@@ -153,13 +164,14 @@ _FILLERS = frozenset(
 _HESITATION = r"^(?:(?:um+|uh+|oh|ah|well|so|okay so|actually) )*"
 _YES = re.compile(
     rf"{_HESITATION}(?:yes|yeah|yep|yup|ya|yea|sure|correct|exactly|absolutely|definitely|certainly|of course|"
-    r"please do|go ahead|thats (?:right|correct)|that is (?:right|correct)|uh huh|mm ?hm+|"
+    r"please do|go ahead|thats (?:right|correct)|that is (?:right|correct)|uh huh|mh+m+|m+ ?h+m+|"
     r"that would be (?:great|good|nice|lovely)|sounds good|i would like that|id like that)\b"
 )
 # These begin other sentences too: "please tell them ..." is no yes.
 _WEAK_YES = re.compile(
     rf"{_HESITATION}(?:right|please|ok|okay|alright|all right|thats (?:fine|it|good|great)|it is|i am|i do|fine|"
-    r"perfect|great|good|i would)\b"
+    r"perfect|great|good(?! ?(?:bye?|buy|night|day|morning|afternoon|evening)\b)|i would)\b"
+    r"(?! (?:call|tell|have|ask|let|give|say|ring|phone|send|could|can|dont|do|make|take|leave|put|pass|get)\b)"
 )
 _WEAK_YES_WORDS = 3
 _NO = re.compile(
@@ -236,6 +248,11 @@ def yes_or_no(text: str) -> tuple[bool | None, str]:
     return None, text
 
 
+def strong_yes(text: str) -> bool:
+    """Say whether a sentence begins with a yes that can be nothing else; "okay" can also end a call."""
+    return bool(_YES.match(plain(text)))
+
+
 _COMES = re.compile(
     r"\b(?:ill (?:be|come)|i (?:can|will)(?: (?:be|come|make))?|see you (?:then|there|on|tomorrow|at)|"
     r"confirm|confirmed|im coming|that works|works for me)\b"
@@ -256,4 +273,14 @@ def will_come(text: str) -> bool | None:
 
 def is_question(text: str) -> bool:
     """Say whether a sentence asks for something."""
-    return text.rstrip().endswith("?") or bool(_QUESTION.match(plain(text)))
+    return text.rstrip().endswith("?") or begins_as_question(text)
+
+
+def begins_as_question(text: str) -> bool:
+    """Say whether a sentence has the words of a question; the mark may be the recogniser's guess from the melody."""
+    return bool(_QUESTION.match(plain(text)))
+
+
+def says_goodbye(text: str) -> bool:
+    """Say whether a sentence is, or ends with, a goodbye."""
+    return any(wish_of(part) is Wish.GOODBYE for part in [text, *clauses(text)])

@@ -31,6 +31,7 @@ The package is written from the carriers' documentation alone and shares no code
 so one misreading is not made twice.
 """
 
+from emulator.account import Account, Application, OwnNumber
 from emulator.call_control_events import EventHabits
 from emulator.caller import Audio, Digits, HangUp, Say, ScriptItem, Wait, tone
 from emulator.colleague import Colleague, ColleagueCall
@@ -41,6 +42,8 @@ from emulator.report import Report, Turn
 from emulator.timeline import Entry, Timeline
 
 __all__ = [
+    "Account",
+    "Application",
     "Audio",
     "CallResult",
     "CannotReach",
@@ -52,6 +55,7 @@ __all__ = [
     "Entry",
     "EventHabits",
     "HangUp",
+    "OwnNumber",
     "PhoneNetwork",
     "Report",
     "Say",

@@ -31,7 +31,7 @@ examples:
   python -m emulator call --serve "python server.py"
   python -m emulator call --carrier telnyx --say "Are you open on Sunday?" --say "Thanks, bye." --record out.wav
   python -m emulator call --url http://127.0.0.1:7860/          (pipecat's development runner)
-  python -m emulator call --scenario tests/stories/goodbye.yaml --serve "python -m tests.story_bot"
+  python -m emulator call --scenario tests/stories/goodbye_is_heard.yaml --serve "python -m tests.story_bot"
   python -m emulator call --url ws://127.0.0.1:8080/ws --param _pipecatCloudServiceHost=my-agent.my-org
   eval "$(python -m emulator env)"; python server.py   (a server by hand; then call --rest-port {BY_HAND_REST_PORT},
                                                         for Telnyx with the voice address that it prints as --url)

@@ -11,6 +11,7 @@ from typing import Self
 import numpy as np
 from aiohttp import web
 
+from emulator.account import Account, OwnNumber
 from emulator.addressing import parse_target
 from emulator.call import Call
 from emulator.call_control import GIVES_UP_SECS, CallControl
@@ -90,6 +91,8 @@ class PhoneNetwork:
         events: How the events of Telnyx's Call Control are delivered: at once and once, or worse.
         faults: What is to go wrong with REST, webhooks and media sockets.
         seed: Decides those faults that are left to chance.
+        account: What the account owns, for whoever asks by REST; the bot's number when not given. Calls go where
+            `call` sends them, whatever is configured here.
 
     Raises:
         EmulatorError: No such carrier, or a person has sentences and there is no voice.
@@ -111,11 +114,13 @@ class PhoneNetwork:
         events: EventHabits | None = None,
         faults: Iterable[Fault] = (),
         seed: int = 0,
+        account: Account | None = None,
     ) -> None:
         """Prepare; entering the context starts the REST server."""
         if carrier not in CARRIERS:
             raise EmulatorError(f"--carrier {carrier!r} is not one of {', '.join(CARRIERS)}")
         self.credentials = credentials or Credentials()
+        self.account = account or Account([OwnNumber(BOT_NUMBER)])
         clock = Clock(hold_speed)
         self.requests = RequestLog(clock.now)
         self.faults = Faults(faults, self.requests, seed=seed)
@@ -135,6 +140,7 @@ class PhoneNetwork:
             texml_call_ids=texml_call_ids,
             extra_routes=extra_routes,
             control=self._control,
+            account=self.account,
         )
 
     async def __aenter__(self) -> Self:

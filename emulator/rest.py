@@ -9,9 +9,11 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from aiohttp import web
 
+from emulator.account import Account
 from emulator.call_control import CallControl
 from emulator.credentials import Credentials
 from emulator.exchange import Exchange
+from emulator.rest_accounts import AccountRoutes
 from emulator.rest_recordings import RecordingRoutes
 from emulator.rest_requests import form_of
 from emulator.rest_telnyx import TelnyxRest
@@ -36,6 +38,7 @@ class RestServer:
         extra_routes: More routes; they come first, so they can also replace one of these. A route whose path has
             `{call}` is written down on that call's timeline.
         control: Telnyx's Call Control, where it is offered.
+        account: What the account owns; nothing when not given.
     """
 
     def __init__(
@@ -47,6 +50,7 @@ class RestServer:
         texml_call_ids: bool = False,
         extra_routes: Sequence[web.RouteDef] = (),
         control: CallControl | None = None,
+        account: Account | None = None,
     ) -> None:
         """Set up the routes; `start` listens."""
         self.port = port
@@ -55,7 +59,9 @@ class RestServer:
         app.add_routes(extra_routes)
         twilio = TwilioRest(credentials, exchange)
         telnyx = TelnyxRest(credentials, exchange, control, texml_call_ids=texml_call_ids)
-        for routes in (twilio.routes(), telnyx.routes(), RecordingRoutes(exchange, twilio, telnyx).routes()):
+        recordings = RecordingRoutes(exchange, twilio, telnyx)
+        accounts = AccountRoutes(account or Account(), credentials, twilio, telnyx)
+        for routes in (twilio.routes(), telnyx.routes(), recordings.routes(), accounts.routes()):
             app.add_routes(routes)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=2.0)
 

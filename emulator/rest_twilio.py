@@ -77,27 +77,35 @@ class TwilioRest:
         if (refusal := self._refusal(request)) is not None:
             return refusal
         call = self._exchange.find(request.match_info["call"])
-        return _not_found(request) if call is None else call
+        return not_found(request) if call is None else call
 
     def _refusal(self, request: web.Request) -> web.Response | None:
-        if not self._basic_auth(request):
+        if (refusal := self.account_refusal(request)) is not None:
+            return refusal
+        return None if self._exchange.dialect.name == "twilio" else not_found(request)
+
+    def account_refusal(self, request: web.Request) -> web.Response | None:
+        """Why a request to the account of the path is refused; None when it is not."""
+        if not self.by_token(request) and not self._by_key(request):
             return error(401, 20003, "Authenticate")
         known = request.match_info["account"] == self._credentials.twilio_account_sid
-        return None if known and self._exchange.dialect.name == "twilio" else _not_found(request)
+        return None if known else not_found(request)
 
-    def _basic_auth(self, request: web.Request) -> bool:
-        scheme, _, encoded = request.headers.get("Authorization", "").partition(" ")
-        try:
-            given = base64.b64decode(encoded, validate=True).decode()
-        except (binascii.Error, UnicodeDecodeError):
-            return False
-        known = (
-            f"{self._credentials.twilio_account_sid}:{self._credentials.twilio_auth_token}",
-            f"{self._credentials.twilio_api_key}:{self._credentials.twilio_api_secret}",
-        )
-        return scheme.lower() == "basic" and any(
-            hmac.compare_digest(given.encode(), pair.encode()) for pair in known
-        )
+    def by_token(self, request: web.Request) -> bool:
+        """Whether a request comes with the account's own auth token."""
+        return _basic_auth(request, self._credentials.twilio_account_sid, self._credentials.twilio_auth_token)
+
+    def _by_key(self, request: web.Request) -> bool:
+        return _basic_auth(request, self._credentials.twilio_api_key, self._credentials.twilio_api_secret)
+
+
+def _basic_auth(request: web.Request, user: str, password: str) -> bool:
+    scheme, _, encoded = request.headers.get("Authorization", "").partition(" ")
+    try:
+        given = base64.b64decode(encoded, validate=True)
+    except binascii.Error:
+        return False
+    return scheme.lower() == "basic" and hmac.compare_digest(given, f"{user}:{password}".encode())
 
 
 def error(status: int, code: int, message: str) -> web.Response:
@@ -108,7 +116,8 @@ def error(status: int, code: int, message: str) -> web.Response:
     )
 
 
-def _not_found(request: web.Request) -> web.Response:
+def not_found(request: web.Request) -> web.Response:
+    """There is nothing at this address for these credentials."""
     return error(404, 20404, f"The requested resource {request.path} was not found")
 
 

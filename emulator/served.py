@@ -62,7 +62,9 @@ class ServedBot:
                 f"port {port} is in use already: stop what runs there, or take another port in --url"
             )
         if not self._command:
-            raise EmulatorError('--serve has no command: give for example --serve "python server.py"')
+            raise EmulatorError(
+                '--serve has no command: give for example --serve ".venv/bin/python server.py"'
+            )
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("wb") as output:
             try:

@@ -17,7 +17,7 @@ from emulator.errors import EmulatorError, ModelsMissing
 from emulator.hearing import SpeechWatch
 from emulator.private import opener
 
-INSTALL = 'install them with: pip install "phonebot[local]"'
+INSTALL = "`make setup` brings it"
 EARS_RATE = 16000
 LEVEL = 0.6
 LONGEST_SEGMENT_SECS = 20

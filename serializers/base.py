@@ -62,8 +62,8 @@ class MediaStreamSerializer(FrameSerializer):
 
     Parameters:
         ignored: How many messages or chunks were not used, by reason. The reasons are a fixed set of names:
-            `binary`, `too_long`, `not_json`, `too_deep`, `not_an_object`, `unknown_event`, `foreign_stream`,
-            `outbound_track`, `bad_media`, `bad_base64`, `bad_samples`, `bad_dtmf`, `unknown_digit`,
+            `binary`, `too_long`, `too_many_parts`, `not_json`, `too_deep`, `not_an_object`, `unknown_event`,
+            `foreign_stream`, `outbound_track`, `bad_media`, `bad_base64`, `bad_samples`, `bad_dtmf`, `unknown_digit`,
             `bad_mark`, `bad_error`, `missing_chunk`, `late_chunk`, `duplicate_chunk`, `failed` (towards the
             pipeline) and `not_sendable`, `not_mono`, `odd_bytes` (towards the carrier).
         stopped: Whether the carrier has said that the stream or the whole call is over.

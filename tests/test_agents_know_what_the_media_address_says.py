@@ -112,5 +112,5 @@ async def test_a_stranger_cannot_become_a_colleague_or_another_call_by_an_addres
         call, greeting = greeting_of(bot.store)
     assert call is not victim
     assert not set(call.parameters) & {"role", "for_call", "peer", "destination", "about", "call_id"}
-    assert greeting in ("Hello .", "Hello Eve.")
+    assert greeting in ("Hello.", "Hello Eve.")
     assert len(victim.events) == before

@@ -159,6 +159,46 @@ async def test_a_conversation_goes_through_the_aggregators():
         assert roles == ["user", "assistant", "user", "assistant"]
 
 
+async def test_a_goodbye_after_a_breath_is_answered_with_the_goodbye_alone():
+    async with calling() as call:
+        thanks = asyncio.create_task(call.say("Thank you."))
+        await asyncio.sleep(0.4)
+        await call.worker.queue_frame(InterruptionFrame())
+        await call.say("Goodbye.", responses=1)
+        thanks.cancel()
+        await asyncio.sleep(0.2)
+        assert call.tool_calls == [("end_call", {"farewell": line("goodbye")})]
+        assert not any(call.ear.responses), "something was said beside the goodbye"
+
+
+async def test_a_sentence_with_a_pause_in_it_is_not_asked_about():
+    async with calling() as call:
+        begun = asyncio.create_task(call.say("Have you got some"))
+        await asyncio.sleep(0.4)
+        await call.worker.queue_frame(InterruptionFrame())
+        said = await call.say("parking there?", responses=2)
+        begun.cancel()
+        assert said == Talk().answer("parking")
+
+
+async def test_an_answer_that_nobody_heard_is_taken_back():
+    service, talk = brain(), [{"role": "user", "content": "Can I leave a message?"}]
+    await response_to(talk, service)
+    talk += [{"role": "assistant", "content": line("message_name")}, {"role": "user", "content": "Anna"}]
+    await response_to(talk, service)
+    assert service.state.draft.caller_name == "Anna"
+    await response_to([*talk, {"role": "user", "content": "Miller"}], service)
+    assert service.state.draft.caller_name == "Anna Miller"
+
+
+async def test_an_answer_that_a_noise_cut_off_is_given_again():
+    service = brain()
+    asked = [{"role": "user", "content": "Where can I park?"}]
+    await response_to(asked, service)
+    _, text, _ = await response_to([*asked, {"role": "developer", "content": "A noise."}], service)
+    assert text.text == Talk().answer("parking")
+
+
 async def test_a_goodbye_calls_the_tool_and_says_nothing_itself():
     async with calling() as call:
         assert await call.say("That's all, thank you, goodbye.") == ""
@@ -206,7 +246,7 @@ async def test_a_tool_that_fails_is_not_taken_for_success():
 async def test_a_confirmed_transfer_calls_the_tool():
     failed = {"outcome": "no_answer", "caller_was_told": True}
     async with calling(results={"transfer_call": failed}) as call:
-        await call.say("Can I speak to billing?")
+        await call.say("I have a question about my invoice.")
         said = await call.say("Yes please.", responses=2)
         assert call.tool_calls[0][1]["destination"] == "billing"
         assert said == line("offer_message")
@@ -214,7 +254,7 @@ async def test_a_confirmed_transfer_calls_the_tool():
 
 async def test_a_transfer_that_was_refused_is_told_by_the_brain():
     async with calling(results={"transfer_call": "Not transferred: no credentials"}) as call:
-        await call.say("Can I speak to billing?")
+        await call.say("I have a question about my invoice.")
         said = await call.say("Yes please.", responses=2)
         assert said.startswith(line("transfer_error", destination="our billing office"))
 

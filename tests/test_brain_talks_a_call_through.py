@@ -155,7 +155,7 @@ def test_a_message_that_could_not_be_kept_is_tried_again():
 
 def test_a_transfer_is_asked_about_and_needs_a_yes():
     talk = Talk()
-    assert talk.say("Put me through to billing, please.") == talk.line(
+    assert talk.say("I have a question about my invoice.") == talk.line(
         "transfer_confirm", destination="our billing office"
     )
     assert talk.called is None
@@ -180,8 +180,7 @@ def test_a_transfer_that_is_declined_keeps_the_caller():
 
 def test_after_a_transfer_that_nobody_answered_a_message_is_offered():
     talk = Talk()
-    talk.say("Billing, can I speak to someone in billing?")
-    talk.say("yes")
+    talk.say("Can I speak to someone in billing?")
     assert talk.tool_returns("transfer_call", succeeded=False).endswith(talk.line("offer_message"))
     assert talk.say("Okay.").endswith(talk.line("message_name"))
     for said in ("John", "yes", "I was charged twice.", "yes"):
@@ -325,7 +324,6 @@ def test_a_transfer_that_was_refused_is_told_by_the_brain():
 def test_the_message_after_a_failed_transfer_is_for_whom_the_caller_wanted():
     talk = Talk()
     talk.say("I have a question about my invoice, can I speak to billing?")
-    talk.say("Yes.")
     talk.tool_returns("transfer_call", succeeded=False, told=True)
     for said in ("Yes please.", "John Smith", "yes", "Please call me about my bill.", "Yes."):
         talk.say(said)
@@ -339,7 +337,8 @@ def test_the_message_after_a_failed_transfer_is_for_whom_the_caller_wanted():
 def test_a_person_who_is_asked_for_where_the_name_is_asked_is_no_name(said):
     talk = Talk()
     talk.say("leave a message")
-    assert "Shall I put you through" in talk.say(said)
+    talk.say(said)
+    assert talk.called == "transfer_call"
 
 
 @pytest.mark.parametrize(

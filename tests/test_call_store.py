@@ -16,10 +16,17 @@ def opened(store: CallStore, number: int, **other: object):
 
 def test_a_call_is_opened_once_and_learns_what_it_did_not_know():
     store = CallStore()
-    call = opened(store, 1, from_number="+1", parameters={"a": 1})
-    again = opened(store, 1, from_number="+9", to_number="+2", agent="sales", parameters={"a": 2, "b": 3})
+    call = opened(store, 1, from_number="+12025550101", parameters={"a": 1})
+    again = opened(
+        store,
+        1,
+        from_number="+12025550109",
+        to_number="+12025550102",
+        agent="sales",
+        parameters={"a": 2, "b": 3},
+    )
     assert again is call
-    assert (call.from_number, call.to_number, call.agent) == ("+1", "+2", "sales")
+    assert (call.from_number, call.to_number, call.agent) == ("+12025550101", "+12025550102", "sales")
     assert call.parameters == {"a": 1, "b": 3}
 
 

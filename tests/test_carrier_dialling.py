@@ -230,12 +230,12 @@ async def test_dialling_waits_longer_than_other_requests(build):
 
 
 @pytest.mark.parametrize(
-    ("missing", "named"), [("account_sid", "TELNYX_ACCOUNT_SID"), ("connection_id", "TELNYX_CONNECTION_ID")]
+    ("build", "kind"), [(telnyx, "TeXML application"), (call_control, "Voice API application")]
 )
-async def test_telnyx_cannot_dial_without_an_account_and_an_application(missing, named):
+async def test_telnyx_cannot_dial_without_an_application_of_the_right_kind(build, kind):
     async with fake_rest(Answer()) as rest:
-        carrier = telnyx(rest.url, **{missing: None})
-        with pytest.raises(NotConfigured, match=named):
+        carrier = build(rest.url, connection_id=None)
+        with pytest.raises(NotConfigured, match=f"TELNYX_CONNECTION_ID is not set: .* {kind}"):
             await carrier.dial(PLAIN)
         await carrier.aclose()
     assert rest.requests == []

@@ -27,7 +27,7 @@ IDS = {"call_control_id": "v3:1", "call_leg_id": "leg1", "call_session_id": "ses
 
 
 def event(kind: str, **payload: object) -> bytes:
-    payload = {**IDS, "from": "+1", "to": "+2", "client_state": None, **payload}
+    payload = {**IDS, "from": "+12025550101", "to": "+12025550102", "client_state": None, **payload}
     data = {"event_type": kind, "id": "e1", "occurred_at": "2026-01-01T08:00:00.5Z", "payload": payload}
     return json.dumps({"data": data, "meta": {"attempt": 1}}).encode()
 
@@ -50,8 +50,8 @@ def test_an_event_says_where_and_when_it_happened():
         session_id="session1",
         occurred_at=datetime(2026, 1, 1, 8, 0, 0, 500000, tzinfo=UTC),
         client_state={"call": "call_1"},
-        from_number="+1",
-        to_number="+2",
+        from_number="+12025550101",
+        to_number="+12025550102",
     )
 
 
@@ -63,7 +63,7 @@ def test_both_ways_to_run_a_call_read_events_alike():
 def test_a_call_that_comes_in_waits_to_be_answered():
     happened = heard("call.initiated", direction="incoming", state="parked")
     assert happened.status == StatusUpdate("v3:1", LineState.RINGING, event_id="e1")
-    assert happened.incoming == IncomingCall("v3:1", "+1", "+2", Direction.INBOUND)
+    assert happened.incoming == IncomingCall("v3:1", "+12025550101", "+12025550102", Direction.INBOUND)
 
 
 def test_a_call_that_we_make_is_none_that_comes_in():

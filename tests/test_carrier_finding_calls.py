@@ -11,7 +11,6 @@ from carriers.carrier import (
     CarrierUnauthorized,
     CarrierUnavailable,
     LineState,
-    NotConfigured,
 )
 from tests.fake_rest import Answer, call_control, fake_rest, refused, telnyx, twilio
 
@@ -135,8 +134,3 @@ async def test_call_control_says_that_events_tell_it():
             await carrier.dialled_from(SID, TO, SINCE)
         await carrier.aclose()
     assert rest.requests == []
-
-
-async def test_telnyx_lists_nothing_without_the_account():
-    with pytest.raises(NotConfigured, match="TELNYX_ACCOUNT_SID"):
-        await telnyx("http://127.0.0.1:9", account_sid=None).dialled_from(SID, TO, SINCE)

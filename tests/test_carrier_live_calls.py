@@ -17,7 +17,6 @@ from carriers.carrier import (
     CarrierRejected,
     CarrierUnauthorized,
     CarrierUnavailable,
-    NotConfigured,
     NotRecording,
     StreamDocument,
     TransferDocument,
@@ -361,12 +360,6 @@ async def test_twilio_says_how_digits_can_be_sent_instead():
     assert not TwilioCarrier.sends_digits_by_rest
     with pytest.raises(CarrierRejected, match="digits_document"):
         await TwilioCarrier().send_digits(SID, "1")
-
-
-@pytest.mark.parametrize("name", ["document", "url", "transfer", "start_recording", "stop_this_recording"])
-async def test_telnyx_takes_no_new_document_without_the_account(name):
-    with pytest.raises(NotConfigured, match="TELNYX_ACCOUNT_SID"):
-        await TELNYX_VERBS[name](telnyx("http://127.0.0.1:9", account_sid=None))
 
 
 @ALL

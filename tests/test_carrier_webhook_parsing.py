@@ -25,11 +25,13 @@ BOTH = pytest.mark.parametrize(
 
 @BOTH
 def test_a_voice_webhook_says_who_calls_whom(carrier):
-    call = carrier.parse_incoming(Form.parse("CallSid=CA1&AccountSid=AC1&From=%2B1415&To=%2B1800&New=x"))
+    call = carrier.parse_incoming(
+        Form.parse("CallSid=CA1&AccountSid=AC1&From=%2B14155550100&To=%2B18005550199&New=x")
+    )
     assert (call.call_id, call.from_number, call.to_number, call.account_id) == (
         "CA1",
-        "+1415",
-        "+1800",
+        "+14155550100",
+        "+18005550199",
         "AC1",
     )
     assert call.direction is Direction.INBOUND

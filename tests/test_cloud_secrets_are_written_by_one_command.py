@@ -1,16 +1,12 @@
 """`python -m deploy.cloud_env` writes what a bot on Pipecat Cloud reads, and the platform's own tool understands it."""
 
-import asyncio
-import os
 import stat
-import sys
-from pathlib import Path
 
 import pytest
 
 from deploy import cloud_env
-from settings import ENV_FILE, IN_A_CALL, ON_A_SERVER, ON_THIS_MACHINE, ROOT, Settings, load_settings
-from tests.pipecat_cloud import PipecatCloud, pipecat_cloud
+from settings import ENV_FILE, IN_A_CALL, ON_A_SERVER, ON_THIS_MACHINE, Settings, load_settings
+from tests.pipecat_cloud import pipecat, pipecat_cloud
 
 KEYS = "OPENAI_API_KEY=sk-1\nTELNYX_API_KEY=KEY01\nPIPECAT_CLOUD_AGENT=phonebot.my-org\n"
 
@@ -61,7 +57,8 @@ SAMPLES = {
 
 
 def sample(name: str) -> str:
-    return SAMPLES.get(name, f"{name}-value")
+    default = Settings.model_fields[name].default
+    return SAMPLES.get(name, f"{name}-value" if default is None else str(default))
 
 
 @pytest.fixture
@@ -83,18 +80,6 @@ def everything_is_set() -> str:
     return "".join(f"{name.upper()}='{sample(name)}'\n" for name in Settings.model_fields)
 
 
-async def run(cloud: PipecatCloud, home: Path, *arguments: str) -> str:
-    """`pipecat cloud ...`, with a home and an account of its own."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "pipecat.cli.main", "cloud", *arguments,
-        cwd=ROOT, env={**os.environ, **cloud.tools_environment(home)},
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
-    )  # fmt: skip
-    output, _ = await process.communicate()
-    assert process.returncode == 0, output.decode()
-    return output.decode()
-
-
 def test_all_that_a_bot_reads_goes_with_it_and_nothing_else(configured):
     written = cloud_env.variables_of(configured(everything_is_set()))
     assert written.keys() == {name.upper() for name in IN_A_CALL}
@@ -113,8 +98,9 @@ async def test_the_platforms_tool_hands_the_bot_the_very_values_that_are_set_her
     file = tmp_path / "cloud.env"
     assert cloud_env.main(["--output", str(file)]) == 0
     async with pipecat_cloud() as cloud:
-        await run(
+        await pipecat(
             cloud,
+            tmp_path,
             tmp_path,
             "secrets",
             "set",

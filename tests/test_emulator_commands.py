@@ -297,7 +297,7 @@ def test_credentials_may_come_from_the_environment():
 def test_a_voice_that_is_not_installed_is_told_with_the_fix(monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "piper", None)
     assert main(["call", "--say", "Hello."]) == 2
-    assert 'pip install "phonebot[local]"' in capsys.readouterr().err
+    assert "`make setup` brings it" in capsys.readouterr().err
 
 
 def test_pieces_for_the_ears_are_cut_at_pauses():

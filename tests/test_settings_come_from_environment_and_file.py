@@ -88,6 +88,7 @@ def test_the_case_of_a_choice_does_not_matter(name, value, becomes):
         ("PUBLIC_URL", "https://bot.example.com/twilio/voice", "path of a webhook"),
         ("LOG_LEVEL", "LOUD", "'DEBUG'"),
         ("TELNYX_CODEC", "opus", "'PCMU'"),
+        ("ALLOW_UNSIGNED_WEBHOOKS", "yess", "must be true or false"),
         ("DATABASE_URL", "calls.db", "sqlite+aiosqlite:///"),
         ("DIAL_COUNTRIES", "US, Canada", "two letters"),
         ("DIAL_MAX_PER_NUMBER_PER_DAY", "0", "greater than or equal to 1"),

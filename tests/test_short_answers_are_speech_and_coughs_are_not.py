@@ -38,7 +38,7 @@ def spoken(text: str, pace: float, loudness: float) -> np.ndarray:
         pace: 1 is the voice's own; less is faster.
         loudness: Mean level while there is sound, 1 being full scale.
     """
-    pytest.importorskip("piper", reason="the local stack is not installed: pip install '.[local]'")
+    pytest.importorskip("piper", reason="the local stack is not installed: make setup")
     from piper.config import SynthesisConfig
 
     from conversation.local_models import local_models

@@ -57,8 +57,11 @@ async def test_a_call_is_placed_and_followed_to_its_end(tmp_path):
 
 
 async def test_no_machine_is_listened_for_when_nobody_wants_it(tmp_path):
-    async with fake_rest(CREATED) as rest, serving(tmp_path, rest) as service:
-        order = {"to": TO, "machine_detection": False, "ring_timeout_secs": 12, "from": "+12025550101"}
+    async with (
+        fake_rest(CREATED) as rest,
+        serving(tmp_path, rest, caller_ids="+12025550101") as service,
+    ):
+        order = {"to": TO, "machine_detection": False, "ring_timeout_secs": 12, "from": "+1 202 555 0101"}
         assert (await ask(service, "", **order)).status_code == 202
         form = parse_qs(rest.requests[0].body)
         assert ("MachineDetection" in form, form["Timeout"], form["From"]) == (
@@ -77,14 +80,14 @@ async def test_no_machine_is_listened_for_when_nobody_wants_it(tmp_path):
         ({"to": "+493012345678"}, "DIAL_COUNTRIES"),
         ({"to": "+19005550143"}, "premium-rate"),
         ({"to": "sip:desk@example.com"}, "DIAL_SIP_HOSTS"),
-        ({"to": TO, "from": "me"}, "from_number"),
+        ({"to": TO, "from": "me"}, "CALLER_ID"),
         ({"to": TO, "agent": "nobody"}, "nobody"),
         ({"to": TO, "agent": "broken"}, "broken"),
         ({"to": TO, "carrier": "acme"}, "there is no carrier 'acme'"),
         ({"to": TO, "carrier": "telnyx"}, "no credentials for telnyx"),
         ({"to": TO, "parameters": {"role": "colleague"}}, "role"),
         ({"to": TO, "parameters": {"name": "A" * 3000}}, "2000 are allowed"),
-        ({"to": TO, "parameters": {"name": ["A"]}}, "parameters"),
+        ({"to": TO, "parameters": ["name", "Ann"]}, "parameters"),
         ({"to": TO, "ring_timeout_secs": 4}, "ring_timeout_secs"),
         ({"to": TO, "voice": "loud"}, "voice"),
         ({}, "to: Field required"),

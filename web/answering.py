@@ -8,6 +8,7 @@ from calls.call import Call, CallState, EndedBy
 from calls.transfer import Resume, ResumeReason
 from carriers.carrier import Carrier, Form, IncomingCall, StatusUpdate
 from conversation.agents import AgentError, load_agent
+from web.cloud_media import CloudUnavailable
 from web.reports import call_of
 from web.service import Service
 from web.way_back import OURS
@@ -23,8 +24,9 @@ LOST_STREAM = "the media stream ended before the call did"
 
 
 async def answer_call(service: Service, carrier: Carrier, incoming: IncomingCall, query: Form) -> str:
-    """Connect a call with the bot. No network but the database is used: somebody hears it ring.
+    """Connect a call with the bot.
 
+    No network but the database is used, for somebody hears it ring; only a bot on Pipecat Cloud needs a ticket.
     The caller always hears something: an agent that cannot be used is an apology and a line in the log.
 
     Args:
@@ -44,7 +46,7 @@ async def answer_call(service: Service, carrier: Carrier, incoming: IncomingCall
                 "Call {} is over: a request for instructions about it is late, or repeated", call.id
             )
             return carrier.end_document()
-        document = carrier.stream_document(service.way_back.stream(call))
+        document = await connection(service, carrier, call)
     except AgentError as error:
         logger.error("A call cannot be answered: {}", error)
         return carrier.end_document(APOLOGY)
@@ -113,7 +115,18 @@ async def after_stream(
         return carrier.end_document(apology(service, call))
     if not lost_again(service, call):
         return carrier.end_document(apology(service, call))
-    return carrier.stream_document(service.way_back.stream(call))
+    return await connection(service, carrier, call)
+
+
+async def connection(service: Service, carrier: Carrier, call: Call) -> str:
+    """The document that connects a call with the bot; where the bot cannot be reached, an apology."""
+    try:
+        return carrier.stream_document((await service.way_to_bot()).stream(call))
+    except CloudUnavailable as error:
+        logger.error("Call {} cannot be connected with the bot: {}", call.id, error)
+        service.store.record(call, "error", message=str(error))
+        call.will_end(EndedBy.ERROR, "Pipecat Cloud gave no media socket")
+        return carrier.end_document(apology(service, call))
 
 
 def lost_again(service: Service, call: Call) -> bool:

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from calls.call import Call, CallState, EndedBy
 from calls.errors import CallIsOver, NotDone, NotPossible, UnderWay
+from calls.policy import TooManyCalls
 from carriers.carrier import Direction, RecordingFormat
 from carriers.documents import checked_digits
 from conversation.agents import AgentError, load_agent
@@ -124,8 +125,9 @@ async def dial(order: DialOrder, service: TheService) -> dict[str, Any]:
 
     With a `warning` nobody knows yet whether it has: the call is looked for, and never dialled twice.
     """
+    way_back = await service.way_to_bot()
     call, warning = await place_order(
-        order, service.settings, service.dialler, service.carrier_named, lambda _: service.way_back
+        order, service.settings, service.dialler, service.carrier_named, lambda _: way_back
     )
     return {**description(call), **({"warning": warning} if warning else {})}
 
@@ -172,7 +174,8 @@ async def transfer(body: TransferBody, call: TheCall) -> dict[str, Any]:
         )
     if not attachment.control.can_transfer:
         raise NotPossible(
-            f"no credentials for {call.carrier} are set: a caller could not be put through; add them to .env"
+            f"no credentials for {call.carrier} are set: a caller could not be put through; add them to .env, and "
+            "start the server again"
         )
     attachment.transfer(body.destination, body.reason, by_tool=False)
     return description(call)
@@ -206,6 +209,8 @@ async def recording(body: RecordingBody, call: TheCall, service: TheService) -> 
 
 def status_of(error: NotDone) -> int:
     """The HTTP status that tells why something was not done."""
+    if isinstance(error, TooManyCalls):
+        return 429
     if isinstance(error, NotPossible):
         return 422
     return 409 if isinstance(error, CallIsOver | UnderWay) else 502

@@ -5,6 +5,7 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 from carriers import credential_notes
+from carriers.checks import Addresses
 from carriers.cloud import cloud_documents
 from settings import Settings
 from web.keys import VOICE, AddressKeys, deployment_secrets
@@ -23,7 +24,13 @@ def start_lines(settings: Settings, public_url: str, *, tunnel: bool = False) ->
     """
     at = f"http://{_printable(settings.host)}:{settings.port}"
     lines = [f"Agent {settings.agent}, listening on {at}"]
-    if settings.pipecat_cloud_agent:
+    if settings.pipecat_cloud_agent and settings.pipecat_cloud_public_key:
+        cloud_documents(settings.pipecat_cloud_agent, settings.pipecat_cloud_region)  # can the two be right?
+        lines.append(
+            f"Pipecat Cloud talks as {settings.pipecat_cloud_agent}; each call gets a ticket for its media socket there"
+        )
+        lines += _webhook_lines(settings, public_url, tunnel)
+    elif settings.pipecat_cloud_agent:
         lines += _cloud_lines(settings.pipecat_cloud_agent, settings.pipecat_cloud_region)
     else:
         lines += _webhook_lines(settings, public_url, tunnel)
@@ -48,25 +55,44 @@ def telnyx_voice_address(settings: Settings, public_url: str) -> str:
     return f"{public_url}/telnyx/voice/{key}"
 
 
+def addresses(settings: Settings, public_url: str) -> dict[str, Addresses]:
+    """What is to be configured at each carrier, by its name.
+
+    Args:
+        settings: What the operator configured.
+        public_url: The base that carriers call.
+    """
+    return {
+        "twilio": Addresses(f"{public_url}/twilio/voice", f"{public_url}/twilio/status"),
+        "telnyx": Addresses(
+            telnyx_voice_address(settings, public_url),
+            f"{public_url}/telnyx/status",
+            f"{public_url}/telnyx/events",
+        ),
+    }
+
+
 def _webhook_lines(settings: Settings, public_url: str, tunnel: bool) -> list[str]:
     lines = []
     if urlsplit(public_url).scheme != "https":
         lines.append(
             f"PUBLIC_URL is {public_url}: only the emulator can call. For real calls carriers need an https "
-            "address: start `ngrok http PORT`, or set PUBLIC_URL"
+            f"address: start `ngrok http {settings.port}` and then this again, or set PUBLIC_URL"
         )
     elif tunnel:
         lines.append(f"PUBLIC_URL is not set: using {public_url}, found by asking ngrok")
+    ours = addresses(settings, public_url)
+    twilio, telnyx = ours["twilio"], ours["telnyx"]
     return [
         *lines,
         "Paste into a Twilio number (Voice configuration):",
-        f"  A call comes in         Webhook, POST  {public_url}/twilio/voice",
-        f"  Call status changes     POST           {public_url}/twilio/status",
+        f"  A call comes in         Webhook, POST  {twilio.voice}",
+        f"  Call status changes     POST           {twilio.status}",
         "Paste into a Telnyx TeXML application:",
-        f"  Webhook URL             POST           {telnyx_voice_address(settings, public_url)}",
-        f"  Status callback         POST           {public_url}/telnyx/status",
+        f"  Webhook URL             POST           {telnyx.voice}",
+        f"  Status callback         POST           {telnyx.status}",
         "or into a Telnyx Voice API (Call Control) application:",
-        f"  Webhook URL             POST           {public_url}/telnyx/events",
+        f"  Webhook URL             POST           {telnyx.events}",
         "Another agent for a number: add ?agent=NAME to its voice address",
         "Keep Telnyx's voice address to yourself: who knows it can have the bot answer",
     ]

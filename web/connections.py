@@ -8,6 +8,9 @@ are never closed for others.
 Behind a proxy or a tunnel all connections come from one address. From this machine's own addresses the limit for one
 peer does not hold, and elsewhere a proxy that passes on whole requests hardly ever has one waiting.
 
+A media socket has a pace too: what comes in large pieces is parsed in small ones with time between them, for a piece of
+256 kB may be 40,000 messages. (How fast audio is *used* is for `conversation/pace.py` to say.)
+
 The hooks are those of uvicorn's own protocol classes. Nothing is done per message of a media socket.
 """
 
@@ -33,6 +36,10 @@ MAX_HEAD_BYTES = 16 << 10
 """Of a request's first line and headers. The longest are addresses of media sockets, below 2 kB."""
 
 SWEEP_SECS = 1.0
+
+PIECE_BYTES = 2 << 10
+BYTES_PER_SEC = 512 << 10
+"""How much of a media socket is parsed at once, and how fast in all. A stream sends 18 to 50 kB a second."""
 
 WANTED_FILES = 4096
 """How many files a process may have open, if the system lets it: some start programs with 256."""
@@ -215,13 +222,41 @@ def websocket_protocol(connections: Connections) -> type[asyncio.Protocol]:
     class LimitedWebSocket(AutoWebSocketsProtocol):  # type: ignore[valid-type, misc]
         """One media socket."""
 
+        _feeding = False
+
         def connection_made(self, transport: Any) -> None:
             connections.upgraded(self)
+            self._backlog = bytearray()
+            self._tcp = transport
             super().connection_made(transport)
 
         def connection_lost(self, exc: Exception | None) -> None:
             connections.closed(self)
+            self._backlog.clear()
             super().connection_lost(exc)
+
+        def data_received(self, data: bytes) -> None:
+            if not self._feeding and len(data) <= PIECE_BYTES:
+                super().data_received(data)
+                return
+            self._backlog += data
+            self._tcp.pause_reading()
+            if not self._feeding:
+                self._feeding = True
+                self._feed()
+
+        def _feed(self) -> None:
+            if self._tcp.is_closing():
+                self._backlog.clear()
+            if not self._backlog:
+                self._feeding = False
+                if not getattr(self, "read_paused", False):  # else uvicorn has paused it, and resumes it
+                    self._tcp.resume_reading()
+                return
+            piece = bytes(self._backlog[:PIECE_BYTES])
+            del self._backlog[:PIECE_BYTES]
+            asyncio.get_running_loop().call_later(len(piece) / BYTES_PER_SEC, self._feed)
+            super().data_received(piece)
 
     return LimitedWebSocket
 

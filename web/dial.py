@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import re
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any
@@ -60,21 +61,39 @@ def main(arguments: Sequence[str] | None = None) -> int:
         base = options.url or settings.public_url or f"http://127.0.0.1:{settings.port}"
         return asyncio.run(_dial_by_server(order, settings, base.rstrip("/"), wait=options.wait))
     except (SettingsError, DialError, NotDone) as error:
-        print(error, file=sys.stderr)
+        print(_as_options(str(error)), file=sys.stderr)
         return USAGE_ERROR
     except KeyboardInterrupt:
         return 1
 
 
+OPTIONS = {
+    "from": "--from",
+    "carrier": "--carrier",
+    "agent": "--agent",
+    "parameters": "--param",
+    "ring_timeout_secs": "--ring",
+    "machine_detection": "--no-machine-detection",
+}
+"""What the API's fields are called on the command line."""
+
+
+def _as_options(text: str) -> str:
+    """Name the options where a message that is meant for the API names its fields."""
+    return re.sub("`([a-z_]+)`", lambda field: OPTIONS.get(field[1], field[0]), text)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m web.dial", description="Have the bot call somebody.")
-    parser.add_argument("to", help="telephone number in E.164 (+12025550143), or SIP address")
+    parser.add_argument("to", help="telephone number (+12025550143), or SIP address")
     parser.add_argument("--agent", help="name of the agent that talks (AGENT)")
     parser.add_argument(
         "--param", action="append", default=[], metavar="NAME=VALUE", help="for the agent's texts; repeat it"
     )
     parser.add_argument("--carrier", help="needed when there are credentials for several")
-    parser.add_argument("--from", dest="from_number", help="number to call from (CALLER_ID)")
+    parser.add_argument(
+        "--from", dest="from_number", help="number to call from: CALLER_ID, or one of CALLER_IDS"
+    )
     parser.add_argument("--ring", type=int, default=30, metavar="SECS", help="how long to let it ring (30)")
     parser.add_argument("--no-machine-detection", action="store_true", help="do not listen for a machine")
     parser.add_argument("--wait", action="store_true", help="tell what happens until the call is over")
@@ -131,7 +150,7 @@ async def _dial_by_server(order: DialOrder, settings: Settings, base: str, *, wa
         ) from None
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise DialError(
-            f"the server at {base} cannot be asked ({type(error).__name__}): start it with `python server.py`, or "
+            f"the server at {base} cannot be asked ({type(error).__name__}): start it with `make run`, or "
             "dial with --direct"
         ) from None
 
@@ -173,11 +192,10 @@ async def _dial_directly(order: DialOrder, settings: Settings, *, wait: bool) ->
     from calls.control import CallControl
     from calls.database import DatabaseUnusable
     from calls.dialling import Dialler
-    from calls.policy import DialPolicy
     from calls.store import default_store
     from carriers import carrier_for
     from carriers.carrier import Carrier
-    from web.dialling import place_order
+    from web.dialling import place_order, policy_of
 
     carriers: list[Carrier] = []
 
@@ -190,10 +208,7 @@ async def _dial_directly(order: DialOrder, settings: Settings, *, wait: bool) ->
         store = default_store(settings.calls_database)
     except DatabaseUnusable as error:
         raise DialError(str(error)) from None
-    policy = DialPolicy.read(
-        settings.dial_countries, settings.dial_max_per_number_per_day, settings.dial_sip_hosts
-    )
-    dialler = Dialler(store, policy)
+    dialler = Dialler(store, policy_of(settings))
     try:
         call, warning = await place_order(
             order, settings, dialler, carrier_named, lambda name: _way_back(name, settings)

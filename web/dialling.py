@@ -9,11 +9,14 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from calls.call import Call
 from calls.dialling import Dialler, DialRequest
+from calls.do_not_call import DoNotCall
 from calls.errors import NotPossible
+from calls.policy import DialPolicy
 from calls.way_back import WayBack
 from carriers import dialling_mode, known_carriers
 from carriers.carrier import Carrier, MachineDetection
 from carriers.dialling import RING_SECS
+from carriers.numbers import phone_number
 from conversation.agents import Agent, AgentError, load_agent
 from settings import Settings
 from web.way_back import OURS
@@ -26,10 +29,10 @@ class DialOrder(BaseModel):
     """Whom to call.
 
     Parameters:
-        to: A telephone number in E.164, or a SIP address.
+        to: A telephone number in E.164, or as it is written in the country that is called from, or a SIP address.
         agent: Who talks; the configured agent when not given.
         carrier: By which carrier; may be left out when there are credentials for one only.
-        from_number: Caller id (`from`), a number of the account; CALLER_ID when not given.
+        from_number: Caller id (`from`), one of CALLER_ID and CALLER_IDS; CALLER_ID when not given.
         parameters: What the agent's texts may use; a value may be an object (`{{ user.first_name }}`).
         ring_timeout_secs: How long to let it ring.
         machine_detection: Whether to listen for an answering machine; as the agent's file says when not given.
@@ -72,11 +75,7 @@ async def place_order(
     """
     agent = _agent(order, settings)
     name, carrier = _carrier(order, settings, carrier_named)
-    from_number = order.from_number or settings.caller_id
-    if from_number is None:
-        raise NotPossible(
-            "there is no number to call from: give `from`, a number of the carrier's account, or set CALLER_ID"
-        )
+    from_number = _from_number(order, settings)
     request = DialRequest(
         to=order.to,
         from_number=from_number,
@@ -89,6 +88,36 @@ async def place_order(
     call = await dialler.place(request, carrier, way_back_of(name))
     uncertain = None if call.carrier_call_id or call.is_over else call.last("error")
     return call, str(uncertain.data.get("message")) if uncertain else None
+
+
+def policy_of(settings: Settings) -> DialPolicy:
+    """What an operator's settings allow to be dialled."""
+    return DialPolicy.read(
+        settings.dial_countries,
+        settings.dial_max_per_number_per_day,
+        settings.dial_sip_hosts,
+        per_hour=settings.dial_max_per_hour,
+        at_once=settings.dial_max_at_once,
+        minutes_per_day=settings.dial_max_minutes_per_day,
+        do_not_call=DoNotCall(settings.dial_do_not_call),
+    )
+
+
+def _from_number(order: DialOrder, settings: Settings) -> str:
+    """What is called from. It says which country may be called, so no request may bring one of its own."""
+    ours = settings.numbers
+    if order.from_number is None:
+        if not ours:
+            raise NotPossible(
+                "there is no number to call from: set CALLER_ID to a number of the carrier's account"
+            )
+        return ours[0]
+    wanted = phone_number(order.from_number)
+    if wanted is None or wanted not in ours:
+        raise NotPossible(
+            "the number to call from is none of this service's: use one of CALLER_ID and CALLER_IDS, or add it there"
+        )
+    return wanted
 
 
 def _agent(order: DialOrder, settings: Settings) -> Agent:
@@ -107,7 +136,9 @@ def _carrier(
     found = [(name, carrier_named(name, dialling_mode(name, settings))) for name in names]
     usable = [(name, carrier) for name, carrier in found if carrier is not None]
     if not usable:
-        raise NotPossible(f"no credentials for {' or '.join(names)} are set: add them to .env")
+        raise NotPossible(
+            f"no credentials for {' or '.join(names)} are set: add them to .env, and start the server again"
+        )
     if len(usable) > 1:
         raise NotPossible(f"there are credentials for several carriers: give `carrier`, {' or '.join(names)}")
     return usable[0]

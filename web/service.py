@@ -18,13 +18,14 @@ from calls.call import Call
 from calls.control import CallControl
 from calls.database import DatabaseError
 from calls.dialling import Dialler
-from calls.policy import DialPolicy
 from calls.reconcile import Reconciler
 from calls.store import CallStore
 from carriers import carrier_for, dialling_mode, known_carriers
 from carriers.carrier import Carrier, WebhookRequest
 from settings import Settings
+from web.cloud_media import CloudMedia, CloudWayBack
 from web.deliveries import Deliveries
+from web.dialling import policy_of
 from web.health import Readiness
 from web.keys import AddressKeys
 from web.refusals import Refusals
@@ -90,6 +91,8 @@ class Service:
         deliveries: Signed webhooks that came in lately.
         refusals: What was turned down.
         dialler: Makes calls.
+        do_not_call: Who asked not to be called.
+        cloud_media: Tickets for media sockets on Pipecat Cloud; None where the media comes to us.
     """
 
     settings: Settings
@@ -109,11 +112,10 @@ class Service:
 
     def __post_init__(self) -> None:
         """Prepare what makes calls."""
-        settings = self.settings
-        policy = DialPolicy.read(
-            settings.dial_countries, settings.dial_max_per_number_per_day, settings.dial_sip_hosts
-        )
+        policy = policy_of(self.settings)
+        self.do_not_call = policy.do_not_call
         self.dialler = Dialler(self.store, policy)
+        self.cloud_media = CloudMedia.from_settings(self.settings)
 
     def start(self) -> None:
         """Begin to keep calls in the database, and to ask about those that nobody hears of."""
@@ -127,9 +129,15 @@ class Service:
             logger.error("Calls are kept in memory only, until the database can be used: {}", error)
         await Reconciler(self.store, self.carrier).run()
 
-    def control(self, call: Call) -> CallControl:
-        """What may be done to a call."""
-        return CallControl(call, self.carrier(call), self.store, way_back=self.way_back)
+    def control(self, call: Call, way_back: ServerWayBack | None = None) -> CallControl:
+        """What may be done to a call; with `way_to_bot()`, also what connects it with the bot."""
+        return CallControl(
+            call,
+            self.carrier(call),
+            self.store,
+            way_back=way_back or self.way_back,
+            do_not_call=self.do_not_call,
+        )
 
     async def prepare(self) -> None:
         """Load what hanging up needs, for the carriers that have credentials."""
@@ -154,6 +162,17 @@ class Service:
         """The addresses that carriers are given."""
         return ServerWayBack(self.public_url, self.tokens, self.keys)
 
+    async def way_to_bot(self) -> ServerWayBack:
+        """The addresses that a carrier is given to connect one call with the bot, which may be on Pipecat Cloud.
+
+        Raises:
+            CloudUnavailable: It is there, and cannot be reached.
+        """
+        if self.cloud_media is None:
+            return self.way_back
+        ticket = await self.cloud_media.ticket()
+        return CloudWayBack(self.public_url, self.tokens, self.keys, ticket, self.settings.shared_secret)
+
     def later(self, work: Coroutine[Any, Any, None], name: str) -> None:
         """Do something after the request that asked for it was answered: carriers wait for 2 s only."""
         task = asyncio.create_task(work, name=name)
@@ -171,6 +190,8 @@ class Service:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.dialler.aclose()
+        if self.cloud_media is not None:
+            await self.cloud_media.aclose()
         if not await self.store.aclose():
             logger.error("The last events of some calls could not be saved: the database takes too long")
         for carrier in self._carriers.values():

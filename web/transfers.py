@@ -18,7 +18,7 @@ from carriers.carrier import (
     StatusUpdate,
     WebhookError,
 )
-from web.answering import apology
+from web.answering import apology, connection
 from web.reports import call_of
 from web.service import Service
 
@@ -95,7 +95,7 @@ async def after_transfer(
     if control.transfer_ended(destination, outcome, detail) or _is_expected(call):
         logger.info("Call {}: transfer ended: {}", call.id, outcome)
         call.expect_return(Resume(ResumeReason.TRANSFER, destination, outcome, detail))
-    return carrier.stream_document(service.way_back.stream(call))
+    return await connection(service, carrier, call)
 
 
 async def transfer_answered(

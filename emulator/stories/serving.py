@@ -180,7 +180,7 @@ def running_server(base: str) -> Server:
         if scene.story.agent is not None or scene.story.settings:
             raise EmulatorError(
                 f"{scene.story.file}: `agent` and `settings` need a server that is started for the story: "
-                'give --serve "python server.py" instead of --url'
+                'give --serve ".venv/bin/python -m tests.story_bot" instead of --url'
             )
         yield base
 

@@ -1,0 +1,255 @@
+"""Both carriers' REST interfaces to the account itself: who the credentials belong to, its numbers and applications.
+
+Sources: Twilio's OpenAPI file (api_v2010: FetchAccount, ListIncomingPhoneNumber, ListOutgoingCallerId,
+FetchApplication) and docs, iam/api-keys (a standard key may not read the account); the published client library's types
+of numbers and applications (telnyx 4.189); `GET /v2/whoami` from Telnyx's TeXML guides, where `organization_id` is the
+account's ID.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from aiohttp import web
+
+from emulator import rest_telnyx, rest_twilio
+from emulator.account import Account, Application, OwnNumber
+from emulator.credentials import Credentials
+from emulator.rest_requests import DEFAULT_PAGE, LARGEST_PAGE, seconds
+from emulator.rest_telnyx import TelnyxRest
+from emulator.rest_twilio import TwilioRest
+from emulator.twilio import API_VERSION
+
+
+class AccountRoutes:
+    """The routes of both carriers.
+
+    Args:
+        account: What is owned.
+        credentials: Whose requests are taken.
+        twilio: Lets Twilio's requests in.
+        telnyx: Lets Telnyx's requests in.
+    """
+
+    def __init__(
+        self, account: Account, credentials: Credentials, twilio: TwilioRest, telnyx: TelnyxRest
+    ) -> None:
+        """Serve nothing yet."""
+        self._account = account
+        self._credentials = credentials
+        self._twilio = twilio
+        self._telnyx = telnyx
+
+    def routes(self) -> list[web.RouteDef]:
+        """For the application."""
+        twilio = f"/{API_VERSION}/Accounts/{{account}}"
+        return [
+            web.get(f"{twilio}.json", self._fetch_account),
+            web.get(f"{twilio}/IncomingPhoneNumbers.json", self._list_numbers),
+            web.get(f"{twilio}/OutgoingCallerIds.json", self._list_caller_ids),
+            web.get(f"{twilio}/Applications/{{application}}.json", self._fetch_application),
+            web.get("/v2/whoami", self._whoami),
+            web.get("/v2/phone_numbers", self._telnyx_numbers),
+            web.get("/v2/texml_applications/{application}", self._texml_application),
+            web.get("/v2/call_control_applications/{application}", self._voice_application),
+            web.get("/v2/verified_numbers/{number}", self._verified_number),
+        ]
+
+    # Twilio
+
+    async def _fetch_account(self, request: web.Request) -> web.Response:
+        if not self._twilio.by_token(request):
+            return rest_twilio.error(401, 20003, "Authenticate")
+        sid = self._credentials.twilio_account_sid
+        if request.match_info["account"] != sid:
+            return rest_twilio.not_found(request)
+        return web.json_response(
+            {
+                "auth_token": "[Redacted]",
+                "date_created": "Mon, 01 Jan 2024 00:00:00 +0000",
+                "date_updated": "Mon, 01 Jan 2024 00:00:00 +0000",
+                "friendly_name": "Emulated",
+                "owner_account_sid": sid,
+                "sid": sid,
+                "status": self._account.status,
+                "subresource_uris": {},
+                "type": "Trial" if self._account.trial else "Full",
+                "uri": f"/{API_VERSION}/Accounts/{sid}.json",
+            }
+        )
+
+    async def _list_numbers(self, request: web.Request) -> web.Response:
+        return self._page(request, "incoming_phone_numbers", self._account.numbers, _number_of, self._number)
+
+    async def _list_caller_ids(self, request: web.Request) -> web.Response:
+        return self._page(request, "outgoing_caller_ids", self._account.verified, str, self._caller_id)
+
+    async def _fetch_application(self, request: web.Request) -> web.Response:
+        if (refusal := self._twilio.account_refusal(request)) is not None:
+            return refusal
+        application = self._account.application(request.match_info["application"], "twiml")
+        if application is None:
+            return rest_twilio.not_found(request)
+        return web.json_response(
+            {
+                "sid": application.id,
+                "account_sid": self._credentials.twilio_account_sid,
+                "api_version": API_VERSION,
+                "friendly_name": "Emulated",
+                "voice_url": application.url or None,
+                "voice_method": application.method,
+                "status_callback": None,
+                "status_callback_method": "POST",
+            }
+        )
+
+    def _page(
+        self,
+        request: web.Request,
+        name: str,
+        owned: list[Any],
+        number_of: Callable[[Any], str],
+        resource: Callable[[Any], dict[str, Any]],
+    ) -> web.Response:
+        if (refusal := self._twilio.account_refusal(request)) is not None:
+            return refusal
+        wanted = [one for one in owned if request.query.get("PhoneNumber", number_of(one)) == number_of(one)]
+        size = int(seconds(request.query.get("PageSize"), DEFAULT_PAGE, 1, LARGEST_PAGE))
+        number = int(seconds(request.query.get("Page"), 0, 0, 10**6))
+        shown = wanted[number * size : (number + 1) * size]
+        more = (number + 1) * size < len(wanted)
+        following = request.rel_url.update_query(Page=str(number + 1), PageSize=str(size))
+        return web.json_response(
+            {
+                name: [resource(one) for one in shown],
+                "page": number,
+                "page_size": size,
+                "start": number * size,
+                "end": number * size + max(0, len(shown) - 1),
+                "uri": str(request.rel_url),
+                "first_page_uri": str(request.rel_url.update_query(Page="0", PageSize=str(size))),
+                "next_page_uri": str(following) if more else None,
+                "previous_page_uri": None,
+            }
+        )
+
+    def _number(self, own: OwnNumber) -> dict[str, Any]:
+        return {
+            "sid": "PN" + own.number.removeprefix("+").zfill(32),
+            "account_sid": self._credentials.twilio_account_sid,
+            "phone_number": own.number,
+            "friendly_name": own.number,
+            "voice_url": own.url,
+            "voice_method": own.method,
+            "voice_application_sid": own.application,
+            "trunk_sid": own.trunk or None,
+            "status_callback": "",
+            "status_callback_method": "POST",
+            "capabilities": {"voice": True, "sms": False, "mms": False, "fax": False},
+        }
+
+    def _caller_id(self, number: str) -> dict[str, Any]:
+        return {
+            "sid": "PN" + number.removeprefix("+").zfill(32),
+            "account_sid": self._credentials.twilio_account_sid,
+            "friendly_name": number,
+            "phone_number": number,
+        }
+
+    # Telnyx
+
+    async def _whoami(self, request: web.Request) -> web.Response:
+        if not self._telnyx.bearer(request):
+            return rest_telnyx.unauthorized()
+        data = {
+            "user_id": "00000000-0000-4000-8000-00000000000a",
+            "organization_id": self._credentials.telnyx_account_id,
+        }
+        return web.json_response({"data": data})
+
+    async def _telnyx_numbers(self, request: web.Request) -> web.Response:
+        if not self._telnyx.bearer(request):
+            return rest_telnyx.unauthorized()
+        wanted = request.query.get("filter[phone_number]", "")
+        # "Non-numerical characters will result in no values being returned."
+        owned = [
+            own for own in self._account.numbers if wanted in own.number and (not wanted or wanted.isdigit())
+        ]
+        size = int(seconds(request.query.get("page[size]"), 20, 1, 250))
+        number = int(seconds(request.query.get("page[number]"), 1, 1, 10**6))
+        shown = owned[(number - 1) * size : number * size]
+        data = [
+            {
+                "id": own.number.removeprefix("+"),
+                "record_type": "phone_number",
+                "phone_number": own.number,
+                "status": "active",
+                "connection_id": own.application or None,
+                "connection_name": "Emulated" if own.application else None,
+            }
+            for own in shown
+        ]
+        meta = {
+            "total_pages": -(-len(owned) // size),
+            "total_results": len(owned),
+            "page_number": number,
+            "page_size": size,
+        }
+        return web.json_response({"data": data, "meta": meta})
+
+    async def _texml_application(self, request: web.Request) -> web.Response:
+        return self._telnyx_application(request, "texml", _texml_resource)
+
+    async def _voice_application(self, request: web.Request) -> web.Response:
+        return self._telnyx_application(request, "call_control", _voice_resource)
+
+    def _telnyx_application(
+        self, request: web.Request, kind: str, resource: Callable[[Application], dict[str, Any]]
+    ) -> web.Response:
+        if not self._telnyx.bearer(request):
+            return rest_telnyx.unauthorized()
+        application = self._account.application(request.match_info["application"], kind)
+        if application is None:
+            return _missing()
+        return web.json_response({"data": resource(application)})
+
+    async def _verified_number(self, request: web.Request) -> web.Response:
+        if not self._telnyx.bearer(request):
+            return rest_telnyx.unauthorized()
+        number = request.match_info["number"]
+        if number not in self._account.verified:
+            return _missing()
+        return web.json_response({"data": {"phone_number": number, "record_type": "verified_number"}})
+
+
+def _number_of(own: OwnNumber) -> str:
+    return own.number
+
+
+def _missing() -> web.Response:
+    return rest_telnyx.error(404, "10005", "Resource not found", "The requested resource does not exist")
+
+
+def _texml_resource(application: Application) -> dict[str, Any]:
+    return {
+        "id": application.id,
+        "record_type": "texml_application",
+        "active": True,
+        "friendly_name": "Emulated",
+        "voice_url": application.url or None,
+        "voice_method": application.method.lower(),
+        "status_callback": None,
+        "status_callback_method": "post",
+    }
+
+
+def _voice_resource(application: Application) -> dict[str, Any]:
+    return {
+        "id": application.id,
+        "record_type": "call_control_application",
+        "active": True,
+        "application_name": "Emulated",
+        "webhook_event_url": application.url or None,
+        "webhook_api_version": "2",
+    }

@@ -1,0 +1,65 @@
+"""Last words end the call, also as recognisers write them, and are no answer to a question."""
+
+import pytest
+
+from conversation.utterance import Wish, wish_of, yes_or_no
+from tests.brain_talk import Talk
+
+GOODBYES = [
+    "That's all, thanks, by.", "That's all, thanks, bye.", "Thank you, by.", "Okay, that's it, by by.", "Goodbye then!",
+    "Good-bye then.", "Good by.", "Thanks for your help, buy.", "Have a nice day, by.", "Okay, bye now.",
+    "That was everything, thank you very much, by.", "Alright, good buy.", "Thank you so much and by.",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("words", GOODBYES)
+def test_a_goodbye_is_one_however_it_is_written(words):
+    talk = Talk()
+    talk.say(words)
+    assert talk.called == "end_call"
+
+
+@pytest.mark.parametrize("words", GOODBYES)
+@pytest.mark.parametrize(
+    "before",
+    [
+        "What is the weather like?",
+        "Can I talk to a real person?",
+        "What's your fee for an exam?",
+        "That's all.",
+    ],
+)
+def test_a_goodbye_after_a_question_is_no_yes(before, words):
+    talk = Talk()
+    talk.say(before)
+    talk.say(words)
+    assert talk.called == "end_call"
+
+
+def test_a_yes_before_the_goodbye_is_one():
+    talk = Talk()
+    talk.say("Can I talk to a real person?")
+    talk.say("Yes please, bye.")
+    assert talk.called == "transfer_call"
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["Can I drop by?", "Could I stop by tomorrow?", "Where can I buy a brush?", "I'd like to come by."],
+)
+def test_other_words_that_sound_like_it_are_no_goodbye(words):
+    assert wish_of(words) is not Wish.GOODBYE
+
+
+@pytest.mark.parametrize(
+    "words", ["Goodbye then!", "Good-bye.", "Good night.", "Please call me.", "Okay, tell them."]
+)
+def test_no_yes(words):
+    assert yes_or_no(words)[0] is None
+
+
+@pytest.mark.parametrize(
+    "words", ["Good.", "Okay.", "Please.", "Please do.", "Right, please.", "Mhm.", "Mm-hmm.", "That's fine."]
+)
+def test_a_yes(words):
+    assert yes_or_no(words)[0] is True

@@ -1,0 +1,83 @@
+"""A number is a number wherever it comes from: webhooks, streams, parameters, events."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from calls.store import CallStore
+from carriers.carrier import Form
+from carriers.numbers import phone_number
+from carriers.telnyx import TelnyxCarrier
+from carriers.telnyx_call_control import TelnyxCallControl
+from carriers.twilio import TwilioCarrier
+from conversation.agents import load_agent
+from conversation.dialogue_state import Script
+from tests.web_service import write_agents
+
+WITHHELD = [
+    "anonymous", "Anonymous", "ANONYMOUS", "unknown", "Restricted", "private", "blocked", "unavailable", "", " ",
+    "+", None,
+    "+266696687", "266696687", "+7378742833", "+2562533", "+8566696", "+86282452253", "+1", "+0000000000", "0000000000",
+    "+1 000 000 0000", "sip:anonymous@anonymous.invalid", "sip:anonymous@example.com", "anonymous@sip.example.com",
+    "client:ann", "7", "not a number", "+12025550143x", "+" + "1" * 400, 12025550143, ["+12025550143"],
+    "２０２５５５０１４３",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("value", WITHHELD)
+def test_a_withheld_number_is_none(value):
+    assert phone_number(value) is None
+
+
+@pytest.mark.parametrize(
+    ("written", "number"),
+    [
+        ("+12025550143", "+12025550143"),
+        ("12025550143", "+12025550143"),
+        (" 12025550143", "+12025550143"),
+        ("2025550143", "+12025550143"),
+        ("+1 (202) 555-0143", "+12025550143"),
+        ("tel:+12025550143", "+12025550143"),
+        ("442079460123", "+442079460123"),
+        ("4930901820", "+4930901820"),
+        ("sip:ann@example.com", "sip:ann@example.com"),
+        ("ann@sip.example.com", "sip:ann@sip.example.com"),
+        ("sips:ann@example.com:5061;transport=tls", "sips:ann@example.com:5061;transport=tls"),
+    ],
+)
+def test_a_number_without_its_plus_is_read_as_e164(written, number):
+    assert phone_number(written) == number
+
+
+@given(st.text() | st.from_regex(r"\+?[0-9() .-]{0,40}", fullmatch=True) | st.none() | st.integers())
+def test_whatever_is_told_is_a_number_or_none(value):
+    found = phone_number(value)
+    assert found is None or found.startswith(("+", "sip")) or "sip" in found.casefold()
+    assert found is None or phone_number(found) == found
+
+
+@pytest.mark.parametrize("value", ["anonymous", "+266696687", "12025550143"])
+def test_webhooks_streams_and_events_decide_alike(value):
+    expected = phone_number(value)
+    form = {"CallSid": "CA1", "From": value, "To": "12025550100"}
+    body = "&".join(f"{name}={text.replace('+', '%2B')}" for name, text in form.items())
+    for carrier in (TwilioCarrier(), TelnyxCarrier()):
+        incoming = carrier.parse_incoming(Form.parse(body))
+        assert (incoming.from_number, incoming.to_number) == (expected, "+12025550100")
+    payload = {"call_control_id": "v3:1", "from": value, "to": "12025550100", "direction": "incoming"}
+    data = {"event_type": "call.initiated", "id": "e", "payload": payload}
+    event = TelnyxCallControl().parse_event(json.dumps({"data": data}).encode())
+    assert (event.from_number, event.to_number) == (expected, "+12025550100")
+    call = CallStore().open(
+        carrier="twilio", carrier_call_id="CA1", from_number=value, to_number="12025550100"
+    )
+    assert (call.from_number, call.to_number) == (expected, "+12025550100")
+
+
+@pytest.mark.parametrize("number", ["", "sip:12345678@example.com"])
+def test_only_a_number_is_offered_for_calling_back(tmp_path, number):
+    agent = load_agent("receptionist", write_agents(tmp_path / "agents"))
+    script = Script(agent, frozenset(), agent.call_variables(caller_number=number))
+    assert script.caller_number == ""

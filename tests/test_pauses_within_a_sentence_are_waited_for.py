@@ -1,0 +1,132 @@
+"""A pause in the middle of a sentence ends no turn, and a turn without words ends soon."""
+
+import asyncio
+import time
+
+import pytest
+from pipecat.audio.turn.base_turn_analyzer import BaseTurnAnalyzer, EndOfTurnState
+from pipecat.clocks.system_clock import SystemClock
+from pipecat.frames.frames import (
+    STTMetadataFrame,
+    TranscriptionFrame,
+    VADUserStartedSpeakingFrame,
+    VADUserStoppedSpeakingFrame,
+)
+from pipecat.processors.frame_processor import FrameProcessorSetup
+from pipecat.turns.user_start import VADUserTurnStartStrategy
+from pipecat.turns.user_turn_controller import UserTurnController
+from pipecat.turns.user_turn_strategies import UserTurnStrategies
+from pipecat.utils.asyncio.task_manager import TaskManager
+
+from conversation import pausing
+from conversation.pausing import (
+    WholeSentenceUserTurnStopStrategy,
+    WordlessUserTurnStopStrategy,
+    breaks_off,
+)
+
+
+class AlwaysComplete(BaseTurnAnalyzer):
+    """Takes every pause for the end of a turn."""
+
+    speech_triggered = False
+    params = None
+
+    def append_audio(self, buffer, is_speech):
+        return EndOfTurnState.INCOMPLETE
+
+    async def analyze_end_of_turn(self):
+        return EndOfTurnState.COMPLETE, None
+
+    def clear(self):
+        pass
+
+
+class Ends:
+    """Counts the ends of turns."""
+
+    def __init__(self, *stop):
+        self.count = 0
+        self.controller = UserTurnController(
+            user_turn_strategies=UserTurnStrategies(start=[VADUserTurnStartStrategy()], stop=list(stop))
+        )
+        self.controller.add_event_handler("on_user_turn_stopped", self._stopped)
+
+    async def _stopped(self, *_):
+        self.count += 1
+
+    async def after(self, *steps):
+        await self.controller.setup(FrameProcessorSetup(SystemClock(), TaskManager(), None))
+        for step in steps:
+            if isinstance(step, float):
+                await asyncio.sleep(step)
+            elif isinstance(step, str):
+                await self.controller.process_frame(TranscriptionFrame(step, "", "", finalized=True))
+            else:
+                await self.controller.process_frame(step())
+        return self.count
+
+
+def speech():
+    return VADUserStartedSpeakingFrame(start_secs=0.1)
+
+
+def silence():
+    return VADUserStoppedSpeakingFrame(stop_secs=0.2, timestamp=time.time())
+
+
+def quick_ears():
+    return STTMetadataFrame(service_name="ears", ttfs_p99_latency=0.3)
+
+
+def whole_sentences():
+    return Ends(WholeSentenceUserTurnStopStrategy(turn_analyzer=AlwaysComplete()))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "I would like to", "I'd like to.", "Can you tell me if", "Do you", "I have a question about", "My name is",
+        "I was calling because my", "Um,", "Well...", "Please tell them that I", "Where can I", "It's for the",
+    ],
+)  # fmt: skip
+def test_a_sentence_breaks_off(text):
+    assert breaks_off(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Where are you?", "That's all I need.", "Call me as soon as you can.", "I think so.", "Who is it for?", "Yes.",
+        "What are your opening hours", "I need a new dentist.", "Please call me.", "My name is John.", "",
+    ],
+)  # fmt: skip
+def test_a_sentence_is_whole(text):
+    assert not breaks_off(text)
+
+
+async def test_a_whole_sentence_ends_the_turn_at_once():
+    assert await whole_sentences().after(speech, silence, "Where can I park?") == 1
+
+
+async def test_a_sentence_that_breaks_off_is_waited_for():
+    ends = whole_sentences()
+    assert await ends.after(speech, silence, "I would like to", 0.7) == 0
+    assert await ends.after(speech, silence, "make an appointment.") == 1
+
+
+async def test_who_does_not_go_on_is_answered_after_a_while(monkeypatch):
+    monkeypatch.setattr(pausing, "UNFINISHED_SECS", 0.5)
+    assert await whole_sentences().after(speech, silence, "I would like to", 0.1) == 0
+    assert await whole_sentences().after(speech, silence, "I would like to", 0.6) == 1
+
+
+async def test_a_turn_without_words_ends_when_none_can_come_anymore():
+    wordless = Ends(WordlessUserTurnStopStrategy())
+    assert await wordless.after(quick_ears, speech, silence, 0.3) == 0
+    assert await wordless.after(0.6) == 1
+
+
+async def test_a_turn_with_words_is_left_to_others():
+    assert await Ends(WordlessUserTurnStopStrategy()).after(quick_ears, speech, silence, "I", 0.9) == 0
+    assert await Ends(WordlessUserTurnStopStrategy()).after(quick_ears, speech, silence, speech, 0.9) == 0

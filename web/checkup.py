@@ -1,0 +1,272 @@
+"""What can be found out about a deployment without asking anybody: settings, agents' files, disk, database."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from calls.database_errors import DatabaseError
+from carriers import credential_notes, credential_problems
+from carriers.checks import Finding, Verdict
+from settings import OTHERS, Given, Settings, misspelt
+
+LITTLE_SPACE_BYTES = 500_000_000
+NO_SPACE_BYTES = 20_000_000
+"""Less than this is a matter of hours: an hour of talk is some 100 kB of events, a log some MB a day."""
+
+SHORT_KEY = 16
+"""Characters; a shorter password of the API can be tried out."""
+
+PROVIDERS = ("openai", "anthropic", "google", "ollama", "deepgram", "assemblyai", "cartesia", "elevenlabs")
+"""What a setting of a service begins with; also the service's name."""
+
+
+NOT_SET = "not set"
+"""The subject of the finding that lists the settings whose defaults count."""
+
+
+class DataDirUnusable(Exception):
+    """Nothing can be kept in DATA_DIR; the message is one line with cause and fix."""
+
+
+def settings_findings(settings: Settings, given: Given) -> list[Finding]:
+    """Whether each setting is used, misspelt, missing or contradicted by another.
+
+    Args:
+        settings: What counts.
+        given: What was handed over.
+    """
+    found = [_fault(line.split()[0], line.split(" ", 1)[1]) for line in misspelt(given)]
+    told = {one.subject for one in found}
+    known = {name.upper() for name in Settings.model_fields}
+    found += [
+        _note(name, f"in {given.path} is not read by anything here")
+        for name in sorted(given.file)
+        if name not in known and name not in told and name not in OTHERS
+    ]
+    found += [_note(name, f"stands twice in {given.path}: the last one counts") for name in given.twice]
+    for line in credential_problems(settings):
+        found.append(_fault(*line.split(" ", 1)))
+    found += [_note(*line.split(" ", 1)) for line in credential_notes(settings)]
+    found += contradictions(settings, given)
+    spoken_of = {one.subject for one in found if one.verdict is Verdict.FAULT}
+    for name in sorted(known & set(given.values)):
+        if name in spoken_of:
+            continue
+        place = "the environment" if name in given.environment else str(given.path)
+        both = given.file.get(name, given.values[name]) != given.values[name]
+        text = f"set in {place}" + (f", which wins over {given.path}" if both else "")
+        why = unused(name.lower(), settings)
+        found.append(_note(name, f"{text}, and not used: {why}") if why else Finding(Verdict.OK, name, text))
+    unset = sorted(known - set(given.values))
+    if unset:
+        found.append(Finding(Verdict.OK, NOT_SET, ", ".join(unset)))
+    return found
+
+
+def contradictions(settings: Settings, given: Given) -> list[Finding]:
+    """Settings that do not go together, or that leave something out.
+
+    Args:
+        settings: What counts.
+        given: What was handed over.
+    """
+    found = []
+    if settings.public_url:
+        address = urlsplit(settings.public_url)
+        at_home = address.hostname in ("localhost", "127.0.0.1", "::1")
+        if address.scheme == "http" and not at_home:
+            found.append(_fault("PUBLIC_URL", "is http: carriers open media sockets at https addresses only"))
+        if address.scheme == "https" and at_home:
+            found.append(
+                _fault("PUBLIC_URL", "is this machine's own name: set the one that carriers can reach")
+            )
+    if "HOST" in given.values and settings.host in ("127.0.0.1", "localhost", "::1") and _in_a_container():
+        text = "is the container itself, which nobody outside reaches: leave it empty, or set 0.0.0.0"
+        found.append(_fault("HOST", text))
+    found += _missing(settings)
+    if settings.api_key is None:
+        found.append(_note("API_KEY", "is not set: the API (/calls) is closed"))
+    elif len(settings.api_key.get_secret_value()) < SHORT_KEY:
+        found.append(_fault("API_KEY", "can be guessed: `openssl rand -hex 24` makes a good one"))
+    for name, danger in (
+        ("allow_unsigned_webhooks", "act as the carrier"),
+        ("allow_tokenless_streams", "talk to the bot"),
+    ):
+        if getattr(settings, name):
+            found.append(_note(name.upper(), f"is on: anybody who finds the address can {danger}"))
+    if settings.telnyx_api_key and settings.telnyx_codec == "L16" and settings.telnyx_mode == "texml":
+        text = "is L16, which TeXML's documentation does not have: PCMU and PCMA are safe, or TELNYX_MODE=call_control"
+        found.append(_note("TELNYX_CODEC", text))
+    for mine, needed in (
+        ("pipecat_cloud_region", "pipecat_cloud_agent"),
+        ("caller_lookup_token", "caller_lookup_url"),
+        ("telnyx_public_key", "telnyx_api_key"),
+        ("telnyx_connection_id", "telnyx_api_key"),
+        ("telnyx_account_sid", "telnyx_api_key"),
+    ):
+        if getattr(settings, mine) and not getattr(settings, needed):
+            found.append(_fault(mine.upper(), f"is set without {needed.upper()}: set that, too, or unset it"))
+    return found
+
+
+def _missing(settings: Settings) -> list[Finding]:
+    if not settings.twilio_account_sid and not settings.telnyx_api_key:
+        text = "no credentials of a phone company: only the emulator can call (`make call`)"
+        return [_note("carriers", text)]
+    found = []
+    if settings.telnyx_api_key and not settings.telnyx_connection_id:
+        found.append(
+            _note("TELNYX_CONNECTION_ID", "is not set: at Telnyx the bot answers, but places no calls")
+        )
+    if settings.caller_id is None:
+        found.append(
+            _note("CALLER_ID", "is not set: a request to call somebody must name the number to call from")
+        )
+    return found
+
+
+def unused(name: str, settings: Settings) -> str | None:
+    """Why a setting that is set changes nothing; None when it does, or when that cannot be said.
+
+    Args:
+        name: A field of `Settings`.
+        settings: All of them.
+    """
+    provider = name.split("_")[0]
+    if provider in PROVIDERS and (services := _services_of_agents(settings)) is not None:
+        if provider not in services:
+            return f"no agent uses {provider}"
+    elif name in ("telnyx_codec", "telnyx_l16_byte_order", "telnyx_mode") and not settings.telnyx_api_key:
+        return "TELNYX_API_KEY is not set"
+    elif name == "telnyx_l16_byte_order" and settings.telnyx_codec != "L16":
+        return "TELNYX_CODEC is not L16"
+    elif name == "telnyx_account_sid" and settings.telnyx_mode == "call_control":
+        return "only calls of TeXML need it"
+    elif name in ("twilio_region", "twilio_edge") and settings.twilio_api_base_url:
+        return "TWILIO_API_BASE_URL is set"
+    elif name == "ngrok_api_url" and settings.public_url:
+        return "PUBLIC_URL is set"
+    return None
+
+
+def _services_of_agents(settings: Settings) -> set[str] | None:
+    from conversation import services
+    from conversation.agents import AgentError, agent_names, load_agent
+
+    used: set[str] = set()
+    try:
+        for name in agent_names(settings.agents_dir):
+            choice = services.resolve(load_agent(name, settings.agents_dir), settings)
+            used |= {choice.stt, choice.llm, choice.tts}
+    except (AgentError, services.ServiceError):
+        return None
+    return used
+
+
+def agent_problems(settings: Settings) -> list[str]:
+    """Agents that could not answer a call, the default one first: one line each."""
+    from conversation import services
+    from conversation.agents import AgentError, agent_names, find_agent, load_agent
+
+    default = find_agent(settings.agent, settings.agents_dir) or settings.agent
+    problems = []
+    for name in dict.fromkeys([default, *agent_names(settings.agents_dir)]):
+        try:
+            agent = load_agent(name, settings.agents_dir)
+            if settings.pipecat_cloud_public_key is None:  # else the bot talks there, not here
+                services.check(services.resolve(agent, settings), settings)
+        except (AgentError, services.ServiceError) as error:
+            if str(error) not in problems:
+                problems.append(str(error))
+    return problems
+
+
+def agent_findings(settings: Settings) -> list[Finding]:
+    """Whether each agent can answer, and keeps what its file promises."""
+    from conversation.agent_checks import contradictions, unknown_variables
+    from conversation.agents import AgentError, agent_names, load_agent, misnamed
+
+    found = [_fault("agents", line) for line in (*agent_problems(settings), *misnamed(settings.agents_dir))]
+    for name in agent_names(settings.agents_dir):
+        try:
+            agent = load_agent(name, settings.agents_dir)
+        except AgentError:
+            continue  # told above
+        misspelt_variables, unknown = unknown_variables(agent)
+        wrong = [*contradictions(agent), *misspelt_variables]
+        found += [_fault("agents", line) for line in wrong]
+        found += [_note("agents", line) for line in unknown]
+        if not wrong:
+            found.append(Finding(Verdict.OK, "agents", f"{name}.toml"))
+    return found
+
+
+def use_data_dir(folder: Path) -> None:
+    """Make the folder that callers' messages and calls are kept in, and find out whether that can be written.
+
+    Raises:
+        DataDirUnusable: It cannot.
+    """
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as probe:
+            probe.write(b"?")
+            probe.flush()
+    except OSError as error:
+        raise DataDirUnusable(
+            f"DATA_DIR {folder} cannot be written ({error.strerror}): name a folder of the user who runs this, or free "
+            "space; leave it empty for data"
+        ) from None
+
+
+def disk_findings(settings: Settings) -> list[Finding]:
+    """Whether what callers say can be kept."""
+    try:
+        use_data_dir(settings.data_dir)
+    except DataDirUnusable as error:
+        return [_fault("DATA_DIR", str(error).removeprefix("DATA_DIR "))]
+    free = shutil.disk_usage(settings.data_dir).free
+    text = f"{settings.data_dir} can be written, {free / 1e9:.1f} GB free"
+    if free < NO_SPACE_BYTES:
+        return [_fault("DATA_DIR", f"{text}: make room, or messages and calls are lost")]
+    return [Finding(Verdict.NOTE if free < LITTLE_SPACE_BYTES else Verdict.OK, "DATA_DIR", text)]
+
+
+async def database_findings(settings: Settings) -> list[Finding]:
+    """Whether calls can be kept: the driver, the file or server, the tables."""
+    from calls.database import CallDatabase
+
+    if settings.calls_database is None:
+        return [_note("DATABASE_URL", "is memory: calls are forgotten when the program ends")]
+    try:
+        database = CallDatabase(settings.calls_database)
+        try:
+            await database.open()
+        finally:
+            await database.aclose()
+    except DatabaseError as error:
+        return [_fault("DATABASE_URL", str(error))]
+    return [
+        Finding(Verdict.OK, "DATABASE_URL", f"{database.description} opens, and its tables are up to date")
+    ]
+
+
+def short_lines(findings: Iterable[Finding]) -> list[str]:
+    """What a start has to say of findings: the faults."""
+    return [f"{one.subject} {one.text}" for one in findings if one.verdict is Verdict.FAULT]
+
+
+def _in_a_container() -> bool:
+    return any(Path(mark).exists() for mark in ("/.dockerenv", "/run/.containerenv"))
+
+
+def _fault(subject: str, text: str) -> Finding:
+    return Finding(Verdict.FAULT, subject, text)
+
+
+def _note(subject: str, text: str) -> Finding:
+    return Finding(Verdict.NOTE, subject, text)
