@@ -295,8 +295,12 @@ async def test_a_ticket_works_once_over_all_processes_that_share_a_database(tmp_
 
 
 async def test_a_database_that_does_not_answer_keeps_nobody_waiting(tmp_path):
-    broken = CallStore(CallDatabase("postgresql+asyncpg://nobody@127.0.0.1:9/calls"))
-    async with running(tmp_path, run_bot=Bot(), store=broken) as service:
+    class Stuck(CallDatabase):
+        async def use_once(self, *_):
+            await asyncio.sleep(60)
+
+    store = CallStore(Stuck(f"sqlite+aiosqlite:///{tmp_path / 'calls.db'}"))
+    async with running(tmp_path, run_bot=Bot(), store=store) as service:
         url, _ = stream_of((await service.post("/twilio/voice", **CALL)).text)
         began = time.monotonic()
         async with streaming(url) as socket:
