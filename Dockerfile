@@ -1,5 +1,5 @@
 # The bot on Pipecat Cloud: bot.py and what it needs in a call, on the platform's base image, which brings the HTTP side
-# (app.py, /ws, health checks). See docs/pipecat-cloud.md. The server with webhooks and console is deploy/Dockerfile.server.
+# (app.py, /ws, health checks). See docs/pipecat-cloud.md. The server with webhooks is deploy/Dockerfile.server.
 #
 #   docker build --platform linux/arm64 -t phonebot:0.1.0 .
 # 0.1.27 is the first that keeps to max_session_duration in the process. Newer ones (0.1.29 is known) may do as well, untried.
@@ -10,6 +10,9 @@ ARG LOCK=hosted
 
 # The image's default is DEBUG, at which Pipecat logs what callers and bot say
 ENV PIPECAT_LOG_LEVEL=INFO
+
+# The image may have imported numpy before bot.py can set this; its threads would spin for a third of a call's time
+ENV OPENBLAS_NUM_THREADS=1
 
 # Over the image's own packages, by hash; what the image asked for must still hold afterwards
 COPY requirements/build.lock requirements/${LOCK}.lock ./

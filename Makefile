@@ -12,10 +12,10 @@ LOCK    := $(PYTHON) -m uv pip compile --universal --python-version 3.11 --gener
            "make lock; it is installed by requirements/install.sh, or by pip as the beginning of requirements/install.py says"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup call test stories lint format bench run doctor lock clean
+.PHONY: help setup call test stories lint format bench attack attack-quick run doctor lock clean
 
 help: ## Say what each target does
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
 
 setup: ## Make .venv with all that calls, tests and the local voice need (1 to 3 minutes): EXTRAS=webrtc adds to it, VENV=folder
 	@$(INSTALL)
@@ -42,6 +42,12 @@ format: $(VENV)/.ready ## Put the code into the common style
 
 bench: $(VENV)/.ready ## Measure what callers wait for, and memory: ARGS="--only control --times 1" is the short way
 	$(PYTHON) -m bench $(ARGS)
+
+attack: $(VENV)/.ready ## Try to get in as strangers would, 10,000 times, beside calls that must not notice: ARGS="--seed 2"
+	$(PYTHON) -m attack $(ARGS)
+
+attack-quick: $(VENV)/.ready ## The same with 1,000 tries, in about a minute
+	$(PYTHON) -m attack --quick $(ARGS)
 
 run: $(VENV)/.ready ## Serve calls: python server.py
 	$(PYTHON) server.py

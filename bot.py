@@ -7,13 +7,24 @@ just opened. The cloud's image has no `server.py`: nothing that a call needs may
 
 from __future__ import annotations
 
+# Before numpy, whose native library reads its number of threads when it is imported
+from settings import Settings, SettingsError, load_settings, misspelt, read_given
+
+# isort: split
+import argparse
 import asyncio
+import importlib.util
 import sys
 import threading
 import uuid
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
+
+if __name__ == "__main__":
+    from environment import need_packages
+
+    need_packages()
 
 from loguru import logger
 from pipecat.transports.base_transport import BaseTransport, TransportParams
@@ -43,11 +54,18 @@ from conversation.services import ServiceError
 from conversation.transport import PhoneTransport
 from serializers import SerializerOptions, UnsupportedEncoding, serializer_for
 from serializers.handshake import HandshakeError, NotACarrierStream, StreamStart, read_stream_start
-from settings import Settings, SettingsError, load_settings, misspelt, read_given
+
+USAGE_ERROR = 2
+"""Exit status when the configuration is at fault."""
 
 POLICY_VIOLATION = 1008
 """WebSocket close code for a peer that does not speak the protocol (RFC 6455, section 7.4.1)."""
 
+
+HANDED_OVER = (CallState.TRANSFERRING, CallState.TRANSFERRED)
+
+END_PAUSES_SECS = (0.3, 0.7, 1.5, 3.0, 0.0)
+"""Between looks at the carrier for the end of a call whose stream has ended; its answers may be some seconds old."""
 
 PRIVATE_PARAMETERS = frozenset({"call_id", "role", "for_call", "peer", "destination", "about"})
 """What says which call of ours it is, and makes it the leg of a colleague who is asked to take a caller."""
@@ -128,9 +146,11 @@ async def _talk_on_the_phone(
             attachment.history = tuple(heard_messages(call.events))
             await _run(attachment, transport, runner_args, settings, carrier_marks=True)
     finally:
-        # With a server beside us, the carrier tells it that a call is over, or asks what is next for a caller whose
-        # stream was lost; without credentials nobody could ask for a word that never comes.
-        _let_go(attachment, told=server is not None and (carrier is not None or not serializer.stopped))
+        # The carrier tells that a call is over, asks what is next for a caller whose stream was lost, or can be asked.
+        # Without credentials and a server nobody is ever told, and a server without credentials may not be.
+        _let_go(attachment, told=carrier is not None or (server is not None and not serializer.stopped))
+        if server is None:
+            await _hear_of_the_end(attachment)
         if serializer.ignored:
             logger.warning(f"call {call.id}: messages that were ignored: {dict(serializer.ignored)}")
         await store.flush()
@@ -284,23 +304,37 @@ def _answered(call: Call) -> None:
 
 
 def _let_go(attachment: Attachment, *, told: bool) -> None:
-    """Decide what the end of a media stream says about the call.
+    """Decide what the end of a media stream says about the call, where it is all that we are ever told.
 
     A stream that the carrier stopped, with nobody of ours having asked for it, is a caller who hung up.
 
     Args:
         attachment: The session that is over.
-        told: Whether the carrier will tell what became of the call, or ask what is next for the caller.
+        told: Whether the carrier tells, or can be asked, what became of the call: then its word counts, and not ours.
     """
     call = attachment.call
     if attached_to(call) not in (None, attachment):
         logger.info(f"call {call.id}: detached, another session has it")
         return
-    goes_on = call.resume is not None or call.state in (CallState.TRANSFERRING, CallState.TRANSFERRED)
-    if not call.is_over and not goes_on and not (told and call.ending is None):
+    goes_on = call.resume is not None or call.state in HANDED_OVER
+    if not call.is_over and not goes_on and not told:
         call.will_end(EndedBy.CALLER, "the media stream stopped")
         call.move(CallState.COMPLETED, cause="the media stream stopped")
     logger.info(f"call {call.id}: detached, {'ended by ' + call.ended_by if call.ended_by else call.state}")
+
+
+async def _hear_of_the_end(attachment: Attachment) -> None:
+    """Ask the carrier whether a call is over, on a host where nobody else does; hang it up again if it should be."""
+    call, control = attachment.call, attachment.control
+    if attached_to(call) is not None or call.resume is not None or call.state in HANDED_OVER:
+        return
+    if call.ending is not None:
+        await control.gone()
+        return
+    for pause in END_PAUSES_SECS:
+        if call.is_over or not await control.refresh() or call.is_over:
+            return
+        await asyncio.sleep(pause)
 
 
 def choose_agent(settings: Settings, *wanted: object) -> Agent:
@@ -399,20 +433,35 @@ def readyz() -> dict[str, Any]:
     return _warm_up.state()
 
 
+class _Preparing(argparse.ArgumentParser):
+    """Loads the models when the command line is understood: neither for `--help` nor for a flag that does not exist."""
+
+    def parse_args(self, *arguments: Any, **options: Any) -> Any:
+        """What the base class does, and then what the first call would wait for."""
+        parsed = super().parse_args(*arguments, **options)
+        if parsed.transport in (None, "webrtc") and importlib.util.find_spec("aiortc") is None:
+            advice = "no browser can call without aiortc: `make setup EXTRAS=webrtc` brings it"
+            if parsed.transport:
+                self.error(advice)
+            print(advice)
+        try:
+            settings = load_settings()
+            keep_words_out(words_allowed=settings.log_callers_words)
+            log_from(settings.log_level)
+            if settings.log_callers_words:
+                print(WORDS_ARE_LOGGED)
+            asyncio.run(prepare())
+        except (SettingsError, AgentError, ServiceError) as error:
+            print(error, file=sys.stderr)
+            sys.exit(USAGE_ERROR)
+        return parsed
+
+
 def main() -> None:
     """Run under Pipecat's development runner; its flags are shown by `python bot.py --help`."""
     from pipecat.runner.run import main as run_development_runner
 
-    try:
-        settings = load_settings()
-        keep_words_out(words_allowed=settings.log_callers_words)
-        log_from(settings.log_level)
-        if settings.log_callers_words:
-            print(WORDS_ARE_LOGGED)
-        asyncio.run(prepare())
-    except (SettingsError, AgentError, ServiceError) as error:
-        sys.exit(str(error))
-    run_development_runner()
+    run_development_runner(_Preparing(description="Answer calls under Pipecat's development runner."))
 
 
 if __name__ == "__main__":

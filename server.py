@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+# Before numpy, whose native library reads its number of threads when it is imported
+from settings import Given, Settings, SettingsError, load_settings, read_given
+
+# isort: split
 import argparse
 import asyncio
 import importlib
@@ -12,6 +16,11 @@ from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+if __name__ == "__main__":
+    from environment import need_packages
+
+    need_packages()
+
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
@@ -21,7 +30,6 @@ from starlette.requests import ClientDisconnect
 
 from calls.errors import NotDone
 from conversation.private_log import WORDS_ARE_LOGGED, keep_words_out, log_to_stderr
-from settings import Given, Settings, SettingsError, load_settings, read_given
 
 if TYPE_CHECKING:
     from pipecat.runner.types import WebSocketRunnerArguments

@@ -27,6 +27,11 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 ROOT = Path(__file__).resolve().parent
 
+for _threads_of in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"):
+    # numpy's native library would spread each small product over all cores, and let its threads spin between them: a
+    # third of a call's processor time. It reads this when numpy is imported, so `bot` and `server` import us first.
+    os.environ.setdefault(_threads_of, "1")
+
 ENV_FILE = "PHONEBOT_ENV_FILE"
 """The variable that names another file than `.env`: one of several deployments on a machine, or none for tests."""
 
@@ -148,14 +153,12 @@ class Given:
         file: From the file.
         path: The file that was read; None for none.
         twice: Names that stand in the file more than once.
-        empty: Names that were handed over without a value.
     """
 
     environment: dict[str, str] = field(default_factory=dict, repr=False)
     file: dict[str, str] = field(default_factory=dict, repr=False)
     path: Path | None = None
     twice: tuple[str, ...] = ()
-    empty: frozenset[str] = frozenset()
 
     @property
     def values(self) -> dict[str, str]:
@@ -461,7 +464,6 @@ def read_given() -> Given:
         file={name: value for name, value in in_file.items() if value},
         path=path if in_file else None,
         twice=twice,
-        empty=frozenset(name for both in (given, in_file) for name, value in both.items() if not value),
     )
 
 

@@ -15,6 +15,11 @@ from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+if __name__ == "__main__":
+    from environment import need_packages
+
+    need_packages()
+
 from bench.control import measure_control
 from bench.figures import Figure
 from bench.memory import measure_memory

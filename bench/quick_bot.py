@@ -13,6 +13,11 @@ import uuid
 from collections.abc import AsyncGenerator
 from typing import Any
 
+if __name__ == "__main__":
+    from environment import need_packages
+
+    need_packages()
+
 import numpy as np
 from pipecat.audio.vad.vad_analyzer import VADAnalyzer, VADParams
 from pipecat.frames.frames import (

@@ -301,6 +301,21 @@ class Call:
         self._watchers.append(wake)
         return lambda: self._watchers.remove(wake)
 
+    async def over_within(self, secs: float) -> bool:
+        """Wait for the end, for so long, and tell whether it has come."""
+        changed = asyncio.Event()
+        stop = self.watch(changed.set)
+        try:
+            async with asyncio.timeout(secs):
+                while not self.is_over:
+                    changed.clear()
+                    await changed.wait()
+        except TimeoutError:
+            pass
+        finally:
+            stop()
+        return self.is_over
+
     def will_end(self, by: EndedBy, cause: str, state: CallState = CallState.COMPLETED) -> None:
         """Note who is ending the call, so that the carrier's report of the end is not put down to the caller.
 

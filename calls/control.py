@@ -1,23 +1,24 @@
 """What we do to a call: carrier first, then state.
 
-Hanging up is idempotent and never fails with an exception. Everything else either happens, or raises `NotDone` and
-leaves the caller with the bot.
+Hanging up (`calls.hang_up`) is idempotent and never fails with an exception. Everything else either happens, or raises
+`NotDone` and leaves the caller with the bot.
 """
 
 from __future__ import annotations
 
-import asyncio
 import uuid
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import TypeVar
-from weakref import WeakKeyDictionary
 
 from loguru import logger
 
 from calls.call import Call, CallState, EndedBy
 from calls.do_not_call import DoNotCall
 from calls.errors import CallIsOver, CarrierFailed, NotDone, NotPossible
+from calls.hang_up import HANG_UP_BUDGET_SECS, hang_up, until_gone
+from calls.insist import insist
+from calls.recordings import recordings, was_changed
 from calls.store import AlreadyNamed, CallStore
 from calls.transfer import Resume, ResumeReason, Target, TransferOutcome
 from calls.way_back import WayBack
@@ -37,17 +38,11 @@ from carriers.carrier import (
     TransferDocument,
 )
 
-HANG_UP_BUDGET_SECS = 5.0
-"""How long hanging up may take with all its attempts: the caller is on the line, hearing nothing."""
-
 ACT_BUDGET_SECS = 4.0
-"""How long anything else may be tried, for the same reason."""
+"""How long anything but hanging up may be tried: the caller is on the line, hearing nothing."""
 
 CLOCKS_DIFFER = timedelta(seconds=2)
 """How much earlier than by our clock a call may have ended by its carrier's, which may know whole seconds only."""
-
-FIRST_RETRY_SECS = 0.2
-"""The pause before the second attempt; it doubles with each further one."""
 
 COLLEAGUE = "colleague"
 """The role, among a call's parameters, of a leg to somebody who is asked to take a caller."""
@@ -66,9 +61,6 @@ RECORDING_ACTIONS = {"start": "in_progress", "pause": "paused", "resume": "in_pr
 """What can be done to a recording, and the state that it is in afterwards."""
 
 T = TypeVar("T")
-
-# The bot and the API hold different controls of the same call; they must not hang up twice at the same time.
-_attempts: WeakKeyDictionary[Call, asyncio.Task[bool]] = WeakKeyDictionary()
 
 
 class CallControl:
@@ -99,6 +91,16 @@ class CallControl:
         self._way_back = way_back
         self._do_not_call = do_not_call or DoNotCall()
         self._budget_secs = budget_secs
+
+    @property
+    def call(self) -> Call:
+        """The call."""
+        return self._call
+
+    @property
+    def carrier(self) -> Carrier | None:
+        """Its carrier, or None when there are no credentials for it."""
+        return self._carrier
 
     @property
     def keeps_stream_while_transferring(self) -> bool:
@@ -213,7 +215,8 @@ class CallControl:
         """End the call through the carrier's REST API.
 
         It may be called again, and by several at once: they share one attempt, which goes on when one of them
-        is cancelled.
+        is cancelled. The call is over when its carrier says so, which is mostly a moment later. Until then it is asked
+        again in the background, whatever came of this attempt (`calls.hang_up`).
 
         Args:
             ended_by: Who wants it to end.
@@ -221,46 +224,19 @@ class CallControl:
             state: Which end it is: `completed`, or `voicemail` for a call that a machine has answered.
 
         Returns:
-            True when the call is over. False when the carrier could not be told, after an event
-            `hang_up_failed`: then closing the media socket is what is left to do.
+            True when the carrier has taken the request, or the call is over. False when the carrier could not be told,
+            after an event `hang_up_failed`: then closing the media socket is what is left to do at once.
         """
-        call = self._call
-        if call.is_over:
-            return True
-        attempt = _attempts.get(call)
-        if attempt is None or attempt.done():
-            attempt = asyncio.create_task(self._hang_up(ended_by, cause, state), name=f"hang up {call.id}")
-            _attempts[call] = attempt
-        return await asyncio.shield(attempt)
+        return await hang_up(self, ended_by, cause, state, self._budget_secs)
 
-    async def _hang_up(self, ended_by: EndedBy, cause: str, state: CallState) -> bool:
-        call, store = self._call, self._store
-        # Noted first: the carrier's report of the end may be faster than its answer to us.
-        call.will_end(ended_by, cause, state)
-        store.record(call, "hang_up", ended_by=ended_by.value, cause=cause)
-        if self._carrier is None:
-            return self._failed(f"no credentials for {call.carrier} are set")
-        if not call.carrier_call_id:
-            return self._failed("the carrier has not named the call yet")
-        carrier = self._carrier
-        try:
-            attempts, hung_up = await self._insist(
-                lambda: carrier.hang_up(call.carrier_call_id), self._budget_secs
-            )
-        except CarrierError as error:
-            return self._failed(str(error))
-        if hung_up.already_ended and attempts == 1:
-            # Nobody but the caller can have been faster. After a first attempt that got no answer, it was
-            # that one.
-            call.ended_before(EndedBy.CALLER, "had hung up already")
-        if not call.is_over:
-            call.move(state, cause=cause)
-        return True
+    async def gone(self) -> bool:
+        """Wait until the carrier says that a call is over that was hung up, for a host where nobody else asks.
 
-    def _failed(self, reason: str) -> bool:
-        logger.warning("Call {} could not be hung up: {}", self._call.id, reason)
-        self._store.record(self._call, "hang_up_failed", reason=reason)
-        return False
+        Returns:
+            Whether it is over; False also when the carrier does not say so for a minute.
+        """
+        await until_gone(self)
+        return self._call.is_over
 
     # Handing over
 
@@ -507,8 +483,11 @@ class CallControl:
             raise NotPossible(f"there is no {action!r} of a recording: use {', '.join(RECORDING_ACTIONS)}")
         call_id, command_id = call.carrier_call_id, str(uuid.uuid4())
         status_url = self._way_back.recording_url(call) if self._way_back else None
-        recordings = [event.data.get("recording_id") for event in call.events if event.kind == "recording"]
-        known = next((id_ for id_ in reversed(recordings) if id_), None)
+        known = (
+            next((one.id for one in reversed(recordings(call)) if one.id), None)
+            if action != "start"
+            else None
+        )
 
         async def request() -> str | None:
             if action == "start":
@@ -524,9 +503,7 @@ class CallControl:
             return None
 
         recording_id = await self._act(request, f"{action} the recording")
-        self._store.record(
-            call, "recording", state=RECORDING_ACTIONS[action], recording_id=recording_id or known
-        )
+        was_changed(call, RECORDING_ACTIONS[action], recording_id or known)
 
     # What all of them need
 
@@ -566,7 +543,9 @@ class CallControl:
         """Do it; again only where that cannot do it twice."""
         repeatable = self._carrier is not None and self._carrier.ignores_repeated_commands
         try:
-            return (await self._insist(request, ACT_BUDGET_SECS, only_if_nothing_done=not repeatable))[1]
+            return (
+                await insist(request, ACT_BUDGET_SECS, self._call.id, only_if_nothing_done=not repeatable)
+            )[1]
         except CallEnded as error:
             raise CallIsOver(f"could not {what}: {error}") from None
         except CarrierUnavailable as error:
@@ -575,27 +554,3 @@ class CallControl:
             raise CarrierFailed(f"could not {what}: {error}") from None
         except ValueError as error:
             raise NotPossible(f"could not {what}: {error}") from None
-
-    async def _insist(
-        self, request: Callable[[], Awaitable[T]], budget_secs: float, *, only_if_nothing_done: bool = False
-    ) -> tuple[int, T]:
-        """Ask again and again while the carrier gives no usable answer and there is time.
-
-        Returns:
-            How many attempts it took, and the answer.
-        """
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + budget_secs
-        attempts, pause = 1, FIRST_RETRY_SECS
-        while True:
-            try:
-                async with asyncio.timeout_at(deadline):
-                    return attempts, await request()
-            except TimeoutError:
-                raise CarrierUnavailable(f"no answer from the carrier within {budget_secs:g} s") from None
-            except CarrierUnavailable as error:
-                if loop.time() + pause >= deadline or (only_if_nothing_done and not error.nothing_done):
-                    raise
-                logger.warning("A request for call {} is tried again: {}", self._call.id, error)
-            await asyncio.sleep(pause)
-            attempts, pause = attempts + 1, pause * 2

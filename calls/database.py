@@ -26,7 +26,7 @@ from calls.database_errors import (
     DatabaseUnusable,
     explained,
 )
-from calls.database_opening import opened, readable
+from calls.database_opening import file_of, opened, readable
 from calls.saved import SavedCall, plain
 from calls.tables import CALL_EVENTS, CALLS, USED_ONCE
 
@@ -89,6 +89,7 @@ class CallDatabase:
         self._url = readable(url)
         self._busy_secs = busy_secs
         self._engine: AsyncEngine | None = None
+        self._file: tuple[int, int] | None = None
         self._opening: asyncio.Lock | None = None
 
     @property
@@ -298,13 +299,27 @@ class CallDatabase:
             yield connection
 
     async def _opened(self) -> AsyncEngine:
-        if self._engine is None:
+        if self._engine is None or self._is_another_file():
             self._opening = self._opening or asyncio.Lock()
             async with self._opening:
+                if self._engine is not None and self._is_another_file():
+                    # SQLite would go on writing into a file without a name, which nobody finds again.
+                    logger.error(
+                        "The database {} was deleted or replaced while it was in use: it is opened anew. What was in "
+                        "it is gone, unless you put it back",
+                        self.description,
+                    )
+                    engine, self._engine = self._engine, None
+                    await engine.dispose()
                 if self._engine is None:
                     async with self._translated(MIGRATION_SECS):
                         self._engine = await opened(self._url, busy_secs=self._busy_secs)
+                    self._file = file_of(self._url)
         return self._engine
+
+    def _is_another_file(self) -> bool:
+        """Whether another file, or none, is where the one was that is open."""
+        return file_of(self._url) != self._file
 
     @asynccontextmanager
     async def _translated(self, timeout_secs: float) -> AsyncIterator[None]:

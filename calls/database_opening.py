@@ -61,6 +61,17 @@ def readable(url: str) -> URL:
     return read
 
 
+def file_of(url: URL) -> tuple[int, int] | None:
+    """Which file a database is in now: its device and number. None for no file, and for databases that have none."""
+    if url.get_backend_name() != "sqlite":
+        return None
+    try:
+        found = os.stat(url.database or "")
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
 async def opened(url: URL, *, busy_secs: float) -> AsyncEngine:
     """Connect to a database, and bring its tables up to date.
 

@@ -11,6 +11,7 @@ from loguru import logger
 
 from calls.call import Call, CallState, EndedBy
 from calls.control import CallControl
+from calls.hang_up import is_followed_up
 from calls.policy import NOBODY_KNOWS
 from calls.store import CallStore
 from carriers.carrier import CallNotFound, Carrier, CarrierError, Direction, StatusUpdate
@@ -26,11 +27,16 @@ RING_TIMEOUT = timedelta(seconds=60)
 
 RING_GRACE = timedelta(seconds=30)
 UNATTACHED = timedelta(seconds=5)
+APOLOGY = timedelta(seconds=20)
+"""For calls that shall end, but that nobody has hung up: their carrier may be speaking our last words."""
 HANDED_OVER = timedelta(seconds=60)
 SILENT = timedelta(minutes=5)
 
-UNASKABLE = timedelta(hours=24)
-"""After this, a call of which nobody can be asked is over: no carrier lets one last longer."""
+UNASKABLE = timedelta(seconds=30)
+"""After this, a call without a media stream of which nobody can be asked is over: its carrier asks at once what comes
+after a stream, if it asks at all."""
+
+NOBODY_TELLS = "nobody has heard of it any more, and without credentials nobody can be asked"
 
 AT_ONCE = 4
 """How many calls are asked about at the same time."""
@@ -83,7 +89,11 @@ class Reconciler:
             if self._taken_up is None or now - self._taken_up >= TAKE_UP_AFTER:
                 self._taken_up = now
                 await self._store.take_up(now - TAKE_UP_AFTER)
-            silent = [call for call in self._store.live() if now - self._last_heard(call) >= _patience(call)]
+            silent = [
+                call
+                for call in self._store.live()
+                if now - self._last_heard(call) >= _patience(call) and not is_followed_up(call)
+            ]
         except Exception as error:
             logger.opt(exception=error).error("Calls could not be looked through: {}", type(error).__name__)
             return 0
@@ -139,8 +149,12 @@ class Reconciler:
 
     def _give_up(self, call: Call, now: datetime) -> None:
         heard = call.events[-1].at if call.events else call.created_at
-        if now - heard >= UNASKABLE:
-            call.move(CallState.FAILED, cause="nobody knows how it ended", ended_by=EndedBy.ERROR)
+        if now - heard < max(UNASKABLE, _patience(call)):
+            return
+        if call.answered_at is not None:
+            call.move(CallState.COMPLETED, cause=NOBODY_TELLS, ended_by=EndedBy.ERROR)
+        else:
+            call.move(CallState.FAILED, cause=NOBODY_TELLS, ended_by=EndedBy.ERROR)
 
 
 def is_attached(call: Call) -> bool:
@@ -154,12 +168,14 @@ def is_attached(call: Call) -> bool:
 def _patience(call: Call) -> timedelta:
     """How long a call may be silent until it is asked about."""
     if call.state in (CallState.QUEUED, CallState.RINGING):
+        if call.has("hang_up") and call.carrier_call_id:
+            return UNATTACHED
         dialling = call.last("dialling") if call.direction is Direction.OUTBOUND else None
         secs = dialling.data.get("ring_timeout_secs") if dialling else None
         ring = timedelta(seconds=secs) if isinstance(secs, int | float) else RING_TIMEOUT
         return ring + RING_GRACE
     if call.state is CallState.IN_PROGRESS and not is_attached(call):
-        return UNATTACHED
+        return UNATTACHED if call.ending is None or call.has("hang_up") else APOLOGY
     if call.state is CallState.TRANSFERRED:
         return HANDED_OVER
     return SILENT

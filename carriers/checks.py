@@ -90,8 +90,13 @@ class AccountChecks(Protocol):
         """Where the calls to the account's numbers go, compared with our addresses."""
         ...
 
-    async def caller_id(self, number: str) -> list[Finding]:
-        """Whether calls may be made from this number."""
+    async def caller_id(self, number: str, subject: str) -> list[Finding]:
+        """Whether calls may be made from this number.
+
+        Args:
+            number: E.164.
+            subject: What the finding is about.
+        """
         ...
 
     async def aclose(self) -> None:
@@ -154,6 +159,9 @@ def routed(subject: str, found: list[Configured], elsewhere: list[str]) -> list[
             continue
         verdict = Verdict.FAULT if _same_host(one) or not ours else Verdict.NOTE
         findings.append(Finding(verdict, subject, f"{one.where} {difference}"))
+    for one in ours:
+        if otherwise := _asked_otherwise(one):
+            findings.append(Finding(Verdict.NOTE, subject, f"{one.where} {otherwise}"))
     return findings + [Finding(Verdict.NOTE, subject, text) for text in elsewhere]
 
 
@@ -169,9 +177,14 @@ def _difference(one: Configured) -> str | None:
         )
     if theirs.path != ours.path:
         return "goes to another path than the server prints: paste that address again"
-    if one.method and one.method.upper() != "POST":
-        return f"is asked by {one.method.upper()}: choose POST"
     return None
+
+
+def _asked_otherwise(one: Configured) -> str | None:
+    """GET is understood, too, but whether a carrier signs it is not known of each, and proxies log it whole."""
+    if not one.method or one.method.upper() == "POST":
+        return None
+    return f"is asked by {one.method.upper()}, which works; POST is better"
 
 
 def _same_host(one: Configured) -> bool:

@@ -47,13 +47,15 @@ class Signature(StrEnum):
 
 @dataclass(frozen=True)
 class HangUp:
-    """The call is over.
+    """The carrier has taken a request to end a call. Whether the call is over is another question.
 
     Parameters:
         already_ended: It had ended before we asked.
+        state: Where the call stands by the answer itself; None where the answer does not tell.
     """
 
     already_ended: bool
+    state: LineState | None = None
 
 
 @dataclass(frozen=True)

@@ -135,6 +135,8 @@ def call_control_stream_options(stream: StreamDocument, codec: str) -> dict[str,
         "stream_track": "inbound_track",
         "stream_bidirectional_mode": "rtp",
         "stream_bidirectional_codec": codec,
+        # By default only a leg that is bridged with this one would hear the bot.
+        "stream_bidirectional_target_legs": "self",
     }
     if codec == "L16":
         options["stream_codec"] = "L16"

@@ -145,7 +145,7 @@ class TelnyxChecks:
                 found.append(Configured(where, application.webhook_event_url, None, addresses.events or ""))
         return routed(NUMBERS, found, elsewhere)
 
-    async def caller_id(self, number: str) -> list[Finding]:
+    async def caller_id(self, number: str, subject: str) -> list[Finding]:
         """Whether the number is the account's own, or verified."""
         digits = number.removeprefix("+")
         listed: Any = await self._api.ask(
@@ -155,7 +155,7 @@ class TelnyxChecks:
             timeout_secs=CHECK_TIMEOUT_SECS,
         )
         if any(one.phone_number == number for one in listed.data or []):
-            return [Finding(Verdict.OK, "CALLER_ID", "a number of the Telnyx account")]
+            return [Finding(Verdict.OK, subject, "a number of the Telnyx account")]
         try:
             await self._api.ask(
                 lambda client: client.verified_numbers.retrieve(number), timeout_secs=CHECK_TIMEOUT_SECS
@@ -165,8 +165,8 @@ class TelnyxChecks:
                 "is no number of the Telnyx account and no verified number: calls that the bot places are refused "
                 "(D38); set one of your numbers, or verify this one in the portal"
             )
-            return [Finding(Verdict.FAULT, "CALLER_ID", text)]
-        return [Finding(Verdict.OK, "CALLER_ID", "a verified number of the Telnyx account")]
+            return [Finding(Verdict.FAULT, subject, text)]
+        return [Finding(Verdict.OK, subject, "a verified number of the Telnyx account")]
 
 
 async def _first_page(pages: Any) -> Any:

@@ -148,7 +148,7 @@ class TwilioChecks:
         where = f"{where}, by a TwiML app,"
         return Configured(where, application.voice_url, application.voice_method, addresses.voice)
 
-    async def caller_id(self, number: str) -> list[Finding]:
+    async def caller_id(self, number: str, subject: str) -> list[Finding]:
         """Whether the number is the account's own, or a verified caller ID."""
         own, verified = (
             await self._api_used.ask(
@@ -161,11 +161,11 @@ class TwilioChecks:
             ),
         )
         if any(one.phone_number == number for one in own):
-            return [Finding(Verdict.OK, "CALLER_ID", "a number of the Twilio account")]
+            return [Finding(Verdict.OK, subject, "a number of the Twilio account")]
         if any(one.phone_number == number for one in verified):
-            return [Finding(Verdict.OK, "CALLER_ID", "a verified caller ID of the Twilio account")]
+            return [Finding(Verdict.OK, subject, "a verified caller ID of the Twilio account")]
         text = (
             "is no number of the Twilio account and no verified caller ID: every call that the bot places is refused; "
             'set one of your numbers, or verify this one in the console, "Verified Caller IDs"'
         )
-        return [Finding(Verdict.FAULT, "CALLER_ID", text)]
+        return [Finding(Verdict.FAULT, subject, text)]

@@ -177,7 +177,7 @@ class TwilioRest:
             CarrierError: It may still be up.
         """
         try:
-            await self._update(call_id, status="completed")
+            call = await self._update(call_id, status="completed")
         except CallEnded as error:
             if error.status == UNKNOWN[0]:
                 logger.warning(
@@ -186,7 +186,7 @@ class TwilioRest:
                     call_id,
                 )
             return HangUp(already_ended=True)
-        return HangUp(already_ended=False)
+        return HangUp(already_ended=False, state=STATES.get(str(call.status)))
 
     async def fetch_call(self, call_id: str) -> CarrierCall:
         """Ask what became of a call. Twilio's answer is "eventually consistent".
@@ -250,7 +250,8 @@ class TwilioRest:
         if status_url:
             options = {
                 "recording_status_callback": status_url,
-                "recording_status_callback_event": ["in-progress", "completed", "absent"],
+                # One field, unlike the call resource's. Source: Twilio docs, voice/api/recording.
+                "recording_status_callback_event": ["in-progress completed absent"],
                 "recording_status_callback_method": "POST",
             }
         recording = await self._change(
@@ -305,9 +306,9 @@ class TwilioRest:
         recent.sort(key=lambda call: call.date_created or never, reverse=True)
         return [_call(call) for call in recent]
 
-    async def _update(self, call_id: str, **changes: str) -> None:
+    async def _update(self, call_id: str, **changes: str) -> Any:
         sid = _checked(call_id)
-        await self._change(lambda client: client.calls(sid).update_async(**changes))
+        return await self._change(lambda client: client.calls(sid).update_async(**changes))
 
     async def _update_recording(self, call_id: str, recording_id: str | None, **changes: Any) -> None:
         sid = _checked(call_id)

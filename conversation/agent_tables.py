@@ -264,6 +264,7 @@ class Lines(Table):
     message_number: Text = (
         "What number can they call you back on? You can say it, or key it in and press the hash key."
     )
+    message_number_wrong: Text = "That can't be a telephone number. Could you say it again, digit by digit?"
     message_number_more: Text = "I have {{ number }} so far. What comes next?"
     message_confirm: Text = (
         "I have a message from {{ caller_name }}, {{ number }}. It says: {{ message }} Is that right?"

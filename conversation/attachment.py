@@ -22,6 +22,7 @@ from calls.call import Call, CallState, EndedBy
 from calls.control import CallControl
 from calls.errors import CallIsOver, UnderWay
 from calls.playout import Playout
+from calls.recordings import is_paused
 from calls.store import CallStore
 from calls.transcript import Message
 from calls.transfer import Resume
@@ -122,8 +123,7 @@ class Attachment:
     @property
     def off_the_record(self) -> bool:
         """Whether the call's recording is paused: then what is said must not be kept in another place either."""
-        recording = self.call.last("recording")
-        return recording is not None and recording.data.get("state") == "paused"
+        return is_paused(self.call)
 
     @property
     def is_detached(self) -> bool:

@@ -168,7 +168,7 @@ class _Turn:
         if fact is not None:  # a question in between; the message goes on after it
             return state, Reply(f"{self.script.answer(fact)} {question}")
         again = state.at(state.stage, misunderstood=state.misunderstood + 1)
-        return again, Reply(f"{self.script.line('did_not_understand')} {question}")
+        return again, Reply(f"{self.script.line('did_not_understand')} {question}", hesitant=True)
 
     def clarified(self, state: DialogueState, utterance: Utterance) -> Decision:
         said, rest = yes_or_no(utterance.text)

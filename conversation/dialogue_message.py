@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 
 from conversation.dialogue_state import Decision, DialogueState, Draft, Reply, Script, Stage, ToolCall
-from conversation.spoken_numbers import say_digits, spoken_digits
+from conversation.spoken_numbers import Fit, fit, say_digits, spoken_digits
 from conversation.utterance import (
     Utterance,
     Wish,
@@ -209,6 +209,8 @@ def _name(state: DialogueState, utterance: Utterance, script: Script) -> Decisio
     wish = wish_of(text)
     digits = spoken_digits(text)
     if not name:
+        if yes_or_no(text)[0] is False and len(plain(text).split()) <= _SHORT:
+            return drop(state, script)
         if not text or begins_as_question(text) or wish not in (None, Wish.FILLER, Wish.YES, Wish.MESSAGE):
             return None
         bare = _NAME_LEAD.sub("", text).strip(" ,.!")
@@ -227,7 +229,7 @@ def _name(state: DialogueState, utterance: Utterance, script: Script) -> Decisio
         return again, Reply(script.line("message_name"))
     found = state.with_draft(caller_name=name[:1].upper() + name[1:])
     if len(digits) >= FULL_NUMBER:
-        found = found.with_draft(number=digits, number_done=True)
+        return _with_number(found, digits, script)
     return next_question(found, script)
 
 
@@ -252,8 +254,10 @@ def _number(state: DialogueState, utterance: Utterance, script: Script) -> Decis
     so_far = state.draft.number
     number = keyed if len(keyed) >= FULL_NUMBER else so_far + digits
     finished = "#" in utterance.keys or (not digits and wish_of(utterance.text) in (Wish.CLOSING, Wish.YES))
-    if len(number) >= FULL_NUMBER or (finished and len(number) >= 3):
-        return next_question(state.with_draft(number=number[:15], number_done=True), script)
+    if len(number) >= FULL_NUMBER and (digits or finished):
+        return _with_number(state, number, script)
+    if finished and len(number) >= 3:  # an extension, perhaps
+        return next_question(state.with_draft(number=number, number_done=True), script)
     if digits:
         more = script.line("message_number_more", number=say_digits(number))
         return state.with_draft(number=number).at(Stage.MESSAGE_NUMBER), Reply(more)
@@ -266,6 +270,22 @@ def _number(state: DialogueState, utterance: Utterance, script: Script) -> Decis
     return state.at(Stage.MESSAGE_NUMBER, misunderstood=state.misunderstood + 1), Reply(
         script.line("message_number")
     )
+
+
+def _with_number(state: DialogueState, number: str, script: Script) -> Decision:
+    """Take a number if it can be one; ask again if it cannot, and for the rest if some of it is missing."""
+    match fit(number, script.region):
+        case Fit.YES:
+            return next_question(state.with_draft(number=number, number_done=True), script)
+        case Fit.TOO_SHORT if not state.draft.number or state.draft.number != number:
+            more = script.line("message_number_more", number=say_digits(number))
+            return state.with_draft(number=number).at(Stage.MESSAGE_NUMBER), Reply(more)
+    wrong = state.with_draft(number="", number_done=False).at(
+        Stage.MESSAGE_NUMBER, misunderstood=state.misunderstood + 1
+    )
+    if wrong.misunderstood >= _TRIES:  # the message matters more
+        return next_question(wrong.with_draft(number_done=True), script)
+    return wrong, Reply(script.line("message_number_wrong"))
 
 
 def _text(state: DialogueState, utterance: Utterance, script: Script) -> Decision | None:
@@ -298,15 +318,18 @@ def _confirm(state: DialogueState, utterance: Utterance, script: Script) -> Deci
     if said is True:
         if says_goodbye(rest) and len(plain(rest).split()) <= _SHORT:
             return send(state.with_draft(then_end=True), script)
-        if utterance.digits or _ADDS_NOTHING.fullmatch(plain(rest)):
+        if utterance.digits:
             return send(state, script)
+        if _ADDS_NOTHING.fullmatch(plain(rest)):
+            state, reply = send(state, script)
+            return state, replace(reply, hesitant=True)  # "Yes." and, after a breath, "That's right."
         text, words = rest, plain(rest)
     if wish_of(text) in (Wish.REPEAT, Wish.GOODBYE, Wish.HOLD_ON):
         return None
     if (name := _stated_name(text)) and len(words.split()) <= _LONGEST_NAME + 3:
         return next_question(state.with_draft(caller_name=name), script)
     if len(digits := spoken_digits(text)) >= FULL_NUMBER and len(words.split()) <= len(digits) + _SHORT:
-        return next_question(state.with_draft(number=digits, number_done=True), script)
+        return _with_number(state, digits, script)
     if is_question(text) and not _MORE.match(words):
         return None if begins_as_question(text) else _unclear(state, script)
     if len(words.split()) >= 2 and wish_of(text) not in (Wish.FILLER, Wish.YES, Wish.THANKS):
@@ -323,7 +346,7 @@ def _correct(state: DialogueState, utterance: Utterance, script: Script) -> Deci
         return next_question(state.with_draft(caller_name=name), script)
     digits = spoken_digits(utterance.text)
     if len(digits) >= FULL_NUMBER:
-        return next_question(state.with_draft(number=digits, number_done=True), script)
+        return _with_number(state, digits, script)
     if re.search(r"\bname\b", words):
         return next_question(state.with_draft(caller_name=""), script)
     if re.search(r"\b(?:number|phone)\b", words):

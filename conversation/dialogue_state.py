@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Protocol
 
+from calls.policy import country_of
 from conversation.agents import Agent, spoken_name
 from conversation.retrieval import Match
 
@@ -176,6 +177,12 @@ class Script:
         """The caller's own number, or nothing when it is withheld or no number."""
         number = str(self.variables.get("caller_number") or "")
         return number if number.startswith("+") else ""
+
+    @property
+    def region(self) -> str | None:
+        """The country that numbers without one are in: that of our number, or else the caller's."""
+        numbers = (self.variables.get("called_number"), self.variables.get("caller_number"))
+        return next((country for number in numbers if (country := country_of(str(number or "")))), None)
 
     @property
     def topics(self) -> str:

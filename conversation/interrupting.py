@@ -8,7 +8,8 @@ caller's turn. What does:
 * any speech in the first `EARLY_SECS` of an answer: the caller had not finished, the bot was too quick.
 
 A "yes" that comes while a question is still being asked is no back-channel: it is kept, and taken for the answer once
-the question has ended. While the bot is silent, or thinks, everything begins a turn at once, as Pipecat has it.
+the question was heard. After that, while the bot adds a sentence ("You can also press 1"), it stops the bot. While it
+is silent, or thinks, everything begins a turn at once, as Pipecat has it.
 
 The words are English. In other languages any word stops the bot.
 """
@@ -21,6 +22,7 @@ import time
 from collections.abc import Callable
 
 from pipecat.frames.frames import (
+    BotSpeakingFrame,
     BotStartedSpeakingFrame,
     BotStoppedSpeakingFrame,
     Frame,
@@ -39,8 +41,8 @@ LONG_SPEECH_SECS = 1.2
 EARLY_SECS = 0.6
 """Speech this soon after the bot's first sound is the rest of the caller's own sentence."""
 
-ANSWER_SECS = 2.0
-"""How long before the end of a question its answer may have been given."""
+ANSWER_SECS = 1.2
+"""How long before the end of a question its answer may have been given; before that, it is not known what is asked."""
 
 _BACKCHANNEL = re.compile(
     r"(?:(?:m+|m+ ?h+m+|h+m+|u+h? ?hu+h|u+h+|huh|u+m+|e+r+m?|a+h+|o+h+|aha|yeah|yea|yep|yes|yup|ya|right|okay|ok|k|"
@@ -96,6 +98,7 @@ class InterruptingUserTurnStartStrategy(BaseUserTurnStartStrategy):
         self._after_turn = False
         self._mere_sound = False
         self._long_speech: asyncio.Task[None] | None = None
+        self._asked = False
         self._answer: tuple[float, TranscriptionFrame] | None = None
 
     async def handle_user_turn_started(self) -> None:
@@ -119,7 +122,10 @@ class InterruptingUserTurnStartStrategy(BaseUserTurnStartStrategy):
         if isinstance(frame, BotStartedSpeakingFrame):
             self._bot_speaks = self._bot_spoke = True
             self._bot_began = time.monotonic() if self._after_turn else -EARLY_SECS
-            self._after_turn = False
+            self._after_turn = self._asked = False
+        elif isinstance(frame, BotSpeakingFrame):
+            if self._question_was_heard() and not self._turn:
+                await self._take_answer()
         elif isinstance(frame, BotStoppedSpeakingFrame):
             await self._bot_has_stopped()
         elif self._turn:
@@ -139,13 +145,25 @@ class InterruptingUserTurnStartStrategy(BaseUserTurnStartStrategy):
         self._bot_speaks = False
         speaking = self._long_speech is not None
         await self._forget_speech()
-        held, self._answer = self._answer, None
-        if self._turn or self._muted():
-            return
-        if speaking:
+        if speaking and not self._turn and not self._muted():
             await self.trigger_user_turn_started()
-        elif held is not None and time.monotonic() - held[0] < ANSWER_SECS:
-            await self.push_frame(held[1])  # said anew, to a bot that listens
+        await self._take_answer()
+
+    async def _take_answer(self) -> None:
+        """Take the early answer to a question that was heard by now: it is said anew, to a bot that listens."""
+        held, self._answer = self._answer, None
+        if (
+            held is not None
+            and time.monotonic() - held[0] < ANSWER_SECS
+            and not (self._turn or self._muted())
+        ):
+            await self.push_frame(held[1])
+
+    def _question_was_heard(self) -> bool:
+        """Follow the question in what the bot says, if there is one."""
+        coming = "?" in (self._unheard() or "")
+        self._asked = self._asked or coming
+        return self._asked and not coming
 
     async def _speech(self, frame: Frame) -> ProcessFrameResult:
         if self._is_heard() and time.monotonic() - self._bot_began >= EARLY_SECS:
@@ -165,10 +183,10 @@ class InterruptingUserTurnStartStrategy(BaseUserTurnStartStrategy):
     async def _words(self, frame: InterimTranscriptionFrame | TranscriptionFrame) -> ProcessFrameResult:
         if self._muted() or not frame.text.strip():
             return ProcessFrameResult.CONTINUE
-        if await self._asks(frame.text):
+        if self._question_was_heard() or await self._asks(frame.text):
             await self.trigger_user_turn_started()
         elif isinstance(frame, TranscriptionFrame):
-            if (self._unheard() or "").rstrip().endswith("?"):
+            if self._asked:
                 self._answer = time.monotonic(), frame
             await self.trigger_reset_aggregation()
             await self.push_frame(UserBackchannelFrame(frame.text, frame.user_id, frame.timestamp))

@@ -17,6 +17,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import lru_cache
 from importlib import import_module, util
 from pathlib import Path
@@ -337,10 +338,11 @@ class LocalModels:
         new = self.keep(texts)
 
         def render_all() -> None:
-            for text in texts:
-                for sentence in sentences(text):
-                    self._speaking.submit(self.render, sentence, rate).result()
-            give_memory_back()
+            with suppress(RuntimeError):  # the process ends, and nothing new can be begun
+                for text in texts:
+                    for sentence in sentences(text):
+                        self._speaking.submit(self.render, sentence, rate).result()
+                give_memory_back()
 
         # A daemon: a process that ends early does not wait for words that nobody will hear.
         threading.Thread(target=render_all, name="local-tts-ahead", daemon=True).start()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import time
 from typing import Any
 
@@ -18,33 +17,13 @@ from pipecat.frames.frames import (
 from pipecat.turns.types import ProcessFrameResult
 from pipecat.turns.user_stop import BaseUserTurnStopStrategy, TurnAnalyzerUserTurnStopStrategy
 
+from conversation.utterance import breaks_off
+
 UNFINISHED_SECS = 1.5
 """A pause this long ends a turn whose words break off in the middle of a sentence."""
 
 WORDS_LATE_SECS = 0.5
 """How much later than nearly all transcripts one may come before it is sure that there were no words."""
-
-_BREAKS_OFF = re.compile(
-    r"(?:.* )?(?:an?|the|to|of|for|with|and|or|but|because|if|than|my|your|our|his|their|is|are|am|was|were|im|id|ill|"
-    r"ive|youre|its|whats|wheres|i|we|wanna|gonna|looking for|calling about|wondering|uh+|u+m+|e+r+m?|would like|"
-    r"id like|(?<!all )(?<!everything )(?<!what )(?<!that )(?:i|we)(?: just)? (?:need|want|would|will)|"
-    r"(?:do|can|could|would|will|should|are|have|if|that|when|and|but|because|what|where) (?:you|they|he|she|there)|"
-    r"question (?:about|on|regarding))|well|so|hello|hi|hey"
-)
-"""Last words after which, in English, more must come. A question is whole with them ("Where are you?")."""
-
-
-def breaks_off(text: str) -> bool:
-    """Whether words stop in the middle of a sentence.
-
-    Args:
-        text: As the recogniser wrote it.
-    """
-    text = text.strip()
-    if text.endswith((",", "-", "…", "...")):
-        return True
-    words = " ".join(re.findall(r"[a-z0-9]+", text.lower().replace("'", "").replace("’", "")))
-    return not text.endswith("?") and bool(_BREAKS_OFF.fullmatch(words))
 
 
 class WholeSentenceUserTurnStopStrategy(TurnAnalyzerUserTurnStopStrategy):

@@ -231,6 +231,8 @@ _POLITENESS = re.compile(
     excuse\sme|please|oh|alright|great|thanks|thank\syou|there)\b[\s,.!]*)+|
     \b(?:can|could|would)\syou\s(?:please\s)?(?:tell\sme|let\sme\sknow)\s(?:please\s)?|
     \bi(?:\swas|'m|\sam)?\s(?:just\s)?(?:wondering|calling\sto\sask|want\sto\sknow|wanted\sto\sknow)\s(?:if\s)?|
+    \bi(?:\shave|'ve\sgot|\shad)\s(?:a|one|another)(?:\squick)?\squestion(?:\s(?:about|on|regarding))?\b|
+    \bi(?:'m|\sam)\scalling\s(?:about|regarding)\s|\bi\swant(?:ed)?\sto\sask\s(?:you\s)?(?:about\s)?|
     \bi(?:'d|\swould)\slike\sto\sknow\s|\bplease\b""",
     re.IGNORECASE | re.VERBOSE,
 )

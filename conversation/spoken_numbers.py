@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+from enum import Enum
+
+import phonenumbers
 
 _DIGITS = {
     "zero": "0", "oh": "0", "o": "0", "nought": "0", "one": "1", "two": "2", "three": "3", "four": "4", "five": "5",
@@ -18,6 +21,9 @@ _TENS = {
 }  # fmt: skip
 _BETWEEN = frozenset(("and", "then", "um", "uh", "dash", "hyphen", "space", "plus", "area", "code"))
 _TIMES = {"double": 2, "triple": 3}
+
+LONGEST = 15
+"""Digits of the longest number. Source: ITU-T E.164, section 6."""
 
 _NAMES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 
@@ -81,6 +87,38 @@ def say_digits(number: str) -> str:
         digits = digits[1:]
     groups = [digits[:3], digits[3:6], digits[6:]] if len(digits) == 10 else _groups_of_three(digits)
     return ", ".join(" ".join(_NAMES[int(digit)] for digit in group) for group in groups if group)
+
+
+class Fit(Enum):
+    """Whether digits can be a telephone number."""
+
+    YES = "yes"
+    TOO_SHORT = "too short"
+    NO = "no"
+
+
+def fit(number: str, region: str | None) -> Fit:
+    """Find out whether digits that somebody said or keyed in can be a telephone number.
+
+    Args:
+        number: Digits, with a + in front or not.
+        region: The country that the number is called from, by its two letters; None when it is not known: all that is
+            known of a number then is how long the longest one is.
+    """
+    if region is None and not number.startswith("+"):
+        return Fit.YES if len(number) <= LONGEST else Fit.NO
+    try:
+        parsed = phonenumbers.parse(number, region)
+    except phonenumbers.NumberParseException as error:
+        short = error.error_type == error.TOO_SHORT_NSN
+        return Fit.TOO_SHORT if short else Fit.NO
+    match phonenumbers.is_possible_number_with_reason(parsed):
+        case phonenumbers.ValidationResult.IS_POSSIBLE | phonenumbers.ValidationResult.IS_POSSIBLE_LOCAL_ONLY:
+            return Fit.YES
+        case phonenumbers.ValidationResult.TOO_SHORT | phonenumbers.ValidationResult.INVALID_LENGTH:
+            return Fit.TOO_SHORT
+        case _:
+            return Fit.NO
 
 
 def _groups_of_three(digits: str) -> list[str]:

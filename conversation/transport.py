@@ -16,7 +16,13 @@ from collections.abc import AsyncIterator, Callable
 
 from fastapi import WebSocket
 from loguru import logger
-from pipecat.frames.frames import Frame, InputAudioRawFrame, InterruptionFrame, OutputAudioRawFrame
+from pipecat.frames.frames import (
+    Frame,
+    InputAudioRawFrame,
+    InterruptionFrame,
+    OutputAudioRawFrame,
+    StartFrame,
+)
 from pipecat.processors.frame_processor import FrameDirection
 from pipecat.transports.websocket.fastapi import (
     FastAPIWebsocketClient,
@@ -65,6 +71,10 @@ class PhoneInputTransport(FastAPIWebsocketInputTransport):
         await super().push_audio_frame(frame)
 
 
+SILENCE_SECS = 0.02
+"""How much silence is sent at a time, in step with its playing, so that the first word waits for none of it."""
+
+
 class PhoneOutputTransport(FastAPIWebsocketOutputTransport):
     """Sends audio ahead of its playing, and marks in order with it."""
 
@@ -90,6 +100,20 @@ class PhoneOutputTransport(FastAPIWebsocketOutputTransport):
         self._serializer = serializer
         self._on_mark_sent = on_mark_sent
         self._played_until = 0.0
+        self._silence: asyncio.Task[None] | None = None
+        self._spoken = False
+
+    async def start(self, frame: StartFrame) -> None:
+        """Begin with silence."""
+        await super().start(frame)
+        if self._silence is None:
+            self._silence = self.create_task(self._send_silence())
+
+    async def cleanup(self) -> None:
+        """Send nothing more, not even silence."""
+        if self._silence is not None:
+            await self.cancel_task(self._silence)
+        await super().cleanup()
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         """Forget the schedule when a barge-in empties the carrier's queue."""
@@ -103,6 +127,7 @@ class PhoneOutputTransport(FastAPIWebsocketOutputTransport):
         Returns:
             Whether the socket took it.
         """
+        self._spoken = True
         if not await self._write_frame(frame):
             return False
         now = time.monotonic()
@@ -118,6 +143,13 @@ class PhoneOutputTransport(FastAPIWebsocketOutputTransport):
             await self._client.send(rest)
         if await self._write_frame(frame):
             self._on_mark_sent(frame.mark)
+
+    async def _send_silence(self) -> None:
+        nothing = bytes(2 * int(self.sample_rate * SILENCE_SECS))
+        due = time.monotonic()
+        while not self._spoken and await self._write_frame(OutputAudioRawFrame(nothing, self.sample_rate, 1)):
+            due = max(due + SILENCE_SECS, time.monotonic())
+            await asyncio.sleep(due - time.monotonic())
 
 
 class PhoneTransport(FastAPIWebsocketTransport):

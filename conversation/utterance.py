@@ -199,9 +199,49 @@ def plain(text: str) -> str:
     return " ".join(re.findall(r"[a-z0-9]+", text.lower().replace("'", "").replace("’", "")))
 
 
+_BREAKS_OFF = re.compile(
+    r"(?:.* )?(?:an?|the|to|of|for|with|and|or|but|because|if|than|my|your|our|his|their|is|are|am|was|were|im|id|ill|"
+    r"ive|youre|its|whats|wheres|i|we|wanna|gonna|looking for|calling about|wondering|uh+|u+m+|e+r+m?|would like|"
+    r"id like|(?<!all )(?<!everything )(?<!what )(?<!that )(?:i|we)(?: just)? (?:need|want|would|will)|"
+    r"(?:do|can|could|would|will|should|are|have|if|that|when|and|but|because|what|where) (?:you|they|he|she|there)|"
+    r"question (?:about|on|regarding))|well|so|hello|hi|hey"
+)
+"""Last words after which, in English, more must come. A question is whole with them ("Where are you?")."""
+
+
+_OPENS = re.compile(
+    r"(?:(?:hi|hello|hey|yes|ok|okay|so|well|um|uh|please|sorry|excuse me|good (?:morning|afternoon|evening)) )*"
+    r"(?:(?:can|could|would) you (?:please )?tell me|tell me|do you know|"
+    r"(?:i have|i had|ive got) (?:a|one|another) question|"
+    r"i (?:want|wanted|would like) to (?:ask|know)(?: you)?|id like to (?:ask|know)|i was (?:just )?wondering|"
+    r"i(?:m| am) calling(?: to ask)?|one (?:more )?question)"
+)
+"""Words that only announce what follows, whatever melody they have."""
+
+
+def breaks_off(text: str) -> bool:
+    """Whether words stop in the middle of a sentence.
+
+    Args:
+        text: As the recogniser wrote it.
+    """
+    text = text.strip()
+    if text.endswith((",", "-", "…", "...")):
+        return True
+    words = plain(text)
+    ends = not text.endswith("?") and bool(_BREAKS_OFF.fullmatch(words))
+    return ends or bool(_OPENS.fullmatch(words))
+
+
 def clauses(text: str) -> list[str]:
-    """Cut an utterance into the sentences and questions that it is made of."""
-    return [part.strip() for part in _CLAUSES.split(text) if part and plain(part)]
+    """Cut an utterance into the sentences and questions that it is made of, not where only a pause was."""
+    parts: list[str] = []
+    for part in (part.strip() for part in _CLAUSES.split(text) if part and plain(part)):
+        if parts and breaks_off(parts[-1]):
+            parts[-1] = f"{parts[-1].rstrip(' .?!,;…-')} {part}"
+        else:
+            parts.append(part)
+    return parts
 
 
 def wish_of(text: str) -> Wish | None:

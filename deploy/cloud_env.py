@@ -16,6 +16,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+if __name__ == "__main__":
+    from environment import need_packages
+
+    need_packages()
+
 from loguru import logger
 from pydantic import SecretStr
 

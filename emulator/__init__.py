@@ -31,15 +31,28 @@ The package is written from the carriers' documentation alone and shares no code
 so one misreading is not made twice.
 """
 
-from emulator.account import Account, Application, OwnNumber
-from emulator.call_control_events import EventHabits
-from emulator.caller import Audio, Digits, HangUp, Say, ScriptItem, Wait, tone
-from emulator.colleague import Colleague, ColleagueCall
-from emulator.credentials import Credentials
-from emulator.errors import CannotReach, EmulatorError
-from emulator.network import CallResult, PhoneNetwork
-from emulator.report import Report, Turn
-from emulator.timeline import Entry, Timeline
+import sys
+
+try:
+    from emulator.account import Account, Application, OwnNumber
+    from emulator.call_control_events import EventHabits
+    from emulator.caller import Audio, Digits, HangUp, Say, ScriptItem, Wait, tone
+    from emulator.colleague import Colleague, ColleagueCall
+    from emulator.credentials import Credentials
+    from emulator.errors import CannotReach, EmulatorError
+    from emulator.network import CallResult, PhoneNetwork
+    from emulator.report import Report, Turn
+    from emulator.timeline import Entry, Timeline
+except (ImportError, SyntaxError) as error:
+    # While `python -m emulator` looks for the package, that is all there is of its command line
+    if sys.argv[0] != "-m" or str(getattr(error, "name", "")).startswith("emulator"):
+        raise
+    cause = "it has no package {!r}".format(getattr(error, "name", None))
+    if sys.version_info < (3, 11):  # noqa: UP036
+        cause = "it is Python {}.{}, and 3.11, 3.12 or 3.13 is needed".format(*sys.version_info)
+    fix = "`make setup`, then use .venv/bin/python -m emulator"
+    print(f"the emulator cannot run with {sys.executable}: {cause}. Fix: {fix}", file=sys.stderr)
+    sys.exit(2)
 
 __all__ = [
     "Account",

@@ -107,6 +107,8 @@ class StreamOrder:
         auth_token: For the upgrade's header and the first frame, or None.
         parameters: `custom_parameters` by name.
         track: Which side is streamed.
+        target_legs: Who hears what the application sends: this leg (`self`), the one that it is bridged with
+            (`opposite`, the documented default), or `both`.
     """
 
     url: str
@@ -116,6 +118,12 @@ class StreamOrder:
     auth_token: str | None = None
     parameters: Mapping[str, str] = field(default_factory=dict)
     track: str = "inbound_track"
+    target_legs: str = "opposite"
+
+    @property
+    def heard_here(self) -> bool:
+        """Whether the person on this leg hears the application."""
+        return self.target_legs in ("self", "both")
 
 
 @dataclass(frozen=True)
@@ -218,12 +226,12 @@ def stream_of(body: Mapping[str, Any], *, required: bool = False) -> StreamOrder
     mode = _one_of(body, "stream_bidirectional_mode", MODES, "mp3")
     bot_codec = _one_of(body, "stream_bidirectional_codec", CODECS, "PCMU")
     track = _one_of(body, "stream_track", TRACKS, "inbound_track")
-    _one_of(body, "stream_bidirectional_target_legs", LEGS, "self")
+    target_legs = _one_of(body, "stream_bidirectional_target_legs", LEGS, "opposite")
     _one_of(body, "stream_bidirectional_sampling_rate", RATES, SAMPLE_RATE)
     token = body.get("stream_auth_token")
     if token is not None and not (isinstance(token, str) and len(token) <= LONGEST_TOKEN):
         raise CommandRefused("10026", "stream_auth_token is a string of at most 4000 characters")
-    return StreamOrder(str(url), codec, mode, bot_codec, token, _custom_parameters(body), track)
+    return StreamOrder(str(url), codec, mode, bot_codec, token, _custom_parameters(body), track, target_legs)
 
 
 def _custom_parameters(body: Mapping[str, Any]) -> dict[str, str]:

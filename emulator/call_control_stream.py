@@ -10,8 +10,11 @@ Not documented and chosen here:
 * The socket is not dialled again: only TeXML has `enableReconnect`. A socket closed on purpose is told as
   streaming.stopped, a broken one as streaming.failed.
 * Once the leg is bridged, the stream goes on getting the leg's own `inbound` audio until streaming_stop or the
-  hang-up, and what the application sends is heard by nobody: the default of `stream_bidirectional_target_legs` is
-  not documented. What was queued before the bridge is thrown away.
+  hang-up, and what the application sends is heard by nobody, whatever its target legs. What was queued before the
+  bridge is thrown away.
+
+`stream_bidirectional_target_legs` is `opposite` unless it is given (OpenAPI of the Voice API): then whoever is alone on
+the leg hears nothing of the application.
 """
 
 from __future__ import annotations
@@ -104,7 +107,9 @@ class Streaming:
             client_state=leg.leg.client_state,
             auth_token=order.auth_token,
         )
-        media = MediaStream(dialect, leg.line, leg.timeline, leg.fail, leg.lose, leg.exchange.faults.media())
+        media = MediaStream(
+            dialect, leg.line, leg.timeline, leg.fail, leg.lose, leg.exchange.faults.media(), leg.hang_up
+        )
         try:
             address = socket_address(order.url, document_url=None, server_url=leg.plan.server_url)
             if address.note:
@@ -121,7 +126,7 @@ class Streaming:
         leg.timeline.note("stream_open", text, stream_id=dialect.stream_id)
         leg.tell("streaming.started", {"stream_url": order.url})
         self._media = leg.stream = media
-        media.heard = leg.peer is None
+        media.heard = leg.peer is None and order.heard_here
         clean = True
         try:
             ended = await media.run()

@@ -145,6 +145,8 @@ class ScriptedCaller:
     ) -> None:
         """Prepare; nothing is said before `run`."""
         self.lines: list[CallerLine] = []
+        self.left_as_planned = False
+        """Whether the script's own `HangUp` was reached: the caller was to hang up."""
         self._script = script
         self._line = line
         self._press = press
@@ -171,6 +173,7 @@ class ScriptedCaller:
                 case Wait(seconds):
                     await self._line.until_ms(self._line.now_ms + round(seconds * 1000))
                 case HangUp():
+                    self.left_as_planned = True
                     return
                 case Digits():
                     await self._press_all(item)

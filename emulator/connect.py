@@ -75,7 +75,9 @@ async def stream_once(call: Call, stream: Verb, document_url: str | None) -> Str
     dialect, more = call.dialect.open_stream(call.leg, stream, stream_parameters(stream))
     for warning in (*warnings, *more):
         call.fail(warning)
-    media = MediaStream(dialect, call.line, call.timeline, call.fail, call.lose, call.exchange.faults.media())
+    media = MediaStream(
+        dialect, call.line, call.timeline, call.fail, call.lose, call.exchange.faults.media(), call.hang_up
+    )
     try:
         address = socket_address(url, document_url=document_url, server_url=call.plan.server_url)
         if address.note:

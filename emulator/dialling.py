@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from emulator.addressing import parse_target
-from emulator.caller import KEYS, PAUSE_MS, Audio, Digits, Manners, Say, ScriptItem, tone
+from emulator.caller import KEYS, PAUSE_MS, Audio, Digits, HangUp, Manners, Say, ScriptItem, tone
 from emulator.colleague import Colleague
 from emulator.credentials import Credentials
 from emulator.errors import EmulatorError
@@ -54,8 +54,15 @@ class CallOrder:
     mode: str = ""
 
 
-def script_of(order: Sequence[tuple[str, str]] | None) -> list[ScriptItem]:
+def script_of(order: Sequence[tuple[str, str]] | None, *, hang_up: bool = True) -> list[ScriptItem]:
     """The script for the options in their order; the default story if there are none.
+
+    The default story ends with a goodbye, which the bot is to answer, and to hang up. In a script of one's own the
+    caller hangs up after the last reply, if the bot has not done so by then.
+
+    Args:
+        order: The options.
+        hang_up: Whether the caller of a script of one's own does so; not where it may go on with a colleague.
 
     Raises:
         EmulatorError: A key that no phone has, or a file that cannot be read.
@@ -72,6 +79,8 @@ def script_of(order: Sequence[tuple[str, str]] | None) -> list[ScriptItem]:
             )
         else:
             script.append(Digits(value))
+    if order and hang_up:
+        script.append(HangUp(after_reply=True))
     return script
 
 
@@ -104,7 +113,7 @@ async def place_call(order: CallOrder) -> Report:
         with contextlib.suppress(NotImplementedError, RuntimeError):
             # Neither on Windows nor outside the main thread
             asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-    script = script_of(order.script)
+    script = script_of(order.script, hang_up=not order.colleagues)
     target = parse_target(order.url, order.carrier)
     async with AsyncExitStack() as stack:
         network = await stack.enter_async_context(

@@ -50,6 +50,7 @@ class Earpiece:
         self._played: list[str] = []
         self._playing = False
         self._dry_samples: int | None = None
+        self._voiced = False
         self.underruns = 0
         """How often an utterance had a hole: the buffer was empty for more than 20 ms, and more came within 400 ms."""
 
@@ -96,7 +97,9 @@ class Earpiece:
                 self._queue[0] = item[len(taken) :]
         if filled:
             underrun = self._end_gap()
-            self._dry_samples = FRAME_SAMPLES - filled
+            # A hole in silence that is sent before anything was said is heard by nobody.
+            self._voiced = self._voiced or loudness(frame) >= AUDIBLE
+            self._dry_samples = FRAME_SAMPLES - filled if self._voiced else None
             # A mark right behind the last sample of this frame is due when the frame ends, not one frame
             # later.
             while self._queue and isinstance(self._queue[0], _Mark):

@@ -90,6 +90,8 @@ class MediaFault:
         cut_after_secs: The connection breaks so long after the stream's start.
         marks_lost: Marks never come back.
         marks_late_secs: Marks come back so much later.
+        silent_ends_secs: The carrier ends the call when it is sent no audio, not even silence, for so long from the
+            stream's start on; people report this of Telnyx (1.5 s).
         chance: How probable it is, 0 to 1.
     """
 
@@ -97,6 +99,7 @@ class MediaFault:
     cut_after_secs: float | None = None
     marks_lost: bool = False
     marks_late_secs: float = 0.0
+    silent_ends_secs: float | None = None
     chance: float = 1.0
 
 

@@ -91,10 +91,13 @@ class Report:
     errors: list[str] = field(default_factory=list)
     handed_over: bool = False
     """Whether the call ended with a colleague; not in the JSON report."""
+    left_as_planned: bool = False
+    """Whether the caller hung up because the script says so; not in the JSON report."""
 
     def as_dict(self) -> dict[str, Any]:
         """The report as plain values."""
-        return {name: value for name, value in asdict(self).items() if name != "handed_over"}
+        kept_out = ("handed_over", "left_as_planned")
+        return {name: value for name, value in asdict(self).items() if name not in kept_out}
 
     def write(self, path: Path) -> None:
         """Write the report as JSON.
@@ -130,6 +133,8 @@ class Report:
                 found.append(f"the reply to {turn.caller_said!r} could not be understood")
         if self.handed_over and self.ended_by in ("caller", "colleague"):
             pass  # A bot that has handed the call over is rid of it.
+        elif self.left_as_planned and self.ended_by == "caller":
+            pass  # People simply hang up when they know what they wanted to know.
         elif self.ended_by != "bot":
             found.append(f"the call was ended by: {self.ended_by}")
         elif not self.goodbye_heard:
@@ -140,7 +145,8 @@ class Report:
     def passed(self) -> bool:
         """Whether the call was answered, understood, replied to and ended properly, without any error.
 
-        Properly is by the bot, or by whoever hung up after the bot had handed the call over to a colleague.
+        Properly is by the bot, by a caller whose script ends like that, or by whoever hung up after the bot had handed
+        the call over to a colleague.
         """
         return not self.shortcomings
 
@@ -193,6 +199,7 @@ def make_report(
         recording=recording,
         errors=errors,
         handed_over=call.handed_over,
+        left_as_planned=call.caller.left_as_planned,
     )
 
 

@@ -28,12 +28,19 @@ async def json_body(request: web.Request) -> dict[str, Any] | None:
     return body if isinstance(body, dict) else None
 
 
-async def form_of(request: web.Request) -> dict[str, str]:
-    """The fields of a form or of a JSON object; of repeated ones the values in one, separated by spaces."""
+async def form_of(request: web.Request, *, lists: frozenset[str] = frozenset()) -> dict[str, str]:
+    """The fields of a form or of a JSON object.
+
+    Args:
+        request: The request.
+        lists: Fields that are documented to be repeated: their values are put into one, separated by spaces. Of any
+            other field that is repeated, the last one counts.
+    """
     if request.content_type == "application/json":
         return {name: _text(value) for name, value in (await json_body(request) or {}).items()}
     posted = await request.post()
-    return {name: " ".join(str(value) for value in posted.getall(name)) for name in posted}
+    given = {name: [str(value) for value in posted.getall(name)] for name in posted}
+    return {name: " ".join(values) if name in lists else values[-1] for name, values in given.items()}
 
 
 def _text(value: Any) -> str:

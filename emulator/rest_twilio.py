@@ -58,7 +58,8 @@ class TwilioRest:
     async def _create(self, request: web.Request) -> web.Response:
         if (refusal := self._refusal(request)) is not None:
             return refusal
-        order = read_order(await form_of(request))
+        # Of a call, unlike of a recording, each event is a field of its own. Source: Twilio docs, call resource.
+        order = read_order(await form_of(request, lists=frozenset({"StatusCallbackEvent"})))
         if isinstance(order, web.Response):
             return order
         call = await self._exchange.place(order)

@@ -58,6 +58,7 @@ class MediaStream:
         warn: Takes a warning of the carrier (code and text).
         on_clear: Takes the length in ms of audible audio that a `clear` threw away.
         fault: What is to go wrong with it.
+        hang_up: Ends the call: takes who did it, and a sentence about it.
     """
 
     def __init__(
@@ -68,9 +69,12 @@ class MediaStream:
         warn: Callable[[str], None],
         on_clear: Callable[[int], None],
         fault: MediaFault = NO_MEDIA_FAULT,
+        hang_up: Callable[[str, str], None] | None = None,
     ) -> None:
         """Prepare; nothing is sent yet."""
         self._fault = fault
+        self._hang_up = hang_up
+        self._silent = True
         self.dialect = dialect
         self.marks_sent = 0
         self.marks_returned = 0
@@ -114,7 +118,11 @@ class MediaStream:
             raise StreamRefused(f"31920 the WebSocket handshake failed: {error}") from None
         except TimeoutError:
             raise StreamRefused(f"31901 the socket did not open within {CONNECT_SECS:.0f} s") from None
-        except (OSError, EOFError, ConnectionClosed, ssl.SSLError) as error:
+        except ssl.SSLError as error:
+            # Source: Twilio docs, error 31910
+            reason = getattr(error, "verify_message", None) or error.reason or type(error).__name__
+            raise StreamRefused(f"31910 there is no secure connection to the socket: {reason}") from None
+        except (OSError, EOFError, ConnectionClosed) as error:
             raise StreamRefused(f"31902 the socket could not be opened: {type(error).__name__}") from None
         for message in self.dialect.opening():
             self._post(message)
@@ -124,7 +132,10 @@ class MediaStream:
         assert self._socket is not None
         self._line.stream = self
         sender = asyncio.create_task(self._send(self._socket))
-        cutter = asyncio.create_task(self._cut(self._socket))
+        spoilers = [
+            asyncio.create_task(self._cut(self._socket)),
+            asyncio.create_task(self._end_without_audio()),
+        ]
         try:
             async for raw in self._socket:
                 self._take(raw)
@@ -132,7 +143,8 @@ class MediaStream:
         except ConnectionClosed:
             return self._ended(self._socket)
         finally:
-            cutter.cancel()
+            for spoiler in spoilers:
+                spoiler.cancel()
             self._line.stream = None
             await self._say_goodbye(self._socket, sender)
 
@@ -165,7 +177,10 @@ class MediaStream:
             self._post(self.dialect.mark(name))
 
     def _take(self, raw: str | bytes) -> None:
-        match self.dialect.read(raw):
+        message = self.dialect.read(raw)
+        if isinstance(message, BotAudio):
+            self._silent = False
+        match message:
             case BotAudio() if not self.heard:
                 self._unheard()
             case BotAudio(samples):
@@ -192,6 +207,16 @@ class MediaStream:
             await asyncio.sleep(self._fault.cut_after_secs)
             self._timeline.note("fault", f"the media socket breaks after {self._fault.cut_after_secs:g} s")
             socket.transport.abort()
+
+    async def _end_without_audio(self) -> None:
+        secs = self._fault.silent_ends_secs
+        if secs is None or self._hang_up is None:
+            return
+        await asyncio.sleep(secs)
+        if self._silent:
+            text = f"the carrier ends the call: no audio was sent for {secs:g} s"
+            self._timeline.note("fault", text)
+            self._hang_up("error", text)
 
     def _unheard(self) -> None:
         if "unheard" not in self._warned:

@@ -191,6 +191,8 @@ def make(environment: Environment, lock: Path, extras: list[str]) -> None:
     wanted = set().union(*map(names_in, locks))
     had = set(before.get("packages", []))
     begun = bool(before) or (folder / STAMP).exists()
+    if begun and environment.runs("pass") and not environment.runs("import pip"):
+        run([str(environment.python), "-I", "-m", "ensurepip"])
     if begun and environment.runs("import pip"):
         if before.get("finished") and had == wanted and environment.runs(AS_LOCKED, *locks):
             return

@@ -87,10 +87,10 @@ class MediaStreamSerializer(FrameSerializer):
         self._inbound = inbound
         self._outbound = outbound
         self._pipeline_rate = inbound.sample_rate
-        # The same resamplers with the same settings as Pipecat's own phone serializers: same input, same
-        # audio.
+        # Pipecat's own resamplers, but towards the pipeline the quickest one: its default holds the caller's voice
+        # back by 62 ms on average, in lumps of 95 ms.
         self._input_resampler = create_stream_resampler(
-            clear_after_secs=self._params.resampler_clear_after_secs
+            quality="QQ", clear_after_secs=self._params.resampler_clear_after_secs
         )
         self._output_resampler = create_stream_resampler(
             clear_after_secs=self._params.resampler_clear_after_secs

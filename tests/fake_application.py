@@ -77,6 +77,7 @@ class Application:
             "stream_track": "inbound_track",
             "stream_bidirectional_mode": "rtp",
             "stream_bidirectional_codec": "PCMU",
+            "stream_bidirectional_target_legs": "self",
         }
 
     async def request(self, method: str, path: str, **body: Any) -> tuple[int, dict[str, Any]]:

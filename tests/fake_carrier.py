@@ -26,6 +26,7 @@ class FakeCarrier:
         dials: Answers to `dial`; the last one again and again.
         recent: Answers to `find_recent_call`, likewise.
         calls: What `fetch_call` knows, by the carrier's id; a value may be an exception.
+        tells_at_once: Whether the answer to a hang-up says that the call is over.
     """
 
     name = "c"
@@ -37,9 +38,11 @@ class FakeCarrier:
         recent: Sequence[Any] = ([],),
         calls: dict[str, Any] | None = None,
         delay_secs: float = 0.0,
+        tells_at_once: bool = True,
     ):
         self.dials, self.recent, self.calls = list(dials), list(recent), calls or {}
         self.delay_secs = delay_secs
+        self.tells_at_once = tells_at_once
         self.dialled: list[DialOut] = []
         self.looks: list[tuple[str, str, datetime]] = []
         self.fetched: list[str] = []
@@ -68,7 +71,8 @@ class FakeCarrier:
 
     async def hang_up(self, call_id: str) -> HangUp:
         self.hung_up.append(call_id)
-        return HangUp(already_ended=False)
+        self.calls[call_id] = LineState.COMPLETED
+        return HangUp(already_ended=False, state=LineState.COMPLETED if self.tells_at_once else None)
 
     @staticmethod
     def _answer(answers: list[Any], turn: int) -> Any:

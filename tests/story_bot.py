@@ -22,6 +22,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+if __name__ == "__main__":
+    from environment import need_packages
+
+    need_packages()
+
 import numpy as np
 import yaml
 from pipecat.audio.vad.vad_analyzer import VADAnalyzer, VADParams
@@ -142,8 +147,18 @@ def read_part(path: Path) -> Part | None:
         does = {name: dict(arguments or {}) for name, arguments in (entry.get("does") or {}).items()}
         rule = Rule(**{**entry, "says": [says] if isinstance(says, str) else says, "does": does})
         rule.hears = None if rule.hears is None else str(rule.hears)
+        rule.pause = secs(rule.pause)
         rules.append(rule)
     return Part(rules, set(tone_speech.words(path.read_text(encoding="utf-8").replace('"', " "))))
+
+
+def secs(written: str | float) -> float:
+    """A length of time as stories write it, in seconds."""
+    text = str(written).strip()
+    for unit, factor in (("ms", 0.001), ("s", 1), ("m", 60)):
+        if text.endswith(unit):
+            return float(text.removesuffix(unit)) * factor
+    return float(text)
 
 
 class ToneVoice(TTSService):

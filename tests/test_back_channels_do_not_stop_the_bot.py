@@ -5,6 +5,7 @@ import asyncio
 import pytest
 from pipecat.clocks.system_clock import SystemClock
 from pipecat.frames.frames import (
+    BotSpeakingFrame,
     BotStartedSpeakingFrame,
     BotStoppedSpeakingFrame,
     InterimTranscriptionFrame,
@@ -152,6 +153,25 @@ async def test_an_early_yes_is_the_answer_to_the_question_that_is_being_asked():
     assert turns.pushed[-1].text == "Yes." and isinstance(turns.pushed[-1], TranscriptionFrame)
     turns = await Turns(unheard=lambda: "We are open.").after(BOT, SPEECH, SILENCE, final("Yes."), BOT_SILENT)
     assert not any(isinstance(frame, TranscriptionFrame) for frame in turns.pushed)
+
+
+async def test_a_yes_to_a_question_that_was_heard_is_an_answer_although_the_bot_says_more():
+    unheard = ["Was that a yes or a no? Press 1 for yes.", "Press 1 for yes."]
+    turns = Turns(unheard=lambda: unheard[0])
+    await turns.after(BOT, BotSpeakingFrame())
+    unheard.pop(0)
+    await turns.after(SPEECH, SILENCE, final("Yes."))
+    assert (turns.begun, turns.dropped) == (1, 0)
+
+
+async def test_an_early_yes_is_taken_as_soon_as_the_question_was_heard():
+    unheard = ["Was that a yes or a no? Press 1 for yes.", "Press 1 for yes."]
+    turns = Turns(unheard=lambda: unheard[0])
+    await turns.after(BOT, SPEECH, SILENCE, final("Yes."))
+    assert turns.begun == 0
+    unheard.pop(0)
+    await turns.after(BotSpeakingFrame())
+    assert turns.pushed[-1].text == "Yes." and isinstance(turns.pushed[-1], TranscriptionFrame)
 
 
 async def test_who_is_speaking_when_the_bot_ends_has_the_word():

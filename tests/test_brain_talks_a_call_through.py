@@ -3,7 +3,7 @@
 import pytest
 
 from conversation.agents import load_agent
-from conversation.spoken_numbers import say_digits, spoken_digits
+from conversation.spoken_numbers import Fit, fit, say_digits, spoken_digits
 from conversation.utterance import Utterance
 from tests.brain_talk import AGENTS, CALLER, Talk, receptionist
 
@@ -54,6 +54,59 @@ def test_a_number_can_be_keyed_in_instead_of_the_known_one():
     talk.say("I'll be late.")
     talk.say("DTMF: 1")
     assert talk.arguments["callback_number"] == "2025550111"
+
+
+@pytest.mark.parametrize(
+    "said", ["202 555 01999", "two zero two, five five five, zero one nine nine nine", "DTMF: 20255501999#"]
+)
+def test_digits_that_can_be_no_number_are_asked_for_again(said):
+    talk = Talk(caller_number="+12025550147")
+    talk.say("I'd like to leave a message.")
+    talk.say("Sarah.")
+    assert talk.say("No.") == talk.line("message_number")
+    assert talk.say(said) == talk.line("message_number_wrong")
+    assert talk.say("202 555 0199") == talk.line("message_prompt")
+    talk.say("Please call me about my crown.")
+    talk.say("Yes.")
+    assert talk.arguments["callback_number"] == "2025550199"
+
+
+def test_a_number_said_in_two_breaths_is_waited_for():
+    talk = Talk(caller_number="+12025550147")
+    talk.say("I'd like to leave a message.")
+    talk.say("Sarah.")
+    talk.say("No.")
+    assert talk.say("202 555 01") == talk.line("message_number_more", number=say_digits("20255501"))
+    assert talk.say("99") == talk.line("message_prompt")
+
+
+def test_a_number_that_stays_impossible_does_not_lose_the_message():
+    talk = Talk(caller_number="+12025550147")
+    talk.say("I'd like to leave a message.")
+    talk.say("Sarah.")
+    talk.say("No.")
+    for _ in range(2):
+        assert talk.say("202 555 01999") == talk.line("message_number_wrong")
+    assert talk.say("202 555 01999") == talk.line("message_prompt")
+
+
+@pytest.mark.parametrize(
+    ("number", "region", "found"),
+    [
+        ("2025550143", "US", Fit.YES),
+        ("12025550143", "US", Fit.YES),
+        ("5550143", "US", Fit.YES),
+        ("20255501433", "US", Fit.NO),
+        ("20255501", "US", Fit.TOO_SHORT),
+        ("02079460123", "GB", Fit.YES),
+        ("030901820", "DE", Fit.YES),
+        ("20255501433", None, Fit.YES),
+        ("1" * 16, None, Fit.NO),
+        ("1" * 40, "US", Fit.NO),
+    ],
+)
+def test_what_can_be_a_number_depends_on_the_country(number, region, found):
+    assert fit(number, region) is found
 
 
 def test_a_caller_may_leave_no_number():

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import tomllib
 
 import pytest
 import sqlalchemy as sa
@@ -15,7 +14,6 @@ from calls.database import CallDatabase, DatabaseUnusable
 from calls.database_opening import MIGRATIONS, VERSION_TABLE
 from calls.store import CallStore
 from calls.tables import METADATA
-from settings import ROOT
 from tests.calls_on_disk import change, rows, store_on, url_of
 
 
@@ -137,9 +135,3 @@ async def test_an_address_that_cannot_be_used_is_refused_in_one_line(url, words)
     assert words in message
     assert "\n" not in message
     assert "password" not in message
-
-
-def test_an_installed_package_brings_its_migrations():
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    folders = {path.parent.relative_to(ROOT) for path in (ROOT / "calls").rglob("*.py")}
-    assert {".".join(folder.parts) for folder in folders} <= set(project["tool"]["setuptools"]["packages"])

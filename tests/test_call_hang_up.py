@@ -5,10 +5,19 @@ import time
 
 import pytest
 
+from calls import hang_up
 from calls.call import Call, CallState, EndedBy
 from calls.control import CallControl
 from calls.store import CallStore
-from carriers.carrier import CarrierRejected, CarrierUnavailable, HangUp, LineState, StatusUpdate
+from carriers.carrier import (
+    CallNotFound,
+    CarrierCall,
+    CarrierRejected,
+    CarrierUnavailable,
+    HangUp,
+    LineState,
+    StatusUpdate,
+)
 
 
 class ScriptedCarrier:
@@ -19,16 +28,24 @@ class ScriptedCarrier:
     def __init__(self, *answers: HangUp | Exception | float):
         self.answers = list(answers)
         self.asked: list[str] = []
+        self.stands: LineState | Exception = LineState.IN_PROGRESS
+        self.fetched = 0
 
     async def hang_up(self, call_id: str) -> HangUp:
         self.asked.append(call_id)
         answer = self.answers[min(len(self.asked), len(self.answers)) - 1]
         if isinstance(answer, float):
             await asyncio.sleep(answer)
-            return HangUp(already_ended=False)
+            return DONE
         if isinstance(answer, Exception):
             raise answer
         return answer
+
+    async def fetch_call(self, call_id: str) -> CarrierCall:
+        self.fetched += 1
+        if isinstance(self.stands, Exception):
+            raise self.stands
+        return CarrierCall(call_id, self.stands)
 
 
 def control(*answers: HangUp | Exception | float, budget_secs: float = 5.0):
@@ -43,7 +60,8 @@ def kinds(call: Call) -> list[str]:
     return [event.kind for event in call.events][4:]
 
 
-DONE, WAS_OVER = HangUp(already_ended=False), HangUp(already_ended=True)
+DONE, WAS_OVER = HangUp(already_ended=False, state=LineState.COMPLETED), HangUp(already_ended=True)
+TAKEN = HangUp(already_ended=False)
 NO_ANSWER = CarrierUnavailable("no answer")
 
 
@@ -141,3 +159,69 @@ async def test_without_credentials_it_fails_at_once():
     call = store.open(carrier="c", carrier_call_id="CA1")
     assert await CallControl(call, None, store).hang_up(EndedBy.BOT, "goodbye") is False
     assert "no credentials" in call.events[-1].data["reason"]
+
+
+# Until the carrier says that it is over
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """No long pauses before a call is asked about again."""
+    monkeypatch.setattr(hang_up, "PAUSES_SECS", (0.05,) * 8)
+    monkeypatch.setattr(hang_up, "WORD_SECS", 0.02)
+
+
+async def test_a_request_that_was_taken_does_not_make_a_call_over(quick):
+    control_, call, carrier, _ = control(TAKEN)
+    assert await control_.hang_up(EndedBy.BOT, "goodbye") is True
+    assert call.state is CallState.IN_PROGRESS
+    carrier.stands = LineState.COMPLETED
+    assert await control_.gone() is True
+    assert (call.state, call.ended_by) == (CallState.COMPLETED, EndedBy.BOT)
+    assert len(carrier.asked) == 1
+
+
+async def test_a_leg_that_stays_up_is_hung_up_again_until_the_carrier_says_that_it_is_gone(quick):
+    control_, call, carrier, _ = control(TAKEN, TAKEN, NO_ANSWER, WAS_OVER)
+    await control_.hang_up(EndedBy.BOT, "goodbye", state=CallState.VOICEMAIL)
+    assert await control_.gone() is True
+    assert (call.state, call.ended_by) == (CallState.VOICEMAIL, EndedBy.BOT)
+    assert len(carrier.asked) == 4
+    assert kinds(call).count("hang_up") == 1
+
+
+async def test_a_hang_up_that_failed_goes_on_in_the_background(quick):
+    control_, call, _, _ = control(CarrierRejected("no", status=500), CarrierRejected("no", status=500), DONE)
+    assert await control_.hang_up(EndedBy.BOT, "goodbye") is False
+    assert not call.is_over
+    assert await call.over_within(2)
+    assert (call.state, call.ended_by) == (CallState.COMPLETED, EndedBy.BOT)
+    assert kinds(call) == ["hang_up", "hang_up_failed", "state", "ended"]
+
+
+async def test_a_carrier_that_says_nothing_is_asked_a_bounded_number_of_times(quick):
+    control_, call, carrier, _ = control(NO_ANSWER, budget_secs=0.05)
+    carrier.stands = NO_ANSWER
+    assert await control_.hang_up(EndedBy.BOT, "goodbye") is False
+    assert await control_.gone() is False
+    assert call.state is CallState.IN_PROGRESS
+    assert carrier.fetched == len(hang_up.PAUSES_SECS)
+    assert kinds(call) == ["hang_up", "hang_up_failed"]
+
+
+async def test_a_carrier_that_does_not_know_the_call_any_more_says_that_it_is_over(quick):
+    control_, call, carrier, _ = control(TAKEN)
+    carrier.stands = CallNotFound("no such call", status=404)
+    await control_.hang_up(EndedBy.BOT, "goodbye")
+    assert await control_.gone() is True
+    assert call.ended_by is EndedBy.BOT
+
+
+async def test_a_report_ends_the_follow_up(quick):
+    control_, call, carrier, _ = control(TAKEN)
+    await control_.hang_up(EndedBy.BOT, "goodbye")
+    assert hang_up.is_followed_up(call)
+    call.apply(StatusUpdate("CA1", LineState.COMPLETED))
+    await asyncio.sleep(0.1)
+    assert not hang_up.is_followed_up(call)
+    assert (carrier.fetched, len(carrier.asked)) == (0, 1)

@@ -87,6 +87,7 @@ def carried(encoded: object) -> object:
                 "stream_track": "inbound_track",
                 "stream_bidirectional_mode": "rtp",
                 "stream_bidirectional_codec": "PCMU",
+                "stream_bidirectional_target_legs": "self",
             },
         ),
     ],
@@ -113,6 +114,7 @@ async def test_a_ringing_call_is_answered_with_its_stream():
         "stream_track": "inbound_track",
         "stream_bidirectional_mode": "rtp",
         "stream_bidirectional_codec": "PCMA",
+        "stream_bidirectional_target_legs": "self",
     }
 
 

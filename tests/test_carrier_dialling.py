@@ -268,6 +268,7 @@ async def test_telnyx_can_stream_without_texml():
         "stream_track": "inbound_track",
         "stream_bidirectional_mode": "rtp",
         "stream_bidirectional_codec": "PCMA",
+        "stream_bidirectional_target_legs": "self",
     }
 
 

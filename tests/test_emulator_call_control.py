@@ -8,6 +8,7 @@ import sys
 import wave
 from pathlib import Path
 
+import numpy as np
 import pytest
 import telnyx
 from aiohttp import web
@@ -147,6 +148,30 @@ async def test_the_caller_is_heard_on_the_socket_and_the_bot_by_the_caller():
     result, app = await call({"call.initiated": answering()}, talk, script)
     assert result.report.turns[1].response_ms is not None
     assert len(app.bot.lines[0].of("media")) > 20
+
+
+@pytest.mark.parametrize(
+    ("legs", "is_heard"),
+    [({}, False), ({"opposite"}, False), ({"self"}, True), ({"both"}, True)],
+    ids=["default", "opposite", "self", "both"],
+)
+async def test_whoever_is_alone_on_a_leg_hears_only_a_stream_that_is_meant_for_it(legs, is_heard):
+    async with PhoneNetwork("telnyx") as network, Application(network) as app:
+
+        async def answer(app, payload):
+            stream = {name: value for name, value in app.stream.items() if not name.endswith("target_legs")}
+            for one in legs:
+                stream["stream_bidirectional_target_legs"] = one
+            await app.command(payload["call_control_id"], "answer", **stream)
+
+        app.on = {"call.initiated": answer}
+        app.bot.talk = beep_and_hang_up(lambda: app)
+        result = await network.call(app.url, [Wait(30)], mode="call_control", manners=QUICK)
+        await network.call_control.feed.settle(5)
+    assert bool(np.any(np.abs(result.heard) > 1000)) is is_heard
+    assert (
+        bool([note for note in result.timeline.of("note") if "heard by nobody" in note.text]) is not is_heard
+    )
 
 
 async def test_a_bot_that_only_closes_its_socket_leaves_the_caller_in_dead_air():
@@ -385,6 +410,7 @@ async def test_telnyxs_own_library_commands_a_call():
                 stream_url=app.socket_url,
                 stream_bidirectional_mode="rtp",
                 stream_bidirectional_codec="PCMU",
+                stream_bidirectional_target_legs="self",
                 client_state=STATE,
             )
             assert answer.data.result == "ok"

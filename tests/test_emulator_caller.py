@@ -330,6 +330,12 @@ def test_each_shortcoming_fails_the_call(changes, why):
     assert any(why in text for text in report.shortcomings)
 
 
+def test_a_caller_who_hangs_up_as_planned_makes_no_bad_call():
+    assert report_of(ended_by="caller", goodbye_heard=False, left_as_planned=True).passed
+    unanswered = report_of(ended_by="caller", left_as_planned=True, turns=[Turn(None), Turn("Hello?")])
+    assert not unanswered.passed
+
+
 async def test_sentences_need_a_voice():
     async with PhoneNetwork() as network:
         with pytest.raises(EmulatorError, match="no voice"):

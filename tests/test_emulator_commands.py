@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from emulator import Audio, Credentials, Digits, Say, tone
+from emulator import Audio, Credentials, Digits, HangUp, Say, tone
 from emulator.cli import build_parser, main
 from emulator.dialling import script_of
 from emulator.errors import EmulatorError
@@ -109,6 +109,21 @@ async def test_a_call_that_is_handed_over_to_a_colleague_is_a_good_one_and_both_
         assert 1.5 < reader.getnframes() / reader.getframerate() < 2.8
 
 
+async def test_a_caller_with_a_question_of_their_own_hangs_up_after_the_answer():
+    async def answers_and_stays(line: Line) -> None:
+        await line.beep(200)
+        await line.until("dtmf")
+        await line.beep(300)
+        await line.until_closed()
+
+    async with FakeBot(answers_and_stays, {"/twilio/voice": STREAM}) as bot:
+        status, out, _ = await emulator(
+            *("call", "--url", bot.url, "--digits", "1", "--patience", "0.3", "--no-voice-report")
+        )
+    assert status == 0, out
+    assert "Good call" in out
+
+
 async def test_a_call_with_shortcomings_exits_with_1():
     async def silent(line: Line) -> None:
         await asyncio.sleep(0.2)
@@ -174,8 +189,9 @@ def test_the_script_keeps_the_order_of_the_options(tmp_path):
     options = build_parser().parse_args(
         ["call", "--say", "one", "--digits", "2", "--wav", str(tmp_path / "a.wav"), "--say", "four"]
     )
-    one, two, three, four = script_of(options.script)
-    assert (one, two, four) == (Say("one"), Digits("2"), Say("four"))
+    one, two, three, four, last = script_of(options.script)
+    assert (one, two, four, last) == (Say("one"), Digits("2"), Say("four"), HangUp(after_reply=True))
+    assert script_of(options.script, hang_up=False)[-1] == Say("four")
     assert isinstance(three, Audio)
     assert three.text == "(a.wav)"
     assert script_of(None) == [Say("What are your opening hours?"), Say("Thank you, goodbye.")]

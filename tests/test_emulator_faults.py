@@ -4,6 +4,7 @@ import asyncio
 import time
 
 import aiohttp
+import numpy as np
 import pytest
 
 from emulator import Credentials, PhoneNetwork, Wait
@@ -232,3 +233,19 @@ async def test_chance_is_the_same_with_the_same_seed():
 )
 def test_requests_have_the_same_names_on_both_carriers(method, path, fields, verb):
     assert verb_of(method, path, fields) == verb
+
+
+@pytest.mark.parametrize("carrier", ["twilio", "telnyx"])
+@pytest.mark.parametrize("sends", ["nothing", "silence"])
+async def test_a_call_to_which_no_audio_is_sent_is_ended(carrier, sends):
+    async def talk(line, network):
+        if sends == "silence":
+            await line.play(np.zeros(160, dtype=np.int16))
+        await line.until_closed()
+
+    result, _, _ = await call(carrier, talk, [MediaFault(silent_ends_secs=0.4)])
+    ended = bool([entry for entry in result.timeline.of("fault") if "no audio was sent" in entry.text])
+    assert ended is (sends == "nothing")
+    assert result.report.ended_by == ("error" if ended else "caller")
+    if ended:
+        assert 350 <= result.timeline.of("hang_up")[0].at_ms <= 1200

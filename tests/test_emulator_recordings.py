@@ -275,3 +275,32 @@ async def test_an_empty_message_goes_on_with_the_next_verb_and_a_hang_up_ends_it
         '<Record action="/next"/>', [Wait(0.3), Audio(tone(300), "x", after_reply=False), HangUp()]
     )
     assert (form, result.report.ended_by) == (None, "caller")
+
+
+@pytest.mark.parametrize(
+    ("events", "told"),
+    [
+        (["in-progress completed"], ["in-progress", "completed"]),
+        (["in-progress", "completed"], ["completed"]),
+    ],
+    ids=["one field", "repeated"],
+)
+async def test_the_events_of_a_recording_are_one_field_with_values_between_spaces(events, told):
+    """Source: Twilio docs, voice/api/recording. Of a field that is repeated the last one counts."""
+
+    async def talk(line, rest, bot):
+        form = aiohttp.FormData([("RecordingStatusCallback", f"{bot.url}/recorded")])
+        for one in events:
+            form.add_field("RecordingStatusCallbackEvent", one)
+        async with rest.session.post(
+            f"{rest.calls}/Recordings.json", data=form, auth=TWILIO_AUTH
+        ) as response:
+            assert response.status == 201
+        await line.beep(400)
+        await asyncio.sleep(0.3)
+
+    async def inspect(bot, rest, network):
+        return [seen.form["RecordingStatus"] for seen in bot.seen if seen.path == "/recorded"]
+
+    _, found = await with_bot("twilio", talk, [HangUp(after_reply=True)], inspect=inspect)
+    assert found == told

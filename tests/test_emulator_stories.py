@@ -291,6 +291,20 @@ expect:
   - ended_by: bot
     within: 2s
   - event: [hang_up, hangup]
+  - ended_by: teh bot
+  - outcome: {sam: bussy}
+  - answered_by: human
+bot:
+  - heers: Hello
+    says: Hi
+  - hears: Hello
+    pause: 1 sec
+  - hears: Hello
+    does: end_call
+  - hears: Hello
+settings:
+  TWILIO_ACOUNT_SID: AC1
+  telnyx: yes
 """
 
 
@@ -320,9 +334,28 @@ def test_every_mistake_of_a_file_is_a_line_with_its_place_and_the_fix(tmp_path):
         (25, "hang_up", "write a number"),
         (27, "within", "needs `of`"),
         (28, "event[1]", "did you mean 'hang_up'"),
+        (29, "ended_by", "'teh bot'", "caller"),
+        (30, "outcome.sam", "did you mean 'busy'"),
+        (31, "answered_by", "not known"),
+        (33, "bot[0].heers", "did you mean 'hears'"),
+        (36, "bot[1].pause", "no length of time"),
+        (38, "bot[2].does", "write keys with values"),
+        (39, "bot[3]", "the bot does nothing here"),
+        (41, "settings.TWILIO_ACOUNT_SID", "did you mean 'TWILIO_ACCOUNT_SID'"),
+        (42, "settings.telnyx", "in capitals"),
     ):
         found = [line for line in lines if line.startswith(f"{path}:{number}: ")]
         assert any(all(part in line for part in parts) for line in found), (number, parts, found)
+
+
+@pytest.mark.parametrize(("written", "secs"), [("1s", 1), ("500ms", 0.5), ("1m", 60), ("2", 2), ("0.5", 0.5)])
+def test_the_bot_pauses_as_long_as_is_written(tmp_path, written, secs):
+    bot = f"\nbot: [{{says: Hello, pause: {written}}}]\n"
+    path = story_file(tmp_path, "story: x\ncaller: []\nexpect: [{ended_by: bot}]" + bot)
+    assert read_story(path)
+    part = story_bot.read_part(path)
+    assert part is not None
+    assert part.rules[0].pause == secs
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,8 @@ PRIVATE = """
 id_rsa id_ed25519 server.pem tls.key tls.crt store.p12 apple.p8 vault.kdbx secrets.toml secrets.yaml secret.txt
 my-secrets.json credentials.json google-credentials.json service_account.json service-account.json api_key.txt keys.json
 passwords.txt token.txt
+report.json recordings.json my-project-1234-ab12.json agents/my-project.json keys/telnyx private/notes certs/ca
+SERVER.PEM TLS.KEY CALL.WAV CALLERS.CSV PROD.ENV agents/CALL.WAV logs.jsonl
 agents/.env agents/secrets.toml agents/live.env conversation/cloud.env carriers/telnyx.pem requirements/.netrc
 data/calls.db data/messages.jsonl data/recordings/one.wav recordings/call-twilio.wav recordings/deep/er/call.wav
 calls.db calls.db-wal old.sqlite3 dump.sql backup.tar.gz backup.zip callers.csv callers.xlsx bot.log server.log

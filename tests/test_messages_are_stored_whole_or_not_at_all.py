@@ -127,3 +127,9 @@ def test_a_goodbye_in_the_middle_stores_nothing():
 def test_a_question_about_a_fact_where_the_name_is_asked_is_answered():
     talk = message_talk("Is there parking?")
     assert talk.reply.text == f"{talk.answer('parking')} {talk.line('message_name')}"
+
+
+@pytest.mark.parametrize("said", ["No, thank you.", "No.", "No, never mind."])
+def test_a_no_where_the_name_is_asked_drops_the_message(said):
+    talk = message_talk(said)
+    assert talk.reply.text == f"{talk.line('message_dropped')} {talk.line('anything_else')}"

@@ -19,11 +19,8 @@ from pipecat.turns.user_turn_strategies import UserTurnStrategies
 from pipecat.utils.asyncio.task_manager import TaskManager
 
 from conversation import pausing
-from conversation.pausing import (
-    WholeSentenceUserTurnStopStrategy,
-    WordlessUserTurnStopStrategy,
-    breaks_off,
-)
+from conversation.pausing import WholeSentenceUserTurnStopStrategy, WordlessUserTurnStopStrategy
+from conversation.utterance import breaks_off, clauses
 
 
 class AlwaysComplete(BaseTurnAnalyzer):
@@ -103,6 +100,21 @@ def test_a_sentence_breaks_off(text):
 )  # fmt: skip
 def test_a_sentence_is_whole(text):
     assert not breaks_off(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["Can you tell me?", "I have a question.", "Hello, I wanted to ask.", "Do you know?"]
+)
+def test_words_that_only_announce_a_question_are_not_whole(text):
+    assert breaks_off(text)
+
+
+def test_what_a_pause_has_cut_is_one_sentence():
+    assert clauses("I would like to. Make an appointment. Where are you?") == [
+        "I would like to Make an appointment.",
+        "Where are you?",
+    ]
+    assert clauses("Can you tell me? Where I can park.") == ["Can you tell me Where I can park."]
 
 
 async def test_a_whole_sentence_ends_the_turn_at_once():

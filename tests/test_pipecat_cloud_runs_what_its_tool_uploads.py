@@ -192,6 +192,15 @@ async def test_an_agent_is_deployed_and_answers_both_carriers(tmp_path):
         assert len(cloud.sessions) == 2
 
 
+async def test_a_certificate_that_nobody_vouches_for_is_named(tmp_path):
+    certificate = make_certificate(tmp_path / "cloud.pem")
+    async with PhoneNetwork("twilio") as network, pipecat_cloud(certificate=certificate) as cloud:
+        result = await network.call(f"wss{cloud.url.removeprefix('https')}/ws/twilio", [])
+    assert "31910 there is no secure connection to the socket: self-signed certificate" in str(
+        result.report.errors
+    )
+
+
 async def test_an_agent_finds_only_the_secrets_of_its_own_region(tmp_path):
     (tmp_path / "Dockerfile").write_text("FROM scratch\n")
     (tmp_path / "pcc-deploy.toml").write_bytes((ROOT / "pcc-deploy.toml").read_bytes())

@@ -11,7 +11,7 @@ from settings import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
-TARGETS = set(re.findall(r"^([a-z]+):", MAKEFILE, flags=re.MULTILINE))
+TARGETS = set(re.findall(r"^([a-z-]+):", MAKEFILE, flags=re.MULTILINE))
 LOCKS = sorted((ROOT / "requirements").glob("*.lock"))
 
 
@@ -53,7 +53,7 @@ def test_make_help_lists_every_target():
 
 @pytest.mark.parametrize("page", ["README.md", "docs/deploy.md", "docs/pipecat-cloud.md", ".env.example"])
 def test_every_make_command_in_the_docs_exists(page):
-    named = set(re.findall(r"\bmake ([a-z]+)\b(?=[`\s]*(?:$|[`A-Z#]))", text_of(page), flags=re.MULTILINE))
+    named = set(re.findall(r"\bmake ([a-z-]+)\b(?=[`\s]*(?:$|[`A-Z#]))", text_of(page), flags=re.MULTILINE))
     assert named - TARGETS == set()
 
 
@@ -64,7 +64,7 @@ def test_the_readme_starts_with_a_call_and_the_tests():
 
 
 def test_every_recipe_of_ci_is_a_target():
-    assert set(re.findall(r"^step make ([a-z]+)", text_of(".ci/run"), flags=re.MULTILINE)) <= TARGETS
+    assert set(re.findall(r"^step make ([a-z-]+)", text_of(".ci/run"), flags=re.MULTILINE)) <= TARGETS
 
 
 def test_the_changelog_has_this_version():

@@ -20,6 +20,7 @@ FORBIDDEN = {
         "emulator",
         "pipecat",
     },
+    "environment": {"settings", "bot", "server", "emulator", "pipecat"},
     "bot": {"web", "server", "emulator"},
     "server": {"emulator"},
 }

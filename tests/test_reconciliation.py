@@ -7,7 +7,7 @@ import pytest
 
 from calls.call import CallState, EndedBy
 from calls.policy import NOBODY_KNOWS
-from calls.reconcile import Reconciler
+from calls.reconcile import NOBODY_TELLS, Reconciler
 from calls.store import CallStore
 from carriers.carrier import CarrierUnauthorized, CarrierUnavailable, LineState
 from tests.calls_on_disk import store_on
@@ -192,14 +192,50 @@ async def test_a_call_that_was_perhaps_never_made_has_failed():
     assert place.carrier.dialled == []
 
 
-async def test_a_call_of_which_nobody_can_be_asked_is_over_after_a_day():
+async def test_a_talk_of_which_nobody_can_be_asked_is_over_within_a_minute_of_its_stream():
     place = Place()
     place.carrier = None
     call = place.inbound()
-    await place.after(3600)
+    call.record("attached", stream_id="MZ1")
+    assert await place.after(60) == 0
+    call.record("detached", reason="socket closed")
+    await place.after(20)
     assert not call.is_over
-    await place.after(23 * 3600)
-    assert (call.state, call.end_cause) == (CallState.FAILED, "nobody knows how it ended")
+    await place.after(10)
+    assert (call.state, call.ended_by, call.end_cause) == (CallState.COMPLETED, EndedBy.ERROR, NOBODY_TELLS)
+
+
+async def test_a_call_that_was_never_answered_and_of_which_nobody_can_be_asked_has_failed():
+    place = Place()
+    place.carrier = None
+    call = place.inbound(CallState.RINGING)
+    await place.after(60)
+    assert not call.is_over
+    await place.after(30)
+    assert (call.state, call.end_cause) == (CallState.FAILED, NOBODY_TELLS)
+
+
+async def test_a_hang_up_that_failed_is_tried_again_by_whoever_looks_after_calls():
+    place = Place(a_carrier(calls={"CA1": LineState.IN_PROGRESS}, tells_at_once=False))
+    call = place.inbound()
+    call.will_end(EndedBy.BOT, "goodbye")
+    call.record("hang_up", ended_by="bot", cause="goodbye")
+    call.record("hang_up_failed", reason="500")
+    await place.after(5)
+    assert place.carrier.hung_up == ["CA1"]
+    assert not call.is_over  # the carrier has taken it, no more
+    assert await call.over_within(5)
+    assert (call.state, call.ended_by) == (CallState.COMPLETED, EndedBy.BOT)
+
+
+async def test_the_last_words_of_a_carriers_document_are_not_cut_off():
+    place = Place(a_carrier(calls={"CA1": LineState.IN_PROGRESS}))
+    call = place.inbound()
+    call.will_end(EndedBy.ERROR, "the media stream ended before the call did")
+    await place.after(19)
+    assert place.carrier.hung_up == []
+    await place.after(1)
+    assert place.carrier.hung_up == ["CA1"]
 
 
 async def test_a_carrier_is_not_asked_about_everything_at_once():

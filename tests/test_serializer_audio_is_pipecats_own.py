@@ -1,5 +1,8 @@
 """For the same input our serializers give the same audio, byte for byte, as Pipecat's own.
 
+Towards the pipeline that is so with Pipecat's resampler at its quickest, as its default would hold the caller's voice
+back.
+
 Pipecat's resampler dithers with a random seed, so that even two of its own serializers differ by a bit here and there.
 The exact comparison therefore takes the dither away on both sides; a second one leaves everything as it is and allows
 for it.
@@ -102,13 +105,16 @@ async def test_the_bot_sounds_the_same(carrier, encoding, rate, frame_ms, undith
     else:
         assert all(len(payload) >= 160 for payload in sent if payload)
         assert b"".join(sent) + ours._pending == b"".join(expected)
-    assert all(settings == undithered[0] for settings in undithered)
+    outputs = [settings for settings in undithered if settings.get("quality") != "QQ"]
+    assert len(outputs) == len(undithered) - 1
+    assert all(settings == outputs[0] for settings in outputs)
 
 
 @pytest.mark.parametrize("rate", RATES)
 @pytest.mark.parametrize(("carrier", "encoding"), CASES)
 async def test_the_caller_sounds_the_same(carrier, encoding, rate, undithered):
     theirs, ours = pair(carrier, heard=encoding)
+    theirs._input_resampler = Undithered(**{**undithered[0], "quality": "QQ"})
     setup = SimpleNamespace(audio_in_sample_rate=rate)
     await theirs.setup(setup)
     await ours.setup(setup)
@@ -126,6 +132,27 @@ async def test_the_caller_sounds_the_same(carrier, encoding, rate, undithered):
             heard += frame.num_frames
     assert heard > 1.8 * rate
     assert not ours.ignored
+
+
+@pytest.mark.parametrize(("carrier", "encoding"), CASES)
+async def test_the_caller_is_heard_at_once(carrier, encoding):
+    _, ours = pair(carrier, heard=encoding)
+    await ours.setup(SimpleNamespace(audio_in_sample_rate=16000))
+    said = np.frombuffer(voice(8000, 1000), dtype="<i2") // 4
+    wire = codec_for(encoding).encode(said.tobytes())
+    heard, lengths = b"", []
+    for number, at in enumerate(range(0, len(wire), 160), start=1):
+        payload = base64.b64encode(wire[at : at + 160]).decode()
+        media = {"track": "inbound", "chunk": str(number), "payload": payload}
+        frame = await ours.deserialize(json.dumps({"event": "media", "media": media}))
+        heard += frame.audio
+        lengths.append(frame.num_frames)
+    assert set(lengths[1:]) == {320}  # each message's 20 ms at once, and not in lumps
+    samples = np.frombuffer(heard, dtype="<i2").astype(float)[::2]
+    shared = min(len(samples), len(said)) - 80
+    like = [np.corrcoef(samples[late : late + shared], said[:shared])[0, 1] for late in range(80)]
+    assert np.argmax(like) <= 8  # of 8 kHz: a millisecond
+    assert max(like) > 0.99
 
 
 @pytest.mark.parametrize(("carrier", "encoding"), CASES)

@@ -69,3 +69,33 @@ def test_nothing_else_reads_the_environment():
         if isinstance(node, ast.Attribute) and node.attr in ("environ", "getenv")
     ]
     assert readers == []
+
+
+def test_what_the_example_says_of_the_environment_is_so(tmp_path, monkeypatch):
+    said = " ".join(EXAMPLE.split("\n\n")[0].replace("# ", "").split())
+    assert "A variable that is left empty counts as not set, here and in the environment" in said
+    assert "one that has a value in the environment wins over this file" in said
+    file = tmp_path / "copied.env"
+    file.write_text("AGENT=from-file\nPORT=\n")
+    monkeypatch.setenv(ENV_FILE, str(file))
+    for value, agent in (("", "from-file"), ("from-environment", "from-environment")):
+        monkeypatch.setenv("AGENT", value)
+        settings = load_settings()
+        assert (settings.agent, settings.port) == (agent, 7860)
+
+
+def test_no_setting_is_said_to_be_only_for_what_it_is_not():
+    """A comment that says "only for" a program is about settings that no other program reads."""
+    readers = {
+        name: {
+            path.name
+            for folder in (".", "calls", "carriers", "conversation", "web")
+            for path in Path(ROOT, folder).glob("*.py")
+            if re.search(rf"\b(?:settings|self\._settings)\.{name}\b", path.read_text(encoding="utf-8"))
+        }
+        for name in Settings.model_fields
+    }
+    for name, _ in LINES:
+        comment = EXAMPLE[: EXAMPLE.index(f"\n{name}=")].rsplit("\n\n", 1)[-1]
+        for program in re.findall(r"[Oo]nly (?:for|by|in) (?:what )?`python (\S+?)`", comment):
+            assert readers[name.lower()] <= {Path(program).name}, name

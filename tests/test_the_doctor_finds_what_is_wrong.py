@@ -13,13 +13,13 @@ from email.utils import format_datetime
 import httpx
 import pytest
 
-from carriers.checks import Verdict
+from carriers.checks import Finding, Verdict
 from emulator import Account, Application, OwnNumber, PhoneNetwork
 from settings import ROOT, Given
 from tests.fake_rest import Answer, fake_rest
 from tests.web_service import make_settings, running
 from web import outside
-from web.checkup import disk_findings, settings_findings
+from web.checkup import disk_findings, settings_findings, short_lines
 from web.doctor import examine, lines
 
 SECRETS = {
@@ -72,6 +72,12 @@ LEAST = 'greeting = "Hello."\ninstructions = "x"\n'
         ),
         ({"TELNYX_PUBLIC_KEY": "AAAA", "TELNYX_API_KEY": "x"}, [], ["TELNYX_PUBLIC_KEY"]),
         ({"TELNYX_CONNECTION_ID": "1"}, [], ["TELNYX_CONNECTION_ID", "set without TELNYX_API_KEY"]),
+        ({"DEEPGRAM_API_KEY": "your_deepgram_key"}, [], ["DEEPGRAM_API_KEY", "set your own"]),
+        (
+            {"TWILIO_ACCOUNT_SID": "AC1", "TWILIO_API_KEY": "AC1", "TWILIO_API_SECRET": "x"},
+            [],
+            ["TWILIO_API_KEY", "does not start with SK"],
+        ),
         ({"PUBLIC_URL": "http://bot.example.com"}, [], ["PUBLIC_URL", "https addresses only"]),
         ({"PUBLIC_URL": "https://localhost:7860"}, [], ["PUBLIC_URL", "this machine's own name"]),
         ({"API_KEY": "1234"}, [], ["API_KEY", "can be guessed"]),
@@ -415,3 +421,37 @@ async def test_the_whole_examination_needs_no_network(tmp_path):
     settings = make_settings(data_dir=tmp_path, ngrok_api_url="http://127.0.0.1:9")
     found = await examine(settings, Given())
     assert {one.verdict for one in found} <= {Verdict.OK, Verdict.NOTE}
+
+
+async def test_a_caller_id_that_one_of_two_carriers_knows_is_no_fault():
+    number = "+12025550100"
+    async with PhoneNetwork(account=Account([OwnNumber(number)])) as one, PhoneNetwork("telnyx") as other:
+        other.account.numbers.clear()
+        mixed = {
+            **one.environment(),
+            "TELNYX_API_BASE_URL": f"{other.rest_url}/v2",
+            "TELNYX_CONNECTION_ID": "",
+        }
+        settings = make_settings(**{name.lower(): value for name, value in mixed.items()}, caller_id=number)
+        found = await outside.outside_findings(settings, None)
+        judged = {one.text.split(" account")[0]: one.verdict for one in found if one.subject == "CALLER_ID"}
+        assert sorted(judged.values()) == [Verdict.NOTE, Verdict.OK]
+        one.account.numbers.clear()
+        found = await outside.outside_findings(settings, None)
+    assert [one.verdict for one in found if one.subject == "CALLER_ID"] == [Verdict.FAULT, Verdict.FAULT]
+
+
+def test_at_a_start_faults_are_sentences():
+    told = short_lines(
+        [
+            Finding(Verdict.FAULT, "HOST", "is the container itself"),
+            Finding(Verdict.FAULT, "PUBLIC_URL", "the certificate is not valid"),
+            Finding(Verdict.FAULT, "agents", "desk.toml: [transfers] has x"),
+            Finding(Verdict.NOTE, "API_KEY", "is not set"),
+        ]
+    )
+    assert told == [
+        "HOST is the container itself",
+        "PUBLIC_URL: the certificate is not valid",
+        "desk.toml: [transfers] has x",
+    ]

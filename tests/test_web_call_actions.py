@@ -265,7 +265,8 @@ async def test_a_call_that_another_process_talks_on_cannot_be_put_through_here(t
 
 
 async def test_a_call_can_be_hung_up_in_the_middle_of_a_transfer(tmp_path):
-    async with fake_rest(Answer.json(200, {"sid": "CA1"})) as rest, serving(tmp_path, rest) as service:
+    over = Answer.json(200, {"sid": "CA1", "status": "completed"})
+    async with fake_rest(over) as rest, serving(tmp_path, rest) as service:
         live(service).move(CallState.TRANSFERRING, cause="transfer to desk")
         answer = await ask(service, "/CA1/hangup")
         assert (answer.status_code, answer.json()["state"], answer.json()["ended_by"]) == (
@@ -276,9 +277,19 @@ async def test_a_call_can_be_hung_up_in_the_middle_of_a_transfer(tmp_path):
         assert parse_qs(rest.requests[0].body) == {"Status": ["completed"]}
 
 
+async def test_a_hang_up_that_was_only_taken_does_not_make_the_call_over(tmp_path):
+    going = Answer.json(200, {"sid": "CA1", "status": "in-progress"})
+    async with fake_rest(going) as rest, serving(tmp_path, rest) as service:
+        call = live(service)
+        answer = await ask(service, "/CA1/hangup")
+        assert (answer.status_code, answer.json()["state"]) == (200, "in_progress")
+        await service.post(f"/twilio/status?call={call.id}", CallSid="CA1", CallStatus="completed")
+        assert (call.state, call.ended_by) == ("completed", "human")
+
+
 async def test_a_call_of_ours_that_rings_is_canceled(tmp_path):
     async with (
-        fake_rest(CREATED, Answer.json(200, {"sid": "CA1"})) as rest,
+        fake_rest(CREATED, Answer.json(200, {"sid": "CA1", "status": "canceled"})) as rest,
         serving(tmp_path, rest) as service,
     ):
         placed = (await ask(service, "", to=TO)).json()

@@ -110,8 +110,9 @@ async def test_a_call_that_cannot_be_answered_is_turned_away(tmp_path, refusal, 
     async with fake_rest(refusal, DONE) as rest, serving(tmp_path, rest) as service:
         await tell(service, initiated())
         (call,) = service.store.list()
-        await until(lambda: call.is_over)
-        assert commands(rest) == ["answer", "hangup"]
+        await until(lambda: commands(rest) == ["answer", "hangup"])
+        assert not call.is_over  # by our wish alone
+        await tell(service, event("call.hangup", hangup_cause="normal_clearing"))
         assert (call.state, call.ended_by) == (CallState.FAILED, EndedBy.ERROR)
         assert "could not answer" in call.last("error").data["message"]
 
@@ -128,8 +129,9 @@ async def test_a_call_for_an_unknown_agent_is_turned_away(tmp_path):
     async with fake_rest(DONE) as rest, serving(tmp_path, rest) as service:
         await tell(service, initiated(), query="?agent=nobody")
         (call,) = service.store.list()
-        await until(lambda: call.is_over)
-        assert commands(rest) == ["hangup"]
+        await until(lambda: commands(rest) == ["hangup"])
+        await tell(service, event("call.hangup", hangup_cause="normal_clearing"))
+        assert call.is_over
         assert "nobody" in call.last("error").data["message"]
 
 
@@ -280,8 +282,8 @@ async def test_a_stream_that_cannot_be_had_ends_the_call(tmp_path):
         await until(lambda: commands(rest) == ["answer", "streaming_start"])
         assert any("connection_failed" in e.data["message"] for e in call.events if e.kind == "error")
         await tell(service, event("streaming.failed", failure_reason="connection_failed"))
-        await until(lambda: call.is_over)
-        assert commands(rest) == ["answer", "streaming_start", "streaming_start", "hangup"]
+        await until(lambda: commands(rest) == ["answer", "streaming_start", "streaming_start", "hangup"])
+        await tell(service, event("call.hangup", hangup_cause="normal_clearing"))
         assert (call.state, call.ended_by) == ("completed", EndedBy.ERROR)
 
 

@@ -13,6 +13,7 @@ from emulator.colleague import Colleague
 from server import StartError, check
 from tests.pipecat_cloud import ORGANIZATION, PUBLIC_KEY, PipecatCloud, pipecat_cloud
 from tests.talking_bot import talking
+from tests.test_calls_are_placed_from_the_command_line import dial
 from tests.web_service import make_settings, running, stream_of, verbs, write_agents
 from web.banner import start_lines
 
@@ -97,7 +98,7 @@ async def test_a_call_is_answered_here_and_talks_there(monkeypatch, tmp_path, ca
 async def test_a_call_that_the_bot_places_talks_there(monkeypatch, tmp_path):
     number = "+12025550143"
     async with in_front(monkeypatch, tmp_path, "twilio") as (bot, _, server):
-        bot.network.add_person(Colleague(number, 0.2, "answers", [Wait(2.5), HangUp()]))
+        bot.network.add_person(Colleague(number, 0.2, "answers", [Wait(8), HangUp()]))
         order = {
             "to": number,
             "carrier": "twilio",
@@ -108,6 +109,27 @@ async def test_a_call_that_the_bot_places_talks_there(monkeypatch, tmp_path):
         assert placed.status_code == 202, placed.text
         await bot.network.next_result(number)
         (there,) = bot.store.list()
+    assert there.direction == "outbound"
+    assert there.last("bot_heard").data["text"] == "Hello Ann."
+
+
+@CARRIERS
+async def test_a_call_that_is_placed_without_a_server_talks_there(monkeypatch, tmp_path, carrier):
+    number = "+12025550143"
+    async with (
+        talking(monkeypatch, tmp_path, carrier, says_bye, agent=AGENT, webhooks=False) as bot,
+        pipecat_cloud() as cloud,
+    ):
+        cloud.bot = bot.url.replace("http", "ws") + "/ws"
+        bot.network.add_person(Colleague(number, 0.2, "answers", [Wait(8), HangUp()]))
+        settings = {name.upper(): value for name, value in deployed(cloud).items()}
+        given = {**bot.environment, "CALLER_ID": "+12025550100", **settings}
+        order = ("--direct", "--carrier", carrier, "--no-machine-detection", "--param", "customer=Ann")
+        status, _, err = await dial(number, *order, **given)
+        assert (status, err) == (0, "")
+        await bot.network.next_result(number)
+        (there,) = bot.store.list()
+    assert len(cloud.sessions) == 1
     assert there.direction == "outbound"
     assert there.last("bot_heard").data["text"] == "Hello Ann."
 

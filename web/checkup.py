@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import tempfile
 from collections.abc import Iterable
@@ -11,7 +12,7 @@ from urllib.parse import urlsplit
 from calls.database_errors import DatabaseError
 from carriers import credential_notes, credential_problems
 from carriers.checks import Finding, Verdict
-from settings import OTHERS, Given, Settings, misspelt
+from settings import KEYS, OTHERS, Given, Settings, misspelt
 
 LITTLE_SPACE_BYTES = 500_000_000
 NO_SPACE_BYTES = 20_000_000
@@ -20,9 +21,15 @@ NO_SPACE_BYTES = 20_000_000
 SHORT_KEY = 16
 """Characters; a shorter password of the API can be tried out."""
 
+PLACEHOLDER = re.compile(r"(?i)your[-_]|<.*>$|\.{3}$|x{4,}|change[-_]?me|replace|todo$|example")
+"""How examples write that a key belongs here."""
+
 PROVIDERS = ("openai", "anthropic", "google", "ollama", "deepgram", "assemblyai", "cartesia", "elevenlabs")
 """What a setting of a service begins with; also the service's name."""
 
+
+AGENTS = "agents"
+"""The subject of findings whose text begins with the name of an agent's file."""
 
 NOT_SET = "not set"
 """The subject of the finding that lists the settings whose defaults count."""
@@ -54,6 +61,9 @@ def settings_findings(settings: Settings, given: Given) -> list[Finding]:
     found += contradictions(settings, given)
     spoken_of = {one.subject for one in found if one.verdict is Verdict.FAULT}
     for name in sorted(known & set(given.values)):
+        if name.lower() in KEYS and PLACEHOLDER.match(given.values[name]):
+            found.append(_fault(name, "is still what an example has in its place: set your own"))
+            continue
         if name in spoken_of:
             continue
         place = "the environment" if name in given.environment else str(given.path)
@@ -101,6 +111,12 @@ def contradictions(settings: Settings, given: Given) -> list[Finding]:
     if settings.telnyx_api_key and settings.telnyx_codec == "L16" and settings.telnyx_mode == "texml":
         text = "is L16, which TeXML's documentation does not have: PCMU and PCMA are safe, or TELNYX_MODE=call_control"
         found.append(_note("TELNYX_CODEC", text))
+    if settings.twilio_api_key and not settings.twilio_api_key.startswith("SK"):
+        found.append(
+            _fault(
+                "TWILIO_API_KEY", "does not start with SK: copy the key's SID, and set the account's apart"
+            )
+        )
     for mine, needed in (
         ("pipecat_cloud_region", "pipecat_cloud_agent"),
         ("caller_lookup_token", "caller_lookup_url"),
@@ -190,7 +206,7 @@ def agent_findings(settings: Settings) -> list[Finding]:
     from conversation.agent_checks import contradictions, unknown_variables
     from conversation.agents import AgentError, agent_names, load_agent, misnamed
 
-    found = [_fault("agents", line) for line in (*agent_problems(settings), *misnamed(settings.agents_dir))]
+    found = [_fault(AGENTS, line) for line in (*agent_problems(settings), *misnamed(settings.agents_dir))]
     for name in agent_names(settings.agents_dir):
         try:
             agent = load_agent(name, settings.agents_dir)
@@ -198,10 +214,10 @@ def agent_findings(settings: Settings) -> list[Finding]:
             continue  # told above
         misspelt_variables, unknown = unknown_variables(agent)
         wrong = [*contradictions(agent), *misspelt_variables]
-        found += [_fault("agents", line) for line in wrong]
-        found += [_note("agents", line) for line in unknown]
+        found += [_fault(AGENTS, line) for line in wrong]
+        found += [_note(AGENTS, line) for line in unknown]
         if not wrong:
-            found.append(Finding(Verdict.OK, "agents", f"{name}.toml"))
+            found.append(Finding(Verdict.OK, AGENTS, f"{name}.toml"))
     return found
 
 
@@ -256,8 +272,14 @@ async def database_findings(settings: Settings) -> list[Finding]:
 
 
 def short_lines(findings: Iterable[Finding]) -> list[str]:
-    """What a start has to say of findings: the faults."""
-    return [f"{one.subject} {one.text}" for one in findings if one.verdict is Verdict.FAULT]
+    """What a start has to say of findings: the faults, as sentences."""
+    lines = []
+    for one in findings:
+        if one.verdict is Verdict.FAULT:
+            goes_on = re.match(r"(is|in|has|can|cannot|does)\b", one.text)
+            subject = "" if one.subject == AGENTS else f"{one.subject}{' ' if goes_on else ': '}"
+            lines.append(subject + one.text)
+    return lines
 
 
 def _in_a_container() -> bool:

@@ -42,7 +42,7 @@ class CloudMedia:
     """
 
     def __init__(self, agent: str, public_key: str, api_url: str = f"https://{CLOUD_HOST}"):
-        self._agent = agent.rpartition(".")[0]
+        self._agent = agent.rpartition(".")[0] or agent
         self._http = httpx.AsyncClient(
             base_url=api_url, headers={"Authorization": f"Bearer {public_key}"}, timeout=TRY_SECS
         )

@@ -12,6 +12,11 @@ import json
 import sys
 from collections.abc import Sequence
 
+if __name__ == "__main__":
+    from environment import need_packages
+
+    need_packages()
+
 from loguru import logger
 
 from carriers.checks import Finding, Verdict

@@ -66,7 +66,11 @@ async def stream_without_token(websocket: WebSocket, service: TheService) -> Non
         raise Refused(403, "tokenless", refusal)
     if signature is Signature.INVALID:
         logger.warning("A media socket's signature does not match; it is let in by ALLOW_TOKENLESS_STREAMS")
-    carrier = "twilio" if signature is Signature.VALID else websocket.scope["path"].removeprefix("/ws").strip("/") or None
+    carrier = (
+        "twilio"
+        if signature is Signature.VALID
+        else websocket.scope["path"].removeprefix("/ws").strip("/") or None
+    )
     opening = OpeningSocket(websocket)
     try:
         start = await start_without_token(opening, service, carrier)

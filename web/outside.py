@@ -11,7 +11,7 @@ import socket
 import ssl
 import time
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from carriers import checks_for, known_carriers
-from carriers.checks import AccountChecks, Finding, Verdict, answers
+from carriers.checks import AccountChecks, Finding, Verdict, answers, shown
 from conversation.catalogue import DEFAULT_OLLAMA_URL
 from settings import Settings
 from web.banner import addresses
@@ -129,7 +129,18 @@ async def outside_findings(settings: Settings, public_url: str | None) -> list[F
         finally:
             for checks in carriers.values():
                 await checks.aclose()
-    return [finding for found in asked for finding in found]
+    return _of_one_carrier_at_least([finding for found in asked for finding in found])
+
+
+def _of_one_carrier_at_least(found: list[Finding]) -> list[Finding]:
+    """A caller ID can be a number of one phone company; that the other does not know it is no fault then."""
+    known = {
+        one.subject for one in found if one.subject.startswith("CALLER_ID") and one.verdict is Verdict.OK
+    }
+    return [
+        replace(one, verdict=Verdict.NOTE) if one.subject in known and one.verdict is Verdict.FAULT else one
+        for one in found
+    ]
 
 
 def _has_webhooks(settings: Settings) -> bool:
@@ -157,7 +168,13 @@ async def _carrier(
     questions = []
     if public_url is not None and urlsplit(public_url).scheme == "https" and _has_webhooks(settings):
         questions.append(checks.routing(addresses(settings, public_url)[name]))
-    questions += [checks.caller_id(number) for number in settings.numbers if number.startswith("+")]
+    questions += [
+        checks.caller_id(
+            number, "CALLER_ID" if number == settings.caller_id else f"CALLER_IDS {shown(number)}"
+        )
+        for number in settings.numbers
+        if number.startswith("+")
+    ]
     return found + await answers(questions, subject)
 
 

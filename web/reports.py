@@ -7,6 +7,7 @@ from typing import Any
 from loguru import logger
 
 from calls.call import Call
+from calls.recordings import UNKNOWN, was_reported
 from calls.store import AlreadyNamed
 from carriers.carrier import MachineResult, RecordingUpdate, StatusUpdate
 from web.service import Service
@@ -89,16 +90,15 @@ async def take_recording(
 
 def record_recording(service: Service, call: Call, update: RecordingUpdate) -> None:
     """Write down what became of a recording."""
-    data: dict[str, Any] = {
-        "state": update.state.value if update.state else "unknown",
-        "recording_id": update.recording_id,
-        "url": update.url,
-        "duration_secs": update.duration_secs,
-        "channels": update.channels,
-    }
-    if update.reason:
-        data["reason"] = update.reason
-    record_once(service, call, "recording", **data)
+    was_reported(
+        call,
+        update.state.value if update.state else UNKNOWN,
+        update.recording_id,
+        url=update.url,
+        duration_secs=update.duration_secs,
+        channels=update.channels,
+        **({"reason": update.reason} if update.reason else {}),
+    )
 
 
 def record_once(service: Service, call: Call, kind: str, **data: Any) -> bool:

@@ -69,7 +69,6 @@ class Evidence:
         api: What the server's API tells of each call; None if it does not.
         problems: What went wrong, by call; "" for what concerns none.
         data: The server's data directory.
-        recordings: Audio files that a carrier made: who is on the left and right, with their samples.
     """
 
     zero: float
@@ -83,4 +82,3 @@ class Evidence:
     api: Mapping[str, Mapping[str, Any] | None]
     problems: Sequence[tuple[str, str]]
     data: Path
-    recordings: Sequence[Any] = ()

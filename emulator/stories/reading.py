@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -9,12 +10,21 @@ from typing import Any
 from emulator.call_control_events import EventHabits
 from emulator.colleague import BEHAVIOURS
 from emulator.errors import EmulatorError
+from emulator.stories.reading_bot import check_part
 from emulator.stories.reading_expect import read_expectations, read_share
 from emulator.stories.reading_faults import read_faults
 from emulator.stories.reading_steps import Names, read_operator, read_steps
 from emulator.stories.story import CALLER, CARRIERS, CallPart, Person, Story
-from emulator.stories.values import Mistake, Unreadable, Value, all_texts, read_yaml
+from emulator.stories.values import Mistake, Unreadable, Value, all_texts, did_you_mean, read_yaml
 from emulator.tonespeech import words_of
+
+STORY_HOST = "STORY_HOST"
+"""Where the bot is: a setting of the story's and not of the server's."""
+
+ENV_EXAMPLE = Path(".env.example")
+"""Where the server's variables are listed, in the folder that it is started in; without it they are not checked."""
+
+VARIABLE = re.compile(r"^#? ?([A-Z][A-Z0-9_]*)=", re.M)
 
 VOICES = ("beeps", "words")
 CALL_KEYS = ("from", "to", "codec", "noise_db", "patience", "query")
@@ -105,6 +115,10 @@ def _story(root: Value, path: Path) -> Story:
             tomllib.loads(agent)
         except tomllib.TOMLDecodeError as error:
             table["agent"].wrong(f"this is not valid TOML: {error}; correct that place, counted from here")
+    if "bot" in table:
+        check_part(table["bot"])
+    if "settings" in table:
+        _check_variables(table["settings"])
     if "caller" in table:
         only = CallPart(CALLER, **_how(table), steps=read_steps(table["caller"], names))
         calls = [only]
@@ -138,6 +152,23 @@ def _story(root: Value, path: Path) -> Story:
         expect=expect,
         words=words,
     )
+
+
+def _check_variables(value: Value) -> None:
+    """Find settings that the server has not got: it would say nothing of them, and the story would prove nothing."""
+    known = [STORY_HOST, *VARIABLE.findall(_read(ENV_EXAMPLE))]
+    for name, one in value.table().items():
+        if not VARIABLE.fullmatch(f"{name}="):
+            one.wrong("this is no variable; write its name in capitals, as in .env")
+        elif len(known) > 1 and name not in known:
+            one.wrong(f"the server has no such variable{did_you_mean(name, known) or '; see .env.example'}")
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError:
+        return ""
 
 
 def _name_of(value: Value, number: int) -> str:

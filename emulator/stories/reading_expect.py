@@ -19,9 +19,11 @@ HEARING = {
 }
 """What can be said of somebody's ear, and the kind of the expectation."""
 
-CALL_VALUES = ("ended_by", "answered", "handed_over", "goodbye_heard", "underruns", "answered_by")
+CALL_VALUES = ("ended_by", "answered", "handed_over", "goodbye_heard", "underruns")
+ENDERS = ("bot", "caller", "colleague", "peer", "limit", "error", "nobody")
+OUTCOMES = ("completed", "busy", "declined", "no_answer", "failed", "canceled")
 API = ("api", "api_events", "api_never", "api_counts")
-OTHERS = ("event", "never", "rest", "dialled", "outcome", "problem", "recording", "file")
+OTHERS = ("event", "never", "rest", "dialled", "outcome", "problem", "file")
 MODIFIERS = ("within", "of", "after", "before", "at_least", "anywhere", "call", "times", "text", "where")
 _EAR = re.compile(rf"(?P<who>\S+) (?P<kind>{'|'.join(sorted(HEARING, key=len, reverse=True))})")
 
@@ -116,7 +118,9 @@ def _content(kind: str, main: Value, names: Names) -> Any:
         return {name: _counted(one) for name, one in main.table().items()}
     if kind == "outcome":
         table = main.table(names.people)
-        return {name: [one.text() for one in value.one_or_more()] for name, value in table.items()}
+        return {name: [one.one_of(OUTCOMES) for one in value.one_or_more()] for name, value in table.items()}
+    if kind == "ended_by":
+        return main.one_of(ENDERS)
     if kind == "problem":
         return [one.text() for one in main.one_or_more()]
     if kind == "api_events" or kind == "api_never":

@@ -8,7 +8,7 @@ from emulator.stories.values import Value
 
 REST = ("status", "html", "silent", "slow", "late", "lost")
 WEBHOOK = ("twice", "late", "lost", "swapped")
-MEDIA = ("cut_after", "marks_lost", "marks_late")
+MEDIA = ("cut_after", "marks_lost", "marks_late", "silent_ends")
 
 
 def read_faults(value: Value) -> list[Fault]:
@@ -61,4 +61,5 @@ def _fault(value: Value) -> Fault | None:
     if table["media"].text() != ANY:
         which = frozenset({table["media"].whole(1)})
     cut = secs("cut_after") if "cut_after" in table else None
-    return MediaFault(which, cut, flag("marks_lost"), secs("marks_late"), chance)
+    silent_ends = secs("silent_ends") if "silent_ends" in table else None
+    return MediaFault(which, cut, flag("marks_lost"), secs("marks_late"), silent_ends, chance)

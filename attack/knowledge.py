@@ -1,0 +1,49 @@
+"""What a stranger knows who has looked over somebody's shoulder: addresses, ids of live calls, genuine requests."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+
+
+@dataclass
+class Seen:
+    """A genuine request that went by: none of it may be of use for another one.
+
+    Parameters:
+        path: With its query.
+        headers: Those that prove who sent it.
+        body: As it was sent.
+        content_type: Of the body.
+    """
+
+    path: str
+    headers: dict[str, str]
+    body: str
+    content_type: str
+
+
+@dataclass
+class Knowledge:
+    """What strangers start from.
+
+    Parameters:
+        port: The server's, on 127.0.0.1.
+        call_ids: Carriers' ids of live calls.
+        used_tokens: Paths of media sockets that were opened once.
+        seen: Genuine requests.
+    """
+
+    port: int
+    call_ids: list[str] = field(default_factory=list)
+    used_tokens: list[str] = field(default_factory=list)
+    seen: list[Seen] = field(default_factory=list)
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> Knowledge:
+        content = json.loads(text)
+        content["seen"] = [Seen(**seen) for seen in content["seen"]]
+        return cls(**content)

@@ -1,0 +1,409 @@
+"""Hand-made tries: forged, replayed, mutated and malformed. Endless, and the same for the same seed."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import random
+import time
+from collections.abc import Callable, Iterator
+from urllib.parse import parse_qsl, quote, urlencode
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from attack.knowledge import Knowledge
+from attack.wire import Try, frame, request, upgrade
+
+FORM = "application/x-www-form-urlencoded"
+JSON = "application/json"
+ROUTES = ("voice", "connect-ended", "transfer", "transfer-answered", "status", "amd", "recording")
+METHODS = ("GET", "POST", "POST", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "HEAD", "TRACE", "get", "PRI")
+EVENTS = (
+    "call.initiated",
+    "call.answered",
+    "call.hangup",
+    "call.bridged",
+    "streaming.stopped",
+    "call.recording.saved",
+)
+ACTIONS = ("hangup", "transfer", "digits", "recording", "events")
+NUMBERS = ("+12025550111", "+5352345679", "911", "anonymous", "sip:a@evil.example", "+1" * 40, "٣٣٣", "")
+NASTY = (
+    "\x00",
+    "../../etc/passwd",
+    "%2e%2e%2f",
+    "{{7*7}}",
+    "' OR 1=1 --",
+    "<script>",
+    "\u202e",
+    "9" * 400,
+    "-1",
+    "NaN",
+    "1e999",
+)
+FORWARDED = (
+    [],
+    [("X-Forwarded-For", "203.0.113.7")],
+    [("X-Forwarded-For", "127.0.0.1"), ("X-Real-IP", "127.0.0.1")],
+    [("Forwarded", "for=127.0.0.1;proto=https")],
+    [("Origin", "https://evil.example")],
+    [("X-Forwarded-Proto", "https"), ("X-Forwarded-Host", "evil.example")],
+)
+STRANGERS_KEY = Ed25519PrivateKey.from_private_bytes(hashlib.sha256(b"a stranger").digest())
+
+
+class Tries:
+    """Makes tries.
+
+    Parameters:
+        seed: Decides all of them.
+        known: What the strangers know.
+    """
+
+    def __init__(self, seed: int, known: Knowledge):
+        self._chance = random.Random(seed)
+        self._known = known
+
+    def __iter__(self) -> Iterator[Try]:
+        kinds: list[Callable[[], Try]] = [
+            *([self.forged_webhook] * 6),
+            *([self.forged_event] * 3),
+            *([self.mutated_request] * 4),
+            *([self.api_without_key] * 4),
+            *([self.upgrade_with_token] * 4),
+            *([self.upgrade_without_token] * 3),
+            *([self.frames_at_once] * 2),
+            *([self.malformed] * 4),
+            self.unfinished,
+            self.too_large,
+        ]
+        while True:
+            yield self._chance.choice(kinds)()
+
+    def forged_webhook(self) -> Try:
+        """A carrier's form, unsigned or signed by somebody else."""
+        carrier = self._chance.choice(("twilio", "telnyx"))
+        target = self._target(f"/{carrier}/{self._chance.choice(ROUTES)}")
+        fields = self._fields()
+        method = self._chance.choice(METHODS[:4] if self._chance.random() < 0.8 else METHODS)
+        body = urlencode(fields).encode() if method != "GET" else b""
+        if method == "GET":
+            target += ("&" if "?" in target else "?") + urlencode(fields)
+        headers = [
+            ("Content-Type", FORM),
+            *self._chance.choice(FORWARDED),
+            *self._signature(carrier, target, fields, body),
+        ]
+        return Try(f"forged {carrier} webhook", request(method, target, headers, body))
+
+    def forged_event(self) -> Try:
+        """A Call Control event, unsigned or signed by somebody else."""
+        event = {
+            "data": {
+                "event_type": self._chance.choice(EVENTS),
+                "id": self._word(),
+                "occurred_at": "2026-11-25T10:00:00Z",
+                "payload": {
+                    "call_control_id": self._call_id(),
+                    "call_leg_id": self._word(),
+                    "connection_id": "1000000000000000001",
+                    "direction": self._chance.choice(("incoming", "outgoing", self._word())),
+                    "from": self._chance.choice(NUMBERS),
+                    "to": self._chance.choice(NUMBERS),
+                    "client_state": base64.b64encode(json.dumps({"call_id": self._word()}).encode()).decode(),
+                    "hangup_cause": self._chance.choice(("normal_clearing", "user_busy", self._word())),
+                },
+            }
+        }
+        body = json.dumps(event).encode()
+        target = self._target("/telnyx/events")
+        headers = [
+            ("Content-Type", JSON),
+            *self._chance.choice(FORWARDED),
+            *self._signature("telnyx", target, {}, body),
+        ]
+        return Try("forged event", request("POST", target, headers, body))
+
+    def mutated_request(self) -> Try:
+        """A genuine request with something changed, or sent somewhere else."""
+        if not self._known.seen:
+            return self.forged_webhook()
+        seen = self._chance.choice(self._known.seen)
+        path, body, headers = seen.path, seen.body, dict(seen.headers)
+        match self._chance.randrange(6):
+            case 0:
+                path = f"/{self._chance.choice(('twilio', 'telnyx'))}/{self._chance.choice(ROUTES)}"
+                body += f"&Extra={self._word()}" if seen.content_type == FORM else " "
+            case 1:
+                path += ("&" if "?" in path else "?") + f"{self._word()}={self._word()}"
+                body = self._changed(body)
+            case 2:
+                body = self._changed(body)
+            case 3:
+                name = self._chance.choice(sorted(headers))
+                headers[name] = self._changed(headers[name])
+                body = self._changed(body)
+            case 4:
+                body = f"{body}&{self._chance.choice(('From', 'To', 'CallStatus'))}={self._word()}"
+            case _:
+                headers.pop(self._chance.choice(sorted(headers)))
+        kind = [("Content-Type", seen.content_type)]
+        return Try("mutated request", request("POST", path, [*kind, *headers.items()], body.encode()))
+
+    def api_without_key(self) -> Try:
+        """The operator's API, with everything but the key."""
+        call = self._call_id()
+        target = self._chance.choice(
+            ["/calls", f"/calls/{call}", *(f"/calls/{call}/{action}" for action in ACTIONS)]
+        )
+        if self._chance.random() < 0.3:
+            target += "?" + urlencode(
+                {self._chance.choice(("api_key", "key", "token", "limit")): self._word()}
+            )
+        key: list[tuple[str, str]] = self._chance.choice(
+            [
+                [],
+                [("Authorization", "Bearer")],
+                [("Authorization", f"Bearer {self._word()}")],
+                [("Authorization", "Bearer null")],
+                [("Authorization", f"Basic {base64.b64encode(b'admin:admin').decode()}")],
+                [("Authorization", "Bearer " + "k" * 5000)],
+                [("X-API-Key", self._word())],
+                [("Cookie", f"session={self._word()}")],
+                [("Authorization", "Bearer \u00e9\u00ff")],
+                [("Authorization", "Bearer "), ("Authorization", f"Bearer {self._word()}")],
+            ]
+        )
+        body = self._chance.choice(
+            (
+                json.dumps(
+                    {"to": self._chance.choice(NUMBERS), "from": self._chance.choice(NUMBERS)}
+                ).encode(),
+                b'{"destination": "sales"}',
+                b'{"digits": "1"}',
+                b"[" * self._chance.randrange(1, 5000),
+                b"",
+                b"\xff\xfe",
+            )
+        )
+        method = self._chance.choice(METHODS)
+        return Try("api without key", request(method, target, [("Content-Type", JSON), *key], body))
+
+    def upgrade_with_token(self) -> Try:
+        """A media socket with a token that was used, or changed, or made up."""
+        carrier = self._chance.choice(("twilio", "telnyx"))
+        token = self._word()
+        if self._known.used_tokens and self._chance.random() < 0.8:
+            used = self._chance.choice(self._known.used_tokens)
+            token = used.rsplit("/", 1)[1]
+            match self._chance.randrange(5):
+                case 0:
+                    carrier = used.split("/")[2]
+                case 1:
+                    token = self._changed(token)
+                case 2:
+                    token = token[: self._chance.randrange(len(token))]
+                case 3:
+                    token = token + self._word()
+                case _:
+                    token = "".join(self._chance.sample(token, len(token)))
+        start = self._start()
+        return Try(
+            "upgrade with a token",
+            upgrade(f"/ws/{carrier}/{quote(token)}", self._chance.choice(FORWARDED), start),
+        )
+
+    def upgrade_without_token(self) -> Try:
+        """A media socket as on Pipecat Cloud, unsigned or signed by somebody else."""
+        path = self._chance.choice(
+            ("/ws", "/ws/twilio", "/ws/telnyx", "/ws/telnyx?serviceHost=a.b", "/ws/", "/ws/x", "/")
+        )
+        if self._chance.random() < 0.3:
+            path += "?body=" + base64.b64encode(json.dumps({"agent": self._word()}).encode()).decode()
+        headers = [*self._chance.choice(FORWARDED), *self._signature("twilio", path, {}, b"")]
+        return Try("upgrade without a token", upgrade(path, headers, self._start()))
+
+    def frames_at_once(self) -> Try:
+        """Frames that do not wait for the upgrade's answer, and break the protocol."""
+        frames = b"".join(
+            frame(
+                self._chance.choice((b"", b"\xff\xfe", b"{}", b"[" * 500, self._chance.randbytes(200))),
+                self._chance.randrange(16),
+                final=self._chance.random() < 0.7,
+                masked=self._chance.random() < 0.7,
+            )
+            for _ in range(self._chance.randrange(1, 20))
+        )
+        path = self._chance.choice(("/ws", "/ws/twilio", f"/ws/twilio/{self._word()}"))
+        return Try("frames", upgrade(path, [], frames))
+
+    def malformed(self) -> Try:
+        """What is no HTTP, or almost."""
+        whole = request("POST", "/twilio/voice", [("Content-Type", FORM)], urlencode(self._fields()).encode())
+        match self._chance.randrange(9):
+            case 0:
+                data = self._chance.randbytes(self._chance.randrange(1, 2000)) + b"\r\n\r\n"
+            case 1:
+                mutated = bytearray(whole)
+                for _ in range(self._chance.randrange(1, 12)):
+                    mutated[self._chance.randrange(len(mutated))] = self._chance.randrange(256)
+                data = bytes(mutated)
+            case 2:
+                data = request(
+                    "POST",
+                    "/twilio/voice",
+                    [("Content-Type", FORM)],
+                    b"a=1",
+                    length=self._chance.choice(NASTY),
+                )
+            case 3:
+                both = [
+                    ("Content-Type", FORM),
+                    ("Transfer-Encoding", self._chance.choice(("chunked", "chunKed", "gzip, chunked", "x"))),
+                ]
+                data = request("POST", "/telnyx/status", both, b"5\r\nCallS\r\n0\r\n\r\n")
+            case 4:
+                # Another request in the body, for servers that lose count.
+                inner = request("POST", "/calls", [("Content-Type", JSON)], b'{"to": "+12025550111"}')
+                data = request("POST", "/twilio/status", [("Content-Type", FORM)], inner, length="5")
+            case 5:
+                data = request(self._chance.choice(METHODS), self._chance.choice(NASTY) or "/")
+            case 6:
+                data = request("GET", "/calls/" + quote(self._chance.choice(NASTY), safe=""))
+            case 7:
+                data = request(
+                    "POST",
+                    "/twilio/voice",
+                    [("Content-Encoding", "gzip"), ("Content-Type", FORM)],
+                    b"\x1f\x8b" * 99,
+                )
+            case _:
+                data = upgrade(
+                    "/ws/twilio",
+                    [("Sec-WebSocket-Version", "12"), ("Sec-WebSocket-Extensions", self._word())],
+                )
+        return Try("malformed", data, wait_secs=0.5)
+
+    def unfinished(self) -> Try:
+        """A request of which the end never comes."""
+        whole = request("POST", "/twilio/voice", [("Content-Type", FORM)], b"CallSid=CA1" * 10)
+        return Try("unfinished", whole[: self._chance.randrange(len(whole) - 1)], wait_secs=0.1)
+
+    def too_large(self) -> Try:
+        """More than anybody needs to say."""
+        match self._chance.randrange(4):
+            case 0:
+                data = request("POST", "/calls", [("Content-Type", JSON)], b"[" + b"[]," * 300_000 + b"[]]")
+            case 1:
+                data = request("POST", "/twilio/voice", [("Content-Type", FORM)], b"a=1&" * 200_000)
+            case 2:
+                data = request("GET", "/calls", [(f"X-{n}", "x" * 500) for n in range(200)])
+            case _:
+                data = request("GET", "/" + "x" * 100_000)
+        return Try("too large", data)
+
+    def _fields(self) -> dict[str, str]:
+        fields = {
+            "CallSid": self._call_id(),
+            "AccountSid": "AC00000000000000000000000000000001",
+            "From": self._chance.choice(NUMBERS),
+            "To": self._chance.choice(NUMBERS),
+            "CallStatus": self._chance.choice(("ringing", "in-progress", "completed", "busy", self._word())),
+            "Direction": "inbound",
+            "DialCallStatus": self._chance.choice(("completed", "busy", "no-answer", self._word())),
+            "RecordingSid": self._word(),
+            "RecordingUrl": "http://169.254.169.254/latest/meta-data",
+            "AnsweredBy": "human",
+        }
+        for _ in range(self._chance.randrange(3)):
+            fields[self._chance.choice(("agent", "call", "role", "for_call", self._word()))] = (
+                self._chance.choice(NASTY)
+            )
+        if self._chance.random() < 0.2:
+            del fields[self._chance.choice(sorted(fields))]
+        return fields
+
+    def _target(self, path: str) -> str:
+        chance = self._chance.random()
+        if chance < 0.2:
+            path += "/" + quote(self._word(), safe="")
+        if chance > 0.5:
+            query = {
+                self._chance.choice(("call", "agent", "key", "k", "role")): self._chance.choice(
+                    (self._word(), *NASTY)
+                )
+            }
+            path += "?" + urlencode(query)
+        return path
+
+    def _signature(
+        self, carrier: str, target: str, fields: dict[str, str], body: bytes
+    ) -> list[tuple[str, str]]:
+        """No proof, or one that is none."""
+        chance = self._chance.randrange(6)
+        if chance == 0:
+            return []
+        if carrier == "twilio":
+            signed = f"http://127.0.0.1:{self._known.port}{target}" + "".join(
+                k + fields[k] for k in sorted(fields)
+            )
+            secret = self._chance.choice((b"", b"token", b"AC00000000000000000000000000000001", b"\x00"))
+            made = base64.b64encode(
+                hmac.new(secret, signed.encode("utf-8", "replace"), hashlib.sha1).digest()
+            ).decode()
+            return [
+                (
+                    "X-Twilio-Signature",
+                    self._chance.choice((made, made, "", self._word(), "=" * 28, "\u00e9" * 28)),
+                )
+            ]
+        stamp = self._chance.choice(
+            (str(int(time.time())), "0", "-1", "9" * 400, "1e9", "nan", "", " 1", "+1", f"{time.time():.6f}")
+        )
+        proof = STRANGERS_KEY.sign(f"{stamp}|".encode() + body)
+        made = base64.b64encode(proof).decode()
+        signature = self._chance.choice((made, made, "", self._word(), made[:-4], "A" * 88, "\u00e9"))
+        return [("Telnyx-Signature-Ed25519", signature), ("Telnyx-Timestamp", stamp)]
+
+    def _start(self) -> bytes:
+        call = self._call_id()
+        start = {
+            "event": "start",
+            "streamSid": "MZ1",
+            "start": {
+                "callSid": call,
+                "streamSid": "MZ1",
+                "accountSid": "AC1",
+                "customParameters": {"call_id": call},
+            },
+        }
+        return frame(json.dumps(start).encode()) if self._chance.random() < 0.7 else b""
+
+    def _call_id(self) -> str:
+        ids = self._known.call_ids
+        return (
+            self._chance.choice(ids)
+            if ids and self._chance.random() < 0.5
+            else f"CA{self._chance.randbytes(16).hex()}"
+        )
+
+    def _word(self) -> str:
+        return self._chance.choice(
+            (self._chance.randbytes(8).hex(), "a", "receptionist", "call_" + self._chance.randbytes(6).hex())
+        )
+
+    def _changed(self, text: str) -> str:
+        """The text with another value somewhere: of a form's field, or a character."""
+        pairs = parse_qsl(text, keep_blank_values=True) if "=" in text and "{" not in text else []
+        if pairs:
+            place = self._chance.randrange(len(pairs))
+            pairs[place] = (pairs[place][0], pairs[place][1] + self._word())
+            return urlencode(pairs)
+        if len(text) < 4:
+            return text + self._word()
+        # Not the last characters: base64 has several ways to write the same last byte.
+        place = self._chance.randrange(len(text) - 3)
+        other = self._chance.choice([c for c in "abcXYZ0189" if c != text[place]])
+        return text[:place] + other + text[place + 1 :]

@@ -1,0 +1,97 @@
+"""What becomes of a call's recordings, told by answers and reports that overtake each other.
+
+A recording goes forward only: it is recorded or paused, then stopped, then its file is there or there is none. What
+comes too late to be true changes nothing, so that a call counts as paused for as long as it is (`is_paused`): what is
+said meanwhile must not be written down anywhere.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from calls.call import Call
+
+IN_PROGRESS, PAUSED, STOPPED, UNKNOWN = "in_progress", "paused", "stopped", "unknown"
+
+ORDER = {IN_PROGRESS: 0, PAUSED: 0, STOPPED: 1}
+"""How far a recording has come; with every state that is not here it is over."""
+
+OVER = 2
+
+
+@dataclass
+class Recording:
+    """A recording of a call.
+
+    Parameters:
+        id: The carrier's id; None while it has not been told.
+        state: The last one.
+    """
+
+    id: str | None
+    state: str
+
+    @property
+    def order(self) -> int:
+        """How far it has come."""
+        return ORDER.get(self.state, OVER)
+
+
+def recordings(call: Call) -> list[Recording]:
+    """The recordings of a call, oldest first."""
+    found: list[Recording] = []
+    for event in call.events:
+        if event.kind == "recording":
+            state, recording_id = str(event.data.get("state")), event.data.get("recording_id")
+            one = _named(found, recording_id, state)
+            if one is None:
+                one = Recording(None, state)
+                found.append(one)
+            one.id, one.state = one.id or recording_id, state
+    return found
+
+
+def is_paused(call: Call) -> bool:
+    """Whether a recording of the call is paused."""
+    return any(one.state == PAUSED for one in recordings(call))
+
+
+def was_changed(call: Call, state: str, recording_id: str | None) -> None:
+    """Take in that the carrier did what it was asked for."""
+    one = _named(recordings(call), recording_id, state)
+    if one is None or (ORDER[state] >= one.order and (state, recording_id) != (one.state, one.id)):
+        call.record("recording", state=state, recording_id=recording_id)
+
+
+def was_reported(call: Call, state: str, recording_id: str | None, **more: Any) -> bool:
+    """Take in a carrier's report, which may be late, doubled or out of order.
+
+    Returns:
+        Whether it was news.
+    """
+    one = _named(recordings(call), recording_id, state)
+    if one is not None and (state == IN_PROGRESS or (state == UNKNOWN and one.order < OVER)):
+        # A report of the beginning, or of what nobody knows: only the id may be news.
+        if recording_id in (one.id, None):
+            return False
+        state = one.state
+    elif one is not None and ORDER.get(state, OVER) < one.order:
+        return False
+    data = {"state": state, "recording_id": recording_id, **more}
+    if any(event.kind == "recording" and dict(event.data) == data for event in call.events):
+        return False
+    call.record("recording", **data)
+    return True
+
+
+def _named(found: list[Recording], recording_id: str | None, state: str) -> Recording | None:
+    """The recording that is meant; None for a new one."""
+    if recording_id is None:
+        is_new = state == IN_PROGRESS and (not found or found[-1].order > 0)
+        return None if is_new or not found else found[-1]
+    for one in found:
+        if one.id == recording_id:
+            return one
+    # One whose id was not told when it began
+    return next((one for one in found if one.id is None and one.order < OVER), None)
