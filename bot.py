@@ -31,6 +31,7 @@ from pipecat.transports.base_transport import BaseTransport, TransportParams
 
 from calls.call import Call, CallState, EndedBy
 from calls.carried import Carried, read_carried
+from calls.cloud_media import cloud_media_of
 from calls.control import COLLEAGUE, CallControl
 from calls.database import DatabaseUnusable
 from calls.do_not_call import DoNotCall
@@ -198,6 +199,7 @@ def _way_back(start: StreamStart, settings: Settings) -> WayBack | None:
             secret=settings.shared_secret,
             cloud_agent=settings.pipecat_cloud_agent or start.service_host,
             cloud_region=settings.pipecat_cloud_region,
+            cloud_media=cloud_media_of(settings),
             public_url=settings.public_url,
         )
     except CloudError as error:

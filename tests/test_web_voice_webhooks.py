@@ -338,7 +338,8 @@ async def test_addresses_are_short(tmp_path):
         )
         for route in ("connect-ended", "transfer", "transfer-answered", "status", "amd", "recording"):
             assert len(PUBLIC + service.way_back_path(call, route)) < 200
-        assert len(service.app.state.service.way_back.stream(call).stream_url) < 500
+        stream = await service.app.state.service.way_back.stream(call)
+        assert len(stream.stream_url) < 500
 
 
 async def test_answering_uses_no_network(tmp_path):

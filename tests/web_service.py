@@ -70,16 +70,7 @@ class Running:
     def way_back_path(self, call: Call, route: str) -> str:
         """The address that a carrier is given for a call, without the host."""
         service = self.app.state.service
-        way_back = service.way_back
-        addresses = {
-            "connect-ended": lambda: way_back.stream(call).ended_url,
-            "transfer": lambda: way_back.transfer_url(call),
-            "transfer-answered": lambda: way_back.answered_url(call),
-            "status": lambda: way_back.status_url(call),
-            "amd": lambda: way_back.amd_url(call),
-            "recording": lambda: way_back.recording_url(call),
-        }
-        return str(addresses[route]()).removeprefix(service.public_url)
+        return service.way_back._url(call, route).removeprefix(service.public_url)
 
     @property
     def telnyx_voice(self) -> str:

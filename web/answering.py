@@ -5,10 +5,10 @@ from __future__ import annotations
 from loguru import logger
 
 from calls.call import Call, CallState, EndedBy
+from calls.cloud_media import CloudUnavailable
 from calls.transfer import Resume, ResumeReason
 from carriers.carrier import Carrier, Form, IncomingCall, StatusUpdate
 from conversation.agents import AgentError, load_agent
-from web.cloud_media import CloudUnavailable
 from web.reports import call_of
 from web.service import Service
 from web.way_back import OURS
@@ -121,7 +121,7 @@ async def after_stream(
 async def connection(service: Service, carrier: Carrier, call: Call) -> str:
     """The document that connects a call with the bot; where the bot cannot be reached, an apology."""
     try:
-        return carrier.stream_document((await service.way_to_bot()).stream(call))
+        return carrier.stream_document(await service.way_back.stream(call))
     except CloudUnavailable as error:
         logger.error("Call {} cannot be connected with the bot: {}", call.id, error)
         service.store.record(call, "error", message=str(error))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from urllib.parse import quote, urlencode
 
 from calls.call import Call
+from calls.carried import carry
+from calls.cloud_media import CloudMedia
 from carriers import signs_addresses
 from carriers.carrier import StreamDocument
 from web.keys import AddressKeys
@@ -51,7 +53,7 @@ class ServerWayBack:
         self._tokens = tokens
         self._keys = keys
 
-    def stream(self, call: Call) -> StreamDocument:
+    async def stream(self, call: Call) -> StreamDocument:
         """Connects the call with the bot, by a ticket of its own; what comes after the stream is asked of us."""
         grant = StreamGrant(
             carrier=call.carrier,
@@ -105,3 +107,28 @@ class ServerWayBack:
         if not signs_addresses(call.carrier):
             query[KEY] = self._keys.key(call.carrier, route, call.id)
         return f"{self._public_url}/{call.carrier}/{route}?{urlencode(query)}"
+
+
+class CloudWayBack(ServerWayBack):
+    """The way to a bot on Pipecat Cloud whose webhooks are ours.
+
+    Parameters:
+        public_url: The base that carriers call, without a slash at its end.
+        tokens: Tickets for media sockets of our own.
+        keys: The secret parts of addresses.
+        media: Tickets for media sockets there.
+        secret: Signs what the call takes along, as the bot cannot look it up here; None takes nothing.
+    """
+
+    def __init__(
+        self, public_url: str, tokens: StreamTokens, keys: AddressKeys, media: CloudMedia, secret: str | None
+    ):
+        super().__init__(public_url, tokens, keys)
+        self._media = media
+        self._secret = secret
+
+    async def stream(self, call: Call) -> StreamDocument:
+        """Connects the call with the bot; what comes after the stream is asked of us."""
+        own = await super().stream(call)
+        carried = carry(call, self._secret) if self._secret else {}
+        return StreamDocument(await self._media.ticket(), {**own.parameters, **carried}, own.ended_url)
