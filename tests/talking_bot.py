@@ -40,6 +40,7 @@ from calls.store import CallStore
 from carriers import carrier_for
 from conversation import pipeline
 from emulator import PhoneNetwork
+from emulator.network import BOT_NUMBER
 from server import create_app, uvicorn_config
 from settings import load_settings
 from tests.cloud_host import cloud_host
@@ -213,6 +214,7 @@ async def talking(
                 "PUBLIC_URL": url,
                 "PORT": str(port),
                 "API_KEY": API_KEY,
+                "CALLER_IDS": BOT_NUMBER,
                 "DATA_DIR": str(tmp_path),
                 "AGENTS_DIR": str(tmp_path),
                 "AGENT": "quick",

@@ -18,6 +18,7 @@ from pathlib import Path
 import aiohttp
 
 from emulator.errors import EmulatorError, ServerDied
+from emulator.network import BOT_NUMBER
 from emulator.served import LAST_LINES, READY_SECS, STOP_SECS, ServedBot
 from emulator.stories.story import Story
 
@@ -25,6 +26,9 @@ LOOK_AGAIN_SECS = 0.05
 
 STORY_VARIABLE = "STORY"
 """The variable that tells a server which story is played: the path of its file, for bots with a part in it."""
+
+OWN_NUMBERS = {"CALLER_IDS": BOT_NUMBER}
+"""The account's number, which a server may call from unless the story says otherwise."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +62,9 @@ def command_server(command: str) -> Server:
     async def serve(scene: Scene) -> AsyncIterator[str]:
         port = _free_port()
         base = f"http://127.0.0.1:{port}"
-        environment = scene.environment | {"PORT": str(port), "PUBLIC_URL": base, "PYTHONUNBUFFERED": "1"}
+        environment = (
+            OWN_NUMBERS | scene.environment | {"PORT": str(port), "PUBLIC_URL": base, "PYTHONUNBUFFERED": "1"}
+        )
         served = ServedBot(command, base, environment, scene.directory / "server.log")
         await served.start()
         try:
@@ -97,7 +103,7 @@ class ForkingServer:
         """
         port = _free_port()
         base = f"http://127.0.0.1:{port}"
-        environment = scene.environment | {"PORT": str(port), "PUBLIC_URL": base}
+        environment = OWN_NUMBERS | scene.environment | {"PORT": str(port), "PUBLIC_URL": base}
         log = scene.directory / "server.log"
         pid = await self._start({"environment": environment, "log": str(log)})
         try:
