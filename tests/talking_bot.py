@@ -37,6 +37,7 @@ from pipecat.utils.errors import ErrorCategory
 import bot
 from calls.call import Call
 from calls.store import CallStore
+from carriers import carrier_for
 from conversation import pipeline
 from emulator import PhoneNetwork
 from emulator.network import BOT_NUMBER
@@ -222,6 +223,9 @@ async def talking(
             for name, value in given.items():
                 monkeypatch.setenv(name, value)
             app = create_app(load_settings(), store=store) if webhooks else cloud_host()
+            if not webhooks and (prepared := carrier_for(carrier, load_settings())):
+                await prepared.prepare()  # the host asks `readyz` before it sends a call
+                await prepared.aclose()
             server = uvicorn.Server(uvicorn_config(app))
             serving = asyncio.create_task(server.serve(sockets=[listener]))
             while not server.started:
