@@ -19,7 +19,7 @@ import aiohttp
 
 from emulator.errors import EmulatorError, ServerDied
 from emulator.network import BOT_NUMBER
-from emulator.served import LAST_LINES, READY_SECS, STOP_SECS, ServedBot
+from emulator.served import LAST_LINES, READY_SECS, SERVER_LOG, STOP_SECS, ServedBot
 from emulator.stories.story import Story
 
 LOOK_AGAIN_SECS = 0.05
@@ -65,7 +65,7 @@ def command_server(command: str) -> Server:
         environment = (
             OWN_NUMBERS | scene.environment | {"PORT": str(port), "PUBLIC_URL": base, "PYTHONUNBUFFERED": "1"}
         )
-        served = ServedBot(command, base, environment, scene.directory / "server.log")
+        served = ServedBot(command, base, environment, scene.directory / SERVER_LOG)
         await served.start()
         try:
             await served.wait_until_ready(lambda _: None)
@@ -104,7 +104,7 @@ class ForkingServer:
         port = _free_port()
         base = f"http://127.0.0.1:{port}"
         environment = OWN_NUMBERS | scene.environment | {"PORT": str(port), "PUBLIC_URL": base}
-        log = scene.directory / "server.log"
+        log = scene.directory / SERVER_LOG
         pid = await self._start({"environment": environment, "log": str(log)})
         try:
             await _until_ready(base, pid, log)
