@@ -92,6 +92,8 @@ IN_A_CALL = frozenset(
         "telnyx_l16_byte_order",
         "pipecat_cloud_agent",
         "pipecat_cloud_region",
+        "pipecat_cloud_public_key",
+        "pipecat_cloud_api_base_url",
         "stt",
         "llm",
         "tts",
@@ -126,8 +128,6 @@ ON_A_SERVER = frozenset(
         "max_connections_per_peer",
         "ngrok_api_url",
         "telnyx_public_key",
-        "pipecat_cloud_public_key",
-        "pipecat_cloud_api_base_url",
     }
 )
 """Settings that only a server of ours reads."""

@@ -193,7 +193,7 @@ class CallControl:
             NotDone: It rings on, as far as we know.
         """
         call, carrier, way_back = self._call, self._able("answer"), self._back("answer")
-        stream, command_id = way_back.stream(call), str(uuid.uuid4())
+        stream, command_id = await way_back.stream(call), str(uuid.uuid4())
         await self._act(lambda: carrier.answer(call.carrier_call_id, stream, command_id=command_id), "answer")
 
     async def stream_again(self) -> None:
@@ -204,7 +204,7 @@ class CallControl:
         """
         what = "connect the call with the bot again"
         call, carrier, way_back = self._call, self._able(what), self._back(what)
-        stream, command_id = way_back.stream(call), str(uuid.uuid4())
+        stream, command_id = await way_back.stream(call), str(uuid.uuid4())
         await self._act(
             lambda: carrier.start_stream(call.carrier_call_id, stream, command_id=command_id), what
         )
@@ -256,7 +256,7 @@ class CallControl:
         call.expect_return(Resume(ResumeReason.TRANSFER, target.name))
         try:
             if not carrier.keeps_stream_while_transferring and action_url is None:
-                fallback = self._back("transfer the caller").stream(call)
+                fallback = await self._back("transfer the caller").stream(call)
             document = TransferDocument(
                 destination=target.address,
                 caller_id=target.caller_id or self.our_number,
@@ -341,11 +341,16 @@ class CallControl:
                 "about": about,
             },
         )
+        try:
+            stream = await way_back.stream(colleague)
+        except NotDone as error:
+            colleague.move(CallState.FAILED, cause=str(error))
+            raise
         amd_url = way_back.amd_url(colleague)
         order = DialOut(
             to=target.address,
             from_number=from_number,
-            stream=way_back.stream(colleague),
+            stream=stream,
             status_url=way_back.status_url(colleague),
             ring_timeout_secs=target.ring_timeout_secs,
             machine_detection=MachineDetection.DETECT if amd_url else None,
@@ -455,7 +460,7 @@ class CallControl:
                 )
                 self._store.record(call, "digits_sent", count=len(digits))
                 return True
-            document = carrier.digits_document(digits, self._back("send digits").stream(call))
+            document = carrier.digits_document(digits, await self._back("send digits").stream(call))
         except ValueError as error:
             raise NotPossible(str(error)) from None
         call.expect_return(Resume(ResumeReason.DIGITS))

@@ -16,7 +16,7 @@ from loguru import logger
 
 from calls.call import Call, CallState, EndedBy
 from calls.control import CallControl
-from calls.errors import CarrierFailed
+from calls.errors import CarrierFailed, NotDone
 from calls.policy import NOBODY_KNOWS, DialPolicy, DialRefused
 from calls.store import CallStore
 from calls.way_back import WayBack
@@ -147,7 +147,7 @@ class Dialler:
             order = DialOut(
                 to=call.to_number or "",
                 from_number=request.from_number,
-                stream=way_back.stream(call),
+                stream=await way_back.stream(call),
                 status_url=way_back.status_url(call),
                 ring_timeout_secs=request.ring_timeout_secs,
                 machine_detection=request.machine_detection if amd_url else None,
@@ -158,6 +158,9 @@ class Dialler:
         except ValueError as error:
             call.move(CallState.FAILED, cause=str(error), ended_by=EndedBy.ERROR)
             raise DialRefused(str(error)) from None
+        except NotDone as error:
+            call.move(CallState.FAILED, cause=str(error), ended_by=EndedBy.ERROR)
+            raise
         try:
             call_id = await self._ask(call, carrier, order)
         except DialUncertain as error:

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from calls.call import Call
 from calls.carried import carry
+from calls.cloud_media import CloudMedia
 from carriers.carrier import StreamDocument
 
 
@@ -17,8 +18,12 @@ class WayBack(Protocol):
     be known yet. They are None where nobody takes webhooks, as on Pipecat Cloud.
     """
 
-    def stream(self, call: Call) -> StreamDocument:
-        """Connects the call with the bot: the first time, or again."""
+    async def stream(self, call: Call) -> StreamDocument:
+        """Connects the call with the bot: the first time, or again.
+
+        Raises:
+            NotDone: The bot's host lets nobody in now.
+        """
         ...
 
     def transfer_url(self, call: Call) -> str | None:
@@ -48,6 +53,7 @@ def without_webhooks(
     secret: str | None,
     cloud_agent: str | None = None,
     cloud_region: str | None = None,
+    cloud_media: CloudMedia | None = None,
     public_url: str | None = None,
 ) -> StreamOnly | None:
     """How a call gets to a bot that has no server of ours beside it.
@@ -57,6 +63,7 @@ def without_webhooks(
         secret: Signs what the call takes along.
         cloud_agent: The bot on Pipecat Cloud, `AGENT.ORGANISATION`.
         cloud_region: Where it is deployed; None for the default.
+        cloud_media: Tickets for its media sockets; None where anybody may open one.
         public_url: The base of a bot elsewhere.
 
     Returns:
@@ -70,7 +77,7 @@ def without_webhooks(
     if secret is None:
         return None
     if cloud_agent is not None:
-        return StreamOnly(*cloud_stream(carrier, cloud_agent, cloud_region), secret)
+        return StreamOnly(*cloud_stream(carrier, cloud_agent, cloud_region), secret, cloud_media)
     if public_url is not None:
         return StreamOnly(f"ws{public_url.removeprefix('http')}/ws", {}, secret)
     return None
@@ -83,18 +90,27 @@ class StreamOnly:
         stream_url: The media socket's address.
         parameters: What the host itself wants to know.
         secret: Signs what the call takes along.
+        cloud_media: Where the address is asked for each time.
     """
 
-    def __init__(self, stream_url: str, parameters: Mapping[str, str], secret: str):
+    def __init__(
+        self,
+        stream_url: str,
+        parameters: Mapping[str, str],
+        secret: str,
+        cloud_media: CloudMedia | None = None,
+    ):
         self._stream_url = stream_url
         self._parameters = dict(parameters)
         self._secret = secret
+        self._cloud_media = cloud_media
 
-    def stream(self, call: Call) -> StreamDocument:
+    async def stream(self, call: Call) -> StreamDocument:
         """Connects the call with the bot."""
         numbers = {"from_number": call.from_number, "to_number": call.to_number, "agent": call.agent}
         known = {name: value for name, value in numbers.items() if value}
-        return StreamDocument(self._stream_url, {**self._parameters, **known, **carry(call, self._secret)})
+        url = await self._cloud_media.ticket() if self._cloud_media else self._stream_url
+        return StreamDocument(url, {**self._parameters, **known, **carry(call, self._secret)})
 
     def transfer_url(self, call: Call) -> str | None:
         """Nobody can be told."""

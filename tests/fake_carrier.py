@@ -96,7 +96,7 @@ class Webhooks:
 
     amd = True
 
-    def stream(self, call: Call) -> StreamDocument:
+    async def stream(self, call: Call) -> StreamDocument:
         return StreamDocument("wss://bot.example.com/ws", {"call_id": call.id})
 
     def transfer_url(self, call: Call) -> str | None:

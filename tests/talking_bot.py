@@ -37,8 +37,10 @@ from pipecat.utils.errors import ErrorCategory
 import bot
 from calls.call import Call
 from calls.store import CallStore
+from carriers import carrier_for
 from conversation import pipeline
 from emulator import PhoneNetwork
+from emulator.network import BOT_NUMBER
 from server import create_app, uvicorn_config
 from settings import load_settings
 from tests.cloud_host import cloud_host
@@ -210,12 +212,13 @@ async def talking(
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
         url = f"http://127.0.0.1:{port}"
-        async with PhoneNetwork(carrier) as network:
+        async with PhoneNetwork(carrier, signs_instructions=True) as network:
             given = {
                 **network.environment(),
                 "PUBLIC_URL": url,
                 "PORT": str(port),
                 "API_KEY": API_KEY,
+                "CALLER_IDS": BOT_NUMBER,
                 "DATA_DIR": str(tmp_path),
                 "AGENTS_DIR": str(tmp_path),
                 "AGENT": "quick",
@@ -224,6 +227,9 @@ async def talking(
             for name, value in given.items():
                 monkeypatch.setenv(name, value)
             app = create_app(load_settings(), store=store) if webhooks else cloud_host()
+            if not webhooks and (prepared := carrier_for(carrier, load_settings())):
+                await prepared.prepare()  # the host asks `readyz` before it sends a call
+                await prepared.aclose()
             server = uvicorn.Server(uvicorn_config(app))
             serving = asyncio.create_task(server.serve(sockets=[listener]))
             while not server.started:

@@ -1,11 +1,12 @@
 """`python -m deploy.cloud_env` writes what a bot on Pipecat Cloud reads, and the platform's own tool understands it."""
 
 import stat
+from contextlib import suppress
 
 import pytest
 
 from deploy import cloud_env
-from settings import ENV_FILE, IN_A_CALL, ON_A_SERVER, ON_THIS_MACHINE, Settings, load_settings
+from settings import ENV_FILE, IN_A_CALL, ON_A_SERVER, ON_THIS_MACHINE, Settings, SettingsError, load_settings
 from tests.pipecat_cloud import pipecat, pipecat_cloud
 
 KEYS = "OPENAI_API_KEY=sk-1\nTELNYX_API_KEY=KEY01\nPIPECAT_CLOUD_AGENT=phonebot.my-org\n"
@@ -19,6 +20,7 @@ SAMPLES = {
     "data_dir": "/somewhere/data",
     "database_url": "postgresql+asyncpg://bot:p%23w@db.example.com/calls",
     "caller_id": "+12025550100",
+    "caller_ids": "+12025550101,+12025550102",
     "dial_countries": "US,CA",
     "dial_max_per_number_per_day": "2",
     "dial_sip_hosts": "pbx.example.com",
@@ -57,8 +59,15 @@ SAMPLES = {
 
 
 def sample(name: str) -> str:
+    """A usable value: the one above, the default, or the first of what settings are mostly made of."""
     default = Settings.model_fields[name].default
-    return SAMPLES.get(name, f"{name}-value" if default is None else str(default))
+    if name in SAMPLES or default is not None:
+        return SAMPLES.get(name, str(default))
+    for value in (f"{name}-value", "+12025550100", "https://service.example.com", "1", "US"):
+        with suppress(SettingsError):
+            load_settings(**{name: value})
+            return value
+    raise AssertionError(f"{name} takes none of the usual values: add one to SAMPLES")
 
 
 @pytest.fixture

@@ -125,7 +125,8 @@ def test_callers_questions_are_compared_with_words_and_not_with_templates():
         ],
     )
     texts = [example.text for example in _examples(desk) if example.kind == "fact"]
-    assert texts == ["Where is Willow Dental?", "where Willow Dental is"]
+    assert {"Where is Willow Dental?", "where Willow Dental is"} <= set(texts)
+    assert not any("{{" in text for text in texts)
 
 
 @pytest.mark.parametrize(

@@ -26,9 +26,15 @@ FORM = {"CallSid": "CA1", "From": "+12025550143", "To": "+12025550100", "CallSta
 AGENT = """
 greeting = "Hello {{ customer }}."
 instructions = "Answer in one word."
-tools = ["end_call"]
+tools = ["end_call", "transfer_call"]
+[transfers.desk]
+number = "+12025550111"
+spoken = "the desk"
+ring_timeout_secs = 5
 [lines]
 goodbye = "Bye."
+transfer_announce = "One moment."
+transfer_busy = "It is busy."
 """
 
 
@@ -47,13 +53,20 @@ def deployed(cloud: PipecatCloud, *, auth: str = "token") -> dict[str, str]:
 
 
 @asynccontextmanager
+async def on_the_cloud(monkeypatch, tmp_path, carrier, answers, cloud):
+    """The bot behind the cloud's sockets."""
+    settings = {name.upper(): value for name, value in deployed(cloud).items()}
+    async with talking(
+        monkeypatch, tmp_path, carrier, answers, agent=AGENT, webhooks=False, **settings
+    ) as bot:
+        cloud.bot = bot.url.replace("http", "ws") + "/ws"
+        yield bot
+
+
+@asynccontextmanager
 async def in_front(monkeypatch, tmp_path, carrier, answers=says_bye):
     """The bot on the cloud, our server in front, and a phone network; yields all three and the cloud."""
-    async with (
-        talking(monkeypatch, tmp_path, carrier, answers, agent=AGENT, webhooks=False) as bot,
-        pipecat_cloud() as cloud,
-    ):
-        cloud.bot = bot.url.replace("http", "ws") + "/ws"
+    async with pipecat_cloud() as cloud, on_the_cloud(monkeypatch, tmp_path, carrier, answers, cloud) as bot:
         credentials = {
             name.lower(): value for name, value in bot.network.environment().items() if "_" in name
         }
@@ -116,14 +129,9 @@ async def test_a_call_that_the_bot_places_talks_there(monkeypatch, tmp_path):
 @CARRIERS
 async def test_a_call_that_is_placed_without_a_server_talks_there(monkeypatch, tmp_path, carrier):
     number = "+12025550143"
-    async with (
-        talking(monkeypatch, tmp_path, carrier, says_bye, agent=AGENT, webhooks=False) as bot,
-        pipecat_cloud() as cloud,
-    ):
-        cloud.bot = bot.url.replace("http", "ws") + "/ws"
+    async with pipecat_cloud() as cloud, on_the_cloud(monkeypatch, tmp_path, carrier, says_bye, cloud) as bot:
         bot.network.add_person(Colleague(number, 0.2, "answers", [Wait(8), HangUp()]))
-        settings = {name.upper(): value for name, value in deployed(cloud).items()}
-        given = {**bot.environment, "CALLER_ID": "+12025550100", **settings}
+        given = {**bot.environment, "CALLER_ID": "+12025550100"}
         order = ("--direct", "--carrier", carrier, "--no-machine-detection", "--param", "customer=Ann")
         status, _, err = await dial(number, *order, **given)
         assert (status, err) == (0, "")
@@ -141,6 +149,51 @@ async def test_a_call_run_by_commands_talks_there(monkeypatch, tmp_path):
     assert result.report.errors == []
     assert there.last("bot_heard").data["text"] == "Bye."
     assert len(cloud.sessions) == 1
+
+
+def puts_through(words):
+    if "1" in words:
+        return [("transfer_call", {"destination": "desk", "reason": "a question"})]
+    return ["Anything else?"] if "(" in words else says_bye(words)
+
+
+@CARRIERS
+async def test_a_caller_who_was_not_put_through_is_back_there_with_another_ticket(
+    monkeypatch, tmp_path, carrier
+):
+    async with in_front(monkeypatch, tmp_path, carrier, puts_through) as (bot, cloud, server):
+        result = await bot.network.call(
+            f"{server.url}/{carrier}/voice",
+            [Digits("1#"), Wait(5), Digits("2#")],
+            colleagues=[Colleague("+12025550111", 0.2, "busy")],
+        )
+        (there,) = bot.store.list()
+    assert result.report.errors == []
+    assert [e.data["text"] for e in there.events if e.kind == "bot_heard"][1:] == [
+        "One moment.",
+        "It is busy.",
+        "Anything else?",
+        "Bye.",
+    ]
+    assert len(cloud.sessions) == 2
+
+
+@CARRIERS
+async def test_without_a_ticket_for_the_way_back_a_caller_stays_with_the_bot(monkeypatch, tmp_path, carrier):
+    async with in_front(monkeypatch, tmp_path, carrier, puts_through) as (bot, cloud, server):
+        first = iter([None])
+
+        async def only_once():
+            return next(first, JSONResponse({"error": "Unauthorized", "code": "401"}, 401))
+
+        cloud.answers_start = only_once
+        result = await bot.network.call(
+            f"{server.url}/{carrier}/voice", [Digits("1#"), Wait(3), Digits("2#")]
+        )
+        (there,) = bot.store.list()
+    assert result.report.ended_by == "bot"
+    assert len(cloud.sessions) == 1
+    assert there.last("bot_heard").data["text"] == "Bye."
 
 
 @CARRIERS

@@ -5,10 +5,10 @@ from __future__ import annotations
 from loguru import logger
 
 from calls.call import Call, CallState, EndedBy
+from calls.cloud_media import CloudUnavailable
 from calls.transfer import Resume, ResumeReason
 from carriers.carrier import Carrier, Form, IncomingCall, StatusUpdate
 from conversation.agents import AgentError, load_agent
-from web.cloud_media import CloudUnavailable
 from web.reports import call_of
 from web.service import Service
 from web.way_back import OURS
@@ -41,6 +41,11 @@ async def answer_call(service: Service, carrier: Carrier, incoming: IncomingCall
     """
     try:
         call = await open_call(service, carrier, incoming, query)
+        if call.is_over:
+            logger.warning(
+                "Call {} is over: a request for instructions about it is late, or repeated", call.id
+            )
+            return carrier.end_document()
         document = await connection(service, carrier, call)
     except AgentError as error:
         logger.error("A call cannot be answered: {}", error)
@@ -93,13 +98,13 @@ async def after_stream(
         carrier: The call's carrier.
         update: Where the carrier says that the call stands.
         our_id: Our id of the call, from the address.
-        trusted: Whether the request was verified. Our id counts as a proof, too: nobody but the carrier knows it.
+        trusted: Whether the request may be about any call; else only about that of its address.
 
     Returns:
         The document.
     """
-    call = await call_of(service, carrier.name, update.call_id, our_id)
-    if call is None or not (trusted or our_id == call.id):
+    call = await call_of(service, carrier.name, update.call_id, our_id, trusted=trusted)
+    if call is None:
         return carrier.end_document(apology(service, None))
     call.apply(update)
     if update.state is not None and CallState(update.state.value).is_end:
@@ -116,7 +121,7 @@ async def after_stream(
 async def connection(service: Service, carrier: Carrier, call: Call) -> str:
     """The document that connects a call with the bot; where the bot cannot be reached, an apology."""
     try:
-        return carrier.stream_document((await service.way_to_bot()).stream(call))
+        return carrier.stream_document(await service.way_back.stream(call))
     except CloudUnavailable as error:
         logger.error("Call {} cannot be connected with the bot: {}", call.id, error)
         service.store.record(call, "error", message=str(error))

@@ -125,9 +125,8 @@ async def dial(order: DialOrder, service: TheService) -> dict[str, Any]:
 
     With a `warning` nobody knows yet whether it has: the call is looked for, and never dialled twice.
     """
-    way_back = await service.way_to_bot()
     call, warning = await place_order(
-        order, service.settings, service.dialler, service.carrier_named, lambda _: way_back
+        order, service.settings, service.dialler, service.carrier_named, lambda _: service.way_back
     )
     return {**description(call), **({"warning": warning} if warning else {})}
 

@@ -215,9 +215,8 @@ async def _dial_directly(order: DialOrder, settings: Settings, *, wait: bool) ->
         raise DialError(str(error)) from None
     dialler = Dialler(store, policy_of(settings))
     try:
-        ticket = await _ticket(settings)
         call, warning = await place_order(
-            order, settings, dialler, carrier_named, lambda name: _way_back(name, settings, ticket)
+            order, settings, dialler, carrier_named, lambda name: _way_back(name, settings)
         )
         _say(f"{call.id} {call.state}")
         if warning:
@@ -234,31 +233,18 @@ async def _dial_directly(order: DialOrder, settings: Settings, *, wait: bool) ->
             await carrier.aclose()
 
 
-async def _ticket(settings: Settings) -> str | None:
-    """The address of a media socket on Pipecat Cloud, where that lets nobody in without a ticket."""
-    from web.cloud_media import CloudMedia
-
-    media = CloudMedia.from_settings(settings)
-    if media is None:
-        return None
-    try:
-        return await media.ticket()
-    finally:
-        await media.aclose()
-
-
-def _way_back(carrier: str, settings: Settings, ticket: str | None) -> Any:
-    from calls.way_back import StreamOnly, without_webhooks
+def _way_back(carrier: str, settings: Settings) -> Any:
+    from calls.cloud_media import cloud_media_of
+    from calls.way_back import without_webhooks
     from carriers.cloud import CloudError
 
-    if ticket and settings.shared_secret:
-        return StreamOnly(ticket, {}, settings.shared_secret)
     try:
         way_back = without_webhooks(
             carrier,
             secret=settings.shared_secret,
             cloud_agent=settings.pipecat_cloud_agent,
             cloud_region=settings.pipecat_cloud_region,
+            cloud_media=cloud_media_of(settings),
             public_url=settings.public_url,
         )
     except CloudError as error:

@@ -108,7 +108,7 @@ async def _take_new_call(service: Service, carrier: Carrier, event: CarrierEvent
 
 async def _answer(service: Service, call: Call) -> None:
     try:
-        await service.control(call, await service.way_to_bot()).answer()
+        await service.control(call).answer()
     except CallIsOver:
         if not call.is_over:
             call.will_end(EndedBy.CALLER, "the caller has given up")
@@ -323,7 +323,7 @@ async def _soon(call: Call, condition: Callable[[], bool]) -> bool:
 async def _connect_again(service: Service, call: Call) -> None:
     """Let a new media stream of the call begin; without one the caller would hear nothing."""
     try:
-        await service.control(call, await service.way_to_bot()).stream_again()
+        await service.control(call).stream_again()
     except NotDone as error:
         logger.error("Call {} could not be connected with the bot again: {}", call.id, error)
         service.store.record(call, "error", message=str(error))

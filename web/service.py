@@ -15,6 +15,7 @@ from pipecat.runner.types import WebSocketRunnerArguments
 from starlette.requests import HTTPConnection
 
 from calls.call import Call
+from calls.cloud_media import cloud_media_of
 from calls.control import CallControl
 from calls.database import DatabaseError
 from calls.dialling import Dialler
@@ -23,13 +24,14 @@ from calls.store import CallStore
 from carriers import carrier_for, dialling_mode, known_carriers
 from carriers.carrier import Carrier, WebhookRequest
 from settings import Settings
-from web.cloud_media import CloudMedia, CloudWayBack
+from web.deliveries import Deliveries
 from web.dialling import policy_of
 from web.health import Readiness
+from web.keys import AddressKeys
 from web.refusals import Refusals
 from web.tokens import StreamTokens
 from web.trust import Peer
-from web.way_back import ServerWayBack
+from web.way_back import CloudWayBack, ServerWayBack
 
 RunBot = Callable[[WebSocketRunnerArguments], Awaitable[None]]
 
@@ -79,10 +81,14 @@ class Service:
         public_url: The base that carriers call, without a slash at its end.
         store: The calls.
         tokens: Tickets for media sockets.
+        keys: The secret parts of addresses.
         run_bot: Talks on one media socket until it is over.
         readiness: Whether calls would be answered at once.
         sockets: The open media sockets by our call id.
+        without_token: How many sockets are open of each call that came by a media socket alone, by the names of the
+            carrier and of its call.
         events_seen: Ids of webhooks that carriers number.
+        deliveries: Signed webhooks that came in lately.
         refusals: What was turned down.
         dialler: Makes calls.
         do_not_call: Who asked not to be called.
@@ -93,10 +99,13 @@ class Service:
     public_url: str
     store: CallStore
     tokens: StreamTokens
+    keys: AddressKeys
     run_bot: RunBot
     readiness: Readiness
     sockets: dict[str, set[WebSocket]] = field(default_factory=dict)
+    without_token: dict[tuple[str, str], int] = field(default_factory=dict)
     events_seen: SeenIds = field(default_factory=SeenIds)
+    deliveries: Deliveries = field(default_factory=Deliveries)
     refusals: Refusals = field(default_factory=Refusals)
     _carriers: dict[tuple[str, str], Carrier | None] = field(default_factory=dict)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
@@ -106,7 +115,7 @@ class Service:
         policy = policy_of(self.settings)
         self.do_not_call = policy.do_not_call
         self.dialler = Dialler(self.store, policy)
-        self.cloud_media = CloudMedia.from_settings(self.settings)
+        self.cloud_media = cloud_media_of(self.settings)
 
     def start(self) -> None:
         """Begin to keep calls in the database, and to ask about those that nobody hears of."""
@@ -150,19 +159,12 @@ class Service:
 
     @property
     def way_back(self) -> ServerWayBack:
-        """The addresses that carriers are given."""
-        return ServerWayBack(self.public_url, self.tokens)
-
-    async def way_to_bot(self) -> ServerWayBack:
-        """The addresses that a carrier is given to connect one call with the bot, which may be on Pipecat Cloud.
-
-        Raises:
-            CloudUnavailable: It is there, and cannot be reached.
-        """
+        """The addresses that carriers are given; the media's may be on Pipecat Cloud."""
         if self.cloud_media is None:
-            return self.way_back
-        ticket = await self.cloud_media.ticket()
-        return CloudWayBack(self.public_url, self.tokens, ticket, self.settings.shared_secret)
+            return ServerWayBack(self.public_url, self.tokens, self.keys)
+        return CloudWayBack(
+            self.public_url, self.tokens, self.keys, self.cloud_media, self.settings.shared_secret
+        )
 
     def later(self, work: Coroutine[Any, Any, None], name: str) -> None:
         """Do something after the request that asked for it was answered: carriers wait for 2 s only."""
@@ -181,8 +183,6 @@ class Service:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.dialler.aclose()
-        if self.cloud_media is not None:
-            await self.cloud_media.aclose()
         if not await self.store.aclose():
             logger.error("The last events of some calls could not be saved: the database takes too long")
         for carrier in self._carriers.values():
@@ -208,7 +208,13 @@ def service_of(connection: HTTPConnection) -> Service:
 
 def peer_of(connection: HTTPConnection) -> Peer:
     """Who is at the other end."""
-    return Peer(connection.client.host if connection.client else None, connection.headers)
+    server = connection.scope.get("server")
+    return Peer(
+        connection.client.host if connection.client else None,
+        connection.headers,
+        server[1] if server else None,
+        connection.scope.get("http_version", "1.1"),
+    )
 
 
 def url_as_called(connection: HTTPConnection, service: Service) -> str:
