@@ -112,6 +112,10 @@ IN_A_CALL = frozenset(
         "cartesia_voice_id",
         "elevenlabs_api_key",
         "elevenlabs_voice_id",
+        "connect_secs",
+        "first_token_secs",
+        "stall_secs",
+        "first_audio_secs",
     }
 )
 """Settings that a bot reads in a call: they go with it to a host that has no server of ours (`deploy/cloud_env.py`)."""
