@@ -23,6 +23,7 @@ PLAIN = {
     TransferTarget: {"number", "sip", "caller_id"},
     MenuItem: {"fact", "transfer"},
     Services: {"stt", "llm", "tts"},
+    DeadAir: {"fallback"},
 }
 """Texts that nobody hears, or that only the voice reads. Whoever adds a text says here of which kind it is."""
 
