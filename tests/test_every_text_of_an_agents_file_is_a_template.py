@@ -7,6 +7,7 @@ from pydantic import BaseModel
 
 from conversation.agent_checks import contradictions, unknown_variables
 from conversation.agent_tables import (
+    DeadAir,
     Fact,
     MenuItem,
     Services,
