@@ -68,8 +68,8 @@ HANDED_OVER = (CallState.TRANSFERRING, CallState.TRANSFERRED)
 END_PAUSES_SECS = (0.3, 0.7, 1.5, 3.0, 0.0)
 """Between looks at the carrier for the end of a call whose stream has ended; its answers may be some seconds old."""
 
-PRIVATE_PARAMETERS = frozenset({"role", "for_call", "peer", "destination", "about"})
-"""What makes a call the leg of a colleague who is asked to take a caller."""
+PRIVATE_PARAMETERS = frozenset({"call_id", "role", "for_call", "peer", "destination", "about"})
+"""What says which call of ours it is, and makes it the leg of a colleague who is asked to take a caller."""
 
 
 async def bot(runner_args: Any) -> None:
@@ -117,9 +117,10 @@ async def _refuse(websocket: Any, error: Exception) -> None:
 async def _talk_on_the_phone(
     websocket: Any, start: StreamStart, serializer: Any, runner_args: Any, settings: Settings
 ) -> None:
-    carried = read_carried(start.parameters, settings.shared_secret)
+    carried = read_carried(start.parameters, settings.shared_secret, start.call_id)
     store = _store(settings)
-    call = await _call_of(start, carried, store)
+    told = runner_args.body if isinstance(runner_args.body, dict) else {}
+    call = await _call_of(start, carried, store, told.get("call_id"))
     agent = choose_agent(settings, call.agent, start.parameters.get("agent"), start.agent)
     call.agent = call.agent or agent.name
     carrier = carrier_for(start.carrier, settings, call.mode)
@@ -167,12 +168,12 @@ def _store(settings: Settings) -> CallStore:
         return default_store()
 
 
-async def _call_of(start: StreamStart, carried: Carried | None, store: CallStore) -> Call:
+async def _call_of(start: StreamStart, carried: Carried | None, store: CallStore, told: object) -> Call:
     """The call that a media stream belongs to: known here, known to the store, brought along, or new."""
-    # Only what we signed or stored ourselves can say that somebody is a colleague of a caller.
+    # Only what we signed or stored ourselves, or the host says, can name a call, or a colleague of a caller.
     parameters = {name: value for name, value in start.parameters.items() if name not in PRIVATE_PARAMETERS}
-    told = parameters.pop("call_id", None)
-    call_id = told if isinstance(told, str) and told else carried.call_id if carried else None
+    call_id = told or (carried.call_id if carried else None)
+    call_id = call_id if isinstance(call_id, str) else None
     if await store.restore(start.carrier, start.call_id) is None and call_id is not None:
         await store.fetch(call_id)
     call = store.open(

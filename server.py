@@ -79,6 +79,8 @@ def create_app(
     from calls.store import default_store
     from web import api, health, media, telnyx, twilio
     from web.bodies import BodyLimits
+    from web.entrance import Entrance
+    from web.keys import AddressKeys, deployment_secrets
     from web.refusals import Refused, answer_refused
     from web.service import Service
     from web.tokens import StreamTokens
@@ -93,12 +95,13 @@ def create_app(
         if warm_up is not None:
             await warm_up()
 
-    secret = settings.stream_token_secret
+    secrets = deployment_secrets(settings)
     service = Service(
         settings=settings,
         public_url=settings.public_url or f"http://127.0.0.1:{settings.port}",
         store=store or default_store(settings.calls_database),
-        tokens=StreamTokens(secret.get_secret_value() if secret else None),
+        tokens=StreamTokens(*secrets),
+        keys=AddressKeys(secrets),
         run_bot=run_bot or _bot,
         readiness=health.Readiness(prepare if warm_up else None),
     )
@@ -117,10 +120,18 @@ def create_app(
                 await preparing
             await service.aclose()
 
-    app = FastAPI(title="phonebot", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
+    app = FastAPI(
+        title="phonebot",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        redirect_slashes=False,
+    )
     app.state.service = service
     for router in (twilio.router, telnyx.router, media.router, api.router, health.router):
         app.include_router(router)
+    app.add_middleware(Entrance, service=service)
     app.add_middleware(BodyLimits)
     app.add_exception_handler(Refused, answer_refused)
     app.add_exception_handler(ClientDisconnect, _gone)
@@ -132,14 +143,17 @@ def create_app(
 
 
 async def _http_error(request: Request, error: Exception) -> JSONResponse:
+    from web.entrance import wrong_address
     from web.refusals import UNKNOWN_ROUTE, plain_response, refusals_of, route_of
 
     assert isinstance(error, StarletteHTTPException)
     if (route := route_of(request.scope)) == UNKNOWN_ROUTE or error.status_code == 405:
         # Starlette's own: nobody of ours has looked at this request.
-        refusals_of(request.scope).note(
-            route, "no_such_route", "there is nothing at this path, or not for this method"
+        reason, explanation = wrong_address(request.headers, request.url.path) or (
+            "no_such_route",
+            "there is nothing at this path, or not for this method",
         )
+        refusals_of(request.scope).note(route, reason, explanation)
         return plain_response(error.status_code)
     return JSONResponse({"error": error.detail}, status_code=error.status_code, headers=error.headers)
 
@@ -163,7 +177,10 @@ async def _gone(_: Request, __: Exception) -> Response:
 
 
 async def _bug(request: Request, error: Exception) -> JSONResponse:
-    logger.error("A request to {} failed: {}", request.url.path, type(error).__name__)
+    from web.refusals import route_of
+
+    # Not the path itself, which may have a key in it.
+    logger.error("A request to {} failed: {}", route_of(request.scope), type(error).__name__)
     return JSONResponse({"error": "the service failed on this request; its log has more"}, status_code=500)
 
 

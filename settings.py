@@ -112,6 +112,10 @@ IN_A_CALL = frozenset(
         "cartesia_voice_id",
         "elevenlabs_api_key",
         "elevenlabs_voice_id",
+        "connect_secs",
+        "first_token_secs",
+        "stall_secs",
+        "first_audio_secs",
     }
 )
 """Settings that a bot reads in a call: they go with it to a host that has no server of ours (`deploy/cloud_env.py`)."""
@@ -275,6 +279,12 @@ class Settings(BaseSettings):
     cartesia_voice_id: str | None = None
     elevenlabs_api_key: SecretStr | None = None
     elevenlabs_voice_id: str | None = None
+
+    # How long a hosted service may keep a caller waiting, in seconds
+    connect_secs: float = Field(default=3, gt=0, le=60)
+    first_token_secs: float = Field(default=4, gt=0, le=60)
+    stall_secs: float = Field(default=3, gt=0, le=60)
+    first_audio_secs: float = Field(default=3, gt=0, le=60)
 
     @property
     def shared_secret(self) -> str | None:

@@ -109,8 +109,10 @@ async def measure_control(times: int, port: int, directory: Path) -> tuple[list[
                 "DATA_DIR": str(directory / f"data-{carrier}-{mode}"),
             }
             command = f"{sys.executable} -m bench.quick_bot"
-            async with serving(command, environment, port, directory / "control.log"):
-                calls = _Calls(network, f"http://127.0.0.1:{port}", mode)
+            base = f"http://127.0.0.1:{port}"
+            async with serving(command, environment, port, directory / "control.log") as served:
+                voice_url = base if mode else served.voice_address(carrier) or base
+                calls = _Calls(network, voice_url, mode, None if mode else f"{base}/{carrier}/status")
                 for number in range(times):
                     for wait, values in (
                         (calls.hang_up, waits.hang_up),
@@ -133,8 +135,9 @@ class NotMeasured(EmulatorError):
 @dataclass(frozen=True)
 class _Calls:
     network: PhoneNetwork
-    base: str
+    voice_url: str
     mode: str
+    status_url: str | None
 
     async def hang_up(self) -> float:
         """From the return of the last word's mark to the request that ends the call."""
@@ -175,7 +178,9 @@ class _Calls:
         return _first((at for at in words if at >= busy), "the bot was never heard again") - busy
 
     async def _call(self, script: list[ScriptItem]) -> CallResult:
-        return await self.network.call(self.base, script, manners=MANNERS, mode=self.mode)
+        return await self.network.call(
+            self.voice_url, script, manners=MANNERS, mode=self.mode, status_callback=self.status_url
+        )
 
     def _leg_to(self, number: str) -> Call:
         legs = [one for one in self.network.exchange.calls if one.leg.to_number == number]

@@ -55,7 +55,13 @@ async def measure_talk(
             with_models = rss_mb(served.pid)
             for _ in range(calls):
                 script = [Say(text) for text in QUESTIONS]
-                result = await network.call(f"http://127.0.0.1:{port}", script, api_key=API_KEY)
+                base = f"http://127.0.0.1:{port}"
+                result = await network.call(
+                    served.voice_address(carrier) or base,
+                    script,
+                    api_key=API_KEY,
+                    status_callback=f"{base}/{carrier}/status",
+                )
                 reports.append(result.report)
                 print(f"  call {len(reports)} of {calls}: {len(result.report.errors)} errors", flush=True)
             after_calls = rss_mb(served.pid)

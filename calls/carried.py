@@ -7,6 +7,7 @@ Twilio docs, error 32018). They come over a socket that anybody may open, so the
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -15,6 +16,7 @@ from itsdangerous import BadData, URLSafeTimedSerializer
 from loguru import logger
 
 from calls.call import Call, CallEvent
+from calls.clocks import age_problem
 from calls.transfer import Resume
 
 PREFIX = "_phonebot"
@@ -82,6 +84,7 @@ def carry(call: Call, secret: str) -> dict[str, str]:
         text = serializer.dumps(
             {
                 "id": call.id,
+                "carrier_call_id": call.carrier_call_id,
                 "direction": call.direction.value,
                 "agent": call.agent,
                 "parameters": call.parameters,
@@ -104,12 +107,14 @@ def carry(call: Call, secret: str) -> dict[str, str]:
     return {f"{PREFIX}{number}": part for number, part in enumerate(parts)}
 
 
-def read_carried(parameters: dict[str, Any], secret: str | None) -> Carried | None:
+def read_carried(parameters: dict[str, Any], secret: str | None, carrier_call_id: str) -> Carried | None:
     """Unpack what `carry` packed, and take its parts out of the parameters.
 
     Args:
         parameters: Of the stream.
         secret: As it was packed with; None believes nothing.
+        carrier_call_id: The carrier's id of the call whose stream brings it; what another call was given is not
+            believed.
 
     Returns:
         None when there is nothing, or nothing that can be believed.
@@ -120,7 +125,13 @@ def read_carried(parameters: dict[str, Any], secret: str | None) -> Carried | No
     if not parts or not secret:
         return None
     try:
-        content = _serializer(secret).loads("".join(parts), max_age=LIFETIME_SECS)
+        content, signed_at = _serializer(secret).loads("".join(parts), return_timestamp=True)
+        problem = age_problem(signed_at.timestamp(), time.time(), LIFETIME_SECS)
+        if content["carrier_call_id"] not in ("", carrier_call_id):
+            problem = "was given to another call"
+        if problem:
+            logger.warning(f"what a call took along is not believed: it {problem}")
+            return None
         return Carried(
             call_id=str(content["id"]),
             direction=str(content["direction"]),
@@ -131,7 +142,7 @@ def read_carried(parameters: dict[str, Any], secret: str | None) -> Carried | No
                 CallEvent(datetime.fromtimestamp(at, UTC), kind, data) for at, kind, data in content["events"]
             ),
         )
-    except (BadData, KeyError, TypeError, ValueError, OverflowError) as error:
+    except (BadData, KeyError, TypeError, ValueError, OverflowError, OSError) as error:
         logger.warning(f"what a call took along is not believed: {type(error).__name__}")
         return None
 

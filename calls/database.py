@@ -10,11 +10,12 @@ import json
 from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, cast
 
 import sqlalchemy as sa
 from loguru import logger
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -28,7 +29,7 @@ from calls.database_errors import (
 )
 from calls.database_opening import file_of, opened, readable
 from calls.saved import SavedCall, plain
-from calls.tables import CALL_EVENTS, CALLS
+from calls.tables import CALL_EVENTS, CALLS, USED_ONCE
 
 __all__ = [
     "CallDatabase",
@@ -47,6 +48,9 @@ MIGRATION_SECS = 60.0
 
 BUSY_SECS = 5.0
 """How long SQLite waits for another process that is writing."""
+
+FORGET_EVERY = timedelta(minutes=5)
+"""How often it is forgotten what was used once and need not be known any more."""
 
 ENDED_STATES = [state.value for state in ENDS]
 
@@ -91,6 +95,7 @@ class CallDatabase:
         self._engine: AsyncEngine | None = None
         self._file: tuple[int, int] | None = None
         self._opening: asyncio.Lock | None = None
+        self._forgotten_at: datetime | None = None
 
     @property
     def description(self) -> str:
@@ -214,6 +219,32 @@ class CallDatabase:
         """
         query = sa.select(CALLS).where(CALLS.c.direction == "outbound", CALLS.c.created_at >= since)
         return await self._rows(query)
+
+    async def use_once(self, use_id: str, note: str, now: datetime, until: datetime) -> str | None:
+        """Use up something that works once, over all processes that share this database.
+
+        Args:
+            use_id: What.
+            note: Told to whoever uses it again.
+            now: The present time: what was to be remembered until before it is forgotten.
+            until: How long this is to be remembered.
+
+        Returns:
+            The note of the use before; None when this is the first one.
+
+        Raises:
+            DatabaseError: There was no answer to that.
+        """
+        columns = USED_ONCE.c
+        insert = postgresql.insert if self._url.get_backend_name() == "postgresql" else sqlite.insert
+        first = insert(USED_ONCE).values(id=use_id, note=note, until=until).on_conflict_do_nothing()
+        async with self._transaction() as connection:
+            if self._forgotten_at is None or now - self._forgotten_at > FORGET_EVERY:
+                self._forgotten_at = now
+                await connection.execute(sa.delete(USED_ONCE).where(columns.until < now))
+            if (await connection.execute(first)).rowcount == 1:
+                return None
+            return str(await connection.scalar(sa.select(columns.note).where(columns.id == use_id)))
 
     async def _rows(self, query: sa.Select[Any]) -> list[SavedCall]:
         async with self._connection() as connection:

@@ -123,6 +123,16 @@ class Playout:
         """How much of that belongs to chunks that have a mark."""
         return self._chunk_starts
 
+    @property
+    def sent_secs(self) -> float:
+        """How much of it was handed to the carrier."""
+        return self._audio_sent
+
+    @property
+    def played_until(self) -> float:
+        """The time, by the clock, until which the carrier has something to play; in the past when it is done."""
+        return self._played_until
+
     def spoke(self, secs: float) -> None:
         """Note that the voice made so much speech, which is now on its way to the carrier."""
         self._said += secs

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -29,6 +29,9 @@ DEFAULT_LIMIT = 1000
 
 ASK_SECS = 2.0
 """How long to wait for the database's answer about a call: somebody may be on the line."""
+
+USE_SECS = 0.5
+"""How long the database may take to say whether something was used before: a carrier waits to be let in."""
 
 CLOSE_SECS = 5.0
 """How long a store that is closed tries to save what is left."""
@@ -280,6 +283,24 @@ class CallStore:
                 taken_up.append(call)
         return taken_up
 
+    async def use_once(self, use_id: str, secs: float, note: str = "") -> str | None:
+        """Use up something that works once, over all processes that share the database.
+
+        Whoever asks remembers what was used in its own process: without a database, or while it does not answer,
+        nothing is known here.
+
+        Args:
+            use_id: What.
+            secs: How long it is to be remembered.
+            note: Told to whoever uses it again.
+
+        Returns:
+            The note of the use before; None when this is the first one, or nobody knows.
+        """
+        now = self._clock()
+        until = now + timedelta(seconds=secs)
+        return await self._ask(lambda database: database.use_once(use_id, note, now, until), USE_SECS)
+
     def record(self, call: Call, kind: str, **data: Any) -> CallEvent:
         """Append an event to a call and wake its subscribers."""
         return call.record(kind, **data)
@@ -343,19 +364,21 @@ class CallStore:
                 )
         return sorted(reversed(calls.values()), key=lambda call: call.created_at, reverse=True)
 
-    async def _ask(self, question: Callable[[CallDatabase], Awaitable[T]]) -> T | None:
+    async def _ask(
+        self, question: Callable[[CallDatabase], Awaitable[T]], timeout_secs: float = ASK_SECS
+    ) -> T | None:
         """Ask the database, which may not be there, may fail, and may not let anybody wait."""
         if self._writer is None:
             return None
         from calls.database import DatabaseError
 
         try:
-            async with asyncio.timeout(ASK_SECS):
+            async with asyncio.timeout(timeout_secs):
                 return await self._writer.ask(question)
         except DatabaseError as error:
             logger.warning("Nothing is known of earlier calls for now: {}", error)
         except TimeoutError:
-            logger.warning("Nothing is known of earlier calls for now: no answer within {} s", ASK_SECS)
+            logger.warning("Nothing is known of earlier calls for now: no answer within {} s", timeout_secs)
         return None
 
     def _forget_old(self) -> None:

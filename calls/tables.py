@@ -78,3 +78,12 @@ CALL_EVENTS = sa.Table(
     sa.Column("data", sa.JSON, nullable=False),
 )
 """What happened to the calls; `seq` counts from 1 in each call, in the order of writing."""
+
+USED_ONCE = sa.Table(
+    "used_once",
+    METADATA,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("note", sa.Text, nullable=False),
+    sa.Column("until", UtcTime, nullable=False),
+)
+"""What works once, such as the token of a media socket, was used; it may be forgotten after `until`."""

@@ -19,12 +19,25 @@ __all__ = [
     "credential_problems",
     "dialling_mode",
     "known_carriers",
+    "signs_addresses",
 ]
 
 
 def known_carriers() -> tuple[str, ...]:
     """The names that `carrier_for` understands."""
     return ("twilio", "telnyx")
+
+
+def signs_addresses(name: str) -> bool:
+    """Whether a carrier's signature covers the address that it calls, so that nothing in it can be changed.
+
+    Twilio's does. Telnyx signs a time and the body, not the address, and whether it signs requests for instructions is
+    not documented.
+
+    Args:
+        name: One of `known_carriers()`.
+    """
+    return name == "twilio"
 
 
 def dialling_mode(name: str, settings: Settings) -> str:

@@ -154,6 +154,10 @@ class Carrier(CallActions, Protocol):
         """Tell whether a webhook or a WebSocket upgrade really comes from the carrier."""
         ...
 
+    def signed_content(self, request: WebhookRequest) -> bytes | None:
+        """What a webhook's valid signature is over; None when it is over the address, too."""
+        ...
+
     def parse_incoming(self, form: Form) -> IncomingCall:
         """Read a voice webhook.
 

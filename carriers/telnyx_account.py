@@ -24,6 +24,7 @@ from carriers.carrier import (
     StatusUpdate,
     StreamDocument,
     TransferDocument,
+    WebhookError,
     WebhookRequest,
     call_direction,
     phone_number,
@@ -55,6 +56,10 @@ RECORDING_STATES = {
     "absent": RecordingState.ABSENT,
 }
 """Words of `RecordingStatus`. Source: telnyx SDK, `recordings_json_recordings_json_params.py`."""
+
+
+CALLBACK_FIELDS = frozenset({"CallbackSource", "HangupCause", "RecordingStatus", "StreamEvent"})
+"""What only callbacks tell, and no request for instructions. Source: Telnyx docs, API reference, TeXML callbacks."""
 
 
 class TelnyxAccount(TelnyxCommands):
@@ -145,7 +150,11 @@ class TelnyxAccount(TelnyxCommands):
     # Webhooks
 
     def verify_webhook(self, request: WebhookRequest) -> Signature:
-        """Check the Ed25519 signature of a webhook or TeXML callback. WebSocket upgrades are not signed."""
+        """Check the Ed25519 signature of a webhook or TeXML callback. WebSocket upgrades are not signed.
+
+        A signature over an empty body, as that of a GET would be, says nothing about the request, whose fields are in
+        its address: such a request counts as not signed.
+        """
         if not self.public_key:
             return Signature.UNCHECKED
         signature = request.headers.get(SIGNATURE_HEADER)
@@ -155,14 +164,22 @@ class TelnyxAccount(TelnyxCommands):
         signed = signatures.telnyx_webhook_is_signed(
             self.public_key, signature, timestamp, request.body, now=self._clock()
         )
+        if signed and not request.body:
+            return Signature.ABSENT
         return Signature.VALID if signed else Signature.INVALID
+
+    def signed_content(self, request: WebhookRequest) -> bytes | None:
+        """What a valid signature is over: the time, in seconds, and the body."""
+        return request.headers.get(TIMESTAMP_HEADER, "").encode() + b"|" + request.body
 
     def parse_incoming(self, form: Form) -> IncomingCall:
         """Read a TeXML instruction fetch.
 
         Raises:
-            WebhookError: There is no CallSid.
+            WebhookError: There is no CallSid, or it is a callback, which may have been signed for another address.
         """
+        if not CALLBACK_FIELDS.isdisjoint(form):
+            raise WebhookError("this is a callback, and not a request for instructions")
         return IncomingCall(
             call_id=form.required("CallSid"),
             from_number=phone_number(form.get("From") or form.get("FromSipUri")),

@@ -152,6 +152,10 @@ class TwilioCarrier(MarkupCalls, TwilioRest):
             signed = signatures.twilio_webhook_is_signed(self.auth_token, signature, request.url, form)
         return Signature.VALID if signed else Signature.INVALID
 
+    def signed_content(self, request: WebhookRequest) -> bytes | None:
+        """Nothing that could be sent to another address: the signature is over the address, too."""
+        return None
+
     def parse_incoming(self, form: Form) -> IncomingCall:
         """Read a voice webhook.
 

@@ -157,6 +157,44 @@ class Limits(Table):
         return self
 
 
+GOODBYE = "goodbye"
+"""What a fallback says to end the call."""
+
+
+class DeadAir(Table):
+    """What a caller hears when it is the bot's turn and nothing comes, whatever the cause. Sentences are templates.
+
+    Attributes:
+        filler_secs: After so many seconds of silence the filler is said.
+        way_on_secs: After so many the way on is said: the caller is asked again, or told that it takes longer.
+        fallback_secs: After so many the bot apologises and does what `fallback` says.
+        filler: The filler; empty to say none.
+        way_on: Asks the caller to say it again. Nothing that the caller did is the cause.
+        working: The way on while a tool is at work, which an answer of the caller would stop.
+        bad_line: The way on when the caller speaks and cannot be understood.
+        apology: What goes before a fallback that leads on. A goodbye has the line `technical_problem` instead.
+        message_prompt: What a caller is told who may leave a message.
+        fallback: `goodbye`, `take_message`, or the name of a transfer.
+    """
+
+    filler_secs: float = Field(default=2, gt=0, le=60)
+    way_on_secs: float = Field(default=6, gt=0, le=60)
+    fallback_secs: float = Field(default=12, gt=0, le=120)
+    filler: str = "One moment."
+    way_on: Text = "I'm sorry, that did not work. Could you say it again, please?"
+    working: Text = "Thank you for waiting. I'm still working on it."
+    bad_line: Text = "I'm sorry, the line is bad and I couldn't hear you. Could you say it again, please?"
+    apology: Text = "I'm sorry, I have a technical problem."
+    message_prompt: Text = "Please tell me your name, your number and your message, and I'll pass it on."
+    fallback: Name = GOODBYE
+
+    @model_validator(mode="after")
+    def _one_after_the_other(self) -> DeadAir:
+        if not self.filler_secs < self.way_on_secs < self.fallback_secs:
+            raise ValueError("filler_secs, way_on_secs and fallback_secs must come in this order")
+        return self
+
+
 class Recording(Table):
     """Recording of an agent's calls by the carrier, with each side in a channel of its own.
 

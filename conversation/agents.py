@@ -25,7 +25,9 @@ from jinja2.sandbox import SandboxedEnvironment
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from conversation.agent_tables import (
+    GOODBYE,
     TAKE_MESSAGE,
+    DeadAir,
     Fact,
     Limits,
     Lines,
@@ -83,6 +85,7 @@ class Agent(Table):
         pronounce: Words that the voice gets wrong, and how to write them for it ("Nguyen" = "win").
         lines: Fixed sentences.
         limits: Lengths of time.
+        dead_air: What is said and done when the bot owes the caller words and none come.
     """
 
     name: Name
@@ -101,6 +104,7 @@ class Agent(Table):
     pronounce: dict[Text, Text] = Field(default_factory=dict)
     lines: Lines = Field(default_factory=Lines)
     limits: Limits = Field(default_factory=Limits)
+    dead_air: DeadAir = Field(default_factory=DeadAir)
 
     @model_validator(mode="after")
     def _references_exist(self) -> Agent:
@@ -118,6 +122,10 @@ class Agent(Table):
             if fact.offer not in (None, TAKE_MESSAGE, *self.transfers):
                 hint = _did_you_mean(fact.offer, (TAKE_MESSAGE, *self.transfers))
                 raise ValueError(f"facts: {fact.topic!r} cannot offer {fact.offer!r}{hint}")
+        fallback = self.dead_air.fallback
+        if fallback not in (GOODBYE, TAKE_MESSAGE, *self.transfers):
+            hint = _did_you_mean(fallback, (GOODBYE, TAKE_MESSAGE, *self.transfers))
+            raise ValueError(f"dead_air.fallback: there is no {fallback!r}{hint}")
         for digit, item in self.menu.items():
             if not re.fullmatch(r"[0-9]", digit):
                 raise ValueError(f"menu.{digit}: a menu key is one digit")

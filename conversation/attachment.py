@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Protocol, cast
 from weakref import WeakValueDictionary
 
 from loguru import logger
@@ -60,6 +60,26 @@ WORDS: Mapping[str, Mapping[str, Any]] = {
     "tool": {"arguments": {}},
 }
 """Where the words of a conversation stand in its events, and what takes their place."""
+
+
+class Mouth(Protocol):
+    """Where the bot's own words enter the pipeline, beside the model."""
+
+    reply: str
+    """What the model has said in its latest reply."""
+
+    async def say(self, *frames: Frame, own: bool = False) -> bool:
+        """Give the voice something to say; tell whether that was possible."""
+        ...
+
+    def can_say(self, text: str) -> bool:
+        """Whether a sentence can be said even if the voice has failed."""
+        ...
+
+    def listens(self) -> None:
+        """The model need not say anything now."""
+        ...
+
 
 _attached: WeakValueDictionary[str, Attachment] = WeakValueDictionary()
 
@@ -111,6 +131,7 @@ class Attachment:
         self.ending = False
         self.handover: Handover | None = None
         self.worker: PipelineWorker | None = None
+        self.mouth: Mouth | None = None
         self._finish: asyncio.Task[None] | None = None
         self._detached = asyncio.Event()
         _attached[call.id] = self
@@ -140,18 +161,39 @@ class Attachment:
         """Fill in an agent's template for this call, with variables of its own perhaps."""
         return self.agent.render(template, {**self.variables, **more})
 
-    async def say(self, text: str, *, remember: bool = True) -> None:
-        """Speak a sentence of the agent's own, which a barge-in may cut short.
+    async def say(self, text: str, *, remember: bool = True, own: bool = False) -> bool:
+        """Speak a sentence of the agent's own, which a barge-in may cut short. Nothing is said after a farewell.
 
         Args:
             text: The sentence.
             remember: Whether the model finds it in the conversation, as its own words.
+            own: Whether it only fills a silence, so that what was owed to the caller is still owed.
+
+        Returns:
+            Whether it was given to the voice.
         """
-        await self._queue(TTSSpeakFrame(text, append_to_context=remember))
+        if self.ending:
+            return False
+        return await self._speak(TTSSpeakFrame(text, append_to_context=remember), own=own)
+
+    @property
+    def latest_reply(self) -> str:
+        """What the model has said in its latest reply, whether it was heard or not."""
+        return self.mouth.reply if self.mouth is not None else ""
+
+    def listens(self) -> None:
+        """The other side has the word, even if it is asked something: a menu whose key was pressed."""
+        if self.mouth is not None:
+            self.mouth.listens()
+
+    def can_say(self, text: str) -> bool:
+        """Whether a sentence can be said even if the voice has failed."""
+        return self.mouth is not None and self.mouth.can_say(text)
 
     async def think(self) -> None:
         """Let the model answer the conversation as it stands."""
-        await self._queue(LLMRunFrame())
+        if not self.ending:
+            await self._queue(LLMRunFrame())
 
     async def say_to_the_end(self, text: str) -> bool:
         """Speak words that a barge-in does not cut short.
@@ -167,7 +209,7 @@ class Attachment:
             words = TTSSpeakFrame(text, append_to_context=False)
             words.interruptible = False
             frames.insert(0, words)
-        await self._queue(*frames)
+        await self._speak(*frames)
         unheard = sum(len(chunk.text) for chunk in self.playout.pending) + len(text)
         return await self.playout.heard(
             last.mark, send_secs=VOICE_SECS + unheard * SPEAKING_SECS_PER_CHARACTER, return_secs=MARK_SECS
@@ -175,6 +217,8 @@ class Attachment:
 
     async def note(self, text: str) -> None:
         """Tell the model something that it did not do itself, and let it answer."""
+        if self.ending:
+            return
         message = cast(LLMContextMessage, {"role": "developer", "content": text})
         await self._queue(LLMMessagesAppendFrame([message], run_llm=True))
 
@@ -279,6 +323,12 @@ class Attachment:
             )
         # No carrier, or it did not obey: without our socket its document runs out and the call ends.
         await self._queue(EndFrame())
+
+    async def _speak(self, *frames: Frame, own: bool = False) -> bool:
+        if self.mouth is not None:
+            return await self.mouth.say(*frames, own=own)
+        await self._queue(*frames)
+        return True
 
     async def _queue(self, *frames: Frame) -> None:
         if self.worker is not None:

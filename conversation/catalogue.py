@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from pipecat.transcriptions.language import Language
 
@@ -20,9 +21,6 @@ Kind = Literal["stt", "llm", "tts"]
 KINDS: tuple[Kind, ...] = ("stt", "llm", "tts")
 
 LOCAL = "local"
-
-REQUEST_SECS = 20.0
-"""How long a hosted model may stay silent within a request. A caller has hung up by then; the libraries wait 600 s."""
 
 DEFAULT_OLLAMA_URL = "http://localhost:11434/v1"
 
@@ -54,6 +52,8 @@ class Service:
         options: The Pipecat settings that suit a telephone, for a language; the agent's own options win over them.
         voice_languages: The languages that the default voice speaks; None for a voice that speaks all.
         nested: Options that are tables, with the `module:Class` that each becomes.
+        address: The host that it is reached at, or a function of the settings that returns its address; for the
+            operator's log.
     """
 
     kind: Kind
@@ -69,6 +69,7 @@ class Service:
     options: Callable[[Settings, Language], dict[str, Any]] = lambda _, __: {}
     voice_languages: frozenset[str] | None = None
     nested: Mapping[str, str] = field(default_factory=dict)
+    address: str | Callable[[Settings], str] = ""
 
     @property
     def is_local(self) -> bool:
@@ -87,6 +88,11 @@ class Service:
             return self.automatic(settings)
         return self.key is not None and self.has_key(settings)
 
+    def host(self, settings: Settings) -> str:
+        """Return the host that it is reached at, with the port where that is named; its name for a local one."""
+        address = self.address(settings) if callable(self.address) else self.address
+        return urlsplit(address).netloc.rpartition("@")[2] or address or self.name
+
     def import_path(self, settings: Settings) -> str:
         """Return `module:Class` of the class to build with these settings."""
         return self.target(settings) if callable(self.target) else self.target
@@ -101,16 +107,33 @@ def _key_only(name: str) -> Callable[[Settings], dict[str, Any]]:
     return lambda settings: {"api_key": _secret(settings, name)}
 
 
+def _openai_address(settings: Settings) -> str:
+    return settings.openai_base_url or "api.openai.com"
+
+
 def _openai_arguments(settings: Settings) -> dict[str, Any]:
     # An own endpoint often has no keys, and the library refuses to be built without one
     key = _secret(settings, "openai_api_key") or "not-needed"
     return {"api_key": key} | ({"base_url": settings.openai_base_url} if settings.openai_base_url else {})
 
 
+def openai_timeout(settings: Settings, secs: float) -> Any:
+    """The time-outs of a request to an endpoint of the OpenAI family, by the library's own class.
+
+    Args:
+        settings: How long connecting may take.
+        secs: How long the endpoint may be silent, in seconds.
+    """
+    from openai import Timeout
+
+    return Timeout(secs, connect=settings.connect_secs)
+
+
 def _openai_audio_arguments(settings: Settings) -> dict[str, Any]:
     from openai import DefaultAsyncHttpxClient
 
-    return _openai_arguments(settings) | {"http_client": DefaultAsyncHttpxClient(timeout=REQUEST_SECS)}
+    timeout = openai_timeout(settings, settings.first_audio_secs)
+    return _openai_arguments(settings) | {"http_client": DefaultAsyncHttpxClient(timeout=timeout)}
 
 
 def _openai_stt_arguments(settings: Settings) -> dict[str, Any]:
@@ -134,10 +157,11 @@ def _openai_audio_is_there(settings: Settings) -> bool:
 
 
 def _anthropic_arguments(settings: Settings) -> dict[str, Any]:
-    from anthropic import AsyncAnthropic
+    from anthropic import AsyncAnthropic, Timeout
 
     key = _secret(settings, "anthropic_api_key")
-    return {"api_key": key, "client": AsyncAnthropic(api_key=key, timeout=REQUEST_SECS, max_retries=1)}
+    timeout = Timeout(settings.first_token_secs, connect=settings.connect_secs)
+    return {"api_key": key, "client": AsyncAnthropic(api_key=key, timeout=timeout, max_retries=0)}
 
 
 def _spoken_in(_: Settings, language: Language) -> dict[str, Any]:
@@ -151,6 +175,7 @@ SERVICES: tuple[Service, ...] = (
         "deepgram",
         "pipecat.services.deepgram.stt:DeepgramSTTService",
         extra="deepgram",
+        address="api.deepgram.com",
         key="deepgram_api_key",
         packages=("deepgram",),
         arguments=_key_only("deepgram_api_key"),
@@ -163,6 +188,7 @@ SERVICES: tuple[Service, ...] = (
         "assemblyai",
         "pipecat.services.assemblyai.stt:AssemblyAISTTService",
         extra="assemblyai",
+        address="streaming.assemblyai.com",
         key="assemblyai_api_key",
         arguments=_key_only("assemblyai_api_key"),
         # This service hears a language by `language_codes`; `language` alone steers nothing
@@ -173,6 +199,7 @@ SERVICES: tuple[Service, ...] = (
         "openai",
         _openai_stt,
         extra="openai",
+        address=_openai_address,
         key="openai_api_key",
         stand_in="openai_base_url",
         automatic=_openai_audio_is_there,
@@ -192,6 +219,7 @@ SERVICES: tuple[Service, ...] = (
         "openai",
         "pipecat.services.openai.llm:OpenAILLMService",
         extra="openai",
+        address=_openai_address,
         key="openai_api_key",
         stand_in="openai_base_url",
         arguments=_openai_arguments,
@@ -202,6 +230,7 @@ SERVICES: tuple[Service, ...] = (
         "anthropic",
         "pipecat.services.anthropic.llm:AnthropicLLMService",
         extra="anthropic",
+        address="api.anthropic.com",
         key="anthropic_api_key",
         packages=("anthropic",),
         arguments=_anthropic_arguments,
@@ -213,11 +242,12 @@ SERVICES: tuple[Service, ...] = (
         "google",
         "pipecat.services.google.llm:GoogleLLMService",
         extra="google",
+        address="generativelanguage.googleapis.com",
         key="google_api_key",
         packages=("google.genai",),
         arguments=lambda settings: {
             "api_key": _secret(settings, "google_api_key"),
-            "stream_idle_timeout_secs": REQUEST_SECS,
+            "stream_idle_timeout_secs": settings.first_token_secs,
         },
         model=lambda settings: settings.google_model or "gemini-3.6-flash",
     ),
@@ -226,6 +256,7 @@ SERVICES: tuple[Service, ...] = (
         "ollama",
         "pipecat.services.ollama.llm:OLLamaLLMService",
         extra="ollama",
+        address=lambda settings: settings.ollama_base_url or DEFAULT_OLLAMA_URL,
         automatic=lambda settings: bool(settings.ollama_base_url or settings.ollama_model),
         arguments=lambda settings: {"base_url": settings.ollama_base_url or DEFAULT_OLLAMA_URL},
         model=lambda settings: settings.ollama_model or "llama3.2",
@@ -242,6 +273,7 @@ SERVICES: tuple[Service, ...] = (
         "cartesia",
         "pipecat.services.cartesia.tts:CartesiaTTSService",
         extra="cartesia",
+        address="api.cartesia.ai",
         key="cartesia_api_key",
         arguments=_key_only("cartesia_api_key"),
         model=lambda _: "sonic-3.6",
@@ -256,6 +288,7 @@ SERVICES: tuple[Service, ...] = (
         "elevenlabs",
         "pipecat.services.elevenlabs.tts:ElevenLabsTTSService",
         extra="elevenlabs",
+        address="api.elevenlabs.io",
         key="elevenlabs_api_key",
         arguments=_key_only("elevenlabs_api_key"),
         model=lambda _: "eleven_flash_v2_5",
@@ -269,6 +302,7 @@ SERVICES: tuple[Service, ...] = (
         "deepgram",
         "pipecat.services.deepgram.tts:DeepgramTTSService",
         extra="deepgram",
+        address="api.deepgram.com",
         key="deepgram_api_key",
         arguments=_key_only("deepgram_api_key"),
         # Deepgram's voices are its models, each of one language
@@ -280,6 +314,7 @@ SERVICES: tuple[Service, ...] = (
         "openai",
         "pipecat.services.openai.tts:OpenAITTSService",
         extra="openai",
+        address=_openai_address,
         key="openai_api_key",
         stand_in="openai_base_url",
         automatic=_openai_audio_is_there,

@@ -17,11 +17,14 @@ from collections.abc import Sequence
 from loguru import logger
 from pipecat.frames.frames import (
     Frame,
+    InputAudioRawFrame,
     InterruptionFrame,
     LLMContextFrame,
     TextFrame,
     TTSAudioRawFrame,
     TTSTextFrame,
+    VADUserStartedSpeakingFrame,
+    VADUserStoppedSpeakingFrame,
 )
 from pipecat.processors.aggregators.llm_context import LLMContext, LLMContextMessage, LLMSpecificMessage
 from pipecat.processors.aggregators.llm_response_universal import (
@@ -32,6 +35,7 @@ from pipecat.processors.aggregators.llm_response_universal import (
 from pipecat.processors.frame_processor import FrameDirection
 
 from calls.playout import Chunk, Playout
+from conversation.local import HEARD_UNTIL
 
 CHUNK = "chunk"
 """The key of a frame's `metadata` that says which chunk its words belong to."""
@@ -95,9 +99,19 @@ class HeardUserAggregator(LLMUserAggregator):
         """
         super().__init__(context, params=params)
         self._interruptions = interruptions
+        self._heard_until: int | None = None
+
+    async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
+        """Note how far the detector has come in the caller's audio."""
+        if isinstance(frame, InputAudioRawFrame):
+            self._heard_until = frame.metadata.get(HEARD_UNTIL)
+        await super().process_frame(frame, direction)
 
     async def push_frame(self, frame: Frame, direction: FrameDirection = FrameDirection.DOWNSTREAM) -> None:
         """Note interruptions that set out, hold questions to the model until they have arrived."""
+        if isinstance(frame, VADUserStartedSpeakingFrame | VADUserStoppedSpeakingFrame):
+            if self._heard_until is not None:
+                frame.metadata[HEARD_UNTIL] = self._heard_until
         if direction is FrameDirection.DOWNSTREAM:
             if isinstance(frame, InterruptionFrame):
                 self._interruptions.set_out(frame)

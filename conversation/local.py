@@ -16,13 +16,14 @@ from pipecat.frames.frames import (
     BotStoppedSpeakingFrame,
     ErrorFrame,
     Frame,
+    InputAudioRawFrame,
     InterimTranscriptionFrame,
     TranscriptionFrame,
     TTSAudioRawFrame,
     VADUserStartedSpeakingFrame,
     VADUserStoppedSpeakingFrame,
 )
-from pipecat.processors.frame_processor import FrameDirection
+from pipecat.processors.frame_processor import FrameDirection, FrameProcessorSetup
 from pipecat.services.settings import STTSettings, TTSSettings
 from pipecat.services.stt_service import SegmentedSTTService
 from pipecat.services.tts_service import TTSService
@@ -55,6 +56,16 @@ FIRST_WORDS_SECS = 0.45
 MORE_WORDS_SECS = 0.3
 """How long after a look comes the next one."""
 
+HEARD_UNTIL = "heard until"
+"""The key of a frame's `metadata`: how many bytes of the caller's audio the recogniser had had when an audio frame
+came; and, when the detector made a report, how many of them it had seen. It comes later in the pipeline."""
+
+BEFORE_SPEECH_SECS = 1.0
+"""How much of what came before the start of speech belongs to a segment: the detector needs a moment to be sure."""
+
+LONGEST_LAG_SECS = 3.0
+"""How far the detector may be behind the recogniser, on a machine that has too much to do."""
+
 TRAILING_SILENCE_SECS = 0.7
 """Moonshine's own detector carries its state into the next utterance: after one that ended with less than 0.4 s of
 silence, the next begins with a "You" that nobody said."""
@@ -82,6 +93,7 @@ class LocalMoonshineSTT(SegmentedSTTService):
             **kwargs,
         )
         self._models = models or local_models()
+        self._received = 0
         self._bot_speaks = False
         self._early: asyncio.Task[None] | None = None
 
@@ -94,6 +106,17 @@ class LocalMoonshineSTT(SegmentedSTTService):
         """Processing time is measured."""
         return True
 
+    async def setup(self, setup: FrameProcessorSetup) -> None:  # type: ignore[override]
+        """Keep enough of what came before the detector reports speech."""
+        await super().setup(setup)
+        self._audio_buffer_size_1s = round((BEFORE_SPEECH_SECS + LONGEST_LAG_SECS) * self.sample_rate) * 2
+
+    async def process_audio_frame(self, frame: InputAudioRawFrame, direction: FrameDirection) -> None:
+        """Count what came in, and note it on the frame for the detector."""
+        await super().process_audio_frame(frame, direction)
+        self._received += len(frame.audio)
+        frame.metadata[HEARD_UNTIL] = self._received
+
     async def cleanup(self) -> None:
         """Stop listening."""
         await super().cleanup()
@@ -102,18 +125,21 @@ class LocalMoonshineSTT(SegmentedSTTService):
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         """Cut a segment where speech ended, not where this was noticed; while the bot speaks, tell early what is said.
 
-        The detector reports a pause after `stop_secs` of it, and its report takes a moment to come here. By then the
-        next word may have begun ("thank you, goodbye"). What came in during that time is silence or that next word, so
-        it opens the next segment instead of being lost at the end of this one.
+        The detector reports a pause after `stop_secs` of it, and its report takes a moment to come here, on a busy
+        machine a second. By then the next word may have begun ("thank you, goodbye"). What came in during that time is
+        silence or that next word, so it opens the next segment instead of being lost at the end of this one.
         """
         if isinstance(frame, BotStartedSpeakingFrame | BotStoppedSpeakingFrame):
             self._bot_speaks = isinstance(frame, BotStartedSpeakingFrame)
         elif isinstance(frame, VADUserStartedSpeakingFrame | VADUserStoppedSpeakingFrame):
             await self._listen_early(self._bot_speaks and isinstance(frame, VADUserStartedSpeakingFrame))
+        behind = self._received - frame.metadata.get(HEARD_UNTIL, self._received)
+        if isinstance(frame, VADUserStartedSpeakingFrame):
+            del self._audio_buffer[: -(round(BEFORE_SPEECH_SECS * self.sample_rate) * 2 + behind)]
         if not isinstance(frame, VADUserStoppedSpeakingFrame):
             await super().process_frame(frame, direction)
             return
-        kept = round(frame.stop_secs * self.sample_rate) * 2
+        kept = round(frame.stop_secs * self.sample_rate) * 2 + behind
         begun = bytes(self._audio_buffer[-kept:]) if kept else b""
         del self._audio_buffer[len(self._audio_buffer) - len(begun) :]
         await super().process_frame(frame, direction)

@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import math
+import uuid
 from collections.abc import Iterable
 
+import numpy as np
 from pipecat.frames.frames import (
     AggregatedTextFrame,
     Frame,
     InputDTMFFrame,
     InterruptionFrame,
+    LLMFullResponseEndFrame,
     TTSAudioRawFrame,
+    TTSSpeakFrame,
+    TTSStartedFrame,
     TTSStoppedFrame,
     TTSTextFrame,
 )
-from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
+from pipecat.processors.frame_processor import FrameDirection, FrameProcessor, FrameProcessorSetup
+from pipecat.utils.text.base_text_aggregator import TextType
 
 from calls.playout import Chunk
 from conversation.attachment import Attachment
 from conversation.chunks import SpokenChunks, words_of
+from conversation.dead_air import DeadAir
 from conversation.heard import InterruptionsUnderWay, tag
 from serializers.frames import MarkFrame, MarkReturnedFrame, StreamErrorFrame, StreamStoppedFrame
 
@@ -28,6 +35,16 @@ def record_heard(attachment: Attachment, chunks: Iterable[Chunk]) -> None:
     for chunk in chunks:
         if chunk.text:
             attachment.record("bot_heard", text=chunk.text)
+
+
+AUDIBLE = 64
+"""The least loud sample that can be heard on a telephone: -54 dB of full scale."""
+
+
+def is_audible(audio: bytes) -> bool:
+    """Whether 16-bit PCM is more than silence, by every eighth sample."""
+    samples = np.frombuffer(audio, dtype=np.int16)[::8]
+    return bool(samples.size) and (int(samples.max()) > AUDIBLE or int(samples.min()) < -AUDIBLE)
 
 
 class SpokenMarks(FrameProcessor):
@@ -40,19 +57,60 @@ class SpokenMarks(FrameProcessor):
     written down here too: an observer would see every frame at every processor for the same few.
     """
 
-    def __init__(self, attachment: Attachment, interruptions: InterruptionsUnderWay):
+    def __init__(
+        self,
+        attachment: Attachment,
+        interruptions: InterruptionsUnderWay,
+        dead_air: DeadAir | None = None,
+    ):
         """Initialize the processor.
 
         Args:
             attachment: The session; its `playout` follows the marks.
             interruptions: Told of the interruptions that end here.
+            dead_air: Told of what the voice gives, and of keys.
         """
         super().__init__()
         self._attachment = attachment
         self._playout = attachment.playout
         self._interruptions = interruptions
+        self._dead_air = dead_air
+        self._own_words: set[str] = set()
+        self._own_contexts: set[str] = set()
+        self._audio_rate = 8000
         self._chunks = SpokenChunks()
         self._announced: AggregatedTextFrame | None = None
+
+    async def setup(self, setup: FrameProcessorSetup) -> None:  # type: ignore[override]
+        """Learn the pipeline's rate."""
+        await super().setup(setup)
+        self._audio_rate = setup.audio_out_sample_rate
+
+    def is_own(self, text: str) -> None:
+        """Note a sentence that only fills a silence: it is no answer."""
+        self._own_words.add(text)
+
+    async def play(self, words: TTSSpeakFrame, audio: bytes) -> None:
+        """Speak a sentence that was rendered before, beside a voice that has failed.
+
+        Args:
+            words: The sentence.
+            audio: 16-bit mono PCM at the pipeline's rate.
+        """
+        rate, context_id = self._audio_rate, uuid.uuid4().hex
+        text = TTSTextFrame(words.text, text_type=TextType.SENTENCE)
+        text.append_to_context = bool(words.append_to_context)
+        if words.text in self._own_words:
+            self._own_contexts.add(context_id)
+        for frame in (
+            TTSStartedFrame(context_id=context_id),
+            TTSAudioRawFrame(audio, rate, 1, context_id=context_id),
+            text,
+            TTSStoppedFrame(context_id=context_id),
+        ):
+            frame.interruptible = words.interruptible
+            if not await self._spoken(frame):
+                await self.push_frame(frame)
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         """Add marks on the way out, take them on the way back."""
@@ -69,6 +127,8 @@ class SpokenMarks(FrameProcessor):
             self._take_back()
         elif isinstance(frame, InputDTMFFrame):
             self._attachment.record("dtmf", digits=frame.button.value)
+            if self._dead_air is not None:
+                self._dead_air.key_pressed()
         elif isinstance(frame, StreamStoppedFrame):
             self._attachment.detached("stopped by the carrier")
         elif isinstance(frame, StreamErrorFrame):
@@ -89,10 +149,19 @@ class SpokenMarks(FrameProcessor):
             await self.push_frame(frame)
             for chunk in self._chunks.end(self._playout.said_secs) or [Chunk()]:
                 await self._mark(chunk, like=frame)
+            self._own_contexts.discard(frame.context_id or "")
+            if self._dead_air is not None:
+                self._dead_air.voice_ended()
         else:
-            # A voice that times its words announces a sentence with the time of its first.
-            if isinstance(frame, AggregatedTextFrame) and frame.will_be_spoken and not frame.pts:
-                self._announced = frame
+            if isinstance(frame, AggregatedTextFrame) and frame.will_be_spoken:
+                if (
+                    not frame.pts
+                ):  # a voice that times its words announces a sentence with the time of its first
+                    self._announced = frame
+                if frame.context_id and words_of(frame) in self._own_words:
+                    self._own_contexts.add(frame.context_id)
+            elif isinstance(frame, LLMFullResponseEndFrame) and self._dead_air is not None:
+                self._dead_air.voice_ended()
             return False
         return True
 
@@ -102,6 +171,8 @@ class SpokenMarks(FrameProcessor):
         while rest is not None:
             frame, rest = self._split(rest, self._chunks.next_due())
             self._playout.spoke(frame.num_frames / frame.sample_rate)
+            if self._dead_air is not None and is_audible(frame.audio):
+                self._dead_air.voice_gave(own=frame.context_id in self._own_contexts)
             await self.push_frame(frame)
             await self._mark_due(like=frame)
 
@@ -163,6 +234,9 @@ class SpokenMarks(FrameProcessor):
     def _take_back(self) -> None:
         """The carrier's queue is about to be emptied: find out, and write down, what was heard of it."""
         self._say_what_is_not_complete()
+        self._own_contexts.clear()
+        if self._dead_air is not None:
+            self._dead_air.cleared()
         chunks = [chunk for chunk in self._playout.cleared() if chunk.text and not chunk.lost]
         record_heard(self._attachment, [chunk for chunk in chunks if chunk.all_heard])
         cut = [chunk for chunk in chunks if not chunk.all_heard]

@@ -22,7 +22,7 @@ from conversation.utterance import breaks_off
 UNFINISHED_SECS = 1.5
 """A pause this long ends a turn whose words break off in the middle of a sentence."""
 
-WORDS_LATE_SECS = 0.5
+WORDS_LATE_SECS = 1.0
 """How much later than nearly all transcripts one may come before it is sure that there were no words."""
 
 

@@ -12,7 +12,6 @@ from pipecat.pipeline.worker import PipelineParams, PipelineWorker
 from pipecat.processors.aggregators.dtmf_aggregator import DTMFAggregator
 from pipecat.processors.aggregators.llm_context import LLMContext, LLMContextMessage
 from pipecat.processors.aggregators.llm_response_universal import (
-    AssistantTurnStoppedMessage,
     LLMUserAggregatorParams,
     UserTurnStoppedMessage,
 )
@@ -26,18 +25,20 @@ from conversation import services
 from conversation.agents import Agent
 from conversation.attachment import SOCKET_CLOSED, Attachment
 from conversation.brain import LocalBrain
-from conversation.catalogue import LOCAL
+from conversation.catalogue import KINDS, LOCAL
+from conversation.dead_air import DeadAir
+from conversation.floor import BeforeModel, BeforeVoice
 from conversation.heard import HeardAssistantAggregator, HeardUserAggregator, InterruptionsUnderWay
 from conversation.local import PHONE_VAD, LocalStackMissing, load_turn_models, local_models, shared_vad
 from conversation.marks import PlayedMarks, SpokenMarks
 from conversation.opening import open_conversation, record_from_the_start
+from conversation.rescue import Rescue
 from conversation.speakable import Aloud, SpeakableText
 from conversation.tools import register_tools, tools_schema, usable_tools
 from conversation.trouble import ServiceTrouble
 from conversation.turns import (
     KEYPAD_PREFIX,
     MuteWhilePromised,
-    SilentCaller,
     after_a_noise,
     limit_duration,
     turn_strategies,
@@ -154,10 +155,19 @@ async def run_attachment(
             ),
             empty_user_turn=after_a_noise(),
             user_mute_strategies=[MuteWhilePromised(attachment), *([opening.mute] if opening else [])],
-            user_idle_timeout=agent.limits.silence_secs,
         ),
     )
     assistant = HeardAssistantAggregator(context, attachment.playout, interruptions)
+
+    dead_air = DeadAir(agent.dead_air, attachment.playout)
+    rescue = Rescue(attachment, dead_air, others_turn=lambda: opening is not None and opening.has_the_word)
+    marks = SpokenMarks(attachment, interruptions, dead_air)
+
+    def is_shut() -> bool:
+        return attachment.ending or rescue.has_the_word
+
+    before_voice = BeforeVoice(dead_air, is_shut, marks)
+    attachment.mouth = before_voice
 
     processors: list[FrameProcessor] = [
         transport.input(),
@@ -167,10 +177,12 @@ async def run_attachment(
         *([opening.listener] if opening else []),
         user,
         *([opening.gate] if opening else []),
+        BeforeModel(dead_air, before_voice),
         llm,
         SpeakableText(agent.language),
+        before_voice,
         tts,
-        SpokenMarks(attachment, interruptions),
+        marks,
         transport.output(),
     ]
     if not carrier_marks:
@@ -188,27 +200,22 @@ async def run_attachment(
     )
     attachment.worker = worker
 
-    silence = SilentCaller(attachment)
-    trouble = ServiceTrouble(attachment, {stt: "STT", llm: "LLM", tts: "TTS"})
-    limit: asyncio.Task[None] | None = None
-    recording: asyncio.Task[None] | None = None
+    hosts: dict[str, str] = {kind: choice.of(kind).host(settings) for kind in KINDS}
+    trouble = ServiceTrouble(attachment, {stt: "stt", llm: "llm", tts: "tts"}, hosts, dead_air, rescue)
+    tasks: list[asyncio.Task[None]] = []
 
     @user.event_handler("on_user_turn_stopped")
     async def on_user_turn_stopped(_aggregator: Any, _strategy: Any, message: UserTurnStoppedMessage) -> None:
         if message.content:
-            silence.heard()
             attachment.record("caller_said", text=message.content)
-
-    @user.event_handler("on_user_turn_idle")
-    async def on_user_turn_idle(_aggregator: Any) -> None:
-        if opening is None or not opening.has_the_word:
-            await silence.silent()
+        rescue.caller_said(message.content or "")
 
     @transport.event_handler("on_client_connected")
     async def on_client_connected(_transport: Any, _client: Any) -> None:
-        nonlocal limit, recording
-        limit = asyncio.create_task(limit_duration(attachment))
-        recording = asyncio.create_task(record_from_the_start(attachment))
+        tasks.extend(
+            asyncio.create_task(work)
+            for work in (limit_duration(attachment), record_from_the_start(attachment), rescue.watch())
+        )
         await (opening.begin() if opening else open_conversation(attachment))
 
     @transport.event_handler("on_client_disconnected")
@@ -220,20 +227,15 @@ async def run_attachment(
     async def on_pipeline_error(_worker: Any, frame: ErrorFrame) -> None:
         await trouble.take(frame)
 
-    @assistant.event_handler("on_assistant_turn_stopped")
-    async def on_assistant_turn_stopped(_aggregator: Any, message: AssistantTurnStoppedMessage) -> None:
-        if message.content:
-            trouble.said(message.content)
-
     runner = WorkerRunner(handle_sigint=handle_sigint)
     await runner.add_workers(worker)
     try:
         await runner.run()
     finally:
-        for task in (limit, recording):
-            if task is not None:
-                task.cancel()
+        for task in tasks:
+            task.cancel()
         attachment.detached("pipeline ended")
+        await rescue.close()
         await attachment.settle()
         if opening is not None:
             await opening.close()

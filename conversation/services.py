@@ -19,7 +19,9 @@ from typing import TYPE_CHECKING, Any, cast
 from pipecat.transcriptions.language import Language
 from pydantic import ValidationError
 
-from conversation.catalogue import KINDS, LOCAL, REQUEST_SECS, Kind, Service, services_of
+from conversation.arguments import CheckedCalls, NoticedCuts
+from conversation.catalogue import KINDS, LOCAL, Kind, Service, openai_timeout, services_of
+from conversation.patience import Patience, with_patience
 from settings import Settings
 
 if TYPE_CHECKING:
@@ -295,20 +297,25 @@ def _build(service: Service, agent: Agent, settings: Settings) -> Any:
         return cls()
     pipecat_settings = _pipecat_settings(service, cls, agent, settings)
     try:
-        return _with_bounded_requests(cls)(settings=pipecat_settings, **service.arguments(settings))
+        return _bounded(cls, settings)(settings=pipecat_settings, **service.arguments(settings))
     except (TypeError, ValueError) as error:
         raise _bad_option(service, agent, error) from error
 
 
-def _with_bounded_requests(cls: Any) -> Any:
-    """Bound how long a model of the OpenAI family may stay silent; its library would wait for ten minutes."""
+def _bounded(cls: Any, settings: Settings) -> Any:
+    """A hosted service's class that keeps nobody waiting for longer than the settings say."""
+    from pipecat.services.llm_service import LLMService
     from pipecat.services.openai.base_llm import BaseOpenAILLMService
 
+    bounded = with_patience(cls, Patience.of(settings))
+    if issubclass(cls, LLMService):
+        bounded = type(cls.__name__, (CheckedCalls, bounded), {})
     if not issubclass(cls, BaseOpenAILLMService):
-        return cls
+        return bounded
+    timeout = openai_timeout(settings, settings.first_token_secs)
 
     def create_client(self: Any, **kwargs: Any) -> Any:
-        return cls.create_client(self, **kwargs).with_options(timeout=REQUEST_SECS, max_retries=1)
+        # Whether a request is made again is decided where the caller is spoken to meanwhile.
+        return bounded.create_client(self, **kwargs).with_options(timeout=timeout, max_retries=0)
 
-    # Of the same name, which logs and metrics show
-    return type(cls.__name__, (cls,), {"create_client": create_client})
+    return type(cls.__name__, (NoticedCuts, bounded), {"create_client": create_client})

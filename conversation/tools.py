@@ -6,22 +6,29 @@ attachment, which keeps what was promised, comes with it.
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
+from loguru import logger
 from pipecat.adapters.llm.schemas.function_schema import FunctionSchema
 from pipecat.adapters.llm.schemas.tools_schema import ToolsSchema
-from pipecat.frames.frames import FunctionCallResultProperties, TTSSpeakFrame
+from pipecat.frames.frames import FunctionCallFromLLM, FunctionCallResultProperties, TTSSpeakFrame
 from pipecat.services.llm_service import FunctionCallParams, LLMService
 
 from calls.call import EndedBy
 from calls.errors import NotDone
 from calls.messages import Message, MessageBook
 from conversation.agents import Agent
+from conversation.arguments import UnusableArguments, arguments_for
 from conversation.attachment import Attachment
+from conversation.farewell import is_farewell
+
+OTHERS_SECS = 5.0
+"""How long a goodbye waits for the other tools of the same reply."""
 
 Handler = Callable[[Attachment, FunctionCallParams], Awaitable[None]]
 
@@ -34,15 +41,19 @@ class Tool:
         schema: Name, purpose and parameters for the LLM.
         handler: Runs it.
         outlives_interruption: Whether a barge-in leaves it running; its result then comes when it comes.
+        waits_for_others: Whether it is done after the other tools of the same reply, and only if they went well.
     """
 
     schema: FunctionSchema
     handler: Handler
     outlives_interruption: bool = False
+    waits_for_others: bool = False
 
 
 async def _end_call(attachment: Attachment, params: FunctionCallParams) -> None:
     farewell = str(params.arguments.get("farewell") or attachment.render(attachment.agent.lines.goodbye))
+    if is_farewell(attachment.latest_reply, farewell):
+        farewell = ""  # the model has written it already, and it is on its way to the caller
     # The result comes first: the goodbye outlives this handler, and no LLM turn may follow it.
     await params.result_callback(
         "The call is ending.", properties=FunctionCallResultProperties(run_llm=False)
@@ -112,6 +123,7 @@ async def _send_digits(attachment: Attachment, params: FunctionCallParams) -> No
     except NotDone as error:
         await params.result_callback(f"Not sent: {error}")
         return
+    attachment.listens()
     await params.result_callback("The keys are pressed. Wait for what the other side says.")
 
 
@@ -153,6 +165,7 @@ TOOLS: dict[str, Tool] = {
             required=["farewell"],
         ),
         _end_call,
+        waits_for_others=True,
     ),
     "take_message": Tool(
         FunctionSchema(
@@ -273,33 +286,105 @@ def register_tools(llm: LLMService, names: Sequence[str], attachment: Attachment
         names: Names from `TOOLS`.
         attachment: The session that the tools act on.
     """
+    together = Together()
+    llm.add_event_handler("on_function_calls_started", together.began)
     for name in names:
         tool = TOOLS[name]
 
-        async def run(params: FunctionCallParams, handler: Handler = tool.handler) -> None:
-            try:
-                await handler(attachment, _recorded(attachment, params))
-            except Exception as error:
-                # Pipecat tells the model; what went wrong may hold the caller's words.
-                _record(attachment, params, f"Failed: {type(error).__name__}")
-                raise
+        async def run(params: FunctionCallParams, tool: Tool = tool) -> None:
+            await _run(attachment, tool, params, together)
 
         llm.register_function(name, run, cancel_on_interruption=not tool.outlives_interruption)
 
 
-def _record(attachment: Attachment, params: FunctionCallParams, result: Any) -> None:
-    attachment.record("tool", name=params.function_name, arguments=dict(params.arguments), result=result)
-
-
-def _recorded(attachment: Attachment, params: FunctionCallParams) -> FunctionCallParams:
-    """Have a tool's final result written into the call's history on its way to the model."""
-    deliver = params.result_callback
+async def _run(attachment: Attachment, tool: Tool, params: FunctionCallParams, together: Together) -> None:
+    """Run a tool. Whatever happens, the model gets one result, and the call's history has it."""
+    deliver, delivered = params.result_callback, False
 
     async def deliver_and_record(
         result: Any, *, properties: FunctionCallResultProperties | None = None
     ) -> None:
+        nonlocal delivered
         if properties is None or properties.is_final:
-            _record(attachment, params, result)
+            if delivered:
+                return
+            delivered = True
+            together.ended(params.tool_call_id, well=not _is_failure(result))
+            attachment.record(
+                "tool", name=params.function_name, arguments=dict(params.arguments), result=result
+            )
         await deliver(result, properties=properties)
 
-    return replace(params, result_callback=deliver_and_record)
+    given = params.arguments
+    params = replace(params, arguments={}, result_callback=deliver_and_record)
+    try:
+        params = replace(params, arguments=arguments_for(tool.schema, given))
+        if tool.waits_for_others and (obstacle := await together.obstacle(params.tool_call_id)):
+            await params.result_callback(f"Not done: {obstacle}")
+            return
+        await tool.handler(attachment, params)
+        if not delivered:
+            await params.result_callback("Done.")
+    except UnusableArguments as error:
+        await params.result_callback(
+            f"Not done: {error}. Call it again, with arguments as its description has them."
+        )
+    except Exception as error:
+        # Its text may hold the caller's words.
+        logger.error(
+            f"call {attachment.call.id}: the tool {params.function_name} failed: {type(error).__name__}"
+        )
+        await params.result_callback(
+            f"Failed: {type(error).__name__}. Tell the caller, and offer another way."
+        )
+    finally:
+        together.ended(params.tool_call_id, well=delivered)
+
+
+def _is_failure(result: Any) -> bool:
+    return isinstance(result, str) and result.startswith(("Not ", "Failed"))
+
+
+class Together:
+    """Which tools a model has called in one reply, and how they went.
+
+    A call that ends the talk waits for the others: a message that was not taken must still be told to the caller.
+    """
+
+    def __init__(self) -> None:
+        """Start with none."""
+        self._calls: dict[str, list[FunctionCallFromLLM]] = {}
+        self._ends: dict[str, asyncio.Future[bool]] = {}
+
+    async def began(self, _llm: Any, calls: list[FunctionCallFromLLM]) -> None:
+        """A model has called tools in one reply."""
+        loop = asyncio.get_running_loop()
+        self._calls = {call.tool_call_id: list(calls) for call in calls}
+        self._ends = {call.tool_call_id: loop.create_future() for call in calls}
+
+    def ended(self, tool_call_id: str, *, well: bool) -> None:
+        """One of them is done. The first word on it counts."""
+        end = self._ends.get(tool_call_id)
+        if end is not None and not end.done():
+            end.set_result(well)
+
+    async def obstacle(self, tool_call_id: str) -> str:
+        """Wait for the others of the same reply.
+
+        Returns:
+            What speaks against ending the talk, for the model; empty when nothing does.
+        """
+        for call in self._calls.get(tool_call_id, ()):
+            tool = TOOLS.get(call.function_name)
+            if call.tool_call_id == tool_call_id or tool is None or tool.waits_for_others:
+                continue
+            if call.function_name == "transfer_call":
+                return "the caller is being put through. Wait for the outcome."
+            try:
+                async with asyncio.timeout(OTHERS_SECS):
+                    well = await asyncio.shield(self._ends[call.tool_call_id])
+            except TimeoutError:
+                well = False
+            if not well:
+                return f"{call.function_name} did not work. Tell the caller about that first."
+        return ""

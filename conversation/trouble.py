@@ -1,17 +1,22 @@
-"""What the caller hears when a service fails: never silence, and never a line that just drops."""
+"""What a service's error means: for the caller, what the guard against dead air does; for the operator, one line."""
 
 from __future__ import annotations
+
+import errno
+import os
+import socket
+import ssl
+from collections.abc import Iterator, Mapping
 
 from loguru import logger
 from pipecat.frames.frames import ErrorFrame
 from pipecat.processors.frame_processor import FrameProcessor
-from pipecat.utils.errors import ErrorCategory
+from pipecat.utils.errors import ErrorCategory, classify_http_exception, extract_http_status_code
 
-from calls.call import EndedBy
 from conversation.attachment import Attachment
-
-MAX_FAILED_ANSWERS = 3
-"""So many failures of the model in a row, without an answer between them, are not a passing fault."""
+from conversation.dead_air import Cause, DeadAir
+from conversation.patience import CutOff, Stalled
+from conversation.rescue import Rescue
 
 FIXES = {
     ErrorCategory.AUTHENTICATION: "the key was rejected: check it in .env",
@@ -23,53 +28,109 @@ FIXES = {
     ErrorCategory.SERVER: "it reported a fault of its own: see its status page",
 }
 
+CAUSES = {"llm": Cause.MODEL_FAILED, "tts": Cause.VOICE_FAILED, "stt": Cause.RECOGNISER_FAILED}
+
 
 class ServiceTrouble:
-    """Answers the errors of a call's services with words.
+    """Answers the errors of a call's services.
 
-    A failed answer is asked for again ("could you say it again?"). A service that cannot work any more (a rejected key)
-    ends the call with an apology, in its own voice where the voice still works. Where it does not, closing the socket
-    lets the carrier's document apologise.
+    An answer that failed is asked for again, and what the caller hears meanwhile is the guard's business. A service
+    that cannot work any more (a rejected key) is the end of the talk: an apology, and the agent's fallback.
     """
 
-    def __init__(self, attachment: Attachment, services: dict[FrameProcessor, str]):
+    def __init__(
+        self,
+        attachment: Attachment,
+        services: Mapping[FrameProcessor, str],
+        hosts: Mapping[str, str],
+        dead_air: DeadAir,
+        rescue: Rescue,
+    ):
         """Initialize the answers of one session.
 
         Args:
             attachment: The session.
-            services: The services with what they are called to the operator: `STT`, `LLM`, `TTS`.
+            services: The services, with their kinds: `stt`, `llm`, `tts`.
+            hosts: Where each kind is reached, for the operator.
+            dead_air: Is told of what has failed.
+            rescue: Takes over when a service is lost.
         """
         self._attachment = attachment
         self._services = services
-        self._failed_answers = 0
-        self._plea = attachment.render(attachment.agent.lines.did_not_understand)
-
-    def said(self, text: str) -> None:
-        """The bot has said something; if it was an answer, the model works again."""
-        if text != self._plea:
-            self._failed_answers = 0
+        self._hosts = hosts
+        self._dead_air = dead_air
+        self._rescue = rescue
 
     async def take(self, frame: ErrorFrame) -> None:
         """Take an error that reached the end of the pipeline."""
         attachment, processor = self._attachment, frame.processor
-        kind = self._services.get(processor, "pipeline") if processor else "pipeline"
-        category = frame.category or ErrorCategory.UNKNOWN
-        attachment.record("error", message=f"{kind}: {frame.error}", category=category.value)
-        logger.error(
-            f"call {attachment.call.id}: {kind} failed, {FIXES.get(category, 'for an unknown reason')}"
-        )
-        if attachment.deaf or kind == "pipeline":
+        kind = self._services.get(processor, "") if processor else ""
+        category = category_of(frame)
+        name = kind.upper() or "pipeline"
+        attachment.record("error", message=f"{name}: {frame.error}", category=category.value)
+        logger.error(f"call {attachment.call.id}: {name} failed, {self._explain(kind, category, frame)}")
+        if attachment.ending or not kind or category is ErrorCategory.APPLICATION:
             return
         lost = processor is not None and not processor.is_usable
-        if kind == "TTS":
-            if lost:
-                await attachment.abandon(cause="voice failed")
-            return
-        if kind == "LLM" and not lost:
-            self._failed_answers += 1
-            if self._failed_answers < MAX_FAILED_ANSWERS:
-                await attachment.say(self._plea)
-                return
-        if kind == "LLM" or lost:
-            apology = attachment.render(attachment.agent.lines.technical_problem)
-            attachment.finish(apology, ended_by=EndedBy.ERROR, cause=f"{kind} failed")
+        stalled = isinstance(frame.exception, TimeoutError) and kind == "llm"
+        cause = Cause.MODEL_STALLED if stalled else CAUSES[kind]
+        self._dead_air.failed(cause, for_good=lost)
+        if lost:
+            await self._rescue.give_up(cause, f"{name} failed")
+
+    def _explain(self, kind: str, category: ErrorCategory, frame: ErrorFrame) -> str:
+        """Host, cause and fix, without the error's own text: it may hold the caller's words."""
+        cause = _reason(frame.exception)
+        fix = FIXES.get(category, "for an unknown reason")
+        host = self._hosts.get(kind, "")
+        return " ".join(filter(None, (host and f"{host}:", cause and f"{cause},", fix)))
+
+
+def category_of(frame: ErrorFrame) -> ErrorCategory:
+    """Why a service failed; libraries hide the network's own error behind theirs."""
+    category = frame.category or ErrorCategory.UNKNOWN
+    if category is not ErrorCategory.UNKNOWN or frame.exception is None:
+        return category
+    for error in _chain(frame.exception):
+        found = classify_http_exception(error)
+        if found is not ErrorCategory.UNKNOWN:
+            return found
+        if isinstance(error, OSError) or any(
+            name in type(error).__name__ for name in ("Connect", "Timeout", "Network")
+        ):
+            return ErrorCategory.CONNECTIVITY
+    return category
+
+
+def _reason(exception: BaseException | None) -> str:
+    """What happened, in words of ours."""
+    if exception is None:
+        return ""
+    if isinstance(exception, Stalled | CutOff):
+        return str(exception)
+    errors = list(_chain(exception))
+    for error in errors:
+        if (status := extract_http_status_code(error)) is not None:
+            return f"HTTP {status}"
+        if isinstance(error, socket.gaierror):
+            return "its name is not known"
+        if isinstance(error, ssl.SSLError):
+            return "no TLS connection"
+        if isinstance(error, OSError) and error.errno is not None and error.errno in errno.errorcode:
+            return os.strerror(error.errno).lower()
+    if any("Timeout" in type(error).__name__ for error in errors):
+        return "no answer in time"
+    return type(exception).__name__
+
+
+def _chain(exception: BaseException) -> Iterator[BaseException]:
+    """An exception and those behind it, the innermost last."""
+    seen: list[BaseException] = []
+    current: BaseException | None = exception
+    while current is not None and current not in seen:
+        seen.append(current)
+        yield current
+        if isinstance(current, BaseExceptionGroup) and current.exceptions:
+            current = current.exceptions[0]
+        else:
+            current = current.__cause__ or current.__context__

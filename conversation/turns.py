@@ -169,12 +169,8 @@ class SilentCaller:
         self._prompts = 0
 
     async def silent(self) -> None:
-        """The caller was silent for the agent's `silence_secs`, with nobody else speaking."""
+        """The caller was silent for the agent's `silence_secs`, from the last sound of the bot, word or key on."""
         attachment = self._attachment
-        if attachment.deaf:
-            return
-        if attachment.handover is not None and attachment.handover.running:
-            return  # the caller waits for a person, and is kept company
         prompts = attachment.agent.lines.silence_prompts
         if self._prompts < len(prompts):
             line = prompts[self._prompts]

@@ -33,7 +33,8 @@ examples:
   python -m emulator call --url http://127.0.0.1:7860/          (pipecat's development runner)
   python -m emulator call --scenario tests/stories/goodbye_is_heard.yaml --serve "python -m tests.story_bot"
   python -m emulator call --url ws://127.0.0.1:8080/ws --param _pipecatCloudServiceHost=my-agent.my-org
-  eval "$(python -m emulator env)"; python server.py   (a server by hand; then call --rest-port {BY_HAND_REST_PORT})
+  eval "$(python -m emulator env)"; python server.py   (a server by hand; then call --rest-port {BY_HAND_REST_PORT},
+                                                        for Telnyx with the voice address that it prints as --url)
 
 exit status: 0 a good call, 1 a call with shortcomings, 2 no call"""
 
@@ -84,7 +85,8 @@ def _call_options(call: argparse.ArgumentParser) -> None:
     where.add_argument(
         "--url",
         default=DEFAULT_URL,
-        help="http(s)://HOST:PORT for the webhook /CARRIER/voice there; with a path: that webhook; "
+        help="http(s)://HOST:PORT for the webhook /CARRIER/voice there, or with --serve the voice address that the "
+        "server prints; with a path: that webhook; "
         "ws(s)://...: that media socket, without a webhook (default %(default)s)",
     )
     where.add_argument(

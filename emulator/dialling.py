@@ -20,7 +20,7 @@ from emulator.errors import EmulatorError
 from emulator.network import PhoneNetwork
 from emulator.printing import LiveTranscript, colleagues_text, summary_text, timeline_text, turns_text
 from emulator.report import Report
-from emulator.served import ServedBot
+from emulator.served import SERVER_LOG, ServedBot
 from emulator.speech import Ears, Voice, read_wav, write_stereo
 
 DEFAULT_STORY = (("say", "What are your opening hours?"), ("say", "Thank you, goodbye."))
@@ -132,18 +132,27 @@ async def place_call(order: CallOrder) -> Report:
             network.transcribe = (await asyncio.to_thread(Ears)).transcribe
         colleagues = with_greetings(order.colleagues, in_words=network.speak is not None)
         prepared = await network.prepare(script)
+        voice_url = None
         if served is not None:
             await _until_ready(order, served)
-        return await _call(order, network, prepared, colleagues)
+            if target.ours and not order.mode:
+                voice_url = served.voice_address(order.carrier)
+        if voice_url is not None and order.status_callback is None:
+            order = replace(order, status_callback=f"{target.base}/{order.carrier}/status")
+        return await _call(order, voice_url or order.url, network, prepared, colleagues)
 
 
 async def _call(
-    order: CallOrder, network: PhoneNetwork, script: Sequence[ScriptItem], colleagues: Sequence[Colleague]
+    order: CallOrder,
+    url: str,
+    network: PhoneNetwork,
+    script: Sequence[ScriptItem],
+    colleagues: Sequence[Colleague],
 ) -> Report:
     live = LiveTranscript(lambda text: _say(order, text), network.transcribe)
     _say(order, f"calling {order.url} as {order.carrier}   (REST at {network.rest_url})\n")
     result = await network.call(
-        order.url,
+        url,
         script,
         from_number=order.from_number,
         to_number=order.to_number,
@@ -185,7 +194,7 @@ def _served(order: CallOrder, network: PhoneNetwork, base: str) -> ServedBot:
         "PYTHONUNBUFFERED": "1",
     }
     directory = order.record.parent if order.record is not None else Path("recordings")
-    return ServedBot(order.serve, base, environment, order.server_log or directory / "server.log")
+    return ServedBot(order.serve, base, environment, order.server_log or directory / SERVER_LOG)
 
 
 async def _until_ready(order: CallOrder, served: ServedBot) -> None:

@@ -259,6 +259,9 @@ class Dialect(Protocol):
     def webhook_headers(self, url: str, body: bytes, parameters: dict[str, str]) -> dict[str, str]:
         """Signature headers and user agent of a form POST."""
 
+    def instruction_headers(self, url: str, body: bytes, parameters: dict[str, str]) -> dict[str, str]:
+        """The same of a request for a document, which not every carrier is known to sign."""
+
     def progress_parameters(self, leg: Leg, event: str, sequence: int) -> dict[str, str]:
         """The form of a status callback; `event` is `initiated`, `ringing`, `answered` or `completed`."""
 

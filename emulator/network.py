@@ -86,6 +86,7 @@ class PhoneNetwork:
             people, no media stream is open and no request is under way. `Wait(180)` of a caller who talks to a
             colleague takes three seconds with 60; see `emulator.clock`.
         texml_call_ids: Whether Telnyx's answer to a new TeXML call names it. It is not documented to.
+        signs_instructions: Whether Telnyx signs its requests for TeXML. It is not documented to.
         extra_routes: More routes of the REST server, which come before its own.
         events: How the events of Telnyx's Call Control are delivered: at once and once, or worse.
         faults: What is to go wrong with REST, webhooks and media sockets.
@@ -108,6 +109,7 @@ class PhoneNetwork:
         people: Sequence[Colleague] = (),
         hold_speed: float = 1.0,
         texml_call_ids: bool = False,
+        signs_instructions: bool = False,
         extra_routes: Sequence[web.RouteDef] = (),
         events: EventHabits | None = None,
         faults: Iterable[Fault] = (),
@@ -122,7 +124,10 @@ class PhoneNetwork:
         clock = Clock(hold_speed)
         self.requests = RequestLog(clock.now)
         self.faults = Faults(faults, self.requests, seed=seed)
-        self.exchange = Exchange(CARRIERS[carrier](self.credentials), clock, self.faults)
+        dialect = CARRIERS[carrier](self.credentials)
+        if isinstance(dialect, Telnyx):
+            dialect.signs_instructions = signs_instructions
+        self.exchange = Exchange(dialect, clock, self.faults)
         self.exchange.speak = speak
         self.transcribe = transcribe
         self._control = CallControl(self.exchange, self.credentials, events) if carrier == "telnyx" else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import shlex
 import socket
 import time
@@ -21,6 +22,9 @@ READY_SECS = 120.0
 STOP_SECS = 10.0
 LOOK_AGAIN_SECS = 0.2
 LAST_LINES = 12
+
+SERVER_LOG = "server.log"
+"""The file that a server's output goes to, where nobody has named another."""
 
 
 class ServedBot:
@@ -114,6 +118,10 @@ class ServedBot:
             + self._last_lines()
         )
 
+    def voice_address(self, carrier: str) -> str | None:
+        """The voice address that the server has printed for a carrier; None when it has printed none."""
+        return printed_address(self.log, self._base, carrier)
+
     async def stop(self) -> None:
         """End the process: SIGTERM, and SIGKILL after 10 s."""
         process = self._process
@@ -133,6 +141,20 @@ class ServedBot:
                 "".join(f"    {line}" for line in deque(output, LAST_LINES)).rstrip()
                 + f"\n    (all of it: {self.log})"
             )
+
+
+def printed_address(log: Path, base: str, carrier: str) -> str | None:
+    """The first address in a server's output that is its own, is for a carrier and begins like a voice address.
+
+    A server may want to be called at an address with a part that only it knows, and says so at its start.
+
+    Args:
+        log: The server's output.
+        base: The server's base URL.
+        carrier: Its name, as in the path.
+    """
+    found = re.search(rf"{re.escape(base)}/{carrier}/voice\S*", log.read_text(errors="replace"))
+    return found[0] if found else None
 
 
 def _in_use(host: str, port: int) -> bool:

@@ -49,6 +49,8 @@ LONGEST_MESSAGE_MS = 30_000
 TOKEN_HEADER = "x-telnyx-streaming-auth-token"
 """Where `stream_auth_token` is sent: a header of the upgrade, and a field of the first frame."""
 
+USER_AGENT = "telnyx-webhooks"
+
 _TITLES = {100003: "malformed_frame", 100004: "invalid_media"}
 
 
@@ -199,6 +201,7 @@ class Telnyx:
     mustache = True
     dial_rules = DialRules(timeouts=(5, 120), limits=(60, 14400), amd_timeout_unit=0.001)
     play_keys = "0123456789*#w"
+    signs_instructions = False
 
     def __init__(self, credentials: Credentials) -> None:
         """Sign with this account's key."""
@@ -256,8 +259,14 @@ class Telnyx:
         return {
             "Telnyx-Signature-Ed25519": telnyx_signature(body, timestamp, self._key),
             "Telnyx-Timestamp": timestamp,
-            "User-Agent": "telnyx-webhooks",
+            "User-Agent": USER_AGENT,
         }
+
+    def instruction_headers(self, url: str, body: bytes, parameters: dict[str, str]) -> dict[str, str]:
+        """Whether requests for instructions are signed is not documented: they are not, unless somebody wants it."""
+        if self.signs_instructions:
+            return self.webhook_headers(url, body, parameters)
+        return {"User-Agent": USER_AGENT}
 
     def progress_parameters(self, leg: Leg, event: str, sequence: int) -> dict[str, str]:
         """Source: Telnyx docs, TeXML callbacks "call initiated", "ringing", "answered" and "completed"."""

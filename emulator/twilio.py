@@ -233,6 +233,10 @@ class Twilio:
             "I-Twilio-Idempotency-Token": secrets.token_hex(16),
         }
 
+    def instruction_headers(self, url: str, body: bytes, parameters: dict[str, str]) -> dict[str, str]:
+        """All webhooks are signed alike."""
+        return self.webhook_headers(url, body, parameters)
+
     def progress_parameters(self, leg: Leg, event: str, sequence: int) -> dict[str, str]:
         """Source: Twilio docs, call resource, status callbacks. The code of each ending is SIP's, not documented."""
         parameters = self.webhook_parameters(leg) | {

@@ -7,6 +7,7 @@ usage/webhooks; Telnyx docs, TeXML instruction fetching and callbacks.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from urllib.parse import urlencode, urljoin, urlsplit, urlunsplit
@@ -25,8 +26,12 @@ CALLBACK_SECS = 5.0
 MAX_REDIRECTS = 10
 SIGNATURE_HINT = (
     ": if it is the signature, the server needs the variables that `python -m emulator env` prints, and its "
-    "PUBLIC_URL must be the --url"
+    "PUBLIC_URL must be the --url; if the address should have a secret part, give as --url the whole voice address "
+    "that the server prints"
 )
+
+Headers = Callable[[str, bytes, dict[str, str]], dict[str, str]]
+"""Makes the headers of a request out of its URL, body and parameters."""
 
 
 class WebhookFailed(Exception):
@@ -109,7 +114,9 @@ class Webhooks:
 
     async def _notify(self, url: str, parameters: dict[str, str], what: str, method: str) -> None:
         try:
-            answer = await self._request(url, method.upper(), parameters, CALLBACK_SECS)
+            answer = await self._request(
+                url, method.upper(), parameters, CALLBACK_SECS, self._dialect.webhook_headers
+            )
         except WebhookFailed as error:
             self._timeline.note("callback", f"{what}: not delivered ({error})")
         else:
@@ -117,7 +124,9 @@ class Webhooks:
 
     async def _follow(self, url: str, method: str, parameters: dict[str, str]) -> _Answer:
         for _ in range(MAX_REDIRECTS + 1):
-            answer = await self._request(url, method, parameters, DOCUMENT_SECS)
+            answer = await self._request(
+                url, method, parameters, DOCUMENT_SECS, self._dialect.instruction_headers
+            )
             if answer.status not in (301, 302, 303, 307, 308) or answer.location is None:
                 return answer
             url = urljoin(url, answer.location)
@@ -126,7 +135,9 @@ class Webhooks:
                 method, parameters = "GET", {}
         raise WebhookFailed(f"11200 more than {MAX_REDIRECTS} redirects from {_path(url)}")
 
-    async def _request(self, url: str, method: str, parameters: dict[str, str], secs: float) -> _Answer:
+    async def _request(
+        self, url: str, method: str, parameters: dict[str, str], secs: float, headers_of: Headers
+    ) -> _Answer:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise WebhookFailed(f"11100 {url[:80]!r} is not an absolute http(s) URL")
@@ -137,11 +148,11 @@ class Webhooks:
             if parameters:
                 query = "&".join(part for part in (parts.query, urlencode(parameters)) if part)
                 url = urlunsplit(parts._replace(fragment="", query=query))
-            headers |= self._dialect.webhook_headers(url, body, {})
+            headers |= headers_of(url, body, {})
         else:
             body = urlencode(parameters).encode()
             headers["Content-Type"] = "application/x-www-form-urlencoded"
-            headers |= self._dialect.webhook_headers(url, body, parameters)
+            headers |= headers_of(url, body, parameters)
         if self._session is None:
             # A server on this machine is called by its address, and its cookies are to be kept all the same.
             self._session = aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True))

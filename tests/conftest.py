@@ -1,10 +1,12 @@
 """Tests see neither the developer's `.env` nor keys in the environment, and no process that they start does.
 
-Nor do they find the calls of other tests in a database: those that are about databases name one.
+Nor do they find the calls of other tests in a database, or what others have kept: those that are about databases and
+files name them.
 """
 
 import os
 import re
+import tempfile
 
 import pytest
 
@@ -14,7 +16,8 @@ os.environ[ENV_FILE] = ""
 for _field in Settings.model_fields:
     os.environ.pop(_field.upper(), None)
 os.environ["DATABASE_URL"] = "memory"
-
+_scratch = tempfile.TemporaryDirectory(prefix="phonebot-tests-")
+os.environ["DATA_DIR"] = _scratch.name
 
 # Files that place calls, start programs, load speech models or look at a watch
 SLOW = re.compile(

@@ -37,8 +37,10 @@ from pipecat.utils.errors import ErrorCategory
 import bot
 from calls.call import Call
 from calls.store import CallStore
+from carriers import carrier_for
 from conversation import pipeline
 from emulator import PhoneNetwork
+from emulator.network import BOT_NUMBER
 from server import create_app, uvicorn_config
 from settings import load_settings
 from tests.cloud_host import cloud_host
@@ -183,6 +185,8 @@ async def talking(
     webhooks: bool = True,
     agent: str = QUICK_AGENT,
     voice: Callable[[], TTSService] = Beeps,
+    ears: Callable[[], STTService] = Deaf,
+    model: Callable[[], LLMService] | None = None,
     **environment: str,
 ) -> AsyncIterator[Talking]:
     """Run the server on a free port, pointed at a phone network of its own, with `agent` on the line.
@@ -200,18 +204,21 @@ async def talking(
         agent = agent.replace(name, str(value))
     (tmp_path / "quick.toml").write_text(agent)
     monkeypatch.setattr(bot, "default_store", lambda *_: store)
-    monkeypatch.setattr(pipeline.services, "build_stt", lambda *_: Deaf())
-    monkeypatch.setattr(pipeline.services, "build_llm", lambda *_, **__: Script(answers, contexts))
+    monkeypatch.setattr(pipeline.services, "build_stt", lambda *_: ears())
+    monkeypatch.setattr(
+        pipeline.services, "build_llm", lambda *_, **__: model() if model else Script(answers, contexts)
+    )
     monkeypatch.setattr(pipeline.services, "build_tts", lambda *_: voice())
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
         url = f"http://127.0.0.1:{port}"
-        async with PhoneNetwork(carrier) as network:
+        async with PhoneNetwork(carrier, signs_instructions=True) as network:
             given = {
                 **network.environment(),
                 "PUBLIC_URL": url,
                 "PORT": str(port),
                 "API_KEY": API_KEY,
+                "CALLER_IDS": BOT_NUMBER,
                 "DATA_DIR": str(tmp_path),
                 "AGENTS_DIR": str(tmp_path),
                 "AGENT": "quick",
@@ -220,6 +227,9 @@ async def talking(
             for name, value in given.items():
                 monkeypatch.setenv(name, value)
             app = create_app(load_settings(), store=store) if webhooks else cloud_host()
+            if not webhooks and (prepared := carrier_for(carrier, load_settings())):
+                await prepared.prepare()  # the host asks `readyz` before it sends a call
+                await prepared.aclose()
             server = uvicorn.Server(uvicorn_config(app))
             serving = asyncio.create_task(server.serve(sockets=[listener]))
             while not server.started:

@@ -47,7 +47,7 @@ async def test_without_the_key_not_a_byte_of_the_body_is_waited_for(tmp_path, pa
         for length in (10_000_000, 20, 0):
             answer = await ask(
                 service,
-                f"POST {path} HTTP/1.1\nHost: x\nContent-Type: application/json\nContent-Length: {length}"
+                f"POST {path} HTTP/1.1\nHost: localhost\nContent-Type: application/json\nContent-Length: {length}"
                 + ("\nConnection: close" if not length else ""),
             )
             assert answer.startswith(b"HTTP/1.1 401")
@@ -128,8 +128,8 @@ async def test_a_body_without_a_length_is_counted(tmp_path):
 )
 async def test_a_length_that_cannot_be_true_is_refused(tmp_path, length):
     async with running(tmp_path) as service:
-        head = "POST /twilio/voice HTTP/1.1\nHost: x\nContent-Type: application/x-www-form-urlencoded\nContent-Length: "
-        head += length
+        head = "POST /twilio/voice HTTP/1.1\nHost: localhost\nContent-Type: application/x-www-form-urlencoded"
+        head += f"\nContent-Length: {length}"
         answer = await ask(service, head, b"CallSid=CA1")
         assert answer.split(b" ")[1][:1] == b"4"
         assert service.store.list() == []
@@ -140,7 +140,7 @@ async def test_a_body_that_is_shorter_than_it_says_is_not_waited_for_long(tmp_pa
     async with running(tmp_path, api_key="secret") as service:
         for path, key in (("/twilio/voice", ""), ("/calls", "\nAuthorization: Bearer secret")):
             kind = "application/json" if key else "application/x-www-form-urlencoded"
-            head = f"POST {path} HTTP/1.1\nHost: x\nContent-Type: {kind}\nContent-Length: 500{key}"
+            head = f"POST {path} HTTP/1.1\nHost: localhost\nContent-Type: {kind}\nContent-Length: 500{key}"
             answer = await ask(service, head, b"CallSid=CA1")
             assert answer.startswith(b"HTTP/1.1 408"), answer
             dribbled = await ask(service, head, *[b"x"] * 20, pause_secs=0.05)
@@ -156,7 +156,7 @@ async def test_a_sender_who_leaves_in_the_middle_is_no_failure(tmp_path, capfd):
                 _, writer = await asyncio.open_connection(address.hostname, address.port)
                 kind = "application/json" if key else "application/x-www-form-urlencoded"
                 writer.write(
-                    f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: {kind}\r\n{key}".encode()
+                    f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: {kind}\r\n{key}".encode()
                     + b"Content-Length: 50\r\n\r\nx"
                 )
                 await asyncio.sleep(0.05)

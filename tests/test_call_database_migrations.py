@@ -23,7 +23,7 @@ async def test_an_empty_file_becomes_a_database(tmp_path):
         await store.start()
         await store.start()
     names = rows(tmp_path / "a.db", "select name from sqlite_master where type = 'table' order by 1")
-    assert names == [("call_events",), ("calls",), (VERSION_TABLE,)]
+    assert names == [("call_events",), ("calls",), (VERSION_TABLE,), ("used_once",)]
 
 
 async def test_a_file_that_is_up_to_date_is_left_as_it_is(tmp_path):

@@ -111,7 +111,7 @@ async def test_each_carrier_tells_of_the_second_leg_in_its_own_parameters():
     assert form["DialCallSidLegacy"] == form["DialCallSid"]
     assert form["CallControlId"] == form["CallSid"] == result.report.call_id
     assert (form["HangupCause"], form["SipHangupCause"]) == ("normal_clearing", "200")
-    assert "Telnyx-Signature-Ed25519" in bot.seen[1].headers
+    assert "Telnyx-Signature-Ed25519" not in bot.seen[1].headers  # not documented for instructions
     assert "DialBridged" not in form
     assert "EndTime" not in form
 

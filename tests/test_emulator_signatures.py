@@ -75,7 +75,7 @@ async def test_telnyx_signs_the_raw_body_of_each_request_with_its_time():
 
     document = '<Connect><Stream url="wss://HOST/ws/abc" bidirectionalMode="rtp"/></Connect>'
     async with FakeBot(talk, {"/telnyx/voice": document}) as bot:
-        async with PhoneNetwork("telnyx") as network:
+        async with PhoneNetwork("telnyx", signs_instructions=True) as network:
             await network.call(bot.url, HANG_UP)
             public = base64.b64decode(network.environment()["TELNYX_PUBLIC_KEY"])
         key = Ed25519PublicKey.from_public_bytes(public)
@@ -87,6 +87,14 @@ async def test_telnyx_signs_the_raw_body_of_each_request_with_its_time():
             with pytest.raises(InvalidSignature):
                 key.verify(signature, signed + b"x")
         assert not [name for name in bot.upgrades[0].headers if "signature" in name.lower()]
+
+
+async def test_whether_telnyx_signs_requests_for_instructions_is_not_documented_so_it_does_not():
+    async with FakeBot(None, {"/telnyx/voice": "<Hangup/>"}) as bot, PhoneNetwork("telnyx") as network:
+        await network.call(bot.url, HANG_UP)
+    voice, status = bot.seen
+    assert "Telnyx-Signature-Ed25519" not in voice.headers
+    assert "Telnyx-Signature-Ed25519" in status.headers
 
 
 def test_the_public_key_belongs_to_the_signing_key():

@@ -7,6 +7,7 @@ from pydantic import BaseModel
 
 from conversation.agent_checks import contradictions, unknown_variables
 from conversation.agent_tables import (
+    DeadAir,
     Fact,
     MenuItem,
     Services,
@@ -23,6 +24,7 @@ PLAIN = {
     TransferTarget: {"number", "sip", "caller_id"},
     MenuItem: {"fact", "transfer"},
     Services: {"stt", "llm", "tts"},
+    DeadAir: {"fallback"},
 }
 """Texts that nobody hears, or that only the voice reads. Whoever adds a text says here of which kind it is."""
 

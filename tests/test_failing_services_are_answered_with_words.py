@@ -8,7 +8,7 @@ from emulator import Digits
 from tests.talking_bot import talking
 
 APOLOGY = "I'm sorry, I have a technical problem. Please call again in a few minutes."
-PLEA = "Sorry, I didn't catch that. Could you say it again?"
+WAY_ON = "I'm sorry, that did not work. Could you say it again, please?"
 
 
 def texts(call, kind):
@@ -25,7 +25,7 @@ async def test_a_rejected_key_ends_the_call_with_an_apology(monkeypatch, tmp_pat
     assert texts(call, "bot_heard") == ["Hello.", APOLOGY]
     assert (call.ended_by, call.end_cause) == (EndedBy.ERROR, "LLM failed")
     assert result.report.goodbye_heard
-    assert any("LLM failed, the key was rejected: check it in .env" in line for line in lines)
+    assert any("LLM failed, local: the key was rejected: check it in .env" in line for line in lines)
 
 
 async def test_one_failed_answer_is_asked_for_again(monkeypatch, tmp_path):
@@ -37,7 +37,7 @@ async def test_one_failed_answer_is_asked_for_again(monkeypatch, tmp_path):
     async with talking(monkeypatch, tmp_path, "telnyx", answers) as bot:
         result = await bot.network.call(bot.url, [Digits("1#"), Digits("2#")])
     (call,) = bot.store.list()
-    assert texts(call, "bot_heard") == ["Hello.", PLEA, "Bye."]
+    assert texts(call, "bot_heard") == ["Hello.", WAY_ON, "Bye."]
     assert call.ended_by is EndedBy.BOT
     assert result.report.errors == []
 
@@ -46,7 +46,7 @@ async def test_a_model_that_fails_again_and_again_is_not_asked_for_ever(monkeypa
     async with talking(monkeypatch, tmp_path, "twilio", lambda _: [ErrorCategory.CONNECTIVITY]) as bot:
         await bot.network.call(bot.url, [Digits("1#"), Digits("2#"), Digits("3#")])
     (call,) = bot.store.list()
-    assert texts(call, "bot_heard") == ["Hello.", PLEA, PLEA, APOLOGY]
+    assert texts(call, "bot_heard") == ["Hello.", WAY_ON, WAY_ON, APOLOGY]
     assert call.ended_by is EndedBy.ERROR
 
 

@@ -5,7 +5,7 @@ from pipecat.frames.frames import InputAudioRawFrame, VADUserStartedSpeakingFram
 from pipecat.pipeline.worker import PipelineParams
 from pipecat.tests.utils import SleepFrame, run_test
 
-from conversation.local import LocalMoonshineSTT
+from conversation.local import HEARD_UNTIL, LocalMoonshineSTT
 
 RATE = 16000
 FIRST, SECOND = 1000, 2000
@@ -54,3 +54,33 @@ async def test_what_came_in_before_the_pause_was_noticed_opens_the_next_segment(
     assert (first == SECOND).sum() == 0
     assert (second == SECOND).sum() == round(0.4 * RATE)
     assert (second == FIRST).sum() == 0
+
+
+async def test_a_detector_that_is_late_loses_no_word():
+    models = Recorder()
+    start, stop = VADUserStartedSpeakingFrame(), VADUserStoppedSpeakingFrame(stop_secs=0.2)
+    start.metadata[HEARD_UNTIL] = round(0.1 * RATE) * 2
+    stop.metadata[HEARD_UNTIL] = round(1.2 * RATE) * 2
+    frames = [
+        *audio(FIRST, 1.0),
+        *audio(0, 0.2),
+        *audio(SECOND, 0.9),
+        SleepFrame(0.1),
+        start,  # a second and more after the word has begun
+        stop,
+        SleepFrame(0.1),
+        VADUserStartedSpeakingFrame(),
+        *audio(0, 0.2),
+        SleepFrame(0.1),
+        VADUserStoppedSpeakingFrame(stop_secs=0.2),
+        SleepFrame(0.1),
+    ]
+    await run_test(
+        LocalMoonshineSTT(models=models),
+        frames_to_send=frames,
+        pipeline_params=PipelineParams(audio_in_sample_rate=RATE),
+    )
+    first, second = models.segments
+    assert (first == FIRST).sum() == RATE
+    assert (first == SECOND).sum() == 0
+    assert (second == SECOND).sum() == round(0.9 * RATE)

@@ -133,7 +133,8 @@ async def test_who_does_not_go_on_is_answered_after_a_while(monkeypatch):
     assert await whole_sentences().after(speech, silence, "I would like to", 0.6) == 1
 
 
-async def test_a_turn_without_words_ends_when_none_can_come_anymore():
+async def test_a_turn_without_words_ends_when_none_can_come_anymore(monkeypatch):
+    monkeypatch.setattr(pausing, "WORDS_LATE_SECS", 0.5)
     wordless = Ends(WordlessUserTurnStopStrategy())
     assert await wordless.after(quick_ears, speech, silence, 0.3) == 0
     assert await wordless.after(0.6) == 1

@@ -126,7 +126,7 @@ async def call(cloud: PipecatCloud, carrier: str, folder: Path, certificate: Pat
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "emulator", "call", "--carrier", carrier),
         *("--url", f"wss://{cloud.url.removeprefix('https://')}{path}", *parameters),
-        *("--say", "What are your opening hours?", "--say", "Thank you, goodbye.", "--report", str(report)),
+        *("--report", str(report)),
         *more,
         cwd=ROOT,
         env={**os.environ, "SSL_CERT_FILE": str(certificate)},

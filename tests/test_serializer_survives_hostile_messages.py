@@ -27,6 +27,20 @@ def media(value):
     return json.dumps({"event": "media", "media": value})
 
 
+NESTED = "[" * 2_000
+
+
+def how_deep_this_python_reads(text: str) -> str:
+    """Python 3.11 gives up on what newer ones read to the end, and then find unfinished."""
+    try:
+        json.loads(text)
+    except RecursionError:
+        return "too_deep"
+    except ValueError:
+        return "not_json"
+    raise AssertionError("this is no JSON")
+
+
 HOSTILE = {
     "empty text": ("", "not_json"),
     "malformed JSON": ('{"event":', "not_json"),
@@ -35,7 +49,7 @@ HOSTILE = {
     "a number beyond any float": ('{"event":"media","media":1e999}', "not_json"),
     "a lone surrogate": ('{"event":"mark","mark":{"name":"\\ud800"}}', "not_json"),
     "an enormous integer": ('{"event":"media","media":{"payload":' + "9" * 5000 + "}}", "not_json"),
-    "deep nesting": ("[" * 2_000, "too_deep"),
+    "deep nesting": (NESTED, how_deep_this_python_reads(NESTED)),
     "deeper nesting": ("[" * 30_000 + "]" * 30_000, "too_many_parts"),
     "deep nesting in a known event": (
         '{"event":"media","media":' + '{"a":' * 10_000 + "1" + "}" * 10_001,

@@ -5,12 +5,11 @@ import json
 import re
 
 import pytest
-import websockets
 from pipecat.runner.types import WebSocketRunnerArguments
 
 from calls.call import CallState, EndedBy
 from tests.fake_rest import Answer, fake_rest
-from tests.web_service import Running, running, stream_of
+from tests.web_service import Running, running, stream_of, streaming, until
 
 KEY = {"Authorization": "Bearer secret"}
 CALL = {"CallSid": "CA1", "From": "+14155550100", "To": "+14155550101"}
@@ -200,7 +199,8 @@ async def test_hanging_up_closes_the_socket_when_the_carrier_cannot_be_told(tmp_
 
     async with with_key(tmp_path, run_bot=bot) as service:
         url, _ = stream_of((await service.post("/twilio/voice", **CALL)).text)
-        async with websockets.connect(url) as socket:
+        async with streaming(url) as socket:
+            await until(lambda: service.app.state.service.sockets)
             answer = await service.http.post("/calls/CA1/hangup", headers=KEY)
             assert answer.status_code == 200
             await asyncio.wait_for(socket.wait_closed(), 5)

@@ -43,7 +43,8 @@ async def until(condition: Callable[[], Any]) -> None:
 
 
 def serving(tmp_path, rest: FakeRest, **values: Any):
-    return running(tmp_path, telnyx_api_key="k", telnyx_api_base_url=f"{rest.url}/v2", **values)
+    given = {"telnyx_api_key": "k", "telnyx_api_base_url": f"{rest.url}/v2", "allow_unsigned_webhooks": True}
+    return running(tmp_path, **given, **values)
 
 
 def commands(rest: FakeRest) -> list[str]:

@@ -3,12 +3,11 @@
 import asyncio
 
 import pytest
-import websockets
 from pipecat.runner.types import WebSocketRunnerArguments
 
 from calls.call import CallState, EndedBy
 from calls.transfer import Resume, ResumeReason, TransferOutcome
-from tests.web_service import running, stream_of, verbs
+from tests.web_service import running, stream_of, streaming, verbs
 
 CARRIERS = pytest.mark.parametrize("carrier", ["twilio", "telnyx"])
 CALL = {"CallSid": "CA1", "From": "+14155550100", "CallStatus": "in-progress"}
@@ -63,12 +62,17 @@ async def test_a_caller_who_is_expected_back_keeps_the_reason(tmp_path, carrier,
 
 async def test_what_nobody_vouches_for_connects_nobody_with_the_bot(tmp_path):
     async with running(tmp_path, telnyx_api_key="k", public_url="https://bot.example.com") as service:
-        call = service.store.open(carrier="telnyx", carrier_call_id="CA1")
-        for query in ("", "?call=call_0"):
-            answer = await service.post(f"/telnyx/connect-ended{query}", **CALL)
-            assert [verb for verb, _ in verbs(answer.text)] == ["Say", "Hangup"]
-        assert call.state == "ringing"
-        answer = await service.post(f"/telnyx/connect-ended?call={call.id}", **CALL)
+        call, other = (service.store.open(carrier="telnyx", carrier_call_id=name) for name in ("CA1", "CA2"))
+        others = service.way_back_path(other, "connect-ended")
+        for path in ("/telnyx/connect-ended", f"/telnyx/connect-ended?call={call.id}"):
+            assert (await service.post(path, **CALL)).status_code == 403
+        for stolen in (others.replace(other.id, call.id), others.replace("connect-ended", "transfer")):
+            assert (await service.post(stolen, **CALL, DialCallStatus="busy")).status_code == 403
+        # An address for one call says nothing about another.
+        answer = await service.post(others, **CALL)
+        assert [verb for verb, _ in verbs(answer.text)] == ["Say", "Hangup"]
+        assert (call.state, call.resume) == ("ringing", None)
+        answer = await service.post(service.way_back_path(call, "connect-ended"), **CALL)
         assert "/ws/telnyx/t" in stream_of(answer.text)[0]
 
 
@@ -144,7 +148,7 @@ async def test_a_bot_that_fails_again_and_again_is_apologised_for(tmp_path):
         document = (await service.post("/twilio/voice", **CALL)).text
         for _ in "123":
             url, _ = stream_of(document)
-            async with websockets.connect(url) as socket:
+            async with streaming(url) as socket:
                 await asyncio.wait_for(socket.wait_closed(), 5)
             document = (await service.post("/twilio/connect-ended", **CALL)).text
         assert [verb for verb, _ in verbs(document)] == ["Say", "Hangup"]

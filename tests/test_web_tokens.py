@@ -2,7 +2,8 @@
 
 import pytest
 
-from web.tokens import LIFETIME_SECS, StreamGrant, StreamTokens, TokenError
+from calls.clocks import LEEWAY_SECS
+from web.tokens import KEPT_SECS, LIFETIME_SECS, StreamGrant, StreamTokens, TokenError
 
 GRANT = StreamGrant("c", "CA1", "call_1", "receptionist", None, "+14155550101")
 
@@ -53,11 +54,27 @@ def test_a_token_gets_old():
     clock = Clock()
     tokens = StreamTokens(clock=clock)
     young, old = tokens.issue(GRANT), tokens.issue(GRANT)
-    clock.now += LIFETIME_SECS
+    clock.now += LIFETIME_SECS + 1
     assert tokens.redeem(young) == GRANT
-    clock.now += 2
-    with pytest.raises(TokenError, match="older"):
+    clock.now += LEEWAY_SECS
+    with pytest.raises(TokenError, match=r"older than 300 s by the clock of this machine"):
         tokens.redeem(old)
+
+
+@pytest.mark.parametrize("behind", [0.4, 1.0, 4.0])
+def test_clocks_may_differ_a_little(behind):
+    ahead, late = Clock(), Clock()
+    late.now -= behind
+    token = StreamTokens("secret", clock=ahead).issue(GRANT)
+    assert StreamTokens("secret", clock=late).redeem(token) == GRANT
+
+
+def test_clocks_that_differ_more_are_named():
+    ahead, late = Clock(), Clock()
+    late.now -= 30
+    token = StreamTokens("secret", clock=ahead).issue(GRANT)
+    with pytest.raises(TokenError, match=r"30 s in the future by the clock of this machine.*NTP"):
+        StreamTokens("secret", clock=late).redeem(token)
 
 
 def test_used_tokens_are_forgotten_when_they_are_too_old_anyway():
@@ -65,9 +82,16 @@ def test_used_tokens_are_forgotten_when_they_are_too_old_anyway():
     tokens = StreamTokens(clock=clock)
     for _ in range(5):
         tokens.redeem(tokens.issue(GRANT))
-    clock.now += LIFETIME_SECS + 5
+    clock.now += KEPT_SECS + 1
     tokens.redeem(tokens.issue(GRANT))
     assert len(tokens._used) == 1
+
+
+def test_a_secret_that_was_there_before_is_still_understood():
+    token = StreamTokens("first").issue(GRANT)
+    assert StreamTokens("second", "first").redeem(token) == GRANT
+    with pytest.raises(TokenError):
+        StreamTokens("first").redeem(StreamTokens("second", "first").issue(GRANT))
 
 
 @pytest.mark.parametrize("token", ["", "t", "nonsense", "t.a.b.c", "ü", "a" * 5000])

@@ -1,12 +1,14 @@
 """What a carrier is told when a call comes in."""
 
 import base64
+import re
 import time
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from twilio.request_validator import RequestValidator
 
+from tests.test_server_remembers_calls import store_of
 from tests.web_service import running, stream_of, verbs
 
 CARRIERS = pytest.mark.parametrize("carrier", ["twilio", "telnyx"])
@@ -160,26 +162,184 @@ def telnyx_signed(body: bytes) -> dict[str, str]:
     }
 
 
-async def test_telnyxs_signature_is_checked_and_may_be_absent_only_from_instruction_fetches(tmp_path):
-    body = b"CallSid=v3:1&From=%2B1&CallStatus=completed"
+async def test_telnyxs_requests_are_signed_or_come_to_the_address_that_is_printed(tmp_path):
+    body = b"CallSid=v3:1&From=%2B1&CallStatus=in-progress"
     form = {"content-type": "application/x-www-form-urlencoded"}
     async with running(tmp_path, public_url=PUBLIC, **TELNYX) as service:
-        for path, unsigned in [
-            ("/telnyx/voice", 200),
-            ("/telnyx/connect-ended", 200),
-            ("/telnyx/status", 403),
-        ]:
-            forged = telnyx_signed(b"something else")
-            for headers, status in [(telnyx_signed(body), 200), (forged, 403), (form, unsigned)]:
-                answer = await service.http.post(path, content=body, headers=headers)
-                assert (path, answer.status_code) == (path, status)
+        printed = service.telnyx_voice
+        for number, (path, unsigned) in enumerate(
+            [
+                ("/telnyx/voice", 403),
+                (printed, 200),
+                (printed[:-1], 403),
+                (printed + "x", 403),
+                ("/telnyx/voice/", 403),
+                ("/telnyx/connect-ended", 403),
+                ("/telnyx/transfer", 403),
+                ("/telnyx/transfer-answered", 403),
+                ("/telnyx/status", 403),
+                ("/telnyx/amd", 403),
+                ("/telnyx/recording", 403),
+                ("/telnyx/events", 403),
+            ]
+        ):
+            mine = body + f"&n={number}&DialCallStatus=busy&AnsweredBy=human".encode()
+            assert (await service.http.post(path, content=mine, headers=form)).status_code == unsigned
+            forged = await service.http.post(path, content=mine, headers=telnyx_signed(b"something else"))
+            assert (path, forged.status_code) == (path, 403)
+            signed = await service.http.post(path, content=mine, headers=telnyx_signed(mine))
+            assert (path, signed.status_code) == (path, 400 if path == "/telnyx/events" else 200)
 
 
-async def test_an_unsigned_instruction_fetch_ends_no_call(tmp_path):
+@pytest.mark.parametrize("given", [TELNYX, {"telnyx_api_key": "KEY"}], ids=["with key", "without public key"])
+@pytest.mark.parametrize("public_url", [PUBLIC, None], ids=["public", "laptop"])
+async def test_a_stranger_gets_nothing_of_telnyxs_routes(tmp_path, given, public_url):
+    form = {"CallSid": "v3:1", "From": "+14155550100", "DialCallStatus": "busy", "AnsweredBy": "human"}
+    async with running(tmp_path, public_url=public_url, **given) as service:
+        call = service.store.open(carrier="telnyx", carrier_call_id="v3:1")
+        before = len(call.events)
+        for route in (
+            "voice",
+            "connect-ended",
+            "transfer",
+            "transfer-answered",
+            "status",
+            "amd",
+            "recording",
+        ):
+            for path in (
+                f"/telnyx/{route}",
+                f"/telnyx/{route}?call={call.id}",
+                f"/telnyx/{route}?call={call.id}&address_key=x",
+            ):
+                assert (await service.post(path, **form)).status_code == 403
+                assert (await service.http.get(path, params=form)).status_code == 403
+        assert (len(service.store.list()), len(call.events)) == (1, before)
+
+
+async def test_instructions_may_be_asked_for_with_an_unsigned_get_at_the_printed_address(tmp_path):
     async with running(tmp_path, public_url=PUBLIC, **TELNYX) as service:
-        await service.post("/telnyx/voice", CallSid="v3:1")
-        await service.post("/telnyx/connect-ended", CallSid="v3:1", CallStatus="completed")
-        assert service.store.list()[0].state == "ringing"
+        answer = await service.http.get(service.telnyx_voice, params={**FORM, "agent": "sales"})
+        assert stream_of(answer.text)[1] == {
+            "agent": "sales",
+            "from_number": FORM["From"],
+            "to_number": FORM["To"],
+        }
+        assert service.telnyx_voice.rsplit("/", 1)[1] not in answer.text
+
+
+async def test_a_signature_over_nothing_proves_nothing(tmp_path):
+    async with running(tmp_path, public_url=PUBLIC, **TELNYX) as service:
+        headers = telnyx_signed(b"")
+        assert (await service.http.get("/telnyx/voice", params=FORM, headers=headers)).status_code == 403
+        assert (await service.http.get(service.telnyx_voice, params=FORM, headers=headers)).status_code == 200
+
+
+async def test_what_was_signed_for_one_address_is_refused_at_every_other(tmp_path):
+    body = b"CallSid=v3:1&From=%2B1&CallStatus=in-progress&DialCallStatus=busy&AnsweredBy=human"
+    async with running(tmp_path, public_url=PUBLIC, **TELNYX) as service:
+        headers = telnyx_signed(body)
+        assert (await service.http.post("/telnyx/status", content=body, headers=headers)).status_code == 200
+        for path in (
+            "voice",
+            "voice?agent=sales",
+            "connect-ended",
+            "transfer",
+            "amd",
+            "status?call=x",
+            "recording",
+        ):
+            answer = await service.http.post(f"/telnyx/{path}", content=body, headers=headers)
+            assert (path, answer.status_code) == (path, 403)
+        # The carrier asks again: no error.
+        assert (await service.http.post("/telnyx/status", content=body, headers=headers)).status_code == 200
+        assert service.store.list() == []
+
+
+async def test_the_same_signed_request_for_instructions_gets_the_same_document(tmp_path):
+    body = b"CallSid=v3:1&From=%2B1&CallStatus=in-progress"
+    async with running(tmp_path, public_url=PUBLIC, **TELNYX) as service:
+        headers = telnyx_signed(body)
+        first, again = [
+            await service.http.post("/telnyx/voice", content=body, headers=headers) for _ in range(2)
+        ]
+        assert first.status_code == 200
+        assert stream_of(first.text) == stream_of(again.text)
+        later = body + b"&x=1"
+        anew = await service.http.post("/telnyx/voice", content=later, headers=telnyx_signed(later))
+        assert stream_of(anew.text)[0] != stream_of(first.text)[0]
+
+
+async def test_another_process_knows_for_which_address_something_was_signed(tmp_path):
+    body = b"CallSid=v3:1&CallStatus=in-progress"
+    headers = telnyx_signed(body)
+    both = {"public_url": PUBLIC, **TELNYX}
+    async with (
+        running(tmp_path, store=store_of(tmp_path), **both) as one,
+        running(tmp_path, store=store_of(tmp_path), **both) as other,
+    ):
+        assert (await one.http.post("/telnyx/status", content=body, headers=headers)).status_code == 200
+        assert (await other.http.post("/telnyx/status", content=body, headers=headers)).status_code == 200
+        assert (await other.http.post("/telnyx/voice", content=body, headers=headers)).status_code == 403
+
+
+@pytest.mark.parametrize("field", ["CallbackSource", "HangupCause", "RecordingStatus", "StreamEvent"])
+async def test_a_callback_is_no_request_for_instructions(tmp_path, field):
+    body = f"CallSid=v3:1&{field}=x".encode()
+    async with running(tmp_path, public_url=PUBLIC, **TELNYX) as service:
+        answer = await service.http.post("/telnyx/voice", content=body, headers=telnyx_signed(body))
+        assert answer.status_code == 400
+        assert service.store.list() == []
+
+
+async def test_a_call_that_is_over_gets_no_other_stream(tmp_path):
+    async with running(tmp_path) as service:
+        await service.post("/twilio/voice", **FORM)
+        await service.post("/twilio/status", CallSid="CA1", CallStatus="completed")
+        assert verbs((await service.post("/twilio/voice", **FORM)).text) == [("Hangup", None)]
+
+
+async def test_an_address_is_about_a_call_by_its_key_also_when_it_is_signed(tmp_path):
+    body = b"CallSid=v3:new&CallStatus=busy"
+    async with running(tmp_path, public_url=PUBLIC, **TELNYX) as service:
+        call = service.store.dial_out(carrier="telnyx", from_number="+1", to_number="+2")
+        path = service.way_back_path(call, "status")
+        wrong = path.replace("key=", "key=x")
+        answer = await service.http.post(wrong, content=body, headers=telnyx_signed(body))
+        assert (answer.status_code, call.carrier_call_id, call.state) == (200, "", "queued")
+        unsigned = await service.post(path, CallSid="v3:new", CallStatus="busy")
+        assert (unsigned.status_code, call.carrier_call_id, call.state) == (200, "v3:new", "busy")
+
+
+async def test_addresses_are_the_same_after_a_restart_and_change_with_the_secret(tmp_path):
+    async def printed(**values) -> str:
+        async with running(tmp_path, public_url=PUBLIC, **values) as service:
+            assert (await service.post(service.telnyx_voice, **FORM)).status_code == 200
+            return service.telnyx_voice
+
+    by_file = await printed()
+    assert by_file == await printed()
+    (file,) = (tmp_path / "data").iterdir()
+    assert (file.name, file.stat().st_mode & 0o777) == ("address.key", 0o600)
+    with_telnyx = await printed(telnyx_api_key="KEY")
+    assert with_telnyx == await printed(telnyx_api_key="KEY", **TWILIO)
+    by_secret = await printed(telnyx_api_key="KEY", stream_token_secret="s" * 32)
+    assert len({by_file, with_telnyx, by_secret}) == 3
+    async with running(
+        tmp_path, public_url=PUBLIC, telnyx_api_key="KEY", stream_token_secret="s" * 32
+    ) as service:
+        assert (await service.post(with_telnyx, **FORM)).status_code == 403
+
+
+async def test_addresses_are_short(tmp_path):
+    async with running(tmp_path, public_url=PUBLIC, **TELNYX) as service:
+        call = service.store.open(
+            carrier="telnyx", carrier_call_id="v3:" + "x" * 60, from_number="+14155550100"
+        )
+        for route in ("connect-ended", "transfer", "transfer-answered", "status", "amd", "recording"):
+            assert len(PUBLIC + service.way_back_path(call, route)) < 200
+        stream = await service.app.state.service.way_back.stream(call)
+        assert len(stream.stream_url) < 500
 
 
 async def test_answering_uses_no_network(tmp_path):
@@ -192,7 +352,7 @@ async def test_answering_uses_no_network(tmp_path):
         assert time.monotonic() - began < 1
 
 
-async def test_no_phone_number_gets_into_the_log(tmp_path, caplog):
+async def test_no_phone_number_and_no_key_gets_into_the_log(tmp_path, caplog):
     from loguru import logger
 
     lines: list[str] = []
@@ -202,7 +362,15 @@ async def test_no_phone_number_gets_into_the_log(tmp_path, caplog):
             for path in ("voice", "voice?agent=nobody", "status", "connect-ended"):
                 for carrier in ("twilio", "telnyx"):
                     await service.post(f"/{carrier}/{path}", **FORM)
+        async with running(tmp_path, public_url=PUBLIC, **TELNYX) as service:
+            call = service.store.open(carrier="telnyx", carrier_call_id="CA1")
+            secrets = {service.telnyx_voice, service.way_back_path(call, "connect-ended")}
+            for path in {*secrets, service.telnyx_voice + "/x", "/telnyx/voices" + service.telnyx_voice}:
+                await service.post(path, **FORM)
+                await service.http.post(path, data=FORM, headers=telnyx_signed(b"x"))
+                await service.http.delete(path)
     finally:
         logger.remove(sink)
     assert lines
     assert "4155550" not in "".join(lines)
+    assert not any(re.split("[/=]", secret)[-1] in "".join(lines) for secret in secrets)

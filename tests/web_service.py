@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -12,12 +14,15 @@ from xml.etree import ElementTree
 
 import httpx
 import uvicorn
+import websockets
 from fastapi import FastAPI
 from pipecat.runner.types import WebSocketRunnerArguments
 
+from calls.call import Call
 from calls.store import CallStore
 from server import create_app, listen, uvicorn_config
 from settings import Settings
+from web.banner import telnyx_voice_address
 
 AGENTS = {
     "receptionist": 'greeting = "Hello."\ninstructions = "Be kind."\n',
@@ -37,7 +42,7 @@ class TestSettings(Settings):
 
 
 def make_settings(**values: Any) -> Settings:
-    return TestSettings(**values)
+    return TestSettings(**{"data_dir": os.environ["DATA_DIR"], **values})
 
 
 def write_agents(directory: Path) -> Path:
@@ -55,8 +60,23 @@ class Running:
     store: CallStore
 
     @property
+    def port(self) -> int:
+        return int(self.url.rpartition(":")[2])
+
+    @property
     def ws_url(self) -> str:
         return "ws" + self.url.removeprefix("http")
+
+    def way_back_path(self, call: Call, route: str) -> str:
+        """The address that a carrier is given for a call, without the host."""
+        service = self.app.state.service
+        return service.way_back._url(call, route).removeprefix(service.public_url)
+
+    @property
+    def telnyx_voice(self) -> str:
+        """The path of the voice address that is printed for Telnyx."""
+        service = self.app.state.service
+        return telnyx_voice_address(service.settings, "")
 
     async def post(self, path: str, **form: str) -> httpx.Response:
         return await self.http.post(path, data=form)
@@ -79,7 +99,8 @@ async def running(
     listener = listen("127.0.0.1", 0)
     port = listener.getsockname()[1]
     store = store or CallStore()
-    settings = make_settings(agents_dir=write_agents(tmp_path / "agents"), port=port, **values)
+    own = {"agents_dir": write_agents(tmp_path / "agents"), "data_dir": tmp_path / "data", "port": port}
+    settings = make_settings(**{**own, **values})
     app = create_app(settings, run_bot=run_bot, store=store, warm_up=warm_up)
     server = uvicorn.Server(uvicorn_config(app))
     serving = asyncio.create_task(server.serve(sockets=[listener]))
@@ -92,6 +113,33 @@ async def running(
     finally:
         server.should_exit = True
         await serving
+
+
+async def until(condition: Callable[[], Any]) -> None:
+    """Wait until something is so."""
+    async with asyncio.timeout(10):
+        while not condition():
+            await asyncio.sleep(0.02)
+
+
+def start_of(carrier: str, call_id: str) -> str:
+    """The first message of a media stream that says which call it is about."""
+    start: dict[str, Any] = {"callSid": call_id, "streamSid": "MZ1", "accountSid": "AC1"}
+    message: dict[str, Any] = {"event": "start", "streamSid": "MZ1", "start": start}
+    if carrier == "telnyx":
+        start = {"call_control_id": call_id, "media_format": {"encoding": "PCMU", "sample_rate": 8000}}
+        message = {"event": "start", "stream_id": "s1", "start": start}
+    return json.dumps(message)
+
+
+@asynccontextmanager
+async def streaming(
+    url: str, carrier: str = "twilio", call_id: str = "CA1", **options: Any
+) -> AsyncIterator[websockets.ClientConnection]:
+    """A media socket that has said which call it is about."""
+    async with websockets.connect(url, **options) as socket:
+        await socket.send(start_of(carrier, call_id))
+        yield socket
 
 
 def stream_of(document: str) -> tuple[str, dict[str, str]]:

@@ -41,6 +41,11 @@ async def answer_call(service: Service, carrier: Carrier, incoming: IncomingCall
     """
     try:
         call = await open_call(service, carrier, incoming, query)
+        if call.is_over:
+            logger.warning(
+                "Call {} is over: a request for instructions about it is late, or repeated", call.id
+            )
+            return carrier.end_document()
         document = await connection(service, carrier, call)
     except AgentError as error:
         logger.error("A call cannot be answered: {}", error)
@@ -93,13 +98,13 @@ async def after_stream(
         carrier: The call's carrier.
         update: Where the carrier says that the call stands.
         our_id: Our id of the call, from the address.
-        trusted: Whether the request was verified. Our id counts as a proof, too: nobody but the carrier knows it.
+        trusted: Whether the request may be about any call; else only about that of its address.
 
     Returns:
         The document.
     """
-    call = await call_of(service, carrier.name, update.call_id, our_id)
-    if call is None or not (trusted or our_id == call.id):
+    call = await call_of(service, carrier.name, update.call_id, our_id, trusted=trusted)
+    if call is None:
         return carrier.end_document(apology(service, None))
     call.apply(update)
     if update.state is not None and CallState(update.state.value).is_end:

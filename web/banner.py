@@ -8,6 +8,7 @@ from carriers import credential_notes
 from carriers.checks import Addresses
 from carriers.cloud import cloud_documents
 from settings import Settings
+from web.keys import VOICE, AddressKeys, deployment_secrets
 
 
 def start_lines(settings: Settings, public_url: str, *, tunnel: bool = False) -> list[str]:
@@ -43,6 +44,17 @@ def start_lines(settings: Settings, public_url: str, *, tunnel: bool = False) ->
     return lines
 
 
+def telnyx_voice_address(settings: Settings, public_url: str) -> str:
+    """Where Telnyx asks for instructions, which it may not sign: so the address has a secret part.
+
+    Args:
+        settings: What the operator configured.
+        public_url: The base that carriers call.
+    """
+    key = AddressKeys(deployment_secrets(settings)).key("telnyx", VOICE)
+    return f"{public_url}/telnyx/voice/{key}"
+
+
 def addresses(settings: Settings, public_url: str) -> dict[str, Addresses]:
     """What is to be configured at each carrier, by its name.
 
@@ -53,7 +65,9 @@ def addresses(settings: Settings, public_url: str) -> dict[str, Addresses]:
     return {
         "twilio": Addresses(f"{public_url}/twilio/voice", f"{public_url}/twilio/status"),
         "telnyx": Addresses(
-            f"{public_url}/telnyx/voice", f"{public_url}/telnyx/status", f"{public_url}/telnyx/events"
+            telnyx_voice_address(settings, public_url),
+            f"{public_url}/telnyx/status",
+            f"{public_url}/telnyx/events",
         ),
     }
 
@@ -80,6 +94,7 @@ def _webhook_lines(settings: Settings, public_url: str, tunnel: bool) -> list[st
         "or into a Telnyx Voice API (Call Control) application:",
         f"  Webhook URL             POST           {telnyx.events}",
         "Another agent for a number: add ?agent=NAME to its voice address",
+        "Keep Telnyx's voice address to yourself: who knows it can have the bot answer",
     ]
 
 

@@ -8,13 +8,14 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, WebSocket
 from loguru import logger
-from starlette.websockets import WebSocketState
+from starlette.websockets import WebSocketDisconnect, WebSocketState
 
 from carriers.carrier import Signature
 from carriers.twilio import TwilioCarrier
-from web.refusals import Refused
+from web.admission import NotAdmitted, OpeningSocket, start_with_token, start_without_token
+from web.refusals import POLICY_VIOLATION, Refused, route_of
 from web.service import ServerRunnerArguments, Service, peer_of, service_of, upgrade_of
-from web.tokens import TokenError
+from web.tokens import KEPT_SECS, TokenError
 from web.trust import tokenless_refusal
 
 router = APIRouter()
@@ -32,15 +33,24 @@ async def stream_with_token(websocket: WebSocket, service: TheService, carrier: 
         grant = service.tokens.redeem(token)
         if grant.carrier != carrier:
             raise TokenError("the token is for another carrier")
+        if await service.store.use_once(f"token {grant.ticket}", KEPT_SECS) is not None:
+            raise TokenError("the token was used before, by another process")
     except TokenError as error:
         raise Refused(403, "token", str(error)) from None
-    body = {
+    named = {
         "agent": grant.agent,
         "call_id": grant.call_id,
         "from_number": grant.from_number,
         "to_number": grant.to_number,
     }
-    await _talk(service, websocket, {name: value for name, value in body.items() if value}, grant.call_id)
+    body = {name: value for name, value in named.items() if value}
+    opening = OpeningSocket(websocket)
+    try:
+        await start_with_token(opening, service, grant, body)
+    except NotAdmitted as error:
+        await _turn_away(service, opening, websocket, error)
+        return
+    await _talk(service, opening.socket, body, grant.call_id)
 
 
 @router.websocket("/ws")
@@ -56,11 +66,37 @@ async def stream_without_token(websocket: WebSocket, service: TheService) -> Non
         raise Refused(403, "tokenless", refusal)
     if signature is Signature.INVALID:
         logger.warning("A media socket's signature does not match; it is let in by ALLOW_TOKENLESS_STREAMS")
-    await _talk(service, websocket, {}, None)
+    carrier = (
+        "twilio"
+        if signature is Signature.VALID
+        else websocket.scope["path"].removeprefix("/ws").strip("/") or None
+    )
+    opening = OpeningSocket(websocket)
+    try:
+        start = await start_without_token(opening, service, carrier)
+    except NotAdmitted as error:
+        await _turn_away(service, opening, websocket, error)
+        return
+    if start is None:
+        await _talk(service, opening.socket, {}, None)
+        return
+    name = (start.carrier, start.call_id)
+    service.without_token[name] = service.without_token.get(name, 0) + 1
+    try:
+        await _talk(service, opening.socket, {}, None)
+    finally:
+        service.without_token[name] -= 1
+
+
+async def _turn_away(
+    service: Service, opening: OpeningSocket, websocket: WebSocket, error: NotAdmitted
+) -> None:
+    service.refusals.note(route_of(websocket.scope), error.reason, str(error))
+    with suppress(RuntimeError, WebSocketDisconnect):
+        await opening.socket.close(POLICY_VIOLATION)
 
 
 async def _talk(service: Service, websocket: WebSocket, body: dict[str, Any], call_id: str | None) -> None:
-    await websocket.accept()
     sockets = service.sockets.setdefault(call_id, set()) if call_id else set()
     sockets.add(websocket)
     code = NORMAL_CLOSURE

@@ -14,7 +14,12 @@ from web.service import Service
 
 
 async def call_of(
-    service: Service, carrier: str, carrier_call_id: str | None, our_id: str | None = None
+    service: Service,
+    carrier: str,
+    carrier_call_id: str | None,
+    our_id: str | None = None,
+    *,
+    trusted: bool = True,
 ) -> Call | None:
     """The call that a carrier's request is about.
 
@@ -25,10 +30,21 @@ async def call_of(
         carrier: The carrier's name.
         carrier_call_id: The carrier's id of the call; None when the request does not say it.
         our_id: Our id of the call, from the address.
+        trusted: Whether the request may be about any call; else only about that of its address.
 
     Returns:
         None when nobody knows the call (any more), or the two ids are those of different calls.
     """
+    call = await _call_of(service, carrier, carrier_call_id, our_id)
+    if call is not None and not trusted and call.id != our_id:
+        logger.warning("A request of {} is not believed: its address is for another call", carrier)
+        return None
+    return call
+
+
+async def _call_of(
+    service: Service, carrier: str, carrier_call_id: str | None, our_id: str | None
+) -> Call | None:
     store = service.store
     if carrier_call_id and (call := await store.restore(carrier, carrier_call_id)):
         return call
@@ -45,25 +61,29 @@ async def call_of(
     return call
 
 
-async def take_status(service: Service, carrier: str, update: StatusUpdate, our_id: str | None) -> None:
+async def take_status(
+    service: Service, carrier: str, update: StatusUpdate, our_id: str | None, *, trusted: bool
+) -> None:
     """Take in where a call stands."""
-    call = await call_of(service, carrier, update.call_id, our_id)
+    call = await call_of(service, carrier, update.call_id, our_id, trusted=trusted)
     if call is not None and call.apply(update):
         logger.info("Call {} is {}", call.id, call.state)
 
 
 async def take_machine_result(
-    service: Service, carrier: str, result: MachineResult, our_id: str | None
+    service: Service, carrier: str, result: MachineResult, our_id: str | None, *, trusted: bool
 ) -> None:
     """Take in who, or what, has answered a call of ours."""
-    call = await call_of(service, carrier, result.call_id, our_id)
+    call = await call_of(service, carrier, result.call_id, our_id, trusted=trusted)
     if call is not None:
         record_once(service, call, "answered_by", who=result.answered_by.value)
 
 
-async def take_recording(service: Service, carrier: str, update: RecordingUpdate, our_id: str | None) -> None:
+async def take_recording(
+    service: Service, carrier: str, update: RecordingUpdate, our_id: str | None, *, trusted: bool
+) -> None:
     """Take in what became of a recording, also of a call that is over."""
-    call = await call_of(service, carrier, update.call_id, our_id)
+    call = await call_of(service, carrier, update.call_id, our_id, trusted=trusted)
     if call is not None:
         record_recording(service, call, update)
 

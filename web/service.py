@@ -24,8 +24,10 @@ from calls.store import CallStore
 from carriers import carrier_for, dialling_mode, known_carriers
 from carriers.carrier import Carrier, WebhookRequest
 from settings import Settings
+from web.deliveries import Deliveries
 from web.dialling import policy_of
 from web.health import Readiness
+from web.keys import AddressKeys
 from web.refusals import Refusals
 from web.tokens import StreamTokens
 from web.trust import Peer
@@ -79,10 +81,14 @@ class Service:
         public_url: The base that carriers call, without a slash at its end.
         store: The calls.
         tokens: Tickets for media sockets.
+        keys: The secret parts of addresses.
         run_bot: Talks on one media socket until it is over.
         readiness: Whether calls would be answered at once.
         sockets: The open media sockets by our call id.
+        without_token: How many sockets are open of each call that came by a media socket alone, by the names of the
+            carrier and of its call.
         events_seen: Ids of webhooks that carriers number.
+        deliveries: Signed webhooks that came in lately.
         refusals: What was turned down.
         dialler: Makes calls.
         do_not_call: Who asked not to be called.
@@ -93,10 +99,13 @@ class Service:
     public_url: str
     store: CallStore
     tokens: StreamTokens
+    keys: AddressKeys
     run_bot: RunBot
     readiness: Readiness
     sockets: dict[str, set[WebSocket]] = field(default_factory=dict)
+    without_token: dict[tuple[str, str], int] = field(default_factory=dict)
     events_seen: SeenIds = field(default_factory=SeenIds)
+    deliveries: Deliveries = field(default_factory=Deliveries)
     refusals: Refusals = field(default_factory=Refusals)
     _carriers: dict[tuple[str, str], Carrier | None] = field(default_factory=dict)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
@@ -152,8 +161,10 @@ class Service:
     def way_back(self) -> ServerWayBack:
         """The addresses that carriers are given; the media's may be on Pipecat Cloud."""
         if self.cloud_media is None:
-            return ServerWayBack(self.public_url, self.tokens)
-        return CloudWayBack(self.public_url, self.tokens, self.cloud_media, self.settings.shared_secret)
+            return ServerWayBack(self.public_url, self.tokens, self.keys)
+        return CloudWayBack(
+            self.public_url, self.tokens, self.keys, self.cloud_media, self.settings.shared_secret
+        )
 
     def later(self, work: Coroutine[Any, Any, None], name: str) -> None:
         """Do something after the request that asked for it was answered: carriers wait for 2 s only."""
@@ -197,7 +208,13 @@ def service_of(connection: HTTPConnection) -> Service:
 
 def peer_of(connection: HTTPConnection) -> Peer:
     """Who is at the other end."""
-    return Peer(connection.client.host if connection.client else None, connection.headers)
+    server = connection.scope.get("server")
+    return Peer(
+        connection.client.host if connection.client else None,
+        connection.headers,
+        server[1] if server else None,
+        connection.scope.get("http_version", "1.1"),
+    )
 
 
 def url_as_called(connection: HTTPConnection, service: Service) -> str:

@@ -1,23 +1,40 @@
 """Tickets for media sockets.
 
-The address of a media socket is a secret that only the carrier learns: it holds a signed token, which says
-for which call it is, works once in this process and not for long.
+The address of a media socket is a secret that only the carrier learns: it holds a token, which says for which call it
+is, works once and not for long. It is encrypted (AES-GCM, which also authenticates it), as addresses end up in the logs
+of proxies, and what it says is nobody's business: the call's ids and numbers.
 """
 
 from __future__ import annotations
 
-import secrets
+import base64
+import json
+import os
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import astuple, dataclass, field, replace
 
-from itsdangerous import BadSignature, SignatureExpired, TimestampSigner, URLSafeTimedSerializer
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from calls.clocks import LEEWAY_SECS, age_problem
 
 LIFETIME_SECS = 300
 """From the document with the address to the carrier's connection."""
 
+KEPT_SECS = LIFETIME_SECS + 2 * LEEWAY_SECS + 1
+"""How long it must be known that a token was used: until it is too old by any clock."""
+
 PREFIX = "t"
-"""Signed data may begin with a dot, and many web servers hide paths with `/.` in them."""
+"""Base64 may begin with a dash, which no address should."""
+
+NONCE_BYTES = 12
+"""As AES-GCM wants it. Source: NIST SP 800-38D, section 5.2.1.1."""
+
+MAX_CHARS = 4000
+"""More than any token of ours has, and not worth a look."""
 
 
 class TokenError(Exception):
@@ -35,6 +52,7 @@ class StreamGrant:
         agent: Who is to talk.
         from_number: Who calls; None when withheld.
         to_number: Who was called.
+        ticket: Which token this is, of a grant that was redeemed.
     """
 
     carrier: str
@@ -43,52 +61,69 @@ class StreamGrant:
     agent: str
     from_number: str | None = None
     to_number: str | None = None
+    ticket: str = field(default="", compare=False)
 
 
 class StreamTokens:
     """Issues tokens and redeems them.
 
     Parameters:
-        secret: Signs them. The same on all machines behind one load balancer; None for one of this process's
-            own.
+        secrets: Encrypt them: the first new ones, and all of them are understood. The same on all machines behind one
+            load balancer; without any, one of this process's own.
         clock: Present time in seconds since 1970.
     """
 
-    def __init__(self, secret: str | None = None, clock: Callable[[], float] = time.time):
-        class Signer(TimestampSigner):
-            def get_timestamp(self) -> int:
-                return int(clock())
-
+    def __init__(self, *secrets: str, clock: Callable[[], float] = time.time):
         self._clock = clock
-        self._serializer = URLSafeTimedSerializer(
-            secret or secrets.token_urlsafe(32), salt="phonebot.media-stream", signer=Signer
-        )
+        self._ciphers = [_cipher(secret.encode()) for secret in secrets] or [_cipher(os.urandom(32))]
         self._used: dict[str, float] = {}
 
     def issue(self, grant: StreamGrant) -> str:
         """Make a token; it goes into a URL's path as it is."""
-        # The nonce makes two tokens of one call, made in the same second, two tokens.
-        signed = self._serializer.dumps({**asdict(grant), "nonce": secrets.token_urlsafe(6)})
-        return PREFIX + str(signed)
+        content = json.dumps([round(self._clock(), 3), *astuple(grant)[:-1]]).encode()
+        nonce = os.urandom(NONCE_BYTES)
+        sealed = nonce + self._ciphers[0].encrypt(nonce, content, None)
+        return PREFIX + base64.urlsafe_b64encode(sealed).rstrip(b"=").decode()
 
     def redeem(self, token: str) -> StreamGrant:
-        """Use a token up.
+        """Use a token up, in this process.
 
         Raises:
             TokenError: It is forged, too old, or was used before.
         """
-        try:
-            content = self._serializer.loads(token.removeprefix(PREFIX), max_age=LIFETIME_SECS)
-            # Not the token's text: base64 has several ways to write the same bytes.
-            nonce = content.pop("nonce")
-            grant = StreamGrant(**content)
-        except SignatureExpired:
-            raise TokenError(f"the token is older than {LIFETIME_SECS} s") from None
-        except (BadSignature, AttributeError, KeyError, TypeError):
-            raise TokenError("the token was not issued here (or STREAM_TOKEN_SECRET differs)") from None
+        sealed = _decoded(token)
+        made_at, *grant = json.loads(self._opened(sealed))
         now = self._clock()
+        if problem := age_problem(made_at, now, LIFETIME_SECS):
+            raise TokenError(f"the token {problem}")
+        # Not by the token's text: base64 has several ways to write the same bytes.
+        ticket = sealed[:NONCE_BYTES].hex()
         self._used = {used: until for used, until in self._used.items() if until >= now}
-        if nonce in self._used:
+        if ticket in self._used:
             raise TokenError("the token was used before")
-        self._used[nonce] = now + LIFETIME_SECS + 1
-        return grant
+        self._used[ticket] = now + KEPT_SECS
+        return replace(StreamGrant(*grant), ticket=ticket)
+
+    def _opened(self, sealed: bytes) -> bytes:
+        for cipher in self._ciphers:
+            try:
+                return cipher.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], None)
+            except (InvalidTag, ValueError):
+                continue
+        raise TokenError("the token was not issued here (or STREAM_TOKEN_SECRET differs)")
+
+
+def _cipher(secret: bytes) -> AESGCM:
+    return AESGCM(
+        HKDF(algorithm=SHA256(), length=32, salt=None, info=b"phonebot media stream").derive(secret)
+    )
+
+
+def _decoded(token: str) -> bytes:
+    text = token.removeprefix(PREFIX)
+    if text == token or not text.isascii() or len(text) > MAX_CHARS:
+        raise TokenError("the token is none of ours")
+    try:
+        return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+    except ValueError:
+        raise TokenError("the token is none of ours") from None

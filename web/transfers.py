@@ -67,14 +67,14 @@ async def after_transfer(
         result: How the attempt to reach somebody ended.
         line: Where the caller's own call stands.
         our_id: Our id of the call, from the address.
-        trusted: Whether the request was verified. Our id counts as a proof, too: nobody but the carrier knows it.
+        trusted: Whether the request may be about any call; else only about that of its address.
 
     Returns:
         The document: the bot again, unless the two have talked or the caller has hung up.
     """
-    call = await call_of(service, carrier.name, result.call_id, our_id)
+    call = await call_of(service, carrier.name, result.call_id, our_id, trusted=trusted)
     connected = result.status is DialStatus.COMPLETED
-    if call is None or not (trusted or our_id == call.id):
+    if call is None:
         logger.warning("A transfer's end is reported for a call that is not known here")
         return carrier.end_document(None if connected else apology(service, None))
     control = service.control(call)

@@ -1,7 +1,8 @@
 """Whom we believe: may this request be answered, may this socket be opened?
 
-What carriers sign is checked. What nobody signed is believed only on a laptop (`is_local`), or when the
-operator allowed it by name.
+What carriers sign is checked, and so are the secret parts of addresses that only a carrier was given (`web.keys`). What
+nobody vouches for is believed only on a laptop (`is_local`) on which nothing is configured that could cost money, or
+when the operator allowed it by name.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from urllib.parse import urlsplit
 
 from carriers.carrier import Signature
@@ -18,10 +20,14 @@ FORWARDING_HEADERS = (
     "forwarded",
     "x-forwarded-for",
     "x-forwarded-host",
+    "x-forwarded-proto",
     "x-real-ip",
     "cf-connecting-ip",
     "via",
 )
+
+ANY_ADDRESS = frozenset({"0.0.0.0", "::"})
+"""Values of HOST with which the service listens on every address of its machine."""
 
 
 @dataclass(frozen=True)
@@ -31,56 +37,114 @@ class Peer:
     Parameters:
         host: The address that the connection comes from.
         headers: Its headers, case-insensitive.
+        port: Our port that it came to; None when that is not known.
+        http_version: What it speaks. Programs speak 1.1 or later, and some proxies 1.0 to what is behind them.
     """
 
     host: str | None
     headers: Mapping[str, str]
+    port: int | None = None
+    http_version: str = "1.1"
+
+
+class Evidence(StrEnum):
+    """Why a request is believed."""
+
+    SIGNATURE = "signature"
+    """The carrier signed it."""
+    ADDRESS = "address"
+    """It came to an address that only the carrier was given: it may be about what that address is for, and no more."""
+    OPEN = "open"
+    """Somebody tries the bot on their own machine, or the operator believes everybody."""
+
+
+def is_at_home(public_url: str) -> bool:
+    """Whether the service's own address is one of this machine, so that nobody else has been told to call it."""
+    parts = urlsplit(public_url)
+    return parts.scheme == "http" and _is_loopback(parts.hostname)
 
 
 def is_local(peer: Peer, public_url: str) -> bool:
     """Whether this is somebody trying the bot on their own machine.
 
-    Three things must be true. The service is not offered to the world (an https PUBLIC_URL). The connection
-    comes from this machine and was not passed on: a tunnel's or proxy's connections come from this machine,
-    too. And it is not a web page's script: a browser lets any page open sockets to localhost, and names the
-    page in `Origin`.
+    All of this must be true:
+
+    * The service is not offered to others: PUBLIC_URL is an address of this machine, and of the port that was called,
+      for behind any other one there is a proxy.
+    * The connection comes from this machine and was not passed on: a tunnel's or proxy's connections come from this
+      machine, too.
+    * It is no web page's script. A browser lets any page open sockets to localhost, and names the page in `Origin`. A
+      page can have its site's name mean this machine, but its requests still have that name in `Host`.
     """
-    if urlsplit(public_url).scheme == "https" or not _is_loopback(peer.host):
+    if not is_at_home(public_url) or not _is_loopback(peer.host) or peer.http_version == "1.0":
+        return False
+    parts = urlsplit(public_url)
+    if peer.port is not None and peer.port != (parts.port or 80):
         return False
     if any(name in peer.headers for name in FORWARDING_HEADERS):
         return False
-    origin = peer.headers.get("origin")
-    return origin is None or _is_loopback(urlsplit(origin).hostname)
+    host, origin = peer.headers.get("host"), peer.headers.get("origin")
+    return (host is None or _is_loopback(_host_in(host))) and (
+        origin is None or _is_loopback(_host_in(origin))
+    )
 
 
-def webhook_refusal(
-    signature: Signature, peer: Peer, settings: Settings, public_url: str, *, may_be_unsigned: bool = False
-) -> str | None:
-    """Why a webhook is not believed; None when it is.
+def foreign_site(headers: Mapping[str, str], settings: Settings, public_url: str) -> str | None:
+    """Why a request to a service on a laptop comes from the page of some site; None when it does not.
+
+    A service that is offered to others has no need of this: there all that matters wants a proof that no page has.
+
+    Args:
+        headers: The request's.
+        settings: Where the service listens.
+        public_url: The base of our addresses.
+    """
+    if not is_at_home(public_url):
+        return None
+    host, origin = headers.get("host"), headers.get("origin")
+    if host is not None and not _is_ours(_host_in(host), settings.host):
+        return (
+            "the Host header names another machine than this one: for calls from other machines set PUBLIC_URL "
+            "to the address that they use"
+        )
+    if origin is not None and not _is_ours(_host_in(origin), settings.host):
+        return "a web page of another site asks (Origin): only programs and pages of this machine may"
+    return None
+
+
+def webhook_evidence(
+    signature: Signature, peer: Peer, settings: Settings, public_url: str, *, has_key: bool = False
+) -> Evidence | str:
+    """Why a webhook is believed, or why not: then it is a text for the log, with cause and fix.
 
     Args:
         signature: What the check of its signature found.
         peer: Who sent it.
         settings: What the operator allows.
         public_url: The base of our addresses.
-        may_be_unsigned: The carrier is not known to sign requests of this kind.
+        has_key: Whether it came to an address whose secret part is right.
     """
     if signature is Signature.VALID:
-        return None
+        return Evidence.SIGNATURE
     if signature is Signature.INVALID:
         return (
             "the signature does not match: PUBLIC_URL must be the address that the carrier was given, and "
             "the key must be that of the carrier's account"
         )
-    if settings.allow_unsigned_webhooks or may_be_unsigned:
-        return None
+    if has_key:
+        return Evidence.ADDRESS
+    if settings.allow_unsigned_webhooks:
+        return Evidence.OPEN
     if signature is Signature.ABSENT:
-        return "the request is not signed: only the carrier may send it"
-    if is_local(peer, public_url):
-        return None
+        return (
+            "the request is not signed, and not for an address with a key of ours: only the carrier may send it; "
+            "paste the addresses that are printed at the start"
+        )
+    if not has_credentials(settings) and is_local(peer, public_url):
+        return Evidence.OPEN
     return (
-        "the request cannot be verified: set the carrier's key (TWILIO_AUTH_TOKEN, TELNYX_PUBLIC_KEY), or "
-        "ALLOW_UNSIGNED_WEBHOOKS=true to believe everybody"
+        "the request cannot be verified: set the carrier's key (TWILIO_AUTH_TOKEN, TELNYX_PUBLIC_KEY), or paste the "
+        "address with a key that is printed at the start"
     )
 
 
@@ -102,7 +166,7 @@ def tokenless_refusal(signature: Signature, peer: Peer, settings: Settings, publ
     """
     if signature is Signature.VALID or settings.allow_tokenless_streams:
         return None
-    if not _has_credentials(settings) and is_local(peer, public_url):
+    if not has_credentials(settings) and is_local(peer, public_url):
         return None
     return (
         "it has no token and no valid signature: let the voice webhook answer the call, or set "
@@ -110,23 +174,44 @@ def tokenless_refusal(signature: Signature, peer: Peer, settings: Settings, publ
     )
 
 
-def _has_credentials(settings: Settings) -> bool:
+def has_credentials(settings: Settings) -> bool:
+    """Whether anything is configured of a carrier's, so that calls may cost money."""
     return any(
         (
             settings.twilio_account_sid,
             settings.twilio_auth_token,
             settings.twilio_api_key,
             settings.telnyx_api_key,
+            settings.telnyx_public_key,
         )
     )
+
+
+def _host_in(text: str) -> str | None:
+    """The host in a `Host` or `Origin` header."""
+    try:
+        return urlsplit(text if "://" in text else f"//{text}").hostname
+    except ValueError:
+        return None
+
+
+def _is_ours(host: str | None, listens_on: str) -> bool:
+    """Whether a name is one of this machine's: another site's page may have a name, but never a bare address."""
+    if _is_loopback(host) or host == listens_on.lower():
+        return True
+    return listens_on in ANY_ADDRESS and _address(host) is not None
 
 
 def _is_loopback(host: str | None) -> bool:
     if host == "localhost":
         return True
-    try:
-        address = ipaddress.ip_address(host or "")
-    except ValueError:
-        return False
+    address = _address(host)
     mapped = getattr(address, "ipv4_mapped", None)
-    return (mapped or address).is_loopback
+    return address is not None and (mapped or address).is_loopback
+
+
+def _address(host: str | None) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(host or "")
+    except ValueError:
+        return None

@@ -66,7 +66,8 @@ async def status(request: Request, service: TheService) -> Response:
     """Where a call stands: `Call status changes` of a number, and `StatusCallback` of a call of ours."""
     carrier = TwilioCarrier.from_settings(service.settings)
     webhook = await read_webhook(request, service, carrier)
-    await take_status(service, carrier.name, parsed(carrier.parse_status, webhook), webhook.call_id)
+    update = parsed(carrier.parse_status, webhook)
+    await take_status(service, carrier.name, update, webhook.call_id, trusted=webhook.trusted)
     return Response(status_code=204)
 
 
@@ -76,7 +77,7 @@ async def amd(request: Request, service: TheService) -> Response:
     carrier = TwilioCarrier.from_settings(service.settings)
     webhook = await read_webhook(request, service, carrier)
     result = parsed(carrier.parse_machine_detection, webhook)
-    await take_machine_result(service, carrier.name, result, webhook.call_id)
+    await take_machine_result(service, carrier.name, result, webhook.call_id, trusted=webhook.trusted)
     return Response(status_code=204)
 
 
@@ -85,5 +86,6 @@ async def recording(request: Request, service: TheService) -> Response:
     """What became of a recording: `RecordingStatusCallback`."""
     carrier = TwilioCarrier.from_settings(service.settings)
     webhook = await read_webhook(request, service, carrier)
-    await take_recording(service, carrier.name, parsed(carrier.parse_recording, webhook), webhook.call_id)
+    update = parsed(carrier.parse_recording, webhook)
+    await take_recording(service, carrier.name, update, webhook.call_id, trusted=webhook.trusted)
     return Response(status_code=204)

@@ -7,7 +7,9 @@ from urllib.parse import quote, urlencode
 from calls.call import Call
 from calls.carried import carry
 from calls.cloud_media import CloudMedia
+from carriers import signs_addresses
 from carriers.carrier import StreamDocument
+from web.keys import AddressKeys
 from web.tokens import StreamGrant, StreamTokens
 
 EVENTS_MODES = frozenset({"call_control"})
@@ -16,8 +18,23 @@ EVENTS_MODES = frozenset({"call_control"})
 CALL = "call"
 """The name in an address's query that says which call it is about, by our id."""
 
+KEY = "address_key"
+"""The name of an address's secret part, in its query; see `web.keys`."""
+
 OURS = frozenset(
-    {CALL, "agent", "from_number", "to_number", "call_id", "role", "for_call", "peer", "destination", "about"}
+    {
+        CALL,
+        KEY,
+        "agent",
+        "from_number",
+        "to_number",
+        "call_id",
+        "role",
+        "for_call",
+        "peer",
+        "destination",
+        "about",
+    }
 )
 """Parameters that only we may set: nobody's custom parameter of such a name is passed on, or believed."""
 
@@ -28,11 +45,13 @@ class ServerWayBack:
     Parameters:
         public_url: The base that carriers call, without a slash at its end.
         tokens: Tickets for media sockets.
+        keys: The secret parts of addresses.
     """
 
-    def __init__(self, public_url: str, tokens: StreamTokens):
+    def __init__(self, public_url: str, tokens: StreamTokens, keys: AddressKeys):
         self._public_url = public_url
         self._tokens = tokens
+        self._keys = keys
 
     async def stream(self, call: Call) -> StreamDocument:
         """Connects the call with the bot, by a ticket of its own; what comes after the stream is asked of us."""
@@ -84,7 +103,10 @@ class ServerWayBack:
         return self._url(call, "events" if call.mode in EVENTS_MODES else "recording")
 
     def _url(self, call: Call, route: str) -> str:
-        return f"{self._public_url}/{call.carrier}/{route}?{urlencode({CALL: call.id})}"
+        query = {CALL: call.id}
+        if not signs_addresses(call.carrier):
+            query[KEY] = self._keys.key(call.carrier, route, call.id)
+        return f"{self._public_url}/{call.carrier}/{route}?{urlencode(query)}"
 
 
 class CloudWayBack(ServerWayBack):
@@ -93,12 +115,15 @@ class CloudWayBack(ServerWayBack):
     Parameters:
         public_url: The base that carriers call, without a slash at its end.
         tokens: Tickets for media sockets of our own.
+        keys: The secret parts of addresses.
         media: Tickets for media sockets there.
         secret: Signs what the call takes along, as the bot cannot look it up here; None takes nothing.
     """
 
-    def __init__(self, public_url: str, tokens: StreamTokens, media: CloudMedia, secret: str | None):
-        super().__init__(public_url, tokens)
+    def __init__(
+        self, public_url: str, tokens: StreamTokens, keys: AddressKeys, media: CloudMedia, secret: str | None
+    ):
+        super().__init__(public_url, tokens, keys)
         self._media = media
         self._secret = secret
 

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import TypeVar
 
 from fastapi import HTTPException, Request, Response
+from loguru import logger
 
+from carriers import signs_addresses
 from carriers.carrier import Carrier, Form, Signature, WebhookError, WebhookRequest
+from web.deliveries import KEPT_SECS, Delivery, digest
+from web.keys import VOICE
 from web.refusals import Refused
 from web.service import Service, peer_of, url_as_called
-from web.trust import is_local, webhook_refusal
-from web.way_back import CALL
+from web.trust import Evidence, webhook_evidence
+from web.way_back import CALL, KEY
 
 T = TypeVar("T")
 
@@ -23,19 +28,33 @@ class Webhook:
         request: As it came over the wire.
         fields: The carrier's fields: the form of a POST, the query of a GET.
         query: The query of the address, which is the operator's own for a POST.
-        trusted: Whether it was really verified, or comes from this machine: what it says may change a call.
+        evidence: Why it is believed.
+        call_id: Our id of the call that its address is about; None when the address does not say it, or nobody vouches
+            for it.
+        delivery: When nothing but a signature vouches for it that is good for any address: the first time that it was
+            delivered.
     """
 
-    def __init__(self, request: WebhookRequest, fields: Form, query: Form, *, trusted: bool):
+    def __init__(
+        self,
+        request: WebhookRequest,
+        fields: Form,
+        query: Form,
+        evidence: Evidence,
+        call_id: str | None,
+        delivery: Delivery | None,
+    ):
         self.request = request
         self.fields = fields
         self.query = query
-        self.trusted = trusted
+        self.evidence = evidence
+        self.call_id = call_id
+        self.delivery = delivery
 
     @property
-    def call_id(self) -> str | None:
-        """Our id of the call, which the addresses that we give out say."""
-        return self.query.get(CALL) or None
+    def trusted(self) -> bool:
+        """Whether it may be about any call; else about that of its address only."""
+        return self.evidence is not Evidence.ADDRESS
 
 
 async def read_webhook(
@@ -43,8 +62,8 @@ async def read_webhook(
     service: Service,
     carrier: Carrier,
     *,
+    purpose: str | None = None,
     is_form: bool = True,
-    may_be_unsigned: bool = False,
 ) -> Webhook:
     """Read a request and check that it comes from the carrier.
 
@@ -52,40 +71,40 @@ async def read_webhook(
         request: The request.
         service: The service that it came to.
         carrier: The carrier whose route it came to.
-        is_form: A POST must be a form.
-        may_be_unsigned: The carrier is not known to sign requests of this kind.
+        purpose: What the address is for that has a secret part, with carriers whose signature is not over addresses.
+            Where no signature is, the secret part vouches for the request.
+        is_form: A POST must be a form. What is none, is never believed without a signature.
 
     Raises:
         Refused: It is too large, not a form, or not the carrier's.
     """
-    body = await request.body()
     query = _form(request.scope.get("query_string", b""))
-    form = Form(())
-    if is_form and request.method == "POST":
-        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if kind not in ("application/x-www-form-urlencoded", "") or (body and not kind):
-            raise Refused(415, "not_a_form", "the body is not application/x-www-form-urlencoded")
-        form = _form(body)
-    webhook = WebhookRequest(
-        url=url_as_called(request, service),
-        headers=request.headers,
-        method=request.method,
-        body=body,
-        form=form,
-    )
-    signature, peer = carrier.verify_webhook(webhook), peer_of(request)
-    refusal = webhook_refusal(
-        signature, peer, service.settings, service.public_url, may_be_unsigned=may_be_unsigned
-    )
-    if refusal:
-        raise Refused(403, f"signature_{signature.value}", refusal)
+    call_id = query.get(CALL) or None
+    has_key = purpose is not None and _has_key(request, service, carrier.name, purpose, query)
+    webhook = WebhookRequest(url_as_called(request, service), request.headers, request.method)
+    if carrier.verify_webhook(webhook) is not Signature.INVALID:
+        # It is not signed, whatever comes: who is not believed already need not send it.
+        _evidence(webhook, request, service, carrier, has_key=has_key and is_form)
+    body = await request.body()
+    form = _posted(request, body) if is_form and request.method == "POST" else Form(())
+    webhook = replace(webhook, body=body, form=form)
+    evidence = _evidence(webhook, request, service, carrier, has_key=has_key and is_form)
+    delivery = None
+    if evidence is Evidence.SIGNATURE:
+        delivery = await _delivery(webhook, service, carrier, has_key=has_key, is_form=is_form)
+    if request.path_params.get("key") and not has_key:
+        logger.warning(
+            "The voice address of {} has a key of another secret: paste the one that is printed at the start",
+            carrier.name,
+        )
+    vouched_for = has_key or evidence is Evidence.OPEN or signs_addresses(carrier.name)
     return Webhook(
         webhook,
         form if request.method == "POST" else query,
         query,
-        trusted=signature is Signature.VALID
-        or service.settings.allow_unsigned_webhooks
-        or is_local(peer, service.public_url),
+        evidence,
+        call_id if vouched_for else None,
+        delivery,
     )
 
 
@@ -101,9 +120,98 @@ def parsed(parse: Callable[[Form], T], webhook: Webhook) -> T:
         raise HTTPException(400, str(error)) from None
 
 
+async def instructions(webhook: Webhook, make: Callable[[], Awaitable[str]]) -> Response:
+    """A document for a carrier; the same one when it asks again with the very same signed request."""
+    delivery = webhook.delivery
+    if delivery is None:
+        return xml(await make())
+    if delivery.document is None:
+        delivery.document = await make()
+    return xml(delivery.document)
+
+
 def xml(document: str) -> Response:
     """A document for a carrier."""
     return Response(document, media_type="application/xml", headers={"Cache-Control": "no-store"})
+
+
+def _evidence(
+    webhook: WebhookRequest, request: Request, service: Service, carrier: Carrier, *, has_key: bool
+) -> Evidence:
+    signature = carrier.verify_webhook(webhook)
+    evidence = webhook_evidence(
+        signature, peer_of(request), service.settings, service.public_url, has_key=has_key
+    )
+    if isinstance(evidence, Evidence):
+        return evidence
+    if signature is Signature.INVALID:
+        evidence = _signed_for_another_base(webhook, request, service, carrier) or evidence
+    raise Refused(403, f"signature_{signature.value}", evidence)
+
+
+def _has_key(request: Request, service: Service, carrier: str, purpose: str, query: Form) -> bool:
+    if purpose == VOICE:
+        return service.keys.fits(request.path_params.get("key"), carrier, VOICE)
+    return service.keys.fits(query.get(KEY), carrier, purpose, query.get(CALL, ""))
+
+
+async def _delivery(
+    webhook: WebhookRequest, service: Service, carrier: Carrier, *, has_key: bool, is_form: bool
+) -> Delivery | None:
+    """Remember what was signed, here and, where a form is good for several routes, with those who share the database.
+
+    Raises:
+        Refused: It was signed for another address.
+    """
+    content = carrier.signed_content(webhook)
+    if content is None:
+        return None
+    delivery = service.deliveries.take(content, webhook.url)
+    if has_key:
+        return None
+    where = digest(webhook.url.encode())
+    first = delivery.where
+    if first == where and is_form:
+        use_id = f"{carrier.name} {delivery.content_id}"
+        first = await service.store.use_once(use_id, KEPT_SECS, where) or where
+    if first != where:
+        raise Refused(403, "replayed", "what was signed came to another address before: somebody repeats it")
+    return delivery
+
+
+def _signed_for_another_base(
+    webhook: WebhookRequest, request: Request, service: Service, carrier: Carrier
+) -> str | None:
+    """What is wrong with the configured addresses, when the carrier has signed the request for another one."""
+    base = service.public_url
+    rest = webhook.url.removeprefix(base)
+    scheme, _, host = base.partition("://")
+    other = {"https": "http", "http": "https"}[scheme]
+
+    def is_signed_for(url: str) -> bool:
+        return carrier.verify_webhook(replace(webhook, url=url)) is Signature.VALID
+
+    if not signs_addresses(carrier.name):
+        return None
+    if is_signed_for(f"{other}://{host}{rest}"):
+        return (
+            f"the carrier has signed it for {other}://, but PUBLIC_URL begins with {scheme}://: correct the address "
+            "in the carrier's console, or PUBLIC_URL"
+        )
+    called = request.headers.get("x-forwarded-host") or request.headers.get("host", "")
+    if any(is_signed_for(f"{one}://{called}{rest}") for one in (scheme, other)):
+        return (
+            "the carrier has signed it for another host than that of PUBLIC_URL: set PUBLIC_URL to the address that "
+            "the carrier calls"
+        )
+    return None
+
+
+def _posted(request: Request, body: bytes) -> Form:
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind not in ("application/x-www-form-urlencoded", "") or (body and not kind):
+        raise Refused(415, "not_a_form", "the body is not application/x-www-form-urlencoded")
+    return _form(body)
 
 
 def _form(encoded: bytes) -> Form:

@@ -11,6 +11,6 @@ Three steps, each a pure function of text:
 `text` puts them into a pipeline: `SpeakableText` behind the model, `Aloud` in front of the voice.
 """
 
-from conversation.speakable.text import Aloud, SpeakableText
+from conversation.speakable.text import Aloud, SpeakableText, speakable
 
-__all__ = ["Aloud", "SpeakableText"]
+__all__ = ["Aloud", "SpeakableText", "speakable"]

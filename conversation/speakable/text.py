@@ -66,9 +66,14 @@ class SpeakableText(LLMTextProcessor):
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         """Make speakable what a tool was given to say, too, such as a farewell."""
         if isinstance(frame, TTSSpeakFrame):
-            visible = VisibleText()
-            frame.text = await tidy(visible.feed(frame.text) + visible.finish())
+            frame.text = await speakable(frame.text)
         await super().process_frame(frame, direction)
+
+
+async def speakable(text: str) -> str:
+    """A whole text without what is not for the caller or only for the eye."""
+    visible = VisibleText()
+    return await tidy(visible.feed(text) + visible.finish())
 
 
 class Aloud:

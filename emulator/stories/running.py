@@ -22,6 +22,7 @@ from emulator.credentials import Credentials
 from emulator.errors import EmulatorError
 from emulator.leg import BY_DIAL
 from emulator.network import PhoneNetwork
+from emulator.served import SERVER_LOG, printed_address
 from emulator.speech import write_stereo
 from emulator.stories.ears import Ears, ToneHearing, Transcribe, VoiceHearing
 from emulator.stories.evidence import Evidence
@@ -161,8 +162,12 @@ class _Playing:
         return self.carrier.endswith("-call-control")
 
     def _number_at(self, base: str) -> str:
-        """The address that is entered for the bot's number."""
-        return f"{base}/{self.network}/{'events' if self.controlled else 'voice'}"
+        """The address that is entered for the bot's number: the one that the server prints, if it does."""
+        if self.controlled:
+            return f"{base}/{self.network}/events"
+        log = self.directory / SERVER_LOG
+        printed = printed_address(log, base, self.network) if log.exists() else None
+        return printed or f"{base}/{self.network}/voice"
 
     async def play(self, server: Server) -> Evidence:
         story, board = self.story, Board()

@@ -18,13 +18,17 @@ from pathlib import Path
 import aiohttp
 
 from emulator.errors import EmulatorError, ServerDied
-from emulator.served import LAST_LINES, READY_SECS, STOP_SECS, ServedBot
+from emulator.network import BOT_NUMBER
+from emulator.served import LAST_LINES, READY_SECS, SERVER_LOG, STOP_SECS, ServedBot
 from emulator.stories.story import Story
 
 LOOK_AGAIN_SECS = 0.05
 
 STORY_VARIABLE = "STORY"
 """The variable that tells a server which story is played: the path of its file, for bots with a part in it."""
+
+OWN_NUMBERS = {"CALLER_IDS": BOT_NUMBER}
+"""The account's number, which a server may call from unless the story says otherwise."""
 
 
 @dataclass(frozen=True)
@@ -58,8 +62,10 @@ def command_server(command: str) -> Server:
     async def serve(scene: Scene) -> AsyncIterator[str]:
         port = _free_port()
         base = f"http://127.0.0.1:{port}"
-        environment = scene.environment | {"PORT": str(port), "PUBLIC_URL": base, "PYTHONUNBUFFERED": "1"}
-        served = ServedBot(command, base, environment, scene.directory / "server.log")
+        environment = (
+            OWN_NUMBERS | scene.environment | {"PORT": str(port), "PUBLIC_URL": base, "PYTHONUNBUFFERED": "1"}
+        )
+        served = ServedBot(command, base, environment, scene.directory / SERVER_LOG)
         await served.start()
         try:
             await served.wait_until_ready(lambda _: None)
@@ -97,8 +103,8 @@ class ForkingServer:
         """
         port = _free_port()
         base = f"http://127.0.0.1:{port}"
-        environment = scene.environment | {"PORT": str(port), "PUBLIC_URL": base}
-        log = scene.directory / "server.log"
+        environment = OWN_NUMBERS | scene.environment | {"PORT": str(port), "PUBLIC_URL": base}
+        log = scene.directory / SERVER_LOG
         pid = await self._start({"environment": environment, "log": str(log)})
         try:
             await _until_ready(base, pid, log)

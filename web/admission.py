@@ -1,0 +1,148 @@
+"""Which call a media socket is for: its `start` is read, and judged, before any bot hears of the socket.
+
+The token in a socket's address says for which call it was made. What arrives then says itself for which call it is, and
+only if that is the same one there will be a session. A socket without a token has nothing but its `start`: it may be
+about a call that nobody else looks after.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from starlette.types import Message
+from starlette.websockets import WebSocket
+
+from calls.call import Call, CallState
+from serializers.handshake import HandshakeError, NotACarrierStream, StreamStart, read_stream_start
+from web.service import Service
+from web.tokens import StreamGrant
+
+LEFT_BY_THE_BOT = (CallState.TRANSFERRING, CallState.TRANSFERRED)
+
+TAKEN = "the bot talks on this call already, and has not let go of it"
+
+
+class NotAdmitted(Exception):
+    """A socket gets no session.
+
+    Parameters:
+        reason: A short name to count by.
+    """
+
+    def __init__(self, reason: str, explanation: str):
+        """Say why: cause and fix, for the log."""
+        super().__init__(explanation)
+        self.reason = reason
+
+
+class OpeningSocket:
+    """A socket whose first messages are looked at, and then given out again.
+
+    Parameters:
+        socket: What the bot gets: it hears everything from the beginning.
+    """
+
+    def __init__(self, websocket: WebSocket):
+        """Wrap a socket that is not accepted yet."""
+        self._websocket = websocket
+        self._heard: list[Message] = []
+        self._again: list[Message] = []
+        self._looking = True
+        self.socket = WebSocket(websocket.scope, self._receive, websocket.send)
+
+    async def read_start(self, body: Mapping[str, Any]) -> StreamStart:
+        """Accept the socket, and read it up to its `start`.
+
+        Args:
+            body: As for `read_stream_start`.
+
+        Raises:
+            HandshakeError: No usable `start` came.
+        """
+        await self.socket.accept()
+        try:
+            return await read_stream_start(self.socket, body=body)
+        finally:
+            self._looking, self._again = False, self._heard
+
+    async def _receive(self) -> Message:
+        if not self._looking and self._again:
+            return self._again.pop(0)
+        message = await self._websocket.receive()
+        if self._looking and message["type"] != "websocket.connect":
+            self._heard.append(message)
+        return message
+
+
+async def start_with_token(
+    opening: OpeningSocket, service: Service, grant: StreamGrant, body: Mapping[str, Any]
+) -> None:
+    """Read the `start` of a socket that came with a token.
+
+    Raises:
+        NotAdmitted: It is not about the token's call, or nobody is to talk on that call (any more), or somebody does.
+    """
+    start = await _start(opening, body)
+    if start is None or (start.carrier, start.call_id) != (
+        grant.carrier,
+        grant.carrier_call_id or start.call_id,
+    ):
+        raise NotAdmitted("other_call", "its start names another call than its token was made for")
+    call = service.store.get(grant.call_id)
+    if call is not None and (call.is_over or call.ending is not None):
+        raise NotAdmitted("call_over", "the call was ended meanwhile")
+    if call is not None and service.sockets.get(call.id) and not _is_left(call):
+        raise NotAdmitted("call_taken", TAKEN)
+
+
+async def start_without_token(
+    opening: OpeningSocket, service: Service, carrier: str | None
+) -> StreamStart | None:
+    """Read the `start` of a socket that came without a token.
+
+    Args:
+        opening: The socket.
+        service: The service.
+        carrier: Whose socket it must be; None for anybody's.
+
+    Returns:
+        None for somebody who does not speak a carrier's protocol, and perhaps one that the bot knows.
+
+    Raises:
+        NotAdmitted: It is not the carrier's, or about a call that came by a webhook or that the bot talks on.
+    """
+    start = await _start(opening, {})
+    if start is None:
+        return None
+    if carrier is not None and start.carrier != carrier:
+        raise NotAdmitted("other_carrier", "its start is another carrier's than its address or signature")
+    name = (start.carrier, start.call_id)
+    call = await service.store.restore(*name)
+    _forget_old(service)
+    if call is not None and not call.is_over and name not in service.without_token:
+        raise NotAdmitted("other_call", "its start names a live call that gets its sockets with a token")
+    if service.without_token.get(name) and (call is None or not _is_left(call)):
+        raise NotAdmitted("call_taken", TAKEN)
+    return start
+
+
+async def _start(opening: OpeningSocket, body: Mapping[str, Any]) -> StreamStart | None:
+    try:
+        return await opening.read_start(body)
+    except NotACarrierStream:
+        return None
+    except HandshakeError as error:
+        raise NotAdmitted("no_start", str(error)) from None
+
+
+def _is_left(call: Call) -> bool:
+    """Whether the bot has let go of the call, so that another stream of it is expected."""
+    return call.resume is not None or call.state in LEFT_BY_THE_BOT
+
+
+def _forget_old(service: Service) -> None:
+    for name, sockets in list(service.without_token.items()):
+        call = service.store.find(*name)
+        if not sockets and (call is None or call.is_over):
+            del service.without_token[name]
