@@ -80,6 +80,10 @@ class Mouth(Protocol):
         """The model need not say anything now."""
         ...
 
+    async def reply_is_over(self) -> None:
+        """Wait, not for long, until the model has said all of its latest reply."""
+        ...
+
 
 _attached: WeakValueDictionary[str, Attachment] = WeakValueDictionary()
 
@@ -176,10 +180,12 @@ class Attachment:
             return False
         return await self._speak(TTSSpeakFrame(text, append_to_context=remember), own=own)
 
-    @property
-    def latest_reply(self) -> str:
-        """What the model has said in its latest reply, whether it was heard or not."""
-        return self.mouth.reply if self.mouth is not None else ""
+    async def latest_reply(self) -> str:
+        """What the model says in its latest reply, the sentence that is still to come included."""
+        if self.mouth is None:
+            return ""
+        await self.mouth.reply_is_over()
+        return self.mouth.reply
 
     def listens(self) -> None:
         """The other side has the word, even if it is asked something: a menu whose key was pressed."""

@@ -47,6 +47,10 @@ REPLY_SECS = 3.0
 """How long they wait for a reply of the model that is under way. A filler does not: it is said because none comes."""
 
 
+ITS_END_SECS = 0.5
+"""How long a tool waits for the end of the reply that it was called in, which follows the call at once."""
+
+
 class BeforeModel(FrameProcessor):
     """Tells the guard of the caller's turns and of questions to the model; lets none through that comes too late."""
 
@@ -136,6 +140,10 @@ class BeforeVoice(FrameProcessor):
     def listens(self) -> None:
         """The model need not say anything now."""
         self._dead_air.may_be_silent()
+
+    async def reply_is_over(self) -> None:
+        """Wait, not for long, until the model has said all of its latest reply."""
+        await _wait(self._reply_over, ITS_END_SECS)
 
     async def say(self, *frames: Frame, own: bool = False) -> bool:
         """Give the voice something of the bot's own, after what it was given before.

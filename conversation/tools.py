@@ -22,13 +22,18 @@ from pipecat.services.llm_service import FunctionCallParams, LLMService
 from calls.call import EndedBy
 from calls.errors import NotDone
 from calls.messages import Message, MessageBook
+from calls.policy import country_of
 from conversation.agents import Agent
 from conversation.arguments import UnusableArguments, arguments_for
 from conversation.attachment import Attachment
 from conversation.farewell import is_farewell
+from conversation.spoken_numbers import Fit, fit
 
 OTHERS_SECS = 5.0
 """How long a goodbye waits for the other tools of the same reply."""
+
+MAX_EXTENSION = 6
+"""Digits up to which a call-back number may be an extension of the business's own."""
 
 Handler = Callable[[Attachment, FunctionCallParams], Awaitable[None]]
 
@@ -52,7 +57,7 @@ class Tool:
 
 async def _end_call(attachment: Attachment, params: FunctionCallParams) -> None:
     farewell = str(params.arguments.get("farewell") or attachment.render(attachment.agent.lines.goodbye))
-    if is_farewell(attachment.latest_reply, farewell):
+    if is_farewell(await attachment.latest_reply(), farewell):
         farewell = ""  # the model has written it already, and it is on its way to the caller
     # The result comes first: the goodbye outlives this handler, and no LLM turn may follow it.
     await params.result_callback(
@@ -72,6 +77,15 @@ async def _take_message(attachment: Attachment, params: FunctionCallParams) -> N
         ),
         text=str(params.arguments.get("message") or ""),
     )
+    given = str(params.arguments.get("callback_number") or "")
+    digits = re.sub(r"[^\d+]", "", given)
+    region = country_of(attachment.control.our_number) or country_of(attachment.call.other_number)
+    if len(digits) > MAX_EXTENSION and fit(digits, region) is not Fit.YES:
+        await params.result_callback(
+            "Not taken: the call-back number cannot be a telephone number. Ask the caller to say it again, digit by "
+            "digit, and read it back."
+        )
+        return
     if not message.text.strip():
         await params.result_callback("Not taken: the message is empty. Ask the caller what the message is.")
         return

@@ -10,6 +10,7 @@ from tests.fake_services import endpoint
 from tests.hosted import IMPATIENT_AGENT, openai_model
 from tests.talking_bot import talking
 
+PRESSES_ONE = (Digits("1#"),)
 GOODBYE = fake.calls("end_call", '{"farewell": "Bye."}')
 
 
@@ -17,7 +18,7 @@ def texts(call, kind):
     return [event.data["text"] for event in call.events if event.kind == kind]
 
 
-async def called(monkeypatch, tmp_path, *behaviours, script=(Digits("1#"),)):
+async def called(monkeypatch, tmp_path, *behaviours, script=PRESSES_ONE):
     async with (
         endpoint(*behaviours) as service,
         talking(
@@ -38,7 +39,8 @@ async def called(monkeypatch, tmp_path, *behaviours, script=(Digits("1#"),)):
 @pytest.mark.parametrize("arguments", ["null", "[1]", '"bye"', "7", '{"farewell": ["Bye."]}'])
 async def test_arguments_that_are_not_usable_are_told_to_the_model_once(monkeypatch, tmp_path, arguments):
     call, used, requests = await called(monkeypatch, tmp_path, fake.calls("end_call", arguments), GOODBYE)
-    assert texts(call, "bot_heard") == ["Hello.", "Bye."], "neither a plea nor a second answer"
+    heard = [text for text in texts(call, "bot_heard") if text != "Wait."]
+    assert heard == ["Hello.", "Bye."], "neither a plea nor a second answer"
     assert [str(data["result"]).split(":")[0] for data in used] == ["Not done", "The call is ending."]
     assert len(requests) == 2
     assert call.ended_by is EndedBy.BOT
@@ -92,3 +94,20 @@ async def test_a_goodbye_that_was_written_is_not_said_twice(monkeypatch, tmp_pat
     reply = fake.calls("end_call", '{"farewell": "Goodbye."}', says="Have a nice day, goodbye!")
     call, _, _ = await called(monkeypatch, tmp_path, reply)
     assert texts(call, "bot_heard") == ["Hello.", "Have a nice day, goodbye!"]
+
+
+async def test_a_call_back_number_that_can_be_none_is_asked_for_again(monkeypatch, tmp_path):
+    wrong = fake.calls("take_message", '{"message": "Call me.", "callback_number": "202 555 01433"}')
+    right = fake.calls("take_message", '{"message": "Call me.", "callback_number": "202 555 0143"}')
+    call, used, _ = await called(
+        monkeypatch,
+        tmp_path,
+        wrong,
+        fake.words("Say it again?"),
+        right,
+        GOODBYE,
+        script=(Digits("1#"), Digits("2#")),
+    )
+    assert used[0]["result"].startswith("Not taken: the call-back number")
+    (taken,) = [event.data for event in call.events if event.kind == "message_taken"]
+    assert taken["callback_number"] == "202 555 0143"
