@@ -27,6 +27,7 @@ class Beside:
     Parameters:
         url: The server's.
         networks: Of both carriers.
+        voice_urls: The voice addresses that the server has printed, by carrier.
         at_once: How many calls at a time.
         call_ids: The carriers' ids of all of them.
         problems: What a caller would complain about.
@@ -34,6 +35,7 @@ class Beside:
 
     url: str
     networks: list[PhoneNetwork]
+    voice_urls: dict[str, str]
     at_once: int = 5
     call_ids: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
@@ -53,7 +55,14 @@ class Beside:
     async def _one(self, network: PhoneNetwork, number: int) -> None:
         await asyncio.sleep(number * 0.3)
         script = [item for _ in range(ROUNDS) for item in (Digits(MORE), Wait(ANSWER_SECS + 1.5))]
-        result = await network.call(self.url, [*script, Digits("1#")], manners=MANNERS, on_call=self._note)
+        carrier = network.dialect.name
+        result = await network.call(
+            self.voice_urls.get(carrier, self.url),
+            [*script, Digits("1#")],
+            manners=MANNERS,
+            status_callback=f"{self.url}/{carrier}/status",
+            on_call=self._note,
+        )
         self.problems += shortcomings(result)
         self.finished += 1
 

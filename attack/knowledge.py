@@ -31,12 +31,14 @@ class Knowledge:
         port: The server's, on 127.0.0.1.
         call_ids: Carriers' ids of live calls.
         used_tokens: Paths of media sockets that were opened once.
+        keyed: Addresses that were given to a carrier for one call, with the keys in them.
         seen: Genuine requests.
     """
 
     port: int
     call_ids: list[str] = field(default_factory=list)
     used_tokens: list[str] = field(default_factory=list)
+    keyed: list[str] = field(default_factory=list)
     seen: list[Seen] = field(default_factory=list)
 
     def to_json(self) -> str:

@@ -71,6 +71,7 @@ class Tries:
             *([self.forged_webhook] * 6),
             *([self.forged_event] * 3),
             *([self.mutated_request] * 4),
+            *([self.keyed_address] * 2),
             *([self.api_without_key] * 4),
             *([self.upgrade_with_token] * 4),
             *([self.upgrade_without_token] * 3),
@@ -151,6 +152,29 @@ class Tries:
                 headers.pop(self._chance.choice(sorted(headers)))
         kind = [("Content-Type", seen.content_type)]
         return Try("mutated request", request("POST", path, [*kind, *headers.items()], body.encode()))
+
+    def keyed_address(self) -> Try:
+        """An address that a carrier was given, for another call, for another purpose, or with the key changed."""
+        if not self._known.keyed:
+            return self.forged_webhook()
+        path, _, query = self._chance.choice(self._known.keyed).partition("?")
+        fields = dict(parse_qsl(query))
+        call = fields.pop("call", "")
+        (name, key), *_ = fields.items()
+        match self._chance.randrange(4):
+            case 0:
+                call = self._word()
+            case 1:
+                others = [route for route in ROUTES if not path.endswith("/" + route)]
+                path = f"/telnyx/{self._chance.choice(others)}"
+            case 2:
+                place = self._chance.randrange(len(key))
+                key = key[:place] + ("A" if key[place] != "A" else "B") + key[place + 1 :]
+            case _:
+                path, call = f"/telnyx/voice/{key}", ""
+        target = path + "?" + urlencode({**({"call": call} if call else {}), name: key})
+        body = urlencode(self._fields()).encode()
+        return Try("another's key", request("POST", target, [("Content-Type", FORM)], body))
 
     def api_without_key(self) -> Try:
         """The operator's API, with everything but the key."""

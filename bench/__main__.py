@@ -20,13 +20,15 @@ if __name__ == "__main__":
 
     need_packages()
 
+from bench.checks import measure_checks
 from bench.control import measure_control
 from bench.figures import Figure
 from bench.memory import measure_memory
 from emulator import EmulatorError, Report
 
 MEMORY_CALLS = 100
-PARTS = ("talk", "control", "memory")
+PARTS = ("talk", "control", "memory", "checks")
+CHECKS = 1000
 
 
 async def measure(arguments: argparse.Namespace) -> tuple[list[Figure], list[Report], list[str]]:
@@ -58,6 +60,9 @@ async def measure(arguments: argparse.Namespace) -> tuple[list[Figure], list[Rep
             print(f"{MEMORY_CALLS} calls whose memory is looked at afterwards")
             more, trouble = await measure_memory(MEMORY_CALLS, arguments.port, Path(directory))
             figures, problems = [*figures, *more], [*problems, *trouble]
+        if arguments.only in (None, "checks"):
+            print(f"the checks of {CHECKS} call set-ups")
+            figures = [*figures, await measure_checks(CHECKS)]
     return figures, reports, problems
 
 
@@ -71,7 +76,8 @@ def main() -> int:
     parser.add_argument(
         "--only",
         choices=PARTS,
-        help="talk: answers, idle memory; control: hang-up and transfers; memory: what calls leave behind",
+        help="talk: answers, idle memory; control: hang-up and transfers; memory: what calls leave behind; "
+        "checks: looking at who calls",
     )
     parser.add_argument("--calls", type=int, default=3, help="talk: calls, one after another (default 3)")
     parser.add_argument("--carrier", choices=("twilio", "telnyx"), default="twilio", help="talk: over which")

@@ -31,7 +31,7 @@ class Figure:
 
     def line(self) -> str:
         """The figure as a line of a table."""
-        value = "      -" if self.value is None else f"{self.value:7.0f}"
+        value = "      -" if self.value is None else f"{self.value:7.{0 if self.value >= 10 else 2}f}"
         spread = "" if self.worst is None else f", median of {self.count}, worst {self.worst:.0f}"
         target = "" if self.target is None else f"target: at most {self.target:.0f}"
         notes = f"{spread:<26}{f'({target})' if target else ''}"
