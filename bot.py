@@ -7,6 +7,11 @@ just opened. The cloud's image has no `server.py`: nothing that a call needs may
 
 from __future__ import annotations
 
+if __name__ == "__main__":
+    from environment import need_packages
+
+    need_packages()
+
 # Before numpy, whose native library reads its number of threads when it is imported
 from settings import Settings, SettingsError, load_settings, misspelt, read_given
 
@@ -20,11 +25,6 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
-
-if __name__ == "__main__":
-    from environment import need_packages
-
-    need_packages()
 
 from loguru import logger
 from pipecat.transports.base_transport import BaseTransport, TransportParams

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+if __name__ == "__main__":
+    from environment import need_packages
+
+    need_packages()
+
 # Before numpy, whose native library reads its number of threads when it is imported
 from settings import Given, Settings, SettingsError, load_settings, read_given
 
@@ -15,11 +20,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
-
-if __name__ == "__main__":
-    from environment import need_packages
-
-    need_packages()
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError

@@ -40,7 +40,8 @@ MAX_PLACES = 8
 """Of an exception's traceback, the innermost."""
 
 _LIBRARIES = ("site-packages", "dist-packages", sysconfig.get_paths()["stdlib"])
-_NUMBER = re.compile(r"(?<!\w)\+?\d[\d ().-]{5,}\d(?!\w)")
+# An address of a host is none, and whoever mends a service needs it.
+_NUMBER = re.compile(r"(?<![\w.])(?!\d{1,3}(?:\.\d{1,3}){3}(?![\w.]))\+?\d[\d ().-]{5,}\d(?!\w)")
 _NUMBER_WITH_PLUS = re.compile(r"(?<!\w)(?:%2B|\+)\d{4,}")
 _KINDS = re.compile(r"\b[A-Z][A-Za-z]*(?:Error|Exception|Timeout)\b|\b(?:code|status|HTTP)\W{1,3}[1-5]\d\d\b")
 _NOWHERE = -1

@@ -112,8 +112,11 @@ class Rescue:
         attachment, fallback = self._attachment, self._attachment.agent.dead_air.fallback
         because = because or f"dead air: {cause.value}"
         self._dead_air.gave_up()
-        if fallback not in (GOODBYE, TAKE_MESSAGE, *self._tried) and attachment.control.can_transfer:
-            self._tried.add(fallback)
+        if (
+            fallback not in (GOODBYE, TAKE_MESSAGE)
+            and attachment.control.can_transfer
+            and not self._in_vain(fallback)
+        ):
             self._transferring = True
             self._task = asyncio.create_task(self._transfer(fallback, because))
         elif self._dead_air.voice_is_lost and not attachment.can_say(
@@ -126,6 +129,14 @@ class Rescue:
             self._task = asyncio.create_task(self._take_message(because))
         else:
             self._say_goodbye(because)
+
+    def _in_vain(self, destination: str) -> bool:
+        """Whether the caller was put through there before, and came back: by this session, or one before it."""
+        resume = self._attachment.resume
+        return (resume is not None and resume.destination == destination) or any(
+            event.kind == "transfer_ended" and event.data.get("destination") == destination
+            for event in self._attachment.call.events
+        )
 
     async def close(self) -> None:
         """Stop, when the session is over. What a caller has said of a message is kept."""

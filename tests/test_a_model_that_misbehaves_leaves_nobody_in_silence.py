@@ -38,7 +38,17 @@ def fired(call):
 
 
 def calling(monkeypatch, tmp_path, url, carrier="twilio", agent=IMPATIENT_AGENT):
-    return talking(monkeypatch, tmp_path, carrier, lambda _: [], agent=agent, model=lambda: openai_model(url))
+    return talking(
+        monkeypatch,
+        tmp_path,
+        carrier,
+        lambda _: [],
+        agent=agent,
+        model=lambda: openai_model(url),
+        LLM="openai",
+        OPENAI_API_KEY="sk-test",
+        OPENAI_BASE_URL=url,
+    )
 
 
 @pytest.mark.parametrize("what", MISBEHAVIOURS)

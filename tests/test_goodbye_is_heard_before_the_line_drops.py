@@ -63,7 +63,22 @@ async def test_a_caller_who_presses_keys_over_the_goodbye_still_hears_all_of_it(
 @pytest.mark.parametrize(
     "environment",
     [
-        pytest.param({"TWILIO_AUTH_TOKEN": "", "TWILIO_ACCOUNT_SID": ""}, id="no credentials"),
+        pytest.param(
+            {
+                name: ""
+                for name in (
+                    "TWILIO_ACCOUNT_SID",
+                    "TWILIO_AUTH_TOKEN",
+                    "TWILIO_API_KEY",
+                    "TWILIO_API_SECRET",
+                    "TELNYX_API_KEY",
+                    "TELNYX_PUBLIC_KEY",
+                    "TELNYX_CONNECTION_ID",
+                    "TELNYX_ACCOUNT_SID",
+                )
+            },
+            id="no credentials",
+        ),
         pytest.param({"TWILIO_API_BASE_URL": "http://127.0.0.1:9"}, id="carrier does not answer"),
     ],
 )
