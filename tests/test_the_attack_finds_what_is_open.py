@@ -13,10 +13,13 @@ from attack.wire import Try, request, statuses
 from tests.web_service import running
 
 KNOWN = Knowledge(
-    1,
-    ["CA1"],
-    ["/ws/twilio/tabcdefgh"],
-    [Seen("/twilio/voice", {"X-Twilio-Signature": "x" * 28}, "a=1", "x")],
+    port=1,
+    call_ids=["CA1"],
+    used_tokens=["/ws/twilio/tabcdefgh"],
+    keyed=["/telnyx/connect-ended?call=call_1&key=abcdefghijklmnop"],
+    seen=[
+        Seen("/twilio/voice", {"X-Twilio-Signature": "x" * 28}, "a=1", "application/x-www-form-urlencoded")
+    ],
 )
 
 
