@@ -44,7 +44,7 @@ AUDIBLE = 64
 def is_audible(audio: bytes) -> bool:
     """Whether 16-bit PCM is more than silence, by every eighth sample."""
     samples = np.frombuffer(audio, dtype=np.int16)[::8]
-    return bool(samples.size) and (int(samples.max()) > AUDIBLE or int(samples.min()) < -AUDIBLE)
+    return bool(samples.size) and (int(np.max(samples)) > AUDIBLE or int(np.min(samples)) < -AUDIBLE)
 
 
 class SpokenMarks(FrameProcessor):
