@@ -72,10 +72,6 @@ class Mouth(Protocol):
         """Give the voice something to say; tell whether that was possible."""
         ...
 
-    def can_say(self, text: str) -> bool:
-        """Whether a sentence can be said even if the voice has failed."""
-        ...
-
     def listens(self) -> None:
         """The model need not say anything now."""
         ...
@@ -191,10 +187,6 @@ class Attachment:
         """The other side has the word, even if it is asked something: a menu whose key was pressed."""
         if self.mouth is not None:
             self.mouth.listens()
-
-    def can_say(self, text: str) -> bool:
-        """Whether a sentence can be said even if the voice has failed."""
-        return self.mouth is not None and self.mouth.can_say(text)
 
     async def think(self) -> None:
         """Let the model answer the conversation as it stands."""

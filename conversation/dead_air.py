@@ -240,11 +240,15 @@ class DeadAir:
         """The caller's turn is over. Whether there were words in it is told by `caller_said_...`."""
         self._turn = False
 
-    def caller_said_something(self) -> None:
-        """There were words in the turn that is over."""
+    def caller_said_something(self, *, wants_answer: bool = True) -> None:
+        """There were words in the turn that is over.
+
+        Args:
+            wants_answer: Whether it is the bot's turn now; not when the caller leaves a message.
+        """
         self.caller_was_understood()
         self._turn, self._cut_off_at = False, None
-        if not self._asked_since_turn:
+        if wants_answer and not self._asked_since_turn:
             self._begin(self._clock())
 
     def caller_said_nothing(self) -> None:

@@ -8,7 +8,7 @@ that a model that does not answer holds nothing up.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -98,36 +98,24 @@ class BeforeVoice(FrameProcessor):
         reply: What the model has said in its latest reply.
     """
 
-    def __init__(
-        self,
-        dead_air: DeadAir,
-        is_shut: Callable[[], bool],
-        marks: SpokenMarks,
-        rendered: Mapping[str, bytes] | None = None,
-    ):
+    def __init__(self, dead_air: DeadAir, is_shut: Callable[[], bool], marks: SpokenMarks):
         """Initialize the processor.
 
         Args:
             dead_air: The guard.
             is_shut: Whether the model is not to be heard any more.
-            marks: Stands behind the voice, and plays what was rendered before.
-            rendered: Sentences as 16-bit mono PCM at the pipeline's rate, for a voice that has failed.
+            marks: Stands behind the voice, and is told which words only fill a silence.
         """
         super().__init__(enable_direct_mode=True)
         self._dead_air = dead_air
         self._is_shut = is_shut
         self._marks = marks
-        self._rendered = rendered or {}
         self._started = asyncio.Event()
         self._reply_over = asyncio.Event()
         self._reply_over.set()
         self._open = False
         self._closed = False
         self.reply = ""
-
-    def can_say(self, text: str) -> bool:
-        """Whether a sentence was rendered before."""
-        return text in self._rendered
 
     def may_ask(self) -> bool:
         """Whether the model may be asked something; then it is."""
@@ -166,21 +154,13 @@ class BeforeVoice(FrameProcessor):
             if self._open:
                 self._open = False
                 await self.push_frame(LLMFullResponseEndFrame())
-        beside = False
         for frame in frames:
-            if not isinstance(frame, TTSSpeakFrame):
-                # A voice that is stuck would hold it up.
-                await (self._marks.push_frame(frame) if beside else self.push_frame(frame))
-                continue
-            frame.text = await speakable(frame.text)
-            if own:
-                self._marks.is_own(frame.text)
-            beside = self._dead_air.voice_is_lost and frame.text in self._rendered
-            if beside:
-                await self._marks.play(frame, self._rendered[frame.text])
-            else:
+            if isinstance(frame, TTSSpeakFrame):
+                frame.text = await speakable(frame.text)
+                if own:
+                    self._marks.is_own(frame.text)
                 self._dead_air.voice_was_given()
-                await self.push_frame(frame)
+            await self.push_frame(frame)
         return True
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import uuid
 from collections.abc import Iterable
 
 import numpy as np
@@ -14,13 +13,10 @@ from pipecat.frames.frames import (
     InterruptionFrame,
     LLMFullResponseEndFrame,
     TTSAudioRawFrame,
-    TTSSpeakFrame,
-    TTSStartedFrame,
     TTSStoppedFrame,
     TTSTextFrame,
 )
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor, FrameProcessorSetup
-from pipecat.utils.text.base_text_aggregator import TextType
 
 from calls.playout import Chunk
 from conversation.attachment import Attachment
@@ -89,28 +85,6 @@ class SpokenMarks(FrameProcessor):
     def is_own(self, text: str) -> None:
         """Note a sentence that only fills a silence: it is no answer."""
         self._own_words.add(text)
-
-    async def play(self, words: TTSSpeakFrame, audio: bytes) -> None:
-        """Speak a sentence that was rendered before, beside a voice that has failed.
-
-        Args:
-            words: The sentence.
-            audio: 16-bit mono PCM at the pipeline's rate.
-        """
-        rate, context_id = self._audio_rate, uuid.uuid4().hex
-        text = TTSTextFrame(words.text, text_type=TextType.SENTENCE)
-        text.append_to_context = bool(words.append_to_context)
-        if words.text in self._own_words:
-            self._own_contexts.add(context_id)
-        for frame in (
-            TTSStartedFrame(context_id=context_id),
-            TTSAudioRawFrame(audio, rate, 1, context_id=context_id),
-            text,
-            TTSStoppedFrame(context_id=context_id),
-        ):
-            frame.interruptible = words.interruptible
-            if not await self._spoken(frame):
-                await self.push_frame(frame)
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         """Add marks on the way out, take them on the way back."""

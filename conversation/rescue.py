@@ -2,7 +2,7 @@
 
 The guard (`conversation/dead_air.py`) says when and why; here is what follows, as the agent's `[dead_air]` has it: a
 filler, a way on, and at last an apology with a transfer, a message or a goodbye. The model is not needed for any of it.
-The voice is, or sentences of it that were rendered before; without either the carrier's own voice apologises.
+The voice is; without it the fallback comes at once, and in the end the carrier's own voice apologises.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Rescue:
         self._dead_air = dead_air
         self._others_turn = others_turn
         self._silence = SilentCaller(attachment)
-        self._tried: set[str] = set()
+        self._asked_for_message = False
         self._task: asyncio.Task[None] | None = None
         self._message: list[str] | None = None
         self._transferring = False
@@ -67,7 +67,7 @@ class Rescue:
         """Take a turn of the caller; one without words may be a noise."""
         if text:
             self._silence.heard()
-            self._dead_air.caller_said_something()
+            self._dead_air.caller_said_something(wants_answer=self._message is None)
             if self._message is not None:
                 self._message.append(text)
         else:
@@ -119,12 +119,10 @@ class Rescue:
         ):
             self._transferring = True
             self._task = asyncio.create_task(self._transfer(fallback, because))
-        elif self._dead_air.voice_is_lost and not attachment.can_say(
-            attachment.agent.lines.technical_problem
-        ):
+        elif self._dead_air.voice_is_lost:
             await attachment.abandon(cause="voice failed")
-        elif fallback == TAKE_MESSAGE and fallback not in self._tried and not cause.is_recogniser:
-            self._tried.add(fallback)
+        elif fallback == TAKE_MESSAGE and not self._asked_for_message and not cause.is_recogniser:
+            self._asked_for_message = True
             self._message = []
             self._task = asyncio.create_task(self._take_message(because))
         else:
@@ -184,10 +182,9 @@ class Rescue:
             await self.give_up(cause)
 
     async def _say(self, template: str, *, remember: bool = True) -> bool:
-        words = self._attachment.render(template)
-        if self._dead_air.voice_is_lost and not self._attachment.can_say(words):
+        if self._dead_air.voice_is_lost:
             return False
-        return await self._attachment.say(words, remember=remember, own=True)
+        return await self._attachment.say(self._attachment.render(template), remember=remember, own=True)
 
     def _say_goodbye(self, because: str) -> None:
         attachment = self._attachment

@@ -6,6 +6,7 @@ import pytest
 from loguru import logger
 
 from calls.call import EndedBy
+from conversation.agents import AgentError, load_agent
 from emulator import Digits, Wait
 from emulator.colleague import Colleague
 from tests import fake_services as fake
@@ -163,3 +164,27 @@ async def test_a_fallback_can_be_a_colleague(monkeypatch, tmp_path):
     assert heard[:5] == ["Hello.", WAY_ON, "Sorry.", "One moment.", "It is busy."]
     assert heard[-1] == APOLOGY
     assert [event.kind for event in call.events].count("transfer_started") == 1
+
+
+async def test_a_fallback_can_be_a_message(monkeypatch, tmp_path):
+    agent = IMPATIENT_AGENT + 'fallback = "take_message"\n'
+    async with (
+        endpoint(fake.no_answer()) as service,
+        calling(monkeypatch, tmp_path, service.url, agent=agent) as bot,
+    ):
+        await bot.network.call(bot.url, [Digits("1#"), Wait(6), Digits("4711#")])
+    (call,) = bot.store.list()
+    heard = " ".join(text for text in texts(call, "bot_heard") if text != "Wait.")
+    assert heard.startswith(f"Hello. {WAY_ON} Sorry. Your message?")
+    (taken,) = [event.data for event in call.events if event.kind == "message_taken"]
+    assert "4711" in taken["message"]
+    assert "4711" in (tmp_path / "messages.jsonl").read_text()
+    assert heard.endswith("Bye.")
+    assert call.ended_by is EndedBy.ERROR
+
+
+def test_a_fallback_to_nobody_is_found_when_the_file_is_read(tmp_path):
+    text = 'greeting = "Hello."\ninstructions = "Be kind."\n[transfers.desk]\nnumber = "+12025550111"\n'
+    (tmp_path / "quick.toml").write_text(text + '[dead_air]\nfallback = "dsek"\n')
+    with pytest.raises(AgentError, match=r"dead_air.*dsek.*did you mean 'desk'"):
+        load_agent("quick", tmp_path)
