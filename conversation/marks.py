@@ -16,7 +16,7 @@ from pipecat.frames.frames import (
     TTSStoppedFrame,
     TTSTextFrame,
 )
-from pipecat.processors.frame_processor import FrameDirection, FrameProcessor, FrameProcessorSetup
+from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 
 from calls.playout import Chunk
 from conversation.attachment import Attachment
@@ -73,14 +73,8 @@ class SpokenMarks(FrameProcessor):
         self._dead_air = dead_air
         self._own_words: set[str] = set()
         self._own_contexts: set[str] = set()
-        self._audio_rate = 8000
         self._chunks = SpokenChunks()
         self._announced: AggregatedTextFrame | None = None
-
-    async def setup(self, setup: FrameProcessorSetup) -> None:  # type: ignore[override]
-        """Learn the pipeline's rate."""
-        await super().setup(setup)
-        self._audio_rate = setup.audio_out_sample_rate
 
     def is_own(self, text: str) -> None:
         """Note a sentence that only fills a silence: it is no answer."""
