@@ -97,7 +97,7 @@ class Playout:
         self._count = 0
         self._named: dict[str, _Waiting] = {}
         self._sent: dict[str, _Waiting] = {}
-        self._said = 0.0
+        self._said = self._said_in_all = 0.0
         self._chunk_starts = 0.0
         self._audio_sent = 0.0
         self._played_until = 0.0
@@ -119,6 +119,11 @@ class Playout:
         return self._said
 
     @property
+    def said_in_all_secs(self) -> float:
+        """How much speech was handed on since the beginning, whatever became of it."""
+        return self._said_in_all
+
+    @property
     def named_secs(self) -> float:
         """How much of that belongs to chunks that have a mark."""
         return self._chunk_starts
@@ -136,6 +141,7 @@ class Playout:
     def spoke(self, secs: float) -> None:
         """Note that the voice made so much speech, which is now on its way to the carrier."""
         self._said += secs
+        self._said_in_all += secs
 
     def audio_sent(self, secs: float) -> None:
         """Note that so much speech was handed to the carrier, which plays it after what it has already."""

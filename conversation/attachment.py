@@ -34,7 +34,13 @@ SPEAKING_SECS_PER_CHARACTER = 1 / 12
 """A slow speaker's pace, to bound how long some words can take."""
 
 VOICE_SECS = 10.0
-"""How long a voice service may take before the first sound of a goodbye, on top of speaking it."""
+"""How long a voice service may take over a goodbye, on top of speaking it; one without a sound is not waited for."""
+
+LOOK_SECS = 0.1
+"""How often it is looked meanwhile whether the voice is lost."""
+
+ATTEMPTS = 2
+"""How often such words are given to a voice that makes no sound of them."""
 
 MARK_SECS = 2.0
 """How long after its last audio was sent a goodbye's mark may take to come back."""
@@ -68,8 +74,21 @@ class Mouth(Protocol):
     reply: str
     """What the model has said in its latest reply."""
 
+    @property
+    def voice_is_lost(self) -> bool:
+        """Whether the voice has failed twice, or has been silent for too long."""
+        ...
+
     async def say(self, *frames: Frame, own: bool = False) -> bool:
         """Give the voice something to say; tell whether that was possible."""
+        ...
+
+    async def say_again(self) -> None:
+        """Give the voice once more what it has failed to say, if it has."""
+        ...
+
+    async def failed_words(self) -> str:
+        """What the voice has failed to say and should be given once more; it is waited for no longer."""
         ...
 
     def listens(self) -> None:
@@ -199,6 +218,22 @@ class Attachment:
         Returns:
             Whether the caller is known to have heard them. If not, enough time has passed.
         """
+        before = self.playout.said_in_all_secs
+        for _ in range(ATTEMPTS):
+            heard, failed = await self._say_to_the_end(text)
+            text = failed or text
+            if not text or self.playout.said_in_all_secs > before:
+                return heard
+            if self._voice_is_lost or self.is_detached:
+                break
+        return False
+
+    @property
+    def _voice_is_lost(self) -> bool:
+        return self.mouth is not None and self.mouth.voice_is_lost
+
+    async def _say_to_the_end(self, text: str) -> tuple[bool, str]:
+        """Tell whether it was heard, and what the voice has failed to say."""
         last = MarkFrame(self.playout.expect())
         last.interruptible = False
         frames: list[Frame] = [last]
@@ -209,9 +244,16 @@ class Attachment:
             frames.insert(0, words)
         await self._speak(*frames)
         unheard = sum(len(chunk.text) for chunk in self.playout.pending) + len(text)
-        return await self.playout.heard(
-            last.mark, send_secs=VOICE_SECS + unheard * SPEAKING_SECS_PER_CHARACTER, return_secs=MARK_SECS
-        )
+        send_secs = VOICE_SECS + unheard * SPEAKING_SECS_PER_CHARACTER
+        heard = asyncio.create_task(self.playout.heard(last.mark, send_secs=send_secs, return_secs=MARK_SECS))
+        failed = ""
+        try:
+            while not (heard.done() or self._voice_is_lost or failed):
+                await asyncio.wait({heard}, timeout=LOOK_SECS)
+                failed = await self.mouth.failed_words() if self.mouth is not None else ""
+            return heard.done() and heard.result(), failed
+        finally:
+            heard.cancel()
 
     async def note(self, text: str) -> None:
         """Tell the model something that it did not do itself, and let it answer."""
@@ -308,9 +350,14 @@ class Attachment:
     async def _say_goodbye(self, farewell: str, ended_by: EndedBy, cause: str, state: CallState) -> None:
         if self.handover is not None:
             await self.handover.give_up()
+        before = self.playout.said_in_all_secs
         heard = await self.say_to_the_end(farewell)
         if self._detached.is_set():
             return  # the caller hung up first; what comes of a lost socket is said by the carrier's document
+        silent = bool(farewell) and self.playout.said_in_all_secs == before
+        if not heard and (silent or self._voice_is_lost):
+            await self.abandon(cause="voice failed")
+            return
         if not heard:
             logger.warning(f"call {self.call.id}: hanging up without knowing that the goodbye was heard")
         if await self.control.hang_up(ended_by=ended_by, cause=cause, state=state):

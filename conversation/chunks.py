@@ -154,6 +154,15 @@ class SpokenChunks:
         self.ahead, self._ahead_characters = False, 0
         return chunks
 
+    def forget_silent(self, position: float) -> None:
+        """Forget an utterance that a voice has failed to say: the next one begins, and no sound came of it.
+
+        Args:
+            position: How much was spoken so far, in seconds.
+        """
+        if self._clock_base is not None and position <= self._begun_at:
+            self.abandon()
+
     def interrupted(self) -> None:
         """Forget when the last word was: an interrupted voice times its next words anew."""
         self._last_pts = 0

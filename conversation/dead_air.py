@@ -17,6 +17,7 @@ from enum import IntEnum, StrEnum
 
 from calls.playout import Playout
 from conversation.agent_tables import DeadAir as Limits
+from conversation.voice_watch import VoiceWatch
 
 EMPTY_SECS = 0.25
 """How long after the end of a reply without words its error may be told."""
@@ -29,9 +30,6 @@ SPEECH_SECS = 0.8
 
 OTHERS_SECS = 0.4
 """How long after a turn without words somebody else may ask the model, before this guard does what is to be done."""
-
-COMING_SECS = 1.0
-"""A voice that was given words less than this ago is about to speak: a filler would only come in between."""
 
 LONGEST_SPEECH_SECS = 15.0
 """What sounds like speech for longer without a pause is a noise."""
@@ -87,18 +85,25 @@ class DeadAir:
     """Follows whose turn it is, and whether anything is heard in the bot's."""
 
     def __init__(
-        self, limits: Limits, playout: Playout, *, clock: Callable[[], float] = time.monotonic
+        self,
+        limits: Limits,
+        playout: Playout,
+        *,
+        first_audio_secs: float = 3.0,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Start with nobody's turn.
 
         Args:
             limits: After how many seconds of silence what is said.
             playout: What was sent to the line, by the same clock.
+            first_audio_secs: How long the voice may be silent that was asked to speak.
             clock: Tells the time in seconds.
         """
         self._limits = limits
         self._playout = playout
         self._clock = clock
+        self._voice = VoiceWatch(first_audio_secs, clock)
         # The bot's turn
         self._due: float | None = None
         self._stage = Stage.NONE
@@ -112,8 +117,6 @@ class DeadAir:
         self._reply_has_words = self._reply_has_tools = False
         self._empty_at: float | None = None
         self._tools: set[str] = set()
-        self._given_at: float | None = None
-        self._sounded = False
         # The line: positions in seconds of speech, as in `Playout`
         self._answer_ends = 0.0
         self._answer_sent = 0.0
@@ -148,16 +151,18 @@ class DeadAir:
         """The model need not say anything now: it has pressed keys and listens to what comes of it."""
         self._may_be_silent = True
 
-    def reply_has_words(self) -> None:
+    def reply_has_words(self, words: str = "") -> None:
         """The model has said something; it is on its way to the voice."""
         self._reply_has_words = True
-        self.voice_was_given()
+        self.voice_was_given(words)
 
     def reply_ended(self) -> None:
         """The model has said all."""
         if self._asked:
             self._asked = False
-            if not self._reply_has_words and not self._reply_has_tools:
+            if self._reply_has_words:
+                self.voice_was_asked()
+            elif not self._reply_has_tools:
                 self._empty_at = self._clock()
 
     def tools_began(self, ids: Iterable[str]) -> None:
@@ -170,12 +175,13 @@ class DeadAir:
         """A tool is done, or was stopped."""
         self._tools.discard(tool_id)
 
-    def failed(self, cause: Cause, *, for_good: bool = False) -> None:
+    def failed(self, cause: Cause, *, for_good: bool = False, tried_again: bool = False) -> None:
         """A service has reported an error.
 
         Args:
             cause: Which one.
             for_good: Whether it will not work again in this call.
+            tried_again: Whether it was asked for the same once more.
         """
         if cause.is_recogniser:
             self._recogniser_failed = True
@@ -184,9 +190,11 @@ class DeadAir:
             if self._turn or cause.is_voice:
                 return  # the caller has the word, and the words that went before were heard
             self._begin(max(self._clock(), self._playout.played_until))
+        if cause.is_voice and not (self._voice.is_busy or for_good or tried_again):
+            return  # it has said all that it was given
         self._fault, self._empty_at = cause, None
         if cause.is_voice:
-            self._hopeless = self._hopeless or for_good
+            self._voice.failed(for_good=for_good or tried_again)
         else:
             self._asked = False
             self._hopeless = self._hopeless or for_good or self._retried
@@ -201,10 +209,22 @@ class DeadAir:
 
     # The voice and the line
 
-    def voice_was_given(self) -> None:
-        """The voice was given something to say."""
-        if self._given_at is None:
-            self._given_at, self._sounded = self._clock(), False
+    @property
+    def has_words_again(self) -> bool:
+        """Whether the voice should be given something once more."""
+        return bool(self._voice.words_again) and not self._turn
+
+    def take_words_again(self) -> str:
+        """What the voice should be given once more, as it has failed before its first sound; it says so once."""
+        return self._voice.take_words_again() if self.has_words_again else ""
+
+    def voice_was_given(self, words: str = "") -> None:
+        """The voice was given something to say; the rest of the sentence may still be to come."""
+        self._voice.was_given(words)
+
+    def voice_was_asked(self) -> None:
+        """The voice has a whole sentence: from here on it may be silent for so long."""
+        self._voice.was_asked()
 
     def voice_gave(self, *, own: bool) -> None:
         """The voice gave sound, which is on its way to the line. The call to `Playout.spoke` came before.
@@ -212,7 +232,7 @@ class DeadAir:
         Args:
             own: Whether it is the guard's own sentence, which is no answer.
         """
-        self._sounded = True
+        self._voice.gave()
         if self._fault is not None and self._fault.is_voice:
             self._fault = None
         if not own:
@@ -220,8 +240,7 @@ class DeadAir:
 
     def voice_ended(self) -> None:
         """The voice has said what it was given."""
-        if self._sounded:
-            self._given_at = None
+        self._voice.ended()
 
     def cleared(self) -> None:
         """The line was emptied by a barge-in, and positions begin anew."""
@@ -266,7 +285,8 @@ class DeadAir:
     def interrupted(self) -> None:
         """What was under way was stopped by the caller: by a turn or by a key."""
         self._asked = False
-        self._empty_at = self._given_at = None
+        self._empty_at = None
+        self._voice.stopped()
 
     def caller_speaks(self) -> None:
         """There is a voice on the line, or a noise."""
@@ -300,11 +320,11 @@ class DeadAir:
             return None
         if self._unheard_at is not None and now - self._unheard_at >= OTHERS_SECS:
             return self._unheard(now)
-        if self._due is None or self._may_be_silent:
+        if self._due is None or (self._may_be_silent and not self.voice_is_lost):
             return None
         secs = now - max(self._due, self._audible_until)
         stage = self._reached(secs) if secs >= 0 else Stage.NONE
-        if stage <= self._stage or (stage is Stage.FILLER and self._is_about_to_speak(now)):
+        if stage <= self._stage or (stage is not Stage.FALLBACK and self._voice.has_the_word):
             return None
         self._stage = stage
         if stage is Stage.WAY_ON:
@@ -336,29 +356,23 @@ class DeadAir:
 
     def cause(self) -> Cause:
         """Why nothing is heard, as far as it is known now."""
-        if self._tools:
-            return Cause.TOOL_SLOW
-        if self._given_at is not None and not self._sounded and self._fault is None:
+        if self._voice.is_silent or (self._voice.is_asked and self._fault is None):
             return Cause.VOICE_SILENT
+        if self._tools and not self._voice.has_failed_twice:
+            return Cause.TOOL_SLOW
         if self._fault is not None:
             return self._fault
         return Cause.MODEL_STALLED if self._asked else Cause.UNKNOWN
 
     @property
     def voice_is_lost(self) -> bool:
-        """Whether the voice has failed, or has words and gives no sound."""
-        failed = self._fault is not None and self._fault.is_voice
-        waits = self._given_at is not None and not self._sounded
-        return failed or (waits and not self._is_about_to_speak(self._clock()))
+        """Whether the voice has failed twice in a row, or was asked to speak and has been silent for too long."""
+        return self._voice.is_lost
 
     def _has_the_word(self, now: float) -> bool:
         """Whether the caller has the word, or seems to."""
         since = self._speaking_since
         return self._turn or (since is not None and now - since < LONGEST_SPEECH_SECS)
-
-    def _is_about_to_speak(self, now: float) -> bool:
-        given = self._given_at
-        return given is not None and not self._sounded and now - given < COMING_SECS
 
     def _unheard(self, now: float) -> Firing:
         spoke_at, self._unheard_at = self._unheard_at or now, None
@@ -369,13 +383,14 @@ class DeadAir:
 
     @property
     def _busy(self) -> bool:
-        return self._asked or bool(self._tools) or self._given_at is not None or self._wants_retry
+        return self._asked or bool(self._tools) or self._voice.is_busy or self._wants_retry
 
     def _begin(self, since: float) -> None:
         self._due = since
         self._stage = Stage.NONE
         self._fault = None
         self._retried = self._wants_retry = self._hopeless = self._may_be_silent = False
+        self._voice.gets_another_chance()
         self._answer_sent = max(self._answer_sent, self._playout.sent_secs)
 
     def _follow(self, now: float) -> None:
@@ -402,7 +417,7 @@ class DeadAir:
 
     def _reached(self, secs: float) -> Stage:
         limits = self._limits
-        if secs >= limits.fallback_secs:
+        if secs >= limits.fallback_secs or self.voice_is_lost:
             return Stage.FALLBACK
         if secs >= limits.way_on_secs or self._hopeless:
             return Stage.WAY_ON

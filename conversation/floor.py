@@ -8,7 +8,7 @@ that a model that does not answer holds nothing up.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -44,8 +44,11 @@ START_SECS = 10.0
 """How long the bot's own words wait for a pipeline whose services are still connecting."""
 
 REPLY_SECS = 3.0
-"""How long they wait for a reply of the model that is under way. A filler does not: it is said because none comes."""
+"""How long they wait for the rest of a reply. A filler does not: it is said because none comes."""
 
+
+HUSH_SECS = 0.1
+"""How long a voice may take to report what it has given up, before it is given the same again."""
 
 ITS_END_SECS = 0.5
 """How long a tool waits for the end of the reply that it was called in, which follows the call at once."""
@@ -98,21 +101,30 @@ class BeforeVoice(FrameProcessor):
         reply: What the model has said in its latest reply.
     """
 
-    def __init__(self, dead_air: DeadAir, is_shut: Callable[[], bool], marks: SpokenMarks):
+    def __init__(
+        self,
+        dead_air: DeadAir,
+        is_shut: Callable[[], bool],
+        marks: SpokenMarks,
+        hush: Callable[[], Awaitable[None]],
+    ):
         """Initialize the processor.
 
         Args:
             dead_air: The guard.
             is_shut: Whether the model is not to be heard any more.
             marks: Stands behind the voice, and is told which words only fill a silence.
+            hush: Has the voice wait no longer for the sound of what it was given.
         """
         super().__init__(enable_direct_mode=True)
         self._dead_air = dead_air
         self._is_shut = is_shut
         self._marks = marks
+        self._hush = hush
         self._started = asyncio.Event()
         self._reply_over = asyncio.Event()
         self._reply_over.set()
+        self._has_begun = False
         self._open = False
         self._closed = False
         self.reply = ""
@@ -122,8 +134,14 @@ class BeforeVoice(FrameProcessor):
         if self._is_shut():
             return False
         self._reply_over.clear()
+        self._has_begun = False
         self._dead_air.asked()
         return True
+
+    @property
+    def voice_is_lost(self) -> bool:
+        """Whether the voice has failed twice, or has been silent for too long."""
+        return self._dead_air.voice_is_lost
 
     def listens(self) -> None:
         """The model need not say anything now."""
@@ -148,7 +166,8 @@ class BeforeVoice(FrameProcessor):
         if not own:
             self._dead_air.bots_turn()
             await _wait(self._started, START_SECS)
-            await _wait(self._reply_over, REPLY_SECS)  # what the model has begun to say comes first
+            if self._has_begun:
+                await _wait(self._reply_over, REPLY_SECS)  # what the model has begun to say comes first
         if self._is_shut():
             self._closed = True
             if self._open:
@@ -159,9 +178,23 @@ class BeforeVoice(FrameProcessor):
                 frame.text = await speakable(frame.text)
                 if own:
                     self._marks.is_own(frame.text)
-                self._dead_air.voice_was_given()
+                self._dead_air.voice_was_given(frame.text)
+                self._dead_air.voice_was_asked()
             await self.push_frame(frame)
         return True
+
+    async def say_again(self) -> None:
+        """Give the voice once more what it has failed to say, if it has."""
+        if words := await self.failed_words():
+            await self.push_frame(TTSSpeakFrame(words))
+
+    async def failed_words(self) -> str:
+        """What the voice has failed to say and should be given once more; it is waited for no longer."""
+        if not self._dead_air.has_words_again:
+            return ""
+        await self._hush()
+        await asyncio.sleep(HUSH_SECS)
+        return self._dead_air.take_words_again()
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         """Look, and pass on what may go on."""
@@ -188,7 +221,8 @@ class BeforeVoice(FrameProcessor):
                 return False
             if frame.text.strip():
                 self.reply = f"{self.reply} {frame.text}".strip()
-                dead_air.reply_has_words()
+                self._has_begun = True
+                dead_air.reply_has_words(frame.text.strip())
         elif isinstance(frame, LLMFullResponseEndFrame):
             was_open, self._open = self._open, False
             self._reply_over.set()
@@ -198,7 +232,8 @@ class BeforeVoice(FrameProcessor):
             if self._is_shut():
                 return False
             dead_air.bots_turn()
-            dead_air.voice_was_given()
+            dead_air.voice_was_given(frame.text)
+            dead_air.voice_was_asked()
         elif isinstance(frame, FunctionCallsStartedFrame):
             dead_air.tools_began(call.tool_call_id for call in frame.function_calls)
         elif isinstance(frame, FunctionCallResultFrame):

@@ -13,6 +13,7 @@ from pipecat.frames.frames import (
     InterruptionFrame,
     LLMFullResponseEndFrame,
     TTSAudioRawFrame,
+    TTSStartedFrame,
     TTSStoppedFrame,
     TTSTextFrame,
 )
@@ -121,7 +122,9 @@ class SpokenMarks(FrameProcessor):
             if self._dead_air is not None:
                 self._dead_air.voice_ended()
         else:
-            if isinstance(frame, AggregatedTextFrame) and frame.will_be_spoken:
+            if isinstance(frame, TTSStartedFrame):
+                self._chunks.forget_silent(self._playout.said_secs)
+            elif isinstance(frame, AggregatedTextFrame) and frame.will_be_spoken:
                 if (
                     not frame.pts
                 ):  # a voice that times its words announces a sentence with the time of its first

@@ -9,18 +9,34 @@ What came before a time-out is spoken; the time-out itself is an error of the se
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
-from pipecat.frames.frames import ErrorFrame, Frame, LLMContextFrame, LLMTextFrame, LLMThoughtTextFrame
-from pipecat.processors.frame_processor import FrameDirection
+from pipecat.frames.frames import (
+    ErrorFrame,
+    Frame,
+    LLMContextFrame,
+    LLMTextFrame,
+    LLMThoughtTextFrame,
+    TTSAudioRawFrame,
+)
+from pipecat.processors.frame_processor import FrameDirection, FrameProcessorSetup
 from pipecat.services.llm_service import LLMService
-from pipecat.services.tts_service import TTSService
-from pipecat.utils.errors import ErrorCategory
+from pipecat.services.stt_service import SegmentedSTTService
+from pipecat.services.tts_service import TTSService, WebsocketTTSService
+from pipecat.utils.errors import ErrorCategory, classify_http_exception
 
 if TYPE_CHECKING:
     from settings import Settings
+
+
+ATTEMPTS = 2
+"""How often a voice is asked for a sentence."""
+
+
+SOON_SECS = 1.0
+"""Speech whose request failed later than this is not worth asking for again: the caller has been spoken to."""
 
 
 @dataclass(frozen=True)
@@ -44,16 +60,41 @@ class Stalled(TimeoutError):
     """A service was waited for long enough."""
 
 
+class GaveUp(Exception):
+    """A voice was asked twice for a sentence and brought no sound; its cause is that of the second time."""
+
+
 class CutOff(ValueError):
     """A service has stopped in the middle of something."""
 
 
 class _PatientConnection:
-    """Bounds connecting, for services that keep a connection; they try again when they are given work."""
+    """Bounds connecting, for services that keep a connection; they try again when they are given work.
+
+    Setting the session up does not wait for it: a recogniser that cannot be reached holds no greeting up.
+    """
 
     patience = Patience()
+    _is_set_up = False
+    _connecting: asyncio.Task[None] | None = None
+
+    async def setup(self, setup: FrameProcessorSetup) -> None:
+        await super().setup(setup)  # type: ignore[misc]
+        self._is_set_up = True
 
     async def _connect(self) -> None:
+        if self._connecting is None or self._connecting.done():
+            self._connecting = self.create_task(self._connect_in_time(), f"{self}::connect")  # type: ignore[attr-defined]
+        if self._is_set_up:
+            await asyncio.wait({self._connecting})
+
+    async def _disconnect(self) -> None:
+        connecting, self._connecting = self._connecting, None
+        if connecting not in (None, asyncio.current_task()):
+            await self.cancel_task(connecting)  # type: ignore[attr-defined]
+        await super()._disconnect()  # type: ignore[misc]
+
+    async def _connect_in_time(self) -> None:
         try:
             async with asyncio.timeout(self.patience.connect_secs):
                 await super()._connect()  # type: ignore[misc]
@@ -109,29 +150,159 @@ class _PatientModel(LLMService[Any]):
 
 
 class _PatientVoice(TTSService):
-    """Gives a sentence up that brings no first sound, or no next one, in time."""
+    """Asks for a sentence once more that brings no sound, and gives it up when none has come in time.
+
+    A request that fails is made again at once, one that is not answered after half of the time, beside the first:
+    whichever sounds first is heard. A voice that keeps a connection is given its words there once; should the
+    connection be lost, the guard against dead air gives them again.
+    """
 
     patience = Patience()
 
     async def run_tts(self, text: str, context_id: str) -> AsyncGenerator[Frame | None, None]:
-        frames = super().run_tts(text, context_id)
-        limit = self.patience.first_audio_secs
+        clock = asyncio.get_running_loop().time
+        deadline = clock() + self.patience.first_audio_secs
+        keeps_connection = hasattr(self, "_connect")
+        due = deadline if keeps_connection else deadline - self.patience.first_audio_secs / 2
+        came: asyncio.Queue[tuple[int, Frame | object | None]] = asyncio.Queue()
+        requests: list[asyncio.Task[None]] = []
+        sounding: int | None = None
+        held: dict[int, list[Frame]] = {}
+        error: ErrorFrame | None = None
+
+        def ask() -> None:
+            number = len(requests)
+            held[number] = []
+            frames = super(_PatientVoice, self).run_tts(text, context_id)
+            requests.append(
+                asyncio.create_task(_hand_over(frames, lambda frame: came.put_nowait((number, frame))))
+            )
+
         try:
+            ask()
             while True:
-                async with asyncio.timeout(limit):
-                    frame = await anext(frames, _END)
+                try:
+                    async with asyncio.timeout_at(due):
+                        number, frame = await came.get()
+                except TimeoutError:
+                    if sounding is None and due < deadline:
+                        due = deadline
+                        if len(requests) < ATTEMPTS:
+                            ask()
+                        continue
+                    if sounding is None:
+                        yield self._gave_up(_stalled(f"no sound within {self.patience.first_audio_secs:g} s"))
+                    else:
+                        yield _stalled(f"no sound within {self.patience.stall_secs:g} s")
+                    return
+                if sounding is None:
+                    if frame is None or isinstance(frame, TTSAudioRawFrame):
+                        sounding = number
+                        for other, request in enumerate(requests):
+                            if other != number:
+                                request.cancel()
+                        for before in held[number]:
+                            yield before
+                    elif isinstance(frame, ErrorFrame):
+                        error = frame
+                        continue
+                    elif isinstance(frame, Frame):
+                        held[number].append(frame)
+                        continue
+                    elif len(requests) < ATTEMPTS:
+                        due = deadline
+                        ask()
+                        continue
+                    elif all(request.done() for request in requests) and came.empty():
+                        yield self._gave_up(error or _stalled("no sound came"))
+                        return
+                    else:
+                        continue
+                if number != sounding:
+                    continue
                 if frame is _END:
                     return
-                limit = self.patience.stall_secs
+                due = clock() + self.patience.stall_secs
                 yield frame  # type: ignore[misc]
-        except TimeoutError:
-            error = Stalled(f"no sound within {limit:g} s")
-            yield ErrorFrame(str(error), exception=error, category=ErrorCategory.CONNECTIVITY)
         finally:
-            await frames.aclose()
+            for request in requests:
+                request.cancel()
+            await asyncio.gather(*requests, return_exceptions=True)
+
+    def _gave_up(self, frame: ErrorFrame) -> ErrorFrame:
+        cause = frame.exception
+        category = frame.category
+        if category is None and cause is not None:
+            category = self._classify_error(cause) or classify_http_exception(cause)
+        gave_up = GaveUp(frame.error)
+        gave_up.__cause__ = cause
+        return ErrorFrame(frame.error, exception=gave_up, category=category)
+
+
+class _PatientSocketVoice(WebsocketTTSService):
+    """Takes what was being said over a connection that was lost for ended, so that it can be said again.
+
+    Pipecat does so where it opens the connection again itself; some services see to that on their own.
+    """
+
+    _is_asking = _was_asked = False
+
+    async def run_tts(self, text: str, context_id: str) -> AsyncGenerator[Frame | None, None]:
+        self._is_asking = True
+        try:
+            async for frame in super().run_tts(text, context_id):
+                self._was_asked = True
+                yield frame
+        finally:
+            self._is_asking = False
+
+    async def _websocket_connect(self, uri: str, **kwargs: Any) -> Any:
+        websocket = await super()._websocket_connect(uri, **kwargs)
+        if self._was_asked and not self._is_asking:
+            self._was_asked = False
+            await self._close_connection_contexts()
+        return websocket
+
+
+class _PatientEars(SegmentedSTTService):
+    """Asks once more, at once, for the words of a stretch of speech when the request has failed."""
+
+    async def run_stt(self, audio: bytes) -> AsyncGenerator[Frame | None, None]:
+        clock = asyncio.get_running_loop().time
+        begun = clock()
+        for last in (False, True):
+            error: ErrorFrame | None = None
+            async for frame in super().run_stt(audio):
+                if isinstance(frame, ErrorFrame):
+                    error = frame
+                else:
+                    yield frame
+            if error is None:
+                return
+            if last or clock() - begun > SOON_SECS:
+                yield error
+                return
 
 
 _END = object()
+
+
+async def _hand_over(
+    frames: AsyncGenerator[Frame | None, None], take: Callable[[Frame | object | None], None]
+) -> None:
+    """Hand over what a request brings, an exception as the error that it is, and its end."""
+    try:
+        async for frame in frames:
+            take(frame)
+    except Exception as error:
+        take(ErrorFrame(type(error).__name__, exception=error))
+    finally:
+        take(_END)
+        await frames.aclose()
+
+
+def _stalled(text: str) -> ErrorFrame:
+    return ErrorFrame(text, exception=Stalled(text), category=ErrorCategory.CONNECTIVITY)
 
 
 def with_patience(cls: Any, patience: Patience) -> Any:
@@ -149,6 +320,10 @@ def with_patience(cls: Any, patience: Patience) -> Any:
         bounds.append(_PatientModel)
     if issubclass(cls, TTSService):
         bounds.append(_PatientVoice)
+    if issubclass(cls, WebsocketTTSService):
+        bounds.append(_PatientSocketVoice)
+    if issubclass(cls, SegmentedSTTService):
+        bounds.append(_PatientEars)
     # Only what the service has: not all keep a connection.
     bounds += [
         bound

@@ -25,6 +25,9 @@ UNFINISHED_SECS = 1.5
 WORDS_LATE_SECS = 1.0
 """How much later than nearly all transcripts one may come before it is sure that there were no words."""
 
+WORDLESS_SECS = 2.1
+"""It is sure by then, unless the recogniser is known to be slower: the caller shall be spoken to within 3 s."""
+
 
 class WholeSentenceUserTurnStopStrategy(TurnAnalyzerUserTurnStopStrategy):
     """Ends a turn that sounds complete, but waits a while for the rest of a sentence that breaks off.
@@ -127,7 +130,8 @@ class WordlessUserTurnStopStrategy(BaseUserTurnStopStrategy):
                 await self._wait_no_longer()
         elif isinstance(frame, VADUserStoppedSpeakingFrame) and not self._words:
             await self._wait_no_longer()
-            due = frame.timestamp - frame.stop_secs + self._stt_secs + WORDS_LATE_SECS
+            wait = max(self._stt_secs, min(self._stt_secs + WORDS_LATE_SECS, WORDLESS_SECS))
+            due = frame.timestamp - frame.stop_secs + wait
             self._waiting = self.create_task(self._end_after(due - time.time()), f"{self}::_end_after")
         return ProcessFrameResult.CONTINUE
 

@@ -159,14 +159,18 @@ async def run_attachment(
     )
     assistant = HeardAssistantAggregator(context, attachment.playout, interruptions)
 
-    dead_air = DeadAir(agent.dead_air, attachment.playout)
+    dead_air = DeadAir(agent.dead_air, attachment.playout, first_audio_secs=settings.first_audio_secs)
     rescue = Rescue(attachment, dead_air, others_turn=lambda: opening is not None and opening.has_the_word)
     marks = SpokenMarks(attachment, interruptions, dead_air)
 
     def is_shut() -> bool:
         return attachment.ending or rescue.has_the_word
 
-    before_voice = BeforeVoice(dead_air, is_shut, marks)
+    async def hush() -> None:
+        for context_id in tts.get_audio_contexts():
+            await tts.remove_audio_context(context_id)
+
+    before_voice = BeforeVoice(dead_air, is_shut, marks, hush)
     attachment.mouth = before_voice
 
     processors: list[FrameProcessor] = [
@@ -203,6 +207,10 @@ async def run_attachment(
     hosts: dict[str, str] = {kind: choice.of(kind).host(settings) for kind in KINDS}
     trouble = ServiceTrouble(attachment, {stt: "stt", llm: "llm", tts: "tts"}, hosts, dead_air, rescue)
     tasks: list[asyncio.Task[None]] = []
+
+    @tts.event_handler("on_tts_request")
+    async def on_tts_request(_tts: Any, _context_id: str, _text: str) -> None:
+        dead_air.voice_was_asked()
 
     @user.event_handler("on_user_turn_stopped")
     async def on_user_turn_stopped(_aggregator: Any, _strategy: Any, message: UserTurnStoppedMessage) -> None:

@@ -89,6 +89,8 @@ class Rescue:
     async def look(self) -> None:
         """See to whoever sits in silence now."""
         attachment, dead_air = self._attachment, self._dead_air
+        if attachment.mouth is not None and not attachment.deaf:  # what is said to the end is seen to there
+            await attachment.mouth.say_again()
         if self._is_off:
             dead_air.hold()
             return
@@ -99,6 +101,17 @@ class Rescue:
             await attachment.think()
         elif dead_air.waited_for_caller_secs() >= attachment.agent.limits.silence_secs:
             await self._silence.silent()
+
+    async def lost(self, cause: Cause, because: str) -> None:
+        """Give up at once, as a service will not work any more in this call.
+
+        Args:
+            cause: Which one.
+            because: The same for the call's record.
+        """
+        if not self._is_off:
+            self._record(Stage.FALLBACK, cause, 0.0)
+            await self.give_up(cause, because)
 
     async def give_up(self, cause: Cause, because: str = "") -> None:
         """Apologise, and do what the agent's fallback says; what was tried in vain is not tried again.
@@ -155,7 +168,7 @@ class Rescue:
         )
 
     async def _fire(self, firing: Firing) -> None:
-        attachment, lines = self._attachment, self._attachment.agent.dead_air
+        lines = self._attachment.agent.dead_air
         stage, cause = firing.stage, firing.cause
         if stage is Stage.FILLER:
             said = bool(lines.filler) and await self._say(lines.filler, remember=False)
@@ -168,18 +181,16 @@ class Rescue:
                 said = await self._say(lines.way_on)
             if not said:
                 stage = Stage.FALLBACK  # without a voice this is all that leads on
-        attachment.record(
-            "dead_air",
-            stage=stage.name.lower(),
-            cause=cause.value,
-            silent_secs=round(firing.silent_secs, 1),
-        )
-        logger.warning(
-            f"call {attachment.call.id}: nothing was heard for {firing.silent_secs:.1f} s "
-            f"({cause.value}): {stage.name.lower()}"
-        )
+        self._record(stage, cause, firing.silent_secs)
         if stage is Stage.FALLBACK:
             await self.give_up(cause)
+
+    def _record(self, stage: Stage, cause: Cause, silent_secs: float) -> None:
+        name, attachment = stage.name.lower(), self._attachment
+        attachment.record("dead_air", stage=name, cause=cause.value, silent_secs=round(silent_secs, 1))
+        logger.warning(
+            f"call {attachment.call.id}: nothing was heard for {silent_secs:.1f} s ({cause.value}): {name}"
+        )
 
     async def _say(self, template: str, *, remember: bool = True) -> bool:
         if self._dead_air.voice_is_lost:

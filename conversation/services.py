@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 
 AUTO = "auto"
 
+CONTEXT_SECS = 3.0
+"""After so long without a sound Pipecat takes a sentence for said, unless it is told to wait longer."""
+
 NOT_OPTIONS = frozenset({"system_instruction", "user_turn_completion_config"})
 """Fields of Pipecat's settings that are the agent's own business, elsewhere in its TOML."""
 
@@ -296,20 +299,35 @@ def _build(service: Service, agent: Agent, settings: Settings) -> Any:
     if service.is_local:
         return cls()
     pipecat_settings = _pipecat_settings(service, cls, agent, settings)
+    arguments = service.arguments(settings)
+    if service.kind == "tts" and settings.first_audio_secs > CONTEXT_SECS:
+        arguments["stop_frame_timeout_s"] = settings.first_audio_secs
     try:
-        return _bounded(cls, settings)(settings=pipecat_settings, **service.arguments(settings))
+        return _bounded(cls, settings)(settings=pipecat_settings, **arguments)
     except (TypeError, ValueError) as error:
         raise _bad_option(service, agent, error) from error
+
+
+class _AskedOnce:
+    """A client of OpenAI's library that makes no request again by itself: `conversation/patience.py` does."""
+
+    def __init__(self, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self._client: Any = self._client.with_options(max_retries=0)
 
 
 def _bounded(cls: Any, settings: Settings) -> Any:
     """A hosted service's class that keeps nobody waiting for longer than the settings say."""
     from pipecat.services.llm_service import LLMService
     from pipecat.services.openai.base_llm import BaseOpenAILLMService
+    from pipecat.services.openai.tts import OpenAITTSService
+    from pipecat.services.whisper.base_stt import BaseWhisperSTTService
 
     bounded = with_patience(cls, Patience.of(settings))
     if issubclass(cls, LLMService):
         bounded = type(cls.__name__, (CheckedCalls, bounded), {})
+    if issubclass(cls, OpenAITTSService | BaseWhisperSTTService):
+        return type(cls.__name__, (_AskedOnce, bounded), {})
     if not issubclass(cls, BaseOpenAILLMService):
         return bounded
     timeout = openai_timeout(settings, settings.first_token_secs)

@@ -15,7 +15,7 @@ from pipecat.utils.errors import ErrorCategory, classify_http_exception, extract
 
 from conversation.attachment import Attachment
 from conversation.dead_air import Cause, DeadAir
-from conversation.patience import CutOff, Stalled
+from conversation.patience import CutOff, GaveUp, Stalled
 from conversation.rescue import Rescue
 
 FIXES = {
@@ -29,6 +29,9 @@ FIXES = {
 }
 
 CAUSES = {"llm": Cause.MODEL_FAILED, "tts": Cause.VOICE_FAILED, "stt": Cause.RECOGNISER_FAILED}
+
+STALLED = CAUSES | {"llm": Cause.MODEL_STALLED, "tts": Cause.VOICE_SILENT}
+"""The same for services that give nothing in time."""
 
 
 class ServiceTrouble:
@@ -69,14 +72,15 @@ class ServiceTrouble:
         name = kind.upper() or "pipeline"
         attachment.record("error", message=f"{name}: {frame.error}", category=category.value)
         logger.error(f"call {attachment.call.id}: {name} failed, {self._explain(kind, category, frame)}")
-        if attachment.ending or not kind or category is ErrorCategory.APPLICATION:
+        if not kind or category is ErrorCategory.APPLICATION or (attachment.ending and kind != "tts"):
             return
         lost = processor is not None and not processor.is_usable
-        stalled = isinstance(frame.exception, TimeoutError) and kind == "llm"
-        cause = Cause.MODEL_STALLED if stalled else CAUSES[kind]
-        self._dead_air.failed(cause, for_good=lost)
+        gave_up = isinstance(frame.exception, GaveUp)
+        exception = frame.exception.__cause__ if gave_up and frame.exception else frame.exception
+        cause = (STALLED if isinstance(exception, TimeoutError) else CAUSES)[kind]
+        self._dead_air.failed(cause, for_good=lost, tried_again=gave_up)
         if lost:
-            await self._rescue.give_up(cause, f"{name} failed")
+            await self._rescue.lost(cause, f"{name} failed")
 
     def _explain(self, kind: str, category: ErrorCategory, frame: ErrorFrame) -> str:
         """Host, cause and fix, without the error's own text: it may hold the caller's words."""
@@ -104,6 +108,8 @@ def category_of(frame: ErrorFrame) -> ErrorCategory:
 
 def _reason(exception: BaseException | None) -> str:
     """What happened, in words of ours."""
+    if isinstance(exception, GaveUp):
+        exception = exception.__cause__
     if exception is None:
         return ""
     if isinstance(exception, Stalled | CutOff):

@@ -7,10 +7,16 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
+
+from websockets.asyncio.server import ServerConnection
+from websockets.asyncio.server import serve as websocket_server
+from websockets.exceptions import ConnectionClosed
+from websockets.http11 import Request, Response
 
 Behaviour = Callable[[asyncio.StreamWriter], Awaitable[None]]
 
@@ -117,11 +123,17 @@ def status(code: int, *headers: str) -> Behaviour:
     return refuse
 
 
+def tone(secs: float, hz: int) -> bytes:
+    """A tone of 500 Hz, as 16-bit samples at a rate."""
+    half = hz // 1000
+    return (b"\x00\x20" * half + b"\x00\xe0" * half) * round(secs * 500)
+
+
 def audio(secs: float) -> Behaviour:
-    """Speak: noise at 24 kHz."""
+    """Speak: a tone at 24 kHz."""
 
     async def speak(writer: asyncio.StreamWriter) -> None:
-        pcm = b"\x00\x20\x00\xe0" * round(secs * 12000)
+        pcm = tone(secs, 24000)
         writer.write(
             f"HTTP/1.1 200 OK\r\nContent-Length: {len(pcm)}\r\nConnection: close\r\n\r\n".encode() + pcm
         )
@@ -167,7 +179,7 @@ async def endpoint(*behaviours: Behaviour) -> AsyncIterator[Endpoint]:
                 (int(x.split(":")[1]) for x in head.split("\r\n") if x.startswith("content-length")), 0
             )
             body = await reader.readexactly(length)
-            served.requests.append(json.loads(body) if body else {})
+            served.requests.append(json.loads(body) if body.startswith(b"{") else {})
             await behaviours[min(len(served.requests), len(behaviours)) - 1](writer)
             await writer.drain()
         except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
@@ -204,3 +216,113 @@ async def mute_socket() -> AsyncIterator[int]:
         server.close()
         for writer in open_writers:
             writer.close()
+
+
+@asynccontextmanager
+async def full_port() -> AsyncIterator[int]:
+    """A port whose queue of connections is full: connecting to it hangs."""
+    with ExitStack() as stack:
+        listener = stack.enter_context(socket.socket())
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        for _ in range(4):
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(listener.getsockname())
+        yield listener.getsockname()[1]
+
+
+def transcript(text: str) -> Behaviour:
+    """Understand."""
+
+    async def understand(writer: asyncio.StreamWriter) -> None:
+        body = json.dumps({"text": text})
+        head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
+        writer.write(f"{head}\r\nConnection: close\r\n\r\n{body}".encode())
+
+    return understand
+
+
+def no_sound() -> Behaviour:
+    """Answer with success, and nothing in it."""
+
+    async def be_empty(writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+
+    return be_empty
+
+
+def garbage() -> Behaviour:
+    """Answer with what is no HTTP."""
+
+    async def be_strange(writer: asyncio.StreamWriter) -> None:
+        writer.write(b"\x00\x16\x03 SSH-2.0-nothing\r\n\r\n")
+
+    return be_strange
+
+
+def only_headers() -> Behaviour:
+    """Begin an answer, and go no further."""
+
+    async def begin(writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 48000\r\nConnection: close\r\n\r\n")
+        await writer.drain()
+        await asyncio.Event().wait()
+
+    return begin
+
+
+def audio_that(ends: str, secs: float = 0.5) -> Behaviour:
+    """Begin to speak, then `stall` or `close` in the middle."""
+
+    async def begin(writer: asyncio.StreamWriter) -> None:
+        pcm = tone(secs, 24000)
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 960000\r\nConnection: close\r\n\r\n" + pcm)
+        await writer.drain()
+        if ends == "stall":
+            await asyncio.Event().wait()
+
+    return begin
+
+
+Peer = Callable[[ServerConnection], Awaitable[None]]
+"""What happens on a WebSocket."""
+
+
+@dataclass
+class SocketService:
+    """A running WebSocket service.
+
+    Attributes:
+        url: Its address, without a path.
+        connections: How many were opened.
+    """
+
+    url: str
+    connections: int = 0
+
+
+@asynccontextmanager
+async def socket_service(*peers: Peer | int) -> AsyncIterator[SocketService]:
+    """Serve WebSockets on a free port: each connection by the next peer, the last goes on; a number is refused with."""
+    service = SocketService("")
+
+    def of(connection: int) -> Peer | int:
+        return peers[min(connection, len(peers)) - 1]
+
+    async def serve(socket: ServerConnection) -> None:
+        peer = of(service.connections)
+        assert not isinstance(peer, int)
+        with suppress(ConnectionClosed):
+            await peer(socket)
+
+    def shake_hands(socket: ServerConnection, _request: Request) -> Response | None:
+        service.connections += 1
+        peer = of(service.connections)
+        return socket.respond(peer, "no") if isinstance(peer, int) else None
+
+    async with websocket_server(
+        serve, "127.0.0.1", 0, process_request=shake_hands, close_timeout=0.2
+    ) as server:
+        service.url = f"ws://127.0.0.1:{next(iter(server.sockets)).getsockname()[1]}"
+        yield service

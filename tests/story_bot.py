@@ -53,7 +53,7 @@ from pipecat.utils.time import time_now_iso8601
 
 from tests import tone_speech
 
-RULE_KEYS = {"hears", "after_tool", "knows", "says", "does", "fails", "pause", "once"}
+RULE_KEYS = {"hears", "after_tool", "knows", "says", "does", "fails", "pause", "once", "silent"}
 PRELOADED = (
     *(
         "server",
@@ -88,6 +88,7 @@ class Rule:
         fails: How the model fails: a name of Pipecat's `ErrorCategory`.
         pause: Seconds before the answer.
         once: Only the first time.
+        silent: The model never answers.
     """
 
     hears: str | None = None
@@ -98,7 +99,30 @@ class Rule:
     fails: str | None = None
     pause: float = 0.0
     once: bool = False
+    silent: bool = False
     used: bool = False
+
+
+@dataclass
+class Failing:
+    """What a service does wrong.
+
+    Attributes:
+        how: `silent`: it gives nothing. `fails`: it reports an error.
+        first: From which sentence or stretch of speech on.
+        times: How often; None for ever.
+    """
+
+    how: str
+    first: int = 1
+    times: int | None = None
+    asked: int = 0
+
+    def now(self) -> str | None:
+        """How it misbehaves this time; None when it works."""
+        self.asked += 1
+        last = self.first + self.times if self.times is not None else self.asked + 1
+        return self.how if self.first <= self.asked < last else None
 
 
 @dataclass
@@ -107,6 +131,8 @@ class Part:
 
     rules: list[Rule]
     vocabulary: set[str]
+    voice: Failing | None = None
+    ears: Failing | None = None
 
     def answer(self, words: str, tool: str | None, before: str = "") -> Rule:
         for rule in self.rules:
@@ -149,7 +175,11 @@ def read_part(path: Path) -> Part | None:
         rule.hears = None if rule.hears is None else str(rule.hears)
         rule.pause = secs(rule.pause)
         rules.append(rule)
-    return Part(rules, set(tone_speech.words(path.read_text(encoding="utf-8").replace('"', " "))))
+    failing = {
+        name: Failing(one["how"], int(one.get("from", 1)), one.get("times"))
+        for name, one in (story.get("failing") or {}).items()
+    }
+    return Part(rules, set(tone_speech.words(path.read_text(encoding="utf-8").replace('"', " "))), **failing)
 
 
 def secs(written: str | float) -> float:
@@ -164,13 +194,14 @@ def secs(written: str | float) -> float:
 class ToneVoice(TTSService):
     """Speaks tones."""
 
-    def __init__(self) -> None:
+    def __init__(self, failing: Failing | None) -> None:
         super().__init__(
             push_start_frame=True,
             push_stop_frames=True,
             sample_rate=8000,
             settings=TTSSettings(model=None, voice=None, language=None),
         )
+        self._failing = failing
 
     def can_generate_metrics(self) -> bool:
         return False
@@ -179,21 +210,34 @@ class ToneVoice(TTSService):
         if "VOICELESS" in text:
             yield ErrorFrame("the voice's provider says no", category=ErrorCategory.AUTHENTICATION)
             return
+        how = self._failing.now() if self._failing is not None else None
+        if how == "fails":
+            yield ErrorFrame("the voice's provider is broken", category=ErrorCategory.SERVER)
+        elif how == "silent":
+            await asyncio.Event().wait()
+        if how is not None:
+            return
         yield TTSAudioRawFrame(tone_speech.spoken(text), 8000, 1, context_id=context_id)
 
 
 class ToneEars(SegmentedSTTService):
     """Understands tones."""
 
-    def __init__(self, vocabulary: set[str]) -> None:
+    def __init__(self, vocabulary: set[str], failing: Failing | None) -> None:
         super().__init__(settings=STTSettings(model=None, language=None), ttfs_p99_latency=0.4)
         self._vocabulary = vocabulary
+        self._failing = failing
 
     @property
     def wants_wav_segments(self) -> bool:
         return False
 
     async def run_stt(self, audio: bytes) -> AsyncGenerator[Frame | None, None]:
+        how = self._failing.now() if self._failing is not None else None
+        if how is not None:
+            broken = ErrorFrame("the ears' provider is broken", category=ErrorCategory.SERVER)
+            yield broken if how == "fails" else None
+            return
         text = tone_speech.understood(audio, self.sample_rate, self._vocabulary)
         yield TranscriptionFrame(text, "", time_now_iso8601()) if text else None
 
@@ -228,6 +272,8 @@ class PlayedBrain(LLMService):
             await self.push_frame(frame, direction)
             return
         rule = self._part.answer(*_last_words(frame.context), _words_before(frame.context))
+        if rule.silent:
+            await asyncio.Event().wait()
         if rule.pause:
             await asyncio.sleep(rule.pause)
         await self.push_frame(LLMFullResponseStartFrame())
@@ -266,7 +312,9 @@ def _words_before(context: LLMContext) -> str:
 def give_part(part: Part) -> None:
     """Let the product's bot play a part, with a test's voice and ears."""
     from conversation import pipeline, turns
+    from conversation.patience import Patience, with_patience
 
+    patient_voice = with_patience(ToneVoice, Patience())
     strategies = turns.turn_strategies
 
     def without_a_model(*arguments: Any, **named: Any) -> Any:
@@ -282,9 +330,9 @@ def give_part(part: Part) -> None:
     async def nothing_to_load(*_: Any, **__: Any) -> None:
         return None
 
-    pipeline.services.build_stt = lambda *_, **__: ToneEars(part.vocabulary)  # type: ignore[assignment]
+    pipeline.services.build_stt = lambda *_, **__: ToneEars(part.vocabulary, part.ears)  # type: ignore[assignment]
     pipeline.services.build_llm = lambda *_, **__: PlayedBrain(part)  # type: ignore[assignment]
-    pipeline.services.build_tts = lambda *_, **__: ToneVoice()  # type: ignore[assignment]
+    pipeline.services.build_tts = lambda *_, **__: patient_voice(part.voice)  # type: ignore[assignment]
     pipeline.shared_vad = lambda *_, **__: ToneActivity()  # type: ignore[assignment]
     pipeline.turn_strategies = without_a_model
     pipeline.warm_up = nothing_to_load

@@ -10,10 +10,12 @@ from conversation.dead_air import Cause, DeadAir, Stage
 class Line:
     """A guard with its line, on a clock of its own."""
 
-    def __init__(self, **limits):
+    def __init__(self, *, first_audio_secs=3.0, **limits):
         self.now = 100.0
         self.playout = Playout(clock=lambda: self.now)
-        self.guard = DeadAir(Limits(**limits), self.playout, clock=lambda: self.now)
+        self.guard = DeadAir(
+            Limits(**limits), self.playout, first_audio_secs=first_audio_secs, clock=lambda: self.now
+        )
         self.fired = []
 
     def wait(self, secs):
@@ -126,13 +128,71 @@ def test_an_answer_between_failures_makes_them_passing_ones(line):
         assert line.wait(10) == []
 
 
-def test_words_without_sound_are_the_voices_fault(line):
+def test_a_voice_that_gives_no_sound_is_waited_for_no_longer_than_its_time_to_the_first(line):
     line.caller_asks()
     line.wait(0.5)
     line.guard.reply_has_words()
     line.guard.reply_ended()
-    assert line.wait(2) == [(Stage.FILLER, Cause.VOICE_SILENT)]
+    assert line.wait(2.8) == []  # without a voice there is nothing that a filler could be said with
+    assert line.wait(0.4) == [(Stage.FALLBACK, Cause.VOICE_SILENT)]
     assert line.guard.voice_is_lost
+
+
+def test_that_time_is_a_setting():
+    line = Line(first_audio_secs=8)
+    line.guard.bots_turn()
+    line.guard.voice_was_given("Hello.")
+    line.guard.voice_was_asked()
+    assert line.wait(7.8) == []
+    assert line.wait(0.4) == [(Stage.FALLBACK, Cause.VOICE_SILENT)]
+
+
+def test_a_model_that_is_slow_with_its_first_sentence_is_not_the_voices_fault(line):
+    line.caller_asks()
+    line.guard.reply_has_words("We")
+    assert line.wait(5) == [(Stage.FILLER, Cause.MODEL_STALLED)]
+    line.guard.voice_was_asked()
+    assert line.wait(2) == []
+    line.hears(2.0)
+    assert not line.guard.voice_is_lost
+
+
+def test_a_voice_that_fails_before_its_first_sound_is_given_the_words_again(line):
+    line.caller_asks()
+    line.guard.reply_has_words("We are open.")
+    line.guard.reply_has_words("Come in.")
+    line.guard.reply_ended()
+    line.guard.failed(Cause.VOICE_FAILED)
+    line.guard.failed(Cause.VOICE_FAILED)  # of the same fault
+    assert line.guard.take_words_again() == "We are open. Come in."
+    assert line.guard.take_words_again() == ""
+    line.hears(2.0)
+    line.guard.voice_ended()
+    assert line.wait(30) == []
+
+
+def test_one_that_fails_again_leads_to_the_fallback_at_once(line):
+    line.caller_asks()
+    line.guard.reply_has_words("We are open.")
+    line.guard.reply_ended()
+    line.guard.failed(Cause.VOICE_FAILED)
+    assert line.guard.take_words_again()
+    line.guard.failed(Cause.VOICE_FAILED)
+    assert line.wait(0.2) == [(Stage.FALLBACK, Cause.VOICE_FAILED)]
+
+
+def test_so_does_one_that_was_asked_twice_by_others(line):
+    line.caller_asks()
+    line.guard.reply_has_words("We are open.")
+    line.guard.failed(Cause.VOICE_FAILED, tried_again=True)
+    assert line.wait(0.2) == [(Stage.FALLBACK, Cause.VOICE_FAILED)]
+
+
+def test_a_voice_that_fails_while_it_has_nothing_to_say_is_no_fault_yet(line):
+    line.caller_asks()
+    line.model_answers()
+    line.guard.failed(Cause.VOICE_FAILED)
+    assert line.wait(30) == []
 
 
 def test_no_filler_in_front_of_a_voice_that_is_about_to_speak(line):
@@ -148,13 +208,10 @@ def test_no_filler_in_front_of_a_voice_that_is_about_to_speak(line):
 
 def test_a_greeting_that_never_comes(line):
     line.guard.bots_turn()
-    line.guard.voice_was_given()
+    line.guard.voice_was_given("Hello.")
+    line.guard.voice_was_asked()
     line.wait(13)
-    assert line.fired == [
-        (2.0, Stage.FILLER, Cause.VOICE_SILENT),
-        (6.0, Stage.WAY_ON, Cause.VOICE_SILENT),
-        (12.0, Stage.FALLBACK, Cause.VOICE_SILENT),
-    ]
+    assert line.fired == [(3.0, Stage.FALLBACK, Cause.VOICE_SILENT)]
 
 
 def test_a_slow_tool(line):

@@ -305,6 +305,9 @@ bot:
 settings:
   TWILIO_ACOUNT_SID: AC1
   telnyx: yes
+failing:
+  voice: {how: slowly, from: 0}
+  ears: {times: 1}
 """
 
 
@@ -343,6 +346,9 @@ def test_every_mistake_of_a_file_is_a_line_with_its_place_and_the_fix(tmp_path):
         (39, "bot[3]", "the bot does nothing here"),
         (41, "settings.TWILIO_ACOUNT_SID", "did you mean 'TWILIO_ACCOUNT_SID'"),
         (42, "settings.telnyx", "in capitals"),
+        (44, "failing.voice.how", "'slowly'", "silent"),
+        (44, "failing.voice.from", "count from 1"),
+        (45, "failing.ears", "add `how: silent`"),
     ):
         found = [line for line in lines if line.startswith(f"{path}:{number}: ")]
         assert any(all(part in line for part in parts) for line in found), (number, parts, found)

@@ -10,7 +10,7 @@ from typing import Any
 from emulator.call_control_events import EventHabits
 from emulator.colleague import BEHAVIOURS
 from emulator.errors import EmulatorError
-from emulator.stories.reading_bot import check_part
+from emulator.stories.reading_bot import check_failing, check_part
 from emulator.stories.reading_expect import read_expectations, read_share
 from emulator.stories.reading_faults import read_faults
 from emulator.stories.reading_steps import Names, read_operator, read_steps
@@ -38,6 +38,7 @@ KEYS = (
     "settings",
     "documents",
     "bot",
+    "failing",
     "people",
     "caller",
     "calls",
@@ -117,6 +118,8 @@ def _story(root: Value, path: Path) -> Story:
             table["agent"].wrong(f"this is not valid TOML: {error}; correct that place, counted from here")
     if "bot" in table:
         check_part(table["bot"])
+    if "failing" in table:
+        check_failing(table["failing"])
     if "settings" in table:
         _check_variables(table["settings"])
     if "caller" in table:
