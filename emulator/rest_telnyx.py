@@ -1,7 +1,7 @@
 """Telnyx's REST interfaces: Call Control (see `emulator.call_control`), also to end a TeXML call, and TeXML calls.
 
-Sources: Telnyx docs, call commands, TeXML REST, API error codes (90015, 90018, 10005, 10009), "duplicate command_id
-within 60 s is ignored"; the shapes of the answers are those of Telnyx's API schema.
+Sources: Telnyx docs, call commands, TeXML REST, API error codes (90015, 90018, 10005, 10009, 10014, 10034), "duplicate
+command_id within 60 s is ignored"; the shapes of the answers are those of Telnyx's API schema.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from emulator.record_commands import COMMANDS
 from emulator.rest_requests import form_of, json_body, page_of, seconds
 
 COMMAND_MEMORY_SECS = 60.0
+FORM = "application/x-www-form-urlencoded"
 
 
 class TelnyxRest:
@@ -134,6 +135,8 @@ class TelnyxRest:
     async def _create(self, request: web.Request) -> web.Response:
         if (refusal := self._refusal(request)) is not None:
             return refusal
+        if request.content_type != "application/json":
+            return error(415, "10014", "Unsupported Media Type", "A new call is asked for by a JSON object")
         order = read_order(await form_of(request))
         if isinstance(order, web.Response):
             return order
@@ -152,9 +155,12 @@ class TelnyxRest:
         return _texml_update(call, await form_of(request))
 
     def named_call(self, request: web.Request) -> Call | web.Response:
-        """The TeXML call of a request's path, or why the request is refused."""
+        """The TeXML call of a request's path, or why the request is refused; what changes one must be a form."""
         if (refusal := self._refusal(request)) is not None:
             return refusal
+        if request.content_type != FORM and request.body_exists:
+            title = "Expected URL-encoded form Content-Type"
+            return error(415, "10034", title, f"Must encode request as '{FORM}'")
         call = self._exchange.find(request.match_info["call"].removesuffix(".json"))
         if call is None:
             return error(404, "10005", "Resource not found", "The requested call does not exist")
