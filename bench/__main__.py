@@ -61,8 +61,8 @@ async def measure(arguments: argparse.Namespace) -> tuple[list[Figure], list[Rep
             more, trouble = await measure_memory(MEMORY_CALLS, arguments.port, Path(directory))
             figures, problems = [*figures, *more], [*problems, *trouble]
         if arguments.only in (None, "checks"):
-            print(f"the checks of {CHECKS} call set-ups")
-            figures = [*figures, await measure_checks(CHECKS)]
+            print(f"the checks of {CHECKS} call set-ups with each carrier")
+            figures = [*figures, *await measure_checks(CHECKS, Path(directory))]
     return figures, reports, problems
 
 

@@ -99,6 +99,18 @@ async def opened(url: URL, *, busy_secs: float) -> AsyncEngine:
         await asyncio.sleep(LOCKED_PAUSE_SECS)
 
 
+def plain_engine(url: URL, *, busy_secs: float) -> sa.Engine | None:
+    """A file without the asynchronous driver, each statement a transaction of its own; None for other databases.
+
+    Its calls block, so they are made in a thread.
+    """
+    if url.get_backend_name() != "sqlite":
+        return None
+    engine = sa.create_engine(url.set(drivername="sqlite"), hide_parameters=True)
+    _set_up_connections(engine, busy_secs)
+    return engine
+
+
 async def _migrated(url: URL, is_sqlite: bool, busy_secs: float) -> AsyncEngine:
     engine = create_async_engine(
         url,
@@ -108,7 +120,8 @@ async def _migrated(url: URL, is_sqlite: bool, busy_secs: float) -> AsyncEngine:
         max_overflow=0,
     )
     if is_sqlite:
-        _prepare_sqlite(engine, busy_secs)
+        _set_up_connections(engine.sync_engine, busy_secs)
+        _begin_transactions(engine.sync_engine)
     try:
         async with engine.execution_options(writes=True).begin() as connection:
             await connection.run_sync(_migrate, url.render_as_string(hide_password=True))
@@ -133,8 +146,8 @@ def _make_private_file(path: Path) -> None:
                 os.close(open_private(file))
 
 
-def _prepare_sqlite(engine: AsyncEngine, busy_secs: float) -> None:
-    @event.listens_for(engine.sync_engine, "connect")
+def _set_up_connections(engine: sa.Engine, busy_secs: float) -> None:
+    @event.listens_for(engine, "connect")
     def connected(connection: Any, _: Any) -> None:
         # SQLite's Python driver would begin transactions late, and never for a CREATE TABLE.
         connection.isolation_level = None
@@ -147,7 +160,9 @@ def _prepare_sqlite(engine: AsyncEngine, busy_secs: float) -> None:
         cursor.execute("PRAGMA foreign_keys = ON")
         cursor.close()
 
-    @event.listens_for(engine.sync_engine, "begin")
+
+def _begin_transactions(engine: sa.Engine) -> None:
+    @event.listens_for(engine, "begin")
     def begun(connection: sa.Connection) -> None:
         # A transaction that reads before it writes must hold the lock from the beginning: it cannot wait for it later.
         writes = connection.get_execution_options().get("writes")

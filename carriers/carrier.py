@@ -154,6 +154,10 @@ class Carrier(CallActions, Protocol):
         """Tell whether a webhook or a WebSocket upgrade really comes from the carrier."""
         ...
 
+    def has_signature(self, request: WebhookRequest) -> bool:
+        """Whether a webhook has a signature that can be checked, be it right or wrong; its body is not looked at."""
+        ...
+
     def signed_content(self, request: WebhookRequest) -> bytes | None:
         """What a webhook's valid signature is over; None when it is over the address, too."""
         ...

@@ -152,6 +152,10 @@ class TwilioCarrier(MarkupCalls, TwilioRest):
             signed = signatures.twilio_webhook_is_signed(self.auth_token, signature, request.url, form)
         return Signature.VALID if signed else Signature.INVALID
 
+    def has_signature(self, request: WebhookRequest) -> bool:
+        """Whether there is something to check."""
+        return bool(self.auth_token and request.headers.get(SIGNATURE_HEADER))
+
     def signed_content(self, request: WebhookRequest) -> bytes | None:
         """Nothing that could be sent to another address: the signature is over the address, too."""
         return None

@@ -15,7 +15,7 @@ from carriers.twilio import TwilioCarrier
 from web.admission import NotAdmitted, OpeningSocket, start_with_token, start_without_token
 from web.refusals import POLICY_VIOLATION, Refused, route_of
 from web.service import ServerRunnerArguments, Service, peer_of, service_of, upgrade_of
-from web.tokens import KEPT_SECS, TokenError
+from web.tokens import KEPT_SECS, StreamGrant, TokenError
 from web.trust import tokenless_refusal
 
 router = APIRouter()
@@ -29,14 +29,7 @@ NORMAL_CLOSURE, INTERNAL_ERROR = 1000, 1011
 @router.websocket("/ws/{carrier}/{token}")
 async def stream_with_token(websocket: WebSocket, service: TheService, carrier: str, token: str) -> None:
     """The media socket of a call that our voice webhook answered."""
-    try:
-        grant = service.tokens.redeem(token)
-        if grant.carrier != carrier:
-            raise TokenError("the token is for another carrier")
-        if await service.store.use_once(f"token {grant.ticket}", KEPT_SECS) is not None:
-            raise TokenError("the token was used before, by another process")
-    except TokenError as error:
-        raise Refused(403, "token", str(error)) from None
+    grant = await redeemed(service, carrier, token)
     named = {
         "agent": grant.agent,
         "call_id": grant.call_id,
@@ -51,6 +44,23 @@ async def stream_with_token(websocket: WebSocket, service: TheService, carrier: 
         await _turn_away(service, opening, websocket, error)
         return
     await _talk(service, opening.socket, body, grant.call_id)
+
+
+async def redeemed(service: Service, carrier: str, token: str) -> StreamGrant:
+    """What a token allows, which is used up, in this process and in those that share the database.
+
+    Raises:
+        Refused: It is not ours or not this carrier's, too old, or was used before.
+    """
+    try:
+        grant = service.tokens.redeem(token)
+        if grant.carrier != carrier:
+            raise TokenError("the token is for another carrier")
+        if await service.store.use_once(f"token {grant.ticket}", KEPT_SECS) is not None:
+            raise TokenError("the token was used before, by another process")
+    except TokenError as error:
+        raise Refused(403, "token", str(error)) from None
+    return grant
 
 
 @router.websocket("/ws")
