@@ -1,7 +1,7 @@
 """Telnyx's REST interfaces: Call Control (see `emulator.call_control`), also to end a TeXML call, and TeXML calls.
 
-Sources: Telnyx docs, call commands, TeXML REST, API error codes (90015, 90018, 10005, 10009, 10014, 10034), "duplicate
-command_id within 60 s is ignored"; the shapes of the answers are those of Telnyx's API schema.
+Sources: Telnyx docs, call commands, TeXML REST, API error codes (90015, 90018, 90029, 10005, 10009, 10014, 10034),
+"duplicate command_id within 60 s is ignored"; the shapes of the answers are those of Telnyx's API schema.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from emulator.call import Call
 from emulator.call_control import CallControl
 from emulator.call_control_errors import CommandRefused
 from emulator.call_control_leg import ControlledCall
-from emulator.call_control_orders import digits_of
+from emulator.call_control_orders import digits_of, time_limit_of
 from emulator.call_control_payloads import status
 from emulator.credentials import Credentials
 from emulator.exchange import Exchange
@@ -188,6 +188,12 @@ def read_order(form: dict[str, str]) -> OutboundOrder | web.Response:
     if unknown := events - set(EVENTS):
         detail = f"StatusCallbackEvent {', '.join(sorted(unknown))} is not one of {', '.join(EVENTS)}"
         return error(422, "10015", "Invalid parameter", detail)
+    try:
+        limit = time_limit_of({"time_limit_secs": int(form["TimeLimit"])}) if "TimeLimit" in form else None
+    except (ValueError, CommandRefused):
+        # That TeXML answers as the commands do is not documented.
+        refused = CommandRefused("90029", pointer="/TimeLimit")
+        return web.json_response(refused.body(), status=refused.status)
     callback = form.get("StatusCallback")
     return OutboundOrder(
         form["To"],
@@ -196,7 +202,7 @@ def read_order(form: dict[str, str]) -> OutboundOrder | web.Response:
         markup,
         form.get("UrlMethod", "POST"),
         seconds(form.get("Timeout"), 30, 5, 120),
-        seconds(form.get("TimeLimit"), 14400, 30, 14400) if "TimeLimit" in form else None,
+        limit,
         form.get("SendDigits"),
         Reporting(callback, events, form.get("StatusCallbackMethod", "POST")) if callback else None,
         _detection(form),
