@@ -21,7 +21,7 @@ SOON_SECS = 0.1
 """From the end of a session to the look: calls often end together."""
 
 LATE_SECS = (2.0, 6.0, 15.0)
-"""From a look after which nobody talks to further ones: a call's requests and connections end later than its session."""
+"""From a look after which nobody talks to further ones: requests and connections of a call outlive its session."""
 
 REST = 20
 """After a look, none for this many times as long as it took."""
