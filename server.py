@@ -30,7 +30,6 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.requests import ClientDisconnect
 
 from calls.errors import NotDone
-from conversation.native_memory import share_one_heap
 from conversation.private_log import WORDS_ARE_LOGGED, keep_words_out, log_to_stderr
 
 if TYPE_CHECKING:
@@ -295,7 +294,6 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--port", type=int, help="port to listen on (PORT, default 7860)")
     parser.add_argument("--agent", help="name of the agent that answers (AGENT, default receptionist)")
     chosen = {name: value for name, value in vars(parser.parse_args(arguments)).items() if value is not None}
-    share_one_heap()
     try:
         settings = load_settings(**chosen)
         log_to_stderr(settings.log_level)
