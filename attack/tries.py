@@ -79,6 +79,7 @@ class Tries:
             *([self.malformed] * 4),
             self.unfinished,
             self.too_large,
+            self.many_small_parts,
         ]
         while True:
             yield self._chance.choice(kinds)()
@@ -327,6 +328,29 @@ class Tries:
             case _:
                 data = request("GET", "/" + "x" * 100_000)
         return Try("too large", data)
+
+    def many_small_parts(self) -> Try:
+        """What is cheap to send and dear to read."""
+        chunked = [
+            ("Content-Type", FORM),
+            ("X-Twilio-Signature", self._word()),
+            ("Transfer-Encoding", "chunked"),
+        ]
+        path = self._chance.choice(("/twilio/voice", "/telnyx/events", "/calls", "/nowhere"))
+        head = request("GET", path, chunked).replace(b"GET", b"POST", 1)
+        count = self._chance.randrange(1000, 50_000)
+        match self._chance.randrange(5):
+            case 0:
+                data = b"GET /x HTTP/1.1\r\n\r\n" * count
+            case 1:
+                data = head + b"1\r\na\r\n" * count
+            case 2:
+                data = head + b"0\r\n" + b"a:b\r\n" * count
+            case 3:
+                data = head + b"1;" + b"a" * count
+            case _:
+                data = b"\r\n" * count
+        return Try("many small parts", data, wait_secs=0.2)
 
     def _fields(self) -> dict[str, str]:
         fields = {
