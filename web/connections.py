@@ -248,9 +248,8 @@ def http_protocol(
                 if self.cycle.more_body:
                     connections.waits(self)
             elif in_head:
-                self._head_bytes = (
-                    head_bytes  # also where it only seemed to end, with the empty lines before it
-                )
+                # Also where it only seemed to end, with the empty lines before it.
+                self._head_bytes = head_bytes
             if self.cycle is not None and not self.cycle.more_body and not self.cycle.response_complete:
                 connections.served(self)
             if len(getattr(self, "pipeline", ())) > MAX_PIPELINED:
@@ -331,18 +330,27 @@ def websocket_protocol(connections: Connections) -> type[asyncio.Protocol]:
                 self._feeding = True
                 self._feed()
 
+        async def receive(self) -> Any:
+            message = await super().receive()
+            if self._feeding:
+                self._tcp.pause_reading()  # which uvicorn may have resumed, though there is more already
+            return message
+
         def _feed(self) -> None:
             if self._tcp.is_closing():
                 self._backlog.clear()
+            is_paused = getattr(self, "read_paused", False)
             if not self._backlog:
                 self._feeding = False
-                if not getattr(self, "read_paused", False):  # else uvicorn has paused it, and resumes it
+                if not is_paused:  # else uvicorn has paused it, and resumes it
                     self._tcp.resume_reading()
                 return
-            piece = bytes(self._backlog[:PIECE_BYTES])
-            del self._backlog[:PIECE_BYTES]
-            asyncio.get_running_loop().call_later(len(piece) / BYTES_PER_SEC, self._feed)
-            super().data_received(piece)
+            # While messages wait to be taken, more of them would only take memory.
+            piece = b"" if is_paused else bytes(self._backlog[:PIECE_BYTES])
+            del self._backlog[: len(piece)]
+            asyncio.get_running_loop().call_later((len(piece) or PIECE_BYTES) / BYTES_PER_SEC, self._feed)
+            if piece:
+                super().data_received(piece)
 
     return LimitedWebSocket
 
