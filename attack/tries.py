@@ -134,7 +134,7 @@ class Tries:
             return self.forged_webhook()
         seen = self._chance.choice(self._known.seen)
         path, body, headers = seen.path, seen.body, dict(seen.headers)
-        match self._chance.randrange(6):
+        match self._chance.randrange(7):
             case 0:
                 path = f"/{self._chance.choice(('twilio', 'telnyx'))}/{self._chance.choice(ROUTES)}"
                 body += f"&Extra={self._word()}" if seen.content_type == FORM else " "
@@ -147,6 +147,8 @@ class Tries:
                 name = self._chance.choice(sorted(headers))
                 headers[name] = self._changed(headers[name])
                 body = self._changed(body)
+            case 5 if "CallSid" in body:
+                body = self._moved(body)
             case 4:
                 body = f"{body}&{self._chance.choice(('From', 'To', 'CallStatus'))}={self._word()}"
             case _:
@@ -441,6 +443,14 @@ class Tries:
         return self._chance.choice(
             (self._chance.randbytes(8).hex(), "a", "receptionist", "call_" + self._chance.randbytes(6).hex())
         )
+
+    def _moved(self, form: str) -> str:
+        """The form with the fields that follow the call's id in a signature moved into that id."""
+        fields = dict(sorted(parse_qsl(form)))
+        following = list(fields)[list(fields).index("CallSid") + 1 :]
+        for name in following[: self._chance.randrange(1, len(following))]:
+            fields["CallSid"] += name + fields.pop(name)
+        return urlencode(fields)
 
     def _changed(self, text: str) -> str:
         """The text with another value somewhere: of a form's field, or a character."""

@@ -330,6 +330,11 @@ def websocket_protocol(connections: Connections) -> type[asyncio.Protocol]:
                 self._feeding = True
                 self._feed()
 
+        async def send(self, message: Any) -> None:
+            await super().send(message)
+            if message["type"] == "websocket.http.response.body" and getattr(self, "close_sent", False):
+                self.handshake_complete = True  # else uvicorn logs each refused socket as an error of ours
+
         async def receive(self) -> Any:
             message = await super().receive()
             if self._feeding:
