@@ -20,6 +20,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -29,6 +30,7 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.requests import ClientDisconnect
 
 from calls.errors import NotDone
+from conversation.native_memory import share_one_heap
 from conversation.private_log import WORDS_ARE_LOGGED, keep_words_out, log_to_stderr
 
 if TYPE_CHECKING:
@@ -94,6 +96,7 @@ def create_app(
         await service.prepare()
         if warm_up is not None:
             await warm_up()
+            service.leftovers.loaded()
 
     secrets = deployment_secrets(settings)
     service = Service(
@@ -236,8 +239,9 @@ def notes(settings: Settings, given: Given) -> list[str]:
     """What would disappoint somebody later, though calls are answered: the doctor's short form, a line each."""
     from web.checkup import agent_findings, settings_findings, short_lines
 
-    # PUBLIC_URL has a line of its own at a start.
-    wrong = [one for one in settings_findings(settings, given) if one.subject != "PUBLIC_URL"]
+    # PUBLIC_URL with http has a line of its own at a start.
+    at_home = urlsplit(settings.public_url or "").scheme != "https"
+    wrong = [one for one in settings_findings(settings, given) if one.subject != "PUBLIC_URL" or not at_home]
     return short_lines([*wrong, *agent_findings(settings)])
 
 
@@ -262,7 +266,7 @@ def listen(host: str, port: int) -> socket.socket:
         # "::" is every address, and people who write it mean the old ones, too.
         both = address[0] == "::" and socket.has_dualstack_ipv6()
         return socket.create_server(address[:2], family=family, backlog=2048, dualstack_ipv6=both)
-    except socket.gaierror:
+    except (socket.gaierror, UnicodeError):
         raise StartError(
             f"HOST {host!r} is not an address of this machine: use 127.0.0.1, 0.0.0.0 or ::"
         ) from None
@@ -291,6 +295,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--port", type=int, help="port to listen on (PORT, default 7860)")
     parser.add_argument("--agent", help="name of the agent that answers (AGENT, default receptionist)")
     chosen = {name: value for name, value in vars(parser.parse_args(arguments)).items() if value is not None}
+    share_one_heap()
     try:
         settings = load_settings(**chosen)
         log_to_stderr(settings.log_level)
