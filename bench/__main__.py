@@ -57,12 +57,12 @@ async def measure(arguments: argparse.Namespace) -> tuple[list[Figure], list[Rep
             more, trouble = await measure_control(arguments.times, arguments.port, Path(directory))
             figures, problems = [*figures, *more], [*problems, *trouble]
         if arguments.only in (None, "memory"):
-            print(f"{MEMORY_CALLS} calls whose memory is looked at afterwards")
+            print(f"twice {MEMORY_CALLS} calls with each carrier, whose memory is looked at afterwards")
             more, trouble = await measure_memory(MEMORY_CALLS, arguments.port, Path(directory))
             figures, problems = [*figures, *more], [*problems, *trouble]
         if arguments.only in (None, "checks"):
-            print(f"the checks of {CHECKS} call set-ups")
-            figures = [*figures, await measure_checks(CHECKS)]
+            print(f"the checks of {CHECKS} call set-ups with each carrier")
+            figures = [*figures, *await measure_checks(CHECKS, Path(directory))]
     return figures, reports, problems
 
 

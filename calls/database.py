@@ -10,12 +10,11 @@ import json
 from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, cast
 
 import sqlalchemy as sa
 from loguru import logger
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -27,9 +26,10 @@ from calls.database_errors import (
     DatabaseUnusable,
     explained,
 )
-from calls.database_opening import file_of, opened, readable
+from calls.database_opening import file_of, opened, plain_engine, readable
 from calls.saved import SavedCall, plain
-from calls.tables import CALL_EVENTS, CALLS, USED_ONCE
+from calls.tables import CALL_EVENTS, CALLS
+from calls.used_once import UsedOnce
 
 __all__ = [
     "CallDatabase",
@@ -48,9 +48,6 @@ MIGRATION_SECS = 60.0
 
 BUSY_SECS = 5.0
 """How long SQLite waits for another process that is writing."""
-
-FORGET_EVERY = timedelta(minutes=5)
-"""How often it is forgotten what was used once and need not be known any more."""
 
 ENDED_STATES = [state.value for state in ENDS]
 
@@ -95,7 +92,7 @@ class CallDatabase:
         self._engine: AsyncEngine | None = None
         self._file: tuple[int, int] | None = None
         self._opening: asyncio.Lock | None = None
-        self._forgotten_at: datetime | None = None
+        self._used_once: UsedOnce | None = None
 
     @property
     def description(self) -> str:
@@ -112,9 +109,8 @@ class CallDatabase:
 
     async def aclose(self) -> None:
         """Close the connections. It is opened again by whoever needs it next, in another loop if so."""
-        engine, self._engine, self._opening = self._engine, None, None
-        if engine is not None:
-            await engine.dispose()
+        self._opening = None
+        await self._close()
 
     async def save(self, records: Sequence[Unsaved]) -> dict[str, int]:
         """Write calls, all or none of them.
@@ -235,16 +231,10 @@ class CallDatabase:
         Raises:
             DatabaseError: There was no answer to that.
         """
-        columns = USED_ONCE.c
-        insert = postgresql.insert if self._url.get_backend_name() == "postgresql" else sqlite.insert
-        first = insert(USED_ONCE).values(id=use_id, note=note, until=until).on_conflict_do_nothing()
-        async with self._transaction() as connection:
-            if self._forgotten_at is None or now - self._forgotten_at > FORGET_EVERY:
-                self._forgotten_at = now
-                await connection.execute(sa.delete(USED_ONCE).where(columns.until < now))
-            if (await connection.execute(first)).rowcount == 1:
-                return None
-            return str(await connection.scalar(sa.select(columns.note).where(columns.id == use_id)))
+        await self._opened()
+        assert self._used_once is not None
+        async with self._translated(QUERY_SECS):
+            return await self._used_once.use(use_id, note, now, until)
 
     async def _rows(self, query: sa.Select[Any]) -> list[SavedCall]:
         async with self._connection() as connection:
@@ -314,13 +304,21 @@ class CallDatabase:
                         "it is gone, unless you put it back",
                         self.description,
                     )
-                    engine, self._engine = self._engine, None
-                    await engine.dispose()
+                    await self._close()
                 if self._engine is None:
                     async with self._translated(MIGRATION_SECS):
-                        self._engine = await opened(self._url, busy_secs=self._busy_secs)
+                        engine = await opened(self._url, busy_secs=self._busy_secs)
+                    self._used_once = UsedOnce(engine, plain_engine(self._url, busy_secs=self._busy_secs))
+                    self._engine = engine
                     self._file = file_of(self._url)
         return self._engine
+
+    async def _close(self) -> None:
+        engine, used_once, self._engine, self._used_once = self._engine, self._used_once, None, None
+        if used_once is not None:
+            used_once.close()
+        if engine is not None:
+            await engine.dispose()
 
     def _is_another_file(self) -> bool:
         """Whether another file, or none, is where the one was that is open."""

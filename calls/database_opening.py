@@ -44,7 +44,7 @@ def readable(url: str) -> URL:
     """
     try:
         read = make_url(url)
-    except ArgumentError:
+    except (ArgumentError, ValueError):  # the latter for a port that is no number
         raise DatabaseUnusable(
             "DATABASE_URL is not an address of a database: write it like sqlite+aiosqlite:///data/calls.db"
         ) from None
@@ -55,7 +55,14 @@ def readable(url: str) -> URL:
             "DATABASE_URL names no file: write sqlite+aiosqlite:///data/calls.db, or memory to keep nothing"
         )
     try:
-        read.get_dialect().import_dbapi()
+        dialect = read.get_dialect()
+        if not dialect.is_async:
+            use = DRIVERS.get(read.get_backend_name(), "sqlite+aiosqlite")
+            raise DatabaseUnusable(
+                f"DATABASE_URL names the driver {read.drivername}, with which calls would wait for the database: write "
+                f"{use}://..."
+            )
+        dialect.import_dbapi()
     except (ImportError, ArgumentError) as error:
         raise explained(error, read.render_as_string(hide_password=True)) from None
     return read
@@ -99,6 +106,18 @@ async def opened(url: URL, *, busy_secs: float) -> AsyncEngine:
         await asyncio.sleep(LOCKED_PAUSE_SECS)
 
 
+def plain_engine(url: URL, *, busy_secs: float) -> sa.Engine | None:
+    """A file without the asynchronous driver, each statement a transaction of its own; None for other databases.
+
+    Its calls block, so they are made in a thread.
+    """
+    if url.get_backend_name() != "sqlite":
+        return None
+    engine = sa.create_engine(url.set(drivername="sqlite"), hide_parameters=True)
+    _set_up_connections(engine, busy_secs)
+    return engine
+
+
 async def _migrated(url: URL, is_sqlite: bool, busy_secs: float) -> AsyncEngine:
     engine = create_async_engine(
         url,
@@ -108,7 +127,8 @@ async def _migrated(url: URL, is_sqlite: bool, busy_secs: float) -> AsyncEngine:
         max_overflow=0,
     )
     if is_sqlite:
-        _prepare_sqlite(engine, busy_secs)
+        _set_up_connections(engine.sync_engine, busy_secs)
+        _begin_transactions(engine.sync_engine)
     try:
         async with engine.execution_options(writes=True).begin() as connection:
             await connection.run_sync(_migrate, url.render_as_string(hide_password=True))
@@ -133,8 +153,8 @@ def _make_private_file(path: Path) -> None:
                 os.close(open_private(file))
 
 
-def _prepare_sqlite(engine: AsyncEngine, busy_secs: float) -> None:
-    @event.listens_for(engine.sync_engine, "connect")
+def _set_up_connections(engine: sa.Engine, busy_secs: float) -> None:
+    @event.listens_for(engine, "connect")
     def connected(connection: Any, _: Any) -> None:
         # SQLite's Python driver would begin transactions late, and never for a CREATE TABLE.
         connection.isolation_level = None
@@ -147,7 +167,9 @@ def _prepare_sqlite(engine: AsyncEngine, busy_secs: float) -> None:
         cursor.execute("PRAGMA foreign_keys = ON")
         cursor.close()
 
-    @event.listens_for(engine.sync_engine, "begin")
+
+def _begin_transactions(engine: sa.Engine) -> None:
+    @event.listens_for(engine, "begin")
     def begun(connection: sa.Connection) -> None:
         # A transaction that reads before it writes must hold the lock from the beginning: it cannot wait for it later.
         writes = connection.get_execution_options().get("writes")

@@ -168,6 +168,11 @@ class TelnyxAccount(TelnyxCommands):
             return Signature.ABSENT
         return Signature.VALID if signed else Signature.INVALID
 
+    def has_signature(self, request: WebhookRequest) -> bool:
+        """Whether there is something to check."""
+        headers = request.headers
+        return bool(self.public_key and headers.get(SIGNATURE_HEADER) and headers.get(TIMESTAMP_HEADER))
+
     def signed_content(self, request: WebhookRequest) -> bytes | None:
         """What a valid signature is over: the time, in seconds, and the body."""
         return request.headers.get(TIMESTAMP_HEADER, "").encode() + b"|" + request.body

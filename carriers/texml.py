@@ -56,8 +56,7 @@ def transfer_document(document: TransferDocument, *, codec: str = "PCMU") -> str
             dial.set("callerId", document.caller_id)
         noun = SubElement(dial, "Sip" if is_sip(document.destination) else "Number")
         noun.text = document.destination
-        if document.answered_url and noun.tag == "Number":
-            # Not documented for <Sip>.
+        if document.answered_url:
             noun.set("statusCallback", _without_template(document.answered_url))
             noun.set("statusCallbackEvent", "answered")
     if document.fallback:

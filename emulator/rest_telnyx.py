@@ -1,7 +1,7 @@
 """Telnyx's REST interfaces: Call Control (see `emulator.call_control`), also to end a TeXML call, and TeXML calls.
 
-Sources: Telnyx docs, call commands, TeXML REST, API error codes (90015, 90018, 10005, 10009), "duplicate command_id
-within 60 s is ignored"; the shapes of the answers are those of Telnyx's API schema.
+Sources: Telnyx docs, call commands, TeXML REST, API error codes (90015, 90018, 90029, 10005, 10009, 10014, 10034),
+"duplicate command_id within 60 s is ignored"; the shapes of the answers are those of Telnyx's API schema.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from emulator.call import Call
 from emulator.call_control import CallControl
 from emulator.call_control_errors import CommandRefused
 from emulator.call_control_leg import ControlledCall
-from emulator.call_control_orders import digits_of
+from emulator.call_control_orders import digits_of, time_limit_of
 from emulator.call_control_payloads import status
 from emulator.credentials import Credentials
 from emulator.exchange import Exchange
@@ -27,6 +27,7 @@ from emulator.record_commands import COMMANDS
 from emulator.rest_requests import form_of, json_body, page_of, seconds
 
 COMMAND_MEMORY_SECS = 60.0
+FORM = "application/x-www-form-urlencoded"
 
 
 class TelnyxRest:
@@ -128,12 +129,14 @@ class TelnyxRest:
     async def _list(self, request: web.Request) -> web.Response:
         if (refusal := self._refusal(request)) is not None:
             return refusal
-        page = page_of(self._exchange.calls, request)
-        return web.json_response({"calls": [texml_call(call.leg) for call in page.calls], **page.fields})
+        page = page_of(self._exchange.listed, request)
+        return web.json_response({"calls": [texml_call(leg) for leg in page.legs], **page.fields})
 
     async def _create(self, request: web.Request) -> web.Response:
         if (refusal := self._refusal(request)) is not None:
             return refusal
+        if request.content_type != "application/json":
+            return error(415, "10014", "Unsupported Media Type", "A new call is asked for by a JSON object")
         order = read_order(await form_of(request))
         if isinstance(order, web.Response):
             return order
@@ -152,9 +155,12 @@ class TelnyxRest:
         return _texml_update(call, await form_of(request))
 
     def named_call(self, request: web.Request) -> Call | web.Response:
-        """The TeXML call of a request's path, or why the request is refused."""
+        """The TeXML call of a request's path, or why the request is refused; what changes one must be a form."""
         if (refusal := self._refusal(request)) is not None:
             return refusal
+        if request.content_type != FORM and request.body_exists:
+            title = "Expected URL-encoded form Content-Type"
+            return error(415, "10034", title, f"Must encode request as '{FORM}'")
         call = self._exchange.find(request.match_info["call"].removesuffix(".json"))
         if call is None:
             return error(404, "10005", "Resource not found", "The requested call does not exist")
@@ -182,6 +188,12 @@ def read_order(form: dict[str, str]) -> OutboundOrder | web.Response:
     if unknown := events - set(EVENTS):
         detail = f"StatusCallbackEvent {', '.join(sorted(unknown))} is not one of {', '.join(EVENTS)}"
         return error(422, "10015", "Invalid parameter", detail)
+    try:
+        limit = time_limit_of({"time_limit_secs": int(form["TimeLimit"])}) if "TimeLimit" in form else None
+    except (ValueError, CommandRefused):
+        # That TeXML answers as the commands do is not documented.
+        refused = CommandRefused("90029", pointer="/TimeLimit")
+        return web.json_response(refused.body(), status=refused.status)
     callback = form.get("StatusCallback")
     return OutboundOrder(
         form["To"],
@@ -190,7 +202,7 @@ def read_order(form: dict[str, str]) -> OutboundOrder | web.Response:
         markup,
         form.get("UrlMethod", "POST"),
         seconds(form.get("Timeout"), 30, 5, 120),
-        seconds(form.get("TimeLimit"), 14400, 30, 14400) if "TimeLimit" in form else None,
+        limit,
         form.get("SendDigits"),
         Reporting(callback, events, form.get("StatusCallbackMethod", "POST")) if callback else None,
         _detection(form),

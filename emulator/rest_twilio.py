@@ -1,7 +1,7 @@
 """Twilio's REST interface: create, list, fetch and change calls.
 
-Sources: Twilio docs, voice/api/call-resource, voice/answering-machine-detection, errors 20003, 20404, 21201, 21205,
-21213, 21218, 21220, 21262, 32018.
+Sources: Twilio docs, voice/api/call-resource, voice/answering-machine-detection, errors 19056, 20003, 20404, 21201,
+21205, 21213, 21218, 21220, 21262, 32018.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from emulator.twilio import API_VERSION
 
 TWIML_PARAMETER_LIMIT = 4000
 RING_BUFFER_SECS = 5.0
+FORM_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data")
 
 
 class TwilioRest:
@@ -52,8 +53,8 @@ class TwilioRest:
     async def _list(self, request: web.Request) -> web.Response:
         if (refusal := self._refusal(request)) is not None:
             return refusal
-        page = page_of(self._exchange.calls, request)
-        return web.json_response({"calls": [call_resource(call.leg) for call in page.calls], **page.fields})
+        page = page_of(self._exchange.listed, request)
+        return web.json_response({"calls": [call_resource(leg) for leg in page.legs], **page.fields})
 
     async def _create(self, request: web.Request) -> web.Response:
         if (refusal := self._refusal(request)) is not None:
@@ -89,8 +90,11 @@ class TwilioRest:
         """Why a request to the account of the path is refused; None when it is not."""
         if not self.by_token(request) and not self._by_key(request):
             return error(401, 20003, "Authenticate")
-        known = request.match_info["account"] == self._credentials.twilio_account_sid
-        return None if known else not_found(request)
+        if request.match_info["account"] != self._credentials.twilio_account_sid:
+            return not_found(request)
+        if request.body_exists and request.content_type not in FORM_TYPES:
+            return error(415, 19056, "Input request content type is invalid")
+        return None
 
     def by_token(self, request: web.Request) -> bool:
         """Whether a request comes with the account's own auth token."""

@@ -15,13 +15,15 @@ MARKUP = {"twilio": "Twiml", "telnyx": "Texml"}
 EVENTS = ("initiated", "ringing", "answered", "completed")
 
 
-async def request(carrier: str, method: str, url: str, fields: Any = None) -> tuple[int, dict[str, Any]]:
-    """One request with the account's credentials; returns status and body."""
+async def request(
+    carrier: str, method: str, url: str, fields: Any = None, *, json: Any = None
+) -> tuple[int, dict[str, Any]]:
+    """One request with the account's credentials, a form or JSON; returns status and body."""
     key = aiohttp.encode_basic_auth(ACCOUNT.twilio_account_sid, ACCOUNT.twilio_auth_token)
     headers = {"Authorization": key if carrier == "twilio" else f"Bearer {ACCOUNT.telnyx_api_key}"}
     async with (
         aiohttp.ClientSession(headers=headers) as session,
-        session.request(method, url, data=fields) as response,
+        session.request(method, url, data=fields, json=json) as response,
     ):
         return response.status, await response.json()
 
@@ -37,7 +39,7 @@ async def create(
         form = [*fields.items(), *(("StatusCallbackEvent", event) for event in events)]
         return await request(carrier, "POST", f"{rest_url}{TWILIO}.json", form)
     fields = {"ApplicationSid": "1", "StatusCallbackEvent": " ".join(events)} | fields
-    return await request(carrier, "POST", f"{rest_url}{TEXML}", fields)
+    return await request(carrier, "POST", f"{rest_url}{TEXML}", json=fields)
 
 
 def call_url(carrier: str, rest_url: str, call_id: str) -> str:

@@ -239,21 +239,38 @@ async def test_telnyx_refuses_wrong_keys_unknown_calls_and_unknown_commands():
         assert status == 400
 
 
-@pytest.mark.parametrize("as_json", [True, False])
-async def test_a_texml_call_is_updated_by_form_or_json(as_json):
+async def test_a_texml_call_is_updated_by_a_form_and_not_by_json():
     async def act(rest_url: str, call_id: str) -> None:
         url = f"{rest_url}/v2/texml/Accounts/{Credentials().telnyx_account_id}/Calls/{call_id}"
         fields = {"Texml": "<Response><Pause/></Response>"}
-        status, body = await request(
-            "POST", url, BEARER, **({"json": fields} if as_json else {"data": fields})
-        )
+        for below in ("", "/Recordings.json", "/Recordings/r1.json"):
+            status, body = await request("POST", url + below, BEARER, json=fields)
+            assert (status, body["errors"][0]["code"]) == (415, "10034")
+        status, body = await request("POST", url, BEARER, data=fields)
         assert (status, body["status"]) == (200, "in-progress")
         status, _ = await request("GET", url, BEARER)
         assert status == 200
 
     result, _, _ = await during_a_call("telnyx", act)
     assert result.timeline.of("pause")
-    assert (result.report.ended_by, result.report.errors) == ("bot", [])
+    assert result.report.ended_by == "bot"
+    assert len(result.report.errors) == 3, "a refusal is an error of the bot's"
+
+
+async def test_a_texml_call_is_ordered_by_json_and_not_by_a_form():
+    async with PhoneNetwork("telnyx") as network:
+        url = f"{network.rest_url}/v2/texml/Accounts/{Credentials().telnyx_account_id}/Calls"
+        order = {"ApplicationSid": "1", "To": "+12025550111", "From": "+12025550100", "Texml": "<Response/>"}
+        status, body = await request("POST", url, BEARER, data=order)
+        assert (status, body["errors"][0]["code"]) == (415, "10014")
+        assert (await request("POST", url, BEARER, json=order))[0] == 200
+
+
+async def test_twilio_takes_forms_only():
+    async with PhoneNetwork("twilio") as network:
+        url = f"{network.rest_url}/2010-04-01/Accounts/{Credentials().twilio_account_sid}/Calls.json"
+        status, body = await request("POST", url, AUTH, json={"To": "+12025550111"})
+        assert (status, body["code"]) == (415, 19056)
 
 
 async def test_a_texml_call_is_ended_by_status():

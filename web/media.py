@@ -14,13 +14,13 @@ from carriers.carrier import Signature
 from carriers.twilio import TwilioCarrier
 from web.admission import NotAdmitted, OpeningSocket, start_with_token, start_without_token
 from web.refusals import POLICY_VIOLATION, Refused, route_of
-from web.service import ServerRunnerArguments, Service, peer_of, service_of, upgrade_of
-from web.tokens import KEPT_SECS, TokenError
+from web.service import ServerRunnerArguments, Service, peer_of, the_service, upgrade_of
+from web.tokens import KEPT_SECS, StreamGrant, TokenError
 from web.trust import tokenless_refusal
 
 router = APIRouter()
 
-TheService = Annotated[Service, Depends(service_of)]
+TheService = Annotated[Service, Depends(the_service)]
 
 NORMAL_CLOSURE, INTERNAL_ERROR = 1000, 1011
 """WebSocket close codes. Source: RFC 6455, section 7.4.1."""
@@ -29,14 +29,7 @@ NORMAL_CLOSURE, INTERNAL_ERROR = 1000, 1011
 @router.websocket("/ws/{carrier}/{token}")
 async def stream_with_token(websocket: WebSocket, service: TheService, carrier: str, token: str) -> None:
     """The media socket of a call that our voice webhook answered."""
-    try:
-        grant = service.tokens.redeem(token)
-        if grant.carrier != carrier:
-            raise TokenError("the token is for another carrier")
-        if await service.store.use_once(f"token {grant.ticket}", KEPT_SECS) is not None:
-            raise TokenError("the token was used before, by another process")
-    except TokenError as error:
-        raise Refused(403, "token", str(error)) from None
+    grant = await redeemed(service, carrier, token)
     named = {
         "agent": grant.agent,
         "call_id": grant.call_id,
@@ -51,6 +44,23 @@ async def stream_with_token(websocket: WebSocket, service: TheService, carrier: 
         await _turn_away(service, opening, websocket, error)
         return
     await _talk(service, opening.socket, body, grant.call_id)
+
+
+async def redeemed(service: Service, carrier: str, token: str) -> StreamGrant:
+    """What a token allows, which is used up, in this process and in those that share the database.
+
+    Raises:
+        Refused: It is not ours or not this carrier's, too old, or was used before.
+    """
+    try:
+        grant = service.tokens.redeem(token)
+        if grant.carrier != carrier:
+            raise TokenError("the token is for another carrier")
+        if await service.store.use_once(f"token {grant.ticket}", KEPT_SECS) is not None:
+            raise TokenError("the token was used before, by another process")
+    except TokenError as error:
+        raise Refused(403, "token", str(error)) from None
+    return grant
 
 
 @router.websocket("/ws")
@@ -99,6 +109,7 @@ async def _turn_away(
 async def _talk(service: Service, websocket: WebSocket, body: dict[str, Any], call_id: str | None) -> None:
     sockets = service.sockets.setdefault(call_id, set()) if call_id else set()
     sockets.add(websocket)
+    service.live_sessions += 1
     code = NORMAL_CLOSURE
     try:
         await service.run_bot(
@@ -113,6 +124,8 @@ async def _talk(service: Service, websocket: WebSocket, body: dict[str, Any], ca
             service.store.record(call, "error", message=f"the bot failed: {type(error).__name__}")
         code = INTERNAL_ERROR
     finally:
+        service.live_sessions -= 1
+        service.leftovers.session_ended()
         sockets.discard(websocket)
         if call_id and not sockets:
             service.sockets.pop(call_id, None)

@@ -98,7 +98,9 @@ class StreamTokens:
             raise TokenError(f"the token {problem}")
         # Not by the token's text: base64 has several ways to write the same bytes.
         ticket = sealed[:NONCE_BYTES].hex()
-        self._used = {used: until for used, until in self._used.items() if until >= now}
+        # The oldest come first.
+        while self._used and next(iter(self._used.values())) < now:
+            del self._used[next(iter(self._used))]
         if ticket in self._used:
             raise TokenError("the token was used before")
         self._used[ticket] = now + KEPT_SECS
