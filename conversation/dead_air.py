@@ -31,6 +31,9 @@ SPEECH_SECS = 0.8
 OTHERS_SECS = 0.4
 """How long after a turn without words somebody else may ask the model, before this guard does what is to be done."""
 
+TRAILING_SECS = 0.3
+"""So long after a voice has failed, sound that it gave before may still be on its way."""
+
 LONGEST_SPEECH_SECS = 15.0
 """What sounds like speech for longer without a pause is a noise."""
 
@@ -117,6 +120,7 @@ class DeadAir:
         self._reply_has_words = self._reply_has_tools = False
         self._empty_at: float | None = None
         self._tools: set[str] = set()
+        self._broke_off_at: float | None = None
         # The line: positions in seconds of speech, as in `Playout`
         self._answer_ends = 0.0
         self._answer_sent = 0.0
@@ -194,6 +198,7 @@ class DeadAir:
             return  # it has said all that it was given
         self._fault, self._empty_at = cause, None
         if cause.is_voice:
+            self._broke_off_at = self._clock()
             self._voice.failed(for_good=for_good or tried_again)
         else:
             self._asked = False
@@ -216,7 +221,10 @@ class DeadAir:
 
     def take_words_again(self) -> str:
         """What the voice should be given once more, as it has failed before its first sound; it says so once."""
-        return self._voice.take_words_again() if self.has_words_again else ""
+        if not self.has_words_again:
+            return ""
+        self._broke_off_at = None
+        return self._voice.take_words_again()
 
     def voice_was_given(self, words: str = "") -> None:
         """The voice was given something to say; the rest of the sentence may still be to come."""
@@ -233,7 +241,8 @@ class DeadAir:
             own: Whether it is the guard's own sentence, which is no answer.
         """
         self._voice.gave()
-        if self._fault is not None and self._fault.is_voice:
+        trails = self._broke_off_at is not None and self._clock() - self._broke_off_at < TRAILING_SECS
+        if self._fault is not None and self._fault.is_voice and not trails:
             self._fault = None
         if not own:
             self._answer_ends = self._playout.said_secs

@@ -188,6 +188,17 @@ def test_so_does_one_that_was_asked_twice_by_others(line):
     assert line.wait(0.2) == [(Stage.FALLBACK, Cause.VOICE_FAILED)]
 
 
+def test_one_that_breaks_off_is_spoken_after_though_sound_of_it_trails(line):
+    line.caller_asks()
+    line.guard.reply_has_words("We are open from nine.")
+    line.guard.reply_ended()
+    line.hears(0.4)
+    line.guard.failed(Cause.VOICE_FAILED)
+    line.hears(0.1)
+    line.guard.voice_ended()
+    assert line.wait(3) == [(Stage.FILLER, Cause.VOICE_FAILED)]
+
+
 def test_a_voice_that_fails_while_it_has_nothing_to_say_is_no_fault_yet(line):
     line.caller_asks()
     line.model_answers()
