@@ -360,11 +360,16 @@ class Attachment:
         if self.handover is not None:
             await self.handover.give_up()
         before = self.playout.said_in_all_secs
+        clock = asyncio.get_running_loop().time
+        begun = clock()
         heard = await self.say_to_the_end(farewell)
         if self._detached.is_set():
             return  # the caller hung up first; what comes of a lost socket is said by the carrier's document
         silent = bool(farewell) and self.playout.said_in_all_secs == before
         if not heard and (silent or self._voice_is_lost):
+            self.record(
+                "dead_air", stage="fallback", cause="voice_silent", silent_secs=round(clock() - begun, 1)
+            )
             await self.abandon(cause="voice failed")
             return
         if not heard:

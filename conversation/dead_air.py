@@ -31,7 +31,7 @@ SPEECH_SECS = 0.8
 OTHERS_SECS = 0.4
 """How long after a turn without words somebody else may ask the model, before this guard does what is to be done."""
 
-TRAILING_SECS = 0.3
+TRAILING_SECS = 1.0
 """So long after a voice has failed, sound that it gave before may still be on its way."""
 
 LONGEST_SPEECH_SECS = 15.0
