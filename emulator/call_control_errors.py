@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
+TOO_EARLY = "90020"
+"""What is refused with it may be asked for again, and is no mistake."""
+
 _KNOWN = {
     "10004": (422, "Missing required parameter", "A required parameter was missing."),
     "10005": (404, "Resource not found", "The requested resource or URL could not be found."),
@@ -56,6 +59,11 @@ _KNOWN = {
         422,
         "Call has already ended",
         "This call is no longer active and can't receive commands.",
+    ),
+    "90020": (
+        422,
+        "Recording has not started",
+        "The recording cannot be started until audio has commenced.",
     ),
     "90022": (422, "Invalid value for minimum_digits", "minimum_digits must be 1 to 128."),
     "90023": (422, "Invalid value for maximum_digits", "maximum_digits must be 1 to 128."),

@@ -40,10 +40,16 @@ class Exchange:
         clock: The network's time.
         faults: What is to go wrong.
         listed: What lists of calls tell; as late as the carriers' when not given.
+        recordings: Where recordings are kept.
     """
 
     def __init__(
-        self, dialect: Dialect, clock: Clock, faults: Faults | None = None, listed: Listed | None = None
+        self,
+        dialect: Dialect,
+        clock: Clock,
+        faults: Faults | None = None,
+        listed: Listed | None = None,
+        recordings: Recordings | None = None,
     ) -> None:
         """No legs and nobody there."""
         self.dialect = dialect
@@ -52,7 +58,7 @@ class Exchange:
         self._listed = listed or Listed(clock)
         self.speak: Speak | None = None
         self.people: list[Colleague] = []
-        self.recordings = Recordings()
+        self.recordings = recordings or Recordings()
         self.rest_base = ""
         """Base URL of the REST server, where files are found."""
         self.conferences: dict[str, Conference] = {}

@@ -15,6 +15,7 @@ from aiohttp import web
 
 from emulator import rest_telnyx, rest_twilio
 from emulator.call import Call
+from emulator.call_control_errors import TOO_EARLY, CommandRefused
 from emulator.exchange import Exchange
 from emulator.recordings import FILES, IN_PROGRESS, Recording, RecordingOrder, Tell, media_url
 from emulator.rest_requests import form_of
@@ -101,6 +102,9 @@ class RecordingRoutes:
         form = await form_of(request)
         if call.leg.ended:
             return rest_telnyx.ended_already()
+        if self._exchange.recordings.too_early(call):
+            refused = CommandRefused(TOO_EARLY)
+            return web.json_response(refused.body(), status=refused.status)
         order = RecordingOrder(
             form.get("RecordingChannels", "dual") == "dual",
             form.get("RecordingTrack", "both"),
