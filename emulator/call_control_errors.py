@@ -19,6 +19,11 @@ _KNOWN = {
         "Authentication failed",
         "The required authentication headers were either invalid or not included in the request.",
     ),
+    "10010": (
+        403,
+        "Authorization failed",
+        "You do not have permission to perform the requested action on the specified resource or resources.",
+    ),
     "10015": (400, "Bad Request", "The request failed because it was not well-formed."),
     "10016": (
         422,
@@ -123,3 +128,11 @@ class CommandRefused(Exception):
         if self.pointer:
             error["source"] = {"pointer": self.pointer}
         return {"errors": [error]}
+
+
+def not_ours(pointer: str) -> CommandRefused:
+    """The caller id is neither the account's nor verified: D38, by the docs' list of SIP response codes a 403.
+
+    That a request is answered so, and not the call hung up after it, is chosen here.
+    """
+    return CommandRefused("10010", "Unverified origination number D38", pointer)

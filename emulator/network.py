@@ -135,7 +135,7 @@ class PhoneNetwork:
             dialect.signs_instructions = signs_instructions
         listed = Listed(clock, list_lag_secs, seed=seed)
         recordings = Recordings(silent_secs, seed=seed)
-        self.exchange = Exchange(dialect, clock, self.faults, listed, recordings)
+        self.exchange = Exchange(dialect, clock, self.faults, listed, recordings, self.account)
         self.exchange.speak = speak
         self.transcribe = transcribe
         self._control = CallControl(self.exchange, self.credentials, events) if carrier == "telnyx" else None

@@ -15,7 +15,7 @@ from aiohttp import web
 
 from emulator.call import Call
 from emulator.call_control import CallControl
-from emulator.call_control_errors import CommandRefused
+from emulator.call_control_errors import CommandRefused, not_ours
 from emulator.call_control_leg import ControlledCall
 from emulator.call_control_orders import digits_of, time_limit_of
 from emulator.call_control_payloads import status
@@ -140,6 +140,9 @@ class TelnyxRest:
         order = read_order(await form_of(request))
         if isinstance(order, web.Response):
             return order
+        if not self._exchange.may_show(order.from_number):
+            refused = not_ours("/From")
+            return web.json_response(refused.body(), status=refused.status)
         call = await self._exchange.place(order)
         answer = {"from": order.from_number, "to": order.to_number, "status": "queued"}
         if self._texml_call_ids:

@@ -63,6 +63,8 @@ class TwilioRest:
         order = read_order(await form_of(request, lists=frozenset({"StatusCallbackEvent"})))
         if isinstance(order, web.Response):
             return order
+        if not self._exchange.may_show(order.from_number):
+            return error(400, 21210, "The source phone number provided is not yet verified for this account")
         call = await self._exchange.place(order)
         return web.json_response(call_resource(call.leg), status=201)
 
