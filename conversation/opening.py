@@ -80,7 +80,8 @@ async def record_from_the_start(attachment: Attachment) -> None:
     attachment.recording_settled.set()
     if attachment.owes_announcement:
         attachment.owes_announcement = False
-        await attachment.say(attachment.render(recording.announcement))
+        # Between a question and its answer: it is no part of what the model talks about.
+        await attachment.say(attachment.render(recording.announcement), remember=False)
 
 
 def _is_announced(attachment: Attachment) -> bool:
