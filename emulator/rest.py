@@ -97,7 +97,7 @@ class RestServer:
         over = call.leg.ended
         response = await handler(request)
         if response.status >= 400:
-            detail = response.text if isinstance(response, web.Response) else ""
+            detail = (response.text or "") if isinstance(response, web.Response) else ""
             text = f"REST {what} -> {response.status} {detail}"
             if over or f'"{TOO_EARLY}"' in detail:
                 call.timeline.note("rest", text)
