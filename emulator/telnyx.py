@@ -17,6 +17,7 @@ from typing import Any
 
 from emulator.codecs import FRAME_MS, SAMPLE_RATE, Pcm, decode, encode
 from emulator.credentials import Credentials
+from emulator.facts.documents import verbs
 from emulator.leg import (
     INBOUND,
     BotAudio,
@@ -190,10 +191,8 @@ class Telnyx:
     """Telnyx's TeXML dialect. Source of the verbs: Telnyx docs, TeXML verbs."""
 
     name = "telnyx"
-    known_verbs = frozenset(
-        "AIGather Conference Connect Dial Enqueue Gather Hangup HttpRequest Leave Pause Play Queue Record "
-        "Redirect Refer Reject Say Siprec Start Stop Suppression Transcription".split()
-    )
+    language = "texml"
+    known_verbs = verbs(language)
     # "Must return 200 with <Response>" is all that is documented about the answer.
     content_types: frozenset[str] | None = None
     answers_before_webhook = True

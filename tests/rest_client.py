@@ -38,8 +38,17 @@ async def create(
     if carrier == "twilio":
         form = [*fields.items(), *(("StatusCallbackEvent", event) for event in events)]
         return await request(carrier, "POST", f"{rest_url}{TWILIO}.json", form)
-    fields = {"ApplicationSid": "1", "StatusCallbackEvent": " ".join(events)} | fields
-    return await request(carrier, "POST", f"{rest_url}{TEXML}", json=fields)
+    body: dict[str, Any] = {"ApplicationSid": "1", "StatusCallbackEvent": " ".join(events)}
+    body |= {name: _typed(name, value) for name, value in fields.items()}
+    return await request(carrier, "POST", f"{rest_url}{TEXML}", json=body)
+
+
+def _typed(name: str, value: str) -> str | int | bool:
+    """A form's value as JSON has it."""
+    if name == "AsyncAmd":
+        return value == "true"
+    is_number = name.startswith(("Time", "MachineDetection")) and value.isdigit()
+    return int(value) if is_number else value
 
 
 def call_url(carrier: str, rest_url: str, call_id: str) -> str:

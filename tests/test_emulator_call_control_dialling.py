@@ -189,7 +189,8 @@ async def test_a_dial_is_refused_as_documented():
             ({"client_state": "!"}, "90017"),
             ({"answering_machine_detection": "yes"}, "10032"),
             ({"link_to": "v3:nobody"}, "90015"),
-            ({"stream_url": "ws://x/ws", "stream_bidirectional_codec": "pcmu"}, "10032"),
+            ({"stream_url": "wss://x/ws", "stream_bidirectional_codec": "pcmu"}, "10032"),
+            ({"stream_url": "ws://x/ws"}, "10003"),
         ):
             status, body = await app.request("POST", "/calls", **(good | change))
             assert (status, body["errors"][0]["code"]) == (422, code), change
