@@ -11,6 +11,10 @@ LOCK    := $(PYTHON) -m uv pip compile --universal --python-version 3.11 --gener
            --no-emit-find-links --quiet --custom-compile-command \
            "make lock; it is installed by requirements/install.sh, or by pip as the beginning of requirements/install.py says"
 
+ifneq ($(words $(VENV)),1)
+$(error VENV is "$(VENV)": name one folder, without blanks in its path)
+endif
+
 .DEFAULT_GOAL := help
 .PHONY: help setup call test stories lint format bench attack attack-quick run doctor lock lock-check clean
 

@@ -20,6 +20,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -236,8 +237,9 @@ def notes(settings: Settings, given: Given) -> list[str]:
     """What would disappoint somebody later, though calls are answered: the doctor's short form, a line each."""
     from web.checkup import agent_findings, settings_findings, short_lines
 
-    # PUBLIC_URL has a line of its own at a start.
-    wrong = [one for one in settings_findings(settings, given) if one.subject != "PUBLIC_URL"]
+    # PUBLIC_URL with http has a line of its own at a start.
+    at_home = urlsplit(settings.public_url or "").scheme != "https"
+    wrong = [one for one in settings_findings(settings, given) if one.subject != "PUBLIC_URL" or not at_home]
     return short_lines([*wrong, *agent_findings(settings)])
 
 
@@ -262,7 +264,7 @@ def listen(host: str, port: int) -> socket.socket:
         # "::" is every address, and people who write it mean the old ones, too.
         both = address[0] == "::" and socket.has_dualstack_ipv6()
         return socket.create_server(address[:2], family=family, backlog=2048, dualstack_ipv6=both)
-    except socket.gaierror:
+    except (socket.gaierror, UnicodeError):
         raise StartError(
             f"HOST {host!r} is not an address of this machine: use 127.0.0.1, 0.0.0.0 or ::"
         ) from None

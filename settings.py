@@ -58,6 +58,17 @@ KEYS = (
 )
 """Settings that somebody else's console has made: letters, digits and signs without a blank."""
 
+ADDRESSES = (
+    "ngrok_api_url",
+    "caller_lookup_url",
+    "twilio_api_base_url",
+    "telnyx_api_base_url",
+    "pipecat_cloud_api_base_url",
+    "openai_base_url",
+    "ollama_base_url",
+)
+"""Settings that are the address of somebody whom we ask."""
+
 IN_A_CALL = frozenset(
     {
         "agent",
@@ -375,6 +386,47 @@ class Settings(BaseSettings):
             raise ValueError(
                 "must be countries by their two letters with commas, such as US,CA, or * for all"
             )
+        from phonenumbers import SUPPORTED_REGIONS
+
+        for country in value.split(","):
+            if country not in {*SUPPORTED_REGIONS, "*"}:
+                meant = "GB, the United Kingdom" if country == "UK" else "its two letters of ISO 3166"
+                raise ValueError(f"has {country}, which is no country with telephones: write {meant}")
+        return value
+
+    @field_validator("dial_sip_hosts")
+    @classmethod
+    def _are_hosts(cls, value: str | None) -> str | None:
+        hosts = [host.strip() for host in (value or "").split(",") if host.strip()]
+        if not all(re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?", host) for host in hosts):
+            raise ValueError(
+                "must be names of hosts with commas, such as pbx.example.com,sip.example.com, without sip:, user, port"
+            )
+        return ",".join(hosts) or None
+
+    @field_validator("twilio_region", "twilio_edge")
+    @classmethod
+    def _is_part_of_a_host(cls, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch(r"[A-Za-z0-9-]+", value):
+            raise ValueError("must be one word of Twilio's list, such as ie1 (a region) or dublin (an edge)")
+        return value
+
+    @field_validator("agents_dir", "data_dir", "dial_do_not_call")
+    @classmethod
+    def _is_where_it_says(cls, value: Path | None) -> Path | None:
+        # No shell has looked at a file of settings
+        return value.expanduser() if value is not None else None
+
+    @field_validator(*ADDRESSES)
+    @classmethod
+    def _is_an_address(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        value = value.strip()
+        if not re.match(r"https?://", value, re.IGNORECASE):
+            raise ValueError("must start with https:// or http://")
+        if wrong := _wrong_in_address(value):
+            raise ValueError(f"{wrong}; copy it again")
         return value
 
     @field_validator("public_url")
@@ -383,6 +435,7 @@ class Settings(BaseSettings):
         if value is None:
             return None
         value = value.strip().rstrip("/")
+        value = re.sub(r"^https?://", lambda scheme: scheme[0].lower(), value, flags=re.IGNORECASE)
         if not value.startswith(("https://", "http://")):
             raise ValueError(
                 "must start with https:// (or http:// on this machine), for example https://bot.example.com"
@@ -414,8 +467,8 @@ class Settings(BaseSettings):
         return self.database_url or f"sqlite+aiosqlite:///{self.data_dir / 'calls.db'}"
 
 
-def _wrong_in_base_url(value: str) -> str | None:
-    """What would keep addresses that begin with this from being called, or from being signed as they are written."""
+def _wrong_in_address(value: str) -> str | None:
+    """What keeps an address from leading anywhere, whoever is there."""
     if not value.isascii() or not value.isprintable() or set(value) & set(" \"'<>\\^`{|}"):
         return "has a space or another character that no address has (a name with accents is written xn--...)"
     try:
@@ -423,15 +476,28 @@ def _wrong_in_base_url(value: str) -> str | None:
         host, port = parts.hostname, parts.port
     except ValueError:
         return "has a host or port that cannot be"
-    if not host or port == 0:
+    if not host or port == 0 or parts.netloc.endswith(":"):
         return "has no host" if not host else "has a port that cannot be"
+    if ":" not in host and not re.fullmatch(_HOST, host):
+        return "has a host that cannot be"
+    return None
+
+
+def _wrong_in_base_url(value: str) -> str | None:
+    """What would keep addresses that begin with this from being called, or from being signed as they are written."""
+    if wrong := _wrong_in_address(value):
+        return wrong
+    parts = urlsplit(value)
     if "?" in value or "#" in value:
         return "has a query (?) or a fragment (#), which belong to single addresses"
     if "@" in parts.netloc:
         return "has a user or password in it, which carriers do not sign"
-    if re.search(r"/(twilio|telnyx|ws)(/|$)", parts.path):
-        return "has the path of a webhook or media socket in it"
+    if re.search(r"/(twilio|telnyx|ws|calls|healthz|readyz)(/|$)", parts.path):
+        return "has the path of a webhook, a media socket or a health check in it"
     return None
+
+
+_HOST = r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*\.?"
 
 
 def load_settings(**overrides: object) -> Settings:
@@ -449,11 +515,28 @@ def load_settings(**overrides: object) -> Settings:
         lines = []
         for problem in error.errors():
             name = str(problem["loc"][0]).upper() if problem["loc"] else "settings"
-            reason = problem["msg"].removeprefix("Value error, ")
-            if problem["type"].startswith("bool_"):
-                reason = "must be true or false"
+            reason = _reason(Settings.model_fields.get(name.lower()), problem)
             lines.append(f"{name} is not usable: {reason}. Change it in .env or in the environment.")
         raise SettingsError("\n".join(lines)) from None
+
+
+def _reason(described: FieldInfo | None, problem: Any) -> str:
+    """What a value must be, with all its bounds: pydantic says only which one was broken, in a programmer's words."""
+    kind: str = problem["type"]
+    if kind.startswith("bool_"):
+        return "must be true or false"
+    if kind == "literal_error":
+        return f"must be {problem['ctx']['expected']}"
+    if described is None or described.annotation not in (int, float):
+        return str(problem["msg"]).removeprefix("Value error, ")
+    words = {"ge": "at least", "gt": "more than", "le": "at most"}
+    bounds = [
+        f"{word} {bound}"
+        for name, word in words.items()
+        for rule in described.metadata
+        if (bound := getattr(rule, name, None)) is not None
+    ]
+    return f"must be a {'whole ' if described.annotation is int else ''}number, {' and '.join(bounds)}"
 
 
 def read_given() -> Given:

@@ -44,7 +44,7 @@ def readable(url: str) -> URL:
     """
     try:
         read = make_url(url)
-    except ArgumentError:
+    except (ArgumentError, ValueError):  # the latter for a port that is no number
         raise DatabaseUnusable(
             "DATABASE_URL is not an address of a database: write it like sqlite+aiosqlite:///data/calls.db"
         ) from None
@@ -55,7 +55,14 @@ def readable(url: str) -> URL:
             "DATABASE_URL names no file: write sqlite+aiosqlite:///data/calls.db, or memory to keep nothing"
         )
     try:
-        read.get_dialect().import_dbapi()
+        dialect = read.get_dialect()
+        if not dialect.is_async:
+            use = DRIVERS.get(read.get_backend_name(), "sqlite+aiosqlite")
+            raise DatabaseUnusable(
+                f"DATABASE_URL names the driver {read.drivername}, with which calls would wait for the database: write "
+                f"{use}://..."
+            )
+        dialect.import_dbapi()
     except (ImportError, ArgumentError) as error:
         raise explained(error, read.render_as_string(hide_password=True)) from None
     return read

@@ -29,7 +29,7 @@ from carriers.carrier import (
     DialUncertain,
     MachineDetection,
 )
-from carriers.dialling import CALL_SECS, check_destination, check_ring_timeout
+from carriers.dialling import check_destination, check_ring_timeout, check_time_limit
 
 RETRY_PAUSES_SECS = (0.5, 1.0, 2.0)
 """Before each further attempt to reach a carrier that certainly did nothing."""
@@ -52,7 +52,7 @@ class DialRequest:
         parameters: What the bot is told about the call.
         ring_timeout_secs: How long to let it ring, 5 to 120.
         machine_detection: Whether to listen for an answering machine; None for not.
-        time_limit_secs: The longest that the call may last, 30 to 14400; None for the carrier's own limit.
+        time_limit_secs: The longest that the call may last, within the carrier's `call_secs`; None for its own limit.
         mode: Which of the carrier's interfaces runs the call.
 
     Raises:
@@ -75,8 +75,6 @@ class DialRequest:
             check_ring_timeout(self.ring_timeout_secs)
         except ValueError as error:
             raise DialRefused(str(error)) from None
-        if self.time_limit_secs is not None and self.time_limit_secs not in CALL_SECS:
-            raise DialRefused(f"time_limit_secs must be {CALL_SECS[0]} to {CALL_SECS[-1]}")
 
 
 class Dialler:
@@ -120,6 +118,10 @@ class Dialler:
             CarrierFailed: The carrier does not do it. The call has failed.
         """
         to = self._policy.check(request.to, request.from_number)
+        try:
+            check_time_limit(request.time_limit_secs, carrier.call_secs, carrier.name)
+        except ValueError as error:
+            raise DialRefused(str(error)) from None
         await self._policy.check_again(to, self._store)
         call = self._store.dial_out(
             carrier=carrier.name,

@@ -116,6 +116,7 @@ class Carrier(CallActions, Protocol):
             answered. If not, it ends at once, and another one begins if the caller comes back.
         ignores_repeated_commands: Whether a command that is sent again with the same id is carried out once only, so
             that one without an answer can be repeated.
+        call_secs: To how many seconds the length of a call may be limited (`DialOut.time_limit_secs`).
         sends_digits_by_rest: Whether `send_digits` works. If not, `digits_document` does the same, but the
             media stream ends for it and another one begins.
     """
@@ -125,6 +126,7 @@ class Carrier(CallActions, Protocol):
     keeps_stream_while_transferring: bool
     ignores_repeated_commands: bool
     sends_digits_by_rest: bool
+    call_secs: range
 
     def stream_document(self, document: StreamDocument) -> str:
         """Markup that connects the call with the bot's media socket."""

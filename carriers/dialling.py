@@ -13,9 +13,6 @@ RING_SECS = range(5, 121)
 """How long a phone may be let ring. Source: Telnyx docs, TeXML dial and TeXML REST (Twilio allows 5 to 600, and
 adds 5 s)."""
 
-CALL_SECS = range(30, 14401)
-"""How long a call may be allowed to last. Source: Telnyx docs, TeXML REST; Twilio docs, maximum call length."""
-
 _E164 = re.compile(r"\+[1-9][0-9]{5,14}")
 _SIP = re.compile(r"sips?:[A-Za-z0-9._~+%!*'()&=$,-]+@[A-Za-z0-9.-]+(:[0-9]{1,5})?(;[A-Za-z0-9=._-]+)*", re.I)
 
@@ -44,7 +41,7 @@ class DialOut:
         amd_url: Absolute URL that is told what answered; needed with `machine_detection`. Where commands run the
             call, `status_url` is told.
         command_id: The same for each attempt at the same call; carriers that know it ignore repetitions.
-        time_limit_secs: The longest that the call may last, 30 to 14400; None for the carrier's own limit.
+        time_limit_secs: The longest that the call may last, within the carrier's `call_secs`; None for its own limit.
 
     Raises:
         ValueError: The call could not be made like this; the message names the field and not its value.
@@ -65,8 +62,6 @@ class DialOut:
         check_destination("to", self.to)
         check_destination("from_number", self.from_number)
         check_ring_timeout(self.ring_timeout_secs)
-        if self.time_limit_secs is not None and self.time_limit_secs not in CALL_SECS:
-            raise ValueError(f"time_limit_secs must be {CALL_SECS[0]} to {CALL_SECS[-1]}")
         if self.machine_detection and not self.amd_url:
             raise ValueError("amd_url is missing: with machine_detection the result must go somewhere")
 
@@ -136,6 +131,16 @@ def check_ring_timeout(secs: int) -> None:
     """
     if secs not in RING_SECS:
         raise ValueError(f"ring_timeout_secs must be {RING_SECS[0]} to {RING_SECS[-1]}")
+
+
+def check_time_limit(secs: int | None, allowed: range, carrier: str) -> None:
+    """Make sure that a carrier lets a call be limited like this; None for its own limit.
+
+    Raises:
+        ValueError: It would refuse the call; the message names its range.
+    """
+    if secs is not None and secs not in allowed:
+        raise ValueError(f"time_limit_secs must be {allowed[0]} to {allowed[-1]} at {carrier.capitalize()}")
 
 
 def is_sip(destination: str) -> bool:

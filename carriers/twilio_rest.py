@@ -70,6 +70,9 @@ class TwilioRest:
     """The REST half of `carriers.twilio.TwilioCarrier`."""
 
     sends_digits_by_rest = False
+    # Four hours unless Twilio has raised the account's limit. Source: Twilio's OpenAPI file (TimeLimit: "constraints
+    # depend on account and configuration"); Twilio docs, maximum call length.
+    call_secs = range(1, 14401)
 
     def __init__(
         self,

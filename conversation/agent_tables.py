@@ -15,6 +15,9 @@ TAKE_MESSAGE = "take_message"
 CALLERS_OWN_NUMBER = "caller"
 """What a transfer's `caller_id` says to show the colleague the caller's own number."""
 
+LONGEST_CALL_SECS = 14000
+"""No carrier lets a call last longer, and none says goodbye before it ends one."""
+
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 _SIP = re.compile(r"sips?:[A-Za-z0-9._~+%!*'()&=$,-]+@[A-Za-z0-9.-]+(:[0-9]{1,5})?(;[A-Za-z0-9=._-]+)*", re.I)
 
@@ -146,7 +149,7 @@ class Services(Table):
 class Limits(Table):
     """How long a call may take and how long silence may last, in seconds."""
 
-    max_duration_secs: float = Field(default=1200, gt=0)
+    max_duration_secs: float = Field(default=1200, gt=0, le=LONGEST_CALL_SECS)
     notice_secs: float = Field(default=60, ge=0)
     silence_secs: float = Field(default=8, gt=0)
 

@@ -319,7 +319,7 @@ class CallControl:
             call.gathering.stop()
 
     async def _client_state_update(self, call: ControlledCall, body: Body) -> None:
-        """The state is kept for every command; this one has nothing else."""
+        """Nothing else: the state of any command is kept."""
 
 
 def _need_answer(call: ControlledCall) -> None:

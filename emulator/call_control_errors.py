@@ -66,7 +66,7 @@ _KNOWN = {
     "90029": (
         422,
         "Invalid value for time_limit_secs",
-        "time_limit_secs must be an 'integer' from 60 to 14400.",
+        "time_limit_secs must be an 'integer' from 60 to 14000.",
     ),
     "90034": (
         422,

@@ -321,23 +321,16 @@ class Telnyx:
     def open_stream(
         self, leg: Leg, stream: Verb, parameters: dict[str, str]
     ) -> tuple[StreamDialect, list[str]]:
-        """Modes and codecs of TeXML `<Stream>`; names of codecs are case-sensitive."""
-        warnings: list[str] = []
-        mode = stream.attributes.get("bidirectionalMode", "mp3")
-        if mode not in ("mp3", "rtp"):
-            warnings.append(f"bidirectionalMode {mode!r} is unknown; mp3 is used")
-            mode = "mp3"
+        """Modes and codecs of TeXML `<Stream>`; the defaults stand in for those that are unknown."""
+        mode = "rtp" if stream.attributes.get("bidirectionalMode") == "rtp" else "mp3"
         bot_encoding = stream.attributes.get("bidirectionalCodec", "PCMU")
         if bot_encoding not in CODECS:
-            warnings.append(f"bidirectionalCodec {bot_encoding!r} is unknown; PCMU is used")
             bot_encoding = "PCMU"
         encoding = stream.attributes.get("codec", "default")
-        if encoding not in (*CODECS, "default"):
-            warnings.append(f"codec {encoding!r} is unknown; the leg's is used")
         # Transcoding works between PCMU and PCMA only; everything else means the leg's own codec.
         encoding = encoding if encoding in G711 else leg.codec
         dialect = TelnyxStream(leg, parameters, encoding=encoding, bot_encoding=bot_encoding, mode=mode)
-        return dialect, warnings
+        return dialect, []
 
 
 def _sip_uri(address: str, host: str) -> str:

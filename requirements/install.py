@@ -24,14 +24,24 @@ import subprocess
 import sys
 import threading
 import time
-import tomllib
 from pathlib import Path
 from typing import Any
 
+if sys.version_info < (3, 11):  # noqa: UP036
+    sys.exit("setup: this Python is older than 3.11: requirements/install.sh looks for one that fits")
+import tomllib
+
 HERE = Path(__file__).resolve().parent
 BUILD_LOCK = HERE / "build.lock"
+USAGE_ERROR = 2
 TOOLS = frozenset({"pip", "setuptools", "wheel"})
 """What an environment has besides the lock's packages without anybody having asked for it."""
+
+WHERE_FROM = frozenset(
+    "CACHE_DIR CERT CLIENT_CERT CONFIG_FILE DEFAULT_TIMEOUT EXTRA_INDEX_URL FIND_LINKS INDEX_URL KEYRING_PROVIDER "
+    "NO_CACHE_DIR NO_INDEX PROXY RESUME_RETRIES RETRIES TIMEOUT TRUSTED_HOST".split()
+)
+"""Settings of pip, without PIP_, that say where packages come from. Others say what to do with them, which we do."""
 
 MARK = ".phonebot"
 """The file in an environment of ours that says what was installed, and whether that was finished."""
@@ -85,10 +95,14 @@ def locks_of(extras: list[str], lock: Path) -> list[Path]:
     Raises:
         SetupError: There is no such extra.
     """
+    if not lock.is_file():
+        raise SetupError(
+            f"there is no lock {lock}: take one of {', '.join(sorted(map(str, lock.parent.glob('*.lock')))) or HERE}"
+        )
     project = tomllib.loads((HERE.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     known: dict[str, list[str]] = project["optional-dependencies"]
     found: list[Path] = []
-    for extra in extras:
+    for extra in map(normal, extras):
         if extra not in known:
             raise SetupError(f"there is no extra {extra!r}: choose from {', '.join(sorted(known))}")
         own = HERE / f"{extra}.lock"
@@ -144,6 +158,12 @@ class Environment:
         except OSError:
             return False
 
+    @property
+    def has_python(self) -> bool:
+        """Whether its Python runs, and is the environment's: without its `pyvenv.cfg` it is the machine's own."""
+        inside = "import os, sys; assert os.path.samefile(sys.prefix, sys.argv[1]) and sys.prefix != sys.base_prefix"
+        return self.runs(inside, self.folder.absolute())
+
     def packages(self) -> set[str]:
         """What is installed, read from the folder: its Python may be gone."""
         found = self.folder.glob("lib/python3*/site-packages/*.dist-info")
@@ -191,9 +211,9 @@ def make(environment: Environment, lock: Path, extras: list[str]) -> None:
     wanted = set().union(*map(names_in, locks))
     had = set(before.get("packages", []))
     begun = bool(before) or (folder / STAMP).exists()
-    if begun and environment.runs("pass") and not environment.runs("import pip"):
+    if begun and environment.has_python and not environment.runs("import pip"):
         run([str(environment.python), "-I", "-m", "ensurepip"])
-    if begun and environment.runs("import pip"):
+    if begun and environment.has_python and environment.runs("import pip"):
         if before.get("finished") and had == wanted and environment.runs(AS_LOCKED, *locks):
             return
         print(f"[1/3] {folder} is there and is brought up to date", flush=True)
@@ -213,6 +233,11 @@ def make(environment: Environment, lock: Path, extras: list[str]) -> None:
     if left := sorted((had - wanted - TOOLS) & environment.packages()):
         print(f"      removing what the lock no longer has: {', '.join(left)}")
         run(environment.pip("uninstall", "-y", *left))
+    if not environment.runs(AS_LOCKED, *locks):
+        raise SetupError(
+            f"pip installed without an error, but not into {folder}: `pip config list` shows the setting of this"
+            " machine that sends packages elsewhere (target, prefix, root, dry-run, python)"
+        )
     check_fits(environment, wanted)
     environment.write_mark(finished=True, extras=extras, packages=sorted(wanted))
 
@@ -258,11 +283,11 @@ def check_fits(environment: Environment, wanted: set[str]) -> None:
 
 
 def pip_environment() -> dict[str, str]:
-    """The environment's variables without those with which pip would install elsewhere."""
+    """The environment's variables, of pip's settings only those that say where packages come from."""
     kept = {
         name: value
         for name, value in os.environ.items()
-        if name not in ("PIP_TARGET", "PIP_PREFIX", "PIP_ROOT")
+        if not name.startswith("PIP_") or name.removeprefix("PIP_") in WHERE_FROM
     }
     return {**kept, "PIP_USER": "0"}
 
@@ -275,6 +300,7 @@ def run(command: list[str], follow: Any = None) -> None:
     """
     remarks = ("WARNING:", "DEPRECATION:", "[notice]", "Looking in ")
     said: list[str] = []
+    distrusted: list[str] = []
     retries: list[str] = []
     process = subprocess.Popen(
         command,
@@ -294,6 +320,8 @@ def run(command: list[str], follow: Any = None) -> None:
                         f"      the package index does not answer, trying again: {line.strip()}", flush=True
                     )
                 retries.append(line.strip())
+            elif "not a trusted" in line:
+                distrusted.append(line.strip())
             elif not line.startswith(remarks) and line.strip():
                 said.append(line.rstrip())
 
@@ -312,7 +340,7 @@ def run(command: list[str], follow: Any = None) -> None:
     listener.join()
     if status != 0:
         what = "pip" if "pip" in command else "venv"
-        words = "\n".join(said[-30:]) or f"it ended with status {status}"
+        words = "\n".join([*said[-30:], *distrusted[:1]]) or f"it ended with status {status}"
         raise SetupError(f"{what} failed:\n{words}\n{fix_of(words, retries)}")
 
 
@@ -327,7 +355,8 @@ def fix_of(words: str, retries: list[str]) -> str:
     if missing := re.search(r"No matching distribution found for (\S+)", words):
         return (
             f"The package index has no {missing[1]} for this machine"
-            f" ({platform.platform()}, Python {platform.python_version()}): README.md says what is needed."
+            f" ({platform.platform()}, Python {platform.python_version()}): README.md says what is needed,"
+            " and `pip config list` which index is asked."
         )
     return "Try again; `pip config list` shows settings of this machine that may be at fault."
 
@@ -336,11 +365,15 @@ def main(arguments: list[str]) -> int:
     """Set up and say so, or say why not.
 
     Returns:
-        The exit status: 0, 1 for a failure, 130 when interrupted.
+        The exit status: 0, 1 for a failure, 2 for arguments that mean nothing, 130 when interrupted.
     """
     started = time.monotonic()
+    if len(arguments) < 2 or arguments[0].startswith("-"):
+        print("use: requirements/install.sh FOLDER LOCK [EXTRA...]", file=sys.stderr)
+        return USAGE_ERROR
     try:
-        folder, lock, *extras = arguments
+        folder, lock, *named = arguments
+        extras = [extra for name in named for extra in name.split(",") if extra]
         environment = Environment(Path(folder))
         if not may_be_used(environment, [Path(lock), *locks_of(extras, Path(lock))]):
             return 0
@@ -351,6 +384,13 @@ def main(arguments: list[str]) -> int:
         (environment.folder / STAMP).touch()
     except SetupError as error:
         print(f"setup: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(
+            f"setup: {error.filename or folder}: {error.strerror}: make room, or have the folder belong to you, or use"
+            " another one: make VENV=/another/folder",
+            file=sys.stderr,
+        )
         return 1
     except KeyboardInterrupt:
         print("\nsetup: stopped; the next one goes on from here", file=sys.stderr)

@@ -3,6 +3,8 @@
 # Use: requirements/install.sh FOLDER LOCK [EXTRA...]; PYTHONS names the interpreters to try, the best first.
 # With --find instead it only prints which interpreter that is.
 set -euo pipefail
+# They would have the interpreters that are tried, and the environment's, look for their library elsewhere
+unset PYTHONHOME PYTHONPATH
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
 judge='
@@ -12,7 +14,7 @@ if not (3, 11) <= sys.version_info < (3, 14):
 try:
     import ensurepip, ssl, venv
 except ImportError as error:
-    sys.exit("has no %s (on Debian and Ubuntu: sudo apt install python%d.%d-venv)" % (error.name, *sys.version_info[:2]))
+    sys.exit("has no %s (on Debian and Ubuntu: sudo apt install python%d.%d-venv)" % ((error.name,) + sys.version_info[:2]))
 '
 names=${PYTHONS:-python3.13 python3.12 python3.11 python3}
 candidates=$names

@@ -30,6 +30,7 @@ class FakeCarrier:
     """
 
     name = "c"
+    call_secs = range(60, 14001)
 
     def __init__(
         self,

@@ -316,7 +316,6 @@ async def test_a_call_control_call_is_not_dialled_twice_either(answer, error):
         ({"from_number": ""}, "from_number is neither"),
         ({"ring_timeout_secs": 4}, "ring_timeout_secs must be 5 to 120"),
         ({"ring_timeout_secs": 121}, "ring_timeout_secs"),
-        ({"time_limit_secs": 29}, "time_limit_secs must be 30 to 14400"),
         ({"machine_detection": MachineDetection.DETECT}, "amd_url is missing"),
     ],
 )

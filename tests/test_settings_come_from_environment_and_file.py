@@ -75,7 +75,7 @@ def test_the_case_of_a_choice_does_not_matter(name, value, becomes):
 @pytest.mark.parametrize(
     ("name", "value", "part"),
     [
-        ("PORT", "seventy", "integer"),
+        ("PORT", "seventy", "whole number, at least 1 and at most 65535"),
         ("PORT", "70000", "65535"),
         ("PUBLIC_URL", "bot.example.com", "https://"),
         ("PUBLIC_URL", "https://bot.example.com?x=1", "query"),
@@ -91,7 +91,7 @@ def test_the_case_of_a_choice_does_not_matter(name, value, becomes):
         ("ALLOW_UNSIGNED_WEBHOOKS", "yess", "must be true or false"),
         ("DATABASE_URL", "calls.db", "sqlite+aiosqlite:///"),
         ("DIAL_COUNTRIES", "US, Canada", "two letters"),
-        ("DIAL_MAX_PER_NUMBER_PER_DAY", "0", "greater than or equal to 1"),
+        ("DIAL_MAX_PER_NUMBER_PER_DAY", "0", "whole number, at least 1"),
     ],
 )
 def test_a_wrong_value_is_one_line_with_its_name_and_the_fix(monkeypatch, name, value, part):

@@ -19,7 +19,7 @@ NO_SPACE_BYTES = 20_000_000
 """Less than this is a matter of hours: an hour of talk is some 100 kB of events, a log some MB a day."""
 
 SHORT_KEY = 16
-"""Characters; a shorter password of the API can be tried out."""
+"""Characters; a shorter password of the API, or secret behind addresses, can be tried out."""
 
 PLACEHOLDER = re.compile(r"(?i)your[-_]|<.*>$|\.{3}$|x{4,}|change[-_]?me|replace|todo$|example")
 """How examples write that a key belongs here."""
@@ -102,6 +102,10 @@ def contradictions(settings: Settings, given: Given) -> list[Finding]:
         found.append(_note("API_KEY", "is not set: the API (/calls) is closed"))
     elif len(settings.api_key.get_secret_value()) < SHORT_KEY:
         found.append(_fault("API_KEY", "can be guessed: `openssl rand -hex 24` makes a good one"))
+    secret = settings.stream_token_secret
+    if secret is not None and len(secret.get_secret_value()) < SHORT_KEY:
+        text = "can be guessed, and with it every address: `openssl rand -hex 24` makes a good one"
+        found.append(_fault("STREAM_TOKEN_SECRET", text))
     for name, danger in (
         ("allow_unsigned_webhooks", "act as the carrier"),
         ("allow_tokenless_streams", "talk to the bot"),
