@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from carriers import texml
 from carriers.carrier import CarrierCall, LineState
 from carriers.dialling import DialOut, MachineDetection
-from carriers.forms import moment, whole_number
 from carriers.errors import CarrierRejected
+from carriers.forms import moment, whole_number
 from carriers.numbers import phone_number
 from carriers.streams import StreamDocument
 from carriers.telnyx_addresses import telnyx_address
