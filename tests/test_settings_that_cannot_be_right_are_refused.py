@@ -137,10 +137,7 @@ def test_a_path_below_ones_home_is_there_though_no_shell_has_seen_it(monkeypatch
     ],
 )
 def test_a_value_of_the_wrong_kind_is_told_what_it_must_be(name, value, said):
-    assert (
-        refusal(**{name: value})
-        == f"{name.upper()} is not usable: {said}. Change it in .env or in the environment."
-    )
+    assert refusal(**{name: value}) == f"{name.upper()} is not usable: {said}. Change it on the command line."
 
 
 def test_no_number_is_refused_in_a_programmers_words():
