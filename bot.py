@@ -23,7 +23,6 @@ import sys
 import threading
 import uuid
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from loguru import logger
@@ -35,10 +34,9 @@ from calls.cloud_media import cloud_media_of
 from calls.control import COLLEAGUE, CallControl
 from calls.database import DatabaseUnusable
 from calls.do_not_call import DoNotCall
-from calls.errors import NotDone
 from calls.store import CallStore, default_store
 from calls.transcript import heard_messages
-from calls.transfer import Resume, ResumeReason, TransferOutcome
+from calls.transfer import Resume
 from calls.way_back import WayBack, without_webhooks
 from carriers import carrier_for, dialling_mode, known_carriers
 from carriers.carrier import Carrier, Direction
@@ -47,7 +45,6 @@ from conversation.agent_checks import contradictions
 from conversation.agents import Agent, AgentError, find_agent, load_agent
 from conversation.attachment import Attachment, attached_to
 from conversation.briefing import run_briefing
-from conversation.handover import target_of
 from conversation.lookup import Found, who_calls
 from conversation.pipeline import run_attachment, warm_up
 from conversation.private_log import WORDS_ARE_LOGGED, keep_words_out, log_from
@@ -143,7 +140,6 @@ async def _talk_on_the_phone(
             _answered(call)
             await run_briefing(attachment, transport, settings)
         else:
-            await _learn_the_outcome(attachment)
             attachment.history = tuple(heard_messages(call.events))
             await _run(attachment, transport, runner_args, settings, carrier_marks=True)
     finally:
@@ -205,21 +201,6 @@ def _way_back(start: StreamStart, settings: Settings) -> WayBack | None:
     except CloudError as error:
         logger.warning(f"callers cannot come back from a transfer: {error}")
         return None
-
-
-async def _learn_the_outcome(attachment: Attachment) -> None:
-    """A caller who comes back from a transfer to a bot that nobody has told how it went."""
-    resume = attachment.resume
-    if resume is None or resume.reason is not ResumeReason.TRANSFER or resume.outcome is not None:
-        return
-    try:
-        target = target_of(attachment.agent, resume.destination, attachment.call)
-    except NotDone as error:
-        outcome, detail = TransferOutcome.FAILED, str(error)
-    else:
-        outcome, detail = await attachment.control.transfer_result(target)
-    attachment.control.transfer_ended(resume.destination, outcome, detail)
-    attachment.resume = replace(resume, outcome=outcome, detail=detail)
 
 
 async def _talk_without_a_phone(

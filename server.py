@@ -95,6 +95,7 @@ def create_app(
         await service.prepare()
         if warm_up is not None:
             await warm_up()
+            service.leftovers.loaded()
 
     secrets = deployment_secrets(settings)
     service = Service(

@@ -30,7 +30,7 @@ from bench.serving import API_KEY, serving, without_services
 from emulator import EmulatorError, PhoneNetwork
 
 FULL, QUICK = 10_000, 1_000
-ERROR_LINE = re.compile(r"\| (?:ERROR|CRITICAL) |Traceback \(most recent call last\)")
+ERROR_LINE = re.compile(r"\| (?:ERROR|CRITICAL) |^(?:ERROR|CRITICAL):|Traceback \(most recent call last\)")
 UNPROVED = {"ALLOW_UNSIGNED_WEBHOOKS": "true", "ALLOW_TOKENLESS_STREAMS": "true"}
 SETTLES_SECS = 2.0
 

@@ -79,6 +79,7 @@ class Tries:
             *([self.malformed] * 4),
             self.unfinished,
             self.too_large,
+            self.many_small_parts,
         ]
         while True:
             yield self._chance.choice(kinds)()
@@ -133,7 +134,7 @@ class Tries:
             return self.forged_webhook()
         seen = self._chance.choice(self._known.seen)
         path, body, headers = seen.path, seen.body, dict(seen.headers)
-        match self._chance.randrange(6):
+        match self._chance.randrange(7):
             case 0:
                 path = f"/{self._chance.choice(('twilio', 'telnyx'))}/{self._chance.choice(ROUTES)}"
                 body += f"&Extra={self._word()}" if seen.content_type == FORM else " "
@@ -146,6 +147,8 @@ class Tries:
                 name = self._chance.choice(sorted(headers))
                 headers[name] = self._changed(headers[name])
                 body = self._changed(body)
+            case 5 if "CallSid" in body:
+                body = self._moved(body)
             case 4:
                 body = f"{body}&{self._chance.choice(('From', 'To', 'CallStatus'))}={self._word()}"
             case _:
@@ -328,6 +331,29 @@ class Tries:
                 data = request("GET", "/" + "x" * 100_000)
         return Try("too large", data)
 
+    def many_small_parts(self) -> Try:
+        """What is cheap to send and dear to read."""
+        chunked = [
+            ("Content-Type", FORM),
+            ("X-Twilio-Signature", self._word()),
+            ("Transfer-Encoding", "chunked"),
+        ]
+        path = self._chance.choice(("/twilio/voice", "/telnyx/events", "/calls", "/nowhere"))
+        head = request("GET", path, chunked).replace(b"GET", b"POST", 1)
+        count = self._chance.randrange(1000, 50_000)
+        match self._chance.randrange(5):
+            case 0:
+                data = b"GET /x HTTP/1.1\r\n\r\n" * count
+            case 1:
+                data = head + b"1\r\na\r\n" * count
+            case 2:
+                data = head + b"0\r\n" + b"a:b\r\n" * count
+            case 3:
+                data = head + b"1;" + b"a" * count
+            case _:
+                data = b"\r\n" * count
+        return Try("many small parts", data, wait_secs=0.2)
+
     def _fields(self) -> dict[str, str]:
         fields = {
             "CallSid": self._call_id(),
@@ -417,6 +443,14 @@ class Tries:
         return self._chance.choice(
             (self._chance.randbytes(8).hex(), "a", "receptionist", "call_" + self._chance.randbytes(6).hex())
         )
+
+    def _moved(self, form: str) -> str:
+        """The form with the fields that follow the call's id in a signature moved into that id."""
+        fields = dict(sorted(parse_qsl(form)))
+        following = list(fields)[list(fields).index("CallSid") + 1 :]
+        for name in following[: self._chance.randrange(1, len(following))]:
+            fields["CallSid"] += name + fields.pop(name)
+        return urlencode(fields)
 
     def _changed(self, text: str) -> str:
         """The text with another value somewhere: of a form's field, or a character."""

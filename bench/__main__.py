@@ -57,7 +57,7 @@ async def measure(arguments: argparse.Namespace) -> tuple[list[Figure], list[Rep
             more, trouble = await measure_control(arguments.times, arguments.port, Path(directory))
             figures, problems = [*figures, *more], [*problems, *trouble]
         if arguments.only in (None, "memory"):
-            print(f"{MEMORY_CALLS} calls whose memory is looked at afterwards")
+            print(f"twice {MEMORY_CALLS} calls with each carrier, whose memory is looked at afterwards")
             more, trouble = await measure_memory(MEMORY_CALLS, arguments.port, Path(directory))
             figures, problems = [*figures, *more], [*problems, *trouble]
         if arguments.only in (None, "checks"):

@@ -10,25 +10,33 @@ import asyncio
 import sys
 from pathlib import Path
 
-from bench.control import AGENT, MANNERS
+from bench.control import AGENT, BILLING, MANNERS
 from bench.figures import Figure
 from bench.serving import rss_mb, serving, without_services
-from emulator import Digits, PhoneNetwork
+from emulator import Colleague, Digits, HangUp, PhoneNetwork, ScriptItem, Wait
 
-BEFORE = 100
-"""Calls before the first look. Python frees what refers to itself only now and then, every 40 calls or so: until the
-process has been through that a few times, its memory grows to what it needs in between."""
-
-AT_ONCE = 10
+AT_ONCE = 5
 TARGET_KB = 50
 SETTLES_SECS = 3.0
 
+BUSY = Colleague(BILLING, 0.3, "busy")
+SCRIPTS: tuple[list[ScriptItem], ...] = (
+    [Digits("1#")],
+    [Digits("4#"), HangUp(after_reply=True)],
+    [HangUp()],
+    [Digits("3#"), Wait(2.5), HangUp()],
+)
+"""The bot says goodbye; the caller hangs up, at once or later; a transfer finds the line busy."""
+
 
 async def measure_memory(calls: int, port: int, directory: Path) -> tuple[list[Figure], list[str]]:
-    """Place calls that the bot ends, ten at a time, and look at the server's resident memory before and after.
+    """Place calls with each carrier, five at a time, and look at the server's resident memory before and after.
+
+    The calls end in turn in each of the ways of `SCRIPTS`. The first ones are those of a process that has just started:
+    its memory grows once by what several calls at the same time need.
 
     Args:
-        calls: How many.
+        calls: How many; then as many again.
         port: A free port.
         directory: For the server's agent, data and output.
 
@@ -41,33 +49,49 @@ async def measure_memory(calls: int, port: int, directory: Path) -> tuple[list[F
     agents = directory / "memory-agents"
     agents.mkdir()
     (agents / "bench.toml").write_text(AGENT, encoding="utf-8")
-    async with PhoneNetwork("twilio") as network:
-        environment = {
-            **network.environment(),
-            **without_services(),
-            "AGENTS_DIR": str(agents),
-            "AGENT": "bench",
-            "DATA_DIR": str(directory / "data-memory"),
-        }
-        command = f"{sys.executable} -m bench.quick_bot --turns"
-        async with serving(command, environment, port, directory / "memory.log") as served:
-            problems = await _place(network, port, BEFORE)
-            before = rss_mb(served.pid)
-            problems += await _place(network, port, calls)
-            after = rss_mb(served.pid)
-    growth_kb = (after - before) * 1000 / calls
-    return [
-        Figure(f"resident memory left behind by each of {calls} calls", growth_kb, "kB", TARGET_KB),
-    ], problems
+    figures: list[Figure] = []
+    problems: list[str] = []
+    for carrier in ("twilio", "telnyx"):
+        async with PhoneNetwork(carrier) as network:
+            environment = {
+                **network.environment(),
+                **without_services(),
+                "AGENTS_DIR": str(agents),
+                "AGENT": "bench",
+                "DATA_DIR": str(directory / f"data-memory-{carrier}"),
+            }
+            command = f"{sys.executable} -m bench.quick_bot --turns"
+            async with serving(command, environment, port, directory / "memory.log") as served:
+                voice_url = served.voice_address(carrier) or f"http://127.0.0.1:{port}"
+                await asyncio.sleep(SETTLES_SECS)
+                sizes = [rss_mb(served.pid)]
+                for count in (AT_ONCE, calls - AT_ONCE, calls):
+                    problems += await _place(network, voice_url, count)
+                    sizes.append(rss_mb(served.pid))
+        idle, few, first, second = sizes
+        figures += [
+            Figure(f"{carrier}: resident memory after the start", idle, "MB"),
+            Figure(f"{carrier}: growth by the first {AT_ONCE} calls, at the same time", few - idle, "MB"),
+            *(
+                Figure(
+                    f"{carrier}: growth by each of the {name} {calls} calls",
+                    grown * 1000 / calls,
+                    "kB",
+                    TARGET_KB,
+                )
+                for name, grown in (("first", first - idle), ("next", second - first))
+            ),
+        ]
+    return figures, problems
 
 
-async def _place(network: PhoneNetwork, port: int, calls: int) -> list[str]:
+async def _place(network: PhoneNetwork, voice_url: str, calls: int) -> list[str]:
     problems = []
     for first in range(0, calls, AT_ONCE):
         results = await asyncio.gather(
             *(
-                network.call(f"http://127.0.0.1:{port}", [Digits("1#")], manners=MANNERS)
-                for _ in range(min(AT_ONCE, calls - first))
+                network.call(voice_url, SCRIPTS[number % len(SCRIPTS)], colleagues=[BUSY], manners=MANNERS)
+                for number in range(first, min(first + AT_ONCE, calls))
             )
         )
         problems += [error for result in results for error in result.report.errors]

@@ -129,10 +129,10 @@ def main() -> int:
     services.build_stt = lambda *_, **__: NoEars()
     services.build_llm = lambda *_, **__: KeyedBrain()
     services.build_tts = lambda *_, **__: QuickVoice()
-    house: Any = pipeline
-    house.warm_up = _nothing_to_load
     if "--turns" in sys.argv[1:]:
         return server.main([])
+    house: Any = pipeline
+    house.warm_up = _nothing_to_load
     house.shared_vad = lambda *_, **__: NoActivity()
     house.turn_strategies = lambda *_, **__: UserTurnStrategies(
         start=[TranscriptionUserTurnStartStrategy()], stop=[KeypadUserTurnStopStrategy()]

@@ -53,7 +53,6 @@ OUTCOMES = {
     "busy": TransferOutcome.BUSY,
     "no_answer": TransferOutcome.NO_ANSWER,
     "canceled": TransferOutcome.NO_ANSWER,
-    "ringing": TransferOutcome.NO_ANSWER,
 }
 """What the end of an attempt to reach somebody means for a transfer; every other one is a failure."""
 
@@ -128,8 +127,11 @@ class CallControl:
         if self._carrier is None:
             return False
         try:
-            if not call.carrier_call_id:
-                return call.direction is Direction.OUTBOUND and await self.find(call.created_at)
+            if not call.carrier_call_id and (
+                call.direction is not Direction.OUTBOUND or not await self.find(call.created_at)
+            ):
+                return False
+            # Also right after it was found: a list may be some seconds old.
             found = await self._carrier.fetch_call(call.carrier_call_id)
         except CarrierError as error:
             logger.debug("Call {}: the carrier does not say where it stands: {}", call.id, error)
@@ -419,25 +421,6 @@ class CallControl:
             logger.warning("Call {}: {}", call.id, error)
             return False
         return True
-
-    async def transfer_result(self, target: Target) -> tuple[TransferOutcome, str]:
-        """Ask the carrier how a transfer went, for a bot that was not told.
-
-        Returns:
-            The outcome, and where it comes from.
-        """
-        call = self._call
-        started = next((e.at for e in reversed(call.events) if e.kind == "transfer_started"), call.created_at)
-        if self._carrier is None:
-            return TransferOutcome.FAILED, "no credentials to ask the carrier with"
-        try:
-            legs = await self._carrier.dialled_from(call.carrier_call_id, target.address, started)
-        except CarrierError as error:
-            return TransferOutcome.FAILED, f"the carrier did not tell: {error}"
-        if not legs or legs[0].state is None:
-            return TransferOutcome.FAILED, "the carrier knows of no attempt"
-        state = legs[0].state.value
-        return OUTCOMES.get(state, TransferOutcome.FAILED), f"the carrier says {state}"
 
     # Keys and recordings
 

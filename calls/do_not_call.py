@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from urllib.parse import unquote
 
 from calls.errors import NotPossible
 from carriers.numbers import phone_number
@@ -36,7 +37,7 @@ class DoNotCall:
             DoNotCallUnusable: Whether they did is not known.
         """
         self.load()
-        if _key(destination) in self._numbers:
+        if not self._numbers.isdisjoint(names_of(destination)):
             raise NotPossible(
                 "the destination is on the do-not-call list (DIAL_DO_NOT_CALL): it is never called"
             )
@@ -61,7 +62,7 @@ class DoNotCall:
                 f"the do-not-call list {self._path} cannot be read ({reason}), so nobody is called: mend it, or change "
                 "DIAL_DO_NOT_CALL"
             ) from None
-        numbers = set()
+        numbers: set[str] = set()
         for place, line in enumerate(text.splitlines(), 1):
             entry = line.partition("#")[0].strip().strip(",;")
             if not entry:
@@ -72,11 +73,17 @@ class DoNotCall:
                     f"line {place} of the do-not-call list {self._path} is no number, so nobody is called: write it "
                     "with + and country code, like +14155550100"
                 )
-            numbers.add(_key(number))
+            numbers |= names_of(number)
         self._numbers = frozenset(numbers)
         self._read = version
 
 
-def _key(destination: str) -> str:
-    """Addresses that differ in what does not matter are one."""
-    return destination.partition(";")[0].casefold()
+def names_of(destination: str) -> set[str]:
+    """What somebody is known by: an address without what does not matter in it, and the number that is in it."""
+    address = destination.partition(";")[0].casefold()
+    user, at, host = address.rpartition("@")
+    if not at:
+        return {address}
+    user = unquote(user.removeprefix("sips:").removeprefix("sip:"))
+    number = phone_number(user)
+    return {f"{user}@{host.partition(':')[0].rstrip('.')}", *([number] if number else [])}

@@ -7,13 +7,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Self
+from urllib.parse import unquote
 
 import phonenumbers
 from phonenumbers import NumberParseException, PhoneNumber, PhoneNumberType
 
 from calls.call import Call, CallState
 from calls.control import COLLEAGUE
-from calls.do_not_call import DoNotCall
+from calls.do_not_call import DoNotCall, names_of
 from calls.errors import NotPossible
 from calls.store import CallStore
 from carriers.dialling import check_destination, is_sip
@@ -24,6 +25,13 @@ ALL_COUNTRIES = "*"
 
 SHORT = re.compile(r"[\d\s().-]{1,7}")
 """Without a + and this short, it is no number of a subscriber: 112, 911, 40404."""
+
+EMERGENCY = frozenset({"911", "9911", "112", "999", "000"})
+"""Which a telephone system takes for emergency calls also where the number came in a SIP address. Other short numbers
+are extensions there."""
+
+ELSEWHERE = re.compile(r";maddr(?![A-Za-z0-9_-])", re.I)
+"""Where the request really goes, whatever host an address names. Source: RFC 3261, section 19.1.1."""
 
 EXPENSIVE = {
     PhoneNumberType.PREMIUM_RATE: "a premium-rate number",
@@ -144,7 +152,7 @@ class DialPolicy:
             DialRefused: Not this one.
         """
         if is_sip(number):
-            address = self._checked_address(number)
+            address = self._checked_address(number, caller_id)
             self.do_not_call.check(address)
             return address
         home = country_of(caller_id)
@@ -193,7 +201,11 @@ class DialPolicy:
         """
         now = store.now()
         calls = [call for call in await store.dialled(now - DAY) if _counts(call)]
-        if sum(call.to_number == number for call in calls) >= self.per_number_per_day:
+        names = names_of(number)
+        if (
+            sum(not names.isdisjoint(names_of(call.to_number or "")) for call in calls)
+            >= self.per_number_per_day
+        ):
             raise DialRefused(
                 f"the number was called {self.per_number_per_day} times within 24 hours, which is the limit: wait, "
                 "or raise DIAL_MAX_PER_NUMBER_PER_DAY"
@@ -215,16 +227,27 @@ class DialPolicy:
                 "raise DIAL_MAX_MINUTES_PER_DAY"
             )
 
-    def _checked_address(self, address: str) -> str:
+    def _checked_address(self, address: str, caller_id: str | None) -> str:
         try:
             check_destination("to", address)
         except ValueError as error:
             raise DialRefused(str(error)) from None
-        host = re.split("[:;]", address.rsplit("@", 1)[1])[0].casefold()
+        user, _, rest = address.partition(":")[2].rpartition("@")
+        host = re.split("[:;]", rest)[0].casefold()
+        if ELSEWHERE.search(rest):
+            raise DialRefused(
+                "the SIP address has the parameter maddr, which names another host: leave it out"
+            )
         if host not in self.sip_hosts:
             raise DialRefused(
                 f"SIP addresses at {host} may not be called: add it to DIAL_SIP_HOSTS if that is wanted"
             )
+        name = unquote(user)
+        if name in EMERGENCY:
+            raise DialRefused("this is an emergency number, and those are never called")
+        if name.startswith("+"):
+            # Behind the host is the telephone network: what holds for the number, holds here.
+            self.check(name, caller_id)
         return address
 
 

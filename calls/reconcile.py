@@ -27,6 +27,8 @@ RING_TIMEOUT = timedelta(seconds=60)
 
 RING_GRACE = timedelta(seconds=30)
 UNATTACHED = timedelta(seconds=5)
+LISTED = timedelta(seconds=15)
+"""How long after a look in vain a call is looked for once more before it counts as never made: lists are late."""
 APOLOGY = timedelta(seconds=20)
 """For calls that shall end, but that nobody has hung up: their carrier may be speaking our last words."""
 HANDED_OVER = timedelta(seconds=60)
@@ -67,6 +69,7 @@ class Reconciler:
         self._carrier_of = carrier_of
         self._every_secs = every_secs
         self._at_once = at_once
+        self._missed: WeakKeyDictionary[Call, datetime] = WeakKeyDictionary()
         self._asked: WeakKeyDictionary[Call, datetime] = WeakKeyDictionary()
         self._taken_up: datetime | None = None
 
@@ -92,7 +95,7 @@ class Reconciler:
             silent = [
                 call
                 for call in self._store.live()
-                if now - self._last_heard(call) >= _patience(call) and not is_followed_up(call)
+                if now - self._last_heard(call) >= self._patience(call) and not is_followed_up(call)
             ]
         except Exception as error:
             logger.opt(exception=error).error("Calls could not be looked through: {}", type(error).__name__)
@@ -121,7 +124,7 @@ class Reconciler:
                 elif call.carrier_call_id:
                     await self._ask_about(call, carrier)
                 elif not await CallControl(call, carrier, self._store).find(call.created_at):
-                    call.move(CallState.FAILED, cause=NOBODY_KNOWS, ended_by=EndedBy.ERROR)
+                    self._miss(call, now)
         except (CarrierError, TimeoutError) as error:
             logger.debug("Call {}: what became of it is not known yet: {}", call.id, error or "no answer")
         except Exception as error:
@@ -146,6 +149,14 @@ class Reconciler:
             # Somebody wanted it to end, and the carrier could not be told then.
             ending = call.ending
             await CallControl(call, carrier, self._store).hang_up(ending.by, ending.cause, state=ending.state)
+
+    def _miss(self, call: Call, now: datetime) -> None:
+        if call in self._missed:
+            call.move(CallState.FAILED, cause=NOBODY_KNOWS, ended_by=EndedBy.ERROR)
+        self._missed[call] = now
+
+    def _patience(self, call: Call) -> timedelta:
+        return LISTED if call in self._missed else _patience(call)
 
     def _give_up(self, call: Call, now: datetime) -> None:
         heard = call.events[-1].at if call.events else call.created_at

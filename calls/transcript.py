@@ -159,17 +159,18 @@ class _Listener:
         self.messages[index] = _used(asked, message.at)
 
 
-def to_context(messages: Sequence[Message]) -> list[dict[str, Any]]:
+def to_context(messages: Sequence[Message], *, first: int = 1) -> list[dict[str, Any]]:
     """Put a conversation into the form in which a model is shown it: OpenAI's, which Pipecat's `LLMContext` holds.
 
     Args:
         messages: As `heard_messages` gives them.
+        first: The number of the first of them in its conversation.
 
     Returns:
         Messages with the roles `user`, `assistant` and `tool`. Each call of a tool is followed by its result.
     """
     context: list[dict[str, Any]] = []
-    for number, message in enumerate(messages, start=1):
+    for number, message in enumerate(messages, start=first):
         if message.tool is not None:
             call_id = f"call_{number:08d}"
             function = {

@@ -20,7 +20,9 @@ class TransferOutcome(StrEnum):
     VOICEMAIL = "voicemail"
     """A machine answered."""
     FAILED = "failed"
-    """It could not be tried, or nobody knows; the reason goes with it."""
+    """It could not be tried; the reason goes with it."""
+    UNKNOWN = "unknown"
+    """Nobody could tell in time: the two may have talked."""
 
 
 @dataclass(frozen=True)

@@ -264,6 +264,7 @@ class Lines(Table):
     transfer_declined_by: Text = "I'm sorry, {{ destination }} can't take your call right now."
     transfer_voicemail: Text = "I'm sorry, I only reached the voicemail of {{ destination }}."
     transfer_error: Text = "I'm sorry, I couldn't put you through to {{ destination }}."
+    transfer_unknown: Text = "You are back with me. I don't know whether you reached {{ destination }}."
     transfer_failed: Text = "I'm sorry, nobody could take the call."
 
     # A warm transfer, to the colleague

@@ -103,6 +103,7 @@ class Attachment:
         history: The conversation on this call's earlier attachments, which this one goes on with.
         playout: What the caller has heard on this attachment.
         ending: True once a goodbye was promised; from then on the caller cannot interrupt.
+        learning: Whether it is being found out how the caller's transfer went, before anything is talked about.
         handover: The last attempt to put the caller through.
     """
 
@@ -129,6 +130,7 @@ class Attachment:
         self.history = tuple(history)
         self.playout = Playout()
         self.ending = False
+        self.learning = False
         self.handover: Handover | None = None
         self.worker: PipelineWorker | None = None
         self.mouth: Mouth | None = None
@@ -139,7 +141,8 @@ class Attachment:
     @property
     def deaf(self) -> bool:
         """Whether the caller is not listened to, as something was promised that no barge-in may cancel."""
-        return self.ending or (self.handover is not None and self.handover.running and self.handover.deaf)
+        handover = self.handover
+        return self.ending or self.learning or (handover is not None and handover.running and handover.deaf)
 
     @property
     def off_the_record(self) -> bool:
@@ -187,6 +190,12 @@ class Attachment:
         """The other side has the word, even if it is asked something: a menu whose key was pressed."""
         if self.mouth is not None:
             self.mouth.listens()
+
+    async def remember(self, messages: Sequence[Mapping[str, Any]]) -> None:
+        """Add what happened to the conversation as the model sees it, without letting it answer."""
+        await self._queue(
+            LLMMessagesAppendFrame(cast(list[LLMContextMessage], list(messages)), run_llm=False)
+        )
 
     async def think(self) -> None:
         """Let the model answer the conversation as it stands."""

@@ -40,6 +40,9 @@ LOOK_SECS = 0.5
 POLL_SECS = 3.0
 """How often the carrier is asked about the colleague's call: its reports may be lost, or go to nobody."""
 
+LISTED_LOOKS = 12
+"""How often a colleague's call is looked for at a carrier that has not named it, `LOOK_SECS` apart: lists are late."""
+
 Outcome = tuple[TransferOutcome, str]
 """How it ended, and more about it for people."""
 
@@ -81,6 +84,7 @@ def outcome_line(agent: Agent, outcome: TransferOutcome) -> str:
         TransferOutcome.NO_ANSWER: lines.transfer_no_answer,
         TransferOutcome.DECLINED: lines.transfer_declined_by,
         TransferOutcome.VOICEMAIL: lines.transfer_voicemail,
+        TransferOutcome.UNKNOWN: lines.transfer_unknown,
     }.get(outcome, lines.transfer_error)
 
 
@@ -263,8 +267,13 @@ class Handover:
         colleague, control = self._colleague, self._attachment.control
         if call.is_over or colleague is None or colleague.has("attached"):
             return False  # a session with the colleague in this process would have said so
-        await control.of(colleague).refresh()
-        return colleague.state is CallState.IN_PROGRESS and await control.is_alive()
+        if not await control.is_alive():
+            return False
+        for _ in range(LISTED_LOOKS):
+            if await control.of(colleague).refresh():
+                break
+            await asyncio.sleep(LOOK_SECS)
+        return colleague.state is CallState.IN_PROGRESS
 
     async def _drop_colleague(self, cause: str) -> None:
         colleague, self._colleague = self._colleague, None

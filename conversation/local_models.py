@@ -10,7 +10,6 @@ call. What is not loaded then is loaded when it is first needed, by whoever need
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import json
 import re
 import threading
@@ -28,6 +27,7 @@ import soxr
 from loguru import logger
 
 from conversation.agents import Agent
+from conversation.native_memory import give_memory_back
 from conversation.retrieval import Retriever, SentenceModel
 
 STT_RATE = 16000
@@ -361,14 +361,6 @@ class LocalModels:
                     self._retrievers.popitem(last=False)
             self._retrievers.move_to_end(key)
             return self._retrievers[key]
-
-
-def give_memory_back() -> None:
-    """Return to the system what loading and rendering has freed; glibc alone keeps some 100 MB of it."""
-    try:
-        ctypes.CDLL("libc.so.6").malloc_trim(0)
-    except (OSError, AttributeError):
-        pass  # another C library, which has its own way
 
 
 @lru_cache(maxsize=1)

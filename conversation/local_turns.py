@@ -12,6 +12,7 @@ from functools import lru_cache
 from importlib import resources
 from typing import Any
 
+import numpy as np
 import onnxruntime
 from pipecat.audio.turn.smart_turn.base_smart_turn import BaseSmartTurn, SmartTurnParams
 from pipecat.audio.turn.smart_turn.local_smart_turn_v3 import LocalSmartTurnAnalyzerV3
@@ -21,6 +22,9 @@ from pipecat.audio.vad.vad_analyzer import VADAnalyzer, VADParams
 PHONE_VAD = VADParams(start_secs=0.1, min_volume=0.4)
 """What counts as speech on a phone line. Pipecat's 0.2 s and 0.6 are for a microphone at the mouth: a lone "yes" has
 less voice in it than 0.2 s, and a quiet caller's is not loud enough. The model's confidence keeps coughs out."""
+
+_RATE = 16000
+"""Of the audio in a pipeline, in Hz."""
 
 _loading = threading.Lock()
 
@@ -66,6 +70,10 @@ class SharedSmartTurn(LocalSmartTurnAnalyzerV3):
         self._log_data = False  # it would write callers' voices to files
         self._session = _session("pipecat.audio.turn.smart_turn.data", "smart-turn-v3.2-cpu.onnx")
 
+    def judge_silence(self) -> None:
+        """Run the model once. Blocks."""
+        self._predict_endpoint(np.zeros(_RATE, np.float32))
+
 
 def shared_vad(*, sample_rate: int | None = None, params: VADParams | None = None) -> SharedSileroVAD:
     """Make the voice activity detector of one call; takes no time once `load_turn_models` has run.
@@ -87,9 +95,14 @@ def shared_turn_analyzer(*, params: SmartTurnParams | None = None) -> SharedSmar
 
 
 def load_turn_models() -> None:
-    """Load both sessions. Blocks for 65 ms, so call it in a thread before the first call."""
-    _session("pipecat.audio.vad.data", "silero_vad.onnx")
-    _session("pipecat.audio.turn.smart_turn.data", "smart-turn-v3.2-cpu.onnx")
+    """Load both sessions, and run each once: what they need in memory comes with the first run, and takes its time.
+
+    Blocks for some 150 ms, so call it in a thread before the first call.
+    """
+    vad = SharedSileroVAD(sample_rate=_RATE)
+    vad.set_sample_rate(_RATE)
+    vad.voice_confidence(bytes(2 * vad.num_frames_required()))
+    SharedSmartTurn(sample_rate=_RATE).judge_silence()
 
 
 def _session(package: str, name: str) -> Any:

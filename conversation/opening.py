@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
+from dataclasses import replace
+
 from loguru import logger
 
 from calls.call import EndedBy
 from calls.control import RecordingFormat
 from calls.errors import NotDone
+from calls.transcript import Role, heard_messages, to_context
 from calls.transfer import Resume, ResumeReason, TransferOutcome
+from calls.transfer_result import transfer_result
 from conversation.agents import spoken_name
 from conversation.attachment import Attachment
-from conversation.handover import outcome_line
+from conversation.handover import outcome_line, target_of
+
+ASKING_SECS = 1.0
+"""After so long without an outcome a caller who is back from a transfer gets a word."""
+
+STILL_ASKING_SECS = 5.0
+"""After so long the next one."""
 
 
 def first_words(attachment: Attachment, greeting: str) -> str:
@@ -58,7 +69,10 @@ async def open_conversation(attachment: Attachment) -> None:
 
 async def _after_transfer(attachment: Attachment, resume: Resume) -> None:
     agent = attachment.agent
-    outcome = resume.outcome or TransferOutcome.FAILED
+    if resume.outcome is None:
+        resume = await _learn_the_outcome(attachment, resume)
+    outcome = resume.outcome
+    assert outcome is not None
     if outcome is TransferOutcome.CONNECTED:
         # The two have talked, and the colleague has hung up.
         goodbye = attachment.render(agent.lines.goodbye)
@@ -68,3 +82,35 @@ async def _after_transfer(attachment: Attachment, resume: Resume) -> None:
     await attachment.say(attachment.render(outcome_line(agent, outcome), destination=destination))
     # The context ends with the transfer's result: what is next is the model's turn.
     await attachment.think()
+
+
+async def _learn_the_outcome(attachment: Attachment, resume: Resume) -> Resume:
+    """Find out how a transfer went that nobody has told of; the caller is not left in silence meanwhile."""
+    attachment.learning = True
+    try:
+        target = target_of(attachment.agent, resume.destination, attachment.call)
+    except NotDone as error:
+        outcome, detail = TransferOutcome.FAILED, str(error)
+    else:
+        asking = asyncio.create_task(transfer_result(attachment.control, target))
+        try:
+            await _keep_company(attachment, asking)
+            outcome, detail = await asking
+        finally:
+            asking.cancel()
+    finally:
+        attachment.learning = False
+    attachment.control.transfer_ended(resume.destination, outcome, detail)
+    attachment.resume = replace(resume, outcome=outcome, detail=detail)
+    tools = [one for one in heard_messages(attachment.call.events) if one.role is Role.TOOL]
+    await attachment.remember(to_context(tools[-1:], first=len(attachment.history) + 1))
+    return attachment.resume
+
+
+async def _keep_company(attachment: Attachment, work: asyncio.Task[object]) -> None:
+    dead_air = attachment.agent.dead_air
+    pause, words = ASKING_SECS, dead_air.filler
+    while not (await asyncio.wait({work}, timeout=pause))[0] and not attachment.is_detached:
+        if words:
+            await attachment.say(attachment.render(words), remember=False, own=True)
+        pause, words = STILL_ASKING_SECS, dead_air.working

@@ -22,6 +22,9 @@ CATCH_UP = 10
 MESSAGE_SECS = 1 / 400
 """What a message counts for, whatever is in it: a carrier sends some 60 a second."""
 
+KEY_SECS = 1 / 30
+"""What a pressed key counts for: each one is a turn of the conversation that begins, and no keypad is faster."""
+
 BURST_SECS = 0.45
 """How much may come at once, before any pace: 2 s of audio in messages of 20 ms, or 180 other messages."""
 
@@ -42,6 +45,10 @@ class Pace:
     def message(self) -> None:
         """Count a message of any kind."""
         self._busy_until = max(self._busy_until, self._clock()) + MESSAGE_SECS
+
+    def key(self) -> None:
+        """Count a pressed key."""
+        self._busy_until += KEY_SECS
 
     def audio(self, secs: float) -> None:
         """Count audio of this length."""

@@ -19,6 +19,7 @@ from loguru import logger
 from pipecat.frames.frames import (
     Frame,
     InputAudioRawFrame,
+    InputDTMFFrame,
     InterruptionFrame,
     OutputAudioRawFrame,
     StartFrame,
@@ -61,9 +62,15 @@ class PacedClient(FastAPIWebsocketClient):
 
 
 class PhoneInputTransport(FastAPIWebsocketInputTransport):
-    """Counts the audio that comes in."""
+    """Counts the audio and the keys that come in."""
 
     _client: PacedClient
+
+    async def push_frame(self, frame: Frame, direction: FrameDirection = FrameDirection.DOWNSTREAM) -> None:
+        """Pass a frame on."""
+        if isinstance(frame, InputDTMFFrame):
+            self._client.pace.key()
+        await super().push_frame(frame, direction)
 
     async def push_audio_frame(self, frame: InputAudioRawFrame) -> None:
         """Pass a piece of the caller's audio on."""

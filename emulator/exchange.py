@@ -17,6 +17,7 @@ from emulator.colleague import Colleague, same_address
 from emulator.errors import EmulatorError
 from emulator.faults import Faults
 from emulator.leg import BY_REST, Dialect, Leg
+from emulator.lists import Listed
 from emulator.outbound import place
 from emulator.plan import CallPlan, OutboundOrder
 from emulator.recordings import Recordings
@@ -38,13 +39,17 @@ class Exchange:
         dialect: The carrier.
         clock: The network's time.
         faults: What is to go wrong.
+        listed: What lists of calls tell; as late as the carriers' when not given.
     """
 
-    def __init__(self, dialect: Dialect, clock: Clock, faults: Faults | None = None) -> None:
+    def __init__(
+        self, dialect: Dialect, clock: Clock, faults: Faults | None = None, listed: Listed | None = None
+    ) -> None:
         """No legs and nobody there."""
         self.dialect = dialect
         self.clock = clock
         self.faults = faults or Faults()
+        self._listed = listed or Listed(clock)
         self.speak: Speak | None = None
         self.people: list[Colleague] = []
         self.recordings = Recordings()
@@ -69,6 +74,11 @@ class Exchange:
         """All legs that are remembered, the oldest first."""
         return list(self._calls.values())
 
+    @property
+    def listed(self) -> list[Leg]:
+        """What a list of all legs tells by now, the oldest first."""
+        return self._listed.legs(call.leg for call in self._calls.values())
+
     def find(self, call_id: str) -> Call | None:
         """A leg by the carrier's id, also for some time after its end."""
         return self._calls.get(call_id)
@@ -83,6 +93,7 @@ class Exchange:
     def add(self, call: Call) -> None:
         """A leg can be found from now on."""
         self._calls[call.leg.call_id] = call
+        self._listed.add(call.leg)
         for listener in self.on_new_call:
             listener(call)
         while len(self._calls) > KEPT_CALLS:

@@ -26,6 +26,7 @@ from emulator.errors import EmulatorError
 from emulator.exchange import Exchange, Prepared, Speak
 from emulator.faults import Fault, Faults
 from emulator.leg import INBOUND, Dialect, Leg
+from emulator.lists import LAG_SECS, Listed
 from emulator.plan import CallPlan, Reporting
 from emulator.report import Report, make_report
 from emulator.requests import RequestLog
@@ -93,6 +94,7 @@ class PhoneNetwork:
         seed: Decides those faults that are left to chance.
         account: What the account owns, for whoever asks by REST; the bot's number when not given. Calls go where
             `call` sends them, whatever is configured here.
+        list_lag_secs: How late lists of calls are, at least and at most; `emulator.lists.AT_ONCE` for never.
 
     Raises:
         EmulatorError: No such carrier, or a person has sentences and there is no voice.
@@ -115,6 +117,7 @@ class PhoneNetwork:
         faults: Iterable[Fault] = (),
         seed: int = 0,
         account: Account | None = None,
+        list_lag_secs: tuple[float, float] = LAG_SECS,
     ) -> None:
         """Prepare; entering the context starts the REST server."""
         if carrier not in CARRIERS:
@@ -127,7 +130,8 @@ class PhoneNetwork:
         dialect = CARRIERS[carrier](self.credentials)
         if isinstance(dialect, Telnyx):
             dialect.signs_instructions = signs_instructions
-        self.exchange = Exchange(dialect, clock, self.faults)
+        listed = Listed(clock, list_lag_secs, seed=seed)
+        self.exchange = Exchange(dialect, clock, self.faults, listed)
         self.exchange.speak = speak
         self.transcribe = transcribe
         self._control = CallControl(self.exchange, self.credentials, events) if carrier == "telnyx" else None

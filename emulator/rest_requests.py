@@ -10,7 +10,6 @@ from typing import Any
 
 from aiohttp import web
 
-from emulator.call import Call
 from emulator.colleague import same_address
 from emulator.leg import Leg
 
@@ -60,15 +59,15 @@ class Page:
     """A page of a list of calls.
 
     Attributes:
-        calls: What is on it, newest first.
+        legs: What is on it, newest first.
         fields: `page`, `page_size`, `start`, `end` and the URIs of this page and its neighbours.
     """
 
-    calls: list[Call]
+    legs: list[Leg]
     fields: dict[str, Any]
 
 
-def page_of(calls: Sequence[Call], request: web.Request) -> Page:
+def page_of(legs: Sequence[Leg], request: web.Request) -> Page:
     """Filter and cut a list of calls as both carriers do.
 
     Filters: To, From, Status, ParentCallSid and the times of start and end, each a date or a time and each also with
@@ -76,7 +75,7 @@ def page_of(calls: Sequence[Call], request: web.Request) -> Page:
     multiple call resources".)
     """
     query = request.query
-    wanted = [call for call in reversed(calls) if _matches(call.leg, query)]
+    wanted = [leg for leg in reversed(legs) if _matches(leg, query)]
     size = int(seconds(query.get("PageSize"), DEFAULT_PAGE, 1, LARGEST_PAGE))
     number = int(seconds(query.get("Page"), 0, 0, 10**6))
     start = number * size

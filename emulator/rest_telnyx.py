@@ -129,8 +129,8 @@ class TelnyxRest:
     async def _list(self, request: web.Request) -> web.Response:
         if (refusal := self._refusal(request)) is not None:
             return refusal
-        page = page_of(self._exchange.calls, request)
-        return web.json_response({"calls": [texml_call(call.leg) for call in page.calls], **page.fields})
+        page = page_of(self._exchange.listed, request)
+        return web.json_response({"calls": [texml_call(leg) for leg in page.legs], **page.fields})
 
     async def _create(self, request: web.Request) -> web.Response:
         if (refusal := self._refusal(request)) is not None:

@@ -53,8 +53,8 @@ class TwilioRest:
     async def _list(self, request: web.Request) -> web.Response:
         if (refusal := self._refusal(request)) is not None:
             return refusal
-        page = page_of(self._exchange.calls, request)
-        return web.json_response({"calls": [call_resource(call.leg) for call in page.calls], **page.fields})
+        page = page_of(self._exchange.listed, request)
+        return web.json_response({"calls": [call_resource(leg) for leg in page.legs], **page.fields})
 
     async def _create(self, request: web.Request) -> web.Response:
         if (refusal := self._refusal(request)) is not None:

@@ -37,11 +37,11 @@ SETTLES_SECS = 15.0
 
 def left() -> dict[str, int]:
     gc.collect()
-    found = Counter(type(one).__name__ for one in gc.get_objects() if not _is_shared(one))
+    found = Counter(type(one).__name__ for one in gc.get_objects() if not is_shared(one))
     return {name: found[name] for name in SESSION if found[name]}
 
 
-def _is_shared(one: object) -> bool:
+def is_shared(one: object) -> bool:
     """Whether it is a pool of threads that all calls of the process share."""
     return isinstance(one, ThreadPoolExecutor) and one._thread_name_prefix.startswith(("asyncio", "local-"))
 

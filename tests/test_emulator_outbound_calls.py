@@ -11,6 +11,7 @@ from twilio.rest import Client
 
 from emulator import Audio, Colleague, Digits, EmulatorError, HangUp, PhoneNetwork, Say, Wait, tone
 from emulator.codecs import SAMPLE_RATE
+from emulator.lists import AT_ONCE
 from tests.fake_bot import FakeBot, Line
 from tests.rest_client import ACCOUNT, change, create, fetch, listed
 
@@ -233,7 +234,9 @@ async def test_a_voicemail_box_babbles_beeps_and_records_what_the_bot_says_after
 
 @CARRIERS
 async def test_a_call_is_listed_and_fetched_while_it_rings_and_can_be_ended_then(carrier):
-    async with PhoneNetwork(carrier, people=[Colleague(SAM, 20.0), Colleague(EVA, 0.1, "busy")]) as network:
+    async with PhoneNetwork(
+        carrier, people=[Colleague(SAM, 20.0), Colleague(EVA, 0.1, "busy")], list_lag_secs=AT_ONCE
+    ) as network:
         async with FakeBot(None, {"/status": ""}) as bot:
             options = {"document": "<Pause/>", "StatusCallback": f"{bot.url}/status"}
             await create(carrier, network.rest_url, EVA, document="<Pause/>")
@@ -258,7 +261,10 @@ async def test_a_call_is_listed_and_fetched_while_it_rings_and_can_be_ended_then
 
 
 async def test_twilios_library_creates_lists_and_pages():
-    async with PhoneNetwork(people=[Colleague(SAM, 0.1, "busy")]) as network, AsyncTwilioHttpClient() as http:
+    async with (
+        PhoneNetwork(people=[Colleague(SAM, 0.1, "busy")], list_lag_secs=AT_ONCE) as network,
+        AsyncTwilioHttpClient() as http,
+    ):
         client = Client(ACCOUNT.twilio_account_sid, ACCOUNT.twilio_auth_token, http_client=http)
         client.api.base_url = network.rest_url
         made = [
@@ -280,7 +286,7 @@ async def test_twilios_library_creates_lists_and_pages():
 
 async def test_a_texml_answer_names_the_call_only_if_the_network_is_told_to():
     for named in (False, True):
-        async with PhoneNetwork("telnyx", texml_call_ids=named) as network:
+        async with PhoneNetwork("telnyx", texml_call_ids=named, list_lag_secs=AT_ONCE) as network:
             status, body = await create("telnyx", network.rest_url, SAM, document="<Pause/>")
             assert (status, body["status"], body["to"]) == (200, "queued", SAM)
             (one,) = await listed("telnyx", network.rest_url)
@@ -311,7 +317,7 @@ async def test_telnyx_refuses_an_order_without_an_application():
 @CARRIERS
 async def test_the_second_leg_of_a_dial_is_listed_with_its_parent_and_can_be_hung_up(carrier):
     placed = []
-    async with PhoneNetwork(carrier, people=[Colleague(SAM, 0.1)]) as network:
+    async with PhoneNetwork(carrier, people=[Colleague(SAM, 0.1)], list_lag_secs=AT_ONCE) as network:
         documents = {f"/{carrier}/voice": f'<Dial action="/next">{SAM}</Dial>', "/next": "<Hangup/>"}
         async with FakeBot(None, documents) as bot:
             going = asyncio.create_task(network.call(bot.url, [Wait(20)], on_call=placed.append))
@@ -332,7 +338,7 @@ async def test_the_second_leg_of_a_dial_is_listed_with_its_parent_and_can_be_hun
 
 async def test_a_second_leg_that_gets_its_own_document_leaves_the_first_one():
     placed = []
-    async with PhoneNetwork(people=[Colleague(SAM, 0.1)]) as network:
+    async with PhoneNetwork(people=[Colleague(SAM, 0.1)], list_lag_secs=AT_ONCE) as network:
         documents = {"/twilio/voice": f'<Dial action="/next">{SAM}</Dial>', "/next": '<Pause length="1"/>'}
         async with FakeBot(None, documents) as bot:
             going = asyncio.create_task(network.call(bot.url, [Wait(20)], on_call=placed.append))

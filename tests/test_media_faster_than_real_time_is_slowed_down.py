@@ -249,3 +249,45 @@ async def test_forty_thousand_pings_in_a_row_hold_nobody_up(tmp_path):
         watching.cancel()
         assert beat.longest < 0.06
         await socket.close()
+
+
+def test_keys_come_no_faster_than_a_keypad_has_them():
+    clock = Clock()
+    pace = Pace(clock)
+    began = clock.now
+    for _ in range(300):
+        clock.now += pace.delay()
+        pace.message()
+        pace.key()
+    assert clock.now - began > 9
+    clock.now += 60
+    for _ in range(12):  # a number that a machine dials at once
+        assert pace.delay() == 0
+        pace.message()
+        pace.key()
+
+
+async def test_a_socket_takes_in_no_more_than_its_session_reads(tmp_path):
+    async def reads(arguments: WebSocketRunnerArguments) -> None:
+        async for _ in arguments.websocket.iter_text():
+            pass
+
+    message = b'{"event":"media","a":"' + b"9" * 4000 + b'"}'
+    frame = b"\x81\xfe" + len(message).to_bytes(2, "big") + bytes(4) + message
+    async with running(tmp_path, run_bot=reads) as service:
+        socket = await websockets.connect(service.ws_url + "/ws/twilio", ping_interval=None)
+        await socket.send(START)
+        await asyncio.sleep(0.3)
+        sent = 0
+        try:
+            async with asyncio.timeout(4):
+                while True:
+                    socket.transport.write(frame * 16)
+                    while socket.transport.get_write_buffer_size():
+                        await asyncio.sleep(0.001)
+                    sent += len(frame) * 16
+        except TimeoutError:
+            pass
+        socket.transport.abort()
+        # 2 MB by the pace, and what the two ends of a connection within one machine buffer.
+        assert sent < 16 << 20

@@ -182,12 +182,24 @@ async def test_a_call_without_a_name_is_looked_for():
     assert place.carrier.looks == [("+12025550143", "+12025550100", START)]
 
 
+async def test_a_call_that_a_late_list_does_not_have_yet_has_not_failed():
+    place = Place(a_carrier(recent=[[], [at_carrier("CA5", LineState.NO_ANSWER)]]))
+    call = place.outbound(name="", ring_timeout_secs=30)
+    await place.after(60)
+    assert not call.is_over
+    await place.after(15)
+    assert (call.carrier_call_id, call.state) == ("CA5", CallState.NO_ANSWER)
+
+
 async def test_a_call_that_was_perhaps_never_made_has_failed():
     place = Place(a_carrier(recent=[CarrierUnavailable("503"), []]))
     call = place.outbound(name="", ring_timeout_secs=30)
     await place.after(60)
     assert not call.is_over
     await place.after(60)
+    assert not call.is_over  # one list without it may be an old one
+    assert await place.after(14) == 0
+    assert await place.after(1) == 1
     assert (call.state, call.end_cause) == (CallState.FAILED, NOBODY_KNOWS)
     assert place.carrier.dialled == []
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 
 import pytest
 import websockets
@@ -78,6 +79,20 @@ async def test_five_hundred_refusals_are_two_lines_and_two_counters(tmp_path, li
     assert len(refused) == 2
     assert all("/twilio/voice" in line and line.count("\n") == 1 for line in refused)
     assert not any("415555" in line or "all is well" in line for line in refused)
+
+
+async def test_refused_sockets_are_no_errors_of_the_server(tmp_path):
+    records: list[logging.LogRecord] = []
+    handler = logging.Handler(logging.ERROR)
+    handler.emit = records.append  # type: ignore[method-assign]
+    async with running(tmp_path, **PUBLIC, **TWILIO) as service:
+        logging.getLogger("uvicorn.error").addHandler(handler)
+        for path in ("/ws", "/ws/twilio", "/ws/telnyx/forged", "/nowhere") * 5:
+            with pytest.raises(InvalidStatus):
+                await websockets.connect(service.ws_url + path)
+        await asyncio.sleep(0.1)
+        logging.getLogger("uvicorn.error").removeHandler(handler)
+    assert not records
 
 
 async def test_each_route_has_its_own_line(tmp_path, lines):

@@ -172,3 +172,59 @@ async def test_nobody_is_put_through_to_them_either(tmp_path):
         with pytest.raises(NotPossible, match="do-not-call list"):
             await act()
     assert call.state is not CallState.TRANSFERRING
+
+
+@pytest.mark.parametrize(
+    "same",
+    [
+        "sip:+12025550144@example.com",
+        "sip:12025550144@example.com",
+        "sip:2025550144@example.com;user=phone",
+        "sip:%2B12025550144@example.com",
+        "sip:+1-202-555-0144@example.com",
+        "sip:%61nn@example.com",
+        "sips:ann@example.com",
+        "SIP:ANN@Example.com:5060;transport=tcp",
+    ],
+)
+def test_who_asked_not_to_be_called_is_not_called_by_another_form_of_the_address(tmp_path, same):
+    never = listed(tmp_path, "+1 202 555 0144\nsip:ann@example.com\n")
+    policy = DialPolicy(frozenset("*"), sip_hosts=frozenset({"example.com"}), do_not_call=never)
+    with pytest.raises(NotPossible, match="do-not-call"):
+        policy.check(same, HERE)
+    assert policy.check("sip:joe@example.com", HERE)
+
+
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [
+        ("sip:ann@example.com;maddr=evil.example", "maddr"),
+        ("sip:ann@example.com:5060;transport=tcp;MADDR=192.0.2.1", "maddr"),
+        ("sip:911@example.com", "emergency"),
+        ("sip:%39%31%31@example.com", "emergency"),
+        ("sip:112@example.com;user=phone", "emergency"),
+        ("sip:+5352345679@example.com", "DIAL_COUNTRIES"),
+        ("sip:%2B5352345679@example.com", "DIAL_COUNTRIES"),
+        ("sip:+19005551234@example.com", "premium"),
+        ("sip:+12025551212@example.com", "directory"),
+    ],
+)
+def test_a_sip_address_opens_no_way_around_what_holds_for_numbers(address, words):
+    policy = DialPolicy(sip_hosts=frozenset({"example.com"}))
+    with pytest.raises(DialRefused, match=words):
+        policy.check(address, HERE)
+
+
+def test_extensions_and_numbers_of_home_are_called_by_sip():
+    policy = DialPolicy(sip_hosts=frozenset({"example.com"}))
+    for address in ("sip:101@example.com", "sip:+12025550143@example.com", "sip:a@example.com;transport=tls"):
+        assert policy.check(address, HERE) == address
+
+
+async def test_other_forms_of_an_address_are_the_same_one_for_the_days_limit():
+    store = CallStore()
+    policy = DialPolicy(per_number_per_day=1, sip_hosts=frozenset({"example.com"}))
+    store.dial_out(carrier="twilio", from_number=HERE, to_number="sip:ann@example.com")
+    with pytest.raises(DialRefused, match="DIAL_MAX_PER_NUMBER_PER_DAY"):
+        await policy.check_again("sip:ANN@example.com;transport=tcp", store)
+    await policy.check_again("sip:joe@example.com", store)

@@ -2,6 +2,7 @@
 
 import itertools
 import string
+import time
 import tomllib
 from pathlib import Path
 
@@ -72,6 +73,12 @@ def visible(pieces: list[str]) -> str:
         ("Hello,\u200b world\ufeff.", ["Hello, world."]),
         ("```json\n{}\n```\nDone.", ["Done."]),
         ("```\nHello there.\n```", ["Hello there."]),
+        ("See [our site](https://example.com/a_(b)) now.", ["See our site now."]),
+        ("[![logo](a.png)](https://example.com) Welcome.", ["Welcome."]),
+        ("It is so [1][2], as [^3] says.", ["It is so, as says."]),
+        ("See [the site][1].\n\n[1]: https://example.com 'Site'\n[^2]: More.", ["See the site.", "More."]),
+        ("<!-- secret -- > secret -->Welcome.", ["Welcome."]),
+        ("Hello.\\nAnd \\(x^2\\), $y^2$, \\frac{1}{2}.", ["Hello.", "And (x² ), y², 1/2."]),
         ("😀", []),
         ("***", []),
     ],
@@ -164,7 +171,54 @@ async def test_what_began_and_did_not_end_is_not_spoken_either(cut_off):
         ("E.g. now, and/or later.", "for example now, and or later."),
         ("Write to ann_lee@example.com.", "Write to ann underscore lee at example dot com."),
         ("See example.com/booking.", "See example dot com slash booking."),
-        ("Version 2.0.1.", "Version two point zero point one."),
+        ("Version 2.0.1, v2.1.", "Version two point zero point one, version two point one."),
+        (
+            "It is $9.99/month or $15/hr.",
+            "It is nine dollars and ninety-nine cents per month or fifteen dollars per hour.",
+        ),
+        ("At 10 km/h, 5 mg/day.", "At ten kilometers per hour, five milligrams per day."),
+        (
+            "It is 19,99 €, €5,00 or 50¢.",
+            "It is nineteen euros and ninety-nine cents, five euros or fifty cents.",
+        ),
+        (
+            "Order #12345, account number #77.",
+            "Order number one two three four five, account number seventy-seven.",
+        ),
+        ("By 11/25, not 1/2.", "By November twenty-fifth, not one half."),
+        (
+            "On 11/25/26 or 11-25-2026.",
+            "On " + " or ".join(["November twenty-fifth, twenty twenty-six"] * 2) + ".",
+        ),
+        (
+            "On 25 Nov 2026 or 3rd May.",
+            "On the twenty-fifth of November, twenty twenty-six or the third of May.",
+        ),
+        (
+            "Nov 25-27, Nov 30 - Dec 2.",
+            "November twenty-fifth to twenty-seventh, November thirtieth to December second.",
+        ),
+        ("At 2026-11-25T14:30:00Z.", "At November twenty-fifth, twenty twenty-six at two thirty p.m."),
+        (
+            "Tracking 1Z999AA10123456784.",
+            "Tracking one Z nine nine nine A A one zero one two three four five six seven eight four.",
+        ),
+        (
+            "Card 4111 1111 1111 1111.",
+            "Card " + ", ".join(["four one one one"] + ["one one one one"] * 3) + ".",
+        ),
+        (
+            "Dial 911, or 020 7946 0958.",
+            "Dial nine one one, or zero two zero, seven nine four six, zero nine five eight.",
+        ),
+        ("2+2=4, 10 / 2 = 5.", "two plus two equals four, ten divided by two equals five."),
+        (
+            "50 m², 3 lbs, 2 hrs, a 30-min walk.",
+            "fifty square meters, three pounds, two hours, a thirty-minute walk.",
+        ),
+        ("He is 5'10\".", "He is five feet ten."),
+        ("See example.com:8443/a.", "See example dot com port eight four four three slash a."),
+        ("Rated 4.8/5, .5 more.", "Rated four point eight out of five, zero point five more."),
     ],
 )
 async def test_numbers_are_said_as_a_person_says_them(written, said):
@@ -257,6 +311,11 @@ MARKS = [
     "```",
     "[x](y)",
     '{"a":',
+    "](",
+    "![x](y",
+    "[1]:",
+    "<!--",
+    "-->",
 ]
 TEXTS = st.lists(
     st.one_of(
@@ -283,6 +342,20 @@ def test_where_a_text_is_cut_makes_no_difference(text, cuts):
 async def test_nothing_that_a_model_writes_breaks_the_voice(text):
     said = await spoken(text)
     assert not any(mark in said for mark in ("**", "`", "{", "]", "|"))
+
+
+@pytest.mark.parametrize("mark", ["*", "-", "[", "{", '{"a":', "1-", " ", "`", "<", "www."])
+async def test_the_time_grows_with_the_length_of_a_text_and_not_with_its_square(mark):
+    """Fifty times as long may take a hundred times as long; with the square it would be 2,500 times."""
+
+    async def seconds(repeated):
+        text, started = mark * repeated, time.process_time()
+        visible([text[at : at + 4] for at in range(0, len(text), 4)])
+        await Aloud()(text)
+        return time.process_time() - started
+
+    await seconds(10)
+    assert await seconds(40_000 // len(mark)) < 100 * max(await seconds(800 // len(mark)), 0.02)
 
 
 async def test_a_number_that_no_library_can_name_is_still_said():

@@ -374,3 +374,24 @@ async def test_no_phone_number_and_no_key_gets_into_the_log(tmp_path, caplog):
     assert lines
     assert "4155550" not in "".join(lines)
     assert not any(re.split("[/=]", secret)[-1] in "".join(lines) for secret in secrets)
+
+
+async def test_fields_that_moved_into_the_calls_id_are_not_what_twilio_signed(tmp_path):
+    form = {
+        **FORM,
+        "AccountSid": "AC1",
+        "CallSid": "CA" + "0123456789abcdef" * 2,
+        "Called": "+14155550101",
+        "Direction": "inbound",
+    }
+    url = f"{PUBLIC}/twilio/voice"
+    seen = signed(url, form)
+    async with running(tmp_path, public_url=PUBLIC, **TWILIO) as service:
+        for moved in (["CallStatus"], ["CallStatus", "Called"], ["CallStatus", "Called", "Direction"]):
+            other = {name: value for name, value in form.items() if name not in moved}
+            other["CallSid"] += "".join(name + form[name] for name in moved)
+            assert RequestValidator("token").validate(url, other, seen["X-Twilio-Signature"])
+            answer = await service.http.post("/twilio/voice", data=other, headers=seen)
+            assert answer.status_code == 403
+        assert not service.store.list()
+        assert (await service.http.post("/twilio/voice", data=form, headers=seen)).status_code == 200

@@ -21,9 +21,9 @@ from conversation.attachment import attached_to
 from web.descriptions import description, event_description, summary
 from web.dialling import DialOrder, place_order
 from web.refusals import Refused
-from web.service import Service, service_of
+from web.service import Service, service_of, the_service
 
-TheService = Annotated[Service, Depends(service_of)]
+TheService = Annotated[Service, Depends(the_service)]
 
 
 def authorise(request: Request) -> None:

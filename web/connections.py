@@ -8,8 +8,9 @@ are never closed for others.
 Behind a proxy or a tunnel all connections come from one address. From this machine's own addresses the limit for one
 peer does not hold, and elsewhere a proxy that passes on whole requests hardly ever has one waiting.
 
-A media socket has a pace too: what comes in large pieces is parsed in small ones with time between them, for a piece of
-256 kB may be 40,000 messages. (How fast audio is *used* is for `conversation/pace.py` to say.)
+What comes in large pieces is parsed in small ones with time between them, for a piece of 256 kB may be 40,000 messages
+of a media socket, 14,000 requests, or 40,000 chunks of a body. Requests wait by the time that their parsing takes, so a
+carrier's do not. (How fast audio is *used* is for `conversation/pace.py` to say.)
 
 The hooks are those of uvicorn's own protocol classes. Nothing is done per message of a media socket.
 """
@@ -41,6 +42,18 @@ PIECE_BYTES = 2 << 10
 BYTES_PER_SEC = 512 << 10
 """How much of a media socket is parsed at once, and how fast in all. A stream sends 18 to 50 kB a second."""
 
+MAX_SENT_BYTES = 20 << 20
+"""Of a body, as it is sent. `web.bodies` counts what is in it, and not what chunks have around it."""
+
+PARSE_SECS = 0.002
+"""How long requests are parsed before others have their turn, when more has come in at once than a piece."""
+
+REST = 4
+"""How many times as long the parsing of requests rests then, those of all connections together."""
+
+MAX_PIPELINED = 16
+"""How many requests may wait on a connection for the answer to the one before. Carriers and proxies send none ahead."""
+
 WANTED_FILES = 4096
 """How many files a process may have open, if the system lets it: some start programs with 256."""
 
@@ -66,6 +79,7 @@ class Connections:
         self._idle: dict[Any, None] = {}
         self._waiting_of: Counter[str] = Counter()
         self._sweeper: asyncio.TimerHandle | None = None
+        self._parse_at = 0.0
 
     def opened(self, connection: Any) -> bool:
         """Take a new connection in.
@@ -143,6 +157,12 @@ class Connections:
         if self._waiting:
             self._sweeper = asyncio.get_running_loop().call_later(SWEEP_SECS, self._sweep)
 
+    def rest(self, parsed_secs: float) -> float:
+        """How long a connection waits that has been parsed for so long and has more, in seconds."""
+        now = time.monotonic()
+        self._parse_at = max(now, self._parse_at) + REST * parsed_secs
+        return self._parse_at - now
+
     def refuse(self, connection: Any, reason: str, explanation: str) -> None:
         """Note why a connection is turned away by its protocol."""
         self._refusals.note(ROUTE, reason, explanation)
@@ -158,11 +178,15 @@ def http_protocol(
 
         peer = ""
         _head_bytes = 0
+        _body_bytes = 0
         _tail = b""
+        _in_body = False
         _turned_away = False
+        _feeding = False
 
         def connection_made(self, transport: Any) -> None:
             self.peer = _address_of(transport)
+            self._backlog = bytearray()
             super().connection_made(transport)
             if not connections.opened(self):
                 self._turned_away = True
@@ -170,6 +194,7 @@ def http_protocol(
 
         def connection_lost(self, exc: Exception | None) -> None:
             connections.closed(self)
+            self._turned_away = True
             super().connection_lost(exc)
 
         def data_received(self, data: bytes) -> None:
@@ -177,21 +202,78 @@ def http_protocol(
                 return
             if connections.is_idle(self):
                 connections.waits(self)
+            self._backlog += data
+            if self._feeding:
+                self.transport.pause_reading()  # which uvicorn has resumed
+            else:
+                self._feed()
+
+        def _feed(self) -> None:
+            began = time.thread_time()
+            while self._backlog and not self._turned_away:
+                piece = bytes(self._backlog[:PIECE_BYTES])
+                del self._backlog[:PIECE_BYTES]
+                self._take(piece)
+                if self._backlog and (parsed_secs := time.thread_time() - began) > PARSE_SECS:
+                    self._feeding = True
+                    self.transport.pause_reading()
+                    asyncio.get_running_loop().call_later(connections.rest(parsed_secs), self._feed)
+                    return
+            self._backlog.clear()
+            if self._feeding:
+                self._feeding = False
+                # What uvicorn has paused, it resumes.
+                if not self.flow.read_paused and not self.transport.is_closing():
+                    self.transport.resume_reading()
+
+        def _take(self, data: bytes) -> None:
             cycle = self.cycle
             in_head = cycle is None or cycle.response_complete or not cycle.more_body
+            self._body_bytes += 0 if in_head else len(data)
+            if self._body_bytes > MAX_SENT_BYTES:
+                self._turn_away("large_body", f"more than {MAX_SENT_BYTES} bytes came of one body")
+                self.transport.abort()
+                return
+            head_bytes = self._head_bytes + len(data)
             if in_head and self._head_is_too_large(data):
-                self._turned_away = True
-                connections.refuse(self, "large_head", f"the head has more than {MAX_HEAD_BYTES} bytes")
+                self._turn_away("large_head", f"the head has more than {MAX_HEAD_BYTES} bytes")
                 self.transport.write(HEAD_TOO_LARGE)
                 self.transport.close()
                 return
             super().data_received(data)
+            if self._turned_away:
+                return
             if self.cycle is not cycle:
-                self._head_bytes, self._tail = 0, b""
+                self._head_bytes, self._tail, self._body_bytes = 0, b"", 0
                 if self.cycle.more_body:
                     connections.waits(self)
+            elif in_head:
+                # Also where it only seemed to end, with the empty lines before it.
+                self._head_bytes = head_bytes
             if self.cycle is not None and not self.cycle.more_body and not self.cycle.response_complete:
                 connections.served(self)
+            if len(getattr(self, "pipeline", ())) > MAX_PIPELINED:
+                self._turn_away(
+                    "pipelined", f"more than {MAX_PIPELINED} requests were sent ahead on one connection"
+                )
+                self.transport.abort()
+
+        def _turn_away(self, reason: str, explanation: str) -> None:
+            self._turned_away = True
+            connections.refuse(self, reason, explanation)
+
+        def on_message_begin(self) -> None:
+            self._in_body = False
+            super().on_message_begin()
+
+        def on_headers_complete(self) -> None:
+            super().on_headers_complete()
+            self._in_body = True
+
+        def on_header(self, name: bytes, value: bytes) -> None:
+            # What follows a body in chunks are headers, too, as many as the sender likes, and nobody wants them.
+            if not self._in_body:
+                super().on_header(name, value)
 
         def _head_is_too_large(self, data: bytes) -> bool:
             seen = self._tail + data
@@ -211,6 +293,9 @@ def http_protocol(
 
         def handle_websocket_upgrade(self, *event: Any) -> None:
             connections.closed(self)
+            self._turned_away = True  # what else comes is for the socket
+            if self._feeding and not self.transport.is_closing():
+                self.transport.resume_reading()
             super().handle_websocket_upgrade(*event)
 
     return LimitedHttp
@@ -245,18 +330,32 @@ def websocket_protocol(connections: Connections) -> type[asyncio.Protocol]:
                 self._feeding = True
                 self._feed()
 
+        async def send(self, message: Any) -> None:
+            await super().send(message)
+            if message["type"] == "websocket.http.response.body" and getattr(self, "close_sent", False):
+                self.handshake_complete = True  # else uvicorn logs each refused socket as an error of ours
+
+        async def receive(self) -> Any:
+            message = await super().receive()
+            if self._feeding:
+                self._tcp.pause_reading()  # which uvicorn may have resumed, though there is more already
+            return message
+
         def _feed(self) -> None:
             if self._tcp.is_closing():
                 self._backlog.clear()
+            is_paused = getattr(self, "read_paused", False)
             if not self._backlog:
                 self._feeding = False
-                if not getattr(self, "read_paused", False):  # else uvicorn has paused it, and resumes it
+                if not is_paused:  # else uvicorn has paused it, and resumes it
                     self._tcp.resume_reading()
                 return
-            piece = bytes(self._backlog[:PIECE_BYTES])
-            del self._backlog[:PIECE_BYTES]
-            asyncio.get_running_loop().call_later(len(piece) / BYTES_PER_SEC, self._feed)
-            super().data_received(piece)
+            # While messages wait to be taken, more of them would only take memory.
+            piece = b"" if is_paused else bytes(self._backlog[:PIECE_BYTES])
+            del self._backlog[: len(piece)]
+            asyncio.get_running_loop().call_later((len(piece) or PIECE_BYTES) / BYTES_PER_SEC, self._feed)
+            if piece:
+                super().data_received(piece)
 
     return LimitedWebSocket
 

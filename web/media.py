@@ -14,13 +14,13 @@ from carriers.carrier import Signature
 from carriers.twilio import TwilioCarrier
 from web.admission import NotAdmitted, OpeningSocket, start_with_token, start_without_token
 from web.refusals import POLICY_VIOLATION, Refused, route_of
-from web.service import ServerRunnerArguments, Service, peer_of, service_of, upgrade_of
+from web.service import ServerRunnerArguments, Service, peer_of, the_service, upgrade_of
 from web.tokens import KEPT_SECS, StreamGrant, TokenError
 from web.trust import tokenless_refusal
 
 router = APIRouter()
 
-TheService = Annotated[Service, Depends(service_of)]
+TheService = Annotated[Service, Depends(the_service)]
 
 NORMAL_CLOSURE, INTERNAL_ERROR = 1000, 1011
 """WebSocket close codes. Source: RFC 6455, section 7.4.1."""
@@ -109,6 +109,7 @@ async def _turn_away(
 async def _talk(service: Service, websocket: WebSocket, body: dict[str, Any], call_id: str | None) -> None:
     sockets = service.sockets.setdefault(call_id, set()) if call_id else set()
     sockets.add(websocket)
+    service.live_sessions += 1
     code = NORMAL_CLOSURE
     try:
         await service.run_bot(
@@ -123,6 +124,8 @@ async def _talk(service: Service, websocket: WebSocket, body: dict[str, Any], ca
             service.store.record(call, "error", message=f"the bot failed: {type(error).__name__}")
         code = INTERNAL_ERROR
     finally:
+        service.live_sessions -= 1
+        service.leftovers.session_ended()
         sockets.discard(websocket)
         if call_id and not sockets:
             service.sockets.pop(call_id, None)

@@ -28,6 +28,7 @@ from web.deliveries import Deliveries
 from web.dialling import policy_of
 from web.health import Readiness
 from web.keys import AddressKeys
+from web.leftovers import Leftovers
 from web.refusals import Refusals
 from web.tokens import StreamTokens
 from web.trust import Peer
@@ -90,6 +91,7 @@ class Service:
         events_seen: Ids of webhooks that carriers number.
         deliveries: Signed webhooks that came in lately.
         refusals: What was turned down.
+        live_sessions: How many media sockets the bot talks on.
         dialler: Makes calls.
         do_not_call: Who asked not to be called.
         cloud_media: Tickets for media sockets on Pipecat Cloud; None where the media comes to us.
@@ -107,6 +109,7 @@ class Service:
     events_seen: SeenIds = field(default_factory=SeenIds)
     deliveries: Deliveries = field(default_factory=Deliveries)
     refusals: Refusals = field(default_factory=Refusals)
+    live_sessions: int = 0
     _carriers: dict[tuple[str, str], Carrier | None] = field(default_factory=dict)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
@@ -116,6 +119,7 @@ class Service:
         self.do_not_call = policy.do_not_call
         self.dialler = Dialler(self.store, policy)
         self.cloud_media = cloud_media_of(self.settings)
+        self.leftovers = Leftovers(lambda: self.live_sessions > 0)
 
     def start(self) -> None:
         """Begin to keep calls in the database, and to ask about those that nobody hears of."""
@@ -182,6 +186,7 @@ class Service:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        self.leftovers.close()
         await self.dialler.aclose()
         if not await self.store.aclose():
             logger.error("The last events of some calls could not be saved: the database takes too long")
@@ -204,6 +209,11 @@ def service_of(connection: HTTPConnection) -> Service:
     """The service that a request or a socket came to."""
     service: Service = connection.app.state.service
     return service
+
+
+async def the_service(connection: HTTPConnection) -> Service:
+    """The same as a dependency of a route: for a plain function FastAPI would go to a thread and back."""
+    return service_of(connection)
 
 
 def peer_of(connection: HTTPConnection) -> Peer:

@@ -22,13 +22,13 @@ from web.answering import after_stream, answer_call
 from web.events import take_event
 from web.keys import VOICE
 from web.reports import take_machine_result, take_recording, take_status
-from web.service import Service, service_of
+from web.service import Service, the_service
 from web.transfers import after_transfer, parse_transfer_result, transfer_answered
 from web.webhooks import instructions, parsed, read_webhook
 
 router = APIRouter(prefix="/telnyx")
 
-TheService = Annotated[Service, Depends(service_of)]
+TheService = Annotated[Service, Depends(the_service)]
 
 METHODS = ["GET", "POST"]
 

@@ -10,13 +10,13 @@ from carriers.carrier import WebhookError
 from carriers.twilio import TwilioCarrier
 from web.answering import after_stream, answer_call
 from web.reports import take_machine_result, take_recording, take_status
-from web.service import Service, service_of
+from web.service import Service, the_service
 from web.transfers import after_transfer, parse_transfer_result, transfer_answered
 from web.webhooks import parsed, read_webhook, xml
 
 router = APIRouter(prefix="/twilio")
 
-TheService = Annotated[Service, Depends(service_of)]
+TheService = Annotated[Service, Depends(the_service)]
 
 METHODS = ["GET", "POST"]
 

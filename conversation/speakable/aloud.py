@@ -9,25 +9,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from datetime import date
 
 import phonenumbers
 from num2words import num2words
 from pipecat.utils.text.transforms import email_to_speech, expand_currency, expand_percentages, expand_units
 
+from conversation.speakable.dates import dates, names_of_days
+
 Spell = Callable[[str], str]
 
 DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 
-_MONTHS = "January February March April May June July August September October November December".split()
-_DAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
-_DAY = r"(?:Mon|Tues?|Wed|Thu(?:rs?)?|Fri|Sat|Sun)"
 _DASH = r"\s*[-–—]\s*"
 
 _HOST = re.compile(
     r"(?<![\w@.])(?:[a-z0-9][a-z0-9-]*\.)+(?:com|org|net|edu|gov|info|biz|io|co|ai|app|dev|me|tv|eu|us|uk|ca|au|nz|ie|in|de"
     r"|fr|es|it|nl|at|ch|be|shop|store|online|site|health|dental|clinic|care|cafe|restaurant|pizza|hotel|law|tech|example)"
-    r"(?:\.[a-z]{2})?(?:/[\w./~%-]*)?(?![\w@])",
+    r"(?:\.[a-z]{2})?(?P<port>:\d{2,5})?(?:/[\w./~%-]*)?(?![\w@])",
     re.I,
 )
 _PHONE_LIKE = re.compile(r"\+|\(|\b0\d|\d[\s.-]\d{3}[\s.-]\d{4}\b|\b\d{3}[.-]\d{4}\b|\d{10,}")
@@ -43,14 +41,12 @@ _CODE = re.compile(
     re.I,
 )
 _MIXED = re.compile(r"\b(?=[A-Z-]*\d)(?=[\d-]*[A-Z])[A-Z0-9]+(?:-[A-Z0-9]+)*\b")
-_QUANTITY = re.compile(r"\d+(?:AM|PM|KM|KG|MB|GB|TB|MPH|[CFDKMBXH])")
-_LONG = re.compile(r"(?<![\w.,:$€£¥₹])(?:0\d+|\d{5,})(?![\w:]|[.,]\d|\s?[$€£¥₹%])")
-_ISO_DATE = re.compile(r"\b(\d{4})-(\d{1,2})-(\d{1,2})\b")
-_SLASH_DATE = re.compile(r"\b(\d{1,2})([/.])(\d{1,2})\2(\d{4})\b")
-_MONTH_DAY = re.compile(
-    r"\b(Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec|January|February|March|April|May|June|July|August|September|October"
-    r"|November|December)\.?\s+(\d{1,2})(?:st|nd|rd|th)?(?:,?\s+(\d{4}))?\b(?!:)"
+_QUANTITY = re.compile(r"\d+(?:AM|PM|KM|KG|MB|GB|TB|MPH|[CFDKMBXHV])")
+_GROUPS = re.compile(r"(?<![\w.,:$€£¥₹/-])\d{2,5}(?:[ -]\d{2,6}){2,}(?![\w/:%-]|[.,]\d|\s?[$€£¥₹%])")
+_SHORT_NUMBER = re.compile(
+    r"(?<=\b(?:call|dial|text|ring) )(?:[2-9]11|000|101|11[0-9]|988|999)\b(?!\s?%)", re.I
 )
+_LONG = re.compile(r"(?<![\w.,:$€£¥₹])(?:0\d+|\d{5,})(?![\w:]|[.,]\d|\s?[$€£¥₹%])")
 _TIME = r"(?P<{0}h>[01]?\d|2[0-4])(?:(?P<{0}s>[:.h])(?P<{0}m>[0-5]\d)(?::[0-5]\d)?)?\s*(?P<{0}x>[ap]\.?\s?m\b\.?)?"
 _SPAN = re.compile(
     rf"(?<![\w.:/$€£+-]){_TIME.format('a')}(?:{_DASH}|\s+to\s+){_TIME.format('b')}(?![\w:/%]|\.\d|{_DASH}\d)",
@@ -69,10 +65,27 @@ _MONEY_BEHIND = re.compile(
     r"(?<![\w.,$€£¥₹])(?P<amount>\d+(?:,\d{3})*(?:\.\d{1,2})?)\s?(?P<sign>[$€£¥₹]|\b(?:USD|EUR|GBP)\b)(?!\s?\d)"
 )
 _MONEY_CODE = re.compile(r"\b(?:US|CA|AU)?(?P<code>USD|EUR|GBP|CAD|AUD|US\$)\s?(?=\d)")
+_COMMA_MONEY = re.compile(r"(?<![\w.,])([$€£]\s?)?(\d{1,3}(?:\.\d{3})+|\d+),(\d\d)(?![\d,])(?=(\s?[$€£])?)")
+_CENTS = re.compile(r"(?<![\w.,])(\d+)\s?¢")
+_RATES = {
+    "mo": "month", "hr": "hour", "h": "hour", "wk": "week", "yr": "year", "min": "minute", "s": "second",
+    "sec": "second",
+}  # fmt: skip
+_RATE = re.compile(
+    r"(?<=[\w.€$£¥₹%¢])\s?/\s?(mo|hr|wk|yr|min|sec|h|s|second|minute|hour|day|night|week|month|year|person|guest|child|"
+    r"adult|head|seat|table|room|visit|session|class|item|piece|unit|user|car|vehicle|mile|km|kg|lb|gallon|liter|litre)\b"
+)
+_LENGTHS = re.compile(r"(?<!\w)(\d)['’′]\s?(\d{1,2})(?:[\"”″]|'')")
+_SQUARE = re.compile(r"(?<=\d)\s?(?:(m|km|cm|ft)[²2]|sq(?:uare|\.)? ?(m|km|ft)\b)")
+_SQUARES = {"m": "meters", "km": "kilometers", "cm": "centimeters", "ft": "feet"}
+_AMOUNTS = {
+    "hr": "hour", "min": "minute", "sec": "second", "lb": "pound", "yr": "year", "wk": "week", "mo": "month",
+}  # fmt: skip
+_AMOUNT = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?)(\s?-?)(hr|min|sec|lb|yr|wk|mo)(s?)\b(?:\.(?=\s+[a-z]))?")
 _SIGNS = {"USD": "$", "EUR": "€", "GBP": "£"}
 _NAMES = {"$": "dollars", "€": "euros", "£": "pounds", "¥": "yen", "₹": "rupees"}
 _SCALES = {"k": "thousand", "m": "million", "mn": "million", "b": "billion", "bn": "billion"}
-_DEGREES = re.compile(r"(-?\d+(?:\.\d+)?)\s*°\s*([CF])?\b")
+_DEGREES = re.compile(r"(-?\d+(?:\.\d+)?)\s*°(?:\s*([CF])\b)?")
 _RANGE = re.compile(r"(?<![\w.,/-])(\d+(?:[.,]\d+)?)\s*[-–—]\s*(\d+(?:[.,]\d+)?)(?![\w/-])")
 _ORDINAL = re.compile(r"\b(\d{1,4})(?:st|nd|rd|th)\b")
 _YEAR = re.compile(r"(?<![\w.,-])((?:19|20)\d\d)(?!\w|[.,]\d|\s*(?:%|dollars|euros|pounds|people|points))")
@@ -80,8 +93,6 @@ _VERSION = re.compile(r"(?<![\w.])\d+(?:\.\d+){2,}(?![\w])")
 _NUMBER = re.compile(r"(?<![\w.])-?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?![\w])")
 _FRACTION = re.compile(r"(?<![\w/.])(?:(\d+)\s+)?([1-9])/([2-9])(?![\w/])")
 _FRACTIONS = {"½": "1/2", "¼": "1/4", "¾": "3/4", "⅓": "1/3", "⅔": "2/3"}
-_DAY_SPAN = re.compile(rf"\b({_DAY})\.?{_DASH}({_DAY})\b\.?")
-_DAY_ALONE = re.compile(rf"\b({_DAY})\b\.?(?=\s*[:,&]|\s+(?:and|to|from|through|\d))")
 _WORDS = (
     (re.compile(r"\be\.\s?g\.,?", re.I), "for example"),
     (re.compile(r"\bi\.\s?e\.,?", re.I), "that is"),
@@ -90,7 +101,7 @@ _WORDS = (
     (re.compile(r"\bw/(?=\s)"), "with"),
     (re.compile(r"\bapprox\."), "about"),
     (re.compile(r"\b[Nn]o\.\s?(?=\d)"), "number "),
-    (re.compile(r"#\s?(?=\d)"), "number "),
+    (re.compile(r"(?:\bnumber )?#\s?(?=\d)"), "number "),
     (re.compile(r"\b24/7\b"), "twenty-four seven"),
     (re.compile(r"\band/or\b"), "and or"),
     (re.compile(r"(?<=\w)\s*&\s*(?=\w)"), " and "),
@@ -101,7 +112,11 @@ _WORDS = (
     (re.compile(r"\s*≤\s*|\s+<=\s+"), " at most "),
     (re.compile(r"(?<=\d)\s*\+\s*(?=\d)"), " plus "),
     (re.compile(r"(?<=\d)\+"), " plus"),
-    (re.compile(r"\s=\s"), " equals "),
+    (re.compile(r"\s=\s|(?<=[\w)])=(?=[\w(-])"), " equals "),
+    (re.compile(r"(?<=\d\.\d)\s?/\s?(?=(?:5|10)\b)"), " out of "),
+    (re.compile(r"(?<=\d)\s+/\s+(?=\d)"), " divided by "),
+    (re.compile(r"(?<=\w)\+\+"), " plus plus"),
+    (re.compile(r"\b([CF])#"), r"\1 sharp"),
     (re.compile(r"\s>\s"), " more than "),
     (re.compile(r"\s<\s"), " less than "),
     (re.compile(r"(?<=\d):(?=\d)"), " to "),
@@ -132,19 +147,24 @@ async def aloud(text: str, *, region: str = "US", language: str = "en") -> str:
     """
     english = language.lower().startswith("en")
     if not any(char.isdigit() or char in _FOR_THE_EYE for char in text):
-        return _names_of_days(text) if english else text
+        return names_of_days(text) if english else text
     if not english:
         return _codes(_phones(text, region, _spaced), _spaced)
-    text = _phones(text, region, digit_by_digit)
+    text = re.sub(r"(?<![\w.])\.(?=\d)", "0.", text)
+    text = _LENGTHS.sub(r"\1 feet \2", _phones(text, region, digit_by_digit))
     text = _HOST.sub(_host, await email_to_speech(text, "*"))
     for sign, plain in _FRACTIONS.items():
         text = re.sub(rf"(?<=\d){sign}", f" {plain}", text).replace(sign, plain)
-    text = _dates(text, region)
-    text = _names_of_days(text)
+    text = dates(text, region)
+    text = names_of_days(text)
     text = _CLOCK.sub(_clock, _SPAN.sub(_span, _codes(text, digit_by_digit)))
+    text = re.sub(r"\b[vV](?=\d+\.\d)", "version ", text)
     text = _VERSION.sub(lambda found: " point ".join(_plain(part) for part in found[0].split(".")), text)
+    text = _RATE.sub(lambda found: f" per {_RATES.get(found[1], found[1])}", text)
     text = await _money(text)
     text = await expand_percentages(_RANGE.sub(r"\1 to \2", text), "*")
+    text = _SQUARE.sub(lambda found: f" square {_SQUARES[found[1] or found[2]]}", text)
+    text = _AMOUNT.sub(_amount, text)
     text = _DEGREES.sub(_degrees, await expand_units(text, "*"))
     text = _ORDINAL.sub(lambda found: num2words(int(found[1]), to="ordinal"), text)
     text = _YEAR.sub(lambda found: num2words(int(found[1]), to="year"), text)
@@ -184,6 +204,8 @@ def _phones(text: str, region: str, spell: Spell) -> str:
     for match in phonenumbers.PhoneNumberMatcher(text, region, leniency=phonenumbers.Leniency.POSSIBLE):
         if not _PHONE_LIKE.search(match.raw_string):
             continue
+        if text[match.start - 1 : match.start].isalnum() or text[match.end : match.end + 1].isalnum():
+            continue  # a part of a code
         out += [text[at : match.start], _phone(match.number, region, spell)]
         at = match.end
     return "".join(out) + text[at:]
@@ -203,10 +225,13 @@ def _phone(number: phonenumbers.PhoneNumber, region: str, spell: Spell) -> str:
 
 
 def _host(found: re.Match[str]) -> str:
-    address = found[0].rstrip("./")
-    tail = found[0][len(address.rstrip("/")) :].replace("/", "")
+    port = found["port"] or ""
+    address = found[0].replace(port, "", 1).rstrip("./")
+    tail = "." if found[0].endswith(".") else ""
     host, _, path = address.partition("/")
     host = re.sub(r"^www\.", "", host, flags=re.I).replace(".", " dot ").replace("-", " dash ")
+    if port:
+        host += f" port {digit_by_digit(port[1:])}"
     # A long path is not for a caller's memory.
     parts = [part for part in path.split("/") if part]
     if parts and len(path) <= 30 and len(parts) <= 2:
@@ -220,7 +245,10 @@ def _codes(text: str, spell: Spell) -> str:
         code = found["code"]
         if re.fullmatch(r"\d{1,2}|\d*00|\d+(?:st|nd|rd|th)", code, re.I):
             return found[0]
-        return found["before"] + spell(code)
+        before = found["before"]
+        if spell is digit_by_digit and "#" in before:
+            before = re.sub(r"\s*#\s*", " " if "number" in before.lower() else " number ", before)
+        return before + spell(code)
 
     def unnamed(found: re.Match[str]) -> str:
         token = found[0]
@@ -230,43 +258,9 @@ def _codes(text: str, spell: Spell) -> str:
         return token if _QUANTITY.fullmatch(token) else spell(token)
 
     text = _MIXED.sub(unnamed, _CODE.sub(named, text))
-    return _LONG.sub(lambda found: spell(found[0]), text)
-
-
-def _dates(text: str, region: str) -> str:
-    def iso(found: re.Match[str]) -> str:
-        return _date(int(found[1]), int(found[2]), int(found[3])) or found[0]
-
-    def slashed(found: re.Match[str]) -> str:
-        first, second, year = int(found[1]), int(found[3]), int(found[4])
-        month_first = region in ("US", "CA", "PH") and found[2] == "/"
-        month, day = (first, second) if month_first else (second, first)
-        return _date(year, month, day) or _date(year, day, month) or found[0]
-
-    def named(found: re.Match[str]) -> str:
-        month = next(name for name in _MONTHS if name.startswith(found[1][:3]))
-        if not 1 <= int(found[2]) <= 31:
-            return found[0]
-        year = f", {num2words(int(found[3]), to='year')}" if found[3] else ""
-        return f"{month} {num2words(int(found[2]), to='ordinal')}{year}"
-
-    return _MONTH_DAY.sub(named, _SLASH_DATE.sub(slashed, _ISO_DATE.sub(iso, text)))
-
-
-def _date(year: int, month: int, day: int) -> str | None:
-    try:
-        moment = date(year, month, day)
-    except ValueError:
-        return None
-    return f"{_MONTHS[moment.month - 1]} {num2words(moment.day, to='ordinal')}, {num2words(moment.year, to='year')}"
-
-
-def _names_of_days(text: str) -> str:
-    def name(short: str) -> str:
-        return next(day for day in _DAYS if day.startswith(short[:3]))
-
-    text = _DAY_SPAN.sub(lambda found: f"{name(found[1])} to {name(found[2])}", text)
-    return _DAY_ALONE.sub(lambda found: name(found[1]), text)
+    for pattern in (_GROUPS, _SHORT_NUMBER, _LONG):
+        text = pattern.sub(lambda found: spell(found[0]), text)
+    return text
 
 
 def _span(found: re.Match[str]) -> str:
@@ -311,6 +305,7 @@ def _time(found: re.Match[str], which: str, halves: bool) -> str:
 
 
 async def _money(text: str) -> str:
+    text = _CENTS.sub(r"\1 cents", _COMMA_MONEY.sub(_comma_money, text))
     text = _MONEY_CODE.sub(lambda found: _SIGNS.get(found["code"], "$"), text)
     text = _MONEY_BEHIND.sub(
         lambda found: f"{_SIGNS.get(found['sign'], found['sign'])}{found['amount']}", text
@@ -324,6 +319,17 @@ async def _money(text: str) -> str:
     text = _MONEY_SPAN.sub(_money_span, text)
     text = await expand_currency(text, "*")
     return re.sub(r"zero (?:dollars|euros|pounds) and (?=\S+ (?:cents?|penn|pence))", "", text)
+
+
+def _comma_money(found: re.Match[str]) -> str:
+    """Write 1.234,56 as 1234.56, where a sign says that it is money."""
+    before, whole, part, behind = found.groups()
+    return f"{before or ''}{whole.replace('.', '')}.{part}" if before or behind else found[0]
+
+
+def _amount(found: re.Match[str]) -> str:
+    many = "" if found[1] == "1" or "-" in found[2] else "s"
+    return f"{found[1]}{found[2].rstrip() or ' '}{'' if '-' in found[2] else ' '}{_AMOUNTS[found[3]]}{many}"
 
 
 def _money_span(found: re.Match[str]) -> str:

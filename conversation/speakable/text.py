@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Mapping
 
 from loguru import logger
@@ -14,6 +15,9 @@ from pipecat.utils.text.simple_text_aggregator import SimpleTextAggregator
 from conversation.speakable.aloud import Pronounced, aloud
 from conversation.speakable.tidy import tidy
 from conversation.speakable.visible import VisibleText
+
+_PIECES = re.compile(r".{1,1000}(?:\s|$)|.{1,1000}", re.DOTALL)
+"""A sentence is not so long; what is, is looked at in pieces, as the time for one grows with its square."""
 
 
 class VisibleSentences(SimpleTextAggregator):
@@ -95,12 +99,15 @@ class Aloud:
 
     async def __call__(self, text: str, text_type: str = "*") -> str:
         """Write a sentence as it is spoken."""
+        said = " ".join(filter(None, [await self._said(piece) for piece in _PIECES.findall(text)]))
+        # The voice's own spacing between sentences stays.
+        return said + " " if said and text.endswith(" ") else said
+
+    async def _said(self, text: str) -> str:
         plain = self._pronounced(await tidy(text))
         try:
-            said = await aloud(plain, region=self._region, language=self._language)
+            return await aloud(plain, region=self._region, language=self._language)
         except (ArithmeticError, ValueError, NotImplementedError) as error:
             # A number that no library can name is no reason for silence.
             logger.warning(f"a sentence is spoken as it is written: {type(error).__name__}")
-            said = plain
-        # The voice's own spacing between sentences stays.
-        return said + " " if said and text.endswith(" ") else said
+            return plain

@@ -28,6 +28,14 @@ _FRAMES = re.compile(r"[`\[\]{}|\\^]+")
 _EMPTY = re.compile(r"\(\s*\)|\"\s*\"|“\s*”")
 _BEFORE_POINT = re.compile(r"\s+(?=[,.;:!?…](?:\s|$))")
 _POINTS = re.compile(r"([!?:,;])\.(?=\s|$)")
+_FORMULA = re.compile(r"(?<![\w$])\$\$?(?=[^\d\s$])([^$\n]{1,200})(?<=\S)\$\$?(?![\w$])")
+_TEX = (
+    (re.compile(r"\\d?frac\{([^{}]*)\}\{([^{}]*)\}"), r"\1/\2"),
+    (re.compile(r"\\(?:times|cdot)\b"), "×"),
+    (re.compile(r"\\(?:text|mathrm|mathbf|boxed)(?=\{)"), ""),
+    (re.compile(r"\\n(?=[^a-z]|$)"), " "),  # a line's end that was escaped twice
+    (re.compile(r"(?<=\w)\^\{?2\}?(?!\w)"), "²"),
+)
 _LETTERS = re.compile(r"[^\W_]|[#*&@%$€£+]")
 
 
@@ -43,6 +51,9 @@ async def tidy(text: str, text_type: str = "*") -> str:
     """
     text = html.unescape(text) if "&" in text else text
     text = _CONTROL.sub(" ", _INVISIBLE.sub("", _EMOJI.sub(" ", text)))
+    for pattern, plain in _TEX if "\\" in text or "^" in text else ():
+        text = pattern.sub(plain, text)
+    text = _FORMULA.sub(r"\1", text)
     text = _CITATION.sub("", _CALL.sub(" ", _EMOTICON.sub(" ", text)))
     text = await strip_markdown(text, text_type)
     # A sentence's end may stand between the two halves of a mark.

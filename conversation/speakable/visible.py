@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import re
 
+from conversation.speakable.json_text import JsonText
+
 UNSPOKEN = re.compile(
     r"think|thought|reason|reflect|analy[sz]|scratchpad|monologue|internal|tool|func|invoke|param|call|json|code|script"
     r"|style|execut|action|observ|antml",
@@ -23,18 +25,24 @@ LONGEST_TAG = 300
 LONGEST_LABEL = 300
 """The same for the label of a link."""
 
+_PIECE = 256
+"""Characters that are looked at together: a long piece would be copied for each of its marks."""
+
 _TAG = re.compile(rf"<(/?)([A-Za-z][^\s<>/=]*)([^<>]{{0,{LONGEST_TAG}}}?)(/?)>")
-_TAG_BEGUN = re.compile(rf"</?(?:[A-Za-z][^<>]{{0,{LONGEST_TAG}}})?")
+_TAG_BEGUN = re.compile(rf"</?(?:[A-Za-z][^<>]{{0,{LONGEST_TAG}}})?|<!-?")
 _TOKEN = re.compile(r"<[|｜]([^<>|｜]{1,80})[|｜]>")
 _TOKEN_BEGUN = re.compile(r"<(?:[|｜][^<>|｜]{0,80}[|｜]?)?")
 _AUTOLINK = re.compile(r"<(?:mailto:)?([^\s<>]+@[^\s<>]+|https?://[^\s<>]+)>")
 _WORD_TAG = re.compile(r"\[(/?)(THINK|TOOL_CALLS|TOOL_CALL|TOOL_RESULTS|AVAILABLE_TOOLS|INST)\]")
 _JSON = re.compile(r"[{\[]\s*(?:\[\s*)?(?:\{\s*)?[\"']|\[\s*\{\s*[\"'}]")
-_JSON_BEGUN = re.compile(r"[{\[][\s{\[]*")
+_JSON_BEGUN = re.compile(r"[{\[][\s{\[]{0,40}")
 _LABEL = re.compile(rf"\[([^\[\]\n]{{0,{LONGEST_LABEL}}})\]")
 _LABEL_BEGUN = re.compile(rf"\[[^\[\]\n]{{0,{LONGEST_LABEL}}}")
-_TARGET = re.compile(r"\([^()\n]{0,2000}\)|\[[^\[\]\n]{0,300}\]")
-_TARGET_BEGUN = re.compile(r"(?:\([^()\n]{0,2000}|\[[^\[\]\n]{0,300})?")
+_IN_TARGET = r"(?:[^()\n]|\([^()\n]{0,200}\)){0,2000}"
+_TARGET = re.compile(rf"\({_IN_TARGET}\)|\[[^\[\]\n]{{0,300}}\]")
+_TARGET_BEGUN = re.compile(rf"(?:\({_IN_TARGET}(?:\([^()\n]{{0,200}})?|\[[^\[\]\n]{{0,300}})?")
+_DEFINITION = re.compile(r":[ \t]*(?=<?(?:https?://|www\.|mailto:))")
+_DEFINITION_BEGUN = re.compile(r":[ \t]*<?(?:h|ht|http?|https?:?/?|w{1,3}|m[ailto]{0,5})?")
 _URL = re.compile(r"(?:https?://|www\.)(?:www\.)?([^\s<>\[\]\"'`]*)")
 _FOOTNOTE = re.compile(r"\^?\d{1,3}|\^\w+")
 _MARKER = re.compile(
@@ -46,8 +54,8 @@ _MARKER_BEGUN = re.compile(
     r"(?:[-*+•–◦▪●·_=][-*_= \t]*|\d{1,3}[.)]?|#{1,6}|>|(?:[-*+]|\d{1,3}[.)])[ \t]+(?:\[[ xX]?\]?)?)[ \t]*"
 )
 _SEPARATOR = re.compile(r"[\s|:-]*")
-_SPECIAL = re.compile(r"[<\[{`\n]|!(?=\[)|https?://|www\.(?=\w)")
-_SPECIAL_BEGUN = re.compile(r"(?:!|https?(?::/?)?|htt?|h|www\.|w{1,3})$")
+_SPECIAL = re.compile(r"[<\[{`\n]|!(?=\[)|\](?=\()|https?://|www\.(?=\w)")
+_SPECIAL_BEGUN = re.compile(r"(?:!|\]|https?(?::/?)?|htt?|h|www\.|w{1,3})$")
 _BOLD_LINE = re.compile(r"(\*\*|__)[^*_]+\1:?")
 
 
@@ -67,6 +75,7 @@ class VisibleText:
         self._depth = 0
         self._unspoken: str | None = None
         self._until: re.Pattern[str] | None = None
+        self._json: JsonText | None = None
         self._plain_fence = False
         self._line_begins = True
         self._ends_line = False
@@ -81,8 +90,11 @@ class VisibleText:
         Returns:
             What can be said now; it may be empty.
         """
-        self._held += text.replace("\r", "")
-        return self._work(final=False)
+        out = []
+        for start in range(0, len(text), _PIECE):
+            self._held += text[start : start + _PIECE].replace("\r", "")
+            out.append(self._work(final=False))
+        return "".join(out)
 
     def finish(self) -> str:
         """End the answer.
@@ -124,6 +136,10 @@ class VisibleText:
     # Each step takes something from the beginning of what is held, or nothing when more text is needed to know.
 
     def _step(self, final: bool) -> str:
+        if self._json is not None:
+            self._take(self._json.length_in(self._held))
+            self._json = None if self._json.ended else self._json
+            return ""
         if self._until is not None or self._unspoken is not None:
             self._drop(final)
             return ""
@@ -148,6 +164,8 @@ class VisibleText:
                 return self._url(final)
             case "{":
                 return self._brace(final)
+            case "]":
+                return self._behind_label(final)
             case _:
                 return self._bracket(final)
 
@@ -190,8 +208,7 @@ class VisibleText:
     def _begin_line(self, final: bool) -> str:
         stripped = self._held.lstrip(" \t")
         if not stripped:
-            if final:
-                self._held = ""
+            self._held = ""
             return ""
         if stripped[0] == "\n":
             self._held = stripped[1:]
@@ -207,6 +224,7 @@ class VisibleText:
             return ""
         marker = _MARKER.match(stripped)
         if not final and (_MARKER_BEGUN.fullmatch(stripped) or (rule and rule.end() == len(stripped))):
+            self._held = stripped[-LONGEST_TAG:]  # a longer rule says no more
             return ""
         if marker:
             self._held = stripped[marker.end() :]
@@ -236,6 +254,9 @@ class VisibleText:
 
     def _angle(self, final: bool) -> str:
         held = self._held
+        if held.startswith("<!--"):
+            self._until = re.compile("-->")
+            return ""
         if token := _TOKEN.match(held):
             self._take(token.end())
             self._special_token(token[1])
@@ -262,6 +283,8 @@ class VisibleText:
         if UNSPOKEN.search(name) and not closing and not alone:
             self._unspoken = name.lower()
             self._depth = 1
+        elif UNSPOKEN.search(name) and closing:
+            self._break = ". "  # what stood before it was thought, and its beginning is not here
         return ""
 
     def _special_token(self, name: str) -> None:
@@ -311,34 +334,20 @@ class VisibleText:
 
     def _brace(self, final: bool) -> str:
         if _JSON.match(self._held):
-            self._json(final)
+            self._json = JsonText()
             return ""
         if _JSON_BEGUN.fullmatch(self._held) and not final:
             return ""
         return self._take(1)
 
-    def _json(self, final: bool) -> None:
-        """Drop an object or array, when its end is there."""
-        depth, quote, escaped = 0, "", False
-        for position, char in enumerate(self._held):
-            if quote:
-                if escaped:
-                    escaped = False
-                elif char == "\\":
-                    escaped = True
-                elif char == quote:
-                    quote = ""
-            elif char == '"':
-                quote = char
-            elif char in "{[":
-                depth += 1
-            elif char in "}]":
-                depth -= 1
-                if depth == 0:
-                    self._take(position + 1)
-                    return
-        if final:
-            self._held = ""
+    def _behind_label(self, final: bool) -> str:
+        """Drop the address of a link whose label has brackets of its own, such as an image."""
+        behind = self._held[1:]
+        target = _TARGET.match(behind)
+        if target is None and not final and _TARGET_BEGUN.fullmatch(behind):
+            return ""
+        self._take(1 + (target.end() if target else 0))
+        return ""
 
     def _bracket(self, final: bool) -> str:
         image = self._held.startswith("!")
@@ -351,7 +360,7 @@ class VisibleText:
                 self._until = re.compile(rf"\[/{word[2]}\]")
             return ""
         if _JSON.match(held):
-            self._json(final)
+            self._json = JsonText()
             return ""
         label = _LABEL.match(held)
         if label is None:
@@ -363,13 +372,27 @@ class VisibleText:
             self._take(1)
             return ""
         behind = held[label.end() :]
+        footnote = not image and _FOOTNOTE.fullmatch(label[1]) is not None
+        if behind.startswith(":") and not self._line.strip():
+            if _DEFINITION_BEGUN.fullmatch(behind) and not final:
+                return ""
+            if defined := _DEFINITION.match(behind):  # of a link: its address stands at the end of the text
+                self._held = behind[defined.end() :]
+                self._until = re.compile(r"(?=\n)")
+                return ""
+            if footnote:
+                self._held = behind[1:]
+                return ""
+        if footnote and behind.startswith("["):  # two of them, and not a link
+            self._held = behind
+            return ""
         target = _TARGET.match(behind)
         if target is None and not final and _TARGET_BEGUN.fullmatch(behind):
             if image:
                 self._held = "!" + self._held
             return ""
         self._held = behind[target.end() :] if target else behind
-        if target is None and (image or _FOOTNOTE.fullmatch(label[1])):
+        if target is None and (image or footnote):
             return "!" if image else ""
         if image:
             return ""

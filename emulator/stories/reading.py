@@ -26,6 +26,7 @@ ENV_EXAMPLE = Path(".env.example")
 
 VARIABLE = re.compile(r"^#? ?([A-Z][A-Z0-9_]*)=", re.M)
 
+LISTS = ("lag", "at_once")
 VOICES = ("beeps", "words")
 CALL_KEYS = ("from", "to", "codec", "noise_db", "patience", "query")
 KEYS = (
@@ -46,6 +47,7 @@ KEYS = (
     "events",
     "seed",
     "hurry",
+    "lists",
     "expect",
     *CALL_KEYS,
 )
@@ -148,6 +150,7 @@ def _story(root: Value, path: Path) -> Story:
         faults=read_faults(table["faults"]) if "faults" in table else [],
         events=_habits(table["events"]) if "events" in table else EventHabits(),
         seed=table["seed"].whole() if "seed" in table else 0,
+        lists_lag=table["lists"].one_of(LISTS) == "lag" if "lists" in table else True,
         hurry=max(1.0, table["hurry"].number()) if "hurry" in table else 1.0,
         expect=expect,
         words=words,

@@ -21,6 +21,7 @@ from emulator.codecs import Pcm
 from emulator.credentials import Credentials
 from emulator.errors import EmulatorError
 from emulator.leg import BY_DIAL
+from emulator.lists import AT_ONCE, LAG_SECS
 from emulator.network import PhoneNetwork
 from emulator.served import SERVER_LOG, printed_address
 from emulator.speech import write_stereo
@@ -187,6 +188,7 @@ class _Playing:
                     faults=story.faults,
                     seed=story.seed,
                     hold_speed=story.hurry,
+                    list_lag_secs=LAG_SECS if story.lists_lag else AT_ONCE,
                 )
             )
             base = await stack.enter_async_context(server(self._scene(network)))

@@ -200,6 +200,7 @@ class Story:
         faults: What goes wrong at the carrier.
         events: How well the events of commanded calls are delivered.
         seed: Decides what is left to chance.
+        lists_lag: Whether the carrier's lists of calls are late.
         hurry: How many times faster time passes while people only talk to each other.
         expect: What must be so in the end.
         words: All words of the file, the vocabulary of what can be heard.
@@ -220,6 +221,7 @@ class Story:
     faults: Sequence[Fault] = ()
     events: EventHabits = field(default_factory=EventHabits)
     seed: int = 0
+    lists_lag: bool = True
     hurry: float = 1.0
     expect: Sequence[Expectation] = ()
     words: frozenset[str] = frozenset()

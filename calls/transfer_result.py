@@ -1,0 +1,67 @@
+"""How a transfer went, for a bot that nobody tells: the carrier is asked until its answer is final.
+
+Carriers list calls late (both call their lists eventually consistent), and a caller is back at once. So a list without
+the attempt, or with one that still rings, says nothing yet. At the end of patience the outcome is unknown: that nobody
+has answered may not be said to somebody who has just talked with the colleague.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from loguru import logger
+
+from calls.control import CLOCKS_DIFFER, OUTCOMES, CallControl
+from calls.transfer import Target, TransferOutcome
+from carriers.carrier import CarrierError, CarrierUnavailable
+
+PATIENCE_SECS = 12.0
+"""How long the carrier is asked."""
+
+PAUSE_SECS = 1.0
+"""Between two questions."""
+
+
+async def transfer_result(
+    control: CallControl,
+    target: Target,
+    *,
+    patience_secs: float = PATIENCE_SECS,
+    pause_secs: float = PAUSE_SECS,
+) -> tuple[TransferOutcome, str]:
+    """Ask the carrier how a transfer went whose caller is back.
+
+    Args:
+        control: Of the call.
+        target: Where to.
+        patience_secs: How long to ask.
+        pause_secs: How long to wait between two questions.
+
+    Returns:
+        The outcome, and where it comes from.
+    """
+    call, carrier = control.call, control.carrier
+    if carrier is None:
+        return TransferOutcome.UNKNOWN, "no credentials to ask the carrier with"
+    started = next((e.at for e in reversed(call.events) if e.kind == "transfer_started"), call.created_at)
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + patience_secs
+    while True:
+        try:
+            legs = await carrier.dialled_from(call.carrier_call_id, target.address, started)
+        except CarrierUnavailable as error:
+            so_far = f"the carrier did not tell: {error}"
+        except CarrierError as error:
+            return TransferOutcome.UNKNOWN, f"the carrier does not tell: {error}"
+        else:
+            # What was over before this one began is an attempt before it.
+            now = [leg for leg in legs if leg.ended_at is None or leg.ended_at >= started - CLOCKS_DIFFER]
+            state = now[0].state.value if now and now[0].state else None
+            # The caller is back, so a leg that was answered by a list that is old is over, too.
+            if state in OUTCOMES or state == "failed":
+                return OUTCOMES.get(state, TransferOutcome.FAILED), f"the carrier says {state}"
+            so_far = f"the carrier lists {f'an attempt that is {state}' if now else 'no attempt'}"
+        if loop.time() + pause_secs >= deadline:
+            logger.warning("Call {}: how its transfer went is not known: {}", call.id, so_far)
+            return TransferOutcome.UNKNOWN, so_far
+        await asyncio.sleep(pause_secs)
