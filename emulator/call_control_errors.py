@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 _KNOWN = {
+    "10003": (422, "Invalid URL", "The URL is invalid, malformed, or longer than 2000 characters."),
     "10004": (422, "Missing required parameter", "A required parameter was missing."),
     "10005": (404, "Resource not found", "The requested resource or URL could not be found."),
     "10009": (

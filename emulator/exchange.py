@@ -99,6 +99,17 @@ class Exchange:
         while len(self._calls) > KEPT_CALLS:
             self._calls.popitem(last=False)
 
+    def complain(self, text: str, call: Call | None = None) -> None:
+        """What the carrier would tell in the account's log of errors is an error of the call.
+
+        Args:
+            text: What is wrong.
+            call: Which one it is about; without one it is an error of all that are under way.
+        """
+        for one in self.calls if call is None else [call]:
+            if call is not None or not one.over:
+                one.fail(text)
+
     def start(self, call: Call) -> None:
         """Run a leg that nobody waits for; what it fails with is among its errors."""
         task = asyncio.create_task(self._run(call))

@@ -192,7 +192,7 @@ class _Playing:
                 )
             )
             base = await stack.enter_async_context(server(self._scene(network)))
-            documents = await stack.enter_async_context(_documents(story, base))
+            documents = await stack.enter_async_context(_documents(story, base, self.network))
             stage = Stage(network, board, story.people, scripts)
             stage.open()
             clock = network.exchange.clock.now
@@ -315,12 +315,13 @@ class _Playing:
 
 
 @asynccontextmanager
-async def _documents(story: Story, base: str) -> AsyncIterator[str | None]:
+async def _documents(story: Story, base: str, carrier: str) -> AsyncIterator[str | None]:
     """Serve the story's own documents; gives the URL of the first one, or None if there are none."""
     if not story.documents:
         yield None
         return
     places: dict[str, str] = {"server": base, "socket": base.replace("http", "ws", 1)}
+    places["rtp"] = ' bidirectionalMode="rtp"' if carrier == "telnyx" else ""
 
     async def answer(request: web.Request) -> web.Response:
         text = story.documents.get(request.path.strip("/"))
