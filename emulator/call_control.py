@@ -19,7 +19,7 @@ from typing import Any
 from emulator.addressing import Target
 from emulator.call import Opening
 from emulator.call_control_bridge import Transfer, bridge, dialled_out
-from emulator.call_control_errors import CommandRefused
+from emulator.call_control_errors import CommandRefused, not_ours
 from emulator.call_control_events import EventFeed, EventHabits, WebhookAddress
 from emulator.call_control_leg import ControlledCall
 from emulator.call_control_orders import COMMANDS as DOCUMENTED
@@ -196,6 +196,8 @@ class CallControl:
         if body.get("bridge_on_answer") and linked is None:
             raise CommandRefused("10004", "link_to is required with bridge_on_answer", "/link_to")
         exchange = self.exchange
+        if not exchange.may_show(order.from_number):
+            raise not_ours("/from")
         person = exchange.person_at(order.to[0])
         leg = exchange.dialect.new_leg(order.from_number, order.to[0], "PCMU", direction=BY_REST)
         leg.client_state = order.client_state
@@ -258,6 +260,8 @@ class CallControl:
         order = dial_of(body, default_from=call.leg.to_number, transfer=True)
         if call.calling is not None:
             raise CommandRefused("10027")
+        if not self.exchange.may_show(order.from_number, call):
+            raise not_ours("/from")
         await Transfer(self, call, order, address_of(body, call.address)).start()
 
     async def _bridge(self, call: ControlledCall, body: Body) -> None:

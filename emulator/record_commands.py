@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from emulator.call import Call
-from emulator.call_control_errors import CommandRefused
+from emulator.call_control_errors import TOO_EARLY, CommandRefused
 from emulator.call_control_leg import ControlledCall
 from emulator.recordings import ABSENT, COMPLETED, Recording, RecordingOrder, media_url
 
@@ -24,6 +24,8 @@ async def record_start(call: Call, body: Body) -> None:
     """The command `record_start`."""
     if call.leg.answered_at is None:
         raise CommandRefused("90034")
+    if call.exchange.recordings.too_early(call):
+        raise CommandRefused(TOO_EARLY)
     order = RecordingOrder(
         body["channels"] == "dual",
         body.get("recording_track", "both"),

@@ -15,6 +15,7 @@ from aiohttp import web
 
 from emulator import rest_telnyx, rest_twilio
 from emulator.call import Call
+from emulator.call_control_errors import TOO_EARLY, CommandRefused
 from emulator.exchange import Exchange
 from emulator.recordings import FILES, IN_PROGRESS, Recording, RecordingOrder, Tell, media_url
 from emulator.twilio import API_VERSION, new_sid
@@ -106,6 +107,9 @@ class RecordingRoutes:
             return form
         if call.leg.ended:
             return rest_telnyx.ended_already()
+        if self._exchange.recordings.too_early(call):
+            refused = CommandRefused(TOO_EARLY)
+            return web.json_response(refused.body(), status=refused.status)
         order = RecordingOrder(
             form.get("RecordingChannels", "dual") == "dual",
             form.get("RecordingTrack", "both"),

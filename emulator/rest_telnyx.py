@@ -17,7 +17,7 @@ from aiohttp import web
 
 from emulator.call import Call
 from emulator.call_control import CallControl
-from emulator.call_control_errors import CommandRefused
+from emulator.call_control_errors import CommandRefused, not_ours
 from emulator.call_control_leg import ControlledCall
 from emulator.call_control_orders import COMMANDS as DOCUMENTED
 from emulator.call_control_orders import check, digits_of
@@ -153,6 +153,9 @@ class TelnyxRest:
         order = read_order(as_form(body))
         if isinstance(order, web.Response):
             return order
+        if not self._exchange.may_show(order.from_number):
+            refused = not_ours("/From")
+            return web.json_response(refused.body(), status=refused.status)
         call = await self._exchange.place(order)
         self._warn("create_call", body, call)
         answer = {"from": order.from_number, "to": order.to_number, "status": "queued"}

@@ -69,6 +69,8 @@ class TwilioRest:
         order = form if isinstance(form, web.Response) else read_order(form)
         if isinstance(order, web.Response):
             return order
+        if not self._exchange.may_show(order.from_number):
+            return error(400, 21210, "The source phone number provided is not yet verified for this account")
         call = await self._exchange.place(order)
         self._warn("create_call", order.details, call)
         return web.json_response(call_resource(call.leg), status=201)

@@ -58,7 +58,7 @@ class Rest:
 
 async def with_bot(carrier, talk, script, *, inspect=None, mode=""):
     """A call to a bot whose `talk` also gets REST; `inspect` is called when the call is over."""
-    async with PhoneNetwork(carrier) as network, aiohttp.ClientSession() as session:
+    async with PhoneNetwork(carrier, silent_secs=(0, 0)) as network, aiohttp.ClientSession() as session:
 
         async def speak(line: Line) -> None:
             await talk(line, Rest(network, session, line.call_id), bot)
@@ -158,7 +158,7 @@ async def test_a_mono_recording_is_a_mix_and_one_of_nothing_is_absent():
 
 
 async def test_telnyxs_commands_record_a_call_control_leg_and_the_saved_file_is_told():
-    async with PhoneNetwork("telnyx") as network, aiohttp.ClientSession() as session:
+    async with PhoneNetwork("telnyx", silent_secs=(0, 0)) as network, aiohttp.ClientSession() as session:
         events: list[dict] = []
 
         async def take(request):

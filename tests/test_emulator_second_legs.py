@@ -246,7 +246,7 @@ async def test_numbers_and_sip_uris_are_nouns_and_the_first_to_answer_is_connect
 
 async def test_the_caller_hears_ringing_that_is_nobodys_speech_and_the_colleague_does_not_hear_it():
     result, _ = await dial(
-        f'<Dial callerId="+12025550177">{SAM}</Dial>',
+        f'<Dial callerId="+12025550100">{SAM}</Dial>',
         colleagues=[Colleague(SAM, 1.0, script=[Wait(0.5), HangUp()])],
     )
     (record,) = result.colleagues
@@ -255,7 +255,7 @@ async def test_the_caller_hears_ringing_that_is_nobodys_speech_and_the_colleague
     assert frequency_power(result.heard[record.answered_ms * 8 + 320 :], 440) < 100
     assert not record.heard.any()
     assert result.report.first_audio_ms is None
-    assert record.caller_id == "+12025550177"
+    assert record.caller_id == "+12025550100"
 
 
 async def test_while_it_rings_the_caller_waits_and_then_speaks_to_the_colleague():
