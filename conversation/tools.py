@@ -154,6 +154,9 @@ async def _resume_recording(attachment: Attachment, params: FunctionCallParams) 
 async def _change_recording(
     attachment: Attachment, params: FunctionCallParams, action: str, done: str, not_done: str
 ) -> None:
+    if attachment.agent.recording.enabled:
+        # A recording that only begins after a pause was asked for would take down what it was asked for.
+        await attachment.recording_settled.wait()
     try:
         await attachment.control.record(action)
     except NotDone as error:
