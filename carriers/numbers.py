@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from urllib.parse import unquote
 
 import phonenumbers
 from phonenumbers import NumberParseException
@@ -69,7 +70,7 @@ def _address(text: str) -> str | None:
     if found is None:
         return None
     scheme, user, host, rest = found.groups()
-    name = user.partition(":")[0].casefold()
+    name = unquote(user).partition(":")[0].casefold()
     if name in WITHHELD or f"+{name.lstrip('+')}" in TYPED or host.casefold().endswith(".invalid"):
         return None
     return f"{scheme or 'sip:'}{user}@{host}{rest or ''}"

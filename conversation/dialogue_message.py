@@ -63,7 +63,8 @@ _SENTENCE = re.compile(
 _CANCEL = re.compile(
     r"\b(?:never ?mind|forget (?:it|about it|that)|cancel (?:it|that|the message)|no message|dont bother|skip it)\b|"
     r"^(?:(?:no|oh|please|ok|okay|actually|well|thats (?:ok|okay|fine|alright)|its (?:ok|okay|fine|alright)) )*"
-    r"(?:cancel|stop(?: it)?|i(?:ll| will) (?:just )?call (?:back|again)(?: later)?)(?: please| thanks| thank you)*$"
+    r"(?:cancel|stop(?: it)?|i(?:ve)? changed my mind|i(?:ll| will) (?:just )?call (?:back|again)(?: later)?)"
+    r"(?: please| thanks| thank you)*$"
 )
 _NO_NUMBER = re.compile(
     r"\b(?:no number|dont have|do not have|rather not|they have (?:it|my number)|you have (?:it|my number)|skip|"

@@ -129,7 +129,7 @@ def test_a_question_about_a_fact_where_the_name_is_asked_is_answered():
     assert talk.reply.text == f"{talk.answer('parking')} {talk.line('message_name')}"
 
 
-@pytest.mark.parametrize("said", ["No, thank you.", "No.", "No, never mind."])
+@pytest.mark.parametrize("said", ["No, thank you.", "No.", "No, never mind.", "I changed my mind."])
 def test_a_no_where_the_name_is_asked_drops_the_message(said):
     talk = message_talk(said)
     assert talk.reply.text == f"{talk.line('message_dropped')} {talk.line('anything_else')}"
