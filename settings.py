@@ -516,7 +516,8 @@ def load_settings(**overrides: object) -> Settings:
         for problem in error.errors():
             name = str(problem["loc"][0]).upper() if problem["loc"] else "settings"
             reason = _reason(Settings.model_fields.get(name.lower()), problem)
-            lines.append(f"{name} is not usable: {reason}. Change it in .env or in the environment.")
+            place = "on the command line" if name.lower() in overrides else "in .env or in the environment"
+            lines.append(f"{name} is not usable: {reason}. Change it {place}.")
         raise SettingsError("\n".join(lines)) from None
 
 

@@ -38,6 +38,9 @@ from carriers.carrier import (
     TransferDocument,
 )
 
+RECORD_BUDGET_SECS = 8.0
+"""How long the start of a recording may be tried: a carrier may record only once audio flows. Nobody waits for it."""
+
 ACT_BUDGET_SECS = 4.0
 """How long anything but hanging up may be tried: the caller is on the line, hearing nothing."""
 
@@ -470,6 +473,7 @@ class CallControl:
         if action not in RECORDING_ACTIONS:
             raise NotPossible(f"there is no {action!r} of a recording: use {', '.join(RECORDING_ACTIONS)}")
         call_id, command_id = call.carrier_call_id, str(uuid.uuid4())
+        budget_secs = RECORD_BUDGET_SECS if action == "start" else ACT_BUDGET_SECS
         status_url = self._way_back.recording_url(call) if self._way_back else None
         known = (
             next((one.id for one in reversed(recordings(call)) if one.id), None)
@@ -478,10 +482,16 @@ class CallControl:
         )
 
         async def request() -> str | None:
+            nonlocal command_id
             if action == "start":
-                return await carrier.start_recording(
-                    call_id, status_url=status_url, file_format=file_format, command_id=command_id
-                )
+                try:
+                    return await carrier.start_recording(
+                        call_id, status_url=status_url, file_format=file_format, command_id=command_id
+                    )
+                except CarrierUnavailable as error:
+                    if error.nothing_done:  # the refused one's id may count as a repetition
+                        command_id = str(uuid.uuid4())
+                    raise
             change = {
                 "pause": carrier.pause_recording,
                 "resume": carrier.resume_recording,
@@ -490,7 +500,7 @@ class CallControl:
             await change(call_id, recording_id=known, command_id=command_id)
             return None
 
-        recording_id = await self._act(request, f"{action} the recording")
+        recording_id = await self._act(request, f"{action} the recording", budget_secs)
         was_changed(call, RECORDING_ACTIONS[action], recording_id or known)
 
     # What all of them need
@@ -527,13 +537,13 @@ class CallControl:
             )
         return self._way_back
 
-    async def _act(self, request: Callable[[], Awaitable[T]], what: str) -> T:
+    async def _act(
+        self, request: Callable[[], Awaitable[T]], what: str, budget_secs: float = ACT_BUDGET_SECS
+    ) -> T:
         """Do it; again only where that cannot do it twice."""
         repeatable = self._carrier is not None and self._carrier.ignores_repeated_commands
         try:
-            return (
-                await insist(request, ACT_BUDGET_SECS, self._call.id, only_if_nothing_done=not repeatable)
-            )[1]
+            return (await insist(request, budget_secs, self._call.id, only_if_nothing_done=not repeatable))[1]
         except CallEnded as error:
             raise CallIsOver(f"could not {what}: {error}") from None
         except CarrierUnavailable as error:

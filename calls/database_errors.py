@@ -61,7 +61,18 @@ def explained(error: Exception, description: str) -> DatabaseError:
             f"the driver of {where} is not installed: {sys.executable} -m pip install {cause.name}"
         )
     if isinstance(cause, OSError):
-        return DatabaseUnavailable(f"{where} cannot be opened: {cause.strerror or type(cause).__name__}")
+        reason = cause.strerror or type(cause).__name__
+        return DatabaseUnavailable(
+            f"{where} cannot be opened: {reason}; check that it is there, and DATABASE_URL"
+        )
     if isinstance(cause, sqlite3.Error):
-        return DatabaseUnavailable(f"{where} cannot be used: {cause}")
-    return DatabaseUnavailable(f"{where} cannot be used: {type(cause).__name__}")
+        return DatabaseUnavailable(f"{where} cannot be used: {cause}; {_fix_of(str(cause))}")
+    return DatabaseUnavailable(f"{where} cannot be used: {type(cause).__name__}; check that it runs")
+
+
+def _fix_of(words: str) -> str:
+    if "locked" in words:
+        return "find the program that keeps it open (another phonebot, a viewer of databases, a copy), and stop it"
+    if "full" in words:
+        return "make room"
+    return "it must be a file on a local disk, and the user's who runs this, as must its folder"

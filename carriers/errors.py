@@ -11,7 +11,8 @@ class CarrierError(Exception):
         CarrierError
         ├── NotConfigured            no credentials for this carrier
         ├── CarrierUnavailable       no answer, no sensible answer, 429 or 5xx: the same may work later
-        │   └── DialUncertain        the same for a dial: the phone may be ringing nevertheless
+        │   ├── DialUncertain        the same for a dial: the phone may be ringing nevertheless
+        │   └── TooEarly             understood and refused, but only for a moment
         └── CarrierRejected          the carrier understood and said no (4xx): the same will fail again
             ├── CarrierUnauthorized  401 or 403: the credentials are wrong
             ├── CallNotFound         404: no such call for these credentials
@@ -44,6 +45,14 @@ class CarrierUnavailable(CarrierError):
 
 class DialUncertain(CarrierUnavailable):
     """Nobody knows whether the call was made. To dial again at once could ring the same phone twice."""
+
+
+class TooEarly(CarrierUnavailable):
+    """The call is not ready for this: the same will be done a moment later. Nothing was done now."""
+
+    def __init__(self, message: str):
+        """Nothing was done."""
+        super().__init__(message, nothing_done=True)
 
 
 class CarrierRejected(CarrierError):

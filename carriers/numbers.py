@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from urllib.parse import unquote
 
 import phonenumbers
 from phonenumbers import NumberParseException
@@ -13,10 +14,14 @@ WITHHELD = frozenset(
 """What stands in a number's place when the caller withheld it. Source: Twilio docs, TwiML request parameters; Telnyx
 and SIP write `anonymous` and `unavailable`."""
 
-TYPED = frozenset({"+266696687", "+7378742833", "+2562533", "+8566696", "+86282452253"})
-"""The same words typed on a keypad: ANONYMOUS, RESTRICTED, BLOCKED, UNKNOWN, UNAVAILABLE. Source: the same page."""
+_KEYS = str.maketrans("abcdefghijklmnopqrstuvwxyz", "22233344455566677778889999")
 
-_SIP = re.compile(r"(sips?:)?([^@\s<>\"]+)@([^@\s<>\";]+)(;[^\s<>\"]*)?", re.I)
+TYPED = frozenset(
+    "+" + word.translate(_KEYS) for word in "anonymous restricted blocked unknown unavailable private".split()
+) | {"+8566696"}
+"""The same words typed on a keypad. Source: the same page, which has UNKNOWN with two of its digits changed round."""
+
+_SIP = re.compile(r"(sips?:)?(?!sips?:)([^@\s<>\"]+)@([^@\s<>\";]+)(;[^\s<>\"]*)?", re.I)
 _NUMBER = re.compile(r"\+?[0-9][0-9\s().-]{3,30}")
 _PREFIX = re.compile(r"(?:tel|whatsapp):", re.I)
 
@@ -65,7 +70,7 @@ def _address(text: str) -> str | None:
     if found is None:
         return None
     scheme, user, host, rest = found.groups()
-    name = user.partition(":")[0].casefold()
+    name = unquote(user).partition(":")[0].casefold()
     if name in WITHHELD or f"+{name.lstrip('+')}" in TYPED or host.casefold().endswith(".invalid"):
         return None
     return f"{scheme or 'sip:'}{user}@{host}{rest or ''}"

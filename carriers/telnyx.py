@@ -14,6 +14,7 @@ from carriers.errors import CarrierError, CarrierUnavailable
 from carriers.markup import MarkupCalls
 from carriers.recording import RecordingFormat
 from carriers.telnyx_account import TelnyxAccount
+from carriers.telnyx_addresses import telnyx_address
 from carriers.telnyx_calls import recent_calls, texml_dial_body, undocumented_id
 from carriers.telnyx_commands import checked
 
@@ -98,7 +99,7 @@ class TelnyxCarrier(MarkupCalls, TelnyxAccount):
             CallEnded: The call is over, nothing was done.
             CarrierError: See `Carrier.update_url`; also when the call runs no TeXML.
         """
-        await self._send_form(call_id, "", {"Url": url, "Method": "POST"})
+        await self._send_form(call_id, "", {"Url": telnyx_address(url), "Method": "POST"})
 
     async def start_recording(
         self,
@@ -121,7 +122,7 @@ class TelnyxCarrier(MarkupCalls, TelnyxAccount):
         fields = {"RecordingChannels": "dual"}
         if status_url:
             fields |= {
-                "RecordingStatusCallback": status_url,
+                "RecordingStatusCallback": telnyx_address(status_url),
                 "RecordingStatusCallbackEvent": "in-progress completed absent",
                 "RecordingStatusCallbackMethod": "POST",
             }

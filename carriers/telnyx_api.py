@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import json
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -158,6 +159,14 @@ def _translated(status: int, body: Any) -> CarrierError:
     except (KeyError, IndexError, TypeError):
         pass
     told = f"Telnyx answered {status}" + (f" with error {code}" if code else "")
+    if status == 403 and "D38" in json.dumps(body, default=str):
+        # By the docs' list of SIP response codes. The detail itself may have numbers in it.
+        return CarrierRejected(
+            f"{told} (D38): the number to call from is no number of the account and not verified; check CALLER_ID, and "
+            "caller_id in [transfers] (`python -m web.doctor` asks Telnyx)",
+            status=status,
+            code=code,
+        )
     if status in (401, 403):
         return CarrierUnauthorized(f"{told}: check TELNYX_API_KEY", status=status, code=code)
     if status == 404:

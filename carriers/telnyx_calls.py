@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any
 from carriers import texml
 from carriers.carrier import CarrierCall, LineState
 from carriers.dialling import DialOut, MachineDetection
+from carriers.errors import CarrierRejected
 from carriers.forms import moment, whole_number
 from carriers.numbers import phone_number
 from carriers.streams import StreamDocument
+from carriers.telnyx_addresses import telnyx_address
 
 if TYPE_CHECKING:
     from telnyx.types.texml.accounts.call_resource import CallResource
@@ -49,6 +51,9 @@ TRANSFER_OF = "phonebot_transfer_of"
 """In the `client_state` of a leg that a transfer makes: the call that is transferred. The two legs have nothing else in
 common but their session, which they share with every leg that is bridged later."""
 
+MAX_STATE_CHARS = 4000
+"""No length is documented; this is what the longest field that has one may have (`stream_auth_token`)."""
+
 CLOCKS_DIFFER = timedelta(seconds=10)
 
 
@@ -72,7 +77,7 @@ def texml_dial_body(dial_out: DialOut, application_id: str, codec: str) -> dict[
     }
     if dial_out.status_url:
         body |= {
-            "StatusCallback": dial_out.status_url,
+            "StatusCallback": telnyx_address(dial_out.status_url),
             "StatusCallbackEvent": "initiated ringing answered completed",
             "StatusCallbackMethod": "POST",
         }
@@ -81,7 +86,7 @@ def texml_dial_body(dial_out: DialOut, application_id: str, codec: str) -> dict[
             "MachineDetection": TEXML_MACHINE_DETECTION[dial_out.machine_detection],
             "DetectionMode": "Premium",
             "AsyncAmd": True,
-            "AsyncAmdStatusCallback": dial_out.amd_url,
+            "AsyncAmdStatusCallback": dial_out.amd_url and telnyx_address(dial_out.amd_url),
             "AsyncAmdStatusCallbackMethod": "POST",
         }
     if dial_out.time_limit_secs is not None:
@@ -110,7 +115,7 @@ def call_control_dial_options(dial_out: DialOut, application_id: str, codec: str
     if codec == "L16":
         options["stream_bidirectional_sampling_rate"] = 16000
     if dial_out.status_url:
-        options |= {"webhook_url": dial_out.status_url, "webhook_url_method": "POST"}
+        options |= {"webhook_url": telnyx_address(dial_out.status_url), "webhook_url_method": "POST"}
     if dial_out.machine_detection:
         options["answering_machine_detection"] = CALL_CONTROL_MACHINE_DETECTION
     if dial_out.time_limit_secs is not None:
@@ -131,7 +136,7 @@ def call_control_stream_options(stream: StreamDocument, codec: str) -> dict[str,
     Source: telnyx SDK, `types/call_dial_params.py` and `types/calls/action_answer_params.py`.
     """
     options: dict[str, Any] = {
-        "stream_url": stream.stream_url,
+        "stream_url": telnyx_address(stream.stream_url),
         "stream_track": "inbound_track",
         "stream_bidirectional_mode": "rtp",
         "stream_bidirectional_codec": codec,
@@ -147,8 +152,18 @@ def call_control_stream_options(stream: StreamDocument, codec: str) -> dict[str,
 
 
 def client_state(values: Mapping[str, Any]) -> str:
-    """What a leg shall carry, as Telnyx takes it. Source: telnyx SDK: valid base64, any content."""
-    return base64.b64encode(json.dumps(dict(values)).encode()).decode()
+    """What a leg shall carry, as Telnyx takes it. Source: telnyx SDK: valid base64, any content.
+
+    Raises:
+        CarrierRejected: It is longer than we rely on.
+    """
+    state = base64.b64encode(json.dumps(dict(values)).encode()).decode()
+    if len(state) > MAX_STATE_CHARS:
+        raise CarrierRejected(
+            f"the call's parameters have {len(state)} characters as Telnyx's client_state, {MAX_STATE_CHARS} are "
+            "allowed: shorten them"
+        )
+    return state
 
 
 def read_client_state(text: object) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from carriers.errors import (
     CarrierUnavailable,
     DialUncertain,
     NotConfigured,
+    TooEarly,
 )
 from carriers.forms import moment
 from carriers.recording import RecordingFormat
@@ -32,6 +33,10 @@ T = TypeVar("T")
 
 ALREADY_ENDED = (422, "90018")
 """HTTP status and code of "Call has already ended". Source: Telnyx docs, API error codes; seen live."""
+
+
+NO_AUDIO = "90020"
+"""Error code of "recording cannot be started until audio has commenced". Source: Telnyx docs, API error codes."""
 
 
 class TelnyxCommands:
@@ -217,6 +222,8 @@ class TelnyxCommands:
                 lambda client: request(client, control_id), timeout_secs=self._timeout_secs
             )
         except CarrierRejected as error:
+            if error.code == NO_AUDIO:
+                raise TooEarly("Telnyx records a call only once its audio has commenced (90020)") from None
             if (error.status, error.code) != ALREADY_ENDED:
                 raise
             raise CallEnded(

@@ -13,6 +13,7 @@ from xml.etree.ElementTree import Element, SubElement
 from carriers.dialling import is_sip
 from carriers.documents import Meeting, TransferDocument, checked_digits, speakable
 from carriers.streams import StreamDocument, usable_parameters
+from carriers.telnyx_addresses import telnyx_address
 
 TEMPLATE_BRACES = "{{"
 
@@ -29,6 +30,9 @@ def stream_document(document: StreamDocument, *, codec: str = "PCMU") -> str:
     comes after the stream is a `<Redirect>`, as no `action` of `<Connect>` is documented.
 
     Source: Telnyx docs, TeXML verbs Stream, Connect and Redirect.
+
+    Raises:
+        CarrierRejected: An address that Telnyx would not take.
     """
     response = Element("Response")
     _connect(response, document, codec)
@@ -43,11 +47,14 @@ def transfer_document(document: TransferDocument, *, codec: str = "PCMU") -> str
         codec: As for `stream_document`, for the stream that comes after.
 
     Source: Telnyx docs, TeXML verbs Dial, Number, Sip and Refer.
+
+    Raises:
+        CarrierRejected: An address that Telnyx would not take.
     """
     response = Element("Response")
     after = {}
     if document.action_url:
-        after = {"action": _without_template(document.action_url), "method": "POST"}
+        after = {"action": _address(document.action_url), "method": "POST"}
     if document.refer:
         SubElement(SubElement(response, "Refer", after), "Sip").text = document.destination
     else:
@@ -57,7 +64,7 @@ def transfer_document(document: TransferDocument, *, codec: str = "PCMU") -> str
         noun = SubElement(dial, "Sip" if is_sip(document.destination) else "Number")
         noun.text = document.destination
         if document.answered_url:
-            noun.set("statusCallback", _without_template(document.answered_url))
+            noun.set("statusCallback", _address(document.answered_url))
             noun.set("statusCallbackEvent", "answered")
     if document.fallback:
         _connect(response, document.fallback, codec)
@@ -72,7 +79,7 @@ def conference_document(meeting: Meeting) -> str:
     response = Element("Response")
     after = {}
     if meeting.ended_url:
-        after = {"action": _without_template(meeting.ended_url), "method": "POST"}
+        after = {"action": _address(meeting.ended_url), "method": "POST"}
     attributes = {"beep": "false", "startConferenceOnEnter": "true", "endConferenceOnExit": "true"}
     SubElement(SubElement(response, "Dial", after), "Conference", attributes).text = meeting.name
     return _text(response)
@@ -120,7 +127,7 @@ def cloud_document(host: str, service_host: str) -> str:
 
 def _connect(response: Element, document: StreamDocument, codec: str) -> None:
     attributes = {
-        "url": _without_template(document.stream_url),
+        "url": _address(document.stream_url),
         "bidirectionalMode": "rtp",
         "bidirectionalCodec": codec,
         "enableReconnect": "false",
@@ -131,7 +138,7 @@ def _connect(response: Element, document: StreamDocument, codec: str) -> None:
     for name, value in usable_parameters(document.parameters, forbidden=(TEMPLATE_BRACES,)).items():
         SubElement(stream, "Parameter", {"name": name, "value": value})
     if document.ended_url:
-        SubElement(response, "Redirect", {"method": "POST"}).text = _without_template(document.ended_url)
+        SubElement(response, "Redirect", {"method": "POST"}).text = _address(document.ended_url)
 
 
 def _spaced(text: str) -> str:
@@ -140,8 +147,8 @@ def _spaced(text: str) -> str:
     return text
 
 
-def _without_template(url: str) -> str:
-    return url.replace("{", "%7B")
+def _address(url: str) -> str:
+    return telnyx_address(url.replace("{", "%7B"))
 
 
 def _text(response: Element) -> str:

@@ -66,8 +66,9 @@ class TransferTarget(Table):
         warm: Whether the colleague is told first who calls and why, and may decline. A warm transfer never ends in a
             voicemail box, as a box presses no key.
         ring_timeout_secs: How long the colleague's phone may ring, 5 to 120.
-        caller_id: The number that the colleague sees: `caller` for the caller's own (the carrier must allow it), or
-            one of yours in E.164 form. The number that was called when not given.
+        caller_id: The number that the colleague sees: `caller` for the caller's own, or one of yours in E.164 form. The
+            number that was called when not given, and of a warm transfer instead of the caller's own: carriers let that
+            be passed on in the caller's own call only.
         refer: Hand the call over with SIP REFER, which takes the carrier and us out of it. Only for `sip`, and only
             where the caller's leg allows it; elsewhere the address is dialled.
         announcement: What the caller hears before, instead of the line `transfer_announce`. A template.

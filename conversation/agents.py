@@ -346,6 +346,8 @@ def _read(path: Path, _mtime_ns: int, _size: int) -> Agent:
         ) from None
     except tomllib.TOMLDecodeError as error:
         raise AgentError(f"{file}: is not valid TOML: {error}; correct that place") from None
+    except RecursionError:
+        raise AgentError(f"{file}: has brackets in brackets without end; correct them") from None
     stated = table.setdefault("name", path.stem)
     if stated != path.stem:
         raise AgentError(f"{file}: name is {stated!r} but the file is {path.stem!r}; make them the same")

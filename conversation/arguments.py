@@ -35,7 +35,7 @@ def as_object(given: Any) -> dict[str, Any]:
     if isinstance(given, str):
         try:
             given = json.loads(given)  # some models write the object as a text once more
-        except ValueError:
+        except (ValueError, RecursionError):
             return NoObject("a text")
     if isinstance(given, dict):
         return given
@@ -62,7 +62,12 @@ def arguments_for(schema: FunctionSchema, given: Any) -> dict[str, str]:
             continue
         if isinstance(value, bool) or not isinstance(value, str | int | float):
             raise UnusableArguments(f"{name} must be a text")
-        arguments[name] = str(value)
+        try:
+            written = str(value)
+        except ValueError:  # an integer of thousands of digits
+            raise UnusableArguments(f"{name} must be a text") from None
+        # Half of a character and a zero byte are valid JSON, and neither can be sent on or stored everywhere.
+        arguments[name] = written.encode("utf-8", "replace").decode().replace("\0", " ")
     return arguments
 
 

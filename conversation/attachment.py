@@ -124,6 +124,8 @@ class Attachment:
         ending: True once a goodbye was promised; from then on the caller cannot interrupt.
         learning: Whether it is being found out how the caller's transfer went, before anything is talked about.
         handover: The last attempt to put the caller through.
+        recorded: Whether the carrier records the call since its beginning; not known before `recording_settled`.
+        owes_announcement: Whether the caller was greeted without being told of a recording that was still to begin.
     """
 
     def __init__(
@@ -151,6 +153,8 @@ class Attachment:
         self.ending = False
         self.learning = False
         self.handover: Handover | None = None
+        self.recorded = self.owes_announcement = False
+        self.recording_settled = asyncio.Event()
         self.worker: PipelineWorker | None = None
         self.mouth: Mouth | None = None
         self._finish: asyncio.Task[None] | None = None

@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 
 from conversation.dialogue_state import Decision, DialogueState, Draft, Reply, Script, Stage, ToolCall
-from conversation.spoken_numbers import Fit, fit, say_digits, spoken_digits
+from conversation.spoken_numbers import Fit, fit, say_digits, spoken_number
 from conversation.utterance import (
     Utterance,
     Wish,
@@ -63,7 +63,8 @@ _SENTENCE = re.compile(
 _CANCEL = re.compile(
     r"\b(?:never ?mind|forget (?:it|about it|that)|cancel (?:it|that|the message)|no message|dont bother|skip it)\b|"
     r"^(?:(?:no|oh|please|ok|okay|actually|well|thats (?:ok|okay|fine|alright)|its (?:ok|okay|fine|alright)) )*"
-    r"(?:cancel|stop(?: it)?|i(?:ll| will) (?:just )?call (?:back|again)(?: later)?)(?: please| thanks| thank you)*$"
+    r"(?:cancel|stop(?: it)?|i(?:ve)? changed my mind|i(?:ll| will) (?:just )?call (?:back|again)(?: later)?)"
+    r"(?: please| thanks| thank you)*$"
 )
 _NO_NUMBER = re.compile(
     r"\b(?:no number|dont have|do not have|rather not|they have (?:it|my number)|you have (?:it|my number)|skip|"
@@ -207,7 +208,7 @@ def _name(state: DialogueState, utterance: Utterance, script: Script) -> Decisio
     text = utterance.text.rstrip(" ?!")
     name = _stated_name(text)
     wish = wish_of(text)
-    digits = spoken_digits(text)
+    digits = spoken_number(text)
     if not name:
         if yes_or_no(text)[0] is False and len(plain(text).split()) <= _SHORT:
             return drop(state, script)
@@ -234,7 +235,7 @@ def _name(state: DialogueState, utterance: Utterance, script: Script) -> Decisio
 
 
 def _known_number(state: DialogueState, utterance: Utterance, script: Script) -> Decision | None:
-    digits = spoken_digits(utterance.text)
+    digits = spoken_number(utterance.text)
     if len(utterance.digits) >= FULL_NUMBER or len(digits) >= FULL_NUMBER:
         return _number(state.at(Stage.MESSAGE_NUMBER), utterance, script)
     said = _keyed_answer(utterance)
@@ -250,8 +251,8 @@ def _known_number(state: DialogueState, utterance: Utterance, script: Script) ->
 def _number(state: DialogueState, utterance: Utterance, script: Script) -> Decision | None:
     words = plain(utterance.text)
     keyed = utterance.digits
-    digits = keyed or spoken_digits(utterance.text)
-    so_far = state.draft.number
+    digits = keyed or spoken_number(utterance.text)
+    so_far = "" if digits.startswith("+") else state.draft.number  # with its country it is begun again
     number = keyed if len(keyed) >= FULL_NUMBER else so_far + digits
     finished = "#" in utterance.keys or (not digits and wish_of(utterance.text) in (Wish.CLOSING, Wish.YES))
     if len(number) >= FULL_NUMBER and (digits or finished):
@@ -328,7 +329,7 @@ def _confirm(state: DialogueState, utterance: Utterance, script: Script) -> Deci
         return None
     if (name := _stated_name(text)) and len(words.split()) <= _LONGEST_NAME + 3:
         return next_question(state.with_draft(caller_name=name), script)
-    if len(digits := spoken_digits(text)) >= FULL_NUMBER and len(words.split()) <= len(digits) + _SHORT:
+    if len(digits := spoken_number(text)) >= FULL_NUMBER and len(words.split()) <= len(digits) + _SHORT:
         return _with_number(state, digits, script)
     if is_question(text) and not _MORE.match(words):
         return None if begins_as_question(text) else _unclear(state, script)
@@ -344,7 +345,7 @@ def _correct(state: DialogueState, utterance: Utterance, script: Script) -> Deci
     name = _stated_name(utterance.text)
     if name:
         return next_question(state.with_draft(caller_name=name), script)
-    digits = spoken_digits(utterance.text)
+    digits = spoken_number(utterance.text)
     if len(digits) >= FULL_NUMBER:
         return _with_number(state, digits, script)
     if re.search(r"\bname\b", words):

@@ -17,6 +17,7 @@ from calls.call import Call, CallState, EndedBy
 from calls.control import OUTCOMES
 from calls.errors import CarrierFailed, NotDone, NotPossible
 from calls.transfer import Target, TransferOutcome
+from conversation.agent_tables import CALLERS_OWN_NUMBER
 from conversation.agents import Agent, spoken_name
 
 if TYPE_CHECKING:
@@ -64,8 +65,10 @@ def target_of(agent: Agent, name: str, call: Call) -> Target:
         known = ", ".join(agent.transfers) or "none: add [transfers.NAME] to the agent's file"
         raise NotPossible(f"there is no destination {name[:60]!r}; those of {agent.name} are {known}")
     caller_id = found.caller_id
-    if caller_id == "caller":
-        caller_id = call.other_number
+    if caller_id == CALLERS_OWN_NUMBER:
+        # With a live call from that number the carriers let it be passed on, not on a leg that is called for itself.
+        theirs = call.other_number or ""
+        caller_id = theirs if theirs.startswith("+") and not found.warm else None
     return Target(
         name=name,
         address=found.number or found.sip or "",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import replace
 
 from loguru import logger
@@ -17,6 +18,9 @@ from conversation.agents import spoken_name
 from conversation.attachment import Attachment
 from conversation.handover import outcome_line, target_of
 
+RECORDING_SECS = 0.8
+"""How long a greeting waits for the carrier to begin to record."""
+
 ASKING_SECS = 1.0
 """After so long without an outcome a caller who is back from a transfer gets a word."""
 
@@ -25,7 +29,7 @@ STILL_ASKING_SECS = 5.0
 
 
 def first_words(attachment: Attachment, greeting: str) -> str:
-    """What somebody hears first: the greeting, and that the call is recorded where it is.
+    """What somebody hears first where all goes well: the greeting, and that the call is recorded if it shall be.
 
     Args:
         attachment: The session.
@@ -33,21 +37,56 @@ def first_words(attachment: Attachment, greeting: str) -> str:
     """
     recording = attachment.agent.recording
     words = [attachment.render(greeting)]
-    if recording.enabled and recording.announcement:
+    if _is_announced(attachment):
         words.insert(0 if recording.announce == "before" else 1, attachment.render(recording.announcement))
     return " ".join(words)
+
+
+async def greeting_words(attachment: Attachment, greeting: str) -> str:
+    """What somebody hears first now: that the call is recorded is said only of one that is.
+
+    It is waited for a moment. A recording that begins later is announced when it does, and one that fails never.
+
+    Args:
+        attachment: The session.
+        greeting: A template.
+    """
+    if _is_announced(attachment):
+        with suppress(TimeoutError):
+            async with asyncio.timeout(RECORDING_SECS):
+                await attachment.recording_settled.wait()
+        if not attachment.recorded:
+            attachment.owes_announcement = True
+            return attachment.render(greeting)
+    return first_words(attachment, greeting)
 
 
 async def record_from_the_start(attachment: Attachment) -> None:
     """Have the call recorded if the agent's calls are; a call that comes back is recorded already."""
     recording = attachment.agent.recording
-    if not recording.enabled or attachment.call.has("recording"):
+    if not recording.enabled:
         return
     try:
-        await attachment.control.record("start", RecordingFormat(recording.format))
+        if not attachment.call.has("recording"):
+            await attachment.control.record("start", RecordingFormat(recording.format))
     except NotDone as error:
         attachment.record("error", message=f"not recorded: {error}")
-        logger.warning("call {} is not recorded: {}", attachment.call.id, error)
+        logger.warning(
+            "call {} is not recorded, and nobody is told that it is: {}", attachment.call.id, error
+        )
+        attachment.recording_settled.set()
+        return
+    attachment.recorded = True
+    attachment.recording_settled.set()
+    if attachment.owes_announcement:
+        attachment.owes_announcement = False
+        # Between a question and its answer: it is no part of what the model talks about.
+        await attachment.say(attachment.render(recording.announcement), remember=False)
+
+
+def _is_announced(attachment: Attachment) -> bool:
+    recording = attachment.agent.recording
+    return recording.enabled and bool(recording.announcement)
 
 
 async def open_conversation(attachment: Attachment) -> None:
@@ -58,7 +97,7 @@ async def open_conversation(attachment: Attachment) -> None:
     """
     resume, agent = attachment.resume, attachment.agent
     if resume is None:
-        await attachment.say(first_words(attachment, agent.greeting))
+        await attachment.say(await greeting_words(attachment, agent.greeting))
         return
     attachment.record("resumed", reason=resume.reason.value)
     if resume.reason is ResumeReason.LOST:

@@ -20,7 +20,7 @@ _TENS = {
     "ninety": "9",
 }  # fmt: skip
 _BETWEEN = frozenset(("and", "then", "um", "uh", "dash", "hyphen", "space", "plus", "area", "code"))
-_TIMES = {"double": 2, "triple": 3}
+_TIMES = {"double": 2, "triple": 3, "treble": 3, "quadruple": 4}
 
 LONGEST = 15
 """Digits of the longest number. Source: ITU-T E.164, section 6."""
@@ -29,20 +29,35 @@ _NAMES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight"
 
 
 def spoken_digits(text: str) -> str:
-    """Collect the digits of a spoken or written number.
+    """Collect the digits of a spoken or written number, as `spoken_number` does, and no more than those."""
+    return spoken_number(text).lstrip("+")
 
-    "five five five, double oh, twenty-one" is 5550021. Words that are no numbers are passed over, so a number inside
-    a sentence is found too. "to" and "for" are not taken for two and four: they are in every sentence.
+
+def spoken_number(text: str) -> str:
+    """Collect the digits of a spoken or written number, with a + where it was said in front of them.
+
+    "five five five, double oh, twenty-one" is 5550021, and "plus four four" begins with a country's code.
+    Words that are no numbers are passed over, so a number inside a sentence is found too. "to" and "for" are not taken
+    for two and four: they are in every sentence.
 
     Args:
         text: What the recogniser wrote.
 
     Returns:
-        Digits only; empty when there are none.
+        Digits, with a + in front where it was said, and without an extension; empty when there are none.
     """
-    runs, others = _runs(re.findall(r"[a-z]+|\d+", text.lower()))
+    number = re.split(r"\b(?:extension|ext)\b|(?<=\d) ?x ?(?=\d)", text.lower())[0]
+    number = number if _runs(_words(number))[0] else text.lower()
+    runs, others = _runs(_words(number))
     # "use another one" names no digit.
-    return "".join(run for run in runs if len(run) > 1 or others <= 2)
+    digits = "".join(run for run in runs if len(run) > 1 or others <= 2)
+    plus = re.search(rf"(?:\+|\bplus) ?(?=\(?\d|(?:{'|'.join([*_DIGITS, *_TENS, *_TIMES])})\b)", number)
+    first = plus is not None and not _runs(_words(number[: plus.start()]))[0]
+    return f"+{digits}" if digits and first else digits
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"[a-z]+|\d+", text)
 
 
 def _runs(words: list[str]) -> tuple[list[str], int]:

@@ -27,7 +27,7 @@ from conversation.agents import Agent
 from conversation.arguments import UnusableArguments, arguments_for
 from conversation.attachment import Attachment
 from conversation.farewell import is_farewell
-from conversation.spoken_numbers import Fit, fit
+from conversation.spoken_numbers import Fit, fit, spoken_number
 
 OTHERS_SECS = 5.0
 """How long a goodbye waits for the other tools of the same reply."""
@@ -78,7 +78,7 @@ async def _take_message(attachment: Attachment, params: FunctionCallParams) -> N
         text=str(params.arguments.get("message") or ""),
     )
     given = str(params.arguments.get("callback_number") or "")
-    digits = re.sub(r"[^\d+]", "", given)
+    digits = spoken_number(given)
     region = country_of(attachment.control.our_number) or country_of(attachment.call.other_number)
     if len(digits) > MAX_EXTENSION and fit(digits, region) is not Fit.YES:
         await params.result_callback(
@@ -154,6 +154,9 @@ async def _resume_recording(attachment: Attachment, params: FunctionCallParams) 
 async def _change_recording(
     attachment: Attachment, params: FunctionCallParams, action: str, done: str, not_done: str
 ) -> None:
+    if attachment.agent.recording.enabled:
+        # A recording that only begins after a pause was asked for would take down what it was asked for.
+        await attachment.recording_settled.wait()
     try:
         await attachment.control.record(action)
     except NotDone as error:

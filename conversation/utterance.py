@@ -84,8 +84,15 @@ _RULES: tuple[tuple[Wish, str], ...] = (
     ),
     (
         Wish.GOODBYE,
-        r"\b(?:good ?bye|bye|good night|see you|talk (?:to you )?(?:later|soon))\b|"
-        r"\b(?:you can|please|lets|just|can you) (?:hang up|end (?:the|this) call)\b|^hang up$|^end (?:the )?call$",
+        r"\b(?:good ?bye|bye|good night|talk (?:to you )?(?:later|soon))\b|"
+        rf"^{_LEAD}(?:(?:thanks|thank you)(?: so much| very much)? )?(?:ill )?(?:see|catch) (?:you|ya)"
+        r"(?: (?:again|later|soon|then|there|around|tomorrow|on \w+|next \w+|at \w+|thanks))*$|"
+        rf"^{_LEAD}(?:(?:thanks|thank you) )?(?:you )?(?:take care|so long|ciao|farewell|"
+        rf"have an? (?:\w+ ){{0,2}}(?:day|one|evening|afternoon|morning|night|weekend)){_POLITE}$|"
+        rf"^{_LEAD}(?:ive got to|i have to|i need to|i gotta|i must) go{_POLITE}$|"
+        rf"^{_LEAD}im (?:going to )?hang(?:ing)? up{_POLITE}$|"
+        r"\b(?:you can|please|lets|just|can you) (?:hang up|end (?:the|this) call)\b|"
+        rf"^{_LEAD}(?:hang up|disconnect|end (?:the |this )?call){_POLITE}$",
     ),
     # A short "bye" is often written like this, alone or behind other last words.
     (
@@ -103,7 +110,8 @@ _RULES: tuple[tuple[Wish, str], ...] = (
     ),
     (
         Wish.CLOSING,
-        r"\b(?:thats|that is|that was|thatll be|that will be) (?:all|it|everything)\b(?! wrong| right|s)",
+        r"\b(?:thats|that is|that was|thatll be|that will be) (?:all|it|everything)\b(?! wrong| right|s)|"
+        rf"^{_LEAD}(?:that|thatll|that will) (?:will )?do{_POLITE}$",
     ),
     (
         Wish.CLOSING,
@@ -148,7 +156,7 @@ _RULES: tuple[tuple[Wish, str], ...] = (
 )  # fmt: skip
 
 _NOT_A_GOODBYE = re.compile(
-    r"\b(?:dont|do not|before|how do (?:i|you) say|not)\b.{0,16}\b(?:hang|bye|goodbye|end|say)\b"
+    r"\b(?:dont|do not|before|(?:do|did) (?:i|you) say|not|my name is)\b.{0,16}\b(?:hang|bye|goodbye|end|say)\b"
 )
 
 _HELLO = re.compile(
@@ -165,7 +173,8 @@ _HESITATION = r"^(?:(?:um+|uh+|oh|ah|well|so|okay so|actually) )*"
 _YES = re.compile(
     rf"{_HESITATION}(?:yes|yeah|yep|yup|ya|yea|sure|correct|exactly|absolutely|definitely|certainly|of course|"
     r"please do|go ahead|thats (?:right|correct)|that is (?:right|correct)|uh huh|mh+m+|m+ ?h+m+|"
-    r"that would be (?:great|good|nice|lovely)|sounds good|i would like that|id like that)\b"
+    r"(?:that would|thatd) be (?:great|good|nice|lovely)|sounds good|i would like that|id like that|"
+    r"by all means|no (?:problem|worries)|indeed|lets do (?:it|that)|i (?:think|guess) so)\b(?! (?:not\b|no$|no thank))"
 )
 # These begin other sentences too: "please tell them ..." is no yes.
 _WEAK_YES = re.compile(
@@ -175,8 +184,10 @@ _WEAK_YES = re.compile(
 )
 _WEAK_YES_WORDS = 3
 _NO = re.compile(
-    rf"{_HESITATION}(?:(?:okay|sorry) )?(?:no|nope|nah|not (?:really|now|right|correct|quite|today|yet|necessary|"
-    r"exactly|at all)|dont|do not|thats (?:not|wrong)|that is (?:not|wrong)|wrong|incorrect|never ?mind|nothing|"
+    rf"{_HESITATION}(?:(?:okay|sorry|hm+|thanks|thank you|thanks but|yeah|please|absolutely|definitely|certainly|"
+    r"of course|sure|better|lets|im afraid) )?(?:no(?! (?:problem|worries|trouble)\b)|nope|nah|(?:its )?not$|uh uh|"
+    r"not (?:really|now|right|correct|quite|today|yet|necessary|exactly|at all)|negative|maybe later|dont|do not|"
+    r"(?:thats|that is) (?:not|wrong|incorrect)|wrong|incorrect|never ?mind|nothing|"
     r"id rather not|i would rather not|i dont|i do not|it isnt|it is not|rather not)\b"
 )
 

@@ -48,7 +48,7 @@ from conversation.dialled import (
     Verdict,
 )
 from conversation.greetings import GreetingClassifier, is_hello, sounds_recorded
-from conversation.opening import first_words
+from conversation.opening import first_words, greeting_words
 from conversation.turns import KEYPAD_PREFIX
 from serializers.frames import MarkFrame
 
@@ -290,10 +290,17 @@ class OutboundOpening:
     def _greet(self) -> None:
         self._greet_after_turn = False
         self._greetings += 1
-        self._greeting = self._start(self._say(self._first_words()))
+        self._greeting = self._start(self._say_greeting())
+
+    async def _say_greeting(self) -> bool:
+        return await self._say(await greeting_words(self._attachment, self._greeting_template))
+
+    @property
+    def _greeting_template(self) -> str:
+        return self._manners.greeting or self._attachment.agent.greeting
 
     def _first_words(self) -> str:
-        return first_words(self._attachment, self._manners.greeting or self._attachment.agent.greeting)
+        return first_words(self._attachment, self._greeting_template)
 
     def _wait_for_the_end_of_its_greeting(self) -> None:
         self.phase = Phase.WAITING

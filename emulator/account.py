@@ -59,6 +59,10 @@ class Account:
     status: str = "active"
     trial: bool = False
 
+    def has(self, number: str) -> bool:
+        """Whether a number is owned or verified."""
+        return number in self.verified or any(one.number == number for one in self.numbers)
+
     def application(self, id_: str, kind: str) -> Application | None:
         """The application of an id, if it is of this kind."""
         return next((one for one in self.applications if (one.id, one.kind) == (id_, kind)), None)

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from urllib.parse import urljoin, urlsplit, urlunsplit
 
 from emulator.errors import EmulatorError
+from emulator.facts.values import LOOPBACK
 from emulator.stream import StreamRefused
-
-LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 @dataclass(frozen=True)

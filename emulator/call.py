@@ -81,7 +81,7 @@ class Call:
         self.stream: MediaStream | None = None
         self.keypad: Callable[[str], bool] | None = None
         """Takes the keys of this phone first (a verb that waits for them); True if that was all."""
-        self.line_verbs = LineVerbs(self.line, self.timeline, self.fail, plan.voice, self.dialect.play_keys)
+        self.line_verbs = LineVerbs(self.line, self.timeline, plan.voice, self.dialect.play_keys)
         self.documents = 0
         self._opening = opening
         self._interruption: asyncio.Future[Callable[[], Work] | None] = (

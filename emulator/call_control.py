@@ -19,21 +19,20 @@ from typing import Any
 from emulator.addressing import Target
 from emulator.call import Opening
 from emulator.call_control_bridge import Transfer, bridge, dialled_out
-from emulator.call_control_errors import CommandRefused
+from emulator.call_control_errors import CommandRefused, not_ours
 from emulator.call_control_events import EventFeed, EventHabits, WebhookAddress
 from emulator.call_control_leg import ControlledCall
+from emulator.call_control_orders import COMMANDS as DOCUMENTED
 from emulator.call_control_orders import (
-    PARAMETERS,
+    EMULATED,
     DialOut,
     address_of,
+    check,
     client_state_of,
     dial_of,
     digits_of,
     gather_of,
-    ignored_parameters,
-    misplaced_parameters,
     stream_of,
-    text_of,
 )
 from emulator.call_control_payloads import REJECTIONS, initiated, status
 from emulator.call_control_refer import follow_refer
@@ -178,18 +177,17 @@ class CallControl:
         command = self.commands.get(action)
         if command is None:
             raise CommandRefused("10005")
-        state = client_state_of(body)
+        check(action, body)
         _warn(call, action, body)
         await command(call, _own_parameters(action, body))
-        if state is not None:
+        if (state := client_state_of(body)) is not None:
             call.leg.client_state = state
 
     # Making legs
 
     async def _dial(self, given: Body) -> ControlledCall:
+        check("dial", given)
         body = _own_parameters("dial", given)
-        if not body.get("connection_id"):
-            raise CommandRefused("10004", pointer="/connection_id")
         if str(body["connection_id"]) != self._connection_id:
             raise CommandRefused("10017", pointer="/connection_id")
         order = dial_of(body)
@@ -198,6 +196,8 @@ class CallControl:
         if body.get("bridge_on_answer") and linked is None:
             raise CommandRefused("10004", "link_to is required with bridge_on_answer", "/link_to")
         exchange = self.exchange
+        if not exchange.may_show(order.from_number):
+            raise not_ours("/from")
         person = exchange.person_at(order.to[0])
         leg = exchange.dialect.new_leg(order.from_number, order.to[0], "PCMU", direction=BY_REST)
         leg.client_state = order.client_state
@@ -245,13 +245,11 @@ class CallControl:
             call.watch_for_dead_air()
 
     async def _reject(self, call: ControlledCall, body: Body) -> None:
-        cause = body.get("cause")
-        if cause not in REJECTIONS:
-            raise CommandRefused("10032" if cause else "10004", pointer="/cause")
+        cause = body["cause"]
         if call.leg.answered_at is not None or call.leg.direction != INBOUND:
             raise CommandRefused("10027")
         call.leg.client_state = client_state_of(body) or call.leg.client_state
-        call.cause = REJECTIONS[str(cause)]
+        call.cause = REJECTIONS[cause]
         call.hang_up("rejected", f"the application rejects the call ({cause})")
 
     async def _hangup(self, call: ControlledCall, body: Body) -> None:
@@ -262,10 +260,12 @@ class CallControl:
         order = dial_of(body, default_from=call.leg.to_number, transfer=True)
         if call.calling is not None:
             raise CommandRefused("10027")
+        if not self.exchange.may_show(order.from_number, call):
+            raise not_ours("/from")
         await Transfer(self, call, order, address_of(body, call.address)).start()
 
     async def _bridge(self, call: ControlledCall, body: Body) -> None:
-        other = self._other(text_of(body, "call_control_id"))
+        other = self._other(body["call_control_id"])
         _need_answer(call)
         _need_answer(other)
         if other is call:
@@ -278,12 +278,12 @@ class CallControl:
         other.tell("call.bridged")
 
     async def _refer(self, call: ControlledCall, body: Body) -> None:
-        address = text_of(body, "sip_address")
+        address = body["sip_address"]
         _need_answer(call)
         call.background(lambda: follow_refer(call, address))
 
     async def _streaming_start(self, call: ControlledCall, body: Body) -> None:
-        order = stream_of(body, required=True)
+        order = stream_of(body)
         _need_answer(call)
         assert order is not None
         call.leg.client_state = client_state_of(body) or call.leg.client_state
@@ -299,15 +299,12 @@ class CallControl:
         call.background(lambda: call.sounds.press(digits, duration_ms))
 
     async def _speak(self, call: ControlledCall, body: Body) -> None:
-        text = text_of(body, "payload", 3000)
-        text_of(body, "voice")
         _need_answer(call)
-        call.sounds.speak(text)
+        call.sounds.speak(body["payload"])
 
     async def _playback_start(self, call: ControlledCall, body: Body) -> None:
-        url = text_of(body, "audio_url")
         _need_answer(call)
-        call.sounds.play(url)
+        call.sounds.play(body["audio_url"])
 
     async def _playback_stop(self, call: ControlledCall, body: Body) -> None:
         _need_answer(call)
@@ -326,8 +323,7 @@ class CallControl:
             call.gathering.stop()
 
     async def _client_state_update(self, call: ControlledCall, body: Body) -> None:
-        if client_state_of(body) is None:
-            raise CommandRefused("10004", pointer="/client_state")
+        """Nothing else: the state of any command is kept."""
 
 
 def _need_answer(call: ControlledCall) -> None:
@@ -337,17 +333,15 @@ def _need_answer(call: ControlledCall) -> None:
 
 def _own_parameters(command: str, body: Body) -> Body:
     """What the command has of the given parameters."""
-    known = PARAMETERS.get(command)
-    return body if known is None else {name: value for name, value in body.items() if name in known}
+    known = DOCUMENTED[command].parameters
+    return {name: value for name, value in body.items() if name in known}
 
 
 def _warn(call: ControlledCall, command: str, body: Body) -> None:
     """What Telnyx does with parameters that a command does not have is not documented: nobody should rely on it."""
-    if command not in PARAMETERS:
-        return
-    for name in misplaced_parameters(command, body):
-        call.fail(f"{command} has no parameter {name}: it has no effect")
-    for name in ignored_parameters(body):
+    for name in DOCUMENTED[command].unknown(body):
+        call.fail(f"{command} has no parameter {name[:40]}: it has no effect")
+    for name in sorted((set(body) & set(DOCUMENTED[command].parameters)) - EMULATED):
         call.timeline.note("note", f"{command}: {name} is not emulated and has no effect")
 
 

@@ -8,13 +8,22 @@ from __future__ import annotations
 
 from typing import Any
 
+TOO_EARLY = "90020"
+"""What is refused with it may be asked for again, and is no mistake."""
+
 _KNOWN = {
+    "10003": (422, "Invalid URL", "The URL is invalid, malformed, or longer than 2000 characters."),
     "10004": (422, "Missing required parameter", "A required parameter was missing."),
     "10005": (404, "Resource not found", "The requested resource or URL could not be found."),
     "10009": (
         401,
         "Authentication failed",
         "The required authentication headers were either invalid or not included in the request.",
+    ),
+    "10010": (
+        403,
+        "Authorization failed",
+        "You do not have permission to perform the requested action on the specified resource or resources.",
     ),
     "10015": (400, "Bad Request", "The request failed because it was not well-formed."),
     "10016": (
@@ -56,6 +65,11 @@ _KNOWN = {
         422,
         "Call has already ended",
         "This call is no longer active and can't receive commands.",
+    ),
+    "90020": (
+        422,
+        "Recording has not started",
+        "The recording cannot be started until audio has commenced.",
     ),
     "90022": (422, "Invalid value for minimum_digits", "minimum_digits must be 1 to 128."),
     "90023": (422, "Invalid value for maximum_digits", "maximum_digits must be 1 to 128."),
@@ -115,3 +129,11 @@ class CommandRefused(Exception):
         if self.pointer:
             error["source"] = {"pointer": self.pointer}
         return {"errors": [error]}
+
+
+def not_ours(pointer: str) -> CommandRefused:
+    """The caller id is neither the account's nor verified: D38, by the docs' list of SIP response codes a 403.
+
+    That a request is answered so, and not the call hung up after it, is chosen here.
+    """
+    return CommandRefused("10010", "Unverified origination number D38", pointer)

@@ -208,6 +208,8 @@ def _order(options: argparse.Namespace, credentials: Credentials) -> CallOrder:
         if not equals or not name:
             raise EmulatorError(f"--param {pair!r} is not usable: give NAME=VALUE")
         parameters[name] = value
+    if not 0 <= options.rest_port < 65536:
+        raise EmulatorError("--rest-port must be 1 to 65535, or 0 for a free one")
     overrides = {
         field: getattr(options, field)
         for field in ("twilio_account_sid", "twilio_auth_token", "telnyx_api_key")

@@ -34,11 +34,7 @@ async def connect(call: Call, verb: Verb, document: Document) -> Start | None:
         call.fail(str(error))
         call.left_by = "error"
     action = verb.attributes.get("action")
-    if action and not call.dialect.connect_action:
-        call.fail(
-            "<Connect action> is not documented for TeXML: the next verb runs; use <Redirect> after </Connect>"
-        )
-    elif action is not None:
+    if action is not None and call.dialect.connect_action:
         return GoTo(urljoin(document.url or "", action), verb.attributes.get("method", "POST"))
     return None
 

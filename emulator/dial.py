@@ -1,8 +1,7 @@
 """`<Dial>`: what a document orders, read without I/O.
 
 Sources: Twilio docs, voice/twiml/dial (attributes, `timeout` with its 5 s buffer, DialCallStatus); Telnyx docs,
-TeXML dial. What a carrier does with a number out of its range is not documented; here the nearest one is used
-and warned of.
+TeXML dial. What a carrier does with a number out of its range is not documented; here the nearest one is used.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from urllib.parse import urljoin
 
 from emulator.leg import DialRules
 from emulator.markup import Verb
-from emulator.plan import EVENTS, AmdOrder, Reporting
+from emulator.plan import AmdOrder, Reporting
 
 NOUNS = ("Number", "Sip")
 NOT_EMULATED = ("referUrl", "audioUrl")
@@ -100,8 +99,8 @@ def read_dial(
         warnings.append("<Dial sequential> is not emulated: all ring at the same time")
     if verb.attributes.get("record", "do-not-record") not in ("do-not-record", "false"):
         warnings.append("<Dial record> is not emulated and has no effect")
-    timeout = _seconds(verb, "timeout", rules.timeout_secs, rules.timeouts, warnings)
-    limit = _seconds(verb, "timeLimit", rules.limit_secs, rules.limits, warnings)
+    timeout = _seconds(verb, "timeout", rules.timeout_secs, rules.timeouts)
+    limit = _seconds(verb, "timeLimit", rules.limit_secs, rules.limits)
     order = DialOrder(
         tuple(targets),
         timeout + rules.buffer_secs,
@@ -119,8 +118,8 @@ def _target(noun: Verb, rules: DialRules, base_url: str, warnings: list[str]) ->
     reporting = None
     if url := written.get("statusCallback"):
         events = frozenset(written.get("statusCallbackEvent", "completed").split())
-        if unknown := sorted(events - set(EVENTS)):
-            warnings.append(f"<{noun.name} statusCallbackEvent>: {', '.join(unknown)} is not emulated")
+        if missing := sorted(events & {"amd", "dtmf", "deepfake"}):
+            warnings.append(f"<{noun.name} statusCallbackEvent>: {', '.join(missing)} is not emulated")
         reporting = Reporting(urljoin(base_url, url), events, written.get("statusCallbackMethod", "POST"))
     amd = None
     if (detection := written.get("machineDetection")) in ("Enable", "DetectMessageEnd"):
@@ -143,20 +142,10 @@ def _target(noun: Verb, rules: DialRules, base_url: str, warnings: list[str]) ->
     )
 
 
-def _seconds(
-    verb: Verb, name: str, default: float, allowed: tuple[float, float], warnings: list[str]
-) -> float:
-    text = verb.attributes.get(name)
-    if text is None:
-        return default
+def _seconds(verb: Verb, name: str, default: float, allowed: tuple[float, float]) -> float:
+    """What is no number, or out of its range, is warned of as everything is that the language does not have."""
     try:
-        secs = float(text)
+        secs = float(verb.attributes.get(name, default))
     except ValueError:
-        warnings.append(f"<Dial {name}={text!r}> is not a number; {default:g} s are used")
         return default
-    used = min(max(secs, allowed[0]), allowed[1])
-    if used != secs:
-        warnings.append(
-            f"<Dial {name}={text!r}> is outside {allowed[0]:g} to {allowed[1]:g} s; {used:g} s are used"
-        )
-    return used
+    return min(max(secs, allowed[0]), allowed[1])

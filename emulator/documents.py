@@ -1,6 +1,7 @@
 """Carries out documents on a leg, verb by verb.
 
-Sources: Twilio docs, voice/twiml and its verbs redirect, hangup, reject; Telnyx docs, TeXML verbs. Whether
+What a language does not have is an error of the call before it is carried out (`emulator.facts.documents`). Sources of
+the rest: Twilio docs, voice/twiml and its verbs redirect, hangup, reject; Telnyx docs, TeXML verbs. Whether
 `<Dial action>` is still asked for when the caller hangs up is not documented (here: no).
 """
 
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urljoin
 
 from emulator.errors import CannotReach
+from emulator.facts.documents import warnings
 from emulator.markup import Document, MarkupError, parse_document
 from emulator.webhooks import WebhookFailed
 
@@ -59,6 +61,8 @@ async def carry_out(call: Call, start: Start) -> bool:
         document = await _document(call, following)
         if document is None:
             return False
+        for warning in warnings(document, call.dialect.language):
+            call.fail(warning)
         following = await _obey(call, document)
         if call.over:
             return False

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from loguru import logger
 
+from emulator.account import Account
 from emulator.call import Call, Opening
 from emulator.caller import Audio, Digits, HangUp, Say, ScriptItem, Wait
 from emulator.clock import Clock
@@ -16,7 +17,7 @@ from emulator.codecs import Pcm
 from emulator.colleague import Colleague, same_address
 from emulator.errors import EmulatorError
 from emulator.faults import Faults
-from emulator.leg import BY_REST, Dialect, Leg
+from emulator.leg import BY_REST, INBOUND, Dialect, Leg
 from emulator.lists import Listed
 from emulator.outbound import place
 from emulator.plan import CallPlan, OutboundOrder
@@ -40,19 +41,28 @@ class Exchange:
         clock: The network's time.
         faults: What is to go wrong.
         listed: What lists of calls tell; as late as the carriers' when not given.
+        recordings: Where recordings are kept.
+        account: What the account owns.
     """
 
     def __init__(
-        self, dialect: Dialect, clock: Clock, faults: Faults | None = None, listed: Listed | None = None
+        self,
+        dialect: Dialect,
+        clock: Clock,
+        faults: Faults | None = None,
+        listed: Listed | None = None,
+        recordings: Recordings | None = None,
+        account: Account | None = None,
     ) -> None:
         """No legs and nobody there."""
         self.dialect = dialect
         self.clock = clock
         self.faults = faults or Faults()
         self._listed = listed or Listed(clock)
+        self._account = account or Account()
         self.speak: Speak | None = None
         self.people: list[Colleague] = []
-        self.recordings = Recordings()
+        self.recordings = recordings or Recordings()
         self.rest_base = ""
         """Base URL of the REST server, where files are found."""
         self.conferences: dict[str, Conference] = {}
@@ -79,6 +89,19 @@ class Exchange:
         """What a list of all legs tells by now, the oldest first."""
         return self._listed.legs(call.leg for call in self._calls.values())
 
+    def may_show(self, number: str, call: Call | None = None) -> bool:
+        """Whether a number may be shown to who is called: verified, or the account's own, as all are that were called.
+
+        Args:
+            number: E.164. What is no number, such as a SIP address, may be shown.
+            call: The call that somebody is called from. Both carriers let its caller's number be passed on. Sources:
+                Twilio docs, voice/twiml/dial, callerId; Telnyx docs, external transfers, which need a live call from
+                that number.
+        """
+        called = {one.leg.to_number for one in self._calls.values() if one.leg.direction == INBOUND}
+        passed_on = call is not None and number in (call.leg.from_number, call.leg.to_number)
+        return not number.startswith("+") or passed_on or number in called or self._account.has(number)
+
     def find(self, call_id: str) -> Call | None:
         """A leg by the carrier's id, also for some time after its end."""
         return self._calls.get(call_id)
@@ -98,6 +121,17 @@ class Exchange:
             listener(call)
         while len(self._calls) > KEPT_CALLS:
             self._calls.popitem(last=False)
+
+    def complain(self, text: str, call: Call | None = None) -> None:
+        """What the carrier would tell in the account's log of errors is an error of the call.
+
+        Args:
+            text: What is wrong.
+            call: Which one it is about; without one it is an error of all that are under way.
+        """
+        for one in self.calls if call is None else [call]:
+            if call is not None or not one.over:
+                one.fail(text)
 
     def start(self, call: Call) -> None:
         """Run a leg that nobody waits for; what it fails with is among its errors."""

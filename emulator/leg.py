@@ -231,6 +231,8 @@ class Dialect(Protocol):
     """All that one carrier does differently in webhooks and on sockets. No I/O."""
 
     name: str
+    language: str
+    """Of its documents: `twiml` or `texml`."""
     known_verbs: frozenset[str]
     content_types: frozenset[str] | None
     answers_before_webhook: bool

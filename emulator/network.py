@@ -28,6 +28,7 @@ from emulator.faults import Fault, Faults
 from emulator.leg import INBOUND, Dialect, Leg
 from emulator.lists import LAG_SECS, Listed
 from emulator.plan import CallPlan, Reporting
+from emulator.recordings import SILENT_SECS, Recordings
 from emulator.report import Report, make_report
 from emulator.requests import RequestLog
 from emulator.rest import RestServer
@@ -95,6 +96,7 @@ class PhoneNetwork:
         account: What the account owns, for whoever asks by REST; the bot's number when not given. Calls go where
             `call` sends them, whatever is configured here.
         list_lag_secs: How late lists of calls are, at least and at most; `emulator.lists.AT_ONCE` for never.
+        silent_secs: How long after the answer Telnyx refuses to record, at least and at most.
 
     Raises:
         EmulatorError: No such carrier, or a person has sentences and there is no voice.
@@ -118,6 +120,7 @@ class PhoneNetwork:
         seed: int = 0,
         account: Account | None = None,
         list_lag_secs: tuple[float, float] = LAG_SECS,
+        silent_secs: tuple[float, float] = SILENT_SECS,
     ) -> None:
         """Prepare; entering the context starts the REST server."""
         if carrier not in CARRIERS:
@@ -131,7 +134,8 @@ class PhoneNetwork:
         if isinstance(dialect, Telnyx):
             dialect.signs_instructions = signs_instructions
         listed = Listed(clock, list_lag_secs, seed=seed)
-        self.exchange = Exchange(dialect, clock, self.faults, listed)
+        recordings = Recordings(silent_secs, seed=seed)
+        self.exchange = Exchange(dialect, clock, self.faults, listed, recordings, self.account)
         self.exchange.speak = speak
         self.transcribe = transcribe
         self._control = CallControl(self.exchange, self.credentials, events) if carrier == "telnyx" else None

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from emulator.call import Call
-from emulator.call_control_errors import CommandRefused
+from emulator.call_control_errors import TOO_EARLY, CommandRefused
 from emulator.call_control_leg import ControlledCall
 from emulator.recordings import ABSENT, COMPLETED, Recording, RecordingOrder, media_url
 
@@ -22,15 +22,15 @@ Body = Mapping[str, Any]
 
 async def record_start(call: Call, body: Body) -> None:
     """The command `record_start`."""
-    if body.get("channels") not in ("single", "dual") or body.get("format") not in ("wav", "mp3"):
-        raise CommandRefused("10004", pointer="/channels" if "channels" not in body else "/format")
     if call.leg.answered_at is None:
         raise CommandRefused("90034")
+    if call.exchange.recordings.too_early(call):
+        raise CommandRefused(TOO_EARLY)
     order = RecordingOrder(
         body["channels"] == "dual",
-        str(body.get("recording_track") or "both"),
-        bool(body.get("play_beep")),
-        float(body.get("max_length") or 0),
+        body.get("recording_track", "both"),
+        body.get("play_beep", False),
+        body.get("max_length", 0),
     )
     call.exchange.recordings.start(str(uuid.uuid4()), call, order, saved)
 

@@ -8,6 +8,7 @@ one all that they hear. That a Telnyx pause leaves nothing in the file is not do
 from __future__ import annotations
 
 import io
+import random
 import wave
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
@@ -30,6 +31,10 @@ FILES = "/recordings"
 """Where the files of a carrier without a documented place for them are."""
 
 IN_PROGRESS, PAUSED, COMPLETED, ABSENT = "in-progress", "paused", "completed", "absent"
+SILENT_SECS = (0.5, 3.0)
+"""How long after the answer a leg at Telnyx has no audio yet, at least and at most; until then a recording is refused
+with 90020. How long is not documented; a seed decides."""
+
 API, VERB = "StartCallRecordingAPI", "RecordVerb"
 
 
@@ -197,9 +202,20 @@ class Recording:
 class Recordings:
     """All recordings of a network."""
 
-    def __init__(self) -> None:
-        """None yet."""
+    def __init__(self, silent_secs: tuple[float, float] = SILENT_SECS, *, seed: int = 0) -> None:
+        """None yet; see `SILENT_SECS`."""
         self._all: dict[str, Recording] = {}
+        self._silent_secs = silent_secs
+        self._random = random.Random(seed)
+        self._commences: dict[str, float] = {}
+
+    def too_early(self, call: Call) -> bool:
+        """Whether Telnyx refuses to record a call, as its audio has not commenced."""
+        leg = call.leg
+        if call.dialect.name != "telnyx" or leg.answered_at is None:
+            return False
+        secs = self._commences.setdefault(leg.call_id, self._random.uniform(*self._silent_secs))
+        return (call.exchange.clock.wall() - leg.answered_at).total_seconds() < secs
 
     def start(self, recording_id: str, call: Call, order: RecordingOrder, tell: Tell) -> Recording:
         """Begin to record a call."""

@@ -11,6 +11,7 @@ from aiohttp import web
 
 from emulator.account import Account
 from emulator.call_control import CallControl
+from emulator.call_control_errors import TOO_EARLY
 from emulator.credentials import Credentials
 from emulator.exchange import Exchange
 from emulator.rest_accounts import AccountRoutes
@@ -87,7 +88,7 @@ class RestServer:
 
     @web.middleware
     async def _write_down(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Every request is on its call's timeline; a refusal is an error, unless the call was over already."""
+        """Every request is on its call's timeline; a refusal is an error, unless the call was over, or too young."""
         call = self._exchange.find(request.match_info.get("call", ""))
         if call is None:
             return await handler(request)
@@ -96,9 +97,9 @@ class RestServer:
         over = call.leg.ended
         response = await handler(request)
         if response.status >= 400:
-            detail = response.text if isinstance(response, web.Response) else ""
+            detail = (response.text or "") if isinstance(response, web.Response) else ""
             text = f"REST {what} -> {response.status} {detail}"
-            if over:
+            if over or f'"{TOO_EARLY}"' in detail:
                 call.timeline.note("rest", text)
             else:
                 call.fail(text)

@@ -80,10 +80,14 @@ class AccountRoutes:
         )
 
     async def _list_numbers(self, request: web.Request) -> web.Response:
-        return self._page(request, "incoming_phone_numbers", self._account.numbers, _number_of, self._number)
+        return await self._page(
+            request, "list_numbers", "incoming_phone_numbers", self._account.numbers, _number_of, self._number
+        )
 
     async def _list_caller_ids(self, request: web.Request) -> web.Response:
-        return self._page(request, "outgoing_caller_ids", self._account.verified, str, self._caller_id)
+        return await self._page(
+            request, "list_caller_ids", "outgoing_caller_ids", self._account.verified, str, self._caller_id
+        )
 
     async def _fetch_application(self, request: web.Request) -> web.Response:
         if (refusal := self._twilio.account_refusal(request)) is not None:
@@ -104,9 +108,10 @@ class AccountRoutes:
             }
         )
 
-    def _page(
+    async def _page(
         self,
         request: web.Request,
+        kind: str,
         name: str,
         owned: list[Any],
         number_of: Callable[[Any], str],
@@ -114,6 +119,9 @@ class AccountRoutes:
     ) -> web.Response:
         if (refusal := self._twilio.account_refusal(request)) is not None:
             return refusal
+        query = await self._twilio.read(request, kind)
+        if isinstance(query, web.Response):
+            return query
         wanted = [one for one in owned if request.query.get("PhoneNumber", number_of(one)) == number_of(one)]
         size = int(seconds(request.query.get("PageSize"), DEFAULT_PAGE, 1, LARGEST_PAGE))
         number = int(seconds(request.query.get("Page"), 0, 0, 10**6))

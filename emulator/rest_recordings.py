@@ -15,9 +15,9 @@ from aiohttp import web
 
 from emulator import rest_telnyx, rest_twilio
 from emulator.call import Call
+from emulator.call_control_errors import TOO_EARLY, CommandRefused
 from emulator.exchange import Exchange
 from emulator.recordings import FILES, IN_PROGRESS, Recording, RecordingOrder, Tell, media_url
-from emulator.rest_requests import form_of
 from emulator.twilio import API_VERSION, new_sid
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from emulator.rest_twilio import TwilioRest
 
 CURRENT = "Twilio.CURRENT"
-STATUSES = ("paused", "in-progress", "stopped")
 
 
 class RecordingRoutes:
@@ -64,7 +63,9 @@ class RecordingRoutes:
         call = self._twilio.named_call(request)
         if isinstance(call, web.Response):
             return call
-        form = await form_of(request)
+        form = await self._twilio.read(request, "start_recording", call)
+        if isinstance(form, web.Response):
+            return form
         if call.leg.ended or call.leg.answered_at is None:
             return rest_twilio.error(400, 21220, "Requested resource is not eligible for recording")
         order = RecordingOrder(form.get("RecordingChannels") == "dual", form.get("RecordingTrack", "both"))
@@ -76,6 +77,9 @@ class RecordingRoutes:
         call = self._twilio.named_call(request)
         if isinstance(call, web.Response):
             return call
+        query = await self._twilio.read(request, "list_recordings", call)
+        if isinstance(query, web.Response):
+            return query
         listed = [twilio_recording(one) for one in self._exchange.recordings.of(call)]
         return web.json_response({"recordings": listed, "page": 0, "page_size": 50, "next_page_uri": None})
 
@@ -83,12 +87,12 @@ class RecordingRoutes:
         call = self._twilio.named_call(request)
         if isinstance(call, web.Response):
             return call
-        form = await form_of(request)
+        form = await self._twilio.read(request, "update_recording", call)
+        if isinstance(form, web.Response):
+            return form
         recording = self._named(call, request.match_info["recording"])
         if recording is None:
             return rest_twilio.error(404, 20404, f"The requested resource {request.path} was not found")
-        if form.get("Status") not in STATUSES:
-            return rest_twilio.error(400, 20001, f"Invalid Status: {form.get('Status', '')[:20]}")
         change(recording, form["Status"], skip=form.get("PauseBehavior") == "skip")
         return web.json_response(twilio_recording(recording))
 
@@ -98,9 +102,14 @@ class RecordingRoutes:
         call = self._telnyx.named_call(request)
         if isinstance(call, web.Response):
             return call
-        form = await form_of(request)
+        form = await self._telnyx.read(request, "start_recording", call)
+        if isinstance(form, web.Response):
+            return form
         if call.leg.ended:
             return rest_telnyx.ended_already()
+        if self._exchange.recordings.too_early(call):
+            refused = CommandRefused(TOO_EARLY)
+            return web.json_response(refused.body(), status=refused.status)
         order = RecordingOrder(
             form.get("RecordingChannels", "dual") == "dual",
             form.get("RecordingTrack", "both"),
@@ -114,6 +123,9 @@ class RecordingRoutes:
         call = self._telnyx.named_call(request)
         if isinstance(call, web.Response):
             return call
+        query = await self._telnyx.read(request, "fetch", call)
+        if isinstance(query, web.Response):
+            return query
         listed = [texml_recording(one) for one in self._exchange.recordings.of(call)]
         return web.json_response({"recordings": listed, "page": 0, "page_size": 20, "end": len(listed)})
 
@@ -121,12 +133,12 @@ class RecordingRoutes:
         call = self._telnyx.named_call(request)
         if isinstance(call, web.Response):
             return call
-        form = await form_of(request)
+        form = await self._telnyx.read(request, "update_recording", call)
+        if isinstance(form, web.Response):
+            return form
         recording = self._named(call, request.match_info["recording"])
         if recording is None:
             return rest_telnyx.error(404, "10005", "Resource not found", "The recording does not exist")
-        if form.get("Status") not in STATUSES:
-            return rest_telnyx.error(422, "10015", "Invalid parameter", "Status is not one of its values")
         change(recording, form["Status"], skip=False)
         return web.json_response(texml_recording(recording))
 

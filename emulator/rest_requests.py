@@ -27,19 +27,27 @@ async def json_body(request: web.Request) -> dict[str, Any] | None:
     return body if isinstance(body, dict) else None
 
 
-async def form_of(request: web.Request, *, lists: frozenset[str] = frozenset()) -> dict[str, str]:
-    """The fields of a form or of a JSON object.
-
-    Args:
-        request: The request.
-        lists: Fields that are documented to be repeated: their values are put into one, separated by spaces. Of any
-            other field that is repeated, the last one counts.
-    """
+async def form_of(request: web.Request) -> dict[str, str]:
+    """The fields of a form or of a JSON object; what is repeated is put into one, separated by spaces."""
     if request.content_type == "application/json":
-        return {name: _text(value) for name, value in (await json_body(request) or {}).items()}
-    posted = await request.post()
-    given = {name: [str(value) for value in posted.getall(name)] for name in posted}
-    return {name: " ".join(values) if name in lists else values[-1] for name, values in given.items()}
+        return as_form(await json_body(request) or {})
+    return joined(await given_fields(request))
+
+
+async def given_fields(request: web.Request) -> dict[str, list[str]]:
+    """The values of each field of a form, or of a query where there is no body."""
+    posted = request.query if request.method == "GET" else await request.post()
+    return {name: [str(value) for value in posted.getall(name)] for name in posted}
+
+
+def joined(given: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    """Fields with one text each."""
+    return {name: " ".join(values) for name, values in given.items()}
+
+
+def as_form(body: Mapping[str, Any]) -> dict[str, str]:
+    """A JSON object as a form has it."""
+    return {name: _text(value) for name, value in body.items()}
 
 
 def _text(value: Any) -> str:

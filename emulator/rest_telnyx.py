@@ -1,13 +1,15 @@
 """Telnyx's REST interfaces: Call Control (see `emulator.call_control`), also to end a TeXML call, and TeXML calls.
 
-Sources: Telnyx docs, call commands, TeXML REST, API error codes (90015, 90018, 90029, 10005, 10009, 10014, 10034),
-"duplicate command_id within 60 s is ignored"; the shapes of the answers are those of Telnyx's API schema.
+What a request may have is in the tables `telnyx_call_control` and `telnyx_texml_rest` of `emulator.facts`. Sources of
+the rest: Telnyx docs, call commands, TeXML REST, API error codes (90015, 90018, 10005, 10009, 10014, 10034), "duplicate
+command_id within 60 s is ignored"; the shapes of the answers are those of Telnyx's API schema.
 """
 
 from __future__ import annotations
 
 import hmac
 import time
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -15,17 +17,20 @@ from aiohttp import web
 
 from emulator.call import Call
 from emulator.call_control import CallControl
-from emulator.call_control_errors import CommandRefused
+from emulator.call_control_errors import CommandRefused, not_ours
 from emulator.call_control_leg import ControlledCall
-from emulator.call_control_orders import digits_of, time_limit_of
+from emulator.call_control_orders import COMMANDS as DOCUMENTED
+from emulator.call_control_orders import check, digits_of
 from emulator.call_control_payloads import status
 from emulator.credentials import Credentials
 from emulator.exchange import Exchange
+from emulator.facts import Violation, requests
 from emulator.leg import INBOUND, Leg
-from emulator.plan import EVENTS, AmdOrder, OutboundOrder, Reporting
+from emulator.plan import AmdOrder, OutboundOrder, Reporting
 from emulator.record_commands import COMMANDS
-from emulator.rest_requests import form_of, json_body, page_of, seconds
+from emulator.rest_requests import as_form, given_fields, joined, json_body, page_of
 
+REQUESTS = requests("telnyx_texml_rest")
 COMMAND_MEMORY_SECS = 60.0
 FORM = "application/x-www-form-urlencoded"
 
@@ -129,6 +134,9 @@ class TelnyxRest:
     async def _list(self, request: web.Request) -> web.Response:
         if (refusal := self._refusal(request)) is not None:
             return refusal
+        query = await self.read(request, "list_calls")
+        if isinstance(query, web.Response):
+            return query
         page = page_of(self._exchange.listed, request)
         return web.json_response({"calls": [texml_call(leg) for leg in page.legs], **page.fields})
 
@@ -137,10 +145,19 @@ class TelnyxRest:
             return refusal
         if request.content_type != "application/json":
             return error(415, "10014", "Unsupported Media Type", "A new call is asked for by a JSON object")
-        order = read_order(await form_of(request))
+        body = await json_body(request)
+        if body is None:
+            return error(400, "10015", "Bad Request", "The request body is not a JSON object")
+        if (found := REQUESTS["create_call"].violation(body, as_text=False)) is not None:
+            return _violated(found)
+        order = read_order(as_form(body))
         if isinstance(order, web.Response):
             return order
+        if not self._exchange.may_show(order.from_number):
+            refused = not_ours("/From")
+            return web.json_response(refused.body(), status=refused.status)
         call = await self._exchange.place(order)
+        self._warn("create_call", body, call)
         answer = {"from": order.from_number, "to": order.to_number, "status": "queued"}
         if self._texml_call_ids:
             answer |= {"call_sid": call.leg.call_id, "sid": call.leg.call_id}
@@ -151,8 +168,30 @@ class TelnyxRest:
         if isinstance(call, web.Response):
             return call
         if request.method == "GET":
-            return web.json_response(texml_call(call.leg))
-        return _texml_update(call, await form_of(request))
+            query = await self.read(request, "fetch", call)
+            return query if isinstance(query, web.Response) else web.json_response(texml_call(call.leg))
+        form = await self.read(request, "update_call", call)
+        return form if isinstance(form, web.Response) else _texml_update(call, form)
+
+    async def read(
+        self, request: web.Request, kind: str, call: Call | None = None
+    ) -> dict[str, str] | web.Response:
+        """The fields of a form or a query, or why the request is refused.
+
+        Args:
+            request: The request.
+            kind: What it is for, a name of the table.
+            call: Which call it is about, if any.
+        """
+        given = await given_fields(request)
+        if (found := REQUESTS[kind].form_violation(given)) is not None:
+            return _violated(found)
+        self._warn(kind, given, call)
+        return joined(given)
+
+    def _warn(self, kind: str, given: Mapping[str, Any], call: Call | None) -> None:
+        for name in REQUESTS[kind].unknown(given):
+            self._exchange.complain(f"{name[:40]} is no parameter of {kind} (TeXML): it has no effect", call)
 
     def named_call(self, request: web.Request) -> Call | web.Response:
         """The TeXML call of a request's path, or why the request is refused; what changes one must be a form."""
@@ -176,24 +215,12 @@ class TelnyxRest:
 
 
 def read_order(form: dict[str, str]) -> OutboundOrder | web.Response:
-    """A request for a new TeXML call, or why it is refused."""
-    for name in ("ApplicationSid", "To", "From"):
-        if not form.get(name):
-            return error(422, "10004", "Missing required parameter", f"{name} is required")
-    url, markup = form.get("Url") or None, form.get("Texml") or None
+    """A request for a new TeXML call whose fields are as documented, or why it is refused."""
+    url, markup = form.get("Url"), form.get("Texml")
     if url is None and markup is None:
         detail = "The emulated application has no voice URL of its own: give Url or Texml"
         return error(422, "10004", "Missing required parameter", detail)
     events = frozenset(form.get("StatusCallbackEvent", "completed").split())
-    if unknown := events - set(EVENTS):
-        detail = f"StatusCallbackEvent {', '.join(sorted(unknown))} is not one of {', '.join(EVENTS)}"
-        return error(422, "10015", "Invalid parameter", detail)
-    try:
-        limit = time_limit_of({"time_limit_secs": int(form["TimeLimit"])}) if "TimeLimit" in form else None
-    except (ValueError, CommandRefused):
-        # That TeXML answers as the commands do is not documented.
-        refused = CommandRefused("90029", pointer="/TimeLimit")
-        return web.json_response(refused.body(), status=refused.status)
     callback = form.get("StatusCallback")
     return OutboundOrder(
         form["To"],
@@ -201,9 +228,9 @@ def read_order(form: dict[str, str]) -> OutboundOrder | web.Response:
         None if markup else url,
         markup,
         form.get("UrlMethod", "POST"),
-        seconds(form.get("Timeout"), 30, 5, 120),
-        limit,
-        form.get("SendDigits"),
+        int(form.get("Timeout", "30")),
+        int(form["TimeLimit"]) if "TimeLimit" in form else None,
+        None,
         Reporting(callback, events, form.get("StatusCallbackMethod", "POST")) if callback else None,
         _detection(form),
         form,
@@ -214,17 +241,17 @@ def _detection(form: dict[str, str]) -> AmdOrder | None:
     """`MachineDetectionTimeout` and its kin are in milliseconds here."""
     kind = form.get("MachineDetection")
     if kind not in ("Enable", "DetectMessageEnd"):
-        return None
+        return None  # none, or `Disable`
     in_background = form.get("AsyncAmd") == "true"
     return AmdOrder(
         kind == "DetectMessageEnd",
         in_background,
         form.get("AsyncAmdStatusCallback") if in_background else None,
         form.get("AsyncAmdStatusCallbackMethod", "POST"),
-        seconds(form.get("MachineDetectionTimeout"), 30_000, 500, 60_000) / 1000,
-        int(seconds(form.get("MachineDetectionSpeechThreshold"), 2400, 1000, 6000)),
-        int(seconds(form.get("MachineDetectionSpeechEndThreshold"), 1200, 500, 5000)),
-        int(seconds(form.get("MachineDetectionSilenceTimeout"), 5000, 2000, 10000)),
+        int(form.get("MachineDetectionTimeout", "30000")) / 1000,
+        int(form.get("MachineDetectionSpeechThreshold", "2400")),
+        int(form.get("MachineDetectionSpeechEndThreshold", "1200")),
+        int(form.get("MachineDetectionSilenceTimeout", "5000")),
     )
 
 
@@ -233,6 +260,11 @@ def error(status: int, code: str, title: str, detail: str) -> web.Response:
     url = f"https://developers.telnyx.com/docs/overview/errors/{code}"
     body = {"code": code, "title": title, "detail": detail, "meta": {"url": url}}
     return web.json_response({"errors": [body]}, status=status)
+
+
+def _violated(found: Violation) -> web.Response:
+    refused = CommandRefused(found.code, str(found), f"/{found.parameter}")
+    return web.json_response(refused.body(), status=refused.status)
 
 
 def unauthorized() -> web.Response:
@@ -255,6 +287,10 @@ async def _command(call: Call | None, action: str, body: dict[str, Any]) -> web.
     if call.leg.ended:
         return ended_already()
     try:
+        if action in DOCUMENTED:
+            check(action, body)
+            for name in DOCUMENTED[action].unknown(body):
+                call.fail(f"{action} has no parameter {name[:40]}: it has no effect")
         if action == "hangup":
             call.hang_up("bot", "hang-up by REST")
         elif action == "send_dtmf" and call.leg.answered_at is not None:
@@ -275,8 +311,6 @@ def _texml_update(call: Call, fields: dict[str, str]) -> web.Response:
     new_status, markup, url = fields.get("Status"), fields.get("Texml"), fields.get("Url")
     if new_status == "completed":
         call.hang_up("bot", "hang-up by REST")
-    elif new_status is not None:
-        return error(422, "10015", "Invalid parameter", f"Status {new_status[:20]!r} is not `completed`")
     elif call.leg.answered_at is None and (markup is not None or url is not None):
         return error(422, "90034", "Call not answered yet", "This call can't receive this command yet.")
     elif markup is not None:

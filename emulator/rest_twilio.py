@@ -1,7 +1,7 @@
 """Twilio's REST interface: create, list, fetch and change calls.
 
-Sources: Twilio docs, voice/api/call-resource, voice/answering-machine-detection, errors 19056, 20003, 20404, 21201,
-21205, 21213, 21218, 21220, 21262, 32018.
+What a request may have is in the table `twilio_rest` of `emulator.facts`. Sources of the rest: Twilio docs,
+voice/api/call-resource, errors 19056, 20001, 20003, 20404, 21205, 21218, 21220.
 """
 
 from __future__ import annotations
@@ -9,20 +9,23 @@ from __future__ import annotations
 import base64
 import binascii
 import hmac
+from collections.abc import Mapping
 from email.utils import format_datetime
 from typing import Any
+from xml.etree import ElementTree
 
 from aiohttp import web
 
 from emulator.call import Call
 from emulator.credentials import Credentials
 from emulator.exchange import Exchange
+from emulator.facts import requests
 from emulator.leg import Leg
-from emulator.plan import EVENTS, AmdOrder, OutboundOrder, Reporting
-from emulator.rest_requests import form_of, page_of, seconds
+from emulator.plan import AmdOrder, OutboundOrder, Reporting
+from emulator.rest_requests import given_fields, joined, page_of
 from emulator.twilio import API_VERSION
 
-TWIML_PARAMETER_LIMIT = 4000
+REQUESTS = requests("twilio_rest")
 RING_BUFFER_SECS = 5.0
 FORM_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data")
 
@@ -53,26 +56,60 @@ class TwilioRest:
     async def _list(self, request: web.Request) -> web.Response:
         if (refusal := self._refusal(request)) is not None:
             return refusal
+        query = await self.read(request, "list_calls")
+        if isinstance(query, web.Response):
+            return query
         page = page_of(self._exchange.listed, request)
         return web.json_response({"calls": [call_resource(leg) for leg in page.legs], **page.fields})
 
     async def _create(self, request: web.Request) -> web.Response:
         if (refusal := self._refusal(request)) is not None:
             return refusal
-        # Of a call, unlike of a recording, each event is a field of its own. Source: Twilio docs, call resource.
-        order = read_order(await form_of(request, lists=frozenset({"StatusCallbackEvent"})))
+        form = await self.read(request, "create_call", told=False)
+        order = form if isinstance(form, web.Response) else read_order(form)
         if isinstance(order, web.Response):
             return order
+        if not self._exchange.may_show(order.from_number):
+            return error(400, 21210, "The source phone number provided is not yet verified for this account")
         call = await self._exchange.place(order)
+        self._warn("create_call", order.details, call)
         return web.json_response(call_resource(call.leg), status=201)
 
     async def _fetch(self, request: web.Request) -> web.Response:
         call = self.named_call(request)
-        return call if isinstance(call, web.Response) else web.json_response(call_resource(call.leg))
+        if isinstance(call, web.Response):
+            return call
+        query = await self.read(request, "fetch", call)
+        return query if isinstance(query, web.Response) else web.json_response(call_resource(call.leg))
 
     async def _update(self, request: web.Request) -> web.Response:
         call = self.named_call(request)
-        return call if isinstance(call, web.Response) else _update(call, await form_of(request))
+        if isinstance(call, web.Response):
+            return call
+        form = await self.read(request, "update_call", call)
+        return form if isinstance(form, web.Response) else _update(call, form)
+
+    async def read(
+        self, request: web.Request, kind: str, call: Call | None = None, *, told: bool = True
+    ) -> dict[str, str] | web.Response:
+        """The fields of a request, or why it is refused.
+
+        Args:
+            request: The request.
+            kind: What it is for, a name of the table.
+            call: Which call it is about, if any.
+            told: Whether a parameter that does not exist is complained of here.
+        """
+        given = await given_fields(request)
+        if (found := REQUESTS[kind].form_violation(given)) is not None:
+            return error(400, int(found.code), str(found))
+        if told:
+            self._warn(kind, given, call)
+        return joined(given)
+
+    def _warn(self, kind: str, given: Mapping[str, Any], call: Call | None) -> None:
+        for name in REQUESTS[kind].unknown(given):
+            self._exchange.complain(f"20001 {name[:40]} is no parameter of {kind}: Twilio ignores it", call)
 
     def named_call(self, request: web.Request) -> Call | web.Response:
         """The call of a request's path, or why the request is refused."""
@@ -127,20 +164,14 @@ def not_found(request: web.Request) -> web.Response:
 
 
 def read_order(form: dict[str, str]) -> OutboundOrder | web.Response:
-    """A request for a new call, or why it is refused."""
-    if not form.get("To"):
-        return error(400, 21201, "No 'To' number is specified")
-    if not form.get("From"):
-        return error(400, 21213, "No 'From' number is specified")
-    url = form.get("Url") or None
-    markup = None if url else form.get("Twiml") or None  # Twiml is ignored if there is a Url
+    """A request for a new call whose fields are as documented, or why it is refused."""
+    url = form.get("Url")
+    markup = None if url else form.get("Twiml")  # Twiml is ignored if there is a Url
     if url is None and markup is None:
         return error(400, 21205, "Url parameter is required")
-    if markup is not None and len(markup) > TWIML_PARAMETER_LIMIT:
-        return error(400, 32018, "Twiml parameter is longer than 4000 characters")
+    if (refusal := _no_twiml(markup)) is not None:
+        return refusal
     events = frozenset(form.get("StatusCallbackEvent", "completed").split())
-    if unknown := events - set(EVENTS):
-        return error(400, 21626, f"Invalid StatusCallbackEvent: {', '.join(sorted(unknown))}")
     callback = form.get("StatusCallback")
     return OutboundOrder(
         form["To"],
@@ -148,8 +179,8 @@ def read_order(form: dict[str, str]) -> OutboundOrder | web.Response:
         url,
         markup,
         form.get("Method", "POST"),
-        seconds(form.get("Timeout"), 60, 1, 600) + RING_BUFFER_SECS,
-        seconds(form.get("TimeLimit"), 14400, 1, 86400) if "TimeLimit" in form else None,
+        int(form.get("Timeout", "60")) + RING_BUFFER_SECS,
+        int(form["TimeLimit"]) if "TimeLimit" in form else None,
         form.get("SendDigits"),
         Reporting(callback, events, form.get("StatusCallbackMethod", "POST")) if callback else None,
         _detection(form),
@@ -159,7 +190,7 @@ def read_order(form: dict[str, str]) -> OutboundOrder | web.Response:
 
 def _detection(form: dict[str, str]) -> AmdOrder | None:
     kind = form.get("MachineDetection")
-    if kind not in ("Enable", "DetectMessageEnd"):
+    if kind is None:
         return None
     in_background = form.get("AsyncAmd") == "true"
     return AmdOrder(
@@ -167,11 +198,20 @@ def _detection(form: dict[str, str]) -> AmdOrder | None:
         in_background,
         form.get("AsyncAmdStatusCallback") if in_background else None,
         form.get("AsyncAmdStatusCallbackMethod", "POST"),
-        seconds(form.get("MachineDetectionTimeout"), 30, 3, 59),
-        int(seconds(form.get("MachineDetectionSpeechThreshold"), 2400, 1000, 6000)),
-        int(seconds(form.get("MachineDetectionSpeechEndThreshold"), 1200, 500, 5000)),
-        int(seconds(form.get("MachineDetectionSilenceTimeout"), 5000, 2000, 10000)),
+        int(form.get("MachineDetectionTimeout", "30")),
+        int(form.get("MachineDetectionSpeechThreshold", "2400")),
+        int(form.get("MachineDetectionSpeechEndThreshold", "1200")),
+        int(form.get("MachineDetectionSilenceTimeout", "5000")),
     )
+
+
+def _no_twiml(markup: str | None) -> web.Response | None:
+    """Why a document in a request is refused: it is no XML. Anything else shows when it is carried out."""
+    try:
+        ElementTree.fromstring(markup or "<Response/>")
+    except ElementTree.ParseError as problem:
+        return error(400, 12100, f"Twiml is not well-formed XML: {problem}")
+    return None
 
 
 def _update(call: Call, form: dict[str, str]) -> web.Response:
@@ -186,13 +226,11 @@ def _update(call: Call, form: dict[str, str]) -> web.Response:
         if call.leg.answered_at is not None:
             return error(400, 21220, "Call is not ringing. Cannot cancel.")
         call.hang_up("bot", "cancelled by REST")
-    elif status is not None:
-        return error(400, 21218, f"Invalid Status: {status[:20]}")
     elif call.leg.answered_at is None and (markup is not None or url is not None):
         return error(400, 21220, "Call is not in-progress. Cannot redirect.")
     elif markup is not None:
-        if len(markup) > TWIML_PARAMETER_LIMIT:
-            return error(400, 32018, "Twiml parameter is longer than 4000 characters")
+        if (refusal := _no_twiml(markup)) is not None:
+            return refusal
         call.update(markup=markup)
     elif url is not None:
         call.update(url, form.get("Method", "POST"))

@@ -34,6 +34,9 @@ from emulator.timeline import Entry
 if TYPE_CHECKING:
     from emulator.call import Call
 
+NOT_OURS = {"twilio": "13214", "telnyx": "D38"}
+"""What the carriers call a caller id that is neither the account's own nor verified, nor the caller's."""
+
 COPIED = {
     "caller_speech": ("colleague_speech", "{text}"),
     "digits": ("colleague_digits", "the colleague presses {text}"),
@@ -141,6 +144,11 @@ class Dialling:
     async def _be_second(self, attempt: _Attempt) -> None:
         """The life of a second leg."""
         leg, target = attempt.leg, attempt.target
+        if not leg.exchange.may_show(self._order.caller_id, self._call):
+            leg.end(
+                "nobody", f"{NOT_OURS[leg.dialect.name]}: the caller id is not the account's", ending="failed"
+            )
+            return
         if not await ring(leg, self._order.ring_secs):
             return
         leg.answer()

@@ -11,6 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import BinaryIO
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -27,6 +28,18 @@ SERVER_LOG = "server.log"
 """The file that a server's output goes to, where nobody has named another."""
 
 
+def words_of(command: str, option: str) -> list[str]:
+    """A command's name and arguments, as a shell would part them.
+
+    Raises:
+        EmulatorError: It has a quotation mark at one end only.
+    """
+    try:
+        return shlex.split(command)
+    except ValueError as error:
+        raise EmulatorError(f"{option} {command!r} is not usable: {str(error).lower()}") from None
+
+
 class ServedBot:
     """A child process that is waited for until it can take a call.
 
@@ -35,11 +48,14 @@ class ServedBot:
         base: The server's base URL; it must be on this machine.
         environment: Variables on top of ours.
         log: Where its output goes.
+
+    Raises:
+        EmulatorError: The command has a quotation mark at one end only.
     """
 
     def __init__(self, command: str, base: str, environment: Mapping[str, str], log: Path) -> None:
         """Remember what to start."""
-        self._command = shlex.split(command)
+        self._command = words_of(command, "--serve")
         self._base = base
         self._environment = {**os.environ, **environment}
         self.log = log
@@ -49,7 +65,8 @@ class ServedBot:
         """Start the command.
 
         Raises:
-            EmulatorError: The URL is not on this machine, its port is in use, or the command does not exist.
+            EmulatorError: The URL is not on this machine, its port is in use, the command does not exist, or its output
+                cannot be kept.
         """
         parts = urlsplit(self._base)
         port = parts.port or (443 if parts.scheme == "https" else 80)
@@ -65,8 +82,7 @@ class ServedBot:
             raise EmulatorError(
                 '--serve has no command: give for example --serve ".venv/bin/python server.py"'
             )
-        self.log.parent.mkdir(parents=True, exist_ok=True)
-        with self.log.open("wb") as output:
+        with self._open_log() as output:
             try:
                 self._process = await asyncio.create_subprocess_exec(
                     *self._command,
@@ -79,6 +95,15 @@ class ServedBot:
                 raise EmulatorError(
                     f"--serve: {self._command[0]!r} cannot be started: {error.strerror}"
                 ) from None
+
+    def _open_log(self) -> BinaryIO:
+        try:
+            self.log.parent.mkdir(parents=True, exist_ok=True)
+            return self.log.open("wb")
+        except OSError as error:
+            raise EmulatorError(
+                f"the server's output {self.log} cannot be written ({error.strerror}): name a file with --server-log"
+            ) from None
 
     @property
     def pid(self) -> int:

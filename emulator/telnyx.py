@@ -17,6 +17,7 @@ from typing import Any
 
 from emulator.codecs import FRAME_MS, SAMPLE_RATE, Pcm, decode, encode
 from emulator.credentials import Credentials
+from emulator.facts.documents import verbs
 from emulator.leg import (
     INBOUND,
     BotAudio,
@@ -190,10 +191,8 @@ class Telnyx:
     """Telnyx's TeXML dialect. Source of the verbs: Telnyx docs, TeXML verbs."""
 
     name = "telnyx"
-    known_verbs = frozenset(
-        "AIGather Conference Connect Dial Enqueue Gather Hangup HttpRequest Leave Pause Play Queue Record "
-        "Redirect Refer Reject Say Siprec Start Stop Suppression Transcription".split()
-    )
+    language = "texml"
+    known_verbs = verbs(language)
     # "Must return 200 with <Response>" is all that is documented about the answer.
     content_types: frozenset[str] | None = None
     answers_before_webhook = True
@@ -322,23 +321,16 @@ class Telnyx:
     def open_stream(
         self, leg: Leg, stream: Verb, parameters: dict[str, str]
     ) -> tuple[StreamDialect, list[str]]:
-        """Modes and codecs of TeXML `<Stream>`; names of codecs are case-sensitive."""
-        warnings: list[str] = []
-        mode = stream.attributes.get("bidirectionalMode", "mp3")
-        if mode not in ("mp3", "rtp"):
-            warnings.append(f"bidirectionalMode {mode!r} is unknown; mp3 is used")
-            mode = "mp3"
+        """Modes and codecs of TeXML `<Stream>`; the defaults stand in for those that are unknown."""
+        mode = "rtp" if stream.attributes.get("bidirectionalMode") == "rtp" else "mp3"
         bot_encoding = stream.attributes.get("bidirectionalCodec", "PCMU")
         if bot_encoding not in CODECS:
-            warnings.append(f"bidirectionalCodec {bot_encoding!r} is unknown; PCMU is used")
             bot_encoding = "PCMU"
         encoding = stream.attributes.get("codec", "default")
-        if encoding not in (*CODECS, "default"):
-            warnings.append(f"codec {encoding!r} is unknown; the leg's is used")
         # Transcoding works between PCMU and PCMA only; everything else means the leg's own codec.
         encoding = encoding if encoding in G711 else leg.codec
         dialect = TelnyxStream(leg, parameters, encoding=encoding, bot_encoding=bot_encoding, mode=mode)
-        return dialect, warnings
+        return dialect, []
 
 
 def _sip_uri(address: str, host: str) -> str:

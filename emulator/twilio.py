@@ -18,6 +18,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from emulator.codecs import FRAME_MS, Pcm, decode, encode
 from emulator.credentials import Credentials
+from emulator.facts.documents import verbs
 from emulator.leg import (
     INBOUND,
     STATUSES,
@@ -162,10 +163,8 @@ class Twilio:
     """Twilio's dialect. Source of the verbs: Twilio docs, voice/twiml."""
 
     name = "twilio"
-    known_verbs = frozenset(
-        "Connect Dial Echo Enqueue Gather Hangup Leave Pause Pay Play Prompt Queue Record Redirect Refer "
-        "Reject Say Siprec Sms Start Stop".split()
-    )
+    language = "twiml"
+    known_verbs = verbs(language)
     content_types: frozenset[str] | None = frozenset({"text/xml", "application/xml", "text/html"})
     answers_before_webhook = False
     connect_action = True

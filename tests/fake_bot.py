@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -106,6 +107,13 @@ class Line:
         return [message for message in self.messages if message["event"] == event]
 
 
+def only_for(carrier: str, markup: str) -> str:
+    """A document that stands for both languages, without what Twilio's does not have."""
+    return (
+        re.sub(r' (bidirectionalMode|enableReconnect)="\w+"', "", markup) if carrier == "twilio" else markup
+    )
+
+
 Talk = Callable[[Line], Awaitable[None]]
 Answer = str | Callable[[web.Request], Awaitable[web.Response]]
 
@@ -138,8 +146,8 @@ class FakeBot:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def document(self, inner: str) -> str:
-        inner = inner.replace("HOST", f"127.0.0.1:{self.port}")
+    def document(self, inner: str, carrier: str = "") -> str:
+        inner = only_for(carrier, inner.replace("HOST", f"127.0.0.1:{self.port}"))
         return f'<?xml version="1.0" encoding="UTF-8"?><Response>{inner}</Response>'
 
     def paths(self) -> list[str]:
@@ -158,7 +166,8 @@ class FakeBot:
             return web.Response(status=404)
         if callable(answer):
             return await answer(request)
-        return web.Response(text=self.document(answer), content_type=self.content_type)
+        carrier = "twilio" if "X-Twilio-Signature" in request.headers else ""
+        return web.Response(text=self.document(answer, carrier), content_type=self.content_type)
 
     async def _media(self, request: web.Request) -> web.StreamResponse:
         if self.talk is None:

@@ -1,4 +1,4 @@
-"""A bot's own REST requests to the emulated carriers, for the emulator's tests: aiohttp, and nothing of the project."""
+"""A bot's own REST requests to the emulated carriers, for the emulator's tests: aiohttp, and nothing of the product."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 import aiohttp
 
 from emulator import Credentials
+from tests.fake_bot import only_for
 
 ACCOUNT = Credentials()
 TWILIO = f"/2010-04-01/Accounts/{ACCOUNT.twilio_account_sid}/Calls"
@@ -34,12 +35,21 @@ async def create(
     """Order a call. `document` is markup without its root."""
     fields = {"To": to, "From": "+12025550100"} | fields
     if document := fields.pop("document", None):
-        fields[MARKUP[carrier]] = f"<Response>{document}</Response>"
+        fields[MARKUP[carrier]] = f"<Response>{only_for(carrier, document)}</Response>"
     if carrier == "twilio":
         form = [*fields.items(), *(("StatusCallbackEvent", event) for event in events)]
         return await request(carrier, "POST", f"{rest_url}{TWILIO}.json", form)
-    fields = {"ApplicationSid": "1", "StatusCallbackEvent": " ".join(events)} | fields
-    return await request(carrier, "POST", f"{rest_url}{TEXML}", json=fields)
+    body: dict[str, Any] = {"ApplicationSid": "1", "StatusCallbackEvent": " ".join(events)}
+    body |= {name: _typed(name, value) for name, value in fields.items()}
+    return await request(carrier, "POST", f"{rest_url}{TEXML}", json=body)
+
+
+def _typed(name: str, value: str) -> str | int | bool:
+    """A form's value as JSON has it."""
+    if name == "AsyncAmd":
+        return value == "true"
+    is_number = name.startswith(("Time", "MachineDetection")) and value.isdigit()
+    return int(value) if is_number else value
 
 
 def call_url(carrier: str, rest_url: str, call_id: str) -> str:
@@ -50,7 +60,7 @@ def call_url(carrier: str, rest_url: str, call_id: str) -> str:
 async def change(carrier: str, rest_url: str, call_id: str, **fields: str) -> tuple[int, dict[str, Any]]:
     """Update a call. `document` is markup without its root."""
     if document := fields.pop("document", None):
-        fields[MARKUP[carrier]] = f"<Response>{document}</Response>"
+        fields[MARKUP[carrier]] = f"<Response>{only_for(carrier, document)}</Response>"
     return await request(carrier, "POST", call_url(carrier, rest_url, call_id), fields)
 
 

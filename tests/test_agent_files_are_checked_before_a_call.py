@@ -119,6 +119,7 @@ def test_the_least_that_an_agent_needs_is_a_greeting_and_instructions(load):
         ('greeting = "{{ 1 / 0 }}"\ninstructions = "x"', ["greeting", "does not render"]),
         ('greeting = "Hello\ninstructions = "x"', ["not valid TOML", "line 1, column 18"]),
         ("greeting =\n", ["not valid TOML", "line 1"]),
+        ("greeting = " + "[" * 5000, ["has brackets in brackets without end"]),
     ],
 )
 def test_a_mistake_is_named_with_its_place_and_its_fix(load, text, parts):

@@ -71,6 +71,7 @@ async def test_a_lock_that_another_process_holds_is_waited_for(tmp_path, log):
         lock.close()
         assert await store.flush()
         assert "locked" in told(log)[0]
+        assert "find the program that keeps it open" in told(log)[0]
     assert rows(file, "select id from calls") == [(call.id,)]
 
 

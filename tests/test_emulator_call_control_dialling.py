@@ -2,10 +2,13 @@
 
 import asyncio
 import base64
+from dataclasses import replace
 
 import pytest
 
 from emulator import Audio, Colleague, HangUp, PhoneNetwork, Wait, tone
+from emulator.call_control_orders import COMMANDS
+from emulator.facts.values import Rule
 from tests.fake_application import ACCOUNT, Application, hang_up
 from tests.fake_bot import Line
 
@@ -190,7 +193,8 @@ async def test_a_dial_is_refused_as_documented():
             ({"client_state": "!"}, "90017"),
             ({"answering_machine_detection": "yes"}, "10032"),
             ({"link_to": "v3:nobody"}, "90015"),
-            ({"stream_url": "ws://x/ws", "stream_bidirectional_codec": "pcmu"}, "10032"),
+            ({"stream_url": "wss://x/ws", "stream_bidirectional_codec": "pcmu"}, "10032"),
+            ({"stream_url": "ws://x/ws"}, "10003"),
         ):
             status, body = await app.request("POST", "/calls", **(good | change))
             assert (status, body["errors"][0]["code"]) == (422, code), change
@@ -211,7 +215,8 @@ async def test_the_same_command_id_dials_once():
 
 
 async def test_a_call_is_over_at_its_time_limit(monkeypatch):
-    monkeypatch.setattr("emulator.call_control_orders.LEAST_LIMIT_SECS", 1)
+    parameters = {**COMMANDS["dial"].parameters, "time_limit_secs": Rule(kind="integer")}
+    monkeypatch.setitem(COMMANDS, "dial", replace(COMMANDS["dial"], parameters=parameters))
     result, app, _ = await dial(Colleague(SAM, 0.1, script=[Wait(30)]), time_limit_secs=1)
     assert app.of("call.hangup")[0]["hangup_cause"] == "time_limit"
     assert result.report.ended_by == "limit"

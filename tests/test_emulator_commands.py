@@ -159,6 +159,21 @@ async def test_a_call_with_shortcomings_exits_with_1():
             ("--digits", "1", "--serve", "x", "--url", "https://bot.example.com"),
             "--serve starts a server on this machine",
         ),
+        (("--digits", "1", "--serve", "python 'server.py"), '--serve "python \'server.py" is not usable'),
+        (
+            (
+                "--digits",
+                "1",
+                "--serve",
+                "x",
+                "--url",
+                "http://127.0.0.1:9",
+                "--server-log",
+                "/dev/null/x/log",
+            ),
+            "the server's output /dev/null/x/log cannot be written (Not a directory): name a file with --server-log",
+        ),
+        (("--digits", "1", "--rest-port", "99999"), "--rest-port must be 1 to 65535, or 0 for a free one"),
     ],
 )
 def test_what_cannot_be_done_is_one_line_with_cause_and_fix_and_exits_with_2(

@@ -9,6 +9,9 @@ GOODBYES = [
     "That's all, thanks, by.", "That's all, thanks, bye.", "Thank you, by.", "Okay, that's it, by by.", "Goodbye then!",
     "Good-bye then.", "Good by.", "Thanks for your help, buy.", "Have a nice day, by.", "Okay, bye now.",
     "That was everything, thank you very much, by.", "Alright, good buy.", "Thank you so much and by.",
+    "Have a nice day.", "Take care.", "See ya.", "Thanks, see you tomorrow.",
+    "I have to go now.", "Okay, end the call.",
+    "I'm hanging up now.", "You have a good weekend.",
 ]  # fmt: skip
 
 
@@ -45,7 +48,16 @@ def test_a_yes_before_the_goodbye_is_one():
 
 @pytest.mark.parametrize(
     "words",
-    ["Can I drop by?", "Could I stop by tomorrow?", "Where can I buy a brush?", "I'd like to come by."],
+    [
+        "Can I drop by?",
+        "Could I stop by tomorrow?",
+        "Where can I buy a brush?",
+        "I'd like to come by.",
+        "Can I see you tomorrow?",
+        "I'd like to see you today.",
+        "Did you say goodbye?",
+        "I have to go to the dentist.",
+    ],
 )
 def test_other_words_that_sound_like_it_are_no_goodbye(words):
     assert wish_of(words) is not Wish.GOODBYE
@@ -62,4 +74,20 @@ def test_no_yes(words):
     "words", ["Good.", "Okay.", "Please.", "Please do.", "Right, please.", "Mhm.", "Mm-hmm.", "That's fine."]
 )
 def test_a_yes(words):
+    assert yes_or_no(words)[0] is True
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["Absolutely not.", "Of course not.", "Thank you, no.", "Thanks but no.", "Yeah, no.", "Please don't.", "Uh-uh.",
+     "Sorry, no, thanks.", "That's incorrect.", "I'm afraid not."],
+)  # fmt: skip
+def test_a_no(words):
+    assert yes_or_no(words)[0] is False
+
+
+@pytest.mark.parametrize(
+    "words", ["No problem.", "Sure, no problem.", "By all means.", "I think so.", "Let's do it."]
+)
+def test_a_yes_in_other_words(words):
     assert yes_or_no(words)[0] is True

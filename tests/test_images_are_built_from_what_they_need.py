@@ -31,6 +31,16 @@ data/calls.db data/messages.jsonl data/recordings/one.wav recordings/call-twilio
 calls.db calls.db-wal old.sqlite3 dump.sql backup.tar.gz backup.zip callers.csv callers.xlsx bot.log server.log
 agents/hold.wav calls/calls.db calls/callers.csv serializers/debug.log settings.py.bak settings.py~ .settings.py.swp
 venv/bin/python my-venv/bin/python node_modules/x/index.js conversation/__pycache__/agents.cpython-311.pyc
+do-not-call.txt callers.txt contacts.txt blocked.txt numbers.txt transcript.txt
+agents/api_token.txt logs/today backup/messages tmp/x
+nohup.out customers.tsv
+export/calls.ndjson customers.parquet dump.rdb call.opus call.ulaw call.raw voicemail.aac
+hold.webm
+cert.der server.csr keystore.bks keys.yaml vault.yml ngrok.yml kubeconfig
+kubeconfig.yaml terraform.tfstate terraform.tfvars
+docker-compose.override.yml phonebot.service auth_token core core.1234
+crash.dmp heap.prof a.patch agents/#receptionist.toml#
+venv3.12/lib/x.py .venv-phonebot/x.py env attack/tries.py
 tests/voices.py emulator/cli.py docs/pipecat-cloud.md bench/__main__.py CHANGELOG.md
 """.split()
 

@@ -129,7 +129,19 @@ def test_a_question_about_a_fact_where_the_name_is_asked_is_answered():
     assert talk.reply.text == f"{talk.answer('parking')} {talk.line('message_name')}"
 
 
-@pytest.mark.parametrize("said", ["No, thank you.", "No.", "No, never mind."])
+@pytest.mark.parametrize("said", ["No, thank you.", "No.", "No, never mind.", "I changed my mind."])
 def test_a_no_where_the_name_is_asked_drops_the_message(said):
     talk = message_talk(said)
     assert talk.reply.text == f"{talk.line('message_dropped')} {talk.line('anything_else')}"
+
+
+def test_a_number_of_another_country_is_taken_when_its_code_is_said():
+    talk = message_talk(
+        "Anna Miller", "No.", "plus four four, two zero, seven nine four six, zero nine five eight"
+    )
+    assert talk.state.draft.number == "+442079460958"
+
+
+def test_an_extension_is_no_part_of_the_number_that_is_called():
+    talk = message_talk("Anna Miller", "No.", "202 555 0143 extension 12")
+    assert talk.state.draft.number == "2025550143"

@@ -19,8 +19,10 @@ from tests.web_service import write_agents
 WITHHELD = [
     "anonymous", "Anonymous", "ANONYMOUS", "unknown", "Restricted", "private", "blocked", "unavailable", "", " ",
     "+", None,
-    "+266696687", "266696687", "+7378742833", "+2562533", "+8566696", "+86282452253", "+1", "+0000000000", "0000000000",
+    "+266696687", "266696687", "+7378742833", "+2562533", "+8566696", "+8656696", "8656696", "+86282452253", "+1",
+    "sip:@example.com", "+0000000000", "0000000000",
     "+1 000 000 0000", "sip:anonymous@anonymous.invalid", "sip:anonymous@example.com", "anonymous@sip.example.com",
+    "sip:%61nonymous@example.com", "sip:%2B266696687@example.com",
     "client:ann", "7", "not a number", "+12025550143x", "+" + "1" * 400, 12025550143, ["+12025550143"],
     "２０２５５５０１４３",
 ]  # fmt: skip

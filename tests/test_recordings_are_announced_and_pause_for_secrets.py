@@ -1,14 +1,21 @@
 """A caller is told that the call is recorded, and what is said during a pause of the recording is kept nowhere."""
 
+import asyncio
+
 import pytest
 
+from calls.control import CallControl
 from calls.errors import CarrierFailed
 from calls.store import CallStore
+from carriers.telnyx import TelnyxCarrier
+from carriers.telnyx_call_control import TelnyxCallControl
 from conversation.agents import load_agent
 from conversation.attachment import NOT_RECORDED, Attachment
-from conversation.opening import first_words, record_from_the_start
+from conversation.opening import first_words, greeting_words, record_from_the_start
 from conversation.tools import TOOLS
-from emulator import Digits
+from emulator import Digits, HangUp, PhoneNetwork, Wait
+from tests.fake_bot import FakeBot
+from tests.rest_client import ACCOUNT
 from tests.talking_bot import QUICK_AGENT, talking
 
 AGENT = 'greeting = "Hello."\ninstructions = "x"\n'
@@ -125,16 +132,98 @@ async def test_a_model_hears_that_the_recording_was_not_changed(attach, name, to
     assert not attachment.off_the_record
 
 
+def goodbye(words):
+    return [("end_call", {"farewell": "Bye."})]
+
+
+def heard_in(call):
+    return " ".join(event.data["text"] for event in call.events if event.kind == "bot_heard")
+
+
 async def test_a_caller_hears_the_announcement_and_then_the_greeting(monkeypatch, tmp_path):
+    async with talking(monkeypatch, tmp_path, "twilio", goodbye, agent=QUICK_AGENT + ON) as bot:
+        await bot.network.call(bot.url, [Digits("1#")])
+    (call,) = bot.store.list()
+    assert heard_in(call) == "This call is recorded. Hello. Bye."
+
+
+async def test_a_caller_is_not_told_of_a_recording_that_the_carrier_does_not_make(monkeypatch, tmp_path):
     async with talking(
         monkeypatch,
         tmp_path,
         "twilio",
-        lambda words: [("end_call", {"farewell": "Bye."})],
+        goodbye,
         agent=QUICK_AGENT + ON,
         TWILIO_API_BASE_URL="http://127.0.0.1:9",
     ) as bot:
         await bot.network.call(bot.url, [Digits("1#")])
     (call,) = bot.store.list()
-    heard = [event.data["text"] for event in call.events if event.kind == "bot_heard"]
-    assert " ".join(heard) == "This call is recorded. Hello. Bye."
+    assert heard_in(call) == "Hello. Bye."
+
+
+async def test_a_recording_that_begins_late_is_announced_when_it_has_begun(attach, monkeypatch):
+    attachment, said, begun = attach(AGENT + ON), [], asyncio.Event()
+    record = attachment.control.record
+
+    async def late(action, file_format=None):
+        await begun.wait()
+        await record(action, file_format)
+
+    async def say(text, **_):
+        said.append(text)
+        return True
+
+    attachment.control.record = late
+    monkeypatch.setattr(attachment, "say", say)
+    monkeypatch.setattr("conversation.opening.RECORDING_SECS", 0.05)
+    recording = asyncio.create_task(record_from_the_start(attachment))
+    assert await greeting_words(attachment, attachment.agent.greeting) == "Hello."
+    pausing = asyncio.create_task(use(attachment, "pause_recording"))
+    await asyncio.sleep(0.05)
+    assert (said, pausing.done()) == ([], False)  # what has not begun cannot be paused
+    begun.set()
+    await recording
+    assert said == ["This call is recorded."]
+    assert await pausing == ["Paused. What is said now is not recorded."]
+    assert attachment.off_the_record
+
+
+async def test_a_recording_that_fails_in_the_end_is_never_announced(attach):
+    attachment = attach(AGENT + ON, CarrierFailed("could not start the recording: 90020"))
+    await record_from_the_start(attachment)
+    assert await greeting_words(attachment, attachment.agent.greeting) == "Hello."
+    assert "not recorded" in attachment.call.last("error").data["message"]
+
+
+@pytest.mark.parametrize("mode", ["", "call_control"])
+async def test_telnyx_is_asked_again_until_audio_has_commenced(mode):
+    """With the emulated carrier, which refuses with 90020 until then, and each time with an id of its own."""
+    build = TelnyxCallControl if mode else TelnyxCarrier
+    async with (
+        PhoneNetwork("telnyx", silent_secs=(1.0, 1.0)) as network,
+        FakeBot(None, {"/telnyx/voice": '<Pause length="6"/>'}) as bot,
+    ):
+        carrier = build(
+            api_key=ACCOUNT.telnyx_api_key,
+            account_sid=ACCOUNT.telnyx_account_id,
+            base_url=f"{network.rest_url}/v2",
+        )
+        placed = []
+        going = asyncio.create_task(network.call(bot.url, [Wait(4), HangUp()], on_call=placed.append))
+        async with asyncio.timeout(5):
+            while not placed or placed[0].leg.answered_at is None:
+                await asyncio.sleep(0.02)
+        store = CallStore()
+        call = store.open(carrier="telnyx", carrier_call_id=placed[0].leg.call_id)
+        began = network.exchange.clock.now()
+        await CallControl(call, carrier, store).record("start")
+        took = network.exchange.clock.now() - began
+        (recording,) = network.exchange.recordings.all()
+        await carrier.aclose()
+        result = await going
+    asked = [one for one in network.requests.entries if one.verb == "record_start"]
+    assert 0.8 <= took <= 3.0
+    assert recording.call is placed[0]
+    assert [one.status for one in asked] == [*[422] * (len(asked) - 1), 200]
+    assert len(asked) > 1
+    assert not result.report.errors

@@ -1,15 +1,16 @@
 """A value that could never work is refused at the start, in one line that says what it must be."""
 
 import re
+import sqlite3
 from pathlib import Path
 
 import pytest
 
-from calls.database_errors import DatabaseUnusable
+from calls.database_errors import DatabaseUnusable, explained
 from calls.database_opening import readable
 from server import StartError, listen, notes
 from settings import ADDRESSES, Settings, SettingsError, load_settings, read_given
-from web.checkup import settings_findings
+from web.checkup import PLACEHOLDER, settings_findings
 
 
 def refusal(**values):
@@ -137,10 +138,7 @@ def test_a_path_below_ones_home_is_there_though_no_shell_has_seen_it(monkeypatch
     ],
 )
 def test_a_value_of_the_wrong_kind_is_told_what_it_must_be(name, value, said):
-    assert (
-        refusal(**{name: value})
-        == f"{name.upper()} is not usable: {said}. Change it in .env or in the environment."
-    )
+    assert refusal(**{name: value}) == f"{name.upper()} is not usable: {said}. Change it on the command line."
 
 
 def test_no_number_is_refused_in_a_programmers_words():
@@ -169,6 +167,45 @@ def test_a_database_that_cannot_be_asked_without_waiting_or_at_all(url, said):
 def test_a_host_that_is_too_long_for_a_name_is_a_line():
     with pytest.raises(StartError, match="is not an address of this machine"):
         listen("a" * 300, 0)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "KEY...",
+        "your_auth_token",
+        "sk-your-key",
+        "ACxxxxxxxxxxxxxxxx",
+        "KEYxxxxx",
+        "pk_...",
+        "<key>",
+        "key_here",
+        "sk-…",
+    ],
+)
+def test_what_an_example_has_in_a_keys_place_is_a_fault(value):
+    assert PLACEHOLDER.search(value)
+
+
+@pytest.mark.parametrize(
+    "value", ["KEY0187xxxA7_Qbvm", "sk-proj-example1"[:8] + "9f", "pk_0123456789", "AC" + "0f" * 16]
+)
+def test_a_real_key_is_none(value):
+    assert not PLACEHOLDER.search(value)
+
+
+@pytest.mark.parametrize(
+    ("error", "fix"),
+    [
+        (sqlite3.OperationalError("database is locked"), "find the program that keeps it open"),
+        (sqlite3.OperationalError("database or disk is full"), "make room"),
+        (sqlite3.OperationalError("unable to open database file"), "it must be a file on a local disk"),
+        (OSError(30, "Read-only file system"), "check that it is there, and DATABASE_URL"),
+        (RuntimeError(), "check that it runs"),
+    ],
+)
+def test_every_word_about_a_database_has_a_fix(error, fix):
+    assert fix in str(explained(error, "sqlite+aiosqlite:///data/calls.db"))
 
 
 def test_a_secret_behind_addresses_that_can_be_guessed_is_a_fault():

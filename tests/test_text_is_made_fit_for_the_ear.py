@@ -361,3 +361,13 @@ async def test_the_time_grows_with_the_length_of_a_text_and_not_with_its_square(
 async def test_a_number_that_no_library_can_name_is_still_said():
     assert await spoken("It is " + "9" * 400 + ".")
     assert await spoken("It is $" + "9" * 400 + " or 1" + "0" * 330 + "%.")
+
+
+async def test_what_stands_behind_json_does_not_wait_for_more():
+    aggregator = VisibleSentences(language="en")
+    found = [await tidy(s.text) async for s in aggregator.aggregate('Yes. {"name": "x"} Then. A')]
+    assert found == ["Yes.", "Then."]
+
+
+async def test_letters_whose_small_form_is_another_one_break_no_table():
+    assert await spoken("Mr. i\u0307 is in.", pronounce={"\u0130": "ee"})

@@ -4,6 +4,7 @@ import pytest
 
 from calls.call import EndedBy
 from conversation import tools
+from conversation.arguments import UnusableArguments, arguments_for
 from emulator import Digits
 from tests import fake_services as fake
 from tests.fake_services import endpoint
@@ -111,3 +112,17 @@ async def test_a_call_back_number_that_can_be_none_is_asked_for_again(monkeypatc
     assert used[0]["result"].startswith("Not taken: the call-back number")
     (taken,) = [event.data for event in call.events if event.kind == "message_taken"]
     assert taken["callback_number"] == "202 555 0143"
+
+
+@pytest.mark.parametrize(
+    "given", ["[" * 100_000, '{"farewell":' * 100_000, {"farewell": 10**5000}, '"{}"', b"{}"]
+)
+def test_what_cannot_be_read_is_told_to_the_model(given):
+    with pytest.raises(UnusableArguments):
+        arguments_for(tools.TOOLS["end_call"].schema, given)
+
+
+def test_half_a_character_is_no_reason_to_lose_a_message():
+    given = '{"message": "Call \\ud83d me\\u0000 back."}'
+    text = arguments_for(tools.TOOLS["take_message"].schema, given)["message"]
+    assert text == "Call ? me  back."

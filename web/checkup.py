@@ -21,8 +21,10 @@ NO_SPACE_BYTES = 20_000_000
 SHORT_KEY = 16
 """Characters; a shorter password of the API, or secret behind addresses, can be tried out."""
 
-PLACEHOLDER = re.compile(r"(?i)your[-_]|<.*>$|\.{3}$|x{4,}|change[-_]?me|replace|todo$|example")
-"""How examples write that a key belongs here."""
+PLACEHOLDER = re.compile(
+    r"(?i)^([a-z]{2,7}[-_]?)?(your[-_]|<.*>$|\.{3}|…|x{4,}|change[-_]?me|replace|todo$|example)|(\.{3}|…|x{6,}|[-_]here)$"
+)
+"""How examples write that a key belongs here, also behind the letters with which a real one begins (`KEY...`)."""
 
 PROVIDERS = ("openai", "anthropic", "google", "ollama", "deepgram", "assemblyai", "cartesia", "elevenlabs")
 """What a setting of a service begins with; also the service's name."""
@@ -61,7 +63,7 @@ def settings_findings(settings: Settings, given: Given) -> list[Finding]:
     found += contradictions(settings, given)
     spoken_of = {one.subject for one in found if one.verdict is Verdict.FAULT}
     for name in sorted(known & set(given.values)):
-        if name.lower() in KEYS and PLACEHOLDER.match(given.values[name]):
+        if name.lower() in KEYS and PLACEHOLDER.search(given.values[name]):
             found.append(_fault(name, "is still what an example has in its place: set your own"))
             continue
         if name in spoken_of:

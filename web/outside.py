@@ -10,7 +10,7 @@ import asyncio
 import socket
 import ssl
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -135,7 +135,9 @@ async def outside_findings(settings: Settings, public_url: str | None) -> list[F
 def _of_one_carrier_at_least(found: list[Finding]) -> list[Finding]:
     """A caller ID can be a number of one phone company; that the other does not know it is no fault then."""
     known = {
-        one.subject for one in found if one.subject.startswith("CALLER_ID") and one.verdict is Verdict.OK
+        one.subject
+        for one in found
+        if one.subject.upper().startswith("CALLER_ID") and one.verdict is Verdict.OK
     }
     return [
         replace(one, verdict=Verdict.NOTE) if one.subject in known and one.verdict is Verdict.FAULT else one
@@ -169,13 +171,26 @@ async def _carrier(
     if public_url is not None and urlsplit(public_url).scheme == "https" and _has_webhooks(settings):
         questions.append(checks.routing(addresses(settings, public_url)[name]))
     questions += [
-        checks.caller_id(
-            number, "CALLER_ID" if number == settings.caller_id else f"CALLER_IDS {shown(number)}"
-        )
-        for number in settings.numbers
+        checks.caller_id(number, subject)
+        for number, subject in _caller_ids(settings)
         if number.startswith("+")
     ]
     return found + await answers(questions, subject)
+
+
+def _caller_ids(settings: Settings) -> Iterator[tuple[str, str]]:
+    """What somebody who is called may see, and what says so."""
+    from conversation.agents import AgentError, agent_names, load_agent
+
+    for number in settings.numbers:
+        yield number, "CALLER_ID" if number == settings.caller_id else f"CALLER_IDS {shown(number)}"
+    for name in agent_names(settings.agents_dir):
+        try:
+            agent = load_agent(name, settings.agents_dir)
+        except AgentError:
+            continue  # told by the checks of agents
+        for destination, target in agent.transfers.items():
+            yield target.caller_id or "", f"caller_id in [transfers.{destination}] of {name}.toml"
 
 
 async def _clock(http: httpx.AsyncClient, url: str) -> list[Finding]:

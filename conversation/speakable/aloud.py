@@ -384,4 +384,4 @@ class Pronounced:
         """Replace whole words, whatever their case."""
         if self._pattern is None:
             return text
-        return self._pattern.sub(lambda found: self._said[found[0].casefold()], text)
+        return self._pattern.sub(lambda found: self._said.get(found[0].casefold(), found[0]), text)

@@ -109,11 +109,11 @@ class VisibleText:
     def _work(self, *, final: bool) -> str:
         out: list[str] = []
         while self._held:
-            before = len(self._held), self._until, self._line_begins
+            before = len(self._held), self._until, self._json, self._line_begins
             spoken = self._step(final)
             if spoken:
                 out.append(self._after_break(spoken))
-            elif (len(self._held), self._until, self._line_begins) == before:
+            elif (len(self._held), self._until, self._json, self._line_begins) == before:
                 break  # more text is needed to know
         return "".join(out)
 
@@ -125,6 +125,7 @@ class VisibleText:
         if self._break and self._begun:
             closed = self._last in ".!?:;,…"
             between = " " if closed or self._break == " " else ". "
+        if self._break or not self._begun:
             spoken = spoken.lstrip()
         self._begun = True
         self._break = ""

@@ -16,13 +16,14 @@ from urllib.parse import urlencode
 from aiohttp import web
 
 from emulator import tonespeech
+from emulator.account import Account, OwnNumber
 from emulator.caller import Manners
 from emulator.codecs import Pcm
 from emulator.credentials import Credentials
 from emulator.errors import EmulatorError
 from emulator.leg import BY_DIAL
 from emulator.lists import AT_ONCE, LAG_SECS
-from emulator.network import PhoneNetwork
+from emulator.network import BOT_NUMBER, PhoneNetwork
 from emulator.served import SERVER_LOG, printed_address
 from emulator.speech import write_stereo
 from emulator.stories.ears import Ears, ToneHearing, Transcribe, VoiceHearing
@@ -188,11 +189,12 @@ class _Playing:
                     faults=story.faults,
                     seed=story.seed,
                     hold_speed=story.hurry,
+                    account=Account([OwnNumber(number) for number in _numbers_of(story)]),
                     list_lag_secs=LAG_SECS if story.lists_lag else AT_ONCE,
                 )
             )
             base = await stack.enter_async_context(server(self._scene(network)))
-            documents = await stack.enter_async_context(_documents(story, base))
+            documents = await stack.enter_async_context(_documents(story, base, self.network))
             stage = Stage(network, board, story.people, scripts)
             stage.open()
             clock = network.exchange.clock.now
@@ -315,12 +317,13 @@ class _Playing:
 
 
 @asynccontextmanager
-async def _documents(story: Story, base: str) -> AsyncIterator[str | None]:
+async def _documents(story: Story, base: str, carrier: str) -> AsyncIterator[str | None]:
     """Serve the story's own documents; gives the URL of the first one, or None if there are none."""
     if not story.documents:
         yield None
         return
     places: dict[str, str] = {"server": base, "socket": base.replace("http", "ws", 1)}
+    places["rtp"] = ' bidirectionalMode="rtp"' if carrier == "telnyx" else ""
 
     async def answer(request: web.Request) -> web.Response:
         text = story.documents.get(request.path.strip("/"))
@@ -342,3 +345,9 @@ async def _documents(story: Story, base: str) -> AsyncIterator[str | None]:
         yield f"{places['documents']}/{next(iter(story.documents))}"
     finally:
         await runner.cleanup()
+
+
+def _numbers_of(story: Story) -> list[str]:
+    """The account's own numbers: the emulator's own, and those that the story lets the server call from."""
+    named = [story.settings.get("CALLER_ID", ""), *story.settings.get("CALLER_IDS", "").split(",")]
+    return list(dict.fromkeys([BOT_NUMBER, *(number.strip() for number in named if number.strip())]))

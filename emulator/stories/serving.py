@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import json
 import os
-import shlex
 import signal
 import socket
 import time
@@ -19,7 +18,7 @@ import aiohttp
 
 from emulator.errors import EmulatorError, ServerDied
 from emulator.network import BOT_NUMBER
-from emulator.served import LAST_LINES, READY_SECS, SERVER_LOG, STOP_SECS, ServedBot
+from emulator.served import LAST_LINES, READY_SECS, SERVER_LOG, STOP_SECS, ServedBot, words_of
 from emulator.stories.story import Story
 
 LOOK_AGAIN_SECS = 0.05
@@ -89,7 +88,7 @@ class ForkingServer:
 
     def __init__(self, command: str) -> None:
         """Start nothing yet."""
-        self._command = shlex.split(command)
+        self._command = words_of(command, "--forks")
         self._process: asyncio.subprocess.Process | None = None
         self._one_at_a_time = asyncio.Lock()
 
