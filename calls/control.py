@@ -473,7 +473,7 @@ class CallControl:
         if action not in RECORDING_ACTIONS:
             raise NotPossible(f"there is no {action!r} of a recording: use {', '.join(RECORDING_ACTIONS)}")
         call_id, command_id = call.carrier_call_id, str(uuid.uuid4())
-        budget_secs = RECORD_BUDGET_SECS if action == "start" else ACT_BUDGET_SECS
+        budget_secs = RECORD_BUDGET_SECS if action == "start" else None
         status_url = self._way_back.recording_url(call) if self._way_back else None
         known = (
             next((one.id for one in reversed(recordings(call)) if one.id), None)
@@ -538,10 +538,11 @@ class CallControl:
         return self._way_back
 
     async def _act(
-        self, request: Callable[[], Awaitable[T]], what: str, budget_secs: float = ACT_BUDGET_SECS
+        self, request: Callable[[], Awaitable[T]], what: str, budget_secs: float | None = None
     ) -> T:
         """Do it; again only where that cannot do it twice."""
         repeatable = self._carrier is not None and self._carrier.ignores_repeated_commands
+        budget_secs = budget_secs or ACT_BUDGET_SECS
         try:
             return (await insist(request, budget_secs, self._call.id, only_if_nothing_done=not repeatable))[1]
         except CallEnded as error:

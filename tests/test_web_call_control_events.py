@@ -11,7 +11,7 @@ import calls.control
 from calls.call import CallState, EndedBy
 from calls.transfer import ResumeReason
 from carriers.telnyx_calls import TRANSFER_OF, client_state
-from tests.fake_rest import Answer, FakeRest, fake_rest
+from tests.fake_rest import Answer, FakeRest, call_control, fake_rest
 from tests.web_service import Running, running
 
 DONE = Answer.json(200, {"data": {"result": "ok"}})
@@ -108,6 +108,7 @@ async def test_answering_is_tried_again_with_the_same_command_id(tmp_path, troub
 async def test_a_call_that_cannot_be_answered_is_turned_away(tmp_path, refusal, monkeypatch):
     monkeypatch.setattr(calls.control, "ACT_BUDGET_SECS", 0.1)
     async with fake_rest(refusal, DONE) as rest, serving(tmp_path, rest) as service:
+        await call_control(rest.url).prepare()  # to load the library takes longer than the budget
         await tell(service, initiated())
         (call,) = service.store.list()
         await until(lambda: commands(rest) == ["answer", "hangup"])
