@@ -190,11 +190,12 @@ class DeadAir:
         if cause.is_recogniser:
             self._recogniser_failed = True
             return
+        broke_off = cause.is_voice and self._voice.broke_off
         if self._due is None:
-            if self._turn or cause.is_voice:
+            if self._turn or (cause.is_voice and not broke_off):
                 return  # the caller has the word, and the words that went before were heard
             self._begin(max(self._clock(), self._playout.played_until))
-        if cause.is_voice and not (self._voice.is_busy or for_good or tried_again):
+        if cause.is_voice and not (self._voice.is_busy or broke_off or for_good or tried_again):
             return  # it has said all that it was given
         self._fault, self._empty_at = cause, None
         if cause.is_voice:
@@ -246,6 +247,10 @@ class DeadAir:
             self._fault = None
         if not own:
             self._answer_ends = self._playout.said_secs
+
+    def voice_reports_a_fault(self) -> None:
+        """The voice has reported a fault; `failed` follows, when it was looked at."""
+        self._voice.reports_a_fault()
 
     def voice_ended(self) -> None:
         """The voice has said what it was given."""
@@ -331,6 +336,8 @@ class DeadAir:
             return self._unheard(now)
         if self._due is None or (self._may_be_silent and not self.voice_is_lost):
             return None
+        if self._empty_at is not None:
+            return None  # a moment later it is known why
         secs = now - max(self._due, self._audible_until)
         stage = self._reached(secs) if secs >= 0 else Stage.NONE
         if stage <= self._stage or (stage is not Stage.FALLBACK and self._voice.has_the_word):

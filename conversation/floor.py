@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from pipecat.frames.frames import (
     AggregatedTextFrame,
+    ErrorFrame,
     Frame,
     FunctionCallCancelFrame,
     FunctionCallResultFrame,
@@ -203,6 +204,8 @@ class BeforeVoice(FrameProcessor):
             # The results of tools are answered from here.
             if isinstance(frame, LLMContextFrame) and not self.may_ask():
                 return
+            if isinstance(frame, ErrorFrame):
+                self._dead_air.voice_reports_a_fault()
         elif not self._passes(frame):
             return
         await self.push_frame(frame, direction)

@@ -369,3 +369,32 @@ def test_its_times_are_the_agents():
     line.caller_asks()
     line.wait(5)
     assert [secs for secs, *_ in line.fired] == [1.0, 3.0, 4.0]
+
+
+def test_that_a_voice_broke_off_may_be_told_after_its_end(line):
+    line.caller_asks()
+    line.guard.reply_has_words("We are open from nine.")
+    line.guard.reply_ended()
+    line.hears(0.3)
+    line.guard.voice_reports_a_fault()
+    line.guard.voice_ended()
+    line.wait(0.4)
+    line.guard.failed(Cause.VOICE_FAILED)
+    assert line.wait(3) == [(Stage.FILLER, Cause.VOICE_FAILED)]
+
+
+def test_a_fault_of_a_voice_that_has_said_all_changes_nothing(line):
+    line.caller_asks()
+    line.model_answers(0.3)
+    line.guard.voice_reports_a_fault()
+    line.guard.failed(Cause.VOICE_FAILED)
+    assert line.wait(20) == []
+
+
+def test_why_a_reply_is_empty_is_waited_for(line):
+    line.caller_asks()
+    line.wait(1.8)
+    line.guard.reply_ended()
+    assert line.wait(0.2) == [], "its error comes a moment after its end"
+    line.guard.failed(Cause.MODEL_STALLED)
+    assert line.wait(0.2) == [(Stage.FILLER, Cause.MODEL_STALLED)]
