@@ -167,8 +167,8 @@ class BeforeVoice(FrameProcessor):
         if not own:
             self._dead_air.bots_turn()
             await _wait(self._started, START_SECS)
-            if self._has_begun:
-                await _wait(self._reply_over, REPLY_SECS)  # what the model has begun to say comes first
+            # What the model has begun to say comes first; its words may be on their way here when it calls a tool.
+            await _wait(self._reply_over, REPLY_SECS if self._has_begun else ITS_END_SECS)
         if self._is_shut():
             self._closed = True
             if self._open:
