@@ -2,7 +2,7 @@
 SHELL   := bash
 CARRIER ?= twilio
 PORT    ?= 7861
-JOBS    ?= 3
+JOBS    ?= 4
 VENV    ?= .venv
 PYTHON  := $(VENV)/bin/python
 PYTHONS ?= python3.13 python3.12 python3.11 python3
@@ -31,7 +31,7 @@ call: $(VENV)/.ready ## Place a call to the bot on this machine: CARRIER=twilio|
 test: $(VENV)/.ready ## Run the tests: ARGS="-k handshake" picks some
 	$(PYTHON) -m pytest -n 6 --dist loadfile $(ARGS)
 
-stories: $(VENV)/.ready ## Play the stories of tests/stories on their carriers: ONLY="goodbye" picks some, JOBS=3 at a time
+stories: $(VENV)/.ready ## Play the stories of tests/stories on their carriers: ONLY="goodbye" picks some, JOBS=4 at a time
 	$(PYTHON) -m emulator stories tests/stories --forks "$(PYTHON) -m tests.story_bot --forks" --jobs $(JOBS) $(if $(ONLY),--only "$(ONLY)")
 
 lint: $(VENV)/.ready ## Check style, types and who imports whom
