@@ -17,6 +17,7 @@ class VoiceWatch:
 
     Attributes:
         sounded: Whether sound has come of it.
+        broke_off: Whether it was in the middle of something when it reported a fault, of which `failed` tells later.
     """
 
     def __init__(self, first_audio_secs: float, clock: Callable[[], float]) -> None:
@@ -30,7 +31,7 @@ class VoiceWatch:
         self._clock = clock
         self._given_at: float | None = None
         self._asked_at: float | None = None
-        self._broke_off = False
+        self.broke_off = False
         self._words: list[str] = []
         self._words_again = ""
         self._given_again = self._lost = False
@@ -40,11 +41,6 @@ class VoiceWatch:
     def is_busy(self) -> bool:
         """Whether it has something to say."""
         return self._given_at is not None
-
-    @property
-    def broke_off(self) -> bool:
-        """Whether it was in the middle of something when it reported a fault, of which `failed` tells later."""
-        return self._broke_off
 
     @property
     def is_asked(self) -> bool:
@@ -88,7 +84,7 @@ class VoiceWatch:
     def was_given(self, words: str) -> None:
         """It was given words; the rest of the sentence may still be to come."""
         if self._given_at is None:
-            self._given_at, self.sounded, self._broke_off = self._clock(), False, False
+            self._given_at, self.sounded, self.broke_off = self._clock(), False, False
             self._forget()
         if words and not self.sounded:
             self._words.append(words)
@@ -110,16 +106,16 @@ class VoiceWatch:
 
     def reports_a_fault(self) -> None:
         """It reports a fault; what it is and whether it matters is told later, perhaps after its end."""
-        self._broke_off = self.is_busy
+        self.broke_off = self.is_busy
 
     def stopped(self) -> None:
         """It was stopped by the caller."""
-        self._given_at, self._broke_off = None, False
+        self._given_at, self.broke_off = None, False
         self._forget()
 
     def failed(self, *, for_good: bool) -> None:
         """It has failed; for good if it is not worth giving it the same once more."""
-        self._broke_off = False
+        self.broke_off = False
         if for_good or (self._given_again and not self._words_again):
             self._lost = True
         elif not self.sounded and not self._given_again:

@@ -1,6 +1,7 @@
 """Whatever a hosted recogniser does or does not do, a caller who speaks is answered: at least that the line is bad."""
 
 from contextlib import asynccontextmanager
+from functools import partial
 
 import pytest
 
@@ -135,7 +136,7 @@ async def test_once_over_a_socket_is_asked_for_again(monkeypatch, tmp_path, way)
 async def test_a_socket_that_hangs_holds_no_greeting_up_and_keys_work(monkeypatch, tmp_path, where):
     async with fake.full_port() if where == "connecting" else fake.mute_socket() as port:
         hosted_at(monkeypatch, "stt", "deepgram", f"ws://127.0.0.1:{port}")
-        ears = lambda: socket_ears("deepgram", connect_secs=3)  # noqa: E731
+        ears = partial(socket_ears, "deepgram", connect_secs=3)
         async with calling(monkeypatch, tmp_path, ears) as bot:
             result = await bot.network.call(bot.url, [SPEECH, Digits("1#"), Digits("2#")])
     (call,) = bot.store.list()

@@ -1,6 +1,7 @@
 """Whatever a hosted voice does or does not do, the caller hears something: at last the carrier's own voice."""
 
 from contextlib import asynccontextmanager
+from functools import partial
 
 import pytest
 
@@ -181,7 +182,7 @@ async def test_a_greeting_that_stops_in_its_middle_over_http(monkeypatch, tmp_pa
 async def test_a_connection_that_hangs_over_http(monkeypatch, tmp_path, where):
     async with fake.full_port() if where == "connecting" else fake.mute_socket() as port:
         scheme = "http" if where == "connecting" else "https"
-        voice = lambda: openai_voice(f"{scheme}://127.0.0.1:{port}/v1", **TIMES)  # noqa: E731
+        voice = partial(openai_voice, f"{scheme}://127.0.0.1:{port}/v1", **TIMES)
         async with calling(monkeypatch, tmp_path, voice) as bot:
             result = await bot.network.call(bot.url, [Wait(8)])
     the_carrier_speaks(bot, result, heard=[], due_at=greeting_due(result))
