@@ -52,7 +52,11 @@ class Call:
         self.leg = leg
         self.plan = plan
         self.timeline = Timeline(exchange.clock.now)
-        self.line = PhoneLine(self.timeline, exchange.clock, noise_db=plan.noise_db)
+        impairments = exchange.faults.impairments
+        noise_db = impairments.profile.noise_db if plan.noise_db is None else plan.noise_db
+        self.line = PhoneLine(
+            self.timeline, exchange.clock, noise_db=noise_db, impairments=impairments.line()
+        )
         self.webhooks = Webhooks(self.dialect, self.timeline, exchange.clock, exchange.faults)
         self.progress = Progress(self.dialect, leg, self.webhooks, plan.reporting)
         self.caller = self._handset()
@@ -82,7 +86,7 @@ class Call:
         self.keypad: Callable[[str], bool] | None = None
         """Takes the keys of this phone first (a verb that waits for them); True if that was all."""
         self.line_verbs = LineVerbs(self.line, self.timeline, plan.voice, self.dialect.play_keys)
-        self.documents = 0
+        self.documents = self.streams = 0
         self._opening = opening
         self._interruption: asyncio.Future[Callable[[], Work] | None] = (
             asyncio.get_running_loop().create_future()
@@ -195,7 +199,7 @@ class Call:
         with_person = self.line.other_end.is_person
         self.handed_over = with_person or ended_by == "colleague"
         if not with_person:
-            self.lose(self.line.earpiece.audible_ms)
+            self.lose(self.line.unheard_ms, at_a_seam=ended_by != "caller")
         self.line.hang()
         if not self.leg.ended:
             self._write_down_end(ended_by, ending)
@@ -226,8 +230,10 @@ class Call:
         self.fail(reason)
         self.end("error", "the carrier says that an application error has occurred and ends the call")
 
-    def lose(self, audible_ms: int) -> None:
-        """So much of what the bot said was never heard."""
+    def lose(self, audible_ms: int, *, at_a_seam: bool = False) -> None:
+        """So much of what the bot said was never heard: at a seam of the call, or because the bot took it back."""
+        if audible_ms and at_a_seam:
+            self.line.seams.unplayed(audible_ms)
         if audible_ms:
             self.losses.append(Loss(self.timeline.now_ms(), audible_ms))
 

@@ -24,6 +24,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from emulator.clock import Clock
 from emulator.faults import Faults
+from emulator.impairments import under_way
 from emulator.signatures import telnyx_signature
 from emulator.timeline import Timeline
 from emulator.webhooks import SIGNATURE_HINT
@@ -260,12 +261,15 @@ class EventFeed:
             "telnyx-timestamp": timestamp,
         }
         where = urlsplit(url).path or "/"
+        there, back = self._faults.impairments.webhook()
+        await under_way(there)
         try:
             async with (
                 asyncio.timeout(ANSWER_SECS),
                 self._session.post(url, data=body, headers=headers, allow_redirects=False) as response,
             ):
                 await response.read()
+                await under_way(back)
                 status = response.status
         except TimeoutError:
             return Told(trouble=f"{where} did not answer within {ANSWER_SECS:.0f} s"), True

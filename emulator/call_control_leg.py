@@ -134,7 +134,7 @@ class ControlledCall(Call):
         """What a stream has queued goes with it; at the call's end this was counted already."""
         if not self.over and (audible_ms := self.line.earpiece.audible_ms):
             self.timeline.note("note", f"{audible_ms} ms of speech were not played when the stream ended")
-            self.lose(audible_ms)
+            self.lose(audible_ms, at_a_seam=True)
         self.line.earpiece.clear()
 
     def left_by_bot(self, *, clean: bool) -> None:

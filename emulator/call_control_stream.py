@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING
 from emulator.addressing import socket_address
 from emulator.call_control_errors import CommandRefused
 from emulator.call_control_orders import G711, StreamOrder
+from emulator.connect import before_stream
 from emulator.stream import MediaStream, StreamRefused
 from emulator.telnyx import TOKEN_HEADER, TelnyxStream
 
@@ -108,7 +109,14 @@ class Streaming:
             auth_token=order.auth_token,
         )
         media = MediaStream(
-            dialect, leg.line, leg.timeline, leg.fail, leg.lose, leg.exchange.faults.media(), leg.hang_up
+            dialect,
+            leg.line,
+            leg.timeline,
+            leg.fail,
+            leg.lose,
+            leg.exchange.faults.media(),
+            leg.hang_up,
+            await before_stream(leg),
         )
         try:
             address = socket_address(order.url, document_url=None, server_url=leg.plan.server_url)

@@ -15,9 +15,16 @@ from emulator.colleague import BEHAVIOURS, parse_colleague
 from emulator.credentials import Credentials
 from emulator.dialling import CallOrder, place_call
 from emulator.errors import EmulatorError
+from emulator.impairments import PROFILES
 from emulator.network import BOT_NUMBER, CALLER_NUMBER, CARRIERS
 from emulator.rest import rest_url
-from emulator.stories.commands import add_scenario_options, add_stories_command, run_scenario, run_stories
+from emulator.stories.commands import (
+    add_line_option,
+    add_scenario_options,
+    add_stories_command,
+    run_scenario,
+    run_stories,
+)
 from emulator.stories.reading import StoryError
 
 DEFAULT_URL = "http://127.0.0.1:7860"
@@ -105,6 +112,7 @@ def _call_options(call: argparse.ArgumentParser) -> None:
     where.add_argument(
         "--param", action="append", default=[], metavar="NAME=VALUE", help="custom parameter of a ws:// call"
     )
+    add_line_option(where)
     where.add_argument("--codec", choices=("PCMU", "PCMA"), default="PCMU", help="encoding of a Telnyx leg")
     where.add_argument(
         "--status-callback", metavar="URL", help="default: /CARRIER/status of a server given by its base URL"
@@ -237,4 +245,5 @@ def _order(options: argparse.Namespace, credentials: Credentials) -> CallOrder:
         api_key=options.api_key or os.environ.get("EMULATOR_API_KEY"),
         rest_port=options.rest_port,
         mode=MODES[options.mode],
+        line=PROFILES[options.line],
     )

@@ -11,6 +11,7 @@ from urllib.parse import urljoin
 
 from emulator.addressing import socket_address
 from emulator.documents import GoTo, Start
+from emulator.impairments import StreamImpairments
 from emulator.markup import Document, Verb, stream_parameters
 from emulator.stream import MediaStream, StreamEnded, StreamRefused
 
@@ -72,7 +73,14 @@ async def stream_once(call: Call, stream: Verb, document_url: str | None) -> Str
     for warning in (*warnings, *more):
         call.fail(warning)
     media = MediaStream(
-        dialect, call.line, call.timeline, call.fail, call.lose, call.exchange.faults.media(), call.hang_up
+        dialect,
+        call.line,
+        call.timeline,
+        call.fail,
+        call.lose,
+        call.exchange.faults.media(),
+        call.hang_up,
+        await before_stream(call),
     )
     try:
         address = socket_address(url, document_url=document_url, server_url=call.plan.server_url)
@@ -108,11 +116,21 @@ async def stream_once(call: Call, stream: Verb, document_url: str | None) -> Str
     return ended
 
 
+async def before_stream(call: Call) -> StreamImpairments:
+    """Let the time pass that a carrier takes before it dials a socket; what will happen to the stream's messages."""
+    impairments = call.exchange.faults.impairments
+    cold = call.streams == 0
+    call.streams += 1
+    with call.exchange.clock.real_time():
+        await call.exchange.clock.sleep(impairments.profile.cold if cold else impairments.profile.verb)
+    return impairments.stream(cold=cold, ordered=call.dialect.keeps_order)
+
+
 def _drop_unplayed(call: Call) -> None:
     # What a stream has queued goes with it; at the call's end this was counted already.
     if not call.over and (audible_ms := call.line.earpiece.audible_ms):
         call.timeline.note("note", f"{audible_ms} ms of speech were not played when the stream ended")
-        call.lose(audible_ms)
+        call.lose(audible_ms, at_a_seam=True)
     call.line.earpiece.clear()
 
 

@@ -17,6 +17,7 @@ from emulator.caller import KEYS, PAUSE_MS, Audio, Digits, HangUp, Manners, Say,
 from emulator.colleague import Colleague
 from emulator.credentials import Credentials
 from emulator.errors import EmulatorError
+from emulator.impairments import IDEAL, Profile
 from emulator.network import PhoneNetwork
 from emulator.printing import LiveTranscript, colleagues_text, summary_text, timeline_text, turns_text
 from emulator.report import Report
@@ -52,6 +53,7 @@ class CallOrder:
     api_key: str | None = None
     rest_port: int = 0
     mode: str = ""
+    line: Profile = IDEAL
 
 
 def script_of(order: Sequence[tuple[str, str]] | None, *, hang_up: bool = True) -> list[ScriptItem]:
@@ -117,7 +119,9 @@ async def place_call(order: CallOrder) -> Report:
     target = parse_target(order.url, order.carrier)
     async with AsyncExitStack() as stack:
         network = await stack.enter_async_context(
-            PhoneNetwork(order.carrier, rest_port=order.rest_port, credentials=order.credentials)
+            PhoneNetwork(
+                order.carrier, rest_port=order.rest_port, credentials=order.credentials, line=order.line
+            )
         )
         served = None
         if order.serve is not None:

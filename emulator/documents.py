@@ -100,6 +100,10 @@ async def _obey(call: Call, document: Document) -> Start | None:
             call.end("rejected", f"the document rejects the call ({reason})")
             return None
         call.answer()
+        pause = call.exchange.faults.impairments.profile.verb
+        if pause and call.streams and verb.name != "Connect":
+            # Where a stream was, the next verb takes a moment to begin; that of a stream itself, `connect` lets pass.
+            await call.exchange.clock.sleep(pause)
         if verb.name in ("Hangup", "Reject"):
             call.end(call.left_by or "document", f"the document says <{verb.name}>")
             return None

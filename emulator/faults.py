@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from emulator.impairments import Impairments
 from emulator.requests import Handler, RequestLog
 
 SWAP_SECS = 3.0
@@ -114,10 +115,19 @@ class Faults:
         faults: What is to go wrong. Of several that concern the same request the first one counts.
         log: Where requests are written down.
         seed: Decides what is left to chance.
+        impairments: What the network does to everything; nothing when not given.
     """
 
-    def __init__(self, faults: Iterable[Fault] = (), log: RequestLog | None = None, *, seed: int = 0) -> None:
+    def __init__(
+        self,
+        faults: Iterable[Fault] = (),
+        log: RequestLog | None = None,
+        *,
+        seed: int = 0,
+        impairments: Impairments | None = None,
+    ) -> None:
         """Let nothing go wrong yet."""
+        self.impairments = impairments or Impairments()
         self.faults = list(faults)
         self.log = log or RequestLog()
         self.listeners: list[Callable[[str], None]] = []
@@ -153,6 +163,8 @@ class Faults:
         """
         fault = self._webhook_fault(what)
         if fault is None:
+            if held_back := self.impairments.held_back():
+                await self._another(held_back)
             await send()
         elif fault.lost:
             self._tell(f"{what}: lost")
@@ -184,9 +196,9 @@ class Faults:
         """Write down that something was made to go wrong."""
         self._tell(text)
 
-    async def _another(self) -> None:
+    async def _another(self, secs: float = SWAP_SECS) -> None:
         try:
-            async with asyncio.timeout(SWAP_SECS):
+            async with asyncio.timeout(secs):
                 await self._delivered.wait()
         except TimeoutError:
             return

@@ -214,6 +214,9 @@ class StreamDialect(Protocol):
     def media(self, frame: Pcm) -> dict[str, Any]:
         """20 ms of the caller."""
 
+    def lost(self) -> None:
+        """20 ms of the caller that never came to the carrier."""
+
     def dtmf(self, digit: str) -> dict[str, Any]:
         """A key of the caller."""
 
@@ -240,6 +243,8 @@ class Dialect(Protocol):
     mustache: bool
     dial_rules: DialRules
     play_keys: str
+    keeps_order: bool
+    """Whether the messages of a media stream come in their order."""
 
     def new_leg(
         self,

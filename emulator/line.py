@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from emulator.clock import Clock
-from emulator.codecs import FRAME_MS, FRAME_SAMPLES, Pcm
-from emulator.earpiece import Earpiece
+from emulator.codecs import FRAME_MS, FRAME_SAMPLES, Pcm, loudness
+from emulator.earpiece import AUDIBLE, Earpiece
 from emulator.hearing import SpeechStarted, SpeechWatch
+from emulator.impairments import LineImpairments
+from emulator.seams import Seams
 from emulator.timeline import Timeline
 
 if TYPE_CHECKING:
@@ -26,8 +28,8 @@ LATE_MS = 100
 class StreamEnd(Protocol):
     """What the line needs of a media stream."""
 
-    def say(self, frame: Pcm) -> None:
-        """Send 20 ms of the caller's voice."""
+    def say(self, frame: Pcm) -> bool:
+        """Send 20 ms of the caller's voice; whether the stream takes any yet."""
 
     def return_marks(self, names: list[str]) -> None:
         """Tell the bot that the audio before these marks was played."""
@@ -83,10 +85,20 @@ class PhoneLine:
         clock: What steps the line.
         noise_db: Level of constant noise on the caller's side in dB relative to full scale, for example -50;
             None for none.
+        impairments: What the line does to what is heard on it; nothing when not given.
     """
 
-    def __init__(self, timeline: Timeline, clock: Clock, *, noise_db: float | None = None) -> None:
+    def __init__(
+        self,
+        timeline: Timeline,
+        clock: Clock,
+        *,
+        noise_db: float | None = None,
+        impairments: LineImpairments | None = None,
+    ) -> None:
         """Prepare a silent line."""
+        self.impairments = impairments or LineImpairments()
+        self.seams = Seams(timeline)
         self.earpiece = Earpiece()
         self.hearing = SpeechWatch()
         self.stream: StreamEnd | None = None
@@ -152,6 +164,7 @@ class PhoneLine:
             self.room.leave(self)
         self._finish_hearing()
         self._note_person(self.other_end)
+        self.seams.end()
         self.stream = None
         if self._running is not None and not self._running.done():
             self._running.set_result(None)
@@ -168,6 +181,12 @@ class PhoneLine:
     def only_people(self) -> bool:
         """Whether no bot listens, and at least one other person does."""
         return self.stream is None and self.room is not None and self.room.talking
+
+    @property
+    def unheard_ms(self) -> int:
+        """How much of what was said to whoever is at the phone would be lost if it was hung up now."""
+        under_way = sum(FRAME_MS for frame in self.impairments.under_way if loudness(frame) >= AUDIBLE)
+        return self.earpiece.audible_ms + under_way
 
     # What the clock does
 
@@ -194,7 +213,8 @@ class PhoneLine:
         frame = heard.frame
         if self.room is not None and (others := self.room.mix_for(self)) is not None:
             frame = mixed(frame, others)
-        self.heard.append(self._with_signal(frame))
+        frame, with_signal = self.impairments.at_the_ear(frame, self._with_signal(frame))
+        self.heard.append(with_signal)
         if self.other_end is not BOT:
             self.engaged_ms = self.now_ms
         if self.other_end.is_nobody:
@@ -208,8 +228,8 @@ class PhoneLine:
             )
         if self.stream is not None:
             self.stream.return_marks(heard.marks)
-            if self.spoken is not None:
-                self.stream.say(self.spoken)
+        if self.spoken is not None:
+            self._pass_on(self.spoken, at_ms)
         for event in self.hearing.hear(frame, at_ms):
             if isinstance(event, SpeechStarted):
                 if len(self.hearing.utterances) == 1 and self.other_end is BOT:
@@ -221,6 +241,12 @@ class PhoneLine:
                 self._note_stop(event.start_ms, event.end_ms)
         tick, self._tick = self._tick, asyncio.Event()
         tick.set()
+
+    def _pass_on(self, spoken: Pcm, at_ms: int) -> None:
+        if self.stream is not None and self.stream.say(spoken):
+            self.seams.heard(at_ms, FRAME_MS)
+        elif self.other_end is BOT:
+            self.seams.unheard(at_ms, FRAME_MS, audible=loudness(spoken) >= AUDIBLE)
 
     def _with_signal(self, frame: Pcm) -> Pcm:
         tone = None if self.signal is None else next(self.signal, None)

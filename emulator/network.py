@@ -25,6 +25,7 @@ from emulator.dial_in import dial_in
 from emulator.errors import EmulatorError
 from emulator.exchange import Exchange, Prepared, Speak
 from emulator.faults import Fault, Faults
+from emulator.impairments import IDEAL, Impairments, Profile
 from emulator.leg import INBOUND, Dialect, Leg
 from emulator.lists import LAG_SECS, Listed
 from emulator.plan import CallPlan, Reporting
@@ -92,7 +93,8 @@ class PhoneNetwork:
         extra_routes: More routes of the REST server, which come before its own.
         events: How the events of Telnyx's Call Control are delivered: at once and once, or worse.
         faults: What is to go wrong with REST, webhooks and media sockets.
-        seed: Decides those faults that are left to chance.
+        seed: Decides those faults that are left to chance, and what the line does.
+        line: How its lines behave.
         account: What the account owns, for whoever asks by REST; the bot's number when not given. Calls go where
             `call` sends them, whatever is configured here.
         list_lag_secs: How late lists of calls are, at least and at most; `emulator.lists.AT_ONCE` for never.
@@ -121,6 +123,7 @@ class PhoneNetwork:
         account: Account | None = None,
         list_lag_secs: tuple[float, float] = LAG_SECS,
         silent_secs: tuple[float, float] = SILENT_SECS,
+        line: Profile = IDEAL,
     ) -> None:
         """Prepare; entering the context starts the REST server."""
         if carrier not in CARRIERS:
@@ -129,7 +132,7 @@ class PhoneNetwork:
         self.account = account or Account([OwnNumber(BOT_NUMBER)])
         clock = Clock(hold_speed)
         self.requests = RequestLog(clock.now)
-        self.faults = Faults(faults, self.requests, seed=seed)
+        self.faults = Faults(faults, self.requests, seed=seed, impairments=Impairments(line, seed))
         dialect = CARRIERS[carrier](self.credentials)
         if isinstance(dialect, Telnyx):
             dialect.signs_instructions = signs_instructions

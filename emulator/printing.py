@@ -12,6 +12,7 @@ from emulator.call import Call
 from emulator.codecs import SAMPLE_RATE, Pcm
 from emulator.colleague import ColleagueCall
 from emulator.report import Report
+from emulator.seams import told
 from emulator.server_api import SPOKEN, ServerEvent
 from emulator.timeline import Entry, Timeline, clock_text
 
@@ -138,6 +139,7 @@ def summary_text(report: Report) -> str:
         ("replies", replies),
         ("underruns", str(report.underruns)),
         ("marks", f"{report.marks_sent} sent, {report.marks_returned} returned"),
+        *([("lost", told(report.seams))] if any(seam.lost_ms for seam in report.seams) else []),
         ("ended by", ending),
         ("recording", report.recording or "none (give --record FILE.wav)"),
     ]

@@ -1,7 +1,8 @@
 """Tells a server by status callbacks how a call gets on.
 
 Sources: Twilio docs, voice/api/call-resource (StatusCallbackEvent, SequenceNumber); Telnyx docs, TeXML callbacks.
-A carrier promises no order; here each callback of a call waits for the one before it.
+A carrier promises no order; here each callback of a call waits for the one before it, unless the line is one on which
+they overtake each other.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ class Progress:
         self._webhooks = webhooks
         self._reporting = reporting
         self._told_events: set[str] = set()
-        self._last: asyncio.Task[None] | None = None
+        self._sending: list[asyncio.Task[None]] = []
 
     def tell(self, event: str) -> None:
         """`initiated`, `ringing`, `answered` or `completed`, each once; the form is made now and sent in its turn."""
@@ -35,12 +36,12 @@ class Progress:
             return
         self._told_events.add(event)
         parameters = self._dialect.progress_parameters(self._leg, event, len(self._told_events) - 1)
-        self._last = asyncio.create_task(self._send(parameters, self._reporting, self._last))
+        before = self._sending[-1] if self._sending and self._webhooks.in_order else None
+        self._sending.append(asyncio.create_task(self._send(parameters, self._reporting, before)))
 
     async def finish(self) -> None:
         """Wait until all of them were sent."""
-        if self._last is not None:
-            await self._last
+        await asyncio.gather(*self._sending)
 
     async def _send(
         self, parameters: dict[str, str], reporting: Reporting, before: asyncio.Task[None] | None

@@ -18,6 +18,7 @@ from emulator.caller import CallerLine
 from emulator.codecs import SAMPLE_RATE, Pcm
 from emulator.errors import EmulatorError
 from emulator.private import opener
+from emulator.seams import Seam
 from emulator.server_api import HEARD, KEYS, SPOKEN, ServerEvent
 
 Transcribe = Callable[[Pcm], str]
@@ -89,6 +90,8 @@ class Report:
     marks_returned: int
     recording: str | None
     errors: list[str] = field(default_factory=list)
+    seams: list[Seam] = field(default_factory=list)
+    """Where streams began, followed one another and ended, and what was lost of speech there."""
     handed_over: bool = False
     """Whether the call ended with a colleague; not in the JSON report."""
     left_as_planned: bool = False
@@ -198,6 +201,7 @@ def make_report(
         marks_returned=call.marks_returned,
         recording=recording,
         errors=errors,
+        seams=list(call.line.seams.found),
         handed_over=call.handed_over,
         left_as_planned=call.caller.left_as_planned,
     )

@@ -14,6 +14,7 @@ from emulator.call_control import CallControl
 from emulator.call_control_errors import TOO_EARLY
 from emulator.credentials import Credentials
 from emulator.exchange import Exchange
+from emulator.impairments import under_way
 from emulator.rest_accounts import AccountRoutes
 from emulator.rest_recordings import RecordingRoutes
 from emulator.rest_requests import form_of
@@ -56,7 +57,7 @@ class RestServer:
         """Set up the routes; `start` listens."""
         self.port = port
         self._exchange = exchange
-        app = web.Application(middlewares=[exchange.faults.rest, self._write_down])
+        app = web.Application(middlewares=[self._on_its_way, exchange.faults.rest, self._write_down])
         app.add_routes(extra_routes)
         twilio = TwilioRest(credentials, exchange)
         telnyx = TelnyxRest(credentials, exchange, control, texml_call_ids=texml_call_ids)
@@ -85,6 +86,16 @@ class RestServer:
     async def stop(self) -> None:
         """Stop listening."""
         await self._runner.cleanup()
+
+    @web.middleware
+    async def _on_its_way(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """A request takes its time, and so does its answer."""
+        there, back = self._exchange.faults.impairments.rest()
+        with self._exchange.clock.real_time():
+            await under_way(there)
+            response = await handler(request)
+            await under_way(back)
+        return response
 
     @web.middleware
     async def _write_down(self, request: web.Request, handler: Handler) -> web.StreamResponse:

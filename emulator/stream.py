@@ -15,8 +15,9 @@ from typing import Any
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI
 
-from emulator.codecs import Pcm
+from emulator.codecs import FRAME_MS, Pcm
 from emulator.faults import NO_MEDIA_FAULT, MediaFault
+from emulator.impairments import StreamImpairments, under_way
 from emulator.leg import BotAudio, BotClear, BotMark, Refused, StreamDialect
 from emulator.line import PhoneLine
 from emulator.timeline import Timeline
@@ -59,6 +60,7 @@ class MediaStream:
         on_clear: Takes the length in ms of audible audio that a `clear` threw away.
         fault: What is to go wrong with it.
         hang_up: Ends the call: takes who did it, and a sentence about it.
+        impairments: What the network does to its messages; nothing when not given.
     """
 
     def __init__(
@@ -70,8 +72,12 @@ class MediaStream:
         on_clear: Callable[[int], None],
         fault: MediaFault = NO_MEDIA_FAULT,
         hang_up: Callable[[str, str], None] | None = None,
+        impairments: StreamImpairments | None = None,
     ) -> None:
         """Prepare; nothing is sent yet."""
+        self._impairments = impairments or StreamImpairments()
+        self._frames_to_first = round(self._impairments.first_audio_secs * 1000 / FRAME_MS)
+        self._overtaken: list[tuple[int, dict[str, Any]]] = []
         self._fault = fault
         self._hang_up = hang_up
         self._silent = True
@@ -85,7 +91,7 @@ class MediaStream:
         self._warn = warn
         self._on_clear = on_clear
         self._warned: set[str] = set()
-        self._outbox: asyncio.Queue[str | None] = asyncio.Queue()
+        self._outbox: asyncio.Queue[tuple[float, str] | None] = asyncio.Queue()
         self._socket: ClientConnection | None = None
 
     async def open(self, url: str, headers: dict[str, str], user_agent: str) -> None:
@@ -138,6 +144,7 @@ class MediaStream:
         ]
         try:
             async for raw in self._socket:
+                await under_way(self._impairments.gap())
                 self._take(raw)
             return self._ended(self._socket)
         except ConnectionClosed:
@@ -152,14 +159,32 @@ class MediaStream:
         """Send a key of the caller."""
         self._post(self.dialect.dtmf(digit))
 
-    def say(self, frame: Pcm) -> None:
-        """Send 20 ms of the caller."""
-        if self._outbox.qsize() < OUTBOX_FRAMES:
-            self._post(self.dialect.media(frame))
+    def say(self, frame: Pcm) -> bool:
+        """Send 20 ms of the caller; whether that is possible yet."""
+        if self._frames_to_first > 0:
+            self._frames_to_first -= 1
+            return False
+        if self._impairments.is_lost():
+            self.dialect.lost()
+        elif self._outbox.qsize() < OUTBOX_FRAMES:
+            self._send_audio(self.dialect.media(frame))
         else:
             self._refuse(
                 Refused("31930", "the server does not read its socket: the caller's audio is thrown away")
             )
+        return True
+
+    def _send_audio(self, message: dict[str, Any]) -> None:
+        late, self._impairments.late_first_secs = self._impairments.late_first_secs, 0.0
+        if overtaking := self._impairments.overtaken_by(late):
+            self._overtaken.append((overtaking, message))
+            return
+        self._post(message, late)
+        self._overtaken = [(overtaking - 1, one) for overtaking, one in self._overtaken]
+        for overtaking, one in self._overtaken:
+            if not overtaking:
+                self._post(one)
+        self._overtaken = [one for one in self._overtaken if one[0]]
 
     def return_marks(self, names: list[str]) -> None:
         """Send marks back."""
@@ -231,12 +256,14 @@ class MediaStream:
         self._warned.add(refused.code)
         self._warn(f"{refused.code} {refused.text}")
 
-    def _post(self, message: dict[str, Any]) -> None:
-        self._outbox.put_nowait(json.dumps(message, separators=(",", ":")))
+    def _post(self, message: dict[str, Any], late_secs: float = 0.0) -> None:
+        self._outbox.put_nowait((late_secs, json.dumps(message, separators=(",", ":"))))
 
     async def _send(self, socket: ClientConnection) -> None:
         try:
-            while (message := await self._outbox.get()) is not None:
+            while (waiting := await self._outbox.get()) is not None:
+                late_secs, message = waiting
+                await under_way(late_secs or self._impairments.gap())
                 await socket.send(message)
         except ConnectionClosed:
             return
@@ -247,9 +274,12 @@ class MediaStream:
         try:
             async with asyncio.timeout(CLOSE_SECS):
                 if socket.close_code is None:
-                    self._post(self.dialect.stop())
-                    self._outbox.put_nowait(None)
-                    await sender
+                    pause = self._impairments.stop_to_close()
+                    if pause is not None:
+                        self._post(self.dialect.stop())
+                        self._outbox.put_nowait(None)
+                        await sender
+                        await under_way(pause)
                     await socket.close()
         except TimeoutError:
             self._timeline.note("note", "the server does not answer the closing of its socket")

@@ -122,6 +122,11 @@ class TelnyxStream:
         media = {"track": "inbound", "chunk": str(self._chunk), "timestamp": timestamp, "payload": payload}
         return self._numbered("media", {"media": media})
 
+    def lost(self) -> None:
+        """Its numbers are missing."""
+        self._chunk += 1
+        self._sequence += 1
+
     def dtmf(self, digit: str) -> dict[str, Any]:
         """A key, with the time at which it was pressed."""
         occurred_at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
@@ -200,6 +205,7 @@ class Telnyx:
     mustache = True
     dial_rules = DialRules(timeouts=(5, 120), limits=(60, 14400), amd_timeout_unit=0.001)
     play_keys = "0123456789*#w"
+    keeps_order = False
     signs_instructions = False
 
     def __init__(self, credentials: Credentials) -> None:

@@ -72,6 +72,7 @@ class TwilioStream:
         self._parameters = parameters
         self._sequence = 0
         self._chunk = 0
+        self._elapsed_ms = 0
 
     def _numbered(self, event: str, body: dict[str, Any]) -> dict[str, Any]:
         self._sequence += 1
@@ -95,10 +96,15 @@ class TwilioStream:
     def media(self, frame: Pcm) -> dict[str, Any]:
         """20 ms of µ-law; the timestamp is ms since the stream's start."""
         self._chunk += 1
+        self._elapsed_ms += FRAME_MS
         payload = base64.b64encode(encode("PCMU", frame)).decode()
-        timestamp = str(self._chunk * FRAME_MS)
+        timestamp = str(self._elapsed_ms)
         media = {"track": "inbound", "chunk": str(self._chunk), "timestamp": timestamp, "payload": payload}
         return self._numbered("media", {"media": media})
+
+    def lost(self) -> None:
+        """Its time passes; messages are numbered without a gap."""
+        self._elapsed_ms += FRAME_MS
 
     def dtmf(self, digit: str) -> dict[str, Any]:
         """A key; its track is called `inbound_track` here."""
@@ -172,6 +178,7 @@ class Twilio:
     # A least timeLimit is not documented; the longest call is 24 h.
     dial_rules = DialRules(timeouts=(5, 600), limits=(1, 86400), buffer_secs=5)
     play_keys = "0123456789ABCD*#wW"
+    keeps_order = True
 
     def __init__(self, credentials: Credentials) -> None:
         """Sign with this account's auth token."""

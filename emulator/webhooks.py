@@ -17,6 +17,7 @@ from yarl import URL
 
 from emulator.clock import Clock
 from emulator.faults import Faults
+from emulator.impairments import under_way
 from emulator.leg import Dialect, Leg
 from emulator.markup import Document, MarkupError, fill_mustache, parse_document
 from emulator.timeline import Timeline
@@ -67,6 +68,11 @@ class Webhooks:
         self._timeline = timeline
         self._clock = clock
         self._session: aiohttp.ClientSession | None = None
+
+    @property
+    def in_order(self) -> bool:
+        """Whether callbacks come in the order in which they are sent."""
+        return not self._faults.impairments.profile.unordered
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -158,6 +164,8 @@ class Webhooks:
             self._session = aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True))
         try:
             with self._clock.real_time():
+                there, back = self._faults.impairments.webhook()
+                await under_way(there)
                 async with (
                     asyncio.timeout(secs),
                     # Encoded already: the bytes on the wire must be the ones that were signed.
@@ -170,6 +178,7 @@ class Webhooks:
                     ) as response,
                 ):
                     content = await response.read()
+                    await under_way(back)
                     location = response.headers.get("Location")
                     return _Answer(response.status, response.content_type, location, content)
         except TimeoutError:

@@ -30,6 +30,7 @@ KEYS = {
     "marks_returned",
     "recording",
     "errors",
+    "seams",
 }
 
 

@@ -12,10 +12,12 @@ import pytest
 
 from emulator import tonespeech
 from emulator.cli import main
+from emulator.impairments import IDEAL, REAL
 from emulator.stories.reading import StoryError, find_stories, read_story
 from emulator.stories.running import play
 from emulator.stories.story import CARRIERS
 from emulator.stories.suite import performances, play_all
+from emulator.stories.telling import seams_text
 from tests import story_bot, tone_speech
 from tests.fake_bot import FakeBot, Line
 
@@ -308,6 +310,11 @@ settings:
 failing:
   voice: {how: slowly, from: 0}
   ears: {times: 1}
+line:
+  loss: a bit
+  burst: 30s
+  jitter: 20ms
+  noise_db: 50
 """
 
 
@@ -349,9 +356,41 @@ def test_every_mistake_of_a_file_is_a_line_with_its_place_and_the_fix(tmp_path):
         (44, "failing.voice.how", "'slowly'", "silent"),
         (44, "failing.voice.from", "count from 1"),
         (45, "failing.ears", "add `how: silent`"),
+        (47, "line.loss", "no share", "5%"),
+        (48, "line.burst", "0s to 10s"),
+        (49, "line.jitter", "not known"),
+        (50, "line.noise_db", "below 0"),
     ):
         found = [line for line in lines if line.startswith(f"{path}:{number}: ")]
         assert any(all(part in line for part in parts) for line in found), (number, parts, found)
+
+
+def test_a_line_is_said_by_its_name_or_by_what_it_does(tmp_path):
+    def line(written, played_with=IDEAL):
+        text = f"story: x\nline: {written}\ncaller: []\nexpect: [{{ended_by: bot}}]\n"
+        return read_story(story_file(tmp_path, text)).line.profile(played_with)
+
+    assert line("real") == REAL
+    assert line("ideal", REAL) == IDEAL
+    assert line("{loss: 5%, reorder: 0.1}") == IDEAL.but(loss=0.05, reorder=0.1)
+    assert line("{burst: 300ms, late_first: 0.2s}", REAL) == REAL.but(burst=0.3, late_first=0.2)
+    assert line("{like: real, rest: 1s..2s, noise_db: -35}") == REAL.but(rest=(1.0, 2.0), noise_db=-35.0)
+    story = story_file(tmp_path, "story: x\ncaller: []\nexpect: [{ended_by: bot}]\n")
+    assert read_story(story).line.profile(REAL) == REAL
+
+
+async def test_what_a_line_costs_is_judged_and_told(tmp_path):
+    ear = STORY.replace("expect:", "line: {ear: 200ms}\nexpect:")
+    outcome = await told(
+        tmp_path, "- lost: {greeting: 0s, goodbye: 50ms..200ms}\n- problem: not heard", story=ear
+    )
+    assert outcome.passed, verdicts(outcome)
+    assert "lost of caller's call: greeting 0 ms, goodbye" in seams_text(outcome)
+    assert [one["kind"] for one in outcome.as_dict()["seams"]] == ["greeting", "goodbye"]
+    wrong = await told(tmp_path, "- lost: {goodbye: 0s}\n- lost: {keys: 0s..1s}", story=ear)
+    assert [one.passed for one in wrong.verdicts[:2]] == [False, False]
+    assert "of the bot's did not reach the ear" in wrong.verdicts[0].detail
+    assert "no such seam: keys" in wrong.verdicts[1].detail
 
 
 @pytest.mark.parametrize(("written", "secs"), [("1s", 1), ("500ms", 0.5), ("1m", 60), ("2", 2), ("0.5", 0.5)])

@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import json
 import signal
+from collections import Counter
 from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,12 +15,14 @@ from typing import Any, TypeVar
 from emulator.addressing import parse_target
 from emulator.credentials import Credentials
 from emulator.errors import EmulatorError
+from emulator.impairments import IDEAL, PROFILES
+from emulator.seams import KINDS
 from emulator.stories.reading import StoryError, find_stories, read_story
 from emulator.stories.running import Outcome, play
 from emulator.stories.serving import ForkingServer, Server, command_server, running_server
 from emulator.stories.story import CARRIERS
 from emulator.stories.suite import load_speech, performances, play_all
-from emulator.stories.telling import headline, timeline_text, verdicts_text
+from emulator.stories.telling import headline, seams_text, timeline_text, verdicts_text
 
 PASSED, NOT_PASSED, CANNOT = 0, 1, 2
 Result = TypeVar("Result")
@@ -46,6 +49,7 @@ def add_stories_command(commands: Any) -> None:
     stories.add_argument(
         "--jobs", type=int, default=1, metavar="N", help="how many at a time (default %(default)s)"
     )
+    add_line_option(stories)
     server = stories.add_mutually_exclusive_group(required=True)
     server.add_argument("--serve", metavar="COMMAND", help="the server under test, started for each story")
     server.add_argument(
@@ -57,6 +61,16 @@ def add_stories_command(commands: Any) -> None:
         "--keep", type=Path, metavar="FOLDER", help="keep recordings and the servers' output there"
     )
     stories.add_argument("--verbose", action="store_true", help="print the timelines of those that failed")
+
+
+def add_line_option(parser: Any) -> None:
+    """Add what kind of line calls are played on."""
+    parser.add_argument(
+        "--line",
+        choices=tuple(PROFILES),
+        default=IDEAL.name,
+        help="how lines behave: ideal ones cost nothing, real ones time and a little audio (default %(default)s)",
+    )
 
 
 def add_scenario_options(call: argparse.ArgumentParser) -> None:
@@ -96,13 +110,17 @@ def run_scenario(options: argparse.Namespace, credentials: Credentials) -> int:
 
     async def perform() -> Outcome:
         speech = await load_speech() if story.voice == "words" else None
-        return await play(story, carrier, server, credentials=credentials, speech=speech, keep=keep)
+        line = PROFILES[options.line]
+        return await play(
+            story, carrier, server, credentials=credentials, speech=speech, keep=keep, line=line
+        )
 
     outcome = _run(perform())
     if options.json:
         print(json.dumps(outcome.as_dict(), indent=2, ensure_ascii=False))
     else:
         print(f"{story.name}   ({carrier})\n\nWhat happened\n{timeline_text(outcome)}")
+        print(f"\nWhat was lost at the seams\n{seams_text(outcome)}")
         print(f"\nWhat was expected\n{verdicts_text(outcome)}\n\n{headline(outcome)}")
     return PASSED if outcome.passed else NOT_PASSED
 
@@ -129,6 +147,8 @@ def run_stories(options: argparse.Namespace, credentials: Credentials) -> int:
 
     def tell(outcome: Outcome) -> None:
         print(headline(outcome), flush=True)
+        if any(seam.lost_ms for _, seam in outcome.seams):
+            print(seams_text(outcome), flush=True)
         if not outcome.passed:
             print(verdicts_text(outcome, failed_only=True), flush=True)
             if options.verbose:
@@ -139,7 +159,13 @@ def run_stories(options: argparse.Namespace, credentials: Credentials) -> int:
         server = forks.serve if forks is not None else command_server(options.serve)
         try:
             return await play_all(
-                wanted, server, jobs=options.jobs, credentials=credentials, keep=options.keep, tell=tell
+                wanted,
+                server,
+                jobs=options.jobs,
+                credentials=credentials,
+                keep=options.keep,
+                tell=tell,
+                line=PROFILES[options.line],
             )
         finally:
             if forks is not None:
@@ -147,9 +173,17 @@ def run_stories(options: argparse.Namespace, credentials: Credentials) -> int:
 
     outcomes = _run(perform())
     passed = sum(outcome.passed for outcome in outcomes)
-    print(
-        json.dumps({"stories": len(outcomes), "passed": passed, "failed": len(outcomes) - passed}), flush=True
-    )
+    summary: dict[str, Any] = {
+        "stories": len(outcomes),
+        "passed": passed,
+        "failed": len(outcomes) - passed,
+    }
+    if options.line != IDEAL.name:
+        lost = Counter[str](dict.fromkeys(KINDS, 0))
+        for seam in (seam for outcome in outcomes for _, seam in outcome.seams):
+            lost[seam.kind] += seam.lost_ms
+        summary |= {"line": options.line, "lost_ms": dict(lost)}
+    print(json.dumps(summary), flush=True)
     return PASSED if passed == len(outcomes) else NOT_PASSED
 
 

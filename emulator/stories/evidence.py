@@ -10,6 +10,7 @@ from typing import Any
 from emulator.codecs import Pcm
 from emulator.report import Report
 from emulator.requests import RestRequest
+from emulator.seams import Seam
 from emulator.stories.ears import Ears
 from emulator.stories.happenings import Happening
 
@@ -69,6 +70,7 @@ class Evidence:
         api: What the server's API tells of each call; None if it does not.
         problems: What went wrong, by call; "" for what concerns none.
         data: The server's data directory.
+        seams: Where streams began, followed one another and ended, by the person at the phone.
     """
 
     zero: float
@@ -82,3 +84,4 @@ class Evidence:
     api: Mapping[str, Mapping[str, Any] | None]
     problems: Sequence[tuple[str, str]]
     data: Path
+    seams: Sequence[tuple[str, Seam]] = ()

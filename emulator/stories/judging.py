@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from emulator.seams import told
 from emulator.stories import hearing_checks
 from emulator.stories.checking import Failed, clock, moment_times
 from emulator.stories.evidence import Evidence
@@ -222,6 +223,17 @@ def _file(one: Expectation, evidence: Evidence) -> str:
     return ""
 
 
+def _lost(one: Expectation, evidence: Evidence) -> str:
+    for kind, span in one.value.items():
+        seams = [seam for _, seam in evidence.seams if seam.kind == kind]
+        if not seams:
+            raise Failed(f"there was no such seam: {kind}")
+        for seam in seams:
+            if not span.least <= seam.lost_ms / 1000 <= span.most:
+                raise Failed(str(seam))
+    return told(seam for _, seam in evidence.seams)
+
+
 def contains(whole: Any, part: Any, where: str = "") -> str | None:
     """Whether a JSON value has all of another one in it.
 
@@ -280,4 +292,5 @@ _CHECKS: dict[str, Callable[[Expectation, Evidence], str]] = {
     "api_counts": _api_counts,
     "problem": _problem,
     "file": _file,
+    "lost": _lost,
 }

@@ -42,6 +42,7 @@ EVENTS = (
     "digits",
     "keys_heard",
     "say",
+    "seam",
     "pause",
     "gather",
     "record",

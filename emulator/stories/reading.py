@@ -13,8 +13,9 @@ from emulator.errors import EmulatorError
 from emulator.stories.reading_bot import check_failing, check_part
 from emulator.stories.reading_expect import read_expectations, read_share
 from emulator.stories.reading_faults import read_faults
+from emulator.stories.reading_line import read_line
 from emulator.stories.reading_steps import Names, read_operator, read_steps
-from emulator.stories.story import CALLER, CARRIERS, CallPart, Person, Story
+from emulator.stories.story import CALLER, CARRIERS, CallPart, Person, Story, StoryLine
 from emulator.stories.values import Mistake, Unreadable, Value, all_texts, did_you_mean, read_yaml
 from emulator.tonespeech import words_of
 
@@ -49,6 +50,7 @@ KEYS = (
     "seed",
     "hurry",
     "lists",
+    "line",
     "expect",
     *CALL_KEYS,
 )
@@ -154,6 +156,7 @@ def _story(root: Value, path: Path) -> Story:
         events=_habits(table["events"]) if "events" in table else EventHabits(),
         seed=table["seed"].whole() if "seed" in table else 0,
         lists_lag=table["lists"].one_of(LISTS) == "lag" if "lists" in table else True,
+        line=read_line(table["line"]) if "line" in table else StoryLine(),
         hurry=max(1.0, table["hurry"].number()) if "hurry" in table else 1.0,
         expect=expect,
         words=words,

@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from emulator.requests import VERBS
+from emulator.seams import KINDS
 from emulator.stories.reading_steps import Names
 from emulator.stories.story import Expectation, Span, Timing
 from emulator.stories.values import Value, did_you_mean
@@ -23,7 +24,7 @@ CALL_VALUES = ("ended_by", "answered", "handed_over", "goodbye_heard", "underrun
 ENDERS = ("bot", "caller", "colleague", "peer", "limit", "error", "nobody")
 OUTCOMES = ("completed", "busy", "declined", "no_answer", "failed", "canceled")
 API = ("api", "api_events", "api_never", "api_counts")
-OTHERS = ("event", "never", "rest", "dialled", "outcome", "problem", "file")
+OTHERS = ("event", "never", "rest", "dialled", "outcome", "problem", "file", "lost")
 MODIFIERS = ("within", "of", "after", "before", "at_least", "anywhere", "call", "times", "text", "where")
 _EAR = re.compile(rf"(?P<who>\S+) (?P<kind>{'|'.join(sorted(HEARING, key=len, reverse=True))})")
 
@@ -125,6 +126,8 @@ def _content(kind: str, main: Value, names: Names) -> Any:
         return [one.text() for one in main.one_or_more()]
     if kind == "api_events" or kind == "api_never":
         return [one.plain() for one in main.one_or_more()]
+    if kind == "lost":
+        return {name: read_span(one) for name, one in main.table(KINDS).items()}
     if kind == "file":
         return {name: one.text() for name, one in main.table(("name", "has")).items()}
     return main.plain()
@@ -169,11 +172,11 @@ def _timing(table: dict[str, Value], names: Names) -> Timing | None:
         table[present].wrong(f"`{present}` needs `{missing}` beside it")
         return None
     moments = {name: names.moment(table[name]) for name in ("of", "after", "before") if name in table}
-    span = _span(table["within"]) if "within" in table else None
+    span = read_span(table["within"]) if "within" in table else None
     return Timing(span, moments.get("of"), moments.get("after"), moments.get("before"))
 
 
-def _span(value: Value) -> Span:
+def read_span(value: Value) -> Span:
     """`2s` for 0 to 2 s, or `1s..3s`."""
     text = value.text()
     one, dots, other = text.partition("..")

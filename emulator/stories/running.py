@@ -7,7 +7,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,9 +21,11 @@ from emulator.caller import Manners
 from emulator.codecs import Pcm
 from emulator.credentials import Credentials
 from emulator.errors import EmulatorError
+from emulator.impairments import IDEAL, Profile
 from emulator.leg import BY_DIAL
 from emulator.lists import AT_ONCE, LAG_SECS
 from emulator.network import BOT_NUMBER, PhoneNetwork
+from emulator.seams import Seam
 from emulator.served import SERVER_LOG, printed_address
 from emulator.speech import write_stereo
 from emulator.stories.ears import Ears, ToneHearing, Transcribe, VoiceHearing
@@ -59,6 +61,7 @@ class Outcome:
         verdicts: What became of each expectation.
         happenings: What happened, in order.
         zero: The story's beginning on the network's clock.
+        seams: Where streams began, followed one another and ended, by the person at the phone.
         secs: How long it took, with starting and stopping the server.
         trouble: Why it could not be played to its end, or None.
     """
@@ -68,6 +71,7 @@ class Outcome:
     verdicts: list[Verdict] = field(default_factory=list)
     happenings: list[Happening] = field(default_factory=list)
     zero: float = 0.0
+    seams: list[tuple[str, Seam]] = field(default_factory=list)
     secs: float = 0.0
     trouble: str | None = None
 
@@ -89,6 +93,7 @@ class Outcome:
                 {"line": one.line, "expected": one.what, "passed": one.passed, "detail": one.detail}
                 for one in self.verdicts
             ],
+            "seams": [{"who": who, **asdict(seam)} for who, seam in self.seams],
             "timeline": [
                 {
                     "at_ms": round((one.at - self.zero) * 1000),
@@ -110,6 +115,7 @@ async def play(
     credentials: Credentials | None = None,
     speech: Speech | None = None,
     keep: Path | None = None,
+    line: Profile = IDEAL,
 ) -> Outcome:
     """Play a story and judge it.
 
@@ -120,6 +126,7 @@ async def play(
         credentials: The emulated account.
         speech: For a story in words.
         keep: A folder for recordings and the server's output; by default they are thrown away.
+        line: How the lines behave where the story does not say so itself.
 
     Raises:
         EmulatorError: The server cannot be started, or the story needs a voice that is not there.
@@ -131,11 +138,15 @@ async def play(
     with tempfile.TemporaryDirectory(prefix="story-") as scratch:
         directory = Path(scratch) if keep is None else keep
         directory.mkdir(parents=True, exist_ok=True)
-        playing = _Playing(story, carrier, credentials or Credentials(), speech, directory, Path(scratch))
+        profile = story.line.profile(line)
+        playing = _Playing(
+            story, carrier, credentials or Credentials(), speech, directory, Path(scratch), profile
+        )
         try:
             async with asyncio.timeout(story.limit_secs + 150):
                 evidence = await playing.play(server)
             outcome.happenings, outcome.zero = list(evidence.happenings), evidence.zero
+            outcome.seams = list(evidence.seams)
             outcome.verdicts = await asyncio.to_thread(judge, story, evidence)
         except TimeoutError:
             outcome.trouble = "the server did not get ready, or did not stop, in time"
@@ -151,6 +162,7 @@ class _Playing:
     speech: Speech | None
     directory: Path
     scratch: Path
+    line: Profile
     problems: list[tuple[str, str]] = field(default_factory=list)
 
     @property
@@ -191,6 +203,7 @@ class _Playing:
                     hold_speed=story.hurry,
                     account=Account([OwnNumber(number) for number in _numbers_of(story)]),
                     list_lag_secs=LAG_SECS if story.lists_lag else AT_ONCE,
+                    line=self.line,
                 )
             )
             base = await stack.enter_async_context(server(self._scene(network)))
@@ -240,6 +253,7 @@ class _Playing:
                 api,
                 [*stage.problems(), *(("operator", text) for text in operator.problems), *self.problems],
                 self.scratch / "data",
+                stage.seams(),
             )
 
     async def _act(self, stage: Stage, operator: Operator, voice_url: str, base: str) -> None:

@@ -19,6 +19,7 @@ from emulator.colleague import Behaviour, Colleague, same_address
 from emulator.leg import BY_DIAL, INBOUND
 from emulator.network import BOT_NUMBER, CALLER_NUMBER, PhoneNetwork
 from emulator.report import Report, make_report
+from emulator.seams import Seam
 from emulator.stories.evidence import Attempt, Ear
 from emulator.stories.happenings import CONNECTED, Board, Happening
 from emulator.stories.story import CallPart, Person
@@ -131,6 +132,10 @@ class Stage:
             for one in self.played
             if one.call.leg.answered_at is not None
         ]
+
+    def seams(self) -> list[tuple[str, Seam]]:
+        """Where streams began, followed one another and ended, by the person at the phone."""
+        return [(one.who, seam) for one in self.played for seam in one.call.line.seams.found]
 
     def attempts(self) -> list[Attempt]:
         """Whom the bot tried to reach."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from emulator.call_control_events import EventHabits
 from emulator.faults import Fault
+from emulator.impairments import IDEAL, PROFILES, Profile
 
 CARRIERS = ("twilio", "telnyx", "telnyx-call-control")
 """Where a story can be played: on Telnyx with documents, and with commands and events instead of them."""
@@ -181,6 +182,23 @@ class Expectation:
 
 
 @dataclass(frozen=True)
+class StoryLine:
+    """How a story's lines behave.
+
+    Attributes:
+        like: The name of a profile, whatever the story is played with; None for that one.
+        changed: What is otherwise, by the names of `Profile`.
+    """
+
+    like: str | None = None
+    changed: Mapping[str, Any] = field(default_factory=dict)
+
+    def profile(self, played_with: Profile = IDEAL) -> Profile:
+        """The whole of it, when the story is played with a profile."""
+        return (played_with if self.like is None else PROFILES[self.like]).but(**self.changed)
+
+
+@dataclass(frozen=True)
 class Story:
     """A story.
 
@@ -201,6 +219,7 @@ class Story:
         events: How well the events of commanded calls are delivered.
         seed: Decides what is left to chance.
         lists_lag: Whether the carrier's lists of calls are late.
+        line: How its lines behave.
         hurry: How many times faster time passes while people only talk to each other.
         expect: What must be so in the end.
         words: All words of the file, the vocabulary of what can be heard.
@@ -222,6 +241,7 @@ class Story:
     events: EventHabits = field(default_factory=EventHabits)
     seed: int = 0
     lists_lag: bool = True
+    line: StoryLine = StoryLine()
     hurry: float = 1.0
     expect: Sequence[Expectation] = ()
     words: frozenset[str] = frozenset()

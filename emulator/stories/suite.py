@@ -9,6 +9,7 @@ from pathlib import Path
 
 from emulator.credentials import Credentials
 from emulator.errors import EmulatorError
+from emulator.impairments import IDEAL, Profile
 from emulator.speech import Ears, Voice
 from emulator.stories.running import Outcome, Speech, play
 from emulator.stories.serving import Server
@@ -60,6 +61,7 @@ async def play_all(
     credentials: Credentials | None = None,
     keep: Path | None = None,
     tell: Callable[[Outcome], None] = lambda _: None,
+    line: Profile = IDEAL,
 ) -> list[Outcome]:
     """Play stories; those in words come last and one at a time, because a real voice needs the whole machine.
 
@@ -70,6 +72,7 @@ async def play_all(
         credentials: The emulated account.
         keep: A folder for recordings and servers' output, with one for each story in it.
         tell: Called with each outcome as it comes.
+        line: How the lines behave where a story does not say so itself.
 
     Raises:
         ModelsMissing: A story is told in words, and the local voice is not installed.
@@ -83,7 +86,13 @@ async def play_all(
             place = None if keep is None else keep / f"{one.story.file.stem}-{one.carrier}"
             try:
                 outcome = await play(
-                    one.story, one.carrier, server, credentials=credentials, speech=speech, keep=place
+                    one.story,
+                    one.carrier,
+                    server,
+                    credentials=credentials,
+                    speech=speech,
+                    keep=place,
+                    line=line,
                 )
             except EmulatorError as error:
                 outcome = Outcome(one.story, one.carrier, trouble=str(error))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from emulator.seams import told
 from emulator.stories.running import Outcome
 from emulator.timeline import clock_text
 
@@ -42,6 +43,14 @@ def verdicts_text(outcome: Outcome, *, failed_only: bool = False) -> str:
     if outcome.trouble:
         lines.append(f"  FAIL {outcome.trouble}")
     return "\n".join(lines)
+
+
+def seams_text(outcome: Outcome) -> str:
+    """What was lost of speech where streams began, followed one another and ended, one line a person."""
+    people = dict.fromkeys(who for who, _ in outcome.seams)
+    return "\n".join(
+        f"  lost of {who}'s call: {told(seam for one, seam in outcome.seams if one == who)}" for who in people
+    )
 
 
 def headline(outcome: Outcome) -> str:
