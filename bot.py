@@ -244,6 +244,7 @@ def _attachment(
         variables=_variables(call, agent, looked_up),
         data_dir=settings.data_dir,
         resume=resume,
+        hang_up_pause_secs=settings.hang_up_pause_secs,
     )
 
 

@@ -127,6 +127,7 @@ IN_A_CALL = frozenset(
         "first_token_secs",
         "stall_secs",
         "first_audio_secs",
+        "hang_up_pause_secs",
     }
 )
 """Settings that a bot reads in a call: they go with it to a host that has no server of ours (`deploy/cloud_env.py`)."""
@@ -296,6 +297,9 @@ class Settings(BaseSettings):
     first_token_secs: float = Field(default=4, gt=0, le=60)
     stall_secs: float = Field(default=3, gt=0, le=60)
     first_audio_secs: float = Field(default=3, gt=0, le=60)
+
+    # How long after the carrier has played the last word the line stays up, for the caller's ear to hear it
+    hang_up_pause_secs: float = Field(default=0.2, ge=0, le=5)
 
     @property
     def shared_secret(self) -> str | None:

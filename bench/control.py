@@ -72,7 +72,7 @@ class Waits:
     def figures(self) -> list[Figure]:
         """As lines of a table."""
         return [
-            figure_of(f"{self.name}: last word played to hang-up request", self.hang_up, 300),
+            figure_of(f"{self.name}: last word played to hang-up request", self.hang_up, 500),
             figure_of(f"{self.name}: transfer accepted to hearing each other", self.warm, 1000),
             figure_of(f"{self.name}: line found busy to the bot's first word", self.failed, 2000),
         ]

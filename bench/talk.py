@@ -76,7 +76,7 @@ async def measure_talk(
         Figure("answer to first audio, median", median(answers), "ms", 500),
         Figure("end of caller's speech to first audio, median", median(responses), "ms", 750),
         Figure("end of caller's speech to first audio, worst", max(responses, default=None), "ms"),
-        Figure("end of goodbye to hang-up, median", median(drops), "ms", 300),
+        Figure("end of goodbye to hang-up, median", median(drops), "ms", 500),
         Figure(
             "underruns per call", sum(report.underruns for report in reports) / max(1, len(reports)), "  "
         ),

@@ -125,6 +125,7 @@ class Attachment:
         learning: Whether it is being found out how the caller's transfer went, before anything is talked about.
         handover: The last attempt to put the caller through.
         recorded: Whether the carrier records the call since its beginning; not known before `recording_settled`.
+        hang_up_pause_secs: How long the line stays up after its last words were played, for the ear to hear them.
         owes_announcement: Whether the caller was greeted without being told of a recording that was still to begin.
     """
 
@@ -139,6 +140,7 @@ class Attachment:
         data_dir: Path,
         resume: Resume | None = None,
         history: Sequence[Message] = (),
+        hang_up_pause_secs: float = 0.0,
     ):
         """Attach to a call; `worker` must be set before anything is said."""
         self.call = call
@@ -149,6 +151,7 @@ class Attachment:
         self.data_dir = data_dir
         self.resume = resume
         self.history = tuple(history)
+        self.hang_up_pause_secs = hang_up_pause_secs
         self.playout = Playout()
         self.ending = False
         self.learning = False
@@ -376,7 +379,10 @@ class Attachment:
             )
             await self.abandon(cause="voice failed")
             return
-        if not heard:
+        if heard:
+            # Played by the carrier is not yet heard: network and phone are behind.
+            await self.gone(self.hang_up_pause_secs)
+        else:
             logger.warning(f"call {self.call.id}: hanging up without knowing that the goodbye was heard")
         if await self.control.hang_up(ended_by=ended_by, cause=cause, state=state):
             if await self.gone(DROP_SECS):

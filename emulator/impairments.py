@@ -38,6 +38,9 @@ HELD_BACK_SECS = 0.5
 STOP_TO_CLOSE_SECS = 0.1
 """How long after `stop` a socket is closed, at most."""
 
+BETWEEN_GAPS = 15
+"""How many messages come without a gap after one."""
+
 MOST_OVERTAKING = 3
 """How many messages overtake one at most."""
 
@@ -232,6 +235,7 @@ class StreamImpairments:
         """Nothing was sent yet."""
         self._profile = profile
         self._dice = dice or random.Random(0)
+        self._since_gap = 0
         self._ordered = ordered
         self._reorder = profile.reorder
         self.first_audio_secs = profile.cold_audio if cold else profile.audio
@@ -254,8 +258,15 @@ class StreamImpairments:
     def gap(self) -> float:
         """How long it takes until the next message is delivered; 0 for most."""
         profile = self._profile
-        if not profile.burst or self._dice.random() >= FRAME_MS / 1000 / profile.burst_every:
+        self._since_gap += 1
+        # Two gaps in a row would be a longer one.
+        if (
+            not profile.burst
+            or self._since_gap < BETWEEN_GAPS
+            or self._dice.random() >= FRAME_MS / 1000 / profile.burst_every
+        ):
             return 0.0
+        self._since_gap = 0
         return self._dice.uniform(0.0, profile.burst)
 
     def stop_to_close(self) -> float | None:

@@ -40,6 +40,7 @@ from calls.store import CallStore
 from carriers import carrier_for
 from conversation import pipeline
 from emulator import PhoneNetwork
+from emulator.impairments import IDEAL, Profile
 from emulator.network import BOT_NUMBER
 from server import create_app, uvicorn_config
 from settings import load_settings
@@ -187,6 +188,7 @@ async def talking(
     voice: Callable[[], TTSService] = Beeps,
     ears: Callable[[], STTService] = Deaf,
     model: Callable[[], LLMService] | None = None,
+    line: Profile = IDEAL,
     **environment: str,
 ) -> AsyncIterator[Talking]:
     """Run the server on a free port, pointed at a phone network of its own, with `agent` on the line.
@@ -212,7 +214,7 @@ async def talking(
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
         url = f"http://127.0.0.1:{port}"
-        async with PhoneNetwork(carrier, signs_instructions=True) as network:
+        async with PhoneNetwork(carrier, signs_instructions=True, line=line) as network:
             given = {
                 **network.environment(),
                 "PUBLIC_URL": url,

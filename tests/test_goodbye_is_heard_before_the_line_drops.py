@@ -4,6 +4,7 @@ import pytest
 
 from calls.call import CallState, EndedBy
 from emulator import Digits, HangUp, Wait
+from emulator.impairments import IDEAL
 from tests.talking_bot import MS_PER_CHARACTER, talking
 
 FAREWELL = "Thank you for calling. Goodbye."
@@ -45,6 +46,31 @@ async def test_the_line_drops_after_the_last_word_was_played(monkeypatch, tmp_pa
     ]
     # As long on the earpiece as it was made: nothing was cut off at its end.
     assert last_speech_ms(result) == pytest.approx(len(FAREWELL) * MS_PER_CHARACTER, abs=150)
+
+
+@pytest.mark.parametrize("carrier", ["twilio", "telnyx"])
+async def test_an_ear_that_is_behind_the_carrier_hears_the_last_word_too(monkeypatch, tmp_path, carrier):
+    line = IDEAL.but(ear=0.16)
+    async with talking(monkeypatch, tmp_path, carrier, says_goodbye, line=line) as bot:
+        report = (await bot.network.call(bot.url, [Digits("1#")])).report
+    assert report.goodbye_heard, report.errors
+    assert report.seams[-1].unplayed_ms == 0
+
+    async with talking(
+        monkeypatch, tmp_path, carrier, says_goodbye, line=line, HANG_UP_PAUSE_SECS="0"
+    ) as bot:
+        without = (await bot.network.call(bot.url, [Digits("1#")])).report
+    assert not without.goodbye_heard
+
+
+@pytest.mark.parametrize("carrier", ["twilio", "telnyx"])
+async def test_gaps_in_the_delivery_tear_no_holes_into_what_is_said(monkeypatch, tmp_path, carrier):
+    line = IDEAL.but(burst=0.29, burst_every=0.2)
+    async with talking(monkeypatch, tmp_path, carrier, says_goodbye, line=line) as bot:
+        await bot.network.call(bot.url, [HangUp(after_reply=True)])  # the first call loads what is loaded once
+        report = (await bot.network.call(bot.url, [Digits("1#")])).report
+    assert report.goodbye_heard
+    assert report.underruns == 0
 
 
 @pytest.mark.parametrize("carrier", ["twilio", "telnyx"])
