@@ -32,6 +32,9 @@ from conversation.spoken_numbers import Fit, fit, spoken_number
 OTHERS_SECS = 5.0
 """How long a goodbye waits for the other tools of the same reply."""
 
+KEYS_PRESSED = "The keys are pressed. Wait for what the other side says."
+"""What the model is told of keys that were pressed."""
+
 MAX_EXTENSION = 6
 """Digits up to which a call-back number may be an extension of the business's own."""
 
@@ -137,8 +140,13 @@ async def _send_digits(attachment: Attachment, params: FunctionCallParams) -> No
     except NotDone as error:
         await params.result_callback(f"Not sent: {error}")
         return
+    except asyncio.CancelledError:
+        # Where a document presses keys, the stream may end, and this session with it, before the carrier has answered.
+        # The next session must know all the same that they were pressed.
+        await params.result_callback(KEYS_PRESSED)
+        raise
     attachment.listens()
-    await params.result_callback("The keys are pressed. Wait for what the other side says.")
+    await params.result_callback(KEYS_PRESSED)
 
 
 async def _pause_recording(attachment: Attachment, params: FunctionCallParams) -> None:

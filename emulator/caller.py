@@ -173,6 +173,8 @@ class ScriptedCaller:
                 case Wait(seconds):
                     await self._line.until_ms(self._line.now_ms + round(seconds * 1000))
                 case HangUp():
+                    # A hang-up comes no sooner to the far end than the words before it.
+                    await self._line.until_ms(self._line.now_ms + self._line.impairments.ear_ms)
                     self.left_as_planned = True
                     return
                 case Digits():

@@ -178,6 +178,7 @@ class LineImpairments:
 
     Parameters:
         lost: How many packets never came to the ear.
+        ear_ms: How far the ear is behind the carrier.
     """
 
     def __init__(self, profile: Profile = IDEAL, dice: random.Random | None = None) -> None:
@@ -187,6 +188,7 @@ class LineImpairments:
         self._dice = dice or random.Random(0)
         silence = (np.zeros(FRAME_SAMPLES, dtype=np.int16),) * 2
         frames = round(profile.ear * 1000 / FRAME_MS)
+        self.ear_ms = frames * FRAME_MS
         self._under_way: deque[tuple[Pcm, Pcm]] = deque([silence] * frames)
         self._before: tuple[Pcm, Pcm] = silence
         self._missing = 0
