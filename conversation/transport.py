@@ -3,8 +3,8 @@
 It differs from Pipecat's FastAPI WebSocket transport, which it extends, in three things:
 
 * **Marks.** A `MarkFrame` waits in the audio queue like a piece of audio and goes out after what was said before it.
-* **A lead.** Pipecat sends audio in step with its playing, some 80 ms ahead, so any stall of the event loop or the network is
-  heard as a gap. Carriers queue what they get and a barge-in empties their queue (`clear`), so we stay `LEAD_SECS` ahead.
+* **A lead.** Pipecat sends audio in step with its playing, some 80 ms ahead, so any stall of the event loop or the
+  network is heard as a gap. Carriers queue what they get and a barge-in empties their queue (`clear`), so we stay `LEAD_SECS` ahead.
 * **A pace.** What comes in faster than it can have been said waits in the network (`conversation/pace.py`).
 """
 
@@ -38,8 +38,7 @@ from serializers import MediaStreamSerializer
 from serializers.frames import MarkFrame
 
 LEAD_SECS = 0.3
-"""How far ahead of its playing audio is sent, in seconds: more than the gaps in the delivery to a carrier that people have
-measured, which are up to 0.23 s."""
+"""How far ahead of its playing audio is sent, in seconds. People have measured gaps in the delivery of up to 0.23 s."""
 
 
 class PacedClient(FastAPIWebsocketClient):
