@@ -4,7 +4,8 @@ It differs from Pipecat's FastAPI WebSocket transport, which it extends, in thre
 
 * **Marks.** A `MarkFrame` waits in the audio queue like a piece of audio and goes out after what was said before it.
 * **A lead.** Pipecat sends audio in step with its playing, some 80 ms ahead, so any stall of the event loop or the
-  network is heard as a gap. Carriers queue what they get and a barge-in empties their queue (`clear`), so we stay `LEAD_SECS` ahead.
+  network is heard as a gap. Carriers queue what they get and a barge-in empties their queue (`clear`), so we stay
+  `LEAD_SECS` ahead.
 * **A pace.** What comes in faster than it can have been said waits in the network (`conversation/pace.py`).
 """
 
