@@ -67,7 +67,8 @@ async def test_an_ear_that_is_behind_the_carrier_hears_the_last_word_too(monkeyp
 async def test_gaps_in_the_delivery_tear_no_holes_into_what_is_said(monkeypatch, tmp_path, carrier):
     line = IDEAL.but(burst=0.29, burst_every=0.2)
     async with talking(monkeypatch, tmp_path, carrier, says_goodbye, line=line) as bot:
-        await bot.network.call(bot.url, [HangUp(after_reply=True)])  # the first call loads what is loaded once
+        # The first call loads what is loaded once.
+        await bot.network.call(bot.url, [HangUp(after_reply=True)])
         report = (await bot.network.call(bot.url, [Digits("1#")])).report
     assert report.goodbye_heard
     assert report.underruns == 0
