@@ -235,7 +235,7 @@ class Call:
         if audible_ms and at_a_seam:
             self.line.seams.unplayed(audible_ms)
         if audible_ms:
-            self.losses.append(Loss(self.timeline.now_ms(), audible_ms))
+            self.losses.append(Loss(self.timeline.now_ms(), audible_ms, taken_back=not at_a_seam))
 
     def watch(self, work: Work) -> None:
         """Do something beside the documents for as long as the call lasts."""

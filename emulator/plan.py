@@ -106,7 +106,14 @@ class OutboundOrder:
 
 @dataclass(frozen=True)
 class Loss:
-    """Audible audio of the bot that the caller never got to hear, and when it was thrown away."""
+    """Audible audio of the bot that the caller never got to hear.
+
+    Attributes:
+        at_ms: When it was thrown away.
+        audible_ms: How much it was.
+        taken_back: Whether the bot wanted it so, by a `clear`.
+    """
 
     at_ms: int
     audible_ms: int
+    taken_back: bool = False

@@ -15,8 +15,9 @@ import numpy as np
 
 from emulator.call import Call
 from emulator.caller import CallerLine
-from emulator.codecs import SAMPLE_RATE, Pcm
+from emulator.codecs import FRAME_MS, SAMPLE_RATE, Pcm
 from emulator.errors import EmulatorError
+from emulator.plan import Loss
 from emulator.private import opener
 from emulator.seams import Seam
 from emulator.server_api import HEARD, KEYS, SPOKEN, ServerEvent
@@ -174,7 +175,7 @@ def make_report(
     lines = _lines_to_the_bot(call)
     last_line_end = lines[-1].end_ms if lines else 0
     spoke_last = goodbye_end is not None and goodbye_end > last_line_end
-    cut = bool(hearing.bursts) and any(loss.at_ms >= hearing.bursts[-1].start_ms for loss in call.losses)
+    cut = any(_is_of_the_last_words(loss, call) for loss in call.losses)
     by_bot = call.ended_by == "bot"
     gap = None if goodbye_end is None or call.bot_left_ms is None else max(0, call.bot_left_ms - goodbye_end)
     turns = _turns(call)
@@ -205,6 +206,15 @@ def make_report(
         handed_over=call.handed_over,
         left_as_planned=call.caller.left_as_planned,
     )
+
+
+def _is_of_the_last_words(loss: Loss, call: Call) -> bool:
+    """Whether it was thrown away after they had begun. What follows on words that were taken back is said anew."""
+    hearing = call.line.hearing
+    if not hearing.bursts or loss.at_ms < hearing.bursts[-1].start_ms:
+        return False
+    reached_ms = loss.at_ms + call.line.impairments.ear_ms + 2 * FRAME_MS
+    return not (loss.taken_back and hearing.bursts[-1].end_ms > reached_ms)
 
 
 def _lines_to_the_bot(call: Call) -> list[CallerLine]:
