@@ -15,13 +15,13 @@ from emulator.colleague import BEHAVIOURS, parse_colleague
 from emulator.credentials import Credentials
 from emulator.dialling import CallOrder, place_call
 from emulator.errors import EmulatorError
-from emulator.impairments import PROFILES
 from emulator.network import BOT_NUMBER, CALLER_NUMBER, CARRIERS
 from emulator.rest import rest_url
 from emulator.stories.commands import (
     add_line_option,
     add_scenario_options,
     add_stories_command,
+    line_of,
     run_scenario,
     run_stories,
 )
@@ -245,5 +245,5 @@ def _order(options: argparse.Namespace, credentials: Credentials) -> CallOrder:
         api_key=options.api_key or os.environ.get("EMULATOR_API_KEY"),
         rest_port=options.rest_port,
         mode=MODES[options.mode],
-        line=PROFILES[options.line],
+        line=line_of(options),
     )

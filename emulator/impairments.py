@@ -22,7 +22,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import deque
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -66,6 +66,7 @@ class Profile:
         unordered: Share of the callbacks and events that the next one overtakes.
         without_stop: Share of the streams whose socket is closed without a `stop`.
         noise_db: Level of the comfort noise in dB relative to full scale; None for digital silence.
+        seed: Decides what is left to chance, together with that of the network.
     """
 
     name: str = "ideal"
@@ -84,15 +85,11 @@ class Profile:
     unordered: float = 0.0
     without_stop: float = 0.0
     noise_db: float | None = None
+    seed: int = 0
 
     def but(self, **changed: Any) -> Profile:
         """The same with some things otherwise."""
         return replace(self, **changed)
-
-    @property
-    def is_ideal(self) -> bool:
-        """Whether nothing of it costs time or audio."""
-        return all(getattr(self, one.name) == one.default for one in fields(self) if one.name != "name")
 
 
 IDEAL = Profile()
@@ -126,7 +123,7 @@ class Impairments:
 
     Args:
         profile: How the lines behave.
-        seed: Decides what is left to chance.
+        seed: Decides what is left to chance, together with that of the profile.
     """
 
     def __init__(self, profile: Profile = IDEAL, seed: int = 0) -> None:
@@ -134,6 +131,7 @@ class Impairments:
         self.profile = profile
         self._seed = seed
         self._made = 0
+        self._holds = False
         self._dice = self._new("network")
 
     def rest(self) -> Range:
@@ -146,8 +144,11 @@ class Impairments:
 
     def held_back(self) -> float:
         """How long a callback is held back for the next one to overtake it; 0 for most."""
-        if self._dice.random() >= self.profile.unordered:
+        # The one behind it must be able to overtake it.
+        held, self._holds = not self._holds and self._dice.random() < self.profile.unordered, False
+        if not held:
             return 0.0
+        self._holds = True
         return self._dice.uniform(0.0, HELD_BACK_SECS)
 
     def line(self) -> LineImpairments:
@@ -170,7 +171,7 @@ class Impairments:
 
     def _new(self, what: str) -> random.Random:
         self._made += 1
-        return random.Random(f"{self._seed} {what} {self._made}")
+        return random.Random(f"{self._seed} {self.profile.seed} {what} {self._made}")
 
 
 class LineImpairments:

@@ -225,7 +225,7 @@ async def test_callbacks_overtake_each_other():
     }
     orders = set()
     for seed in range(6):
-        async with PhoneNetwork("twilio", line=IDEAL.but(unordered=0.7), seed=seed) as network:
+        async with PhoneNetwork("twilio", line=IDEAL.but(unordered=1.0), seed=seed) as network:
 
             async def speak(socket: Line, network: PhoneNetwork = network) -> None:
                 await talk(socket, network)

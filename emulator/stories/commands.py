@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from emulator.addressing import parse_target
 from emulator.credentials import Credentials
 from emulator.errors import EmulatorError
-from emulator.impairments import IDEAL, PROFILES
+from emulator.impairments import IDEAL, PROFILES, Profile
 from emulator.seams import KINDS
 from emulator.stories.reading import StoryError, find_stories, read_story
 from emulator.stories.running import Outcome, play
@@ -71,6 +71,18 @@ def add_line_option(parser: Any) -> None:
         default=IDEAL.name,
         help="how lines behave: ideal ones cost nothing, real ones time and a little audio (default %(default)s)",
     )
+    parser.add_argument(
+        "--line-seed",
+        type=int,
+        default=0,
+        metavar="N",
+        help="what goes otherwise by chance on them (%(default)s)",
+    )
+
+
+def line_of(options: argparse.Namespace) -> Profile:
+    """The line that calls are played on."""
+    return PROFILES[options.line].but(seed=options.line_seed)
 
 
 def add_scenario_options(call: argparse.ArgumentParser) -> None:
@@ -110,7 +122,7 @@ def run_scenario(options: argparse.Namespace, credentials: Credentials) -> int:
 
     async def perform() -> Outcome:
         speech = await load_speech() if story.voice == "words" else None
-        line = PROFILES[options.line]
+        line = line_of(options)
         return await play(
             story, carrier, server, credentials=credentials, speech=speech, keep=keep, line=line
         )
@@ -165,7 +177,7 @@ def run_stories(options: argparse.Namespace, credentials: Credentials) -> int:
                 credentials=credentials,
                 keep=options.keep,
                 tell=tell,
-                line=PROFILES[options.line],
+                line=line_of(options),
             )
         finally:
             if forks is not None:

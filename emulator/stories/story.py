@@ -195,7 +195,8 @@ class StoryLine:
 
     def profile(self, played_with: Profile = IDEAL) -> Profile:
         """The whole of it, when the story is played with a profile."""
-        return (played_with if self.like is None else PROFILES[self.like]).but(**self.changed)
+        like = played_with if self.like is None else PROFILES[self.like].but(seed=played_with.seed)
+        return like.but(**self.changed)
 
 
 @dataclass(frozen=True)
