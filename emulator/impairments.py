@@ -132,24 +132,26 @@ class Impairments:
         self._seed = seed
         self._made = 0
         self._holds = False
-        self._dice = self._new("network")
+        self._rest, self._webhooks, self._callbacks = (
+            self._new(what) for what in ("rest", "webhooks", "callbacks")
+        )
 
     def rest(self) -> Range:
         """How long a REST request is on its way, and how long its answer."""
-        return self._there_and_back(self.profile.rest)
+        return _there_and_back(self.profile.rest, self._rest)
 
     def webhook(self) -> Range:
         """The same of a webhook."""
-        return self._there_and_back(self.profile.webhook)
+        return _there_and_back(self.profile.webhook, self._webhooks)
 
     def held_back(self) -> float:
         """How long a callback is held back for the next one to overtake it; 0 for most."""
         # The one behind it must be able to overtake it.
-        held, self._holds = not self._holds and self._dice.random() < self.profile.unordered, False
+        held, self._holds = not self._holds and self._callbacks.random() < self.profile.unordered, False
         if not held:
             return 0.0
         self._holds = True
-        return self._dice.uniform(0.0, HELD_BACK_SECS)
+        return self._callbacks.uniform(0.0, HELD_BACK_SECS)
 
     def line(self) -> LineImpairments:
         """What a new line does to what is heard on it."""
@@ -164,14 +166,15 @@ class Impairments:
         """
         return StreamImpairments(self.profile, self._new("stream"), cold=cold, ordered=ordered)
 
-    def _there_and_back(self, between: Range) -> Range:
-        whole = self._dice.uniform(*between)
-        there = self._dice.uniform(0.2, 0.8) * whole
-        return there, whole - there
-
     def _new(self, what: str) -> random.Random:
         self._made += 1
         return random.Random(f"{self._seed} {self.profile.seed} {what} {self._made}")
+
+
+def _there_and_back(between: Range, dice: random.Random) -> Range:
+    whole = dice.uniform(*between)
+    there = dice.uniform(0.2, 0.8) * whole
+    return there, whole - there
 
 
 class LineImpairments:
@@ -218,6 +221,28 @@ class LineImpairments:
         return tuple((frame * softer).astype(np.int16) for frame in self._before)  # type: ignore[return-value]
 
 
+class Gaps:
+    """The gaps in the delivery of messages in one direction."""
+
+    def __init__(self, profile: Profile, dice: random.Random) -> None:
+        """There was none yet."""
+        self._profile = profile
+        self._dice = dice
+        self._since = 0
+
+    def next(self) -> float:
+        """How long it takes until the next message is delivered; 0 for most."""
+        profile = self._profile
+        self._since += 1
+        # Two gaps in a row would be a longer one.
+        if not profile.burst or self._since < BETWEEN_GAPS:
+            return 0.0
+        if self._dice.random() >= FRAME_MS / 1000 / profile.burst_every:
+            return 0.0
+        self._since = 0
+        return self._dice.uniform(0.0, profile.burst)
+
+
 class StreamImpairments:
     """What becomes of the messages of one media stream.
 
@@ -225,6 +250,8 @@ class StreamImpairments:
         first_audio_secs: From the open socket to the caller's first audio.
         late_first_secs: How much later than it should the first message with audio is sent; what is behind it waits,
             or overtakes it where no order is promised.
+        to_bot: The gaps in what is sent.
+        from_bot: The gaps in what is received.
     """
 
     def __init__(
@@ -238,7 +265,7 @@ class StreamImpairments:
         """Nothing was sent yet."""
         self._profile = profile
         self._dice = dice or random.Random(0)
-        self._since_gap = 0
+        self.to_bot, self.from_bot = (Gaps(profile, random.Random(self._dice.random())) for _ in range(2))
         self._ordered = ordered
         self._reorder = profile.reorder
         self.first_audio_secs = profile.cold_audio if cold else profile.audio
@@ -257,20 +284,6 @@ class StreamImpairments:
         if not self._reorder or self._dice.random() >= self._reorder:
             return 0
         return self._dice.randint(1, MOST_OVERTAKING)
-
-    def gap(self) -> float:
-        """How long it takes until the next message is delivered; 0 for most."""
-        profile = self._profile
-        self._since_gap += 1
-        # Two gaps in a row would be a longer one.
-        if (
-            not profile.burst
-            or self._since_gap < BETWEEN_GAPS
-            or self._dice.random() >= FRAME_MS / 1000 / profile.burst_every
-        ):
-            return 0.0
-        self._since_gap = 0
-        return self._dice.uniform(0.0, profile.burst)
 
     def stop_to_close(self) -> float | None:
         """How long after `stop` the socket is closed; None for a `stop` that is not sent any more."""

@@ -144,7 +144,7 @@ class MediaStream:
         ]
         try:
             async for raw in self._socket:
-                await under_way(self._impairments.gap())
+                await under_way(self._impairments.from_bot.next())
                 self._take(raw)
             return self._ended(self._socket)
         except ConnectionClosed:
@@ -263,7 +263,7 @@ class MediaStream:
         try:
             while (waiting := await self._outbox.get()) is not None:
                 late_secs, message = waiting
-                await under_way(late_secs or self._impairments.gap())
+                await under_way(late_secs or self._impairments.to_bot.next())
                 await socket.send(message)
         except ConnectionClosed:
             return

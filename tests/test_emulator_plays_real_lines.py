@@ -83,7 +83,7 @@ def test_what_is_left_to_chance_stays_within_the_profile_and_is_the_same_with_th
         stream = network.stream(ordered=False)
         rest = [sum(network.rest()) for _ in range(200)]
         webhooks = [sum(network.webhook()) for _ in range(200)]
-        gaps = [stream.gap() for _ in range(2000)]
+        gaps = [stream.to_bot.next() for _ in range(2000)]
         return rest, webhooks, gaps, [stream.overtaken_by(0.0) for _ in range(200)]
 
     rest, webhooks, gaps, overtaken = thrown(3)
