@@ -177,6 +177,29 @@ def _there_and_back(between: Range, dice: random.Random) -> Range:
     return there, whole - there
 
 
+class Losses:
+    """Which packets are lost, in one direction: single ones, with some between them.
+
+    A person says a word in more than one way at a time and is understood without half a syllable of it; a word that
+    lacks two of its packets is another one. So losses come evenly here, and not as close together as chance has them.
+    """
+
+    def __init__(self, share: float, dice: random.Random) -> None:
+        """None was lost yet."""
+        self._dice = dice
+        self._apart = round(0.1 / share) if share else 0
+        self._chance = share / (1 - share * self._apart)
+        self._since = 0
+
+    def next(self) -> bool:
+        """Whether the next one is lost."""
+        self._since += 1
+        if not self._chance or self._since <= self._apart or self._dice.random() >= self._chance:
+            return False
+        self._since = 0
+        return True
+
+
 class LineImpairments:
     """What becomes of audio between a carrier and a phone.
 
@@ -188,8 +211,7 @@ class LineImpairments:
     def __init__(self, profile: Profile = IDEAL, dice: random.Random | None = None) -> None:
         """Begin with nothing under way."""
         self.lost = 0
-        self._loss = profile.loss
-        self._dice = dice or random.Random(0)
+        self._losses = Losses(profile.loss, dice or random.Random(0))
         silence = (np.zeros(FRAME_SAMPLES, dtype=np.int16),) * 2
         frames = round(profile.ear * 1000 / FRAME_MS)
         self.ear_ms = frames * FRAME_MS
@@ -211,7 +233,7 @@ class LineImpairments:
         """
         self._under_way.append((voice, sound))
         voice, sound = self._under_way.popleft()
-        if not self._loss or self._dice.random() >= self._loss:
+        if not self._losses.next():
             self._missing = 0
             self._before = voice, sound
             return voice, sound
@@ -265,6 +287,7 @@ class StreamImpairments:
         """Nothing was sent yet."""
         self._profile = profile
         self._dice = dice or random.Random(0)
+        self._losses = Losses(profile.loss, random.Random(self._dice.random()))
         self.to_bot, self.from_bot = (Gaps(profile, random.Random(self._dice.random())) for _ in range(2))
         self._ordered = ordered
         self._reorder = profile.reorder
@@ -273,7 +296,7 @@ class StreamImpairments:
 
     def is_lost(self) -> bool:
         """Whether the next 20 ms of the caller do not reach the carrier."""
-        return bool(self._profile.loss) and self._dice.random() < self._profile.loss
+        return self._losses.next()
 
     def overtaken_by(self, late_secs: float) -> int:
         """How many messages overtake the next one, which is so late; 0 for most."""
