@@ -8,6 +8,7 @@
 * Telnyx docs, media streaming over websockets: the order of messages is not guaranteed, `chunk` and `sequence_number`
   tell it; Twilio's are in order. Telnyx docs, webhook fundamentals, and Twilio docs, status callbacks: no order either.
 * ITU-T G.114: a mouth is heard at a far ear some 150 ms later. A mark comes back from the carrier, not from the ear.
+  Only the ear is late here: a caller whose words come later too would only be answered later.
 * ITU-T G.711 Appendix I: a phone fills in for a packet that is lost by repeating what came before it, ever more softly.
 * RFC 3389: a line without speech has comfort noise. One of -34.6 dB was reported of a number in the UK; here it is just
   too soft for the emulated people to take it for somebody who speaks, and `noise_db` in a story makes it louder.
@@ -21,7 +22,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -130,7 +131,7 @@ class Impairments:
         """Nothing was thrown yet."""
         self.profile = profile
         self._seed = seed
-        self._made = 0
+        self._made: Counter[str] = Counter()
         self._holds = False
         self._rest, self._webhooks, self._callbacks = (
             self._new(what) for what in ("rest", "webhooks", "callbacks")
@@ -167,8 +168,8 @@ class Impairments:
         return StreamImpairments(self.profile, self._new("stream"), cold=cold, ordered=ordered)
 
     def _new(self, what: str) -> random.Random:
-        self._made += 1
-        return random.Random(f"{self._seed} {self.profile.seed} {what} {self._made}")
+        self._made[what] += 1
+        return random.Random(f"{self._seed} {self.profile.seed} {what} {self._made[what]}")
 
 
 def _there_and_back(between: Range, dice: random.Random) -> Range:
@@ -180,8 +181,8 @@ def _there_and_back(between: Range, dice: random.Random) -> Range:
 class Losses:
     """Which packets are lost, in one direction: single ones, with some between them.
 
-    A person says a word in more than one way at a time and is understood without half a syllable of it; a word that
-    lacks two of its packets is another one. So losses come evenly here, and not as close together as chance has them.
+    They come evenly, and not as close together as chance has them: people are understood without a part of a syllable,
+    but nobody understands a word of tones that lacks two of its packets.
     """
 
     def __init__(self, share: float, dice: random.Random) -> None:

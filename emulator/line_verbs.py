@@ -86,7 +86,8 @@ class LineVerbs:
             if digit in PAUSE_MS:
                 await self._line.until_ms(self._line.now_ms + PAUSE_MS[digit])
                 continue
-            self._line.seams.keys()
+            if self._line.stream is None:
+                self._line.seams.keys()
             self._timeline.note(
                 "keys_heard", f"the caller hears key {digit} from the bot", digit=digit, by="bot"
             )
