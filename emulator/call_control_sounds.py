@@ -67,7 +67,7 @@ class Sounds:
                 await leg.line.until_ms(leg.line.now_ms + PAUSE_MS[digit])
                 continue
             text = f"the caller hears key {digit} from the bot"
-            leg.timeline.note("keys_heard", text, digit=digit, by="bot")
+            leg.timeline.note("keys_heard", text, at_ms=leg.line.ear_ms, digit=digit, by="bot")
             leg.line.signal = chain(leg.line.signal or (), key(digit, duration_ms))
             await leg.line.until_ms(leg.line.now_ms + duration_ms + KEY_GAP_MS)
 

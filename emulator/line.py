@@ -133,6 +133,11 @@ class PhoneLine:
         return len(self.heard) * FRAME_MS
 
     @property
+    def ear_ms(self) -> int:
+        """When what the carrier plays now is heard, in ms since the call was answered."""
+        return self.timeline.now_ms() + self.impairments.ear_ms
+
+    @property
     def speaking(self) -> bool:
         """Whether the caller still has something to say in the mouth."""
         return bool(self._mouth)

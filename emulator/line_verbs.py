@@ -89,7 +89,11 @@ class LineVerbs:
             if self._line.stream is None:
                 self._line.seams.keys()
             self._timeline.note(
-                "keys_heard", f"the caller hears key {digit} from the bot", digit=digit, by="bot"
+                "keys_heard",
+                f"the caller hears key {digit} from the bot",
+                at_ms=self._line.ear_ms,
+                digit=digit,
+                by="bot",
             )
             self._line.signal = chain(self._line.signal or (), key(digit))
             await self._line.until_ms(self._line.now_ms + KEY_MS + KEY_GAP_MS)

@@ -87,7 +87,8 @@ class Room:
                 continue
             other.signal = chain(other.signal or (), key(digit))
             by = other.other_end.who
-            other.timeline.note("keys_heard", f"key {digit} of the {by} is heard", digit=digit, by=by)
+            text = f"key {digit} of the {by} is heard"
+            other.timeline.note("keys_heard", text, at_ms=other.ear_ms, digit=digit, by=by)
 
     def mix_for(self, line: PhoneLine) -> Pcm | None:
         """What the line hears of the others in this frame; None for silence."""
