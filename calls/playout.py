@@ -282,7 +282,9 @@ class Playout:
         self._generation += 1
         self._sent.clear()
         self._named.clear()
-        self._said = self._chunk_starts = self._audio_sent = self._played_until = 0.0
+        self._said = self._chunk_starts = self._audio_sent = 0.0
+        # What was played is still the last sound of the bot, also where a later word of the caller took the rest back.
+        self._played_until = min(self._played_until, self._clock())
         chunks = tuple(entry.chunk for entry in unheard)
         self._taken_back += chunks
         return chunks

@@ -342,6 +342,19 @@ def test_noises_say_nothing_and_do_not_start_the_silent_callers_time_anew(line):
     assert line.guard.waited_for_caller_secs() == 0
 
 
+def test_the_silent_callers_time_counts_from_the_bots_last_sound_also_when_the_rest_was_taken_back(line):
+    line.model_answers(1.0)
+    line.wait(6)
+    line.model_answers(3.0)
+    line.wait(1)
+    line.playout.cleared()
+    line.wait(1)
+    assert 0.9 < line.guard.waited_for_caller_secs() < 1.1
+    line.playout.cleared()  # of a queue that is empty
+    line.wait(1)
+    assert 1.9 < line.guard.waited_for_caller_secs() < 2.1
+
+
 def test_what_somebody_else_sees_to_is_due_from_then_on(line):
     line.caller_asks()
     line.guard.tools_began(["transfer"])
