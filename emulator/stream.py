@@ -180,11 +180,17 @@ class MediaStream:
             self._overtaken.append((overtaking, message))
             return
         self._post(message, late)
+        self._overtake()
+
+    def _overtake(self) -> None:
+        # Whatever is sent overtakes all that is held back, so nothing is passed by more often than it is to be.
         self._overtaken = [(overtaking - 1, one) for overtaking, one in self._overtaken]
-        for overtaking, one in self._overtaken:
-            if not overtaking:
+        for place, (overtaking, one) in enumerate(self._overtaken):
+            if overtaking <= 0:
+                del self._overtaken[place]
                 self._post(one)
-        self._overtaken = [one for one in self._overtaken if one[0]]
+                self._overtake()
+                return
 
     def return_marks(self, names: list[str]) -> None:
         """Send marks back."""
