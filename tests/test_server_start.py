@@ -36,14 +36,24 @@ def environment(tmp_path: Path, **values: str) -> dict[str, str]:
 
 
 def start(tmp_path: Path, *arguments: str, **values: str) -> subprocess.CompletedProcess:
-    return subprocess.run(
+    """What the server says and how it ends; one that starts, though it should not have, is ended by SIGTERM."""
+    process = subprocess.Popen(
         [sys.executable, "server.py", *arguments],
         cwd=ROOT,
         env=environment(tmp_path, **values),
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        timeout=60,
     )
+    assert process.stdout is not None
+    try:
+        # It refuses before it says anything here; one that listens has its lines printed.
+        if first := process.stdout.readline():
+            process.terminate()
+        said, complaints = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    return subprocess.CompletedProcess(process.args, process.returncode, first + said, complaints)
 
 
 @pytest.mark.parametrize(
