@@ -2,7 +2,8 @@
 
 A comment of HTML in front of a block, which no reader of the rendered page sees, says one of:
 
-* `<!-- runs -->`: the block is a script; it runs in a fresh copy of the project and ends well.
+* `<!-- runs -->`: the block is a script; it runs in a fresh copy of the project and ends well. `<!-- runs: TEXT -->`:
+  and prints TEXT.
 * `<!-- runs beside a server -->`: the same, while `python server.py` runs, at the port that the block names.
 * `<!-- runs until: TEXT -->`: it goes on until it is stopped; TEXT is printed before that.
 * `<!-- runs in CI -->`: each of its commands is a step of `.ci/run`.
