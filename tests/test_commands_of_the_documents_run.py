@@ -34,7 +34,7 @@ def test_there_are_documents_with_commands():
 @pytest.mark.parametrize("block", BLOCKS, ids=ids)
 def test_a_block_says_whether_it_runs(block):
     assert block.how, f"{block.place}: write <!-- runs --> above it, or <!-- not run here: REASON -->"
-    if block.how in ("not run here", "runs until"):
+    if block.how == "not run here":
         assert len(block.what) > 3
     if block.how == "run by":
         assert (ROOT / block.what).is_file(), f"{block.place}: there is no {block.what}"
@@ -162,12 +162,6 @@ def test_a_block_runs(block, copy):
     run = Script(script, copy, PORT=str(next(iter(ports.values()), free_port())))
     assert run.wait() == 0, f"{block.place}:\n{run.printed}"
     assert block.what in run.printed, f"{block.place} does not say {block.what!r}:\n{run.printed}"
-
-
-@pytest.mark.parametrize("block", marked("runs until"), ids=ids)
-def test_a_block_runs_until_it_is_stopped(block, copy):
-    script, ports = free_ports(block.text)
-    Script(script, copy, PORT=str(next(iter(ports.values()), free_port()))).until(block.what).stop()
 
 
 def free_port() -> int:
