@@ -45,6 +45,16 @@ async def test_a_get_request_is_answered_too(tmp_path, carrier):
 
 
 @CARRIERS
+@pytest.mark.parametrize("written", ["Sales", "SALES"])
+async def test_an_agent_that_is_written_with_capitals_answers_under_its_own_name(tmp_path, carrier, written):
+    async with running(tmp_path) as service:
+        answer = await service.post(f"/{carrier}/voice?agent={written}", **FORM)
+        assert "sorry" not in answer.text
+        assert stream_of(answer.text)[1]["agent"] == "sales"
+        assert service.store.list()[0].agent == "sales"
+
+
+@CARRIERS
 async def test_the_address_chooses_the_agent_and_passes_parameters_on(tmp_path, carrier):
     async with running(tmp_path) as service:
         answer = await service.post(f"/{carrier}/voice?agent=sales&campaign=spring&from_number=x", **FORM)
