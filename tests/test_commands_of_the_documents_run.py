@@ -184,5 +184,9 @@ def test_a_block_runs_beside_a_server(block, copy):
         for command in re.sub(r"\\\n", " ", script).splitlines():
             run = Script(command, copy, PORT=port)
             assert run.wait() == 0, f"{block.place}: {command}\n{run.printed}"
+            # A colleague is shown for what becomes of them: a caller who asks for nobody shows nothing.
+            assert ("--colleague" in command) <= ("Who was called" in run.printed), (
+                f"{block.place}: {command}"
+            )
     finally:
         server.stop()
