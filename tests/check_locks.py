@@ -135,6 +135,8 @@ def test_images_and_documents_install_locks():
 )
 def test_what_images_and_documents_run_installs_what_is_locked(pip, tmp_path, place, lock, by_uv, flags):
     _, python = pip
+    # What is there already would not be resolved anew
+    must(python, "-m", "pip", "uninstall", "-q", "-y", "alpha", "beta", "gamma", "delta")
     # What is built from source has tools without dependencies; all else may want an extra of another package
     wheels = an_index_that_has_gone_on(tmp_path / "index")
     here = write_lock(tmp_path / "some.lock", wheels[:1] if lock == "build.lock" else wheels)
