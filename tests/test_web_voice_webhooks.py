@@ -294,6 +294,11 @@ async def test_another_process_knows_for_which_address_something_was_signed(tmp_
             assert answer.status_code == 200
             answer = await other.http.post(path, content=body, headers=headers)
             assert (path, answer.status_code) == (path, status)
+            # The carrier asks again, and a stranger's repetition does not stand in its way.
+            answer = await other.http.post("/telnyx/status", content=body, headers=headers)
+            assert (path, answer.status_code) == (path, 200)
+            answer = await other.http.post("/telnyx/voice", content=body, headers=headers)
+            assert (path, answer.status_code) == (path, 403)
 
 
 @pytest.mark.parametrize("field", ["CallbackSource", "HangupCause", "RecordingStatus", "StreamEvent"])
