@@ -22,6 +22,8 @@ from emulator.stories.suite import load_speech, performances, play_all
 from emulator.stories.telling import headline, timeline_text, verdicts_text
 
 PASSED, NOT_PASSED, CANNOT = 0, 1, 2
+MANY = 20
+"""From so many stories on, those that failed are told once more in the end, where they are seen."""
 Result = TypeVar("Result")
 
 
@@ -45,6 +47,13 @@ def add_stories_command(commands: Any) -> None:
     )
     stories.add_argument(
         "--jobs", type=int, default=1, metavar="N", help="how many at a time (default %(default)s)"
+    )
+    stories.add_argument(
+        "--again",
+        type=int,
+        default=0,
+        metavar="N",
+        help="play those that failed once more, alone, if they are at most N (default %(default)s)",
     )
     server = stories.add_mutually_exclusive_group(required=True)
     server.add_argument("--serve", metavar="COMMAND", help="the server under test, started for each story")
@@ -139,7 +148,13 @@ def run_stories(options: argparse.Namespace, credentials: Credentials) -> int:
         server = forks.serve if forks is not None else command_server(options.serve)
         try:
             return await play_all(
-                wanted, server, jobs=options.jobs, credentials=credentials, keep=options.keep, tell=tell
+                wanted,
+                server,
+                jobs=options.jobs,
+                again=options.again,
+                credentials=credentials,
+                keep=options.keep,
+                tell=tell,
             )
         finally:
             if forks is not None:
@@ -147,9 +162,16 @@ def run_stories(options: argparse.Namespace, credentials: Credentials) -> int:
 
     outcomes = _run(perform())
     passed = sum(outcome.passed for outcome in outcomes)
-    print(
-        json.dumps({"stories": len(outcomes), "passed": passed, "failed": len(outcomes) - passed}), flush=True
-    )
+    total: dict[str, Any] = {"stories": len(outcomes), "passed": passed, "failed": len(outcomes) - passed}
+    if options.again:
+        total["passed_the_second_time"] = [
+            f"{one.story.file.stem} {one.carrier}" for one in outcomes if one.passed and one.times == 2
+        ]
+    if len(outcomes) > MANY:
+        for outcome in outcomes:
+            if not outcome.passed:
+                tell(outcome)
+    print(json.dumps(total), flush=True)
     return PASSED if passed == len(outcomes) else NOT_PASSED
 
 

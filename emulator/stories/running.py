@@ -61,6 +61,7 @@ class Outcome:
         zero: The story's beginning on the network's clock.
         secs: How long it took, with starting and stopping the server.
         trouble: Why it could not be played to its end, or None.
+        times: How often it was played; this is the last of them.
     """
 
     story: Story
@@ -70,6 +71,7 @@ class Outcome:
     zero: float = 0.0
     secs: float = 0.0
     trouble: str | None = None
+    times: int = 1
 
     @property
     def passed(self) -> bool:
