@@ -105,7 +105,7 @@ def create_app(
         tokens=StreamTokens(*secrets),
         keys=AddressKeys(secrets),
         run_bot=run_bot or _bot,
-        readiness=health.Readiness(prepare if warm_up else None),
+        readiness=health.Readiness(prepare if warm_up or run_bot is None else None),
     )
 
     @asynccontextmanager

@@ -32,11 +32,11 @@ SCRIPTS: tuple[list[ScriptItem], ...] = (
 async def measure_memory(calls: int, port: int, directory: Path) -> tuple[list[Figure], list[str]]:
     """Place calls with each carrier, five at a time, and look at the server's resident memory before and after.
 
-    The calls end in turn in each of the ways of `SCRIPTS`. The first ones are those of a process that has just started:
-    its memory grows once by what several calls at the same time need.
+    The calls end in turn in each of the ways of `SCRIPTS`. By the first five a process that has just started grows
+    once, by what several calls at the same time need: the target is for those after them.
 
     Args:
-        calls: How many; then as many again.
+        calls: How many, more than `AT_ONCE`; then as many again.
         port: A free port.
         directory: For the server's agent, data and output.
 
@@ -72,14 +72,15 @@ async def measure_memory(calls: int, port: int, directory: Path) -> tuple[list[F
         figures += [
             Figure(f"{carrier}: resident memory after the start", idle, "MB"),
             Figure(f"{carrier}: growth by the first {AT_ONCE} calls, at the same time", few - idle, "MB"),
+            Figure(f"{carrier}: growth by the first {calls} calls", first - idle, "MB"),
             *(
                 Figure(
-                    f"{carrier}: growth by each of the {name} {calls} calls",
-                    grown * 1000 / calls,
+                    f"{carrier}: growth by each of the next {count} calls",
+                    grown * 1000 / count,
                     "kB",
                     TARGET_KB,
                 )
-                for name, grown in (("first", first - idle), ("next", second - first))
+                for count, grown in ((calls - AT_ONCE, first - few), (calls, second - first))
             ),
         ]
     return figures, problems

@@ -29,7 +29,7 @@ from calls.database_errors import (
 from calls.database_opening import file_of, opened, plain_engine, readable
 from calls.saved import SavedCall, plain
 from calls.tables import CALL_EVENTS, CALLS
-from calls.used_once import UsedOnce
+from calls.used_once import UsedOnce, UsedOnceInFile
 
 __all__ = [
     "CallDatabase",
@@ -219,6 +219,8 @@ class CallDatabase:
     async def use_once(self, use_id: str, note: str, now: datetime, until: datetime) -> str | None:
         """Use up something that works once, over all processes that share this database.
 
+        Unlike everything else here this may be asked from any loop, while `is_open_file`.
+
         Args:
             use_id: What.
             note: Told to whoever uses it again.
@@ -231,10 +233,18 @@ class CallDatabase:
         Raises:
             DatabaseError: There was no answer to that.
         """
-        await self._opened()
-        assert self._used_once is not None
+        if not self.is_open_file:
+            await self._opened()
+        used_once = self._used_once
+        if used_once is None:
+            raise DatabaseUnavailable("the database was closed meanwhile")
         async with self._translated(QUERY_SECS):
-            return await self._used_once.use(use_id, note, now, until)
+            return await used_once.use(use_id, note, now, until)
+
+    @property
+    def is_open_file(self) -> bool:
+        """Whether things can be used up from any loop: that takes a file which is open, and where it was."""
+        return isinstance(self._used_once, UsedOnceInFile) and not self._is_another_file()
 
     async def _rows(self, query: sa.Select[Any]) -> list[SavedCall]:
         async with self._connection() as connection:
@@ -308,7 +318,8 @@ class CallDatabase:
                 if self._engine is None:
                     async with self._translated(MIGRATION_SECS):
                         engine = await opened(self._url, busy_secs=self._busy_secs)
-                    self._used_once = UsedOnce(engine, plain_engine(self._url, busy_secs=self._busy_secs))
+                    plain_one = plain_engine(self._url, busy_secs=self._busy_secs)
+                    self._used_once = UsedOnceInFile(engine, plain_one) if plain_one else UsedOnce(engine)
                     self._engine = engine
                     self._file = file_of(self._url)
         return self._engine

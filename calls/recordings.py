@@ -13,9 +13,10 @@ from typing import Any
 from calls.call import Call
 
 IN_PROGRESS, PAUSED, STOPPED, UNKNOWN = "in_progress", "paused", "stopped", "unknown"
+COMPLETED = "completed"
 
-ORDER = {IN_PROGRESS: 0, PAUSED: 0, STOPPED: 1}
-"""How far a recording has come; with every state that is not here it is over."""
+ORDER = {IN_PROGRESS: 0, PAUSED: 0, STOPPED: 1, COMPLETED: 3}
+"""How far a recording has come; with every state that is not here it is over. A file that is there stays."""
 
 OVER = 2
 
@@ -71,7 +72,7 @@ def was_reported(call: Call, state: str, recording_id: str | None, **more: Any) 
         Whether it was news.
     """
     one = _named(recordings(call), recording_id, state)
-    if one is not None and (state == IN_PROGRESS or (state == UNKNOWN and one.order < OVER)):
+    if one is not None and state in (IN_PROGRESS, UNKNOWN):
         # A report of the beginning, or of what nobody knows: only the id may be news.
         if recording_id in (one.id, None):
             return False

@@ -299,7 +299,9 @@ class CallStore:
         """
         now = self._clock()
         until = now + timedelta(seconds=secs)
-        return await self._ask(lambda database: database.use_once(use_id, note, now, until), USE_SECS)
+        if self._writer is None:
+            return None
+        return await self._answer(self._writer.use_once(use_id, note, now, until), USE_SECS)
 
     def record(self, call: Call, kind: str, **data: Any) -> CallEvent:
         """Append an event to a call and wake its subscribers."""
@@ -370,11 +372,14 @@ class CallStore:
         """Ask the database, which may not be there, may fail, and may not let anybody wait."""
         if self._writer is None:
             return None
+        return await self._answer(self._writer.ask(question), timeout_secs)
+
+    async def _answer(self, asking: Awaitable[T], timeout_secs: float) -> T | None:
         from calls.database import DatabaseError
 
         try:
             async with asyncio.timeout(timeout_secs):
-                return await self._writer.ask(question)
+                return await asking
         except DatabaseError as error:
             logger.warning("Nothing is known of earlier calls for now: {}", error)
         except TimeoutError:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from calls.tables import USED_ONCE
@@ -21,16 +22,11 @@ class UsedOnce:
 
     Parameters:
         engine: The database, opened.
-        plain: The same one without an asynchronous driver, for a file: its calls are made in a thread. SQLite's driver
-            has a thread, too, but goes there and back ten times for one statement, which takes far longer than the
-            statement. None for a database that is asked over a network.
     """
 
-    def __init__(self, engine: AsyncEngine, plain: sa.Engine | None):
+    def __init__(self, engine: AsyncEngine):
         """Ask nothing yet."""
         self._engine = engine.execution_options(isolation_level="AUTOCOMMIT")
-        self._plain = plain
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="used-once")
         insert = postgresql.insert if engine.dialect.name == "postgresql" else sqlite.insert
         self._first_use = insert(USED_ONCE).on_conflict_do_nothing()
         self._forgotten_at: datetime | None = None
@@ -41,25 +37,11 @@ class UsedOnce:
         Raises:
             SQLAlchemyError: There was no answer to that.
         """
-        if self._plain is not None:
-            loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(
-                self._thread, self._use_in_file, self._plain, use_id, note, now, until
-            )
         async with self._engine.connect() as connection:
             return await connection.run_sync(self._use, use_id, note, now, until)
 
     def close(self) -> None:
-        """Let go of the file."""
-        if self._plain is not None:
-            self._thread.submit(self._plain.dispose)
-        self._thread.shutdown(wait=False)
-
-    def _use_in_file(
-        self, plain: sa.Engine, use_id: str, note: str, now: datetime, until: datetime
-    ) -> str | None:
-        with plain.connect() as connection:
-            return self._use(connection, use_id, note, now, until)
+        """Nothing is held on to between two uses."""
 
     def _use(
         self, connection: sa.Connection, use_id: str, note: str, now: datetime, until: datetime
@@ -73,3 +55,55 @@ class UsedOnce:
             return None
         # Nothing is there when another process has forgotten it in between; then nobody knows the note any more.
         return connection.scalar(sa.select(columns.note).where(columns.id == use_id)) or ""
+
+
+class UsedOnceInFile(UsedOnce):
+    """The same in SQLite's file, by a thread of its own, whichever loop asks.
+
+    SQLite's asynchronous driver has a thread, too, but goes there and back ten times for one statement, and the loop of
+    the calls' writer is one more detour: both take far longer than the statement.
+
+    Parameters:
+        engine: The database, opened.
+        plain: The same one without the asynchronous driver, each statement a transaction of its own.
+    """
+
+    def __init__(self, engine: AsyncEngine, plain: sa.Engine):
+        """Ask nothing yet."""
+        super().__init__(engine)
+        self._plain = plain
+        self._connection: sa.Connection | None = None
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="used-once")
+
+    async def use(self, use_id: str, note: str, now: datetime, until: datetime) -> str | None:
+        """Use something up; see `CallDatabase.use_once`.
+
+        Raises:
+            SQLAlchemyError: There was no answer to that, or it was closed meanwhile.
+        """
+        loop = asyncio.get_running_loop()
+        try:
+            asked = loop.run_in_executor(self._thread, self._use_in_file, use_id, note, now, until)
+        except RuntimeError:
+            raise SQLAlchemyError("the database was closed meanwhile") from None
+        return await asked
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._thread.submit(self._disconnect)
+        self._thread.shutdown(wait=False)
+
+    def _use_in_file(self, use_id: str, note: str, now: datetime, until: datetime) -> str | None:
+        if self._connection is None:
+            self._connection = self._plain.connect()
+        try:
+            return self._use(self._connection, use_id, note, now, until)
+        except SQLAlchemyError:
+            self._disconnect()
+            raise
+
+    def _disconnect(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+        self._plain.dispose()

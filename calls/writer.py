@@ -8,6 +8,7 @@ import threading
 import weakref
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -117,6 +118,16 @@ class CallWriter:
             return await self._background.ask(asked)
         except LoopStopped:
             raise DatabaseUnavailable("the call store was closed meanwhile") from None
+
+    async def use_once(self, use_id: str, note: str, now: datetime, until: datetime) -> str | None:
+        """Like `CallDatabase.use_once`, and without a detour by this thread where that can be: it costs the most.
+
+        Raises:
+            DatabaseError: There was no answer to that.
+        """
+        if self._database.is_open_file:
+            return await self._database.use_once(use_id, note, now, until)
+        return await self.ask(lambda database: database.use_once(use_id, note, now, until))
 
     async def flush(self, timeout_secs: float) -> bool:
         """Wait until all that has changed is saved. A database that fails is asked more often meanwhile.

@@ -20,6 +20,7 @@ from packaging.tags import Tag, compatible_tags, cpython_tags, mac_platforms
 from packaging.utils import parse_wheel_filename
 
 from settings import ROOT
+from tests.document_commands import documents
 from tests.made_up_index import an_index_that_has_gone_on, write_lock
 
 pytestmark = pytest.mark.timeout(550)
@@ -104,6 +105,54 @@ def test_a_newer_release_of_a_package_with_an_extra_changes_nothing(pip, tmp_pat
     assert (plain.returncode != 0) == (version in RESOLVES_WRONGLY), plain.stderr
     must(python, "-m", "pip", "install", *AS_WE_DO, "-r", lock, **only_there)
     must(python, "-m", "pip", "check")
+
+
+def commands_that_install() -> Iterator[tuple[str, str, bool, list[str]]]:
+    """Each command of the images and the documents that installs a lock: its place, lock, whether by uv, and flags."""
+    for path in (ROOT / "Dockerfile", ROOT / "deploy" / "Dockerfile.server", *documents()):
+        text = path.read_text(encoding="utf-8").replace("\\\n", " ")
+        for by_uv, words in re.findall(r"(\buv )?\bpip install ([^\n`&]+?\.lock)\b", text):
+            *flags, _, lock = words.split()
+            yield path.name, Path(lock).name, bool(by_uv), flags
+
+
+def test_images_and_documents_install_locks():
+    found = [(place, lock) for place, lock, *_ in commands_that_install()]
+    assert {place for place, _ in found} >= {
+        "Dockerfile",
+        "Dockerfile.server",
+        "deploy.md",
+        "pipecat-cloud.md",
+    }
+    assert {lock for _, lock in found} >= {"${LOCK}.lock", "hosted.lock", "build.lock"}
+
+
+@pytest.mark.parametrize("pip", RESOLVES_WRONGLY, indirect=True)
+@pytest.mark.parametrize(
+    ("place", "lock", "by_uv", "flags"),
+    commands_that_install(),
+    ids=lambda value: " ".join(value) if isinstance(value, list) else str(value),
+)
+def test_what_images_and_documents_run_installs_what_is_locked(pip, tmp_path, place, lock, by_uv, flags):
+    _, python = pip
+    # What is there already would not be resolved anew
+    must(python, "-m", "pip", "uninstall", "-q", "-y", "alpha", "beta", "gamma", "delta")
+    # What is built from source has tools without dependencies; all else may want an extra of another package
+    wheels = an_index_that_has_gone_on(tmp_path / "index")
+    here = write_lock(tmp_path / "some.lock", wheels[:1] if lock == "build.lock" else wheels)
+    only_there = {
+        "PIP_NO_INDEX": "1",
+        "PIP_FIND_LINKS": str(tmp_path / "index"),
+        "PIP_CONFIG_FILE": os.devnull,
+        "UV_NO_INDEX": "1",
+        "UV_FIND_LINKS": str(tmp_path / "index"),
+    }
+    program = [*UV, "pip", "install", "--python", python] if by_uv else [python, "-m", "pip", "install"]
+    done = run(*program, *flags, "-r", here, **only_there)
+    assert done.returncode == 0, f"{place}: {' '.join(flags)} -r {lock}\n{done.stderr}"
+    told = must(python, "-m", "pip", "list", "--format", "freeze")
+    assert "alpha==1.0" in told
+    assert "delta" not in told, "a dependency that only a newer release has"
 
 
 @pytest.mark.parametrize("lock", LOCKS[:3])

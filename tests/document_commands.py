@@ -2,9 +2,9 @@
 
 A comment of HTML in front of a block, which no reader of the rendered page sees, says one of:
 
-* `<!-- runs -->`: the block is a script; it runs in a fresh copy of the project and ends well.
+* `<!-- runs -->`: the block is a script; it runs in a fresh copy of the project and ends well. `<!-- runs: TEXT -->`:
+  and prints TEXT.
 * `<!-- runs beside a server -->`: the same, while `python server.py` runs, at the port that the block names.
-* `<!-- runs until: TEXT -->`: it goes on until it is stopped; TEXT is printed before that.
 * `<!-- runs in CI -->`: each of its commands is a step of `.ci/run`.
 * `<!-- what make does -->`: each of its commands is what `make TARGET` does, which a remark behind it names.
 * `<!-- run by FILE -->`: that test, or step of CI, runs it.
@@ -23,7 +23,7 @@ ROOT = Path(__file__).parent.parent
 SHELL = frozenset({"sh", "bash", "shell", "console"})
 _FENCE = re.compile(r"^( *)```(\S*)\s*$")
 _MARK = re.compile(
-    r"<!-- (?P<how>runs beside a server|runs until|runs in CI|what make does|runs|run by|not run here)"
+    r"<!-- (?P<how>runs beside a server|runs in CI|what make does|runs|run by|not run here)"
     r"(?::? (?P<what>.+?))? -->"
 )
 

@@ -11,7 +11,6 @@ import os
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import httpx
 import pytest
@@ -263,7 +262,26 @@ def test_what_make_run_and_make_doctor_do_is_what_the_messages_promise():
     assert re.search(r"^doctor:.*\n\t\$\(PYTHON\) -m web\.doctor", MAKEFILE, re.MULTILINE)
 
 
-def test_the_server_that_stories_are_told_to_start_takes_their_settings():
-    (advised,) = set(named(r"--serve \"\S*python -m ([a-z_.]+)\" instead"))
-    source = Path(importlib.util.find_spec(advised[1]).origin).read_text(encoding="utf-8")
-    assert "story" in source.lower()
+@pytest.mark.timeout(240)
+def test_a_story_that_needs_a_server_of_its_own_is_played_by_the_one_that_is_advised():
+    def play(*server: str) -> subprocess.CompletedProcess:
+        story = ("call", "--scenario", "tests/stories/caller_hangs_up.yaml", "--carrier", "twilio")
+        command = [sys.executable, "-m", "emulator", *story, *server]
+        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=110)
+
+    refused = play("--url", "http://127.0.0.1:9")
+    assert refused.returncode == 2, refused.stdout
+    advice = re.search(r'give --serve "(.+?)" instead of --url', refused.stderr)
+    assert advice is not None, refused.stderr
+    advised = advice[1].replace(".venv/bin/python", sys.executable)
+    followed = play("--serve", advised)
+    assert followed.returncode == 0, followed.stdout[-2000:] + followed.stderr[-2000:]
+
+
+def test_the_application_that_dials_is_said_to_be_of_the_kind_that_the_mode_needs():
+    example = (ROOT / ".env.example").read_text(encoding="utf-8")
+    comment = example[: example.index("\nTELNYX_CONNECTION_ID=")].rsplit("\n\n", 1)[-1].replace("\n# ", " ")
+    assert (
+        "With TELNYX_MODE=texml that is a TeXML application, with call_control a Voice API application"
+        in comment
+    )

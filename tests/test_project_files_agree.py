@@ -78,6 +78,18 @@ def test_images_are_tagged_with_this_version():
         }
 
 
+def test_an_image_has_what_its_file_says_of_the_service():
+    from web import api, media, twilio
+
+    served = {"webhooks": twilio.router, "media sockets": media.router, "API": api.router}
+    [parts] = re.findall(r"^# The service: (.+) \(`python server\.py`\)", text_of("deploy/Dockerfile.server"))
+    named = re.split(r", | and ", parts)
+    assert [part for part in named if part not in served] == [], "nothing of that name is served"
+    assert all(served[part].routes for part in named)
+    [elsewhere] = re.findall(r"The server with (.+) is deploy/Dockerfile\.server", text_of("Dockerfile"))
+    assert set(re.split(r", | and ", elsewhere)) <= set(named)
+
+
 @pytest.mark.parametrize("lock", LOCKS, ids=lambda path: path.name)
 def test_a_lock_pins_every_package_by_hash_and_names_no_registry(lock):
     text = lock.read_text(encoding="utf-8")

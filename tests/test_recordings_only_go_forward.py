@@ -38,6 +38,27 @@ def test_nothing_follows_the_end_of_a_recording(end, late):
 
 
 @pytest.mark.parametrize("recording_id", ["RE1", None])
+@pytest.mark.parametrize("late", ["in_progress", "paused", "stopped", "failed", "absent", "unknown"])
+def test_a_file_that_is_there_stays_whatever_is_reported_after_it(late, recording_id):
+    call = a_call()
+    was_changed(call, "in_progress", "RE1")
+    assert was_reported(call, "completed", "RE1", **FILE)
+    if late != "in_progress" or recording_id:  # without a name, it is the beginning of another recording
+        assert not was_reported(call, late, recording_id)
+    assert [(one.id, one.state) for one in recordings(call)] == [("RE1", "completed")]
+
+
+@pytest.mark.parametrize("end", ["absent", "failed"])
+@pytest.mark.parametrize("late", ["in_progress", "paused", "stopped", "unknown"])
+def test_no_report_takes_back_that_a_recording_has_ended(end, late):
+    call = a_call()
+    was_changed(call, "in_progress", "RE1")
+    was_reported(call, end, "RE1")
+    assert not was_reported(call, late, "RE1")
+    assert [(one.id, one.state) for one in recordings(call)] == [("RE1", end)]
+
+
+@pytest.mark.parametrize("recording_id", ["RE1", None])
 def test_a_late_report_of_the_beginning_does_not_end_a_pause(recording_id):
     call = a_call()
     was_changed(call, "in_progress", recording_id)

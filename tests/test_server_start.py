@@ -1,5 +1,6 @@
 """Starting the service: what it says, and how it refuses."""
 
+import asyncio
 import importlib.util
 import json
 import os
@@ -35,15 +36,30 @@ def environment(tmp_path: Path, **values: str) -> dict[str, str]:
     return {**os.environ, **own, **values}
 
 
+def free_port() -> int:
+    with listen("127.0.0.1", 0) as free:
+        return free.getsockname()[1]
+
+
 def start(tmp_path: Path, *arguments: str, **values: str) -> subprocess.CompletedProcess:
-    return subprocess.run(
+    """What the server says and how it ends; one that starts, though it should not have, is ended by SIGTERM."""
+    process = subprocess.Popen(
         [sys.executable, "server.py", *arguments],
         cwd=ROOT,
         env=environment(tmp_path, **values),
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        timeout=60,
     )
+    assert process.stdout is not None
+    try:
+        # It refuses before it says anything here; one that listens has its lines printed.
+        if first := process.stdout.readline():
+            process.terminate()
+        said, complaints = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    return subprocess.CompletedProcess(process.args, process.returncode, first + said, complaints)
 
 
 @pytest.mark.parametrize(
@@ -112,8 +128,7 @@ def test_every_address_is_both_kinds_of_addresses():
 
 
 def test_it_starts_says_what_to_paste_and_stops(tmp_path):
-    with listen("127.0.0.1", 0) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     surroundings = environment(tmp_path, TWILIO_ACOUNT_SID="AC1")
     kitchen = 'greeting = "Hello."\ninstructions = "x"\n[transfers.kitchen]\nnumber = "+12025550100"\n'
     (tmp_path / "agents" / "kitchen.toml").write_text(kitchen)
@@ -148,6 +163,33 @@ def test_it_starts_says_what_to_paste_and_stops(tmp_path):
     assert "kitchen.toml: [transfers] has kitchen, but the agent may not put callers through" in said
     assert f"http://127.0.0.1:{port}/twilio/voice" in said
     assert "the local brain answers" in said
+
+
+async def test_a_key_that_its_provider_refuses_is_a_line_soon_after_the_start(tmp_path):
+    async with fake_rest(Answer.json(401, {"error": "invalid"})) as provider:
+        given = {"OPENAI_API_KEY": "sk-hunter2", "OPENAI_BASE_URL": f"{provider.url}/v1"}
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "server.py", "--port", str(free_port()), "--agent", "sales"),
+            cwd=ROOT,
+            env=environment(tmp_path, **given),
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        assert process.stderr is not None
+        said = ""
+        try:
+            async with asyncio.timeout(60):
+                while "OPENAI_API_KEY" not in said and (line := await process.stderr.readline()):
+                    said += line.decode()
+        except TimeoutError:
+            pass
+        finally:
+            if process.returncode is None:
+                process.terminate()
+            await process.communicate()
+    assert "does not take it (401): make or copy it again there" in said
+    assert "hunter2" not in said
+    assert provider.requests[0].headers["authorization"] == "Bearer sk-hunter2"
 
 
 def test_the_lines_name_every_address_to_paste():

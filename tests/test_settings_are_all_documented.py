@@ -97,5 +97,5 @@ def test_no_setting_is_said_to_be_only_for_what_it_is_not():
     }
     for name, _ in LINES:
         comment = EXAMPLE[: EXAMPLE.index(f"\n{name}=")].rsplit("\n\n", 1)[-1]
-        for program in re.findall(r"[Oo]nly (?:for|by|in) (?:what )?`python (\S+?)`", comment):
+        for program in re.findall(r"[Oo]nly (?:for|by|in)\b[^.`]*`python (\S+?)`", comment):
             assert readers[name.lower()] <= {Path(program).name}, name

@@ -100,8 +100,9 @@ def test_a_copied_example_leaves_the_image_its_own_address_and_folder(tmp_path, 
         if equals and not name.startswith("#"):
             monkeypatch.setenv(name, value)
     dockerfile = (ROOT / "deploy" / "Dockerfile.server").read_text(encoding="utf-8")
-    (written,) = re.findall(r"^RUN printf '(.*)' > \.env$", dockerfile, flags=re.MULTILINE)
-    (tmp_path / ".env").write_text(written.replace("\\n", "\n"))
+    written = re.findall(r"^RUN printf '(.*)' > \.env$", dockerfile, flags=re.MULTILINE)
+    assert len(written) == 1, "the image has no settings for what the environment leaves empty"
+    (tmp_path / ".env").write_text(written[0].replace("\\n", "\n"))
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv(ENV_FILE)
     settings = load_settings()

@@ -4,8 +4,13 @@ import numpy as np
 import pytest
 import soxr
 from pipecat.audio.vad.vad_analyzer import VADState
+from pipecat.frames.frames import TranscriptionFrame
+from pipecat.services.settings import STTSettings
+from pipecat.services.stt_service import SegmentedSTTService
 
 from conversation.local import PHONE_VAD, shared_vad
+from emulator import Audio, Wait
+from tests.talking_bot import talking
 
 LINE_HZ, PIPELINE_HZ = 8000, 16000
 
@@ -44,7 +49,9 @@ def spoken(text: str, pace: float, loudness: float) -> np.ndarray:
     from conversation.local_models import local_models
 
     voice = local_models().voice
-    pieces = [chunk.audio_float_array for chunk in voice.synthesize(text, SynthesisConfig(length_scale=pace))]
+    # Without the voice's chance, so that each run hears the same.
+    config = SynthesisConfig(length_scale=pace, noise_scale=0.0, noise_w_scale=0.0)
+    pieces = [chunk.audio_float_array for chunk in voice.synthesize(text, config)]
     samples = soxr.resample(np.concatenate(pieces), voice.config.sample_rate, LINE_HZ)
     return samples * loudness / np.sqrt(np.mean(samples[np.abs(samples) > 0.01] ** 2))
 
@@ -67,7 +74,7 @@ def cough(seed: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize("word", ["Yes.", "No.", "Nope."])
-@pytest.mark.parametrize(("pace", "loudness"), [(1.0, 0.01), (0.8, 0.05), (0.5, 0.02)])
+@pytest.mark.parametrize(("pace", "loudness"), [(1.0, 0.01), (0.8, 0.05), (0.5, 0.02), (0.4, 0.01)])
 def test_a_lone_short_answer_is_speech(word, pace, loudness):
     assert is_speech(over_the_line(spoken(word, pace, loudness)))
 
@@ -79,3 +86,27 @@ def test_a_cough_is_not_speech(seed):
 
 def test_a_quiet_line_is_not_speech():
     assert not is_speech(over_the_line(np.zeros(LINE_HZ * 3)))
+
+
+class HearsNo(SegmentedSTTService):
+    """Ears that take whatever was found to be speech for a "No."."""
+
+    def __init__(self) -> None:
+        super().__init__(settings=STTSettings())
+
+    async def run_stt(self, audio: bytes):
+        yield TranscriptionFrame("No.", "", "", finalized=True)
+
+
+async def test_a_short_and_quiet_answer_is_answered_on_a_call(monkeypatch, tmp_path):
+    samples = (spoken("No.", 0.5, 0.02) * 32767).astype(np.int16)
+    script = [Audio(samples, "No."), Wait(3)]
+
+    def answers(_):
+        return [("end_call", {"farewell": "As you like, bye."})]
+
+    async with talking(monkeypatch, tmp_path, "twilio", answers, ears=HearsNo, silence_secs=3) as bot:
+        await bot.network.call(bot.url, script)
+    (call,) = bot.store.list()
+    assert [e.data["text"] for e in call.events if e.kind == "caller_said"] == ["No."]
+    assert [e.data["text"] for e in call.events if e.kind == "bot_heard"] == ["Hello.", "As you like, bye."]

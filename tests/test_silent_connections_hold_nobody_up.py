@@ -160,9 +160,11 @@ async def test_megabytes_of_headers_are_not_kept(tmp_path, base):
                 answer = await asyncio.wait_for(reader.read(), 5)
             except ConnectionError:
                 answer = b""
+            except TimeoutError:
+                answer = b"still listened to"
             writer.close()
-            assert sent < 8 << 20
             assert answer[:12] in (b"HTTP/1.1 431", b"HTTP/1.1 400", b"")
+            assert sent < 8 << 20
 
 
 @pytest.mark.parametrize("base", [H11Protocol, HttpToolsProtocol])

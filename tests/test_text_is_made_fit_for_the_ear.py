@@ -79,6 +79,9 @@ def visible(pieces: list[str]) -> str:
         ("See [the site][1].\n\n[1]: https://example.com 'Site'\n[^2]: More.", ["See the site.", "More."]),
         ("<!-- secret -- > secret -->Welcome.", ["Welcome."]),
         ("Hello.\\nAnd \\(x^2\\), $y^2$, \\frac{1}{2}.", ["Hello.", "And (x² ), y², 1/2."]),
+        ("Hours\n---\nNine to five.", ["Hours.", "Nine to five."]),
+        ("All is well</think>Hello there.", ["All is well.", "Hello there."]),
+        ("One\x07moment.", ["One moment."]),
         ("😀", []),
         ("***", []),
     ],
@@ -218,11 +221,54 @@ async def test_what_began_and_did_not_end_is_not_spoken_either(cut_off):
         ),
         ("He is 5'10\".", "He is five feet ten."),
         ("See example.com:8443/a.", "See example dot com port eight four four three slash a."),
+        ("½ price, 1½ hours.", "one half price, one and a half hours."),
+        ("The 3rd floor.", "The third floor."),
+        ("Take BA117 now.", "Take B A one one seven now."),
+        ("It is 12345678.", "It is one two three four five six seven eight."),
         ("Rated 4.8/5, .5 more.", "Rated four point eight out of five, zero point five more."),
     ],
 )
 async def test_numbers_are_said_as_a_person_says_them(written, said):
     assert await spoken(written) == said
+
+
+@pytest.mark.parametrize(
+    ("short", "word"),
+    [
+        ("I.e. now", "that is"),
+        ("Cash vs. card", "versus"),
+        ("Tea w/o milk", "without"),
+        ("Tea w/ milk", "with milk"),
+        ("It takes approx. 2 days", "about"),
+        ("House no. 7", "number seven"),
+        ("Open 24/7", "twenty-four seven"),
+        ("It takes ~5 minutes", "about five"),
+        ("5 ± 1", "plus or minus"),
+        ("2 x 4", "two by four"),
+        ("age ≥ 18", "at least eighteen"),
+        ("age ≤ 18", "at most eighteen"),
+        ("C++", "plus plus"),
+        ("C#", "sharp"),
+        ("3 > 2", "more than"),
+        ("Open Mon-Fri", "Monday to Friday"),
+    ],
+)
+async def test_what_is_written_short_is_said_in_full(short, word):
+    assert word in await spoken(short)
+
+
+@pytest.mark.parametrize(
+    ("fixed", "said"),
+    [
+        ("## Hours", "Hours"),
+        ("a snake_case word", "a snake case word"),
+        ("Yes () indeed.", "Yes indeed."),
+        ("Sure!. Yes", "Sure! Yes"),
+        ("...", ""),
+    ],
+)
+async def test_a_fixed_sentence_that_passed_no_model_is_tidied_too(fixed, said):
+    assert await tidy(fixed) == said
 
 
 @pytest.mark.parametrize(

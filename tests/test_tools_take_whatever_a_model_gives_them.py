@@ -1,5 +1,7 @@
 """Whatever arguments a model gives a tool, and however a tool fails: one result, one reply, one event, one farewell."""
 
+import json
+
 import pytest
 
 from calls.call import EndedBy
@@ -44,6 +46,11 @@ async def test_arguments_that_are_not_usable_are_told_to_the_model_once(monkeypa
     assert heard == ["Hello.", "Bye."], "neither a plea nor a second answer"
     assert [str(data["result"]).split(":")[0] for data in used] == ["Not done", "The call is ending."]
     assert len(requests) == 2
+    shown = [made for message in requests[1]["messages"] for made in message.get("tool_calls") or ()]
+    given = [json.loads(made["function"]["arguments"]) for made in shown]
+    assert [type(each) for each in given] == [dict], (
+        "a provider would refuse the conversation with others in it"
+    )
     assert call.ended_by is EndedBy.BOT
 
 

@@ -226,6 +226,22 @@ async def test_a_recording_is_started_paused_and_resumed(tmp_path):
         assert (answer.status_code, "action" in answer.json()["error"]) == (422, True)
 
 
+async def test_a_recording_whose_file_is_there_before_the_answer_to_stop_is_complete(tmp_path):
+    slow = Answer.json(200, {"sid": "RE1", "status": "stopped"})
+    slow.delay_secs = 1
+    async with fake_rest(RECORDED, slow) as rest, serving(tmp_path, rest) as service:
+        call = live(service)
+        await ask(service, "/CA1/recording", action="start")
+        stopping = asyncio.create_task(ask(service, "/CA1/recording", action="stop"))
+        while len(rest.requests) < 2:
+            await asyncio.sleep(0.01)
+        report = {"RecordingSid": "RE1", "RecordingStatus": "completed", "RecordingUrl": "https://h/RE1"}
+        await service.post(f"/twilio/recording?call={call.id}", CallSid="CA1", **report)
+        assert not stopping.done()
+        (recording,) = (await stopping).json()["recordings"]
+        assert (recording["state"], recording["url"]) == ("completed", "https://h/RE1")
+
+
 # The wrong moment
 
 

@@ -1,5 +1,8 @@
 """Paths as people write them, addresses that were entered wrongly, and pages of other sites."""
 
+import asyncio
+from urllib.parse import urlencode
+
 import pytest
 import websockets
 from loguru import logger
@@ -156,6 +159,25 @@ async def test_an_http_address_of_others_opens_nothing(tmp_path):
             await websockets.connect(f"{service.ws_url}/ws")
         assert caught.value.response.status_code == 403
         assert service.store.list() == []
+
+
+@pytest.mark.parametrize("is_proxied", [False, True], ids=["directly", "by a proxy"])
+@pytest.mark.parametrize("how", ["HTTP/1.0", "another port"])
+async def test_a_proxy_of_a_laptop_opens_nothing_though_it_adds_no_header(tmp_path, how, is_proxied):
+    others = {"public_url": "http://127.0.0.1:1"} if is_proxied and how == "another port" else {}
+    version = "1.0" if is_proxied and how == "HTTP/1.0" else "1.1"
+    body = urlencode(FORM)
+    async with running(tmp_path, **others) as service:
+        for path in ("/twilio/voice", "/telnyx/voice"):
+            reader, writer = await asyncio.open_connection("127.0.0.1", service.port)
+            writer.write(
+                f"POST {path} HTTP/{version}\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {len(body)}\r\n"
+                f"Content-Type: application/x-www-form-urlencoded\r\n\r\n{body}".encode()
+            )
+            answer = await asyncio.wait_for(reader.read(), 5)
+            writer.close()
+            assert answer.split()[1] == (b"403" if is_proxied else b"200")
+        assert len(service.store.list()) == (0 if is_proxied else 2)
 
 
 async def test_a_proxy_may_call_a_public_service_by_any_name(tmp_path):

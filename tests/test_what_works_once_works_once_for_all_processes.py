@@ -1,6 +1,7 @@
 """What works once, such as the token of a media socket, works once over all processes with one database."""
 
 import asyncio
+import threading
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -75,3 +76,37 @@ async def test_calls_are_saved_while_tokens_are_used(processes):
     await asyncio.gather(*(use(store, n) for n, store in enumerate(stores)), stores[0].flush())
     for call in calls:
         assert await stores[1].restore("twilio", call.carrier_call_id) is not None
+
+
+async def test_nobody_waits_for_the_calls_that_are_being_saved(processes):
+    stores, _ = processes
+    assert await stores[0].use_once("opens the file", 300) is None
+    released = threading.Event()
+    stores[0]._writer._background.call_soon(released.wait)
+    try:
+        assert await stores[0].use_once("token", 300, "meanwhile") is None
+    finally:
+        released.set()
+    assert await stores[1].use_once("token", 300) == "meanwhile"
+
+
+async def test_all_loops_of_a_process_share_what_was_used(processes):
+    stores, _ = processes
+    assert await stores[0].use_once("token", 300, "one loop") is None
+    assert await asyncio.to_thread(asyncio.run, stores[0].use_once("token", 300)) == "one loop"
+
+
+async def test_a_database_that_was_deleted_is_made_anew_by_a_use(processes, tmp_path):
+    stores, _ = processes
+    assert await stores[0].use_once("token", 300) is None
+    for file in tmp_path.glob("calls.db*"):
+        file.unlink()
+    assert await stores[0].use_once("another token", 300, "in the new file") is None
+    assert await stores[1].use_once("another token", 300) == "in the new file"
+
+
+async def test_a_database_that_was_closed_is_opened_again_by_a_use(processes):
+    stores, _ = processes
+    assert await stores[0].use_once("token", 300, "before") is None
+    await stores[0].aclose()
+    assert await stores[0].use_once("token", 300) == "before"

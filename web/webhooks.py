@@ -174,6 +174,7 @@ async def _delivery(
     if first == where and is_form:
         use_id = f"{carrier.name} {delivery.content_id}"
         first = await service.store.use_once(use_id, KEPT_SECS, where) or where
+        delivery.where = first  # else somebody's repetition here would shut out the carrier's own
     if first != where:
         raise Refused(403, "replayed", "what was signed came to another address before: somebody repeats it")
     return delivery

@@ -25,6 +25,8 @@ from emulator.stories.suite import load_speech, performances, play_all
 from emulator.stories.telling import headline, seams_text, timeline_text, verdicts_text
 
 PASSED, NOT_PASSED, CANNOT = 0, 1, 2
+MANY = 20
+"""From so many stories on, those that failed are told once more in the end, where they are seen."""
 Result = TypeVar("Result")
 
 
@@ -50,6 +52,13 @@ def add_stories_command(commands: Any) -> None:
         "--jobs", type=int, default=1, metavar="N", help="how many at a time (default %(default)s)"
     )
     add_line_option(stories)
+    stories.add_argument(
+        "--again",
+        type=int,
+        default=0,
+        metavar="N",
+        help="play those that failed once more, alone, if they are at most N (default %(default)s)",
+    )
     server = stories.add_mutually_exclusive_group(required=True)
     server.add_argument("--serve", metavar="COMMAND", help="the server under test, started for each story")
     server.add_argument(
@@ -174,6 +183,7 @@ def run_stories(options: argparse.Namespace, credentials: Credentials) -> int:
                 wanted,
                 server,
                 jobs=options.jobs,
+                again=options.again,
                 credentials=credentials,
                 keep=options.keep,
                 tell=tell,
@@ -185,17 +195,21 @@ def run_stories(options: argparse.Namespace, credentials: Credentials) -> int:
 
     outcomes = _run(perform())
     passed = sum(outcome.passed for outcome in outcomes)
-    summary: dict[str, Any] = {
-        "stories": len(outcomes),
-        "passed": passed,
-        "failed": len(outcomes) - passed,
-    }
+    total: dict[str, Any] = {"stories": len(outcomes), "passed": passed, "failed": len(outcomes) - passed}
+    if options.again:
+        total["passed_the_second_time"] = [
+            f"{one.story.file.stem} {one.carrier}" for one in outcomes if one.passed and one.times == 2
+        ]
     if options.line != IDEAL.name:
         lost = Counter[str](dict.fromkeys(KINDS, 0))
         for seam in (seam for outcome in outcomes for _, seam in outcome.seams):
             lost[seam.kind] += seam.lost_ms
-        summary |= {"line": options.line, "lost_ms": dict(lost)}
-    print(json.dumps(summary), flush=True)
+        total |= {"line": options.line, "lost_ms": dict(lost)}
+    if len(outcomes) > MANY:
+        for outcome in outcomes:
+            if not outcome.passed:
+                tell(outcome)
+    print(json.dumps(total), flush=True)
     return PASSED if passed == len(outcomes) else NOT_PASSED
 
 

@@ -64,6 +64,7 @@ class Outcome:
         seams: Where streams began, followed one another and ended, by the person at the phone.
         secs: How long it took, with starting and stopping the server.
         trouble: Why it could not be played to its end, or None.
+        times: How often it was played; this is the last of them.
     """
 
     story: Story
@@ -74,6 +75,7 @@ class Outcome:
     seams: list[tuple[str, Seam]] = field(default_factory=list)
     secs: float = 0.0
     trouble: str | None = None
+    times: int = 1
 
     @property
     def passed(self) -> bool:

@@ -1,0 +1,140 @@
+"""docs/stories.md is the reference of the stories' format: each key that a file may have, and none that it may not."""
+
+import re
+
+import pytest
+
+from emulator.colleague import BEHAVIOURS
+from emulator.stories import (
+    hearing_checks,
+    judging,
+    reading,
+    reading_bot,
+    reading_expect,
+    reading_faults,
+    reading_steps,
+)
+from emulator.stories.reading import StoryError, read_story
+from emulator.stories.story import CARRIERS
+from settings import ROOT
+from tests import story_bot
+
+REFERENCE = (ROOT / "docs" / "stories.md").read_text(encoding="utf-8")
+EXAMPLES = re.findall(r"```yaml\n(.*?)```", REFERENCE, flags=re.DOTALL)
+SECTIONS = dict(re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", REFERENCE, flags=re.MULTILINE | re.DOTALL))
+EXPECTATIONS = (*reading_expect.CALL_VALUES, *reading_expect.API, *reading_expect.OTHERS)
+
+WORDS = {
+    "One story": (
+        *reading.KEYS,
+        *reading.VOICES,
+        *reading.LISTS,
+        *CARRIERS,
+        "name",
+        "steps",
+        "begin",
+        "after",
+    ),
+    "Who does what": (
+        *reading_steps.STEPS,
+        *reading_steps.WAITS,
+        *(modifier for modifiers in reading_steps.MODIFIERS.values() for modifier in modifiers),
+        *("number", "does", "after", *BEHAVIOURS),
+        *reading_bot.BOT_KEYS,
+        *reading_bot.FAILING,
+        *reading_bot.WAYS,
+        *("how", "from", "times"),
+        *("POST", "json", "status", "answer", "save"),
+    ),
+    "What is expected": (
+        *EXPECTATIONS,
+        *reading_expect.HEARING,
+        *reading_expect.MODIFIERS,
+        *reading_expect.ENDERS,
+        *reading_expect.OUTCOMES,
+        *("name", "has"),
+    ),
+    "What goes wrong": (
+        *("rest", "webhook", "media", "which", "chance", "any"),
+        *reading_faults.REST,
+        *reading_faults.WEBHOOK,
+        *reading_faults.MEDIA,
+        *("doubled", "out_of_order", "delay"),
+    ),
+}
+UNDOCUMENTED = {"peer"}
+"""Words that the files may have for the sake of old ones; the reference has no use for them."""
+
+
+def code_of(section: str) -> str:
+    """What a section writes as code: its blocks, and its words between backticks."""
+    blocks = re.findall(r"```\w*\n(.*?)```", section, flags=re.DOTALL)
+    spans = re.findall(r"`([^`\n]+)`", re.sub(r"```.*?```", "", section, flags=re.DOTALL))
+    return "\n".join([*blocks, *spans])
+
+
+@pytest.mark.parametrize("heading", WORDS)
+def test_every_key_is_in_the_section_that_it_belongs_to(heading):
+    written = code_of(SECTIONS[heading])
+    missing = [
+        word
+        for word in dict.fromkeys(WORDS[heading])
+        if word not in UNDOCUMENTED and not re.search(rf"(?<![\w-]){re.escape(word)}(?![\w-])", written)
+    ]
+    assert missing == [], (
+        f"docs/stories.md, {heading}: {', '.join(missing)} can be written and is not explained"
+    )
+
+
+def test_the_tables_have_no_key_that_a_file_may_not_have():
+    known = {word for words in WORDS.values() for word in words}
+    (table,) = re.findall(r"^\| key \| what it says \|\n(.*?)\n\n", REFERENCE, flags=re.MULTILINE | re.DOTALL)
+    named = [key for row in table.splitlines()[1:] for key in re.findall(r"`(\w+)`", row.split("|")[1])]
+    assert sorted(named) == sorted(reading.KEYS)
+    (bot,) = re.findall(r"^\| key \| \|\n(.*?)\n\n", REFERENCE, flags=re.MULTILINE | re.DOTALL)
+    named = [
+        key for row in bot.splitlines()[1:] for key in re.findall(r"`(\w+)(?::[^`]*)?`", row.split("|")[1])
+    ]
+    assert sorted(named) == sorted(reading_bot.BOT_KEYS)
+    assert set(named) <= known
+
+
+def test_the_bot_plays_all_that_its_part_may_say():
+    assert story_bot.RULE_KEYS == set(reading_bot.BOT_KEYS)
+
+
+@pytest.mark.parametrize("kind", [*EXPECTATIONS, *reading_expect.HEARING.values()])
+def test_whatever_can_be_expected_is_judged(kind):
+    assert kind in judging._CHECKS or kind in hearing_checks.CHECKS
+
+
+BASE = """
+story: An example of the documents
+caller: []
+expect: [{ended_by: bot}]
+"""
+
+
+@pytest.mark.parametrize("number", range(len(EXAMPLES)))
+def test_every_example_can_be_read(tmp_path, number):
+    text = EXAMPLES[number]
+    file = tmp_path / "example.yaml"
+    file.write_text(text if text.startswith("story:") else BASE + text, encoding="utf-8")
+    try:
+        read_story(file)
+    except StoryError as error:
+        raise AssertionError(f"docs/stories.md has an example with mistakes:\n{error}") from None
+    assert story_bot.read_part(file) is not None
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["pause: 1s", "once: yes", "knows: Ann", "silent: yes", "fails: authentication", "hears: a, says: b"],
+)
+def test_a_key_of_the_bots_is_taken_by_the_emulator_and_played_by_the_bot(tmp_path, written):
+    file = tmp_path / "example.yaml"
+    file.write_text(f"{BASE}bot: [{{does: {{end_call: {{}}}}, {written}}}]\n", encoding="utf-8")
+    read_story(file)
+    part = story_bot.read_part(file)
+    assert part is not None
+    assert len(part.rules) == 1

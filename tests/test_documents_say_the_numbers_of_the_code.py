@@ -1,0 +1,177 @@
+"""Figures in README and docs are those of the code: how long is waited, how often is tried, how much a call takes."""
+
+import asyncio
+import base64
+import json
+import os
+import re
+import sys
+import time
+
+import httpx
+import pytest
+import websockets
+
+from calls.clocks import LEEWAY_SECS
+from calls.hang_up import HANG_UP_BUDGET_SECS, PAUSES_SECS
+from calls.playout import OVERDUE_SECS
+from calls.policy import DialPolicy
+from conversation.agents import Agent
+from conversation.handover import POLL_SECS, UNCERTAIN_SECS
+from conversation.interrupting import EARLY_SECS, LONG_SPEECH_SECS
+from conversation.transport import LEAD_SECS
+from serializers.handshake import START_SECS
+from server import listen
+from settings import ROOT, Settings
+from tests.web_service import write_agents
+from web.tokens import LIFETIME_SECS
+
+PAGES = {
+    path.name: " ".join(path.read_text(encoding="utf-8").split())
+    for path in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
+}
+DEFAULTS = {name: field.get_default() for name, field in Settings.model_fields.items()}
+DEAD_AIR = Agent.model_fields["dead_air"].get_default(call_default_factory=True)
+*EARLIER, LAST = PAUSES_SECS
+
+
+@pytest.mark.parametrize(
+    ("page", "sentence"),
+    [
+        (
+            "call-control.md",
+            f"hung up again, after {', '.join(f'{secs:g}' for secs in EARLIER)} and {LAST:g} s,",
+        ),
+        (
+            "call-control.md",
+            f"{OVERDUE_SECS:g} s after the time that the words take, the bot hangs up anyway",
+        ),
+        ("call-control.md", f"A REST request that fails is tried again for {HANG_UP_BUDGET_SECS:g} s;"),
+        ("call-control.md", f"the stream ends within {UNCERTAIN_SECS:g} s: then it has worked"),
+        ("call-control.md", f"about the colleague's leg every {POLL_SECS:g} s"),
+        ("call-control.md", f"It has {DEFAULTS['caller_lookup_budget_ms']} ms (`CALLER_LOOKUP_BUDGET_MS`)"),
+        ("call-control.md", f"filler_secs = {DEAD_AIR.filler_secs:g} "),
+        ("call-control.md", f"way_on_secs = {DEAD_AIR.way_on_secs:g} "),
+        ("call-control.md", f"fallback_secs = {DEAD_AIR.fallback_secs:g} "),
+        ("call-control.md", f"`FIRST_AUDIO_SECS` ({DEFAULTS['first_audio_secs']:g})"),
+        ("architecture.md", f"| the hang-up request | tried again for {HANG_UP_BUDGET_SECS:g} s,"),
+        ("architecture.md", f"when the stream ends within {UNCERTAIN_SECS:g} s, it has worked"),
+        ("architecture.md", f"closed after {START_SECS:g} s, one line in the log"),
+        ("architecture.md", f"speech that goes on for {LONG_SPEECH_SECS:g} s"),
+        ("architecture.md", f"Speech in the first {EARLY_SECS:g} s of an answer"),
+        ("architecture.md", f"staying {LEAD_SECS * 1000:g} ms ahead of the playing"),
+        ("deploy.md", f"one call, one socket, {LIFETIME_SECS // 60} minutes"),
+        ("deploy.md", f"Their clocks may differ by {LEEWAY_SECS:g} s"),
+        ("deploy.md", f"at most so often in 24 hours ({DEFAULTS['dial_max_per_number_per_day']})"),
+        ("deploy.md", f"`DIAL_MAX_PER_HOUR` ({DEFAULTS['dial_max_per_hour']})"),
+        ("deploy.md", f"`DIAL_MAX_AT_ONCE` ({DEFAULTS['dial_max_at_once']})"),
+        ("deploy.md", f"`DIAL_MAX_MINUTES_PER_DAY` ({DEFAULTS['dial_max_minutes_per_day']})"),
+    ],
+)
+def test_a_figure_is_that_of_the_code(page, sentence):
+    assert sentence in PAGES[page]
+
+
+@pytest.mark.parametrize("written", ["+12025550143", "2025550143", "202-555-0143", "(202) 555 0143"])
+def test_a_number_may_be_written_as_people_write_it_where_it_is_called_from(written):
+    assert DialPolicy().check(written, "+12025550100") == "+12025550143"
+    said = "A number is E.164, or written as people write it in the country that is called from; it must be one that"
+    assert said in PAGES["call-control.md"]
+    assert "must be E.164" not in PAGES["call-control.md"]
+
+
+CALLS, TALK_SECS = 3, 8
+SILENCE = base64.b64encode(b"\xff" * 160).decode()
+
+
+def cpu_secs(pid: int) -> float:
+    fields = (open(f"/proc/{pid}/stat").read()).rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+async def caller(port: int, number: int, until: float) -> None:
+    """A caller who listens, with a line that is never without sound."""
+    ids = {"streamSid": f"MZ{number:032d}", "callSid": f"CA{number:032d}", "accountSid": "AC" + "1" * 32}
+    start = {**ids, "tracks": ["inbound"], "customParameters": {}}
+    start["mediaFormat"] = {"encoding": "audio/x-mulaw", "sampleRate": 8000, "channels": 1}
+    async with websockets.connect(f"ws://127.0.0.1:{port}/ws", proxy=None) as line:
+
+        async def listen_on() -> None:
+            async for _ in line:
+                pass
+
+        ear = asyncio.create_task(listen_on())
+        await line.send(json.dumps({"event": "connected", "protocol": "Call", "version": "1.0.0"}))
+        await line.send(
+            json.dumps(
+                {"event": "start", "sequenceNumber": "1", "streamSid": ids["streamSid"], "start": start}
+            )
+        )
+        begun, chunk = time.monotonic(), 0
+        while time.monotonic() < until:
+            chunk += 1
+            media = {
+                "track": "inbound",
+                "chunk": str(chunk),
+                "timestamp": str(chunk * 20),
+                "payload": SILENCE,
+            }
+            await line.send(
+                json.dumps(
+                    {
+                        "event": "media",
+                        "sequenceNumber": str(chunk + 1),
+                        "streamSid": ids["streamSid"],
+                        "media": media,
+                    }
+                )
+            )
+            await asyncio.sleep(max(0.0, begun + chunk * 0.02 - time.monotonic()))
+        ear.cancel()
+
+
+@pytest.mark.skipif(
+    not sys.platform.startswith("linux"), reason="the time that a process took is read from /proc"
+)
+async def test_a_call_takes_about_as_much_of_a_core_as_is_said(tmp_path):
+    said = re.search(r"a call takes about (\d+) % of a core.* up to (\d+) calls at once", PAGES["deploy.md"])
+    assert said, "docs/deploy.md does not say how much of a core a call takes, and how many there may be"
+    percent, calls = int(said[1]), int(said[2])
+    assert 80 < percent * calls < 120, "one process uses one core: so many calls fit into it"
+    write_agents(tmp_path / "agents")
+    (tmp_path / "agents" / "broken.toml").unlink()
+    with listen("127.0.0.1", 0) as free:
+        port = free.getsockname()[1]
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "bench.quick_bot", "--turns"),
+        cwd=ROOT,
+        env={
+            **os.environ,
+            "AGENTS_DIR": str(tmp_path / "agents"),
+            "DATA_DIR": str(tmp_path / "data"),
+            "PORT": str(port),
+            "NGROK_API_URL": "http://127.0.0.1:9",
+        },
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    try:
+        async with asyncio.timeout(90), httpx.AsyncClient(trust_env=False) as http:
+            while True:
+                try:
+                    if (await http.get(f"http://127.0.0.1:{port}/readyz")).status_code == 200:
+                        break
+                except httpx.TransportError:
+                    pass
+                await asyncio.sleep(0.2)
+        end = time.monotonic() + TALK_SECS + 2
+        callers = [asyncio.create_task(caller(port, number, end)) for number in range(CALLS)]
+        await asyncio.sleep(2)  # what a call takes at its beginning is another matter
+        before, at = cpu_secs(process.pid), time.monotonic()
+        await asyncio.gather(*callers)
+        share = (cpu_secs(process.pid) - before) / (time.monotonic() - at) / CALLS
+    finally:
+        process.kill()
+        await process.wait()
+    # Of this machine's core, which may be a slower or a quicker one than that of the figure.
+    assert percent / 4 < share * 100 < percent * 3
