@@ -12,8 +12,8 @@ import pytest
 
 from emulator import tonespeech
 from emulator.cli import main
-from emulator.impairments import IDEAL, REAL
 from emulator.errors import ServerDied
+from emulator.impairments import IDEAL, REAL
 from emulator.stories.reading import StoryError, find_stories, read_story
 from emulator.stories.running import play
 from emulator.stories.story import CARRIERS
