@@ -133,7 +133,12 @@ async def _talk_on_the_phone(
         call, agent, settings, carrier, way_back, resume=call.take_return(), looked_up=found.variables
     )
     found.when_late(lambda late: attachment.variables.update(_variables(call, agent, late)))
-    transport = PhoneTransport(websocket, serializer, on_mark_sent=attachment.playout.sent)
+    transport = PhoneTransport(
+        websocket,
+        serializer,
+        on_mark_sent=attachment.playout.sent,
+        may_speak=lambda: not attachment.aside,
+    )
     attachment.record("attached", stream_id=start.stream_id)
     try:
         if is_colleague:

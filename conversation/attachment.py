@@ -14,7 +14,14 @@ from typing import Any, Protocol, cast
 from weakref import WeakValueDictionary
 
 from loguru import logger
-from pipecat.frames.frames import EndFrame, Frame, LLMMessagesAppendFrame, LLMRunFrame, TTSSpeakFrame
+from pipecat.frames.frames import (
+    EndFrame,
+    Frame,
+    InterruptionFrame,
+    LLMMessagesAppendFrame,
+    LLMRunFrame,
+    TTSSpeakFrame,
+)
 from pipecat.pipeline.worker import PipelineWorker
 from pipecat.processors.aggregators.llm_context import LLMContextMessage
 
@@ -100,6 +107,14 @@ class Mouth(Protocol):
         ...
 
 
+class Line(Protocol):
+    """Where what is spoken goes out to the carrier."""
+
+    async def fall_silent(self) -> None:
+        """Take back all that was said and not heard yet, at the carrier too, also what no barge-in may cut short."""
+        ...
+
+
 _attached: WeakValueDictionary[str, Attachment] = WeakValueDictionary()
 
 
@@ -160,15 +175,47 @@ class Attachment:
         self.recording_settled = asyncio.Event()
         self.worker: PipelineWorker | None = None
         self.mouth: Mouth | None = None
+        self.line: Line | None = None
         self._finish: asyncio.Task[None] | None = None
         self._detached = asyncio.Event()
+        self._has_the_line = asyncio.Event()
+        self._has_the_line.set()
+        self._silencing: asyncio.Task[None] | None = None
         _attached[call.id] = self
 
     @property
     def deaf(self) -> bool:
         """Whether the caller is not listened to, as something was promised that no barge-in may cancel."""
         handover = self.handover
-        return self.ending or self.learning or (handover is not None and handover.running and handover.deaf)
+        if self.ending or self.learning or self.aside:
+            return True
+        return handover is not None and handover.running and handover.deaf
+
+    @property
+    def aside(self) -> bool:
+        """Whether other people talk on this call, or are about to: nothing of ours may be heard meanwhile."""
+        return not self._has_the_line.is_set()
+
+    def step_aside(self) -> None:
+        """Be silent at once, and deaf: the other side is being connected with somebody else.
+
+        Where the carrier ends the media stream for that, this only comes a moment earlier. Where the stream goes on,
+        all that is queued at the carrier would be heard over the two.
+        """
+        if self.aside:
+            return
+        self._has_the_line.clear()
+        self._silencing = asyncio.create_task(self._fall_silent())
+
+    def step_back(self) -> None:
+        """Talk and listen again: nobody was connected after all."""
+        self._has_the_line.set()
+
+    async def _fall_silent(self) -> None:
+        if self.line is not None:
+            await self.line.fall_silent()
+        # What model and voice are at is not wanted any more either.
+        await self._queue(InterruptionFrame())
 
     @property
     def off_the_record(self) -> bool:
@@ -201,7 +248,7 @@ class Attachment:
         Returns:
             Whether it was given to the voice.
         """
-        if self.ending:
+        if self.ending or self.aside:
             return False
         return await self._speak(TTSSpeakFrame(text, append_to_context=remember), own=own)
 
@@ -225,7 +272,7 @@ class Attachment:
 
     async def think(self) -> None:
         """Let the model answer the conversation as it stands."""
-        if not self.ending:
+        if not (self.ending or self.aside):
             await self._queue(LLMRunFrame())
 
     async def say_to_the_end(self, text: str) -> bool:
@@ -236,6 +283,8 @@ class Attachment:
         """
         before = self.playout.said_in_all_secs
         for _ in range(ATTEMPTS):
+            if self.aside:
+                return False
             heard, failed = await self._say_to_the_end(text)
             text = failed or text
             if not text or self.playout.said_in_all_secs > before:
@@ -273,7 +322,7 @@ class Attachment:
 
     async def note(self, text: str) -> None:
         """Tell the model something that it did not do itself, and let it answer."""
-        if self.ending:
+        if self.ending or self.aside:
             return
         message = cast(LLMContextMessage, {"role": "developer", "content": text})
         await self._queue(LLMMessagesAppendFrame([message], run_llm=True))
@@ -357,6 +406,7 @@ class Attachment:
         """Note that the media socket is gone. The first reason counts."""
         if not self._detached.is_set():
             self._detached.set()
+            self._has_the_line.set()  # there is none any more: who waits for it goes on
             if self.playout.has_unheard:
                 self.record("interrupted", heard="")
             # Nothing more will be heard, so a goodbye need not wait for it.
@@ -364,6 +414,9 @@ class Attachment:
             self.record("detached", reason=reason)
 
     async def _say_goodbye(self, farewell: str, ended_by: EndedBy, cause: str, state: CallState) -> None:
+        await self._has_the_line.wait()  # people who talk to each other are not hung up on
+        if self.is_detached:
+            return
         if self.handover is not None:
             await self.handover.give_up()
         before = self.playout.said_in_all_secs

@@ -20,7 +20,7 @@ from pipecat.workers.runner import WorkerRunner
 from calls.call import Call, CallState, EndedBy
 from calls.errors import NotDone
 from conversation import services
-from conversation.attachment import SOCKET_CLOSED, Attachment
+from conversation.attachment import SOCKET_CLOSED, Attachment, attached_to
 from conversation.handover import MACHINES
 from conversation.heard import InterruptionsUnderWay
 from conversation.marks import SpokenMarks
@@ -64,7 +64,7 @@ async def run_briefing(attachment: Attachment, transport: BaseTransport, setting
     choice = services.resolve(attachment.agent, settings)
     tts = services.build_tts(choice, attachment.agent, settings)
     pressed: asyncio.Queue[str] = asyncio.Queue()
-    marks = SpokenMarks(attachment, InterruptionsUnderWay())
+    attachment.line = marks = SpokenMarks(attachment, InterruptionsUnderWay())
     worker = PipelineWorker(
         Pipeline([transport.input(), Keys(pressed), tts, marks, transport.output()]),
         params=PipelineParams(audio_in_sample_rate=AUDIO_IN_HZ, audio_out_sample_rate=AUDIO_OUT_HZ),
@@ -185,9 +185,17 @@ class _Talk:
     async def _accept(self) -> None:
         attachment, lines = self._attachment, self._attachment.agent.lines
         attachment.record("accepted")
+        caller = self._caller()
+        with_caller = attached_to(caller) if caller is not None else None
+        # Before they are: what is still being said on either leg would be heard over the two.
+        sessions = [one for one in (attachment, with_caller) if one is not None]
+        for session in sessions:
+            session.step_aside()
         try:
-            await attachment.control.connect(self._caller())
+            await attachment.control.connect(caller)
         except NotDone as error:
+            for session in sessions:
+                session.step_back()
             attachment.record("connect_failed", reason=str(error))
             await self._end(lines.briefing_gone, EndedBy.BOT, f"could not be connected: {error}")
             return

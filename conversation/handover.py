@@ -155,8 +155,10 @@ class Handover:
         attachment.control.transfer_ended(target.name, outcome, detail)
         logger.info(f"call {attachment.call.id}: transfer to {target.name}: {outcome}")
         if outcome is TransferOutcome.CONNECTED:
+            attachment.step_aside()
             await attachment.let_go()
             return None
+        attachment.step_back()
         if not self._by_tool:
             await attachment.say(self.what_is_told(outcome), remember=False)
             await attachment.note(

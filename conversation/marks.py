@@ -81,6 +81,11 @@ class SpokenMarks(FrameProcessor):
         """Note a sentence that only fills a silence: it is no answer."""
         self._own_words.add(text)
 
+    async def fall_silent(self) -> None:
+        """Take back all that was said and not heard yet, at the carrier too, also what no barge-in may cut short."""
+        self._take_back()
+        await self.push_frame(InterruptionFrame())
+
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         """Add marks on the way out, take them on the way back."""
         await super().process_frame(frame, direction)
@@ -90,7 +95,8 @@ class SpokenMarks(FrameProcessor):
             return
         if isinstance(frame, InterruptionFrame):
             if self._attachment.deaf:
-                # It set out before the caller was muted; the carrier must not throw the last words away for it.
+                # It set out before the caller was muted; the carrier must not throw the last words away for it. Where
+                # we stepped aside, all is taken back already.
                 self._interruptions.arrived(frame)
                 return
             self._take_back()
@@ -108,7 +114,14 @@ class SpokenMarks(FrameProcessor):
         await self.push_frame(frame, direction)
 
     async def _spoken(self, frame: Frame) -> bool:
-        """Take a frame of the voice. True when it was passed on, with the marks that belong around it."""
+        """Take a frame of the voice. True when it was passed on with the marks that belong around it, or dropped."""
+        if self._attachment.aside and isinstance(frame, TTSAudioRawFrame | TTSTextFrame | TTSStoppedFrame):
+            if self._dead_air is not None:  # it works; nobody is to hear it
+                self._dead_air.voice_gave(own=True)
+                self._dead_air.voice_ended()
+            if isinstance(frame, TTSStoppedFrame):
+                await self.push_frame(frame)
+            return True
         if isinstance(frame, TTSAudioRawFrame):
             await self._pass_audio(frame)
         elif isinstance(frame, TTSTextFrame):
@@ -141,6 +154,8 @@ class SpokenMarks(FrameProcessor):
         rest: TTSAudioRawFrame | None = frame
         while rest is not None:
             frame, rest = self._split(rest, self._chunks.next_due())
+            if self._attachment.aside:
+                return
             self._playout.spoke(frame.num_frames / frame.sample_rate)
             if self._dead_air is not None and is_audible(frame.audio):
                 self._dead_air.voice_gave(own=frame.context_id in self._own_contexts)

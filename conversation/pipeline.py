@@ -161,10 +161,10 @@ async def run_attachment(
 
     dead_air = DeadAir(agent.dead_air, attachment.playout, first_audio_secs=settings.first_audio_secs)
     rescue = Rescue(attachment, dead_air, others_turn=lambda: opening is not None and opening.has_the_word)
-    marks = SpokenMarks(attachment, interruptions, dead_air)
+    attachment.line = marks = SpokenMarks(attachment, interruptions, dead_air)
 
     def is_shut() -> bool:
-        return attachment.ending or rescue.has_the_word
+        return attachment.ending or attachment.aside or rescue.has_the_word
 
     async def hush() -> None:
         for context_id in tts.get_audio_contexts():

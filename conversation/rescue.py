@@ -161,6 +161,7 @@ class Rescue:
         attachment = self._attachment
         return (
             attachment.ending
+            or attachment.aside
             or attachment.is_detached
             or (attachment.handover is not None and attachment.handover.running)
             or self.has_the_word

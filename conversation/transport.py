@@ -94,6 +94,7 @@ class PhoneOutputTransport(FastAPIWebsocketOutputTransport):
         serializer: MediaStreamSerializer,
         *,
         on_mark_sent: Callable[[str], None],
+        may_speak: Callable[[], bool],
     ):
         """Initialize the output side.
 
@@ -103,9 +104,11 @@ class PhoneOutputTransport(FastAPIWebsocketOutputTransport):
             params: The transport's parameters.
             serializer: The carrier's wire format, the same as in `params`.
             on_mark_sent: Called with a mark's name when it is on the wire.
+            may_speak: Whether audio and marks may go out now; else they are thrown away.
         """
         super().__init__(transport, client, params)
         self._serializer = serializer
+        self._may_speak = may_speak
         self._on_mark_sent = on_mark_sent
         self._played_until = 0.0
         self._silence: asyncio.Task[None] | None = None
@@ -136,6 +139,8 @@ class PhoneOutputTransport(FastAPIWebsocketOutputTransport):
             Whether the socket took it.
         """
         self._spoken = True
+        if not self._may_speak():
+            return False
         if not await self._write_frame(frame):
             return False
         now = time.monotonic()
@@ -145,7 +150,7 @@ class PhoneOutputTransport(FastAPIWebsocketOutputTransport):
 
     async def write_transport_frame(self, frame: Frame) -> None:
         """Send a mark; the audio before it has been sent by now, but for what was too short for a message."""
-        if not isinstance(frame, MarkFrame):
+        if not (isinstance(frame, MarkFrame) and self._may_speak()):
             return
         if rest := self._serializer.flush():
             await self._client.send(rest)
@@ -167,7 +172,12 @@ class PhoneTransport(FastAPIWebsocketTransport):
     """
 
     def __init__(
-        self, websocket: WebSocket, serializer: MediaStreamSerializer, *, on_mark_sent: Callable[[str], None]
+        self,
+        websocket: WebSocket,
+        serializer: MediaStreamSerializer,
+        *,
+        on_mark_sent: Callable[[str], None],
+        may_speak: Callable[[], bool] = lambda: True,
     ):
         """Initialize the transport.
 
@@ -175,6 +185,7 @@ class PhoneTransport(FastAPIWebsocketTransport):
             websocket: The accepted socket, its `start` message already read.
             serializer: The carrier's wire format.
             on_mark_sent: Called with a mark's name when it is on the wire.
+            may_speak: Whether audio and marks may go out now; else they are thrown away.
         """
         super().__init__(
             websocket,
@@ -192,5 +203,10 @@ class PhoneTransport(FastAPIWebsocketTransport):
         self._client.pace = Pace()
         self._input = PhoneInputTransport(self, self._client, self._params)
         self._output = PhoneOutputTransport(
-            self, self._client, self._params, serializer, on_mark_sent=on_mark_sent
+            self,
+            self._client,
+            self._params,
+            serializer,
+            on_mark_sent=on_mark_sent,
+            may_speak=may_speak,
         )

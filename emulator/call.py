@@ -30,6 +30,9 @@ from emulator.webhooks import Webhooks
 if TYPE_CHECKING:
     from emulator.exchange import Exchange
 
+TALKED_OVER_MS = 1000
+"""So much of a bot may be heard over people who were just connected: it is told first, and what it does takes time."""
+
 Work = Coroutine[Any, Any, None]
 Opening = Callable[["Call"], Work]
 """How a call begins: rings, and then does what it is for."""
@@ -200,6 +203,8 @@ class Call:
         self.handed_over = with_person or ended_by == "colleague"
         if not with_person:
             self.lose(self.line.unheard_ms, at_a_seam=ended_by != "caller")
+        if (talked_over_ms := self.line.talked_over_ms) > TALKED_OVER_MS:
+            self.fail(f"the bot was heard for {talked_over_ms / 1000:.1f} s over people who were connected")
         self.line.hang()
         if not self.leg.ended:
             self._write_down_end(ended_by, ending)

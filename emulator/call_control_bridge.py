@@ -6,9 +6,8 @@ to hang up the leg").
 
 Not documented and chosen here:
 
-* While leg B rings, leg A hears ringing and its media stream stays up: the application is heard over the ringing.
-  What it has queued when the other answers is thrown away, and what it sends from then on is heard by nobody
-  (see `emulator.call_control_stream`).
+* While leg B rings, leg A hears ringing and its media stream stays up: the application is heard over the ringing, and
+  over the two once they are joined, if it does not stop (see `emulator.call_control_stream`).
 * Leg A may still be unanswered: it is answered when leg B is.
 * The `webhook_url` of a transfer is that of leg B alone.
 * A leg that is bridged a second time leaves the first bridge, whose other leg is hung up.
@@ -48,7 +47,8 @@ def bridge(one: ControlledCall, other: ControlledCall) -> None:
         if before is not None and before is not peer:
             before.peer = None
             before.hang_up("peer", "the other side of the bridge was joined to somebody else")
-        call.streaming.bridged()
+        if audible_ms := call.line.earpiece.audible_ms:
+            call.timeline.note("note", f"{audible_ms} ms of the bot's speech are queued at the bridge")
         call.line.signal = None
         room.join(call.line, hears=hears)
         call.timeline.note("bridged", "the leg is bridged", with_call=peer.leg.call_id)

@@ -131,8 +131,12 @@ class ControlledCall(Call):
             self.background(watch)
 
     def drop_unplayed(self) -> None:
-        """What a stream has queued goes with it; at the call's end this was counted already."""
-        if not self.over and (audible_ms := self.line.earpiece.audible_ms):
+        """What a stream has queued goes with it; at the call's end this was counted already.
+
+        Who is with other people by then has lost nothing.
+        """
+        with_person = self.line.other_end.is_person
+        if not self.over and not with_person and (audible_ms := self.line.earpiece.audible_ms):
             self.timeline.note("note", f"{audible_ms} ms of speech were not played when the stream ended")
             self.lose(audible_ms, at_a_seam=True)
         self.line.earpiece.clear()

@@ -70,6 +70,11 @@ class StreamOrder:
         """Whether the person on this leg hears the application."""
         return self.target_legs in ("self", "both")
 
+    @property
+    def heard_there(self) -> bool:
+        """Whether the person on a leg that is bridged with this one does."""
+        return self.target_legs in ("opposite", "both")
+
 
 @dataclass(frozen=True)
 class Detection:

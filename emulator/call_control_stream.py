@@ -9,12 +9,13 @@ Not documented and chosen here:
   the socket leaves the other in dead air, which is warned of after two seconds.
 * The socket is not dialled again: only TeXML has `enableReconnect`. A socket closed on purpose is told as
   streaming.stopped, a broken one as streaming.failed.
-* Once the leg is bridged, the stream goes on getting the leg's own `inbound` audio until streaming_stop or the
-  hang-up, and what the application sends is heard by nobody, whatever its target legs. What was queued before the
-  bridge is thrown away.
+* Once the leg is bridged, the stream goes on as it was until streaming_stop or the hang-up: it gets the leg's own
+  `inbound` audio, what was queued is played to its end, and what is sent from then on is heard too, over whoever
+  talks there. Nothing but the application's own `clear` takes any of it back.
 
-`stream_bidirectional_target_legs` is `opposite` unless it is given (OpenAPI of the Voice API): then whoever is alone on
-the leg hears nothing of the application.
+`stream_bidirectional_target_legs` says which legs hear the application: the leg itself, the one that is bridged with
+it, or both. It is `opposite` unless it is given (OpenAPI of the Voice API): then whoever is alone on the leg hears
+nothing of the application, which is played all the same.
 """
 
 from __future__ import annotations
@@ -84,18 +85,6 @@ class Streaming:
         if self._media is not None:
             self._media.press(digit)
 
-    def bridged(self) -> None:
-        """Another leg is heard from now on, the application no more."""
-        leg = self._leg
-        if audible_ms := leg.line.earpiece.audible_ms:
-            leg.timeline.note(
-                "note", f"{audible_ms} ms of the bot's speech were not played before the bridge"
-            )
-        returned = leg.line.earpiece.clear()
-        if self._media is not None:
-            self._media.return_marks(returned)
-            self._media.heard = False
-
     async def _run(self, order: StreamOrder) -> None:
         leg = self._leg
         encoding = order.codec if order.codec in G711 else leg.leg.codec
@@ -134,7 +123,7 @@ class Streaming:
         leg.timeline.note("stream_open", text, stream_id=dialect.stream_id)
         leg.tell("streaming.started", {"stream_url": order.url})
         self._media = leg.stream = media
-        media.heard = leg.peer is None and order.heard_here
+        leg.line.plays_here, leg.line.plays_there = order.heard_here, order.heard_there
         clean = True
         try:
             ended = await media.run()
@@ -153,6 +142,7 @@ class Streaming:
             leg.marks_sent += media.marks_sent
             leg.marks_returned += media.marks_returned
             leg.drop_unplayed()
+            leg.line.plays_here, leg.line.plays_there = True, False
             if clean:
                 leg.tell("streaming.stopped", {"stream_url": order.url})
             else:

@@ -21,6 +21,9 @@ from emulator.timeline import Timeline
 if TYPE_CHECKING:
     from emulator.room import Room
 
+HEARD_AGAIN_MS = 500
+"""A bot that was silent for so long while other people talked interrupts them anew."""
+
 LATE_MS = 100
 """A frame later than this is noted: the machine was busy, and what was measured is not only the bot's fault."""
 
@@ -109,6 +112,15 @@ class PhoneLine:
         """Frames of the network's own tones (ringing, keys): heard and recorded, but nobody's speech."""
         self.room: Room | None = None
         """Where other lines are heard; see `Room.join`."""
+        self.plays_here = True
+        """Whether what the bot sends on this line's stream is heard at its own ear."""
+        self.plays_there = False
+        """Whether it is heard by the others in the room."""
+        self.played: Pcm | None = None
+        """The bot's last frame, if the others hear it."""
+        self.talked_over_ms = 0
+        """How much a bot was heard here while this line was connected with people."""
+        self._talked_over_until_ms: int | None = None
         self.spoken: Pcm | None = None
         """What was said in the frame before this one: it can be sent when that frame ends, not before."""
         self.rang_ms = 0
@@ -188,6 +200,11 @@ class PhoneLine:
         return self.stream is None and self.room is not None and self.room.talking
 
     @property
+    def bot_is_heard(self) -> bool:
+        """Whether anybody hears what the bot sends on this line's stream."""
+        return self.plays_here or (self.plays_there and self.room is not None)
+
+    @property
     def unheard_ms(self) -> int:
         """How much of what was said to whoever is at the phone would be lost if it was hung up now."""
         under_way = sum(FRAME_MS for frame in self.impairments.under_way if loudness(frame) >= AUDIBLE)
@@ -215,9 +232,13 @@ class PhoneLine:
         """Bring 20 ms to the ear: of the bot, of the others in the room, and the network's own tones."""
         at_ms = self.now_ms
         heard = self.earpiece.step()
-        frame = heard.frame
-        if self.room is not None and (others := self.room.mix_for(self)) is not None:
-            frame = mixed(frame, others)
+        self.played = heard.frame if self.plays_there else None
+        frame = heard.frame if self.plays_here else np.zeros(FRAME_SAMPLES, dtype=np.int16)
+        if self.room is not None:
+            frame = mixed(frame, *self.room.bots_for(self))
+            self._notice_a_bot(frame, at_ms)
+            if (others := self.room.mix_for(self)) is not None:
+                frame = mixed(frame, others)
         frame, with_signal = self.impairments.at_the_ear(frame, self._with_signal(frame))
         self.heard.append(with_signal)
         if self.other_end is not BOT:
@@ -246,6 +267,15 @@ class PhoneLine:
                 self._note_stop(event.start_ms, event.end_ms)
         tick, self._tick = self._tick, asyncio.Event()
         tick.set()
+
+    def _notice_a_bot(self, frame: Pcm, at_ms: int) -> None:
+        if not self.other_end.is_person or loudness(frame) < AUDIBLE:
+            return
+        until_ms, self._talked_over_until_ms = self._talked_over_until_ms, at_ms + FRAME_MS
+        self.talked_over_ms += FRAME_MS
+        if until_ms is None or at_ms - until_ms >= HEARD_AGAIN_MS:
+            text = f"the bot is heard over the {self.other_end.who}"
+            self.timeline.note("talked_over", text, at_ms=at_ms)
 
     def _pass_on(self, spoken: Pcm, at_ms: int) -> None:
         if self.stream is not None and self.stream.say(spoken):

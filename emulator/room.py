@@ -101,6 +101,12 @@ class Room:
         ]
         return mixed(*frames) if frames else None
 
+    def bots_for(self, line: PhoneLine) -> list[Pcm]:
+        """What the line hears in this frame of the bots on the others' media streams."""
+        if self._seats[line].held:
+            return []
+        return [other.played for other in self._seats if other is not line and other.played is not None]
+
     async def until_fewer_than(self, number: int) -> None:
         """Wait until fewer than so many are here."""
         while len(self._seats) >= number:

@@ -84,8 +84,6 @@ class MediaStream:
         self.dialect = dialect
         self.marks_sent = 0
         self.marks_returned = 0
-        self.heard = True
-        """Whether the bot's audio reaches the line; else it is thrown away, and marks return as if nothing waited."""
         self._line = line
         self._timeline = timeline
         self._warn = warn
@@ -209,12 +207,11 @@ class MediaStream:
 
     def _take(self, raw: str | bytes) -> None:
         message = self.dialect.read(raw)
-        if isinstance(message, BotAudio):
-            self._silent = False
         match message:
-            case BotAudio() if not self.heard:
-                self._unheard()
             case BotAudio(samples):
+                self._silent = False
+                if not self._line.bot_is_heard:
+                    self._unheard()
                 self._line.earpiece.play(samples)
             case BotMark(name):
                 self.marks_sent += 1

@@ -16,7 +16,8 @@ class Entry:
         at_ms: Milliseconds since the call was answered; negative before that.
         kind: What it is, for programs: `webhook`, `ringing`, `answered`, `stream_open`, `first_audio`, `bot_speech`,
             `caller_speech`, `mark_sent`, `mark_returned`, `clear`, `digits`, `rest`, `underrun`, `hang_up`,
-            `socket_closed`, `keys_heard`, `warning`, `note`, `event` and `event_told` (of Call Control: what
+            `socket_closed`, `keys_heard`, `talked_over` (a bot is heard by people who were connected), `warning`,
+            `note`, `event` and `event_told` (of Call Control: what
             happened, and each attempt to tell it), ...; `caller` is whoever is at this leg's phone,
             also where a server called them, and `caller_hears` tells of anybody but the bot. What happens on the
             second leg of a `<Dial>` or a transfer is also on the first one's timeline, as `colleague_ringing`,

@@ -86,24 +86,56 @@ async def test_a_transfer_joins_the_caller_to_somebody_and_the_stream_stays():
     assert len(line.of("media")) * 20 > record.ended_ms - 400
 
 
-async def test_what_the_bot_says_while_it_rings_is_heard_and_after_the_bridge_it_is_not():
+@pytest.mark.parametrize(
+    ("legs", "caller_hears", "colleague_hears"),
+    [("self", True, False), ("opposite", False, True), ("both", True, True)],
+)
+async def test_what_the_bot_says_is_heard_by_its_target_legs_over_two_who_were_joined(
+    legs, caller_hears, colleague_hears
+):
     async def talk(line: Line) -> None:
         await asyncio.sleep(0.4)
         await line.beep(3000)
-        await line.mark("cut")
+        await line.mark("to its end")
         await asyncio.sleep(1.2)
         await line.beep(1000)
-        await line.mark("unheard")
         await line.until_closed()
 
-    sam = Colleague(SAM, 1.0, script=[Wait(2), HangUp()])
-    result, app = await call({"streaming.started": transferring()}, [sam], talk=talk)
+    async def answer(app, payload):
+        if payload["direction"] == "incoming":
+            stream = app.stream | {"stream_bidirectional_target_legs": legs}
+            await app.command(payload["call_control_id"], "answer", **stream)
+
+    sam = Colleague(SAM, 1.0, script=[Wait(4), HangUp()])
+    result, app = await call(
+        {"call.initiated": answer, "streaming.started": transferring()}, [sam], talk=talk
+    )
     (record,) = result.colleagues
-    bot = power(result.heard[record.ringing_ms * 8 : record.answered_ms * 8], 440)
-    assert bot > 5000
-    assert power(result.heard[record.bridged_ms * 8 + 800 :], 440) < 500
-    assert power(record.heard, 440) < 500
-    assert [message["mark"]["name"] for message in app.bot.lines[0].of("mark")] == ["cut", "unheard"]
+    rang = result.heard[record.ringing_ms * 8 : record.answered_ms * 8]
+    assert bool(power(rang, 440) > 5000) is caller_hears
+    # What was queued, and what comes later.
+    for since_ms in (400, 2400):
+        assert bool(power(result.heard[(record.bridged_ms + since_ms) * 8 :], 440) > 5000) is caller_hears
+        assert bool(power(record.heard[since_ms * 8 :], 440) > 5000) is colleague_hears
+    assert [message["mark"]["name"] for message in app.bot.lines[0].of("mark")] == ["to its end"]
+    assert bool(result.timeline.of("talked_over")) is caller_hears
+    assert any("over people who were connected" in error for error in result.report.errors)
+
+
+async def test_a_bot_that_takes_its_words_back_is_not_heard_over_two_who_were_joined():
+    async def talk(line: Line) -> None:
+        await asyncio.sleep(0.4)
+        await line.beep(5000)
+        await line.until_closed()
+
+    async def bridged(app, payload):
+        await app.bot.lines[0].clear()
+
+    sam = Colleague(SAM, 1.0, script=[Wait(2.5), HangUp()])
+    result, _ = await call({"streaming.started": transferring(), "call.bridged": bridged}, [sam], talk=talk)
+    (record,) = result.colleagues
+    assert power(result.heard[(record.bridged_ms + 1000) * 8 :], 440) < 500
+    assert result.report.passed, result.report.shortcomings
 
 
 async def test_both_legs_can_be_told_of_the_bridge():

@@ -195,6 +195,7 @@ def _take_destinations_event(service: Service, call: Call, event: CarrierEvent) 
         return
     destination = call.transfer_under_way
     if state is LineState.IN_PROGRESS and destination is not None:
+        _step_aside(call)
         service.later(_connected_at_last(service, call, event), f"transfer of {call.id}")
     if not CallState(state.value).is_end:
         return
@@ -243,6 +244,12 @@ def _take_late_connection(service: Service, call: Call, event: CarrierEvent) -> 
     service.later(_silence_the_bot(service, call), f"stream of {call.id}")
 
 
+def _step_aside(call: Call) -> None:
+    """Let the bot be silent while the caller is with somebody else; ending its stream takes longer."""
+    if (attachment := attached_to(call)) is not None:
+        attachment.step_aside()
+
+
 async def _silence_the_bot(service: Service, call: Call) -> None:
     if not await service.control(call).let_go():
         await service.close_sockets(call)
@@ -254,6 +261,8 @@ def _transfer_ended(
     if not service.control(call).transfer_ended(destination, outcome, detail):
         return
     logger.info("Call {}: transfer ended: {}", call.id, outcome)
+    if outcome is TransferOutcome.CONNECTED:
+        _step_aside(call)
     if outcome is not TransferOutcome.CONNECTED and attached_to(call) is None:
         # The stream was lost while the phone rang: the caller is alone.
         call.expect_return(Resume(ResumeReason.TRANSFER, destination, outcome, detail))
