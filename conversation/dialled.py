@@ -52,7 +52,7 @@ class Phase(Enum):
     WAITING = auto()
     """Taken for a machine; its greeting is not over."""
     LEAVING = auto()
-    """The message is being said."""
+    """The message is being said; also to somebody who may be a person."""
     OVER = auto()
     """The conversation has begun, or the call is ending."""
 
@@ -61,6 +61,11 @@ class Opening(Protocol):
     """What the processors need of a call's opening."""
 
     phase: Phase
+
+    @property
+    def is_deaf(self) -> bool:
+        """Whether nothing that the other side says may cut a message short."""
+        ...
 
     def heard(self, frame: Frame) -> None:
         """Take what the other side does."""
@@ -143,4 +148,4 @@ class MuteWhileLeaving(BaseUserMuteStrategy):
 
     async def process_frame(self, frame: Frame) -> bool:
         """Whether the other side is muted now."""
-        return self._opening.phase is Phase.LEAVING
+        return self._opening.is_deaf

@@ -8,13 +8,17 @@ overrules the earlier (`Evidence`):
 
 1. **Silence**: somebody who says nothing for `wait_for_hello_secs` is greeted as a person.
 2. **Listening**: Pipecat's `VoicemailDetector`, asked with what was said until the first longer pause.
-3. **The carrier's** detection of answering machines (events `answered_by`).
-4. **Plain signs**: words that only a recording says ("after the tone"), a beep; or a "Hello?" from somebody who was
-   taken for a machine, which does not wait for an answer.
+3. **The carrier's** detection of answering machines (events `answered_by`), which errs.
+4. **Plain signs**: words that only a recording says ("after the tone"), a beep, the tone of a fax; or a "Hello?" from
+   somebody who was taken for a machine, which does not wait for an answer.
 
-So a wrong verdict is put right until the person has answered the greeting, which settles it, or the message has begun,
-which is said to its end in any case. A beep during the message (a pause in the greeting was taken for its end) has it
+So a wrong verdict is put right until the person has answered the greeting, which settles it, or the message has been
+left after plain signs of a machine. A beep during the message (a pause in the greeting was taken for its end) has it
 said once more from the start, so that the recording has all of it.
+
+Nobody is hung up on by the carrier's word alone. Whoever was heard to speak as people do is talked to in any case, and
+taken for a machine only when they do not answer; the others are listened to first (a beep, silence), and a message is
+said to them as to somebody who may answer it. Where the carrier does not know, it is a person.
 """
 
 from __future__ import annotations
@@ -38,7 +42,7 @@ from pipecat.services.llm_service import LLMService
 
 from calls.call import CallState, EndedBy
 from conversation.attachment import MARK_SECS, SPEAKING_SECS_PER_CHARACTER, VOICE_SECS, Attachment
-from conversation.beep import BeepListener
+from conversation.beep import FAX_SECS, BeepListener
 from conversation.dialled import (
     Evidence,
     GreetingListener,
@@ -47,7 +51,7 @@ from conversation.dialled import (
     Phase,
     Verdict,
 )
-from conversation.greetings import GreetingClassifier, is_hello, sounds_recorded
+from conversation.greetings import GreetingClassifier, is_a_person, is_hello, sounds_recorded
 from conversation.opening import first_words, greeting_words
 from conversation.turns import KEYPAD_PREFIX
 from serializers.frames import MarkFrame
@@ -76,6 +80,12 @@ GREETINGS = 3
 MESSAGES = 3
 """How often a message is begun."""
 
+ANSWER_SECS = 3.0
+"""How long somebody may think about the greeting, or the message, of whom the carrier says that it is a machine."""
+
+LOOK_SECS = 0.1
+"""How often it is looked whether they answer."""
+
 HUSH_SECS = 1.0
 """How long the carrier may take to forget what it was to play."""
 
@@ -94,7 +104,7 @@ class OutboundOpening:
             attachment: The session.
             model: Judges what words alone do not decide; None without a language model.
         """
-        self.beeps = BeepListener(self._beeped)
+        self.beeps = BeepListener(self._beeped, self._is_a_fax)
         self.listener = GreetingListener(self, GreetingClassifier(model), quiet_secs=QUIET_SECS)
         self.gate = ModelGate(self)
         self.mute = MuteWhileLeaving(self)
@@ -106,6 +116,10 @@ class OutboundOpening:
         self._greeting_over = asyncio.Event()
         self._again = False
         self._messages = 0
+        self._message_was_heard = False
+        self._words: list[str] = []
+        self._doubt: Verdict | None = None
+        self._was_doubted = False
         self._speaking = False
         self._spoke = False
         self._turn_began_in = Phase.LISTENING
@@ -125,6 +139,12 @@ class OutboundOpening:
     def has_the_word(self) -> bool:
         """Whether this, and not the conversation, decides about what is said now."""
         return self.phase in (Phase.LISTENING, Phase.WAITING, Phase.LEAVING)
+
+    @property
+    def is_deaf(self) -> bool:
+        """Whether nothing that the other side says may cut a message short."""
+        sure = self._evidence is Evidence.PLAIN and self._greeting_over.is_set()
+        return self.phase is Phase.LEAVING and sure
 
     def words(self) -> list[str]:
         """What may be said, the greeting first: for a voice that can render it ahead."""
@@ -156,24 +176,32 @@ class OutboundOpening:
             self._turn_began_in = self.phase
             self._answers_greeting = self._was_greeted
             self._stop_quiet()
+            if self.phase is Phase.LEAVING:
+                self._again = True
+                self._greeting_over.clear()
         elif isinstance(frame, UserStoppedSpeakingFrame):
             self._speaking = False
             if self._greet_after_turn:
                 self._greet()
-            if self.phase is Phase.WAITING:
+            if self.phase in (Phase.WAITING, Phase.LEAVING):
                 self._start_quiet()
         elif isinstance(frame, TranscriptionFrame) and frame.text.strip():
             self._spoke = True
             if frame.text.startswith(KEYPAD_PREFIX):
                 return
+            self._words.append(frame.text)
             if sounds_recorded(frame.text):
                 self._witness(Verdict.MACHINE, Evidence.PLAIN, "its words")
-            elif self.phase is Phase.WAITING and self._is_addressed_to_us(frame.text):
-                self._witness(Verdict.HUMAN, Evidence.PLAIN, "says hello to a silent line")
+            elif self.phase in (Phase.WAITING, Phase.LEAVING):
+                self._speaks_to_us(frame.text)
 
-    def _is_addressed_to_us(self, text: str) -> bool:
-        # Not what was being said when the verdict fell: a machine's greeting may begin with "Hello".
-        return self._turn_began_in is Phase.WAITING and is_hello(text)
+    def _speaks_to_us(self, text: str) -> None:
+        if self._turn_began_in not in (Phase.WAITING, Phase.LEAVING):
+            return  # it was being said when the verdict fell: a machine's greeting may begin with "Hello"
+        if is_hello(text):
+            self._witness(Verdict.HUMAN, Evidence.PLAIN, "says hello to a silent line")
+        elif is_a_person(text, surely=self.phase is Phase.WAITING):
+            self._witness(Verdict.HUMAN, Evidence.CARRIER, "speaks as a person does")
 
     def takes(self, context: LLMContext) -> bool:
         """Whether the model may answer what was said."""
@@ -182,18 +210,28 @@ class OutboundOpening:
         if self.phase is not Phase.GREETED:
             return False
         text = _last_words(context)
-        if text.startswith(KEYPAD_PREFIX) or self._answers_greeting:
+        if text.startswith(KEYPAD_PREFIX):
             self._settle()
             return True
+        if self._answers_greeting:
+            if is_a_person(text):
+                self._settle()
+            return self.phase is Phase.OVER or self._doubt is None
         if self._turn_began_in is Phase.LISTENING:
             return False  # it is what the greeting answers
         if is_hello(text) and self._greetings < GREETINGS:
             self._greet()
             return False
+        if self._doubt is not None:
+            if not is_a_person(text):
+                return False
+            self._doubt = None
         return True
 
     @property
     def _was_greeted(self) -> bool:
+        if self._message_was_heard:
+            return True
         greeting = self._greeting
         return greeting is not None and greeting.done() and not greeting.cancelled() and greeting.result()
 
@@ -202,13 +240,18 @@ class OutboundOpening:
             return
         self._attachment.record("beep")
         if self.phase is Phase.LEAVING:
+            self._witness(Verdict.MACHINE, Evidence.PLAIN, "a beep")
             if self._messages == MESSAGES:
                 return  # a machine that goes on beeping gets the last one to its end
             self._again = True
+            self._greeting_over.set()
             self._start(self._hush())
             return
         self._witness(Verdict.MACHINE, Evidence.PLAIN, "a beep")
         self._greeting_over.set()
+
+    async def _is_a_fax(self) -> None:
+        self._witness(Verdict.FAX, Evidence.PLAIN, "its tone")
 
     async def _sounds_like_a_person(self, _listener: Any) -> None:
         self._witness(Verdict.HUMAN, Evidence.LISTENING, "what was said")
@@ -227,39 +270,67 @@ class OutboundOpening:
             who = event.data.get("who") if event.kind == "answered_by" else None
             if who == "human":
                 self._witness(Verdict.HUMAN, Evidence.CARRIER, "the carrier")
-            elif who == "machine":
-                self._witness(Verdict.MACHINE, Evidence.CARRIER, "the carrier")
-            elif who == "greeting_ended":
-                self._witness(Verdict.MACHINE, Evidence.CARRIER, "the carrier")
-                if self.phase is Phase.WAITING:
+            elif who == "unknown":
+                self._witness(Verdict.HUMAN, Evidence.SILENCE, "the carrier does not know")
+            elif who in ("machine", "greeting_ended"):
+                self._carrier_finds(Verdict.MACHINE)
+                if who == "greeting_ended" and self.phase is Phase.WAITING:
                     self._greeting_over.set()
             elif who == "fax":
-                self._witness(Verdict.FAX, Evidence.CARRIER, "the carrier")
+                self._carrier_finds(Verdict.FAX)
+
+    def _carrier_finds(self, verdict: Verdict) -> None:
+        """Take the carrier's word that nobody is there, unless we have heard somebody."""
+        answering = self._speaking and self._answers_greeting
+        silent = self.phase in (Phase.LISTENING, Phase.WAITING) and not self._was_doubted
+        if self.phase is Phase.GREETED and (self._evidence is Evidence.LISTENING or answering):
+            self._doubt_it(verdict)
+        elif silent and self._evidence is not Evidence.PLAIN and self._said_hello and not self._speaking:
+            self._greet_in_doubt(verdict)
+        else:
+            self._witness(verdict, Evidence.CARRIER, "the carrier")
+
+    @property
+    def _said_hello(self) -> bool:
+        return bool(self._words) and is_hello(" ".join(self._words))
+
+    @property
+    def _leaves_message(self) -> bool:
+        return self._manners.on_voicemail == "leave_message"
 
     def _witness(self, verdict: Verdict, evidence: Evidence, why: str) -> None:
-        if self.phase in (Phase.LEAVING, Phase.OVER) or self._attachment.ending:
+        if self.phase is Phase.OVER or self.is_deaf or self._attachment.ending:
             return
         if self._evidence is not None and evidence < self._evidence:
             return
         self._evidence = evidence
         if verdict is self.verdict:
+            if evidence is Evidence.PLAIN and not self._leaves_message:
+                self._greeting_over.set()  # nothing needs to be waited for any more
             return
+        self._take(verdict, why)
+        if verdict is Verdict.HUMAN:
+            self._talk_to_a_person()
+        elif verdict is Verdict.MACHINE and (self._leaves_message or evidence is Evidence.CARRIER):
+            self._wait_for_the_end_of_its_greeting()
+        else:
+            self._give_up(verdict)
+
+    def _take(self, verdict: Verdict, why: str) -> None:
         self.verdict = verdict
         self._attachment.record("opening", who=verdict.value, why=why)
         logger.info(f"call {self._attachment.call.id}: answered by a {verdict.value} ({why})")
-        if verdict is Verdict.HUMAN:
-            self._talk_to_a_person()
-        elif verdict is Verdict.MACHINE and self._manners.on_voicemail == "leave_message":
-            self._wait_for_the_end_of_its_greeting()
-        else:
-            cause = "a fax machine answered" if verdict is Verdict.FAX else "voicemail"
-            self.phase = Phase.OVER
-            self._start(self._hang_up(cause))
+
+    def _give_up(self, verdict: Verdict) -> None:
+        self.phase = Phase.OVER
+        self._start(self._hang_up("a fax machine answered" if verdict is Verdict.FAX else "voicemail"))
 
     # What is done
 
     async def _wait_for_hello(self) -> None:
         await asyncio.sleep(self._manners.wait_for_hello_secs)
+        if self.beeps.hears_tone:
+            await asyncio.sleep(FAX_SECS)  # by then it is known what it is
         if not self._spoke:
             self._witness(Verdict.HUMAN, Evidence.SILENCE, "silence")
             return
@@ -272,6 +343,8 @@ class OutboundOpening:
             self._settle()
 
     def _settle(self) -> None:
+        if self.verdict is not Verdict.HUMAN:
+            self._take(Verdict.HUMAN, "answers")
         self.phase = Phase.OVER
         self.beeps.listening = False
 
@@ -293,7 +366,46 @@ class OutboundOpening:
         self._greeting = self._start(self._say_greeting())
 
     async def _say_greeting(self) -> bool:
+        await self._hush()  # a message that turns out to be for a person
         return await self._say(await greeting_words(self._attachment, self._greeting_template))
+
+    def _greet_in_doubt(self, doubt: Verdict) -> None:
+        """Talk to somebody who may be a machine; when they do not answer, they are one."""
+        self._evidence = Evidence.LISTENING
+        self._take(Verdict.HUMAN, "may be a person")
+        self._talk_to_a_person()
+        self._doubt_it(doubt)
+
+    def _doubt_it(self, doubt: Verdict) -> None:
+        if not self._was_doubted:
+            self._was_doubted = True
+            self._doubt = doubt
+            self._start(self._unless_they_answer(doubt))
+
+    async def _unless_they_answer(self, doubt: Verdict) -> None:
+        if await self._is_answered():
+            return
+        self._evidence = Evidence.CARRIER
+        self._take(doubt, "does not answer")
+        if doubt is Verdict.MACHINE and self._leaves_message:
+            self._wait_for_the_end_of_its_greeting()
+            self._greeting_over.set()
+        else:
+            self._give_up(doubt)
+
+    async def _is_answered(self) -> bool:
+        """Wait for an answer, or for a silence that is too long for one; tell which came."""
+        quiet_secs = 0.0
+        while quiet_secs < ANSWER_SECS:
+            await asyncio.sleep(LOOK_SECS)
+            if self._doubt is None or self.phase is not Phase.GREETED:
+                return True
+            greets = self._greet_after_turn or (self._greeting is not None and not self._greeting.done())
+            speaks = self._speaking and self._turn_began_in is Phase.GREETED
+            busy = speaks or greets or self._attachment.playout.pending
+            quiet_secs = 0.0 if busy else quiet_secs + LOOK_SECS
+        self._doubt = None
+        return False
 
     @property
     def _greeting_template(self) -> str:
@@ -324,13 +436,14 @@ class OutboundOpening:
 
     async def _leave_message(self) -> None:
         await self._hush()
-        try:
-            async with asyncio.timeout(GREETING_SECS):
-                await self._greeting_over.wait()
-                await asyncio.sleep(BREATH_SECS)
-        except TimeoutError:
-            self.phase = Phase.OVER
-            await self._hang_up("voicemail, whose greeting did not end")
+        if not await self._its_greeting_ends():
+            return
+        if self._may_be_a_person():
+            self._machine = None  # which is this
+            self._greet_in_doubt(Verdict.MACHINE)
+            return
+        if not self._leaves_message:
+            self._give_up(Verdict.MACHINE)
             return
         self.phase = Phase.LEAVING
         words = self._attachment.render(self._manners.voicemail_message or "")
@@ -340,9 +453,36 @@ class OutboundOpening:
             heard = await self._say(words)
             if not self._again or self._attachment.is_detached:
                 break
+            if not await self._its_greeting_ends():
+                return
         self._attachment.record("voicemail_message", heard=heard)
+        if self._evidence is not Evidence.PLAIN and heard and not self._attachment.is_detached:
+            # Nothing but the carrier's word says that it was a machine.
+            self._message_was_heard = True
+            self._doubt = Verdict.MACHINE
+            self.phase = Phase.GREETED
+            if await self._is_answered():
+                return
         self.phase = Phase.OVER
         await self._hang_up("left a message" if heard else "voicemail, which did not take the message")
+
+    async def _its_greeting_ends(self) -> bool:
+        try:
+            async with asyncio.timeout(GREETING_SECS):
+                await self._greeting_over.wait()
+                await asyncio.sleep(BREATH_SECS)
+        except TimeoutError:
+            self.phase = Phase.OVER
+            await self._hang_up("voicemail, whose greeting did not end")
+            return False
+        return True
+
+    def _may_be_a_person(self) -> bool:
+        """Whether somebody whom the carrier takes for a machine is to be talked to first."""
+        if self._evidence is not Evidence.CARRIER or self._was_doubted:
+            return False
+        # A message is said to a person as well, who can answer it; without one there would be no word.
+        return self._said_hello or (not self._leaves_message and is_a_person(" ".join(self._words)))
 
     async def _hang_up(self, cause: str) -> None:
         await self._hush()

@@ -326,11 +326,11 @@ def texml_call(leg: Leg) -> dict[str, Any]:
     def date(moment: datetime | None) -> str | None:
         return moment.isoformat() if moment else None
 
-    machine = {None: None, "human": "human"}.get(leg.answered_by, "machine")
+    found = {None: None, "human": "human", "unknown": "not_sure"}
     return {
         "sid": leg.call_id,
         "account_sid": leg.account_id,
-        "answered_by": "not_sure" if leg.answered_by == "unknown" else machine,
+        "answered_by": found.get(leg.answered_by, "machine"),
         "caller_name": "",
         "date_created": date(leg.created_at),
         "date_updated": date(leg.ended_at or leg.answered_at or leg.created_at),

@@ -86,6 +86,6 @@ async def test_audio_goes_on_through_the_listener():
     audio = (np.concatenate([tone(400, 1000), silence(200)]) * 32767).astype("<i2").tobytes()
     size = RATE // 50 * 2
     frames = [InputAudioRawFrame(audio[at : at + size], RATE, 1) for at in range(0, len(audio), size)]
-    down, _ = await run_test(BeepListener(on_beep), frames_to_send=frames)
+    down, _ = await run_test(BeepListener(on_beep, on_beep), frames_to_send=frames)
     assert b"".join(frame.audio for frame in down if isinstance(frame, InputAudioRawFrame)) == audio
     assert heard == [1]
