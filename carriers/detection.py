@@ -18,6 +18,7 @@ Words = Mapping[str, AnsweredBy]
 
 TWILIO: Words = {
     "human": AnsweredBy.HUMAN,
+    "machine": AnsweredBy.MACHINE,
     "machine_start": AnsweredBy.MACHINE,
     "machine_end_beep": AnsweredBy.GREETING_ENDED,
     "machine_end_silence": AnsweredBy.GREETING_ENDED,
@@ -25,9 +26,10 @@ TWILIO: Words = {
     "fax": AnsweredBy.FAX,
     "unknown": AnsweredBy.UNKNOWN,
 }
-"""`AnsweredBy` of Twilio's callbacks. Source: Twilio docs, voice/answering-machine-detection."""
+"""`AnsweredBy` of Twilio's callbacks. Sources: Twilio docs, voice/answering-machine-detection; twilio SDK, call
+resource, which knows only `human` and `machine`."""
 
-TEXML: Words = {**TWILIO, "machine": AnsweredBy.MACHINE, "not_sure": AnsweredBy.UNKNOWN}
+TEXML: Words = {**TWILIO, "not_sure": AnsweredBy.UNKNOWN}
 """`AnsweredBy` of TeXML callbacks, for which Telnyx documents several sets. The callback reference ("texml-call-amd")
 has Twilio's words, the guide ("TeXML answering machine") `human`, `machine`, `fax` and `unknown`, and the call resource
 `human`, `machine` and `not_sure`. When a plain `machine` is sent is not documented: the greeting may be playing."""

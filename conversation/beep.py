@@ -37,6 +37,9 @@ FAX_HZ, FAX_SPREAD_HZ = 2100.0, 30.0
 FAX_SECS = 1.2
 """A tone at `FAX_HZ` that has lasted so long is a fax's; no beep of a voicemail box is that long."""
 
+GAP_WINDOWS = 3
+"""So many windows (each 20 ms after the other) without the tone do not end it: a packet is lost now and then."""
+
 TONE_SECS = 0.2
 """What has lasted so long is a tone, whatever it will turn out to be."""
 
@@ -60,7 +63,7 @@ class BeepDetector:
         self._frequencies = np.fft.rfftfreq(self._size, 1 / sample_rate)
         self._waiting = np.zeros(0, dtype=np.float64)
         self._tone_hz = 0.0
-        self._windows = 0
+        self._windows = self._gap = 0
         self.is_fax = False
         """Whether the tone of a fax has been heard."""
 
@@ -90,11 +93,16 @@ class BeepDetector:
         tone = self._tone(window)
         if tone is not None and (not self._windows or abs(tone - self._tone_hz) <= STEADY_HZ):
             self._tone_hz = tone
-            self._windows += 1
+            # What is missing was part of it.
+            self._windows += 1 + self._gap
+            self._gap = 0
             self.is_fax |= self.tone_secs >= FAX_SECS and abs(tone - FAX_HZ) <= FAX_SPREAD_HZ
             return False
+        if self.tone_secs >= TONE_SECS and self._gap < GAP_WINDOWS:
+            self._gap += 1
+            return False
         secs = self.tone_secs
-        self._tone_hz, self._windows = tone or 0.0, int(tone is not None)
+        self._tone_hz, self._windows, self._gap = tone or 0.0, int(tone is not None), 0
         return SHORTEST_SECS <= secs <= LONGEST_SECS
 
     def _tone(self, window: np.ndarray) -> float | None:

@@ -16,6 +16,7 @@ from pipecat.frames.frames import (
     TranscriptionFrame,
     UserStartedSpeakingFrame,
     UserStoppedSpeakingFrame,
+    VADUserStartedSpeakingFrame,
 )
 from pipecat.processors.aggregators.llm_context import LLMContext
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
@@ -98,7 +99,7 @@ class GreetingListener(VoicemailDetector):
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         """Listen while it matters; pass everything else by the detector."""
         speech = isinstance(frame, TranscriptionFrame | UserStartedSpeakingFrame | UserStoppedSpeakingFrame)
-        if speech:
+        if speech or isinstance(frame, VADUserStartedSpeakingFrame):
             self._opening.heard(frame)
         if speech and self._opening.phase is Phase.LISTENING:
             await super().process_frame(frame, direction)

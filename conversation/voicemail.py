@@ -36,6 +36,7 @@ from pipecat.frames.frames import (
     TTSSpeakFrame,
     UserStartedSpeakingFrame,
     UserStoppedSpeakingFrame,
+    VADUserStartedSpeakingFrame,
 )
 from pipecat.processors.aggregators.llm_context import LLMContext, LLMSpecificMessage, standard_message_text
 from pipecat.services.llm_service import LLMService
@@ -122,7 +123,7 @@ class OutboundOpening:
         self._was_doubted = False
         self._speaking = False
         self._spoke = False
-        self._turn_began_in = Phase.LISTENING
+        self._turn_began_in = self._voice_began_in = Phase.LISTENING
         self._answers_greeting = False
         self._greet_after_turn = False
         self._greetings = 0
@@ -173,12 +174,14 @@ class OutboundOpening:
         """Take what the other side does: begins or ends to speak, or says something."""
         if isinstance(frame, UserStartedSpeakingFrame):
             self._speaking = self._spoke = True
-            self._turn_began_in = self.phase
+            self._turn_began_in = self._voice_began_in = self.phase
             self._answers_greeting = self._was_greeted
             self._stop_quiet()
             if self.phase is Phase.LEAVING:
                 self._again = True
                 self._greeting_over.clear()
+        elif isinstance(frame, VADUserStartedSpeakingFrame):
+            self._voice_began_in = self.phase  # over a message a turn begins with words, after them
         elif isinstance(frame, UserStoppedSpeakingFrame):
             self._speaking = False
             if self._greet_after_turn:
@@ -196,7 +199,7 @@ class OutboundOpening:
                 self._speaks_to_us(frame.text)
 
     def _speaks_to_us(self, text: str) -> None:
-        if self._turn_began_in not in (Phase.WAITING, Phase.LEAVING):
+        if self._voice_began_in not in (Phase.WAITING, Phase.LEAVING):
             return  # it was being said when the verdict fell: a machine's greeting may begin with "Hello"
         if is_hello(text):
             self._witness(Verdict.HUMAN, Evidence.PLAIN, "says hello to a silent line")
@@ -219,6 +222,11 @@ class OutboundOpening:
             return self.phase is Phase.OVER or self._doubt is None
         if self._turn_began_in is Phase.LISTENING:
             return False  # it is what the greeting answers
+        if self._messages and self._greeting is not None and not self._was_greeted:
+            # They have spoken into a message, and the greeting is what follows, which their turn may have cut.
+            if self._greeting.done() and self._greetings < GREETINGS:
+                self._greet()
+            return False
         if is_hello(text) and self._greetings < GREETINGS:
             self._greet()
             return False

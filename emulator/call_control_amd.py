@@ -46,15 +46,13 @@ async def _detect_and_tell(call: ControlledCall, detection: Detection) -> None:
         if call.over:
             await told
     if found == "machine" and detection.kind != "detect" and not call.over:
-        await _tell_of_greeting(call, detection, f"{family}.greeting.ended")
+        call.background(lambda: _tell_of_greeting(call, detection, f"{family}.greeting.ended"))
 
 
 async def _tell_of_greeting(call: ControlledCall, detection: Detection, event: str) -> None:
     secs = detection.timeout_secs if detection.premium else BEEP_WINDOW_SECS
     until_ms = call.line.now_ms + secs * 1000
-    while not _is_over(call, detection):
-        if call.line.now_ms >= until_ms:
-            break
+    while not _is_over(call, detection) and call.line.now_ms < until_ms:
         await call.line.tick()
     if detection.kind == "greeting_end":
         call.tell(event, {"result": "ended"})
