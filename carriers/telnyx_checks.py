@@ -48,7 +48,7 @@ TEXML = "TeXML application"
 VOICE_API = "Voice API application"
 CONNECTION = "SIP connection"
 TAKES_CALLS = ("active", "port-out-pending")
-PROFILES = 'see "Outbound Voice Profiles" in the portal'
+PROFILES = 'portal, "Outbound Voice Profiles"'
 
 
 class TelnyxChecks:
@@ -227,12 +227,11 @@ class TelnyxChecks:
         profile_id = application.outbound and application.outbound.outbound_voice_profile_id
         profile = await self._profile(profile_id) if profile_id else None
         if profile is None or profile.enabled is False:
-            lacks = (
-                "no outbound voice profile"
+            text = (
+                f"{where} has no outbound voice profile, so nothing can be dialled: choose one for it ({PROFILES})"
                 if profile is None
-                else "an outbound voice profile that is switched off"
+                else f"the outbound voice profile of {where} is switched off: enable it ({PROFILES})"
             )
-            text = f"{where} has {lacks}, so nothing can be dialled: {PROFILES}"
             return [Finding(Verdict.FAULT if wanted else Verdict.NOTE, DIALLING, text)]
         allowed = profile.whitelisted_destinations
         missing = [] if allowed is None else not_allowed(wanted, lambda country: country in allowed)
@@ -243,7 +242,7 @@ class TelnyxChecks:
             Finding(
                 Verdict.FAULT,
                 DIALLING,
-                f"the outbound voice profile of {where} does not allow calls to {line}: {PROFILES}",
+                f"the outbound voice profile of {where} does not allow calls to {line}: add that ({PROFILES})",
             )
             for line in missing
         ]

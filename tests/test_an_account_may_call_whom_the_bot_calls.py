@@ -103,7 +103,7 @@ EVERYBODY = Destinations((TO_US,), (TO_CA,))
         ({"profile": ""}, EVERYBODY, Verdict.FAULT, "has no outbound voice profile"),
         ({"profile": ""}, Destinations(), Verdict.NOTE, "has no outbound voice profile"),
         ({"profile": "8"}, EVERYBODY, Verdict.FAULT, "has no outbound voice profile"),
-        ({"enabled": False}, EVERYBODY, Verdict.FAULT, "that is switched off"),
+        ({"enabled": False}, EVERYBODY, Verdict.FAULT, "is switched off: enable it"),
         ({"countries": ("US",)}, EVERYBODY, Verdict.FAULT, "does not allow calls to CA (DIAL_COUNTRIES)"),
         (
             {"countries": ()},
