@@ -9,6 +9,7 @@ from calls.call import CallState, EndedBy
 from calls.store import CallStore
 from conversation import voicemail
 from conversation.voicemail import Phase, outbound_opening
+from conversation.witnesses import MESSAGES
 from tests.answered_call import GREETING, MESSAGE, answered
 
 
@@ -156,12 +157,12 @@ async def test_a_machine_that_goes_on_beeping_still_gets_a_whole_message(tmp_pat
     async with answered(tmp_path) as it:
         it.line.playing.clear()
         it.carrier_says("greeting_ended")
-        for times in range(1, voicemail.MESSAGES + 1):
+        for times in range(1, MESSAGES + 1):
             await it.until(lambda times=times: len(it.said) == times)
             await it.beep()
         it.line.playing.set()
         await it.until_over()
-        assert it.said == [MESSAGE] * voicemail.MESSAGES
+        assert it.said == [MESSAGE] * MESSAGES
         assert it.events("voicemail_message") == [{"heard": True}]
 
 

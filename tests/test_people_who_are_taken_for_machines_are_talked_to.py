@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from pipecat.frames.frames import UserStoppedSpeakingFrame
 
 from calls.call import CallState
 from conversation import voicemail
@@ -75,7 +76,7 @@ async def test_a_person_whose_first_words_were_long_may_speak_again(tmp_path, on
     async with answered(tmp_path, on_voicemail=on_voicemail) as it:
         it.speaks("Good afternoon, this is the bakery on Main Street, Anna speaking", ends=False)
         it.carrier_says("machine")
-        it.opening.heard(voicemail.UserStoppedSpeakingFrame())
+        it.opening.heard(UserStoppedSpeakingFrame())
         it.speaks("Can I help you?")
         await it.until(lambda: it.said)
         assert it.said == [GREETING]
@@ -138,7 +139,7 @@ async def test_who_speaks_into_the_message_is_talked_to(tmp_path, text):
         it.speaks(text, ends=False)
         it.attachment.playout.cleared()  # a barge-in
         it.line.playing.set()
-        it.opening.heard(voicemail.UserStoppedSpeakingFrame())
+        it.opening.heard(UserStoppedSpeakingFrame())
         await it.until(lambda: len(it.said) > 1)
         assert it.said == [MESSAGE, GREETING]
         await it.until(lambda: it.opening._was_greeted)
@@ -153,7 +154,7 @@ async def test_noise_in_the_message_has_it_said_again(tmp_path):
         it.speaks(ends=False)
         it.attachment.playout.cleared()
         it.line.playing.set()
-        it.opening.heard(voicemail.UserStoppedSpeakingFrame())
+        it.opening.heard(UserStoppedSpeakingFrame())
         await it.until_over()
         assert it.said == [MESSAGE, MESSAGE]
         assert it.events("voicemail_message") == [{"heard": True}]
