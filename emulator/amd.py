@@ -51,7 +51,11 @@ async def detect_and_tell(call: Call, order: AmdOrder) -> str:
     if order.callback is not None:
         parameters = call.dialect.amd_parameters(call.leg, answered_by, duration_ms)
         what = f"answering machine detection {answered_by}"
-        call.in_background(call.webhooks.notify(order.callback, parameters, what, order.method))
+        told = call.webhooks.notify(order.callback, parameters, what, order.method)
+        if order.in_background and of_whom(call).after_secs is not None:
+            await told  # nothing is begun any more in the background of a call that may be over
+        else:
+            call.in_background(told)
     return answered_by
 
 
