@@ -148,6 +148,7 @@ class OutboundOpening(Witnesses):
             self._machine = None
         self._stop_quiet()
         self._greeting_over.clear()
+        self._doubt = None
         self.phase = Phase.GREETED
         if self._speaking:
             self._greet_after_turn = True

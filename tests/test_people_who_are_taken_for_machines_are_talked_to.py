@@ -222,3 +222,28 @@ async def test_a_machine_that_the_carrier_takes_for_a_person_gets_the_message(tm
         await it.beep()
         await it.until_over()
         assert it.said == [GREETING, MESSAGE]
+
+
+async def test_who_turns_out_to_be_a_person_after_the_message_is_greeted(tmp_path):
+    async with answered(tmp_path) as it:
+        it.carrier_says("greeting_ended")
+        await it.until(lambda: it.events("voicemail_message"))
+        it.carrier_says("human")
+        await it.until(lambda: len(it.said) == 2)
+        assert it.said == [MESSAGE, GREETING]
+        await asyncio.sleep(0.9)
+        assert not it.attachment.ending
+
+
+async def test_a_fax_that_is_found_out_during_the_message_hears_no_more_of_it(tmp_path):
+    async with answered(tmp_path) as it:
+        it.line.playing.clear()
+        it.carrier_says("greeting_ended")
+        await it.until(lambda: it.said)
+        it.carrier_says("fax")
+        await it.until(lambda: not it.attachment.playout.pending)
+        it.line.playing.set()
+        await it.until_over()
+        assert it.said == [MESSAGE]
+        assert it.events("voicemail_message") == []
+        assert it.call.ending.cause == "a fax machine answered"
