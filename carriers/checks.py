@@ -7,13 +7,13 @@ Each carrier has questions of its own (`carriers/twilio_checks.py`, `carriers/te
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 from urllib.parse import urlsplit
 
-from carriers.errors import CarrierError, CarrierUnavailable
+from carriers.errors import CallNotFound, CarrierError, CarrierUnauthorized, CarrierUnavailable
 
 CHECK_TIMEOUT_SECS = 6.0
 """How long one question may take. Nobody is on the line."""
@@ -67,12 +67,48 @@ class Configured:
         url: The address; None for none.
         method: GET or POST; None when it is not told.
         expected: Ours for that purpose.
+        fallback: The address that is asked when ours fails; None for none.
+        status: Where the ends of calls are told; None for nowhere.
+        status_expected: Ours for that; None where the carrier needs none.
+        wrong: Why calls do not come here although the address is ours, each as the rest of a sentence with the fix.
     """
 
     where: str
     url: str | None
     method: str | None
     expected: str
+    fallback: str | None = None
+    status: str | None = None
+    status_expected: str | None = None
+    wrong: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Destination:
+    """Somebody, or some country, that this service calls.
+
+    Parameters:
+        where: What says so: a setting, or a transfer of an agent's file.
+        country: By its two letters; None when it has none, or for any.
+        number: E.164; None for a whole country.
+    """
+
+    where: str
+    country: str | None
+    number: str | None = None
+
+
+@dataclass(frozen=True)
+class Destinations:
+    """Whom this service calls.
+
+    Parameters:
+        transfers: Where callers are put through to.
+        calls: Where calls are placed to.
+    """
+
+    transfers: tuple[Destination, ...] = ()
+    calls: tuple[Destination, ...] = ()
 
 
 class AccountChecks(Protocol):
@@ -90,6 +126,15 @@ class AccountChecks(Protocol):
         """Where the calls to the account's numbers go, compared with our addresses."""
         ...
 
+    async def dialling(self, destinations: Destinations, addresses: Addresses | None) -> list[Finding]:
+        """Whether the account may call where this service calls.
+
+        Args:
+            destinations: Whom it calls.
+            addresses: Ours, by which numbers that lead here are known; None when there are none.
+        """
+        ...
+
     async def caller_id(self, number: str, subject: str) -> list[Finding]:
         """Whether calls may be made from this number.
 
@@ -104,15 +149,35 @@ class AccountChecks(Protocol):
         ...
 
 
+def not_allowed(wanted: Iterable[Destination], allowed: Callable[[str], bool]) -> list[str]:
+    """The countries that are wanted and not allowed, each line with those of one setting or transfer."""
+    missing: dict[str, list[str]] = {}
+    told = set()
+    for one in wanted:
+        if one.country and one.country not in told and not allowed(one.country):
+            told.add(one.country)
+            missing.setdefault(one.where, []).append(one.country)
+    return [f"{', '.join(countries)} ({where})" for where, countries in missing.items()]
+
+
+def countries(wanted: Iterable[Destination]) -> str:
+    """All countries that are wanted."""
+    return ", ".join(sorted({one.country for one in wanted if one.country}))
+
+
 def shown(number: str | None) -> str:
     """A number as it is named in a line that may end up in a log: by its last digits."""
     return f"…{number[-4:]}" if number and len(number) > 4 else "without digits"
 
 
 def refused(subject: str, error: CarrierError) -> Finding:
-    """A question that was not answered: the fault of what was asked with, or nobody's."""
-    unreachable = isinstance(error, CarrierUnavailable)
-    return Finding(Verdict.NOT_TRIED if unreachable else Verdict.FAULT, subject, str(error))
+    """A question that was not answered: the fault of what was asked with, or nobody's.
+
+    Credentials that may not ask are none: that they are taken is asked on its own, and some are restricted on purpose.
+    Nor is what a carrier does not offer everywhere.
+    """
+    unknown = isinstance(error, CarrierUnavailable | CarrierUnauthorized | CallNotFound)
+    return Finding(Verdict.NOT_TRIED if unknown else Verdict.FAULT, subject, str(error))
 
 
 async def answers(questions: Iterable[Awaitable[list[Finding]]], subject: str) -> list[Finding]:
@@ -139,37 +204,42 @@ def routed(subject: str, found: list[Configured], elsewhere: list[str]) -> list[
         found: The addresses.
         elsewhere: Numbers whose calls go to no address, in words.
     """
-    judged = [(one, _difference(one)) for one in found]
+    judged = [(one, _difference(one.url, one.expected)) for one in found]
     ours = [one for one, difference in judged if difference is None]
-    if ours:
-        text = f"calls come here: {', '.join(sorted({one.where for one in ours}))}"
-        findings = [Finding(Verdict.OK, subject, text)]
-    elif found or elsewhere:
-        findings = [
-            Finding(
-                Verdict.FAULT, subject, "no number leads here: paste the addresses that the server prints"
-            )
-        ]
-    else:
-        findings = [
-            Finding(Verdict.FAULT, subject, "the account has no number: buy one in the carrier's console")
-        ]
+    findings = []
+    if well := [one for one in ours if not one.wrong]:
+        text = f"calls come here: {', '.join(sorted({one.where for one in well}))}"
+        findings.append(Finding(Verdict.OK, subject, text))
+    elif not ours and (found or elsewhere):
+        text = "no number leads here: paste the addresses that the server prints"
+        findings.append(Finding(Verdict.FAULT, subject, text))
+    elif not ours:
+        text = "the account has no number: buy one in the carrier's console"
+        findings.append(Finding(Verdict.FAULT, subject, text))
     for one, difference in judged:
-        if difference is None:
-            continue
-        verdict = Verdict.FAULT if _same_host(one) or not ours else Verdict.NOTE
-        findings.append(Finding(verdict, subject, f"{one.where} {difference}"))
+        if difference is not None:
+            verdict = Verdict.FAULT if _same_host(one.url, one.expected) or not ours else Verdict.NOTE
+            findings.append(Finding(verdict, subject, f"{one.where} {difference}"))
     for one in ours:
-        if otherwise := _asked_otherwise(one):
-            findings.append(Finding(Verdict.NOTE, subject, f"{one.where} {otherwise}"))
+        findings += [Finding(Verdict.FAULT, subject, f"{one.where} {text}") for text in one.wrong]
+        notes = (_asked_otherwise(one), _falls_back(one), _tells_otherwise(one))
+        findings += [Finding(Verdict.NOTE, subject, f"{one.where} {text}") for text in notes if text]
     return findings + [Finding(Verdict.NOTE, subject, text) for text in elsewhere]
 
 
-def _difference(one: Configured) -> str | None:
+def leads_here(one: Configured) -> bool:
+    """Whether an address is ours."""
+    return _difference(one.url, one.expected) is None
+
+
+def _difference(url: str | None, expected: str) -> str | None:
     """What is different from our address, without the address itself: a part of it may be a secret."""
-    if not one.url:
+    if not url:
         return "has no address: paste what the server prints"
-    theirs, ours = urlsplit(one.url), urlsplit(one.expected)
+    try:
+        theirs, ours = urlsplit(url), urlsplit(expected)
+    except ValueError:
+        return "has something that is no address: paste what the server prints"
     if (theirs.scheme, theirs.netloc.lower()) != (ours.scheme, ours.netloc.lower()):
         return (
             f"goes to {theirs.scheme}://{theirs.netloc.rpartition('@')[2]}, and PUBLIC_URL is {ours.scheme}://"
@@ -187,5 +257,31 @@ def _asked_otherwise(one: Configured) -> str | None:
     return f"is asked by {one.method.upper()}, which works; POST is better"
 
 
-def _same_host(one: Configured) -> bool:
-    return bool(one.url) and urlsplit(one.url or "").netloc.lower() == urlsplit(one.expected).netloc.lower()
+def _falls_back(one: Configured) -> str | None:
+    """A fallback elsewhere is the operator's own; one that means to lead here has to."""
+    if not _same_host(one.fallback, one.expected) or _difference(one.fallback, one.expected) is None:
+        return None
+    return "falls back to an address of this host that is not the printed one: paste that, or empty it"
+
+
+def _tells_otherwise(one: Configured) -> str | None:
+    if one.status_expected is None:
+        return None
+    if not one.status:
+        return (
+            "has no status callback, so the end of a call is found out late: paste the other printed address"
+        )
+    if _difference(one.status, one.status_expected) is None:
+        return None
+    return f"tells the ends of calls elsewhere (at {_host(one.status)}): paste the printed status address"
+
+
+def _same_host(url: str | None, expected: str) -> bool:
+    return bool(url) and _host(url or "") == _host(expected)
+
+
+def _host(url: str) -> str:
+    try:
+        return urlsplit(url).netloc.rpartition("@")[2].lower()
+    except ValueError:
+        return "no host"

@@ -1,28 +1,10 @@
-"""The words in which carriers tell who, or what, answered, and how a REFER went."""
+"""The words in which carriers tell how a REFER went."""
 
 from __future__ import annotations
 
 from carriers.dialling import DialStatus
 from carriers.forms import Form, WebhookError, whole_number
-from carriers.reports import AnsweredBy, MachineResult, ReferResult
-
-ANSWERED_BY = {
-    "human": AnsweredBy.HUMAN,
-    "human_residence": AnsweredBy.HUMAN,
-    "human_business": AnsweredBy.HUMAN,
-    "machine": AnsweredBy.MACHINE,
-    "machine_start": AnsweredBy.MACHINE,
-    "machine_end_beep": AnsweredBy.GREETING_ENDED,
-    "machine_end_silence": AnsweredBy.GREETING_ENDED,
-    "machine_end_other": AnsweredBy.GREETING_ENDED,
-    "fax": AnsweredBy.FAX,
-    "fax_detected": AnsweredBy.FAX,
-}
-"""Words of `AnsweredBy`; every other one is unknown, as are `unknown`, `not_sure` and `silence`.
-
-Sources: Twilio docs, voice/answering-machine-detection. Telnyx's docs contradict each other: the API reference of TeXML
-callbacks has Twilio's words, the guide to machine detection `machine`, and Call Control those with more than one part.
-"""
+from carriers.reports import ReferResult
 
 REFER_STATES = {
     "in-progress": DialStatus.COMPLETED,
@@ -38,18 +20,6 @@ voice/twiml/refer; Telnyx docs, TeXML verb Refer."""
 
 BUSY_CODES = frozenset({486, 600, 603})
 NO_ANSWER_CODES = frozenset({408, 480, 487})
-
-
-def machine_result(form: Form) -> MachineResult:
-    """Read a callback of machine detection.
-
-    Raises:
-        WebhookError: There is no CallSid or no AnsweredBy.
-    """
-    return MachineResult(
-        call_id=form.required("CallSid"),
-        answered_by=ANSWERED_BY.get(form.required("AnsweredBy").casefold(), AnsweredBy.UNKNOWN),
-    )
 
 
 def refer_result(form: Form) -> ReferResult:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Self
 
-from carriers import outcomes, signatures, telnyx_events, texml
+from carriers import detection, outcomes, signatures, telnyx_events, texml
 from carriers.carrier import (
     DIAL_TIMEOUT_SECS,
     REQUEST_TIMEOUT_SECS,
@@ -235,7 +235,7 @@ class TelnyxAccount(TelnyxCommands):
         Raises:
             WebhookError: There is no CallSid or no AnsweredBy.
         """
-        return outcomes.machine_result(form)
+        return detection.machine_result(form, detection.TEXML, "TeXML")
 
     def parse_recording(self, form: Form) -> RecordingUpdate:
         """Read a TeXML recording callback.

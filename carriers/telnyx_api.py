@@ -8,7 +8,9 @@ from __future__ import annotations
 import asyncio
 import importlib
 import json
+import re
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from carriers.errors import (
@@ -19,6 +21,7 @@ from carriers.errors import (
     CarrierUnavailable,
     NotConfigured,
 )
+from carriers.meanings import TELNYX, TELNYX_SIP, error_code, told
 
 if TYPE_CHECKING:
     from telnyx import AsyncTelnyx
@@ -26,6 +29,11 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 API_BASE_URL = "https://api.telnyx.com/v2"
+
+SIP_CODE = re.compile(r"\bD[1-9]\d?\b")
+"""How the reason of a call that is not allowed is named. Source: Telnyx docs, SIP response codes."""
+
+DOCTOR = "`python -m web.doctor` asks Telnyx about it"
 
 _ORGANIZATIONS: dict[tuple[str, str], str] = {}
 """The organization of each API key, by REST address and key."""
@@ -155,30 +163,23 @@ def _translated(status: int, body: Any) -> CarrierError:
     code = None
     try:
         # The SDK unwraps nothing: {"errors": [{"code": "90018", …}]}. Source: Telnyx docs, API error codes.
-        code = str(body["errors"][0]["code"])
+        code = error_code(body["errors"][0]["code"])
     except (KeyError, IndexError, TypeError):
         pass
-    told = f"Telnyx answered {status}" + (f" with error {code}" if code else "")
-    if status == 403 and "D38" in json.dumps(body, default=str):
-        # By the docs' list of SIP response codes. The detail itself may have numbers in it.
-        return CarrierRejected(
-            f"{told} (D38): the number to call from is no number of the account and not verified; check CALLER_ID, and "
-            "caller_id in [transfers] (`python -m web.doctor` asks Telnyx)",
-            status=status,
-            code=code,
-        )
+    says = partial(told, "Telnyx", status, code, TELNYX)
+    if status == 403 and (found := SIP_CODE.search(json.dumps(body, default=str))):
+        # The detail itself may have numbers in it.
+        fix = f"{TELNYX_SIP.get(found[0], 'the call is not allowed')} ({found[0]}); {DOCTOR}"
+        return CarrierRejected(told("Telnyx", status, code, {}, fix), status=status, code=code)
     if status in (401, 403):
-        return CarrierUnauthorized(f"{told}: check TELNYX_API_KEY", status=status, code=code)
+        return CarrierUnauthorized(says("check TELNYX_API_KEY"), status=status, code=code)
     if status == 404:
-        return CallNotFound(
-            f"{told}: no such call or account for these credentials", status=status, code=code
-        )
+        return CallNotFound(says("no such call or account for these credentials"), status=status, code=code)
     if status == 429:
-        return CarrierUnavailable(f"{told}: too many requests at once; it may be repeated", nothing_done=True)
+        return CarrierUnavailable(says("too many requests at once; it may be repeated"), nothing_done=True)
     if status == 408:
-        return CarrierUnavailable(f"{told}: the request came too slowly; it may be repeated")
+        return CarrierUnavailable(says("the request came too slowly; it may be repeated"))
     if 400 <= status < 500:
-        return CarrierRejected(
-            f"{told}: see https://developers.telnyx.com/docs/overview/errors", status=status, code=code
-        )
-    return CarrierUnavailable(f"{told}: its API has a problem, or TELNYX_API_BASE_URL is not Telnyx")
+        fix = "see https://developers.telnyx.com/docs/overview/errors"
+        return CarrierRejected(says(fix), status=status, code=code)
+    return CarrierUnavailable(says("its API has a problem, or TELNYX_API_BASE_URL is not Telnyx"))

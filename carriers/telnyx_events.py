@@ -8,10 +8,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from carriers.detection import CALL_CONTROL, who_answered
 from carriers.dialling import DialStatus
 from carriers.forms import WebhookError, moment, whole_number
 from carriers.numbers import phone_number
-from carriers.outcomes import ANSWERED_BY, refer_status
+from carriers.outcomes import refer_status
 from carriers.recording import RecordingState, RecordingUpdate
 from carriers.reports import (
     AnsweredBy,
@@ -40,14 +41,6 @@ HANGUP_CAUSES = {
 a leg that was never answered tells. Source: telnyx SDK, `types/call_hangup.py`."""
 
 SIP_ERRORS = range(400, 700)
-
-DETECTIONS = frozenset({"call.machine.detection.ended", "call.machine.premium.detection.ended"})
-GREETINGS = frozenset({"call.machine.greeting.ended", "call.machine.premium.greeting.ended"})
-"""Sent when there was a beep or silence, and also when neither came in time: then waiting longer is of no use. Source:
-Telnyx docs, answering machine detection."""
-
-SCREENING_PROMPT = "prompt_ended"
-"""Of a phone that asks who is calling, and not of a machine."""
 
 
 def parse_event(body: bytes) -> CarrierEvent:
@@ -126,10 +119,8 @@ def _incoming(kind: str, call_id: str | None, payload: dict[str, Any]) -> Incomi
 
 
 def _answered_by(kind: str, payload: dict[str, Any]) -> AnsweredBy | None:
-    result = str(payload.get("result"))
-    if kind in GREETINGS:
-        return AnsweredBy.UNKNOWN if result == SCREENING_PROMPT else AnsweredBy.GREETING_ENDED
-    return ANSWERED_BY.get(result, AnsweredBy.UNKNOWN) if kind in DETECTIONS else None
+    words = CALL_CONTROL.get(kind)
+    return None if words is None else who_answered(words, payload.get("result"), kind)
 
 
 def _recording(

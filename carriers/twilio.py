@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from carriers import outcomes, signatures, twiml
+from carriers import detection, outcomes, signatures, twiml
 from carriers.carrier import (
     DIAL_TIMEOUT_SECS,
     REQUEST_TIMEOUT_SECS,
@@ -226,7 +226,7 @@ class TwilioCarrier(MarkupCalls, TwilioRest):
         Raises:
             WebhookError: There is no CallSid or no AnsweredBy.
         """
-        return outcomes.machine_result(form)
+        return detection.machine_result(form, detection.TWILIO, "Twilio")
 
     def parse_recording(self, form: Form) -> RecordingUpdate:
         """Read a recording callback.

@@ -6,6 +6,7 @@ import asyncio
 import importlib
 import json
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, TypeVar
 
 import aiohttp
@@ -23,6 +24,7 @@ from carriers.errors import (
     NotConfigured,
 )
 from carriers.forms import whole_number
+from carriers.meanings import TWILIO, error_code, told
 
 T = TypeVar("T")
 
@@ -145,25 +147,23 @@ def _translated(error: TwilioException) -> CarrierError:
         # What the SDK raises for a list: no status and no code, but the whole response.
         details = _ListFailure(error.args[1])
     status = whole_number(getattr(details, "status", None))
-    code = getattr(details, "code", None)
+    code = error_code(getattr(details, "code", None))
     if status is None:
         return CarrierUnavailable(f"the Twilio SDK failed ({type(error).__name__})")
-    told = f"Twilio answered {status}" + (f" with error {code}" if code and code != status else "")
+    says = partial(told, "Twilio", status, code, TWILIO)
+
     if status in (401, 403):
         return CarrierUnauthorized(
-            f"{told}: check TWILIO_ACCOUNT_SID with TWILIO_AUTH_TOKEN, or TWILIO_API_KEY with "
-            "TWILIO_API_SECRET",
+            says("check TWILIO_ACCOUNT_SID with TWILIO_AUTH_TOKEN, or TWILIO_API_KEY with TWILIO_API_SECRET"),
             status=status,
-            code=str(code),
+            code=code,
         )
     if status == 404:
-        return CallNotFound(
-            f"{told}: no such call or account for these credentials", status=status, code=str(code)
-        )
+        return CallNotFound(says("no such call or account for these credentials"), status=status, code=code)
     if status == 429:
-        return CarrierUnavailable(f"{told}: too many requests at once; it may be repeated", nothing_done=True)
+        return CarrierUnavailable(says("too many requests at once; it may be repeated"), nothing_done=True)
     if 400 <= status < 500:
         return CarrierRejected(
-            f"{told}: see https://www.twilio.com/docs/api/errors/{code}", status=status, code=str(code)
+            says(f"see https://www.twilio.com/docs/api/errors/{code}"), status=status, code=code
         )
-    return CarrierUnavailable(f"{told}: its API has a problem, or TWILIO_API_BASE_URL is not Twilio")
+    return CarrierUnavailable(says("its API has a problem, or TWILIO_API_BASE_URL is not Twilio"))

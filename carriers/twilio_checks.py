@@ -1,31 +1,46 @@
 """What a Twilio account looks like from outside.
 
 Sources: Twilio docs, iam/api/account, phone-numbers/api/incomingphonenumber-resource, voice/api/outgoing-caller-ids,
-usage/api/applications.
+usage/api/applications, voice/api/dialingpermissions-country-resource, api/errors/{13227, 21215}.
 """
 
 from __future__ import annotations
 
+import asyncio
+import importlib
 from typing import TYPE_CHECKING, Any
 
 from carriers.checks import (
     CHECK_TIMEOUT_SECS,
     Addresses,
     Configured,
+    Destination,
+    Destinations,
     Finding,
     Verdict,
     answers,
+    countries,
+    not_allowed,
     routed,
     shown,
 )
-from carriers.errors import CarrierRejected
+from carriers.errors import CallNotFound, CarrierRejected
+from carriers.meanings import TWILIO_INACTIVE, TWILIO_RESTRICTED
 from carriers.twilio_api import TwilioApi
 
 if TYPE_CHECKING:
+    from twilio.rest import Client
+
     from settings import Settings
 
 NUMBERS = "Twilio numbers"
+DIALLING = "Twilio dialling"
 MOST_NUMBERS = 100
+MOST_COUNTRIES = 1000
+"""The longest page; there are some 220."""
+
+SHARED = {"CA": "US"}
+"""Countries whose permission is another one's: Twilio calls it "United States/Canada"."""
 
 
 class TwilioChecks:
@@ -36,6 +51,7 @@ class TwilioChecks:
         self._sid = settings.twilio_account_sid or ""
         self._base_url = settings.twilio_api_base_url
         self._region = settings.twilio_region
+        self._trial = False
         token = settings.twilio_auth_token
         secret = settings.twilio_api_secret
         self._by_token = self._api(settings, self._sid, token.get_secret_value()) if token else None
@@ -88,13 +104,15 @@ class TwilioChecks:
                 timeout_secs=CHECK_TIMEOUT_SECS,
             )
         except CarrierRejected as error:
+            if error.code in TWILIO_INACTIVE:
+                return [Finding(Verdict.FAULT, "TWILIO_ACCOUNT_SID", str(error))]
             where = f" of region {self._region}" if self._region else ""
             return [
                 Finding(
                     Verdict.FAULT,
                     subject,
-                    f"Twilio does not take it for TWILIO_ACCOUNT_SID ({error.status}): copy both again from the "
-                    f'console, "Account Info"{where}; every webhook is refused with a wrong token',
+                    f"Twilio does not take it for TWILIO_ACCOUNT_SID ({_named(error)}): copy both again from the "
+                    f'console, "Account Info"{where}, the live ones; every webhook is refused with a wrong token',
                 )
             ]
         if account.status and account.status != "active":
@@ -102,6 +120,7 @@ class TwilioChecks:
             return [Finding(Verdict.FAULT, "TWILIO_ACCOUNT_SID", text)]
         found = [Finding(Verdict.OK, subject, "Twilio takes it")]
         if account.type == "Trial":
+            self._trial = True
             text = "a trial account: callers hear a notice first, and only verified numbers can be called"
             found.append(Finding(Verdict.NOTE, "TWILIO_ACCOUNT_SID", text))
         return found
@@ -114,8 +133,11 @@ class TwilioChecks:
                 timeout_secs=CHECK_TIMEOUT_SECS,
             )
         except CarrierRejected as error:
+            if error.code in TWILIO_RESTRICTED:
+                text = f"is restricted, so not everything can be looked at. {error}"
+                return [Finding(Verdict.NOTE, "TWILIO_API_KEY", text)]
             text = (
-                f"Twilio does not take it with TWILIO_API_SECRET for TWILIO_ACCOUNT_SID ({error.status}): make a "
+                f"Twilio does not take it with TWILIO_API_SECRET for TWILIO_ACCOUNT_SID ({_named(error)}): make a "
                 'new key in the console, "API keys & tokens", or unset both'
             )
             return [Finding(Verdict.FAULT, "TWILIO_API_KEY", text)]
@@ -135,18 +157,85 @@ class TwilioChecks:
                 elsewhere.append(
                     f"{where} belongs to a SIP trunk: its calls go there, whatever its address is"
                 )
-            elif number.voice_application_sid:
-                found.append(await self._application(number.voice_application_sid, where, addresses))
             else:
-                found.append(Configured(where, number.voice_url, number.voice_method, addresses.voice))
+                try:
+                    found.append(await self._configured(number, where, addresses))
+                except CallNotFound:
+                    text = "belongs to a TwiML app that does not exist: choose another in the console"
+                    elsewhere.append(f"{where} {text}")
         return routed(NUMBERS, found, elsewhere)
 
-    async def _application(self, sid: str, where: str, addresses: Addresses) -> Configured:
-        application: Any = await self._api_used.ask(
-            lambda client: client.applications(sid).fetch_async(), timeout_secs=CHECK_TIMEOUT_SECS
+    async def _configured(self, number: Any, where: str, addresses: Addresses) -> Configured:
+        """What counts for a number: its own addresses, or those of its TwiML app."""
+        wrong = _why_no_calls_come(number)
+        settings = number
+        if number.voice_application_sid:
+            settings = await self._api_used.ask(
+                lambda client: client.applications(number.voice_application_sid).fetch_async(),
+                timeout_secs=CHECK_TIMEOUT_SECS,
+            )
+            where = f"{where}, by a TwiML app,"
+        return Configured(
+            where,
+            settings.voice_url,
+            settings.voice_method,
+            addresses.voice,
+            fallback=settings.voice_fallback_url,
+            status=settings.status_callback,
+            status_expected=addresses.status,
+            wrong=wrong,
         )
-        where = f"{where}, by a TwiML app,"
-        return Configured(where, application.voice_url, application.voice_method, addresses.voice)
+
+    async def dialling(self, destinations: Destinations, addresses: Addresses | None) -> list[Finding]:
+        """Whether the account's permissions have the countries, and a trial account the numbers."""
+        wanted = [one for one in (*destinations.transfers, *destinations.calls) if one.country]
+        questions = []
+        if wanted:
+            questions.append(self._countries(wanted))
+        if self._trial and destinations.transfers:
+            questions.append(self._verified(destinations))
+        return await answers(questions, DIALLING)
+
+    async def _countries(self, wanted: list[Destination]) -> list[Finding]:
+        await asyncio.to_thread(importlib.import_module, "twilio.rest.voice")
+        closed = await self._api_used.ask(self._closed_countries, timeout_secs=CHECK_TIMEOUT_SECS)
+        names = {one.iso_code for one in closed}
+        missing = not_allowed(wanted, lambda country: SHARED.get(country, country) not in names)
+        if not missing:
+            return [Finding(Verdict.OK, DIALLING, f"calls may go to {countries(wanted)}")]
+        return [
+            Finding(
+                Verdict.FAULT,
+                DIALLING,
+                f"calls to {line} are switched off, and refused (21215, 13227): allow them in the console, "
+                '"Voice", "Settings", "Geo permissions"',
+            )
+            for line in missing
+        ]
+
+    async def _closed_countries(self, client: Client) -> list[Any]:
+        if self._base_url:
+            client.voice.base_url = self._base_url.rstrip("/")
+        return await client.voice.v1.dialing_permissions.countries.list_async(
+            low_risk_numbers_enabled=False, page_size=MOST_COUNTRIES
+        )
+
+    async def _verified(self, destinations: Destinations) -> list[Finding]:
+        verified = await self._api_used.ask(
+            lambda client: client.outgoing_caller_ids.list_async(limit=MOST_NUMBERS),
+            timeout_secs=CHECK_TIMEOUT_SECS,
+        )
+        known = {one.phone_number for one in verified}
+        return [
+            Finding(
+                Verdict.FAULT,
+                DIALLING,
+                f"{shown(one.number)} ({one.where}) is not verified, and a trial account calls verified numbers only: "
+                'verify it in the console, "Verified Caller IDs", or upgrade the account',
+            )
+            for one in destinations.transfers
+            if one.number and one.number not in known
+        ]
 
     async def caller_id(self, number: str, subject: str) -> list[Finding]:
         """Whether the number is the account's own, or a verified caller ID."""
@@ -169,3 +258,16 @@ class TwilioChecks:
             'set one of your numbers, or verify this one in the console, "Verified Caller IDs"'
         )
         return [Finding(Verdict.FAULT, subject, text)]
+
+
+def _why_no_calls_come(number: Any) -> tuple[str, ...]:
+    wrong = []
+    if isinstance(number.capabilities, dict) and number.capabilities.get("voice") is False:
+        wrong.append('takes no calls, for it is a number without voice: buy one with "Voice"')
+    if number.voice_receive_mode == "fax":
+        wrong.append('takes calls for faxes: choose "Voice Calls" in the number\'s voice configuration')
+    return tuple(wrong)
+
+
+def _named(error: CarrierRejected) -> str:
+    return f"{error.status} with error {error.code}" if error.code else str(error.status)

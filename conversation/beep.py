@@ -1,8 +1,10 @@
-"""The beep of a voicemail box, heard in what the other side sends.
+"""The beep of a voicemail box, and the tone with which a fax answers, heard in what the other side sends.
 
 Boxes agree on little: a pure tone somewhere between 500 and 2200 Hz, for a quarter of a second to a second. Pure is
 what tells it from voices and music, and its length tells it from keys on a telephone (two tones at once) and from a fax
 (for seconds). Ringing and busy tones lie below.
+
+A fax that is called answers with 2100 Hz for 2.6 to 4 s (ITU-T T.30, CED; with phase reversals by V.8, ANSam).
 """
 
 from __future__ import annotations
@@ -30,6 +32,17 @@ STEADY_HZ = 40.0
 
 WINDOW_SECS = 0.04
 
+FAX_HZ, FAX_SPREAD_HZ = 2100.0, 30.0
+
+FAX_SECS = 1.2
+"""A tone at `FAX_HZ` that has lasted so long is a fax's; no beep of a voicemail box is that long."""
+
+GAP_WINDOWS = 3
+"""So many windows (each 20 ms after the other) without the tone do not end it: a packet is lost now and then."""
+
+TONE_SECS = 0.2
+"""What has lasted so long is a tone, whatever it will turn out to be."""
+
 
 class BeepDetector:
     """Finds beeps in audio that comes piece by piece.
@@ -50,7 +63,14 @@ class BeepDetector:
         self._frequencies = np.fft.rfftfreq(self._size, 1 / sample_rate)
         self._waiting = np.zeros(0, dtype=np.float64)
         self._tone_hz = 0.0
-        self._windows = 0
+        self._windows = self._gap = 0
+        self.is_fax = False
+        """Whether the tone of a fax has been heard."""
+
+    @property
+    def tone_secs(self) -> float:
+        """How long the tone lasts that is being heard; 0 without one."""
+        return (self._windows + 1) * self._step / self._rate if self._windows else 0.0
 
     def hear(self, audio: bytes) -> bool:
         """Take the next piece of audio.
@@ -73,10 +93,16 @@ class BeepDetector:
         tone = self._tone(window)
         if tone is not None and (not self._windows or abs(tone - self._tone_hz) <= STEADY_HZ):
             self._tone_hz = tone
-            self._windows += 1
+            # What is missing was part of it.
+            self._windows += 1 + self._gap
+            self._gap = 0
+            self.is_fax |= self.tone_secs >= FAX_SECS and abs(tone - FAX_HZ) <= FAX_SPREAD_HZ
             return False
-        secs = (self._windows + 1) * self._step / self._rate if self._windows else 0.0
-        self._tone_hz, self._windows = tone or 0.0, int(tone is not None)
+        if self.tone_secs >= TONE_SECS and self._gap < GAP_WINDOWS:
+            self._gap += 1
+            return False
+        secs = self.tone_secs
+        self._tone_hz, self._windows, self._gap = tone or 0.0, int(tone is not None), 0
         return SHORTEST_SECS <= secs <= LONGEST_SECS
 
     def _tone(self, window: np.ndarray) -> float | None:
@@ -94,17 +120,25 @@ class BeepDetector:
 class BeepListener(FrameProcessor):
     """Listens for beeps in the audio that comes in, and passes everything on."""
 
-    def __init__(self, on_beep: Callable[[], Awaitable[None]]):
+    def __init__(self, on_beep: Callable[[], Awaitable[None]], on_fax: Callable[[], Awaitable[None]]):
         """Initialize the processor.
 
         Args:
             on_beep: Called when a beep has ended. Must be quick: audio waits for it.
+            on_fax: Called once, while the tone of a fax is heard. Must be quick as well.
         """
         super().__init__()
         self._on_beep = on_beep
+        self._on_fax = on_fax
+        self._told_of_fax = False
         self._detector: BeepDetector | None = None
         self.listening = True
         """Switched off when it does not matter any more, to save the time."""
+
+    @property
+    def hears_tone(self) -> bool:
+        """Whether a tone is being heard now: nobody who should be talked to."""
+        return self._detector is not None and self._detector.tone_secs >= TONE_SECS
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         """Listen to audio."""
@@ -114,4 +148,7 @@ class BeepListener(FrameProcessor):
                 self._detector = BeepDetector(frame.sample_rate)
             if self._detector.hear(frame.audio):
                 await self._on_beep()
+            if self._detector.is_fax and not self._told_of_fax:
+                self._told_of_fax = True
+                await self._on_fax()
         await self.push_frame(frame, direction)

@@ -1,7 +1,8 @@
 """The bot's session with a colleague who is asked to take a caller.
 
 It runs on the colleague's own leg, in the bot's voice: what it is about, then a key. 1 brings the two together, 2
-declines. A voicemail box can press no key, so it never gets the caller.
+declines. A voicemail box can press no key, so it never gets the caller. The carrier's word that a machine has answered
+only makes the bot ask once, and wait less: it may be a person, who presses a key.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from calls.call import Call, CallState, EndedBy
 from calls.errors import NotDone
 from conversation import services
 from conversation.attachment import SOCKET_CLOSED, Attachment, attached_to
-from conversation.handover import MACHINES
+from conversation.handover import SURELY_MACHINES
 from conversation.heard import InterruptionsUnderWay
 from conversation.marks import SpokenMarks
 from conversation.pipeline import AUDIO_IN_HZ, AUDIO_OUT_HZ
@@ -31,6 +32,11 @@ ACCEPT, DECLINE = "1", "2"
 
 KEY_SECS = 6.0
 """How long a colleague may think after the briefing, before it is said again, and after that."""
+
+A_MACHINE = "a machine answered"
+
+MACHINE_KEY_SECS = 3.0
+"""The same of somebody who is a machine by the carrier's word."""
 
 
 class Keys(FrameProcessor):
@@ -151,20 +157,25 @@ class _Talk:
         stop = self._call.watch(changed.set)
         detached = loop.create_task(attachment.wait_detached())
         deadline: float | None = None
+        since = 0.0
         try:
             while True:
                 changed.clear()
-                answered_by = self._call.last("answered_by")
-                if answered_by is not None and answered_by.data.get("who") in MACHINES:
-                    return "a machine answered"
                 if key.done():
                     return key.result()
+                answered_by = self._call.last("answered_by")
+                who = None if answered_by is None else answered_by.data.get("who")
+                if who in SURELY_MACHINES:
+                    return A_MACHINE
                 if detached.done() or self._call.has("caller_gone"):
                     return None
                 if said.done() and deadline is None:
-                    deadline = loop.time() + KEY_SECS
+                    since = loop.time()
+                    deadline = since + KEY_SECS
+                if who == "machine" and deadline is not None:
+                    deadline = min(deadline, since + MACHINE_KEY_SECS)
                 if deadline is not None and loop.time() >= deadline:
-                    return None
+                    return A_MACHINE if who == "machine" else None
                 change = loop.create_task(changed.wait())
                 waits: set[asyncio.Task[Any]] = {key, change, detached} | (set() if said.done() else {said})
                 timeout = None if deadline is None else deadline - loop.time()

@@ -16,6 +16,7 @@ from pipecat.frames.frames import (
     TranscriptionFrame,
     UserStartedSpeakingFrame,
     UserStoppedSpeakingFrame,
+    VADUserStartedSpeakingFrame,
 )
 from pipecat.processors.aggregators.llm_context import LLMContext
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
@@ -52,7 +53,7 @@ class Phase(Enum):
     WAITING = auto()
     """Taken for a machine; its greeting is not over."""
     LEAVING = auto()
-    """The message is being said."""
+    """The message is being said; also to somebody who may be a person."""
     OVER = auto()
     """The conversation has begun, or the call is ending."""
 
@@ -61,6 +62,11 @@ class Opening(Protocol):
     """What the processors need of a call's opening."""
 
     phase: Phase
+
+    @property
+    def is_deaf(self) -> bool:
+        """Whether nothing that the other side says may cut a message short."""
+        ...
 
     def heard(self, frame: Frame) -> None:
         """Take what the other side does."""
@@ -93,7 +99,7 @@ class GreetingListener(VoicemailDetector):
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         """Listen while it matters; pass everything else by the detector."""
         speech = isinstance(frame, TranscriptionFrame | UserStartedSpeakingFrame | UserStoppedSpeakingFrame)
-        if speech:
+        if speech or isinstance(frame, VADUserStartedSpeakingFrame):
             self._opening.heard(frame)
         if speech and self._opening.phase is Phase.LISTENING:
             await super().process_frame(frame, direction)
@@ -143,4 +149,4 @@ class MuteWhileLeaving(BaseUserMuteStrategy):
 
     async def process_frame(self, frame: Frame) -> bool:
         """Whether the other side is muted now."""
-        return self._opening.phase is Phase.LEAVING
+        return self._opening.is_deaf

@@ -30,6 +30,9 @@ PERSON, RECORDING = "conversation", "voicemail"
 SURE = 0.9
 """From this confidence on nobody else is asked."""
 
+LIKELY = 0.8
+"""From this confidence on words are believed where there is a doubt."""
+
 _PHRASES = re.compile(
     r"\b(?:(?:after|at|hear|wait for) (?:the|this|a) (?:tone|beep|signal)|"
     r"(?:leave|record) (?:(?:us|me|him|her|them) )?(?:your|a short|a brief|a detailed|your detailed) (?:name|message)|"
@@ -71,6 +74,17 @@ def is_hello(text: str) -> bool:
     """Whether somebody has just said hello, in whatever words, and waits to be told what the call is about."""
     words = plain(text)
     return bool(_HELLO.match(words)) or wish_of(text) in (Wish.GREETING, Wish.FILLER)
+
+
+def is_a_person(text: str, *, surely: bool = False) -> bool:
+    """Whether words are those of a person rather than of a recording, as far as words tell.
+
+    Args:
+        text: All that is to be judged; nothing at all may be a person who waits.
+        surely: Only where few recordings speak so.
+    """
+    result = judge(text)
+    return result.choice == PERSON and (not surely or result.confidence >= LIKELY)
 
 
 class GreetingClassifier(BaseClassifier):
@@ -133,7 +147,7 @@ def judge(text: str) -> ChoiceResult:
     if len(words) >= _LONG_WORDS and not text.rstrip().endswith("?"):
         return _result(RECORDING, 0.7)
     if len(words) <= _SHORT_WORDS or is_question(text):
-        return _result(PERSON, 0.8)
+        return _result(PERSON, LIKELY)
     return _result(PERSON, 0.6)
 
 

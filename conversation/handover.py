@@ -328,7 +328,10 @@ class Handover:
         return attachment.render(template, destination=destination)
 
 
-MACHINES = frozenset({"machine", "greeting_ended", "fax"})
+SURELY_MACHINES = frozenset({"greeting_ended", "fax"})
+"""Of these, what no person is taken for: the carrier has heard a beep, or a fax."""
+
+MACHINES = frozenset({"machine"}) | SURELY_MACHINES
 """What a carrier's detection calls what is no person; it does not know with a person who says nothing."""
 
 ABOUT_CHARS = 200

@@ -3,18 +3,11 @@
 A person is greeted, after their "Hello?" or, when they say nothing, after a moment. A machine is not talked over: the
 bot waits for its beep, leaves the whole message and hangs up, or hangs up at once, as the agent's file says.
 
-Who it is follows from several witnesses. A stronger one overrules a weaker one, and of two equal ones the later
-overrules the earlier (`Evidence`):
+Who it is follows from several witnesses, which err: see `conversation.witnesses`.
 
-1. **Silence**: somebody who says nothing for `wait_for_hello_secs` is greeted as a person.
-2. **Listening**: Pipecat's `VoicemailDetector`, asked with what was said until the first longer pause.
-3. **The carrier's** detection of answering machines (events `answered_by`).
-4. **Plain signs**: words that only a recording says ("after the tone"), a beep; or a "Hello?" from somebody who was
-   taken for a machine, which does not wait for an answer.
-
-So a wrong verdict is put right until the person has answered the greeting, which settles it, or the message has begun,
-which is said to its end in any case. A beep during the message (a pause in the greeting was taken for its end) has it
-said once more from the start, so that the recording has all of it.
+Nobody is hung up on by the carrier's word alone. Whoever was heard to speak as people do is talked to in any case, and
+taken for a machine only when they do not answer; the others are listened to first (a beep, silence), and a message is
+said to them as to somebody who may answer it. Where the carrier does not know, it is a person.
 """
 
 from __future__ import annotations
@@ -23,22 +16,16 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any
 
-from loguru import logger
 from pipecat.classifiers.base_classifier import BaseClassifier
 from pipecat.classifiers.llm.classifier import LLMClassifier
 from pipecat.frames.frames import (
-    Frame,
-    TranscriptionFrame,
     TTSSpeakFrame,
-    UserStartedSpeakingFrame,
-    UserStoppedSpeakingFrame,
 )
-from pipecat.processors.aggregators.llm_context import LLMContext, LLMSpecificMessage, standard_message_text
 from pipecat.services.llm_service import LLMService
 
 from calls.call import CallState, EndedBy
 from conversation.attachment import MARK_SECS, SPEAKING_SECS_PER_CHARACTER, VOICE_SECS, Attachment
-from conversation.beep import BeepListener
+from conversation.beep import FAX_SECS, BeepListener
 from conversation.dialled import (
     Evidence,
     GreetingListener,
@@ -47,9 +34,9 @@ from conversation.dialled import (
     Phase,
     Verdict,
 )
-from conversation.greetings import GreetingClassifier, is_hello, sounds_recorded
+from conversation.greetings import GreetingClassifier, is_a_person
 from conversation.opening import first_words, greeting_words
-from conversation.turns import KEYPAD_PREFIX
+from conversation.witnesses import MESSAGES, Witnesses
 from serializers.frames import MarkFrame
 
 QUIET_SECS = 2.0
@@ -70,17 +57,17 @@ GREETING_SECS = 60.0
 WINDOW_SECS = 45.0
 """How long after the answer a person can still turn out to be a machine, if they have not answered the greeting."""
 
-GREETINGS = 3
-"""How often a person who says "Hello?" over the greeting is greeted."""
+ANSWER_SECS = 3.0
+"""How long somebody may think about the greeting, or the message, of whom the carrier says that it is a machine."""
 
-MESSAGES = 3
-"""How often a message is begun."""
+LOOK_SECS = 0.1
+"""How often it is looked whether they answer."""
 
 HUSH_SECS = 1.0
 """How long the carrier may take to forget what it was to play."""
 
 
-class OutboundOpening:
+class OutboundOpening(Witnesses):
     """Opens a call that the bot has placed.
 
     Its three processors stand at three places of the pipeline: `beeps` behind the transport's input, `listener` behind
@@ -94,37 +81,17 @@ class OutboundOpening:
             attachment: The session.
             model: Judges what words alone do not decide; None without a language model.
         """
-        self.beeps = BeepListener(self._beeped)
+        super().__init__(attachment)
+        self.beeps = BeepListener(self._beeped, self._is_a_fax)
         self.listener = GreetingListener(self, GreetingClassifier(model), quiet_secs=QUIET_SECS)
         self.gate = ModelGate(self)
         self.mute = MuteWhileLeaving(self)
-        self.phase = Phase.LISTENING
-        self.verdict: Verdict | None = None
-        self._attachment = attachment
-        self._manners = attachment.agent.dial_out
-        self._evidence: Evidence | None = None
-        self._greeting_over = asyncio.Event()
-        self._again = False
-        self._messages = 0
-        self._speaking = False
-        self._spoke = False
-        self._turn_began_in = Phase.LISTENING
-        self._answers_greeting = False
-        self._greet_after_turn = False
-        self._greetings = 0
-        self._greeting: asyncio.Task[bool] | None = None
         self._machine: asyncio.Task[None] | None = None
         self._quiet: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._seen_events = 0
         self._stop_watching = lambda: None
         self.listener.add_event_handler("on_conversation_detected", self._sounds_like_a_person)
         self.listener.add_event_handler("on_voicemail_detected", self._sounds_like_a_machine)
-
-    @property
-    def has_the_word(self) -> bool:
-        """Whether this, and not the conversation, decides about what is said now."""
-        return self.phase in (Phase.LISTENING, Phase.WAITING, Phase.LEAVING)
 
     def words(self) -> list[str]:
         """What may be said, the greeting first: for a voice that can render it ahead."""
@@ -147,119 +114,19 @@ class OutboundOpening:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    # Witnesses
-
-    def heard(self, frame: Frame) -> None:
-        """Take what the other side does: begins or ends to speak, or says something."""
-        if isinstance(frame, UserStartedSpeakingFrame):
-            self._speaking = self._spoke = True
-            self._turn_began_in = self.phase
-            self._answers_greeting = self._was_greeted
-            self._stop_quiet()
-        elif isinstance(frame, UserStoppedSpeakingFrame):
-            self._speaking = False
-            if self._greet_after_turn:
-                self._greet()
-            if self.phase is Phase.WAITING:
-                self._start_quiet()
-        elif isinstance(frame, TranscriptionFrame) and frame.text.strip():
-            self._spoke = True
-            if frame.text.startswith(KEYPAD_PREFIX):
-                return
-            if sounds_recorded(frame.text):
-                self._witness(Verdict.MACHINE, Evidence.PLAIN, "its words")
-            elif self.phase is Phase.WAITING and self._is_addressed_to_us(frame.text):
-                self._witness(Verdict.HUMAN, Evidence.PLAIN, "says hello to a silent line")
-
-    def _is_addressed_to_us(self, text: str) -> bool:
-        # Not what was being said when the verdict fell: a machine's greeting may begin with "Hello".
-        return self._turn_began_in is Phase.WAITING and is_hello(text)
-
-    def takes(self, context: LLMContext) -> bool:
-        """Whether the model may answer what was said."""
-        if self.phase is Phase.OVER:
-            return not self._attachment.ending
-        if self.phase is not Phase.GREETED:
-            return False
-        text = _last_words(context)
-        if text.startswith(KEYPAD_PREFIX) or self._answers_greeting:
-            self._settle()
-            return True
-        if self._turn_began_in is Phase.LISTENING:
-            return False  # it is what the greeting answers
-        if is_hello(text) and self._greetings < GREETINGS:
-            self._greet()
-            return False
-        return True
-
-    @property
-    def _was_greeted(self) -> bool:
-        greeting = self._greeting
-        return greeting is not None and greeting.done() and not greeting.cancelled() and greeting.result()
-
-    async def _beeped(self) -> None:
-        if self.phase is Phase.OVER:
-            return
-        self._attachment.record("beep")
-        if self.phase is Phase.LEAVING:
-            if self._messages == MESSAGES:
-                return  # a machine that goes on beeping gets the last one to its end
-            self._again = True
-            self._start(self._hush())
-            return
-        self._witness(Verdict.MACHINE, Evidence.PLAIN, "a beep")
-        self._greeting_over.set()
-
-    async def _sounds_like_a_person(self, _listener: Any) -> None:
-        self._witness(Verdict.HUMAN, Evidence.LISTENING, "what was said")
-
-    async def _sounds_like_a_machine(self, _listener: Any) -> None:
-        # Pipecat says so when the greeting has been over for a while.
-        self._witness(Verdict.MACHINE, Evidence.LISTENING, "what was said")
-        if self.phase is Phase.WAITING and not self._speaking:
-            self._greeting_over.set()
-
-    def _look(self) -> None:
-        """Take what the carrier has found out."""
-        events = self._attachment.call.events
-        new, self._seen_events = events[self._seen_events :], len(events)
-        for event in new:
-            who = event.data.get("who") if event.kind == "answered_by" else None
-            if who == "human":
-                self._witness(Verdict.HUMAN, Evidence.CARRIER, "the carrier")
-            elif who == "machine":
-                self._witness(Verdict.MACHINE, Evidence.CARRIER, "the carrier")
-            elif who == "greeting_ended":
-                self._witness(Verdict.MACHINE, Evidence.CARRIER, "the carrier")
-                if self.phase is Phase.WAITING:
-                    self._greeting_over.set()
-            elif who == "fax":
-                self._witness(Verdict.FAX, Evidence.CARRIER, "the carrier")
-
-    def _witness(self, verdict: Verdict, evidence: Evidence, why: str) -> None:
-        if self.phase in (Phase.LEAVING, Phase.OVER) or self._attachment.ending:
-            return
-        if self._evidence is not None and evidence < self._evidence:
-            return
-        self._evidence = evidence
-        if verdict is self.verdict:
-            return
-        self.verdict = verdict
-        self._attachment.record("opening", who=verdict.value, why=why)
-        logger.info(f"call {self._attachment.call.id}: answered by a {verdict.value} ({why})")
-        if verdict is Verdict.HUMAN:
-            self._talk_to_a_person()
-        elif verdict is Verdict.MACHINE and self._manners.on_voicemail == "leave_message":
-            self._wait_for_the_end_of_its_greeting()
-        else:
-            cause = "a fax machine answered" if verdict is Verdict.FAX else "voicemail"
-            self.phase = Phase.OVER
-            self._start(self._hang_up(cause))
-
     # What is done
+
+    def _give_up(self, verdict: Verdict) -> None:
+        self.phase = Phase.OVER
+        machine, self._machine = self._machine, None
+        if machine is not None and machine is not asyncio.current_task():
+            machine.cancel()
+        self._start(self._hang_up("a fax machine answered" if verdict is Verdict.FAX else "voicemail"))
 
     async def _wait_for_hello(self) -> None:
         await asyncio.sleep(self._manners.wait_for_hello_secs)
+        if self.beeps.hears_tone:
+            await asyncio.sleep(FAX_SECS)  # by then it is known what it is
         if not self._spoke:
             self._witness(Verdict.HUMAN, Evidence.SILENCE, "silence")
             return
@@ -268,11 +135,11 @@ class OutboundOpening:
 
     async def _close_window(self) -> None:
         await asyncio.sleep(WINDOW_SECS)
-        if self.phase is Phase.GREETED:
+        if self.phase is Phase.GREETED and self._doubt is None:
             self._settle()
 
     def _settle(self) -> None:
-        self.phase = Phase.OVER
+        super()._settle()
         self.beeps.listening = False
 
     def _talk_to_a_person(self) -> None:
@@ -281,6 +148,7 @@ class OutboundOpening:
             self._machine = None
         self._stop_quiet()
         self._greeting_over.clear()
+        self._doubt = None
         self.phase = Phase.GREETED
         if self._speaking:
             self._greet_after_turn = True
@@ -293,7 +161,46 @@ class OutboundOpening:
         self._greeting = self._start(self._say_greeting())
 
     async def _say_greeting(self) -> bool:
+        await self._hush()  # a message that turns out to be for a person
         return await self._say(await greeting_words(self._attachment, self._greeting_template))
+
+    def _greet_in_doubt(self, doubt: Verdict) -> None:
+        """Talk to somebody who may be a machine; when they do not answer, they are one."""
+        self._evidence = Evidence.LISTENING
+        self._take(Verdict.HUMAN, "may be a person")
+        self._talk_to_a_person()
+        self._doubt_it(doubt)
+
+    def _doubt_it(self, doubt: Verdict) -> None:
+        if not self._was_doubted:
+            self._was_doubted = True
+            self._doubt = doubt
+            self._start(self._unless_they_answer(doubt))
+
+    async def _unless_they_answer(self, doubt: Verdict) -> None:
+        if await self._is_answered():
+            return
+        self._evidence = Evidence.CARRIER
+        self._take(doubt, "does not answer")
+        if doubt is Verdict.MACHINE and self._leaves_message:
+            self._wait_for_the_end_of_its_greeting()
+            self._greeting_over.set()
+        else:
+            self._give_up(doubt)
+
+    async def _is_answered(self) -> bool:
+        """Wait for an answer, or for a silence that is too long for one; tell which came."""
+        quiet_secs = 0.0
+        while quiet_secs < ANSWER_SECS:
+            await asyncio.sleep(LOOK_SECS)
+            if self._doubt is None or self.phase is not Phase.GREETED:
+                return True
+            greets = self._greet_after_turn or (self._greeting is not None and not self._greeting.done())
+            speaks = self._speaking and self._turn_began_in is Phase.GREETED
+            busy = speaks or greets or self._attachment.playout.pending
+            quiet_secs = 0.0 if busy else quiet_secs + LOOK_SECS
+        self._doubt = None
+        return False
 
     @property
     def _greeting_template(self) -> str:
@@ -322,15 +229,19 @@ class OutboundOpening:
             self._quiet.cancel()
             self._quiet = None
 
+    def _cut_message(self) -> None:
+        self._start(self._hush())
+
     async def _leave_message(self) -> None:
         await self._hush()
-        try:
-            async with asyncio.timeout(GREETING_SECS):
-                await self._greeting_over.wait()
-                await asyncio.sleep(BREATH_SECS)
-        except TimeoutError:
-            self.phase = Phase.OVER
-            await self._hang_up("voicemail, whose greeting did not end")
+        if not await self._its_greeting_ends():
+            return
+        if self._may_be_a_person():
+            self._machine = None  # which is this
+            self._greet_in_doubt(Verdict.MACHINE)
+            return
+        if not self._leaves_message:
+            self._give_up(Verdict.MACHINE)
             return
         self.phase = Phase.LEAVING
         words = self._attachment.render(self._manners.voicemail_message or "")
@@ -340,9 +251,36 @@ class OutboundOpening:
             heard = await self._say(words)
             if not self._again or self._attachment.is_detached:
                 break
+            if not await self._its_greeting_ends():
+                return
         self._attachment.record("voicemail_message", heard=heard)
+        if self._evidence is not Evidence.PLAIN and heard and not self._attachment.is_detached:
+            # Nothing but the carrier's word says that it was a machine.
+            self._message_was_heard = True
+            self._doubt = Verdict.MACHINE
+            self.phase = Phase.GREETED
+            if await self._is_answered():
+                return
         self.phase = Phase.OVER
         await self._hang_up("left a message" if heard else "voicemail, which did not take the message")
+
+    async def _its_greeting_ends(self) -> bool:
+        try:
+            async with asyncio.timeout(GREETING_SECS):
+                await self._greeting_over.wait()
+                await asyncio.sleep(BREATH_SECS)
+        except TimeoutError:
+            self.phase = Phase.OVER
+            await self._hang_up("voicemail, whose greeting did not end")
+            return False
+        return True
+
+    def _may_be_a_person(self) -> bool:
+        """Whether somebody whom the carrier takes for a machine is to be talked to first."""
+        if self._evidence is not Evidence.CARRIER or self._was_doubted:
+            return False
+        # A message is said to a person as well, who can answer it; without one there would be no word.
+        return self._said_hello or (not self._leaves_message and is_a_person(" ".join(self._words)))
 
     async def _hang_up(self, cause: str) -> None:
         await self._hush()
@@ -392,10 +330,3 @@ def outbound_opening(attachment: Attachment, llm: LLMService[Any] | None) -> Out
     return OutboundOpening(
         attachment, LLMClassifier(llm=llm, timeout=MODEL_SECS) if llm is not None else None
     )
-
-
-def _last_words(context: LLMContext) -> str:
-    message = context.get_messages()[-1] if context.get_messages() else None
-    if message is None or isinstance(message, LLMSpecificMessage) or message.get("role") != "user":
-        return ""
-    return standard_message_text(message).strip()

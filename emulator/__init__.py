@@ -34,7 +34,7 @@ so one misreading is not made twice.
 import sys
 
 try:
-    from emulator.account import Account, Application, OwnNumber
+    from emulator.account import Account, Application, Country, OwnNumber, VoiceProfile
     from emulator.call_control_events import EventHabits
     from emulator.caller import Audio, Digits, HangUp, Say, ScriptItem, Wait, tone
     from emulator.colleague import Colleague, ColleagueCall
@@ -62,6 +62,7 @@ __all__ = [
     "CannotReach",
     "Colleague",
     "ColleagueCall",
+    "Country",
     "Credentials",
     "Digits",
     "EmulatorError",
@@ -75,6 +76,7 @@ __all__ = [
     "ScriptItem",
     "Timeline",
     "Turn",
+    "VoiceProfile",
     "Wait",
     "tone",
 ]

@@ -15,6 +15,13 @@ class OwnNumber:
         method: GET or POST.
         application: The id of an application that has the address instead (Telnyx: connection).
         trunk: The id of a SIP trunk that the calls go to, Twilio only.
+        status: Where the status callback goes, Twilio only.
+        fallback: Where the voice webhook goes when the first address fails, Twilio only.
+        voice: Whether it can have calls at all, Twilio only.
+        receives: `voice` or `fax`, Twilio only.
+        state: `active`, `port-pending` and so on, Telnyx only.
+        forwards_to: Where calls are forwarded to, Telnyx only.
+        forwarding: When: `always` or `on-failure`.
     """
 
     number: str
@@ -22,23 +29,83 @@ class OwnNumber:
     method: str = "POST"
     application: str = ""
     trunk: str = ""
+    status: str = ""
+    fallback: str = ""
+    voice: bool = True
+    receives: str = "voice"
+    state: str = "active"
+    forwards_to: str = ""
+    forwarding: str = "always"
 
 
 @dataclass
 class Application:
-    """A TwiML app, a TeXML application or a Voice API application.
+    """A TwiML app, or at Telnyx what numbers are connected to.
 
     Attributes:
         id: Its id.
-        kind: `twiml`, `texml` or `call_control`.
+        kind: `twiml`, `texml`, `call_control`, or the record type of a SIP connection (`credential_connection`).
         url: Where calls, or their events, go.
         method: GET or POST. A TeXML application asks by GET unless it is told otherwise.
+        status: Where the status callback goes.
+        fallback: What is asked when the first address fails.
+        active: Whether it is switched on, Telnyx only.
+        profile: The id of its outbound voice profile, Telnyx only; without one nothing can be dialled.
+        api_version: Of its webhooks, Call Control only.
     """
 
     id: str
     kind: str
     url: str = ""
     method: str = "GET"
+    status: str = ""
+    fallback: str = ""
+    active: bool = True
+    profile: str = ""
+    api_version: str = "2"
+
+
+@dataclass
+class VoiceProfile:
+    """An outbound voice profile of Telnyx.
+
+    Attributes:
+        id: Its id.
+        enabled: Whether it can be used.
+        countries: Where calls may go, by two letters.
+    """
+
+    id: str
+    enabled: bool = True
+    countries: tuple[str, ...] = ("US", "CA")
+
+
+@dataclass
+class Country:
+    """Whether Twilio lets the account dial a country.
+
+    Attributes:
+        iso: Its two letters. Canada is among the United States.
+        name: As Twilio names it.
+        code: Its country code.
+        continent: As Twilio names it.
+        enabled: Whether numbers of a low risk can be called; others never, here.
+    """
+
+    iso: str
+    name: str
+    code: str
+    continent: str
+    enabled: bool = False
+
+
+def _countries() -> list[Country]:
+    """A new account may call its own country."""
+    return [
+        Country("US", "United States/Canada", "+1", "NORTH_AMERICA", True),
+        Country("DE", "Germany", "+49", "EUROPE"),
+        Country("GB", "United Kingdom", "+44", "EUROPE"),
+    ]
 
 
 @dataclass
@@ -51,6 +118,8 @@ class Account:
         applications: Applications, of any kind.
         status: `active`, `suspended` or `closed` (Twilio).
         trial: Whether it is a trial account (Twilio).
+        profiles: Outbound voice profiles (Telnyx).
+        countries: Where calls may go (Twilio).
     """
 
     numbers: list[OwnNumber] = field(default_factory=list)
@@ -58,6 +127,8 @@ class Account:
     applications: list[Application] = field(default_factory=list)
     status: str = "active"
     trial: bool = False
+    profiles: list[VoiceProfile] = field(default_factory=list)
+    countries: list[Country] = field(default_factory=_countries)
 
     def has(self, number: str) -> bool:
         """Whether a number is owned or verified."""

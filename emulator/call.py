@@ -15,7 +15,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from emulator.caller import ScriptedCaller
-from emulator.colleague import ColleagueCall, ScriptedColleague, VoicemailBox, script_after_answer
+from emulator.colleague import ColleagueCall, FaxMachine, ScriptedColleague, VoicemailBox, script_after_answer
 from emulator.documents import GoTo, Inline, Start, follow
 from emulator.errors import CannotReach
 from emulator.leg import BY_DIAL, INBOUND, STATUSES, Ending, Leg
@@ -261,7 +261,8 @@ class Call:
         if self.leg.direction != INBOUND:
             kind = ScriptedColleague
             if person is not None:
-                kind = VoicemailBox if person.behaviour == "voicemail" else ScriptedColleague
+                kinds = {"voicemail": VoicemailBox, "fax": FaxMachine}
+                kind = kinds.get(person.behaviour, ScriptedColleague)
                 script = script_after_answer(person, script)
         handset = kind(script, self.line, self._press, self.timeline, self.fail, self.plan.manners)
         if isinstance(handset, VoicemailBox) and person is not None:

@@ -6,22 +6,27 @@ call.machine.premium.detection.started is sent is not documented; here it is at 
 
 from __future__ import annotations
 
-from emulator.amd import detect
+from emulator.amd import find, of_whom
 from emulator.call_control_leg import ControlledCall
 from emulator.call_control_orders import Detection
 from emulator.colleague import VoicemailBox
+from emulator.detected import PREMIUM, STANDARD
 from emulator.plan import AmdOrder
 
 AFTER_GREETING_MS = 800
 INITIAL_SILENCE_MS = 3500
 BEEP_WINDOW_SECS = 30.0
 
-_PREMIUM = {"human": "human_residence", "machine_start": "machine", "unknown": "silence"}
-_STANDARD = {"human": "human", "machine_start": "machine", "unknown": "not_sure"}
+
+def tell_in_background(call: ControlledCall, detection: Detection) -> None:
+    """Listen to whoever has answered, and send the events; a late result may come after the call's end."""
+    if of_whom(call).after_secs is None:
+        call.background(lambda: _detect_and_tell(call, detection))
+    else:
+        call.in_background(_detect_and_tell(call, detection))
 
 
-async def detect_and_tell(call: ControlledCall, detection: Detection) -> None:
-    """Listen to whoever has answered and send the events."""
+async def _detect_and_tell(call: ControlledCall, detection: Detection) -> None:
     family = "call.machine.premium" if detection.premium else "call.machine"
     if detection.premium:
         call.tell(f"{family}.detection.started")
@@ -31,25 +36,23 @@ async def detect_and_tell(call: ControlledCall, detection: Detection) -> None:
         speech_end_ms=AFTER_GREETING_MS,
         silence_ms=INITIAL_SILENCE_MS,
     )
-    found = await detect(call, order)
-    result = (_PREMIUM if detection.premium else _STANDARD)[found]
+    found = await find(call, order)
+    result = of_whom(call).told_as(found, PREMIUM if detection.premium else STANDARD)
     call.leg.answered_by = result
     call.timeline.note("amd", f"answering machine detection: {result}", answered_by=result)
     # Documented for the premium kind: a beep that comes before the result is told instead of it.
-    if not (detection.premium and _beeped(call)):
-        call.tell(f"{family}.detection.ended", {"result": result})
-    if result == "machine" and detection.kind != "detect":
-        await _tell_of_greeting(call, detection, f"{family}.greeting.ended")
+    if not (detection.premium and found == "machine" and _beeped(call)):
+        told = call.tell(f"{family}.detection.ended", {"result": result})
+        if call.over:
+            await told
+    if found == "machine" and detection.kind != "detect" and not call.over:
+        call.background(lambda: _tell_of_greeting(call, detection, f"{family}.greeting.ended"))
 
 
 async def _tell_of_greeting(call: ControlledCall, detection: Detection, event: str) -> None:
     secs = detection.timeout_secs if detection.premium else BEEP_WINDOW_SECS
     until_ms = call.line.now_ms + secs * 1000
-    box = call.caller
-    assert isinstance(box, VoicemailBox)
-    while box.recording_from_ms is None or (not box.beeps and detection.kind != "greeting_end"):
-        if call.line.now_ms >= until_ms:
-            break
+    while not _is_over(call, detection) and call.line.now_ms < until_ms:
         await call.line.tick()
     if detection.kind == "greeting_end":
         call.tell(event, {"result": "ended"})
@@ -59,6 +62,13 @@ async def _tell_of_greeting(call: ControlledCall, detection: Detection, event: s
         call.tell(event, {"result": "no_beep_detected"})
     elif detection.kind == "detect_words":
         call.tell(event, {"result": "not_sure"})
+
+
+def _is_over(call: ControlledCall, detection: Detection) -> bool:
+    box = call.caller
+    if not isinstance(box, VoicemailBox) or box.recording_from_ms is None:
+        return False
+    return box.beeps or detection.kind == "greeting_end"
 
 
 def _beeped(call: ControlledCall) -> bool:

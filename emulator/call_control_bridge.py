@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from emulator.call_control_amd import detect_and_tell
+from emulator.call_control_amd import tell_in_background
 from emulator.call_control_events import WebhookAddress
 from emulator.call_control_leg import ControlledCall
 from emulator.call_control_orders import LIMIT_SECS, DialOut
@@ -68,9 +68,8 @@ async def dialled_out(call: ControlledCall, order: DialOut) -> bool:
         call.streaming.start(order.stream)
     if order.limit_secs < LIMIT_SECS:
         call.background(lambda: _limit(call, order.limit_secs))
-    detection = order.detection
-    if detection is not None:
-        call.background(lambda: detect_and_tell(call, detection))
+    if (detection := order.detection) is not None:
+        tell_in_background(call, detection)
     if order.keys:
         call.background(lambda: call.line_verbs.play_keys(order.keys))
     return True

@@ -12,15 +12,22 @@ import numpy as np
 
 from emulator.caller import Audio, Digits, HangUp, ScriptedCaller, ScriptItem, Wait, tone
 from emulator.codecs import Pcm
+from emulator.detected import THE_TRUTH, Detected
 from emulator.errors import EmulatorError
 from emulator.leg import Ending
 
-Behaviour = Literal["answers", "declines", "busy", "no_answer", "voicemail", "unreachable"]
+Behaviour = Literal["answers", "declines", "busy", "no_answer", "voicemail", "fax", "unreachable"]
 BEHAVIOURS: tuple[str, ...] = get_args(Behaviour)
 
 BEEP_HZ = 1000.0
 BEEP = tone(500, frequency=BEEP_HZ)
 """What a voicemail box plays after its greeting."""
+
+FAX_SILENCE_SECS = 1.8
+FAX_HZ = 2100.0
+FAX_TONE = tone(3000, frequency=FAX_HZ)
+"""How a fax answers: silence, and the called station identification. Source: ITU-T T.30, CED: after 1.8 to 2.5 s, 2.6
+to 4 s long. What follows, data at 300 bit/s for 35 s, is silence here."""
 
 BABBLE_MS = 3000
 
@@ -46,11 +53,13 @@ class Colleague:
         answers_after_secs: How long it rings, or how long the network takes to say that it is busy, declined or
             unreachable. A carrier that gives up earlier finds nobody.
         behaviour: `answers`, `declines` (rejects the call), `busy`, `no_answer` (rings for ever), `voicemail` (a
-            box answers: greeting, beep, and it records what it hears) or `unreachable`.
+            box answers: greeting, beep, and it records what it hears), `fax` (a fax machine answers with its tone,
+            and waits) or `unreachable`.
         script: What is said and done after the answer, as for the caller: the first line at once, each later one
             after the caller's reply unless it says otherwise. Without `HangUp` the colleague stays on the line.
             For a voicemail box it is the greeting; without one it babbles for three seconds.
         beeps: Whether a voicemail box beeps after its greeting.
+        detected: What answering machine detection makes of them.
     """
 
     number: str
@@ -58,6 +67,7 @@ class Colleague:
     behaviour: Behaviour = "answers"
     script: Sequence[ScriptItem] = ()
     beeps: bool = True
+    detected: Detected = THE_TRUTH
 
 
 @dataclass
@@ -130,12 +140,21 @@ class VoicemailBox(ScriptedColleague):
         await super()._until_bot_hangs_up()
 
 
+class FaxMachine(ScriptedColleague):
+    """Sends its tone without listening, and waits for another fax."""
+
+    async def _turn_is_mine(self) -> bool:
+        return True
+
+
 def script_after_answer(
     colleague: Colleague, prepared: Sequence[Audio | Digits | Wait | HangUp]
 ) -> list[Audio | Digits | Wait | HangUp]:
-    """What is done after the answer: a voicemail box without words of its own has a greeting all the same."""
+    """What is done after the answer: a box without words of its own has a greeting all the same, and a fax its tone."""
     if colleague.behaviour == "voicemail" and not prepared:
         return [Audio(babble(), "(greeting of a voicemail box)")]
+    if colleague.behaviour == "fax":
+        return [Wait(FAX_SILENCE_SECS), Audio(FAX_TONE, "(tone of a fax)")]
     return list(prepared)
 
 

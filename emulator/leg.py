@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal, Protocol
 
 from emulator.codecs import Pcm
+from emulator.detected import Words
 from emulator.markup import Verb
 
 INBOUND = "inbound"
@@ -243,6 +244,8 @@ class Dialect(Protocol):
     mustache: bool
     dial_rules: DialRules
     play_keys: str
+    detection_words: Words
+    """For what answering machine detection finds."""
     keeps_order: bool
     """Whether the messages of a media stream come in their order."""
 

@@ -21,6 +21,7 @@ from emulator.clock import Clock
 from emulator.codecs import Pcm
 from emulator.colleague import Colleague, ColleagueCall
 from emulator.credentials import Credentials
+from emulator.detected import TEXML
 from emulator.dial_in import dial_in
 from emulator.errors import EmulatorError
 from emulator.exchange import Exchange, Prepared, Speak
@@ -90,6 +91,8 @@ class PhoneNetwork:
             colleague takes three seconds with 60; see `emulator.clock`.
         texml_call_ids: Whether Telnyx's answer to a new TeXML call names it. It is not documented to.
         signs_instructions: Whether Telnyx signs its requests for TeXML. It is not documented to.
+        detection_words: Which of the sets that Telnyx documents its TeXML callbacks tell in who has answered: `guide`,
+            the smaller one, or `reference`.
         extra_routes: More routes of the REST server, which come before its own.
         events: How the events of Telnyx's Call Control are delivered: at once and once, or worse.
         faults: What is to go wrong with REST, webhooks and media sockets.
@@ -116,6 +119,7 @@ class PhoneNetwork:
         hold_speed: float = 1.0,
         texml_call_ids: bool = False,
         signs_instructions: bool = False,
+        detection_words: str = "guide",
         extra_routes: Sequence[web.RouteDef] = (),
         events: EventHabits | None = None,
         faults: Iterable[Fault] = (),
@@ -136,6 +140,7 @@ class PhoneNetwork:
         dialect = CARRIERS[carrier](self.credentials)
         if isinstance(dialect, Telnyx):
             dialect.signs_instructions = signs_instructions
+            dialect.detection_words = TEXML[detection_words]
         listed = Listed(clock, list_lag_secs, seed=seed)
         recordings = Recordings(silent_secs, seed=seed)
         self.exchange = Exchange(dialect, clock, self.faults, listed, recordings, self.account)

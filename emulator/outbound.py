@@ -11,7 +11,7 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from emulator.amd import detect_and_tell
+from emulator.amd import detect_and_tell, tell_in_background
 from emulator.documents import GoTo, Inline, Start, follow
 from emulator.leg import Ending
 from emulator.plan import OutboundOrder
@@ -19,7 +19,7 @@ from emulator.plan import OutboundOrder
 if TYPE_CHECKING:
     from emulator.call import Call
 
-RINGS = ("answers", "declines", "no_answer", "voicemail")
+RINGS = ("answers", "declines", "no_answer", "voicemail", "fax")
 REFUSES: Mapping[str, tuple[Ending, str]] = {
     "declines": ("declined", "the colleague declines the call"),
     "busy": ("busy", "the colleague's line is busy"),
@@ -67,18 +67,13 @@ async def place(call: Call, order: OutboundOrder) -> None:
         # Twilio ignores answering machine detection where keys are sent (its API's schema says so).
         await call.line_verbs.play_keys(order.send_digits)
     elif order.amd is not None and order.amd.in_background:
-        call.watch(_tell(call, order))
+        tell_in_background(call, order.amd)
     elif order.amd is not None:
         extra["AnsweredBy"] = await detect_and_tell(call, order.amd)
     start: Start = Inline(order.markup or "")
     if order.url is not None:
         start = GoTo(order.url, order.method, extra)
     await follow(call, start)
-
-
-async def _tell(call: Call, order: OutboundOrder) -> None:
-    assert order.amd is not None
-    await detect_and_tell(call, order.amd)
 
 
 async def _limit(call: Call, secs: float) -> None:

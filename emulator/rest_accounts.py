@@ -1,25 +1,33 @@
 """Both carriers' REST interfaces to the account itself: who the credentials belong to, its numbers and applications.
 
-Sources: Twilio's OpenAPI file (api_v2010: FetchAccount, ListIncomingPhoneNumber, ListOutgoingCallerId,
-FetchApplication) and docs, iam/api-keys (a standard key may not read the account); the published client library's types
-of numbers and applications (telnyx 4.189); `GET /v2/whoami` from Telnyx's TeXML guides, where `organization_id` is the
-account's ID.
+Sources: Twilio's OpenAPI files (api_v2010: FetchAccount, ListIncomingPhoneNumber, ListOutgoingCallerId,
+FetchApplication; voice_v1: ListDialingPermissionsCountry) and docs, iam/api-keys (a standard key may not read the
+account); the published client library's types of numbers, applications and profiles (telnyx 4.189); `GET /v2/whoami`
+from Telnyx's TeXML guides, where `organization_id` is the account's ID. What a request may have is in the tables
+`twilio_rest` and `telnyx_accounts` of `emulator.facts`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from aiohttp import web
 
+from emulator import account_resources as resources
 from emulator import rest_telnyx, rest_twilio
 from emulator.account import Account, Application, OwnNumber
 from emulator.credentials import Credentials
-from emulator.rest_requests import DEFAULT_PAGE, LARGEST_PAGE, seconds
+from emulator.facts import requests
+from emulator.rest_requests import DEFAULT_PAGE, LARGEST_PAGE, given_fields, seconds
 from emulator.rest_telnyx import TelnyxRest
 from emulator.rest_twilio import TwilioRest
 from emulator.twilio import API_VERSION
+
+T = TypeVar("T")
+
+REQUESTS = requests("telnyx_accounts")
+TELNYX_PAGE = 20
 
 
 class AccountRoutes:
@@ -49,11 +57,15 @@ class AccountRoutes:
             web.get(f"{twilio}/IncomingPhoneNumbers.json", self._list_numbers),
             web.get(f"{twilio}/OutgoingCallerIds.json", self._list_caller_ids),
             web.get(f"{twilio}/Applications/{{application}}.json", self._fetch_application),
+            web.get("/v1/DialingPermissions/Countries", self._list_countries),
             web.get("/v2/whoami", self._whoami),
             web.get("/v2/phone_numbers", self._telnyx_numbers),
-            web.get("/v2/texml_applications/{application}", self._texml_application),
-            web.get("/v2/call_control_applications/{application}", self._voice_application),
-            web.get("/v2/verified_numbers/{number}", self._verified_number),
+            web.get("/v2/phone_numbers/voice", self._voice_settings),
+            web.get("/v2/texml_applications/{id}", self._texml_application),
+            web.get("/v2/call_control_applications/{id}", self._voice_application),
+            web.get("/v2/connections/{id}", self._connection),
+            web.get("/v2/outbound_voice_profiles/{id}", self._profile),
+            web.get("/v2/verified_numbers/{id}", self._verified_number),
         ]
 
     # Twilio
@@ -103,10 +115,42 @@ class AccountRoutes:
                 "friendly_name": "Emulated",
                 "voice_url": application.url or None,
                 "voice_method": application.method,
-                "status_callback": None,
+                "voice_fallback_url": application.fallback or None,
+                "voice_fallback_method": "POST",
+                "status_callback": application.status or None,
                 "status_callback_method": "POST",
             }
         )
+
+    async def _list_countries(self, request: web.Request) -> web.Response:
+        if (refusal := self._twilio.credentials_refusal(request)) is not None:
+            return refusal
+        query = await self._twilio.read(request, "list_countries")
+        if isinstance(query, web.Response):
+            return query
+        found = [
+            resources.country(one)
+            for one in self._account.countries
+            if query.get("IsoCode", one.iso) == one.iso
+            and query.get("Continent", one.continent) == one.continent
+            and query.get("CountryCode", one.code) in (one.code, one.code.removeprefix("+"))
+            and query.get("LowRiskNumbersEnabled", _flag(one.enabled)) == _flag(one.enabled)
+            and query.get("HighRiskSpecialNumbersEnabled", "false") == "false"
+            and query.get("HighRiskTollfraudNumbersEnabled", "false") == "false"
+        ]
+        size = int(query.get("PageSize", DEFAULT_PAGE))
+        number = int(query.get("Page", 0))
+        following = str(request.url.update_query(Page=str(number + 1), PageSize=str(size)))
+        meta = {
+            "key": "content",
+            "page": number,
+            "page_size": size,
+            "url": str(request.url),
+            "first_page_url": str(request.url.update_query(Page="0", PageSize=str(size))),
+            "next_page_url": following if (number + 1) * size < len(found) else None,
+            "previous_page_url": None,
+        }
+        return web.json_response({"content": found[number * size : (number + 1) * size], "meta": meta})
 
     async def _page(
         self,
@@ -152,9 +196,12 @@ class AccountRoutes:
             "voice_method": own.method,
             "voice_application_sid": own.application,
             "trunk_sid": own.trunk or None,
-            "status_callback": "",
+            "voice_fallback_url": own.fallback,
+            "voice_fallback_method": "POST",
+            "voice_receive_mode": own.receives,
+            "status_callback": own.status,
             "status_callback_method": "POST",
-            "capabilities": {"voice": True, "sms": False, "mms": False, "fax": False},
+            "capabilities": {"voice": own.voice, "sms": False, "mms": False, "fax": False},
         }
 
     def _caller_id(self, number: str) -> dict[str, Any]:
@@ -167,9 +214,21 @@ class AccountRoutes:
 
     # Telnyx
 
-    async def _whoami(self, request: web.Request) -> web.Response:
+    async def _refusal(self, request: web.Request, kind: str = "fetch") -> web.Response | None:
+        """Why a request is refused; None when it is not."""
         if not self._telnyx.bearer(request):
             return rest_telnyx.unauthorized()
+        given = await given_fields(request)
+        if (found := REQUESTS[kind].form_violation(given)) is not None:
+            return rest_telnyx.violated(found)
+        if unknown := REQUESTS[kind].unknown(given):
+            detail = f"There is no parameter {unknown[0][:40]}"
+            return rest_telnyx.error(400, "10015", "Bad Request", detail)
+        return None
+
+    async def _whoami(self, request: web.Request) -> web.Response:
+        if (refusal := await self._refusal(request)) is not None:
+            return refusal
         data = {
             "user_id": "00000000-0000-4000-8000-00000000000a",
             "organization_id": self._credentials.telnyx_account_id,
@@ -177,58 +236,66 @@ class AccountRoutes:
         return web.json_response({"data": data})
 
     async def _telnyx_numbers(self, request: web.Request) -> web.Response:
-        if not self._telnyx.bearer(request):
-            return rest_telnyx.unauthorized()
+        return await self._telnyx_page(request, "list_numbers", resources.phone_number)
+
+    async def _voice_settings(self, request: web.Request) -> web.Response:
+        return await self._telnyx_page(request, "list_voice_settings", resources.number_with_settings)
+
+    async def _telnyx_page(
+        self, request: web.Request, kind: str, resource: Callable[[OwnNumber], dict[str, Any]]
+    ) -> web.Response:
+        if (refusal := await self._refusal(request, kind)) is not None:
+            return refusal
         wanted = request.query.get("filter[phone_number]", "")
         # "Non-numerical characters will result in no values being returned."
         owned = [
             own for own in self._account.numbers if wanted in own.number and (not wanted or wanted.isdigit())
         ]
-        size = int(seconds(request.query.get("page[size]"), 20, 1, 250))
-        number = int(seconds(request.query.get("page[number]"), 1, 1, 10**6))
-        shown = owned[(number - 1) * size : number * size]
-        data = [
-            {
-                "id": own.number.removeprefix("+"),
-                "record_type": "phone_number",
-                "phone_number": own.number,
-                "status": "active",
-                "connection_id": own.application or None,
-                "connection_name": "Emulated" if own.application else None,
-            }
-            for own in shown
-        ]
+        size = int(request.query.get("page[size]", TELNYX_PAGE))
+        number = int(request.query.get("page[number]", 1))
         meta = {
             "total_pages": -(-len(owned) // size),
             "total_results": len(owned),
             "page_number": number,
             "page_size": size,
         }
+        data = [resource(own) for own in owned[(number - 1) * size : number * size]]
         return web.json_response({"data": data, "meta": meta})
 
     async def _texml_application(self, request: web.Request) -> web.Response:
-        return self._telnyx_application(request, "texml", _texml_resource)
+        return await self._one(request, self._application_of(request, "texml"), resources.texml_application)
 
     async def _voice_application(self, request: web.Request) -> web.Response:
-        return self._telnyx_application(request, "call_control", _voice_resource)
+        return await self._one(
+            request, self._application_of(request, "call_control"), resources.voice_application
+        )
 
-    def _telnyx_application(
-        self, request: web.Request, kind: str, resource: Callable[[Application], dict[str, Any]]
-    ) -> web.Response:
-        if not self._telnyx.bearer(request):
-            return rest_telnyx.unauthorized()
-        application = self._account.application(request.match_info["application"], kind)
-        if application is None:
-            return _missing()
-        return web.json_response({"data": resource(application)})
+    async def _connection(self, request: web.Request) -> web.Response:
+        id_ = request.match_info["id"]
+        found = [one for one in self._account.applications if one.id == id_ and one.kind != "twiml"]
+        return await self._one(request, next(iter(found), None), resources.connection)
+
+    async def _profile(self, request: web.Request) -> web.Response:
+        id_ = request.match_info["id"]
+        found = next((one for one in self._account.profiles if one.id == id_), None)
+        return await self._one(request, found, resources.voice_profile)
 
     async def _verified_number(self, request: web.Request) -> web.Response:
-        if not self._telnyx.bearer(request):
-            return rest_telnyx.unauthorized()
-        number = request.match_info["number"]
-        if number not in self._account.verified:
-            return _missing()
-        return web.json_response({"data": {"phone_number": number, "record_type": "verified_number"}})
+        number = request.match_info["id"]
+        found = number if number in self._account.verified else None
+        return await self._one(
+            request, found, lambda one: {"phone_number": one, "record_type": "verified_number"}
+        )
+
+    def _application_of(self, request: web.Request, kind: str) -> Application | None:
+        return self._account.application(request.match_info["id"], kind)
+
+    async def _one(
+        self, request: web.Request, found: T | None, resource: Callable[[T], dict[str, Any]]
+    ) -> web.Response:
+        if (refusal := await self._refusal(request)) is not None:
+            return refusal
+        return _missing() if found is None else web.json_response({"data": resource(found)})
 
 
 def _number_of(own: OwnNumber) -> str:
@@ -239,25 +306,5 @@ def _missing() -> web.Response:
     return rest_telnyx.error(404, "10005", "Resource not found", "The requested resource does not exist")
 
 
-def _texml_resource(application: Application) -> dict[str, Any]:
-    return {
-        "id": application.id,
-        "record_type": "texml_application",
-        "active": True,
-        "friendly_name": "Emulated",
-        "voice_url": application.url or None,
-        "voice_method": application.method.lower(),
-        "status_callback": None,
-        "status_callback_method": "post",
-    }
-
-
-def _voice_resource(application: Application) -> dict[str, Any]:
-    return {
-        "id": application.id,
-        "record_type": "call_control_application",
-        "active": True,
-        "application_name": "Emulated",
-        "webhook_event_url": application.url or None,
-        "webhook_api_version": "2",
-    }
+def _flag(value: bool) -> str:
+    return str(value).lower()

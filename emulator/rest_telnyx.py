@@ -149,7 +149,7 @@ class TelnyxRest:
         if body is None:
             return error(400, "10015", "Bad Request", "The request body is not a JSON object")
         if (found := REQUESTS["create_call"].violation(body, as_text=False)) is not None:
-            return _violated(found)
+            return violated(found)
         order = read_order(as_form(body))
         if isinstance(order, web.Response):
             return order
@@ -185,7 +185,7 @@ class TelnyxRest:
         """
         given = await given_fields(request)
         if (found := REQUESTS[kind].form_violation(given)) is not None:
-            return _violated(found)
+            return violated(found)
         self._warn(kind, given, call)
         return joined(given)
 
@@ -262,7 +262,8 @@ def error(status: int, code: str, title: str, detail: str) -> web.Response:
     return web.json_response({"errors": [body]}, status=status)
 
 
-def _violated(found: Violation) -> web.Response:
+def violated(found: Violation) -> web.Response:
+    """A value is not as documented."""
     refused = CommandRefused(found.code, str(found), f"/{found.parameter}")
     return web.json_response(refused.body(), status=refused.status)
 
@@ -326,11 +327,11 @@ def texml_call(leg: Leg) -> dict[str, Any]:
     def date(moment: datetime | None) -> str | None:
         return moment.isoformat() if moment else None
 
-    machine = {None: None, "human": "human"}.get(leg.answered_by, "machine")
+    found = {None: None, "human": "human", "unknown": "not_sure"}
     return {
         "sid": leg.call_id,
         "account_sid": leg.account_id,
-        "answered_by": "not_sure" if leg.answered_by == "unknown" else machine,
+        "answered_by": found.get(leg.answered_by, "machine"),
         "caller_name": "",
         "date_created": date(leg.created_at),
         "date_updated": date(leg.ended_at or leg.answered_at or leg.created_at),

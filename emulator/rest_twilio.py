@@ -125,13 +125,19 @@ class TwilioRest:
 
     def account_refusal(self, request: web.Request) -> web.Response | None:
         """Why a request to the account of the path is refused; None when it is not."""
-        if not self.by_token(request) and not self._by_key(request):
-            return error(401, 20003, "Authenticate")
+        if (refusal := self.credentials_refusal(request)) is not None:
+            return refusal
         if request.match_info["account"] != self._credentials.twilio_account_sid:
             return not_found(request)
         if request.body_exists and request.content_type not in FORM_TYPES:
             return error(415, 19056, "Input request content type is invalid")
         return None
+
+    def credentials_refusal(self, request: web.Request) -> web.Response | None:
+        """Why a request is refused that has no account in its path; None when it is not."""
+        if self.by_token(request) or self._by_key(request):
+            return None
+        return error(401, 20003, "Authenticate")
 
     def by_token(self, request: web.Request) -> bool:
         """Whether a request comes with the account's own auth token."""

@@ -16,7 +16,7 @@ from urllib.parse import urljoin
 
 import numpy as np
 
-from emulator.amd import detect_and_tell
+from emulator.amd import tell_in_background
 from emulator.codecs import Pcm
 from emulator.colleague import ColleagueCall, VoicemailBox
 from emulator.conference import join_conference
@@ -156,7 +156,7 @@ class Dialling:
             if other is not attempt and other.leg.leg.answered_at is None:
                 other.leg.hang_up("peer", "somebody else has answered", ending="canceled")
         if target.amd is not None:
-            leg.watch(_detect(attempt))
+            tell_in_background(leg, target.amd)
         if target.send_digits:
             await leg.line_verbs.play_keys(target.send_digits)
         if target.url is not None and not await carry_out(leg, GoTo(target.url, target.method)):
@@ -282,8 +282,3 @@ def message_of(call: Call) -> Pcm | None:
 
 def _whole(frames: list[Pcm]) -> Pcm:
     return np.concatenate([np.zeros(0, dtype=np.int16), *frames])
-
-
-async def _detect(attempt: _Attempt) -> None:
-    assert attempt.target.amd is not None
-    await detect_and_tell(attempt.leg, attempt.target.amd)

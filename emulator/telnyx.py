@@ -17,6 +17,7 @@ from typing import Any
 
 from emulator.codecs import FRAME_MS, SAMPLE_RATE, Pcm, decode, encode
 from emulator.credentials import Credentials
+from emulator.detected import GUIDE, Words
 from emulator.facts.documents import verbs
 from emulator.leg import (
     INBOUND,
@@ -38,6 +39,7 @@ from emulator.texml_callbacks import (
     amd_parameters,
     conference_parameters,
     dial_parameters,
+    guide_amd_parameters,
     iso,
     progress_parameters,
     refer_parameters,
@@ -207,6 +209,7 @@ class Telnyx:
     play_keys = "0123456789*#w"
     keeps_order = False
     signs_instructions = False
+    detection_words: Words = GUIDE
 
     def __init__(self, credentials: Credentials) -> None:
         """Sign with this account's key."""
@@ -278,7 +281,9 @@ class Telnyx:
         return progress_parameters(leg, event, sequence)
 
     def amd_parameters(self, leg: Leg, answered_by: str, duration_ms: int) -> dict[str, str]:
-        """Source: Telnyx docs, TeXML callback "call amd"."""
+        """Of the set that its words are of."""
+        if self.detection_words is GUIDE:
+            return guide_amd_parameters(leg, answered_by)
         return amd_parameters(leg, answered_by, duration_ms)
 
     def dial_parameters(self, leg: Leg, dialled: Dialled) -> dict[str, str]:

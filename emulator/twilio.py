@@ -18,6 +18,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from emulator.codecs import FRAME_MS, Pcm, decode, encode
 from emulator.credentials import Credentials
+from emulator.detected import TWILIO
 from emulator.facts.documents import verbs
 from emulator.leg import (
     INBOUND,
@@ -178,6 +179,7 @@ class Twilio:
     # A least timeLimit is not documented; the longest call is 24 h.
     dial_rules = DialRules(timeouts=(5, 600), limits=(1, 86400), buffer_secs=5)
     play_keys = "0123456789ABCD*#wW"
+    detection_words = TWILIO
     keeps_order = True
 
     def __init__(self, credentials: Credentials) -> None:

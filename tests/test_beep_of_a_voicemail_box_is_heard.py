@@ -77,6 +77,42 @@ def test_what_is_no_beep_is_not_taken_for_one(sound):
     assert beeps(silence(300), sound, silence(300)) == 0
 
 
+def a_fax(lost_ms=0, reversals=False):
+    """The tone with which one answers; as modern ones do, with phase reversals every 450 ms and a wobble of 15 Hz."""
+    at = np.arange(RATE * 3) / RATE
+    sound = 0.3 * np.sin(2 * np.pi * 2100 * at)
+    if reversals:
+        sound *= np.where((at // 0.45) % 2, -1, 1) * (1 + 0.2 * np.sin(2 * np.pi * 15 * at))
+    for ms in (600, 1100, 1900):
+        sound[ms * RATE // 1000 : (ms + lost_ms) * RATE // 1000] = 0
+    return np.concatenate([silence(1800), sound, silence(500)])
+
+
+@pytest.mark.parametrize(
+    "sound", [a_fax(), a_fax(lost_ms=20), a_fax(reversals=True), a_fax(20, reversals=True)]
+)
+def test_a_fax_is_known_by_its_tone_while_it_lasts(sound):
+    detector = BeepDetector(RATE)
+    audio = (sound * 32767).astype("<i2")
+    pieces = [audio[at : at + 320].tobytes() for at in range(0, len(audio), 320)]
+    known = [(number * 0.02, detector.hear(piece), detector.is_fax) for number, piece in enumerate(pieces)]
+    assert not any(beeped for _, beeped, _ in known)
+    assert 2.9 < next(secs for secs, _, is_fax in known if is_fax) < 3.4
+
+
+@pytest.mark.parametrize("sound", [tone(1000, 2100), tone(3000, 1100), tone(3000, 1000), vowel(3000)])
+def test_what_is_no_fax_is_not_taken_for_one(sound):
+    detector = BeepDetector(RATE)
+    detector.hear((np.concatenate([sound, silence(300)]) * 32767).astype("<i2").tobytes())
+    assert not detector.is_fax
+
+
+def test_a_beep_of_which_a_packet_is_lost_is_one_beep():
+    beep = tone(800, 1000)
+    beep[RATE // 2 : RATE // 2 + RATE // 50] = 0
+    assert beeps(silence(300), beep, silence(300)) == 1
+
+
 async def test_audio_goes_on_through_the_listener():
     heard = []
 
@@ -86,6 +122,6 @@ async def test_audio_goes_on_through_the_listener():
     audio = (np.concatenate([tone(400, 1000), silence(200)]) * 32767).astype("<i2").tobytes()
     size = RATE // 50 * 2
     frames = [InputAudioRawFrame(audio[at : at + size], RATE, 1) for at in range(0, len(audio), size)]
-    down, _ = await run_test(BeepListener(on_beep), frames_to_send=frames)
+    down, _ = await run_test(BeepListener(on_beep, on_beep), frames_to_send=frames)
     assert b"".join(frame.audio for frame in down if isinstance(frame, InputAudioRawFrame)) == audio
     assert heard == [1]

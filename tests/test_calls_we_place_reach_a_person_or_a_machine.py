@@ -1,142 +1,16 @@
 """Who is greeted, who gets a message, who overrules whom: the opening of a call that the bot has placed."""
 
 import asyncio
-from contextlib import asynccontextmanager
 
 import pytest
-from pipecat.frames.frames import (
-    TranscriptionFrame,
-    TTSSpeakFrame,
-    UserStartedSpeakingFrame,
-    UserStoppedSpeakingFrame,
-)
-from pipecat.processors.aggregators.llm_context import LLMContext
+from pipecat.frames.frames import TranscriptionFrame, UserStoppedSpeakingFrame
 
 from calls.call import CallState, EndedBy
-from calls.control import CallControl
 from calls.store import CallStore
 from conversation import voicemail
-from conversation.agents import load_agent
-from conversation.attachment import Attachment
 from conversation.voicemail import Phase, outbound_opening
-from serializers.frames import MarkFrame
-
-GREETING, MESSAGE = "Hello, it is us.", "Please call us back."
-AGENT = """
-greeting = "Good day, who is calling?"
-instructions = "x"
-[dial_out]
-greeting = "Hello, it is us."
-on_voicemail = "{on_voicemail}"
-voicemail_message = "Please call us back."
-wait_for_hello_secs = {hello}
-"""
-
-
-class Line:
-    """Plays what is said in next to no time, and returns its marks, unless it is held or hushed."""
-
-    def __init__(self, attachment):
-        self.attachment = attachment
-        self.said, self.ended = [], False
-        self.playing = asyncio.Event()
-        self.playing.set()
-        self.tasks = set()
-
-    async def queue_frames(self, frames):
-        for frame in frames:
-            if isinstance(frame, TTSSpeakFrame):
-                self.said.append(frame.text)
-            elif isinstance(frame, MarkFrame):
-                task = asyncio.create_task(self.play(frame.mark))
-                self.tasks.add(task)
-            else:
-                self.ended = True
-                self.attachment.detached("ended")
-
-    async def play(self, mark):
-        await asyncio.sleep(0.01)
-        await self.playing.wait()
-        self.attachment.playout.sent(mark)
-        self.attachment.playout.returned(mark)
-
-
-class Answered:
-    """An answered call of ours, with the witnesses in the hands of the test."""
-
-    def __init__(self, attachment, opening, line):
-        self.attachment, self.opening, self.line = attachment, opening, line
-        self.call = attachment.call
-
-    @property
-    def said(self):
-        return self.line.said
-
-    def carrier_says(self, who):
-        self.attachment.record("answered_by", who=who)
-
-    def speaks(self, text="", *, ends=True):
-        self.opening.heard(UserStartedSpeakingFrame())
-        if text:
-            self.opening.heard(TranscriptionFrame(text, "", ""))
-        if ends:
-            self.opening.heard(UserStoppedSpeakingFrame())
-
-    def model_would_answer(self, text):
-        return self.opening.takes(LLMContext([{"role": "user", "content": text}]))
-
-    async def beep(self):
-        await self.opening._beeped()
-
-    async def until(self, done, secs=5.0):
-        async with asyncio.timeout(secs):
-            while not done():
-                await asyncio.sleep(0.005)
-
-    async def until_over(self):
-        await self.until(lambda: self.line.ended or self.call.is_over)
-
-    def events(self, kind):
-        return [event.data for event in self.call.events if event.kind == kind]
-
-
-@asynccontextmanager
-async def answered(
-    tmp_path, *, on_voicemail="leave_message", hello=9.0, quiet=9.0, before=None, monkeypatch=None
-):
-    if monkeypatch:
-        monkeypatch.setattr(voicemail, "QUIET_SECS", quiet)
-    (tmp_path / "caller.toml").write_text(AGENT.format(on_voicemail=on_voicemail, hello=hello))
-    agent = load_agent("caller", tmp_path)
-    store = CallStore()
-    call = store.open(carrier="twilio", carrier_call_id="CA1", direction="outbound")
-    call.move(CallState.IN_PROGRESS, cause="answered")
-    attachment = Attachment(
-        call=call,
-        store=store,
-        control=CallControl(call, None, store),
-        agent=agent,
-        variables=agent.call_variables(),
-        data_dir=tmp_path,
-    )
-    if before:
-        attachment.record("answered_by", who=before)
-    opening = outbound_opening(attachment, None)
-    assert opening is not None
-    line = Line(attachment)
-    attachment.worker = line
-
-    async def hush():
-        attachment.playout.cleared()
-
-    opening.gate.broadcast_interruption = hush
-    await opening.begin()
-    try:
-        yield Answered(attachment, opening, line)
-    finally:
-        await opening.close()
-        attachment.detached("test is over")
-        await attachment.settle()
+from conversation.witnesses import MESSAGES
+from tests.answered_call import GREETING, MESSAGE, answered
 
 
 async def test_only_the_first_session_of_a_call_of_ours_has_such_an_opening(tmp_path):
@@ -283,19 +157,28 @@ async def test_a_machine_that_goes_on_beeping_still_gets_a_whole_message(tmp_pat
     async with answered(tmp_path) as it:
         it.line.playing.clear()
         it.carrier_says("greeting_ended")
-        for times in range(1, voicemail.MESSAGES + 1):
+        for times in range(1, MESSAGES + 1):
             await it.until(lambda times=times: len(it.said) == times)
             await it.beep()
         it.line.playing.set()
         await it.until_over()
-        assert it.said == [MESSAGE] * voicemail.MESSAGES
+        assert it.said == [MESSAGE] * MESSAGES
         assert it.events("voicemail_message") == [{"heard": True}]
 
 
-@pytest.mark.parametrize("who", ["machine", "greeting_ended", "fax"])
-async def test_a_machine_is_hung_up_on_without_a_word_where_the_agent_says_so(tmp_path, who):
-    async with answered(tmp_path, on_voicemail="hang_up") as it:
+@pytest.mark.parametrize("who", ["machine", "greeting_ended"])
+@pytest.mark.parametrize("sign", ["beep", "words", "likely words"])
+async def test_a_machine_is_hung_up_on_without_a_word_where_the_agent_says_so(
+    tmp_path, monkeypatch, who, sign
+):
+    async with answered(tmp_path, on_voicemail="hang_up", quiet=0.1, monkeypatch=monkeypatch) as it:
+        it.speaks("Hi.", ends=False)
         it.carrier_says(who)
+        if sign == "beep":
+            await it.beep()
+        else:
+            likely = "We can't come to the phone right now."
+            it.speaks(likely if sign == "likely words" else "Please leave a message after the tone.")
         await it.until_over()
         assert it.said == []
         assert it.call.ending.state is CallState.VOICEMAIL

@@ -5,6 +5,7 @@ import re
 import pytest
 
 from emulator.colleague import BEHAVIOURS
+from emulator.detected import FINDS, TEXML
 from emulator.stories import (
     hearing_checks,
     judging,
@@ -29,6 +30,7 @@ WORDS = {
         *reading.KEYS,
         *reading.VOICES,
         *reading.LISTS,
+        *TEXML,
         *CARRIERS,
         "name",
         "steps",
@@ -39,7 +41,8 @@ WORDS = {
         *reading_steps.STEPS,
         *reading_steps.WAITS,
         *(modifier for modifiers in reading_steps.MODIFIERS.values() for modifier in modifiers),
-        *("number", "does", "after", *BEHAVIOURS),
+        *("number", "does", "after", "detected", *BEHAVIOURS),
+        *("as", "word", *FINDS),
         *reading_bot.BOT_KEYS,
         *reading_bot.FAILING,
         *reading_bot.WAYS,

@@ -11,6 +11,7 @@ from twilio.rest import Client
 
 from emulator import Audio, Colleague, Digits, EmulatorError, HangUp, PhoneNetwork, Say, Wait, tone
 from emulator.codecs import SAMPLE_RATE
+from emulator.detected import Detected
 from emulator.lists import AT_ONCE
 from tests.fake_bot import FakeBot, Line
 from tests.rest_client import ACCOUNT, change, create, fetch, listed
@@ -46,10 +47,12 @@ async def statuses(bot: FakeBot, number: int) -> list[dict[str, str]]:
     return [seen.form for seen in bot.seen if seen.path == "/status"]
 
 
-async def outbound(carrier: str, person: Colleague | None, document: str = STREAM, **fields: str):
+async def outbound(
+    carrier: str, person: Colleague | None, document: str = STREAM, words: str = "guide", **fields: str
+):
     """Create one call to Sam whose document is at /doc; returns the result and the bot."""
     people = [person] if person else []
-    async with PhoneNetwork(carrier, people=people) as network:
+    async with PhoneNetwork(carrier, people=people, detection_words=words) as network:
         documents = {"/doc": document, "/status": "", "/amd": ""}
         async with FakeBot(greet, documents) as bot:
             fields = {
@@ -173,7 +176,7 @@ AMD = {"AsyncAmd": "true", "AsyncAmdStatusCallback": "BOT/amd"}
 async def test_who_has_answered_is_told_in_the_background(carrier):
     async def detect(person: Colleague, kind: str, answered_by: str, least_ms: int, most_ms: int) -> None:
         options = {"MachineDetection": kind, "MachineDetectionSilenceTimeout": "2000"} | AMD
-        result, bot = await outbound(carrier, person, '<Pause length="4"/>', **options)
+        result, bot = await outbound(carrier, person, '<Pause length="4"/>', "reference", **options)
         (seen,) = [seen for seen in bot.seen if seen.path == "/amd"]
         assert seen.form["AnsweredBy"] == answered_by == result.leg.answered_by
         assert seen.form["CallSid"] == result.report.call_id
@@ -189,6 +192,54 @@ async def test_who_has_answered_is_told_in_the_background(carrier):
         detect(QUICK_MACHINE, "DetectMessageEnd", "machine_end_beep", 1050, 2000),
         detect(SILENT_BOX, "DetectMessageEnd", "machine_end_silence", 1300, 2300),
     )
+
+
+async def test_telnyx_tells_it_in_the_few_words_of_its_guide_unless_it_is_told_otherwise():
+    async def detect(person: Colleague, kind: str, answered_by: str, most_ms: int = 4000) -> None:
+        options = {"MachineDetection": kind, "MachineDetectionSilenceTimeout": "2000"} | AMD
+        result, bot = await outbound("telnyx", person, '<Pause length="5"/>', **options)
+        (seen,) = [seen for seen in bot.seen if seen.path == "/amd"]
+        assert set(seen.form) == {"AccountSid", "AnsweredBy", "CallSid"}
+        assert seen.form["AnsweredBy"] == answered_by == result.leg.answered_by
+        assert result.timeline.of("amd")[0].data["ms"] <= most_ms
+
+    await asyncio.gather(
+        detect(Colleague(SAM, 0.1, script=[HELLO]), "DetectMessageEnd", "human"),
+        detect(Colleague(SAM, 0.1), "Enable", "unknown"),
+        # Nothing in that set tells the end of a greeting.
+        detect(MACHINE, "DetectMessageEnd", "machine", 3000),
+        detect(Colleague(SAM, 0.1, "fax"), "Enable", "fax", 5000),
+    )
+
+
+@CARRIERS
+@pytest.mark.parametrize(
+    ("detected", "answered_by"),
+    [
+        (Detected("machine"), {"twilio": "machine_start", "telnyx": "machine"}),
+        (Detected("fax"), {"twilio": "fax", "telnyx": "fax"}),
+        (Detected("not_sure"), {"twilio": "unknown", "telnyx": "unknown"}),
+        (Detected("silence"), {"twilio": "unknown", "telnyx": "unknown"}),
+        (Detected(word="perhaps"), {"twilio": "perhaps", "telnyx": "perhaps"}),
+        (Detected("nothing"), None),
+    ],
+)
+async def test_somebody_can_be_taken_for_something_else(carrier, detected, answered_by):
+    person = Colleague(SAM, 0.1, script=[HELLO], detected=detected)
+    options = {"MachineDetection": "Enable"} | AMD
+    _, bot = await outbound(carrier, person, '<Pause length="3"/>', **options)
+    told = [seen.form["AnsweredBy"] for seen in bot.seen if seen.path == "/amd"]
+    assert told == ([] if answered_by is None else [answered_by[carrier]])
+
+
+@CARRIERS
+async def test_a_late_result_comes_when_the_call_is_over(carrier):
+    person = Colleague(SAM, 0.1, script=[HELLO], detected=Detected(after_secs=2.5))
+    options = {"MachineDetection": "Enable"} | AMD
+    result, bot = await outbound(carrier, person, '<Pause length="1"/>', **options)
+    (told,) = [seen for seen in bot.seen if seen.path == "/amd"]
+    assert told.form["AnsweredBy"] == "human"
+    assert result.timeline.of("amd")[0].at_ms > result.timeline.of("hang_up")[0].at_ms
 
 
 async def test_without_async_amd_the_document_waits_for_the_result_and_is_told_it():

@@ -12,6 +12,7 @@ import pytest
 
 from emulator import tonespeech
 from emulator.cli import main
+from emulator.detected import Detected
 from emulator.errors import ServerDied
 from emulator.impairments import IDEAL, REAL
 from emulator.stories.reading import StoryError, find_stories, read_story
@@ -561,3 +562,22 @@ def test_the_bot_and_the_emulator_speak_the_same_tones_without_sharing_them():
     padded = np.concatenate([np.zeros(333, dtype=np.int16), said, np.zeros(800, dtype=np.int16)])
     vocabulary = {*tone_speech.words(text), "other", "words"}
     assert tone_speech.understood(padded.tobytes(), 8000, vocabulary) == " ".join(tone_speech.words(text))
+
+
+def test_what_detection_makes_of_somebody_is_a_word_or_a_table(tmp_path):
+    def detected(written):
+        text = (
+            f"story: x\ncaller: []\nexpect: [{{ended_by: bot}}]\npeople:\n  sam: {{number: '1', {written}}}\n"
+        )
+        (sam,) = read_story(story_file(tmp_path, text)).people
+        return sam.detected
+
+    assert detected("does: fax") == Detected()
+    assert detected("detected: not_sure") == Detected("not_sure")
+    assert detected("detected: {as: machine, after: 500ms}") == Detected("machine", after_secs=0.5)
+    assert detected("detected: {word: parrot}") == Detected(word="parrot")
+    for wrong in ("machin", "{as: machin}"):
+        with pytest.raises(StoryError, match="did you mean 'machine'"):
+            detected(f"detected: {wrong}")
+    with pytest.raises(StoryError, match="did you mean 'after'"):
+        detected("detected: {aftr: 1s}")

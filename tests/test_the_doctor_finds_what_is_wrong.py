@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from carriers.checks import Finding, Verdict
-from emulator import Account, Application, OwnNumber, PhoneNetwork
+from emulator import Account, Application, OwnNumber, PhoneNetwork, VoiceProfile
 from settings import ROOT, Given
 from tests.fake_rest import Answer, fake_rest
 from tests.web_service import make_settings, running
@@ -306,8 +306,11 @@ async def test_everything_right_at_both_carriers_is_no_fault(tmp_path):
     number = "+12025550100"
     # At Twilio a number has an address of its own, at Telnyx its application has.
     for name, account in (
-        ("twilio", Account([OwnNumber(number, f"{public}/twilio/voice")])),
-        ("telnyx", Account([OwnNumber(number, application="7")])),
+        (
+            "twilio",
+            Account([OwnNumber(number, f"{public}/twilio/voice", status=f"{public}/twilio/status")]),
+        ),
+        ("telnyx", Account([OwnNumber(number, application="7")], profiles=[VoiceProfile("9")])),
     ):
         async with PhoneNetwork(name, account=account) as network:
             settings = at_network(network, public_url=public, caller_id=number, data_dir=tmp_path)
@@ -315,14 +318,16 @@ async def test_everything_right_at_both_carriers_is_no_fault(tmp_path):
             settings = settings.model_copy(update={other: None, "telnyx_connection_id": "7"})
             from web.banner import addresses
 
+            ours = addresses(settings, public)["telnyx"]
             account.applications.append(
-                Application("7", "texml", addresses(settings, public)["telnyx"].voice, "POST")
+                Application("7", "texml", ours.voice, "POST", ours.status, profile="9")
             )
             found = await outside.outside_findings(settings, public)
         text = "\n".join(lines(found))
         assert not [one for one in found if one.verdict is Verdict.FAULT], text
         assert {one.subject for one in found if one.verdict is Verdict.OK} >= {
             f"{name.capitalize()} numbers",
+            f"{name.capitalize()} dialling",
             "CALLER_ID",
             "clock",
         }, text

@@ -10,7 +10,7 @@ import asyncio
 import socket
 import ssl
 import time
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -19,10 +19,11 @@ from urllib.parse import urlsplit
 import httpx
 
 from carriers import checks_for, known_carriers
-from carriers.checks import AccountChecks, Finding, Verdict, answers, shown
+from carriers.checks import AccountChecks, Finding, Verdict, answers
 from conversation.catalogue import DEFAULT_OLLAMA_URL
 from settings import Settings
 from web.banner import addresses
+from web.destinations import caller_ids, destinations
 
 TIMEOUT_SECS = 6.0
 CLOCK_NOTE_SECS = 5
@@ -167,30 +168,14 @@ async def _carrier(
     if any(one.subject != "TELNYX_CONNECTION_ID" for one in refused):
         # What follows would only say the same again.
         return found
-    questions = []
+    here = None
     if public_url is not None and urlsplit(public_url).scheme == "https" and _has_webhooks(settings):
-        questions.append(checks.routing(addresses(settings, public_url)[name]))
-    questions += [
-        checks.caller_id(number, subject)
-        for number, subject in _caller_ids(settings)
-        if number.startswith("+")
-    ]
+        here = addresses(settings, public_url)[name]
+    questions = [answers([checks.dialling(destinations(settings), here)], f"{subject} dialling")]
+    if here is not None:
+        questions.append(answers([checks.routing(here)], f"{subject} numbers"))
+    questions += [answers([checks.caller_id(*one)], one[1]) for one in caller_ids(settings)]
     return found + await answers(questions, subject)
-
-
-def _caller_ids(settings: Settings) -> Iterator[tuple[str, str]]:
-    """What somebody who is called may see, and what says so."""
-    from conversation.agents import AgentError, agent_names, load_agent
-
-    for number in settings.numbers:
-        yield number, "CALLER_ID" if number == settings.caller_id else f"CALLER_IDS {shown(number)}"
-    for name in agent_names(settings.agents_dir):
-        try:
-            agent = load_agent(name, settings.agents_dir)
-        except AgentError:
-            continue  # told by the checks of agents
-        for destination, target in agent.transfers.items():
-            yield target.caller_id or "", f"caller_id in [transfers.{destination}] of {name}.toml"
 
 
 async def _clock(http: httpx.AsyncClient, url: str) -> list[Finding]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from emulator.call_control_events import EventHabits
 from emulator.colleague import BEHAVIOURS
+from emulator.detected import FINDS, TEXML, THE_TRUTH, Detected
 from emulator.errors import EmulatorError
 from emulator.stories.reading_bot import check_failing, check_part
 from emulator.stories.reading_expect import read_expectations, read_share
@@ -50,6 +51,7 @@ KEYS = (
     "seed",
     "hurry",
     "lists",
+    "detection_words",
     "line",
     "expect",
     *CALL_KEYS,
@@ -155,6 +157,9 @@ def _story(root: Value, path: Path) -> Story:
         faults=read_faults(table["faults"]) if "faults" in table else [],
         events=_habits(table["events"]) if "events" in table else EventHabits(),
         seed=table["seed"].whole() if "seed" in table else 0,
+        detection_words=table["detection_words"].one_of(tuple(TEXML))
+        if "detection_words" in table
+        else "guide",
         lists_lag=table["lists"].one_of(LISTS) == "lag" if "lists" in table else True,
         line=read_line(table["line"]) if "line" in table else StoryLine(),
         hurry=max(1.0, table["hurry"].number()) if "hurry" in table else 1.0,
@@ -218,7 +223,7 @@ def _how(table: dict[str, Value]) -> dict[str, Any]:
 
 
 def _person(value: Value, names: Names) -> Person:
-    table = value.table(("number", "does", "after", "steps"))
+    table = value.table(("number", "does", "after", "steps", "detected"))
     if "number" not in table:
         value.wrong("nobody can call somebody without a `number`; add one, or a SIP URI")
     return Person(
@@ -227,6 +232,18 @@ def _person(value: Value, names: Names) -> Person:
         table["does"].one_of(BEHAVIOURS) if "does" in table else "answers",
         table["after"].secs() if "after" in table else 1.0,
         read_steps(table["steps"], names) if "steps" in table else (),
+        _detected(table["detected"]) if "detected" in table else THE_TRUTH,
+    )
+
+
+def _detected(value: Value) -> Detected:
+    if value.is_text:
+        return Detected(value.one_of(FINDS))
+    table = value.table(("as", "word", "after"))
+    return Detected(
+        table["as"].one_of(FINDS) if "as" in table else None,
+        table["word"].text() if "word" in table else None,
+        table["after"].secs() if "after" in table else None,
     )
 
 

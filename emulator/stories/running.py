@@ -206,6 +206,7 @@ class _Playing:
                     account=Account([OwnNumber(number) for number in _numbers_of(story)]),
                     list_lag_secs=LAG_SECS if story.lists_lag else AT_ONCE,
                     line=self.line,
+                    detection_words=story.detection_words,
                 )
             )
             base = await stack.enter_async_context(server(self._scene(network)))

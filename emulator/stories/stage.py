@@ -71,7 +71,10 @@ class Stage:
         """Let everybody be reached, and follow every leg."""
         for one in self.people:
             behaviour = cast(Behaviour, one.does)
-            self.network.add_person(Colleague(one.number, one.after_secs, behaviour, self.scripts[one.name]))
+            script = self.scripts[one.name]
+            self.network.add_person(
+                Colleague(one.number, one.after_secs, behaviour, script, detected=one.detected)
+            )
         self.network.exchange.on_new_call.append(self._leg)
 
     async def call(

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from emulator.call_control_events import EventHabits
+from emulator.detected import THE_TRUTH, Detected
 from emulator.faults import Fault
 from emulator.impairments import IDEAL, PROFILES, Profile
 
@@ -92,6 +93,7 @@ class Person:
     does: str = "answers"
     after_secs: float = 1.0
     steps: Sequence[Step] = ()
+    detected: Detected = THE_TRUTH
 
 
 @dataclass(frozen=True)
@@ -219,6 +221,7 @@ class Story:
         faults: What goes wrong at the carrier.
         events: How well the events of commanded calls are delivered.
         seed: Decides what is left to chance.
+        detection_words: The set of TeXML's words for who has answered, see `emulator.detected.TEXML`.
         lists_lag: Whether the carrier's lists of calls are late.
         line: How its lines behave.
         hurry: How many times faster time passes while people only talk to each other.
@@ -241,6 +244,7 @@ class Story:
     faults: Sequence[Fault] = ()
     events: EventHabits = field(default_factory=EventHabits)
     seed: int = 0
+    detection_words: str = "guide"
     lists_lag: bool = True
     line: StoryLine = StoryLine()
     hurry: float = 1.0
