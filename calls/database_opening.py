@@ -78,7 +78,7 @@ def _as_asyncpg_says(url: URL) -> URL:
     Source: asyncpg's documentation of `connect`: `ssl` takes the values of libpq's `sslmode`. It negotiates channel
     binding by itself, and cannot be told to.
     """
-    if url.get_driver_name() != "asyncpg" or not url.query.keys() & {"sslmode", "channel_binding"}:
+    if url.drivername != "postgresql+asyncpg" or not url.query.keys() & {"sslmode", "channel_binding"}:
         return url
     query = dict(url.query)
     query.pop("channel_binding", None)

@@ -61,19 +61,20 @@ def postgres_server() -> Iterator[str]:
         with log.open("wb") as output:
             process = subprocess.Popen(command, stdout=output, stderr=output, cwd=made, **account)
         try:
-            _wait_for(port, process, log)
+            _wait_for(port, folder, process, log)
             yield f"postgresql://tester@127.0.0.1:{port}"
         finally:
             process.send_signal(signal.SIGINT)  # without waiting for connections
             process.wait(timeout=30)
 
 
-def _wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
+def _wait_for(port: int, folder: Path, process: subprocess.Popen[bytes], log: Path) -> None:
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         assert process.poll() is None, log.read_text()
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
+        # It listens before it lets anybody in
+        ready = [folder / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(port)]
+        if subprocess.run(ready, check=False, timeout=30).returncode == 0:
+            return
         time.sleep(0.05)
     raise AssertionError(f"PostgreSQL does not listen: {log.read_text()}")
