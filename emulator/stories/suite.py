@@ -84,12 +84,17 @@ async def play_all(
     in_words = [one for one in wanted if one.story.voice == "words"]
     speech = await load_speech() if in_words else None
 
-    async def perform(one: Performance, speech: Speech | None) -> Outcome:
+    async def perform(one: Performance) -> Outcome:
         async with slots:
             place = None if keep is None else keep / f"{one.story.file.stem}-{one.carrier}"
             try:
                 outcome = await play(
-                    one.story, one.carrier, server, credentials=credentials, speech=speech, keep=place
+                    one.story,
+                    one.carrier,
+                    server,
+                    credentials=credentials,
+                    speech=speech if one in in_words else None,
+                    keep=place,
                 )
             except EmulatorError as error:
                 outcome = Outcome(one.story, one.carrier, trouble=str(error))
@@ -97,13 +102,12 @@ async def play_all(
             return outcome
 
     quick = [one for one in wanted if one.story.voice != "words"]
-    outcomes = list(await asyncio.gather(*(perform(one, None) for one in quick)))
+    outcomes = list(await asyncio.gather(*(perform(one) for one in quick)))
     for one in in_words:
-        outcomes.append(await perform(one, speech))
+        outcomes.append(await perform(one))
     failed = [number for number, outcome in enumerate(outcomes) if not outcome.passed]
     if len(failed) <= again:
         for number in failed:
-            one = Performance(outcomes[number].story, outcomes[number].carrier)
-            outcomes[number] = await perform(one, speech)
+            outcomes[number] = await perform(Performance(outcomes[number].story, outcomes[number].carrier))
             outcomes[number].times = 2
     return outcomes
