@@ -70,6 +70,23 @@ PRIVATE_PARAMETERS = frozenset({"call_id", "role", "for_call", "peer", "destinat
 
 
 async def bot(runner_args: Any) -> None:
+    """Answer one connection and talk until it is over, on a host that makes nothing of an error of ours.
+
+    Pipecat Cloud's base application swallows it, after a line with its text and without its place. The text may hold
+    what a caller said, so the error stays here, and our own line tells of it.
+
+    Args:
+        runner_args: See `session`.
+    """
+    try:
+        await session(runner_args)
+    except (SettingsError, AgentError, ServiceError) as error:
+        logger.error(f"the session cannot be: {error}")
+    except Exception as error:
+        logger.opt(exception=error).error("the session has failed")
+
+
+async def session(runner_args: Any) -> None:
     """Answer one connection and talk until it is over.
 
     Args:
@@ -81,6 +98,12 @@ async def bot(runner_args: Any) -> None:
     keep_words_out(words_allowed=settings.log_callers_words)
     body = runner_args.body if isinstance(runner_args.body, dict) else {}
     websocket = getattr(runner_args, "websocket", None)
+    if websocket is None and getattr(runner_args, "webrtc_connection", None) is None:
+        logger.error(
+            f"nobody can be heard in a session of {type(runner_args).__name__}: this bot talks over a carrier's media "
+            "stream (the host's /ws) or a browser's WebRTC connection; start no Daily room and no bare session for it"
+        )
+        return
     if websocket is None:
         await _talk_without_a_phone(_webrtc_transport(runner_args), "webrtc", runner_args, body, settings)
         return

@@ -187,9 +187,9 @@ async def _bug(request: Request, error: Exception) -> JSONResponse:
 
 
 async def _bot(arguments: WebSocketRunnerArguments) -> None:
-    """`bot.bot`, imported in a thread: importing it takes seconds, and other calls are talking."""
+    """`bot.session`, imported in a thread: importing it takes seconds, and other calls are talking."""
     module = await asyncio.to_thread(importlib.import_module, "bot")
-    await module.bot(arguments)
+    await module.session(arguments)
 
 
 def _warm_up_of(settings: Settings) -> Callable[[], Awaitable[None]]:

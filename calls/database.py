@@ -317,7 +317,12 @@ class CallDatabase:
                     await self._close()
                 if self._engine is None:
                     async with self._translated(MIGRATION_SECS):
-                        engine = await opened(self._url, busy_secs=self._busy_secs)
+                        try:
+                            engine = await opened(self._url, busy_secs=self._busy_secs)
+                        except (
+                            TypeError
+                        ) as error:  # of a driver that is told of a parameter which it does not know
+                            raise explained(error, self.description) from None
                     plain_one = plain_engine(self._url, busy_secs=self._busy_secs)
                     self._used_once = UsedOnceInFile(engine, plain_one) if plain_one else UsedOnce(engine)
                     self._engine = engine
@@ -346,6 +351,11 @@ class CallDatabase:
                 f"the database {self.description} did not answer within {timeout_secs:g} s: is it overloaded?"
             ) from None
         except (SQLAlchemyError, OSError, ImportError) as error:
+            raise explained(error, self.description) from None
+        except Exception as error:
+            # Drivers have errors of their own, and SQLAlchemy translates none of those of connecting
+            if type(error).__module__.partition(".")[0] != self._url.get_driver_name():
+                raise
             raise explained(error, self.description) from None
 
 

@@ -7,6 +7,13 @@ import sys
 
 from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError, StatementError
 
+NOT_LET_IN = ("28",)
+"""Classes of PostgreSQL's codes (SQLSTATE, its manual's appendix A) for a wrong user or password."""
+
+NO_SUCH_DATABASE = "3D000"
+NOT_ALLOWED = "42501"
+DUPLICATE_TABLE = "42P07"
+
 
 class DatabaseError(Exception):
     """The database did not do what it was asked. The message is one line, without anybody's number or words.
@@ -48,6 +55,21 @@ def explained(error: Exception, description: str) -> DatabaseError:
         )
     if isinstance(cause, sqlite3.OperationalError) and "already exists" in str(cause):
         return DatabaseUnusable(f"{where} belongs to another program ({cause}): set DATABASE_URL to another")
+    if code := getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None):
+        if str(code).startswith(NOT_LET_IN):
+            return DatabaseUnavailable(f"{where} does not let us in: check user and password in DATABASE_URL")
+        if code == NO_SUCH_DATABASE:
+            return DatabaseUnavailable(f"{where} is not there: create it, or correct DATABASE_URL")
+        if code == NOT_ALLOWED:
+            return DatabaseUnusable(
+                f"{where} may not be written by this user: let it make tables in its schema"
+            )
+        if code == DUPLICATE_TABLE:
+            return DatabaseUnusable(
+                f"{where} belongs to another program (a table of this name already exists): set DATABASE_URL to another"
+            )
+    if isinstance(cause, TypeError):
+        return DatabaseUnusable(f"{where}: its driver does not know a parameter of the address ({cause})")
     if isinstance(cause, PermissionError) or "readonly" in str(cause):
         return DatabaseUnusable(f"{where} may not be written: check who owns the file and its folder")
     if isinstance(error, IntegrityError | DataError) or (

@@ -35,6 +35,9 @@ DRIVERS = {
 
 LOCKED_PAUSE_SECS = 0.05
 
+MIGRATION_LOCK = 5138008
+"""Of PostgreSQL's advisory locks, the one that this program's migrations take. Any number, always the same."""
+
 
 def readable(url: str) -> URL:
     """The address of a database, with an asynchronous driver.
@@ -50,6 +53,7 @@ def readable(url: str) -> URL:
         ) from None
     if "+" not in read.drivername:
         read = read.set(drivername=DRIVERS.get(read.drivername, read.drivername))
+    read = _as_asyncpg_says(read)
     if read.get_backend_name() == "sqlite" and read.database in (None, "", ":memory:"):
         raise DatabaseUnusable(
             "DATABASE_URL names no file: write sqlite+aiosqlite:///data/calls.db, or memory to keep nothing"
@@ -66,6 +70,21 @@ def readable(url: str) -> URL:
     except (ImportError, ArgumentError) as error:
         raise explained(error, read.render_as_string(hide_password=True)) from None
     return read
+
+
+def _as_asyncpg_says(url: URL) -> URL:
+    """An address whose parameters are libpq's, as hosting platforms hand it out, in the words of asyncpg.
+
+    Source: asyncpg's documentation of `connect`: `ssl` takes the values of libpq's `sslmode`. It negotiates channel
+    binding by itself, and cannot be told to.
+    """
+    if url.drivername != "postgresql+asyncpg" or not url.query.keys() & {"sslmode", "channel_binding"}:
+        return url
+    query = dict(url.query)
+    query.pop("channel_binding", None)
+    if mode := query.pop("sslmode", None):
+        query.setdefault("ssl", mode)
+    return url.set(query=query)
 
 
 def file_of(url: URL) -> tuple[int, int] | None:
@@ -125,6 +144,8 @@ async def _migrated(url: URL, is_sqlite: bool, busy_secs: float) -> AsyncEngine:
         json_serializer=json.dumps,
         pool_size=2,
         max_overflow=0,
+        # A connection to a server may have died since it was used last; a file's cannot
+        pool_pre_ping=not is_sqlite,
     )
     if is_sqlite:
         _set_up_connections(engine.sync_engine, busy_secs)
@@ -177,6 +198,10 @@ def _begin_transactions(engine: sa.Engine) -> None:
 
 
 def _migrate(connection: sa.Connection, description: str) -> None:
+    if connection.dialect.name == "postgresql":
+        # Held until the end of the transaction: others who start at the same time find the tables made. A file is
+        # locked by its transaction already.
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(MIGRATION_LOCK)))
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     config.attributes.update(connection=connection, version_table=VERSION_TABLE)

@@ -63,7 +63,7 @@ class BeepDetector:
         self._frequencies = np.fft.rfftfreq(self._size, 1 / sample_rate)
         self._waiting = np.zeros(0, dtype=np.float64)
         self._tone_hz = 0.0
-        self._windows = self._gap = 0
+        self._windows = self._gap = self._fax_windows = 0
         self.is_fax = False
         """Whether the tone of a fax has been heard."""
 
@@ -96,7 +96,10 @@ class BeepDetector:
             # What is missing was part of it.
             self._windows += 1 + self._gap
             self._gap = 0
-            self.is_fax |= self.tone_secs >= FAX_SECS and abs(tone - FAX_HZ) <= FAX_SPREAD_HZ
+            if abs(tone - FAX_HZ) <= FAX_SPREAD_HZ:
+                # In all, as a line that loses much breaks it to pieces.
+                self._fax_windows += 1
+                self.is_fax |= (self._fax_windows + 1) * self._step / self._rate >= FAX_SECS
             return False
         if self.tone_secs >= TONE_SECS and self._gap < GAP_WINDOWS:
             self._gap += 1

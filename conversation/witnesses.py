@@ -220,7 +220,11 @@ class Witnesses(ABC):
         return self._manners.on_voicemail == "leave_message"
 
     def _witness(self, verdict: Verdict, evidence: Evidence, why: str) -> None:
-        if self.phase is Phase.OVER or self.is_deaf or self._attachment.ending:
+        if (
+            self.phase is Phase.OVER
+            or self._attachment.ending
+            or (self.is_deaf and verdict is not Verdict.FAX)
+        ):
             return
         if self._evidence is not None and evidence < self._evidence:
             return

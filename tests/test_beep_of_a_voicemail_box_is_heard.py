@@ -100,6 +100,12 @@ def test_a_fax_is_known_by_its_tone_while_it_lasts(sound):
     assert 2.9 < next(secs for secs, _, is_fax in known if is_fax) < 3.4
 
 
+def test_a_fax_is_known_on_a_line_that_breaks_its_tone_to_pieces():
+    detector = BeepDetector(RATE)
+    detector.hear((a_fax(lost_ms=120) * 32767).astype("<i2").tobytes())
+    assert detector.is_fax
+
+
 @pytest.mark.parametrize("sound", [tone(1000, 2100), tone(3000, 1100), tone(3000, 1000), vowel(3000)])
 def test_what_is_no_fax_is_not_taken_for_one(sound):
     detector = BeepDetector(RATE)

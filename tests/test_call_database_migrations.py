@@ -127,7 +127,7 @@ async def test_a_file_that_may_not_be_written_is_refused(tmp_path):
         ("sqlite://", "names no file"),
         ("sqlite+aiosqlite:///:memory:", "names no file"),
         ("nosuch://host/calls", "driver"),
-        ("postgresql://user:password@127.0.0.1:1/calls", "driver"),
+        ("postgresql+psycopg://user:password@127.0.0.1:1/calls", "driver"),
     ],
 )
 async def test_an_address_that_cannot_be_used_is_refused_in_one_line(url, words):

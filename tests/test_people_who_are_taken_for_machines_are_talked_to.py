@@ -212,6 +212,19 @@ async def test_a_fax_that_the_carrier_takes_for_a_person_is_hung_up_on_when_its_
         assert it.call.ending.cause == "a fax machine answered"
 
 
+async def test_a_fax_whose_tone_was_taken_for_a_beep_at_first_hears_no_more_of_the_message(tmp_path):
+    async with answered(tmp_path) as it:
+        it.line.playing.clear()
+        await it.beep()
+        await it.until(lambda: it.said)
+        await it.opening._is_a_fax()
+        await asyncio.sleep(0.2)
+        it.line.playing.set()
+        await it.until_over()
+        assert it.call.ending.cause == "a fax machine answered"
+        assert it.events("voicemail_message") == []
+
+
 async def test_a_machine_that_the_carrier_takes_for_a_person_gets_the_message(tmp_path):
     async with answered(tmp_path) as it:
         it.speaks("Hi, this is Sam.")

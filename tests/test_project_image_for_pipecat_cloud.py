@@ -7,18 +7,29 @@ import tomllib
 from xml.etree import ElementTree
 
 import pipecatcloud.cli.config as tool
+import pytest
+from packaging.specifiers import SpecifierSet
 from pipecatcloud._utils.deploy_utils import load_deploy_config_file
 
 from carriers.cloud import cloud_documents
 from settings import ROOT
 
-# Source: daily-co/pipecat-cloud-images, pipecat-base/Dockerfile
+# Source: daily-co/pipecat-cloud-images, pipecat-base/Dockerfile 0.1.19; newer images may have more, which is untried
 MODULES_OF_THE_BASE_IMAGE = {
     "app",
     "waiting_server",
     "pipecatcloud_system",
     "feature_manager",
     "pcc_observers",
+}
+
+# Source: the same, pipecat-base/pyproject.toml; our locks are installed over what it brings
+ASKED_BY_THE_BASE_IMAGE = {
+    "fastapi": ">=0.115.6,<1",
+    "loguru": "~=0.7.3",
+    "pipecatcloud": ">=0.4.4",
+    "pip": ">=26",
+    "nltk": ">=3.9.4,<4",
 }
 
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
@@ -35,6 +46,18 @@ def test_the_base_image_is_pinned():
 
 def test_nothing_that_is_copied_hides_a_module_of_the_base_image():
     assert {name.removesuffix(".py") for name in copied()} & MODULES_OF_THE_BASE_IMAGE == set()
+
+
+@pytest.mark.parametrize("lock", ["hosted", "local", "build"])
+def test_what_is_installed_over_the_base_image_is_what_it_asks_for(lock):
+    text = (ROOT / "requirements" / f"{lock}.lock").read_text(encoding="utf-8")
+    installed = dict(re.findall(r"^([a-z0-9-]+)==([\w.]+)", text, flags=re.MULTILINE))
+    assert installed
+    for name, asked in ASKED_BY_THE_BASE_IMAGE.items():
+        if name in installed:
+            assert installed[name] in SpecifierSet(asked), name
+    if lock != "build":
+        assert {"fastapi", "loguru"} <= installed.keys()
 
 
 def test_the_bot_runs_from_the_copied_files_alone(tmp_path):

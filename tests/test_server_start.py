@@ -96,11 +96,11 @@ def test_a_wrong_setting_is_one_line_and_no_traceback(tmp_path, arguments, value
     assert all(" | " in other for other in noise)
 
 
-@pytest.mark.skipif(importlib.util.find_spec("asyncpg") is not None, reason="the driver is installed here")
+@pytest.mark.skipif(importlib.util.find_spec("psycopg") is not None, reason="the driver is installed here")
 def test_a_missing_driver_of_the_database_is_one_line(tmp_path):
-    done = start(tmp_path, DATABASE_URL="postgres://host/calls")
+    done = start(tmp_path, DATABASE_URL="postgresql+psycopg://host/calls")
     assert done.returncode == 2
-    assert "asyncpg" in done.stderr.splitlines()[-1]
+    assert "psycopg" in done.stderr.splitlines()[-1]
 
 
 def test_a_port_in_use_is_one_line(tmp_path):

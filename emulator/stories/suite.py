@@ -87,7 +87,7 @@ async def play_all(
     in_words = [one for one in wanted if one.story.voice == "words"]
     speech = await load_speech() if in_words else None
 
-    async def perform(one: Performance, speech: Speech | None) -> Outcome:
+    async def perform(one: Performance) -> Outcome:
         async with slots:
             place = None if keep is None else keep / f"{one.story.file.stem}-{one.carrier}"
             try:
@@ -96,7 +96,7 @@ async def play_all(
                     one.carrier,
                     server,
                     credentials=credentials,
-                    speech=speech,
+                    speech=speech if one in in_words else None,
                     keep=place,
                     line=line,
                 )
@@ -106,13 +106,12 @@ async def play_all(
             return outcome
 
     quick = [one for one in wanted if one.story.voice != "words"]
-    outcomes = list(await asyncio.gather(*(perform(one, None) for one in quick)))
+    outcomes = list(await asyncio.gather(*(perform(one) for one in quick)))
     for one in in_words:
-        outcomes.append(await perform(one, speech))
+        outcomes.append(await perform(one))
     failed = [number for number, outcome in enumerate(outcomes) if not outcome.passed]
     if len(failed) <= again:
         for number in failed:
-            one = Performance(outcomes[number].story, outcomes[number].carrier)
-            outcomes[number] = await perform(one, speech)
+            outcomes[number] = await perform(Performance(outcomes[number].story, outcomes[number].carrier))
             outcomes[number].times = 2
     return outcomes
