@@ -135,8 +135,11 @@ async def test_control_c_leaves_the_answers_and_the_next_time_goes_on_from_there
             seen = ""
             while "[tw-key-tones]" not in seen or not seen.endswith("> "):
                 seen += (await process.stdout.read(1)).decode(errors="replace")
-            process.send_signal(signal.SIGINT)
-            _, err = await process.communicate()
+            ended = asyncio.create_task(process.communicate())
+            while not ended.done():  # a signal between the prompt and the reading interrupts nothing yet
+                process.send_signal(signal.SIGINT)
+                await asyncio.wait([ended], timeout=3)
+            _, err = await ended
     assert process.returncode == 130
     assert b"Stopped." in err
     assert b"Traceback" not in err

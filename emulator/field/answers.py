@@ -17,8 +17,8 @@ Answers = dict[tuple[str, str], str | float]
 
 _PRIVATE = re.compile(
     r"\S*(?:@|://)\S*"  # addresses
-    r"|\+?\d(?:[ ().\-/]{0,2}\d){6,}"  # telephone numbers
-    r"|(?=[\w+/=\-]*\d)[\w+/=\-]{16,}|[\w+/=\-]{24,}"  # ids, keys, tokens
+    r"|[+(]{0,2}\d(?:[ ().\-/]{0,2}\d){6,}"  # telephone numbers
+    r"|(?=[\w+/=:\-]*\d)[\w+/=:\-]{16,}|[\w+/=:\-]{24,}"  # ids, keys, tokens
 )
 
 _HEAD = """\
