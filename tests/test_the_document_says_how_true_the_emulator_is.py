@@ -25,6 +25,7 @@ from emulator.signals import KEY_GAP_MS, KEY_MS
 from emulator.stream import CONNECT_SECS, OUTBOX_FRAMES
 from emulator.telnyx import LONGEST_MESSAGE_MS, SHORTEST_MESSAGE_MS, Telnyx
 from emulator.twilio import PARAMETER_LIMIT, SIP_CODES, Twilio
+from emulator.verbs import VERBS
 from emulator.webhooks import MAX_REDIRECTS
 from settings import ROOT
 
@@ -279,3 +280,15 @@ def test_modules_that_are_named_exist():
     for row in ROWS:
         for name in re.findall(r"`((?:\w+/)?\w+\.(?:py|toml))`", row.source):
             assert (ROOT / "emulator" / name).is_file() or (ROOT / name).is_file() or name == "app.py", name
+
+
+def test_verbs_that_are_said_not_to_be_emulated_are_verbs_that_nothing_carries_out():
+    said = set(re.findall(r"`<(\w+)>`", PAGE.partition("## Not emulated")[2])) - {
+        "Play",
+        "Connect",
+        "Gather",
+        "Stream",
+    }
+    assert len(said) > 5
+    assert said <= Twilio.known_verbs | Telnyx.known_verbs
+    assert said & {*VERBS, "Say", "Pause", "Hangup", "Redirect", "Reject"} == set()
