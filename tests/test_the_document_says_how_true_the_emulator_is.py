@@ -11,9 +11,9 @@ from carriers.carrier import CALL_CONTROL, MARKUP
 from carriers.reports import Direction
 from emulator import facts
 from emulator.call_control import COMMAND_MEMORY_SECS, GIVES_UP_SECS
-from emulator.call_control_events import ANSWER_SECS, RETRIES_SECS
 from emulator.call_control_payloads import CAUSES
 from emulator.connect import RECONNECT_ATTEMPTS
+from emulator.delivery import ANSWER_SECS, RETRIES_SECS, TWILIO_REQUEST
 from emulator.detected import GUIDE
 from emulator.field.calls import LONGEST, field_calls, value_of
 from emulator.impairments import REAL
@@ -26,7 +26,6 @@ from emulator.stream import CONNECT_SECS, OUTBOX_FRAMES
 from emulator.telnyx import LONGEST_MESSAGE_MS, SHORTEST_MESSAGE_MS, Telnyx
 from emulator.twilio import PARAMETER_LIMIT, SIP_CODES, Twilio
 from emulator.verbs import VERBS
-from emulator.webhooks import MAX_REDIRECTS
 from settings import ROOT
 
 PAGE = (ROOT / "docs" / "fidelity.md").read_text(encoding="utf-8")
@@ -232,7 +231,12 @@ NUMBERS = [
     ("tw-gaps", f"{ms(REAL.burst)} ms"),
     ("tw-ear", f"{ms(REAL.ear)} ms"),
     ("tw-parameter", f"less than {PARAMETER_LIMIT} characters"),
-    ("tw-document", f"{MAX_DOCUMENT_BYTES // 1024} kB, {MAX_REDIRECTS} redirects"),
+    (
+        "tw-document",
+        f"{MAX_DOCUMENT_BYTES // 1024} kB, {TWILIO_REQUEST.redirects} redirects, {TWILIO_REQUEST.total_secs:g} s",
+    ),
+    ("tw-delivery", f"{TWILIO_REQUEST.connect_secs:g} s for it, {TWILIO_REQUEST.total_secs:g} s in all"),
+    ("xml-callback-retries", f"within {ANSWER_SECS:g} s is sent again {len(RETRIES_SECS)} times"),
     ("tw-dial", f"{limit('twiml', 'ring_secs')} s, and {Twilio.dial_rules.buffer_secs:g} s more"),
     ("tw-ring-time", f"Timeout is {limit('twilio_rest', 'ring_secs')} s"),
     ("tw-ring-time", f"{types('twilio_rest')['twiml']['longest']:,} characters of Twiml"),
