@@ -1,6 +1,8 @@
 """docs/fidelity.md has a row for all that the emulator does: unknowns have calls, and numbers are the code's."""
 
+import json
 import re
+import shlex
 from dataclasses import dataclass
 
 import pytest
@@ -11,16 +13,20 @@ from carriers.carrier import CALL_CONTROL, MARKUP
 from carriers.reports import Direction
 from emulator import facts
 from emulator.call_control import COMMAND_MEMORY_SECS, GIVES_UP_SECS
+from emulator.call_control_orders import COMMANDS
 from emulator.call_control_payloads import CAUSES
 from emulator.connect import RECONNECT_ATTEMPTS
 from emulator.delivery import ANSWER_SECS, RETRIES_SECS, TWILIO_REQUEST
 from emulator.detected import GUIDE
+from emulator.facts.documents import verbs, warnings
 from emulator.field.calls import LONGEST, field_calls, value_of
 from emulator.impairments import REAL
 from emulator.leg import STATUSES
 from emulator.lists import LAG_SECS
-from emulator.markup import MAX_DOCUMENT_BYTES
+from emulator.markup import MAX_DOCUMENT_BYTES, parse_document
 from emulator.recordings import SILENT_SECS
+from emulator.rest_telnyx import TelnyxRest
+from emulator.rest_twilio import TwilioRest
 from emulator.signals import KEY_GAP_MS, KEY_MS
 from emulator.stream import CONNECT_SECS, OUTBOX_FRAMES
 from emulator.telnyx import LONGEST_MESSAGE_MS, SHORTEST_MESSAGE_MS, Telnyx
@@ -30,6 +36,7 @@ from settings import ROOT
 
 PAGE = (ROOT / "docs" / "fidelity.md").read_text(encoding="utf-8")
 KNOWN = ("unknown", "observed", "contradictory", "documented")
+REST_ROUTES = [*TwilioRest(None, None).routes(), *TelnyxRest(None, None).routes()]
 CALLS = {call.name: call for call in field_calls()}
 SECTIONS = {"tw": "Twilio", "xml": "Telnyx TeXML", "cc": "Telnyx Call Control", "pcc": "Pipecat Cloud"}
 
@@ -159,6 +166,41 @@ def test_what_is_assumed_is_what_the_emulator_does():
     # The seam that others have measured, and ours.
     least, most = assumed["twilio-in", "key-seam"]
     assert least < REAL.verb * 2 + (KEY_MS + KEY_GAP_MS) / 1000 + REAL.audio < most
+
+
+COPIED = [
+    (call.name, line.removeprefix("$ "))
+    for call in CALLS.values()
+    for step in (*call.set_up, *call.do)
+    for line in step.splitlines()
+    if line.startswith("$ ")
+]
+
+
+@pytest.mark.parametrize(("call", "text"), COPIED)
+def test_what_is_to_be_copied_is_what_the_carriers_take(call, text):
+    """Requests, documents: as documented, but for the one that is to be refused."""
+    if text.startswith("<"):
+        language = "texml" if call.startswith("texml") else "twiml"
+        document = parse_document(text.encode(), verbs(language), url="https://bot.example.com")
+        expected = ["TeXML <Connect> has no attribute action"] if language == "texml" else []
+        assert warnings(document, language) == expected
+        return
+    words = shlex.split(text)
+    body = json.loads(words[words.index("-d") + 1]) if "-d" in words and "{" in text else None
+    action = re.search(r"\$A/(\w+)", text)
+    if action:
+        assert COMMANDS[action[1]].violation(body, as_text=False) is None
+        assert COMMANDS[action[1]].unknown(body) == []
+    elif "api.telnyx.com/v2/texml" in text and body:
+        # A form is documented: this is the question.
+        assert facts.requests("telnyx_texml_rest")["update_call"].violation(body, as_text=True) is None
+    for address in re.findall(r"https://api\.(?:twilio|telnyx)\.com(/[^\s\"?]+)", text):
+        routes = [route.path for route in REST_ROUTES]
+        known = [re.sub(r"\\\{\w+\\\}", "[^/]+", re.escape(route)) for route in routes]
+        assert any(re.match(one + "$", address.replace("/ID/actions;", "/ID/actions/x")) for one in known), (
+            address
+        )
 
 
 def test_facts_of_the_questions_are_constants_of_the_emulator():

@@ -24,7 +24,9 @@ def described(call: FieldCall, number: int, of: int) -> str:
     for head, steps in (("Set up", call.set_up), ("Do", call.do), ("Watch", call.watch)):
         lines += ["", f"  {head}"]
         for count, step in enumerate(steps, start=1):
-            lines += _wrapped(step, f"    {count}. ")
+            text, _, copied = step.partition("\n$ ")
+            lines += _wrapped(text, f"    {count}. ")
+            lines += [copied.strip()] if copied else []
     return "\n".join(lines)
 
 
