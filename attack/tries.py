@@ -18,7 +18,7 @@ from attack.wire import Try, frame, request, upgrade
 
 FORM = "application/x-www-form-urlencoded"
 JSON = "application/json"
-ROUTES = ("voice", "connect-ended", "transfer", "transfer-answered", "status", "amd", "recording")
+ROUTES = ("voice", "fallback", "connect-ended", "transfer", "transfer-answered", "status", "amd", "recording")
 METHODS = ("GET", "POST", "POST", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "HEAD", "TRACE", "get", "PRI")
 EVENTS = (
     "call.initiated",

@@ -51,11 +51,13 @@ class Addresses:
         voice: Where calls come in that run by documents.
         status: Where their ends are told.
         events: Where the events of calls go that are run by commands; None where a carrier has none.
+        fallback: What is asked when there is no document at another address.
     """
 
     voice: str
     status: str
     events: str | None = None
+    fallback: str | None = None
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,7 @@ class Configured:
         method: GET or POST; None when it is not told.
         expected: Ours for that purpose.
         fallback: The address that is asked when ours fails; None for none.
+        fallback_expected: Ours for that, besides `expected`; None where there is no other one.
         status: Where the ends of calls are told; None for nowhere.
         status_expected: Ours for that; None where the carrier needs none.
         wrong: Why calls do not come here although the address is ours, each as the rest of a sentence with the fix.
@@ -78,6 +81,7 @@ class Configured:
     method: str | None
     expected: str
     fallback: str | None = None
+    fallback_expected: str | None = None
     status: str | None = None
     status_expected: str | None = None
     wrong: tuple[str, ...] = ()
@@ -259,7 +263,10 @@ def _asked_otherwise(one: Configured) -> str | None:
 
 def _falls_back(one: Configured) -> str | None:
     """A fallback elsewhere is the operator's own; one that means to lead here has to."""
-    if not _same_host(one.fallback, one.expected) or _difference(one.fallback, one.expected) is None:
+    usable = [one.expected, *([one.fallback_expected] if one.fallback_expected else [])]
+    if not _same_host(one.fallback, one.expected):
+        return None
+    if any(_difference(one.fallback, ours) is None for ours in usable):
         return None
     return "falls back to an address of this host that is not the printed one: paste that, or empty it"
 

@@ -32,6 +32,8 @@ class TransferDocument:
         refer: Let the caller's own side call the destination, by SIP REFER, instead of connecting the two at the
             carrier. Only for callers whose leg is SIP; both addresses are, and nobody rings for a time of ours.
 
+        say: A sentence before, in the carrier's own voice.
+
     Where commands run the call, `action_url`, `answered_url` and `fallback` are not used: its stream goes on meanwhile,
     and events tell how it went.
 
@@ -46,6 +48,7 @@ class TransferDocument:
     answered_url: str | None = None
     fallback: StreamDocument | None = None
     refer: bool = False
+    say: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse what would lose the caller."""

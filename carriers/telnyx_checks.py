@@ -303,6 +303,7 @@ def _configured(
             "method": application.voice_method,
             "expected": addresses.voice,
             "fallback": application.voice_fallback_url,
+            "fallback_expected": addresses.fallback,
             "status": application.status_callback,
             "status_expected": addresses.status,
         }

@@ -52,6 +52,8 @@ def transfer_document(document: TransferDocument, *, codec: str = "PCMU") -> str
         CarrierRejected: An address that Telnyx would not take.
     """
     response = Element("Response")
+    if document.say:
+        SubElement(response, "Say").text = _spaced(speakable(document.say))
     after = {}
     if document.action_url:
         after = {"action": _address(document.action_url), "method": "POST"}

@@ -181,6 +181,7 @@ class TwilioChecks:
             settings.voice_method,
             addresses.voice,
             fallback=settings.voice_fallback_url,
+            fallback_expected=addresses.fallback,
             status=settings.status_callback,
             status_expected=addresses.status,
             wrong=wrong,

@@ -32,6 +32,8 @@ def transfer_document(document: TransferDocument) -> str:
     Source: Twilio docs, voice/twiml/dial, voice/twiml/number, voice/twiml/sip and voice/twiml/refer.
     """
     response = VoiceResponse()
+    if document.say:
+        response.say(speakable(document.say))
     after = {"action": document.action_url, "method": "POST" if document.action_url else None}
     if document.refer:
         refer = Refer(**after)

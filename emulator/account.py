@@ -16,12 +16,14 @@ class OwnNumber:
         application: The id of an application that has the address instead (Telnyx: connection).
         trunk: The id of a SIP trunk that the calls go to, Twilio only.
         status: Where the status callback goes, Twilio only.
-        fallback: Where the voice webhook goes when the first address fails, Twilio only.
+        fallback: Who is asked for a document when nobody else has one, Twilio only.
         voice: Whether it can have calls at all, Twilio only.
         receives: `voice` or `fax`, Twilio only.
         state: `active`, `port-pending` and so on, Telnyx only.
         forwards_to: Where calls are forwarded to, Telnyx only.
         forwarding: When: `always` or `on-failure`.
+        fallback_method: GET or POST.
+        status_method: GET or POST.
     """
 
     number: str
@@ -36,6 +38,8 @@ class OwnNumber:
     state: str = "active"
     forwards_to: str = ""
     forwarding: str = "always"
+    fallback_method: str = "POST"
+    status_method: str = "POST"
 
 
 @dataclass
@@ -46,12 +50,15 @@ class Application:
         id: Its id.
         kind: `twiml`, `texml`, `call_control`, or the record type of a SIP connection (`credential_connection`).
         url: Where calls, or their events, go.
-        method: GET or POST. A TeXML application asks by GET unless it is told otherwise.
+        method: GET or POST. A TeXML application asks by GET unless it is told otherwise ("default is GET": Telnyx docs,
+            TeXML instruction fetching); addresses in documents have defaults of their own.
         status: Where the status callback goes.
-        fallback: What is asked when the first address fails.
+        fallback: Who is asked when `url` has no document, or does not take an event.
         active: Whether it is switched on, Telnyx only.
         profile: The id of its outbound voice profile, Telnyx only; without one nothing can be dialled.
         api_version: Of its webhooks, Call Control only.
+        fallback_method: GET or POST; a TeXML application has none but `method`.
+        status_method: GET or POST. What Telnyx's is by default, is not documented.
     """
 
     id: str
@@ -63,6 +70,8 @@ class Application:
     active: bool = True
     profile: str = ""
     api_version: str = "2"
+    fallback_method: str = "POST"
+    status_method: str = "POST"
 
 
 @dataclass
@@ -137,3 +146,14 @@ class Account:
     def application(self, id_: str, kind: str) -> Application | None:
         """The application of an id, if it is of this kind."""
         return next((one for one in self.applications if (one.id, one.kind) == (id_, kind)), None)
+
+    def answering(self, number: str, kind: str) -> OwnNumber | Application:
+        """What says how the calls to a number are answered: the number itself, or an application.
+
+        Args:
+            number: E.164.
+            kind: Of the application: `twiml`, `texml` or `call_control`. Only with the first it may be the number.
+        """
+        own = next((one for one in self.numbers if one.number == number), OwnNumber(number))
+        found = self.application(own.application, kind)
+        return found or (own if kind == "twiml" else Application(own.application, kind))

@@ -68,7 +68,7 @@ def texml_application(application: Application) -> dict[str, Any]:
         "voice_method": application.method.lower(),
         "voice_fallback_url": application.fallback or None,
         "status_callback": application.status or None,
-        "status_callback_method": "post",
+        "status_callback_method": application.status_method.lower(),
         "outbound": _outbound(application),
     }
 

@@ -21,7 +21,7 @@ from emulator.errors import CannotReach
 from emulator.leg import BY_DIAL, INBOUND, STATUSES, Ending, Leg
 from emulator.line import PhoneLine
 from emulator.line_verbs import LineVerbs
-from emulator.plan import CallPlan, Loss
+from emulator.plan import CallPlan, Fallback, Loss
 from emulator.progress import Progress
 from emulator.stream import MediaStream
 from emulator.timeline import Timeline
@@ -60,10 +60,12 @@ class Call:
         self.line = PhoneLine(
             self.timeline, exchange.clock, noise_db=noise_db, impairments=impairments.line()
         )
-        self.webhooks = Webhooks(self.dialect, self.timeline, exchange.clock, exchange.faults)
+        self.webhooks = Webhooks(self.dialect, self.timeline, exchange.clock, self.fail, exchange.faults)
         self.progress = Progress(self.dialect, leg, self.webhooks, plan.reporting)
         self.caller = self._handset()
         """Whoever is at this leg's phone."""
+        self.fallback = plan.fallback
+        """Who is asked when nobody else has a document."""
         self.errors: list[str] = []
         self.report_to: Callable[[str], None] | None = None
         """Who also wants to know of errors: the leg whose `<Dial>` called this one."""
@@ -124,9 +126,16 @@ class Call:
         self.end(ended_by, text, ending=ending)
         self._interruption.set_result(None)
 
-    def update(self, url: str | None = None, method: str = "POST", markup: str | None = None) -> None:
+    def update(
+        self,
+        url: str | None = None,
+        method: str = "POST",
+        markup: str | None = None,
+        fallback: Fallback | None = None,
+    ) -> None:
         """Replace what the call does, as a REST update with a URL or an inline document."""
-        start: Start = GoTo(url or "", method) if markup is None else Inline(markup)
+        start: Start = GoTo(url or "", method, voice=True) if markup is None else Inline(markup)
+        self.fallback = fallback or self.fallback
         self.divert(lambda: follow(self, start))
 
     def divert(self, work: Callable[[], Work]) -> None:

@@ -78,6 +78,8 @@ class CallControl:
         self.feed = EventFeed(credentials.telnyx_key, habits, exchange.clock, exchange.faults)
         self.application_url: str | None = None
         """Where the events of a dialled leg go that has no `webhook_url`: the application's address."""
+        self.failover_url: str | None = None
+        """Where they go when that does not take them."""
         self.commands: dict[str, Command] = {
             "answer": self._answer,
             "reject": self._reject,
@@ -112,9 +114,9 @@ class CallControl:
         """A caller dials the application's number; `run` of the call lets it ring."""
         url = target.webhook
         self.application_url = url
-        return self.new_call(
-            leg, plan, lambda call: _parked(call, target, gives_up_secs), WebhookAddress(url)
-        )
+        self.failover_url = None if plan.fallback is None else plan.fallback.url
+        address = WebhookAddress(url, failover=self.failover_url)
+        return self.new_call(leg, plan, lambda call: _parked(call, target, gives_up_secs), address)
 
     def shut_down(self) -> None:
         """The network is about to be stopped: servers that are gone already need not be told of it."""
@@ -191,7 +193,7 @@ class CallControl:
         if str(body["connection_id"]) != self._connection_id:
             raise CommandRefused("10017", pointer="/connection_id")
         order = dial_of(body)
-        address = address_of(body, WebhookAddress(self.application_url))
+        address = address_of(body, WebhookAddress(self.application_url, failover=self.failover_url))
         linked = self._other(body["link_to"]) if body.get("link_to") else None
         if body.get("bridge_on_answer") and linked is None:
             raise CommandRefused("10004", "link_to is required with bridge_on_answer", "/link_to")

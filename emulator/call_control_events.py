@@ -23,14 +23,13 @@ import aiohttp
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from emulator.clock import Clock
+from emulator.delivery import ANSWER_SECS, RETRIES_SECS
 from emulator.faults import Faults
 from emulator.impairments import under_way
 from emulator.signatures import telnyx_signature
 from emulator.timeline import Timeline
 from emulator.webhooks import SIGNATURE_HINT
 
-ANSWER_SECS = 2.0
-RETRIES_SECS = (0.5, 1.0, 2.0)
 MOST_RETRIES = 5
 LONGEST_RETRIES_SECS = 60.0
 HELD_BACK_SECS = 0.5
@@ -66,11 +65,13 @@ class WebhookAddress:
         by_event: `webhook_urls` of a command: addresses by type of event.
         retries: `webhook_retries_policies` of a command: the pauses before each retry in seconds, by type of
             event.
+        failover: Where an event goes that `url` did not take, with as many attempts; None for nowhere.
     """
 
     url: str | None
     by_event: Mapping[str, Sequence[str]] = field(default_factory=dict)
     retries: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    failover: str | None = None
 
     def of(self, event_type: str) -> list[str]:
         """Everybody who is told of such an event."""
@@ -189,7 +190,7 @@ class EventFeed:
                 await _wait(gate, HELD_BACK_SECS)
             await asyncio.sleep(late_secs)
             work = [
-                self._deliver(event, url, address.retries.get(event.type), timeline, fail, insist)
+                self._deliver(event, url, address, timeline, fail, insist)
                 for url in address.of(event.type)
                 for _ in range(copies)
             ]
@@ -222,12 +223,23 @@ class EventFeed:
         self,
         event: Event,
         url: str,
-        pauses: Sequence[float] | None,
+        address: WebhookAddress,
         timeline: Timeline,
         fail: Callable[[str], None],
         insist: bool,
     ) -> Told:
-        pauses = RETRIES_SECS if pauses is None else pauses
+        pauses = address.retries.get(event.type, RETRIES_SECS)
+        told = await self._insist(event, url, pauses, timeline, insist)
+        if told.trouble is not None and address.failover is not None and url == address.url:
+            timeline.note("retry", f"{event.type} goes to the failover URL: {told.trouble}")
+            told = await self._insist(event, address.failover, pauses, timeline, insist)
+        if told.trouble is not None:
+            fail(f"the event {event.type} was not taken: {told.trouble}")
+        return told
+
+    async def _insist(
+        self, event: Event, url: str, pauses: Sequence[float], timeline: Timeline, insist: bool
+    ) -> Told:
         for attempt, pause in enumerate((*pauses, None), start=1):
             told, again = await self._attempt(event, url, attempt)
             outcome = f"HTTP {told.status}" if told.status is not None else str(told.trouble)
@@ -244,7 +256,6 @@ class EventFeed:
             if not again or pause is None or (told.unreachable and not (insist and self.insist)):
                 break
             await asyncio.sleep(pause)
-        fail(f"the event {event.type} was not taken: {told.trouble}")
         return told
 
     async def _attempt(self, event: Event, url: str, attempt: int) -> tuple[Told, bool]:

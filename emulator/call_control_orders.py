@@ -213,7 +213,8 @@ def address_of(body: Mapping[str, Any], before: WebhookAddress) -> WebhookAddres
             retries = retry_policies(body["webhook_retries_policies"])
         except ValueError as error:
             raise CommandRefused("10026", str(error), "/webhook_retries_policies") from None
-    return WebhookAddress(body.get("webhook_url", before.url), urls, retries)
+    failover = None if "webhook_url" in body else before.failover  # it is the application's
+    return WebhookAddress(body.get("webhook_url", before.url), urls, retries, failover)
 
 
 def gather_of(body: Mapping[str, Any]) -> GatherOrder:

@@ -112,6 +112,16 @@ def _call_options(call: argparse.ArgumentParser) -> None:
     where.add_argument(
         "--param", action="append", default=[], metavar="NAME=VALUE", help="custom parameter of a ws:// call"
     )
+    where.add_argument(
+        "--method",
+        choices=("GET", "POST"),
+        help="by which the webhook is asked (default: GET at Telnyx, else POST)",
+    )
+    where.add_argument(
+        "--fallback-url",
+        metavar="URL",
+        help="who is asked when the webhook has no document (default: nobody)",
+    )
     add_line_option(where)
     where.add_argument("--codec", choices=("PCMU", "PCMA"), default="PCMU", help="encoding of a Telnyx leg")
     where.add_argument(
@@ -246,4 +256,6 @@ def _order(options: argparse.Namespace, credentials: Credentials) -> CallOrder:
         rest_port=options.rest_port,
         mode=MODES[options.mode],
         line=line_of(options),
+        method=options.method,
+        fallback_url=options.fallback_url,
     )

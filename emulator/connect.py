@@ -140,4 +140,5 @@ def _callback(call: Call, stream: Verb, stream_id: str, event: str, error: str |
         parameters = call.dialect.stream_event(
             call.leg, stream_id, stream.attributes.get("name"), event, error
         )
-        call.in_background(call.webhooks.notify(url, parameters, f"stream-{event} callback"))
+        method = stream.attributes.get("statusCallbackMethod", "POST")
+        call.in_background(call.webhooks.notify(url, parameters, f"stream-{event} callback", method))

@@ -129,6 +129,7 @@ def _target(noun: Verb, rules: DialRules, base_url: str, warnings: list[str]) ->
             detection == "DetectMessageEnd",
             in_background=True,
             callback=urljoin(base_url, callback) if callback else None,
+            method=written.get("amdStatusCallbackMethod", "POST"),
             timeout_secs=float(timeout) * rules.amd_timeout_unit if timeout.isdigit() else 30.0,
         )
     whisper = written.get("url")

@@ -37,7 +37,7 @@ async def dial_in(call: Call, target: Target, parameters: Mapping[str, str]) -> 
     if call.dialect.answers_before_webhook:
         call.answer()
     try:
-        await follow(call, GoTo(target.webhook, first=True))
+        await follow(call, GoTo(target.webhook, call.plan.method, voice=True, first=True))
     except CannotReach:
         raise CannotReach(f"nothing listens at {target.base}: start the server or change --url") from None
 

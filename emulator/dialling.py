@@ -54,6 +54,8 @@ class CallOrder:
     rest_port: int = 0
     mode: str = ""
     line: Profile = IDEAL
+    method: str | None = None
+    fallback_url: str | None = None
 
 
 def script_of(order: Sequence[tuple[str, str]] | None, *, hang_up: bool = True) -> list[ScriptItem]:
@@ -171,6 +173,8 @@ async def _call(
         on_call=live.attach,
         on_server_event=live.server_event,
         mode=order.mode,
+        method=order.method,
+        fallback_url=order.fallback_url,
     )
     await live.finish()
     if order.record is not None:

@@ -29,13 +29,17 @@ class GoTo:
 
     Attributes:
         extra: Parameters of the request besides the standard ones.
+        voice: Whether a number, an application or a request names it, and not a document.
         first: Whether it is a dialled-in call's first: if nothing listens there, there is no call at all.
+        is_fallback: Whether it is asked because another one had no document.
     """
 
     url: str
     method: str = "POST"
     extra: Mapping[str, str] = field(default_factory=dict)
+    voice: bool = False
     first: bool = False
+    is_fallback: bool = False
 
 
 @dataclass(frozen=True)
@@ -85,10 +89,33 @@ async def _document(call: Call, start: Start) -> Document | None:
     try:
         return await call.webhooks.document(start.url, call.leg, start.method, extra=dict(start.extra))
     except WebhookFailed as error:
+        if (instead := _fallback(call, start, error)) is not None:
+            call.fail(str(error))
+            call.timeline.note("fallback", f"the fallback URL is asked: {instead.method} {instead.url}")
+            return await _document(call, instead)
         if start.first and error.unreachable:
             raise CannotReach(f"nothing listens at {start.url}: start the server or change --url") from None
         call.application_error(str(error))
         return None
+
+
+def _fallback(call: Call, start: GoTo, error: WebhookFailed) -> GoTo | None:
+    """Who is asked instead.
+
+    Sources: Twilio docs, usage/security/availability-reliability (after every fatal error, with `ErrorCode` and
+    `ErrorUrl`), call resource (FallbackUrl); Telnyx docs, TeXML instruction fetching and the schema of an application
+    (`voice_fallback_url`: when `voice_url` answers with an error), "initiate an outbound call" (when `Url` does not
+    respond).
+    """
+    fallback = call.fallback
+    if fallback is None or start.is_fallback:
+        return None
+    if call.dialect.falls_back_always:
+        extra = {"ErrorCode": error.code, "ErrorUrl": start.url}
+        return GoTo(fallback.url, fallback.method, extra, is_fallback=True)
+    if start.voice and error.trouble is not None:
+        return GoTo(fallback.url, fallback.method, is_fallback=True)
+    return None
 
 
 async def _obey(call: Call, document: Document) -> Start | None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from loguru import logger
 
-from emulator.account import Account
+from emulator.account import Account, Application
 from emulator.call import Call, Opening
 from emulator.caller import Audio, Digits, HangUp, Say, ScriptItem, Wait
 from emulator.clock import Clock
@@ -102,6 +102,10 @@ class Exchange:
         passed_on = call is not None and number in (call.leg.from_number, call.leg.to_number)
         return not number.startswith("+") or passed_on or number in called or self._account.has(number)
 
+    def method_of(self, application: str) -> str:
+        """By which a TeXML application asks for documents where nobody says otherwise."""
+        return (self._account.application(application, "texml") or Application(application, "texml")).method
+
     def find(self, call_id: str) -> Call | None:
         """A leg by the carrier's id, also for some time after its end."""
         return self._calls.get(call_id)
@@ -149,6 +153,7 @@ class Exchange:
             reporting=order.reporting,
             voice=self.speak,
             person=person,
+            fallback=order.fallback,
         )
         call = self.new_call(leg, plan, lambda call: place(call, order))
         call.timeline.note("note", f"a call to {order.to_number} is created by REST", call_id=leg.call_id)

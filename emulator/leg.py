@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal, Protocol
 
 from emulator.codecs import Pcm
+from emulator.delivery import Delivery
 from emulator.detected import Words
 from emulator.markup import Verb
 
@@ -248,6 +249,13 @@ class Dialect(Protocol):
     """For what answering machine detection finds."""
     keeps_order: bool
     """Whether the messages of a media stream come in their order."""
+    document_delivery: Delivery
+    callback_delivery: Delivery
+    connection_overrides: bool
+    """Whether the fragment of an address changes the rules of its delivery."""
+    falls_back_always: bool
+    """Whether a fallback address is asked after anything that ends a call, or only where an address that a number, an
+    application or a request names does not answer. If so, it is told of the error."""
 
     def new_leg(
         self,

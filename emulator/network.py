@@ -29,7 +29,7 @@ from emulator.faults import Fault, Faults
 from emulator.impairments import IDEAL, Impairments, Profile
 from emulator.leg import INBOUND, Dialect, Leg
 from emulator.lists import LAG_SECS, Listed
-from emulator.plan import CallPlan, Reporting
+from emulator.plan import CallPlan, Fallback, Reporting
 from emulator.recordings import SILENT_SECS, Recordings
 from emulator.report import Report, make_report
 from emulator.requests import RequestLog
@@ -251,6 +251,8 @@ class PhoneNetwork:
         on_server_event: OnServerEvent | None = None,
         mode: str = "",
         gives_up_secs: float = GIVES_UP_SECS,
+        method: str | None = None,
+        fallback_url: str | None = None,
     ) -> CallResult:
         """Place one call and stay on it to its end.
 
@@ -273,6 +275,9 @@ class PhoneNetwork:
             mode: Empty where the number's application has documents, `call_control` where it takes events and
                 sends commands (Telnyx only; the events go to `/telnyx/events` of a server given by its base).
             gives_up_secs: How long the caller lets a `call_control` application's number ring.
+            method: `GET` or `POST`, by which the webhook is asked; as configured at the account when not given.
+            fallback_url: Who is asked when the webhook has no document, or does not take an event; as configured at
+                the account when not given.
 
         Raises:
             CannotReach: Nothing listens at the URL.
@@ -291,14 +296,22 @@ class PhoneNetwork:
         for one in colleagues:
             await self.exchange.script_of(one)
         self.exchange.server_url = target.webhook or target.socket
+        markup = self.dialect.language
+        answering = self.account.answering(to_number, "call_control" if controlled else markup)
+        method = method or answering.method
+        fallback_url = fallback_url or answering.fallback
+        # A TeXML application has one method for both.
+        fallback_method = answering.fallback_method if markup == "twiml" else method
         plan = CallPlan(
             self.exchange.server_url,
             await self.prepare(script),
             manners or Manners(),
-            Reporting(status_callback) if status_callback else None,
+            Reporting(status_callback, method=answering.status_method) if status_callback else None,
             noise_db,
             self.speak,
             colleagues,
+            method=method,
+            fallback=Fallback(fallback_url, fallback_method) if fallback_url else None,
         )
         leg = self.dialect.new_leg(from_number, to_number, codec, direction=INBOUND)
         opening = partial(dial_in, target=target, parameters=parameters or {})

@@ -72,7 +72,7 @@ async def place(call: Call, order: OutboundOrder) -> None:
         extra["AnsweredBy"] = await detect_and_tell(call, order.amd)
     start: Start = Inline(order.markup or "")
     if order.url is not None:
-        start = GoTo(order.url, order.method, extra)
+        start = GoTo(order.url, order.method, extra, voice=True)
     await follow(call, start)
 
 

@@ -27,6 +27,14 @@ class Reporting:
     method: str = "POST"
 
 
+@dataclass(frozen=True)
+class Fallback:
+    """Where a carrier asks for a document when it gets none elsewhere."""
+
+    url: str
+    method: str = "POST"
+
+
 @dataclass
 class CallPlan:
     """What one leg brings with it.
@@ -37,6 +45,8 @@ class CallPlan:
         script: What the person on the phone does; sentences have become audio already.
         manners: How patient the person is.
         reporting: Where the call's progress is reported, or None.
+        method: By which the webhook of a dialled-in call is asked.
+        fallback: Who is asked when nobody else has a document, or None.
         noise_db: Level of line noise, or None.
         voice: Speaks a document's `<Say>`; None for silence of plausible length.
         people: Who can be dialled besides the people of the network.
@@ -51,6 +61,8 @@ class CallPlan:
     voice: Callable[[str], Pcm] | None = None
     people: Sequence[Colleague] = ()
     person: Colleague | None = None
+    method: str = "POST"
+    fallback: Fallback | None = None
 
 
 @dataclass(frozen=True)
@@ -100,6 +112,7 @@ class OutboundOrder:
     send_digits: str | None = None
     reporting: Reporting | None = None
     amd: AmdOrder | None = None
+    fallback: Fallback | None = None
     details: Mapping[str, str] = field(default_factory=dict)
     """The request's other fields, for the timeline and for tests."""
 

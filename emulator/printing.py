@@ -22,6 +22,7 @@ LIVE = {
     "socket_closed": "call",
     "hang_up": "call",
     "digits": "keys",
+    "fallback": "carrier",
     "warning": "!",
     "say": "carrier",
     "event": "event",

@@ -116,7 +116,7 @@ class AccountRoutes:
                 "voice_url": application.url or None,
                 "voice_method": application.method,
                 "voice_fallback_url": application.fallback or None,
-                "voice_fallback_method": "POST",
+                "voice_fallback_method": application.fallback_method,
                 "status_callback": application.status or None,
                 "status_callback_method": "POST",
             }
@@ -194,13 +194,13 @@ class AccountRoutes:
             "friendly_name": own.number,
             "voice_url": own.url,
             "voice_method": own.method,
+            "voice_fallback_url": own.fallback,
+            "voice_fallback_method": own.fallback_method,
             "voice_application_sid": own.application,
             "trunk_sid": own.trunk or None,
-            "voice_fallback_url": own.fallback,
-            "voice_fallback_method": "POST",
             "voice_receive_mode": own.receives,
             "status_callback": own.status,
-            "status_callback_method": "POST",
+            "status_callback_method": own.status_method,
             "capabilities": {"voice": own.voice, "sms": False, "mms": False, "fax": False},
         }
 

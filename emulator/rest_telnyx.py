@@ -26,7 +26,7 @@ from emulator.credentials import Credentials
 from emulator.exchange import Exchange
 from emulator.facts import Violation, requests
 from emulator.leg import INBOUND, Leg
-from emulator.plan import AmdOrder, OutboundOrder, Reporting
+from emulator.plan import AmdOrder, Fallback, OutboundOrder, Reporting
 from emulator.record_commands import COMMANDS
 from emulator.rest_requests import as_form, given_fields, joined, json_body, page_of
 
@@ -150,7 +150,8 @@ class TelnyxRest:
             return error(400, "10015", "Bad Request", "The request body is not a JSON object")
         if (found := REQUESTS["create_call"].violation(body, as_text=False)) is not None:
             return violated(found)
-        order = read_order(as_form(body))
+        form = as_form(body)
+        order = read_order(form, self._exchange.method_of(form["ApplicationSid"]))
         if isinstance(order, web.Response):
             return order
         if not self._exchange.may_show(order.from_number):
@@ -171,7 +172,9 @@ class TelnyxRest:
             query = await self.read(request, "fetch", call)
             return query if isinstance(query, web.Response) else web.json_response(texml_call(call.leg))
         form = await self.read(request, "update_call", call)
-        return form if isinstance(form, web.Response) else _texml_update(call, form)
+        if isinstance(form, web.Response):
+            return form
+        return _texml_update(call, form, self._exchange.method_of(call.leg.connection_id))
 
     async def read(
         self, request: web.Request, kind: str, call: Call | None = None
@@ -214,8 +217,14 @@ class TelnyxRest:
         return error(404, "10005", "Resource not found", "The requested resource does not exist")
 
 
-def read_order(form: dict[str, str]) -> OutboundOrder | web.Response:
-    """A request for a new TeXML call whose fields are as documented, or why it is refused."""
+def read_order(form: dict[str, str], method: str) -> OutboundOrder | web.Response:
+    """A request for a new TeXML call whose fields are as documented, or why it is refused.
+
+    Args:
+        form: The fields.
+        method: The application's, by which is asked where they do not say otherwise ("inherited from TeXML Application
+            setting").
+    """
     url, markup = form.get("Url"), form.get("Texml")
     if url is None and markup is None:
         detail = "The emulated application has no voice URL of its own: give Url or Texml"
@@ -227,17 +236,23 @@ def read_order(form: dict[str, str]) -> OutboundOrder | web.Response:
         form["From"],
         None if markup else url,
         markup,
-        form.get("UrlMethod", "POST"),
+        form.get("UrlMethod", method),
         int(form.get("Timeout", "30")),
         int(form["TimeLimit"]) if "TimeLimit" in form else None,
         None,
         Reporting(callback, events, form.get("StatusCallbackMethod", "POST")) if callback else None,
-        _detection(form),
+        _detection(form, method),
+        _fallback(form, form.get("UrlMethod", method)),
         form,
     )
 
 
-def _detection(form: dict[str, str]) -> AmdOrder | None:
+def _fallback(form: dict[str, str], method: str) -> Fallback | None:
+    url = form.get("FallbackUrl")
+    return Fallback(url, form.get("FallbackMethod", method)) if url else None
+
+
+def _detection(form: dict[str, str], method: str) -> AmdOrder | None:
     """`MachineDetectionTimeout` and its kin are in milliseconds here."""
     kind = form.get("MachineDetection")
     if kind not in ("Enable", "DetectMessageEnd"):
@@ -247,7 +262,7 @@ def _detection(form: dict[str, str]) -> AmdOrder | None:
         kind == "DetectMessageEnd",
         in_background,
         form.get("AsyncAmdStatusCallback") if in_background else None,
-        form.get("AsyncAmdStatusCallbackMethod", "POST"),
+        form.get("AsyncAmdStatusCallbackMethod", method),
         int(form.get("MachineDetectionTimeout", "30000")) / 1000,
         int(form.get("MachineDetectionSpeechThreshold", "2400")),
         int(form.get("MachineDetectionSpeechEndThreshold", "1200")),
@@ -306,7 +321,7 @@ async def _command(call: Call | None, action: str, body: dict[str, Any]) -> web.
     return web.json_response({"data": {"result": "ok"}})
 
 
-def _texml_update(call: Call, fields: dict[str, str]) -> web.Response:
+def _texml_update(call: Call, fields: dict[str, str], method: str) -> web.Response:
     if call.leg.ended:
         return ended_already()
     new_status, markup, url = fields.get("Status"), fields.get("Texml"), fields.get("Url")
@@ -317,7 +332,8 @@ def _texml_update(call: Call, fields: dict[str, str]) -> web.Response:
     elif markup is not None:
         call.update(markup=markup)
     elif url is not None:
-        call.update(url, fields.get("Method", "POST"))
+        method = fields.get("Method", method)
+        call.update(url, method, fallback=_fallback(fields, method))
     return web.json_response(texml_call(call.leg))
 
 

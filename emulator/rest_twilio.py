@@ -21,7 +21,7 @@ from emulator.credentials import Credentials
 from emulator.exchange import Exchange
 from emulator.facts import requests
 from emulator.leg import Leg
-from emulator.plan import AmdOrder, OutboundOrder, Reporting
+from emulator.plan import AmdOrder, Fallback, OutboundOrder, Reporting
 from emulator.rest_requests import given_fields, joined, page_of
 from emulator.twilio import API_VERSION
 
@@ -190,8 +190,14 @@ def read_order(form: dict[str, str]) -> OutboundOrder | web.Response:
         form.get("SendDigits"),
         Reporting(callback, events, form.get("StatusCallbackMethod", "POST")) if callback else None,
         _detection(form),
+        _fallback(form),
         form,
     )
+
+
+def _fallback(form: dict[str, str]) -> Fallback | None:
+    url = form.get("FallbackUrl")
+    return Fallback(url, form.get("FallbackMethod", "POST")) if url else None
 
 
 def _detection(form: dict[str, str]) -> AmdOrder | None:
@@ -239,7 +245,7 @@ def _update(call: Call, form: dict[str, str]) -> web.Response:
             return refusal
         call.update(markup=markup)
     elif url is not None:
-        call.update(url, form.get("Method", "POST"))
+        call.update(url, form.get("Method", "POST"), fallback=_fallback(form))
     return web.json_response(call_resource(call.leg))
 
 

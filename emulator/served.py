@@ -168,7 +168,7 @@ class ServedBot:
             )
 
 
-def printed_address(log: Path, base: str, carrier: str) -> str | None:
+def printed_address(log: Path, base: str, carrier: str, purpose: str = "voice") -> str | None:
     """The first address in a server's output that is its own, is for a carrier and begins like a voice address.
 
     A server may want to be called at an address with a part that only it knows, and says so at its start.
@@ -177,8 +177,9 @@ def printed_address(log: Path, base: str, carrier: str) -> str | None:
         log: The server's output.
         base: The server's base URL.
         carrier: Its name, as in the path.
+        purpose: Another word than `voice` for another address.
     """
-    found = re.search(rf"{re.escape(base)}/{carrier}/voice\S*", log.read_text(errors="replace"))
+    found = re.search(rf"{re.escape(base)}/{carrier}/{purpose}\S*", log.read_text(errors="replace"))
     return found[0] if found else None
 
 

@@ -17,6 +17,7 @@ from typing import Any
 
 from emulator.codecs import FRAME_MS, SAMPLE_RATE, Pcm, decode, encode
 from emulator.credentials import Credentials
+from emulator.delivery import TEXML_CALLBACK, TEXML_DOCUMENT
 from emulator.detected import GUIDE, Words
 from emulator.facts.documents import verbs
 from emulator.leg import (
@@ -208,6 +209,10 @@ class Telnyx:
     dial_rules = DialRules(timeouts=(5, 120), limits=(60, 14400), amd_timeout_unit=0.001)
     play_keys = "0123456789*#w"
     keeps_order = False
+    document_delivery = TEXML_DOCUMENT
+    callback_delivery = TEXML_CALLBACK
+    connection_overrides = False
+    falls_back_always = False
     signs_instructions = False
     detection_words: Words = GUIDE
 

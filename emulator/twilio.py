@@ -18,6 +18,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from emulator.codecs import FRAME_MS, Pcm, decode, encode
 from emulator.credentials import Credentials
+from emulator.delivery import TWILIO_REQUEST
 from emulator.detected import TWILIO
 from emulator.facts.documents import verbs
 from emulator.leg import (
@@ -181,6 +182,10 @@ class Twilio:
     play_keys = "0123456789ABCD*#wW"
     detection_words = TWILIO
     keeps_order = True
+    document_delivery = TWILIO_REQUEST
+    callback_delivery = TWILIO_REQUEST
+    connection_overrides = True
+    falls_back_always = True
 
     def __init__(self, credentials: Credentials) -> None:
         """Sign with this account's auth token."""

@@ -11,7 +11,7 @@ import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Self
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlsplit
 
 import aiohttp
 import numpy as np
@@ -33,7 +33,8 @@ class Seen:
 
     @property
     def form(self) -> dict[str, str]:
-        return dict(parse_qsl(self.body.decode(), keep_blank_values=True))
+        fields = urlsplit(self.url).query if self.method == "GET" else self.body.decode()
+        return dict(parse_qsl(fields, keep_blank_values=True))
 
 
 class Line:
@@ -163,7 +164,8 @@ class FakeBot:
         self.seen.append(seen)
         answer = self.documents.get(request.path)
         if answer is None:
-            return web.Response(status=404)
+            # Callbacks about calls are taken, as by every server that has been told of their address.
+            return web.Response(status=200 if request.path.endswith("/status") else 404)
         if callable(answer):
             return await answer(request)
         carrier = "twilio" if "X-Twilio-Signature" in request.headers else ""

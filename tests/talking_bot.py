@@ -40,6 +40,8 @@ from calls.store import CallStore
 from carriers import carrier_for
 from conversation import pipeline
 from emulator import PhoneNetwork
+from emulator.account import Account, Application, OwnNumber
+from emulator.credentials import Credentials
 from emulator.impairments import IDEAL, Profile
 from emulator.network import BOT_NUMBER
 from server import create_app, uvicorn_config
@@ -214,7 +216,13 @@ async def talking(
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
         url = f"http://127.0.0.1:{port}"
-        async with PhoneNetwork(carrier, signs_instructions=True, line=line) as network:
+        # What is signed is a form, so the application asks by POST.
+        connection = Credentials().telnyx_connection_id
+        account = Account(
+            [OwnNumber(BOT_NUMBER, application=connection if carrier == "telnyx" else "")],
+            applications=[Application(connection, "texml", method="POST")],
+        )
+        async with PhoneNetwork(carrier, signs_instructions=True, account=account, line=line) as network:
             given = {
                 **network.environment(),
                 "PUBLIC_URL": url,

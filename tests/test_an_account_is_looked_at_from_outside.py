@@ -11,8 +11,13 @@ from emulator import Account, Application, Credentials, OwnNumber, PhoneNetwork
 from tests.web_service import make_settings
 
 PUBLIC = "https://bot.example.com"
-TWILIO = Addresses(f"{PUBLIC}/twilio/voice", f"{PUBLIC}/twilio/status")
-TELNYX = Addresses(f"{PUBLIC}/telnyx/voice/s3cret", f"{PUBLIC}/telnyx/status", f"{PUBLIC}/telnyx/events")
+TWILIO = Addresses(f"{PUBLIC}/twilio/voice", f"{PUBLIC}/twilio/status", fallback=f"{PUBLIC}/twilio/fallback")
+TELNYX = Addresses(
+    f"{PUBLIC}/telnyx/voice/s3cret",
+    f"{PUBLIC}/telnyx/status",
+    f"{PUBLIC}/telnyx/events",
+    f"{PUBLIC}/telnyx/fallback/s3cret",
+)
 OURS = {"twilio": TWILIO, "telnyx": TELNYX}
 NUMBER = "+12025550100"
 OTHER = "+12025550199"
@@ -323,6 +328,7 @@ async def test_a_status_callback_that_is_not_ours_is_a_note(name, status, part):
     [
         (lambda url: url, False),
         (lambda url: url + "?agent=sales", False),
+        (lambda url: url.replace("/voice", "/fallback") + "?agent=sales", False),
         (lambda url: "https://elsewhere.example.com/sorry.xml", False),
         (lambda url: url.replace("s3cret", "0ther").replace("twilio/voice", "voice"), True),
         (lambda url: url.replace("https", "http"), True),

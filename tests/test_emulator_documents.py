@@ -184,7 +184,7 @@ async def test_braces_in_texml_are_filled_in_as_mustache():
 
 async def test_stream_status_callbacks_tell_of_start_and_stop_and_of_a_failure():
     stream = '<Connect><Stream url="wss://HOST/ws" name="n" statusCallback="http://HOST/stream"/></Connect>'
-    result, bot = await call(stream)
+    result, bot = await call({"/twilio/voice": stream, "/stream": ""})
     forms = [seen.form for seen in bot.seen if seen.path == "/stream"]
     assert [form["StreamEvent"] for form in forms] == ["stream-started", "stream-stopped"]
     assert {form["StreamName"] for form in forms} == {"n"}

@@ -63,7 +63,7 @@ async def with_bot(carrier, talk, script, *, inspect=None, mode=""):
         async def speak(line: Line) -> None:
             await talk(line, Rest(network, session, line.call_id), bot)
 
-        async with FakeBot(speak, {f"/{carrier}/voice": STREAM}) as bot:
+        async with FakeBot(speak, {f"/{carrier}/voice": STREAM, "/recorded": ""}) as bot:
             result = await network.call(bot.url, script, manners=QUICK)
             found = None if inspect is None else await inspect(bot, Rest(network, session, ""), network)
         return result, found

@@ -6,6 +6,7 @@ import time
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from loguru import logger
 from twilio.request_validator import RequestValidator
 
 from tests.test_server_remembers_calls import store_of
@@ -413,3 +414,22 @@ async def test_fields_that_moved_into_the_calls_id_are_not_what_twilio_signed(tm
             assert answer.status_code == 403
         assert not service.store.list()
         assert (await service.http.post("/twilio/voice", data=form, headers=seen)).status_code == 200
+
+
+@CARRIERS
+async def test_a_get_request_leaves_neither_numbers_nor_keys_in_the_log(tmp_path, carrier, caplog):
+    lines: list[str] = []
+    sink = logger.add(lambda line: lines.append(str(line)), level=0)
+    caplog.set_level(0)
+    try:
+        async with running(tmp_path, public_url=PUBLIC, **TELNYX, **TWILIO) as service:
+            voice = service.telnyx_voice if carrier == "telnyx" else "/twilio/voice"
+            await service.http.get(voice, params=FORM)  # Twilio's is not signed, and refused
+            await service.http.get(f"/{carrier}/voice", params={"address_key": "4711secret", **FORM})
+    finally:
+        logger.remove(sink)
+    told = "".join(lines)
+    told += "".join(record.getMessage() for record in caplog.records if record.name.startswith("uvicorn"))
+    assert f"Refused at /{carrier}/voice" in told
+    for secret in ("14155550100", "14155550101", "4711secret", service.telnyx_voice.rsplit("/", 1)[1]):
+        assert secret not in told

@@ -8,7 +8,7 @@ from carriers import credential_notes
 from carriers.checks import Addresses
 from carriers.cloud import cloud_documents
 from settings import Settings
-from web.keys import VOICE, AddressKeys, deployment_secrets
+from web.keys import FALLBACK, VOICE, AddressKeys, deployment_secrets
 
 
 def start_lines(settings: Settings, public_url: str, *, tunnel: bool = False) -> list[str]:
@@ -44,15 +44,16 @@ def start_lines(settings: Settings, public_url: str, *, tunnel: bool = False) ->
     return lines
 
 
-def telnyx_voice_address(settings: Settings, public_url: str) -> str:
+def telnyx_voice_address(settings: Settings, public_url: str, purpose: str = VOICE) -> str:
     """Where Telnyx asks for instructions, which it may not sign: so the address has a secret part.
 
     Args:
         settings: What the operator configured.
         public_url: The base that carriers call.
+        purpose: `VOICE`, or `FALLBACK` for where it asks when it gets none there.
     """
-    key = AddressKeys(deployment_secrets(settings)).key("telnyx", VOICE)
-    return f"{public_url}/telnyx/voice/{key}"
+    key = AddressKeys(deployment_secrets(settings)).key("telnyx", purpose)
+    return f"{public_url}/telnyx/{purpose}/{key}"
 
 
 def addresses(settings: Settings, public_url: str) -> dict[str, Addresses]:
@@ -63,11 +64,16 @@ def addresses(settings: Settings, public_url: str) -> dict[str, Addresses]:
         public_url: The base that carriers call.
     """
     return {
-        "twilio": Addresses(f"{public_url}/twilio/voice", f"{public_url}/twilio/status"),
+        "twilio": Addresses(
+            f"{public_url}/twilio/voice",
+            f"{public_url}/twilio/status",
+            fallback=f"{public_url}/twilio/fallback",
+        ),
         "telnyx": Addresses(
             telnyx_voice_address(settings, public_url),
             f"{public_url}/telnyx/status",
             f"{public_url}/telnyx/events",
+            telnyx_voice_address(settings, public_url, FALLBACK),
         ),
     }
 
@@ -88,8 +94,10 @@ def _webhook_lines(settings: Settings, public_url: str, tunnel: bool) -> list[st
         "Paste into a Twilio number (Voice configuration):",
         f"  A call comes in         Webhook, POST  {twilio.voice}",
         f"  Call status changes     POST           {twilio.status}",
+        f"  Primary handler fails   Webhook, POST  {twilio.fallback}",
         "Paste into a Telnyx TeXML application:",
         f"  Webhook URL             POST           {telnyx.voice}",
+        f"  Failover URL            POST           {telnyx.fallback}",
         f"  Status callback         POST           {telnyx.status}",
         "or into a Telnyx Voice API (Call Control) application:",
         f"  Webhook URL             POST           {telnyx.events}",

@@ -28,6 +28,12 @@ KEY_BYTES = 16
 VOICE = "voice"
 """The purpose of a carrier's voice address."""
 
+FALLBACK = "fallback"
+"""The purpose of the address that a carrier asks when it got no document from another one."""
+
+PASTED = frozenset({VOICE, FALLBACK})
+"""The purposes of addresses that are entered at the carrier, with their key in the path."""
+
 FILE = "address.key"
 """In DATA_DIR: the secret of a service that was given none."""
 

@@ -2,11 +2,11 @@
 
 Telnyx documents that TeXML callbacks are signed, but not whether requests for instructions are; and these are GETs
 unless a TeXML application says otherwise, of which nothing would be signed but a time. So what vouches for a request is
-its signature over a body, or the secret part of its address: of the voice address that is printed at the start
-(`/telnyx/voice/KEY`), or of an address that we gave out for one call (`?call=...&address_key=...`), which is good for
-this call and this route only. Telnyx's signature is not over the address, so also with one an address is believed to be
-about a call only by its key. A wrong signature is refused everywhere, and what was signed for one address at every
-other (`web.deliveries`). Events of Call Control are always signed.
+its signature over a body, or the secret part of its address: of the addresses that are printed at the start
+(`/telnyx/voice/KEY`, `/telnyx/fallback/KEY`), or of one that we gave out for one call (`?call=...&address_key=...`),
+which is good for this call and this route only. Telnyx's signature is not over the address, so also with one an address
+is believed to be about a call only by its key. A wrong signature is refused everywhere, and what was signed for one
+address at every other (`web.deliveries`). Events of Call Control are always signed.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from carriers.telnyx import TelnyxCarrier
 from carriers.telnyx_call_control import TelnyxCallControl
 from web.answering import after_stream, answer_call
 from web.events import take_event
-from web.keys import VOICE
+from web.fallback import fall_back
+from web.keys import FALLBACK, VOICE
 from web.reports import take_machine_result, take_recording, take_status
 from web.service import Service, the_service
 from web.transfers import after_transfer, parse_transfer_result, transfer_answered
@@ -41,6 +42,18 @@ async def voice(request: Request, service: TheService) -> Response:
     webhook = await read_webhook(request, service, carrier, purpose=VOICE)
     incoming = parsed(carrier.parse_incoming, webhook)
     return await instructions(webhook, lambda: answer_call(service, carrier, incoming, webhook.query))
+
+
+@router.api_route("/fallback", methods=METHODS)
+@router.api_route("/fallback/{key}", methods=METHODS)
+async def fallback(request: Request, service: TheService) -> Response:
+    """What to do with a call that got no document elsewhere: the failover address of a TeXML application."""
+    carrier = TelnyxCarrier.from_settings(service.settings)
+    webhook = await read_webhook(request, service, carrier, purpose=FALLBACK)
+    incoming = parsed(carrier.parse_incoming, webhook)
+    return await instructions(
+        webhook, lambda: fall_back(service, carrier, incoming, webhook.query, webhook.fields)
+    )
 
 
 @router.api_route("/connect-ended", methods=METHODS)

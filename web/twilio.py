@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, HTTPException, Request, Response
 from carriers.carrier import WebhookError
 from carriers.twilio import TwilioCarrier
 from web.answering import after_stream, answer_call
+from web.fallback import fall_back
 from web.reports import take_machine_result, take_recording, take_status
 from web.service import Service, the_service
 from web.transfers import after_transfer, parse_transfer_result, transfer_answered
@@ -28,6 +29,15 @@ async def voice(request: Request, service: TheService) -> Response:
     webhook = await read_webhook(request, service, carrier)
     incoming = parsed(carrier.parse_incoming, webhook)
     return xml(await answer_call(service, carrier, incoming, webhook.query))
+
+
+@router.api_route("/fallback", methods=METHODS)
+async def fallback(request: Request, service: TheService) -> Response:
+    """What to do with a call that got no document elsewhere: `Primary handler fails` of a number."""
+    carrier = TwilioCarrier.from_settings(service.settings)
+    webhook = await read_webhook(request, service, carrier)
+    incoming = parsed(carrier.parse_incoming, webhook)
+    return xml(await fall_back(service, carrier, incoming, webhook.query, webhook.fields))
 
 
 @router.api_route("/connect-ended", methods=METHODS)

@@ -12,7 +12,7 @@ from loguru import logger
 from carriers import signs_addresses
 from carriers.carrier import Carrier, Form, Signature, WebhookError, WebhookRequest
 from web.deliveries import KEPT_SECS, Delivery, digest
-from web.keys import VOICE
+from web.keys import PASTED
 from web.refusals import Refused
 from web.service import Service, peer_of, url_as_called
 from web.trust import Evidence, webhook_evidence
@@ -150,8 +150,8 @@ def _evidence(
 
 
 def _has_key(request: Request, service: Service, carrier: str, purpose: str, query: Form) -> bool:
-    if purpose == VOICE:
-        return service.keys.fits(request.path_params.get("key"), carrier, VOICE)
+    if purpose in PASTED:
+        return service.keys.fits(request.path_params.get("key"), carrier, purpose)
     return service.keys.fits(query.get(KEY), carrier, purpose, query.get(CALL, ""))
 
 

@@ -25,6 +25,8 @@ PERSON_EVENTS = {
 EVENTS = (
     "ringing",
     "webhook",
+    "retry",
+    "fallback",
     "answered",
     "stream_open",
     "socket_closed",

@@ -16,12 +16,19 @@ from emulator.stories.reading_expect import read_expectations, read_share
 from emulator.stories.reading_faults import read_faults
 from emulator.stories.reading_line import read_line
 from emulator.stories.reading_steps import Names, read_operator, read_steps
-from emulator.stories.story import CALLER, CARRIERS, CallPart, Person, Story, StoryLine
+from emulator.stories.story import (
+    CALLER,
+    CARRIERS,
+    PRINTED,
+    STORY_HOST,
+    Answering,
+    CallPart,
+    Person,
+    Story,
+    StoryLine,
+)
 from emulator.stories.values import Mistake, Unreadable, Value, all_texts, did_you_mean, read_yaml
 from emulator.tonespeech import words_of
-
-STORY_HOST = "STORY_HOST"
-"""Where the bot is: a setting of the story's and not of the server's."""
 
 ENV_EXAMPLE = Path(".env.example")
 """Where the server's variables are listed, in the folder that it is started in; without it they are not checked."""
@@ -29,6 +36,7 @@ ENV_EXAMPLE = Path(".env.example")
 VARIABLE = re.compile(r"^#? ?([A-Z][A-Z0-9_]*)=", re.M)
 
 LISTS = ("lag", "at_once")
+METHODS = ("GET", "POST")
 VOICES = ("beeps", "words")
 CALL_KEYS = ("from", "to", "codec", "noise_db", "patience", "query")
 KEYS = (
@@ -39,6 +47,7 @@ KEYS = (
     "limit",
     "agent",
     "settings",
+    "number",
     "documents",
     "bot",
     "failing",
@@ -162,6 +171,9 @@ def _story(root: Value, path: Path) -> Story:
         else "guide",
         lists_lag=table["lists"].one_of(LISTS) == "lag" if "lists" in table else True,
         line=read_line(table["line"]) if "line" in table else StoryLine(),
+        number=_answering(table["number"], list(_texts(table.get("documents"))))
+        if "number" in table
+        else Answering(),
         hurry=max(1.0, table["hurry"].number()) if "hurry" in table else 1.0,
         expect=expect,
         words=words,
@@ -244,6 +256,20 @@ def _detected(value: Value) -> Detected:
         table["as"].one_of(FINDS) if "as" in table else None,
         table["word"].text() if "word" in table else None,
         table["after"].secs() if "after" in table else None,
+    )
+
+
+def _answering(value: Value, documents: list[str]) -> Answering:
+    table = value.table(("url", "method", "status_method", "fallback"))
+    fallback = table["fallback"].text() if "fallback" in table else None
+    if fallback is not None and fallback not in (PRINTED, *documents) and "://" not in fallback:
+        known = ", ".join((PRINTED, *documents))
+        table["fallback"].wrong(f"nothing is called {fallback!r}; write one of {known}, or a URL")
+    return Answering(
+        table["method"].one_of(METHODS) if "method" in table else None,
+        table["status_method"].one_of(METHODS) if "status_method" in table else "POST",
+        table["url"].text() if "url" in table else None,
+        fallback,
     )
 
 

@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 from aiohttp import web
 
 from emulator import tonespeech
-from emulator.account import Account, OwnNumber
+from emulator.account import Account, Application, OwnNumber
 from emulator.caller import Manners
 from emulator.codecs import Pcm
 from emulator.credentials import Credentials
@@ -36,7 +36,7 @@ from emulator.stories.operator import Operator
 from emulator.stories.playing import Casting
 from emulator.stories.serving import STORY_VARIABLE, Scene, Server
 from emulator.stories.stage import Stage
-from emulator.stories.story import CallPart, Story
+from emulator.stories.story import NO_WEBHOOKS, PRINTED, STORY_HOST, CallPart, Story
 from emulator.stories.telling_calls import CallsApi, waits_for_api
 
 PATIENCE = {"beeps": 0.5, "words": 0.9}
@@ -177,13 +177,40 @@ class _Playing:
         """Whether the number has an application that commands its calls, instead of documents."""
         return self.carrier.endswith("-call-control")
 
-    def _number_at(self, base: str) -> str:
+    def _number_at(self, base: str, documents: str | None) -> str:
         """The address that is entered for the bot's number: the one that the server prints, if it does."""
+        if self.story.number.url is not None:
+            return self.story.number.url
+        first = next((name for name in self.story.documents if name != self.story.number.fallback), None)
+        if first is not None:
+            return f"{documents}/{first}"
         if self.controlled:
             return f"{base}/{self.network}/events"
+        return self._printed(base, "voice")
+
+    def _printed(self, base: str, purpose: str) -> str:
         log = self.directory / SERVER_LOG
-        printed = printed_address(log, base, self.network) if log.exists() else None
-        return printed or f"{base}/{self.network}/voice"
+        printed = printed_address(log, base, self.network, purpose) if log.exists() else None
+        return printed or f"{base}/{self.network}/{purpose}"
+
+    def _configure(self, account: Account, base: str, documents: str | None) -> None:
+        """Enter at the carrier what the story says of the bot's number, and what the server has printed."""
+        number, own = self.story.number, account.numbers[0]
+        at: OwnNumber | Application = own
+        if self.network == "telnyx":
+            own.application = self.credentials.telnyx_connection_id
+            at = Application(own.application, "call_control" if self.controlled else "texml")
+            account.applications.append(at)
+        at.method = number.method or at.method
+        at.status_method = number.status_method
+        if number.fallback == PRINTED:
+            at.fallback = self._printed(base, "fallback")
+        elif number.fallback is not None:
+            at.fallback = (
+                f"{documents}/{number.fallback}"
+                if number.fallback in self.story.documents
+                else number.fallback
+            )
 
     async def play(self, server: Server) -> Evidence:
         story, board = self.story, Board()
@@ -193,6 +220,7 @@ class _Playing:
         scripts = await asyncio.to_thread(
             lambda: {name: casting.script(steps, name) for name, steps in parts.items()}
         )
+        account = Account([OwnNumber(number) for number in _numbers_of(story)])
         async with AsyncExitStack() as stack:
             network = await stack.enter_async_context(
                 PhoneNetwork(
@@ -203,7 +231,7 @@ class _Playing:
                     faults=story.faults,
                     seed=story.seed,
                     hold_speed=story.hurry,
-                    account=Account([OwnNumber(number) for number in _numbers_of(story)]),
+                    account=account,
                     list_lag_secs=LAG_SECS if story.lists_lag else AT_ONCE,
                     line=self.line,
                     detection_words=story.detection_words,
@@ -211,6 +239,7 @@ class _Playing:
             )
             base = await stack.enter_async_context(server(self._scene(network)))
             documents = await stack.enter_async_context(_documents(story, base, self.network))
+            self._configure(account, base, documents)
             stage = Stage(network, board, story.people, scripts)
             stage.open()
             clock = network.exchange.clock.now
@@ -234,7 +263,7 @@ class _Playing:
                 stack.callback(following.cancel)
             try:
                 async with asyncio.timeout(story.limit_secs):
-                    await self._act(stage, operator, documents or self._number_at(base), base)
+                    await self._act(stage, operator, self._number_at(base, documents), base)
             except TimeoutError:
                 self.problems.append(
                     ("", f"the story was not over after its limit of {story.limit_secs:g} s")
@@ -270,7 +299,8 @@ class _Playing:
                 url = voice_url + (f"?{urlencode(dict(part.query))}" if part.query else "")
                 patience = part.patience if part.patience is not None else PATIENCE[self.story.voice]
                 manners = Manners(patience=patience, reply_timeout=8.0, goodbye_timeout=12.0)
-                status_url = None if self.controlled else f"{base}/{self.network}/status"
+                told = not self.controlled and self.story.settings.get(STORY_HOST) != NO_WEBHOOKS
+                status_url = f"{base}/{self.network}/status" if told else None
                 mode = "call_control" if self.controlled else ""
                 await stage.call(part, url, list(stage.scripts[part.name]), manners, status_url, mode)
             except EmulatorError as error:
@@ -335,7 +365,7 @@ class _Playing:
 
 @asynccontextmanager
 async def _documents(story: Story, base: str, carrier: str) -> AsyncIterator[str | None]:
-    """Serve the story's own documents; gives the URL of the first one, or None if there are none."""
+    """Serve the story's own documents; gives the base of their URLs, or None if there are none."""
     if not story.documents:
         yield None
         return
@@ -359,7 +389,7 @@ async def _documents(story: Story, base: str, carrier: str) -> AsyncIterator[str
     try:
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         places["documents"] = f"http://127.0.0.1:{runner.addresses[0][1]}"
-        yield f"{places['documents']}/{next(iter(story.documents))}"
+        yield places["documents"]
     finally:
         await runner.cleanup()
 

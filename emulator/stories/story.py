@@ -15,6 +15,15 @@ from emulator.impairments import IDEAL, PROFILES, Profile
 CARRIERS = ("twilio", "telnyx", "telnyx-call-control")
 """Where a story can be played: on Telnyx with documents, and with commands and events instead of them."""
 
+PRINTED = "printed"
+"""The fallback address that the server prints at its start."""
+
+STORY_HOST = "STORY_HOST"
+"""Where the bot is: a setting of the story's and not of the server's."""
+
+NO_WEBHOOKS = "cloud"
+"""Its value for a host that takes media sockets alone: nobody is told there how a call goes on."""
+
 CALLER = "caller"
 """Who is meant by a story of a single call."""
 
@@ -202,6 +211,24 @@ class StoryLine:
 
 
 @dataclass(frozen=True)
+class Answering:
+    """How the bot's number is configured at the carrier.
+
+    Attributes:
+        method: `GET` or `POST`, by which its address is asked; None for what the carrier does unless it is told.
+        status_method: The same of callbacks about its calls.
+        url: Where it leads, instead of to the server.
+        fallback: Who is asked when nobody else has a document: a name of the story's documents, `printed` for the
+            fallback address that the server prints, or a URL; None for nobody.
+    """
+
+    method: str | None = None
+    status_method: str = "POST"
+    url: str | None = None
+    fallback: str | None = None
+
+
+@dataclass(frozen=True)
 class Story:
     """A story.
 
@@ -214,6 +241,7 @@ class Story:
         limit_secs: When it is given up.
         agent: The name of one of the server's agents, or the text of a TOML file; None for the server's default.
         settings: Variables of the server.
+        number: How the bot's number is configured at the carrier.
         documents: What is answered in the server's place when a carrier asks what to do, by name; `voice` first.
         people: Who can be called.
         calls: Who calls the bot.
@@ -247,6 +275,7 @@ class Story:
     detection_words: str = "guide"
     lists_lag: bool = True
     line: StoryLine = StoryLine()
+    number: Answering = Answering()
     hurry: float = 1.0
     expect: Sequence[Expectation] = ()
     words: frozenset[str] = frozenset()
