@@ -81,7 +81,18 @@ async def record_from_the_start(attachment: Attachment) -> None:
     if attachment.owes_announcement:
         attachment.owes_announcement = False
         # Between a question and its answer: it is no part of what the model talks about.
-        await attachment.say(attachment.render(recording.announcement), remember=False)
+        if not await attachment.say(attachment.render(recording.announcement), remember=False):
+            await _stop_untold(attachment)
+
+
+async def _stop_untold(attachment: Attachment) -> None:
+    """End a recording that nobody can be told of any more: the caller is with a person by now, or is leaving."""
+    attachment.recorded = False
+    try:
+        await attachment.control.record("stop")
+    except NotDone as error:
+        attachment.record("error", message=f"recorded, and nobody was told: {error}")
+        logger.warning("call {} is recorded, and nobody was told: {}", attachment.call.id, error)
 
 
 def _is_announced(attachment: Attachment) -> bool:

@@ -32,7 +32,7 @@ class Control:
         self.asked.append((action, str(file_format) if file_format else None))
         if self.error is not None:
             raise self.error
-        state = {"start": "in_progress", "pause": "paused", "resume": "in_progress"}[action]
+        state = {"start": "in_progress", "pause": "paused", "resume": "in_progress", "stop": "stopped"}[action]
         self.call.record("recording", state=state)
 
 
@@ -186,6 +186,16 @@ async def test_a_recording_that_begins_late_is_announced_when_it_has_begun(attac
     assert said == ["This call is recorded."]
     assert await pausing == ["Paused. What is said now is not recorded."]
     assert attachment.off_the_record
+
+
+async def test_a_recording_that_begins_when_nobody_can_be_told_any_more_is_stopped(attach, monkeypatch):
+    attachment = attach(AGENT + ON)
+    monkeypatch.setattr("conversation.opening.RECORDING_SECS", 0.05)
+    assert await greeting_words(attachment, attachment.agent.greeting) == "Hello."
+    attachment.step_aside()  # a person talks with the caller now
+    await record_from_the_start(attachment)
+    assert [action for action, _ in attachment.control.asked] == ["start", "stop"]
+    assert not attachment.recorded
 
 
 async def test_a_recording_that_fails_in_the_end_is_never_announced(attach):
