@@ -32,7 +32,9 @@ class Control:
         self.asked.append((action, str(file_format) if file_format else None))
         if self.error is not None:
             raise self.error
-        state = {"start": "in_progress", "pause": "paused", "resume": "in_progress", "stop": "stopped"}[action]
+        state = {"start": "in_progress", "pause": "paused", "resume": "in_progress", "stop": "stopped"}[
+            action
+        ]
         self.call.record("recording", state=state)
 
 
