@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import gc
 import importlib
 import json
 import os
@@ -66,6 +67,8 @@ PRELOADED = (
         "web.tunnel",
     ),
     *("uvicorn.lifespan.on", "uvicorn.protocols.http.auto", "uvicorn.protocols.websockets.auto"),
+    *("pipecat.services.openai.stt", "pipecat.services.openai.llm", "pipecat.services.openai.tts"),
+    *("httpcore", "pipecatcloud"),
 )
 PARDON = "Pardon?"
 QUIET_TURN_SECS = 0.2
@@ -312,10 +315,13 @@ def _words_before(context: LLMContext) -> str:
 def give_part(part: Part) -> None:
     """Let the product's bot play a part, with a test's voice and ears."""
     from conversation import pipeline, turns
+    from conversation.local_models import local_models
     from conversation.patience import Patience, with_patience
 
     patient_voice = with_patience(ToneVoice, Patience())
     strategies = turns.turn_strategies
+    turns.shared_turn_analyzer = lambda **_: None  # type: ignore[assignment,return-value]
+    local_models().warm_later = lambda *_, **__: set()  # type: ignore[method-assign]
 
     def without_a_model(*arguments: Any, **named: Any) -> Any:
         made = strategies(*arguments, **named)
@@ -345,6 +351,8 @@ def fork_for_stories() -> int:
     for name in ("carriers.twilio_api", "carriers.telnyx_api"):
         importlib.import_module(name)._load_sdk()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the copies
+    gc.collect()
+    gc.freeze()  # what is loaded by now is looked at by no copy again
     for line in sys.stdin:
         order = json.loads(line)
         pid = os.fork()
