@@ -2,7 +2,7 @@
 SHELL   := bash
 CARRIER ?= twilio
 PORT    ?= 7861
-JOBS    ?= 4
+JOBS    ?= 8
 VENV    ?= .venv
 PYTHON  := $(VENV)/bin/python
 PYTHONS ?= python3.13 python3.12 python3.11 python3
@@ -31,8 +31,8 @@ call: $(VENV)/.ready ## Place a call to the bot on this machine: CARRIER=twilio|
 test: $(VENV)/.ready ## Run the tests: ARGS="-k handshake" picks some
 	$(PYTHON) -m pytest -n 6 --dist loadfile $(ARGS)
 
-stories: $(VENV)/.ready ## Play the stories of tests/stories on their carriers: ONLY="goodbye" picks some, JOBS=4 at a time, LINE=real on lines as they are, AGAIN=3 that failed once more
-	$(PYTHON) -m emulator stories tests/stories --forks "$(PYTHON) -m tests.story_bot --forks" --jobs $(JOBS) $(if $(LINE),--line $(LINE)) $(if $(AGAIN),--again $(AGAIN)) $(if $(ONLY),--only "$(ONLY)")
+stories: $(VENV)/.ready ## Play the stories of tests/stories on their carriers: ONLY="goodbye" or VOICE=beeps picks some, JOBS=8 at a time, LINE=real on lines as they are, AGAIN=3 that failed once more
+	$(PYTHON) -m emulator stories tests/stories --forks "$(PYTHON) -m tests.story_bot --forks" --jobs $(JOBS) $(if $(LINE),--line $(LINE)) $(if $(AGAIN),--again $(AGAIN)) $(if $(ONLY),--only "$(ONLY)") $(if $(VOICE),--voice $(VOICE))
 
 lint: $(VENV)/.ready ## Check style, types and who imports whom
 	$(PYTHON) -m ruff check .

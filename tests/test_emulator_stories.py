@@ -506,6 +506,7 @@ def test_a_story_on_two_carriers_is_played_twice(tmp_path):
     assert [one.carrier for one in performances([story], carrier="telnyx")] == ["telnyx"]
     assert performances([story], only=["other"]) == []
     assert len(performances([story], only=["presses a key"])) == 2
+    assert (len(performances([story], voice="beeps")), performances([story], voice="words")) == (2, [])
 
 
 async def test_a_server_that_cannot_be_started_fails_its_story_and_no_other(tmp_path):

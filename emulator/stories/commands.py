@@ -48,6 +48,7 @@ def add_stories_command(commands: Any) -> None:
         metavar="NAME",
         help="only those whose file or name has this in it",
     )
+    stories.add_argument("--voice", choices=("beeps", "words"), help="only those told in this one")
     stories.add_argument(
         "--jobs", type=int, default=1, metavar="N", help="how many at a time (default %(default)s)"
     )
@@ -162,9 +163,9 @@ def run_stories(options: argparse.Namespace, credentials: Credentials) -> int:
             mistakes.append(str(error))
     if mistakes:
         raise StoryError("\n".join(mistakes))
-    wanted = performances(stories, carrier=options.carrier, only=options.only)
+    wanted = performances(stories, carrier=options.carrier, only=options.only, voice=options.voice)
     if not wanted:
-        raise EmulatorError("no story fits --carrier and --only")
+        raise EmulatorError("no story fits --carrier, --only and --voice")
 
     def tell(outcome: Outcome) -> None:
         print(headline(outcome), flush=True)

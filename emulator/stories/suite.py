@@ -25,7 +25,11 @@ class Performance:
 
 
 def performances(
-    stories: Sequence[Story], *, carrier: str | None = None, only: Sequence[str] = ()
+    stories: Sequence[Story],
+    *,
+    carrier: str | None = None,
+    only: Sequence[str] = (),
+    voice: str | None = None,
 ) -> list[Performance]:
     """What there is to play.
 
@@ -33,12 +37,14 @@ def performances(
         stories: The stories.
         carrier: Only on this one.
         only: Parts of names of files or stories; empty for all.
+        voice: Only stories told in this one, `beeps` or `words`.
     """
     return [
         Performance(story, name)
         for story in stories
         for name in story.carriers
         if carrier in (None, name)
+        and voice in (None, story.voice)
         and (not only or any(part in story.file.stem or part in story.name for part in only))
     ]
 
