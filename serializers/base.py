@@ -88,13 +88,10 @@ class MediaStreamSerializer(FrameSerializer):
         self._outbound = outbound
         self._pipeline_rate = inbound.sample_rate
         # Pipecat's own resamplers, but towards the pipeline the quickest one: its default holds the caller's voice
-        # back by 62 ms on average, in lumps of 95 ms.
-        self._input_resampler = create_stream_resampler(
-            quality="QQ", clear_after_secs=self._params.resampler_clear_after_secs
-        )
-        self._output_resampler = create_stream_resampler(
-            clear_after_secs=self._params.resampler_clear_after_secs
-        )
+        # back by 62 ms on average, in lumps of 95 ms. None forgets what it holds when the next audio is late: a network
+        # that delivers late has lost nothing, and would get a hole in the middle of a word.
+        self._input_resampler = create_stream_resampler(quality="QQ", clear_after_secs=None)
+        self._output_resampler = create_stream_resampler(clear_after_secs=None)
         self._output_rate: int | None = None
 
     async def setup(self, setup: FrameProcessorSetup) -> None:  # type: ignore[override]
@@ -233,9 +230,7 @@ class MediaStreamSerializer(FrameSerializer):
         if frame.sample_rate != self._output_rate:
             # A stream resampler serves one rate; a pipeline has one, but a frame may come from elsewhere.
             self._output_rate = frame.sample_rate
-            self._output_resampler = create_stream_resampler(
-                clear_after_secs=self._params.resampler_clear_after_secs
-            )
+            self._output_resampler = create_stream_resampler(clear_after_secs=None)
         pcm = await self._output_resampler.resample(audio, frame.sample_rate, self._outbound.sample_rate)
         return self._outbound.encode(pcm)
 
