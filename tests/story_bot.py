@@ -320,6 +320,7 @@ def give_part(part: Part) -> None:
 
     patient_voice = with_patience(ToneVoice, Patience())
     strategies = turns.turn_strategies
+    # Neither is used in a part: what judges turns is replaced below, and the voice that renders ahead is not the bot's.
     turns.shared_turn_analyzer = lambda **_: None  # type: ignore[assignment,return-value]
     local_models().warm_later = lambda *_, **__: set()  # type: ignore[method-assign]
 
