@@ -541,10 +541,14 @@ class CallControl:
         self, request: Callable[[], Awaitable[T]], what: str, budget_secs: float | None = None
     ) -> T:
         """Do it; again only where that cannot do it twice."""
-        repeatable = self._carrier is not None and self._carrier.ignores_repeated_commands
-        budget_secs = budget_secs or ACT_BUDGET_SECS
+        carrier = self._carrier
+        assert carrier is not None  # `_able` was asked
+        repeatable, budget_secs = carrier.ignores_repeated_commands, budget_secs or ACT_BUDGET_SECS
         try:
-            return (await insist(request, budget_secs, self._call.id, only_if_nothing_done=not repeatable))[1]
+            done = await insist(
+                carrier, request, budget_secs, self._call.id, only_if_nothing_done=not repeatable
+            )
+            return done[1]
         except CallEnded as error:
             raise CallIsOver(f"could not {what}: {error}") from None
         except CarrierUnavailable as error:

@@ -77,7 +77,9 @@ async def _hang_up(
     try:
         if not call.carrier_call_id:
             return _failed(call, "the carrier has not named the call yet")
-        attempts, answer = await insist(lambda: carrier.hang_up(call.carrier_call_id), budget_secs, call.id)
+        attempts, answer = await insist(
+            carrier, lambda: carrier.hang_up(call.carrier_call_id), budget_secs, call.id
+        )
     except CarrierError as error:
         return _failed(call, str(error))
     else:

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from loguru import logger
 
-from carriers.carrier import CarrierUnavailable
+from carriers.carrier import Carrier, CarrierUnavailable
 
 FIRST_RETRY_SECS = 0.2
 """The pause before the second attempt; it doubles with each further one."""
@@ -17,6 +17,7 @@ T = TypeVar("T")
 
 
 async def insist(
+    carrier: Carrier,
     request: Callable[[], Awaitable[T]],
     budget_secs: float,
     call_id: str,
@@ -25,7 +26,11 @@ async def insist(
 ) -> tuple[int, T]:
     """Ask again and again while the carrier gives no usable answer and there is time.
 
+    The time begins when the carrier's SDK is loaded. Right after a start that takes seconds, and a caller would be turned
+    away though nobody was asked yet.
+
     Args:
+        carrier: Who is asked.
         request: Asks once.
         budget_secs: How much time there is.
         call_id: Our id of the call, for the log.
@@ -37,6 +42,7 @@ async def insist(
     Raises:
         CarrierError: The last attempt's.
     """
+    await carrier.load()
     loop = asyncio.get_running_loop()
     deadline = loop.time() + budget_secs
     attempts, pause = 1, FIRST_RETRY_SECS

@@ -19,11 +19,15 @@ class CallActions(Protocol):
     has no second effect at a carrier that knows such ids.
     """
 
-    async def prepare(self) -> None:
+    async def load(self) -> None:
         """Load the carrier's SDK, in a thread: it takes seconds, and other calls are talking.
 
-        Every request does so by itself; doing it at start-up spares the first call the wait.
+        Every request does so by itself. Who gives a request a time does so before, as nothing is asked meanwhile.
         """
+        ...
+
+    async def prepare(self) -> None:
+        """Load the SDK and learn what every request needs, at start-up: that spares the first call the wait."""
         ...
 
     async def dial(self, dial_out: DialOut) -> DialledCall:

@@ -52,6 +52,7 @@ class TelnyxApi:
         """
         self._api_key = api_key
         self._base_url = base_url or API_BASE_URL
+        self._loaded = False
         self._client: AsyncTelnyx | None = None
 
     @property
@@ -59,9 +60,11 @@ class TelnyxApi:
         """Whether there are credentials."""
         return bool(self._api_key)
 
-    async def prepare(self) -> None:
+    async def load(self) -> None:
         """Load the SDK in a thread: with its thousands of modules it takes seconds."""
-        await asyncio.to_thread(_load_sdk)
+        if not self._loaded:
+            await asyncio.to_thread(_load_sdk)
+            self._loaded = True
 
     async def ask(self, request: Callable[[AsyncTelnyx], Awaitable[T]], *, timeout_secs: float) -> T:
         """Send one request, with our time-out and errors, and without the SDK's retries of POSTs.
@@ -121,8 +124,8 @@ class TelnyxApi:
             raise NotConfigured("Telnyx is not configured: set TELNYX_API_KEY")
         if self._client is None:
             # Before the time-out of a request begins.
-            await self.prepare()
-        if self._client is None:
+            await self.load()
+        if self._client is None:  # nobody was faster
             from telnyx import AsyncTelnyx
 
             self._client = AsyncTelnyx(

@@ -78,9 +78,13 @@ class TelnyxCommands:
         """Whether there are credentials for REST."""
         return self._api.configured
 
-    async def prepare(self) -> None:
+    async def load(self) -> None:
         """Load the SDK in a thread: with its thousands of modules it takes seconds."""
-        await self._api.prepare()
+        await self._api.load()
+
+    async def prepare(self) -> None:
+        """Do what `load` does: nothing has to be asked."""
+        await self.load()
 
     async def aclose(self) -> None:
         """Close the connections to the REST API."""

@@ -55,6 +55,7 @@ class TwilioApi:
         self._region = None if base_url else region
         self._edge = None if base_url else edge
         self._base_url = base_url.rstrip("/") if base_url else None
+        self._loaded = False
         self._client: Client | None = None
 
     @property
@@ -62,9 +63,11 @@ class TwilioApi:
         """Whether there are credentials."""
         return bool(self._account_sid and all(self._login))
 
-    async def prepare(self) -> None:
+    async def load(self) -> None:
         """Load the part of the SDK that it loads late, in a thread."""
-        await asyncio.to_thread(_load_sdk)
+        if not self._loaded:
+            await asyncio.to_thread(_load_sdk)
+            self._loaded = True
 
     async def ask(self, request: Callable[[Client], Awaitable[T]], *, timeout_secs: float) -> T:
         """Send one request with our time-out (the SDK's async client has none) and our errors.
@@ -103,8 +106,8 @@ class TwilioApi:
             )
         if self._client is None:
             # Before the time-out of a request begins.
-            await self.prepare()
-        if self._client is None:
+            await self.load()
+        if self._client is None:  # nobody was faster
             username, password = self._login
             self._client = Client(
                 username,

@@ -97,9 +97,13 @@ class TwilioRest:
         """Whether there are credentials for REST."""
         return self._api.configured
 
-    async def prepare(self) -> None:
+    async def load(self) -> None:
         """Load the part of the SDK that it loads late, in a thread."""
-        await self._api.prepare()
+        await self._api.load()
+
+    async def prepare(self) -> None:
+        """Do what `load` does: nothing has to be asked."""
+        await self.load()
 
     async def aclose(self) -> None:
         """Close the connections to the REST API."""

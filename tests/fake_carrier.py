@@ -50,6 +50,9 @@ class FakeCarrier:
         self.hung_up: list[str] = []
         self.at_once = self.most_at_once = 0
 
+    async def load(self) -> None:
+        """Nothing."""
+
     async def dial(self, dial_out: DialOut) -> DialledCall:
         self.dialled.append(dial_out)
         await asyncio.sleep(self.delay_secs)

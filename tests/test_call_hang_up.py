@@ -30,6 +30,10 @@ class ScriptedCarrier:
         self.asked: list[str] = []
         self.stands: LineState | Exception = LineState.IN_PROGRESS
         self.fetched = 0
+        self.loads_secs = 0.0
+
+    async def load(self) -> None:
+        await asyncio.sleep(self.loads_secs)
 
     async def hang_up(self, call_id: str) -> HangUp:
         self.asked.append(call_id)
@@ -111,6 +115,13 @@ async def test_a_carrier_that_does_not_answer_is_asked_again():
     assert await control_.hang_up(EndedBy.BOT, "goodbye") is True
     assert len(carrier.asked) == 3
     assert call.ended_by is EndedBy.BOT
+
+
+async def test_to_load_what_is_asked_with_takes_none_of_the_time():
+    control_, _, carrier, _ = control(NO_ANSWER, DONE, budget_secs=0.4)
+    carrier.loads_secs = 0.5
+    assert await control_.hang_up(EndedBy.BOT, "goodbye") is True
+    assert len(carrier.asked) == 2
 
 
 async def test_a_first_attempt_without_an_answer_may_have_worked():

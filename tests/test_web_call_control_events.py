@@ -2,16 +2,18 @@
 
 import asyncio
 import json
+import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 import calls.control
+import carriers.telnyx_api
 from calls.call import CallState, EndedBy
 from calls.transfer import ResumeReason
 from carriers.telnyx_calls import TRANSFER_OF, client_state
-from tests.fake_rest import Answer, FakeRest, call_control, fake_rest
+from tests.fake_rest import Answer, FakeRest, fake_rest
 from tests.web_service import Running, running
 
 DONE = Answer.json(200, {"data": {"result": "ok"}})
@@ -104,11 +106,19 @@ async def test_answering_is_tried_again_with_the_same_command_id(tmp_path, troub
         assert first == second
 
 
+async def test_a_call_that_comes_while_the_library_loads_is_answered_after_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(calls.control, "ACT_BUDGET_SECS", 0.2)
+    monkeypatch.setattr(carriers.telnyx_api, "_load_sdk", lambda: time.sleep(0.6))
+    async with fake_rest(DONE) as rest, serving(tmp_path, rest) as service:
+        await tell(service, initiated())
+        await until(lambda: rest.requests)
+        assert commands(rest) == ["answer"]
+
+
 @pytest.mark.parametrize("refusals", [[Answer(401)], [Answer(404)], [Answer(500), Answer(500)]])
 async def test_a_call_that_cannot_be_answered_is_turned_away(tmp_path, refusals, monkeypatch):
     monkeypatch.setattr(calls.control, "ACT_BUDGET_SECS", 0.5)  # enough for two attempts, and not for three
     async with fake_rest(*refusals, DONE) as rest, serving(tmp_path, rest) as service:
-        await call_control(rest.url).prepare()  # to load the library takes longer than the budget
         await tell(service, initiated())
         (call,) = service.store.list()
         await until(lambda: set(commands(rest)) == {"answer", "hangup"})
