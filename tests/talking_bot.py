@@ -47,6 +47,7 @@ from emulator.network import BOT_NUMBER
 from server import create_app, uvicorn_config
 from settings import load_settings
 from tests.cloud_host import cloud_host
+from web.health import WARMING_UP
 
 MS_PER_CHARACTER = 60
 API_KEY = "a key for tests"
@@ -242,7 +243,7 @@ async def talking(
                 await prepared.aclose()
             server = uvicorn.Server(uvicorn_config(app))
             serving = asyncio.create_task(server.serve(sockets=[listener]))
-            while not server.started:
+            while not server.started or (webhooks and app.state.service.readiness.reason == WARMING_UP):
                 await asyncio.sleep(0.01)
             try:
                 yield Talking(url, network, store, given, contexts, app)

@@ -19,8 +19,6 @@ TIMES = SOON | {"first_audio_secs": 1.5, "connect_secs": 1.2}
 FIRST_AUDIO = TIMES["first_audio_secs"]
 SLACK = 2.0
 """How much later than its time-out a loaded machine may be, in seconds."""
-CARRIER_SECS = 2.0
-"""What may pass besides until the carrier's own voice speaks: the stream ends, and the carrier asks for a document."""
 
 OVER_HTTP = {
     "no audio": fake.no_sound(),
@@ -142,7 +140,7 @@ async def test_a_goodbye_for_ever_over_http(monkeypatch, tmp_path, what):
             result = await bot.network.call(bot.url, [Digits("2#"), Wait(8)])
     (call,) = bot.store.list()
     assert [entry.text for entry in result.timeline.entries if entry.kind == "say"] == [APOLOGY]
-    assert at(result, "say") - answer_due(result) < FIRST_AUDIO + SLACK + CARRIER_SECS
+    assert at(result, "say") - answer_due(result) < FIRST_AUDIO + SLACK
     assert texts(call) == ["Hello."]
     assert (call.ended_by, call.end_cause) == (EndedBy.ERROR, "voice failed")
 

@@ -13,6 +13,9 @@ router = APIRouter()
 METHODS = ["GET", "HEAD"]
 """Load balancers ask with either."""
 
+WARMING_UP = "warming up"
+"""The reason while what the first call would wait for is loaded."""
+
 WarmUp = Callable[[], Awaitable[None]]
 
 
@@ -25,7 +28,7 @@ class Readiness:
 
     def __init__(self, warm_up: WarmUp | None):
         self._warm_up = warm_up
-        self.reason: str | None = "warming up" if warm_up else None
+        self.reason: str | None = WARMING_UP if warm_up else None
 
     async def prepare(self) -> None:
         """Warm up. A failure is logged and kept as the reason; the service goes on without being ready."""
