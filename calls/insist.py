@@ -26,8 +26,8 @@ async def insist(
 ) -> tuple[int, T]:
     """Ask again and again while the carrier gives no usable answer and there is time.
 
-    The time begins when the carrier's SDK is loaded. Right after a start that takes seconds, and a caller would be turned
-    away though nobody was asked yet.
+    The time begins when the carrier's SDK is loaded. Right after a start that takes seconds, and a caller would be
+    turned away though nobody was asked yet.
 
     Args:
         carrier: Who is asked.
