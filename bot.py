@@ -32,7 +32,7 @@ from calls.call import Call, CallState, EndedBy
 from calls.carried import Carried, read_carried
 from calls.cloud_media import cloud_media_of
 from calls.control import COLLEAGUE, CallControl
-from calls.database import DatabaseUnusable
+from calls.database.calls import DatabaseUnusable
 from calls.do_not_call import DoNotCall
 from calls.store import CallStore, default_store
 from calls.transcript import heard_messages
@@ -41,17 +41,17 @@ from calls.way_back import WayBack, without_webhooks
 from carriers import carrier_for, dialling_mode, known_carriers
 from carriers.carrier import Carrier, Direction
 from carriers.cloud import CloudError
-from conversation.agent_checks import contradictions
-from conversation.agents import Agent, AgentError, find_agent, load_agent
+from conversation.agents.agent import Agent, AgentError, find_agent, load_agent
+from conversation.agents.contradictions import contradictions
 from conversation.attachment import Attachment, attached_to
 from conversation.briefing import run_briefing
 from conversation.lookup import Found, who_calls
 from conversation.pipeline import run_attachment, warm_up
 from conversation.private_log import WORDS_ARE_LOGGED, keep_words_out, log_from
 from conversation.services import ServiceError
-from conversation.transport import PhoneTransport
 from serializers import SerializerOptions, UnsupportedEncoding, serializer_for
 from serializers.handshake import HandshakeError, NotACarrierStream, StreamStart, read_stream_start
+from serializers.transport import PhoneTransport
 
 USAGE_ERROR = 2
 """Exit status when the configuration is at fault."""

@@ -78,13 +78,13 @@ def create_app(
             answered without it.
     """
     from calls.store import default_store
+    from desk.keys import AddressKeys, deployment_secrets
+    from desk.service import Service
+    from desk.tokens import StreamTokens
     from web import api, health, media, telnyx, twilio
     from web.bodies import BodyLimits
     from web.entrance import Entrance
-    from web.keys import AddressKeys, deployment_secrets
     from web.refusals import Refused, answer_refused
-    from web.service import Service
-    from web.tokens import StreamTokens
 
     settings = settings or load_settings()
     keep_words_out(words_allowed=settings.log_callers_words)
@@ -196,7 +196,7 @@ def _warm_up_of(settings: Settings) -> Callable[[], Awaitable[None]]:
     async def warm_up() -> None:
         await asyncio.to_thread(importlib.import_module, "bot")
         pipeline = await asyncio.to_thread(importlib.import_module, "conversation.pipeline")
-        agents = importlib.import_module("conversation.agents")
+        agents = importlib.import_module("conversation.agents.agent")
         await pipeline.warm_up(agents.load_agent(settings.agent, settings.agents_dir), settings)
 
     return warm_up
@@ -214,7 +214,7 @@ def check(settings: Settings) -> list[str]:
     from calls.do_not_call import DoNotCall, DoNotCallUnusable
     from carriers import credential_problems
     from conversation import services
-    from conversation.agents import load_agent
+    from conversation.agents.agent import load_agent
     from web.checkup import DataDirUnusable, agent_problems, use_data_dir
 
     try:
@@ -331,7 +331,7 @@ def _serve(settings: Settings) -> int:
 
 
 def _app(settings: Settings) -> FastAPI:
-    from calls.database_errors import DatabaseUnusable
+    from calls.database.errors import DatabaseUnusable
 
     try:
         return create_app(settings, look_over=partial(_look_over, settings))

@@ -18,20 +18,20 @@ from starlette.types import Message, Receive, Scope, Send
 from twilio.request_validator import RequestValidator
 
 from bench.figures import Figure
-from calls.database import CallDatabase
+from calls.database.calls import CallDatabase
 from calls.store import CallStore
 from carriers.carrier import Carrier
-from carriers.telnyx import TelnyxCarrier
-from carriers.twilio import TwilioCarrier
+from carriers.telnyx.carrier import TelnyxCarrier
+from carriers.twilio.carrier import TwilioCarrier
+from desk.keys import VOICE
+from desk.service import Service
+from desk.tokens import StreamGrant
 from emulator.signatures import telnyx_public_key, telnyx_signature
 from server import create_app
 from settings import Settings
 from web.bodies import BodyLimits
 from web.connections import Connections
-from web.keys import VOICE
 from web.media import redeemed
-from web.service import Service
-from web.tokens import StreamGrant
 from web.webhooks import read_webhook
 
 TARGET_MS = 1.0

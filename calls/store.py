@@ -1,7 +1,7 @@
 """The calls that this process knows, in memory, and in a database behind it.
 
 A call in this process is the live object: whoever asks for it gets the same one. What changes is saved behind its back
-(`calls.writer`), so a call never waits for the database; one that ended here is found again by whoever asks later, and
+(`calls.database.writer`), so a call never waits for the database; one that ended here is found again by whoever asks later, and
 one that another process began, or this one before it was killed, can be taken up (`CallStore.restore`).
 """
 
@@ -20,8 +20,8 @@ from carriers.carrier import Direction
 from carriers.numbers import phone_number
 
 if TYPE_CHECKING:
-    from calls.database import CallDatabase
-    from calls.saved import SavedCall
+    from calls.database.calls import CallDatabase
+    from calls.database.saved import SavedCall
 
 T = TypeVar("T")
 
@@ -64,7 +64,7 @@ class CallStore:
         self._by_carrier: dict[tuple[str, str], Call] = {}
         self._writer = None
         if database is not None:
-            from calls.writer import CallWriter
+            from calls.database.writer import CallWriter
 
             self._writer = CallWriter(database)
 
@@ -375,7 +375,7 @@ class CallStore:
         return await self._answer(self._writer.ask(question), timeout_secs)
 
     async def _answer(self, asking: Awaitable[T], timeout_secs: float) -> T | None:
-        from calls.database import DatabaseError
+        from calls.database.calls import DatabaseError
 
         try:
             async with asyncio.timeout(timeout_secs):
@@ -417,6 +417,6 @@ def default_store(database_url: str | None = None) -> CallStore:
 def _store_of(database_url: str | None) -> CallStore:
     if database_url is None:
         return CallStore()
-    from calls.database import CallDatabase
+    from calls.database.calls import CallDatabase
 
     return CallStore(CallDatabase(database_url))

@@ -11,7 +11,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from calls.tables import USED_ONCE
+from calls.database.tables import USED_ONCE
 
 FORGET_EVERY = timedelta(minutes=5)
 """How often it is forgotten what was used once and need not be known any more."""

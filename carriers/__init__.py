@@ -64,16 +64,16 @@ def carrier_for(name: str, settings: Settings, mode: str = "") -> Carrier | None
     """
     carrier: Carrier | None = None
     if name == "twilio" and mode == "" and settings.twilio_account_sid:
-        from carriers.twilio import TwilioCarrier
+        from carriers.twilio.carrier import TwilioCarrier
 
         twilio = TwilioCarrier.from_settings(settings)
         carrier = twilio if twilio.configured else None
     elif name == "telnyx" and mode == "" and settings.telnyx_api_key:
-        from carriers.telnyx import TelnyxCarrier
+        from carriers.telnyx.carrier import TelnyxCarrier
 
         carrier = TelnyxCarrier.from_settings(settings)
     elif name == "telnyx" and mode == "call_control" and settings.telnyx_api_key:
-        from carriers.telnyx_call_control import TelnyxCallControl
+        from carriers.telnyx.call_control import TelnyxCallControl
 
         carrier = TelnyxCallControl.from_settings(settings)
     return carrier
@@ -91,11 +91,11 @@ def checks_for(name: str, settings: Settings) -> AccountChecks | None:
         and settings.twilio_account_sid
         and (settings.twilio_auth_token or settings.twilio_api_key)
     ):
-        from carriers.twilio_checks import TwilioChecks
+        from carriers.twilio.checks import TwilioChecks
 
         return TwilioChecks(settings)
     if name == "telnyx" and settings.telnyx_api_key:
-        from carriers.telnyx_checks import TelnyxChecks
+        from carriers.telnyx.checks import TelnyxChecks
 
         return TelnyxChecks(settings)
     return None

@@ -1,7 +1,7 @@
 """What every phone company must be able to do for us, in one vocabulary.
 
 A carrier is REST (to act on a call), markup (to tell it what to do next), webhooks (what it reports) and
-signatures (whether it was really the carrier). `carriers/twilio.py` and `carriers/telnyx.py` implement
+signatures (whether it was really the carrier). `carriers/twilio/carrier.py` and `carriers/telnyx/carrier.py` implement
 `Carrier`; nothing outside `carriers/` and `web/` needs to know which of them it talks to.
 """
 

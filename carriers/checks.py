@@ -1,6 +1,6 @@
 """What the operator's account at a carrier looks like from outside, compared with what we need of it.
 
-Each carrier has questions of its own (`carriers/twilio_checks.py`, `carriers/telnyx_checks.py`); the answers are
+Each carrier has questions of its own (`carriers/twilio/checks.py`, `carriers/telnyx/checks.py`); the answers are
 `Finding`s. Every question only reads.
 """
 

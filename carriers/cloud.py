@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from carriers import texml, twiml
+from carriers.telnyx import texml
+from carriers.twilio import twiml
 
 CLOUD_HOST = "api.pipecat.daily.co"
 CLOUD_REGIONS = ("us-west", "us-east", "eu-central", "ap-south")

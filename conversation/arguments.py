@@ -10,7 +10,7 @@ from pipecat.adapters.llm.schemas.function_schema import FunctionSchema
 from pipecat.frames.frames import FunctionCallFromLLM
 from pipecat.services.llm_service import LLMService
 
-from conversation.patience import CutOff
+from conversation.dead_air.patience import CutOff
 
 
 class UnusableArguments(ValueError):

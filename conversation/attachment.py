@@ -28,13 +28,13 @@ from pipecat.processors.aggregators.llm_context import LLMContextMessage
 from calls.call import Call, CallState, EndedBy
 from calls.control import CallControl
 from calls.errors import CallIsOver, UnderWay
-from calls.playout import Playout
 from calls.recordings import is_paused
 from calls.store import CallStore
 from calls.transcript import Message
 from calls.transfer import Resume
-from conversation.agents import Agent
+from conversation.agents.agent import Agent
 from conversation.handover import Handover, target_of
+from conversation.heard.playout import Playout
 from serializers.frames import MarkFrame
 
 SPEAKING_SECS_PER_CHARACTER = 1 / 12

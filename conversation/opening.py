@@ -14,7 +14,7 @@ from calls.errors import NotDone
 from calls.transcript import Role, heard_messages, to_context
 from calls.transfer import Resume, ResumeReason, TransferOutcome
 from calls.transfer_result import transfer_result
-from conversation.agents import spoken_name
+from conversation.agents.agent import spoken_name
 from conversation.attachment import Attachment
 from conversation.handover import outcome_line, target_of
 

@@ -22,28 +22,28 @@ from pipecat.workers.runner import WorkerRunner
 from calls.policy import country_of
 from calls.transcript import to_context
 from conversation import services
-from conversation.agents import Agent
+from conversation.agents.agent import Agent
 from conversation.attachment import SOCKET_CLOSED, Attachment
-from conversation.brain import LocalBrain
 from conversation.catalogue import KINDS, LOCAL
-from conversation.dead_air import DeadAir
-from conversation.floor import BeforeModel, BeforeVoice
-from conversation.heard import HeardAssistantAggregator, HeardUserAggregator, InterruptionsUnderWay
-from conversation.local import PHONE_VAD, LocalStackMissing, load_turn_models, local_models, shared_vad
-from conversation.marks import PlayedMarks, SpokenMarks
+from conversation.dead_air.floor import BeforeModel, BeforeVoice
+from conversation.dead_air.guard import DeadAir
+from conversation.dead_air.rescue import Rescue
+from conversation.dead_air.trouble import ServiceTrouble
+from conversation.heard.context import HeardAssistantAggregator, HeardUserAggregator, InterruptionsUnderWay
+from conversation.heard.marks import PlayedMarks, SpokenMarks
+from conversation.local.brain import LocalBrain
+from conversation.local.speech import PHONE_VAD, LocalStackMissing, load_turn_models, local_models, shared_vad
 from conversation.opening import open_conversation, record_from_the_start
-from conversation.rescue import Rescue
+from conversation.outbound.opening import outbound_opening
 from conversation.speakable import Aloud, SpeakableText
 from conversation.tools import register_tools, tools_schema, usable_tools
-from conversation.trouble import ServiceTrouble
-from conversation.turns import (
+from conversation.turns.strategies import (
     KEYPAD_PREFIX,
     MuteWhilePromised,
     after_a_noise,
     limit_duration,
     turn_strategies,
 )
-from conversation.voicemail import outbound_opening
 from settings import Settings
 
 AUDIO_IN_HZ = 16000

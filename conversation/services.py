@@ -21,7 +21,7 @@ from pydantic import ValidationError
 
 from conversation.arguments import CheckedCalls, NoticedCuts
 from conversation.catalogue import KINDS, LOCAL, Kind, Service, openai_timeout, services_of
-from conversation.patience import Patience, with_patience
+from conversation.dead_air.patience import Patience, with_patience
 from settings import Settings
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from pipecat.services.stt_service import STTService
     from pipecat.services.tts_service import TTSService
 
-    from conversation.agents import Agent
+    from conversation.agents.agent import Agent
 
 AUTO = "auto"
 
@@ -309,7 +309,7 @@ def _build(service: Service, agent: Agent, settings: Settings) -> Any:
 
 
 class _AskedOnce:
-    """A client of OpenAI's library that makes no request again by itself: `conversation/patience.py` does."""
+    """A client of OpenAI's library that makes no request again by itself: `conversation/dead_air/patience.py` does."""
 
     def __init__(self, **arguments: Any) -> None:
         super().__init__(**arguments)

@@ -23,7 +23,7 @@ from calls.call import EndedBy
 from calls.errors import NotDone
 from calls.messages import Message, MessageBook
 from calls.policy import country_of
-from conversation.agents import Agent
+from conversation.agents.agent import Agent
 from conversation.arguments import UnusableArguments, arguments_for
 from conversation.attachment import Attachment
 from conversation.farewell import is_farewell

@@ -26,7 +26,7 @@ from pydantic import SecretStr
 
 from carriers import credential_problems, known_carriers
 from carriers.cloud import CloudError, cloud_stream
-from conversation.agents import AgentError, load_agent
+from conversation.agents.agent import AgentError, load_agent
 from settings import (
     IN_A_CALL,
     ON_A_SERVER,

@@ -14,10 +14,10 @@ from pipecat.processors.aggregators.llm_context import LLMContext
 from calls.call import CallState
 from calls.control import CallControl
 from calls.store import CallStore
-from conversation import voicemail
-from conversation.agents import load_agent
+from conversation.agents.agent import load_agent
 from conversation.attachment import Attachment
-from conversation.voicemail import outbound_opening
+from conversation.outbound import opening as voicemail
+from conversation.outbound.opening import outbound_opening
 from serializers.frames import MarkFrame
 
 GREETING, MESSAGE = "Hello, it is us.", "Please call us back."

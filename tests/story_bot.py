@@ -314,9 +314,10 @@ def _words_before(context: LLMContext) -> str:
 
 def give_part(part: Part) -> None:
     """Let the product's bot play a part, with a test's voice and ears."""
-    from conversation import pipeline, turns
-    from conversation.local_models import local_models
-    from conversation.patience import Patience, with_patience
+    from conversation import pipeline
+    from conversation.dead_air.patience import Patience, with_patience
+    from conversation.local.models import local_models
+    from conversation.turns import strategies as turns
 
     patient_voice = with_patience(ToneVoice, Patience())
     strategies = turns.turn_strategies
@@ -349,7 +350,7 @@ def fork_for_stories() -> int:
     """Load everything once, and make a copy for each line of orders: `--forks` of `python -m emulator stories`."""
     for name in PRELOADED:
         importlib.import_module(name)
-    for name in ("carriers.twilio_api", "carriers.telnyx_api"):
+    for name in ("carriers.twilio.api", "carriers.telnyx.api"):
         importlib.import_module(name)._load_sdk()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the copies
     gc.collect()

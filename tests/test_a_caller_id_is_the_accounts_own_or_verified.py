@@ -4,10 +4,10 @@ import pytest
 
 from calls.store import CallStore
 from carriers.carrier import CarrierRejected, CarrierUnauthorized, DialOut, StreamDocument
-from carriers.telnyx import TelnyxCarrier
-from carriers.telnyx_call_control import TelnyxCallControl
-from carriers.twilio import TwilioCarrier
-from conversation.agents import load_agent
+from carriers.telnyx.call_control import TelnyxCallControl
+from carriers.telnyx.carrier import TelnyxCarrier
+from carriers.twilio.carrier import TwilioCarrier
+from conversation.agents.agent import load_agent
 from conversation.handover import target_of
 from emulator import Account, Colleague, Digits, HangUp, OwnNumber, PhoneNetwork, Wait
 from emulator.network import BOT_NUMBER, CALLER_NUMBER

@@ -5,9 +5,9 @@ import itertools
 import httpx
 import pytest
 
-import conversation.transport
 from emulator import Digits, HangUp, Wait
 from emulator.stream import MediaStream
+from serializers import transport
 from tests.talking_bot import API_KEY, MS_PER_CHARACTER, Beeps, talking
 from tests.voices import TimedBeeps, ToldAheadBeeps
 
@@ -53,7 +53,7 @@ async def turns(bot):
 @VOICES
 async def test_a_barge_in_leaves_what_was_heard(monkeypatch, tmp_path, carrier, voice):
     # A carrier that holds back far more than usual: all of the answer is sent when the caller is in its middle.
-    monkeypatch.setattr(conversation.transport, "LEAD_SECS", 20)
+    monkeypatch.setattr(transport, "LEAD_SECS", 20)
     async with talking(monkeypatch, tmp_path, carrier, answers, voice=voice) as bot:
         await bot.network.call(bot.url, [Digits("1#"), IN_THE_SECOND])
         shown = await turns(bot)
@@ -144,7 +144,7 @@ async def test_calls_of_tools_and_their_results_outlive_a_barge_in(monkeypatch, 
 
 @CARRIERS
 async def test_a_caller_who_hangs_up_in_the_middle_heard_what_the_marks_say(monkeypatch, tmp_path, carrier):
-    monkeypatch.setattr(conversation.transport, "LEAD_SECS", 20)
+    monkeypatch.setattr(transport, "LEAD_SECS", 20)
     async with talking(monkeypatch, tmp_path, carrier, answers) as bot:
         await bot.network.call(bot.url, [Digits("1#"), Wait(2.5), HangUp()])
         shown = await turns(bot)

@@ -6,7 +6,7 @@ import pytest
 from loguru import logger
 
 from calls.call import EndedBy
-from conversation.agents import AgentError, load_agent
+from conversation.agents.agent import AgentError, load_agent
 from emulator import Digits, Wait
 from emulator.colleague import Colleague
 from tests import fake_services as fake
@@ -105,7 +105,7 @@ async def test_the_words_before_a_stall_are_spoken(monkeypatch, tmp_path):
 )
 async def test_a_model_that_is_not_reachable_is_no_fault_of_the_callers(monkeypatch, tmp_path, url, cause):
     lines = []
-    sink = logger.add(lines.append, level="ERROR", format="{message}", filter="conversation.trouble")
+    sink = logger.add(lines.append, level="ERROR", format="{message}", filter="conversation.dead_air.trouble")
     async with calling(monkeypatch, tmp_path, url) as bot:
         await bot.network.call(bot.url, [Digits("1#")])
     logger.remove(sink)

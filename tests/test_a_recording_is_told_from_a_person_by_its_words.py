@@ -4,7 +4,7 @@ import pytest
 from pipecat.classifiers.base_classifier import BaseClassifier, ChoiceResult, ClassifierError, YesNoQuestion
 from pipecat.extensions.voicemail.voicemail_detector import VOICEMAIL_QUESTION
 
-from conversation.greetings import (
+from conversation.outbound.greetings import (
     PERSON,
     RECORDING,
     SURE,

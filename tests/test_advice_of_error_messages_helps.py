@@ -15,7 +15,7 @@ import sys
 import httpx
 import pytest
 
-from conversation.agents import AgentError, load_agent
+from conversation.agents.agent import AgentError, load_agent
 from settings import ENV_FILE, ROOT, Settings, SettingsError, load_settings, misspelt, read_given
 from tests.test_server_start import environment, start
 from tests.web_service import running

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from carriers.dialling import check_destination, check_ring_timeout
-from conversation.agents import AgentError, UnknownAgent, agent_names, load_agent
+from conversation.agents.agent import AgentError, UnknownAgent, agent_names, load_agent
 
 AGENTS = Path(__file__).parent.parent / "agents"
 LEAST = 'greeting = "Hello."\ninstructions = "Be short."\n'

@@ -1,6 +1,6 @@
 """An agent's file may name exactly the tools that there are."""
 
-from conversation.agents import TOOL_NAMES
+from conversation.agents.agent import TOOL_NAMES
 from conversation.tools import TOOLS
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from carriers import checks_for
 from carriers.checks import Addresses, Verdict
-from carriers.telnyx import TelnyxCarrier
+from carriers.telnyx.carrier import TelnyxCarrier
 from emulator import Account, Application, Credentials, OwnNumber, PhoneNetwork
 from tests.web_service import make_settings
 

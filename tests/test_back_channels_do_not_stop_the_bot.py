@@ -20,9 +20,9 @@ from pipecat.turns.user_turn_controller import UserTurnController
 from pipecat.turns.user_turn_strategies import UserTurnStrategies
 from pipecat.utils.asyncio.task_manager import TaskManager
 
-from conversation import interrupting
-from conversation.interrupting import InterruptingUserTurnStartStrategy, without_backchannels
-from conversation.turns import turn_strategies
+from conversation.turns import interrupting
+from conversation.turns.interrupting import InterruptingUserTurnStartStrategy, without_backchannels
+from conversation.turns.strategies import turn_strategies
 from tests.brain_talk import receptionist, retriever
 
 
@@ -190,7 +190,7 @@ async def test_who_is_speaking_when_the_bot_ends_has_the_word():
     ],
 )
 async def test_the_local_brain_is_not_stopped_by_words_that_it_could_not_answer(text, stops):
-    from conversation.brain import LocalBrain
+    from conversation.local.brain import LocalBrain
 
     brain = LocalBrain(receptionist(), retriever=retriever())
     turns = await Turns(understands=brain.understands).after(BOT, SPEECH, SILENCE, final(text))

@@ -5,7 +5,7 @@ import pytest
 from pipecat.frames.frames import InputAudioRawFrame
 from pipecat.tests.utils import run_test
 
-from conversation.beep import BeepDetector, BeepListener
+from conversation.outbound.beep import BeepDetector, BeepListener
 
 RATE = 16000
 DTMF_1 = (697.0, 1209.0)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from conversation.agents import load_agent
+from conversation.agents.agent import load_agent
 from conversation.spoken_numbers import Fit, fit, say_digits, spoken_digits
 from conversation.utterance import Utterance
 from tests.brain_talk import AGENTS, CALLER, Talk, receptionist

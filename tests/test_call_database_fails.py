@@ -8,9 +8,9 @@ import time
 import pytest
 from loguru import logger
 
-from calls import writer
 from calls.call import CallState
-from calls.database import CallDatabase
+from calls.database import writer
+from calls.database.calls import CallDatabase
 from calls.store import CallStore
 from tests.calls_on_disk import change, rows, store_on, url_of
 

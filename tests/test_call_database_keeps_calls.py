@@ -15,7 +15,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from calls.call import Call, CallState, EndedBy, Ending
-from calls.saved import plain
+from calls.database.saved import plain
 from calls.transfer import Resume, ResumeReason, TransferOutcome
 from settings import ROOT
 from tests.calls_on_disk import rows, store_on

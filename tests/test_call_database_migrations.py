@@ -10,10 +10,10 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from calls.database import CallDatabase, DatabaseUnusable
-from calls.database_opening import MIGRATIONS, VERSION_TABLE
+from calls.database.calls import CallDatabase, DatabaseUnusable
+from calls.database.opening import MIGRATIONS, VERSION_TABLE
+from calls.database.tables import METADATA
 from calls.store import CallStore
-from calls.tables import METADATA
 from tests.calls_on_disk import change, rows, store_on, url_of
 
 

@@ -12,11 +12,11 @@ from alembic.migration import MigrationContext
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from calls.call import CallState
-from calls.database import CallDatabase, DatabaseUnavailable, DatabaseUnusable
-from calls.database_opening import VERSION_TABLE, readable
-from calls.saved import plain
+from calls.database.calls import CallDatabase, DatabaseUnavailable, DatabaseUnusable
+from calls.database.opening import VERSION_TABLE, readable
+from calls.database.saved import plain
+from calls.database.tables import METADATA
 from calls.store import CallStore
-from calls.tables import METADATA
 from tests.postgres_server import postgres_server
 from tests.test_call_database_keeps_calls import an_eventful_call, everything
 

@@ -7,9 +7,9 @@ from pipecat.frames.frames import TranscriptionFrame, UserStoppedSpeakingFrame
 
 from calls.call import CallState, EndedBy
 from calls.store import CallStore
-from conversation import voicemail
-from conversation.voicemail import Phase, outbound_opening
-from conversation.witnesses import MESSAGES
+from conversation.outbound import opening as voicemail
+from conversation.outbound.opening import Phase, outbound_opening
+from conversation.outbound.witnesses import MESSAGES
 from tests.answered_call import GREETING, MESSAGE, answered
 
 

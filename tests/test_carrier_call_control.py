@@ -17,7 +17,7 @@ from carriers.carrier import (
     StreamDocument,
     TransferDocument,
 )
-from carriers.telnyx_call_control import TelnyxCallControl
+from carriers.telnyx.call_control import TelnyxCallControl
 from tests.fake_rest import Answer, FakeRest, call_control, fake_rest, refused
 
 CONTROL_ID, OTHER_ID = "v3:abc-DEF_123", "v3:colleague"

@@ -19,8 +19,8 @@ from carriers.carrier import (
     NotConfigured,
     StreamDocument,
 )
-from carriers.telnyx import TelnyxCarrier
-from carriers.twilio import TwilioCarrier
+from carriers.telnyx.carrier import TelnyxCarrier
+from carriers.twilio.carrier import TwilioCarrier
 from tests.fake_rest import Answer, call_control, fake_rest, refused, telnyx, twilio
 
 TO, FROM = "+14155550101", "+14155550100"

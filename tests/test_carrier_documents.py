@@ -6,8 +6,8 @@ import pytest
 
 from carriers.carrier import Meeting, StreamDocument, TransferDocument
 from carriers.cloud import CloudError, cloud_documents
-from carriers.telnyx import TelnyxCarrier
-from carriers.twilio import TwilioCarrier
+from carriers.telnyx.carrier import TelnyxCarrier
+from carriers.twilio.carrier import TwilioCarrier
 
 DOCUMENT = StreamDocument(
     stream_url="wss://bot.example.com/ws/x/TOKEN",

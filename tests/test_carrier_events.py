@@ -19,9 +19,9 @@ from carriers.carrier import (
     StatusUpdate,
     WebhookError,
 )
-from carriers.telnyx import TelnyxCarrier
-from carriers.telnyx_call_control import TelnyxCallControl
-from carriers.twilio import TwilioCarrier
+from carriers.telnyx.call_control import TelnyxCallControl
+from carriers.telnyx.carrier import TelnyxCarrier
+from carriers.twilio.carrier import TwilioCarrier
 
 IDS = {"call_control_id": "v3:1", "call_leg_id": "leg1", "call_session_id": "session1"}
 

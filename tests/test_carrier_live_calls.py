@@ -21,9 +21,9 @@ from carriers.carrier import (
     StreamDocument,
     TransferDocument,
 )
-from carriers.telnyx import TelnyxCarrier
-from carriers.telnyx_call_control import TelnyxCallControl
-from carriers.twilio import TwilioCarrier
+from carriers.telnyx.call_control import TelnyxCallControl
+from carriers.telnyx.carrier import TelnyxCarrier
+from carriers.twilio.carrier import TwilioCarrier
 from tests.fake_rest import Answer, FakeRest, call_control, ended, fake_rest, refused, telnyx, twilio
 
 SID = "CA" + "0" * 32

@@ -11,8 +11,8 @@ from twilio.request_validator import RequestValidator
 
 from carriers.carrier import Form, Signature, WebhookRequest
 from carriers.signatures import twilio_upgrade_is_signed, twilio_webhook_is_signed
-from carriers.telnyx import TelnyxCarrier
-from carriers.twilio import TwilioCarrier
+from carriers.telnyx.carrier import TelnyxCarrier
+from carriers.twilio.carrier import TwilioCarrier
 
 TOKEN = "12345"
 FORM = Form.parse(

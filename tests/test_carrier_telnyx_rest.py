@@ -13,7 +13,7 @@ from carriers.carrier import (
     LineState,
     NotConfigured,
 )
-from carriers.telnyx import TelnyxCarrier
+from carriers.telnyx.carrier import TelnyxCarrier
 from tests.fake_rest import Answer, call_control, fake_rest, telnyx
 
 CALL_ID = "v3:abc-DEF_123"

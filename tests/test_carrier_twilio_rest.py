@@ -13,7 +13,7 @@ from carriers.carrier import (
     LineState,
     NotConfigured,
 )
-from carriers.twilio import TwilioCarrier
+from carriers.twilio.carrier import TwilioCarrier
 from tests.fake_rest import Answer, fake_rest
 
 SID = "CA" + "0" * 32

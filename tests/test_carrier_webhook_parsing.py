@@ -15,8 +15,8 @@ from carriers.carrier import (
     WebhookError,
     phone_number,
 )
-from carriers.telnyx import TelnyxCarrier
-from carriers.twilio import TwilioCarrier
+from carriers.telnyx.carrier import TelnyxCarrier
+from carriers.twilio.carrier import TwilioCarrier
 
 BOTH = pytest.mark.parametrize(
     "carrier", [TwilioCarrier(), TelnyxCarrier()], ids=lambda carrier: carrier.name

@@ -2,9 +2,9 @@
 
 import pytest
 
-from calls.playout import Playout
-from conversation.agent_tables import DeadAir as Limits
-from conversation.dead_air import Cause, DeadAir, Stage
+from conversation.agents.tables import DeadAir as Limits
+from conversation.dead_air.guard import Cause, DeadAir, Stage
+from conversation.heard.playout import Playout
 
 
 class Line:

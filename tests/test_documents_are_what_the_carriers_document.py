@@ -4,9 +4,10 @@ import itertools
 
 import pytest
 
-from carriers import texml, twiml
 from carriers.documents import Meeting, TransferDocument
 from carriers.streams import StreamDocument
+from carriers.telnyx import texml
+from carriers.twilio import twiml
 from emulator import HangUp, PhoneNetwork, Wait
 from emulator.facts.documents import verbs, warnings
 from emulator.markup import parse_document

@@ -7,7 +7,7 @@ import tomllib
 import pytest
 from loguru import logger
 
-from conversation.agents import Agent, load_agent
+from conversation.agents.agent import Agent, load_agent
 from settings import ROOT, Settings
 from tests.document_commands import documents, shell_blocks
 from tests.web_service import make_settings, running

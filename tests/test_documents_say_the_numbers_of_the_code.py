@@ -14,17 +14,17 @@ import websockets
 
 from calls.clocks import LEEWAY_SECS
 from calls.hang_up import HANG_UP_BUDGET_SECS, PAUSES_SECS
-from calls.playout import OVERDUE_SECS
 from calls.policy import DialPolicy
-from conversation.agents import Agent
+from conversation.agents.agent import Agent
 from conversation.handover import POLL_SECS, UNCERTAIN_SECS
-from conversation.interrupting import EARLY_SECS, LONG_SPEECH_SECS
-from conversation.transport import LEAD_SECS
+from conversation.heard.playout import OVERDUE_SECS
+from conversation.turns.interrupting import EARLY_SECS, LONG_SPEECH_SECS
+from desk.tokens import LIFETIME_SECS
 from serializers.handshake import START_SECS
+from serializers.transport import LEAD_SECS
 from server import listen
 from settings import ROOT, Settings
 from tests.web_service import write_agents
-from web.tokens import LIFETIME_SECS
 
 PAGES = {
     path.name: " ".join(path.read_text(encoding="utf-8").split())

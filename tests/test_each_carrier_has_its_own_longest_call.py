@@ -7,10 +7,10 @@ from calls.dialling import Dialler, DialRequest
 from calls.policy import DialPolicy, DialRefused
 from calls.store import CallStore
 from carriers.carrier import CarrierRejected, DialOut, StreamDocument
-from carriers.telnyx import TelnyxCarrier
-from carriers.telnyx_call_control import TelnyxCallControl
-from carriers.twilio import TwilioCarrier
-from conversation.agent_tables import Limits
+from carriers.telnyx.call_control import TelnyxCallControl
+from carriers.telnyx.carrier import TelnyxCarrier
+from carriers.twilio.carrier import TwilioCarrier
+from conversation.agents.tables import Limits
 from emulator import PhoneNetwork
 from tests.rest_client import ACCOUNT
 

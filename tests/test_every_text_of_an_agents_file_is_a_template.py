@@ -5,16 +5,10 @@ from typing import Any, get_args, get_origin
 import pytest
 from pydantic import BaseModel
 
-from conversation.agent_checks import contradictions, unknown_variables
-from conversation.agent_tables import (
-    DeadAir,
-    Fact,
-    MenuItem,
-    Services,
-    TransferTarget,
-)
-from conversation.agents import Agent, AgentError, agent_names, load_agent, spoken_name
-from conversation.dialogue_state import Script
+from conversation.agents.agent import Agent, AgentError, agent_names, load_agent, spoken_name
+from conversation.agents.contradictions import contradictions, unknown_variables
+from conversation.agents.tables import DeadAir, Fact, MenuItem, Services, TransferTarget
+from conversation.local.dialogue_state import Script
 from conversation.tools import tools_schema
 from settings import ROOT
 
@@ -118,7 +112,7 @@ def test_a_model_is_told_destinations_in_words_and_not_in_templates():
 
 
 def test_callers_questions_are_compared_with_words_and_not_with_templates():
-    from conversation.retrieval import _examples
+    from conversation.local.retrieval import _examples
 
     desk = agent(
         variables=WILLOW,

@@ -5,7 +5,7 @@ from pipecat.frames.frames import InputAudioRawFrame, VADUserStartedSpeakingFram
 from pipecat.pipeline.worker import PipelineParams
 from pipecat.tests.utils import SleepFrame, run_test
 
-from conversation.local import HEARD_UNTIL, LocalMoonshineSTT
+from conversation.local.speech import HEARD_UNTIL, LocalMoonshineSTT
 
 RATE = 16000
 FIRST, SECOND = 1000, 2000

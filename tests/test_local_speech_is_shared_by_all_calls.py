@@ -25,9 +25,9 @@ from pipecat.frames.frames import (
 from pipecat.pipeline.worker import PipelineParams
 from pipecat.tests.utils import SleepFrame, run_test
 
-from conversation import local_models as stack
-from conversation.local import LocalMoonshineSTT, LocalPiperTTS
-from conversation.local_models import LocalModels, LocalStackMissing, SpeechCache, local_models, sentences
+from conversation.local import models as stack
+from conversation.local.models import LocalModels, LocalStackMissing, SpeechCache, local_models, sentences
+from conversation.local.speech import LocalMoonshineSTT, LocalPiperTTS
 from tests.brain_talk import meaning
 from tests.test_brain_understands_callers import KNOWN, UNSEEN, judge
 

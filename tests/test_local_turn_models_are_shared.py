@@ -10,14 +10,14 @@ from pipecat.audio.turn.smart_turn.local_smart_turn_v3 import LocalSmartTurnAnal
 from pipecat.audio.vad.silero import SileroVADAnalyzer
 from pipecat.audio.vad.vad_analyzer import VADParams, VADState
 
-from conversation.local import load_turn_models, shared_turn_analyzer, shared_vad
+from conversation.local.speech import load_turn_models, shared_turn_analyzer, shared_vad
 
 
 @pytest.fixture(scope="module")
 def speech() -> bytes:
     """Two sentences with pauses around them, 16 kHz."""
     pytest.importorskip("piper", reason="the local stack is not installed: make setup")
-    from conversation.local_models import local_models
+    from conversation.local.models import local_models
 
     render = local_models().render
     pause = bytes(32000)

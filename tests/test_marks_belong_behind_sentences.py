@@ -3,7 +3,7 @@
 import pytest
 from pipecat.frames.frames import TTSTextFrame
 
-from conversation.chunks import LONGEST_CHUNK_SECS, SECS_PER_CHARACTER, SpokenChunks
+from conversation.heard.chunks import LONGEST_CHUNK_SECS, SECS_PER_CHARACTER, SpokenChunks
 
 BASE = 5_000_000_000
 """What the pipeline's clock shows at the first sound, in nanoseconds."""

@@ -17,10 +17,10 @@ from pipecat.processors.frame_processor import FrameProcessor
 from pipecat.runner.types import WebSocketRunnerArguments
 from pipecat.workers.runner import WorkerRunner
 
-from conversation.pace import AHEAD_SECS, BURST_SECS, LATE_SECS, Pace
-from conversation.transport import PhoneTransport
 from serializers import serializer_for
 from serializers.handshake import read_stream_start
+from serializers.pace import AHEAD_SECS, BURST_SECS, LATE_SECS, Pace
+from serializers.transport import PhoneTransport
 from tests.web_service import running
 
 START = json.dumps(

@@ -7,9 +7,9 @@ from pydantic import ValidationError
 
 from carriers.forms import moment, whole_number
 from carriers.signatures import telnyx_webhook_is_signed
+from desk.dial_requests import DialOrder
 from tests.test_web_voice_webhooks import PUBLIC, TELNYX, telnyx_signed
 from tests.web_service import running
-from web.dialling import DialOrder
 
 NO_NUMBERS = [
     *("", " ", "-1", "+5", "1_0", "0x10", "1e400", "NaN", "inf", "-inf", "1.5", "½", "²", "٣٤", "१२"),

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from calls.store import CallStore
 from carriers.carrier import Form
 from carriers.numbers import phone_number
-from carriers.telnyx import TelnyxCarrier
-from carriers.telnyx_call_control import TelnyxCallControl
-from carriers.twilio import TwilioCarrier
-from conversation.agents import load_agent
-from conversation.dialogue_state import Script
+from carriers.telnyx.call_control import TelnyxCallControl
+from carriers.telnyx.carrier import TelnyxCarrier
+from carriers.twilio.carrier import TwilioCarrier
+from conversation.agents.agent import load_agent
+from conversation.local.dialogue_state import Script
 from conversation.lookup import who_calls
 from settings import load_settings
 from tests.fake_rest import Answer, fake_rest, telnyx, twilio

@@ -7,9 +7,9 @@ import pytest
 from calls.control import CallControl
 from calls.errors import CarrierFailed
 from calls.store import CallStore
-from carriers.telnyx import TelnyxCarrier
-from carriers.telnyx_call_control import TelnyxCallControl
-from conversation.agents import load_agent
+from carriers.telnyx.call_control import TelnyxCallControl
+from carriers.telnyx.carrier import TelnyxCarrier
+from conversation.agents.agent import load_agent
 from conversation.attachment import NOT_RECORDED, Attachment
 from conversation.opening import first_words, greeting_words, record_from_the_start
 from conversation.tools import TOOLS

@@ -5,7 +5,7 @@ import sys
 
 from loguru import logger
 
-from calls.database import CallDatabase
+from calls.database.calls import CallDatabase
 from calls.store import CallStore
 from settings import ENV_FILE, ROOT
 from tests.web_service import running, stream_of, verbs

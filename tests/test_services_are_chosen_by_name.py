@@ -2,7 +2,7 @@
 
 import pytest
 
-from conversation.agents import Agent
+from conversation.agents.agent import Agent
 from conversation.catalogue import KINDS, SERVICES, services_of
 from conversation.services import ServiceError, check, describe, resolve
 from settings import Settings, load_settings

@@ -8,7 +8,7 @@ from pipecat.frames.frames import TranscriptionFrame
 from pipecat.services.settings import STTSettings
 from pipecat.services.stt_service import SegmentedSTTService
 
-from conversation.local import PHONE_VAD, shared_vad
+from conversation.local.speech import PHONE_VAD, shared_vad
 from emulator import Audio, Wait
 from tests.talking_bot import talking
 
@@ -46,7 +46,7 @@ def spoken(text: str, pace: float, loudness: float) -> np.ndarray:
     pytest.importorskip("piper", reason="the local stack is not installed: make setup")
     from piper.config import SynthesisConfig
 
-    from conversation.local_models import local_models
+    from conversation.local.models import local_models
 
     voice = local_models().voice
     # Without the voice's chance, so that each run hears the same.

@@ -8,7 +8,7 @@ from pipecat.frames.frames import (
 )
 from pipecat.turns.types import ProcessFrameResult
 
-from conversation.turns import KeypadUserTurnStopStrategy, ShortAnswerUserTurnStopStrategy
+from conversation.turns.strategies import KeypadUserTurnStopStrategy, ShortAnswerUserTurnStopStrategy
 
 
 def said(text, *, finalized=True):

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from calls.call import CallState, EndedBy
-from conversation import pipeline, voicemail
+from conversation import pipeline
+from conversation.outbound import opening as voicemail
 from emulator import Audio, Digits, HangUp, Wait
 from emulator.caller import tone
 from tests.talking_bot import QUICK_AGENT, Beeps, talking

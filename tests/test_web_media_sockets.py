@@ -11,7 +11,7 @@ from twilio.request_validator import RequestValidator
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from calls.call import EndedBy
-from calls.database import CallDatabase
+from calls.database.calls import CallDatabase
 from calls.store import CallStore
 from tests.test_server_remembers_calls import store_of
 from tests.web_service import running, start_of, stream_of, streaming, until

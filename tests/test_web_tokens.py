@@ -3,7 +3,7 @@
 import pytest
 
 from calls.clocks import LEEWAY_SECS
-from web.tokens import KEPT_SECS, LIFETIME_SECS, StreamGrant, StreamTokens, TokenError
+from desk.tokens import KEPT_SECS, LIFETIME_SECS, StreamGrant, StreamTokens, TokenError
 
 GRANT = StreamGrant("c", "CA1", "call_1", "receptionist", None, "+14155550101")
 

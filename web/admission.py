@@ -14,9 +14,9 @@ from starlette.types import Message
 from starlette.websockets import WebSocket
 
 from calls.call import Call, CallState
+from desk.service import Service
+from desk.tokens import StreamGrant
 from serializers.handshake import HandshakeError, NotACarrierStream, StreamStart, read_stream_start
-from web.service import Service
-from web.tokens import StreamGrant
 
 LEFT_BY_THE_BOT = (CallState.TRANSFERRING, CallState.TRANSFERRED)
 

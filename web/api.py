@@ -16,12 +16,12 @@ from calls.errors import CallIsOver, NotDone, NotPossible, UnderWay
 from calls.policy import TooManyCalls
 from carriers.carrier import Direction, RecordingFormat
 from carriers.documents import checked_digits
-from conversation.agents import AgentError, load_agent
+from conversation.agents.agent import AgentError, load_agent
 from conversation.attachment import attached_to
+from desk.dial_requests import DialOrder, place_order
+from desk.service import Service, service_of, the_service
 from web.descriptions import description, event_description, summary
-from web.dialling import DialOrder, place_order
 from web.refusals import Refused
-from web.service import Service, service_of, the_service
 
 TheService = Annotated[Service, Depends(the_service)]
 

@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 from carriers import credential_notes
 from carriers.checks import Addresses
 from carriers.cloud import cloud_documents
+from desk.keys import FALLBACK, VOICE, AddressKeys, deployment_secrets
 from settings import Settings
-from web.keys import FALLBACK, VOICE, AddressKeys, deployment_secrets
 
 
 def start_lines(settings: Settings, public_url: str, *, tunnel: bool = False) -> list[str]:

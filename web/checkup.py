@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from calls.database_errors import DatabaseError
+from calls.database.errors import DatabaseError
 from carriers import credential_notes, credential_problems
 from carriers.checks import Finding, Verdict
 from settings import KEYS, OTHERS, Given, Settings, misspelt
@@ -177,7 +177,7 @@ def unused(name: str, settings: Settings) -> str | None:
 
 def _services_of_agents(settings: Settings) -> set[str] | None:
     from conversation import services
-    from conversation.agents import AgentError, agent_names, load_agent
+    from conversation.agents.agent import AgentError, agent_names, load_agent
 
     used: set[str] = set()
     try:
@@ -192,7 +192,7 @@ def _services_of_agents(settings: Settings) -> set[str] | None:
 def agent_problems(settings: Settings) -> list[str]:
     """Agents that could not answer a call, the default one first: one line each."""
     from conversation import services
-    from conversation.agents import AgentError, agent_names, find_agent, load_agent
+    from conversation.agents.agent import AgentError, agent_names, find_agent, load_agent
 
     default = find_agent(settings.agent, settings.agents_dir) or settings.agent
     problems = []
@@ -209,8 +209,8 @@ def agent_problems(settings: Settings) -> list[str]:
 
 def agent_findings(settings: Settings) -> list[Finding]:
     """Whether each agent can answer, and keeps what its file promises."""
-    from conversation.agent_checks import contradictions, unknown_variables
-    from conversation.agents import AgentError, agent_names, load_agent, misnamed
+    from conversation.agents.agent import AgentError, agent_names, load_agent, misnamed
+    from conversation.agents.contradictions import contradictions, unknown_variables
 
     found = [_fault(AGENTS, line) for line in (*agent_problems(settings), *misnamed(settings.agents_dir))]
     for name in agent_names(settings.agents_dir):
@@ -260,7 +260,7 @@ def disk_findings(settings: Settings) -> list[Finding]:
 
 async def database_findings(settings: Settings) -> list[Finding]:
     """Whether calls can be kept: the driver, the file or server, the tables."""
-    from calls.database import CallDatabase
+    from calls.database.calls import CallDatabase
 
     if settings.calls_database is None:
         return [_note("DATABASE_URL", "is memory: calls are forgotten when the program ends")]

@@ -10,7 +10,7 @@ peer does not hold, and elsewhere a proxy that passes on whole requests hardly e
 
 What comes in large pieces is parsed in small ones with time between them, for a piece of 256 kB may be 40,000 messages
 of a media socket, 14,000 requests, or 40,000 chunks of a body. Requests wait by the time that their parsing takes, so a
-carrier's do not. (How fast audio is *used* is for `conversation/pace.py` to say.)
+carrier's do not. (How fast audio is *used* is for `serializers/pace.py` to say.)
 
 The hooks are those of uvicorn's own protocol classes. Nothing is done per message of a media socket.
 """

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from calls.policy import ALL_COUNTRIES, country_of
 from carriers.checks import Destination, Destinations, shown
-from conversation.agent_tables import TransferTarget
+from conversation.agents.tables import TransferTarget
 from settings import Settings
 
 
@@ -40,7 +40,7 @@ def _placed(settings: Settings) -> Iterator[Destination]:
 
 
 def _transfers(settings: Settings) -> Iterator[tuple[str, TransferTarget]]:
-    from conversation.agents import AgentError, agent_names, load_agent
+    from conversation.agents.agent import AgentError, agent_names, load_agent
 
     for name in agent_names(settings.agents_dir):
         try:

@@ -25,9 +25,9 @@ from pydantic import ValidationError
 
 from calls.call import Call, CallState
 from calls.errors import NotDone, NotPossible
+from desk.dial_requests import DialOrder
 from settings import Settings, SettingsError, load_settings
 from web.descriptions import event_description
-from web.dialling import DialOrder
 
 USAGE_ERROR = 2
 
@@ -195,12 +195,12 @@ async def _events(http: httpx.AsyncClient, call_id: str) -> AsyncIterator[dict[s
 
 async def _dial_directly(order: DialOrder, settings: Settings, *, wait: bool) -> int:
     from calls.control import CallControl
-    from calls.database import DatabaseUnusable
+    from calls.database.calls import DatabaseUnusable
     from calls.dialling import Dialler
     from calls.store import default_store
     from carriers import carrier_for
     from carriers.carrier import Carrier
-    from web.dialling import place_order, policy_of
+    from desk.dial_requests import place_order, policy_of
 
     carriers: list[Carrier] = []
 

@@ -8,10 +8,10 @@ import re
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from carriers.telnyx_account import SIGNATURE_HEADER as TELNYX_HEADER
-from carriers.twilio import SIGNATURE_HEADER as TWILIO_HEADER
+from carriers.telnyx.account import SIGNATURE_HEADER as TELNYX_HEADER
+from carriers.twilio.carrier import SIGNATURE_HEADER as TWILIO_HEADER
+from desk.service import Service
 from web.refusals import POLICY_VIOLATION, plain_response
-from web.service import Service
 from web.trust import foreign_site
 
 EVERYWHERE = "every route"

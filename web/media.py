@@ -11,11 +11,11 @@ from loguru import logger
 from starlette.websockets import WebSocketDisconnect, WebSocketState
 
 from carriers.carrier import Signature
-from carriers.twilio import TwilioCarrier
+from carriers.twilio.carrier import TwilioCarrier
+from desk.service import ServerRunnerArguments, Service, peer_of, the_service, upgrade_of
+from desk.tokens import KEPT_SECS, StreamGrant, TokenError
 from web.admission import NotAdmitted, OpeningSocket, start_with_token, start_without_token
 from web.refusals import POLICY_VIOLATION, Refused, route_of
-from web.service import ServerRunnerArguments, Service, peer_of, the_service, upgrade_of
-from web.tokens import KEPT_SECS, StreamGrant, TokenError
 from web.trust import tokenless_refusal
 
 router = APIRouter()

@@ -16,15 +16,15 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, HTTPException, Request, Response
 
 from carriers.carrier import WebhookError
-from carriers.telnyx import TelnyxCarrier
-from carriers.telnyx_call_control import TelnyxCallControl
-from web.answering import after_stream, answer_call
-from web.events import take_event
-from web.fallback import fall_back
-from web.keys import FALLBACK, VOICE
-from web.reports import take_machine_result, take_recording, take_status
-from web.service import Service, the_service
-from web.transfers import after_transfer, parse_transfer_result, transfer_answered
+from carriers.telnyx.call_control import TelnyxCallControl
+from carriers.telnyx.carrier import TelnyxCarrier
+from desk.answering import after_stream, answer_call
+from desk.call_control import take_event
+from desk.fallback import fall_back
+from desk.keys import FALLBACK, VOICE
+from desk.reported import take_machine_result, take_recording, take_status
+from desk.service import Service, the_service
+from desk.transfers import after_transfer, parse_transfer_result, transfer_answered
 from web.webhooks import instructions, parsed, read_webhook
 
 router = APIRouter(prefix="/telnyx")

@@ -11,12 +11,12 @@ from loguru import logger
 
 from carriers import signs_addresses
 from carriers.carrier import Carrier, Form, Signature, WebhookError, WebhookRequest
+from desk.addresses import CALL, KEY
+from desk.keys import PASTED
+from desk.service import Service, peer_of, url_as_called
 from web.deliveries import KEPT_SECS, Delivery, digest
-from web.keys import PASTED
 from web.refusals import Refused
-from web.service import Service, peer_of, url_as_called
 from web.trust import Evidence, webhook_evidence
-from web.way_back import CALL, KEY
 
 T = TypeVar("T")
 

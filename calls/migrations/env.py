@@ -1,10 +1,10 @@
-"""Runs the revisions on the connection that `calls.database_opening` made, in the transaction that it began."""
+"""Runs the revisions on the connection that `calls.database.opening` made, in the transaction that it began."""
 
 from __future__ import annotations
 
 from alembic import context
 
-from calls.tables import METADATA
+from calls.database.tables import METADATA
 
 context.configure(
     connection=context.config.attributes["connection"],

@@ -1,0 +1,376 @@
+"""Calls in a database: SQLite by default, or whatever else SQLAlchemy has an asynchronous driver for.
+
+Everything here belongs to one event loop; `calls.database.writer` gives it one of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, cast
+
+import sqlalchemy as sa
+from loguru import logger
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from calls.call import ENDS, CallEvent
+from calls.database.errors import (
+    DatabaseError,
+    DatabaseRefused,
+    DatabaseUnavailable,
+    DatabaseUnusable,
+    explained,
+)
+from calls.database.opening import file_of, opened, plain_engine, readable
+from calls.database.saved import SavedCall, plain
+from calls.database.tables import CALL_EVENTS, CALLS
+from calls.used_once import UsedOnce, UsedOnceInFile
+
+__all__ = [
+    "CallDatabase",
+    "DatabaseError",
+    "DatabaseRefused",
+    "DatabaseUnavailable",
+    "DatabaseUnusable",
+    "Unsaved",
+]
+
+QUERY_SECS = 10.0
+"""How long one transaction may take before the database counts as gone."""
+
+MIGRATION_SECS = 60.0
+"""The same for bringing the tables up to date, which may have to wait for another process that does it."""
+
+BUSY_SECS = 5.0
+"""How long SQLite waits for another process that is writing."""
+
+ENDED_STATES = [state.value for state in ENDS]
+
+END = ("state", "ending_by", "ending_cause", "ending_state", "ended_at")
+"""The columns that say how a call has ended."""
+
+
+@dataclass(frozen=True)
+class Unsaved:
+    """What is to be written of a call.
+
+    Parameters:
+        row: All columns, by name.
+        changed: Names of the columns that this process changed since it last wrote or read them.
+        events: All events that this process knows, oldest first.
+        known: How many of the events are in the database already, from the first on.
+        last_seq: The number of the last event in the database that this process knows of.
+    """
+
+    row: dict[str, Any]
+    changed: Collection[str]
+    events: Sequence[CallEvent]
+    known: int
+    last_seq: int
+
+
+class CallDatabase:
+    """Calls on disk.
+
+    Parameters:
+        url: SQLAlchemy's address of the database, for example `sqlite+aiosqlite:///data/calls.db`.
+        busy_secs: How long SQLite waits for another process that is writing.
+
+    Raises:
+        DatabaseUnusable: The address cannot be understood, or its driver is not installed.
+    """
+
+    def __init__(self, url: str, *, busy_secs: float = BUSY_SECS):
+        """Read the address; the database is opened when it is needed."""
+        self._url = readable(url)
+        self._busy_secs = busy_secs
+        self._engine: AsyncEngine | None = None
+        self._file: tuple[int, int] | None = None
+        self._opening: asyncio.Lock | None = None
+        self._used_once: UsedOnce | None = None
+
+    @property
+    def description(self) -> str:
+        """What is meant by "the database" in a message: its address without a password."""
+        return self._url.render_as_string(hide_password=True)
+
+    async def open(self) -> None:
+        """Connect, and bring the tables up to date.
+
+        Raises:
+            DatabaseError: It cannot be used; the message says why and what to do.
+        """
+        await self._opened()
+
+    async def aclose(self) -> None:
+        """Close the connections. It is opened again by whoever needs it next, in another loop if so."""
+        self._opening = None
+        await self._close()
+
+    async def save(self, records: Sequence[Unsaved]) -> dict[str, int]:
+        """Write calls, all or none of them.
+
+        An end stays: it is not overwritten by a process that has not heard of it. Events are numbered in the order
+        of writing, so that several processes can write about the same call. What was written before, by an attempt
+        whose success nobody heard of, is not written again.
+
+        Returns:
+            The number of the last event of each call, by our id.
+
+        Raises:
+            DatabaseError: Nothing was written, as far as we know.
+        """
+        async with self._transaction() as connection:
+            there = await self._last_seqs(connection, records)
+            taken = await self._taken(connection, records)
+            fresh, events, last = [], [], {}
+            for record in records:
+                values = dict(record.row)
+                call_id = values["id"]
+                if (values["carrier"], values["carrier_call_id"]) in taken:
+                    # Two processes heard of one call at the same time. Both are kept; the first has the name.
+                    values["carrier_call_id"] = None
+                    logger.warning("Call {} is saved without its carrier's id: another call has it", call_id)
+                if call_id not in there:
+                    fresh.append(values)
+                    new, last_seq = record.events, 0
+                else:
+                    state, last_seq = there[call_id]
+                    new = record.events[record.known :]
+                    if last_seq != record.last_seq:
+                        new = await self._without_written(connection, record, new)
+                    changed = {name: values[name] for name in record.changed}
+                    if state in ENDED_STATES:
+                        # The first end that was written stays, here or somewhere else.
+                        changed = {name: value for name, value in changed.items() if name not in END}
+                        new = [event for event in new if not _is_end(event)]
+                    if changed:
+                        await connection.execute(
+                            sa.update(CALLS).where(CALLS.c.id == call_id).values(changed)
+                        )
+                events += _numbered(call_id, last_seq + 1, new)
+                last[call_id] = last_seq + len(new)
+            if fresh:
+                await connection.execute(sa.insert(CALLS), fresh)
+            if events:
+                await connection.execute(sa.insert(CALL_EVENTS), events)
+        return last
+
+    async def load(self, call_id: str, carrier: str | None = None) -> SavedCall | None:
+        """Read a call.
+
+        Args:
+            call_id: Our id, or the carrier's.
+            carrier: Name of the carrier, when `call_id` is an id of the carrier's.
+
+        Raises:
+            DatabaseError: There was no answer to that.
+        """
+        if carrier is None:
+            wanted = sa.or_(CALLS.c.id == call_id, CALLS.c.carrier_call_id == call_id)
+        else:
+            wanted = sa.and_(CALLS.c.carrier == carrier, CALLS.c.carrier_call_id == call_id)
+        async with self._connection() as connection:
+            row = (await connection.execute(sa.select(CALLS).where(wanted).limit(1))).mappings().first()
+            if row is None:
+                return None
+            columns = CALL_EVENTS.c
+            query = sa.select(columns.seq, columns.at, columns.kind, columns.data).where(
+                columns.call_id == row["id"]
+            )
+            found = (await connection.execute(query.order_by(columns.seq))).all()
+            events = [CallEvent(at, kind, data) for _, at, kind, data in found]
+            return SavedCall(dict(row), events, last_seq=found[-1].seq if found else 0)
+
+    async def latest(self, limit: int) -> list[SavedCall]:
+        """The last calls, newest first, without their events.
+
+        Raises:
+            DatabaseError: There was no answer to that.
+        """
+        return await self._rows(sa.select(CALLS).order_by(CALLS.c.created_at.desc()).limit(limit))
+
+    async def unended(self, silent_since: datetime) -> list[str]:
+        """Our ids of the calls that have not ended and that nothing was heard of since a moment.
+
+        Raises:
+            DatabaseError: There was no answer to that.
+        """
+        query = sa.select(CALLS.c.id).where(
+            CALLS.c.state.not_in(ENDED_STATES), CALLS.c.heard_at < silent_since
+        )
+        async with self._connection() as connection:
+            return list(await connection.scalars(query))
+
+    async def dialled(self, since: datetime) -> list[SavedCall]:
+        """The calls that we placed since a moment, without their events.
+
+        Raises:
+            DatabaseError: There was no answer to that.
+        """
+        query = sa.select(CALLS).where(CALLS.c.direction == "outbound", CALLS.c.created_at >= since)
+        return await self._rows(query)
+
+    async def use_once(self, use_id: str, note: str, now: datetime, until: datetime) -> str | None:
+        """Use up something that works once, over all processes that share this database.
+
+        Unlike everything else here this may be asked from any loop, while `is_open_file`.
+
+        Args:
+            use_id: What.
+            note: Told to whoever uses it again.
+            now: The present time: what was to be remembered until before it is forgotten.
+            until: How long this is to be remembered.
+
+        Returns:
+            The note of the use before; None when this is the first one.
+
+        Raises:
+            DatabaseError: There was no answer to that.
+        """
+        if not self.is_open_file:
+            await self._opened()
+        used_once = self._used_once
+        if used_once is None:
+            raise DatabaseUnavailable("the database was closed meanwhile")
+        async with self._translated(QUERY_SECS):
+            return await used_once.use(use_id, note, now, until)
+
+    @property
+    def is_open_file(self) -> bool:
+        """Whether things can be used up from any loop: that takes a file which is open, and where it was."""
+        return isinstance(self._used_once, UsedOnceInFile) and not self._is_another_file()
+
+    async def _rows(self, query: sa.Select[Any]) -> list[SavedCall]:
+        async with self._connection() as connection:
+            return [SavedCall(dict(row)) for row in (await connection.execute(query)).mappings()]
+
+    async def _last_seqs(
+        self, connection: AsyncConnection, records: Sequence[Unsaved]
+    ) -> dict[str, tuple[str, int]]:
+        """State, and number of the last event, of those calls that are there. They are locked."""
+        last = sa.select(sa.func.max(CALL_EVENTS.c.seq)).where(CALL_EVENTS.c.call_id == CALLS.c.id)
+        query = sa.select(CALLS.c.id, CALLS.c.state, last.scalar_subquery()).where(
+            CALLS.c.id.in_([record.row["id"] for record in records])
+        )
+        found = await connection.execute(query.order_by(CALLS.c.id).with_for_update(of=CALLS))
+        return {call_id: (state, last_seq or 0) for call_id, state, last_seq in found}
+
+    async def _without_written(
+        self, connection: AsyncConnection, record: Unsaved, events: Sequence[CallEvent]
+    ) -> list[CallEvent]:
+        """Those events that are not among those in the database that this process does not know of."""
+        columns = CALL_EVENTS.c
+        query = sa.select(columns.at, columns.kind, columns.data).where(
+            columns.call_id == record.row["id"], columns.seq > record.last_seq
+        )
+        written = {(at, kind, json.dumps(data)) for at, kind, data in await connection.execute(query)}
+        return [
+            event for event in events if (event.at, event.kind, json.dumps(plain(event.data))) not in written
+        ]
+
+    async def _taken(
+        self, connection: AsyncConnection, records: Sequence[Unsaved]
+    ) -> set[tuple[str, str | None]]:
+        """Of the carriers' ids of these calls, those that other calls have."""
+        owners = {
+            (record.row["carrier"], record.row["carrier_call_id"]): record.row["id"]
+            for record in reversed(records)
+            if record.row["carrier_call_id"] is not None
+        }
+        if not owners:
+            return set()
+        query = sa.select(CALLS.c.carrier, CALLS.c.carrier_call_id, CALLS.c.id).where(
+            CALLS.c.carrier_call_id.in_([name for _, name in owners])
+        )
+        taken = {(carrier, name): owner for carrier, name, owner in await connection.execute(query)}
+        return {key for key, owner in taken.items() if key in owners and owners[key] != owner}
+
+    @asynccontextmanager
+    async def _transaction(self) -> AsyncIterator[AsyncConnection]:
+        engine = await self._opened()
+        async with self._translated(QUERY_SECS), engine.execution_options(writes=True).begin() as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[AsyncConnection]:
+        engine = await self._opened()
+        async with self._translated(QUERY_SECS), engine.connect() as connection:
+            yield connection
+
+    async def _opened(self) -> AsyncEngine:
+        if self._engine is None or self._is_another_file():
+            self._opening = self._opening or asyncio.Lock()
+            async with self._opening:
+                if self._engine is not None and self._is_another_file():
+                    # SQLite would go on writing into a file without a name, which nobody finds again.
+                    logger.error(
+                        "The database {} was deleted or replaced while it was in use: it is opened anew. What was in "
+                        "it is gone, unless you put it back",
+                        self.description,
+                    )
+                    await self._close()
+                if self._engine is None:
+                    async with self._translated(MIGRATION_SECS):
+                        try:
+                            engine = await opened(self._url, busy_secs=self._busy_secs)
+                        except (
+                            TypeError
+                        ) as error:  # of a driver that is told of a parameter which it does not know
+                            raise explained(error, self.description) from None
+                    plain_one = plain_engine(self._url, busy_secs=self._busy_secs)
+                    self._used_once = UsedOnceInFile(engine, plain_one) if plain_one else UsedOnce(engine)
+                    self._engine = engine
+                    self._file = file_of(self._url)
+        return self._engine
+
+    async def _close(self) -> None:
+        engine, used_once, self._engine, self._used_once = self._engine, self._used_once, None, None
+        if used_once is not None:
+            used_once.close()
+        if engine is not None:
+            await engine.dispose()
+
+    def _is_another_file(self) -> bool:
+        """Whether another file, or none, is where the one was that is open."""
+        return file_of(self._url) != self._file
+
+    @asynccontextmanager
+    async def _translated(self, timeout_secs: float) -> AsyncIterator[None]:
+        """Give it so much time, and raise nothing but our errors."""
+        try:
+            async with asyncio.timeout(timeout_secs):
+                yield
+        except TimeoutError:
+            raise DatabaseUnavailable(
+                f"the database {self.description} did not answer within {timeout_secs:g} s: is it overloaded?"
+            ) from None
+        except (SQLAlchemyError, OSError, ImportError) as error:
+            raise explained(error, self.description) from None
+        except Exception as error:
+            # Drivers have errors of their own, and SQLAlchemy translates none of those of connecting
+            if type(error).__module__.partition(".")[0] != self._url.get_driver_name():
+                raise
+            raise explained(error, self.description) from None
+
+
+def _is_end(event: CallEvent) -> bool:
+    return event.kind == "ended" or (event.kind == "state" and event.data.get("state") in ENDED_STATES)
+
+
+def _numbered(call_id: str, first: int, events: Iterable[CallEvent]) -> list[dict[str, Any]]:
+    return [
+        {
+            "call_id": call_id,
+            "seq": seq,
+            "at": event.at,
+            "kind": event.kind,
+            "data": cast(dict, plain(event.data)),
+        }
+        for seq, event in enumerate(events, first)
+    ]

@@ -1,0 +1,318 @@
+"""Writes calls behind their backs: a call never waits for a database, and is never disturbed by one that fails."""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import threading
+import weakref
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
+
+from loguru import logger
+
+from calls.call import Call
+from calls.database.background import BackgroundLoop, LoopStopped
+from calls.database.calls import CallDatabase, DatabaseError, DatabaseRefused, DatabaseUnavailable, Unsaved
+from calls.database.saved import SavedCall, row_of
+
+T = TypeVar("T")
+
+# What `atexit` knows runs late: some versions of Python start no thread any more then, and a driver may need one.
+_at_exit: Callable[..., object] = getattr(threading, "_register_atexit", atexit.register)
+
+BATCH = 100
+"""How many calls are written in one transaction."""
+
+GATHER_SECS = 0.02
+"""How long to wait for more after something has changed: most changes come in twos and threes."""
+
+FIRST_RETRY_SECS = 0.2
+LONGEST_RETRY_SECS = 15.0
+
+ODD_RETRY_SECS = 60.0
+"""When to try again to save a call that the database did not take, if it does not change before."""
+
+EXIT_SECS = 2.0
+"""How long a program that ends without closing its store waits for the last of it to be written."""
+
+
+@dataclass(frozen=True)
+class _Written:
+    """What the database has of a call, as far as this process knows."""
+
+    row: Mapping[str, Any]
+    events: int
+    last_seq: int
+
+
+NOTHING_WRITTEN = _Written({}, 0, 0)
+
+
+class CallWriter:
+    """Saves calls that have changed, in the order of their changes, until the database has them.
+
+    It has a thread of its own, which is started by the first change, so it works whichever event loop the calls
+    belong to.
+
+    Parameters:
+        database: Where to.
+    """
+
+    def __init__(self, database: CallDatabase):
+        """Wait for the first change."""
+        self._database = database
+        self._background = BackgroundLoop("call store", self._begin)
+        self._lock = threading.Lock()
+        self._dirty: dict[str, Call] = {}
+        self._saving: dict[str, Call] = {}
+        self._written: WeakKeyDictionary[Call, _Written] = WeakKeyDictionary()
+        self._odd: dict[str, Call] = {}
+        self._woken = False
+        self._failing = False
+        self._exit_hook = False
+        # Made anew for each loop, by `_begin`
+        self._wake, self._hurry = asyncio.Event(), asyncio.Event()
+        self._writing: asyncio.Task[None] | None = None
+
+    def mark(self, call: Call) -> None:
+        """Have a call saved, soon; from any thread. The call is not used here, only remembered."""
+        with self._lock:
+            self._dirty[call.id] = call
+            self._odd.pop(call.id, None)
+            if self._woken:
+                return
+            self._woken = True
+        try:
+            if not self._exit_hook:
+                self._exit_hook = True
+                _at_exit(_flush_at_exit, weakref.ref(self))
+            self._background.call_soon(self._wake_up)
+        except RuntimeError:
+            # The program is ending, and no thread can be started any more.
+            self._woken = False
+
+    def has_unsaved(self, call: Call) -> bool:
+        """Whether something of a call is not in the database yet."""
+        with self._lock:
+            return any(call.id in calls for calls in (self._dirty, self._saving, self._odd))
+
+    def is_saved(self, call: Call, saved: SavedCall) -> None:
+        """Note that a call was made from what the database has."""
+        self._written[call] = _Written(saved.row, len(saved.events), saved.last_seq)
+
+    async def ask(self, question: Callable[[CallDatabase], Awaitable[T]]) -> T:
+        """Ask the database something.
+
+        Raises:
+            DatabaseError: There was no answer to that.
+        """
+
+        async def asked() -> T:
+            return await question(self._database)
+
+        try:
+            return await self._background.ask(asked)
+        except LoopStopped:
+            raise DatabaseUnavailable("the call store was closed meanwhile") from None
+
+    async def use_once(self, use_id: str, note: str, now: datetime, until: datetime) -> str | None:
+        """Like `CallDatabase.use_once`, and without a detour by this thread where that can be: it costs the most.
+
+        Raises:
+            DatabaseError: There was no answer to that.
+        """
+        if self._database.is_open_file:
+            return await self._database.use_once(use_id, note, now, until)
+        return await self.ask(lambda database: database.use_once(use_id, note, now, until))
+
+    async def flush(self, timeout_secs: float) -> bool:
+        """Wait until all that has changed is saved. A database that fails is asked more often meanwhile.
+
+        Returns:
+            False when the time was up first.
+        """
+        if not self._any_unsaved():
+            return True
+        try:
+            return await self._background.ask(lambda: self._saved_within(timeout_secs))
+        except LoopStopped:
+            return False
+
+    async def aclose(self, timeout_secs: float) -> bool:
+        """Save what is left, and let go of the database.
+
+        Returns:
+            False when something was not saved in time; it is kept, and tried again after the next change.
+        """
+        saved = await self.flush(timeout_secs)
+        if self._background.running:
+            try:
+                await self._background.ask(self._end)
+            except (LoopStopped, DatabaseError) as error:
+                logger.warning("The database was not closed well: {}", error)
+            await asyncio.to_thread(self._background.stop)
+            with self._lock:
+                self._woken = False
+        if not saved:
+            logger.error("The store was closed before all calls were saved")
+        return saved
+
+    def _flush_at_exit(self) -> None:
+        if not self._any_unsaved():
+            return
+        try:
+            saved = self._background.submit(lambda: self._saved_within(EXIT_SECS)).result(EXIT_SECS + 1)
+        except Exception:
+            saved = False
+        if not saved:
+            logger.error("The program ends before all calls were saved")
+
+    def _wake_up(self) -> None:
+        self._wake.set()
+
+    def _begin(self) -> None:
+        self._wake, self._hurry = asyncio.Event(), asyncio.Event()
+        self._put_back(list(self._saving.values()))  # of a loop that was stopped in the middle of it
+        self._writing = asyncio.get_running_loop().create_task(self._write_forever())
+        if self._any_unsaved():
+            self._wake.set()
+
+    async def _end(self) -> None:
+        if self._writing is not None:
+            self._writing.cancel()
+            await asyncio.wait({self._writing})
+        await self._database.aclose()
+
+    async def _saved_within(self, timeout_secs: float) -> bool:
+        self._retry_odd()
+        try:
+            async with asyncio.timeout(timeout_secs):
+                while self._any_unsaved():
+                    self._wake.set()
+                    self._hurry.set()
+                    await asyncio.sleep(FIRST_RETRY_SECS / 4)
+                return True
+        except TimeoutError:
+            return False
+
+    async def _write_forever(self) -> None:
+        pause = FIRST_RETRY_SECS
+        while True:
+            await self._wake.wait()
+            await asyncio.sleep(GATHER_SECS)
+            self._wake.clear()
+            self._hurry.clear()
+            with self._lock:
+                self._woken = False
+            if await self._drain():
+                pause = FIRST_RETRY_SECS
+                continue
+            self._wake.set()
+            try:
+                async with asyncio.timeout(pause):
+                    await self._hurry.wait()
+            except TimeoutError:
+                pause = min(pause * 2, LONGEST_RETRY_SECS)
+
+    async def _drain(self) -> bool:
+        """Save all that has changed.
+
+        Returns:
+            False when some of it could not be saved; it is kept for the next time.
+        """
+        while batch := self._take():
+            try:
+                if not await self._save(batch):
+                    await self._save_apart(batch)
+            except DatabaseError as error:
+                self._put_back(batch)
+                if not self._failing:
+                    self._failing = True
+                    logger.error("Calls cannot be saved and are kept in memory for now: {}", error)
+                return False
+            if self._failing:
+                self._failing = False
+                logger.info("Calls are saved again")
+            self._put_back([])
+        return True
+
+    async def _save_apart(self, batch: list[Call]) -> None:
+        """Save calls one by one, so that one with something odd in it does not hold up the others.
+
+        Raises:
+            DatabaseError: The database takes none.
+        """
+        for call in batch:
+            if await self._save([call]):
+                continue
+            logger.error("Call {} cannot be saved, and is kept in memory", call.id)
+            with self._lock:
+                if not self._odd:
+                    asyncio.get_running_loop().call_later(ODD_RETRY_SECS, self._retry_odd)
+                self._odd[call.id] = call
+
+    def _retry_odd(self) -> None:
+        with self._lock:
+            self._dirty = {**self._odd, **self._dirty}
+            self._odd = {}
+        self._wake.set()
+
+    async def _save(self, batch: list[Call]) -> bool:
+        """Write calls in one transaction.
+
+        Returns:
+            False when the database, or what stands before it, will not take these values.
+
+        Raises:
+            DatabaseError: It takes none.
+        """
+        try:
+            unsaved = [self._unsaved(call) for call in batch]
+            last = await self._database.save(unsaved)
+        except DatabaseRefused as error:
+            logger.debug("{}", error)
+            return False
+        except DatabaseError:
+            raise
+        except Exception as error:
+            # The call may have changed under our hands, in its own thread.
+            logger.debug("Calls could not be read or written: {}", type(error).__name__)
+            return False
+        for call, written in zip(batch, unsaved, strict=True):
+            self._written[call] = _Written(written.row, len(written.events), last[call.id])
+        return True
+
+    def _unsaved(self, call: Call) -> Unsaved:
+        row = row_of(call)
+        before = self._written.get(call, NOTHING_WRITTEN)
+        return Unsaved(
+            row=row,
+            changed=[name for name, value in row.items() if before.row.get(name) != value],
+            events=list(call.events),
+            known=before.events,
+            last_seq=before.last_seq,
+        )
+
+    def _any_unsaved(self) -> bool:
+        with self._lock:
+            return bool(self._dirty or self._saving or self._odd)
+
+    def _take(self) -> list[Call]:
+        with self._lock:
+            self._saving = {call_id: self._dirty.pop(call_id) for call_id in list(self._dirty)[:BATCH]}
+            return list(self._saving.values())
+
+    def _put_back(self, calls: list[Call]) -> None:
+        """End the saving of a batch; these of its calls are still to be saved, before all others."""
+        with self._lock:
+            self._dirty = {**{call.id: call for call in calls}, **self._dirty}
+            self._saving = {}
+
+
+def _flush_at_exit(writer: weakref.ref[CallWriter]) -> None:
+    if known := writer():
+        known._flush_at_exit()

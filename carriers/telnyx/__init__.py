@@ -1,0 +1,1 @@
+"""Telnyx: TeXML and Call Control."""

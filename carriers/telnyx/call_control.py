@@ -1,0 +1,234 @@
+"""Telnyx calls that are run by commands and tell of themselves by events."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from carriers.carrier import CALL_CONTROL
+from carriers.dialling import DialledCall, DialOut
+from carriers.documents import Meeting, TransferDocument
+from carriers.errors import (
+    CallEnded,
+    CallNotFound,
+    CarrierError,
+    CarrierRejected,
+    DialUncertain,
+    OtherCallEnded,
+)
+from carriers.markup import let_go
+from carriers.reports import CarrierCall, LineState
+from carriers.streams import StreamDocument
+from carriers.telnyx.account import TelnyxAccount
+from carriers.telnyx.calls import (
+    TRANSFER_OF,
+    call_control_dial_options,
+    call_control_stream_options,
+    client_state,
+)
+from carriers.telnyx.commands import checked, new_id
+
+NO_DOCUMENTS = (
+    "a Call Control call runs no TeXML: use transfer, connect_calls or send_digits, or set TELNYX_MODE=texml "
+    "for new calls"
+)
+
+NOT_LIVE = frozenset({"90015", "90018"})
+"""Error codes of a call that is not there (any more). Source: Telnyx docs, API error codes."""
+
+
+class TelnyxCallControl(TelnyxAccount):
+    """Calls at Telnyx that run no TeXML.
+
+    Parameters:
+        name: `telnyx`.
+        mode: `CALL_CONTROL`.
+    """
+
+    mode = CALL_CONTROL
+    keeps_stream_while_transferring = True
+    # For 60 s. Source: Telnyx docs, receiving webhooks for programmable voice.
+    ignores_repeated_commands = True
+
+    async def dial(self, dial_out: DialOut) -> DialledCall:
+        """Make a call whose media stream begins with the answer.
+
+        Events, also those about an answering machine, go to `status_url`, else to the application's webhook. Telnyx
+        ignores a repeated `command_id` for 60 s, but does not say that this holds for dialling: so an uncertain dial
+        is uncertain here too.
+
+        Raises:
+            DialUncertain: The call may have been made, or not.
+            CarrierError: The call was not made.
+        """
+        options = call_control_dial_options(dial_out, self._connection("Voice API application"), self._codec)
+        answer = await self._dial(lambda client: client.calls.dial(**options))
+        if answer.data is None or not answer.data.call_control_id:
+            raise DialUncertain(
+                "Telnyx took the call, but did not say under which id: look before dialling again"
+            )
+        return DialledCall(id=answer.data.call_control_id)
+
+    async def find_recent_call(self, to: str, from_number: str, since: datetime) -> list[CarrierCall]:
+        """Not here: Telnyx lists calls by their numbers only if they run TeXML.
+
+        Raises:
+            CarrierRejected: Always. If the call was made, an event with the stream's parameters in its `client_state`
+                tells so.
+        """
+        raise CarrierRejected("Telnyx lists no Call Control calls by number: wait for the call's first event")
+
+    async def answer(self, call_id: str, stream: StreamDocument, *, command_id: str | None = None) -> None:
+        """Take a call that rings, and connect it with the bot's media socket.
+
+        There is no token for the socket besides the one in its address. The parameters come as `client_state`.
+
+        Source: telnyx SDK, `types/calls/action_answer_params.py`.
+
+        Raises:
+            CallEnded: The caller has given up.
+            CarrierError: It may still ring.
+        """
+        options = call_control_stream_options(stream, self._codec)
+        await self._command(
+            call_id,
+            lambda client, id_: client.calls.actions.answer(id_, command_id=new_id(command_id), **options),
+        )
+
+    async def transfer(
+        self, call_id: str, document: TransferDocument, *, command_id: str | None = None
+    ) -> None:
+        """Connect the caller with somebody else, or let the caller's side do so by REFER.
+
+        The stream goes on, also once the two talk. A destination that is not reached leaves the call as it was. When
+        the two have talked and one hangs up, the other leg is hung up too: that is what Telnyx does unless
+        `park_after_unbridge` is asked for. `action_url` and `fallback` are not used.
+
+        Source: telnyx SDK, `types/calls/action_transfer_params.py` and `action_refer_params.py`.
+
+        Raises:
+            CallEnded: The call is over, nothing was done.
+            CarrierUnavailable: The destination's phone may be ringing.
+            CarrierError: The call goes on as it was.
+        """
+        if document.refer:
+            await self._command(
+                call_id,
+                lambda client, id_: client.calls.actions.refer(
+                    id_, sip_address=document.destination, command_id=new_id(command_id)
+                ),
+            )
+            return
+        options: dict[str, Any] = {} if document.caller_id is None else {"from_": document.caller_id}
+        await self._command(
+            call_id,
+            lambda client, id_: client.calls.actions.transfer(
+                id_,
+                to=document.destination,
+                timeout_secs=document.ring_timeout_secs,
+                target_leg_client_state=client_state({TRANSFER_OF: id_}),
+                command_id=new_id(command_id),
+                **options,
+            ),
+        )
+
+    async def connect_calls(
+        self, call_id: str, other_id: str, meeting: Meeting, *, command_id: str | None = None
+    ) -> None:
+        """Bridge two live calls; their streams go on. `meeting` is not needed.
+
+        When one of them hangs up, the other one is hung up too: that is what Telnyx does unless `park_after_unbridge`
+        is asked for.
+
+        Source: telnyx SDK, `types/calls/action_bridge_params.py`.
+
+        Raises:
+            OtherCallEnded: The colleague is gone; the caller's call goes on as it was.
+            CallEnded: The caller is gone, and the colleague's call is hung up.
+            CarrierUnavailable: The two may be talking.
+            CarrierError: Both calls go on as they were.
+        """
+        other = checked(other_id)
+        try:
+            await self._command(
+                call_id,
+                lambda client, id_: client.calls.actions.bridge(
+                    id_, call_control_id_to_bridge_with=other, command_id=new_id(command_id)
+                ),
+            )
+        except CarrierRejected as error:
+            if not isinstance(error, CallEnded) and error.code not in NOT_LIVE:
+                raise
+            # Telnyx does not say which of the two it means.
+            if await self._is_over(call_id):
+                await let_go(self, other_id)
+                raise CallEnded(str(error), status=error.status, code=error.code) from None
+            raise OtherCallEnded(f"the other one: {error}", status=error.status, code=error.code) from None
+
+    async def start_stream(
+        self, call_id: str, stream: StreamDocument, *, command_id: str | None = None
+    ) -> None:
+        """Connect a live call with the bot's media socket again.
+
+        Source: telnyx SDK, `types/calls/action_start_streaming_params.py`.
+
+        Raises:
+            CallEnded: The call is over.
+            CarrierError: There is no stream, as far as we know.
+        """
+        options = call_control_stream_options(stream, self._codec)
+        if self._codec == "L16":
+            options["stream_bidirectional_sampling_rate"] = 16000
+        await self._command(
+            call_id,
+            lambda client, id_: client.calls.actions.start_streaming(
+                id_, command_id=new_id(command_id), **options
+            ),
+        )
+
+    async def stop_stream(self, call_id: str, *, command_id: str | None = None) -> None:
+        """End the media streams of a call that goes on without the bot.
+
+        Raises:
+            CallEnded: The call is over, and its streams with it.
+            CarrierError: The bot may still hear the call.
+        """
+        await self._command(
+            call_id,
+            lambda client, id_: client.calls.actions.stop_streaming(id_, command_id=new_id(command_id)),
+        )
+
+    async def dialled_from(self, call_id: str, destination: str, since: datetime) -> list[CarrierCall]:
+        """Not here: events tell what became of a transfer.
+
+        Raises:
+            CarrierRejected: Always.
+        """
+        raise CarrierRejected(
+            "Telnyx lists no legs of Call Control calls: events tell what became of a transfer"
+        )
+
+    async def update_document(self, call_id: str, document: str) -> None:
+        """Not here: these calls run no documents.
+
+        Raises:
+            CarrierRejected: Always.
+        """
+        raise CarrierRejected(NO_DOCUMENTS)
+
+    async def update_url(self, call_id: str, url: str) -> None:
+        """Not here: these calls run no documents.
+
+        Raises:
+            CarrierRejected: Always.
+        """
+        raise CarrierRejected(NO_DOCUMENTS)
+
+    async def _is_over(self, call_id: str) -> bool:
+        try:
+            return (await self.fetch_call(call_id)).state is LineState.COMPLETED
+        except CallNotFound:
+            return True
+        except CarrierError:
+            # The stream's end tells in any case, if it is.
+            return False

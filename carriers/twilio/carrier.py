@@ -1,0 +1,253 @@
+"""Twilio: REST, markup, webhooks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from carriers import detection, outcomes, signatures
+from carriers.carrier import (
+    DIAL_TIMEOUT_SECS,
+    REQUEST_TIMEOUT_SECS,
+    CarrierEvent,
+    DialResult,
+    DialStatus,
+    Form,
+    IncomingCall,
+    MachineResult,
+    Meeting,
+    RecordingState,
+    RecordingUpdate,
+    ReferResult,
+    Signature,
+    StatusUpdate,
+    StreamDocument,
+    TransferDocument,
+    WebhookError,
+    WebhookRequest,
+    call_direction,
+    phone_number,
+)
+from carriers.forms import whole_number
+from carriers.markup import MarkupCalls
+from carriers.twilio import twiml
+from carriers.twilio.api import TwilioApi
+from carriers.twilio.rest import STATES, TwilioRest
+
+if TYPE_CHECKING:
+    from settings import Settings
+
+SIGNATURE_HEADER = "x-twilio-signature"
+
+SID_CHARS = 34
+"""Of Twilio's ids. Source: Twilio docs, glossary, string identifier."""
+
+DIAL_STATES = {
+    "completed": DialStatus.COMPLETED,
+    "answered": DialStatus.COMPLETED,
+    "busy": DialStatus.BUSY,
+    "no-answer": DialStatus.NO_ANSWER,
+    "failed": DialStatus.FAILED,
+    "canceled": DialStatus.CANCELED,
+}
+"""Words of `DialCallStatus`; `answered` is for conferences. Source: Twilio docs, voice/twiml/dial."""
+
+RECORDING_STATES = {
+    "in-progress": RecordingState.IN_PROGRESS,
+    "completed": RecordingState.COMPLETED,
+    "absent": RecordingState.ABSENT,
+    "failed": RecordingState.FAILED,
+}
+"""Words of `RecordingStatus`. Source: Twilio docs, voice/api/recording."""
+
+
+class TwilioCarrier(MarkupCalls, TwilioRest):
+    """Calls at Twilio. REST is inherited; here are markup and webhooks.
+
+    Parameters:
+        name: `twilio`.
+        auth_token: Checks signatures; also the REST password when there is no API key.
+    """
+
+    name = "twilio"
+
+    def __init__(
+        self,
+        *,
+        account_sid: str | None = None,
+        auth_token: str | None = None,
+        api_key: str | None = None,
+        api_secret: str | None = None,
+        region: str | None = None,
+        edge: str | None = None,
+        base_url: str | None = None,
+        timeout_secs: float = REQUEST_TIMEOUT_SECS,
+        dial_timeout_secs: float = DIAL_TIMEOUT_SECS,
+    ):
+        """Keep the credentials; nothing is connected yet.
+
+        Args:
+            account_sid: The account (`AC…`).
+            auth_token: Its primary auth token.
+            api_key: An API key (`SK…`), used for REST in the auth token's place.
+            api_secret: That key's secret.
+            region: Twilio region, for example `ie1`. Not used with `base_url`.
+            edge: Twilio edge, for example `dublin`. Not used with `base_url`.
+            base_url: REST address without path, to talk to something else than Twilio.
+            timeout_secs: Limit of one REST request.
+            dial_timeout_secs: Limit of a request to dial.
+        """
+        self.auth_token = auth_token
+        login = (api_key, api_secret) if api_key and api_secret else (account_sid, auth_token)
+        api = TwilioApi(account_sid=account_sid, login=login, region=region, edge=edge, base_url=base_url)
+        super().__init__(api, timeout_secs=timeout_secs, dial_timeout_secs=dial_timeout_secs)
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> TwilioCarrier:
+        """Build one from what the operator configured."""
+        return cls(
+            account_sid=settings.twilio_account_sid,
+            auth_token=settings.twilio_auth_token.get_secret_value() if settings.twilio_auth_token else None,
+            api_key=settings.twilio_api_key,
+            api_secret=settings.twilio_api_secret.get_secret_value() if settings.twilio_api_secret else None,
+            region=settings.twilio_region,
+            edge=settings.twilio_edge,
+            base_url=settings.twilio_api_base_url,
+        )
+
+    # Markup
+
+    def stream_document(self, document: StreamDocument) -> str:
+        """TwiML that connects the call with the bot's media socket."""
+        return twiml.stream_document(document)
+
+    def end_document(self, say: str | None = None) -> str:
+        """TwiML that ends the call."""
+        return twiml.end_document(say)
+
+    def transfer_document(self, document: TransferDocument) -> str:
+        """TwiML that connects the caller with somebody else."""
+        return twiml.transfer_document(document)
+
+    def conference_document(self, meeting: Meeting) -> str:
+        """TwiML that lets two calls talk with each other."""
+        return twiml.conference_document(meeting)
+
+    def digits_document(self, digits: str, then: StreamDocument) -> str:
+        """TwiML that presses keys, then connects the call with the bot again.
+
+        Raises:
+            ValueError: These are no digits.
+        """
+        return twiml.digits_document(digits, then)
+
+    # Webhooks
+
+    def verify_webhook(self, request: WebhookRequest) -> Signature:
+        """Check `X-Twilio-Signature` of a request or, for a `ws(s)://` URL, of a WebSocket upgrade.
+
+        What is signed are names and values in a row, with nothing between them. So who has seen one signed form could
+        put the fields that follow the call's id into it, and open one call after another. An id is never that long.
+        """
+        if not self.auth_token:
+            return Signature.UNCHECKED
+        signature = request.headers.get(SIGNATURE_HEADER)
+        if not signature:
+            return Signature.ABSENT
+        if request.url.startswith(("wss:", "ws:")):
+            signed = signatures.twilio_upgrade_is_signed(self.auth_token, signature, request.url)
+        else:
+            form = request.form if request.method == "POST" else Form(())
+            if len(form.get("CallSid", "")) > SID_CHARS:
+                return Signature.INVALID
+            signed = signatures.twilio_webhook_is_signed(self.auth_token, signature, request.url, form)
+        return Signature.VALID if signed else Signature.INVALID
+
+    def has_signature(self, request: WebhookRequest) -> bool:
+        """Whether there is something to check."""
+        return bool(self.auth_token and request.headers.get(SIGNATURE_HEADER))
+
+    def signed_content(self, request: WebhookRequest) -> bytes | None:
+        """Nothing that could be sent to another address: the signature is over the address, too."""
+        return None
+
+    def parse_incoming(self, form: Form) -> IncomingCall:
+        """Read a voice webhook.
+
+        Raises:
+            WebhookError: There is no CallSid.
+        """
+        return IncomingCall(
+            call_id=form.required("CallSid"),
+            from_number=phone_number(form.get("From")),
+            to_number=phone_number(form.get("To")),
+            direction=call_direction(form),
+            account_id=form.get("AccountSid"),
+        )
+
+    def parse_status(self, form: Form) -> StatusUpdate:
+        """Read a status callback.
+
+        `Duration` is in minutes, `CallDuration` in seconds. Source: Twilio docs, voice/api/call-resource.
+
+        Raises:
+            WebhookError: There is no CallSid.
+        """
+        sip_code = form.get("SipResponseCode")
+        return StatusUpdate(
+            call_id=form.required("CallSid"),
+            state=STATES.get(form.get("CallStatus", "")),
+            reason=f"SIP {sip_code}" if sip_code else "",
+            duration_secs=whole_number(form.get("CallDuration")),
+        )
+
+    def parse_dial_result(self, form: Form) -> DialResult:
+        """Read what the action of a `<Dial>` is told.
+
+        Raises:
+            WebhookError: There is no CallSid or no DialCallStatus.
+        """
+        return DialResult(
+            call_id=form.required("CallSid"),
+            status=DIAL_STATES.get(form.required("DialCallStatus")),
+            duration_secs=whole_number(form.get("DialCallDuration")),
+            child_id=form.get("DialCallSid") or None,
+        )
+
+    def parse_refer_result(self, form: Form) -> ReferResult:
+        """Read what the action of a `<Refer>` is told.
+
+        Raises:
+            WebhookError: There is no CallSid, or neither a status nor a SIP response.
+        """
+        return outcomes.refer_result(form)
+
+    def parse_machine_detection(self, form: Form) -> MachineResult:
+        """Read a callback of asynchronous machine detection.
+
+        Raises:
+            WebhookError: There is no CallSid or no AnsweredBy.
+        """
+        return detection.machine_result(form, detection.TWILIO, "Twilio")
+
+    def parse_recording(self, form: Form) -> RecordingUpdate:
+        """Read a recording callback.
+
+        Raises:
+            WebhookError: There is no CallSid.
+        """
+        return RecordingUpdate(
+            call_id=form.required("CallSid"),
+            state=RECORDING_STATES.get(form.get("RecordingStatus", "")),
+            recording_id=form.get("RecordingSid") or None,
+            url=form.get("RecordingUrl") or None,
+            duration_secs=whole_number(form.get("RecordingDuration")),
+            channels=whole_number(form.get("RecordingChannels")),
+        )
+
+    def parse_event(self, body: bytes) -> CarrierEvent:
+        """Not at Twilio: all of its calls run by documents.
+
+        Raises:
+            WebhookError: Always.
+        """
+        raise WebhookError("Twilio sends forms and no events: this is not Twilio's")

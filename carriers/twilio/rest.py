@@ -1,0 +1,379 @@
+"""What Twilio can be asked to do: each verb is one REST request, sent once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from loguru import logger
+
+from carriers.carrier import DIAL_TIMEOUT_SECS, REQUEST_TIMEOUT_SECS, CarrierCall, HangUp, LineState
+from carriers.dialling import DialledCall, DialOut, MachineDetection
+from carriers.errors import (
+    CallEnded,
+    CarrierRejected,
+    CarrierUnavailable,
+    DialUncertain,
+    NotRecording,
+)
+from carriers.forms import whole_number
+from carriers.numbers import phone_number
+from carriers.recording import RecordingFormat
+from carriers.twilio import twiml
+from carriers.twilio.api import TwilioApi
+
+if TYPE_CHECKING:
+    from twilio.rest import Client
+
+T = TypeVar("T")
+
+STATES = {
+    "queued": LineState.QUEUED,
+    "initiated": LineState.QUEUED,
+    "ringing": LineState.RINGING,
+    "in-progress": LineState.IN_PROGRESS,
+    "completed": LineState.COMPLETED,
+    "busy": LineState.BUSY,
+    "no-answer": LineState.NO_ANSWER,
+    "failed": LineState.FAILED,
+    "canceled": LineState.CANCELED,
+}
+"""Twilio's words for a call's state. Source: Twilio docs, voice/api/call-resource."""
+
+ENDED = (400, 21220)
+"""HTTP status and code of "not in progress". Source: Twilio docs, api/errors/21220."""
+
+UNKNOWN = (404, 20404)
+"""HTTP status and code of "no such call"; seen live also for calls that had ended."""
+
+MAX_INLINE_CHARS = 4000
+"""The longest document in a request. Source: Twilio docs, api/errors/32018."""
+
+MACHINE_DETECTION = {
+    MachineDetection.DETECT: "Enable",
+    MachineDetection.END_OF_GREETING: "DetectMessageEnd",
+}
+"""Source: Twilio docs, voice/answering-machine-detection."""
+
+CURRENT_RECORDING = "Twilio.CURRENT"
+"""Stands for the id of the recording under way. Source: Twilio docs, voice/api/recording."""
+
+CLOCKS_DIFFER = timedelta(seconds=10)
+RECENT_CALLS = 20
+
+_SID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+class TwilioRest:
+    """The REST half of `carriers.twilio.carrier.TwilioCarrier`."""
+
+    sends_digits_by_rest = False
+    # Four hours unless Twilio has raised the account's limit. Source: Twilio's OpenAPI file (TimeLimit: "constraints
+    # depend on account and configuration"); Twilio docs, maximum call length.
+    call_secs = range(1, 14401)
+
+    def __init__(
+        self,
+        api: TwilioApi,
+        *,
+        timeout_secs: float = REQUEST_TIMEOUT_SECS,
+        dial_timeout_secs: float = DIAL_TIMEOUT_SECS,
+    ):
+        """Keep the connection.
+
+        Args:
+            api: Where the requests go.
+            timeout_secs: Limit of one request.
+            dial_timeout_secs: Limit of a request to dial.
+        """
+        self._api = api
+        self._timeout_secs = timeout_secs
+        self._dial_timeout_secs = dial_timeout_secs
+
+    @property
+    def configured(self) -> bool:
+        """Whether there are credentials for REST."""
+        return self._api.configured
+
+    async def load(self) -> None:
+        """Load the part of the SDK that it loads late, in a thread."""
+        await self._api.load()
+
+    async def prepare(self) -> None:
+        """Do what `load` does: nothing has to be asked."""
+        await self.load()
+
+    async def aclose(self) -> None:
+        """Close the connections to the REST API."""
+        await self._api.aclose()
+
+    async def dial(self, dial_out: DialOut) -> DialledCall:
+        """Make a call. Twilio has no idempotency key, so `command_id` is not sent.
+
+        Source: Twilio docs, voice/api/call-resource.
+
+        Raises:
+            CarrierRejected: Also, unsent, when the stream's document is longer than Twilio takes in a request.
+            DialUncertain: The call may have been made, or not.
+            CarrierError: The call was not made.
+        """
+        options: dict[str, Any] = {"twiml": _inline(twiml.stream_document(dial_out.stream))}
+        if dial_out.status_url:
+            options |= {
+                "status_callback": dial_out.status_url,
+                "status_callback_event": ["initiated", "ringing", "answered", "completed"],
+                "status_callback_method": "POST",
+            }
+        if dial_out.machine_detection:
+            options |= {
+                "machine_detection": MACHINE_DETECTION[dial_out.machine_detection],
+                # A text, by the API's definition.
+                "async_amd": "true",
+                "async_amd_status_callback": dial_out.amd_url,
+                "async_amd_status_callback_method": "POST",
+            }
+        if dial_out.time_limit_secs is not None:
+            options["time_limit"] = dial_out.time_limit_secs
+        try:
+            call = await self._api.ask(
+                lambda client: client.calls.create_async(
+                    to=dial_out.to,
+                    from_=dial_out.from_number,
+                    timeout=dial_out.ring_timeout_secs,
+                    **options,
+                ),
+                timeout_secs=self._dial_timeout_secs,
+            )
+        except CarrierUnavailable as error:
+            if error.nothing_done:
+                raise
+            raise DialUncertain(f"{error}. The call may have been made: look before dialling again") from None
+        if not call.sid:
+            raise DialUncertain(
+                "Twilio took the call, but did not say under which id: look before dialling again"
+            )
+        return DialledCall(id=call.sid)
+
+    async def find_recent_call(self, to: str, from_number: str, since: datetime) -> list[CarrierCall]:
+        """The calls between two numbers that were made since a moment, the newest first, at most 20.
+
+        Twilio's own filter is not used: it is by the time of the first ringing, and the call that somebody looks
+        for here may still be queued.
+
+        Raises:
+            CarrierError: There was no answer to that.
+        """
+        return await self._list(since, to=to, from_=from_number)
+
+    async def dialled_from(self, call_id: str, destination: str, since: datetime) -> list[CarrierCall]:
+        """The legs that a `<Dial>` of a call has made, the newest first, at most 20.
+
+        Twilio knows whose they are, so they are not looked for by their destination.
+
+        Raises:
+            CarrierError: There was no answer to that.
+        """
+        return await self._list(since, parent_call_sid=_checked(call_id))
+
+    async def hang_up(self, call_id: str) -> HangUp:
+        """End a call by setting its status to `completed`.
+
+        Raises:
+            CarrierError: It may still be up.
+        """
+        try:
+            call = await self._update(call_id, status="completed")
+        except CallEnded as error:
+            if error.status == UNKNOWN[0]:
+                logger.warning(
+                    "Twilio does not know call {} (20404): taken as ended. If callers stay on the line, then "
+                    "TWILIO_ACCOUNT_SID or TWILIO_REGION is not the one that the number belongs to",
+                    call_id,
+                )
+            return HangUp(already_ended=True)
+        return HangUp(already_ended=False, state=STATES.get(str(call.status)))
+
+    async def fetch_call(self, call_id: str) -> CarrierCall:
+        """Ask what became of a call. Twilio's answer is "eventually consistent".
+
+        Raises:
+            CarrierError: There was no answer to that.
+        """
+        sid = _checked(call_id)
+        call = await self._api.ask(
+            lambda client: client.calls(sid).fetch_async(), timeout_secs=self._timeout_secs
+        )
+        return _call(call, sid)
+
+    async def update_document(self, call_id: str, document: str) -> None:
+        """Make a live call follow this TwiML instead of what it does now.
+
+        Raises:
+            CarrierRejected: Also, unsent, when the document is longer than Twilio takes in a request.
+            CallEnded: The call is over, nothing was done.
+            CarrierError: See `Carrier.update_document`.
+        """
+        await self._update(call_id, twiml=_inline(document))
+
+    async def update_url(self, call_id: str, url: str) -> None:
+        """Make a live call follow the TwiML at a URL instead of what it does now.
+
+        Raises:
+            CallEnded: The call is over, nothing was done.
+            CarrierError: See `Carrier.update_url`.
+        """
+        await self._update(call_id, url=url, method="POST")
+
+    async def send_digits(self, call_id: str, digits: str, *, command_id: str | None = None) -> None:
+        """Not with Twilio: its REST API has no such request.
+
+        Raises:
+            CarrierRejected: Always.
+        """
+        raise CarrierRejected(
+            "Twilio cannot send digits during a media stream: give digits_document to update_document"
+        )
+
+    async def start_recording(
+        self,
+        call_id: str,
+        *,
+        status_url: str | None = None,
+        file_format: RecordingFormat = RecordingFormat.WAV,
+        command_id: str | None = None,
+    ) -> str | None:
+        """Record a live call from now on; Twilio offers the file in each format.
+
+        Source: Twilio docs, voice/api/recording.
+
+        Raises:
+            CallEnded: The call is over.
+            CarrierError: It is not recorded, as far as we know.
+        """
+        sid = _checked(call_id)
+        options: dict[str, Any] = {}
+        if status_url:
+            options = {
+                "recording_status_callback": status_url,
+                # One field, unlike the call resource's. Source: Twilio docs, voice/api/recording.
+                "recording_status_callback_event": ["in-progress completed absent"],
+                "recording_status_callback_method": "POST",
+            }
+        recording = await self._change(
+            lambda client: client.calls(sid).recordings.create_async(recording_channels="dual", **options)
+        )
+        return recording.sid
+
+    async def pause_recording(
+        self,
+        call_id: str,
+        *,
+        recording_id: str | None = None,
+        keep_length: bool = True,
+        command_id: str | None = None,
+    ) -> None:
+        """Stop recording for a while.
+
+        Raises:
+            CarrierError: It may still be recorded.
+        """
+        behaviour = "silence" if keep_length else "skip"
+        await self._update_recording(call_id, recording_id, status="paused", pause_behavior=behaviour)
+
+    async def resume_recording(
+        self, call_id: str, *, recording_id: str | None = None, command_id: str | None = None
+    ) -> None:
+        """Go on with a paused recording.
+
+        Raises:
+            CarrierError: It may still be paused.
+        """
+        await self._update_recording(call_id, recording_id, status="in-progress")
+
+    async def stop_recording(
+        self, call_id: str, *, recording_id: str | None = None, command_id: str | None = None
+    ) -> None:
+        """End the recording; the call goes on.
+
+        Raises:
+            CarrierError: It may still be recorded.
+        """
+        await self._update_recording(call_id, recording_id, status="stopped")
+
+    async def _list(self, since: datetime, **filters: str) -> list[CarrierCall]:
+        page = await self._api.ask(
+            lambda client: client.calls.page_async(page_size=RECENT_CALLS, **filters),
+            timeout_secs=self._timeout_secs,
+        )
+        earliest = since.astimezone(UTC) - CLOCKS_DIFFER
+        never = datetime.min.replace(tzinfo=UTC)
+        recent = [call for call in page if call.date_created is None or call.date_created >= earliest]
+        recent.sort(key=lambda call: call.date_created or never, reverse=True)
+        return [_call(call) for call in recent]
+
+    async def _update(self, call_id: str, **changes: str) -> Any:
+        sid = _checked(call_id)
+        return await self._change(lambda client: client.calls(sid).update_async(**changes))
+
+    async def _update_recording(self, call_id: str, recording_id: str | None, **changes: Any) -> None:
+        sid = _checked(call_id)
+        recording = CURRENT_RECORDING if recording_id is None else _checked(recording_id, "recording")
+
+        def request(client: Client) -> Awaitable[object]:
+            return client.calls(sid).recordings(recording).update_async(**changes)
+
+        try:
+            await self._api.ask(request, timeout_secs=self._timeout_secs)
+        except CarrierRejected as error:
+            if (error.status, whole_number(error.code)) != UNKNOWN:
+                raise _as_ended(error) from None
+            # The path names a recording within a call; the answer does not tell which of them is missing.
+            raise NotRecording(
+                "Twilio has no recording under way for this call", status=error.status, code=error.code
+            ) from None
+
+    async def _change(self, request: Callable[[Client], Awaitable[T]]) -> T:
+        try:
+            return await self._api.ask(request, timeout_secs=self._timeout_secs)
+        except CarrierRejected as error:
+            raise _as_ended(error) from None
+
+
+def _inline(document: str) -> str:
+    if len(document) > MAX_INLINE_CHARS:
+        raise CarrierRejected(
+            f"the document has {len(document)} characters, Twilio takes {MAX_INLINE_CHARS} in a request: "
+            "shorten the stream's parameters"
+        )
+    return document
+
+
+def _as_ended(error: CarrierRejected) -> CarrierRejected:
+    if (error.status, whole_number(error.code)) in (ENDED, UNKNOWN):
+        return CallEnded(
+            f"the call is not live any more (Twilio answered {error.status} with error {error.code})",
+            status=error.status,
+            code=error.code,
+        )
+    return error
+
+
+def _call(call: Any, sid: str = "") -> CarrierCall:
+    return CarrierCall(
+        id=call.sid or sid,
+        state=STATES.get(str(call.status)),
+        from_number=phone_number(call._from),
+        to_number=phone_number(call.to),
+        started_at=call.start_time,
+        ended_at=call.end_time,
+        duration_secs=whole_number(call.duration),
+    )
+
+
+def _checked(sid: str, of: str = "call") -> str:
+    # The SDK puts the id into the path as it is.
+    if not _SID.fullmatch(sid):
+        raise CarrierRejected(f"the {of}'s id is not a Twilio SID: it was not sent to Twilio")
+    return sid

@@ -1,0 +1,444 @@
+"""An agent is a TOML file: what it says, what it knows, what it may do and which services it uses.
+
+The file is read and checked before a call uses it. Everything that can be wrong is found then and reported as
+one line that names the file, the key and the fix: unknown keys, wrong types, templates with mistakes, a menu
+digit that points to a fact that does not exist.
+
+    AgentError
+    └── UnknownAgent    no agent of that name (the name may come from the network)
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin
+from zoneinfo import ZoneInfo
+
+import jinja2
+from jinja2.sandbox import SandboxedEnvironment
+from pydantic import BaseModel, Field, ValidationError, model_validator
+
+from conversation.agents.tables import (
+    GOODBYE,
+    TAKE_MESSAGE,
+    DeadAir,
+    Fact,
+    Limits,
+    Lines,
+    MenuItem,
+    Name,
+    OutboundCalls,
+    Plain,
+    Recording,
+    Reference,
+    ServiceKind,
+    Services,
+    Table,
+    Text,
+    TransferTarget,
+)
+
+TOOL_NAMES = (
+    "end_call",
+    "take_message",
+    "transfer_call",
+    "send_digits",
+    "pause_recording",
+    "resume_recording",
+)
+"""Everything that an agent may be allowed to do; `tools` in its file chooses from these."""
+
+_NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+
+
+class AgentError(Exception):
+    """An agent's file cannot be used; the message is one line with the cause and the fix."""
+
+
+class UnknownAgent(AgentError):
+    """There is no agent of that name; the message lists those that exist."""
+
+
+class Agent(Table):
+    """Who answers a call.
+
+    Attributes:
+        name: The name of the file without `.toml`.
+        language: Language of the conversation, as in BCP 47 ("en", "de").
+        greeting: The first words of a call. A template.
+        instructions: The system prompt of a real model. A template.
+        variables: Values for templates; a call's own parameters win over them.
+        timezone: IANA name of the zone that `now` and `today` are in; this machine's zone when not given.
+        services: Speech recognition, model and voice.
+        tools: What the agent may do, from `TOOL_NAMES`.
+        facts: What the local brain knows. Also appended to a real model's prompt by whoever builds it.
+        transfers: Where callers may be put through to, by name.
+        menu: What the telephone's keys do.
+        dial_out: How calls begin that the agent places itself.
+        recording: Whether and how calls are recorded.
+        pronounce: Words that the voice gets wrong, and how to write them for it ("Nguyen" = "win").
+        lines: Fixed sentences.
+        limits: Lengths of time.
+        dead_air: What is said and done when the bot owes the caller words and none come.
+    """
+
+    name: Name
+    language: Name = "en"
+    greeting: Text
+    instructions: Text
+    variables: dict[str, str | int | float | bool] = Field(default_factory=dict)
+    timezone: Reference = None
+    services: Services = Field(default_factory=Services)
+    tools: list[Name] = Field(default=["end_call", "take_message"])
+    facts: list[Fact] = Field(default_factory=list)
+    transfers: dict[str, TransferTarget] = Field(default_factory=dict)
+    menu: dict[str, MenuItem] = Field(default_factory=dict)
+    dial_out: OutboundCalls = Field(default_factory=OutboundCalls)
+    recording: Recording = Field(default_factory=Recording)
+    pronounce: dict[Text, Text] = Field(default_factory=dict)
+    lines: Lines = Field(default_factory=Lines)
+    limits: Limits = Field(default_factory=Limits)
+    dead_air: DeadAir = Field(default_factory=DeadAir)
+
+    @model_validator(mode="after")
+    def _references_exist(self) -> Agent:
+        for tool in self.tools:
+            if tool not in TOOL_NAMES:
+                raise ValueError(f"tools: there is no tool {tool!r}{_did_you_mean(tool, TOOL_NAMES)}")
+        for name in self.transfers:
+            if not _NAME.fullmatch(name):
+                raise ValueError(f"transfers.{name}: use lower-case letters, digits and hyphens in the name")
+        topics = [fact.topic for fact in self.facts]
+        for topic in topics:
+            if topics.count(topic) > 1:
+                raise ValueError(f"facts: the topic {topic!r} is there twice; merge the two")
+        for fact in self.facts:
+            if fact.offer not in (None, TAKE_MESSAGE, *self.transfers):
+                hint = _did_you_mean(fact.offer, (TAKE_MESSAGE, *self.transfers))
+                raise ValueError(f"facts: {fact.topic!r} cannot offer {fact.offer!r}{hint}")
+        fallback = self.dead_air.fallback
+        if fallback not in (GOODBYE, TAKE_MESSAGE, *self.transfers):
+            hint = _did_you_mean(fallback, (GOODBYE, TAKE_MESSAGE, *self.transfers))
+            raise ValueError(f"dead_air.fallback: there is no {fallback!r}{hint}")
+        for digit, item in self.menu.items():
+            if not re.fullmatch(r"[0-9]", digit):
+                raise ValueError(f"menu.{digit}: a menu key is one digit")
+            if item.fact is not None and item.fact not in topics:
+                hint = _did_you_mean(item.fact, topics)
+                raise ValueError(f"menu.{digit}: there is no fact {item.fact!r}{hint}")
+            if item.transfer is not None and item.transfer not in self.transfers:
+                hint = _did_you_mean(item.transfer, list(self.transfers))
+                raise ValueError(f"menu.{digit}: there is no transfer {item.transfer!r}{hint}")
+        answers = [item.answer for item in self.menu.values() if item.answer is not None]
+        if len(answers) > len(set(answers)):
+            raise ValueError("menu: only one key can mean yes, and one no; correct answer")
+        if self.timezone is not None:
+            try:
+                ZoneInfo(self.timezone)
+            except (KeyError, ValueError, OSError):
+                raise ValueError(f"timezone: no zone {self.timezone!r}; use one like Europe/Berlin") from None
+        return self
+
+    def templates(self) -> Iterator[tuple[str, str]]:
+        """Yield every text that is a template, with the key that it stands under: all but those marked `Plain`."""
+        yield from _templates(self, "")
+
+    def own(self, template: str) -> str:
+        """Fill a template in with what the file itself says, for texts that all calls share."""
+        return self.render(template, self.call_variables())
+
+    def call_variables(
+        self,
+        parameters: Mapping[str, Any] | None = None,
+        *,
+        looked_up: Mapping[str, Any] | None = None,
+        direction: str = "inbound",
+        caller_number: str | None = None,
+        called_number: str | None = None,
+        now: datetime | None = None,
+    ) -> dict[str, Any]:
+        """Put together the variables that this agent's templates see in one call.
+
+        Args:
+            parameters: The call's custom parameters. Whoever placed or routed this call meant this call, so they win
+                over all that is known in general.
+            looked_up: What a look-up of the caller found (`conversation.lookup`); it wins over the file's `variables`.
+            direction: `inbound`, or `outbound` when the agent placed the call.
+            caller_number: The number of the other side in E.164 form: who called, or who was called by the agent.
+            called_number: Our number: the one that was called, or the one that the agent called from.
+            now: The time; the current time in the agent's zone when not given.
+
+        Returns:
+            `variables`, then `looked_up`, then `parameters`, then `agent`, `direction`, `caller_number`,
+            `called_number`, `now` (a datetime) and `today` ("Friday, November 21"), which nothing can override.
+        """
+        moment = now or datetime.now(ZoneInfo(self.timezone) if self.timezone else None).astimezone()
+        if self.timezone:
+            moment = moment.astimezone(ZoneInfo(self.timezone))
+        return {
+            **self.variables,
+            **(looked_up or {}),
+            **(parameters or {}),
+            "agent": self.name,
+            "direction": direction,
+            "caller_number": caller_number or "",
+            "called_number": called_number or "",
+            "now": moment,
+            "today": f"{moment:%A, %B} {moment.day}",
+        }
+
+    def render(self, template: str, variables: Mapping[str, Any]) -> str:
+        """Fill a template in.
+
+        Args:
+            template: The text with `{{ name }}` in it.
+            variables: The values, see `call_variables`. A missing one renders as nothing.
+
+        Raises:
+            AgentError: The template cannot be rendered with these values.
+        """
+        if "{" not in template:
+            return template
+        try:
+            return _compiled(template).render(dict(variables)).strip()
+        except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError) as error:
+            raise AgentError(f"{self.name}.toml: a template does not render: {error}; correct it") from None
+
+
+def spoken_name(agent: Agent, transfer: str, variables: Mapping[str, Any]) -> str:
+    """How a transfer's destination is named to callers.
+
+    Args:
+        agent: Whose transfer.
+        transfer: Its name in the file.
+        variables: What the templates are rendered with.
+    """
+    target = agent.transfers.get(transfer)
+    return agent.render(target.spoken if target else "", variables) or transfer.replace("-", " ")
+
+
+def _templates(table: Table, under: str) -> Iterator[tuple[str, str]]:
+    for name, field in type(table).model_fields.items():
+        choices = [
+            kind for kind in (field.annotation, *get_args(field.annotation)) if get_origin(kind) is Literal
+        ]
+        if choices or any(isinstance(mark, Plain) for mark in field.metadata):
+            continue
+        value: Any = getattr(table, name)
+        parts: dict[str, Any] = {name: value}
+        if isinstance(value, list):
+            if any(isinstance(mark, Plain) for of in get_args(field.annotation) for mark in get_args(of)):
+                continue
+            parts = {f"{name}[{number}]": part for number, part in enumerate(value)}
+        elif isinstance(value, dict):
+            parts = {f"{name}.{key}": part for key, part in value.items() if isinstance(part, Table)}
+        for key, part in parts.items():
+            if isinstance(part, Table):
+                yield from _templates(part, f"{under}{key}.")
+            elif isinstance(part, str) and part:
+                yield f"{under}{key}", part
+
+
+def agent_names(directory: Path) -> list[str]:
+    """Name the agents in a directory, sorted.
+
+    Args:
+        directory: Where the TOML files are. A directory that does not exist has none.
+    """
+    return sorted(path.stem for path in directory.glob("*.toml") if _NAME.fullmatch(_plain(path.stem)))
+
+
+def misnamed(directory: Path) -> list[str]:
+    """Files that look like agents and that no call can name: one line each."""
+    found = []
+    for path in sorted(directory.glob("*")) if directory.is_dir() else []:
+        if path.suffix == ".toml" and not _NAME.fullmatch(_plain(path.stem)):
+            found.append(f"{path.name}: {_RENAME}")
+        elif path.name.endswith((".toml.txt", ".tml")):
+            found.append(f"{path.name}: an agent's file ends in .toml; rename it")
+    names = agent_names(directory)
+    alike = [name for name in names if find_agent(name.swapcase(), directory) is None]
+    if alike:
+        found.append(
+            f"{', '.join(f'{name}.toml' for name in alike)}: too much alike to tell apart; rename one"
+        )
+    return found
+
+
+_RENAME = (
+    "an agent's name has only letters, digits, hyphens and underlines, such as front-desk.toml; rename it"
+)
+
+
+def find_agent(name: str, directory: Path) -> str | None:
+    """The agent that somebody means who writes its name with other capitals, or with `_` for `-`.
+
+    Args:
+        name: As it was written, in an address or a variable.
+        directory: Where the TOML files are.
+
+    Returns:
+        The file's own name; None when there is no such agent, or two that differ in nothing else.
+    """
+    known = agent_names(directory)
+    if name in known:
+        return name
+    alike = [one for one in known if _plain(one) == _plain(name)]
+    return alike[0] if len(alike) == 1 else None
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace("_", "-")
+
+
+def load_agent(name: str, directory: Path) -> Agent:
+    """Read and check an agent's file.
+
+    A file is read again only when it changed. The name may come from the network (a Pipecat Cloud service
+    host, a custom parameter): it is only ever compared with the names of the files that are there.
+
+    Args:
+        name: The file's name without `.toml`, as `find_agent` takes it.
+        directory: Where the TOML files are.
+
+    Raises:
+        UnknownAgent: There is no such agent.
+        AgentError: The file has a mistake.
+    """
+    found = find_agent(name, directory)
+    if found is None:
+        known = agent_names(directory)
+        shown = name[:60]
+        if any(path.stem == name for path in directory.glob("*.toml")):
+            raise UnknownAgent(f"agent {shown!r} is not known, though the file is there: {_RENAME}")
+        if not directory.is_dir():
+            raise UnknownAgent(
+                f"agent {shown!r} is not known: there is no folder {directory}; correct AGENTS_DIR"
+            )
+        if not known:
+            raise UnknownAgent(f"agent {shown!r} is not known: no .toml file is in {directory}; add one")
+        close = difflib.get_close_matches(_plain(shown), known, n=1)
+        guess = f"did you mean {close[0]!r}? " if close else ""
+        raise UnknownAgent(f"agent {shown!r} is not known; {guess}use one of {', '.join(known)}")
+    path = directory / f"{found}.toml"
+    try:
+        stat = path.stat()
+        return _read(path, stat.st_mtime_ns, stat.st_size)
+    except OSError as error:
+        raise AgentError(f"{path.name}: cannot be read ({error.strerror}); check its permissions") from None
+
+
+@lru_cache(maxsize=64)
+def _read(path: Path, _mtime_ns: int, _size: int) -> Agent:
+    file = path.name
+    try:
+        source = path.read_text(encoding="utf-8-sig")
+        table = tomllib.loads(source)
+    except UnicodeDecodeError:
+        raise AgentError(
+            f"{file}: is not UTF-8 text; save it as UTF-8 (in Notepad: Save as, Encoding)"
+        ) from None
+    except tomllib.TOMLDecodeError as error:
+        raise AgentError(f"{file}: is not valid TOML: {error}; correct that place") from None
+    except RecursionError:
+        raise AgentError(f"{file}: has brackets in brackets without end; correct them") from None
+    stated = table.setdefault("name", path.stem)
+    if stated != path.stem:
+        raise AgentError(f"{file}: name is {stated!r} but the file is {path.stem!r}; make them the same")
+    try:
+        agent = Agent.model_validate(table)
+    except ValidationError as error:
+        raise AgentError(_explain(file, source, error)) from None
+    for key, template in agent.templates():
+        _check_template(file, key, template, agent)
+    return agent
+
+
+def _explain(file: str, source: str, error: ValidationError) -> str:
+    """Make one line of the first problem that pydantic found; unknown keys first, they cause the others."""
+    problems = error.errors()
+    problem = next((p for p in problems if p["type"] == "extra_forbidden"), problems[0])
+    location = problem["loc"]
+    if location[:1] == ("variables",) and len(location) > 2:  # a problem for each type that it could have
+        return f"{file}: {_key(location[:2])!r} is not usable: write a text, a number, true or false"
+    where = f"{file}{_line_of(source, location)}"
+    key = _key(location)
+    if problem["type"] == "extra_forbidden":
+        hint = _did_you_mean(str(location[-1]), _known_keys(location[:-1]))
+        return f"{where}: unknown key {key!r}{hint}"
+    if problem["type"] == "literal_error" and location[-1] == "[key]":
+        hint = _did_you_mean(str(location[-2]), get_args(ServiceKind))
+        return f"{where}: unknown key {_key(location[:-1])!r}{hint}"
+    if problem["type"] == "missing":
+        return f"{where}: {key!r} is missing; add it"
+    reason = problem["msg"].removeprefix("Value error, ")
+    reason = reason[:1].lower() + reason[1:]
+    if not location:
+        return f"{where}: {reason}"
+    return f"{where}: {key!r} is not usable: {reason}; correct it"
+
+
+def _key(location: tuple[int | str, ...]) -> str:
+    text = ""
+    for part in location:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
+    return text
+
+
+def _line_of(source: str, location: tuple[int | str, ...]) -> str:
+    """Say on which line a key stands, when it stands on only one."""
+    keys = [part for part in location if isinstance(part, str) and part != "[key]"]
+    if not keys:
+        return ""
+    pattern = re.compile(rf"^\s*(?:{re.escape(keys[-1])}\s*=|\[+[^\]]*\b{re.escape(keys[-1])}\]+)")
+    lines = [number for number, line in enumerate(source.splitlines(), 1) if pattern.match(line)]
+    return f" line {lines[0]}" if len(lines) == 1 else ""
+
+
+def _known_keys(location: tuple[int | str, ...]) -> list[str]:
+    """Name the keys of the table at a location, by following the models' annotations."""
+    kind: Any = Agent
+    for part in location:
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            kind = kind.model_fields[str(part)].annotation if part in kind.model_fields else None
+        elif get_origin(kind) in (list, dict):
+            kind = get_args(kind)[-1]
+    return list(kind.model_fields) if isinstance(kind, type) and issubclass(kind, BaseModel) else []
+
+
+def _did_you_mean(name: str | None, known: Mapping[str, Any] | list[str] | tuple[str, ...]) -> str:
+    """Suggest the name that is spelled most like this one, or list some when none is close."""
+    close = difflib.get_close_matches(str(name), list(known), n=1, cutoff=0.5)
+    if close:
+        return f"; did you mean {close[0]!r}?"
+    return f"; use one of {', '.join(sorted(known)[:12])}" if known else "; remove it"
+
+
+_ENVIRONMENT = SandboxedEnvironment(undefined=jinja2.ChainableUndefined, autoescape=False)
+
+
+@lru_cache(maxsize=1024)
+def _compiled(template: str) -> jinja2.Template:
+    return _ENVIRONMENT.from_string(template)
+
+
+def _check_template(file: str, key: str, template: str, agent: Agent) -> None:
+    if "{" not in template:
+        return
+    try:
+        _compiled(template).render(agent.call_variables())
+    except jinja2.TemplateSyntaxError as error:
+        where = f"line {error.lineno} of it"
+        raise AgentError(
+            f"{file}: {key!r} is not a template: {error.message} ({where}); correct it"
+        ) from None
+    except jinja2.UndefinedError:
+        return  # a value that only a call brings
+    except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError) as error:
+        raise AgentError(f"{file}: the template {key!r} does not render: {error}; correct it") from None

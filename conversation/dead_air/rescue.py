@@ -1,0 +1,266 @@
+"""What is said and done when the bot owes the caller words and none come, or the caller owes some and says nothing.
+
+The guard (`conversation/dead_air/guard.py`) says when and why; here is what follows, as the agent's `[dead_air]` has it: a
+filler, a way on, and at last an apology with a transfer, a message or a goodbye. The model is not needed for any of it.
+The voice is; without it the fallback comes at once, and in the end the carrier's own voice apologises.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from loguru import logger
+
+from calls.call import EndedBy
+from calls.errors import NotDone
+from calls.messages import Message, MessageBook
+from conversation.agents.tables import GOODBYE, TAKE_MESSAGE
+from conversation.attachment import Attachment
+from conversation.dead_air.guard import Cause, DeadAir, Firing, Stage
+from conversation.turns.strategies import SilentCaller
+
+LOOK_SECS = 0.2
+"""How often it is looked whether somebody sits in silence."""
+
+MESSAGE_PAUSE_SECS = 4.0
+"""A pause this long ends a message that a caller leaves."""
+
+MESSAGE_SECS = 90.0
+"""How long a message may take in all."""
+
+NO_MESSAGE_SECS = 12.0
+"""How long a caller may take to begin one."""
+
+
+REASON = "The automated assistant has failed."
+"""What a colleague is told who is asked to take such a call."""
+
+
+class Rescue:
+    """Sees to it that nobody is left in silence in one session."""
+
+    def __init__(self, attachment: Attachment, dead_air: DeadAir, *, others_turn: Callable[[], bool]):
+        """Initialize it; `watch` begins.
+
+        Args:
+            attachment: The session.
+            dead_air: Its guard.
+            others_turn: Whether somebody else sees to the caller, such as the opening of a call that we have placed.
+        """
+        self._attachment = attachment
+        self._dead_air = dead_air
+        self._others_turn = others_turn
+        self._silence = SilentCaller(attachment)
+        self._asked_for_message = False
+        self._task: asyncio.Task[None] | None = None
+        self._message: list[str] | None = None
+        self._transferring = False
+
+    @property
+    def has_the_word(self) -> bool:
+        """Whether this, and not the model, talks with the caller now."""
+        return self._message is not None or self._transferring
+
+    def caller_said(self, text: str) -> None:
+        """Take a turn of the caller; one without words may be a noise."""
+        if text:
+            self._silence.heard()
+            self._dead_air.caller_said_something(wants_answer=self._message is None)
+            if self._message is not None:
+                self._message.append(text)
+        else:
+            self._dead_air.caller_said_nothing()
+
+    async def watch(self) -> None:
+        """Look, for as long as the session lasts."""
+        while True:
+            await asyncio.sleep(LOOK_SECS)
+            try:
+                await self.look()
+            except Exception as error:
+                logger.opt(exception=error).error(
+                    "call {}: the guard against silence failed: {}",
+                    self._attachment.call.id,
+                    type(error).__name__,
+                )
+
+    async def look(self) -> None:
+        """See to whoever sits in silence now."""
+        attachment, dead_air = self._attachment, self._dead_air
+        if attachment.mouth is not None and not attachment.deaf:  # what is said to the end is seen to there
+            await attachment.mouth.say_again()
+        if self._is_off:
+            dead_air.hold()
+            return
+        firing = dead_air.look()
+        if firing is not None:
+            await self._fire(firing)
+        elif dead_air.take_retry():
+            await attachment.think()
+        elif dead_air.waited_for_caller_secs() >= attachment.agent.limits.silence_secs:
+            await self._silence.silent()
+
+    async def lost(self, cause: Cause, because: str) -> None:
+        """Give up at once, as a service will not work any more in this call.
+
+        Args:
+            cause: Which one.
+            because: The same for the call's record.
+        """
+        if not self._is_off:
+            self._record(Stage.FALLBACK, cause, 0.0)
+            await self.give_up(cause, because)
+
+    async def give_up(self, cause: Cause, because: str = "") -> None:
+        """Apologise, and do what the agent's fallback says; what was tried in vain is not tried again.
+
+        Args:
+            cause: Why.
+            because: The same for the call's record, if the call ends by it.
+        """
+        if self._is_off:
+            return
+        attachment, fallback = self._attachment, self._attachment.agent.dead_air.fallback
+        because = because or f"dead air: {cause.value}"
+        self._dead_air.gave_up()
+        if (
+            fallback not in (GOODBYE, TAKE_MESSAGE)
+            and attachment.control.can_transfer
+            and not self._in_vain(fallback)
+        ):
+            self._transferring = True
+            self._task = asyncio.create_task(self._transfer(fallback, because))
+        elif self._dead_air.voice_is_lost:
+            await attachment.abandon(cause="voice failed")
+        elif fallback == TAKE_MESSAGE and not self._asked_for_message and not cause.is_recogniser:
+            self._asked_for_message = True
+            self._message = []
+            self._task = asyncio.create_task(self._take_message(because))
+        else:
+            self._say_goodbye(because)
+
+    def _in_vain(self, destination: str) -> bool:
+        """Whether the caller was put through there before, and came back: by this session, or one before it."""
+        resume = self._attachment.resume
+        return (resume is not None and resume.destination == destination) or any(
+            event.kind == "transfer_ended" and event.data.get("destination") == destination
+            for event in self._attachment.call.events
+        )
+
+    async def close(self) -> None:
+        """Stop, when the session is over. What a caller has said of a message is kept."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait({self._task})
+        await self._keep_message()
+
+    @property
+    def _is_off(self) -> bool:
+        attachment = self._attachment
+        return (
+            attachment.ending
+            or attachment.aside
+            or attachment.is_detached
+            or (attachment.handover is not None and attachment.handover.running)
+            or self.has_the_word
+            or self._others_turn()
+        )
+
+    async def _fire(self, firing: Firing) -> None:
+        lines = self._attachment.agent.dead_air
+        stage, cause = firing.stage, firing.cause
+        if stage is Stage.FILLER:
+            said = bool(lines.filler) and await self._say(lines.filler, remember=False)
+        elif stage is Stage.WAY_ON:
+            if cause.is_recogniser:
+                said = await self._say(lines.bad_line)
+            elif cause is Cause.TOOL_SLOW:
+                said = await self._say(lines.working, remember=False)
+            else:
+                said = await self._say(lines.way_on)
+            if not said:
+                stage = Stage.FALLBACK  # without a voice this is all that leads on
+        self._record(stage, cause, firing.silent_secs)
+        if stage is Stage.FALLBACK:
+            await self.give_up(cause)
+
+    def _record(self, stage: Stage, cause: Cause, silent_secs: float) -> None:
+        name, attachment = stage.name.lower(), self._attachment
+        attachment.record("dead_air", stage=name, cause=cause.value, silent_secs=round(silent_secs, 1))
+        logger.warning(
+            f"call {attachment.call.id}: nothing was heard for {silent_secs:.1f} s ({cause.value}): {name}"
+        )
+
+    async def _say(self, template: str, *, remember: bool = True) -> bool:
+        if self._dead_air.voice_is_lost:
+            return False
+        return await self._attachment.say(self._attachment.render(template), remember=remember, own=True)
+
+    def _say_goodbye(self, because: str) -> None:
+        attachment = self._attachment
+        apology = attachment.render(attachment.agent.lines.technical_problem)
+        attachment.finish(apology, ended_by=EndedBy.ERROR, cause=because)
+
+    async def _transfer(self, name: str, because: str) -> None:
+        attachment = self._attachment
+
+        def back(_: object) -> None:
+            self._transferring = False  # what comes next is the model's again
+
+        attachment.call.news("transfer_ended").add_done_callback(back)
+        try:
+            await self._say(attachment.agent.dead_air.apology)
+            handover = attachment.transfer(name, REASON, by_tool=False)
+            await handover.outcome()
+        except NotDone as error:
+            logger.warning(f"call {attachment.call.id}: no transfer after dead air: {error}")
+            self._say_goodbye(because)
+        finally:
+            self._transferring = False
+
+    async def _take_message(self, because: str) -> None:
+        attachment, dead_air = self._attachment, self._dead_air
+        lines = attachment.agent.dead_air
+        await self._say(f"{lines.apology} {lines.message_prompt}")
+        loop = asyncio.get_running_loop()
+        until = loop.time() + MESSAGE_SECS
+        while loop.time() < until and not attachment.is_detached and not dead_air.voice_is_lost:
+            await asyncio.sleep(LOOK_SECS)
+            waited = dead_air.waited_for_caller_secs()
+            if waited >= (MESSAGE_PAUSE_SECS if self._message else NO_MESSAGE_SECS):
+                break
+        if await self._keep_message():
+            words = f"{attachment.agent.lines.message_taken} {attachment.agent.lines.goodbye}"
+            farewell = attachment.render(words)
+            attachment.finish(farewell, ended_by=EndedBy.ERROR, cause=because)
+        else:
+            self._say_goodbye(because)
+
+    async def _keep_message(self) -> bool:
+        """Store what was said of a message; tell whether there was something, and it could be stored."""
+        attachment = self._attachment
+        said, self._message = self._message, None
+        if not said:
+            return False
+        message = Message(
+            taken_at=datetime.now(UTC),
+            call_id=attachment.call.id,
+            agent=attachment.agent.name,
+            caller_name="",
+            callback_number=str(attachment.variables.get("caller_number") or ""),
+            text=" ".join(said),
+        )
+        try:
+            await MessageBook(attachment.data_dir).keep(message)
+        except OSError as error:
+            attachment.record("error", message=f"message not kept: {error.strerror}")
+            return False
+        attachment.record(
+            "message_taken",
+            caller_name="",
+            callback_number=message.callback_number,
+            message=message.text,
+        )
+        return True

@@ -1,0 +1,142 @@
+"""What a service's error means: for the caller, what the guard against dead air does; for the operator, one line."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import ssl
+from collections.abc import Iterator, Mapping
+
+from loguru import logger
+from pipecat.frames.frames import ErrorFrame
+from pipecat.processors.frame_processor import FrameProcessor
+from pipecat.utils.errors import ErrorCategory, classify_http_exception, extract_http_status_code
+
+from conversation.attachment import Attachment
+from conversation.dead_air.guard import Cause, DeadAir
+from conversation.dead_air.patience import CutOff, GaveUp, Stalled
+from conversation.dead_air.rescue import Rescue
+
+FIXES = {
+    ErrorCategory.AUTHENTICATION: "the key was rejected: check it in .env",
+    ErrorCategory.AUTHORIZATION: "the key has no access to this: check the account's rights",
+    ErrorCategory.INVALID_REQUEST: "the request was refused: check the model's or voice's name",
+    ErrorCategory.QUOTA: "the account's credit is used up: top it up",
+    ErrorCategory.RATE_LIMIT: "too many requests: raise the account's limit, or take fewer calls",
+    ErrorCategory.CONNECTIVITY: "it could not be reached: check the network and the address",
+    ErrorCategory.SERVER: "it reported a fault of its own: see its status page",
+}
+
+CAUSES = {"llm": Cause.MODEL_FAILED, "tts": Cause.VOICE_FAILED, "stt": Cause.RECOGNISER_FAILED}
+
+STALLED = CAUSES | {"llm": Cause.MODEL_STALLED, "tts": Cause.VOICE_SILENT}
+"""The same for services that give nothing in time."""
+
+
+class ServiceTrouble:
+    """Answers the errors of a call's services.
+
+    An answer that failed is asked for again, and what the caller hears meanwhile is the guard's business. A service
+    that cannot work any more (a rejected key) is the end of the talk: an apology, and the agent's fallback.
+    """
+
+    def __init__(
+        self,
+        attachment: Attachment,
+        services: Mapping[FrameProcessor, str],
+        hosts: Mapping[str, str],
+        dead_air: DeadAir,
+        rescue: Rescue,
+    ):
+        """Initialize the answers of one session.
+
+        Args:
+            attachment: The session.
+            services: The services, with their kinds: `stt`, `llm`, `tts`.
+            hosts: Where each kind is reached, for the operator.
+            dead_air: Is told of what has failed.
+            rescue: Takes over when a service is lost.
+        """
+        self._attachment = attachment
+        self._services = services
+        self._hosts = hosts
+        self._dead_air = dead_air
+        self._rescue = rescue
+
+    async def take(self, frame: ErrorFrame) -> None:
+        """Take an error that reached the end of the pipeline."""
+        attachment, processor = self._attachment, frame.processor
+        kind = self._services.get(processor, "") if processor else ""
+        category = category_of(frame)
+        name = kind.upper() or "pipeline"
+        attachment.record("error", message=f"{name}: {frame.error}", category=category.value)
+        logger.error(f"call {attachment.call.id}: {name} failed, {self._explain(kind, category, frame)}")
+        if not kind or category is ErrorCategory.APPLICATION or (attachment.ending and kind != "tts"):
+            return
+        lost = processor is not None and not processor.is_usable
+        gave_up = isinstance(frame.exception, GaveUp)
+        exception = frame.exception.__cause__ if gave_up and frame.exception else frame.exception
+        cause = (STALLED if isinstance(exception, TimeoutError) else CAUSES)[kind]
+        self._dead_air.failed(cause, for_good=lost, tried_again=gave_up)
+        if lost:
+            await self._rescue.lost(cause, f"{name} failed")
+
+    def _explain(self, kind: str, category: ErrorCategory, frame: ErrorFrame) -> str:
+        """Host, cause and fix, without the error's own text: it may hold the caller's words."""
+        cause = _reason(frame.exception)
+        fix = FIXES.get(category, "for an unknown reason")
+        host = self._hosts.get(kind, "")
+        return " ".join(filter(None, (host and f"{host}:", cause and f"{cause},", fix)))
+
+
+def category_of(frame: ErrorFrame) -> ErrorCategory:
+    """Why a service failed; libraries hide the network's own error behind theirs."""
+    category = frame.category or ErrorCategory.UNKNOWN
+    if category is not ErrorCategory.UNKNOWN or frame.exception is None:
+        return category
+    for error in _chain(frame.exception):
+        found = classify_http_exception(error)
+        if found is not ErrorCategory.UNKNOWN:
+            return found
+        if isinstance(error, OSError) or any(
+            name in type(error).__name__ for name in ("Connect", "Timeout", "Network")
+        ):
+            return ErrorCategory.CONNECTIVITY
+    return category
+
+
+def _reason(exception: BaseException | None) -> str:
+    """What happened, in words of ours."""
+    if isinstance(exception, GaveUp):
+        exception = exception.__cause__
+    if exception is None:
+        return ""
+    if isinstance(exception, Stalled | CutOff):
+        return str(exception)
+    errors = list(_chain(exception))
+    for error in errors:
+        if (status := extract_http_status_code(error)) is not None:
+            return f"HTTP {status}"
+        if isinstance(error, socket.gaierror):
+            return "its name is not known"
+        if isinstance(error, ssl.SSLError):
+            return "no TLS connection"
+        if isinstance(error, OSError) and error.errno is not None and error.errno in errno.errorcode:
+            return os.strerror(error.errno).lower()
+    if any("Timeout" in type(error).__name__ for error in errors):
+        return "no answer in time"
+    return type(exception).__name__
+
+
+def _chain(exception: BaseException) -> Iterator[BaseException]:
+    """An exception and those behind it, the innermost last."""
+    seen: list[BaseException] = []
+    current: BaseException | None = exception
+    while current is not None and current not in seen:
+        seen.append(current)
+        yield current
+        if isinstance(current, BaseExceptionGroup) and current.exceptions:
+            current = current.exceptions[0]
+        else:
+            current = current.__cause__ or current.__context__

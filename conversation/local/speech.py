@@ -1,0 +1,228 @@
+"""The keyless speech services: Pipecat services on the models that all calls of this process share.
+
+Import from here: `LocalMoonshineSTT`, `LocalPiperTTS`, `local_models` and, for every kind of service, `shared_vad` with
+`PHONE_VAD`, `shared_turn_analyzer` and `load_turn_models`. Importing loads no model and needs no extra package.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from typing import Any
+
+from loguru import logger
+from pipecat.frames.frames import (
+    BotStartedSpeakingFrame,
+    BotStoppedSpeakingFrame,
+    ErrorFrame,
+    Frame,
+    InputAudioRawFrame,
+    InterimTranscriptionFrame,
+    TranscriptionFrame,
+    TTSAudioRawFrame,
+    VADUserStartedSpeakingFrame,
+    VADUserStoppedSpeakingFrame,
+)
+from pipecat.processors.frame_processor import FrameDirection, FrameProcessorSetup
+from pipecat.services.settings import STTSettings, TTSSettings
+from pipecat.services.stt_service import SegmentedSTTService
+from pipecat.services.tts_service import TTSService
+from pipecat.transcriptions.language import Language
+from pipecat.utils.time import time_now_iso8601
+
+from conversation.local.models import STT_RATE, VOICE, LocalModels, LocalStackMissing, local_models, sentences
+from conversation.turns.models import PHONE_VAD, load_turn_models, shared_turn_analyzer, shared_vad
+
+__all__ = [
+    "PHONE_VAD",
+    "LocalModels",
+    "LocalMoonshineSTT",
+    "LocalPiperTTS",
+    "LocalStackMissing",
+    "load_turn_models",
+    "local_models",
+    "sentences",
+    "shared_turn_analyzer",
+    "shared_vad",
+]
+
+TTFS_P99_SECS = 0.6
+"""From the end of speech to its transcript, for Pipecat's turn strategies: 260 ms for 6 s of speech, and some queue."""
+
+
+FIRST_WORDS_SECS = 0.45
+"""How long somebody has spoken over the bot when it is first looked at what is said; a look costs 100 ms of a core."""
+
+MORE_WORDS_SECS = 0.3
+"""How long after a look comes the next one."""
+
+HEARD_UNTIL = "heard until"
+"""The key of a frame's `metadata`: how many bytes of the caller's audio the recogniser had had when an audio frame
+came; and, when the detector made a report, how many of them it had seen. It comes later in the pipeline."""
+
+BEFORE_SPEECH_SECS = 1.0
+"""How much of what came before the start of speech belongs to a segment: the detector needs a moment to be sure."""
+
+LONGEST_LAG_SECS = 3.0
+"""How far the detector may be behind the recogniser, on a machine that has too much to do."""
+
+TRAILING_SILENCE_SECS = 0.7
+"""Moonshine's own detector carries its state into the next utterance: after one that ended with less than 0.4 s of
+silence, the next begins with a "You" that nobody said."""
+
+
+class LocalMoonshineSTT(SegmentedSTTService):
+    """Transcribes what was said between two pauses, with Moonshine (or Whisper, where Moonshine is missing).
+
+    The pipeline's audio must come in at 16 kHz. Pipecat's own MoonshineSTTService would download a model and load it
+    for each call.
+    """
+
+    def __init__(self, *, models: LocalModels | None = None, **kwargs: Any):
+        """Initialize the service of one call.
+
+        Args:
+            models: The models; those of the process when not given.
+            **kwargs: For `SegmentedSTTService`.
+        """
+        super().__init__(
+            sample_rate=STT_RATE,
+            ttfs_p99_latency=kwargs.pop("ttfs_p99_latency", TTFS_P99_SECS),
+            trailing_silence_secs=TRAILING_SILENCE_SECS,
+            settings=STTSettings(model="local", language=Language.EN),
+            **kwargs,
+        )
+        self._models = models or local_models()
+        self._received = 0
+        self._bot_speaks = False
+        self._early: asyncio.Task[None] | None = None
+
+    @property
+    def wants_wav_segments(self) -> bool:
+        """Segments come as raw PCM."""
+        return False
+
+    def can_generate_metrics(self) -> bool:
+        """Processing time is measured."""
+        return True
+
+    async def setup(self, setup: FrameProcessorSetup) -> None:  # type: ignore[override]
+        """Keep enough of what came before the detector reports speech."""
+        await super().setup(setup)
+        self._audio_buffer_size_1s = round((BEFORE_SPEECH_SECS + LONGEST_LAG_SECS) * self.sample_rate) * 2
+
+    async def process_audio_frame(self, frame: InputAudioRawFrame, direction: FrameDirection) -> None:
+        """Count what came in, and note it on the frame for the detector."""
+        await super().process_audio_frame(frame, direction)
+        self._received += len(frame.audio)
+        frame.metadata[HEARD_UNTIL] = self._received
+
+    async def cleanup(self) -> None:
+        """Stop listening."""
+        await super().cleanup()
+        await self._listen_early(False)
+
+    async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
+        """Cut a segment where speech ended, not where this was noticed; while the bot speaks, tell early what is said.
+
+        The detector reports a pause after `stop_secs` of it, and its report takes a moment to come here, on a busy
+        machine a second. By then the next word may have begun ("thank you, goodbye"). What came in during that time is
+        silence or that next word, so it opens the next segment instead of being lost at the end of this one.
+        """
+        if isinstance(frame, BotStartedSpeakingFrame | BotStoppedSpeakingFrame):
+            self._bot_speaks = isinstance(frame, BotStartedSpeakingFrame)
+        elif isinstance(frame, VADUserStartedSpeakingFrame | VADUserStoppedSpeakingFrame):
+            await self._listen_early(self._bot_speaks and isinstance(frame, VADUserStartedSpeakingFrame))
+        behind = self._received - frame.metadata.get(HEARD_UNTIL, self._received)
+        if isinstance(frame, VADUserStartedSpeakingFrame):
+            del self._audio_buffer[: -(round(BEFORE_SPEECH_SECS * self.sample_rate) * 2 + behind)]
+        if not isinstance(frame, VADUserStoppedSpeakingFrame):
+            await super().process_frame(frame, direction)
+            return
+        kept = round(frame.stop_secs * self.sample_rate) * 2 + behind
+        begun = bytes(self._audio_buffer[-kept:]) if kept else b""
+        del self._audio_buffer[len(self._audio_buffer) - len(begun) :]
+        await super().process_frame(frame, direction)
+        self._audio_buffer[:0] = begun
+
+    async def _listen_early(self, begin: bool) -> None:
+        task, self._early = self._early, None
+        if task is not None:
+            await self.cancel_task(task)
+        if begin:
+            self._early = self.create_task(self._tell_early())
+
+    async def _tell_early(self) -> None:
+        """Transcribe what was said so far, again and again: only words tell an interruption from a "yeah"."""
+        secs = FIRST_WORDS_SECS
+        while True:
+            await asyncio.sleep(secs)
+            text = await self._models.hear(bytes(self._audio_buffer) + self._trailing_silence())
+            if text:
+                words = InterimTranscriptionFrame(text, self._user_id, time_now_iso8601(), Language.EN)
+                await self.push_frame(words)
+            secs = MORE_WORDS_SECS
+
+    async def run_stt(self, audio: bytes) -> AsyncGenerator[Frame, None]:
+        """Transcribe one segment.
+
+        Args:
+            audio: 16-bit mono PCM at 16 kHz.
+
+        Yields:
+            A `TranscriptionFrame`, when there were words in it.
+        """
+        await self.start_processing_metrics()
+        text = await self._models.hear(audio)
+        await self.stop_processing_metrics()
+        if text:
+            yield TranscriptionFrame(text, self._user_id, time_now_iso8601(), Language.EN)
+
+
+class LocalPiperTTS(TTSService):
+    """Speaks with one Piper voice that all calls share, sentence by sentence.
+
+    Pipecat's own PiperTTSService loads the voice in its constructor: 1.3 s on the event loop and 70 MB for each call.
+    """
+
+    def __init__(self, *, models: LocalModels | None = None, **kwargs: Any):
+        """Initialize the service of one call.
+
+        Args:
+            models: The models; those of the process when not given.
+            **kwargs: For `TTSService`.
+        """
+        super().__init__(
+            push_start_frame=True,
+            push_stop_frames=True,
+            settings=TTSSettings(model="piper", voice=VOICE, language=None),
+            **kwargs,
+        )
+        self._models = models or local_models()
+
+    def can_generate_metrics(self) -> bool:
+        """Time to first byte and usage are measured."""
+        return True
+
+    async def run_tts(self, text: str, context_id: str) -> AsyncGenerator[Frame, None]:
+        """Speak a text.
+
+        Args:
+            text: One or more sentences; the first starts while the others are rendered.
+            context_id: Of the audio context that it belongs to.
+
+        Yields:
+            A `TTSAudioRawFrame` a sentence, at the pipeline's rate.
+        """
+        try:
+            await self.start_tts_usage_metrics(text)
+            for sentence in sentences(text):
+                audio = await self._models.say(sentence, self.sample_rate)
+                await self.stop_ttfb_metrics()
+                if audio:
+                    yield TTSAudioRawFrame(audio, self.sample_rate, 1, context_id=context_id)
+        except Exception as error:
+            logger.error(f"{self}: a sentence could not be spoken: {type(error).__name__}")
+            yield ErrorFrame(error=f"local voice failed: {type(error).__name__}: {error}")
+        finally:
+            await self.stop_ttfb_metrics()

@@ -1,0 +1,201 @@
+"""Whose turn it is: the end of a turn, silent callers, promises that are not interrupted, the longest duration."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Callable
+from typing import Any
+
+from pipecat.audio.turn.smart_turn.base_smart_turn import SmartTurnParams
+from pipecat.frames.frames import (
+    Frame,
+    TranscriptionFrame,
+    VADUserStartedSpeakingFrame,
+    VADUserStoppedSpeakingFrame,
+)
+from pipecat.turns.empty_user_turn import EmptyUserTurnConfig
+from pipecat.turns.types import ProcessFrameResult
+from pipecat.turns.user_mute import BaseUserMuteStrategy
+from pipecat.turns.user_start import TranscriptionUserTurnStartStrategy
+from pipecat.turns.user_stop import BaseUserTurnStopStrategy
+from pipecat.turns.user_turn_strategies import UserTurnStrategies
+
+from calls.call import EndedBy
+from conversation.attachment import Attachment
+from conversation.local.speech import shared_turn_analyzer
+from conversation.turns.interrupting import InterruptingUserTurnStartStrategy
+from conversation.turns.pausing import WholeSentenceUserTurnStopStrategy, WordlessUserTurnStopStrategy
+
+INCOMPLETE_TURN_SECS = 1.5
+"""A pause this long ends a turn that sounded unfinished. Pipecat's 3 s are dead air on a phone line."""
+
+
+KEYPAD_PREFIX = "DTMF: "
+"""What a row of keys begins with when it stands in for the caller's words (Pipecat's `DTMFAggregator`)."""
+
+
+SHORT_ANSWERS = re.compile(
+    r"(?:(?:yes|yeah|yep|sure|ok|okay|correct|right|no|nope|please|thanks|thank you(?: very much)?|good ?bye|bye|hello"
+    r"|thats? (?:all|it|right|correct)|nothing else)(?: |$))+"
+)
+"""Turns of a few set words (English), on which a model that listens to the melody has too little to go by."""
+
+
+def turn_strategies(
+    attachment: Attachment | None = None,
+    *,
+    bot_begins: bool = False,
+    understands: Callable[[str], bool] | None = None,
+) -> UserTurnStrategies:
+    """Speech starts a turn, while the bot speaks only some; keys, short answers, Smart Turn or silence end it.
+
+    Args:
+        attachment: The session: what it has said that was not heard yet, and whether it can be interrupted.
+        bot_begins: Whether the bot has the first word.
+        understands: Whether the model could do something with words; for one that is asked in a moment.
+    """
+    analyzer = shared_turn_analyzer(params=SmartTurnParams(stop_secs=INCOMPLETE_TURN_SECS))
+    session: dict[str, Any] = {}
+    if attachment is not None:
+        session = {"muted": lambda: attachment.deaf, "unheard": lambda: unheard_words(attachment)}
+    return UserTurnStrategies(
+        start=[
+            InterruptingUserTurnStartStrategy(bot_begins=bot_begins, understands=understands, **session),
+            TranscriptionUserTurnStartStrategy(),
+        ],
+        stop=[
+            KeypadUserTurnStopStrategy(),
+            ShortAnswerUserTurnStopStrategy(),
+            WholeSentenceUserTurnStopStrategy(turn_analyzer=analyzer),
+            WordlessUserTurnStopStrategy(),
+        ],
+    )
+
+
+def unheard_words(attachment: Attachment) -> str | None:
+    """The bot's words on their way to the caller, so far as they are known; None when the caller has heard all."""
+    playout = attachment.playout
+    return " ".join(chunk.text for chunk in playout.pending if chunk.text) if playout.has_unheard else None
+
+
+GO_ON = (
+    "You were cut off there by a noise, or by a word that asks for nothing. Go on: say what the caller has not "
+    "yet heard of your answer, without a word about the interruption."
+)
+"""Told to a model whose answer was interrupted by nothing."""
+
+NOISES_IN_A_ROW = 3
+"""How often in a row an answer is given again; then the line is too loud, and the caller has to speak."""
+
+
+def after_a_noise() -> EmptyUserTurnConfig:
+    """An answer that was cut off by a noise goes on."""
+    return EmptyUserTurnConfig(interrupted_prompt=GO_ON, max_consecutive_recoveries=NOISES_IN_A_ROW)
+
+
+class KeypadUserTurnStopStrategy(BaseUserTurnStopStrategy):
+    """A complete row of keys is a complete turn: there is no recogniser whose last word would be waited for."""
+
+    async def process_frame(self, frame: Frame) -> ProcessFrameResult:
+        """End the turn with the keys."""
+        if isinstance(frame, TranscriptionFrame) and frame.text.startswith(KEYPAD_PREFIX):
+            await self.trigger_user_turn_stopped()
+            return ProcessFrameResult.STOP
+        return ProcessFrameResult.CONTINUE
+
+
+class ShortAnswerUserTurnStopStrategy(BaseUserTurnStopStrategy):
+    """Ends a turn like "No." at once. One that sounds unfinished would else be answered after a pause only."""
+
+    def __init__(self) -> None:
+        """Initialize the strategy."""
+        super().__init__()
+        self._words: list[str] = []
+        self._speaking = False
+
+    async def handle_user_turn_started(self) -> None:
+        """Begin with no words."""
+        self._words.clear()
+
+    async def process_frame(self, frame: Frame) -> ProcessFrameResult:
+        """End the turn when all that was said in it is a short answer and the caller is silent."""
+        if isinstance(frame, VADUserStartedSpeakingFrame):
+            self._speaking = True
+        elif isinstance(frame, VADUserStoppedSpeakingFrame):
+            self._speaking = False
+        elif isinstance(frame, TranscriptionFrame) and frame.finalized:
+            self._words += re.sub(r"[^a-z ]", "", frame.text.lower().replace("-", " ")).split()
+            if not self._speaking and SHORT_ANSWERS.fullmatch(" ".join(self._words)):
+                await self.trigger_user_turn_stopped()
+                return ProcessFrameResult.STOP
+        return ProcessFrameResult.CONTINUE
+
+
+class MuteWhilePromised(BaseUserMuteStrategy):
+    """A barge-in cannot cancel a goodbye or a transfer that was promised."""
+
+    def __init__(self, attachment: Attachment):
+        """Initialize the strategy.
+
+        Args:
+            attachment: The session whose `deaf` is followed.
+        """
+        super().__init__()
+        self._attachment = attachment
+
+    async def process_frame(self, frame: Frame) -> bool:
+        """Whether the caller is muted now."""
+        return self._attachment.deaf
+
+
+class SilentCaller:
+    """Two prompts, then goodbye, for a caller who says nothing.
+
+    A caller who speaks or presses a key starts the count anew.
+    """
+
+    def __init__(self, attachment: Attachment):
+        """Initialize the guard.
+
+        Args:
+            attachment: The session that it guards.
+        """
+        self._attachment = attachment
+        self._prompts = 0
+
+    def heard(self) -> None:
+        """The caller said something."""
+        self._prompts = 0
+
+    async def silent(self) -> None:
+        """The caller was silent for the agent's `silence_secs`, from the last sound of the bot, word or key on."""
+        attachment = self._attachment
+        prompts = attachment.agent.lines.silence_prompts
+        if self._prompts < len(prompts):
+            line = prompts[self._prompts]
+            self._prompts += 1
+            attachment.record("silence_prompt", n=self._prompts)
+            await attachment.say(attachment.render(line))
+        else:
+            farewell = attachment.render(attachment.agent.lines.silence_goodbye)
+            attachment.finish(farewell, ended_by=EndedBy.BOT, cause="silence")
+
+
+async def limit_duration(attachment: Attachment) -> None:
+    """Let a call last no longer than the agent's limit: a notice before, then goodbye.
+
+    Runs as a task of the session and is cancelled with it.
+
+    Args:
+        attachment: The session to limit.
+    """
+    limits, lines = attachment.agent.limits, attachment.agent.lines
+    # The call's length counts, not that of its last media stream; who has just come back is noticed of it still.
+    await asyncio.sleep(max(0.0, limits.max_duration_secs - attachment.call.talked_secs - limits.notice_secs))
+    if limits.notice_secs and not attachment.ending:
+        await attachment.say(attachment.render(lines.time_notice))
+    await asyncio.sleep(limits.notice_secs)
+    if attachment.handover is not None and attachment.handover.running and attachment.deaf:
+        await attachment.handover.outcome()  # it was promised, and is no talk of ours
+    attachment.finish(attachment.render(lines.time_goodbye), ended_by=EndedBy.LIMIT, cause="max_duration")

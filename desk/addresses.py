@@ -1,0 +1,134 @@
+"""The addresses that a carrier is given for a call, on a server that takes its webhooks."""
+
+from __future__ import annotations
+
+from urllib.parse import quote, urlencode
+
+from calls.call import Call
+from calls.carried import carry
+from calls.cloud_media import CloudMedia
+from carriers import signs_addresses
+from carriers.carrier import StreamDocument
+from desk.keys import AddressKeys
+from desk.tokens import StreamGrant, StreamTokens
+
+EVENTS_MODES = frozenset({"call_control"})
+"""The modes in which a carrier sends all that happens to one address."""
+
+CALL = "call"
+"""The name in an address's query that says which call it is about, by our id."""
+
+KEY = "address_key"
+"""The name of an address's secret part, in its query; see `desk.keys`."""
+
+OURS = frozenset(
+    {
+        CALL,
+        KEY,
+        "agent",
+        "from_number",
+        "to_number",
+        "call_id",
+        "role",
+        "for_call",
+        "peer",
+        "destination",
+        "about",
+    }
+)
+"""Parameters that only we may set: nobody's custom parameter of such a name is passed on, or believed."""
+
+
+class ServerWayBack:
+    """The way back to a server of ours.
+
+    Parameters:
+        public_url: The base that carriers call, without a slash at its end.
+        tokens: Tickets for media sockets.
+        keys: The secret parts of addresses.
+    """
+
+    def __init__(self, public_url: str, tokens: StreamTokens, keys: AddressKeys):
+        self._public_url = public_url
+        self._tokens = tokens
+        self._keys = keys
+
+    async def stream(self, call: Call) -> StreamDocument:
+        """Connects the call with the bot, by a ticket of its own; what comes after the stream is asked of us."""
+        grant = StreamGrant(
+            carrier=call.carrier,
+            carrier_call_id=call.carrier_call_id,
+            call_id=call.id,
+            agent=call.agent or "",
+            from_number=call.from_number,
+            to_number=call.to_number,
+        )
+        scheme, _, rest = self._public_url.partition("://")
+        token = quote(self._tokens.issue(grant), safe="")
+        # A parameter is text; what is more than that, the bot finds with the call.
+        custom = {
+            name: str(value)
+            for name, value in call.parameters.items()
+            if name not in OURS and not isinstance(value, (dict, list))
+        }
+        known = {"agent": call.agent, "from_number": call.from_number, "to_number": call.to_number}
+        if call.mode in EVENTS_MODES:
+            # Events carry the parameters, and one about a call without a name of the carrier's must find it.
+            known["call_id"] = call.id
+        return StreamDocument(
+            # ws:// only when PUBLIC_URL is http://, as on a laptop.
+            stream_url=f"{'ws' if scheme == 'http' else 'wss'}://{rest}/ws/{call.carrier}/{token}",
+            parameters={name: value for name, value in {**custom, **known}.items() if value},
+            ended_url=self._url(call, "connect-ended"),
+        )
+
+    def transfer_url(self, call: Call) -> str:
+        """Is told how a transfer went, and answers with the document for the caller."""
+        return self._url(call, "transfer")
+
+    def answered_url(self, call: Call) -> str:
+        """Is told as soon as the destination of a transfer has answered."""
+        return self._url(call, "transfer-answered")
+
+    def status_url(self, call: Call) -> str:
+        """Is told when the call rings, is answered and ends."""
+        return self._url(call, "events" if call.mode in EVENTS_MODES else "status")
+
+    def amd_url(self, call: Call) -> str:
+        """Is told whether a person or a machine answered."""
+        return self._url(call, "events" if call.mode in EVENTS_MODES else "amd")
+
+    def recording_url(self, call: Call) -> str:
+        """Is told about recordings."""
+        return self._url(call, "events" if call.mode in EVENTS_MODES else "recording")
+
+    def _url(self, call: Call, route: str) -> str:
+        query = {CALL: call.id}
+        if not signs_addresses(call.carrier):
+            query[KEY] = self._keys.key(call.carrier, route, call.id)
+        return f"{self._public_url}/{call.carrier}/{route}?{urlencode(query)}"
+
+
+class CloudWayBack(ServerWayBack):
+    """The way to a bot on Pipecat Cloud whose webhooks are ours.
+
+    Parameters:
+        public_url: The base that carriers call, without a slash at its end.
+        tokens: Tickets for media sockets of our own.
+        keys: The secret parts of addresses.
+        media: Tickets for media sockets there.
+        secret: Signs what the call takes along, as the bot cannot look it up here; None takes nothing.
+    """
+
+    def __init__(
+        self, public_url: str, tokens: StreamTokens, keys: AddressKeys, media: CloudMedia, secret: str | None
+    ):
+        super().__init__(public_url, tokens, keys)
+        self._media = media
+        self._secret = secret
+
+    async def stream(self, call: Call) -> StreamDocument:
+        """Connects the call with the bot; what comes after the stream is asked of us."""
+        own = await super().stream(call)
+        carried = carry(call, self._secret) if self._secret else {}
+        return StreamDocument(await self._media.ticket(), {**own.parameters, **carried}, own.ended_url)

@@ -1,0 +1,158 @@
+"""What a carrier is told to do with a call: the same for every carrier, in its own markup."""
+
+from __future__ import annotations
+
+from loguru import logger
+
+from calls.call import Call, CallState, EndedBy
+from calls.cloud_media import CloudUnavailable
+from calls.transfer import Resume, ResumeReason
+from carriers.carrier import Carrier, Form, IncomingCall, StatusUpdate
+from conversation.agents.agent import AgentError, load_agent
+from desk.addresses import OURS
+from desk.reported import call_of
+from desk.service import Service
+
+APOLOGY = "I'm sorry, we have a technical problem and cannot take your call. Please call later. Goodbye."
+"""For a call that no agent can apologise for."""
+
+MAX_LOST_STREAMS = 2
+"""How often in a call a lost media stream is replaced by another one, before the caller hears an apology."""
+
+LOST_STREAM = "the media stream ended before the call did"
+"""The error's message, by which lost streams are counted."""
+
+
+async def answer_call(service: Service, carrier: Carrier, incoming: IncomingCall, query: Form) -> str:
+    """Connect a call with the bot.
+
+    No network but the database is used, for somebody hears it ring; only a bot on Pipecat Cloud needs a ticket.
+    The caller always hears something: an agent that cannot be used is an apology and a line in the log.
+
+    Args:
+        service: The service.
+        carrier: The call's carrier.
+        incoming: The call.
+        query: The webhook address's query: `agent` chooses the agent; other names in lower case are handed to
+            the bot as parameters (carriers' own fields begin with a capital letter).
+
+    Returns:
+        The document.
+    """
+    try:
+        call = await open_call(service, carrier, incoming, query)
+        if call.is_over:
+            logger.warning(
+                "Call {} is over: a request for instructions about it is late, or repeated", call.id
+            )
+            return carrier.end_document()
+        document = await connection(service, carrier, call)
+    except AgentError as error:
+        logger.error("A call cannot be answered: {}", error)
+        return carrier.end_document(APOLOGY)
+    except Exception as error:
+        logger.opt(exception=error).error("A call cannot be answered: {}", type(error).__name__)
+        return carrier.end_document(APOLOGY)
+    logger.info("Call {} is connected with agent {}", call.id, call.agent)
+    return document
+
+
+async def open_call(service: Service, carrier: Carrier, incoming: IncomingCall, query: Form) -> Call:
+    """Begin to remember a call that came in, or get it.
+
+    Args:
+        service: The service.
+        carrier: The call's carrier.
+        incoming: The call.
+        query: As for `answer_call`.
+
+    Raises:
+        AgentError: The agent that it is for cannot be used.
+    """
+    settings = service.settings
+    agent = load_agent(query.get("agent") or settings.agent, settings.agents_dir)
+    await service.store.restore(carrier.name, incoming.call_id)
+    return service.store.open(
+        carrier=carrier.name,
+        mode=carrier.mode,
+        carrier_call_id=incoming.call_id,
+        direction=incoming.direction,
+        from_number=incoming.from_number,
+        to_number=incoming.to_number,
+        agent=agent.name,
+        parameters={name: query[name] for name in query if name[:1].islower() and name not in OURS},
+    )
+
+
+async def after_stream(
+    service: Service, carrier: Carrier, update: StatusUpdate, our_id: str | None, *, trusted: bool
+) -> str:
+    """Tell the carrier what comes after the bot's media stream.
+
+    When we ended the call, it ends without another word. When the bot let go of the caller for a while, or the stream
+    was lost, another stream begins; when that has happened too often, the caller hears an apology. A caller who hung
+    up hears neither.
+
+    Args:
+        service: The service.
+        carrier: The call's carrier.
+        update: Where the carrier says that the call stands.
+        our_id: Our id of the call, from the address.
+        trusted: Whether the request may be about any call; else only about that of its address.
+
+    Returns:
+        The document.
+    """
+    call = await call_of(service, carrier.name, update.call_id, our_id, trusted=trusted)
+    if call is None:
+        return carrier.end_document(apology(service, None))
+    call.apply(update)
+    if update.state is not None and CallState(update.state.value).is_end:
+        return carrier.end_document()
+    if call.ending is not None and call.ending.by not in (EndedBy.CALLER, EndedBy.ERROR):
+        return carrier.end_document()
+    if call.is_over or call.ending is not None:
+        return carrier.end_document(apology(service, call))
+    if not lost_again(service, call):
+        return carrier.end_document(apology(service, call))
+    return await connection(service, carrier, call)
+
+
+async def connection(service: Service, carrier: Carrier, call: Call) -> str:
+    """The document that connects a call with the bot; where the bot cannot be reached, an apology."""
+    try:
+        return carrier.stream_document(await service.way_back.stream(call))
+    except CloudUnavailable as error:
+        logger.error("Call {} cannot be connected with the bot: {}", call.id, error)
+        service.store.record(call, "error", message=str(error))
+        call.will_end(EndedBy.ERROR, "Pipecat Cloud gave no media socket")
+        return carrier.end_document(apology(service, call))
+
+
+def lost_again(service: Service, call: Call) -> bool:
+    """Note that a live call has lost its media stream, and why it comes back.
+
+    Returns:
+        Whether it may come back; False when it has lost too many.
+    """
+    lost = sum(e.kind == "error" and e.data.get("message") == LOST_STREAM for e in call.events)
+    service.store.record(call, "error", message=LOST_STREAM)
+    logger.warning("Call {} has lost its media stream, {} before", call.id, lost)
+    if lost >= MAX_LOST_STREAMS:
+        call.will_end(EndedBy.ERROR, LOST_STREAM)
+        return False
+    if call.resume is None:
+        call.expect_return(Resume(ResumeReason.LOST))
+    return True
+
+
+def apology(service: Service, call: Call | None) -> str:
+    """What a caller hears before a call ends for technical reasons, in the agent's words if possible."""
+    settings = service.settings
+    try:
+        agent = load_agent(call.agent if call and call.agent else settings.agent, settings.agents_dir)
+        variables = agent.call_variables(call.parameters if call else None)
+        return agent.render(agent.lines.technical_problem, variables) or APOLOGY
+    except AgentError as error:
+        logger.error("The agent's own apology cannot be spoken: {}", error)
+        return APOLOGY

@@ -1,0 +1,113 @@
+"""What carriers report about calls, the same for every carrier: late, twice, out of order, or never."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from loguru import logger
+
+from calls.call import Call
+from calls.recordings import UNKNOWN, was_reported
+from calls.store import AlreadyNamed
+from carriers.carrier import MachineResult, RecordingUpdate, StatusUpdate
+from desk.service import Service
+
+
+async def call_of(
+    service: Service,
+    carrier: str,
+    carrier_call_id: str | None,
+    our_id: str | None = None,
+    *,
+    trusted: bool = True,
+) -> Call | None:
+    """The call that a carrier's request is about.
+
+    A call of ours may have no name of the carrier's yet: then the request names it, by the address that it came to.
+
+    Args:
+        service: The service.
+        carrier: The carrier's name.
+        carrier_call_id: The carrier's id of the call; None when the request does not say it.
+        our_id: Our id of the call, from the address.
+        trusted: Whether the request may be about any call; else only about that of its address.
+
+    Returns:
+        None when nobody knows the call (any more), or the two ids are those of different calls.
+    """
+    call = await _call_of(service, carrier, carrier_call_id, our_id)
+    if call is not None and not trusted and call.id != our_id:
+        logger.warning("A request of {} is not believed: its address is for another call", carrier)
+        return None
+    return call
+
+
+async def _call_of(
+    service: Service, carrier: str, carrier_call_id: str | None, our_id: str | None
+) -> Call | None:
+    store = service.store
+    if carrier_call_id and (call := await store.restore(carrier, carrier_call_id)):
+        return call
+    call = await store.fetch(our_id) if our_id else None
+    if call is None or call.carrier != carrier:
+        logger.debug("A request of {} is about a call that is not known (any more)", carrier)
+        return None
+    if carrier_call_id:
+        try:
+            store.bind(call, carrier_call_id)
+        except AlreadyNamed as error:
+            logger.warning("A request of {} is not believed: {}", carrier, error)
+            return None
+    return call
+
+
+async def take_status(
+    service: Service, carrier: str, update: StatusUpdate, our_id: str | None, *, trusted: bool
+) -> None:
+    """Take in where a call stands."""
+    call = await call_of(service, carrier, update.call_id, our_id, trusted=trusted)
+    if call is not None and call.apply(update):
+        logger.info("Call {} is {}", call.id, call.state)
+
+
+async def take_machine_result(
+    service: Service, carrier: str, result: MachineResult, our_id: str | None, *, trusted: bool
+) -> None:
+    """Take in who, or what, has answered a call of ours."""
+    call = await call_of(service, carrier, result.call_id, our_id, trusted=trusted)
+    if call is not None:
+        record_once(service, call, "answered_by", who=result.answered_by.value)
+
+
+async def take_recording(
+    service: Service, carrier: str, update: RecordingUpdate, our_id: str | None, *, trusted: bool
+) -> None:
+    """Take in what became of a recording, also of a call that is over."""
+    call = await call_of(service, carrier, update.call_id, our_id, trusted=trusted)
+    if call is not None:
+        record_recording(service, call, update)
+
+
+def record_recording(service: Service, call: Call, update: RecordingUpdate) -> None:
+    """Write down what became of a recording."""
+    was_reported(
+        call,
+        update.state.value if update.state else UNKNOWN,
+        update.recording_id,
+        url=update.url,
+        duration_secs=update.duration_secs,
+        channels=update.channels,
+        **({"reason": update.reason} if update.reason else {}),
+    )
+
+
+def record_once(service: Service, call: Call, kind: str, **data: Any) -> bool:
+    """Append an event, unless the same was reported before.
+
+    Returns:
+        Whether it is new.
+    """
+    if any(event.kind == kind and dict(event.data) == data for event in call.events):
+        return False
+    service.store.record(call, kind, **data)
+    return True

@@ -1,0 +1,140 @@
+"""How transfers end, as carriers report it, and what their callers hear next."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from loguru import logger
+
+from calls.call import Call, CallState, EndedBy
+from calls.transfer import Resume, ResumeReason, TransferOutcome
+from carriers.carrier import (
+    Carrier,
+    DialResult,
+    DialStatus,
+    Form,
+    LineState,
+    ReferResult,
+    StatusUpdate,
+    WebhookError,
+)
+from desk.answering import apology, connection
+from desk.reported import call_of
+from desk.service import Service
+
+OUTCOMES: Mapping[DialStatus | None, TransferOutcome] = {
+    DialStatus.COMPLETED: TransferOutcome.CONNECTED,
+    DialStatus.BUSY: TransferOutcome.BUSY,
+    DialStatus.NO_ANSWER: TransferOutcome.NO_ANSWER,
+    DialStatus.CANCELED: TransferOutcome.NO_ANSWER,
+}
+"""What the end of a `<Dial>` or a REFER means; every other one is a failure."""
+
+COLLEAGUE_HUNG_UP = "the colleague has hung up"
+
+
+def parse_transfer_result(carrier: Carrier, form: Form) -> DialResult | ReferResult:
+    """Read what a transfer's address is told, whichever kind of transfer it was.
+
+    Raises:
+        WebhookError: It names no call, or no result.
+    """
+    try:
+        return carrier.parse_dial_result(form)
+    except WebhookError as error:
+        try:
+            return carrier.parse_refer_result(form)
+        except WebhookError:
+            raise error from None
+
+
+async def after_transfer(
+    service: Service,
+    carrier: Carrier,
+    result: DialResult | ReferResult,
+    line: StatusUpdate,
+    our_id: str | None,
+    *,
+    trusted: bool,
+) -> str:
+    """Write down how a transfer ended, and tell the carrier what comes next for the caller.
+
+    The request may come twice, as its first answer may have got lost: the second answer is the same.
+
+    Args:
+        service: The service.
+        carrier: The call's carrier.
+        result: How the attempt to reach somebody ended.
+        line: Where the caller's own call stands.
+        our_id: Our id of the call, from the address.
+        trusted: Whether the request may be about any call; else only about that of its address.
+
+    Returns:
+        The document: the bot again, unless the two have talked or the caller has hung up.
+    """
+    call = await call_of(service, carrier.name, result.call_id, our_id, trusted=trusted)
+    connected = result.status is DialStatus.COMPLETED
+    if call is None:
+        logger.warning("A transfer's end is reported for a call that is not known here")
+        return carrier.end_document(None if connected else apology(service, None))
+    control = service.control(call)
+    destination = _destination(call)
+    detail = _detail(result)
+    if connected:
+        if control.transfer_ended(destination, TransferOutcome.CONNECTED, detail):
+            logger.info("Call {}: transfer connected", call.id)
+        call.take_return()
+        if not _is_over(line):
+            call.will_end(EndedBy.HUMAN, COLLEAGUE_HUNG_UP)
+        call.apply(line)
+        return carrier.end_document()
+    call.apply(line)
+    if call.is_over or _is_over(line):
+        return carrier.end_document()
+    outcome = OUTCOMES.get(result.status, TransferOutcome.FAILED)
+    if control.transfer_ended(destination, outcome, detail) or _is_expected(call):
+        logger.info("Call {}: transfer ended: {}", call.id, outcome)
+        call.expect_return(Resume(ResumeReason.TRANSFER, destination, outcome, detail))
+    return await connection(service, carrier, call)
+
+
+async def transfer_answered(
+    service: Service, carrier: Carrier, update: StatusUpdate, our_id: str | None
+) -> None:
+    """Take in that somebody has answered a caller's transfer.
+
+    Args:
+        service: The service.
+        carrier: The call's carrier.
+        update: About the leg to that somebody.
+        our_id: Our id of the caller's call, from the address.
+    """
+    call = await call_of(service, carrier.name, None, our_id)
+    if call is None or call.is_over or update.state is not LineState.IN_PROGRESS:
+        return
+    if destination := call.transfer_under_way:
+        service.control(call).transfer_ended(destination, TransferOutcome.CONNECTED, "answered")
+        logger.info("Call {}: transfer connected", call.id)
+
+
+def _destination(call: Call) -> str:
+    if (destination := call.transfer_under_way) is not None:
+        return destination
+    last = call.last("transfer_ended")
+    return str(last.data.get("destination") or "") if last else ""
+
+
+def _is_expected(call: Call) -> bool:
+    """Whether no session of the bot has begun since the transfer, so that the next one must be told of it."""
+    later = [event.kind for event in call.events if event.kind in ("transfer_ended", "attached")]
+    return later[-1:] != ["attached"]
+
+
+def _is_over(line: StatusUpdate) -> bool:
+    return line.state is not None and CallState(line.state.value).is_end
+
+
+def _detail(result: DialResult | ReferResult) -> str:
+    said = f"the carrier says {result.status.value}" if result.status else "the carrier's word is unknown"
+    sip_code = getattr(result, "sip_code", None)
+    return f"{said}, SIP {sip_code}" if sip_code else said
