@@ -1,8 +1,8 @@
 """The calls that this process knows, in memory, and in a database behind it.
 
 A call in this process is the live object: whoever asks for it gets the same one. What changes is saved behind its back
-(`calls.database.writer`), so a call never waits for the database; one that ended here is found again by whoever asks later, and
-one that another process began, or this one before it was killed, can be taken up (`CallStore.restore`).
+(`calls.database.writer`), so a call never waits for the database; one that ended here is found again by whoever asks
+later, and one that another process began, or this one before it was killed, can be taken up (`CallStore.restore`).
 """
 
 from __future__ import annotations

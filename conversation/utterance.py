@@ -1,6 +1,7 @@
 """What a caller said or keyed in, taken apart: keys, sentences, yes or no, and wishes said in plain words.
 
-Only explicit words are decided here. What they do not decide is left to the meaning, see `conversation.local.retrieval`.
+Only explicit words are decided here. What they do not decide is left to the meaning: see
+`conversation.local.retrieval`.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Whom we believe: may this request be answered, may this socket be opened?
 
-What carriers sign is checked, and so are the secret parts of addresses that only a carrier was given (`desk.keys`). What
-nobody vouches for is believed only on a laptop (`is_local`) on which nothing is configured that could cost money, or
-when the operator allowed it by name.
+What carriers sign is checked, and so are the secret parts of addresses that only a carrier was given (`desk.keys`).
+What nobody vouches for is believed only on a laptop (`is_local`) on which nothing is configured that could cost money,
+or when the operator allowed it by name.
 """
 
 from __future__ import annotations

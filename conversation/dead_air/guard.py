@@ -2,7 +2,8 @@
 
 It is told what passes in a session: whose turn it is, that the model was asked, what the voice was given, how much of
 it was sent to the line. From that follow, for any cause, the moments at which something must be heard, and the cause.
-It does nothing itself (`conversation/dead_air/rescue.py` does) and knows no frames, so it can be tested on a clock of its own.
+It does nothing itself (`conversation/dead_air/rescue.py` does) and knows no frames, so it can be tested on a clock of
+its own.
 
 It is the bot's turn from the moment on at which it was asked, or began to speak of itself, until its last word was
 played and nothing is under way that would bring another. What the guard itself has said does not count as an answer.

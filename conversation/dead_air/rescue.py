@@ -1,8 +1,8 @@
 """What is said and done when the bot owes the caller words and none come, or the caller owes some and says nothing.
 
-The guard (`conversation/dead_air/guard.py`) says when and why; here is what follows, as the agent's `[dead_air]` has it: a
-filler, a way on, and at last an apology with a transfer, a message or a goodbye. The model is not needed for any of it.
-The voice is; without it the fallback comes at once, and in the end the carrier's own voice apologises.
+The guard (`conversation/dead_air/guard.py`) says when and why; here is what follows, as the agent's `[dead_air]` has
+it: a filler, a way on, and at last an apology with a transfer, a message or a goodbye. The model is not needed for any
+of it. The voice is; without it the fallback comes at once, and in the end the carrier's own voice apologises.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The local brain: a Pipecat LLM service without a model, in the place of one.
 
 It reads what the caller said from the same context, speaks through the same frames and uses the same tools, so setting
-a key swaps one object of the pipeline. What it says is decided in `conversation.local.dialogue`; here is only how a context
-becomes utterances and tool results, and how a reply becomes frames.
+a key swaps one object of the pipeline. What it says is decided in `conversation.local.dialogue`; here is only how a
+context becomes utterances and tool results, and how a reply becomes frames.
 
 What it remembers follows from the context: after a barge-in a turn that was not answered is answered with the next one,
 and a brain that is new to a call with a history (another machine took over) reads that history first.
