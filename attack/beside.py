@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from attack.bot import LONG_ANSWER, MORE
 from bench.quick_bot import WORD_SECS
 from emulator import Digits, PhoneNetwork, Wait
-from emulator.call import Call
-from emulator.caller import Manners
+from emulator.legs.call import Call
+from emulator.line.caller import Manners
 from emulator.network import CallResult
 
 ROUNDS = 3

@@ -12,7 +12,7 @@ from twilio.request_validator import RequestValidator
 
 from attack.knowledge import Seen
 from attack.tries import FORM, JSON
-from emulator.credentials import Credentials
+from emulator.carriers.credentials import Credentials
 
 
 def genuine_form(url: str, path: str, credentials: Credentials) -> Seen:

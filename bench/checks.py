@@ -26,7 +26,7 @@ from carriers.twilio.carrier import TwilioCarrier
 from desk.keys import VOICE
 from desk.service import Service
 from desk.tokens import StreamGrant
-from emulator.signatures import telnyx_public_key, telnyx_signature
+from emulator.carriers.signatures import telnyx_public_key, telnyx_signature
 from server import create_app
 from settings import Settings
 from web.bodies import BodyLimits

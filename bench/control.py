@@ -27,10 +27,10 @@ from emulator import (
     Wait,
     tone,
 )
-from emulator.call import Call
-from emulator.caller import Manners, Until
-from emulator.codecs import FRAME_MS, FRAME_SAMPLES, SAMPLE_RATE, Pcm
-from emulator.line import PhoneLine
+from emulator.legs.call import Call
+from emulator.line.caller import Manners, Until
+from emulator.line.codecs import FRAME_MS, FRAME_SAMPLES, SAMPLE_RATE, Pcm
+from emulator.line.line import PhoneLine
 
 SETUPS = (("twilio", ""), ("telnyx", ""), ("telnyx", "call_control"))
 """Where it is measured: documents of both carriers, and Telnyx's commands."""

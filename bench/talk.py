@@ -9,7 +9,7 @@ from pathlib import Path
 from bench.figures import Figure, median
 from bench.serving import API_KEY, rss_mb, serving, without_services
 from emulator import PhoneNetwork, Report, Say
-from emulator.speech import Voice
+from emulator.line.speech import Voice
 
 QUESTIONS = (
     "What are your opening hours?",

@@ -35,11 +35,11 @@ import sys
 
 try:
     from emulator.account import Account, Application, Country, OwnNumber, VoiceProfile
-    from emulator.call_control_events import EventHabits
-    from emulator.caller import Audio, Digits, HangUp, Say, ScriptItem, Wait, tone
-    from emulator.colleague import Colleague, ColleagueCall
-    from emulator.credentials import Credentials
+    from emulator.carriers.credentials import Credentials
+    from emulator.commands.events import EventHabits
     from emulator.errors import CannotReach, EmulatorError
+    from emulator.line.caller import Audio, Digits, HangUp, Say, ScriptItem, Wait, tone
+    from emulator.line.colleague import Colleague, ColleagueCall
     from emulator.network import CallResult, PhoneNetwork
     from emulator.report import Report, Turn
     from emulator.timeline import Entry, Timeline

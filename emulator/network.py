@@ -12,33 +12,33 @@ import numpy as np
 from aiohttp import web
 
 from emulator.account import Account, OwnNumber
-from emulator.addressing import parse_target
-from emulator.call import Call
-from emulator.call_control import GIVES_UP_SECS, CallControl
-from emulator.call_control_events import EventHabits
-from emulator.caller import Manners, ScriptItem
-from emulator.clock import Clock
-from emulator.codecs import Pcm
-from emulator.colleague import Colleague, ColleagueCall
-from emulator.credentials import Credentials
-from emulator.detected import TEXML
-from emulator.dial_in import dial_in
+from emulator.carriers.credentials import Credentials
+from emulator.carriers.telnyx.wire import Telnyx
+from emulator.carriers.twilio.wire import Twilio
+from emulator.commands.call_control import GIVES_UP_SECS, CallControl
+from emulator.commands.events import EventHabits
 from emulator.errors import EmulatorError
-from emulator.exchange import Exchange, Prepared, Speak
 from emulator.faults import Fault, Faults
-from emulator.impairments import IDEAL, Impairments, Profile
-from emulator.leg import INBOUND, Dialect, Leg
-from emulator.lists import LAG_SECS, Listed
-from emulator.plan import CallPlan, Fallback, Reporting
-from emulator.recordings import SILENT_SECS, Recordings
+from emulator.legs.addressing import parse_target
+from emulator.legs.call import Call
+from emulator.legs.detected import TEXML
+from emulator.legs.exchange import Exchange, Prepared, Speak
+from emulator.legs.leg import INBOUND, Dialect, Leg
+from emulator.legs.plan import CallPlan, Fallback, Reporting
+from emulator.legs.recordings import SILENT_SECS, Recordings
+from emulator.line.caller import Manners, ScriptItem
+from emulator.line.clock import Clock
+from emulator.line.codecs import Pcm
+from emulator.line.colleague import Colleague, ColleagueCall
+from emulator.line.impairments import IDEAL, Impairments, Profile
+from emulator.markup.dial_in import dial_in
+from emulator.markup.second_leg import message_of
 from emulator.report import Report, make_report
-from emulator.requests import RequestLog
-from emulator.rest import RestServer
-from emulator.second_leg import message_of
-from emulator.server_api import ServerApi, ServerEvent
-from emulator.telnyx import Telnyx
+from emulator.rest.lists import LAG_SECS, Listed
+from emulator.rest.requests import RequestLog
+from emulator.rest.server import RestServer
+from emulator.terminal.server_api import ServerApi, ServerEvent
 from emulator.timeline import Timeline
-from emulator.twilio import Twilio
 
 CARRIERS: dict[str, Callable[[Credentials], Dialect]] = {"twilio": Twilio, "telnyx": Telnyx}
 # Numbers reserved for fiction
@@ -88,7 +88,7 @@ class PhoneNetwork:
         people: Who can be reached by `<Dial>` and by calls that a server creates by REST; see `add_person`.
         hold_speed: How many seconds pass in one while nobody outside can tell: every live leg only talks to
             people, no media stream is open and no request is under way. `Wait(180)` of a caller who talks to a
-            colleague takes three seconds with 60; see `emulator.clock`.
+            colleague takes three seconds with 60; see `emulator.line.clock`.
         texml_call_ids: Whether Telnyx's answer to a new TeXML call names it. It is not documented to.
         signs_instructions: Whether Telnyx signs its requests for TeXML. It is not documented to.
         detection_words: Which of the sets that Telnyx documents its TeXML callbacks tell in who has answered: `guide`,
@@ -100,7 +100,7 @@ class PhoneNetwork:
         line: How its lines behave.
         account: What the account owns, for whoever asks by REST; the bot's number when not given. Calls go where
             `call` sends them, whatever is configured here.
-        list_lag_secs: How late lists of calls are, at least and at most; `emulator.lists.AT_ONCE` for never.
+        list_lag_secs: How late lists of calls are, at least and at most; `emulator.rest.lists.AT_ONCE` for never.
         silent_secs: How long after the answer Telnyx refuses to record, at least and at most.
 
     Raises:

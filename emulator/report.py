@@ -13,14 +13,14 @@ from typing import Any
 
 import numpy as np
 
-from emulator.call import Call
-from emulator.caller import CallerLine
-from emulator.codecs import FRAME_MS, SAMPLE_RATE, Pcm
 from emulator.errors import EmulatorError
-from emulator.plan import Loss
+from emulator.legs.call import Call
+from emulator.legs.plan import Loss
+from emulator.line.caller import CallerLine
+from emulator.line.codecs import FRAME_MS, SAMPLE_RATE, Pcm
+from emulator.line.seams import Seam
 from emulator.private import opener
-from emulator.seams import Seam
-from emulator.server_api import HEARD, KEYS, SPOKEN, ServerEvent
+from emulator.terminal.server_api import HEARD, KEYS, SPOKEN, ServerEvent
 
 Transcribe = Callable[[Pcm], str]
 CLOCK_TOLERANCE_MS = 60

@@ -18,7 +18,7 @@ import numpy as np
 from aiohttp import web
 
 from emulator import tone
-from emulator.codecs import encode
+from emulator.line.codecs import encode
 
 
 @dataclass

@@ -41,8 +41,8 @@ from carriers import carrier_for
 from conversation import pipeline
 from emulator import PhoneNetwork
 from emulator.account import Account, Application, OwnNumber
-from emulator.credentials import Credentials
-from emulator.impairments import IDEAL, Profile
+from emulator.carriers.credentials import Credentials
+from emulator.line.impairments import IDEAL, Profile
 from emulator.network import BOT_NUMBER
 from server import create_app, uvicorn_config
 from settings import load_settings

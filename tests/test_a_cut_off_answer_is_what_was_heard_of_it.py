@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from emulator import Digits, HangUp, Wait
-from emulator.stream import MediaStream
+from emulator.legs.stream import MediaStream
 from serializers import transport
 from tests.talking_bot import API_KEY, MS_PER_CHARACTER, Beeps, talking
 from tests.voices import TimedBeeps, ToldAheadBeeps

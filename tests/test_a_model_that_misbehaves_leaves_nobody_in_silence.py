@@ -8,7 +8,7 @@ from loguru import logger
 from calls.call import EndedBy
 from conversation.agents.agent import AgentError, load_agent
 from emulator import Digits, Wait
-from emulator.colleague import Colleague
+from emulator.line.colleague import Colleague
 from tests import fake_services as fake
 from tests.fake_services import endpoint
 from tests.hosted import IMPATIENT_AGENT, openai_model

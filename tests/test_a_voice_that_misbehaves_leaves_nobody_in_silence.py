@@ -7,7 +7,7 @@ import pytest
 
 from calls.call import EndedBy
 from emulator import Digits, Wait
-from emulator.colleague import Colleague
+from emulator.line.colleague import Colleague
 from tests import fake_services as fake
 from tests.fake_services import endpoint, socket_service
 from tests.fake_voices import SPEAKS, cartesia_voice, deepgram_voice

@@ -8,7 +8,7 @@ import pytest
 
 from calls.call import CallState
 from emulator import HangUp, Wait
-from emulator.colleague import Colleague
+from emulator.line.colleague import Colleague
 from tests.talking_bot import API_KEY, talking
 
 AGENT = """

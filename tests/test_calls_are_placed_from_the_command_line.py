@@ -8,7 +8,7 @@ from urllib.parse import parse_qs
 import pytest
 
 from emulator import Digits, Wait
-from emulator.colleague import Colleague
+from emulator.line.colleague import Colleague
 from settings import ENV_FILE, ROOT
 from tests.fake_rest import Answer, fake_rest
 from tests.talking_bot import talking

@@ -9,7 +9,7 @@ import pytest
 from calls.call import CallState
 from conversation.outbound.opening import ANSWER_SECS
 from emulator import Audio, Colleague, Digits, tone
-from emulator.codecs import SAMPLE_RATE
+from emulator.line.codecs import SAMPLE_RATE
 from tests.talking_bot import API_KEY, MS_PER_CHARACTER, QUICK_AGENT, talking
 
 OURS, THEM = "+12025550100", "+12025550143"

@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from emulator.colleague import BEHAVIOURS
-from emulator.detected import FINDS, TEXML
+from emulator.legs.detected import FINDS, TEXML
+from emulator.line.colleague import BEHAVIOURS
 from emulator.stories import (
     hearing_checks,
     judging,

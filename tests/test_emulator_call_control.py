@@ -15,7 +15,7 @@ from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from emulator import Audio, CannotReach, Digits, EmulatorError, EventHabits, HangUp, PhoneNetwork, Wait, tone
-from emulator.caller import Manners
+from emulator.line.caller import Manners
 from tests.fake_application import ACCOUNT, EVENTS, Application, answering, hang_up
 from tests.fake_bot import FakeBot, Line
 

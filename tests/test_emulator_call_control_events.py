@@ -7,7 +7,7 @@ import pytest
 from aiohttp import web
 
 from emulator import Credentials
-from emulator.call_control_events import Event, EventFeed, EventHabits, WebhookAddress, retry_policies
+from emulator.commands.events import Event, EventFeed, EventHabits, WebhookAddress, retry_policies
 from emulator.timeline import Timeline
 from tests.fake_bot import FakeBot
 

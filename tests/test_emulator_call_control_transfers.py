@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from emulator import Audio, Colleague, Digits, HangUp, PhoneNetwork, Wait, tone
-from emulator.call_control_events import EventHabits
-from emulator.caller import Manners
-from emulator.codecs import SAMPLE_RATE
+from emulator.commands.events import EventHabits
+from emulator.line.caller import Manners
+from emulator.line.codecs import SAMPLE_RATE
 from tests.fake_application import Application, answering, hang_up
 from tests.fake_bot import Line
 

@@ -8,8 +8,8 @@ import pytest
 from aiohttp import web
 
 from emulator import Audio, Digits, HangUp, PhoneNetwork, Say, Wait, tone
-from emulator.caller import Manners, audible_span
 from emulator.errors import EmulatorError
+from emulator.line.caller import Manners, audible_span
 from emulator.report import Report, Turn
 from emulator.timeline import Timeline, clock_text
 from tests.fake_bot import FakeBot, Line

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 
 from emulator import Audio, Credentials, Digits, HangUp, Say, tone
-from emulator.cli import build_parser, main
-from emulator.dialling import script_of
 from emulator.errors import EmulatorError
-from emulator.speech import Ears, Voice, read_wav, segments, write_stereo
+from emulator.line.speech import Ears, Voice, read_wav, segments, write_stereo
+from emulator.terminal.calling import script_of
+from emulator.terminal.cli import build_parser, main
 from tests.fake_bot import FakeBot, Line
 
 ROOT = Path(__file__).resolve().parent.parent

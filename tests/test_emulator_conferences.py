@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from emulator import Audio, Colleague, Digits, HangUp, PhoneNetwork, Wait, tone
-from emulator.caller import Manners
-from emulator.codecs import SAMPLE_RATE
+from emulator.line.caller import Manners
+from emulator.line.codecs import SAMPLE_RATE
 from tests.fake_bot import FakeBot, Line
 from tests.rest_client import change, create
 

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from emulator import Credentials, PhoneNetwork, Wait
 from emulator.account import Account, Application, OwnNumber
-from emulator.delivery import TWILIO_REQUEST
+from emulator.legs.delivery import TWILIO_REQUEST
 from emulator.network import BOT_NUMBER
 from emulator.report import make_report
 from tests.fake_bot import FakeBot

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from emulator import tone
-from emulator.codecs import SILENCE_BYTE, decode, encode
-from emulator.earpiece import Earpiece
-from emulator.hearing import SpeechStarted, SpeechStopped, SpeechWatch
+from emulator.line.codecs import SILENCE_BYTE, decode, encode
+from emulator.line.earpiece import Earpiece
+from emulator.line.hearing import SpeechStarted, SpeechStopped, SpeechWatch
 
 
 def steps(ear: Earpiece, count: int) -> list[str]:

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from emulator import Credentials, PhoneNetwork, Wait
-from emulator.caller import Manners
 from emulator.faults import Faults, MediaFault, RestFault, WebhookFault
-from emulator.requests import verb_of
+from emulator.line.caller import Manners
+from emulator.rest.requests import verb_of
 from tests.fake_bot import FakeBot, Line
 
 ACCOUNT = Credentials()

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from emulator import Audio, Digits, HangUp, PhoneNetwork, Wait, tone
-from emulator.codecs import decode
+from emulator.line.codecs import decode
 from tests.fake_bot import FakeBot, Line
 
 TWILIO = '<Connect><Stream url="wss://HOST/ws"/></Connect>'

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from emulator import Audio, HangUp, PhoneNetwork, Wait, tone
-from emulator.caller import Manners
-from emulator.codecs import FRAME_SAMPLES, loudness
-from emulator.impairments import IDEAL, REAL, Impairments, Profile
-from emulator.seams import syllables
+from emulator.line.caller import Manners
+from emulator.line.codecs import FRAME_SAMPLES, loudness
+from emulator.line.impairments import IDEAL, REAL, Impairments, Profile
+from emulator.line.seams import syllables
 from tests.fake_bot import FakeBot, Line, only_for
 from tests.test_emulator_faults import STREAM, hang_up
 

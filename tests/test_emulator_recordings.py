@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from emulator import Audio, Credentials, Digits, HangUp, PhoneNetwork, Wait, tone
-from emulator.caller import Manners
+from emulator.line.caller import Manners
 from tests.fake_bot import FakeBot, Line
 
 ACCOUNT = Credentials()

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from emulator import tone
-from emulator.clock import Clock
-from emulator.codecs import FRAME_SAMPLES
-from emulator.line import BOT, COLLEAGUE, PhoneLine
-from emulator.room import Room
+from emulator.line.clock import Clock
+from emulator.line.codecs import FRAME_SAMPLES
+from emulator.line.line import BOT, COLLEAGUE, PhoneLine
+from emulator.line.room import Room
 from emulator.timeline import Timeline
 
 

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from emulator import Audio, Colleague, Credentials, Digits, EmulatorError, HangUp, PhoneNetwork, Wait, tone
-from emulator.caller import Manners
-from emulator.codecs import SAMPLE_RATE
-from emulator.colleague import parse_colleague, same_address
-from emulator.dial import read_dial
-from emulator.markup import Verb
-from emulator.telnyx import Telnyx
-from emulator.twilio import Twilio
+from emulator.carriers.telnyx.wire import Telnyx
+from emulator.carriers.twilio.wire import Twilio
+from emulator.line.caller import Manners
+from emulator.line.codecs import SAMPLE_RATE
+from emulator.line.colleague import parse_colleague, same_address
+from emulator.markup.dial import read_dial
+from emulator.markup.parsing import Verb
 from tests.fake_bot import FakeBot, Line
 
 SAM = "+12025550111"

@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from twilio.request_validator import RequestValidator
 
 from emulator import Credentials, EmulatorError, HangUp, PhoneNetwork, Wait
-from emulator.signatures import telnyx_public_key, telnyx_signature, twilio_signature
+from emulator.carriers.signatures import telnyx_public_key, telnyx_signature, twilio_signature
 from tests.fake_bot import FakeBot
 
 HANG_UP = [Wait(0.3), HangUp()]

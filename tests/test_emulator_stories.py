@@ -10,17 +10,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from emulator import tonespeech
-from emulator.cli import main
-from emulator.detected import Detected
 from emulator.errors import ServerDied
-from emulator.impairments import IDEAL, REAL
+from emulator.legs.detected import Detected
+from emulator.line import tonespeech
+from emulator.line.impairments import IDEAL, REAL
 from emulator.stories import suite
 from emulator.stories.reading import StoryError, find_stories, read_story
 from emulator.stories.running import Speech, play
 from emulator.stories.story import CARRIERS
 from emulator.stories.suite import performances, play_all
 from emulator.stories.telling import seams_text
+from emulator.terminal.cli import main
 from tests import story_bot, tone_speech
 from tests.fake_bot import FakeBot, Line
 

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from emulator.codecs import decode, encode
-from emulator.signals import key, ringing
-from emulator.tonespeech import BOT, WORD_MS, ToneEars, chords_of, speak, utterances, words_of
+from emulator.line.codecs import decode, encode
+from emulator.line.signals import key, ringing
+from emulator.line.tonespeech import BOT, WORD_MS, ToneEars, chords_of, speak, utterances, words_of
 
 HELLO = "Thank you for calling Willow Dental. How can I help you today?"
 OTHER = "Nobody answers there at the moment, so I am back with you."

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from emulator import Audio, Colleague, HangUp, PhoneNetwork, Wait, tone
-from emulator.codecs import SAMPLE_RATE
+from emulator.line.codecs import SAMPLE_RATE
 from tests.fake_bot import FakeBot, Line
 
 SAM = "+12025550111"

@@ -4,7 +4,7 @@ import pytest
 
 from calls.call import CallState, EndedBy
 from emulator import Digits, HangUp, Wait
-from emulator.impairments import IDEAL
+from emulator.line.impairments import IDEAL
 from tests.talking_bot import MS_PER_CHARACTER, talking
 
 FAREWELL = "Thank you for calling. Goodbye."

@@ -42,7 +42,7 @@ kubeconfig.yaml terraform.tfstate terraform.tfvars
 docker-compose.override.yml phonebot.service auth_token core core.1234
 crash.dmp heap.prof a.patch agents/#receptionist.toml#
 venv3.12/lib/x.py .venv-phonebot/x.py env attack/tries.py
-tests/voices.py emulator/cli.py docs/pipecat-cloud.md bench/__main__.py CHANGELOG.md
+tests/voices.py emulator/terminal/cli.py docs/pipecat-cloud.md bench/__main__.py CHANGELOG.md
 """.split()
 
 

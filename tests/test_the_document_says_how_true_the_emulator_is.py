@@ -12,26 +12,26 @@ from calls.transfer import TransferOutcome
 from carriers.carrier import CALL_CONTROL, MARKUP
 from carriers.reports import Direction
 from emulator import facts
-from emulator.call_control import COMMAND_MEMORY_SECS, GIVES_UP_SECS
-from emulator.call_control_orders import COMMANDS
-from emulator.call_control_payloads import CAUSES
-from emulator.connect import RECONNECT_ATTEMPTS
-from emulator.delivery import ANSWER_SECS, RETRIES_SECS, TWILIO_REQUEST
-from emulator.detected import GUIDE
+from emulator.carriers.telnyx.rest import TelnyxRest
+from emulator.carriers.telnyx.wire import LONGEST_MESSAGE_MS, SHORTEST_MESSAGE_MS, Telnyx
+from emulator.carriers.twilio.rest import TwilioRest
+from emulator.carriers.twilio.wire import PARAMETER_LIMIT, SIP_CODES, Twilio
+from emulator.commands.call_control import COMMAND_MEMORY_SECS, GIVES_UP_SECS
+from emulator.commands.orders import COMMANDS
+from emulator.commands.payloads import CAUSES
 from emulator.facts.documents import verbs, warnings
 from emulator.field.calls import LONGEST, field_calls, value_of
-from emulator.impairments import REAL
-from emulator.leg import STATUSES
-from emulator.lists import LAG_SECS
-from emulator.markup import MAX_DOCUMENT_BYTES, parse_document
-from emulator.recordings import SILENT_SECS
-from emulator.rest_telnyx import TelnyxRest
-from emulator.rest_twilio import TwilioRest
-from emulator.signals import KEY_GAP_MS, KEY_MS
-from emulator.stream import CONNECT_SECS, OUTBOX_FRAMES
-from emulator.telnyx import LONGEST_MESSAGE_MS, SHORTEST_MESSAGE_MS, Telnyx
-from emulator.twilio import PARAMETER_LIMIT, SIP_CODES, Twilio
-from emulator.verbs import VERBS
+from emulator.legs.delivery import ANSWER_SECS, RETRIES_SECS, TWILIO_REQUEST
+from emulator.legs.detected import GUIDE
+from emulator.legs.leg import STATUSES
+from emulator.legs.recordings import SILENT_SECS
+from emulator.legs.stream import CONNECT_SECS, OUTBOX_FRAMES
+from emulator.line.impairments import REAL
+from emulator.line.signals import KEY_GAP_MS, KEY_MS
+from emulator.markup.connect import RECONNECT_ATTEMPTS
+from emulator.markup.parsing import MAX_DOCUMENT_BYTES, parse_document
+from emulator.markup.verbs import VERBS
+from emulator.rest.lists import LAG_SECS
 from settings import ROOT
 
 PAGE = (ROOT / "docs" / "fidelity.md").read_text(encoding="utf-8")

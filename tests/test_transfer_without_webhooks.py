@@ -4,7 +4,7 @@ import pytest
 
 from calls.call import CallState
 from emulator import Digits, HangUp, Wait
-from emulator.colleague import Colleague
+from emulator.line.colleague import Colleague
 from tests.talking_bot import talking
 
 DESK, BOSS = "+12025550111", "+12025550112"

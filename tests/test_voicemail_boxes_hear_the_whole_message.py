@@ -9,7 +9,7 @@ from calls.call import CallState, EndedBy
 from conversation import pipeline
 from conversation.outbound import opening as voicemail
 from emulator import Audio, Digits, HangUp, Wait
-from emulator.caller import tone
+from emulator.line.caller import tone
 from tests.talking_bot import QUICK_AGENT, Beeps, talking
 
 GREETING, MESSAGE = "Hello, it is us.", "Please call us back."
@@ -127,7 +127,7 @@ def voice():
     """The emulator's voice; skips without the local stack."""
     for package in ("piper", "moonshine_voice"):
         pytest.importorskip(package, reason="the local stack is not installed: make setup")
-    from emulator.speech import Voice
+    from emulator.line.speech import Voice
 
     return Voice()
 

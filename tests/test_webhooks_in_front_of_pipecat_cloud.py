@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse, Response
 
 from calls.call import CallState
 from emulator import Digits, HangUp, Wait
-from emulator.colleague import Colleague
+from emulator.line.colleague import Colleague
 from server import StartError, check
 from settings import ROOT
 from tests.document_commands import shell_blocks

@@ -11,8 +11,8 @@ import pytest
 
 from calls.messages import Message, MessageBook
 from calls.private_files import make_private_folder
+from emulator.line.speech import write_stereo
 from emulator.report import Report
-from emulator.speech import write_stereo
 from tests.calls_on_disk import store_on
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has no such modes")

@@ -11,7 +11,7 @@ from functools import cache
 
 from emulator.facts import read, rules
 from emulator.facts.values import Rule
-from emulator.markup import Document, Verb
+from emulator.markup.parsing import Document, Verb
 
 WARNINGS = {"twiml": "12200", "texml": "TeXML"}
 """What the warnings of a language begin with."""

@@ -1,7 +1,7 @@
 """What the bot's own server has written down of a call, so that less has to be typed.
 
-It is the interface of the phone bot that this emulator comes with (see `emulator.server_api`). No number and no word of
-a call is taken from it.
+It is the interface of the phone bot that this emulator comes with (see `emulator.terminal.server_api`). No number and
+no word of a call is taken from it.
 """
 
 from __future__ import annotations

@@ -12,11 +12,11 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
 
-from emulator.addressing import parse_target
-from emulator.credentials import Credentials
+from emulator.carriers.credentials import Credentials
 from emulator.errors import EmulatorError
-from emulator.impairments import IDEAL, PROFILES, Profile
-from emulator.seams import KINDS
+from emulator.legs.addressing import parse_target
+from emulator.line.impairments import IDEAL, PROFILES, Profile
+from emulator.line.seams import KINDS
 from emulator.stories.reading import StoryError, find_stories, read_story
 from emulator.stories.running import Outcome, play
 from emulator.stories.serving import ForkingServer, Server, command_server, running_server

@@ -10,11 +10,11 @@ from typing import Protocol
 
 import numpy as np
 
-from emulator.codecs import FRAME_MS, SAMPLE_RATE, Pcm
-from emulator.earpiece import AUDIBLE
-from emulator.hearing import SpeechWatch
-from emulator.line import PhoneLine
-from emulator.tonespeech import HeardText, Pace, ToneEars, longest_row, utterances, words_of
+from emulator.line.codecs import FRAME_MS, SAMPLE_RATE, Pcm
+from emulator.line.earpiece import AUDIBLE
+from emulator.line.hearing import SpeechWatch
+from emulator.line.line import PhoneLine
+from emulator.line.tonespeech import HeardText, Pace, ToneEars, longest_row, utterances, words_of
 
 Transcribe = Callable[[Pcm], str]
 

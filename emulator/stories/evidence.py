@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from emulator.codecs import Pcm
+from emulator.line.codecs import Pcm
+from emulator.line.seams import Seam
 from emulator.report import Report
-from emulator.requests import RestRequest
-from emulator.seams import Seam
+from emulator.rest.requests import RestRequest
 from emulator.stories.ears import Ears
 from emulator.stories.happenings import Happening
 

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from emulator.line import PhoneLine
-from emulator.requests import RestRequest
+from emulator.line.line import PhoneLine
+from emulator.line.tonespeech import words_of
+from emulator.rest.requests import RestRequest
 from emulator.stories.ears import Listening
 from emulator.stories.story import Moment
-from emulator.tonespeech import words_of
 
 REST = "rest "
 API = "api "

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from emulator.line.tonespeech import HeardText, words_of
 from emulator.stories.checking import Failed, clock, counted, moment_times
 from emulator.stories.ears import Ears, longest_silence
 from emulator.stories.evidence import Ear, Evidence
 from emulator.stories.story import Expectation, Moment, Timing
-from emulator.tonespeech import HeardText, words_of
 
 BEGUN = 0.5
 """What part of a text must be missing for it never to have been heard."""

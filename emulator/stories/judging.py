@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from emulator.seams import told
+from emulator.line.seams import told
 from emulator.stories import hearing_checks
 from emulator.stories.checking import Failed, clock, moment_times
 from emulator.stories.evidence import Evidence

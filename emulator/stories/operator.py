@@ -11,7 +11,7 @@ from typing import Any
 
 import aiohttp
 
-from emulator.clock import Clock
+from emulator.line.clock import Clock
 from emulator.stories.ears import Listening, Transcribe
 from emulator.stories.happenings import Board, Happening
 from emulator.stories.judging import contains

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from emulator.caller import Audio, Digits, HangUp, ScriptItem, Until, Wait
-from emulator.codecs import Pcm
-from emulator.line import PhoneLine
+from emulator.line.caller import Audio, Digits, HangUp, ScriptItem, Until, Wait
+from emulator.line.codecs import Pcm
+from emulator.line.line import PhoneLine
 from emulator.stories.ears import Listening, Transcribe
 from emulator.stories.happenings import Board
 from emulator.stories.story import Moment, Step

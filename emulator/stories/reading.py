@@ -7,10 +7,11 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from emulator.call_control_events import EventHabits
-from emulator.colleague import BEHAVIOURS
-from emulator.detected import FINDS, TEXML, THE_TRUTH, Detected
+from emulator.commands.events import EventHabits
 from emulator.errors import EmulatorError
+from emulator.legs.detected import FINDS, TEXML, THE_TRUTH, Detected
+from emulator.line.colleague import BEHAVIOURS
+from emulator.line.tonespeech import words_of
 from emulator.stories.reading_bot import check_failing, check_part
 from emulator.stories.reading_expect import read_expectations, read_share
 from emulator.stories.reading_faults import read_faults
@@ -28,7 +29,6 @@ from emulator.stories.story import (
     StoryLine,
 )
 from emulator.stories.values import Mistake, Unreadable, Value, all_texts, did_you_mean, read_yaml
-from emulator.tonespeech import words_of
 
 ENV_EXAMPLE = Path(".env.example")
 """Where the server's variables are listed, in the folder that it is started in; without it they are not checked."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from emulator.impairments import PROFILES
+from emulator.line.impairments import PROFILES
 from emulator.stories.reading_expect import read_span
 from emulator.stories.story import StoryLine
 from emulator.stories.values import Value

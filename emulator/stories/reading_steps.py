@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from emulator.caller import KEYS, PAUSE_MS
+from emulator.line.caller import KEYS, PAUSE_MS
 from emulator.stories.moments import read_moment
 from emulator.stories.story import Moment, OperatorStep, Step
 from emulator.stories.values import Value, did_you_mean

@@ -18,8 +18,8 @@ import aiohttp
 
 from emulator.errors import EmulatorError, ServerDied
 from emulator.network import BOT_NUMBER
-from emulator.served import LAST_LINES, READY_SECS, SERVER_LOG, STOP_SECS, ServedBot, words_of
 from emulator.stories.story import Story
+from emulator.terminal.served import LAST_LINES, READY_SECS, SERVER_LOG, STOP_SECS, ServedBot, words_of
 
 LOOK_AGAIN_SECS = 0.05
 

@@ -12,14 +12,14 @@ from typing import Any, cast
 
 import numpy as np
 
-from emulator.call import Call
-from emulator.caller import Manners, ScriptItem
-from emulator.codecs import Pcm
-from emulator.colleague import Behaviour, Colleague, same_address
-from emulator.leg import BY_DIAL, INBOUND
+from emulator.legs.call import Call
+from emulator.legs.leg import BY_DIAL, INBOUND
+from emulator.line.caller import Manners, ScriptItem
+from emulator.line.codecs import Pcm
+from emulator.line.colleague import Behaviour, Colleague, same_address
+from emulator.line.seams import Seam
 from emulator.network import BOT_NUMBER, CALLER_NUMBER, PhoneNetwork
 from emulator.report import Report, make_report
-from emulator.seams import Seam
 from emulator.stories.evidence import Attempt, Ear
 from emulator.stories.happenings import CONNECTED, Board, Happening
 from emulator.stories.story import CallPart, Person

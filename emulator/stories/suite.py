@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from emulator.credentials import Credentials
+from emulator.carriers.credentials import Credentials
 from emulator.errors import EmulatorError
-from emulator.impairments import IDEAL, Profile
-from emulator.speech import Ears, Voice
+from emulator.line.impairments import IDEAL, Profile
+from emulator.line.speech import Ears, Voice
 from emulator.stories.running import Outcome, Speech, play
 from emulator.stories.serving import Server
 from emulator.stories.story import Story

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from emulator.seams import told
+from emulator.line.seams import told
 from emulator.stories.running import Outcome
 from emulator.timeline import clock_text
 

@@ -1,0 +1,1 @@
+"""What differs between the carriers, a folder for each."""

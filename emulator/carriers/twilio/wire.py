@@ -1,0 +1,369 @@
+"""Twilio's side of the wire: webhook forms and the frames of Media Streams.
+
+Sources: Twilio docs, voice/media-streams/websocket-messages (frames), voice/twiml (request parameters),
+voice/twiml/stream, usage/security (signatures), errors 31941, 31950, 31951; a live capture of the upgrade's
+headers for the user agent.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import secrets
+from datetime import UTC, datetime
+from email.utils import format_datetime
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+from emulator.carriers.credentials import Credentials
+from emulator.carriers.signatures import twilio_signature
+from emulator.facts.documents import verbs
+from emulator.legs.delivery import TWILIO_REQUEST
+from emulator.legs.detected import TWILIO
+from emulator.legs.leg import (
+    INBOUND,
+    STATUSES,
+    BotAudio,
+    BotClear,
+    BotMark,
+    BotMessage,
+    ConferenceEvent,
+    Dialled,
+    DialRules,
+    Ending,
+    Leg,
+    Referred,
+    Refused,
+    StreamDialect,
+)
+from emulator.line.codecs import FRAME_MS, Pcm, decode, encode
+from emulator.markup.parsing import Verb
+
+API_VERSION = "2010-04-01"
+PARAMETER_LIMIT = 500
+
+SIP_CODES: dict[Ending, str] = {
+    "completed": "200",
+    "busy": "486",
+    "declined": "603",
+    "no_answer": "487",
+    "failed": "480",
+    "canceled": "487",
+}
+
+_SHAPES: dict[str, tuple[frozenset[str], str | None, frozenset[str]]] = {
+    "media": (frozenset({"event", "streamSid", "media"}), "media", frozenset({"payload"})),
+    "mark": (frozenset({"event", "streamSid", "mark"}), "mark", frozenset({"name"})),
+    "clear": (frozenset({"event", "streamSid"}), None, frozenset()),
+}
+
+
+def new_sid(prefix: str) -> str:
+    """A Twilio identifier: two letters and 32 hexadecimal digits."""
+    return prefix + secrets.token_hex(16)
+
+
+class TwilioStream:
+    """The frames of one bidirectional stream: what looks like a number is a string, except in `mediaFormat`."""
+
+    def __init__(self, leg: Leg, parameters: dict[str, str]) -> None:
+        """Begin a stream with the `<Parameter>`s of the document."""
+        self.stream_id = new_sid("MZ")
+        self._leg = leg
+        self._parameters = parameters
+        self._sequence = 0
+        self._chunk = 0
+        self._elapsed_ms = 0
+
+    def _numbered(self, event: str, body: dict[str, Any]) -> dict[str, Any]:
+        self._sequence += 1
+        return {"event": event, "sequenceNumber": str(self._sequence), "streamSid": self.stream_id, **body}
+
+    def opening(self) -> list[dict[str, Any]]:
+        """`connected`, then `start` with sequence number 1."""
+        start = {
+            "accountSid": self._leg.account_id,
+            "streamSid": self.stream_id,
+            "callSid": self._leg.call_id,
+            "tracks": ["inbound"],
+            "mediaFormat": {"encoding": "audio/x-mulaw", "sampleRate": 8000, "channels": 1},
+            "customParameters": self._parameters,
+        }
+        return [
+            {"event": "connected", "protocol": "Call", "version": "1.0.0"},
+            self._numbered("start", {"start": start}),
+        ]
+
+    def media(self, frame: Pcm) -> dict[str, Any]:
+        """20 ms of µ-law; the timestamp is ms since the stream's start."""
+        self._chunk += 1
+        self._elapsed_ms += FRAME_MS
+        payload = base64.b64encode(encode("PCMU", frame)).decode()
+        timestamp = str(self._elapsed_ms)
+        media = {"track": "inbound", "chunk": str(self._chunk), "timestamp": timestamp, "payload": payload}
+        return self._numbered("media", {"media": media})
+
+    def lost(self) -> None:
+        """Its time passes; messages are numbered without a gap."""
+        self._elapsed_ms += FRAME_MS
+
+    def dtmf(self, digit: str) -> dict[str, Any]:
+        """A key; its track is called `inbound_track` here."""
+        return self._numbered("dtmf", {"dtmf": {"track": "inbound_track", "digit": digit}})
+
+    def mark(self, name: str) -> dict[str, Any]:
+        """A mark goes back."""
+        return self._numbered("mark", {"mark": {"name": name}})
+
+    def stop(self) -> dict[str, Any]:
+        """The stream stopped or the call ended; no reason is given."""
+        return self._numbered(
+            "stop", {"stop": {"accountSid": self._leg.account_id, "callSid": self._leg.call_id}}
+        )
+
+    def read(self, raw: str | bytes) -> BotMessage:
+        """Judge a frame: exactly the documented keys, this stream's SID, base64 µ-law (errors 31950 and 31951)."""
+        if isinstance(raw, bytes):
+            return Refused("31950", "binary frame; messages are JSON text")
+        try:
+            message = json.loads(raw)
+        except ValueError:
+            return _invalid("not JSON")
+        if not isinstance(message, dict):
+            return _invalid("not a JSON object")
+        event = message.get("event")
+        if not isinstance(event, str) or event not in _SHAPES:
+            return _invalid(f"unknown event {str(event)[:40]!r}")
+        keys, inner, inner_keys = _SHAPES[event]
+        if difference := _difference(message, keys):
+            return _invalid(f"{event}: {difference}")
+        if message["streamSid"] != self.stream_id:
+            return _invalid(f"{event}: streamSid is not this stream's")
+        if inner is None:
+            return BotClear()
+        body = message[inner]
+        if not isinstance(body, dict):
+            return _invalid(f"{event}: `{inner}` is not an object")
+        if difference := _difference(body, inner_keys):
+            return _invalid(f"{event}.{inner}: {difference}")
+        if event == "mark":
+            name = body["name"]
+            return BotMark(name) if isinstance(name, str) else _invalid("mark: the name is not a string")
+        try:
+            return BotAudio(decode("PCMU", base64.b64decode(body["payload"], validate=True)))
+        except (binascii.Error, TypeError, ValueError):
+            return _invalid("media: the payload is not base64")
+
+
+def _invalid(text: str) -> Refused:
+    return Refused("31951", f"invalid message: {text}")
+
+
+def _difference(found: dict[str, Any], expected: frozenset[str]) -> str:
+    missing, extra = sorted(expected - found.keys()), sorted(found.keys() - expected)
+    parts = [f"missing {', '.join(missing)}"] if missing else []
+    parts += [f"extra field {', '.join(key[:40] for key in extra)}"] if extra else []
+    return "; ".join(parts)
+
+
+class Twilio:
+    """Twilio's dialect. Source of the verbs: Twilio docs, voice/twiml."""
+
+    name = "twilio"
+    language = "twiml"
+    known_verbs = verbs(language)
+    content_types: frozenset[str] | None = frozenset({"text/xml", "application/xml", "text/html"})
+    answers_before_webhook = False
+    connect_action = True
+    mustache = False
+    # A least timeLimit is not documented; the longest call is 24 h.
+    dial_rules = DialRules(timeouts=(5, 600), limits=(1, 86400), buffer_secs=5)
+    play_keys = "0123456789ABCD*#wW"
+    detection_words = TWILIO
+    keeps_order = True
+    document_delivery = TWILIO_REQUEST
+    callback_delivery = TWILIO_REQUEST
+    connection_overrides = True
+    falls_back_always = True
+
+    def __init__(self, credentials: Credentials) -> None:
+        """Sign with this account's auth token."""
+        self._credentials = credentials
+
+    def new_leg(
+        self,
+        from_number: str,
+        to_number: str,
+        codec: str,
+        *,
+        direction: str = INBOUND,
+        parent: Leg | None = None,
+    ) -> Leg:
+        """A ringing call, or a queued one of ours; streams are always µ-law."""
+        return Leg(
+            new_sid("CA"),
+            self._credentials.twilio_account_sid,
+            from_number,
+            to_number,
+            direction=direction,
+            parent_id=None if parent is None else parent.call_id,
+            status="ringing" if direction == INBOUND else "queued",
+        )
+
+    def new_conference_id(self) -> str:
+        """A ConferenceSid."""
+        return new_sid("CF")
+
+    def webhook_parameters(self, leg: Leg) -> dict[str, str]:
+        """The standard voice parameters; the geography of the numbers is unknown and therefore blank."""
+        parent = {} if leg.parent_id is None else {"ParentCallSid": leg.parent_id}
+        places = [
+            f"{who}{what}"
+            for who in ("From", "To", "Caller", "Called")
+            for what in ("City", "State", "Zip", "Country")
+        ]
+        return {
+            "AccountSid": leg.account_id,
+            "ApiVersion": API_VERSION,
+            "CallSid": leg.call_id,
+            "CallStatus": leg.status,
+            "Called": leg.to_number,
+            "Caller": leg.from_number,
+            "Direction": leg.direction,
+            "From": leg.from_number,
+            "To": leg.to_number,
+            **parent,
+            **dict.fromkeys(places, ""),
+        }
+
+    def webhook_headers(self, url: str, body: bytes, parameters: dict[str, str]) -> dict[str, str]:
+        """`X-Twilio-Signature` over the URL and the form."""
+        signature = twilio_signature(url, parameters, self._credentials.twilio_auth_token)
+        return {
+            "X-Twilio-Signature": signature,
+            "User-Agent": "TwilioProxy/1.1",
+            "I-Twilio-Idempotency-Token": secrets.token_hex(16),
+        }
+
+    def instruction_headers(self, url: str, body: bytes, parameters: dict[str, str]) -> dict[str, str]:
+        """All webhooks are signed alike."""
+        return self.webhook_headers(url, body, parameters)
+
+    def progress_parameters(self, leg: Leg, event: str, sequence: int) -> dict[str, str]:
+        """Source: Twilio docs, call resource, status callbacks. The code of each ending is SIP's, not documented."""
+        parameters = self.webhook_parameters(leg) | {
+            "CallbackSource": "call-progress-events",
+            "SequenceNumber": str(sequence),
+            "Timestamp": format_datetime(datetime.now(UTC)),
+        }
+        if event != "completed":
+            return parameters
+        duration = leg.duration_secs
+        parameters |= {"CallDuration": str(duration), "Duration": str(-(-duration // 60))}
+        if leg.ending is not None:
+            parameters["SipResponseCode"] = "404" if leg.nobody_there else SIP_CODES[leg.ending]
+        return parameters
+
+    def amd_parameters(self, leg: Leg, answered_by: str, duration_ms: int) -> dict[str, str]:
+        """Source: Twilio docs, answering machine detection, AsyncAmdStatusCallback."""
+        return {
+            "AccountSid": leg.account_id,
+            "AnsweredBy": answered_by,
+            "CallSid": leg.call_id,
+            "MachineDetectionDuration": str(duration_ms),
+        }
+
+    def dial_parameters(self, leg: Leg, dialled: Dialled) -> dict[str, str]:
+        """Source: Twilio docs, voice/twiml/dial, parameters of the action: no duration of a redirected second leg.
+
+        That a rejected call is `busy`, and that an unanswered one has a duration of 0, is not documented.
+        """
+        parameters = {
+            "DialCallStatus": STATUSES[dialled.ending],
+            "DialCallSid": dialled.call_id,
+            "DialBridged": str(dialled.bridged).lower(),
+        }
+        return parameters | ({} if dialled.redirected else {"DialCallDuration": str(dialled.duration_secs)})
+
+    def conference_dial_parameters(self, leg: Leg) -> dict[str, str]:
+        """Source: Twilio docs, voice/twiml/dial: `answered` for a conference, which has no sid and no duration."""
+        return {"DialCallStatus": "answered", "DialBridged": "true"}
+
+    def conference_parameters(self, event: ConferenceEvent) -> dict[str, str]:
+        """Source: Twilio docs, voice/twiml/conference, status callbacks."""
+        parameters = {
+            "AccountSid": event.leg.account_id,
+            "ConferenceSid": event.conference_id,
+            "FriendlyName": event.name,
+            "SequenceNumber": str(event.sequence),
+            "StatusCallbackEvent": event.kind,
+            "Timestamp": format_datetime(datetime.now(UTC)),
+        }
+        if event.kind == "conference-end":
+            ended = {"CallSidEndingConference": event.leg.call_id}
+            return parameters | ended | {"ReasonConferenceEnded": event.reason or ""}
+        if event.kind.startswith("participant-"):
+            parameters["CallSid"] = event.leg.call_id
+            parameters |= {name: str(value).lower() for name, value in event.flags.items()}
+            if event.label is not None:
+                parameters["ParticipantLabel"] = event.label
+        if event.kind == "participant-leave":
+            parameters["ParticipantCallStatus"] = event.leg.status
+            parameters["ReasonParticipantLeft"] = event.reason or ""
+        return parameters
+
+    def refer_parameters(self, leg: Leg, referred: Referred) -> dict[str, str]:
+        """Source: Twilio docs, voice/twiml/refer."""
+        parameters = {"ReferSipResponseCode": str(referred.refer_code)}
+        if referred.status is not None:
+            parameters["ReferCallStatus"] = referred.status
+        if referred.notify_code is not None:
+            parameters["NotifySipResponseCode"] = str(referred.notify_code)
+        return parameters
+
+    def stream_event(
+        self, leg: Leg, stream_id: str, name: str | None, event: str, error: str | None
+    ) -> dict[str, str]:
+        """Source: Twilio docs, voice/twiml/stream, status callbacks."""
+        parameters = {
+            "AccountSid": leg.account_id,
+            "CallSid": leg.call_id,
+            "StreamSid": stream_id,
+            "StreamName": name or stream_id,
+            "StreamEvent": f"stream-{event}",
+            "Timestamp": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        }
+        return parameters | ({"StreamError": error} if error else {})
+
+    def stream_url(self, url: str) -> tuple[str, list[str]]:
+        """Twilio dials a stream without the query string of its URL."""
+        parts = urlsplit(url)
+        if not parts.query:
+            return url, []
+        warning = "Twilio drops the query string of a <Stream> URL; use the path or <Parameter>"
+        return urlunsplit(parts._replace(query="")), [warning]
+
+    def socket_headers(self, signed_url: str) -> dict[str, str]:
+        """The upgrade is signed over the wss form of the URL; the header's name is in lower case."""
+        signature = twilio_signature(signed_url, {}, self._credentials.twilio_auth_token)
+        return {"x-twilio-signature": signature, "accept-encoding": "gzip"}
+
+    def user_agent(self) -> str:
+        """As seen in a live capture."""
+        return "Twilio.TmeWs/1.0"
+
+    def open_stream(
+        self, leg: Leg, stream: Verb, parameters: dict[str, str]
+    ) -> tuple[StreamDialect, list[str]]:
+        """A bidirectional stream: only `inbound_track` (31941), parameters below 500 characters."""
+        warnings = [
+            f"<Parameter> {name[:40]!r}: name and value together have {len(name) + len(value)} characters, "
+            f"{PARAMETER_LIMIT} are too many"
+            for name, value in parameters.items()
+            if len(name) + len(value) >= PARAMETER_LIMIT
+        ]
+        track = stream.attributes.get("track", "inbound_track")
+        if track != "inbound_track":
+            warnings.append(f"31941 track {track!r} cannot be used with <Connect>; only inbound_track")
+        return TwilioStream(leg, parameters), warnings

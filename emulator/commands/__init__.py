@@ -1,0 +1,1 @@
+"""Telnyx's Call Control: legs that do nothing until an application commands them."""

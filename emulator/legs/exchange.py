@@ -1,0 +1,252 @@
+"""The inside of the network: which legs there are, who can be reached, and what they share."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from loguru import logger
+
+from emulator.account import Account, Application
+from emulator.errors import EmulatorError
+from emulator.faults import Faults
+from emulator.legs.call import Call, Opening
+from emulator.legs.leg import BY_REST, INBOUND, Dialect, Leg
+from emulator.legs.plan import CallPlan, OutboundOrder
+from emulator.legs.recordings import Recordings
+from emulator.line.caller import Audio, Digits, HangUp, Say, ScriptItem, Wait
+from emulator.line.clock import Clock
+from emulator.line.codecs import Pcm
+from emulator.line.colleague import Colleague, same_address
+from emulator.markup.dial_out import place
+from emulator.rest.lists import Listed
+
+if TYPE_CHECKING:
+    from emulator.markup.conference import Conference
+
+KEPT_CALLS = 1000
+STOP_SECS = 10.0
+
+Speak = Callable[[str], Pcm]
+Prepared = list[Audio | Digits | Wait | HangUp]
+
+
+class Exchange:
+    """What the legs of a network share.
+
+    Args:
+        dialect: The carrier.
+        clock: The network's time.
+        faults: What is to go wrong.
+        listed: What lists of calls tell; as late as the carriers' when not given.
+        recordings: Where recordings are kept.
+        account: What the account owns.
+    """
+
+    def __init__(
+        self,
+        dialect: Dialect,
+        clock: Clock,
+        faults: Faults | None = None,
+        listed: Listed | None = None,
+        recordings: Recordings | None = None,
+        account: Account | None = None,
+    ) -> None:
+        """No legs and nobody there."""
+        self.dialect = dialect
+        self.clock = clock
+        self.faults = faults or Faults()
+        self._listed = listed or Listed(clock)
+        self._account = account or Account()
+        self.speak: Speak | None = None
+        self.people: list[Colleague] = []
+        self.recordings = recordings or Recordings()
+        self.rest_base = ""
+        """Base URL of the REST server, where files are found."""
+        self.conferences: dict[str, Conference] = {}
+        """Rooms by name, as long as somebody is in them."""
+        self.server_url: str | None = None
+        """The server that was last called or has last called: documents without a URL are taken to be its."""
+        self.on_new_call: list[Callable[[Call], None]] = []
+        """Called with each new leg."""
+        self._calls: OrderedDict[str, Call] = OrderedDict()
+        self._tasks: dict[asyncio.Task[None], Call] = {}
+        self._scripts: dict[int, tuple[Colleague, Prepared]] = {}
+        self._over: list[Call] = []
+        self._one_more_over = asyncio.Event()
+
+    # Legs
+
+    @property
+    def calls(self) -> list[Call]:
+        """All legs that are remembered, the oldest first."""
+        return list(self._calls.values())
+
+    @property
+    def listed(self) -> list[Leg]:
+        """What a list of all legs tells by now, the oldest first."""
+        return self._listed.legs(call.leg for call in self._calls.values())
+
+    def may_show(self, number: str, call: Call | None = None) -> bool:
+        """Whether a number may be shown to who is called: verified, or the account's own, as all are that were called.
+
+        Args:
+            number: E.164. What is no number, such as a SIP address, may be shown.
+            call: The call that somebody is called from. Both carriers let its caller's number be passed on. Sources:
+                Twilio docs, voice/twiml/dial, callerId; Telnyx docs, external transfers, which need a live call from
+                that number.
+        """
+        called = {one.leg.to_number for one in self._calls.values() if one.leg.direction == INBOUND}
+        passed_on = call is not None and number in (call.leg.from_number, call.leg.to_number)
+        return not number.startswith("+") or passed_on or number in called or self._account.has(number)
+
+    def method_of(self, application: str) -> str:
+        """By which a TeXML application asks for documents where nobody says otherwise."""
+        return (self._account.application(application, "texml") or Application(application, "texml")).method
+
+    def find(self, call_id: str) -> Call | None:
+        """A leg by the carrier's id, also for some time after its end."""
+        return self._calls.get(call_id)
+
+    def new_call(self, leg: Leg, plan: CallPlan, opening: Opening, *, listed: bool = True) -> Call:
+        """A leg that does nothing yet, but can be found (unless it is none of the carrier's)."""
+        call = Call(self, leg, plan, opening)
+        if listed:
+            self.add(call)
+        return call
+
+    def add(self, call: Call) -> None:
+        """A leg can be found from now on."""
+        self._calls[call.leg.call_id] = call
+        self._listed.add(call.leg)
+        for listener in self.on_new_call:
+            listener(call)
+        while len(self._calls) > KEPT_CALLS:
+            self._calls.popitem(last=False)
+
+    def complain(self, text: str, call: Call | None = None) -> None:
+        """What the carrier would tell in the account's log of errors is an error of the call.
+
+        Args:
+            text: What is wrong.
+            call: Which one it is about; without one it is an error of all that are under way.
+        """
+        for one in self.calls if call is None else [call]:
+            if call is not None or not one.over:
+                one.fail(text)
+
+    def start(self, call: Call) -> None:
+        """Run a leg that nobody waits for; what it fails with is among its errors."""
+        task = asyncio.create_task(self._run(call))
+        self._tasks[task] = call
+        task.add_done_callback(self._tasks.pop)
+
+    async def place(self, order: OutboundOrder) -> Call:
+        """A server creates a call."""
+        person = self.person_at(order.to_number)
+        leg = self.dialect.new_leg(order.from_number, order.to_number, "PCMU", direction=BY_REST)
+        plan = CallPlan(
+            order.url or (order.reporting.url if order.reporting else None) or self.server_url,
+            () if person is None else await self.script_of(person),
+            reporting=order.reporting,
+            voice=self.speak,
+            person=person,
+            fallback=order.fallback,
+        )
+        call = self.new_call(leg, plan, lambda call: place(call, order))
+        call.timeline.note("note", f"a call to {order.to_number} is created by REST", call_id=leg.call_id)
+        self.start(call)
+        return call
+
+    async def next_over(self, number: str, timeout_secs: float) -> Call:
+        """The next call that a server placed to this number and that is over; each is given once.
+
+        Raises:
+            TimeoutError: There was none in time.
+        """
+        async with asyncio.timeout(timeout_secs):
+            while True:
+                for call in self._over:
+                    if same_address(call.leg.to_number, number):
+                        self._over.remove(call)
+                        return call
+                await self._one_more_over.wait()
+
+    async def until_quiet(self) -> None:
+        """Wait until every leg that nobody else waits for is over and has told its server."""
+        while tasks := list(self._tasks):
+            await asyncio.wait(tasks)
+
+    async def stop(self) -> None:
+        """Hang up whatever is left."""
+        for call in self._tasks.values():
+            call.hang_up("error", "the network is shut down")
+        tasks = set(self._tasks)
+        if tasks:
+            _, late = await asyncio.wait(tasks, timeout=STOP_SECS)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+
+    async def _run(self, call: Call) -> None:
+        try:
+            await call.run()
+        except Exception as error:
+            logger.opt(exception=error).error("a leg of the emulated network failed")
+            call.fail(f"the emulator itself failed: {type(error).__name__}: {error}")
+        finally:
+            if call.leg.direction == BY_REST:
+                self._over.append(call)
+                one_more, self._one_more_over = self._one_more_over, asyncio.Event()
+                one_more.set()
+
+    # People
+
+    def add_person(self, person: Colleague) -> None:
+        """Somebody can be reached from now on, instead of whoever was at the same number.
+
+        Raises:
+            EmulatorError: They have sentences to say, and there is no voice.
+        """
+        self._need_voice(person.script)
+        self.people = [one for one in self.people if not same_address(one.number, person.number)]
+        self.people.append(person)
+
+    def person_at(self, address: str, call: Call | None = None) -> Colleague | None:
+        """Who is there: among those that a call has brought, those of the network, or those of other live calls."""
+        own = list(call.plan.people) if call is not None else []
+        others = [one for other in self._calls.values() if not other.over for one in other.plan.people]
+        reachable = (*own, *self.people, *others)
+        return next((one for one in reachable if same_address(one.number, address)), None)
+
+    async def script_of(self, person: Colleague) -> Prepared:
+        """What somebody says and does after the answer, as audio."""
+        known = self._scripts.get(id(person))
+        if known is None or known[0] is not person:
+            known = self._scripts[id(person)] = (person, await self.prepare(person.script))
+        return known[1]
+
+    async def prepare(self, script: Sequence[ScriptItem]) -> Prepared:
+        """Turn a script's sentences into audio.
+
+        Raises:
+            EmulatorError: A sentence, and no voice.
+        """
+        self._need_voice(script)
+        prepared: Prepared = []
+        for item in script:
+            if not isinstance(item, Say):
+                prepared.append(item)
+                continue
+            assert self.speak is not None
+            samples = await asyncio.to_thread(self.speak, item.text)
+            prepared.append(Audio(samples, item.text, item.after_reply))
+        return prepared
+
+    def _need_voice(self, script: Sequence[ScriptItem]) -> None:
+        if self.speak is None and any(isinstance(item, Say) for item in script):
+            raise EmulatorError(
+                "the script has sentences but the network has no voice: pass speak=Voice().speak"
+            )

@@ -1,0 +1,332 @@
+"""The phone line between somebody's phone and the carrier: 20 ms frames with a mouth and an ear."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from emulator.line.clock import Clock
+from emulator.line.codecs import FRAME_MS, FRAME_SAMPLES, Pcm, loudness
+from emulator.line.earpiece import AUDIBLE, Earpiece
+from emulator.line.hearing import SpeechStarted, SpeechWatch
+from emulator.line.impairments import LineImpairments
+from emulator.line.seams import Seams
+from emulator.timeline import Timeline
+
+if TYPE_CHECKING:
+    from emulator.line.room import Room
+
+HEARD_AGAIN_MS = 500
+"""A bot that was silent for so long while other people talked interrupts them anew."""
+
+LATE_MS = 100
+"""A frame later than this is noted: the machine was busy, and what was measured is not only the bot's fault."""
+
+
+class StreamEnd(Protocol):
+    """What the line needs of a media stream."""
+
+    def say(self, frame: Pcm) -> bool:
+        """Send 20 ms of the caller's voice; whether the stream takes any yet."""
+
+    def return_marks(self, names: list[str]) -> None:
+        """Tell the bot that the audio before these marks was played."""
+
+
+@dataclass(frozen=True)
+class OtherEnd:
+    """Who is at the other end of a line, and how the timeline tells that they are heard.
+
+    Attributes:
+        who: `bot`, `ringing` or `waiting` (nobody yet), or a person: `colleague`, `caller`, `people`.
+        kind: The kind of the timeline's entries.
+        starts: Text of the entry when they begin to be heard.
+        stops: Text of the entry when they are silent again; the length of the speech is added.
+    """
+
+    who: str
+    kind: str
+    starts: str
+    stops: str
+
+    @property
+    def is_person(self) -> bool:
+        """Whether somebody of the network is there, not the bot."""
+        return self.who in ("colleague", "caller", "people")
+
+    @property
+    def is_nobody(self) -> bool:
+        """Whether one waits for somebody to be there."""
+        return self.who in ("ringing", "waiting")
+
+
+BOT = OtherEnd("bot", "bot_speech", "bot starts to speak", "bot stops after")
+RINGING = OtherEnd("ringing", "bot_speech", "sound while it rings", "sound stops after")
+WAITING = OtherEnd("waiting", "bot_speech", "sound while waiting", "sound stops after")
+COLLEAGUE = OtherEnd(
+    "colleague", "caller_hears", "the caller hears the colleague", "the caller heard the colleague for"
+)
+CALLER = OtherEnd(
+    "caller", "caller_hears", "the colleague hears the caller", "the colleague heard the caller for"
+)
+PEOPLE = OtherEnd("people", "caller_hears", "the others are heard", "the others were heard for")
+
+
+class PhoneLine:
+    """Runs from the answer to the hang-up.
+
+    With every step of the network's clock one frame of the person goes to the stream and to whoever is in the
+    same room, and one frame of theirs reaches the ear.
+
+    Args:
+        timeline: Where speech is written down; its zero is the first frame.
+        clock: What steps the line.
+        noise_db: Level of constant noise on the caller's side in dB relative to full scale, for example -50;
+            None for none.
+        impairments: What the line does to what is heard on it; nothing when not given.
+    """
+
+    def __init__(
+        self,
+        timeline: Timeline,
+        clock: Clock,
+        *,
+        noise_db: float | None = None,
+        impairments: LineImpairments | None = None,
+    ) -> None:
+        """Prepare a silent line."""
+        self.impairments = impairments or LineImpairments()
+        self.seams = Seams(timeline)
+        self.earpiece = Earpiece()
+        self.hearing = SpeechWatch()
+        self.stream: StreamEnd | None = None
+        self.said: list[Pcm] = []
+        self.heard: list[Pcm] = []
+        self.worst_lag_ms = 0
+        self.signal: Iterator[Pcm] | None = None
+        """Frames of the network's own tones (ringing, keys): heard and recorded, but nobody's speech."""
+        self.room: Room | None = None
+        """Where other lines are heard; see `Room.join`."""
+        self.plays_here = True
+        """Whether what the bot sends on this line's stream is heard at its own ear."""
+        self.plays_there = False
+        """Whether it is heard by the others in the room."""
+        self.played: Pcm | None = None
+        """The bot's last frame, if the others hear it."""
+        self.talked_over_ms = 0
+        """How much a bot was heard here while this line was connected with people."""
+        self._talked_over_until_ms: int | None = None
+        self.spoken: Pcm | None = None
+        """What was said in the frame before this one: it can be sent when that frame ends, not before."""
+        self.rang_ms = 0
+        """When the caller last heard a colleague's phone ring (or waited for it to ring)."""
+        self.engaged_ms = 0
+        """When it last rang, or somebody else than the bot was at the other end."""
+        self.other_end = BOT
+        self.timeline = timeline
+        self.people: list[tuple[int, int]] = []
+        """When somebody of the network was at the other end, in ms: `[start, end)`."""
+        self._clock = clock
+        self._running: asyncio.Future[None] | None = None
+        self._person_since_ms: int | None = None
+        self._mouth: deque[Pcm] = deque()
+        self._tick = asyncio.Event()
+        self._noise = None if noise_db is None else 32768 * 10 ** (noise_db / 20)
+        self._random = np.random.default_rng(20)
+
+    @property
+    def now_ms(self) -> int:
+        """Where the line is: the end of the last frame, in ms since the call was answered."""
+        return len(self.heard) * FRAME_MS
+
+    @property
+    def ear_ms(self) -> int:
+        """When what the carrier plays now is heard, in ms since the call was answered."""
+        return self.timeline.now_ms() + self.impairments.ear_ms
+
+    @property
+    def speaking(self) -> bool:
+        """Whether the caller still has something to say in the mouth."""
+        return bool(self._mouth)
+
+    def speak(self, samples: Pcm) -> None:
+        """Let the caller say this, behind what is being said."""
+        if len(samples):
+            self._mouth.append(samples)
+
+    async def tick(self) -> None:
+        """Wait for the next frame. Raises asyncio.CancelledError only; after the hang-up it waits for ever."""
+        await self._tick.wait()
+
+    async def until_ms(self, at_ms: int) -> None:
+        """Wait until the line's clock has reached a time."""
+        while self.now_ms < at_ms:
+            await self.tick()
+
+    def start(self) -> asyncio.Future[None]:
+        """Begin; the future is done when the line is hung up, and has the error if a step fails."""
+        self._running = asyncio.get_running_loop().create_future()
+        self._clock.attach(self)
+        return self._running
+
+    def hang(self) -> None:
+        """Stop for good; nothing is said or heard after this."""
+        self._clock.detach(self)
+        if self.room is not None:
+            self.room.leave(self)
+        self._finish_hearing()
+        self._note_person(self.other_end)
+        self.seams.end()
+        self.stream = None
+        if self._running is not None and not self._running.done():
+            self._running.set_result(None)
+
+    def listen_to(self, other_end: OtherEnd) -> None:
+        """From now on somebody else is heard."""
+        self._finish_hearing()
+        self._note_person(self.other_end)
+        self.other_end = other_end
+        if other_end.is_person:
+            self._person_since_ms = self.now_ms
+
+    @property
+    def only_people(self) -> bool:
+        """Whether no bot listens, and at least one other person does."""
+        return self.stream is None and self.room is not None and self.room.talking
+
+    @property
+    def bot_is_heard(self) -> bool:
+        """Whether anybody hears what the bot sends on this line's stream."""
+        return self.plays_here or (self.plays_there and self.room is not None)
+
+    @property
+    def unheard_ms(self) -> int:
+        """How much of what was said to whoever is at the phone would be lost if it was hung up now."""
+        under_way = sum(FRAME_MS for frame in self.impairments.under_way if loudness(frame) >= AUDIBLE)
+        return self.earpiece.audible_ms + under_way
+
+    # What the clock does
+
+    def late(self, lag_ms: int) -> None:
+        """Note the first frame that comes much too late."""
+        if lag_ms > LATE_MS and self.worst_lag_ms <= LATE_MS:
+            self.timeline.note("note", f"this machine is busy: the line's clock is {lag_ms} ms late")
+        self.worst_lag_ms = max(self.worst_lag_ms, lag_ms)
+
+    def broken(self, error: Exception) -> None:
+        """A step failed."""
+        if self._running is not None and not self._running.done():
+            self._running.set_exception(error)
+
+    def speak_frame(self) -> None:
+        """Take the next 20 ms out of the mouth."""
+        self.spoken = self.said[-1] if self.said else None
+        self.said.append(self._next_spoken())
+
+    def hear_frame(self) -> None:
+        """Bring 20 ms to the ear: of the bot, of the others in the room, and the network's own tones."""
+        at_ms = self.now_ms
+        heard = self.earpiece.step()
+        self.played = heard.frame if self.plays_there else None
+        frame = heard.frame if self.plays_here else np.zeros(FRAME_SAMPLES, dtype=np.int16)
+        if self.room is not None:
+            frame = mixed(frame, *self.room.bots_for(self))
+            self._notice_a_bot(frame, at_ms)
+            if (others := self.room.mix_for(self)) is not None:
+                frame = mixed(frame, others)
+        frame, with_signal = self.impairments.at_the_ear(frame, self._with_signal(frame))
+        self.heard.append(with_signal)
+        if self.other_end is not BOT:
+            self.engaged_ms = self.now_ms
+        if self.other_end.is_nobody:
+            self.rang_ms = self.now_ms
+        if heard.underrun_ms is not None:
+            self.timeline.note(
+                "underrun",
+                f"{heard.underrun_ms} ms of silence in the middle of speech",
+                at_ms=at_ms,
+                ms=heard.underrun_ms,
+            )
+        if self.stream is not None:
+            self.stream.return_marks(heard.marks)
+        if self.spoken is not None:
+            self._pass_on(self.spoken, at_ms)
+        for event in self.hearing.hear(frame, at_ms):
+            if isinstance(event, SpeechStarted):
+                if len(self.hearing.utterances) == 1 and self.other_end is BOT:
+                    self.timeline.note("first_audio", "the first sound reaches the caller", at_ms=event.at_ms)
+                self.timeline.note(
+                    self.other_end.kind, self.other_end.starts, at_ms=event.at_ms, edge="start"
+                )
+            else:
+                self._note_stop(event.start_ms, event.end_ms)
+        tick, self._tick = self._tick, asyncio.Event()
+        tick.set()
+
+    def _notice_a_bot(self, frame: Pcm, at_ms: int) -> None:
+        if not self.other_end.is_person or loudness(frame) < AUDIBLE:
+            return
+        until_ms, self._talked_over_until_ms = self._talked_over_until_ms, at_ms + FRAME_MS
+        self.talked_over_ms += FRAME_MS
+        if until_ms is None or at_ms - until_ms >= HEARD_AGAIN_MS:
+            text = f"the bot is heard over the {self.other_end.who}"
+            self.timeline.note("talked_over", text, at_ms=at_ms)
+
+    def _pass_on(self, spoken: Pcm, at_ms: int) -> None:
+        if self.stream is not None and self.stream.say(spoken):
+            self.seams.heard(at_ms, FRAME_MS)
+        elif self.other_end is BOT:
+            self.seams.unheard(at_ms, FRAME_MS, audible=loudness(spoken) >= AUDIBLE)
+
+    def _with_signal(self, frame: Pcm) -> Pcm:
+        tone = None if self.signal is None else next(self.signal, None)
+        if tone is None:
+            self.signal = None
+            return frame
+        return mixed(frame, tone)
+
+    def _note_person(self, other_end: OtherEnd) -> None:
+        if other_end.is_person and self._person_since_ms is not None:
+            self.people.append((self._person_since_ms, self.now_ms))
+            self._person_since_ms = None
+
+    def _finish_hearing(self) -> None:
+        for event in self.hearing.finish():
+            self._note_stop(event.start_ms, event.end_ms)
+
+    def _note_stop(self, start_ms: int, end_ms: int) -> None:
+        self.timeline.note(
+            self.other_end.kind,
+            f"{self.other_end.stops} {(end_ms - start_ms) / 1000:.1f} s",
+            at_ms=end_ms,
+            edge="stop",
+            start_ms=start_ms,
+            end_ms=end_ms,
+        )
+
+    def _next_spoken(self) -> Pcm:
+        frame = np.zeros(FRAME_SAMPLES, dtype=np.int16)
+        filled = 0
+        while filled < FRAME_SAMPLES and self._mouth:
+            taken = self._mouth[0][: FRAME_SAMPLES - filled]
+            frame[filled : filled + len(taken)] = taken
+            filled += len(taken)
+            if len(taken) == len(self._mouth[0]):
+                self._mouth.popleft()
+            else:
+                self._mouth[0] = self._mouth[0][len(taken) :]
+        if self._noise is not None:
+            noisy = frame + self._random.normal(0.0, self._noise, FRAME_SAMPLES)
+            frame = np.clip(noisy, -32768, 32767).astype(np.int16)
+        return frame
+
+
+def mixed(*frames: Pcm) -> Pcm:
+    """Several sounds at the same time; what is too loud together is clipped."""
+    total = sum(frame.astype(np.int32) for frame in frames)
+    return np.clip(total, -32768, 32767).astype(np.int16)

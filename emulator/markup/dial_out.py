@@ -1,0 +1,81 @@
+"""A call that a server creates by REST: somebody's phone rings, and the document runs when it is answered.
+
+Sources: Twilio docs, voice/api/call-resource (Timeout with its 5 s buffer, SendDigits, TimeLimit, statuses), AMD;
+Telnyx docs, "initiate an outbound call", TeXML callbacks. The phone's owner is the handset of the leg: the bot
+speaks to them exactly as to a caller who has dialled in.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from emulator.legs.amd import detect_and_tell, tell_in_background
+from emulator.legs.leg import Ending
+from emulator.legs.plan import OutboundOrder
+from emulator.markup.running import GoTo, Inline, Start, follow
+
+if TYPE_CHECKING:
+    from emulator.legs.call import Call
+
+RINGS = ("answers", "declines", "no_answer", "voicemail", "fax")
+REFUSES: Mapping[str, tuple[Ending, str]] = {
+    "declines": ("declined", "the colleague declines the call"),
+    "busy": ("busy", "the colleague's line is busy"),
+    "unreachable": ("failed", "the colleague cannot be reached"),
+}
+
+
+async def ring(call: Call, ring_secs: float) -> bool:
+    """Let the phone ring.
+
+    Returns:
+        Whether it is picked up; if not, the call is over.
+    """
+    clock, leg, person = call.exchange.clock, call.leg, call.plan.person
+    leg.status = "initiated"
+    call.progress.tell("initiated")
+    with clock.real_time():
+        if person is None:
+            leg.nobody_there = True
+            call.end("nobody", f"there is nobody at {leg.to_number}", ending="failed")
+            return False
+        if person.behaviour in RINGS:
+            leg.status = "ringing"
+            call.timeline.note("ringing", f"the phone at {leg.to_number} rings", call_id=leg.call_id)
+            call.progress.tell("ringing")
+        after = math.inf if person.behaviour == "no_answer" else person.answers_after_secs
+        await clock.sleep(min(after, ring_secs))
+    if after > ring_secs:
+        call.end("nobody", f"nobody answers within {ring_secs:g} s", ending="no_answer")
+    elif person.behaviour in REFUSES:
+        ending, text = REFUSES[person.behaviour]
+        call.end("caller", text, ending=ending)
+    return not call.over
+
+
+async def place(call: Call, order: OutboundOrder) -> None:
+    """The opening of a call by REST."""
+    if not await ring(call, order.ring_secs):
+        return
+    call.answer()
+    if order.limit_secs is not None:
+        call.watch(_limit(call, order.limit_secs))
+    extra: dict[str, str] = {}
+    if order.send_digits:
+        # Twilio ignores answering machine detection where keys are sent (its API's schema says so).
+        await call.line_verbs.play_keys(order.send_digits)
+    elif order.amd is not None and order.amd.in_background:
+        tell_in_background(call, order.amd)
+    elif order.amd is not None:
+        extra["AnsweredBy"] = await detect_and_tell(call, order.amd)
+    start: Start = Inline(order.markup or "")
+    if order.url is not None:
+        start = GoTo(order.url, order.method, extra, voice=True)
+    await follow(call, start)
+
+
+async def _limit(call: Call, secs: float) -> None:
+    await call.exchange.clock.sleep(secs)
+    call.hang_up("limit", f"the time limit of {secs:g} s is over")

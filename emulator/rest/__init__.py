@@ -1,0 +1,1 @@
+"""The carriers' REST servers on localhost, and what both have."""

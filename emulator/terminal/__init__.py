@@ -1,0 +1,1 @@
+"""What a person at a terminal types and sees: `python -m emulator call`."""
