@@ -33,6 +33,7 @@ from emulator.line.colleague import Colleague, ColleagueCall
 from emulator.line.impairments import IDEAL, Impairments, Profile
 from emulator.markup.dial_in import dial_in
 from emulator.markup.second_leg import message_of
+from emulator.markup.verbs import VERBS
 from emulator.report import Report, make_report
 from emulator.rest.lists import LAG_SECS, Listed
 from emulator.rest.requests import RequestLog
@@ -143,7 +144,7 @@ class PhoneNetwork:
             dialect.detection_words = TEXML[detection_words]
         listed = Listed(clock, list_lag_secs, seed=seed)
         recordings = Recordings(silent_secs, seed=seed)
-        self.exchange = Exchange(dialect, clock, self.faults, listed, recordings, self.account)
+        self.exchange = Exchange(dialect, clock, VERBS, self.faults, listed, recordings, self.account)
         self.exchange.speak = speak
         self.transcribe = transcribe
         self._control = CallControl(self.exchange, self.credentials, events) if carrier == "telnyx" else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from loguru import logger
@@ -21,6 +21,7 @@ from emulator.line.clock import Clock
 from emulator.line.codecs import Pcm
 from emulator.line.colleague import Colleague, same_address
 from emulator.markup.dial_out import place
+from emulator.markup.running import Handler
 from emulator.rest.lists import Listed
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ class Exchange:
     Args:
         dialect: The carrier.
         clock: The network's time.
+        verbs: What carries out which verb of a document (`emulator.markup.verbs`, which needs what is here).
         faults: What is to go wrong.
         listed: What lists of calls tell; as late as the carriers' when not given.
         recordings: Where recordings are kept.
@@ -49,6 +51,7 @@ class Exchange:
         self,
         dialect: Dialect,
         clock: Clock,
+        verbs: Mapping[str, Handler],
         faults: Faults | None = None,
         listed: Listed | None = None,
         recordings: Recordings | None = None,
@@ -57,6 +60,7 @@ class Exchange:
         """No legs and nobody there."""
         self.dialect = dialect
         self.clock = clock
+        self.verbs = verbs
         self.faults = faults or Faults()
         self._listed = listed or Listed(clock)
         self._account = account or Account()

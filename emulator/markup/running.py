@@ -7,15 +7,15 @@ the rest: Twilio docs, voice/twiml and its verbs redirect, hangup, reject; Telny
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin
 
 from emulator.errors import CannotReach
 from emulator.facts.documents import warnings
 from emulator.legs.webhooks import WebhookFailed
-from emulator.markup.parsing import Document, MarkupError, parse_document
+from emulator.markup.parsing import Document, MarkupError, Verb, parse_document
 
 if TYPE_CHECKING:
     from emulator.legs.call import Call
@@ -50,6 +50,9 @@ class Inline:
 
 
 Start = GoTo | Inline
+
+Handler = Callable[["Call", Verb, Document], Coroutine[Any, Any, Start | None]]
+"""Carries out a verb; returns the next document, or None for the next verb."""
 
 
 async def follow(call: Call, start: Start) -> None:
@@ -119,8 +122,6 @@ def _fallback(call: Call, start: GoTo, error: WebhookFailed) -> GoTo | None:
 
 
 async def _obey(call: Call, document: Document) -> Start | None:
-    from emulator.markup.verbs import VERBS  # the verbs need what is above
-
     for index, verb in enumerate(document.verbs):
         if verb.name == "Reject" and index == 0 and call.leg.answered_at is None:
             reason = verb.attributes.get("reason", "rejected")
@@ -136,7 +137,7 @@ async def _obey(call: Call, document: Document) -> Start | None:
             return None
         if verb.name == "Redirect":
             return GoTo(urljoin(document.url or "", verb.text), verb.attributes.get("method", "POST"))
-        handler = VERBS.get(verb.name)
+        handler = call.exchange.verbs.get(verb.name)
         if handler is not None:
             following = await handler(call, verb, document)
             if following is not None or call.over:
