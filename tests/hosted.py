@@ -18,8 +18,8 @@ from pipecat.services.tts_service import TTSService
 from conversation import catalogue
 from conversation.services import build_llm, build_stt, build_tts, resolve
 from settings import load_settings
+from tests.conversation.test_services_are_chosen_by_name import agent
 from tests.talking_bot import QUICK_AGENT
-from tests.test_services_are_chosen_by_name import agent
 
 SOON = {"connect_secs": 0.5, "first_token_secs": 0.8, "stall_secs": 0.6, "first_audio_secs": 0.6}
 """Time-outs that a test can wait for."""

@@ -1,6 +1,6 @@
-"""What callers of the receptionist say, with what it must be taken for: see tests/test_brain_understands_callers.py.
+"""What callers of the receptionist say, and what it must be taken for.
 
-A right answer can be one of several, with a | between.
+`tests/conversation/test_brain_understands_callers.py` reads it. A right answer can be one of several, with a | between.
 """
 
 EVERYDAY = [
