@@ -23,6 +23,7 @@ FORBIDDEN = {
     "environment": {"settings", "bot", "server", "emulator", "pipecat"},
     "bot": {"web", "server", "emulator"},
     "server": {"emulator"},
+    "phonebot": {"pipecat"},
 }
 
 
