@@ -81,7 +81,7 @@ def create_app(
     from desk.keys import AddressKeys, deployment_secrets
     from desk.service import Service
     from desk.tokens import StreamTokens
-    from web import api, health, media, telnyx, twilio
+    from web import api, documentation, health, media, telnyx, twilio
     from web.bodies import BodyLimits
     from web.entrance import Entrance
     from web.refusals import Refused, answer_refused
@@ -131,7 +131,14 @@ def create_app(
         redirect_slashes=False,
     )
     app.state.service = service
-    for router in (twilio.router, telnyx.router, media.router, api.router, health.router):
+    for router in (
+        twilio.router,
+        telnyx.router,
+        media.router,
+        api.router,
+        documentation.router,
+        health.router,
+    ):
         app.include_router(router)
     app.add_middleware(Entrance, service=service)
     app.add_middleware(BodyLimits)
