@@ -1,4 +1,4 @@
-"""`/openapi.json` and `/docs`: what the API takes and answers, for those who have the key, and loaded from nowhere else."""
+"""`/openapi.json` and `/docs`: what the API takes and answers, for those who have the key, loaded from nowhere else."""
 
 import re
 import tomllib
