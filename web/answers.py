@@ -30,7 +30,7 @@ class CallSummary(_Answer):
     id: str = Field(
         description="Our id of the call, which stays.", examples=["call_0f6c7f0b7d5e4e0c9a3b1d2e3f405162"]
     )
-    carrier: str = Field(description="The phone company: `twilio` or `telnyx`.")
+    carrier: str = Field(description="The phone company's name.")
     carrier_call_id: str = Field(description="The carrier's id of the call; empty while it has named none.")
     mode: str = Field(description="Which of the carrier's interfaces runs the call, where it has several.")
     direction: Direction

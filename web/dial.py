@@ -51,7 +51,7 @@ PROGRAM = "python -m web.dial"
 EXAMPLES = """\
 examples:
   %(prog)s +12025550143 --agent reminder --param name=Ann --wait
-  %(prog)s sip:desk@pbx.example.com --carrier telnyx --ring 45
+  %(prog)s sip:desk@pbx.example.com --ring 45
   %(prog)s +12025550143 --direct         (no server: the phone company itself is asked)
 
 exit status: 0 the call was made, with --wait: and taken; 1 with --wait: nobody took it; 2 no call"""

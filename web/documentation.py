@@ -6,6 +6,7 @@ Both are there only for those who know API_KEY. The page is HTML and nothing els
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from functools import cache
 from pathlib import Path
@@ -136,7 +137,7 @@ def page(public_url: str) -> str:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    environment.filters.update(kind=_kind, words=_words)
+    environment.filters.update(kind=_kind, prose=_prose, words=_words)
     return environment.get_template("documentation.html").render(
         document=made,
         server=public_url,
@@ -166,9 +167,19 @@ def _kind(schema: Schema) -> Markup:
     return Markup("{}").format("time" if schema.get("format") == "date-time" else schema.get("type", "any"))
 
 
+def _prose(text: str) -> Markup:
+    """The paragraphs of a description; what is indented in it is a drawing."""
+    return Markup("\n").join(
+        Markup("<pre>{}</pre>").format(paragraph)
+        if paragraph.startswith(" ")
+        else Markup("<p>{}</p>").format(_words(re.sub("::$", ":", paragraph)))
+        for paragraph in text.split("\n\n")
+    )
+
+
 def _words(text: str) -> Markup:
     """A description, whose words between backquotes are code."""
-    parts = (text or "").split("`")
+    parts = text.split("`")
     return Markup("").join(
         Markup("<code>{}</code>").format(part) if number % 2 else Markup("{}").format(part)
         for number, part in enumerate(parts)
