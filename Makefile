@@ -72,7 +72,7 @@ lock-check: $(VENV)/.ready ## See that every pip and uv installs the locks, and 
 
 clean: ## Remove what was made here, but not .env, data/ and recordings/
 	@if [ ! -L $(VENV) ] && { [ -e $(VENV)/.phonebot ] || [ -e $(VENV)/.ready ]; }; then rm -rf $(VENV); else echo "clean: leaving $(VENV), which was not made here"; fi
-	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .coverage .coverage.* build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -path './.venv*' -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/.ready: requirements/dev.lock
