@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
@@ -46,11 +47,12 @@ class DialOrder(BaseModel):
     carrier: str | None = Field(
         default=None, description="By which carrier; may be left out when there are credentials for one only."
     )
-    from_number: str | None = Field(
-        default=None,
-        alias="from",
-        description="Caller id, one of CALLER_ID and CALLER_IDS; CALLER_ID when not given.",
-    )
+    from_number: Annotated[
+        str | None,
+        Field(
+            alias="from", description="Caller id, one of CALLER_ID and CALLER_IDS; CALLER_ID when not given."
+        ),
+    ] = None
     parameters: dict[str, JsonValue] = Field(
         default_factory=dict,
         description="What the agent's texts may use; a value may be an object (`{{ user.first_name }}`).",

@@ -76,7 +76,7 @@ finally:
     assert {line.split()[0] for line in shown.split("Commands:")[1].splitlines() if line.strip()} == {
         command.split()[0] for command in COMMANDS
     }
-    assert "..." not in shown, "a description is cut off"
+    assert "..." not in shown.split("Commands:")[1], "a description is cut off"
     roots = {name.split(".")[0] for name in loaded.split()}
     assert "typer" in roots
     assert (
