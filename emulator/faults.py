@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from emulator.line.impairments import Impairments
-from emulator.rest.requests import Handler, RequestLog
+from emulator.requests import Handler, RequestLog
 
 SWAP_SECS = 3.0
 """How long a webhook is held back for another one to overtake it."""
@@ -36,7 +36,7 @@ class RestFault:
     """What becomes of a REST request.
 
     Attributes:
-        verb: Which requests: a name of `emulator.rest.requests.VERBS`, or `any`.
+        verb: Which requests: a name of `emulator.requests.VERBS`, or `any`.
         requests: Their numbers among those of that verb, counted from 1; empty for all.
         status: Answered with this status, and nothing is done.
         html: Answered with a page of HTML (and status 502 if none is given) instead of JSON.

@@ -12,33 +12,33 @@ import numpy as np
 from aiohttp import web
 
 from emulator.account import Account, OwnNumber
+from emulator.bot.server_api import ServerApi, ServerEvent
 from emulator.carriers.credentials import Credentials
+from emulator.carriers.telnyx.control.call_control import GIVES_UP_SECS, CallControl
+from emulator.carriers.telnyx.control.events import EventHabits
 from emulator.carriers.telnyx.wire import Telnyx
 from emulator.carriers.twilio.wire import Twilio
-from emulator.commands.call_control import GIVES_UP_SECS, CallControl
-from emulator.commands.events import EventHabits
 from emulator.errors import EmulatorError
 from emulator.faults import Fault, Faults
 from emulator.legs.addressing import parse_target
 from emulator.legs.call import Call
-from emulator.legs.detected import TEXML
 from emulator.legs.exchange import Exchange, Prepared, Speak
 from emulator.legs.leg import INBOUND, Dialect, Leg
+from emulator.legs.lists import LAG_SECS, Listed
 from emulator.legs.plan import CallPlan, Fallback, Reporting
 from emulator.legs.recordings import SILENT_SECS, Recordings
 from emulator.line.caller import Manners, ScriptItem
 from emulator.line.clock import Clock
 from emulator.line.codecs import Pcm
 from emulator.line.colleague import Colleague, ColleagueCall
+from emulator.line.detected import TEXML
 from emulator.line.impairments import IDEAL, Impairments, Profile
 from emulator.markup.dial_in import dial_in
 from emulator.markup.second_leg import message_of
-from emulator.markup.verbs import VERBS
+from emulator.markup.verbs import handlers
 from emulator.report import Report, make_report
-from emulator.rest.lists import LAG_SECS, Listed
-from emulator.rest.requests import RequestLog
+from emulator.requests import RequestLog
 from emulator.rest.server import RestServer
-from emulator.terminal.server_api import ServerApi, ServerEvent
 from emulator.timeline import Timeline
 
 CARRIERS: dict[str, Callable[[Credentials], Dialect]] = {"twilio": Twilio, "telnyx": Telnyx}
@@ -101,7 +101,7 @@ class PhoneNetwork:
         line: How its lines behave.
         account: What the account owns, for whoever asks by REST; the bot's number when not given. Calls go where
             `call` sends them, whatever is configured here.
-        list_lag_secs: How late lists of calls are, at least and at most; `emulator.rest.lists.AT_ONCE` for never.
+        list_lag_secs: How late lists of calls are, at least and at most; `emulator.legs.lists.AT_ONCE` for never.
         silent_secs: How long after the answer Telnyx refuses to record, at least and at most.
 
     Raises:
@@ -144,7 +144,7 @@ class PhoneNetwork:
             dialect.detection_words = TEXML[detection_words]
         listed = Listed(clock, list_lag_secs, seed=seed)
         recordings = Recordings(silent_secs, seed=seed)
-        self.exchange = Exchange(dialect, clock, VERBS, self.faults, listed, recordings, self.account)
+        self.exchange = Exchange(dialect, clock, handlers(), self.faults, listed, recordings, self.account)
         self.exchange.speak = speak
         self.transcribe = transcribe
         self._control = CallControl(self.exchange, self.credentials, events) if carrier == "telnyx" else None

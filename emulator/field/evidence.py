@@ -1,6 +1,6 @@
 """What the bot's own server has written down of a call, so that less has to be typed.
 
-It is the interface of the phone bot that this emulator comes with (see `emulator.terminal.server_api`). No number and
+It is the interface of the phone bot that this emulator comes with (see `emulator.bot.server_api`). No number and
 no word of a call is taken from it.
 """
 

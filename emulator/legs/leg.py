@@ -5,20 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
+from emulator.documents.parsing import Verb
 from emulator.legs.delivery import Delivery
-from emulator.legs.detected import Words
 from emulator.line.codecs import Pcm
-from emulator.markup.parsing import Verb
+from emulator.line.colleague import Ending
+from emulator.line.detected import Words
 
 INBOUND = "inbound"
 BY_REST = "outbound-api"
 BY_DIAL = "outbound-dial"
-
-Ending = Literal["completed", "busy", "declined", "no_answer", "failed", "canceled"]
-"""How an attempt to reach somebody ended: `completed` was answered, `declined` was rejected on the phone,
-`failed` could not be reached or has nobody there, `canceled` stopped ringing before anybody answered."""
 
 STATUSES: Mapping[Ending, str] = {
     "completed": "completed",

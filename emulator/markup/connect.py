@@ -9,11 +9,11 @@ import asyncio
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin
 
+from emulator.documents.parsing import Document, Verb, stream_parameters
 from emulator.legs.addressing import socket_address
+from emulator.legs.plan import GoTo, Start
 from emulator.legs.stream import MediaStream, StreamEnded, StreamRefused
 from emulator.line.impairments import StreamImpairments
-from emulator.markup.parsing import Document, Verb, stream_parameters
-from emulator.markup.running import GoTo, Start
 
 if TYPE_CHECKING:
     from emulator.legs.call import Call

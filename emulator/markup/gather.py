@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 from urllib.parse import urljoin
 
 from emulator.carriers.twilio.wire import new_sid
+from emulator.documents.parsing import Document, Verb
+from emulator.legs.plan import GoTo, Start
 from emulator.legs.recordings import VERB, Recording, RecordingOrder, media_url
-from emulator.markup.parsing import Document, Verb
-from emulator.markup.running import GoTo, Start
 from emulator.rest.recordings import callback
 
 if TYPE_CHECKING:

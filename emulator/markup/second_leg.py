@@ -16,19 +16,19 @@ from urllib.parse import urljoin
 
 import numpy as np
 
+from emulator.documents.parsing import Document, Verb
 from emulator.legs.amd import tell_in_background
-from emulator.legs.leg import BY_DIAL, Dialled, Ending
-from emulator.legs.plan import CallPlan
+from emulator.legs.leg import BY_DIAL, Dialled
+from emulator.legs.plan import CallPlan, GoTo, Start
 from emulator.line.codecs import Pcm
-from emulator.line.colleague import ColleagueCall, VoicemailBox
+from emulator.line.colleague import ColleagueCall, Ending, VoicemailBox
 from emulator.line.line import BOT, CALLER, COLLEAGUE, RINGING
 from emulator.line.room import Bridge
 from emulator.line.signals import ringing
-from emulator.markup.conference import join_conference
+from emulator.markup.conference import Conferences, join_conference
 from emulator.markup.dial import DialOrder, DialTarget, read_dial
 from emulator.markup.dial_out import ring
-from emulator.markup.parsing import Document, Verb
-from emulator.markup.running import GoTo, Start, carry_out
+from emulator.markup.running import carry_out
 from emulator.timeline import Entry
 
 if TYPE_CHECKING:
@@ -49,13 +49,20 @@ COPIED = {
 _TOLD_FIRST: tuple[Ending, ...] = ("completed", "no_answer", "declined", "busy", "failed", "canceled")
 
 
-async def dial(call: Call, verb: Verb, document: Document) -> Start | None:
-    """Carry out the verb."""
+async def dial(conferences: Conferences, call: Call, verb: Verb, document: Document) -> Start | None:
+    """Carry out the verb.
+
+    Args:
+        conferences: Those of the network.
+        call: Whose document it is.
+        verb: The verb.
+        document: Where it stands.
+    """
     order, warnings = read_dial(verb, call.dialect.dial_rules, call.leg.from_number, document.url)
     for warning in warnings:
         call.fail(warning)
     if (room := verb.child("Conference")) is not None:
-        return await join_conference(call, room, order, document)
+        return await join_conference(conferences, call, room, order, document)
     if not order.targets:
         call.fail("<Dial> has nobody to call; the call goes on with the next verb")
         return None

@@ -1,7 +1,7 @@
 """Recording a live call by REST, on both carriers, and the files.
 
 Sources: Twilio docs, voice/api/recording, errors 20404, 21220; the published client library's types of TeXML
-recordings (telnyx 4.189). Telnyx's commands are in `emulator.commands.recording`.
+recordings (telnyx 4.189). Telnyx's commands are in `emulator.carriers.telnyx.control.recording_commands`.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from emulator.carriers.telnyx import rest as rest_telnyx
+from emulator.carriers.telnyx.control.refusals import TOO_EARLY, CommandRefused
 from emulator.carriers.twilio import rest as rest_twilio
 from emulator.carriers.twilio.wire import API_VERSION, new_sid
-from emulator.commands.errors import TOO_EARLY, CommandRefused
 from emulator.legs.call import Call
 from emulator.legs.exchange import Exchange
 from emulator.legs.recordings import FILES, IN_PROGRESS, Recording, RecordingOrder, Tell, media_url

@@ -11,10 +11,10 @@ from aiohttp import web
 
 from emulator.account import Account
 from emulator.carriers.credentials import Credentials
+from emulator.carriers.telnyx.control.call_control import CallControl
+from emulator.carriers.telnyx.control.refusals import TOO_EARLY
 from emulator.carriers.telnyx.rest import TelnyxRest
 from emulator.carriers.twilio.rest import TwilioRest
-from emulator.commands.call_control import CallControl
-from emulator.commands.errors import TOO_EARLY
 from emulator.legs.exchange import Exchange
 from emulator.line.impairments import under_way
 from emulator.rest.accounts import AccountRoutes

@@ -10,7 +10,7 @@ from typing import Any
 from emulator.line.codecs import Pcm
 from emulator.line.seams import Seam
 from emulator.report import Report
-from emulator.rest.requests import RestRequest
+from emulator.requests import RestRequest
 from emulator.stories.ears import Ears
 from emulator.stories.happenings import Happening
 

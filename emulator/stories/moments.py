@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 
-from emulator.rest.requests import VERBS
+from emulator.requests import VERBS
 from emulator.stories.story import Moment
 from emulator.stories.values import Value, did_you_mean
 

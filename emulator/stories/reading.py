@@ -7,10 +7,10 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from emulator.commands.events import EventHabits
+from emulator.carriers.telnyx.control.events import EventHabits
 from emulator.errors import EmulatorError
-from emulator.legs.detected import FINDS, TEXML, THE_TRUTH, Detected
 from emulator.line.colleague import BEHAVIOURS
+from emulator.line.detected import FINDS, TEXML, THE_TRUTH, Detected
 from emulator.line.tonespeech import words_of
 from emulator.stories.reading_bot import check_failing, check_part
 from emulator.stories.reading_expect import read_expectations, read_share

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from emulator.line.seams import KINDS
-from emulator.rest.requests import VERBS
+from emulator.requests import VERBS
 from emulator.stories.reading_steps import Names
 from emulator.stories.story import Expectation, Span, Timing
 from emulator.stories.values import Value, did_you_mean

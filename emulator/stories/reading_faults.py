@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from emulator.faults import ANY, Fault, MediaFault, RestFault, WebhookFault
-from emulator.rest.requests import VERBS
+from emulator.requests import VERBS
 from emulator.stories.values import Value
 
 REST = ("status", "html", "silent", "slow", "late", "lost")

@@ -16,9 +16,11 @@ from urllib.parse import urlencode
 from aiohttp import web
 
 from emulator.account import Account, Application, OwnNumber
+from emulator.bot.served import SERVER_LOG, printed_address
 from emulator.carriers.credentials import Credentials
 from emulator.errors import EmulatorError
 from emulator.legs.leg import BY_DIAL
+from emulator.legs.lists import AT_ONCE, LAG_SECS
 from emulator.line import tonespeech
 from emulator.line.caller import Manners
 from emulator.line.codecs import Pcm
@@ -26,7 +28,6 @@ from emulator.line.impairments import IDEAL, Profile
 from emulator.line.seams import Seam
 from emulator.line.speech import write_stereo
 from emulator.network import BOT_NUMBER, PhoneNetwork
-from emulator.rest.lists import AT_ONCE, LAG_SECS
 from emulator.stories.ears import Ears, ToneHearing, Transcribe, VoiceHearing
 from emulator.stories.evidence import Evidence
 from emulator.stories.happenings import Board, Happening, of_request
@@ -37,7 +38,6 @@ from emulator.stories.serving import STORY_VARIABLE, Scene, Server
 from emulator.stories.stage import Stage
 from emulator.stories.story import NO_WEBHOOKS, PRINTED, STORY_HOST, CallPart, Story
 from emulator.stories.telling_calls import CallsApi, waits_for_api
-from emulator.terminal.served import SERVER_LOG, printed_address
 
 PATIENCE = {"beeps": 0.5, "words": 0.9}
 AGENT_OF_A_STORY = "story"

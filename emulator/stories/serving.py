@@ -16,10 +16,10 @@ from pathlib import Path
 
 import aiohttp
 
+from emulator.bot.served import LAST_LINES, READY_SECS, SERVER_LOG, STOP_SECS, ServedBot, words_of
 from emulator.errors import EmulatorError, ServerDied
 from emulator.network import BOT_NUMBER
 from emulator.stories.story import Story
-from emulator.terminal.served import LAST_LINES, READY_SECS, SERVER_LOG, STOP_SECS, ServedBot, words_of
 
 LOOK_AGAIN_SECS = 0.05
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from emulator.commands.events import EventHabits
+from emulator.carriers.telnyx.control.events import EventHabits
 from emulator.faults import Fault
-from emulator.legs.detected import THE_TRUTH, Detected
+from emulator.line.detected import THE_TRUTH, Detected
 from emulator.line.impairments import IDEAL, PROFILES, Profile
 
 CARRIERS = ("twilio", "telnyx", "telnyx-call-control")
@@ -249,7 +249,7 @@ class Story:
         faults: What goes wrong at the carrier.
         events: How well the events of commanded calls are delivered.
         seed: Decides what is left to chance.
-        detection_words: The set of TeXML's words for who has answered, see `emulator.legs.detected.TEXML`.
+        detection_words: The set of TeXML's words for who has answered, see `emulator.line.detected.TEXML`.
         lists_lag: Whether the carrier's lists of calls are late.
         line: How its lines behave.
         hurry: How many times faster time passes while people only talk to each other.

@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from emulator.legs.detected import FINDS, TEXML
 from emulator.line.colleague import BEHAVIOURS
+from emulator.line.detected import FINDS, TEXML
 from emulator.stories import (
     hearing_checks,
     judging,

@@ -7,7 +7,13 @@ import pytest
 from aiohttp import web
 
 from emulator import Credentials
-from emulator.commands.events import Event, EventFeed, EventHabits, WebhookAddress, retry_policies
+from emulator.carriers.telnyx.control.events import (
+    Event,
+    EventFeed,
+    EventHabits,
+    WebhookAddress,
+    retry_policies,
+)
 from emulator.timeline import Timeline
 from tests.fake_bot import FakeBot
 

@@ -10,7 +10,7 @@ import pytest
 from emulator import Credentials, PhoneNetwork, Wait
 from emulator.faults import Faults, MediaFault, RestFault, WebhookFault
 from emulator.line.caller import Manners
-from emulator.rest.requests import verb_of
+from emulator.requests import verb_of
 from tests.fake_bot import FakeBot, Line
 
 ACCOUNT = Credentials()

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from emulator.errors import ServerDied
-from emulator.legs.detected import Detected
 from emulator.line import tonespeech
+from emulator.line.detected import Detected
 from emulator.line.impairments import IDEAL, REAL
 from emulator.stories import suite
 from emulator.stories.reading import StoryError, find_stories, read_story

@@ -12,26 +12,26 @@ from calls.transfer import TransferOutcome
 from carriers.carrier import CALL_CONTROL, MARKUP
 from carriers.reports import Direction
 from emulator import facts
+from emulator.carriers.telnyx.control.call_control import COMMAND_MEMORY_SECS, GIVES_UP_SECS
+from emulator.carriers.telnyx.control.orders import COMMANDS
+from emulator.carriers.telnyx.control.payloads import CAUSES
 from emulator.carriers.telnyx.rest import TelnyxRest
 from emulator.carriers.telnyx.wire import LONGEST_MESSAGE_MS, SHORTEST_MESSAGE_MS, Telnyx
 from emulator.carriers.twilio.rest import TwilioRest
 from emulator.carriers.twilio.wire import PARAMETER_LIMIT, SIP_CODES, Twilio
-from emulator.commands.call_control import COMMAND_MEMORY_SECS, GIVES_UP_SECS
-from emulator.commands.orders import COMMANDS
-from emulator.commands.payloads import CAUSES
-from emulator.facts.documents import verbs, warnings
+from emulator.documents.languages import verbs, warnings
+from emulator.documents.parsing import MAX_DOCUMENT_BYTES, parse_document
 from emulator.field.calls import LONGEST, field_calls, value_of
 from emulator.legs.delivery import ANSWER_SECS, RETRIES_SECS, TWILIO_REQUEST
-from emulator.legs.detected import GUIDE
 from emulator.legs.leg import STATUSES
+from emulator.legs.lists import LAG_SECS
 from emulator.legs.recordings import SILENT_SECS
 from emulator.legs.stream import CONNECT_SECS, OUTBOX_FRAMES
+from emulator.line.detected import GUIDE
 from emulator.line.impairments import REAL
 from emulator.line.signals import KEY_GAP_MS, KEY_MS
 from emulator.markup.connect import RECONNECT_ATTEMPTS
-from emulator.markup.parsing import MAX_DOCUMENT_BYTES, parse_document
-from emulator.markup.verbs import VERBS
-from emulator.rest.lists import LAG_SECS
+from emulator.markup.verbs import handlers
 from settings import ROOT
 
 PAGE = (ROOT / "docs" / "fidelity.md").read_text(encoding="utf-8")
@@ -337,4 +337,4 @@ def test_verbs_that_are_said_not_to_be_emulated_are_verbs_that_nothing_carries_o
     }
     assert len(said) > 5
     assert said <= Twilio.known_verbs | Telnyx.known_verbs
-    assert said & {*VERBS, "Say", "Pause", "Hangup", "Redirect", "Reject"} == set()
+    assert said & {*handlers(), "Say", "Pause", "Hangup", "Redirect", "Reject"} == set()

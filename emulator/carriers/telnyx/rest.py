@@ -1,4 +1,4 @@
-"""Telnyx's REST interfaces: Call Control (`emulator.commands.call_control`), also to end a TeXML call, and TeXML calls.
+"""Telnyx's REST interfaces to calls: Call Control (`control.call_control`), also to end a TeXML call, and TeXML calls.
 
 What a request may have is in the tables `telnyx_call_control` and `telnyx_texml_rest` of `emulator.facts`. Sources of
 the rest: Telnyx docs, call commands, TeXML REST, API error codes (90015, 90018, 10005, 10009, 10014, 10034), "duplicate
@@ -16,18 +16,20 @@ from typing import Any
 from aiohttp import web
 
 from emulator.carriers.credentials import Credentials
-from emulator.commands.call_control import CallControl
-from emulator.commands.errors import CommandRefused, not_ours
-from emulator.commands.leg import ControlledCall
-from emulator.commands.orders import COMMANDS as DOCUMENTED
-from emulator.commands.orders import check, digits_of
-from emulator.commands.payloads import status
-from emulator.commands.recording import COMMANDS
+from emulator.carriers.telnyx.control.call_control import CallControl
+from emulator.carriers.telnyx.control.controlled_call import ControlledCall
+from emulator.carriers.telnyx.control.orders import COMMANDS as DOCUMENTED
+from emulator.carriers.telnyx.control.orders import check, digits_of
+from emulator.carriers.telnyx.control.payloads import status
+from emulator.carriers.telnyx.control.recording_commands import COMMANDS
+from emulator.carriers.telnyx.control.refusals import CommandRefused, not_ours
 from emulator.facts import Violation, requests
 from emulator.legs.call import Call
 from emulator.legs.exchange import Exchange
 from emulator.legs.leg import INBOUND, Leg
-from emulator.legs.plan import AmdOrder, Fallback, OutboundOrder, Reporting
+from emulator.legs.plan import AmdOrder, Fallback, GoTo, Inline, OutboundOrder, Reporting
+from emulator.markup.dial_out import create_call
+from emulator.markup.running import replace
 from emulator.rest.reading import as_form, given_fields, joined, json_body, page_of
 
 REQUESTS = requests("telnyx_texml_rest")
@@ -157,7 +159,7 @@ class TelnyxRest:
         if not self._exchange.may_show(order.from_number):
             refused = not_ours("/From")
             return web.json_response(refused.body(), status=refused.status)
-        call = await self._exchange.place(order)
+        call = await create_call(self._exchange, order)
         self._warn("create_call", body, call)
         answer = {"from": order.from_number, "to": order.to_number, "status": "queued"}
         if self._texml_call_ids:
@@ -330,10 +332,10 @@ def _texml_update(call: Call, fields: dict[str, str], method: str) -> web.Respon
     elif call.leg.answered_at is None and (markup is not None or url is not None):
         return error(422, "90034", "Call not answered yet", "This call can't receive this command yet.")
     elif markup is not None:
-        call.update(markup=markup)
+        replace(call, Inline(markup))
     elif url is not None:
         method = fields.get("Method", method)
-        call.update(url, method, fallback=_fallback(fields, method))
+        replace(call, GoTo(url, method, voice=True), _fallback(fields, method))
     return web.json_response(texml_call(call.leg))
 
 

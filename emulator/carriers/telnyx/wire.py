@@ -26,9 +26,9 @@ from emulator.carriers.telnyx.callbacks import (
     progress_parameters,
     refer_parameters,
 )
-from emulator.facts.documents import verbs
+from emulator.documents.languages import verbs
+from emulator.documents.parsing import Verb
 from emulator.legs.delivery import TEXML_CALLBACK, TEXML_DOCUMENT
-from emulator.legs.detected import GUIDE, Words
 from emulator.legs.leg import (
     INBOUND,
     BotAudio,
@@ -44,7 +44,7 @@ from emulator.legs.leg import (
     StreamDialect,
 )
 from emulator.line.codecs import FRAME_MS, SAMPLE_RATE, Pcm, decode, encode
-from emulator.markup.parsing import Verb
+from emulator.line.detected import GUIDE, Words
 
 G711 = ("PCMU", "PCMA")
 CODECS = (*G711, "G722", "OPUS", "AMR-WB", "L16")

@@ -18,9 +18,9 @@ from urllib.parse import urlsplit, urlunsplit
 
 from emulator.carriers.credentials import Credentials
 from emulator.carriers.signatures import twilio_signature
-from emulator.facts.documents import verbs
+from emulator.documents.languages import verbs
+from emulator.documents.parsing import Verb
 from emulator.legs.delivery import TWILIO_REQUEST
-from emulator.legs.detected import TWILIO
 from emulator.legs.leg import (
     INBOUND,
     STATUSES,
@@ -31,14 +31,14 @@ from emulator.legs.leg import (
     ConferenceEvent,
     Dialled,
     DialRules,
-    Ending,
     Leg,
     Referred,
     Refused,
     StreamDialect,
 )
 from emulator.line.codecs import FRAME_MS, Pcm, decode, encode
-from emulator.markup.parsing import Verb
+from emulator.line.colleague import Ending
+from emulator.line.detected import TWILIO
 
 API_VERSION = "2010-04-01"
 PARAMETER_LIMIT = 500

@@ -9,9 +9,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 
+from emulator.documents.parsing import Document, Verb
 from emulator.facts import read, rules
 from emulator.facts.values import Rule
-from emulator.markup.parsing import Document, Verb
 
 WARNINGS = {"twiml": "12200", "texml": "TeXML"}
 """What the warnings of a language begin with."""

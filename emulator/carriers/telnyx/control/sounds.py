@@ -19,15 +19,15 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 import numpy as np
 
-from emulator.commands.orders import GatherOrder
+from emulator.carriers.telnyx.control.orders import GatherOrder
 from emulator.errors import EmulatorError
+from emulator.legs.line_verbs import SECS_PER_SPOKEN_WORD
 from emulator.line.codecs import FRAME_SAMPLES, SAMPLE_RATE, Pcm
 from emulator.line.signals import KEY_GAP_MS, PAUSE_MS, key
 from emulator.line.speech import read_wav
-from emulator.markup.line_verbs import SECS_PER_SPOKEN_WORD
 
 if TYPE_CHECKING:
-    from emulator.commands.leg import ControlledCall
+    from emulator.carriers.telnyx.control.controlled_call import ControlledCall
 
 FETCH_SECS = 10.0
 

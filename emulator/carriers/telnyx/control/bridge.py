@@ -7,7 +7,7 @@ to hang up the leg").
 Not documented and chosen here:
 
 * While leg B rings, leg A hears ringing and its media stream stays up: the application is heard over the ringing, and
-  over the two once they are joined, if it does not stop (see `emulator.commands.stream`).
+  over the two once they are joined, if it does not stop (see `emulator.carriers.telnyx.control.streaming`).
 * Leg A may still be unanswered: it is answered when leg B is.
 * The `webhook_url` of a transfer is that of leg B alone.
 * A leg that is bridged a second time leaves the first bridge, whose other leg is hung up.
@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from emulator.commands.amd import tell_in_background
-from emulator.commands.events import WebhookAddress
-from emulator.commands.leg import ControlledCall
-from emulator.commands.orders import LIMIT_SECS, DialOut
-from emulator.commands.payloads import initiated
+from emulator.carriers.telnyx.control.controlled_call import ControlledCall
+from emulator.carriers.telnyx.control.detection import tell_in_background
+from emulator.carriers.telnyx.control.events import WebhookAddress
+from emulator.carriers.telnyx.control.orders import LIMIT_SECS, DialOut
+from emulator.carriers.telnyx.control.payloads import initiated
 from emulator.legs.leg import BY_DIAL
 from emulator.legs.plan import CallPlan
 from emulator.line.codecs import Pcm
@@ -36,7 +36,7 @@ from emulator.markup.second_leg import COPIED, message_of
 from emulator.timeline import Entry
 
 if TYPE_CHECKING:
-    from emulator.commands.call_control import CallControl
+    from emulator.carriers.telnyx.control.call_control import CallControl
 
 
 def bridge(one: ControlledCall, other: ControlledCall) -> None:

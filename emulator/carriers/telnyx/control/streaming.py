@@ -23,15 +23,15 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from emulator.carriers.telnyx.control.orders import G711, StreamOrder
+from emulator.carriers.telnyx.control.refusals import CommandRefused
 from emulator.carriers.telnyx.wire import TOKEN_HEADER, TelnyxStream
-from emulator.commands.errors import CommandRefused
-from emulator.commands.orders import G711, StreamOrder
 from emulator.legs.addressing import socket_address
 from emulator.legs.stream import MediaStream, StreamRefused
 from emulator.markup.connect import before_stream
 
 if TYPE_CHECKING:
-    from emulator.commands.leg import ControlledCall
+    from emulator.carriers.telnyx.control.controlled_call import ControlledCall
 
 USER_AGENT = "telnyx-media-streaming"
 

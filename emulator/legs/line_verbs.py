@@ -11,10 +11,10 @@ from itertools import chain
 
 import numpy as np
 
+from emulator.documents.parsing import Verb
 from emulator.line.codecs import SAMPLE_RATE, Pcm
 from emulator.line.line import PhoneLine
 from emulator.line.signals import KEY_GAP_MS, KEY_MS, PAUSE_MS, key
-from emulator.markup.parsing import Verb
 from emulator.timeline import Timeline
 
 SECS_PER_SPOKEN_WORD = 0.4

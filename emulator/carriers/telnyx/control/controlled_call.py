@@ -12,16 +12,17 @@ import asyncio
 from collections.abc import Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any
 
-from emulator.commands.events import Event, Told, WebhookAddress
-from emulator.commands.payloads import Cause, answered, hung_up, payload, why
-from emulator.commands.sounds import Gathering, Sounds
-from emulator.commands.stream import Streaming
+from emulator.carriers.telnyx.control.events import Event, Told, WebhookAddress
+from emulator.carriers.telnyx.control.payloads import Cause, answered, hung_up, payload, why
+from emulator.carriers.telnyx.control.sounds import Gathering, Sounds
+from emulator.carriers.telnyx.control.streaming import Streaming
 from emulator.legs.call import Call, Opening
-from emulator.legs.leg import Ending, Leg
+from emulator.legs.leg import Leg
 from emulator.legs.plan import CallPlan
+from emulator.line.colleague import Ending
 
 if TYPE_CHECKING:
-    from emulator.commands.call_control import CallControl
+    from emulator.carriers.telnyx.control.call_control import CallControl
 
 
 DEAD_AIR_SECS = 2.0

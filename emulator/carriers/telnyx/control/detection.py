@@ -6,12 +6,12 @@ call.machine.premium.detection.started is sent is not documented; here it is at 
 
 from __future__ import annotations
 
-from emulator.commands.leg import ControlledCall
-from emulator.commands.orders import Detection
+from emulator.carriers.telnyx.control.controlled_call import ControlledCall
+from emulator.carriers.telnyx.control.orders import Detection
 from emulator.legs.amd import find, of_whom
-from emulator.legs.detected import PREMIUM, STANDARD
 from emulator.legs.plan import AmdOrder
 from emulator.line.colleague import VoicemailBox
+from emulator.line.detected import PREMIUM, STANDARD
 
 AFTER_GREETING_MS = 800
 INITIAL_SILENCE_MS = 3500

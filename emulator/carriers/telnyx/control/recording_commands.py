@@ -12,8 +12,8 @@ import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from emulator.commands.errors import TOO_EARLY, CommandRefused
-from emulator.commands.leg import ControlledCall
+from emulator.carriers.telnyx.control.controlled_call import ControlledCall
+from emulator.carriers.telnyx.control.refusals import TOO_EARLY, CommandRefused
 from emulator.legs.call import Call
 from emulator.legs.recordings import ABSENT, COMPLETED, Recording, RecordingOrder, media_url
 

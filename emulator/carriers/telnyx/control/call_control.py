@@ -17,12 +17,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from emulator.carriers.credentials import Credentials
-from emulator.commands.bridge import Transfer, bridge, dialled_out
-from emulator.commands.errors import CommandRefused, not_ours
-from emulator.commands.events import EventFeed, EventHabits, WebhookAddress
-from emulator.commands.leg import ControlledCall
-from emulator.commands.orders import COMMANDS as DOCUMENTED
-from emulator.commands.orders import (
+from emulator.carriers.telnyx.control.bridge import Transfer, bridge, dialled_out
+from emulator.carriers.telnyx.control.controlled_call import ControlledCall
+from emulator.carriers.telnyx.control.events import EventFeed, EventHabits, WebhookAddress
+from emulator.carriers.telnyx.control.orders import COMMANDS as DOCUMENTED
+from emulator.carriers.telnyx.control.orders import (
     EMULATED,
     DialOut,
     address_of,
@@ -33,10 +32,11 @@ from emulator.commands.orders import (
     gather_of,
     stream_of,
 )
-from emulator.commands.payloads import REJECTIONS, initiated, status
-from emulator.commands.recording import COMMANDS
-from emulator.commands.refer import follow_refer
-from emulator.commands.sounds import Gathering
+from emulator.carriers.telnyx.control.payloads import REJECTIONS, initiated, status
+from emulator.carriers.telnyx.control.recording_commands import COMMANDS
+from emulator.carriers.telnyx.control.referring import follow_refer
+from emulator.carriers.telnyx.control.refusals import CommandRefused, not_ours
+from emulator.carriers.telnyx.control.sounds import Gathering
 from emulator.errors import CannotReach
 from emulator.legs.addressing import Target
 from emulator.legs.call import Opening

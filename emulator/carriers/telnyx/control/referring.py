@@ -16,7 +16,7 @@ from emulator.legs.leg import Referred
 from emulator.markup.refer import is_sip, refer_leg
 
 if TYPE_CHECKING:
-    from emulator.commands.leg import ControlledCall
+    from emulator.carriers.telnyx.control.controlled_call import ControlledCall
 
 TRYING = 100
 NOT_ALLOWED = 405
