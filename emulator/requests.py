@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 from urllib.parse import parse_qsl
 
 from aiohttp import web
@@ -40,13 +41,6 @@ VERBS = (
 )
 """Names of what a request asks for; anything else has the carrier's own name."""
 
-_COMMANDS = {
-    "hangup": "hang_up",
-    "bridge": "connect",
-    "send_dtmf": "digits",
-    "streaming_start": "stream_start",
-    "streaming_stop": "stream_stop",
-}
 _RECORDING = {"paused": "record_pause", "in-progress": "record_resume", "stopped": "record_stop"}
 
 
@@ -73,12 +67,17 @@ class RestRequest:
     fault: str | None = None
 
 
-def verb_of(method: str, path: str, fields: Mapping[str, str]) -> str:
-    """Name what a request asks for."""
+def verb_of(method: str, path: str, fields: Mapping[str, str], *, markup: str) -> str:
+    """Name what is asked of the resources that all carriers with documents have: calls, recordings, conferences.
+
+    Args:
+        method: `GET`, `POST`, ...
+        path: With the call's id.
+        fields: The request's values.
+        markup: The field of an update that has a document.
+    """
     parts = [part for part in path.removesuffix(".json").split("/") if part]
     last, before = parts[-1] if parts else "", parts[-2] if len(parts) > 1 else ""
-    if before == "actions":
-        return _COMMANDS.get(last, last)
     if method == "GET":
         return "list" if last.lower() in ("calls", "recordings", "conferences") else "fetch"
     if last == "Recordings" or before == "Recordings":
@@ -86,22 +85,21 @@ def verb_of(method: str, path: str, fields: Mapping[str, str]) -> str:
     if last.lower() in ("calls", "participants"):
         return "dial"
     if before == "Calls":
-        return _of_update(fields)
+        return _of_update(fields, fields.get(markup, ""))
     return f"{method.lower()} {last}"
 
 
-def _of_update(fields: Mapping[str, str]) -> str:
+def _of_update(fields: Mapping[str, str], document: str) -> str:
     status = fields.get("Status")
     if status in ("completed", "canceled"):
         return "hang_up" if status == "completed" else "cancel"
-    markup = fields.get("Twiml") or fields.get("Texml") or ""
     for verb, pattern in (
         ("conference", r"<Conference\b"),
         ("transfer", r"<Dial\b"),
         ("refer", r"<Refer\b"),
         ("digits", r"<Play\b[^>]*\bdigits="),
     ):
-        if re.search(pattern, markup):
+        if re.search(pattern, document):
             return verb
     return "update"
 
@@ -120,24 +118,43 @@ async def fields_of(request: web.Request) -> dict[str, str]:
     return dict(parse_qsl(text, keep_blank_values=True))
 
 
+class Interface(Protocol):
+    """One carrier's REST interface, as far as its requests are told apart and made to fail."""
+
+    def claims(self, path: str) -> bool:
+        """Whether a path is of this interface."""
+
+    def verb_of(self, method: str, path: str, fields: Mapping[str, str]) -> str:
+        """Name what a request asks for, if possible by one of `VERBS`."""
+
+    def made_up_error(self, status: int) -> web.Response:
+        """What a request is answered that is made to fail with this status."""
+
+
 @dataclass
 class RequestLog:
     """Every REST request in the order of their arrival. Recordings that are fetched are not requests.
 
     Attributes:
         clock: Tells the time in seconds.
+        interfaces: Those that are served; what none of them claims is taken for a request to the first.
         entries: The requests.
         listeners: Called with each request when it was answered.
     """
 
     clock: Callable[[], float] = time.monotonic
+    interfaces: Sequence[Interface] = ()
     entries: list[RestRequest] = field(default_factory=list)
     listeners: list[Callable[[RestRequest], None]] = field(default_factory=list)
+
+    def interface_of(self, path: str) -> Interface:
+        """Whose request it is."""
+        return next((one for one in self.interfaces if one.claims(path)), self.interfaces[0])
 
     async def open(self, request: web.Request) -> RestRequest:
         """Write a request down as it arrives."""
         fields = await fields_of(request)
-        verb = verb_of(request.method, request.path, fields)
+        verb = self.interface_of(request.path).verb_of(request.method, request.path, fields)
         entry = RestRequest(verb, request.method, request.path, fields, self.clock())
         self.entries.append(entry)
         return entry

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from emulator.errors import EmulatorError, ServerDied
-from emulator.legs.addressing import LOOPBACK
+from emulator.facts.values import LOOPBACK
 
 READY_SECS = 120.0
 STOP_SECS = 10.0

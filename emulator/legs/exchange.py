@@ -9,12 +9,13 @@ from typing import Any
 
 from loguru import logger
 
-from emulator.account import Account, Application
+from emulator.account import Account
 from emulator.documents.parsing import Document, Verb
 from emulator.errors import EmulatorError
 from emulator.faults import Faults
 from emulator.legs.call import Call, Opening
-from emulator.legs.leg import BY_REST, INBOUND, Dialect, Leg
+from emulator.legs.dialect import Dialect
+from emulator.legs.leg import BY_REST, INBOUND, Leg
 from emulator.legs.lists import Listed
 from emulator.legs.plan import CallPlan, Start
 from emulator.legs.recordings import Recordings
@@ -62,7 +63,7 @@ class Exchange:
         self.verbs = verbs
         self.faults = faults or Faults()
         self._listed = listed or Listed(clock)
-        self._account = account or Account()
+        self.account = account or Account()
         self.speak: Speak | None = None
         self.people: list[Colleague] = []
         self.recordings = recordings or Recordings()
@@ -101,11 +102,7 @@ class Exchange:
         """
         called = {one.leg.to_number for one in self._calls.values() if one.leg.direction == INBOUND}
         passed_on = call is not None and number in (call.leg.from_number, call.leg.to_number)
-        return not number.startswith("+") or passed_on or number in called or self._account.has(number)
-
-    def method_of(self, application: str) -> str:
-        """By which a TeXML application asks for documents where nobody says otherwise."""
-        return (self._account.application(application, "texml") or Application(application, "texml")).method
+        return not number.startswith("+") or passed_on or number in called or self.account.has(number)
 
     def find(self, call_id: str) -> Call | None:
         """A leg by the carrier's id, also for some time after its end."""

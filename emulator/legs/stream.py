@@ -16,7 +16,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI
 
 from emulator.faults import NO_MEDIA_FAULT, MediaFault
-from emulator.legs.leg import BotAudio, BotClear, BotMark, Refused, StreamDialect
+from emulator.legs.dialect import BotAudio, BotClear, BotMark, Refused, StreamDialect
 from emulator.line.codecs import FRAME_MS, Pcm
 from emulator.line.impairments import StreamImpairments, under_way
 from emulator.line.line import PhoneLine

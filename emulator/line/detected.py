@@ -1,4 +1,4 @@
-"""What answering machine detection finds, and each interface's words for it.
+"""What answering machine detection finds, and the words of documents for it.
 
 Sources: Twilio docs, voice/answering-machine-detection; Telnyx docs, TeXML callback "call amd" and the guide "TeXML
 answering machine", which have different words; Telnyx docs, "Answering machine detection", and telnyx SDK 4.189,
@@ -16,7 +16,7 @@ FINDS = ("human", "machine", "fax", "not_sure", "silence", "nothing")
 
 Words = Mapping[str, str]
 
-TWILIO: Words = {
+EVERY_WORD: Words = {
     "human": "human",
     "machine": "machine_start",
     "machine_end_beep": "machine_end_beep",
@@ -26,33 +26,7 @@ TWILIO: Words = {
     "not_sure": "unknown",
     "silence": "unknown",
 }
-GUIDE: Words = {
-    "human": "human",
-    "machine": "machine",
-    "fax": "fax",
-    "not_sure": "unknown",
-    "silence": "unknown",
-}
-"""Nothing in it tells the end of a greeting."""
-
-PREMIUM: Words = {
-    "human": "human_residence",
-    "machine": "machine",
-    "fax": "fax_detected",
-    "not_sure": "not_sure",
-    "silence": "silence",
-}
-STANDARD: Words = {
-    "human": "human",
-    "machine": "machine",
-    "fax": "machine",
-    "not_sure": "not_sure",
-    "silence": "not_sure",
-}
-"""That a fax is a machine here is not documented."""
-
-TEXML: Mapping[str, Words] = {"guide": GUIDE, "reference": TWILIO}
-"""The sets that Telnyx documents for TeXML, by where: the callback reference has Twilio's words."""
+"""Twilio's words, and those of the reference of TeXML's callbacks."""
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urljoin
 
 from emulator.documents.parsing import Document, Verb
-from emulator.legs.leg import ConferenceEvent
+from emulator.legs.dialect import ConferenceEvent
 from emulator.legs.plan import GoTo, Reporting, Start
 from emulator.line.line import BOT, PEOPLE, WAITING
 from emulator.line.room import Room

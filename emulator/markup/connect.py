@@ -41,9 +41,7 @@ async def connect(call: Call, verb: Verb, document: Document) -> Start | None:
 
 
 async def _with_reconnects(call: Call, stream: Verb, document_url: str | None) -> None:
-    # Only Telnyx dials again. Its default is to do so; whether also after a clean close is not documented
-    # (here: no).
-    reconnects = not call.dialect.connect_action and stream.flag("enableReconnect", True)
+    reconnects = call.dialect.reconnects and stream.flag("enableReconnect", True)
     ended = await stream_once(call, stream, document_url)
     attempt = 0
     while reconnects and not ended.clean and attempt < RECONNECT_ATTEMPTS:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from urllib.parse import urljoin
 
 from emulator.documents.parsing import Verb
-from emulator.legs.leg import DialRules
+from emulator.legs.dialect import DialRules
 from emulator.legs.plan import AmdOrder, Reporting
 
 NOUNS = ("Number", "Sip")

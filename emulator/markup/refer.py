@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import urljoin
 
 from emulator.documents.parsing import Document, Verb
-from emulator.legs.leg import INBOUND, STATUSES, Referred
+from emulator.legs.dialect import Referred
+from emulator.legs.leg import INBOUND, STATUSES
 from emulator.legs.plan import GoTo, Start
 from emulator.legs.webhooks import WebhookFailed
 from emulator.line.colleague import Ending

@@ -18,7 +18,8 @@ import numpy as np
 
 from emulator.documents.parsing import Document, Verb
 from emulator.legs.amd import tell_in_background
-from emulator.legs.leg import BY_DIAL, Dialled
+from emulator.legs.dialect import Dialled
+from emulator.legs.leg import BY_DIAL
 from emulator.legs.plan import CallPlan, GoTo, Start
 from emulator.line.codecs import Pcm
 from emulator.line.colleague import ColleagueCall, Ending, VoicemailBox
@@ -33,9 +34,6 @@ from emulator.timeline import Entry
 
 if TYPE_CHECKING:
     from emulator.legs.call import Call
-
-NOT_OURS = {"twilio": "13214", "telnyx": "D38"}
-"""What the carriers call a caller id that is neither the account's own nor verified, nor the caller's."""
 
 COPIED = {
     "caller_speech": ("colleague_speech", "{text}"),
@@ -152,9 +150,7 @@ class Dialling:
         """The life of a second leg."""
         leg, target = attempt.leg, attempt.target
         if not leg.exchange.may_show(self._order.caller_id, self._call):
-            leg.end(
-                "nobody", f"{NOT_OURS[leg.dialect.name]}: the caller id is not the account's", ending="failed"
-            )
+            leg.end("nobody", f"{leg.dialect.not_ours}: the caller id is not the account's", ending="failed")
             return
         if not await ring(leg, self._order.ring_secs):
             return

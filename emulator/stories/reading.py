@@ -7,10 +7,12 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from emulator.carriers.telnyx.control.events import EventHabits
+from emulator import carriers
+from emulator.carriers import WORD_SETS
 from emulator.errors import EmulatorError
+from emulator.legs.delivery import EventHabits
 from emulator.line.colleague import BEHAVIOURS
-from emulator.line.detected import FINDS, TEXML, THE_TRUTH, Detected
+from emulator.line.detected import FINDS, THE_TRUTH, Detected
 from emulator.line.tonespeech import words_of
 from emulator.stories.reading_bot import check_failing, check_part
 from emulator.stories.reading_expect import read_expectations, read_share
@@ -154,7 +156,7 @@ def _story(root: Value, path: Path) -> Story:
         name=table["story"].text() if "story" in table else path.stem,
         file=path,
         about=table["about"].text() if "about" in table else "",
-        carriers=_carriers(table["carriers"]) if "carriers" in table else CARRIERS[:2],
+        carriers=_carriers(table["carriers"]) if "carriers" in table else tuple(carriers.CARRIERS),
         voice=table["voice"].one_of(VOICES) if "voice" in table else "beeps",
         limit_secs=table["limit"].secs() if "limit" in table else 60.0,
         agent=agent,
@@ -166,9 +168,7 @@ def _story(root: Value, path: Path) -> Story:
         faults=read_faults(table["faults"]) if "faults" in table else [],
         events=_habits(table["events"]) if "events" in table else EventHabits(),
         seed=table["seed"].whole() if "seed" in table else 0,
-        detection_words=table["detection_words"].one_of(tuple(TEXML))
-        if "detection_words" in table
-        else "guide",
+        detection_words=table["detection_words"].one_of(WORD_SETS) if "detection_words" in table else "guide",
         lists_lag=table["lists"].one_of(LISTS) == "lag" if "lists" in table else True,
         line=read_line(table["line"]) if "line" in table else StoryLine(),
         number=_answering(table["number"], list(_texts(table.get("documents"))))

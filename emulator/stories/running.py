@@ -17,6 +17,7 @@ from aiohttp import web
 
 from emulator.account import Account, Application, OwnNumber
 from emulator.bot.served import SERVER_LOG, printed_address
+from emulator.carriers import CARRIERS
 from emulator.carriers.credentials import Credentials
 from emulator.errors import EmulatorError
 from emulator.legs.leg import BY_DIAL
@@ -36,7 +37,7 @@ from emulator.stories.operator import Operator
 from emulator.stories.playing import Casting
 from emulator.stories.serving import STORY_VARIABLE, Scene, Server
 from emulator.stories.stage import Stage
-from emulator.stories.story import NO_WEBHOOKS, PRINTED, STORY_HOST, CallPart, Story
+from emulator.stories.story import BY_COMMANDS, NO_WEBHOOKS, PRINTED, STORY_HOST, CallPart, Story
 from emulator.stories.telling_calls import CallsApi, waits_for_api
 
 PATIENCE = {"beeps": 0.5, "words": 0.9}
@@ -170,12 +171,12 @@ class _Playing:
     @property
     def network(self) -> str:
         """The carrier's own name."""
-        return self.carrier.partition("-")[0]
+        return self.carrier.removesuffix(BY_COMMANDS)
 
     @property
     def controlled(self) -> bool:
         """Whether the number has an application that commands its calls, instead of documents."""
-        return self.carrier.endswith("-call-control")
+        return self.carrier.endswith(BY_COMMANDS)
 
     def _number_at(self, base: str, documents: str | None) -> str:
         """The address that is entered for the bot's number: the one that the server prints, if it does."""
@@ -197,10 +198,11 @@ class _Playing:
         """Enter at the carrier what the story says of the bot's number, and what the server has printed."""
         number, own = self.story.number, account.numbers[0]
         at: OwnNumber | Application = own
-        if self.network == "telnyx":
-            own.application = self.credentials.telnyx_connection_id
-            at = Application(own.application, "call_control" if self.controlled else "texml")
-            account.applications.append(at)
+        application = CARRIERS[self.network].application(self.credentials, commanded=self.controlled)
+        if application is not None:
+            own.application = application.id
+            at = application
+            account.applications.append(application)
         at.method = number.method or at.method
         at.status_method = number.status_method
         if number.fallback == PRINTED:
@@ -324,7 +326,7 @@ class _Playing:
             "PHONEBOT_ENV_FILE": "",
         }
         if self.controlled:
-            environment["TELNYX_MODE"] = "call_control"
+            environment |= CARRIERS[self.network].command_settings
         if self.story.agent is not None and "=" in self.story.agent:
             agents.mkdir()
             (agents / f"{AGENT_OF_A_STORY}.toml").write_text(self.story.agent, encoding="utf-8")
@@ -370,7 +372,7 @@ async def _documents(story: Story, base: str, carrier: str) -> AsyncIterator[str
         yield None
         return
     places: dict[str, str] = {"server": base, "socket": base.replace("http", "ws", 1)}
-    places["rtp"] = ' bidirectionalMode="rtp"' if carrier == "telnyx" else ""
+    places["rtp"] = CARRIERS[carrier].stream_attributes
 
     async def answer(request: web.Request) -> web.Response:
         text = story.documents.get(request.path.strip("/"))

@@ -4,8 +4,9 @@ import re
 
 import pytest
 
+from emulator.carriers.telnyx.detection_words import TEXML
 from emulator.line.colleague import BEHAVIOURS
-from emulator.line.detected import FINDS, TEXML
+from emulator.line.detected import FINDS
 from emulator.stories import (
     hearing_checks,
     judging,

@@ -10,10 +10,10 @@ from emulator import Credentials
 from emulator.carriers.telnyx.control.events import (
     Event,
     EventFeed,
-    EventHabits,
     WebhookAddress,
     retry_policies,
 )
+from emulator.legs.delivery import EventHabits
 from emulator.timeline import Timeline
 from tests.fake_bot import FakeBot
 

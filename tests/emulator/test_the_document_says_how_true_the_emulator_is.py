@@ -12,26 +12,27 @@ from calls.transfer import TransferOutcome
 from carriers.carrier import CALL_CONTROL, MARKUP
 from carriers.reports import Direction
 from emulator import facts
-from emulator.carriers.telnyx.control.call_control import COMMAND_MEMORY_SECS, GIVES_UP_SECS
+from emulator.carriers.telnyx.control.call_control import COMMAND_MEMORY_SECS
 from emulator.carriers.telnyx.control.orders import COMMANDS
 from emulator.carriers.telnyx.control.payloads import CAUSES
+from emulator.carriers.telnyx.detection_words import GUIDE
 from emulator.carriers.telnyx.rest import TelnyxRest
+from emulator.carriers.telnyx.retries import ANSWER_SECS, RETRIES_SECS
 from emulator.carriers.telnyx.wire import LONGEST_MESSAGE_MS, SHORTEST_MESSAGE_MS, Telnyx
 from emulator.carriers.twilio.rest import TwilioRest
-from emulator.carriers.twilio.wire import PARAMETER_LIMIT, SIP_CODES, Twilio
+from emulator.carriers.twilio.wire import PARAMETER_LIMIT, REQUEST, SIP_CODES, Twilio
 from emulator.documents.languages import verbs, warnings
 from emulator.documents.parsing import MAX_DOCUMENT_BYTES, parse_document
 from emulator.field.calls import LONGEST, field_calls, value_of
-from emulator.legs.delivery import ANSWER_SECS, RETRIES_SECS, TWILIO_REQUEST
 from emulator.legs.leg import STATUSES
 from emulator.legs.lists import LAG_SECS
 from emulator.legs.recordings import SILENT_SECS
 from emulator.legs.stream import CONNECT_SECS, OUTBOX_FRAMES
-from emulator.line.detected import GUIDE
 from emulator.line.impairments import REAL
 from emulator.line.signals import KEY_GAP_MS, KEY_MS
 from emulator.markup.connect import RECONNECT_ATTEMPTS
 from emulator.markup.verbs import handlers
+from emulator.network import GIVES_UP_SECS
 from settings import ROOT
 
 PAGE = (ROOT / "docs" / "fidelity.md").read_text(encoding="utf-8")
@@ -275,9 +276,9 @@ NUMBERS = [
     ("tw-parameter", f"less than {PARAMETER_LIMIT} characters"),
     (
         "tw-document",
-        f"{MAX_DOCUMENT_BYTES // 1024} kB, {TWILIO_REQUEST.redirects} redirects, {TWILIO_REQUEST.total_secs:g} s",
+        f"{MAX_DOCUMENT_BYTES // 1024} kB, {REQUEST.redirects} redirects, {REQUEST.total_secs:g} s",
     ),
-    ("tw-delivery", f"{TWILIO_REQUEST.connect_secs:g} s for it, {TWILIO_REQUEST.total_secs:g} s in all"),
+    ("tw-delivery", f"{REQUEST.connect_secs:g} s for it, {REQUEST.total_secs:g} s in all"),
     ("xml-callback-retries", f"within {ANSWER_SECS:g} s is sent again {len(RETRIES_SECS)} times"),
     ("tw-dial", f"{limit('twiml', 'ring_secs')} s, and {Twilio.dial_rules.buffer_secs:g} s more"),
     ("tw-ring-time", f"Timeout is {limit('twilio_rest', 'ring_secs')} s"),

@@ -15,6 +15,7 @@ from typing import Any
 
 from aiohttp import web
 
+from emulator.account import Application
 from emulator.carriers.credentials import Credentials
 from emulator.carriers.telnyx.control.call_control import CallControl
 from emulator.carriers.telnyx.control.controlled_call import ControlledCall
@@ -111,8 +112,8 @@ class TelnyxRest:
         body = await json_body(request)
         if body is None:
             return error(400, "10015", "Bad Request", "The request body is not a JSON object")
-        if isinstance(call, ControlledCall):
-            reply = await call.control.command(call, action, body)
+        if self._control is not None and isinstance(call, ControlledCall):
+            reply = await self._control.command(call, action, body)
             return web.json_response(reply.body, status=reply.status)
         command_id = str(body.get("command_id") or "")
         if command_id and (earlier := self._earlier(command_id)) is not None:
@@ -153,7 +154,7 @@ class TelnyxRest:
         if (found := REQUESTS["create_call"].violation(body, as_text=False)) is not None:
             return violated(found)
         form = as_form(body)
-        order = read_order(form, self._exchange.method_of(form["ApplicationSid"]))
+        order = read_order(form, self._method_of(form["ApplicationSid"]))
         if isinstance(order, web.Response):
             return order
         if not self._exchange.may_show(order.from_number):
@@ -176,7 +177,12 @@ class TelnyxRest:
         form = await self.read(request, "update_call", call)
         if isinstance(form, web.Response):
             return form
-        return _texml_update(call, form, self._exchange.method_of(call.leg.connection_id))
+        return _texml_update(call, form, self._method_of(call.leg.connection_id))
+
+    def _method_of(self, application: str) -> str:
+        """By which a TeXML application asks for documents where nothing else is said."""
+        found = self._exchange.account.application(application, "texml")
+        return (found or Application(application, "texml")).method
 
     async def read(
         self, request: web.Request, kind: str, call: Call | None = None

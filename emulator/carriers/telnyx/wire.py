@@ -26,11 +26,12 @@ from emulator.carriers.telnyx.callbacks import (
     progress_parameters,
     refer_parameters,
 )
+from emulator.carriers.telnyx.control.refusals import TOO_EARLY
+from emulator.carriers.telnyx.detection_words import GUIDE
+from emulator.carriers.telnyx.retries import TEXML_CALLBACK, TEXML_DOCUMENT
 from emulator.documents.languages import verbs
 from emulator.documents.parsing import Verb
-from emulator.legs.delivery import TEXML_CALLBACK, TEXML_DOCUMENT
-from emulator.legs.leg import (
-    INBOUND,
+from emulator.legs.dialect import (
     BotAudio,
     BotClear,
     BotMark,
@@ -38,13 +39,13 @@ from emulator.legs.leg import (
     ConferenceEvent,
     Dialled,
     DialRules,
-    Leg,
     Referred,
     Refused,
     StreamDialect,
 )
+from emulator.legs.leg import INBOUND, Leg
 from emulator.line.codecs import FRAME_MS, SAMPLE_RATE, Pcm, decode, encode
-from emulator.line.detected import GUIDE, Words
+from emulator.line.detected import Words
 
 G711 = ("PCMU", "PCMA")
 CODECS = (*G711, "G722", "OPUS", "AMR-WB", "L16")
@@ -52,6 +53,9 @@ SHORTEST_MESSAGE_MS = 20
 LONGEST_MESSAGE_MS = 30_000
 TOKEN_HEADER = "x-telnyx-streaming-auth-token"
 """Where `stream_auth_token` is sent: a header of the upgrade, and a field of the first frame."""
+
+FILES = "/recordings"
+"""Where recordings are; the documentation does not say where."""
 
 USER_AGENT = "telnyx-webhooks"
 
@@ -213,6 +217,12 @@ class Telnyx:
     callback_delivery = TEXML_CALLBACK
     connection_overrides = False
     falls_back_always = False
+    numbers_have_addresses = False
+    fallback_has_method = False
+    # The default of `enableReconnect`; whether it also dials after a clean close is not documented (here: no).
+    reconnects = True
+    not_ours = "D38"
+    too_early = TOO_EARLY
     signs_instructions = False
     detection_words: Words = GUIDE
 
@@ -248,6 +258,18 @@ class Telnyx:
     def new_conference_id(self) -> str:
         """The docs show ids of several shapes; a UUID."""
         return str(uuid.uuid4())
+
+    def new_recording_id(self) -> str:
+        """The docs show UUIDs."""
+        return str(uuid.uuid4())
+
+    def recordings_path(self, leg: Leg) -> str:
+        """Not documented."""
+        return FILES
+
+    def recording_parameters(self, started_at: datetime, track: str) -> dict[str, str]:
+        """Source: Telnyx docs, TeXML callbacks: nothing more."""
+        return {}
 
     def webhook_parameters(self, leg: Leg) -> dict[str, str]:
         """The parameters of an instruction fetch."""

@@ -20,10 +20,8 @@ from emulator.carriers.credentials import Credentials
 from emulator.carriers.signatures import twilio_signature
 from emulator.documents.languages import verbs
 from emulator.documents.parsing import Verb
-from emulator.legs.delivery import TWILIO_REQUEST
-from emulator.legs.leg import (
-    INBOUND,
-    STATUSES,
+from emulator.legs.delivery import NOT_CONNECTED, Delivery
+from emulator.legs.dialect import (
     BotAudio,
     BotClear,
     BotMark,
@@ -31,14 +29,14 @@ from emulator.legs.leg import (
     ConferenceEvent,
     Dialled,
     DialRules,
-    Leg,
     Referred,
     Refused,
     StreamDialect,
 )
+from emulator.legs.leg import INBOUND, STATUSES, Leg
 from emulator.line.codecs import FRAME_MS, Pcm, decode, encode
 from emulator.line.colleague import Ending
-from emulator.line.detected import TWILIO
+from emulator.line.detected import EVERY_WORD
 
 API_VERSION = "2010-04-01"
 PARAMETER_LIMIT = 500
@@ -51,6 +49,10 @@ SIP_CODES: dict[Ending, str] = {
     "failed": "480",
     "canceled": "487",
 }
+
+REQUEST = Delivery(connect_secs=5.0, pauses=(0.0,), policy=frozenset({NOT_CONNECTED}), refused="15003 ")
+"""How requests for documents and callbacks are made. Sources: usage/webhooks/webhooks-connection-overrides, errors
+11205 (two attempts of 5 s to connect, 15 s in all) and 15003. That there is no pause is not documented."""
 
 _SHAPES: dict[str, tuple[frozenset[str], str | None, frozenset[str]]] = {
     "media": (frozenset({"event", "streamSid", "media"}), "media", frozenset({"payload"})),
@@ -180,12 +182,17 @@ class Twilio:
     # A least timeLimit is not documented; the longest call is 24 h.
     dial_rules = DialRules(timeouts=(5, 600), limits=(1, 86400), buffer_secs=5)
     play_keys = "0123456789ABCD*#wW"
-    detection_words = TWILIO
+    detection_words = EVERY_WORD
     keeps_order = True
-    document_delivery = TWILIO_REQUEST
-    callback_delivery = TWILIO_REQUEST
+    document_delivery = REQUEST
+    callback_delivery = REQUEST
     connection_overrides = True
     falls_back_always = True
+    numbers_have_addresses = True
+    fallback_has_method = True
+    reconnects = False
+    not_ours = "13214"
+    too_early = ""
 
     def __init__(self, credentials: Credentials) -> None:
         """Sign with this account's auth token."""
@@ -214,6 +221,22 @@ class Twilio:
     def new_conference_id(self) -> str:
         """A ConferenceSid."""
         return new_sid("CF")
+
+    def new_recording_id(self) -> str:
+        """A RecordingSid."""
+        return new_sid("RE")
+
+    def recordings_path(self, leg: Leg) -> str:
+        """Source: Twilio docs, voice/api/recording, "fetch a recording's media file"."""
+        return f"/{API_VERSION}/Accounts/{leg.account_id}/Recordings"
+
+    def recording_parameters(self, started_at: datetime, track: str) -> dict[str, str]:
+        """Source: Twilio docs, call resource."""
+        return {
+            "RecordingStartTime": format_datetime(started_at),
+            "RecordingTrack": track,
+            "ErrorCode": "0",
+        }
 
     def webhook_parameters(self, leg: Leg) -> dict[str, str]:
         """The standard voice parameters; the geography of the numbers is unknown and therefore blank."""

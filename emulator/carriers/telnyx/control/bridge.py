@@ -15,11 +15,9 @@ Not documented and chosen here:
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
-from emulator.carriers.telnyx.control.controlled_call import ControlledCall
+from emulator.carriers.telnyx.control.controlled_call import ControlledCall, new_call
 from emulator.carriers.telnyx.control.detection import tell_in_background
 from emulator.carriers.telnyx.control.events import WebhookAddress
 from emulator.carriers.telnyx.control.orders import LIMIT_SECS, DialOut
@@ -34,9 +32,6 @@ from emulator.line.signals import ringing
 from emulator.markup.dial_out import ring
 from emulator.markup.second_leg import COPIED, message_of
 from emulator.timeline import Entry
-
-if TYPE_CHECKING:
-    from emulator.carriers.telnyx.control.call_control import CallControl
 
 
 def bridge(one: ControlledCall, other: ControlledCall) -> None:
@@ -84,17 +79,13 @@ class Transfer:
     """One `transfer`, from the command to the end of leg B.
 
     Args:
-        control: Where legs are made.
         call: Leg A.
         order: Leg B.
         address: Where the events of leg B go.
     """
 
-    def __init__(
-        self, control: CallControl, call: ControlledCall, order: DialOut, address: WebhookAddress
-    ) -> None:
+    def __init__(self, call: ControlledCall, order: DialOut, address: WebhookAddress) -> None:
         """Prepare; nobody is called before `start`."""
-        self._control = control
         self._call = call
         self._order = order
         self._address = address
@@ -102,7 +93,7 @@ class Transfer:
 
     async def start(self) -> None:
         """Let leg B ring; returns at once."""
-        call, order, exchange = self._call, self._order, self._control.exchange
+        call, order, exchange = self._call, self._order, self._call.exchange
         person = exchange.person_at(order.to[0], call)
         leg = call.dialect.new_leg(
             order.from_number, order.to[0], call.leg.codec, direction=BY_DIAL, parent=call.leg
@@ -116,7 +107,7 @@ class Transfer:
             people=call.plan.people,
             person=person,
         )
-        second = self._control.new_call(leg, plan, lambda _: self._be_second(second), self._address)
+        second = new_call(exchange, call.feed, leg, plan, lambda _: self._be_second(second), self._address)
         second.report_to = call.fail
         second.timeline.listeners.append(lambda entry: self._tell(second, entry))
         call.colleagues.append(self.record)
@@ -132,7 +123,7 @@ class Transfer:
         bridge(call, second)
         self.record.bridged_ms = call.line.now_ms
         call.timeline.note("colleague_bridged", "caller and colleague hear each other")
-        if self._control.feed.habits.transfer_tells_both:
+        if call.feed.habits.transfer_tells_both:
             call.tell("call.bridged")
         second.tell("call.bridged")
         await second.gone.wait()

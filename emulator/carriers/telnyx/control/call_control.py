@@ -18,8 +18,8 @@ from typing import Any
 
 from emulator.carriers.credentials import Credentials
 from emulator.carriers.telnyx.control.bridge import Transfer, bridge, dialled_out
-from emulator.carriers.telnyx.control.controlled_call import ControlledCall
-from emulator.carriers.telnyx.control.events import EventFeed, EventHabits, WebhookAddress
+from emulator.carriers.telnyx.control.controlled_call import ControlledCall, new_call
+from emulator.carriers.telnyx.control.events import EventFeed, WebhookAddress
 from emulator.carriers.telnyx.control.orders import COMMANDS as DOCUMENTED
 from emulator.carriers.telnyx.control.orders import (
     EMULATED,
@@ -39,13 +39,11 @@ from emulator.carriers.telnyx.control.refusals import CommandRefused, not_ours
 from emulator.carriers.telnyx.control.sounds import Gathering
 from emulator.errors import CannotReach
 from emulator.legs.addressing import Target
-from emulator.legs.call import Opening
+from emulator.legs.delivery import EventHabits
 from emulator.legs.exchange import Exchange
 from emulator.legs.leg import BY_REST, INBOUND, Leg
 from emulator.legs.plan import CallPlan
 
-GIVES_UP_SECS = 30.0
-"""How long a caller lets it ring."""
 COMMAND_MEMORY_SECS = 60.0
 OK = {"data": {"result": "ok"}}
 
@@ -102,21 +100,15 @@ class CallControl:
         self._connection_id = credentials.telnyx_connection_id
         self._remembered: dict[tuple[str, str], tuple[float, asyncio.Future[Reply]]] = {}
 
-    def new_call(self, leg: Leg, plan: CallPlan, opening: Opening, address: WebhookAddress) -> ControlledCall:
-        """A leg that does nothing yet, but can be found."""
-        call = ControlledCall(self, leg, plan, opening, address)
-        self.exchange.add(call)
-        return call
-
-    def dial_in(
-        self, leg: Leg, plan: CallPlan, target: Target, gives_up_secs: float = GIVES_UP_SECS
-    ) -> ControlledCall:
+    def dial_in(self, leg: Leg, plan: CallPlan, target: Target, gives_up_secs: float) -> ControlledCall:
         """A caller dials the application's number; `run` of the call lets it ring."""
         url = target.webhook
         self.application_url = url
         self.failover_url = None if plan.fallback is None else plan.fallback.url
         address = WebhookAddress(url, failover=self.failover_url)
-        return self.new_call(leg, plan, lambda call: _parked(call, target, gives_up_secs), address)
+        return new_call(
+            self.exchange, self.feed, leg, plan, lambda call: _parked(call, target, gives_up_secs), address
+        )
 
     def shut_down(self) -> None:
         """The network is about to be stopped: servers that are gone already need not be told of it."""
@@ -212,7 +204,9 @@ class CallControl:
             person=person,
         )
         bridged_with = linked if body.get("bridge_on_answer") else None
-        call = self.new_call(leg, plan, lambda _: _dialled(call, order, bridged_with), address)
+        call = new_call(
+            self.exchange, self.feed, leg, plan, lambda _: _dialled(call, order, bridged_with), address
+        )
         call.timeline.note("note", f"a call to {order.to[0]} is created by REST", call_id=leg.call_id)
         _warn(call, "dial", given)
         if len(order.to) > 1:
@@ -264,7 +258,7 @@ class CallControl:
             raise CommandRefused("10027")
         if not self.exchange.may_show(order.from_number, call):
             raise not_ours("/from")
-        await Transfer(self, call, order, address_of(body, call.address)).start()
+        await Transfer(call, order, address_of(body, call.address)).start()
 
     async def _bridge(self, call: ControlledCall, body: Body) -> None:
         other = self._other(body["call_control_id"])
@@ -317,7 +311,7 @@ class CallControl:
         _need_answer(call)
         if call.gathering is not None:
             call.gathering.stop()
-        call.gathering = Gathering(call, order, str(body.get("gather_id") or ""))
+        call.gathering = Gathering(call, order, str(body.get("gather_id") or ""), call.gathered)
 
     async def _gather_stop(self, call: ControlledCall, body: Body) -> None:
         _need_answer(call)

@@ -6,19 +6,19 @@ call.machine.premium.detection.started is sent is not documented; here it is at 
 
 from __future__ import annotations
 
-from emulator.carriers.telnyx.control.controlled_call import ControlledCall
 from emulator.carriers.telnyx.control.orders import Detection
+from emulator.carriers.telnyx.control.told_call import ToldCall
+from emulator.carriers.telnyx.detection_words import PREMIUM, STANDARD
 from emulator.legs.amd import find, of_whom
 from emulator.legs.plan import AmdOrder
 from emulator.line.colleague import VoicemailBox
-from emulator.line.detected import PREMIUM, STANDARD
 
 AFTER_GREETING_MS = 800
 INITIAL_SILENCE_MS = 3500
 BEEP_WINDOW_SECS = 30.0
 
 
-def tell_in_background(call: ControlledCall, detection: Detection) -> None:
+def tell_in_background(call: ToldCall, detection: Detection) -> None:
     """Listen to whoever has answered, and send the events; a late result may come after the call's end."""
     if of_whom(call).after_secs is None:
         call.background(lambda: _detect_and_tell(call, detection))
@@ -26,7 +26,7 @@ def tell_in_background(call: ControlledCall, detection: Detection) -> None:
         call.in_background(_detect_and_tell(call, detection))
 
 
-async def _detect_and_tell(call: ControlledCall, detection: Detection) -> None:
+async def _detect_and_tell(call: ToldCall, detection: Detection) -> None:
     family = "call.machine.premium" if detection.premium else "call.machine"
     if detection.premium:
         call.tell(f"{family}.detection.started")
@@ -49,7 +49,7 @@ async def _detect_and_tell(call: ControlledCall, detection: Detection) -> None:
         call.background(lambda: _tell_of_greeting(call, detection, f"{family}.greeting.ended"))
 
 
-async def _tell_of_greeting(call: ControlledCall, detection: Detection, event: str) -> None:
+async def _tell_of_greeting(call: ToldCall, detection: Detection, event: str) -> None:
     secs = detection.timeout_secs if detection.premium else BEEP_WINDOW_SECS
     until_ms = call.line.now_ms + secs * 1000
     while not _is_over(call, detection) and call.line.now_ms < until_ms:
@@ -64,13 +64,13 @@ async def _tell_of_greeting(call: ControlledCall, detection: Detection, event: s
         call.tell(event, {"result": "not_sure"})
 
 
-def _is_over(call: ControlledCall, detection: Detection) -> bool:
+def _is_over(call: ToldCall, detection: Detection) -> bool:
     box = call.caller
     if not isinstance(box, VoicemailBox) or box.recording_from_ms is None:
         return False
     return box.beeps or detection.kind == "greeting_end"
 
 
-def _beeped(call: ControlledCall) -> bool:
+def _beeped(call: ToldCall) -> bool:
     box = call.caller
     return isinstance(box, VoicemailBox) and box.beeps and box.recording_from_ms is not None

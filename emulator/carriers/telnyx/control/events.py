@@ -23,8 +23,9 @@ import aiohttp
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from emulator.carriers.signatures import telnyx_signature
+from emulator.carriers.telnyx.retries import ANSWER_SECS, RETRIES_SECS
 from emulator.faults import Faults
-from emulator.legs.delivery import ANSWER_SECS, RETRIES_SECS
+from emulator.legs.delivery import EventHabits
 from emulator.legs.webhooks import SIGNATURE_HINT
 from emulator.line.clock import Clock
 from emulator.line.impairments import under_way
@@ -34,26 +35,6 @@ MOST_RETRIES = 5
 LONGEST_RETRIES_SECS = 60.0
 HELD_BACK_SECS = 0.5
 """How long an event that is to come out of order waits for the next one."""
-
-
-@dataclass(frozen=True)
-class EventHabits:
-    """How events are delivered, from well to badly. The same seed does the same to the same events.
-
-    Attributes:
-        doubled: Share of the events that arrive twice, 0 to 1.
-        out_of_order: Share of the events that arrive after the one that follows them, 0 to 1.
-        delay_secs: Every event is late by up to this long.
-        seed: What the dice begin with.
-        transfer_tells_both: Whether both legs of a `transfer` get call.bridged. The docs name leg B only, as the
-            default does; after `bridge` both get it in any case.
-    """
-
-    doubled: float = 0.0
-    out_of_order: float = 0.0
-    delay_secs: float = 0.0
-    seed: int = 0
-    transfer_tells_both: bool = False
 
 
 @dataclass

@@ -12,8 +12,8 @@ import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from emulator.carriers.telnyx.control.controlled_call import ControlledCall
 from emulator.carriers.telnyx.control.refusals import TOO_EARLY, CommandRefused
+from emulator.carriers.telnyx.control.told_call import ToldCall
 from emulator.legs.call import Call
 from emulator.legs.recordings import ABSENT, COMPLETED, Recording, RecordingOrder, media_url
 
@@ -38,7 +38,7 @@ async def record_start(call: Call, body: Body) -> None:
 async def saved(recording: Recording) -> None:
     """Send `call.recording.saved`; a pause is told nowhere."""
     call = recording.call
-    if not isinstance(call, ControlledCall):
+    if not isinstance(call, ToldCall):
         call.timeline.note("note", "where call.recording.saved of a TeXML call goes is not documented")
         return
     if recording.status == ABSENT:

@@ -10,19 +10,15 @@ carrier, and the two talk on without it (see `emulator.markup.refer`).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from emulator.legs.leg import Referred
+from emulator.carriers.telnyx.control.told_call import ToldCall
+from emulator.legs.dialect import Referred
 from emulator.markup.refer import is_sip, refer_leg
-
-if TYPE_CHECKING:
-    from emulator.carriers.telnyx.control.controlled_call import ControlledCall
 
 TRYING = 100
 NOT_ALLOWED = 405
 
 
-async def follow_refer(call: ControlledCall, address: str) -> None:
+async def follow_refer(call: ToldCall, address: str) -> None:
     """Let the phone of this leg call somebody else."""
     if not is_sip(call):
         call.fail("refer: the leg is not a SIP phone's, so there is nothing that could follow it")

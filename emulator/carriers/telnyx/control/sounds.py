@@ -14,30 +14,34 @@ from collections.abc import Callable, Coroutine, Iterator
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import aiohttp
 import numpy as np
 
 from emulator.carriers.telnyx.control.orders import GatherOrder
+from emulator.carriers.telnyx.control.told_call import ToldCall
 from emulator.errors import EmulatorError
 from emulator.legs.line_verbs import SECS_PER_SPOKEN_WORD
 from emulator.line.codecs import FRAME_SAMPLES, SAMPLE_RATE, Pcm
 from emulator.line.signals import KEY_GAP_MS, PAUSE_MS, key
 from emulator.line.speech import read_wav
 
-if TYPE_CHECKING:
-    from emulator.carriers.telnyx.control.controlled_call import ControlledCall
-
 FETCH_SECS = 10.0
 
 
 class Sounds:
-    """Plays speech and files one after another, and keys."""
+    """Plays speech and files one after another, and keys.
 
-    def __init__(self, leg: ControlledCall) -> None:
+    Args:
+        leg: Where it is heard.
+        mixed: Whether it is mixed to what a media stream plays.
+    """
+
+    def __init__(self, leg: ToldCall, mixed: Callable[[], bool]) -> None:
         """Play nothing yet."""
         self._leg = leg
+        self._mixed = mixed
         self._playing: asyncio.Task[None] | None = None
 
     @property
@@ -118,7 +122,7 @@ class Sounds:
     async def _sound(self, samples: Pcm) -> None:
         """Play and wait for the end. Without a stream it is heard as the bot, with one it is mixed to it."""
         line = self._leg.line
-        if self._leg.streaming.active:
+        if self._mixed():
             line.signal = chain(line.signal or (), _frames(samples))
             try:
                 await line.until_ms(line.now_ms + len(samples) * 1000 // SAMPLE_RATE)
@@ -159,10 +163,20 @@ async def _fetch_wav(url: str) -> Pcm:
 
 
 class Gathering:
-    """Collects keys until there are enough, the terminator comes, or time is up."""
+    """Collects keys until there are enough, the terminator comes, or time is up.
 
-    def __init__(self, leg: ControlledCall, order: GatherOrder, gather_id: str) -> None:
+    Args:
+        leg: Whose keys.
+        order: How many, and which.
+        gather_id: Given back with the keys.
+        done: Called when it is over, before it is told.
+    """
+
+    def __init__(
+        self, leg: ToldCall, order: GatherOrder, gather_id: str, done: Callable[[Gathering], None]
+    ) -> None:
         """Begin to collect."""
+        self._done = done
         self._leg = leg
         self._order = order
         self._gather_id = gather_id
@@ -218,7 +232,7 @@ class Gathering:
         if self._over:
             return
         self._over = True
-        self._leg.gathered(self)
+        self._done(self)
         self._leg.tell(
             "call.gather.ended", {"digits": digits, "status": status, "gather_id": self._gather_id}
         )

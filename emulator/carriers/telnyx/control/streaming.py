@@ -21,17 +21,14 @@ nothing of the application, which is played all the same.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
 
 from emulator.carriers.telnyx.control.orders import G711, StreamOrder
 from emulator.carriers.telnyx.control.refusals import CommandRefused
+from emulator.carriers.telnyx.control.told_call import ToldCall
 from emulator.carriers.telnyx.wire import TOKEN_HEADER, TelnyxStream
 from emulator.legs.addressing import socket_address
 from emulator.legs.stream import MediaStream, StreamRefused
 from emulator.markup.connect import before_stream
-
-if TYPE_CHECKING:
-    from emulator.carriers.telnyx.control.controlled_call import ControlledCall
 
 USER_AGENT = "telnyx-media-streaming"
 
@@ -39,7 +36,7 @@ USER_AGENT = "telnyx-media-streaming"
 class Streaming:
     """At most one stream at a time on a leg."""
 
-    def __init__(self, leg: ControlledCall) -> None:
+    def __init__(self, leg: ToldCall) -> None:
         """No stream yet."""
         self._leg = leg
         self._media: MediaStream | None = None
