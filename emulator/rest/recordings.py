@@ -9,13 +9,17 @@ from aiohttp import web
 from emulator.legs.call import Call
 from emulator.legs.recordings import IN_PROGRESS, Recording, Recordings
 
-CURRENT = "Twilio.CURRENT"
-"""A call's newest recording that is under way, in TeXML too."""
 
+def named(recordings: Recordings, call: Call, name: str, current: str) -> Recording | None:
+    """A call's recording.
 
-def named(recordings: Recordings, call: Call, name: str) -> Recording | None:
-    """A call's recording by its id, or by `CURRENT`."""
-    if name == CURRENT:
+    Args:
+        recordings: All of the network.
+        call: The call.
+        name: Its id, or `current`.
+        current: The carrier's word for the newest one that is under way.
+    """
+    if name == current:
         return recordings.current(call)
     found = recordings.find(name)
     return found if found is not None and found.call is call else None

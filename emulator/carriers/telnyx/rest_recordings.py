@@ -16,6 +16,9 @@ from emulator.carriers.telnyx.wire import FILES
 from emulator.legs.recordings import Recording, RecordingOrder, Recordings, callback
 from emulator.rest.recordings import change, file_of, named, tell_begin
 
+CURRENT = "Twilio.CURRENT"
+"""A call's newest recording that is under way: the same word in TeXML."""
+
 
 class TelnyxRecordings:
     """The routes.
@@ -78,7 +81,7 @@ class TelnyxRecordings:
         form = await self._rest.read(request, "update_recording", call)
         if isinstance(form, web.Response):
             return form
-        recording = named(self._recordings, call, request.match_info["recording"])
+        recording = named(self._recordings, call, request.match_info["recording"], CURRENT)
         if recording is None:
             return error(404, "10005", "Resource not found", "The recording does not exist")
         change(recording, form["Status"], skip=False)

@@ -15,6 +15,9 @@ from emulator.carriers.twilio.wire import API_VERSION
 from emulator.legs.recordings import Recording, RecordingOrder, Recordings, callback, media_url
 from emulator.rest.recordings import change, file_of, named, tell_begin
 
+CURRENT = "Twilio.CURRENT"
+"""A call's newest recording that is under way."""
+
 
 class TwilioRecordings:
     """The routes.
@@ -70,7 +73,7 @@ class TwilioRecordings:
         form = await self._rest.read(request, "update_recording", call)
         if isinstance(form, web.Response):
             return form
-        recording = named(self._recordings, call, request.match_info["recording"])
+        recording = named(self._recordings, call, request.match_info["recording"], CURRENT)
         if recording is None:
             return not_found(request)
         change(recording, form["Status"], skip=form.get("PauseBehavior") == "skip")
