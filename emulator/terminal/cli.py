@@ -25,7 +25,7 @@ from emulator.stories.commands import (
     run_scenario,
     run_stories,
 )
-from emulator.stories.reading import StoryError
+from emulator.stories.reading.read_story import StoryError
 from emulator.terminal.calling import CallOrder, place_call
 
 DEFAULT_URL = "http://127.0.0.1:7860"

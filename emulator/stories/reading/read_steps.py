@@ -6,9 +6,9 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from emulator.line.caller import KEYS, PAUSE_MS
-from emulator.stories.moments import read_moment
+from emulator.stories.reading.moments import read_moment
+from emulator.stories.reading.yaml_values import Value, did_you_mean
 from emulator.stories.story import Moment, OperatorStep, Step
-from emulator.stories.values import Value, did_you_mean
 
 STEPS = ("say", "press", "wait", "wait_for", "hang_up")
 WAITS = ("reply", "silence", "speech")

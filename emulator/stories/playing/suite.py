@@ -11,8 +11,9 @@ from emulator.carriers.credentials import Credentials
 from emulator.errors import EmulatorError
 from emulator.line.impairments import IDEAL, Profile
 from emulator.line.speech import Ears, Voice
-from emulator.stories.running import Outcome, Speech, play
-from emulator.stories.serving import Server
+from emulator.stories.playing.outcome import Outcome, Speech
+from emulator.stories.playing.play import play
+from emulator.stories.playing.serving import Server
 from emulator.stories.story import Story
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from emulator.faults import ANY, Fault, MediaFault, RestFault, WebhookFault
 from emulator.requests import VERBS
-from emulator.stories.values import Value
+from emulator.stories.reading.yaml_values import Value
 
 REST = ("status", "html", "silent", "slow", "late", "lost")
 WEBHOOK = ("twice", "late", "lost", "swapped")

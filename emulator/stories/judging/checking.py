@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from emulator.stories.evidence import Evidence
 from emulator.stories.happenings import times_of
+from emulator.stories.judging.evidence import Evidence
 from emulator.stories.story import Moment
 from emulator.timeline import clock_text
 

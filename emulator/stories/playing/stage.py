@@ -20,8 +20,8 @@ from emulator.line.colleague import Behaviour, Colleague, same_address
 from emulator.line.seams import Seam
 from emulator.network import BOT_NUMBER, CALLER_NUMBER, PhoneNetwork
 from emulator.report import Report, make_report
-from emulator.stories.evidence import Attempt, Ear
 from emulator.stories.happenings import CONNECTED, Board, Happening
+from emulator.stories.judging.evidence import Attempt, Ear
 from emulator.stories.story import CallPart, Person
 from emulator.timeline import Entry
 

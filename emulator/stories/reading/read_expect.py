@@ -7,9 +7,9 @@ from typing import Any
 
 from emulator.line.seams import KINDS
 from emulator.requests import VERBS
-from emulator.stories.reading_steps import Names
+from emulator.stories.reading.read_steps import Names
+from emulator.stories.reading.yaml_values import Value, did_you_mean
 from emulator.stories.story import Expectation, Span, Timing
-from emulator.stories.values import Value, did_you_mean
 
 HEARING = {
     "hears": "hears",

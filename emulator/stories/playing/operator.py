@@ -14,7 +14,7 @@ import aiohttp
 from emulator.line.clock import Clock
 from emulator.stories.ears import Listening, Transcribe
 from emulator.stories.happenings import Board, Happening
-from emulator.stories.judging import contains
+from emulator.stories.judging.judge import contains
 from emulator.stories.story import OperatorStep
 
 REQUEST_SECS = 40.0

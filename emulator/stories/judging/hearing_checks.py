@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from emulator.line.tonespeech import HeardText, words_of
-from emulator.stories.checking import Failed, clock, counted, moment_times
 from emulator.stories.ears import Ears, longest_silence
-from emulator.stories.evidence import Ear, Evidence
+from emulator.stories.judging.checking import Failed, clock, counted, moment_times
+from emulator.stories.judging.evidence import Ear, Evidence
 from emulator.stories.story import Expectation, Moment, Timing
 
 BEGUN = 0.5

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from emulator.line.seams import told
-from emulator.stories import hearing_checks
-from emulator.stories.checking import Failed, clock, moment_times
-from emulator.stories.evidence import Evidence
 from emulator.stories.happenings import found
+from emulator.stories.judging import hearing_checks
+from emulator.stories.judging.checking import Failed, clock, moment_times
+from emulator.stories.judging.evidence import Evidence
 from emulator.stories.story import Expectation, Moment, Story
 
 

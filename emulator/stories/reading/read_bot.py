@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from emulator.stories.values import Value
+from emulator.stories.reading.yaml_values import Value
 
 BOT_KEYS = ("hears", "after_tool", "knows", "says", "does", "fails", "pause", "once", "silent")
 """What an entry may say: docs/stories.md."""

@@ -9,8 +9,8 @@ import re
 from collections.abc import Collection
 
 from emulator.requests import VERBS
+from emulator.stories.reading.yaml_values import Value, did_you_mean
 from emulator.stories.story import Moment
-from emulator.stories.values import Value, did_you_mean
 
 PERSON_EVENTS = {
     "is rung": "ringing",

@@ -5,15 +5,11 @@ from __future__ import annotations
 import asyncio
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import asdict, dataclass, field, replace
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlencode
-
-from aiohttp import web
 
 from emulator.account import Account, Application, OwnNumber
 from emulator.bot.served import SERVER_LOG, printed_address
@@ -26,88 +22,23 @@ from emulator.line import tonespeech
 from emulator.line.caller import Manners
 from emulator.line.codecs import Pcm
 from emulator.line.impairments import IDEAL, Profile
-from emulator.line.seams import Seam
 from emulator.line.speech import write_stereo
 from emulator.network import BOT_NUMBER, PhoneNetwork
-from emulator.stories.ears import Ears, ToneHearing, Transcribe, VoiceHearing
-from emulator.stories.evidence import Evidence
+from emulator.stories.ears import Ears, ToneHearing, VoiceHearing
 from emulator.stories.happenings import Board, Happening, of_request
-from emulator.stories.judging import Verdict, judge
-from emulator.stories.operator import Operator
-from emulator.stories.playing import Casting
-from emulator.stories.serving import STORY_VARIABLE, Scene, Server
-from emulator.stories.stage import Stage
+from emulator.stories.judging.evidence import Evidence
+from emulator.stories.judging.judge import judge
+from emulator.stories.playing.calls_api import CallsApi, waits_for_api
+from emulator.stories.playing.casting import Casting
+from emulator.stories.playing.documents import documents_of
+from emulator.stories.playing.operator import Operator
+from emulator.stories.playing.outcome import Outcome, Speech
+from emulator.stories.playing.serving import STORY_VARIABLE, Scene, Server
+from emulator.stories.playing.stage import Stage
 from emulator.stories.story import BY_COMMANDS, NO_WEBHOOKS, PRINTED, STORY_HOST, CallPart, Story
-from emulator.stories.telling_calls import CallsApi, waits_for_api
 
 PATIENCE = {"beeps": 0.5, "words": 0.9}
 AGENT_OF_A_STORY = "story"
-
-
-@dataclass(frozen=True)
-class Speech:
-    """The local voice and ears, for stories in words."""
-
-    speak: Callable[[str], Pcm]
-    transcribe: Transcribe
-
-
-@dataclass
-class Outcome:
-    """A story that was played.
-
-    Attributes:
-        story: The story.
-        carrier: On which it was played.
-        verdicts: What became of each expectation.
-        happenings: What happened, in order.
-        zero: The story's beginning on the network's clock.
-        seams: Where streams began, followed one another and ended, by the person at the phone.
-        secs: How long it took, with starting and stopping the server.
-        trouble: Why it could not be played to its end, or None.
-        times: How often it was played; this is the last of them.
-    """
-
-    story: Story
-    carrier: str
-    verdicts: list[Verdict] = field(default_factory=list)
-    happenings: list[Happening] = field(default_factory=list)
-    zero: float = 0.0
-    seams: list[tuple[str, Seam]] = field(default_factory=list)
-    secs: float = 0.0
-    trouble: str | None = None
-    times: int = 1
-
-    @property
-    def passed(self) -> bool:
-        """Whether all that was expected was so."""
-        return self.trouble is None and all(one.passed for one in self.verdicts)
-
-    def as_dict(self) -> dict[str, Any]:
-        """As plain values, for JSON."""
-        return {
-            "story": self.story.name,
-            "file": str(self.story.file),
-            "carrier": self.carrier,
-            "passed": self.passed,
-            "secs": round(self.secs, 2),
-            "trouble": self.trouble,
-            "expectations": [
-                {"line": one.line, "expected": one.what, "passed": one.passed, "detail": one.detail}
-                for one in self.verdicts
-            ],
-            "seams": [{"who": who, **asdict(seam)} for who, seam in self.seams],
-            "timeline": [
-                {
-                    "at_ms": round((one.at - self.zero) * 1000),
-                    "call": one.call,
-                    "kind": one.kind,
-                    "who": one.who,
-                    "text": one.text,
-                }
-                for one in self.happenings
-            ],
-        }
 
 
 async def play(
@@ -240,7 +171,7 @@ class _Playing:
                 )
             )
             base = await stack.enter_async_context(server(self._scene(network)))
-            documents = await stack.enter_async_context(_documents(story, base, self.network))
+            documents = await stack.enter_async_context(documents_of(story, base, self.network))
             self._configure(account, base, documents)
             stage = Stage(network, board, story.people, scripts)
             stage.open()
@@ -363,37 +294,6 @@ class _Playing:
                 write_stereo(
                     self.directory / f"{number}-{one.who}.wav", [stage.said(one)], [stage.heard(one)]
                 )
-
-
-@asynccontextmanager
-async def _documents(story: Story, base: str, carrier: str) -> AsyncIterator[str | None]:
-    """Serve the story's own documents; gives the base of their URLs, or None if there are none."""
-    if not story.documents:
-        yield None
-        return
-    places: dict[str, str] = {"server": base, "socket": base.replace("http", "ws", 1)}
-    places["rtp"] = CARRIERS[carrier].stream_attributes
-
-    async def answer(request: web.Request) -> web.Response:
-        text = story.documents.get(request.path.strip("/"))
-        if text is None:
-            return web.Response(status=404)
-        for name, value in places.items():
-            text = text.replace(f"{{{name}}}", value)
-        if "<Response" not in text:
-            text = f"<Response>{text}</Response>"
-        return web.Response(text=text, content_type="text/xml")
-
-    app = web.Application()
-    app.router.add_route("*", "/{path:.*}", answer)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        places["documents"] = f"http://127.0.0.1:{runner.addresses[0][1]}"
-        yield places["documents"]
-    finally:
-        await runner.cleanup()
 
 
 def _numbers_of(story: Story) -> list[str]:

@@ -6,9 +6,9 @@ import re
 from typing import Any
 
 from emulator.line.impairments import PROFILES
-from emulator.stories.reading_expect import read_span
+from emulator.stories.reading.read_expect import read_span
+from emulator.stories.reading.yaml_values import Value
 from emulator.stories.story import StoryLine
-from emulator.stories.values import Value
 
 SPANS = ("rest", "webhook")
 LENGTHS = ("cold", "verb", "cold_audio", "audio", "ear", "burst", "burst_every", "late_first")

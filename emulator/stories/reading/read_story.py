@@ -14,11 +14,19 @@ from emulator.legs.delivery import EventHabits
 from emulator.line.colleague import BEHAVIOURS
 from emulator.line.detected import FINDS, THE_TRUTH, Detected
 from emulator.line.tonespeech import words_of
-from emulator.stories.reading_bot import check_failing, check_part
-from emulator.stories.reading_expect import read_expectations, read_share
-from emulator.stories.reading_faults import read_faults
-from emulator.stories.reading_line import read_line
-from emulator.stories.reading_steps import Names, read_operator, read_steps
+from emulator.stories.reading.read_bot import check_failing, check_part
+from emulator.stories.reading.read_expect import read_expectations, read_share
+from emulator.stories.reading.read_faults import read_faults
+from emulator.stories.reading.read_line import read_line
+from emulator.stories.reading.read_steps import Names, read_operator, read_steps
+from emulator.stories.reading.yaml_values import (
+    Mistake,
+    Unreadable,
+    Value,
+    all_texts,
+    did_you_mean,
+    read_yaml,
+)
 from emulator.stories.story import (
     CALLER,
     CARRIERS,
@@ -30,7 +38,6 @@ from emulator.stories.story import (
     Story,
     StoryLine,
 )
-from emulator.stories.values import Mistake, Unreadable, Value, all_texts, did_you_mean, read_yaml
 
 ENV_EXAMPLE = Path(".env.example")
 """Where the server's variables are listed, in the folder that it is started in; without it they are not checked."""
