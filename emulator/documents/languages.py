@@ -13,9 +13,6 @@ from emulator.documents.parsing import Document, Verb
 from emulator.facts import read, rules
 from emulator.facts.values import Rule
 
-WARNINGS = {"twiml": "12200", "texml": "TeXML"}
-"""What the warnings of a language begin with."""
-
 
 @dataclass(frozen=True)
 class Element:
@@ -74,7 +71,7 @@ def warnings(document: Document, name: str) -> list[str]:
         name: Its language, `twiml` or `texml`.
     """
     found = [text for verb in document.verbs for text in _of(verb, "", language(name))]
-    return [f"{WARNINGS[name]} {text}" for text in found]
+    return [f"{read(name)['warning']} {text}" for text in found]
 
 
 def _of(verb: Verb, parent: str, known: Mapping[str, Element]) -> Iterator[str]:

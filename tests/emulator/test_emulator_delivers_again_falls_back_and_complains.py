@@ -9,7 +9,7 @@ from aiohttp import web
 
 from emulator import Credentials, PhoneNetwork, Wait
 from emulator.account import Account, Application, OwnNumber
-from emulator.carriers.twilio.wire import REQUEST
+from emulator.carriers.twilio.dialect import REQUEST
 from emulator.network import BOT_NUMBER
 from emulator.report import make_report
 from tests.fake_bot import FakeBot

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from emulator import Audio, Colleague, Credentials, Digits, EmulatorError, HangUp, PhoneNetwork, Wait, tone
-from emulator.carriers.telnyx.wire import Telnyx
-from emulator.carriers.twilio.wire import Twilio
+from emulator.carriers.telnyx.dialect import Telnyx
+from emulator.carriers.twilio.dialect import Twilio
 from emulator.documents.parsing import Verb
 from emulator.legs.plan import GoTo
 from emulator.line.caller import Manners

@@ -16,11 +16,13 @@ from emulator.carriers.telnyx.control.call_control import COMMAND_MEMORY_SECS
 from emulator.carriers.telnyx.control.orders import COMMANDS
 from emulator.carriers.telnyx.control.payloads import CAUSES
 from emulator.carriers.telnyx.detection_words import GUIDE
+from emulator.carriers.telnyx.dialect import Telnyx
+from emulator.carriers.telnyx.frames import LONGEST_MESSAGE_MS, SHORTEST_MESSAGE_MS
 from emulator.carriers.telnyx.rest import TelnyxRest
+from emulator.carriers.telnyx.rest_texml import TexmlRest
 from emulator.carriers.telnyx.retries import ANSWER_SECS, RETRIES_SECS
-from emulator.carriers.telnyx.wire import LONGEST_MESSAGE_MS, SHORTEST_MESSAGE_MS, Telnyx
+from emulator.carriers.twilio.dialect import PARAMETER_LIMIT, REQUEST, SIP_CODES, Twilio
 from emulator.carriers.twilio.rest import TwilioRest
-from emulator.carriers.twilio.wire import PARAMETER_LIMIT, REQUEST, SIP_CODES, Twilio
 from emulator.documents.languages import verbs, warnings
 from emulator.documents.parsing import MAX_DOCUMENT_BYTES, parse_document
 from emulator.field.calls import LONGEST, field_calls, value_of
@@ -37,7 +39,8 @@ from settings import ROOT
 
 PAGE = (ROOT / "docs" / "fidelity.md").read_text(encoding="utf-8")
 KNOWN = ("unknown", "observed", "contradictory", "documented")
-REST_ROUTES = [*TwilioRest(None, None).routes(), *TelnyxRest(None, None).routes()]
+REST = (TwilioRest(None, None), TelnyxRest(None, None), TexmlRest(None, None, None))
+REST_ROUTES = [route for one in REST for route in one.routes()]
 CALLS = {call.name: call for call in field_calls()}
 SECTIONS = {"tw": "Twilio", "xml": "Telnyx TeXML", "cc": "Telnyx Call Control", "pcc": "Pipecat Cloud"}
 

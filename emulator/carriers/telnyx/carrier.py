@@ -12,10 +12,11 @@ from emulator.carriers.carrier import Carrier, Control, Readings
 from emulator.carriers.credentials import Credentials
 from emulator.carriers.telnyx.control.call_control import CallControl
 from emulator.carriers.telnyx.detection_words import TEXML
+from emulator.carriers.telnyx.dialect import Telnyx
 from emulator.carriers.telnyx.rest import TelnyxRest
 from emulator.carriers.telnyx.rest_accounts import TelnyxAccount
 from emulator.carriers.telnyx.rest_recordings import TelnyxRecordings
-from emulator.carriers.telnyx.wire import Telnyx
+from emulator.carriers.telnyx.rest_texml import TexmlRest
 from emulator.legs.delivery import EventHabits
 from emulator.legs.dialect import Dialect
 from emulator.legs.exchange import Exchange
@@ -65,10 +66,12 @@ class TelnyxCarrier(Carrier):
     ) -> list[web.RouteDef]:
         """Commands, TeXML calls and their recordings, and the account."""
         commands = control if isinstance(control, CallControl) else None
-        rest = TelnyxRest(credentials, exchange, commands, texml_call_ids=readings.texml_call_ids)
+        rest = TelnyxRest(credentials, exchange, commands)
+        texml = TexmlRest(credentials, exchange, rest, call_ids=readings.texml_call_ids)
         return [
             *rest.routes(),
-            *TelnyxRecordings(exchange.recordings, rest).routes(),
+            *texml.routes(),
+            *TelnyxRecordings(exchange.recordings, texml).routes(),
             *TelnyxAccount(account, credentials, rest).routes(),
         ]
 

@@ -11,8 +11,9 @@ from typing import Any
 from aiohttp import web
 
 from emulator.carriers.telnyx.control.refusals import TOO_EARLY, CommandRefused
-from emulator.carriers.telnyx.rest import TelnyxRest, ended_already, error
-from emulator.carriers.telnyx.wire import FILES
+from emulator.carriers.telnyx.dialect import FILES
+from emulator.carriers.telnyx.rest import ended_already, error
+from emulator.carriers.telnyx.rest_texml import TexmlRest
 from emulator.legs.recordings import Recording, RecordingOrder, Recordings, callback
 from emulator.rest.recordings import change, file_of, named, tell_begin
 
@@ -28,7 +29,7 @@ class TelnyxRecordings:
         rest: Lets requests in.
     """
 
-    def __init__(self, recordings: Recordings, rest: TelnyxRest) -> None:
+    def __init__(self, recordings: Recordings, rest: TexmlRest) -> None:
         """Serve nothing yet."""
         self._recordings = recordings
         self._rest = rest

@@ -9,10 +9,10 @@ from aiohttp import web
 from emulator.account import Account
 from emulator.carriers.carrier import Carrier, Control, Readings
 from emulator.carriers.credentials import Credentials
+from emulator.carriers.twilio.dialect import API_VERSION, Twilio
 from emulator.carriers.twilio.rest import TwilioRest
 from emulator.carriers.twilio.rest_accounts import TwilioAccount
 from emulator.carriers.twilio.rest_recordings import TwilioRecordings
-from emulator.carriers.twilio.wire import API_VERSION, Twilio
 from emulator.legs.dialect import Dialect
 from emulator.legs.exchange import Exchange
 from emulator.requests import verb_of

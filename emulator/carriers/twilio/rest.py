@@ -17,7 +17,7 @@ from xml.etree import ElementTree
 from aiohttp import web
 
 from emulator.carriers.credentials import Credentials
-from emulator.carriers.twilio.wire import API_VERSION
+from emulator.carriers.twilio.dialect import API_VERSION
 from emulator.facts import requests
 from emulator.legs.call import Call
 from emulator.legs.exchange import Exchange

@@ -14,8 +14,8 @@ from aiohttp import web
 
 from emulator.account import Account, Country, OwnNumber
 from emulator.carriers.credentials import Credentials
+from emulator.carriers.twilio.dialect import API_VERSION
 from emulator.carriers.twilio.rest import TwilioRest, error, not_found
-from emulator.carriers.twilio.wire import API_VERSION
 from emulator.rest.reading import DEFAULT_PAGE, LARGEST_PAGE, seconds
 
 

@@ -10,8 +10,8 @@ from typing import Any
 
 from aiohttp import web
 
+from emulator.carriers.twilio.dialect import API_VERSION
 from emulator.carriers.twilio.rest import TwilioRest, error, not_found
-from emulator.carriers.twilio.wire import API_VERSION
 from emulator.legs.recordings import Recording, RecordingOrder, Recordings, callback, media_url
 from emulator.rest.recordings import change, file_of, named, tell_begin
 
