@@ -328,7 +328,7 @@ def test_a_number_of_a_row_is_that_of_the_code(row, words):
 
 def test_modules_that_are_named_exist():
     for row in ROWS:
-        for name in re.findall(r"`((?:\w+/)?\w+\.(?:py|toml))`", row.source):
+        for name in re.findall(r"`((?:\w+/)*\w+\.(?:py|toml))`", row.source):
             assert (ROOT / "emulator" / name).is_file() or (ROOT / name).is_file() or name == "app.py", name
 
 
