@@ -170,7 +170,7 @@ class Expectation:
     """What must be so in the end.
 
     Attributes:
-        kind: See `emulator.stories.expecting`.
+        kind: See `emulator.stories.reading.read_expect`.
         written: As a person would say it, for the report.
         who: Whose ear, for what is heard.
         texts: Words to be heard.
