@@ -28,13 +28,7 @@ from emulator.carriers.telnyx.frames import CODECS, G711, TelnyxStream
 from emulator.carriers.telnyx.retries import TEXML_CALLBACK, TEXML_DOCUMENT
 from emulator.documents.languages import verbs
 from emulator.documents.parsing import Verb
-from emulator.legs.dialect import (
-    ConferenceEvent,
-    Dialled,
-    DialRules,
-    Referred,
-    StreamDialect,
-)
+from emulator.legs.dialect import ConferenceEvent, Dialled, DialRules, Referred, StreamDialect
 from emulator.legs.leg import INBOUND, Leg
 from emulator.line.detected import Words
 

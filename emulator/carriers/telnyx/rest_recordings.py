@@ -15,7 +15,7 @@ from emulator.carriers.telnyx.dialect import FILES
 from emulator.carriers.telnyx.rest import ended_already, error
 from emulator.carriers.telnyx.rest_texml import TexmlRest
 from emulator.legs.recordings import Recording, RecordingOrder, Recordings, callback
-from emulator.rest.recordings import change, file_of, named, tell_begin
+from emulator.rest.recording_requests import change, file_of, named, tell_begin
 
 CURRENT = "Twilio.CURRENT"
 """A call's newest recording that is under way: the same word in TeXML."""

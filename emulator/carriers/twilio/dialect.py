@@ -17,13 +17,7 @@ from emulator.carriers.twilio.frames import TwilioStream, new_sid
 from emulator.documents.languages import verbs
 from emulator.documents.parsing import Verb
 from emulator.legs.delivery import NOT_CONNECTED, Delivery
-from emulator.legs.dialect import (
-    ConferenceEvent,
-    Dialled,
-    DialRules,
-    Referred,
-    StreamDialect,
-)
+from emulator.legs.dialect import ConferenceEvent, Dialled, DialRules, Referred, StreamDialect
 from emulator.legs.leg import INBOUND, STATUSES, Leg
 from emulator.line.colleague import Ending
 from emulator.line.detected import EVERY_WORD

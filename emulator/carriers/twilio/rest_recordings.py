@@ -13,7 +13,7 @@ from aiohttp import web
 from emulator.carriers.twilio.dialect import API_VERSION
 from emulator.carriers.twilio.rest import TwilioRest, error, not_found
 from emulator.legs.recordings import Recording, RecordingOrder, Recordings, callback, media_url
-from emulator.rest.recordings import change, file_of, named, tell_begin
+from emulator.rest.recording_requests import change, file_of, named, tell_begin
 
 CURRENT = "Twilio.CURRENT"
 """A call's newest recording that is under way."""
