@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
@@ -136,28 +136,31 @@ class Refused:
 
 BotMessage = BotAudio | BotMark | BotClear | Refused
 
+Frame = dict[str, Any] | bytes
+"""What is sent to a bot: a message that becomes JSON text, or binary data."""
+
 
 class StreamDialect(Protocol):
     """One carrier's frames on one media socket: builds ours, reads the bot's. No I/O."""
 
     stream_id: str
 
-    def opening(self) -> list[dict[str, Any]]:
+    def opening(self) -> Sequence[Frame]:
         """The frames before the first audio: `connected` and `start`."""
 
-    def media(self, frame: Pcm) -> dict[str, Any]:
+    def media(self, frame: Pcm) -> Frame:
         """20 ms of the caller."""
 
     def lost(self) -> None:
         """20 ms of the caller that never came to the carrier."""
 
-    def dtmf(self, digit: str) -> dict[str, Any]:
+    def dtmf(self, digit: str) -> Frame:
         """A key of the caller."""
 
-    def mark(self, name: str) -> dict[str, Any]:
+    def mark(self, name: str) -> Frame:
         """A mark goes back."""
 
-    def stop(self) -> dict[str, Any]:
+    def stop(self) -> Frame:
         """The stream is over."""
 
     def read(self, raw: str | bytes) -> BotMessage:
