@@ -219,8 +219,8 @@ def test_the_log_of_the_server_has_what_is_read_from_it():
     """The emulator knows nothing of the product; so this is where the two are held together."""
     sources = [
         path.read_text(encoding="utf-8")
-        for folder in ("calls", "conversation", "web", "carriers")
-        for path in (ROOT / folder).glob("*.py")
+        for folder in ("calls", "conversation", "desk", "web", "carriers")
+        for path in (ROOT / folder).rglob("*.py")
     ] + [(ROOT / "bot.py").read_text(encoding="utf-8")]
     kinds = set()
     for call, question in QUESTIONS:
