@@ -13,7 +13,7 @@ from calls.errors import CallIsOver, NotDone
 from calls.transfer import Resume, ResumeReason, TransferOutcome
 from carriers.carrier import Carrier, CarrierEvent, Direction, Form, LineState, StatusUpdate
 from conversation.agents.agent import AgentError
-from conversation.attachment import attached_to
+from conversation.session import attached_to
 from desk.answering import lost_again, open_call
 from desk.reported import call_of, record_once, record_recording
 from desk.service import Service
@@ -246,8 +246,8 @@ def _take_late_connection(service: Service, call: Call, event: CarrierEvent) -> 
 
 def _step_aside(call: Call) -> None:
     """Let the bot be silent while the caller is with somebody else; ending its stream takes longer."""
-    if (attachment := attached_to(call)) is not None:
-        attachment.step_aside()
+    if (session := attached_to(call)) is not None:
+        session.step_aside()
 
 
 async def _silence_the_bot(service: Service, call: Call) -> None:

@@ -17,7 +17,7 @@ from calls.policy import TooManyCalls
 from carriers.carrier import Direction, RecordingFormat
 from carriers.documents import checked_digits
 from conversation.agents.agent import AgentError, load_agent
-from conversation.attachment import attached_to
+from conversation.session import attached_to
 from desk.dial_requests import DialOrder, place_order
 from desk.service import Service, service_of, the_service
 from web.descriptions import description, event_description, summary
@@ -164,19 +164,19 @@ async def hang_up(call: TheCall, service: TheService) -> dict[str, Any]:
 async def transfer(body: TransferBody, call: TheCall) -> dict[str, Any]:
     """Put the caller through. How it ends is an event of the call, and among its `transfers`."""
     _must_live(call)
-    attachment = attached_to(call)
-    if attachment is None:
+    session = attached_to(call)
+    if session is None:
         _must_be_with_the_bot(call)
         raise UnderWay(
             "no bot session of this process talks on the call: try again once it is answered, or ask the process that "
             "serves it"
         )
-    if not attachment.control.can_transfer:
+    if not session.control.can_transfer:
         raise NotPossible(
             f"no credentials for {call.carrier} are set: a caller could not be put through; add them to .env, and "
             "start the server again"
         )
-    attachment.transfer(body.destination, body.reason, by_tool=False)
+    session.transfer(body.destination, body.reason, by_tool=False)
     return description(call)
 
 
@@ -228,8 +228,8 @@ def _must_be_with_the_bot(call: Call) -> None:
     """
     if call.state is CallState.TRANSFERRED:
         raise UnderWay("the caller talks with a colleague: hang up, or wait until they are done")
-    attachment = attached_to(call)
-    handover = attachment.handover if attachment else None
+    session = attached_to(call)
+    handover = session.handover if session else None
     if call.state is CallState.TRANSFERRING or (handover is not None and handover.running):
         raise UnderWay("the caller is being put through: wait for the outcome")
     if call.state in (CallState.QUEUED, CallState.RINGING):
