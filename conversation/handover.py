@@ -9,19 +9,18 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any
 
 from loguru import logger
 
 from calls.call import Call, CallState, EndedBy
 from calls.control import OUTCOMES
-from calls.errors import CarrierFailed, NotDone, NotPossible
+from calls.errors import CallIsOver, CarrierFailed, NotDone, NotPossible, UnderWay
 from calls.transfer import Target, TransferOutcome
 from conversation.agents.agent import Agent, spoken_name
 from conversation.agents.tables import CALLERS_OWN_NUMBER
-
-if TYPE_CHECKING:
-    from conversation.session import Session
+from conversation.session import Session
 
 STREAM_ENDS_SECS = 5.0
 """How long the carrier may take to end our media stream after it took a document that replaces it."""
@@ -44,8 +43,28 @@ POLL_SECS = 3.0
 LISTED_LOOKS = 12
 """How often a colleague's call is looked for at a carrier that has not named it, `LOOK_SECS` apart: lists are late."""
 
-Outcome = tuple[TransferOutcome, str]
-"""How it ended, and more about it for people."""
+
+@dataclass(frozen=True)
+class HandoverResult:
+    """How an attempt to put a caller through ended, as far as the session knows that made it.
+
+    Parameters:
+        outcome: How it ended; None when the caller's media stream ended first: they hung up, or the carrier follows
+            another document. What became of them is then told to the next session on the call, if there is one.
+        detail: More about it, for people.
+    """
+
+    outcome: TransferOutcome | None
+    detail: str = ""
+
+    @property
+    def not_reached(self) -> TransferOutcome | None:
+        """Why the caller is still with the bot, and must be told so; None when they are not."""
+        return None if self.outcome is TransferOutcome.CONNECTED else self.outcome
+
+
+STREAM_ENDED = HandoverResult(None)
+CONNECTED = HandoverResult(TransferOutcome.CONNECTED)
 
 
 def target_of(agent: Agent, name: str, call: Call) -> Target:
@@ -91,6 +110,29 @@ def outcome_line(agent: Agent, outcome: TransferOutcome) -> str:
     }.get(outcome, lines.transfer_error)
 
 
+def put_through(session: Session, name: str, reason: str = "", *, by_tool: bool = True) -> Handover:
+    """Begin to put a caller through.
+
+    Args:
+        session: The session with the caller.
+        name: A destination of the agent's file.
+        reason: What the caller wants, in words that a colleague may hear.
+        by_tool: Whether the model has asked for it, and gets the outcome as its tool's result. If not, it is told.
+
+    Raises:
+        NotDone: There is no such destination, or this is not the moment.
+    """
+    if session.ending or session.is_detached or session.call.is_over:
+        raise CallIsOver("the call is ending: nobody is left to be put through")
+    running = session.handover is not None and session.handover.running
+    if session.call.state is CallState.TRANSFERRING or running:
+        raise UnderWay("the caller is being put through already: wait for the outcome")
+    handover = Handover(session, target_of(session.agent, name, session.call), reason, by_tool=by_tool)
+    session.handover = handover
+    handover.start()
+    return handover
+
+
 class Handover:
     """One attempt to put a caller through. It goes on whatever the caller says, until its outcome is known."""
 
@@ -110,7 +152,7 @@ class Handover:
         self._reason = reason
         self._by_tool = by_tool
         self._colleague: Call | None = None
-        self._task: asyncio.Task[Outcome | None] | None = None
+        self._task: asyncio.Task[HandoverResult] | None = None
 
     @property
     def running(self) -> bool:
@@ -121,8 +163,8 @@ class Handover:
         """Begin."""
         self._task = asyncio.create_task(self._run(), name=f"hand over {self._session.call.id}")
 
-    async def outcome(self) -> Outcome | None:
-        """Wait for the end; None when the caller is not with the bot any more."""
+    async def outcome(self) -> HandoverResult:
+        """Wait for the end."""
         assert self._task is not None
         return await asyncio.shield(self._task)
 
@@ -137,7 +179,7 @@ class Handover:
             await asyncio.wait({self._task})
         await self._drop_colleague("the caller's call has ended")
 
-    async def _run(self) -> Outcome | None:
+    async def _run(self) -> HandoverResult:
         session, target = self._session, self.target
         how = {"refer": True} if target.refer and session.control.is_sip else {}
         session.record("transfer_started", destination=target.name, warm=target.warm, **how)
@@ -145,11 +187,11 @@ class Handover:
         words = found.announcement or session.agent.lines.transfer_announce
         await session.say_to_the_end(self._fill_in(words))
         if session.is_detached:
-            return None
-        ended = await (self._warm() if target.warm else self._cold())
-        if ended is None:
-            return None
-        outcome, detail = ended
+            return STREAM_ENDED
+        result = await (self._warm() if target.warm else self._cold())
+        outcome, detail = result.outcome, result.detail
+        if outcome is None:
+            return result
         # What the caller says to a colleague is not for us.
         self.deaf = outcome is TransferOutcome.CONNECTED
         session.control.transfer_ended(target.name, outcome, detail)
@@ -157,7 +199,7 @@ class Handover:
         if outcome is TransferOutcome.CONNECTED:
             session.step_aside()
             await session.let_go()
-            return None
+            return result
         session.step_back()
         if not self._by_tool:
             await session.say(self.what_is_told(outcome), remember=False)
@@ -165,59 +207,60 @@ class Handover:
                 f"A person of the business had the caller put through to {target.name}. The outcome is "
                 f"{outcome.value} ({detail or 'no reason is known'}); the caller was told, and is with you again."
             )
-        return ended
+        return result
 
     # Cold
 
-    async def _cold(self) -> Outcome | None:
+    async def _cold(self) -> HandoverResult:
         told = self._session.call.news("transfer_ended")
         try:
             return await self._dial_cold(told)
         finally:
             told.cancel()  # the call would hold on to who waits for its news
 
-    async def _dial_cold(self, told: asyncio.Future[dict[str, Any]]) -> Outcome | None:
+    async def _dial_cold(self, told: asyncio.Future[dict[str, Any]]) -> HandoverResult:
         session, control = self._session, self._session.control
         try:
             await control.transfer(self.target)
         except CarrierFailed as error:
             # No answer does not mean that nothing was done: then our stream ends, or somebody tells of it.
             if error.uncertain and control.keeps_stream_while_transferring:
-                if (outcome := await self._told(told, UNCERTAIN_SECS)) is None or told.done():
-                    return outcome
+                result = await self._told(told, UNCERTAIN_SECS)
+                if result.outcome is None or told.done():
+                    return result
             elif error.uncertain and await session.gone(UNCERTAIN_SECS):
-                return None
+                return STREAM_ENDED
             control.not_transferred()
-            return TransferOutcome.FAILED, str(error)
+            return HandoverResult(TransferOutcome.FAILED, str(error))
         except NotDone as error:
-            return TransferOutcome.FAILED, str(error)
+            return HandoverResult(TransferOutcome.FAILED, str(error))
         if control.keeps_stream_while_transferring:
             return await self._told(told, self.target.ring_timeout_secs + TOLD_LATE_SECS)
         if await session.gone(STREAM_ENDS_SECS):
-            return None  # the next session, if there is one, knows the outcome
+            return STREAM_ENDED
         control.not_transferred()
-        return TransferOutcome.FAILED, "the carrier left the media stream as it was"
+        return HandoverResult(TransferOutcome.FAILED, "the carrier left the media stream as it was")
 
     # Warm
 
-    async def _warm(self) -> Outcome | None:
+    async def _warm(self) -> HandoverResult:
         session = self._session
         try:
             self._colleague = await session.control.call_colleague(self.target, self._about())
         except NotDone as error:
-            return TransferOutcome.FAILED, str(error)
+            return HandoverResult(TransferOutcome.FAILED, str(error))
         self.deaf = False
         try:
             async with asyncio.timeout(self.target.ring_timeout_secs + TOLD_LATE_SECS + BRIEFING_SECS):
-                ended = await self._follow(self._colleague)
+                result = await self._follow(self._colleague)
         except TimeoutError:
             await self._drop_colleague("nobody took the call in time")
-            return TransferOutcome.NO_ANSWER, "nobody took the call in time"
-        if ended is not None and ended[0] is TransferOutcome.CONNECTED:
+            return HandoverResult(TransferOutcome.NO_ANSWER, "nobody took the call in time")
+        if result.outcome is TransferOutcome.CONNECTED:
             self._colleague = None  # who talks with the caller now
-        return ended
+        return result
 
-    async def _follow(self, colleague: Call) -> Outcome | None:
+    async def _follow(self, colleague: Call) -> HandoverResult:
         session, call = self._session, self._session.call
         changed = asyncio.Event()
         stop = colleague.watch(changed.set)
@@ -229,16 +272,16 @@ class Handover:
                 if colleague.has("connected"):
                     if not session.control.keeps_stream_while_transferring:
                         await session.gone(STREAM_ENDS_SECS)
-                    return TransferOutcome.CONNECTED, ""
+                    return CONNECTED
                 if failure := colleague.last("connect_failed"):
-                    return TransferOutcome.FAILED, str(failure.data.get("reason", ""))
+                    return HandoverResult(TransferOutcome.FAILED, str(failure.data.get("reason", "")))
                 if colleague.is_over:
-                    return _outcome_of(colleague)
+                    return HandoverResult(*_outcome_of(colleague))
                 if detached.done():
                     if await self._goes_on_without_us(call):
-                        return TransferOutcome.CONNECTED, ""
+                        return CONNECTED
                     await self._drop_colleague("the caller has hung up")
-                    return None
+                    return STREAM_ENDED
                 change = asyncio.create_task(changed.wait())
                 try:
                     await asyncio.wait(
@@ -293,8 +336,8 @@ class Handover:
         if not await control.hang_up(EndedBy.CALLER, cause, state=CallState.CANCELED):
             logger.warning(f"call {colleague.id}: a colleague's phone may go on ringing")
 
-    async def _told(self, told: asyncio.Future[dict[str, Any]], timeout_secs: float) -> Outcome | None:
-        """Wait until a webhook has written down how it ended; None when the caller is not with us any more."""
+    async def _told(self, told: asyncio.Future[dict[str, Any]], timeout_secs: float) -> HandoverResult:
+        """Wait until a webhook has written down how it ended."""
         session = self._session
         detached = asyncio.create_task(session.wait_detached())
         either: set[asyncio.Future[Any]] = {told, detached}
@@ -304,10 +347,10 @@ class Handover:
             detached.cancel()
         if told.done():
             data = told.result()
-            return TransferOutcome(str(data["outcome"])), str(data.get("reason", ""))
+            return HandoverResult(TransferOutcome(str(data["outcome"])), str(data.get("reason", "")))
         if session.is_detached:
-            return None
-        return TransferOutcome.NO_ANSWER, "nobody told how it ended"
+            return STREAM_ENDED
+        return HandoverResult(TransferOutcome.NO_ANSWER, "nobody told how it ended")
 
     def _about(self) -> str:
         """What the colleague is told: who calls, what they want, and how far it got with the bot."""
@@ -338,7 +381,7 @@ ABOUT_CHARS = 200
 """So much of the caller's own words a colleague listens to."""
 
 
-def _outcome_of(colleague: Call) -> Outcome:
+def _outcome_of(colleague: Call) -> tuple[TransferOutcome, str]:
     """What the end of a colleague's call that was not connected means."""
     if colleague.has("declined"):
         return TransferOutcome.DECLINED, "the colleague declined"

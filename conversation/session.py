@@ -27,13 +27,11 @@ from pipecat.processors.aggregators.llm_context import LLMContextMessage
 
 from calls.call import Call, CallState, EndedBy
 from calls.control import CallControl
-from calls.errors import CallIsOver, UnderWay
 from calls.recordings import is_paused
 from calls.store import CallStore
 from calls.transcript import Message
 from calls.transfer import Resume
 from conversation.agents.agent import Agent
-from conversation.handover import Handover, target_of
 from conversation.heard.playout import Playout
 from serializers.frames import MarkFrame
 
@@ -107,6 +105,28 @@ class Mouth(Protocol):
         ...
 
 
+class HandingOver(Protocol):
+    """An attempt to put the caller through, see `conversation/handover.py`."""
+
+    @property
+    def deaf(self) -> bool:
+        """Whether the caller is not listened to now."""
+        ...
+
+    @property
+    def running(self) -> bool:
+        """Whether its outcome is not known yet."""
+        ...
+
+    async def outcome(self) -> object:
+        """Wait for the end."""
+        ...
+
+    async def give_up(self) -> None:
+        """Stop: the call is ending."""
+        ...
+
+
 class Line(Protocol):
     """Where what is spoken goes out to the carrier."""
 
@@ -170,7 +190,7 @@ class Session:
         self.playout = Playout()
         self.ending = False
         self.learning = False
-        self.handover: Handover | None = None
+        self.handover: HandingOver | None = None
         self.recorded = self.owes_announcement = False
         self.recording_settled = asyncio.Event()
         self.worker: PipelineWorker | None = None
@@ -326,25 +346,6 @@ class Session:
             return
         message = cast(LLMContextMessage, {"role": "developer", "content": text})
         await self._queue(LLMMessagesAppendFrame([message], run_llm=True))
-
-    def transfer(self, name: str, reason: str = "", *, by_tool: bool = True) -> Handover:
-        """Begin to put the caller through.
-
-        Args:
-            name: A destination of the agent's file.
-            reason: What the caller wants, in words that a colleague may hear.
-            by_tool: Whether the model has asked for it, and gets the outcome as its tool's result. If not, it is told.
-
-        Raises:
-            NotDone: There is no such destination, or this is not the moment.
-        """
-        if self.ending or self.is_detached or self.call.is_over:
-            raise CallIsOver("the call is ending: nobody is left to be put through")
-        if self.call.state is CallState.TRANSFERRING or (self.handover is not None and self.handover.running):
-            raise UnderWay("the caller is being put through already: wait for the outcome")
-        self.handover = Handover(self, target_of(self.agent, name, self.call), reason, by_tool=by_tool)
-        self.handover.start()
-        return self.handover
 
     def finish(
         self, farewell: str, *, ended_by: EndedBy, cause: str, state: CallState = CallState.COMPLETED

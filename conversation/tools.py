@@ -26,6 +26,7 @@ from calls.policy import country_of
 from conversation.agents.agent import Agent
 from conversation.arguments import UnusableArguments, arguments_for
 from conversation.farewell import is_farewell
+from conversation.handover import put_through
 from conversation.session import Session
 from conversation.spoken_numbers import Fit, fit, spoken_number
 
@@ -112,23 +113,23 @@ async def _take_message(session: Session, params: FunctionCallParams) -> None:
 async def _transfer_call(session: Session, params: FunctionCallParams) -> None:
     name = str(params.arguments.get("destination") or "")
     try:
-        handover = session.transfer(name, str(params.arguments.get("reason") or ""))
+        handover = put_through(session, name, str(params.arguments.get("reason") or ""))
     except NotDone as error:
         await params.result_callback(f"Not transferred: {error}")
         return
-    ended = await handover.outcome()
-    if ended is None:
+    result = await handover.outcome()
+    outcome = result.not_reached
+    if outcome is None:
         # Nobody is left to talk to: the caller talks with a colleague, or has hung up.
         await params.result_callback(
             {"outcome": "handed over"}, properties=FunctionCallResultProperties(run_llm=False)
         )
         return
-    outcome, detail = ended
     # From where the model's words begin, so that its next ones come after. It is not to be remembered, as words of its
     # own at the end the model would take for its answer; the result tells it.
     words = TTSSpeakFrame(handover.what_is_told(outcome), append_to_context=False)
     await params.llm.push_frame(words)
-    await params.result_callback({"outcome": outcome.value, "detail": detail, "caller_was_told": True})
+    await params.result_callback({"outcome": outcome.value, "detail": result.detail, "caller_was_told": True})
 
 
 async def _send_digits(session: Session, params: FunctionCallParams) -> None:

@@ -17,6 +17,7 @@ from calls.policy import TooManyCalls
 from carriers.carrier import Direction, RecordingFormat
 from carriers.documents import checked_digits
 from conversation.agents.agent import AgentError, load_agent
+from conversation.handover import put_through
 from conversation.session import attached_to
 from desk.dial_requests import DialOrder, place_order
 from desk.service import Service, service_of, the_service
@@ -176,7 +177,7 @@ async def transfer(body: TransferBody, call: TheCall) -> dict[str, Any]:
             f"no credentials for {call.carrier} are set: a caller could not be put through; add them to .env, and "
             "start the server again"
         )
-    session.transfer(body.destination, body.reason, by_tool=False)
+    put_through(session, body.destination, body.reason, by_tool=False)
     return description(call)
 
 

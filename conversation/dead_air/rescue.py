@@ -18,6 +18,7 @@ from calls.errors import NotDone
 from calls.messages import Message, MessageBook
 from conversation.agents.tables import GOODBYE, TAKE_MESSAGE
 from conversation.dead_air.guard import Cause, DeadAir, Firing, Stage
+from conversation.handover import put_through
 from conversation.session import Session
 from conversation.turns.strategies import SilentCaller
 
@@ -212,8 +213,7 @@ class Rescue:
         session.call.news("transfer_ended").add_done_callback(back)
         try:
             await self._say(session.agent.dead_air.apology)
-            handover = session.transfer(name, REASON, by_tool=False)
-            await handover.outcome()
+            await put_through(session, name, REASON, by_tool=False).outcome()
         except NotDone as error:
             logger.warning(f"call {session.call.id}: no transfer after dead air: {error}")
             self._say_goodbye(because)
