@@ -20,7 +20,7 @@ from pipecat.transports.base_transport import BaseTransport
 from pipecat.workers.runner import WorkerRunner
 
 from calls.policy import country_of
-from calls.transcript import to_context
+from calls.transcript import call_successes, to_context
 from conversation import services
 from conversation.agents.agent import Agent
 from conversation.catalogue import KINDS, LOCAL
@@ -36,7 +36,8 @@ from conversation.opening import open_conversation, record_from_the_start
 from conversation.outbound.opening import outbound_opening
 from conversation.session import SOCKET_CLOSED, Session
 from conversation.speakable import Aloud, SpeakableText
-from conversation.tools import register_tools, tools_schema, usable_tools
+from conversation.tools.offered import tools_schema, usable_tools
+from conversation.tools.running import register_tools
 from conversation.turns.strategies import (
     KEYPAD_PREFIX,
     MuteWhilePromised,
@@ -127,7 +128,9 @@ async def run_session(
     tts = services.build_tts(choice, agent, settings)
     say = aloud_for(agent, session.variables)
     tts.add_text_transformer(say)
-    llm = services.build_llm(choice, agent, settings, variables=session.variables)
+    llm = services.build_llm(
+        choice, agent, settings, variables=session.variables, succeeded=session.succeeded
+    )
     tools = usable_tools(session)
     register_tools(llm, tools, session)
 
@@ -142,6 +145,7 @@ async def run_session(
         tools=tools_schema(tools, agent),
     )
     context.add_messages(cast(list[LLMContextMessage], to_context(session.history)))
+    session.succeeded.update(call_successes(session.history))
     interruptions = InterruptionsUnderWay()
     user = HeardUserAggregator(
         context,

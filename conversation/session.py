@@ -159,6 +159,7 @@ class Session:
         ending: True once a goodbye was promised; from then on the caller cannot interrupt.
         learning: Whether it is being found out how the caller's transfer went, before anything is talked about.
         handover: The last attempt to put the caller through.
+        succeeded: Which calls of tools did what they are for, by their ids in the model's context.
         recorded: Whether the carrier records the call since its beginning; not known before `recording_settled`.
         hang_up_pause_secs: How long the line stays up after its last words were played, for the ear to hear them.
         owes_announcement: Whether the caller was greeted without being told of a recording that was still to begin.
@@ -191,6 +192,7 @@ class Session:
         self.ending = False
         self.learning = False
         self.handover: HandingOver | None = None
+        self.succeeded: dict[str, bool] = {}
         self.recorded = self.owes_announcement = False
         self.recording_settled = asyncio.Event()
         self.worker: PipelineWorker | None = None

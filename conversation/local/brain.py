@@ -36,6 +36,7 @@ from pipecat.services.llm_service import LLMService
 from pipecat.services.settings import LLMSettings
 from pipecat.utils.types import is_given
 
+from calls.transcript import tool_succeeded
 from conversation.agents.agent import Agent
 from conversation.local.dialogue import after_tool, decide
 from conversation.local.dialogue_meaning import Meaning
@@ -48,8 +49,6 @@ REPLAYED = 60
 
 PATIENCE_SECS = 0.8
 """How much longer than usual the caller may be silent where a reply would be wrong in the middle of a sentence."""
-
-_FAILURES = ("not ", "cancelled", "failed", "error", "the function ")
 
 
 @dataclass(frozen=True)
@@ -130,6 +129,7 @@ class LocalBrain(LLMService[_NoModelAdapter]):
         agent: Agent,
         *,
         variables: Mapping[str, Any] | None = None,
+        succeeded: Mapping[str, bool] | None = None,
         models: LocalModels | None = None,
         retriever: Ranker | None = None,
         **kwargs: Any,
@@ -140,6 +140,8 @@ class LocalBrain(LLMService[_NoModelAdapter]):
             agent: Whose facts and words.
             variables: What the agent's templates are rendered with, see `Agent.call_variables`. Looked at anew for
                 each sentence, as more may be found out about a caller during the call.
+            succeeded: Which calls of tools did what they are for, by their ids in the context. Looked at anew for
+                each sentence, too.
             models: The shared models; those of the process when not given.
             retriever: Finds the fact that was meant; the shared one of this agent when not given.
             **kwargs: For `LLMService`.
@@ -162,6 +164,7 @@ class LocalBrain(LLMService[_NoModelAdapter]):
         )
         self._agent = agent
         self._variables = variables if variables is not None else agent.call_variables()
+        self._succeeded = succeeded if succeeded is not None else {}
         self._models = models
         self._retriever = retriever
         self._state: DialogueState | None = None
@@ -228,7 +231,7 @@ class LocalBrain(LLMService[_NoModelAdapter]):
 
     async def _answer(self, context: LLMContext) -> None:
         retriever = await self._ranker()
-        history = read_context(context)
+        history = read_context(context, self._succeeded)
         if self._variables.get("direction") == "outbound":
             history = _since_greeting(history)
         tools = tool_names(context)
@@ -321,12 +324,14 @@ class LocalBrain(LLMService[_NoModelAdapter]):
         return state, answered, results, texts
 
 
-def read_context(context: LLMContext) -> History:
+def read_context(context: LLMContext, succeeded: Mapping[str, bool] | None = None) -> History:
     """Find what the caller said and what tools returned.
 
     Args:
         context: Of the conversation. Results of tools that are still running are left out.
+        succeeded: Which calls of tools did what they are for, by id. Of others the result itself must tell.
     """
+    succeeded = succeeded if succeeded is not None else {}
     names: dict[str, str] = {}
     history = History()
     for message in context.get_messages():
@@ -338,11 +343,12 @@ def read_context(context: LLMContext) -> History:
         payload = async_tool_messages.parse_message(message)
         if payload is not None:
             if payload.kind == "final":
-                history.append(_returned(payload.tool_call_id, names, payload.result or ""))
+                history.append(_returned(payload.tool_call_id, names, payload.result or "", succeeded))
         elif fields.get("role") == "user" and (content := standard_message_text(message).strip()):
             history.append(Said(content))
         elif fields.get("role") == "tool" and fields.get("content") != "IN_PROGRESS":
-            history.append(_returned(str(fields.get("tool_call_id")), names, str(fields.get("content"))))
+            call_id, result = str(fields.get("tool_call_id")), str(fields.get("content"))
+            history.append(_returned(call_id, names, result, succeeded))
         elif _is_spoken(message):
             history.answered = len(history)
             if history.greeted_after is None:
@@ -377,22 +383,6 @@ def tool_names(context: LLMContext) -> frozenset[str]:
     return frozenset(tool.name for tool in tools.standard_tools) if is_given(tools) and tools else frozenset()
 
 
-def tool_succeeded(result: str) -> bool:
-    """Read from a tool's result whether it did what it is for.
-
-    Args:
-        result: As in the context: JSON, or plain words. A table counts as failed when it has an `error`, when `ok` is
-            false, or when its `outcome` is neither "connected" nor "handed over"; a sentence when it begins with what
-            did not happen ("Not taken: ...").
-    """
-    value = _value(result)
-    if isinstance(value, dict):
-        outcome = value.get("outcome", "connected")
-        done = outcome in ("connected", "handed over", "ok", True)
-        return not value.get("error") and value.get("ok") is not False and done
-    return not str(value).lower().startswith(_FAILURES)
-
-
 def _value(result: str) -> Any:
     try:
         return json.loads(result)
@@ -400,11 +390,12 @@ def _value(result: str) -> Any:
         return result
 
 
-def _returned(call_id: str, names: Mapping[str, str], result: str) -> Returned:
+def _returned(call_id: str, names: Mapping[str, str], result: str, succeeded: Mapping[str, bool]) -> Returned:
     tool, value = names.get(call_id, ""), _value(result)
     # A transfer that was tried is told to the caller by the session, one that was refused is not.
     told = tool == "transfer_call" and isinstance(value, dict) and "outcome" in value
-    return Returned(call_id, tool, tool_succeeded(result), told)
+    ok = succeeded[call_id] if call_id in succeeded else tool_succeeded(value)
+    return Returned(call_id, tool, ok, told)
 
 
 def _is_spoken(message: Any) -> bool:

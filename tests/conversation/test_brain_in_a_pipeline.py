@@ -28,8 +28,9 @@ from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 from pipecat.tests.utils import run_test
 from pipecat.workers.runner import WorkerRunner
 
+from calls.transcript import tool_succeeded
 from conversation.agents.agent import load_agent
-from conversation.local.brain import LocalBrain, read_context, tool_succeeded
+from conversation.local.brain import LocalBrain, read_context
 from tests.brain_talk import AGENTS, CALLER, FRIDAY, Talk, receptionist, retriever
 
 TOOLS = ("end_call", "take_message", "transfer_call")

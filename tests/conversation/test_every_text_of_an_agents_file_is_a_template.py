@@ -9,7 +9,7 @@ from conversation.agents.agent import Agent, AgentError, agent_names, load_agent
 from conversation.agents.contradictions import contradictions, unknown_variables
 from conversation.agents.tables import DeadAir, Fact, MenuItem, Services, TransferTarget
 from conversation.local.dialogue_state import Script
-from conversation.tools import tools_schema
+from conversation.tools.offered import tools_schema
 from settings import ROOT
 
 PLAIN = {

@@ -12,7 +12,7 @@ from carriers.telnyx.carrier import TelnyxCarrier
 from conversation.agents.agent import load_agent
 from conversation.opening import first_words, greeting_words, record_from_the_start
 from conversation.session import NOT_RECORDED, Session
-from conversation.tools import TOOLS
+from conversation.tools.offered import TOOLS
 from emulator import Digits, HangUp, PhoneNetwork, Wait
 from tests.fake_bot import FakeBot
 from tests.rest_client import ACCOUNT
@@ -67,7 +67,7 @@ async def use(session, name):
 
         @staticmethod
         async def result_callback(result, *, properties=None):
-            told.append(result)
+            told.append(result.told)
 
     await TOOLS[name].handler(session, Params)
     return told
