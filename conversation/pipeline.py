@@ -23,7 +23,6 @@ from calls.policy import country_of
 from calls.transcript import call_successes, to_context
 from conversation import services
 from conversation.agents.agent import Agent
-from conversation.catalogue import KINDS, LOCAL
 from conversation.dead_air.floor import BeforeModel, BeforeVoice
 from conversation.dead_air.guard import DeadAir
 from conversation.dead_air.rescue import Rescue
@@ -31,13 +30,15 @@ from conversation.dead_air.trouble import ServiceTrouble
 from conversation.heard.context import HeardAssistantAggregator, HeardUserAggregator, InterruptionsUnderWay
 from conversation.heard.marks import PlayedMarks, SpokenMarks
 from conversation.local.brain import LocalBrain
-from conversation.local.speech import PHONE_VAD, LocalStackMissing, load_turn_models, local_models, shared_vad
+from conversation.local.models import LocalStackMissing, local_models
 from conversation.opening import open_conversation, record_from_the_start
-from conversation.outbound.opening import outbound_opening
+from conversation.outbound.first_seconds import outbound_opening
+from conversation.services.catalogue import KINDS, LOCAL
 from conversation.session import SOCKET_CLOSED, Session
 from conversation.speakable import Aloud, SpeakableText
 from conversation.tools.offered import tools_schema, usable_tools
 from conversation.tools.running import register_tools
+from conversation.turns.detectors import PHONE_VAD, load_turn_models, shared_vad
 from conversation.turns.strategies import (
     KEYPAD_PREFIX,
     MuteWhilePromised,
@@ -174,7 +175,7 @@ async def run_session(
         for context_id in tts.get_audio_contexts():
             await tts.remove_audio_context(context_id)
 
-    before_voice = BeforeVoice(dead_air, is_shut, marks, hush)
+    before_voice = BeforeVoice(dead_air, is_shut, marks.is_own, hush)
     session.mouth = before_voice
 
     processors: list[FrameProcessor] = [

@@ -32,7 +32,7 @@ from calls.store import CallStore
 from calls.transcript import Message
 from calls.transfer import Resume
 from conversation.agents.agent import Agent
-from conversation.heard.playout import Playout
+from conversation.playout import Playout
 from serializers.frames import MarkFrame
 
 SPEAKING_SECS_PER_CHARACTER = 1 / 12

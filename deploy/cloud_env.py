@@ -218,8 +218,8 @@ def deploy_file() -> dict[str, Any]:
 
 
 def _voiceless(settings: Settings, local_voice: bool) -> list[str]:
-    from conversation.catalogue import KINDS, services_of
     from conversation.services import resolve
+    from conversation.services.catalogue import KINDS, services_of
 
     agent = load_agent(settings.agent, AGENTS)
     choice = resolve(agent, settings)

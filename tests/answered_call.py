@@ -15,8 +15,8 @@ from calls.call import CallState
 from calls.control import CallControl
 from calls.store import CallStore
 from conversation.agents.agent import load_agent
-from conversation.outbound import opening as voicemail
-from conversation.outbound.opening import outbound_opening
+from conversation.outbound import first_seconds as voicemail
+from conversation.outbound.first_seconds import outbound_opening
 from conversation.session import Session
 from serializers.frames import MarkFrame
 

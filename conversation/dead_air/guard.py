@@ -18,7 +18,7 @@ from enum import IntEnum, StrEnum
 
 from conversation.agents.tables import DeadAir as Limits
 from conversation.dead_air.voice_watch import VoiceWatch
-from conversation.heard.playout import Playout
+from conversation.playout import Playout
 
 EMPTY_SECS = 0.25
 """How long after the end of a reply without words its error may be told."""

@@ -22,7 +22,7 @@ from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 from conversation.dead_air.guard import DeadAir
 from conversation.heard.chunks import SpokenChunks, words_of
 from conversation.heard.context import InterruptionsUnderWay, tag
-from conversation.heard.playout import Chunk
+from conversation.playout import Chunk
 from conversation.session import Session
 from serializers.frames import MarkFrame, MarkReturnedFrame, StreamErrorFrame, StreamStoppedFrame
 

@@ -38,11 +38,11 @@ from pipecat.utils.types import is_given
 
 from calls.transcript import tool_succeeded
 from conversation.agents.agent import Agent
+from conversation.language.utterance import Utterance
 from conversation.local.dialogue import after_tool, decide
 from conversation.local.dialogue_meaning import Meaning
 from conversation.local.dialogue_state import DialogueState, Ranker, Reply, Script
 from conversation.local.models import LocalModels, local_models
-from conversation.utterance import Utterance
 
 REPLAYED = 60
 """Messages of a call's history that a new brain reads, the latest ones; 6 ms each."""

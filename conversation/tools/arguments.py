@@ -2,44 +2,15 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
 from typing import Any
 
 from pipecat.adapters.llm.schemas.function_schema import FunctionSchema
-from pipecat.frames.frames import FunctionCallFromLLM
-from pipecat.services.llm_service import LLMService
 
-from conversation.dead_air.patience import CutOff
+from conversation.services.tool_calls import NoObject, as_object
 
 
 class UnusableArguments(ValueError):
     """A tool cannot be run with what the model gave; the message tells the model why."""
-
-
-class NoObject(dict[str, Any]):
-    """Stands for arguments that were no object: an API takes nothing else in a conversation.
-
-    Attributes:
-        given: What they were, in words for the model.
-    """
-
-    def __init__(self, given: str):
-        """Initialize an object without anything in it."""
-        super().__init__()
-        self.given = given
-
-
-def as_object(given: Any) -> dict[str, Any]:
-    """The arguments as an object; those that are none become an empty one that knows it."""
-    if isinstance(given, str):
-        try:
-            given = json.loads(given)  # some models write the object as a text once more
-        except (ValueError, RecursionError):
-            return NoObject("a text")
-    if isinstance(given, dict):
-        return given
-    return NoObject("null" if given is None else "a list" if isinstance(given, list) else "a single value")
 
 
 def arguments_for(schema: FunctionSchema, given: Any) -> dict[str, str]:
@@ -69,27 +40,3 @@ def arguments_for(schema: FunctionSchema, given: Any) -> dict[str, str]:
         # Half of a character and a zero byte are valid JSON, and neither can be sent on or stored everywhere.
         arguments[name] = written.encode("utf-8", "replace").decode().replace("\0", " ")
     return arguments
-
-
-class CheckedCalls(LLMService[Any]):
-    """Lets only objects into the conversation as a tool's arguments: a provider would refuse it with others in it."""
-
-    async def run_function_calls(self, function_calls: Sequence[FunctionCallFromLLM]) -> None:
-        """Run the calls of one reply."""
-        for call in function_calls:
-            call.arguments = as_object(call.arguments)
-        await super().run_function_calls(function_calls)
-
-
-class NoticedCuts(LLMService[Any]):
-    """For services that come here without a call when none of a reply's calls was whole (the OpenAI family)."""
-
-    async def run_function_calls(self, function_calls: Sequence[FunctionCallFromLLM]) -> None:
-        """Run the calls of one reply.
-
-        Raises:
-            CutOff: There is none. The service reports it as an error like any other.
-        """
-        if not function_calls:
-            raise CutOff("a call of a tool was cut off")
-        await super().run_function_calls(function_calls)

@@ -7,8 +7,8 @@ from pipecat.frames.frames import FunctionCallResultProperties
 from pipecat.services.llm_service import FunctionCallParams
 
 from calls.call import EndedBy
+from conversation.language.farewell import is_farewell
 from conversation.session import Session
-from conversation.tools.farewell import is_farewell
 from conversation.tools.tool import Tool, done
 
 

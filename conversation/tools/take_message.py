@@ -9,8 +9,8 @@ from pipecat.services.llm_service import FunctionCallParams
 
 from calls.messages import Message, MessageBook
 from calls.policy import country_of
+from conversation.language.spoken_numbers import Fit, fit, spoken_number
 from conversation.session import Session
-from conversation.spoken_numbers import Fit, fit, spoken_number
 from conversation.tools.tool import Tool, done, not_done
 
 MAX_EXTENSION = 6

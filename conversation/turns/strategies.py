@@ -22,8 +22,8 @@ from pipecat.turns.user_stop import BaseUserTurnStopStrategy
 from pipecat.turns.user_turn_strategies import UserTurnStrategies
 
 from calls.call import EndedBy
-from conversation.local.speech import shared_turn_analyzer
 from conversation.session import Session
+from conversation.turns.detectors import shared_turn_analyzer
 from conversation.turns.interrupting import InterruptingUserTurnStartStrategy
 from conversation.turns.pausing import WholeSentenceUserTurnStopStrategy, WordlessUserTurnStopStrategy
 

@@ -4,7 +4,7 @@ import pytest
 
 from conversation.agents.tables import DeadAir as Limits
 from conversation.dead_air.guard import Cause, DeadAir, Stage
-from conversation.heard.playout import Playout
+from conversation.playout import Playout
 
 
 class Line:

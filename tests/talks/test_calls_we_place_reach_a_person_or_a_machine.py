@@ -7,8 +7,8 @@ from pipecat.frames.frames import TranscriptionFrame, UserStoppedSpeakingFrame
 
 from calls.call import CallState, EndedBy
 from calls.store import CallStore
-from conversation.outbound import opening as voicemail
-from conversation.outbound.opening import Phase, outbound_opening
+from conversation.outbound import first_seconds as voicemail
+from conversation.outbound.first_seconds import Phase, outbound_opening
 from conversation.outbound.witnesses import MESSAGES
 from tests.answered_call import GREETING, MESSAGE, answered
 

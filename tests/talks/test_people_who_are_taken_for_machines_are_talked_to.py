@@ -6,8 +6,8 @@ import pytest
 from pipecat.frames.frames import UserStoppedSpeakingFrame
 
 from calls.call import CallState
-from conversation.outbound import opening as voicemail
-from conversation.outbound.opening import Phase
+from conversation.outbound import first_seconds as voicemail
+from conversation.outbound.first_seconds import Phase
 from tests.answered_call import GREETING, MESSAGE, answered
 
 WHO = pytest.mark.parametrize("who", ["machine", "greeting_ended"])

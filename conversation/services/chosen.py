@@ -2,7 +2,7 @@
 
 The choice goes from the most particular to the most general: the agent's TOML (`[services]`), then `STT`, `LLM` and
 `TTS` in the environment, then `auto`, which takes the first service whose key is set, in the order of
-`conversation.catalogue.SERVICES`, and the local one when there is no key at all.
+`conversation.services.catalogue.SERVICES`, and the local one when there is no key at all.
 
 `resolve()` names the services, `check()` finds out at start-up what would go wrong in a call, `build_*()` make them.
 """
@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Any, cast
 from pipecat.transcriptions.language import Language
 from pydantic import ValidationError
 
-from conversation.catalogue import KINDS, LOCAL, Kind, Service, openai_timeout, services_of
-from conversation.dead_air.patience import Patience, with_patience
-from conversation.tools.arguments import CheckedCalls, NoticedCuts
+from conversation.services.catalogue import KINDS, LOCAL, Kind, Service, openai_timeout, services_of
+from conversation.services.patience import Patience, with_patience
+from conversation.services.tool_calls import CheckedCalls, NoticedCuts
 from settings import Settings
 
 if TYPE_CHECKING:
@@ -315,7 +315,7 @@ def _build(service: Service, agent: Agent, settings: Settings) -> Any:
 
 
 class _AskedOnce:
-    """A client of OpenAI's library that makes no request again by itself: `conversation/dead_air/patience.py` does."""
+    """A client of OpenAI's library that makes no request again by itself: `conversation/services/patience.py` does."""
 
     def __init__(self, **arguments: Any) -> None:
         super().__init__(**arguments)
