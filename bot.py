@@ -41,8 +41,9 @@ from calls.way_back import WayBack, without_webhooks
 from carriers import carrier_for, dialling_mode, known_carriers
 from carriers.carrier import Carrier, Direction
 from carriers.cloud import CloudError
-from conversation.agents.agent import Agent, AgentError, find_agent, load_agent
+from conversation.agents.agent import Agent, AgentError
 from conversation.agents.contradictions import contradictions
+from conversation.agents.files import find_agent, load_agent
 from conversation.briefing import run_briefing
 from conversation.lookup import Found, who_calls
 from conversation.pipeline import run_session, warm_up

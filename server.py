@@ -214,7 +214,7 @@ def check(settings: Settings) -> list[str]:
     from calls.do_not_call import DoNotCall, DoNotCallUnusable
     from carriers import credential_problems
     from conversation import services
-    from conversation.agents.agent import load_agent
+    from conversation.agents.files import load_agent
     from web.checkup import DataDirUnusable, agent_problems, use_data_dir
 
     try:

@@ -26,7 +26,8 @@ from pydantic import SecretStr
 
 from carriers import credential_problems, known_carriers
 from carriers.cloud import CloudError, cloud_stream
-from conversation.agents.agent import AgentError, load_agent
+from conversation.agents.agent import AgentError
+from conversation.agents.files import load_agent
 from settings import (
     IN_A_CALL,
     ON_A_SERVER,

@@ -14,7 +14,7 @@ from pipecat.processors.aggregators.llm_context import LLMContext
 from calls.call import CallState
 from calls.control import CallControl
 from calls.store import CallStore
-from conversation.agents.agent import load_agent
+from conversation.agents.files import load_agent
 from conversation.outbound import first_seconds as voicemail
 from conversation.outbound.first_seconds import outbound_opening
 from conversation.session import Session

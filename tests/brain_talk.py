@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from conversation.agents.agent import Agent, load_agent
+from conversation.agents.agent import Agent
+from conversation.agents.files import load_agent
 from conversation.language.utterance import Utterance
 from conversation.local.dialogue import after_tool, decide
 from conversation.local.dialogue_state import DialogueState, Reply

@@ -16,7 +16,8 @@ from calls.errors import CallIsOver, NotDone, NotPossible, UnderWay
 from calls.policy import TooManyCalls
 from carriers.carrier import Direction, RecordingFormat
 from carriers.documents import checked_digits
-from conversation.agents.agent import AgentError, load_agent
+from conversation.agents.agent import AgentError
+from conversation.agents.files import load_agent
 from conversation.handover import put_through
 from conversation.session import attached_to
 from desk.dial_requests import DialOrder, place_order

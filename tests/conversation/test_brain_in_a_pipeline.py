@@ -29,7 +29,7 @@ from pipecat.tests.utils import run_test
 from pipecat.workers.runner import WorkerRunner
 
 from calls.transcript import tool_succeeded
-from conversation.agents.agent import load_agent
+from conversation.agents.files import load_agent
 from conversation.local.brain import LocalBrain, read_context
 from tests.brain_talk import AGENTS, CALLER, FRIDAY, Talk, receptionist, retriever
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from conversation.agents.agent import load_agent
+from conversation.agents.files import load_agent
 from conversation.language.spoken_numbers import Fit, fit, say_digits, spoken_digits
 from conversation.language.utterance import Utterance
 from tests.brain_talk import AGENTS, CALLER, Talk, receptionist

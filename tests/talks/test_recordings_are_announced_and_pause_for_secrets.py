@@ -9,7 +9,7 @@ from calls.errors import CarrierFailed
 from calls.store import CallStore
 from carriers.telnyx.call_control import TelnyxCallControl
 from carriers.telnyx.carrier import TelnyxCarrier
-from conversation.agents.agent import load_agent
+from conversation.agents.files import load_agent
 from conversation.opening import first_words, greeting_words, record_from_the_start
 from conversation.session import NOT_RECORDED, Session
 from conversation.tools.offered import TOOLS
