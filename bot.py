@@ -28,7 +28,7 @@ from typing import Any
 from loguru import logger
 from pipecat.transports.base_transport import BaseTransport, TransportParams
 
-from calls.call import Call, CallState, EndedBy
+from calls.call import Call
 from calls.carried import Carried, read_carried
 from calls.cloud_media import cloud_media_of
 from calls.control import COLLEAGUE, CallControl
@@ -43,13 +43,14 @@ from carriers.carrier import Carrier, Direction
 from carriers.cloud import CloudError
 from conversation.agents.agent import Agent, AgentError
 from conversation.agents.contradictions import contradictions
-from conversation.agents.files import find_agent, load_agent
+from conversation.agents.files import choose_agent
+from conversation.attached import hear_of_the_end, stream_began, stream_ended
 from conversation.briefing import run_briefing
 from conversation.lookup import Found, who_calls
 from conversation.pipeline import run_session, warm_up
 from conversation.private_log import WORDS_ARE_LOGGED, keep_words_out, log_from
 from conversation.services import ServiceError
-from conversation.session import Session, attached_to
+from conversation.session import Session
 from serializers import SerializerOptions, UnsupportedEncoding, serializer_for
 from serializers.handshake import HandshakeError, NotACarrierStream, StreamStart, read_stream_start
 from serializers.transport import PhoneTransport
@@ -60,11 +61,6 @@ USAGE_ERROR = 2
 POLICY_VIOLATION = 1008
 """WebSocket close code for a peer that does not speak the protocol (RFC 6455, section 7.4.1)."""
 
-
-HANDED_OVER = (CallState.TRANSFERRING, CallState.TRANSFERRED)
-
-END_PAUSES_SECS = (0.3, 0.7, 1.5, 3.0, 0.0)
-"""Between looks at the carrier for the end of a call whose stream has ended; its answers may be some seconds old."""
 
 PRIVATE_PARAMETERS = frozenset({"call_id", "role", "for_call", "peer", "destination", "about"})
 """What says which call of ours it is, and makes it the leg of a colleague who is asked to take a caller."""
@@ -166,7 +162,7 @@ async def _talk_on_the_phone(
     session.record("attached", stream_id=start.stream_id)
     try:
         if is_colleague:
-            _answered(call)
+            stream_began(call)
             await run_briefing(session, transport, settings)
         else:
             session.history = tuple(heard_messages(call.events))
@@ -174,9 +170,9 @@ async def _talk_on_the_phone(
     finally:
         # The carrier tells that a call is over, asks what is next for a caller whose stream was lost, or can be asked.
         # Without credentials and a server nobody is ever told, and a server without credentials may not be.
-        _let_go(session, told=carrier is not None or (server is not None and not serializer.stopped))
+        stream_ended(session, told=carrier is not None or (server is not None and not serializer.stopped))
         if server is None:
-            await _hear_of_the_end(session)
+            await hear_of_the_end(session)
         if serializer.ignored:
             logger.warning(f"call {call.id}: messages that were ignored: {dict(serializer.ignored)}")
         await store.flush()
@@ -249,7 +245,7 @@ async def _talk_without_a_phone(
     try:
         await _run(session, transport, runner_args, settings, carrier_marks=False)
     finally:
-        _let_go(session, told=False)
+        stream_ended(session, told=False)
 
 
 def _session(
@@ -297,7 +293,7 @@ async def _run(
     carrier_marks: bool,
 ) -> None:
     call = session.call
-    _answered(call)
+    stream_began(call)
     logger.info(f"call {call.id}: attached, agent {session.agent.name}")
     await run_session(
         session,
@@ -306,67 +302,6 @@ async def _run(
         carrier_marks=carrier_marks,
         handle_sigint=getattr(runner_args, "handle_sigint", False),
     )
-
-
-def _answered(call: Call) -> None:
-    """A media stream is proof that somebody has answered, whatever the carrier has reported so far."""
-    if call.state in (CallState.QUEUED, CallState.RINGING):
-        call.move(CallState.IN_PROGRESS, cause="media stream")
-    elif call.state in (CallState.TRANSFERRING, CallState.TRANSFERRED):
-        call.move(CallState.IN_PROGRESS, cause="back with the bot")
-
-
-def _let_go(session: Session, *, told: bool) -> None:
-    """Decide what the end of a media stream says about the call, where it is all that we are ever told.
-
-    A stream that the carrier stopped, with nobody of ours having asked for it, is a caller who hung up.
-
-    Args:
-        session: The session that is over.
-        told: Whether the carrier tells, or can be asked, what became of the call: then its word counts, and not ours.
-    """
-    call = session.call
-    if attached_to(call) not in (None, session):
-        logger.info(f"call {call.id}: detached, another session has it")
-        return
-    goes_on = call.resume is not None or call.state in HANDED_OVER
-    if not call.is_over and not goes_on and not told:
-        call.will_end(EndedBy.CALLER, "the media stream stopped")
-        call.move(CallState.COMPLETED, cause="the media stream stopped")
-    logger.info(f"call {call.id}: detached, {'ended by ' + call.ended_by if call.ended_by else call.state}")
-
-
-async def _hear_of_the_end(session: Session) -> None:
-    """Ask the carrier whether a call is over, on a host where nobody else does; hang it up again if it should be."""
-    call, control = session.call, session.control
-    if attached_to(call) is not None or call.resume is not None or call.state in HANDED_OVER:
-        return
-    if call.ending is not None:
-        await control.gone()
-        return
-    for pause in END_PAUSES_SECS:
-        if call.is_over or not await control.refresh() or call.is_over:
-            return
-        await asyncio.sleep(pause)
-
-
-def choose_agent(settings: Settings, *wanted: object) -> Agent:
-    """Load the first agent that exists of those that a call names, else the configured one.
-
-    A deployment on Pipecat Cloud has a name of its own (`_pipecatCloudServiceHost`, `serviceHost`), which need not be
-    that of an agent file; so an unknown name is no error here.
-
-    Args:
-        settings: Where agents are, and the default.
-        *wanted: Names in order of precedence; anything but a string is passed over.
-
-    Raises:
-        AgentError: The configured agent cannot be loaded.
-    """
-    for name in wanted:
-        if isinstance(name, str) and find_agent(name, settings.agents_dir):
-            return load_agent(name, settings.agents_dir)
-    return load_agent(settings.agent, settings.agents_dir)
 
 
 def _webrtc_transport(runner_args: Any) -> BaseTransport:

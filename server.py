@@ -196,7 +196,7 @@ def _warm_up_of(settings: Settings) -> Callable[[], Awaitable[None]]:
     async def warm_up() -> None:
         await asyncio.to_thread(importlib.import_module, "bot")
         pipeline = await asyncio.to_thread(importlib.import_module, "conversation.pipeline")
-        agents = importlib.import_module("conversation.agents.agent")
+        agents = importlib.import_module("conversation.agents.files")
         await pipeline.warm_up(agents.load_agent(settings.agent, settings.agents_dir), settings)
 
     return warm_up

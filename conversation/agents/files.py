@@ -14,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 
 from conversation.agents.agent import NAME, Agent, AgentError, UnknownAgent, compiled, did_you_mean
 from conversation.agents.tables import ServiceKind
+from settings import Settings
 
 
 def agent_names(directory: Path) -> list[str]:
@@ -103,6 +104,25 @@ def load_agent(name: str, directory: Path) -> Agent:
         return _read(path, stat.st_mtime_ns, stat.st_size)
     except OSError as error:
         raise AgentError(f"{path.name}: cannot be read ({error.strerror}); check its permissions") from None
+
+
+def choose_agent(settings: Settings, *wanted: object) -> Agent:
+    """Load the first agent that exists of those that a call names, else the configured one.
+
+    A deployment on Pipecat Cloud has a name of its own (`_pipecatCloudServiceHost`, `serviceHost`), which need not be
+    that of an agent file; so an unknown name is no error here.
+
+    Args:
+        settings: Where agents are, and the default.
+        *wanted: Names in order of precedence; anything but a string is passed over.
+
+    Raises:
+        AgentError: The configured agent cannot be loaded.
+    """
+    for name in wanted:
+        if isinstance(name, str) and find_agent(name, settings.agents_dir):
+            return load_agent(name, settings.agents_dir)
+    return load_agent(settings.agent, settings.agents_dir)
 
 
 @lru_cache(maxsize=64)
