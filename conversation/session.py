@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, cast
 from weakref import WeakValueDictionary
 
 from loguru import logger
@@ -32,6 +32,7 @@ from calls.store import CallStore
 from calls.transcript import Message
 from calls.transfer import Resume
 from conversation.agents.agent import Agent
+from conversation.parts import HandingOver, Line, Mouth
 from conversation.playout import Playout
 from serializers.frames import MarkFrame
 
@@ -71,68 +72,6 @@ WORDS: Mapping[str, Mapping[str, Any]] = {
     "tool": {"arguments": {}},
 }
 """Where the words of a conversation stand in its events, and what takes their place."""
-
-
-class Mouth(Protocol):
-    """Where the bot's own words enter the pipeline, beside the model."""
-
-    reply: str
-    """What the model has said in its latest reply."""
-
-    @property
-    def voice_is_lost(self) -> bool:
-        """Whether the voice has failed twice, or has been silent for too long."""
-        ...
-
-    async def say(self, *frames: Frame, own: bool = False) -> bool:
-        """Give the voice something to say; tell whether that was possible."""
-        ...
-
-    async def say_again(self) -> None:
-        """Give the voice once more what it has failed to say, if it has."""
-        ...
-
-    async def failed_words(self) -> str:
-        """What the voice has failed to say and should be given once more; it is waited for no longer."""
-        ...
-
-    def listens(self) -> None:
-        """The model need not say anything now."""
-        ...
-
-    async def reply_is_over(self) -> None:
-        """Wait, not for long, until the model has said all of its latest reply."""
-        ...
-
-
-class HandingOver(Protocol):
-    """An attempt to put the caller through, see `conversation/handover.py`."""
-
-    @property
-    def deaf(self) -> bool:
-        """Whether the caller is not listened to now."""
-        ...
-
-    @property
-    def running(self) -> bool:
-        """Whether its outcome is not known yet."""
-        ...
-
-    async def outcome(self) -> object:
-        """Wait for the end."""
-        ...
-
-    async def give_up(self) -> None:
-        """Stop: the call is ending."""
-        ...
-
-
-class Line(Protocol):
-    """Where what is spoken goes out to the carrier."""
-
-    async def fall_silent(self) -> None:
-        """Take back all that was said and not heard yet, at the carrier too, also what no barge-in may cut short."""
-        ...
 
 
 _attached: WeakValueDictionary[str, Session] = WeakValueDictionary()

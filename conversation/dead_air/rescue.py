@@ -17,7 +17,8 @@ from calls.call import EndedBy
 from calls.errors import NotDone
 from calls.messages import Message, MessageBook
 from conversation.agents.tables import GOODBYE, TAKE_MESSAGE
-from conversation.dead_air.guard import Cause, DeadAir, Firing, Stage
+from conversation.dead_air.causes import Cause, Firing, Stage
+from conversation.dead_air.guard import DeadAir
 from conversation.handover import put_through
 from conversation.session import Session
 from conversation.turns.strategies import SilentCaller

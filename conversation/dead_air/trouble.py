@@ -13,7 +13,8 @@ from pipecat.frames.frames import ErrorFrame
 from pipecat.processors.frame_processor import FrameProcessor
 from pipecat.utils.errors import ErrorCategory, classify_http_exception, extract_http_status_code
 
-from conversation.dead_air.guard import Cause, DeadAir
+from conversation.dead_air.causes import Cause
+from conversation.dead_air.guard import DeadAir
 from conversation.dead_air.rescue import Rescue
 from conversation.services.patience import CutOff, GaveUp, Stalled
 from conversation.session import Session

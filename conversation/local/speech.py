@@ -29,7 +29,8 @@ from pipecat.services.tts_service import TTSService
 from pipecat.transcriptions.language import Language
 from pipecat.utils.time import time_now_iso8601
 
-from conversation.local.models import STT_RATE, VOICE, LocalModels, local_models, sentences
+from conversation.local.models import VOICE, LocalModels, local_models, sentences
+from conversation.local.recognisers import STT_RATE
 
 TTFS_P99_SECS = 0.6
 """From the end of speech to its transcript, for Pipecat's turn strategies: 260 ms for 6 s of speech, and some queue."""

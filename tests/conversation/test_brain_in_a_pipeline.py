@@ -30,7 +30,8 @@ from pipecat.workers.runner import WorkerRunner
 
 from calls.transcript import tool_succeeded
 from conversation.agents.files import load_agent
-from conversation.local.brain import LocalBrain, read_context
+from conversation.local.brain import LocalBrain
+from conversation.local.history import read_context
 from tests.brain_talk import AGENTS, CALLER, FRIDAY, Talk, receptionist, retriever
 
 TOOLS = ("end_call", "take_message", "transfer_call")
