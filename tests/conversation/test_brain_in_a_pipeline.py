@@ -370,6 +370,18 @@ async def test_an_error_is_reported_and_the_caller_hears_a_sentence():
         assert await call.say("Where can I park?") == receptionist().lines.technical_problem
 
 
+@pytest.mark.parametrize("succeeded", [True, False])
+def test_what_a_tool_says_of_itself_counts_and_not_its_words(succeeded):
+    context = LLMContext(
+        [
+            {"role": "assistant", "tool_calls": [{"id": "a", "function": {"name": "x", "arguments": "{}"}}]},
+            {"role": "tool", "content": '"Not a word was lost."', "tool_call_id": "a"},
+        ]
+    )
+    (returned,) = read_context(context, {"a": succeeded})
+    assert returned.succeeded is succeeded
+
+
 @pytest.mark.parametrize(
     ("result", "succeeded"),
     [

@@ -46,6 +46,7 @@ async def test_arguments_that_are_not_usable_are_told_to_the_model_once(monkeypa
     heard = [text for text in texts(call, "bot_heard") if text != "Wait."]
     assert heard == ["Hello.", "Bye."], "neither a plea nor a second answer"
     assert [str(data["result"]).split(":")[0] for data in used] == ["Not done", "The call is ending."]
+    assert [data["ok"] for data in used] == [False, True]
     assert len(requests) == 2
     shown = [made for message in requests[1]["messages"] for made in message.get("tool_calls") or ()]
     given = [json.loads(made["function"]["arguments"]) for made in shown]
@@ -75,7 +76,7 @@ async def test_a_tool_that_raises_is_one_result_for_the_model(monkeypatch, tmp_p
         monkeypatch, tmp_path, taken, fake.words("I could not."), GOODBYE, script=(Digits("1#"), Digits("2#"))
     )
     assert texts(call, "bot_heard") == ["Hello.", "I could not.", "Bye."]
-    assert used[0]["result"].startswith("Failed: ZeroDivisionError")
+    assert used[0]["result"].startswith("Failed: ZeroDivisionError") and used[0]["ok"] is False
     assert len(requests) == 3
 
 
