@@ -27,12 +27,12 @@ from conversation.dead_air.floor import BeforeModel, BeforeVoice
 from conversation.dead_air.guard import DeadAir
 from conversation.dead_air.rescue import Rescue
 from conversation.dead_air.trouble import ServiceTrouble
+from conversation.first_words import open_conversation, record_from_the_start
 from conversation.heard.context import HeardAssistantAggregator, HeardUserAggregator, InterruptionsUnderWay
 from conversation.heard.marks import PlayedMarks, SpokenMarks
 from conversation.local.brain import LocalBrain
 from conversation.local.models import local_models
 from conversation.local.recognisers import LocalStackMissing
-from conversation.opening import open_conversation, record_from_the_start
 from conversation.outbound.first_seconds import outbound_opening
 from conversation.services.catalogue import KINDS, LOCAL
 from conversation.session import SOCKET_CLOSED, Session

@@ -24,7 +24,7 @@ from pipecat.frames.frames import (
 from pipecat.services.llm_service import LLMService
 
 from calls.call import CallState, EndedBy
-from conversation.opening import first_words, greeting_words
+from conversation.first_words import first_words, greeting_words
 from conversation.outbound.beep import FAX_SECS, BeepListener
 from conversation.outbound.greetings import GreetingClassifier, is_a_person
 from conversation.outbound.processors import (

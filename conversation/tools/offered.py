@@ -10,7 +10,7 @@ from pipecat.adapters.llm.schemas.tools_schema import ToolsSchema
 from conversation.agents.agent import Agent
 from conversation.session import Session
 from conversation.tools.end_call import END_CALL
-from conversation.tools.recording import PAUSE_RECORDING, RESUME_RECORDING
+from conversation.tools.pause_recording import PAUSE_RECORDING, RESUME_RECORDING
 from conversation.tools.send_digits import SEND_DIGITS
 from conversation.tools.take_message import TAKE_MESSAGE
 from conversation.tools.tool import Tool

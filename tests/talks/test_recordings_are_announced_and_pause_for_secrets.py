@@ -10,7 +10,7 @@ from calls.store import CallStore
 from carriers.telnyx.call_control import TelnyxCallControl
 from carriers.telnyx.carrier import TelnyxCarrier
 from conversation.agents.files import load_agent
-from conversation.opening import first_words, greeting_words, record_from_the_start
+from conversation.first_words import first_words, greeting_words, record_from_the_start
 from conversation.session import NOT_RECORDED, Session
 from conversation.tools.offered import TOOLS
 from emulator import Digits, HangUp, PhoneNetwork, Wait
@@ -177,7 +177,7 @@ async def test_a_recording_that_begins_late_is_announced_when_it_has_begun(attac
 
     session.control.record = late
     monkeypatch.setattr(session, "say", say)
-    monkeypatch.setattr("conversation.opening.RECORDING_SECS", 0.05)
+    monkeypatch.setattr("conversation.first_words.RECORDING_SECS", 0.05)
     recording = asyncio.create_task(record_from_the_start(session))
     assert await greeting_words(session, session.agent.greeting) == "Hello."
     pausing = asyncio.create_task(use(session, "pause_recording"))
@@ -192,7 +192,7 @@ async def test_a_recording_that_begins_late_is_announced_when_it_has_begun(attac
 
 async def test_a_recording_that_begins_when_nobody_can_be_told_any_more_is_stopped(attach, monkeypatch):
     session = attach(AGENT + ON)
-    monkeypatch.setattr("conversation.opening.RECORDING_SECS", 0.05)
+    monkeypatch.setattr("conversation.first_words.RECORDING_SECS", 0.05)
     assert await greeting_words(session, session.agent.greeting) == "Hello."
     session.step_aside()  # a person talks with the caller now
     await record_from_the_start(session)
