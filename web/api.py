@@ -19,11 +19,9 @@ from carriers.documents import checked_digits
 from conversation.agents.agent import AgentError, load_agent
 from conversation.attachment import attached_to
 from desk.dial_requests import DialOrder, place_order
-from desk.service import Service, service_of, the_service
 from web.descriptions import description, event_description, summary
 from web.refusals import Refused
-
-TheService = Annotated[Service, Depends(the_service)]
+from web.service import TheService, service_of
 
 
 def authorise(request: Request) -> None:

@@ -11,9 +11,7 @@ address at every other (`web.deliveries`). Events of Call Control are always sig
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from fastapi import APIRouter, Depends, HTTPException, Request, Response
+from fastapi import APIRouter, HTTPException, Request, Response
 
 from carriers.carrier import WebhookError
 from carriers.telnyx.call_control import TelnyxCallControl
@@ -23,13 +21,11 @@ from desk.call_control import take_event
 from desk.fallback import fall_back
 from desk.keys import FALLBACK, VOICE
 from desk.reported import take_machine_result, take_recording, take_status
-from desk.service import Service, the_service
 from desk.transfers import after_transfer, parse_transfer_result, transfer_answered
+from web.service import TheService
 from web.webhooks import instructions, parsed, read_webhook
 
 router = APIRouter(prefix="/telnyx")
-
-TheService = Annotated[Service, Depends(the_service)]
 
 METHODS = ["GET", "POST"]
 
