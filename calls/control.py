@@ -50,15 +50,6 @@ CLOCKS_DIFFER = timedelta(seconds=2)
 COLLEAGUE = "colleague"
 """The role, among a call's parameters, of a leg to somebody who is asked to take a caller."""
 
-OUTCOMES = {
-    "completed": TransferOutcome.CONNECTED,
-    "in_progress": TransferOutcome.CONNECTED,
-    "busy": TransferOutcome.BUSY,
-    "no_answer": TransferOutcome.NO_ANSWER,
-    "canceled": TransferOutcome.NO_ANSWER,
-}
-"""What the end of an attempt to reach somebody means for a transfer; every other one is a failure."""
-
 RECORDING_ACTIONS = {"start": "in_progress", "pause": "paused", "resume": "in_progress", "stop": "stopped"}
 """What can be done to a recording, and the state that it is in afterwards."""
 

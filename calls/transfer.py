@@ -25,6 +25,32 @@ class TransferOutcome(StrEnum):
     """Nobody could tell in time: the two may have talked."""
 
 
+def outcome_of(
+    state: str | None, *, connects: bool = True, declined: bool = False, machine: bool = False
+) -> TransferOutcome:
+    """How a transfer ended, from the end of the leg to its destination: the one place where that is decided.
+
+    Args:
+        state: The leg's last state, a `LineState`, `DialStatus` or `CallState`; None for a word that we do not know.
+        connects: Whether somebody who answers is with the caller at once; False for a leg of its own, and one of which
+            it is known that it never was connected.
+        declined: Somebody did not want the call.
+        machine: No person answered.
+    """
+    if declined:
+        return TransferOutcome.DECLINED
+    if machine:
+        return TransferOutcome.VOICEMAIL
+    match state:
+        case "in_progress" | "completed":
+            return TransferOutcome.CONNECTED if connects else TransferOutcome.NO_ANSWER
+        case "busy":
+            return TransferOutcome.BUSY
+        case "no_answer" | "canceled":
+            return TransferOutcome.NO_ANSWER
+    return TransferOutcome.FAILED
+
+
 @dataclass(frozen=True)
 class Target:
     """Where a caller can be put through to. The agent's file names it; callers and models say only the name.

@@ -10,28 +10,17 @@ from loguru import logger
 from calls.call import Call, CallState, EndedBy
 from calls.control import COLLEAGUE
 from calls.errors import CallIsOver, NotDone
-from calls.transfer import Resume, ResumeReason, TransferOutcome
-from carriers.carrier import Carrier, CarrierEvent, Direction, Form, LineState, StatusUpdate
+from calls.transfer import Resume, ResumeReason, TransferOutcome, outcome_of
+from carriers.carrier import Carrier, CarrierEvent, Direction, Form, LegEnd, LineState, StatusUpdate
 from conversation.agents.agent import AgentError
 from conversation.attachment import attached_to
 from desk.answering import lost_again, open_call
 from desk.reported import call_of, record_once, record_recording
 from desk.service import Service
-from desk.transfers import COLLEAGUE_HUNG_UP, OUTCOMES
+from desk.transfers import COLLEAGUE_HUNG_UP
 
-NOT_REACHED = {
-    LineState.BUSY: TransferOutcome.BUSY,
-    LineState.NO_ANSWER: TransferOutcome.NO_ANSWER,
-    LineState.CANCELED: TransferOutcome.NO_ANSWER,
-    LineState.COMPLETED: TransferOutcome.NO_ANSWER,
-}
-"""What the end of a leg means that was never connected with the caller's; every other one is a failure."""
-
-DECLINED_CAUSES = frozenset({"call_rejected"})
-LIMIT_CAUSES = frozenset({"time_limit"})
-TALKED_CAUSES = LIMIT_CAUSES | {"normal_clearing"}
-"""Carriers' words for why a leg ended; the last are only of legs that were answered. Source: Telnyx docs,
-call.hangup."""
+AFTER_AN_ANSWER = frozenset({LegEnd.HUNG_UP, LegEnd.TIME_LIMIT})
+"""How legs end that were answered."""
 
 BRIDGE_LATE_SECS = 2.0
 """How long after the answer of a transfer's destination the carrier may take to say that the two are connected."""
@@ -157,7 +146,7 @@ def _note_who_ended(service: Service, call: Call, event: CarrierEvent) -> None:
             caller.will_end(EndedBy.HUMAN, COLLEAGUE_HUNG_UP)
     # Seen from the leg: the caller is who dialled it.
     person = "caller" if call.direction is Direction.INBOUND else "callee"
-    if event.hangup_cause in LIMIT_CAUSES:
+    if event.end is LegEnd.TIME_LIMIT:
         call.will_end(EndedBy.LIMIT, "the carrier's time limit")
     elif (
         call.state in (CallState.TRANSFERRED, CallState.TRANSFERRING)
@@ -177,7 +166,7 @@ def _take_transfers_end(service: Service, call: Call, event: CarrierEvent) -> No
         return
     outcome, detail = TransferOutcome.CONNECTED, event.kind
     if event.refer is not None:
-        outcome = OUTCOMES.get(event.refer.status, TransferOutcome.FAILED)
+        outcome = outcome_of(event.refer.status)
         detail = f"SIP {event.refer.sip_code}" if event.refer.sip_code else event.kind
         if outcome is TransferOutcome.CONNECTED:
             # The caller's side talks with the destination by itself now: this leg is left over.
@@ -199,12 +188,11 @@ def _take_destinations_event(service: Service, call: Call, event: CarrierEvent) 
         service.later(_connected_at_last(service, call, event), f"transfer of {call.id}")
     if not CallState(state.value).is_end:
         return
-    if destination is not None and event.hangup_cause in TALKED_CAUSES:
+    if destination is not None and event.end in AFTER_AN_ANSWER:
         # That they were connected is told too, perhaps later.
         service.later(_over_after_an_answer(service, call, event.hangup_cause), f"transfer of {call.id}")
     elif destination is not None:
-        declined = event.hangup_cause in DECLINED_CAUSES
-        outcome = TransferOutcome.DECLINED if declined else NOT_REACHED.get(state, TransferOutcome.FAILED)
+        outcome = outcome_of(state, connects=False, declined=event.end is LegEnd.DECLINED)
         _transfer_ended(service, call, destination, outcome, event.hangup_cause)
     if call.state is CallState.TRANSFERRED and event.hangup_source == "callee":
         call.will_end(EndedBy.HUMAN, COLLEAGUE_HUNG_UP)
@@ -229,7 +217,7 @@ async def _over_after_an_answer(service: Service, call: Call, cause: str) -> Non
         await service.control(call).refresh()
     destination = call.transfer_under_way
     if destination is not None and call.last("transfer_started") is started:
-        outcome = TransferOutcome.CONNECTED if call.is_over else TransferOutcome.NO_ANSWER
+        outcome = outcome_of(CallState.COMPLETED, connects=call.is_over)
         _transfer_ended(service, call, destination, outcome, cause)
 
 

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from loguru import logger
 
 from calls.call import Call, CallState, EndedBy
-from calls.transfer import Resume, ResumeReason, TransferOutcome
+from calls.transfer import Resume, ResumeReason, TransferOutcome, outcome_of
 from carriers.carrier import (
     Carrier,
     DialResult,
-    DialStatus,
     Form,
     LineState,
     ReferResult,
@@ -21,14 +18,6 @@ from carriers.carrier import (
 from desk.answering import apology, connection
 from desk.reported import call_of
 from desk.service import Service
-
-OUTCOMES: Mapping[DialStatus | None, TransferOutcome] = {
-    DialStatus.COMPLETED: TransferOutcome.CONNECTED,
-    DialStatus.BUSY: TransferOutcome.BUSY,
-    DialStatus.NO_ANSWER: TransferOutcome.NO_ANSWER,
-    DialStatus.CANCELED: TransferOutcome.NO_ANSWER,
-}
-"""What the end of a `<Dial>` or a REFER means; every other one is a failure."""
 
 COLLEAGUE_HUNG_UP = "the colleague has hung up"
 
@@ -73,7 +62,8 @@ async def after_transfer(
         The document: the bot again, unless the two have talked or the caller has hung up.
     """
     call = await call_of(service, carrier.name, result.call_id, our_id, trusted=trusted)
-    connected = result.status is DialStatus.COMPLETED
+    outcome = outcome_of(result.status)
+    connected = outcome is TransferOutcome.CONNECTED
     if call is None:
         logger.warning("A transfer's end is reported for a call that is not known here")
         return carrier.end_document(None if connected else apology(service, None))
@@ -81,7 +71,7 @@ async def after_transfer(
     destination = _destination(call)
     detail = _detail(result)
     if connected:
-        if control.transfer_ended(destination, TransferOutcome.CONNECTED, detail):
+        if control.transfer_ended(destination, outcome, detail):
             logger.info("Call {}: transfer connected", call.id)
         call.take_return()
         if not _is_over(line):
@@ -91,7 +81,6 @@ async def after_transfer(
     call.apply(line)
     if call.is_over or _is_over(line):
         return carrier.end_document()
-    outcome = OUTCOMES.get(result.status, TransferOutcome.FAILED)
     if control.transfer_ended(destination, outcome, detail) or _is_expected(call):
         logger.info("Call {}: transfer ended: {}", call.id, outcome)
         call.expect_return(Resume(ResumeReason.TRANSFER, destination, outcome, detail))
