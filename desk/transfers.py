@@ -1,6 +1,13 @@
-"""How transfers end, as carriers report it, and what their callers hear next."""
+"""How transfers end, as carriers report it, and what their callers hear next.
+
+Where documents run the call, the carrier asks what comes after the transfer (`after_transfer`). Where commands run it,
+the carrier tells what happens to the caller's leg and to the one that it has dialled, in any order; the first news that
+decides counts.
+"""
 
 from __future__ import annotations
+
+import asyncio
 
 from loguru import logger
 
@@ -8,18 +15,33 @@ from calls.call import Call, CallState, EndedBy
 from calls.transfer import Resume, ResumeReason, TransferOutcome, outcome_of
 from carriers.carrier import (
     Carrier,
+    CarrierEvent,
     DialResult,
     Form,
+    LegEnd,
     LineState,
     ReferResult,
     StatusUpdate,
     WebhookError,
 )
+from conversation.attachment import attached_to
 from desk.answering import apology, connection
 from desk.reported import call_of
 from desk.service import Service
+from desk.streams import HANG_UP_LATE_SECS, back_to_the_bot, silence_the_bot
 
 COLLEAGUE_HUNG_UP = "the colleague has hung up"
+
+AFTER_AN_ANSWER = frozenset({LegEnd.HUNG_UP, LegEnd.TIME_LIMIT})
+"""How legs end that were answered."""
+
+BRIDGE_LATE_SECS = 2.0
+"""How long after the answer of a transfer's destination the carrier may take to say that the two are connected."""
+
+REFER_LATE_SECS = 1.0
+"""How long after the end of a caller's leg the carrier may take to say how the REFER went that has ended it."""
+
+# Where documents run the call
 
 
 def parse_transfer_result(carrier: Carrier, form: Form) -> DialResult | ReferResult:
@@ -127,3 +149,128 @@ def _detail(result: DialResult | ReferResult) -> str:
     said = f"the carrier says {result.status.value}" if result.status else "the carrier's word is unknown"
     sip_code = getattr(result, "sip_code", None)
     return f"{said}, SIP {sip_code}" if sip_code else said
+
+
+# Where commands run the call
+
+
+def is_being_referred(call: Call) -> bool:
+    """Whether a transfer is under way that ends our leg when it works: after a REFER two talk without the carrier."""
+    started = call.last("transfer_started", "transfer_ended")
+    refer = started is not None and bool(started.data.get("refer"))
+    return refer and not call.is_over and call.ending is None
+
+
+def take_refer(service: Service, call: Call, result: ReferResult, kind: str) -> None:
+    """Take in how a REFER ended.
+
+    Args:
+        service: The service.
+        call: The caller's.
+        result: How it ended.
+        kind: The carrier's word for it.
+    """
+    destination = call.transfer_under_way
+    if destination is None or call.is_over:
+        return
+    outcome = outcome_of(result.status)
+    if outcome is TransferOutcome.CONNECTED:
+        # The caller's side talks with the destination by itself now: this leg is left over.
+        call.will_end(EndedBy.HUMAN, f"handed over to {destination}")
+    _ended(service, call, destination, outcome, f"SIP {result.sip_code}" if result.sip_code else kind)
+
+
+def take_connection(service: Service, call: Call, kind: str) -> None:
+    """Take in that the caller was connected with somebody.
+
+    The bot may believe by now that nobody took the call: then it falls silent.
+
+    Args:
+        service: The service.
+        call: The caller's.
+        kind: The carrier's word for it.
+    """
+    if call.is_over:
+        return
+    destination = call.transfer_under_way
+    if destination is not None:
+        _ended(service, call, destination, TransferOutcome.CONNECTED, kind)
+        return
+    last = call.last("transfer_ended")
+    if last is None or last.data.get("outcome") == TransferOutcome.CONNECTED.value:
+        return
+    destination = str(last.data.get("destination") or "")
+    service.store.record(call, "transfer_started", destination=destination, warm=False)
+    _ended(service, call, destination, TransferOutcome.CONNECTED, kind)
+    service.later(silence_the_bot(service, call), f"stream of {call.id}")
+
+
+def take_destinations_event(service: Service, call: Call, event: CarrierEvent) -> None:
+    """Take in what happened to the leg that a transfer has made.
+
+    Args:
+        service: The service.
+        call: The caller's.
+        event: About the other leg.
+    """
+    if event.bridged:
+        take_connection(service, call, event.kind)
+        return
+    state = event.status.state if event.status else None
+    if state is None or call.is_over:
+        return
+    destination = call.transfer_under_way
+    if state is LineState.IN_PROGRESS and destination is not None:
+        _step_aside(call)
+        service.later(_connected_at_last(service, call, event.kind), f"transfer of {call.id}")
+    if not CallState(state.value).is_end:
+        return
+    if destination is not None and event.end in AFTER_AN_ANSWER:
+        # That they were connected is told too, perhaps later.
+        service.later(_over_after_an_answer(service, call, event.hangup_cause), f"transfer of {call.id}")
+    elif destination is not None:
+        outcome = outcome_of(state, connects=False, declined=event.end is LegEnd.DECLINED)
+        _ended(service, call, destination, outcome, event.hangup_cause)
+    if call.state is CallState.TRANSFERRED and event.hangup_source == "callee":
+        call.will_end(EndedBy.HUMAN, COLLEAGUE_HUNG_UP)
+
+
+async def _connected_at_last(service: Service, call: Call, kind: str) -> None:
+    """Take somebody who has answered for connected, when the carrier's word for it was lost."""
+    started = call.last("transfer_started")
+    await asyncio.sleep(BRIDGE_LATE_SECS)
+    destination = call.transfer_under_way
+    if destination is not None and not call.is_over and call.last("transfer_started") is started:
+        _ended(service, call, destination, TransferOutcome.CONNECTED, kind)
+
+
+async def _over_after_an_answer(service: Service, call: Call, cause: str) -> None:
+    """Take in the end of a destination's leg that ended as answered ones do, when nobody has told of a connection.
+
+    The caller's leg ends with it if the two have talked; a caller who is still there was never connected.
+    """
+    started = call.last("transfer_started")
+    if not await call.over_within(HANG_UP_LATE_SECS):
+        await service.control(call).refresh()
+    destination = call.transfer_under_way
+    if destination is not None and call.last("transfer_started") is started:
+        _ended(service, call, destination, outcome_of(CallState.COMPLETED, connects=call.is_over), cause)
+
+
+def _ended(service: Service, call: Call, destination: str, outcome: TransferOutcome, detail: str) -> None:
+    """Write down how a transfer ended, and bring a caller back whom nobody talks with."""
+    if not service.control(call).transfer_ended(destination, outcome, detail):
+        return
+    logger.info("Call {}: transfer ended: {}", call.id, outcome)
+    if outcome is TransferOutcome.CONNECTED:
+        _step_aside(call)
+    elif attached_to(call) is None:
+        # The stream was lost while the phone rang: the caller is alone.
+        call.expect_return(Resume(ResumeReason.TRANSFER, destination, outcome, detail))
+        service.later(back_to_the_bot(service, call), f"stream of {call.id}")
+
+
+def _step_aside(call: Call) -> None:
+    """Let the bot be silent while the caller is with somebody else; ending its stream takes longer."""
+    if (attachment := attached_to(call)) is not None:
+        attachment.step_aside()

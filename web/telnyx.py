@@ -130,11 +130,5 @@ async def events(request: Request, service: TheService) -> Response:
         event = carrier.parse_event(webhook.request.body)
     except WebhookError as error:
         raise HTTPException(400, str(error)) from None
-    if not service.events_seen.seen(event.event_id):
-        try:
-            await take_event(service, carrier, event, webhook.query, webhook.call_id)
-        except Exception:
-            # Telnyx delivers it again, which must not be taken for a repetition.
-            service.events_seen.forget(event.event_id)
-            raise
+    await take_event(service, carrier, event, webhook.query, webhook.call_id)
     return Response()
