@@ -7,20 +7,14 @@ from loguru import logger
 from calls.call import Call, CallState, EndedBy
 from calls.control import COLLEAGUE
 from calls.errors import CallIsOver, NotDone
-from carriers.carrier import Carrier, CarrierEvent, Direction, Form, LegEnd, StatusUpdate
+from calls.transfer import transfer_news
+from carriers.carrier import Carrier, CarrierEvent, Direction, Form, IncomingCall, LegEnd, StatusUpdate
 from conversation.agents.agent import AgentError
 from desk.answering import open_call
 from desk.reported import call_of, record_once, record_recording
 from desk.service import Service
 from desk.streams import stream_again
-from desk.transfers import (
-    COLLEAGUE_HUNG_UP,
-    REFER_LATE_SECS,
-    is_being_referred,
-    take_connection,
-    take_destinations_event,
-    take_refer,
-)
+from desk.transfers import COLLEAGUE_HUNG_UP, REFER_LATE_SECS, is_being_referred, take_transfer_news
 
 
 async def take_event(
@@ -39,12 +33,10 @@ async def take_event(
         return
     try:
         call = await _call_of(service, carrier, event, our_id)
-        if call is None and event.incoming is not None:
-            await _take_new_call(service, carrier, event, query)
-        elif call is not None and event.transfer_of is not None:
-            take_destinations_event(service, call, event)
-        elif call is not None:
-            _take_callers_event(service, call, event)
+        if call is not None:
+            _take_in(service, call, event)
+        elif event.incoming is not None and event.transfer_of is None:
+            await _take_new_call(service, carrier, event.incoming, query)
     except Exception:
         # The carrier delivers it again, which must not be taken for a repetition.
         service.events_seen.forget(event.event_id)
@@ -65,9 +57,7 @@ async def _call_of(
     return await call_of(service, carrier.name, event.call_id, our_id)
 
 
-async def _take_new_call(service: Service, carrier: Carrier, event: CarrierEvent, query: Form) -> None:
-    incoming = event.incoming
-    assert incoming is not None
+async def _take_new_call(service: Service, carrier: Carrier, incoming: IncomingCall, query: Form) -> None:
     try:
         call = await open_call(service, carrier, incoming, query)
     except AgentError as error:
@@ -107,21 +97,19 @@ async def _turn_away(service: Service, call: Call, reason: str) -> None:
         logger.warning("Call {} may ring on until its caller gives up", call.id)
 
 
-def _take_callers_event(service: Service, call: Call, event: CarrierEvent) -> None:
-    """Take in what happened to the leg with the person that a call is with, a colleague's own call included."""
+def _take_in(service: Service, call: Call, event: CarrierEvent) -> None:
+    if (news := transfer_news(event)) is not None:
+        take_transfer_news(service, call, news)
+    if event.transfer_of is not None:
+        return  # the destination's leg is no call of ours
     if event.answered_by is not None:
         record_once(service, call, "answered_by", who=event.answered_by.value)
     if event.recording is not None:
         record_recording(service, call, event.recording)
-    if event.bridged:
-        take_connection(service, call, event.kind)
-    if event.refer is not None:
-        take_refer(service, call, event.refer, event.kind)
-    if event.status is not None:
-        if event.hangup_cause and is_being_referred(call):
-            service.later(_take_end_after_refer(service, call, event, event.status), f"end of {call.id}")
-        else:
-            _take_status(service, call, event, event.status)
+    if event.status is not None and event.hangup_cause and is_being_referred(call):
+        service.later(_take_end_after_refer(service, call, event, event.status), f"end of {call.id}")
+    elif event.status is not None:
+        _take_status(service, call, event, event.status)
     if event.stream_failed is not None or event.stream_stopped:
         service.later(stream_again(service, call, event), f"stream of {call.id}")
 

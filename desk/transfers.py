@@ -12,13 +12,11 @@ import asyncio
 from loguru import logger
 
 from calls.call import Call, CallState, EndedBy
-from calls.transfer import Resume, ResumeReason, TransferOutcome, outcome_of
+from calls.transfer import Resume, ResumeReason, TransferNews, TransferOutcome, outcome_of
 from carriers.carrier import (
     Carrier,
-    CarrierEvent,
     DialResult,
     Form,
-    LegEnd,
     LineState,
     ReferResult,
     StatusUpdate,
@@ -31,9 +29,6 @@ from desk.service import Service
 from desk.streams import HANG_UP_LATE_SECS, back_to_the_bot, silence_the_bot
 
 COLLEAGUE_HUNG_UP = "the colleague has hung up"
-
-AFTER_AN_ANSWER = frozenset({LegEnd.HUNG_UP, LegEnd.TIME_LIMIT})
-"""How legs end that were answered."""
 
 BRIDGE_LATE_SECS = 2.0
 """How long after the answer of a transfer's destination the carrier may take to say that the two are connected."""
@@ -161,100 +156,56 @@ def is_being_referred(call: Call) -> bool:
     return refer and not call.is_over and call.ending is None
 
 
-def take_refer(service: Service, call: Call, result: ReferResult, kind: str) -> None:
-    """Take in how a REFER ended.
-
-    Args:
-        service: The service.
-        call: The caller's.
-        result: How it ended.
-        kind: The carrier's word for it.
-    """
-    destination = call.transfer_under_way
-    if destination is None or call.is_over:
-        return
-    outcome = outcome_of(result.status)
-    if outcome is TransferOutcome.CONNECTED:
-        # The caller's side talks with the destination by itself now: this leg is left over.
-        call.will_end(EndedBy.HUMAN, f"handed over to {destination}")
-    _ended(service, call, destination, outcome, f"SIP {result.sip_code}" if result.sip_code else kind)
-
-
-def take_connection(service: Service, call: Call, kind: str) -> None:
-    """Take in that the caller was connected with somebody.
-
-    The bot may believe by now that nobody took the call: then it falls silent.
-
-    Args:
-        service: The service.
-        call: The caller's.
-        kind: The carrier's word for it.
-    """
+def take_transfer_news(service: Service, call: Call, news: TransferNews) -> None:
+    """Take in what an event tells of a transfer of a call, in whatever order its events come."""
     if call.is_over:
         return
+    if news.outcome is TransferOutcome.CONNECTED and not news.leg_is_left_over:
+        _begin_anew(service, call)
     destination = call.transfer_under_way
-    if destination is not None:
-        _ended(service, call, destination, TransferOutcome.CONNECTED, kind)
-        return
-    last = call.last("transfer_ended")
-    if last is None or last.data.get("outcome") == TransferOutcome.CONNECTED.value:
-        return
-    destination = str(last.data.get("destination") or "")
-    service.store.record(call, "transfer_started", destination=destination, warm=False)
-    _ended(service, call, destination, TransferOutcome.CONNECTED, kind)
-    service.later(silence_the_bot(service, call), f"stream of {call.id}")
-
-
-def take_destinations_event(service: Service, call: Call, event: CarrierEvent) -> None:
-    """Take in what happened to the leg that a transfer has made.
-
-    Args:
-        service: The service.
-        call: The caller's.
-        event: About the other leg.
-    """
-    if event.bridged:
-        take_connection(service, call, event.kind)
-        return
-    state = event.status.state if event.status else None
-    if state is None or call.is_over:
-        return
-    destination = call.transfer_under_way
-    if state is LineState.IN_PROGRESS and destination is not None:
-        _step_aside(call)
-        service.later(_connected_at_last(service, call, event.kind), f"transfer of {call.id}")
-    if not CallState(state.value).is_end:
-        return
-    if destination is not None and event.end in AFTER_AN_ANSWER:
-        # That they were connected is told too, perhaps later.
-        service.later(_over_after_an_answer(service, call, event.hangup_cause), f"transfer of {call.id}")
-    elif destination is not None:
-        outcome = outcome_of(state, connects=False, declined=event.end is LegEnd.DECLINED)
-        _ended(service, call, destination, outcome, event.hangup_cause)
-    if call.state is CallState.TRANSFERRED and event.hangup_source == "callee":
+    if destination is not None and news.outcome is None:
+        if not news.leg_is_over:
+            _step_aside(call)
+        service.later(_unless_told(service, call, news), f"transfer of {call.id}")
+    elif destination is not None and news.outcome is not None:
+        if news.leg_is_left_over:
+            call.will_end(EndedBy.HUMAN, f"handed over to {destination}")
+        _ended(service, call, destination, news.outcome, news.detail)
+    if news.colleague_hung_up and call.state is CallState.TRANSFERRED:
         call.will_end(EndedBy.HUMAN, COLLEAGUE_HUNG_UP)
 
 
-async def _connected_at_last(service: Service, call: Call, kind: str) -> None:
-    """Take somebody who has answered for connected, when the carrier's word for it was lost."""
-    started = call.last("transfer_started")
-    await asyncio.sleep(BRIDGE_LATE_SECS)
-    destination = call.transfer_under_way
-    if destination is not None and not call.is_over and call.last("transfer_started") is started:
-        _ended(service, call, destination, TransferOutcome.CONNECTED, kind)
+async def _unless_told(service: Service, call: Call, news: TransferNews) -> None:
+    """Conclude how a transfer ended whose destination has answered, when the carrier's word for it was lost.
 
-
-async def _over_after_an_answer(service: Service, call: Call, cause: str) -> None:
-    """Take in the end of a destination's leg that ended as answered ones do, when nobody has told of a connection.
-
-    The caller's leg ends with it if the two have talked; a caller who is still there was never connected.
+    Somebody who has answered is connected. When an answered leg is over, the caller's ends with it if the two have
+    talked; a caller who is still there was never connected.
     """
     started = call.last("transfer_started")
-    if not await call.over_within(HANG_UP_LATE_SECS):
-        await service.control(call).refresh()
+    if news.leg_is_over:
+        if not await call.over_within(HANG_UP_LATE_SECS):
+            await service.control(call).refresh()
+        outcome = outcome_of(CallState.COMPLETED, connects=call.is_over)
+    else:
+        await asyncio.sleep(BRIDGE_LATE_SECS)
+        outcome = TransferOutcome.CONNECTED
+        if call.is_over:
+            return
     destination = call.transfer_under_way
     if destination is not None and call.last("transfer_started") is started:
-        _ended(service, call, destination, outcome_of(CallState.COMPLETED, connects=call.is_over), cause)
+        _ended(service, call, destination, outcome, news.detail)
+
+
+def _begin_anew(service: Service, call: Call) -> None:
+    """Take a transfer for one that goes on, if the bot believes that nobody took the call: the two are connected."""
+    last = call.last("transfer_ended")
+    if last is None or call.transfer_under_way is not None:
+        return
+    if last.data.get("outcome") == TransferOutcome.CONNECTED.value:
+        return
+    destination = str(last.data.get("destination") or "")
+    service.store.record(call, "transfer_started", destination=destination, warm=False)
+    service.later(silence_the_bot(service, call), f"stream of {call.id}")
 
 
 def _ended(service: Service, call: Call, destination: str, outcome: TransferOutcome, detail: str) -> None:
