@@ -5,7 +5,7 @@ from __future__ import annotations
 from loguru import logger
 
 from calls.call import Call, CallState, EndedBy
-from calls.control import COLLEAGUE
+from calls.colleague import Colleague
 from calls.errors import CallIsOver, NotDone
 from calls.transfer import transfer_news
 from carriers.carrier import Carrier, CarrierEvent, Direction, Form, IncomingCall, LegEnd, StatusUpdate
@@ -131,8 +131,8 @@ async def _take_end_after_refer(
 
 def _note_who_ended(service: Service, call: Call, event: CarrierEvent) -> None:
     """Note who has hung up, where the carrier tells more than that it is over."""
-    if call.parameters.get("role") == COLLEAGUE and event.hangup_source == "callee":
-        caller = service.store.get(str(call.parameters.get("for_call") or ""))
+    if (colleague := Colleague.of(call)) is not None and event.hangup_source == "callee":
+        caller = service.store.get(colleague.for_call)
         if caller is not None and caller.state is CallState.TRANSFERRED:
             caller.will_end(EndedBy.HUMAN, COLLEAGUE_HUNG_UP)
     # Seen from the leg: the caller is who dialled it.
