@@ -528,12 +528,15 @@ class CallControl:
         """Do it; again only where that cannot do it twice."""
         carrier = self._carrier
         assert carrier is not None  # `_able` was asked
-        repeatable, budget_secs = carrier.ignores_repeated_commands, budget_secs or ACT_BUDGET_SECS
         try:
-            done = await insist(
-                carrier, request, budget_secs, self._call.id, only_if_nothing_done=not repeatable
+            _, done = await insist(
+                carrier,
+                request,
+                self._call.id,
+                budget_secs=budget_secs or ACT_BUDGET_SECS,
+                only_if_nothing_done=not carrier.ignores_repeated_commands,
             )
-            return done[1]
+            return done
         except CallEnded as error:
             raise CallIsOver(f"could not {what}: {error}") from None
         except CarrierUnavailable as error:

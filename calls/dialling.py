@@ -17,6 +17,7 @@ from loguru import logger
 from calls.call import Call, CallState, EndedBy
 from calls.control import CallControl
 from calls.errors import CarrierFailed, NotDone
+from calls.insist import insist
 from calls.policy import NOBODY_KNOWS, DialPolicy, DialRefused
 from calls.store import CallStore
 from calls.way_back import WayBack
@@ -185,27 +186,27 @@ class Dialler:
         Returns:
             The carrier's id of the call; None when it took the call on without giving one.
         """
-        pauses = iter(self._retry_pauses_secs)
-        while True:
-            try:
-                return (await carrier.dial(order)).id
-            except DialUncertain:
+        try:
+            _, dialled = await insist(
+                carrier,
+                lambda: carrier.dial(order),
+                call.id,
+                pauses_secs=self._retry_pauses_secs,
+                only_if_nothing_done=True,
+                still_wanted=lambda: not call.is_over and call.ending is None,
+            )
+        except CarrierUnavailable as error:
+            if error.nothing_done or isinstance(error, DialUncertain):
                 raise
-            except CarrierUnavailable as error:
-                if not error.nothing_done:
-                    raise DialUncertain(str(error)) from None
-                pause = next(pauses, None)
-                if pause is None or call.is_over or call.ending:
-                    raise
-                logger.warning("Call {} is dialled again: {}", call.id, error)
-                await asyncio.sleep(pause)
-            except CarrierError:
-                raise
-            except Exception as error:
-                logger.opt(exception=error).error(
-                    "Call {}: dialling went wrong: {}", call.id, type(error).__name__
-                )
-                raise DialUncertain(f"dialling went wrong ({type(error).__name__})") from None
+            raise DialUncertain(str(error)) from None
+        except CarrierError:
+            raise
+        except Exception as error:
+            logger.opt(exception=error).error(
+                "Call {}: dialling went wrong: {}", call.id, type(error).__name__
+            )
+            raise DialUncertain(f"dialling went wrong ({type(error).__name__})") from None
+        return dialled.id
 
     async def _look(self, call: Call, carrier: Carrier, since: datetime, ring_timeout_secs: int) -> None:
         """Find out whether a call was dialled, by asking for calls between its numbers."""
