@@ -15,7 +15,7 @@ from calls.call import Call
 from calls.errors import CallIsOver, NotDone, NotPossible, UnderWay
 from calls.policy import TooManyCalls
 from desk import live_calls
-from desk.dial_requests import DialOrder, place_order
+from desk.dial_requests import DialBody, place_call
 from web.descriptions import description, event_description, summary
 from web.refusals import Refused
 from web.service import TheService, service_of
@@ -115,13 +115,13 @@ async def calls(
 
 
 @router.post("", status_code=202)
-async def dial(order: DialOrder, service: TheService) -> dict[str, Any]:
+async def dial(body: DialBody, service: TheService) -> dict[str, Any]:
     """Call somebody. The answer comes as soon as the carrier has taken the call on.
 
     With a `warning` nobody knows yet whether it has: the call is looked for, and never dialled twice.
     """
-    call, warning = await place_order(
-        order, service.settings, service.dialler, service.carrier_named, lambda _: service.way_back
+    call, warning = await place_call(
+        body, service.settings, service.dialler, service.carrier_named, lambda _: service.way_back
     )
     return {**description(call), **({"warning": warning} if warning else {})}
 
