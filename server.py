@@ -84,7 +84,7 @@ def create_app(
     from web.bodies import BodyLimits
     from web.entrance import Entrance
     from web.refusals import Refused, answer_refused
-    from web.service import WebService
+    from web.web_service import WebService
 
     settings = settings or load_settings()
     keep_words_out(words_allowed=settings.log_callers_words)

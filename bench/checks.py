@@ -31,7 +31,7 @@ from settings import Settings
 from web.bodies import BodyLimits
 from web.connections import Connections
 from web.media import redeemed
-from web.service import WebService
+from web.web_service import WebService
 from web.webhooks import read_webhook
 
 TARGET_MS = 1.0

@@ -21,7 +21,7 @@ from pipecat.services.llm_service import FunctionCallParams, LLMService
 
 from calls.call import EndedBy
 from calls.errors import NotDone
-from calls.messages import Message, MessageBook
+from calls.left_messages import Message, MessageBook
 from calls.policy import country_of
 from conversation.agents.agent import Agent
 from conversation.arguments import UnusableArguments, arguments_for

@@ -9,9 +9,9 @@ from calls.cloud_media import CloudUnavailable
 from carriers.carrier import Carrier, Form, IncomingCall, StatusUpdate
 from conversation.agents.agent import AgentError, load_agent
 from desk.addresses import OURS
+from desk.lost_streams import lost_again
 from desk.reported import call_of
 from desk.service import Service
-from desk.streams import lost_again
 
 APOLOGY = "I'm sorry, we have a technical problem and cannot take your call. Please call later. Goodbye."
 """For a call that no agent can apologise for."""

@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from calls.call import Call
-from calls.dialling import Dialler
+from calls.dialler import Dialler
 from calls.do_not_call import DoNotCall
 from calls.errors import NotPossible
 from calls.policy import DialPolicy, DialRefused

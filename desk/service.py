@@ -14,7 +14,7 @@ from calls.call import Call
 from calls.cloud_media import cloud_media_of
 from calls.control import CallControl
 from calls.database.calls import DatabaseError
-from calls.dialling import Dialler
+from calls.dialler import Dialler
 from calls.reconcile import Reconciler
 from calls.store import CallStore
 from carriers import carrier_for, dialling_mode, known_carriers

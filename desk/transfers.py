@@ -24,9 +24,9 @@ from carriers.carrier import (
 )
 from conversation.attachment import attached_to
 from desk.answering import apology, connection
+from desk.lost_streams import HANG_UP_LATE_SECS, back_to_the_bot, silence_the_bot
 from desk.reported import call_of
 from desk.service import Service
-from desk.streams import HANG_UP_LATE_SECS, back_to_the_bot, silence_the_bot
 
 COLLEAGUE_HUNG_UP = "the colleague has hung up"
 

@@ -18,7 +18,7 @@ from desk import live_calls
 from desk.dial_requests import DialBody, place_call
 from web.descriptions import description, event_description, summary
 from web.refusals import Refused
-from web.service import TheService, service_of
+from web.web_service import TheService, service_of
 
 
 def authorise(request: Request) -> None:

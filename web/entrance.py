@@ -11,8 +11,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from carriers.telnyx.account import SIGNATURE_HEADER as TELNYX_HEADER
 from carriers.twilio.carrier import SIGNATURE_HEADER as TWILIO_HEADER
 from web.refusals import POLICY_VIOLATION, plain_response
-from web.service import WebService
 from web.trust import foreign_site
+from web.web_service import WebService
 
 EVERYWHERE = "every route"
 

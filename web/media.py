@@ -15,8 +15,8 @@ from carriers.twilio.carrier import TwilioCarrier
 from desk.tokens import KEPT_SECS, StreamGrant, TokenError
 from web.admission import NotAdmitted, OpeningSocket, start_with_token, start_without_token
 from web.refusals import POLICY_VIOLATION, Refused, route_of
-from web.service import ServerRunnerArguments, TheService, WebService, peer_of, upgrade_of
 from web.trust import tokenless_refusal
+from web.web_service import ServerRunnerArguments, TheService, WebService, peer_of, upgrade_of
 
 router = APIRouter()
 

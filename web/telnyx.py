@@ -17,12 +17,12 @@ from carriers.carrier import WebhookError
 from carriers.telnyx.call_control import TelnyxCallControl
 from carriers.telnyx.carrier import TelnyxCarrier
 from desk.answering import after_stream, answer_call
-from desk.call_control import take_event
 from desk.fallback import fall_back
 from desk.keys import FALLBACK, VOICE
+from desk.leg_events import take_event
 from desk.reported import take_machine_result, take_recording, take_status
 from desk.transfers import after_transfer, parse_transfer_result, transfer_answered
-from web.service import TheService
+from web.web_service import TheService
 from web.webhooks import instructions, parsed, read_webhook
 
 router = APIRouter(prefix="/telnyx")

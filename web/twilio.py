@@ -10,7 +10,7 @@ from desk.answering import after_stream, answer_call
 from desk.fallback import fall_back
 from desk.reported import take_machine_result, take_recording, take_status
 from desk.transfers import after_transfer, parse_transfer_result, transfer_answered
-from web.service import TheService
+from web.web_service import TheService
 from web.webhooks import parsed, read_webhook, xml
 
 router = APIRouter(prefix="/twilio")

@@ -15,8 +15,8 @@ from desk.addresses import CALL, KEY
 from desk.keys import PASTED
 from web.deliveries import KEPT_SECS, Delivery, digest
 from web.refusals import Refused
-from web.service import WebService, peer_of, url_as_called
 from web.trust import Evidence, webhook_evidence
+from web.web_service import WebService, peer_of, url_as_called
 
 T = TypeVar("T")
 

@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from calls.dialling import Dialler
+from calls.dialler import Dialler
 from calls.policy import DialPolicy, DialRefused
 from calls.store import CallStore
 from carriers.carrier import CarrierRejected, DialOrder, DialOut, StreamDocument

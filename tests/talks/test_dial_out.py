@@ -7,7 +7,7 @@ import pytest
 
 from calls.call import CallState, EndedBy
 from calls.control import CallControl
-from calls.dialling import Dialler
+from calls.dialler import Dialler
 from calls.errors import CarrierFailed
 from calls.policy import NOBODY_KNOWS, DialPolicy, DialRefused
 from calls.store import CallStore

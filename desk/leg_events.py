@@ -11,9 +11,9 @@ from calls.transfer import transfer_news
 from carriers.carrier import Carrier, CarrierEvent, Direction, Form, IncomingCall, LegEnd, StatusUpdate
 from conversation.agents.agent import AgentError
 from desk.answering import open_call
+from desk.lost_streams import stream_again
 from desk.reported import call_of, record_once, record_recording
 from desk.service import Service
-from desk.streams import stream_again
 from desk.transfers import COLLEAGUE_HUNG_UP, REFER_LATE_SECS, is_being_referred, take_transfer_news
 
 
