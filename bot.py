@@ -1,4 +1,4 @@
-"""One attachment of one call: the bot's entry point, everywhere.
+"""One session of one call: the bot's entry point, everywhere.
 
 `async def bot(runner_args)` is called by Pipecat Cloud's base image, by Pipecat's development runner
 (`python bot.py -t twilio -x HOST`, `-t telnyx`, WebRTC, evals) and by our own server, each with a connection that was
@@ -44,12 +44,12 @@ from carriers.carrier import Carrier, Direction
 from carriers.cloud import CloudError
 from conversation.agents.agent import Agent, AgentError, find_agent, load_agent
 from conversation.agents.contradictions import contradictions
-from conversation.attachment import Attachment, attached_to
 from conversation.briefing import run_briefing
 from conversation.lookup import Found, who_calls
-from conversation.pipeline import run_attachment, warm_up
+from conversation.pipeline import run_session, warm_up
 from conversation.private_log import WORDS_ARE_LOGGED, keep_words_out, log_from
 from conversation.services import ServiceError
+from conversation.session import Session, attached_to
 from serializers import SerializerOptions, UnsupportedEncoding, serializer_for
 from serializers.handshake import HandshakeError, NotACarrierStream, StreamStart, read_stream_start
 from serializers.transport import PhoneTransport
@@ -150,30 +150,30 @@ async def _talk_on_the_phone(
     way_back = server or _way_back(start, settings)
     colleague = Colleague.of(call)
     found = Found() if colleague else await who_calls(call, carrier, settings)
-    attachment = _attachment(
+    session = _session(
         call, agent, settings, carrier, way_back, resume=call.take_return(), looked_up=found.variables
     )
-    found.when_late(lambda late: attachment.variables.update(_variables(call, agent, late)))
+    found.when_late(lambda late: session.variables.update(_variables(call, agent, late)))
     transport = PhoneTransport(
         websocket,
         serializer,
-        on_mark_sent=attachment.playout.sent,
-        may_speak=lambda: not attachment.aside,
+        on_mark_sent=session.playout.sent,
+        may_speak=lambda: not session.aside,
     )
-    attachment.record("attached", stream_id=start.stream_id)
+    session.record("attached", stream_id=start.stream_id)
     try:
         if colleague is not None:
             _answered(call)
-            await run_briefing(attachment, colleague, transport, settings)
+            await run_briefing(session, colleague, transport, settings)
         else:
-            attachment.history = tuple(heard_messages(call.events))
-            await _run(attachment, transport, runner_args, settings, carrier_marks=True)
+            session.history = tuple(heard_messages(call.events))
+            await _run(session, transport, runner_args, settings, carrier_marks=True)
     finally:
         # The carrier tells that a call is over, asks what is next for a caller whose stream was lost, or can be asked.
         # Without credentials and a server nobody is ever told, and a server without credentials may not be.
-        _let_go(attachment, told=carrier is not None or (server is not None and not serializer.stopped))
+        _let_go(session, told=carrier is not None or (server is not None and not serializer.stopped))
         if server is None:
-            await _hear_of_the_end(attachment)
+            await _hear_of_the_end(session)
         if serializer.ignored:
             logger.warning(f"call {call.id}: messages that were ignored: {dict(serializer.ignored)}")
         await store.flush()
@@ -241,15 +241,15 @@ async def _talk_without_a_phone(
         agent=agent.name,
         parameters=body,
     )
-    attachment = _attachment(call, agent, settings, None)
-    attachment.record("attached", stream_id=kind)
+    session = _session(call, agent, settings, None)
+    session.record("attached", stream_id=kind)
     try:
-        await _run(attachment, transport, runner_args, settings, carrier_marks=False)
+        await _run(session, transport, runner_args, settings, carrier_marks=False)
     finally:
-        _let_go(attachment, told=False)
+        _let_go(session, told=False)
 
 
-def _attachment(
+def _session(
     call: Call,
     agent: Agent,
     settings: Settings,
@@ -258,9 +258,9 @@ def _attachment(
     *,
     resume: Resume | None = None,
     looked_up: Mapping[str, Any] | None = None,
-) -> Attachment:
+) -> Session:
     store = _store(settings)
-    return Attachment(
+    return Session(
         call=call,
         store=store,
         control=CallControl(
@@ -286,18 +286,18 @@ def _variables(call: Call, agent: Agent, looked_up: Mapping[str, Any] | None) ->
 
 
 async def _run(
-    attachment: Attachment,
+    session: Session,
     transport: BaseTransport,
     runner_args: Any,
     settings: Settings,
     *,
     carrier_marks: bool,
 ) -> None:
-    call = attachment.call
+    call = session.call
     _answered(call)
-    logger.info(f"call {call.id}: attached, agent {attachment.agent.name}")
-    await run_attachment(
-        attachment,
+    logger.info(f"call {call.id}: attached, agent {session.agent.name}")
+    await run_session(
+        session,
         transport,
         settings,
         carrier_marks=carrier_marks,
@@ -313,17 +313,17 @@ def _answered(call: Call) -> None:
         call.move(CallState.IN_PROGRESS, cause="back with the bot")
 
 
-def _let_go(attachment: Attachment, *, told: bool) -> None:
+def _let_go(session: Session, *, told: bool) -> None:
     """Decide what the end of a media stream says about the call, where it is all that we are ever told.
 
     A stream that the carrier stopped, with nobody of ours having asked for it, is a caller who hung up.
 
     Args:
-        attachment: The session that is over.
+        session: The session that is over.
         told: Whether the carrier tells, or can be asked, what became of the call: then its word counts, and not ours.
     """
-    call = attachment.call
-    if attached_to(call) not in (None, attachment):
+    call = session.call
+    if attached_to(call) not in (None, session):
         logger.info(f"call {call.id}: detached, another session has it")
         return
     goes_on = call.resume is not None or call.state in HANDED_OVER
@@ -333,9 +333,9 @@ def _let_go(attachment: Attachment, *, told: bool) -> None:
     logger.info(f"call {call.id}: detached, {'ended by ' + call.ended_by if call.ended_by else call.state}")
 
 
-async def _hear_of_the_end(attachment: Attachment) -> None:
+async def _hear_of_the_end(session: Session) -> None:
     """Ask the carrier whether a call is over, on a host where nobody else does; hang it up again if it should be."""
-    call, control = attachment.call, attachment.control
+    call, control = session.call, session.control
     if attached_to(call) is not None or call.resume is not None or call.state in HANDED_OVER:
         return
     if call.ending is not None:

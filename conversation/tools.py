@@ -1,7 +1,7 @@
 """What the LLM may do on a call.
 
 One handler a tool, the same for a real LLM and for the local brain. A handler gets Pipecat's `FunctionCallParams`; the
-attachment, which keeps what was promised, comes with it.
+session, which keeps what was promised, comes with it.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from calls.left_messages import Message, MessageBook
 from calls.policy import country_of
 from conversation.agents.agent import Agent
 from conversation.arguments import UnusableArguments, arguments_for
-from conversation.attachment import Attachment
 from conversation.farewell import is_farewell
+from conversation.session import Session
 from conversation.spoken_numbers import Fit, fit, spoken_number
 
 OTHERS_SECS = 5.0
@@ -38,7 +38,7 @@ KEYS_PRESSED = "The keys are pressed. Wait for what the other side says."
 MAX_EXTENSION = 6
 """Digits up to which a call-back number may be an extension of the business's own."""
 
-Handler = Callable[[Attachment, FunctionCallParams], Awaitable[None]]
+Handler = Callable[[Session, FunctionCallParams], Awaitable[None]]
 
 
 @dataclass(frozen=True)
@@ -58,31 +58,31 @@ class Tool:
     waits_for_others: bool = False
 
 
-async def _end_call(attachment: Attachment, params: FunctionCallParams) -> None:
-    farewell = str(params.arguments.get("farewell") or attachment.render(attachment.agent.lines.goodbye))
-    if is_farewell(await attachment.latest_reply(), farewell):
+async def _end_call(session: Session, params: FunctionCallParams) -> None:
+    farewell = str(params.arguments.get("farewell") or session.render(session.agent.lines.goodbye))
+    if is_farewell(await session.latest_reply(), farewell):
         farewell = ""  # the model has written it already, and it is on its way to the caller
     # The result comes first: the goodbye outlives this handler, and no LLM turn may follow it.
     await params.result_callback(
         "The call is ending.", properties=FunctionCallResultProperties(run_llm=False)
     )
-    attachment.finish(farewell, ended_by=EndedBy.BOT, cause="end_call")
+    session.finish(farewell, ended_by=EndedBy.BOT, cause="end_call")
 
 
-async def _take_message(attachment: Attachment, params: FunctionCallParams) -> None:
+async def _take_message(session: Session, params: FunctionCallParams) -> None:
     message = Message(
         taken_at=datetime.now(UTC),
-        call_id=attachment.call.id,
-        agent=attachment.agent.name,
+        call_id=session.call.id,
+        agent=session.agent.name,
         caller_name=str(params.arguments.get("caller_name") or ""),
         callback_number=str(
-            params.arguments.get("callback_number") or attachment.variables.get("caller_number") or ""
+            params.arguments.get("callback_number") or session.variables.get("caller_number") or ""
         ),
         text=str(params.arguments.get("message") or ""),
     )
     given = str(params.arguments.get("callback_number") or "")
     digits = spoken_number(given)
-    region = country_of(attachment.control.our_number) or country_of(attachment.call.other_number)
+    region = country_of(session.control.our_number) or country_of(session.call.other_number)
     if len(digits) > MAX_EXTENSION and fit(digits, region) is not Fit.YES:
         await params.result_callback(
             "Not taken: the call-back number cannot be a telephone number. Ask the caller to say it again, digit by "
@@ -93,14 +93,14 @@ async def _take_message(attachment: Attachment, params: FunctionCallParams) -> N
         await params.result_callback("Not taken: the message is empty. Ask the caller what the message is.")
         return
     try:
-        await MessageBook(attachment.data_dir).keep(message)
+        await MessageBook(session.data_dir).keep(message)
     except OSError as error:
-        attachment.record("error", message=f"message not kept: {error.strerror}")
+        session.record("error", message=f"message not kept: {error.strerror}")
         await params.result_callback(
             "Not taken: it could not be stored. Apologise and ask the caller to ring again."
         )
         return
-    attachment.record(
+    session.record(
         "message_taken",
         caller_name=message.caller_name,
         callback_number=message.callback_number,
@@ -109,10 +109,10 @@ async def _take_message(attachment: Attachment, params: FunctionCallParams) -> N
     await params.result_callback("The message was taken and will be passed on.")
 
 
-async def _transfer_call(attachment: Attachment, params: FunctionCallParams) -> None:
+async def _transfer_call(session: Session, params: FunctionCallParams) -> None:
     name = str(params.arguments.get("destination") or "")
     try:
-        handover = attachment.transfer(name, str(params.arguments.get("reason") or ""))
+        handover = session.transfer(name, str(params.arguments.get("reason") or ""))
     except NotDone as error:
         await params.result_callback(f"Not transferred: {error}")
         return
@@ -131,12 +131,12 @@ async def _transfer_call(attachment: Attachment, params: FunctionCallParams) -> 
     await params.result_callback({"outcome": outcome.value, "detail": detail, "caller_was_told": True})
 
 
-async def _send_digits(attachment: Attachment, params: FunctionCallParams) -> None:
+async def _send_digits(session: Session, params: FunctionCallParams) -> None:
     digits = re.sub(r"[\s().-]", "", str(params.arguments.get("digits") or ""))
     # Keys cut words short that are being said: where the document changes for them, the stream ends.
-    await attachment.say_to_the_end("")
+    await session.say_to_the_end("")
     try:
-        await attachment.control.send_digits(digits)
+        await session.control.send_digits(digits)
     except NotDone as error:
         await params.result_callback(f"Not sent: {error}")
         return
@@ -145,28 +145,28 @@ async def _send_digits(attachment: Attachment, params: FunctionCallParams) -> No
         # The next session must know all the same that they were pressed.
         await params.result_callback(KEYS_PRESSED)
         raise
-    attachment.listens()
+    session.listens()
     await params.result_callback(KEYS_PRESSED)
 
 
-async def _pause_recording(attachment: Attachment, params: FunctionCallParams) -> None:
+async def _pause_recording(session: Session, params: FunctionCallParams) -> None:
     await _change_recording(
-        attachment, params, "pause", "Paused. What is said now is not recorded.", "Not paused"
+        session, params, "pause", "Paused. What is said now is not recorded.", "Not paused"
     )
 
 
-async def _resume_recording(attachment: Attachment, params: FunctionCallParams) -> None:
-    await _change_recording(attachment, params, "resume", "The recording goes on.", "Not resumed")
+async def _resume_recording(session: Session, params: FunctionCallParams) -> None:
+    await _change_recording(session, params, "resume", "The recording goes on.", "Not resumed")
 
 
 async def _change_recording(
-    attachment: Attachment, params: FunctionCallParams, action: str, done: str, not_done: str
+    session: Session, params: FunctionCallParams, action: str, done: str, not_done: str
 ) -> None:
-    if attachment.agent.recording.enabled:
+    if session.agent.recording.enabled:
         # A recording that only begins after a pause was asked for would take down what it was asked for.
-        await attachment.recording_settled.wait()
+        await session.recording_settled.wait()
     try:
-        await attachment.control.record(action)
+        await session.control.record(action)
     except NotDone as error:
         await params.result_callback(f"{not_done}: {error}")
         return
@@ -265,10 +265,10 @@ TOOLS: dict[str, Tool] = {
 }
 
 
-def usable_tools(attachment: Attachment) -> list[str]:
+def usable_tools(session: Session) -> list[str]:
     """The tools of an agent that can work on this call; a model that is told of others promises what it cannot do."""
-    names = list(attachment.agent.tools)
-    if "transfer_call" in names and not (attachment.agent.transfers and attachment.control.can_transfer):
+    names = list(session.agent.tools)
+    if "transfer_call" in names and not (session.agent.transfers and session.control.can_transfer):
         names.remove("transfer_call")
     return names
 
@@ -300,16 +300,16 @@ def _with_destinations(schema: FunctionSchema, agent: Agent) -> FunctionSchema:
     )
 
 
-def register_tools(llm: LLMService, names: Sequence[str], attachment: Attachment) -> None:
+def register_tools(llm: LLMService, names: Sequence[str], session: Session) -> None:
     """Let an LLM service run an agent's tools for one call.
 
-    The handlers are quick: what takes longer than a moment (a goodbye, say) goes on in the attachment, where an
+    The handlers are quick: what takes longer than a moment (a goodbye, say) goes on in the session, where an
     interruption cannot cancel it.
 
     Args:
         llm: The service, or the local brain.
         names: Names from `TOOLS`.
-        attachment: The session that the tools act on.
+        session: The session that the tools act on.
     """
     together = Together()
     llm.add_event_handler("on_function_calls_started", together.began)
@@ -317,12 +317,12 @@ def register_tools(llm: LLMService, names: Sequence[str], attachment: Attachment
         tool = TOOLS[name]
 
         async def run(params: FunctionCallParams, tool: Tool = tool) -> None:
-            await _run(attachment, tool, params, together)
+            await _run(session, tool, params, together)
 
         llm.register_function(name, run, cancel_on_interruption=not tool.outlives_interruption)
 
 
-async def _run(attachment: Attachment, tool: Tool, params: FunctionCallParams, together: Together) -> None:
+async def _run(session: Session, tool: Tool, params: FunctionCallParams, together: Together) -> None:
     """Run a tool. Whatever happens, the model gets one result, and the call's history has it."""
     deliver, delivered = params.result_callback, False
 
@@ -335,9 +335,7 @@ async def _run(attachment: Attachment, tool: Tool, params: FunctionCallParams, t
                 return
             delivered = True
             together.ended(params.tool_call_id, well=not _is_failure(result))
-            attachment.record(
-                "tool", name=params.function_name, arguments=dict(params.arguments), result=result
-            )
+            session.record("tool", name=params.function_name, arguments=dict(params.arguments), result=result)
         await deliver(result, properties=properties)
 
     given = params.arguments
@@ -347,7 +345,7 @@ async def _run(attachment: Attachment, tool: Tool, params: FunctionCallParams, t
         if tool.waits_for_others and (obstacle := await together.obstacle(params.tool_call_id)):
             await params.result_callback(f"Not done: {obstacle}")
             return
-        await tool.handler(attachment, params)
+        await tool.handler(session, params)
         if not delivered:
             await params.result_callback("Done.")
     except UnusableArguments as error:
@@ -357,7 +355,7 @@ async def _run(attachment: Attachment, tool: Tool, params: FunctionCallParams, t
     except Exception as error:
         # Its text may hold the caller's words.
         logger.error(
-            f"call {attachment.call.id}: the tool {params.function_name} failed: {type(error).__name__}"
+            f"call {session.call.id}: the tool {params.function_name} failed: {type(error).__name__}"
         )
         await params.result_callback(
             f"Failed: {type(error).__name__}. Tell the caller, and offer another way."

@@ -1,6 +1,6 @@
 """One bot session on a call: what it may say, and how it lets go.
 
-The call lives at the carrier; an attachment comes and goes with a media socket. It is handed to the tools, so what a
+The call lives at the carrier; a session comes and goes with a media socket. It is handed to the tools, so what a
 tool promises ("I will hang up") is kept here, outside of any frame that a barge-in could drop.
 """
 
@@ -53,7 +53,7 @@ MARK_SECS = 2.0
 """How long after its last audio was sent a goodbye's mark may take to come back."""
 
 SOCKET_CLOSED = "socket closed"
-"""Why an attachment ends when its socket closes and nothing has announced it."""
+"""Why a session ends when its socket closes and nothing has announced it."""
 
 SETTLE_SECS = 8.0
 """How long after the end of the media stream a transfer may take to see how it ended."""
@@ -115,16 +115,16 @@ class Line(Protocol):
         ...
 
 
-_attached: WeakValueDictionary[str, Attachment] = WeakValueDictionary()
+_attached: WeakValueDictionary[str, Session] = WeakValueDictionary()
 
 
-def attached_to(call: Call) -> Attachment | None:
+def attached_to(call: Call) -> Session | None:
     """The bot session of this process that talks on a call now; None when there is none."""
-    attachment = _attached.get(call.id)
-    return attachment if attachment is not None and not attachment.is_detached else None
+    session = _attached.get(call.id)
+    return session if session is not None and not session.is_detached else None
 
 
-class Attachment:
+class Session:
     """A bot session that is attached to a call.
 
     Parameters:
@@ -133,9 +133,9 @@ class Attachment:
         agent: What the bot is.
         variables: What the agent's templates are rendered with.
         data_dir: Where messages for the business are kept.
-        resume: Why the caller comes back to the bot; None on the call's first attachment.
-        history: The conversation on this call's earlier attachments, which this one goes on with.
-        playout: What the caller has heard on this attachment.
+        resume: Why the caller comes back to the bot; None on the call's first session.
+        history: The conversation on this call's earlier sessions, which this one goes on with.
+        playout: What the caller has heard on this session.
         ending: True once a goodbye was promised; from then on the caller cannot interrupt.
         learning: Whether it is being found out how the caller's transfer went, before anything is talked about.
         handover: The last attempt to put the caller through.
