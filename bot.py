@@ -1,4 +1,4 @@
-"""One session on one call: the bot's entry point, everywhere.
+"""One session of one call: the bot's entry point, everywhere.
 
 `async def bot(runner_args)` is called by Pipecat Cloud's base image, by Pipecat's development runner
 (`python bot.py -t twilio -x HOST`, `-t telnyx`, WebRTC, evals) and by our own server, each with a connection that was
@@ -31,7 +31,8 @@ from pipecat.transports.base_transport import BaseTransport, TransportParams
 from calls.call import Call
 from calls.carried import Carried, read_carried
 from calls.cloud_media import cloud_media_of
-from calls.control import COLLEAGUE, CallControl
+from calls.colleague import PRIVATE_PARAMETERS, Colleague
+from calls.control import CallControl
 from calls.database.calls import DatabaseUnusable
 from calls.do_not_call import DoNotCall
 from calls.store import CallStore, default_store
@@ -60,10 +61,6 @@ USAGE_ERROR = 2
 
 POLICY_VIOLATION = 1008
 """WebSocket close code for a peer that does not speak the protocol (RFC 6455, section 7.4.1)."""
-
-
-PRIVATE_PARAMETERS = frozenset({"call_id", "role", "for_call", "peer", "destination", "about"})
-"""What says which call of ours it is, and makes it the leg of a colleague who is asked to take a caller."""
 
 
 async def bot(runner_args: Any) -> None:
@@ -147,8 +144,8 @@ async def _talk_on_the_phone(
         )
     server = getattr(runner_args, "way_back", None)
     way_back = server or _way_back(start, settings)
-    is_colleague = call.parameters.get("role") == COLLEAGUE
-    found = Found() if is_colleague else await who_calls(call, carrier, settings)
+    colleague = Colleague.of(call)
+    found = Found() if colleague else await who_calls(call, carrier, settings)
     session = _session(
         call, agent, settings, carrier, way_back, resume=call.take_return(), looked_up=found.variables
     )
@@ -161,9 +158,9 @@ async def _talk_on_the_phone(
     )
     session.record("attached", stream_id=start.stream_id)
     try:
-        if is_colleague:
+        if colleague is not None:
             stream_began(call)
-            await run_briefing(session, transport, settings)
+            await run_briefing(session, colleague, transport, settings)
         else:
             session.history = tuple(heard_messages(call.events))
             await _run(session, transport, runner_args, settings, carrier_marks=True)

@@ -19,6 +19,7 @@ from pipecat.transports.base_transport import BaseTransport
 from pipecat.workers.runner import WorkerRunner
 
 from calls.call import Call, CallState, EndedBy
+from calls.colleague import Colleague
 from calls.errors import NotDone
 from conversation import services
 from conversation.handover import SURELY_MACHINES
@@ -59,11 +60,14 @@ class Keys(FrameProcessor):
         await self.push_frame(frame, direction)
 
 
-async def run_briefing(session: Session, transport: BaseTransport, settings: Settings) -> None:
+async def run_briefing(
+    session: Session, colleague: Colleague, transport: BaseTransport, settings: Settings
+) -> None:
     """Ask a colleague, and do what they choose.
 
     Args:
         session: The session on the colleague's call.
+        colleague: What that call is about.
         transport: The phone's.
         settings: Keys and choices for the voice.
     """
@@ -84,7 +88,7 @@ async def run_briefing(session: Session, transport: BaseTransport, settings: Set
     @transport.event_handler("on_client_connected")
     async def on_client_connected(_transport: Any, _client: Any) -> None:
         nonlocal talk
-        talk = asyncio.create_task(_Talk(session, pressed).run())
+        talk = asyncio.create_task(_Talk(session, colleague, pressed).run())
 
     @transport.event_handler("on_client_disconnected")
     async def on_client_disconnected(_transport: Any, _client: Any) -> None:
@@ -108,15 +112,16 @@ async def run_briefing(session: Session, transport: BaseTransport, settings: Set
 class _Talk:
     """What is said and done on the colleague's leg."""
 
-    def __init__(self, session: Session, pressed: asyncio.Queue[str]) -> None:
+    def __init__(self, session: Session, colleague: Colleague, pressed: asyncio.Queue[str]) -> None:
         self._session = session
         self._call = session.call
+        self._colleague = colleague
         self._pressed = pressed
 
     async def run(self) -> None:
         session, lines = self._session, self._session.agent.lines
         session.record("briefing")
-        about = str(self._call.parameters.get("about") or "")
+        about = self._colleague.about
         try:
             for words in (about, f"{lines.briefing_again} {about}"):
                 choice = await self._ask(words)
@@ -216,7 +221,7 @@ class _Talk:
         await session.let_go()
 
     def _caller(self) -> Call | None:
-        return self._session.store.get(str(self._call.parameters.get("for_call") or ""))
+        return self._session.store.get(self._colleague.for_call)
 
     async def _end(
         self, words: str, ended_by: EndedBy, cause: str, state: CallState = CallState.COMPLETED

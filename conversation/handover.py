@@ -15,9 +15,8 @@ from typing import Any
 from loguru import logger
 
 from calls.call import Call, CallState, EndedBy
-from calls.control import OUTCOMES
 from calls.errors import CallIsOver, CarrierFailed, NotDone, NotPossible, UnderWay
-from calls.transfer import Target, TransferOutcome
+from calls.transfer import Target, TransferOutcome, outcome_of
 from conversation.agents.agent import Agent, spoken_name
 from conversation.agents.tables import CALLERS_OWN_NUMBER
 from conversation.session import Session
@@ -383,13 +382,18 @@ ABOUT_CHARS = 200
 
 def _outcome_of(colleague: Call) -> tuple[TransferOutcome, str]:
     """What the end of a colleague's call that was not connected means."""
-    if colleague.has("declined"):
-        return TransferOutcome.DECLINED, "the colleague declined"
     answered_by = colleague.last("answered_by")
-    if colleague.state is CallState.VOICEMAIL or (
-        answered_by is not None and answered_by.data.get("who") in MACHINES
-    ):
-        return TransferOutcome.VOICEMAIL, "a machine answered"
+    outcome = outcome_of(
+        colleague.state,
+        connects=False,
+        declined=colleague.has("declined"),
+        machine=colleague.state is CallState.VOICEMAIL
+        or (answered_by is not None and answered_by.data.get("who") in MACHINES),
+    )
+    if outcome is TransferOutcome.DECLINED:
+        return outcome, "the colleague declined"
+    if outcome is TransferOutcome.VOICEMAIL:
+        return outcome, "a machine answered"
     if colleague.state is CallState.COMPLETED:
-        return TransferOutcome.NO_ANSWER, "answered, but nobody took the call"
-    return OUTCOMES.get(colleague.state.value, TransferOutcome.FAILED), colleague.end_cause or ""
+        return outcome, "answered, but nobody took the call"
+    return outcome, colleague.end_cause or ""

@@ -115,7 +115,7 @@ async def run_session(
     carrier_marks: bool,
     handle_sigint: bool = False,
 ) -> None:
-    """Talk until the call, or this session on it, is over.
+    """Talk until the call, or this session to it, is over.
 
     Args:
         session: The session.

@@ -15,7 +15,7 @@ from loguru import logger
 
 from calls.call import EndedBy
 from calls.errors import NotDone
-from calls.messages import Message, MessageBook
+from calls.left_messages import Message, MessageBook
 from conversation.agents.tables import GOODBYE, TAKE_MESSAGE
 from conversation.dead_air.causes import Cause, Firing, Stage
 from conversation.dead_air.guard import DeadAir

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pipecat.adapters.llm.schemas.function_schema import FunctionSchema
 from pipecat.services.llm_service import FunctionCallParams
 
-from calls.messages import Message, MessageBook
+from calls.left_messages import Message, MessageBook
 from calls.policy import country_of
 from conversation.language.spoken_numbers import Fit, fit, spoken_number
 from conversation.session import Session
