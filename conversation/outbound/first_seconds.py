@@ -24,8 +24,7 @@ from pipecat.frames.frames import (
 from pipecat.services.llm_service import LLMService
 
 from calls.call import CallState, EndedBy
-from conversation.attachment import MARK_SECS, SPEAKING_SECS_PER_CHARACTER, VOICE_SECS, Attachment
-from conversation.opening import first_words, greeting_words
+from conversation.first_words import first_words, greeting_words
 from conversation.outbound.beep import FAX_SECS, BeepListener
 from conversation.outbound.greetings import GreetingClassifier, is_a_person
 from conversation.outbound.processors import (
@@ -37,6 +36,7 @@ from conversation.outbound.processors import (
     Verdict,
 )
 from conversation.outbound.witnesses import MESSAGES, Witnesses
+from conversation.session import MARK_SECS, SPEAKING_SECS_PER_CHARACTER, VOICE_SECS, Session
 from serializers.frames import MarkFrame
 
 QUIET_SECS = 2.0
@@ -74,14 +74,14 @@ class OutboundOpening(Witnesses):
     speech recognition, `gate` before the model.
     """
 
-    def __init__(self, attachment: Attachment, model: BaseClassifier | None = None):
+    def __init__(self, session: Session, model: BaseClassifier | None = None):
         """Prepare it; `begin` starts.
 
         Args:
-            attachment: The session.
+            session: The session.
             model: Judges what words alone do not decide; None without a language model.
         """
-        super().__init__(attachment)
+        super().__init__(session)
         self.beeps = BeepListener(self._beeped, self._is_a_fax)
         self.listener = GreetingListener(self, GreetingClassifier(model), quiet_secs=QUIET_SECS)
         self.gate = ModelGate(self)
@@ -96,11 +96,11 @@ class OutboundOpening(Witnesses):
     def words(self) -> list[str]:
         """What may be said, the greeting first: for a voice that can render it ahead."""
         message = self._manners.voicemail_message
-        return [self._first_words(), *([self._attachment.render(message)] if message else [])]
+        return [self._first_words(), *([self._session.render(message)] if message else [])]
 
     async def begin(self) -> None:
         """Start, when the media stream is there."""
-        self._stop_watching = self._attachment.call.watch(self._look)
+        self._stop_watching = self._session.call.watch(self._look)
         self._start(self._wait_for_hello())
         self._start(self._close_window())
         self._look()  # the carrier may have been faster
@@ -162,7 +162,7 @@ class OutboundOpening(Witnesses):
 
     async def _say_greeting(self) -> bool:
         await self._hush()  # a message that turns out to be for a person
-        return await self._say(await greeting_words(self._attachment, self._greeting_template))
+        return await self._say(await greeting_words(self._session, self._greeting_template))
 
     def _greet_in_doubt(self, doubt: Verdict) -> None:
         """Talk to somebody who may be a machine; when they do not answer, they are one."""
@@ -197,17 +197,17 @@ class OutboundOpening(Witnesses):
                 return True
             greets = self._greet_after_turn or (self._greeting is not None and not self._greeting.done())
             speaks = self._speaking and self._turn_began_in is Phase.GREETED
-            busy = speaks or greets or self._attachment.playout.pending
+            busy = speaks or greets or self._session.playout.pending
             quiet_secs = 0.0 if busy else quiet_secs + LOOK_SECS
         self._doubt = None
         return False
 
     @property
     def _greeting_template(self) -> str:
-        return self._manners.greeting or self._attachment.agent.greeting
+        return self._manners.greeting or self._session.agent.greeting
 
     def _first_words(self) -> str:
-        return first_words(self._attachment, self._greeting_template)
+        return first_words(self._session, self._greeting_template)
 
     def _wait_for_the_end_of_its_greeting(self) -> None:
         self.phase = Phase.WAITING
@@ -244,17 +244,17 @@ class OutboundOpening(Witnesses):
             self._give_up(Verdict.MACHINE)
             return
         self.phase = Phase.LEAVING
-        words = self._attachment.render(self._manners.voicemail_message or "")
+        words = self._session.render(self._manners.voicemail_message or "")
         heard = False
         for self._messages in range(1, MESSAGES + 1):
             self._again = False
             heard = await self._say(words)
-            if not self._again or self._attachment.is_detached:
+            if not self._again or self._session.is_detached:
                 break
             if not await self._its_greeting_ends():
                 return
-        self._attachment.record("voicemail_message", heard=heard)
-        if self._evidence is not Evidence.PLAIN and heard and not self._attachment.is_detached:
+        self._session.record("voicemail_message", heard=heard)
+        if self._evidence is not Evidence.PLAIN and heard and not self._session.is_detached:
             # Nothing but the carrier's word says that it was a machine.
             self._message_was_heard = True
             self._doubt = Verdict.MACHINE
@@ -284,11 +284,11 @@ class OutboundOpening(Witnesses):
 
     async def _hang_up(self, cause: str) -> None:
         await self._hush()
-        self._attachment.finish("", ended_by=EndedBy.BOT, cause=cause, state=CallState.VOICEMAIL)
+        self._session.finish("", ended_by=EndedBy.BOT, cause=cause, state=CallState.VOICEMAIL)
 
     async def _hush(self) -> None:
         """Stop speaking, and wait until that is so: a goodbye would let it be said to its end."""
-        playout = self._attachment.playout
+        playout = self._session.playout
         if not playout.pending:
             return
         # From behind the user's side of the pipeline, which holds interruptions back while the box is muted.
@@ -300,33 +300,31 @@ class OutboundOpening(Witnesses):
 
     async def _say(self, words: str) -> bool:
         """Say something that we may cut short ourselves; tell whether all of it was heard."""
-        attachment = self._attachment
-        if attachment.worker is None:
+        session = self._session
+        if session.worker is None:
             return False
-        last = MarkFrame(attachment.playout.expect())
-        await attachment.worker.queue_frames([TTSSpeakFrame(words), last])
-        return await attachment.playout.heard(
+        last = MarkFrame(session.playout.expect())
+        await session.worker.queue_frames([TTSSpeakFrame(words), last])
+        return await session.playout.heard(
             last.mark,
             send_secs=VOICE_SECS + len(words) * SPEAKING_SECS_PER_CHARACTER,
             return_secs=MARK_SECS,
         )
 
     def _start(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
-        task = asyncio.create_task(work, name=f"opening of {self._attachment.call.id}")
+        task = asyncio.create_task(work, name=f"opening of {self._session.call.id}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
 
 
-def outbound_opening(attachment: Attachment, llm: LLMService[Any] | None) -> OutboundOpening | None:
+def outbound_opening(session: Session, llm: LLMService[Any] | None) -> OutboundOpening | None:
     """The opening of a session, if it is the first one of a call that the bot has placed; None for all others.
 
     Args:
-        attachment: The session.
+        session: The session.
         llm: The session's language model; None when the local brain is in its place.
     """
-    if attachment.call.direction != "outbound" or attachment.resume is not None:
+    if session.call.direction != "outbound" or session.resume is not None:
         return None
-    return OutboundOpening(
-        attachment, LLMClassifier(llm=llm, timeout=MODEL_SECS) if llm is not None else None
-    )
+    return OutboundOpening(session, LLMClassifier(llm=llm, timeout=MODEL_SECS) if llm is not None else None)

@@ -2,7 +2,7 @@
 
 The choice goes from the most particular to the most general: the agent's TOML (`[services]`), then `STT`, `LLM` and
 `TTS` in the environment, then `auto`, which takes the first service whose key is set, in the order of
-`conversation.catalogue.SERVICES`, and the local one when there is no key at all.
+`conversation.services.catalogue.SERVICES`, and the local one when there is no key at all.
 
 `resolve()` names the services, `check()` finds out at start-up what would go wrong in a call, `build_*()` make them.
 """
@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Any, cast
 from pipecat.transcriptions.language import Language
 from pydantic import ValidationError
 
-from conversation.arguments import CheckedCalls, NoticedCuts
-from conversation.catalogue import KINDS, LOCAL, Kind, Service, openai_timeout, services_of
-from conversation.dead_air.patience import Patience, with_patience
+from conversation.services.catalogue import KINDS, LOCAL, Kind, Service, openai_timeout, services_of
+from conversation.services.patience import Patience, with_patience
+from conversation.services.tool_calls import CheckedCalls, NoticedCuts
 from settings import Settings
 
 if TYPE_CHECKING:
@@ -93,7 +93,12 @@ def build_stt(choice: ServiceChoice, agent: Agent, settings: Settings) -> STTSer
 
 
 def build_llm(
-    choice: ServiceChoice, agent: Agent, settings: Settings, *, variables: Mapping[str, Any] | None = None
+    choice: ServiceChoice,
+    agent: Agent,
+    settings: Settings,
+    *,
+    variables: Mapping[str, Any] | None = None,
+    succeeded: Mapping[str, bool] | None = None,
 ) -> LLMService:
     """Build the service that answers: a language model, or the local brain in its place.
 
@@ -103,6 +108,7 @@ def build_llm(
         settings: Keys and models.
         variables: What the agent's texts are filled in with in this call. The local brain says those texts itself;
             a language model gets them in its context.
+        succeeded: Which calls of tools did what they are for, by their ids in the context; the local brain asks.
 
     Raises:
         ServiceError: See `check()`.
@@ -110,7 +116,7 @@ def build_llm(
     service = choice.of("llm")
     if service.is_local:
         _check_package(service)
-        return cast("LLMService", _load(service, settings)(agent, variables=variables))
+        return cast("LLMService", _load(service, settings)(agent, variables=variables, succeeded=succeeded))
     return cast("LLMService", _build(service, agent, settings))
 
 
@@ -309,7 +315,7 @@ def _build(service: Service, agent: Agent, settings: Settings) -> Any:
 
 
 class _AskedOnce:
-    """A client of OpenAI's library that makes no request again by itself: `conversation/dead_air/patience.py` does."""
+    """A client of OpenAI's library that makes no request again by itself: `conversation/services/patience.py` does."""
 
     def __init__(self, **arguments: Any) -> None:
         super().__init__(**arguments)

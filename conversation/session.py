@@ -1,6 +1,6 @@
 """One bot session on a call: what it may say, and how it lets go.
 
-The call lives at the carrier; an attachment comes and goes with a media socket. It is handed to the tools, so what a
+The call lives at the carrier; a session comes and goes with a media socket. It is handed to the tools, so what a
 tool promises ("I will hang up") is kept here, outside of any frame that a barge-in could drop.
 """
 
@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, cast
 from weakref import WeakValueDictionary
 
 from loguru import logger
@@ -27,14 +27,13 @@ from pipecat.processors.aggregators.llm_context import LLMContextMessage
 
 from calls.call import Call, CallState, EndedBy
 from calls.control import CallControl
-from calls.errors import CallIsOver, UnderWay
 from calls.recordings import is_paused
 from calls.store import CallStore
 from calls.transcript import Message
 from calls.transfer import Resume
 from conversation.agents.agent import Agent
-from conversation.handover import Handover, target_of
-from conversation.heard.playout import Playout
+from conversation.parts import HandingOver, Line, Mouth
+from conversation.playout import Playout
 from serializers.frames import MarkFrame
 
 SPEAKING_SECS_PER_CHARACTER = 1 / 12
@@ -53,7 +52,7 @@ MARK_SECS = 2.0
 """How long after its last audio was sent a goodbye's mark may take to come back."""
 
 SOCKET_CLOSED = "socket closed"
-"""Why an attachment ends when its socket closes and nothing has announced it."""
+"""Why a session ends when its socket closes and nothing has announced it."""
 
 SETTLE_SECS = 8.0
 """How long after the end of the media stream a transfer may take to see how it ended."""
@@ -75,56 +74,16 @@ WORDS: Mapping[str, Mapping[str, Any]] = {
 """Where the words of a conversation stand in its events, and what takes their place."""
 
 
-class Mouth(Protocol):
-    """Where the bot's own words enter the pipeline, beside the model."""
-
-    reply: str
-    """What the model has said in its latest reply."""
-
-    @property
-    def voice_is_lost(self) -> bool:
-        """Whether the voice has failed twice, or has been silent for too long."""
-        ...
-
-    async def say(self, *frames: Frame, own: bool = False) -> bool:
-        """Give the voice something to say; tell whether that was possible."""
-        ...
-
-    async def say_again(self) -> None:
-        """Give the voice once more what it has failed to say, if it has."""
-        ...
-
-    async def failed_words(self) -> str:
-        """What the voice has failed to say and should be given once more; it is waited for no longer."""
-        ...
-
-    def listens(self) -> None:
-        """The model need not say anything now."""
-        ...
-
-    async def reply_is_over(self) -> None:
-        """Wait, not for long, until the model has said all of its latest reply."""
-        ...
+_attached: WeakValueDictionary[str, Session] = WeakValueDictionary()
 
 
-class Line(Protocol):
-    """Where what is spoken goes out to the carrier."""
-
-    async def fall_silent(self) -> None:
-        """Take back all that was said and not heard yet, at the carrier too, also what no barge-in may cut short."""
-        ...
-
-
-_attached: WeakValueDictionary[str, Attachment] = WeakValueDictionary()
-
-
-def attached_to(call: Call) -> Attachment | None:
+def attached_to(call: Call) -> Session | None:
     """The bot session of this process that talks on a call now; None when there is none."""
-    attachment = _attached.get(call.id)
-    return attachment if attachment is not None and not attachment.is_detached else None
+    session = _attached.get(call.id)
+    return session if session is not None and not session.is_detached else None
 
 
-class Attachment:
+class Session:
     """A bot session that is attached to a call.
 
     Parameters:
@@ -133,12 +92,13 @@ class Attachment:
         agent: What the bot is.
         variables: What the agent's templates are rendered with.
         data_dir: Where messages for the business are kept.
-        resume: Why the caller comes back to the bot; None on the call's first attachment.
-        history: The conversation on this call's earlier attachments, which this one goes on with.
-        playout: What the caller has heard on this attachment.
+        resume: Why the caller comes back to the bot; None on the call's first session.
+        history: The conversation on this call's earlier sessions, which this one goes on with.
+        playout: What the caller has heard on this session.
         ending: True once a goodbye was promised; from then on the caller cannot interrupt.
         learning: Whether it is being found out how the caller's transfer went, before anything is talked about.
         handover: The last attempt to put the caller through.
+        succeeded: Which calls of tools did what they are for, by their ids in the model's context.
         recorded: Whether the carrier records the call since its beginning; not known before `recording_settled`.
         hang_up_pause_secs: How long the line stays up after its last words were played, for the ear to hear them.
         owes_announcement: Whether the caller was greeted without being told of a recording that was still to begin.
@@ -170,7 +130,8 @@ class Attachment:
         self.playout = Playout()
         self.ending = False
         self.learning = False
-        self.handover: Handover | None = None
+        self.handover: HandingOver | None = None
+        self.succeeded: dict[str, bool] = {}
         self.recorded = self.owes_announcement = False
         self.recording_settled = asyncio.Event()
         self.worker: PipelineWorker | None = None
@@ -326,25 +287,6 @@ class Attachment:
             return
         message = cast(LLMContextMessage, {"role": "developer", "content": text})
         await self._queue(LLMMessagesAppendFrame([message], run_llm=True))
-
-    def transfer(self, name: str, reason: str = "", *, by_tool: bool = True) -> Handover:
-        """Begin to put the caller through.
-
-        Args:
-            name: A destination of the agent's file.
-            reason: What the caller wants, in words that a colleague may hear.
-            by_tool: Whether the model has asked for it, and gets the outcome as its tool's result. If not, it is told.
-
-        Raises:
-            NotDone: There is no such destination, or this is not the moment.
-        """
-        if self.ending or self.is_detached or self.call.is_over:
-            raise CallIsOver("the call is ending: nobody is left to be put through")
-        if self.call.state is CallState.TRANSFERRING or (self.handover is not None and self.handover.running):
-            raise UnderWay("the caller is being put through already: wait for the outcome")
-        self.handover = Handover(self, target_of(self.agent, name, self.call), reason, by_tool=by_tool)
-        self.handover.start()
-        return self.handover
 
     def finish(
         self, farewell: str, *, ended_by: EndedBy, cause: str, state: CallState = CallState.COMPLETED
