@@ -177,7 +177,8 @@ def unused(name: str, settings: Settings) -> str | None:
 
 def _services_of_agents(settings: Settings) -> set[str] | None:
     from conversation import services
-    from conversation.agents.agent import AgentError, agent_names, load_agent
+    from conversation.agents.agent import AgentError
+    from conversation.agents.files import agent_names, load_agent
 
     used: set[str] = set()
     try:
@@ -191,7 +192,7 @@ def _services_of_agents(settings: Settings) -> set[str] | None:
 
 def agent_problems(settings: Settings) -> list[str]:
     """Agents that could not answer a call, the default one first: one line each."""
-    from conversation.agents.agent import agent_names, find_agent
+    from conversation.agents.files import agent_names, find_agent
 
     default = find_agent(settings.agent, settings.agents_dir) or settings.agent
     names = dict.fromkeys([default, *agent_names(settings.agents_dir)])
@@ -201,7 +202,7 @@ def agent_problems(settings: Settings) -> list[str]:
 
 def agent_findings(settings: Settings) -> list[Finding]:
     """Whether each agent can answer, and keeps what its file promises."""
-    from conversation.agents.agent import agent_names, misnamed
+    from conversation.agents.files import agent_names, misnamed
 
     found = [_fault(AGENTS, line) for line in (*agent_problems(settings), *misnamed(settings.agents_dir))]
     for name in agent_names(settings.agents_dir):
@@ -222,7 +223,8 @@ def findings_of_agent(name: str, settings: Settings) -> list[Finding]:
 
 def _problem_of_agent(name: str, settings: Settings) -> str | None:
     from conversation import services
-    from conversation.agents.agent import AgentError, load_agent
+    from conversation.agents.agent import AgentError
+    from conversation.agents.files import load_agent
 
     try:
         agent = load_agent(name, settings.agents_dir)
@@ -235,8 +237,9 @@ def _problem_of_agent(name: str, settings: Settings) -> str | None:
 
 def _promises_of_agent(name: str, settings: Settings) -> list[Finding]:
     """What a file that can be read promises and cannot keep."""
-    from conversation.agents.agent import AgentError, load_agent
+    from conversation.agents.agent import AgentError
     from conversation.agents.contradictions import contradictions, unknown_variables
+    from conversation.agents.files import load_agent
 
     try:
         agent = load_agent(name, settings.agents_dir)

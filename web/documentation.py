@@ -21,6 +21,7 @@ from markupsafe import Markup
 
 from web import api
 from web.answers import Problem
+from web.web_service import service_of
 
 VERSION = "0.1.0"
 """The project's. It is not read from `pyproject.toml`, which no image has."""
@@ -62,14 +63,14 @@ router = APIRouter(route_class=BrowsersRoute, include_in_schema=False)
 @router.get("/openapi.json")
 async def openapi_json(request: Request) -> Response:
     """The document, for programs."""
-    text = json.dumps(document(request.app.state.service.public_url), ensure_ascii=False)
+    text = json.dumps(document(service_of(request).public_url), ensure_ascii=False)
     return Response(text, media_type="application/json", headers={"Cache-Control": "no-store"})
 
 
 @router.get("/docs")
 async def docs(request: Request) -> HTMLResponse:
     """The document, for people."""
-    return HTMLResponse(page(request.app.state.service.public_url), headers=ONLY_ITSELF)
+    return HTMLResponse(page(service_of(request).public_url), headers=ONLY_ITSELF)
 
 
 @cache

@@ -9,7 +9,7 @@ from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 
 from calls.call import CallState, EndedBy
-from desk.dial_requests import DialOrder
+from desk.dial_requests import DialBody
 from settings import ROOT
 from tests.web_service import running
 from web import api
@@ -90,7 +90,7 @@ def test_everything_in_it_has_a_description():
                 answer["description"] != "Successful Response" for answer in operation["responses"].values()
             )
             assert "401" in operation["responses"]
-    for name in ("DialOrder", "TransferBody", "DigitsBody"):
+    for name in ("DialBody", "TransferBody", "DigitsBody"):
         schema = made["components"]["schemas"][name]
         assert all(field.get("description") for field in schema["properties"].values()), name
 
@@ -100,7 +100,7 @@ def test_it_has_this_version():
     assert project["version"] == VERSION == document(OURS)["info"]["version"]
 
 
-@pytest.mark.parametrize("body", [DialOrder, api.TransferBody, api.DigitsBody, api.RecordingBody])
+@pytest.mark.parametrize("body", [DialBody, api.TransferBody, api.DigitsBody, api.RecordingBody])
 def test_the_examples_of_bodies_are_taken(body):
     [example] = document(OURS)["components"]["schemas"][body.__name__]["examples"]
     body.model_validate(example)
