@@ -154,7 +154,7 @@ def _list_calls(
     as_json: AsJson = False,
     url: Server = None,
 ) -> None:
-    """List the last calls: when, how long, with which agent, and how they ended."""
+    """List the last calls, and how they ended."""
     from commands.calls import list_calls
 
     _go_home()
@@ -196,7 +196,7 @@ def _check_agent(
         str, typer.Argument(metavar="NAME|FILE", help="An agent of AGENTS_DIR, or a file elsewhere.")
     ],
 ) -> None:
-    """Find what an agent's file cannot keep, or what keeps it from answering calls."""
+    """Find what keeps an agent from answering, or from its promises."""
     from commands.agent import check_agent
 
     file = Path.cwd() / name if name.endswith(".toml") or os.sep in name else None

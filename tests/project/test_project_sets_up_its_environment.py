@@ -109,6 +109,20 @@ def test_a_changed_lock_updates_the_environment_and_keeps_what_was_added_to_it(p
     assert "beta, gamma" in done.stdout
 
 
+def test_the_environment_gets_the_command_which_runs_the_project_from_anywhere(project, tmp_path):
+    (project.folder / "phonebot.py").write_text(
+        "import sys; print(sys.prefix, *sys.argv[1:], sep='|')", encoding="utf-8"
+    )
+    assert project.make("setup").returncode == 0
+    command = project.folder / ".venv" / "bin" / "phonebot"
+    command.unlink()
+    assert project.make("setup").returncode == 0
+    done = subprocess.run(
+        [command, "--say", "two words"], cwd="/", capture_output=True, text=True, check=True
+    )
+    assert done.stdout == f"{project.folder / '.venv'}|--say|two words\n"
+
+
 def test_an_extra_is_added_and_stays_when_the_lock_changes(project):
     write_lock(project.requirements / "latin.lock", [make_wheel(project.index, "octo", "8.0")])
     assert project.make("setup", "EXTRAS=all").returncode == 0
