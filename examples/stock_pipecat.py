@@ -156,4 +156,5 @@ if __name__ == "__main__":
         OpenAI()
     except OpenAIError as error:
         sys.exit(f"no call can be answered: {error}")
-    uvicorn.run(app, host="127.0.0.1", port=port)
+    # No pings of our own: it is not documented that carriers answer them.
+    uvicorn.run(app, host="127.0.0.1", port=port, ws_ping_interval=None)
