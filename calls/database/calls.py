@@ -328,8 +328,9 @@ class CallDatabase:
                             TypeError
                         ) as error:  # of a driver that is told of a parameter which it does not know
                             raise explained(error, self.description) from None
-                    is_file = isinstance(engine, sa.Engine)
-                    self._used_once = UsedOnceInFile(engine) if is_file else UsedOnce(engine)
+                    self._used_once = (
+                        UsedOnceInFile(engine) if isinstance(engine, sa.Engine) else UsedOnce(engine)
+                    )
                     self._engine = engine
                     self._file = file_of(self._url)
         return self._engine
