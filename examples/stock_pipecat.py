@@ -63,7 +63,7 @@ POLICY_VIOLATION = 1008
 app = FastAPI()
 
 
-@app.post("/{carrier}/voice")
+@app.api_route("/{carrier}/voice", methods=["GET", "POST"])
 async def voice(carrier: Literal["twilio", "telnyx"], request: Request) -> Response:
     """Tell the carrier to connect the caller to the media socket."""
     url = quoteattr(f"wss://{request.headers['host']}/ws")
@@ -156,5 +156,5 @@ if __name__ == "__main__":
         OpenAI()
     except OpenAIError as error:
         sys.exit(f"no call can be answered: {error}")
-    # No pings of our own: it is not documented that carriers answer them.
-    uvicorn.run(app, host="127.0.0.1", port=port, ws_ping_interval=None)
+    # No pings of our own: it is not documented that carriers answer them. A line for each request would have numbers.
+    uvicorn.run(app, host="127.0.0.1", port=port, ws_ping_interval=None, access_log=False)

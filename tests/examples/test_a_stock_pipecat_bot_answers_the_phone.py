@@ -18,12 +18,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from conversation.local.models import STT_RATE, local_models
 from emulator import Audio, PhoneNetwork
 from emulator.line.codecs import Pcm
 from settings import ROOT
 from tests.fake_services import tone
 
 pytest.importorskip("piper", reason="the caller needs a voice: piper-tts is not installed")
+pytest.importorskip("moonshine_voice", reason="the service needs ears: moonshine-voice is not installed")
 
 SECS = {"Hello": 1.2, "We": 0.9, "Thank": 1.5}
 """How long the voice beeps for a text that begins like this."""
@@ -34,7 +36,6 @@ class FakeOpenAI(ThreadingHTTPServer):
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
-        self.heard: list[bytes] = []
         self.asked: list[str] = []
         self.said: list[str] = []
 
@@ -50,8 +51,9 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
         if self.path.endswith("/audio/transcriptions"):
-            self.server.heard.append(body[body.index(b"RIFF") :])
-            said = ("When are you open?", "That is all, thank you.")[len(self.server.heard) - 1]
+            with wave.open(io.BytesIO(body[body.index(b"RIFF") :])) as file:
+                assert file.getframerate() == STT_RATE
+                said = local_models().transcribe(file.readframes(file.getnframes()))
             self._send("application/json", json.dumps({"text": said}).encode())
         elif self.path.endswith("/audio/speech"):
             self.server.said.append(json.loads(body)["input"])
@@ -64,7 +66,7 @@ class Handler(BaseHTTPRequestHandler):
                 "type": "function",
                 "function": {"name": "end_call", "arguments": "{}"},
             }
-            done = "That is all" in self.server.asked[-1]
+            done = "thank you" in self.server.asked[-1].lower()
             delta = {"tool_calls": [function]} if done else {"content": "We are open all day."}
             self._send("text/event-stream", b"".join(map(event, [delta, {}])) + b"data: [DONE]\n\n")
 
@@ -115,8 +117,6 @@ def loud_secs(samples: Pcm) -> list[float]:
 
 
 async def spoken(sentence: str) -> Audio:
-    from conversation.local.models import local_models
-
     audio = await local_models().say(sentence, 8000)
     return Audio(np.frombuffer(audio, dtype=np.int16), sentence)
 
@@ -139,17 +139,16 @@ async def test_a_caller_asks_is_answered_and_hears_the_goodbye_to_its_end(carrie
             log, _ = example.communicate(timeout=20)
     report = result.report
     assert report.answered, log.decode()
-    assert service.asked == ["When are you open?", "That is all, thank you."]
+    asked = [words.lower() for words in service.asked]
+    assert len(asked) == 2, log.decode()
+    assert "open" in asked[0]
+    assert "thank you" in asked[1]
     assert service.said[0].startswith("Hello")
     assert service.said[-1].startswith("Thank you")
     assert loud_secs(result.heard) == pytest.approx([1.2, 0.9, 1.5], abs=0.03)
     assert (report.ended_by, report.underruns) == ("bot", 0)
     assert (report.marks_sent, report.marks_returned) == (1, 1)
     assert report.errors == []
-    for audio in service.heard:
-        with wave.open(io.BytesIO(audio)) as file:
-            assert file.getframerate() == 16000
-            assert np.abs(np.frombuffer(file.readframes(10**7), dtype="<i2").astype(int)).max() > 3000
 
 
 async def listening(port: int) -> None:
