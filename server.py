@@ -79,12 +79,12 @@ def create_app(
     """
     from calls.store import default_store
     from desk.keys import AddressKeys, deployment_secrets
-    from desk.service import Service
     from desk.tokens import StreamTokens
     from web import api, health, media, telnyx, twilio
     from web.bodies import BodyLimits
     from web.entrance import Entrance
     from web.refusals import Refused, answer_refused
+    from web.web_service import WebService
 
     settings = settings or load_settings()
     keep_words_out(words_allowed=settings.log_callers_words)
@@ -98,7 +98,7 @@ def create_app(
             service.leftovers.loaded()
 
     secrets = deployment_secrets(settings)
-    service = Service(
+    service = WebService(
         settings=settings,
         public_url=settings.public_url or f"http://127.0.0.1:{settings.port}",
         store=store or default_store(settings.calls_database),
@@ -196,7 +196,7 @@ def _warm_up_of(settings: Settings) -> Callable[[], Awaitable[None]]:
     async def warm_up() -> None:
         await asyncio.to_thread(importlib.import_module, "bot")
         pipeline = await asyncio.to_thread(importlib.import_module, "conversation.pipeline")
-        agents = importlib.import_module("conversation.agents.agent")
+        agents = importlib.import_module("conversation.agents.files")
         await pipeline.warm_up(agents.load_agent(settings.agent, settings.agents_dir), settings)
 
     return warm_up
@@ -214,7 +214,7 @@ def check(settings: Settings) -> list[str]:
     from calls.do_not_call import DoNotCall, DoNotCallUnusable
     from carriers import credential_problems
     from conversation import services
-    from conversation.agents.agent import load_agent
+    from conversation.agents.files import load_agent
     from web.checkup import DataDirUnusable, agent_problems, use_data_dir
 
     try:

@@ -11,7 +11,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from calls.database.opening import EACH_STATEMENT
+from calls.database.engine import EACH_STATEMENT
 from calls.database.tables import USED_ONCE
 
 FORGET_EVERY = timedelta(minutes=5)

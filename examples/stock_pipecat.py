@@ -115,8 +115,8 @@ async def talk(transport: BaseTransport) -> None:
         transport: The call's.
     """
     tts = OpenAITTSService()
-    llm = OpenAILLMService()
-    context = LLMContext([{"role": "system", "content": PROMPT}], tools=[end_call])
+    llm = OpenAILLMService(settings=OpenAILLMService.Settings(system_instruction=PROMPT))
+    context = LLMContext(tools=[end_call])
     aggregators = LLMContextAggregatorPair(
         context, user_params=LLMUserAggregatorParams(vad_analyzer=SileroVADAnalyzer())
     )

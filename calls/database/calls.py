@@ -20,6 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from calls.call import ENDS, CallEvent
+from calls.database.engine import READING, WRITING, file_of, opened, readable
 from calls.database.errors import (
     DatabaseError,
     DatabaseRefused,
@@ -27,7 +28,6 @@ from calls.database.errors import (
     DatabaseUnusable,
     explained,
 )
-from calls.database.opening import READING, WRITING, file_of, opened, readable
 from calls.database.saved import SavedCall, plain
 from calls.database.tables import CALL_EVENTS, CALLS
 from calls.used_once import UsedOnce, UsedOnceInFile

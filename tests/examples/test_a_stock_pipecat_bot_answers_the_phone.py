@@ -123,7 +123,7 @@ async def spoken(sentence: str) -> Audio:
 
 @pytest.mark.parametrize("carrier", ["twilio", "telnyx"])
 async def test_a_caller_asks_is_answered_and_hears_the_goodbye_to_its_end(carrier, unused_tcp_port):
-    script = [await spoken("When are you open, please?"), await spoken("That is all, thank you very much.")]
+    script = [await spoken("When are you open on Sunday?"), await spoken("That was everything thank you.")]
     with openai() as service:
         example = start_example(
             *("--port", str(unused_tcp_port)),
