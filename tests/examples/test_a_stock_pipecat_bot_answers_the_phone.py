@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from conversation.local.models import STT_RATE, local_models
+from conversation.local.models import local_models
+from conversation.local.recognisers import STT_RATE
 from emulator import Audio, PhoneNetwork
 from emulator.line.codecs import Pcm
 from settings import ROOT
