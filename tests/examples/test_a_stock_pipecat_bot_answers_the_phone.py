@@ -100,6 +100,7 @@ def openai() -> Iterator[FakeOpenAI]:
 
 
 def start_example(*arguments: str, **environment: str) -> subprocess.Popen[bytes]:
+    """As docs/serializers.md has it: `python -m examples.stock_pipecat`."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("OPENAI_")}
     return subprocess.Popen(
         [sys.executable, "-m", "examples.stock_pipecat", *arguments],
