@@ -13,6 +13,7 @@ if __name__ == "__main__":
     need_packages()
 
 # Before numpy, whose native library reads its number of threads when it is imported
+from calls.events.talk import Attached
 from settings import Settings, SettingsError, load_settings, misspelt, read_given
 
 # isort: split
@@ -162,7 +163,7 @@ async def _talk_on_the_phone(
         on_mark_sent=attachment.playout.sent,
         may_speak=lambda: not attachment.aside,
     )
-    attachment.record("attached", stream_id=start.stream_id)
+    attachment.record(Attached(stream_id=start.stream_id))
     try:
         if is_colleague:
             _answered(call)
@@ -244,7 +245,7 @@ async def _talk_without_a_phone(
         parameters=body,
     )
     attachment = _attachment(call, agent, settings, None)
-    attachment.record("attached", stream_id=kind)
+    attachment.record(Attached(stream_id=kind))
     try:
         await _run(attachment, transport, runner_args, settings, carrier_marks=False)
     finally:

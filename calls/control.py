@@ -16,6 +16,7 @@ from loguru import logger
 from calls.call import Call, CallState, EndedBy
 from calls.do_not_call import DoNotCall
 from calls.errors import CallIsOver, CarrierFailed, NotDone, NotPossible
+from calls.events.lifecycle import DigitsSent, TransferEnded, TransferStarted
 from calls.hang_up import HANG_UP_BUDGET_SECS, hang_up, until_gone
 from calls.insist import insist
 from calls.recordings import recordings, was_changed
@@ -297,11 +298,10 @@ class CallControl:
             False when that was written down before: several may hear of it, and the first one counts.
         """
         call = self._call
-        latest = call.last("transfer_started", "transfer_ended")
-        if latest is not None and latest.kind == "transfer_ended":
+        latest = call.last(TransferStarted, TransferEnded)
+        if isinstance(latest, TransferEnded):
             return False
-        data = {"destination": destination, "outcome": outcome.value, "reason": detail}
-        self._store.record(call, "transfer_ended", **data)
+        call.record(TransferEnded(destination, outcome, detail))
         if outcome is TransferOutcome.CONNECTED:
             if call.state is CallState.IN_PROGRESS:
                 call.move(CallState.TRANSFERRING, cause=f"transfer to {destination}")
@@ -444,13 +444,13 @@ class CallControl:
                     lambda: carrier.send_digits(call.carrier_call_id, digits, command_id=command_id),
                     "send digits",
                 )
-                self._store.record(call, "digits_sent", count=len(digits))
+                call.record(DigitsSent(count=len(digits)))
                 return True
             document = carrier.digits_document(digits, await self._back("send digits").stream(call))
         except ValueError as error:
             raise NotPossible(str(error)) from None
         call.expect_return(Resume(ResumeReason.DIGITS))
-        self._store.record(call, "digits_sent", count=len(digits))
+        call.record(DigitsSent(count=len(digits)))
         try:
             await self._act(lambda: carrier.update_document(call.carrier_call_id, document), "send digits")
         except NotDone as error:

@@ -12,7 +12,17 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from calls.call import CallEvent
+from calls.events.event import CallEvent
+from calls.events.lifecycle import TransferEnded, TransferStarted
+from calls.events.talk import (
+    Attached,
+    BotHeard,
+    CallerSaid,
+    Detached,
+    Interrupted,
+    MessageTaken,
+    ToolUsed,
+)
 
 TAKE_MESSAGE = "take_message"
 TRANSFER_CALL = "transfer_call"
@@ -86,29 +96,25 @@ class _Listener:
 
     def listen(self, events: Iterable[CallEvent]) -> list[Message]:
         for event in events:
-            data = event.data
-            match event.kind:
-                case "caller_said":
-                    self.add(Message(Role.CALLER, str(data.get("text") or ""), event.at))
-                case "bot_heard":
-                    self.hear(str(data.get("text") or ""), event.at)
-                case "interrupted":
-                    self.hear(str(data.get("heard") or ""), event.at)
+            match event:
+                case CallerSaid():
+                    self.add(Message(Role.CALLER, event.text, event.at))
+                case BotHeard():
+                    self.hear(event.text, event.at)
+                case Interrupted():
+                    self.hear(event.heard, event.at)
                     self.cut()
-                case "attached" | "detached":
+                case Attached() | Detached():
                     self.utterance_ended = True
-                case "tool":
-                    use = ToolUse(
-                        str(data.get("name") or ""), _table(data.get("arguments")), data.get("result", "")
-                    )
-                    self.use(use, event.at, kind="tool")
-                case "message_taken":
-                    taken = ToolUse(TAKE_MESSAGE, dict(data), "The message was taken and will be passed on.")
-                    self.use(taken, event.at, kind="message_taken")
-                case "transfer_started":
+                case ToolUsed():
+                    self.use(ToolUse(event.name, event.arguments, event.result), event)
+                case MessageTaken():
+                    told = "The message was taken and will be passed on."
+                    self.use(ToolUse(TAKE_MESSAGE, event.data, told), event)
+                case TransferStarted():
                     self.half.pop(TRANSFER_CALL, None)
-                case "transfer_ended":
-                    self.transferred(data, event.at)
+                case TransferEnded():
+                    self.transferred(event)
         return self.messages
 
     def add(self, message: Message) -> None:
@@ -131,29 +137,28 @@ class _Listener:
             self.messages[-1] = replace(self.messages[-1], interrupted=True)
         self.utterance_ended = True
 
-    def transferred(self, data: Mapping[str, Any], at: datetime) -> None:
-        result = {"outcome": str(data.get("outcome") or "failed")}
-        if data.get("reason"):
-            result["detail"] = str(data["reason"])
-        arguments = {"destination": str(data.get("destination") or "")}
-        self.use(ToolUse(TRANSFER_CALL, arguments, result), at, kind="transfer_ended")
+    def transferred(self, event: TransferEnded) -> None:
+        result = {"outcome": event.outcome.value}
+        if event.reason:
+            result["detail"] = event.reason
+        self.use(ToolUse(TRANSFER_CALL, {"destination": event.destination}, result), event)
 
-    def use(self, use: ToolUse, at: datetime, *, kind: str) -> None:
+    def use(self, use: ToolUse, event: CallEvent) -> None:
         if not use.name:
             return
         if use.name in (TAKE_MESSAGE, TRANSFER_CALL) and _was_done(use):
-            index, other_kind = self.half.pop(use.name, (None, kind))
-            if index is not None and other_kind != kind:
-                self.complete(index, use, kind=kind)
+            index, other_kind = self.half.pop(use.name, (None, event.kind))
+            if index is not None and other_kind != event.kind:
+                self.complete(index, use, by_tool=isinstance(event, ToolUsed))
                 return
-            self.half[use.name] = (len(self.messages), kind)
-        self.add(_used(use, at))
+            self.half[use.name] = (len(self.messages), event.kind)
+        self.add(_used(use, event.at))
 
-    def complete(self, index: int, use: ToolUse, *, kind: str) -> None:
+    def complete(self, index: int, use: ToolUse, *, by_tool: bool) -> None:
         message = self.messages[index]
         assert message.tool is not None
         # The tool knows what it was called with; what came of a transfer is known by its event, often later.
-        asked, told = (use, message.tool) if kind == "tool" else (message.tool, use)
+        asked, told = (use, message.tool) if by_tool else (message.tool, use)
         if use.name == TRANSFER_CALL:
             asked = replace(asked, arguments={**told.arguments, **asked.arguments}, result=told.result)
         self.messages[index] = _used(asked, message.at)
@@ -199,7 +204,3 @@ def _used(use: ToolUse, at: datetime) -> Message:
 def _was_done(use: ToolUse) -> bool:
     """Whether the tool did something; one that refused ("Not transferred: ...") has no other event."""
     return not str(use.result).lower().startswith("not ")
-
-
-def _table(value: Any) -> dict[str, Any]:
-    return dict(value) if isinstance(value, Mapping) else {}

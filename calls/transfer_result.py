@@ -12,6 +12,7 @@ import asyncio
 from loguru import logger
 
 from calls.control import CLOCKS_DIFFER, OUTCOMES, CallControl
+from calls.events.lifecycle import TransferStarted
 from calls.transfer import Target, TransferOutcome
 from carriers.carrier import CarrierError, CarrierUnavailable
 
@@ -43,7 +44,8 @@ async def transfer_result(
     call, carrier = control.call, control.carrier
     if carrier is None:
         return TransferOutcome.UNKNOWN, "no credentials to ask the carrier with"
-    started = next((e.at for e in reversed(call.events) if e.kind == "transfer_started"), call.created_at)
+    transfer = call.last(TransferStarted)
+    started = transfer.at if transfer else call.created_at
     loop = asyncio.get_running_loop()
     deadline = loop.time() + patience_secs
     while True:

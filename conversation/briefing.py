@@ -20,6 +20,15 @@ from pipecat.workers.runner import WorkerRunner
 
 from calls.call import Call, CallState, EndedBy
 from calls.errors import NotDone
+from calls.events.lifecycle import (
+    Accepted,
+    AnswererDetected,
+    BriefingStarted,
+    CallerGone,
+    Connected,
+    ConnectFailed,
+    Declined,
+)
 from conversation import services
 from conversation.attachment import SOCKET_CLOSED, Attachment, attached_to
 from conversation.handover import SURELY_MACHINES
@@ -115,7 +124,7 @@ class _Talk:
 
     async def run(self) -> None:
         attachment, lines = self._attachment, self._attachment.agent.lines
-        attachment.record("briefing")
+        attachment.record(BriefingStarted())
         about = str(self._call.parameters.get("about") or "")
         try:
             for words in (about, f"{lines.briefing_again} {about}"):
@@ -124,7 +133,7 @@ class _Talk:
                     await self._accept()
                     return
                 if choice == DECLINE:
-                    attachment.record("declined")
+                    attachment.record(Declined())
                     await self._end(lines.briefing_declined, EndedBy.HUMAN, "declined")
                     return
                 if choice is not None:
@@ -132,7 +141,7 @@ class _Talk:
                     return
                 if attachment.is_detached:
                     return
-                if self._call.has("caller_gone"):
+                if self._call.has(CallerGone):
                     await self._end(lines.briefing_gone, EndedBy.CALLER, "the caller has hung up")
                     return
             await self._end(lines.briefing_unanswered, EndedBy.BOT, "no key was pressed")
@@ -140,7 +149,7 @@ class _Talk:
             logger.opt(exception=error).error(
                 "call {}: the briefing failed: {}", self._call.id, type(error).__name__
             )
-            attachment.record("connect_failed", reason=f"the briefing failed: {type(error).__name__}")
+            attachment.record(ConnectFailed(reason=f"the briefing failed: {type(error).__name__}"))
             await self._end("", EndedBy.ERROR, "the briefing failed")
 
     async def _ask(self, words: str) -> str | None:
@@ -163,11 +172,11 @@ class _Talk:
                 changed.clear()
                 if key.done():
                     return key.result()
-                answered_by = self._call.last("answered_by")
-                who = None if answered_by is None else answered_by.data.get("who")
+                answered_by = self._call.last(AnswererDetected)
+                who = answered_by.who if answered_by else None
                 if who in SURELY_MACHINES:
                     return A_MACHINE
-                if detached.done() or self._call.has("caller_gone"):
+                if detached.done() or self._call.has(CallerGone):
                     return None
                 if said.done() and deadline is None:
                     since = loop.time()
@@ -195,7 +204,7 @@ class _Talk:
 
     async def _accept(self) -> None:
         attachment, lines = self._attachment, self._attachment.agent.lines
-        attachment.record("accepted")
+        attachment.record(Accepted())
         caller = self._caller()
         with_caller = attached_to(caller) if caller is not None else None
         # Before they are: what is still being said on either leg would be heard over the two.
@@ -207,10 +216,10 @@ class _Talk:
         except NotDone as error:
             for session in sessions:
                 session.step_back()
-            attachment.record("connect_failed", reason=str(error))
+            attachment.record(ConnectFailed(reason=str(error)))
             await self._end(lines.briefing_gone, EndedBy.BOT, f"could not be connected: {error}")
             return
-        attachment.record("connected")
+        attachment.record(Connected())
         self._call.move(CallState.TRANSFERRING, cause="takes the caller")
         self._call.move(CallState.TRANSFERRED, cause="talks with the caller")
         await attachment.let_go()

@@ -16,6 +16,16 @@ from loguru import logger
 from calls.call import Call, CallState, EndedBy
 from calls.control import OUTCOMES
 from calls.errors import CarrierFailed, NotDone, NotPossible
+from calls.events.lifecycle import (
+    AnswererDetected,
+    CallerGone,
+    Connected,
+    ConnectFailed,
+    Declined,
+    TransferEnded,
+    TransferStarted,
+)
+from calls.events.talk import Attached, BotHeard, BotSaid, CallerSaid, DtmfReceived, Interrupted
 from calls.transfer import Target, TransferOutcome
 from conversation.agents.agent import Agent, spoken_name
 from conversation.agents.tables import CALLERS_OWN_NUMBER
@@ -139,8 +149,8 @@ class Handover:
 
     async def _run(self) -> Outcome | None:
         attachment, target = self._attachment, self.target
-        how = {"refer": True} if target.refer and attachment.control.is_sip else {}
-        attachment.record("transfer_started", destination=target.name, warm=target.warm, **how)
+        refer = target.refer and attachment.control.is_sip
+        attachment.record(TransferStarted(target.name, warm=target.warm, refer=refer))
         found = attachment.agent.transfers[target.name]
         words = found.announcement or attachment.agent.lines.transfer_announce
         await attachment.say_to_the_end(self._fill_in(words))
@@ -170,7 +180,7 @@ class Handover:
     # Cold
 
     async def _cold(self) -> Outcome | None:
-        told = self._attachment.call.news("transfer_ended")
+        told = self._attachment.call.news(TransferEnded)
         try:
             return await self._dial_cold(told)
         finally:
@@ -226,12 +236,12 @@ class Handover:
             asked = time.monotonic()
             while True:
                 changed.clear()
-                if colleague.has("connected"):
+                if colleague.has(Connected):
                     if not attachment.control.keeps_stream_while_transferring:
                         await attachment.gone(STREAM_ENDS_SECS)
                     return TransferOutcome.CONNECTED, ""
-                if failure := colleague.last("connect_failed"):
-                    return TransferOutcome.FAILED, str(failure.data.get("reason", ""))
+                if failure := colleague.last(ConnectFailed):
+                    return TransferOutcome.FAILED, failure.reason
                 if colleague.is_over:
                     return _outcome_of(colleague)
                 if detached.done():
@@ -261,7 +271,7 @@ class Handover:
         Pipecat counts no silence while a tool is at work, and the transfer is one.
         """
         call = self._attachment.call
-        last = call.last("caller_said", "dtmf", "bot_said", "bot_heard", "interrupted")
+        last = call.last(CallerSaid, DtmfReceived, BotSaid, BotHeard, Interrupted)
         since = last.at if last is not None else call.created_at
         return (call.clock() - since).total_seconds() >= self._attachment.agent.limits.silence_secs
 
@@ -270,7 +280,7 @@ class Handover:
         if call.state in (CallState.TRANSFERRING, CallState.TRANSFERRED):
             return True
         colleague, control = self._colleague, self._attachment.control
-        if call.is_over or colleague is None or colleague.has("attached"):
+        if call.is_over or colleague is None or colleague.has(Attached):
             return False  # a session with the colleague in this process would have said so
         if not await control.is_alive():
             return False
@@ -282,10 +292,10 @@ class Handover:
 
     async def _drop_colleague(self, cause: str) -> None:
         colleague, self._colleague = self._colleague, None
-        if colleague is None or colleague.is_over or colleague.has("connected"):
+        if colleague is None or colleague.is_over or colleague.has(Connected):
             return
-        colleague.record("caller_gone")
-        if colleague.has("attached"):
+        colleague.record(CallerGone())
+        if colleague.has(Attached):
             return  # the session with the colleague says so, and hangs up
         control = self._attachment.control.of(colleague)
         if not colleague.carrier_call_id:
@@ -293,7 +303,7 @@ class Handover:
         if not await control.hang_up(EndedBy.CALLER, cause, state=CallState.CANCELED):
             logger.warning(f"call {colleague.id}: a colleague's phone may go on ringing")
 
-    async def _told(self, told: asyncio.Future[dict[str, Any]], timeout_secs: float) -> Outcome | None:
+    async def _told(self, told: asyncio.Future[TransferEnded], timeout_secs: float) -> Outcome | None:
         """Wait until a webhook has written down how it ended; None when the caller is not with us any more."""
         attachment = self._attachment
         detached = asyncio.create_task(attachment.wait_detached())
@@ -303,8 +313,7 @@ class Handover:
         finally:
             detached.cancel()
         if told.done():
-            data = told.result()
-            return TransferOutcome(str(data["outcome"])), str(data.get("reason", ""))
+            return told.result().outcome, told.result().reason
         if attachment.is_detached:
             return None
         return TransferOutcome.NO_ANSWER, "nobody told how it ended"
@@ -340,12 +349,10 @@ ABOUT_CHARS = 200
 
 def _outcome_of(colleague: Call) -> Outcome:
     """What the end of a colleague's call that was not connected means."""
-    if colleague.has("declined"):
+    if colleague.has(Declined):
         return TransferOutcome.DECLINED, "the colleague declined"
-    answered_by = colleague.last("answered_by")
-    if colleague.state is CallState.VOICEMAIL or (
-        answered_by is not None and answered_by.data.get("who") in MACHINES
-    ):
+    answered_by = colleague.last(AnswererDetected)
+    if colleague.state is CallState.VOICEMAIL or (answered_by is not None and answered_by.who in MACHINES):
         return TransferOutcome.VOICEMAIL, "a machine answered"
     if colleague.state is CallState.COMPLETED:
         return TransferOutcome.NO_ANSWER, "answered, but nobody took the call"

@@ -11,6 +11,8 @@ from loguru import logger
 from calls.call import EndedBy
 from calls.control import RecordingFormat
 from calls.errors import NotDone
+from calls.events.lifecycle import ErrorHappened, RecordingChanged
+from calls.events.talk import Resumed
 from calls.transcript import Role, heard_messages, to_context
 from calls.transfer import Resume, ResumeReason, TransferOutcome
 from calls.transfer_result import transfer_result
@@ -67,10 +69,10 @@ async def record_from_the_start(attachment: Attachment) -> None:
     if not recording.enabled:
         return
     try:
-        if not attachment.call.has("recording"):
+        if not attachment.call.has(RecordingChanged):
             await attachment.control.record("start", RecordingFormat(recording.format))
     except NotDone as error:
-        attachment.record("error", message=f"not recorded: {error}")
+        attachment.record(ErrorHappened(message=f"not recorded: {error}"))
         logger.warning(
             "call {} is not recorded, and nobody is told that it is: {}", attachment.call.id, error
         )
@@ -91,7 +93,7 @@ async def _stop_untold(attachment: Attachment) -> None:
     try:
         await attachment.control.record("stop")
     except NotDone as error:
-        attachment.record("error", message=f"recorded, and nobody was told: {error}")
+        attachment.record(ErrorHappened(message=f"recorded, and nobody was told: {error}"))
         logger.warning("call {} is recorded, and nobody was told: {}", attachment.call.id, error)
 
 
@@ -110,7 +112,7 @@ async def open_conversation(attachment: Attachment) -> None:
     if resume is None:
         await attachment.say(await greeting_words(attachment, agent.greeting))
         return
-    attachment.record("resumed", reason=resume.reason.value)
+    attachment.record(Resumed(resume.reason))
     if resume.reason is ResumeReason.LOST:
         await attachment.say(attachment.render(agent.lines.reconnected))
     elif resume.reason is ResumeReason.TRANSFER:

@@ -19,6 +19,7 @@ from pipecat.processors.frame_processor import FrameProcessor
 from pipecat.transports.base_transport import BaseTransport
 from pipecat.workers.runner import WorkerRunner
 
+from calls.events.talk import CallerSaid
 from calls.policy import country_of
 from calls.transcript import to_context
 from conversation import services
@@ -215,7 +216,7 @@ async def run_attachment(
     @user.event_handler("on_user_turn_stopped")
     async def on_user_turn_stopped(_aggregator: Any, _strategy: Any, message: UserTurnStoppedMessage) -> None:
         if message.content:
-            attachment.record("caller_said", text=message.content)
+            attachment.record(CallerSaid(text=message.content))
         rescue.caller_said(message.content or "")
 
     @transport.event_handler("on_client_connected")

@@ -21,6 +21,8 @@ from pipecat.services.llm_service import FunctionCallParams, LLMService
 
 from calls.call import EndedBy
 from calls.errors import NotDone
+from calls.events.lifecycle import ErrorHappened
+from calls.events.talk import MessageTaken, ToolUsed
 from calls.messages import Message, MessageBook
 from calls.policy import country_of
 from conversation.agents.agent import Agent
@@ -95,16 +97,15 @@ async def _take_message(attachment: Attachment, params: FunctionCallParams) -> N
     try:
         await MessageBook(attachment.data_dir).keep(message)
     except OSError as error:
-        attachment.record("error", message=f"message not kept: {error.strerror}")
+        attachment.record(ErrorHappened(message=f"message not kept: {error.strerror}"))
         await params.result_callback(
             "Not taken: it could not be stored. Apologise and ask the caller to ring again."
         )
         return
     attachment.record(
-        "message_taken",
-        caller_name=message.caller_name,
-        callback_number=message.callback_number,
-        message=message.text,
+        MessageTaken(
+            caller_name=message.caller_name, callback_number=message.callback_number, message=message.text
+        )
     )
     await params.result_callback("The message was taken and will be passed on.")
 
@@ -336,7 +337,7 @@ async def _run(attachment: Attachment, tool: Tool, params: FunctionCallParams, t
             delivered = True
             together.ended(params.tool_call_id, well=not _is_failure(result))
             attachment.record(
-                "tool", name=params.function_name, arguments=dict(params.arguments), result=result
+                ToolUsed(name=params.function_name, arguments=dict(params.arguments), result=result)
             )
         await deliver(result, properties=properties)
 

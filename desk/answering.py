@@ -6,6 +6,7 @@ from loguru import logger
 
 from calls.call import Call, CallState, EndedBy
 from calls.cloud_media import CloudUnavailable
+from calls.events.lifecycle import ErrorHappened
 from calls.transfer import Resume, ResumeReason
 from carriers.carrier import Carrier, Form, IncomingCall, StatusUpdate
 from conversation.agents.agent import AgentError, load_agent
@@ -124,7 +125,7 @@ async def connection(service: Service, carrier: Carrier, call: Call) -> str:
         return carrier.stream_document(await service.way_back.stream(call))
     except CloudUnavailable as error:
         logger.error("Call {} cannot be connected with the bot: {}", call.id, error)
-        service.store.record(call, "error", message=str(error))
+        call.record(ErrorHappened(message=str(error)))
         call.will_end(EndedBy.ERROR, "Pipecat Cloud gave no media socket")
         return carrier.end_document(apology(service, call))
 
@@ -135,8 +136,8 @@ def lost_again(service: Service, call: Call) -> bool:
     Returns:
         Whether it may come back; False when it has lost too many.
     """
-    lost = sum(e.kind == "error" and e.data.get("message") == LOST_STREAM for e in call.events)
-    service.store.record(call, "error", message=LOST_STREAM)
+    lost = call.events.count(ErrorHappened(LOST_STREAM))
+    call.record(ErrorHappened(message=LOST_STREAM))
     logger.warning("Call {} has lost its media stream, {} before", call.id, lost)
     if lost >= MAX_LOST_STREAMS:
         call.will_end(EndedBy.ERROR, LOST_STREAM)

@@ -10,12 +10,14 @@ from loguru import logger
 from calls.call import Call, CallState, EndedBy
 from calls.control import COLLEAGUE
 from calls.errors import CallIsOver, NotDone
+from calls.events.lifecycle import AnswererDetected, ErrorHappened, TransferEnded, TransferStarted
+from calls.events.talk import Attached
 from calls.transfer import Resume, ResumeReason, TransferOutcome
 from carriers.carrier import Carrier, CarrierEvent, Direction, Form, LineState, StatusUpdate
 from conversation.agents.agent import AgentError
 from conversation.attachment import attached_to
 from desk.answering import lost_again, open_call
-from desk.reported import call_of, record_once, record_recording
+from desk.reported import call_of, record_recording
 from desk.service import Service
 from desk.transfers import COLLEAGUE_HUNG_UP, OUTCOMES
 
@@ -71,9 +73,9 @@ async def take_event(
     if call is None:
         return
     if event.answered_by is not None:
-        record_once(service, call, "answered_by", who=event.answered_by.value)
+        call.record_once(AnswererDetected(event.answered_by))
     if event.recording is not None:
-        record_recording(service, call, event.recording)
+        record_recording(call, event.recording)
     if event.bridged or event.refer is not None:
         _take_transfers_end(service, call, event)
     if event.status is not None:
@@ -122,7 +124,7 @@ async def _answer(service: Service, call: Call) -> None:
 
 async def _turn_away(service: Service, call: Call, reason: str) -> None:
     """End a call that cannot be served: ringing on, or silence, would be worse."""
-    service.store.record(call, "error", message=reason)
+    call.record(ErrorHappened(message=reason))
     if not await service.control(call).hang_up(EndedBy.ERROR, reason, state=CallState.FAILED):
         logger.warning("Call {} may ring on until its caller gives up", call.id)
 
@@ -136,8 +138,8 @@ def _take_status(service: Service, call: Call, event: CarrierEvent, update: Stat
 
 def _may_have_been_handed_over(call: Call) -> bool:
     """Whether a transfer is under way that ends our leg when it works: after a REFER two talk without the carrier."""
-    started = call.last("transfer_started", "transfer_ended")
-    refer = started is not None and bool(started.data.get("refer"))
+    started = call.last(TransferStarted, TransferEnded)
+    refer = isinstance(started, TransferStarted) and started.refer
     return refer and not call.is_over and call.ending is None
 
 
@@ -212,10 +214,10 @@ def _take_destinations_event(service: Service, call: Call, event: CarrierEvent) 
 
 async def _connected_at_last(service: Service, call: Call, event: CarrierEvent) -> None:
     """Take somebody who has answered for connected, when the carrier's word for it was lost."""
-    started = call.last("transfer_started")
+    started = call.last(TransferStarted)
     await asyncio.sleep(BRIDGE_LATE_SECS)
     destination = call.transfer_under_way
-    if destination is not None and not call.is_over and call.last("transfer_started") is started:
+    if destination is not None and not call.is_over and call.last(TransferStarted) is started:
         _transfer_ended(service, call, destination, TransferOutcome.CONNECTED, event.kind)
 
 
@@ -224,23 +226,22 @@ async def _over_after_an_answer(service: Service, call: Call, cause: str) -> Non
 
     The caller's leg ends with it if the two have talked; a caller who is still there was never connected.
     """
-    started = call.last("transfer_started")
+    started = call.last(TransferStarted)
     if not await _ends_soon(call):
         await service.control(call).refresh()
     destination = call.transfer_under_way
-    if destination is not None and call.last("transfer_started") is started:
+    if destination is not None and call.last(TransferStarted) is started:
         outcome = TransferOutcome.CONNECTED if call.is_over else TransferOutcome.NO_ANSWER
         _transfer_ended(service, call, destination, outcome, cause)
 
 
 def _take_late_connection(service: Service, call: Call, event: CarrierEvent) -> None:
     """Take in that a caller of whom the bot believed that nobody took the call is connected nevertheless."""
-    last = call.last("transfer_ended")
-    if call.is_over or last is None or last.data.get("outcome") == TransferOutcome.CONNECTED.value:
+    last = call.last(TransferEnded)
+    if call.is_over or last is None or last.outcome is TransferOutcome.CONNECTED:
         return
-    destination = str(last.data.get("destination") or "")
-    service.store.record(call, "transfer_started", destination=destination, warm=False)
-    _transfer_ended(service, call, destination, TransferOutcome.CONNECTED, event.kind)
+    call.record(TransferStarted(last.destination, warm=False))
+    _transfer_ended(service, call, last.destination, TransferOutcome.CONNECTED, event.kind)
     service.later(_silence_the_bot(service, call), f"stream of {call.id}")
 
 
@@ -279,7 +280,7 @@ async def _has_another_stream(service: Service, call: Call, event: CarrierEvent)
     """Whether the call has another stream than the one that the event is about, which closes a moment later."""
     deadline = asyncio.get_running_loop().time() + STREAM_CLOSES_SECS
     while asyncio.get_running_loop().time() < deadline:
-        attached = call.last("attached")
+        attached = call.last(Attached)
         if attached is not None and event.occurred_at is not None and attached.at > event.occurred_at:
             return True
         if not service.sockets.get(call.id):
@@ -301,7 +302,7 @@ async def _stream_again(service: Service, call: Call, event: CarrierEvent) -> No
         return
     if event.stream_failed is not None:
         message = f"the media stream could not be connected: {event.stream_failed}"
-        service.store.record(call, "error", message=message)
+        call.record(ErrorHappened(message=message))
     if call.ending is None and lost_again(service, call):
         await _connect_again(service, call)
         return
@@ -335,7 +336,7 @@ async def _connect_again(service: Service, call: Call) -> None:
         await service.control(call).stream_again()
     except NotDone as error:
         logger.error("Call {} could not be connected with the bot again: {}", call.id, error)
-        service.store.record(call, "error", message=str(error))
+        call.record(ErrorHappened(message=str(error)))
         await _give_up(service, call)
 
 

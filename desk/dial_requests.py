@@ -11,6 +11,7 @@ from calls.call import Call
 from calls.dialling import Dialler, DialRequest
 from calls.do_not_call import DoNotCall
 from calls.errors import NotPossible
+from calls.events.lifecycle import ErrorHappened
 from calls.policy import DialPolicy
 from calls.way_back import WayBack
 from carriers import dialling_mode, known_carriers
@@ -86,8 +87,8 @@ async def place_order(
         mode=carrier.mode,
     )
     call = await dialler.place(request, carrier, way_back_of(name))
-    uncertain = None if call.carrier_call_id or call.is_over else call.last("error")
-    return call, str(uncertain.data.get("message")) if uncertain else None
+    uncertain = None if call.carrier_call_id or call.is_over else call.last(ErrorHappened)
+    return call, uncertain.message if uncertain else None
 
 
 def policy_of(settings: Settings) -> DialPolicy:

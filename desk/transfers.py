@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from loguru import logger
 
 from calls.call import Call, CallState, EndedBy
+from calls.events.lifecycle import TransferEnded
+from calls.events.talk import Attached
 from calls.transfer import Resume, ResumeReason, TransferOutcome
 from carriers.carrier import (
     Carrier,
@@ -120,14 +122,13 @@ async def transfer_answered(
 def _destination(call: Call) -> str:
     if (destination := call.transfer_under_way) is not None:
         return destination
-    last = call.last("transfer_ended")
-    return str(last.data.get("destination") or "") if last else ""
+    last = call.last(TransferEnded)
+    return last.destination if last else ""
 
 
 def _is_expected(call: Call) -> bool:
     """Whether no session of the bot has begun since the transfer, so that the next one must be told of it."""
-    later = [event.kind for event in call.events if event.kind in ("transfer_ended", "attached")]
-    return later[-1:] != ["attached"]
+    return not isinstance(call.last(TransferEnded, Attached), Attached)
 
 
 def _is_over(line: StatusUpdate) -> bool:

@@ -13,6 +13,7 @@ from pipecat.processors.aggregators.llm_context import LLMContext
 
 from calls.call import CallState
 from calls.control import CallControl
+from calls.events.lifecycle import AnswererDetected
 from calls.store import CallStore
 from conversation.agents.agent import load_agent
 from conversation.attachment import Attachment
@@ -72,7 +73,7 @@ class Answered:
         return self.line.said
 
     def carrier_says(self, who):
-        self.attachment.record("answered_by", who=who)
+        self.attachment.record(AnswererDetected(who=who))
 
     def speaks(self, text="", *, ends=True):
         self.opening.heard(UserStartedSpeakingFrame())
@@ -119,7 +120,7 @@ async def answered(
         data_dir=tmp_path,
     )
     if before:
-        attachment.record("answered_by", who=before)
+        attachment.record(AnswererDetected(who=before))
     opening = outbound_opening(attachment, None)
     assert opening is not None
     line = Line(attachment)

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from calls.call import Call, CallState, EndedBy
 from calls.errors import CallIsOver, NotDone, NotPossible, UnderWay
+from calls.events.lifecycle import HangUpFailed
 from calls.policy import TooManyCalls
 from carriers.carrier import Direction, RecordingFormat
 from carriers.documents import checked_digits
@@ -154,8 +155,8 @@ async def hang_up(call: TheCall, service: TheService) -> dict[str, Any]:
         warning = "the carrier has not named the call yet: it is ended as soon as that happens"
         return {**description(call), "warning": warning}
     if not ended and not await service.close_sockets(call):
-        failed = call.last("hang_up_failed")
-        reason = failed.data.get("reason") if failed else "the carrier could not be told"
+        failed = call.last(HangUpFailed)
+        reason = failed.reason if failed else "the carrier could not be told"
         raise HTTPException(502, f"the call may still be up: {reason}")
     return description(call)
 

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Depends, WebSocket
 from loguru import logger
 from starlette.websockets import WebSocketDisconnect, WebSocketState
 
+from calls.events.lifecycle import ErrorHappened
 from carriers.carrier import Signature
 from carriers.twilio.carrier import TwilioCarrier
 from desk.service import ServerRunnerArguments, Service, peer_of, the_service, upgrade_of
@@ -121,7 +122,7 @@ async def _talk(service: Service, websocket: WebSocket, body: dict[str, Any], ca
         # One call's failure is that call's alone.
         logger.opt(exception=error).error("The bot failed on call {}", call_id or "without a token")
         if call_id and (call := service.store.get(call_id)):
-            service.store.record(call, "error", message=f"the bot failed: {type(error).__name__}")
+            call.record(ErrorHappened(message=f"the bot failed: {type(error).__name__}"))
         code = INTERNAL_ERROR
     finally:
         service.live_sessions -= 1

@@ -11,14 +11,14 @@ from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, cast
+from typing import Any
 
 import sqlalchemy as sa
 from loguru import logger
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from calls.call import ENDS, CallEvent
+from calls.call import ENDS
 from calls.database.errors import (
     DatabaseError,
     DatabaseRefused,
@@ -29,6 +29,9 @@ from calls.database.errors import (
 from calls.database.opening import file_of, opened, plain_engine, readable
 from calls.database.saved import SavedCall, plain
 from calls.database.tables import CALL_EVENTS, CALLS
+from calls.events.event import CallEvent
+from calls.events.lifecycle import Ended, StateChanged
+from calls.events.reading import read_event
 from calls.used_once import UsedOnce, UsedOnceInFile
 
 __all__ = [
@@ -184,7 +187,7 @@ class CallDatabase:
                 columns.call_id == row["id"]
             )
             found = (await connection.execute(query.order_by(columns.seq))).all()
-            events = [CallEvent(at, kind, data) for _, at, kind, data in found]
+            events = [read_event(at, kind, data) for _, at, kind, data in found]
             return SavedCall(dict(row), events, last_seq=found[-1].seq if found else 0)
 
     async def latest(self, limit: int) -> list[SavedCall]:
@@ -360,7 +363,7 @@ class CallDatabase:
 
 
 def _is_end(event: CallEvent) -> bool:
-    return event.kind == "ended" or (event.kind == "state" and event.data.get("state") in ENDED_STATES)
+    return isinstance(event, Ended) or (isinstance(event, StateChanged) and event.state in ENDED_STATES)
 
 
 def _numbered(call_id: str, first: int, events: Iterable[CallEvent]) -> list[dict[str, Any]]:
@@ -370,7 +373,7 @@ def _numbered(call_id: str, first: int, events: Iterable[CallEvent]) -> list[dic
             "seq": seq,
             "at": event.at,
             "kind": event.kind,
-            "data": cast(dict, plain(event.data)),
+            "data": plain(event.data),
         }
         for seq, event in enumerate(events, first)
     ]

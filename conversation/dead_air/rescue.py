@@ -15,6 +15,8 @@ from loguru import logger
 
 from calls.call import EndedBy
 from calls.errors import NotDone
+from calls.events.lifecycle import ErrorHappened, TransferEnded
+from calls.events.talk import DeadAirNoticed, MessageTaken
 from calls.messages import Message, MessageBook
 from conversation.agents.tables import GOODBYE, TAKE_MESSAGE
 from conversation.attachment import Attachment
@@ -145,7 +147,7 @@ class Rescue:
         """Whether the caller was put through there before, and came back: by this session, or one before it."""
         resume = self._attachment.resume
         return (resume is not None and resume.destination == destination) or any(
-            event.kind == "transfer_ended" and event.data.get("destination") == destination
+            isinstance(event, TransferEnded) and event.destination == destination
             for event in self._attachment.call.events
         )
 
@@ -188,7 +190,7 @@ class Rescue:
 
     def _record(self, stage: Stage, cause: Cause, silent_secs: float) -> None:
         name, attachment = stage.name.lower(), self._attachment
-        attachment.record("dead_air", stage=name, cause=cause.value, silent_secs=round(silent_secs, 1))
+        attachment.record(DeadAirNoticed(stage=name, cause=cause.value, silent_secs=round(silent_secs, 1)))
         logger.warning(
             f"call {attachment.call.id}: nothing was heard for {silent_secs:.1f} s ({cause.value}): {name}"
         )
@@ -209,7 +211,7 @@ class Rescue:
         def back(_: object) -> None:
             self._transferring = False  # what comes next is the model's again
 
-        attachment.call.news("transfer_ended").add_done_callback(back)
+        attachment.call.news(TransferEnded).add_done_callback(back)
         try:
             await self._say(attachment.agent.dead_air.apology)
             handover = attachment.transfer(name, REASON, by_tool=False)
@@ -255,12 +257,9 @@ class Rescue:
         try:
             await MessageBook(attachment.data_dir).keep(message)
         except OSError as error:
-            attachment.record("error", message=f"message not kept: {error.strerror}")
+            attachment.record(ErrorHappened(message=f"message not kept: {error.strerror}"))
             return False
         attachment.record(
-            "message_taken",
-            caller_name="",
-            callback_number=message.callback_number,
-            message=message.text,
+            MessageTaken(caller_name="", callback_number=message.callback_number, message=message.text)
         )
         return True

@@ -13,6 +13,7 @@ from pipecat.frames.frames import ErrorFrame
 from pipecat.processors.frame_processor import FrameProcessor
 from pipecat.utils.errors import ErrorCategory, classify_http_exception, extract_http_status_code
 
+from calls.events.lifecycle import ErrorHappened
 from conversation.attachment import Attachment
 from conversation.dead_air.guard import Cause, DeadAir
 from conversation.dead_air.patience import CutOff, GaveUp, Stalled
@@ -70,7 +71,7 @@ class ServiceTrouble:
         kind = self._services.get(processor, "") if processor else ""
         category = category_of(frame)
         name = kind.upper() or "pipeline"
-        attachment.record("error", message=f"{name}: {frame.error}", category=category.value)
+        attachment.record(ErrorHappened(message=f"{name}: {frame.error}", category=category.value))
         logger.error(f"call {attachment.call.id}: {name} failed, {self._explain(kind, category, frame)}")
         if not kind or category is ErrorCategory.APPLICATION or (attachment.ending and kind != "tts"):
             return

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from calls.control import CallControl
+from calls.events.lifecycle import TransferStarted
 from calls.store import CallStore
 from calls.transfer import Target, TransferOutcome
 from calls.transfer_result import transfer_result
@@ -38,7 +39,7 @@ def leg(state, **more):
 async def ask(*answers, patience_secs=0.3):
     store, carrier = CallStore(), Lists(*answers)
     call = store.open(carrier="c", carrier_call_id="CA1")
-    store.record(call, "transfer_started", destination="desk")
+    call.record(TransferStarted(destination="desk"))
     control = CallControl(call, carrier, store)
     result = await transfer_result(
         control, Target("desk", DESK), patience_secs=patience_secs, pause_secs=0.01

@@ -6,6 +6,8 @@ import pytest
 
 from calls.control import CallControl
 from calls.errors import CarrierFailed
+from calls.events.lifecycle import ErrorHappened, RecordingChanged
+from calls.events.talk import BotSaid, CallerSaid, DtmfReceived, ToolUsed
 from calls.store import CallStore
 from carriers.telnyx.call_control import TelnyxCallControl
 from carriers.telnyx.carrier import TelnyxCarrier
@@ -35,7 +37,7 @@ class Control:
         state = {"start": "in_progress", "pause": "paused", "resume": "in_progress", "stop": "stopped"}[
             action
         ]
-        self.call.record("recording", state=state)
+        self.call.record(RecordingChanged(state=state))
 
 
 @pytest.fixture
@@ -105,18 +107,18 @@ async def test_nothing_is_recorded_without_a_word_in_the_file(attach):
 async def test_a_recording_that_does_not_start_is_an_error_in_the_history_and_no_more(attach):
     attachment = attach(AGENT + ON, CarrierFailed("could not start the recording: HTTP 500"))
     await record_from_the_start(attachment)
-    assert "not recorded" in attachment.call.last("error").data["message"]
+    assert "not recorded" in attachment.call.last(ErrorHappened).data["message"]
 
 
 async def test_what_is_said_during_a_pause_is_not_kept(attach):
     attachment = attach()
     assert await use(attachment, "pause_recording") == ["Paused. What is said now is not recorded."]
-    attachment.record("caller_said", text="four one one one")
-    attachment.record("bot_said", text="I have four one one one.")
-    attachment.record("dtmf", digits="4111")
-    attachment.record("tool", name="pay", arguments={"card": "4111"}, result="ok")
+    attachment.record(CallerSaid(text="four one one one"))
+    attachment.record(BotSaid(text="I have four one one one."))
+    attachment.record(DtmfReceived(digits="4111"))
+    attachment.record(ToolUsed(name="pay", arguments={"card": "4111"}, result="ok"))
     assert await use(attachment, "resume_recording") == ["The recording goes on."]
-    attachment.record("caller_said", text="Thank you.")
+    attachment.record(CallerSaid(text="Thank you."))
     kept = str([event.data for event in attachment.call.events])
     assert "four one" not in kept and "4111" not in kept
     assert [event.data["text"] for event in attachment.call.events if event.kind == "caller_said"] == [
@@ -204,7 +206,7 @@ async def test_a_recording_that_fails_in_the_end_is_never_announced(attach):
     attachment = attach(AGENT + ON, CarrierFailed("could not start the recording: 90020"))
     await record_from_the_start(attachment)
     assert await greeting_words(attachment, attachment.agent.greeting) == "Hello."
-    assert "not recorded" in attachment.call.last("error").data["message"]
+    assert "not recorded" in attachment.call.last(ErrorHappened).data["message"]
 
 
 @pytest.mark.parametrize("mode", ["", "call_control"])
