@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from calls.call import Call, CallState, EndedBy
 from calls.errors import CallIsOver, NotDone, NotPossible, UnderWay
+from calls.events.event import FORMAT
 from calls.events.lifecycle import HangUpFailed
 from calls.policy import TooManyCalls
 from carriers.carrier import Direction, RecordingFormat
@@ -139,8 +140,9 @@ async def one_call(call: TheCall) -> dict[str, Any]:
 
 
 @router.get("/{call_id}/events", response_class=EventSourceResponse)
-async def events(call: TheCall, service: TheService) -> AsyncIterator[ServerSentEvent]:
-    """Past events, then each as it happens, until the call has ended."""
+async def events(call: TheCall, service: TheService, response: Response) -> AsyncIterator[ServerSentEvent]:
+    """Past events, then each as it happens, until the call has ended. A header tells the version of their format."""
+    response.headers["Event-Format"] = str(FORMAT)
     async for event in service.store.subscribe(call):
         yield ServerSentEvent(event=event.kind, data=event_description(event))
 

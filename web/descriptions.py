@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from calls.call import Call
-from calls.events.event import CallEvent
+from calls.events.event import FORMAT, CallEvent
 from calls.events.lifecycle import AnswererDetected, RecordingChanged, TransferEnded, TransferStarted
 
 
@@ -40,6 +40,7 @@ def description(call: Call) -> dict[str, Any]:
         "transfers": _transfers(call),
         "recordings": _recordings(call),
         "turns": [asdict(turn) for turn in call.turns],
+        "event_format": FORMAT,
         "events": [event_description(event) for event in call.events],
     }
 

@@ -183,11 +183,11 @@ class CallDatabase:
             if row is None:
                 return None
             columns = CALL_EVENTS.c
-            query = sa.select(columns.seq, columns.at, columns.kind, columns.data).where(
+            query = sa.select(columns.seq, columns.at, columns.kind, columns.data, columns.format).where(
                 columns.call_id == row["id"]
             )
             found = (await connection.execute(query.order_by(columns.seq))).all()
-            events = [read_event(at, kind, data) for _, at, kind, data in found]
+            events = [read_event(at, kind, data, version) for _, at, kind, data, version in found]
             return SavedCall(dict(row), events, last_seq=found[-1].seq if found else 0)
 
     async def latest(self, limit: int) -> list[SavedCall]:
@@ -374,6 +374,7 @@ def _numbered(call_id: str, first: int, events: Iterable[CallEvent]) -> list[dic
             "at": event.at,
             "kind": event.kind,
             "data": plain(event.data),
+            "format": event.version,
         }
         for seq, event in enumerate(events, first)
     ]

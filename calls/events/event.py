@@ -41,12 +41,14 @@ class CallEvent:
         at: When it happened, in UTC. `Call.record` sets it.
         stored: The values as they were read, which an older or a newer version of the program may have written; None
             for an event of this process.
+        version: The version of the format that they are in.
     """
 
     KIND: ClassVar[str] = ""
 
     at: datetime = field(default=datetime.min.replace(tzinfo=UTC), kw_only=True, compare=False)
     stored: Mapping[str, Any] | None = field(default=None, kw_only=True, compare=False)
+    version: int = field(default=FORMAT, kw_only=True, compare=False)
 
     def __init_subclass__(cls, *, kind: str) -> None:
         """Name the kind, as the API and the database do."""
@@ -75,6 +77,9 @@ class CallEvent:
         shown = [one.name for one in own_fields(type(self)) if one.name not in private]
         return f"{type(self).__name__}({', '.join(f'{name}={getattr(self, name)!r}' for name in shown)})"
 
+
+COMMON = frozenset(one.name for one in fields(CallEvent))
+"""The fields that every event has."""
 
 E = TypeVar("E", bound=CallEvent)
 
@@ -105,7 +110,7 @@ class OtherEvent(CallEvent, kind=""):
 @cache
 def own_fields(kind: type[CallEvent]) -> tuple[Field[Any], ...]:
     """The fields of a kind, without those that every event has."""
-    return tuple(one for one in fields(kind) if one.name not in ("at", "stored"))
+    return tuple(one for one in fields(kind) if one.name not in COMMON)
 
 
 @cache

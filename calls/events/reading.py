@@ -27,28 +27,28 @@ KINDS: Mapping[str, list[type[CallEvent]]] = _kinds()
 """The dataclasses of each kind by its name: where there are several, the one with the most fields is the last."""
 
 
-def read_event(at: datetime, kind: str, data: Mapping[str, Any], event_format: int = FORMAT) -> CallEvent:
+def read_event(at: datetime, kind: str, data: Mapping[str, Any], version: int = FORMAT) -> CallEvent:
     """An event from what the API, the database or another process has of it.
 
     Args:
         at: When it happened.
         kind: The name of its kind.
         data: Its values.
-        event_format: The version of the format that it was written in.
+        version: The version of the format that it was written in.
 
     Returns:
         An event of its kind, whose `data` are what was given, also where another version of the program has written
         more or less. An `OtherEvent` where the kind, the format or the values are not known here.
     """
-    if event_format <= FORMAT:
+    if version <= FORMAT:
         for candidate in reversed(KINDS.get(kind, ())):
             known = {one.name: data[one.name] for one in own_fields(candidate) if one.name in data}
             try:
                 read = _adapter(candidate).validate_python(known)
             except ValidationError:
                 continue
-            return replace(read, at=at, stored=data)
-    return OtherEvent(kind, data, at=at)
+            return replace(read, at=at, stored=data, version=version)
+    return OtherEvent(kind, data, at=at, version=version)
 
 
 @cache

@@ -8,6 +8,7 @@ import pytest
 from pipecat.runner.types import WebSocketRunnerArguments
 
 from calls.call import CallState, EndedBy
+from calls.events.event import FORMAT
 from calls.events.reading import read_event
 from calls.events.talk import CallerSaid
 from tests.fake_rest import Answer, fake_rest
@@ -95,6 +96,7 @@ async def test_a_call_is_shown_with_its_turns_and_events(tmp_path):
             "answered_by": None,
             "transfers": [],
             "recordings": [],
+            "event_format": FORMAT,
         }
         assert turns == [
             {"caller_said": "", "bot_replied": "Hello.", "interrupted": False},
@@ -153,6 +155,7 @@ async def test_events_stream_until_the_call_has_ended(tmp_path):
         names: list[str] = []
         async with service.http.stream("GET", "/calls/CA1/events", headers=KEY) as answer:
             assert answer.headers["content-type"].startswith("text/event-stream")
+            assert answer.headers["event-format"] == str(FORMAT)
             async for line in answer.aiter_lines():
                 if line.startswith("event: "):
                     names.append(line.removeprefix("event: "))
