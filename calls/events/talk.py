@@ -116,7 +116,9 @@ class DeadAirNoticed(CallEvent, kind="dead_air"):
     Parameters:
         stage: What is done about it: `filler` (a word), `way_on` (a sentence that leads on) or `fallback` (a transfer,
             a message or a goodbye).
-        cause: What the bot was waiting for, or what has failed.
+        cause: What the bot was waiting for, or what has failed: `model_silent` (a reply without words),
+            `model_stalled`, `model_failed`, `voice_silent`, `voice_failed`, `recogniser_silent` (the caller speaks, and
+            no words come of it), `recogniser_failed`, `tool_slow` or `unknown`.
         silent_secs: How long nothing was heard, in seconds, to a tenth.
     """
 

@@ -1,7 +1,6 @@
 """Every kind of event is a dataclass: what is recorded, read and documented is the same."""
 
 import ast
-import inspect
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -26,10 +25,13 @@ from calls.events.event import (
     private_fields,
     without_words,
 )
-from calls.events.lifecycle import Ended, RecordingReported, StateChanged, TransferEnded
+from calls.events.lifecycle import Ended, RecordingChanged, RecordingReported, StateChanged, TransferEnded
 from calls.events.reading import KINDS, read_event
 from calls.events.reference import parameters, reference
-from calls.events.talk import CallerSaid, MessageTaken, ToolUsed
+from calls.events.talk import CallerSaid, DeadAirNoticed, MessageTaken, OpeningDecided, ToolUsed
+from carriers.recording import RecordingState
+from conversation.dead_air.guard import Cause
+from conversation.outbound.processors import Verdict
 from tests.calls_on_disk import change, rows, store_on
 from web.descriptions import description
 
@@ -167,9 +169,18 @@ def test_every_kind_is_documented_with_its_fields(kind):
     assert list(parameters(kind)) == [one.name for one in own_fields(kind)]
 
 
-def test_states_and_who_ends_a_call_are_documented_in_full():
-    assert all(f"`{state.value}`" in inspect.getdoc(StateChanged) for state in CallState)
-    assert all(f"`{by.value}`" in inspect.getdoc(Ended) for by in EndedBy)
+@pytest.mark.parametrize(
+    ("kind", "field", "words"),
+    [
+        (StateChanged, "state", CallState),
+        (Ended, "ended_by", EndedBy),
+        (DeadAirNoticed, "cause", Cause),
+        (RecordingChanged, "state", RecordingState),
+        (OpeningDecided, "who", Verdict),
+    ],
+)
+def test_what_a_field_may_say_is_documented_in_full(kind, field, words):
+    assert [word.value for word in words if f"`{word.value}`" not in parameters(kind)[field]] == []
 
 
 def product():
