@@ -186,7 +186,7 @@ class Handover:
         finally:
             told.cancel()  # the call would hold on to who waits for its news
 
-    async def _dial_cold(self, told: asyncio.Future[dict[str, Any]]) -> Outcome | None:
+    async def _dial_cold(self, told: asyncio.Future[TransferEnded]) -> Outcome | None:
         attachment, control = self._attachment, self._attachment.control
         try:
             await control.transfer(self.target)

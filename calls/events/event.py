@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import Field, dataclass, field, fields, replace
 from datetime import UTC, datetime
 from enum import Enum
-from functools import cache
 from typing import Annotated, Any, ClassVar, TypeVar, get_type_hints
 
 FORMAT = 1
@@ -107,13 +106,11 @@ class OtherEvent(CallEvent, kind=""):
         return self.values
 
 
-@cache
 def own_fields(kind: type[CallEvent]) -> tuple[Field[Any], ...]:
     """The fields of a kind, without those that every event has."""
     return tuple(one for one in fields(kind) if one.name not in COMMON)
 
 
-@cache
 def private_fields(kind: type[CallEvent]) -> Mapping[str, Privacy]:
     """Those fields of a kind that must be in no log, by name."""
     hints = get_type_hints(kind, include_extras=True)
@@ -129,5 +126,7 @@ def without_words(event: E) -> E:
     """The same event without what was said in it."""
     private = private_fields(type(event))
     said = {name: getattr(event, name) for name, mark in private.items() if mark is Privacy.SAID}
-    instead = {name: NOT_RECORDED if isinstance(value, str) else {} for name, value in said.items() if value}
+    instead: dict[str, Any] = {
+        name: NOT_RECORDED if isinstance(value, str) else {} for name, value in said.items() if value
+    }
     return replace(event, **instead) if instead else event

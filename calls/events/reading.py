@@ -41,10 +41,9 @@ def read_event(at: datetime, kind: str, data: Mapping[str, Any], version: int = 
         more or less. An `OtherEvent` where the kind, the format or the values are not known here.
     """
     if version <= FORMAT:
-        for candidate in reversed(KINDS.get(kind, ())):
-            known = {one.name: data[one.name] for one in own_fields(candidate) if one.name in data}
+        for names, adapter in _adapters(kind):
             try:
-                read = _adapter(candidate).validate_python(known)
+                read = adapter.validate_python({name: data[name] for name in names if name in data})
             except ValidationError:
                 continue
             return replace(read, at=at, stored=data, version=version)
@@ -52,5 +51,8 @@ def read_event(at: datetime, kind: str, data: Mapping[str, Any], version: int = 
 
 
 @cache
-def _adapter(kind: type[CallEvent]) -> TypeAdapter[CallEvent]:
-    return TypeAdapter(kind)
+def _adapters(kind: str) -> list[tuple[list[str], TypeAdapter[CallEvent]]]:
+    """What makes dataclasses of this kind of values, and the values that it takes; the one that takes most is first."""
+    return [
+        ([field.name for field in own_fields(one)], TypeAdapter(one)) for one in reversed(KINDS.get(kind, []))
+    ]
