@@ -32,7 +32,8 @@ from pipecat.transports.base_transport import BaseTransport, TransportParams
 from calls.call import Call, CallState, EndedBy
 from calls.carried import Carried, read_carried
 from calls.cloud_media import cloud_media_of
-from calls.control import COLLEAGUE, CallControl
+from calls.colleague import PRIVATE_PARAMETERS, Colleague
+from calls.control import CallControl
 from calls.database.calls import DatabaseUnusable
 from calls.do_not_call import DoNotCall
 from calls.store import CallStore, default_store
@@ -65,9 +66,6 @@ HANDED_OVER = (CallState.TRANSFERRING, CallState.TRANSFERRED)
 
 END_PAUSES_SECS = (0.3, 0.7, 1.5, 3.0, 0.0)
 """Between looks at the carrier for the end of a call whose stream has ended; its answers may be some seconds old."""
-
-PRIVATE_PARAMETERS = frozenset({"call_id", "role", "for_call", "peer", "destination", "about"})
-"""What says which call of ours it is, and makes it the leg of a colleague who is asked to take a caller."""
 
 
 async def bot(runner_args: Any) -> None:
@@ -151,8 +149,8 @@ async def _talk_on_the_phone(
         )
     server = getattr(runner_args, "way_back", None)
     way_back = server or _way_back(start, settings)
-    is_colleague = call.parameters.get("role") == COLLEAGUE
-    found = Found() if is_colleague else await who_calls(call, carrier, settings)
+    colleague = Colleague.of(call)
+    found = Found() if colleague else await who_calls(call, carrier, settings)
     attachment = _attachment(
         call, agent, settings, carrier, way_back, resume=call.take_return(), looked_up=found.variables
     )
@@ -165,9 +163,9 @@ async def _talk_on_the_phone(
     )
     attachment.record(Attached(stream_id=start.stream_id))
     try:
-        if is_colleague:
+        if colleague is not None:
             _answered(call)
-            await run_briefing(attachment, transport, settings)
+            await run_briefing(attachment, colleague, transport, settings)
         else:
             attachment.history = tuple(heard_messages(call.events))
             await _run(attachment, transport, runner_args, settings, carrier_marks=True)

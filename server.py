@@ -79,12 +79,12 @@ def create_app(
     """
     from calls.store import default_store
     from desk.keys import AddressKeys, deployment_secrets
-    from desk.service import Service
     from desk.tokens import StreamTokens
     from web import api, health, media, telnyx, twilio
     from web.bodies import BodyLimits
     from web.entrance import Entrance
     from web.refusals import Refused, answer_refused
+    from web.web_service import WebService
 
     settings = settings or load_settings()
     keep_words_out(words_allowed=settings.log_callers_words)
@@ -98,7 +98,7 @@ def create_app(
             service.leftovers.loaded()
 
     secrets = deployment_secrets(settings)
-    service = Service(
+    service = WebService(
         settings=settings,
         public_url=settings.public_url or f"http://127.0.0.1:{settings.port}",
         store=store or default_store(settings.calls_database),

@@ -24,7 +24,6 @@ from carriers.carrier import Carrier
 from carriers.telnyx.carrier import TelnyxCarrier
 from carriers.twilio.carrier import TwilioCarrier
 from desk.keys import VOICE
-from desk.service import Service
 from desk.tokens import StreamGrant
 from emulator.carriers.signatures import telnyx_public_key, telnyx_signature
 from server import create_app
@@ -32,6 +31,7 @@ from settings import Settings
 from web.bodies import BodyLimits
 from web.connections import Connections
 from web.media import redeemed
+from web.web_service import WebService
 from web.webhooks import read_webhook
 
 TARGET_MS = 1.0
@@ -80,7 +80,7 @@ async def measure_checks(times: int, directory: Path) -> list[Figure]:
         run_bot=_no_bot,
         store=store,
     )
-    service: Service = app.state.service
+    service: WebService = app.state.service
     key = service.keys.key("telnyx", VOICE)
     try:
         return [
@@ -93,7 +93,9 @@ async def measure_checks(times: int, directory: Path) -> list[Figure]:
         await store.aclose()
 
 
-async def _set_ups(times: int, service: Service, carrier: Carrier, sign: Headers, voice: str) -> list[Figure]:
+async def _set_ups(
+    times: int, service: WebService, carrier: Carrier, sign: Headers, voice: str
+) -> list[Figure]:
     connections = Connections(1000, 100, service.refusals)
 
     async def read(scope: Scope, receive: Receive, _: Send) -> None:

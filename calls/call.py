@@ -303,20 +303,24 @@ class Call:
         self._watchers.append(wake)
         return lambda: self._watchers.remove(wake)
 
-    async def over_within(self, secs: float) -> bool:
-        """Wait for the end, for so long, and tell whether it has come."""
+    async def comes_true(self, condition: Callable[[], bool], secs: float) -> bool:
+        """Wait until something is true of the call, for so long, and tell whether it is."""
         changed = asyncio.Event()
         stop = self.watch(changed.set)
         try:
             async with asyncio.timeout(secs):
-                while not self.is_over:
+                while not condition():
                     changed.clear()
                     await changed.wait()
         except TimeoutError:
             pass
         finally:
             stop()
-        return self.is_over
+        return condition()
+
+    async def over_within(self, secs: float) -> bool:
+        """Wait for the end, for so long, and tell whether it has come."""
+        return await self.comes_true(lambda: self.is_over, secs)
 
     def will_end(self, by: EndedBy, cause: str, state: CallState = CallState.COMPLETED) -> None:
         """Note who is ending the call, so that the carrier's report of the end is not put down to the caller.

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from carriers.actions import CallActions
-from carriers.dialling import DialledCall, DialOut, DialResult, DialStatus, MachineDetection
+from carriers.dialling import DialledCall, DialOrder, DialOut, DialResult, DialStatus, MachineDetection
 from carriers.documents import Meeting, TransferDocument
 from carriers.errors import (
     CallEnded,
@@ -34,6 +34,7 @@ from carriers.reports import (
     Direction,
     HangUp,
     IncomingCall,
+    LegEnd,
     LineState,
     MachineResult,
     ReferResult,
@@ -56,6 +57,7 @@ __all__ = [
     "CarrierRejected",
     "CarrierUnauthorized",
     "CarrierUnavailable",
+    "DialOrder",
     "DialOut",
     "DialResult",
     "DialStatus",
@@ -65,6 +67,7 @@ __all__ = [
     "Form",
     "HangUp",
     "IncomingCall",
+    "LegEnd",
     "LineState",
     "MachineDetection",
     "MachineResult",

@@ -19,6 +19,7 @@ from pipecat.transports.base_transport import BaseTransport
 from pipecat.workers.runner import WorkerRunner
 
 from calls.call import Call, CallState, EndedBy
+from calls.colleague import Colleague
 from calls.errors import NotDone
 from calls.events.lifecycle import (
     Accepted,
@@ -68,11 +69,14 @@ class Keys(FrameProcessor):
         await self.push_frame(frame, direction)
 
 
-async def run_briefing(attachment: Attachment, transport: BaseTransport, settings: Settings) -> None:
+async def run_briefing(
+    attachment: Attachment, colleague: Colleague, transport: BaseTransport, settings: Settings
+) -> None:
     """Ask a colleague, and do what they choose.
 
     Args:
         attachment: The session on the colleague's call.
+        colleague: What that call is about.
         transport: The phone's.
         settings: Keys and choices for the voice.
     """
@@ -93,7 +97,7 @@ async def run_briefing(attachment: Attachment, transport: BaseTransport, setting
     @transport.event_handler("on_client_connected")
     async def on_client_connected(_transport: Any, _client: Any) -> None:
         nonlocal talk
-        talk = asyncio.create_task(_Talk(attachment, pressed).run())
+        talk = asyncio.create_task(_Talk(attachment, colleague, pressed).run())
 
     @transport.event_handler("on_client_disconnected")
     async def on_client_disconnected(_transport: Any, _client: Any) -> None:
@@ -117,15 +121,16 @@ async def run_briefing(attachment: Attachment, transport: BaseTransport, setting
 class _Talk:
     """What is said and done on the colleague's leg."""
 
-    def __init__(self, attachment: Attachment, pressed: asyncio.Queue[str]) -> None:
+    def __init__(self, attachment: Attachment, colleague: Colleague, pressed: asyncio.Queue[str]) -> None:
         self._attachment = attachment
         self._call = attachment.call
+        self._colleague = colleague
         self._pressed = pressed
 
     async def run(self) -> None:
         attachment, lines = self._attachment, self._attachment.agent.lines
         attachment.record(BriefingStarted())
-        about = str(self._call.parameters.get("about") or "")
+        about = self._colleague.about
         try:
             for words in (about, f"{lines.briefing_again} {about}"):
                 choice = await self._ask(words)
@@ -225,7 +230,7 @@ class _Talk:
         await attachment.let_go()
 
     def _caller(self) -> Call | None:
-        return self._attachment.store.get(str(self._call.parameters.get("for_call") or ""))
+        return self._attachment.store.get(self._colleague.for_call)
 
     async def _end(
         self, words: str, ended_by: EndedBy, cause: str, state: CallState = CallState.COMPLETED

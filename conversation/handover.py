@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 from loguru import logger
 
 from calls.call import Call, CallState, EndedBy
-from calls.control import OUTCOMES
 from calls.errors import CarrierFailed, NotDone, NotPossible
 from calls.events.lifecycle import (
     AnswererDetected,
@@ -26,7 +25,7 @@ from calls.events.lifecycle import (
     TransferStarted,
 )
 from calls.events.talk import Attached, BotHeard, BotSaid, CallerSaid, DtmfReceived, Interrupted
-from calls.transfer import Target, TransferOutcome
+from calls.transfer import Target, TransferOutcome, outcome_of
 from conversation.agents.agent import Agent, spoken_name
 from conversation.agents.tables import CALLERS_OWN_NUMBER
 
@@ -349,11 +348,18 @@ ABOUT_CHARS = 200
 
 def _outcome_of(colleague: Call) -> Outcome:
     """What the end of a colleague's call that was not connected means."""
-    if colleague.has(Declined):
-        return TransferOutcome.DECLINED, "the colleague declined"
     answered_by = colleague.last(AnswererDetected)
-    if colleague.state is CallState.VOICEMAIL or (answered_by is not None and answered_by.who in MACHINES):
-        return TransferOutcome.VOICEMAIL, "a machine answered"
+    outcome = outcome_of(
+        colleague.state,
+        connects=False,
+        declined=colleague.has(Declined),
+        machine=colleague.state is CallState.VOICEMAIL
+        or (answered_by is not None and answered_by.who in MACHINES),
+    )
+    if outcome is TransferOutcome.DECLINED:
+        return outcome, "the colleague declined"
+    if outcome is TransferOutcome.VOICEMAIL:
+        return outcome, "a machine answered"
     if colleague.state is CallState.COMPLETED:
-        return TransferOutcome.NO_ANSWER, "answered, but nobody took the call"
-    return OUTCOMES.get(colleague.state.value, TransferOutcome.FAILED), colleague.end_cause or ""
+        return outcome, "answered, but nobody took the call"
+    return outcome, colleague.end_cause or ""

@@ -23,7 +23,7 @@ from calls.call import EndedBy
 from calls.errors import NotDone
 from calls.events.lifecycle import ErrorHappened
 from calls.events.talk import MessageTaken, ToolUsed
-from calls.messages import Message, MessageBook
+from calls.left_messages import Message, MessageBook
 from calls.policy import country_of
 from conversation.agents.agent import Agent
 from conversation.arguments import UnusableArguments, arguments_for

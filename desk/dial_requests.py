@@ -8,15 +8,15 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from calls.call import Call
-from calls.dialling import Dialler, DialRequest
+from calls.dialler import Dialler
 from calls.do_not_call import DoNotCall
 from calls.errors import NotPossible
 from calls.events.lifecycle import ErrorHappened
-from calls.policy import DialPolicy
+from calls.policy import DialPolicy, DialRefused
 from calls.way_back import WayBack
 from carriers import dialling_mode, known_carriers
 from carriers.carrier import Carrier, MachineDetection
-from carriers.dialling import RING_SECS
+from carriers.dialling import RING_SECS, DialOrder
 from carriers.numbers import phone_number
 from conversation.agents.agent import Agent, AgentError, load_agent
 from desk.addresses import OURS
@@ -26,8 +26,8 @@ MAX_PARAMETER_CHARS = 2000
 """Names and values of a call's parameters together: they travel in its document, which may have 4000 characters."""
 
 
-class DialOrder(BaseModel):
-    """Whom to call.
+class DialBody(BaseModel):
+    """Whom to call, as an operator says it: what is left out, settings and agents' files say.
 
     Parameters:
         to: A telephone number in E.164, or as it is written in the country that is called from, or a SIP address.
@@ -52,8 +52,8 @@ class DialOrder(BaseModel):
     machine_detection: bool | None = None
 
 
-async def place_order(
-    order: DialOrder,
+async def place_call(
+    body: DialBody,
     settings: Settings,
     dialler: Dialler,
     carrier_named: Callable[[str, str], Carrier | None],
@@ -62,7 +62,7 @@ async def place_order(
     """Call somebody.
 
     Args:
-        order: Whom.
+        body: Whom.
         settings: The defaults.
         dialler: Makes the call.
         carrier_named: A carrier by its name and mode; None when there are no credentials for it.
@@ -74,19 +74,21 @@ async def place_order(
     Raises:
         NotDone: Nobody is called.
     """
-    agent = _agent(order, settings)
-    name, carrier = _carrier(order, settings, carrier_named)
-    from_number = _from_number(order, settings)
-    request = DialRequest(
-        to=order.to,
-        from_number=from_number,
-        agent=agent.name,
-        parameters=_parameters(order),
-        ring_timeout_secs=order.ring_timeout_secs,
-        machine_detection=_machine_detection(order, agent),
-        mode=carrier.mode,
+    agent = _agent(body, settings)
+    name, carrier = _carrier(body, settings, carrier_named)
+    from_number = _from_number(body, settings)
+    try:
+        order = DialOrder(
+            body.to,
+            from_number,
+            ring_timeout_secs=body.ring_timeout_secs,
+            machine_detection=_machine_detection(body, agent),
+        )
+    except ValueError as error:
+        raise DialRefused(str(error)) from None
+    call = await dialler.place(
+        order, carrier, way_back_of(name), agent=agent.name, parameters=_parameters(body)
     )
-    call = await dialler.place(request, carrier, way_back_of(name))
     uncertain = None if call.carrier_call_id or call.is_over else call.last(ErrorHappened)
     return call, uncertain.message if uncertain else None
 
@@ -104,16 +106,16 @@ def policy_of(settings: Settings) -> DialPolicy:
     )
 
 
-def _from_number(order: DialOrder, settings: Settings) -> str:
+def _from_number(body: DialBody, settings: Settings) -> str:
     """What is called from. It says which country may be called, so no request may bring one of its own."""
     ours = settings.numbers
-    if order.from_number is None:
+    if body.from_number is None:
         if not ours:
             raise NotPossible(
                 "there is no number to call from: set CALLER_ID to a number of the carrier's account"
             )
         return ours[0]
-    wanted = phone_number(order.from_number)
+    wanted = phone_number(body.from_number)
     if wanted is None or wanted not in ours:
         raise NotPossible(
             "the number to call from is none of this service's: use one of CALLER_ID and CALLER_IDS, or add it there"
@@ -121,19 +123,19 @@ def _from_number(order: DialOrder, settings: Settings) -> str:
     return wanted
 
 
-def _agent(order: DialOrder, settings: Settings) -> Agent:
+def _agent(body: DialBody, settings: Settings) -> Agent:
     try:
-        return load_agent(order.agent or settings.agent, settings.agents_dir)
+        return load_agent(body.agent or settings.agent, settings.agents_dir)
     except AgentError as error:
         raise NotPossible(str(error)) from None
 
 
 def _carrier(
-    order: DialOrder, settings: Settings, carrier_named: Callable[[str, str], Carrier | None]
+    body: DialBody, settings: Settings, carrier_named: Callable[[str, str], Carrier | None]
 ) -> tuple[str, Carrier]:
-    if order.carrier is not None and order.carrier not in known_carriers():
-        raise NotPossible(f"there is no carrier {order.carrier[:40]!r}: use {' or '.join(known_carriers())}")
-    names = [order.carrier] if order.carrier else known_carriers()
+    if body.carrier is not None and body.carrier not in known_carriers():
+        raise NotPossible(f"there is no carrier {body.carrier[:40]!r}: use {' or '.join(known_carriers())}")
+    names = [body.carrier] if body.carrier else known_carriers()
     found = [(name, carrier_named(name, dialling_mode(name, settings))) for name in names]
     usable = [(name, carrier) for name, carrier in found if carrier is not None]
     if not usable:
@@ -145,17 +147,17 @@ def _carrier(
     return usable[0]
 
 
-def _parameters(order: DialOrder) -> dict[str, JsonValue]:
-    if ours := sorted(OURS & order.parameters.keys()):
+def _parameters(body: DialBody) -> dict[str, JsonValue]:
+    if ours := sorted(OURS & body.parameters.keys()):
         raise NotPossible(f"parameters may not be called {', '.join(ours)}: choose another name")
-    chars = sum(len(name) + len(str(value)) for name, value in order.parameters.items())
+    chars = sum(len(name) + len(str(value)) for name, value in body.parameters.items())
     if chars > MAX_PARAMETER_CHARS:
         raise NotPossible(f"the parameters have {chars} characters, {MAX_PARAMETER_CHARS} are allowed")
-    return dict(order.parameters)
+    return dict(body.parameters)
 
 
-def _machine_detection(order: DialOrder, agent: Agent) -> MachineDetection | None:
-    wanted = agent.dial_out.machine_detection if order.machine_detection is None else order.machine_detection
+def _machine_detection(body: DialBody, agent: Agent) -> MachineDetection | None:
+    wanted = agent.dial_out.machine_detection if body.machine_detection is None else body.machine_detection
     if not wanted:
         return None
     leaves_message = agent.dial_out.on_voicemail == "leave_message"

@@ -55,8 +55,8 @@ class Block:
 
 
 def documents() -> list[Path]:
-    """README and docs."""
-    return [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+    """README, CONTRIBUTING and docs."""
+    return [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
 def blocks_of(path: Path) -> list[Block]:

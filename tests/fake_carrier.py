@@ -29,7 +29,7 @@ class FakeCarrier:
         tells_at_once: Whether the answer to a hang-up says that the call is over.
     """
 
-    name = "c"
+    name, mode = "c", "m"
     call_secs = range(60, 14001)
 
     def __init__(

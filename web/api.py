@@ -11,21 +11,15 @@ from fastapi.routing import APIRoute
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import BaseModel, ConfigDict, Field
 
-from calls.call import Call, CallState, EndedBy
+from calls.call import Call
 from calls.errors import CallIsOver, NotDone, NotPossible, UnderWay
 from calls.events.event import FORMAT
-from calls.events.lifecycle import HangUpFailed
 from calls.policy import TooManyCalls
-from carriers.carrier import Direction, RecordingFormat
-from carriers.documents import checked_digits
-from conversation.agents.agent import AgentError, load_agent
-from conversation.attachment import attached_to
-from desk.dial_requests import DialOrder, place_order
-from desk.service import Service, service_of, the_service
+from desk import live_calls
+from desk.dial_requests import DialBody, place_call
 from web.descriptions import description, event_description, summary
 from web.refusals import Refused
-
-TheService = Annotated[Service, Depends(the_service)]
+from web.web_service import TheService, service_of
 
 
 def authorise(request: Request) -> None:
@@ -122,13 +116,13 @@ async def calls(
 
 
 @router.post("", status_code=202)
-async def dial(order: DialOrder, service: TheService) -> dict[str, Any]:
+async def dial(body: DialBody, service: TheService) -> dict[str, Any]:
     """Call somebody. The answer comes as soon as the carrier has taken the call on.
 
     With a `warning` nobody knows yet whether it has: the call is looked for, and never dialled twice.
     """
-    call, warning = await place_order(
-        order, service.settings, service.dialler, service.carrier_named, lambda _: service.way_back
+    call, warning = await place_call(
+        body, service.settings, service.dialler, service.carrier_named, lambda _: service.way_back
     )
     return {**description(call), **({"warning": warning} if warning else {})}
 
@@ -150,62 +144,28 @@ async def events(call: TheCall, service: TheService, response: Response) -> Asyn
 @router.post("/{call_id}/hangup")
 async def hang_up(call: TheCall, service: TheService) -> dict[str, Any]:
     """End a call, also in the middle of a transfer. A call that has ended already is no error."""
-    unanswered = call.direction is Direction.OUTBOUND and call.answered_at is None
-    state = CallState.CANCELED if unanswered else CallState.COMPLETED
-    ended = await service.control(call).hang_up(EndedBy.HUMAN, "API", state=state)
-    if not ended and not call.carrier_call_id:
-        warning = "the carrier has not named the call yet: it is ended as soon as that happens"
-        return {**description(call), "warning": warning}
-    if not ended and not await service.close_sockets(call):
-        failed = call.last(HangUpFailed)
-        reason = failed.reason if failed else "the carrier could not be told"
-        raise HTTPException(502, f"the call may still be up: {reason}")
-    return description(call)
+    warning = await live_calls.hang_up(service, call)
+    return {**description(call), **({"warning": warning} if warning else {})}
 
 
 @router.post("/{call_id}/transfer", status_code=202)
 async def transfer(body: TransferBody, call: TheCall) -> dict[str, Any]:
     """Put the caller through. How it ends is an event of the call, and among its `transfers`."""
-    _must_live(call)
-    attachment = attached_to(call)
-    if attachment is None:
-        _must_be_with_the_bot(call)
-        raise UnderWay(
-            "no bot session of this process talks on the call: try again once it is answered, or ask the process that "
-            "serves it"
-        )
-    if not attachment.control.can_transfer:
-        raise NotPossible(
-            f"no credentials for {call.carrier} are set: a caller could not be put through; add them to .env, and "
-            "start the server again"
-        )
-    attachment.transfer(body.destination, body.reason, by_tool=False)
+    live_calls.put_through(call, body.destination, body.reason)
     return description(call)
 
 
 @router.post("/{call_id}/digits")
 async def digits(body: DigitsBody, call: TheCall, service: TheService) -> dict[str, Any]:
     """Press keys for the other side."""
-    _must_live(call)
-    _must_be_with_the_bot(call)
-    try:
-        checked_digits(body.digits)
-    except ValueError as error:
-        raise NotPossible(str(error)) from None
-    await service.control(call).send_digits(body.digits)
+    await live_calls.press(service, call, body.digits)
     return description(call)
 
 
 @router.post("/{call_id}/recording")
 async def recording(body: RecordingBody, call: TheCall, service: TheService) -> dict[str, Any]:
     """Start, pause, resume or stop the recording of a call."""
-    _must_live(call)
-    try:
-        agent = load_agent(call.agent or service.settings.agent, service.settings.agents_dir)
-        file_format = RecordingFormat(agent.recording.format)
-    except AgentError:
-        file_format = RecordingFormat.WAV
-    await service.control(call).record(body.action, file_format)
+    await live_calls.record(service, call, body.action)
     return description(call)
 
 
@@ -216,24 +176,3 @@ def status_of(error: NotDone) -> int:
     if isinstance(error, NotPossible):
         return 422
     return 409 if isinstance(error, CallIsOver | UnderWay) else 502
-
-
-def _must_live(call: Call) -> None:
-    if call.is_over:
-        raise CallIsOver(f"the call has ended ({call.state}): nothing can be done to it any more")
-
-
-def _must_be_with_the_bot(call: Call) -> None:
-    """Whether nothing is going on that a change of the carrier's document would cut off.
-
-    Raises:
-        UnderWay: The caller is being put through, or talks with a colleague.
-    """
-    if call.state is CallState.TRANSFERRED:
-        raise UnderWay("the caller talks with a colleague: hang up, or wait until they are done")
-    attachment = attached_to(call)
-    handover = attachment.handover if attachment else None
-    if call.state is CallState.TRANSFERRING or (handover is not None and handover.running):
-        raise UnderWay("the caller is being put through: wait for the outcome")
-    if call.state in (CallState.QUEUED, CallState.RINGING):
-        raise UnderWay("the call is not answered yet: try again when it is")

@@ -25,7 +25,7 @@ from pydantic import ValidationError
 
 from calls.call import Call, CallState
 from calls.errors import NotDone, NotPossible
-from desk.dial_requests import DialOrder
+from desk.dial_requests import DialBody
 from settings import Settings, SettingsError, load_settings
 from web.descriptions import event_description
 
@@ -107,7 +107,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _order(options: argparse.Namespace) -> DialOrder:
+def _order(options: argparse.Namespace) -> DialBody:
     parameters = {}
     for param in options.param:
         name, equals, value = param.partition("=")
@@ -115,7 +115,7 @@ def _order(options: argparse.Namespace) -> DialOrder:
             raise DialError(f"--param {param[:40]}: write NAME=VALUE, for example --param name=Ann")
         parameters[name] = value
     try:
-        return DialOrder(
+        return DialBody(
             to=options.to,
             agent=options.agent,
             carrier=options.carrier,
@@ -132,7 +132,7 @@ def _order(options: argparse.Namespace) -> DialOrder:
 # By the server
 
 
-async def _dial_by_server(order: DialOrder, settings: Settings, base: str, *, wait: bool) -> int:
+async def _dial_by_server(order: DialBody, settings: Settings, base: str, *, wait: bool) -> int:
     if settings.api_key is None:
         raise DialError("API_KEY is not set: set it to the key of the server")
     headers = {"Authorization": f"Bearer {settings.api_key.get_secret_value()}"}
@@ -193,14 +193,14 @@ async def _events(http: httpx.AsyncClient, call_id: str) -> AsyncIterator[dict[s
 # Without one
 
 
-async def _dial_directly(order: DialOrder, settings: Settings, *, wait: bool) -> int:
+async def _dial_directly(order: DialBody, settings: Settings, *, wait: bool) -> int:
     from calls.control import CallControl
     from calls.database.calls import DatabaseUnusable
-    from calls.dialling import Dialler
+    from calls.dialler import Dialler
     from calls.store import default_store
     from carriers import carrier_for
     from carriers.carrier import Carrier
-    from desk.dial_requests import place_order, policy_of
+    from desk.dial_requests import place_call, policy_of
 
     carriers: list[Carrier] = []
 
@@ -215,7 +215,7 @@ async def _dial_directly(order: DialOrder, settings: Settings, *, wait: bool) ->
         raise DialError(str(error)) from None
     dialler = Dialler(store, policy_of(settings))
     try:
-        call, warning = await place_order(
+        call, warning = await place_call(
             order, settings, dialler, carrier_named, lambda name: _way_back(name, settings)
         )
         _say(f"{call.id} {call.state}")

@@ -10,9 +10,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from carriers.telnyx.account import SIGNATURE_HEADER as TELNYX_HEADER
 from carriers.twilio.carrier import SIGNATURE_HEADER as TWILIO_HEADER
-from desk.service import Service
 from web.refusals import POLICY_VIOLATION, plain_response
 from web.trust import foreign_site
+from web.web_service import WebService
 
 EVERYWHERE = "every route"
 
@@ -37,7 +37,7 @@ class Entrance:
         service: The service.
     """
 
-    def __init__(self, app: ASGIApp, service: Service):
+    def __init__(self, app: ASGIApp, service: WebService):
         self._app = app
         self._service = service
 

@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import uuid
 from contextlib import suppress
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Depends, WebSocket
+from fastapi import APIRouter, WebSocket
 from loguru import logger
 from starlette.websockets import WebSocketDisconnect, WebSocketState
 
 from calls.events.lifecycle import ErrorHappened
 from carriers.carrier import Signature
 from carriers.twilio.carrier import TwilioCarrier
-from desk.service import ServerRunnerArguments, Service, peer_of, the_service, upgrade_of
 from desk.tokens import KEPT_SECS, StreamGrant, TokenError
 from web.admission import NotAdmitted, OpeningSocket, start_with_token, start_without_token
 from web.refusals import POLICY_VIOLATION, Refused, route_of
 from web.trust import tokenless_refusal
+from web.web_service import ServerRunnerArguments, TheService, WebService, peer_of, upgrade_of
 
 router = APIRouter()
-
-TheService = Annotated[Service, Depends(the_service)]
 
 NORMAL_CLOSURE, INTERNAL_ERROR = 1000, 1011
 """WebSocket close codes. Source: RFC 6455, section 7.4.1."""
@@ -47,7 +45,7 @@ async def stream_with_token(websocket: WebSocket, service: TheService, carrier: 
     await _talk(service, opening.socket, body, grant.call_id)
 
 
-async def redeemed(service: Service, carrier: str, token: str) -> StreamGrant:
+async def redeemed(service: WebService, carrier: str, token: str) -> StreamGrant:
     """What a token allows, which is used up, in this process and in those that share the database.
 
     Raises:
@@ -100,14 +98,14 @@ async def stream_without_token(websocket: WebSocket, service: TheService) -> Non
 
 
 async def _turn_away(
-    service: Service, opening: OpeningSocket, websocket: WebSocket, error: NotAdmitted
+    service: WebService, opening: OpeningSocket, websocket: WebSocket, error: NotAdmitted
 ) -> None:
     service.refusals.note(route_of(websocket.scope), error.reason, str(error))
     with suppress(RuntimeError, WebSocketDisconnect):
         await opening.socket.close(POLICY_VIOLATION)
 
 
-async def _talk(service: Service, websocket: WebSocket, body: dict[str, Any], call_id: str | None) -> None:
+async def _talk(service: WebService, websocket: WebSocket, body: dict[str, Any], call_id: str | None) -> None:
     sockets = service.sockets.setdefault(call_id, set()) if call_id else set()
     sockets.add(websocket)
     service.live_sessions += 1

@@ -11,25 +11,21 @@ address at every other (`web.deliveries`). Events of Call Control are always sig
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from fastapi import APIRouter, Depends, HTTPException, Request, Response
+from fastapi import APIRouter, HTTPException, Request, Response
 
 from carriers.carrier import WebhookError
 from carriers.telnyx.call_control import TelnyxCallControl
 from carriers.telnyx.carrier import TelnyxCarrier
 from desk.answering import after_stream, answer_call
-from desk.call_control import take_event
 from desk.fallback import fall_back
 from desk.keys import FALLBACK, VOICE
+from desk.leg_events import take_event
 from desk.reported import take_machine_result, take_recording, take_status
-from desk.service import Service, the_service
 from desk.transfers import after_transfer, parse_transfer_result, transfer_answered
+from web.web_service import TheService
 from web.webhooks import instructions, parsed, read_webhook
 
 router = APIRouter(prefix="/telnyx")
-
-TheService = Annotated[Service, Depends(the_service)]
 
 METHODS = ["GET", "POST"]
 
@@ -134,11 +130,5 @@ async def events(request: Request, service: TheService) -> Response:
         event = carrier.parse_event(webhook.request.body)
     except WebhookError as error:
         raise HTTPException(400, str(error)) from None
-    if not service.events_seen.seen(event.event_id):
-        try:
-            await take_event(service, carrier, event, webhook.query, webhook.call_id)
-        except Exception:
-            # Telnyx delivers it again, which must not be taken for a repetition.
-            service.events_seen.forget(event.event_id)
-            raise
+    await take_event(service, carrier, event, webhook.query, webhook.call_id)
     return Response()

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from fastapi import APIRouter, Depends, HTTPException, Request, Response
+from fastapi import APIRouter, HTTPException, Request, Response
 
 from carriers.carrier import WebhookError
 from carriers.twilio.carrier import TwilioCarrier
 from desk.answering import after_stream, answer_call
 from desk.fallback import fall_back
 from desk.reported import take_machine_result, take_recording, take_status
-from desk.service import Service, the_service
 from desk.transfers import after_transfer, parse_transfer_result, transfer_answered
+from web.web_service import TheService
 from web.webhooks import parsed, read_webhook, xml
 
 router = APIRouter(prefix="/twilio")
-
-TheService = Annotated[Service, Depends(the_service)]
 
 METHODS = ["GET", "POST"]
 

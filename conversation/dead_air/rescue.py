@@ -17,7 +17,7 @@ from calls.call import EndedBy
 from calls.errors import NotDone
 from calls.events.lifecycle import ErrorHappened, TransferEnded
 from calls.events.talk import DeadAirNoticed, MessageTaken
-from calls.messages import Message, MessageBook
+from calls.left_messages import Message, MessageBook
 from conversation.agents.tables import GOODBYE, TAKE_MESSAGE
 from conversation.attachment import Attachment
 from conversation.dead_air.guard import Cause, DeadAir, Firing, Stage

@@ -11,11 +11,11 @@ import pytest
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
+from calls.database.engine import MIGRATIONS, VERSION_TABLE
 from hypothesis import given
 from hypothesis import strategies as st
 
 from calls.call import CallState, EndedBy
-from calls.database.opening import MIGRATIONS, VERSION_TABLE
 from calls.events.event import (
     FORMAT,
     NOT_RECORDED,

@@ -71,6 +71,13 @@ def test_the_greeting_is_changed_as_is_said(tmp_path):
     assert Settings.model_fields["agent"].get_default() == "receptionist"
 
 
+def test_the_agent_that_is_shown_is_one(tmp_path):
+    [shown] = re.findall(r"```toml\n(.*?)```", section(README, "Make it yours"), flags=re.DOTALL)
+    (tmp_path / "workshop.toml").write_text(shown, encoding="utf-8")
+    agent = load_agent("workshop", tmp_path)
+    assert (list(agent.transfers), len(agent.facts)) == (["mechanic"], 1)
+
+
 def test_every_document_is_in_the_index():
     listed = {cells[0] for cells in rows(section(README, "Documents"))}
     names = {str(path.relative_to(ROOT)) for path in documents()} - {"README.md"} | {".env.example"}

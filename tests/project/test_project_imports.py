@@ -14,6 +14,7 @@ FORBIDDEN = {
         "carriers",
         "calls",
         "conversation",
+        "desk",
         "web",
         "bot",
         "server",
@@ -21,7 +22,7 @@ FORBIDDEN = {
         "pipecat",
     },
     "environment": {"settings", "bot", "server", "emulator", "pipecat"},
-    "bot": {"web", "server", "emulator"},
+    "bot": {"desk", "web", "server", "emulator"},
     "server": {"emulator"},
 }
 

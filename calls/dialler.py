@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Mapping
-from dataclasses import dataclass, field
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -18,6 +18,7 @@ from calls.call import Call, CallState, EndedBy
 from calls.control import CallControl
 from calls.errors import CarrierFailed, NotDone
 from calls.events.lifecycle import Dialling, ErrorHappened
+from calls.insist import insist
 from calls.policy import NOBODY_KNOWS, DialPolicy, DialRefused
 from calls.store import CallStore
 from calls.way_back import WayBack
@@ -26,11 +27,11 @@ from carriers.carrier import (
     CarrierCall,
     CarrierError,
     CarrierUnavailable,
+    DialOrder,
     DialOut,
     DialUncertain,
-    MachineDetection,
 )
-from carriers.dialling import check_destination, check_ring_timeout, check_time_limit
+from carriers.dialling import check_time_limit
 
 RETRY_PAUSES_SECS = (0.5, 1.0, 2.0)
 """Before each further attempt to reach a carrier that certainly did nothing."""
@@ -40,42 +41,6 @@ LOOK_PAUSES_SECS = (2.0, 3.0, 5.0)
 
 LOOK_LONGER_SECS = 15.0
 """How long after the ring time-out a call is still looked for."""
-
-
-@dataclass(frozen=True)
-class DialRequest:
-    """Who is to be called, by whom.
-
-    Parameters:
-        to: A telephone number, as people write it, or a SIP address.
-        from_number: Caller id, a number of the account.
-        agent: Name of the agent that talks.
-        parameters: What the bot is told about the call.
-        ring_timeout_secs: How long to let it ring, 5 to 120.
-        machine_detection: Whether to listen for an answering machine; None for not.
-        time_limit_secs: The longest that the call may last, within the carrier's `call_secs`; None for its own limit.
-        mode: Which of the carrier's interfaces runs the call.
-
-    Raises:
-        DialRefused: No carrier would do this.
-    """
-
-    to: str
-    from_number: str
-    agent: str | None = None
-    parameters: Mapping[str, Any] = field(default_factory=dict)
-    ring_timeout_secs: int = 30
-    machine_detection: MachineDetection | None = None
-    time_limit_secs: int | None = None
-    mode: str = ""
-
-    def __post_init__(self) -> None:
-        """Refuse early what would be refused in any case."""
-        try:
-            check_destination("from_number", self.from_number)
-            check_ring_timeout(self.ring_timeout_secs)
-        except ValueError as error:
-            raise DialRefused(str(error)) from None
 
 
 class Dialler:
@@ -105,10 +70,25 @@ class Dialler:
         self._look_longer_secs = look_longer_secs
         self._tasks: set[asyncio.Task[Any]] = set()
 
-    async def place(self, request: DialRequest, carrier: Carrier, way_back: WayBack) -> Call:
+    async def place(
+        self,
+        order: DialOrder,
+        carrier: Carrier,
+        way_back: WayBack,
+        *,
+        agent: str | None = None,
+        parameters: Mapping[str, Any] | None = None,
+    ) -> Call:
         """Call somebody.
 
         It goes on when whoever asked for it is cancelled: a request under way cannot be taken back.
+
+        Args:
+            order: Whom to call, and how.
+            carrier: By which carrier, in the mode that is to run the call.
+            way_back: How the call reaches the bot.
+            agent: Name of the agent that talks.
+            parameters: What the bot is told about the call.
 
         Returns:
             The call, as soon as the carrier has taken it on, or cannot be told whether it has. What becomes of it
@@ -118,21 +98,22 @@ class Dialler:
             DialRefused: This may not be dialled. There is no call.
             CarrierFailed: The carrier does not do it. The call has failed.
         """
-        to = self._policy.check(request.to, request.from_number)
+        to = self._policy.check(order.to, order.from_number)
         try:
-            check_time_limit(request.time_limit_secs, carrier.call_secs, carrier.name)
+            check_time_limit(order.time_limit_secs, carrier.call_secs, carrier.name)
         except ValueError as error:
             raise DialRefused(str(error)) from None
         await self._policy.check_again(to, self._store)
         call = self._store.dial_out(
             carrier=carrier.name,
-            mode=request.mode,
-            from_number=request.from_number,
+            mode=carrier.mode,
+            from_number=order.from_number,
             to_number=to,
-            agent=request.agent,
-            parameters=request.parameters,
+            agent=agent,
+            parameters=parameters,
         )
-        return await asyncio.shield(self._in_background(self._dial(call, request, carrier, way_back)))
+        order = replace(order, to=to)
+        return await asyncio.shield(self._in_background(self._dial(call, order, carrier, way_back)))
 
     async def aclose(self) -> None:
         """Stop looking for calls. `calls.reconcile` goes on with it, in this process or the next."""
@@ -140,23 +121,20 @@ class Dialler:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def _dial(self, call: Call, request: DialRequest, carrier: Carrier, way_back: WayBack) -> Call:
-        call.record(Dialling(ring_timeout_secs=request.ring_timeout_secs))
+    async def _dial(self, call: Call, order: DialOrder, carrier: Carrier, way_back: WayBack) -> Call:
+        call.record(Dialling(ring_timeout_secs=order.ring_timeout_secs))
         since = self._store.now()
         amd_url = way_back.amd_url(call)
-        if request.machine_detection and not amd_url:
+        if order.machine_detection and not amd_url:
             logger.warning("Call {}: no machine is listened for, as nobody could be told", call.id)
+            order = replace(order, machine_detection=None)
         try:
-            order = DialOut(
-                to=call.to_number or "",
-                from_number=request.from_number,
+            dial_out = DialOut(
+                **vars(order),
                 stream=await way_back.stream(call),
                 status_url=way_back.status_url(call),
-                ring_timeout_secs=request.ring_timeout_secs,
-                machine_detection=request.machine_detection if amd_url else None,
                 amd_url=amd_url,
                 command_id=call.id,
-                time_limit_secs=request.time_limit_secs,
             )
         except ValueError as error:
             call.move(CallState.FAILED, cause=str(error), ended_by=EndedBy.ERROR)
@@ -165,7 +143,7 @@ class Dialler:
             call.move(CallState.FAILED, cause=str(error), ended_by=EndedBy.ERROR)
             raise
         try:
-            call_id = await self._ask(call, carrier, order)
+            call_id = await self._ask(call, carrier, dial_out)
         except DialUncertain as error:
             logger.warning("Call {}: whether it was dialled is not known: {}", call.id, error)
             call.record(ErrorHappened(message=f"whether it was dialled is not known yet: {error}"))
@@ -175,38 +153,38 @@ class Dialler:
             call.move(CallState.FAILED, cause=str(error), ended_by=EndedBy.ERROR)
             raise CarrierFailed(str(error)) from None
         if call_id is None:
-            self._in_background(self._look(call, carrier, since, request.ring_timeout_secs))
+            self._in_background(self._look(call, carrier, since, order.ring_timeout_secs))
         else:
             await CallControl(call, carrier, self._store).found(CarrierCall(call_id, None))
         return call
 
-    async def _ask(self, call: Call, carrier: Carrier, order: DialOut) -> str | None:
+    async def _ask(self, call: Call, carrier: Carrier, dial_out: DialOut) -> str | None:
         """Have the carrier dial; again only where the attempt before certainly had no effect.
 
         Returns:
             The carrier's id of the call; None when it took the call on without giving one.
         """
-        pauses = iter(self._retry_pauses_secs)
-        while True:
-            try:
-                return (await carrier.dial(order)).id
-            except DialUncertain:
+        try:
+            _, dialled = await insist(
+                carrier,
+                lambda: carrier.dial(dial_out),
+                call.id,
+                pauses_secs=self._retry_pauses_secs,
+                only_if_nothing_done=True,
+                still_wanted=lambda: not call.is_over and call.ending is None,
+            )
+        except CarrierUnavailable as error:
+            if error.nothing_done or isinstance(error, DialUncertain):
                 raise
-            except CarrierUnavailable as error:
-                if not error.nothing_done:
-                    raise DialUncertain(str(error)) from None
-                pause = next(pauses, None)
-                if pause is None or call.is_over or call.ending:
-                    raise
-                logger.warning("Call {} is dialled again: {}", call.id, error)
-                await asyncio.sleep(pause)
-            except CarrierError:
-                raise
-            except Exception as error:
-                logger.opt(exception=error).error(
-                    "Call {}: dialling went wrong: {}", call.id, type(error).__name__
-                )
-                raise DialUncertain(f"dialling went wrong ({type(error).__name__})") from None
+            raise DialUncertain(str(error)) from None
+        except CarrierError:
+            raise
+        except Exception as error:
+            logger.opt(exception=error).error(
+                "Call {}: dialling went wrong: {}", call.id, type(error).__name__
+            )
+            raise DialUncertain(f"dialling went wrong ({type(error).__name__})") from None
+        return dialled.id
 
     async def _look(self, call: Call, carrier: Carrier, since: datetime, ring_timeout_secs: int) -> None:
         """Find out whether a call was dialled, by asking for calls between its numbers."""
