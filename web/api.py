@@ -133,10 +133,16 @@ async def one_call(call: TheCall) -> dict[str, Any]:
     return description(call)
 
 
-@router.get("/{call_id}/events", response_class=EventSourceResponse)
-async def events(call: TheCall, service: TheService, response: Response) -> AsyncIterator[ServerSentEvent]:
-    """Past events, then each as it happens, until the call has ended. A header tells the version of their format."""
+def tell_event_format(response: Response) -> None:
+    """Tell the version of the events' format in a header: an event stream has no other place for it."""
     response.headers["Event-Format"] = str(FORMAT)
+
+
+@router.get(
+    "/{call_id}/events", response_class=EventSourceResponse, dependencies=[Depends(tell_event_format)]
+)
+async def events(call: TheCall, service: TheService) -> AsyncIterator[ServerSentEvent]:
+    """Past events, then each as it happens, until the call has ended."""
     async for event in service.store.subscribe(call):
         yield ServerSentEvent(event=event.kind, data=event_description(event))
 
