@@ -196,7 +196,7 @@ def _warm_up_of(settings: Settings) -> Callable[[], Awaitable[None]]:
     async def warm_up() -> None:
         await asyncio.to_thread(importlib.import_module, "bot")
         pipeline = await asyncio.to_thread(importlib.import_module, "conversation.pipeline")
-        agents = importlib.import_module("conversation.agents.agent")
+        agents = importlib.import_module("conversation.agents.files")
         await pipeline.warm_up(agents.load_agent(settings.agent, settings.agents_dir), settings)
 
     return warm_up
@@ -214,7 +214,7 @@ def check(settings: Settings) -> list[str]:
     from calls.do_not_call import DoNotCall, DoNotCallUnusable
     from carriers import credential_problems
     from conversation import services
-    from conversation.agents.agent import load_agent
+    from conversation.agents.files import load_agent
     from web.checkup import DataDirUnusable, agent_problems, use_data_dir
 
     try:

@@ -1,6 +1,6 @@
 """What a phone call is.
 
-A call lives at the carrier, from ringing to hang-up. A media socket is only an attachment to it. Everything
+A call lives at the carrier, from ringing to hang-up. A media socket is only a session to it. Everything
 that happens to a call is an event with a time; its state changes in one place, `Call.move`, and never leaves
 an end.
 """
@@ -136,7 +136,7 @@ class Call:
         state: Where it stands. Changed by `move` only.
         events: All that happened, oldest first.
         ending: Who is about to end it, or ended it.
-        resume: What the next attachment must know, while one is expected.
+        resume: What the next session must know, while one is expected.
         created_at: When we heard of it.
         answered_at: When it was answered.
         ended_at: When it ended.
@@ -188,7 +188,7 @@ class Call:
             state: See the class; so are the others.
             events: All that happened.
             ending: Who is about to end it, or ended it.
-            resume: What the next attachment must know.
+            resume: What the next session must know.
             created_at: When we heard of it.
             answered_at: When it was answered.
             ended_at: When it ended.
@@ -338,7 +338,7 @@ class Call:
             self._changed()
 
     def expect_return(self, resume: Resume) -> None:
-        """Note why the bot lets go of the caller, or why the caller comes back, for the next attachment."""
+        """Note why the bot lets go of the caller, or why the caller comes back, for the next session."""
         self.resume = resume
         self._changed()
 

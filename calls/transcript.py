@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
@@ -23,6 +24,7 @@ from calls.events.talk import (
     MessageTaken,
     ToolUsed,
 )
+from calls.transfer import TransferOutcome
 
 TAKE_MESSAGE = "take_message"
 TRANSFER_CALL = "transfer_call"
@@ -44,11 +46,13 @@ class ToolUse:
         name: The tool's.
         arguments: What it was called with.
         result: What it returned, as JSON knows values.
+        ok: Whether it did what it is for.
     """
 
     name: str
     arguments: Mapping[str, Any] = field(default_factory=dict)
     result: Any = ""
+    ok: bool = True
 
 
 @dataclass(frozen=True)
@@ -107,7 +111,8 @@ class _Listener:
                 case Attached() | Detached():
                     self.utterance_ended = True
                 case ToolUsed():
-                    self.use(ToolUse(event.name, event.arguments, event.result), event)
+                    ok = tool_succeeded(event.result) if event.ok is None else event.ok
+                    self.use(ToolUse(event.name, event.arguments, event.result, ok), event)
                 case MessageTaken():
                     told = "The message was taken and will be passed on."
                     self.use(ToolUse(TAKE_MESSAGE, event.data, told), event)
@@ -141,12 +146,13 @@ class _Listener:
         result = {"outcome": event.outcome.value}
         if event.reason:
             result["detail"] = event.reason
-        self.use(ToolUse(TRANSFER_CALL, {"destination": event.destination}, result), event)
+        ok = event.outcome is TransferOutcome.CONNECTED
+        self.use(ToolUse(TRANSFER_CALL, {"destination": event.destination}, result, ok), event)
 
     def use(self, use: ToolUse, event: CallEvent) -> None:
         if not use.name:
             return
-        if use.name in (TAKE_MESSAGE, TRANSFER_CALL) and _was_done(use):
+        if use.name in (TAKE_MESSAGE, TRANSFER_CALL) and _has_another_event(use):
             index, other_kind = self.half.pop(use.name, (None, event.kind))
             if index is not None and other_kind != event.kind:
                 self.complete(index, use, by_tool=isinstance(event, ToolUsed))
@@ -160,7 +166,9 @@ class _Listener:
         # The tool knows what it was called with; what came of a transfer is known by its event, often later.
         asked, told = (use, message.tool) if by_tool else (message.tool, use)
         if use.name == TRANSFER_CALL:
-            asked = replace(asked, arguments={**told.arguments, **asked.arguments}, result=told.result)
+            asked = replace(
+                asked, arguments={**told.arguments, **asked.arguments}, result=told.result, ok=told.ok
+            )
         self.messages[index] = _used(asked, message.at)
 
 
@@ -177,7 +185,7 @@ def to_context(messages: Sequence[Message], *, first: int = 1) -> list[dict[str,
     context: list[dict[str, Any]] = []
     for number, message in enumerate(messages, start=first):
         if message.tool is not None:
-            call_id = f"call_{number:08d}"
+            call_id = _call_id(number)
             function = {
                 "name": message.tool.name,
                 "arguments": json.dumps(dict(message.tool.arguments), ensure_ascii=False, default=str),
@@ -195,12 +203,48 @@ def to_context(messages: Sequence[Message], *, first: int = 1) -> list[dict[str,
     return context
 
 
+def call_successes(messages: Sequence[Message], *, first: int = 1) -> dict[str, bool]:
+    """Which calls of tools did what they are for, by the ids that `to_context` gives them."""
+    return {
+        _call_id(number): message.tool.ok
+        for number, message in enumerate(messages, start=first)
+        if message.tool is not None
+    }
+
+
+def tool_succeeded(result: Any) -> bool:
+    """Guess from what a tool returned whether it did what it is for, where nothing else tells.
+
+    That is so with the events of earlier versions, and with what Pipecat returns in a tool's place.
+
+    Args:
+        result: Words, or a table, as such or as JSON. A table counts as failed when it has an `error`, when `ok` is
+            false, or when its `outcome` is neither "connected" nor "handed over"; a sentence when it begins with what
+            did not happen ("Not taken: ...").
+    """
+    if isinstance(result, str):
+        with suppress(ValueError, RecursionError):
+            result = json.loads(result)
+    if isinstance(result, Mapping):
+        outcome = result.get("outcome", "connected")
+        done = outcome in ("connected", "handed over", "ok", True)
+        return not result.get("error") and result.get("ok") is not False and done
+    return not str(result).lower().startswith(_FAILURES)
+
+
+_FAILURES = ("not ", "cancelled", "failed", "error", "the function ")
+
+
+def _call_id(number: int) -> str:
+    return f"call_{number:08d}"
+
+
 def _used(use: ToolUse, at: datetime) -> Message:
     # As Pipecat writes results into a context.
     result = json.dumps(use.result, ensure_ascii=False, default=str) if use.result else "COMPLETED"
     return Message(Role.TOOL, result, at, use)
 
 
-def _was_done(use: ToolUse) -> bool:
-    """Whether the tool did something; one that refused ("Not transferred: ...") has no other event."""
-    return not str(use.result).lower().startswith("not ")
+def _has_another_event(use: ToolUse) -> bool:
+    """Whether what the tool did has an event too: a message that was taken, a transfer that was tried."""
+    return use.ok or (isinstance(use.result, Mapping) and "outcome" in use.result)

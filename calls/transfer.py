@@ -131,7 +131,7 @@ class ResumeReason(StrEnum):
 
 @dataclass(frozen=True)
 class Resume:
-    """What the next attachment must know about how the last one ended.
+    """What the next session must know about how the last one ended.
 
     Parameters:
         reason: Why the caller comes back.

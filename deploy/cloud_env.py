@@ -26,7 +26,8 @@ from pydantic import SecretStr
 
 from carriers import credential_problems, known_carriers
 from carriers.cloud import CloudError, cloud_stream
-from conversation.agents.agent import AgentError, load_agent
+from conversation.agents.agent import AgentError
+from conversation.agents.files import load_agent
 from settings import (
     IN_A_CALL,
     ON_A_SERVER,
@@ -218,8 +219,8 @@ def deploy_file() -> dict[str, Any]:
 
 
 def _voiceless(settings: Settings, local_voice: bool) -> list[str]:
-    from conversation.catalogue import KINDS, services_of
     from conversation.services import resolve
+    from conversation.services.catalogue import KINDS, services_of
 
     agent = load_agent(settings.agent, AGENTS)
     choice = resolve(agent, settings)

@@ -8,7 +8,8 @@ from calls.call import Call, CallState, EndedBy
 from calls.cloud_media import CloudUnavailable
 from calls.events.lifecycle import ErrorHappened
 from carriers.carrier import Carrier, Form, IncomingCall, StatusUpdate
-from conversation.agents.agent import AgentError, load_agent
+from conversation.agents.agent import AgentError
+from conversation.agents.files import load_agent
 from desk.addresses import OURS
 from desk.lost_streams import lost_again
 from desk.reported import call_of

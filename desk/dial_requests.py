@@ -18,7 +18,8 @@ from carriers import dialling_mode, known_carriers
 from carriers.carrier import Carrier, MachineDetection
 from carriers.dialling import RING_SECS, DialOrder
 from carriers.numbers import phone_number
-from conversation.agents.agent import Agent, AgentError, load_agent
+from conversation.agents.agent import Agent, AgentError
+from conversation.agents.files import load_agent
 from desk.addresses import OURS
 from settings import Settings
 

@@ -15,7 +15,8 @@ from calls.errors import NotPossible
 from calls.events.lifecycle import ErrorHappened, TransferEnded, TransferStarted
 from calls.transfer import Resume, ResumeReason, Target, TransferOutcome
 from carriers.carrier import Carrier, Form, IncomingCall, TransferDocument
-from conversation.agents.agent import Agent, load_agent, spoken_name
+from conversation.agents.agent import Agent, spoken_name
+from conversation.agents.files import load_agent
 from conversation.handover import target_of
 from desk.answering import APOLOGY, apology, open_call
 from desk.service import Service

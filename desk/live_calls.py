@@ -7,8 +7,10 @@ from calls.errors import CallIsOver, CarrierFailed, NotPossible, UnderWay
 from calls.events.lifecycle import HangUpFailed
 from carriers.carrier import Direction, RecordingFormat
 from carriers.documents import checked_digits
-from conversation.agents.agent import AgentError, load_agent
-from conversation.attachment import attached_to
+from conversation import handover
+from conversation.agents.agent import AgentError
+from conversation.agents.files import load_agent
+from conversation.session import attached_to
 from desk.service import Service
 
 
@@ -46,19 +48,19 @@ def put_through(call: Call, destination: str, reason: str) -> None:
         NotDone: The caller stays with the bot.
     """
     _must_live(call)
-    attachment = attached_to(call)
-    if attachment is None:
+    session = attached_to(call)
+    if session is None:
         _must_be_with_the_bot(call)
         raise UnderWay(
             "no bot session of this process talks on the call: try again once it is answered, or ask the process that "
             "serves it"
         )
-    if not attachment.control.can_transfer:
+    if not session.control.can_transfer:
         raise NotPossible(
             f"no credentials for {call.carrier} are set: a caller could not be put through; add them to .env, and "
             "start the server again"
         )
-    attachment.transfer(destination, reason, by_tool=False)
+    handover.put_through(session, destination, reason, by_tool=False)
 
 
 async def press(service: Service, call: Call, digits: str) -> None:
@@ -104,8 +106,8 @@ def _must_be_with_the_bot(call: Call) -> None:
     """
     if call.state is CallState.TRANSFERRED:
         raise UnderWay("the caller talks with a colleague: hang up, or wait until they are done")
-    attachment = attached_to(call)
-    handover = attachment.handover if attachment else None
+    session = attached_to(call)
+    handover = session.handover if session else None
     if call.state is CallState.TRANSFERRING or (handover is not None and handover.running):
         raise UnderWay("the caller is being put through: wait for the outcome")
     if call.state in (CallState.QUEUED, CallState.RINGING):

@@ -24,7 +24,7 @@ from carriers.carrier import (
     StatusUpdate,
     WebhookError,
 )
-from conversation.attachment import attached_to
+from conversation.session import attached_to
 from desk.answering import apology, connection
 from desk.lost_streams import HANG_UP_LATE_SECS, back_to_the_bot, silence_the_bot
 from desk.reported import call_of
@@ -221,5 +221,5 @@ def _ended(service: Service, call: Call, destination: str, outcome: TransferOutc
 
 def _step_aside(call: Call) -> None:
     """Let the bot be silent while the caller is with somebody else; ending its stream takes longer."""
-    if (attachment := attached_to(call)) is not None:
-        attachment.step_aside()
+    if (session := attached_to(call)) is not None:
+        session.step_aside()

@@ -177,7 +177,8 @@ def unused(name: str, settings: Settings) -> str | None:
 
 def _services_of_agents(settings: Settings) -> set[str] | None:
     from conversation import services
-    from conversation.agents.agent import AgentError, agent_names, load_agent
+    from conversation.agents.agent import AgentError
+    from conversation.agents.files import agent_names, load_agent
 
     used: set[str] = set()
     try:
@@ -192,7 +193,8 @@ def _services_of_agents(settings: Settings) -> set[str] | None:
 def agent_problems(settings: Settings) -> list[str]:
     """Agents that could not answer a call, the default one first: one line each."""
     from conversation import services
-    from conversation.agents.agent import AgentError, agent_names, find_agent, load_agent
+    from conversation.agents.agent import AgentError
+    from conversation.agents.files import agent_names, find_agent, load_agent
 
     default = find_agent(settings.agent, settings.agents_dir) or settings.agent
     problems = []
@@ -209,8 +211,9 @@ def agent_problems(settings: Settings) -> list[str]:
 
 def agent_findings(settings: Settings) -> list[Finding]:
     """Whether each agent can answer, and keeps what its file promises."""
-    from conversation.agents.agent import AgentError, agent_names, load_agent, misnamed
+    from conversation.agents.agent import AgentError
     from conversation.agents.contradictions import contradictions, unknown_variables
+    from conversation.agents.files import agent_names, load_agent, misnamed
 
     found = [_fault(AGENTS, line) for line in (*agent_problems(settings), *misnamed(settings.agents_dir))]
     for name in agent_names(settings.agents_dir):

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
-from calls.events.event import CallEvent, Personal, Privacy, Said
+from calls.events.event import LEFT_OUT, CallEvent, Personal, Privacy, Said
 from calls.transfer import ResumeReason
 
 
@@ -135,11 +135,13 @@ class ToolUsed(CallEvent, kind="tool"):
         name: The tool's.
         arguments: What it was called with.
         result: What it returned.
+        ok: Whether it did what it is for; missing in events that earlier versions of the program wrote.
     """
 
     name: str
     arguments: Annotated[Mapping[str, Any], Privacy.SAID] = field(default_factory=dict)
     result: Annotated[Any, Privacy.PERSONAL] = ""
+    ok: bool | None = field(default=None, metadata=LEFT_OUT)
 
 
 @dataclass(frozen=True, repr=False)

@@ -13,9 +13,9 @@ from urllib.parse import urlsplit
 from emulator.errors import EmulatorError
 from emulator.field.answers import Answers, as_text, read_answers, write_answers, write_file
 from emulator.field.asking import Interview, Stopped, asked, described
+from emulator.field.call_log import CallLog
 from emulator.field.calls import FieldCall, field_calls
-from emulator.field.evidence import CallLog
-from emulator.field.report import findings, report, summary
+from emulator.field.findings import findings, report, summary
 
 ANSWERS = Path("data/field-answers.toml")
 REPORT = Path("data/field-report.md")

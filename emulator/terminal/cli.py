@@ -11,10 +11,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from emulator.carriers.credentials import Credentials
+from emulator.carriers import CARRIERS, DEFAULT
+from emulator.carriers.credentials import OPTIONS, Credentials
 from emulator.errors import EmulatorError
 from emulator.line.colleague import BEHAVIOURS, parse_colleague
-from emulator.network import BOT_NUMBER, CALLER_NUMBER, CARRIERS
+from emulator.network import BOT_NUMBER, CALLER_NUMBER
 from emulator.rest.server import rest_url
 from emulator.stories.commands import (
     add_line_option,
@@ -24,7 +25,7 @@ from emulator.stories.commands import (
     run_scenario,
     run_stories,
 )
-from emulator.stories.reading import StoryError
+from emulator.stories.reading.read_story import StoryError
 from emulator.terminal.calling import CallOrder, place_call
 
 DEFAULT_URL = "http://127.0.0.1:7860"
@@ -88,7 +89,9 @@ def build_parser() -> argparse.ArgumentParser:
 
 def _call_options(call: argparse.ArgumentParser) -> None:
     where = call.add_argument_group("who calls whom")
-    where.add_argument("--carrier", choices=sorted(CARRIERS), help="default twilio, or the story's first one")
+    where.add_argument(
+        "--carrier", choices=sorted(CARRIERS), help=f"default {DEFAULT}, or the story's first one"
+    )
     where.add_argument(
         "--url",
         default=DEFAULT_URL,
@@ -178,9 +181,8 @@ def _call_options(call: argparse.ArgumentParser) -> None:
     server.add_argument(
         "--rest-port", type=int, default=0, metavar="PORT", help="port of the carriers' REST (default: free)"
     )
-    for name in ("account-sid", "auth-token"):
-        server.add_argument(f"--twilio-{name}", help=argparse.SUPPRESS)
-    server.add_argument("--telnyx-api-key", help=argparse.SUPPRESS)
+    for name in OPTIONS:
+        server.add_argument(f"--{name.replace('_', '-')}", help=argparse.SUPPRESS)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -228,13 +230,9 @@ def _order(options: argparse.Namespace, credentials: Credentials) -> CallOrder:
         parameters[name] = value
     if not 0 <= options.rest_port < 65536:
         raise EmulatorError("--rest-port must be 1 to 65535, or 0 for a free one")
-    overrides = {
-        field: getattr(options, field)
-        for field in ("twilio_account_sid", "twilio_auth_token", "telnyx_api_key")
-        if getattr(options, field)
-    }
+    overrides = {name: getattr(options, name) for name in OPTIONS if getattr(options, name)}
     return CallOrder(
-        carrier=options.carrier or "twilio",
+        carrier=options.carrier or DEFAULT,
         url=options.url,
         credentials=Credentials(**(vars(credentials) | overrides)),
         script=options.script,

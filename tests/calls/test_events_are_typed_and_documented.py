@@ -11,11 +11,11 @@ import pytest
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
-from calls.database.engine import MIGRATIONS, VERSION_TABLE
 from hypothesis import given
 from hypothesis import strategies as st
 
 from calls.call import CallState, EndedBy
+from calls.database.engine import MIGRATIONS, VERSION_TABLE
 from calls.events.event import (
     FORMAT,
     NOT_RECORDED,
@@ -83,6 +83,7 @@ WRITTEN = [
     ("dead_air", '{"stage": "fallback", "cause": "voice_silent", "silent_secs": 3.2}'),
     ("tool", '{"name": "take_message", "arguments": {"message": "Call."}, "result": {"outcome": "busy"}}'),
     ("tool", '{"name": "end_call", "arguments": {}, "result": null}'),
+    ("tool", '{"name": "end_call", "arguments": {}, "result": "Not done: no.", "ok": false}'),
     ("message_taken", '{"caller_name": "", "callback_number": "555 0101", "message": "Call me."}'),
     ("opening", '{"who": "machine", "why": "a beep"}'),
     ("beep", "{}"),

@@ -7,7 +7,8 @@ import tomllib
 import pytest
 from loguru import logger
 
-from conversation.agents.agent import Agent, load_agent
+from conversation.agents.agent import Agent
+from conversation.agents.files import load_agent
 from settings import ROOT, Settings
 from tests.document_commands import documents, shell_blocks
 from tests.web_service import make_settings, running
