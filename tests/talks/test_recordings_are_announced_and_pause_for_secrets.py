@@ -6,6 +6,7 @@ import pytest
 
 from calls.control import CallControl
 from calls.errors import CarrierFailed
+from calls.events.event import NOT_RECORDED
 from calls.events.lifecycle import ErrorHappened, RecordingChanged
 from calls.events.talk import BotSaid, CallerSaid, DtmfReceived, ToolUsed
 from calls.store import CallStore
@@ -13,7 +14,7 @@ from carriers.telnyx.call_control import TelnyxCallControl
 from carriers.telnyx.carrier import TelnyxCarrier
 from conversation.agents.files import load_agent
 from conversation.first_words import first_words, greeting_words, record_from_the_start
-from conversation.session import NOT_RECORDED, Session
+from conversation.session import Session
 from conversation.tools.offered import TOOLS
 from emulator import Digits, HangUp, PhoneNetwork, Wait
 from tests.fake_bot import FakeBot
