@@ -16,7 +16,7 @@ import asyncio
 import importlib
 import socket
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -80,7 +80,7 @@ def create_app(
     from calls.store import default_store
     from desk.keys import AddressKeys, deployment_secrets
     from desk.tokens import StreamTokens
-    from web import api, health, media, telnyx, twilio
+    from web import api, documentation, health, media, telnyx, twilio
     from web.bodies import BodyLimits
     from web.entrance import Entrance
     from web.refusals import Refused, answer_refused
@@ -131,7 +131,14 @@ def create_app(
         redirect_slashes=False,
     )
     app.state.service = service
-    for router in (twilio.router, telnyx.router, media.router, api.router, health.router):
+    for router in (
+        twilio.router,
+        telnyx.router,
+        media.router,
+        api.router,
+        documentation.router,
+        health.router,
+    ):
         app.include_router(router)
     app.add_middleware(Entrance, service=service)
     app.add_middleware(BodyLimits)
@@ -283,13 +290,31 @@ def listen(host: str, port: int) -> socket.socket:
         ) from None
 
 
-def main(arguments: list[str] | None = None) -> int:
+EXAMPLES = """\
+examples:
+  %(prog)s
+  %(prog)s --port 8080 --agent reminder
+  %(prog)s --host 0.0.0.0                (for others than this machine)
+
+exit status: 0 it was stopped, 2 it cannot start, and why"""
+
+
+def main(arguments: Sequence[str] | None = None, *, program: str | None = None) -> int:
     """Serve until stopped.
+
+    Args:
+        arguments: What stands on the command line; that of the process when not given.
+        program: How help calls the command; the name of the process's program when not given.
 
     Returns:
         The exit status.
     """
-    parser = argparse.ArgumentParser(description="Answer calls from Twilio and Telnyx.")
+    parser = argparse.ArgumentParser(
+        prog=program,
+        description="Answer calls from Twilio and Telnyx.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--host", help="address to listen on (HOST, default 127.0.0.1)")
     parser.add_argument("--port", type=int, help="port to listen on (PORT, default 7860)")
     parser.add_argument("--agent", help="name of the agent that answers (AGENT, default receptionist)")

@@ -28,29 +28,44 @@ MAX_PARAMETER_CHARS = 2000
 
 
 class DialBody(BaseModel):
-    """Whom to call, as an operator says it: what is left out, settings and agents' files say.
-
-    Parameters:
-        to: A telephone number in E.164, or as it is written in the country that is called from, or a SIP address.
-        agent: Who talks; the configured agent when not given.
-        carrier: By which carrier; may be left out when there are credentials for one only.
-        from_number: Caller id (`from`), one of CALLER_ID and CALLER_IDS; CALLER_ID when not given.
-        parameters: What the agent's texts may use; a value may be an object (`{{ user.first_name }}`).
-        ring_timeout_secs: How long to let it ring.
-        machine_detection: Whether to listen for an answering machine; as the agent's file says when not given.
-    """
+    """Whom to call, as an operator says it: what is left out, settings and agents' files say."""
 
     model_config = ConfigDict(
-        extra="forbid", str_strip_whitespace=True, populate_by_name=True, allow_inf_nan=False
+        extra="forbid",
+        str_strip_whitespace=True,
+        populate_by_name=True,
+        allow_inf_nan=False,
+        json_schema_extra={
+            "examples": [{"to": "+12025550143", "agent": "reminder", "parameters": {"name": "Ann"}}]
+        },
     )
 
-    to: Annotated[str, Field(min_length=1, max_length=200)]
-    agent: str | None = None
-    carrier: str | None = None
-    from_number: Annotated[str | None, Field(alias="from")] = None
-    parameters: dict[str, JsonValue] = Field(default_factory=dict)
-    ring_timeout_secs: Annotated[int, Field(ge=RING_SECS[0], le=RING_SECS[-1])] = 30
-    machine_detection: bool | None = None
+    to: str = Field(
+        min_length=1,
+        max_length=200,
+        description="A telephone number in E.164, or as it is written in the country called from, or a SIP address.",
+    )
+    agent: str | None = Field(default=None, description="Who talks; AGENT when not given.")
+    carrier: str | None = Field(
+        default=None, description="By which carrier; may be left out when there are credentials for one only."
+    )
+    from_number: Annotated[
+        str | None,
+        Field(
+            alias="from", description="Caller id, one of CALLER_ID and CALLER_IDS; CALLER_ID when not given."
+        ),
+    ] = None
+    parameters: dict[str, JsonValue] = Field(
+        default_factory=dict,
+        description="What the agent's texts may use; a value may be an object (`{{ user.first_name }}`).",
+    )
+    ring_timeout_secs: int = Field(
+        default=30, ge=RING_SECS[0], le=RING_SECS[-1], description="How long to let it ring, in seconds."
+    )
+    machine_detection: bool | None = Field(
+        default=None,
+        description="Whether to listen for an answering machine; as the agent's file says when not given.",
+    )
 
 
 async def place_call(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import hmac
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
+from fastapi import APIRouter, Depends, HTTPException, Path, Query, Request, Response
 from fastapi.routing import APIRoute
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import BaseModel, ConfigDict, Field
@@ -17,28 +18,46 @@ from calls.events.event import FORMAT
 from calls.policy import TooManyCalls
 from desk import live_calls
 from desk.dial_requests import DialBody, place_call
+from web.answers import CallDescription, Calls, problems
 from web.descriptions import description, event_description, summary
 from web.refusals import Refused
 from web.web_service import TheService, service_of
 
+BROWSERS_ASK = {"WWW-Authenticate": 'Basic realm="phonebot: API_KEY is the password", charset="UTF-8"'}
+"""Has a browser ask whoever sits before it. Source: RFC 7617, section 2."""
 
-def authorise(request: Request) -> None:
+
+def authorise(request: Request, *, by_browser: bool = False) -> None:
     """Let only those in who know API_KEY.
+
+    Args:
+        request: What was asked.
+        by_browser: The key may also be a password, of any user, which a browser asks a person for. It then sends it
+            with whatever it asks of this service, also for pages of others: so only where nothing is done.
 
     Raises:
         Refused: It is missing, or wrong.
     """
+    challenge = BROWSERS_ASK if by_browser else None
     expected = service_of(request).settings.api_key
     if expected is None:
-        raise Refused(
-            401, "api_closed", "API_KEY is not set: set it to a secret of your choice to open the API"
-        )
+        explanation = "API_KEY is not set: set it to a secret of your choice to open the API"
+        raise Refused(401, "api_closed", explanation, headers=challenge)
     scheme, _, given = request.headers.get("authorization", "").partition(" ")
-    key = expected.get_secret_value().encode()
-    if scheme.lower() != "bearer" or not hmac.compare_digest(given.strip().encode(), key):
-        raise Refused(
-            401, "api_key", "the API key is missing or wrong: send the header Authorization: Bearer API_KEY"
-        )
+    key = given.strip().encode() if scheme.lower() == "bearer" else b""
+    if by_browser and scheme.lower() == "basic":
+        key = _password(given)
+    if not hmac.compare_digest(key, expected.get_secret_value().encode()):
+        explanation = "the API key is missing or wrong: send the header Authorization: Bearer API_KEY"
+        raise Refused(401, "api_key", explanation, headers=challenge)
+
+
+def _password(credentials: str) -> bytes:
+    """The password in the credentials of Basic authentication; nothing when they are none."""
+    try:
+        return base64.b64decode(credentials.strip(), validate=True).partition(b":")[2]
+    except ValueError:
+        return b""
 
 
 class OperatorsRoute(APIRoute):
@@ -55,10 +74,21 @@ class OperatorsRoute(APIRoute):
         return authorised
 
 
-router = APIRouter(prefix="/calls", route_class=OperatorsRoute)
+router = APIRouter(
+    prefix="/calls", route_class=OperatorsRoute, generate_unique_id_function=lambda route: route.name
+)
+
+A_CALL: dict[str, Any] = {
+    "response_model": CallDescription,
+    "response_model_exclude_unset": True,
+    "response_description": "The call.",
+}
+"""What most routes answer; `warning` is left out where there is none."""
 
 
-async def known_call(call_id: str, service: TheService) -> Call:
+async def known_call(
+    call_id: Annotated[str, Path(description="Our id of the call, or the carrier's.")], service: TheService
+) -> Call:
     """The call that a path names, by our id or its carrier's; it may be in the database only."""
     call = await service.store.fetch(call_id)
     if call is None:
@@ -76,46 +106,50 @@ class _Body(BaseModel):
 
 
 class TransferBody(_Body):
-    """Put the caller through.
+    """To whom a caller is put through."""
 
-    Parameters:
-        destination: A name under `[transfers]` in the agent's file.
-        reason: What the caller wants, for the colleague.
-    """
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"destination": "desk", "reason": "wants a refund"}]}
+    )
 
-    destination: str = Field(min_length=1, max_length=100)
-    reason: str = Field(default="", max_length=1000)
+    destination: str = Field(
+        min_length=1, max_length=100, description="A name under `[transfers]` in the agent's file."
+    )
+    reason: str = Field(default="", max_length=1000, description="What the caller wants, for the colleague.")
 
 
 class DigitsBody(_Body):
-    """Press keys for the other side.
+    """Which keys are pressed."""
 
-    Parameters:
-        digits: 0-9, A-D, * and #, with pauses of `w` (0.5 s) and `W` (1 s).
-    """
+    model_config = ConfigDict(json_schema_extra={"examples": [{"digits": "1ww42#"}]})
 
-    digits: str
+    digits: str = Field(description="0-9, A-D, * and #, with pauses of `w` (0.5 s) and `W` (1 s).")
 
 
 class RecordingBody(_Body):
-    """Change the recording of the call.
+    """What is done to the recording."""
 
-    Parameters:
-        action: What to do.
-    """
+    model_config = ConfigDict(json_schema_extra={"examples": [{"action": "pause"}]})
 
     action: Literal["start", "pause", "resume", "stop"]
 
 
-@router.get("")
+@router.get(
+    "",
+    summary="The last calls",
+    response_model=Calls,
+    response_description="The calls.",
+    responses=problems(422),
+)
 async def calls(
-    service: TheService, limit: Annotated[int, Query(ge=1, le=1000)] = 100
+    service: TheService,
+    limit: Annotated[int, Query(ge=1, le=1000, description="How many.")] = 100,
 ) -> dict[str, list[dict[str, Any]]]:
     """The last calls, newest first, without their events."""
     return {"calls": [summary(call) for call in await service.store.latest(limit)]}
 
 
-@router.post("", status_code=202)
+@router.post("", status_code=202, summary="Call somebody", responses=problems(422, 429, 502), **A_CALL)
 async def dial(body: DialBody, service: TheService) -> dict[str, Any]:
     """Call somebody. The answer comes as soon as the carrier has taken the call on.
 
@@ -127,7 +161,7 @@ async def dial(body: DialBody, service: TheService) -> dict[str, Any]:
     return {**description(call), **({"warning": warning} if warning else {})}
 
 
-@router.get("/{call_id}")
+@router.get("/{call_id}", summary="One call", responses=problems(404), **A_CALL)
 async def one_call(call: TheCall) -> dict[str, Any]:
     """All that is known of a call."""
     return description(call)
@@ -139,36 +173,52 @@ def tell_event_format(response: Response) -> None:
 
 
 @router.get(
-    "/{call_id}/events", response_class=EventSourceResponse, dependencies=[Depends(tell_event_format)]
+    "/{call_id}/events",
+    summary="Follow a call",
+    response_class=EventSourceResponse,
+    dependencies=[Depends(tell_event_format)],
+    response_description="The events.",
+    responses=problems(404),
 )
 async def events(call: TheCall, service: TheService) -> AsyncIterator[ServerSentEvent]:
-    """Past events, then each as it happens, until the call has ended."""
+    """Past events, then each as it happens, until the call has ended, as server-sent events.
+
+    An `event:` is the kind, its `data:` the event in JSON, as `events` of a call has it.
+    """
     async for event in service.store.subscribe(call):
         yield ServerSentEvent(event=event.kind, data=event_description(event))
 
 
-@router.post("/{call_id}/hangup")
+@router.post("/{call_id}/hangup", summary="End a call", responses=problems(404, 502), **A_CALL)
 async def hang_up(call: TheCall, service: TheService) -> dict[str, Any]:
     """End a call, also in the middle of a transfer. A call that has ended already is no error."""
     warning = await live_calls.hang_up(service, call)
     return {**description(call), **({"warning": warning} if warning else {})}
 
 
-@router.post("/{call_id}/transfer", status_code=202)
+@router.post(
+    "/{call_id}/transfer",
+    status_code=202,
+    summary="Put the caller through",
+    responses=problems(404, 409, 422, 502),
+    **A_CALL,
+)
 async def transfer(body: TransferBody, call: TheCall) -> dict[str, Any]:
     """Put the caller through. How it ends is an event of the call, and among its `transfers`."""
     live_calls.put_through(call, body.destination, body.reason)
     return description(call)
 
 
-@router.post("/{call_id}/digits")
+@router.post("/{call_id}/digits", summary="Press keys", responses=problems(404, 409, 422, 502), **A_CALL)
 async def digits(body: DigitsBody, call: TheCall, service: TheService) -> dict[str, Any]:
-    """Press keys for the other side."""
+    """Press keys for the other side, such as in another company's menu."""
     await live_calls.press(service, call, body.digits)
     return description(call)
 
 
-@router.post("/{call_id}/recording")
+@router.post(
+    "/{call_id}/recording", summary="Change the recording", responses=problems(404, 409, 422, 502), **A_CALL
+)
 async def recording(body: RecordingBody, call: TheCall, service: TheService) -> dict[str, Any]:
     """Start, pause, resume or stop the recording of a call."""
     await live_calls.record(service, call, body.action)

@@ -24,7 +24,7 @@ from calls.private_files import FILE_MODE, make_private_folder, open_private
 VERSION_TABLE = "phonebot_version"
 """Where Alembic notes the revision; not its usual name, as the database may be shared with other programs."""
 
-MIGRATIONS = Path(__file__).parents[1] / "migrations"
+MIGRATIONS = Path(__file__).parent.parent / "migrations"
 
 DRIVERS = {
     "sqlite": "sqlite+aiosqlite",

@@ -32,12 +32,23 @@ MANY = 20
 Result = TypeVar("Result")
 
 
+EXAMPLES = """\
+examples:
+  %(prog)s tests/stories --forks "python -m tests.story_bot --forks" --jobs 4
+  %(prog)s tests/stories --only transfer --carrier telnyx --serve "python -m tests.story_bot" --verbose
+  %(prog)s stories-of-mine/ --serve "python server.py" --line real
+
+exit status: 0 all passed, 1 one did not, 2 none was played"""
+
+
 def add_stories_command(commands: Any) -> None:
     """Add `stories` to the command line."""
     stories = commands.add_parser(
         "stories",
         help="play the stories of files and folders",
         description="Play every story on each of its carriers and print a line for each; the last line is JSON.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     stories.add_argument(
         "paths", nargs="+", type=Path, metavar="PATH", help="story files, or folders of them"

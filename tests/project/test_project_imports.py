@@ -24,6 +24,7 @@ FORBIDDEN = {
     "environment": {"settings", "bot", "server", "emulator", "pipecat"},
     "bot": {"desk", "web", "server", "emulator"},
     "server": {"emulator"},
+    "phonebot": {"pipecat"},
 }
 
 
