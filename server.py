@@ -78,13 +78,16 @@ def create_app(
             answered without it.
     """
     from calls.store import default_store
+    from carriers import descriptors
     from desk.keys import AddressKeys, deployment_secrets
     from desk.service import Service
     from desk.tokens import StreamTokens
-    from web import api, health, media, telnyx, twilio
+    from web import api, health
     from web.bodies import BodyLimits
     from web.entrance import Entrance
+    from web.media import media_router
     from web.refusals import Refused, answer_refused
+    from web.routes import webhook_router
 
     settings = settings or load_settings()
     keep_words_out(words_allowed=settings.log_callers_words)
@@ -131,7 +134,8 @@ def create_app(
         redirect_slashes=False,
     )
     app.state.service = service
-    for router in (twilio.router, telnyx.router, media.router, api.router, health.router):
+    webhooks = [webhook_router(one) for one in descriptors()]
+    for router in (*webhooks, media_router(), api.router, health.router):
         app.include_router(router)
     app.add_middleware(Entrance, service=service)
     app.add_middleware(BodyLimits)
@@ -289,7 +293,11 @@ def main(arguments: list[str] | None = None) -> int:
     Returns:
         The exit status.
     """
-    parser = argparse.ArgumentParser(description="Answer calls from Twilio and Telnyx.")
+    from carriers import descriptors
+
+    parser = argparse.ArgumentParser(
+        description=f"Answer calls from {' and '.join(one.title for one in descriptors())}."
+    )
     parser.add_argument("--host", help="address to listen on (HOST, default 127.0.0.1)")
     parser.add_argument("--port", type=int, help="port to listen on (PORT, default 7860)")
     parser.add_argument("--agent", help="name of the agent that answers (AGENT, default receptionist)")

@@ -1,8 +1,8 @@
 """What every phone company must be able to do for us, in one vocabulary.
 
 A carrier is REST (to act on a call), markup (to tell it what to do next), webhooks (what it reports) and
-signatures (whether it was really the carrier). `carriers/twilio/carrier.py` and `carriers/telnyx/carrier.py` implement
-`Carrier`; nothing outside `carriers/` and `web/` needs to know which of them it talks to.
+signatures (whether it was really the carrier). Each carrier's folder implements `Carrier`; nothing outside of it needs
+to know which of them it talks to.
 """
 
 from __future__ import annotations
@@ -99,6 +99,10 @@ retry."""
 DIAL_TIMEOUT_SECS = 10.0
 """How long a request to dial may take. Longer, because nobody is on the line yet, and giving up too early leaves
 us not knowing whether a phone rings."""
+
+SIGNED_TIME_SECS = 300
+"""How old, or how far in the future, the time may be that a carrier has signed with a request. Source: telnyx SDK,
+`resources/webhooks.py`."""
 
 
 class Carrier(CallActions, Protocol):

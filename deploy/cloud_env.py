@@ -24,7 +24,7 @@ if __name__ == "__main__":
 from loguru import logger
 from pydantic import SecretStr
 
-from carriers import credential_problems, known_carriers
+from carriers import credential_problems, descriptors, known_carriers
 from carriers.cloud import CloudError, cloud_stream
 from conversation.agents.agent import AgentError, load_agent
 from settings import (
@@ -182,10 +182,10 @@ def notes(settings: Settings) -> list[str]:
             lines.append(
                 "DATABASE_URL is a file, which goes away with the instance: leave it out, or name a server"
             )
-    if not settings.twilio_account_sid and not settings.telnyx_api_key:
+    if not any(one.has_account(settings) for one in descriptors()):
         lines.append(
             "no phone company's credentials are set: the bot can end calls only by closing the media socket, and "
-            "cannot transfer: set TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN, or TELNYX_API_KEY"
+            f"cannot transfer: set {', or '.join(one.credentials for one in descriptors())}"
         )
     if settings.pipecat_cloud_agent is None:
         lines.append(

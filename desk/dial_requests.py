@@ -13,7 +13,7 @@ from calls.do_not_call import DoNotCall
 from calls.errors import NotPossible
 from calls.policy import DialPolicy
 from calls.way_back import WayBack
-from carriers import dialling_mode, known_carriers
+from carriers import descriptor_of, known_carriers
 from carriers.carrier import Carrier, MachineDetection
 from carriers.dialling import RING_SECS
 from carriers.numbers import phone_number
@@ -133,7 +133,7 @@ def _carrier(
     if order.carrier is not None and order.carrier not in known_carriers():
         raise NotPossible(f"there is no carrier {order.carrier[:40]!r}: use {' or '.join(known_carriers())}")
     names = [order.carrier] if order.carrier else known_carriers()
-    found = [(name, carrier_named(name, dialling_mode(name, settings))) for name in names]
+    found = [(name, carrier_named(name, descriptor_of(name).dialling_mode(settings))) for name in names]
     usable = [(name, carrier) for name, carrier in found if carrier is not None]
     if not usable:
         raise NotPossible(

@@ -9,7 +9,7 @@ from typing import TypeVar
 from fastapi import HTTPException, Request, Response
 from loguru import logger
 
-from carriers import signs_addresses
+from carriers import descriptor_of
 from carriers.carrier import Carrier, Form, Signature, WebhookError, WebhookRequest
 from desk.addresses import CALL, KEY
 from desk.keys import PASTED
@@ -97,7 +97,7 @@ async def read_webhook(
             "The voice address of {} has a key of another secret: paste the one that is printed at the start",
             carrier.name,
         )
-    vouched_for = has_key or evidence is Evidence.OPEN or signs_addresses(carrier.name)
+    vouched_for = has_key or evidence is Evidence.OPEN or descriptor_of(carrier.name).signs_addresses
     return Webhook(
         webhook,
         form if request.method == "POST" else query,
@@ -192,7 +192,7 @@ def _signed_for_another_base(
     def is_signed_for(url: str) -> bool:
         return carrier.verify_webhook(replace(webhook, url=url)) is Signature.VALID
 
-    if not signs_addresses(carrier.name):
+    if not descriptor_of(carrier.name).signs_addresses:
         return None
     if is_signed_for(f"{other}://{host}{rest}"):
         return (

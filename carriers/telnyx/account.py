@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Self
 
-from carriers import detection, outcomes, signatures
+from carriers import detection, outcomes
 from carriers.carrier import (
     DIAL_TIMEOUT_SECS,
     REQUEST_TIMEOUT_SECS,
@@ -31,15 +31,15 @@ from carriers.carrier import (
 )
 from carriers.forms import whole_number
 from carriers.telnyx import events as telnyx_events
-from carriers.telnyx import texml
+from carriers.telnyx import signatures, texml
 from carriers.telnyx.api import TelnyxApi
 from carriers.telnyx.calls import TEXML_STATES
 from carriers.telnyx.commands import TelnyxCommands
+from carriers.telnyx.descriptor import SIGNATURE_HEADER
 
 if TYPE_CHECKING:
     from settings import Settings
 
-SIGNATURE_HEADER = "telnyx-signature-ed25519"
 TIMESTAMP_HEADER = "telnyx-timestamp"
 
 DIAL_STATES = {
@@ -163,7 +163,7 @@ class TelnyxAccount(TelnyxCommands):
         timestamp = request.headers.get(TIMESTAMP_HEADER)
         if not signature or not timestamp or request.method == "GET":
             return Signature.ABSENT
-        signed = signatures.telnyx_webhook_is_signed(
+        signed = signatures.webhook_is_signed(
             self.public_key, signature, timestamp, request.body, now=self._clock()
         )
         if signed and not request.body:

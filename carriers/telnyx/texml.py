@@ -111,18 +111,16 @@ def end_document(say: str | None = None) -> str:
     return _text(response)
 
 
-def cloud_document(host: str, service_host: str) -> str:
+def cloud_document(stream_url: str) -> str:
     """The text of a TeXML Bin that connects a number with an agent on Pipecat Cloud.
 
     Args:
-        host: The cloud's host name for the agent's region.
-        service_host: `AGENT.ORGANISATION`.
+        stream_url: The address of Telnyx's media sockets there, which names the agent.
 
     Source: Pipecat docs, guides/telephony/telnyx-websocket.
     """
     response = Element("Response")
-    url = f"wss://{host}/ws/telnyx?serviceHost={service_host}"
-    attributes = {"url": url, "bidirectionalMode": "rtp", "enableReconnect": "false"}
+    attributes = {"url": stream_url, "bidirectionalMode": "rtp", "enableReconnect": "false"}
     SubElement(SubElement(response, "Connect"), "Stream", attributes)
     return _text(response)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from carriers import detection, outcomes, signatures
+from carriers import detection, outcomes
 from carriers.carrier import (
     DIAL_TIMEOUT_SECS,
     REQUEST_TIMEOUT_SECS,
@@ -29,14 +29,13 @@ from carriers.carrier import (
 )
 from carriers.forms import whole_number
 from carriers.markup import MarkupCalls
-from carriers.twilio import twiml
+from carriers.twilio import signatures, twiml
 from carriers.twilio.api import TwilioApi
+from carriers.twilio.descriptor import SIGNATURE_HEADER
 from carriers.twilio.rest import STATES, TwilioRest
 
 if TYPE_CHECKING:
     from settings import Settings
-
-SIGNATURE_HEADER = "x-twilio-signature"
 
 SID_CHARS = 34
 """Of Twilio's ids. Source: Twilio docs, glossary, string identifier."""
@@ -154,12 +153,12 @@ class TwilioCarrier(MarkupCalls, TwilioRest):
         if not signature:
             return Signature.ABSENT
         if request.url.startswith(("wss:", "ws:")):
-            signed = signatures.twilio_upgrade_is_signed(self.auth_token, signature, request.url)
+            signed = signatures.upgrade_is_signed(self.auth_token, signature, request.url)
         else:
             form = request.form if request.method == "POST" else Form(())
             if len(form.get("CallSid", "")) > SID_CHARS:
                 return Signature.INVALID
-            signed = signatures.twilio_webhook_is_signed(self.auth_token, signature, request.url, form)
+            signed = signatures.webhook_is_signed(self.auth_token, signature, request.url, form)
         return Signature.VALID if signed else Signature.INVALID
 
     def has_signature(self, request: WebhookRequest) -> bool:

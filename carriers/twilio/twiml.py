@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from twilio.twiml.voice_response import Connect, Dial, Refer, VoiceResponse
 
 from carriers.dialling import is_sip
@@ -99,22 +101,21 @@ def end_document(say: str | None = None) -> str:
     return str(response)
 
 
-def cloud_document(host: str, service_host: str) -> str:
+def cloud_document(stream_url: str, parameters: Mapping[str, str]) -> str:
     """The text of a TwiML Bin that connects a number with an agent on Pipecat Cloud.
 
     Args:
-        host: The cloud's host name for the agent's region.
-        service_host: `AGENT.ORGANISATION`.
+        stream_url: The address of Twilio's media sockets there.
+        parameters: What finds the agent.
 
     Twilio's stream does not say who calls, so the bin passes it on: a TwiML Bin fills in `{{From}}` and
     `{{To}}`. Source: Twilio docs, TwiML Bin templates; Pipecat docs, guides/telephony/twilio-websocket.
     """
     response = VoiceResponse()
     connect = Connect()
-    stream = connect.stream(url=f"wss://{host}/ws/twilio")
-    stream.parameter(name="_pipecatCloudServiceHost", value=service_host)
-    stream.parameter(name="from_number", value="{{From}}")
-    stream.parameter(name="to_number", value="{{To}}")
+    stream = connect.stream(url=stream_url)
+    for name, value in {**parameters, "from_number": "{{From}}", "to_number": "{{To}}"}.items():
+        stream.parameter(name=name, value=value)
     response.append(connect)
     return str(response)
 

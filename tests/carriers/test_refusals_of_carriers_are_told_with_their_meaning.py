@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from carriers import checks_for
+from carriers import descriptor_of
 from carriers.carrier import CarrierRejected, DialOut, StreamDocument
 from carriers.checks import Addresses, Destination, Destinations, Verdict
 from carriers.errors import CarrierUnauthorized
@@ -49,7 +49,7 @@ async def asked(name, question, *answers):
             "telnyx_connection_id": "5" if question == "dialling" else None,
             "telnyx_api_base_url": f"{rest.url}/v2",
         }
-        checks = checks_for(name, make_settings(**values))
+        checks = descriptor_of(name).checks(make_settings(**values))
         assert checks is not None
         try:
             return await of([QUESTIONS[question](checks, name)], "x")

@@ -55,7 +55,7 @@ def test_what_the_bot_reads_goes_with_it():
     for path in [ROOT / "bot.py", *(path for folder in folders for path in (ROOT / folder).rglob("*.py"))]:
         reads.visit(ast.parse(path.read_text(encoding="utf-8")))
     read = reads.names & set(Settings.model_fields)
-    assert {"agent", "telnyx_codec", "caller_lookup_url"} <= read
+    assert {"agent", "log_callers_words", "caller_lookup_url"} <= read
     # The address of a server beside the bot, where it runs under `python bot.py`.
     assert read - IN_A_CALL - ON_THIS_MACHINE == {"public_url"}
 
