@@ -28,7 +28,7 @@ from desk.service import Service
 from desk.tokens import StreamGrant
 from emulator.carriers.signatures import telnyx_public_key, telnyx_signature
 from server import create_app
-from settings import Settings
+from settings import settings_class
 from web.bodies import BodyLimits
 from web.connections import Connections
 from web.media import redeemed
@@ -47,7 +47,7 @@ Headers = Callable[[str, dict[str, str], bytes], dict[str, str]]
 """A carrier's signature of a form at a path."""
 
 
-class _Settings(Settings):
+class _Settings(settings_class()):  # type: ignore[misc]
     """Of nobody's environment."""
 
     @classmethod

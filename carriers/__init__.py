@@ -9,12 +9,11 @@ from __future__ import annotations
 import pkgutil
 from functools import cache
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from carriers.carrier import Carrier
     from carriers.descriptor import CarrierDescriptor
-    from settings import Settings
 
 __all__ = [
     "carrier_for",
@@ -26,20 +25,20 @@ __all__ = [
     "register",
 ]
 
-_registered: dict[str, CarrierDescriptor] = {}
+_registered: dict[str, CarrierDescriptor[Any]] = {}
 
 
-def register(descriptor: CarrierDescriptor) -> None:
+def register(descriptor: CarrierDescriptor[Any]) -> None:
     """Add a carrier whose folder is elsewhere. To be done before a service is made or a call answered."""
     _registered[descriptor.name] = descriptor
 
 
-def descriptors() -> tuple[CarrierDescriptor, ...]:
+def descriptors() -> tuple[CarrierDescriptor[Any], ...]:
     """All carriers, by their rank."""
     return tuple(sorted([*_in_folders(), *_registered.values()], key=lambda one: one.rank))
 
 
-def descriptor_of(name: str) -> CarrierDescriptor:
+def descriptor_of(name: str) -> CarrierDescriptor[Any]:
     """The carrier of a name.
 
     Raises:
@@ -53,12 +52,12 @@ def known_carriers() -> tuple[str, ...]:
     return tuple(one.name for one in descriptors())
 
 
-def carrier_for(name: str, settings: Settings, mode: str = "") -> Carrier | None:
+def carrier_for(name: str, settings: Any, mode: str = "") -> Carrier | None:
     """The carrier of a call, ready to act on it.
 
     Args:
         name: One of `known_carriers()`.
-        settings: Where the credentials are.
+        settings: Where the credentials are, a `settings.settings_class()`.
         mode: The call's: `carriers.carrier.MARKUP` or `CALL_CONTROL`; for a new call, `dialling_mode`.
 
     Returns:
@@ -71,7 +70,7 @@ def carrier_for(name: str, settings: Settings, mode: str = "") -> Carrier | None
     return None
 
 
-def credential_problems(settings: Settings) -> list[str]:
+def credential_problems(settings: Any) -> list[str]:
     """Credentials that cannot work: one line each, with cause and fix."""
     problems = [line for one in descriptors() for line in one.problems(settings)]
     if settings.pipecat_cloud_public_key and not settings.pipecat_cloud_agent:
@@ -81,12 +80,12 @@ def credential_problems(settings: Settings) -> list[str]:
     return problems
 
 
-def credential_notes(settings: Settings) -> list[str]:
+def credential_notes(settings: Any) -> list[str]:
     """What works only in part with these credentials: one line each."""
     return [line for one in descriptors() for line in one.notes(settings)]
 
 
 @cache
-def _in_folders() -> tuple[CarrierDescriptor, ...]:
+def _in_folders() -> tuple[CarrierDescriptor[Any], ...]:
     names = [module.name for module in pkgutil.iter_modules(__path__) if module.ispkg]
     return tuple(import_module(f"{__name__}.{name}.descriptor").CARRIER for name in names)

@@ -7,15 +7,16 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Generic, Literal, TypeVar
 
 from carriers.carrier import CALL_CONTROL, MARKUP, Carrier
 from carriers.checks import AccountChecks, Addresses, Finding
+from carriers.variables import CarrierVariables
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
 
-    from settings import Settings
+V = TypeVar("V", bound=CarrierVariables)
 
 SERVICE_HOST_PARAMETER = "_pipecatCloudServiceHost"
 """The stream parameter that names the agent on Pipecat Cloud. Source: Pipecat docs, guides/telephony."""
@@ -34,12 +35,13 @@ class StreamEncoding:
     l16_byte_order: Literal["little", "big"] = "little"
 
 
-class CarrierDescriptor(ABC):
+class CarrierDescriptor(ABC, Generic[V]):
     """One phone company, as the operator and the service see it.
 
     Parameters:
         name: In addresses, in the database, and in `serializers/`: lower-case letters and digits.
         title: As people write it.
+        variables: What the operator configures of it. Settings with these are what `settings` is below.
         rank: Where it stands in lists of carriers, the lowest first.
         modes: The modes in which its calls can run.
         signature_header: The header with the signature of a webhook, in lower case.
@@ -56,6 +58,7 @@ class CarrierDescriptor(ABC):
 
     name: str
     title: str
+    variables: type[V]
     rank: int
     modes: tuple[str, ...] = (MARKUP,)
     signature_header: str
@@ -74,7 +77,7 @@ class CarrierDescriptor(ABC):
         return CALL_CONTROL in self.modes
 
     @abstractmethod
-    def carrier(self, settings: Settings, mode: str = MARKUP) -> Carrier:
+    def carrier(self, settings: V, mode: str = MARKUP) -> Carrier:
         """What reads its webhooks, writes its documents and, with credentials, acts on its calls.
 
         Args:
@@ -83,50 +86,50 @@ class CarrierDescriptor(ABC):
         """
 
     @abstractmethod
-    def can_act(self, settings: Settings) -> bool:
+    def can_act(self, settings: V) -> bool:
         """Whether there are credentials with which `carrier` can act on calls."""
 
     @abstractmethod
-    def has_account(self, settings: Settings) -> bool:
+    def has_account(self, settings: V) -> bool:
         """Whether the variable is set that says whose account it is."""
 
     @abstractmethod
-    def is_mentioned(self, settings: Settings) -> bool:
+    def is_mentioned(self, settings: V) -> bool:
         """Whether any credential of it is set, so that calls may cost money."""
 
     @abstractmethod
-    def secrets(self, settings: Settings) -> list[SecretStr]:
+    def secrets(self, settings: V) -> list[SecretStr]:
         """The credentials that nobody but the operator and the carrier knows, the oldest kind first."""
 
-    def dialling_mode(self, settings: Settings) -> str:
+    def dialling_mode(self, settings: V) -> str:
         """The mode of the calls that we make, and of those that its numbers should bring."""
         return MARKUP
 
-    def checks(self, settings: Settings) -> AccountChecks | None:
+    def checks(self, settings: V) -> AccountChecks | None:
         """Questions about the account; None when there are none, or no credentials."""
         return None
 
-    def stream_encoding(self, settings: Settings) -> StreamEncoding:
+    def stream_encoding(self, settings: V) -> StreamEncoding:
         """How the bot's voice is to be encoded."""
         return StreamEncoding()
 
-    def problems(self, settings: Settings) -> list[str]:
+    def problems(self, settings: V) -> list[str]:
         """Credentials that cannot work: one line each, the variable's name first, with cause and fix."""
         return []
 
-    def notes(self, settings: Settings) -> list[str]:
+    def notes(self, settings: V) -> list[str]:
         """What works only in part with these credentials: one line each, as `problems`."""
         return []
 
-    def findings(self, settings: Settings) -> list[Finding]:
+    def findings(self, settings: V) -> list[Finding]:
         """Settings of this carrier's that do not go together, or that leave something out."""
         return []
 
-    def unused(self, name: str, settings: Settings) -> str | None:
+    def unused(self, name: str, settings: V) -> str | None:
         """Why a variable that is set changes nothing; None when it does, or when it is not this carrier's.
 
         Args:
-            name: A field of `Settings`.
+            name: A field of the settings.
             settings: All of them.
         """
         return None

@@ -1,6 +1,6 @@
 """Write `cloud.env`, the secrets of an agent on Pipecat Cloud: `python -m deploy.cloud_env`.
 
-All that is set here and that a bot reads in a call goes into it, and nothing else (`IN_A_CALL` in settings.py). The
+All that is set here and that a bot reads in a call goes into it, and nothing else (`IN_A_CALL` of the settings). The
 platform's tool reads it: `pipecat cloud secrets set NAME --file cloud.env`.
 """
 
@@ -28,8 +28,6 @@ from carriers import credential_problems, descriptors, known_carriers
 from carriers.cloud import CloudError, cloud_stream
 from conversation.agents.agent import AgentError, load_agent
 from settings import (
-    IN_A_CALL,
-    ON_A_SERVER,
     ON_THIS_MACHINE,
     ROOT,
     Settings,
@@ -38,6 +36,7 @@ from settings import (
     load_settings,
     misspelt,
     read_given,
+    settings_class,
 )
 
 USAGE_ERROR = 2
@@ -97,8 +96,8 @@ def variables_of(settings: Settings) -> dict[str, str]:
     """
     return {
         name.upper(): _text(getattr(settings, name))
-        for name in Settings.model_fields
-        if name in settings.model_fields_set & IN_A_CALL and getattr(settings, name) is not None
+        for name in type(settings).model_fields
+        if name in settings.model_fields_set & settings.IN_A_CALL and getattr(settings, name) is not None
     }
 
 
@@ -162,9 +161,9 @@ def notes(settings: Settings) -> list[str]:
     """What the bot will miss on Pipecat Cloud, and what was left out: one line each."""
     given = read_given()
     lines = misspelt(given)
-    unknown = sorted(name for name in given.file if name.lower() not in Settings.model_fields)
+    unknown = sorted(name for name in given.file if name.lower() not in type(settings).model_fields)
     for what, names in (
-        ("only a server reads", _set(settings, ON_A_SERVER)),
+        ("only a server reads", _set(settings, settings.ON_A_SERVER)),
         (
             "names a place on this machine; the image has agents/ and /app/data",
             _set(settings, ON_THIS_MACHINE),
@@ -248,7 +247,7 @@ def _text(value: Any) -> str:
 
 
 def _written(name: str, value: str) -> str:
-    comment = "SecretStr" not in str(Settings.model_fields[name.lower()].annotation)
+    comment = "SecretStr" not in str(settings_class().model_fields[name.lower()].annotation)
     for written in (value, f'"{value}"', f'""{value}""', f"\"'{value}'\""):
         if cleaned(_read_by_the_tool(written), comment=comment) == value:
             return written

@@ -21,7 +21,7 @@ from pipecat.runner.types import WebSocketRunnerArguments
 from calls.call import Call
 from calls.store import CallStore
 from server import create_app, listen, uvicorn_config
-from settings import Settings
+from settings import Settings, settings_class
 from web.banner import pasted_address
 
 AGENTS = {
@@ -31,7 +31,7 @@ AGENTS = {
 }
 
 
-class TestSettings(Settings):
+class TestSettings(settings_class()):
     """Settings that the environment of whoever runs the tests does not reach."""
 
     __test__ = False

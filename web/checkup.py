@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from calls.database.errors import DatabaseError
 from carriers import credential_notes, credential_problems, descriptors
 from carriers.checks import Finding, Verdict
-from settings import KEYS, OTHERS, Given, Settings, misspelt
+from settings import OTHERS, Given, Settings, misspelt
 
 LITTLE_SPACE_BYTES = 500_000_000
 NO_SPACE_BYTES = 20_000_000
@@ -50,7 +50,7 @@ def settings_findings(settings: Settings, given: Given) -> list[Finding]:
     """
     found = [_fault(line.split()[0], line.split(" ", 1)[1]) for line in misspelt(given)]
     told = {one.subject for one in found}
-    known = {name.upper() for name in Settings.model_fields}
+    known = {name.upper() for name in type(settings).model_fields}
     found += [
         _note(name, f"in {given.path} is not read by anything here")
         for name in sorted(given.file)
@@ -63,7 +63,7 @@ def settings_findings(settings: Settings, given: Given) -> list[Finding]:
     found += contradictions(settings, given)
     spoken_of = {one.subject for one in found if one.verdict is Verdict.FAULT}
     for name in sorted(known & set(given.values)):
-        if name.lower() in KEYS and PLACEHOLDER.search(given.values[name]):
+        if name.lower() in settings.KEYS and PLACEHOLDER.search(given.values[name]):
             found.append(_fault(name, "is still what an example has in its place: set your own"))
             continue
         if name in spoken_of:

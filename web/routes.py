@@ -2,15 +2,15 @@
 
 What vouches for a request is its signature, or the secret part of its address. A carrier that signs addresses needs no
 secret parts. Others may leave requests for instructions unsigned, so the addresses that are printed for them at the
-start have a key in their path (`/NAME/voice/KEY`, `/NAME/fallback/KEY`), and those that we gave out for one call one in
-their query (`?call=...&address_key=...`), which is good for this call and this route only. Their signatures are not over
-the address, so also with one an address is believed to be about a call only by its key. A wrong signature is refused
-everywhere, and what was signed for one address at every other (`web.deliveries`). Events are always signed.
+start have a key in their path (`/NAME/voice/KEY`, `/NAME/fallback/KEY`), and those that we gave out for one call have
+one in their query (`?call=...&address_key=...`), which is good for this call and this route only. Their signatures are
+not over the address, so also with one an address is believed to be about a call only by its key. A wrong signature is
+refused everywhere, and what was signed for one address at every other (`web.deliveries`). Events are always signed.
 """
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, HTTPException, Request, Response
 
@@ -30,7 +30,7 @@ TheService = Annotated[Service, Depends(the_service)]
 METHODS = ["GET", "POST"]
 
 
-def webhook_router(descriptor: CarrierDescriptor) -> APIRouter:
+def webhook_router(descriptor: CarrierDescriptor[Any]) -> APIRouter:
     """The routes of one carrier.
 
     Args:
@@ -57,7 +57,7 @@ def webhook_router(descriptor: CarrierDescriptor) -> APIRouter:
 
 
 class _Routes:
-    def __init__(self, descriptor: CarrierDescriptor):
+    def __init__(self, descriptor: CarrierDescriptor[Any]):
         self._descriptor = descriptor
 
     async def voice(self, request: Request, service: TheService) -> Response:

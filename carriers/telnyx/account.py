@@ -38,7 +38,7 @@ from carriers.telnyx.commands import TelnyxCommands
 from carriers.telnyx.descriptor import SIGNATURE_HEADER
 
 if TYPE_CHECKING:
-    from settings import Settings
+    from carriers.telnyx.variables import TelnyxVariables
 
 TIMESTAMP_HEADER = "telnyx-timestamp"
 
@@ -112,7 +112,7 @@ class TelnyxAccount(TelnyxCommands):
         )
 
     @classmethod
-    def from_settings(cls, settings: Settings) -> Self:
+    def from_settings(cls, settings: TelnyxVariables) -> Self:
         """Build one from what the operator configured."""
         return cls(
             api_key=settings.telnyx_api_key.get_secret_value() if settings.telnyx_api_key else None,

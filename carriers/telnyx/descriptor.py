@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING
 from carriers.carrier import CALL_CONTROL, MARKUP
 from carriers.checks import AccountChecks, Addresses, Finding, Verdict
 from carriers.descriptor import CarrierDescriptor, StreamEncoding
+from carriers.telnyx.variables import TelnyxVariables
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
 
     from carriers.telnyx.account import TelnyxAccount
-    from settings import Settings
 
 SIGNATURE_HEADER = "telnyx-signature-ed25519"
 
 
-class Telnyx(CarrierDescriptor):
+class Telnyx(CarrierDescriptor[TelnyxVariables]):
     """Telnyx: calls run TeXML or, by commands, none.
 
     What is signed are a time and the body, not the address, and whether requests for instructions are signed is not
@@ -28,6 +28,7 @@ class Telnyx(CarrierDescriptor):
 
     name = "telnyx"
     title = "Telnyx"
+    variables = TelnyxVariables
     rank = 2
     modes = (MARKUP, CALL_CONTROL)
     signature_header = SIGNATURE_HEADER
@@ -37,7 +38,7 @@ class Telnyx(CarrierDescriptor):
     api_host = "api.telnyx.com"
     beside_credentials = frozenset({"TELNYX_CONNECTION_ID"})
 
-    def carrier(self, settings: Settings, mode: str = MARKUP) -> TelnyxAccount:
+    def carrier(self, settings: TelnyxVariables, mode: str = MARKUP) -> TelnyxAccount:
         """Markup and webhooks, and REST where there is a key."""
         if mode == CALL_CONTROL:
             from carriers.telnyx.call_control import TelnyxCallControl
@@ -47,27 +48,27 @@ class Telnyx(CarrierDescriptor):
 
         return TelnyxCarrier.from_settings(settings)
 
-    def can_act(self, settings: Settings) -> bool:
+    def can_act(self, settings: TelnyxVariables) -> bool:
         """Whether TELNYX_API_KEY is set."""
         return bool(settings.telnyx_api_key)
 
-    def has_account(self, settings: Settings) -> bool:
+    def has_account(self, settings: TelnyxVariables) -> bool:
         """Whether TELNYX_API_KEY is set, which says whose account it is."""
         return bool(settings.telnyx_api_key)
 
-    def is_mentioned(self, settings: Settings) -> bool:
+    def is_mentioned(self, settings: TelnyxVariables) -> bool:
         """Whether one of the two keys is set."""
         return bool(settings.telnyx_api_key or settings.telnyx_public_key)
 
-    def secrets(self, settings: Settings) -> list[SecretStr]:
+    def secrets(self, settings: TelnyxVariables) -> list[SecretStr]:
         """The API key."""
         return [settings.telnyx_api_key] if settings.telnyx_api_key is not None else []
 
-    def dialling_mode(self, settings: Settings) -> str:
+    def dialling_mode(self, settings: TelnyxVariables) -> str:
         """What TELNYX_MODE says."""
         return CALL_CONTROL if settings.telnyx_mode == "call_control" else MARKUP
 
-    def checks(self, settings: Settings) -> AccountChecks | None:
+    def checks(self, settings: TelnyxVariables) -> AccountChecks | None:
         """Questions about the account."""
         if not settings.telnyx_api_key:
             return None
@@ -75,11 +76,11 @@ class Telnyx(CarrierDescriptor):
 
         return TelnyxChecks(settings)
 
-    def stream_encoding(self, settings: Settings) -> StreamEncoding:
+    def stream_encoding(self, settings: TelnyxVariables) -> StreamEncoding:
         """What TELNYX_CODEC says."""
         return StreamEncoding(settings.telnyx_codec, settings.telnyx_l16_byte_order)
 
-    def problems(self, settings: Settings) -> list[str]:
+    def problems(self, settings: TelnyxVariables) -> list[str]:
         """A public key that is none, a REST address without its version."""
         problems = []
         if settings.telnyx_public_key:
@@ -93,7 +94,7 @@ class Telnyx(CarrierDescriptor):
             problems.append("TELNYX_API_BASE_URL must end with /v2, for example https://api.telnyx.eu/v2")
         return problems
 
-    def notes(self, settings: Settings) -> list[str]:
+    def notes(self, settings: TelnyxVariables) -> list[str]:
         """Nothing verifies callbacks but the public key."""
         if not settings.telnyx_api_key or settings.telnyx_public_key:
             return []
@@ -102,7 +103,7 @@ class Telnyx(CarrierDescriptor):
             "copy it from the portal, Keys & Credentials"
         ]
 
-    def findings(self, settings: Settings) -> list[Finding]:
+    def findings(self, settings: TelnyxVariables) -> list[Finding]:
         """What dialling needs, what belongs to a key that is not set, and a codec that TeXML has not."""
         if not settings.telnyx_api_key:
             lone = [
@@ -124,7 +125,7 @@ class Telnyx(CarrierDescriptor):
             found.append(Finding(Verdict.NOTE, "TELNYX_CODEC", text))
         return found
 
-    def unused(self, name: str, settings: Settings) -> str | None:
+    def unused(self, name: str, settings: TelnyxVariables) -> str | None:
         """What only calls of another mode, another codec, or any call at all would need."""
         if name in ("telnyx_codec", "telnyx_l16_byte_order", "telnyx_mode") and not settings.telnyx_api_key:
             return "TELNYX_API_KEY is not set"

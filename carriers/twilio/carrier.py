@@ -35,7 +35,7 @@ from carriers.twilio.descriptor import SIGNATURE_HEADER
 from carriers.twilio.rest import STATES, TwilioRest
 
 if TYPE_CHECKING:
-    from settings import Settings
+    from carriers.twilio.variables import TwilioVariables
 
 SID_CHARS = 34
 """Of Twilio's ids. Source: Twilio docs, glossary, string identifier."""
@@ -101,7 +101,7 @@ class TwilioCarrier(MarkupCalls, TwilioRest):
         super().__init__(api, timeout_secs=timeout_secs, dial_timeout_secs=dial_timeout_secs)
 
     @classmethod
-    def from_settings(cls, settings: Settings) -> TwilioCarrier:
+    def from_settings(cls, settings: TwilioVariables) -> TwilioCarrier:
         """Build one from what the operator configured."""
         return cls(
             account_sid=settings.twilio_account_sid,

@@ -31,7 +31,7 @@ from carriers.twilio.api import TwilioApi
 if TYPE_CHECKING:
     from twilio.rest import Client
 
-    from settings import Settings
+    from carriers.twilio.variables import TwilioVariables
 
 NUMBERS = "Twilio numbers"
 DIALLING = "Twilio dialling"
@@ -46,7 +46,7 @@ SHARED = {"CA": "US"}
 class TwilioChecks:
     """Questions about the account of TWILIO_ACCOUNT_SID."""
 
-    def __init__(self, settings: Settings):
+    def __init__(self, settings: TwilioVariables):
         """Keep the credentials; the token and the API key are tried one by one."""
         self._sid = settings.twilio_account_sid or ""
         self._base_url = settings.twilio_api_base_url
@@ -62,7 +62,7 @@ class TwilioChecks:
         )
 
     @staticmethod
-    def _api(settings: Settings, user: str, password: str) -> TwilioApi:
+    def _api(settings: TwilioVariables, user: str, password: str) -> TwilioApi:
         return TwilioApi(
             account_sid=settings.twilio_account_sid,
             login=(user, password),

@@ -7,21 +7,22 @@ from typing import TYPE_CHECKING
 from carriers.carrier import MARKUP
 from carriers.checks import AccountChecks, Addresses, Finding, Verdict
 from carriers.descriptor import CarrierDescriptor
+from carriers.twilio.variables import TwilioVariables
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
 
     from carriers.twilio.carrier import TwilioCarrier
-    from settings import Settings
 
 SIGNATURE_HEADER = "x-twilio-signature"
 
 
-class Twilio(CarrierDescriptor):
+class Twilio(CarrierDescriptor[TwilioVariables]):
     """Twilio: every call runs by documents, and every request is signed, its address included."""
 
     name = "twilio"
     title = "Twilio"
+    variables = TwilioVariables
     rank = 1
     signature_header = SIGNATURE_HEADER
     signs_addresses = True
@@ -32,31 +33,31 @@ class Twilio(CarrierDescriptor):
     cloud_bin = "a Twilio TwiML Bin and choose it for your number"
     api_host = "api.twilio.com"
 
-    def carrier(self, settings: Settings, mode: str = MARKUP) -> TwilioCarrier:
+    def carrier(self, settings: TwilioVariables, mode: str = MARKUP) -> TwilioCarrier:
         """Markup and webhooks, and REST where there are credentials."""
         from carriers.twilio.carrier import TwilioCarrier
 
         return TwilioCarrier.from_settings(settings)
 
-    def can_act(self, settings: Settings) -> bool:
+    def can_act(self, settings: TwilioVariables) -> bool:
         """Whether there are an account and a password of one of the two kinds."""
         key, secret = settings.twilio_api_key, settings.twilio_api_secret
         return bool(settings.twilio_account_sid and (settings.twilio_auth_token or (key and secret)))
 
-    def has_account(self, settings: Settings) -> bool:
+    def has_account(self, settings: TwilioVariables) -> bool:
         """Whether TWILIO_ACCOUNT_SID is set."""
         return bool(settings.twilio_account_sid)
 
-    def is_mentioned(self, settings: Settings) -> bool:
+    def is_mentioned(self, settings: TwilioVariables) -> bool:
         """Whether the account, its token or an API key is set."""
         return bool(settings.twilio_account_sid or settings.twilio_auth_token or settings.twilio_api_key)
 
-    def secrets(self, settings: Settings) -> list[SecretStr]:
+    def secrets(self, settings: TwilioVariables) -> list[SecretStr]:
         """The auth token, and the secret of the API key."""
         given = (settings.twilio_auth_token, settings.twilio_api_secret)
         return [secret for secret in given if secret is not None]
 
-    def checks(self, settings: Settings) -> AccountChecks | None:
+    def checks(self, settings: TwilioVariables) -> AccountChecks | None:
         """Questions about the account; the token and the API key are tried one by one."""
         if not (settings.twilio_account_sid and (settings.twilio_auth_token or settings.twilio_api_key)):
             return None
@@ -64,7 +65,7 @@ class Twilio(CarrierDescriptor):
 
         return TwilioChecks(settings)
 
-    def problems(self, settings: Settings) -> list[str]:
+    def problems(self, settings: TwilioVariables) -> list[str]:
         """An account without a password, a password without an account, half an API key."""
         problems = []
         sid, token = settings.twilio_account_sid, settings.twilio_auth_token
@@ -89,7 +90,7 @@ class Twilio(CarrierDescriptor):
             )
         return problems
 
-    def notes(self, settings: Settings) -> list[str]:
+    def notes(self, settings: TwilioVariables) -> list[str]:
         """Nothing verifies webhooks but the auth token."""
         if not settings.twilio_account_sid or settings.twilio_auth_token:
             return []
@@ -98,14 +99,14 @@ class Twilio(CarrierDescriptor):
             "beside the API key"
         ]
 
-    def findings(self, settings: Settings) -> list[Finding]:
+    def findings(self, settings: TwilioVariables) -> list[Finding]:
         """The account's id in the key's place."""
         if not settings.twilio_api_key or settings.twilio_api_key.startswith("SK"):
             return []
         text = "does not start with SK: copy the key's SID, and set the account's apart"
         return [Finding(Verdict.FAULT, "TWILIO_API_KEY", text)]
 
-    def unused(self, name: str, settings: Settings) -> str | None:
+    def unused(self, name: str, settings: TwilioVariables) -> str | None:
         """Region and edge are parts of an address that was replaced as a whole."""
         if name in ("twilio_region", "twilio_edge") and settings.twilio_api_base_url:
             return "TWILIO_API_BASE_URL is set"

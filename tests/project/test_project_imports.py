@@ -11,9 +11,9 @@ from settings import ROOT
 FORBIDDEN = {
     "settings": {
         "serializers",
-        "carriers",
         "calls",
         "conversation",
+        "desk",
         "web",
         "bot",
         "server",
