@@ -55,7 +55,9 @@ class TelnyxCarrier(MarkupCalls, TelnyxAccount):
             DialUncertain: The call may have been made, or not.
             CarrierError: The call was not made.
         """
-        body = texml_dial_body(dial_out, self._connection("TeXML application"), self._codec)
+        body = texml_dial_body(
+            dial_out, self._connection("TeXML application"), self.stream_document(dial_out.stream)
+        )
         account = await self._account()
         answer = await self._dial(
             lambda client: client.texml.accounts.calls.calls(account, body=cast(Any, body))

@@ -25,8 +25,8 @@ from carriers.checks import (
     shown,
 )
 from carriers.errors import CallNotFound, CarrierRejected
-from carriers.meanings import TWILIO_INACTIVE, TWILIO_RESTRICTED
 from carriers.twilio.api import TwilioApi
+from carriers.twilio.meanings import ACCOUNT_INACTIVE, RESTRICTED
 
 if TYPE_CHECKING:
     from twilio.rest import Client
@@ -104,7 +104,7 @@ class TwilioChecks:
                 timeout_secs=CHECK_TIMEOUT_SECS,
             )
         except CarrierRejected as error:
-            if error.code in TWILIO_INACTIVE:
+            if error.code in ACCOUNT_INACTIVE:
                 return [Finding(Verdict.FAULT, "TWILIO_ACCOUNT_SID", str(error))]
             where = f" of region {self._region}" if self._region else ""
             return [
@@ -133,7 +133,7 @@ class TwilioChecks:
                 timeout_secs=CHECK_TIMEOUT_SECS,
             )
         except CarrierRejected as error:
-            if error.code in TWILIO_RESTRICTED:
+            if error.code in RESTRICTED:
                 text = f"is restricted, so not everything can be looked at. {error}"
                 return [Finding(Verdict.NOTE, "TWILIO_API_KEY", text)]
             text = (
