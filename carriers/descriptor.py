@@ -49,6 +49,7 @@ class CarrierDescriptor(ABC, Generic[V]):
             If not, or if the carrier may send a request without a signature, our addresses get secret parts.
         signs_upgrades: Whether WebSocket upgrades are signed as well.
         callback_status: The HTTP status of the answer to a webhook that asks for no document.
+        document_type: The media type of its documents.
         verified_by: The variable that signatures are checked with.
         credentials: The variables that are enough to act on calls, as the rest of a sentence that begins with "set".
         cloud_bin: Where the document for Pipecat Cloud goes, as the rest of a sentence that begins with "Paste into".
@@ -65,6 +66,7 @@ class CarrierDescriptor(ABC, Generic[V]):
     signs_addresses: bool = False
     signs_upgrades: bool = False
     callback_status: int = 200
+    document_type: str = "application/xml"
     verified_by: str
     credentials: str
     cloud_bin: str

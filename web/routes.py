@@ -10,6 +10,7 @@ refused everywhere, and what was signed for one address at every other (`web.del
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, HTTPException, Request, Response
@@ -23,7 +24,7 @@ from desk.keys import PASTED
 from desk.reported import take_machine_result, take_recording, take_status
 from desk.service import Service, the_service
 from desk.transfers import after_transfer, parse_transfer_result, transfer_answered
-from web.webhooks import Webhook, instructions, parsed, read_webhook
+from web.webhooks import Webhook, document_for, parsed, read_webhook
 
 TheService = Annotated[Service, Depends(the_service)]
 
@@ -64,13 +65,15 @@ class _Routes:
         """What to do with a call: the voice address of a number or an application, `?agent=NAME` for an agent."""
         carrier, webhook = await self._read(request, service, "voice")
         incoming = parsed(carrier.parse_incoming, webhook)
-        return await instructions(webhook, lambda: answer_call(service, carrier, incoming, webhook.query))
+        return await self._instructions(
+            webhook, lambda: answer_call(service, carrier, incoming, webhook.query)
+        )
 
     async def fallback(self, request: Request, service: TheService) -> Response:
         """What to do with a call that got no document elsewhere: what a carrier asks when another address fails."""
         carrier, webhook = await self._read(request, service, "fallback")
         incoming = parsed(carrier.parse_incoming, webhook)
-        return await instructions(
+        return await self._instructions(
             webhook, lambda: fall_back(service, carrier, incoming, webhook.query, webhook.fields)
         )
 
@@ -78,7 +81,7 @@ class _Routes:
         """What comes after the media stream."""
         carrier, webhook = await self._read(request, service, "connect-ended")
         update = parsed(carrier.parse_status, webhook)
-        return await instructions(
+        return await self._instructions(
             webhook,
             lambda: after_stream(service, carrier, update, webhook.call_id, trusted=webhook.trusted),
         )
@@ -91,7 +94,7 @@ class _Routes:
         except WebhookError as error:
             raise HTTPException(400, str(error)) from None
         line = carrier.parse_status(webhook.fields)
-        return await instructions(
+        return await self._instructions(
             webhook,
             lambda: after_transfer(service, carrier, result, line, webhook.call_id, trusted=webhook.trusted),
         )
@@ -144,6 +147,11 @@ class _Routes:
         carrier = self._descriptor.carrier(service.settings)
         purpose = None if self._descriptor.signs_addresses else route
         return carrier, await read_webhook(request, service, carrier, purpose=purpose)
+
+    async def _instructions(self, webhook: Webhook, make: Callable[[], Awaitable[str]]) -> Response:
+        document = await document_for(webhook, make)
+        headers = {"Cache-Control": "no-store"}
+        return Response(document, media_type=self._descriptor.document_type, headers=headers)
 
     def _taken(self) -> Response:
         return Response(status_code=self._descriptor.callback_status)

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import TypeVar
 
-from fastapi import HTTPException, Request, Response
+from fastapi import HTTPException, Request
 from loguru import logger
 
 from carriers import descriptor_of
@@ -120,19 +120,14 @@ def parsed(parse: Callable[[Form], T], webhook: Webhook) -> T:
         raise HTTPException(400, str(error)) from None
 
 
-async def instructions(webhook: Webhook, make: Callable[[], Awaitable[str]]) -> Response:
-    """A document for a carrier; the same one when it asks again with the very same signed request."""
+async def document_for(webhook: Webhook, make: Callable[[], Awaitable[str]]) -> str:
+    """What to do with a call; the same when the carrier asks again with the very same signed request."""
     delivery = webhook.delivery
     if delivery is None:
-        return xml(await make())
+        return await make()
     if delivery.document is None:
         delivery.document = await make()
-    return xml(delivery.document)
-
-
-def xml(document: str) -> Response:
-    """A document for a carrier."""
-    return Response(document, media_type="application/xml", headers={"Cache-Control": "no-store"})
+    return delivery.document
 
 
 def _evidence(
