@@ -13,7 +13,7 @@ from loguru import logger
 
 from calls.control import CLOCKS_DIFFER, OUTCOMES, CallControl
 from calls.transfer import Target, TransferOutcome
-from carriers.carrier import CarrierError, CarrierUnavailable
+from carriers.carrier import CarrierError, CarrierUnavailable, runs_documents
 
 PATIENCE_SECS = 12.0
 """How long the carrier is asked."""
@@ -43,6 +43,8 @@ async def transfer_result(
     call, carrier = control.call, control.carrier
     if carrier is None:
         return TransferOutcome.UNKNOWN, "no credentials to ask the carrier with"
+    if not runs_documents(carrier):
+        return TransferOutcome.UNKNOWN, "the carrier does not tell: events tell what became of a transfer"
     started = next((e.at for e in reversed(call.events) if e.kind == "transfer_started"), call.created_at)
     loop = asyncio.get_running_loop()
     deadline = loop.time() + patience_secs

@@ -7,7 +7,7 @@ from loguru import logger
 from calls.call import Call, CallState, EndedBy
 from calls.cloud_media import CloudUnavailable
 from calls.transfer import Resume, ResumeReason
-from carriers.carrier import Carrier, Form, IncomingCall, StatusUpdate
+from carriers.carrier import DocumentCarrier, Form, IncomingCall, StatusUpdate
 from conversation.agents.agent import AgentError, load_agent
 from desk.addresses import OURS
 from desk.reported import call_of
@@ -23,7 +23,7 @@ LOST_STREAM = "the media stream ended before the call did"
 """The error's message, by which lost streams are counted."""
 
 
-async def answer_call(service: Service, carrier: Carrier, incoming: IncomingCall, query: Form) -> str:
+async def answer_call(service: Service, carrier: DocumentCarrier, incoming: IncomingCall, query: Form) -> str:
     """Connect a call with the bot.
 
     No network but the database is used, for somebody hears it ring; only a bot on Pipecat Cloud needs a ticket.
@@ -57,7 +57,7 @@ async def answer_call(service: Service, carrier: Carrier, incoming: IncomingCall
     return document
 
 
-async def open_call(service: Service, carrier: Carrier, incoming: IncomingCall, query: Form) -> Call:
+async def open_call(service: Service, carrier: DocumentCarrier, incoming: IncomingCall, query: Form) -> Call:
     """Begin to remember a call that came in, or get it.
 
     Args:
@@ -85,7 +85,7 @@ async def open_call(service: Service, carrier: Carrier, incoming: IncomingCall, 
 
 
 async def after_stream(
-    service: Service, carrier: Carrier, update: StatusUpdate, our_id: str | None, *, trusted: bool
+    service: Service, carrier: DocumentCarrier, update: StatusUpdate, our_id: str | None, *, trusted: bool
 ) -> str:
     """Tell the carrier what comes after the bot's media stream.
 
@@ -118,7 +118,7 @@ async def after_stream(
     return await connection(service, carrier, call)
 
 
-async def connection(service: Service, carrier: Carrier, call: Call) -> str:
+async def connection(service: Service, carrier: DocumentCarrier, call: Call) -> str:
     """The document that connects a call with the bot; where the bot cannot be reached, an apology."""
     try:
         return carrier.stream_document(await service.way_back.stream(call))

@@ -11,7 +11,7 @@ from calls.call import Call, CallState, EndedBy
 from calls.control import COLLEAGUE
 from calls.errors import CallIsOver, NotDone
 from calls.transfer import Resume, ResumeReason, TransferOutcome
-from carriers.carrier import Carrier, CarrierEvent, Direction, Form, LineState, StatusUpdate
+from carriers.carrier import CarrierEvent, CommandCarrier, Direction, Form, LineState, StatusUpdate
 from conversation.agents.agent import AgentError
 from conversation.attachment import attached_to
 from desk.answering import lost_again, open_call
@@ -44,7 +44,7 @@ STREAM_CLOSES_SECS = 5.0
 
 
 async def take_event(
-    service: Service, carrier: Carrier, event: CarrierEvent, query: Form, our_id: str | None
+    service: Service, carrier: CommandCarrier, event: CarrierEvent, query: Form, our_id: str | None
 ) -> None:
     """Take in what happened to a leg of a call. Repeated deliveries are sorted out before.
 
@@ -85,7 +85,7 @@ async def take_event(
         service.later(_stream_again(service, call, event), f"stream of {call.id}")
 
 
-async def _take_new_call(service: Service, carrier: Carrier, event: CarrierEvent, query: Form) -> None:
+async def _take_new_call(service: Service, carrier: CommandCarrier, event: CarrierEvent, query: Form) -> None:
     incoming = event.incoming
     assert incoming is not None
     try:

@@ -13,7 +13,7 @@ from loguru import logger
 from calls.call import Call, CallState, EndedBy
 from calls.errors import NotPossible
 from calls.transfer import Resume, ResumeReason, Target, TransferOutcome
-from carriers.carrier import Carrier, Form, IncomingCall, TransferDocument
+from carriers.carrier import DocumentCarrier, Form, IncomingCall, TransferDocument
 from conversation.agents.agent import Agent, load_agent, spoken_name
 from conversation.handover import target_of
 from desk.answering import APOLOGY, apology, open_call
@@ -26,7 +26,7 @@ LONGEST_PATH = 80
 
 
 async def fall_back(
-    service: Service, carrier: Carrier, incoming: IncomingCall, query: Form, told: Form
+    service: Service, carrier: DocumentCarrier, incoming: IncomingCall, query: Form, told: Form
 ) -> str:
     """Put a caller through to a person, as the agent's `dead_air.fallback` says; else the caller hears an apology.
 
@@ -55,7 +55,7 @@ async def fall_back(
         return carrier.end_document(APOLOGY)
 
 
-def _put_through(service: Service, carrier: Carrier, call: Call) -> str | None:
+def _put_through(service: Service, carrier: DocumentCarrier, call: Call) -> str | None:
     settings = service.settings
     agent = load_agent(call.agent or settings.agent, settings.agents_dir)
     name = agent.dead_air.fallback
@@ -94,7 +94,7 @@ def _words(agent: Agent, target: Target, call: Call) -> str:
     )
 
 
-def _sorry(service: Service, carrier: Carrier, call: Call) -> str:
+def _sorry(service: Service, carrier: DocumentCarrier, call: Call) -> str:
     call.will_end(EndedBy.ERROR, NO_DOCUMENT)
     return carrier.end_document(apology(service, call))
 

@@ -9,9 +9,9 @@ from loguru import logger
 from calls.call import Call, CallState, EndedBy
 from calls.transfer import Resume, ResumeReason, TransferOutcome
 from carriers.carrier import (
-    Carrier,
     DialResult,
     DialStatus,
+    DocumentCarrier,
     Form,
     LineState,
     ReferResult,
@@ -33,7 +33,7 @@ OUTCOMES: Mapping[DialStatus | None, TransferOutcome] = {
 COLLEAGUE_HUNG_UP = "the colleague has hung up"
 
 
-def parse_transfer_result(carrier: Carrier, form: Form) -> DialResult | ReferResult:
+def parse_transfer_result(carrier: DocumentCarrier, form: Form) -> DialResult | ReferResult:
     """Read what a transfer's address is told, whichever kind of transfer it was.
 
     Raises:
@@ -50,7 +50,7 @@ def parse_transfer_result(carrier: Carrier, form: Form) -> DialResult | ReferRes
 
 async def after_transfer(
     service: Service,
-    carrier: Carrier,
+    carrier: DocumentCarrier,
     result: DialResult | ReferResult,
     line: StatusUpdate,
     our_id: str | None,
@@ -99,7 +99,7 @@ async def after_transfer(
 
 
 async def transfer_answered(
-    service: Service, carrier: Carrier, update: StatusUpdate, our_id: str | None
+    service: Service, carrier: DocumentCarrier, update: StatusUpdate, our_id: str | None
 ) -> None:
     """Take in that somebody has answered a caller's transfer.
 

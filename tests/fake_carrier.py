@@ -9,6 +9,7 @@ from typing import Any
 
 from calls.call import Call
 from carriers.carrier import (
+    MARKUP,
     CallNotFound,
     CarrierCall,
     DialledCall,
@@ -30,6 +31,7 @@ class FakeCarrier:
     """
 
     name = "c"
+    mode = MARKUP
     call_secs = range(60, 14001)
 
     def __init__(

@@ -15,7 +15,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, HTTPException, Request, Response
 
-from carriers.carrier import CALL_CONTROL, Carrier, WebhookError
+from carriers.carrier import CALL_CONTROL, DocumentCarrier, WebhookError, runs_commands, runs_documents
 from carriers.descriptor import CarrierDescriptor
 from desk.answering import after_stream, answer_call
 from desk.call_control import take_event
@@ -129,6 +129,7 @@ class _Routes:
     async def events(self, request: Request, service: TheService) -> Response:
         """An event of a call that is run by commands: the address of an application, `?agent=NAME` for an agent."""
         carrier = self._descriptor.carrier(service.settings, CALL_CONTROL)
+        assert runs_commands(carrier)
         webhook = await read_webhook(request, service, carrier, purpose="events", is_form=False)
         try:
             event = carrier.parse_event(webhook.request.body)
@@ -143,8 +144,9 @@ class _Routes:
                 raise
         return self._taken()
 
-    async def _read(self, request: Request, service: Service, route: str) -> tuple[Carrier, Webhook]:
+    async def _read(self, request: Request, service: Service, route: str) -> tuple[DocumentCarrier, Webhook]:
         carrier = self._descriptor.carrier(service.settings)
+        assert runs_documents(carrier)
         purpose = None if self._descriptor.signs_addresses else route
         return carrier, await read_webhook(request, service, carrier, purpose=purpose)
 

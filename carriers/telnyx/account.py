@@ -1,4 +1,4 @@
-"""An account at Telnyx: credentials, markup, and webhooks of both ways to run a call."""
+"""An account at Telnyx: credentials, and the signatures of both ways to run a call."""
 
 from __future__ import annotations
 
@@ -6,40 +6,24 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Self
 
-from carriers.callbacks import FormCallbacks
 from carriers.carrier import (
     DIAL_TIMEOUT_SECS,
     REQUEST_TIMEOUT_SECS,
-    CarrierEvent,
-    Form,
-    IncomingCall,
     Signature,
-    StatusUpdate,
-    WebhookError,
     WebhookRequest,
-    call_direction,
-    phone_number,
 )
-from carriers.forms import whole_number
-from carriers.telnyx import events as telnyx_events
 from carriers.telnyx import signatures
 from carriers.telnyx.api import TelnyxApi
-from carriers.telnyx.calls import TEXML_STATES
 from carriers.telnyx.commands import TelnyxCommands
 from carriers.telnyx.descriptor import SIGNATURE_HEADER
-from carriers.telnyx.detection import TEXML
-from carriers.telnyx.texml import TexmlDocuments
 
 if TYPE_CHECKING:
     from carriers.telnyx.variables import TelnyxVariables
 
 TIMESTAMP_HEADER = "telnyx-timestamp"
 
-CALLBACK_FIELDS = frozenset({"CallbackSource", "HangupCause", "RecordingStatus", "StreamEvent"})
-"""What only callbacks tell, and no request for instructions. Source: Telnyx docs, API reference, TeXML callbacks."""
 
-
-class TelnyxAccount(TexmlDocuments, FormCallbacks, TelnyxCommands):
+class TelnyxAccount(TelnyxCommands):
     """What `TelnyxCarrier` and `TelnyxCallControl` have in common.
 
     Parameters:
@@ -47,8 +31,6 @@ class TelnyxAccount(TexmlDocuments, FormCallbacks, TelnyxCommands):
     """
 
     name = "telnyx"
-    answered_words = TEXML
-    interface = "TeXML"
 
     def __init__(
         self,
@@ -127,42 +109,3 @@ class TelnyxAccount(TexmlDocuments, FormCallbacks, TelnyxCommands):
     def signed_content(self, request: WebhookRequest) -> bytes | None:
         """What a valid signature is over: the time, in seconds, and the body."""
         return request.headers.get(TIMESTAMP_HEADER, "").encode() + b"|" + request.body
-
-    def parse_incoming(self, form: Form) -> IncomingCall:
-        """Read a TeXML instruction fetch.
-
-        Raises:
-            WebhookError: There is no CallSid, or it is a callback, which may have been signed for another address.
-        """
-        if not CALLBACK_FIELDS.isdisjoint(form):
-            raise WebhookError("this is a callback, and not a request for instructions")
-        return IncomingCall(
-            call_id=form.required("CallSid"),
-            from_number=phone_number(form.get("From") or form.get("FromSipUri")),
-            to_number=phone_number(form.get("To") or form.get("ToSipUri")),
-            direction=call_direction(form),
-            account_id=form.get("AccountSid"),
-        )
-
-    def parse_status(self, form: Form) -> StatusUpdate:
-        """Read a TeXML status callback.
-
-        Raises:
-            WebhookError: There is no CallSid.
-        """
-        sip_code = form.get("SipHangupCause")
-        reason = (form.get("HangupCause", ""), f"SIP {sip_code}" if sip_code else "")
-        return StatusUpdate(
-            call_id=form.required("CallSid"),
-            state=TEXML_STATES.get(form.get("CallStatus", "")),
-            reason=", ".join(filter(None, reason)),
-            duration_secs=whole_number(form.get("CallDuration")),
-        )
-
-    def parse_event(self, body: bytes) -> CarrierEvent:
-        """Read a Call Control event. A call that runs TeXML may lead to some, if it was given commands.
-
-        Raises:
-            WebhookError: It is none.
-        """
-        return telnyx_events.parse_event(body)

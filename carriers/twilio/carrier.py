@@ -8,12 +8,10 @@ from carriers.callbacks import LINE_STATES, FormCallbacks
 from carriers.carrier import (
     DIAL_TIMEOUT_SECS,
     REQUEST_TIMEOUT_SECS,
-    CarrierEvent,
     Form,
     IncomingCall,
     Signature,
     StatusUpdate,
-    WebhookError,
     WebhookRequest,
     call_direction,
     phone_number,
@@ -144,11 +142,3 @@ class TwilioCarrier(FormCallbacks, MarkupCalls, TwilioRest):
             reason=f"SIP {sip_code}" if sip_code else "",
             duration_secs=whole_number(form.get("CallDuration")),
         )
-
-    def parse_event(self, body: bytes) -> CarrierEvent:
-        """Not at Twilio: all of its calls run by documents.
-
-        Raises:
-            WebhookError: Always.
-        """
-        raise WebhookError("Twilio sends forms and no events: this is not Twilio's")

@@ -205,25 +205,6 @@ class TwilioRest(TwimlDocuments):
         """
         await self._update(call_id, twiml=_inline(document))
 
-    async def update_url(self, call_id: str, url: str) -> None:
-        """Make a live call follow the TwiML at a URL instead of what it does now.
-
-        Raises:
-            CallEnded: The call is over, nothing was done.
-            CarrierError: See `Carrier.update_url`.
-        """
-        await self._update(call_id, url=url, method="POST")
-
-    async def send_digits(self, call_id: str, digits: str, *, command_id: str | None = None) -> None:
-        """Not with Twilio: its REST API has no such request.
-
-        Raises:
-            CarrierRejected: Always.
-        """
-        raise CarrierRejected(
-            "Twilio cannot send digits during a media stream: give digits_document to update_document"
-        )
-
     async def start_recording(
         self,
         call_id: str,
