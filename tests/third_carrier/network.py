@@ -35,8 +35,8 @@ class Larkline:
         finally:
             await runner.cleanup()
 
-    async def call(self, voice_url, status_url, *, call_id="LL-1", key_after_cues=1, keys="1#"):
-        """Call a number, press keys when so many cues were reached, and stay until the other side ends the call."""
+    async def call(self, voice_url, status_url, *, call_id="LL-1", keys="1#"):
+        """Call a number, press keys when the greeting is over, and stay until the other side ends the call."""
         call = self.calls[call_id] = Line(call_id)
         async with httpx.AsyncClient(trust_env=False, timeout=10) as http:
             fields = {"call": call_id, "caller": "+14155550101", "called": "+14155550100"}
@@ -51,9 +51,10 @@ class Larkline:
                     tasks = [
                         group.create_task(call.say_nothing(socket)),
                         group.create_task(call.listen(socket)),
-                        group.create_task(call.press(socket, keys, key_after_cues)),
+                        group.create_task(call.press(socket, keys)),
                     ]
-                    await call.over.wait()
+                    async with asyncio.timeout(20):
+                        await call.over.wait()
                     for task in tasks:
                         task.cancel()
                 with suppress(websockets.ConnectionClosed):
@@ -113,9 +114,9 @@ class Line:
             await socket.send(SILENCE)
             await asyncio.sleep(0.02)
 
-    async def press(self, socket, keys, after):
+    async def press(self, socket, keys):
         async with self._reached:
-            await self._reached.wait_for(lambda: len(self.heard) >= after)
+            await self._reached.wait_for(lambda: self.heard and not self.unheard)
         for key in keys:
             await socket.send(json.dumps({"type": "key", "value": key}))
 
