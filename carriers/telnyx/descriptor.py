@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from carriers.carrier import CALL_CONTROL, MARKUP
+from carriers.carrier import CALL_CONTROL, MARKUP, Carrier
 from carriers.checks import AccountChecks, Addresses, Finding, Verdict
 from carriers.descriptor import CarrierDescriptor, StreamEncoding
 from carriers.telnyx.variables import TelnyxVariables
@@ -12,7 +12,6 @@ from carriers.telnyx.variables import TelnyxVariables
 if TYPE_CHECKING:
     from pydantic import SecretStr
 
-    from carriers.telnyx.account import TelnyxAccount
 
 SIGNATURE_HEADER = "telnyx-signature-ed25519"
 
@@ -38,7 +37,7 @@ class Telnyx(CarrierDescriptor[TelnyxVariables]):
     api_host = "api.telnyx.com"
     beside_credentials = frozenset({"TELNYX_CONNECTION_ID"})
 
-    def carrier(self, settings: TelnyxVariables, mode: str = MARKUP) -> TelnyxAccount:
+    def carrier(self, settings: TelnyxVariables, mode: str = MARKUP) -> Carrier:
         """Markup and webhooks, and REST where there is a key."""
         if mode == CALL_CONTROL:
             from carriers.telnyx.call_control import TelnyxCallControl

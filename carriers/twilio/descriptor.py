@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from carriers.carrier import MARKUP
+from carriers.carrier import MARKUP, Carrier
 from carriers.checks import AccountChecks, Addresses, Finding, Verdict
 from carriers.descriptor import CarrierDescriptor
 from carriers.twilio.variables import TwilioVariables
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
-
-    from carriers.twilio.carrier import TwilioCarrier
 
 SIGNATURE_HEADER = "x-twilio-signature"
 
@@ -33,7 +31,7 @@ class Twilio(CarrierDescriptor[TwilioVariables]):
     cloud_bin = "a Twilio TwiML Bin and choose it for your number"
     api_host = "api.twilio.com"
 
-    def carrier(self, settings: TwilioVariables, mode: str = MARKUP) -> TwilioCarrier:
+    def carrier(self, settings: TwilioVariables, mode: str = MARKUP) -> Carrier:
         """Markup and webhooks, and REST where there are credentials."""
         from carriers.twilio.carrier import TwilioCarrier
 
