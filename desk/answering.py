@@ -7,7 +7,7 @@ from loguru import logger
 from calls.call import Call, CallState, EndedBy
 from calls.cloud_media import CloudUnavailable
 from calls.transfer import Resume, ResumeReason
-from carriers.carrier import DocumentCarrier, Form, IncomingCall, StatusUpdate
+from carriers.carrier import Carrier, DocumentCarrier, Form, IncomingCall, StatusUpdate
 from conversation.agents.agent import AgentError, load_agent
 from desk.addresses import OURS
 from desk.reported import call_of
@@ -57,7 +57,7 @@ async def answer_call(service: Service, carrier: DocumentCarrier, incoming: Inco
     return document
 
 
-async def open_call(service: Service, carrier: DocumentCarrier, incoming: IncomingCall, query: Form) -> Call:
+async def open_call(service: Service, carrier: Carrier, incoming: IncomingCall, query: Form) -> Call:
     """Begin to remember a call that came in, or get it.
 
     Args:

@@ -12,7 +12,6 @@ from carriers.telnyx.variables import TelnyxVariables
 if TYPE_CHECKING:
     from pydantic import SecretStr
 
-
 SIGNATURE_HEADER = "telnyx-signature-ed25519"
 
 
