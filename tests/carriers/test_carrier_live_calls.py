@@ -155,7 +155,6 @@ async def test_twilio_is_asked(verb, path, body):
     ("verb", "path", "body"),
     [
         (TELNYX_VERBS["document"], TEXML, [("Texml", "<Response/>")]),
-        (TELNYX_VERBS["url"], TEXML, [("Method", "POST"), ("Url", "https://h/next")]),
         (
             lambda carrier: carrier.start_recording(CONTROL_ID),
             f"{TEXML}/Recordings.json",
