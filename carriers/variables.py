@@ -11,7 +11,8 @@ class CarrierVariables(BaseModel):
     """What the operator configures of one carrier; `settings.settings_class` adds it to all other settings.
 
     A field is named like its variable, in lower case, and begins with the carrier's name. Each has a default and is
-    documented in `.env.example`.
+    documented in `.env.example`. A validator has the carrier's name in its own, as one that is called like another
+    setting's would take its place.
 
     Parameters:
         KEYS: Fields that the carrier's console has made: letters, digits and signs without a blank.

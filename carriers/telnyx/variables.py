@@ -38,10 +38,10 @@ class TelnyxVariables(CarrierVariables):
 
     @field_validator("telnyx_codec", mode="before")
     @classmethod
-    def _in_capitals(cls, value: object) -> object:
+    def _telnyx_in_capitals(cls, value: object) -> object:
         return value.strip().upper() if isinstance(value, str) else value
 
     @field_validator("telnyx_mode", "telnyx_l16_byte_order", mode="before")
     @classmethod
-    def _in_small_letters(cls, value: object) -> object:
+    def _telnyx_in_small_letters(cls, value: object) -> object:
         return value.strip().lower() if isinstance(value, str) else value

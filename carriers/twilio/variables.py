@@ -29,7 +29,7 @@ class TwilioVariables(CarrierVariables):
 
     @field_validator("twilio_region", "twilio_edge")
     @classmethod
-    def _is_part_of_a_host(cls, value: str | None) -> str | None:
+    def _twilio_part_of_a_host(cls, value: str | None) -> str | None:
         if value is not None and not re.fullmatch(r"[A-Za-z0-9-]+", value):
             raise ValueError("must be one word of Twilio's list, such as ie1 (a region) or dublin (an edge)")
         return value

@@ -251,7 +251,7 @@ async def test_a_call_that_had_ended_is_no_success(build, verb):
             await asked(rest, build(rest.url), verb)
 
 
-@pytest.mark.parametrize("name", ["document", "url", "start_recording", "transfer"])
+@pytest.mark.parametrize("name", ["document", "start_recording", "transfer"])
 async def test_twilios_other_answer_for_an_ended_call_is_understood(name):
     async with fake_rest(refused(twilio, 404, "20404")) as rest:
         with pytest.raises(CallEnded):

@@ -199,7 +199,7 @@ async def test_questions_that_are_too_many_at_once_are_not_tried_and_say_why(nam
 
 @pytest.mark.parametrize("name", ["twilio", "telnyx"])
 async def test_a_silent_carrier_is_waited_for_once(name, monkeypatch):
-    monkeypatch.setattr(f"carriers.{name}_checks.CHECK_TIMEOUT_SECS", 0.5)
+    monkeypatch.setattr(f"carriers.{name}.checks.CHECK_TIMEOUT_SECS", 0.5)
     found, took = await examined(name, RestFault(silent_secs=30))
     assert {one.verdict for one in found} == {Verdict.NOT_TRIED}
     assert all("did not answer within 0.5 s" in one.text for one in found)
