@@ -21,11 +21,11 @@ endif
 help: ## Say what each target does
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
 
-setup: ## Make .venv with all that calls, tests and the local voice need (1 to 3 minutes): EXTRAS=webrtc adds to it, VENV=folder
+setup: ## Make .venv with all that calls, tests and the local voice need, and the command phonebot (1 to 3 minutes): EXTRAS=webrtc adds to it, VENV=folder
 	@$(INSTALL)
 
 call: $(VENV)/.ready ## Place a call to the bot on this machine: CARRIER=twilio|telnyx SAY="..." REPORT=file.json PORT=7861
-	$(PYTHON) -m emulator call --carrier $(CARRIER) --serve "$(PYTHON) server.py" --url http://127.0.0.1:$(PORT) \
+	$(PYTHON) phonebot.py call --carrier $(CARRIER) --url http://127.0.0.1:$(PORT) \
 	  --record recordings/call-$(CARRIER).wav $(if $(REPORT),--report "$(REPORT)") $(if $(SAY),--say "$(SAY)")
 
 test: $(VENV)/.ready ## Run the tests: ARGS="-k handshake" picks some
@@ -72,7 +72,7 @@ lock-check: $(VENV)/.ready ## See that every pip and uv installs the locks, and 
 
 clean: ## Remove what was made here, but not .env, data/ and recordings/
 	@if [ ! -L $(VENV) ] && { [ -e $(VENV)/.phonebot ] || [ -e $(VENV)/.ready ]; }; then rm -rf $(VENV); else echo "clean: leaving $(VENV), which was not made here"; fi
-	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .coverage .coverage.* build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -path './.venv*' -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/.ready: requirements/dev.lock

@@ -1,4 +1,4 @@
-"""One attachment of one call: the bot's entry point, everywhere.
+"""One session of one call: the bot's entry point, everywhere.
 
 `async def bot(runner_args)` is called by Pipecat Cloud's base image, by Pipecat's development runner
 (`python bot.py -t twilio -x HOST`, `-t telnyx`, WebRTC, evals) and by our own server, each with a connection that was
@@ -28,10 +28,11 @@ from typing import Any
 from loguru import logger
 from pipecat.transports.base_transport import BaseTransport, TransportParams
 
-from calls.call import Call, CallState, EndedBy
+from calls.call import Call
 from calls.carried import Carried, read_carried
 from calls.cloud_media import cloud_media_of
-from calls.control import COLLEAGUE, CallControl
+from calls.colleague import PRIVATE_PARAMETERS, Colleague
+from calls.control import CallControl
 from calls.database.calls import DatabaseUnusable
 from calls.do_not_call import DoNotCall
 from calls.store import CallStore, default_store
@@ -41,14 +42,16 @@ from calls.way_back import WayBack, without_webhooks
 from carriers import carrier_for, descriptor_of, descriptors
 from carriers.carrier import Carrier, Direction
 from carriers.cloud import CloudError
-from conversation.agents.agent import Agent, AgentError, find_agent, load_agent
+from conversation.agents.agent import Agent, AgentError
 from conversation.agents.contradictions import contradictions
-from conversation.attachment import Attachment, attached_to
+from conversation.agents.files import choose_agent
+from conversation.attached import hear_of_the_end, stream_began, stream_ended
 from conversation.briefing import run_briefing
 from conversation.lookup import Found, who_calls
-from conversation.pipeline import run_attachment, warm_up
+from conversation.pipeline import run_session, warm_up
 from conversation.private_log import WORDS_ARE_LOGGED, keep_words_out, log_from
 from conversation.services import ServiceError
+from conversation.session import Session
 from serializers import SerializerOptions, UnsupportedEncoding, serializer_for
 from serializers.handshake import HandshakeError, NotACarrierStream, StreamStart, read_stream_start
 from serializers.transport import PhoneTransport
@@ -58,15 +61,6 @@ USAGE_ERROR = 2
 
 POLICY_VIOLATION = 1008
 """WebSocket close code for a peer that does not speak the protocol (RFC 6455, section 7.4.1)."""
-
-
-HANDED_OVER = (CallState.TRANSFERRING, CallState.TRANSFERRED)
-
-END_PAUSES_SECS = (0.3, 0.7, 1.5, 3.0, 0.0)
-"""Between looks at the carrier for the end of a call whose stream has ended; its answers may be some seconds old."""
-
-PRIVATE_PARAMETERS = frozenset({"call_id", "role", "for_call", "peer", "destination", "about"})
-"""What says which call of ours it is, and makes it the leg of a colleague who is asked to take a caller."""
 
 
 async def bot(runner_args: Any) -> None:
@@ -151,32 +145,32 @@ async def _talk_on_the_phone(
         )
     server = getattr(runner_args, "way_back", None)
     way_back = server or _way_back(start, settings)
-    is_colleague = call.parameters.get("role") == COLLEAGUE
-    found = Found() if is_colleague else await who_calls(call, carrier, settings)
-    attachment = _attachment(
+    colleague = Colleague.of(call)
+    found = Found() if colleague else await who_calls(call, carrier, settings)
+    session = _session(
         call, agent, settings, carrier, way_back, resume=call.take_return(), looked_up=found.variables
     )
-    found.when_late(lambda late: attachment.variables.update(_variables(call, agent, late)))
+    found.when_late(lambda late: session.variables.update(_variables(call, agent, late)))
     transport = PhoneTransport(
         websocket,
         serializer,
-        on_mark_sent=attachment.playout.sent,
-        may_speak=lambda: not attachment.aside,
+        on_mark_sent=session.playout.sent,
+        may_speak=lambda: not session.aside,
     )
-    attachment.record("attached", stream_id=start.stream_id)
+    session.record("attached", stream_id=start.stream_id)
     try:
-        if is_colleague:
-            _answered(call)
-            await run_briefing(attachment, transport, settings)
+        if colleague is not None:
+            stream_began(call)
+            await run_briefing(session, colleague, transport, settings)
         else:
-            attachment.history = tuple(heard_messages(call.events))
-            await _run(attachment, transport, runner_args, settings, carrier_marks=True)
+            session.history = tuple(heard_messages(call.events))
+            await _run(session, transport, runner_args, settings, carrier_marks=True)
     finally:
         # The carrier tells that a call is over, asks what is next for a caller whose stream was lost, or can be asked.
         # Without credentials and a server nobody is ever told, and a server without credentials may not be.
-        _let_go(attachment, told=carrier is not None or (server is not None and not serializer.stopped))
+        stream_ended(session, told=carrier is not None or (server is not None and not serializer.stopped))
         if server is None:
-            await _hear_of_the_end(attachment)
+            await hear_of_the_end(session)
         if serializer.ignored:
             logger.warning(f"call {call.id}: messages that were ignored: {dict(serializer.ignored)}")
         await store.flush()
@@ -244,15 +238,15 @@ async def _talk_without_a_phone(
         agent=agent.name,
         parameters=body,
     )
-    attachment = _attachment(call, agent, settings, None)
-    attachment.record("attached", stream_id=kind)
+    session = _session(call, agent, settings, None)
+    session.record("attached", stream_id=kind)
     try:
-        await _run(attachment, transport, runner_args, settings, carrier_marks=False)
+        await _run(session, transport, runner_args, settings, carrier_marks=False)
     finally:
-        _let_go(attachment, told=False)
+        stream_ended(session, told=False)
 
 
-def _attachment(
+def _session(
     call: Call,
     agent: Agent,
     settings: Settings,
@@ -261,9 +255,9 @@ def _attachment(
     *,
     resume: Resume | None = None,
     looked_up: Mapping[str, Any] | None = None,
-) -> Attachment:
+) -> Session:
     store = _store(settings)
-    return Attachment(
+    return Session(
         call=call,
         store=store,
         control=CallControl(
@@ -289,84 +283,23 @@ def _variables(call: Call, agent: Agent, looked_up: Mapping[str, Any] | None) ->
 
 
 async def _run(
-    attachment: Attachment,
+    session: Session,
     transport: BaseTransport,
     runner_args: Any,
     settings: Settings,
     *,
     carrier_marks: bool,
 ) -> None:
-    call = attachment.call
-    _answered(call)
-    logger.info(f"call {call.id}: attached, agent {attachment.agent.name}")
-    await run_attachment(
-        attachment,
+    call = session.call
+    stream_began(call)
+    logger.info(f"call {call.id}: attached, agent {session.agent.name}")
+    await run_session(
+        session,
         transport,
         settings,
         carrier_marks=carrier_marks,
         handle_sigint=getattr(runner_args, "handle_sigint", False),
     )
-
-
-def _answered(call: Call) -> None:
-    """A media stream is proof that somebody has answered, whatever the carrier has reported so far."""
-    if call.state in (CallState.QUEUED, CallState.RINGING):
-        call.move(CallState.IN_PROGRESS, cause="media stream")
-    elif call.state in (CallState.TRANSFERRING, CallState.TRANSFERRED):
-        call.move(CallState.IN_PROGRESS, cause="back with the bot")
-
-
-def _let_go(attachment: Attachment, *, told: bool) -> None:
-    """Decide what the end of a media stream says about the call, where it is all that we are ever told.
-
-    A stream that the carrier stopped, with nobody of ours having asked for it, is a caller who hung up.
-
-    Args:
-        attachment: The session that is over.
-        told: Whether the carrier tells, or can be asked, what became of the call: then its word counts, and not ours.
-    """
-    call = attachment.call
-    if attached_to(call) not in (None, attachment):
-        logger.info(f"call {call.id}: detached, another session has it")
-        return
-    goes_on = call.resume is not None or call.state in HANDED_OVER
-    if not call.is_over and not goes_on and not told:
-        call.will_end(EndedBy.CALLER, "the media stream stopped")
-        call.move(CallState.COMPLETED, cause="the media stream stopped")
-    logger.info(f"call {call.id}: detached, {'ended by ' + call.ended_by if call.ended_by else call.state}")
-
-
-async def _hear_of_the_end(attachment: Attachment) -> None:
-    """Ask the carrier whether a call is over, on a host where nobody else does; hang it up again if it should be."""
-    call, control = attachment.call, attachment.control
-    if attached_to(call) is not None or call.resume is not None or call.state in HANDED_OVER:
-        return
-    if call.ending is not None:
-        await control.gone()
-        return
-    for pause in END_PAUSES_SECS:
-        if call.is_over or not await control.refresh() or call.is_over:
-            return
-        await asyncio.sleep(pause)
-
-
-def choose_agent(settings: Settings, *wanted: object) -> Agent:
-    """Load the first agent that exists of those that a call names, else the configured one.
-
-    A deployment on Pipecat Cloud has a name of its own (`_pipecatCloudServiceHost`, `serviceHost`), which need not be
-    that of an agent file; so an unknown name is no error here.
-
-    Args:
-        settings: Where agents are, and the default.
-        *wanted: Names in order of precedence; anything but a string is passed over.
-
-    Raises:
-        AgentError: The configured agent cannot be loaded.
-    """
-    for name in wanted:
-        if isinstance(name, str) and find_agent(name, settings.agents_dir):
-            return load_agent(name, settings.agents_dir)
-    return load_agent(settings.agent, settings.agents_dir)
 
 
 def _webrtc_transport(runner_args: Any) -> BaseTransport:

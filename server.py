@@ -16,7 +16,7 @@ import asyncio
 import importlib
 import socket
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -80,14 +80,14 @@ def create_app(
     from calls.store import default_store
     from carriers import descriptors
     from desk.keys import AddressKeys, deployment_secrets
-    from desk.service import Service
     from desk.tokens import StreamTokens
-    from web import api, health
+    from web import api, documentation, health
     from web.bodies import BodyLimits
     from web.entrance import Entrance
     from web.media import media_router
     from web.refusals import Refused, answer_refused
     from web.routes import webhook_router
+    from web.web_service import WebService
 
     settings = settings or load_settings()
     keep_words_out(words_allowed=settings.log_callers_words)
@@ -101,7 +101,7 @@ def create_app(
             service.leftovers.loaded()
 
     secrets = deployment_secrets(settings)
-    service = Service(
+    service = WebService(
         settings=settings,
         public_url=settings.public_url or f"http://127.0.0.1:{settings.port}",
         store=store or default_store(settings.calls_database),
@@ -135,7 +135,7 @@ def create_app(
     )
     app.state.service = service
     webhooks = [webhook_router(one) for one in descriptors()]
-    for router in (*webhooks, media_router(), api.router, health.router):
+    for router in (*webhooks, media_router(), api.router, documentation.router, health.router):
         app.include_router(router)
     app.add_middleware(Entrance, service=service)
     app.add_middleware(BodyLimits)
@@ -200,7 +200,7 @@ def _warm_up_of(settings: Settings) -> Callable[[], Awaitable[None]]:
     async def warm_up() -> None:
         await asyncio.to_thread(importlib.import_module, "bot")
         pipeline = await asyncio.to_thread(importlib.import_module, "conversation.pipeline")
-        agents = importlib.import_module("conversation.agents.agent")
+        agents = importlib.import_module("conversation.agents.files")
         await pipeline.warm_up(agents.load_agent(settings.agent, settings.agents_dir), settings)
 
     return warm_up
@@ -218,7 +218,7 @@ def check(settings: Settings) -> list[str]:
     from calls.do_not_call import DoNotCall, DoNotCallUnusable
     from carriers import credential_problems
     from conversation import services
-    from conversation.agents.agent import load_agent
+    from conversation.agents.files import load_agent
     from web.checkup import DataDirUnusable, agent_problems, use_data_dir
 
     try:
@@ -287,8 +287,21 @@ def listen(host: str, port: int) -> socket.socket:
         ) from None
 
 
-def main(arguments: list[str] | None = None) -> int:
+EXAMPLES = """\
+examples:
+  %(prog)s
+  %(prog)s --port 8080 --agent reminder
+  %(prog)s --host 0.0.0.0                (for others than this machine)
+
+exit status: 0 it was stopped, 2 it cannot start, and why"""
+
+
+def main(arguments: Sequence[str] | None = None, *, program: str | None = None) -> int:
     """Serve until stopped.
+
+    Args:
+        arguments: What stands on the command line; that of the process when not given.
+        program: How help calls the command; the name of the process's program when not given.
 
     Returns:
         The exit status.
@@ -296,7 +309,10 @@ def main(arguments: list[str] | None = None) -> int:
     from carriers import descriptors
 
     parser = argparse.ArgumentParser(
-        description=f"Answer calls from {' and '.join(one.title for one in descriptors())}."
+        prog=program,
+        description=f"Answer calls from {' and '.join(one.title for one in descriptors())}.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--host", help="address to listen on (HOST, default 127.0.0.1)")
     parser.add_argument("--port", type=int, help="port to listen on (PORT, default 7860)")

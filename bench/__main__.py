@@ -11,6 +11,7 @@ import asyncio
 import json
 import os
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -31,7 +32,7 @@ PARTS = ("talk", "control", "memory", "checks")
 CHECKS = 1000
 
 
-async def measure(arguments: argparse.Namespace) -> tuple[list[Figure], list[Report], list[str]]:
+async def measure(options: argparse.Namespace) -> tuple[list[Figure], list[Report], list[str]]:
     """Run the parts that are wanted; returns the figures, the reports of calls, and what went wrong.
 
     Raises:
@@ -41,38 +42,59 @@ async def measure(arguments: argparse.Namespace) -> tuple[list[Figure], list[Rep
     reports: list[Report] = []
     problems: list[str] = []
     with TemporaryDirectory() as directory:
-        if arguments.only in (None, "talk"):
+        if options.only in (None, "talk"):
             # The local voice is loaded only where it is needed.
             from bench.talk import measure_talk
 
-            print(f"{arguments.calls} calls with questions over {arguments.carrier}")
+            print(f"{options.calls} calls with questions over {options.carrier}")
             figures, reports = await measure_talk(
-                arguments.calls, arguments.carrier, arguments.port, Path(directory)
+                options.calls, options.carrier, options.port, Path(directory)
             )
             problems = [error for report in reports for error in report.errors]
-        if arguments.only in (None, "control"):
+        if options.only in (None, "control"):
             print(
-                f"{arguments.times} calls of each kind that end or are transferred; the bot's voice takes no time"
+                f"{options.times} calls of each kind that end or are transferred; the bot's voice takes no time"
             )
-            more, trouble = await measure_control(arguments.times, arguments.port, Path(directory))
+            more, trouble = await measure_control(options.times, options.port, Path(directory))
             figures, problems = [*figures, *more], [*problems, *trouble]
-        if arguments.only in (None, "memory"):
+        if options.only in (None, "memory"):
             print(f"twice {MEMORY_CALLS} calls with each carrier, whose memory is looked at afterwards")
-            more, trouble = await measure_memory(MEMORY_CALLS, arguments.port, Path(directory))
+            more, trouble = await measure_memory(MEMORY_CALLS, options.port, Path(directory))
             figures, problems = [*figures, *more], [*problems, *trouble]
-        if arguments.only in (None, "checks"):
+        if options.only in (None, "checks"):
             print(f"the checks of {CHECKS} call set-ups with each carrier")
             figures = [*figures, *await measure_checks(CHECKS, Path(directory))]
     return figures, reports, problems
 
 
-def main() -> int:
+EXAMPLES = """\
+examples:
+  %(prog)s
+  %(prog)s --only control --times 1      (the short way)
+  %(prog)s --only talk --calls 10 --carrier telnyx --json figures.json
+
+exit status: 0 all calls went well, 1 one did not, 2 nothing could be measured"""
+
+
+def main(
+    arguments: Sequence[str] | None = None, *, program: str = "python -m bench", folder: Path = Path()
+) -> int:
     """Run the bench.
+
+    Args:
+        arguments: What stands on the command line; that of the process when not given.
+        program: How help calls the command.
+        folder: What the path of the file is relative to.
 
     Returns:
         0 when all calls went well, 1 when one did not, 2 when nothing could be measured.
     """
-    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        prog=program,
+        description=__doc__.splitlines()[0],
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument(
         "--only",
         choices=PARTS,
@@ -84,23 +106,23 @@ def main() -> int:
     parser.add_argument("--times", type=int, default=5, help="control: calls of each kind (default 5)")
     parser.add_argument("--port", type=int, default=7862, help="a free port for the server (default 7862)")
     parser.add_argument("--json", type=Path, help="also write the figures and reports to this file")
-    arguments = parser.parse_args()
-    if arguments.calls < 1 or arguments.times < 1:
+    options = parser.parse_args(arguments)
+    if options.calls < 1 or options.times < 1:
         parser.error("--calls and --times must be 1 or more")
     print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} before")
     try:
-        figures, reports, problems = asyncio.run(measure(arguments))
+        figures, reports, problems = asyncio.run(measure(options))
     except EmulatorError as error:
         print(error, file=sys.stderr)
         return 2
     print("\n".join(figure.line() for figure in figures))
     print("\n".join(f"problem: {problem}" for problem in problems))
-    if arguments.json:
+    if options.json:
         text = json.dumps(
             {"figures": [asdict(figure) for figure in figures], "reports": [r.as_dict() for r in reports]},
             indent=2,
         )
-        arguments.json.write_text(text + "\n", encoding="utf-8")
+        (folder / options.json).write_text(text + "\n", encoding="utf-8")
     return 1 if problems else 0
 
 

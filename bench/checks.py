@@ -20,11 +20,9 @@ from twilio.request_validator import RequestValidator
 from bench.figures import Figure
 from calls.database.calls import CallDatabase
 from calls.store import CallStore
+from carriers import descriptor_of
 from carriers.carrier import Carrier
-from carriers.telnyx.carrier import TelnyxCarrier
-from carriers.twilio.carrier import TwilioCarrier
 from desk.keys import VOICE
-from desk.service import Service
 from desk.tokens import StreamGrant
 from emulator.carriers.signatures import telnyx_public_key, telnyx_signature
 from server import create_app
@@ -32,6 +30,7 @@ from settings import settings_class
 from web.bodies import BodyLimits
 from web.connections import Connections
 from web.media import redeemed
+from web.web_service import WebService
 from web.webhooks import read_webhook
 
 TARGET_MS = 1.0
@@ -47,7 +46,7 @@ Headers = Callable[[str, dict[str, str], bytes], dict[str, str]]
 """A carrier's signature of a form at a path."""
 
 
-class _Settings(settings_class()):  # type: ignore[misc]
+class _Settings(settings_class()):
     """Of nobody's environment."""
 
     @classmethod
@@ -80,20 +79,24 @@ async def measure_checks(times: int, directory: Path) -> list[Figure]:
         run_bot=_no_bot,
         store=store,
     )
-    service: Service = app.state.service
+    service: WebService = app.state.service
     key = service.keys.key("telnyx", VOICE)
     try:
         return [
-            *await _set_ups(times, service, TwilioCarrier.from_settings(service.settings), _twilio, "/voice"),
             *await _set_ups(
-                times, service, TelnyxCarrier.from_settings(service.settings), _telnyx, f"/voice/{key}"
+                times, service, descriptor_of("twilio").carrier(service.settings), _twilio, "/voice"
+            ),
+            *await _set_ups(
+                times, service, descriptor_of("telnyx").carrier(service.settings), _telnyx, f"/voice/{key}"
             ),
         ]
     finally:
         await store.aclose()
 
 
-async def _set_ups(times: int, service: Service, carrier: Carrier, sign: Headers, voice: str) -> list[Figure]:
+async def _set_ups(
+    times: int, service: WebService, carrier: Carrier, sign: Headers, voice: str
+) -> list[Figure]:
     connections = Connections(1000, 100, service.refusals)
 
     async def read(scope: Scope, receive: Receive, _: Send) -> None:

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from emulator.terminal.served import ServedBot
+from emulator.bot.served import ServedBot
 
 API_KEY = "bench"
 

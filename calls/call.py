@@ -1,6 +1,6 @@
 """What a phone call is.
 
-A call lives at the carrier, from ringing to hang-up. A media socket is only an attachment to it. Everything
+A call lives at the carrier, from ringing to hang-up. A media socket is only a session to it. Everything
 that happens to a call is an event with a time; its state changes in one place, `Call.move`, and never leaves
 an end.
 """
@@ -148,7 +148,7 @@ class Call:
         state: Where it stands. Changed by `move` only.
         events: All that happened, oldest first.
         ending: Who is about to end it, or ended it.
-        resume: What the next attachment must know, while one is expected.
+        resume: What the next session must know, while one is expected.
         created_at: When we heard of it.
         answered_at: When it was answered.
         ended_at: When it ended.
@@ -200,7 +200,7 @@ class Call:
             state: See the class; so are the others.
             events: All that happened.
             ending: Who is about to end it, or ended it.
-            resume: What the next attachment must know.
+            resume: What the next session must know.
             created_at: When we heard of it.
             answered_at: When it was answered.
             ended_at: When it ended.
@@ -301,20 +301,24 @@ class Call:
         self._watchers.append(wake)
         return lambda: self._watchers.remove(wake)
 
-    async def over_within(self, secs: float) -> bool:
-        """Wait for the end, for so long, and tell whether it has come."""
+    async def comes_true(self, condition: Callable[[], bool], secs: float) -> bool:
+        """Wait until something is true of the call, for so long, and tell whether it is."""
         changed = asyncio.Event()
         stop = self.watch(changed.set)
         try:
             async with asyncio.timeout(secs):
-                while not self.is_over:
+                while not condition():
                     changed.clear()
                     await changed.wait()
         except TimeoutError:
             pass
         finally:
             stop()
-        return self.is_over
+        return condition()
+
+    async def over_within(self, secs: float) -> bool:
+        """Wait for the end, for so long, and tell whether it has come."""
+        return await self.comes_true(lambda: self.is_over, secs)
 
     def will_end(self, by: EndedBy, cause: str, state: CallState = CallState.COMPLETED) -> None:
         """Note who is ending the call, so that the carrier's report of the end is not put down to the caller.
@@ -332,7 +336,7 @@ class Call:
             self._changed()
 
     def expect_return(self, resume: Resume) -> None:
-        """Note why the bot lets go of the caller, or why the caller comes back, for the next attachment."""
+        """Note why the bot lets go of the caller, or why the caller comes back, for the next session."""
         self.resume = resume
         self._changed()
 

@@ -14,6 +14,7 @@ from typing import TypeVar
 from loguru import logger
 
 from calls.call import Call, CallState, EndedBy
+from calls.colleague import Colleague
 from calls.do_not_call import DoNotCall
 from calls.errors import CallIsOver, CarrierFailed, NotDone, NotPossible
 from calls.hang_up import HANG_UP_BUDGET_SECS, hang_up, until_gone
@@ -51,18 +52,6 @@ ACT_BUDGET_SECS = 4.0
 
 CLOCKS_DIFFER = timedelta(seconds=2)
 """How much earlier than by our clock a call may have ended by its carrier's, which may know whole seconds only."""
-
-COLLEAGUE = "colleague"
-"""The role, among a call's parameters, of a leg to somebody who is asked to take a caller."""
-
-OUTCOMES = {
-    "completed": TransferOutcome.CONNECTED,
-    "in_progress": TransferOutcome.CONNECTED,
-    "busy": TransferOutcome.BUSY,
-    "no_answer": TransferOutcome.NO_ANSWER,
-    "canceled": TransferOutcome.NO_ANSWER,
-}
-"""What the end of an attempt to reach somebody means for a transfer; every other one is a failure."""
 
 RECORDING_ACTIONS = {"start": "in_progress", "pause": "paused", "resume": "in_progress", "stop": "stopped"}
 """What can be done to a recording, and the state that it is in afterwards."""
@@ -347,13 +336,7 @@ class CallControl:
             from_number=from_number,
             to_number=target.address,
             agent=call.agent,
-            parameters={
-                "role": COLLEAGUE,
-                "for_call": call.id,
-                "peer": call.carrier_call_id,
-                "destination": target.name,
-                "about": about,
-            },
+            parameters=Colleague(call.id, call.carrier_call_id, target.name, about).as_parameters(),
         )
         try:
             stream = await way_back.stream(colleague)
@@ -393,18 +376,20 @@ class CallControl:
             NotDone: The caller is with the bot, or has hung up; the colleague may be alone now.
         """
         call, carrier = self._call, self._able("connect the two")
-        peer = str(call.parameters.get("peer") or "")
-        if not peer or (caller is not None and caller.is_over):
+        colleague = Colleague.of(call)
+        if colleague is None or not colleague.peer or (caller is not None and caller.is_over):
             raise CallIsOver("the caller has hung up")
         ended_url = self._way_back.transfer_url(caller) if self._way_back and caller else None
-        meeting = Meeting(name=str(call.parameters.get("for_call") or call.id), ended_url=ended_url)
+        meeting = Meeting(name=colleague.for_call or call.id, ended_url=ended_url)
         command_id = str(uuid.uuid4())
         if caller is not None and caller.state is CallState.IN_PROGRESS:
             # Before the carrier acts: the caller's media stream ends with it, and must not look like a hang-up.
             caller.move(CallState.TRANSFERRING, cause="a colleague takes the call")
         try:
             await self._act(
-                lambda: carrier.connect_calls(peer, call.carrier_call_id, meeting, command_id=command_id),
+                lambda: carrier.connect_calls(
+                    colleague.peer, call.carrier_call_id, meeting, command_id=command_id
+                ),
                 "connect the two",
             )
         except NotDone:
@@ -562,12 +547,15 @@ class CallControl:
         """Do it; again only where that cannot do it twice."""
         carrier = self._carrier
         assert carrier is not None  # `_able` was asked
-        repeatable, budget_secs = carrier.ignores_repeated_commands, budget_secs or ACT_BUDGET_SECS
         try:
-            done = await insist(
-                carrier, request, budget_secs, self._call.id, only_if_nothing_done=not repeatable
+            _, done = await insist(
+                carrier,
+                request,
+                self._call.id,
+                budget_secs=budget_secs or ACT_BUDGET_SECS,
+                only_if_nothing_done=not carrier.ignores_repeated_commands,
             )
-            return done[1]
+            return done
         except CallEnded as error:
             raise CallIsOver(f"could not {what}: {error}") from None
         except CarrierUnavailable as error:

@@ -9,7 +9,8 @@ growing pauses. When this process gives up, or dies, `calls.reconcile` goes on w
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from datetime import datetime
+from typing import Protocol
 from weakref import WeakKeyDictionary
 
 from loguru import logger
@@ -17,9 +18,6 @@ from loguru import logger
 from calls.call import Call, CallState, EndedBy
 from calls.insist import insist
 from carriers.carrier import CallNotFound, Carrier, CarrierError, HangUp, StatusUpdate
-
-if TYPE_CHECKING:
-    from calls.control import CallControl
 
 HANG_UP_BUDGET_SECS = 5.0
 """How long hanging up may take with all its attempts: the caller is on the line, hearing nothing."""
@@ -30,13 +28,32 @@ WORD_SECS = 1.0
 PAUSES_SECS = (1.0, 2.0, 4.0, 8.0, 15.0, 15.0, 15.0)
 """Before each time that a call is asked about, and hung up again if it is still up."""
 
+
+class Control(Protocol):
+    """A call and its carrier, as `calls.control.CallControl` has them."""
+
+    @property
+    def call(self) -> Call:
+        """The call."""
+        ...
+
+    @property
+    def carrier(self) -> Carrier | None:
+        """Its carrier, or None when there are no credentials for it."""
+        ...
+
+    async def find(self, since: datetime) -> bool:
+        """Look at the carrier for a call that it has not named, and hang it up if it was to end."""
+        ...
+
+
 # The bot and the API hold different controls of the same call; they must not hang up twice at the same time.
 _attempts: WeakKeyDictionary[Call, asyncio.Task[bool]] = WeakKeyDictionary()
 _follow_ups: WeakKeyDictionary[Call, asyncio.Task[None]] = WeakKeyDictionary()
 
 
 async def hang_up(
-    control: CallControl, ended_by: EndedBy, cause: str, state: CallState, budget_secs: float
+    control: Control, ended_by: EndedBy, cause: str, state: CallState, budget_secs: float
 ) -> bool:
     """See `CallControl.hang_up`."""
     call = control.call
@@ -57,7 +74,7 @@ def is_followed_up(call: Call) -> bool:
     return call in _follow_ups or call in _attempts
 
 
-async def until_gone(control: CallControl) -> None:
+async def until_gone(control: Control) -> None:
     """Wait until a call is over that was hung up, or the follow-up has given up."""
     call = control.call
     if call.ending is not None and not call.is_over and control.carrier is not None:
@@ -65,7 +82,7 @@ async def until_gone(control: CallControl) -> None:
 
 
 async def _hang_up(
-    control: CallControl, ended_by: EndedBy, cause: str, state: CallState, budget_secs: float
+    control: Control, ended_by: EndedBy, cause: str, state: CallState, budget_secs: float
 ) -> bool:
     call, carrier = control.call, control.carrier
     # Noted first: the carrier's report of the end may be faster than its answer to us.
@@ -78,7 +95,7 @@ async def _hang_up(
         if not call.carrier_call_id:
             return _failed(call, "the carrier has not named the call yet")
         attempts, answer = await insist(
-            carrier, lambda: carrier.hang_up(call.carrier_call_id), budget_secs, call.id
+            carrier, lambda: carrier.hang_up(call.carrier_call_id), call.id, budget_secs=budget_secs
         )
     except CarrierError as error:
         return _failed(call, str(error))
@@ -114,7 +131,7 @@ def _failed(call: Call, reason: str) -> bool:
     return False
 
 
-def _followed_up(control: CallControl) -> asyncio.Task[None]:
+def _followed_up(control: Control) -> asyncio.Task[None]:
     call = control.call
     task = _follow_ups.get(call)
     if task is None:
@@ -124,7 +141,7 @@ def _followed_up(control: CallControl) -> asyncio.Task[None]:
     return task
 
 
-async def _follow_up(control: CallControl) -> None:
+async def _follow_up(control: Control) -> None:
     call, carrier = control.call, control.carrier
     assert carrier is not None
     for pause in PAUSES_SECS:

@@ -1,9 +1,10 @@
-"""Asking a carrier again and again while somebody is on the line."""
+"""Asking a carrier again and again: the one place where a request is repeated."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
+from itertools import count
 from typing import TypeVar
 
 from loguru import logger
@@ -11,7 +12,7 @@ from loguru import logger
 from carriers.carrier import Carrier, CarrierUnavailable
 
 FIRST_RETRY_SECS = 0.2
-"""The pause before the second attempt; it doubles with each further one."""
+"""The pause before the second attempt while somebody is on the line; it doubles with each further one."""
 
 T = TypeVar("T")
 
@@ -19,10 +20,12 @@ T = TypeVar("T")
 async def insist(
     carrier: Carrier,
     request: Callable[[], Awaitable[T]],
-    budget_secs: float,
     call_id: str,
     *,
+    budget_secs: float | None = None,
+    pauses_secs: Iterable[float] | None = None,
     only_if_nothing_done: bool = False,
+    still_wanted: Callable[[], bool] = lambda: True,
 ) -> tuple[int, T]:
     """Ask again and again while the carrier gives no usable answer and there is time.
 
@@ -32,9 +35,11 @@ async def insist(
     Args:
         carrier: Who is asked.
         request: Asks once.
-        budget_secs: How much time there is.
         call_id: Our id of the call, for the log.
+        budget_secs: How much time there is; None for as long as the pauses go on.
+        pauses_secs: The pause before each further attempt; by default for somebody on the line, see `FIRST_RETRY_SECS`.
         only_if_nothing_done: Ask again only where the attempt before certainly had no effect.
+        still_wanted: Whether to ask again at all.
 
     Returns:
         How many attempts it took, and the answer.
@@ -44,17 +49,23 @@ async def insist(
     """
     await carrier.load()
     loop = asyncio.get_running_loop()
-    deadline = loop.time() + budget_secs
-    attempts, pause = 1, FIRST_RETRY_SECS
+    deadline = None if budget_secs is None else loop.time() + budget_secs
+    pauses = iter(pauses_secs if pauses_secs is not None else (FIRST_RETRY_SECS * 2**n for n in count()))
+    attempts = 1
     while True:
         try:
             async with asyncio.timeout_at(deadline):
                 return attempts, await request()
         except TimeoutError:
+            if budget_secs is None:
+                raise
             raise CarrierUnavailable(f"no answer from the carrier within {budget_secs:g} s") from None
         except CarrierUnavailable as error:
-            if loop.time() + pause >= deadline or (only_if_nothing_done and not error.nothing_done):
+            pause = next(pauses, None)
+            if pause is None or not still_wanted() or (only_if_nothing_done and not error.nothing_done):
+                raise
+            if deadline is not None and loop.time() + pause >= deadline:
                 raise
             logger.warning("A request for call {} is tried again: {}", call_id, error)
         await asyncio.sleep(pause)
-        attempts, pause = attempts + 1, pause * 2
+        attempts += 1

@@ -13,7 +13,7 @@ import phonenumbers
 from phonenumbers import NumberParseException, PhoneNumber, PhoneNumberType
 
 from calls.call import Call, CallState
-from calls.control import COLLEAGUE
+from calls.colleague import Colleague
 from calls.do_not_call import DoNotCall, names_of
 from calls.errors import NotPossible
 from calls.store import CallStore
@@ -262,7 +262,7 @@ def _secs(call: Call, now: datetime) -> float:
 
 def _counts(call: Call) -> bool:
     """Whether a telephone may have rung for a stranger: not for a colleague, and not when the carrier said no."""
-    if call.parameters.get("role") == COLLEAGUE:
+    if Colleague.of(call) is not None:
         return False
     never_dialled = (
         call.state is CallState.FAILED and not call.carrier_call_id and call.end_cause != NOBODY_KNOWS

@@ -132,7 +132,7 @@ class CallStore:
                 logger.warning("A call says that it is {}, which is another one", call_id)
                 call = None
         if call is None:
-            call = Call(
+            return self._begin(
                 carrier=carrier,
                 carrier_call_id=carrier_call_id,
                 direction=Direction(direction),
@@ -141,11 +141,7 @@ class CallStore:
                 agent=agent,
                 parameters=dict(parameters or {}),
                 mode=mode,
-                clock=self._clock,
             )
-            self._remember(call)
-            self._save(call)
-            return call
         call.from_number = call.from_number or from_number
         call.to_number = call.to_number or to_number
         call.agent = call.agent or agent
@@ -167,7 +163,7 @@ class CallStore:
         mode: str = "",
     ) -> Call:
         """Begin to remember a call that we are about to make. It is queued, and `bind` names it later."""
-        call = Call(
+        return self._begin(
             carrier=carrier,
             carrier_call_id="",
             direction=Direction.OUTBOUND,
@@ -176,11 +172,7 @@ class CallStore:
             agent=agent,
             parameters=dict(parameters or {}),
             mode=mode,
-            clock=self._clock,
         )
-        self._remember(call)
-        self._save(call)
-        return call
 
     def bind(self, call: Call, carrier_call_id: str) -> None:
         """Give a call of ours the id that its carrier has for it. Doing so again changes nothing.
@@ -325,6 +317,12 @@ class CallStore:
         finally:
             stop()
 
+    def _begin(self, **known: Any) -> Call:
+        call = Call(**known, clock=self._clock)
+        self._remember(call)
+        self._save(call)
+        return call
+
     def _remember(self, call: Call) -> None:
         self._calls[call.id] = call
         if call.carrier_call_id:
@@ -343,27 +341,24 @@ class CallStore:
         known = self._calls.get(row["id"]) or self._by_carrier.get((row["carrier"], row["carrier_call_id"]))
         if known is not None:
             return known
-        try:
-            call = saved.as_call(self._clock)
-        except (ValueError, TypeError, KeyError) as error:
-            logger.error("Call {} in the database cannot be read: {}", row["id"], type(error).__name__)
-            return None
-        if self._writer is not None and (ended_too or not call.is_over):
+        call = self._read(saved)
+        if call is not None and self._writer is not None and (ended_too or not call.is_over):
             self._writer.is_saved(call, saved)
             self._remember(call)
         return call
 
+    def _read(self, saved: SavedCall) -> Call | None:
+        try:
+            return saved.as_call(self._clock)
+        except (ValueError, TypeError, KeyError) as error:
+            logger.error("Call {} in the database cannot be read: {}", saved.row["id"], type(error).__name__)
+            return None
+
     def _merged(self, saved: Sequence[SavedCall]) -> Sequence[Call]:
         calls = dict(self._calls)
         for one in saved:
-            if one.row["id"] in calls:
-                continue
-            try:
-                calls[one.row["id"]] = one.as_call(self._clock)
-            except (ValueError, TypeError, KeyError) as error:
-                logger.error(
-                    "Call {} in the database cannot be read: {}", one.row["id"], type(error).__name__
-                )
+            if one.row["id"] not in calls and (call := self._read(one)) is not None:
+                calls[call.id] = call
         return sorted(reversed(calls.values()), key=lambda call: call.created_at, reverse=True)
 
     async def _ask(

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
 from calls.call import CallEvent
+from calls.transfer import TransferOutcome
 
 TAKE_MESSAGE = "take_message"
 TRANSFER_CALL = "transfer_call"
@@ -34,11 +36,13 @@ class ToolUse:
         name: The tool's.
         arguments: What it was called with.
         result: What it returned, as JSON knows values.
+        ok: Whether it did what it is for.
     """
 
     name: str
     arguments: Mapping[str, Any] = field(default_factory=dict)
     result: Any = ""
+    ok: bool = True
 
 
 @dataclass(frozen=True)
@@ -98,10 +102,7 @@ class _Listener:
                 case "attached" | "detached":
                     self.utterance_ended = True
                 case "tool":
-                    use = ToolUse(
-                        str(data.get("name") or ""), _table(data.get("arguments")), data.get("result", "")
-                    )
-                    self.use(use, event.at, kind="tool")
+                    self.use(_tool_use(data), event.at, kind="tool")
                 case "message_taken":
                     taken = ToolUse(TAKE_MESSAGE, dict(data), "The message was taken and will be passed on.")
                     self.use(taken, event.at, kind="message_taken")
@@ -136,12 +137,13 @@ class _Listener:
         if data.get("reason"):
             result["detail"] = str(data["reason"])
         arguments = {"destination": str(data.get("destination") or "")}
-        self.use(ToolUse(TRANSFER_CALL, arguments, result), at, kind="transfer_ended")
+        ok = result["outcome"] == TransferOutcome.CONNECTED
+        self.use(ToolUse(TRANSFER_CALL, arguments, result, ok), at, kind="transfer_ended")
 
     def use(self, use: ToolUse, at: datetime, *, kind: str) -> None:
         if not use.name:
             return
-        if use.name in (TAKE_MESSAGE, TRANSFER_CALL) and _was_done(use):
+        if use.name in (TAKE_MESSAGE, TRANSFER_CALL) and _has_another_event(use):
             index, other_kind = self.half.pop(use.name, (None, kind))
             if index is not None and other_kind != kind:
                 self.complete(index, use, kind=kind)
@@ -155,7 +157,9 @@ class _Listener:
         # The tool knows what it was called with; what came of a transfer is known by its event, often later.
         asked, told = (use, message.tool) if kind == "tool" else (message.tool, use)
         if use.name == TRANSFER_CALL:
-            asked = replace(asked, arguments={**told.arguments, **asked.arguments}, result=told.result)
+            asked = replace(
+                asked, arguments={**told.arguments, **asked.arguments}, result=told.result, ok=told.ok
+            )
         self.messages[index] = _used(asked, message.at)
 
 
@@ -172,7 +176,7 @@ def to_context(messages: Sequence[Message], *, first: int = 1) -> list[dict[str,
     context: list[dict[str, Any]] = []
     for number, message in enumerate(messages, start=first):
         if message.tool is not None:
-            call_id = f"call_{number:08d}"
+            call_id = _call_id(number)
             function = {
                 "name": message.tool.name,
                 "arguments": json.dumps(dict(message.tool.arguments), ensure_ascii=False, default=str),
@@ -190,15 +194,57 @@ def to_context(messages: Sequence[Message], *, first: int = 1) -> list[dict[str,
     return context
 
 
+def call_successes(messages: Sequence[Message], *, first: int = 1) -> dict[str, bool]:
+    """Which calls of tools did what they are for, by the ids that `to_context` gives them."""
+    return {
+        _call_id(number): message.tool.ok
+        for number, message in enumerate(messages, start=first)
+        if message.tool is not None
+    }
+
+
+def tool_succeeded(result: Any) -> bool:
+    """Guess from what a tool returned whether it did what it is for, where nothing else tells.
+
+    That is so with the events of earlier versions, and with what Pipecat returns in a tool's place.
+
+    Args:
+        result: Words, or a table, as such or as JSON. A table counts as failed when it has an `error`, when `ok` is
+            false, or when its `outcome` is neither "connected" nor "handed over"; a sentence when it begins with what
+            did not happen ("Not taken: ...").
+    """
+    if isinstance(result, str):
+        with suppress(ValueError, RecursionError):
+            result = json.loads(result)
+    if isinstance(result, Mapping):
+        outcome = result.get("outcome", "connected")
+        done = outcome in ("connected", "handed over", "ok", True)
+        return not result.get("error") and result.get("ok") is not False and done
+    return not str(result).lower().startswith(_FAILURES)
+
+
+_FAILURES = ("not ", "cancelled", "failed", "error", "the function ")
+
+
+def _call_id(number: int) -> str:
+    return f"call_{number:08d}"
+
+
+def _tool_use(data: Mapping[str, Any]) -> ToolUse:
+    result, ok = data.get("result", ""), data.get("ok")
+    succeeded = ok if isinstance(ok, bool) else tool_succeeded(result)
+    return ToolUse(str(data.get("name") or ""), _table(data.get("arguments")), result, succeeded)
+
+
 def _used(use: ToolUse, at: datetime) -> Message:
     # As Pipecat writes results into a context.
     result = json.dumps(use.result, ensure_ascii=False, default=str) if use.result else "COMPLETED"
     return Message(Role.TOOL, result, at, use)
 
 
-def _was_done(use: ToolUse) -> bool:
-    """Whether the tool did something; one that refused ("Not transferred: ...") has no other event."""
-    return not str(use.result).lower().startswith("not ")
+def _has_another_event(use: ToolUse) -> bool:
+    """Whether what the tool did has an event too: a message that was taken, a transfer that was tried."""
+    return use.ok or "outcome" in _table(use.result)
 
 
 def _table(value: Any) -> dict[str, Any]:

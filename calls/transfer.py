@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any, Self
 
+from carriers.carrier import CarrierEvent, LegEnd, LineState
+
 
 class TransferOutcome(StrEnum):
     """How a transfer ended. Unless it is `connected`, the caller is back with the bot."""
@@ -23,6 +25,76 @@ class TransferOutcome(StrEnum):
     """It could not be tried; the reason goes with it."""
     UNKNOWN = "unknown"
     """Nobody could tell in time: the two may have talked."""
+
+
+def outcome_of(
+    state: str | None, *, connects: bool = True, declined: bool = False, machine: bool = False
+) -> TransferOutcome:
+    """How a transfer ended, from the end of the leg to its destination: the one place where that is decided.
+
+    Args:
+        state: The leg's last state, a `LineState`, `DialStatus` or `CallState`; None for a word that we do not know.
+        connects: Whether somebody who answers is with the caller at once; False for a leg of its own, and one of which
+            it is known that it never was connected.
+        declined: Somebody did not want the call.
+        machine: No person answered.
+    """
+    if declined:
+        return TransferOutcome.DECLINED
+    if machine:
+        return TransferOutcome.VOICEMAIL
+    match state:
+        case "in_progress" | "completed":
+            return TransferOutcome.CONNECTED if connects else TransferOutcome.NO_ANSWER
+        case "busy":
+            return TransferOutcome.BUSY
+        case "no_answer" | "canceled":
+            return TransferOutcome.NO_ANSWER
+    return TransferOutcome.FAILED
+
+
+@dataclass(frozen=True)
+class TransferNews:
+    """What an event of a call that is run by commands tells of its transfer.
+
+    Parameters:
+        outcome: How it ended; None when somebody has answered, of whom it is told too, perhaps later, whether they are
+            connected with the caller.
+        detail: The carrier's words for it.
+        leg_is_over: Whether the leg to the destination is over.
+        leg_is_left_over: Whether the caller talks with the destination without us, after a REFER.
+        colleague_hung_up: Whether the destination has hung up.
+    """
+
+    outcome: TransferOutcome | None
+    detail: str
+    leg_is_over: bool = False
+    leg_is_left_over: bool = False
+    colleague_hung_up: bool = False
+
+
+def transfer_news(event: CarrierEvent) -> TransferNews | None:
+    """What an event tells of a transfer; None when it tells nothing of one."""
+    if event.bridged:
+        return TransferNews(TransferOutcome.CONNECTED, event.kind)
+    if event.refer is not None:
+        outcome = outcome_of(event.refer.status)
+        detail = f"SIP {event.refer.sip_code}" if event.refer.sip_code else event.kind
+        return TransferNews(outcome, detail, leg_is_left_over=outcome is TransferOutcome.CONNECTED)
+    if event.transfer_of is None or event.status is None or event.status.state is None:
+        return None
+    state = event.status.state
+    if state is LineState.IN_PROGRESS:
+        return TransferNews(None, event.kind)
+    if state in (LineState.QUEUED, LineState.RINGING):
+        return None
+    was_answered = event.end in (LegEnd.HUNG_UP, LegEnd.TIME_LIMIT)
+    return TransferNews(
+        None if was_answered else outcome_of(state, connects=False, declined=event.end is LegEnd.DECLINED),
+        event.hangup_cause,
+        leg_is_over=True,
+        colleague_hung_up=event.hangup_source == "callee",
+    )
 
 
 @dataclass(frozen=True)
@@ -59,7 +131,7 @@ class ResumeReason(StrEnum):
 
 @dataclass(frozen=True)
 class Resume:
-    """What the next attachment must know about how the last one ended.
+    """What the next session must know about how the last one ended.
 
     Parameters:
         reason: Why the caller comes back.

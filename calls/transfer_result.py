@@ -11,15 +11,18 @@ import asyncio
 
 from loguru import logger
 
-from calls.control import CLOCKS_DIFFER, OUTCOMES, CallControl
-from calls.transfer import Target, TransferOutcome
-from carriers.carrier import CarrierError, CarrierUnavailable, runs_documents
+from calls.control import CLOCKS_DIFFER, CallControl
+from calls.transfer import Target, TransferOutcome, outcome_of
+from carriers.carrier import CarrierError, CarrierUnavailable, LineState, runs_documents
 
 PATIENCE_SECS = 12.0
 """How long the carrier is asked."""
 
 PAUSE_SECS = 1.0
 """Between two questions."""
+
+NOTHING_YET = (None, LineState.QUEUED, LineState.RINGING)
+"""States of an attempt that say nothing yet of its end."""
 
 
 async def transfer_result(
@@ -58,10 +61,10 @@ async def transfer_result(
         else:
             # What was over before this one began is an attempt before it.
             now = [leg for leg in legs if leg.ended_at is None or leg.ended_at >= started - CLOCKS_DIFFER]
-            state = now[0].state.value if now and now[0].state else None
+            state = now[0].state if now else None
             # The caller is back, so a leg that was answered by a list that is old is over, too.
-            if state in OUTCOMES or state == "failed":
-                return OUTCOMES.get(state, TransferOutcome.FAILED), f"the carrier says {state}"
+            if state not in NOTHING_YET:
+                return outcome_of(state), f"the carrier says {state}"
             so_far = f"the carrier lists {f'an attempt that is {state}' if now else 'no attempt'}"
         if loop.time() + pause_secs >= deadline:
             logger.warning("Call {}: how its transfer went is not known: {}", call.id, so_far)

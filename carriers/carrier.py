@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Protocol, TypeGuard
 
 from carriers.actions import CallActions, CommandActions, DocumentActions, KeyActions
-from carriers.dialling import DialledCall, DialOut, DialResult, DialStatus, MachineDetection
+from carriers.dialling import DialledCall, DialOrder, DialOut, DialResult, DialStatus, MachineDetection
 from carriers.documents import Meeting, TransferDocument
 from carriers.errors import (
     CallEnded,
@@ -34,6 +34,7 @@ from carriers.reports import (
     Direction,
     HangUp,
     IncomingCall,
+    LegEnd,
     LineState,
     MachineResult,
     ReferResult,
@@ -57,6 +58,7 @@ __all__ = [
     "CarrierUnauthorized",
     "CarrierUnavailable",
     "CommandCarrier",
+    "DialOrder",
     "DialOut",
     "DialResult",
     "DialStatus",
@@ -67,6 +69,7 @@ __all__ = [
     "Form",
     "HangUp",
     "IncomingCall",
+    "LegEnd",
     "LineState",
     "MachineDetection",
     "MachineResult",

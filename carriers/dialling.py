@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from enum import StrEnum
 
 from carriers.streams import StreamDocument
@@ -27,41 +27,59 @@ class MachineDetection(StrEnum):
 
 
 @dataclass(frozen=True)
-class DialOut:
-    """A call to make.
+class DialOrder:
+    """Whom to call, and how: what an operator wants, before anything of the call is known.
 
     Parameters:
-        to: Whom to call: E.164 or a SIP address.
+        to: Whom to call: E.164 or a SIP address; until a policy has looked at it, also a number as people write it.
         from_number: Caller id, a number of the account.
+        ring_timeout_secs: How long to let it ring, 5 to 120.
+        machine_detection: Whether to listen for an answering machine; None for not.
+        time_limit_secs: The longest that the call may last, within the carrier's `call_secs`; None for its own limit.
+
+    Raises:
+        ValueError: No carrier would do this; the message names the field and not its value.
+    """
+
+    to: str
+    from_number: str
+    _: KW_ONLY
+    ring_timeout_secs: int = 30
+    machine_detection: MachineDetection | None = None
+    time_limit_secs: int | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse early what would be refused in any case."""
+        check_destination("from_number", self.from_number)
+        check_ring_timeout(self.ring_timeout_secs)
+
+
+@dataclass(frozen=True)
+class DialOut(DialOrder):
+    """A call to make: the order, and the addresses that its carrier is given for it.
+
+    Parameters:
         stream: Connects the call with the bot as soon as it is answered. The carrier gets it with the request, so
             that nobody needs to be asked then: it works on hosts without webhooks, too.
         status_url: Absolute URL that is told when the call rings, is answered and ends.
-        ring_timeout_secs: How long to let it ring, 5 to 120.
-        machine_detection: Whether to listen for an answering machine; None for not.
         amd_url: Absolute URL that is told what answered; needed with `machine_detection`. Where commands run the
             call, `status_url` is told.
         command_id: The same for each attempt at the same call; carriers that know it ignore repetitions.
-        time_limit_secs: The longest that the call may last, within the carrier's `call_secs`; None for its own limit.
 
     Raises:
         ValueError: The call could not be made like this; the message names the field and not its value.
     """
 
-    to: str
-    from_number: str
     stream: StreamDocument
+    _: KW_ONLY
     status_url: str | None = None
-    ring_timeout_secs: int = 30
-    machine_detection: MachineDetection | None = None
     amd_url: str | None = None
     command_id: str = field(default_factory=lambda: str(uuid.uuid4()))
-    time_limit_secs: int | None = None
 
     def __post_init__(self) -> None:
         """Refuse what no carrier would do."""
+        super().__post_init__()
         check_destination("to", self.to)
-        check_destination("from_number", self.from_number)
-        check_ring_timeout(self.ring_timeout_secs)
         if self.machine_detection and not self.amd_url:
             raise ValueError("amd_url is missing: with machine_detection the result must go somewhere")
 

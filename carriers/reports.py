@@ -119,6 +119,17 @@ class StatusUpdate:
     event_id: str | None = None
 
 
+class LegEnd(StrEnum):
+    """Why a leg ended, as far as that tells more than its state."""
+
+    HUNG_UP = "hung_up"
+    """It was answered, and one of the two hung up."""
+    TIME_LIMIT = "time_limit"
+    """It was answered, and may last no longer at this carrier."""
+    DECLINED = "declined"
+    """Somebody did not want the call."""
+
+
 class AnsweredBy(StrEnum):
     """Who, or what, took a call of ours."""
 
@@ -186,6 +197,7 @@ class CarrierEvent:
         recording: What became of a recording.
         digit: The key that was pressed.
         hangup_cause: Why the leg ended, in the carrier's own words; empty for other events.
+        end: The same in our words, for the causes that we know.
         hangup_source: Who ended it: `caller`, `callee` or `unknown`, seen from the leg.
         sip_code: The SIP response that ended it, or that a REFER led to.
         bridged: The leg is now connected with another one.
@@ -210,6 +222,7 @@ class CarrierEvent:
     recording: RecordingUpdate | None = None
     digit: str | None = None
     hangup_cause: str = ""
+    end: LegEnd | None = None
     hangup_source: str = ""
     sip_code: int | None = None
     bridged: bool = False

@@ -19,13 +19,14 @@ from pipecat.transports.base_transport import BaseTransport
 from pipecat.workers.runner import WorkerRunner
 
 from calls.call import Call, CallState, EndedBy
+from calls.colleague import Colleague
 from calls.errors import NotDone
 from conversation import services
-from conversation.attachment import SOCKET_CLOSED, Attachment, attached_to
 from conversation.handover import SURELY_MACHINES
 from conversation.heard.context import InterruptionsUnderWay
 from conversation.heard.marks import SpokenMarks
 from conversation.pipeline import AUDIO_IN_HZ, AUDIO_OUT_HZ
+from conversation.session import SOCKET_CLOSED, Session, attached_to
 from settings import Settings
 
 ACCEPT, DECLINE = "1", "2"
@@ -59,18 +60,21 @@ class Keys(FrameProcessor):
         await self.push_frame(frame, direction)
 
 
-async def run_briefing(attachment: Attachment, transport: BaseTransport, settings: Settings) -> None:
+async def run_briefing(
+    session: Session, colleague: Colleague, transport: BaseTransport, settings: Settings
+) -> None:
     """Ask a colleague, and do what they choose.
 
     Args:
-        attachment: The session on the colleague's call.
+        session: The session on the colleague's call.
+        colleague: What that call is about.
         transport: The phone's.
         settings: Keys and choices for the voice.
     """
-    choice = services.resolve(attachment.agent, settings)
-    tts = services.build_tts(choice, attachment.agent, settings)
+    choice = services.resolve(session.agent, settings)
+    tts = services.build_tts(choice, session.agent, settings)
     pressed: asyncio.Queue[str] = asyncio.Queue()
-    attachment.line = marks = SpokenMarks(attachment, InterruptionsUnderWay())
+    session.line = marks = SpokenMarks(session, InterruptionsUnderWay())
     worker = PipelineWorker(
         Pipeline([transport.input(), Keys(pressed), tts, marks, transport.output()]),
         params=PipelineParams(audio_in_sample_rate=AUDIO_IN_HZ, audio_out_sample_rate=AUDIO_OUT_HZ),
@@ -78,17 +82,17 @@ async def run_briefing(attachment: Attachment, transport: BaseTransport, setting
         enable_turn_tracking=False,
         idle_timeout_secs=None,
     )
-    attachment.worker = worker
+    session.worker = worker
     talk: asyncio.Task[None] | None = None
 
     @transport.event_handler("on_client_connected")
     async def on_client_connected(_transport: Any, _client: Any) -> None:
         nonlocal talk
-        talk = asyncio.create_task(_Talk(attachment, pressed).run())
+        talk = asyncio.create_task(_Talk(session, colleague, pressed).run())
 
     @transport.event_handler("on_client_disconnected")
     async def on_client_disconnected(_transport: Any, _client: Any) -> None:
-        attachment.detached(SOCKET_CLOSED)
+        session.detached(SOCKET_CLOSED)
         await worker.cancel(reason="the media socket is gone")
 
     runner = WorkerRunner(handle_sigint=False)
@@ -96,27 +100,28 @@ async def run_briefing(attachment: Attachment, transport: BaseTransport, setting
     try:
         await runner.run()
     finally:
-        attachment.detached("pipeline ended")
+        session.detached("pipeline ended")
         if talk is not None:
             # It may be in the middle of bringing the two together, which is what has ended our stream.
             _, unfinished = await asyncio.wait({talk}, timeout=KEY_SECS)
             for task in unfinished:
                 task.cancel()
-        await attachment.settle()
+        await session.settle()
 
 
 class _Talk:
     """What is said and done on the colleague's leg."""
 
-    def __init__(self, attachment: Attachment, pressed: asyncio.Queue[str]) -> None:
-        self._attachment = attachment
-        self._call = attachment.call
+    def __init__(self, session: Session, colleague: Colleague, pressed: asyncio.Queue[str]) -> None:
+        self._session = session
+        self._call = session.call
+        self._colleague = colleague
         self._pressed = pressed
 
     async def run(self) -> None:
-        attachment, lines = self._attachment, self._attachment.agent.lines
-        attachment.record("briefing")
-        about = str(self._call.parameters.get("about") or "")
+        session, lines = self._session, self._session.agent.lines
+        session.record("briefing")
+        about = self._colleague.about
         try:
             for words in (about, f"{lines.briefing_again} {about}"):
                 choice = await self._ask(words)
@@ -124,13 +129,13 @@ class _Talk:
                     await self._accept()
                     return
                 if choice == DECLINE:
-                    attachment.record("declined")
+                    session.record("declined")
                     await self._end(lines.briefing_declined, EndedBy.HUMAN, "declined")
                     return
                 if choice is not None:
                     await self._end("", EndedBy.BOT, choice, CallState.VOICEMAIL)
                     return
-                if attachment.is_detached:
+                if session.is_detached:
                     return
                 if self._call.has("caller_gone"):
                     await self._end(lines.briefing_gone, EndedBy.CALLER, "the caller has hung up")
@@ -140,7 +145,7 @@ class _Talk:
             logger.opt(exception=error).error(
                 "call {}: the briefing failed: {}", self._call.id, type(error).__name__
             )
-            attachment.record("connect_failed", reason=f"the briefing failed: {type(error).__name__}")
+            session.record("connect_failed", reason=f"the briefing failed: {type(error).__name__}")
             await self._end("", EndedBy.ERROR, "the briefing failed")
 
     async def _ask(self, words: str) -> str | None:
@@ -149,13 +154,13 @@ class _Talk:
         Returns:
             The key; words when it turned out that nobody is there to press one; None when nothing came of it.
         """
-        attachment = self._attachment
+        session = self._session
         loop = asyncio.get_running_loop()
-        said = loop.create_task(attachment.say_to_the_end(words))
+        said = loop.create_task(session.say_to_the_end(words))
         key = loop.create_task(self._key())
         changed = asyncio.Event()
         stop = self._call.watch(changed.set)
-        detached = loop.create_task(attachment.wait_detached())
+        detached = loop.create_task(session.wait_detached())
         deadline: float | None = None
         since = 0.0
         try:
@@ -194,33 +199,31 @@ class _Talk:
         return key
 
     async def _accept(self) -> None:
-        attachment, lines = self._attachment, self._attachment.agent.lines
-        attachment.record("accepted")
+        session, lines = self._session, self._session.agent.lines
+        session.record("accepted")
         caller = self._caller()
         with_caller = attached_to(caller) if caller is not None else None
         # Before they are: what is still being said on either leg would be heard over the two.
-        sessions = [one for one in (attachment, with_caller) if one is not None]
-        for session in sessions:
-            session.step_aside()
+        sessions = [one for one in (session, with_caller) if one is not None]
+        for one in sessions:
+            one.step_aside()
         try:
-            await attachment.control.connect(caller)
+            await session.control.connect(caller)
         except NotDone as error:
-            for session in sessions:
-                session.step_back()
-            attachment.record("connect_failed", reason=str(error))
+            for one in sessions:
+                one.step_back()
+            session.record("connect_failed", reason=str(error))
             await self._end(lines.briefing_gone, EndedBy.BOT, f"could not be connected: {error}")
             return
-        attachment.record("connected")
+        session.record("connected")
         self._call.move(CallState.TRANSFERRING, cause="takes the caller")
         self._call.move(CallState.TRANSFERRED, cause="talks with the caller")
-        await attachment.let_go()
+        await session.let_go()
 
     def _caller(self) -> Call | None:
-        return self._attachment.store.get(str(self._call.parameters.get("for_call") or ""))
+        return self._session.store.get(self._colleague.for_call)
 
     async def _end(
         self, words: str, ended_by: EndedBy, cause: str, state: CallState = CallState.COMPLETED
     ) -> None:
-        await self._attachment.finish(
-            self._attachment.render(words), ended_by=ended_by, cause=cause, state=state
-        )
+        await self._session.finish(self._session.render(words), ended_by=ended_by, cause=cause, state=state)

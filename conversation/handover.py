@@ -9,19 +9,17 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any
 
 from loguru import logger
 
 from calls.call import Call, CallState, EndedBy
-from calls.control import OUTCOMES
-from calls.errors import CarrierFailed, NotDone, NotPossible
-from calls.transfer import Target, TransferOutcome
+from calls.errors import CallIsOver, CarrierFailed, NotDone, NotPossible, UnderWay
+from calls.transfer import Target, TransferOutcome, outcome_of
 from conversation.agents.agent import Agent, spoken_name
 from conversation.agents.tables import CALLERS_OWN_NUMBER
-
-if TYPE_CHECKING:
-    from conversation.attachment import Attachment
+from conversation.session import Session
 
 STREAM_ENDS_SECS = 5.0
 """How long the carrier may take to end our media stream after it took a document that replaces it."""
@@ -44,8 +42,28 @@ POLL_SECS = 3.0
 LISTED_LOOKS = 12
 """How often a colleague's call is looked for at a carrier that has not named it, `LOOK_SECS` apart: lists are late."""
 
-Outcome = tuple[TransferOutcome, str]
-"""How it ended, and more about it for people."""
+
+@dataclass(frozen=True)
+class HandoverResult:
+    """How an attempt to put a caller through ended, as far as the session knows that made it.
+
+    Parameters:
+        outcome: How it ended; None when the caller's media stream ended first: they hung up, or the carrier follows
+            another document. What became of them is then told to the next session on the call, if there is one.
+        detail: More about it, for people.
+    """
+
+    outcome: TransferOutcome | None
+    detail: str = ""
+
+    @property
+    def not_reached(self) -> TransferOutcome | None:
+        """Why the caller is still with the bot, and must be told so; None when they are not."""
+        return None if self.outcome is TransferOutcome.CONNECTED else self.outcome
+
+
+STREAM_ENDED = HandoverResult(None)
+CONNECTED = HandoverResult(TransferOutcome.CONNECTED)
 
 
 def target_of(agent: Agent, name: str, call: Call) -> Target:
@@ -91,14 +109,37 @@ def outcome_line(agent: Agent, outcome: TransferOutcome) -> str:
     }.get(outcome, lines.transfer_error)
 
 
+def put_through(session: Session, name: str, reason: str = "", *, by_tool: bool = True) -> Handover:
+    """Begin to put a caller through.
+
+    Args:
+        session: The session with the caller.
+        name: A destination of the agent's file.
+        reason: What the caller wants, in words that a colleague may hear.
+        by_tool: Whether the model has asked for it, and gets the outcome as its tool's result. If not, it is told.
+
+    Raises:
+        NotDone: There is no such destination, or this is not the moment.
+    """
+    if session.ending or session.is_detached or session.call.is_over:
+        raise CallIsOver("the call is ending: nobody is left to be put through")
+    running = session.handover is not None and session.handover.running
+    if session.call.state is CallState.TRANSFERRING or running:
+        raise UnderWay("the caller is being put through already: wait for the outcome")
+    handover = Handover(session, target_of(session.agent, name, session.call), reason, by_tool=by_tool)
+    session.handover = handover
+    handover.start()
+    return handover
+
+
 class Handover:
     """One attempt to put a caller through. It goes on whatever the caller says, until its outcome is known."""
 
-    def __init__(self, attachment: Attachment, target: Target, reason: str, *, by_tool: bool = True):
+    def __init__(self, session: Session, target: Target, reason: str, *, by_tool: bool = True):
         """Prepare it; `start` begins.
 
         Args:
-            attachment: The session with the caller.
+            session: The session with the caller.
             target: To whom.
             reason: What the caller wants, for a colleague who is asked first.
             by_tool: Whether the model's tool waits for the outcome, and tells it to the model and the caller.
@@ -106,11 +147,11 @@ class Handover:
         self.target = target
         self.deaf = True
         """Whether the caller is not listened to: while the announcement is spoken, and from the moment of acting on."""
-        self._attachment = attachment
+        self._session = session
         self._reason = reason
         self._by_tool = by_tool
         self._colleague: Call | None = None
-        self._task: asyncio.Task[Outcome | None] | None = None
+        self._task: asyncio.Task[HandoverResult] | None = None
 
     @property
     def running(self) -> bool:
@@ -119,16 +160,16 @@ class Handover:
 
     def start(self) -> None:
         """Begin."""
-        self._task = asyncio.create_task(self._run(), name=f"hand over {self._attachment.call.id}")
+        self._task = asyncio.create_task(self._run(), name=f"hand over {self._session.call.id}")
 
-    async def outcome(self) -> Outcome | None:
-        """Wait for the end; None when the caller is not with the bot any more."""
+    async def outcome(self) -> HandoverResult:
+        """Wait for the end."""
         assert self._task is not None
         return await asyncio.shield(self._task)
 
     def what_is_told(self, outcome: TransferOutcome) -> str:
         """The sentence with which a caller is told that the destination was not reached."""
-        return self._fill_in(outcome_line(self._attachment.agent, outcome))
+        return self._fill_in(outcome_line(self._session.agent, outcome))
 
     async def give_up(self) -> None:
         """Stop: the call is ending. A phone that still rings for it stops ringing."""
@@ -137,108 +178,109 @@ class Handover:
             await asyncio.wait({self._task})
         await self._drop_colleague("the caller's call has ended")
 
-    async def _run(self) -> Outcome | None:
-        attachment, target = self._attachment, self.target
-        how = {"refer": True} if target.refer and attachment.control.is_sip else {}
-        attachment.record("transfer_started", destination=target.name, warm=target.warm, **how)
-        found = attachment.agent.transfers[target.name]
-        words = found.announcement or attachment.agent.lines.transfer_announce
-        await attachment.say_to_the_end(self._fill_in(words))
-        if attachment.is_detached:
-            return None
-        ended = await (self._warm() if target.warm else self._cold())
-        if ended is None:
-            return None
-        outcome, detail = ended
+    async def _run(self) -> HandoverResult:
+        session, target = self._session, self.target
+        how = {"refer": True} if target.refer and session.control.is_sip else {}
+        session.record("transfer_started", destination=target.name, warm=target.warm, **how)
+        found = session.agent.transfers[target.name]
+        words = found.announcement or session.agent.lines.transfer_announce
+        await session.say_to_the_end(self._fill_in(words))
+        if session.is_detached:
+            return STREAM_ENDED
+        result = await (self._warm() if target.warm else self._cold())
+        outcome, detail = result.outcome, result.detail
+        if outcome is None:
+            return result
         # What the caller says to a colleague is not for us.
         self.deaf = outcome is TransferOutcome.CONNECTED
-        attachment.control.transfer_ended(target.name, outcome, detail)
-        logger.info(f"call {attachment.call.id}: transfer to {target.name}: {outcome}")
+        session.control.transfer_ended(target.name, outcome, detail)
+        logger.info(f"call {session.call.id}: transfer to {target.name}: {outcome}")
         if outcome is TransferOutcome.CONNECTED:
-            attachment.step_aside()
-            await attachment.let_go()
-            return None
-        attachment.step_back()
+            session.step_aside()
+            await session.let_go()
+            return result
+        session.step_back()
         if not self._by_tool:
-            await attachment.say(self.what_is_told(outcome), remember=False)
-            await attachment.note(
+            await session.say(self.what_is_told(outcome), remember=False)
+            await session.note(
                 f"A person of the business had the caller put through to {target.name}. The outcome is "
                 f"{outcome.value} ({detail or 'no reason is known'}); the caller was told, and is with you again."
             )
-        return ended
+        return result
 
     # Cold
 
-    async def _cold(self) -> Outcome | None:
-        told = self._attachment.call.news("transfer_ended")
+    async def _cold(self) -> HandoverResult:
+        told = self._session.call.news("transfer_ended")
         try:
             return await self._dial_cold(told)
         finally:
             told.cancel()  # the call would hold on to who waits for its news
 
-    async def _dial_cold(self, told: asyncio.Future[dict[str, Any]]) -> Outcome | None:
-        attachment, control = self._attachment, self._attachment.control
+    async def _dial_cold(self, told: asyncio.Future[dict[str, Any]]) -> HandoverResult:
+        session, control = self._session, self._session.control
         try:
             await control.transfer(self.target)
         except CarrierFailed as error:
             # No answer does not mean that nothing was done: then our stream ends, or somebody tells of it.
             if error.uncertain and control.keeps_stream_while_transferring:
-                if (outcome := await self._told(told, UNCERTAIN_SECS)) is None or told.done():
-                    return outcome
-            elif error.uncertain and await attachment.gone(UNCERTAIN_SECS):
-                return None
+                result = await self._told(told, UNCERTAIN_SECS)
+                if result.outcome is None or told.done():
+                    return result
+            elif error.uncertain and await session.gone(UNCERTAIN_SECS):
+                return STREAM_ENDED
             control.not_transferred()
-            return TransferOutcome.FAILED, str(error)
+            return HandoverResult(TransferOutcome.FAILED, str(error))
         except NotDone as error:
-            return TransferOutcome.FAILED, str(error)
+            return HandoverResult(TransferOutcome.FAILED, str(error))
         if control.keeps_stream_while_transferring:
             return await self._told(told, self.target.ring_timeout_secs + TOLD_LATE_SECS)
-        if await attachment.gone(STREAM_ENDS_SECS):
-            return None  # the next attachment, if there is one, knows the outcome
+        if await session.gone(STREAM_ENDS_SECS):
+            return STREAM_ENDED
         control.not_transferred()
-        return TransferOutcome.FAILED, "the carrier left the media stream as it was"
+        return HandoverResult(TransferOutcome.FAILED, "the carrier left the media stream as it was")
 
     # Warm
 
-    async def _warm(self) -> Outcome | None:
-        attachment = self._attachment
+    async def _warm(self) -> HandoverResult:
+        session = self._session
         try:
-            self._colleague = await attachment.control.call_colleague(self.target, self._about())
+            self._colleague = await session.control.call_colleague(self.target, self._about())
         except NotDone as error:
-            return TransferOutcome.FAILED, str(error)
+            return HandoverResult(TransferOutcome.FAILED, str(error))
         self.deaf = False
         try:
             async with asyncio.timeout(self.target.ring_timeout_secs + TOLD_LATE_SECS + BRIEFING_SECS):
-                ended = await self._follow(self._colleague)
+                result = await self._follow(self._colleague)
         except TimeoutError:
             await self._drop_colleague("nobody took the call in time")
-            return TransferOutcome.NO_ANSWER, "nobody took the call in time"
-        if ended is not None and ended[0] is TransferOutcome.CONNECTED:
+            return HandoverResult(TransferOutcome.NO_ANSWER, "nobody took the call in time")
+        if result.outcome is TransferOutcome.CONNECTED:
             self._colleague = None  # who talks with the caller now
-        return ended
+        return result
 
-    async def _follow(self, colleague: Call) -> Outcome | None:
-        attachment, call = self._attachment, self._attachment.call
+    async def _follow(self, colleague: Call) -> HandoverResult:
+        session, call = self._session, self._session.call
         changed = asyncio.Event()
         stop = colleague.watch(changed.set)
-        detached = asyncio.create_task(attachment.wait_detached())
+        detached = asyncio.create_task(session.wait_detached())
         try:
             asked = time.monotonic()
             while True:
                 changed.clear()
                 if colleague.has("connected"):
-                    if not attachment.control.keeps_stream_while_transferring:
-                        await attachment.gone(STREAM_ENDS_SECS)
-                    return TransferOutcome.CONNECTED, ""
+                    if not session.control.keeps_stream_while_transferring:
+                        await session.gone(STREAM_ENDS_SECS)
+                    return CONNECTED
                 if failure := colleague.last("connect_failed"):
-                    return TransferOutcome.FAILED, str(failure.data.get("reason", ""))
+                    return HandoverResult(TransferOutcome.FAILED, str(failure.data.get("reason", "")))
                 if colleague.is_over:
-                    return _outcome_of(colleague)
+                    return HandoverResult(*_outcome_of(colleague))
                 if detached.done():
                     if await self._goes_on_without_us(call):
-                        return TransferOutcome.CONNECTED, ""
+                        return CONNECTED
                     await self._drop_colleague("the caller has hung up")
-                    return None
+                    return STREAM_ENDED
                 change = asyncio.create_task(changed.wait())
                 try:
                     await asyncio.wait(
@@ -248,9 +290,9 @@ class Handover:
                     change.cancel()
                 if time.monotonic() - asked >= POLL_SECS and not colleague.is_over:
                     asked = time.monotonic()
-                    await attachment.control.of(colleague).refresh()
-                if self._is_silent() and not attachment.ending:
-                    await attachment.say(self._fill_in(attachment.agent.lines.still_trying), remember=False)
+                    await session.control.of(colleague).refresh()
+                if self._is_silent() and not session.ending:
+                    await session.say(self._fill_in(session.agent.lines.still_trying), remember=False)
         finally:
             detached.cancel()
             stop()
@@ -260,16 +302,16 @@ class Handover:
 
         Pipecat counts no silence while a tool is at work, and the transfer is one.
         """
-        call = self._attachment.call
+        call = self._session.call
         last = call.last("caller_said", "dtmf", "bot_said", "bot_heard", "interrupted")
         since = last.at if last is not None else call.created_at
-        return (call.clock() - since).total_seconds() >= self._attachment.agent.limits.silence_secs
+        return (call.clock() - since).total_seconds() >= self._session.agent.limits.silence_secs
 
     async def _goes_on_without_us(self, call: Call) -> bool:
         """Whether our stream ended because a colleague has taken the caller, in another process perhaps."""
         if call.state in (CallState.TRANSFERRING, CallState.TRANSFERRED):
             return True
-        colleague, control = self._colleague, self._attachment.control
+        colleague, control = self._colleague, self._session.control
         if call.is_over or colleague is None or colleague.has("attached"):
             return False  # a session with the colleague in this process would have said so
         if not await control.is_alive():
@@ -287,16 +329,16 @@ class Handover:
         colleague.record("caller_gone")
         if colleague.has("attached"):
             return  # the session with the colleague says so, and hangs up
-        control = self._attachment.control.of(colleague)
+        control = self._session.control.of(colleague)
         if not colleague.carrier_call_id:
             await control.refresh()
         if not await control.hang_up(EndedBy.CALLER, cause, state=CallState.CANCELED):
             logger.warning(f"call {colleague.id}: a colleague's phone may go on ringing")
 
-    async def _told(self, told: asyncio.Future[dict[str, Any]], timeout_secs: float) -> Outcome | None:
-        """Wait until a webhook has written down how it ended; None when the caller is not with us any more."""
-        attachment = self._attachment
-        detached = asyncio.create_task(attachment.wait_detached())
+    async def _told(self, told: asyncio.Future[dict[str, Any]], timeout_secs: float) -> HandoverResult:
+        """Wait until a webhook has written down how it ended."""
+        session = self._session
+        detached = asyncio.create_task(session.wait_detached())
         either: set[asyncio.Future[Any]] = {told, detached}
         try:
             await asyncio.wait(either, timeout=timeout_secs, return_when=asyncio.FIRST_COMPLETED)
@@ -304,28 +346,28 @@ class Handover:
             detached.cancel()
         if told.done():
             data = told.result()
-            return TransferOutcome(str(data["outcome"])), str(data.get("reason", ""))
-        if attachment.is_detached:
-            return None
-        return TransferOutcome.NO_ANSWER, "nobody told how it ended"
+            return HandoverResult(TransferOutcome(str(data["outcome"])), str(data.get("reason", "")))
+        if session.is_detached:
+            return STREAM_ENDED
+        return HandoverResult(TransferOutcome.NO_ANSWER, "nobody told how it ended")
 
     def _about(self) -> str:
         """What the colleague is told: who calls, what they want, and how far it got with the bot."""
-        attachment = self._attachment
-        said = [turn.caller_said for turn in attachment.call.turns if turn.caller_said]
+        session = self._session
+        said = [turn.caller_said for turn in session.call.turns if turn.caller_said]
         summary = f"The caller said: {' '.join(said)[-ABOUT_CHARS:]}" if said and not self._reason else ""
         variables = {
-            "caller": attachment.variables.get("caller_name") or attachment.call.other_number or "a caller",
+            "caller": session.variables.get("caller_name") or session.call.other_number or "a caller",
             "reason": self._reason or "something that the bot could not settle",
             "summary": summary,
-            "destination": spoken_name(attachment.agent, self.target.name, attachment.variables),
+            "destination": spoken_name(session.agent, self.target.name, session.variables),
         }
-        return attachment.render(attachment.agent.lines.briefing, **variables)
+        return session.render(session.agent.lines.briefing, **variables)
 
     def _fill_in(self, template: str) -> str:
-        attachment = self._attachment
-        destination = spoken_name(attachment.agent, self.target.name, attachment.variables)
-        return attachment.render(template, destination=destination)
+        session = self._session
+        destination = spoken_name(session.agent, self.target.name, session.variables)
+        return session.render(template, destination=destination)
 
 
 SURELY_MACHINES = frozenset({"greeting_ended", "fax"})
@@ -338,15 +380,20 @@ ABOUT_CHARS = 200
 """So much of the caller's own words a colleague listens to."""
 
 
-def _outcome_of(colleague: Call) -> Outcome:
+def _outcome_of(colleague: Call) -> tuple[TransferOutcome, str]:
     """What the end of a colleague's call that was not connected means."""
-    if colleague.has("declined"):
-        return TransferOutcome.DECLINED, "the colleague declined"
     answered_by = colleague.last("answered_by")
-    if colleague.state is CallState.VOICEMAIL or (
-        answered_by is not None and answered_by.data.get("who") in MACHINES
-    ):
-        return TransferOutcome.VOICEMAIL, "a machine answered"
+    outcome = outcome_of(
+        colleague.state,
+        connects=False,
+        declined=colleague.has("declined"),
+        machine=colleague.state is CallState.VOICEMAIL
+        or (answered_by is not None and answered_by.data.get("who") in MACHINES),
+    )
+    if outcome is TransferOutcome.DECLINED:
+        return outcome, "the colleague declined"
+    if outcome is TransferOutcome.VOICEMAIL:
+        return outcome, "a machine answered"
     if colleague.state is CallState.COMPLETED:
-        return TransferOutcome.NO_ANSWER, "answered, but nobody took the call"
-    return OUTCOMES.get(colleague.state.value, TransferOutcome.FAILED), colleague.end_cause or ""
+        return outcome, "answered, but nobody took the call"
+    return outcome, colleague.end_cause or ""

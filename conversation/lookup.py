@@ -91,7 +91,7 @@ async def who_calls(call: Call, carrier: KnowsCalls | None, settings: Settings) 
     """Find out what can be found out about a caller within the budget.
 
     Numbers that the media stream did not bring (documents that name none, as on hosts without webhooks) are asked of
-    the carrier first, within the same budget. Later attachments of a call get what the first one found.
+    the carrier first, within the same budget. Later sessions of a call get what the first one found.
 
     Args:
         call: The call. Its numbers are filled in; the event `lookup` says how it went when a service was asked.

@@ -1,4 +1,4 @@
-"""The pipeline of one attachment: transport -> STT -> LLM -> TTS -> transport, built for a call and run to its end."""
+"""The pipeline of one session: transport -> STT -> LLM -> TTS -> transport, built for a call and run to its end."""
 
 from __future__ import annotations
 
@@ -20,23 +20,26 @@ from pipecat.transports.base_transport import BaseTransport
 from pipecat.workers.runner import WorkerRunner
 
 from calls.policy import country_of
-from calls.transcript import to_context
+from calls.transcript import call_successes, to_context
 from conversation import services
 from conversation.agents.agent import Agent
-from conversation.attachment import SOCKET_CLOSED, Attachment
-from conversation.catalogue import KINDS, LOCAL
 from conversation.dead_air.floor import BeforeModel, BeforeVoice
 from conversation.dead_air.guard import DeadAir
 from conversation.dead_air.rescue import Rescue
 from conversation.dead_air.trouble import ServiceTrouble
+from conversation.first_words import open_conversation, record_from_the_start
 from conversation.heard.context import HeardAssistantAggregator, HeardUserAggregator, InterruptionsUnderWay
 from conversation.heard.marks import PlayedMarks, SpokenMarks
 from conversation.local.brain import LocalBrain
-from conversation.local.speech import PHONE_VAD, LocalStackMissing, load_turn_models, local_models, shared_vad
-from conversation.opening import open_conversation, record_from_the_start
-from conversation.outbound.opening import outbound_opening
+from conversation.local.models import local_models
+from conversation.local.recognisers import LocalStackMissing
+from conversation.outbound.first_seconds import outbound_opening
+from conversation.services.catalogue import KINDS, LOCAL
+from conversation.session import SOCKET_CLOSED, Session
 from conversation.speakable import Aloud, SpeakableText
-from conversation.tools import register_tools, tools_schema, usable_tools
+from conversation.tools.offered import tools_schema, usable_tools
+from conversation.tools.running import register_tools
+from conversation.turns.detectors import PHONE_VAD, load_turn_models, shared_vad
 from conversation.turns.strategies import (
     KEYPAD_PREFIX,
     MuteWhilePromised,
@@ -92,56 +95,59 @@ def aloud_for(agent: Agent, variables: Mapping[str, Any]) -> Aloud:
     )
 
 
-def instructions(attachment: Attachment) -> str:
+def instructions(session: Session) -> str:
     """What a model is told before the call: its instructions, and the owner's facts as all that it may state."""
-    agent = attachment.agent
-    parts = [attachment.render(agent.instructions)]
+    agent = session.agent
+    parts = [session.render(agent.instructions)]
     if agent.facts:
         facts = "\n".join(
-            f"- {attachment.render(fact.topic)}: {attachment.render(fact.answer)}" for fact in agent.facts
+            f"- {session.render(fact.topic)}: {session.render(fact.answer)}" for fact in agent.facts
         )
         parts.append(f"What you know, and nothing beyond it:\n{facts}")
     return "\n\n".join(parts)
 
 
-async def run_attachment(
-    attachment: Attachment,
+async def run_session(
+    session: Session,
     transport: BaseTransport,
     settings: Settings,
     *,
     carrier_marks: bool,
     handle_sigint: bool = False,
 ) -> None:
-    """Talk until the call, or this attachment to it, is over.
+    """Talk until the call, or this session to it, is over.
 
     Args:
-        attachment: The session.
+        session: The session.
         transport: A phone's, a browser's or an eval's.
         settings: Keys and choices for the services.
         carrier_marks: True for a carrier's media socket, which returns marks itself. Others get RTVI instead.
         handle_sigint: Whether Ctrl-C ends the session (only where the session is the whole process).
     """
-    agent = attachment.agent
+    agent = session.agent
     choice = services.resolve(agent, settings)
     stt = services.build_stt(choice, agent, settings)
     tts = services.build_tts(choice, agent, settings)
-    say = aloud_for(agent, attachment.variables)
+    say = aloud_for(agent, session.variables)
     tts.add_text_transformer(say)
-    llm = services.build_llm(choice, agent, settings, variables=attachment.variables)
-    tools = usable_tools(attachment)
-    register_tools(llm, tools, attachment)
+    llm = services.build_llm(
+        choice, agent, settings, variables=session.variables, succeeded=session.succeeded
+    )
+    tools = usable_tools(session)
+    register_tools(llm, tools, session)
 
-    opening = outbound_opening(attachment, None if choice.llm == LOCAL else llm)
+    opening = outbound_opening(session, None if choice.llm == LOCAL else llm)
     ahead: set[str] = set()
     if opening is not None and choice.tts == LOCAL:
         # A whole message takes the local voice seconds; the box records from its beep on.
         ahead = local_models().warm_later([await say(words) for words in opening.words()], AUDIO_OUT_HZ)
 
     context = LLMContext(
-        messages=[{"role": "system", "content": instructions(attachment)}],
+        messages=[{"role": "system", "content": instructions(session)}],
         tools=tools_schema(tools, agent),
     )
-    context.add_messages(cast(list[LLMContextMessage], to_context(attachment.history)))
+    context.add_messages(cast(list[LLMContextMessage], to_context(session.history)))
+    session.succeeded.update(call_successes(session.history))
     interruptions = InterruptionsUnderWay()
     user = HeardUserAggregator(
         context,
@@ -149,29 +155,29 @@ async def run_attachment(
         LLMUserAggregatorParams(
             vad_analyzer=shared_vad(params=PHONE_VAD),
             user_turn_strategies=turn_strategies(
-                attachment,
+                session,
                 bot_begins=opening is None,
                 understands=llm.understands if isinstance(llm, LocalBrain) else None,
             ),
             empty_user_turn=after_a_noise(),
-            user_mute_strategies=[MuteWhilePromised(attachment), *([opening.mute] if opening else [])],
+            user_mute_strategies=[MuteWhilePromised(session), *([opening.mute] if opening else [])],
         ),
     )
-    assistant = HeardAssistantAggregator(context, attachment.playout, interruptions)
+    assistant = HeardAssistantAggregator(context, session.playout, interruptions)
 
-    dead_air = DeadAir(agent.dead_air, attachment.playout, first_audio_secs=settings.first_audio_secs)
-    rescue = Rescue(attachment, dead_air, others_turn=lambda: opening is not None and opening.has_the_word)
-    attachment.line = marks = SpokenMarks(attachment, interruptions, dead_air)
+    dead_air = DeadAir(agent.dead_air, session.playout, first_audio_secs=settings.first_audio_secs)
+    rescue = Rescue(session, dead_air, others_turn=lambda: opening is not None and opening.has_the_word)
+    session.line = marks = SpokenMarks(session, interruptions, dead_air)
 
     def is_shut() -> bool:
-        return attachment.ending or attachment.aside or rescue.has_the_word
+        return session.ending or session.aside or rescue.has_the_word
 
     async def hush() -> None:
         for context_id in tts.get_audio_contexts():
             await tts.remove_audio_context(context_id)
 
-    before_voice = BeforeVoice(dead_air, is_shut, marks, hush)
-    attachment.mouth = before_voice
+    before_voice = BeforeVoice(dead_air, is_shut, marks.is_own, hush)
+    session.mouth = before_voice
 
     processors: list[FrameProcessor] = [
         transport.input(),
@@ -190,7 +196,7 @@ async def run_attachment(
         transport.output(),
     ]
     if not carrier_marks:
-        processors.append(PlayedMarks(attachment))
+        processors.append(PlayedMarks(session))
     processors.append(assistant)
 
     worker = PipelineWorker(
@@ -202,10 +208,10 @@ async def run_attachment(
         # The silent caller and the longest duration are our own business, with words instead of a dropped line.
         idle_timeout_secs=None,
     )
-    attachment.worker = worker
+    session.worker = worker
 
     hosts: dict[str, str] = {kind: choice.of(kind).host(settings) for kind in KINDS}
-    trouble = ServiceTrouble(attachment, {stt: "stt", llm: "llm", tts: "tts"}, hosts, dead_air, rescue)
+    trouble = ServiceTrouble(session, {stt: "stt", llm: "llm", tts: "tts"}, hosts, dead_air, rescue)
     tasks: list[asyncio.Task[None]] = []
 
     @tts.event_handler("on_tts_request")
@@ -215,20 +221,20 @@ async def run_attachment(
     @user.event_handler("on_user_turn_stopped")
     async def on_user_turn_stopped(_aggregator: Any, _strategy: Any, message: UserTurnStoppedMessage) -> None:
         if message.content:
-            attachment.record("caller_said", text=message.content)
+            session.record("caller_said", text=message.content)
         rescue.caller_said(message.content or "")
 
     @transport.event_handler("on_client_connected")
     async def on_client_connected(_transport: Any, _client: Any) -> None:
         tasks.extend(
             asyncio.create_task(work)
-            for work in (limit_duration(attachment), record_from_the_start(attachment), rescue.watch())
+            for work in (limit_duration(session), record_from_the_start(session), rescue.watch())
         )
-        await (opening.begin() if opening else open_conversation(attachment))
+        await (opening.begin() if opening else open_conversation(session))
 
     @transport.event_handler("on_client_disconnected")
     async def on_client_disconnected(_transport: Any, _client: Any) -> None:
-        attachment.detached(SOCKET_CLOSED)
+        session.detached(SOCKET_CLOSED)
         await worker.cancel(reason="the media socket is gone")
 
     @worker.event_handler("on_pipeline_error")
@@ -242,9 +248,9 @@ async def run_attachment(
     finally:
         for task in tasks:
             task.cancel()
-        attachment.detached("pipeline ended")
+        session.detached("pipeline ended")
         await rescue.close()
-        await attachment.settle()
+        await session.settle()
         if opening is not None:
             await opening.close()
         if ahead:

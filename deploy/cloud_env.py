@@ -26,7 +26,8 @@ from pydantic import SecretStr
 
 from carriers import credential_problems, descriptors, known_carriers
 from carriers.cloud import CloudError, cloud_stream
-from conversation.agents.agent import AgentError, load_agent
+from conversation.agents.agent import AgentError
+from conversation.agents.files import load_agent
 from settings import (
     ON_THIS_MACHINE,
     ROOT,
@@ -51,15 +52,36 @@ class NotWritten(Exception):
     """Secrets of this kind would be of no use; one line for each reason, with the fix."""
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+EXAMPLES = """\
+examples:
+  %(prog)s
+  %(prog)s --output /tmp/cloud.env
+  %(prog)s --local-voice                 (no key of a service is set: the image has the local voice)
+
+exit status: 0 the file is written, 2 it is not, and why"""
+
+
+def main(
+    arguments: Sequence[str] | None = None,
+    *,
+    program: str = "python -m deploy.cloud_env",
+    folder: Path = Path(),
+) -> int:
     """Write the file and say what is in it, by names only.
+
+    Args:
+        arguments: What stands on the command line; that of the process when not given.
+        program: How help calls the command.
+        folder: What the path of the file is relative to.
 
     Returns:
         The exit status.
     """
     parser = argparse.ArgumentParser(
-        prog="python -m deploy.cloud_env",
+        prog=program,
         description="Write the settings that a bot on Pipecat Cloud reads into a file for `pipecat cloud secrets set`.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--output", type=Path, default=Path("cloud.env"), help="default %(default)s")
     parser.add_argument(
@@ -68,23 +90,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help="for an image that was built with LOCK=local: no keys are needed",
     )
     options = parser.parse_args(arguments)
+    output = folder / options.output
     logger.remove()
     try:
         settings = load_settings()
         check(settings, local_voice=options.local_voice)
         variables = variables_of(settings)
-        write_privately(options.output, secrets_file(variables))
+        write_privately(output, secrets_file(variables))
     except (SettingsError, NotWritten) as error:
         print(error, file=sys.stderr)
         return USAGE_ERROR
     except OSError as error:
         print(
-            f"{options.output} cannot be written ({error.strerror}): name another file with --output",
+            f"{output} cannot be written ({error.strerror}): name another file with --output",
             file=sys.stderr,
         )
         return USAGE_ERROR
-    print(f"{options.output} has {len(variables)} variables: {', '.join(variables)}")
-    print("\n".join([*notes(settings), *next_steps(settings, options.output)]))
+    print(f"{output} has {len(variables)} variables: {', '.join(variables)}")
+    print("\n".join([*notes(settings), *next_steps(settings, output)]))
     return 0
 
 
@@ -217,8 +240,8 @@ def deploy_file() -> dict[str, Any]:
 
 
 def _voiceless(settings: Settings, local_voice: bool) -> list[str]:
-    from conversation.catalogue import KINDS, services_of
     from conversation.services import resolve
+    from conversation.services.catalogue import KINDS, services_of
 
     agent = load_agent(settings.agent, AGENTS)
     choice = resolve(agent, settings)

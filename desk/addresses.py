@@ -7,6 +7,7 @@ from urllib.parse import quote, urlencode
 from calls.call import Call
 from calls.carried import carry
 from calls.cloud_media import CloudMedia
+from calls.colleague import PRIVATE_PARAMETERS
 from carriers import descriptor_of
 from carriers.carrier import CALL_CONTROL, StreamDocument
 from desk.keys import AddressKeys
@@ -18,21 +19,7 @@ CALL = "call"
 KEY = "address_key"
 """The name of an address's secret part, in its query; see `desk.keys`."""
 
-OURS = frozenset(
-    {
-        CALL,
-        KEY,
-        "agent",
-        "from_number",
-        "to_number",
-        "call_id",
-        "role",
-        "for_call",
-        "peer",
-        "destination",
-        "about",
-    }
-)
+OURS = PRIVATE_PARAMETERS | {CALL, KEY, "agent", "from_number", "to_number"}
 """Parameters that only we may set: nobody's custom parameter of such a name is passed on, or believed."""
 
 

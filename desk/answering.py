@@ -6,21 +6,16 @@ from loguru import logger
 
 from calls.call import Call, CallState, EndedBy
 from calls.cloud_media import CloudUnavailable
-from calls.transfer import Resume, ResumeReason
 from carriers.carrier import Carrier, DocumentCarrier, Form, IncomingCall, StatusUpdate
-from conversation.agents.agent import AgentError, load_agent
+from conversation.agents.agent import AgentError
+from conversation.agents.files import load_agent
 from desk.addresses import OURS
+from desk.lost_streams import lost_again
 from desk.reported import call_of
 from desk.service import Service
 
 APOLOGY = "I'm sorry, we have a technical problem and cannot take your call. Please call later. Goodbye."
 """For a call that no agent can apologise for."""
-
-MAX_LOST_STREAMS = 2
-"""How often in a call a lost media stream is replaced by another one, before the caller hears an apology."""
-
-LOST_STREAM = "the media stream ended before the call did"
-"""The error's message, by which lost streams are counted."""
 
 
 async def answer_call(service: Service, carrier: DocumentCarrier, incoming: IncomingCall, query: Form) -> str:
@@ -127,23 +122,6 @@ async def connection(service: Service, carrier: DocumentCarrier, call: Call) -> 
         service.store.record(call, "error", message=str(error))
         call.will_end(EndedBy.ERROR, "Pipecat Cloud gave no media socket")
         return carrier.end_document(apology(service, call))
-
-
-def lost_again(service: Service, call: Call) -> bool:
-    """Note that a live call has lost its media stream, and why it comes back.
-
-    Returns:
-        Whether it may come back; False when it has lost too many.
-    """
-    lost = sum(e.kind == "error" and e.data.get("message") == LOST_STREAM for e in call.events)
-    service.store.record(call, "error", message=LOST_STREAM)
-    logger.warning("Call {} has lost its media stream, {} before", call.id, lost)
-    if lost >= MAX_LOST_STREAMS:
-        call.will_end(EndedBy.ERROR, LOST_STREAM)
-        return False
-    if call.resume is None:
-        call.expect_return(Resume(ResumeReason.LOST))
-    return True
 
 
 def apology(service: Service, call: Call | None) -> str:

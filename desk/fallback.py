@@ -14,7 +14,8 @@ from calls.call import Call, CallState, EndedBy
 from calls.errors import NotPossible
 from calls.transfer import Resume, ResumeReason, Target, TransferOutcome
 from carriers.carrier import DocumentCarrier, Form, IncomingCall, TransferDocument
-from conversation.agents.agent import Agent, load_agent, spoken_name
+from conversation.agents.agent import Agent, spoken_name
+from conversation.agents.files import load_agent
 from conversation.handover import target_of
 from desk.answering import APOLOGY, apology, open_call
 from desk.service import Service

@@ -1,51 +1,41 @@
-"""What the routers share."""
+"""What all that is done about calls needs: the calls, the carriers, the addresses that they are given."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
-from urllib.parse import quote
+from typing import Any, Protocol
 
-from fastapi import WebSocket
 from loguru import logger
-from pipecat.runner.types import WebSocketRunnerArguments
-from starlette.requests import HTTPConnection
 
 from calls.call import Call
 from calls.cloud_media import cloud_media_of
 from calls.control import CallControl
 from calls.database.calls import DatabaseError
-from calls.dialling import Dialler
+from calls.dialler import Dialler
 from calls.reconcile import Reconciler
 from calls.store import CallStore
 from carriers import carrier_for, descriptors
-from carriers.carrier import Carrier, WebhookRequest
+from carriers.carrier import Carrier
 from desk.addresses import CloudWayBack, ServerWayBack
 from desk.dial_requests import policy_of
 from desk.keys import AddressKeys
 from desk.tokens import StreamTokens
 from settings import Settings
-from web.deliveries import Deliveries
-from web.health import Readiness
-from web.leftovers import Leftovers
-from web.refusals import Refusals
-from web.trust import Peer
-
-RunBot = Callable[[WebSocketRunnerArguments], Awaitable[None]]
 
 
-@dataclass
-class ServerRunnerArguments(WebSocketRunnerArguments):
-    """A media socket for the bot, on a server that takes the carrier's webhooks.
+class MediaSocket(Protocol):
+    """A media socket, as far as it matters here."""
 
-    Parameters:
-        way_back: How the call comes back to the bot.
-    """
+    async def close(self) -> None:
+        """Close it.
 
-    way_back: ServerWayBack | None = None
+        Raises:
+            RuntimeError: It is closed already.
+        """
+        ...
 
 
 class SeenIds:
@@ -75,7 +65,7 @@ class SeenIds:
 
 @dataclass(eq=False)
 class Service:
-    """The running service.
+    """The running service, whatever face it has.
 
     Parameters:
         settings: What the operator configured.
@@ -83,15 +73,8 @@ class Service:
         store: The calls.
         tokens: Tickets for media sockets.
         keys: The secret parts of addresses.
-        run_bot: Talks on one media socket until it is over.
-        readiness: Whether calls would be answered at once.
         sockets: The open media sockets by our call id.
-        without_token: How many sockets are open of each call that came by a media socket alone, by the names of the
-            carrier and of its call.
-        events_seen: Ids of webhooks that carriers number.
-        deliveries: Signed webhooks that came in lately.
-        refusals: What was turned down.
-        live_sessions: How many media sockets the bot talks on.
+        events_seen: Ids of events that carriers number.
         dialler: Makes calls.
         do_not_call: Who asked not to be called.
         cloud_media: Tickets for media sockets on Pipecat Cloud; None where the media comes to us.
@@ -102,14 +85,8 @@ class Service:
     store: CallStore
     tokens: StreamTokens
     keys: AddressKeys
-    run_bot: RunBot
-    readiness: Readiness
-    sockets: dict[str, set[WebSocket]] = field(default_factory=dict)
-    without_token: dict[tuple[str, str], int] = field(default_factory=dict)
+    sockets: dict[str, set[MediaSocket]] = field(default_factory=dict)
     events_seen: SeenIds = field(default_factory=SeenIds)
-    deliveries: Deliveries = field(default_factory=Deliveries)
-    refusals: Refusals = field(default_factory=Refusals)
-    live_sessions: int = 0
     _carriers: dict[tuple[str, str], Carrier | None] = field(default_factory=dict)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
@@ -119,7 +96,6 @@ class Service:
         self.do_not_call = policy.do_not_call
         self.dialler = Dialler(self.store, policy)
         self.cloud_media = cloud_media_of(self.settings)
-        self.leftovers = Leftovers(lambda: self.live_sessions > 0)
 
     def start(self) -> None:
         """Begin to keep calls in the database, and to ask about those that nobody hears of."""
@@ -133,14 +109,10 @@ class Service:
             logger.error("Calls are kept in memory only, until the database can be used: {}", error)
         await Reconciler(self.store, self.carrier).run()
 
-    def control(self, call: Call, way_back: ServerWayBack | None = None) -> CallControl:
-        """What may be done to a call; with `way_to_bot()`, also what connects it with the bot."""
+    def control(self, call: Call) -> CallControl:
+        """What may be done to a call."""
         return CallControl(
-            call,
-            self.carrier(call),
-            self.store,
-            way_back=way_back or self.way_back,
-            do_not_call=self.do_not_call,
+            call, self.carrier(call), self.store, way_back=self.way_back, do_not_call=self.do_not_call
         )
 
     async def prepare(self) -> None:
@@ -156,9 +128,9 @@ class Service:
             How many there were.
         """
         sockets = list(self.sockets.get(call.id, ()))
-        for websocket in sockets:
+        for socket in sockets:
             with suppress(RuntimeError):
-                await websocket.close()
+                await socket.close()
         return len(sockets)
 
     @property
@@ -186,7 +158,6 @@ class Service:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        self.leftovers.close()
         await self.dialler.aclose()
         if not await self.store.aclose():
             logger.error("The last events of some calls could not be saved: the database takes too long")
@@ -203,43 +174,3 @@ class Service:
         if (name, mode) not in self._carriers:
             self._carriers[name, mode] = carrier_for(name, self.settings, mode)
         return self._carriers[name, mode]
-
-
-def service_of(connection: HTTPConnection) -> Service:
-    """The service that a request or a socket came to."""
-    service: Service = connection.app.state.service
-    return service
-
-
-async def the_service(connection: HTTPConnection) -> Service:
-    """The same as a dependency of a route: for a plain function FastAPI would go to a thread and back."""
-    return service_of(connection)
-
-
-def peer_of(connection: HTTPConnection) -> Peer:
-    """Who is at the other end."""
-    server = connection.scope.get("server")
-    return Peer(
-        connection.client.host if connection.client else None,
-        connection.headers,
-        server[1] if server else None,
-        connection.scope.get("http_version", "1.1"),
-    )
-
-
-def url_as_called(connection: HTTPConnection, service: Service) -> str:
-    """The address as the carrier was given it, still percent-encoded: signatures are over exactly that.
-
-    Never made from the request's own Host header, which anybody can write.
-    """
-    path = connection.scope.get("raw_path") or quote(connection.scope["path"]).encode()
-    query = connection.scope.get("query_string", b"")
-    url = service.public_url + path.decode("latin-1") + ("?" + query.decode("latin-1") if query else "")
-    if connection.scope["type"] == "websocket":
-        url = "ws" + url.removeprefix("http")
-    return url
-
-
-def upgrade_of(websocket: WebSocket, service: Service) -> WebhookRequest:
-    """A WebSocket upgrade, for checking its signature."""
-    return WebhookRequest(url=url_as_called(websocket, service), headers=websocket.headers, method="GET")

@@ -36,8 +36,8 @@ import sys
 try:
     from emulator.account import Account, Application, Country, OwnNumber, VoiceProfile
     from emulator.carriers.credentials import Credentials
-    from emulator.commands.events import EventHabits
     from emulator.errors import CannotReach, EmulatorError
+    from emulator.legs.delivery import EventHabits
     from emulator.line.caller import Audio, Digits, HangUp, Say, ScriptItem, Wait, tone
     from emulator.line.colleague import Colleague, ColleagueCall
     from emulator.network import CallResult, PhoneNetwork

@@ -147,13 +147,14 @@ class Account:
         """The application of an id, if it is of this kind."""
         return next((one for one in self.applications if (one.id, one.kind) == (id_, kind)), None)
 
-    def answering(self, number: str, kind: str) -> OwnNumber | Application:
+    def answering(self, number: str, kind: str, *, by_itself: bool) -> OwnNumber | Application:
         """What says how the calls to a number are answered: the number itself, or an application.
 
         Args:
             number: E.164.
-            kind: Of the application: `twiml`, `texml` or `call_control`. Only with the first it may be the number.
+            kind: Of the application: `twiml`, `texml` or `call_control`.
+            by_itself: Whether the number may have addresses of its own.
         """
         own = next((one for one in self.numbers if one.number == number), OwnNumber(number))
         found = self.application(own.application, kind)
-        return found or (own if kind == "twiml" else Application(own.application, kind))
+        return found or (own if by_itself else Application(own.application, kind))

@@ -16,18 +16,12 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from emulator.line.impairments import Impairments
-from emulator.rest.requests import Handler, RequestLog
+from emulator.requests import Handler, RequestLog
 
 SWAP_SECS = 3.0
 """How long a webhook is held back for another one to overtake it."""
 
 ANY = "any"
-_SAYS = {
-    401: ("20003", "Authenticate", "10009", "Authentication failed"),
-    403: ("20006", "Access Denied", "10010", "Authorization failed"),
-    404: ("20404", "The requested resource was not found", "10005", "Resource not found"),
-    429: ("20429", "Too Many Requests", "10011", "Too many requests"),
-}
 HTML = "<!DOCTYPE html><html><head><title>502 Bad Gateway</title></head><body>Bad Gateway</body></html>"
 
 
@@ -36,7 +30,7 @@ class RestFault:
     """What becomes of a REST request.
 
     Attributes:
-        verb: Which requests: a name of `emulator.rest.requests.VERBS`, or `any`.
+        verb: Which requests: a name of `emulator.requests.VERBS`, or `any`.
         requests: Their numbers among those of that verb, counted from 1; empty for all.
         status: Answered with this status, and nothing is done.
         html: Answered with a page of HTML (and status 502 if none is given) instead of JSON.
@@ -212,7 +206,7 @@ class Faults:
         if fault.slow_secs:
             await asyncio.sleep(fault.slow_secs)
         if fault.html or fault.status is not None:
-            return _answer(fault, request), f"answered {fault.status or 502}, nothing done"
+            return self._answer(fault, request.path), f"answered {fault.status or 502}, nothing done"
         response = await handler(request)
         if fault.lost:
             return _broken(request), "done, but the answer is lost"
@@ -220,6 +214,12 @@ class Faults:
             await asyncio.sleep(fault.late_secs)
             return response, f"done, answered {fault.late_secs:g} s later"
         return response, f"done after {fault.slow_secs:g} s"
+
+    def _answer(self, fault: RestFault, path: str) -> web.Response:
+        status = fault.status or 502
+        if fault.html:
+            return web.Response(status=status, text=HTML, content_type="text/html")
+        return self.log.interface_of(path).made_up_error(status)
 
     def _rest_fault(self, verb: str) -> RestFault | None:
         numbers = {name: self._count(RestFault, name) for name in (verb, ANY)}
@@ -258,15 +258,3 @@ def _broken(request: web.Request) -> web.Response:
     if request.transport is not None:
         request.transport.abort()
     return web.Response(status=500)
-
-
-def _answer(fault: RestFault, request: web.Request) -> web.Response:
-    status = fault.status or 502
-    if fault.html:
-        return web.Response(status=status, text=HTML, content_type="text/html")
-    twilio, message, telnyx, title = _SAYS.get(status, ("20500", "Internal Server Error", "10007", "Error"))
-    if request.path.startswith("/v2/"):
-        error = {"code": telnyx, "title": title, "detail": f"{title} (made to happen by the emulator)"}
-        return web.json_response({"errors": [error]}, status=status)
-    body = {"code": int(twilio), "message": message, "more_info": "", "status": status}
-    return web.json_response(body, status=status)

@@ -1,4 +1,4 @@
-"""The phone network: REST servers of both carriers on localhost, and calls through one of them."""
+"""The phone network: REST servers of all carriers on localhost, and calls through one of them."""
 
 from __future__ import annotations
 
@@ -6,24 +6,26 @@ import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import chain
 from typing import Self
 
 import numpy as np
 from aiohttp import web
 
 from emulator.account import Account, OwnNumber
+from emulator.bot.server_api import ServerApi, ServerEvent
+from emulator.carriers import CARRIERS, COMMANDED, DEFAULT
+from emulator.carriers.carrier import Control, Readings
 from emulator.carriers.credentials import Credentials
-from emulator.carriers.telnyx.wire import Telnyx
-from emulator.carriers.twilio.wire import Twilio
-from emulator.commands.call_control import GIVES_UP_SECS, CallControl
-from emulator.commands.events import EventHabits
 from emulator.errors import EmulatorError
 from emulator.faults import Fault, Faults
 from emulator.legs.addressing import parse_target
 from emulator.legs.call import Call
-from emulator.legs.detected import TEXML
+from emulator.legs.delivery import EventHabits
+from emulator.legs.dialect import Dialect
 from emulator.legs.exchange import Exchange, Prepared, Speak
-from emulator.legs.leg import INBOUND, Dialect, Leg
+from emulator.legs.leg import INBOUND, Leg
+from emulator.legs.lists import LAG_SECS, Listed
 from emulator.legs.plan import CallPlan, Fallback, Reporting
 from emulator.legs.recordings import SILENT_SECS, Recordings
 from emulator.line.caller import Manners, ScriptItem
@@ -33,19 +35,19 @@ from emulator.line.colleague import Colleague, ColleagueCall
 from emulator.line.impairments import IDEAL, Impairments, Profile
 from emulator.markup.dial_in import dial_in
 from emulator.markup.second_leg import message_of
-from emulator.markup.verbs import VERBS
+from emulator.markup.verbs import handlers
 from emulator.report import Report, make_report
-from emulator.rest.lists import LAG_SECS, Listed
-from emulator.rest.requests import RequestLog
+from emulator.requests import RequestLog
 from emulator.rest.server import RestServer
-from emulator.terminal.server_api import ServerApi, ServerEvent
 from emulator.timeline import Timeline
 
-CARRIERS: dict[str, Callable[[Credentials], Dialect]] = {"twilio": Twilio, "telnyx": Telnyx}
 # Numbers reserved for fiction
 CALLER_NUMBER = "+12025550143"
 BOT_NUMBER = "+12025550100"
 SERVER_SETTLES_SECS = 3.0
+GIVES_UP_SECS = 30.0
+"""How long a caller lets the number of an application that sends commands ring."""
+
 MODES = ("", "call_control")
 RESULT_SECS = 30.0
 
@@ -81,7 +83,7 @@ class PhoneNetwork:
     """One carrier on localhost. Use as an async context manager.
 
     Args:
-        carrier: `twilio` or `telnyx`.
+        carrier: One of `emulator.carriers.CARRIERS`.
         rest_port: Port of the REST server on 127.0.0.1; 0 picks a free one.
         credentials: The account that signs and is let in.
         speak: The local voice, for `Say` in scripts and documents; None for calls without words.
@@ -90,8 +92,8 @@ class PhoneNetwork:
         hold_speed: How many seconds pass in one while nobody outside can tell: every live leg only talks to
             people, no media stream is open and no request is under way. `Wait(180)` of a caller who talks to a
             colleague takes three seconds with 60; see `emulator.line.clock`.
-        texml_call_ids: Whether Telnyx's answer to a new TeXML call names it. It is not documented to.
-        signs_instructions: Whether Telnyx signs its requests for TeXML. It is not documented to.
+        texml_call_ids: Whether the answer to a new TeXML call names it. It is not documented to.
+        signs_instructions: Whether requests for TeXML are signed. They are not documented to be.
         detection_words: Which of the sets that Telnyx documents its TeXML callbacks tell in who has answered: `guide`,
             the smaller one, or `reference`.
         extra_routes: More routes of the REST server, which come before its own.
@@ -101,7 +103,7 @@ class PhoneNetwork:
         line: How its lines behave.
         account: What the account owns, for whoever asks by REST; the bot's number when not given. Calls go where
             `call` sends them, whatever is configured here.
-        list_lag_secs: How late lists of calls are, at least and at most; `emulator.rest.lists.AT_ONCE` for never.
+        list_lag_secs: How late lists of calls are, at least and at most; `emulator.legs.lists.AT_ONCE` for never.
         silent_secs: How long after the answer Telnyx refuses to record, at least and at most.
 
     Raises:
@@ -110,7 +112,7 @@ class PhoneNetwork:
 
     def __init__(
         self,
-        carrier: str = "twilio",
+        carrier: str = DEFAULT,
         *,
         rest_port: int = 0,
         credentials: Credentials | None = None,
@@ -136,29 +138,23 @@ class PhoneNetwork:
         self.credentials = credentials or Credentials()
         self.account = account or Account([OwnNumber(BOT_NUMBER)])
         clock = Clock(hold_speed)
-        self.requests = RequestLog(clock.now)
+        self.requests = RequestLog(clock.now, list(CARRIERS.values()))
         self.faults = Faults(faults, self.requests, seed=seed, impairments=Impairments(line, seed))
-        dialect = CARRIERS[carrier](self.credentials)
-        if isinstance(dialect, Telnyx):
-            dialect.signs_instructions = signs_instructions
-            dialect.detection_words = TEXML[detection_words]
+        readings = Readings(texml_call_ids, signs_instructions, detection_words)
+        dialect = CARRIERS[carrier].dialect(self.credentials, readings)
         listed = Listed(clock, list_lag_secs, seed=seed)
         recordings = Recordings(silent_secs, seed=seed)
-        self.exchange = Exchange(dialect, clock, VERBS, self.faults, listed, recordings, self.account)
+        self.exchange = Exchange(dialect, clock, handlers(), self.faults, listed, recordings, self.account)
         self.exchange.speak = speak
         self.transcribe = transcribe
-        self._control = CallControl(self.exchange, self.credentials, events) if carrier == "telnyx" else None
+        self._control = CARRIERS[carrier].control(self.exchange, self.credentials, events)
         for person in people:
             self.add_person(person)
-        self._rest = RestServer(
-            self.credentials,
-            self.exchange,
-            port=rest_port,
-            texml_call_ids=texml_call_ids,
-            extra_routes=extra_routes,
-            control=self._control,
-            account=self.account,
+        interfaces = (
+            one.routes(self.exchange, self.credentials, self.account, readings, self._control)
+            for one in CARRIERS.values()
         )
+        self._rest = RestServer(self.exchange, chain(extra_routes, *interfaces), port=rest_port)
 
     async def __aenter__(self) -> Self:
         """Start the REST server.
@@ -184,14 +180,16 @@ class PhoneNetwork:
         await self._rest.stop()
 
     @property
-    def call_control(self) -> CallControl:
-        """Telnyx's Call Control: the legs that are commanded, and the address of the application.
+    def call_control(self) -> Control:
+        """The legs that are commanded, and the address of the application.
 
         Raises:
-            EmulatorError: The carrier is another one.
+            EmulatorError: The carrier takes no commands.
         """
         if self._control is None:
-            raise EmulatorError('only Telnyx has Call Control: PhoneNetwork("telnyx")')
+            raise EmulatorError(
+                f'only {COMMANDED[0].title} has Call Control: PhoneNetwork("{COMMANDED[0].name}")'
+            )
         return self._control
 
     @property
@@ -297,12 +295,14 @@ class PhoneNetwork:
         for one in colleagues:
             await self.exchange.script_of(one)
         self.exchange.server_url = target.webhook or target.socket
-        markup = self.dialect.language
-        answering = self.account.answering(to_number, "call_control" if controlled else markup)
+        answering = self.account.answering(
+            to_number,
+            "call_control" if controlled else self.dialect.language,
+            by_itself=self.dialect.numbers_have_addresses and not controlled,
+        )
         method = method or answering.method
         fallback_url = fallback_url or answering.fallback
-        # A TeXML application has one method for both.
-        fallback_method = answering.fallback_method if markup == "twiml" else method
+        fallback_method = answering.fallback_method if self.dialect.fallback_has_method else method
         plan = CallPlan(
             self.exchange.server_url,
             await self.prepare(script),
@@ -333,7 +333,11 @@ class PhoneNetwork:
         if mode not in MODES or (mode and self._control is None):
             raise EmulatorError(
                 f"mode {mode!r} is not usable: {self.dialect.name}'s numbers have "
-                + ("documents only (give --carrier telnyx)" if self._control is None else "call_control")
+                + (
+                    f"documents only (give --carrier {COMMANDED[0].name})"
+                    if self._control is None
+                    else "call_control"
+                )
             )
         return mode == "call_control"
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from emulator.bot.server_api import HEARD, KEYS, SPOKEN, ServerEvent
 from emulator.errors import EmulatorError
 from emulator.legs.call import Call
 from emulator.legs.plan import Loss
@@ -20,7 +21,6 @@ from emulator.line.caller import CallerLine
 from emulator.line.codecs import FRAME_MS, SAMPLE_RATE, Pcm
 from emulator.line.seams import Seam
 from emulator.private import opener
-from emulator.terminal.server_api import HEARD, KEYS, SPOKEN, ServerEvent
 
 Transcribe = Callable[[Pcm], str]
 CLOCK_TOLERANCE_MS = 60

@@ -19,6 +19,7 @@ import json
 import os
 import platform
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -172,6 +173,17 @@ class Environment:
     def pip(self, *arguments: str) -> list[str]:
         """A pip command, which no setting of the machine sends elsewhere."""
         return [str(self.python), "-I", "-m", "pip", "--disable-pip-version-check", *arguments]
+
+
+def write_command(environment: Environment, project: Path) -> None:
+    """Have the environment's command `phonebot` run the project in its folder, wherever it is called.
+
+    Nothing of the project is installed: its modules (`bot`, `web`, `settings`) have names that others use as well.
+    """
+    command = environment.folder / "bin" / "phonebot"
+    program = shlex.join([str(environment.python.absolute()), str(project / "phonebot.py")])
+    command.write_text(f'#!/bin/sh\nexec {program} "$@"\n', encoding="utf-8")
+    command.chmod(0o755)
 
 
 def may_be_used(environment: Environment, locks: list[Path]) -> bool:
@@ -381,6 +393,7 @@ def main(arguments: list[str]) -> int:
         with open(environment.mark, "a", encoding="utf-8") as only_one_at_a_time:
             fcntl.flock(only_one_at_a_time, fcntl.LOCK_EX)
             make(environment, Path(lock), extras)
+            write_command(environment, HERE.parent)
         (environment.folder / STAMP).touch()
     except SetupError as error:
         print(f"setup: {error}", file=sys.stderr)

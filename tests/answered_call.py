@@ -14,10 +14,10 @@ from pipecat.processors.aggregators.llm_context import LLMContext
 from calls.call import CallState
 from calls.control import CallControl
 from calls.store import CallStore
-from conversation.agents.agent import load_agent
-from conversation.attachment import Attachment
-from conversation.outbound import opening as voicemail
-from conversation.outbound.opening import outbound_opening
+from conversation.agents.files import load_agent
+from conversation.outbound import first_seconds as voicemail
+from conversation.outbound.first_seconds import outbound_opening
+from conversation.session import Session
 from serializers.frames import MarkFrame
 
 GREETING, MESSAGE = "Hello, it is us.", "Please call us back."
@@ -35,8 +35,8 @@ wait_for_hello_secs = {hello}
 class Line:
     """Plays what is said in next to no time, and returns its marks, unless it is held or hushed."""
 
-    def __init__(self, attachment):
-        self.attachment = attachment
+    def __init__(self, session):
+        self.session = session
         self.said, self.ended = [], False
         self.playing = asyncio.Event()
         self.playing.set()
@@ -51,28 +51,28 @@ class Line:
                 self.tasks.add(task)
             else:
                 self.ended = True
-                self.attachment.detached("ended")
+                self.session.detached("ended")
 
     async def play(self, mark):
         await asyncio.sleep(0.01)
         await self.playing.wait()
-        self.attachment.playout.sent(mark)
-        self.attachment.playout.returned(mark)
+        self.session.playout.sent(mark)
+        self.session.playout.returned(mark)
 
 
 class Answered:
     """An answered call of ours, with the witnesses in the hands of the test."""
 
-    def __init__(self, attachment, opening, line):
-        self.attachment, self.opening, self.line = attachment, opening, line
-        self.call = attachment.call
+    def __init__(self, session, opening, line):
+        self.session, self.opening, self.line = session, opening, line
+        self.call = session.call
 
     @property
     def said(self):
         return self.line.said
 
     def carrier_says(self, who):
-        self.attachment.record("answered_by", who=who)
+        self.session.record("answered_by", who=who)
 
     def speaks(self, text="", *, ends=True):
         self.opening.heard(UserStartedSpeakingFrame())
@@ -110,7 +110,7 @@ async def answered(
     store = CallStore()
     call = store.open(carrier="twilio", carrier_call_id="CA1", direction="outbound")
     call.move(CallState.IN_PROGRESS, cause="answered")
-    attachment = Attachment(
+    session = Session(
         call=call,
         store=store,
         control=CallControl(call, None, store),
@@ -119,20 +119,20 @@ async def answered(
         data_dir=tmp_path,
     )
     if before:
-        attachment.record("answered_by", who=before)
-    opening = outbound_opening(attachment, None)
+        session.record("answered_by", who=before)
+    opening = outbound_opening(session, None)
     assert opening is not None
-    line = Line(attachment)
-    attachment.worker = line
+    line = Line(session)
+    session.worker = line
 
     async def hush():
-        attachment.playout.cleared()
+        session.playout.cleared()
 
     opening.gate.broadcast_interruption = hush
     await opening.begin()
     try:
-        yield Answered(attachment, opening, line)
+        yield Answered(session, opening, line)
     finally:
         await opening.close()
-        attachment.detached("test is over")
-        await attachment.settle()
+        session.detached("test is over")
+        await session.settle()

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from conversation.agents.agent import Agent, load_agent
+from conversation.agents.agent import Agent
+from conversation.agents.files import load_agent
+from conversation.language.utterance import Utterance
 from conversation.local.dialogue import after_tool, decide
 from conversation.local.dialogue_state import DialogueState, Reply
 from conversation.local.retrieval import Retriever
-from conversation.utterance import Utterance
 
 AGENTS = Path(__file__).parent.parent / "agents"
 FRIDAY = datetime(2025, 11, 21, 10, 0)

@@ -14,9 +14,13 @@ A comment of HTML in front of a block, which no reader of the rendered page sees
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
+
+from requirements.install import Environment, write_command
 
 ROOT = Path(__file__).parent.parent
 
@@ -55,8 +59,8 @@ class Block:
 
 
 def documents() -> list[Path]:
-    """README and docs."""
-    return [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+    """README, CONTRIBUTING and docs."""
+    return [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
 def blocks_of(path: Path) -> list[Block]:
@@ -92,9 +96,6 @@ def shell_blocks() -> list[Block]:
 
 def fresh_copy(folder: Path) -> Path:
     """What a clone has, with the environment of these tests in `.venv`."""
-    import shutil
-    import sys
-
     names = subprocess.run(
         ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True, text=True
     ).stdout.split("\0")
@@ -102,5 +103,9 @@ def fresh_copy(folder: Path) -> Path:
         if (ROOT / name).is_file():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, folder / name)
-    (folder / ".venv").symlink_to(sys.prefix)
+    (folder / ".venv" / "bin").mkdir(parents=True)
+    for path in (*Path(sys.prefix).iterdir(), *Path(sys.prefix, "bin").iterdir()):
+        if path.name not in ("bin", "phonebot"):
+            (folder / ".venv" / path.relative_to(sys.prefix)).symlink_to(path)
+    write_command(Environment(folder / ".venv"), folder)
     return folder

@@ -30,8 +30,7 @@ class FakeCarrier:
         tells_at_once: Whether the answer to a hang-up says that the call is over.
     """
 
-    name = "c"
-    mode = MARKUP
+    name, mode = "c", MARKUP
     call_secs = range(60, 14001)
 
     def __init__(

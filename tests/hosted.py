@@ -15,8 +15,7 @@ from pipecat.services.llm_service import LLMService
 from pipecat.services.stt_service import STTService
 from pipecat.services.tts_service import TTSService
 
-from conversation import catalogue
-from conversation.services import build_llm, build_stt, build_tts, resolve
+from conversation.services import build_llm, build_stt, build_tts, catalogue, resolve
 from settings import load_settings
 from tests.conversation.test_services_are_chosen_by_name import agent
 from tests.talking_bot import QUICK_AGENT

@@ -314,8 +314,8 @@ def _words_before(context: LLMContext) -> str:
 def give_part(part: Part) -> None:
     """Let the product's bot play a part, with a test's voice and ears."""
     from conversation import pipeline
-    from conversation.dead_air.patience import Patience, with_patience
     from conversation.local.models import local_models
+    from conversation.services.patience import Patience, with_patience
     from conversation.turns import strategies as turns
 
     patient_voice = with_patience(ToneVoice, Patience())

@@ -14,9 +14,9 @@ from starlette.types import Message
 from starlette.websockets import WebSocket
 
 from calls.call import Call, CallState
-from desk.service import Service
 from desk.tokens import StreamGrant
 from serializers.handshake import HandshakeError, NotACarrierStream, StreamStart, read_stream_start
+from web.web_service import WebService
 
 LEFT_BY_THE_BOT = (CallState.TRANSFERRING, CallState.TRANSFERRED)
 
@@ -76,7 +76,7 @@ class OpeningSocket:
 
 
 async def start_with_token(
-    opening: OpeningSocket, service: Service, grant: StreamGrant, body: Mapping[str, Any]
+    opening: OpeningSocket, service: WebService, grant: StreamGrant, body: Mapping[str, Any]
 ) -> None:
     """Read the `start` of a socket that came with a token.
 
@@ -97,7 +97,7 @@ async def start_with_token(
 
 
 async def start_without_token(
-    opening: OpeningSocket, service: Service, carrier: str | None
+    opening: OpeningSocket, service: WebService, carrier: str | None
 ) -> StreamStart | None:
     """Read the `start` of a socket that came without a token.
 
@@ -141,7 +141,7 @@ def _is_left(call: Call) -> bool:
     return call.resume is not None or call.state in LEFT_BY_THE_BOT
 
 
-def _forget_old(service: Service) -> None:
+def _forget_old(service: WebService) -> None:
     for name, sockets in list(service.without_token.items()):
         call = service.store.find(*name)
         if not sockets and (call is None or call.is_over):

@@ -2,47 +2,61 @@
 
 from __future__ import annotations
 
+import base64
 import hmac
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
+from fastapi import APIRouter, Depends, HTTPException, Path, Query, Request, Response
 from fastapi.routing import APIRoute
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import BaseModel, ConfigDict, Field
 
-from calls.call import Call, CallState, EndedBy
+from calls.call import Call
 from calls.errors import CallIsOver, NotDone, NotPossible, UnderWay
 from calls.policy import TooManyCalls
-from carriers.carrier import Direction, RecordingFormat
-from carriers.documents import checked_digits
-from conversation.agents.agent import AgentError, load_agent
-from conversation.attachment import attached_to
-from desk.dial_requests import DialOrder, place_order
-from desk.service import Service, service_of, the_service
+from desk import live_calls
+from desk.dial_requests import DialBody, place_call
+from web.answers import CallDescription, Calls, problems
 from web.descriptions import description, event_description, summary
 from web.refusals import Refused
+from web.web_service import TheService, service_of
 
-TheService = Annotated[Service, Depends(the_service)]
+BROWSERS_ASK = {"WWW-Authenticate": 'Basic realm="phonebot: API_KEY is the password", charset="UTF-8"'}
+"""Has a browser ask whoever sits before it. Source: RFC 7617, section 2."""
 
 
-def authorise(request: Request) -> None:
+def authorise(request: Request, *, by_browser: bool = False) -> None:
     """Let only those in who know API_KEY.
+
+    Args:
+        request: What was asked.
+        by_browser: The key may also be a password, of any user, which a browser asks a person for. It then sends it
+            with whatever it asks of this service, also for pages of others: so only where nothing is done.
 
     Raises:
         Refused: It is missing, or wrong.
     """
+    challenge = BROWSERS_ASK if by_browser else None
     expected = service_of(request).settings.api_key
     if expected is None:
-        raise Refused(
-            401, "api_closed", "API_KEY is not set: set it to a secret of your choice to open the API"
-        )
+        explanation = "API_KEY is not set: set it to a secret of your choice to open the API"
+        raise Refused(401, "api_closed", explanation, headers=challenge)
     scheme, _, given = request.headers.get("authorization", "").partition(" ")
-    key = expected.get_secret_value().encode()
-    if scheme.lower() != "bearer" or not hmac.compare_digest(given.strip().encode(), key):
-        raise Refused(
-            401, "api_key", "the API key is missing or wrong: send the header Authorization: Bearer API_KEY"
-        )
+    key = given.strip().encode() if scheme.lower() == "bearer" else b""
+    if by_browser and scheme.lower() == "basic":
+        key = _password(given)
+    if not hmac.compare_digest(key, expected.get_secret_value().encode()):
+        explanation = "the API key is missing or wrong: send the header Authorization: Bearer API_KEY"
+        raise Refused(401, "api_key", explanation, headers=challenge)
+
+
+def _password(credentials: str) -> bytes:
+    """The password in the credentials of Basic authentication; nothing when they are none."""
+    try:
+        return base64.b64decode(credentials.strip(), validate=True).partition(b":")[2]
+    except ValueError:
+        return b""
 
 
 class OperatorsRoute(APIRoute):
@@ -59,10 +73,21 @@ class OperatorsRoute(APIRoute):
         return authorised
 
 
-router = APIRouter(prefix="/calls", route_class=OperatorsRoute)
+router = APIRouter(
+    prefix="/calls", route_class=OperatorsRoute, generate_unique_id_function=lambda route: route.name
+)
+
+A_CALL: dict[str, Any] = {
+    "response_model": CallDescription,
+    "response_model_exclude_unset": True,
+    "response_description": "The call.",
+}
+"""What most routes answer; `warning` is left out where there is none."""
 
 
-async def known_call(call_id: str, service: TheService) -> Call:
+async def known_call(
+    call_id: Annotated[str, Path(description="Our id of the call, or the carrier's.")], service: TheService
+) -> Call:
     """The call that a path names, by our id or its carrier's; it may be in the database only."""
     call = await service.store.fetch(call_id)
     if call is None:
@@ -80,129 +105,116 @@ class _Body(BaseModel):
 
 
 class TransferBody(_Body):
-    """Put the caller through.
+    """To whom a caller is put through."""
 
-    Parameters:
-        destination: A name under `[transfers]` in the agent's file.
-        reason: What the caller wants, for the colleague.
-    """
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"destination": "desk", "reason": "wants a refund"}]}
+    )
 
-    destination: str = Field(min_length=1, max_length=100)
-    reason: str = Field(default="", max_length=1000)
+    destination: str = Field(
+        min_length=1, max_length=100, description="A name under `[transfers]` in the agent's file."
+    )
+    reason: str = Field(default="", max_length=1000, description="What the caller wants, for the colleague.")
 
 
 class DigitsBody(_Body):
-    """Press keys for the other side.
+    """Which keys are pressed."""
 
-    Parameters:
-        digits: 0-9, A-D, * and #, with pauses of `w` (0.5 s) and `W` (1 s).
-    """
+    model_config = ConfigDict(json_schema_extra={"examples": [{"digits": "1ww42#"}]})
 
-    digits: str
+    digits: str = Field(description="0-9, A-D, * and #, with pauses of `w` (0.5 s) and `W` (1 s).")
 
 
 class RecordingBody(_Body):
-    """Change the recording of the call.
+    """What is done to the recording."""
 
-    Parameters:
-        action: What to do.
-    """
+    model_config = ConfigDict(json_schema_extra={"examples": [{"action": "pause"}]})
 
     action: Literal["start", "pause", "resume", "stop"]
 
 
-@router.get("")
+@router.get(
+    "",
+    summary="The last calls",
+    response_model=Calls,
+    response_description="The calls.",
+    responses=problems(422),
+)
 async def calls(
-    service: TheService, limit: Annotated[int, Query(ge=1, le=1000)] = 100
+    service: TheService,
+    limit: Annotated[int, Query(ge=1, le=1000, description="How many.")] = 100,
 ) -> dict[str, list[dict[str, Any]]]:
     """The last calls, newest first, without their events."""
     return {"calls": [summary(call) for call in await service.store.latest(limit)]}
 
 
-@router.post("", status_code=202)
-async def dial(order: DialOrder, service: TheService) -> dict[str, Any]:
+@router.post("", status_code=202, summary="Call somebody", responses=problems(422, 429, 502), **A_CALL)
+async def dial(body: DialBody, service: TheService) -> dict[str, Any]:
     """Call somebody. The answer comes as soon as the carrier has taken the call on.
 
     With a `warning` nobody knows yet whether it has: the call is looked for, and never dialled twice.
     """
-    call, warning = await place_order(
-        order, service.settings, service.dialler, service.carrier_named, lambda _: service.way_back
+    call, warning = await place_call(
+        body, service.settings, service.dialler, service.carrier_named, lambda _: service.way_back
     )
     return {**description(call), **({"warning": warning} if warning else {})}
 
 
-@router.get("/{call_id}")
+@router.get("/{call_id}", summary="One call", responses=problems(404), **A_CALL)
 async def one_call(call: TheCall) -> dict[str, Any]:
     """All that is known of a call."""
     return description(call)
 
 
-@router.get("/{call_id}/events", response_class=EventSourceResponse)
+@router.get(
+    "/{call_id}/events",
+    summary="Follow a call",
+    response_class=EventSourceResponse,
+    response_description="The events.",
+    responses=problems(404),
+)
 async def events(call: TheCall, service: TheService) -> AsyncIterator[ServerSentEvent]:
-    """Past events, then each as it happens, until the call has ended."""
+    """Past events, then each as it happens, until the call has ended, as server-sent events.
+
+    An `event:` is the kind, its `data:` the event in JSON, as `events` of a call has it.
+    """
     async for event in service.store.subscribe(call):
         yield ServerSentEvent(event=event.kind, data=event_description(event))
 
 
-@router.post("/{call_id}/hangup")
+@router.post("/{call_id}/hangup", summary="End a call", responses=problems(404, 502), **A_CALL)
 async def hang_up(call: TheCall, service: TheService) -> dict[str, Any]:
     """End a call, also in the middle of a transfer. A call that has ended already is no error."""
-    unanswered = call.direction is Direction.OUTBOUND and call.answered_at is None
-    state = CallState.CANCELED if unanswered else CallState.COMPLETED
-    ended = await service.control(call).hang_up(EndedBy.HUMAN, "API", state=state)
-    if not ended and not call.carrier_call_id:
-        warning = "the carrier has not named the call yet: it is ended as soon as that happens"
-        return {**description(call), "warning": warning}
-    if not ended and not await service.close_sockets(call):
-        failed = call.last("hang_up_failed")
-        reason = failed.data.get("reason") if failed else "the carrier could not be told"
-        raise HTTPException(502, f"the call may still be up: {reason}")
-    return description(call)
+    warning = await live_calls.hang_up(service, call)
+    return {**description(call), **({"warning": warning} if warning else {})}
 
 
-@router.post("/{call_id}/transfer", status_code=202)
+@router.post(
+    "/{call_id}/transfer",
+    status_code=202,
+    summary="Put the caller through",
+    responses=problems(404, 409, 422, 502),
+    **A_CALL,
+)
 async def transfer(body: TransferBody, call: TheCall) -> dict[str, Any]:
     """Put the caller through. How it ends is an event of the call, and among its `transfers`."""
-    _must_live(call)
-    attachment = attached_to(call)
-    if attachment is None:
-        _must_be_with_the_bot(call)
-        raise UnderWay(
-            "no bot session of this process talks on the call: try again once it is answered, or ask the process that "
-            "serves it"
-        )
-    if not attachment.control.can_transfer:
-        raise NotPossible(
-            f"no credentials for {call.carrier} are set: a caller could not be put through; add them to .env, and "
-            "start the server again"
-        )
-    attachment.transfer(body.destination, body.reason, by_tool=False)
+    live_calls.put_through(call, body.destination, body.reason)
     return description(call)
 
 
-@router.post("/{call_id}/digits")
+@router.post("/{call_id}/digits", summary="Press keys", responses=problems(404, 409, 422, 502), **A_CALL)
 async def digits(body: DigitsBody, call: TheCall, service: TheService) -> dict[str, Any]:
-    """Press keys for the other side."""
-    _must_live(call)
-    _must_be_with_the_bot(call)
-    try:
-        checked_digits(body.digits)
-    except ValueError as error:
-        raise NotPossible(str(error)) from None
-    await service.control(call).send_digits(body.digits)
+    """Press keys for the other side, such as in another company's menu."""
+    await live_calls.press(service, call, body.digits)
     return description(call)
 
 
-@router.post("/{call_id}/recording")
+@router.post(
+    "/{call_id}/recording", summary="Change the recording", responses=problems(404, 409, 422, 502), **A_CALL
+)
 async def recording(body: RecordingBody, call: TheCall, service: TheService) -> dict[str, Any]:
     """Start, pause, resume or stop the recording of a call."""
-    _must_live(call)
-    try:
-        agent = load_agent(call.agent or service.settings.agent, service.settings.agents_dir)
-        file_format = RecordingFormat(agent.recording.format)
-    except AgentError:
-        file_format = RecordingFormat.WAV
-    await service.control(call).record(body.action, file_format)
+    await live_calls.record(service, call, body.action)
     return description(call)
 
 
@@ -213,24 +225,3 @@ def status_of(error: NotDone) -> int:
     if isinstance(error, NotPossible):
         return 422
     return 409 if isinstance(error, CallIsOver | UnderWay) else 502
-
-
-def _must_live(call: Call) -> None:
-    if call.is_over:
-        raise CallIsOver(f"the call has ended ({call.state}): nothing can be done to it any more")
-
-
-def _must_be_with_the_bot(call: Call) -> None:
-    """Whether nothing is going on that a change of the carrier's document would cut off.
-
-    Raises:
-        UnderWay: The caller is being put through, or talks with a colleague.
-    """
-    if call.state is CallState.TRANSFERRED:
-        raise UnderWay("the caller talks with a colleague: hang up, or wait until they are done")
-    attachment = attached_to(call)
-    handover = attachment.handover if attachment else None
-    if call.state is CallState.TRANSFERRING or (handover is not None and handover.running):
-        raise UnderWay("the caller is being put through: wait for the outcome")
-    if call.state in (CallState.QUEUED, CallState.RINGING):
-        raise UnderWay("the call is not answered yet: try again when it is")

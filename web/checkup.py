@@ -154,7 +154,8 @@ def unused(name: str, settings: Settings) -> str | None:
 
 def _services_of_agents(settings: Settings) -> set[str] | None:
     from conversation import services
-    from conversation.agents.agent import AgentError, agent_names, load_agent
+    from conversation.agents.agent import AgentError
+    from conversation.agents.files import agent_names, load_agent
 
     used: set[str] = set()
     try:
@@ -168,40 +169,63 @@ def _services_of_agents(settings: Settings) -> set[str] | None:
 
 def agent_problems(settings: Settings) -> list[str]:
     """Agents that could not answer a call, the default one first: one line each."""
-    from conversation import services
-    from conversation.agents.agent import AgentError, agent_names, find_agent, load_agent
+    from conversation.agents.files import agent_names, find_agent
 
     default = find_agent(settings.agent, settings.agents_dir) or settings.agent
-    problems = []
-    for name in dict.fromkeys([default, *agent_names(settings.agents_dir)]):
-        try:
-            agent = load_agent(name, settings.agents_dir)
-            if settings.pipecat_cloud_public_key is None:  # else the bot talks there, not here
-                services.check(services.resolve(agent, settings), settings)
-        except (AgentError, services.ServiceError) as error:
-            if str(error) not in problems:
-                problems.append(str(error))
-    return problems
+    names = dict.fromkeys([default, *agent_names(settings.agents_dir)])
+    problems = (_problem_of_agent(name, settings) for name in names)
+    return list(dict.fromkeys(problem for problem in problems if problem))
 
 
 def agent_findings(settings: Settings) -> list[Finding]:
     """Whether each agent can answer, and keeps what its file promises."""
-    from conversation.agents.agent import AgentError, agent_names, load_agent, misnamed
-    from conversation.agents.contradictions import contradictions, unknown_variables
+    from conversation.agents.files import agent_names, misnamed
 
     found = [_fault(AGENTS, line) for line in (*agent_problems(settings), *misnamed(settings.agents_dir))]
     for name in agent_names(settings.agents_dir):
-        try:
-            agent = load_agent(name, settings.agents_dir)
-        except AgentError:
-            continue  # told above
-        misspelt_variables, unknown = unknown_variables(agent)
-        wrong = [*contradictions(agent), *misspelt_variables]
-        found += [_fault(AGENTS, line) for line in wrong]
-        found += [_note(AGENTS, line) for line in unknown]
-        if not wrong:
-            found.append(Finding(Verdict.OK, AGENTS, f"{name}.toml"))
+        found += _promises_of_agent(name, settings)
     return found
+
+
+def findings_of_agent(name: str, settings: Settings) -> list[Finding]:
+    """Whether one agent can answer, and keeps what its file promises.
+
+    Args:
+        name: Of its file in the folder of agents, which the settings name.
+        settings: What counts.
+    """
+    problem = _problem_of_agent(name, settings)
+    return [*([_fault(AGENTS, problem)] if problem else []), *_promises_of_agent(name, settings)]
+
+
+def _problem_of_agent(name: str, settings: Settings) -> str | None:
+    from conversation import services
+    from conversation.agents.agent import AgentError
+    from conversation.agents.files import load_agent
+
+    try:
+        agent = load_agent(name, settings.agents_dir)
+        if settings.pipecat_cloud_public_key is None:  # else the bot talks there, not here
+            services.check(services.resolve(agent, settings), settings)
+    except (AgentError, services.ServiceError) as error:
+        return str(error)
+    return None
+
+
+def _promises_of_agent(name: str, settings: Settings) -> list[Finding]:
+    """What a file that can be read promises and cannot keep."""
+    from conversation.agents.agent import AgentError
+    from conversation.agents.contradictions import contradictions, unknown_variables
+    from conversation.agents.files import load_agent
+
+    try:
+        agent = load_agent(name, settings.agents_dir)
+    except AgentError:
+        return []  # it is told as a problem of the agent
+    misspelt_variables, unknown = unknown_variables(agent)
+    wrong = [*contradictions(agent), *misspelt_variables]
+    found = [_fault(AGENTS, line) for line in wrong] + [_note(AGENTS, line) for line in unknown]
+    return found if wrong else [*found, Finding(Verdict.OK, AGENTS, f"{name}.toml")]
 
 
 def use_data_dir(folder: Path) -> None:

@@ -25,14 +25,12 @@ from pydantic import ValidationError
 
 from calls.call import Call, CallState
 from calls.errors import NotDone, NotPossible
-from desk.dial_requests import DialOrder
+from desk.dial_requests import DialBody
 from settings import Settings, SettingsError, load_settings
+from web.client import ASK_SECS, NotAnswered, accepted, server_at
 from web.descriptions import event_description
 
 USAGE_ERROR = 2
-
-ASK_SECS = 30.0
-"""How long the server may take to place a call: as long as it waits for the carrier, and a little more."""
 
 POLL_SECS = 3.0
 """How often the carrier is asked about a call that nobody reports."""
@@ -48,13 +46,28 @@ class DialError(Exception):
     """The call was not made, or nobody can tell; the message is one line with cause and fix."""
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+PROGRAM = "python -m web.dial"
+
+EXAMPLES = """\
+examples:
+  %(prog)s +12025550143 --agent reminder --param name=Ann --wait
+  %(prog)s sip:desk@pbx.example.com --ring 45
+  %(prog)s +12025550143 --direct         (no server: the phone company itself is asked)
+
+exit status: 0 the call was made, with --wait: and taken; 1 with --wait: nobody took it; 2 no call"""
+
+
+def main(arguments: Sequence[str] | None = None, *, program: str = PROGRAM) -> int:
     """Call somebody.
+
+    Args:
+        arguments: What stands on the command line; that of the process when not given.
+        program: How help calls the command.
 
     Returns:
         The exit status: 0 when the call was made, and with `--wait` when somebody or something has taken it.
     """
-    options = _parser().parse_args(arguments)
+    options = _parser(program).parse_args(arguments)
     try:
         settings = load_settings()
         logger.remove()
@@ -65,7 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return asyncio.run(_dial_directly(order, settings, wait=options.wait))
         base = options.url or settings.public_url or f"http://127.0.0.1:{settings.port}"
         return asyncio.run(_dial_by_server(order, settings, base.rstrip("/"), wait=options.wait))
-    except (SettingsError, DialError, NotDone) as error:
+    except (SettingsError, DialError, NotAnswered, NotDone) as error:
         print(_as_options(str(error)), file=sys.stderr)
         return USAGE_ERROR
     except KeyboardInterrupt:
@@ -88,8 +101,13 @@ def _as_options(text: str) -> str:
     return re.sub("`([a-z_]+)`", lambda field: OPTIONS.get(field[1], field[0]), text)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m web.dial", description="Have the bot call somebody.")
+def _parser(program: str) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog=program,
+        description="Have the bot call somebody.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("to", help="telephone number (+12025550143), or SIP address")
     parser.add_argument("--agent", help="name of the agent that talks (AGENT)")
     parser.add_argument(
@@ -107,7 +125,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _order(options: argparse.Namespace) -> DialOrder:
+def _order(options: argparse.Namespace) -> DialBody:
     parameters = {}
     for param in options.param:
         name, equals, value = param.partition("=")
@@ -115,7 +133,7 @@ def _order(options: argparse.Namespace) -> DialOrder:
             raise DialError(f"--param {param[:40]}: write NAME=VALUE, for example --param name=Ann")
         parameters[name] = value
     try:
-        return DialOrder(
+        return DialBody(
             to=options.to,
             agent=options.agent,
             carrier=options.carrier,
@@ -132,51 +150,25 @@ def _order(options: argparse.Namespace) -> DialOrder:
 # By the server
 
 
-async def _dial_by_server(order: DialOrder, settings: Settings, base: str, *, wait: bool) -> int:
-    if settings.api_key is None:
-        raise DialError("API_KEY is not set: set it to the key of the server")
-    headers = {"Authorization": f"Bearer {settings.api_key.get_secret_value()}"}
+async def _dial_by_server(order: DialBody, settings: Settings, base: str, *, wait: bool) -> int:
     body = order.model_dump(mode="json", by_alias=True, exclude_none=True)
-    try:
-        async with httpx.AsyncClient(base_url=base, headers=headers, timeout=ASK_SECS) as http:
-            call = _accepted(await http.post("/calls", json=body))
-            _say(f"{call['id']} {call['state']}")
-            if "warning" in call:
-                _say(f"warning: {call['warning']}")
-            if not wait:
-                return 0
-            async for event in _events(http, str(call["id"])):
-                _tell(event)
-            ended = _accepted(await http.get(f"/calls/{call['id']}"))
-            return 0 if ended["state"] in REACHED else 1
-    except httpx.TimeoutException:
-        raise DialError(
-            f"the server at {base} did not answer in time: whether the call was made is not known; look at GET /calls"
-        ) from None
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise DialError(
-            f"the server at {base} cannot be asked ({type(error).__name__}): start it with `make run`, or "
-            "dial with --direct"
-        ) from None
-
-
-def _accepted(answer: httpx.Response) -> dict[str, Any]:
-    try:
-        content = answer.json()
-    except ValueError:
-        content = None
-    if not isinstance(content, dict):
-        raise DialError(
-            f"{answer.request.url.host} answered {answer.status_code} without JSON: is it this server's address?"
-        )
-    if answer.status_code == httpx.codes.UNAUTHORIZED:
-        raise DialError(
-            "the server does not take this API_KEY: set the same one in .env here and where the server runs, and start "
-            "the server again"
-        )
-    if answer.is_error:
-        raise DialError(str(content.get("error") or f"the server answered {answer.status_code}"))
-    return content
+    async with server_at(base, settings, otherwise="dial with --direct") as http:
+        try:
+            call = accepted(await http.post("/calls", json=body))
+        except httpx.TimeoutException:
+            raise DialError(
+                f"the server at {base} did not answer in time: whether the call was made is not known; look at "
+                "GET /calls"
+            ) from None
+        _say(f"{call['id']} {call['state']}")
+        if "warning" in call:
+            _say(f"warning: {call['warning']}")
+        if not wait:
+            return 0
+        async for event in _events(http, str(call["id"])):
+            _tell(event)
+        ended = accepted(await http.get(f"/calls/{call['id']}"))
+        return 0 if ended["state"] in REACHED else 1
 
 
 async def _events(http: httpx.AsyncClient, call_id: str) -> AsyncIterator[dict[str, Any]]:
@@ -184,7 +176,7 @@ async def _events(http: httpx.AsyncClient, call_id: str) -> AsyncIterator[dict[s
     async with http.stream("GET", f"/calls/{call_id}/events", timeout=timeout) as answer:
         if answer.is_error:
             await answer.aread()
-            _accepted(answer)
+            accepted(answer)
         async for line in answer.aiter_lines():
             if line.startswith("data:"):
                 yield json.loads(line.removeprefix("data:"))
@@ -193,14 +185,14 @@ async def _events(http: httpx.AsyncClient, call_id: str) -> AsyncIterator[dict[s
 # Without one
 
 
-async def _dial_directly(order: DialOrder, settings: Settings, *, wait: bool) -> int:
+async def _dial_directly(order: DialBody, settings: Settings, *, wait: bool) -> int:
     from calls.control import CallControl
     from calls.database.calls import DatabaseUnusable
-    from calls.dialling import Dialler
+    from calls.dialler import Dialler
     from calls.store import default_store
     from carriers import carrier_for
     from carriers.carrier import Carrier
-    from desk.dial_requests import place_order, policy_of
+    from desk.dial_requests import place_call, policy_of
 
     carriers: list[Carrier] = []
 
@@ -215,7 +207,7 @@ async def _dial_directly(order: DialOrder, settings: Settings, *, wait: bool) ->
         raise DialError(str(error)) from None
     dialler = Dialler(store, policy_of(settings))
     try:
-        call, warning = await place_order(
+        call, warning = await place_call(
             order, settings, dialler, carrier_named, lambda name: _way_back(name, settings)
         )
         _say(f"{call.id} {call.state}")

@@ -74,15 +74,30 @@ def lines(findings: Sequence[Finding]) -> list[str]:
     return [*shown, "", *defaults, last + (f", {untried} not tried" if untried else "") + "."]
 
 
-def main(arguments: list[str] | None = None) -> int:
+EXAMPLES = """\
+examples:
+  %(prog)s                (asks the phone company, the services and the public address as well)
+  %(prog)s --offline
+  %(prog)s --json
+
+exit status: 0 no fault, 1 a fault, 2 the settings cannot be read"""
+
+
+def main(arguments: Sequence[str] | None = None, *, program: str = "python -m web.doctor") -> int:
     """Look, and print.
+
+    Args:
+        arguments: What stands on the command line; that of the process when not given.
+        program: How help calls the command.
 
     Returns:
         The exit status.
     """
     parser = argparse.ArgumentParser(
-        prog="python -m web.doctor",
+        prog=program,
         description="Find what is missing, misspelt or wrong before a caller does.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--json", action="store_true", help="print the findings as JSON")
     parser.add_argument("--offline", action="store_true", help="ask nobody outside this machine")

@@ -9,9 +9,9 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from carriers import descriptors
-from desk.service import Service
 from web.refusals import POLICY_VIOLATION, plain_response
 from web.trust import foreign_site
+from web.web_service import WebService
 
 EVERYWHERE = "every route"
 
@@ -30,7 +30,7 @@ class Entrance:
         service: The service.
     """
 
-    def __init__(self, app: ASGIApp, service: Service):
+    def __init__(self, app: ASGIApp, service: WebService):
         self._app = app
         self._service = service
 

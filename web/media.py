@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import uuid
 from contextlib import suppress
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Depends, WebSocket
+from fastapi import APIRouter, WebSocket
 from loguru import logger
 from starlette.websockets import WebSocketDisconnect, WebSocketState
 
 from carriers import descriptors, known_carriers
 from carriers.carrier import Signature
-from desk.service import ServerRunnerArguments, Service, peer_of, the_service, upgrade_of
 from desk.tokens import KEPT_SECS, StreamGrant, TokenError
 from web.admission import NotAdmitted, OpeningSocket, start_with_token, start_without_token
 from web.refusals import POLICY_VIOLATION, Refused, route_of
 from web.trust import tokenless_refusal
-
-TheService = Annotated[Service, Depends(the_service)]
+from web.web_service import ServerRunnerArguments, TheService, WebService, peer_of, upgrade_of
 
 NORMAL_CLOSURE, INTERNAL_ERROR = 1000, 1011
 """WebSocket close codes. Source: RFC 6455, section 7.4.1."""
@@ -52,7 +50,7 @@ async def stream_with_token(websocket: WebSocket, service: TheService, carrier: 
     await _talk(service, opening.socket, body, grant.call_id)
 
 
-async def redeemed(service: Service, carrier: str, token: str) -> StreamGrant:
+async def redeemed(service: WebService, carrier: str, token: str) -> StreamGrant:
     """What a token allows, which is used up, in this process and in those that share the database.
 
     Raises:
@@ -95,7 +93,7 @@ async def stream_without_token(websocket: WebSocket, service: TheService) -> Non
         service.without_token[name] -= 1
 
 
-def _signature(websocket: WebSocket, service: Service) -> tuple[Signature, str | None]:
+def _signature(websocket: WebSocket, service: WebService) -> tuple[Signature, str | None]:
     """What the signature of an upgrade is worth, and the name of the carrier that it is a valid one of."""
     upgrade = upgrade_of(websocket, service)
     found = Signature.UNCHECKED
@@ -111,14 +109,14 @@ def _signature(websocket: WebSocket, service: Service) -> tuple[Signature, str |
 
 
 async def _turn_away(
-    service: Service, opening: OpeningSocket, websocket: WebSocket, error: NotAdmitted
+    service: WebService, opening: OpeningSocket, websocket: WebSocket, error: NotAdmitted
 ) -> None:
     service.refusals.note(route_of(websocket.scope), error.reason, str(error))
     with suppress(RuntimeError, WebSocketDisconnect):
         await opening.socket.close(POLICY_VIOLATION)
 
 
-async def _talk(service: Service, websocket: WebSocket, body: dict[str, Any], call_id: str | None) -> None:
+async def _talk(service: WebService, websocket: WebSocket, body: dict[str, Any], call_id: str | None) -> None:
     sockets = service.sockets.setdefault(call_id, set()) if call_id else set()
     sockets.add(websocket)
     service.live_sessions += 1

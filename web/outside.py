@@ -20,7 +20,7 @@ import httpx
 
 from carriers import descriptor_of, descriptors
 from carriers.checks import AccountChecks, Finding, Verdict, answers
-from conversation.catalogue import DEFAULT_OLLAMA_URL
+from conversation.services.catalogue import DEFAULT_OLLAMA_URL
 from settings import Settings
 from web.banner import addresses
 from web.destinations import caller_ids, destinations

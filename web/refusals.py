@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -55,11 +55,12 @@ class Refused(HTTPException):
         status: What the sender gets: one of `PLAIN`.
         reason: A short name of one of our own, such as `unsigned`: it is counted by, so never a text of the sender's.
         explanation: Cause and fix, for the log: a fixed sentence, nothing of the request's.
+        headers: Sent along, in place of those that the status has.
     """
 
-    def __init__(self, status: int, reason: str, explanation: str):
+    def __init__(self, status: int, reason: str, explanation: str, headers: dict[str, str] | None = None):
         # FastAPI lets its own exceptions pass while it reads a body, and no others.
-        super().__init__(status, PLAIN.get(status))
+        super().__init__(status, PLAIN.get(status), headers)
         self.reason = reason
         self.explanation = explanation
 
@@ -124,10 +125,10 @@ class Refusals:
                 )
 
 
-def plain_response(status: int) -> JSONResponse:
-    """What the outside gets."""
+def plain_response(status: int, headers: Mapping[str, str] | None = None) -> JSONResponse:
+    """What the outside gets; `headers` in place of those that the status has."""
     return JSONResponse(
-        {"error": PLAIN.get(status, "refused")}, status_code=status, headers=HEADERS.get(status)
+        {"error": PLAIN.get(status, "refused")}, status_code=status, headers=headers or HEADERS.get(status)
     )
 
 
@@ -146,7 +147,7 @@ async def answer_refused(connection: Any, error: Exception) -> Any:
     """Answer `Refused`, on requests and on sockets that are not accepted yet: the application's exception handler."""
     assert isinstance(error, Refused)
     refusals_of(connection.scope).note(route_of(connection.scope), error.reason, error.explanation)
-    response = plain_response(error.status_code)
+    response = plain_response(error.status_code, error.headers)
     if not isinstance(connection, WebSocket) or "websocket.http.response" in connection.scope.get(
         "extensions", {}
     ):

@@ -11,22 +11,20 @@ refused everywhere, and what was signed for one address at every other (`web.del
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Depends, HTTPException, Request, Response
+from fastapi import APIRouter, HTTPException, Request, Response
 
 from carriers.carrier import CALL_CONTROL, DocumentCarrier, WebhookError, runs_commands, runs_documents
 from carriers.descriptor import CarrierDescriptor
 from desk.answering import after_stream, answer_call
-from desk.call_control import take_event
 from desk.fallback import fall_back
 from desk.keys import PASTED
+from desk.leg_events import take_event
 from desk.reported import take_machine_result, take_recording, take_status
-from desk.service import Service, the_service
 from desk.transfers import after_transfer, parse_transfer_result, transfer_answered
+from web.web_service import TheService, WebService
 from web.webhooks import Webhook, document_for, parsed, read_webhook
-
-TheService = Annotated[Service, Depends(the_service)]
 
 METHODS = ["GET", "POST"]
 
@@ -135,16 +133,12 @@ class _Routes:
             event = carrier.parse_event(webhook.request.body)
         except WebhookError as error:
             raise HTTPException(400, str(error)) from None
-        if not service.events_seen.seen(event.event_id):
-            try:
-                await take_event(service, carrier, event, webhook.query, webhook.call_id)
-            except Exception:
-                # The carrier delivers it again, which must not be taken for a repetition.
-                service.events_seen.forget(event.event_id)
-                raise
+        await take_event(service, carrier, event, webhook.query, webhook.call_id)
         return self._taken()
 
-    async def _read(self, request: Request, service: Service, route: str) -> tuple[DocumentCarrier, Webhook]:
+    async def _read(
+        self, request: Request, service: WebService, route: str
+    ) -> tuple[DocumentCarrier, Webhook]:
         carrier = self._descriptor.carrier(service.settings)
         assert runs_documents(carrier)
         purpose = None if self._descriptor.signs_addresses else route

@@ -13,10 +13,10 @@ from carriers import descriptor_of
 from carriers.carrier import Carrier, Form, Signature, WebhookError, WebhookRequest
 from desk.addresses import CALL, KEY
 from desk.keys import PASTED
-from desk.service import Service, peer_of, url_as_called
 from web.deliveries import KEPT_SECS, Delivery, digest
 from web.refusals import Refused
 from web.trust import Evidence, webhook_evidence
+from web.web_service import WebService, peer_of, url_as_called
 
 T = TypeVar("T")
 
@@ -59,7 +59,7 @@ class Webhook:
 
 async def read_webhook(
     request: Request,
-    service: Service,
+    service: WebService,
     carrier: Carrier,
     *,
     purpose: str | None = None,
@@ -131,7 +131,7 @@ async def document_for(webhook: Webhook, make: Callable[[], Awaitable[str]]) -> 
 
 
 def _evidence(
-    webhook: WebhookRequest, request: Request, service: Service, carrier: Carrier, *, has_key: bool
+    webhook: WebhookRequest, request: Request, service: WebService, carrier: Carrier, *, has_key: bool
 ) -> Evidence:
     signature = carrier.verify_webhook(webhook)
     evidence = webhook_evidence(
@@ -144,14 +144,14 @@ def _evidence(
     raise Refused(403, f"signature_{signature.value}", evidence)
 
 
-def _has_key(request: Request, service: Service, carrier: str, purpose: str, query: Form) -> bool:
+def _has_key(request: Request, service: WebService, carrier: str, purpose: str, query: Form) -> bool:
     if purpose in PASTED:
         return service.keys.fits(request.path_params.get("key"), carrier, purpose)
     return service.keys.fits(query.get(KEY), carrier, purpose, query.get(CALL, ""))
 
 
 async def _delivery(
-    webhook: WebhookRequest, service: Service, carrier: Carrier, *, has_key: bool, is_form: bool
+    webhook: WebhookRequest, service: WebService, carrier: Carrier, *, has_key: bool, is_form: bool
 ) -> Delivery | None:
     """Remember what was signed, here and, where a form is good for several routes, with those who share the database.
 
@@ -176,7 +176,7 @@ async def _delivery(
 
 
 def _signed_for_another_base(
-    webhook: WebhookRequest, request: Request, service: Service, carrier: Carrier
+    webhook: WebhookRequest, request: Request, service: WebService, carrier: Carrier
 ) -> str | None:
     """What is wrong with the configured addresses, when the carrier has signed the request for another one."""
     base = service.public_url

@@ -19,6 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from calls.call import ENDS, CallEvent
+from calls.database.engine import file_of, opened, plain_engine, readable
 from calls.database.errors import (
     DatabaseError,
     DatabaseRefused,
@@ -26,7 +27,6 @@ from calls.database.errors import (
     DatabaseUnusable,
     explained,
 )
-from calls.database.opening import file_of, opened, plain_engine, readable
 from calls.database.saved import SavedCall, plain
 from calls.database.tables import CALL_EVENTS, CALLS
 from calls.used_once import UsedOnce, UsedOnceInFile

@@ -1,4 +1,4 @@
-"""Runs the revisions on the connection that `calls.database.opening` made, in the transaction that it began."""
+"""Runs the revisions on the connection that `calls.database.engine` made, in the transaction that it began."""
 
 from __future__ import annotations
 

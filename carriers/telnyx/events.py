@@ -19,6 +19,7 @@ from carriers.reports import (
     CarrierEvent,
     Direction,
     IncomingCall,
+    LegEnd,
     LineState,
     ReferResult,
     StatusUpdate,
@@ -40,6 +41,13 @@ HANGUP_CAUSES = {
 }
 """How `call.hangup` events end a call. The others (`unspecified`, and what may come) say nothing: there the SIP code of
 a leg that was never answered tells. Source: telnyx SDK, `types/call_hangup.py`."""
+
+ENDS = {
+    "normal_clearing": LegEnd.HUNG_UP,
+    "time_limit": LegEnd.TIME_LIMIT,
+    "call_rejected": LegEnd.DECLINED,
+}
+"""What else these tell; the first two are only of legs that were answered. Source: Telnyx docs, call.hangup."""
 
 SIP_ERRORS = range(400, 700)
 
@@ -83,6 +91,7 @@ def parse_event(body: bytes) -> CarrierEvent:
         recording=_recording(kind, event_id, call_id, payload),
         digit=_text(payload.get("digit")) if kind == "call.dtmf.received" else None,
         hangup_cause=cause,
+        end=ENDS.get(cause),
         hangup_source=_text(payload.get("hangup_source")) or "",
         sip_code=sip_code,
         bridged=kind == "call.bridged",

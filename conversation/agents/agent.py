@@ -12,17 +12,15 @@ from __future__ import annotations
 
 import difflib
 import re
-import tomllib
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from functools import lru_cache
-from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 from zoneinfo import ZoneInfo
 
 import jinja2
 from jinja2.sandbox import SandboxedEnvironment
-from pydantic import BaseModel, Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from conversation.agents.tables import (
     GOODBYE,
@@ -37,7 +35,6 @@ from conversation.agents.tables import (
     Plain,
     Recording,
     Reference,
-    ServiceKind,
     Services,
     Table,
     Text,
@@ -54,7 +51,8 @@ TOOL_NAMES = (
 )
 """Everything that an agent may be allowed to do; `tools` in its file chooses from these."""
 
-_NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+"""What an agent's name looks like, and that of a transfer."""
 
 
 class AgentError(Exception):
@@ -110,9 +108,9 @@ class Agent(Table):
     def _references_exist(self) -> Agent:
         for tool in self.tools:
             if tool not in TOOL_NAMES:
-                raise ValueError(f"tools: there is no tool {tool!r}{_did_you_mean(tool, TOOL_NAMES)}")
+                raise ValueError(f"tools: there is no tool {tool!r}{did_you_mean(tool, TOOL_NAMES)}")
         for name in self.transfers:
-            if not _NAME.fullmatch(name):
+            if not NAME.fullmatch(name):
                 raise ValueError(f"transfers.{name}: use lower-case letters, digits and hyphens in the name")
         topics = [fact.topic for fact in self.facts]
         for topic in topics:
@@ -120,20 +118,20 @@ class Agent(Table):
                 raise ValueError(f"facts: the topic {topic!r} is there twice; merge the two")
         for fact in self.facts:
             if fact.offer not in (None, TAKE_MESSAGE, *self.transfers):
-                hint = _did_you_mean(fact.offer, (TAKE_MESSAGE, *self.transfers))
+                hint = did_you_mean(fact.offer, (TAKE_MESSAGE, *self.transfers))
                 raise ValueError(f"facts: {fact.topic!r} cannot offer {fact.offer!r}{hint}")
         fallback = self.dead_air.fallback
         if fallback not in (GOODBYE, TAKE_MESSAGE, *self.transfers):
-            hint = _did_you_mean(fallback, (GOODBYE, TAKE_MESSAGE, *self.transfers))
+            hint = did_you_mean(fallback, (GOODBYE, TAKE_MESSAGE, *self.transfers))
             raise ValueError(f"dead_air.fallback: there is no {fallback!r}{hint}")
         for digit, item in self.menu.items():
             if not re.fullmatch(r"[0-9]", digit):
                 raise ValueError(f"menu.{digit}: a menu key is one digit")
             if item.fact is not None and item.fact not in topics:
-                hint = _did_you_mean(item.fact, topics)
+                hint = did_you_mean(item.fact, topics)
                 raise ValueError(f"menu.{digit}: there is no fact {item.fact!r}{hint}")
             if item.transfer is not None and item.transfer not in self.transfers:
-                hint = _did_you_mean(item.transfer, list(self.transfers))
+                hint = did_you_mean(item.transfer, list(self.transfers))
                 raise ValueError(f"menu.{digit}: there is no transfer {item.transfer!r}{hint}")
         answers = [item.answer for item in self.menu.values() if item.answer is not None]
         if len(answers) > len(set(answers)):
@@ -206,7 +204,7 @@ class Agent(Table):
         if "{" not in template:
             return template
         try:
-            return _compiled(template).render(dict(variables)).strip()
+            return compiled(template).render(dict(variables)).strip()
         except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError) as error:
             raise AgentError(f"{self.name}.toml: a template does not render: {error}; correct it") from None
 
@@ -245,174 +243,7 @@ def _templates(table: Table, under: str) -> Iterator[tuple[str, str]]:
                 yield f"{under}{key}", part
 
 
-def agent_names(directory: Path) -> list[str]:
-    """Name the agents in a directory, sorted.
-
-    Args:
-        directory: Where the TOML files are. A directory that does not exist has none.
-    """
-    return sorted(path.stem for path in directory.glob("*.toml") if _NAME.fullmatch(_plain(path.stem)))
-
-
-def misnamed(directory: Path) -> list[str]:
-    """Files that look like agents and that no call can name: one line each."""
-    found = []
-    for path in sorted(directory.glob("*")) if directory.is_dir() else []:
-        if path.suffix == ".toml" and not _NAME.fullmatch(_plain(path.stem)):
-            found.append(f"{path.name}: {_RENAME}")
-        elif path.name.endswith((".toml.txt", ".tml")):
-            found.append(f"{path.name}: an agent's file ends in .toml; rename it")
-    names = agent_names(directory)
-    alike = [name for name in names if find_agent(name.swapcase(), directory) is None]
-    if alike:
-        found.append(
-            f"{', '.join(f'{name}.toml' for name in alike)}: too much alike to tell apart; rename one"
-        )
-    return found
-
-
-_RENAME = (
-    "an agent's name has only letters, digits, hyphens and underlines, such as front-desk.toml; rename it"
-)
-
-
-def find_agent(name: str, directory: Path) -> str | None:
-    """The agent that somebody means who writes its name with other capitals, or with `_` for `-`.
-
-    Args:
-        name: As it was written, in an address or a variable.
-        directory: Where the TOML files are.
-
-    Returns:
-        The file's own name; None when there is no such agent, or two that differ in nothing else.
-    """
-    known = agent_names(directory)
-    if name in known:
-        return name
-    alike = [one for one in known if _plain(one) == _plain(name)]
-    return alike[0] if len(alike) == 1 else None
-
-
-def _plain(name: str) -> str:
-    return name.lower().replace("_", "-")
-
-
-def load_agent(name: str, directory: Path) -> Agent:
-    """Read and check an agent's file.
-
-    A file is read again only when it changed. The name may come from the network (a Pipecat Cloud service
-    host, a custom parameter): it is only ever compared with the names of the files that are there.
-
-    Args:
-        name: The file's name without `.toml`, as `find_agent` takes it.
-        directory: Where the TOML files are.
-
-    Raises:
-        UnknownAgent: There is no such agent.
-        AgentError: The file has a mistake.
-    """
-    found = find_agent(name, directory)
-    if found is None:
-        known = agent_names(directory)
-        shown = name[:60]
-        if any(path.stem == name for path in directory.glob("*.toml")):
-            raise UnknownAgent(f"agent {shown!r} is not known, though the file is there: {_RENAME}")
-        if not directory.is_dir():
-            raise UnknownAgent(
-                f"agent {shown!r} is not known: there is no folder {directory}; correct AGENTS_DIR"
-            )
-        if not known:
-            raise UnknownAgent(f"agent {shown!r} is not known: no .toml file is in {directory}; add one")
-        close = difflib.get_close_matches(_plain(shown), known, n=1)
-        guess = f"did you mean {close[0]!r}? " if close else ""
-        raise UnknownAgent(f"agent {shown!r} is not known; {guess}use one of {', '.join(known)}")
-    path = directory / f"{found}.toml"
-    try:
-        stat = path.stat()
-        return _read(path, stat.st_mtime_ns, stat.st_size)
-    except OSError as error:
-        raise AgentError(f"{path.name}: cannot be read ({error.strerror}); check its permissions") from None
-
-
-@lru_cache(maxsize=64)
-def _read(path: Path, _mtime_ns: int, _size: int) -> Agent:
-    file = path.name
-    try:
-        source = path.read_text(encoding="utf-8-sig")
-        table = tomllib.loads(source)
-    except UnicodeDecodeError:
-        raise AgentError(
-            f"{file}: is not UTF-8 text; save it as UTF-8 (in Notepad: Save as, Encoding)"
-        ) from None
-    except tomllib.TOMLDecodeError as error:
-        raise AgentError(f"{file}: is not valid TOML: {error}; correct that place") from None
-    except RecursionError:
-        raise AgentError(f"{file}: has brackets in brackets without end; correct them") from None
-    stated = table.setdefault("name", path.stem)
-    if stated != path.stem:
-        raise AgentError(f"{file}: name is {stated!r} but the file is {path.stem!r}; make them the same")
-    try:
-        agent = Agent.model_validate(table)
-    except ValidationError as error:
-        raise AgentError(_explain(file, source, error)) from None
-    for key, template in agent.templates():
-        _check_template(file, key, template, agent)
-    return agent
-
-
-def _explain(file: str, source: str, error: ValidationError) -> str:
-    """Make one line of the first problem that pydantic found; unknown keys first, they cause the others."""
-    problems = error.errors()
-    problem = next((p for p in problems if p["type"] == "extra_forbidden"), problems[0])
-    location = problem["loc"]
-    if location[:1] == ("variables",) and len(location) > 2:  # a problem for each type that it could have
-        return f"{file}: {_key(location[:2])!r} is not usable: write a text, a number, true or false"
-    where = f"{file}{_line_of(source, location)}"
-    key = _key(location)
-    if problem["type"] == "extra_forbidden":
-        hint = _did_you_mean(str(location[-1]), _known_keys(location[:-1]))
-        return f"{where}: unknown key {key!r}{hint}"
-    if problem["type"] == "literal_error" and location[-1] == "[key]":
-        hint = _did_you_mean(str(location[-2]), get_args(ServiceKind))
-        return f"{where}: unknown key {_key(location[:-1])!r}{hint}"
-    if problem["type"] == "missing":
-        return f"{where}: {key!r} is missing; add it"
-    reason = problem["msg"].removeprefix("Value error, ")
-    reason = reason[:1].lower() + reason[1:]
-    if not location:
-        return f"{where}: {reason}"
-    return f"{where}: {key!r} is not usable: {reason}; correct it"
-
-
-def _key(location: tuple[int | str, ...]) -> str:
-    text = ""
-    for part in location:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
-    return text
-
-
-def _line_of(source: str, location: tuple[int | str, ...]) -> str:
-    """Say on which line a key stands, when it stands on only one."""
-    keys = [part for part in location if isinstance(part, str) and part != "[key]"]
-    if not keys:
-        return ""
-    pattern = re.compile(rf"^\s*(?:{re.escape(keys[-1])}\s*=|\[+[^\]]*\b{re.escape(keys[-1])}\]+)")
-    lines = [number for number, line in enumerate(source.splitlines(), 1) if pattern.match(line)]
-    return f" line {lines[0]}" if len(lines) == 1 else ""
-
-
-def _known_keys(location: tuple[int | str, ...]) -> list[str]:
-    """Name the keys of the table at a location, by following the models' annotations."""
-    kind: Any = Agent
-    for part in location:
-        if isinstance(kind, type) and issubclass(kind, BaseModel):
-            kind = kind.model_fields[str(part)].annotation if part in kind.model_fields else None
-        elif get_origin(kind) in (list, dict):
-            kind = get_args(kind)[-1]
-    return list(kind.model_fields) if isinstance(kind, type) and issubclass(kind, BaseModel) else []
-
-
-def _did_you_mean(name: str | None, known: Mapping[str, Any] | list[str] | tuple[str, ...]) -> str:
+def did_you_mean(name: str | None, known: Mapping[str, Any] | list[str] | tuple[str, ...]) -> str:
     """Suggest the name that is spelled most like this one, or list some when none is close."""
     close = difflib.get_close_matches(str(name), list(known), n=1, cutoff=0.5)
     if close:
@@ -424,21 +255,10 @@ _ENVIRONMENT = SandboxedEnvironment(undefined=jinja2.ChainableUndefined, autoesc
 
 
 @lru_cache(maxsize=1024)
-def _compiled(template: str) -> jinja2.Template:
+def compiled(template: str) -> jinja2.Template:
+    """A template, ready to be rendered.
+
+    Raises:
+        jinja2.TemplateSyntaxError: It is none.
+    """
     return _ENVIRONMENT.from_string(template)
-
-
-def _check_template(file: str, key: str, template: str, agent: Agent) -> None:
-    if "{" not in template:
-        return
-    try:
-        _compiled(template).render(agent.call_variables())
-    except jinja2.TemplateSyntaxError as error:
-        where = f"line {error.lineno} of it"
-        raise AgentError(
-            f"{file}: {key!r} is not a template: {error.message} ({where}); correct it"
-        ) from None
-    except jinja2.UndefinedError:
-        return  # a value that only a call brings
-    except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError) as error:
-        raise AgentError(f"{file}: the template {key!r} does not render: {error}; correct it") from None

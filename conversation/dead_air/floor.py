@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 from pipecat.frames.frames import (
     AggregatedTextFrame,
@@ -34,12 +33,8 @@ from pipecat.frames.frames import (
 )
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 
+from conversation.dead_air.guard import DeadAir
 from conversation.speakable import speakable
-
-if TYPE_CHECKING:
-    from conversation.dead_air.guard import DeadAir
-    from conversation.heard.marks import SpokenMarks
-
 
 START_SECS = 10.0
 """How long the bot's own words wait for a pipeline whose services are still connecting."""
@@ -106,7 +101,7 @@ class BeforeVoice(FrameProcessor):
         self,
         dead_air: DeadAir,
         is_shut: Callable[[], bool],
-        marks: SpokenMarks,
+        is_own: Callable[[str], None],
         hush: Callable[[], Awaitable[None]],
     ):
         """Initialize the processor.
@@ -114,13 +109,13 @@ class BeforeVoice(FrameProcessor):
         Args:
             dead_air: The guard.
             is_shut: Whether the model is not to be heard any more.
-            marks: Stands behind the voice, and is told which words only fill a silence.
+            is_own: Told which words only fill a silence.
             hush: Has the voice wait no longer for the sound of what it was given.
         """
         super().__init__(enable_direct_mode=True)
         self._dead_air = dead_air
         self._is_shut = is_shut
-        self._marks = marks
+        self._is_own = is_own
         self._hush = hush
         self._started = asyncio.Event()
         self._reply_over = asyncio.Event()
@@ -178,7 +173,7 @@ class BeforeVoice(FrameProcessor):
             if isinstance(frame, TTSSpeakFrame):
                 frame.text = await speakable(frame.text)
                 if own:
-                    self._marks.is_own(frame.text)
+                    self._is_own(frame.text)
                 self._dead_air.voice_was_given(frame.text)
                 self._dead_air.voice_was_asked()
             await self.push_frame(frame)

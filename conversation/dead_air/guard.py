@@ -13,12 +13,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from enum import IntEnum, StrEnum
 
 from conversation.agents.tables import DeadAir as Limits
+from conversation.dead_air.causes import Cause, Firing, Stage
 from conversation.dead_air.voice_watch import VoiceWatch
-from conversation.heard.playout import Playout
+from conversation.playout import Playout
 
 EMPTY_SECS = 0.25
 """How long after the end of a reply without words its error may be told."""
@@ -37,52 +36,6 @@ TRAILING_SECS = 1.0
 
 LONGEST_SPEECH_SECS = 15.0
 """What sounds like speech for longer without a pause is a noise."""
-
-
-class Stage(IntEnum):
-    """How far it has come with a silence."""
-
-    NONE = 0
-    FILLER = 1
-    WAY_ON = 2
-    FALLBACK = 3
-
-
-class Cause(StrEnum):
-    """Why nothing is heard, as the events of a call name it."""
-
-    MODEL_SILENT = "model_silent"
-    """The model's reply had no words and no usable tool call in it."""
-    MODEL_STALLED = "model_stalled"
-    """The model was asked and gives no words."""
-    MODEL_FAILED = "model_failed"
-    VOICE_SILENT = "voice_silent"
-    """The voice was given words and gives no sound."""
-    VOICE_FAILED = "voice_failed"
-    RECOGNISER_SILENT = "recogniser_silent"
-    """The caller speaks, and no words come of it."""
-    RECOGNISER_FAILED = "recogniser_failed"
-    TOOL_SLOW = "tool_slow"
-    UNKNOWN = "unknown"
-
-    @property
-    def is_voice(self) -> bool:
-        """Whether our voice cannot be counted on."""
-        return self in (Cause.VOICE_SILENT, Cause.VOICE_FAILED)
-
-    @property
-    def is_recogniser(self) -> bool:
-        """Whether the caller would speak in vain."""
-        return self in (Cause.RECOGNISER_SILENT, Cause.RECOGNISER_FAILED)
-
-
-@dataclass(frozen=True)
-class Firing:
-    """Something must be heard now."""
-
-    stage: Stage
-    cause: Cause
-    silent_secs: float
 
 
 class DeadAir:

@@ -15,10 +15,12 @@ from loguru import logger
 
 from calls.call import EndedBy
 from calls.errors import NotDone
-from calls.messages import Message, MessageBook
+from calls.left_messages import Message, MessageBook
 from conversation.agents.tables import GOODBYE, TAKE_MESSAGE
-from conversation.attachment import Attachment
-from conversation.dead_air.guard import Cause, DeadAir, Firing, Stage
+from conversation.dead_air.causes import Cause, Firing, Stage
+from conversation.dead_air.guard import DeadAir
+from conversation.handover import put_through
+from conversation.session import Session
 from conversation.turns.strategies import SilentCaller
 
 LOOK_SECS = 0.2
@@ -41,18 +43,18 @@ REASON = "The automated assistant has failed."
 class Rescue:
     """Sees to it that nobody is left in silence in one session."""
 
-    def __init__(self, attachment: Attachment, dead_air: DeadAir, *, others_turn: Callable[[], bool]):
+    def __init__(self, session: Session, dead_air: DeadAir, *, others_turn: Callable[[], bool]):
         """Initialize it; `watch` begins.
 
         Args:
-            attachment: The session.
+            session: The session.
             dead_air: Its guard.
             others_turn: Whether somebody else sees to the caller, such as the opening of a call that we have placed.
         """
-        self._attachment = attachment
+        self._session = session
         self._dead_air = dead_air
         self._others_turn = others_turn
-        self._silence = SilentCaller(attachment)
+        self._silence = SilentCaller(session)
         self._asked_for_message = False
         self._task: asyncio.Task[None] | None = None
         self._message: list[str] | None = None
@@ -82,15 +84,15 @@ class Rescue:
             except Exception as error:
                 logger.opt(exception=error).error(
                     "call {}: the guard against silence failed: {}",
-                    self._attachment.call.id,
+                    self._session.call.id,
                     type(error).__name__,
                 )
 
     async def look(self) -> None:
         """See to whoever sits in silence now."""
-        attachment, dead_air = self._attachment, self._dead_air
-        if attachment.mouth is not None and not attachment.deaf:  # what is said to the end is seen to there
-            await attachment.mouth.say_again()
+        session, dead_air = self._session, self._dead_air
+        if session.mouth is not None and not session.deaf:  # what is said to the end is seen to there
+            await session.mouth.say_again()
         if self._is_off:
             dead_air.hold()
             return
@@ -98,8 +100,8 @@ class Rescue:
         if firing is not None:
             await self._fire(firing)
         elif dead_air.take_retry():
-            await attachment.think()
-        elif dead_air.waited_for_caller_secs() >= attachment.agent.limits.silence_secs:
+            await session.think()
+        elif dead_air.waited_for_caller_secs() >= session.agent.limits.silence_secs:
             await self._silence.silent()
 
     async def lost(self, cause: Cause, because: str) -> None:
@@ -122,18 +124,18 @@ class Rescue:
         """
         if self._is_off:
             return
-        attachment, fallback = self._attachment, self._attachment.agent.dead_air.fallback
+        session, fallback = self._session, self._session.agent.dead_air.fallback
         because = because or f"dead air: {cause.value}"
         self._dead_air.gave_up()
         if (
             fallback not in (GOODBYE, TAKE_MESSAGE)
-            and attachment.control.can_transfer
+            and session.control.can_transfer
             and not self._in_vain(fallback)
         ):
             self._transferring = True
             self._task = asyncio.create_task(self._transfer(fallback, because))
         elif self._dead_air.voice_is_lost:
-            await attachment.abandon(cause="voice failed")
+            await session.abandon(cause="voice failed")
         elif fallback == TAKE_MESSAGE and not self._asked_for_message and not cause.is_recogniser:
             self._asked_for_message = True
             self._message = []
@@ -143,10 +145,10 @@ class Rescue:
 
     def _in_vain(self, destination: str) -> bool:
         """Whether the caller was put through there before, and came back: by this session, or one before it."""
-        resume = self._attachment.resume
+        resume = self._session.resume
         return (resume is not None and resume.destination == destination) or any(
             event.kind == "transfer_ended" and event.data.get("destination") == destination
-            for event in self._attachment.call.events
+            for event in self._session.call.events
         )
 
     async def close(self) -> None:
@@ -158,18 +160,18 @@ class Rescue:
 
     @property
     def _is_off(self) -> bool:
-        attachment = self._attachment
+        session = self._session
         return (
-            attachment.ending
-            or attachment.aside
-            or attachment.is_detached
-            or (attachment.handover is not None and attachment.handover.running)
+            session.ending
+            or session.aside
+            or session.is_detached
+            or (session.handover is not None and session.handover.running)
             or self.has_the_word
             or self._others_turn()
         )
 
     async def _fire(self, firing: Firing) -> None:
-        lines = self._attachment.agent.dead_air
+        lines = self._session.agent.dead_air
         stage, cause = firing.stage, firing.cause
         if stage is Stage.FILLER:
             said = bool(lines.filler) and await self._say(lines.filler, remember=False)
@@ -187,77 +189,76 @@ class Rescue:
             await self.give_up(cause)
 
     def _record(self, stage: Stage, cause: Cause, silent_secs: float) -> None:
-        name, attachment = stage.name.lower(), self._attachment
-        attachment.record("dead_air", stage=name, cause=cause.value, silent_secs=round(silent_secs, 1))
+        name, session = stage.name.lower(), self._session
+        session.record("dead_air", stage=name, cause=cause.value, silent_secs=round(silent_secs, 1))
         logger.warning(
-            f"call {attachment.call.id}: nothing was heard for {silent_secs:.1f} s ({cause.value}): {name}"
+            f"call {session.call.id}: nothing was heard for {silent_secs:.1f} s ({cause.value}): {name}"
         )
 
     async def _say(self, template: str, *, remember: bool = True) -> bool:
         if self._dead_air.voice_is_lost:
             return False
-        return await self._attachment.say(self._attachment.render(template), remember=remember, own=True)
+        return await self._session.say(self._session.render(template), remember=remember, own=True)
 
     def _say_goodbye(self, because: str) -> None:
-        attachment = self._attachment
-        apology = attachment.render(attachment.agent.lines.technical_problem)
-        attachment.finish(apology, ended_by=EndedBy.ERROR, cause=because)
+        session = self._session
+        apology = session.render(session.agent.lines.technical_problem)
+        session.finish(apology, ended_by=EndedBy.ERROR, cause=because)
 
     async def _transfer(self, name: str, because: str) -> None:
-        attachment = self._attachment
+        session = self._session
 
         def back(_: object) -> None:
             self._transferring = False  # what comes next is the model's again
 
-        attachment.call.news("transfer_ended").add_done_callback(back)
+        session.call.news("transfer_ended").add_done_callback(back)
         try:
-            await self._say(attachment.agent.dead_air.apology)
-            handover = attachment.transfer(name, REASON, by_tool=False)
-            await handover.outcome()
+            await self._say(session.agent.dead_air.apology)
+            await put_through(session, name, REASON, by_tool=False).outcome()
         except NotDone as error:
-            logger.warning(f"call {attachment.call.id}: no transfer after dead air: {error}")
+            logger.warning(f"call {session.call.id}: no transfer after dead air: {error}")
             self._say_goodbye(because)
         finally:
             self._transferring = False
 
     async def _take_message(self, because: str) -> None:
-        attachment, dead_air = self._attachment, self._dead_air
-        lines = attachment.agent.dead_air
+        session, dead_air = self._session, self._dead_air
+        lines = session.agent.dead_air
         await self._say(f"{lines.apology} {lines.message_prompt}")
         loop = asyncio.get_running_loop()
         until = loop.time() + MESSAGE_SECS
-        while loop.time() < until and not attachment.is_detached and not dead_air.voice_is_lost:
+        while loop.time() < until and not session.is_detached and not dead_air.voice_is_lost:
             await asyncio.sleep(LOOK_SECS)
             waited = dead_air.waited_for_caller_secs()
             if waited >= (MESSAGE_PAUSE_SECS if self._message else NO_MESSAGE_SECS):
                 break
         if await self._keep_message():
-            words = f"{attachment.agent.lines.message_taken} {attachment.agent.lines.goodbye}"
-            farewell = attachment.render(words)
-            attachment.finish(farewell, ended_by=EndedBy.ERROR, cause=because)
+            words = f"{session.agent.lines.message_taken} {session.agent.lines.goodbye}"
+            farewell = session.render(words)
+            session.finish(farewell, ended_by=EndedBy.ERROR, cause=because)
         else:
             self._say_goodbye(because)
 
     async def _keep_message(self) -> bool:
         """Store what was said of a message; tell whether there was something, and it could be stored."""
-        attachment = self._attachment
+        session = self._session
         said, self._message = self._message, None
         if not said:
             return False
         message = Message(
             taken_at=datetime.now(UTC),
-            call_id=attachment.call.id,
-            agent=attachment.agent.name,
+            call_id=session.call.id,
+            agent=session.agent.name,
             caller_name="",
-            callback_number=str(attachment.variables.get("caller_number") or ""),
+            callback_number=str(session.variables.get("caller_number") or ""),
             text=" ".join(said),
         )
         try:
-            await MessageBook(attachment.data_dir).keep(message)
+            await MessageBook(session.data_dir).keep(message)
         except OSError as error:
-            attachment.record("error", message=f"message not kept: {error.strerror}")
+            session.record("error", message=f"message not kept: {error.strerror}")
             return False
-        attachment.record(
+        session.record(
             "message_taken",
             caller_name="",
             callback_number=message.callback_number,

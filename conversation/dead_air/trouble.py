@@ -13,10 +13,11 @@ from pipecat.frames.frames import ErrorFrame
 from pipecat.processors.frame_processor import FrameProcessor
 from pipecat.utils.errors import ErrorCategory, classify_http_exception, extract_http_status_code
 
-from conversation.attachment import Attachment
-from conversation.dead_air.guard import Cause, DeadAir
-from conversation.dead_air.patience import CutOff, GaveUp, Stalled
+from conversation.dead_air.causes import Cause
+from conversation.dead_air.guard import DeadAir
 from conversation.dead_air.rescue import Rescue
+from conversation.services.patience import CutOff, GaveUp, Stalled
+from conversation.session import Session
 
 FIXES = {
     ErrorCategory.AUTHENTICATION: "the key was rejected: check it in .env",
@@ -43,7 +44,7 @@ class ServiceTrouble:
 
     def __init__(
         self,
-        attachment: Attachment,
+        session: Session,
         services: Mapping[FrameProcessor, str],
         hosts: Mapping[str, str],
         dead_air: DeadAir,
@@ -52,13 +53,13 @@ class ServiceTrouble:
         """Initialize the answers of one session.
 
         Args:
-            attachment: The session.
+            session: The session.
             services: The services, with their kinds: `stt`, `llm`, `tts`.
             hosts: Where each kind is reached, for the operator.
             dead_air: Is told of what has failed.
             rescue: Takes over when a service is lost.
         """
-        self._attachment = attachment
+        self._session = session
         self._services = services
         self._hosts = hosts
         self._dead_air = dead_air
@@ -66,13 +67,13 @@ class ServiceTrouble:
 
     async def take(self, frame: ErrorFrame) -> None:
         """Take an error that reached the end of the pipeline."""
-        attachment, processor = self._attachment, frame.processor
+        session, processor = self._session, frame.processor
         kind = self._services.get(processor, "") if processor else ""
         category = category_of(frame)
         name = kind.upper() or "pipeline"
-        attachment.record("error", message=f"{name}: {frame.error}", category=category.value)
-        logger.error(f"call {attachment.call.id}: {name} failed, {self._explain(kind, category, frame)}")
-        if not kind or category is ErrorCategory.APPLICATION or (attachment.ending and kind != "tts"):
+        session.record("error", message=f"{name}: {frame.error}", category=category.value)
+        logger.error(f"call {session.call.id}: {name} failed, {self._explain(kind, category, frame)}")
+        if not kind or category is ErrorCategory.APPLICATION or (session.ending and kind != "tts"):
             return
         lost = processor is not None and not processor.is_usable
         gave_up = isinstance(frame.exception, GaveUp)

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pipecat.frames.frames import AggregatedTextFrame, TTSTextFrame
 from pipecat.utils.string import TextPartForConcatenation, concatenate_aggregated_text
 
-from conversation.heard.playout import Chunk
+from conversation.playout import Chunk
 
 LONGEST_CHUNK_SECS = 3.0
 """A sentence of timed words that takes longer is cut into chunks: what was heard of it is known by chunk."""
@@ -51,7 +51,7 @@ class Due:
 class SpokenChunks:
     """Gathers the words of one utterance after the other into chunks.
 
-    Positions are seconds of speech, as in `conversation.heard.playout.Playout`.
+    Positions are seconds of speech, as in `conversation.playout.Playout`.
 
     Attributes:
         ahead: Whether the texts of this utterance came before their audio.

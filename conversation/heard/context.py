@@ -34,8 +34,8 @@ from pipecat.processors.aggregators.llm_response_universal import (
 )
 from pipecat.processors.frame_processor import FrameDirection
 
-from conversation.heard.playout import Chunk, Playout
 from conversation.local.speech import HEARD_UNTIL
+from conversation.playout import Chunk, Playout
 
 CHUNK = "chunk"
 """The key of a frame's `metadata` that says which chunk its words belong to."""

@@ -19,19 +19,19 @@ from pipecat.frames.frames import (
 )
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 
-from conversation.attachment import Attachment
 from conversation.dead_air.guard import DeadAir
 from conversation.heard.chunks import SpokenChunks, words_of
 from conversation.heard.context import InterruptionsUnderWay, tag
-from conversation.heard.playout import Chunk
+from conversation.playout import Chunk
+from conversation.session import Session
 from serializers.frames import MarkFrame, MarkReturnedFrame, StreamErrorFrame, StreamStoppedFrame
 
 
-def record_heard(attachment: Attachment, chunks: Iterable[Chunk]) -> None:
+def record_heard(session: Session, chunks: Iterable[Chunk]) -> None:
     """Write what the caller is now known to have heard into the call's history."""
     for chunk in chunks:
         if chunk.text:
-            attachment.record("bot_heard", text=chunk.text)
+            session.record("bot_heard", text=chunk.text)
 
 
 AUDIBLE = 64
@@ -56,20 +56,20 @@ class SpokenMarks(FrameProcessor):
 
     def __init__(
         self,
-        attachment: Attachment,
+        session: Session,
         interruptions: InterruptionsUnderWay,
         dead_air: DeadAir | None = None,
     ):
         """Initialize the processor.
 
         Args:
-            attachment: The session; its `playout` follows the marks.
+            session: The session; its `playout` follows the marks.
             interruptions: Told of the interruptions that end here.
             dead_air: Told of what the voice gives, and of keys.
         """
         super().__init__()
-        self._attachment = attachment
-        self._playout = attachment.playout
+        self._session = session
+        self._playout = session.playout
         self._interruptions = interruptions
         self._dead_air = dead_air
         self._own_words: set[str] = set()
@@ -91,23 +91,23 @@ class SpokenMarks(FrameProcessor):
         await super().process_frame(frame, direction)
 
         if isinstance(frame, MarkReturnedFrame):
-            record_heard(self._attachment, self._playout.returned(frame.mark))
+            record_heard(self._session, self._playout.returned(frame.mark))
             return
         if isinstance(frame, InterruptionFrame):
-            if self._attachment.deaf:
+            if self._session.deaf:
                 # It set out before the caller was muted; the carrier must not throw the last words away for it. Where
                 # we stepped aside, all is taken back already.
                 self._interruptions.arrived(frame)
                 return
             self._take_back()
         elif isinstance(frame, InputDTMFFrame):
-            self._attachment.record("dtmf", digits=frame.button.value)
+            self._session.record("dtmf", digits=frame.button.value)
             if self._dead_air is not None:
                 self._dead_air.key_pressed()
         elif isinstance(frame, StreamStoppedFrame):
-            self._attachment.detached("stopped by the carrier")
+            self._session.detached("stopped by the carrier")
         elif isinstance(frame, StreamErrorFrame):
-            self._attachment.record("error", message=f"carrier: {frame.title} {frame.code or ''}".strip())
+            self._session.record("error", message=f"carrier: {frame.title} {frame.code or ''}".strip())
         elif direction is FrameDirection.DOWNSTREAM and await self._spoken(frame):
             return
 
@@ -115,7 +115,7 @@ class SpokenMarks(FrameProcessor):
 
     async def _spoken(self, frame: Frame) -> bool:
         """Take a frame of the voice. True when it was passed on with the marks that belong around it, or dropped."""
-        if self._attachment.aside and isinstance(frame, TTSAudioRawFrame | TTSTextFrame | TTSStoppedFrame):
+        if self._session.aside and isinstance(frame, TTSAudioRawFrame | TTSTextFrame | TTSStoppedFrame):
             if self._dead_air is not None:  # it works; nobody is to hear it
                 self._dead_air.voice_gave(own=True)
                 self._dead_air.voice_ended()
@@ -154,7 +154,7 @@ class SpokenMarks(FrameProcessor):
         rest: TTSAudioRawFrame | None = frame
         while rest is not None:
             frame, rest = self._split(rest, self._chunks.next_due())
-            if self._attachment.aside:
+            if self._session.aside:
                 return
             self._playout.spoke(frame.num_frames / frame.sample_rate)
             if self._dead_air is not None and is_audible(frame.audio):
@@ -211,7 +211,7 @@ class SpokenMarks(FrameProcessor):
 
     async def _mark(self, chunk: Chunk, *, like: Frame) -> None:
         if chunk.text:
-            self._attachment.record("bot_said", text=chunk.text)
+            self._session.record("bot_said", text=chunk.text)
         mark = MarkFrame(self._playout.say(chunk))
         # A mark behind speech that cannot be interrupted must not be dropped by an interruption either.
         mark.interruptible = like.interruptible
@@ -224,23 +224,23 @@ class SpokenMarks(FrameProcessor):
         if self._dead_air is not None:
             self._dead_air.cleared()
         chunks = [chunk for chunk in self._playout.cleared() if chunk.text and not chunk.lost]
-        record_heard(self._attachment, [chunk for chunk in chunks if chunk.all_heard])
+        record_heard(self._session, [chunk for chunk in chunks if chunk.all_heard])
         cut = [chunk for chunk in chunks if not chunk.all_heard]
         if cut:
-            self._attachment.record("interrupted", heard=cut[0].heard)
+            self._session.record("interrupted", heard=cut[0].heard)
 
     def _say_what_is_not_complete(self) -> None:
         """Name the chunks that have no mark yet, with the ends that they would have had."""
         said = self._playout.said_secs
         for due in self._chunks.abandon():
             if said > self._playout.named_secs:
-                self._attachment.record("bot_said", text=due.chunk.text)
+                self._session.record("bot_said", text=due.chunk.text)
             self._playout.say(due.chunk, ends=due.position)
         self._chunks.interrupted()
         announced, self._announced = self._announced, None
         if announced is not None and said > self._playout.named_secs:
             chunk = Chunk(words_of(announced))
-            self._attachment.record("bot_said", text=chunk.text)
+            self._session.record("bot_said", text=chunk.text)
             self._playout.say(
                 chunk, ends=max(said, self._playout.named_secs + len(chunk.text) * self._chunks.pace)
             )
@@ -252,20 +252,20 @@ class PlayedMarks(FrameProcessor):
     The transport passes a mark on when the audio before it was written, in step with its playing.
     """
 
-    def __init__(self, attachment: Attachment):
+    def __init__(self, session: Session):
         """Initialize the processor.
 
         Args:
-            attachment: The session; its `playout` follows the marks.
+            session: The session; its `playout` follows the marks.
         """
         super().__init__()
-        self._attachment = attachment
+        self._session = session
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         """Return each mark that comes by."""
         await super().process_frame(frame, direction)
         if isinstance(frame, MarkFrame):
-            self._attachment.playout.sent(frame.mark)
-            record_heard(self._attachment, self._attachment.playout.returned(frame.mark))
+            self._session.playout.sent(frame.mark)
+            record_heard(self._session, self._session.playout.returned(frame.mark))
             return
         await self.push_frame(frame, direction)

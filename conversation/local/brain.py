@@ -11,11 +11,9 @@ and a brain that is new to a call with a history (another machine took over) rea
 from __future__ import annotations
 
 import asyncio
-import json
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from enum import Enum
 from typing import Any
 
 from loguru import logger
@@ -29,62 +27,34 @@ from pipecat.frames.frames import (
     LLMFullResponseStartFrame,
     StartFrame,
 )
-from pipecat.processors.aggregators import async_tool_messages
-from pipecat.processors.aggregators.llm_context import LLMContext, LLMSpecificMessage, standard_message_text
+from pipecat.processors.aggregators.llm_context import LLMContext
 from pipecat.processors.frame_processor import FrameDirection
 from pipecat.services.llm_service import LLMService
 from pipecat.services.settings import LLMSettings
-from pipecat.utils.types import is_given
 
 from conversation.agents.agent import Agent
+from conversation.language.utterance import Utterance
 from conversation.local.dialogue import after_tool, decide
 from conversation.local.dialogue_meaning import Meaning
 from conversation.local.dialogue_state import DialogueState, Ranker, Reply, Script
+from conversation.local.history import (
+    History,
+    Returned,
+    Said,
+    Unprompted,
+    keyed,
+    read_context,
+    since_greeting,
+    tool_names,
+    why_unprompted,
+)
 from conversation.local.models import LocalModels, local_models
-from conversation.utterance import Utterance
 
 REPLAYED = 60
 """Messages of a call's history that a new brain reads, the latest ones; 6 ms each."""
 
 PATIENCE_SECS = 0.8
 """How much longer than usual the caller may be silent where a reply would be wrong in the middle of a sentence."""
-
-_FAILURES = ("not ", "cancelled", "failed", "error", "the function ")
-
-
-@dataclass(frozen=True)
-class Said:
-    """A turn of the caller in the context."""
-
-    content: str
-
-
-@dataclass(frozen=True)
-class Returned:
-    """A tool's result in the context."""
-
-    call_id: str
-    tool: str
-    succeeded: bool
-    told: bool = False
-    """The caller has heard what became of it."""
-
-
-class History(list[Said | Returned]):
-    """What happened in a conversation, in order.
-
-    Attributes:
-        answered: How many of the entries the bot has spoken after.
-        greeted_after: How many entries there were when the bot spoke for the first time.
-    """
-
-    answered: int = 0
-    greeted_after: int | None = None
-
-    def spoken_after(self, turns: int) -> bool:
-        """Whether the bot was heard after so many turns of the caller."""
-        places = [place for place, entry in enumerate(self, start=1) if isinstance(entry, Said)]
-        return turns == 0 or (turns <= len(places) and self.answered >= places[turns - 1])
 
 
 @dataclass(frozen=True)
@@ -93,14 +63,6 @@ class _Before:
 
     state: DialogueState
     turns: int
-
-
-class Unprompted(Enum):
-    """What a bot that speaks without being asked comes back to."""
-
-    NOTHING = "nothing was said yet"
-    SPOKE_BEFORE = "it has spoken before"
-    CUT_OFF = "a noise cut its last words off"
 
 
 class _NoModelAdapter(BaseLLMAdapter[dict[str, Any]]):
@@ -130,6 +92,7 @@ class LocalBrain(LLMService[_NoModelAdapter]):
         agent: Agent,
         *,
         variables: Mapping[str, Any] | None = None,
+        succeeded: Mapping[str, bool] | None = None,
         models: LocalModels | None = None,
         retriever: Ranker | None = None,
         **kwargs: Any,
@@ -140,6 +103,8 @@ class LocalBrain(LLMService[_NoModelAdapter]):
             agent: Whose facts and words.
             variables: What the agent's templates are rendered with, see `Agent.call_variables`. Looked at anew for
                 each sentence, as more may be found out about a caller during the call.
+            succeeded: Which calls of tools did what they are for, by their ids in the context. Looked at anew for
+                each sentence, too.
             models: The shared models; those of the process when not given.
             retriever: Finds the fact that was meant; the shared one of this agent when not given.
             **kwargs: For `LLMService`.
@@ -162,6 +127,7 @@ class LocalBrain(LLMService[_NoModelAdapter]):
         )
         self._agent = agent
         self._variables = variables if variables is not None else agent.call_variables()
+        self._succeeded = succeeded if succeeded is not None else {}
         self._models = models
         self._retriever = retriever
         self._state: DialogueState | None = None
@@ -228,18 +194,18 @@ class LocalBrain(LLMService[_NoModelAdapter]):
 
     async def _answer(self, context: LLMContext) -> None:
         retriever = await self._ranker()
-        history = read_context(context)
+        history = read_context(context, self._succeeded)
         if self._variables.get("direction") == "outbound":
-            history = _since_greeting(history)
+            history = since_greeting(history)
         tools = tool_names(context)
         # In a thread: a sentence takes 6 ms of a core, and other calls' audio is on this loop.
-        turn = await asyncio.to_thread(self._think, history, retriever, tools, _unprompted(context))
+        turn = await asyncio.to_thread(self._think, history, retriever, tools, why_unprompted(context))
         state, reply, turns, results = turn
         if reply.hesitant:
             # A caller who speaks on cancels this; what was said until now is then answered together with the rest.
             await asyncio.sleep(PATIENCE_SECS)
         # No await between here and the end of the lines: a barge-in finds either all or nothing of it done.
-        can_be_taken_back = reply.tool_call is None and turns > self._turns_answered and not _keyed(history)
+        can_be_taken_back = reply.tool_call is None and turns > self._turns_answered and not keyed(history)
         self._before = _Before(self.state, self._turns_answered) if can_be_taken_back else None
         self._state = state
         self._turns_answered = turns
@@ -319,95 +285,3 @@ class LocalBrain(LLMService[_NoModelAdapter]):
         answered = sum(isinstance(entry, Said) for entry in past)
         results = {entry.call_id for entry in past if isinstance(entry, Returned)}
         return state, answered, results, texts
-
-
-def read_context(context: LLMContext) -> History:
-    """Find what the caller said and what tools returned.
-
-    Args:
-        context: Of the conversation. Results of tools that are still running are left out.
-    """
-    names: dict[str, str] = {}
-    history = History()
-    for message in context.get_messages():
-        if isinstance(message, LLMSpecificMessage):
-            continue
-        fields: Mapping[str, Any] = message
-        for call in fields.get("tool_calls") or ():
-            names[call["id"]] = call["function"]["name"]
-        payload = async_tool_messages.parse_message(message)
-        if payload is not None:
-            if payload.kind == "final":
-                history.append(_returned(payload.tool_call_id, names, payload.result or ""))
-        elif fields.get("role") == "user" and (content := standard_message_text(message).strip()):
-            history.append(Said(content))
-        elif fields.get("role") == "tool" and fields.get("content") != "IN_PROGRESS":
-            history.append(_returned(str(fields.get("tool_call_id")), names, str(fields.get("content"))))
-        elif _is_spoken(message):
-            history.answered = len(history)
-            if history.greeted_after is None:
-                history.greeted_after = len(history)
-    return history
-
-
-def _keyed(history: History) -> bool:
-    last = next((entry for entry in reversed(history) if isinstance(entry, Said)), None)
-    return last is not None and bool(Utterance.parse(last.content).keys)
-
-
-def _since_greeting(history: History) -> History:
-    """Leave out what somebody said when answering our call: a "Yes?" is no answer to what they had not heard yet."""
-    before = history.greeted_after or 0
-    since = History(history[before:])
-    since.answered, since.greeted_after = history.answered - before, 0
-    return since
-
-
-def _unprompted(context: LLMContext) -> Unprompted:
-    messages = context.get_messages()
-    last = messages[-1] if messages else None
-    if last is not None and not isinstance(last, LLMSpecificMessage) and last.get("role") == "developer":
-        return Unprompted.CUT_OFF
-    return Unprompted.SPOKE_BEFORE if any(map(_is_spoken, messages)) else Unprompted.NOTHING
-
-
-def tool_names(context: LLMContext) -> frozenset[str]:
-    """Name the tools that a context offers."""
-    tools = context.tools
-    return frozenset(tool.name for tool in tools.standard_tools) if is_given(tools) and tools else frozenset()
-
-
-def tool_succeeded(result: str) -> bool:
-    """Read from a tool's result whether it did what it is for.
-
-    Args:
-        result: As in the context: JSON, or plain words. A table counts as failed when it has an `error`, when `ok` is
-            false, or when its `outcome` is neither "connected" nor "handed over"; a sentence when it begins with what
-            did not happen ("Not taken: ...").
-    """
-    value = _value(result)
-    if isinstance(value, dict):
-        outcome = value.get("outcome", "connected")
-        done = outcome in ("connected", "handed over", "ok", True)
-        return not value.get("error") and value.get("ok") is not False and done
-    return not str(value).lower().startswith(_FAILURES)
-
-
-def _value(result: str) -> Any:
-    try:
-        return json.loads(result)
-    except ValueError:
-        return result
-
-
-def _returned(call_id: str, names: Mapping[str, str], result: str) -> Returned:
-    tool, value = names.get(call_id, ""), _value(result)
-    # A transfer that was tried is told to the caller by the session, one that was refused is not.
-    told = tool == "transfer_call" and isinstance(value, dict) and "outcome" in value
-    return Returned(call_id, tool, tool_succeeded(result), told)
-
-
-def _is_spoken(message: Any) -> bool:
-    if isinstance(message, LLMSpecificMessage) or message.get("role") != "assistant":
-        return False
-    return bool(standard_message_text(message).strip())

@@ -15,11 +15,7 @@ from typing import Any
 
 from conversation.agents.agent import TAKE_MESSAGE, Agent
 from conversation.agents.tables import MenuItem
-from conversation.local import dialogue_message as message
-from conversation.local import dialogue_transfer as transfer
-from conversation.local.dialogue_meaning import Meaning
-from conversation.local.dialogue_state import Decision, DialogueState, Draft, Ranker, Reply, Script, Stage
-from conversation.utterance import (
+from conversation.language.utterance import (
     Utterance,
     Wish,
     clauses,
@@ -31,6 +27,10 @@ from conversation.utterance import (
     wish_of,
     yes_or_no,
 )
+from conversation.local import dialogue_message as message
+from conversation.local import dialogue_transfer as transfer
+from conversation.local.dialogue_meaning import Meaning
+from conversation.local.dialogue_state import Decision, DialogueState, Draft, Ranker, Reply, Script, Stage
 
 _ANSWERS_IN_ONE_TURN = 2
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
+from conversation.language.utterance import Wish, plain, wish_of
 from conversation.local.dialogue_state import Ranker, Script
 from conversation.local.retrieval import WEEKDAYS, Match
-from conversation.utterance import Wish, plain, wish_of
 
 ANSWER_SCORE = 0.58
 """A fact this near is said, when at least `ANSWER_COVERAGE` of the caller's rarer words are its own."""

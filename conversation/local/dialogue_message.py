@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from conversation.local.dialogue_state import Decision, DialogueState, Draft, Reply, Script, Stage, ToolCall
-from conversation.spoken_numbers import Fit, fit, say_digits, spoken_number
-from conversation.utterance import (
+from conversation.language.spoken_numbers import Fit, fit, say_digits, spoken_number
+from conversation.language.utterance import (
     Utterance,
     Wish,
     begins_as_question,
@@ -17,6 +16,7 @@ from conversation.utterance import (
     wish_of,
     yes_or_no,
 )
+from conversation.local.dialogue_state import Decision, DialogueState, Draft, Reply, Script, Stage, ToolCall
 
 MESSAGE_STAGES = frozenset(
     {

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
+from conversation.language.utterance import plain
 from conversation.local import dialogue_message as message
 from conversation.local.dialogue_state import Decision, DialogueState, Reply, Script, Stage, ToolCall
-from conversation.utterance import plain
 
 _VERB = (
     r"(?:put me|connect me|transfer me|transfer (?:this|my|the) call|patch me|forward me|get me|give me|"

@@ -315,7 +315,7 @@ def _not_the_owners(agent: Agent, examples: Sequence[_Example], vectors: np.ndar
 
 @cache
 def _wishes() -> Mapping[str, list[str]]:
-    text = resources.files("conversation.data").joinpath("intents.toml").read_text("utf-8")
+    text = resources.files("conversation.local.data").joinpath("intents.toml").read_text("utf-8")
     return tomllib.loads(text)
 
 

@@ -1,7 +1,6 @@
 """The keyless speech services: Pipecat services on the models that all calls of this process share.
 
-Import from here: `LocalMoonshineSTT`, `LocalPiperTTS`, `local_models` and, for every kind of service, `shared_vad` with
-`PHONE_VAD`, `shared_turn_analyzer` and `load_turn_models`. Importing loads no model and needs no extra package.
+Importing this loads no model and needs no extra package.
 """
 
 from __future__ import annotations
@@ -30,21 +29,8 @@ from pipecat.services.tts_service import TTSService
 from pipecat.transcriptions.language import Language
 from pipecat.utils.time import time_now_iso8601
 
-from conversation.local.models import STT_RATE, VOICE, LocalModels, LocalStackMissing, local_models, sentences
-from conversation.turns.models import PHONE_VAD, load_turn_models, shared_turn_analyzer, shared_vad
-
-__all__ = [
-    "PHONE_VAD",
-    "LocalModels",
-    "LocalMoonshineSTT",
-    "LocalPiperTTS",
-    "LocalStackMissing",
-    "load_turn_models",
-    "local_models",
-    "sentences",
-    "shared_turn_analyzer",
-    "shared_vad",
-]
+from conversation.local.models import VOICE, LocalModels, local_models, sentences
+from conversation.local.recognisers import STT_RATE
 
 TTFS_P99_SECS = 0.6
 """From the end of speech to its transcript, for Pipecat's turn strategies: 260 ms for 6 s of speech, and some queue."""

@@ -15,7 +15,7 @@ _LONGEST_WORD = 100
 @cache
 def vocabulary() -> dict[str, int]:
     """Return the vocabulary that comes with the project: token to id."""
-    text = resources.files("conversation.data").joinpath("bert-base-uncased.vocab").read_text("utf-8")
+    text = resources.files("conversation.local.data").joinpath("bert-base-uncased.vocab").read_text("utf-8")
     return {token: number for number, token in enumerate(text.splitlines())}
 
 

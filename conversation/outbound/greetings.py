@@ -22,7 +22,7 @@ from pipecat.classifiers.base_classifier import (
 from pipecat.metrics.metrics import LLMTokenUsage
 from pipecat.utils.asyncio.task_manager import BaseTaskManager
 
-from conversation.utterance import Wish, is_question, plain, wish_of
+from conversation.language.utterance import Wish, is_question, plain, wish_of
 
 PERSON, RECORDING = "conversation", "voicemail"
 """The two options of Pipecat's question."""

@@ -1,6 +1,6 @@
 """The processors that stand in the pipeline of a call that the bot has placed, and what they tell of.
 
-They see, hold back and mute; what follows from it is decided in `conversation.outbound.opening`.
+They see, hold back and mute; what follows from it is decided in `conversation.outbound.first_seconds`.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Verdict(Enum):
 
 
 class Evidence(IntEnum):
-    """How much a witness counts; see `conversation.outbound.opening`."""
+    """How much a witness counts; see `conversation.outbound.first_seconds`."""
 
     SILENCE = auto()
     LISTENING = auto()

@@ -30,9 +30,9 @@ from pipecat.frames.frames import (
 )
 from pipecat.processors.aggregators.llm_context import LLMContext, LLMSpecificMessage, standard_message_text
 
-from conversation.attachment import Attachment
 from conversation.outbound.greetings import is_a_person, is_hello, sounds_recorded
 from conversation.outbound.processors import Evidence, Phase, Verdict
+from conversation.session import Session
 from conversation.turns.strategies import KEYPAD_PREFIX
 
 GREETINGS = 3
@@ -45,16 +45,16 @@ MESSAGES = 3
 class Witnesses(ABC):
     """Finds out who has answered; what follows from it is another's business."""
 
-    def __init__(self, attachment: Attachment):
+    def __init__(self, session: Session):
         """Nobody has said anything yet.
 
         Args:
-            attachment: The session.
+            session: The session.
         """
         self.phase = Phase.LISTENING
         self.verdict: Verdict | None = None
-        self._attachment = attachment
-        self._manners = attachment.agent.dial_out
+        self._session = session
+        self._manners = session.agent.dial_out
         self._evidence: Evidence | None = None
         self._greeting_over = asyncio.Event()
         self._again = False
@@ -122,7 +122,7 @@ class Witnesses(ABC):
     def takes(self, context: LLMContext) -> bool:
         """Whether the model may answer what was said."""
         if self.phase is Phase.OVER:
-            return not self._attachment.ending
+            return not self._session.ending
         if self.phase is not Phase.GREETED:
             return False
         text = _last_words(context)
@@ -159,7 +159,7 @@ class Witnesses(ABC):
     async def _beeped(self) -> None:
         if self.phase is Phase.OVER:
             return
-        self._attachment.record("beep")
+        self._session.record("beep")
         if self.phase is Phase.LEAVING:
             self._witness(Verdict.MACHINE, Evidence.PLAIN, "a beep")
             if self._messages == MESSAGES:
@@ -185,7 +185,7 @@ class Witnesses(ABC):
 
     def _look(self) -> None:
         """Take what the carrier has found out."""
-        events = self._attachment.call.events
+        events = self._session.call.events
         new, self._seen_events = events[self._seen_events :], len(events)
         for event in new:
             who = event.data.get("who") if event.kind == "answered_by" else None
@@ -220,11 +220,7 @@ class Witnesses(ABC):
         return self._manners.on_voicemail == "leave_message"
 
     def _witness(self, verdict: Verdict, evidence: Evidence, why: str) -> None:
-        if (
-            self.phase is Phase.OVER
-            or self._attachment.ending
-            or (self.is_deaf and verdict is not Verdict.FAX)
-        ):
+        if self.phase is Phase.OVER or self._session.ending or (self.is_deaf and verdict is not Verdict.FAX):
             return
         if self._evidence is not None and evidence < self._evidence:
             return
@@ -243,8 +239,8 @@ class Witnesses(ABC):
 
     def _take(self, verdict: Verdict, why: str) -> None:
         self.verdict = verdict
-        self._attachment.record("opening", who=verdict.value, why=why)
-        logger.info(f"call {self._attachment.call.id}: answered by a {verdict.value} ({why})")
+        self._session.record("opening", who=verdict.value, why=why)
+        logger.info(f"call {self._session.call.id}: answered by a {verdict.value} ({why})")
 
     def _settle(self) -> None:
         """They have answered us: whatever comes now is the conversation's."""

@@ -22,8 +22,8 @@ from pipecat.turns.user_stop import BaseUserTurnStopStrategy
 from pipecat.turns.user_turn_strategies import UserTurnStrategies
 
 from calls.call import EndedBy
-from conversation.attachment import Attachment
-from conversation.local.speech import shared_turn_analyzer
+from conversation.session import Session
+from conversation.turns.detectors import shared_turn_analyzer
 from conversation.turns.interrupting import InterruptingUserTurnStartStrategy
 from conversation.turns.pausing import WholeSentenceUserTurnStopStrategy, WordlessUserTurnStopStrategy
 
@@ -43,7 +43,7 @@ SHORT_ANSWERS = re.compile(
 
 
 def turn_strategies(
-    attachment: Attachment | None = None,
+    session: Session | None = None,
     *,
     bot_begins: bool = False,
     understands: Callable[[str], bool] | None = None,
@@ -51,17 +51,17 @@ def turn_strategies(
     """Speech starts a turn, while the bot speaks only some; keys, short answers, Smart Turn or silence end it.
 
     Args:
-        attachment: The session: what it has said that was not heard yet, and whether it can be interrupted.
+        session: The session: what it has said that was not heard yet, and whether it can be interrupted.
         bot_begins: Whether the bot has the first word.
         understands: Whether the model could do something with words; for one that is asked in a moment.
     """
     analyzer = shared_turn_analyzer(params=SmartTurnParams(stop_secs=INCOMPLETE_TURN_SECS))
-    session: dict[str, Any] = {}
-    if attachment is not None:
-        session = {"muted": lambda: attachment.deaf, "unheard": lambda: unheard_words(attachment)}
+    follows: dict[str, Any] = {}
+    if session is not None:
+        follows = {"muted": lambda: session.deaf, "unheard": lambda: unheard_words(session)}
     return UserTurnStrategies(
         start=[
-            InterruptingUserTurnStartStrategy(bot_begins=bot_begins, understands=understands, **session),
+            InterruptingUserTurnStartStrategy(bot_begins=bot_begins, understands=understands, **follows),
             TranscriptionUserTurnStartStrategy(),
         ],
         stop=[
@@ -73,9 +73,9 @@ def turn_strategies(
     )
 
 
-def unheard_words(attachment: Attachment) -> str | None:
+def unheard_words(session: Session) -> str | None:
     """The bot's words on their way to the caller, so far as they are known; None when the caller has heard all."""
-    playout = attachment.playout
+    playout = session.playout
     return " ".join(chunk.text for chunk in playout.pending if chunk.text) if playout.has_unheard else None
 
 
@@ -135,18 +135,18 @@ class ShortAnswerUserTurnStopStrategy(BaseUserTurnStopStrategy):
 class MuteWhilePromised(BaseUserMuteStrategy):
     """A barge-in cannot cancel a goodbye or a transfer that was promised."""
 
-    def __init__(self, attachment: Attachment):
+    def __init__(self, session: Session):
         """Initialize the strategy.
 
         Args:
-            attachment: The session whose `deaf` is followed.
+            session: The session whose `deaf` is followed.
         """
         super().__init__()
-        self._attachment = attachment
+        self._session = session
 
     async def process_frame(self, frame: Frame) -> bool:
         """Whether the caller is muted now."""
-        return self._attachment.deaf
+        return self._session.deaf
 
 
 class SilentCaller:
@@ -155,13 +155,13 @@ class SilentCaller:
     A caller who speaks or presses a key starts the count anew.
     """
 
-    def __init__(self, attachment: Attachment):
+    def __init__(self, session: Session):
         """Initialize the guard.
 
         Args:
-            attachment: The session that it guards.
+            session: The session that it guards.
         """
-        self._attachment = attachment
+        self._session = session
         self._prompts = 0
 
     def heard(self) -> None:
@@ -170,32 +170,32 @@ class SilentCaller:
 
     async def silent(self) -> None:
         """The caller was silent for the agent's `silence_secs`, from the last sound of the bot, word or key on."""
-        attachment = self._attachment
-        prompts = attachment.agent.lines.silence_prompts
+        session = self._session
+        prompts = session.agent.lines.silence_prompts
         if self._prompts < len(prompts):
             line = prompts[self._prompts]
             self._prompts += 1
-            attachment.record("silence_prompt", n=self._prompts)
-            await attachment.say(attachment.render(line))
+            session.record("silence_prompt", n=self._prompts)
+            await session.say(session.render(line))
         else:
-            farewell = attachment.render(attachment.agent.lines.silence_goodbye)
-            attachment.finish(farewell, ended_by=EndedBy.BOT, cause="silence")
+            farewell = session.render(session.agent.lines.silence_goodbye)
+            session.finish(farewell, ended_by=EndedBy.BOT, cause="silence")
 
 
-async def limit_duration(attachment: Attachment) -> None:
+async def limit_duration(session: Session) -> None:
     """Let a call last no longer than the agent's limit: a notice before, then goodbye.
 
     Runs as a task of the session and is cancelled with it.
 
     Args:
-        attachment: The session to limit.
+        session: The session to limit.
     """
-    limits, lines = attachment.agent.limits, attachment.agent.lines
+    limits, lines = session.agent.limits, session.agent.lines
     # The call's length counts, not that of its last media stream; who has just come back is noticed of it still.
-    await asyncio.sleep(max(0.0, limits.max_duration_secs - attachment.call.talked_secs - limits.notice_secs))
-    if limits.notice_secs and not attachment.ending:
-        await attachment.say(attachment.render(lines.time_notice))
+    await asyncio.sleep(max(0.0, limits.max_duration_secs - session.call.talked_secs - limits.notice_secs))
+    if limits.notice_secs and not session.ending:
+        await session.say(session.render(lines.time_notice))
     await asyncio.sleep(limits.notice_secs)
-    if attachment.handover is not None and attachment.handover.running and attachment.deaf:
-        await attachment.handover.outcome()  # it was promised, and is no talk of ours
-    attachment.finish(attachment.render(lines.time_goodbye), ended_by=EndedBy.LIMIT, cause="max_duration")
+    if session.handover is not None and session.handover.running and session.deaf:
+        await session.handover.outcome()  # it was promised, and is no talk of ours
+    session.finish(session.render(lines.time_goodbye), ended_by=EndedBy.LIMIT, cause="max_duration")

@@ -21,6 +21,10 @@ _TELNYX_SEED = base64.b64encode(
 ).decode()
 
 
+OPTIONS = ("twilio_account_sid", "twilio_auth_token", "telnyx_api_key")
+"""What can be given on the command line, too."""
+
+
 @dataclass(frozen=True)
 class Credentials:
     """One account with each carrier, and the API key of the server that is called.

@@ -7,8 +7,8 @@ import textwrap
 from collections.abc import Callable, Sequence
 
 from emulator.field.answers import Answers, kept
+from emulator.field.call_log import CallLog, LoggedCall, NoLog
 from emulator.field.calls import FieldCall, Question
-from emulator.field.evidence import CallLog, LoggedCall, NoLog
 
 WIDTH = 100
 

@@ -13,9 +13,9 @@ from urllib.parse import urlsplit
 from emulator.errors import EmulatorError
 from emulator.field.answers import Answers, as_text, read_answers, write_answers, write_file
 from emulator.field.asking import Interview, Stopped, asked, described
+from emulator.field.call_log import CallLog
 from emulator.field.calls import FieldCall, field_calls
-from emulator.field.evidence import CallLog
-from emulator.field.report import findings, report, summary
+from emulator.field.findings import findings, report, summary
 
 ANSWERS = Path("data/field-answers.toml")
 REPORT = Path("data/field-report.md")
@@ -28,17 +28,20 @@ Each answer is saved at once: Ctrl-C loses nothing, and the same command goes on
 number, address or key in it, so it can be passed on.
 
 without a terminal:
-  python -m emulator.field --list                          the calls and questions, to print
-  python -m emulator.field --template > answers.toml       a file to fill in
-  python -m emulator.field --read --answers answers.toml   the report on it
+  %(prog)s --list                          the calls and questions, to print
+  %(prog)s --template > answers.toml       a file to fill in
+  %(prog)s --read --answers answers.toml   the report on it
 
 exit status: 0 all that was tried is as assumed, 1 something is otherwise, 2 a mistake, 130 stopped"""
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """All options."""
+PROGRAM = "python -m emulator.field"
+
+
+def build_parser(program: str = PROGRAM) -> argparse.ArgumentParser:
+    """All options; `program` is how help calls the command."""
     parser = argparse.ArgumentParser(
-        prog="python -m emulator.field",
+        prog=program,
         description="Ten phone calls by hand that show whether the emulator behaves as the carriers do where their "
         "documentation does not say (docs/fidelity.md). Needs accounts of yours; does nothing by itself.",
         epilog=EPILOG,
@@ -70,9 +73,9 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run it; returns the exit status."""
-    options = build_parser().parse_args(arguments)
+def main(arguments: Sequence[str] | None = None, *, program: str = PROGRAM) -> int:
+    """Run it, under the name `program`; returns the exit status."""
+    options = build_parser(program).parse_args(arguments)
     try:
         return _run(options)
     except EmulatorError as error:

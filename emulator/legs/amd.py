@@ -10,10 +10,10 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from emulator.legs.detected import THE_TRUTH, Detected
 from emulator.legs.plan import AmdOrder
 from emulator.line.codecs import FRAME_MS, loudness
 from emulator.line.colleague import FaxMachine, VoicemailBox
+from emulator.line.detected import THE_TRUTH, Detected
 from emulator.line.earpiece import AUDIBLE
 
 if TYPE_CHECKING:

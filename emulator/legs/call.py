@@ -15,22 +15,22 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from emulator.errors import CannotReach
-from emulator.legs.leg import BY_DIAL, INBOUND, STATUSES, Ending, Leg
-from emulator.legs.plan import CallPlan, Fallback, Loss
+from emulator.legs.leg import BY_DIAL, INBOUND, STATUSES, Leg
+from emulator.legs.line_verbs import LineVerbs
+from emulator.legs.plan import CallPlan, Loss
 from emulator.legs.progress import Progress
 from emulator.legs.stream import MediaStream
 from emulator.legs.webhooks import Webhooks
 from emulator.line.caller import ScriptedCaller
 from emulator.line.colleague import (
     ColleagueCall,
+    Ending,
     FaxMachine,
     ScriptedColleague,
     VoicemailBox,
     script_after_answer,
 )
 from emulator.line.line import PhoneLine
-from emulator.markup.line_verbs import LineVerbs
-from emulator.markup.running import GoTo, Inline, Start, follow
 from emulator.timeline import Timeline
 
 if TYPE_CHECKING:
@@ -131,18 +131,6 @@ class Call:
             self.bot_left_ms = self.timeline.now_ms()
         self.end(ended_by, text, ending=ending)
         self._interruption.set_result(None)
-
-    def update(
-        self,
-        url: str | None = None,
-        method: str = "POST",
-        markup: str | None = None,
-        fallback: Fallback | None = None,
-    ) -> None:
-        """Replace what the call does, as a REST update with a URL or an inline document."""
-        start: Start = GoTo(url or "", method, voice=True) if markup is None else Inline(markup)
-        self.fallback = fallback or self.fallback
-        self.divert(lambda: follow(self, start))
 
     def divert(self, work: Callable[[], Work]) -> None:
         """Replace what the call does by anything; what runs is cancelled (a media stream gets its `stop`)."""

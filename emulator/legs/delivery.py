@@ -1,23 +1,13 @@
-"""How long a carrier waits for the answer to a request over HTTP, and when it tries again.
+"""How long a carrier waits for the answer to a request over HTTP, when it tries again, and how well events arrive.
 
-Sources: Twilio docs, usage/webhooks/webhooks-connection-overrides (the defaults, and what a fragment of the address
-changes), errors 11205 (two attempts of 5 s to connect, 15 s in all) and 15003; Telnyx docs, "Webhook fundamentals" (2 s
-for an answer, tried again by every service, redirects count as failures), "Voice API webhooks" (which answers are worth
-another attempt), TeXML callbacks (200 and nothing else), TeXML instruction fetching (no word of another attempt, so
-there is none). Not documented and chosen here: Telnyx's pauses, and that Twilio makes none.
+Source of the connection overrides: Twilio docs, usage/webhooks/webhooks-connection-overrides (the defaults, and what a
+fragment of the address changes). Each carrier's own rules are in its folder.
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from urllib.parse import parse_qsl
-
-RETRIES_SECS = (0.5, 1.0, 2.0)
-"""Telnyx's pauses before it sends a callback or an event again."""
-
-ANSWER_SECS = 2.0
-"""How long Telnyx waits for the answer to a callback or an event."""
 
 NOT_CONNECTED = "ct"
 NOT_ANSWERED = "rt"
@@ -87,16 +77,21 @@ def worth_another(status: int, policy: frozenset[str]) -> bool:
     return not policy.isdisjoint({f"{status // 100}xx", str(status)})
 
 
-TWILIO_REQUEST = Delivery(
-    connect_secs=5.0, pauses=(0.0,), policy=frozenset({NOT_CONNECTED}), refused="15003 "
-)
-TEXML_DOCUMENT = Delivery()
-TEXML_CALLBACK = Delivery(
-    connect_secs=ANSWER_SECS,
-    answer_secs=ANSWER_SECS,
-    total_secs=math.inf,
-    pauses=RETRIES_SECS,
-    policy=frozenset({NOT_CONNECTED, NOT_ANSWERED, "408", "429", "5xx"}),
-    redirects=0,
-    accepts=(200, 200),
-)
+@dataclass(frozen=True)
+class EventHabits:
+    """How events are delivered, from well to badly. The same seed does the same to the same events.
+
+    Attributes:
+        doubled: Share of the events that arrive twice, 0 to 1.
+        out_of_order: Share of the events that arrive after the one that follows them, 0 to 1.
+        delay_secs: Every event is late by up to this long.
+        seed: What the dice begin with.
+        transfer_tells_both: Whether both legs of a `transfer` get call.bridged. The docs name leg B only, as the
+            default does; after `bridge` both get it in any case.
+    """
+
+    doubled: float = 0.0
+    out_of_order: float = 0.0
+    delay_secs: float = 0.0
+    seed: int = 0
+    transfer_tells_both: bool = False

@@ -4,34 +4,34 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from typing import Any
 
 from loguru import logger
 
-from emulator.account import Account, Application
+from emulator.account import Account
+from emulator.documents.parsing import Document, Verb
 from emulator.errors import EmulatorError
 from emulator.faults import Faults
 from emulator.legs.call import Call, Opening
-from emulator.legs.leg import BY_REST, INBOUND, Dialect, Leg
-from emulator.legs.plan import CallPlan, OutboundOrder
+from emulator.legs.dialect import Dialect
+from emulator.legs.leg import BY_REST, INBOUND, Leg
+from emulator.legs.lists import Listed
+from emulator.legs.plan import CallPlan, Start
 from emulator.legs.recordings import Recordings
 from emulator.line.caller import Audio, Digits, HangUp, Say, ScriptItem, Wait
 from emulator.line.clock import Clock
 from emulator.line.codecs import Pcm
 from emulator.line.colleague import Colleague, same_address
-from emulator.markup.dial_out import place
-from emulator.markup.running import Handler
-from emulator.rest.lists import Listed
-
-if TYPE_CHECKING:
-    from emulator.markup.conference import Conference
 
 KEPT_CALLS = 1000
 STOP_SECS = 10.0
 
 Speak = Callable[[str], Pcm]
 Prepared = list[Audio | Digits | Wait | HangUp]
+
+Handler = Callable[[Call, Verb, Document], Coroutine[Any, Any, Start | None]]
+"""Carries out a verb of a document; returns the next document, or None for the next verb."""
 
 
 class Exchange:
@@ -63,14 +63,12 @@ class Exchange:
         self.verbs = verbs
         self.faults = faults or Faults()
         self._listed = listed or Listed(clock)
-        self._account = account or Account()
+        self.account = account or Account()
         self.speak: Speak | None = None
         self.people: list[Colleague] = []
         self.recordings = recordings or Recordings()
         self.rest_base = ""
         """Base URL of the REST server, where files are found."""
-        self.conferences: dict[str, Conference] = {}
-        """Rooms by name, as long as somebody is in them."""
         self.server_url: str | None = None
         """The server that was last called or has last called: documents without a URL are taken to be its."""
         self.on_new_call: list[Callable[[Call], None]] = []
@@ -104,11 +102,7 @@ class Exchange:
         """
         called = {one.leg.to_number for one in self._calls.values() if one.leg.direction == INBOUND}
         passed_on = call is not None and number in (call.leg.from_number, call.leg.to_number)
-        return not number.startswith("+") or passed_on or number in called or self._account.has(number)
-
-    def method_of(self, application: str) -> str:
-        """By which a TeXML application asks for documents where nobody says otherwise."""
-        return (self._account.application(application, "texml") or Application(application, "texml")).method
+        return not number.startswith("+") or passed_on or number in called or self.account.has(number)
 
     def find(self, call_id: str) -> Call | None:
         """A leg by the carrier's id, also for some time after its end."""
@@ -146,23 +140,6 @@ class Exchange:
         task = asyncio.create_task(self._run(call))
         self._tasks[task] = call
         task.add_done_callback(self._tasks.pop)
-
-    async def place(self, order: OutboundOrder) -> Call:
-        """A server creates a call."""
-        person = self.person_at(order.to_number)
-        leg = self.dialect.new_leg(order.from_number, order.to_number, "PCMU", direction=BY_REST)
-        plan = CallPlan(
-            order.url or (order.reporting.url if order.reporting else None) or self.server_url,
-            () if person is None else await self.script_of(person),
-            reporting=order.reporting,
-            voice=self.speak,
-            person=person,
-            fallback=order.fallback,
-        )
-        call = self.new_call(leg, plan, lambda call: place(call, order))
-        call.timeline.note("note", f"a call to {order.to_number} is created by REST", call_id=leg.call_id)
-        self.start(call)
-        return call
 
     async def next_over(self, number: str, timeout_secs: float) -> Call:
         """The next call that a server placed to this number and that is over; each is given once.

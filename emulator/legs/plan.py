@@ -1,4 +1,4 @@
-"""What a call is made of before it is placed."""
+"""What a call is made of before it is placed, and which document it obeys next."""
 
 from __future__ import annotations
 
@@ -115,6 +115,36 @@ class OutboundOrder:
     fallback: Fallback | None = None
     details: Mapping[str, str] = field(default_factory=dict)
     """The request's other fields, for the timeline and for tests."""
+
+
+@dataclass(frozen=True)
+class GoTo:
+    """The next document is at a URL.
+
+    Attributes:
+        extra: Parameters of the request besides the standard ones.
+        voice: Whether a number, an application or a request names it, and not a document.
+        first: Whether it is a dialled-in call's first: if nothing listens there, there is no call at all.
+        is_fallback: Whether it is asked because another one had no document.
+    """
+
+    url: str
+    method: str = "POST"
+    extra: Mapping[str, str] = field(default_factory=dict)
+    voice: bool = False
+    first: bool = False
+    is_fallback: bool = False
+
+
+@dataclass(frozen=True)
+class Inline:
+    """The next document is at hand."""
+
+    markup: str
+
+
+Start = GoTo | Inline
+"""What a call does next."""
 
 
 @dataclass(frozen=True)

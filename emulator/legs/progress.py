@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 
-from emulator.legs.leg import Dialect, Leg
+from emulator.legs.dialect import Dialect
+from emulator.legs.leg import Leg
 from emulator.legs.plan import Reporting
 from emulator.legs.webhooks import Webhooks
 

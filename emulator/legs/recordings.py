@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import random
 import wave
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import chain
@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from emulator.carriers.twilio.wire import API_VERSION
 from emulator.line.codecs import FRAME_MS, SAMPLE_RATE, Pcm
 from emulator.line.line import mixed
 from emulator.line.signals import beep
@@ -27,13 +26,10 @@ from emulator.timeline import Entry
 if TYPE_CHECKING:
     from emulator.legs.call import Call
 
-FILES = "/recordings"
-"""Where the files of a carrier without a documented place for them are."""
-
 IN_PROGRESS, PAUSED, COMPLETED, ABSENT = "in-progress", "paused", "completed", "absent"
 SILENT_SECS = (0.5, 3.0)
 """How long after the answer a leg at Telnyx has no audio yet, at least and at most; until then a recording is refused
-with 90020. How long is not documented; a seed decides."""
+(`too_early` of its dialect). How long is not documented; a seed decides."""
 
 API, VERB = "StartCallRecordingAPI", "RecordVerb"
 
@@ -41,9 +37,7 @@ API, VERB = "StartCallRecordingAPI", "RecordVerb"
 def media_url(recording: Recording) -> str:
     """Where a recording's file is, without its ending."""
     call = recording.call
-    folder = f"/{API_VERSION}/Accounts/{call.leg.account_id}/Recordings"
-    folder = folder if call.dialect.name == "twilio" else FILES
-    return f"{call.exchange.rest_base}{folder}/{recording.recording_id}"
+    return f"{call.exchange.rest_base}{call.dialect.recordings_path(call.leg)}/{recording.recording_id}"
 
 
 @dataclass(frozen=True)
@@ -210,9 +204,9 @@ class Recordings:
         self._commences: dict[str, float] = {}
 
     def too_early(self, call: Call) -> bool:
-        """Whether Telnyx refuses to record a call, as its audio has not commenced."""
+        """Whether the carrier refuses to record a call, as its audio has not commenced."""
         leg = call.leg
-        if call.dialect.name != "telnyx" or leg.answered_at is None:
+        if not call.dialect.too_early or leg.answered_at is None:
             return False
         secs = self._commences.setdefault(leg.call_id, self._random.uniform(*self._silent_secs))
         return (call.exchange.clock.wall() - leg.answered_at).total_seconds() < secs
@@ -237,3 +231,36 @@ class Recordings:
     def all(self) -> list[Recording]:
         """In the order of their beginnings."""
         return list(self._all.values())
+
+
+def callback(form: Mapping[str, str]) -> Tell:
+    """Reports to the form's RecordingStatusCallback, if there is one and it wants to know."""
+    events = (form.get("RecordingStatusCallbackEvent") or "completed").split()
+
+    async def tell(recording: Recording) -> None:
+        url = form.get("RecordingStatusCallback")
+        if url and recording.status in events:
+            call = recording.call
+            parameters = _status_parameters(recording)
+            method = form.get("RecordingStatusCallbackMethod", "POST")
+            await call.webhooks.notify(url, parameters, f"recording {recording.status} callback", method)
+
+    return tell
+
+
+def _status_parameters(recording: Recording) -> dict[str, str]:
+    """The form of a recording's status callback. Source: Twilio docs, call resource; Telnyx docs, TeXML callbacks."""
+    leg = recording.call.leg
+    found = {
+        "AccountSid": leg.account_id,
+        "CallSid": leg.call_id,
+        "RecordingSid": recording.recording_id,
+        "RecordingUrl": media_url(recording),
+        "RecordingStatus": recording.status,
+        "RecordingChannels": str(recording.channels),
+        "RecordingSource": recording.order.source,
+    }
+    found |= recording.call.dialect.recording_parameters(recording.started_at, recording.order.track)
+    if recording.over:
+        found["RecordingDuration"] = str(recording.duration_secs)
+    return found

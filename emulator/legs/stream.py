@@ -10,13 +10,12 @@ import json
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI
 
 from emulator.faults import NO_MEDIA_FAULT, MediaFault
-from emulator.legs.leg import BotAudio, BotClear, BotMark, Refused, StreamDialect
+from emulator.legs.dialect import BotAudio, BotClear, BotMark, Frame, Refused, StreamDialect
 from emulator.line.codecs import FRAME_MS, Pcm
 from emulator.line.impairments import StreamImpairments, under_way
 from emulator.line.line import PhoneLine
@@ -77,7 +76,7 @@ class MediaStream:
         """Prepare; nothing is sent yet."""
         self._impairments = impairments or StreamImpairments()
         self._frames_to_first = round(self._impairments.first_audio_secs * 1000 / FRAME_MS)
-        self._overtaken: list[tuple[int, dict[str, Any]]] = []
+        self._overtaken: list[tuple[int, Frame]] = []
         self._fault = fault
         self._hang_up = hang_up
         self._silent = True
@@ -89,7 +88,7 @@ class MediaStream:
         self._warn = warn
         self._on_clear = on_clear
         self._warned: set[str] = set()
-        self._outbox: asyncio.Queue[tuple[float, str] | None] = asyncio.Queue()
+        self._outbox: asyncio.Queue[tuple[float, str | bytes] | None] = asyncio.Queue()
         self._socket: ClientConnection | None = None
 
     async def open(self, url: str, headers: dict[str, str], user_agent: str) -> None:
@@ -172,7 +171,7 @@ class MediaStream:
             )
         return True
 
-    def _send_audio(self, message: dict[str, Any]) -> None:
+    def _send_audio(self, message: Frame) -> None:
         late, self._impairments.late_first_secs = self._impairments.late_first_secs, 0.0
         if overtaking := self._impairments.overtaken_by(late):
             self._overtaken.append((overtaking, message))
@@ -259,8 +258,9 @@ class MediaStream:
         self._warned.add(refused.code)
         self._warn(f"{refused.code} {refused.text}")
 
-    def _post(self, message: dict[str, Any], late_secs: float = 0.0) -> None:
-        self._outbox.put_nowait((late_secs, json.dumps(message, separators=(",", ":"))))
+    def _post(self, message: Frame, late_secs: float = 0.0) -> None:
+        data = message if isinstance(message, bytes) else json.dumps(message, separators=(",", ":"))
+        self._outbox.put_nowait((late_secs, data))
 
     async def _send(self, socket: ClientConnection) -> None:
         try:

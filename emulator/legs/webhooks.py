@@ -17,12 +17,13 @@ from urllib.parse import urlencode, urljoin, urlsplit, urlunsplit
 import aiohttp
 from yarl import URL
 
+from emulator.documents.parsing import Document, MarkupError, fill_mustache, parse_document
 from emulator.faults import Faults
 from emulator.legs.delivery import NOT_ANSWERED, NOT_CONNECTED, Delivery, worth_another
-from emulator.legs.leg import Dialect, Leg
+from emulator.legs.dialect import Dialect
+from emulator.legs.leg import Leg
 from emulator.line.clock import Clock
 from emulator.line.impairments import under_way
-from emulator.markup.parsing import Document, MarkupError, fill_mustache, parse_document
 from emulator.timeline import Timeline
 
 SIGNATURE_HINT = (

@@ -11,13 +11,16 @@ from typing import Literal, get_args
 import numpy as np
 
 from emulator.errors import EmulatorError
-from emulator.legs.detected import THE_TRUTH, Detected
-from emulator.legs.leg import Ending
 from emulator.line.caller import Audio, Digits, HangUp, ScriptedCaller, ScriptItem, Wait, tone
 from emulator.line.codecs import Pcm
+from emulator.line.detected import THE_TRUTH, Detected
 
 Behaviour = Literal["answers", "declines", "busy", "no_answer", "voicemail", "fax", "unreachable"]
 BEHAVIOURS: tuple[str, ...] = get_args(Behaviour)
+
+Ending = Literal["completed", "busy", "declined", "no_answer", "failed", "canceled"]
+"""How an attempt to reach somebody ended: `completed` was answered, `declined` was rejected on the phone,
+`failed` could not be reached or has nobody there, `canceled` stopped ringing before anybody answered."""
 
 BEEP_HZ = 1000.0
 BEEP = tone(500, frequency=BEEP_HZ)

@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import numpy as np
 
@@ -17,9 +17,6 @@ from emulator.line.hearing import SpeechStarted, SpeechWatch
 from emulator.line.impairments import LineImpairments
 from emulator.line.seams import Seams
 from emulator.timeline import Timeline
-
-if TYPE_CHECKING:
-    from emulator.line.room import Room
 
 HEARD_AGAIN_MS = 500
 """A bot that was silent for so long while other people talked interrupts them anew."""
@@ -36,6 +33,26 @@ class StreamEnd(Protocol):
 
     def return_marks(self, names: list[str]) -> None:
         """Tell the bot that the audio before these marks was played."""
+
+
+class Company(Protocol):
+    """What a line needs of the room where others hear it; `emulator.line.room.Room` is one."""
+
+    @property
+    def talking(self) -> bool:
+        """Whether at least two can hear each other."""
+
+    def leave(self, line: PhoneLine) -> None:
+        """Go out."""
+
+    def press(self, line: PhoneLine, digit: str) -> None:
+        """A key of this line is heard by all others."""
+
+    def mix_for(self, line: PhoneLine) -> Pcm | None:
+        """What this line hears of the others in this frame; None for silence."""
+
+    def bots_for(self, line: PhoneLine) -> list[Pcm]:
+        """What this line hears in this frame of the bots on the others' media streams."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +127,7 @@ class PhoneLine:
         self.worst_lag_ms = 0
         self.signal: Iterator[Pcm] | None = None
         """Frames of the network's own tones (ringing, keys): heard and recorded, but nobody's speech."""
-        self.room: Room | None = None
+        self.room: Company | None = None
         """Where other lines are heard; see `Room.join`."""
         self.plays_here = True
         """Whether what the bot sends on this line's stream is heard at its own ear."""

@@ -1,1 +1,1 @@
-"""TwiML and TeXML: documents, the verbs in them, and what carries these out."""
+"""What carries out documents on a leg: their verbs, and how calls with documents begin."""

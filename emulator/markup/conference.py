@@ -15,18 +15,16 @@ from itertools import chain
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin
 
-from emulator.legs.leg import ConferenceEvent
-from emulator.legs.plan import Reporting
+from emulator.documents.parsing import Document, Verb
+from emulator.legs.dialect import ConferenceEvent
+from emulator.legs.plan import GoTo, Reporting, Start
 from emulator.line.line import BOT, PEOPLE, WAITING
 from emulator.line.room import Room
 from emulator.line.signals import beep, hold_music
 from emulator.markup.dial import DialOrder
-from emulator.markup.parsing import Document, Verb
-from emulator.markup.running import GoTo, Start
 
 if TYPE_CHECKING:
     from emulator.legs.call import Call
-    from emulator.legs.exchange import Exchange
 
 MOST_PARTICIPANTS = 250
 EVENT_NAMES: Mapping[str, str] = {
@@ -63,25 +61,28 @@ class Conference:
     """A room with a name.
 
     Args:
-        exchange: The network's inside, where the room is listed as long as somebody is in it.
+        conferences: Those of the network, where the room is listed as long as somebody is in it.
+        conference_id: The carrier's id of it.
         name: As in the documents.
         limit: How many may come in.
         reporting: The first participant's status callback, or None.
     """
 
-    def __init__(self, exchange: Exchange, name: str, limit: int, reporting: Reporting | None) -> None:
+    def __init__(
+        self, conferences: Conferences, conference_id: str, name: str, limit: int, reporting: Reporting | None
+    ) -> None:
         """An empty conference."""
         self.name = name
-        self.conference_id = exchange.dialect.new_conference_id()
+        self.conference_id = conference_id
         self.limit = limit
         self.started = False
         self.participants: list[Participant] = []
         self.room = Room()
-        self._exchange = exchange
+        self._conferences = conferences
         self._reporting = reporting
         self._told = 0
         self._last: asyncio.Task[None] | None = None
-        exchange.conferences[name] = self
+        conferences[name] = self
 
     def enter(self, new: Participant) -> None:
         """Somebody comes in; the conference begins if it can."""
@@ -121,9 +122,9 @@ class Conference:
             self._close(gone, "participant-with-end-conference-on-exit-left")
 
     def _close(self, last: Participant, reason: str) -> None:
-        if self._exchange.conferences.get(self.name) is not self:
+        if self._conferences.get(self.name) is not self:
             return
-        del self._exchange.conferences[self.name]
+        del self._conferences[self.name]
         for one in self.participants:
             one.out = True
         if self.started:
@@ -173,9 +174,15 @@ class Conference:
         await call.webhooks.notify(self._reporting.url, parameters, kind, self._reporting.method)
 
 
-async def join_conference(call: Call, noun: Verb, order: DialOrder, document: Document) -> Start | None:
+Conferences = dict[str, Conference]
+"""The conferences of a network, by their names."""
+
+
+async def join_conference(
+    conferences: Conferences, call: Call, noun: Verb, order: DialOrder, document: Document
+) -> Start | None:
     """Carry out `<Dial><Conference>`."""
-    conference, participant = _admitted(call, noun, document)
+    conference, participant = _admitted(conferences, call, noun, document)
     if conference is None or participant is None:
         return None
     star = False
@@ -211,7 +218,7 @@ async def join_conference(call: Call, noun: Verb, order: DialOrder, document: Do
 
 
 def _admitted(
-    call: Call, noun: Verb, document: Document
+    conferences: Conferences, call: Call, noun: Verb, document: Document
 ) -> tuple[Conference, Participant] | tuple[None, None]:
     """The room and the seat in it, or None with a warning where there is none to be had."""
     written = noun.attributes
@@ -221,7 +228,7 @@ def _admitted(
     if not noun.text:
         call.fail("<Conference> has no name; the call goes on with the next verb")
         return None, None
-    conference = call.exchange.conferences.get(noun.text)
+    conference = conferences.get(noun.text)
     if conference is None:
         limit = written.get("maxParticipants", "")
         reporting = None
@@ -230,7 +237,7 @@ def _admitted(
             method = written.get("statusCallbackMethod", "POST")
             reporting = Reporting(urljoin(document.url or "", url), events, method)
         most = int(limit) if limit.isdigit() else MOST_PARTICIPANTS
-        conference = Conference(call.exchange, noun.text, most, reporting)
+        conference = Conference(conferences, call.dialect.new_conference_id(), noun.text, most, reporting)
     label = written.get("participantLabel")
     if label is not None and any(one.label == label for one in conference.participants):
         call.fail(f"16025 the participantLabel {label[:40]!r} is in use; the call goes on with the next verb")

@@ -9,11 +9,11 @@ import asyncio
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin
 
+from emulator.documents.parsing import Document, Verb, stream_parameters
 from emulator.legs.addressing import socket_address
+from emulator.legs.plan import GoTo, Start
 from emulator.legs.stream import MediaStream, StreamEnded, StreamRefused
 from emulator.line.impairments import StreamImpairments
-from emulator.markup.parsing import Document, Verb, stream_parameters
-from emulator.markup.running import GoTo, Start
 
 if TYPE_CHECKING:
     from emulator.legs.call import Call
@@ -41,9 +41,7 @@ async def connect(call: Call, verb: Verb, document: Document) -> Start | None:
 
 
 async def _with_reconnects(call: Call, stream: Verb, document_url: str | None) -> None:
-    # Only Telnyx dials again. Its default is to do so; whether also after a clean close is not documented
-    # (here: no).
-    reconnects = not call.dialect.connect_action and stream.flag("enableReconnect", True)
+    reconnects = call.dialect.reconnects and stream.flag("enableReconnect", True)
     ended = await stream_once(call, stream, document_url)
     attempt = 0
     while reconnects and not ended.clean and attempt < RECONNECT_ATTEMPTS:

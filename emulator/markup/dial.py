@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import urljoin
 
-from emulator.legs.leg import DialRules
+from emulator.documents.parsing import Verb
+from emulator.legs.dialect import DialRules
 from emulator.legs.plan import AmdOrder, Reporting
-from emulator.markup.parsing import Verb
 
 NOUNS = ("Number", "Sip")
 NOT_EMULATED = ("referUrl", "audioUrl")

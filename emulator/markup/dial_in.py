@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from emulator.documents.parsing import Verb
 from emulator.errors import CannotReach
 from emulator.legs.addressing import Target
+from emulator.legs.plan import GoTo
 from emulator.legs.stream import StreamRefused
 from emulator.markup.connect import stream_once
-from emulator.markup.parsing import Verb
-from emulator.markup.running import GoTo, follow
+from emulator.markup.running import follow
 
 if TYPE_CHECKING:
     from emulator.legs.call import Call

@@ -12,12 +12,14 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from emulator.legs.amd import detect_and_tell, tell_in_background
-from emulator.legs.leg import Ending
-from emulator.legs.plan import OutboundOrder
-from emulator.markup.running import GoTo, Inline, Start, follow
+from emulator.legs.leg import BY_REST
+from emulator.legs.plan import CallPlan, GoTo, Inline, OutboundOrder, Start
+from emulator.line.colleague import Ending
+from emulator.markup.running import follow
 
 if TYPE_CHECKING:
     from emulator.legs.call import Call
+    from emulator.legs.exchange import Exchange
 
 RINGS = ("answers", "declines", "no_answer", "voicemail", "fax")
 REFUSES: Mapping[str, tuple[Ending, str]] = {
@@ -55,7 +57,25 @@ async def ring(call: Call, ring_secs: float) -> bool:
     return not call.over
 
 
-async def place(call: Call, order: OutboundOrder) -> None:
+async def create_call(exchange: Exchange, order: OutboundOrder) -> Call:
+    """A server creates a call by REST: it is under way when this returns."""
+    person = exchange.person_at(order.to_number)
+    leg = exchange.dialect.new_leg(order.from_number, order.to_number, "PCMU", direction=BY_REST)
+    plan = CallPlan(
+        order.url or (order.reporting.url if order.reporting else None) or exchange.server_url,
+        () if person is None else await exchange.script_of(person),
+        reporting=order.reporting,
+        voice=exchange.speak,
+        person=person,
+        fallback=order.fallback,
+    )
+    call = exchange.new_call(leg, plan, lambda call: _place(call, order))
+    call.timeline.note("note", f"a call to {order.to_number} is created by REST", call_id=leg.call_id)
+    exchange.start(call)
+    return call
+
+
+async def _place(call: Call, order: OutboundOrder) -> None:
     """The opening of a call by REST."""
     if not await ring(call, order.ring_secs):
         return

@@ -7,15 +7,12 @@ documented and chosen here: TeXML's `minDigits` and `validDigits` are not emulat
 from __future__ import annotations
 
 import asyncio
-import uuid
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin
 
-from emulator.carriers.twilio.wire import new_sid
-from emulator.legs.recordings import VERB, Recording, RecordingOrder, media_url
-from emulator.markup.parsing import Document, Verb
-from emulator.markup.running import GoTo, Start
-from emulator.rest.recordings import callback
+from emulator.documents.parsing import Document, Verb
+from emulator.legs.plan import GoTo, Start
+from emulator.legs.recordings import VERB, Recording, RecordingOrder, callback, media_url
 
 if TYPE_CHECKING:
     from emulator.legs.call import Call
@@ -92,13 +89,14 @@ async def record(call: Call, verb: Verb, document: Document) -> Start | None:
     order = RecordingOrder(
         dual=False, track="inbound", beep=attributes.get("playBeep", "true") == "true", source=VERB
     )
-    name = new_sid("RE") if call.dialect.name == "twilio" else str(uuid.uuid4())
     base = document.url or ""
     report = {key[0].upper() + key[1:]: value for key, value in attributes.items()}
     if url := report.get("RecordingStatusCallback"):
         report["RecordingStatusCallback"] = urljoin(base, url)
     call.timeline.note("record", "the document records the caller")
-    recording: Recording = call.exchange.recordings.start(name, call, order, callback(report))
+    recording: Recording = call.exchange.recordings.start(
+        call.dialect.new_recording_id(), call, order, callback(report)
+    )
     begin_ms = line.now_ms
     call.keypad = press
     try:

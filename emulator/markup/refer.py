@@ -12,11 +12,13 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin
 
-from emulator.legs.leg import INBOUND, STATUSES, Ending, Referred
+from emulator.documents.parsing import Document, Verb
+from emulator.legs.dialect import Referred
+from emulator.legs.leg import INBOUND, STATUSES
+from emulator.legs.plan import GoTo, Start
 from emulator.legs.webhooks import WebhookFailed
+from emulator.line.colleague import Ending
 from emulator.markup.dial import DialOrder, DialTarget
-from emulator.markup.parsing import Document, Verb
-from emulator.markup.running import GoTo, Start
 
 if TYPE_CHECKING:
     from emulator.legs.call import Call

@@ -1,21 +1,20 @@
 """Carries out documents on a leg, verb by verb.
 
-What a language does not have is an error of the call before it is carried out (`emulator.facts.documents`). Sources of
-the rest: Twilio docs, voice/twiml and its verbs redirect, hangup, reject; Telnyx docs, TeXML verbs. Whether
+What a language does not have is an error of the call before it is carried out (`emulator.documents.languages`).
+Sources of the rest: Twilio docs, voice/twiml and its verbs redirect, hangup, reject; Telnyx docs, TeXML verbs. Whether
 `<Dial action>` is still asked for when the caller hangs up is not documented (here: no).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urljoin
 
+from emulator.documents.languages import warnings
+from emulator.documents.parsing import Document, MarkupError, parse_document
 from emulator.errors import CannotReach
-from emulator.facts.documents import warnings
+from emulator.legs.plan import Fallback, GoTo, Inline, Start
 from emulator.legs.webhooks import WebhookFailed
-from emulator.markup.parsing import Document, MarkupError, Verb, parse_document
 
 if TYPE_CHECKING:
     from emulator.legs.call import Call
@@ -23,42 +22,22 @@ if TYPE_CHECKING:
 MAX_DOCUMENTS = 50
 
 
-@dataclass(frozen=True)
-class GoTo:
-    """The next document is at a URL.
-
-    Attributes:
-        extra: Parameters of the request besides the standard ones.
-        voice: Whether a number, an application or a request names it, and not a document.
-        first: Whether it is a dialled-in call's first: if nothing listens there, there is no call at all.
-        is_fallback: Whether it is asked because another one had no document.
-    """
-
-    url: str
-    method: str = "POST"
-    extra: Mapping[str, str] = field(default_factory=dict)
-    voice: bool = False
-    first: bool = False
-    is_fallback: bool = False
-
-
-@dataclass(frozen=True)
-class Inline:
-    """The next document is at hand."""
-
-    markup: str
-
-
-Start = GoTo | Inline
-
-Handler = Callable[["Call", Verb, Document], Coroutine[Any, Any, Start | None]]
-"""Carries out a verb; returns the next document, or None for the next verb."""
-
-
 async def follow(call: Call, start: Start) -> None:
     """Carry out a document and what it leads to; at the end of the last one the call is over."""
     if await carry_out(call, start):
         call.end(call.left_by or "document", "the document is at its end")
+
+
+def replace(call: Call, start: Start, fallback: Fallback | None = None) -> None:
+    """Let a call obey another document from now on, as a REST update says; what it does now is cancelled.
+
+    Args:
+        call: The call.
+        start: The document.
+        fallback: Who is asked from now on when nobody else has a document; None for whoever was before.
+    """
+    call.fallback = fallback or call.fallback
+    call.divert(lambda: follow(call, start))
 
 
 async def carry_out(call: Call, start: Start) -> bool:

@@ -16,26 +16,24 @@ from urllib.parse import urljoin
 
 import numpy as np
 
+from emulator.documents.parsing import Document, Verb
 from emulator.legs.amd import tell_in_background
-from emulator.legs.leg import BY_DIAL, Dialled, Ending
-from emulator.legs.plan import CallPlan
+from emulator.legs.dialect import Dialled
+from emulator.legs.leg import BY_DIAL
+from emulator.legs.plan import CallPlan, GoTo, Start
 from emulator.line.codecs import Pcm
-from emulator.line.colleague import ColleagueCall, VoicemailBox
+from emulator.line.colleague import ColleagueCall, Ending, VoicemailBox
 from emulator.line.line import BOT, CALLER, COLLEAGUE, RINGING
 from emulator.line.room import Bridge
 from emulator.line.signals import ringing
-from emulator.markup.conference import join_conference
+from emulator.markup.conference import Conferences, join_conference
 from emulator.markup.dial import DialOrder, DialTarget, read_dial
 from emulator.markup.dial_out import ring
-from emulator.markup.parsing import Document, Verb
-from emulator.markup.running import GoTo, Start, carry_out
+from emulator.markup.running import carry_out
 from emulator.timeline import Entry
 
 if TYPE_CHECKING:
     from emulator.legs.call import Call
-
-NOT_OURS = {"twilio": "13214", "telnyx": "D38"}
-"""What the carriers call a caller id that is neither the account's own nor verified, nor the caller's."""
 
 COPIED = {
     "caller_speech": ("colleague_speech", "{text}"),
@@ -49,13 +47,20 @@ COPIED = {
 _TOLD_FIRST: tuple[Ending, ...] = ("completed", "no_answer", "declined", "busy", "failed", "canceled")
 
 
-async def dial(call: Call, verb: Verb, document: Document) -> Start | None:
-    """Carry out the verb."""
+async def dial(conferences: Conferences, call: Call, verb: Verb, document: Document) -> Start | None:
+    """Carry out the verb.
+
+    Args:
+        conferences: Those of the network.
+        call: Whose document it is.
+        verb: The verb.
+        document: Where it stands.
+    """
     order, warnings = read_dial(verb, call.dialect.dial_rules, call.leg.from_number, document.url)
     for warning in warnings:
         call.fail(warning)
     if (room := verb.child("Conference")) is not None:
-        return await join_conference(call, room, order, document)
+        return await join_conference(conferences, call, room, order, document)
     if not order.targets:
         call.fail("<Dial> has nobody to call; the call goes on with the next verb")
         return None
@@ -145,9 +150,7 @@ class Dialling:
         """The life of a second leg."""
         leg, target = attempt.leg, attempt.target
         if not leg.exchange.may_show(self._order.caller_id, self._call):
-            leg.end(
-                "nobody", f"{NOT_OURS[leg.dialect.name]}: the caller id is not the account's", ending="failed"
-            )
+            leg.end("nobody", f"{leg.dialect.not_ours}: the caller id is not the account's", ending="failed")
             return
         if not await ring(leg, self._order.ring_secs):
             return

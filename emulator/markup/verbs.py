@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from functools import partial
+
+from emulator.legs.exchange import Handler
 from emulator.markup.connect import connect
 from emulator.markup.gather import gather, record
 from emulator.markup.refer import refer
-from emulator.markup.running import Handler
 from emulator.markup.second_leg import dial
 
-VERBS: dict[str, Handler] = {
-    "Connect": connect,
-    "Dial": dial,
-    "Gather": gather,
-    "Record": record,
-    "Refer": refer,
-}
-"""Besides `Hangup`, `Redirect` and `Reject` (`emulator.markup.running`), and `Say`, `Pause` and `Play`
-(`emulator.markup.line_verbs`)."""
+
+def handlers() -> dict[str, Handler]:
+    """What carries out the verbs of one network, which has conferences of its own.
+
+    Besides these there are `Hangup`, `Redirect` and `Reject` (`emulator.markup.running`), and `Say`, `Pause` and `Play`
+    (`emulator.legs.line_verbs`).
+    """
+    return {
+        "Connect": connect,
+        "Dial": partial(dial, {}),
+        "Gather": gather,
+        "Record": record,
+        "Refer": refer,
+    }

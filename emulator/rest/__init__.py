@@ -1,1 +1,1 @@
-"""The carriers' REST servers on localhost, and what both have."""
+"""A carrier's REST server on localhost, and what the interfaces of all carriers have."""

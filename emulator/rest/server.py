@@ -1,27 +1,15 @@
-"""The carriers' REST interfaces on localhost: one server for both, and for whatever else is to be served.
-
-The routes are in `emulator.carriers.twilio.rest` and `emulator.carriers.telnyx.rest`.
-"""
+"""The carriers' REST interfaces on localhost: one server for all of them, and for whatever else is to be served."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Iterable
 
 from aiohttp import web
 
-from emulator.account import Account
-from emulator.carriers.credentials import Credentials
-from emulator.carriers.telnyx.rest import TelnyxRest
-from emulator.carriers.twilio.rest import TwilioRest
-from emulator.commands.call_control import CallControl
-from emulator.commands.errors import TOO_EARLY
 from emulator.legs.exchange import Exchange
 from emulator.line.impairments import under_way
-from emulator.rest.accounts import AccountRoutes
+from emulator.requests import Handler
 from emulator.rest.reading import form_of
-from emulator.rest.recordings import RecordingRoutes
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def rest_url(port: int) -> str:
@@ -30,41 +18,20 @@ def rest_url(port: int) -> str:
 
 
 class RestServer:
-    """Both carriers' REST servers on one port.
+    """The REST servers of all carriers on one port.
 
     Args:
-        credentials: Whose requests are taken.
         exchange: The network's inside.
+        routes: What is served. A route whose path has `{call}` is written down on that call's timeline.
         port: Port on 127.0.0.1; 0 picks a free one.
-        texml_call_ids: Whether the answer to a new TeXML call names it.
-        extra_routes: More routes; they come first, so they can also replace one of these. A route whose path has
-            `{call}` is written down on that call's timeline.
-        control: Telnyx's Call Control, where it is offered.
-        account: What the account owns; nothing when not given.
     """
 
-    def __init__(
-        self,
-        credentials: Credentials,
-        exchange: Exchange,
-        *,
-        port: int = 0,
-        texml_call_ids: bool = False,
-        extra_routes: Sequence[web.RouteDef] = (),
-        control: CallControl | None = None,
-        account: Account | None = None,
-    ) -> None:
+    def __init__(self, exchange: Exchange, routes: Iterable[web.RouteDef], *, port: int = 0) -> None:
         """Set up the routes; `start` listens."""
         self.port = port
         self._exchange = exchange
         app = web.Application(middlewares=[self._on_its_way, exchange.faults.rest, self._write_down])
-        app.add_routes(extra_routes)
-        twilio = TwilioRest(credentials, exchange)
-        telnyx = TelnyxRest(credentials, exchange, control, texml_call_ids=texml_call_ids)
-        recordings = RecordingRoutes(exchange, twilio, telnyx)
-        accounts = AccountRoutes(account or Account(), credentials, twilio, telnyx)
-        for routes in (twilio.routes(), telnyx.routes(), recordings.routes(), accounts.routes()):
-            app.add_routes(routes)
+        app.add_routes(routes)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=2.0)
 
     @property
@@ -110,7 +77,8 @@ class RestServer:
         if response.status >= 400:
             detail = (response.text or "") if isinstance(response, web.Response) else ""
             text = f"REST {what} -> {response.status} {detail}"
-            if over or f'"{TOO_EARLY}"' in detail:
+            too_early = self._exchange.dialect.too_early
+            if over or (too_early and f'"{too_early}"' in detail):
                 call.timeline.note("rest", text)
             else:
                 call.fail(text)

@@ -9,7 +9,7 @@ from typing import Any
 
 from emulator.line.line import PhoneLine
 from emulator.line.tonespeech import words_of
-from emulator.rest.requests import RestRequest
+from emulator.requests import RestRequest
 from emulator.stories.ears import Listening
 from emulator.stories.story import Moment
 

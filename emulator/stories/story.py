@@ -7,13 +7,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from emulator.commands.events import EventHabits
+from emulator import carriers
 from emulator.faults import Fault
-from emulator.legs.detected import THE_TRUTH, Detected
+from emulator.legs.delivery import EventHabits
+from emulator.line.detected import THE_TRUTH, Detected
 from emulator.line.impairments import IDEAL, PROFILES, Profile
 
-CARRIERS = ("twilio", "telnyx", "telnyx-call-control")
-"""Where a story can be played: on Telnyx with documents, and with commands and events instead of them."""
+BY_COMMANDS = "-call-control"
+CARRIERS = (*carriers.CARRIERS, *(one.name + BY_COMMANDS for one in carriers.COMMANDED))
+"""Where a story can be played: on every carrier with documents, and where there are some, with commands and events."""
 
 PRINTED = "printed"
 """The fallback address that the server prints at its start."""
@@ -168,7 +170,7 @@ class Expectation:
     """What must be so in the end.
 
     Attributes:
-        kind: See `emulator.stories.expecting`.
+        kind: See `emulator.stories.reading.read_expect`.
         written: As a person would say it, for the report.
         who: Whose ear, for what is heard.
         texts: Words to be heard.
@@ -249,7 +251,7 @@ class Story:
         faults: What goes wrong at the carrier.
         events: How well the events of commanded calls are delivered.
         seed: Decides what is left to chance.
-        detection_words: The set of TeXML's words for who has answered, see `emulator.legs.detected.TEXML`.
+        detection_words: The set of TeXML's words for who has answered, see `emulator.carriers.WORD_SETS`.
         lists_lag: Whether the carrier's lists of calls are late.
         line: How its lines behave.
         hurry: How many times faster time passes while people only talk to each other.
@@ -260,7 +262,7 @@ class Story:
     name: str
     file: Path
     about: str = ""
-    carriers: Sequence[str] = ("twilio", "telnyx")
+    carriers: Sequence[str] = tuple(carriers.CARRIERS)
     voice: str = "beeps"
     limit_secs: float = 60.0
     agent: str | None = None

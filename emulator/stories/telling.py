@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from emulator.line.seams import told
-from emulator.stories.running import Outcome
+from emulator.stories.playing.outcome import Outcome
 from emulator.timeline import clock_text
 
 QUIET = frozenset({"mark_sent", "mark_returned", "says", "presses"})

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from emulator.bot.served import SERVER_LOG, ServedBot
 from emulator.carriers.credentials import Credentials
 from emulator.errors import EmulatorError
 from emulator.legs.addressing import parse_target
@@ -28,7 +29,6 @@ from emulator.terminal.printing import (
     timeline_text,
     turns_text,
 )
-from emulator.terminal.served import SERVER_LOG, ServedBot
 
 DEFAULT_STORY = (("say", "What are your opening hours?"), ("say", "Thank you, goodbye."))
 PROGRESS_SECS = 5.0

@@ -7,14 +7,15 @@ import asyncio
 import os
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from emulator.carriers.credentials import Credentials
+from emulator.carriers import CARRIERS, DEFAULT
+from emulator.carriers.credentials import OPTIONS, Credentials
 from emulator.errors import EmulatorError
 from emulator.line.colleague import BEHAVIOURS, parse_colleague
-from emulator.network import BOT_NUMBER, CALLER_NUMBER, CARRIERS
+from emulator.network import BOT_NUMBER, CALLER_NUMBER
 from emulator.rest.server import rest_url
 from emulator.stories.commands import (
     add_line_option,
@@ -24,7 +25,7 @@ from emulator.stories.commands import (
     run_scenario,
     run_stories,
 )
-from emulator.stories.reading import StoryError
+from emulator.stories.reading.read_story import StoryError
 from emulator.terminal.calling import CallOrder, place_call
 
 DEFAULT_URL = "http://127.0.0.1:7860"
@@ -33,17 +34,22 @@ MODES = {"documents": "", "call-control": "call_control"}
 NOT_GOOD = 1
 CANNOT = 2
 
-EXAMPLES = f"""\
+PROGRAM = "python -m emulator"
+
+CALL_EXAMPLES = """\
 examples:
-  python -m emulator call --serve "python server.py"
-  python -m emulator call --carrier telnyx --say "Are you open on Sunday?" --say "Thanks, bye." --record out.wav
-  python -m emulator call --url http://127.0.0.1:7860/          (pipecat's development runner)
-  python -m emulator call --scenario tests/stories/goodbye_is_heard.yaml --serve "python -m tests.story_bot"
-  python -m emulator call --url ws://127.0.0.1:8080/ws --param _pipecatCloudServiceHost=my-agent.my-org
-  eval "$(python -m emulator env)"; python server.py   (a server by hand; then call --rest-port {BY_HAND_REST_PORT},
-                                                        for Telnyx with the voice address that it prints as --url)
+  %(prog)s --serve "python server.py"
+  %(prog)s --carrier telnyx --say "Are you open on Sunday?" --say "Thanks, bye." --record out.wav
+  %(prog)s --url http://127.0.0.1:7860/          (pipecat's development runner)
+  %(prog)s --scenario tests/stories/goodbye_is_heard.yaml --serve "python -m tests.story_bot"
+  %(prog)s --url ws://127.0.0.1:8080/ws --param _pipecatCloudServiceHost=my-agent.my-org
 
 exit status: 0 a good call, 1 a call with shortcomings, 2 no call"""
+
+ENV_EXAMPLES = f"""\
+example:
+  eval "$(%(prog)s)"; python server.py   (a server by hand; then call --rest-port {BY_HAND_REST_PORT},
+                                          for Telnyx with the voice address that it prints as --url)"""
 
 
 class _Scripted(argparse.Action):
@@ -55,10 +61,17 @@ class _Scripted(argparse.Action):
         namespace.script = script
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """All commands and options."""
+def build_parser(
+    program: str = PROGRAM, call_defaults: Mapping[str, Any] | None = None
+) -> argparse.ArgumentParser:
+    """All commands and options.
+
+    Args:
+        program: How help calls the program.
+        call_defaults: What counts for options of `call` that are not given, in place of their own defaults.
+    """
     parser = argparse.ArgumentParser(
-        prog="python -m emulator",
+        prog=program,
         description="A phone network on localhost for trying a phone bot without a phone.",
     )
     commands = parser.add_subparsers(dest="command", required=True)
@@ -66,16 +79,19 @@ def build_parser() -> argparse.ArgumentParser:
         "call",
         help="place one call to a bot",
         description="Place one call to a bot as Twilio or Telnyx would, speak to it and write down what was heard.",
-        epilog=EXAMPLES,
+        epilog=CALL_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     _call_options(call)
     add_scenario_options(call)
+    call.set_defaults(**(call_defaults or {}))
     add_stories_command(commands)
     env = commands.add_parser(
         "env",
         help="print the variables that point a server at the emulator",
         description="Print the variables that point a server started by hand at `call --rest-port PORT`.",
+        epilog=ENV_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     env.add_argument(
         "--rest-port", type=int, default=BY_HAND_REST_PORT, metavar="PORT", help="default %(default)s"
@@ -88,7 +104,9 @@ def build_parser() -> argparse.ArgumentParser:
 
 def _call_options(call: argparse.ArgumentParser) -> None:
     where = call.add_argument_group("who calls whom")
-    where.add_argument("--carrier", choices=sorted(CARRIERS), help="default twilio, or the story's first one")
+    where.add_argument(
+        "--carrier", choices=sorted(CARRIERS), help=f"default {DEFAULT}, or the story's first one"
+    )
     where.add_argument(
         "--url",
         default=DEFAULT_URL,
@@ -178,14 +196,24 @@ def _call_options(call: argparse.ArgumentParser) -> None:
     server.add_argument(
         "--rest-port", type=int, default=0, metavar="PORT", help="port of the carriers' REST (default: free)"
     )
-    for name in ("account-sid", "auth-token"):
-        server.add_argument(f"--twilio-{name}", help=argparse.SUPPRESS)
-    server.add_argument("--telnyx-api-key", help=argparse.SUPPRESS)
+    for name in OPTIONS:
+        server.add_argument(f"--{name.replace('_', '-')}", help=argparse.SUPPRESS)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; returns the exit status."""
-    options = build_parser().parse_args(arguments)
+def main(
+    arguments: Sequence[str] | None = None,
+    *,
+    program: str = PROGRAM,
+    call_defaults: Mapping[str, Any] | None = None,
+) -> int:
+    """Run a command; returns the exit status.
+
+    Args:
+        arguments: What stands on the command line; that of the process when not given.
+        program: See `build_parser`.
+        call_defaults: See `build_parser`.
+    """
+    options = build_parser(program, call_defaults).parse_args(arguments)
     try:
         credentials = Credentials.from_environment(os.environ)
         if options.command == "env":
@@ -228,13 +256,9 @@ def _order(options: argparse.Namespace, credentials: Credentials) -> CallOrder:
         parameters[name] = value
     if not 0 <= options.rest_port < 65536:
         raise EmulatorError("--rest-port must be 1 to 65535, or 0 for a free one")
-    overrides = {
-        field: getattr(options, field)
-        for field in ("twilio_account_sid", "twilio_auth_token", "telnyx_api_key")
-        if getattr(options, field)
-    }
+    overrides = {name: getattr(options, name) for name in OPTIONS if getattr(options, name)}
     return CallOrder(
-        carrier=options.carrier or "twilio",
+        carrier=options.carrier or DEFAULT,
         url=options.url,
         credentials=Credentials(**(vars(credentials) | overrides)),
         script=options.script,

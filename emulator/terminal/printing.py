@@ -8,12 +8,12 @@ from statistics import median
 
 import numpy as np
 
+from emulator.bot.server_api import SPOKEN, ServerEvent
 from emulator.legs.call import Call
 from emulator.line.codecs import SAMPLE_RATE, Pcm
 from emulator.line.colleague import ColleagueCall
 from emulator.line.seams import told
 from emulator.report import Report
-from emulator.terminal.server_api import SPOKEN, ServerEvent
 from emulator.timeline import Entry, Timeline, clock_text
 
 LIVE = {

@@ -13,7 +13,7 @@ from pipecat.tests.utils import run_test
 
 import bot
 from calls.call import CallEvent
-from calls.transcript import Message, Role, heard_messages, to_context
+from calls.transcript import Message, Role, call_successes, heard_messages, to_context
 from emulator import Digits
 from tests.brain_talk import Talk
 from tests.conversation.test_brain_in_a_pipeline import brain, schema
@@ -78,6 +78,29 @@ def test_a_message_that_was_not_taken_is_told_too():
     refused = {"name": "take_message", "arguments": {}, "result": "Not taken: the message is empty."}
     messages = heard_messages(happened(("tool", refused), ("message_taken", {"message": "Call me."})))
     assert [message.tool.result.split(":")[0].split(" ")[0] for message in messages] == ["Not", "The"]
+
+
+@pytest.mark.parametrize(
+    ("told", "succeeded"),
+    [
+        ({"result": "Nothing came of it.", "ok": False}, False),
+        ({"result": "Not a word was lost.", "ok": True}, True),
+        ({"result": "Not taken: the message is empty."}, False),  # as written before there was a field
+        ({"result": "The message was taken."}, True),
+        ({"result": {"outcome": "busy"}}, False),
+    ],
+)
+def test_whether_a_tool_succeeded_is_what_its_event_says(told, succeeded):
+    messages = heard_messages(happened(("tool", {"name": "pay", "arguments": {}, **told})))
+    assert [message.tool.ok for message in messages] == [succeeded]
+    (call, _) = to_context(messages)
+    assert call_successes(messages) == {call["tool_calls"][0]["id"]: succeeded}
+
+
+@pytest.mark.parametrize("outcome", ["connected", "busy"])
+def test_a_transfer_succeeded_if_the_two_talked(outcome):
+    (message,) = heard_messages(happened(("transfer_ended", {"destination": "sales", "outcome": outcome})))
+    assert message.tool.ok is (outcome == "connected")
 
 
 @pytest.mark.parametrize("tool_is_told_first", [True, False])

@@ -11,7 +11,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from calls.database.calls import CallDatabase, DatabaseUnusable
-from calls.database.opening import MIGRATIONS, VERSION_TABLE
+from calls.database.engine import MIGRATIONS, VERSION_TABLE
 from calls.database.tables import METADATA
 from calls.store import CallStore
 from tests.calls_on_disk import change, rows, store_on, url_of

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from calls.call import CallState
 from calls.database.calls import CallDatabase, DatabaseUnavailable, DatabaseUnusable
-from calls.database.opening import VERSION_TABLE, readable
+from calls.database.engine import VERSION_TABLE, readable
 from calls.database.saved import plain
 from calls.database.tables import METADATA
 from calls.store import CallStore

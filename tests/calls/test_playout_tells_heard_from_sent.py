@@ -5,7 +5,7 @@ import asyncio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conversation.heard.playout import OVERDUE_SECS, Chunk, Playout
+from conversation.playout import OVERDUE_SECS, Chunk, Playout
 
 
 def texts(chunks):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from calls.messages import Message, MessageBook
+from calls.left_messages import Message, MessageBook
 from calls.private_files import make_private_folder
 from emulator.line.speech import write_stereo
 from emulator.report import Report

@@ -11,7 +11,7 @@ from calls.transfer import Target, TransferOutcome
 from calls.transfer_result import transfer_result
 from carriers.carrier import MARKUP, CarrierCall, CarrierRejected, CarrierUnavailable, Direction, LineState
 from emulator import Colleague, HangUp, PhoneNetwork, Wait
-from emulator.rest.lists import LAG_SECS
+from emulator.legs.lists import LAG_SECS
 from tests.rest_client import create, fetch, listed
 
 DESK = "+12025550111"

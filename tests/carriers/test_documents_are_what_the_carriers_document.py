@@ -10,8 +10,8 @@ from carriers.streams import StreamDocument
 from carriers.telnyx.carrier import TelnyxCarrier
 from carriers.twilio.carrier import TwilioCarrier
 from emulator import HangUp, PhoneNetwork, Wait
-from emulator.facts.documents import verbs, warnings
-from emulator.markup.parsing import parse_document
+from emulator.documents.languages import verbs, warnings
+from emulator.documents.parsing import parse_document
 from tests.fake_bot import FakeBot
 
 NUMBER, SIP = "+14155550101", "sip:desk@pbx.example.com;transport=tls"

@@ -3,10 +3,10 @@
 import pytest
 from pydantic import ValidationError
 
-from calls.dialling import Dialler, DialRequest
+from calls.dialler import Dialler
 from calls.policy import DialPolicy, DialRefused
 from calls.store import CallStore
-from carriers.carrier import CarrierRejected, DialOut, StreamDocument
+from carriers.carrier import CarrierRejected, DialOrder, DialOut, StreamDocument
 from carriers.telnyx.call_control import TelnyxCallControl
 from carriers.telnyx.carrier import TelnyxCarrier
 from carriers.twilio.carrier import TwilioCarrier
@@ -40,7 +40,7 @@ def of(kind, url=None):
 )
 async def test_a_length_that_the_carrier_does_not_take_is_refused_before_anybody_is_called(kind, secs, named):
     store = CallStore()
-    request = DialRequest(THEM, US, time_limit_secs=secs)
+    request = DialOrder(THEM, US, time_limit_secs=secs)
     with pytest.raises(DialRefused, match=f"time_limit_secs must be {named}"):
         await Dialler(store, DialPolicy()).place(request, of(kind), None)
     assert store.list() == []

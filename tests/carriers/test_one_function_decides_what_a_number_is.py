@@ -13,7 +13,7 @@ from carriers.numbers import phone_number
 from carriers.telnyx.call_control import TelnyxCallControl
 from carriers.telnyx.carrier import TelnyxCarrier
 from carriers.twilio.carrier import TwilioCarrier
-from conversation.agents.agent import load_agent
+from conversation.agents.files import load_agent
 from conversation.local.dialogue_state import Script
 from conversation.lookup import who_calls
 from settings import load_settings

@@ -103,7 +103,12 @@ def test_all_that_the_images_copy_is_sent(checkout, reader):
         for source in copied
         if name == source or name.startswith(f"{source}/")
     }
-    assert {"bot.py", "server.py", "conversation/data/intents.toml", "calls/migrations/env.py"} <= wanted
+    assert {
+        "bot.py",
+        "server.py",
+        "conversation/local/data/intents.toml",
+        "calls/migrations/env.py",
+    } <= wanted
     assert wanted - sent == set()
     assert "Dockerfile" in sent
 

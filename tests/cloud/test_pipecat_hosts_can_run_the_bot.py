@@ -7,6 +7,7 @@ from pipecat.evals.scenario import EvalScenarioFile
 from pipecat.evals.script_session import EvalScriptSession
 
 import bot
+from conversation.agents.files import choose_agent
 from settings import load_settings
 from tests.talking_bot import talking
 
@@ -36,9 +37,9 @@ async def test_the_eval_harness_gets_an_answer_over_the_media_socket(monkeypatch
 
 def test_an_agent_named_by_a_deployment_need_not_exist():
     settings = load_settings()
-    assert bot.choose_agent(settings, None, "a-deployment-of-ours").name == settings.agent
-    assert bot.choose_agent(settings, "minimal", settings.agent).name == "minimal"
-    assert bot.choose_agent(settings, "../../etc/passwd", 7, None).name == settings.agent
+    assert choose_agent(settings, None, "a-deployment-of-ours").name == settings.agent
+    assert choose_agent(settings, "minimal", settings.agent).name == "minimal"
+    assert choose_agent(settings, "../../etc/passwd", 7, None).name == settings.agent
 
 
 async def test_a_socket_of_nobody_known_is_closed_and_not_answered(monkeypatch):

@@ -28,8 +28,10 @@ from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 from pipecat.tests.utils import run_test
 from pipecat.workers.runner import WorkerRunner
 
-from conversation.agents.agent import load_agent
-from conversation.local.brain import LocalBrain, read_context, tool_succeeded
+from calls.transcript import tool_succeeded
+from conversation.agents.files import load_agent
+from conversation.local.brain import LocalBrain
+from conversation.local.history import read_context
 from tests.brain_talk import AGENTS, CALLER, FRIDAY, Talk, receptionist, retriever
 
 TOOLS = ("end_call", "take_message", "transfer_call")
@@ -366,6 +368,18 @@ async def test_an_error_is_reported_and_the_caller_hears_a_sentence():
 
     async with calling(service=LocalBrain(receptionist(), retriever=Broken())) as call:
         assert await call.say("Where can I park?") == receptionist().lines.technical_problem
+
+
+@pytest.mark.parametrize("succeeded", [True, False])
+def test_what_a_tool_says_of_itself_counts_and_not_its_words(succeeded):
+    context = LLMContext(
+        [
+            {"role": "assistant", "tool_calls": [{"id": "a", "function": {"name": "x", "arguments": "{}"}}]},
+            {"role": "tool", "content": '"Not a word was lost."', "tool_call_id": "a"},
+        ]
+    )
+    (returned,) = read_context(context, {"a": succeeded})
+    assert returned.succeeded is succeeded
 
 
 @pytest.mark.parametrize(

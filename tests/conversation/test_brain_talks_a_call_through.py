@@ -2,9 +2,9 @@
 
 import pytest
 
-from conversation.agents.agent import load_agent
-from conversation.spoken_numbers import Fit, fit, say_digits, spoken_digits
-from conversation.utterance import Utterance
+from conversation.agents.files import load_agent
+from conversation.language.spoken_numbers import Fit, fit, say_digits, spoken_digits
+from conversation.language.utterance import Utterance
 from tests.brain_talk import AGENTS, CALLER, Talk, receptionist
 
 WITHOUT_TRANSFER = {"end_call", "take_message"}

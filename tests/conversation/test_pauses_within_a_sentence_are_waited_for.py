@@ -18,10 +18,10 @@ from pipecat.turns.user_turn_controller import UserTurnController
 from pipecat.turns.user_turn_strategies import UserTurnStrategies
 from pipecat.utils.asyncio.task_manager import TaskManager
 
+from conversation.language.utterance import breaks_off, clauses
 from conversation.turns import pausing
 from conversation.turns.pausing import WholeSentenceUserTurnStopStrategy, WordlessUserTurnStopStrategy
 from conversation.turns.strategies import turn_strategies
-from conversation.utterance import breaks_off, clauses
 from tests.brain_talk import Talk
 
 

@@ -6,8 +6,8 @@ import pytest
 from pipecat.transcriptions.language import Language
 
 from conversation import services
-from conversation.catalogue import SERVICES, Service
 from conversation.services import ServiceError
+from conversation.services.catalogue import SERVICES, Service
 from settings import load_settings
 from tests.conversation.test_services_are_chosen_by_name import KEYS, agent
 

@@ -3,8 +3,8 @@
 import pytest
 
 from conversation.agents.agent import Agent
-from conversation.catalogue import KINDS, SERVICES, services_of
 from conversation.services import ServiceError, check, describe, resolve
+from conversation.services.catalogue import KINDS, SERVICES, services_of
 from settings import Settings, load_settings
 
 KEYS = {
@@ -135,7 +135,7 @@ def test_a_missing_key_is_told_with_its_variable_and_the_way_out(service):
 
 
 def test_a_missing_package_is_told_with_the_extra_that_brings_it(monkeypatch):
-    monkeypatch.setattr("conversation.services._is_installed", lambda package: package != "deepgram")
+    monkeypatch.setattr("conversation.services.chosen._is_installed", lambda package: package != "deepgram")
     settings = load_settings(**KEYS)
     with pytest.raises(ServiceError, match=r"deepgram is not installed: `make setup` brings it$"):
         check(resolve(agent(), settings), settings)

@@ -8,7 +8,7 @@ from pipecat.frames.frames import TranscriptionFrame
 from pipecat.services.settings import STTSettings
 from pipecat.services.stt_service import SegmentedSTTService
 
-from conversation.local.speech import PHONE_VAD, shared_vad
+from conversation.turns.detectors import PHONE_VAD, shared_vad
 from emulator import Audio, Wait
 from tests.talking_bot import talking
 

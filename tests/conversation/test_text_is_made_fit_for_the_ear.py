@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from conversation.agents.agent import load_agent
+from conversation.agents.files import load_agent
 from conversation.speakable import Aloud
 from conversation.speakable.text import VisibleSentences
 from conversation.speakable.tidy import tidy

@@ -2,7 +2,7 @@
 
 import pytest
 
-from conversation.agents.agent import load_agent
+from conversation.agents.files import load_agent
 from tests.brain_talk import Talk
 
 SHOPS = {

@@ -5,8 +5,9 @@ import json
 import pytest
 
 from calls.call import EndedBy
-from conversation import tools
-from conversation.arguments import UnusableArguments, arguments_for
+from conversation.tools import take_message
+from conversation.tools.arguments import UnusableArguments, arguments_for
+from conversation.tools.offered import TOOLS
 from emulator import Digits
 from tests import fake_services as fake
 from tests.fake_services import endpoint
@@ -45,6 +46,7 @@ async def test_arguments_that_are_not_usable_are_told_to_the_model_once(monkeypa
     heard = [text for text in texts(call, "bot_heard") if text != "Wait."]
     assert heard == ["Hello.", "Bye."], "neither a plea nor a second answer"
     assert [str(data["result"]).split(":")[0] for data in used] == ["Not done", "The call is ending."]
+    assert [data["ok"] for data in used] == [False, True]
     assert len(requests) == 2
     shown = [made for message in requests[1]["messages"] for made in message.get("tool_calls") or ()]
     given = [json.loads(made["function"]["arguments"]) for made in shown]
@@ -68,13 +70,13 @@ async def test_a_tool_that_raises_is_one_result_for_the_model(monkeypatch, tmp_p
         def __init__(self, *_):
             raise ZeroDivisionError("with the caller's words in it")
 
-    monkeypatch.setattr(tools, "MessageBook", Broken)
+    monkeypatch.setattr(take_message, "MessageBook", Broken)
     taken = fake.calls("take_message", '{"caller_name": "Ann", "message": "Call me."}')
     call, used, requests = await called(
         monkeypatch, tmp_path, taken, fake.words("I could not."), GOODBYE, script=(Digits("1#"), Digits("2#"))
     )
     assert texts(call, "bot_heard") == ["Hello.", "I could not.", "Bye."]
-    assert used[0]["result"].startswith("Failed: ZeroDivisionError")
+    assert used[0]["result"].startswith("Failed: ZeroDivisionError") and used[0]["ok"] is False
     assert len(requests) == 3
 
 
@@ -126,10 +128,10 @@ async def test_a_call_back_number_that_can_be_none_is_asked_for_again(monkeypatc
 )
 def test_what_cannot_be_read_is_told_to_the_model(given):
     with pytest.raises(UnusableArguments):
-        arguments_for(tools.TOOLS["end_call"].schema, given)
+        arguments_for(TOOLS["end_call"].schema, given)
 
 
 def test_half_a_character_is_no_reason_to_lose_a_message():
     given = '{"message": "Call \\ud83d me\\u0000 back."}'
-    text = arguments_for(tools.TOOLS["take_message"].schema, given)["message"]
+    text = arguments_for(TOOLS["take_message"].schema, given)["message"]
     assert text == "Call ? me  back."

@@ -4,18 +4,13 @@ import re
 
 import pytest
 
-from emulator.legs.detected import FINDS, TEXML
+from emulator.carriers.telnyx.detection_words import TEXML
 from emulator.line.colleague import BEHAVIOURS
-from emulator.stories import (
-    hearing_checks,
-    judging,
-    reading,
-    reading_bot,
-    reading_expect,
-    reading_faults,
-    reading_steps,
-)
-from emulator.stories.reading import StoryError, read_story
+from emulator.line.detected import FINDS
+from emulator.stories.judging import hearing_checks, judge
+from emulator.stories.reading import read_bot, read_expect, read_faults, read_steps
+from emulator.stories.reading import read_story as reading
+from emulator.stories.reading.read_story import StoryError, read_story
 from emulator.stories.story import CARRIERS
 from settings import ROOT
 from tests import story_bot
@@ -23,7 +18,7 @@ from tests import story_bot
 REFERENCE = (ROOT / "docs" / "stories.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"```yaml\n(.*?)```", REFERENCE, flags=re.DOTALL)
 SECTIONS = dict(re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", REFERENCE, flags=re.MULTILINE | re.DOTALL))
-EXPECTATIONS = (*reading_expect.CALL_VALUES, *reading_expect.API, *reading_expect.OTHERS)
+EXPECTATIONS = (*read_expect.CALL_VALUES, *read_expect.API, *read_expect.OTHERS)
 
 WORDS = {
     "One story": (
@@ -38,30 +33,30 @@ WORDS = {
         "after",
     ),
     "Who does what": (
-        *reading_steps.STEPS,
-        *reading_steps.WAITS,
-        *(modifier for modifiers in reading_steps.MODIFIERS.values() for modifier in modifiers),
+        *read_steps.STEPS,
+        *read_steps.WAITS,
+        *(modifier for modifiers in read_steps.MODIFIERS.values() for modifier in modifiers),
         *("number", "does", "after", "detected", *BEHAVIOURS),
         *("as", "word", *FINDS),
-        *reading_bot.BOT_KEYS,
-        *reading_bot.FAILING,
-        *reading_bot.WAYS,
+        *read_bot.BOT_KEYS,
+        *read_bot.FAILING,
+        *read_bot.WAYS,
         *("how", "from", "times"),
         *("POST", "json", "status", "answer", "save"),
     ),
     "What is expected": (
         *EXPECTATIONS,
-        *reading_expect.HEARING,
-        *reading_expect.MODIFIERS,
-        *reading_expect.ENDERS,
-        *reading_expect.OUTCOMES,
+        *read_expect.HEARING,
+        *read_expect.MODIFIERS,
+        *read_expect.ENDERS,
+        *read_expect.OUTCOMES,
         *("name", "has"),
     ),
     "What goes wrong": (
         *("rest", "webhook", "media", "which", "chance", "any"),
-        *reading_faults.REST,
-        *reading_faults.WEBHOOK,
-        *reading_faults.MEDIA,
+        *read_faults.REST,
+        *read_faults.WEBHOOK,
+        *read_faults.MEDIA,
         *("doubled", "out_of_order", "delay"),
     ),
 }
@@ -98,17 +93,17 @@ def test_the_tables_have_no_key_that_a_file_may_not_have():
     named = [
         key for row in bot.splitlines()[1:] for key in re.findall(r"`(\w+)(?::[^`]*)?`", row.split("|")[1])
     ]
-    assert sorted(named) == sorted(reading_bot.BOT_KEYS)
+    assert sorted(named) == sorted(read_bot.BOT_KEYS)
     assert set(named) <= known
 
 
 def test_the_bot_plays_all_that_its_part_may_say():
-    assert story_bot.RULE_KEYS == set(reading_bot.BOT_KEYS)
+    assert story_bot.RULE_KEYS == set(read_bot.BOT_KEYS)
 
 
-@pytest.mark.parametrize("kind", [*EXPECTATIONS, *reading_expect.HEARING.values()])
+@pytest.mark.parametrize("kind", [*EXPECTATIONS, *read_expect.HEARING.values()])
 def test_whatever_can_be_expected_is_judged(kind):
-    assert kind in judging._CHECKS or kind in hearing_checks.CHECKS
+    assert kind in judge._CHECKS or kind in hearing_checks.CHECKS
 
 
 BASE = """

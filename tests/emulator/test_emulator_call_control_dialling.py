@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from emulator import Audio, Colleague, HangUp, PhoneNetwork, Wait, tone
-from emulator.commands.orders import COMMANDS
+from emulator.carriers.telnyx.control.orders import COMMANDS
 from emulator.facts.values import Rule
 from tests.fake_application import ACCOUNT, Application, hang_up
 from tests.fake_bot import Line

@@ -7,7 +7,8 @@ import pytest
 from aiohttp import web
 
 from emulator import Credentials
-from emulator.commands.events import Event, EventFeed, EventHabits, WebhookAddress, retry_policies
+from emulator.carriers.telnyx.control.events import Event, EventFeed, WebhookAddress, retry_policies
+from emulator.legs.delivery import EventHabits
 from emulator.timeline import Timeline
 from tests.fake_bot import FakeBot
 

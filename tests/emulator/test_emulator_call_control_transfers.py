@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from emulator import Audio, Colleague, Digits, HangUp, PhoneNetwork, Wait, tone
-from emulator.commands.events import EventHabits
+from emulator.legs.delivery import EventHabits
 from emulator.line.caller import Manners
 from emulator.line.codecs import SAMPLE_RATE
 from tests.fake_application import Application, answering, hang_up

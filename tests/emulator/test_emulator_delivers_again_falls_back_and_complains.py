@@ -9,7 +9,7 @@ from aiohttp import web
 
 from emulator import Credentials, PhoneNetwork, Wait
 from emulator.account import Account, Application, OwnNumber
-from emulator.legs.delivery import TWILIO_REQUEST
+from emulator.carriers.twilio.dialect import REQUEST
 from emulator.network import BOT_NUMBER
 from emulator.report import make_report
 from tests.fake_bot import FakeBot
@@ -124,13 +124,13 @@ async def test_an_override_that_cannot_be_is_told(fragment):
 
 
 def test_the_defaults_are_the_documented_ones():
-    assert (TWILIO_REQUEST.connect_secs, TWILIO_REQUEST.answer_secs, TWILIO_REQUEST.total_secs) == (
+    assert (REQUEST.connect_secs, REQUEST.answer_secs, REQUEST.total_secs) == (
         5.0,
         15.0,
         15.0,
     )
-    assert (len(TWILIO_REQUEST.pauses), TWILIO_REQUEST.policy) == (1, {"ct"})
-    changed, wrong = TWILIO_REQUEST.overridden("ct=2000&rt=3000&tt=4000&rc=5&rp=all&e=dublin")
+    assert (len(REQUEST.pauses), REQUEST.policy) == (1, {"ct"})
+    changed, wrong = REQUEST.overridden("ct=2000&rt=3000&tt=4000&rc=5&rp=all&e=dublin")
     assert wrong == []
     assert (changed.connect_secs, changed.answer_secs, changed.total_secs) == (2.0, 3.0, 4.0)
     assert (len(changed.pauses), changed.policy) == (5, {"ct", "rt", "4xx", "5xx"})

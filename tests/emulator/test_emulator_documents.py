@@ -7,9 +7,9 @@ import pytest
 from aiohttp import web
 
 from emulator import CannotReach, EmulatorError, HangUp, PhoneNetwork, Wait, tone
+from emulator.documents.parsing import MarkupError, parse_document
 from emulator.legs.addressing import parse_target, socket_address
 from emulator.legs.stream import StreamRefused
-from emulator.markup.parsing import MarkupError, parse_document
 from tests.fake_bot import FakeBot, Line
 
 VERBS = frozenset({"Connect", "Say", "Pause", "Hangup"})

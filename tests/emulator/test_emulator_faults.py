@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from emulator import Credentials, PhoneNetwork, Wait
+from emulator.carriers import CARRIERS
 from emulator.faults import Faults, MediaFault, RestFault, WebhookFault
 from emulator.line.caller import Manners
-from emulator.rest.requests import verb_of
+from emulator.requests import RequestLog
 from tests.fake_bot import FakeBot, Line
 
 ACCOUNT = Credentials()
@@ -232,7 +233,8 @@ async def test_chance_is_the_same_with_the_same_seed():
     ],
 )
 def test_requests_have_the_same_names_on_both_carriers(method, path, fields, verb):
-    assert verb_of(method, path, fields) == verb
+    log = RequestLog(interfaces=list(CARRIERS.values()))
+    assert log.interface_of(path).verb_of(method, path, fields) == verb
 
 
 @pytest.mark.parametrize("carrier", ["twilio", "telnyx"])

@@ -10,9 +10,9 @@ from twilio.http.async_http_client import AsyncTwilioHttpClient
 from twilio.rest import Client
 
 from emulator import Audio, Colleague, Digits, EmulatorError, HangUp, PhoneNetwork, Say, Wait, tone
-from emulator.legs.detected import Detected
+from emulator.legs.lists import AT_ONCE
 from emulator.line.codecs import SAMPLE_RATE
-from emulator.rest.lists import AT_ONCE
+from emulator.line.detected import Detected
 from tests.fake_bot import FakeBot, Line
 from tests.rest_client import ACCOUNT, change, create, fetch, listed
 

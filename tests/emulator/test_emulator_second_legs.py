@@ -8,13 +8,15 @@ import numpy as np
 import pytest
 
 from emulator import Audio, Colleague, Credentials, Digits, EmulatorError, HangUp, PhoneNetwork, Wait, tone
-from emulator.carriers.telnyx.wire import Telnyx
-from emulator.carriers.twilio.wire import Twilio
+from emulator.carriers.telnyx.dialect import Telnyx
+from emulator.carriers.twilio.dialect import Twilio
+from emulator.documents.parsing import Verb
+from emulator.legs.plan import GoTo
 from emulator.line.caller import Manners
 from emulator.line.codecs import SAMPLE_RATE
 from emulator.line.colleague import parse_colleague, same_address
 from emulator.markup.dial import read_dial
-from emulator.markup.parsing import Verb
+from emulator.markup.running import replace
 from tests.fake_bot import FakeBot, Line
 
 SAM = "+12025550111"
@@ -298,7 +300,7 @@ async def test_a_rest_update_interrupts_a_dial_and_hangs_the_colleague_up():
             async with asyncio.timeout(10):
                 while not placed or not placed[0].timeline.of("colleague_bridged"):
                     await asyncio.sleep(0.05)
-            placed[0].update(f"{bot.url}/again")
+            replace(placed[0], GoTo(f"{bot.url}/again", voice=True))
             result = await call
         assert bot.paths() == [f"/{carrier}/voice", "/again", f"/{carrier}/status"]
         assert (result.colleagues[0].outcome, result.colleagues[0].ended_by) == ("completed", "document")

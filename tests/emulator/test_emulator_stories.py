@@ -11,14 +11,15 @@ import numpy as np
 import pytest
 
 from emulator.errors import ServerDied
-from emulator.legs.detected import Detected
 from emulator.line import tonespeech
+from emulator.line.detected import Detected
 from emulator.line.impairments import IDEAL, REAL
-from emulator.stories import suite
-from emulator.stories.reading import StoryError, find_stories, read_story
-from emulator.stories.running import Speech, play
+from emulator.stories.playing import suite
+from emulator.stories.playing.outcome import Speech
+from emulator.stories.playing.play import play
+from emulator.stories.playing.suite import performances, play_all
+from emulator.stories.reading.read_story import StoryError, find_stories, read_story
 from emulator.stories.story import CARRIERS
-from emulator.stories.suite import performances, play_all
 from emulator.stories.telling import seams_text
 from emulator.terminal.cli import main
 from tests import story_bot, tone_speech
@@ -152,7 +153,7 @@ BROKEN = [
 async def test_an_expectation_that_was_not_met_fails_the_story_and_says_what_was(
     tmp_path, expectation, detail, played
 ):
-    from emulator.stories.judging import judge
+    from emulator.stories.judging.judge import judge
 
     indented = "\n".join(f"  {line}" for line in expectation.splitlines())
     story = read_story(story_file(tmp_path, f"{STORY}{indented}\n"))
@@ -167,7 +168,7 @@ def played():
     """What happened in the good story, to be judged again and again."""
     import tempfile
 
-    from emulator.stories import running
+    from emulator.stories.playing import play as running
 
     kept = []
     judge = running.judge

@@ -7,6 +7,7 @@ import sys
 import tomllib
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
 
@@ -31,6 +32,8 @@ async def started(*arguments, cwd, **environment):
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
+        # As at a terminal: what a shell starts in the background ignores Ctrl-C, and so would all that it starts.
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
     )
     try:
         yield process
@@ -134,12 +137,13 @@ async def test_control_c_leaves_the_answers_and_the_next_time_goes_on_from_there
         async with asyncio.timeout(60):
             seen = ""
             while "[tw-key-tones]" not in seen or not seen.endswith("> "):
-                seen += (await process.stdout.read(1)).decode(errors="replace")
-            ended = asyncio.create_task(process.communicate())
+                seen += (await process.stdout.readexactly(1)).decode(errors="replace")
+        async with asyncio.timeout(30):
+            ended = asyncio.create_task(process.wait())
             while not ended.done():  # a signal between the prompt and the reading interrupts nothing yet
                 process.send_signal(signal.SIGINT)
                 await asyncio.wait([ended], timeout=3)
-            _, err = await ended
+            err = await process.stderr.read()
     assert process.returncode == 130
     assert b"Stopped." in err
     assert b"Traceback" not in err

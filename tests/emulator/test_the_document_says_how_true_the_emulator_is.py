@@ -12,31 +12,35 @@ from calls.transfer import TransferOutcome
 from carriers.carrier import CALL_CONTROL, MARKUP
 from carriers.reports import Direction
 from emulator import facts
+from emulator.carriers.telnyx.control.call_control import COMMAND_MEMORY_SECS
+from emulator.carriers.telnyx.control.orders import COMMANDS
+from emulator.carriers.telnyx.control.payloads import CAUSES
+from emulator.carriers.telnyx.detection_words import GUIDE
+from emulator.carriers.telnyx.dialect import Telnyx
+from emulator.carriers.telnyx.frames import LONGEST_MESSAGE_MS, SHORTEST_MESSAGE_MS
 from emulator.carriers.telnyx.rest import TelnyxRest
-from emulator.carriers.telnyx.wire import LONGEST_MESSAGE_MS, SHORTEST_MESSAGE_MS, Telnyx
+from emulator.carriers.telnyx.rest_texml import TexmlRest
+from emulator.carriers.telnyx.retries import ANSWER_SECS, RETRIES_SECS
+from emulator.carriers.twilio.dialect import PARAMETER_LIMIT, REQUEST, SIP_CODES, Twilio
 from emulator.carriers.twilio.rest import TwilioRest
-from emulator.carriers.twilio.wire import PARAMETER_LIMIT, SIP_CODES, Twilio
-from emulator.commands.call_control import COMMAND_MEMORY_SECS, GIVES_UP_SECS
-from emulator.commands.orders import COMMANDS
-from emulator.commands.payloads import CAUSES
-from emulator.facts.documents import verbs, warnings
+from emulator.documents.languages import verbs, warnings
+from emulator.documents.parsing import MAX_DOCUMENT_BYTES, parse_document
 from emulator.field.calls import LONGEST, field_calls, value_of
-from emulator.legs.delivery import ANSWER_SECS, RETRIES_SECS, TWILIO_REQUEST
-from emulator.legs.detected import GUIDE
 from emulator.legs.leg import STATUSES
+from emulator.legs.lists import LAG_SECS
 from emulator.legs.recordings import SILENT_SECS
 from emulator.legs.stream import CONNECT_SECS, OUTBOX_FRAMES
 from emulator.line.impairments import REAL
 from emulator.line.signals import KEY_GAP_MS, KEY_MS
 from emulator.markup.connect import RECONNECT_ATTEMPTS
-from emulator.markup.parsing import MAX_DOCUMENT_BYTES, parse_document
-from emulator.markup.verbs import VERBS
-from emulator.rest.lists import LAG_SECS
+from emulator.markup.verbs import handlers
+from emulator.network import GIVES_UP_SECS
 from settings import ROOT
 
 PAGE = (ROOT / "docs" / "fidelity.md").read_text(encoding="utf-8")
 KNOWN = ("unknown", "observed", "contradictory", "documented")
-REST_ROUTES = [*TwilioRest(None, None).routes(), *TelnyxRest(None, None).routes()]
+REST = (TwilioRest(None, None), TelnyxRest(None, None), TexmlRest(None, None, None))
+REST_ROUTES = [route for one in REST for route in one.routes()]
 CALLS = {call.name: call for call in field_calls()}
 SECTIONS = {"tw": "Twilio", "xml": "Telnyx TeXML", "cc": "Telnyx Call Control", "pcc": "Pipecat Cloud"}
 
@@ -215,8 +219,8 @@ def test_the_log_of_the_server_has_what_is_read_from_it():
     """The emulator knows nothing of the product; so this is where the two are held together."""
     sources = [
         path.read_text(encoding="utf-8")
-        for folder in ("calls", "conversation", "web", "carriers")
-        for path in (ROOT / folder).glob("*.py")
+        for folder in ("calls", "conversation", "desk", "web", "carriers")
+        for path in (ROOT / folder).rglob("*.py")
     ] + [(ROOT / "bot.py").read_text(encoding="utf-8")]
     kinds = set()
     for call, question in QUESTIONS:
@@ -275,9 +279,9 @@ NUMBERS = [
     ("tw-parameter", f"less than {PARAMETER_LIMIT} characters"),
     (
         "tw-document",
-        f"{MAX_DOCUMENT_BYTES // 1024} kB, {TWILIO_REQUEST.redirects} redirects, {TWILIO_REQUEST.total_secs:g} s",
+        f"{MAX_DOCUMENT_BYTES // 1024} kB, {REQUEST.redirects} redirects, {REQUEST.total_secs:g} s",
     ),
-    ("tw-delivery", f"{TWILIO_REQUEST.connect_secs:g} s for it, {TWILIO_REQUEST.total_secs:g} s in all"),
+    ("tw-delivery", f"{REQUEST.connect_secs:g} s for it, {REQUEST.total_secs:g} s in all"),
     ("xml-callback-retries", f"within {ANSWER_SECS:g} s is sent again {len(RETRIES_SECS)} times"),
     ("tw-dial", f"{limit('twiml', 'ring_secs')} s, and {Twilio.dial_rules.buffer_secs:g} s more"),
     ("tw-ring-time", f"Timeout is {limit('twilio_rest', 'ring_secs')} s"),
@@ -324,7 +328,7 @@ def test_a_number_of_a_row_is_that_of_the_code(row, words):
 
 def test_modules_that_are_named_exist():
     for row in ROWS:
-        for name in re.findall(r"`((?:\w+/)?\w+\.(?:py|toml))`", row.source):
+        for name in re.findall(r"`((?:\w+/)*\w+\.(?:py|toml))`", row.source):
             assert (ROOT / "emulator" / name).is_file() or (ROOT / name).is_file() or name == "app.py", name
 
 
@@ -337,4 +341,4 @@ def test_verbs_that_are_said_not_to_be_emulated_are_verbs_that_nothing_carries_o
     }
     assert len(said) > 5
     assert said <= Twilio.known_verbs | Telnyx.known_verbs
-    assert said & {*VERBS, "Say", "Pause", "Hangup", "Redirect", "Reject"} == set()
+    assert said & {*handlers(), "Say", "Pause", "Hangup", "Redirect", "Reject"} == set()

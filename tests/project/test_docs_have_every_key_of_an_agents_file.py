@@ -7,7 +7,8 @@ import pytest
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from conversation.agents.agent import TOOL_NAMES, Agent, load_agent
+from conversation.agents.agent import TOOL_NAMES, Agent
+from conversation.agents.files import load_agent
 from settings import ROOT
 
 REFERENCE = (ROOT / "docs" / "agents.md").read_text(encoding="utf-8")

@@ -8,7 +8,8 @@ import pytest
 from loguru import logger
 
 from carriers import descriptors
-from conversation.agents.agent import Agent, load_agent
+from conversation.agents.agent import Agent
+from conversation.agents.files import load_agent
 from settings import ROOT, settings_class
 from tests.document_commands import documents, shell_blocks
 from tests.web_service import make_settings, running
@@ -72,6 +73,13 @@ def test_the_greeting_is_changed_as_is_said(tmp_path):
     assert load_agent("receptionist", tmp_path).greeting == "Ahoy!"
     # And it is the agent that `make call` talks to.
     assert settings_class().model_fields["agent"].get_default() == "receptionist"
+
+
+def test_the_agent_that_is_shown_is_one(tmp_path):
+    [shown] = re.findall(r"```toml\n(.*?)```", section(README, "Make it yours"), flags=re.DOTALL)
+    (tmp_path / "workshop.toml").write_text(shown, encoding="utf-8")
+    agent = load_agent("workshop", tmp_path)
+    assert (list(agent.transfers), len(agent.facts)) == (["mechanic"], 1)
 
 
 def test_every_document_is_in_the_index():

@@ -17,7 +17,7 @@ from calls.hang_up import HANG_UP_BUDGET_SECS, PAUSES_SECS
 from calls.policy import DialPolicy
 from conversation.agents.agent import Agent
 from conversation.handover import POLL_SECS, UNCERTAIN_SECS
-from conversation.heard.playout import OVERDUE_SECS
+from conversation.playout import OVERDUE_SECS
 from conversation.turns.interrupting import EARLY_SECS, LONG_SPEECH_SECS
 from desk.tokens import LIFETIME_SECS
 from serializers.handshake import START_SECS

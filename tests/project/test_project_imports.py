@@ -21,8 +21,9 @@ FORBIDDEN = {
         "pipecat",
     },
     "environment": {"settings", "bot", "server", "emulator", "pipecat"},
-    "bot": {"web", "server", "emulator"},
+    "bot": {"desk", "web", "server", "emulator"},
     "server": {"emulator"},
+    "phonebot": {"pipecat"},
 }
 
 

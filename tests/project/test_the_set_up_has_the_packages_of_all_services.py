@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from conversation.catalogue import KINDS, services_of
+from conversation.services.catalogue import KINDS, services_of
 from requirements.install import locks_of, names_in
 from settings import ROOT
 from tests.document_commands import documents

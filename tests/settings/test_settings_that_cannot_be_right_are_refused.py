@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from calls.database.engine import readable
 from calls.database.errors import DatabaseUnusable, explained
-from calls.database.opening import readable
 from server import StartError, listen, notes
 from settings import SettingsError, load_settings, read_given, settings_class
 from web.checkup import PLACEHOLDER, settings_findings

@@ -6,7 +6,8 @@ import pytest
 from loguru import logger
 
 from calls.call import EndedBy
-from conversation.agents.agent import AgentError, load_agent
+from conversation.agents.agent import AgentError
+from conversation.agents.files import load_agent
 from emulator import Digits, Wait
 from emulator.line.colleague import Colleague
 from tests import fake_services as fake

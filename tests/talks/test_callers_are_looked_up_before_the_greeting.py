@@ -10,7 +10,7 @@ from aiohttp import web
 from calls.call import Call
 from calls.store import CallStore
 from carriers.carrier import CarrierCall, CarrierUnavailable
-from conversation.agents.agent import load_agent
+from conversation.agents.files import load_agent
 from conversation.lookup import LARGEST_ANSWER, who_calls
 from emulator import Digits
 from settings import SettingsError, load_settings

@@ -12,7 +12,7 @@ from emulator import Colleague, Digits, HangUp, Wait
 from tests.talking_bot import talking
 
 SESSION = (
-    "Attachment",
+    "Session",
     "CallControl",
     "Handover",
     "HeardUserAggregator",

@@ -7,8 +7,8 @@ from pipecat.frames.frames import TranscriptionFrame, UserStoppedSpeakingFrame
 
 from calls.call import CallState, EndedBy
 from calls.store import CallStore
-from conversation.outbound import opening as voicemail
-from conversation.outbound.opening import Phase, outbound_opening
+from conversation.outbound import first_seconds as voicemail
+from conversation.outbound.first_seconds import Phase, outbound_opening
 from conversation.outbound.witnesses import MESSAGES
 from tests.answered_call import GREETING, MESSAGE, answered
 
@@ -16,11 +16,11 @@ from tests.answered_call import GREETING, MESSAGE, answered
 async def test_only_the_first_session_of_a_call_of_ours_has_such_an_opening(tmp_path):
     async with answered(tmp_path) as it:
         inbound = CallStore().open(carrier="twilio", carrier_call_id="CA2")
-        it.attachment.call, outbound = inbound, it.attachment.call
-        assert outbound_opening(it.attachment, None) is None
-        it.attachment.call = outbound
-        it.attachment.resume = "lost"
-        assert outbound_opening(it.attachment, None) is None
+        it.session.call, outbound = inbound, it.session.call
+        assert outbound_opening(it.session, None) is None
+        it.session.call = outbound
+        it.session.resume = "lost"
+        assert outbound_opening(it.session, None) is None
 
 
 async def test_a_person_who_says_nothing_is_greeted_after_a_moment(tmp_path):
@@ -67,11 +67,11 @@ async def test_a_hello_over_the_greeting_gets_it_again_and_other_words_get_an_an
     async with answered(tmp_path, hello=0) as it:
         it.line.playing.clear()
         await it.until(lambda: it.said)
-        it.attachment.playout.cleared()  # a barge-in
+        it.session.playout.cleared()  # a barge-in
         it.speaks("Hello?")
         assert not it.model_would_answer("Hello?")
         await it.until(lambda: len(it.said) == 2)
-        it.attachment.playout.cleared()
+        it.session.playout.cleared()
         it.speaks("No thank you, I have no time.")
         assert it.model_would_answer("No thank you, I have no time.")
         assert it.said == [GREETING, GREETING]
@@ -87,7 +87,7 @@ async def test_who_answers_the_greeting_is_a_person_whatever_is_said_later(tmp_p
         await it.beep()
         assert it.model_would_answer("Shall I?")
         assert it.said == [GREETING]
-        assert not it.attachment.ending
+        assert not it.session.ending
 
 
 async def test_a_key_is_an_answer_too(tmp_path):
@@ -246,7 +246,7 @@ async def test_whoever_hangs_up_during_the_message_ends_it(tmp_path):
         it.line.playing.clear()
         it.carrier_says("greeting_ended")
         await it.until(lambda: it.said)
-        it.attachment.detached("socket closed")
+        it.session.detached("socket closed")
         await it.until(lambda: it.events("voicemail_message"))
         assert it.events("voicemail_message") == [{"heard": False}]
         assert it.said == [MESSAGE]

@@ -7,7 +7,7 @@ import pytest
 
 from calls.call import CallState, EndedBy
 from calls.control import CallControl
-from calls.dialling import Dialler, DialRequest
+from calls.dialler import Dialler
 from calls.errors import CarrierFailed
 from calls.policy import NOBODY_KNOWS, DialPolicy, DialRefused
 from calls.store import CallStore
@@ -16,6 +16,7 @@ from carriers.carrier import (
     CarrierUnauthorized,
     CarrierUnavailable,
     DialledCall,
+    DialOrder,
     DialUncertain,
     Direction,
     LineState,
@@ -31,9 +32,7 @@ NOTHING_DONE = CarrierUnavailable("429", nothing_done=True)
 
 
 def request(**changes):
-    return DialRequest(
-        **{"to": THEM, "from_number": HERE, "agent": "sales", "parameters": {"name": "Ann"}, **changes}
-    )
+    return DialOrder(**{"to": THEM, "from_number": HERE, **changes})
 
 
 def dialler(store, **options):
@@ -53,12 +52,11 @@ async def test_a_call_is_dialled_with_everything_that_the_carrier_needs():
     store, carrier = CallStore(), a_carrier()
     asked = request(
         to="(202) 555-0143",
-        mode="m",
         ring_timeout_secs=40,
         time_limit_secs=600,
         machine_detection=MachineDetection.DETECT,
     )
-    call = await dialler(store).place(asked, carrier, Webhooks())
+    call = await dialler(store).place(asked, carrier, Webhooks(), agent="sales", parameters={"name": "Ann"})
     assert store.find("c", "CA1") is call
     assert (call.state, call.direction, call.mode) == (CallState.QUEUED, Direction.OUTBOUND, "m")
     assert (call.to_number, call.from_number, call.agent) == (THEM, HERE, "sales")
@@ -96,7 +94,7 @@ async def test_what_policy_forbids_is_neither_dialled_nor_remembered(to):
     [{"from_number": "Acme"}, {"ring_timeout_secs": 4}, {"ring_timeout_secs": 121}],
 )
 def test_what_no_carrier_would_do_is_refused_at_once(changes):
-    with pytest.raises(DialRefused):
+    with pytest.raises(ValueError, match=next(iter(changes))):
         request(**changes)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from calls.call import CallState
-from conversation.outbound.opening import ANSWER_SECS
+from conversation.outbound.first_seconds import ANSWER_SECS
 from emulator import Audio, Colleague, Digits, tone
 from emulator.line.codecs import SAMPLE_RATE
 from tests.talking_bot import API_KEY, MS_PER_CHARACTER, QUICK_AGENT, talking

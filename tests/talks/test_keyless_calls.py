@@ -61,13 +61,18 @@ def shown_live(printed: str) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("placed", ["twilio"], indirect=True)
-def test_the_call_that_the_readme_shows_is_the_one_that_is_placed(placed):
+def test_the_call_that_the_documents_show_is_the_one_that_is_placed(placed):
     printed, call, _ = placed
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    [shown] = re.findall(r"```text\n(server: ready.*?)```", readme, re.DOTALL)
+    page = (ROOT / "docs" / "first-call.md").read_text(encoding="utf-8")
+    [shown] = re.findall(r"```text\n(server: ready.*?)```", page, re.DOTALL)
     assert shown_live(shown) == shown_live(printed)
     said = re.findall(r"^  bot said    (.*?)(?:\.\.\.)?$", shown, re.MULTILINE)
     assert len(said) == len(call["turns"])
     for words, turn in zip(said, call["turns"], strict=True):
         assert turn["bot_replied"].startswith(words)
     assert shown.rstrip().endswith("Good call.")
+    # README shows the beginning of the same call.
+    [begun] = re.findall(r"```text\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    lines = shown_live(begun)
+    assert len(lines) >= 8
+    assert lines == shown_live(printed)[: len(lines)]

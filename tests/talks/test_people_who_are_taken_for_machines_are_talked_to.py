@@ -6,8 +6,8 @@ import pytest
 from pipecat.frames.frames import UserStoppedSpeakingFrame
 
 from calls.call import CallState
-from conversation.outbound import opening as voicemail
-from conversation.outbound.opening import Phase
+from conversation.outbound import first_seconds as voicemail
+from conversation.outbound.first_seconds import Phase
 from tests.answered_call import GREETING, MESSAGE, answered
 
 WHO = pytest.mark.parametrize("who", ["machine", "greeting_ended"])
@@ -27,7 +27,7 @@ async def talks_with_us(it, text="Yes, this is Anna."):
     it.speaks(text)
     assert it.model_would_answer(text)
     await asyncio.sleep(0.9)
-    assert not it.attachment.ending
+    assert not it.session.ending
 
 
 @WHO
@@ -52,7 +52,7 @@ async def test_the_greeting_of_somebody_whom_we_have_heard_is_not_cut_off(tmp_pa
         await it.until(lambda: it.said)
         it.carrier_says(who)
         await asyncio.sleep(0.7)
-        assert not it.attachment.ending
+        assert not it.session.ending
         it.line.playing.set()
         await it.until(lambda: it.opening._was_greeted)
         await talks_with_us(it)
@@ -137,7 +137,7 @@ async def test_who_speaks_into_the_message_is_talked_to(tmp_path, text):
         await it.until(lambda: it.said)
         assert not await it.opening.mute.process_frame(None)
         it.speaks(text, ends=False)
-        it.attachment.playout.cleared()  # a barge-in
+        it.session.playout.cleared()  # a barge-in
         it.line.playing.set()
         it.opening.heard(UserStoppedSpeakingFrame())
         await it.until(lambda: len(it.said) > 1)
@@ -152,7 +152,7 @@ async def test_noise_in_the_message_has_it_said_again(tmp_path):
         it.carrier_says("greeting_ended")
         await it.until(lambda: it.said)
         it.speaks(ends=False)
-        it.attachment.playout.cleared()
+        it.session.playout.cleared()
         it.line.playing.set()
         it.opening.heard(UserStoppedSpeakingFrame())
         await it.until_over()
@@ -190,7 +190,7 @@ async def test_a_result_that_comes_when_they_talk_with_us_changes_nothing(tmp_pa
         it.carrier_says(who)
         await asyncio.sleep(0.9)
         assert it.said == [GREETING]
-        assert not it.attachment.ending
+        assert not it.session.ending
 
 
 async def test_a_person_who_is_taken_for_a_fax_is_greeted(tmp_path):
@@ -245,7 +245,7 @@ async def test_who_turns_out_to_be_a_person_after_the_message_is_greeted(tmp_pat
         await it.until(lambda: len(it.said) == 2)
         assert it.said == [MESSAGE, GREETING]
         await asyncio.sleep(0.9)
-        assert not it.attachment.ending
+        assert not it.session.ending
 
 
 async def test_a_fax_that_is_found_out_during_the_message_hears_no_more_of_it(tmp_path):

@@ -9,10 +9,10 @@ from calls.errors import CarrierFailed
 from calls.store import CallStore
 from carriers.telnyx.call_control import TelnyxCallControl
 from carriers.telnyx.carrier import TelnyxCarrier
-from conversation.agents.agent import load_agent
-from conversation.attachment import NOT_RECORDED, Attachment
-from conversation.opening import first_words, greeting_words, record_from_the_start
-from conversation.tools import TOOLS
+from conversation.agents.files import load_agent
+from conversation.first_words import first_words, greeting_words, record_from_the_start
+from conversation.session import NOT_RECORDED, Session
+from conversation.tools.offered import TOOLS
 from emulator import Digits, HangUp, PhoneNetwork, Wait
 from tests.fake_bot import FakeBot
 from tests.rest_client import ACCOUNT
@@ -45,7 +45,7 @@ def attach(tmp_path):
         agent = load_agent("desk", tmp_path)
         store = CallStore()
         call = store.open(carrier="twilio", carrier_call_id="CA1")
-        return Attachment(
+        return Session(
             call=call,
             store=store,
             control=Control(call, error),
@@ -57,7 +57,7 @@ def attach(tmp_path):
     return build
 
 
-async def use(attachment, name):
+async def use(session, name):
     """Use a tool as a model does; returns what the model is told."""
     told = []
 
@@ -67,9 +67,9 @@ async def use(attachment, name):
 
         @staticmethod
         async def result_callback(result, *, properties=None):
-            told.append(result)
+            told.append(result.told)
 
-    await TOOLS[name].handler(attachment, Params)
+    await TOOLS[name].handler(session, Params)
     return told
 
 
@@ -84,42 +84,42 @@ async def use(attachment, name):
     ],
 )
 def test_a_caller_is_told_of_the_recording_with_the_greeting(attach, text, heard):
-    attachment = attach(text)
-    assert first_words(attachment, attachment.agent.greeting) == heard
+    session = attach(text)
+    assert first_words(session, session.agent.greeting) == heard
 
 
 async def test_a_call_is_recorded_from_its_first_words_in_the_format_of_the_agent(attach):
-    attachment = attach(AGENT + ON + 'format = "mp3"')
-    await record_from_the_start(attachment)
-    assert attachment.control.asked == [("start", "mp3")]
-    await record_from_the_start(attachment)  # the caller comes back from a transfer
-    assert len(attachment.control.asked) == 1
+    session = attach(AGENT + ON + 'format = "mp3"')
+    await record_from_the_start(session)
+    assert session.control.asked == [("start", "mp3")]
+    await record_from_the_start(session)  # the caller comes back from a transfer
+    assert len(session.control.asked) == 1
 
 
 async def test_nothing_is_recorded_without_a_word_in_the_file(attach):
-    attachment = attach()
-    await record_from_the_start(attachment)
-    assert attachment.control.asked == []
+    session = attach()
+    await record_from_the_start(session)
+    assert session.control.asked == []
 
 
 async def test_a_recording_that_does_not_start_is_an_error_in_the_history_and_no_more(attach):
-    attachment = attach(AGENT + ON, CarrierFailed("could not start the recording: HTTP 500"))
-    await record_from_the_start(attachment)
-    assert "not recorded" in attachment.call.last("error").data["message"]
+    session = attach(AGENT + ON, CarrierFailed("could not start the recording: HTTP 500"))
+    await record_from_the_start(session)
+    assert "not recorded" in session.call.last("error").data["message"]
 
 
 async def test_what_is_said_during_a_pause_is_not_kept(attach):
-    attachment = attach()
-    assert await use(attachment, "pause_recording") == ["Paused. What is said now is not recorded."]
-    attachment.record("caller_said", text="four one one one")
-    attachment.record("bot_said", text="I have four one one one.")
-    attachment.record("dtmf", digits="4111")
-    attachment.record("tool", name="pay", arguments={"card": "4111"}, result="ok")
-    assert await use(attachment, "resume_recording") == ["The recording goes on."]
-    attachment.record("caller_said", text="Thank you.")
-    kept = str([event.data for event in attachment.call.events])
+    session = attach()
+    assert await use(session, "pause_recording") == ["Paused. What is said now is not recorded."]
+    session.record("caller_said", text="four one one one")
+    session.record("bot_said", text="I have four one one one.")
+    session.record("dtmf", digits="4111")
+    session.record("tool", name="pay", arguments={"card": "4111"}, result="ok")
+    assert await use(session, "resume_recording") == ["The recording goes on."]
+    session.record("caller_said", text="Thank you.")
+    kept = str([event.data for event in session.call.events])
     assert "four one" not in kept and "4111" not in kept
-    assert [event.data["text"] for event in attachment.call.events if event.kind == "caller_said"] == [
+    assert [event.data["text"] for event in session.call.events if event.kind == "caller_said"] == [
         NOT_RECORDED,
         "Thank you.",
     ]
@@ -129,9 +129,9 @@ async def test_what_is_said_during_a_pause_is_not_kept(attach):
     ("name", "told"), [("pause_recording", "Not paused: "), ("resume_recording", "Not resumed: ")]
 )
 async def test_a_model_hears_that_the_recording_was_not_changed(attach, name, told):
-    attachment = attach(error=CarrierFailed("the carrier says no"))
-    assert await use(attachment, name) == [told + "the carrier says no"]
-    assert not attachment.off_the_record
+    session = attach(error=CarrierFailed("the carrier says no"))
+    assert await use(session, name) == [told + "the carrier says no"]
+    assert not session.off_the_record
 
 
 def goodbye(words):
@@ -164,8 +164,8 @@ async def test_a_caller_is_not_told_of_a_recording_that_the_carrier_does_not_mak
 
 
 async def test_a_recording_that_begins_late_is_announced_when_it_has_begun(attach, monkeypatch):
-    attachment, said, begun = attach(AGENT + ON), [], asyncio.Event()
-    record = attachment.control.record
+    session, said, begun = attach(AGENT + ON), [], asyncio.Event()
+    record = session.control.record
 
     async def late(action, file_format=None):
         await begun.wait()
@@ -175,36 +175,36 @@ async def test_a_recording_that_begins_late_is_announced_when_it_has_begun(attac
         said.append(text)
         return True
 
-    attachment.control.record = late
-    monkeypatch.setattr(attachment, "say", say)
-    monkeypatch.setattr("conversation.opening.RECORDING_SECS", 0.05)
-    recording = asyncio.create_task(record_from_the_start(attachment))
-    assert await greeting_words(attachment, attachment.agent.greeting) == "Hello."
-    pausing = asyncio.create_task(use(attachment, "pause_recording"))
+    session.control.record = late
+    monkeypatch.setattr(session, "say", say)
+    monkeypatch.setattr("conversation.first_words.RECORDING_SECS", 0.05)
+    recording = asyncio.create_task(record_from_the_start(session))
+    assert await greeting_words(session, session.agent.greeting) == "Hello."
+    pausing = asyncio.create_task(use(session, "pause_recording"))
     await asyncio.sleep(0.05)
     assert (said, pausing.done()) == ([], False)  # what has not begun cannot be paused
     begun.set()
     await recording
     assert said == ["This call is recorded."]
     assert await pausing == ["Paused. What is said now is not recorded."]
-    assert attachment.off_the_record
+    assert session.off_the_record
 
 
 async def test_a_recording_that_begins_when_nobody_can_be_told_any_more_is_stopped(attach, monkeypatch):
-    attachment = attach(AGENT + ON)
-    monkeypatch.setattr("conversation.opening.RECORDING_SECS", 0.05)
-    assert await greeting_words(attachment, attachment.agent.greeting) == "Hello."
-    attachment.step_aside()  # a person talks with the caller now
-    await record_from_the_start(attachment)
-    assert [action for action, _ in attachment.control.asked] == ["start", "stop"]
-    assert not attachment.recorded
+    session = attach(AGENT + ON)
+    monkeypatch.setattr("conversation.first_words.RECORDING_SECS", 0.05)
+    assert await greeting_words(session, session.agent.greeting) == "Hello."
+    session.step_aside()  # a person talks with the caller now
+    await record_from_the_start(session)
+    assert [action for action, _ in session.control.asked] == ["start", "stop"]
+    assert not session.recorded
 
 
 async def test_a_recording_that_fails_in_the_end_is_never_announced(attach):
-    attachment = attach(AGENT + ON, CarrierFailed("could not start the recording: 90020"))
-    await record_from_the_start(attachment)
-    assert await greeting_words(attachment, attachment.agent.greeting) == "Hello."
-    assert "not recorded" in attachment.call.last("error").data["message"]
+    session = attach(AGENT + ON, CarrierFailed("could not start the recording: 90020"))
+    await record_from_the_start(session)
+    assert await greeting_words(session, session.agent.greeting) == "Hello."
+    assert "not recorded" in session.call.last("error").data["message"]
 
 
 @pytest.mark.parametrize("mode", ["", "call_control"])

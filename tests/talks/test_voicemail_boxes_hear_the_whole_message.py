@@ -7,7 +7,7 @@ import pytest
 
 from calls.call import CallState, EndedBy
 from conversation import pipeline
-from conversation.outbound import opening as voicemail
+from conversation.outbound import first_seconds as voicemail
 from emulator import Audio, Digits, HangUp, Wait
 from emulator.line.caller import tone
 from tests.talking_bot import QUICK_AGENT, Beeps, talking

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from carriers.forms import moment, whole_number
 from carriers.telnyx.signatures import webhook_is_signed
-from desk.dial_requests import DialOrder
+from desk.dial_requests import DialBody
 from tests.web.test_web_voice_webhooks import PUBLIC, TELNYX, telnyx_signed
 from tests.web_service import running
 
@@ -151,4 +151,4 @@ async def test_no_number_of_an_order_breaks_the_api(tmp_path, value):
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf"), "\ud800"])
 def test_an_order_has_values_that_can_be_told_again(value):
     with pytest.raises(ValidationError):
-        DialOrder(to="+14155550101", parameters={"n": value})
+        DialBody(to="+14155550101", parameters={"n": value})

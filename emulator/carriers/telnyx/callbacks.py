@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from emulator.legs.leg import ConferenceEvent, Dialled, Ending, Leg, Referred
+from emulator.legs.dialect import ConferenceEvent, Dialled, Referred
+from emulator.legs.leg import Leg
+from emulator.line.colleague import Ending
 
 CAUSES: dict[Ending, tuple[str, str, str]] = {
     "completed": ("completed", "normal_clearing", "200"),

@@ -17,12 +17,14 @@ from xml.etree import ElementTree
 from aiohttp import web
 
 from emulator.carriers.credentials import Credentials
-from emulator.carriers.twilio.wire import API_VERSION
+from emulator.carriers.twilio.dialect import API_VERSION
 from emulator.facts import requests
 from emulator.legs.call import Call
 from emulator.legs.exchange import Exchange
 from emulator.legs.leg import Leg
-from emulator.legs.plan import AmdOrder, Fallback, OutboundOrder, Reporting
+from emulator.legs.plan import AmdOrder, Fallback, GoTo, Inline, OutboundOrder, Reporting
+from emulator.markup.dial_out import create_call
+from emulator.markup.running import replace
 from emulator.rest.reading import given_fields, joined, page_of
 
 REQUESTS = requests("twilio_rest")
@@ -71,7 +73,7 @@ class TwilioRest:
             return order
         if not self._exchange.may_show(order.from_number):
             return error(400, 21210, "The source phone number provided is not yet verified for this account")
-        call = await self._exchange.place(order)
+        call = await create_call(self._exchange, order)
         self._warn("create_call", order.details, call)
         return web.json_response(call_resource(call.leg), status=201)
 
@@ -243,9 +245,9 @@ def _update(call: Call, form: dict[str, str]) -> web.Response:
     elif markup is not None:
         if (refusal := _no_twiml(markup)) is not None:
             return refusal
-        call.update(markup=markup)
+        replace(call, Inline(markup))
     elif url is not None:
-        call.update(url, form.get("Method", "POST"), fallback=_fallback(form))
+        replace(call, GoTo(url, form.get("Method", "POST"), voice=True), _fallback(form))
     return web.json_response(call_resource(call.leg))
 
 

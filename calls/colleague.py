@@ -1,0 +1,50 @@
+"""The leg to a colleague who is asked to take a caller: a call of our own, about somebody else's.
+
+What it is about stands among the call's parameters, so that it is kept in the database, and travels to a session on
+another host, with the rest of them. Only we may set parameters of these names.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from typing import Self
+
+from calls.call import Call
+
+ROLE = "role"
+"""The name of the parameter that says what kind of leg a call is."""
+
+COLLEAGUE = "colleague"
+
+
+@dataclass(frozen=True)
+class Colleague:
+    """What the leg to a colleague is about.
+
+    Parameters:
+        for_call: Our id of the caller's call.
+        peer: The carrier's id of the caller's call.
+        destination: The colleague's name in the agent's file.
+        about: What the bot tells the colleague.
+    """
+
+    for_call: str
+    peer: str
+    destination: str
+    about: str
+
+    @classmethod
+    def of(cls, call: Call) -> Self | None:
+        """What a call is about; None when it is no leg to a colleague."""
+        known = call.parameters
+        if known.get(ROLE) != COLLEAGUE:
+            return None
+        return cls(**{field.name: str(known.get(field.name) or "") for field in fields(cls)})
+
+    def as_parameters(self) -> dict[str, str]:
+        """The parameters of the leg, from which `of` reads them."""
+        return {ROLE: COLLEAGUE, **asdict(self)}
+
+
+PRIVATE_PARAMETERS = frozenset({"call_id", ROLE, *(field.name for field in fields(Colleague))})
+"""What says which call of ours it is, and makes it the leg to a colleague: only we may set it."""

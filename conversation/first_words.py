@@ -1,0 +1,164 @@
+"""What the bot says first on a session: to a new caller, or to one who comes back."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from dataclasses import replace
+
+from loguru import logger
+
+from calls.call import EndedBy
+from calls.control import RecordingFormat
+from calls.errors import NotDone
+from calls.transcript import Role, heard_messages, to_context
+from calls.transfer import Resume, ResumeReason, TransferOutcome
+from calls.transfer_result import transfer_result
+from conversation.agents.agent import spoken_name
+from conversation.handover import outcome_line, target_of
+from conversation.session import Session
+
+RECORDING_SECS = 0.8
+"""How long a greeting waits for the carrier to begin to record."""
+
+ASKING_SECS = 1.0
+"""After so long without an outcome a caller who is back from a transfer gets a word."""
+
+STILL_ASKING_SECS = 5.0
+"""After so long the next one."""
+
+
+def first_words(session: Session, greeting: str) -> str:
+    """What somebody hears first where all goes well: the greeting, and that the call is recorded if it shall be.
+
+    Args:
+        session: The session.
+        greeting: A template.
+    """
+    recording = session.agent.recording
+    words = [session.render(greeting)]
+    if _is_announced(session):
+        words.insert(0 if recording.announce == "before" else 1, session.render(recording.announcement))
+    return " ".join(words)
+
+
+async def greeting_words(session: Session, greeting: str) -> str:
+    """What somebody hears first now: that the call is recorded is said only of one that is.
+
+    It is waited for a moment. A recording that begins later is announced when it does, and one that fails never.
+
+    Args:
+        session: The session.
+        greeting: A template.
+    """
+    if _is_announced(session):
+        with suppress(TimeoutError):
+            async with asyncio.timeout(RECORDING_SECS):
+                await session.recording_settled.wait()
+        if not session.recorded:
+            session.owes_announcement = True
+            return session.render(greeting)
+    return first_words(session, greeting)
+
+
+async def record_from_the_start(session: Session) -> None:
+    """Have the call recorded if the agent's calls are; a call that comes back is recorded already."""
+    recording = session.agent.recording
+    if not recording.enabled:
+        return
+    try:
+        if not session.call.has("recording"):
+            await session.control.record("start", RecordingFormat(recording.format))
+    except NotDone as error:
+        session.record("error", message=f"not recorded: {error}")
+        logger.warning("call {} is not recorded, and nobody is told that it is: {}", session.call.id, error)
+        session.recording_settled.set()
+        return
+    session.recorded = True
+    session.recording_settled.set()
+    if session.owes_announcement:
+        session.owes_announcement = False
+        # Between a question and its answer: it is no part of what the model talks about.
+        if not await session.say(session.render(recording.announcement), remember=False):
+            await _stop_untold(session)
+
+
+async def _stop_untold(session: Session) -> None:
+    """End a recording that nobody can be told of any more: the caller is with a person by now, or is leaving."""
+    session.recorded = False
+    try:
+        await session.control.record("stop")
+    except NotDone as error:
+        session.record("error", message=f"recorded, and nobody was told: {error}")
+        logger.warning("call {} is recorded, and nobody was told: {}", session.call.id, error)
+
+
+def _is_announced(session: Session) -> bool:
+    recording = session.agent.recording
+    return recording.enabled and bool(recording.announcement)
+
+
+async def open_conversation(session: Session) -> None:
+    """Say the first words.
+
+    Args:
+        session: The session; its `resume` says why the caller comes back, if so.
+    """
+    resume, agent = session.resume, session.agent
+    if resume is None:
+        await session.say(await greeting_words(session, agent.greeting))
+        return
+    session.record("resumed", reason=resume.reason.value)
+    if resume.reason is ResumeReason.LOST:
+        await session.say(session.render(agent.lines.reconnected))
+    elif resume.reason is ResumeReason.TRANSFER:
+        await _after_transfer(session, resume)
+
+
+async def _after_transfer(session: Session, resume: Resume) -> None:
+    agent = session.agent
+    if resume.outcome is None:
+        resume = await _learn_the_outcome(session, resume)
+    outcome = resume.outcome
+    assert outcome is not None
+    if outcome is TransferOutcome.CONNECTED:
+        # The two have talked, and the colleague has hung up.
+        goodbye = session.render(agent.lines.goodbye)
+        session.finish(goodbye, ended_by=EndedBy.HUMAN, cause="the colleague has hung up")
+        return
+    destination = spoken_name(agent, resume.destination, session.variables)
+    await session.say(session.render(outcome_line(agent, outcome), destination=destination))
+    # The context ends with the transfer's result: what is next is the model's turn.
+    await session.think()
+
+
+async def _learn_the_outcome(session: Session, resume: Resume) -> Resume:
+    """Find out how a transfer went that nobody has told of; the caller is not left in silence meanwhile."""
+    session.learning = True
+    try:
+        target = target_of(session.agent, resume.destination, session.call)
+    except NotDone as error:
+        outcome, detail = TransferOutcome.FAILED, str(error)
+    else:
+        asking = asyncio.create_task(transfer_result(session.control, target))
+        try:
+            await _keep_company(session, asking)
+            outcome, detail = await asking
+        finally:
+            asking.cancel()
+    finally:
+        session.learning = False
+    session.control.transfer_ended(resume.destination, outcome, detail)
+    session.resume = replace(resume, outcome=outcome, detail=detail)
+    tools = [one for one in heard_messages(session.call.events) if one.role is Role.TOOL]
+    await session.remember(to_context(tools[-1:], first=len(session.history) + 1))
+    return session.resume
+
+
+async def _keep_company(session: Session, work: asyncio.Task[object]) -> None:
+    dead_air = session.agent.dead_air
+    pause, words = ASKING_SECS, dead_air.filler
+    while not (await asyncio.wait({work}, timeout=pause))[0] and not session.is_detached:
+        if words:
+            await session.say(session.render(words), remember=False, own=True)
+        pause, words = STILL_ASKING_SECS, dead_air.working

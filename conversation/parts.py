@@ -1,0 +1,69 @@
+"""What a session needs of the parts that it is given once its pipeline stands."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from pipecat.frames.frames import Frame
+
+
+class Mouth(Protocol):
+    """Where the bot's own words enter the pipeline, beside the model."""
+
+    reply: str
+    """What the model has said in its latest reply."""
+
+    @property
+    def voice_is_lost(self) -> bool:
+        """Whether the voice has failed twice, or has been silent for too long."""
+        ...
+
+    async def say(self, *frames: Frame, own: bool = False) -> bool:
+        """Give the voice something to say; tell whether that was possible."""
+        ...
+
+    async def say_again(self) -> None:
+        """Give the voice once more what it has failed to say, if it has."""
+        ...
+
+    async def failed_words(self) -> str:
+        """What the voice has failed to say and should be given once more; it is waited for no longer."""
+        ...
+
+    def listens(self) -> None:
+        """The model need not say anything now."""
+        ...
+
+    async def reply_is_over(self) -> None:
+        """Wait, not for long, until the model has said all of its latest reply."""
+        ...
+
+
+class HandingOver(Protocol):
+    """An attempt to put the caller through, see `conversation/handover.py`."""
+
+    @property
+    def deaf(self) -> bool:
+        """Whether the caller is not listened to now."""
+        ...
+
+    @property
+    def running(self) -> bool:
+        """Whether its outcome is not known yet."""
+        ...
+
+    async def outcome(self) -> object:
+        """Wait for the end."""
+        ...
+
+    async def give_up(self) -> None:
+        """Stop: the call is ending."""
+        ...
+
+
+class Line(Protocol):
+    """Where what is spoken goes out to the carrier."""
+
+    async def fall_silent(self) -> None:
+        """Take back all that was said and not heard yet, at the carrier too, also what no barge-in may cut short."""
+        ...

@@ -1,0 +1,23 @@
+"""The speech and language services: which ones a call uses, whether they can be used, and building them."""
+
+from conversation.services.chosen import (
+    ServiceChoice,
+    ServiceError,
+    build_llm,
+    build_stt,
+    build_tts,
+    check,
+    describe,
+    resolve,
+)
+
+__all__ = [
+    "ServiceChoice",
+    "ServiceError",
+    "build_llm",
+    "build_stt",
+    "build_tts",
+    "check",
+    "describe",
+    "resolve",
+]

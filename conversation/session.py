@@ -1,0 +1,399 @@
+"""One bot session on a call: what it may say, and how it lets go.
+
+The call lives at the carrier; a session comes and goes with a media socket. It is handed to the tools, so what a
+tool promises ("I will hang up") is kept here, outside of any frame that a barge-in could drop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, cast
+from weakref import WeakValueDictionary
+
+from loguru import logger
+from pipecat.frames.frames import (
+    EndFrame,
+    Frame,
+    InterruptionFrame,
+    LLMMessagesAppendFrame,
+    LLMRunFrame,
+    TTSSpeakFrame,
+)
+from pipecat.pipeline.worker import PipelineWorker
+from pipecat.processors.aggregators.llm_context import LLMContextMessage
+
+from calls.call import Call, CallState, EndedBy
+from calls.control import CallControl
+from calls.recordings import is_paused
+from calls.store import CallStore
+from calls.transcript import Message
+from calls.transfer import Resume
+from conversation.agents.agent import Agent
+from conversation.parts import HandingOver, Line, Mouth
+from conversation.playout import Playout
+from serializers.frames import MarkFrame
+
+SPEAKING_SECS_PER_CHARACTER = 1 / 12
+"""A slow speaker's pace, to bound how long some words can take."""
+
+VOICE_SECS = 10.0
+"""How long a voice service may take over a goodbye, on top of speaking it; one without a sound is not waited for."""
+
+LOOK_SECS = 0.1
+"""How often it is looked meanwhile whether the voice is lost."""
+
+ATTEMPTS = 2
+"""How often such words are given to a voice that makes no sound of them."""
+
+MARK_SECS = 2.0
+"""How long after its last audio was sent a goodbye's mark may take to come back."""
+
+SOCKET_CLOSED = "socket closed"
+"""Why a session ends when its socket closes and nothing has announced it."""
+
+SETTLE_SECS = 8.0
+"""How long after the end of the media stream a transfer may take to see how it ended."""
+
+DROP_SECS = 3.0
+"""How long the carrier may take to close the socket after it confirmed a hang-up."""
+
+NOT_RECORDED = "(not recorded)"
+"""Stands in a call's history for what was said while its recording was paused."""
+
+WORDS: Mapping[str, Mapping[str, Any]] = {
+    "caller_said": {"text": NOT_RECORDED},
+    "bot_said": {"text": NOT_RECORDED},
+    "bot_heard": {"text": NOT_RECORDED},
+    "interrupted": {"heard": NOT_RECORDED},
+    "dtmf": {"digits": NOT_RECORDED},
+    "tool": {"arguments": {}},
+}
+"""Where the words of a conversation stand in its events, and what takes their place."""
+
+
+_attached: WeakValueDictionary[str, Session] = WeakValueDictionary()
+
+
+def attached_to(call: Call) -> Session | None:
+    """The bot session of this process that talks on a call now; None when there is none."""
+    session = _attached.get(call.id)
+    return session if session is not None and not session.is_detached else None
+
+
+class Session:
+    """A bot session that is attached to a call.
+
+    Parameters:
+        call: The call; its events and state are kept in `store`.
+        control: What may be done to the call.
+        agent: What the bot is.
+        variables: What the agent's templates are rendered with.
+        data_dir: Where messages for the business are kept.
+        resume: Why the caller comes back to the bot; None on the call's first session.
+        history: The conversation on this call's earlier sessions, which this one goes on with.
+        playout: What the caller has heard on this session.
+        ending: True once a goodbye was promised; from then on the caller cannot interrupt.
+        learning: Whether it is being found out how the caller's transfer went, before anything is talked about.
+        handover: The last attempt to put the caller through.
+        succeeded: Which calls of tools did what they are for, by their ids in the model's context.
+        recorded: Whether the carrier records the call since its beginning; not known before `recording_settled`.
+        hang_up_pause_secs: How long the line stays up after its last words were played, for the ear to hear them.
+        owes_announcement: Whether the caller was greeted without being told of a recording that was still to begin.
+    """
+
+    def __init__(
+        self,
+        *,
+        call: Call,
+        store: CallStore,
+        control: CallControl,
+        agent: Agent,
+        variables: Mapping[str, Any],
+        data_dir: Path,
+        resume: Resume | None = None,
+        history: Sequence[Message] = (),
+        hang_up_pause_secs: float = 0.0,
+    ):
+        """Attach to a call; `worker` must be set before anything is said."""
+        self.call = call
+        self.store = store
+        self.control = control
+        self.agent = agent
+        self.variables = dict(variables)
+        self.data_dir = data_dir
+        self.resume = resume
+        self.history = tuple(history)
+        self.hang_up_pause_secs = hang_up_pause_secs
+        self.playout = Playout()
+        self.ending = False
+        self.learning = False
+        self.handover: HandingOver | None = None
+        self.succeeded: dict[str, bool] = {}
+        self.recorded = self.owes_announcement = False
+        self.recording_settled = asyncio.Event()
+        self.worker: PipelineWorker | None = None
+        self.mouth: Mouth | None = None
+        self.line: Line | None = None
+        self._finish: asyncio.Task[None] | None = None
+        self._detached = asyncio.Event()
+        self._has_the_line = asyncio.Event()
+        self._has_the_line.set()
+        self._silencing: asyncio.Task[None] | None = None
+        _attached[call.id] = self
+
+    @property
+    def deaf(self) -> bool:
+        """Whether the caller is not listened to, as something was promised that no barge-in may cancel."""
+        handover = self.handover
+        if self.ending or self.learning or self.aside:
+            return True
+        return handover is not None and handover.running and handover.deaf
+
+    @property
+    def aside(self) -> bool:
+        """Whether other people talk on this call, or are about to: nothing of ours may be heard meanwhile."""
+        return not self._has_the_line.is_set()
+
+    def step_aside(self) -> None:
+        """Be silent at once, and deaf: the other side is being connected with somebody else.
+
+        Where the carrier ends the media stream for that, this only comes a moment earlier. Where the stream goes on,
+        all that is queued at the carrier would be heard over the two.
+        """
+        if self.aside:
+            return
+        self._has_the_line.clear()
+        self._silencing = asyncio.create_task(self._fall_silent())
+
+    def step_back(self) -> None:
+        """Talk and listen again: nobody was connected after all."""
+        self._has_the_line.set()
+
+    async def _fall_silent(self) -> None:
+        if self.line is not None:
+            await self.line.fall_silent()
+        # What model and voice are at is not wanted any more either.
+        await self._queue(InterruptionFrame())
+
+    @property
+    def off_the_record(self) -> bool:
+        """Whether the call's recording is paused: then what is said must not be kept in another place either."""
+        return is_paused(self.call)
+
+    @property
+    def is_detached(self) -> bool:
+        """Whether the media socket is gone."""
+        return self._detached.is_set()
+
+    def record(self, kind: str, **data: Any) -> None:
+        """Add an event to the call's history, without its words while they are not to be written down."""
+        if self.off_the_record:
+            data.update((name, instead) for name, instead in WORDS.get(kind, {}).items() if data.get(name))
+        self.store.record(self.call, kind, **data)
+
+    def render(self, template: str, **more: Any) -> str:
+        """Fill in an agent's template for this call, with variables of its own perhaps."""
+        return self.agent.render(template, {**self.variables, **more})
+
+    async def say(self, text: str, *, remember: bool = True, own: bool = False) -> bool:
+        """Speak a sentence of the agent's own, which a barge-in may cut short. Nothing is said after a farewell.
+
+        Args:
+            text: The sentence.
+            remember: Whether the model finds it in the conversation, as its own words.
+            own: Whether it only fills a silence, so that what was owed to the caller is still owed.
+
+        Returns:
+            Whether it was given to the voice.
+        """
+        if self.ending or self.aside:
+            return False
+        return await self._speak(TTSSpeakFrame(text, append_to_context=remember), own=own)
+
+    async def latest_reply(self) -> str:
+        """What the model says in its latest reply, the sentence that is still to come included."""
+        if self.mouth is None:
+            return ""
+        await self.mouth.reply_is_over()
+        return self.mouth.reply
+
+    def listens(self) -> None:
+        """The other side has the word, even if it is asked something: a menu whose key was pressed."""
+        if self.mouth is not None:
+            self.mouth.listens()
+
+    async def remember(self, messages: Sequence[Mapping[str, Any]]) -> None:
+        """Add what happened to the conversation as the model sees it, without letting it answer."""
+        await self._queue(
+            LLMMessagesAppendFrame(cast(list[LLMContextMessage], list(messages)), run_llm=False)
+        )
+
+    async def think(self) -> None:
+        """Let the model answer the conversation as it stands."""
+        if not (self.ending or self.aside):
+            await self._queue(LLMRunFrame())
+
+    async def say_to_the_end(self, text: str) -> bool:
+        """Speak words that a barge-in does not cut short.
+
+        Returns:
+            Whether the caller is known to have heard them. If not, enough time has passed.
+        """
+        before = self.playout.said_in_all_secs
+        for _ in range(ATTEMPTS):
+            if self.aside:
+                return False
+            heard, failed = await self._say_to_the_end(text)
+            text = failed or text
+            if not text or self.playout.said_in_all_secs > before:
+                return heard
+            if self._voice_is_lost or self.is_detached:
+                break
+        return False
+
+    @property
+    def _voice_is_lost(self) -> bool:
+        return self.mouth is not None and self.mouth.voice_is_lost
+
+    async def _say_to_the_end(self, text: str) -> tuple[bool, str]:
+        """Tell whether it was heard, and what the voice has failed to say."""
+        last = MarkFrame(self.playout.expect())
+        last.interruptible = False
+        frames: list[Frame] = [last]
+        if text:
+            # Such words go with a tool's call, whose result is to be the last that the model finds.
+            words = TTSSpeakFrame(text, append_to_context=False)
+            words.interruptible = False
+            frames.insert(0, words)
+        await self._speak(*frames)
+        unheard = sum(len(chunk.text) for chunk in self.playout.pending) + len(text)
+        send_secs = VOICE_SECS + unheard * SPEAKING_SECS_PER_CHARACTER
+        heard = asyncio.create_task(self.playout.heard(last.mark, send_secs=send_secs, return_secs=MARK_SECS))
+        failed = ""
+        try:
+            while not (heard.done() or self._voice_is_lost or failed):
+                await asyncio.wait({heard}, timeout=LOOK_SECS)
+                failed = await self.mouth.failed_words() if self.mouth is not None else ""
+            return heard.done() and heard.result(), failed
+        finally:
+            heard.cancel()
+
+    async def note(self, text: str) -> None:
+        """Tell the model something that it did not do itself, and let it answer."""
+        if self.ending or self.aside:
+            return
+        message = cast(LLMContextMessage, {"role": "developer", "content": text})
+        await self._queue(LLMMessagesAppendFrame([message], run_llm=True))
+
+    def finish(
+        self, farewell: str, *, ended_by: EndedBy, cause: str, state: CallState = CallState.COMPLETED
+    ) -> asyncio.Task[None]:
+        """Say goodbye, wait until it was heard, hang up. A second call joins the first.
+
+        Args:
+            farewell: The last words; empty to let what is being said be the last.
+            ended_by: Who ends the call.
+            cause: Why, for the call's record.
+            state: Which end it is.
+
+        Returns:
+            The running goodbye; it ends when the line was dropped.
+        """
+        if self._finish is None:
+            self.ending = True
+            self._finish = asyncio.create_task(self._say_goodbye(farewell, ended_by, cause, state))
+        return self._finish
+
+    async def abandon(self, *, cause: str) -> None:
+        """Close the socket without a word, for a bot without a voice; the carrier's document then has the say."""
+        self.ending = True
+        self.call.will_end(EndedBy.ERROR, cause)
+        if self.worker is not None:
+            await self.worker.cancel(reason=cause)
+
+    async def settle(self) -> None:
+        """Wait for what is under way, a goodbye or a transfer; called when the pipeline has ended."""
+        if self._finish is not None:
+            await asyncio.wait({self._finish}, timeout=DROP_SECS + MARK_SECS)
+        if self.handover is not None:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(SETTLE_SECS):
+                    await self.handover.outcome()
+            await self.handover.give_up()
+
+    async def let_go(self) -> None:
+        """Leave the call to the people who talk on it now: no word of theirs is for us."""
+        if not self.control.keeps_stream_while_transferring:
+            return  # the carrier's document ends the stream
+        if await self.control.let_go() and await self.gone(DROP_SECS):
+            return
+        logger.warning(f"call {self.call.id}: the carrier goes on with the media stream; closing its socket")
+        await self._queue(EndFrame())
+
+    async def gone(self, timeout_secs: float) -> bool:
+        """Wait for the media socket to go, and tell whether it is gone."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout_secs):
+                await self._detached.wait()
+        return self.is_detached
+
+    async def wait_detached(self) -> None:
+        """Wait until the media socket is gone."""
+        await self._detached.wait()
+
+    def detached(self, reason: str) -> None:
+        """Note that the media socket is gone. The first reason counts."""
+        if not self._detached.is_set():
+            self._detached.set()
+            self._has_the_line.set()  # there is none any more: who waits for it goes on
+            if self.playout.has_unheard:
+                self.record("interrupted", heard="")
+            # Nothing more will be heard, so a goodbye need not wait for it.
+            self.playout.ended()
+            self.record("detached", reason=reason)
+
+    async def _say_goodbye(self, farewell: str, ended_by: EndedBy, cause: str, state: CallState) -> None:
+        await self._has_the_line.wait()  # people who talk to each other are not hung up on
+        if self.is_detached:
+            return
+        if self.handover is not None:
+            await self.handover.give_up()
+        before = self.playout.said_in_all_secs
+        clock = asyncio.get_running_loop().time
+        begun = clock()
+        heard = await self.say_to_the_end(farewell)
+        if self._detached.is_set():
+            return  # the caller hung up first; what comes of a lost socket is said by the carrier's document
+        silent = bool(farewell) and self.playout.said_in_all_secs == before
+        if not heard and (silent or self._voice_is_lost):
+            self.record(
+                "dead_air", stage="fallback", cause="voice_silent", silent_secs=round(clock() - begun, 1)
+            )
+            await self.abandon(cause="voice failed")
+            return
+        if heard:
+            # Played by the carrier is not yet heard: network and phone are behind.
+            await self.gone(self.hang_up_pause_secs)
+        else:
+            logger.warning(f"call {self.call.id}: hanging up without knowing that the goodbye was heard")
+        if await self.control.hang_up(ended_by=ended_by, cause=cause, state=state):
+            if await self.gone(DROP_SECS):
+                return
+            logger.warning(
+                f"call {self.call.id}: the carrier left the socket open after the hang-up; closing it"
+            )
+        # No carrier, or it did not obey: without our socket its document runs out and the call ends.
+        await self._queue(EndFrame())
+
+    async def _speak(self, *frames: Frame, own: bool = False) -> bool:
+        if self.mouth is not None:
+            return await self.mouth.say(*frames, own=own)
+        await self._queue(*frames)
+        return True
+
+    async def _queue(self, *frames: Frame) -> None:
+        if self.worker is not None:
+            await self.worker.queue_frames(list(frames))

@@ -1,0 +1,110 @@
+"""Media streams that end before their calls do: whether another one begins, or the call is given up."""
+
+from __future__ import annotations
+
+import asyncio
+
+from loguru import logger
+
+from calls.call import Call, CallState, EndedBy
+from calls.errors import NotDone
+from calls.transfer import Resume, ResumeReason
+from carriers.carrier import CarrierEvent
+from desk.service import Service
+
+MAX_LOST_STREAMS = 2
+"""How often in a call a lost media stream is replaced by another one, before the caller hears an apology."""
+
+LOST_STREAM = "the media stream ended before the call did"
+"""The error's message, by which lost streams are counted."""
+
+HANG_UP_LATE_SECS = 1.0
+"""How long after the end of a stream the carrier may take to say that the call is over, too."""
+
+STREAM_CLOSES_SECS = 5.0
+"""How long after the carrier's word that a stream is over our end of it may take to notice."""
+
+
+def lost_again(service: Service, call: Call) -> bool:
+    """Note that a live call has lost its media stream, and why it comes back.
+
+    Returns:
+        Whether it may come back; False when it has lost too many.
+    """
+    lost = sum(e.kind == "error" and e.data.get("message") == LOST_STREAM for e in call.events)
+    service.store.record(call, "error", message=LOST_STREAM)
+    logger.warning("Call {} has lost its media stream, {} before", call.id, lost)
+    if lost >= MAX_LOST_STREAMS:
+        call.will_end(EndedBy.ERROR, LOST_STREAM)
+        return False
+    if call.resume is None:
+        call.expect_return(Resume(ResumeReason.LOST))
+    return True
+
+
+async def stream_again(service: Service, call: Call, event: CarrierEvent) -> None:
+    """Connect a caller with the bot again whose media stream is gone and who is still there.
+
+    Args:
+        service: The service.
+        call: The caller's.
+        event: Tells that a stream has stopped, or could not be connected.
+    """
+    if await _has_another_stream(service, call, event):
+        return
+    # The call's own end is often told after its stream's.
+    if event.stream_stopped and await call.over_within(HANG_UP_LATE_SECS):
+        return
+    if call.state in (CallState.TRANSFERRED, CallState.TRANSFERRING):
+        return
+    if not await service.control(call).is_alive():
+        return
+    if event.stream_failed is not None:
+        message = f"the media stream could not be connected: {event.stream_failed}"
+        service.store.record(call, "error", message=message)
+    if call.ending is None and lost_again(service, call):
+        await _connect_again(service, call)
+    else:
+        await _give_up(service, call)
+
+
+async def back_to_the_bot(service: Service, call: Call) -> None:
+    """Connect a caller with the bot again whom nobody talks with."""
+    if await service.control(call).is_alive():
+        await _connect_again(service, call)
+
+
+async def silence_the_bot(service: Service, call: Call) -> None:
+    """End the bot's media stream on a call that goes on without it."""
+    if not await service.control(call).let_go():
+        await service.close_sockets(call)
+
+
+async def _has_another_stream(service: Service, call: Call, event: CarrierEvent) -> bool:
+    """Whether the call has another stream than the one that the event is about, which closes a moment later."""
+    deadline = asyncio.get_running_loop().time() + STREAM_CLOSES_SECS
+    while asyncio.get_running_loop().time() < deadline:
+        attached = call.last("attached")
+        if attached is not None and event.occurred_at is not None and attached.at > event.occurred_at:
+            return True
+        if not service.sockets.get(call.id):
+            return False
+        await asyncio.sleep(0.05)
+    return True
+
+
+async def _connect_again(service: Service, call: Call) -> None:
+    """Let a new media stream of the call begin; without one the caller would hear nothing."""
+    try:
+        await service.control(call).stream_again()
+    except NotDone as error:
+        logger.error("Call {} could not be connected with the bot again: {}", call.id, error)
+        service.store.record(call, "error", message=str(error))
+        await _give_up(service, call)
+
+
+async def _give_up(service: Service, call: Call) -> None:
+    ending = call.ending
+    by, cause = (ending.by, ending.cause) if ending else (EndedBy.ERROR, "the media stream was lost")
+    if not call.is_over:
+        await service.control(call).hang_up(by, cause)

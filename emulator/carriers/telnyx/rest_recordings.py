@@ -1,0 +1,115 @@
+"""Recording a live TeXML call by Telnyx's REST interface, and the files.
+
+Source: the published client library's types of TeXML recordings (telnyx 4.189). The commands that record are in
+`control.recording_commands`. Where the files are is not documented.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aiohttp import web
+
+from emulator.carriers.telnyx.control.refusals import TOO_EARLY, CommandRefused
+from emulator.carriers.telnyx.dialect import FILES
+from emulator.carriers.telnyx.rest import ended_already, error
+from emulator.carriers.telnyx.rest_texml import TexmlRest
+from emulator.legs.recordings import Recording, RecordingOrder, Recordings, callback
+from emulator.rest.recording_requests import change, file_of, named, tell_begin
+
+CURRENT = "Twilio.CURRENT"
+"""A call's newest recording that is under way: the same word in TeXML."""
+
+
+class TelnyxRecordings:
+    """The routes.
+
+    Args:
+        recordings: Where they are kept.
+        rest: Lets requests in.
+    """
+
+    def __init__(self, recordings: Recordings, rest: TexmlRest) -> None:
+        """Serve nothing yet."""
+        self._recordings = recordings
+        self._rest = rest
+
+    def routes(self) -> list[web.RouteDef]:
+        """For the application."""
+        call = "/v2/texml/Accounts/{account}/Calls/{call}"
+        return [
+            web.post(f"{call}/Recordings.json", self._start),
+            web.get(f"{call}/Recordings.json", self._list),
+            web.post(f"{call}/Recordings/{{recording}}.json", self._update),
+            web.get(f"{FILES}/{{recording}}", self._file),
+        ]
+
+    async def _start(self, request: web.Request) -> web.Response:
+        call = self._rest.named_call(request)
+        if isinstance(call, web.Response):
+            return call
+        form = await self._rest.read(request, "start_recording", call)
+        if isinstance(form, web.Response):
+            return form
+        if call.leg.ended:
+            return ended_already()
+        if self._recordings.too_early(call):
+            refused = CommandRefused(TOO_EARLY)
+            return web.json_response(refused.body(), status=refused.status)
+        order = RecordingOrder(
+            form.get("RecordingChannels", "dual") == "dual",
+            form.get("RecordingTrack", "both"),
+            form.get("PlayBeep", "true") == "true" and "PlayBeep" in form,
+        )
+        recording = self._recordings.start(call.dialect.new_recording_id(), call, order, callback(form))
+        tell_begin(recording, form)
+        return web.json_response(_resource(recording))
+
+    async def _list(self, request: web.Request) -> web.Response:
+        call = self._rest.named_call(request)
+        if isinstance(call, web.Response):
+            return call
+        query = await self._rest.read(request, "fetch", call)
+        if isinstance(query, web.Response):
+            return query
+        listed = [_resource(one) for one in self._recordings.of(call)]
+        return web.json_response({"recordings": listed, "page": 0, "page_size": 20, "end": len(listed)})
+
+    async def _update(self, request: web.Request) -> web.Response:
+        call = self._rest.named_call(request)
+        if isinstance(call, web.Response):
+            return call
+        form = await self._rest.read(request, "update_recording", call)
+        if isinstance(form, web.Response):
+            return form
+        recording = named(self._recordings, call, request.match_info["recording"], CURRENT)
+        if recording is None:
+            return error(404, "10005", "Resource not found", "The recording does not exist")
+        change(recording, form["Status"], skip=False)
+        return web.json_response(_resource(recording))
+
+    async def _file(self, request: web.Request) -> web.Response:
+        name, _, ending = request.match_info["recording"].partition(".")
+        return file_of(self._recordings.find(name), ending)
+
+
+def _resource(recording: Recording) -> dict[str, Any]:
+    """A TeXML recording; the fields of the client library's type."""
+    leg = recording.call.leg
+    return {
+        "account_sid": leg.account_id,
+        "call_sid": leg.call_id,
+        "channels": recording.channels,
+        "conference_sid": None,
+        "date_created": recording.started_at.isoformat(),
+        "date_updated": (recording.ended_at or recording.started_at).isoformat(),
+        "duration": str(recording.duration_secs),
+        "error_code": None,
+        "price": None,
+        "price_unit": "USD",
+        "sid": recording.recording_id,
+        "source": recording.order.source,
+        "start_time": recording.started_at.isoformat(),
+        "track": recording.order.track,
+        "uri": f"/v2/texml/Accounts/{leg.account_id}/Calls/{leg.call_id}/Recordings/{recording.recording_id}.json",
+    }

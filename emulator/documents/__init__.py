@@ -1,0 +1,1 @@
+"""TwiML and TeXML as text: documents are read here, and compared with what their language has."""

@@ -1,0 +1,268 @@
+"""`phonebot`: everything that there is to do here, as one command. `make setup` puts it into `.venv/bin`.
+
+Most commands are programs of the project that also run by themselves, such as `python -m web.dial`, with the same
+options and exit statuses. Each is imported when it is asked for, so `phonebot --help` loads next to nothing.
+"""
+
+from __future__ import annotations
+
+if __name__ == "__main__":
+    from environment import need_packages
+
+    need_packages()
+
+import os
+import shlex
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+ROOT = Path(__file__).resolve().parent
+
+PORT_OF_CALLS = 7861
+"""Where `phonebot call` has its server listen: beside one that `phonebot run` has started."""
+
+Program = Callable[[list[str]], int]
+
+
+def _group(text: str) -> typer.Typer:
+    return typer.Typer(
+        help=text,
+        no_args_is_help=True,
+        add_completion=False,
+        rich_markup_mode=None,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+
+
+app = _group(
+    "A phone bot for Twilio and Telnyx.\n\n"
+    "Each command says more, with examples: `phonebot dial --help`. Those of the bot read .env and data/ in phonebot's "
+    "own folder, wherever they are called."
+)
+calls_group = _group("What became of calls.")
+agent_group = _group("Agents' files.")
+cloud_group = _group("Pipecat Cloud.")
+emulator_group = _group("A phone network on this machine, for any phone bot.")
+
+
+def _program(group: typer.Typer, name: str, text: str) -> Callable[[Program], Program]:
+    """Make a command of a program, which gets all that stands behind the command's name, `--help` included."""
+
+    def add(run: Program) -> Program:
+        @group.command(
+            name,
+            help=text,
+            add_help_option=False,
+            context_settings={
+                "allow_extra_args": True,
+                "ignore_unknown_options": True,
+                "help_option_names": [],
+            },
+        )
+        def command(context: typer.Context) -> None:
+            raise typer.Exit(run(context.args))
+
+        return run
+
+    return add
+
+
+def _go_home() -> Path:
+    """Go to the project's folder, in which `.env` and `data/` are looked for.
+
+    Returns:
+        What the user's own paths are relative to from now on.
+    """
+    here = Path.cwd()
+    if here == ROOT:
+        return Path()
+    os.chdir(ROOT)
+    return here
+
+
+@_program(app, "call", "Place a call to the bot on this machine: no key, no phone.")
+def _call(arguments: list[str]) -> int:
+    from emulator.terminal.cli import main
+
+    return main(["call", *arguments], program="phonebot", call_defaults=_to_the_bot_here())
+
+
+def _to_the_bot_here() -> dict[str, Any]:
+    recordings = (Path() if Path.cwd() == ROOT else ROOT) / "recordings"
+    return {
+        "serve": shlex.join([sys.executable, str(ROOT / "phonebot.py"), "run"]),
+        "url": f"http://127.0.0.1:{PORT_OF_CALLS}",
+        "record": recordings / "call.wav",
+    }
+
+
+@_program(app, "run", "Answer calls: webhooks, media sockets and the API.")
+def _run(arguments: list[str]) -> int:
+    from server import main
+
+    _go_home()
+    return main(arguments, program="phonebot run")
+
+
+@_program(app, "dial", "Have the bot call somebody.")
+def _dial(arguments: list[str]) -> int:
+    from web.dial import main
+
+    _go_home()
+    return main(arguments, program="phonebot dial")
+
+
+@_program(app, "doctor", "Find what is missing, misspelt or wrong before a caller does.")
+def _doctor(arguments: list[str]) -> int:
+    from web.doctor import main
+
+    _go_home()
+    return main(arguments, program="phonebot doctor")
+
+
+Numbers = Annotated[bool, typer.Option("--numbers", help="Show telephone numbers.")]
+AsJson = Annotated[
+    bool, typer.Option("--json", help="Print what the API answers: with numbers, and with what was said.")
+]
+Server = Annotated[
+    str | None,
+    typer.Option(
+        "--url",
+        metavar="URL",
+        help="Ask the server at this address, with API_KEY, and not the database of this machine.",
+    ),
+]
+
+
+@calls_group.command(
+    "list",
+    epilog="\b\nexamples:\n"
+    "  phonebot calls list\n"
+    "  phonebot calls list --limit 3 --numbers\n"
+    "  phonebot calls list --url https://bot.example.com --json\n"
+    "\n\b\nexit status: 0 they are listed, 2 they cannot be",
+)
+def _list_calls(
+    limit: Annotated[
+        int, typer.Option(min=1, max=1000, metavar="N", help="How many, the last ones first.")
+    ] = 20,
+    numbers: Numbers = False,
+    as_json: AsJson = False,
+    url: Server = None,
+) -> None:
+    """List the last calls: when, how long, with which agent, and how they ended."""
+    from commands.calls import list_calls
+
+    _go_home()
+    raise typer.Exit(list_calls(limit, url=url, numbers=numbers, as_json=as_json))
+
+
+@calls_group.command(
+    "show",
+    epilog="\b\nexamples:\n"
+    "  phonebot calls show call_0f6c7f0b7d5e4e0c9a3b1d2e3f405162\n"
+    "  phonebot calls show CA2d654b35a303758514c427a7b734588d --words --numbers\n"
+    "\n\b\nexit status: 0 it is shown, 1 nobody knows such a call, 2 it cannot be looked up",
+)
+def _show_call(
+    call_id: Annotated[str, typer.Argument(metavar="ID", help="Our id of the call, or the phone company's.")],
+    words: Annotated[
+        bool, typer.Option("--words", help="Show what was said, and what tools were given.")
+    ] = False,
+    numbers: Numbers = False,
+    as_json: AsJson = False,
+    url: Server = None,
+) -> None:
+    """Show what happened on one call."""
+    from commands.calls import show_call
+
+    _go_home()
+    raise typer.Exit(show_call(call_id, url=url, numbers=numbers, words=words, as_json=as_json))
+
+
+@agent_group.command(
+    "check",
+    epilog="\b\nexamples:\n"
+    "  phonebot agent check receptionist\n"
+    "  phonebot agent check drafts/front-desk.toml\n"
+    "\n\b\nexit status: 0 no fault, 1 a fault, 2 the settings cannot be read",
+)
+def _check_agent(
+    name: Annotated[
+        str, typer.Argument(metavar="NAME|FILE", help="An agent of AGENTS_DIR, or a file elsewhere.")
+    ],
+) -> None:
+    """Find what an agent's file cannot keep, or what keeps it from answering calls."""
+    from commands.agent import check_agent
+
+    file = Path.cwd() / name if name.endswith(".toml") or os.sep in name else None
+    _go_home()
+    raise typer.Exit(check_agent(file or name))
+
+
+@_program(cloud_group, "env", "Write the secrets of a bot on Pipecat Cloud into a file.")
+def _cloud_env(arguments: list[str]) -> int:
+    from deploy.cloud_env import main
+
+    folder = _go_home()
+    return main(arguments, program="phonebot cloud env", folder=folder)
+
+
+@_program(emulator_group, "call", "Place a call to any server, as Twilio or Telnyx would.")
+def _emulator_call(arguments: list[str]) -> int:
+    return _emulated("call", arguments)
+
+
+@_program(emulator_group, "stories", "Play calls that are written down, and judge them.")
+def _emulator_stories(arguments: list[str]) -> int:
+    return _emulated("stories", arguments)
+
+
+@_program(emulator_group, "env", "Print the variables that point a server at the emulator.")
+def _emulator_env(arguments: list[str]) -> int:
+    return _emulated("env", arguments)
+
+
+def _emulated(name: str, arguments: list[str]) -> int:
+    from emulator.terminal.cli import main
+
+    return main([name, *arguments], program="phonebot emulator")
+
+
+@_program(emulator_group, "field", "Compare the emulator with real carriers, by ten calls of yours.")
+def _emulator_field(arguments: list[str]) -> int:
+    from emulator.field.cli import main
+
+    return main(arguments, program="phonebot emulator field")
+
+
+@_program(app, "bench", "Measure what callers wait for, and memory.")
+def _bench(arguments: list[str]) -> int:
+    from bench.__main__ import main
+
+    folder = _go_home()
+    return main(arguments, program="phonebot bench", folder=folder)
+
+
+app.add_typer(calls_group, name="calls")
+app.add_typer(agent_group, name="agent")
+app.add_typer(cloud_group, name="cloud")
+app.add_typer(emulator_group, name="emulator")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run a command, and end the process with its exit status.
+
+    Args:
+        arguments: What stands behind `phonebot`; the process's own when not given.
+    """
+    # Not `app()`: it would put typer's words for an error in the place of ours
+    typer.main.get_command(app)(args=arguments, prog_name="phonebot")
+
+
+if __name__ == "__main__":
+    main()

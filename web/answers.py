@@ -1,0 +1,126 @@
+"""What the API answers, for its document and whoever reads it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from calls.call import CallState, EndedBy
+from carriers.carrier import Direction
+
+Time = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
+"""In UTC, to the millisecond, such as 2026-11-26T06:01:15.250Z."""
+
+
+class _Answer(BaseModel):
+    # What `web.descriptions` tells is passed on whole, also where nothing is said of it here
+    model_config = ConfigDict(extra="allow")
+
+
+class Problem(BaseModel):
+    """Why something was not done."""
+
+    error: str = Field(description="Cause and fix, in one line.")
+
+
+class CallSummary(_Answer):
+    """A call without what was said."""
+
+    id: str = Field(
+        description="Our id of the call, which stays.", examples=["call_0f6c7f0b7d5e4e0c9a3b1d2e3f405162"]
+    )
+    carrier: str = Field(description="The phone company's name.")
+    carrier_call_id: str = Field(description="The carrier's id of the call; empty while it has named none.")
+    mode: str = Field(description="Which of the carrier's interfaces runs the call, where it has several.")
+    direction: Direction
+    from_number: str | None = Field(description="Who called: E.164 or SIP. `null` for a withheld number.")
+    to_number: str | None = Field(description="Who was called, in the same way.")
+    state: CallState = Field(description="Where the call stands.")
+    ended_by: EndedBy | None = Field(description="Who ended it; `null` while it lives.")
+    end_cause: str | None = Field(description="Why it ended, for people; `null` while it lives.")
+    agent: str | None = Field(description="The agent that talks.")
+    created_at: Time = Field(description="When the service heard of the call.")
+    answered_at: Time | None
+    ended_at: Time | None
+
+
+class Turn(_Answer):
+    """One exchange, as it was heard. The first has an empty `caller_said` when the bot spoke first."""
+
+    caller_said: str = Field(description="The caller's words or keys.")
+    bot_replied: str = Field(description="What the caller heard of the reply.")
+    interrupted: bool = Field(description="Whether the bot was cut off in it.")
+
+
+class Transfer(_Answer):
+    """An attempt to put the caller through to a colleague."""
+
+    destination: str | None = Field(description="A name under `[transfers]` in the agent's file.")
+    warm: bool = Field(description="Whether the colleague is asked first.")
+    started_at: Time
+    outcome: str | None = Field(
+        description="How it ended, such as `connected` or `busy`; `null` while nobody knows."
+    )
+    reason: str | None = Field(description="More about the outcome.")
+    ended_at: Time | None
+
+
+class Recording(_Answer):
+    """What is known of a recording of the call, which the carrier keeps."""
+
+    recording_id: str | None = Field(description="The carrier's id of it.")
+    state: str | None = Field(description="`in_progress`, `paused`, `completed` and so on.")
+    url: str | None = Field(description="Where the carrier has it.")
+    duration_secs: int | float | None
+    channels: int | None = Field(description="2: one side of the call in each.")
+
+
+class Event(_Answer):
+    """Something that happened on the call. What else it has depends on its kind."""
+
+    at: Time
+    kind: str = Field(description="What happened: `ringing`, `answered`, `caller_said`, `ended` and so on.")
+
+
+class CallDescription(CallSummary):
+    """All that is known of a call."""
+
+    answered_by: str | None = Field(
+        description="Who has answered a call of ours: `human`, `machine` and so on."
+    )
+    transfers: list[Transfer]
+    recordings: list[Recording]
+    turns: list[Turn] = Field(description="The conversation so far.")
+    events: list[Event] = Field(description="All that happened, oldest first.")
+    warning: str | None = Field(
+        default=None, description="What is not certain yet, in one line. It is there only when something is."
+    )
+
+
+class Calls(_Answer):
+    """The last calls."""
+
+    calls: list[CallSummary] = Field(description="Newest first.")
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The answers of a route that are an error, for `responses=`.
+
+    Args:
+        *statuses: Besides 401, which every route has.
+    """
+    schema = {"$ref": f"#/components/schemas/{Problem.__name__}"}
+    content = {"application/json": {"schema": schema}}
+    return {status: {"description": WHEN[status], "content": content} for status in (401, *statuses)}
+
+
+WHEN = {
+    401: "The API key is missing or wrong, or none is set.",
+    404: "There is no such call.",
+    409: "Not now: the call has ended, or something else is under way on it.",
+    422: "It cannot be done, or the request is not as it should be.",
+    429: "Too many calls: a limit of the settings.",
+    502: "The carrier did not do it.",
+}
+"""What a status means."""

@@ -1,0 +1,111 @@
+"""The service behind the routes: what HTTP and media sockets add to it, and what a route gets from a request."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Annotated
+from urllib.parse import quote
+
+from fastapi import Depends, WebSocket
+from pipecat.runner.types import WebSocketRunnerArguments
+from starlette.requests import HTTPConnection
+
+from carriers.carrier import WebhookRequest
+from desk.addresses import ServerWayBack
+from desk.service import Service
+from web.deliveries import Deliveries
+from web.health import Readiness
+from web.leftovers import Leftovers
+from web.refusals import Refusals
+from web.trust import Peer
+
+RunBot = Callable[[WebSocketRunnerArguments], Awaitable[None]]
+
+
+@dataclass
+class ServerRunnerArguments(WebSocketRunnerArguments):
+    """A media socket for the bot, on a server that takes the carrier's webhooks.
+
+    Parameters:
+        way_back: How the call comes back to the bot.
+    """
+
+    way_back: ServerWayBack | None = None
+
+
+@dataclass(eq=False, kw_only=True)
+class WebService(Service):
+    """The running service, reached by HTTP and media sockets.
+
+    Parameters:
+        run_bot: Talks on one media socket until it is over.
+        readiness: Whether calls would be answered at once.
+        without_token: How many sockets are open of each call that came by a media socket alone, by the names of the
+            carrier and of its call.
+        deliveries: Signed webhooks that came in lately.
+        refusals: What was turned down.
+        live_sessions: How many media sockets the bot talks on.
+        leftovers: Frees what ended sessions leave in memory.
+    """
+
+    run_bot: RunBot
+    readiness: Readiness
+    without_token: dict[tuple[str, str], int] = field(default_factory=dict)
+    deliveries: Deliveries = field(default_factory=Deliveries)
+    refusals: Refusals = field(default_factory=Refusals)
+    live_sessions: int = 0
+
+    def __post_init__(self) -> None:
+        """Prepare what makes calls, and what frees memory."""
+        super().__post_init__()
+        self.leftovers = Leftovers(lambda: self.live_sessions > 0)
+
+    async def aclose(self) -> None:
+        """Stop, save the calls, and close the connections to the carriers."""
+        self.leftovers.close()
+        await super().aclose()
+
+
+def service_of(connection: HTTPConnection) -> WebService:
+    """The service that a request or a socket came to."""
+    service: WebService = connection.app.state.service
+    return service
+
+
+async def the_service(connection: HTTPConnection) -> WebService:
+    """The same as a dependency of a route: for a plain function FastAPI would go to a thread and back."""
+    return service_of(connection)
+
+
+TheService = Annotated[WebService, Depends(the_service)]
+"""The service, as a parameter of a route."""
+
+
+def peer_of(connection: HTTPConnection) -> Peer:
+    """Who is at the other end."""
+    server = connection.scope.get("server")
+    return Peer(
+        connection.client.host if connection.client else None,
+        connection.headers,
+        server[1] if server else None,
+        connection.scope.get("http_version", "1.1"),
+    )
+
+
+def url_as_called(connection: HTTPConnection, service: WebService) -> str:
+    """The address as the carrier was given it, still percent-encoded: signatures are over exactly that.
+
+    Never made from the request's own Host header, which anybody can write.
+    """
+    path = connection.scope.get("raw_path") or quote(connection.scope["path"]).encode()
+    query = connection.scope.get("query_string", b"")
+    url = service.public_url + path.decode("latin-1") + ("?" + query.decode("latin-1") if query else "")
+    if connection.scope["type"] == "websocket":
+        url = "ws" + url.removeprefix("http")
+    return url
+
+
+def upgrade_of(websocket: WebSocket, service: WebService) -> WebhookRequest:
+    """A WebSocket upgrade, for checking its signature."""
+    return WebhookRequest(url=url_as_called(websocket, service), headers=websocket.headers, method="GET")
