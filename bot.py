@@ -27,6 +27,7 @@ from typing import Any
 
 from loguru import logger
 from pipecat.transports.base_transport import BaseTransport, TransportParams
+from pipecat.transports.websocket.fastapi import FastAPIWebsocketParams
 
 from calls.call import Call
 from calls.carried import Carried, read_carried
@@ -154,6 +155,8 @@ async def _talk_on_the_phone(
     transport = PhoneTransport(
         websocket,
         serializer,
+        # Nobody needs silence after the goodbye: its mark says when it was heard.
+        FastAPIWebsocketParams(audio_out_end_silence_secs=0),
         on_mark_sent=session.playout.sent,
         may_speak=lambda: not session.aside,
     )

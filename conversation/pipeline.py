@@ -81,10 +81,10 @@ async def warm_up(agent: Agent, settings: Settings) -> None:
         variables = agent.call_variables()
         say = aloud_for(agent, variables)
         await models.warm([await say(agent.render(agent.greeting, variables))], AUDIO_OUT_HZ)
-        lines = [agent.lines.goodbye, *agent.lines.silence_prompts, agent.lines.anything_else]
+        lines = [agent.lines.goodbye, *agent.lines.silence_prompts]
         if choice.llm == LOCAL:
             await asyncio.to_thread(models.retriever, agent)
-            lines += [fact.answer for fact in agent.facts]
+            lines += [agent.brain.anything_else, *(fact.answer for fact in agent.facts)]
         models.warm_later([await say(agent.render(line, variables)) for line in lines], AUDIO_OUT_HZ)
 
 

@@ -90,6 +90,11 @@ class MediaStreamSerializer(FrameSerializer):
         self._output_resampler = create_stream_resampler(clear_after_secs=None)
         self._output_rate: int | None = None
 
+    @property
+    def sample_rate(self) -> int:
+        """The rate of the bot's audio on the wire, in Hz."""
+        return self._outbound.sample_rate
+
     async def setup(self, setup: FrameProcessorSetup) -> None:  # type: ignore[override]
         """Take the rate of the pipeline's input; Pipecat calls this from both halves of a transport.
 
