@@ -46,11 +46,11 @@ Headers = Callable[[str, dict[str, str], bytes], dict[str, str]]
 """A carrier's signature of a form at a path."""
 
 
-class _Settings(settings_class()):
+class _Settings(settings_class()):  # type: ignore[misc]
     """Of nobody's environment."""
 
     @classmethod
-    def settings_customise_sources(cls, settings_cls: Any, init_settings: Any, **_: Any) -> tuple[Any, ...]:  # type: ignore[override]
+    def settings_customise_sources(cls, settings_cls: Any, init_settings: Any, **_: Any) -> tuple[Any, ...]:
         return (init_settings,)
 
 
