@@ -41,7 +41,7 @@ from calls.store import CallStore, default_store
 from calls.transcript import heard_messages
 from calls.transfer import Resume
 from calls.way_back import WayBack, without_webhooks
-from carriers import carrier_for, dialling_mode, known_carriers
+from carriers import carrier_for, descriptor_of, descriptors
 from carriers.carrier import Carrier, Direction
 from carriers.cloud import CloudError
 from conversation.agents.agent import Agent, AgentError
@@ -105,12 +105,13 @@ async def session(runner_args: Any) -> None:
         return
     try:
         start = await read_stream_start(websocket, body=body)
+        encoding = descriptor_of(start.carrier).stream_encoding(settings)
         serializer = serializer_for(
             start,
             options=SerializerOptions(
-                outbound_encoding=settings.telnyx_codec,
-                l16_enabled=settings.telnyx_codec == "L16",
-                l16_byte_order=settings.telnyx_l16_byte_order,
+                outbound_encoding=encoding.outbound,
+                l16_enabled=encoding.outbound == "L16",
+                l16_byte_order=encoding.l16_byte_order,
             ),
         )
     except NotACarrierStream as other:
@@ -340,8 +341,8 @@ async def prepare() -> None:
     for line in (*misspelt(read_given()), *contradictions(agent)):
         logger.warning(line)
     await warm_up(agent, settings)
-    for name in known_carriers():
-        if carrier := carrier_for(name, settings, dialling_mode(name, settings)):
+    for one in descriptors():
+        if carrier := carrier_for(one.name, settings, one.dialling_mode(settings)):
             await carrier.prepare()
 
 

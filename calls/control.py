@@ -29,7 +29,9 @@ from carriers.carrier import (
     Carrier,
     CarrierCall,
     CarrierError,
+    CarrierRejected,
     CarrierUnavailable,
+    CommandCarrier,
     DialOut,
     DialUncertain,
     Direction,
@@ -38,6 +40,9 @@ from carriers.carrier import (
     RecordingFormat,
     StatusUpdate,
     TransferDocument,
+    runs_commands,
+    runs_documents,
+    sends_digits,
 )
 
 RECORD_BUDGET_SECS = 8.0
@@ -147,6 +152,10 @@ class CallControl:
         call, carrier = self._call, self._carrier
         if carrier is None:
             return False
+        if not runs_documents(carrier):
+            raise CarrierRejected(
+                "the carrier does not list such calls by number: wait for the call's first event"
+            )
         recent = await carrier.find_recent_call(call.to_number or "", call.from_number or "", since)
         for candidate in reversed(recent):  # the oldest first: who dialled first is named first
             if candidate.ended_at is not None and candidate.ended_at < since - CLOCKS_DIFFER:
@@ -187,7 +196,7 @@ class CallControl:
         Raises:
             NotDone: It rings on, as far as we know.
         """
-        call, carrier, way_back = self._call, self._able("answer"), self._back("answer")
+        call, carrier, way_back = self._call, self._commanded("answer"), self._back("answer")
         stream, command_id = await way_back.stream(call), str(uuid.uuid4())
         await self._act(lambda: carrier.answer(call.carrier_call_id, stream, command_id=command_id), "answer")
 
@@ -198,7 +207,7 @@ class CallControl:
             NotDone: The caller hears nothing.
         """
         what = "connect the call with the bot again"
-        call, carrier, way_back = self._call, self._able(what), self._back(what)
+        call, carrier, way_back = self._call, self._commanded(what), self._back(what)
         stream, command_id = await way_back.stream(call), str(uuid.uuid4())
         await self._act(
             lambda: carrier.start_stream(call.carrier_call_id, stream, command_id=command_id), what
@@ -395,7 +404,7 @@ class CallControl:
             False when it may go on: then closing the media socket is what is left to do.
         """
         call, carrier = self._call, self._carrier
-        if carrier is None or not carrier.keeps_stream_while_transferring:
+        if carrier is None or not runs_commands(carrier):
             return True
         command_id = str(uuid.uuid4())
         try:
@@ -424,13 +433,15 @@ class CallControl:
         call, carrier = self._call, self._able("send digits")
         command_id = str(uuid.uuid4())
         try:
-            if carrier.sends_digits_by_rest:
+            if sends_digits(carrier):
                 await self._act(
                     lambda: carrier.send_digits(call.carrier_call_id, digits, command_id=command_id),
                     "send digits",
                 )
                 call.record(DigitsSent(count=len(digits)))
                 return True
+            if not runs_documents(carrier):
+                raise NotPossible("the carrier cannot send digits")
             document = carrier.digits_document(digits, await self._back("send digits").stream(call))
         except ValueError as error:
             raise NotPossible(str(error)) from None
@@ -513,6 +524,14 @@ class CallControl:
         if not call.carrier_call_id:
             raise NotPossible(f"cannot {what}: the carrier has not named the call yet; try again in a moment")
         return self._carrier
+
+    def _commanded(self, what: str) -> CommandCarrier:
+        carrier = self._able(what)
+        if not runs_commands(carrier):
+            raise NotPossible(
+                f"cannot {what}: the call runs by documents, and the carrier asks for the next one"
+            )
+        return carrier
 
     def _back(self, what: str) -> WayBack:
         if self._way_back is None:

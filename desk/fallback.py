@@ -14,7 +14,7 @@ from calls.call import Call, CallState, EndedBy
 from calls.errors import NotPossible
 from calls.events.lifecycle import ErrorHappened, TransferEnded, TransferStarted
 from calls.transfer import Resume, ResumeReason, Target, TransferOutcome
-from carriers.carrier import Carrier, Form, IncomingCall, TransferDocument
+from carriers.carrier import DocumentCarrier, Form, IncomingCall, TransferDocument
 from conversation.agents.agent import Agent, spoken_name
 from conversation.agents.files import load_agent
 from conversation.handover import target_of
@@ -28,7 +28,7 @@ LONGEST_PATH = 80
 
 
 async def fall_back(
-    service: Service, carrier: Carrier, incoming: IncomingCall, query: Form, told: Form
+    service: Service, carrier: DocumentCarrier, incoming: IncomingCall, query: Form, told: Form
 ) -> str:
     """Put a caller through to a person, as the agent's `dead_air.fallback` says; else the caller hears an apology.
 
@@ -57,7 +57,7 @@ async def fall_back(
         return carrier.end_document(APOLOGY)
 
 
-def _put_through(service: Service, carrier: Carrier, call: Call) -> str | None:
+def _put_through(service: Service, carrier: DocumentCarrier, call: Call) -> str | None:
     settings = service.settings
     agent = load_agent(call.agent or settings.agent, settings.agents_dir)
     name = agent.dead_air.fallback
@@ -96,7 +96,7 @@ def _words(agent: Agent, target: Target, call: Call) -> str:
     )
 
 
-def _sorry(service: Service, carrier: Carrier, call: Call) -> str:
+def _sorry(service: Service, carrier: DocumentCarrier, call: Call) -> str:
     call.will_end(EndedBy.ERROR, NO_DOCUMENT)
     return carrier.end_document(apology(service, call))
 

@@ -16,8 +16,8 @@ from calls.events.lifecycle import TransferEnded, TransferStarted
 from calls.events.talk import Attached
 from calls.transfer import Resume, ResumeReason, TransferNews, TransferOutcome, outcome_of
 from carriers.carrier import (
-    Carrier,
     DialResult,
+    DocumentCarrier,
     Form,
     LineState,
     ReferResult,
@@ -41,7 +41,7 @@ REFER_LATE_SECS = 1.0
 # Where documents run the call
 
 
-def parse_transfer_result(carrier: Carrier, form: Form) -> DialResult | ReferResult:
+def parse_transfer_result(carrier: DocumentCarrier, form: Form) -> DialResult | ReferResult:
     """Read what a transfer's address is told, whichever kind of transfer it was.
 
     Raises:
@@ -58,7 +58,7 @@ def parse_transfer_result(carrier: Carrier, form: Form) -> DialResult | ReferRes
 
 async def after_transfer(
     service: Service,
-    carrier: Carrier,
+    carrier: DocumentCarrier,
     result: DialResult | ReferResult,
     line: StatusUpdate,
     our_id: str | None,
@@ -107,7 +107,7 @@ async def after_transfer(
 
 
 async def transfer_answered(
-    service: Service, carrier: Carrier, update: StatusUpdate, our_id: str | None
+    service: Service, carrier: DocumentCarrier, update: StatusUpdate, our_id: str | None
 ) -> None:
     """Take in that somebody has answered a caller's transfer.
 

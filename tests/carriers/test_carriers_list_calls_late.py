@@ -10,7 +10,7 @@ from calls.events.lifecycle import TransferStarted
 from calls.store import CallStore
 from calls.transfer import Target, TransferOutcome
 from calls.transfer_result import transfer_result
-from carriers.carrier import CarrierCall, CarrierRejected, CarrierUnavailable, Direction, LineState
+from carriers.carrier import MARKUP, CarrierCall, CarrierRejected, CarrierUnavailable, Direction, LineState
 from emulator import Colleague, HangUp, PhoneNetwork, Wait
 from emulator.legs.lists import LAG_SECS
 from tests.rest_client import create, fetch, listed
@@ -20,6 +20,8 @@ DESK = "+12025550111"
 
 class Lists:
     """A carrier that answers with one list after the other; the last one again and again."""
+
+    mode = MARKUP
 
     def __init__(self, *answers):
         self.answers, self.asked = list(answers), 0
