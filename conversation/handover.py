@@ -16,6 +16,16 @@ from loguru import logger
 
 from calls.call import Call, CallState, EndedBy
 from calls.errors import CallIsOver, CarrierFailed, NotDone, NotPossible, UnderWay
+from calls.events.lifecycle import (
+    AnswererDetected,
+    CallerGone,
+    Connected,
+    ConnectFailed,
+    Declined,
+    TransferEnded,
+    TransferStarted,
+)
+from calls.events.talk import Attached, BotHeard, BotSaid, CallerSaid, DtmfReceived, Interrupted
 from calls.transfer import Target, TransferOutcome, outcome_of
 from conversation.agents.agent import Agent, spoken_name
 from conversation.agents.tables import CALLERS_OWN_NUMBER
@@ -180,8 +190,8 @@ class Handover:
 
     async def _run(self) -> HandoverResult:
         session, target = self._session, self.target
-        how = {"refer": True} if target.refer and session.control.is_sip else {}
-        session.record("transfer_started", destination=target.name, warm=target.warm, **how)
+        refer = target.refer and session.control.is_sip
+        session.record(TransferStarted(target.name, warm=target.warm, refer=refer))
         found = session.agent.transfers[target.name]
         words = found.announcement or session.agent.lines.transfer_announce
         await session.say_to_the_end(self._fill_in(words))
@@ -211,13 +221,13 @@ class Handover:
     # Cold
 
     async def _cold(self) -> HandoverResult:
-        told = self._session.call.news("transfer_ended")
+        told = self._session.call.news(TransferEnded)
         try:
             return await self._dial_cold(told)
         finally:
             told.cancel()  # the call would hold on to who waits for its news
 
-    async def _dial_cold(self, told: asyncio.Future[dict[str, Any]]) -> HandoverResult:
+    async def _dial_cold(self, told: asyncio.Future[TransferEnded]) -> HandoverResult:
         session, control = self._session, self._session.control
         try:
             await control.transfer(self.target)
@@ -268,12 +278,12 @@ class Handover:
             asked = time.monotonic()
             while True:
                 changed.clear()
-                if colleague.has("connected"):
+                if colleague.has(Connected):
                     if not session.control.keeps_stream_while_transferring:
                         await session.gone(STREAM_ENDS_SECS)
                     return CONNECTED
-                if failure := colleague.last("connect_failed"):
-                    return HandoverResult(TransferOutcome.FAILED, str(failure.data.get("reason", "")))
+                if failure := colleague.last(ConnectFailed):
+                    return HandoverResult(TransferOutcome.FAILED, failure.reason)
                 if colleague.is_over:
                     return HandoverResult(*_outcome_of(colleague))
                 if detached.done():
@@ -303,7 +313,7 @@ class Handover:
         Pipecat counts no silence while a tool is at work, and the transfer is one.
         """
         call = self._session.call
-        last = call.last("caller_said", "dtmf", "bot_said", "bot_heard", "interrupted")
+        last = call.last(CallerSaid, DtmfReceived, BotSaid, BotHeard, Interrupted)
         since = last.at if last is not None else call.created_at
         return (call.clock() - since).total_seconds() >= self._session.agent.limits.silence_secs
 
@@ -312,7 +322,7 @@ class Handover:
         if call.state in (CallState.TRANSFERRING, CallState.TRANSFERRED):
             return True
         colleague, control = self._colleague, self._session.control
-        if call.is_over or colleague is None or colleague.has("attached"):
+        if call.is_over or colleague is None or colleague.has(Attached):
             return False  # a session with the colleague in this process would have said so
         if not await control.is_alive():
             return False
@@ -324,10 +334,10 @@ class Handover:
 
     async def _drop_colleague(self, cause: str) -> None:
         colleague, self._colleague = self._colleague, None
-        if colleague is None or colleague.is_over or colleague.has("connected"):
+        if colleague is None or colleague.is_over or colleague.has(Connected):
             return
-        colleague.record("caller_gone")
-        if colleague.has("attached"):
+        colleague.record(CallerGone())
+        if colleague.has(Attached):
             return  # the session with the colleague says so, and hangs up
         control = self._session.control.of(colleague)
         if not colleague.carrier_call_id:
@@ -335,7 +345,7 @@ class Handover:
         if not await control.hang_up(EndedBy.CALLER, cause, state=CallState.CANCELED):
             logger.warning(f"call {colleague.id}: a colleague's phone may go on ringing")
 
-    async def _told(self, told: asyncio.Future[dict[str, Any]], timeout_secs: float) -> HandoverResult:
+    async def _told(self, told: asyncio.Future[TransferEnded], timeout_secs: float) -> HandoverResult:
         """Wait until a webhook has written down how it ended."""
         session = self._session
         detached = asyncio.create_task(session.wait_detached())
@@ -345,8 +355,7 @@ class Handover:
         finally:
             detached.cancel()
         if told.done():
-            data = told.result()
-            return HandoverResult(TransferOutcome(str(data["outcome"])), str(data.get("reason", "")))
+            return HandoverResult(told.result().outcome, told.result().reason)
         if session.is_detached:
             return STREAM_ENDED
         return HandoverResult(TransferOutcome.NO_ANSWER, "nobody told how it ended")
@@ -382,13 +391,13 @@ ABOUT_CHARS = 200
 
 def _outcome_of(colleague: Call) -> tuple[TransferOutcome, str]:
     """What the end of a colleague's call that was not connected means."""
-    answered_by = colleague.last("answered_by")
+    answered_by = colleague.last(AnswererDetected)
     outcome = outcome_of(
         colleague.state,
         connects=False,
-        declined=colleague.has("declined"),
+        declined=colleague.has(Declined),
         machine=colleague.state is CallState.VOICEMAIL
-        or (answered_by is not None and answered_by.data.get("who") in MACHINES),
+        or (answered_by is not None and answered_by.who in MACHINES),
     )
     if outcome is TransferOutcome.DECLINED:
         return outcome, "the colleague declined"

@@ -19,6 +19,7 @@ from pipecat.processors.frame_processor import FrameProcessor
 from pipecat.transports.base_transport import BaseTransport
 from pipecat.workers.runner import WorkerRunner
 
+from calls.events.talk import CallerSaid
 from calls.policy import country_of
 from calls.transcript import call_successes, to_context
 from conversation import services
@@ -221,7 +222,7 @@ async def run_session(
     @user.event_handler("on_user_turn_stopped")
     async def on_user_turn_stopped(_aggregator: Any, _strategy: Any, message: UserTurnStoppedMessage) -> None:
         if message.content:
-            session.record("caller_said", text=message.content)
+            session.record(CallerSaid(text=message.content))
         rescue.caller_said(message.content or "")
 
     @transport.event_handler("on_client_connected")

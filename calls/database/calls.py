@@ -12,14 +12,14 @@ from collections.abc import AsyncIterator, Callable, Collection, Iterable, Seque
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from loguru import logger
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from calls.call import ENDS, CallEvent
+from calls.call import ENDS
 from calls.database.engine import READING, WRITING, file_of, opened, readable
 from calls.database.errors import (
     DatabaseError,
@@ -30,6 +30,9 @@ from calls.database.errors import (
 )
 from calls.database.saved import SavedCall, plain
 from calls.database.tables import CALL_EVENTS, CALLS
+from calls.events.event import CallEvent
+from calls.events.lifecycle import Ended, StateChanged
+from calls.events.reading import read_event
 from calls.used_once import UsedOnce, UsedOnceInFile
 
 __all__ = [
@@ -150,11 +153,11 @@ class CallDatabase:
             if row is None:
                 return None
             columns = CALL_EVENTS.c
-            query = sa.select(columns.seq, columns.at, columns.kind, columns.data).where(
+            query = sa.select(columns.seq, columns.at, columns.kind, columns.data, columns.format).where(
                 columns.call_id == row["id"]
             )
             found = connection.execute(query.order_by(columns.seq)).all()
-            events = [CallEvent(at, kind, data) for _, at, kind, data in found]
+            events = [read_event(at, kind, data, version) for _, at, kind, data, version in found]
             return SavedCall(dict(row), events, last_seq=found[-1].seq if found else 0)
 
         return await self._do(read)
@@ -368,7 +371,7 @@ class CallDatabase:
 
 
 def _is_end(event: CallEvent) -> bool:
-    return event.kind == "ended" or (event.kind == "state" and event.data.get("state") in ENDED_STATES)
+    return isinstance(event, Ended) or (isinstance(event, StateChanged) and event.state in ENDED_STATES)
 
 
 def _numbered(call_id: str, first: int, events: Iterable[CallEvent]) -> list[dict[str, Any]]:
@@ -378,7 +381,8 @@ def _numbered(call_id: str, first: int, events: Iterable[CallEvent]) -> list[dic
             "seq": seq,
             "at": event.at,
             "kind": event.kind,
-            "data": cast(dict, plain(event.data)),
+            "data": plain(event.data),
+            "format": event.version,
         }
         for seq, event in enumerate(events, first)
     ]
