@@ -16,8 +16,7 @@ from calls.events.talk import Resumed
 from calls.transcript import Role, heard_messages, to_context
 from calls.transfer import Resume, ResumeReason, TransferOutcome
 from calls.transfer_result import transfer_result
-from conversation.agents.agent import spoken_name
-from conversation.handover import outcome_line, target_of
+from conversation.agents.destinations import outcome_line, spoken_name, target_of
 from conversation.session import Session
 
 RECORDING_SECS = 0.8

@@ -15,7 +15,7 @@ from typing import Any
 from loguru import logger
 
 from calls.call import Call, CallState, EndedBy
-from calls.errors import CallIsOver, CarrierFailed, NotDone, NotPossible, UnderWay
+from calls.errors import CallIsOver, CarrierFailed, NotDone, UnderWay
 from calls.events.lifecycle import (
     AnswererDetected,
     CallerGone,
@@ -27,8 +27,7 @@ from calls.events.lifecycle import (
 )
 from calls.events.talk import Attached, BotHeard, BotSaid, CallerSaid, DtmfReceived, Interrupted
 from calls.transfer import Target, TransferOutcome, outcome_of
-from conversation.agents.agent import Agent, spoken_name
-from conversation.agents.tables import CALLERS_OWN_NUMBER
+from conversation.agents.destinations import outcome_line, spoken_name, target_of
 from conversation.session import Session
 
 STREAM_ENDS_SECS = 5.0
@@ -74,49 +73,6 @@ class HandoverResult:
 
 STREAM_ENDED = HandoverResult(None)
 CONNECTED = HandoverResult(TransferOutcome.CONNECTED)
-
-
-def target_of(agent: Agent, name: str, call: Call) -> Target:
-    """Find a transfer's target by its name.
-
-    Args:
-        agent: Whose file names it.
-        name: As a model or the API gives it.
-        call: The call that is to be put through.
-
-    Raises:
-        NotPossible: There is no such name. Nothing but names is accepted: a number that somebody has talked a model
-            into would be dialled at the owner's cost.
-    """
-    found = agent.transfers.get(name)
-    if found is None:
-        known = ", ".join(agent.transfers) or "none: add [transfers.NAME] to the agent's file"
-        raise NotPossible(f"there is no destination {name[:60]!r}; those of {agent.name} are {known}")
-    caller_id = found.caller_id
-    if caller_id == CALLERS_OWN_NUMBER:
-        # With a live call from that number the carriers let it be passed on, not on a leg that is called for itself.
-        theirs = call.other_number or ""
-        caller_id = theirs if theirs.startswith("+") and not found.warm else None
-    return Target(
-        name=name,
-        address=found.number or found.sip or "",
-        warm=found.warm,
-        ring_timeout_secs=found.ring_timeout_secs,
-        caller_id=caller_id,
-        refer=found.refer,
-    )
-
-
-def outcome_line(agent: Agent, outcome: TransferOutcome) -> str:
-    """What a caller who is back hears first. A template."""
-    lines = agent.lines
-    return {
-        TransferOutcome.BUSY: lines.transfer_busy,
-        TransferOutcome.NO_ANSWER: lines.transfer_no_answer,
-        TransferOutcome.DECLINED: lines.transfer_declined_by,
-        TransferOutcome.VOICEMAIL: lines.transfer_voicemail,
-        TransferOutcome.UNKNOWN: lines.transfer_unknown,
-    }.get(outcome, lines.transfer_error)
 
 
 def put_through(session: Session, name: str, reason: str = "", *, by_tool: bool = True) -> Handover:

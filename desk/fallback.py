@@ -15,9 +15,9 @@ from calls.errors import NotPossible
 from calls.events.lifecycle import ErrorHappened, TransferEnded, TransferStarted
 from calls.transfer import Resume, ResumeReason, Target, TransferOutcome
 from carriers.carrier import DocumentCarrier, Form, IncomingCall, TransferDocument
-from conversation.agents.agent import Agent, spoken_name
+from conversation.agents.agent import Agent
+from conversation.agents.destinations import spoken_name, target_of
 from conversation.agents.files import load_agent
-from conversation.handover import target_of
 from desk.answering import APOLOGY, apology, open_call
 from desk.service import Service
 

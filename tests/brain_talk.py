@@ -11,8 +11,8 @@ import pytest
 from conversation.agents.agent import Agent
 from conversation.agents.files import load_agent
 from conversation.language.utterance import Utterance
-from conversation.local.dialogue import after_tool, decide
-from conversation.local.dialogue_state import DialogueState, Reply
+from conversation.local.dialogue.deciding import after_tool, decide
+from conversation.local.dialogue.state import DialogueState, Reply
 from conversation.local.retrieval import Retriever
 
 AGENTS = Path(__file__).parent.parent / "agents"

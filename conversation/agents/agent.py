@@ -223,18 +223,6 @@ class Agent(Table):
             raise AgentError(f"{self.name}.toml: a template does not render: {error}; correct it") from None
 
 
-def spoken_name(agent: Agent, transfer: str, variables: Mapping[str, Any]) -> str:
-    """How a transfer's destination is named to callers.
-
-    Args:
-        agent: Whose transfer.
-        transfer: Its name in the file.
-        variables: What the templates are rendered with.
-    """
-    target = agent.transfers.get(transfer)
-    return agent.render(target.spoken if target else "", variables) or transfer.replace("-", " ")
-
-
 def _templates(table: Table, under: str) -> Iterator[tuple[str, str]]:
     for name, field in type(table).model_fields.items():
         choices = [

@@ -34,9 +34,9 @@ from pipecat.services.settings import LLMSettings
 
 from conversation.agents.agent import Agent
 from conversation.language.utterance import Utterance
-from conversation.local.dialogue import after_tool, decide
-from conversation.local.dialogue_meaning import Meaning
-from conversation.local.dialogue_state import DialogueState, Ranker, Reply, Script
+from conversation.local.dialogue.deciding import after_tool, decide
+from conversation.local.dialogue.meaning import Meaning
+from conversation.local.dialogue.state import DialogueState, Ranker, Reply, Script
 from conversation.local.history import (
     History,
     Returned,

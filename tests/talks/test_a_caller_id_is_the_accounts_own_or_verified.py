@@ -8,8 +8,8 @@ from carriers.carrier import CarrierRejected, CarrierUnauthorized, DialOut, Stre
 from carriers.telnyx.call_control import TelnyxCallControl
 from carriers.telnyx.carrier import TelnyxCarrier
 from carriers.twilio.carrier import TwilioCarrier
+from conversation.agents.destinations import target_of
 from conversation.agents.files import load_agent
-from conversation.handover import target_of
 from emulator import Account, Colleague, Digits, HangUp, OwnNumber, PhoneNetwork, Wait
 from emulator.network import BOT_NUMBER, CALLER_NUMBER
 from tests.fake_bot import FakeBot

@@ -8,7 +8,8 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 from calls.policy import country_of
-from conversation.agents.agent import Agent, spoken_name
+from conversation.agents.agent import Agent
+from conversation.agents.destinations import spoken_name
 from conversation.agents.tables import BrainLines
 from conversation.local.retrieval import Match
 
