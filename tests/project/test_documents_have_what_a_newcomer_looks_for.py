@@ -193,7 +193,8 @@ async def test_the_lines_of_the_log_that_are_explained_are_those_of_the_log(tmp_
 
 def test_what_is_seen_when_it_does_not_work_is_there():
     assert len(rows(TROUBLE)) >= 9
-    lines = Agent.model_fields["lines"].get_default(call_default_factory=True).model_dump().values()
+    tables = [Agent.model_fields[name].get_default(call_default_factory=True) for name in ("lines", "brain")]
+    lines = [line for table in tables for line in table.model_dump().values()]
     spoken = re.findall(r'^\| "(.+?)"', TROUBLE, flags=re.MULTILINE)
     assert spoken
     assert [words for words in spoken if not any(words in str(line) for line in lines)] == []
