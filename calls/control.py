@@ -455,12 +455,12 @@ class CallControl:
             raise
         return False
 
-    async def record(self, action: str, file_format: RecordingFormat = RecordingFormat.WAV) -> None:
+    async def record(self, action: str, file_format: str = RecordingFormat.WAV) -> None:
         """Start, pause, resume or stop the carrier's recording of the call.
 
         Args:
             action: One of `RECORDING_ACTIONS`.
-            file_format: What file to make, when it starts.
+            file_format: What file to make when it starts, one of `RecordingFormat`.
 
         Raises:
             NotDone: The recording is as it was.
@@ -469,6 +469,7 @@ class CallControl:
         if action not in RECORDING_ACTIONS:
             raise NotPossible(f"there is no {action!r} of a recording: use {', '.join(RECORDING_ACTIONS)}")
         call_id, command_id = call.carrier_call_id, str(uuid.uuid4())
+        wanted = RecordingFormat(file_format)
         budget_secs = RECORD_BUDGET_SECS if action == "start" else None
         status_url = self._way_back.recording_url(call) if self._way_back else None
         known = (
@@ -482,7 +483,7 @@ class CallControl:
             if action == "start":
                 try:
                     return await carrier.start_recording(
-                        call_id, status_url=status_url, file_format=file_format, command_id=command_id
+                        call_id, status_url=status_url, file_format=wanted, command_id=command_id
                     )
                 except CarrierUnavailable as error:
                     if error.nothing_done:  # the refused one's id may count as a repetition

@@ -9,7 +9,6 @@ from dataclasses import replace
 from loguru import logger
 
 from calls.call import EndedBy
-from calls.control import RecordingFormat
 from calls.errors import NotDone
 from calls.events.lifecycle import ErrorHappened, RecordingChanged
 from calls.events.talk import Resumed
@@ -69,7 +68,7 @@ async def record_from_the_start(session: Session) -> None:
         return
     try:
         if not session.call.has(RecordingChanged):
-            await session.control.record("start", RecordingFormat(recording.format))
+            await session.control.record("start", recording.format)
     except NotDone as error:
         session.record(ErrorHappened(message=f"not recorded: {error}"))
         logger.warning("call {} is not recorded, and nobody is told that it is: {}", session.call.id, error)

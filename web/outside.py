@@ -291,7 +291,7 @@ async def _is_healthy(base: str) -> bool:
 
 def _says_ok(answer: httpx.Response) -> bool:
     try:
-        return answer.json() == {"status": "ok"}
+        return bool(answer.json() == {"status": "ok"})
     except ValueError:
         return False
 

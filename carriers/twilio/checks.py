@@ -217,9 +217,10 @@ class TwilioChecks:
     async def _closed_countries(self, client: Client) -> list[Any]:
         if self._base_url:
             client.voice.base_url = self._base_url.rstrip("/")
-        return await client.voice.v1.dialing_permissions.countries.list_async(
+        countries: list[Any] = await client.voice.v1.dialing_permissions.countries.list_async(
             low_risk_numbers_enabled=False, page_size=MOST_COUNTRIES
         )
+        return countries
 
     async def _verified(self, destinations: Destinations) -> list[Finding]:
         verified = await self._api_used.ask(

@@ -233,7 +233,8 @@ class TwilioRest(TwimlDocuments):
         recording = await self._change(
             lambda client: client.calls(sid).recordings.create_async(recording_channels="dual", **options)
         )
-        return recording.sid
+        recording_id: str | None = recording.sid
+        return recording_id
 
     async def pause_recording(
         self,
@@ -291,7 +292,8 @@ class TwilioRest(TwimlDocuments):
         recording = CURRENT_RECORDING if recording_id is None else _checked(recording_id, "recording")
 
         def request(client: Client) -> Awaitable[object]:
-            return client.calls(sid).recordings(recording).update_async(**changes)
+            updated: Awaitable[object] = client.calls(sid).recordings(recording).update_async(**changes)
+            return updated
 
         try:
             await self._api.ask(request, timeout_secs=self._timeout_secs)

@@ -132,9 +132,10 @@ class Witnesses(ABC):
             self._settle()
             return True
         if self._answers_greeting:
-            if is_a_person(text):
+            settled = is_a_person(text)
+            if settled:
                 self._settle()
-            return self.phase is Phase.OVER or self._doubt is None
+            return settled or self._doubt is None
         if self._turn_began_in is Phase.LISTENING:
             return False  # it is what the greeting answers
         if self._messages and self._greeting is not None and not self._was_greeted:

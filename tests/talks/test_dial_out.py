@@ -51,6 +51,7 @@ async def until(condition, secs=3.0):
 
 async def test_a_call_is_dialled_with_everything_that_the_carrier_needs():
     store, carrier = CallStore(), a_carrier()
+    carrier.mode = "m"
     asked = request(
         to="(202) 555-0143",
         ring_timeout_secs=40,

@@ -13,8 +13,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
-from conversation.agents.agent import TAKE_MESSAGE, Agent
-from conversation.agents.tables import MenuItem
+from conversation.agents.agent import Agent
+from conversation.agents.tables import TAKE_MESSAGE, MenuItem
 from conversation.language.utterance import (
     Utterance,
     Wish,
