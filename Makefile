@@ -16,7 +16,7 @@ $(error VENV is "$(VENV)": name one folder, without blanks in its path)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup call test stories lint format bench attack attack-quick run doctor lock lock-check clean
+.PHONY: help setup call test stories lint format docs bench attack attack-quick run doctor lock lock-check clean
 
 help: ## Say what each target does
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -43,6 +43,9 @@ lint: $(VENV)/.ready ## Check style, types and who imports whom
 format: $(VENV)/.ready ## Put the code into the common style
 	$(PYTHON) -m ruff check --fix .
 	$(PYTHON) -m ruff format .
+
+docs: $(VENV)/.ready ## Write docs/events.md from the dataclasses of the events
+	$(PYTHON) -m calls.events > docs/events.md
 
 bench: $(VENV)/.ready ## Measure what callers wait for, and memory: ARGS="--only control --times 1" is the short way
 	$(PYTHON) -m bench $(ARGS)

@@ -13,6 +13,7 @@ if __name__ == "__main__":
     need_packages()
 
 # Before numpy, whose native library reads its number of threads when it is imported
+from calls.events.talk import Attached
 from settings import Settings, SettingsError, load_settings, misspelt, read_given
 
 # isort: split
@@ -27,6 +28,7 @@ from typing import Any
 
 from loguru import logger
 from pipecat.transports.base_transport import BaseTransport, TransportParams
+from pipecat.transports.websocket.fastapi import FastAPIWebsocketParams
 
 from calls.call import Call
 from calls.carried import Carried, read_carried
@@ -39,7 +41,7 @@ from calls.store import CallStore, default_store
 from calls.transcript import heard_messages
 from calls.transfer import Resume
 from calls.way_back import WayBack, without_webhooks
-from carriers import carrier_for, dialling_mode, known_carriers
+from carriers import carrier_for, descriptor_of, descriptors
 from carriers.carrier import Carrier, Direction
 from carriers.cloud import CloudError
 from conversation.agents.agent import Agent, AgentError
@@ -103,12 +105,13 @@ async def session(runner_args: Any) -> None:
         return
     try:
         start = await read_stream_start(websocket, body=body)
+        encoding = descriptor_of(start.carrier).stream_encoding(settings)
         serializer = serializer_for(
             start,
             options=SerializerOptions(
-                outbound_encoding=settings.telnyx_codec,
-                l16_enabled=settings.telnyx_codec == "L16",
-                l16_byte_order=settings.telnyx_l16_byte_order,
+                outbound_encoding=encoding.outbound,
+                l16_enabled=encoding.outbound == "L16",
+                l16_byte_order=encoding.l16_byte_order,
             ),
         )
     except NotACarrierStream as other:
@@ -153,10 +156,12 @@ async def _talk_on_the_phone(
     transport = PhoneTransport(
         websocket,
         serializer,
+        # Nobody needs silence after the goodbye: its mark says when it was heard.
+        FastAPIWebsocketParams(audio_out_end_silence_secs=0),
         on_mark_sent=session.playout.sent,
         may_speak=lambda: not session.aside,
     )
-    session.record("attached", stream_id=start.stream_id)
+    session.record(Attached(stream_id=start.stream_id))
     try:
         if colleague is not None:
             stream_began(call)
@@ -238,7 +243,7 @@ async def _talk_without_a_phone(
         parameters=body,
     )
     session = _session(call, agent, settings, None)
-    session.record("attached", stream_id=kind)
+    session.record(Attached(stream_id=kind))
     try:
         await _run(session, transport, runner_args, settings, carrier_marks=False)
     finally:
@@ -336,8 +341,8 @@ async def prepare() -> None:
     for line in (*misspelt(read_given()), *contradictions(agent)):
         logger.warning(line)
     await warm_up(agent, settings)
-    for name in known_carriers():
-        if carrier := carrier_for(name, settings, dialling_mode(name, settings)):
+    for one in descriptors():
+        if carrier := carrier_for(one.name, settings, one.dialling_mode(settings)):
             await carrier.prepare()
 
 

@@ -78,12 +78,15 @@ def create_app(
             answered without it.
     """
     from calls.store import default_store
+    from carriers import descriptors
     from desk.keys import AddressKeys, deployment_secrets
     from desk.tokens import StreamTokens
-    from web import api, documentation, health, media, telnyx, twilio
+    from web import api, documentation, health
     from web.bodies import BodyLimits
     from web.entrance import Entrance
+    from web.media import media_router
     from web.refusals import Refused, answer_refused
+    from web.routes import webhook_router
     from web.web_service import WebService
 
     settings = settings or load_settings()
@@ -131,14 +134,8 @@ def create_app(
         redirect_slashes=False,
     )
     app.state.service = service
-    for router in (
-        twilio.router,
-        telnyx.router,
-        media.router,
-        api.router,
-        documentation.router,
-        health.router,
-    ):
+    webhooks = [webhook_router(one) for one in descriptors()]
+    for router in (*webhooks, media_router(), api.router, documentation.router, health.router):
         app.include_router(router)
     app.add_middleware(Entrance, service=service)
     app.add_middleware(BodyLimits)
@@ -309,9 +306,11 @@ def main(arguments: Sequence[str] | None = None, *, program: str | None = None) 
     Returns:
         The exit status.
     """
+    from carriers import descriptors
+
     parser = argparse.ArgumentParser(
         prog=program,
-        description="Answer calls from Twilio and Telnyx.",
+        description=f"Answer calls from {' and '.join(one.title for one in descriptors())}.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

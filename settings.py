@@ -15,15 +15,19 @@ import io
 import os
 import re
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 from dotenv.parser import parse_stream
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from carriers import descriptors, known_carriers
+from carriers.variables import CarrierVariables
 
 ROOT = Path(__file__).resolve().parent
 
@@ -37,116 +41,6 @@ ENV_FILE = "PHONEBOT_ENV_FILE"
 
 OTHERS = frozenset({"LOGLEVEL", "OLLAMA_HOST", "OLLAMA_MODELS", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID"})
 """Variables of other programs that look like ours."""
-
-KEYS = (
-    "twilio_account_sid",
-    "twilio_auth_token",
-    "twilio_api_key",
-    "twilio_api_secret",
-    "telnyx_api_key",
-    "telnyx_public_key",
-    "telnyx_connection_id",
-    "telnyx_account_sid",
-    "pipecat_cloud_public_key",
-    "openai_api_key",
-    "anthropic_api_key",
-    "google_api_key",
-    "deepgram_api_key",
-    "assemblyai_api_key",
-    "cartesia_api_key",
-    "elevenlabs_api_key",
-)
-"""Settings that somebody else's console has made: letters, digits and signs without a blank."""
-
-ADDRESSES = (
-    "ngrok_api_url",
-    "caller_lookup_url",
-    "twilio_api_base_url",
-    "telnyx_api_base_url",
-    "pipecat_cloud_api_base_url",
-    "openai_base_url",
-    "ollama_base_url",
-)
-"""Settings that are the address of somebody whom we ask."""
-
-IN_A_CALL = frozenset(
-    {
-        "agent",
-        "database_url",
-        "log_level",
-        "log_callers_words",
-        "caller_id",
-        "caller_ids",
-        "dial_countries",
-        "dial_max_per_number_per_day",
-        "dial_max_per_hour",
-        "dial_max_at_once",
-        "dial_max_minutes_per_day",
-        "dial_sip_hosts",
-        "stream_token_secret",
-        "caller_lookup_url",
-        "caller_lookup_token",
-        "caller_lookup_budget_ms",
-        "twilio_account_sid",
-        "twilio_auth_token",
-        "twilio_api_key",
-        "twilio_api_secret",
-        "twilio_region",
-        "twilio_edge",
-        "twilio_api_base_url",
-        "telnyx_api_key",
-        "telnyx_connection_id",
-        "telnyx_account_sid",
-        "telnyx_api_base_url",
-        "telnyx_mode",
-        "telnyx_codec",
-        "telnyx_l16_byte_order",
-        "pipecat_cloud_agent",
-        "pipecat_cloud_region",
-        "pipecat_cloud_public_key",
-        "pipecat_cloud_api_base_url",
-        "stt",
-        "llm",
-        "tts",
-        "openai_api_key",
-        "openai_base_url",
-        "openai_model",
-        "anthropic_api_key",
-        "anthropic_model",
-        "google_api_key",
-        "google_model",
-        "ollama_base_url",
-        "ollama_model",
-        "deepgram_api_key",
-        "assemblyai_api_key",
-        "cartesia_api_key",
-        "cartesia_voice_id",
-        "elevenlabs_api_key",
-        "elevenlabs_voice_id",
-        "connect_secs",
-        "first_token_secs",
-        "stall_secs",
-        "first_audio_secs",
-        "hang_up_pause_secs",
-    }
-)
-"""Settings that a bot reads in a call: they go with it to a host that has no server of ours (`deploy/cloud_env.py`)."""
-
-ON_A_SERVER = frozenset(
-    {
-        "host",
-        "port",
-        "public_url",
-        "api_key",
-        "allow_tokenless_streams",
-        "allow_unsigned_webhooks",
-        "max_connections",
-        "max_connections_per_peer",
-        "ngrok_api_url",
-        "telnyx_public_key",
-    }
-)
-"""Settings that only a server of ours reads."""
 
 ON_THIS_MACHINE = frozenset({"agents_dir", "data_dir", "dial_do_not_call"})
 """Settings that name a place on the machine where they are set, and mean nothing on another."""
@@ -199,9 +93,101 @@ class _GivenSource(PydanticBaseSettingsSource):
 
 
 class Settings(BaseSettings):
-    """What the operator configured. An empty value counts as not set."""
+    """What the operator configured. An empty value counts as not set.
+
+    `settings_class` adds the variables of each carrier, of which only the carrier's own folder knows.
+
+    Parameters:
+        KEYS: Settings that somebody else's console has made: letters, digits and signs without a blank.
+        ADDRESSES: Settings that are the address of somebody whom we ask.
+        IN_A_CALL: Settings that a bot reads in a call: they go with it to a host that has no server of ours
+            (`deploy/cloud_env.py`).
+        ON_A_SERVER: Settings that only a server of ours reads.
+    """
 
     model_config = SettingsConfigDict(extra="ignore", frozen=True)
+
+    KEYS: ClassVar[frozenset[str]] = frozenset(
+        {
+            "pipecat_cloud_public_key",
+            "openai_api_key",
+            "anthropic_api_key",
+            "google_api_key",
+            "deepgram_api_key",
+            "assemblyai_api_key",
+            "cartesia_api_key",
+            "elevenlabs_api_key",
+        }
+    )
+    ADDRESSES: ClassVar[frozenset[str]] = frozenset(
+        {
+            "ngrok_api_url",
+            "caller_lookup_url",
+            "pipecat_cloud_api_base_url",
+            "openai_base_url",
+            "ollama_base_url",
+        }
+    )
+    IN_A_CALL: ClassVar[frozenset[str]] = frozenset(
+        {
+            "agent",
+            "database_url",
+            "log_level",
+            "log_callers_words",
+            "caller_id",
+            "caller_ids",
+            "dial_countries",
+            "dial_max_per_number_per_day",
+            "dial_max_per_hour",
+            "dial_max_at_once",
+            "dial_max_minutes_per_day",
+            "dial_sip_hosts",
+            "stream_token_secret",
+            "caller_lookup_url",
+            "caller_lookup_token",
+            "caller_lookup_budget_ms",
+            "pipecat_cloud_agent",
+            "pipecat_cloud_region",
+            "pipecat_cloud_public_key",
+            "pipecat_cloud_api_base_url",
+            "stt",
+            "llm",
+            "tts",
+            "openai_api_key",
+            "openai_base_url",
+            "openai_model",
+            "anthropic_api_key",
+            "anthropic_model",
+            "google_api_key",
+            "google_model",
+            "ollama_base_url",
+            "ollama_model",
+            "deepgram_api_key",
+            "assemblyai_api_key",
+            "cartesia_api_key",
+            "cartesia_voice_id",
+            "elevenlabs_api_key",
+            "elevenlabs_voice_id",
+            "connect_secs",
+            "first_token_secs",
+            "stall_secs",
+            "first_audio_secs",
+            "hang_up_pause_secs",
+        }
+    )
+    ON_A_SERVER: ClassVar[frozenset[str]] = frozenset(
+        {
+            "host",
+            "port",
+            "public_url",
+            "api_key",
+            "allow_tokenless_streams",
+            "allow_unsigned_webhooks",
+            "max_connections",
+            "max_connections_per_peer",
+            "ngrok_api_url",
+        }
+    )
 
     @classmethod
     def settings_customise_sources(
@@ -247,25 +233,6 @@ class Settings(BaseSettings):
     caller_lookup_token: SecretStr | None = None
     caller_lookup_budget_ms: int = Field(default=800, ge=50, le=4000)
 
-    # Twilio
-    twilio_account_sid: str | None = None
-    twilio_auth_token: SecretStr | None = None
-    twilio_api_key: str | None = None
-    twilio_api_secret: SecretStr | None = None
-    twilio_region: str | None = None
-    twilio_edge: str | None = None
-    twilio_api_base_url: str | None = None
-
-    # Telnyx
-    telnyx_api_key: SecretStr | None = None
-    telnyx_public_key: str | None = None
-    telnyx_connection_id: str | None = None
-    telnyx_account_sid: str | None = None
-    telnyx_api_base_url: str | None = None
-    telnyx_mode: Literal["texml", "call_control"] = "texml"
-    telnyx_codec: Literal["PCMU", "PCMA", "L16"] = "PCMU"
-    telnyx_l16_byte_order: Literal["little", "big"] = "little"
-
     # Pipecat Cloud
     pipecat_cloud_agent: str | None = None
     pipecat_cloud_region: str | None = None
@@ -304,15 +271,9 @@ class Settings(BaseSettings):
     @property
     def shared_secret(self) -> str | None:
         """A secret that every machine of a deployment has, whatever else it shares; None when nothing is set."""
-        for secret in (
-            self.stream_token_secret,
-            self.twilio_auth_token,
-            self.twilio_api_secret,
-            self.telnyx_api_key,
-        ):
-            if secret is not None:
-                return secret.get_secret_value()
-        return None
+        carriers = [secret for one in descriptors() for secret in one.secrets(self)]
+        known = [self.stream_token_secret, *carriers]
+        return next((secret.get_secret_value() for secret in known if secret is not None), None)
 
     @field_validator("*", mode="before")
     @classmethod
@@ -323,9 +284,11 @@ class Settings(BaseSettings):
             raise ValueError("there is a line break or another invisible character in it; write it again")
         return value
 
-    @field_validator(*KEYS, mode="before")
+    @field_validator("*", mode="before")
     @classmethod
-    def _is_a_key(cls, value: object) -> object:
+    def _is_a_key(cls, value: object, field: ValidationInfo) -> object:
+        if field.field_name not in cls.KEYS:
+            return value
         if isinstance(value, str) and not re.fullmatch(r"""[^\s"'`]*""", value, re.ASCII):
             raise ValueError(
                 "there is a blank or a quotation mark in it; copy it again, without what stands around it"
@@ -334,15 +297,10 @@ class Settings(BaseSettings):
             raise ValueError("there is a character in it that no key has; copy it again")
         return value
 
-    @field_validator("log_level", "telnyx_codec", mode="before")
+    @field_validator("log_level", mode="before")
     @classmethod
     def _in_capitals(cls, value: object) -> object:
         return value.strip().upper() if isinstance(value, str) else value
-
-    @field_validator("telnyx_mode", "telnyx_l16_byte_order", mode="before")
-    @classmethod
-    def _in_small_letters(cls, value: object) -> object:
-        return value.strip().lower() if isinstance(value, str) else value
 
     @field_validator("database_url")
     @classmethod
@@ -408,24 +366,17 @@ class Settings(BaseSettings):
             )
         return ",".join(hosts) or None
 
-    @field_validator("twilio_region", "twilio_edge")
-    @classmethod
-    def _is_part_of_a_host(cls, value: str | None) -> str | None:
-        if value is not None and not re.fullmatch(r"[A-Za-z0-9-]+", value):
-            raise ValueError("must be one word of Twilio's list, such as ie1 (a region) or dublin (an edge)")
-        return value
-
     @field_validator("agents_dir", "data_dir", "dial_do_not_call")
     @classmethod
     def _is_where_it_says(cls, value: Path | None) -> Path | None:
         # No shell has looked at a file of settings
         return value.expanduser() if value is not None else None
 
-    @field_validator(*ADDRESSES)
+    @field_validator("*")
     @classmethod
-    def _is_an_address(cls, value: str | None) -> str | None:
-        if value is None:
-            return None
+    def _is_an_address(cls, value: Any, field: ValidationInfo) -> Any:
+        if value is None or field.field_name not in cls.ADDRESSES:
+            return value
         value = value.strip()
         if not re.match(r"https?://", value, re.IGNORECASE):
             raise ValueError("must start with https:// or http://")
@@ -496,12 +447,28 @@ def _wrong_in_base_url(value: str) -> str | None:
         return "has a query (?) or a fragment (#), which belong to single addresses"
     if "@" in parts.netloc:
         return "has a user or password in it, which carriers do not sign"
-    if re.search(r"/(twilio|telnyx|ws|calls|healthz|readyz)(/|$)", parts.path):
+    if re.search(rf"/({'|'.join(known_carriers())}|ws|calls|healthz|readyz)(/|$)", parts.path):
         return "has the path of a webhook, a media socket or a health check in it"
     return None
 
 
 _HOST = r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*\.?"
+
+
+def settings_class() -> type[Settings]:
+    """`Settings` with the variables of all carriers that there are now."""
+    return _with_variables(tuple(one.variables for one in descriptors()))
+
+
+@cache
+def _with_variables(parts: tuple[type[CarrierVariables], ...]) -> type[Settings]:
+    class Configured(*reversed(parts), Settings):  # type: ignore[misc]
+        KEYS = Settings.KEYS.union(*(part.KEYS for part in parts))
+        ADDRESSES = Settings.ADDRESSES.union(*(part.ADDRESSES for part in parts))
+        IN_A_CALL = Settings.IN_A_CALL.union(*(part.IN_A_CALL for part in parts))
+        ON_A_SERVER = Settings.ON_A_SERVER.union(*(part.ON_A_SERVER for part in parts))
+
+    return Configured
 
 
 def load_settings(**overrides: object) -> Settings:
@@ -514,12 +481,12 @@ def load_settings(**overrides: object) -> Settings:
         SettingsError: The file cannot be used, or a variable: one line each, with its name and the fix.
     """
     try:
-        return Settings(**overrides)  # type: ignore[arg-type]
+        return settings_class()(**overrides)  # type: ignore[arg-type]
     except ValidationError as error:
         lines = []
         for problem in error.errors():
             name = str(problem["loc"][0]).upper() if problem["loc"] else "settings"
-            reason = _reason(Settings.model_fields.get(name.lower()), problem)
+            reason = _reason(settings_class().model_fields.get(name.lower()), problem)
             place = "on the command line" if name.lower() in overrides else "in .env or in the environment"
             lines.append(f"{name} is not usable: {reason}. Change it {place}.")
         raise SettingsError("\n".join(lines)) from None
@@ -590,7 +557,7 @@ def misspelt(given: Given) -> list[str]:
     Other programs have variables of their own, so in the environment only what is very close counts, and nothing for
     which ours is set as well.
     """
-    known = [name.upper() for name in Settings.model_fields] + [ENV_FILE]
+    known = [name.upper() for name in settings_class().model_fields] + [ENV_FILE]
     lines = []
     for place, names, cutoff in (
         (str(given.path), given.file, 0.75),
@@ -624,7 +591,7 @@ def _name(name: str) -> str:
 
 
 def _is_secret(name: str) -> bool:
-    described = Settings.model_fields.get(name.lower())
+    described = settings_class().model_fields.get(name.lower())
     return described is not None and "SecretStr" in str(described.annotation)
 
 

@@ -20,14 +20,13 @@ from twilio.request_validator import RequestValidator
 from bench.figures import Figure
 from calls.database.calls import CallDatabase
 from calls.store import CallStore
+from carriers import descriptor_of
 from carriers.carrier import Carrier
-from carriers.telnyx.carrier import TelnyxCarrier
-from carriers.twilio.carrier import TwilioCarrier
 from desk.keys import VOICE
 from desk.tokens import StreamGrant
 from emulator.carriers.signatures import telnyx_public_key, telnyx_signature
 from server import create_app
-from settings import Settings
+from settings import settings_class
 from web.bodies import BodyLimits
 from web.connections import Connections
 from web.media import redeemed
@@ -47,11 +46,11 @@ Headers = Callable[[str, dict[str, str], bytes], dict[str, str]]
 """A carrier's signature of a form at a path."""
 
 
-class _Settings(Settings):
+class _Settings(settings_class()):  # type: ignore[misc]
     """Of nobody's environment."""
 
     @classmethod
-    def settings_customise_sources(cls, settings_cls: Any, init_settings: Any, **_: Any) -> tuple[Any, ...]:  # type: ignore[override]
+    def settings_customise_sources(cls, settings_cls: Any, init_settings: Any, **_: Any) -> tuple[Any, ...]:
         return (init_settings,)
 
 
@@ -84,9 +83,11 @@ async def measure_checks(times: int, directory: Path) -> list[Figure]:
     key = service.keys.key("telnyx", VOICE)
     try:
         return [
-            *await _set_ups(times, service, TwilioCarrier.from_settings(service.settings), _twilio, "/voice"),
             *await _set_ups(
-                times, service, TelnyxCarrier.from_settings(service.settings), _telnyx, f"/voice/{key}"
+                times, service, descriptor_of("twilio").carrier(service.settings), _twilio, "/voice"
+            ),
+            *await _set_ups(
+                times, service, descriptor_of("telnyx").carrier(service.settings), _telnyx, f"/voice/{key}"
             ),
         ]
     finally:

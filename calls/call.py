@@ -10,11 +10,14 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Self
 
+from calls.events.event import CallEvent, E
+from calls.events.lifecycle import Answered, Ended, Ringing, StateChanged, TransferEnded, TransferStarted
+from calls.events.talk import BotHeard, CallerSaid, Interrupted
 from calls.transfer import Resume
 from carriers.carrier import Direction, StatusUpdate
 
@@ -88,21 +91,6 @@ NEXT: Mapping[CallState, frozenset[CallState]] = {
 
 class IllegalMove(Exception):
     """A call cannot go from its state to the one asked for."""
-
-
-@dataclass(frozen=True)
-class CallEvent:
-    """Something that happened to a call.
-
-    Parameters:
-        at: When, in UTC.
-        kind: What, one of the words that `docs` lists: ringing, answered, caller_said, ended, ….
-        data: More about it; the keys depend on the kind.
-    """
-
-    at: datetime
-    kind: str
-    data: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -242,51 +230,65 @@ class Call:
         """The conversation so far, made from the events."""
         turns: list[Turn] = []
         for event in self.events:
-            text = str(event.data.get("text", ""))
-            if event.kind == "caller_said":
+            if isinstance(event, CallerSaid):
                 if turns and not turns[-1].bot_replied and not turns[-1].interrupted:
-                    turns[-1] = Turn(_joined(turns[-1].caller_said, text), "")
+                    turns[-1] = Turn(_joined(turns[-1].caller_said, event.text), "")
                 else:
-                    turns.append(Turn(text, ""))
-            elif event.kind in ("bot_heard", "interrupted"):
+                    turns.append(Turn(event.text, ""))
+            elif isinstance(event, BotHeard | Interrupted):
                 last = turns.pop() if turns else Turn("", "")
-                cut = event.kind == "interrupted"
-                heard = _joined(last.bot_replied, str(event.data.get("heard", "")) if cut else text)
-                turns.append(Turn(last.caller_said, heard, last.interrupted or cut))
+                cut = isinstance(event, Interrupted)
+                heard = event.heard if isinstance(event, Interrupted) else event.text
+                turns.append(
+                    Turn(last.caller_said, _joined(last.bot_replied, heard), last.interrupted or cut)
+                )
         return turns
 
     @property
     def transfer_under_way(self) -> str | None:
         """Name of the destination of a transfer whose outcome is not known yet; None when there is none."""
-        latest = self.last("transfer_started", "transfer_ended")
-        if latest is None or latest.kind == "transfer_ended":
-            return None
-        return str(latest.data.get("destination") or "")
+        latest = self.last(TransferStarted, TransferEnded)
+        return latest.destination if isinstance(latest, TransferStarted) else None
 
-    def record(self, kind: str, **data: Any) -> CallEvent:
-        """Append an event and wake those who watch."""
-        event = CallEvent(self.clock(), kind, data)
+    def record(self, event: E) -> E:
+        """Append an event, with the present time, and wake those who watch.
+
+        Returns:
+            The event as it is kept.
+        """
+        event = replace(event, at=self.clock())
         self.events.append(event)
         self._changed()
         return event
 
-    def has(self, kind: str) -> bool:
+    def record_once(self, event: CallEvent) -> bool:
+        """Append an event, unless the same was recorded before.
+
+        Returns:
+            Whether it is new.
+        """
+        if event in self.events:
+            return False
+        self.record(event)
+        return True
+
+    def has(self, kind: type[CallEvent]) -> bool:
         """Whether something of this kind has happened."""
         return self.last(kind) is not None
 
-    def last(self, *kinds: str) -> CallEvent | None:
+    def last(self, *kinds: type[E]) -> E | None:
         """The latest event of one of these kinds."""
-        return next((event for event in reversed(self.events) if event.kind in kinds), None)
+        return next((event for event in reversed(self.events) if isinstance(event, kinds)), None)
 
-    def news(self, kind: str) -> asyncio.Future[dict[str, Any]]:
-        """The data of the next event of a kind, once it happens."""
-        future: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
+    def news(self, kind: type[E]) -> asyncio.Future[E]:
+        """The next event of a kind, once it happens."""
+        future: asyncio.Future[E] = asyncio.get_running_loop().create_future()
         seen = len(self.events)
 
         def look() -> None:
             for event in self.events[seen:]:
-                if event.kind == kind and not future.done():
-                    future.set_result(dict(event.data))
+                if isinstance(event, kind) and not future.done():
+                    future.set_result(event)
 
         stop = self.watch(look)
         future.add_done_callback(lambda _: stop())
@@ -395,17 +397,17 @@ class Call:
 
     def _enter(self, state: CallState, cause: str) -> None:
         self.state = state
-        self.record("state", state=state.value, cause=cause)
+        self.record(StateChanged(state=state.value, cause=cause))
         if state is CallState.RINGING:
-            self.record("ringing")
+            self.record(Ringing())
         elif state is CallState.IN_PROGRESS and self.answered_at is None:
             self.answered_at = self.events[-1].at
-            self.record("answered")
+            self.record(Answered())
         elif state.is_end:
             self.ended_at = self.events[-1].at
             if self.ending is None:
                 self.ending = Ending(self._who_ended(state), cause)
-            self.record("ended", ended_by=self.ending.by.value, cause=self.ending.cause)
+            self.record(Ended(ended_by=self.ending.by.value, cause=self.ending.cause))
 
     def _who_ended(self, state: CallState) -> EndedBy:
         if state is CallState.FAILED:

@@ -15,8 +15,21 @@ from typing import Any
 from itsdangerous import BadData, URLSafeTimedSerializer
 from loguru import logger
 
-from calls.call import Call, CallEvent
+from calls.call import Call
 from calls.clocks import age_problem
+from calls.events.event import CallEvent
+from calls.events.lifecycle import TransferEnded, TransferStarted
+from calls.events.reading import read_event
+from calls.events.talk import (
+    Attached,
+    BotHeard,
+    CallerSaid,
+    DtmfReceived,
+    Interrupted,
+    MessageTaken,
+    Resumed,
+    ToolUsed,
+)
 from calls.transfer import Resume
 
 PREFIX = "_phonebot"
@@ -30,15 +43,15 @@ LIFETIME_SECS = 4 * 3600
 """The longest that a carrier lets a call last."""
 
 KINDS = (
-    "caller_said",
-    "bot_heard",
-    "interrupted",
-    "dtmf",
-    "message_taken",
-    "tool",
-    "transfer_started",
-    "transfer_ended",
-    "resumed",
+    CallerSaid,
+    BotHeard,
+    Interrupted,
+    DtmfReceived,
+    MessageTaken,
+    ToolUsed,
+    TransferStarted,
+    TransferEnded,
+    Resumed,
 )
 """The events that a conversation can be restored from."""
 
@@ -65,9 +78,9 @@ class Carried:
 
     def restore(self, call: Call) -> None:
         """Give a call that this process does not know its past; one that it knows keeps its own."""
-        if self.resume is not None and call.resume is None and not call.has("attached"):
+        if self.resume is not None and call.resume is None and not call.has(Attached):
             call.expect_return(self.resume)
-        if self.events and not call.has("caller_said") and not call.has("bot_heard"):
+        if self.events and not call.has(CallerSaid) and not call.has(BotHeard):
             call.events.extend(self.events)
 
 
@@ -79,7 +92,7 @@ def carry(call: Call, secret: str) -> dict[str, str]:
         secret: Signs it; the same for whoever reads it.
     """
     serializer = _serializer(secret)
-    events = [event for event in call.events if event.kind in KINDS]
+    events = [event for event in call.events if isinstance(event, KINDS)]
     while True:
         text = serializer.dumps(
             {
@@ -139,7 +152,8 @@ def read_carried(parameters: dict[str, Any], secret: str | None, carrier_call_id
             parameters=dict(content["parameters"]),
             resume=Resume.from_dict(content["resume"]) if content["resume"] else None,
             events=tuple(
-                CallEvent(datetime.fromtimestamp(at, UTC), kind, data) for at, kind, data in content["events"]
+                read_event(datetime.fromtimestamp(at, UTC), kind, data)
+                for at, kind, data in content["events"]
             ),
         )
     except (BadData, KeyError, TypeError, ValueError, OverflowError, OSError) as error:

@@ -17,6 +17,7 @@ from calls.call import Call, CallState, EndedBy
 from calls.colleague import Colleague
 from calls.do_not_call import DoNotCall
 from calls.errors import CallIsOver, CarrierFailed, NotDone, NotPossible
+from calls.events.lifecycle import DigitsSent, TransferEnded, TransferStarted
 from calls.hang_up import HANG_UP_BUDGET_SECS, hang_up, until_gone
 from calls.insist import insist
 from calls.recordings import recordings, was_changed
@@ -28,7 +29,9 @@ from carriers.carrier import (
     Carrier,
     CarrierCall,
     CarrierError,
+    CarrierRejected,
     CarrierUnavailable,
+    CommandCarrier,
     DialOut,
     DialUncertain,
     Direction,
@@ -37,6 +40,9 @@ from carriers.carrier import (
     RecordingFormat,
     StatusUpdate,
     TransferDocument,
+    runs_commands,
+    runs_documents,
+    sends_digits,
 )
 
 RECORD_BUDGET_SECS = 8.0
@@ -146,6 +152,10 @@ class CallControl:
         call, carrier = self._call, self._carrier
         if carrier is None:
             return False
+        if not runs_documents(carrier):
+            raise CarrierRejected(
+                "the carrier does not list such calls by number: wait for the call's first event"
+            )
         recent = await carrier.find_recent_call(call.to_number or "", call.from_number or "", since)
         for candidate in reversed(recent):  # the oldest first: who dialled first is named first
             if candidate.ended_at is not None and candidate.ended_at < since - CLOCKS_DIFFER:
@@ -186,7 +196,7 @@ class CallControl:
         Raises:
             NotDone: It rings on, as far as we know.
         """
-        call, carrier, way_back = self._call, self._able("answer"), self._back("answer")
+        call, carrier, way_back = self._call, self._commanded("answer"), self._back("answer")
         stream, command_id = await way_back.stream(call), str(uuid.uuid4())
         await self._act(lambda: carrier.answer(call.carrier_call_id, stream, command_id=command_id), "answer")
 
@@ -197,7 +207,7 @@ class CallControl:
             NotDone: The caller hears nothing.
         """
         what = "connect the call with the bot again"
-        call, carrier, way_back = self._call, self._able(what), self._back(what)
+        call, carrier, way_back = self._call, self._commanded(what), self._back(what)
         stream, command_id = await way_back.stream(call), str(uuid.uuid4())
         await self._act(
             lambda: carrier.start_stream(call.carrier_call_id, stream, command_id=command_id), what
@@ -286,11 +296,10 @@ class CallControl:
             False when that was written down before: several may hear of it, and the first one counts.
         """
         call = self._call
-        latest = call.last("transfer_started", "transfer_ended")
-        if latest is not None and latest.kind == "transfer_ended":
+        latest = call.last(TransferStarted, TransferEnded)
+        if isinstance(latest, TransferEnded):
             return False
-        data = {"destination": destination, "outcome": outcome.value, "reason": detail}
-        self._store.record(call, "transfer_ended", **data)
+        call.record(TransferEnded(destination, outcome, detail))
         if outcome is TransferOutcome.CONNECTED:
             if call.state is CallState.IN_PROGRESS:
                 call.move(CallState.TRANSFERRING, cause=f"transfer to {destination}")
@@ -395,7 +404,7 @@ class CallControl:
             False when it may go on: then closing the media socket is what is left to do.
         """
         call, carrier = self._call, self._carrier
-        if carrier is None or not carrier.keeps_stream_while_transferring:
+        if carrier is None or not runs_commands(carrier):
             return True
         command_id = str(uuid.uuid4())
         try:
@@ -424,18 +433,20 @@ class CallControl:
         call, carrier = self._call, self._able("send digits")
         command_id = str(uuid.uuid4())
         try:
-            if carrier.sends_digits_by_rest:
+            if sends_digits(carrier):
                 await self._act(
                     lambda: carrier.send_digits(call.carrier_call_id, digits, command_id=command_id),
                     "send digits",
                 )
-                self._store.record(call, "digits_sent", count=len(digits))
+                call.record(DigitsSent(count=len(digits)))
                 return True
+            if not runs_documents(carrier):
+                raise NotPossible("the carrier cannot send digits")
             document = carrier.digits_document(digits, await self._back("send digits").stream(call))
         except ValueError as error:
             raise NotPossible(str(error)) from None
         call.expect_return(Resume(ResumeReason.DIGITS))
-        self._store.record(call, "digits_sent", count=len(digits))
+        call.record(DigitsSent(count=len(digits)))
         try:
             await self._act(lambda: carrier.update_document(call.carrier_call_id, document), "send digits")
         except NotDone as error:
@@ -444,12 +455,12 @@ class CallControl:
             raise
         return False
 
-    async def record(self, action: str, file_format: RecordingFormat = RecordingFormat.WAV) -> None:
+    async def record(self, action: str, file_format: str = RecordingFormat.WAV) -> None:
         """Start, pause, resume or stop the carrier's recording of the call.
 
         Args:
             action: One of `RECORDING_ACTIONS`.
-            file_format: What file to make, when it starts.
+            file_format: What file to make when it starts, one of `RecordingFormat`.
 
         Raises:
             NotDone: The recording is as it was.
@@ -458,6 +469,7 @@ class CallControl:
         if action not in RECORDING_ACTIONS:
             raise NotPossible(f"there is no {action!r} of a recording: use {', '.join(RECORDING_ACTIONS)}")
         call_id, command_id = call.carrier_call_id, str(uuid.uuid4())
+        wanted = RecordingFormat(file_format)
         budget_secs = RECORD_BUDGET_SECS if action == "start" else None
         status_url = self._way_back.recording_url(call) if self._way_back else None
         known = (
@@ -471,7 +483,7 @@ class CallControl:
             if action == "start":
                 try:
                     return await carrier.start_recording(
-                        call_id, status_url=status_url, file_format=file_format, command_id=command_id
+                        call_id, status_url=status_url, file_format=wanted, command_id=command_id
                     )
                 except CarrierUnavailable as error:
                     if error.nothing_done:  # the refused one's id may count as a repetition
@@ -513,6 +525,14 @@ class CallControl:
         if not call.carrier_call_id:
             raise NotPossible(f"cannot {what}: the carrier has not named the call yet; try again in a moment")
         return self._carrier
+
+    def _commanded(self, what: str) -> CommandCarrier:
+        carrier = self._able(what)
+        if not runs_commands(carrier):
+            raise NotPossible(
+                f"cannot {what}: the call runs by documents, and the carrier asks for the next one"
+            )
+        return carrier
 
     def _back(self, what: str) -> WayBack:
         if self._way_back is None:

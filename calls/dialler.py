@@ -17,6 +17,7 @@ from loguru import logger
 from calls.call import Call, CallState, EndedBy
 from calls.control import CallControl
 from calls.errors import CarrierFailed, NotDone
+from calls.events.lifecycle import Dialling, ErrorHappened
 from calls.insist import insist
 from calls.policy import NOBODY_KNOWS, DialPolicy, DialRefused
 from calls.store import CallStore
@@ -121,7 +122,7 @@ class Dialler:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _dial(self, call: Call, order: DialOrder, carrier: Carrier, way_back: WayBack) -> Call:
-        call.record("dialling", ring_timeout_secs=order.ring_timeout_secs)
+        call.record(Dialling(ring_timeout_secs=order.ring_timeout_secs))
         since = self._store.now()
         amd_url = way_back.amd_url(call)
         if order.machine_detection and not amd_url:
@@ -145,7 +146,7 @@ class Dialler:
             call_id = await self._ask(call, carrier, dial_out)
         except DialUncertain as error:
             logger.warning("Call {}: whether it was dialled is not known: {}", call.id, error)
-            call.record("error", message=f"whether it was dialled is not known yet: {error}")
+            call.record(ErrorHappened(message=f"whether it was dialled is not known yet: {error}"))
             call_id = None
         except CarrierError as error:
             logger.warning("Call {} was not dialled: {}", call.id, error)

@@ -16,6 +16,7 @@ from weakref import WeakKeyDictionary
 from loguru import logger
 
 from calls.call import Call, CallState, EndedBy
+from calls.events.lifecycle import HangUpFailed, HangUpStarted
 from calls.insist import insist
 from carriers.carrier import CallNotFound, Carrier, CarrierError, HangUp, StatusUpdate
 
@@ -88,7 +89,7 @@ async def _hang_up(
     # Noted first: the carrier's report of the end may be faster than its answer to us.
     call.will_end(ended_by, cause, state)
     if not _failed_before(call):
-        call.record("hang_up", ended_by=ended_by.value, cause=cause)
+        call.record(HangUpStarted(ended_by=ended_by.value, cause=cause))
     if carrier is None:
         return _failed(call, f"no credentials for {call.carrier} are set")
     try:
@@ -120,14 +121,13 @@ def _take(call: Call, answer: HangUp) -> None:
 
 
 def _failed_before(call: Call) -> bool:
-    last = call.last("hang_up", "hang_up_failed")
-    return last is not None and last.kind == "hang_up_failed"
+    return isinstance(call.last(HangUpStarted, HangUpFailed), HangUpFailed)
 
 
 def _failed(call: Call, reason: str) -> bool:
     logger.warning("Call {} could not be hung up: {}", call.id, reason)
     if not _failed_before(call):
-        call.record("hang_up_failed", reason=reason)
+        call.record(HangUpFailed(reason=reason))
     return False
 
 

@@ -11,6 +11,8 @@ from loguru import logger
 
 from calls.call import Call, CallState, EndedBy
 from calls.control import CallControl
+from calls.events.lifecycle import Dialling, HangUpStarted
+from calls.events.talk import Attached, Detached
 from calls.hang_up import is_followed_up
 from calls.policy import NOBODY_KNOWS
 from calls.store import CallStore
@@ -170,23 +172,19 @@ class Reconciler:
 
 def is_attached(call: Call) -> bool:
     """Whether a bot session is on the call, as far as its events say."""
-    for event in reversed(call.events):
-        if event.kind in ("attached", "detached"):
-            return event.kind == "attached"
-    return False
+    return isinstance(call.last(Attached, Detached), Attached)
 
 
 def _patience(call: Call) -> timedelta:
     """How long a call may be silent until it is asked about."""
     if call.state in (CallState.QUEUED, CallState.RINGING):
-        if call.has("hang_up") and call.carrier_call_id:
+        if call.has(HangUpStarted) and call.carrier_call_id:
             return UNATTACHED
-        dialling = call.last("dialling") if call.direction is Direction.OUTBOUND else None
-        secs = dialling.data.get("ring_timeout_secs") if dialling else None
-        ring = timedelta(seconds=secs) if isinstance(secs, int | float) else RING_TIMEOUT
+        dialling = call.last(Dialling) if call.direction is Direction.OUTBOUND else None
+        ring = timedelta(seconds=dialling.ring_timeout_secs) if dialling else RING_TIMEOUT
         return ring + RING_GRACE
     if call.state is CallState.IN_PROGRESS and not is_attached(call):
-        return UNATTACHED if call.ending is None or call.has("hang_up") else APOLOGY
+        return UNATTACHED if call.ending is None or call.has(HangUpStarted) else APOLOGY
     if call.state is CallState.TRANSFERRED:
         return HANDED_OVER
     return SILENT

@@ -7,10 +7,10 @@ said meanwhile must not be written down anywhere.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 from calls.call import Call
+from calls.events.lifecycle import RecordingChanged, RecordingReported
 
 IN_PROGRESS, PAUSED, STOPPED, UNKNOWN = "in_progress", "paused", "stopped", "unknown"
 COMPLETED = "completed"
@@ -43,13 +43,12 @@ def recordings(call: Call) -> list[Recording]:
     """The recordings of a call, oldest first."""
     found: list[Recording] = []
     for event in call.events:
-        if event.kind == "recording":
-            state, recording_id = str(event.data.get("state")), event.data.get("recording_id")
-            one = _named(found, recording_id, state)
+        if isinstance(event, RecordingChanged):
+            one = _named(found, event.recording_id, event.state)
             if one is None:
-                one = Recording(None, state)
+                one = Recording(None, event.state)
                 found.append(one)
-            one.id, one.state = one.id or recording_id, state
+            one.id, one.state = one.id or event.recording_id, event.state
     return found
 
 
@@ -62,28 +61,24 @@ def was_changed(call: Call, state: str, recording_id: str | None) -> None:
     """Take in that the carrier did what it was asked for."""
     one = _named(recordings(call), recording_id, state)
     if one is None or (ORDER[state] >= one.order and (state, recording_id) != (one.state, one.id)):
-        call.record("recording", state=state, recording_id=recording_id)
+        call.record(RecordingChanged(state=state, recording_id=recording_id))
 
 
-def was_reported(call: Call, state: str, recording_id: str | None, **more: Any) -> bool:
+def was_reported(call: Call, report: RecordingReported) -> bool:
     """Take in a carrier's report, which may be late, doubled or out of order.
 
     Returns:
         Whether it was news.
     """
-    one = _named(recordings(call), recording_id, state)
-    if one is not None and state in (IN_PROGRESS, UNKNOWN):
+    one = _named(recordings(call), report.recording_id, report.state)
+    if one is not None and report.state in (IN_PROGRESS, UNKNOWN):
         # A report of the beginning, or of what nobody knows: only the id may be news.
-        if recording_id in (one.id, None):
+        if report.recording_id in (one.id, None):
             return False
-        state = one.state
-    elif one is not None and ORDER.get(state, OVER) < one.order:
+        report = replace(report, state=one.state)
+    elif one is not None and ORDER.get(report.state, OVER) < one.order:
         return False
-    data = {"state": state, "recording_id": recording_id, **more}
-    if any(event.kind == "recording" and dict(event.data) == data for event in call.events):
-        return False
-    call.record("recording", **data)
-    return True
+    return call.record_once(report)
 
 
 def _named(found: list[Recording], recording_id: str | None, state: str) -> Recording | None:

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from loguru import logger
 
-from calls.call import Call, CallEvent
+from calls.call import Call
+from calls.events.event import CallEvent
 from carriers.carrier import Direction
 from carriers.numbers import phone_number
 
@@ -294,10 +295,6 @@ class CallStore:
         if self._writer is None:
             return None
         return await self._answer(self._writer.use_once(use_id, note, now, until), USE_SECS)
-
-    def record(self, call: Call, kind: str, **data: Any) -> CallEvent:
-        """Append an event to a call and wake its subscribers."""
-        return call.record(kind, **data)
 
     async def subscribe(self, call: Call) -> AsyncIterator[CallEvent]:
         """All events of a call, past ones first, then each as it happens, until the call has ended."""

@@ -13,7 +13,17 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from calls.call import CallEvent
+from calls.events.event import CallEvent
+from calls.events.lifecycle import TransferEnded, TransferStarted
+from calls.events.talk import (
+    Attached,
+    BotHeard,
+    CallerSaid,
+    Detached,
+    Interrupted,
+    MessageTaken,
+    ToolUsed,
+)
 from calls.transfer import TransferOutcome
 
 TAKE_MESSAGE = "take_message"
@@ -90,26 +100,26 @@ class _Listener:
 
     def listen(self, events: Iterable[CallEvent]) -> list[Message]:
         for event in events:
-            data = event.data
-            match event.kind:
-                case "caller_said":
-                    self.add(Message(Role.CALLER, str(data.get("text") or ""), event.at))
-                case "bot_heard":
-                    self.hear(str(data.get("text") or ""), event.at)
-                case "interrupted":
-                    self.hear(str(data.get("heard") or ""), event.at)
+            match event:
+                case CallerSaid():
+                    self.add(Message(Role.CALLER, event.text, event.at))
+                case BotHeard():
+                    self.hear(event.text, event.at)
+                case Interrupted():
+                    self.hear(event.heard, event.at)
                     self.cut()
-                case "attached" | "detached":
+                case Attached() | Detached():
                     self.utterance_ended = True
-                case "tool":
-                    self.use(_tool_use(data), event.at, kind="tool")
-                case "message_taken":
-                    taken = ToolUse(TAKE_MESSAGE, dict(data), "The message was taken and will be passed on.")
-                    self.use(taken, event.at, kind="message_taken")
-                case "transfer_started":
+                case ToolUsed():
+                    ok = tool_succeeded(event.result) if event.ok is None else event.ok
+                    self.use(ToolUse(event.name, event.arguments, event.result, ok), event)
+                case MessageTaken():
+                    told = "The message was taken and will be passed on."
+                    self.use(ToolUse(TAKE_MESSAGE, event.data, told), event)
+                case TransferStarted():
                     self.half.pop(TRANSFER_CALL, None)
-                case "transfer_ended":
-                    self.transferred(data, event.at)
+                case TransferEnded():
+                    self.transferred(event)
         return self.messages
 
     def add(self, message: Message) -> None:
@@ -132,30 +142,29 @@ class _Listener:
             self.messages[-1] = replace(self.messages[-1], interrupted=True)
         self.utterance_ended = True
 
-    def transferred(self, data: Mapping[str, Any], at: datetime) -> None:
-        result = {"outcome": str(data.get("outcome") or "failed")}
-        if data.get("reason"):
-            result["detail"] = str(data["reason"])
-        arguments = {"destination": str(data.get("destination") or "")}
-        ok = result["outcome"] == TransferOutcome.CONNECTED
-        self.use(ToolUse(TRANSFER_CALL, arguments, result, ok), at, kind="transfer_ended")
+    def transferred(self, event: TransferEnded) -> None:
+        result = {"outcome": event.outcome.value}
+        if event.reason:
+            result["detail"] = event.reason
+        ok = event.outcome is TransferOutcome.CONNECTED
+        self.use(ToolUse(TRANSFER_CALL, {"destination": event.destination}, result, ok), event)
 
-    def use(self, use: ToolUse, at: datetime, *, kind: str) -> None:
+    def use(self, use: ToolUse, event: CallEvent) -> None:
         if not use.name:
             return
         if use.name in (TAKE_MESSAGE, TRANSFER_CALL) and _has_another_event(use):
-            index, other_kind = self.half.pop(use.name, (None, kind))
-            if index is not None and other_kind != kind:
-                self.complete(index, use, kind=kind)
+            index, other_kind = self.half.pop(use.name, (None, event.kind))
+            if index is not None and other_kind != event.kind:
+                self.complete(index, use, by_tool=isinstance(event, ToolUsed))
                 return
-            self.half[use.name] = (len(self.messages), kind)
-        self.add(_used(use, at))
+            self.half[use.name] = (len(self.messages), event.kind)
+        self.add(_used(use, event.at))
 
-    def complete(self, index: int, use: ToolUse, *, kind: str) -> None:
+    def complete(self, index: int, use: ToolUse, *, by_tool: bool) -> None:
         message = self.messages[index]
         assert message.tool is not None
         # The tool knows what it was called with; what came of a transfer is known by its event, often later.
-        asked, told = (use, message.tool) if kind == "tool" else (message.tool, use)
+        asked, told = (use, message.tool) if by_tool else (message.tool, use)
         if use.name == TRANSFER_CALL:
             asked = replace(
                 asked, arguments={**told.arguments, **asked.arguments}, result=told.result, ok=told.ok
@@ -230,12 +239,6 @@ def _call_id(number: int) -> str:
     return f"call_{number:08d}"
 
 
-def _tool_use(data: Mapping[str, Any]) -> ToolUse:
-    result, ok = data.get("result", ""), data.get("ok")
-    succeeded = ok if isinstance(ok, bool) else tool_succeeded(result)
-    return ToolUse(str(data.get("name") or ""), _table(data.get("arguments")), result, succeeded)
-
-
 def _used(use: ToolUse, at: datetime) -> Message:
     # As Pipecat writes results into a context.
     result = json.dumps(use.result, ensure_ascii=False, default=str) if use.result else "COMPLETED"
@@ -244,8 +247,4 @@ def _used(use: ToolUse, at: datetime) -> Message:
 
 def _has_another_event(use: ToolUse) -> bool:
     """Whether what the tool did has an event too: a message that was taken, a transfer that was tried."""
-    return use.ok or "outcome" in _table(use.result)
-
-
-def _table(value: Any) -> dict[str, Any]:
-    return dict(value) if isinstance(value, Mapping) else {}
+    return use.ok or (isinstance(use.result, Mapping) and "outcome" in use.result)

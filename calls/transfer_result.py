@@ -12,8 +12,9 @@ import asyncio
 from loguru import logger
 
 from calls.control import CLOCKS_DIFFER, CallControl
+from calls.events.lifecycle import TransferStarted
 from calls.transfer import Target, TransferOutcome, outcome_of
-from carriers.carrier import CarrierError, CarrierUnavailable, LineState
+from carriers.carrier import CarrierError, CarrierUnavailable, LineState, runs_documents
 
 PATIENCE_SECS = 12.0
 """How long the carrier is asked."""
@@ -46,7 +47,10 @@ async def transfer_result(
     call, carrier = control.call, control.carrier
     if carrier is None:
         return TransferOutcome.UNKNOWN, "no credentials to ask the carrier with"
-    started = next((e.at for e in reversed(call.events) if e.kind == "transfer_started"), call.created_at)
+    if not runs_documents(carrier):
+        return TransferOutcome.UNKNOWN, "the carrier does not tell: events tell what became of a transfer"
+    transfer = call.last(TransferStarted)
+    started = transfer.at if transfer else call.created_at
     loop = asyncio.get_running_loop()
     deadline = loop.time() + patience_secs
     while True:

@@ -11,6 +11,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from calls.database.engine import EACH_STATEMENT
 from calls.database.tables import USED_ONCE
 
 FORGET_EVERY = timedelta(minutes=5)
@@ -18,7 +19,7 @@ FORGET_EVERY = timedelta(minutes=5)
 
 
 class UsedOnce:
-    """Uses such things up. A use is a single statement, and each statement a transaction of its own.
+    """Uses such things up on a server. A use is a single statement, and each statement a transaction of its own.
 
     Parameters:
         engine: The database, opened.
@@ -27,9 +28,7 @@ class UsedOnce:
     def __init__(self, engine: AsyncEngine):
         """Ask nothing yet."""
         self._engine = engine.execution_options(isolation_level="AUTOCOMMIT")
-        insert = postgresql.insert if engine.dialect.name == "postgresql" else sqlite.insert
-        self._first_use = insert(USED_ONCE).on_conflict_do_nothing()
-        self._forgotten_at: datetime | None = None
+        self._uses = _Uses(engine.dialect)
 
     async def use(self, use_id: str, note: str, now: datetime, until: datetime) -> str | None:
         """Use something up; see `CallDatabase.use_once`.
@@ -38,40 +37,25 @@ class UsedOnce:
             SQLAlchemyError: There was no answer to that.
         """
         async with self._engine.connect() as connection:
-            return await connection.run_sync(self._use, use_id, note, now, until)
+            return await connection.run_sync(self._uses.use, use_id, note, now, until)
 
     def close(self) -> None:
         """Nothing is held on to between two uses."""
 
-    def _use(
-        self, connection: sa.Connection, use_id: str, note: str, now: datetime, until: datetime
-    ) -> str | None:
-        columns = USED_ONCE.c
-        if self._forgotten_at is None or now - self._forgotten_at > FORGET_EVERY:
-            self._forgotten_at = now
-            connection.execute(sa.delete(USED_ONCE).where(columns.until < now))
-        use = {"id": use_id, "note": note, "until": until}
-        if connection.execute(self._first_use, use).rowcount == 1:
-            return None
-        # Nothing is there when another process has forgotten it in between; then nobody knows the note any more.
-        return connection.scalar(sa.select(columns.note).where(columns.id == use_id)) or ""
 
+class UsedOnceInFile:
+    """The same in SQLite's file, by a thread and a connection of its own, whichever loop asks.
 
-class UsedOnceInFile(UsedOnce):
-    """The same in SQLite's file, by a thread of its own, whichever loop asks.
-
-    SQLite's asynchronous driver has a thread, too, but goes there and back ten times for one statement, and the loop of
-    the calls' writer is one more detour: both take far longer than the statement.
+    Going there and back by the thread of the calls' writer would take longer than the statement, and a carrier waits.
 
     Parameters:
         engine: The database, opened.
-        plain: The same one without the asynchronous driver, each statement a transaction of its own.
     """
 
-    def __init__(self, engine: AsyncEngine, plain: sa.Engine):
+    def __init__(self, engine: sa.Engine):
         """Ask nothing yet."""
-        super().__init__(engine)
-        self._plain = plain
+        self._engine = engine.execution_options(begin=EACH_STATEMENT)
+        self._uses = _Uses(engine.dialect)
         self._connection: sa.Connection | None = None
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="used-once")
 
@@ -95,15 +79,37 @@ class UsedOnceInFile(UsedOnce):
 
     def _use_in_file(self, use_id: str, note: str, now: datetime, until: datetime) -> str | None:
         if self._connection is None:
-            self._connection = self._plain.connect()
+            self._connection = self._engine.connect()
         try:
-            return self._use(self._connection, use_id, note, now, until)
+            return self._uses.use(self._connection, use_id, note, now, until)
         except SQLAlchemyError:
             self._disconnect()
             raise
 
     def _disconnect(self) -> None:
         if self._connection is not None:
+            self._connection.invalidate()  # not back to a pool that may be gone
             self._connection.close()
             self._connection = None
-        self._plain.dispose()
+
+
+class _Uses:
+    """The statements."""
+
+    def __init__(self, dialect: sa.Dialect):
+        insert = postgresql.insert if dialect.name == "postgresql" else sqlite.insert
+        self._first_use = insert(USED_ONCE).on_conflict_do_nothing()
+        self._forgotten_at: datetime | None = None
+
+    def use(
+        self, connection: sa.Connection, use_id: str, note: str, now: datetime, until: datetime
+    ) -> str | None:
+        columns = USED_ONCE.c
+        if self._forgotten_at is None or now - self._forgotten_at > FORGET_EVERY:
+            self._forgotten_at = now
+            connection.execute(sa.delete(USED_ONCE).where(columns.until < now))
+        use = {"id": use_id, "note": note, "until": until}
+        if connection.execute(self._first_use, use).rowcount == 1:
+            return None
+        # Nothing is there when another process has forgotten it in between; then nobody knows the note any more.
+        return connection.scalar(sa.select(columns.note).where(columns.id == use_id)) or ""

@@ -13,7 +13,7 @@ from carriers.streams import StreamDocument
 
 
 class CallActions(Protocol):
-    """The part of a `Carrier` that needs credentials.
+    """The part of every `Carrier` that needs credentials.
 
     Nothing is sent twice: whoever asks decides about a retry. Where `command_id` is taken, a retry with the same one
     has no second effect at a carrier that knows such ids.
@@ -40,22 +40,6 @@ class CallActions(Protocol):
         """
         ...
 
-    async def find_recent_call(self, to: str, from_number: str, since: datetime) -> list[CarrierCall]:
-        """The calls between two numbers that were made since a moment, the newest first, at most 20.
-
-        For somebody whose `dial` was uncertain. Carriers list a new call with some delay, so an empty answer
-        within seconds proves nothing.
-
-        Args:
-            to: Who was dialled.
-            from_number: Who dialled.
-            since: An aware moment. Calls that began up to 10 s before count too, as clocks differ.
-
-        Raises:
-            CarrierError: There was no answer to that.
-        """
-        ...
-
     async def hang_up(self, call_id: str) -> HangUp:
         """End a call.
 
@@ -69,20 +53,6 @@ class CallActions(Protocol):
 
         Raises:
             CarrierError: There was no answer to that.
-        """
-        ...
-
-    async def answer(self, call_id: str, stream: StreamDocument, *, command_id: str | None = None) -> None:
-        """Take a call that rings, and connect it with the bot's media socket.
-
-        Args:
-            call_id: The carrier's id of the call.
-            stream: Where to stream to; `ended_url` is not used.
-            command_id: See above.
-
-        Raises:
-            CallEnded: The caller has given up.
-            CarrierError: It may still ring; always so where documents run the call, as they answer it.
         """
         ...
 
@@ -121,80 +91,6 @@ class CallActions(Protocol):
             CarrierUnavailable: The caller's call may go on as it was, or wait alone in the meeting: where documents
                 run it, give it another one.
             CarrierError: The caller's call goes on as it was.
-        """
-        ...
-
-    async def stop_stream(self, call_id: str, *, command_id: str | None = None) -> None:
-        """End the media streams of a call that goes on without the bot.
-
-        Nothing is to be done, and nothing happens, where documents run the call: the next one ends the stream.
-
-        Raises:
-            CallEnded: The call is over, and its streams with it.
-            CarrierError: The bot may still hear the call.
-        """
-        ...
-
-    async def start_stream(
-        self, call_id: str, stream: StreamDocument, *, command_id: str | None = None
-    ) -> None:
-        """Connect a live call with the bot's media socket again.
-
-        Args:
-            call_id: The carrier's id of the call.
-            stream: Where to stream to; `ended_url` is not used.
-            command_id: See above.
-
-        Raises:
-            CallEnded: The call is over.
-            CarrierError: There is no stream, as far as we know; always so where documents run the call, as their
-                `stream_document` does it.
-        """
-        ...
-
-    async def dialled_from(self, call_id: str, destination: str, since: datetime) -> list[CarrierCall]:
-        """The legs that a `transfer` of a call has made, the newest first.
-
-        For hosts without webhooks, when the caller is back. Carriers list calls with some delay, so an empty answer
-        within seconds proves nothing.
-
-        Args:
-            call_id: The call that was transferred.
-            destination: Where to.
-            since: An aware moment. Legs that began up to 10 s before count too, as clocks differ.
-
-        Raises:
-            CarrierError: There was no answer to that; always so where events tell what became of a transfer.
-        """
-        ...
-
-    async def update_document(self, call_id: str, document: str) -> None:
-        """Make a live call do something else: the document replaces what runs, a media stream included.
-
-        Raises:
-            CallEnded: The call is over, nothing was done. An exception because a transfer of somebody who has
-                hung up is no success.
-            CarrierUnavailable: The document may run or not.
-            CarrierError: The call goes on as it was.
-        """
-        ...
-
-    async def update_url(self, call_id: str, url: str) -> None:
-        """Make a live call do what the document at a URL says, which is asked for by POST.
-
-        Raises:
-            CallEnded: The call is over, nothing was done.
-            CarrierUnavailable: The document may run or not.
-            CarrierError: The call goes on as it was.
-        """
-        ...
-
-    async def send_digits(self, call_id: str, digits: str, *, command_id: str | None = None) -> None:
-        """Press keys for the other side: 0-9, A-D, * and #, with pauses of `w` (0.5 s) and `W` (1 s).
-
-        Raises:
-            CallEnded: The call is over.
-            CarrierError: They were not sent; always so if `sends_digits_by_rest` is false.
         """
         ...
 
@@ -267,5 +163,108 @@ class CallActions(Protocol):
             CallEnded: The call is over, and the recording with it.
             NotRecording: It is not recorded.
             CarrierError: It may still be recorded.
+        """
+        ...
+
+
+class DocumentActions(Protocol):
+    """What needs credentials, of a `DocumentCarrier` only."""
+
+    async def find_recent_call(self, to: str, from_number: str, since: datetime) -> list[CarrierCall]:
+        """The calls between two numbers that were made since a moment, the newest first, at most 20.
+
+        For somebody whose `dial` was uncertain. Carriers list a new call with some delay, so an empty answer
+        within seconds proves nothing.
+
+        Args:
+            to: Who was dialled.
+            from_number: Who dialled.
+            since: An aware moment. Calls that began up to 10 s before count too, as clocks differ.
+
+        Raises:
+            CarrierError: There was no answer to that.
+        """
+        ...
+
+    async def dialled_from(self, call_id: str, destination: str, since: datetime) -> list[CarrierCall]:
+        """The legs that a `transfer` of a call has made, the newest first.
+
+        For hosts without webhooks, when the caller is back. Carriers list calls with some delay, so an empty answer
+        within seconds proves nothing.
+
+        Args:
+            call_id: The call that was transferred.
+            destination: Where to.
+            since: An aware moment. Legs that began up to 10 s before count too, as clocks differ.
+
+        Raises:
+            CarrierError: There was no answer to that.
+        """
+        ...
+
+    async def update_document(self, call_id: str, document: str) -> None:
+        """Make a live call do something else: the document replaces what runs, a media stream included.
+
+        Raises:
+            CallEnded: The call is over, nothing was done. An exception because a transfer of somebody who has
+                hung up is no success.
+            CarrierUnavailable: The document may run or not.
+            CarrierError: The call goes on as it was.
+        """
+        ...
+
+
+class CommandActions(Protocol):
+    """What needs credentials, of a `CommandCarrier` only."""
+
+    async def answer(self, call_id: str, stream: StreamDocument, *, command_id: str | None = None) -> None:
+        """Take a call that rings, and connect it with the bot's media socket.
+
+        Args:
+            call_id: The carrier's id of the call.
+            stream: Where to stream to; `ended_url` is not used.
+            command_id: See above.
+
+        Raises:
+            CallEnded: The caller has given up.
+            CarrierError: It may still ring.
+        """
+        ...
+
+    async def start_stream(
+        self, call_id: str, stream: StreamDocument, *, command_id: str | None = None
+    ) -> None:
+        """Connect a live call with the bot's media socket again.
+
+        Args:
+            call_id: The carrier's id of the call.
+            stream: Where to stream to; `ended_url` is not used.
+            command_id: See above.
+
+        Raises:
+            CallEnded: The call is over.
+            CarrierError: There is no stream, as far as we know.
+        """
+        ...
+
+    async def stop_stream(self, call_id: str, *, command_id: str | None = None) -> None:
+        """End the media streams of a call that goes on without the bot.
+
+        Raises:
+            CallEnded: The call is over, and its streams with it.
+            CarrierError: The bot may still hear the call.
+        """
+        ...
+
+
+class KeyActions(Protocol):
+    """What needs credentials, of a carrier that `sends_digits_by_rest`."""
+
+    async def send_digits(self, call_id: str, digits: str, *, command_id: str | None = None) -> None:
+        """Press keys for the other side: 0-9, A-D, * and #, with pauses of `w` (0.5 s) and `W` (1 s).
+
+        Raises:
+            CallEnded: The call is over.
+            CarrierError: They were not sent.
         """
         ...

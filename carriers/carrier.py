@@ -1,15 +1,15 @@
 """What every phone company must be able to do for us, in one vocabulary.
 
 A carrier is REST (to act on a call), markup (to tell it what to do next), webhooks (what it reports) and
-signatures (whether it was really the carrier). `carriers/twilio/carrier.py` and `carriers/telnyx/carrier.py` implement
-`Carrier`; nothing outside `carriers/` and `web/` needs to know which of them it talks to.
+signatures (whether it was really the carrier). Each carrier's folder implements `Carrier`; nothing outside of it needs
+to know which of them it talks to.
 """
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, TypeGuard
 
-from carriers.actions import CallActions
+from carriers.actions import CallActions, CommandActions, DocumentActions, KeyActions
 from carriers.dialling import DialledCall, DialOrder, DialOut, DialResult, DialStatus, MachineDetection
 from carriers.documents import Meeting, TransferDocument
 from carriers.errors import (
@@ -57,6 +57,7 @@ __all__ = [
     "CarrierRejected",
     "CarrierUnauthorized",
     "CarrierUnavailable",
+    "CommandCarrier",
     "DialOrder",
     "DialOut",
     "DialResult",
@@ -64,6 +65,7 @@ __all__ = [
     "DialUncertain",
     "DialledCall",
     "Direction",
+    "DocumentCarrier",
     "Form",
     "HangUp",
     "IncomingCall",
@@ -87,6 +89,9 @@ __all__ = [
     "WebhookRequest",
     "call_direction",
     "phone_number",
+    "runs_commands",
+    "runs_documents",
+    "sends_digits",
 ]
 
 MARKUP = ""
@@ -103,14 +108,18 @@ DIAL_TIMEOUT_SECS = 10.0
 """How long a request to dial may take. Longer, because nobody is on the line yet, and giving up too early leaves
 us not knowing whether a phone rings."""
 
+SIGNED_TIME_SECS = 300
+"""How old, or how far in the future, the time may be that a carrier has signed with a request. Source: telnyx SDK,
+`resources/webhooks.py`."""
+
 
 class Carrier(CallActions, Protocol):
     """One phone company.
 
     Reading webhooks and writing documents works without credentials; what is `async` needs them.
 
-    A carrier has up to two ways to run a call, its modes, and a call keeps its own from beginning to end; so a
-    `Carrier` is for calls of one mode.
+    A carrier has up to two ways to run a call, its modes, and a call keeps its own from beginning to end. So a
+    `Carrier` is for calls of one mode: a `DocumentCarrier`, or a `CommandCarrier`.
 
     Parameters:
         name: The carrier's name in `known_carriers()`.
@@ -120,8 +129,8 @@ class Carrier(CallActions, Protocol):
         ignores_repeated_commands: Whether a command that is sent again with the same id is carried out once only, so
             that one without an answer can be repeated.
         call_secs: To how many seconds the length of a call may be limited (`DialOut.time_limit_secs`).
-        sends_digits_by_rest: Whether `send_digits` works. If not, `digits_document` does the same, but the
-            media stream ends for it and another one begins.
+        sends_digits_by_rest: Whether it has `KeyActions`. If not, `digits_document` does the same, but the media
+            stream ends for it and another one begins.
     """
 
     name: str
@@ -130,6 +139,26 @@ class Carrier(CallActions, Protocol):
     ignores_repeated_commands: bool
     sends_digits_by_rest: bool
     call_secs: range
+
+    def verify_webhook(self, request: WebhookRequest) -> Signature:
+        """Tell whether a webhook or a WebSocket upgrade really comes from the carrier."""
+        ...
+
+    def has_signature(self, request: WebhookRequest) -> bool:
+        """Whether a webhook has a signature that can be checked, be it right or wrong; its body is not looked at."""
+        ...
+
+    def signed_content(self, request: WebhookRequest) -> bytes | None:
+        """What a webhook's valid signature is over; None when it is over the address, too."""
+        ...
+
+    async def aclose(self) -> None:
+        """Close the connections to the REST API."""
+        ...
+
+
+class DocumentCarrier(Carrier, DocumentActions, Protocol):
+    """One phone company, for calls that it runs by documents of ours, which it asks for by webhooks."""
 
     def stream_document(self, document: StreamDocument) -> str:
         """Markup that connects the call with the bot's media socket."""
@@ -153,18 +182,6 @@ class Carrier(CallActions, Protocol):
         Raises:
             ValueError: The carrier's markup cannot send these digits.
         """
-        ...
-
-    def verify_webhook(self, request: WebhookRequest) -> Signature:
-        """Tell whether a webhook or a WebSocket upgrade really comes from the carrier."""
-        ...
-
-    def has_signature(self, request: WebhookRequest) -> bool:
-        """Whether a webhook has a signature that can be checked, be it right or wrong; its body is not looked at."""
-        ...
-
-    def signed_content(self, request: WebhookRequest) -> bytes | None:
-        """What a webhook's valid signature is over; None when it is over the address, too."""
         ...
 
     def parse_incoming(self, form: Form) -> IncomingCall:
@@ -215,14 +232,29 @@ class Carrier(CallActions, Protocol):
         """
         ...
 
+
+class CommandCarrier(Carrier, CommandActions, Protocol):
+    """One phone company, for calls that we run by commands, and that it tells of by events."""
+
     def parse_event(self, body: bytes) -> CarrierEvent:
         """Read an event of a call that is run by commands.
 
         Raises:
-            WebhookError: It is not one; always so at a carrier without such calls.
+            WebhookError: It is not one.
         """
         ...
 
-    async def aclose(self) -> None:
-        """Close the connections to the REST API."""
-        ...
+
+def runs_documents(carrier: Carrier) -> TypeGuard[DocumentCarrier]:
+    """Whether the calls of a carrier run by documents."""
+    return carrier.mode == MARKUP
+
+
+def runs_commands(carrier: Carrier) -> TypeGuard[CommandCarrier]:
+    """Whether the calls of a carrier run by commands."""
+    return carrier.mode == CALL_CONTROL
+
+
+def sends_digits(carrier: Carrier) -> TypeGuard[KeyActions]:
+    """Whether a carrier can press keys without a document."""
+    return carrier.sends_digits_by_rest

@@ -1,11 +1,10 @@
-"""Where Pipecat Cloud takes media streams: what to paste into a TwiML or TeXML Bin."""
+"""Where Pipecat Cloud takes media streams, and the documents that a carrier itself keeps for it."""
 
 from __future__ import annotations
 
 import re
 
-from carriers.telnyx import texml
-from carriers.twilio import twiml
+from carriers import descriptor_of, descriptors
 
 CLOUD_HOST = "api.pipecat.daily.co"
 CLOUD_REGIONS = ("us-west", "us-east", "eu-central", "ap-south")
@@ -17,7 +16,7 @@ class CloudError(ValueError):
 
 
 def cloud_documents(agent: str, region: str | None = None) -> dict[str, str]:
-    """The bins' texts by carrier name.
+    """The documents by carrier name.
 
     Args:
         agent: `AGENT.ORGANISATION`, as shown by `pipecat cloud`.
@@ -27,26 +26,21 @@ def cloud_documents(agent: str, region: str | None = None) -> dict[str, str]:
         CloudError: One of them cannot be right.
     """
     host = _host(agent, region)
-    return {"twilio": twiml.cloud_document(host, agent), "telnyx": texml.cloud_document(host, agent)}
+    return {one.name: one.cloud_document(host, agent) for one in descriptors()}
 
 
 def cloud_stream(carrier: str, agent: str, region: str | None = None) -> tuple[str, dict[str, str]]:
     """The address of a carrier's media sockets, and the parameters that find the agent.
 
     Args:
-        carrier: Its name.
+        carrier: Its name, one of `known_carriers()`.
         agent: `AGENT.ORGANISATION`.
         region: Where the agent is deployed; None for the default.
 
     Raises:
         CloudError: One of them cannot be right.
-
-    Source: Pipecat docs, guides/telephony/twilio-websocket and telnyx-websocket.
     """
-    host = _host(agent, region)
-    if carrier == "telnyx":
-        return f"wss://{host}/ws/telnyx?serviceHost={agent}", {}
-    return f"wss://{host}/ws/{carrier}", {"_pipecatCloudServiceHost": agent}
+    return descriptor_of(carrier).cloud_stream(_host(agent, region), agent)
 
 
 def _host(agent: str, region: str | None) -> str:

@@ -10,9 +10,8 @@ from loguru import logger
 
 from carriers.carrier import MARKUP
 from carriers.documents import Meeting, TransferDocument
-from carriers.errors import CallEnded, CarrierError, CarrierRejected, CarrierUnavailable, OtherCallEnded
+from carriers.errors import CallEnded, CarrierError, CarrierUnavailable, OtherCallEnded
 from carriers.reports import HangUp
-from carriers.streams import StreamDocument
 
 
 class _HangsUp(Protocol):
@@ -28,21 +27,11 @@ class _Documents(_HangsUp, Protocol):
 
 
 class MarkupCalls:
-    """The part of a `Carrier` that is the same for every markup."""
+    """The part of a `DocumentCarrier` that is the same for every markup."""
 
     mode = MARKUP
     keeps_stream_while_transferring = False
     ignores_repeated_commands = False
-
-    async def answer(self, call_id: str, stream: StreamDocument, *, command_id: str | None = None) -> None:
-        """Not here: the carrier has answered by the time it asks for a document.
-
-        Raises:
-            CarrierRejected: Always.
-        """
-        raise CarrierRejected(
-            "a call that runs by documents is answered by its voice webhook: give stream_document as its answer"
-        )
 
     async def transfer(
         self: _Documents, call_id: str, document: TransferDocument, *, command_id: str | None = None
@@ -83,19 +72,6 @@ class MarkupCalls:
         except (CarrierError, asyncio.CancelledError):
             await let_go(self, other_id)
             raise
-
-    async def start_stream(
-        self, call_id: str, stream: StreamDocument, *, command_id: str | None = None
-    ) -> None:
-        """Not here: a document does it.
-
-        Raises:
-            CarrierRejected: Always.
-        """
-        raise CarrierRejected("a call that runs by documents is connected by one: give stream_document")
-
-    async def stop_stream(self, call_id: str, *, command_id: str | None = None) -> None:
-        """Nothing to do: a document that replaces another one ends its stream."""
 
 
 async def let_go(carrier: _HangsUp, call_id: str) -> None:

@@ -21,6 +21,15 @@ from pipecat.workers.runner import WorkerRunner
 from calls.call import Call, CallState, EndedBy
 from calls.colleague import Colleague
 from calls.errors import NotDone
+from calls.events.lifecycle import (
+    Accepted,
+    AnswererDetected,
+    BriefingStarted,
+    CallerGone,
+    Connected,
+    ConnectFailed,
+    Declined,
+)
 from conversation import services
 from conversation.handover import SURELY_MACHINES
 from conversation.heard.context import InterruptionsUnderWay
@@ -120,7 +129,7 @@ class _Talk:
 
     async def run(self) -> None:
         session, lines = self._session, self._session.agent.lines
-        session.record("briefing")
+        session.record(BriefingStarted())
         about = self._colleague.about
         try:
             for words in (about, f"{lines.briefing_again} {about}"):
@@ -129,7 +138,7 @@ class _Talk:
                     await self._accept()
                     return
                 if choice == DECLINE:
-                    session.record("declined")
+                    session.record(Declined())
                     await self._end(lines.briefing_declined, EndedBy.HUMAN, "declined")
                     return
                 if choice is not None:
@@ -137,7 +146,7 @@ class _Talk:
                     return
                 if session.is_detached:
                     return
-                if self._call.has("caller_gone"):
+                if self._call.has(CallerGone):
                     await self._end(lines.briefing_gone, EndedBy.CALLER, "the caller has hung up")
                     return
             await self._end(lines.briefing_unanswered, EndedBy.BOT, "no key was pressed")
@@ -145,7 +154,7 @@ class _Talk:
             logger.opt(exception=error).error(
                 "call {}: the briefing failed: {}", self._call.id, type(error).__name__
             )
-            session.record("connect_failed", reason=f"the briefing failed: {type(error).__name__}")
+            session.record(ConnectFailed(reason=f"the briefing failed: {type(error).__name__}"))
             await self._end("", EndedBy.ERROR, "the briefing failed")
 
     async def _ask(self, words: str) -> str | None:
@@ -168,11 +177,11 @@ class _Talk:
                 changed.clear()
                 if key.done():
                     return key.result()
-                answered_by = self._call.last("answered_by")
-                who = None if answered_by is None else answered_by.data.get("who")
+                answered_by = self._call.last(AnswererDetected)
+                who = answered_by.who if answered_by else None
                 if who in SURELY_MACHINES:
                     return A_MACHINE
-                if detached.done() or self._call.has("caller_gone"):
+                if detached.done() or self._call.has(CallerGone):
                     return None
                 if said.done() and deadline is None:
                     since = loop.time()
@@ -200,7 +209,7 @@ class _Talk:
 
     async def _accept(self) -> None:
         session, lines = self._session, self._session.agent.lines
-        session.record("accepted")
+        session.record(Accepted())
         caller = self._caller()
         with_caller = attached_to(caller) if caller is not None else None
         # Before they are: what is still being said on either leg would be heard over the two.
@@ -212,10 +221,10 @@ class _Talk:
         except NotDone as error:
             for one in sessions:
                 one.step_back()
-            session.record("connect_failed", reason=str(error))
+            session.record(ConnectFailed(reason=str(error)))
             await self._end(lines.briefing_gone, EndedBy.BOT, f"could not be connected: {error}")
             return
-        session.record("connected")
+        session.record(Connected())
         self._call.move(CallState.TRANSFERRING, cause="takes the caller")
         self._call.move(CallState.TRANSFERRED, cause="talks with the caller")
         await session.let_go()

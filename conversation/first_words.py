@@ -9,13 +9,13 @@ from dataclasses import replace
 from loguru import logger
 
 from calls.call import EndedBy
-from calls.control import RecordingFormat
 from calls.errors import NotDone
+from calls.events.lifecycle import ErrorHappened, RecordingChanged
+from calls.events.talk import Resumed
 from calls.transcript import Role, heard_messages, to_context
 from calls.transfer import Resume, ResumeReason, TransferOutcome
 from calls.transfer_result import transfer_result
-from conversation.agents.agent import spoken_name
-from conversation.handover import outcome_line, target_of
+from conversation.agents.destinations import outcome_line, spoken_name, target_of
 from conversation.session import Session
 
 RECORDING_SECS = 0.8
@@ -67,10 +67,10 @@ async def record_from_the_start(session: Session) -> None:
     if not recording.enabled:
         return
     try:
-        if not session.call.has("recording"):
-            await session.control.record("start", RecordingFormat(recording.format))
+        if not session.call.has(RecordingChanged):
+            await session.control.record("start", recording.format)
     except NotDone as error:
-        session.record("error", message=f"not recorded: {error}")
+        session.record(ErrorHappened(message=f"not recorded: {error}"))
         logger.warning("call {} is not recorded, and nobody is told that it is: {}", session.call.id, error)
         session.recording_settled.set()
         return
@@ -89,7 +89,7 @@ async def _stop_untold(session: Session) -> None:
     try:
         await session.control.record("stop")
     except NotDone as error:
-        session.record("error", message=f"recorded, and nobody was told: {error}")
+        session.record(ErrorHappened(message=f"recorded, and nobody was told: {error}"))
         logger.warning("call {} is recorded, and nobody was told: {}", session.call.id, error)
 
 
@@ -108,7 +108,7 @@ async def open_conversation(session: Session) -> None:
     if resume is None:
         await session.say(await greeting_words(session, agent.greeting))
         return
-    session.record("resumed", reason=resume.reason.value)
+    session.record(Resumed(resume.reason))
     if resume.reason is ResumeReason.LOST:
         await session.say(session.render(agent.lines.reconnected))
     elif resume.reason is ResumeReason.TRANSFER:

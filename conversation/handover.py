@@ -15,10 +15,19 @@ from typing import Any
 from loguru import logger
 
 from calls.call import Call, CallState, EndedBy
-from calls.errors import CallIsOver, CarrierFailed, NotDone, NotPossible, UnderWay
+from calls.errors import CallIsOver, CarrierFailed, NotDone, UnderWay
+from calls.events.lifecycle import (
+    AnswererDetected,
+    CallerGone,
+    Connected,
+    ConnectFailed,
+    Declined,
+    TransferEnded,
+    TransferStarted,
+)
+from calls.events.talk import Attached, BotHeard, BotSaid, CallerSaid, DtmfReceived, Interrupted
 from calls.transfer import Target, TransferOutcome, outcome_of
-from conversation.agents.agent import Agent, spoken_name
-from conversation.agents.tables import CALLERS_OWN_NUMBER
+from conversation.agents.destinations import outcome_line, spoken_name, target_of
 from conversation.session import Session
 
 STREAM_ENDS_SECS = 5.0
@@ -64,49 +73,6 @@ class HandoverResult:
 
 STREAM_ENDED = HandoverResult(None)
 CONNECTED = HandoverResult(TransferOutcome.CONNECTED)
-
-
-def target_of(agent: Agent, name: str, call: Call) -> Target:
-    """Find a transfer's target by its name.
-
-    Args:
-        agent: Whose file names it.
-        name: As a model or the API gives it.
-        call: The call that is to be put through.
-
-    Raises:
-        NotPossible: There is no such name. Nothing but names is accepted: a number that somebody has talked a model
-            into would be dialled at the owner's cost.
-    """
-    found = agent.transfers.get(name)
-    if found is None:
-        known = ", ".join(agent.transfers) or "none: add [transfers.NAME] to the agent's file"
-        raise NotPossible(f"there is no destination {name[:60]!r}; those of {agent.name} are {known}")
-    caller_id = found.caller_id
-    if caller_id == CALLERS_OWN_NUMBER:
-        # With a live call from that number the carriers let it be passed on, not on a leg that is called for itself.
-        theirs = call.other_number or ""
-        caller_id = theirs if theirs.startswith("+") and not found.warm else None
-    return Target(
-        name=name,
-        address=found.number or found.sip or "",
-        warm=found.warm,
-        ring_timeout_secs=found.ring_timeout_secs,
-        caller_id=caller_id,
-        refer=found.refer,
-    )
-
-
-def outcome_line(agent: Agent, outcome: TransferOutcome) -> str:
-    """What a caller who is back hears first. A template."""
-    lines = agent.lines
-    return {
-        TransferOutcome.BUSY: lines.transfer_busy,
-        TransferOutcome.NO_ANSWER: lines.transfer_no_answer,
-        TransferOutcome.DECLINED: lines.transfer_declined_by,
-        TransferOutcome.VOICEMAIL: lines.transfer_voicemail,
-        TransferOutcome.UNKNOWN: lines.transfer_unknown,
-    }.get(outcome, lines.transfer_error)
 
 
 def put_through(session: Session, name: str, reason: str = "", *, by_tool: bool = True) -> Handover:
@@ -180,8 +146,8 @@ class Handover:
 
     async def _run(self) -> HandoverResult:
         session, target = self._session, self.target
-        how = {"refer": True} if target.refer and session.control.is_sip else {}
-        session.record("transfer_started", destination=target.name, warm=target.warm, **how)
+        refer = target.refer and session.control.is_sip
+        session.record(TransferStarted(target.name, warm=target.warm, refer=refer))
         found = session.agent.transfers[target.name]
         words = found.announcement or session.agent.lines.transfer_announce
         await session.say_to_the_end(self._fill_in(words))
@@ -211,13 +177,13 @@ class Handover:
     # Cold
 
     async def _cold(self) -> HandoverResult:
-        told = self._session.call.news("transfer_ended")
+        told = self._session.call.news(TransferEnded)
         try:
             return await self._dial_cold(told)
         finally:
             told.cancel()  # the call would hold on to who waits for its news
 
-    async def _dial_cold(self, told: asyncio.Future[dict[str, Any]]) -> HandoverResult:
+    async def _dial_cold(self, told: asyncio.Future[TransferEnded]) -> HandoverResult:
         session, control = self._session, self._session.control
         try:
             await control.transfer(self.target)
@@ -268,12 +234,12 @@ class Handover:
             asked = time.monotonic()
             while True:
                 changed.clear()
-                if colleague.has("connected"):
+                if colleague.has(Connected):
                     if not session.control.keeps_stream_while_transferring:
                         await session.gone(STREAM_ENDS_SECS)
                     return CONNECTED
-                if failure := colleague.last("connect_failed"):
-                    return HandoverResult(TransferOutcome.FAILED, str(failure.data.get("reason", "")))
+                if failure := colleague.last(ConnectFailed):
+                    return HandoverResult(TransferOutcome.FAILED, failure.reason)
                 if colleague.is_over:
                     return HandoverResult(*_outcome_of(colleague))
                 if detached.done():
@@ -303,7 +269,7 @@ class Handover:
         Pipecat counts no silence while a tool is at work, and the transfer is one.
         """
         call = self._session.call
-        last = call.last("caller_said", "dtmf", "bot_said", "bot_heard", "interrupted")
+        last = call.last(CallerSaid, DtmfReceived, BotSaid, BotHeard, Interrupted)
         since = last.at if last is not None else call.created_at
         return (call.clock() - since).total_seconds() >= self._session.agent.limits.silence_secs
 
@@ -312,7 +278,7 @@ class Handover:
         if call.state in (CallState.TRANSFERRING, CallState.TRANSFERRED):
             return True
         colleague, control = self._colleague, self._session.control
-        if call.is_over or colleague is None or colleague.has("attached"):
+        if call.is_over or colleague is None or colleague.has(Attached):
             return False  # a session with the colleague in this process would have said so
         if not await control.is_alive():
             return False
@@ -324,10 +290,10 @@ class Handover:
 
     async def _drop_colleague(self, cause: str) -> None:
         colleague, self._colleague = self._colleague, None
-        if colleague is None or colleague.is_over or colleague.has("connected"):
+        if colleague is None or colleague.is_over or colleague.has(Connected):
             return
-        colleague.record("caller_gone")
-        if colleague.has("attached"):
+        colleague.record(CallerGone())
+        if colleague.has(Attached):
             return  # the session with the colleague says so, and hangs up
         control = self._session.control.of(colleague)
         if not colleague.carrier_call_id:
@@ -335,7 +301,7 @@ class Handover:
         if not await control.hang_up(EndedBy.CALLER, cause, state=CallState.CANCELED):
             logger.warning(f"call {colleague.id}: a colleague's phone may go on ringing")
 
-    async def _told(self, told: asyncio.Future[dict[str, Any]], timeout_secs: float) -> HandoverResult:
+    async def _told(self, told: asyncio.Future[TransferEnded], timeout_secs: float) -> HandoverResult:
         """Wait until a webhook has written down how it ended."""
         session = self._session
         detached = asyncio.create_task(session.wait_detached())
@@ -345,8 +311,7 @@ class Handover:
         finally:
             detached.cancel()
         if told.done():
-            data = told.result()
-            return HandoverResult(TransferOutcome(str(data["outcome"])), str(data.get("reason", "")))
+            return HandoverResult(told.result().outcome, told.result().reason)
         if session.is_detached:
             return STREAM_ENDED
         return HandoverResult(TransferOutcome.NO_ANSWER, "nobody told how it ended")
@@ -382,13 +347,13 @@ ABOUT_CHARS = 200
 
 def _outcome_of(colleague: Call) -> tuple[TransferOutcome, str]:
     """What the end of a colleague's call that was not connected means."""
-    answered_by = colleague.last("answered_by")
+    answered_by = colleague.last(AnswererDetected)
     outcome = outcome_of(
         colleague.state,
         connects=False,
-        declined=colleague.has("declined"),
+        declined=colleague.has(Declined),
         machine=colleague.state is CallState.VOICEMAIL
-        or (answered_by is not None and answered_by.data.get("who") in MACHINES),
+        or (answered_by is not None and answered_by.who in MACHINES),
     )
     if outcome is TransferOutcome.DECLINED:
         return outcome, "the colleague declined"

@@ -24,6 +24,7 @@ import aiohttp
 from loguru import logger
 
 from calls.call import Call
+from calls.events.lifecycle import LookedUp
 from settings import Settings
 
 LARGEST_ANSWER = 64 * 1024
@@ -126,7 +127,7 @@ async def who_calls(call: Call, carrier: KnowsCalls | None, settings: Settings) 
         found.variables.update(answer.result())
         result = "found" if found.variables else "empty"
     if settings.caller_lookup_url is not None:
-        call.record("lookup", result=result, ms=ms)
+        call.record(LookedUp(result=result, ms=ms))
         if reason:
             logger.warning(f"call {call.id}: caller look-up {result} after {ms} ms: {reason}")
         else:

@@ -19,6 +19,7 @@ from pipecat.processors.frame_processor import FrameProcessor
 from pipecat.transports.base_transport import BaseTransport
 from pipecat.workers.runner import WorkerRunner
 
+from calls.events.talk import CallerSaid
 from calls.policy import country_of
 from calls.transcript import call_successes, to_context
 from conversation import services
@@ -81,10 +82,10 @@ async def warm_up(agent: Agent, settings: Settings) -> None:
         variables = agent.call_variables()
         say = aloud_for(agent, variables)
         await models.warm([await say(agent.render(agent.greeting, variables))], AUDIO_OUT_HZ)
-        lines = [agent.lines.goodbye, *agent.lines.silence_prompts, agent.lines.anything_else]
+        lines = [agent.lines.goodbye, *agent.lines.silence_prompts]
         if choice.llm == LOCAL:
             await asyncio.to_thread(models.retriever, agent)
-            lines += [fact.answer for fact in agent.facts]
+            lines += [agent.brain.anything_else, *(fact.answer for fact in agent.facts)]
         models.warm_later([await say(agent.render(line, variables)) for line in lines], AUDIO_OUT_HZ)
 
 
@@ -221,7 +222,7 @@ async def run_session(
     @user.event_handler("on_user_turn_stopped")
     async def on_user_turn_stopped(_aggregator: Any, _strategy: Any, message: UserTurnStoppedMessage) -> None:
         if message.content:
-            session.record("caller_said", text=message.content)
+            session.record(CallerSaid(text=message.content))
         rescue.caller_said(message.content or "")
 
     @transport.event_handler("on_client_connected")

@@ -27,6 +27,8 @@ from pipecat.processors.aggregators.llm_context import LLMContextMessage
 
 from calls.call import Call, CallState, EndedBy
 from calls.control import CallControl
+from calls.events.event import CallEvent, without_words
+from calls.events.talk import DeadAirNoticed, Detached, Interrupted
 from calls.recordings import is_paused
 from calls.store import CallStore
 from calls.transcript import Message
@@ -59,19 +61,6 @@ SETTLE_SECS = 8.0
 
 DROP_SECS = 3.0
 """How long the carrier may take to close the socket after it confirmed a hang-up."""
-
-NOT_RECORDED = "(not recorded)"
-"""Stands in a call's history for what was said while its recording was paused."""
-
-WORDS: Mapping[str, Mapping[str, Any]] = {
-    "caller_said": {"text": NOT_RECORDED},
-    "bot_said": {"text": NOT_RECORDED},
-    "bot_heard": {"text": NOT_RECORDED},
-    "interrupted": {"heard": NOT_RECORDED},
-    "dtmf": {"digits": NOT_RECORDED},
-    "tool": {"arguments": {}},
-}
-"""Where the words of a conversation stand in its events, and what takes their place."""
 
 
 _attached: WeakValueDictionary[str, Session] = WeakValueDictionary()
@@ -188,11 +177,9 @@ class Session:
         """Whether the media socket is gone."""
         return self._detached.is_set()
 
-    def record(self, kind: str, **data: Any) -> None:
+    def record(self, event: CallEvent) -> None:
         """Add an event to the call's history, without its words while they are not to be written down."""
-        if self.off_the_record:
-            data.update((name, instead) for name, instead in WORDS.get(kind, {}).items() if data.get(name))
-        self.store.record(self.call, kind, **data)
+        self.call.record(without_words(event) if self.off_the_record else event)
 
     def render(self, template: str, **more: Any) -> str:
         """Fill in an agent's template for this call, with variables of its own perhaps."""
@@ -350,10 +337,10 @@ class Session:
             self._detached.set()
             self._has_the_line.set()  # there is none any more: who waits for it goes on
             if self.playout.has_unheard:
-                self.record("interrupted", heard="")
+                self.record(Interrupted(heard=""))
             # Nothing more will be heard, so a goodbye need not wait for it.
             self.playout.ended()
-            self.record("detached", reason=reason)
+            self.record(Detached(reason=reason))
 
     async def _say_goodbye(self, farewell: str, ended_by: EndedBy, cause: str, state: CallState) -> None:
         await self._has_the_line.wait()  # people who talk to each other are not hung up on
@@ -370,7 +357,7 @@ class Session:
         silent = bool(farewell) and self.playout.said_in_all_secs == before
         if not heard and (silent or self._voice_is_lost):
             self.record(
-                "dead_air", stage="fallback", cause="voice_silent", silent_secs=round(clock() - begun, 1)
+                DeadAirNoticed(stage="fallback", cause="voice_silent", silent_secs=round(clock() - begun, 1))
             )
             await self.abandon(cause="voice failed")
             return

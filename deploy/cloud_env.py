@@ -1,6 +1,6 @@
 """Write `cloud.env`, the secrets of an agent on Pipecat Cloud: `python -m deploy.cloud_env`.
 
-All that is set here and that a bot reads in a call goes into it, and nothing else (`IN_A_CALL` in settings.py). The
+All that is set here and that a bot reads in a call goes into it, and nothing else (`IN_A_CALL` of the settings). The
 platform's tool reads it: `pipecat cloud secrets set NAME --file cloud.env`.
 """
 
@@ -24,13 +24,11 @@ if __name__ == "__main__":
 from loguru import logger
 from pydantic import SecretStr
 
-from carriers import credential_problems, known_carriers
+from carriers import credential_problems, descriptors, known_carriers
 from carriers.cloud import CloudError, cloud_stream
 from conversation.agents.agent import AgentError
 from conversation.agents.files import load_agent
 from settings import (
-    IN_A_CALL,
-    ON_A_SERVER,
     ON_THIS_MACHINE,
     ROOT,
     Settings,
@@ -39,6 +37,7 @@ from settings import (
     load_settings,
     misspelt,
     read_given,
+    settings_class,
 )
 
 USAGE_ERROR = 2
@@ -120,8 +119,8 @@ def variables_of(settings: Settings) -> dict[str, str]:
     """
     return {
         name.upper(): _text(getattr(settings, name))
-        for name in Settings.model_fields
-        if name in settings.model_fields_set & IN_A_CALL and getattr(settings, name) is not None
+        for name in type(settings).model_fields
+        if name in settings.model_fields_set & settings.IN_A_CALL and getattr(settings, name) is not None
     }
 
 
@@ -185,9 +184,9 @@ def notes(settings: Settings) -> list[str]:
     """What the bot will miss on Pipecat Cloud, and what was left out: one line each."""
     given = read_given()
     lines = misspelt(given)
-    unknown = sorted(name for name in given.file if name.lower() not in Settings.model_fields)
+    unknown = sorted(name for name in given.file if name.lower() not in type(settings).model_fields)
     for what, names in (
-        ("only a server reads", _set(settings, ON_A_SERVER)),
+        ("only a server reads", _set(settings, settings.ON_A_SERVER)),
         (
             "names a place on this machine; the image has agents/ and /app/data",
             _set(settings, ON_THIS_MACHINE),
@@ -205,10 +204,10 @@ def notes(settings: Settings) -> list[str]:
             lines.append(
                 "DATABASE_URL is a file, which goes away with the instance: leave it out, or name a server"
             )
-    if not settings.twilio_account_sid and not settings.telnyx_api_key:
+    if not any(one.has_account(settings) for one in descriptors()):
         lines.append(
             "no phone company's credentials are set: the bot can end calls only by closing the media socket, and "
-            "cannot transfer: set TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN, or TELNYX_API_KEY"
+            f"cannot transfer: set {', or '.join(one.credentials for one in descriptors())}"
         )
     if settings.pipecat_cloud_agent is None:
         lines.append(
@@ -271,7 +270,7 @@ def _text(value: Any) -> str:
 
 
 def _written(name: str, value: str) -> str:
-    comment = "SecretStr" not in str(Settings.model_fields[name.lower()].annotation)
+    comment = "SecretStr" not in str(settings_class().model_fields[name.lower()].annotation)
     for written in (value, f'"{value}"', f'""{value}""', f"\"'{value}'\""):
         if cleaned(_read_by_the_tool(written), comment=comment) == value:
             return written

@@ -8,13 +8,10 @@ from calls.call import Call
 from calls.carried import carry
 from calls.cloud_media import CloudMedia
 from calls.colleague import PRIVATE_PARAMETERS
-from carriers import signs_addresses
-from carriers.carrier import StreamDocument
+from carriers import descriptor_of
+from carriers.carrier import CALL_CONTROL, StreamDocument
 from desk.keys import AddressKeys
 from desk.tokens import StreamGrant, StreamTokens
-
-EVENTS_MODES = frozenset({"call_control"})
-"""The modes in which a carrier sends all that happens to one address."""
 
 CALL = "call"
 """The name in an address's query that says which call it is about, by our id."""
@@ -59,7 +56,7 @@ class ServerWayBack:
             if name not in OURS and not isinstance(value, (dict, list))
         }
         known = {"agent": call.agent, "from_number": call.from_number, "to_number": call.to_number}
-        if call.mode in EVENTS_MODES:
+        if call.mode == CALL_CONTROL:
             # Events carry the parameters, and one about a call without a name of the carrier's must find it.
             known["call_id"] = call.id
         return StreamDocument(
@@ -79,19 +76,19 @@ class ServerWayBack:
 
     def status_url(self, call: Call) -> str:
         """Is told when the call rings, is answered and ends."""
-        return self._url(call, "events" if call.mode in EVENTS_MODES else "status")
+        return self._url(call, "events" if call.mode == CALL_CONTROL else "status")
 
     def amd_url(self, call: Call) -> str:
         """Is told whether a person or a machine answered."""
-        return self._url(call, "events" if call.mode in EVENTS_MODES else "amd")
+        return self._url(call, "events" if call.mode == CALL_CONTROL else "amd")
 
     def recording_url(self, call: Call) -> str:
         """Is told about recordings."""
-        return self._url(call, "events" if call.mode in EVENTS_MODES else "recording")
+        return self._url(call, "events" if call.mode == CALL_CONTROL else "recording")
 
     def _url(self, call: Call, route: str) -> str:
         query = {CALL: call.id}
-        if not signs_addresses(call.carrier):
+        if not descriptor_of(call.carrier).signs_addresses:
             query[KEY] = self._keys.key(call.carrier, route, call.id)
         return f"{self._public_url}/{call.carrier}/{route}?{urlencode(query)}"
 

@@ -6,7 +6,8 @@ from loguru import logger
 
 from calls.call import Call, CallState, EndedBy
 from calls.cloud_media import CloudUnavailable
-from carriers.carrier import Carrier, Form, IncomingCall, StatusUpdate
+from calls.events.lifecycle import ErrorHappened
+from carriers.carrier import Carrier, DocumentCarrier, Form, IncomingCall, StatusUpdate
 from conversation.agents.agent import AgentError
 from conversation.agents.files import load_agent
 from desk.addresses import OURS
@@ -18,7 +19,7 @@ APOLOGY = "I'm sorry, we have a technical problem and cannot take your call. Ple
 """For a call that no agent can apologise for."""
 
 
-async def answer_call(service: Service, carrier: Carrier, incoming: IncomingCall, query: Form) -> str:
+async def answer_call(service: Service, carrier: DocumentCarrier, incoming: IncomingCall, query: Form) -> str:
     """Connect a call with the bot.
 
     No network but the database is used, for somebody hears it ring; only a bot on Pipecat Cloud needs a ticket.
@@ -80,7 +81,7 @@ async def open_call(service: Service, carrier: Carrier, incoming: IncomingCall, 
 
 
 async def after_stream(
-    service: Service, carrier: Carrier, update: StatusUpdate, our_id: str | None, *, trusted: bool
+    service: Service, carrier: DocumentCarrier, update: StatusUpdate, our_id: str | None, *, trusted: bool
 ) -> str:
     """Tell the carrier what comes after the bot's media stream.
 
@@ -113,13 +114,13 @@ async def after_stream(
     return await connection(service, carrier, call)
 
 
-async def connection(service: Service, carrier: Carrier, call: Call) -> str:
+async def connection(service: Service, carrier: DocumentCarrier, call: Call) -> str:
     """The document that connects a call with the bot; where the bot cannot be reached, an apology."""
     try:
         return carrier.stream_document(await service.way_back.stream(call))
     except CloudUnavailable as error:
         logger.error("Call {} cannot be connected with the bot: {}", call.id, error)
-        service.store.record(call, "error", message=str(error))
+        call.record(ErrorHappened(message=str(error)))
         call.will_end(EndedBy.ERROR, "Pipecat Cloud gave no media socket")
         return carrier.end_document(apology(service, call))
 

@@ -11,9 +11,10 @@ from calls.call import Call
 from calls.dialler import Dialler
 from calls.do_not_call import DoNotCall
 from calls.errors import NotPossible
+from calls.events.lifecycle import ErrorHappened
 from calls.policy import DialPolicy, DialRefused
 from calls.way_back import WayBack
-from carriers import dialling_mode, known_carriers
+from carriers import descriptor_of, known_carriers
 from carriers.carrier import Carrier, MachineDetection
 from carriers.dialling import RING_SECS, DialOrder
 from carriers.numbers import phone_number
@@ -104,8 +105,8 @@ async def place_call(
     call = await dialler.place(
         order, carrier, way_back_of(name), agent=agent.name, parameters=_parameters(body)
     )
-    uncertain = None if call.carrier_call_id or call.is_over else call.last("error")
-    return call, str(uncertain.data.get("message")) if uncertain else None
+    uncertain = None if call.carrier_call_id or call.is_over else call.last(ErrorHappened)
+    return call, uncertain.message if uncertain else None
 
 
 def policy_of(settings: Settings) -> DialPolicy:
@@ -151,7 +152,7 @@ def _carrier(
     if body.carrier is not None and body.carrier not in known_carriers():
         raise NotPossible(f"there is no carrier {body.carrier[:40]!r}: use {' or '.join(known_carriers())}")
     names = [body.carrier] if body.carrier else known_carriers()
-    found = [(name, carrier_named(name, dialling_mode(name, settings))) for name in names]
+    found = [(name, carrier_named(name, descriptor_of(name).dialling_mode(settings))) for name in names]
     usable = [(name, carrier) for name, carrier in found if carrier is not None]
     if not usable:
         raise NotPossible(

@@ -12,11 +12,12 @@ from loguru import logger
 
 from calls.call import Call, CallState, EndedBy
 from calls.errors import NotPossible
+from calls.events.lifecycle import ErrorHappened, TransferEnded, TransferStarted
 from calls.transfer import Resume, ResumeReason, Target, TransferOutcome
-from carriers.carrier import Carrier, Form, IncomingCall, TransferDocument
-from conversation.agents.agent import Agent, spoken_name
+from carriers.carrier import DocumentCarrier, Form, IncomingCall, TransferDocument
+from conversation.agents.agent import Agent
+from conversation.agents.destinations import spoken_name, target_of
 from conversation.agents.files import load_agent
-from conversation.handover import target_of
 from desk.answering import APOLOGY, apology, open_call
 from desk.service import Service
 
@@ -27,7 +28,7 @@ LONGEST_PATH = 80
 
 
 async def fall_back(
-    service: Service, carrier: Carrier, incoming: IncomingCall, query: Form, told: Form
+    service: Service, carrier: DocumentCarrier, incoming: IncomingCall, query: Form, told: Form
 ) -> str:
     """Put a caller through to a person, as the agent's `dead_air.fallback` says; else the caller hears an apology.
 
@@ -47,7 +48,7 @@ async def fall_back(
         logger.error("Call {}: {}{}", call.id, NO_DOCUMENT, where)
         if call.is_over or (call.ending is not None and call.ending.by is not EndedBy.ERROR):
             return carrier.end_document()  # it was to end anyway
-        service.store.record(call, "error", message=NO_DOCUMENT + where)
+        call.record(ErrorHappened(message=NO_DOCUMENT + where))
         if _has_talked_to_a_person(call):
             return carrier.end_document()
         return _put_through(service, carrier, call) or _sorry(service, carrier, call)
@@ -56,7 +57,7 @@ async def fall_back(
         return carrier.end_document(APOLOGY)
 
 
-def _put_through(service: Service, carrier: Carrier, call: Call) -> str | None:
+def _put_through(service: Service, carrier: DocumentCarrier, call: Call) -> str | None:
     settings = service.settings
     agent = load_agent(call.agent or settings.agent, settings.agents_dir)
     name = agent.dead_air.fallback
@@ -79,7 +80,7 @@ def _put_through(service: Service, carrier: Carrier, call: Call) -> str | None:
     )
     if call.state is CallState.RINGING:
         call.move(CallState.IN_PROGRESS, cause="answered without the bot")
-    service.store.record(call, "transfer_started", destination=name, warm=False)
+    call.record(TransferStarted(destination=name, warm=False))
     call.expect_return(Resume(ResumeReason.TRANSFER, name))
     logger.info("Call {}: the caller is put through to {}", call.id, name)
     return carrier.transfer_document(document)
@@ -95,20 +96,18 @@ def _words(agent: Agent, target: Target, call: Call) -> str:
     )
 
 
-def _sorry(service: Service, carrier: Carrier, call: Call) -> str:
+def _sorry(service: Service, carrier: DocumentCarrier, call: Call) -> str:
     call.will_end(EndedBy.ERROR, NO_DOCUMENT)
     return carrier.end_document(apology(service, call))
 
 
 def _was_tried(call: Call, name: str) -> bool:
-    return any(
-        event.kind == "transfer_started" and event.data.get("destination") == name for event in call.events
-    )
+    return any(isinstance(event, TransferStarted) and event.destination == name for event in call.events)
 
 
 def _has_talked_to_a_person(call: Call) -> bool:
-    last = call.last("transfer_ended")
-    return last is not None and last.data.get("outcome") == TransferOutcome.CONNECTED.value
+    last = call.last(TransferEnded)
+    return last is not None and last.outcome is TransferOutcome.CONNECTED
 
 
 def _where(told: Form) -> str:

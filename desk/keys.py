@@ -20,6 +20,7 @@ from pathlib import Path
 
 from loguru import logger
 
+from carriers import descriptors
 from settings import Settings
 
 KEY_BYTES = 16
@@ -75,15 +76,14 @@ def deployment_secrets(settings: Settings) -> list[str]:
     """The secrets that addresses and tokens are made with, the one for new ones first.
 
     STREAM_TOKEN_SECRET alone, when it is set: a new one makes all earlier addresses worthless. Else the carriers'
-    credentials, each of which is enough, so that a second carrier changes no address. Else a secret of the service's
-    own, which it keeps in DATA_DIR.
+    credentials, each of which is enough, so that a second carrier changes no address; first those of carriers whose
+    addresses have keys. Else a secret of the service's own, which it keeps in DATA_DIR.
     """
     if settings.stream_token_secret is not None:
         return [settings.stream_token_secret.get_secret_value()]
-    given = (settings.telnyx_api_key, settings.twilio_auth_token, settings.twilio_api_secret)
-    return [secret.get_secret_value() for secret in given if secret is not None] or [
-        _kept_secret(settings.data_dir / FILE)
-    ]
+    keyed_first = sorted(descriptors(), key=lambda one: one.signs_addresses)
+    given = [secret for one in keyed_first for secret in one.secrets(settings)]
+    return [secret.get_secret_value() for secret in given] or [_kept_secret(settings.data_dir / FILE)]
 
 
 @cache

@@ -7,12 +7,13 @@ from loguru import logger
 from calls.call import Call, CallState, EndedBy
 from calls.colleague import Colleague
 from calls.errors import CallIsOver, NotDone
+from calls.events.lifecycle import AnswererDetected, ErrorHappened
 from calls.transfer import transfer_news
 from carriers.carrier import Carrier, CarrierEvent, Direction, Form, IncomingCall, LegEnd, StatusUpdate
 from conversation.agents.agent import AgentError
 from desk.answering import open_call
 from desk.lost_streams import stream_again
-from desk.reported import call_of, record_once, record_recording
+from desk.reported import call_of, record_recording
 from desk.service import Service
 from desk.transfers import COLLEAGUE_HUNG_UP, REFER_LATE_SECS, is_being_referred, take_transfer_news
 
@@ -92,7 +93,7 @@ async def _answer(service: Service, call: Call) -> None:
 
 async def _turn_away(service: Service, call: Call, reason: str) -> None:
     """End a call that cannot be served: ringing on, or silence, would be worse."""
-    service.store.record(call, "error", message=reason)
+    call.record(ErrorHappened(message=reason))
     if not await service.control(call).hang_up(EndedBy.ERROR, reason, state=CallState.FAILED):
         logger.warning("Call {} may ring on until its caller gives up", call.id)
 
@@ -103,9 +104,9 @@ def _take_in(service: Service, call: Call, event: CarrierEvent) -> None:
     if event.transfer_of is not None:
         return  # the destination's leg is no call of ours
     if event.answered_by is not None:
-        record_once(service, call, "answered_by", who=event.answered_by.value)
+        call.record_once(AnswererDetected(event.answered_by))
     if event.recording is not None:
-        record_recording(service, call, event.recording)
+        record_recording(call, event.recording)
     if event.status is not None and event.hangup_cause and is_being_referred(call):
         service.later(_take_end_after_refer(service, call, event, event.status), f"end of {call.id}")
     elif event.status is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from calls.call import Call, CallState, EndedBy
 from calls.errors import CallIsOver, CarrierFailed, NotPossible, UnderWay
+from calls.events.lifecycle import HangUpFailed
 from carriers.carrier import Direction, RecordingFormat
 from carriers.documents import checked_digits
 from conversation import handover
@@ -29,8 +30,8 @@ async def hang_up(service: Service, call: Call) -> str | None:
     if not call.carrier_call_id:
         return "the carrier has not named the call yet: it is ended as soon as that happens"
     if not await service.close_sockets(call):
-        failed = call.last("hang_up_failed")
-        reason = failed.data.get("reason") if failed else "the carrier could not be told"
+        failed = call.last(HangUpFailed)
+        reason = failed.reason if failed else "the carrier could not be told"
         raise CarrierFailed(f"the call may still be up: {reason}")
     return None
 

@@ -8,6 +8,8 @@ from loguru import logger
 
 from calls.call import Call, CallState, EndedBy
 from calls.errors import NotDone
+from calls.events.lifecycle import ErrorHappened
+from calls.events.talk import Attached
 from calls.transfer import Resume, ResumeReason
 from carriers.carrier import CarrierEvent
 from desk.service import Service
@@ -31,8 +33,8 @@ def lost_again(service: Service, call: Call) -> bool:
     Returns:
         Whether it may come back; False when it has lost too many.
     """
-    lost = sum(e.kind == "error" and e.data.get("message") == LOST_STREAM for e in call.events)
-    service.store.record(call, "error", message=LOST_STREAM)
+    lost = call.events.count(ErrorHappened(LOST_STREAM))
+    call.record(ErrorHappened(LOST_STREAM))
     logger.warning("Call {} has lost its media stream, {} before", call.id, lost)
     if lost >= MAX_LOST_STREAMS:
         call.will_end(EndedBy.ERROR, LOST_STREAM)
@@ -61,7 +63,7 @@ async def stream_again(service: Service, call: Call, event: CarrierEvent) -> Non
         return
     if event.stream_failed is not None:
         message = f"the media stream could not be connected: {event.stream_failed}"
-        service.store.record(call, "error", message=message)
+        call.record(ErrorHappened(message=message))
     if call.ending is None and lost_again(service, call):
         await _connect_again(service, call)
     else:
@@ -84,7 +86,7 @@ async def _has_another_stream(service: Service, call: Call, event: CarrierEvent)
     """Whether the call has another stream than the one that the event is about, which closes a moment later."""
     deadline = asyncio.get_running_loop().time() + STREAM_CLOSES_SECS
     while asyncio.get_running_loop().time() < deadline:
-        attached = call.last("attached")
+        attached = call.last(Attached)
         if attached is not None and event.occurred_at is not None and attached.at > event.occurred_at:
             return True
         if not service.sockets.get(call.id):
@@ -99,7 +101,7 @@ async def _connect_again(service: Service, call: Call) -> None:
         await service.control(call).stream_again()
     except NotDone as error:
         logger.error("Call {} could not be connected with the bot again: {}", call.id, error)
-        service.store.record(call, "error", message=str(error))
+        call.record(ErrorHappened(message=str(error)))
         await _give_up(service, call)
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from loguru import logger
 
 from calls.call import Call
+from calls.events.lifecycle import AnswererDetected, RecordingReported
 from calls.recordings import UNKNOWN, was_reported
 from calls.store import AlreadyNamed
 from carriers.carrier import MachineResult, RecordingUpdate, StatusUpdate
@@ -76,7 +75,7 @@ async def take_machine_result(
     """Take in who, or what, has answered a call of ours."""
     call = await call_of(service, carrier, result.call_id, our_id, trusted=trusted)
     if call is not None:
-        record_once(service, call, "answered_by", who=result.answered_by.value)
+        call.record_once(AnswererDetected(result.answered_by))
 
 
 async def take_recording(
@@ -85,29 +84,17 @@ async def take_recording(
     """Take in what became of a recording, also of a call that is over."""
     call = await call_of(service, carrier, update.call_id, our_id, trusted=trusted)
     if call is not None:
-        record_recording(service, call, update)
+        record_recording(call, update)
 
 
-def record_recording(service: Service, call: Call, update: RecordingUpdate) -> None:
+def record_recording(call: Call, update: RecordingUpdate) -> None:
     """Write down what became of a recording."""
-    was_reported(
-        call,
-        update.state.value if update.state else UNKNOWN,
-        update.recording_id,
+    report = RecordingReported(
+        state=update.state.value if update.state else UNKNOWN,
+        recording_id=update.recording_id,
         url=update.url,
         duration_secs=update.duration_secs,
         channels=update.channels,
-        **({"reason": update.reason} if update.reason else {}),
+        reason=update.reason,
     )
-
-
-def record_once(service: Service, call: Call, kind: str, **data: Any) -> bool:
-    """Append an event, unless the same was reported before.
-
-    Returns:
-        Whether it is new.
-    """
-    if any(event.kind == kind and dict(event.data) == data for event in call.events):
-        return False
-    service.store.record(call, kind, **data)
-    return True
+    was_reported(call, report)

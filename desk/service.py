@@ -17,7 +17,7 @@ from calls.database.calls import DatabaseError
 from calls.dialler import Dialler
 from calls.reconcile import Reconciler
 from calls.store import CallStore
-from carriers import carrier_for, dialling_mode, known_carriers
+from carriers import carrier_for, descriptors
 from carriers.carrier import Carrier
 from desk.addresses import CloudWayBack, ServerWayBack
 from desk.dial_requests import policy_of
@@ -117,8 +117,8 @@ class Service:
 
     async def prepare(self) -> None:
         """Load what hanging up needs, for the carriers that have credentials."""
-        for name in known_carriers():
-            if carrier := self.carrier_named(name, dialling_mode(name, self.settings)):
+        for one in descriptors():
+            if carrier := self.carrier_named(one.name, one.dialling_mode(self.settings)):
                 await carrier.prepare()
 
     async def close_sockets(self, call: Call) -> int:

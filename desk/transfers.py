@@ -12,10 +12,12 @@ import asyncio
 from loguru import logger
 
 from calls.call import Call, CallState, EndedBy
+from calls.events.lifecycle import TransferEnded, TransferStarted
+from calls.events.talk import Attached
 from calls.transfer import Resume, ResumeReason, TransferNews, TransferOutcome, outcome_of
 from carriers.carrier import (
-    Carrier,
     DialResult,
+    DocumentCarrier,
     Form,
     LineState,
     ReferResult,
@@ -39,7 +41,7 @@ REFER_LATE_SECS = 1.0
 # Where documents run the call
 
 
-def parse_transfer_result(carrier: Carrier, form: Form) -> DialResult | ReferResult:
+def parse_transfer_result(carrier: DocumentCarrier, form: Form) -> DialResult | ReferResult:
     """Read what a transfer's address is told, whichever kind of transfer it was.
 
     Raises:
@@ -56,7 +58,7 @@ def parse_transfer_result(carrier: Carrier, form: Form) -> DialResult | ReferRes
 
 async def after_transfer(
     service: Service,
-    carrier: Carrier,
+    carrier: DocumentCarrier,
     result: DialResult | ReferResult,
     line: StatusUpdate,
     our_id: str | None,
@@ -105,7 +107,7 @@ async def after_transfer(
 
 
 async def transfer_answered(
-    service: Service, carrier: Carrier, update: StatusUpdate, our_id: str | None
+    service: Service, carrier: DocumentCarrier, update: StatusUpdate, our_id: str | None
 ) -> None:
     """Take in that somebody has answered a caller's transfer.
 
@@ -126,14 +128,13 @@ async def transfer_answered(
 def _destination(call: Call) -> str:
     if (destination := call.transfer_under_way) is not None:
         return destination
-    last = call.last("transfer_ended")
-    return str(last.data.get("destination") or "") if last else ""
+    last = call.last(TransferEnded)
+    return last.destination if last else ""
 
 
 def _is_expected(call: Call) -> bool:
     """Whether no session of the bot has begun since the transfer, so that the next one must be told of it."""
-    later = [event.kind for event in call.events if event.kind in ("transfer_ended", "attached")]
-    return later[-1:] != ["attached"]
+    return not isinstance(call.last(TransferEnded, Attached), Attached)
 
 
 def _is_over(line: StatusUpdate) -> bool:
@@ -151,8 +152,8 @@ def _detail(result: DialResult | ReferResult) -> str:
 
 def is_being_referred(call: Call) -> bool:
     """Whether a transfer is under way that ends our leg when it works: after a REFER two talk without the carrier."""
-    started = call.last("transfer_started", "transfer_ended")
-    refer = started is not None and bool(started.data.get("refer"))
+    started = call.last(TransferStarted, TransferEnded)
+    refer = isinstance(started, TransferStarted) and started.refer
     return refer and not call.is_over and call.ending is None
 
 
@@ -181,7 +182,7 @@ async def _unless_told(service: Service, call: Call, news: TransferNews) -> None
     Somebody who has answered is connected. When an answered leg is over, the caller's ends with it if the two have
     talked; a caller who is still there was never connected.
     """
-    started = call.last("transfer_started")
+    started = call.last(TransferStarted)
     if news.leg_is_over:
         if not await call.over_within(HANG_UP_LATE_SECS):
             await service.control(call).refresh()
@@ -192,19 +193,16 @@ async def _unless_told(service: Service, call: Call, news: TransferNews) -> None
         if call.is_over:
             return
     destination = call.transfer_under_way
-    if destination is not None and call.last("transfer_started") is started:
+    if destination is not None and call.last(TransferStarted) is started:
         _ended(service, call, destination, outcome, news.detail)
 
 
 def _begin_anew(service: Service, call: Call) -> None:
     """Take a transfer for one that goes on, if the bot believes that nobody took the call: the two are connected."""
-    last = call.last("transfer_ended")
-    if last is None or call.transfer_under_way is not None:
+    last = call.last(TransferEnded)
+    if last is None or call.transfer_under_way is not None or last.outcome is TransferOutcome.CONNECTED:
         return
-    if last.data.get("outcome") == TransferOutcome.CONNECTED.value:
-        return
-    destination = str(last.data.get("destination") or "")
-    service.store.record(call, "transfer_started", destination=destination, warm=False)
+    call.record(TransferStarted(last.destination, warm=False))
     service.later(silence_the_bot(service, call), f"stream of {call.id}")
 
 

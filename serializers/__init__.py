@@ -15,8 +15,7 @@ from serializers.handshake import (
     StreamStart,
     read_stream_start,
 )
-from serializers.telnyx import TelnyxSerializer
-from serializers.twilio import TwilioSerializer
+from serializers.wire import WireFormat, register_wire_format, wire_formats
 
 __all__ = [
     "HandshakeError",
@@ -25,11 +24,12 @@ __all__ = [
     "NotACarrierStream",
     "SerializerOptions",
     "StreamStart",
-    "TelnyxSerializer",
-    "TwilioSerializer",
     "UnsupportedEncoding",
+    "WireFormat",
     "read_stream_start",
+    "register_wire_format",
     "serializer_for",
+    "wire_formats",
 ]
 
 
@@ -44,8 +44,9 @@ def serializer_for(start: StreamStart, *, options: SerializerOptions | None = No
         UnsupportedEncoding: The stream's encoding cannot be used; say so to the operator and end the stream.
         ValueError: The carrier is unknown.
     """
-    if start.carrier == "twilio":
-        return TwilioSerializer(start)
-    if start.carrier == "telnyx":
-        return TelnyxSerializer(start, options)
-    raise ValueError(f"There is no serializer for the carrier {start.carrier!r}: use twilio or telnyx.")
+    formats = {one.name: one for one in wire_formats()}
+    if start.carrier not in formats:
+        raise ValueError(
+            f"There is no serializer for the carrier {start.carrier!r}: use {' or '.join(formats)}."
+        )
+    return formats[start.carrier].serializer(start, options or SerializerOptions())

@@ -1,13 +1,12 @@
-"""What the media streams of all carriers have in common: JSON messages around base64 audio.
+"""What the media streams of all carriers have in common, whatever their messages look like.
 
-A carrier's own serializer names its keys and decides what its messages mean. This module keeps the promises
-that hold for each of them: nothing that arrives can raise out of `deserialize()`, whatever cannot be used is
-counted and logged once, and nothing undocumented is ever sent.
+A carrier's own serializer decides what its messages mean and how ours are written. This module keeps the promises that
+hold for each of them: nothing that arrives can raise out of `deserialize()`, whatever cannot be used is counted and
+logged once, and nothing undocumented is ever sent.
 """
 
 from __future__ import annotations
 
-import base64
 from abc import abstractmethod
 from collections import Counter
 from dataclasses import dataclass
@@ -30,8 +29,8 @@ from pipecat.processors.frameworks.rtvi.models import MESSAGE_LABEL
 from pipecat.serializers.base_serializer import FrameSerializer
 
 from serializers.codecs import Codec
-from serializers.frames import MarkFrame, MarkReturnedFrame, StreamStoppedFrame
-from serializers.messages import BadMessage, compose, decode_base64, parse_message, section_of, short_text
+from serializers.frames import MarkFrame, MarkReturnedFrame
+from serializers.messages import BadMessage, parse_message, short_text
 
 
 @dataclass(frozen=True)
@@ -69,14 +68,11 @@ class MediaStreamSerializer(FrameSerializer):
         stopped: Whether the carrier has said that the stream or the whole call is over.
     """
 
-    _stream_id_key: str
-    """The key of the stream's id in an incoming message."""
-
     def __init__(self, stream_id: str, *, inbound: Codec, outbound: Codec):
         """Create the serializer of one stream.
 
         Args:
-            stream_id: The carrier's id of the stream; messages that name another one are ignored.
+            stream_id: The carrier's id of the stream.
             inbound: The codec of the caller's audio.
             outbound: The codec of the bot's audio.
         """
@@ -94,6 +90,11 @@ class MediaStreamSerializer(FrameSerializer):
         self._output_resampler = create_stream_resampler(clear_after_secs=None)
         self._output_rate: int | None = None
 
+    @property
+    def sample_rate(self) -> int:
+        """The rate of the bot's audio on the wire, in Hz."""
+        return self._outbound.sample_rate
+
     async def setup(self, setup: FrameProcessorSetup) -> None:  # type: ignore[override]
         """Take the rate of the pipeline's input; Pipecat calls this from both halves of a transport.
 
@@ -102,13 +103,13 @@ class MediaStreamSerializer(FrameSerializer):
         """
         self._pipeline_rate = setup.audio_in_sample_rate
 
-    async def serialize(self, frame: Frame) -> str | None:
+    async def serialize(self, frame: Frame) -> str | bytes | None:
         """Turn a frame into one message for the carrier.
 
         Args:
-            frame: `AudioRawFrame` becomes `media`, `MarkFrame` becomes `mark`, `InterruptionFrame` becomes
-                `clear`. All other frames become nothing; application messages are dropped, because a carrier
-                counts an unknown message as our error.
+            frame: `AudioRawFrame` becomes audio, `MarkFrame` a mark behind it, and `InterruptionFrame` asks the
+                carrier to throw away what it has not played. All other frames become nothing; application messages
+                are dropped, because a carrier counts an unknown message as our error.
 
         Returns:
             The message, or `None` when there is nothing to send (yet).
@@ -120,15 +121,15 @@ class MediaStreamSerializer(FrameSerializer):
             # What the filter still holds belongs to the words that are being taken back.
             await self._output_resampler.reset()
             self._discard()
-            return compose({"event": "clear"} | self._address())
+            return self._clear_message()
         if isinstance(frame, MarkFrame):
-            return compose({"event": "mark"} | self._address() | {"mark": {"name": frame.mark}})
+            return self._mark_message(frame.mark)
         if isinstance(frame, (OutputTransportMessageFrame, OutputTransportMessageUrgentFrame)):
             if not (isinstance(frame.message, dict) and frame.message.get("label") == MESSAGE_LABEL):
                 self._ignore("not_sendable")
         return None
 
-    def flush(self) -> str | None:
+    def flush(self) -> str | bytes | None:
         """The audio that is held back because it is too short for a message of its own, as one message.
 
         To be sent before a mark, so that the mark comes after it. Streams without a least length hold nothing
@@ -148,7 +149,9 @@ class MediaStreamSerializer(FrameSerializer):
             used. Never raises: Pipecat's receive loop takes any exception for the end of the call.
         """
         try:
-            return await self._read(parse_message(data))
+            if isinstance(data, str):
+                return await self._read_message(parse_message(data))
+            return await self._read_binary(data)
         except BadMessage as bad:
             self._ignore(bad.reason)
         except Exception as error:
@@ -156,34 +159,12 @@ class MediaStreamSerializer(FrameSerializer):
             self._ignore("failed", type(error).__name__)
         return None
 
-    async def _read(self, message: dict[str, Any]) -> Frame | None:
-        stream_id = message.get(self._stream_id_key)
-        if stream_id is not None and stream_id != self._stream_id:
-            raise BadMessage("foreign_stream")
-        match message.get("event"):
-            case "media":
-                return await self._read_media(section_of(message, "media"))
-            case "mark":
-                return self._read_mark(section_of(message, "mark"))
-            case "dtmf":
-                return self._read_dtmf(section_of(message, "dtmf"))
-            case "stop":
-                self.stopped = True
-                return StreamStoppedFrame()
-            case "connected" | "start":
-                return None  # the handshake has read them; a second one changes nothing
-            case _:
-                return self._read_other(message)
+    async def _read_binary(self, data: bytes) -> Frame | None:
+        """Read a binary message; raise `BadMessage` where it cannot be used, as with most carriers."""
+        raise BadMessage("binary")
 
-    async def _read_media(self, media: dict[str, Any]) -> Frame | None:
-        if media.get("track", "inbound") not in ("inbound", "inbound_track"):
-            raise BadMessage("outbound_track")
-        try:
-            wire = self._payload_of(media)
-        except BadMessage as bad:
-            self._ignore(bad.reason)
-            wire = b""
-        wire = self._in_order(media, wire)
+    async def _heard(self, wire: bytes) -> Frame | None:
+        """The caller's audio, off the wire and in order."""
         if not wire:
             return None
         pcm = await self._input_resampler.resample(
@@ -192,26 +173,21 @@ class MediaStreamSerializer(FrameSerializer):
         # Right after its start a resampler takes some audio in before any comes out.
         return InputAudioRawFrame(audio=pcm, sample_rate=self._pipeline_rate, num_channels=1) if pcm else None
 
-    def _payload_of(self, media: dict[str, Any]) -> bytes:
-        payload = media.get("payload")
-        if not isinstance(payload, str) or not payload:
-            raise BadMessage("bad_media")
-        try:
-            wire = decode_base64(payload)
-        except ValueError:
-            raise BadMessage("bad_base64") from None
+    def _whole_samples(self, wire: bytes) -> bytes:
+        """The caller's audio, if it can be cut into samples."""
         if len(wire) % self._inbound.sample_bytes:
             raise BadMessage("bad_samples")
         return wire
 
-    def _read_mark(self, mark: dict[str, Any]) -> Frame:
-        name = short_text(mark.get("name"))
-        if name is None:
+    def _mark_returned(self, name: Any) -> Frame:
+        """The carrier has played, or thrown away, what was sent before a mark."""
+        text = short_text(name)
+        if text is None:
             raise BadMessage("bad_mark")
-        return MarkReturnedFrame(mark=name)
+        return MarkReturnedFrame(mark=text)
 
-    def _read_dtmf(self, dtmf: dict[str, Any]) -> Frame:
-        digit = dtmf.get("digit")
+    def _key_pressed(self, digit: Any) -> Frame:
+        """The caller has pressed a key."""
         if not isinstance(digit, str):
             raise BadMessage("bad_dtmf")
         try:
@@ -234,10 +210,6 @@ class MediaStreamSerializer(FrameSerializer):
         pcm = await self._output_resampler.resample(audio, frame.sample_rate, self._outbound.sample_rate)
         return self._outbound.encode(pcm)
 
-    def _media_message(self, payload: bytes) -> str:
-        media = {"payload": base64.b64encode(payload).decode("ascii")}
-        return compose({"event": "media"} | self._address() | {"media": media})
-
     def _ignore(self, reason: str, detail: str = "") -> None:
         self.ignored[reason] += 1
         if self.ignored[reason] == 1:
@@ -245,16 +217,20 @@ class MediaStreamSerializer(FrameSerializer):
             logger.warning(f"Media stream {self._stream_id}: ignoring {reason} {detail}".rstrip())
 
     @abstractmethod
-    def _address(self) -> dict[str, str]:
-        """The keys that every message to the carrier carries besides its event."""
+    async def _read_message(self, message: dict[str, Any]) -> Frame | None:
+        """Read a JSON message; raise `BadMessage` for one that cannot be used."""
 
     @abstractmethod
-    def _read_other(self, message: dict[str, Any]) -> Frame | None:
-        """Read an event that not all carriers have; raise `BadMessage` for an unknown one."""
+    def _media_message(self, payload: bytes) -> str | bytes:
+        """The message for encoded audio."""
 
-    def _in_order(self, media: dict[str, Any], wire: bytes) -> bytes:
-        """The audio that may be passed on after this chunk arrived."""
-        return wire
+    @abstractmethod
+    def _clear_message(self) -> str | bytes:
+        """The message for throwing away what was not played yet."""
+
+    @abstractmethod
+    def _mark_message(self, name: str) -> str | bytes:
+        """The message for a mark behind the audio that was sent."""
 
     def _pack(self, wire: bytes) -> bytes:
         """The audio that may be sent after this was encoded."""

@@ -3,18 +3,16 @@
 "PCM" here is what Pipecat's frames carry: mono, signed 16-bit, little-endian. "Wire" is what a media message
 carries after base64: an RTP payload without its header.
 
-G.711 (PCMU is its µ-law, PCMA its A-law) is computed once into tables, so that 20 ms of audio are one table
-look-up.
+G.711 (PCMU is its µ-law, PCMA its A-law) is done by Python's `audioop`, as in Pipecat. It is part of the standard
+library up to Python 3.12; afterwards the package audioop-lts brings it.
 Source: ITU-T G.711; RFC 3551 section 4.5.14 for the names and the fixed rate of 8000 Hz; RFC 3551 section
 4.5.11 for L16.
 """
 
 from __future__ import annotations
 
+import audioop
 from typing import Literal, Protocol
-
-import numpy as np
-import numpy.typing as npt
 
 ByteOrder = Literal["little", "big"]
 
@@ -60,27 +58,34 @@ class Codec(Protocol):
         ...
 
 
-class _G711:
-    """A codec of one byte per sample, held as two tables.
+class _Mulaw:
+    """PCMU."""
 
-    The encoding table is indexed by the bit pattern of the sample taken as unsigned, which saves a conversion
-    per frame.
-    """
-
+    encoding = "PCMU"
     sample_rate = G711_SAMPLE_RATE
     sample_bytes = 1
-
-    def __init__(self, encoding: str, encode: npt.NDArray[np.uint8], decode: npt.NDArray[np.int16]):
-        self.encoding = encoding
-        self._encode = encode
-        self._decode = decode.astype("<i2")
-        self.silence = encode[:1].tobytes()
+    silence = b"\xff"
 
     def decode(self, wire: bytes) -> bytes:
-        return self._decode[np.frombuffer(wire, dtype=np.uint8)].tobytes()
+        return audioop.ulaw2lin(wire, 2)
 
     def encode(self, pcm: bytes) -> bytes:
-        return self._encode[np.frombuffer(pcm, dtype="<u2")].tobytes()
+        return audioop.lin2ulaw(pcm, 2)
+
+
+class _Alaw:
+    """PCMA."""
+
+    encoding = "PCMA"
+    sample_rate = G711_SAMPLE_RATE
+    sample_bytes = 1
+    silence = b"\xd5"
+
+    def decode(self, wire: bytes) -> bytes:
+        return audioop.alaw2lin(wire, 2)
+
+    def encode(self, pcm: bytes) -> bytes:
+        return audioop.lin2alaw(pcm, 2)
 
 
 class _L16:
@@ -99,7 +104,7 @@ class _L16:
         self._swap = byte_order == "big"
 
     def decode(self, wire: bytes) -> bytes:
-        return np.frombuffer(wire, dtype="<i2").byteswap().tobytes() if self._swap else wire
+        return audioop.byteswap(wire, 2) if self._swap else wire
 
     # Swapping two bytes is its own inverse.
     encode = decode
@@ -126,44 +131,10 @@ def codec_for(encoding: str, *, l16_sample_rate: int = 16000, l16_byte_order: By
     Raises:
         UnsupportedEncoding: There is no such codec here.
     """
-    if encoding in _G711_CODECS:
-        return _G711_CODECS[encoding]
+    if encoding == "PCMU":
+        return _Mulaw()
+    if encoding == "PCMA":
+        return _Alaw()
     if encoding == "L16":
         return _L16(l16_sample_rate, l16_byte_order)
     raise UnsupportedEncoding(f"{encoding} is not an encoding that can be used here: use PCMU, PCMA or L16.")
-
-
-def _segments(magnitude: npt.NDArray[np.int32], first_end: int) -> npt.NDArray[np.int32]:
-    """The G.711 segment (0 to 7) of each magnitude; each segment ends at twice the end of the one before."""
-    ends = np.array([((first_end + 1) << n) - 1 for n in range(8)], dtype=np.int32)
-    return np.minimum(np.searchsorted(ends, magnitude), 7).astype(np.int32)
-
-
-def _mulaw() -> _G711:
-    samples = np.arange(1 << 16, dtype=np.uint16).view(np.int16).astype(np.int32) >> 2  # µ-law has 14 bits
-    magnitude = np.minimum(np.abs(samples), 8158) + 33  # 8191 is the end of the last segment
-    segment = _segments(magnitude, 0x3F)
-    code = (segment << 4) | ((magnitude >> (segment + 1)) & 0x0F)
-    encode = (code ^ np.where(samples < 0, 0x7F, 0xFF)).astype(np.uint8)
-
-    inverted = np.arange(256, dtype=np.int32) ^ 0xFF
-    value = ((((inverted & 0x0F) << 3) + 132) << ((inverted & 0x70) >> 4)) - 132
-    decode = np.where(inverted & 0x80, -value, value).astype(np.int16)
-    return _G711("PCMU", encode, decode)
-
-
-def _alaw() -> _G711:
-    samples = np.arange(1 << 16, dtype=np.uint16).view(np.int16).astype(np.int32) >> 3  # A-law has 13 bits
-    magnitude = np.where(samples < 0, -samples - 1, samples)
-    segment = _segments(magnitude, 0x1F)
-    code = (segment << 4) | ((magnitude >> np.maximum(segment, 1)) & 0x0F)
-    encode = (code ^ np.where(samples < 0, 0x55, 0xD5)).astype(np.uint8)
-
-    plain = np.arange(256, dtype=np.int32) ^ 0x55
-    segment = (plain & 0x70) >> 4
-    value = (((plain & 0x0F) << 4) + 8 + np.where(segment > 0, 0x100, 0)) << np.maximum(segment - 1, 0)
-    decode = np.where(plain & 0x80, value, -value).astype(np.int16)
-    return _G711("PCMA", encode, decode)
-
-
-_G711_CODECS = {"PCMU": _mulaw(), "PCMA": _alaw()}

@@ -1,7 +1,7 @@
 """The first messages of a media socket: which carrier, which call, what was passed along.
 
-A carrier introduces itself with `connected` and then `start`. `read_stream_start` reads up to and including
-`start` and not one message more, so the caller's first audio is still in the socket when the pipeline begins
+A carrier introduces itself with messages such as `connected`, and then `start`. `read_stream_start` reads up to and
+including `start` and not one message more, so the caller's first audio is still in the socket when the pipeline begins
 to read. It closes nothing.
 
     HandshakeError          the socket is of no use: it never sent a start, closed, or named impossible ids
@@ -20,7 +20,7 @@ from loguru import logger
 from pipecat.processors.frameworks.rtvi.models import MESSAGE_LABEL
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from serializers import parameters
+from serializers import parameters, wire
 from serializers.codecs import G711_SAMPLE_RATE, normalise_encoding
 from serializers.messages import MAX_TEXT_CHARS, BadMessage, parse_message, short_text
 
@@ -29,13 +29,6 @@ MAX_MESSAGES_BEFORE_START = 16
 
 START_SECS = 5.0
 """How long a socket may take to send `start`; the carriers send it at once."""
-
-SERVICE_HOST_PARAMETER = "_pipecatCloudServiceHost"
-"""The parameter that names `AGENT.ORG` on Twilio. Source: Pipecat Cloud docs,
-guides/telephony/twilio-websocket."""
-
-SERVICE_HOST_QUERY = "serviceHost"
-"""The same as a query parameter, on Telnyx. Source: Pipecat Cloud docs, guides/telephony/telnyx-websocket."""
 
 # Ids become parts of REST URLs: nothing that has a meaning there may be in them.
 _ID = re.compile(rf"[A-Za-z0-9:_.=+~-]{{1,{MAX_TEXT_CHARS}}}")
@@ -83,17 +76,16 @@ class StreamStart:
     """What a carrier's `start` says about the stream and its call, in the same words for all carriers.
 
     Parameters:
-        carrier: `twilio` or `telnyx`.
-        stream_id: Twilio's `streamSid`, Telnyx's `stream_id`.
-        call_id: Twilio's `callSid`, Telnyx's `call_control_id`. Safe to put into a URL path.
+        carrier: Name of the carrier.
+        stream_id: The carrier's id of the stream.
+        call_id: The carrier's id of the call. Safe to put into a URL path.
         media_format: How the caller's audio is encoded.
         from_number: The caller, as the carrier writes it: E.164, a SIP URI, `anonymous`, ...; `None` when not
             told.
         to_number: The number that was called.
-        account_id: Twilio's `accountSid`, Telnyx's `user_id`.
-        session_id: Telnyx's `call_session_id`, common to the legs of one call.
-        parameters: All that was passed along with the call: custom parameters over `client_state` over
-            `body` over the address's query.
+        account_id: The carrier's id of the account.
+        session_id: What is common to the legs of one call, where a carrier has such an id.
+        parameters: All that was passed along with the call: the message's own over `body` over the address's query.
         service_host: `AGENT.ORG`, as Pipecat Cloud routes by it.
     """
 
@@ -161,15 +153,13 @@ def parse_start(message: dict[str, Any], *, query: Mapping[str, str], body: Any 
         | parameters.from_body_query(query.get("body"))
         | parameters.from_body(body)
     )
-    start = message.get("start")
-    if isinstance(start, dict) and ("callSid" in start or "streamSid" in start):
-        return _twilio(message, start, query, passed)
-    if isinstance(start, dict) and "call_control_id" in start:
-        return _telnyx(message, start, query, passed)
-    raise HandshakeError(
-        "The start message is neither Twilio's nor Telnyx's (no callSid, no call_control_id): "
-        "connect one of these."
-    )
+    formats = wire.wire_formats()
+    for one in formats:
+        if one.claims(message):
+            return one.parse_start(message, query=query, passed=passed)
+    carriers = " nor ".join(f"{one.title}'s" for one in formats)
+    missing = ", ".join(f"no {one.call_key}" for one in formats)
+    raise HandshakeError(f"The start message is neither {carriers} ({missing}): connect one of these.")
 
 
 async def _read_until_start(websocket: WebSocket) -> dict[str, Any]:
@@ -182,15 +172,16 @@ async def _read_until_start(websocket: WebSocket) -> dict[str, Any]:
         except BadMessage:
             skipped += 1
             continue
-        event = message.get("event")
-        if event == "start":
+        events = {one.event_of(message) for one in wire.wire_formats()}
+        if "start" in events:
             return message
-        if not introduced and event is None and message.get("label") == MESSAGE_LABEL:
+        if not introduced and message.get("event") is None and message.get("label") == MESSAGE_LABEL:
             raise NotACarrierStream(message)
-        introduced = introduced or event == "connected"
+        introduced = introduced or "connected" in events
         skipped += 1
+    known = " or ".join(one.title for one in wire.wire_formats())
     raise HandshakeError(
-        f"The socket sent {skipped} messages and no start: connect a Twilio or Telnyx media stream to it."
+        f"The socket sent {skipped} messages and no start: connect a {known} media stream to it."
     )
 
 
@@ -208,49 +199,17 @@ async def _receive(websocket: WebSocket) -> str | bytes:
     return text if text is not None else event.get("bytes") or b""
 
 
-def _twilio(
-    message: dict[str, Any], start: dict[str, Any], query: Mapping[str, str], passed: dict[str, Any]
-) -> StreamStart:
-    passed = passed | parameters.from_twilio(start.get("customParameters"))
-    service_host = passed.pop(SERVICE_HOST_PARAMETER, None) or query.get(SERVICE_HOST_QUERY)
-    return StreamStart(
-        carrier="twilio",
-        stream_id=_id("streamSid", start.get("streamSid", message.get("streamSid"))),
-        call_id=_id("callSid", start.get("callSid")),
-        media_format=_media_format(start.get("mediaFormat"), "sampleRate"),
-        from_number=_number(passed, "from_number", "from"),
-        to_number=_number(passed, "to_number", "to"),
-        account_id=_optional_id(start.get("accountSid")),
-        parameters=passed,
-        service_host=_checked_service_host(service_host),
-    )
+def checked_id(name: str, value: Any) -> str:
+    """An id that a `start` must have.
 
+    Args:
+        name: Its key, for the error.
+        value: What is there.
 
-def _telnyx(
-    message: dict[str, Any], start: dict[str, Any], query: Mapping[str, str], passed: dict[str, Any]
-) -> StreamStart:
-    passed = (
-        passed
-        | parameters.from_client_state(start.get("client_state"))
-        | parameters.from_telnyx(start.get("custom_parameters"))
-    )
-    parameter = passed.pop(SERVICE_HOST_PARAMETER, None)
-    return StreamStart(
-        carrier="telnyx",
-        stream_id=_id("stream_id", message.get("stream_id")),
-        call_id=_id("call_control_id", start.get("call_control_id")),
-        media_format=_media_format(start.get("media_format"), "sample_rate"),
-        from_number=short_text(start.get("from")) or _number(passed, "from_number", "from"),
-        to_number=short_text(start.get("to")) or _number(passed, "to_number", "to"),
-        account_id=_optional_id(start.get("user_id")),
-        session_id=_optional_id(start.get("call_session_id")),
-        parameters=passed,
-        service_host=_checked_service_host(query.get(SERVICE_HOST_QUERY) or parameter),
-    )
-
-
-def _id(name: str, value: Any) -> str:
-    checked = _optional_id(value)
+    Raises:
+        HandshakeError: It is none, or has what means something in an address.
+    """
+    checked = optional_id(value)
     if checked is None:
         raise HandshakeError(
             f"The start message has no usable {name}: it must be 1 to {MAX_TEXT_CHARS} letters, digits or "
@@ -259,15 +218,17 @@ def _id(name: str, value: Any) -> str:
     return checked
 
 
-def _optional_id(value: Any) -> str | None:
+def optional_id(value: Any) -> str | None:
+    """An id that may be missing; None also for one that cannot be true."""
     return value if isinstance(value, str) and _ID.fullmatch(value) and ".." not in value else None
 
 
-def _number(passed: Mapping[str, Any], *names: str) -> str | None:
+def number_in(passed: Mapping[str, Any], *names: str) -> str | None:
+    """The first of these parameters that is a text, for a caller's number or the one that was called."""
     return next((text for name in names if (text := short_text(passed.get(name)))), None)
 
 
-def _media_format(value: Any, rate_key: str) -> MediaFormat:
+def media_format(value: Any, rate_key: str) -> MediaFormat:
     """The format, with the documented defaults (PCMU, 8000 Hz, mono) for what is missing or impossible."""
     fields = value if isinstance(value, dict) else {}
     name = short_text(fields.get("encoding"))
@@ -281,7 +242,8 @@ def _media_format(value: Any, rate_key: str) -> MediaFormat:
     return MediaFormat(encoding, rate, channels if type(channels) is int and channels > 0 else 1)
 
 
-def _checked_service_host(value: Any) -> str | None:
+def checked_service_host(value: Any) -> str | None:
+    """`AGENT.ORG`, as a parameter or the query names it; None also for what cannot be one."""
     if value is None or value == "":
         return None
     if isinstance(value, str) and len(value) <= MAX_TEXT_CHARS and _SERVICE_HOST.fullmatch(value):

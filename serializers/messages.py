@@ -49,10 +49,7 @@ class BadMessage(Exception):
 
 
 def parse_message(data: str | bytes) -> dict[str, Any]:
-    """Parse one WebSocket message.
-
-    Both carriers speak JSON in text messages only (Source: Twilio docs, media-streams websocket messages;
-    Telnyx docs, media streaming over websockets), so a binary message is never one of theirs.
+    """Parse one WebSocket message as JSON, which comes in a text message.
 
     Raises:
         BadMessage: `binary`, `too_long`, `too_many_parts`, `not_json`, `too_deep` or `not_an_object`.

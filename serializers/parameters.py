@@ -1,7 +1,7 @@
 """The values that travel with a call into its media stream, each by another way.
 
-In rising priority: the query of the media socket's address, its `?body=` (base64 JSON, as on Pipecat Cloud), Telnyx's
-`client_state`, and the custom parameters of the stream's `<Parameter>` elements or of the REST request.
+In rising priority: the query of the media socket's address, its `?body=` (base64 JSON, as on Pipecat Cloud), and what
+the carrier itself passes on, such as the `<Parameter>` elements of a document.
 """
 
 from __future__ import annotations
@@ -19,7 +19,13 @@ MAX_BODY_CHARS = 8192
 
 MAX_QUERY_PARAMETERS = 32
 
-NOT_PARAMETERS = frozenset({"serviceHost", "body", "token", "call_id"})
+SERVICE_HOST_PARAMETER = "_pipecatCloudServiceHost"
+"""The parameter that names `AGENT.ORG`. Source: Pipecat Cloud docs, guides/telephony/twilio-websocket."""
+
+SERVICE_HOST_QUERY = "serviceHost"
+"""The same as a query parameter. Source: Pipecat Cloud docs, guides/telephony/telnyx-websocket."""
+
+NOT_PARAMETERS = frozenset({SERVICE_HOST_QUERY, "body", "token", "call_id"})
 """Names in an address that mean something else, or that nobody may choose there: our id of a call is told by what we
 have signed or written ourselves."""
 
@@ -27,14 +33,14 @@ _QUERY_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
 
 
 def from_query(query: Mapping[str, str]) -> dict[str, Any]:
-    """What the media socket's address says about the call: `/ws/telnyx?serviceHost=AGENT.ORG&customer=Ann`.
+    """What the media socket's address says about the call: `?serviceHost=AGENT.ORG&customer=Ann`.
 
-    Twilio sends no query. Names must be such as a template can use. Source: Pipecat docs, telephony/telnyx-websockets.
+    Not every carrier keeps a query. Names must be such as a template can use.
     """
     entries = {name: value for name, value in query.items() if name not in NOT_PARAMETERS}
     usable = [name for name in entries if _QUERY_NAME.fullmatch(name) and short_text(entries[name])]
     kept = {name: entries[name] for name in usable[:MAX_QUERY_PARAMETERS]}
-    _report_dropped("parameters of the media socket's address", len(entries) - len(kept))
+    report_dropped("parameters of the media socket's address", len(entries) - len(kept))
     return kept
 
 
@@ -69,58 +75,7 @@ def from_body(body: Any) -> dict[str, Any]:
     )
 
 
-def from_twilio(custom: Any) -> dict[str, Any]:
-    """Twilio's `customParameters`: one flat object, names and values are text."""
-    entries = custom.items() if isinstance(custom, dict) else ()
-    kept = {name: value for name, value in entries if isinstance(value, str)}
-    _report_dropped("customParameters", len(entries) - len(kept))
-    return kept
-
-
-def from_telnyx(custom: Any) -> dict[str, Any]:
-    """Telnyx's `custom_parameters`: an object, or a list of `{"name", "value"}` as its REST API takes it.
-
-    Text, numbers and booleans are kept.
-    """
-    entries: list[tuple[Any, Any]] = []
-    if isinstance(custom, dict):
-        entries = list(custom.items())
-    elif isinstance(custom, list):
-        entries = [
-            (item.get("name"), item.get("value")) if isinstance(item, dict) else (None, None)
-            for item in custom
-        ]
-    kept = {
-        name: value
-        for name, value in entries
-        if isinstance(name, str) and isinstance(value, (str, int, float))
-    }
-    _report_dropped(
-        "custom_parameters", sum(1 for name, _ in entries if not isinstance(name, str) or name not in kept)
-    )
-    return kept
-
-
-def from_client_state(state: Any) -> dict[str, Any]:
-    """Telnyx's `client_state`: the entries of a JSON object, or any other text under its own name.
-
-    It comes in base64. What is not base64 of UTF-8 text is dropped, and not shown anywhere: nobody can know
-    what it is.
-    """
-    if not isinstance(state, str) or not state:
-        return {}
-    try:
-        text = decode_base64(state).decode("utf-8")
-    except ValueError:
-        _report_dropped("client_state", 1)
-        return {}
-    try:
-        value = parse_json(text)
-    except (ValueError, RecursionError):
-        value = None
-    return value if isinstance(value, dict) else {"client_state": text}
-
-
-def _report_dropped(what: str, count: int) -> None:
+def report_dropped(what: str, count: int) -> None:
+    """Log that values which travel with a call cannot be used; never the values."""
     if count:
         logger.warning(f"Dropping {count} unusable {what}")

@@ -5,6 +5,7 @@ Source: Telnyx docs, media streaming over websockets, and the AsyncAPI page of t
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from pipecat.frames.frames import Frame
@@ -12,14 +13,23 @@ from pipecat.frames.frames import Frame
 from serializers.base import MediaStreamSerializer, SerializerOptions
 from serializers.codecs import Codec, UnsupportedEncoding, codec_for
 from serializers.frames import StreamErrorFrame
-from serializers.handshake import StreamStart
-from serializers.messages import MAX_TEXT_CHARS, BadMessage, number_of
+from serializers.handshake import (
+    StreamStart,
+    checked_id,
+    checked_service_host,
+    media_format,
+    number_in,
+    optional_id,
+)
+from serializers.json_stream import JsonStreamFormat, JsonStreamSerializer
+from serializers.messages import MAX_TEXT_CHARS, BadMessage, decode_base64, number_of, parse_json, short_text
+from serializers.parameters import SERVICE_HOST_PARAMETER, SERVICE_HOST_QUERY, report_dropped
 from serializers.reorder import ReorderWindow
 
 _LEAST_MESSAGE_MS = 20
 
 
-class TelnyxSerializer(MediaStreamSerializer):
+class TelnyxSerializer(JsonStreamSerializer):
     """Frames to and from Telnyx's messages.
 
     Audio from Telnyx is decoded by the encoding that `start` names (it can be PCMA on a leg that we answer in
@@ -99,21 +109,19 @@ class TelnyxSerializer(MediaStreamSerializer):
 
 
 def _inbound(start: StreamStart, options: SerializerOptions) -> Codec:
-    media_format = start.media_format
-    if media_format.channels != 1:
+    audio = start.media_format
+    if audio.channels != 1:
         raise UnsupportedEncoding(
-            f"Telnyx streams {media_format.channels} channels, but only mono can be used: "
+            f"Telnyx streams {audio.channels} channels, but only mono can be used: "
             "set the stream's track to inbound_track."
         )
-    if media_format.encoding == "L16" and options.l16_enabled:
-        return codec_for(
-            "L16", l16_sample_rate=media_format.sample_rate, l16_byte_order=options.l16_byte_order
-        )
-    if media_format.encoding in ("PCMU", "PCMA"):
-        return codec_for(media_format.encoding)
-    hint = " or set TELNYX_CODEC=L16 to allow it" if media_format.encoding == "L16" else ""
+    if audio.encoding == "L16" and options.l16_enabled:
+        return codec_for("L16", l16_sample_rate=audio.sample_rate, l16_byte_order=options.l16_byte_order)
+    if audio.encoding in ("PCMU", "PCMA"):
+        return codec_for(audio.encoding)
+    hint = " or set TELNYX_CODEC=L16 to allow it" if audio.encoding == "L16" else ""
     raise UnsupportedEncoding(
-        f"Telnyx sends the caller's audio as {media_format.encoding}, which cannot be decoded here: "
+        f"Telnyx sends the caller's audio as {audio.encoding}, which cannot be decoded here: "
         f"set the stream's codec to PCMU or PCMA (`codec` in TeXML, `stream_codec` in Call Control){hint}."
     )
 
@@ -137,3 +145,90 @@ def _line(value: Any) -> str:
     if not isinstance(value, str):
         return ""
     return "".join(char if char.isprintable() else " " for char in value[:MAX_TEXT_CHARS]).strip()
+
+
+class TelnyxStreams(JsonStreamFormat):
+    """Media streaming: `call_control_id` is the call's id, `stream_id` the stream's, `user_id` the account's.
+
+    `call_session_id` is common to the legs of one call.
+    """
+
+    name = "telnyx"
+    title = "Telnyx"
+    rank = 2
+    call_key = "call_control_id"
+
+    def parse_start(
+        self, message: Mapping[str, Any], *, query: Mapping[str, str], passed: Mapping[str, Any]
+    ) -> StreamStart:
+        """Understand `start`; custom parameters win over `client_state`."""
+        start = message["start"]
+        known = {
+            **passed,
+            **_client_state(start.get("client_state")),
+            **_parameters(start.get("custom_parameters")),
+        }
+        parameter = known.pop(SERVICE_HOST_PARAMETER, None)
+        return StreamStart(
+            carrier=self.name,
+            stream_id=checked_id("stream_id", message.get("stream_id")),
+            call_id=checked_id("call_control_id", start.get("call_control_id")),
+            media_format=media_format(start.get("media_format"), "sample_rate"),
+            from_number=short_text(start.get("from")) or number_in(known, "from_number", "from"),
+            to_number=short_text(start.get("to")) or number_in(known, "to_number", "to"),
+            account_id=optional_id(start.get("user_id")),
+            session_id=optional_id(start.get("call_session_id")),
+            parameters=known,
+            service_host=checked_service_host(query.get(SERVICE_HOST_QUERY) or parameter),
+        )
+
+    def serializer(self, start: StreamStart, options: SerializerOptions) -> MediaStreamSerializer:
+        """What we send is chosen by the options."""
+        return TelnyxSerializer(start, options)
+
+
+def _parameters(custom: Any) -> dict[str, Any]:
+    """`custom_parameters`: an object, or a list of `{"name", "value"}` as its REST API takes it.
+
+    Text, numbers and booleans are kept.
+    """
+    entries: list[tuple[Any, Any]] = []
+    if isinstance(custom, dict):
+        entries = list(custom.items())
+    elif isinstance(custom, list):
+        entries = [
+            (item.get("name"), item.get("value")) if isinstance(item, dict) else (None, None)
+            for item in custom
+        ]
+    kept = {
+        name: value
+        for name, value in entries
+        if isinstance(name, str) and isinstance(value, (str, int, float))
+    }
+    report_dropped(
+        "custom_parameters", sum(1 for name, _ in entries if not isinstance(name, str) or name not in kept)
+    )
+    return kept
+
+
+def _client_state(state: Any) -> dict[str, Any]:
+    """`client_state`: the entries of a JSON object, or any other text under its own name.
+
+    It comes in base64. What is not base64 of UTF-8 text is dropped, and not shown anywhere: nobody can know
+    what it is.
+    """
+    if not isinstance(state, str) or not state:
+        return {}
+    try:
+        text = decode_base64(state).decode("utf-8")
+    except ValueError:
+        report_dropped("client_state", 1)
+        return {}
+    try:
+        value = parse_json(text)
+    except (ValueError, RecursionError):
+        value = None
+    return value if isinstance(value, dict) else {"client_state": text}
+
+
+WIRE_FORMAT = TelnyxStreams()

@@ -1,12 +1,17 @@
-"""The media socket of a phone call as a Pipecat transport.
+"""The media socket of a phone call as a Pipecat transport, in the place of Pipecat's FastAPI WebSocket transport.
 
-It differs from Pipecat's FastAPI WebSocket transport, which it extends, in three things:
+It differs from that one, which it extends, in these things:
 
 * **Marks.** A `MarkFrame` waits in the audio queue like a piece of audio and goes out after what was said before it.
+* **Whole utterances.** Audio is brought to the rate of the wire before it is cut into pieces, where Pipecat flushes its
+  resampler when the voice stops. A serializer that has to resample keeps the last moment of an utterance for the next.
 * **A lead.** Pipecat sends audio in step with its playing, some 80 ms ahead, so any stall of the event loop or the
   network is heard as a gap. Carriers queue what they get and a barge-in empties their queue (`clear`), so we stay
   `LEAD_SECS` ahead.
 * **A pace.** What comes in faster than it can have been said waits in the network (`serializers/pace.py`).
+
+It hangs up nothing: at the pipeline's end the socket is closed, and what becomes of the call is the business of
+whoever told the carrier to open it.
 """
 
 from __future__ import annotations
@@ -34,7 +39,7 @@ from pipecat.transports.websocket.fastapi import (
     FastAPIWebsocketTransport,
 )
 
-from serializers import MediaStreamSerializer
+from serializers.base import MediaStreamSerializer
 from serializers.frames import MarkFrame
 from serializers.pace import Pace
 
@@ -93,7 +98,7 @@ class PhoneOutputTransport(FastAPIWebsocketOutputTransport):
         params: FastAPIWebsocketParams,
         serializer: MediaStreamSerializer,
         *,
-        on_mark_sent: Callable[[str], None],
+        on_mark_sent: Callable[[str], None] | None,
         may_speak: Callable[[], bool],
     ):
         """Initialize the output side.
@@ -154,7 +159,7 @@ class PhoneOutputTransport(FastAPIWebsocketOutputTransport):
             return
         if rest := self._serializer.flush():
             await self._client.send(rest)
-        if await self._write_frame(frame):
+        if await self._write_frame(frame) and self._on_mark_sent is not None:
             self._on_mark_sent(frame.mark)
 
     async def _send_silence(self) -> None:
@@ -175,8 +180,9 @@ class PhoneTransport(FastAPIWebsocketTransport):
         self,
         websocket: WebSocket,
         serializer: MediaStreamSerializer,
+        params: FastAPIWebsocketParams | None = None,
         *,
-        on_mark_sent: Callable[[str], None],
+        on_mark_sent: Callable[[str], None] | None = None,
         may_speak: Callable[[], bool] = lambda: True,
     ):
         """Initialize the transport.
@@ -184,21 +190,20 @@ class PhoneTransport(FastAPIWebsocketTransport):
         Args:
             websocket: The accepted socket, its `start` message already read.
             serializer: The carrier's wire format.
+            params: As for Pipecat's transport. What a call leaves no choice of is overridden: serializer, audio both
+                ways, the rate of the bot's audio, and no look at the Origin header, which carriers do not send.
             on_mark_sent: Called with a mark's name when it is on the wire.
             may_speak: Whether audio and marks may go out now; else they are thrown away.
         """
-        super().__init__(
-            websocket,
-            FastAPIWebsocketParams(
-                serializer=serializer,
-                audio_in_enabled=True,
-                audio_out_enabled=True,
-                # Carriers send no Origin header; they are known by token or signature before this.
-                allowed_origins=[],
-                # Nobody needs silence after the goodbye: its mark says when it was heard.
-                audio_out_end_silence_secs=0,
-            ),
-        )
+        given = params or FastAPIWebsocketParams()
+        of_a_call = {
+            "serializer": serializer,
+            "audio_in_enabled": True,
+            "audio_out_enabled": True,
+            "audio_out_sample_rate": serializer.sample_rate,
+            "allowed_origins": [],
+        }
+        super().__init__(websocket, given.model_copy(update=of_a_call))
         self._client = PacedClient(websocket, self._callbacks, self._params.ws_close_timeout)
         self._client.pace = Pace()
         self._input = PhoneInputTransport(self, self._client, self._params)

@@ -13,6 +13,7 @@ from pipecat.processors.aggregators.llm_context import LLMContext
 
 from calls.call import CallState
 from calls.control import CallControl
+from calls.events.lifecycle import AnswererDetected
 from calls.store import CallStore
 from conversation.agents.files import load_agent
 from conversation.outbound import first_seconds as voicemail
@@ -72,7 +73,7 @@ class Answered:
         return self.line.said
 
     def carrier_says(self, who):
-        self.session.record("answered_by", who=who)
+        self.session.record(AnswererDetected(who=who))
 
     def speaks(self, text="", *, ends=True):
         self.opening.heard(UserStartedSpeakingFrame())
@@ -119,7 +120,7 @@ async def answered(
         data_dir=tmp_path,
     )
     if before:
-        session.record("answered_by", who=before)
+        session.record(AnswererDetected(who=before))
     opening = outbound_opening(session, None)
     assert opening is not None
     line = Line(session)

@@ -11,8 +11,8 @@ import pytest
 from conversation.agents.agent import Agent
 from conversation.agents.files import load_agent
 from conversation.language.utterance import Utterance
-from conversation.local.dialogue import after_tool, decide
-from conversation.local.dialogue_state import DialogueState, Reply
+from conversation.local.dialogue.deciding import after_tool, decide
+from conversation.local.dialogue.state import DialogueState, Reply
 from conversation.local.retrieval import Retriever
 
 AGENTS = Path(__file__).parent.parent / "agents"
@@ -69,7 +69,8 @@ class Talk:
         return self.reply.tool_call.arguments if self.reply.tool_call else {}
 
     def line(self, name: str, **extra: str) -> str:
-        return self.agent.render(getattr(self.agent.lines, name), {**self.variables, **extra})
+        table = self.agent.brain if hasattr(self.agent.brain, name) else self.agent.lines
+        return self.agent.render(getattr(table, name), {**self.variables, **extra})
 
     def answer(self, topic: str) -> str:
         fact = next(fact for fact in self.agent.facts if fact.topic == topic)

@@ -10,10 +10,10 @@ import tempfile
 
 import pytest
 
-from settings import ENV_FILE, Settings
+from settings import ENV_FILE, settings_class
 
 os.environ[ENV_FILE] = ""
-for _field in Settings.model_fields:
+for _field in settings_class().model_fields:
     os.environ.pop(_field.upper(), None)
 os.environ["DATABASE_URL"] = "memory"
 _scratch = tempfile.TemporaryDirectory(prefix="phonebot-tests-")

@@ -9,6 +9,7 @@ from typing import Any
 
 from calls.call import Call
 from carriers.carrier import (
+    MARKUP,
     CallNotFound,
     CarrierCall,
     DialledCall,
@@ -29,7 +30,7 @@ class FakeCarrier:
         tells_at_once: Whether the answer to a hang-up says that the call is over.
     """
 
-    name, mode = "c", "m"
+    name, mode = "c", MARKUP
     call_secs = range(60, 14001)
 
     def __init__(

@@ -21,8 +21,8 @@ from pipecat.runner.types import WebSocketRunnerArguments
 from calls.call import Call
 from calls.store import CallStore
 from server import create_app, listen, uvicorn_config
-from settings import Settings
-from web.banner import telnyx_voice_address
+from settings import Settings, settings_class
+from web.banner import pasted_address
 
 AGENTS = {
     "receptionist": 'greeting = "Hello."\ninstructions = "Be kind."\n',
@@ -31,7 +31,7 @@ AGENTS = {
 }
 
 
-class TestSettings(Settings):
+class TestSettings(settings_class()):
     """Settings that the environment of whoever runs the tests does not reach."""
 
     __test__ = False
@@ -76,7 +76,7 @@ class Running:
     def telnyx_voice(self) -> str:
         """The path of the voice address that is printed for Telnyx."""
         service = self.app.state.service
-        return telnyx_voice_address(service.settings, "")
+        return pasted_address("telnyx", service.settings, "")
 
     async def post(self, path: str, **form: str) -> httpx.Response:
         return await self.http.post(path, data=form)

@@ -93,6 +93,7 @@ class CallDescription(CallSummary):
     recordings: list[Recording]
     turns: list[Turn] = Field(description="The conversation so far.")
     events: list[Event] = Field(description="All that happened, oldest first.")
+    event_format: int = Field(description="The version of the events' format.")
     warning: str | None = Field(
         default=None, description="What is not certain yet, in one line. It is there only when something is."
     )

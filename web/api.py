@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from calls.call import Call
 from calls.errors import CallIsOver, NotDone, NotPossible, UnderWay
+from calls.events.event import FORMAT
 from calls.policy import TooManyCalls
 from desk import live_calls
 from desk.dial_requests import DialBody, place_call
@@ -166,10 +167,16 @@ async def one_call(call: TheCall) -> dict[str, Any]:
     return description(call)
 
 
+def tell_event_format(response: Response) -> None:
+    """Tell the version of the events' format in a header: an event stream has no other place for it."""
+    response.headers["Event-Format"] = str(FORMAT)
+
+
 @router.get(
     "/{call_id}/events",
     summary="Follow a call",
     response_class=EventSourceResponse,
+    dependencies=[Depends(tell_event_format)],
     response_description="The events.",
     responses=problems(404),
 )

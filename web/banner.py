@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from carriers import credential_notes
+from carriers import credential_notes, descriptor_of, descriptors
 from carriers.checks import Addresses
 from carriers.cloud import cloud_documents
 from desk.keys import FALLBACK, VOICE, AddressKeys, deployment_secrets
@@ -44,16 +44,19 @@ def start_lines(settings: Settings, public_url: str, *, tunnel: bool = False) ->
     return lines
 
 
-def telnyx_voice_address(settings: Settings, public_url: str, purpose: str = VOICE) -> str:
-    """Where Telnyx asks for instructions, which it may not sign: so the address has a secret part.
+def pasted_address(carrier: str, settings: Settings, public_url: str, purpose: str = VOICE) -> str:
+    """Where a carrier asks for instructions; with a secret part if it may not sign the request with its address.
 
     Args:
+        carrier: The carrier's name.
         settings: What the operator configured.
         public_url: The base that carriers call.
         purpose: `VOICE`, or `FALLBACK` for where it asks when it gets none there.
     """
-    key = AddressKeys(deployment_secrets(settings)).key("telnyx", purpose)
-    return f"{public_url}/telnyx/{purpose}/{key}"
+    address = f"{public_url}/{carrier}/{purpose}"
+    if descriptor_of(carrier).signs_addresses:
+        return address
+    return f"{address}/{AddressKeys(deployment_secrets(settings)).key(carrier, purpose)}"
 
 
 def addresses(settings: Settings, public_url: str) -> dict[str, Addresses]:
@@ -64,17 +67,13 @@ def addresses(settings: Settings, public_url: str) -> dict[str, Addresses]:
         public_url: The base that carriers call.
     """
     return {
-        "twilio": Addresses(
-            f"{public_url}/twilio/voice",
-            f"{public_url}/twilio/status",
-            fallback=f"{public_url}/twilio/fallback",
-        ),
-        "telnyx": Addresses(
-            telnyx_voice_address(settings, public_url),
-            f"{public_url}/telnyx/status",
-            f"{public_url}/telnyx/events",
-            telnyx_voice_address(settings, public_url, FALLBACK),
-        ),
+        one.name: Addresses(
+            pasted_address(one.name, settings, public_url),
+            f"{public_url}/{one.name}/status",
+            f"{public_url}/{one.name}/events" if one.sends_events else None,
+            pasted_address(one.name, settings, public_url, FALLBACK),
+        )
+        for one in descriptors()
     }
 
 
@@ -88,32 +87,24 @@ def _webhook_lines(settings: Settings, public_url: str, tunnel: bool) -> list[st
     elif tunnel:
         lines.append(f"PUBLIC_URL is not set: using {public_url}, found by asking ngrok")
     ours = addresses(settings, public_url)
-    twilio, telnyx = ours["twilio"], ours["telnyx"]
     return [
         *lines,
-        "Paste into a Twilio number (Voice configuration):",
-        f"  A call comes in         Webhook, POST  {twilio.voice}",
-        f"  Call status changes     POST           {twilio.status}",
-        f"  Primary handler fails   Webhook, POST  {twilio.fallback}",
-        "Paste into a Telnyx TeXML application:",
-        f"  Webhook URL             POST           {telnyx.voice}",
-        f"  Failover URL            POST           {telnyx.fallback}",
-        f"  Status callback         POST           {telnyx.status}",
-        "or into a Telnyx Voice API (Call Control) application:",
-        f"  Webhook URL             POST           {telnyx.events}",
+        *(line for one in descriptors() for line in one.console_lines(ours[one.name])),
         "Another agent for a number: add ?agent=NAME to its voice address",
-        "Keep Telnyx's voice address to yourself: who knows it can have the bot answer",
+        *(
+            f"Keep {one.title}'s voice address to yourself: who knows it can have the bot answer"
+            for one in descriptors()
+            if not one.signs_addresses
+        ),
     ]
 
 
 def _cloud_lines(agent: str, region: str | None) -> list[str]:
     documents = cloud_documents(agent, region)
-    return [
-        f"Pipecat Cloud answers as {agent}. Paste into a Twilio TwiML Bin and choose it for your number:",
-        f"  {documents['twilio']}",
-        "Paste into a Telnyx TeXML Bin and choose it for your TeXML application:",
-        f"  {documents['telnyx']}",
+    lines = [
+        line for one in descriptors() for line in (f"Paste into {one.cloud_bin}:", f"  {documents[one.name]}")
     ]
+    return [f"Pipecat Cloud answers as {agent}. {lines[0]}", *lines[1:]]
 
 
 def _printable(host: str) -> str:

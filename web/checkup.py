@@ -10,9 +10,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from calls.database.errors import DatabaseError
-from carriers import credential_notes, credential_problems
+from carriers import credential_notes, credential_problems, descriptors
 from carriers.checks import Finding, Verdict
-from settings import KEYS, OTHERS, Given, Settings, misspelt
+from settings import OTHERS, Given, Settings, misspelt
 
 LITTLE_SPACE_BYTES = 500_000_000
 NO_SPACE_BYTES = 20_000_000
@@ -50,7 +50,7 @@ def settings_findings(settings: Settings, given: Given) -> list[Finding]:
     """
     found = [_fault(line.split()[0], line.split(" ", 1)[1]) for line in misspelt(given)]
     told = {one.subject for one in found}
-    known = {name.upper() for name in Settings.model_fields}
+    known = {name.upper() for name in type(settings).model_fields}
     found += [
         _note(name, f"in {given.path} is not read by anything here")
         for name in sorted(given.file)
@@ -63,7 +63,7 @@ def settings_findings(settings: Settings, given: Given) -> list[Finding]:
     found += contradictions(settings, given)
     spoken_of = {one.subject for one in found if one.verdict is Verdict.FAULT}
     for name in sorted(known & set(given.values)):
-        if name.lower() in KEYS and PLACEHOLDER.search(given.values[name]):
+        if name.lower() in settings.KEYS and PLACEHOLDER.search(given.values[name]):
             found.append(_fault(name, "is still what an example has in its place: set your own"))
             continue
         if name in spoken_of:
@@ -114,21 +114,11 @@ def contradictions(settings: Settings, given: Given) -> list[Finding]:
     ):
         if getattr(settings, name):
             found.append(_note(name.upper(), f"is on: anybody who finds the address can {danger}"))
-    if settings.telnyx_api_key and settings.telnyx_codec == "L16" and settings.telnyx_mode == "texml":
-        text = "is L16, which TeXML's documentation does not have: PCMU and PCMA are safe, or TELNYX_MODE=call_control"
-        found.append(_note("TELNYX_CODEC", text))
-    if settings.twilio_api_key and not settings.twilio_api_key.startswith("SK"):
-        found.append(
-            _fault(
-                "TWILIO_API_KEY", "does not start with SK: copy the key's SID, and set the account's apart"
-            )
-        )
+    for one in descriptors():
+        found += one.findings(settings)
     for mine, needed in (
         ("pipecat_cloud_region", "pipecat_cloud_agent"),
         ("caller_lookup_token", "caller_lookup_url"),
-        ("telnyx_public_key", "telnyx_api_key"),
-        ("telnyx_connection_id", "telnyx_api_key"),
-        ("telnyx_account_sid", "telnyx_api_key"),
     ):
         if getattr(settings, mine) and not getattr(settings, needed):
             found.append(_fault(mine.upper(), f"is set without {needed.upper()}: set that, too, or unset it"))
@@ -136,19 +126,14 @@ def contradictions(settings: Settings, given: Given) -> list[Finding]:
 
 
 def _missing(settings: Settings) -> list[Finding]:
-    if not settings.twilio_account_sid and not settings.telnyx_api_key:
+    if not any(one.has_account(settings) for one in descriptors()):
         text = "no credentials of a phone company: only the emulator can call (`make call`)"
         return [_note("carriers", text)]
-    found = []
-    if settings.telnyx_api_key and not settings.telnyx_connection_id:
-        found.append(
-            _note("TELNYX_CONNECTION_ID", "is not set: at Telnyx the bot answers, but places no calls")
-        )
     if settings.caller_id is None:
-        found.append(
+        return [
             _note("CALLER_ID", "is not set: a request to call somebody must name the number to call from")
-        )
-    return found
+        ]
+    return []
 
 
 def unused(name: str, settings: Settings) -> str | None:
@@ -162,17 +147,9 @@ def unused(name: str, settings: Settings) -> str | None:
     if provider in PROVIDERS and (services := _services_of_agents(settings)) is not None:
         if provider not in services:
             return f"no agent uses {provider}"
-    elif name in ("telnyx_codec", "telnyx_l16_byte_order", "telnyx_mode") and not settings.telnyx_api_key:
-        return "TELNYX_API_KEY is not set"
-    elif name == "telnyx_l16_byte_order" and settings.telnyx_codec != "L16":
-        return "TELNYX_CODEC is not L16"
-    elif name == "telnyx_account_sid" and settings.telnyx_mode == "call_control":
-        return "only calls of TeXML need it"
-    elif name in ("twilio_region", "twilio_edge") and settings.twilio_api_base_url:
-        return "TWILIO_API_BASE_URL is set"
     elif name == "ngrok_api_url" and settings.public_url:
         return "PUBLIC_URL is set"
-    return None
+    return next((why for one in descriptors() if (why := one.unused(name, settings)) is not None), None)
 
 
 def _services_of_agents(settings: Settings) -> set[str] | None:

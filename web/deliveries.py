@@ -1,8 +1,8 @@
 """Signed requests that were seen before: what can be done twice with one, and what not.
 
-Telnyx signs a time and the body. The signature says neither for which address a request is, nor that it is new: who got
-hold of one could send it to another route, or again, for as long as its time is taken for the present (300 s). So what
-was signed is remembered for that long:
+Some carriers sign a time and the body. The signature says neither for which address a request is, nor that it is new:
+who got hold of one could send it to another route, or again, for as long as its time is taken for the present (300 s).
+So what was signed is remembered for that long:
 
 * At another address it is refused.
 * At the same address it is taken for the carrier asking again, which never is an error: callbacks are answered, and
@@ -19,9 +19,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from carriers.signatures import TIMESTAMP_TOLERANCE_SECS
+from carriers.carrier import SIGNED_TIME_SECS
 
-KEPT_SECS = 2 * TIMESTAMP_TOLERANCE_SECS
+KEPT_SECS = 2 * SIGNED_TIME_SECS
 """A time may lie that far ahead, and is believed for as long again."""
 
 LIMIT = 20_000

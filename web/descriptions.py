@@ -6,7 +6,9 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
-from calls.call import Call, CallEvent
+from calls.call import Call
+from calls.events.event import FORMAT, CallEvent
+from calls.events.lifecycle import AnswererDetected, RecordingChanged, TransferEnded, TransferStarted
 
 
 def summary(call: Call) -> dict[str, Any]:
@@ -31,13 +33,14 @@ def summary(call: Call) -> dict[str, Any]:
 
 def description(call: Call) -> dict[str, Any]:
     """All that is known of a call."""
-    answered_by = call.last("answered_by")
+    answered_by = call.last(AnswererDetected)
     return {
         **summary(call),
-        "answered_by": answered_by.data.get("who") if answered_by else None,
+        "answered_by": answered_by.who if answered_by else None,
         "transfers": _transfers(call),
         "recordings": _recordings(call),
         "turns": [asdict(turn) for turn in call.turns],
+        "event_format": FORMAT,
         "events": [event_description(event) for event in call.events],
     }
 
@@ -51,21 +54,21 @@ def _transfers(call: Call) -> list[dict[str, Any]]:
     """Each attempt to put the caller through; its outcome is None while nobody knows."""
     transfers: list[dict[str, Any]] = []
     for event in call.events:
-        if event.kind == "transfer_started":
+        if isinstance(event, TransferStarted):
             transfers.append(
                 {
-                    "destination": event.data.get("destination"),
-                    "warm": event.data.get("warm", False),
+                    "destination": event.destination,
+                    "warm": event.warm,
                     "started_at": _time(event.at),
                     "outcome": None,
                     "reason": None,
                     "ended_at": None,
                 }
             )
-        elif event.kind == "transfer_ended" and transfers:
+        elif isinstance(event, TransferEnded) and transfers:
             transfers[-1] |= {
-                "outcome": event.data.get("outcome"),
-                "reason": event.data.get("reason"),
+                "outcome": event.outcome,
+                "reason": event.reason,
                 "ended_at": _time(event.at),
             }
     return transfers
@@ -78,9 +81,9 @@ def _recordings(call: Call) -> list[dict[str, Any]]:
     """
     recordings: list[dict[str, Any]] = []
     for event in call.events:
-        if event.kind != "recording":
+        if not isinstance(event, RecordingChanged):
             continue
-        recording_id = event.data.get("recording_id")
+        recording_id = event.recording_id
         known = [one for one in recordings if one["recording_id"] == recording_id]
         if not known and recordings and None in (recording_id, recordings[-1]["recording_id"]):
             known = recordings[-1:]

@@ -8,8 +8,7 @@ import re
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from carriers.telnyx.account import SIGNATURE_HEADER as TELNYX_HEADER
-from carriers.twilio.carrier import SIGNATURE_HEADER as TWILIO_HEADER
+from carriers import descriptors
 from web.refusals import POLICY_VIOLATION, plain_response
 from web.trust import foreign_site
 from web.web_service import WebService
@@ -18,12 +17,6 @@ EVERYWHERE = "every route"
 
 HEALTH = frozenset({"/healthz", "/readyz"})
 """Load balancers ask for these by any name or address, and they tell nothing that a page could use."""
-
-ADDRESSES = {
-    TWILIO_HEADER: ("Twilio", ("/twilio/voice", "/twilio/status")),
-    TELNYX_HEADER: ("Telnyx", ("/telnyx/voice", "/telnyx/status", "/telnyx/events")),
-}
-"""What is to be entered in a carrier's console, by the header that its signature comes in."""
 
 
 class Entrance:
@@ -77,8 +70,12 @@ def wrong_address(headers: Headers, path: str) -> tuple[str, str] | None:
     Returns:
         A reason to count by, and the line for the log; None when this is no carrier's request.
     """
-    for header, (carrier, addresses) in ADDRESSES.items():
-        if header in headers:
+    for one in descriptors():
+        if one.signature_header in headers:
+            carrier = one.title
+            # What is to be entered in its console.
+            routes = ("voice", "status", "events") if one.sends_events else ("voice", "status")
+            addresses = [f"/{one.name}/{route}" for route in routes]
             close = difflib.get_close_matches(path[:100].lower(), addresses, n=1, cutoff=0.5)
             meant = close[0] if close else addresses[0]
             return (

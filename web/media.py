@@ -10,21 +10,28 @@ from fastapi import APIRouter, WebSocket
 from loguru import logger
 from starlette.websockets import WebSocketDisconnect, WebSocketState
 
+from calls.events.lifecycle import ErrorHappened
+from carriers import descriptors, known_carriers
 from carriers.carrier import Signature
-from carriers.twilio.carrier import TwilioCarrier
 from desk.tokens import KEPT_SECS, StreamGrant, TokenError
 from web.admission import NotAdmitted, OpeningSocket, start_with_token, start_without_token
 from web.refusals import POLICY_VIOLATION, Refused, route_of
 from web.trust import tokenless_refusal
 from web.web_service import ServerRunnerArguments, TheService, WebService, peer_of, upgrade_of
 
-router = APIRouter()
-
 NORMAL_CLOSURE, INTERNAL_ERROR = 1000, 1011
 """WebSocket close codes. Source: RFC 6455, section 7.4.1."""
 
 
-@router.websocket("/ws/{carrier}/{token}")
+def media_router() -> APIRouter:
+    """The routes of media sockets."""
+    router = APIRouter()
+    router.add_api_websocket_route("/ws/{carrier}/{token}", stream_with_token)
+    for path in ("/ws", *(f"/ws/{name}" for name in known_carriers())):
+        router.add_api_websocket_route(path, stream_without_token)
+    return router
+
+
 async def stream_with_token(websocket: WebSocket, service: TheService, carrier: str, token: str) -> None:
     """The media socket of a call that our voice webhook answered."""
     grant = await redeemed(service, carrier, token)
@@ -61,24 +68,15 @@ async def redeemed(service: WebService, carrier: str, token: str) -> StreamGrant
     return grant
 
 
-@router.websocket("/ws")
-@router.websocket("/ws/twilio")
-@router.websocket("/ws/telnyx")
 async def stream_without_token(websocket: WebSocket, service: TheService) -> None:
     """A media socket as on Pipecat Cloud: what it is about is in its query and its first messages."""
-    # Twilio is the only carrier that signs upgrades.
-    upgrade = upgrade_of(websocket, service)
-    signature = TwilioCarrier.from_settings(service.settings).verify_webhook(upgrade)
+    signature, signed_by = _signature(websocket, service)
     refusal = tokenless_refusal(signature, peer_of(websocket), service.settings, service.public_url)
     if refusal:
         raise Refused(403, "tokenless", refusal)
     if signature is Signature.INVALID:
         logger.warning("A media socket's signature does not match; it is let in by ALLOW_TOKENLESS_STREAMS")
-    carrier = (
-        "twilio"
-        if signature is Signature.VALID
-        else websocket.scope["path"].removeprefix("/ws").strip("/") or None
-    )
+    carrier = signed_by or websocket.scope["path"].removeprefix("/ws").strip("/") or None
     opening = OpeningSocket(websocket)
     try:
         start = await start_without_token(opening, service, carrier)
@@ -94,6 +92,21 @@ async def stream_without_token(websocket: WebSocket, service: TheService) -> Non
         await _talk(service, opening.socket, {}, None)
     finally:
         service.without_token[name] -= 1
+
+
+def _signature(websocket: WebSocket, service: WebService) -> tuple[Signature, str | None]:
+    """What the signature of an upgrade is worth, and the name of the carrier that it is a valid one of."""
+    upgrade = upgrade_of(websocket, service)
+    found = Signature.UNCHECKED
+    for one in descriptors():
+        if not one.signs_upgrades:
+            continue
+        signature = one.carrier(service.settings).verify_webhook(upgrade)
+        if signature is Signature.VALID:
+            return signature, one.name
+        if signature is not Signature.UNCHECKED:
+            found = signature
+    return found, None
 
 
 async def _turn_away(
@@ -119,7 +132,7 @@ async def _talk(service: WebService, websocket: WebSocket, body: dict[str, Any],
         # One call's failure is that call's alone.
         logger.opt(exception=error).error("The bot failed on call {}", call_id or "without a token")
         if call_id and (call := service.store.get(call_id)):
-            service.store.record(call, "error", message=f"the bot failed: {type(error).__name__}")
+            call.record(ErrorHappened(message=f"the bot failed: {type(error).__name__}"))
         code = INTERNAL_ERROR
     finally:
         service.live_sessions -= 1

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from carriers import checks_for, known_carriers
+from carriers import descriptor_of, descriptors
 from carriers.checks import AccountChecks, Finding, Verdict, answers
 from conversation.services.catalogue import DEFAULT_OLLAMA_URL
 from settings import Settings
@@ -28,7 +28,7 @@ from web.destinations import caller_ids, destinations
 TIMEOUT_SECS = 6.0
 CLOCK_NOTE_SECS = 5
 CLOCK_FAULT_SECS = 60
-"""Telnyx's signatures are good for 300 s, tickets for media sockets too; at a minute something is broken already."""
+"""Signed times are good for 300 s, tickets for media sockets too; at a minute something is broken already."""
 
 
 @dataclass(frozen=True)
@@ -114,9 +114,7 @@ async def outside_findings(settings: Settings, public_url: str | None) -> list[F
         settings: What the operator configured.
         public_url: The base that carriers call, also one that was found by asking ngrok; None for none.
     """
-    carriers = {
-        name: checks for name in known_carriers() if (checks := checks_for(name, settings)) is not None
-    }
+    carriers = {one.name: checks for one in descriptors() if (checks := one.checks(settings)) is not None}
     questions: list[Coroutine[Any, Any, list[Finding]]] = []
     async with _client() as http:
         for name, checks in carriers.items():
@@ -162,10 +160,11 @@ def _key_questions(http: httpx.AsyncClient, settings: Settings) -> list[Coroutin
 async def _carrier(
     name: str, checks: AccountChecks, settings: Settings, public_url: str | None
 ) -> list[Finding]:
-    subject = name.capitalize()
+    carrier = descriptor_of(name)
+    subject = carrier.title
     found = await answers([checks.credentials()], subject)
     refused = [one for one in found if one.verdict in (Verdict.FAULT, Verdict.NOT_TRIED)]
-    if any(one.subject != "TELNYX_CONNECTION_ID" for one in refused):
+    if any(one.subject not in carrier.beside_credentials for one in refused):
         # What follows would only say the same again.
         return found
     here = None
@@ -261,7 +260,8 @@ async def _public_address(http: httpx.AsyncClient, public_url: str, port: int) -
         if _is_certificate(error):
             text = f"the certificate of {host} is not valid, so carriers refuse it: renew it, with its whole chain"
             return [Finding(Verdict.FAULT, subject, text)]
-        if not await _resolves(urlsplit(public_url).hostname or "") and await _resolves("api.twilio.com"):
+        somewhere = descriptors()[0].api_host
+        if not await _resolves(urlsplit(public_url).hostname or "") and await _resolves(somewhere):
             return [
                 Finding(Verdict.FAULT, subject, f"there is no host {host}: correct it, or set up its DNS")
             ]
@@ -291,7 +291,7 @@ async def _is_healthy(base: str) -> bool:
 
 def _says_ok(answer: httpx.Response) -> bool:
     try:
-        return answer.json() == {"status": "ok"}
+        return bool(answer.json() == {"status": "ok"})
     except ValueError:
         return False
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from urllib.parse import urlsplit
 
+from carriers import descriptors
 from carriers.carrier import Signature
 from settings import Settings
 
@@ -142,16 +143,17 @@ def webhook_evidence(
         )
     if not has_credentials(settings) and is_local(peer, public_url):
         return Evidence.OPEN
+    keys = ", ".join(one.verified_by for one in descriptors())
     return (
-        "the request cannot be verified: set the carrier's key (TWILIO_AUTH_TOKEN, TELNYX_PUBLIC_KEY), or paste the "
-        "address with a key that is printed at the start"
+        f"the request cannot be verified: set the carrier's key ({keys}), or paste the address with a key that is "
+        "printed at the start"
     )
 
 
 def tokenless_refusal(signature: Signature, peer: Peer, settings: Settings, public_url: str) -> str | None:
     """Why a media socket without a token is not accepted; None when it is.
 
-    Such sockets are Pipecat Cloud's contract (a TwiML or TeXML Bin knows no token). Anybody who finds the
+    Such sockets are Pipecat Cloud's contract (a document that the carrier keeps knows no token). Anybody who finds the
     address could talk to the bot at the operator's cost, so one of these must hold:
 
     1. the upgrade carries a carrier's valid signature, or
@@ -176,15 +178,7 @@ def tokenless_refusal(signature: Signature, peer: Peer, settings: Settings, publ
 
 def has_credentials(settings: Settings) -> bool:
     """Whether anything is configured of a carrier's, so that calls may cost money."""
-    return any(
-        (
-            settings.twilio_account_sid,
-            settings.twilio_auth_token,
-            settings.twilio_api_key,
-            settings.telnyx_api_key,
-            settings.telnyx_public_key,
-        )
-    )
+    return any(one.is_mentioned(settings) for one in descriptors())
 
 
 def _host_in(text: str) -> str | None:

@@ -6,10 +6,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import TypeVar
 
-from fastapi import HTTPException, Request, Response
+from fastapi import HTTPException, Request
 from loguru import logger
 
-from carriers import signs_addresses
+from carriers import descriptor_of
 from carriers.carrier import Carrier, Form, Signature, WebhookError, WebhookRequest
 from desk.addresses import CALL, KEY
 from desk.keys import PASTED
@@ -97,7 +97,7 @@ async def read_webhook(
             "The voice address of {} has a key of another secret: paste the one that is printed at the start",
             carrier.name,
         )
-    vouched_for = has_key or evidence is Evidence.OPEN or signs_addresses(carrier.name)
+    vouched_for = has_key or evidence is Evidence.OPEN or descriptor_of(carrier.name).signs_addresses
     return Webhook(
         webhook,
         form if request.method == "POST" else query,
@@ -120,19 +120,14 @@ def parsed(parse: Callable[[Form], T], webhook: Webhook) -> T:
         raise HTTPException(400, str(error)) from None
 
 
-async def instructions(webhook: Webhook, make: Callable[[], Awaitable[str]]) -> Response:
-    """A document for a carrier; the same one when it asks again with the very same signed request."""
+async def document_for(webhook: Webhook, make: Callable[[], Awaitable[str]]) -> str:
+    """What to do with a call; the same when the carrier asks again with the very same signed request."""
     delivery = webhook.delivery
     if delivery is None:
-        return xml(await make())
+        return await make()
     if delivery.document is None:
         delivery.document = await make()
-    return xml(delivery.document)
-
-
-def xml(document: str) -> Response:
-    """A document for a carrier."""
-    return Response(document, media_type="application/xml", headers={"Cache-Control": "no-store"})
+    return delivery.document
 
 
 def _evidence(
@@ -192,7 +187,7 @@ def _signed_for_another_base(
     def is_signed_for(url: str) -> bool:
         return carrier.verify_webhook(replace(webhook, url=url)) is Signature.VALID
 
-    if not signs_addresses(carrier.name):
+    if not descriptor_of(carrier.name).signs_addresses:
         return None
     if is_signed_for(f"{other}://{host}{rest}"):
         return (

@@ -1,25 +1,26 @@
 """Calls in a database: SQLite by default, or whatever else SQLAlchemy has an asynchronous driver for.
 
-Everything here belongs to one event loop; `calls.database.writer` gives it one of its own.
+Everything here belongs to one event loop, and a file is read and written in that loop's thread, which waits for it:
+`calls.database.writer` gives it a loop and a thread of its own.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Collection, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, cast
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from loguru import logger
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine
 
-from calls.call import ENDS, CallEvent
-from calls.database.engine import file_of, opened, plain_engine, readable
+from calls.call import ENDS
+from calls.database.engine import READING, WRITING, file_of, opened, readable
 from calls.database.errors import (
     DatabaseError,
     DatabaseRefused,
@@ -29,6 +30,9 @@ from calls.database.errors import (
 )
 from calls.database.saved import SavedCall, plain
 from calls.database.tables import CALL_EVENTS, CALLS
+from calls.events.event import CallEvent
+from calls.events.lifecycle import Ended, StateChanged
+from calls.events.reading import read_event
 from calls.used_once import UsedOnce, UsedOnceInFile
 
 __all__ = [
@@ -40,8 +44,10 @@ __all__ = [
     "Unsaved",
 ]
 
+T = TypeVar("T")
+
 QUERY_SECS = 10.0
-"""How long one transaction may take before the database counts as gone."""
+"""How long one transaction may take before a server counts as gone."""
 
 MIGRATION_SECS = 60.0
 """The same for bringing the tables up to date, which may have to wait for another process that does it."""
@@ -89,10 +95,10 @@ class CallDatabase:
         """Read the address; the database is opened when it is needed."""
         self._url = readable(url)
         self._busy_secs = busy_secs
-        self._engine: AsyncEngine | None = None
+        self._engine: AsyncEngine | sa.Engine | None = None
         self._file: tuple[int, int] | None = None
         self._opening: asyncio.Lock | None = None
-        self._used_once: UsedOnce | None = None
+        self._used_once: UsedOnce | UsedOnceInFile | None = None
 
     @property
     def description(self) -> str:
@@ -125,41 +131,7 @@ class CallDatabase:
         Raises:
             DatabaseError: Nothing was written, as far as we know.
         """
-        async with self._transaction() as connection:
-            there = await self._last_seqs(connection, records)
-            taken = await self._taken(connection, records)
-            fresh, events, last = [], [], {}
-            for record in records:
-                values = dict(record.row)
-                call_id = values["id"]
-                if (values["carrier"], values["carrier_call_id"]) in taken:
-                    # Two processes heard of one call at the same time. Both are kept; the first has the name.
-                    values["carrier_call_id"] = None
-                    logger.warning("Call {} is saved without its carrier's id: another call has it", call_id)
-                if call_id not in there:
-                    fresh.append(values)
-                    new, last_seq = record.events, 0
-                else:
-                    state, last_seq = there[call_id]
-                    new = record.events[record.known :]
-                    if last_seq != record.last_seq:
-                        new = await self._without_written(connection, record, new)
-                    changed = {name: values[name] for name in record.changed}
-                    if state in ENDED_STATES:
-                        # The first end that was written stays, here or somewhere else.
-                        changed = {name: value for name, value in changed.items() if name not in END}
-                        new = [event for event in new if not _is_end(event)]
-                    if changed:
-                        await connection.execute(
-                            sa.update(CALLS).where(CALLS.c.id == call_id).values(changed)
-                        )
-                events += _numbered(call_id, last_seq + 1, new)
-                last[call_id] = last_seq + len(new)
-            if fresh:
-                await connection.execute(sa.insert(CALLS), fresh)
-            if events:
-                await connection.execute(sa.insert(CALL_EVENTS), events)
-        return last
+        return await self._do(lambda connection: self._save(connection, records), begin=WRITING)
 
     async def load(self, call_id: str, carrier: str | None = None) -> SavedCall | None:
         """Read a call.
@@ -175,17 +147,20 @@ class CallDatabase:
             wanted = sa.or_(CALLS.c.id == call_id, CALLS.c.carrier_call_id == call_id)
         else:
             wanted = sa.and_(CALLS.c.carrier == carrier, CALLS.c.carrier_call_id == call_id)
-        async with self._connection() as connection:
-            row = (await connection.execute(sa.select(CALLS).where(wanted).limit(1))).mappings().first()
+
+        def read(connection: sa.Connection) -> SavedCall | None:
+            row = connection.execute(sa.select(CALLS).where(wanted).limit(1)).mappings().first()
             if row is None:
                 return None
             columns = CALL_EVENTS.c
-            query = sa.select(columns.seq, columns.at, columns.kind, columns.data).where(
+            query = sa.select(columns.seq, columns.at, columns.kind, columns.data, columns.format).where(
                 columns.call_id == row["id"]
             )
-            found = (await connection.execute(query.order_by(columns.seq))).all()
-            events = [CallEvent(at, kind, data) for _, at, kind, data in found]
+            found = connection.execute(query.order_by(columns.seq)).all()
+            events = [read_event(at, kind, data, version) for _, at, kind, data, version in found]
             return SavedCall(dict(row), events, last_seq=found[-1].seq if found else 0)
+
+        return await self._do(read)
 
     async def latest(self, limit: int) -> list[SavedCall]:
         """The last calls, newest first, without their events.
@@ -204,8 +179,7 @@ class CallDatabase:
         query = sa.select(CALLS.c.id).where(
             CALLS.c.state.not_in(ENDED_STATES), CALLS.c.heard_at < silent_since
         )
-        async with self._connection() as connection:
-            return list(await connection.scalars(query))
+        return await self._do(lambda connection: list(connection.scalars(query)))
 
     async def dialled(self, since: datetime) -> list[SavedCall]:
         """The calls that we placed since a moment, without their events.
@@ -247,36 +221,67 @@ class CallDatabase:
         return isinstance(self._used_once, UsedOnceInFile) and not self._is_another_file()
 
     async def _rows(self, query: sa.Select[Any]) -> list[SavedCall]:
-        async with self._connection() as connection:
-            return [SavedCall(dict(row)) for row in (await connection.execute(query)).mappings()]
+        return await self._do(
+            lambda connection: [SavedCall(dict(row)) for row in connection.execute(query).mappings()]
+        )
 
-    async def _last_seqs(
-        self, connection: AsyncConnection, records: Sequence[Unsaved]
-    ) -> dict[str, tuple[str, int]]:
+    def _save(self, connection: sa.Connection, records: Sequence[Unsaved]) -> dict[str, int]:
+        there = self._last_seqs(connection, records)
+        taken = self._taken(connection, records)
+        fresh, events, last = [], [], {}
+        for record in records:
+            values = dict(record.row)
+            call_id = values["id"]
+            if (values["carrier"], values["carrier_call_id"]) in taken:
+                # Two processes heard of one call at the same time. Both are kept; the first has the name.
+                values["carrier_call_id"] = None
+                logger.warning("Call {} is saved without its carrier's id: another call has it", call_id)
+            if call_id not in there:
+                fresh.append(values)
+                new, last_seq = record.events, 0
+            else:
+                state, last_seq = there[call_id]
+                new = record.events[record.known :]
+                if last_seq != record.last_seq:
+                    new = self._without_written(connection, record, new)
+                changed = {name: values[name] for name in record.changed}
+                if state in ENDED_STATES:
+                    # The first end that was written stays, here or somewhere else.
+                    changed = {name: value for name, value in changed.items() if name not in END}
+                    new = [event for event in new if not _is_end(event)]
+                if changed:
+                    connection.execute(sa.update(CALLS).where(CALLS.c.id == call_id).values(changed))
+            events += _numbered(call_id, last_seq + 1, new)
+            last[call_id] = last_seq + len(new)
+        if fresh:
+            connection.execute(sa.insert(CALLS), fresh)
+        if events:
+            connection.execute(sa.insert(CALL_EVENTS), events)
+        return last
+
+    def _last_seqs(self, connection: sa.Connection, records: Sequence[Unsaved]) -> dict[str, tuple[str, int]]:
         """State, and number of the last event, of those calls that are there. They are locked."""
         last = sa.select(sa.func.max(CALL_EVENTS.c.seq)).where(CALL_EVENTS.c.call_id == CALLS.c.id)
         query = sa.select(CALLS.c.id, CALLS.c.state, last.scalar_subquery()).where(
             CALLS.c.id.in_([record.row["id"] for record in records])
         )
-        found = await connection.execute(query.order_by(CALLS.c.id).with_for_update(of=CALLS))
+        found = connection.execute(query.order_by(CALLS.c.id).with_for_update(of=CALLS))
         return {call_id: (state, last_seq or 0) for call_id, state, last_seq in found}
 
-    async def _without_written(
-        self, connection: AsyncConnection, record: Unsaved, events: Sequence[CallEvent]
+    def _without_written(
+        self, connection: sa.Connection, record: Unsaved, events: Sequence[CallEvent]
     ) -> list[CallEvent]:
         """Those events that are not among those in the database that this process does not know of."""
         columns = CALL_EVENTS.c
         query = sa.select(columns.at, columns.kind, columns.data).where(
             columns.call_id == record.row["id"], columns.seq > record.last_seq
         )
-        written = {(at, kind, json.dumps(data)) for at, kind, data in await connection.execute(query)}
+        written = {(at, kind, json.dumps(data)) for at, kind, data in connection.execute(query)}
         return [
             event for event in events if (event.at, event.kind, json.dumps(plain(event.data))) not in written
         ]
 
-    async def _taken(
-        self, connection: AsyncConnection, records: Sequence[Unsaved]
-    ) -> set[tuple[str, str | None]]:
+    def _taken(self, connection: sa.Connection, records: Sequence[Unsaved]) -> set[tuple[str, str | None]]:
         """Of the carriers' ids of these calls, those that other calls have."""
         owners = {
             (record.row["carrier"], record.row["carrier_call_id"]): record.row["id"]
@@ -288,22 +293,25 @@ class CallDatabase:
         query = sa.select(CALLS.c.carrier, CALLS.c.carrier_call_id, CALLS.c.id).where(
             CALLS.c.carrier_call_id.in_([name for _, name in owners])
         )
-        taken = {(carrier, name): owner for carrier, name, owner in await connection.execute(query)}
+        taken = {(carrier, name): owner for carrier, name, owner in connection.execute(query)}
         return {key for key, owner in taken.items() if key in owners and owners[key] != owner}
 
-    @asynccontextmanager
-    async def _transaction(self) -> AsyncIterator[AsyncConnection]:
-        engine = await self._opened()
-        async with self._translated(QUERY_SECS), engine.execution_options(writes=True).begin() as connection:
-            yield connection
+    async def _do(self, work: Callable[[sa.Connection], T], *, begin: str = READING) -> T:
+        """Do something in one transaction.
 
-    @asynccontextmanager
-    async def _connection(self) -> AsyncIterator[AsyncConnection]:
+        Args:
+            work: What. It may be given up on a server that takes too long; a file is waited for.
+            begin: How the transaction begins, for a file.
+        """
         engine = await self._opened()
-        async with self._translated(QUERY_SECS), engine.connect() as connection:
-            yield connection
+        async with self._translated(QUERY_SECS):
+            if isinstance(engine, AsyncEngine):
+                async with engine.begin() as connection:
+                    return await connection.run_sync(work)
+            with engine.execution_options(begin=begin).begin() as connection:
+                return work(connection)
 
-    async def _opened(self) -> AsyncEngine:
+    async def _opened(self) -> AsyncEngine | sa.Engine:
         if self._engine is None or self._is_another_file():
             self._opening = self._opening or asyncio.Lock()
             async with self._opening:
@@ -323,8 +331,9 @@ class CallDatabase:
                             TypeError
                         ) as error:  # of a driver that is told of a parameter which it does not know
                             raise explained(error, self.description) from None
-                    plain_one = plain_engine(self._url, busy_secs=self._busy_secs)
-                    self._used_once = UsedOnceInFile(engine, plain_one) if plain_one else UsedOnce(engine)
+                    self._used_once = (
+                        UsedOnceInFile(engine) if isinstance(engine, sa.Engine) else UsedOnce(engine)
+                    )
                     self._engine = engine
                     self._file = file_of(self._url)
         return self._engine
@@ -333,8 +342,10 @@ class CallDatabase:
         engine, used_once, self._engine, self._used_once = self._engine, self._used_once, None, None
         if used_once is not None:
             used_once.close()
-        if engine is not None:
+        if isinstance(engine, AsyncEngine):
             await engine.dispose()
+        elif engine is not None:
+            engine.dispose()
 
     def _is_another_file(self) -> bool:
         """Whether another file, or none, is where the one was that is open."""
@@ -360,7 +371,7 @@ class CallDatabase:
 
 
 def _is_end(event: CallEvent) -> bool:
-    return event.kind == "ended" or (event.kind == "state" and event.data.get("state") in ENDED_STATES)
+    return isinstance(event, Ended) or (isinstance(event, StateChanged) and event.state in ENDED_STATES)
 
 
 def _numbered(call_id: str, first: int, events: Iterable[CallEvent]) -> list[dict[str, Any]]:
@@ -370,7 +381,8 @@ def _numbered(call_id: str, first: int, events: Iterable[CallEvent]) -> list[dic
             "seq": seq,
             "at": event.at,
             "kind": event.kind,
-            "data": cast(dict, plain(event.data)),
+            "data": plain(event.data),
+            "format": event.version,
         }
         for seq, event in enumerate(events, first)
     ]

@@ -24,10 +24,13 @@ from calls.private_files import FILE_MODE, make_private_folder, open_private
 VERSION_TABLE = "phonebot_version"
 """Where Alembic notes the revision; not its usual name, as the database may be shared with other programs."""
 
-MIGRATIONS = Path(__file__).parent.parent / "migrations"
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+FILE = "sqlite+aiosqlite"
+"""How the address of a file begins. Python's own driver is what reads and writes it, without that package."""
 
 DRIVERS = {
-    "sqlite": "sqlite+aiosqlite",
+    "sqlite": FILE,
     "postgres": "postgresql+asyncpg",
     "postgresql": "postgresql+asyncpg",
 }
@@ -35,12 +38,17 @@ DRIVERS = {
 
 LOCKED_PAUSE_SECS = 0.05
 
+READING, WRITING, EACH_STATEMENT = "BEGIN", "BEGIN IMMEDIATE", ""
+"""The execution option `begin` of a file's connections: how a transaction begins, or that each statement is one.
+
+A transaction that reads before it writes must hold the lock from the beginning: it cannot wait for it later."""
+
 MIGRATION_LOCK = 5138008
 """Of PostgreSQL's advisory locks, the one that this program's migrations take. Any number, always the same."""
 
 
 def readable(url: str) -> URL:
-    """The address of a database, with an asynchronous driver.
+    """The address of a database, with the driver that is used: Python's own for a file, else an asynchronous one.
 
     Raises:
         DatabaseUnusable: It is none, or names no file, or its driver is not installed.
@@ -58,10 +66,12 @@ def readable(url: str) -> URL:
         raise DatabaseUnusable(
             "DATABASE_URL names no file: write sqlite+aiosqlite:///data/calls.db, or memory to keep nothing"
         )
+    if read.drivername == FILE:
+        return read.set(drivername="sqlite")
     try:
         dialect = read.get_dialect()
         if not dialect.is_async:
-            use = DRIVERS.get(read.get_backend_name(), "sqlite+aiosqlite")
+            use = DRIVERS.get(read.get_backend_name(), FILE)
             raise DatabaseUnusable(
                 f"DATABASE_URL names the driver {read.drivername}, with which calls would wait for the database: write "
                 f"{use}://..."
@@ -98,63 +108,63 @@ def file_of(url: URL) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
-async def opened(url: URL, *, busy_secs: float) -> AsyncEngine:
+async def opened(url: URL, *, busy_secs: float) -> AsyncEngine | sa.Engine:
     """Connect to a database, and bring its tables up to date.
 
     Args:
         url: Its address, from `readable`.
         busy_secs: How long SQLite waits for another process that is writing.
 
+    Returns:
+        For a file an engine that blocks, to be used in a thread that may wait.
+
     Raises:
         DatabaseUnusable: It is newer than this program.
         SQLAlchemyError: Something else is wrong with it.
         OSError: The file cannot be made.
     """
-    is_sqlite = url.get_backend_name() == "sqlite"
-    if is_sqlite:
-        _make_private_file(Path(url.database or ""))
+    if url.get_backend_name() != "sqlite":
+        return await _opened_server(url)
+    _make_private_file(Path(url.database or ""))
     deadline = asyncio.get_running_loop().time() + busy_secs
     while True:
         try:
-            return await _migrated(url, is_sqlite, busy_secs)
+            return _opened_file(url, busy_secs)
         except OperationalError as error:
             # SQLite does not wait for others while it turns a file into one with a write-ahead log.
-            locked = is_sqlite and "locked" in str(error.orig)
-            if not locked or asyncio.get_running_loop().time() > deadline:
+            if "locked" not in str(error.orig) or asyncio.get_running_loop().time() > deadline:
                 raise
         await asyncio.sleep(LOCKED_PAUSE_SECS)
 
 
-def plain_engine(url: URL, *, busy_secs: float) -> sa.Engine | None:
-    """A file without the asynchronous driver, each statement a transaction of its own; None for other databases.
-
-    Its calls block, so they are made in a thread.
-    """
-    if url.get_backend_name() != "sqlite":
-        return None
-    engine = sa.create_engine(url.set(drivername="sqlite"), hide_parameters=True)
-    _set_up_connections(engine, busy_secs)
-    return engine
+OPTIONS: dict[str, Any] = {
+    "hide_parameters": True,  # errors must not show what callers said
+    "json_serializer": json.dumps,
+    "pool_size": 2,
+    "max_overflow": 0,
+}
 
 
-async def _migrated(url: URL, is_sqlite: bool, busy_secs: float) -> AsyncEngine:
-    engine = create_async_engine(
-        url,
-        hide_parameters=True,  # errors must not show what callers said
-        json_serializer=json.dumps,
-        pool_size=2,
-        max_overflow=0,
-        # A connection to a server may have died since it was used last; a file's cannot
-        pool_pre_ping=not is_sqlite,
-    )
-    if is_sqlite:
-        _set_up_connections(engine.sync_engine, busy_secs)
-        _begin_transactions(engine.sync_engine)
+async def _opened_server(url: URL) -> AsyncEngine:
+    # A connection to a server may have died since it was used last.
+    engine = create_async_engine(url, pool_pre_ping=True, **OPTIONS)
     try:
-        async with engine.execution_options(writes=True).begin() as connection:
+        async with engine.begin() as connection:
             await connection.run_sync(_migrate, url.render_as_string(hide_password=True))
     except BaseException:
         await engine.dispose()
+        raise
+    return engine
+
+
+def _opened_file(url: URL, busy_secs: float) -> sa.Engine:
+    engine = sa.create_engine(url, **OPTIONS)
+    _set_up_connections(engine, busy_secs)
+    try:
+        with engine.execution_options(begin=WRITING).begin() as connection:
+            _migrate(connection, url.render_as_string(hide_password=True))
+    except BaseException:
+        engine.dispose()
         raise
     return engine
 
@@ -188,13 +198,10 @@ def _set_up_connections(engine: sa.Engine, busy_secs: float) -> None:
         cursor.execute("PRAGMA foreign_keys = ON")
         cursor.close()
 
-
-def _begin_transactions(engine: sa.Engine) -> None:
     @event.listens_for(engine, "begin")
     def begun(connection: sa.Connection) -> None:
-        # A transaction that reads before it writes must hold the lock from the beginning: it cannot wait for it later.
-        writes = connection.get_execution_options().get("writes")
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+        if statement := connection.get_execution_options().get("begin", READING):
+            connection.exec_driver_sql(statement)
 
 
 def _migrate(connection: sa.Connection, description: str) -> None:

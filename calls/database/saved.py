@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from calls.call import Call, CallEvent, CallState, EndedBy, Ending
+from calls.call import Call, CallState, EndedBy, Ending
+from calls.events.event import CallEvent
 from calls.transfer import Resume
 from carriers.carrier import Direction
 

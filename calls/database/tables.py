@@ -76,8 +76,11 @@ CALL_EVENTS = sa.Table(
     sa.Column("at", UtcTime, nullable=False),
     sa.Column("kind", sa.Text, nullable=False),
     sa.Column("data", sa.JSON, nullable=False),
+    # The default is for events that were written before there was a version.
+    sa.Column("format", sa.Integer, nullable=False, server_default="1"),
 )
-"""What happened to the calls; `seq` counts from 1 in each call, in the order of writing."""
+"""What happened to the calls; `seq` counts from 1 in each call, in the order of writing. `format` is the version of
+`calls.events.event` that an event was written by."""
 
 USED_ONCE = sa.Table(
     "used_once",

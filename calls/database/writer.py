@@ -138,9 +138,11 @@ class CallWriter:
         if not self._any_unsaved():
             return True
         try:
-            return await self._background.ask(lambda: self._saved_within(timeout_secs))
-        except LoopStopped:
+            async with asyncio.timeout(timeout_secs):
+                await self._background.ask(self._all_saved)
+        except (LoopStopped, TimeoutError):
             return False
+        return True
 
     async def aclose(self, timeout_secs: float) -> bool:
         """Save what is left, and let go of the database.
@@ -165,10 +167,8 @@ class CallWriter:
         if not self._any_unsaved():
             return
         try:
-            saved = self._background.submit(lambda: self._saved_within(EXIT_SECS)).result(EXIT_SECS + 1)
+            self._background.submit(self._all_saved).result(EXIT_SECS)
         except Exception:
-            saved = False
-        if not saved:
             logger.error("The program ends before all calls were saved")
 
     def _wake_up(self) -> None:
@@ -187,17 +187,12 @@ class CallWriter:
             await asyncio.wait({self._writing})
         await self._database.aclose()
 
-    async def _saved_within(self, timeout_secs: float) -> bool:
+    async def _all_saved(self) -> None:
         self._retry_odd()
-        try:
-            async with asyncio.timeout(timeout_secs):
-                while self._any_unsaved():
-                    self._wake.set()
-                    self._hurry.set()
-                    await asyncio.sleep(FIRST_RETRY_SECS / 4)
-                return True
-        except TimeoutError:
-            return False
+        while self._any_unsaved():
+            self._wake.set()
+            self._hurry.set()
+            await asyncio.sleep(FIRST_RETRY_SECS / 4)
 
     async def _write_forever(self) -> None:
         pause = FIRST_RETRY_SECS

@@ -1,4 +1,4 @@
-"""An account at Telnyx: credentials, markup, and webhooks of both ways to run a call."""
+"""An account at Telnyx: credentials, and the signatures of both ways to run a call."""
 
 from __future__ import annotations
 
@@ -6,62 +6,21 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Self
 
-from carriers import detection, outcomes, signatures
 from carriers.carrier import (
     DIAL_TIMEOUT_SECS,
     REQUEST_TIMEOUT_SECS,
-    CarrierEvent,
-    DialResult,
-    DialStatus,
-    Form,
-    IncomingCall,
-    MachineResult,
-    Meeting,
-    RecordingState,
-    RecordingUpdate,
-    ReferResult,
     Signature,
-    StatusUpdate,
-    StreamDocument,
-    TransferDocument,
-    WebhookError,
     WebhookRequest,
-    call_direction,
-    phone_number,
 )
-from carriers.forms import whole_number
-from carriers.telnyx import events as telnyx_events
-from carriers.telnyx import texml
+from carriers.telnyx import signatures
 from carriers.telnyx.api import TelnyxApi
-from carriers.telnyx.calls import TEXML_STATES
 from carriers.telnyx.commands import TelnyxCommands
+from carriers.telnyx.descriptor import SIGNATURE_HEADER
 
 if TYPE_CHECKING:
-    from settings import Settings
+    from carriers.telnyx.variables import TelnyxVariables
 
-SIGNATURE_HEADER = "telnyx-signature-ed25519"
 TIMESTAMP_HEADER = "telnyx-timestamp"
-
-DIAL_STATES = {
-    "completed": DialStatus.COMPLETED,
-    "answered": DialStatus.COMPLETED,
-    "busy": DialStatus.BUSY,
-    "no-answer": DialStatus.NO_ANSWER,
-    "failed": DialStatus.FAILED,
-    "canceled": DialStatus.CANCELED,
-}
-"""Words of `DialCallStatus`. Source: Telnyx docs, API reference, TeXML callbacks."""
-
-RECORDING_STATES = {
-    "in-progress": RecordingState.IN_PROGRESS,
-    "completed": RecordingState.COMPLETED,
-    "absent": RecordingState.ABSENT,
-}
-"""Words of `RecordingStatus`. Source: telnyx SDK, `recordings_json_recordings_json_params.py`."""
-
-
-CALLBACK_FIELDS = frozenset({"CallbackSource", "HangupCause", "RecordingStatus", "StreamEvent"})
-"""What only callbacks tell, and no request for instructions. Source: Telnyx docs, API reference, TeXML callbacks."""
 
 
 class TelnyxAccount(TelnyxCommands):
@@ -112,7 +71,7 @@ class TelnyxAccount(TelnyxCommands):
         )
 
     @classmethod
-    def from_settings(cls, settings: Settings) -> Self:
+    def from_settings(cls, settings: TelnyxVariables) -> Self:
         """Build one from what the operator configured."""
         return cls(
             api_key=settings.telnyx_api_key.get_secret_value() if settings.telnyx_api_key else None,
@@ -122,34 +81,6 @@ class TelnyxAccount(TelnyxCommands):
             base_url=settings.telnyx_api_base_url,
             codec=settings.telnyx_codec,
         )
-
-    # Markup
-
-    def stream_document(self, document: StreamDocument) -> str:
-        """TeXML that connects the call with the bot's media socket."""
-        return texml.stream_document(document, codec=self._codec)
-
-    def end_document(self, say: str | None = None) -> str:
-        """TeXML that ends the call."""
-        return texml.end_document(say)
-
-    def transfer_document(self, document: TransferDocument) -> str:
-        """TeXML that connects the caller with somebody else."""
-        return texml.transfer_document(document, codec=self._codec)
-
-    def conference_document(self, meeting: Meeting) -> str:
-        """TeXML that lets two calls talk with each other."""
-        return texml.conference_document(meeting)
-
-    def digits_document(self, digits: str, then: StreamDocument) -> str:
-        """TeXML that presses keys (0-9, * and #), then connects the call with the bot again.
-
-        Raises:
-            ValueError: These are no digits, or TeXML does not know them; `send_digits` knows more.
-        """
-        return texml.digits_document(digits, then, codec=self._codec)
-
-    # Webhooks
 
     def verify_webhook(self, request: WebhookRequest) -> Signature:
         """Check the Ed25519 signature of a webhook or TeXML callback. WebSocket upgrades are not signed.
@@ -163,7 +94,7 @@ class TelnyxAccount(TelnyxCommands):
         timestamp = request.headers.get(TIMESTAMP_HEADER)
         if not signature or not timestamp or request.method == "GET":
             return Signature.ABSENT
-        signed = signatures.telnyx_webhook_is_signed(
+        signed = signatures.webhook_is_signed(
             self.public_key, signature, timestamp, request.body, now=self._clock()
         )
         if signed and not request.body:
@@ -178,86 +109,3 @@ class TelnyxAccount(TelnyxCommands):
     def signed_content(self, request: WebhookRequest) -> bytes | None:
         """What a valid signature is over: the time, in seconds, and the body."""
         return request.headers.get(TIMESTAMP_HEADER, "").encode() + b"|" + request.body
-
-    def parse_incoming(self, form: Form) -> IncomingCall:
-        """Read a TeXML instruction fetch.
-
-        Raises:
-            WebhookError: There is no CallSid, or it is a callback, which may have been signed for another address.
-        """
-        if not CALLBACK_FIELDS.isdisjoint(form):
-            raise WebhookError("this is a callback, and not a request for instructions")
-        return IncomingCall(
-            call_id=form.required("CallSid"),
-            from_number=phone_number(form.get("From") or form.get("FromSipUri")),
-            to_number=phone_number(form.get("To") or form.get("ToSipUri")),
-            direction=call_direction(form),
-            account_id=form.get("AccountSid"),
-        )
-
-    def parse_status(self, form: Form) -> StatusUpdate:
-        """Read a TeXML status callback.
-
-        Raises:
-            WebhookError: There is no CallSid.
-        """
-        sip_code = form.get("SipHangupCause")
-        reason = (form.get("HangupCause", ""), f"SIP {sip_code}" if sip_code else "")
-        return StatusUpdate(
-            call_id=form.required("CallSid"),
-            state=TEXML_STATES.get(form.get("CallStatus", "")),
-            reason=", ".join(filter(None, reason)),
-            duration_secs=whole_number(form.get("CallDuration")),
-        )
-
-    def parse_dial_result(self, form: Form) -> DialResult:
-        """Read what the action of a `<Dial>` is told.
-
-        Raises:
-            WebhookError: There is no CallSid or no DialCallStatus.
-        """
-        return DialResult(
-            call_id=form.required("CallSid"),
-            status=DIAL_STATES.get(form.required("DialCallStatus")),
-            duration_secs=whole_number(form.get("DialCallDuration")),
-            child_id=form.get("DialCallSid") or None,
-        )
-
-    def parse_refer_result(self, form: Form) -> ReferResult:
-        """Read what the action of a `<Refer>` is told.
-
-        Raises:
-            WebhookError: There is no CallSid, or neither a status nor a SIP response.
-        """
-        return outcomes.refer_result(form)
-
-    def parse_machine_detection(self, form: Form) -> MachineResult:
-        """Read a TeXML callback of asynchronous machine detection.
-
-        Raises:
-            WebhookError: There is no CallSid or no AnsweredBy.
-        """
-        return detection.machine_result(form, detection.TEXML, "TeXML")
-
-    def parse_recording(self, form: Form) -> RecordingUpdate:
-        """Read a TeXML recording callback.
-
-        Raises:
-            WebhookError: There is no CallSid.
-        """
-        return RecordingUpdate(
-            call_id=form.required("CallSid"),
-            state=RECORDING_STATES.get(form.get("RecordingStatus", "")),
-            recording_id=form.get("RecordingSid") or None,
-            url=form.get("RecordingUrl") or None,
-            duration_secs=whole_number(form.get("RecordingDuration")),
-            channels=whole_number(form.get("RecordingChannels")),
-        )
-
-    def parse_event(self, body: bytes) -> CarrierEvent:
-        """Read a Call Control event. A call that runs TeXML may lead to some, if it was given commands.
-
-        Raises:
-            WebhookError: It is none.
-        """
-        return telnyx_events.parse_event(body)

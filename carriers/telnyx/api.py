@@ -21,7 +21,8 @@ from carriers.errors import (
     CarrierUnavailable,
     NotConfigured,
 )
-from carriers.meanings import TELNYX, TELNYX_SIP, error_code, told
+from carriers.meanings import error_code, told
+from carriers.telnyx.meanings import MEANINGS, SIP_MEANINGS
 
 if TYPE_CHECKING:
     from telnyx import AsyncTelnyx
@@ -169,10 +170,10 @@ def _translated(status: int, body: Any) -> CarrierError:
         code = error_code(body["errors"][0]["code"])
     except (KeyError, IndexError, TypeError):
         pass
-    says = partial(told, "Telnyx", status, code, TELNYX)
+    says = partial(told, "Telnyx", status, code, MEANINGS)
     if status == 403 and (found := SIP_CODE.search(json.dumps(body, default=str))):
         # The detail itself may have numbers in it.
-        fix = f"{TELNYX_SIP.get(found[0], 'the call is not allowed')} ({found[0]}); {DOCTOR}"
+        fix = f"{SIP_MEANINGS.get(found[0], 'the call is not allowed')} ({found[0]}); {DOCTOR}"
         return CarrierRejected(told("Telnyx", status, code, {}, fix), status=status, code=code)
     if status in (401, 403):
         return CarrierUnauthorized(says("check TELNYX_API_KEY"), status=status, code=code)

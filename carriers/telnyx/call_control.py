@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 from carriers.carrier import CALL_CONTROL
@@ -17,8 +16,9 @@ from carriers.errors import (
     OtherCallEnded,
 )
 from carriers.markup import let_go
-from carriers.reports import CarrierCall, LineState
+from carriers.reports import CarrierEvent, LineState
 from carriers.streams import StreamDocument
+from carriers.telnyx import events as telnyx_events
 from carriers.telnyx.account import TelnyxAccount
 from carriers.telnyx.calls import (
     TRANSFER_OF,
@@ -27,11 +27,6 @@ from carriers.telnyx.calls import (
     client_state,
 )
 from carriers.telnyx.commands import checked, new_id
-
-NO_DOCUMENTS = (
-    "a Call Control call runs no TeXML: use transfer, connect_calls or send_digits, or set TELNYX_MODE=texml "
-    "for new calls"
-)
 
 NOT_LIVE = frozenset({"90015", "90018"})
 """Error codes of a call that is not there (any more). Source: Telnyx docs, API error codes."""
@@ -49,6 +44,14 @@ class TelnyxCallControl(TelnyxAccount):
     keeps_stream_while_transferring = True
     # For 60 s. Source: Telnyx docs, receiving webhooks for programmable voice.
     ignores_repeated_commands = True
+
+    def parse_event(self, body: bytes) -> CarrierEvent:
+        """Read a Call Control event.
+
+        Raises:
+            WebhookError: It is none.
+        """
+        return telnyx_events.parse_event(body)
 
     async def dial(self, dial_out: DialOut) -> DialledCall:
         """Make a call whose media stream begins with the answer.
@@ -68,15 +71,6 @@ class TelnyxCallControl(TelnyxAccount):
                 "Telnyx took the call, but did not say under which id: look before dialling again"
             )
         return DialledCall(id=answer.data.call_control_id)
-
-    async def find_recent_call(self, to: str, from_number: str, since: datetime) -> list[CarrierCall]:
-        """Not here: Telnyx lists calls by their numbers only if they run TeXML.
-
-        Raises:
-            CarrierRejected: Always. If the call was made, an event with the stream's parameters in its `client_state`
-                tells so.
-        """
-        raise CarrierRejected("Telnyx lists no Call Control calls by number: wait for the call's first event")
 
     async def answer(self, call_id: str, stream: StreamDocument, *, command_id: str | None = None) -> None:
         """Take a call that rings, and connect it with the bot's media socket.
@@ -197,32 +191,6 @@ class TelnyxCallControl(TelnyxAccount):
             call_id,
             lambda client, id_: client.calls.actions.stop_streaming(id_, command_id=new_id(command_id)),
         )
-
-    async def dialled_from(self, call_id: str, destination: str, since: datetime) -> list[CarrierCall]:
-        """Not here: events tell what became of a transfer.
-
-        Raises:
-            CarrierRejected: Always.
-        """
-        raise CarrierRejected(
-            "Telnyx lists no legs of Call Control calls: events tell what became of a transfer"
-        )
-
-    async def update_document(self, call_id: str, document: str) -> None:
-        """Not here: these calls run no documents.
-
-        Raises:
-            CarrierRejected: Always.
-        """
-        raise CarrierRejected(NO_DOCUMENTS)
-
-    async def update_url(self, call_id: str, url: str) -> None:
-        """Not here: these calls run no documents.
-
-        Raises:
-            CarrierRejected: Always.
-        """
-        raise CarrierRejected(NO_DOCUMENTS)
 
     async def _is_over(self, call_id: str) -> bool:
         try:

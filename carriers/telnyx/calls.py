@@ -9,13 +9,13 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from carriers.callbacks import LINE_STATES
 from carriers.carrier import CarrierCall, LineState
 from carriers.dialling import DialOut, MachineDetection
 from carriers.errors import CarrierRejected
 from carriers.forms import moment, whole_number
 from carriers.numbers import phone_number
 from carriers.streams import StreamDocument
-from carriers.telnyx import texml
 from carriers.telnyx.addresses import telnyx_address
 
 if TYPE_CHECKING:
@@ -23,18 +23,7 @@ if TYPE_CHECKING:
 
 CALL_CONTROL_ID = re.compile(r"[A-Za-z0-9_:.~+=@-]{1,256}")
 
-TEXML_STATES = {
-    "queued": LineState.QUEUED,
-    "initiated": LineState.QUEUED,
-    "ringing": LineState.RINGING,
-    "in-progress": LineState.IN_PROGRESS,
-    "answered": LineState.IN_PROGRESS,
-    "completed": LineState.COMPLETED,
-    "busy": LineState.BUSY,
-    "no-answer": LineState.NO_ANSWER,
-    "failed": LineState.FAILED,
-    "canceled": LineState.CANCELED,
-}
+TEXML_STATES = {**LINE_STATES, "answered": LineState.IN_PROGRESS}
 """Words of TeXML callbacks. Source: Telnyx docs, API reference, TeXML callbacks."""
 
 TEXML_MACHINE_DETECTION = {
@@ -57,13 +46,13 @@ MAX_STATE_CHARS = 4000
 CLOCKS_DIFFER = timedelta(seconds=10)
 
 
-def texml_dial_body(dial_out: DialOut, application_id: str, codec: str) -> dict[str, Any]:
+def texml_dial_body(dial_out: DialOut, application_id: str, document: str) -> dict[str, Any]:
     """What makes a call that runs TeXML.
 
     Args:
         dial_out: The call.
         application_id: The TeXML application.
-        codec: What we send: PCMU, PCMA or L16.
+        document: Connects the call with the bot.
 
     Source: telnyx SDK, `types/texml/accounts/call_calls_params.py`.
     """
@@ -72,7 +61,7 @@ def texml_dial_body(dial_out: DialOut, application_id: str, codec: str) -> dict[
         "ApplicationSid": application_id,
         "To": dial_out.to,
         "From": dial_out.from_number,
-        "Texml": texml.stream_document(dial_out.stream, codec=codec),
+        "Texml": document,
         "Timeout": dial_out.ring_timeout_secs,
     }
     if dial_out.status_url:

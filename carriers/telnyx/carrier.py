@@ -1,4 +1,4 @@
-"""Telnyx, for calls that run TeXML: what TeXML's REST API can be asked to do. Each is one request, sent once."""
+"""Telnyx, for calls that run TeXML: its callbacks, and what REST can be asked to do. Each is one request, sent once."""
 
 from __future__ import annotations
 
@@ -8,15 +8,27 @@ from urllib.parse import quote, urlencode
 
 from loguru import logger
 
-from carriers.carrier import CarrierCall
+from carriers.callbacks import FormCallbacks
+from carriers.carrier import (
+    CarrierCall,
+    Form,
+    IncomingCall,
+    StatusUpdate,
+    WebhookError,
+    call_direction,
+    phone_number,
+)
 from carriers.dialling import DialledCall, DialOut
 from carriers.errors import CarrierError, CarrierUnavailable
+from carriers.forms import whole_number
 from carriers.markup import MarkupCalls
 from carriers.recording import RecordingFormat
 from carriers.telnyx.account import TelnyxAccount
 from carriers.telnyx.addresses import telnyx_address
-from carriers.telnyx.calls import recent_calls, texml_dial_body, undocumented_id
+from carriers.telnyx.calls import TEXML_STATES, recent_calls, texml_dial_body, undocumented_id
 from carriers.telnyx.commands import checked
+from carriers.telnyx.detection import TEXML
+from carriers.telnyx.texml import TexmlDocuments
 
 if TYPE_CHECKING:
     from telnyx import AsyncTelnyx, BaseModel
@@ -25,13 +37,51 @@ RECENT_CALLS = 20
 FORM = "application/x-www-form-urlencoded"
 
 
-class TelnyxCarrier(MarkupCalls, TelnyxAccount):
+CALLBACK_FIELDS = frozenset({"CallbackSource", "HangupCause", "RecordingStatus", "StreamEvent"})
+"""What only callbacks tell, and no request for instructions. Source: Telnyx docs, API reference, TeXML callbacks."""
+
+
+class TelnyxCarrier(TexmlDocuments, FormCallbacks, MarkupCalls, TelnyxAccount):
     """Calls at Telnyx that run TeXML.
 
     Parameters:
         name: `telnyx`.
         mode: `MARKUP`.
     """
+
+    answered_words = TEXML
+    interface = "TeXML"
+
+    def parse_incoming(self, form: Form) -> IncomingCall:
+        """Read a TeXML instruction fetch.
+
+        Raises:
+            WebhookError: There is no CallSid, or it is a callback, which may have been signed for another address.
+        """
+        if not CALLBACK_FIELDS.isdisjoint(form):
+            raise WebhookError("this is a callback, and not a request for instructions")
+        return IncomingCall(
+            call_id=form.required("CallSid"),
+            from_number=phone_number(form.get("From") or form.get("FromSipUri")),
+            to_number=phone_number(form.get("To") or form.get("ToSipUri")),
+            direction=call_direction(form),
+            account_id=form.get("AccountSid"),
+        )
+
+    def parse_status(self, form: Form) -> StatusUpdate:
+        """Read a TeXML status callback.
+
+        Raises:
+            WebhookError: There is no CallSid.
+        """
+        sip_code = form.get("SipHangupCause")
+        reason = (form.get("HangupCause", ""), f"SIP {sip_code}" if sip_code else "")
+        return StatusUpdate(
+            call_id=form.required("CallSid"),
+            state=TEXML_STATES.get(form.get("CallStatus", "")),
+            reason=", ".join(filter(None, reason)),
+            duration_secs=whole_number(form.get("CallDuration")),
+        )
 
     async def prepare(self) -> None:
         """Load the SDK, and ask for the account's ID while nobody is on the line, as most of TeXML's REST needs it."""
@@ -55,7 +105,9 @@ class TelnyxCarrier(MarkupCalls, TelnyxAccount):
             DialUncertain: The call may have been made, or not.
             CarrierError: The call was not made.
         """
-        body = texml_dial_body(dial_out, self._connection("TeXML application"), self._codec)
+        body = texml_dial_body(
+            dial_out, self._connection("TeXML application"), self.stream_document(dial_out.stream)
+        )
         account = await self._account()
         answer = await self._dial(
             lambda client: client.texml.accounts.calls.calls(account, body=cast(Any, body))
@@ -91,15 +143,6 @@ class TelnyxCarrier(MarkupCalls, TelnyxAccount):
             CarrierError: See `Carrier.update_document`; also when the call runs no TeXML.
         """
         await self._send_form(call_id, "", {"Texml": document})
-
-    async def update_url(self, call_id: str, url: str) -> None:
-        """Make a live TeXML call follow the TeXML at a URL instead of what it does now.
-
-        Raises:
-            CallEnded: The call is over, nothing was done.
-            CarrierError: See `Carrier.update_url`; also when the call runs no TeXML.
-        """
-        await self._send_form(call_id, "", {"Url": telnyx_address(url), "Method": "POST"})
 
     async def start_recording(
         self,

@@ -34,7 +34,7 @@ from carriers.telnyx.api import API_BASE_URL, TelnyxApi
 if TYPE_CHECKING:
     from telnyx import AsyncTelnyx
 
-    from settings import Settings
+    from carriers.telnyx.variables import TelnyxVariables
 
 Question = Callable[["AsyncTelnyx"], Awaitable[Any]]
 
@@ -54,7 +54,7 @@ PROFILES = 'portal, "Outbound Voice Profiles"'
 class TelnyxChecks:
     """Questions about the account of TELNYX_API_KEY."""
 
-    def __init__(self, settings: Settings):
+    def __init__(self, settings: TelnyxVariables):
         """Keep the credentials."""
         key = settings.telnyx_api_key
         self._settings = settings

@@ -8,11 +8,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from carriers.detection import CALL_CONTROL, who_answered
+from carriers.callbacks import refer_status
+from carriers.detection import who_answered
 from carriers.dialling import DialStatus
 from carriers.forms import WebhookError, moment, whole_number
 from carriers.numbers import phone_number
-from carriers.outcomes import refer_status
 from carriers.recording import RecordingState, RecordingUpdate
 from carriers.reports import (
     AnsweredBy,
@@ -25,6 +25,7 @@ from carriers.reports import (
     StatusUpdate,
 )
 from carriers.telnyx.calls import TRANSFER_OF, read_client_state
+from carriers.telnyx.detection import CALL_CONTROL
 
 NO_EVENT = "the body is not a Call Control event (JSON with data.event_type and data.id)"
 

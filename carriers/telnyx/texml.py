@@ -18,111 +18,106 @@ from carriers.telnyx.addresses import telnyx_address
 TEMPLATE_BRACES = "{{"
 
 
-def stream_document(document: StreamDocument, *, codec: str = "PCMU") -> str:
-    """`<Connect><Stream>`: the call is connected with the bot until one side ends the stream.
+class TexmlDocuments:
+    """The part of a `Carrier` that writes documents.
 
-    Args:
-        document: Where to connect to, and with what.
-        codec: What we send: PCMU, PCMA or L16. What we get is the codec of the call itself, except with L16.
-
-    `bidirectionalMode` must be `rtp`, since raw audio is not heard in the default `mp3` mode. A dropped
-    socket must not be dialled again by the carrier: it would meet a bot that knows nothing of the call. What
-    comes after the stream is a `<Redirect>`, as no `action` of `<Connect>` is documented.
-
-    Source: Telnyx docs, TeXML verbs Stream, Connect and Redirect.
-
-    Raises:
-        CarrierRejected: An address that Telnyx would not take.
+    Parameters:
+        _codec: What we send: PCMU, PCMA or L16. What we get is the codec of the call itself, except with L16.
     """
-    response = Element("Response")
-    _connect(response, document, codec)
-    return _text(response)
+
+    _codec: str
+
+    def stream_document(self, document: StreamDocument) -> str:
+        """`<Connect><Stream>`: the call is connected with the bot until one side ends the stream.
+
+        `bidirectionalMode` must be `rtp`, since raw audio is not heard in the default `mp3` mode. A dropped
+        socket must not be dialled again by the carrier: it would meet a bot that knows nothing of the call. What
+        comes after the stream is a `<Redirect>`, as no `action` of `<Connect>` is documented.
+
+        Source: Telnyx docs, TeXML verbs Stream, Connect and Redirect.
+
+        Raises:
+            CarrierRejected: An address that Telnyx would not take.
+        """
+        response = Element("Response")
+        _connect(response, document, self._codec)
+        return _text(response)
+
+    def transfer_document(self, document: TransferDocument) -> str:
+        """`<Dial>`, or with `refer` `<Refer>`: what comes after is as with TwiML.
+
+        Source: Telnyx docs, TeXML verbs Dial, Number, Sip and Refer.
+
+        Raises:
+            CarrierRejected: An address that Telnyx would not take.
+        """
+        response = Element("Response")
+        if document.say:
+            SubElement(response, "Say").text = _spaced(speakable(document.say))
+        after = {}
+        if document.action_url:
+            after = {"action": _address(document.action_url), "method": "POST"}
+        if document.refer:
+            SubElement(SubElement(response, "Refer", after), "Sip").text = document.destination
+        else:
+            dial = SubElement(response, "Dial", {**after, "timeout": str(document.ring_timeout_secs)})
+            if document.caller_id:
+                dial.set("callerId", document.caller_id)
+            noun = SubElement(dial, "Sip" if is_sip(document.destination) else "Number")
+            noun.text = document.destination
+            if document.answered_url:
+                noun.set("statusCallback", _address(document.answered_url))
+                noun.set("statusCallbackEvent", "answered")
+        if document.fallback:
+            _connect(response, document.fallback, self._codec)
+        return _text(response)
+
+    def conference_document(self, meeting: Meeting) -> str:
+        """`<Dial><Conference>`: without a `waitUrl` nothing is played, and a jitter buffer cannot be chosen.
+
+        Source: Telnyx docs, TeXML verb Conference.
+        """
+        response = Element("Response")
+        after = {}
+        if meeting.ended_url:
+            after = {"action": _address(meeting.ended_url), "method": "POST"}
+        attributes = {"beep": "false", "startConferenceOnEnter": "true", "endConferenceOnExit": "true"}
+        SubElement(SubElement(response, "Dial", after), "Conference", attributes).text = meeting.name
+        return _text(response)
+
+    def digits_document(self, digits: str, then: StreamDocument) -> str:
+        """`<Play digits>`, then `<Connect><Stream>`.
+
+        TeXML knows the digits 0-9, * and # and the pause `w`; so `W` becomes `ww`. Source: Telnyx docs, TeXML verb
+        Play.
+
+        Raises:
+            ValueError: These are no digits, or TeXML does not know them.
+        """
+        response = Element("Response")
+        SubElement(response, "Play", {"digits": checked_digits(digits, "0-9*#wW").replace("W", "ww")})
+        _connect(response, then, self._codec)
+        return _text(response)
+
+    def end_document(self, say: str | None = None) -> str:
+        """`<Hangup/>`, after a spoken sentence if there is one."""
+        response = Element("Response")
+        if say:
+            SubElement(response, "Say").text = _spaced(speakable(say))
+        SubElement(response, "Hangup")
+        return _text(response)
 
 
-def transfer_document(document: TransferDocument, *, codec: str = "PCMU") -> str:
-    """`<Dial>`, or with `refer` `<Refer>`: what comes after is as with TwiML.
-
-    Args:
-        document: Whom to dial, and what comes after.
-        codec: As for `stream_document`, for the stream that comes after.
-
-    Source: Telnyx docs, TeXML verbs Dial, Number, Sip and Refer.
-
-    Raises:
-        CarrierRejected: An address that Telnyx would not take.
-    """
-    response = Element("Response")
-    if document.say:
-        SubElement(response, "Say").text = _spaced(speakable(document.say))
-    after = {}
-    if document.action_url:
-        after = {"action": _address(document.action_url), "method": "POST"}
-    if document.refer:
-        SubElement(SubElement(response, "Refer", after), "Sip").text = document.destination
-    else:
-        dial = SubElement(response, "Dial", {**after, "timeout": str(document.ring_timeout_secs)})
-        if document.caller_id:
-            dial.set("callerId", document.caller_id)
-        noun = SubElement(dial, "Sip" if is_sip(document.destination) else "Number")
-        noun.text = document.destination
-        if document.answered_url:
-            noun.set("statusCallback", _address(document.answered_url))
-            noun.set("statusCallbackEvent", "answered")
-    if document.fallback:
-        _connect(response, document.fallback, codec)
-    return _text(response)
-
-
-def conference_document(meeting: Meeting) -> str:
-    """`<Dial><Conference>`, as with TwiML; without a `waitUrl` nothing is played, and a jitter buffer cannot be chosen.
-
-    Source: Telnyx docs, TeXML verb Conference.
-    """
-    response = Element("Response")
-    after = {}
-    if meeting.ended_url:
-        after = {"action": _address(meeting.ended_url), "method": "POST"}
-    attributes = {"beep": "false", "startConferenceOnEnter": "true", "endConferenceOnExit": "true"}
-    SubElement(SubElement(response, "Dial", after), "Conference", attributes).text = meeting.name
-    return _text(response)
-
-
-def digits_document(digits: str, then: StreamDocument, *, codec: str = "PCMU") -> str:
-    """`<Play digits>`, then `<Connect><Stream>`.
-
-    TeXML knows the digits 0-9, * and # and the pause `w`; so `W` becomes `ww`. Source: Telnyx docs, TeXML verb
-    Play.
-
-    Raises:
-        ValueError: These are no digits, or TeXML does not know them.
-    """
-    response = Element("Response")
-    SubElement(response, "Play", {"digits": checked_digits(digits, "0-9*#wW").replace("W", "ww")})
-    _connect(response, then, codec)
-    return _text(response)
-
-
-def end_document(say: str | None = None) -> str:
-    """`<Hangup/>`, after a spoken sentence if there is one."""
-    response = Element("Response")
-    if say:
-        SubElement(response, "Say").text = _spaced(speakable(say))
-    SubElement(response, "Hangup")
-    return _text(response)
-
-
-def cloud_document(host: str, service_host: str) -> str:
+def cloud_document(stream_url: str) -> str:
     """The text of a TeXML Bin that connects a number with an agent on Pipecat Cloud.
 
     Args:
-        host: The cloud's host name for the agent's region.
-        service_host: `AGENT.ORGANISATION`.
+        stream_url: The address of Telnyx's media sockets there, which names the agent.
 
     Source: Pipecat docs, guides/telephony/telnyx-websocket.
     """
     response = Element("Response")
-    url = f"wss://{host}/ws/telnyx?serviceHost={service_host}"
-    attributes = {"url": url, "bidirectionalMode": "rtp", "enableReconnect": "false"}
+    attributes = {"url": stream_url, "bidirectionalMode": "rtp", "enableReconnect": "false"}
     SubElement(SubElement(response, "Connect"), "Stream", attributes)
     return _text(response)
 

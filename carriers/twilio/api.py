@@ -24,7 +24,8 @@ from carriers.errors import (
     NotConfigured,
 )
 from carriers.forms import whole_number
-from carriers.meanings import TWILIO, error_code, told
+from carriers.meanings import error_code, told
+from carriers.twilio.meanings import MEANINGS
 
 T = TypeVar("T")
 
@@ -153,7 +154,7 @@ def _translated(error: TwilioException) -> CarrierError:
     code = error_code(getattr(details, "code", None))
     if status is None:
         return CarrierUnavailable(f"the Twilio SDK failed ({type(error).__name__})")
-    says = partial(told, "Twilio", status, code, TWILIO)
+    says = partial(told, "Twilio", status, code, MEANINGS)
 
     if status in (401, 403):
         return CarrierUnauthorized(

@@ -4,64 +4,34 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from carriers import detection, outcomes, signatures
+from carriers.callbacks import LINE_STATES, FormCallbacks
 from carriers.carrier import (
     DIAL_TIMEOUT_SECS,
     REQUEST_TIMEOUT_SECS,
-    CarrierEvent,
-    DialResult,
-    DialStatus,
     Form,
     IncomingCall,
-    MachineResult,
-    Meeting,
-    RecordingState,
-    RecordingUpdate,
-    ReferResult,
     Signature,
     StatusUpdate,
-    StreamDocument,
-    TransferDocument,
-    WebhookError,
     WebhookRequest,
     call_direction,
     phone_number,
 )
 from carriers.forms import whole_number
 from carriers.markup import MarkupCalls
-from carriers.twilio import twiml
+from carriers.twilio import signatures
 from carriers.twilio.api import TwilioApi
-from carriers.twilio.rest import STATES, TwilioRest
+from carriers.twilio.descriptor import SIGNATURE_HEADER
+from carriers.twilio.rest import TwilioRest
 
 if TYPE_CHECKING:
-    from settings import Settings
-
-SIGNATURE_HEADER = "x-twilio-signature"
+    from carriers.twilio.variables import TwilioVariables
 
 SID_CHARS = 34
 """Of Twilio's ids. Source: Twilio docs, glossary, string identifier."""
 
-DIAL_STATES = {
-    "completed": DialStatus.COMPLETED,
-    "answered": DialStatus.COMPLETED,
-    "busy": DialStatus.BUSY,
-    "no-answer": DialStatus.NO_ANSWER,
-    "failed": DialStatus.FAILED,
-    "canceled": DialStatus.CANCELED,
-}
-"""Words of `DialCallStatus`; `answered` is for conferences. Source: Twilio docs, voice/twiml/dial."""
 
-RECORDING_STATES = {
-    "in-progress": RecordingState.IN_PROGRESS,
-    "completed": RecordingState.COMPLETED,
-    "absent": RecordingState.ABSENT,
-    "failed": RecordingState.FAILED,
-}
-"""Words of `RecordingStatus`. Source: Twilio docs, voice/api/recording."""
-
-
-class TwilioCarrier(MarkupCalls, TwilioRest):
-    """Calls at Twilio. REST is inherited; here are markup and webhooks.
+class TwilioCarrier(FormCallbacks, MarkupCalls, TwilioRest):
+    """Calls at Twilio. REST, markup and callbacks are inherited; here is what is signed.
 
     Parameters:
         name: `twilio`.
@@ -69,6 +39,7 @@ class TwilioCarrier(MarkupCalls, TwilioRest):
     """
 
     name = "twilio"
+    interface = "Twilio"
 
     def __init__(
         self,
@@ -102,7 +73,7 @@ class TwilioCarrier(MarkupCalls, TwilioRest):
         super().__init__(api, timeout_secs=timeout_secs, dial_timeout_secs=dial_timeout_secs)
 
     @classmethod
-    def from_settings(cls, settings: Settings) -> TwilioCarrier:
+    def from_settings(cls, settings: TwilioVariables) -> TwilioCarrier:
         """Build one from what the operator configured."""
         return cls(
             account_sid=settings.twilio_account_sid,
@@ -113,34 +84,6 @@ class TwilioCarrier(MarkupCalls, TwilioRest):
             edge=settings.twilio_edge,
             base_url=settings.twilio_api_base_url,
         )
-
-    # Markup
-
-    def stream_document(self, document: StreamDocument) -> str:
-        """TwiML that connects the call with the bot's media socket."""
-        return twiml.stream_document(document)
-
-    def end_document(self, say: str | None = None) -> str:
-        """TwiML that ends the call."""
-        return twiml.end_document(say)
-
-    def transfer_document(self, document: TransferDocument) -> str:
-        """TwiML that connects the caller with somebody else."""
-        return twiml.transfer_document(document)
-
-    def conference_document(self, meeting: Meeting) -> str:
-        """TwiML that lets two calls talk with each other."""
-        return twiml.conference_document(meeting)
-
-    def digits_document(self, digits: str, then: StreamDocument) -> str:
-        """TwiML that presses keys, then connects the call with the bot again.
-
-        Raises:
-            ValueError: These are no digits.
-        """
-        return twiml.digits_document(digits, then)
-
-    # Webhooks
 
     def verify_webhook(self, request: WebhookRequest) -> Signature:
         """Check `X-Twilio-Signature` of a request or, for a `ws(s)://` URL, of a WebSocket upgrade.
@@ -154,12 +97,12 @@ class TwilioCarrier(MarkupCalls, TwilioRest):
         if not signature:
             return Signature.ABSENT
         if request.url.startswith(("wss:", "ws:")):
-            signed = signatures.twilio_upgrade_is_signed(self.auth_token, signature, request.url)
+            signed = signatures.upgrade_is_signed(self.auth_token, signature, request.url)
         else:
             form = request.form if request.method == "POST" else Form(())
             if len(form.get("CallSid", "")) > SID_CHARS:
                 return Signature.INVALID
-            signed = signatures.twilio_webhook_is_signed(self.auth_token, signature, request.url, form)
+            signed = signatures.webhook_is_signed(self.auth_token, signature, request.url, form)
         return Signature.VALID if signed else Signature.INVALID
 
     def has_signature(self, request: WebhookRequest) -> bool:
@@ -195,59 +138,7 @@ class TwilioCarrier(MarkupCalls, TwilioRest):
         sip_code = form.get("SipResponseCode")
         return StatusUpdate(
             call_id=form.required("CallSid"),
-            state=STATES.get(form.get("CallStatus", "")),
+            state=LINE_STATES.get(form.get("CallStatus", "")),
             reason=f"SIP {sip_code}" if sip_code else "",
             duration_secs=whole_number(form.get("CallDuration")),
         )
-
-    def parse_dial_result(self, form: Form) -> DialResult:
-        """Read what the action of a `<Dial>` is told.
-
-        Raises:
-            WebhookError: There is no CallSid or no DialCallStatus.
-        """
-        return DialResult(
-            call_id=form.required("CallSid"),
-            status=DIAL_STATES.get(form.required("DialCallStatus")),
-            duration_secs=whole_number(form.get("DialCallDuration")),
-            child_id=form.get("DialCallSid") or None,
-        )
-
-    def parse_refer_result(self, form: Form) -> ReferResult:
-        """Read what the action of a `<Refer>` is told.
-
-        Raises:
-            WebhookError: There is no CallSid, or neither a status nor a SIP response.
-        """
-        return outcomes.refer_result(form)
-
-    def parse_machine_detection(self, form: Form) -> MachineResult:
-        """Read a callback of asynchronous machine detection.
-
-        Raises:
-            WebhookError: There is no CallSid or no AnsweredBy.
-        """
-        return detection.machine_result(form, detection.TWILIO, "Twilio")
-
-    def parse_recording(self, form: Form) -> RecordingUpdate:
-        """Read a recording callback.
-
-        Raises:
-            WebhookError: There is no CallSid.
-        """
-        return RecordingUpdate(
-            call_id=form.required("CallSid"),
-            state=RECORDING_STATES.get(form.get("RecordingStatus", "")),
-            recording_id=form.get("RecordingSid") or None,
-            url=form.get("RecordingUrl") or None,
-            duration_secs=whole_number(form.get("RecordingDuration")),
-            channels=whole_number(form.get("RecordingChannels")),
-        )
-
-    def parse_event(self, body: bytes) -> CarrierEvent:
-        """Not at Twilio: all of its calls run by documents.
-
-        Raises:
-            WebhookError: Always.
-        """
-        raise WebhookError("Twilio sends forms and no events: this is not Twilio's")

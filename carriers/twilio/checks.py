@@ -25,13 +25,13 @@ from carriers.checks import (
     shown,
 )
 from carriers.errors import CallNotFound, CarrierRejected
-from carriers.meanings import TWILIO_INACTIVE, TWILIO_RESTRICTED
 from carriers.twilio.api import TwilioApi
+from carriers.twilio.meanings import ACCOUNT_INACTIVE, RESTRICTED
 
 if TYPE_CHECKING:
     from twilio.rest import Client
 
-    from settings import Settings
+    from carriers.twilio.variables import TwilioVariables
 
 NUMBERS = "Twilio numbers"
 DIALLING = "Twilio dialling"
@@ -46,7 +46,7 @@ SHARED = {"CA": "US"}
 class TwilioChecks:
     """Questions about the account of TWILIO_ACCOUNT_SID."""
 
-    def __init__(self, settings: Settings):
+    def __init__(self, settings: TwilioVariables):
         """Keep the credentials; the token and the API key are tried one by one."""
         self._sid = settings.twilio_account_sid or ""
         self._base_url = settings.twilio_api_base_url
@@ -62,7 +62,7 @@ class TwilioChecks:
         )
 
     @staticmethod
-    def _api(settings: Settings, user: str, password: str) -> TwilioApi:
+    def _api(settings: TwilioVariables, user: str, password: str) -> TwilioApi:
         return TwilioApi(
             account_sid=settings.twilio_account_sid,
             login=(user, password),
@@ -104,7 +104,7 @@ class TwilioChecks:
                 timeout_secs=CHECK_TIMEOUT_SECS,
             )
         except CarrierRejected as error:
-            if error.code in TWILIO_INACTIVE:
+            if error.code in ACCOUNT_INACTIVE:
                 return [Finding(Verdict.FAULT, "TWILIO_ACCOUNT_SID", str(error))]
             where = f" of region {self._region}" if self._region else ""
             return [
@@ -133,7 +133,7 @@ class TwilioChecks:
                 timeout_secs=CHECK_TIMEOUT_SECS,
             )
         except CarrierRejected as error:
-            if error.code in TWILIO_RESTRICTED:
+            if error.code in RESTRICTED:
                 text = f"is restricted, so not everything can be looked at. {error}"
                 return [Finding(Verdict.NOTE, "TWILIO_API_KEY", text)]
             text = (
@@ -217,9 +217,10 @@ class TwilioChecks:
     async def _closed_countries(self, client: Client) -> list[Any]:
         if self._base_url:
             client.voice.base_url = self._base_url.rstrip("/")
-        return await client.voice.v1.dialing_permissions.countries.list_async(
+        countries: list[Any] = await client.voice.v1.dialing_permissions.countries.list_async(
             low_risk_numbers_enabled=False, page_size=MOST_COUNTRIES
         )
+        return countries
 
     async def _verified(self, destinations: Destinations) -> list[Finding]:
         verified = await self._api_used.ask(

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from loguru import logger
 
-from carriers.carrier import DIAL_TIMEOUT_SECS, REQUEST_TIMEOUT_SECS, CarrierCall, HangUp, LineState
+from carriers.callbacks import LINE_STATES
+from carriers.carrier import DIAL_TIMEOUT_SECS, REQUEST_TIMEOUT_SECS, CarrierCall, HangUp
 from carriers.dialling import DialledCall, DialOut, MachineDetection
 from carriers.errors import (
     CallEnded,
@@ -21,26 +22,13 @@ from carriers.errors import (
 from carriers.forms import whole_number
 from carriers.numbers import phone_number
 from carriers.recording import RecordingFormat
-from carriers.twilio import twiml
 from carriers.twilio.api import TwilioApi
+from carriers.twilio.twiml import TwimlDocuments
 
 if TYPE_CHECKING:
     from twilio.rest import Client
 
 T = TypeVar("T")
-
-STATES = {
-    "queued": LineState.QUEUED,
-    "initiated": LineState.QUEUED,
-    "ringing": LineState.RINGING,
-    "in-progress": LineState.IN_PROGRESS,
-    "completed": LineState.COMPLETED,
-    "busy": LineState.BUSY,
-    "no-answer": LineState.NO_ANSWER,
-    "failed": LineState.FAILED,
-    "canceled": LineState.CANCELED,
-}
-"""Twilio's words for a call's state. Source: Twilio docs, voice/api/call-resource."""
 
 ENDED = (400, 21220)
 """HTTP status and code of "not in progress". Source: Twilio docs, api/errors/21220."""
@@ -66,7 +54,7 @@ RECENT_CALLS = 20
 _SID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
-class TwilioRest:
+class TwilioRest(TwimlDocuments):
     """The REST half of `carriers.twilio.carrier.TwilioCarrier`."""
 
     sends_digits_by_rest = False
@@ -119,7 +107,7 @@ class TwilioRest:
             DialUncertain: The call may have been made, or not.
             CarrierError: The call was not made.
         """
-        options: dict[str, Any] = {"twiml": _inline(twiml.stream_document(dial_out.stream))}
+        options: dict[str, Any] = {"twiml": _inline(self.stream_document(dial_out.stream))}
         if dial_out.status_url:
             options |= {
                 "status_callback": dial_out.status_url,
@@ -193,7 +181,7 @@ class TwilioRest:
                     call_id,
                 )
             return HangUp(already_ended=True)
-        return HangUp(already_ended=False, state=STATES.get(str(call.status)))
+        return HangUp(already_ended=False, state=LINE_STATES.get(str(call.status)))
 
     async def fetch_call(self, call_id: str) -> CarrierCall:
         """Ask what became of a call. Twilio's answer is "eventually consistent".
@@ -216,25 +204,6 @@ class TwilioRest:
             CarrierError: See `Carrier.update_document`.
         """
         await self._update(call_id, twiml=_inline(document))
-
-    async def update_url(self, call_id: str, url: str) -> None:
-        """Make a live call follow the TwiML at a URL instead of what it does now.
-
-        Raises:
-            CallEnded: The call is over, nothing was done.
-            CarrierError: See `Carrier.update_url`.
-        """
-        await self._update(call_id, url=url, method="POST")
-
-    async def send_digits(self, call_id: str, digits: str, *, command_id: str | None = None) -> None:
-        """Not with Twilio: its REST API has no such request.
-
-        Raises:
-            CarrierRejected: Always.
-        """
-        raise CarrierRejected(
-            "Twilio cannot send digits during a media stream: give digits_document to update_document"
-        )
 
     async def start_recording(
         self,
@@ -264,7 +233,8 @@ class TwilioRest:
         recording = await self._change(
             lambda client: client.calls(sid).recordings.create_async(recording_channels="dual", **options)
         )
-        return recording.sid
+        recording_id: str | None = recording.sid
+        return recording_id
 
     async def pause_recording(
         self,
@@ -322,7 +292,8 @@ class TwilioRest:
         recording = CURRENT_RECORDING if recording_id is None else _checked(recording_id, "recording")
 
         def request(client: Client) -> Awaitable[object]:
-            return client.calls(sid).recordings(recording).update_async(**changes)
+            updated: Awaitable[object] = client.calls(sid).recordings(recording).update_async(**changes)
+            return updated
 
         try:
             await self._api.ask(request, timeout_secs=self._timeout_secs)
@@ -363,7 +334,7 @@ def _as_ended(error: CarrierRejected) -> CarrierRejected:
 def _call(call: Any, sid: str = "") -> CarrierCall:
     return CarrierCall(
         id=call.sid or sid,
-        state=STATES.get(str(call.status)),
+        state=LINE_STATES.get(str(call.status)),
         from_number=phone_number(call._from),
         to_number=phone_number(call.to),
         started_at=call.start_time,

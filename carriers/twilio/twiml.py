@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from twilio.twiml.voice_response import Connect, Dial, Refer, VoiceResponse
 
 from carriers.dialling import is_sip
@@ -9,112 +11,111 @@ from carriers.documents import Meeting, TransferDocument, checked_digits, speaka
 from carriers.streams import StreamDocument, usable_parameters
 
 
-def stream_document(document: StreamDocument) -> str:
-    """`<Connect><Stream>`: the call is connected with the bot until one side ends the stream.
+class TwimlDocuments:
+    """The part of a `Carrier` that writes documents."""
 
-    With `action` Twilio asks us what comes next. Nothing follows `</Connect>`: a leftover `<Pause>` would
-    keep a caller in silence.
+    def stream_document(self, document: StreamDocument) -> str:
+        """`<Connect><Stream>`: the call is connected with the bot until one side ends the stream.
 
-    Source: Twilio docs, voice/twiml/connect and voice/twiml/stream.
-    """
-    response = VoiceResponse()
-    response.append(_connection(document))
-    return str(response)
+        With `action` Twilio asks us what comes next. Nothing follows `</Connect>`: a leftover `<Pause>` would
+        keep a caller in silence.
 
+        Source: Twilio docs, voice/twiml/connect and voice/twiml/stream.
+        """
+        response = VoiceResponse()
+        response.append(_connection(document))
+        return str(response)
 
-def transfer_document(document: TransferDocument) -> str:
-    """`<Dial>`: the caller talks with somebody else. With `refer`, `<Refer>`: the caller's side calls somebody else.
+    def transfer_document(self, document: TransferDocument) -> str:
+        """`<Dial>`: the caller talks with somebody else; with `refer`, `<Refer>`: the caller's side calls them.
 
-    With `action` Twilio asks us what comes next, and whatever followed would never run. Without, `<Connect>`
-    follows, which runs when the destination was not reached or has hung up, but not when the caller has. No
-    `timeLimit` and no `<Pause>`: the document must not cut the caller off from a human.
+        With `action` Twilio asks us what comes next, and whatever followed would never run. Without, `<Connect>`
+        follows, which runs when the destination was not reached or has hung up, but not when the caller has. No
+        `timeLimit` and no `<Pause>`: the document must not cut the caller off from a human.
 
-    Source: Twilio docs, voice/twiml/dial, voice/twiml/number, voice/twiml/sip and voice/twiml/refer.
-    """
-    response = VoiceResponse()
-    if document.say:
-        response.say(speakable(document.say))
-    after = {"action": document.action_url, "method": "POST" if document.action_url else None}
-    if document.refer:
-        refer = Refer(**after)
-        refer.sip(document.destination)
-        response.append(refer)
-    else:
-        dial = Dial(**after, timeout=document.ring_timeout_secs, caller_id=document.caller_id)
-        told = {}
-        if document.answered_url:
-            told = {"status_callback": document.answered_url, "status_callback_event": "answered"}
-        if is_sip(document.destination):
-            dial.sip(document.destination, **told)
+        Source: Twilio docs, voice/twiml/dial, voice/twiml/number, voice/twiml/sip and voice/twiml/refer.
+        """
+        response = VoiceResponse()
+        if document.say:
+            response.say(speakable(document.say))
+        after = {"action": document.action_url, "method": "POST" if document.action_url else None}
+        if document.refer:
+            refer = Refer(**after)
+            refer.sip(document.destination)
+            response.append(refer)
         else:
-            dial.number(document.destination, **told)
+            dial = Dial(**after, timeout=document.ring_timeout_secs, caller_id=document.caller_id)
+            told = {}
+            if document.answered_url:
+                told = {"status_callback": document.answered_url, "status_callback_event": "answered"}
+            if is_sip(document.destination):
+                dial.sip(document.destination, **told)
+            else:
+                dial.number(document.destination, **told)
+            response.append(dial)
+        if document.fallback:
+            response.append(_connection(document.fallback))
+        return str(response)
+
+    def conference_document(self, meeting: Meeting) -> str:
+        """`<Dial><Conference>`: two calls talk in a room of their own, without a sound that says so.
+
+        An empty `waitUrl` is silence in the place of music, for the moment that one waits for the other. The default
+        jitter buffer would add up to a second of delay. No `timeLimit` and nothing behind `<Dial>`: with the room the
+        call ends.
+
+        Source: Twilio docs, voice/twiml/conference.
+        """
+        response = VoiceResponse()
+        dial = Dial(action=meeting.ended_url, method="POST" if meeting.ended_url else None)
+        dial.conference(
+            meeting.name,
+            beep="false",
+            start_conference_on_enter=True,
+            end_conference_on_exit=True,
+            wait_url="",
+            jitter_buffer_size="small",
+        )
         response.append(dial)
-    if document.fallback:
-        response.append(_connection(document.fallback))
-    return str(response)
+        return str(response)
+
+    def digits_document(self, digits: str, then: StreamDocument) -> str:
+        """`<Play digits>`, then `<Connect><Stream>`: the way to press keys, since no request does it.
+
+        Source: Twilio docs, voice/twiml/play.
+
+        Raises:
+            ValueError: These are no digits.
+        """
+        response = VoiceResponse()
+        response.play(digits=checked_digits(digits))
+        response.append(_connection(then))
+        return str(response)
+
+    def end_document(self, say: str | None = None) -> str:
+        """`<Hangup/>`, after a spoken sentence if there is one."""
+        response = VoiceResponse()
+        if say:
+            response.say(speakable(say))
+        response.hangup()
+        return str(response)
 
 
-def conference_document(meeting: Meeting) -> str:
-    """`<Dial><Conference>`: two calls talk in a room of their own, without a sound that says so.
-
-    An empty `waitUrl` is silence in the place of music, for the moment that one waits for the other. The default jitter
-    buffer would add up to a second of delay. No `timeLimit` and nothing behind `<Dial>`: with the room the call ends.
-
-    Source: Twilio docs, voice/twiml/conference.
-    """
-    response = VoiceResponse()
-    dial = Dial(action=meeting.ended_url, method="POST" if meeting.ended_url else None)
-    dial.conference(
-        meeting.name,
-        beep="false",
-        start_conference_on_enter=True,
-        end_conference_on_exit=True,
-        wait_url="",
-        jitter_buffer_size="small",
-    )
-    response.append(dial)
-    return str(response)
-
-
-def digits_document(digits: str, then: StreamDocument) -> str:
-    """`<Play digits>`, then `<Connect><Stream>`: the way to press keys, since no request does it.
-
-    Source: Twilio docs, voice/twiml/play.
-
-    Raises:
-        ValueError: These are no digits.
-    """
-    response = VoiceResponse()
-    response.play(digits=checked_digits(digits))
-    response.append(_connection(then))
-    return str(response)
-
-
-def end_document(say: str | None = None) -> str:
-    """`<Hangup/>`, after a spoken sentence if there is one."""
-    response = VoiceResponse()
-    if say:
-        response.say(speakable(say))
-    response.hangup()
-    return str(response)
-
-
-def cloud_document(host: str, service_host: str) -> str:
+def cloud_document(stream_url: str, parameters: Mapping[str, str]) -> str:
     """The text of a TwiML Bin that connects a number with an agent on Pipecat Cloud.
 
     Args:
-        host: The cloud's host name for the agent's region.
-        service_host: `AGENT.ORGANISATION`.
+        stream_url: The address of Twilio's media sockets there.
+        parameters: What finds the agent.
 
     Twilio's stream does not say who calls, so the bin passes it on: a TwiML Bin fills in `{{From}}` and
     `{{To}}`. Source: Twilio docs, TwiML Bin templates; Pipecat docs, guides/telephony/twilio-websocket.
     """
     response = VoiceResponse()
     connect = Connect()
-    stream = connect.stream(url=f"wss://{host}/ws/twilio")
-    stream.parameter(name="_pipecatCloudServiceHost", value=service_host)
-    stream.parameter(name="from_number", value="{{From}}")
-    stream.parameter(name="to_number", value="{{To}}")
+    stream = connect.stream(url=stream_url)
+    for name, value in {**parameters, "from_number": "{{From}}", "to_number": "{{To}}"}.items():
+        stream.parameter(name=name, value=value)
     response.append(connect)
     return str(response)
 

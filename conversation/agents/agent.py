@@ -25,6 +25,7 @@ from pydantic import Field, model_validator
 from conversation.agents.tables import (
     GOODBYE,
     TAKE_MESSAGE,
+    BrainLines,
     DeadAir,
     Fact,
     Limits,
@@ -81,7 +82,8 @@ class Agent(Table):
         dial_out: How calls begin that the agent places itself.
         recording: Whether and how calls are recorded.
         pronounce: Words that the voice gets wrong, and how to write them for it ("Nguyen" = "win").
-        lines: Fixed sentences.
+        lines: Fixed sentences, whoever answers.
+        brain: Fixed sentences of the local brain.
         limits: Lengths of time.
         dead_air: What is said and done when the bot owes the caller words and none come.
     """
@@ -101,8 +103,20 @@ class Agent(Table):
     recording: Recording = Field(default_factory=Recording)
     pronounce: dict[Text, Text] = Field(default_factory=dict)
     lines: Lines = Field(default_factory=Lines)
+    brain: BrainLines = Field(default_factory=BrainLines)
     limits: Limits = Field(default_factory=Limits)
     dead_air: DeadAir = Field(default_factory=DeadAir)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _brain_has_its_lines(cls, table: Any) -> Any:
+        """The brain's sentences stood among the lines at first, and still may."""
+        lines, brain = table.get("lines"), table.get("brain", {})
+        if not (isinstance(lines, dict) and isinstance(brain, dict)):
+            return table
+        moved = {name: text for name, text in lines.items() if name in BrainLines.model_fields}
+        kept = {name: text for name, text in lines.items() if name not in moved}
+        return {**table, "lines": kept, "brain": {**moved, **brain}}
 
     @model_validator(mode="after")
     def _references_exist(self) -> Agent:
@@ -207,18 +221,6 @@ class Agent(Table):
             return compiled(template).render(dict(variables)).strip()
         except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError) as error:
             raise AgentError(f"{self.name}.toml: a template does not render: {error}; correct it") from None
-
-
-def spoken_name(agent: Agent, transfer: str, variables: Mapping[str, Any]) -> str:
-    """How a transfer's destination is named to callers.
-
-    Args:
-        agent: Whose transfer.
-        transfer: Its name in the file.
-        variables: What the templates are rendered with.
-    """
-    target = agent.transfers.get(transfer)
-    return agent.render(target.spoken if target else "", variables) or transfer.replace("-", " ")
 
 
 def _templates(table: Table, under: str) -> Iterator[tuple[str, str]]:

@@ -9,7 +9,7 @@ from functools import cache
 from jinja2 import Environment, meta
 
 from conversation.agents.agent import Agent
-from conversation.agents.tables import TAKE_MESSAGE, Lines
+from conversation.agents.tables import TAKE_MESSAGE, BrainLines, Lines
 
 ALWAYS_KNOWN = frozenset({"agent", "direction", "caller_number", "called_number", "now", "today"})
 """What every call knows, see `Agent.call_variables`."""
@@ -93,7 +93,7 @@ def _offers(agent: Agent, wanted: str) -> Iterator[str]:
 
 def _of_the_line(key: str) -> set[str]:
     """What a fixed line is also filled in with: what its default, or that of another line, has in it."""
-    if key.startswith("lines."):
+    if key.startswith(("lines.", "brain.")):
         return set(_extras())
     return {"destination"} if key.endswith(".announcement") else set()
 
@@ -101,8 +101,7 @@ def _of_the_line(key: str) -> set[str]:
 @cache
 def _extras() -> frozenset[str]:
     found: set[str] = set()
-    for name in Lines.model_fields:
-        default = getattr(Lines(), name)
+    for default in (value for table in (Lines(), BrainLines()) for _, value in table):
         for text in [default] if isinstance(default, str) else default:
             found |= _variables(text)
     return frozenset(found)

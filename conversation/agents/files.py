@@ -13,7 +13,7 @@ import jinja2
 from pydantic import BaseModel, ValidationError
 
 from conversation.agents.agent import NAME, Agent, AgentError, UnknownAgent, compiled, did_you_mean
-from conversation.agents.tables import ServiceKind
+from conversation.agents.tables import BrainLines, Lines, ServiceKind
 from settings import Settings
 
 
@@ -194,6 +194,8 @@ def _line_of(source: str, location: tuple[int | str, ...]) -> str:
 
 def _known_keys(location: tuple[int | str, ...]) -> list[str]:
     """Name the keys of the table at a location, by following the models' annotations."""
+    if location == ("lines",):
+        return [*Lines.model_fields, *BrainLines.model_fields]
     kind: Any = Agent
     for part in location:
         if isinstance(kind, type) and issubclass(kind, BaseModel):

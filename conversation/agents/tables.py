@@ -241,10 +241,7 @@ class OutboundCalls(Table):
 
 
 class Lines(Table):
-    """Fixed sentences. All are templates; some get extra variables, named in their defaults.
-
-    The first group is spoken whoever answers, the second by the local brain only.
-    """
+    """Fixed sentences that are spoken whoever answers. All are templates; some get extra variables."""
 
     goodbye: Text = "Thank you for calling. Goodbye."
     silence_prompts: Annotated[list[Text], Field(min_length=2, max_length=2)] = [
@@ -266,7 +263,6 @@ class Lines(Table):
     transfer_voicemail: Text = "I'm sorry, I only reached the voicemail of {{ destination }}."
     transfer_error: Text = "I'm sorry, I couldn't put you through to {{ destination }}."
     transfer_unknown: Text = "You are back with me. I don't know whether you reached {{ destination }}."
-    transfer_failed: Text = "I'm sorry, nobody could take the call."
 
     # A warm transfer, to the colleague
     briefing: Text = (
@@ -277,6 +273,12 @@ class Lines(Table):
     briefing_declined: Text = "All right, I'll let them know. Goodbye."
     briefing_unanswered: Text = "I didn't get an answer, so I'll let the caller know. Goodbye."
     briefing_gone: Text = "I'm sorry, the caller has just hung up. Goodbye."
+
+    message_taken: Text = "Thank you, I've passed that on."
+
+
+class BrainLines(Table):
+    """Fixed sentences of the local brain. All are templates; some get extra variables."""
 
     greeting_question: str = ""  # said again after other answers, while a question of the greeting's is open
     anything_else: Text = "Is there anything else I can help with?"
@@ -300,6 +302,7 @@ class Lines(Table):
     transfer_confirm: Text = "Shall I put you through to {{ destination }}?"
     transfer_unavailable: Text = "I'm sorry, I can't put you through from here."
     transfer_declined: Text = "All right, I'll keep you here."
+    transfer_failed: Text = "I'm sorry, nobody could take the call."
     message_prompt: Text = "Thank you. What would you like me to pass on?"
     message_start: Text = "Of course."
     message_name: Text = "May I have your name?"
@@ -314,6 +317,5 @@ class Lines(Table):
     )
     message_correct: Text = "What should I change: the name, the number, or the message?"
     message_unavailable: Text = "I'm sorry, I can't take a message here."
-    message_taken: Text = "Thank you, I've passed that on."
     message_failed: Text = "I'm sorry, I couldn't save your message. Shall I try again?"
     message_dropped: Text = "All right, I won't leave a message."

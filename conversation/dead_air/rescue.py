@@ -15,6 +15,8 @@ from loguru import logger
 
 from calls.call import EndedBy
 from calls.errors import NotDone
+from calls.events.lifecycle import ErrorHappened, TransferEnded
+from calls.events.talk import DeadAirNoticed, MessageTaken
 from calls.left_messages import Message, MessageBook
 from conversation.agents.tables import GOODBYE, TAKE_MESSAGE
 from conversation.dead_air.causes import Cause, Firing, Stage
@@ -147,7 +149,7 @@ class Rescue:
         """Whether the caller was put through there before, and came back: by this session, or one before it."""
         resume = self._session.resume
         return (resume is not None and resume.destination == destination) or any(
-            event.kind == "transfer_ended" and event.data.get("destination") == destination
+            isinstance(event, TransferEnded) and event.destination == destination
             for event in self._session.call.events
         )
 
@@ -190,7 +192,7 @@ class Rescue:
 
     def _record(self, stage: Stage, cause: Cause, silent_secs: float) -> None:
         name, session = stage.name.lower(), self._session
-        session.record("dead_air", stage=name, cause=cause.value, silent_secs=round(silent_secs, 1))
+        session.record(DeadAirNoticed(stage=name, cause=cause.value, silent_secs=round(silent_secs, 1)))
         logger.warning(
             f"call {session.call.id}: nothing was heard for {silent_secs:.1f} s ({cause.value}): {name}"
         )
@@ -211,7 +213,7 @@ class Rescue:
         def back(_: object) -> None:
             self._transferring = False  # what comes next is the model's again
 
-        session.call.news("transfer_ended").add_done_callback(back)
+        session.call.news(TransferEnded).add_done_callback(back)
         try:
             await self._say(session.agent.dead_air.apology)
             await put_through(session, name, REASON, by_tool=False).outcome()
@@ -256,12 +258,9 @@ class Rescue:
         try:
             await MessageBook(session.data_dir).keep(message)
         except OSError as error:
-            session.record("error", message=f"message not kept: {error.strerror}")
+            session.record(ErrorHappened(message=f"message not kept: {error.strerror}"))
             return False
         session.record(
-            "message_taken",
-            caller_name="",
-            callback_number=message.callback_number,
-            message=message.text,
+            MessageTaken(caller_name="", callback_number=message.callback_number, message=message.text)
         )
         return True

@@ -13,6 +13,7 @@ from pipecat.frames.frames import ErrorFrame
 from pipecat.processors.frame_processor import FrameProcessor
 from pipecat.utils.errors import ErrorCategory, classify_http_exception, extract_http_status_code
 
+from calls.events.lifecycle import ErrorHappened
 from conversation.dead_air.causes import Cause
 from conversation.dead_air.guard import DeadAir
 from conversation.dead_air.rescue import Rescue
@@ -71,7 +72,7 @@ class ServiceTrouble:
         kind = self._services.get(processor, "") if processor else ""
         category = category_of(frame)
         name = kind.upper() or "pipeline"
-        session.record("error", message=f"{name}: {frame.error}", category=category.value)
+        session.record(ErrorHappened(message=f"{name}: {frame.error}", category=category.value))
         logger.error(f"call {session.call.id}: {name} failed, {self._explain(kind, category, frame)}")
         if not kind or category is ErrorCategory.APPLICATION or (session.ending and kind != "tts"):
             return

@@ -19,6 +19,8 @@ from pipecat.frames.frames import (
 )
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 
+from calls.events.lifecycle import ErrorHappened
+from calls.events.talk import BotHeard, BotSaid, DtmfReceived, Interrupted
 from conversation.dead_air.guard import DeadAir
 from conversation.heard.chunks import SpokenChunks, words_of
 from conversation.heard.context import InterruptionsUnderWay, tag
@@ -31,7 +33,7 @@ def record_heard(session: Session, chunks: Iterable[Chunk]) -> None:
     """Write what the caller is now known to have heard into the call's history."""
     for chunk in chunks:
         if chunk.text:
-            session.record("bot_heard", text=chunk.text)
+            session.record(BotHeard(text=chunk.text))
 
 
 AUDIBLE = 64
@@ -101,13 +103,13 @@ class SpokenMarks(FrameProcessor):
                 return
             self._take_back()
         elif isinstance(frame, InputDTMFFrame):
-            self._session.record("dtmf", digits=frame.button.value)
+            self._session.record(DtmfReceived(digits=frame.button.value))
             if self._dead_air is not None:
                 self._dead_air.key_pressed()
         elif isinstance(frame, StreamStoppedFrame):
             self._session.detached("stopped by the carrier")
         elif isinstance(frame, StreamErrorFrame):
-            self._session.record("error", message=f"carrier: {frame.title} {frame.code or ''}".strip())
+            self._session.record(ErrorHappened(message=f"carrier: {frame.title} {frame.code or ''}".strip()))
         elif direction is FrameDirection.DOWNSTREAM and await self._spoken(frame):
             return
 
@@ -211,7 +213,7 @@ class SpokenMarks(FrameProcessor):
 
     async def _mark(self, chunk: Chunk, *, like: Frame) -> None:
         if chunk.text:
-            self._session.record("bot_said", text=chunk.text)
+            self._session.record(BotSaid(text=chunk.text))
         mark = MarkFrame(self._playout.say(chunk))
         # A mark behind speech that cannot be interrupted must not be dropped by an interruption either.
         mark.interruptible = like.interruptible
@@ -227,20 +229,20 @@ class SpokenMarks(FrameProcessor):
         record_heard(self._session, [chunk for chunk in chunks if chunk.all_heard])
         cut = [chunk for chunk in chunks if not chunk.all_heard]
         if cut:
-            self._session.record("interrupted", heard=cut[0].heard)
+            self._session.record(Interrupted(heard=cut[0].heard))
 
     def _say_what_is_not_complete(self) -> None:
         """Name the chunks that have no mark yet, with the ends that they would have had."""
         said = self._playout.said_secs
         for due in self._chunks.abandon():
             if said > self._playout.named_secs:
-                self._session.record("bot_said", text=due.chunk.text)
+                self._session.record(BotSaid(text=due.chunk.text))
             self._playout.say(due.chunk, ends=due.position)
         self._chunks.interrupted()
         announced, self._announced = self._announced, None
         if announced is not None and said > self._playout.named_secs:
             chunk = Chunk(words_of(announced))
-            self._session.record("bot_said", text=chunk.text)
+            self._session.record(BotSaid(text=chunk.text))
             self._playout.say(
                 chunk, ends=max(said, self._playout.named_secs + len(chunk.text) * self._chunks.pace)
             )

@@ -34,9 +34,9 @@ from pipecat.services.settings import LLMSettings
 
 from conversation.agents.agent import Agent
 from conversation.language.utterance import Utterance
-from conversation.local.dialogue import after_tool, decide
-from conversation.local.dialogue_meaning import Meaning
-from conversation.local.dialogue_state import DialogueState, Ranker, Reply, Script
+from conversation.local.dialogue.deciding import after_tool, decide
+from conversation.local.dialogue.meaning import Meaning
+from conversation.local.dialogue.state import DialogueState, Ranker, Reply, Script
 from conversation.local.history import (
     History,
     Returned,
@@ -247,7 +247,7 @@ class LocalBrain(LLMService[_NoModelAdapter]):
             texts.append(reply.text)
         elif not texts:  # nothing new, but somebody wants the bot to speak
             goes_on = said or unprompted is Unprompted.SPOKE_BEFORE
-            line = self._agent.lines.anything_else if goes_on else self._agent.greeting
+            line = self._agent.brain.anything_else if goes_on else self._agent.greeting
             again = state.last_reply if unprompted is Unprompted.CUT_OFF else ""
             texts.append(again or self._agent.render(line, self._variables))
         text = " ".join(filter(None, texts))

@@ -98,7 +98,8 @@ class SentenceModel:
         hidden = self._session.run(None, inputs)[0]
         weights = mask[..., None].astype(np.float32)
         mean = (hidden * weights).sum(axis=1) / weights.sum(axis=1)
-        return mean / np.linalg.norm(mean, axis=1, keepdims=True)
+        unit: np.ndarray = mean / np.linalg.norm(mean, axis=1, keepdims=True)
+        return unit
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from pipecat.frames.frames import (
 from pipecat.services.llm_service import LLMService
 
 from calls.call import CallState, EndedBy
+from calls.events.talk import VoicemailLeft
 from conversation.first_words import first_words, greeting_words
 from conversation.outbound.beep import FAX_SECS, BeepListener
 from conversation.outbound.greetings import GreetingClassifier, is_a_person
@@ -253,7 +254,7 @@ class OutboundOpening(Witnesses):
                 break
             if not await self._its_greeting_ends():
                 return
-        self._session.record("voicemail_message", heard=heard)
+        self._session.record(VoicemailLeft(heard=heard))
         if self._evidence is not Evidence.PLAIN and heard and not self._session.is_detached:
             # Nothing but the carrier's word says that it was a machine.
             self._message_was_heard = True

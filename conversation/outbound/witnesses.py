@@ -30,6 +30,8 @@ from pipecat.frames.frames import (
 )
 from pipecat.processors.aggregators.llm_context import LLMContext, LLMSpecificMessage, standard_message_text
 
+from calls.events.lifecycle import AnswererDetected
+from calls.events.talk import BeepHeard, OpeningDecided
 from conversation.outbound.greetings import is_a_person, is_hello, sounds_recorded
 from conversation.outbound.processors import Evidence, Phase, Verdict
 from conversation.session import Session
@@ -130,9 +132,10 @@ class Witnesses(ABC):
             self._settle()
             return True
         if self._answers_greeting:
-            if is_a_person(text):
+            settled = is_a_person(text)
+            if settled:
                 self._settle()
-            return self.phase is Phase.OVER or self._doubt is None
+            return settled or self._doubt is None
         if self._turn_began_in is Phase.LISTENING:
             return False  # it is what the greeting answers
         if self._messages and self._greeting is not None and not self._was_greeted:
@@ -159,7 +162,7 @@ class Witnesses(ABC):
     async def _beeped(self) -> None:
         if self.phase is Phase.OVER:
             return
-        self._session.record("beep")
+        self._session.record(BeepHeard())
         if self.phase is Phase.LEAVING:
             self._witness(Verdict.MACHINE, Evidence.PLAIN, "a beep")
             if self._messages == MESSAGES:
@@ -188,7 +191,7 @@ class Witnesses(ABC):
         events = self._session.call.events
         new, self._seen_events = events[self._seen_events :], len(events)
         for event in new:
-            who = event.data.get("who") if event.kind == "answered_by" else None
+            who = event.who if isinstance(event, AnswererDetected) else None
             if who == "human":
                 self._witness(Verdict.HUMAN, Evidence.CARRIER, "the carrier")
             elif who == "unknown":
@@ -239,7 +242,7 @@ class Witnesses(ABC):
 
     def _take(self, verdict: Verdict, why: str) -> None:
         self.verdict = verdict
-        self._session.record("opening", who=verdict.value, why=why)
+        self._session.record(OpeningDecided(who=verdict.value, why=why))
         logger.info(f"call {self._session.call.id}: answered by a {verdict.value} ({why})")
 
     def _settle(self) -> None:

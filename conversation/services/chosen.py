@@ -154,7 +154,7 @@ def describe(agent: Agent, settings: Settings) -> list[str]:
 
 def _resolve(kind: Kind, agent: Agent, settings: Settings) -> str:
     known = services_of(kind)
-    named = getattr(agent.services, kind)
+    named: str = getattr(agent.services, kind)
     source = f"agent {agent.name}, [services] {kind}"
     if named == AUTO:
         named, source = getattr(settings, kind), f"{kind.upper()} in .env or the environment"

@@ -11,6 +11,7 @@ from loguru import logger
 from pipecat.frames.frames import FunctionCallFromLLM, FunctionCallResultProperties
 from pipecat.services.llm_service import FunctionCallParams, LLMService
 
+from calls.events.talk import ToolUsed
 from conversation.session import Session
 from conversation.tools.arguments import UnusableArguments, arguments_for
 from conversation.tools.offered import TOOLS
@@ -56,11 +57,9 @@ async def _run(session: Session, tool: Tool, params: FunctionCallParams, togethe
         together.ended(params.tool_call_id, well=result.ok)
         session.succeeded[params.tool_call_id] = result.ok
         session.record(
-            "tool",
-            name=params.function_name,
-            arguments=dict(params.arguments),
-            result=result.told,
-            ok=result.ok,
+            ToolUsed(
+                name=params.function_name, arguments=dict(params.arguments), result=result.told, ok=result.ok
+            )
         )
         await deliver(result.told, properties=properties)
 

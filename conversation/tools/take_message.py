@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from pipecat.adapters.llm.schemas.function_schema import FunctionSchema
 from pipecat.services.llm_service import FunctionCallParams
 
+from calls.events.lifecycle import ErrorHappened
+from calls.events.talk import MessageTaken
 from calls.left_messages import Message, MessageBook
 from calls.policy import country_of
 from conversation.language.spoken_numbers import Fit, fit, spoken_number
@@ -47,16 +49,15 @@ async def _take_message(session: Session, params: FunctionCallParams) -> None:
     try:
         await MessageBook(session.data_dir).keep(message)
     except OSError as error:
-        session.record("error", message=f"message not kept: {error.strerror}")
+        session.record(ErrorHappened(message=f"message not kept: {error.strerror}"))
         await params.result_callback(
             not_done("Not taken: it could not be stored. Apologise and ask the caller to ring again.")
         )
         return
     session.record(
-        "message_taken",
-        caller_name=message.caller_name,
-        callback_number=message.callback_number,
-        message=message.text,
+        MessageTaken(
+            caller_name=message.caller_name, callback_number=message.callback_number, message=message.text
+        )
     )
     await params.result_callback(done("The message was taken and will be passed on."))
 

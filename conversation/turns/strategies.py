@@ -22,6 +22,7 @@ from pipecat.turns.user_stop import BaseUserTurnStopStrategy
 from pipecat.turns.user_turn_strategies import UserTurnStrategies
 
 from calls.call import EndedBy
+from calls.events.talk import SilencePrompted
 from conversation.session import Session
 from conversation.turns.detectors import shared_turn_analyzer
 from conversation.turns.interrupting import InterruptingUserTurnStartStrategy
@@ -175,7 +176,7 @@ class SilentCaller:
         if self._prompts < len(prompts):
             line = prompts[self._prompts]
             self._prompts += 1
-            session.record("silence_prompt", n=self._prompts)
+            session.record(SilencePrompted(n=self._prompts))
             await session.say(session.render(line))
         else:
             farewell = session.render(session.agent.lines.silence_goodbye)

@@ -32,7 +32,8 @@ def _mu_law_encode_table() -> NDArray[np.uint8]:
     exponent = np.floor(np.log2(magnitude)).astype(np.int32) - 7
     mantissa = (magnitude >> (exponent + 3)) & 0x0F
     sign = np.where(sample < 0, 0x80, 0)
-    return (~(sign | (exponent << 4) | mantissa) & 0xFF).astype(np.uint8)
+    code: NDArray[np.uint8] = (~(sign | (exponent << 4) | mantissa) & 0xFF).astype(np.uint8)
+    return code
 
 
 def _a_law_decode_table() -> Pcm:
@@ -40,7 +41,8 @@ def _a_law_decode_table() -> Pcm:
     exponent, mantissa = (code >> 4) & 0x07, code & 0x0F
     magnitude = (np.where(exponent > 0, mantissa + 16, mantissa) << 4) + 8
     magnitude = magnitude << np.maximum(exponent - 1, 0)
-    return np.where(code & 0x80, magnitude, -magnitude).astype(np.int16)
+    samples: Pcm = np.where(code & 0x80, magnitude, -magnitude).astype(np.int16)
+    return samples
 
 
 def _a_law_encode_table() -> NDArray[np.uint8]:
@@ -49,7 +51,8 @@ def _a_law_encode_table() -> NDArray[np.uint8]:
     segment = np.where(magnitude > 15, np.floor(np.log2(np.maximum(magnitude, 1))).astype(np.int32) - 3, 0)
     mantissa = np.where(segment > 0, (magnitude >> np.maximum(segment - 1, 0)) - 16, magnitude)
     code = mantissa + (segment << 4)
-    return ((code | np.where(sample >= 0, 0x80, 0)) ^ 0x55).astype(np.uint8)
+    inverted: NDArray[np.uint8] = ((code | np.where(sample >= 0, 0x80, 0)) ^ 0x55).astype(np.uint8)
+    return inverted
 
 
 _DECODE = {"PCMU": _mu_law_decode_table(), "PCMA": _a_law_decode_table()}

@@ -151,7 +151,8 @@ def _pcm_to_float(raw: bytes, width: int) -> NDArray[Any]:
         widened = np.zeros((len(triples), 4), dtype=np.uint8)
         widened[:, 1:] = triples
         return widened.view("<i4").reshape(-1).astype(np.float32) / 2**31
-    return np.frombuffer(raw, dtype=f"<i{width}").astype(np.float32) / 2 ** (8 * width - 1)
+    samples: NDArray[Any] = np.frombuffer(raw, dtype=f"<i{width}").astype(np.float32) / 2 ** (8 * width - 1)
+    return samples
 
 
 def write_stereo(path: Path, left: Sequence[Pcm], right: Sequence[Pcm]) -> None:
@@ -173,7 +174,8 @@ def write_stereo(path: Path, left: Sequence[Pcm], right: Sequence[Pcm]) -> None:
 
 
 def _to_pcm(samples: NDArray[Any]) -> Pcm:
-    return np.clip(samples * 32767, -32768, 32767).astype(np.int16)
+    pcm: Pcm = np.clip(samples * 32767, -32768, 32767).astype(np.int16)
+    return pcm
 
 
 def _without_lead(samples: Pcm) -> Pcm:

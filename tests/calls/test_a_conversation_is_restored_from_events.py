@@ -12,7 +12,7 @@ from pipecat.processors.aggregators.llm_context import LLMContext
 from pipecat.tests.utils import run_test
 
 import bot
-from calls.call import CallEvent
+from calls.events.reading import read_event
 from calls.transcript import Message, Role, call_successes, heard_messages, to_context
 from emulator import Digits
 from tests.brain_talk import Talk
@@ -24,7 +24,8 @@ START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 
 def happened(*events):
     return [
-        CallEvent(START + timedelta(seconds=second), kind, data) for second, (kind, data) in enumerate(events)
+        read_event(START + timedelta(seconds=second), kind, data)
+        for second, (kind, data) in enumerate(events)
     ]
 
 

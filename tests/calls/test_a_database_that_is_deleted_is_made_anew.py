@@ -6,6 +6,7 @@ import shutil
 import pytest
 from loguru import logger
 
+from calls.events.talk import CallerSaid
 from tests.calls_on_disk import store_on
 
 
@@ -41,11 +42,11 @@ async def test_calls_are_kept_again(tmp_path, errors, loss):
     file = tmp_path / "data" / "calls.db"
     async with store_on(file) as store:
         lived_on = store.open(carrier="c", carrier_call_id="CA1")
-        lived_on.record("caller_said", text="before")
+        lived_on.record(CallerSaid(text="before"))
         assert await store.flush()
         loss(file)
         for n in range(3):
-            lived_on.record("caller_said", text=f"after {n}")
+            lived_on.record(CallerSaid(text=f"after {n}"))
             store.open(carrier="c", carrier_call_id=f"CA{n + 2}")
             assert await store.flush()
     assert len(errors) == 1
@@ -73,7 +74,7 @@ async def test_what_cannot_be_made_anew_is_kept_in_memory_until_it_can(tmp_path,
         assert await store.flush()
         shutil.rmtree(folder)
         folder.write_text("in the way")
-        call.record("caller_said", text="meanwhile")
+        call.record(CallerSaid(text="meanwhile"))
         assert not await store.flush(0.5)
         assert len(errors) == 2  # that it is gone, and that nothing can be saved for now
         folder.unlink()

@@ -11,6 +11,8 @@ from loguru import logger
 from calls.call import CallState
 from calls.database import writer
 from calls.database.calls import CallDatabase
+from calls.events.event import OtherEvent
+from calls.events.talk import CallerSaid
 from calls.store import CallStore
 from tests.calls_on_disk import change, rows, store_on, url_of
 
@@ -31,7 +33,7 @@ def told(log, level="ERROR"):
 
 def a_call(store, name="CA1"):
     call = store.open(carrier="c", carrier_call_id=name, from_number="+12025550143")
-    call.record("caller_said", text="my secret")
+    call.record(CallerSaid(text="my secret"))
     return call
 
 
@@ -42,7 +44,7 @@ async def test_what_happened_while_the_tables_were_gone_is_saved_when_they_are_b
         assert await store.flush()
         change(file, "alter table call_events rename to elsewhere")
         for n in range(5):
-            call.record("caller_said", text=f"my secret {n}")
+            call.record(CallerSaid(text=f"my secret {n}"))
         a_call(store, "CA2")
         assert not await store.flush(0.5)
         assert await store.restore("c", "CA1") is call
@@ -124,9 +126,9 @@ async def test_what_was_written_without_anybody_hearing_of_it_is_not_written_twi
         call = a_call(store)
         assert await store.flush()
         monkeypatch.setattr(CallDatabase, "save", written_but_lost)
-        call.record("caller_said", text="one")
+        call.record(CallerSaid(text="one"))
         assert await store.flush()
-        call.record("caller_said", text="two")
+        call.record(CallerSaid(text="two"))
     async with store_on(tmp_path / "a.db") as other:
         assert (await other.fetch(call.id)).events == call.events
 
@@ -149,7 +151,7 @@ async def test_a_database_that_hangs_makes_nobody_wait_longer_than_a_little(tmp_
     assert not [thread for thread in threading.enumerate() if thread.name == "call store"]
     assert told(log, "WARNING")
     monkeypatch.undo()
-    call.record("more")
+    call.record(OtherEvent("more", {}))
     assert await store.aclose()
     count = len(call.events) + len(other.events)
     assert rows(tmp_path / "a.db", "select count(*) from call_events") == [(count,)]

@@ -16,6 +16,8 @@ from hypothesis import strategies as st
 
 from calls.call import Call, CallState, EndedBy, Ending
 from calls.database.saved import plain
+from calls.events.event import OtherEvent
+from calls.events.talk import CallerSaid, Detached, ToolUsed
 from calls.transfer import Resume, ResumeReason, TransferOutcome
 from settings import ROOT
 from tests.calls_on_disk import rows, store_on
@@ -40,8 +42,8 @@ def an_eventful_call(store, name="CA1"):
         mode="m",
     )
     call.move(CallState.IN_PROGRESS, cause="answered")
-    call.record("caller_said", text="Grüße 👋")
-    call.record("tool", name="take_message", arguments={"text": "x"}, result=None)
+    call.record(CallerSaid(text="Grüße 👋"))
+    call.record(ToolUsed(name="take_message", arguments={"text": "x"}, result=None))
     call.expect_return(Resume(ResumeReason.TRANSFER, "desk", TransferOutcome.BUSY, "486"))
     call.will_end(EndedBy.BOT, "goodbye")
     return call
@@ -65,7 +67,7 @@ async def test_a_call_that_has_ended_is_read_as_it_ended(tmp_path):
     async with store_on(tmp_path / "a.db") as store:
         call = an_eventful_call(store)
         call.move(CallState.COMPLETED, cause="over")
-        call.record("detached", reason="stop")
+        call.record(Detached(reason="stop"))
     async with store_on(tmp_path / "a.db") as other:
         for call_id in (call.id, "CA1"):
             read = await other.fetch(call_id)
@@ -128,7 +130,7 @@ async def test_what_json_has_not_is_saved_as_text(tmp_path):
     }
     async with store_on(tmp_path / "a.db") as store:
         call = store.open(carrier="c", carrier_call_id="CA1", from_number="\ud800", parameters=odd)
-        call.record("tool", result=odd)
+        call.record(OtherEvent("odd", {"result": odd}))
         assert await store.flush()
     async with store_on(tmp_path / "a.db") as other:
         read = await other.fetch(call.id)
@@ -160,7 +162,7 @@ def test_whatever_a_call_is_told_can_be_saved_and_read(tmp_path_factory, paramet
         file = tmp_path_factory.mktemp("any") / "a.db"
         async with store_on(file) as store:
             call = store.open(carrier="c", carrier_call_id="CA1", parameters=parameters)
-            call.record("tool", result=data)
+            call.record(OtherEvent("odd", {"result": data}))
             assert await store.flush()
         async with store_on(file) as other:
             read = await other.fetch(call.id)
@@ -171,6 +173,7 @@ def test_whatever_a_call_is_told_can_be_saved_and_read(tmp_path_factory, paramet
 
 KILLED = """
 import asyncio, os, sys
+from calls.events.talk import CallerSaid
 from tests.calls_on_disk import store_on
 from pathlib import Path
 
@@ -178,9 +181,9 @@ async def main():
     async with store_on(Path(sys.argv[1])) as store:
         call = store.open(carrier="c", carrier_call_id="CA1", agent="sales")
         for n in range(250):
-            call.record("caller_said", text=f"word {n}")
+            call.record(CallerSaid(f"word {n}"))
         await store.flush()
-        call.record("caller_said", text="perhaps not written any more")
+        call.record(CallerSaid("perhaps not written any more"))
         print(call.id, flush=True)
         os._exit(9)
 
@@ -240,12 +243,12 @@ async def test_two_processes_may_write_about_one_call(tmp_path):
         theirs = await other.restore("c", "CA1")
         before = len(call.events)
         for n in range(20):
-            call.record("ours", n=n)
-            theirs.record("theirs", n=n)
+            call.record(OtherEvent("ours", {"n": n}))
+            theirs.record(OtherEvent("theirs", {"n": n}))
         theirs.agent = "support"
         theirs.move(CallState.COMPLETED, cause="over")
         assert await other.flush()
-        call.record("ours", n=20)  # it has not heard of the end
+        call.record(OtherEvent("ours", {"n": 20}))  # it has not heard of the end
         assert await store.flush()
     async with store_on(tmp_path / "a.db") as third:
         read = await third.fetch(call.id)
@@ -261,7 +264,7 @@ async def test_two_processes_that_hear_of_one_call_at_the_same_time_keep_both_re
         assert await store.flush()
         second = an_eventful_call(other)
         assert await other.flush()
-        second.record("more")
+        second.record(OtherEvent("more", {}))
         assert await other.flush()
     async with store_on(tmp_path / "a.db") as third:
         assert (await third.restore("c", "CA1")).id == first.id
@@ -273,7 +276,7 @@ async def test_many_writers_at_once_lose_nothing(tmp_path):
     async def talk(store, number):
         call = store.open(carrier="c", carrier_call_id=f"CA{number}")
         for n in range(20):
-            store.record(call, "caller_said", text=str(n))
+            call.record(CallerSaid(text=str(n)))
             await asyncio.sleep(0.001)
         call.move(CallState.COMPLETED, cause="over")
 

@@ -7,6 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from calls.call import ENDS, NEXT, Call, CallState, EndedBy, IllegalMove, Turn
+from calls.events.reading import read_event
+from calls.events.talk import BotHeard, CallerSaid, Interrupted
 from carriers.carrier import Direction, LineState, StatusUpdate
 
 UPDATES = st.lists(st.sampled_from([*LineState, None]), max_size=12)
@@ -160,7 +162,7 @@ def test_turns_are_made_from_what_was_heard():
         ("caller_said", "Thanks."),
         ("bot_said", "You are welcome."),
     ]:
-        call.record(kind, text=text)
+        call.record(read_event(call.clock(), kind, {"text": text}))
     assert call.turns == [
         Turn("", "Hello."),
         Turn("Are you open?", "Yes. Until six."),
@@ -170,13 +172,13 @@ def test_turns_are_made_from_what_was_heard():
 
 def test_a_turn_tells_that_the_bot_was_cut_off_in_it():
     call = a_call()
-    call.record("caller_said", text="Are you open?")
-    call.record("bot_heard", text="Yes.")
-    call.record("interrupted", heard="Until")
-    call.record("caller_said", text="And parking?")
-    call.record("interrupted", heard="")
-    call.record("caller_said", text="Hello?")
-    call.record("bot_heard", text="I am here.")
+    call.record(CallerSaid(text="Are you open?"))
+    call.record(BotHeard(text="Yes."))
+    call.record(Interrupted(heard="Until"))
+    call.record(CallerSaid(text="And parking?"))
+    call.record(Interrupted(heard=""))
+    call.record(CallerSaid(text="Hello?"))
+    call.record(BotHeard(text="I am here."))
     assert call.turns == [
         Turn("Are you open?", "Yes. Until", interrupted=True),
         Turn("And parking?", "", interrupted=True),

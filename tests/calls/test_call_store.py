@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from calls.call import CallState, EndedBy
+from calls.events.talk import Detached, DtmfReceived
 from calls.store import AlreadyNamed, CallStore, default_store
 from tests.web_service import make_settings
 
@@ -65,7 +66,7 @@ async def test_subscribers_get_past_events_then_new_ones_until_the_end():
     listeners = [asyncio.create_task(listen(to)) for to in heard]
     await asyncio.sleep(0.01)
     assert heard == [["state", "ringing"]] * 2
-    store.record(call, "dtmf", digits="1")
+    call.record(DtmfReceived(digits="1"))
     call.will_end(EndedBy.BOT, "goodbye")
     call.move(CallState.COMPLETED, cause="goodbye")
     await asyncio.wait_for(asyncio.gather(*listeners), 1)
@@ -76,7 +77,7 @@ async def test_a_subscriber_of_an_ended_call_gets_everything_and_stops():
     store = CallStore()
     call = opened(store, 1)
     call.move(CallState.COMPLETED, cause="over")
-    store.record(call, "detached", reason="stop")
+    call.record(Detached(reason="stop"))
     assert [event.kind async for event in store.subscribe(call)] == [event.kind for event in call.events]
 
 

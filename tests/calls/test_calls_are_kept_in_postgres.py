@@ -16,6 +16,7 @@ from calls.database.calls import CallDatabase, DatabaseUnavailable, DatabaseUnus
 from calls.database.engine import VERSION_TABLE, readable
 from calls.database.saved import plain
 from calls.database.tables import METADATA
+from calls.events.event import OtherEvent
 from calls.store import CallStore
 from tests.calls.test_call_database_keeps_calls import an_eventful_call, everything
 from tests.postgres_server import postgres_server
@@ -63,7 +64,7 @@ async def test_a_restored_call_is_the_one_that_was_saved(url):
     odd = {"nan": float("nan"), "half": "a\ud800\x00", "ü": [1, None, 2.5, True], "long": 10**30}
     async with store_at(url) as store, store_at(url) as other:
         call = an_eventful_call(store)
-        call.record("tool", result=odd)
+        call.record(OtherEvent("odd", {"result": odd}))
         assert await store.flush()
         restored = await other.restore("c", "CA1")
         assert restored.events[-1].data == {"result": plain(odd)}
@@ -98,12 +99,12 @@ async def test_two_processes_may_write_about_one_call(url):
         theirs = await other.restore("c", "CA1")
         before = len(call.events)
         for n in range(20):
-            call.record("ours", n=n)
-            theirs.record("theirs", n=n)
+            call.record(OtherEvent("ours", {"n": n}))
+            theirs.record(OtherEvent("theirs", {"n": n}))
         assert all(await asyncio.gather(store.flush(), other.flush()))
         theirs.move(CallState.COMPLETED, cause="over")
         assert await other.flush()
-        call.record("ours", n=20)  # it has not heard of the end
+        call.record(OtherEvent("ours", {"n": 20}))  # it has not heard of the end
         assert await store.flush()
     async with store_at(url) as third:
         read = await third.fetch(call.id)
@@ -157,7 +158,7 @@ async def test_connections_that_the_server_closed_are_made_anew(server, url):
         )
         await connection.close()
         assert await store.use_once("token", 300) == "before"  # at the first try
-        call.record("more")
+        call.record(OtherEvent("more", {}))
         assert await store.flush()
 
 

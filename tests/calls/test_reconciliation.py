@@ -6,6 +6,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from calls.call import CallState, EndedBy
+from calls.events.lifecycle import HangUpFailed, HangUpStarted
+from calls.events.reading import read_event
+from calls.events.talk import Attached, CallerSaid, Detached, DtmfReceived
 from calls.policy import NOBODY_KNOWS
 from calls.reconcile import NOBODY_TELLS, Reconciler
 from calls.store import CallStore
@@ -49,7 +52,7 @@ class Place:
 
     def outbound(self, name="CA1", **dialling):
         call = self.store.dial_out(carrier="c", from_number="+12025550100", to_number="+12025550143")
-        call.record("dialling", **dialling)
+        call.record(read_event(call.clock(), "dialling", dialling))
         if name:
             self.store.bind(call, name)
         return call
@@ -77,10 +80,10 @@ async def test_a_call_is_asked_about_once_it_was_silent_for_too_long(state, pati
 async def test_a_call_that_a_bot_talks_on_is_left_alone_for_five_minutes():
     place = Place(a_carrier(calls={"CA1": LineState.IN_PROGRESS}))
     call = place.inbound()
-    call.record("attached", stream_id="MZ1")
+    call.record(Attached(stream_id="MZ1"))
     assert await place.after(299) == 0
     assert await place.after(1) == 1
-    call.record("detached", reason="stop")
+    call.record(Detached(reason="stop"))
     assert await place.after(4) == 0
     assert await place.after(1) == 1
     assert call.state is CallState.IN_PROGRESS
@@ -91,7 +94,7 @@ async def test_every_event_is_a_sign_of_life():
     call = place.inbound()
     for _ in range(5):
         assert await place.after(4) == 0
-        call.record("dtmf", digits="1")
+        call.record(DtmfReceived(digits="1"))
 
 
 @pytest.mark.parametrize(
@@ -155,7 +158,7 @@ async def test_a_call_that_its_carrier_does_not_know_any_more_is_over(answered, 
 async def test_a_bot_that_hears_somebody_knows_better_than_a_carrier_that_knows_nobody():
     place = Place()
     call = place.inbound()
-    call.record("attached", stream_id="MZ1")
+    call.record(Attached(stream_id="MZ1"))
     assert await place.after(300) == 1
     assert not call.is_over
 
@@ -208,9 +211,9 @@ async def test_a_talk_of_which_nobody_can_be_asked_is_over_within_a_minute_of_it
     place = Place()
     place.carrier = None
     call = place.inbound()
-    call.record("attached", stream_id="MZ1")
+    call.record(Attached(stream_id="MZ1"))
     assert await place.after(60) == 0
-    call.record("detached", reason="socket closed")
+    call.record(Detached(reason="socket closed"))
     await place.after(20)
     assert not call.is_over
     await place.after(10)
@@ -231,8 +234,8 @@ async def test_a_hang_up_that_failed_is_tried_again_by_whoever_looks_after_calls
     place = Place(a_carrier(calls={"CA1": LineState.IN_PROGRESS}, tells_at_once=False))
     call = place.inbound()
     call.will_end(EndedBy.BOT, "goodbye")
-    call.record("hang_up", ended_by="bot", cause="goodbye")
-    call.record("hang_up_failed", reason="500")
+    call.record(HangUpStarted(ended_by="bot", cause="goodbye"))
+    call.record(HangUpFailed(reason="500"))
     await place.after(5)
     assert place.carrier.hung_up == ["CA1"]
     assert not call.is_over  # the carrier has taken it, no more
@@ -286,7 +289,7 @@ async def test_an_end_that_two_processes_hear_of_is_written_once(tmp_path):
         place.clock = clock
         assert await place.after(61) == 1  # not heard of here for a while
         await other.flush()
-        call.record("caller_said", text="still here")
+        call.record(CallerSaid(text="still here"))
         await store.flush()
         call.move(CallState.BUSY, cause="late")
         await store.flush()

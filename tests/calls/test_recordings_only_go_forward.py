@@ -5,6 +5,7 @@ from itertools import permutations
 import pytest
 
 from calls.call import Call
+from calls.events.lifecycle import RecordingReported
 from calls.recordings import is_paused, recordings, was_changed, was_reported
 
 FILE = {"url": "https://carrier.example/RE1", "duration_secs": 12, "channels": 2}
@@ -14,6 +15,11 @@ def a_call() -> Call:
     return Call(carrier="c", carrier_call_id="CA1")
 
 
+def reported(call: Call, state, recording_id, *, url=None, duration_secs=None, channels=None) -> bool:
+    report = RecordingReported(state, recording_id, url=url, duration_secs=duration_secs, channels=channels)
+    return was_reported(call, report)
+
+
 def states(call: Call) -> list[str]:
     return [event.data["state"] for event in call.events if event.kind == "recording"]
 
@@ -21,7 +27,7 @@ def states(call: Call) -> list[str]:
 def test_a_report_of_the_file_that_is_faster_than_the_answer_to_stop_stays():
     call = a_call()
     was_changed(call, "in_progress", "RE1")
-    assert was_reported(call, "completed", "RE1", **FILE)
+    assert reported(call, "completed", "RE1", **FILE)
     was_changed(call, "stopped", "RE1")
     assert states(call) == ["in_progress", "completed"]
 
@@ -31,7 +37,7 @@ def test_a_report_of_the_file_that_is_faster_than_the_answer_to_stop_stays():
 def test_nothing_follows_the_end_of_a_recording(end, late):
     call = a_call()
     was_changed(call, "in_progress", "RE1")
-    was_reported(call, end, "RE1")
+    reported(call, end, "RE1")
     was_changed(call, late, "RE1")
     assert [one.state for one in recordings(call)] == [end]
     assert not is_paused(call)
@@ -42,9 +48,9 @@ def test_nothing_follows_the_end_of_a_recording(end, late):
 def test_a_file_that_is_there_stays_whatever_is_reported_after_it(late, recording_id):
     call = a_call()
     was_changed(call, "in_progress", "RE1")
-    assert was_reported(call, "completed", "RE1", **FILE)
+    assert reported(call, "completed", "RE1", **FILE)
     if late != "in_progress" or recording_id:  # without a name, it is the beginning of another recording
-        assert not was_reported(call, late, recording_id)
+        assert not reported(call, late, recording_id)
     assert [(one.id, one.state) for one in recordings(call)] == [("RE1", "completed")]
 
 
@@ -53,8 +59,8 @@ def test_a_file_that_is_there_stays_whatever_is_reported_after_it(late, recordin
 def test_no_report_takes_back_that_a_recording_has_ended(end, late):
     call = a_call()
     was_changed(call, "in_progress", "RE1")
-    was_reported(call, end, "RE1")
-    assert not was_reported(call, late, "RE1")
+    reported(call, end, "RE1")
+    assert not reported(call, late, "RE1")
     assert [(one.id, one.state) for one in recordings(call)] == [("RE1", end)]
 
 
@@ -63,8 +69,8 @@ def test_a_late_report_of_the_beginning_does_not_end_a_pause(recording_id):
     call = a_call()
     was_changed(call, "in_progress", recording_id)
     was_changed(call, "paused", recording_id)
-    was_reported(call, "in_progress", "RE1", channels=2)
-    was_reported(call, "unknown", "RE1")
+    reported(call, "in_progress", "RE1", channels=2)
+    reported(call, "unknown", "RE1")
     assert is_paused(call)
     was_changed(call, "in_progress", "RE1")
     assert not is_paused(call)
@@ -76,7 +82,7 @@ def test_the_end_of_an_earlier_recording_does_not_end_the_pause_of_another():
     was_changed(call, "stopped", "RE1")
     was_changed(call, "in_progress", "RE2")
     was_changed(call, "paused", "RE2")
-    was_reported(call, "completed", "RE1", **FILE)
+    reported(call, "completed", "RE1", **FILE)
     assert is_paused(call)
 
 
@@ -84,7 +90,7 @@ def test_a_recording_that_was_not_named_at_first_is_one_recording():
     call = a_call()
     was_changed(call, "in_progress", None)
     was_changed(call, "stopped", None)
-    was_reported(call, "completed", "R-1", **FILE)
+    reported(call, "completed", "R-1", **FILE)
     was_changed(call, "in_progress", None)
     assert [(one.id, one.state) for one in recordings(call)] == [("R-1", "completed"), (None, "in_progress")]
 
@@ -94,9 +100,9 @@ def test_whatever_the_order_the_file_is_what_remains(order):
     call = a_call()
     news = [
         lambda: was_changed(call, "in_progress", "RE1"),
-        lambda: was_reported(call, "in_progress", "RE1"),
+        lambda: reported(call, "in_progress", "RE1"),
         lambda: was_changed(call, "stopped", "RE1"),
-        lambda: was_reported(call, "completed", "RE1", **FILE),
+        lambda: reported(call, "completed", "RE1", **FILE),
     ]
     for number in order:
         news[number]()
@@ -106,5 +112,5 @@ def test_whatever_the_order_the_file_is_what_remains(order):
 def test_the_same_report_is_written_down_once():
     call = a_call()
     was_changed(call, "in_progress", "RE1")
-    assert was_reported(call, "completed", "RE1", **FILE)
-    assert not was_reported(call, "completed", "RE1", **FILE)
+    assert reported(call, "completed", "RE1", **FILE)
+    assert not reported(call, "completed", "RE1", **FILE)

@@ -8,6 +8,7 @@ from loguru import logger
 from calls.call import Call
 from calls.carried import LIFETIME_SECS, Carried, carry, read_carried
 from calls.clocks import LEEWAY_SECS
+from calls.events.talk import CallerSaid
 from calls.store import CallStore
 
 NOW = 1_763_712_000.0
@@ -34,7 +35,7 @@ def at(monkeypatch):
 
 def a_call() -> Call:
     call = CallStore().open(carrier="twilio", carrier_call_id="CA1", direction="inbound", agent="sales")
-    call.record("caller_said", text="Two roses, please.")
+    call.record(CallerSaid(text="Two roses, please."))
     return call
 
 

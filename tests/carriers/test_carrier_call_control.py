@@ -154,17 +154,6 @@ async def test_a_caller_cannot_pretend_to_be_a_transferred_leg():
     assert carried(body["client_state"]) == {"kept": "yes"}
 
 
-async def test_a_call_that_runs_by_commands_takes_no_documents():
-    async with fake_rest(OK) as rest:
-        carrier = call_control(rest.url)
-        with pytest.raises(CarrierRejected, match="runs no TeXML"):
-            await carrier.update_document(CONTROL_ID, "<Response/>")
-        with pytest.raises(CarrierRejected, match="runs no TeXML"):
-            await carrier.update_url(CONTROL_ID, "https://h/next")
-        await carrier.aclose()
-    assert rest.requests == []
-
-
 async def test_two_calls_are_bridged_and_neither_is_parked_afterwards():
     async with fake_rest(OK) as rest:
         _, path, body = await asked(

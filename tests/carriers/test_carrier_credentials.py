@@ -4,7 +4,7 @@ import base64
 
 import pytest
 
-from carriers import carrier_for, credential_notes, credential_problems, dialling_mode, known_carriers
+from carriers import carrier_for, credential_notes, credential_problems, descriptor_of, known_carriers
 from carriers.carrier import CALL_CONTROL, MARKUP
 from tests.web_service import make_settings
 
@@ -64,7 +64,9 @@ async def test_a_call_is_acted_on_in_its_own_way(name, mode, usable):
     ],
 )
 def test_the_operator_chooses_how_new_calls_are_run(given, modes):
-    assert [dialling_mode(name, make_settings(**given)) for name in ("twilio", "telnyx")] == modes
+    assert [
+        descriptor_of(name).dialling_mode(make_settings(**given)) for name in ("twilio", "telnyx")
+    ] == modes
 
 
 @pytest.mark.parametrize(

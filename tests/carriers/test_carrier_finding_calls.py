@@ -5,6 +5,10 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
+from calls.control import CallControl
+from calls.store import CallStore
+from calls.transfer import Target, TransferOutcome
+from calls.transfer_result import transfer_result
 from carriers.carrier import (
     CallNotFound,
     CarrierRejected,
@@ -125,12 +129,15 @@ async def test_what_became_of_a_transfer_can_be_asked(build, query):
     assert dict(parse_qsl(urlsplit(rest.requests[0].path).query)) == {**query, "PageSize": "20"}
 
 
-async def test_call_control_says_that_events_tell_it():
+async def test_calls_that_run_by_commands_are_told_of_by_events():
     async with fake_rest(Answer()) as rest:
         carrier = call_control(rest.url)
+        store = CallStore()
+        call = store.dial_out(carrier="telnyx", mode=carrier.mode, from_number=FROM, to_number=TO)
+        control = CallControl(call, carrier, store)
         with pytest.raises(CarrierRejected, match="wait for the call's first event"):
-            await carrier.find_recent_call(TO, FROM, SINCE)
-        with pytest.raises(CarrierRejected, match="events tell"):
-            await carrier.dialled_from(SID, TO, SINCE)
+            await control.find(SINCE)
+        outcome, source = await transfer_result(control, Target("desk", TO))
+        assert (outcome, "events tell" in source) == (TransferOutcome.UNKNOWN, True)
         await carrier.aclose()
     assert rest.requests == []

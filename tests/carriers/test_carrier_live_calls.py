@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl
 
 import pytest
 
+from carriers.actions import CommandActions, DocumentActions, KeyActions
 from carriers.carrier import (
     CALL_CONTROL,
     MARKUP,
@@ -20,6 +21,9 @@ from carriers.carrier import (
     NotRecording,
     StreamDocument,
     TransferDocument,
+    runs_commands,
+    runs_documents,
+    sends_digits,
 )
 from carriers.telnyx.call_control import TelnyxCallControl
 from carriers.telnyx.carrier import TelnyxCarrier
@@ -44,7 +48,6 @@ REFER = TransferDocument("sip:desk@pbx.example.com", action_url="https://h/refer
 
 TWILIO_VERBS = {
     "document": lambda carrier: carrier.update_document(SID, "<Response/>"),
-    "url": lambda carrier: carrier.update_url(SID, "https://h/next"),
     "start_recording": lambda carrier: carrier.start_recording(SID),
     "pause_recording": lambda carrier: carrier.pause_recording(SID),
     "resume_recording": lambda carrier: carrier.resume_recording(SID),
@@ -60,7 +63,6 @@ COMMANDS = {
 }
 TELNYX_VERBS = COMMANDS | {
     "document": lambda carrier: carrier.update_document(CONTROL_ID, "<Response/>"),
-    "url": lambda carrier: carrier.update_url(CONTROL_ID, "https://h/next"),
     "transfer": lambda carrier: carrier.transfer(CONTROL_ID, TRANSFER),
     "stop_this_recording": lambda carrier: carrier.stop_recording(CONTROL_ID, recording_id="r1"),
 }
@@ -96,7 +98,6 @@ async def asked(rest: FakeRest, carrier: Carrier, verb: Verb) -> tuple[str, str,
     ("verb", "path", "body"),
     [
         (TWILIO_VERBS["document"], f"{CALL}.json", [("Twiml", "<Response/>")]),
-        (TWILIO_VERBS["url"], f"{CALL}.json", [("Method", "POST"), ("Url", "https://h/next")]),
         (TWILIO_VERBS["start_recording"], f"{CALL}/Recordings.json", [("RecordingChannels", "dual")]),
         (
             lambda carrier: carrier.start_recording(SID, status_url="https://h/recording"),
@@ -154,7 +155,6 @@ async def test_twilio_is_asked(verb, path, body):
     ("verb", "path", "body"),
     [
         (TELNYX_VERBS["document"], TEXML, [("Texml", "<Response/>")]),
-        (TELNYX_VERBS["url"], TEXML, [("Method", "POST"), ("Url", "https://h/next")]),
         (
             lambda carrier: carrier.start_recording(CONTROL_ID),
             f"{TEXML}/Recordings.json",
@@ -214,17 +214,6 @@ async def test_telnyx_is_asked(verb, path, body):
         assert await asked(rest, telnyx(rest.url), verb) == ("POST", path, body)
 
 
-@pytest.mark.parametrize("build", [twilio, telnyx])
-async def test_a_call_that_runs_by_documents_is_answered_by_its_webhook(build):
-    async with fake_rest(OK) as rest:
-        carrier = build(rest.url)
-        with pytest.raises(CarrierRejected, match="answered by its voice webhook"):
-            await carrier.answer(CONTROL_ID, STREAM)
-        await carrier.stop_stream(CONTROL_ID)  # the next document does that
-        await carrier.aclose()
-    assert rest.requests == []
-
-
 def test_each_carrier_says_how_its_calls_are_run():
     carriers: list[Carrier] = [TwilioCarrier(), TelnyxCarrier(), TelnyxCallControl()]
     assert [(one.name, one.mode, one.keeps_stream_while_transferring) for one in carriers] == [
@@ -262,7 +251,7 @@ async def test_a_call_that_had_ended_is_no_success(build, verb):
             await asked(rest, build(rest.url), verb)
 
 
-@pytest.mark.parametrize("name", ["document", "url", "start_recording", "transfer"])
+@pytest.mark.parametrize("name", ["document", "start_recording", "transfer"])
 async def test_twilios_other_answer_for_an_ended_call_is_understood(name):
     async with fake_rest(refused(twilio, 404, "20404")) as rest:
         with pytest.raises(CallEnded):
@@ -354,11 +343,17 @@ async def test_what_is_no_digit_is_not_sent_and_not_repeated_in_the_message(digi
     assert "12 34" not in str(caught.value)
 
 
-async def test_twilio_says_how_digits_can_be_sent_instead():
-    assert TelnyxCarrier.sends_digits_by_rest
-    assert not TwilioCarrier.sends_digits_by_rest
-    with pytest.raises(CarrierRejected, match="digits_document"):
-        await TwilioCarrier().send_digits(SID, "1")
+@pytest.mark.parametrize("build", CARRIERS.values(), ids=CARRIERS)
+def test_a_carrier_has_what_its_mode_says_and_nothing_else(build):
+    carrier = build("http://127.0.0.1:1")
+    for has, actions in (
+        (runs_documents(carrier), DocumentActions),
+        (runs_commands(carrier), CommandActions),
+        (sends_digits(carrier), KeyActions),
+    ):
+        own = {name for name in vars(actions) if not name.startswith("_")}
+        assert own
+        assert {name for name in own if hasattr(carrier, name)} == (own if has else set())
 
 
 @ALL

@@ -10,9 +10,9 @@ from starlette.datastructures import Headers
 from twilio.request_validator import RequestValidator
 
 from carriers.carrier import Form, Signature, WebhookRequest
-from carriers.signatures import twilio_upgrade_is_signed, twilio_webhook_is_signed
 from carriers.telnyx.carrier import TelnyxCarrier
 from carriers.twilio.carrier import TwilioCarrier
+from carriers.twilio.signatures import upgrade_is_signed, webhook_is_signed
 
 TOKEN = "12345"
 FORM = Form.parse(
@@ -22,7 +22,7 @@ URL = "https://example.com/myapp.php?foo=1&bar=2"
 
 
 def test_twilios_documented_example_passes():
-    assert twilio_webhook_is_signed(TOKEN, "L/OH5YylLD5NRKLltdqwSvS0BnU=", URL, FORM)
+    assert webhook_is_signed(TOKEN, "L/OH5YylLD5NRKLltdqwSvS0BnU=", URL, FORM)
 
 
 @pytest.mark.parametrize(
@@ -35,12 +35,12 @@ def test_twilios_documented_example_passes():
     ],
 )
 def test_anything_else_does_not(token, url, form):
-    assert not twilio_webhook_is_signed(token, "L/OH5YylLD5NRKLltdqwSvS0BnU=", url, form)
+    assert not webhook_is_signed(token, "L/OH5YylLD5NRKLltdqwSvS0BnU=", url, form)
 
 
 @pytest.mark.parametrize("called", [URL, "https://user:password@example.com/myapp.php?foo=1&bar=2"])
 def test_userinfo_is_not_signed(called):
-    assert twilio_webhook_is_signed(TOKEN, "L/OH5YylLD5NRKLltdqwSvS0BnU=", called, FORM)
+    assert webhook_is_signed(TOKEN, "L/OH5YylLD5NRKLltdqwSvS0BnU=", called, FORM)
 
 
 @given(st.lists(st.tuples(st.text(min_size=1), st.text()), max_size=8))
@@ -50,21 +50,21 @@ def test_blank_fields_and_repeated_names_count_as_the_sdk_counts_them(pairs):
     ]
     form = Form(pairs)
     oracle = RequestValidator(TOKEN).compute_signature(URL, form)
-    assert twilio_webhook_is_signed(TOKEN, oracle, URL, form)
-    assert not twilio_webhook_is_signed(TOKEN, oracle, URL, Form([*pairs, ("Added", "")]))
+    assert webhook_is_signed(TOKEN, oracle, URL, form)
+    assert not webhook_is_signed(TOKEN, oracle, URL, Form([*pairs, ("Added", "")]))
 
 
 @pytest.mark.parametrize("signed", ["wss://h/ws/t", "wss://h/ws/t/", "wss://h:443/ws/t", "wss://h:443/ws/t/"])
 @pytest.mark.parametrize("called", ["https://h/ws/t", "wss://h/ws/t", "wss://h/ws/t/"])
 def test_an_upgrade_is_signed_over_the_wss_url_with_or_without_slash_and_port(signed, called):
     signature = RequestValidator(TOKEN).compute_signature(signed, {})
-    assert twilio_upgrade_is_signed(TOKEN, signature, called)
+    assert upgrade_is_signed(TOKEN, signature, called)
 
 
 @pytest.mark.parametrize("signed", ["https://h/ws/t", "wss://h/ws/other", "wss://evil/ws/t"])
 def test_an_upgrade_signed_over_something_else_is_not(signed):
     signature = RequestValidator(TOKEN).compute_signature(signed, {})
-    assert not twilio_upgrade_is_signed(TOKEN, signature, "wss://h/ws/t")
+    assert not upgrade_is_signed(TOKEN, signature, "wss://h/ws/t")
 
 
 def test_twilio_tells_absent_invalid_and_unchecked_signatures_apart():

@@ -6,10 +6,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from calls.control import CallControl
+from calls.events.lifecycle import TransferStarted
 from calls.store import CallStore
 from calls.transfer import Target, TransferOutcome
 from calls.transfer_result import transfer_result
-from carriers.carrier import CarrierCall, CarrierRejected, CarrierUnavailable, Direction, LineState
+from carriers.carrier import MARKUP, CarrierCall, CarrierRejected, CarrierUnavailable, Direction, LineState
 from emulator import Colleague, HangUp, PhoneNetwork, Wait
 from emulator.legs.lists import LAG_SECS
 from tests.rest_client import create, fetch, listed
@@ -19,6 +20,8 @@ DESK = "+12025550111"
 
 class Lists:
     """A carrier that answers with one list after the other; the last one again and again."""
+
+    mode = MARKUP
 
     def __init__(self, *answers):
         self.answers, self.asked = list(answers), 0
@@ -38,7 +41,7 @@ def leg(state, **more):
 async def ask(*answers, patience_secs=0.3):
     store, carrier = CallStore(), Lists(*answers)
     call = store.open(carrier="c", carrier_call_id="CA1")
-    store.record(call, "transfer_started", destination="desk")
+    call.record(TransferStarted(destination="desk"))
     control = CallControl(call, carrier, store)
     result = await transfer_result(
         control, Target("desk", DESK), patience_secs=patience_secs, pause_secs=0.01

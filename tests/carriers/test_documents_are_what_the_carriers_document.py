@@ -4,10 +4,11 @@ import itertools
 
 import pytest
 
+from carriers.cloud import cloud_documents
 from carriers.documents import Meeting, TransferDocument
 from carriers.streams import StreamDocument
-from carriers.telnyx import texml
-from carriers.twilio import twiml
+from carriers.telnyx.carrier import TelnyxCarrier
+from carriers.twilio.carrier import TwilioCarrier
 from emulator import HangUp, PhoneNetwork, Wait
 from emulator.documents.languages import verbs, warnings
 from emulator.documents.parsing import parse_document
@@ -45,19 +46,22 @@ SENTENCES = [None, "Sorry, please call again.", "Tom & <Ann> say {{hello}}"]
 
 
 def documents():
-    for language, builder in (("twiml", twiml), ("texml", texml)):
-        for codec in ("PCMU", "PCMA") if language == "texml" else (None,):
-            options = {} if codec is None else {"codec": codec}
-            for document in STREAMS:
-                yield language, builder.stream_document(document, **options)
-                yield language, builder.digits_document("0123456789*#wW", document, **options)
-            for document in (*TRANSFERS, *REFERS):
-                yield language, builder.transfer_document(document, **options)
+    for language, builder in (
+        ("twiml", TwilioCarrier()),
+        ("texml", TelnyxCarrier()),
+        ("texml", TelnyxCarrier(codec="PCMA")),
+    ):
+        for document in STREAMS:
+            yield language, builder.stream_document(document)
+            yield language, builder.digits_document("0123456789*#wW", document)
+        for document in (*TRANSFERS, *REFERS):
+            yield language, builder.transfer_document(document)
         for meeting in MEETINGS:
             yield language, builder.conference_document(meeting)
         for sentence in SENTENCES:
             yield language, builder.end_document(sentence)
-        yield language, builder.cloud_document("api.pipecat.daily.co", "desk.my-company")
+    for language, carrier in (("twiml", "twilio"), ("texml", "telnyx")):
+        yield language, cloud_documents("desk.my-company")[carrier]
 
 
 def warned(language, text):
@@ -71,7 +75,7 @@ def test_no_document_of_ours_is_warned_of(language, text):
 
 def test_only_the_codec_that_telnyx_does_not_document_for_texml_is_warned_of():
     """The doctor says so too: it is documented for calls that commands run."""
-    found = warned("texml", texml.stream_document(STREAMS[0], codec="L16"))
+    found = warned("texml", TelnyxCarrier(codec="L16").stream_document(STREAMS[0]))
     assert {warning.split("> ")[0] for warning in found} == {
         "TeXML <Stream codec",
         "TeXML <Stream bidirectionalCodec",

@@ -16,6 +16,7 @@ from telnyx.types.texml.accounts import CallResource
 from carriers import detection
 from carriers.carrier import AnsweredBy
 from carriers.forms import Form
+from carriers.telnyx.detection import CALL_CONTROL, TEXML
 
 TWILIO = "human machine_start machine_end_beep machine_end_silence machine_end_other fax unknown".split()
 TEXML_GUIDE = "human machine fax unknown".split()
@@ -73,19 +74,19 @@ def logged():
 def test_every_word_of_telnyxs_own_types_is_known(event, logged):
     (kind,) = words_of(event, "event_type")
     words = words_of(model_at(event, "payload"))
-    assert set(detection.CALL_CONTROL[kind]) == words
+    assert set(CALL_CONTROL[kind]) == words
     for word in words:
-        assert detection.who_answered(detection.CALL_CONTROL[kind], word, kind) is meaning_of(word, kind)
+        assert detection.who_answered(CALL_CONTROL[kind], word, kind) is meaning_of(word, kind)
     assert logged == []
 
 
 @pytest.mark.parametrize(
     ("words", "documented"),
     [
-        (detection.TWILIO, TWILIO),
-        (detection.TEXML, TWILIO),
-        (detection.TEXML, TEXML_GUIDE),
-        (detection.TEXML, words_of(CallResource, "answered_by")),
+        (detection.CALLBACK_WORDS, TWILIO),
+        (TEXML, TWILIO),
+        (TEXML, TEXML_GUIDE),
+        (TEXML, words_of(CallResource, "answered_by")),
     ],
 )
 def test_every_word_of_the_documents_is_known(words, documented, logged):
@@ -96,16 +97,16 @@ def test_every_word_of_the_documents_is_known(words, documented, logged):
 
 def test_a_word_that_is_not_documented_is_unknown_and_told_once(logged):
     for _ in range(3):
-        result = detection.machine_result(Form.parse("CallSid=1&AnsweredBy=cyborg"), detection.TEXML, "TeXML")
+        result = detection.machine_result(Form.parse("CallSid=1&AnsweredBy=cyborg"), TEXML, "TeXML")
         assert result.answered_by is AnsweredBy.UNKNOWN
-    assert detection.who_answered(detection.TWILIO, "cyborg", "Twilio") is AnsweredBy.UNKNOWN
+    assert detection.who_answered(detection.CALLBACK_WORDS, "cyborg", "Twilio") is AnsweredBy.UNKNOWN
     assert len(logged) == 2
     assert "TeXML" in logged[0] and "cyborg" in logged[0]
 
 
 @pytest.mark.parametrize("word", ["+12025550143", "a b", "x" * 300, "", None, 5, ["human"], {"human": 1}])
 def test_what_is_no_word_is_unknown_and_not_repeated_in_the_log(word, logged):
-    assert detection.who_answered(detection.TEXML, word, "TeXML") is AnsweredBy.UNKNOWN
+    assert detection.who_answered(TEXML, word, "TeXML") is AnsweredBy.UNKNOWN
     assert len(logged) == 1
     assert "12025550143" not in logged[0] and len(logged[0]) < 200
 
@@ -113,11 +114,11 @@ def test_what_is_no_word_is_unknown_and_not_repeated_in_the_log(word, logged):
 def test_the_log_is_not_filled_with_ever_new_words(logged):
     for number in range(200):
         word = f"word_{'x' * (number % 20)}_{'abcdefghij'[number // 20]}"
-        assert detection.who_answered(detection.TWILIO, word, "Twilio") is AnsweredBy.UNKNOWN
+        assert detection.who_answered(detection.CALLBACK_WORDS, word, "Twilio") is AnsweredBy.UNKNOWN
     assert len(logged) <= 20
 
 
 @pytest.mark.parametrize("word", ["Human", " human ", "HUMAN"])
 def test_the_case_of_a_word_does_not_count(word, logged):
-    assert detection.who_answered(detection.TWILIO, word, "Twilio") is AnsweredBy.HUMAN
+    assert detection.who_answered(detection.CALLBACK_WORDS, word, "Twilio") is AnsweredBy.HUMAN
     assert logged == []

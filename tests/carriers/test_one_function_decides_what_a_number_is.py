@@ -14,7 +14,7 @@ from carriers.telnyx.call_control import TelnyxCallControl
 from carriers.telnyx.carrier import TelnyxCarrier
 from carriers.twilio.carrier import TwilioCarrier
 from conversation.agents.files import load_agent
-from conversation.local.dialogue_state import Script
+from conversation.local.dialogue.state import Script
 from conversation.lookup import who_calls
 from settings import load_settings
 from tests.fake_rest import Answer, fake_rest, telnyx, twilio

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from carriers import checks_for
+from carriers import descriptor_of
 from carriers.carrier import CarrierRejected, DialOut, StreamDocument
 from carriers.checks import Addresses, Destination, Destinations, Verdict
 from carriers.errors import CarrierUnauthorized
@@ -49,7 +49,7 @@ async def asked(name, question, *answers):
             "telnyx_connection_id": "5" if question == "dialling" else None,
             "telnyx_api_base_url": f"{rest.url}/v2",
         }
-        checks = checks_for(name, make_settings(**values))
+        checks = descriptor_of(name).checks(make_settings(**values))
         assert checks is not None
         try:
             return await of([QUESTIONS[question](checks, name)], "x")
@@ -199,7 +199,7 @@ async def test_questions_that_are_too_many_at_once_are_not_tried_and_say_why(nam
 
 @pytest.mark.parametrize("name", ["twilio", "telnyx"])
 async def test_a_silent_carrier_is_waited_for_once(name, monkeypatch):
-    monkeypatch.setattr(f"carriers.{name}_checks.CHECK_TIMEOUT_SECS", 0.5)
+    monkeypatch.setattr(f"carriers.{name}.checks.CHECK_TIMEOUT_SECS", 0.5)
     found, took = await examined(name, RestFault(silent_secs=30))
     assert {one.verdict for one in found} == {Verdict.NOT_TRIED}
     assert all("did not answer within 0.5 s" in one.text for one in found)

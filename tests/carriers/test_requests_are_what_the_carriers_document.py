@@ -122,7 +122,6 @@ MORE = {
 LISTS = {
     "find": lambda carrier: carrier.find_recent_call(TO, FROM, BEFORE),
     "legs": lambda carrier: carrier.dialled_from(call_of(carrier), TO, BEFORE),
-    "update to a URL": lambda carrier: carrier.update_url(call_of(carrier), "https://h/next"),
 }
 EVENTS = {
     "bridge": lambda carrier: carrier.connect_calls(CONTROL_ID, "v3:other", Meeting("room-1")),
@@ -183,7 +182,6 @@ FAT = StreamDocument("wss://h/ws", {f"p{number}": "x" * 400 for number in range(
         (telnyx, dial(stream=TOO_LONG)),
         (telnyx, dial(status_url=LONG)),
         (telnyx, dial(machine_detection=MachineDetection.DETECT, amd_url=LONG)),
-        (telnyx, lambda carrier: carrier.update_url(CONTROL_ID, LONG)),
         (telnyx, lambda carrier: carrier.start_recording(CONTROL_ID, status_url=LONG)),
         (telnyx, lambda carrier: carrier.transfer(CONTROL_ID, TransferDocument(TO, action_url=LONG))),
         (call_control, dial(stream=TOO_LONG)),

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 from loguru import logger
 
-from carriers import dialling_mode
+from carriers import descriptor_of
 from server import create_app
 from settings import ROOT
 from tests.fake_rest import Answer, FakeRest, fake_rest
@@ -59,7 +59,7 @@ async def test_the_id_is_known_before_the_first_call(tmp_path, warned, bot):
     nobody = Answer.json(200, {"calls": []})
     async with fake_rest(TOLD, nobody) as rest, started(tmp_path, rest, **bot) as service:
         assert asked(rest) == ["/v2/whoami"]
-        carrier = service.carrier_named("telnyx", dialling_mode("telnyx", service.settings))
+        carrier = service.carrier_named("telnyx", descriptor_of("telnyx").dialling_mode(service.settings))
         await carrier.find_recent_call("+12025550143", "+12025550100", datetime.now(UTC))
         assert f"/Accounts/{ORGANIZATION}/" in asked(rest)[1]
         assert len(asked(rest)) == 2

@@ -6,7 +6,7 @@ from contextlib import suppress
 import pytest
 
 from deploy import cloud_env
-from settings import ENV_FILE, IN_A_CALL, ON_A_SERVER, ON_THIS_MACHINE, Settings, SettingsError, load_settings
+from settings import ENV_FILE, ON_THIS_MACHINE, Settings, SettingsError, load_settings, settings_class
 from tests.pipecat_cloud import pipecat, pipecat_cloud
 
 KEYS = "OPENAI_API_KEY=sk-1\nTELNYX_API_KEY=KEY01\nPIPECAT_CLOUD_AGENT=phonebot.my-org\n"
@@ -60,7 +60,7 @@ SAMPLES = {
 
 def sample(name: str) -> str:
     """A usable value: the one above, the default, or the first of what settings are mostly made of."""
-    default = Settings.model_fields[name].default
+    default = settings_class().model_fields[name].default
     if name in SAMPLES or default is not None:
         return SAMPLES.get(name, str(default))
     for value in (f"{name}-value", "+12025550100", "https://service.example.com", "1", "US"):
@@ -73,7 +73,7 @@ def sample(name: str) -> str:
 @pytest.fixture
 def configured(monkeypatch, tmp_path):
     """Configure this process by an env file, and by nothing else; returns how."""
-    for name in Settings.model_fields:
+    for name in settings_class().model_fields:
         monkeypatch.delenv(name.upper(), raising=False)
 
     def write(text: str) -> Settings:
@@ -86,13 +86,13 @@ def configured(monkeypatch, tmp_path):
 
 
 def everything_is_set() -> str:
-    return "".join(f"{name.upper()}='{sample(name)}'\n" for name in Settings.model_fields)
+    return "".join(f"{name.upper()}='{sample(name)}'\n" for name in settings_class().model_fields)
 
 
 def test_all_that_a_bot_reads_goes_with_it_and_nothing_else(configured):
     written = cloud_env.variables_of(configured(everything_is_set()))
-    assert written.keys() == {name.upper() for name in IN_A_CALL}
-    assert not written.keys() & {name.upper() for name in ON_A_SERVER | ON_THIS_MACHINE}
+    assert written.keys() == {name.upper() for name in settings_class().IN_A_CALL}
+    assert not written.keys() & {name.upper() for name in settings_class().ON_A_SERVER | ON_THIS_MACHINE}
 
 
 @pytest.mark.parametrize(
@@ -147,8 +147,8 @@ async def test_the_platforms_tool_hands_the_bot_the_very_values_that_are_set_her
     for name, value in secrets.values.items():
         monkeypatch.setenv(name, value)
     there = load_settings()
-    assert {name: getattr(there, name) for name in IN_A_CALL} == {
-        name: getattr(here, name) for name in IN_A_CALL
+    assert {name: getattr(there, name) for name in settings_class().IN_A_CALL} == {
+        name: getattr(here, name) for name in settings_class().IN_A_CALL
     }
 
 

@@ -107,7 +107,7 @@ def test_all_that_the_images_copy_is_sent(checkout, reader):
         "bot.py",
         "server.py",
         "conversation/local/data/intents.toml",
-        "calls/migrations/env.py",
+        "calls/database/migrations/env.py",
     } <= wanted
     assert wanted - sent == set()
     assert "Dockerfile" in sent

@@ -15,7 +15,7 @@ from pipecat.runner.types import WebSocketRunnerArguments
 from twilio.request_validator import RequestValidator
 
 from server import listen
-from settings import ROOT
+from settings import ROOT, settings_class
 from tests.web_service import running, start_of, stream_of, streaming
 
 HOST = "bot.example.com"
@@ -172,9 +172,8 @@ def test_a_silent_line_is_not_cut_by_nginx():
 
 
 def test_what_ngrok_is_told_is_the_port_that_the_server_has():
-    from settings import Settings
 
-    port = Settings.model_fields["port"].get_default()
+    port = settings_class().model_fields["port"].get_default()
     for page in ("README.md", "docs/deploy.md", "docs/first-number.md"):
         assert set(re.findall(r"ngrok http (\S+?)`", (ROOT / page).read_text(encoding="utf-8"))) == {
             str(port)

@@ -10,6 +10,8 @@ import pytest
 from fastapi.responses import JSONResponse, Response
 
 from calls.call import CallState
+from calls.events.lifecycle import ErrorHappened
+from calls.events.talk import BotHeard
 from emulator import Digits, HangUp, Wait
 from emulator.line.colleague import Colleague
 from server import StartError, check
@@ -127,7 +129,7 @@ async def test_a_call_that_the_bot_places_talks_there(monkeypatch, tmp_path):
         await bot.network.next_result(number)
         (there,) = bot.store.list()
     assert there.direction == "outbound"
-    assert there.last("bot_heard").data["text"] == "Hello Ann."
+    assert there.last(BotHeard).data["text"] == "Hello Ann."
 
 
 @CARRIERS
@@ -143,7 +145,7 @@ async def test_a_call_that_is_placed_without_a_server_talks_there(monkeypatch, t
         (there,) = bot.store.list()
     assert len(cloud.sessions) == 1
     assert there.direction == "outbound"
-    assert there.last("bot_heard").data["text"] == "Hello Ann."
+    assert there.last(BotHeard).data["text"] == "Hello Ann."
 
 
 async def test_a_call_run_by_commands_talks_there(monkeypatch, tmp_path):
@@ -151,7 +153,7 @@ async def test_a_call_run_by_commands_talks_there(monkeypatch, tmp_path):
         result = await bot.network.call(server.url, [Digits("1#")], mode="call_control")
         (there,) = bot.store.list()
     assert result.report.errors == []
-    assert there.last("bot_heard").data["text"] == "Bye."
+    assert there.last(BotHeard).data["text"] == "Bye."
     assert len(cloud.sessions) == 1
 
 
@@ -195,7 +197,7 @@ async def test_without_a_ticket_for_the_way_back_a_caller_stays_with_the_bot(mon
         (there,) = bot.store.list()
     assert result.report.ended_by == "bot"
     assert len(cloud.sessions) == 1
-    assert there.last("bot_heard").data["text"] == "Bye."
+    assert there.last(BotHeard).data["text"] == "Bye."
 
 
 @CARRIERS
@@ -250,8 +252,8 @@ async def test_a_caller_hears_an_apology_when_the_cloud_gives_no_ticket(tmp_path
         document = (await server.post(f"/{carrier}/voice?agent=sales", **FORM)).text
         (call,) = server.store.list()
     assert verbs(document) == [("Say", "Sales is sorry."), ("Hangup", None)]
-    assert told in call.last("error").data["message"]
-    assert PUBLIC_KEY not in call.last("error").data["message"]
+    assert told in call.last(ErrorHappened).data["message"]
+    assert PUBLIC_KEY not in call.last(ErrorHappened).data["message"]
 
 
 async def test_a_cloud_that_does_not_answer_keeps_a_caller_waiting_for_a_few_seconds_only(tmp_path):
@@ -332,4 +334,4 @@ async def test_an_agent_with_tokens_is_tried_without_a_phone_as_the_page_says(mo
         said = await run(f"{dial_it} --digits '1#'", status=1)
         (there,) = bot.store.list()
     assert "answered     yes" in said
-    assert there.last("bot_heard").data["text"] == "Bye."
+    assert there.last(BotHeard).data["text"] == "Bye."

@@ -64,12 +64,26 @@ def test_the_least_that_an_agent_needs_is_a_greeting_and_instructions(load):
     assert len(agent.lines.silence_prompts) == 2
 
 
+def test_the_brains_sentences_may_stand_among_the_lines_as_they_once_did(load):
+    agent = load(
+        LEAST + '[lines]\ngoodbye = "Bye."\nidentity = "A bot."\nhelp = "Hm."\n[brain]\nhelp = "Well."'
+    )
+    assert agent.lines.goodbye == "Bye."
+    assert agent.brain.identity == "A bot."
+    assert agent.brain.help == "Well."
+    assert ("brain.identity", "A bot.") in agent.templates()
+    assert load(LEAST + '[brain]\nidentity = "A bot."', "other").brain.identity == "A bot."
+
+
 @pytest.mark.parametrize(
     ("text", "parts"),
     [
         ('greetng = "Hello."\ninstructions = "x"', ["line 1", "greetng", "did you mean 'greeting'?"]),
         (LEAST + FACT.replace("answer", "answr"), ["facts[0].answr", "did you mean 'answer'?"]),
         (LEAST + '[lines]\ngoodby = "Bye."', ["line 4", "lines.goodby", "did you mean 'goodbye'?"]),
+        (LEAST + '[lines]\nidentty = "A bot."', ["line 4", "lines.identty", "did you mean 'identity'?"]),
+        (LEAST + '[brain]\nidentty = "A bot."', ["line 4", "brain.identty", "did you mean 'identity'?"]),
+        (LEAST + "[lines]\nidentity = 7", ["line 4", "identity", "valid string"]),
         (LEAST + '[services.options.sst]\nmodel = "x"', ["services.options.sst", "did you mean 'stt'?"]),
         (LEAST + 'tools = ["end_cal"]', ["end_cal", "did you mean 'end_call'?"]),
         (LEAST + '[limits]\nsilence_secs = "soon"', ["line 4", "limits.silence_secs", "valid number"]),

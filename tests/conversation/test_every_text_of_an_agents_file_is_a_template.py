@@ -5,11 +5,12 @@ from typing import Any, get_args, get_origin
 import pytest
 from pydantic import BaseModel
 
-from conversation.agents.agent import Agent, AgentError, spoken_name
+from conversation.agents.agent import Agent, AgentError
 from conversation.agents.contradictions import contradictions, unknown_variables
+from conversation.agents.destinations import spoken_name
 from conversation.agents.files import agent_names, load_agent
 from conversation.agents.tables import DeadAir, Fact, MenuItem, Services, TransferTarget
-from conversation.local.dialogue_state import Script
+from conversation.local.dialogue.state import Script
 from conversation.tools.offered import tools_schema
 from settings import ROOT
 

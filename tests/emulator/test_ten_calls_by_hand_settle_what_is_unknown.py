@@ -12,7 +12,10 @@ from functools import partial
 import pytest
 
 from calls.call import CallState
+from calls.events.lifecycle import DigitsSent, RecordingChanged, TransferEnded
+from calls.events.talk import Attached
 from calls.store import CallStore
+from calls.transfer import TransferOutcome
 from emulator.field.answers import as_text, read_answers, without_secrets
 from emulator.field.calls import field_calls
 from settings import ROOT
@@ -330,11 +333,11 @@ async def test_the_servers_log_answers_what_it_can(tmp_path):
     call.move(CallState.RINGING, cause="test")
     call.move(CallState.IN_PROGRESS, cause="test")
     clock.later(0.41)
-    call.record("attached", stream_id="MZ1")
+    call.record(Attached(stream_id="MZ1"))
     clock.later(8)
-    call.record("digits_sent", count=1)
+    call.record(DigitsSent(count=1))
     clock.later(1.23)
-    call.record("attached", stream_id="MZ2")
+    call.record(Attached(stream_id="MZ2"))
     call.move(CallState.COMPLETED, cause="test")
     clock.later(9)
     later = store.open(carrier="telnyx", carrier_call_id="v3:2", from_number="+12025550144")
@@ -358,12 +361,12 @@ async def test_the_log_tells_of_transfers_and_recordings(tmp_path):
     call = store.open(carrier="telnyx", carrier_call_id="v3:1")
     call.move(CallState.RINGING, cause="test")
     call.move(CallState.IN_PROGRESS, cause="test")
-    call.record("attached", stream_id="s1")
-    call.record("recording", state="failed", recording_id=None)
+    call.record(Attached(stream_id="s1"))
+    call.record(RecordingChanged(state="failed", recording_id=None))
     clock.later(2.5)
-    call.record("recording", state="in_progress", recording_id="1")
-    call.record("transfer_ended", outcome="no_answer", destination="desk")
-    call.record("transfer_ended", outcome="busy", destination="desk")
+    call.record(RecordingChanged(state="in_progress", recording_id="1"))
+    call.record(TransferEnded(outcome=TransferOutcome.NO_ANSWER, destination="desk"))
+    call.record(TransferEnded(outcome=TransferOutcome.BUSY, destination="desk"))
     async with running(tmp_path, store=store, api_key=KEY) as service:
         texml = CALLS[1]
         lines = ["", *("" if question.evidence else "-" for question in texml.questions)]

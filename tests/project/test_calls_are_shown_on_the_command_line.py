@@ -7,7 +7,10 @@ import pytest
 
 from calls.call import CallState, EndedBy
 from calls.database.calls import CallDatabase
+from calls.events.lifecycle import ErrorHappened, TransferEnded
+from calls.events.talk import BotHeard, CallerSaid, MessageTaken, ToolUsed
 from calls.store import CallStore
+from calls.transfer import TransferOutcome
 from commands.calls import list_calls, show_call
 from tests.web_service import running
 
@@ -21,12 +24,12 @@ async def a_talk(store: CallStore) -> str:
         carrier="twilio", carrier_call_id="CA1", from_number=CALLER, to_number=OURS, agent="receptionist"
     )
     call.move(CallState.IN_PROGRESS, cause="media stream")
-    call.record("caller_said", text=SAID[0])
-    call.record("bot_heard", text=SAID[1])
-    call.record("tool", name="take_message", arguments={"message": SAID[0]}, result=SAID[0])
-    call.record("message_taken", caller_name="Ann", callback_number=CALLER, message=SAID[0])
-    call.record("error", message=f"{CALLER} is not reachable")
-    call.record("transfer_ended", outcome="failed", reason=SAID[1], destination="desk")
+    call.record(CallerSaid(text=SAID[0]))
+    call.record(BotHeard(text=SAID[1]))
+    call.record(ToolUsed(name="take_message", arguments={"message": SAID[0]}, result=SAID[0]))
+    call.record(MessageTaken(caller_name="Ann", callback_number=CALLER, message=SAID[0]))
+    call.record(ErrorHappened(message=f"{CALLER} is not reachable"))
+    call.record(TransferEnded(outcome=TransferOutcome.FAILED, reason=SAID[1], destination="desk"))
     call.move(CallState.FAILED, cause=f"the carrier refuses {CALLER}", ended_by=EndedBy.ERROR)
     return call.id
 

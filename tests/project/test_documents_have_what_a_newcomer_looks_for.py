@@ -7,19 +7,22 @@ import tomllib
 import pytest
 from loguru import logger
 
+from carriers import descriptors
 from conversation.agents.agent import Agent
 from conversation.agents.files import load_agent
-from settings import ROOT, Settings
+from settings import ROOT, settings_class
 from tests.document_commands import documents, shell_blocks
 from tests.web_service import make_settings, running
-from web import api, health, media, telnyx, twilio
+from web import api, documentation, health
 from web.banner import start_lines
+from web.media import media_router
+from web.routes import webhook_router
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 FIRST = (ROOT / "docs" / "first-number.md").read_text(encoding="utf-8")
 DEPLOY = (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
-VARIABLES = {name.upper() for name in Settings.model_fields}
+VARIABLES = {name.upper() for name in settings_class().model_fields}
 MINORS = re.findall(
     r"\d+", tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["requires-python"]
 )
@@ -69,7 +72,7 @@ def test_the_greeting_is_changed_as_is_said(tmp_path):
     file.write_text("\n".join(changed), encoding="utf-8")
     assert load_agent("receptionist", tmp_path).greeting == "Ahoy!"
     # And it is the agent that `make call` talks to.
-    assert Settings.model_fields["agent"].get_default() == "receptionist"
+    assert settings_class().model_fields["agent"].get_default() == "receptionist"
 
 
 def test_the_agent_that_is_shown_is_one(tmp_path):
@@ -190,7 +193,8 @@ async def test_the_lines_of_the_log_that_are_explained_are_those_of_the_log(tmp_
 
 def test_what_is_seen_when_it_does_not_work_is_there():
     assert len(rows(TROUBLE)) >= 9
-    lines = Agent.model_fields["lines"].get_default(call_default_factory=True).model_dump().values()
+    tables = [Agent.model_fields[name].get_default(call_default_factory=True) for name in ("lines", "brain")]
+    lines = [line for table in tables for line in table.model_dump().values()]
     spoken = re.findall(r'^\| "(.+?)"', TROUBLE, flags=re.MULTILINE)
     assert spoken
     assert [words for words in spoken if not any(words in str(line) for line in lines)] == []
@@ -210,7 +214,7 @@ def path_of(written: str) -> str:
 def test_every_route_is_in_the_list_with_what_vouches_for_it():
     (table,) = re.findall(r"^\| route \| .*\n(?:\|.*\n)+", DEPLOY, flags=re.MULTILINE)
     listed = [path_of(path) for cells in rows(table) for path in re.findall(r"`(\S+)`", cells[0])]
-    routers = (twilio.router, telnyx.router, media.router, health.router)
+    routers = (*map(webhook_router, descriptors()), media_router(), documentation.router, health.router)
     there = {route.path for router in routers for route in router.routes}
     assert sorted(listed) == sorted({*there, "/calls..."})
     for cells in rows(table):

@@ -23,14 +23,14 @@ from desk.tokens import LIFETIME_SECS
 from serializers.handshake import START_SECS
 from serializers.transport import LEAD_SECS
 from server import listen
-from settings import ROOT, Settings
+from settings import ROOT, settings_class
 from tests.web_service import write_agents
 
 PAGES = {
     path.name: " ".join(path.read_text(encoding="utf-8").split())
     for path in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
 }
-DEFAULTS = {name: field.get_default() for name, field in Settings.model_fields.items()}
+DEFAULTS = {name: field.get_default() for name, field in settings_class().model_fields.items()}
 DEAD_AIR = Agent.model_fields["dead_air"].get_default(call_default_factory=True)
 *EARLIER, LAST = PAUSES_SECS
 

@@ -11,7 +11,6 @@ from settings import ROOT
 FORBIDDEN = {
     "settings": {
         "serializers",
-        "carriers",
         "calls",
         "conversation",
         "desk",

@@ -26,13 +26,13 @@ from serializers import (
     MediaFormat,
     SerializerOptions,
     StreamStart,
-    TelnyxSerializer,
-    TwilioSerializer,
     UnsupportedEncoding,
     serializer_for,
 )
 from serializers.codecs import codec_for
 from serializers.frames import MarkFrame, MarkReturnedFrame, StreamErrorFrame, StreamStoppedFrame
+from serializers.telnyx import TelnyxSerializer
+from serializers.twilio import TwilioSerializer
 
 TWILIO = StreamStart(carrier="twilio", stream_id="MZ1", call_id="CA1")
 TELNYX = StreamStart(carrier="telnyx", stream_id="6b4f", call_id="v3:abc")

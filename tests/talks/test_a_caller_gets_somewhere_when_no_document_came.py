@@ -10,7 +10,7 @@ from calls.call import CallState, EndedBy
 from desk.keys import FALLBACK
 from tests.web.test_web_voice_webhooks import TELNYX, telnyx_signed
 from tests.web_service import running, verbs
-from web.banner import start_lines, telnyx_voice_address
+from web.banner import pasted_address, start_lines
 
 CARRIERS = pytest.mark.parametrize("carrier", ["twilio", "telnyx"])
 FORM = {"CallSid": "CA1", "From": "+14155550100", "To": "+14155550101", "CallStatus": "ringing"}
@@ -131,7 +131,7 @@ async def test_at_twilio_its_signature_vouches_for_a_request_by_get_as_well(tmp_
 async def test_at_telnyx_the_secret_part_of_the_printed_address_does_and_no_other_key(tmp_path):
     async with running(tmp_path, public_url=PUBLIC, **TELNYX) as service:
         settings = service.app.state.service.settings
-        address = telnyx_voice_address(settings, "", FALLBACK)
+        address = pasted_address("telnyx", settings, "", FALLBACK)
         assert f"  Failover URL            POST           {PUBLIC}{address}" in start_lines(settings, PUBLIC)
         voice_key = service.telnyx_voice.rsplit("/", 1)[1]
         for path in (

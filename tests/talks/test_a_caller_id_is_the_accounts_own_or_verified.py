@@ -2,13 +2,14 @@
 
 import pytest
 
+from calls.events.lifecycle import TransferEnded
 from calls.store import CallStore
 from carriers.carrier import CarrierRejected, CarrierUnauthorized, DialOut, StreamDocument
 from carriers.telnyx.call_control import TelnyxCallControl
 from carriers.telnyx.carrier import TelnyxCarrier
 from carriers.twilio.carrier import TwilioCarrier
+from conversation.agents.destinations import target_of
 from conversation.agents.files import load_agent
-from conversation.handover import target_of
 from emulator import Account, Colleague, Digits, HangUp, OwnNumber, PhoneNetwork, Wait
 from emulator.network import BOT_NUMBER, CALLER_NUMBER
 from tests.fake_bot import FakeBot
@@ -98,7 +99,7 @@ async def test_a_commanded_transfer_may_show_the_callers_number_and_no_other_str
         (call,) = bot.store.list()
     connected = caller_id == "caller"
     assert [one.caller_id for one in result.colleagues] == ([CALLER_NUMBER] if connected else [])
-    assert call.last("transfer_ended").data["outcome"] == ("connected" if connected else "failed")
+    assert call.last(TransferEnded).data["outcome"] == ("connected" if connected else "failed")
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from calls.call import CallState
+from calls.events.talk import Attached, BotHeard
 from emulator import HangUp, Wait
 from emulator.line.colleague import Colleague
 from tests.talking_bot import API_KEY, talking
@@ -26,8 +27,8 @@ def nothing(_):
 
 
 def greeting_of(store):
-    (call,) = [call for call in store.list() if call.has("bot_heard")]
-    return call, call.last("bot_heard").data["text"]
+    (call,) = [call for call in store.list() if call.has(BotHeard)]
+    return call, call.last(BotHeard).data["text"]
 
 
 def encoded(body):
@@ -112,5 +113,5 @@ async def test_a_stranger_cannot_become_a_colleague_or_another_call_by_an_addres
     assert call is not victim
     assert not set(call.parameters) & {"role", "for_call", "peer", "destination", "about", "call_id"}
     assert greeting in ("Hello stranger.", "Hello Eve.")
-    assert not victim.has("attached")
+    assert not victim.has(Attached)
     assert victim.parameters == {"customer": "Vic"}

@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from calls.call import EndedBy
+from calls.events.lifecycle import HangUpFailed, TransferStarted
 from emulator import Colleague, Digits, HangUp, Wait
 from tests.talking_bot import API_KEY, Talking, talking
 
@@ -105,7 +106,7 @@ async def test_a_hang_up_stops_the_colleagues_phone(monkeypatch, tmp_path, carri
         assert (answer.status_code, answer.json()["ended_by"]) == (200, "human")
         result = await calling
         await until(lambda: all(leg.is_over for leg in legs()))
-    assert (call.state, call.ended_by, call.has("hang_up_failed")) == ("completed", EndedBy.HUMAN, False)
+    assert (call.state, call.ended_by, call.has(HangUpFailed)) == ("completed", EndedBy.HUMAN, False)
     assert all(one.answered_ms is None for one in result.colleagues)
     assert result.report.errors == []
 
@@ -119,6 +120,6 @@ async def test_an_unknown_destination_is_refused_with_the_names_that_there_are(m
             assert (answer.status_code, "desk, boss" in answer.json()["error"]) == (422, True)
         assert (await ask(bot, f"{call.id}/transfer")).status_code == 422
         await calling
-        assert not call.has("transfer_started")
+        assert not call.has(TransferStarted)
         answer = await ask(bot, f"{call.id}/transfer", destination="desk")
         assert (answer.status_code, "has ended" in answer.json()["error"]) == (409, True)

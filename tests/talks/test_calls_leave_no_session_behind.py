@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from aiohttp import web
 
+from calls.events.lifecycle import LookedUp
 from emulator import Colleague, Digits, HangUp, Wait
 from tests.talking_bot import talking
 
@@ -117,6 +118,6 @@ async def test_a_look_up_that_is_slow_holds_no_session_for_longer_than_it_may_ta
             before = await nothing_more_than({})
             await asyncio.gather(*(bot.network.call(bot.url, [Digits("1#")]) for _ in range(3)))
             assert await nothing_more_than(before) == {}
-            assert [call.last("lookup").data["result"] for call in bot.store.list()] == ["late"] * 3
+            assert [call.last(LookedUp).data["result"] for call in bot.store.list()] == ["late"] * 3
     finally:
         await runner.cleanup()

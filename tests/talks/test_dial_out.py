@@ -9,6 +9,7 @@ from calls.call import CallState, EndedBy
 from calls.control import CallControl
 from calls.dialler import Dialler
 from calls.errors import CarrierFailed
+from calls.events.lifecycle import Dialling, ErrorHappened
 from calls.policy import NOBODY_KNOWS, DialPolicy, DialRefused
 from calls.store import CallStore
 from carriers.carrier import (
@@ -50,6 +51,7 @@ async def until(condition, secs=3.0):
 
 async def test_a_call_is_dialled_with_everything_that_the_carrier_needs():
     store, carrier = CallStore(), a_carrier()
+    carrier.mode = "m"
     asked = request(
         to="(202) 555-0143",
         ring_timeout_secs=40,
@@ -70,7 +72,7 @@ async def test_a_call_is_dialled_with_everything_that_the_carrier_needs():
         MachineDetection.DETECT,
         f"https://bot.example.com/amd?call={call.id}",
     )
-    assert call.last("dialling").data == {"ring_timeout_secs": 40}
+    assert call.last(Dialling).data == {"ring_timeout_secs": 40}
 
 
 async def test_without_webhooks_no_machine_is_listened_for():
@@ -142,7 +144,7 @@ async def test_an_uncertain_dial_is_looked_for_and_never_repeated(error):
     placing = dialler(store)
     call = await placing.place(request(), carrier, Webhooks())
     assert (call.carrier_call_id, call.state) == ("", CallState.QUEUED)
-    assert call.last("error").data["message"].startswith("whether it was dialled is not known yet")
+    assert call.last(ErrorHappened).data["message"].startswith("whether it was dialled is not known yet")
     await until(lambda: call.carrier_call_id)
     assert (call.carrier_call_id, call.state) == ("CA7", CallState.IN_PROGRESS)
     to, from_number, since = carrier.looks[0]

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from calls.call import CallState
+from calls.events.talk import Detached, VoicemailLeft
 from conversation.outbound.first_seconds import ANSWER_SECS
 from emulator import Audio, Colleague, Digits, tone
 from emulator.line.codecs import SAMPLE_RATE
@@ -51,7 +52,7 @@ async def dial(bot, person, **order):
     result = await bot.network.next_result(THEM, timeout_secs=40)
     (call,) = bot.store.list()
     async with asyncio.timeout(5):
-        while not call.is_over or not call.has("detached"):
+        while not call.is_over or not call.has(Detached):
             await asyncio.sleep(0.02)
     return result, call
 
@@ -69,7 +70,7 @@ async def test_a_box_records_the_whole_message_after_its_beep(monkeypatch, tmp_p
     async with talking(monkeypatch, tmp_path, carrier, says_goodbye, agent=AGENT, TELNYX_MODE=mode) as bot:
         result, call = await dial(bot, Colleague(THEM, 0.3, behaviour="voicemail"))
     assert call.state is CallState.VOICEMAIL
-    assert call.last("voicemail_message").data == {"heard": True}
+    assert call.last(VoicemailLeft).data == {"heard": True}
     assert result.message is not None
     assert beeps_ms(result.message) == pytest.approx(len(MESSAGE) * MS_PER_CHARACTER, abs=200)
     assert result.report.ended_by == "bot"
@@ -107,4 +108,4 @@ async def test_a_box_is_hung_up_on_where_the_agent_leaves_no_messages(monkeypatc
         result, call = await dial(bot, Colleague(THEM, 0.3, behaviour="voicemail"))
     assert call.state is CallState.VOICEMAIL
     assert result.message is None or beeps_ms(result.message) == 0
-    assert not call.has("voicemail_message")
+    assert not call.has(VoicemailLeft)

@@ -6,12 +6,15 @@ import pytest
 
 from calls.control import CallControl
 from calls.errors import CarrierFailed
+from calls.events.event import NOT_RECORDED
+from calls.events.lifecycle import ErrorHappened, RecordingChanged
+from calls.events.talk import BotSaid, CallerSaid, DtmfReceived, ToolUsed
 from calls.store import CallStore
 from carriers.telnyx.call_control import TelnyxCallControl
 from carriers.telnyx.carrier import TelnyxCarrier
 from conversation.agents.files import load_agent
 from conversation.first_words import first_words, greeting_words, record_from_the_start
-from conversation.session import NOT_RECORDED, Session
+from conversation.session import Session
 from conversation.tools.offered import TOOLS
 from emulator import Digits, HangUp, PhoneNetwork, Wait
 from tests.fake_bot import FakeBot
@@ -35,7 +38,7 @@ class Control:
         state = {"start": "in_progress", "pause": "paused", "resume": "in_progress", "stop": "stopped"}[
             action
         ]
-        self.call.record("recording", state=state)
+        self.call.record(RecordingChanged(state=state))
 
 
 @pytest.fixture
@@ -105,18 +108,18 @@ async def test_nothing_is_recorded_without_a_word_in_the_file(attach):
 async def test_a_recording_that_does_not_start_is_an_error_in_the_history_and_no_more(attach):
     session = attach(AGENT + ON, CarrierFailed("could not start the recording: HTTP 500"))
     await record_from_the_start(session)
-    assert "not recorded" in session.call.last("error").data["message"]
+    assert "not recorded" in session.call.last(ErrorHappened).data["message"]
 
 
 async def test_what_is_said_during_a_pause_is_not_kept(attach):
     session = attach()
     assert await use(session, "pause_recording") == ["Paused. What is said now is not recorded."]
-    session.record("caller_said", text="four one one one")
-    session.record("bot_said", text="I have four one one one.")
-    session.record("dtmf", digits="4111")
-    session.record("tool", name="pay", arguments={"card": "4111"}, result="ok")
+    session.record(CallerSaid(text="four one one one"))
+    session.record(BotSaid(text="I have four one one one."))
+    session.record(DtmfReceived(digits="4111"))
+    session.record(ToolUsed(name="pay", arguments={"card": "4111"}, result="ok"))
     assert await use(session, "resume_recording") == ["The recording goes on."]
-    session.record("caller_said", text="Thank you.")
+    session.record(CallerSaid(text="Thank you."))
     kept = str([event.data for event in session.call.events])
     assert "four one" not in kept and "4111" not in kept
     assert [event.data["text"] for event in session.call.events if event.kind == "caller_said"] == [
@@ -204,7 +207,7 @@ async def test_a_recording_that_fails_in_the_end_is_never_announced(attach):
     session = attach(AGENT + ON, CarrierFailed("could not start the recording: 90020"))
     await record_from_the_start(session)
     assert await greeting_words(session, session.agent.greeting) == "Hello."
-    assert "not recorded" in session.call.last("error").data["message"]
+    assert "not recorded" in session.call.last(ErrorHappened).data["message"]
 
 
 @pytest.mark.parametrize("mode", ["", "call_control"])

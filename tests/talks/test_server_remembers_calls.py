@@ -6,6 +6,7 @@ import sys
 from loguru import logger
 
 from calls.database.calls import CallDatabase
+from calls.events.lifecycle import TransferStarted
 from calls.store import CallStore
 from settings import ENV_FILE, ROOT
 from tests.web_service import running, stream_of, verbs
@@ -22,7 +23,7 @@ async def test_a_call_goes_on_after_its_process_was_replaced(tmp_path):
     async with running(tmp_path, store=store_of(tmp_path)) as service:
         await service.post("/twilio/voice?agent=sales&campaign=spring", **CALL)
         (call,) = service.store.list()
-        service.store.record(call, "transfer_started", destination="desk", warm=False)
+        call.record(TransferStarted(destination="desk", warm=False))
     async with running(tmp_path, store=store_of(tmp_path), api_key="secret") as service:
         listed = (await service.http.get("/calls", headers=KEY)).json()["calls"]
         assert [one["id"] for one in listed] == [call.id]

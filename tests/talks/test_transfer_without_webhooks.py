@@ -3,6 +3,7 @@
 import pytest
 
 from calls.call import CallState
+from calls.events.lifecycle import Accepted, TransferEnded
 from emulator import Digits, HangUp, Wait
 from emulator.line.colleague import Colleague
 from tests.talking_bot import talking
@@ -45,7 +46,7 @@ async def test_a_caller_whose_colleague_is_busy_is_back_with_a_bot_that_knows_it
         (call,) = bot.store.list()
     assert result.report.errors == []
     assert [one.outcome for one in result.colleagues] == ["busy"]
-    assert call.last("transfer_ended").data["outcome"] == "busy"
+    assert call.last(TransferEnded).data["outcome"] == "busy"
     # The carrier's list is some seconds old: nobody waits for it in silence.
     filler = "One moment."
     heard = ["Hello.", "One moment.", filler, "It is busy.", "Anything else?", "Bye."]
@@ -61,5 +62,5 @@ async def test_a_colleague_who_accepts_gets_the_caller(monkeypatch, tmp_path, ca
         calls = {call.direction.value: call for call in bot.store.list()}
     caller, colleague = calls["inbound"], calls["outbound"]
     assert result.report.errors == []
-    assert caller.last("transfer_ended").data["outcome"] == "connected"
-    assert colleague.has("accepted")
+    assert caller.last(TransferEnded).data["outcome"] == "connected"
+    assert colleague.has(Accepted)

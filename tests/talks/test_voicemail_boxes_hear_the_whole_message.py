@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from calls.call import CallState, EndedBy
+from calls.events.lifecycle import AnswererDetected
+from calls.events.talk import Attached
 from conversation import pipeline
 from conversation.outbound import first_seconds as voicemail
 from emulator import Audio, Digits, HangUp, Wait
@@ -50,10 +52,10 @@ async def answer(bot, script, *, carrier="twilio", amd=None, after=0.3):
         call = bot.store.open(carrier=carrier, carrier_call_id=leg.leg.call_id, direction="outbound")
 
         async def tell():
-            while not call.has("attached"):
+            while not call.has(Attached):
                 await asyncio.sleep(0.02)
             await asyncio.sleep(after)
-            call.record("answered_by", who=amd)
+            call.record(AnswererDetected(who=amd))
 
         if amd:
             told.append(asyncio.create_task(tell()))

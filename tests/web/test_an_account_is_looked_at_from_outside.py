@@ -4,7 +4,7 @@ import socket
 
 import pytest
 
-from carriers import checks_for
+from carriers import descriptor_of
 from carriers.checks import Addresses, Verdict
 from carriers.telnyx.carrier import TelnyxCarrier
 from emulator import Account, Application, Credentials, OwnNumber, PhoneNetwork
@@ -29,7 +29,7 @@ def settings_of(network: PhoneNetwork, **changed):
 
 
 async def found(network, name, ask, **changed):
-    checks = checks_for(name, settings_of(network, **changed))
+    checks = descriptor_of(name).checks(settings_of(network, **changed))
     assert checks is not None
     try:
         return {(one.verdict, one.subject): one.text for one in await ask(checks)}
@@ -110,7 +110,7 @@ async def test_a_carrier_that_cannot_be_reached_is_no_fault_of_the_credentials(n
         url = f"http://127.0.0.1:{unused.getsockname()[1]}"
         network = PhoneNetwork(name, credentials=Credentials())
         changed = {"twilio_api_base_url": url, "telnyx_api_base_url": f"{url}/v2"}
-        checks = checks_for(name, settings_of(network, **changed))
+        checks = descriptor_of(name).checks(settings_of(network, **changed))
         assert checks is not None
         try:
             from carriers.checks import answers
@@ -156,7 +156,7 @@ def account(name, url, method="POST", **more):
 
 async def routed(name, owned):
     async with PhoneNetwork(name, account=owned) as network:
-        checks = checks_for(name, settings_of(network))
+        checks = descriptor_of(name).checks(settings_of(network))
         assert checks is not None
         try:
             return await checks.routing(OURS[name])
@@ -188,7 +188,7 @@ async def test_calls_that_come_here_are_fine_with_an_agents_name_too(name, query
 )
 async def test_calls_that_go_elsewhere_are_told_without_a_secret_part(name, change, part):
     async with PhoneNetwork(name, account=account(name, change(OURS[name].voice))) as network:
-        checks = checks_for(name, settings_of(network))
+        checks = descriptor_of(name).checks(settings_of(network))
         assert checks is not None
         findings = await checks.routing(OURS[name])
         await checks.aclose()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from carriers import checks_for
+from carriers import descriptor_of
 from carriers.checks import Addresses, Destination, Destinations, Verdict
 from emulator import Account, Application, Country, OwnNumber, PhoneNetwork, VoiceProfile
 from tests.web_service import make_settings
@@ -21,7 +21,7 @@ ANYWHERE = Destination("DIAL_COUNTRIES", None)
 async def asked(name, owned, wanted, addresses=TELNYX, **changed):
     async with PhoneNetwork(name, account=owned) as network:
         values = {key.lower(): value for key, value in network.environment().items()}
-        checks = checks_for(name, make_settings(**{**values, **changed}))
+        checks = descriptor_of(name).checks(make_settings(**{**values, **changed}))
         assert checks is not None
         try:
             await checks.credentials()

@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from carriers.forms import moment, whole_number
-from carriers.signatures import telnyx_webhook_is_signed
+from carriers.telnyx.signatures import webhook_is_signed
 from desk.dial_requests import DialBody
 from tests.web.test_web_voice_webhooks import PUBLIC, TELNYX, telnyx_signed
 from tests.web_service import running
@@ -45,7 +45,7 @@ def test_a_time_that_cannot_be_is_none(text):
 
 @pytest.mark.parametrize("timestamp", NO_NUMBERS, ids=range(len(NO_NUMBERS)))
 def test_a_signature_of_no_time_is_not_valid(timestamp):
-    assert not telnyx_webhook_is_signed(
+    assert not webhook_is_signed(
         TELNYX["telnyx_public_key"], "c2lnbmF0dXJl", timestamp, b"{}", now=1_763_712_000.0
     )
 

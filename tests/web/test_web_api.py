@@ -8,6 +8,9 @@ import pytest
 from pipecat.runner.types import WebSocketRunnerArguments
 
 from calls.call import CallState, EndedBy
+from calls.events.event import FORMAT
+from calls.events.reading import read_event
+from calls.events.talk import CallerSaid
 from tests.fake_rest import Answer, fake_rest
 from tests.web_service import Running, running, stream_of, streaming, until
 
@@ -72,7 +75,7 @@ async def test_a_call_is_shown_with_its_turns_and_events(tmp_path):
         call = await a_call(service)
         call.move(CallState.IN_PROGRESS, cause="media stream")
         for kind, text in [("bot_heard", "Hello."), ("caller_said", "Hi!"), ("bot_heard", "What can I do?")]:
-            service.store.record(call, kind, text=text)
+            call.record(read_event(call.clock(), kind, {"text": text}))
         call.move(CallState.COMPLETED, cause="goodbye", ended_by=EndedBy.BOT)
         shown = (await service.http.get(f"/calls/{call.id}", headers=KEY)).json()
         assert shown == (await service.http.get("/calls/CA1", headers=KEY)).json()
@@ -93,6 +96,7 @@ async def test_a_call_is_shown_with_its_turns_and_events(tmp_path):
             "answered_by": None,
             "transfers": [],
             "recordings": [],
+            "event_format": FORMAT,
         }
         assert turns == [
             {"caller_said": "", "bot_replied": "Hello.", "interrupted": False},
@@ -121,7 +125,7 @@ async def test_transfers_recordings_and_who_answered_are_told_apart(tmp_path):
             ("transfer_ended", {"destination": "desk", "outcome": "busy", "reason": "says so"}),
             ("transfer_started", {"destination": "billing", "warm": True}),
         ]:
-            service.store.record(call, kind, **data)
+            call.record(read_event(call.clock(), kind, data))
         shown = (await service.http.get("/calls/CA1", headers=KEY)).json()
         assert shown["answered_by"] == "human"
         assert [(one["recording_id"], one["state"]) for one in shown["recordings"]] == [
@@ -151,13 +155,14 @@ async def test_events_stream_until_the_call_has_ended(tmp_path):
         names: list[str] = []
         async with service.http.stream("GET", "/calls/CA1/events", headers=KEY) as answer:
             assert answer.headers["content-type"].startswith("text/event-stream")
+            assert answer.headers["event-format"] == str(FORMAT)
             async for line in answer.aiter_lines():
                 if line.startswith("event: "):
                     names.append(line.removeprefix("event: "))
                 if line.startswith("data: "):
                     received.append(json.loads(line.removeprefix("data: ")))
                     if names[-1] == "ringing":
-                        service.store.record(call, "caller_said", text="Hällo\nthere")
+                        call.record(CallerSaid(text="Hällo\nthere"))
                     if names[-1] == "caller_said":
                         call.move(CallState.COMPLETED, cause="over")
         assert names == ["state", "ringing", "caller_said", "state", "ended"]

@@ -7,6 +7,7 @@ from urllib.parse import parse_qs
 import pytest
 
 from calls.call import CallState
+from calls.events.lifecycle import DigitsSent
 from tests.fake_rest import Answer, FakeRest, fake_rest
 from tests.web_service import Running, running
 
@@ -198,7 +199,7 @@ async def test_keys_are_pressed_and_the_bot_is_to_come_back_silently(tmp_path):
         answer = await ask(service, "/CA1/digits", digits="1w23#")
         assert answer.status_code == 200
         assert 'digits="1w23#"' in parse_qs(rest.requests[0].body)["Twiml"][0]
-        assert (call.resume.reason, call.last("digits_sent").data) == ("digits", {"count": 5})
+        assert (call.resume.reason, call.last(DigitsSent).data) == ("digits", {"count": 5})
 
 
 @pytest.mark.parametrize("digits", ["", "hello", "1" * 65])

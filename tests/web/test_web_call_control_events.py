@@ -11,6 +11,7 @@ import pytest
 import calls.control
 import carriers.telnyx.api
 from calls.call import CallState, EndedBy
+from calls.events.lifecycle import ErrorHappened, HangUpFailed, RecordingChanged, TransferStarted
 from calls.transfer import ResumeReason
 from carriers.telnyx.calls import TRANSFER_OF, client_state
 from tests.fake_rest import Answer, FakeRest, fake_rest
@@ -126,7 +127,7 @@ async def test_a_call_that_cannot_be_answered_is_turned_away(tmp_path, refusals,
         assert not call.is_over  # by our wish alone
         await tell(service, event("call.hangup", hangup_cause="normal_clearing"))
         assert (call.state, call.ended_by) == (CallState.FAILED, EndedBy.ERROR)
-        assert "could not answer" in call.last("error").data["message"]
+        assert "could not answer" in call.last(ErrorHappened).data["message"]
 
 
 async def test_a_caller_who_gives_up_before_the_answer_is_no_error(tmp_path):
@@ -134,7 +135,7 @@ async def test_a_caller_who_gives_up_before_the_answer_is_no_error(tmp_path):
         await tell(service, initiated())
         (call,) = service.store.list()
         await until(lambda: call.is_over)
-        assert (call.state, call.ended_by, call.has("error")) == ("canceled", EndedBy.CALLER, False)
+        assert (call.state, call.ended_by, call.has(ErrorHappened)) == ("canceled", EndedBy.CALLER, False)
 
 
 async def test_a_call_for_an_unknown_agent_is_turned_away(tmp_path):
@@ -144,15 +145,15 @@ async def test_a_call_for_an_unknown_agent_is_turned_away(tmp_path):
         await until(lambda: commands(rest) == ["hangup"])
         await tell(service, event("call.hangup", hangup_cause="normal_clearing"))
         assert call.is_over
-        assert "nobody" in call.last("error").data["message"]
+        assert "nobody" in call.last(ErrorHappened).data["message"]
 
 
 async def test_a_call_without_credentials_is_an_error_and_no_crash(tmp_path):
     async with running(tmp_path) as service:
         await tell(service, initiated())
         (call,) = service.store.list()
-        await until(lambda: call.has("hang_up_failed"))
-        assert "no credentials" in call.last("error").data["message"]
+        await until(lambda: call.has(HangUpFailed))
+        assert "no credentials" in call.last(ErrorHappened).data["message"]
 
 
 @pytest.mark.parametrize("by_address", [True, False])
@@ -187,7 +188,7 @@ async def test_a_finished_recording_finds_its_call_by_what_the_leg_carries(tmp_p
             channels="dual",
         )
         await tell(service, saved)
-        assert call.last("recording").data["url"] == "https://h/r1.wav"
+        assert call.last(RecordingChanged).data["url"] == "https://h/r1.wav"
 
 
 def colleague(kind: str, **payload: Any) -> bytes:
@@ -196,7 +197,7 @@ def colleague(kind: str, **payload: Any) -> bytes:
 
 async def in_transfer(service: Running, rest: FakeRest):
     call = await a_call(service, rest)
-    service.store.record(call, "transfer_started", destination="desk", warm=False)
+    call.record(TransferStarted(destination="desk", warm=False))
     call.move(CallState.TRANSFERRING, cause="transfer to desk")
     return call
 
@@ -305,7 +306,7 @@ async def test_a_stream_that_ends_with_its_call_is_not_missed(tmp_path):
         call = await a_call(service, rest)
         await tell(service, event("streaming.stopped"))
         await until(lambda: call.is_over)
-        assert (commands(rest), call.ended_by, call.has("error")) == (["answer"], EndedBy.CALLER, False)
+        assert (commands(rest), call.ended_by, call.has(ErrorHappened)) == (["answer"], EndedBy.CALLER, False)
 
 
 async def test_a_stream_that_ends_because_a_colleague_talks_is_not_missed(tmp_path):
@@ -313,4 +314,4 @@ async def test_a_stream_that_ends_because_a_colleague_talks_is_not_missed(tmp_pa
         call = await in_transfer(service, rest)
         await tell(service, colleague("call.bridged"), event("streaming.stopped"))
         await asyncio.sleep(0.2)
-        assert (commands(rest), call.state, call.has("error")) == (["answer"], "transferred", False)
+        assert (commands(rest), call.state, call.has(ErrorHappened)) == (["answer"], "transferred", False)

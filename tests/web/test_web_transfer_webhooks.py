@@ -3,6 +3,8 @@
 import pytest
 
 from calls.call import CallState, EndedBy
+from calls.events.lifecycle import TransferStarted
+from calls.events.talk import Attached
 from calls.transfer import Resume, ResumeReason, TransferOutcome
 from tests.web_service import Running, running, stream_of, verbs
 
@@ -15,8 +17,8 @@ async def in_transfer(service: Running, carrier: str):
     await service.post(f"/{carrier}/voice", **CALL)
     (call,) = service.store.list()
     call.move(CallState.IN_PROGRESS, cause="media stream")
-    service.store.record(call, "attached", stream_id="1")
-    service.store.record(call, "transfer_started", destination="desk", warm=False)
+    call.record(Attached(stream_id="1"))
+    call.record(TransferStarted(destination="desk", warm=False))
     call.expect_return(Resume(ResumeReason.TRANSFER, "desk"))
     call.move(CallState.TRANSFERRING, cause="transfer to desk")
     return call
@@ -53,7 +55,7 @@ async def test_a_late_repetition_does_not_tell_the_bot_twice(tmp_path, carrier):
         call = await in_transfer(service, carrier)
         await service.post(f"/{carrier}/transfer?call={call.id}", **CALL, DialCallStatus="busy")
         call.take_return()
-        service.store.record(call, "attached", stream_id="2")
+        call.record(Attached(stream_id="2"))
         await service.post(f"/{carrier}/transfer?call={call.id}", **CALL, DialCallStatus="busy")
         assert (outcomes(call), call.resume) == (["busy"], None)
 
@@ -112,7 +114,7 @@ async def test_a_sip_caller_can_be_referred(tmp_path, carrier):
         form = {**CALL, "ReferCallStatus": "busy", "ReferSipResponseCode": "202"}
         stream_of((await service.post(f"/{carrier}/transfer?call={call.id}", **form)).text)
         assert outcomes(call) == ["busy"]
-        service.store.record(call, "transfer_started", destination="desk", warm=False)
+        call.record(TransferStarted(destination="desk", warm=False))
         form = {**CALL, "ReferCallStatus": "in-progress", "NotifySipResponseCode": "200"}
         assert verbs((await service.post(f"/{carrier}/transfer?call={call.id}", **form)).text) == ENDED
         assert outcomes(call) == ["busy", "connected"]

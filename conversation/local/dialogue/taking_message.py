@@ -16,7 +16,7 @@ from conversation.language.utterance import (
     wish_of,
     yes_or_no,
 )
-from conversation.local.dialogue_state import Decision, DialogueState, Draft, Reply, Script, Stage, ToolCall
+from conversation.local.dialogue.state import Decision, DialogueState, Draft, Reply, Script, Stage, ToolCall
 
 MESSAGE_STAGES = frozenset(
     {

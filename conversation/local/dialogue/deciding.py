@@ -13,8 +13,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
-from conversation.agents.agent import TAKE_MESSAGE, Agent
-from conversation.agents.tables import MenuItem
+from conversation.agents.agent import Agent
+from conversation.agents.tables import TAKE_MESSAGE, MenuItem
 from conversation.language.utterance import (
     Utterance,
     Wish,
@@ -27,10 +27,9 @@ from conversation.language.utterance import (
     wish_of,
     yes_or_no,
 )
-from conversation.local import dialogue_message as message
-from conversation.local import dialogue_transfer as transfer
-from conversation.local.dialogue_meaning import Meaning
-from conversation.local.dialogue_state import Decision, DialogueState, Draft, Ranker, Reply, Script, Stage
+from conversation.local.dialogue import putting_through, taking_message
+from conversation.local.dialogue.meaning import Meaning
+from conversation.local.dialogue.state import Decision, DialogueState, Draft, Ranker, Reply, Script, Stage
 
 _ANSWERS_IN_ONE_TURN = 2
 
@@ -98,9 +97,9 @@ def after_tool(
     script = Script(agent, frozenset(tools), agent.call_variables() if variables is None else variables)
     reply = Reply()
     if tool == "take_message":
-        state, reply = message.sent(state, script, taken=succeeded)
+        state, reply = taking_message.sent(state, script, taken=succeeded)
     elif tool == "transfer_call":
-        state, reply = transfer.ended(state, script, succeeded=succeeded, told=told)
+        state, reply = putting_through.ended(state, script, succeeded=succeeded, told=told)
     elif state.stage is Stage.WAITING:
         state = state.at(Stage.OPEN)
     if reply.text:
@@ -118,7 +117,7 @@ class _Turn:
     def decide(self, state: DialogueState, utterance: Utterance) -> Decision:
         if state.stage is Stage.WAITING:  # the tool was interrupted; what was said now counts
             state = state.at(Stage.MESSAGE_FAILED if state.draft.text else Stage.OPEN)
-        if state.stage in message.MESSAGE_STAGES:
+        if state.stage in taking_message.MESSAGE_STAGES:
             return self.in_message(state, utterance)
         if utterance.keys:
             return self.keyed(state, utterance)
@@ -146,14 +145,14 @@ class _Turn:
                 return state, Reply(f"{self.script.answer(fact)} {self.script.line('message_name')}")
         if wish is Wish.PERSON and state.stage is Stage.MESSAGE_TEXT and not _SPEAK_TO.search(plain(text)):
             wish = None  # "I need somebody to look at my bill" is what is to be passed on
-        decision = message.answer(state, utterance, self.script) if wish is not Wish.PERSON else None
+        decision = taking_message.answer(state, utterance, self.script) if wish is not Wish.PERSON else None
         if decision is not None:
             return decision
         if wish is Wish.GOODBYE:
-            return message.goodbye(state, self.script) or self.end(state)
+            return taking_message.goodbye(state, self.script) or self.end(state)
         if wish is Wish.PERSON:
             return self.open(replace(state, draft=Draft()), utterance.text)
-        question = message.next_question(state, self.script)[1].text
+        question = taking_message.next_question(state, self.script)[1].text
         if wish is Wish.REPEAT:
             return state, Reply(question)
         fact = self.meaning.said_fact(utterance.text)
@@ -184,7 +183,7 @@ class _Turn:
         said, rest = yes_or_no(utterance.text)
         if said is True:
             recipient = self.script.spoken(state.destination) if state.destination else ""
-            return message.start(state, self.script, rest, recipient=recipient)
+            return taking_message.start(state, self.script, rest, recipient=recipient)
         if said is False:
             return self.declined(state, rest)
         return self.open(state, utterance.text)
@@ -192,7 +191,7 @@ class _Turn:
     def confirmed_transfer(self, state: DialogueState, utterance: Utterance) -> Decision:
         said, rest = yes_or_no(utterance.text)
         if said is True:
-            return transfer.begin(state, state.destination, self.script)
+            return putting_through.begin(state, state.destination, self.script)
         if said is False:
             return self.declined(state, rest, before="transfer_declined")
         return self.open(state, utterance.text)
@@ -233,7 +232,7 @@ class _Turn:
         item = self.script.agent.menu.get(key) if len(utterance.digits) == 1 else None
         if item is None:
             if utterance.digits == "0" and self.script.agent.transfers:
-                return transfer.offer(state, "", self.script)
+                return putting_through.offer(state, "", self.script)
             return state.at(Stage.OPEN), Reply(f"{self.script.line('not_an_option')} {self.script.menu()}")
         return self.chosen(state, item)
 
@@ -244,10 +243,10 @@ class _Turn:
             return self.say_facts(state, [item.fact])
         if item.transfer is not None:
             if script.can_transfer and not state.transferring:
-                return transfer.begin(state, item.transfer, script)
-            return transfer.offer(state, item.transfer, script)
+                return putting_through.begin(state, item.transfer, script)
+            return putting_through.offer(state, item.transfer, script)
         if item.tool == TAKE_MESSAGE:
-            return message.start(state, script)
+            return taking_message.start(state, script)
         if item.tool is not None:
             return self.end(state)
         text = script.agent.render(item.say or "", script.variables)
@@ -255,7 +254,7 @@ class _Turn:
         if item.note is not None and script.can_take_message:
             name = str(script.variables.get("name") or "") or "unknown"
             note = script.agent.render(item.note, script.variables)
-            state, reply = message.send(
+            state, reply = taking_message.send(
                 state.with_draft(
                     caller_name=name, number=script.caller_number, number_done=True, text=note, recipient=""
                 ),
@@ -293,7 +292,7 @@ class _Turn:
         wishes = [(part, *self.meaning.of(part)) for part in parts]
         facts = list(dict.fromkeys(fact for _, _, fact in wishes if fact))
         found = {wish: part for part, wish, _ in reversed(wishes) if wish is not None}
-        asked_for = next(filter(None, (transfer.asked_for(part, self.script) for part in parts)), "")
+        asked_for = next(filter(None, (putting_through.asked_for(part, self.script) for part in parts)), "")
         if len(parts) > 1 and not facts and not found and (whole := self.meaning.said_fact(text)):
             facts = [whole]
 
@@ -301,11 +300,11 @@ class _Turn:
             return self.end(state, facts)
         if Wish.PERSON in found or asked_for:
             if asked_for and not state.transferring:
-                return transfer.begin(state, asked_for, self.script)
+                return putting_through.begin(state, asked_for, self.script)
             wanted = asked_for or self.meaning.destination(found[Wish.PERSON])
-            return transfer.offer(state, wanted, self.script)
+            return putting_through.offer(state, wanted, self.script)
         if Wish.MESSAGE in found:
-            return message.start(state, self.script, text)
+            return taking_message.start(state, self.script, text)
         if facts:
             return self.say_facts(state, facts[:_ANSWERS_IN_ONE_TURN])
         for wish in (Wish.REPEAT, Wish.MENU, Wish.IDENTITY, Wish.HOLD_ON):

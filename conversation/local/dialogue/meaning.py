@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from conversation.language.utterance import Wish, plain, wish_of
-from conversation.local.dialogue_state import Ranker, Script
+from conversation.local.dialogue.state import Ranker, Script
 from conversation.local.retrieval import WEEKDAYS, Match
 
 ANSWER_SCORE = 0.58

@@ -6,8 +6,8 @@ import re
 from dataclasses import replace
 
 from conversation.language.utterance import plain
-from conversation.local import dialogue_message as message
-from conversation.local.dialogue_state import Decision, DialogueState, Reply, Script, Stage, ToolCall
+from conversation.local.dialogue import taking_message
+from conversation.local.dialogue.state import Decision, DialogueState, Reply, Script, Stage, ToolCall
 
 _VERB = (
     r"(?:put me|connect me|transfer me|transfer (?:this|my|the) call|patch me|forward me|get me|give me|"
@@ -87,8 +87,8 @@ def ended(state: DialogueState, script: Script, *, succeeded: bool, told: bool) 
     sorry = "" if told else script.line("transfer_error", destination=script.spoken(destination))
     if not destination and not told:
         sorry = script.line("transfer_failed")
-    if state.stage in message.MESSAGE_STAGES:  # begun while the telephone was ringing
-        state, reply = message.next_question(state, script)
+    if state.stage in taking_message.MESSAGE_STAGES:  # begun while the telephone was ringing
+        state, reply = taking_message.next_question(state, script)
     elif script.can_take_message:
         state = state.at(Stage.OFFER_MESSAGE, destination=destination)
         reply = Reply(script.line("offer_message"))

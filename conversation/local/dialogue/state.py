@@ -8,7 +8,9 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 from calls.policy import country_of
-from conversation.agents.agent import Agent, spoken_name
+from conversation.agents.agent import Agent
+from conversation.agents.destinations import spoken_name
+from conversation.agents.tables import BrainLines
 from conversation.local.retrieval import Match
 
 
@@ -139,8 +141,9 @@ class Script:
     variables: Mapping[str, Any]
 
     def line(self, name: str, **extra: str) -> str:
-        """Render one of the agent's lines."""
-        return self.agent.render(getattr(self.agent.lines, name), {**self.variables, **extra})
+        """Render one of the agent's fixed sentences: the brain's own, or one that is spoken whoever answers."""
+        table = self.agent.brain if name in BrainLines.model_fields else self.agent.lines
+        return self.agent.render(getattr(table, name), {**self.variables, **extra})
 
     def lines(self, *names: str) -> str:
         """Render several lines and join them."""

@@ -1,0 +1,1 @@
+"""The events of calls, one dataclass a kind: `python -m calls.events` writes their documentation."""

@@ -1,0 +1,237 @@
+"""Events of what becomes of a call: its states, its end, transfers, colleagues, recordings, and what goes wrong."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Annotated
+
+from calls.events.event import LEFT_OUT, CallEvent, Personal, Privacy
+from calls.transfer import TransferOutcome
+from carriers.reports import AnsweredBy
+
+
+@dataclass(frozen=True, repr=False)
+class StateChanged(CallEvent, kind="state"):
+    """The call is in another state now.
+
+    Parameters:
+        state: The new state: `queued`, `ringing`, `in_progress`, `transferring`, `transferred`, or an end: `completed`,
+            `busy`, `no_answer`, `failed`, `canceled`, `voicemail`.
+        cause: Why, in a few words for people.
+    """
+
+    state: str
+    cause: str
+
+
+@dataclass(frozen=True, repr=False)
+class Ringing(CallEvent, kind="ringing"):
+    """The phone rings: ours, or that of the person whom we call."""
+
+
+@dataclass(frozen=True, repr=False)
+class Answered(CallEvent, kind="answered"):
+    """The call was answered. It happens once."""
+
+
+@dataclass(frozen=True, repr=False)
+class Ended(CallEvent, kind="ended"):
+    """The call is over. Events may follow that were under way, such as `detached` or a report about a recording.
+
+    Parameters:
+        ended_by: Who ended it: `caller` (the other party, whoever dialled), `bot`, `human` (a person of ours), `limit`
+            or `error`.
+        cause: Why, in a few words for people.
+    """
+
+    ended_by: str
+    cause: str
+
+
+@dataclass(frozen=True, repr=False)
+class HangUpStarted(CallEvent, kind="hang_up"):
+    """The carrier is asked to end the call; `ended` follows when it says that the call is over.
+
+    Parameters:
+        ended_by: Who wants that, as in `ended`.
+        cause: Why, in a few words for people.
+    """
+
+    ended_by: str
+    cause: str
+
+
+@dataclass(frozen=True, repr=False)
+class HangUpFailed(CallEvent, kind="hang_up_failed"):
+    """The carrier could not be asked to end the call, or refused. It is asked again in the background.
+
+    Parameters:
+        reason: What went wrong.
+    """
+
+    reason: str
+
+
+@dataclass(frozen=True, repr=False)
+class Dialling(CallEvent, kind="dialling"):
+    """The carrier is asked to make the call.
+
+    Parameters:
+        ring_timeout_secs: How long the phone may ring, in seconds.
+    """
+
+    ring_timeout_secs: int
+
+
+@dataclass(frozen=True, repr=False)
+class AnswererDetected(CallEvent, kind="answered_by"):
+    """The carrier has found out who, or what, has answered a call that we made. It may correct itself.
+
+    Parameters:
+        who: What it takes them for; `greeting_ended` is a machine whose greeting is over.
+    """
+
+    who: AnsweredBy
+
+
+@dataclass(frozen=True, repr=False)
+class LookedUp(CallEvent, kind="lookup"):
+    """The operator's service was asked who calls, before the greeting.
+
+    Parameters:
+        result: `found`, `empty` (it does not know them), `late` (no answer within the budget) or `failed`.
+        ms: How long that took, in milliseconds.
+    """
+
+    result: str
+    ms: int
+
+
+@dataclass(frozen=True, repr=False)
+class DigitsSent(CallEvent, kind="digits_sent"):
+    """Keys were pressed for the other side.
+
+    Parameters:
+        count: How many, pauses included. Which ones is not kept: they may be a secret.
+    """
+
+    count: int
+
+
+@dataclass(frozen=True, repr=False)
+class ErrorHappened(CallEvent, kind="error"):
+    """Something went wrong that the call may have survived.
+
+    Parameters:
+        message: What, in a sentence for people; it may quote a service that quotes what was said to it.
+        category: Of what sort the error of a speech or language service is, in Pipecat's words; not there for others.
+    """
+
+    message: Personal
+    category: str | None = field(default=None, metadata=LEFT_OUT)
+
+
+# Transfers
+
+
+@dataclass(frozen=True, repr=False)
+class TransferStarted(CallEvent, kind="transfer_started"):
+    """The caller is being put through. `transfer_ended` tells how it went.
+
+    Parameters:
+        destination: The destination's name in the agent's file.
+        warm: Whether the colleague is asked first, on a call of their own.
+        refer: Whether a SIP caller is handed over by REFER; there only when that is so.
+    """
+
+    destination: str
+    warm: bool = False
+    refer: bool = field(default=False, metadata=LEFT_OUT)
+
+
+@dataclass(frozen=True, repr=False)
+class TransferEnded(CallEvent, kind="transfer_ended"):
+    """It is known how a transfer went.
+
+    Parameters:
+        destination: As in `transfer_started`; empty when it is not known.
+        outcome: How it went. Unless it is `connected`, the caller is back with the bot.
+        reason: More about that, in a few words of ours or of the carrier's; it may be empty.
+    """
+
+    destination: str
+    outcome: TransferOutcome
+    reason: str = ""
+
+
+# On the call of a colleague who is asked whether they take a caller
+
+
+@dataclass(frozen=True, repr=False)
+class BriefingStarted(CallEvent, kind="briefing"):
+    """A colleague has answered and is told what the caller wants."""
+
+
+@dataclass(frozen=True, repr=False)
+class Accepted(CallEvent, kind="accepted"):
+    """The colleague takes the caller."""
+
+
+@dataclass(frozen=True, repr=False)
+class Declined(CallEvent, kind="declined"):
+    """The colleague does not take the caller."""
+
+
+@dataclass(frozen=True, repr=False)
+class Connected(CallEvent, kind="connected"):
+    """The colleague and the caller talk with each other."""
+
+
+@dataclass(frozen=True, repr=False)
+class ConnectFailed(CallEvent, kind="connect_failed"):
+    """The colleague and the caller could not be brought together.
+
+    Parameters:
+        reason: What went wrong.
+    """
+
+    reason: str
+
+
+@dataclass(frozen=True, repr=False)
+class CallerGone(CallEvent, kind="caller_gone"):
+    """The caller does not wait for the colleague any more."""
+
+
+# Recordings
+
+
+@dataclass(frozen=True, repr=False)
+class RecordingChanged(CallEvent, kind="recording"):
+    """The carrier did what it was asked to do with a recording.
+
+    Parameters:
+        state: What it is now: `in_progress`, `paused`, `stopped`, then `completed` (the file is there), `absent`,
+            `failed`, or `unknown`.
+        recording_id: The carrier's id of the recording; null while it has not been told.
+    """
+
+    state: str
+    recording_id: str | None = None
+
+
+@dataclass(frozen=True, repr=False)
+class RecordingReported(RecordingChanged, kind="recording"):
+    """A carrier's report of a recording, which has these as well.
+
+    Parameters:
+        url: Where the file is, for a while perhaps without a password; null unless it is there.
+        duration_secs: How long it is, in seconds; null when that is not told.
+        channels: 1, or 2 with each side on its own; null when that is not told.
+        reason: Why there is no file, in the carrier's words; there only when it is told.
+    """
+
+    url: Annotated[str | None, Privacy.PERSONAL] = field(kw_only=True)
+    duration_secs: int | None = field(kw_only=True)
+    channels: int | None = field(kw_only=True)
+    reason: str = field(default="", kw_only=True, metadata=LEFT_OUT)

@@ -1,0 +1,191 @@
+"""Events of the talk: sessions of the bot, what was said and heard, keys, tools, and who or what has answered."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+from calls.events.event import LEFT_OUT, CallEvent, Personal, Privacy, Said
+from calls.transfer import ResumeReason
+
+
+@dataclass(frozen=True, repr=False)
+class Attached(CallEvent, kind="attached"):
+    """A session of the bot begins on the call, with a media stream.
+
+    Parameters:
+        stream_id: The carrier's id of the stream; without a phone, the kind of connection.
+    """
+
+    stream_id: str
+
+
+@dataclass(frozen=True, repr=False)
+class Detached(CallEvent, kind="detached"):
+    """The session is over, as its media stream is. The call may go on.
+
+    Parameters:
+        reason: Why, in a few words for people.
+    """
+
+    reason: str
+
+
+@dataclass(frozen=True, repr=False)
+class Resumed(CallEvent, kind="resumed"):
+    """The caller is back with the bot, on a media stream that is not the call's first.
+
+    Parameters:
+        reason: Why: keys were pressed for the other side, a transfer has ended, or the stream before was lost.
+    """
+
+    reason: ResumeReason
+
+
+@dataclass(frozen=True, repr=False)
+class CallerSaid(CallEvent, kind="caller_said"):
+    """The caller's turn is over.
+
+    Parameters:
+        text: What was understood; keys are in it as `DTMF: 12#`.
+    """
+
+    text: Said
+
+
+@dataclass(frozen=True, repr=False)
+class BotSaid(CallEvent, kind="bot_said"):
+    """The voice was given something to say, which may not be heard: `bot_heard` and `interrupted` tell.
+
+    Parameters:
+        text: About a sentence.
+    """
+
+    text: Said
+
+
+@dataclass(frozen=True, repr=False)
+class BotHeard(CallEvent, kind="bot_heard"):
+    """The caller has heard something of the bot's to its end: the carrier has played it.
+
+    Parameters:
+        text: About a sentence.
+    """
+
+    text: Said
+
+
+@dataclass(frozen=True, repr=False)
+class Interrupted(CallEvent, kind="interrupted"):
+    """The bot was cut off, by the caller or by the end of the stream.
+
+    Parameters:
+        heard: What the caller heard of the sentence that was cut; empty when that is nothing.
+    """
+
+    heard: Said = ""
+
+
+@dataclass(frozen=True, repr=False)
+class DtmfReceived(CallEvent, kind="dtmf"):
+    """The other side has pressed a key.
+
+    Parameters:
+        digits: The key: 0-9, A-D, * or #.
+    """
+
+    digits: Said
+
+
+@dataclass(frozen=True, repr=False)
+class SilencePrompted(CallEvent, kind="silence_prompt"):
+    """The caller was silent, and is asked whether they are still there.
+
+    Parameters:
+        n: For which time since they last said something, from 1.
+    """
+
+    n: int
+
+
+@dataclass(frozen=True, repr=False)
+class DeadAirNoticed(CallEvent, kind="dead_air"):
+    """The caller has waited in silence for a bot that failed or was slow.
+
+    Parameters:
+        stage: What is done about it: `filler` (a word), `way_on` (a sentence that leads on) or `fallback` (a transfer,
+            a message or a goodbye).
+        cause: What the bot was waiting for, or what has failed: `model_silent` (a reply without words),
+            `model_stalled`, `model_failed`, `voice_silent`, `voice_failed`, `recogniser_silent` (the caller speaks, and
+            no words come of it), `recogniser_failed`, `tool_slow` or `unknown`.
+        silent_secs: How long nothing was heard, in seconds, to a tenth.
+    """
+
+    stage: str
+    cause: str
+    silent_secs: float
+
+
+@dataclass(frozen=True, repr=False)
+class ToolUsed(CallEvent, kind="tool"):
+    """The model has called a tool, which has returned.
+
+    Parameters:
+        name: The tool's.
+        arguments: What it was called with.
+        result: What it returned.
+        ok: Whether it did what it is for; missing in events that earlier versions of the program wrote.
+    """
+
+    name: str
+    arguments: Annotated[Mapping[str, Any], Privacy.SAID] = field(default_factory=dict)
+    result: Annotated[Any, Privacy.PERSONAL] = ""
+    ok: bool | None = field(default=None, metadata=LEFT_OUT)
+
+
+@dataclass(frozen=True, repr=False)
+class MessageTaken(CallEvent, kind="message_taken"):
+    """A message for the business was taken and stored.
+
+    Parameters:
+        caller_name: Who left it; empty when they did not say.
+        callback_number: Where they can be called back; empty when that is not known.
+        message: What they said.
+    """
+
+    caller_name: Personal = ""
+    callback_number: Personal = ""
+    message: Personal = ""
+
+
+# Calls that we make
+
+
+@dataclass(frozen=True, repr=False)
+class OpeningDecided(CallEvent, kind="opening"):
+    """The bot has made up its mind about who, or what, has answered. It may change it.
+
+    Parameters:
+        who: `human`, `machine` or `fax`.
+        why: By what it was told: `the carrier`, `a beep`, `what was said`, …
+    """
+
+    who: str
+    why: str
+
+
+@dataclass(frozen=True, repr=False)
+class BeepHeard(CallEvent, kind="beep"):
+    """The tone of an answering machine was heard."""
+
+
+@dataclass(frozen=True, repr=False)
+class VoicemailLeft(CallEvent, kind="voicemail_message"):
+    """A message was spoken to an answering machine.
+
+    Parameters:
+        heard: Whether it is known to have been played to its end.
+    """
+
+    heard: bool

@@ -1,0 +1,129 @@
+"""What the rest of the product knows of Twilio."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from carriers.carrier import MARKUP, Carrier
+from carriers.checks import AccountChecks, Addresses, Finding, Verdict
+from carriers.descriptor import CarrierDescriptor
+from carriers.twilio.variables import TwilioVariables
+
+if TYPE_CHECKING:
+    from pydantic import SecretStr
+
+SIGNATURE_HEADER = "x-twilio-signature"
+
+
+class Twilio(CarrierDescriptor[TwilioVariables]):
+    """Twilio: every call runs by documents, and every request is signed, its address included."""
+
+    name = "twilio"
+    title = "Twilio"
+    variables = TwilioVariables
+    rank = 1
+    signature_header = SIGNATURE_HEADER
+    signs_addresses = True
+    signs_upgrades = True
+    callback_status = 204
+    verified_by = "TWILIO_AUTH_TOKEN"
+    credentials = "TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN"
+    cloud_bin = "a Twilio TwiML Bin and choose it for your number"
+    api_host = "api.twilio.com"
+
+    def carrier(self, settings: TwilioVariables, mode: str = MARKUP) -> Carrier:
+        """Markup and webhooks, and REST where there are credentials."""
+        from carriers.twilio.carrier import TwilioCarrier
+
+        return TwilioCarrier.from_settings(settings)
+
+    def can_act(self, settings: TwilioVariables) -> bool:
+        """Whether there are an account and a password of one of the two kinds."""
+        key, secret = settings.twilio_api_key, settings.twilio_api_secret
+        return bool(settings.twilio_account_sid and (settings.twilio_auth_token or (key and secret)))
+
+    def has_account(self, settings: TwilioVariables) -> bool:
+        """Whether TWILIO_ACCOUNT_SID is set."""
+        return bool(settings.twilio_account_sid)
+
+    def is_mentioned(self, settings: TwilioVariables) -> bool:
+        """Whether the account, its token or an API key is set."""
+        return bool(settings.twilio_account_sid or settings.twilio_auth_token or settings.twilio_api_key)
+
+    def secrets(self, settings: TwilioVariables) -> list[SecretStr]:
+        """The auth token, and the secret of the API key."""
+        given = (settings.twilio_auth_token, settings.twilio_api_secret)
+        return [secret for secret in given if secret is not None]
+
+    def checks(self, settings: TwilioVariables) -> AccountChecks | None:
+        """Questions about the account; the token and the API key are tried one by one."""
+        if not (settings.twilio_account_sid and (settings.twilio_auth_token or settings.twilio_api_key)):
+            return None
+        from carriers.twilio.checks import TwilioChecks
+
+        return TwilioChecks(settings)
+
+    def problems(self, settings: TwilioVariables) -> list[str]:
+        """An account without a password, a password without an account, half an API key."""
+        problems = []
+        sid, token = settings.twilio_account_sid, settings.twilio_auth_token
+        key, secret = settings.twilio_api_key, settings.twilio_api_secret
+        if sid and not sid.startswith("AC"):
+            problems.append(
+                "TWILIO_ACCOUNT_SID does not start with AC: copy the Account SID; an API key is TWILIO_API_KEY"
+            )
+        if (token or key or secret) and not sid:
+            problems.append(
+                "TWILIO_ACCOUNT_SID is not set, but other Twilio credentials are: set it (AC…), or unset them"
+            )
+        if bool(key) != bool(secret):
+            missing, given = "TWILIO_API_SECRET", "TWILIO_API_KEY"
+            if not key:
+                missing, given = given, missing
+            problems.append(f"{missing} is not set, but {given} is: the two belong together")
+        elif sid and not token and not key:
+            problems.append(
+                "TWILIO_ACCOUNT_SID is set without a password: set TWILIO_AUTH_TOKEN, or TWILIO_API_KEY with "
+                "TWILIO_API_SECRET"
+            )
+        return problems
+
+    def notes(self, settings: TwilioVariables) -> list[str]:
+        """Nothing verifies webhooks but the auth token."""
+        if not settings.twilio_account_sid or settings.twilio_auth_token:
+            return []
+        return [
+            "TWILIO_AUTH_TOKEN is not set: Twilio's webhooks cannot be verified and are refused; set it "
+            "beside the API key"
+        ]
+
+    def findings(self, settings: TwilioVariables) -> list[Finding]:
+        """The account's id in the key's place."""
+        if not settings.twilio_api_key or settings.twilio_api_key.startswith("SK"):
+            return []
+        text = "does not start with SK: copy the key's SID, and set the account's apart"
+        return [Finding(Verdict.FAULT, "TWILIO_API_KEY", text)]
+
+    def unused(self, name: str, settings: TwilioVariables) -> str | None:
+        """Region and edge are parts of an address that was replaced as a whole."""
+        if name in ("twilio_region", "twilio_edge") and settings.twilio_api_base_url:
+            return "TWILIO_API_BASE_URL is set"
+        return None
+
+    def console_lines(self, ours: Addresses) -> list[str]:
+        """The fields of a number."""
+        return [
+            "Paste into a Twilio number (Voice configuration):",
+            f"  A call comes in         Webhook, POST  {ours.voice}",
+            f"  Call status changes     POST           {ours.status}",
+            f"  Primary handler fails   Webhook, POST  {ours.fallback}",
+        ]
+
+    def cloud_document(self, host: str, agent: str) -> str:
+        """The text of a TwiML Bin."""
+        from carriers.twilio import twiml
+
+        return twiml.cloud_document(*self.cloud_stream(host, agent))
+
+
+CARRIER = Twilio()
