@@ -92,7 +92,6 @@ class CallDescription(CallSummary):
     transfers: list[Transfer]
     recordings: list[Recording]
     turns: list[Turn] = Field(description="The conversation so far.")
-    event_format: int = Field(description="The version of the format that the events are in.")
     events: list[Event] = Field(description="All that happened, oldest first.")
     event_format: int = Field(description="The version of the events' format.")
     warning: str | None = Field(
