@@ -9,6 +9,7 @@ from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 
 from calls.call import CallState, EndedBy
+from calls.events.reading import read_event
 from desk.dial_requests import DialBody
 from settings import ROOT
 from tests.web_service import running
@@ -134,7 +135,7 @@ async def test_what_is_answered_is_what_is_described(tmp_path):
             ("transfer_ended", {"destination": "desk", "outcome": "busy"}),
             ("recording", {"state": "completed", "recording_id": "RE1", "url": "https://h/1", "channels": 2}),
         ]:
-            call.record(kind, **data)
+            call.record(read_event(call.created_at, kind, data))
         call.move(CallState.COMPLETED, cause="goodbye", ended_by=EndedBy.BOT)
         shown = (await service.http.get("/calls/CA1", headers=KEY)).json()
         must_be("CallDescription", shown)
