@@ -20,6 +20,8 @@ import httpx
 from loguru import logger
 
 from calls.database.errors import DatabaseError
+from calls.events.event import own_fields, private_fields
+from calls.events.reading import KINDS
 from calls.store import CallStore, default_store
 from settings import Settings, SettingsError, load_settings
 from web.client import NotAnswered, accepted, server_at
@@ -28,13 +30,7 @@ from web.descriptions import description, summary
 UNKNOWN = 1
 CANNOT = 2
 
-PLAIN_FIELDS = frozenset(
-    "state cause ended_by who destination warm refer outcome stage silent_secs result ms n count name channels "
-    "duration_secs recording_id ring_timeout_secs stream_id".split()
-)
-"""What an event may have that is nobody's words; `result` only where it is no tool's."""
-
-NUMBER_FIELDS = frozenset({"callback_number", "from_number", "to_number", "number", "to", "from"})
+NUMBER_FIELDS = frozenset({"callback_number"})
 
 NUMBER = re.compile(r"(?<![\w+])\+?\d{7,15}(?!\w)|\bsips?:\S+")
 """A telephone number, or a SIP address, within a text, such as a carrier's refusal."""
@@ -148,11 +144,12 @@ def report(call: Shown, *, numbers: bool, words: bool) -> list[str]:
 
 def _fields(event: Shown, *, numbers: bool, words: bool) -> str:
     """What an event has besides its time and kind: names and values, without what was not asked for."""
+    kinds = KINDS.get(event["kind"], ())
+    plain = {one.name for kind in kinds for one in own_fields(kind)}
+    plain -= {name for kind in kinds for name in private_fields(kind)}
 
     def may_be_shown(name: str) -> bool:
-        if name in NUMBER_FIELDS:
-            return numbers
-        return words or (name in PLAIN_FIELDS and (event["kind"], name) != ("tool", "result"))
+        return numbers if name in NUMBER_FIELDS else words or name in plain
 
     shown = (
         f"{name}={value if numbers else NUMBER.sub('(a number)', str(value))}"

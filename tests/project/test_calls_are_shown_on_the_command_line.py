@@ -29,7 +29,9 @@ async def a_talk(store: CallStore) -> str:
     call.record(ToolUsed(name="take_message", arguments={"message": SAID[0]}, result=SAID[0]))
     call.record(MessageTaken(caller_name="Ann", callback_number=CALLER, message=SAID[0]))
     call.record(ErrorHappened(message=f"{CALLER} is not reachable"))
-    call.record(TransferEnded(outcome=TransferOutcome.FAILED, reason=SAID[1], destination="desk"))
+    call.record(
+        TransferEnded(outcome=TransferOutcome.FAILED, reason=f"no way to {CALLER}", destination="desk")
+    )
     call.move(CallState.FAILED, cause=f"the carrier refuses {CALLER}", ended_by=EndedBy.ERROR)
     return call.id
 

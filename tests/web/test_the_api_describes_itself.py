@@ -135,7 +135,7 @@ async def test_what_is_answered_is_what_is_described(tmp_path):
             ("transfer_ended", {"destination": "desk", "outcome": "busy"}),
             ("recording", {"state": "completed", "recording_id": "RE1", "url": "https://h/1", "channels": 2}),
         ]:
-            call.record(read_event(call.created_at, kind, data))
+            call.record(read_event(call.clock(), kind, data))
         call.move(CallState.COMPLETED, cause="goodbye", ended_by=EndedBy.BOT)
         shown = (await service.http.get("/calls/CA1", headers=KEY)).json()
         must_be("CallDescription", shown)
