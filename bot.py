@@ -55,7 +55,8 @@ from conversation.private_log import WORDS_ARE_LOGGED, keep_words_out, log_from
 from conversation.services import ServiceError
 from conversation.session import Session
 from serializers import SerializerOptions, UnsupportedEncoding, serializer_for
-from serializers.handshake import HandshakeError, NotACarrierStream, StreamStart, read_stream_start
+from serializers.handshake import NotACarrierStream, read_stream_start
+from serializers.start import HandshakeError, StreamStart
 from serializers.transport import PhoneTransport
 
 USAGE_ERROR = 2

@@ -148,7 +148,7 @@ Server = Annotated[
 )
 def _list_calls(
     limit: Annotated[
-        int, typer.Option(min=1, max=1000, metavar="N", help="How many, the last ones first.")
+        int, typer.Option("--limit", min=1, max=1000, metavar="N", help="How many, the last ones first.")
     ] = 20,
     numbers: Numbers = False,
     as_json: AsJson = False,

@@ -8,13 +8,8 @@ from __future__ import annotations
 
 from serializers.base import MediaStreamSerializer, SerializerOptions
 from serializers.codecs import UnsupportedEncoding
-from serializers.handshake import (
-    HandshakeError,
-    MediaFormat,
-    NotACarrierStream,
-    StreamStart,
-    read_stream_start,
-)
+from serializers.handshake import NotACarrierStream, read_stream_start
+from serializers.start import HandshakeError, MediaFormat, StreamStart
 from serializers.wire import WireFormat, register_wire_format, wire_formats
 
 __all__ = [

@@ -13,7 +13,11 @@ from pipecat.frames.frames import Frame
 from serializers.base import MediaStreamSerializer, SerializerOptions
 from serializers.codecs import Codec, UnsupportedEncoding, codec_for
 from serializers.frames import StreamErrorFrame
-from serializers.handshake import (
+from serializers.json_stream import JsonStreamFormat, JsonStreamSerializer
+from serializers.messages import MAX_TEXT_CHARS, BadMessage, decode_base64, number_of, parse_json, short_text
+from serializers.parameters import SERVICE_HOST_PARAMETER, SERVICE_HOST_QUERY, report_dropped
+from serializers.reorder import ReorderWindow
+from serializers.start import (
     StreamStart,
     checked_id,
     checked_service_host,
@@ -21,10 +25,6 @@ from serializers.handshake import (
     number_in,
     optional_id,
 )
-from serializers.json_stream import JsonStreamFormat, JsonStreamSerializer
-from serializers.messages import MAX_TEXT_CHARS, BadMessage, decode_base64, number_of, parse_json, short_text
-from serializers.parameters import SERVICE_HOST_PARAMETER, SERVICE_HOST_QUERY, report_dropped
-from serializers.reorder import ReorderWindow
 
 _LEAST_MESSAGE_MS = 20
 

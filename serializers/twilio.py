@@ -12,7 +12,10 @@ from pipecat.frames.frames import Frame
 
 from serializers.base import MediaStreamSerializer, SerializerOptions
 from serializers.codecs import UnsupportedEncoding, codec_for
-from serializers.handshake import (
+from serializers.json_stream import JsonStreamFormat, JsonStreamSerializer
+from serializers.messages import BadMessage
+from serializers.parameters import SERVICE_HOST_PARAMETER, SERVICE_HOST_QUERY, report_dropped
+from serializers.start import (
     StreamStart,
     checked_id,
     checked_service_host,
@@ -20,9 +23,6 @@ from serializers.handshake import (
     number_in,
     optional_id,
 )
-from serializers.json_stream import JsonStreamFormat, JsonStreamSerializer
-from serializers.messages import BadMessage
-from serializers.parameters import SERVICE_HOST_PARAMETER, SERVICE_HOST_QUERY, report_dropped
 
 
 class TwilioSerializer(JsonStreamSerializer):

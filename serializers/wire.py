@@ -10,13 +10,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from functools import cache
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-import serializers
+from serializers.start import StreamStart
 
 if TYPE_CHECKING:
     from serializers.base import MediaStreamSerializer, SerializerOptions
-    from serializers.handshake import StreamStart
 
 
 class WireFormat(ABC):
@@ -93,5 +93,6 @@ def wire_formats() -> tuple[WireFormat, ...]:
 
 @cache
 def _in_modules() -> tuple[WireFormat, ...]:
-    modules = [import_module(f"serializers.{one.name}") for one in pkgutil.iter_modules(serializers.__path__)]
+    here = str(Path(__file__).parent)
+    modules = [import_module(f"serializers.{one.name}") for one in pkgutil.iter_modules([here])]
     return tuple(module.WIRE_FORMAT for module in modules if hasattr(module, "WIRE_FORMAT"))

@@ -15,7 +15,8 @@ from starlette.websockets import WebSocket
 
 from calls.call import Call, CallState
 from desk.tokens import StreamGrant
-from serializers.handshake import HandshakeError, NotACarrierStream, StreamStart, read_stream_start
+from serializers.handshake import NotACarrierStream, read_stream_start
+from serializers.start import HandshakeError, StreamStart
 from web.web_service import WebService
 
 LEFT_BY_THE_BOT = (CallState.TRANSFERRING, CallState.TRANSFERRED)

@@ -12,10 +12,9 @@ from carriers.carrier import (
     Signature,
     WebhookRequest,
 )
-from carriers.telnyx import signatures
+from carriers.telnyx import SIGNATURE_HEADER, signatures
 from carriers.telnyx.api import TelnyxApi
 from carriers.telnyx.commands import TelnyxCommands
-from carriers.telnyx.descriptor import SIGNATURE_HEADER
 
 if TYPE_CHECKING:
     from carriers.telnyx.variables import TelnyxVariables

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING
 from carriers.carrier import CALL_CONTROL, MARKUP, Carrier
 from carriers.checks import AccountChecks, Addresses, Finding, Verdict
 from carriers.descriptor import CarrierDescriptor, StreamEncoding
+from carriers.telnyx import SIGNATURE_HEADER
 from carriers.telnyx.variables import TelnyxVariables
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
-
-SIGNATURE_HEADER = "telnyx-signature-ed25519"
 
 
 class Telnyx(CarrierDescriptor[TelnyxVariables]):

@@ -1,1 +1,4 @@
 """Twilio."""
+
+SIGNATURE_HEADER = "x-twilio-signature"
+"""The header of a request that has the signature; in lower case."""

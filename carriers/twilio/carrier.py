@@ -18,9 +18,8 @@ from carriers.carrier import (
 )
 from carriers.forms import whole_number
 from carriers.markup import MarkupCalls
-from carriers.twilio import signatures
+from carriers.twilio import SIGNATURE_HEADER, signatures
 from carriers.twilio.api import TwilioApi
-from carriers.twilio.descriptor import SIGNATURE_HEADER
 from carriers.twilio.rest import TwilioRest
 
 if TYPE_CHECKING:

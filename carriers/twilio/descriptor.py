@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING
 from carriers.carrier import MARKUP, Carrier
 from carriers.checks import AccountChecks, Addresses, Finding, Verdict
 from carriers.descriptor import CarrierDescriptor
+from carriers.twilio import SIGNATURE_HEADER
 from carriers.twilio.variables import TwilioVariables
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
-
-SIGNATURE_HEADER = "x-twilio-signature"
 
 
 class Twilio(CarrierDescriptor[TwilioVariables]):

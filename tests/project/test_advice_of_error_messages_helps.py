@@ -114,9 +114,9 @@ def test_options_of_commands_exist():
         option
         for path in SOURCES
         for option in re.findall(
-            r"""add_argument\(\s*["'](?:-[a-z]["'],\s*["'])?(--[a-z-]+)""", path.read_text()
+            r"""(?:add_argument|typer\.Option)\(\s*["'](?:-[a-z]["'],\s*["'])?(--[a-z-]+)""", path.read_text()
         )
-    }
+    } | {"--help"}
     # Those of other programs: docker's, pipecat's, our own installer's.
     others = {"--build-arg", "--file", "--region", "--no-deps", "--require-hashes", "--forks", "--env-file"}
     wrong = [

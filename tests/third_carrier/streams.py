@@ -3,9 +3,9 @@
 from serializers.base import MediaStreamSerializer
 from serializers.codecs import codec_for
 from serializers.frames import StreamStoppedFrame
-from serializers.handshake import StreamStart, checked_id, checked_service_host
 from serializers.messages import BadMessage, compose, short_text
 from serializers.parameters import SERVICE_HOST_PARAMETER
+from serializers.start import StreamStart, checked_id, checked_service_host
 from serializers.wire import WireFormat
 
 
