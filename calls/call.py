@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Self
 
 from calls.events.event import CallEvent, E
 from calls.events.lifecycle import Answered, Ended, Ringing, StateChanged, TransferEnded, TransferStarted
-from calls.events.talk import BotHeard, CallerSaid, Interrupted
+from calls.events.talk import Attached
 from calls.states import NEXT, CallState, EndedBy
-from calls.transfer import Resume
+from calls.transfer import Resume, ResumeReason, TransferOutcome
 from carriers.carrier import Direction, StatusUpdate
 
 
@@ -34,21 +34,6 @@ class Ending:
     cause: str
     state: CallState = CallState.COMPLETED
     """Which end it is when the carrier reports just "completed": it does not know a voicemail from a talk."""
-
-
-@dataclass(frozen=True)
-class Turn:
-    """One exchange, as it was heard. The first has an empty `caller_said` when the bot spoke first.
-
-    Parameters:
-        caller_said: The caller's words or keys.
-        bot_replied: What the caller heard of the reply.
-        interrupted: Whether the bot was cut off in it.
-    """
-
-    caller_said: str
-    bot_replied: str
-    interrupted: bool = False
 
 
 @dataclass(eq=False)
@@ -159,25 +144,6 @@ class Call:
         return self.ending.cause if self.ending and self.is_over else None
 
     @property
-    def turns(self) -> list[Turn]:
-        """The conversation so far, made from the events."""
-        turns: list[Turn] = []
-        for event in self.events:
-            if isinstance(event, CallerSaid):
-                if turns and not turns[-1].bot_replied and not turns[-1].interrupted:
-                    turns[-1] = Turn(_joined(turns[-1].caller_said, event.text), "")
-                else:
-                    turns.append(Turn(event.text, ""))
-            elif isinstance(event, BotHeard | Interrupted):
-                last = turns.pop() if turns else Turn("", "")
-                cut = isinstance(event, Interrupted)
-                heard = event.heard if isinstance(event, Interrupted) else event.text
-                turns.append(
-                    Turn(last.caller_said, _joined(last.bot_replied, heard), last.interrupted or cut)
-                )
-        return turns
-
-    @property
     def transfer_under_way(self) -> str | None:
         """Name of the destination of a transfer whose outcome is not known yet; None when there is none."""
         latest = self.last(TransferStarted, TransferEnded)
@@ -236,6 +202,24 @@ class Call:
         self._watchers.append(wake)
         return lambda: self._watchers.remove(wake)
 
+    async def subscribe(self) -> AsyncIterator[CallEvent]:
+        """All events, past ones first, then each as it happens, until the call has ended."""
+        changed = asyncio.Event()
+        stop = self.watch(changed.set)
+        seen = 0
+        try:
+            while True:
+                changed.clear()
+                while seen < len(self.events):
+                    seen += 1
+                    yield self.events[seen - 1]
+                # Not at the `ended` event itself: a call may have events after its end, such as `detached`.
+                if self.is_over:
+                    return
+                await changed.wait()
+        finally:
+            stop()
+
     async def comes_true(self, condition: Callable[[], bool], secs: float) -> bool:
         """Wait until something is true of the call, for so long, and tell whether it is."""
         changed = asyncio.Event()
@@ -281,6 +265,44 @@ class Call:
         if resume is not None:
             self._changed()
         return resume
+
+    def not_transferred(self) -> None:
+        """Note that the caller stayed with the bot after all."""
+        self.take_return()
+        if self.state is CallState.TRANSFERRING:
+            self.move(CallState.IN_PROGRESS, cause="back with the bot")
+
+    def transfer_ended(
+        self, destination: str, outcome: TransferOutcome, detail: str = "", *, bot_tells: bool = True
+    ) -> bool:
+        """Write down how a transfer ended, and what the next session must know of it.
+
+        Args:
+            destination: Name of the destination in the agent's file.
+            outcome: How it ended.
+            detail: More about that, in a few words.
+            bot_tells: Whether a session of the bot is with the caller and says so. If not, the next one does.
+
+        Returns:
+            False when that was written down before: several may hear of it, and the first one counts. The next session
+            is told what was heard last.
+        """
+        latest = self.last(TransferStarted, TransferEnded, Attached)
+        is_first = not isinstance(self.last(TransferStarted, TransferEnded), TransferEnded)
+        if is_first:
+            self.record(TransferEnded(destination, outcome, detail))
+            if outcome is TransferOutcome.CONNECTED:
+                if self.state is CallState.IN_PROGRESS:
+                    self.move(CallState.TRANSFERRING, cause=f"transfer to {destination}")
+                if self.state is CallState.TRANSFERRING:
+                    self.move(CallState.TRANSFERRED, cause=f"talks with {destination}")
+            elif self.state in (CallState.TRANSFERRING, CallState.TRANSFERRED):
+                self.move(CallState.IN_PROGRESS, cause="back with the bot")
+        if outcome is TransferOutcome.CONNECTED:
+            self.take_return()
+        elif not bot_tells and (is_first or not isinstance(latest, Attached)):
+            self.expect_return(Resume(ResumeReason.TRANSFER, destination, outcome, detail))
+        return is_first
 
     def move(self, state: CallState, *, cause: str, ended_by: EndedBy | None = None) -> bool:
         """Change the state. This is the only place where that happens.
@@ -350,7 +372,3 @@ class Call:
         if state is CallState.CANCELED and self.direction is Direction.OUTBOUND:
             return EndedBy.BOT
         return EndedBy.CALLER
-
-
-def _joined(before: str, text: str) -> str:
-    return f"{before} {text}".strip()

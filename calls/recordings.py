@@ -1,4 +1,4 @@
-"""What becomes of a call's recordings, told by answers and reports that overtake each other.
+"""Changing a call's recordings, and what becomes of them, told by answers and reports that overtake each other.
 
 A recording goes forward only: it is recorded or paused, then stopped, then its file is there or there is none. What
 comes too late to be true changes nothing, so that a call counts as paused for as long as it is (`is_paused`): what is
@@ -7,13 +7,23 @@ said meanwhile must not be written down anywhere.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import uuid
+from dataclasses import dataclass
 
 from calls.call import Call
+from calls.control import CallControl
+from calls.errors import NotPossible
 from calls.events.lifecycle import RecordingChanged, RecordingReported
+from carriers.carrier import CarrierUnavailable, RecordingFormat, RecordingUpdate
 
 IN_PROGRESS, PAUSED, STOPPED, UNKNOWN = "in_progress", "paused", "stopped", "unknown"
 COMPLETED = "completed"
+
+RECORD_BUDGET_SECS = 8.0
+"""How long the start of a recording may be tried: a carrier may record only once audio flows. Nobody waits for it."""
+
+RECORDING_ACTIONS = {"start": "in_progress", "pause": "paused", "resume": "in_progress", "stop": "stopped"}
+"""What can be done to a recording, and the state that it is in afterwards."""
 
 ORDER = {IN_PROGRESS: 0, PAUSED: 0, STOPPED: 1, COMPLETED: 3}
 """How far a recording has come; with every state that is not here it is over. A file that is there stays."""
@@ -57,6 +67,51 @@ def is_paused(call: Call) -> bool:
     return any(one.state == PAUSED for one in recordings(call))
 
 
+async def change_recording(control: CallControl, action: str, file_format: str = RecordingFormat.WAV) -> None:
+    """Start, pause, resume or stop the carrier's recording of the call.
+
+    Args:
+        control: Of the call.
+        action: One of `RECORDING_ACTIONS`.
+        file_format: What file to make when it starts, one of `RecordingFormat`.
+
+    Raises:
+        NotDone: The recording is as it was.
+    """
+    call, carrier = control.call, control.able("record")
+    if action not in RECORDING_ACTIONS:
+        raise NotPossible(f"there is no {action!r} of a recording: use {', '.join(RECORDING_ACTIONS)}")
+    call_id, command_id = call.carrier_call_id, str(uuid.uuid4())
+    wanted = RecordingFormat(file_format)
+    budget_secs = RECORD_BUDGET_SECS if action == "start" else None
+    status_url = control.way_back.recording_url(call) if control.way_back else None
+    known = (
+        next((one.id for one in reversed(recordings(call)) if one.id), None) if action != "start" else None
+    )
+
+    async def request() -> str | None:
+        nonlocal command_id
+        if action == "start":
+            try:
+                return await carrier.start_recording(
+                    call_id, status_url=status_url, file_format=wanted, command_id=command_id
+                )
+            except CarrierUnavailable as error:
+                if error.nothing_done:  # the refused one's id may count as a repetition
+                    command_id = str(uuid.uuid4())
+                raise
+        change = {
+            "pause": carrier.pause_recording,
+            "resume": carrier.resume_recording,
+            "stop": carrier.stop_recording,
+        }[action]
+        await change(call_id, recording_id=known, command_id=command_id)
+        return None
+
+    recording_id = await control.act(request, f"{action} the recording", budget_secs)
+    was_changed(call, RECORDING_ACTIONS[action], recording_id or known)
+
+
 def was_changed(call: Call, state: str, recording_id: str | None) -> None:
     """Take in that the carrier did what it was asked for."""
     one = _named(recordings(call), recording_id, state)
@@ -64,20 +119,29 @@ def was_changed(call: Call, state: str, recording_id: str | None) -> None:
         call.record(RecordingChanged(state=state, recording_id=recording_id))
 
 
-def was_reported(call: Call, report: RecordingReported) -> bool:
+def was_reported(call: Call, update: RecordingUpdate) -> bool:
     """Take in a carrier's report, which may be late, doubled or out of order.
 
     Returns:
         Whether it was news.
     """
-    one = _named(recordings(call), report.recording_id, report.state)
-    if one is not None and report.state in (IN_PROGRESS, UNKNOWN):
+    state = str(update.state or UNKNOWN)
+    one = _named(recordings(call), update.recording_id, state)
+    if one is not None and state in (IN_PROGRESS, UNKNOWN):
         # A report of the beginning, or of what nobody knows: only the id may be news.
-        if report.recording_id in (one.id, None):
+        if update.recording_id in (one.id, None):
             return False
-        report = replace(report, state=one.state)
-    elif one is not None and ORDER.get(report.state, OVER) < one.order:
+        state = one.state
+    elif one is not None and ORDER.get(state, OVER) < one.order:
         return False
+    report = RecordingReported(
+        state=state,
+        recording_id=update.recording_id,
+        url=update.url,
+        duration_secs=update.duration_secs,
+        channels=update.channels,
+        reason=update.reason,
+    )
     return call.record_once(report)
 
 

@@ -8,7 +8,7 @@ later, and one that another process began, or this one before it was killed, can
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from loguru import logger
 
 from calls.call import Call
-from calls.events.event import CallEvent
 from carriers.carrier import Direction
 from carriers.numbers import phone_number
 
@@ -245,6 +244,33 @@ class CallStore:
         saved = await self._ask(lambda database: database.load(call_id))
         return self._revive(saved, ended_too=False) if saved else None
 
+    async def named(self, carrier: str, carrier_call_id: str | None, our_id: str | None) -> Call | None:
+        """The call that a carrier's request is about, from memory or else from the database.
+
+        A call of ours may have no name of the carrier's yet: then the request names it, by the address that it came to.
+
+        Args:
+            carrier: The carrier's name.
+            carrier_call_id: The carrier's id of the call; None when the request does not say it.
+            our_id: Our id of the call, from the address.
+
+        Returns:
+            None when nobody knows the call (any more), or the two ids are those of different calls, which is logged.
+        """
+        if carrier_call_id and (call := await self.restore(carrier, carrier_call_id)):
+            return call
+        call = await self.fetch(our_id) if our_id else None
+        if call is None or call.carrier != carrier:
+            logger.debug("A request of {} is about a call that is not known (any more)", carrier)
+            return None
+        if carrier_call_id:
+            try:
+                self.bind(call, carrier_call_id)
+            except AlreadyNamed as error:
+                logger.warning("A request of {} is not believed: {}", carrier, error)
+                return None
+        return call
+
     async def latest(self, limit: int = 100) -> Sequence[Call]:
         """The last calls, newest first, from memory and the database.
 
@@ -295,24 +321,6 @@ class CallStore:
         if self._writer is None:
             return None
         return await self._answer(self._writer.use_once(use_id, note, now, until), USE_SECS)
-
-    async def subscribe(self, call: Call) -> AsyncIterator[CallEvent]:
-        """All events of a call, past ones first, then each as it happens, until the call has ended."""
-        changed = asyncio.Event()
-        stop = call.watch(changed.set)
-        seen = 0
-        try:
-            while True:
-                changed.clear()
-                while seen < len(call.events):
-                    seen += 1
-                    yield call.events[seen - 1]
-                # Not at the `ended` event itself: a call may have events after its end, such as `detached`.
-                if call.is_over:
-                    return
-                await changed.wait()
-        finally:
-            stop()
 
     def _begin(self, **known: Any) -> Call:
         call = Call(**known, clock=self._clock)

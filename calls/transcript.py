@@ -30,6 +30,21 @@ TAKE_MESSAGE = "take_message"
 TRANSFER_CALL = "transfer_call"
 
 
+@dataclass(frozen=True)
+class Turn:
+    """One exchange, as it was heard. The first has an empty `caller_said` when the bot spoke first.
+
+    Parameters:
+        caller_said: The caller's words or keys.
+        bot_replied: What the caller heard of the reply.
+        interrupted: Whether the bot was cut off in it.
+    """
+
+    caller_said: str
+    bot_replied: str
+    interrupted: bool = False
+
+
 class Role(StrEnum):
     """Whose words or deed a message is."""
 
@@ -248,3 +263,24 @@ def _used(use: ToolUse, at: datetime) -> Message:
 def _has_another_event(use: ToolUse) -> bool:
     """Whether what the tool did has an event too: a message that was taken, a transfer that was tried."""
     return use.ok or (isinstance(use.result, Mapping) and "outcome" in use.result)
+
+
+def turns(events: Iterable[CallEvent]) -> list[Turn]:
+    """The conversation so far, an exchange each."""
+    found: list[Turn] = []
+    for event in events:
+        if isinstance(event, CallerSaid):
+            if found and not found[-1].bot_replied and not found[-1].interrupted:
+                found[-1] = Turn(_joined(found[-1].caller_said, event.text), "")
+            else:
+                found.append(Turn(event.text, ""))
+        elif isinstance(event, BotHeard | Interrupted):
+            last = found.pop() if found else Turn("", "")
+            cut = isinstance(event, Interrupted)
+            heard = event.heard if isinstance(event, Interrupted) else event.text
+            found.append(Turn(last.caller_said, _joined(last.bot_replied, heard), last.interrupted or cut))
+    return found
+
+
+def _joined(before: str, text: str) -> str:
+    return f"{before} {text}".strip()

@@ -9,6 +9,9 @@ from typing import Any, Self
 
 from carriers.carrier import CarrierEvent, LegEnd, LineState
 
+COLLEAGUE_HUNG_UP = "the colleague has hung up"
+"""Why a call ended whose caller had been put through, when it was not the caller who hung up."""
+
 
 class TransferOutcome(StrEnum):
     """How a transfer ended. Unless it is `connected`, the caller is back with the bot."""

@@ -31,6 +31,7 @@ from calls.events.lifecycle import (
     Declined,
 )
 from calls.states import CallState, EndedBy
+from calls.transferring import connect
 from conversation import services
 from conversation.handover import SURELY_MACHINES
 from conversation.heard.context import InterruptionsUnderWay
@@ -218,7 +219,7 @@ class _Talk:
         for one in sessions:
             one.step_aside()
         try:
-            await session.control.connect(caller)
+            await connect(session.control, caller)
         except NotDone as error:
             for one in sessions:
                 one.step_back()

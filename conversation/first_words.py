@@ -11,6 +11,7 @@ from loguru import logger
 from calls.errors import NotDone
 from calls.events.lifecycle import ErrorHappened, RecordingChanged
 from calls.events.talk import Resumed
+from calls.recordings import change_recording
 from calls.states import EndedBy
 from calls.transcript import Role, heard_messages, to_context
 from calls.transfer import Resume, ResumeReason, TransferOutcome
@@ -68,7 +69,7 @@ async def record_from_the_start(session: Session) -> None:
         return
     try:
         if not session.call.has(RecordingChanged):
-            await session.control.record("start", recording.format)
+            await change_recording(session.control, "start", recording.format)
     except NotDone as error:
         session.record(ErrorHappened(message=f"not recorded: {error}"))
         logger.warning("call {} is not recorded, and nobody is told that it is: {}", session.call.id, error)
@@ -87,7 +88,7 @@ async def _stop_untold(session: Session) -> None:
     """End a recording that the bot can no longer announce: the caller is with a person by now, or is leaving."""
     session.recorded = False
     try:
-        await session.control.record("stop")
+        await change_recording(session.control, "stop")
     except NotDone as error:
         session.record(ErrorHappened(message=f"recorded, and nobody was told: {error}"))
         logger.warning("call {} is recorded, and nobody was told: {}", session.call.id, error)
@@ -148,7 +149,7 @@ async def _learn_the_outcome(session: Session, resume: Resume) -> Resume:
             asking.cancel()
     finally:
         session.learning = False
-    session.control.transfer_ended(resume.destination, outcome, detail)
+    session.call.transfer_ended(resume.destination, outcome, detail)
     session.resume = replace(resume, outcome=outcome, detail=detail)
     tools = [one for one in heard_messages(session.call.events) if one.role is Role.TOOL]
     await session.remember(to_context(tools[-1:], first=len(session.history) + 1))

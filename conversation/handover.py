@@ -28,7 +28,9 @@ from calls.events.lifecycle import (
 )
 from calls.events.talk import Attached, BotHeard, BotSaid, CallerSaid, DtmfReceived, Interrupted
 from calls.states import CallState, EndedBy
+from calls.transcript import turns
 from calls.transfer import Target, TransferOutcome, outcome_of
+from calls.transferring import call_colleague, transfer
 from conversation.agents.destinations import outcome_line, spoken_name, target_of
 from conversation.session import Session
 
@@ -162,7 +164,7 @@ class Handover:
             return result
         # What the caller says to a colleague is not for the bot.
         self.deaf = outcome is TransferOutcome.CONNECTED
-        session.control.transfer_ended(target.name, outcome, detail)
+        session.call.transfer_ended(target.name, outcome, detail)
         logger.info(f"call {session.call.id}: transfer to {target.name}: {outcome}")
         if outcome is TransferOutcome.CONNECTED:
             session.step_aside()
@@ -189,7 +191,7 @@ class Handover:
     async def _dial_cold(self, told: asyncio.Future[TransferEnded]) -> HandoverResult:
         session, control = self._session, self._session.control
         try:
-            await control.transfer(self.target)
+            await transfer(control, self.target)
         except CarrierFailed as error:
             # No answer does not mean that nothing was done: then our stream ends, or the carrier reports the outcome.
             if error.uncertain and control.keeps_stream_while_transferring:
@@ -198,7 +200,7 @@ class Handover:
                     return result
             elif error.uncertain and await session.gone(UNCERTAIN_SECS):
                 return STREAM_ENDED
-            control.not_transferred()
+            session.call.not_transferred()
             return HandoverResult(TransferOutcome.FAILED, str(error))
         except NotDone as error:
             return HandoverResult(TransferOutcome.FAILED, str(error))
@@ -206,7 +208,7 @@ class Handover:
             return await self._told(told, self.target.ring_timeout_secs + TOLD_LATE_SECS)
         if await session.gone(STREAM_ENDS_SECS):
             return STREAM_ENDED
-        control.not_transferred()
+        session.call.not_transferred()
         return HandoverResult(TransferOutcome.FAILED, "the carrier left the media stream as it was")
 
     # Warm
@@ -214,7 +216,7 @@ class Handover:
     async def _warm(self) -> HandoverResult:
         session = self._session
         try:
-            self._colleague = await session.control.call_colleague(self.target, self._about())
+            self._colleague = await call_colleague(session.control, self.target, self._about())
         except NotDone as error:
             return HandoverResult(TransferOutcome.FAILED, str(error))
         self.deaf = False
@@ -322,7 +324,7 @@ class Handover:
     def _about(self) -> str:
         """What the bot tells the colleague: who calls, what they want, and how far they got with the bot."""
         session = self._session
-        said = [turn.caller_said for turn in session.call.turns if turn.caller_said]
+        said = [turn.caller_said for turn in turns(session.call.events) if turn.caller_said]
         summary = f"The caller said: {' '.join(said)[-ABOUT_CHARS:]}" if said and not self._reason else ""
         variables = {
             "caller": session.variables.get("caller_name") or session.call.other_number or "a caller",

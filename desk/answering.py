@@ -37,7 +37,8 @@ async def answer_call(service: Service, carrier: DocumentCarrier, incoming: Inco
         The document.
     """
     try:
-        call = await open_call(service, carrier, incoming, query)
+        await service.store.restore(carrier.name, incoming.call_id)
+        call = open_call(service, carrier, incoming, query)
         if call.is_over:
             logger.warning(
                 "Call {} is over: a request for instructions about it is late, or repeated", call.id
@@ -54,8 +55,8 @@ async def answer_call(service: Service, carrier: DocumentCarrier, incoming: Inco
     return document
 
 
-async def open_call(service: Service, carrier: Carrier, incoming: IncomingCall, query: Form) -> Call:
-    """Begin to remember a call that came in, or get it.
+def open_call(service: Service, carrier: Carrier, incoming: IncomingCall, query: Form) -> Call:
+    """Begin to remember a call that came in, or get it; only memory is looked at.
 
     Args:
         service: The service.
@@ -68,7 +69,6 @@ async def open_call(service: Service, carrier: Carrier, incoming: IncomingCall, 
     """
     settings = service.settings
     agent = load_agent(query.get("agent") or settings.agent, settings.agents_dir)
-    await service.store.restore(carrier.name, incoming.call_id)
     return service.store.open(
         carrier=carrier.name,
         mode=carrier.mode,

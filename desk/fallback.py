@@ -45,7 +45,8 @@ async def fall_back(
     """
     where = _where(told)
     try:
-        call = await open_call(service, carrier, incoming, query)
+        await service.store.restore(carrier.name, incoming.call_id)
+        call = open_call(service, carrier, incoming, query)
         logger.error("Call {}: {}{}", call.id, NO_DOCUMENT, where)
         if call.is_over or (call.ending is not None and call.ending.by is not EndedBy.ERROR):
             return carrier.end_document()  # it was to end anyway

@@ -1,67 +1,85 @@
-"""Calls that are run by commands: what to do when the carrier tells of them, the same for every such carrier."""
+"""Calls that are run by commands: what to do when the carrier tells of them, the same for every such carrier.
+
+Each event goes through here once. What it changes of its call is done before the carrier is answered, and what takes
+time is handed back, to be done behind the request: the carrier delivers again what is not answered in time.
+
+The carrier tells what happens to a caller's leg and to the one that a transfer has dialled, in any order; the first
+news that decides how the transfer ended counts.
+"""
 
 from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from dataclasses import replace
+from typing import Any, TypeAlias
 
 from loguru import logger
 
 from calls.call import Call
 from calls.colleague import Colleague
 from calls.errors import CallIsOver, NotDone
-from calls.events.lifecycle import AnswererDetected, ErrorHappened
+from calls.events.lifecycle import AnswererDetected, ErrorHappened, TransferEnded, TransferStarted
+from calls.recordings import was_reported
 from calls.states import CallState, EndedBy
-from calls.transfer import transfer_news
-from carriers.carrier import Carrier, CarrierEvent, Direction, Form, IncomingCall, LegEnd, StatusUpdate
+from calls.transfer import COLLEAGUE_HUNG_UP, TransferNews, TransferOutcome, outcome_of, transfer_news
+from carriers.carrier import CarrierEvent, CommandCarrier, Direction, Form, IncomingCall, LegEnd, StatusUpdate
 from conversation.agents.agent import AgentError
+from conversation.session import attached_to
 from desk.answering import open_call
-from desk.lost_streams import stream_again
-from desk.reported import call_of, record_recording
+from desk.lost_streams import HANG_UP_LATE_SECS, back_to_the_bot, silence_the_bot, stream_again
 from desk.service import Service
-from desk.transfers import COLLEAGUE_HUNG_UP, REFER_LATE_SECS, is_being_referred, take_transfer_news
+
+BRIDGE_LATE_SECS = 2.0
+"""How long after the answer of a transfer's destination the carrier may take to say that the two are connected."""
+
+REFER_LATE_SECS = 1.0
+"""How long after the end of a caller's leg the carrier may take to say how the REFER went that has ended it."""
+
+Afterwards: TypeAlias = Coroutine[Any, Any, None] | None
+"""What is left to do about an event, behind the request."""
 
 
 async def take_event(
-    service: Service, carrier: Carrier, event: CarrierEvent, query: Form, our_id: str | None
+    service: Service, carrier: CommandCarrier, event: CarrierEvent, query: Form, our_id: str | None
 ) -> None:
     """Take in what happened to a leg of a call, once however often it is delivered.
 
     Args:
         service: The service.
-        carrier: Reads the carrier's events.
+        carrier: Has told it.
         event: What happened.
         query: The address's query, as for `answer_call`.
         our_id: Our id of the call, from the address.
     """
     if service.events_seen.seen(event.event_id):
         return
+    afterwards: Afterwards = None
     try:
-        call = await _call_of(service, carrier, event, our_id)
+        carried = event.client_state.get("call_id")
+        our_id = our_id or (carried if isinstance(carried, str) else None)
+        # What happens to the leg that a transfer has dialled is about the caller's call.
+        call = await service.store.named(carrier.name, event.transfer_of or event.call_id, our_id)
         if call is not None:
-            _take_in(service, call, event)
+            afterwards = _take_in(service, call, event)
         elif event.incoming is not None and event.transfer_of is None:
-            await _take_new_call(service, carrier, event.incoming, query)
+            afterwards = _take_new_call(service, carrier, event.incoming, query)
     except Exception:
         # The carrier delivers it again, which must not be taken for a repetition.
         service.events_seen.forget(event.event_id)
         raise
+    if afterwards is not None:
+        service.later(afterwards, f"what follows {event.kind} {event.event_id}")
 
 
-async def _call_of(
-    service: Service, carrier: Carrier, event: CarrierEvent, our_id: str | None
-) -> Call | None:
-    """The call that an event is about: for the leg to the destination of a transfer, the caller's."""
-    if event.transfer_of is not None:
-        return await call_of(service, carrier.name, event.transfer_of)
-    if event.incoming is not None:
-        return await service.store.restore(carrier.name, event.incoming.call_id)
-    carried = event.client_state.get("call_id")
-    if not our_id and isinstance(carried, str):
-        our_id = carried
-    return await call_of(service, carrier.name, event.call_id, our_id)
+# A new call
 
 
-async def _take_new_call(service: Service, carrier: Carrier, incoming: IncomingCall, query: Form) -> None:
+def _take_new_call(
+    service: Service, carrier: CommandCarrier, incoming: IncomingCall, query: Form
+) -> Afterwards:
     try:
-        call = await open_call(service, carrier, incoming, query)
+        call = open_call(service, carrier, incoming, query)
     except AgentError as error:
         logger.error("A call cannot be answered: {}", error)
         call = service.store.open(
@@ -72,10 +90,8 @@ async def _take_new_call(service: Service, carrier: Carrier, incoming: IncomingC
             from_number=incoming.from_number,
             to_number=incoming.to_number,
         )
-        service.later(_turn_away(service, call, str(error)), f"turn away {call.id}")
-        return
-    # Later, as the carrier waits for this request to be answered, and calls again if that takes long.
-    service.later(_answer(service, call), f"answer {call.id}")
+        return _turn_away(service, call, str(error))
+    return _answer(service, call)
 
 
 async def _answer(service: Service, call: Call) -> None:
@@ -99,21 +115,26 @@ async def _turn_away(service: Service, call: Call, reason: str) -> None:
         logger.warning("Call {} may ring on until its caller gives up", call.id)
 
 
-def _take_in(service: Service, call: Call, event: CarrierEvent) -> None:
+# A call that is known
+
+
+def _take_in(service: Service, call: Call, event: CarrierEvent) -> Afterwards:
+    """Take in what an event tells: news of a transfer, or something else of the call's own leg."""
     if (news := transfer_news(event)) is not None:
-        take_transfer_news(service, call, news)
+        return None if call.is_over else _take_transfer_news(service, call, news)
     if event.transfer_of is not None:
-        return  # the destination's leg is no call of ours
+        return None  # the destination's leg is no call of ours
     if event.answered_by is not None:
         call.record_once(AnswererDetected(event.answered_by))
     if event.recording is not None:
-        record_recording(call, event.recording)
-    if event.status is not None and event.hangup_cause and is_being_referred(call):
-        service.later(_take_end_after_refer(service, call, event, event.status), f"end of {call.id}")
-    elif event.status is not None:
+        was_reported(call, event.recording)
+    if event.status is not None:
+        if event.hangup_cause and _is_being_referred(call):
+            return _take_end_after_refer(service, call, event, event.status)
         _take_status(service, call, event, event.status)
     if event.stream_failed is not None or event.stream_stopped:
-        service.later(stream_again(service, call, event), f"stream of {call.id}")
+        return stream_again(service, call, event)
+    return None
 
 
 def _take_status(service: Service, call: Call, event: CarrierEvent, update: StatusUpdate) -> None:
@@ -127,8 +148,15 @@ async def _take_end_after_refer(
     service: Service, call: Call, event: CarrierEvent, update: StatusUpdate
 ) -> None:
     """Take in the end of a leg once the news of its REFER, which may have been overtaken, had time to come."""
-    await call.comes_true(lambda: not is_being_referred(call), REFER_LATE_SECS)
+    await call.comes_true(lambda: not _is_being_referred(call), REFER_LATE_SECS)
     _take_status(service, call, event, update)
+
+
+def _is_being_referred(call: Call) -> bool:
+    """Whether a transfer is under way that ends our leg when it works: after a REFER two talk without the carrier."""
+    started = call.last(TransferStarted, TransferEnded)
+    refer = isinstance(started, TransferStarted) and started.refer
+    return refer and not call.is_over and call.ending is None
 
 
 def _note_who_ended(service: Service, call: Call, event: CarrierEvent) -> None:
@@ -148,3 +176,65 @@ def _note_who_ended(service: Service, call: Call, event: CarrierEvent) -> None:
     ):
         # When a colleague hangs up, the carrier hangs up the caller.
         call.will_end(EndedBy.HUMAN, COLLEAGUE_HUNG_UP)
+
+
+# A transfer
+
+
+def _take_transfer_news(service: Service, call: Call, news: TransferNews) -> Afterwards:
+    """Take in what an event tells of a transfer of a call that goes on, in whatever order its events come."""
+    afterwards: Afterwards = None
+    if news.outcome is None and call.transfer_under_way is not None:
+        if not news.leg_is_over and (session := attached_to(call)) is not None:
+            session.step_aside()
+        afterwards = _unless_told(service, call, news)
+    elif news.outcome is not None:
+        given_up = call.last(TransferStarted, TransferEnded)
+        connected = news.outcome is TransferOutcome.CONNECTED and not news.leg_is_left_over
+        if connected and isinstance(given_up, TransferEnded) and given_up.outcome is not news.outcome:
+            # The bot believes that nobody took the call, and the two are connected: the transfer goes on.
+            call.record(TransferStarted(given_up.destination, warm=False))
+            afterwards = silence_the_bot(service, call)
+        afterwards = _ended(service, call, news) or afterwards
+    if news.colleague_hung_up and call.state is CallState.TRANSFERRED:
+        call.will_end(EndedBy.HUMAN, COLLEAGUE_HUNG_UP)
+    return afterwards
+
+
+async def _unless_told(service: Service, call: Call, news: TransferNews) -> None:
+    """Conclude how a transfer ended whose destination has answered, when the carrier's word for it was lost.
+
+    Somebody who has answered is connected. When an answered leg is over, the caller's ends with it if the two have
+    talked; a caller who is still there was never connected.
+    """
+    started = call.last(TransferStarted)
+    if news.leg_is_over:
+        if not await call.over_within(HANG_UP_LATE_SECS):
+            await service.control(call).refresh()
+        outcome = outcome_of(CallState.COMPLETED, connects=call.is_over)
+    else:
+        await asyncio.sleep(BRIDGE_LATE_SECS)
+        outcome = TransferOutcome.CONNECTED
+        if call.is_over:
+            return
+    if call.last(TransferStarted) is started:
+        afterwards = _ended(service, call, replace(news, outcome=outcome))
+        if afterwards is not None:
+            await afterwards
+
+
+def _ended(service: Service, call: Call, news: TransferNews) -> Afterwards:
+    """Write down how a transfer that is under way ended, and bring a caller back whom nobody talks with."""
+    destination, outcome, session = call.transfer_under_way, news.outcome, attached_to(call)
+    if destination is None or outcome is None:
+        return None
+    if news.leg_is_left_over:
+        call.will_end(EndedBy.HUMAN, f"handed over to {destination}")
+    call.transfer_ended(destination, outcome, news.detail, bot_tells=session is not None)
+    logger.info("Call {}: transfer ended: {}", call.id, outcome)
+    if session is None:
+        # Unless the two are connected, the caller is alone: the stream was lost while the phone rang.
+        return None if outcome is TransferOutcome.CONNECTED else back_to_the_bot(service, call)
+    if outcome is TransferOutcome.CONNECTED:
+        session.step_aside()  # at once: to end its stream takes longer
+    return None

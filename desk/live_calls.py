@@ -5,6 +5,7 @@ from __future__ import annotations
 from calls.call import Call
 from calls.errors import CallIsOver, CarrierFailed, NotPossible, UnderWay
 from calls.events.lifecycle import HangUpFailed
+from calls.recordings import change_recording
 from calls.states import CallState, EndedBy
 from carriers.carrier import Direction, RecordingFormat
 from carriers.documents import checked_digits
@@ -91,7 +92,7 @@ async def record(service: Service, call: Call, action: str) -> None:
         file_format = RecordingFormat(agent.recording.format)
     except AgentError:
         file_format = RecordingFormat.WAV
-    await service.control(call).record(action, file_format)
+    await change_recording(service.control(call), action, file_format)
 
 
 def _must_live(call: Call) -> None:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from loguru import logger
 
 from calls.call import Call
-from calls.events.lifecycle import AnswererDetected, RecordingReported
-from calls.recordings import UNKNOWN, was_reported
-from calls.store import AlreadyNamed
+from calls.events.lifecycle import AnswererDetected
+from calls.recordings import was_reported
 from carriers.carrier import MachineResult, RecordingUpdate, StatusUpdate
 from desk.service import Service
 
@@ -22,8 +21,6 @@ async def call_of(
 ) -> Call | None:
     """The call that a carrier's request is about.
 
-    A call of ours may have no name of the carrier's yet: then the request names it, by the address that it came to.
-
     Args:
         service: The service.
         carrier: The carrier's name.
@@ -34,29 +31,10 @@ async def call_of(
     Returns:
         None when nobody knows the call (any more), or the two ids are those of different calls.
     """
-    call = await _call_of(service, carrier, carrier_call_id, our_id)
+    call = await service.store.named(carrier, carrier_call_id, our_id)
     if call is not None and not trusted and call.id != our_id:
         logger.warning("A request of {} is not believed: its address is for another call", carrier)
         return None
-    return call
-
-
-async def _call_of(
-    service: Service, carrier: str, carrier_call_id: str | None, our_id: str | None
-) -> Call | None:
-    store = service.store
-    if carrier_call_id and (call := await store.restore(carrier, carrier_call_id)):
-        return call
-    call = await store.fetch(our_id) if our_id else None
-    if call is None or call.carrier != carrier:
-        logger.debug("A request of {} is about a call that is not known (any more)", carrier)
-        return None
-    if carrier_call_id:
-        try:
-            store.bind(call, carrier_call_id)
-        except AlreadyNamed as error:
-            logger.warning("A request of {} is not believed: {}", carrier, error)
-            return None
     return call
 
 
@@ -84,17 +62,4 @@ async def take_recording(
     """Take in what became of a recording, also of a call that is over."""
     call = await call_of(service, carrier, update.call_id, our_id, trusted=trusted)
     if call is not None:
-        record_recording(call, update)
-
-
-def record_recording(call: Call, update: RecordingUpdate) -> None:
-    """Write down what became of a recording."""
-    report = RecordingReported(
-        state=update.state.value if update.state else UNKNOWN,
-        recording_id=update.recording_id,
-        url=update.url,
-        duration_secs=update.duration_secs,
-        channels=update.channels,
-        reason=update.reason,
-    )
-    was_reported(call, report)
+        was_reported(call, update)

@@ -185,7 +185,7 @@ async def events(call: TheCall, service: TheService) -> AsyncIterator[ServerSent
 
     An `event:` is the kind, its `data:` the event in JSON, as `events` of a call has it.
     """
-    async for event in service.store.subscribe(call):
+    async for event in call.subscribe():
         yield ServerSentEvent(event=event.kind, data=event_description(event))
 
 

@@ -6,6 +6,7 @@ from pipecat.adapters.llm.schemas.function_schema import FunctionSchema
 from pipecat.services.llm_service import FunctionCallParams
 
 from calls.errors import NotDone
+from calls.recordings import change_recording
 from conversation.session import Session
 from conversation.tools.tool import Tool, done, not_done
 
@@ -27,7 +28,7 @@ async def _change_recording(
         # A recording that begins only now would record the very words that the pause was asked for.
         await session.recording_settled.wait()
     try:
-        await session.control.record(action)
+        await change_recording(session.control, action)
     except NotDone as error:
         await params.result_callback(not_done(f"{not_changed}: {error}"))
         return

@@ -73,7 +73,7 @@ async def test_a_call_that_has_ended_is_read_as_it_ended(tmp_path):
         for call_id in (call.id, "CA1"):
             read = await other.fetch(call_id)
             assert everything(read) == everything(call)
-            assert [event.kind async for event in other.subscribe(read)][-2:] == ["ended", "detached"]
+            assert [event.kind async for event in read.subscribe()][-2:] == ["ended", "detached"]
         assert other.list() == []  # for reading only
 
 

@@ -6,10 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from calls.call import Call, IllegalMove, Turn
+from calls.call import Call, IllegalMove
 from calls.events.reading import read_event
 from calls.events.talk import BotHeard, CallerSaid, Interrupted
 from calls.states import ENDS, NEXT, CallState, EndedBy
+from calls.transcript import Turn, turns
 from carriers.carrier import Direction, LineState, StatusUpdate
 
 UPDATES = st.lists(st.sampled_from([*LineState, None]), max_size=12)
@@ -164,7 +165,7 @@ def test_turns_are_made_from_what_was_heard():
         ("bot_said", "You are welcome."),
     ]:
         call.record(read_event(call.clock(), kind, {"text": text}))
-    assert call.turns == [
+    assert turns(call.events) == [
         Turn("", "Hello."),
         Turn("Are you open?", "Yes. Until six."),
         Turn("Thanks.", ""),
@@ -180,7 +181,7 @@ def test_a_turn_tells_that_the_bot_was_cut_off_in_it():
     call.record(Interrupted(heard=""))
     call.record(CallerSaid(text="Hello?"))
     call.record(BotHeard(text="I am here."))
-    assert call.turns == [
+    assert turns(call.events) == [
         Turn("Are you open?", "Yes. Until", interrupted=True),
         Turn("And parking?", "", interrupted=True),
         Turn("Hello?", "I am here."),

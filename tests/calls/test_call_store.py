@@ -60,7 +60,7 @@ async def test_subscribers_get_past_events_then_new_ones_until_the_end():
     heard: list[list[str]] = [[], []]
 
     async def listen(to: list[str]) -> None:
-        async for event in store.subscribe(call):
+        async for event in call.subscribe():
             to.append(event.kind)
 
     listeners = [asyncio.create_task(listen(to)) for to in heard]
@@ -78,13 +78,13 @@ async def test_a_subscriber_of_an_ended_call_gets_everything_and_stops():
     call = opened(store, 1)
     call.move(CallState.COMPLETED, cause="over")
     call.record(Detached(reason="stop"))
-    assert [event.kind async for event in store.subscribe(call)] == [event.kind for event in call.events]
+    assert [event.kind async for event in call.subscribe()] == [event.kind for event in call.events]
 
 
 async def test_a_subscriber_that_goes_away_is_forgotten():
     store = CallStore()
     call = opened(store, 1)
-    subscription = store.subscribe(call)
+    subscription = call.subscribe()
     await anext(subscription)
     await subscription.aclose()
     assert call._watchers == []

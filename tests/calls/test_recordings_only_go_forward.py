@@ -5,8 +5,8 @@ from itertools import permutations
 import pytest
 
 from calls.call import Call
-from calls.events.lifecycle import RecordingReported
-from calls.recordings import is_paused, recordings, was_changed, was_reported
+from calls.recordings import UNKNOWN, is_paused, recordings, was_changed, was_reported
+from carriers.recording import RecordingUpdate
 
 FILE = {"url": "https://carrier.example/RE1", "duration_secs": 12, "channels": 2}
 
@@ -16,8 +16,8 @@ def a_call() -> Call:
 
 
 def reported(call: Call, state, recording_id, *, url=None, duration_secs=None, channels=None) -> bool:
-    report = RecordingReported(state, recording_id, url=url, duration_secs=duration_secs, channels=channels)
-    return was_reported(call, report)
+    known = None if state == UNKNOWN else state
+    return was_reported(call, RecordingUpdate("CA1", known, recording_id, url, duration_secs, channels))
 
 
 def states(call: Call) -> list[str]:

@@ -9,6 +9,7 @@ from calls.errors import CarrierFailed
 from calls.events.event import NOT_RECORDED
 from calls.events.lifecycle import ErrorHappened, RecordingChanged
 from calls.events.talk import BotSaid, CallerSaid, DtmfReceived, ToolUsed
+from calls.recordings import change_recording
 from calls.store import CallStore
 from carriers.telnyx.call_control import TelnyxCallControl
 from carriers.telnyx.carrier import TelnyxCarrier
@@ -42,7 +43,10 @@ class Control:
 
 
 @pytest.fixture
-def attach(tmp_path):
+def attach(tmp_path, monkeypatch):
+    for module in ("conversation.first_words", "conversation.tools.pause_recording"):
+        monkeypatch.setattr(f"{module}.change_recording", lambda control, *asked: control.record(*asked))
+
     def build(text=AGENT, error=None):
         (tmp_path / "desk.toml").write_text(text)
         agent = load_agent("desk", tmp_path)
@@ -231,7 +235,7 @@ async def test_telnyx_is_asked_again_until_audio_has_commenced(mode):
         store = CallStore()
         call = store.open(carrier="telnyx", carrier_call_id=placed[0].leg.call_id)
         began = network.exchange.clock.now()
-        await CallControl(call, carrier, store).record("start")
+        await change_recording(CallControl(call, carrier, store), "start")
         took = network.exchange.clock.now() - began
         (recording,) = network.exchange.recordings.all()
         await carrier.aclose()

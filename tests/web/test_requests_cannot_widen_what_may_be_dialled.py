@@ -13,6 +13,7 @@ from calls.policy import DialPolicy, DialRefused, TooManyCalls
 from calls.states import CallState, EndedBy
 from calls.store import CallStore
 from calls.transfer import Target
+from calls.transferring import call_colleague, transfer
 from settings import SettingsError, load_settings
 from tests.fake_carrier import FakeCarrier
 from tests.fake_rest import Answer, fake_rest
@@ -168,7 +169,7 @@ async def test_nobody_is_put_through_to_them_either(tmp_path):
     call = store.open(carrier=carrier.name, carrier_call_id="CA1", to_number=HERE)
     control = CallControl(call, carrier, store, do_not_call=listed(tmp_path, THEM))
     target = Target(name="ann", address=THEM, warm=True)
-    for act in (lambda: control.transfer(target), lambda: control.call_colleague(target, "a cut")):
+    for act in (lambda: transfer(control, target), lambda: call_colleague(control, target, "a cut")):
         with pytest.raises(NotPossible, match="do-not-call list"):
             await act()
     assert call.state is not CallState.TRANSFERRING

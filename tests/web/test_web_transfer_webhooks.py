@@ -126,7 +126,7 @@ async def test_a_conference_that_ends_after_a_warm_transfer_ends_the_call(tmp_pa
         call = await in_transfer(service, carrier)
         call.take_return()
         destination = call.transfer_under_way
-        service.app.state.service.control(call).transfer_ended(destination, TransferOutcome.CONNECTED)
+        call.transfer_ended(destination, TransferOutcome.CONNECTED)
         answer = await service.post(f"/{carrier}/transfer?call={call.id}", **CALL, DialCallStatus="answered")
         assert (verbs(answer.text), outcomes(call)) == (ENDED, ["connected"])
         assert call.ending.by is EndedBy.HUMAN
@@ -137,7 +137,7 @@ async def test_a_conference_that_could_not_begin_brings_the_caller_back(tmp_path
     async with running(tmp_path) as service:
         call = await in_transfer(service, carrier)
         call.take_return()
-        service.app.state.service.control(call).transfer_ended("desk", TransferOutcome.CONNECTED)
+        call.transfer_ended("desk", TransferOutcome.CONNECTED)
         answer = await service.post(f"/{carrier}/transfer?call={call.id}", **CALL, DialCallStatus="failed")
         stream_of(answer.text)
         assert (call.resume.destination, call.resume.outcome) == ("desk", "failed")
