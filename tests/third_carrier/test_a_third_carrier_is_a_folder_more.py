@@ -16,6 +16,8 @@ from calls.store import CallStore
 from carriers import carrier_for, credential_notes, known_carriers, register
 from carriers.cloud import cloud_documents
 from conversation import pipeline
+from deployment.banner import pasted_address, start_lines
+from deployment.checkup import settings_findings
 from desk.keys import deployment_secrets
 from serializers import HandshakeError, register_wire_format, wire
 from serializers.handshake import parse_start
@@ -26,8 +28,6 @@ from tests.third_carrier.descriptor import CARRIER
 from tests.third_carrier.network import KEY, SIGNING_SECRET, Larkline
 from tests.third_carrier.streams import WIRE_FORMAT
 from tests.web_service import until
-from web.banner import pasted_address, start_lines
-from web.checkup import settings_findings
 
 FAREWELL = "Thank you for calling. Goodbye."
 
