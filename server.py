@@ -154,7 +154,7 @@ async def _http_error(request: Request, error: Exception) -> JSONResponse:
 
     assert isinstance(error, StarletteHTTPException)
     if (route := route_of(request.scope)) == UNKNOWN_ROUTE or error.status_code == 405:
-        # Starlette's own: nobody of ours has looked at this request.
+        # Starlette's own: none of our code has looked at this request.
         reason, explanation = wrong_address(request.headers, request.url.path) or (
             "no_such_route",
             "there is nothing at this path, or not for this method",
@@ -178,7 +178,7 @@ async def _not_done(_: Request, error: Exception) -> JSONResponse:
 
 
 async def _gone(_: Request, __: Exception) -> Response:
-    """Answer nobody: the sender has hung up before its request was complete."""
+    """Answer a request whose sender has disconnected before it was complete: no one reads this."""
     return Response(status_code=400)
 
 
@@ -239,7 +239,7 @@ def check(settings: Settings) -> list[str]:
 
 
 def notes(settings: Settings, given: Given) -> list[str]:
-    """What would disappoint somebody later, though calls are answered: the doctor's short form, a line each."""
+    """What would disappoint callers or the operator later, though calls are answered: a line each, as the doctor's."""
     from deployment.checkup import agent_findings, settings_findings, short_lines
 
     # PUBLIC_URL with http has a line of its own at a start.

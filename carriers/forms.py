@@ -67,7 +67,7 @@ class Form(Mapping[str, str]):
         return iter(self._fields)
 
     def __len__(self) -> int:
-        """How many names there are."""
+        """How many different names there are."""
         return len(self._fields)
 
     def required(self, name: str) -> str:
@@ -83,7 +83,7 @@ class Form(Mapping[str, str]):
 
 
 MAX_DIGITS = 15
-"""The longest number that anything which a carrier counts can have; a longer one is nobody's count."""
+"""The most digits that a carrier's count can have; a longer number is not a count."""
 
 
 def whole_number(value: object) -> int | None:

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 class Telnyx(CarrierDescriptor[TelnyxVariables]):
     """Telnyx: calls run TeXML or, by commands, none.
 
-    What is signed are a time and the body, not the address, and whether requests for instructions are signed is not
-    documented. These are GETs unless a TeXML application says otherwise, of which nothing would be signed but a time.
+    Telnyx signs a time and the body of a request, not its address; whether it signs requests for instructions is not
+    documented. Those are GETs unless a TeXML application says otherwise, so that only a time would be signed.
 
     TeXML callbacks must get exactly 200. Source: Telnyx docs, API reference, TeXML callbacks.
     """

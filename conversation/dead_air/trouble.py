@@ -33,7 +33,7 @@ FIXES = {
 CAUSES = {"llm": Cause.MODEL_FAILED, "tts": Cause.VOICE_FAILED, "stt": Cause.RECOGNISER_FAILED}
 
 STALLED = CAUSES | {"llm": Cause.MODEL_STALLED, "tts": Cause.VOICE_SILENT}
-"""The same for services that give nothing in time."""
+"""The same for services that did not answer in time."""
 
 
 class ServiceTrouble:
@@ -93,7 +93,7 @@ class ServiceTrouble:
 
 
 def category_of(frame: ErrorFrame) -> ErrorCategory:
-    """Why a service failed; libraries hide the network's own error behind theirs."""
+    """Why a service failed. Libraries wrap the network's error in their own, so the whole chain is read."""
     category = frame.category or ErrorCategory.UNKNOWN
     if category is not ErrorCategory.UNKNOWN or frame.exception is None:
         return category

@@ -106,7 +106,7 @@ class TexmlRest:
         return _update(call, form, self._method_of(call.leg.connection_id))
 
     def _method_of(self, application: str) -> str:
-        """By which a TeXML application asks for documents where nothing else is said."""
+        """The HTTP method by which Telnyx asks a TeXML application for documents unless a request says otherwise."""
         found = self._exchange.account.application(application, "texml")
         return (found or Application(application, "texml")).method
 
@@ -156,8 +156,8 @@ def read_order(form: dict[str, str], method: str) -> OutboundOrder | web.Respons
 
     Args:
         form: The fields.
-        method: The application's, by which is asked where they do not say otherwise ("inherited from TeXML Application
-            setting").
+        method: The application's HTTP method, for addresses whose method the fields do not give ("inherited from TeXML
+            Application setting").
     """
     url, markup = form.get("Url"), form.get("Texml")
     if url is None and markup is None:

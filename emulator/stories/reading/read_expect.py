@@ -18,7 +18,7 @@ HEARING = {
     "hears keys": "hears_keys",
     "never waits": "never_waits",
 }
-"""What can be said of somebody's ear, and the kind of the expectation."""
+"""What a story can say that a person hears, and the kind of that expectation."""
 
 CALL_VALUES = ("ended_by", "answered", "handed_over", "goodbye_heard", "underruns")
 ENDERS = ("bot", "caller", "colleague", "peer", "limit", "error", "nobody")
