@@ -9,9 +9,9 @@ from contextlib import asynccontextmanager
 import pytest
 from fastapi.responses import JSONResponse, Response
 
-from calls.call import CallState
 from calls.events.lifecycle import ErrorHappened
 from calls.events.talk import BotHeard
+from calls.states import CallState
 from emulator import Digits, HangUp, Wait
 from emulator.line.colleague import Colleague
 from server import StartError, check

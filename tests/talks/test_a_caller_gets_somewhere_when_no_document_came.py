@@ -6,7 +6,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from twilio.request_validator import RequestValidator
 
-from calls.call import CallState, EndedBy
+from calls.states import CallState, EndedBy
 from desk.keys import FALLBACK
 from tests.web.test_web_voice_webhooks import TELNYX, telnyx_signed
 from tests.web_service import running, verbs

@@ -11,7 +11,7 @@ import uvicorn
 
 import bot
 import carriers
-from calls.call import CallState, EndedBy
+from calls.states import CallState, EndedBy
 from calls.store import CallStore
 from carriers import carrier_for, credential_notes, known_carriers, register
 from carriers.cloud import cloud_documents
