@@ -157,7 +157,7 @@ class Dialling:
         leg.answer()
         for other in self._attempts:
             if other is not attempt and other.leg.leg.answered_at is None:
-                other.leg.hang_up("peer", "somebody else has answered", ending="canceled")
+                other.leg.hang_up("peer", "another phone has answered first", ending="canceled")
         if target.amd is not None:
             tell_in_background(leg, target.amd)
         if target.send_digits:

@@ -35,7 +35,7 @@ class TexmlRest:
     Args:
         credentials: Whose requests are taken.
         exchange: The network's inside.
-        rest: Lets requests in.
+        rest: Checks the credentials of requests.
         call_ids: Whether the answer to a new call names it.
     """
 
@@ -49,7 +49,7 @@ class TexmlRest:
         self._call_ids = call_ids
 
     def routes(self) -> list[web.RouteDef]:
-        """For the application."""
+        """The routes, for the aiohttp application."""
         calls = "/v2/texml/Accounts/{account}/Calls"
         return [
             web.get(calls, self._list),

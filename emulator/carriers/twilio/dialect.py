@@ -77,7 +77,7 @@ class Twilio:
         direction: str = INBOUND,
         parent: Leg | None = None,
     ) -> Leg:
-        """A ringing call, or a queued one of ours; streams are always µ-law."""
+        """A ringing call, or a queued one that a server has ordered; streams are always µ-law."""
         return Leg(
             new_sid("CA"),
             self._credentials.twilio_account_sid,

@@ -46,7 +46,7 @@ class TwilioRest:
         self._exchange = exchange
 
     def routes(self) -> list[web.RouteDef]:
-        """For the application."""
+        """The routes, for the aiohttp application."""
         account = f"/{API_VERSION}/Accounts/{{account}}"
         return [
             web.get(f"{account}/Calls.json", self._list),
