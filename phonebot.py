@@ -118,7 +118,7 @@ def _dial(arguments: list[str]) -> int:
 
 @_program(app, "doctor", "Find what is missing, misspelt or wrong before a caller does.")
 def _doctor(arguments: list[str]) -> int:
-    from web.doctor import main
+    from deployment.doctor import main
 
     _go_home()
     return main(arguments, program="phonebot doctor")

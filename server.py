@@ -219,7 +219,7 @@ def check(settings: Settings) -> list[str]:
     from carriers import credential_problems
     from conversation import services
     from conversation.agents.files import load_agent
-    from web.checkup import DataDirUnusable, agent_problems, use_data_dir
+    from deployment.checkup import DataDirUnusable, agent_problems, use_data_dir
 
     try:
         problems = credential_problems(settings) or agent_problems(settings)
@@ -240,7 +240,7 @@ def check(settings: Settings) -> list[str]:
 
 def notes(settings: Settings, given: Given) -> list[str]:
     """What would disappoint callers or the operator later, though calls are answered: a line each, as the doctor's."""
-    from web.checkup import agent_findings, settings_findings, short_lines
+    from deployment.checkup import agent_findings, settings_findings, short_lines
 
     # PUBLIC_URL with http has a line of its own at a start.
     at_home = urlsplit(settings.public_url or "").scheme != "https"
@@ -250,10 +250,10 @@ def notes(settings: Settings, given: Given) -> list[str]:
 
 async def _look_over(settings: Settings) -> None:
     """Log what the doctor finds by asking others; a start does not wait for it."""
-    from web.checkup import short_lines
+    from deployment.checkup import short_lines
 
     await asyncio.sleep(LOOK_OVER_SECS)
-    outside = await asyncio.to_thread(importlib.import_module, "web.outside")
+    outside = await asyncio.to_thread(importlib.import_module, "deployment.outside")
     for line in short_lines(await outside.start_findings(settings)):
         logger.warning("{}", line)
 
@@ -333,8 +333,8 @@ def _serve(settings: Settings) -> int:
     import uvicorn
 
     from carriers.cloud import CloudError
-    from web.banner import start_lines
-    from web.tunnel import find_tunnel
+    from deployment.banner import start_lines
+    from deployment.tunnel import find_tunnel
 
     answers = check(settings)
     listener = listen(settings.host, settings.port)

@@ -14,7 +14,7 @@ from carriers.recording import RecordingUpdate
 
 
 class LineState(StrEnum):
-    """The state of a call as carriers report it. The values are some of those of `calls.call.CallState`."""
+    """The state of a call as carriers report it. The values are some of those of `calls.states.CallState`."""
 
     QUEUED = "queued"
     RINGING = "ringing"

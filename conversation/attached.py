@@ -6,7 +6,8 @@ import asyncio
 
 from loguru import logger
 
-from calls.call import Call, CallState, EndedBy
+from calls.call import Call
+from calls.states import CallState, EndedBy
 from conversation.session import Session, attached_to
 
 HANDED_OVER = (CallState.TRANSFERRING, CallState.TRANSFERRED)

@@ -18,7 +18,7 @@ from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 from pipecat.transports.base_transport import BaseTransport
 from pipecat.workers.runner import WorkerRunner
 
-from calls.call import Call, CallState, EndedBy
+from calls.call import Call
 from calls.colleague import Colleague
 from calls.errors import NotDone
 from calls.events.lifecycle import (
@@ -30,6 +30,7 @@ from calls.events.lifecycle import (
     ConnectFailed,
     Declined,
 )
+from calls.states import CallState, EndedBy
 from conversation import services
 from conversation.handover import SURELY_MACHINES
 from conversation.heard.context import InterruptionsUnderWay

@@ -8,10 +8,10 @@ from dataclasses import replace
 
 from loguru import logger
 
-from calls.call import EndedBy
 from calls.errors import NotDone
 from calls.events.lifecycle import ErrorHappened, RecordingChanged
 from calls.events.talk import Resumed
+from calls.states import EndedBy
 from calls.transcript import Role, heard_messages, to_context
 from calls.transfer import Resume, ResumeReason, TransferOutcome
 from calls.transfer_result import transfer_result

@@ -15,7 +15,7 @@ from typing import Any
 
 from loguru import logger
 
-from calls.call import Call, CallState, EndedBy
+from calls.call import Call
 from calls.errors import CallIsOver, CarrierFailed, NotDone, UnderWay
 from calls.events.lifecycle import (
     AnswererDetected,
@@ -27,6 +27,7 @@ from calls.events.lifecycle import (
     TransferStarted,
 )
 from calls.events.talk import Attached, BotHeard, BotSaid, CallerSaid, DtmfReceived, Interrupted
+from calls.states import CallState, EndedBy
 from calls.transfer import Target, TransferOutcome, outcome_of
 from conversation.agents.destinations import outcome_line, spoken_name, target_of
 from conversation.session import Session

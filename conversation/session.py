@@ -25,11 +25,12 @@ from pipecat.frames.frames import (
 from pipecat.pipeline.worker import PipelineWorker
 from pipecat.processors.aggregators.llm_context import LLMContextMessage
 
-from calls.call import Call, CallState, EndedBy
+from calls.call import Call
 from calls.control import CallControl
 from calls.events.event import CallEvent, without_words
 from calls.events.talk import DeadAirNoticed, Detached, Interrupted
 from calls.recordings import is_paused
+from calls.states import CallState, EndedBy
 from calls.store import CallStore
 from calls.transcript import Message
 from calls.transfer import Resume

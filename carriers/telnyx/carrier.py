@@ -20,7 +20,7 @@ from carriers.carrier import (
 )
 from carriers.dialling import DialledCall, DialOut
 from carriers.errors import CarrierError, CarrierUnavailable
-from carriers.forms import whole_number
+from carriers.forms import FORM_TYPE, whole_number
 from carriers.markup import MarkupCalls
 from carriers.recording import RecordingFormat
 from carriers.telnyx.account import TelnyxAccount
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from telnyx import AsyncTelnyx, BaseModel
 
 RECENT_CALLS = 20
-FORM = "application/x-www-form-urlencoded"
 
 
 CALLBACK_FIELDS = frozenset({"CallbackSource", "HangupCause", "RecordingStatus", "StreamEvent"})
@@ -231,7 +230,7 @@ class TelnyxCarrier(TexmlDocuments, FormCallbacks, MarkupCalls, TelnyxAccount):
         sends JSON, as it does rightly for new calls. Source: Telnyx docs, TeXML REST, API error codes.
         """
         account = quote(await self._account(), safe="")
-        content, headers = urlencode(fields).encode(), {"Content-Type": FORM}
+        content, headers = urlencode(fields).encode(), {"Content-Type": FORM_TYPE}
 
         async def post(client: AsyncTelnyx, id_: str) -> BaseModel:
             from telnyx import BaseModel  # loaded by now, as there is a client

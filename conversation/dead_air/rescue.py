@@ -13,11 +13,11 @@ from datetime import UTC, datetime
 
 from loguru import logger
 
-from calls.call import EndedBy
 from calls.errors import NotDone
 from calls.events.lifecycle import ErrorHappened, TransferEnded
 from calls.events.talk import DeadAirNoticed, MessageTaken
 from calls.left_messages import Message, MessageBook
+from calls.states import EndedBy
 from conversation.agents.tables import GOODBYE, TAKE_MESSAGE
 from conversation.dead_air.causes import Cause, Firing, Stage
 from conversation.dead_air.guard import DeadAir

@@ -23,8 +23,8 @@ from pipecat.frames.frames import (
 )
 from pipecat.services.llm_service import LLMService
 
-from calls.call import CallState, EndedBy
 from calls.events.talk import VoicemailLeft
+from calls.states import CallState, EndedBy
 from conversation.first_words import first_words, greeting_words
 from conversation.outbound.beep import FAX_SECS, BeepListener
 from conversation.outbound.greetings import GreetingClassifier, is_a_person

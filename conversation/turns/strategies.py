@@ -21,8 +21,8 @@ from pipecat.turns.user_start import TranscriptionUserTurnStartStrategy
 from pipecat.turns.user_stop import BaseUserTurnStopStrategy
 from pipecat.turns.user_turn_strategies import UserTurnStrategies
 
-from calls.call import EndedBy
 from calls.events.talk import SilencePrompted
+from calls.states import EndedBy
 from conversation.session import Session
 from conversation.turns.detectors import shared_turn_analyzer
 from conversation.turns.interrupting import InterruptingUserTurnStartStrategy

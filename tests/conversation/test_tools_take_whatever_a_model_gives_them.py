@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from calls.call import EndedBy
+from calls.states import EndedBy
 from conversation.tools import take_message
 from conversation.tools.arguments import UnusableArguments, arguments_for
 from conversation.tools.offered import TOOLS

@@ -5,10 +5,10 @@ import json
 
 import pytest
 
-from calls.call import CallState, EndedBy
 from calls.database.calls import CallDatabase
 from calls.events.lifecycle import ErrorHappened, TransferEnded
 from calls.events.talk import BotHeard, CallerSaid, MessageTaken, ToolUsed
+from calls.states import CallState, EndedBy
 from calls.store import CallStore
 from calls.transfer import TransferOutcome
 from commands.calls import list_calls, show_call
