@@ -259,7 +259,7 @@ async def _look_over(settings: Settings) -> None:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Open the port, so that a problem with it is known before anything else is said.
+    """Open the port, so that a problem with it is reported before anything else.
 
     Raises:
         StartError: It cannot be opened.
