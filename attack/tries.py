@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, quote, urlencode
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from attack.knowledge import Knowledge
-from attack.wire import Try, frame, request, upgrade
+from attack.raw_requests import Try, frame, request, upgrade
 
 FORM = "application/x-www-form-urlencoded"
 JSON = "application/json"

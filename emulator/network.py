@@ -38,7 +38,7 @@ from emulator.markup.second_leg import message_of
 from emulator.markup.verbs import handlers
 from emulator.report import Report, make_report
 from emulator.requests import RequestLog
-from emulator.rest.server import RestServer
+from emulator.rest.rest_server import RestServer
 from emulator.timeline import Timeline
 
 # Numbers reserved for fiction

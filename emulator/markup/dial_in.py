@@ -11,7 +11,7 @@ from emulator.legs.addressing import Target
 from emulator.legs.plan import GoTo
 from emulator.legs.stream import StreamRefused
 from emulator.markup.connect import stream_once
-from emulator.markup.running import follow
+from emulator.markup.interpreter import follow
 
 if TYPE_CHECKING:
     from emulator.legs.call import Call

@@ -15,7 +15,7 @@ from emulator.legs.amd import detect_and_tell, tell_in_background
 from emulator.legs.leg import BY_REST
 from emulator.legs.plan import CallPlan, GoTo, Inline, OutboundOrder, Start
 from emulator.line.colleague import Ending
-from emulator.markup.running import follow
+from emulator.markup.interpreter import follow
 
 if TYPE_CHECKING:
     from emulator.legs.call import Call

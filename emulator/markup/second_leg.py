@@ -29,7 +29,7 @@ from emulator.line.signals import ringing
 from emulator.markup.conference import Conferences, join_conference
 from emulator.markup.dial import DialOrder, DialTarget, read_dial
 from emulator.markup.dial_out import ring
-from emulator.markup.running import carry_out
+from emulator.markup.interpreter import carry_out
 from emulator.timeline import Entry
 
 if TYPE_CHECKING:

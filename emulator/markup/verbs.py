@@ -14,8 +14,8 @@ from emulator.markup.second_leg import dial
 def handlers() -> dict[str, Handler]:
     """What carries out the verbs of one network, which has conferences of its own.
 
-    Besides these there are `Hangup`, `Redirect` and `Reject` (`emulator.markup.running`), and `Say`, `Pause` and `Play`
-    (`emulator.legs.line_verbs`).
+    Besides these there are `Hangup`, `Redirect` and `Reject` (`emulator.markup.interpreter`), and `Say`, `Pause` and
+    `Play` (`emulator.legs.line_verbs`).
     """
     return {
         "Connect": connect,

@@ -18,6 +18,7 @@ from typing import Any
 
 from emulator.carriers.credentials import Credentials
 from emulator.carriers.telnyx.control.bridge import Transfer, bridge, dialled_out
+from emulator.carriers.telnyx.control.command_errors import CommandRefused, not_ours
 from emulator.carriers.telnyx.control.controlled_call import ControlledCall, new_call
 from emulator.carriers.telnyx.control.events import EventFeed, WebhookAddress
 from emulator.carriers.telnyx.control.orders import COMMANDS as DOCUMENTED
@@ -35,7 +36,6 @@ from emulator.carriers.telnyx.control.orders import (
 from emulator.carriers.telnyx.control.payloads import REJECTIONS, initiated, status
 from emulator.carriers.telnyx.control.recording_commands import COMMANDS
 from emulator.carriers.telnyx.control.referring import follow_refer
-from emulator.carriers.telnyx.control.refusals import CommandRefused, not_ours
 from emulator.carriers.telnyx.control.sounds import Gathering
 from emulator.errors import CannotReach
 from emulator.legs.addressing import Target
