@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from emulator.legs.exchange import Handler
+from emulator.legs.call import Handler
 from emulator.markup.connect import connect
 from emulator.markup.gather import gather, record
 from emulator.markup.refer import refer

@@ -346,14 +346,14 @@ async def _parked(call: Any, target: Target, gives_up_secs: float) -> None:
     name = call.dialect.name
     call.timeline.note("ringing", f"{name} call {call.leg.call_id[:12]}… from {call.leg.from_number}")
     told = call.tell("call.initiated", initiated(call.leg), insist=False)
-    until = call.exchange.clock.now() + gives_up_secs
+    until = call.clock.now() + gives_up_secs
     accepted = asyncio.create_task(call.accepted.wait())
     try:
-        with call.exchange.clock.real_time():
+        with call.clock.real_time():
             await asyncio.wait({told, accepted}, timeout=gives_up_secs, return_when=asyncio.FIRST_COMPLETED)
             if told.done() and any(one.unreachable for one in told.result()):
                 raise CannotReach(f"nothing listens at {target.base}: start the server or change --url")
-            await asyncio.wait({accepted}, timeout=until - call.exchange.clock.now())
+            await asyncio.wait({accepted}, timeout=until - call.clock.now())
     finally:
         accepted.cancel()
     if not call.accepted.is_set():

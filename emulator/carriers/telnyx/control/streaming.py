@@ -109,7 +109,7 @@ class Streaming:
             if address.note:
                 leg.timeline.note("note", address.note)
             headers = {} if order.auth_token is None else {TOKEN_HEADER: order.auth_token}
-            with leg.exchange.clock.real_time():
+            with leg.clock.real_time():
                 await media.open(address.dial, headers, USER_AGENT)
         except StreamRefused as error:
             leg.fail(str(error))
