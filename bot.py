@@ -67,10 +67,10 @@ POLICY_VIOLATION = 1008
 
 
 async def bot(runner_args: Any) -> None:
-    """Answer one connection and talk until it is over, on a host that makes nothing of an error of ours.
+    """Answer one connection and talk until it is over. An error goes no further than our log.
 
-    Pipecat Cloud's base application swallows it, after a line with its text and without its place. The text may hold
-    what a caller said, so the error stays here, and our own line tells of it.
+    Pipecat Cloud's base application would only log the error's text, which may hold what a caller said, without where
+    it happened. So the error stays here, and a line of our own reports it.
 
     Args:
         runner_args: See `session`.
@@ -157,7 +157,7 @@ async def _talk_on_the_phone(
     transport = PhoneTransport(
         websocket,
         serializer,
-        # Nobody needs silence after the goodbye: its mark says when it was heard.
+        # No silence is needed after the goodbye: its mark says when it was heard.
         FastAPIWebsocketParams(audio_out_end_silence_secs=0),
         on_mark_sent=session.playout.sent,
         may_speak=lambda: not session.aside,
@@ -171,8 +171,8 @@ async def _talk_on_the_phone(
             session.history = tuple(heard_messages(call.events))
             await _run(session, transport, runner_args, settings, carrier_marks=True)
     finally:
-        # The carrier tells that a call is over, asks what is next for a caller whose stream was lost, or can be asked.
-        # Without credentials and a server nobody is ever told, and a server without credentials may not be.
+        # The carrier reports that a call is over, asks what is next when a stream was lost, or can be asked.
+        # Without credentials and a server it can do none of these; with a server but no credentials, perhaps not.
         stream_ended(session, told=carrier is not None or (server is not None and not serializer.stopped))
         if server is None:
             await hear_of_the_end(session)
@@ -216,7 +216,7 @@ async def _call_of(start: StreamStart, carried: Carried | None, store: CallStore
 
 
 def _way_back(start: StreamStart, settings: Settings) -> WayBack | None:
-    """How a caller comes back to a bot that has no server of ours beside it; None when nobody told its address."""
+    """How a caller comes back to a bot without a server of ours beside it; None without its address or a secret."""
     try:
         return without_webhooks(
             start.carrier,
@@ -234,7 +234,7 @@ def _way_back(start: StreamStart, settings: Settings) -> WayBack | None:
 async def _talk_without_a_phone(
     transport: BaseTransport, kind: str, runner_args: Any, body: dict[str, Any], settings: Settings
 ) -> None:
-    """Talk over a connection that no carrier stands behind: a browser, an eval harness."""
+    """Talk over a connection that is no carrier's: a browser's, or an eval harness's."""
     agent = choose_agent(settings, body.get("agent"))
     call = _store(settings).open(
         carrier=kind,

@@ -1,7 +1,7 @@
-"""Tells whoever starts a program with a Python that lacks its packages which Python has them, in one line.
+"""Tells a user whose Python lacks the project's packages which Python has them, in one line.
 
-Without it `python3 server.py` ends in a traceback wherever nobody has activated the environment. Only the standard
-library is used, and nothing that a Python older than ours could not read.
+Without it `python3 server.py` ends in a traceback where the environment is not activated. Only the standard library is
+used, and no syntax that older Pythons cannot read.
 """
 
 from __future__ import annotations

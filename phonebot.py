@@ -1,7 +1,7 @@
 """`phonebot`: everything that there is to do here, as one command. `make setup` puts it into `.venv/bin`.
 
 Most commands are programs of the project that also run by themselves, such as `python -m web.dial`, with the same
-options and exit statuses. Each is imported when it is asked for, so `phonebot --help` loads next to nothing.
+options and exit statuses. Each is imported only when it is called, so `phonebot --help` loads next to nothing.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ def _run(arguments: list[str]) -> int:
     return main(arguments, program="phonebot run")
 
 
-@_program(app, "dial", "Have the bot call somebody.")
+@_program(app, "dial", "Have the bot call a number.")
 def _dial(arguments: list[str]) -> int:
     from web.dial import main
 
@@ -118,7 +118,7 @@ def _dial(arguments: list[str]) -> int:
 
 @_program(app, "doctor", "Find what is missing, misspelt or wrong before a caller does.")
 def _doctor(arguments: list[str]) -> int:
-    from web.doctor import main
+    from deployment.doctor import main
 
     _go_home()
     return main(arguments, program="phonebot doctor")
@@ -166,7 +166,7 @@ def _list_calls(
     epilog="\b\nexamples:\n"
     "  phonebot calls show call_0f6c7f0b7d5e4e0c9a3b1d2e3f405162\n"
     "  phonebot calls show CA2d654b35a303758514c427a7b734588d --words --numbers\n"
-    "\n\b\nexit status: 0 it is shown, 1 nobody knows such a call, 2 it cannot be looked up",
+    "\n\b\nexit status: 0 it is shown, 1 there is no such call, 2 it cannot be looked up",
 )
 def _show_call(
     call_id: Annotated[str, typer.Argument(metavar="ID", help="Our id of the call, or the phone company's.")],

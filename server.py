@@ -154,7 +154,7 @@ async def _http_error(request: Request, error: Exception) -> JSONResponse:
 
     assert isinstance(error, StarletteHTTPException)
     if (route := route_of(request.scope)) == UNKNOWN_ROUTE or error.status_code == 405:
-        # Starlette's own: nobody of ours has looked at this request.
+        # Starlette's own: none of our code has looked at this request.
         reason, explanation = wrong_address(request.headers, request.url.path) or (
             "no_such_route",
             "there is nothing at this path, or not for this method",
@@ -178,7 +178,7 @@ async def _not_done(_: Request, error: Exception) -> JSONResponse:
 
 
 async def _gone(_: Request, __: Exception) -> Response:
-    """Answer nobody: the sender has hung up before its request was complete."""
+    """Answer a request whose sender has disconnected before it was complete: no one reads this."""
     return Response(status_code=400)
 
 
@@ -219,7 +219,7 @@ def check(settings: Settings) -> list[str]:
     from carriers import credential_problems
     from conversation import services
     from conversation.agents.files import load_agent
-    from web.checkup import DataDirUnusable, agent_problems, use_data_dir
+    from deployment.checkup import DataDirUnusable, agent_problems, use_data_dir
 
     try:
         problems = credential_problems(settings) or agent_problems(settings)
@@ -239,8 +239,8 @@ def check(settings: Settings) -> list[str]:
 
 
 def notes(settings: Settings, given: Given) -> list[str]:
-    """What would disappoint somebody later, though calls are answered: the doctor's short form, a line each."""
-    from web.checkup import agent_findings, settings_findings, short_lines
+    """What would disappoint callers or the operator later, though calls are answered: a line each, as the doctor's."""
+    from deployment.checkup import agent_findings, settings_findings, short_lines
 
     # PUBLIC_URL with http has a line of its own at a start.
     at_home = urlsplit(settings.public_url or "").scheme != "https"
@@ -250,16 +250,16 @@ def notes(settings: Settings, given: Given) -> list[str]:
 
 async def _look_over(settings: Settings) -> None:
     """Log what the doctor finds by asking others; a start does not wait for it."""
-    from web.checkup import short_lines
+    from deployment.checkup import short_lines
 
     await asyncio.sleep(LOOK_OVER_SECS)
-    outside = await asyncio.to_thread(importlib.import_module, "web.outside")
+    outside = await asyncio.to_thread(importlib.import_module, "deployment.outside")
     for line in short_lines(await outside.start_findings(settings)):
         logger.warning("{}", line)
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Open the port, so that a problem with it is known before anything else is said.
+    """Open the port, so that a problem with it is reported before anything else.
 
     Raises:
         StartError: It cannot be opened.
@@ -333,8 +333,8 @@ def _serve(settings: Settings) -> int:
     import uvicorn
 
     from carriers.cloud import CloudError
-    from web.banner import start_lines
-    from web.tunnel import find_tunnel
+    from deployment.banner import start_lines
+    from deployment.tunnel import find_tunnel
 
     answers = check(settings)
     listener = listen(settings.host, settings.port)

@@ -9,84 +9,17 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from enum import StrEnum
 from typing import Any, Self
 
 from calls.events.event import CallEvent, E
 from calls.events.lifecycle import Answered, Ended, Ringing, StateChanged, TransferEnded, TransferStarted
 from calls.events.talk import BotHeard, CallerSaid, Interrupted
+from calls.states import NEXT, CallState, EndedBy
 from calls.transfer import Resume
 from carriers.carrier import Direction, StatusUpdate
-
-
-class CallState(StrEnum):
-    """Where a call stands.
-
-    The way of most calls::
-
-        queued -> ringing -> in_progress -> completed
-                                |    ^
-                                v    |
-                             transferring -> transferred -> completed
-
-    A call that was handed over can come back to the bot too, when the colleague hangs up first.
-
-    Every state but an end can also go straight to any end: carriers' reports get lost.
-    """
-
-    QUEUED = "queued"
-    RINGING = "ringing"
-    IN_PROGRESS = "in_progress"
-    TRANSFERRING = "transferring"
-    TRANSFERRED = "transferred"
-    COMPLETED = "completed"
-    BUSY = "busy"
-    NO_ANSWER = "no_answer"
-    FAILED = "failed"
-    CANCELED = "canceled"
-    VOICEMAIL = "voicemail"
-
-    @property
-    def is_end(self) -> bool:
-        """Whether nothing can happen to the call any more."""
-        return self in ENDS
-
-
-class EndedBy(StrEnum):
-    """Who ended a call."""
-
-    CALLER = "caller"
-    """The other party: who called us, or whom we called."""
-    BOT = "bot"
-    HUMAN = "human"
-    """A person of ours: through the API, or after a transfer."""
-    LIMIT = "limit"
-    ERROR = "error"
-
-
-ENDS = frozenset(
-    {
-        CallState.COMPLETED,
-        CallState.BUSY,
-        CallState.NO_ANSWER,
-        CallState.FAILED,
-        CallState.CANCELED,
-        CallState.VOICEMAIL,
-    }
-)
-
-NEXT: Mapping[CallState, frozenset[CallState]] = {
-    CallState.QUEUED: ENDS | {CallState.RINGING, CallState.IN_PROGRESS},
-    CallState.RINGING: ENDS | {CallState.IN_PROGRESS},
-    CallState.IN_PROGRESS: ENDS | {CallState.TRANSFERRING},
-    CallState.TRANSFERRING: ENDS | {CallState.TRANSFERRED, CallState.IN_PROGRESS},
-    CallState.TRANSFERRED: ENDS | {CallState.IN_PROGRESS},
-    **{end: frozenset() for end in ENDS},
-}
-"""Which state may follow which."""
 
 
 class IllegalMove(Exception):
@@ -397,7 +330,7 @@ class Call:
 
     def _enter(self, state: CallState, cause: str) -> None:
         self.state = state
-        self.record(StateChanged(state=state.value, cause=cause))
+        self.record(StateChanged(state, cause))
         if state is CallState.RINGING:
             self.record(Ringing())
         elif state is CallState.IN_PROGRESS and self.answered_at is None:
@@ -407,7 +340,7 @@ class Call:
             self.ended_at = self.events[-1].at
             if self.ending is None:
                 self.ending = Ending(self._who_ended(state), cause)
-            self.record(Ended(ended_by=self.ending.by.value, cause=self.ending.cause))
+            self.record(Ended(self.ending.by, self.ending.cause))
 
     def _who_ended(self, state: CallState) -> EndedBy:
         if state is CallState.FAILED:

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from loguru import logger
 
-from calls.call import Call, CallState, EndedBy
+from calls.call import Call
 from calls.colleague import Colleague
 from calls.do_not_call import DoNotCall
 from calls.errors import CallIsOver, CarrierFailed, NotDone, NotPossible
@@ -21,6 +21,7 @@ from calls.events.lifecycle import DigitsSent, TransferEnded, TransferStarted
 from calls.hang_up import HANG_UP_BUDGET_SECS, hang_up, until_gone
 from calls.insist import insist
 from calls.recordings import recordings, was_changed
+from calls.states import CallState, EndedBy
 from calls.store import AlreadyNamed, CallStore
 from calls.transfer import Resume, ResumeReason, Target, TransferOutcome
 from calls.way_back import WayBack

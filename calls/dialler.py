@@ -14,12 +14,13 @@ from typing import Any
 
 from loguru import logger
 
-from calls.call import Call, CallState, EndedBy
+from calls.call import Call
 from calls.control import CallControl
 from calls.errors import CarrierFailed, NotDone
 from calls.events.lifecycle import Dialling, ErrorHappened
 from calls.insist import insist
 from calls.policy import NOBODY_KNOWS, DialPolicy, DialRefused
+from calls.states import CallState, EndedBy
 from calls.store import CallStore
 from calls.way_back import WayBack
 from carriers.carrier import (

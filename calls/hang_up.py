@@ -15,9 +15,10 @@ from weakref import WeakKeyDictionary
 
 from loguru import logger
 
-from calls.call import Call, CallState, EndedBy
+from calls.call import Call
 from calls.events.lifecycle import HangUpFailed, HangUpStarted
 from calls.insist import insist
+from calls.states import CallState, EndedBy
 from carriers.carrier import CallNotFound, Carrier, CarrierError, HangUp, StatusUpdate
 
 HANG_UP_BUDGET_SECS = 5.0
@@ -89,7 +90,7 @@ async def _hang_up(
     # Noted first: the carrier's report of the end may be faster than its answer to us.
     call.will_end(ended_by, cause, state)
     if not _failed_before(call):
-        call.record(HangUpStarted(ended_by=ended_by.value, cause=cause))
+        call.record(HangUpStarted(ended_by, cause))
     if carrier is None:
         return _failed(call, f"no credentials for {call.carrier} are set")
     try:

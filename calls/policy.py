@@ -12,10 +12,11 @@ from urllib.parse import unquote
 import phonenumbers
 from phonenumbers import NumberParseException, PhoneNumber, PhoneNumberType
 
-from calls.call import Call, CallState
+from calls.call import Call
 from calls.colleague import Colleague
 from calls.do_not_call import DoNotCall, names_of
 from calls.errors import NotPossible
+from calls.states import CallState
 from calls.store import CallStore
 from carriers.dialling import check_destination, is_sip
 

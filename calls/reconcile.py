@@ -9,12 +9,13 @@ from weakref import WeakKeyDictionary
 
 from loguru import logger
 
-from calls.call import Call, CallState, EndedBy
+from calls.call import Call
 from calls.control import CallControl
 from calls.events.lifecycle import Dialling, HangUpStarted
 from calls.events.talk import Attached, Detached
 from calls.hang_up import is_followed_up
 from calls.policy import NOBODY_KNOWS
+from calls.states import CallState, EndedBy
 from calls.store import CallStore
 from carriers.carrier import CallNotFound, Carrier, CarrierError, Direction, StatusUpdate
 

@@ -15,19 +15,20 @@ from carriers.streams import StreamDocument
 class CallActions(Protocol):
     """The part of every `Carrier` that needs credentials.
 
-    Nothing is sent twice: whoever asks decides about a retry. Where `command_id` is taken, a retry with the same one
-    has no second effect at a carrier that knows such ids.
+    Each method sends its request once; retries are decided above the carriers. Where a method takes a `command_id`, a
+    retry with the same one has no second effect at a carrier that knows such ids.
     """
 
     async def load(self) -> None:
         """Load the carrier's SDK, in a thread: it takes seconds, and other calls are talking.
 
-        Every request does so by itself. Who gives a request a time does so before, as nothing is asked meanwhile.
+        Every request loads it if it must. Code that puts a time limit on a request loads it before, so that the time
+        is not spent on loading.
         """
         ...
 
     async def prepare(self) -> None:
-        """Load the SDK and learn what every request needs, at start-up: that spares the first call the wait."""
+        """Load the SDK and learn what every request needs, at start-up, so that the first call need not wait."""
         ...
 
     async def dial(self, dial_out: DialOut) -> DialledCall:
@@ -52,18 +53,18 @@ class CallActions(Protocol):
         """Ask what became of a call.
 
         Raises:
-            CarrierError: There was no answer to that.
+            CarrierError: The carrier did not say.
         """
         ...
 
     async def transfer(
         self, call_id: str, document: TransferDocument, *, command_id: str | None = None
     ) -> None:
-        """Connect the caller with somebody else.
+        """Connect the caller with the document's destination.
 
-        How it went is told to the document's `action_url`; without one `dialled_from` knows it. Where commands run
-        the call, events tell it: those of the leg whose `transfer_of` is this call. Once it, or this call, is
-        `bridged`, the two talk; if it ends before that, the caller is still here.
+        The carrier reports how the transfer went to the document's `action_url`; without one, `dialled_from` finds it
+        out. For a call run by commands, events report it: those of the leg whose `transfer_of` is this call. Once that
+        leg, or this call, is `bridged`, the two people talk; if the leg ends before that, the caller is still here.
 
         Raises:
             CallEnded: The call is over, nothing was done.
@@ -106,7 +107,7 @@ class CallActions(Protocol):
 
         Args:
             call_id: The carrier's id of the call.
-            status_url: Absolute URL that is told about the recording, where that can be chosen by recording.
+            status_url: Absolute URL to which the carrier reports on the recording, where it can be chosen by recording.
             file_format: What file to make, where that must be chosen beforehand.
             command_id: See above.
 
@@ -127,7 +128,7 @@ class CallActions(Protocol):
         keep_length: bool = True,
         command_id: str | None = None,
     ) -> None:
-        """Stop recording for a while, for example while a card number is said.
+        """Stop recording for a while, for example while the caller says a card number.
 
         Args:
             call_id: The carrier's id of the call.
@@ -173,32 +174,32 @@ class DocumentActions(Protocol):
     async def find_recent_call(self, to: str, from_number: str, since: datetime) -> list[CarrierCall]:
         """The calls between two numbers that were made since a moment, the newest first, at most 20.
 
-        For somebody whose `dial` was uncertain. Carriers list a new call with some delay, so an empty answer
-        within seconds proves nothing.
+        Ask this after a `dial` that raised `DialUncertain`. Carriers list a new call with some delay, so an empty
+        answer within seconds proves nothing.
 
         Args:
             to: Who was dialled.
             from_number: Who dialled.
-            since: An aware moment. Calls that began up to 10 s before count too, as clocks differ.
+            since: A time with its time zone. Calls that began up to 10 s before count too, as clocks differ.
 
         Raises:
-            CarrierError: There was no answer to that.
+            CarrierError: The carrier did not say.
         """
         ...
 
     async def dialled_from(self, call_id: str, destination: str, since: datetime) -> list[CarrierCall]:
         """The legs that a `transfer` of a call has made, the newest first.
 
-        For hosts without webhooks, when the caller is back. Carriers list calls with some delay, so an empty answer
-        within seconds proves nothing.
+        A host without webhooks asks this when the caller is back, to learn how the transfer went. Carriers list calls
+        with some delay, so an empty answer within seconds proves nothing.
 
         Args:
             call_id: The call that was transferred.
-            destination: Where to.
-            since: An aware moment. Legs that began up to 10 s before count too, as clocks differ.
+            destination: The number or SIP address that the call was transferred to.
+            since: A time with its time zone. Legs that began up to 10 s before count too, as clocks differ.
 
         Raises:
-            CarrierError: There was no answer to that.
+            CarrierError: The carrier did not say.
         """
         ...
 
@@ -206,8 +207,8 @@ class DocumentActions(Protocol):
         """Make a live call do something else: the document replaces what runs, a media stream included.
 
         Raises:
-            CallEnded: The call is over, nothing was done. An exception because a transfer of somebody who has
-                hung up is no success.
+            CallEnded: The call is over, nothing was done. An exception, because transferring a caller who has hung up
+                is no success.
             CarrierUnavailable: The document may run or not.
             CarrierError: The call goes on as it was.
         """

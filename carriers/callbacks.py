@@ -64,7 +64,7 @@ class FormCallbacks:
     interface: ClassVar[str]
 
     def parse_dial_result(self, form: Form) -> DialResult:
-        """Read what the action of a `<Dial>` is told.
+        """Read the request that the carrier makes to the `action` of a `<Dial>`.
 
         Raises:
             WebhookError: There is no CallSid or no DialCallStatus.
@@ -77,9 +77,9 @@ class FormCallbacks:
         )
 
     def parse_refer_result(self, form: Form) -> ReferResult:
-        """Read what the action of a `<Refer>` is told.
+        """Read the request that the carrier makes to the `action` of a `<Refer>`.
 
-        The status is left out when the caller's side tells nothing after it has accepted; then its acceptance counts.
+        It has no status when the caller's phone reports nothing after it accepted; then its acceptance counts.
 
         Raises:
             WebhookError: There is no CallSid, or neither a status nor a SIP response.
@@ -117,7 +117,7 @@ class FormCallbacks:
 
 
 def refer_status(sip_code: int | None) -> DialStatus:
-    """How a REFER ended, from the last SIP response alone."""
+    """How a REFER ended, judged by the last SIP response alone."""
     if sip_code is not None and 200 <= sip_code < 300:
         return DialStatus.COMPLETED
     if sip_code in BUSY_CODES:

@@ -98,19 +98,19 @@ MARKUP = ""
 """The mode of a call that the carrier runs by documents of ours."""
 
 CALL_CONTROL = "call_control"
-"""The mode of a call that we run by commands, hearing of it by events."""
+"""The mode of a call that we run by commands, and that the carrier reports on by events."""
 
 REQUEST_TIMEOUT_SECS = 2.5
-"""How long one REST request may take. Short, because somebody is on the line; whoever asks decides about a
+"""How long one REST request may take. Short, because a caller is on the line; the code that asked decides about a
 retry."""
 
 DIAL_TIMEOUT_SECS = 10.0
-"""How long a request to dial may take. Longer, because nobody is on the line yet, and giving up too early leaves
-us not knowing whether a phone rings."""
+"""How long a request to dial may take. Longer, because nobody is on the line yet, and giving up too early would leave
+us not knowing whether the callee's phone rings."""
 
 SIGNED_TIME_SECS = 300
-"""How old, or how far in the future, the time may be that a carrier has signed with a request. Source: telnyx SDK,
-`resources/webhooks.py`."""
+"""By how many seconds the time that a carrier has signed with a request may lie in the past or in the future. Source:
+telnyx SDK, `resources/webhooks.py`."""
 
 
 class Carrier(CallActions, Protocol):
@@ -149,7 +149,7 @@ class Carrier(CallActions, Protocol):
         ...
 
     def signed_content(self, request: WebhookRequest) -> bytes | None:
-        """What a webhook's valid signature is over; None when it is over the address, too."""
+        """The bytes that a webhook's valid signature covers; None when it covers the address, too."""
         ...
 
     async def aclose(self) -> None:
@@ -169,7 +169,7 @@ class DocumentCarrier(Carrier, DocumentActions, Protocol):
         ...
 
     def transfer_document(self, document: TransferDocument) -> str:
-        """Markup that connects the caller with somebody else."""
+        """Markup that connects the caller with the document's destination."""
         ...
 
     def conference_document(self, meeting: Meeting) -> str:
@@ -201,7 +201,7 @@ class DocumentCarrier(Carrier, DocumentActions, Protocol):
         ...
 
     def parse_dial_result(self, form: Form) -> DialResult:
-        """Read what the `action_url` of a transfer is told.
+        """Read the carrier's request to the `action_url` of a transfer: how the transfer went.
 
         Raises:
             WebhookError: It names no call, or no result.
@@ -209,7 +209,7 @@ class DocumentCarrier(Carrier, DocumentActions, Protocol):
         ...
 
     def parse_refer_result(self, form: Form) -> ReferResult:
-        """Read what the `action_url` of a transfer by REFER is told.
+        """Read the carrier's request to the `action_url` of a transfer by REFER: how the transfer went.
 
         Raises:
             WebhookError: It names no call, or no result.
@@ -217,7 +217,7 @@ class DocumentCarrier(Carrier, DocumentActions, Protocol):
         ...
 
     def parse_machine_detection(self, form: Form) -> MachineResult:
-        """Read what the `amd_url` of a call of ours is told.
+        """Read the carrier's request to the `amd_url` of a call that we made: who, or what, answered.
 
         Raises:
             WebhookError: It names no call, or no result.
@@ -234,13 +234,13 @@ class DocumentCarrier(Carrier, DocumentActions, Protocol):
 
 
 class CommandCarrier(Carrier, CommandActions, Protocol):
-    """One phone company, for calls that we run by commands, and that it tells of by events."""
+    """One phone company, for calls that we run by commands, and that it reports on by events."""
 
     def parse_event(self, body: bytes) -> CarrierEvent:
         """Read an event of a call that is run by commands.
 
         Raises:
-            WebhookError: It is not one.
+            WebhookError: The body is no event.
         """
         ...
 

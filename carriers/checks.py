@@ -23,7 +23,7 @@ class Verdict(StrEnum):
     """What a check came to."""
 
     OK = "ok"
-    NOTE = "note"  # it works, and somebody might want to know
+    NOTE = "note"  # it works, and the operator might want to know
     FAULT = "fault"
     NOT_TRIED = "not tried"
 
@@ -49,9 +49,9 @@ class Addresses:
 
     Parameters:
         voice: Where calls come in that run by documents.
-        status: Where their ends are told.
+        status: Where the carrier reports the ends of these calls.
         events: Where the events of calls go that are run by commands; None where a carrier has none.
-        fallback: What is asked when there is no document at another address.
+        fallback: Where the carrier asks for a document when it gets none at `voice`.
     """
 
     voice: str
@@ -67,11 +67,11 @@ class Configured:
     Parameters:
         where: A number or an application, as it is named to the operator.
         url: The address; None for none.
-        method: GET or POST; None when it is not told.
+        method: GET or POST; None when the carrier does not say.
         expected: Ours for that purpose.
-        fallback: The address that is asked when ours fails; None for none.
+        fallback: The address that the carrier asks when ours fails; None for none.
         fallback_expected: Ours for that, besides `expected`; None where there is no other one.
-        status: Where the ends of calls are told; None for nowhere.
+        status: Where the carrier reports the ends of calls; None for nowhere.
         status_expected: Ours for that; None where the carrier needs none.
         wrong: Why calls do not come here although the address is ours, each as the rest of a sentence with the fix.
     """
@@ -89,10 +89,10 @@ class Configured:
 
 @dataclass(frozen=True)
 class Destination:
-    """Somebody, or some country, that this service calls.
+    """A number, or a whole country, that this service calls.
 
     Parameters:
-        where: What says so: a setting, or a transfer of an agent's file.
+        where: Which setting, or which transfer of an agent's file, says so.
         country: By its two letters; None when it has none, or for any.
         number: E.164; None for a whole country.
     """
@@ -175,10 +175,10 @@ def shown(number: str | None) -> str:
 
 
 def refused(subject: str, error: CarrierError) -> Finding:
-    """A question that was not answered: the fault of what was asked with, or nobody's.
+    """The finding for a question that the carrier refused to answer: a fault, or only a note.
 
-    Credentials that may not ask are none: that they are taken is asked on its own, and some are restricted on purpose.
-    Nor is what a carrier does not offer everywhere.
+    Credentials that may not ask this are no fault: whether the carrier takes them is a question of its own, and some
+    are restricted on purpose. Nor is it a fault when a carrier does not offer the answer everywhere.
     """
     unknown = isinstance(error, CarrierUnavailable | CarrierUnauthorized | CallNotFound)
     return Finding(Verdict.NOT_TRIED if unknown else Verdict.FAULT, subject, str(error))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Generic, Literal, TypeVar
 
 from carriers.carrier import CALL_CONTROL, MARKUP, Carrier
 from carriers.checks import AccountChecks, Addresses, Finding
+from carriers.forms import FORM_TYPE
 from carriers.variables import CarrierVariables
 
 if TYPE_CHECKING:
@@ -48,10 +49,12 @@ class CarrierDescriptor(ABC, Generic[V]):
         signs_addresses: Whether that signature covers the address that is called, so that nothing in it can be changed.
             If not, or if the carrier may send a request without a signature, our addresses get secret parts.
         signs_upgrades: Whether WebSocket upgrades are signed as well.
+        callback_type: The media type of the callbacks and requests for instructions that it posts: `FORM_TYPE` or
+            `JSON_TYPE` (`Form.parse_json` says how that becomes fields). Events are not meant.
         callback_status: The HTTP status of the answer to a webhook that asks for no document.
         document_type: The media type of its documents.
         verified_by: The variable that signatures are checked with.
-        credentials: The variables that are enough to act on calls, as the rest of a sentence that begins with "set".
+        credentials: The variables that suffice to act on calls, as the rest of a sentence that begins with "set".
         cloud_bin: Where the document for Pipecat Cloud goes, as the rest of a sentence that begins with "Paste into".
         api_host: The host of its REST API, unless the operator has chosen another one.
         beside_credentials: Variables among its credentials without which the account can still be looked at.
@@ -65,6 +68,7 @@ class CarrierDescriptor(ABC, Generic[V]):
     signature_header: str
     signs_addresses: bool = False
     signs_upgrades: bool = False
+    callback_type: str = FORM_TYPE
     callback_status: int = 200
     document_type: str = "application/xml"
     verified_by: str
@@ -75,7 +79,7 @@ class CarrierDescriptor(ABC, Generic[V]):
 
     @property
     def sends_events(self) -> bool:
-        """Whether it has calls that are run by commands and tell of themselves by events."""
+        """Whether it has calls that are run by commands, and reports on them by events."""
         return CALL_CONTROL in self.modes
 
     @abstractmethod
@@ -101,7 +105,7 @@ class CarrierDescriptor(ABC, Generic[V]):
 
     @abstractmethod
     def secrets(self, settings: V) -> list[SecretStr]:
-        """The credentials that nobody but the operator and the carrier knows, the oldest kind first."""
+        """The credentials that only the operator and the carrier know, the oldest kind first."""
 
     def dialling_mode(self, settings: V) -> str:
         """The mode of the calls that we make, and of those that its numbers should bring."""
@@ -124,7 +128,7 @@ class CarrierDescriptor(ABC, Generic[V]):
         return []
 
     def findings(self, settings: V) -> list[Finding]:
-        """Settings of this carrier's that do not go together, or that leave something out."""
+        """Settings of this carrier that contradict each other, or that leave something out."""
         return []
 
     def unused(self, name: str, settings: V) -> str | None:
@@ -138,7 +142,7 @@ class CarrierDescriptor(ABC, Generic[V]):
 
     @abstractmethod
     def console_lines(self, ours: Addresses) -> list[str]:
-        """What the operator enters where at the carrier, for a start's output.
+        """What the operator has to enter in the carrier's console, and where, for the output at the start.
 
         Args:
             ours: The addresses.

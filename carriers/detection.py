@@ -1,4 +1,4 @@
-"""The words in which carriers tell who, or what, has answered a call of ours.
+"""The words in which carriers report who, or what, has answered a call that we made.
 
 Each interface has words of its own, and their documentation is the only source: a word that is in none of these tables
 is taken for "unknown", and logged the first time.

@@ -18,12 +18,12 @@ _SIP = re.compile(r"sips?:[A-Za-z0-9._~+%!*'()&=$,-]+@[A-Za-z0-9.-]+(:[0-9]{1,5}
 
 
 class MachineDetection(StrEnum):
-    """What to find out about who, or what, answered. The call goes on meanwhile; the result comes by webhook."""
+    """What the carrier should find out about who, or what, answered. It reports by webhook while the call goes on."""
 
     DETECT = "detect"
-    """Tell as soon as it is known: enough to hang up on a machine."""
+    """Report as soon as it is known: enough to hang up on a machine."""
     END_OF_GREETING = "end_of_greeting"
-    """When it is a machine, tell once its greeting is over: the moment to leave a message."""
+    """If it is a machine, report once its greeting is over: the moment to leave a message."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class DialOrder:
         to: Whom to call: E.164 or a SIP address; until a policy has looked at it, also a number as people write it.
         from_number: Caller id, a number of the account.
         ring_timeout_secs: How long to let it ring, 5 to 120.
-        machine_detection: Whether to listen for an answering machine; None for not.
+        machine_detection: What to find out about an answering machine; None for nothing.
         time_limit_secs: The longest that the call may last, within the carrier's `call_secs`; None for its own limit.
 
     Raises:
@@ -59,11 +59,11 @@ class DialOut(DialOrder):
     """A call to make: the order, and the addresses that its carrier is given for it.
 
     Parameters:
-        stream: Connects the call with the bot as soon as it is answered. The carrier gets it with the request, so
-            that nobody needs to be asked then: it works on hosts without webhooks, too.
-        status_url: Absolute URL that is told when the call rings, is answered and ends.
-        amd_url: Absolute URL that is told what answered; needed with `machine_detection`. Where commands run the
-            call, `status_url` is told.
+        stream: Connects the call with the bot as soon as it is answered. The carrier gets it with the request and need
+            not ask us for a document then, so that it works on hosts without webhooks, too.
+        status_url: Absolute URL to which the carrier reports when the call rings, is answered and ends.
+        amd_url: Absolute URL to which the carrier reports who, or what, answered; needed with `machine_detection`. For
+            a call run by commands it reports that to `status_url`.
         command_id: The same for each attempt at the same call; carriers that know it ignore repetitions.
 
     Raises:
@@ -86,21 +86,21 @@ class DialOut(DialOrder):
 
 @dataclass(frozen=True)
 class DialledCall:
-    """A call that the carrier has taken on. Whether it is answered is told by webhooks.
+    """A call that the carrier has accepted. Whether it is answered is reported by webhooks.
 
     Parameters:
-        id: The carrier's id of the call. None when the carrier gave none; then the first webhook tells it, so
-            the stream and `status_url` must say by themselves which call they are about.
+        id: The carrier's id of the call. None when its answer had none: it is then in the first webhook, so the stream
+            and `status_url` must say by themselves which call they are about.
     """
 
     id: str | None
 
 
 class DialStatus(StrEnum):
-    """How the attempt to reach somebody from within a call ended. The values are those of `LineState`."""
+    """How a dial from within a call ended, such as a transfer. The values are those of `LineState`."""
 
     COMPLETED = "completed"
-    """Answered, by somebody or something, and over."""
+    """A person or a machine answered, and the call to them is over."""
     BUSY = "busy"
     NO_ANSWER = "no_answer"
     FAILED = "failed"
@@ -125,7 +125,7 @@ class DialResult:
 
 
 def check_destination(name: str, value: str) -> None:
-    """Make sure that somebody can be called by this.
+    """Make sure that a destination can be dialled.
 
     Args:
         name: Of the field, for the message.

@@ -1,4 +1,4 @@
-"""What a call can be told to do, for every carrier: the values, and what of them XML and carriers can take."""
+"""What a call can be told to do, for every carrier: the values, and their limits in XML and at the carriers."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ MAX_DIGITS = 64
 
 @dataclass(frozen=True)
 class TransferDocument:
-    """What a document that connects the caller with somebody else needs to know.
+    """What a document needs to know that transfers the caller: that connects the call with a destination.
 
-    Either `action_url` or `fallback` says what comes after: without it, a destination that is busy would be
-    the end of the call.
+    Either `action_url` or `fallback` says what comes after: without either, a busy destination would be the end of the
+    call.
 
     Parameters:
         destination: E.164 or a SIP address.
         caller_id: The number that the destination sees, one of the account's; None for the carrier's choice.
         ring_timeout_secs: How long to let it ring, 5 to 120.
-        action_url: Absolute URL that is told how it went, and asked for the next document. It must answer with
-            one also when the two have talked.
-        answered_url: Absolute URL that is told as soon as the destination has answered, by a status callback about
-            the leg to it; not with `refer`, nor where the markup cannot say so for SIP.
+        action_url: Absolute URL to which the carrier reports how the transfer went, and where it asks for the next
+            document. It must answer with one also when the two have talked.
+        answered_url: Absolute URL to which the carrier reports as soon as the destination has answered, by a status
+            callback about the leg to it; not with `refer`, nor where the markup cannot say so for SIP.
         fallback: For hosts without webhooks: the stream to which the caller comes back, whatever happened,
             unless the caller hung up. The document cannot know how it went.
         refer: Let the caller's own side call the destination, by SIP REFER, instead of connecting the two at the
-            carrier. Only for callers whose leg is SIP; both addresses are, and nobody rings for a time of ours.
+            carrier. Only for callers whose leg is SIP, and to a SIP address; how long that rings is not ours to say.
 
         say: A sentence before, in the carrier's own voice.
 
-    Where commands run the call, `action_url`, `answered_url` and `fallback` are not used: its stream goes on meanwhile,
-    and events tell how it went.
+    For a call run by commands, `action_url`, `answered_url` and `fallback` are not used: its stream goes on meanwhile,
+    and events report how the transfer went.
 
     Raises:
         ValueError: It could not work like this; the message does not contain the destination.
@@ -67,8 +67,8 @@ class Meeting:
     """Where two live calls meet to hear each other.
 
     Parameters:
-        name: Of the room, the same for both and for nobody else: 1 to 64 letters, digits, `_` and `-`. Not a phone
-            number: carriers keep it. Not used where calls are connected without a room.
+        name: Of the conference, the same for these two calls and for no others: 1 to 64 letters, digits, `_` and `-`.
+            Not a phone number, since carriers keep it. Not used where calls are connected without a conference.
         ended_url: Absolute URL that the carrier asks for the caller's next document when the two have talked; None
             to end the call then.
 

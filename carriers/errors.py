@@ -20,8 +20,8 @@ class CarrierError(Exception):
             ├── OtherCallEnded       the other one of two calls is over; the first is as it was
             └── NotRecording         there is no recording under way that could be changed
 
-    For somebody who hangs up, "the call has already ended" is success, so `hang_up` does not raise
-    `CallEnded`; for somebody who wants to transfer the caller, it is failure.
+    When hanging up, "the call has already ended" is success, so `hang_up` does not raise `CallEnded`; when transferring
+    the caller, it is failure.
     """
 
 
@@ -44,7 +44,7 @@ class CarrierUnavailable(CarrierError):
 
 
 class DialUncertain(CarrierUnavailable):
-    """Nobody knows whether the call was made. To dial again at once could ring the same phone twice."""
+    """It is unknown whether the call was made. To dial again at once could ring the same phone twice."""
 
 
 class TooEarly(CarrierUnavailable):
@@ -85,7 +85,8 @@ class CallEnded(CarrierRejected):
 class OtherCallEnded(CarrierRejected):
     """The call that was to be connected with another one is over. That other one goes on as it was.
 
-    Not a `CallEnded`: who takes that for "the caller is gone" would leave a caller alone.
+    Not a `CallEnded`, which means that the caller is gone: a handler that took one for the other would leave the caller
+    alone on the line.
     """
 
 

@@ -36,7 +36,7 @@ class MarkupCalls:
     async def transfer(
         self: _Documents, call_id: str, document: TransferDocument, *, command_id: str | None = None
     ) -> None:
-        """Connect the caller with somebody else; the media stream ends. There are no command ids.
+        """Connect the caller with the document's destination; the media stream ends. `command_id` is not used.
 
         Raises:
             CallEnded: The call is over, nothing was done.
@@ -50,8 +50,8 @@ class MarkupCalls:
     ) -> None:
         """Let two live calls meet in a conference, the colleague's first: it is the one that may be lost.
 
-        When the caller cannot follow, or nobody knows whether the colleague did, the colleague's call is hung up:
-        somebody who waits alone in a room would wait for hours.
+        When the caller cannot follow, or it is unknown whether the colleague did, the colleague's call is hung up: a
+        colleague alone in a conference would wait there for hours.
 
         Raises:
             OtherCallEnded: The colleague is gone; the caller's call goes on as it was.
@@ -75,7 +75,7 @@ class MarkupCalls:
 
 
 async def let_go(carrier: _HangsUp, call_id: str) -> None:
-    """Hang up somebody who was to talk with a caller and cannot; whether that works changes nothing for the caller."""
+    """Hang up a colleague who cannot be connected with the caller; if that fails, nothing changes for the caller."""
     try:
         await carrier.hang_up(call_id)
     except CarrierError as error:

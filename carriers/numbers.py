@@ -33,7 +33,7 @@ def phone_number(value: object) -> str | None:
     have lost its country code, too, which only a number of ten digits is sure to get back.
 
     Args:
-        value: What was told. Anything may be in it.
+        value: What the carrier, stream or template gave. Anything may be in it.
 
     Returns:
         None when the caller withheld the number, or it cannot be one: it is then never offered, looked up or used.

@@ -14,7 +14,7 @@ from carriers.recording import RecordingUpdate
 
 
 class LineState(StrEnum):
-    """The state of a call as carriers report it. The values are those of `calls.call.CallState`."""
+    """The state of a call as carriers report it. The values are some of those of `calls.states.CallState`."""
 
     QUEUED = "queued"
     RINGING = "ringing"
@@ -127,7 +127,7 @@ class LegEnd(StrEnum):
     TIME_LIMIT = "time_limit"
     """It was answered, and may last no longer at this carrier."""
     DECLINED = "declined"
-    """Somebody did not want the call."""
+    """The callee rejected the call."""
 
 
 class AnsweredBy(StrEnum):
@@ -162,9 +162,9 @@ class ReferResult:
 
     Parameters:
         call_id: The call that was to be handed over.
-        status: `completed` when the new address has taken the caller, or the caller's side has accepted to call it
-            and said no more.
-        sip_code: The last SIP response that the carrier tells of: the new address's, else the caller's.
+        status: `completed` when the new address has taken the caller, or when the caller's phone has agreed to call it
+            and reported nothing more.
+        sip_code: The last SIP response that the carrier reports: the new address's, else the caller's.
     """
 
     call_id: str
@@ -192,7 +192,7 @@ class CarrierEvent:
         from_number: Who dialled this leg, when the event says.
         to_number: Who was dialled.
         status: The leg's new state; None for events that do not change it.
-        incoming: For a new call that somebody else has dialled: who calls whom. It waits for `answer`.
+        incoming: For a new call that we have not made: who calls whom. It waits for `answer`.
         answered_by: What machine detection found.
         recording: What became of a recording.
         digit: The key that was pressed.

@@ -16,7 +16,7 @@ class CarrierVariables(BaseModel):
 
     Parameters:
         KEYS: Fields that the carrier's console has made: letters, digits and signs without a blank.
-        ADDRESSES: Fields that are an address of somebody whom we ask.
+        ADDRESSES: Fields that are the address of a service that we ask.
         IN_A_CALL: Fields that a bot reads in a call: they go with it to a host that has no server of ours.
         ON_A_SERVER: Fields that only a server of ours reads.
     """

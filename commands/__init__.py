@@ -1,1 +1,1 @@
-"""What `phonebot` does that is no program of its own: looking at calls, and at one agent's file."""
+"""The commands of `phonebot` that are no programs of their own: `calls` and `agent check`."""

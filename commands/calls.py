@@ -1,7 +1,7 @@
 """`phonebot calls`: what the database, or a running server, knows of calls.
 
-Others look over shoulders, and terminals keep what they have shown. So telephone numbers, and what was said, are shown
-only to those who ask for them.
+Telephone numbers, and what was said, are shown only on request: others may look over the user's shoulder, and terminals
+keep what they have shown.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def list_calls(limit: int, *, url: str | None, numbers: bool, as_json: bool) -> 
 
     Args:
         limit: How many.
-        url: The address of a server that is asked; the database when None.
+        url: The address of the server to ask; None reads the database.
         numbers: Whether telephone numbers are shown.
         as_json: Print all that the API would answer, instead of lines.
 
@@ -73,7 +73,7 @@ def show_call(call_id: str, *, url: str | None, numbers: bool, words: bool, as_j
         call_id: Our id, or the carrier's.
         url: See `list_calls`; so are `numbers` and `as_json`.
         numbers: See there.
-        words: Whether it is shown what was said.
+        words: Whether to show what was said.
         as_json: See there.
 
     Returns:
@@ -143,7 +143,7 @@ def report(call: Shown, *, numbers: bool, words: bool) -> list[str]:
 
 
 def _fields(event: Shown, *, numbers: bool, words: bool) -> str:
-    """What an event has besides its time and kind: names and values, without what was not asked for."""
+    """An event's fields besides its time and kind, without numbers and words unless these are asked for."""
     kinds = KINDS.get(event["kind"], ())
     plain = {one.name for kind in kinds for one in own_fields(kind)}
     plain -= {name for kind in kinds for name in private_fields(kind)}

@@ -6,17 +6,18 @@ import asyncio
 
 from loguru import logger
 
-from calls.call import Call, CallState, EndedBy
+from calls.call import Call
+from calls.states import CallState, EndedBy
 from conversation.session import Session, attached_to
 
 HANDED_OVER = (CallState.TRANSFERRING, CallState.TRANSFERRED)
 
 END_PAUSES_SECS = (0.3, 0.7, 1.5, 3.0, 0.0)
-"""Between looks at the carrier for the end of a call whose stream has ended; its answers may be some seconds old."""
+"""Pauses in seconds between requests to the carrier whether a call has ended; its answers may be some seconds old."""
 
 
 def stream_began(call: Call) -> None:
-    """A media stream is proof that somebody has answered, whatever the carrier has reported so far."""
+    """Take the media stream as proof that the call was answered, whatever the carrier has reported so far."""
     if call.state in (CallState.QUEUED, CallState.RINGING):
         call.move(CallState.IN_PROGRESS, cause="media stream")
     elif call.state in (CallState.TRANSFERRING, CallState.TRANSFERRED):
@@ -24,13 +25,13 @@ def stream_began(call: Call) -> None:
 
 
 def stream_ended(session: Session, *, told: bool) -> None:
-    """Decide what the end of a media stream says about the call, where it is all that we are ever told.
+    """Decide what the end of a media stream says about the call, where the carrier reports nothing else.
 
-    A stream that the carrier stopped, with nobody of ours having asked for it, is a caller who hung up.
+    If the carrier stopped the stream and we had not asked for that, the caller has hung up.
 
     Args:
         session: The session that is over.
-        told: Whether the carrier tells, or can be asked, what became of the call: then its word counts, and not ours.
+        told: Whether the carrier reports what became of the call, or can be asked: then its word counts, and not ours.
     """
     call = session.call
     if attached_to(call) not in (None, session):
@@ -44,7 +45,7 @@ def stream_ended(session: Session, *, told: bool) -> None:
 
 
 async def hear_of_the_end(session: Session) -> None:
-    """Ask the carrier whether a call is over, on a host where nobody else does; hang it up again if it should be."""
+    """Ask the carrier whether a call is over, on a host without our server; hang it up again if it should be over."""
     call, control = session.call, session.control
     if attached_to(call) is not None or call.resume is not None or call.state in HANDED_OVER:
         return

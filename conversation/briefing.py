@@ -1,8 +1,8 @@
 """The bot's session with a colleague who is asked to take a caller.
 
-It runs on the colleague's own leg, in the bot's voice: what it is about, then a key. 1 brings the two together, 2
-declines. A voicemail box can press no key, so it never gets the caller. The carrier's word that a machine has answered
-only makes the bot ask once, and wait less: it may be a person, who presses a key.
+It runs on the colleague's own leg. The bot says what the call is about and asks for a key: 1 connects the two, 2
+declines. A voicemail box can press no key, so it never gets the caller. If the carrier's detection says that a machine
+has answered, the bot asks only once and waits less: it may be a person after all, who presses a key.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 from pipecat.transports.base_transport import BaseTransport
 from pipecat.workers.runner import WorkerRunner
 
-from calls.call import Call, CallState, EndedBy
+from calls.call import Call
 from calls.colleague import Colleague
 from calls.errors import NotDone
 from calls.events.lifecycle import (
@@ -30,6 +30,7 @@ from calls.events.lifecycle import (
     ConnectFailed,
     Declined,
 )
+from calls.states import CallState, EndedBy
 from conversation import services
 from conversation.handover import SURELY_MACHINES
 from conversation.heard.context import InterruptionsUnderWay
@@ -41,12 +42,12 @@ from settings import Settings
 ACCEPT, DECLINE = "1", "2"
 
 KEY_SECS = 6.0
-"""How long a colleague may think after the briefing, before it is said again, and after that."""
+"""How long the bot waits for a colleague's key: after the briefing, and once more after it was repeated."""
 
 A_MACHINE = "a machine answered"
 
 MACHINE_KEY_SECS = 3.0
-"""The same of somebody who is a machine by the carrier's word."""
+"""The same for a colleague's phone that a machine has answered, by the carrier's detection."""
 
 
 class Keys(FrameProcessor):
@@ -78,7 +79,7 @@ async def run_briefing(
         session: The session on the colleague's call.
         colleague: What that call is about.
         transport: The phone's.
-        settings: Keys and choices for the voice.
+        settings: Keys and choices for the voice service.
     """
     choice = services.resolve(session.agent, settings)
     tts = services.build_tts(choice, session.agent, settings)
@@ -111,7 +112,7 @@ async def run_briefing(
     finally:
         session.detached("pipeline ended")
         if talk is not None:
-            # It may be in the middle of bringing the two together, which is what has ended our stream.
+            # The session may be connecting the two just now, which is what has ended our stream.
             _, unfinished = await asyncio.wait({talk}, timeout=KEY_SECS)
             for task in unfinished:
                 task.cancel()
@@ -161,7 +162,7 @@ class _Talk:
         """Say it, and wait for a key.
 
         Returns:
-            The key; words when it turned out that nobody is there to press one; None when nothing came of it.
+            The key; what ended the wait, in words, when no colleague is there to press one; None without a key in time.
         """
         session = self._session
         loop = asyncio.get_running_loop()

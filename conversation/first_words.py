@@ -8,10 +8,10 @@ from dataclasses import replace
 
 from loguru import logger
 
-from calls.call import EndedBy
 from calls.errors import NotDone
 from calls.events.lifecycle import ErrorHappened, RecordingChanged
 from calls.events.talk import Resumed
+from calls.states import EndedBy
 from calls.transcript import Role, heard_messages, to_context
 from calls.transfer import Resume, ResumeReason, TransferOutcome
 from calls.transfer_result import transfer_result
@@ -22,14 +22,14 @@ RECORDING_SECS = 0.8
 """How long a greeting waits for the carrier to begin to record."""
 
 ASKING_SECS = 1.0
-"""After so long without an outcome a caller who is back from a transfer gets a word."""
+"""After this long without an outcome the bot says a word to a caller who is back from a transfer."""
 
 STILL_ASKING_SECS = 5.0
-"""After so long the next one."""
+"""After this long it says another."""
 
 
 def first_words(session: Session, greeting: str) -> str:
-    """What somebody hears first where all goes well: the greeting, and that the call is recorded if it shall be.
+    """What the caller hears first if all goes well: the greeting, and the announcement if the agent records.
 
     Args:
         session: The session.
@@ -43,9 +43,9 @@ def first_words(session: Session, greeting: str) -> str:
 
 
 async def greeting_words(session: Session, greeting: str) -> str:
-    """What somebody hears first now: that the call is recorded is said only of one that is.
+    """What the caller hears first now: the recording is announced only if the carrier has begun to record.
 
-    It is waited for a moment. A recording that begins later is announced when it does, and one that fails never.
+    The greeting waits a moment for that. A recording that begins later is announced then; one that fails, never.
 
     Args:
         session: The session.
@@ -62,7 +62,7 @@ async def greeting_words(session: Session, greeting: str) -> str:
 
 
 async def record_from_the_start(session: Session) -> None:
-    """Have the call recorded if the agent's calls are; a call that comes back is recorded already."""
+    """Have the carrier record the call if the agent records; a call that comes back is recorded already."""
     recording = session.agent.recording
     if not recording.enabled:
         return
@@ -78,13 +78,13 @@ async def record_from_the_start(session: Session) -> None:
     session.recording_settled.set()
     if session.owes_announcement:
         session.owes_announcement = False
-        # Between a question and its answer: it is no part of what the model talks about.
+        # It may fall between a question and its answer, and is no part of what the model talks about.
         if not await session.say(session.render(recording.announcement), remember=False):
             await _stop_untold(session)
 
 
 async def _stop_untold(session: Session) -> None:
-    """End a recording that nobody can be told of any more: the caller is with a person by now, or is leaving."""
+    """End a recording that the bot can no longer announce: the caller is with a person by now, or is leaving."""
     session.recorded = False
     try:
         await session.control.record("stop")
@@ -133,7 +133,7 @@ async def _after_transfer(session: Session, resume: Resume) -> None:
 
 
 async def _learn_the_outcome(session: Session, resume: Resume) -> Resume:
-    """Find out how a transfer went that nobody has told of; the caller is not left in silence meanwhile."""
+    """Find out how a transfer went that the carrier has not reported; the bot talks to the caller meanwhile."""
     session.learning = True
     try:
         target = target_of(session.agent, resume.destination, session.call)

@@ -1,8 +1,9 @@
-"""Putting a caller through to a person: announced, heard, done, and followed to its outcome.
+"""A transfer of a caller to a person: the announcement is heard to its end, and the transfer followed to its outcome.
 
 Cold: the carrier dials the colleague and the bot is out. Warm: the bot stays with the caller while it calls the
-colleague on a leg of their own, where another session of it (`conversation/briefing.py`) says what it is about. Either
-way the caller is with somebody at any time, and unless the two get to talk, that is the bot, which knows why.
+colleague on a leg of their own, where another session of the bot (`conversation/briefing.py`) says what the call is
+about. Either way the caller is never left alone on the line: unless the two get to talk, the caller is with the bot,
+which knows why.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 
 from loguru import logger
 
-from calls.call import Call, CallState, EndedBy
+from calls.call import Call
 from calls.errors import CallIsOver, CarrierFailed, NotDone, UnderWay
 from calls.events.lifecycle import (
     AnswererDetected,
@@ -26,6 +27,7 @@ from calls.events.lifecycle import (
     TransferStarted,
 )
 from calls.events.talk import Attached, BotHeard, BotSaid, CallerSaid, DtmfReceived, Interrupted
+from calls.states import CallState, EndedBy
 from calls.transfer import Target, TransferOutcome, outcome_of
 from conversation.agents.destinations import outcome_line, spoken_name, target_of
 from conversation.session import Session
@@ -37,28 +39,28 @@ UNCERTAIN_SECS = 2.0
 """The same after a request that got no answer, while the caller hears nothing."""
 
 TOLD_LATE_SECS = 10.0
-"""How long after its ringing time-out the end of a transfer may be told."""
+"""How long after its ringing time-out the carrier may still report how a transfer ended."""
 
 BRIEFING_SECS = 60.0
 """How long a colleague may take to listen and to press a key."""
 
 LOOK_SECS = 0.5
-"""How often it is looked whether a waiting caller sits in silence."""
+"""How often the bot checks whether a waiting caller sits in silence."""
 
 POLL_SECS = 3.0
-"""How often the carrier is asked about the colleague's call: its reports may be lost, or go to nobody."""
+"""How often we ask the carrier about the colleague's call: its reports may be lost, or have no server to go to."""
 
 LISTED_LOOKS = 12
-"""How often a colleague's call is looked for at a carrier that has not named it, `LOOK_SECS` apart: lists are late."""
+"""How often we look a colleague's call up, `LOOK_SECS` apart, when the carrier has not named it: its lists are late."""
 
 
 @dataclass(frozen=True)
 class HandoverResult:
-    """How an attempt to put a caller through ended, as far as the session knows that made it.
+    """How a transfer ended, as far as the session that began it knows.
 
     Parameters:
         outcome: How it ended; None when the caller's media stream ended first: they hung up, or the carrier follows
-            another document. What became of them is then told to the next session on the call, if there is one.
+            another document. The next session on the call, if there is one, then learns what became of them.
         detail: More about it, for people.
     """
 
@@ -82,7 +84,8 @@ def put_through(session: Session, name: str, reason: str = "", *, by_tool: bool 
         session: The session with the caller.
         name: A destination of the agent's file.
         reason: What the caller wants, in words that a colleague may hear.
-        by_tool: Whether the model has asked for it, and gets the outcome as its tool's result. If not, it is told.
+        by_tool: Whether the model has asked for the transfer, and gets the outcome as its tool's result. If an operator
+            has, the model is told of it.
 
     Raises:
         NotDone: There is no such destination, or this is not the moment.
@@ -112,7 +115,7 @@ class Handover:
         """
         self.target = target
         self.deaf = True
-        """Whether the caller is not listened to: while the announcement is spoken, and from the moment of acting on."""
+        """Whether the bot ignores the caller: during the announcement, and once the transfer itself is under way."""
         self._session = session
         self._reason = reason
         self._by_tool = by_tool
@@ -134,11 +137,11 @@ class Handover:
         return await asyncio.shield(self._task)
 
     def what_is_told(self, outcome: TransferOutcome) -> str:
-        """The sentence with which a caller is told that the destination was not reached."""
+        """The sentence that tells the caller that the destination was not reached."""
         return self._fill_in(outcome_line(self._session.agent, outcome))
 
     async def give_up(self) -> None:
-        """Stop: the call is ending. A phone that still rings for it stops ringing."""
+        """Stop, because the call is ending. A colleague's phone that still rings stops ringing."""
         if self._task is not None and not self._task.done():
             self._task.cancel()
             await asyncio.wait({self._task})
@@ -157,7 +160,7 @@ class Handover:
         outcome, detail = result.outcome, result.detail
         if outcome is None:
             return result
-        # What the caller says to a colleague is not for us.
+        # What the caller says to a colleague is not for the bot.
         self.deaf = outcome is TransferOutcome.CONNECTED
         session.control.transfer_ended(target.name, outcome, detail)
         logger.info(f"call {session.call.id}: transfer to {target.name}: {outcome}")
@@ -181,14 +184,14 @@ class Handover:
         try:
             return await self._dial_cold(told)
         finally:
-            told.cancel()  # the call would hold on to who waits for its news
+            told.cancel()  # else the call would hold on to this future
 
     async def _dial_cold(self, told: asyncio.Future[TransferEnded]) -> HandoverResult:
         session, control = self._session, self._session.control
         try:
             await control.transfer(self.target)
         except CarrierFailed as error:
-            # No answer does not mean that nothing was done: then our stream ends, or somebody tells of it.
+            # No answer does not mean that nothing was done: then our stream ends, or the carrier reports the outcome.
             if error.uncertain and control.keeps_stream_while_transferring:
                 result = await self._told(told, UNCERTAIN_SECS)
                 if result.outcome is None or told.done():
@@ -222,7 +225,7 @@ class Handover:
             await self._drop_colleague("nobody took the call in time")
             return HandoverResult(TransferOutcome.NO_ANSWER, "nobody took the call in time")
         if result.outcome is TransferOutcome.CONNECTED:
-            self._colleague = None  # who talks with the caller now
+            self._colleague = None  # the colleague talks with the caller now
         return result
 
     async def _follow(self, colleague: Call) -> HandoverResult:
@@ -294,7 +297,7 @@ class Handover:
             return
         colleague.record(CallerGone())
         if colleague.has(Attached):
-            return  # the session with the colleague says so, and hangs up
+            return  # the session with the colleague tells them so, and hangs up
         control = self._session.control.of(colleague)
         if not colleague.carrier_call_id:
             await control.refresh()
@@ -302,7 +305,7 @@ class Handover:
             logger.warning(f"call {colleague.id}: a colleague's phone may go on ringing")
 
     async def _told(self, told: asyncio.Future[TransferEnded], timeout_secs: float) -> HandoverResult:
-        """Wait until a webhook has written down how it ended."""
+        """Wait until a webhook of the carrier has said how the transfer ended."""
         session = self._session
         detached = asyncio.create_task(session.wait_detached())
         either: set[asyncio.Future[Any]] = {told, detached}
@@ -317,7 +320,7 @@ class Handover:
         return HandoverResult(TransferOutcome.NO_ANSWER, "nobody told how it ended")
 
     def _about(self) -> str:
-        """What the colleague is told: who calls, what they want, and how far it got with the bot."""
+        """What the bot tells the colleague: who calls, what they want, and how far they got with the bot."""
         session = self._session
         said = [turn.caller_said for turn in session.call.turns if turn.caller_said]
         summary = f"The caller said: {' '.join(said)[-ABOUT_CHARS:]}" if said and not self._reason else ""
@@ -336,17 +339,17 @@ class Handover:
 
 
 SURELY_MACHINES = frozenset({"greeting_ended", "fax"})
-"""Of these, what no person is taken for: the carrier has heard a beep, or a fax."""
+"""Results of detection that are sure: the carrier has heard a beep, or a fax. It takes no person for these."""
 
 MACHINES = frozenset({"machine"}) | SURELY_MACHINES
-"""What a carrier's detection calls what is no person; it does not know with a person who says nothing."""
+"""All results of a carrier's detection that mean a machine; it may take a person who says nothing for one."""
 
 ABOUT_CHARS = 200
-"""So much of the caller's own words a colleague listens to."""
+"""How much of the caller's own words a colleague gets to hear, in characters."""
 
 
 def _outcome_of(colleague: Call) -> tuple[TransferOutcome, str]:
-    """What the end of a colleague's call that was not connected means."""
+    """What it means that a colleague's call has ended without being connected to the caller."""
     answered_by = colleague.last(AnswererDetected)
     outcome = outcome_of(
         colleague.state,

@@ -1,8 +1,8 @@
 """Who is calling: the numbers of a call, and what the owner's own service knows about them.
 
-A service that the owner names (`CALLER_LOOKUP_URL`) is told about a call before its first words and may answer with
-variables for the agent's templates. The greeting waits for it no longer than its budget, whatever happens there; what
-comes a little later still serves the sentences after the greeting.
+A service of the owner's (`CALLER_LOOKUP_URL`) gets the call's numbers before the bot's first words and may answer with
+variables for the agent's templates. The greeting waits for it no longer than its budget, whatever happens there; an
+answer that comes a little later still serves the sentences after the greeting.
 
 The request is a POST with a JSON object: `call_id`, `carrier`, `direction`, `from`, `to`, `agent` and `parameters`. The
 answer is a JSON object, either `{"variables": {"name": "Anna"}}` or, shorter, the variables alone. An empty one, 204
@@ -28,7 +28,7 @@ from calls.events.lifecycle import LookedUp
 from settings import Settings
 
 LARGEST_ANSWER = 64 * 1024
-"""Bytes; what greets a caller is a few hundred."""
+"""The longest answer that is read, in bytes; what serves a greeting is a few hundred."""
 
 DEEPEST_ANSWER = 8
 """How far lists and tables may be nested."""
@@ -40,7 +40,7 @@ Variables = dict[str, Any]
 
 
 class KnowsCalls(Protocol):
-    """What is needed of a carrier; its answer has `from_number` and `to_number`."""
+    """What a look-up needs of a carrier; the answer has `from_number` and `to_number`."""
 
     async def fetch_call(self, call_id: str) -> Any:
         """Describe a call."""
@@ -141,7 +141,7 @@ class _Unusable(Exception):
 
 def _retrieve(task: asyncio.Task[Variables]) -> None:
     if not task.cancelled():
-        task.exception()  # seen, so that asyncio does not report it: nobody waits for a late answer's failure
+        task.exception()  # read, so that asyncio does not report it: the failure of a late answer changes nothing
 
 
 async def _look_up(call: Call, carrier: KnowsCalls | None, settings: Settings) -> Variables:

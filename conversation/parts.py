@@ -1,4 +1,4 @@
-"""What a session needs of the parts that it is given once its pipeline stands."""
+"""The parts of a pipeline that a session uses, as protocols: the pipeline sets them once it is built."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Mouth(Protocol):
         ...
 
     async def failed_words(self) -> str:
-        """What the voice has failed to say and should be given once more; it is waited for no longer."""
+        """What the voice has failed to say and should be given once more. The bot stops waiting for its sound."""
         ...
 
     def listens(self) -> None:
@@ -44,7 +44,7 @@ class HandingOver(Protocol):
 
     @property
     def deaf(self) -> bool:
-        """Whether the caller is not listened to now."""
+        """Whether the bot ignores what the caller says now."""
         ...
 
     @property

@@ -51,7 +51,7 @@ from conversation.turns.strategies import (
 from settings import Settings
 
 AUDIO_IN_HZ = 16000
-"""The recognisers, the local one above all, want 16 kHz: with 8 kHz it hears other words and says nothing of it."""
+"""The recognisers want 16 kHz. At 8 kHz the local one hears other words, without an error."""
 
 AUDIO_OUT_HZ = 8000
 """A phone line carries 8 kHz; a higher rate would only be resampled again."""
@@ -90,7 +90,7 @@ async def warm_up(agent: Agent, settings: Settings) -> None:
 
 
 def aloud_for(agent: Agent, variables: Mapping[str, Any]) -> Aloud:
-    """How an agent's voice says what is written; telephone numbers as in the country of our own number."""
+    """What turns an agent's text into words for the voice; telephone numbers as in the country of our own number."""
     return Aloud(
         agent.pronounce, region=country_of(variables["called_number"]) or "US", language=agent.language
     )
@@ -203,7 +203,7 @@ async def run_session(
     worker = PipelineWorker(
         Pipeline(processors),
         params=PipelineParams(audio_in_sample_rate=AUDIO_IN_HZ, audio_out_sample_rate=AUDIO_OUT_HZ),
-        # RTVI and turn tracking cost a third of a call's processor time, and nobody listens on a phone line.
+        # RTVI and turn tracking cost a third of a call's processor time, and no client on a phone line reads them.
         enable_rtvi=not carrier_marks,
         enable_turn_tracking=False,
         # The silent caller and the longest duration are our own business, with words instead of a dropped line.

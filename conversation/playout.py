@@ -17,7 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 OVERDUE_SECS = 2.0
-"""How long after its audio must have been played a mark is waited for. Then it was lost on the way, not its words."""
+"""How long we wait for a mark after its audio must have been played. Then the mark was lost, but not its words."""
 
 
 @dataclass(eq=False)
@@ -283,7 +283,7 @@ class Playout:
         self._sent.clear()
         self._named.clear()
         self._said = self._chunk_starts = self._audio_sent = 0.0
-        # What was played is still the last sound of the bot, also where a later word of the caller took the rest back.
+        # What was played stays the bot's last sound, even where a later barge-in took the rest back.
         self._played_until = min(self._played_until, self._clock())
         chunks = tuple(entry.chunk for entry in unheard)
         self._taken_back += chunks

@@ -1,4 +1,4 @@
-"""What may be in a log: nothing that a caller says or presses, no phone number, and no line that only looks like one.
+"""What may be in a log: nothing that a caller says or presses, no phone number, and no forged line.
 
 Pipecat's own lines hold transcripts, prompts, the bot's words and keys; those of SDKs hold addresses with numbers and
 the answers of services. Hosts have loggers of their own, which we do not choose, so it is the *records* that are made
@@ -27,7 +27,10 @@ from typing import Any
 from loguru import logger
 
 OURS = frozenset(
-    {"bot", "server", "settings", "serializers", "carriers", "calls", "conversation", "web", "emulator"}
+    {
+        *("bot", "server", "settings", "serializers", "carriers", "calls", "conversation", "desk", "web"),
+        *("deployment", "emulator"),
+    }
 )
 """Packages of the project, wherever they are installed."""
 
@@ -40,7 +43,7 @@ MAX_PLACES = 8
 """Of an exception's traceback, the innermost."""
 
 _LIBRARIES = ("site-packages", "dist-packages", sysconfig.get_paths()["stdlib"])
-# An address of a host is none, and whoever mends a service needs it.
+# The address of a host is no phone number, and an operator needs it.
 _NUMBER = re.compile(r"(?<![\w.])(?!\d{1,3}(?:\.\d{1,3}){3}(?![\w.]))\+?\d[\d ().-]{5,}\d(?!\w)")
 _NUMBER_WITH_PLUS = re.compile(r"(?<!\w)(?:%2B|\+)\d{4,}")
 _KINDS = re.compile(r"\b[A-Z][A-Za-z]*(?:Error|Exception|Timeout)\b|\b(?:code|status|HTTP)\W{1,3}[1-5]\d\d\b")

@@ -25,11 +25,12 @@ from pipecat.frames.frames import (
 from pipecat.pipeline.worker import PipelineWorker
 from pipecat.processors.aggregators.llm_context import LLMContextMessage
 
-from calls.call import Call, CallState, EndedBy
+from calls.call import Call
 from calls.control import CallControl
 from calls.events.event import CallEvent, without_words
 from calls.events.talk import DeadAirNoticed, Detached, Interrupted
 from calls.recordings import is_paused
+from calls.states import CallState, EndedBy
 from calls.store import CallStore
 from calls.transcript import Message
 from calls.transfer import Resume
@@ -45,19 +46,19 @@ VOICE_SECS = 10.0
 """How long a voice service may take over a goodbye, on top of speaking it; one without a sound is not waited for."""
 
 LOOK_SECS = 0.1
-"""How often it is looked meanwhile whether the voice is lost."""
+"""How often the session checks meanwhile whether the voice is lost."""
 
 ATTEMPTS = 2
-"""How often such words are given to a voice that makes no sound of them."""
+"""How often a voice that makes no sound is given such words."""
 
 MARK_SECS = 2.0
 """How long after its last audio was sent a goodbye's mark may take to come back."""
 
 SOCKET_CLOSED = "socket closed"
-"""Why a session ends when its socket closes and nothing has announced it."""
+"""The reason for a session's end when its socket closes without a `stop` before it."""
 
 SETTLE_SECS = 8.0
-"""How long after the end of the media stream a transfer may take to see how it ended."""
+"""How long after the end of the media stream a transfer may take to learn its outcome."""
 
 DROP_SECS = 3.0
 """How long the carrier may take to close the socket after it confirmed a hang-up."""
@@ -85,7 +86,7 @@ class Session:
         history: The conversation on this call's earlier sessions, which this one goes on with.
         playout: What the caller has heard on this session.
         ending: True once a goodbye was promised; from then on the caller cannot interrupt.
-        learning: Whether it is being found out how the caller's transfer went, before anything is talked about.
+        learning: Whether the bot is still finding out how the caller's transfer went, before it talks about anything.
         handover: The last attempt to put the caller through.
         succeeded: Which calls of tools did what they are for, by their ids in the model's context.
         recorded: Whether the carrier records the call since its beginning; not known before `recording_settled`.
@@ -135,7 +136,7 @@ class Session:
 
     @property
     def deaf(self) -> bool:
-        """Whether the caller is not listened to, as something was promised that no barge-in may cancel."""
+        """Whether the bot ignores the caller, because it has promised something that no barge-in may cancel."""
         handover = self.handover
         if self.ending or self.learning or self.aside:
             return True
@@ -147,7 +148,7 @@ class Session:
         return not self._has_the_line.is_set()
 
     def step_aside(self) -> None:
-        """Be silent at once, and deaf: the other side is being connected with somebody else.
+        """Be silent and deaf at once: the carrier is connecting the other side with another person.
 
         Where the carrier ends the media stream for that, this only comes a moment earlier. Where the stream goes on,
         all that is queued at the carrier would be heard over the two.
@@ -158,18 +159,18 @@ class Session:
         self._silencing = asyncio.create_task(self._fall_silent())
 
     def step_back(self) -> None:
-        """Talk and listen again: nobody was connected after all."""
+        """Talk and listen again: the two were not connected after all."""
         self._has_the_line.set()
 
     async def _fall_silent(self) -> None:
         if self.line is not None:
             await self.line.fall_silent()
-        # What model and voice are at is not wanted any more either.
+        # Stop what the model and the voice are at, too.
         await self._queue(InterruptionFrame())
 
     @property
     def off_the_record(self) -> bool:
-        """Whether the call's recording is paused: then what is said must not be kept in another place either."""
+        """Whether the call's recording is paused: then we must not keep what is said in any other place either."""
         return is_paused(self.call)
 
     @property
@@ -178,7 +179,7 @@ class Session:
         return self._detached.is_set()
 
     def record(self, event: CallEvent) -> None:
-        """Add an event to the call's history, without its words while they are not to be written down."""
+        """Add an event to the call's history; while the recording is paused, without what was said."""
         self.call.record(without_words(event) if self.off_the_record else event)
 
     def render(self, template: str, **more: Any) -> str:
@@ -208,7 +209,7 @@ class Session:
         return self.mouth.reply
 
     def listens(self) -> None:
-        """The other side has the word, even if it is asked something: a menu whose key was pressed."""
+        """Leave the word to the other side, as after a key for its menu: the model need not say anything now."""
         if self.mouth is not None:
             self.mouth.listens()
 
@@ -246,12 +247,12 @@ class Session:
         return self.mouth is not None and self.mouth.voice_is_lost
 
     async def _say_to_the_end(self, text: str) -> tuple[bool, str]:
-        """Tell whether it was heard, and what the voice has failed to say."""
+        """Speak the words; return whether they were heard, and what the voice has failed to say."""
         last = MarkFrame(self.playout.expect())
         last.interruptible = False
         frames: list[Frame] = [last]
         if text:
-            # Such words go with a tool's call, whose result is to be the last that the model finds.
+            # Such words belong to a tool's call, whose result must be the last thing in the model's context.
             words = TTSSpeakFrame(text, append_to_context=False)
             words.interruptible = False
             frames.insert(0, words)
@@ -312,7 +313,7 @@ class Session:
             await self.handover.give_up()
 
     async def let_go(self) -> None:
-        """Leave the call to the people who talk on it now: no word of theirs is for us."""
+        """Leave the call to the people who talk on it now: what they say is not for the bot."""
         if not self.control.keeps_stream_while_transferring:
             return  # the carrier's document ends the stream
         if await self.control.let_go() and await self.gone(DROP_SECS):
@@ -335,7 +336,7 @@ class Session:
         """Note that the media socket is gone. The first reason counts."""
         if not self._detached.is_set():
             self._detached.set()
-            self._has_the_line.set()  # there is none any more: who waits for it goes on
+            self._has_the_line.set()  # there is no line any more, so nothing need wait for it
             if self.playout.has_unheard:
                 self.record(Interrupted(heard=""))
             # Nothing more will be heard, so a goodbye need not wait for it.
@@ -343,7 +344,7 @@ class Session:
             self.record(Detached(reason=reason))
 
     async def _say_goodbye(self, farewell: str, ended_by: EndedBy, cause: str, state: CallState) -> None:
-        await self._has_the_line.wait()  # people who talk to each other are not hung up on
+        await self._has_the_line.wait()  # do not hang up on people who talk to each other
         if self.is_detached:
             return
         if self.handover is not None:
@@ -353,7 +354,7 @@ class Session:
         begun = clock()
         heard = await self.say_to_the_end(farewell)
         if self._detached.is_set():
-            return  # the caller hung up first; what comes of a lost socket is said by the carrier's document
+            return  # the caller hung up first, or the socket was lost, which the carrier's document sees to
         silent = bool(farewell) and self.playout.said_in_all_secs == before
         if not heard and (silent or self._voice_is_lost):
             self.record(

@@ -1,1 +1,1 @@
-"""Getting the bot to where it runs."""
+"""What deploys the bot: the server's image, and the secrets for Pipecat Cloud."""

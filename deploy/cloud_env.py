@@ -1,7 +1,7 @@
 """Write `cloud.env`, the secrets of an agent on Pipecat Cloud: `python -m deploy.cloud_env`.
 
-All that is set here and that a bot reads in a call goes into it, and nothing else (`IN_A_CALL` of the settings). The
-platform's tool reads it: `pipecat cloud secrets set NAME --file cloud.env`.
+The file holds the settings that have a value here and that a bot reads in a call (`IN_A_CALL` of the settings), and
+nothing else. The platform's tool reads it: `pipecat cloud secrets set NAME --file cloud.env`.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ LOOPBACK = ("localhost", "127.0.0.1", "::1", "0.0.0.0", "host.docker.internal")
 
 
 class NotWritten(Exception):
-    """Secrets of this kind would be of no use; one line for each reason, with the fix."""
+    """A bot could not talk with these secrets; the message has one line for each reason, with the fix."""
 
 
 EXAMPLES = """\
@@ -137,7 +137,7 @@ def secrets_file(variables: dict[str, str]) -> str:
 
 
 def write_privately(path: Path, text: str) -> None:
-    """Write a file that nobody but its owner can read, also where another one was before.
+    """Write a file that only its owner can read, also where another one was before.
 
     Args:
         path: The file.
@@ -224,7 +224,7 @@ def notes(settings: Settings) -> list[str]:
 
 
 def next_steps(settings: Settings, path: Path) -> list[str]:
-    """The command that hands the file over."""
+    """The command that hands the file to the platform."""
     deploy = deploy_file()
     region = settings.pipecat_cloud_region or deploy.get("region")
     command = f"pipecat cloud secrets set {deploy.get('secret_set', 'phonebot')} --file {path}"
@@ -232,7 +232,7 @@ def next_steps(settings: Settings, path: Path) -> list[str]:
 
 
 def deploy_file() -> dict[str, Any]:
-    """What `pipecat cloud deploy` is told by the project's file; nothing when there is none."""
+    """What `pcc-deploy.toml` tells `pipecat cloud deploy`; empty when there is no such file."""
     try:
         return tomllib.loads((ROOT / "pcc-deploy.toml").read_text(encoding="utf-8"))
     except (OSError, ValueError):

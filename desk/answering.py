@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from loguru import logger
 
-from calls.call import Call, CallState, EndedBy
+from calls.call import Call
 from calls.cloud_media import CloudUnavailable
 from calls.events.lifecycle import ErrorHappened
+from calls.states import CallState, EndedBy
 from carriers.carrier import Carrier, DocumentCarrier, Form, IncomingCall, StatusUpdate
 from conversation.agents.agent import AgentError
 from conversation.agents.files import load_agent

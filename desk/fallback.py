@@ -10,9 +10,10 @@ from urllib.parse import urlsplit
 
 from loguru import logger
 
-from calls.call import Call, CallState, EndedBy
+from calls.call import Call
 from calls.errors import NotPossible
 from calls.events.lifecycle import ErrorHappened, TransferEnded, TransferStarted
+from calls.states import CallState, EndedBy
 from calls.transfer import Resume, ResumeReason, Target, TransferOutcome
 from carriers.carrier import DocumentCarrier, Form, IncomingCall, TransferDocument
 from conversation.agents.agent import Agent

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from loguru import logger
 
-from calls.call import Call, CallState, EndedBy
+from calls.call import Call
 from calls.colleague import Colleague
 from calls.errors import CallIsOver, NotDone
 from calls.events.lifecycle import AnswererDetected, ErrorHappened
+from calls.states import CallState, EndedBy
 from calls.transfer import transfer_news
 from carriers.carrier import Carrier, CarrierEvent, Direction, Form, IncomingCall, LegEnd, StatusUpdate
 from conversation.agents.agent import AgentError

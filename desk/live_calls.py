@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from calls.call import Call, CallState, EndedBy
+from calls.call import Call
 from calls.errors import CallIsOver, CarrierFailed, NotPossible, UnderWay
 from calls.events.lifecycle import HangUpFailed
+from calls.states import CallState, EndedBy
 from carriers.carrier import Direction, RecordingFormat
 from carriers.documents import checked_digits
 from conversation import handover

@@ -6,10 +6,11 @@ import asyncio
 
 from loguru import logger
 
-from calls.call import Call, CallState, EndedBy
+from calls.call import Call
 from calls.errors import NotDone
 from calls.events.lifecycle import ErrorHappened
 from calls.events.talk import Attached
+from calls.states import CallState, EndedBy
 from calls.transfer import Resume, ResumeReason
 from carriers.carrier import CarrierEvent
 from desk.service import Service

@@ -11,9 +11,10 @@ import asyncio
 
 from loguru import logger
 
-from calls.call import Call, CallState, EndedBy
+from calls.call import Call
 from calls.events.lifecycle import TransferEnded, TransferStarted
 from calls.events.talk import Attached
+from calls.states import CallState, EndedBy
 from calls.transfer import Resume, ResumeReason, TransferNews, TransferOutcome, outcome_of
 from carriers.carrier import (
     DialResult,

@@ -1,8 +1,9 @@
 """A phone network on localhost that speaks Twilio's and Telnyx's protocols from the carrier's side.
 
-It fetches the voice webhook, obeys the document, opens the media socket, speaks and listens in real time,
-answers the REST requests that end a call, and writes down what each party heard. `python -m emulator call` is
-one phone call; `PhoneNetwork` is the same for tests:
+Like a carrier it fetches the document from the bot's voice webhook, carries it out, opens the media socket, and answers
+the REST requests that make, change and end calls. It also plays the people at the phones, who speak and listen in real
+time, and writes down what each of them heard. `python -m emulator call` is one phone call; `PhoneNetwork` is the same
+for tests:
 
     async with PhoneNetwork(carrier="twilio") as network:
         result = await network.call("http://127.0.0.1:7860", script=[Audio(tone(600)), HangUp()])
@@ -14,8 +15,8 @@ A bot that hands its caller over with `<Dial>` finds the colleagues given to the
     result = await network.call(url, script, colleagues=colleagues)
     assert result.colleagues[0].outcome == "completed"
 
-The network has more people than the caller. Whoever was added to it can also be called by a server's own REST
-request, and `next_result` tells how such a call went:
+The network has more people than the caller. A server can also call them by a REST request of its own, and `next_result`
+returns how such a call went:
 
     async with PhoneNetwork(people=[Colleague("+12025550112", script=[Audio(tone(300), "hello")])]) as network:
         ...  # the server creates a call to that number
@@ -27,8 +28,8 @@ A number may also belong to an application of Telnyx's Call Control, which takes
     async with PhoneNetwork("telnyx", people=[...], events=EventHabits(doubled=0.2, seed=1)) as network:
         result = await network.call(url, script, mode="call_control")
 
-The package is written from the carriers' documentation alone and shares no code with the bot that it calls,
-so one misreading is not made twice.
+The package is written from the carriers' documentation alone and shares no code with the bot that it calls, so that a
+misread protocol cannot hide by being wrong in both.
 """
 
 import sys

@@ -16,7 +16,7 @@ class OwnNumber:
         application: The id of an application that has the address instead (Telnyx: connection).
         trunk: The id of a SIP trunk that the calls go to, Twilio only.
         status: Where the status callback goes, Twilio only.
-        fallback: Who is asked for a document when nobody else has one, Twilio only.
+        fallback: The URL that the carrier asks for a document when it gets none elsewhere, Twilio only.
         voice: Whether it can have calls at all, Twilio only.
         receives: `voice` or `fax`, Twilio only.
         state: `active`, `port-pending` and so on, Telnyx only.
@@ -50,10 +50,10 @@ class Application:
         id: Its id.
         kind: `twiml`, `texml`, `call_control`, or the record type of a SIP connection (`credential_connection`).
         url: Where calls, or their events, go.
-        method: GET or POST. A TeXML application asks by GET unless it is told otherwise ("default is GET": Telnyx docs,
-            TeXML instruction fetching); addresses in documents have defaults of their own.
+        method: GET or POST. For a TeXML application Telnyx asks by GET unless configured otherwise ("default is GET":
+            Telnyx docs, TeXML instruction fetching); addresses in documents have defaults of their own.
         status: Where the status callback goes.
-        fallback: Who is asked when `url` has no document, or does not take an event.
+        fallback: The URL that the carrier asks when `url` has no document, or does not take an event.
         active: Whether it is switched on, Telnyx only.
         profile: The id of its outbound voice profile, Telnyx only; without one nothing can be dialled.
         api_version: Of its webhooks, Call Control only.
@@ -148,7 +148,7 @@ class Account:
         return next((one for one in self.applications if (one.id, one.kind) == (id_, kind)), None)
 
     def answering(self, number: str, kind: str, *, by_itself: bool) -> OwnNumber | Application:
-        """What says how the calls to a number are answered: the number itself, or an application.
+        """The number itself or the application that it belongs to: whichever has the URLs for the number's calls.
 
         Args:
             number: E.164.

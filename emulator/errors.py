@@ -1,4 +1,4 @@
-"""What can stop the emulator itself; what goes wrong *in* a call is in the call's report instead.
+"""What can keep the emulator from placing a call; what goes wrong *in* a call is in the call's report instead.
 
 EmulatorError            one line: what happened and what to do
 ├── CannotReach          nothing answers at the given URL

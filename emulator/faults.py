@@ -27,7 +27,7 @@ HTML = "<!DOCTYPE html><html><head><title>502 Bad Gateway</title></head><body>Ba
 
 @dataclass(frozen=True)
 class RestFault:
-    """What becomes of a REST request.
+    """What goes wrong with a REST request.
 
     Attributes:
         verb: Which requests: a name of `emulator.requests.VERBS`, or `any`.
@@ -54,7 +54,7 @@ class RestFault:
 
 @dataclass(frozen=True)
 class WebhookFault:
-    """What becomes of a webhook that only tells something (a callback, an event).
+    """What goes wrong with a webhook that only reports something (a callback, an event).
 
     Attributes:
         name: Which ones: a word of what they are (`status`, `stream`, `completed`, `recording`, `call.hangup`), or
@@ -78,7 +78,7 @@ class WebhookFault:
 
 @dataclass(frozen=True)
 class MediaFault:
-    """What becomes of a media socket.
+    """What goes wrong with a media socket.
 
     Attributes:
         streams: The numbers of the streams, counted from 1; empty for all.

@@ -63,8 +63,8 @@ class CallResult:
     Attributes:
         report: The outcome.
         timeline: What happened when.
-        said: The side of whoever was at the phone, 8 kHz samples.
-        heard: What was heard there, 8 kHz samples.
+        said: What the person at the phone said, 8 kHz samples.
+        heard: What the person at the phone heard, 8 kHz samples.
         colleagues: Every attempt to reach a colleague by `<Dial>`, in the order of the calls.
         leg: The carrier's record: ids, numbers, direction, status, `ending` and `answered_by`.
         message: What a voicemail box recorded after its beep; None for people.
@@ -85,23 +85,23 @@ class PhoneNetwork:
     Args:
         carrier: One of `emulator.carriers.CARRIERS`.
         rest_port: Port of the REST server on 127.0.0.1; 0 picks a free one.
-        credentials: The account that signs and is let in.
+        credentials: The account whose keys sign the webhooks and whose REST requests are accepted.
         speak: The local voice, for `Say` in scripts and documents; None for calls without words.
-        transcribe: The local ears, for `heard_by_caller`; None for none.
+        transcribe: The local speech recognition, for `heard_by_caller`; None for none.
         people: Who can be reached by `<Dial>` and by calls that a server creates by REST; see `add_person`.
-        hold_speed: How many seconds pass in one while nobody outside can tell: every live leg only talks to
-            people, no media stream is open and no request is under way. `Wait(180)` of a caller who talks to a
-            colleague takes three seconds with 60; see `emulator.line.clock`.
-        texml_call_ids: Whether the answer to a new TeXML call names it. It is not documented to.
-        signs_instructions: Whether requests for TeXML are signed. They are not documented to be.
-        detection_words: Which of the sets that Telnyx documents its TeXML callbacks tell in who has answered: `guide`,
-            the smaller one, or `reference`.
+        hold_speed: How many seconds pass in one second of real time while nothing outside can tell: every live leg only
+            talks to people, no media stream is open and no request is under way. `Wait(180)` of a caller who talks to
+            a colleague takes three seconds with 60; see `emulator.line.clock`.
+        texml_call_ids: Whether the answer to a request for a new TeXML call has the call's id. None is documented.
+        signs_instructions: Whether requests for TeXML are signed. No signature is documented.
+        detection_words: The one of the sets of words that Telnyx documents in which TeXML callbacks report who has
+            answered: `guide`, the smaller one, or `reference`.
         extra_routes: More routes of the REST server, which come before its own.
         events: How the events of Telnyx's Call Control are delivered: at once and once, or worse.
         faults: What is to go wrong with REST, webhooks and media sockets.
         seed: Decides those faults that are left to chance, and what the line does.
         line: How its lines behave.
-        account: What the account owns, for whoever asks by REST; the bot's number when not given. Calls go where
+        account: What the account owns, for REST requests about it; the bot's number when not given. Calls go where
             `call` sends them, whatever is configured here.
         list_lag_secs: How late lists of calls are, at least and at most; `emulator.legs.lists.AT_ONCE` for never.
         silent_secs: How long after the answer Telnyx refuses to record, at least and at most.
@@ -181,7 +181,7 @@ class PhoneNetwork:
 
     @property
     def call_control(self) -> Control:
-        """The legs that are commanded, and the address of the application.
+        """The legs that an application commands, and the application's address.
 
         Raises:
             EmulatorError: The carrier takes no commands.
@@ -216,10 +216,10 @@ class PhoneNetwork:
         return self.credentials.environment(self.rest_url)
 
     def add_person(self, person: Colleague) -> None:
-        """Somebody can be reached from now on, instead of whoever was at the same number.
+        """Let a person be reached from now on, in place of an earlier one at the same number.
 
         Raises:
-            EmulatorError: They have sentences to say, and the network has no voice.
+            EmulatorError: The person has sentences to say, and the network has no voice.
         """
         self.exchange.add_person(person)
 
@@ -266,16 +266,16 @@ class PhoneNetwork:
                 given by its base.
             noise_db: Constant noise on the caller's side, dB relative to full scale.
             manners: How patient the caller is.
-            colleagues: Who else can be reached while this call lasts; a number of nobody fails.
+            colleagues: Who else can be reached while this call lasts; any other number fails.
             api_key: Key of the server's own call API; None to leave it alone.
-            recording: Name of the recording for the report; writing it is the caller's business.
+            recording: Name of the recording for the report; this method does not write the file.
             on_call: Called with the call before it is placed, to listen to its timeline.
             on_server_event: Called with each live event of the server.
             mode: Empty where the number's application has documents, `call_control` where it takes events and
                 sends commands (Telnyx only; the events go to `/telnyx/events` of a server given by its base).
             gives_up_secs: How long the caller lets a `call_control` application's number ring.
-            method: `GET` or `POST`, by which the webhook is asked; as configured at the account when not given.
-            fallback_url: Who is asked when the webhook has no document, or does not take an event; as configured at
+            method: `GET` or `POST`, for requests to the webhook; as configured at the account when not given.
+            fallback_url: The URL to ask when the webhook has no document, or does not take an event; as configured at
                 the account when not given.
 
         Raises:
@@ -342,13 +342,13 @@ class PhoneNetwork:
         return mode == "call_control"
 
     async def next_result(self, number: str, *, timeout_secs: float = RESULT_SECS) -> CallResult:
-        """How a call went that somebody's server placed to this number by REST; waits until it is over.
+        """Wait for the end of a call that a server placed to this number by REST, and return how it went.
 
-        Calls are given in the order of their ends, each once. In the report, `caller` is whoever was called:
-        `ended_by` is `caller` if they hung up or refused the call, and `nobody` if there was no answer.
+        Calls are returned in the order of their ends, each once. In the report, `caller` is the callee: `ended_by` is
+        `caller` if the callee hung up or rejected the call, and `nobody` if there was no answer.
 
         Args:
-            number: E.164 number or SIP address, of a person of the network or of nobody.
+            number: E.164 number or SIP address, with a person of the network at it or not.
             timeout_secs: How long to wait at most.
 
         Raises:

@@ -32,7 +32,7 @@ ABOUT = {
         r"\b(open|opens|close|closes|closed|mon|tues|wednes|thurs|fri|satur|sun)(day)?\b", re.IGNORECASE
     )
 }
-"""What an answer to a line of the default story has a word of. Other lines have no answer that is known here."""
+"""Words of which a good answer has one, by line of the default story. For other lines the answer is not checked."""
 
 SIMILAR = 0.5
 """How alike a line and what was understood of it must be: a wrong word is common on a phone line, a sentence is not."""
@@ -63,7 +63,7 @@ class Turn:
         caller_said: The scripted line; None for the greeting.
         bot_understood: What the bot's speech recognition made of it; None when the server does not tell.
         bot_replied: What the bot said by its own account; None when the server does not tell.
-        heard_by_caller: What could be understood at the caller's ear; None when nobody listened.
+        heard_by_caller: What speech recognition understood at the caller's ear; None when it was off.
         response_ms: From the end of the line to the first audible reply; None without a reply.
     """
 
@@ -149,8 +149,8 @@ class Report:
     def passed(self) -> bool:
         """Whether the call was answered, understood, replied to and ended properly, without any error.
 
-        Properly is by the bot, by a caller whose script ends like that, or by whoever hung up after the bot had handed
-        the call over to a colleague.
+        Properly means: by the bot, by a caller whose script ends like that, or by either person after the bot had
+        handed the call over to a colleague.
         """
         return not self.shortcomings
 
@@ -209,7 +209,7 @@ def make_report(
 
 
 def _is_of_the_last_words(loss: Loss, call: Call) -> bool:
-    """Whether it was thrown away after they had begun. What follows on words that were taken back is said anew."""
+    """Whether lost audio was of the bot's last words. Words that a `clear` took back count only if none followed."""
     hearing = call.line.hearing
     if not hearing.bursts or loss.at_ms < hearing.bursts[-1].start_ms:
         return False
@@ -218,7 +218,7 @@ def _is_of_the_last_words(loss: Loss, call: Call) -> bool:
 
 
 def _lines_to_the_bot(call: Call) -> list[CallerLine]:
-    """What was said to a colleague is no turn of the conversation with the bot."""
+    """The caller's lines without those said to a colleague, which are no turns of the conversation with the bot."""
     spans = call.line.people
     return [
         line for line in call.caller.lines if not any(start <= line.start_ms < end for start, end in spans)

@@ -55,7 +55,7 @@ class RestRequest:
         fields: The form's or the JSON object's values; a query's for a GET.
         at: When it arrived, in seconds on the network's clock.
         status: What was answered; 0 for no answer at all.
-        fault: What was made to go wrong with it, or None.
+        fault: What the network made go wrong with it, or None.
     """
 
     verb: str
@@ -128,7 +128,7 @@ class Interface(Protocol):
         """Name what a request asks for, if possible by one of `VERBS`."""
 
     def made_up_error(self, status: int) -> web.Response:
-        """What a request is answered that is made to fail with this status."""
+        """The answer to a request that is made to fail with this HTTP status."""
 
 
 @dataclass

@@ -17,12 +17,12 @@ class Entry:
         kind: What it is, for programs: `webhook`, `ringing`, `answered`, `stream_open`, `first_audio`, `bot_speech`,
             `caller_speech`, `mark_sent`, `mark_returned`, `clear`, `digits`, `rest`, `underrun`, `hang_up`,
             `socket_closed`, `keys_heard`, `talked_over` (a bot is heard by people who were connected), `warning`,
-            `note`, `event` and `event_told` (of Call Control: what
-            happened, and each attempt to tell it), ...; `caller` is whoever is at this leg's phone,
-            also where a server called them, and `caller_hears` tells of anybody but the bot. What happens on the
-            second leg of a `<Dial>` or a transfer is also on the first one's timeline, as `colleague_ringing`,
-            `colleague_answered`, `colleague_bridged`, `colleague_speech`, `colleague_digits`, `colleague_hears`,
-            `colleague_hung_up` (after an answer) and `colleague_not_reached` (without one).
+            `note`, `event` and `event_told` (of Call Control: what happened, and each attempt to report it to the
+            server), ...; `caller` is the person at this leg's phone, also where a server called them, and
+            `caller_hears` is about any voice but the bot's. What happens on the second leg of a `<Dial>` or a transfer
+            is also on the first one's timeline, as `colleague_ringing`, `colleague_answered`, `colleague_bridged`,
+            `colleague_speech`, `colleague_digits`, `colleague_hears`, `colleague_hung_up` (after an answer) and
+            `colleague_not_reached` (without one).
         text: What it is, for people.
         data: Details by name.
     """
@@ -62,7 +62,7 @@ class Timeline:
         return round((self._clock() - self._zero) * 1000)
 
     def note(self, kind: str, text: str, /, *, at_ms: int | None = None, **data: Any) -> Entry:
-        """Write an entry. `at_ms` is for what happened earlier than it could be told, such as the end of speech."""
+        """Write an entry. `at_ms` is for what is noticed later than it happened, such as the end of speech."""
         at = self._clock() if at_ms is None else self._zero + at_ms / 1000
         self._entries.append((at, kind, text, data))
         entry = self._entry(at, kind, text, data)
@@ -71,7 +71,7 @@ class Timeline:
         return entry
 
     def copy(self, entry: Entry, of: Timeline, kind: str, text: str, **data: Any) -> None:
-        """Write down what another leg's timeline tells, at its time; both must have the same clock."""
+        """Copy an entry of another leg's timeline, at its time; both must have the same clock."""
         at_ms = round((of._zero - self._zero) * 1000) + entry.at_ms
         self.note(kind, text, at_ms=at_ms, **(entry.data | data))
 

@@ -160,7 +160,7 @@ class MediaStreamSerializer(FrameSerializer):
         return None
 
     async def _read_binary(self, data: bytes) -> Frame | None:
-        """Read a binary message; raise `BadMessage` where it cannot be used, as with most carriers."""
+        """Read a binary message; raise `BadMessage` for one that cannot be used. Most carriers send none at all."""
         raise BadMessage("binary")
 
     async def _heard(self, wire: bytes) -> Frame | None:

@@ -5,7 +5,7 @@ including `start` and not one message more, so the caller's first audio is still
 to read. It closes nothing.
 
     HandshakeError          the socket is of no use: it never sent a start, closed, or named impossible ids
-    └── NotACarrierStream   somebody else is speaking, e.g. Pipecat's eval harness; carries the first message
+    └── NotACarrierStream   the peer is no carrier, e.g. Pipecat's eval harness; carries the first message
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class NotACarrierStream(HandshakeError):
     """
 
     def __init__(self, first_message: dict[str, Any]):
-        """Keep the message for whoever can answer it."""
+        """Keep the message, so that the caller of `read_stream_start` can answer it."""
         super().__init__(
             "The socket speaks RTVI, not a carrier's media protocol: "
             "point RTVI clients and evals at a bot that serves them."
@@ -84,7 +84,7 @@ def parse_start(message: dict[str, Any], *, query: Mapping[str, str], body: Any 
         body: An already decoded `?body=`; it wins over the query's.
 
     Raises:
-        HandshakeError: It is no known carrier's, or its ids cannot be true.
+        HandshakeError: No known carrier sends such a message, or its ids are impossible.
     """
     passed = (
         parameters.from_query(query)

@@ -17,8 +17,8 @@ MAX_MESSAGE_CHARS = 64 * 1024
 would stop every other call of the process for seconds."""
 
 SHORT_MESSAGE_CHARS, MAX_PARTS = 2048, 500
-"""A message longer than this may have as many objects and lists. Thousands of them make Python look through all of its
-memory for rubbish, during which nobody is heard."""
+"""A message longer than `SHORT_MESSAGE_CHARS` may hold at most `MAX_PARTS` objects and lists. Thousands of them start a
+garbage collection of all memory, during which every call of the process stands still."""
 
 MAX_TEXT_CHARS = 256
 """The longest id, mark name or error text that is taken from a message."""
@@ -74,8 +74,8 @@ def parse_message(data: str | bytes) -> dict[str, Any]:
 def parse_json(text: str) -> Any:
     """Parse JSON of which all can be written as JSON and as UTF-8 again.
 
-    Python's parser also takes `NaN`, numbers beyond any float and lone surrogates; whoever passed such a
-    value on would fail much later, in a place that has nothing to do with it.
+    Python's parser also takes `NaN`, numbers beyond any float and lone surrogates. Code that got such a value would
+    fail much later, in a place that has nothing to do with it.
 
     Raises:
         ValueError: It is not JSON, or has an integer of more digits than Python converts.

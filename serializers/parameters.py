@@ -26,7 +26,7 @@ SERVICE_HOST_QUERY = "serviceHost"
 """The same as a query parameter. Source: Pipecat Cloud docs, guides/telephony/telnyx-websocket."""
 
 NOT_PARAMETERS = frozenset({SERVICE_HOST_QUERY, "body", "token", "call_id"})
-"""Names in an address that mean something else, or that nobody may choose there: our id of a call is told by what we
+"""Names in an address that are no parameters, or that an address may not set: our id of a call must come from what we
 have signed or written ourselves."""
 
 _QUERY_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")

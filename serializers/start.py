@@ -80,7 +80,7 @@ def checked_id(name: str, value: Any) -> str:
         value: What is there.
 
     Raises:
-        HandshakeError: It is none, or has what means something in an address.
+        HandshakeError: It is no id, or has characters with a meaning in an address.
     """
     checked = optional_id(value)
     if checked is None:
@@ -92,7 +92,7 @@ def checked_id(name: str, value: Any) -> str:
 
 
 def optional_id(value: Any) -> str | None:
-    """An id that may be missing; None also for one that cannot be true."""
+    """An id that may be missing; None also for an impossible one."""
     return value if isinstance(value, str) and _ID.fullmatch(value) and ".." not in value else None
 
 

@@ -214,8 +214,7 @@ def _parameters(custom: Any) -> dict[str, Any]:
 def _client_state(state: Any) -> dict[str, Any]:
     """`client_state`: the entries of a JSON object, or any other text under its own name.
 
-    It comes in base64. What is not base64 of UTF-8 text is dropped, and not shown anywhere: nobody can know
-    what it is.
+    It comes in base64. What is not base64 of UTF-8 text is dropped, and never logged, as it may be anything.
     """
     if not isinstance(state, str) or not state:
         return {}

@@ -10,8 +10,8 @@ It differs from that one, which it extends, in these things:
   `LEAD_SECS` ahead.
 * **A pace.** What comes in faster than it can have been said waits in the network (`serializers/pace.py`).
 
-It hangs up nothing: at the pipeline's end the socket is closed, and what becomes of the call is the business of
-whoever told the carrier to open it.
+It does not hang up: at the pipeline's end it closes the socket. What becomes of the call is up to the document or the
+command that had the carrier open the socket.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class PacedClient(FastAPIWebsocketClient):
     """A socket that is not read faster than its audio can have been said.
 
     Parameters:
-        pace: Of this socket. Each message counts when it is read; the length of its audio when it is known.
+        pace: The pace of this socket. A message counts when it is read, its audio when its length is known.
     """
 
     pace: Pace
@@ -85,7 +85,7 @@ class PhoneInputTransport(FastAPIWebsocketInputTransport):
 
 
 SILENCE_SECS = 0.02
-"""How much silence is sent at a time, in step with its playing, so that the first word waits for none of it."""
+"""How much silence is sent at a time, in seconds: in step with its playing, so that words do not queue behind it."""
 
 
 class PhoneOutputTransport(FastAPIWebsocketOutputTransport):

@@ -23,9 +23,9 @@ class WireFormat(ABC):
     """A carrier's media streams.
 
     Parameters:
-        name: The carrier's, as everywhere else.
-        title: The same as people write it.
-        rank: Whose the first messages are when they could be several carriers': the lowest.
+        name: The carrier's name, as everywhere else.
+        title: The carrier's name as people write it.
+        rank: When several formats claim the first messages, the one with the lowest rank gets them.
         call_key: The key of the call's id in the carrier's first messages, for errors.
     """
 
@@ -62,7 +62,7 @@ class WireFormat(ABC):
             passed: What has travelled with the call beside the message; the message's own parameters win.
 
         Raises:
-            HandshakeError: Its ids cannot be true.
+            HandshakeError: Its ids are impossible.
         """
 
     @abstractmethod

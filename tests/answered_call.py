@@ -11,9 +11,9 @@ from pipecat.frames.frames import (
 )
 from pipecat.processors.aggregators.llm_context import LLMContext
 
-from calls.call import CallState
 from calls.control import CallControl
 from calls.events.lifecycle import AnswererDetected
+from calls.states import CallState
 from calls.store import CallStore
 from conversation.agents.files import load_agent
 from conversation.outbound import first_seconds as voicemail

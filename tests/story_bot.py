@@ -63,7 +63,7 @@ PRELOADED = (
         "web.api",
         "web.media",
         "web.routes",
-        "web.tunnel",
+        "deployment.tunnel",
     ),
     *("uvicorn.lifespan.on", "uvicorn.protocols.http.auto", "uvicorn.protocols.websockets.auto"),
     *("pipecat.services.openai.stt", "pipecat.services.openai.llm", "pipecat.services.openai.tts"),

@@ -13,7 +13,8 @@ from typing import Any
 from starlette.types import Message
 from starlette.websockets import WebSocket
 
-from calls.call import Call, CallState
+from calls.call import Call
+from calls.states import CallState
 from desk.tokens import StreamGrant
 from serializers.handshake import NotACarrierStream, read_stream_start
 from serializers.start import HandshakeError, StreamStart

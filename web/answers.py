@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from calls.call import CallState, EndedBy
+from calls.states import CallState, EndedBy
 from carriers.carrier import Direction
 
 Time = Annotated[str, Field(json_schema_extra={"format": "date-time"})]

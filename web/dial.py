@@ -23,8 +23,9 @@ import httpx
 from loguru import logger
 from pydantic import ValidationError
 
-from calls.call import Call, CallState
+from calls.call import Call
 from calls.errors import NotDone, NotPossible
+from calls.states import CallState
 from desk.dial_requests import DialBody
 from settings import Settings, SettingsError, load_settings
 from web.client import ASK_SECS, NotAnswered, accepted, server_at

@@ -128,7 +128,7 @@ class _Routes:
         """An event of a call that is run by commands: the address of an application, `?agent=NAME` for an agent."""
         carrier = self._descriptor.carrier(service.settings, CALL_CONTROL)
         assert runs_commands(carrier)
-        webhook = await read_webhook(request, service, carrier, purpose="events", is_form=False)
+        webhook = await read_webhook(request, service, carrier, purpose="events", is_event=True)
         try:
             event = carrier.parse_event(webhook.request.body)
         except WebhookError as error:

@@ -12,11 +12,11 @@ from pipecat.runner.types import WebSocketRunnerArguments
 from starlette.requests import HTTPConnection
 
 from carriers.carrier import WebhookRequest
+from conversation.leftovers import Leftovers
 from desk.addresses import ServerWayBack
 from desk.service import Service
 from web.deliveries import Deliveries
 from web.health import Readiness
-from web.leftovers import Leftovers
 from web.refusals import Refusals
 from web.trust import Peer
 

@@ -19,7 +19,6 @@ from loguru import logger
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from calls.call import ENDS
 from calls.database.engine import READING, WRITING, file_of, opened, readable
 from calls.database.errors import (
     DatabaseError,
@@ -33,6 +32,7 @@ from calls.database.tables import CALL_EVENTS, CALLS
 from calls.events.event import CallEvent
 from calls.events.lifecycle import Ended, StateChanged
 from calls.events.reading import read_event
+from calls.states import ENDS
 from calls.used_once import UsedOnce, UsedOnceInFile
 
 __all__ = [

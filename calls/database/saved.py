@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from calls.call import Call, CallState, EndedBy, Ending
+from calls.call import Call, Ending
 from calls.events.event import CallEvent
+from calls.states import CallState, EndedBy
 from calls.transfer import Resume
 from carriers.carrier import Direction
 

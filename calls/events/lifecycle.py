@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Annotated
 
 from calls.events.event import LEFT_OUT, CallEvent, Personal, Privacy
+from calls.states import CallState, EndedBy
 from calls.transfer import TransferOutcome
 from carriers.reports import AnsweredBy
 
@@ -15,12 +16,11 @@ class StateChanged(CallEvent, kind="state"):
     """The call is in another state now.
 
     Parameters:
-        state: The new state: `queued`, `ringing`, `in_progress`, `transferring`, `transferred`, or an end: `completed`,
-            `busy`, `no_answer`, `failed`, `canceled`, `voicemail`.
+        state: The new state; `completed` and those behind it are ends.
         cause: Why, in a few words for people.
     """
 
-    state: str
+    state: CallState
     cause: str
 
 
@@ -39,12 +39,11 @@ class Ended(CallEvent, kind="ended"):
     """The call is over. Events may follow that were under way, such as `detached` or a report about a recording.
 
     Parameters:
-        ended_by: Who ended it: `caller` (the other party, whoever dialled), `bot`, `human` (a person of ours), `limit`
-            or `error`.
+        ended_by: Who ended it: the `caller` is the other party, whoever dialled, and a `human` a person of ours.
         cause: Why, in a few words for people.
     """
 
-    ended_by: str
+    ended_by: EndedBy
     cause: str
 
 
@@ -57,7 +56,7 @@ class HangUpStarted(CallEvent, kind="hang_up"):
         cause: Why, in a few words for people.
     """
 
-    ended_by: str
+    ended_by: EndedBy
     cause: str
 
 

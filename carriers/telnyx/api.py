@@ -71,7 +71,7 @@ class TelnyxApi:
         """Send one request, with our time-out and errors, and without the SDK's retries of POSTs.
 
         Raises:
-            CarrierError: The answer was not the one hoped for, or there was none.
+            CarrierError: Telnyx refused, gave no usable answer, or none in time.
         """
         client = await self._connected()
         import httpx  # loaded by now, both
@@ -106,7 +106,7 @@ class TelnyxApi:
         take the account's ID from there.
 
         Raises:
-            CarrierError: Telnyx did not tell.
+            CarrierError: Telnyx did not say.
         """
         key = (self._base_url, self._api_key or "")
         if key not in _ORGANIZATIONS:
@@ -126,7 +126,7 @@ class TelnyxApi:
         if self._client is None:
             # Before the time-out of a request begins.
             await self.load()
-        if self._client is None:  # nobody was faster
+        if self._client is None:  # no other request made it meanwhile
             from telnyx import AsyncTelnyx
 
             self._client = AsyncTelnyx(

@@ -1,4 +1,4 @@
-"""Telnyx calls that are run by commands and tell of themselves by events."""
+"""Telnyx calls that we run by commands, and that Telnyx reports on by events."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class TelnyxCallControl(TelnyxAccount):
         """Read a Call Control event.
 
         Raises:
-            WebhookError: It is none.
+            WebhookError: The body is no event of Call Control.
         """
         return telnyx_events.parse_event(body)
 
@@ -92,7 +92,7 @@ class TelnyxCallControl(TelnyxAccount):
     async def transfer(
         self, call_id: str, document: TransferDocument, *, command_id: str | None = None
     ) -> None:
-        """Connect the caller with somebody else, or let the caller's side do so by REFER.
+        """Connect the caller with the document's destination, or let the caller's side call it by REFER.
 
         The stream goes on, also once the two talk. A destination that is not reached leaves the call as it was. When
         the two have talked and one hangs up, the other leg is hung up too: that is what Telnyx does unless
@@ -198,5 +198,5 @@ class TelnyxCallControl(TelnyxAccount):
         except CallNotFound:
             return True
         except CarrierError:
-            # The stream's end tells in any case, if it is.
+            # If it is over, its media stream ends too, and that is noticed in any case.
             return False

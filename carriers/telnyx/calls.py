@@ -141,7 +141,7 @@ def call_control_stream_options(stream: StreamDocument, codec: str) -> dict[str,
 
 
 def client_state(values: Mapping[str, Any]) -> str:
-    """What a leg shall carry, as Telnyx takes it. Source: telnyx SDK: valid base64, any content.
+    """Values for a leg to carry, as Telnyx takes them. Source: telnyx SDK: valid base64, any content.
 
     Raises:
         CarrierRejected: It is longer than we rely on.
@@ -156,7 +156,7 @@ def client_state(values: Mapping[str, Any]) -> str:
 
 
 def read_client_state(text: object) -> dict[str, Any]:
-    """What `client_state` wrote; nothing when it was somebody else."""
+    """The values that `client_state` wrote; empty when another program wrote the text."""
     try:
         values = json.loads(base64.b64decode(str(text or ""), validate=True))
     except (ValueError, RecursionError):

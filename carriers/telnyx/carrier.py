@@ -20,7 +20,7 @@ from carriers.carrier import (
 )
 from carriers.dialling import DialledCall, DialOut
 from carriers.errors import CarrierError, CarrierUnavailable
-from carriers.forms import whole_number
+from carriers.forms import FORM_TYPE, whole_number
 from carriers.markup import MarkupCalls
 from carriers.recording import RecordingFormat
 from carriers.telnyx.account import TelnyxAccount
@@ -34,11 +34,11 @@ if TYPE_CHECKING:
     from telnyx import AsyncTelnyx, BaseModel
 
 RECENT_CALLS = 20
-FORM = "application/x-www-form-urlencoded"
 
 
 CALLBACK_FIELDS = frozenset({"CallbackSource", "HangupCause", "RecordingStatus", "StreamEvent"})
-"""What only callbacks tell, and no request for instructions. Source: Telnyx docs, API reference, TeXML callbacks."""
+"""Fields that only callbacks have, and no request for instructions. Source: Telnyx docs, API reference, TeXML
+callbacks."""
 
 
 class TelnyxCarrier(TexmlDocuments, FormCallbacks, MarkupCalls, TelnyxAccount):
@@ -120,18 +120,18 @@ class TelnyxCarrier(TexmlDocuments, FormCallbacks, MarkupCalls, TelnyxAccount):
         Telnyx's own filter goes by whole days, so only ours is used.
 
         Raises:
-            CarrierError: There was no answer to that.
+            CarrierError: Telnyx did not say.
         """
         return await self._list(since, to=to, from_=from_number)
 
     async def dialled_from(self, call_id: str, destination: str, since: datetime) -> list[CarrierCall]:
         """The TeXML calls to a destination that were made since a moment, the newest first, at most 20.
 
-        Telnyx's list does not tell which call has dialled: when two callers were transferred to the same destination at
+        Telnyx's list does not say which call has dialled: when two callers were transferred to the same destination at
         the same time, the legs of both are in it.
 
         Raises:
-            CarrierError: There was no answer to that.
+            CarrierError: Telnyx did not say.
         """
         return await self._list(since, to=destination)
 
@@ -230,7 +230,7 @@ class TelnyxCarrier(TexmlDocuments, FormCallbacks, MarkupCalls, TelnyxAccount):
         sends JSON, as it does rightly for new calls. Source: Telnyx docs, TeXML REST, API error codes.
         """
         account = quote(await self._account(), safe="")
-        content, headers = urlencode(fields).encode(), {"Content-Type": FORM}
+        content, headers = urlencode(fields).encode(), {"Content-Type": FORM_TYPE}
 
         async def post(client: AsyncTelnyx, id_: str) -> BaseModel:
             from telnyx import BaseModel  # loaded by now, as there is a client

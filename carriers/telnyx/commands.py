@@ -109,7 +109,7 @@ class TelnyxCommands:
         """Ask what became of a call; Telnyx knows for ten minutes after its end, and not why it ended.
 
         Raises:
-            CarrierError: There was no answer to that.
+            CarrierError: Telnyx did not say.
         """
         control_id = checked(call_id)
         answer = await self._api.ask(
@@ -136,7 +136,7 @@ class TelnyxCommands:
 
         Raises:
             CallEnded: The call is over.
-            CarrierError: They were not sent; also, unasked, when they are no digits.
+            CarrierError: They were not sent; also, without asking Telnyx, when they are no digits.
         """
         try:
             checked_digits(digits)
@@ -157,7 +157,7 @@ class TelnyxCommands:
         file_format: RecordingFormat = RecordingFormat.WAV,
         command_id: str | None = None,
     ) -> str | None:
-        """Record a live call from now on; events tell about it, and its id.
+        """Record a live call from now on; events report on the recording, and have its id.
 
         Raises:
             CallEnded: The call is over.
@@ -179,7 +179,7 @@ class TelnyxCommands:
         keep_length: bool = True,
         command_id: str | None = None,
     ) -> None:
-        """Stop recording for a while; Telnyx offers no choice of `keep_length`, and tells of a pause nowhere.
+        """Stop recording for a while; Telnyx offers no choice of `keep_length`, and reports a pause nowhere.
 
         Raises:
             CarrierError: It may still be recorded.
@@ -247,7 +247,7 @@ class TelnyxCommands:
 
 
 def new_id(command_id: str | None) -> str:
-    """The id of a command: the given one in a retry, so that Telnyx ignores it if the first attempt had worked."""
+    """The id of a command: in a retry the given one, so that Telnyx ignores it if the first attempt had worked."""
     return command_id or str(uuid.uuid4())
 
 

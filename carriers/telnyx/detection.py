@@ -1,4 +1,4 @@
-"""The words in which Telnyx tells who, or what, has answered a call of ours."""
+"""The words in which Telnyx reports who, or what, has answered a call that we made."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Call Control's events: JSON webhooks that tell what happens to a call's legs.
+"""Call Control's events: JSON webhooks that report what happens to a call's legs.
 
 Source for all words and fields: telnyx SDK, `types/call_*.py` (one file an event).
 """
@@ -56,7 +56,7 @@ def parse_event(body: bytes) -> CarrierEvent:
     """Read an event.
 
     Raises:
-        WebhookError: It is none.
+        WebhookError: The body is no event of Call Control.
     """
     try:
         data = json.loads(body)["data"]
@@ -109,7 +109,7 @@ def _status(
     if call_id is None:
         return None
     if kind == "call.hangup":
-        # Nobody tells how long it was.
+        # The event does not say how long the call was.
         otherwise = LineState.FAILED if sip_code in SIP_ERRORS else LineState.COMPLETED
         state = HANGUP_CAUSES.get(cause, otherwise)
         return StatusUpdate(call_id, state, reason=cause, event_id=event_id)

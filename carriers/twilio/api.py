@@ -74,7 +74,7 @@ class TwilioApi:
         """Send one request with our time-out (the SDK's async client has none) and our errors.
 
         Raises:
-            CarrierError: The answer was not the one hoped for, or there was none.
+            CarrierError: Twilio refused, gave no usable answer, or none in time.
         """
         client = await self._connected()
         try:
@@ -108,7 +108,7 @@ class TwilioApi:
         if self._client is None:
             # Before the time-out of a request begins.
             await self.load()
-        if self._client is None:  # nobody was faster
+        if self._client is None:  # no other request made it meanwhile
             username, password = self._login
             self._client = Client(
                 username,

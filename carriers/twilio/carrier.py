@@ -87,8 +87,9 @@ class TwilioCarrier(FormCallbacks, MarkupCalls, TwilioRest):
     def verify_webhook(self, request: WebhookRequest) -> Signature:
         """Check `X-Twilio-Signature` of a request or, for a `ws(s)://` URL, of a WebSocket upgrade.
 
-        What is signed are names and values in a row, with nothing between them. So who has seen one signed form could
-        put the fields that follow the call's id into it, and open one call after another. An id is never that long.
+        Twilio signs the names and values in a row, with nothing between them. So an attacker who has seen one signed
+        form could move the fields that follow the call's id into the id, and open one call after another. An id is
+        never that long.
         """
         if not self.auth_token:
             return Signature.UNCHECKED
@@ -105,7 +106,7 @@ class TwilioCarrier(FormCallbacks, MarkupCalls, TwilioRest):
         return Signature.VALID if signed else Signature.INVALID
 
     def has_signature(self, request: WebhookRequest) -> bool:
-        """Whether there is something to check."""
+        """Whether the request has a signature, and the key to check it is configured."""
         return bool(self.auth_token and request.headers.get(SIGNATURE_HEADER))
 
     def signed_content(self, request: WebhookRequest) -> bytes | None:

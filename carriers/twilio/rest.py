@@ -147,11 +147,11 @@ class TwilioRest(TwimlDocuments):
     async def find_recent_call(self, to: str, from_number: str, since: datetime) -> list[CarrierCall]:
         """The calls between two numbers that were made since a moment, the newest first, at most 20.
 
-        Twilio's own filter is not used: it is by the time of the first ringing, and the call that somebody looks
-        for here may still be queued.
+        Twilio's own filter is not used: it goes by the time of the first ringing, and the call that is looked for here
+        may still be queued.
 
         Raises:
-            CarrierError: There was no answer to that.
+            CarrierError: Twilio did not say.
         """
         return await self._list(since, to=to, from_=from_number)
 
@@ -161,7 +161,7 @@ class TwilioRest(TwimlDocuments):
         Twilio knows whose they are, so they are not looked for by their destination.
 
         Raises:
-            CarrierError: There was no answer to that.
+            CarrierError: Twilio did not say.
         """
         return await self._list(since, parent_call_sid=_checked(call_id))
 
@@ -187,7 +187,7 @@ class TwilioRest(TwimlDocuments):
         """Ask what became of a call. Twilio's answer is "eventually consistent".
 
         Raises:
-            CarrierError: There was no answer to that.
+            CarrierError: Twilio did not say.
         """
         sid = _checked(call_id)
         call = await self._api.ask(

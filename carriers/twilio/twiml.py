@@ -27,7 +27,7 @@ class TwimlDocuments:
         return str(response)
 
     def transfer_document(self, document: TransferDocument) -> str:
-        """`<Dial>`: the caller talks with somebody else; with `refer`, `<Refer>`: the caller's side calls them.
+        """`<Dial>` connects the caller with the destination; with `refer`, `<Refer>` has the caller's side call it.
 
         With `action` Twilio asks us what comes next, and whatever followed would never run. Without, `<Connect>`
         follows, which runs when the destination was not reached or has hung up, but not when the caller has. No

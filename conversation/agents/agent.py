@@ -76,13 +76,13 @@ class Agent(Table):
         timezone: IANA name of the zone that `now` and `today` are in; this machine's zone when not given.
         services: Speech recognition, model and voice.
         tools: What the agent may do, from `TOOL_NAMES`.
-        facts: What the local brain knows. Also appended to a real model's prompt by whoever builds it.
+        facts: What the local brain knows. `conversation.pipeline.instructions` adds them to a hosted model's prompt.
         transfers: Where callers may be put through to, by name.
         menu: What the telephone's keys do.
         dial_out: How calls begin that the agent places itself.
         recording: Whether and how calls are recorded.
         pronounce: Words that the voice gets wrong, and how to write them for it ("Nguyen" = "win").
-        lines: Fixed sentences, whoever answers.
+        lines: Fixed sentences, with a hosted model and the local brain alike.
         brain: Fixed sentences of the local brain.
         limits: Lengths of time.
         dead_air: What is said and done when the bot owes the caller words and none come.
@@ -110,7 +110,7 @@ class Agent(Table):
     @model_validator(mode="before")
     @classmethod
     def _brain_has_its_lines(cls, table: Any) -> Any:
-        """The brain's sentences stood among the lines at first, and still may."""
+        """Move the brain's sentences out of `[lines]`, where older files have them, into `[brain]`."""
         lines, brain = table.get("lines"), table.get("brain", {})
         if not (isinstance(lines, dict) and isinstance(brain, dict)):
             return table
@@ -178,8 +178,8 @@ class Agent(Table):
         """Put together the variables that this agent's templates see in one call.
 
         Args:
-            parameters: The call's custom parameters. Whoever placed or routed this call meant this call, so they win
-                over all that is known in general.
+            parameters: The call's custom parameters. They were given for this one call, so they win over all that is
+                known in general.
             looked_up: What a look-up of the caller found (`conversation.lookup`); it wins over the file's `variables`.
             direction: `inbound`, or `outbound` when the agent placed the call.
             caller_number: The number of the other side in E.164 form: who called, or who was called by the agent.

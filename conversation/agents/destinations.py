@@ -33,8 +33,8 @@ def target_of(agent: Agent, name: str, call: Call) -> Target:
         call: The call that is to be put through.
 
     Raises:
-        NotPossible: There is no such name. Nothing but names is accepted: a number that somebody has talked a model
-            into would be dialled at the owner's cost.
+        NotPossible: There is no such name. Only names are accepted: otherwise a caller could talk the model into
+            dialling any number, at the owner's cost.
     """
     found = agent.transfers.get(name)
     if found is None:

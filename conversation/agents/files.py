@@ -1,4 +1,4 @@
-"""An agent's file: which there are, which one a name means, and what in it is wrong, in one line that says the fix."""
+"""The agents' files: which there are, which one a name means, and what is wrong in one, as one line with the fix."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ _RENAME = (
 
 
 def find_agent(name: str, directory: Path) -> str | None:
-    """The agent that somebody means who writes its name with other capitals, or with `_` for `-`.
+    """Find an agent by its name, which may be written with other capitals, or with `_` for `-`.
 
     Args:
         name: As it was written, in an address or a variable.

@@ -16,7 +16,7 @@ CALLERS_OWN_NUMBER = "caller"
 """What a transfer's `caller_id` says to show the colleague the caller's own number."""
 
 LONGEST_CALL_SECS = 14000
-"""No carrier lets a call last longer, and none says goodbye before it ends one."""
+"""Carriers end a longer call, without a goodbye."""
 
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 _SIP = re.compile(r"sips?:[A-Za-z0-9._~+%!*'()&=$,-]+@[A-Za-z0-9.-]+(:[0-9]{1,5})?(;[A-Za-z0-9=._-]+)*", re.I)
@@ -169,15 +169,15 @@ class DeadAir(Table):
     """What a caller hears when it is the bot's turn and nothing comes, whatever the cause. Sentences are templates.
 
     Attributes:
-        filler_secs: After so many seconds of silence the filler is said.
-        way_on_secs: After so many the way on is said: the caller is asked again, or told that it takes longer.
-        fallback_secs: After so many the bot apologises and does what `fallback` says.
+        filler_secs: After this many seconds of silence the bot says the filler.
+        way_on_secs: After this many it says the way on: it asks the caller again, or says that it takes longer.
+        fallback_secs: After this many it apologises and does what `fallback` says.
         filler: The filler; empty to say none.
-        way_on: Asks the caller to say it again. Nothing that the caller did is the cause.
+        way_on: Asks the caller to say it again; it must not blame the caller, who is not the cause.
         working: The way on while a tool is at work, which an answer of the caller would stop.
         bad_line: The way on when the caller speaks and cannot be understood.
-        apology: What goes before a fallback that leads on. A goodbye has the line `technical_problem` instead.
-        message_prompt: What a caller is told who may leave a message.
+        apology: What the bot says before a transfer or a message; before a goodbye it says `technical_problem`.
+        message_prompt: Asks the caller to leave a message.
         fallback: `goodbye`, `take_message`, or the name of a transfer.
     """
 
@@ -224,7 +224,7 @@ class OutboundCalls(Table):
         on_voicemail: What is done when a machine answers.
         voicemail_message: What is said after its beep. A template.
         greeting: The first words to a person; the agent's `greeting` when not given. A template.
-        wait_for_hello_secs: How long whoever answered may take to say hello before the bot begins.
+        wait_for_hello_secs: How long the person who answered may take to say hello before the bot begins.
     """
 
     machine_detection: bool = True
@@ -241,7 +241,7 @@ class OutboundCalls(Table):
 
 
 class Lines(Table):
-    """Fixed sentences that are spoken whoever answers. All are templates; some get extra variables."""
+    """Fixed sentences, with a hosted model and the local brain alike. All are templates; some get extra variables."""
 
     goodbye: Text = "Thank you for calling. Goodbye."
     silence_prompts: Annotated[list[Text], Field(min_length=2, max_length=2)] = [

@@ -1,1 +1,1 @@
-"""Nobody in silence: what the bot does when it owes the caller words and none come."""
+"""Against dead air: what the bot does when it owes the caller words and none come."""

@@ -1,4 +1,4 @@
-"""Why nothing is heard, and how far it has come with a silence."""
+"""Why the caller hears nothing, and what a silence has led to so far."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import IntEnum, StrEnum
 
 
 class Stage(IntEnum):
-    """How far it has come with a silence."""
+    """What a silence has led to so far."""
 
     NONE = 0
     FILLER = 1
@@ -34,12 +34,12 @@ class Cause(StrEnum):
 
     @property
     def is_voice(self) -> bool:
-        """Whether our voice cannot be counted on."""
+        """Whether the bot's voice is at fault, so that words of ours may not be heard."""
         return self in (Cause.VOICE_SILENT, Cause.VOICE_FAILED)
 
     @property
     def is_recogniser(self) -> bool:
-        """Whether the caller would speak in vain."""
+        """Whether the recogniser is at fault, so that the caller would speak in vain."""
         return self in (Cause.RECOGNISER_SILENT, Cause.RECOGNISER_FAILED)
 
 

@@ -40,7 +40,7 @@ START_SECS = 10.0
 """How long the bot's own words wait for a pipeline whose services are still connecting."""
 
 REPLY_SECS = 3.0
-"""How long they wait for the rest of a reply. A filler does not: it is said because none comes."""
+"""How long they wait for the rest of a reply. A filler does not wait: it is said because no reply comes."""
 
 
 HUSH_SECS = 0.1
@@ -51,7 +51,7 @@ ITS_END_SECS = 0.5
 
 
 class BeforeModel(FrameProcessor):
-    """Tells the guard of the caller's turns and of questions to the model; lets none through that comes too late."""
+    """Tells the guard of the caller's turns and of requests to the model, and drops requests that come too late."""
 
     def __init__(self, dead_air: DeadAir, before_voice: BeforeVoice):
         """Initialize the processor.
@@ -74,7 +74,7 @@ class BeforeModel(FrameProcessor):
     def _passes(self, frame: Frame) -> bool:
         dead_air = self._dead_air
         if isinstance(frame, InputAudioRawFrame):
-            return False  # nobody listens behind this place
+            return False  # no processor behind this one wants it
         if isinstance(frame, LLMContextFrame):
             return self._before_voice.may_ask()
         if isinstance(frame, UserStartedSpeakingFrame):
@@ -155,7 +155,7 @@ class BeforeVoice(FrameProcessor):
             own: Whether they only fill a silence.
 
         Returns:
-            False when that was not possible: the pipeline has not started yet, and nobody waits with a filler.
+            False when that was not possible: the pipeline has not started yet, and a filler is not kept for later.
         """
         if own and not self._started.is_set():
             return False
@@ -185,7 +185,7 @@ class BeforeVoice(FrameProcessor):
             await self.push_frame(TTSSpeakFrame(words))
 
     async def failed_words(self) -> str:
-        """What the voice has failed to say and should be given once more; it is waited for no longer."""
+        """What the voice has failed to say and should be given once more. The bot stops waiting for its sound."""
         if not self._dead_air.has_words_again:
             return ""
         await self._hush()

@@ -1,12 +1,12 @@
-"""Nobody in silence: the guard that knows when the bot owes the caller words, and when none were audible for too long.
+"""The guard against dead air: it knows when the bot owes the caller words, and when none were audible for too long.
 
-It is told what passes in a session: whose turn it is, that the model was asked, what the voice was given, how much of
-it was sent to the line. From that follow, for any cause, the moments at which something must be heard, and the cause.
-It does nothing itself (`conversation/dead_air/rescue.py` does) and knows no frames, so it can be tested on a clock of
-its own.
+The processors of a session report to it: whose turn it is, that the model was asked, what the voice was given, and how
+much of it was sent to the line. From that it knows, for any cause, when something must be heard, and why nothing is. It
+does nothing itself (`conversation/dead_air/rescue.py` does) and knows no frames, so it can be tested on a clock of its
+own.
 
-It is the bot's turn from the moment on at which it was asked, or began to speak of itself, until its last word was
-played and nothing is under way that would bring another. What the guard itself has said does not count as an answer.
+It is the bot's turn from when the model was asked, or the bot began to speak unasked, until its last word was played
+and nothing is under way that would bring another. What the guard itself has said does not count as an answer.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ from conversation.dead_air.voice_watch import VoiceWatch
 from conversation.playout import Playout
 
 EMPTY_SECS = 0.25
-"""How long after the end of a reply without words its error may be told."""
+"""How long after the end of a reply without words the service may still report the error behind it."""
 
 MAX_WAYS_ON = 2
-"""So many ways on in a row, without an answer between them, lead nowhere."""
+"""After this many ways on in a row, without an answer between them, the fallback follows."""
 
 SPEECH_SECS = 0.8
-"""So much speech that brings no words is not a cough: the recogniser does not hear it."""
+"""Speech this long that brings no words is not a cough: the recogniser does not hear the caller."""
 
 OTHERS_SECS = 0.4
-"""How long after a turn without words somebody else may ask the model, before this guard does what is to be done."""
+"""How long after a turn without words another part may still ask the model, before this guard acts."""
 
 TRAILING_SECS = 1.0
-"""So long after a voice has failed, sound that it gave before may still be on its way."""
+"""How long after a voice has failed the sound that it gave before may still be on its way."""
 
 LONGEST_SPEECH_SECS = 15.0
-"""What sounds like speech for longer without a pause is a noise."""
+"""Sound that lasts longer than this without a pause is a noise, and no speech."""
 
 
 class DeadAir:
@@ -49,10 +49,10 @@ class DeadAir:
         first_audio_secs: float = 3.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Start with nobody's turn.
+        """Start before the first turn, when neither side owes the other words.
 
         Args:
-            limits: After how many seconds of silence what is said.
+            limits: After how many seconds of silence the bot says what.
             playout: What was sent to the line, by the same clock.
             first_audio_secs: How long the voice may be silent that was asked to speak.
             clock: Tells the time in seconds.
@@ -186,7 +186,7 @@ class DeadAir:
         self._voice.was_given(words)
 
     def voice_was_asked(self) -> None:
-        """The voice has a whole sentence: from here on it may be silent for so long."""
+        """The voice has a whole sentence: the time to its first sound counts from here."""
         self._voice.was_asked()
 
     def voice_gave(self, *, own: bool) -> None:
@@ -224,7 +224,7 @@ class DeadAir:
         self._due = self._unheard_at = None
 
     def caller_stopped(self) -> None:
-        """The caller's turn is over. Whether there were words in it is told by `caller_said_...`."""
+        """The caller's turn is over; a call of `caller_said_...` follows and says whether it had words."""
         self._turn = False
 
     def caller_said_something(self, *, wants_answer: bool = True) -> None:
@@ -239,7 +239,7 @@ class DeadAir:
             self._begin(self._clock())
 
     def caller_said_nothing(self) -> None:
-        """There were none: a noise, or a recogniser that does not hear."""
+        """There were no words in the turn that is over: it was a noise, or the recogniser does not hear."""
         now = self._clock()
         self._turn = False
         spoken, self._spoken_secs = self._spoken_secs, 0.0
@@ -262,13 +262,13 @@ class DeadAir:
             self._speaking_since = self._clock()
 
     def caller_pauses(self) -> None:
-        """There is none any more."""
+        """There is no voice or noise on the line any more."""
         if self._speaking_since is not None:
             self._spoken_secs += self._clock() - self._speaking_since
             self._speaking_since = None
 
     def caller_was_understood(self) -> None:
-        """Words came of it, or a key was pressed."""
+        """The caller's speech was recognised, or the caller pressed a key."""
         self._last_words = self._clock()
         self._spoken_secs = 0.0
         self._unheard_turns, self._recogniser_failed = 0, False
@@ -291,7 +291,7 @@ class DeadAir:
         if self._due is None or (self._may_be_silent and not self.voice_is_lost):
             return None
         if self._empty_at is not None:
-            return None  # a moment later it is known why
+            return None  # the reason follows in a moment
         secs = now - max(self._due, self._audible_until)
         stage = self._reached(secs) if secs >= 0 else Stage.NONE
         if stage <= self._stage or (stage is not Stage.FALLBACK and self._voice.has_the_word):
@@ -312,7 +312,7 @@ class DeadAir:
         return max(0.0, now - max(self._last_words, self._playout.played_until))
 
     def hold(self) -> None:
-        """Somebody else sees to the caller now; what is due is due from the end of that on."""
+        """Another part sees to the caller now; silence counts anew from the end of that."""
         now = self._clock()
         self._follow(now)
         self._unheard_at = None
@@ -320,7 +320,7 @@ class DeadAir:
             self._due, self._stage = now, Stage.NONE
 
     def gave_up(self) -> None:
-        """The fallback was begun; what is due from here on is due anew."""
+        """The fallback was begun; silence counts anew from here."""
         self._due = None
         self._stage, self._ways_on = Stage.NONE, 0
 
@@ -364,7 +364,7 @@ class DeadAir:
         self._answer_sent = max(self._answer_sent, self._playout.sent_secs)
 
     def _follow(self, now: float) -> None:
-        """Take note of what was sent to the line, and of what did not come, since the last time."""
+        """Note what was sent to the line since the last look, and what has not come."""
         sent = min(self._playout.sent_secs, self._answer_ends)
         if sent > self._answer_sent:
             self._answer_sent = sent

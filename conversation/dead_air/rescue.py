@@ -13,11 +13,11 @@ from datetime import UTC, datetime
 
 from loguru import logger
 
-from calls.call import EndedBy
 from calls.errors import NotDone
 from calls.events.lifecycle import ErrorHappened, TransferEnded
 from calls.events.talk import DeadAirNoticed, MessageTaken
 from calls.left_messages import Message, MessageBook
+from calls.states import EndedBy
 from conversation.agents.tables import GOODBYE, TAKE_MESSAGE
 from conversation.dead_air.causes import Cause, Firing, Stage
 from conversation.dead_air.guard import DeadAir
@@ -26,7 +26,7 @@ from conversation.session import Session
 from conversation.turns.strategies import SilentCaller
 
 LOOK_SECS = 0.2
-"""How often it is looked whether somebody sits in silence."""
+"""How often the bot checks whether the caller sits in silence."""
 
 MESSAGE_PAUSE_SECS = 4.0
 """A pause this long ends a message that a caller leaves."""
@@ -39,11 +39,11 @@ NO_MESSAGE_SECS = 12.0
 
 
 REASON = "The automated assistant has failed."
-"""What a colleague is told who is asked to take such a call."""
+"""The reason for such a transfer, which a colleague hears."""
 
 
 class Rescue:
-    """Sees to it that nobody is left in silence in one session."""
+    """Sees to it that the caller of one session is not left in silence."""
 
     def __init__(self, session: Session, dead_air: DeadAir, *, others_turn: Callable[[], bool]):
         """Initialize it; `watch` begins.
@@ -51,7 +51,7 @@ class Rescue:
         Args:
             session: The session.
             dead_air: Its guard.
-            others_turn: Whether somebody else sees to the caller, such as the opening of a call that we have placed.
+            others_turn: Whether another part sees to the caller now, such as the opening of a call that we have placed.
         """
         self._session = session
         self._dead_air = dead_air
@@ -91,9 +91,9 @@ class Rescue:
                 )
 
     async def look(self) -> None:
-        """See to whoever sits in silence now."""
+        """Say what is due, if the caller sits in silence now."""
         session, dead_air = self._session, self._dead_air
-        if session.mouth is not None and not session.deaf:  # what is said to the end is seen to there
+        if session.mouth is not None and not session.deaf:  # `say_to_the_end` watches its own words
             await session.mouth.say_again()
         if self._is_off:
             dead_air.hold()
@@ -107,22 +107,22 @@ class Rescue:
             await self._silence.silent()
 
     async def lost(self, cause: Cause, because: str) -> None:
-        """Give up at once, as a service will not work any more in this call.
+        """Give up at once, because a service will not work again in this call.
 
         Args:
-            cause: Which one.
-            because: The same for the call's record.
+            cause: Which service.
+            because: The same in words, for the call's record.
         """
         if not self._is_off:
             self._record(Stage.FALLBACK, cause, 0.0)
             await self.give_up(cause, because)
 
     async def give_up(self, cause: Cause, because: str = "") -> None:
-        """Apologise, and do what the agent's fallback says; what was tried in vain is not tried again.
+        """Apologise, and do what the agent's fallback says; a transfer that has failed before is not tried again.
 
         Args:
             cause: Why.
-            because: The same for the call's record, if the call ends by it.
+            because: The same in words, for the call's record if the call ends.
         """
         if self._is_off:
             return

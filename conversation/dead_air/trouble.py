@@ -33,14 +33,14 @@ FIXES = {
 CAUSES = {"llm": Cause.MODEL_FAILED, "tts": Cause.VOICE_FAILED, "stt": Cause.RECOGNISER_FAILED}
 
 STALLED = CAUSES | {"llm": Cause.MODEL_STALLED, "tts": Cause.VOICE_SILENT}
-"""The same for services that give nothing in time."""
+"""The same for services that did not answer in time."""
 
 
 class ServiceTrouble:
     """Answers the errors of a call's services.
 
-    An answer that failed is asked for again, and what the caller hears meanwhile is the guard's business. A service
-    that cannot work any more (a rejected key) is the end of the talk: an apology, and the agent's fallback.
+    The model is asked again for an answer that failed, and the guard sees to what the caller hears meanwhile. A service
+    that cannot work any more (a rejected key) ends the talk: with an apology, and the agent's fallback.
     """
 
     def __init__(
@@ -93,7 +93,7 @@ class ServiceTrouble:
 
 
 def category_of(frame: ErrorFrame) -> ErrorCategory:
-    """Why a service failed; libraries hide the network's own error behind theirs."""
+    """Why a service failed. Libraries wrap the network's error in their own, so the whole chain is read."""
     category = frame.category or ErrorCategory.UNKNOWN
     if category is not ErrorCategory.UNKNOWN or frame.exception is None:
         return category

@@ -4,7 +4,7 @@ Pipecat keeps the words whose audio was *sent*. A carrier holds audio back, some
 sound, and a barge-in throws away what was not played. So after an interruption the bot's last words in the context are
 rewritten from what the marks say: each chunk whose mark came back, and of the one chunk that was playing the words that
 had begun by the clock. A model that is cut off in a question needs to know that it was asked. Nothing heard leaves no
-message; calls of tools and their results are never touched, and a turn that nobody interrupted stays as it is.
+message; calls of tools and their results are never touched, and a turn that was not interrupted stays as it is.
 
 The rewriting is done where Pipecat writes the context, and the caller's next turn waits for it.
 """

@@ -118,7 +118,7 @@ class SpokenMarks(FrameProcessor):
     async def _spoken(self, frame: Frame) -> bool:
         """Take a frame of the voice. True when it was passed on with the marks that belong around it, or dropped."""
         if self._session.aside and isinstance(frame, TTSAudioRawFrame | TTSTextFrame | TTSStoppedFrame):
-            if self._dead_air is not None:  # it works; nobody is to hear it
+            if self._dead_air is not None:  # the voice works; this sound is not for the caller
                 self._dead_air.voice_gave(own=True)
                 self._dead_air.voice_ended()
             if isinstance(frame, TTSStoppedFrame):

@@ -94,8 +94,8 @@ def say_digits(number: str) -> str:
     """Spell a number out for a voice, in groups: "two zero two, five five five, zero one zero zero".
 
     Args:
-        number: Digits; anything else in it is passed over. The 1 before ten
-            digits is left out, as people there do.
+        number: Digits; anything else in it is passed over. The 1 before ten digits is left out, as people in North
+            America do.
     """
     digits = re.sub(r"\D", "", number)
     if len(digits) == 11 and digits[0] == "1":
@@ -113,7 +113,7 @@ class Fit(Enum):
 
 
 def fit(number: str, region: str | None) -> Fit:
-    """Find out whether digits that somebody said or keyed in can be a telephone number.
+    """Find out whether digits that a caller said or keyed in can be a telephone number.
 
     Args:
         number: Digits, with a + in front or not.

@@ -54,7 +54,7 @@ REPLAYED = 60
 """Messages of a call's history that a new brain reads, the latest ones; 6 ms each."""
 
 PATIENCE_SECS = 0.8
-"""How much longer than usual the caller may be silent where a reply would be wrong in the middle of a sentence."""
+"""How much longer than usual the brain waits when the caller may be in the middle of a sentence."""
 
 
 @dataclass(frozen=True)
@@ -245,7 +245,7 @@ class LocalBrain(LLMService[_NoModelAdapter]):
             utterance = Utterance.parse(" ".join(new))
             state, reply = decide(state, utterance, self._agent, retriever, tools, self._variables)
             texts.append(reply.text)
-        elif not texts:  # nothing new, but somebody wants the bot to speak
+        elif not texts:  # nothing new, but the session wants the bot to speak
             goes_on = said or unprompted is Unprompted.SPOKE_BEFORE
             line = self._agent.brain.anything_else if goes_on else self._agent.greeting
             again = state.last_reply if unprompted is Unprompted.CUT_OFF else ""

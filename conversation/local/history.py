@@ -52,7 +52,7 @@ class History(list[Said | Returned]):
 
 
 class Unprompted(Enum):
-    """What a bot that speaks without being asked comes back to."""
+    """Where the conversation stands when the bot is to speak without a new turn of the caller."""
 
     NOTHING = "nothing was said yet"
     SPOKE_BEFORE = "it has spoken before"
@@ -98,7 +98,7 @@ def keyed(history: History) -> bool:
 
 
 def since_greeting(history: History) -> History:
-    """Leave out what somebody said when answering our call: a "Yes?" is no answer to what they had not heard yet."""
+    """Leave out what was said on answering our call: a "Yes?" before our greeting does not answer it."""
     before = history.greeted_after or 0
     since = History(history[before:])
     since.answered, since.greeted_after = history.answered - before, 0
@@ -106,7 +106,7 @@ def since_greeting(history: History) -> History:
 
 
 def why_unprompted(context: LLMContext) -> Unprompted:
-    """What a bot that is asked without a new turn of the caller comes back to."""
+    """Where the conversation stands when the bot is to speak without a new turn of the caller."""
     messages = context.get_messages()
     last = messages[-1] if messages else None
     if last is not None and not isinstance(last, LLMSpecificMessage) and last.get("role") == "developer":
@@ -129,7 +129,7 @@ def _value(result: str) -> Any:
 
 def _returned(call_id: str, names: Mapping[str, str], result: str, succeeded: Mapping[str, bool]) -> Returned:
     tool, value = names.get(call_id, ""), _value(result)
-    # A transfer that was tried is told to the caller by the session, one that was refused is not.
+    # The session tells the caller of a transfer that was tried, but not of one that was refused.
     told = tool == "transfer_call" and isinstance(value, dict) and "outcome" in value
     ok = succeeded[call_id] if call_id in succeeded else tool_succeeded(value)
     return Returned(call_id, tool, ok, told)

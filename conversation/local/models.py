@@ -4,7 +4,7 @@ Recogniser (Moonshine tiny, or Whisper tiny where Moonshine's weights are missin
 (MiniLM) all come as Python packages with their weights inside. Nothing here touches the network.
 
 Loading takes about two seconds and must not happen on the event loop: `await local_models().ready()` before the first
-call. What is not loaded then is loaded when it is first needed, by whoever needs it.
+call. What is not loaded then is loaded by the first call that needs it.
 """
 
 from __future__ import annotations
@@ -263,7 +263,7 @@ class LocalModels:
                         self._speaking.submit(self.render, sentence, rate).result()
                 give_memory_back()
 
-        # A daemon: a process that ends early does not wait for words that nobody will hear.
+        # A daemon: a process that ends early does not wait for speech that no caller will hear.
         threading.Thread(target=render_all, name="local-tts-ahead", daemon=True).start()
         return new
 

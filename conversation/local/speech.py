@@ -37,10 +37,10 @@ TTFS_P99_SECS = 0.6
 
 
 FIRST_WORDS_SECS = 0.45
-"""How long somebody has spoken over the bot when it is first looked at what is said; a look costs 100 ms of a core."""
+"""How long a caller speaks over the bot before the first early transcript, which costs 100 ms of a core."""
 
 MORE_WORDS_SECS = 0.3
-"""How long after a look comes the next one."""
+"""How long after an early transcript the next one is made."""
 
 HEARD_UNTIL = "heard until"
 """The key of a frame's `metadata`: how many bytes of the caller's audio the recogniser had had when an audio frame
@@ -54,7 +54,7 @@ LONGEST_LAG_SECS = 3.0
 
 TRAILING_SILENCE_SECS = 0.7
 """Moonshine's own detector carries its state into the next utterance: after one that ended with less than 0.4 s of
-silence, the next begins with a "You" that nobody said."""
+silence, the next begins with a "You" that was not said."""
 
 
 class LocalMoonshineSTT(SegmentedSTTService):

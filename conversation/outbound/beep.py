@@ -20,7 +20,7 @@ LOWEST_HZ, HIGHEST_HZ = 500.0, 2200.0
 SHORTEST_SECS, LONGEST_SECS = 0.14, 2.0
 
 QUIETEST = 0.01
-"""RMS relative to full scale (-40 dBFS) below which nothing is listened to."""
+"""RMS relative to full scale (-40 dBFS) below which audio counts as silence."""
 
 PURITY = 0.85
 """How much of the power lies within `SPREAD_HZ` of the strongest frequency."""
@@ -35,13 +35,13 @@ WINDOW_SECS = 0.04
 FAX_HZ, FAX_SPREAD_HZ = 2100.0, 30.0
 
 FAX_SECS = 1.2
-"""A tone at `FAX_HZ` that has lasted so long is a fax's; no beep of a voicemail box is that long."""
+"""A tone at `FAX_HZ` that has lasted this long is a fax's; no beep of a voicemail box is that long."""
 
 GAP_WINDOWS = 3
-"""So many windows (each 20 ms after the other) without the tone do not end it: a packet is lost now and then."""
+"""A gap of this many windows (20 ms apart) does not end a tone: a packet is lost now and then."""
 
 TONE_SECS = 0.2
-"""What has lasted so long is a tone, whatever it will turn out to be."""
+"""A pure frequency that has lasted this long is a tone, of whatever kind."""
 
 
 class BeepDetector:
@@ -136,11 +136,11 @@ class BeepListener(FrameProcessor):
         self._told_of_fax = False
         self._detector: BeepDetector | None = None
         self.listening = True
-        """Switched off when it does not matter any more, to save the time."""
+        """Switched off once beeps do not matter any more, to save processor time."""
 
     @property
     def hears_tone(self) -> bool:
-        """Whether a tone is being heard now: nobody who should be talked to."""
+        """Whether a tone is being heard now, which no person makes."""
         return self._detector is not None and self._detector.tone_secs >= TONE_SECS
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:

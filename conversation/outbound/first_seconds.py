@@ -1,13 +1,13 @@
-"""The first seconds of a call that the bot has placed: a person, a machine, and what is said to which.
+"""The first seconds of a call that the bot has placed: what it says to a person, and what to a machine.
 
 A person is greeted, after their "Hello?" or, when they say nothing, after a moment. A machine is not talked over: the
 bot waits for its beep, leaves the whole message and hangs up, or hangs up at once, as the agent's file says.
 
-Who it is follows from several witnesses, which err: see `conversation.outbound.witnesses`.
+Which of the two has answered follows from several witnesses, all of which err: see `conversation.outbound.witnesses`.
 
-Nobody is hung up on by the carrier's word alone. Whoever was heard to speak as people do is talked to in any case, and
-taken for a machine only when they do not answer; the others are listened to first (a beep, silence), and a message is
-said to them as to somebody who may answer it. Where the carrier does not know, it is a person.
+The bot hangs up on no one because of the carrier's detection alone. If what was heard sounds like a person, the bot
+talks to them, and takes them for a machine only when they do not answer. Otherwise it listens first (for a beep, or
+silence), and a person could still answer its message. Where the carrier does not know, it is a person.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from pipecat.frames.frames import (
 )
 from pipecat.services.llm_service import LLMService
 
-from calls.call import CallState, EndedBy
 from calls.events.talk import VoicemailLeft
+from calls.states import CallState, EndedBy
 from conversation.first_words import first_words, greeting_words
 from conversation.outbound.beep import FAX_SECS, BeepListener
 from conversation.outbound.greetings import GreetingClassifier, is_a_person
@@ -41,31 +41,31 @@ from conversation.session import MARK_SECS, SPEAKING_SECS_PER_CHARACTER, VOICE_S
 from serializers.frames import MarkFrame
 
 QUIET_SECS = 2.0
-"""A machine that is silent for so long is taken to record, beep or not."""
+"""A machine that is silent for this long is taken to be recording, beep or not."""
 
 MODEL_SECS = 3.0
-"""How long a language model may think about who it is; somebody is waiting."""
+"""How long a language model may think about who has answered: a person may be waiting."""
 
 LISTEN_SECS = 15.0
-"""How long something may be heard that nobody can make sense of before it is greeted."""
+"""How long the other side may be heard without being understood before the bot greets it."""
 
 BREATH_SECS = 0.3
-"""Before the message: the carrier may tell of a beep before we have heard all of it."""
+"""The pause before the message: the carrier may report a beep before we have heard all of it."""
 
 GREETING_SECS = 60.0
-"""How long a machine's greeting may last; after that there is nothing to leave a message on."""
+"""How long a machine's greeting may last; after that the bot gives up leaving a message."""
 
 WINDOW_SECS = 45.0
 """How long after the answer a person can still turn out to be a machine, if they have not answered the greeting."""
 
 ANSWER_SECS = 3.0
-"""How long somebody may think about the greeting, or the message, of whom the carrier says that it is a machine."""
+"""How long the other side may take to answer a greeting or a message when the carrier says that it is a machine."""
 
 LOOK_SECS = 0.1
-"""How often it is looked whether they answer."""
+"""How often the bot checks whether they answer."""
 
 HUSH_SECS = 1.0
-"""How long the carrier may take to forget what it was to play."""
+"""How long the carrier may take to throw away what it has not played."""
 
 
 class OutboundOpening(Witnesses):
@@ -127,7 +127,7 @@ class OutboundOpening(Witnesses):
     async def _wait_for_hello(self) -> None:
         await asyncio.sleep(self._manners.wait_for_hello_secs)
         if self.beeps.hears_tone:
-            await asyncio.sleep(FAX_SECS)  # by then it is known what it is
+            await asyncio.sleep(FAX_SECS)  # by then it is clear whether the tone is a beep or a fax
         if not self._spoke:
             self._witness(Verdict.HUMAN, Evidence.SILENCE, "silence")
             return
@@ -166,7 +166,7 @@ class OutboundOpening(Witnesses):
         return await self._say(await greeting_words(self._session, self._greeting_template))
 
     def _greet_in_doubt(self, doubt: Verdict) -> None:
-        """Talk to somebody who may be a machine; when they do not answer, they are one."""
+        """Greet what may be a machine; if it does not answer, it is one."""
         self._evidence = Evidence.LISTENING
         self._take(Verdict.HUMAN, "may be a person")
         self._talk_to_a_person()
@@ -190,7 +190,11 @@ class OutboundOpening(Witnesses):
             self._give_up(doubt)
 
     async def _is_answered(self) -> bool:
-        """Wait for an answer, or for a silence that is too long for one; tell which came."""
+        """Wait for an answer, or for a silence that is too long for one.
+
+        Returns:
+            Whether the other side has answered.
+        """
         quiet_secs = 0.0
         while quiet_secs < ANSWER_SECS:
             await asyncio.sleep(LOOK_SECS)
@@ -256,7 +260,7 @@ class OutboundOpening(Witnesses):
                 return
         self._session.record(VoicemailLeft(heard=heard))
         if self._evidence is not Evidence.PLAIN and heard and not self._session.is_detached:
-            # Nothing but the carrier's word says that it was a machine.
+            # Only the carrier's detection says that it was a machine.
             self._message_was_heard = True
             self._doubt = Verdict.MACHINE
             self.phase = Phase.GREETED
@@ -277,10 +281,10 @@ class OutboundOpening(Witnesses):
         return True
 
     def _may_be_a_person(self) -> bool:
-        """Whether somebody whom the carrier takes for a machine is to be talked to first."""
+        """Whether the bot should first talk to what only the carrier takes for a machine."""
         if self._evidence is not Evidence.CARRIER or self._was_doubted:
             return False
-        # A message is said to a person as well, who can answer it; without one there would be no word.
+        # A person would hear the message too, and can answer it; without a message they would hear nothing.
         return self._said_hello or (not self._leaves_message and is_a_person(" ".join(self._words)))
 
     async def _hang_up(self, cause: str) -> None:
@@ -288,7 +292,7 @@ class OutboundOpening(Witnesses):
         self._session.finish("", ended_by=EndedBy.BOT, cause=cause, state=CallState.VOICEMAIL)
 
     async def _hush(self) -> None:
-        """Stop speaking, and wait until that is so: a goodbye would let it be said to its end."""
+        """Stop speaking, and wait until it is quiet: a goodbye would let the words be said to their end."""
         playout = self._session.playout
         if not playout.pending:
             return
@@ -300,7 +304,7 @@ class OutboundOpening(Witnesses):
             await asyncio.sleep(0.02)
 
     async def _say(self, words: str) -> bool:
-        """Say something that we may cut short ourselves; tell whether all of it was heard."""
+        """Say something that the bot may cut short itself; return whether all of it was heard."""
         session = self._session
         if session.worker is None:
             return False

@@ -28,7 +28,7 @@ PERSON, RECORDING = "conversation", "voicemail"
 """The two options of Pipecat's question."""
 
 SURE = 0.9
-"""From this confidence on nobody else is asked."""
+"""From this confidence on no model is asked."""
 
 LIKELY = 0.8
 """From this confidence on words are believed where there is a doubt."""
@@ -46,7 +46,7 @@ _PHRASES = re.compile(
     r"(?:youve|you have) reached (?:the )?(?:voice|mailbox|answering)|"
     r"not in service|has been disconnected)\b"
 )
-"""Words (see `plain`) that people do not say to somebody who has just called them."""
+"""Words (see `plain`) that people do not say to a caller when they answer the phone."""
 
 _LIKELY = re.compile(
     r"\b(?:(?:cant|can not|cannot|not able to|unable to) (?:come to|take|answer|get to) (?:the|your|my|this|you)|"
@@ -54,7 +54,7 @@ _LIKELY = re.compile(
     r"(?:youve|you have) reached|(?:ill|i will|well|we will) (?:get back|call you back|return your call)|"
     r"(?:is|are) (?:currently|now) closed|leave (?:us |me )?a message|call (?:us |me )?(?:back )?later)\b"
 )
-"""Words of recordings that a person might say as well, who answers for somebody else."""
+"""Words of recordings that a person who answers another's phone might say as well."""
 
 _HELLO = re.compile(
     r"^(?:(?:um+|uh+|oh|hi|hello|hey|yes|yeah|yep|good (?:morning|afternoon|evening)|there|speaking|this is he|"
@@ -71,7 +71,7 @@ def sounds_recorded(text: str) -> bool:
 
 
 def is_hello(text: str) -> bool:
-    """Whether somebody has just said hello, in whatever words, and waits to be told what the call is about."""
+    """Whether the words are a hello of some kind, after which a person waits to hear what the call is about."""
     words = plain(text)
     return bool(_HELLO.match(words)) or wish_of(text) in (Wish.GREETING, Wish.FILLER)
 

@@ -1,6 +1,6 @@
-"""The processors that stand in the pipeline of a call that the bot has placed, and what they tell of.
+"""The processors that stand in the pipeline of a call that the bot has placed, and the names of what they report.
 
-They see, hold back and mute; what follows from it is decided in `conversation.outbound.first_seconds`.
+They listen, hold back and mute; `conversation.outbound.first_seconds` decides what follows.
 """
 
 from __future__ import annotations
@@ -51,9 +51,9 @@ class Phase(Enum):
     GREETED = auto()
     """Taken for a person, who has not answered yet."""
     WAITING = auto()
-    """Taken for a machine; its greeting is not over."""
+    """Taken for a machine, whose greeting is not over."""
     LEAVING = auto()
-    """The message is being said; also to somebody who may be a person."""
+    """The bot is saying its message, perhaps to a person who was taken for a machine."""
     OVER = auto()
     """The conversation has begun, or the call is ending."""
 
@@ -89,7 +89,7 @@ class GreetingListener(VoicemailDetector):
         Args:
             opening: Is told what is heard.
             classifier: Tells a person from a recording.
-            quiet_secs: A machine that is silent for so long is taken to record.
+            quiet_secs: A machine that is silent for this long, in seconds, is taken to be recording.
         """
         super().__init__(
             classifier=classifier, voicemail_response_delay=quiet_secs, decision_timeout=DECISION_SECS

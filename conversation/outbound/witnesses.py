@@ -3,11 +3,11 @@
 There are several witnesses. A stronger one overrules a weaker one, and of two equal ones the later
 overrules the earlier (`Evidence`):
 
-1. **Silence**: somebody who says nothing for `wait_for_hello_secs` is greeted as a person.
+1. **Silence**: after `wait_for_hello_secs` without a word the bot greets a person.
 2. **Listening**: Pipecat's `VoicemailDetector`, asked with what was said until the first longer pause.
 3. **The carrier's** detection of answering machines (events `answered_by`), which errs.
-4. **Plain signs**: words that only a recording says ("after the tone"), a beep, the tone of a fax; or a "Hello?" from
-   somebody who was taken for a machine, which does not wait for an answer.
+4. **Plain signs**: words that only a recording says ("after the tone"), a beep, the tone of a fax; or, from what was
+   taken for a machine, a "Hello?", as a machine would not wait for an answer.
 
 So a wrong verdict is put right until the person has answered the greeting, which settles it, or the message has been
 left after plain signs of a machine. A beep during the message (a pause in the greeting was taken for its end) has it
@@ -45,10 +45,10 @@ MESSAGES = 3
 
 
 class Witnesses(ABC):
-    """Finds out who has answered; what follows from it is another's business."""
+    """Finds out who has answered; a subclass decides what follows from it."""
 
     def __init__(self, session: Session):
-        """Nobody has said anything yet.
+        """Start when the call is answered and nothing has been said yet.
 
         Args:
             session: The session.
@@ -204,7 +204,7 @@ class Witnesses(ABC):
                 self._carrier_finds(Verdict.FAX)
 
     def _carrier_finds(self, verdict: Verdict) -> None:
-        """Take the carrier's word that nobody is there, unless we have heard somebody."""
+        """Take the carrier's word that it is no person, unless we have heard one."""
         answering = self._speaking and self._answers_greeting
         silent = self.phase in (Phase.LISTENING, Phase.WAITING) and not self._was_doubted
         if self.phase is Phase.GREETED and (self._evidence is Evidence.LISTENING or answering):
@@ -246,7 +246,7 @@ class Witnesses(ABC):
         logger.info(f"call {self._session.call.id}: answered by a {verdict.value} ({why})")
 
     def _settle(self) -> None:
-        """They have answered us: whatever comes now is the conversation's."""
+        """Note that they have answered the bot: all that comes now belongs to the conversation."""
         if self.verdict is not Verdict.HUMAN:
             self._take(Verdict.HUMAN, "answers")
         self.phase = Phase.OVER

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 AUTO = "auto"
 
 CONTEXT_SECS = 3.0
-"""After so long without a sound Pipecat takes a sentence for said, unless it is told to wait longer."""
+"""After this long without a sound Pipecat takes a sentence as said, unless it is told to wait longer."""
 
 NOT_OPTIONS = frozenset({"system_instruction", "user_turn_completion_config"})
 """Fields of Pipecat's settings that are the agent's own business, elsewhere in its TOML."""
@@ -323,7 +323,7 @@ class _AskedOnce:
 
 
 def _bounded(cls: Any, settings: Settings) -> Any:
-    """A hosted service's class that keeps nobody waiting for longer than the settings say."""
+    """A hosted service's class that keeps callers waiting no longer than the settings say."""
     from pipecat.services.llm_service import LLMService
     from pipecat.services.openai.base_llm import BaseOpenAILLMService
     from pipecat.services.openai.tts import OpenAITTSService
@@ -339,7 +339,7 @@ def _bounded(cls: Any, settings: Settings) -> Any:
     timeout = openai_timeout(settings, settings.first_token_secs)
 
     def create_client(self: Any, **kwargs: Any) -> Any:
-        # Whether a request is made again is decided where the caller is spoken to meanwhile.
+        # Retries are decided where the caller is spoken to meanwhile.
         return bounded.create_client(self, **kwargs).with_options(timeout=timeout, max_retries=0)
 
     return type(cls.__name__, (NoticedCuts, bounded), {"create_client": create_client})

@@ -1,9 +1,9 @@
 """How long a hosted service may keep a caller waiting.
 
 The libraries' own time-outs are made for programs that can wait: minutes for an answer, ten seconds for a connection,
-and none between two words. Here every hosted service of Pipecat is bounded in the same way, whoever makes it: a model
-by its first token and the pauses within an answer, a voice by its first sound, all by the time that connecting takes.
-What came before a time-out is spoken; the time-out itself is an error of the service like any other.
+and none between two words. Here every hosted service of Pipecat has the same bounds, whichever provider it is of: a
+model must give its first token, and each next one, in time; a voice its first sound; and each of them must connect in
+time. What came before a time-out is spoken; the time-out itself is an error of the service like any other.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ ATTEMPTS = 2
 
 
 SOON_SECS = 1.0
-"""Speech whose request failed later than this is not worth asking for again: the caller has been spoken to."""
+"""A transcript's request that failed later than this is not repeated: the bot has spoken to the caller by then."""
 
 
 @dataclass(frozen=True)
@@ -57,11 +57,11 @@ class Patience:
 
 
 class Stalled(TimeoutError):
-    """A service was waited for long enough."""
+    """A service did not answer within its time-out."""
 
 
 class GaveUp(Exception):
-    """A voice was asked twice for a sentence and brought no sound; its cause is that of the second time."""
+    """A voice was asked twice for a sentence and gave no sound; the cause is that of the second attempt."""
 
 
 class CutOff(ValueError):
@@ -116,7 +116,7 @@ class _PatientSocket:
 
 
 class _PatientModel(LLMService[Any]):
-    """Gives a request up that brings no first token, or no next one, in time."""
+    """Gives up a request whose first token, or next one, does not come in time."""
 
     patience = Patience()
     _waiting: asyncio.Timeout | None = None
@@ -150,11 +150,11 @@ class _PatientModel(LLMService[Any]):
 
 
 class _PatientVoice(TTSService):
-    """Asks for a sentence once more that brings no sound, and gives it up when none has come in time.
+    """Asks once more for a sentence that brings no sound, and gives up when none has come in time.
 
-    A request that fails is made again at once, one that is not answered after half of the time, beside the first:
-    whichever sounds first is heard. A voice that keeps a connection is given its words there once; should the
-    connection be lost, the guard against dead air gives them again.
+    A request that fails is made again at once. If it has brought no sound after half of the time, a second one is made
+    beside it, and the caller hears whichever sounds first. A voice that keeps a connection gets its words once; if the
+    connection is lost, the guard against dead air gives it the words again.
     """
 
     patience = Patience()
@@ -240,7 +240,7 @@ class _PatientVoice(TTSService):
 
 
 class _PatientSocketVoice(WebsocketTTSService):
-    """Takes what was being said over a connection that was lost for ended, so that it can be said again.
+    """Takes what was being said over a lost connection as ended, so that it can be said again.
 
     Pipecat does so where it opens the connection again itself; some services see to that on their own.
     """

@@ -1,4 +1,4 @@
-"""What of a model's calls of tools may come into the conversation: an API refuses one with others in it."""
+"""Which of a model's tool calls may enter the conversation: providers refuse a conversation with malformed ones."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def as_object(given: Any) -> dict[str, Any]:
 
 
 class CheckedCalls(LLMService[Any]):
-    """Lets only objects into the conversation as a tool's arguments: a provider would refuse it with others in it."""
+    """Lets only objects into the conversation as a tool's arguments: a provider refuses a conversation with others."""
 
     async def run_function_calls(self, function_calls: Sequence[FunctionCallFromLLM]) -> None:
         """Run the calls of one reply."""
@@ -54,7 +54,7 @@ class NoticedCuts(LLMService[Any]):
         """Run the calls of one reply.
 
         Raises:
-            CutOff: There is none. The service reports it as an error like any other.
+            CutOff: There are no calls to run. The service reports it as an error like any other.
         """
         if not function_calls:
             raise CutOff("a call of a tool was cut off")

@@ -56,7 +56,7 @@ async def tidy(text: str, text_type: str = "*") -> str:
     text = _FORMULA.sub(r"\1", text)
     text = _CITATION.sub("", _CALL.sub(" ", _EMOTICON.sub(" ", text)))
     text = await strip_markdown(text, text_type)
-    # A sentence's end may stand between the two halves of a mark.
+    # The end of a sentence may stand between the two halves of a mark.
     text = _EMPHASIS.sub("", _HEADING.sub("", text))
     text = " ".join(
         word if _ADDRESS.fullmatch(word) else _UNDERSCORES.sub(" ", word) for word in text.split()

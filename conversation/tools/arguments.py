@@ -1,4 +1,4 @@
-"""What a model gives a tool: anything. What a tool gets: an object with texts, or the model is told what was wrong."""
+"""A model may give a tool anything. The tool gets an object with texts, or the model is told what was wrong."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def arguments_for(schema: FunctionSchema, given: Any) -> dict[str, str]:
         given: What the model gave. What the tool does not know is left out, numbers are taken for texts.
 
     Raises:
-        UnusableArguments: It is no object, or a parameter is no text.
+        UnusableArguments: What the model gave is no object, or one of its parameters is no text.
     """
     table = as_object(given)
     names = ", ".join(schema.properties) or "nothing in it"

@@ -6,7 +6,7 @@ from pipecat.adapters.llm.schemas.function_schema import FunctionSchema
 from pipecat.frames.frames import FunctionCallResultProperties
 from pipecat.services.llm_service import FunctionCallParams
 
-from calls.call import EndedBy
+from calls.states import EndedBy
 from conversation.language.farewell import is_farewell
 from conversation.session import Session
 from conversation.tools.tool import Tool, done

@@ -24,7 +24,7 @@ async def _change_recording(
     session: Session, params: FunctionCallParams, action: str, changed: str, not_changed: str
 ) -> None:
     if session.agent.recording.enabled:
-        # A recording that only begins after a pause was asked for would take down what it was asked for.
+        # A recording that begins only now would record the very words that the pause was asked for.
         await session.recording_settled.wait()
     try:
         await session.control.record(action)

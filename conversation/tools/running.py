@@ -1,4 +1,4 @@
-"""How an LLM service runs tools on a call: their arguments checked, one result each, and a goodbye after the others."""
+"""Runs a model's tool calls: checks their arguments, gives one result each, and says a goodbye after the others."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ async def _run(session: Session, tool: Tool, params: FunctionCallParams, togethe
             not_done(f"Not done: {error}. Call it again, with arguments as its description has them.")
         )
     except Exception as error:
-        # Its text may hold the caller's words.
+        # The error's text may hold the caller's words.
         logger.error(
             f"call {session.call.id}: the tool {params.function_name} failed: {type(error).__name__}"
         )

@@ -22,8 +22,8 @@ class Tool:
     Parameters:
         schema: Name, purpose and parameters for the LLM.
         handler: Runs it.
-        outlives_interruption: Whether a barge-in leaves it running; its result then comes when it comes.
-        waits_for_others: Whether it is done after the other tools of the same reply, and only if they went well.
+        outlives_interruption: Whether it goes on after a barge-in; the model then gets its result later.
+        waits_for_others: Whether it runs after the other tools of the same reply, and only if they went well.
     """
 
     schema: FunctionSchema

@@ -22,7 +22,7 @@ async def _transfer_call(session: Session, params: FunctionCallParams) -> None:
     result = await handover.outcome()
     outcome = result.not_reached
     if outcome is None:
-        # Nobody is left to talk to: the caller talks with a colleague, or has hung up.
+        # The bot has no one to talk to: the caller talks with a colleague, or has hung up.
         await params.result_callback(
             done({"outcome": "handed over"}), properties=FunctionCallResultProperties(run_llm=False)
         )

@@ -4,7 +4,7 @@ People say "yeah, okay" to show that they listen, and cough. So while the bot is
 caller's turn. What does:
 
 * words that are more than a back-channel, from an interim transcript on, as soon as the recogniser has them;
-* speech without a pause of `LONG_SPEECH_SECS`: nobody listens for so long with their mouth open;
+* speech of `LONG_SPEECH_SECS` without a pause: a listener's "mhm" is shorter;
 * any speech in the first `EARLY_SECS` of an answer: the caller had not finished, the bot was too quick.
 
 A "yes" that comes while a question is still being asked is no back-channel: it is kept, and taken for the answer once
@@ -42,7 +42,7 @@ EARLY_SECS = 0.6
 """Speech this soon after the bot's first sound is the rest of the caller's own sentence."""
 
 ANSWER_SECS = 1.2
-"""How long before the end of a question its answer may have been given; before that, it is not known what is asked."""
+"""How long before the end of a question its answer may come; earlier, the caller cannot know what is asked."""
 
 _BACKCHANNEL = re.compile(
     r"(?:(?:m+|m+ ?h+m+|h+m+|u+h? ?hu+h|u+h+|huh|u+m+|e+r+m?|a+h+|o+h+|aha|yeah|yea|yep|yes|yup|ya|right|okay|ok|k|"
@@ -55,11 +55,11 @@ _ASKS = re.compile(
     r"hang|hey|hello|hi|excuse|sorry|pardon|no|nope|not|never|but|actually|please|thanks?|bye|goodbye|operator|agent|"
     r"enough|listen|repeat|again|cancel|forget|quiet|shut|dtmf)\b"
 )
-"""First words of who wants the word, whatever comes after them."""
+"""First words of callers who want to speak, whatever comes after them."""
 
 
 def without_backchannels(text: str) -> str:
-    """What is left of words when those are taken away that only show that somebody listens; in plain words."""
+    """The words without those that only show that the caller listens ("yeah", "okay"), as `plain` writes them."""
     words = " ".join(re.findall(r"[^\W_]+", text.lower().replace("'", "").replace("’", "")))
     match = _BACKCHANNEL.match(words)
     return words[match.end() :] if match else words

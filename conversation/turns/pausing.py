@@ -23,10 +23,10 @@ UNFINISHED_SECS = 1.5
 """A pause this long ends a turn whose words break off in the middle of a sentence."""
 
 WORDS_LATE_SECS = 1.0
-"""How much later than nearly all transcripts one may come before it is sure that there were no words."""
+"""How much later than nearly all transcripts one may come. After that it is sure that there were no words."""
 
 WORDLESS_SECS = 2.1
-"""It is sure by then, unless the recogniser is known to be slower: the caller shall be spoken to within 3 s."""
+"""By then it is sure in any case, unless the recogniser is known to be slower: the bot must speak within 3 s."""
 
 
 class WholeSentenceUserTurnStopStrategy(TurnAnalyzerUserTurnStopStrategy):

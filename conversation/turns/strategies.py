@@ -21,8 +21,8 @@ from pipecat.turns.user_start import TranscriptionUserTurnStartStrategy
 from pipecat.turns.user_stop import BaseUserTurnStopStrategy
 from pipecat.turns.user_turn_strategies import UserTurnStrategies
 
-from calls.call import EndedBy
 from calls.events.talk import SilencePrompted
+from calls.states import EndedBy
 from conversation.session import Session
 from conversation.turns.detectors import shared_turn_analyzer
 from conversation.turns.interrupting import InterruptingUserTurnStartStrategy
@@ -54,7 +54,7 @@ def turn_strategies(
     Args:
         session: The session: what it has said that was not heard yet, and whether it can be interrupted.
         bot_begins: Whether the bot has the first word.
-        understands: Whether the model could do something with words; for one that is asked in a moment.
+        understands: Whether the model can do something with the words, for a model that answers this at once.
     """
     analyzer = shared_turn_analyzer(params=SmartTurnParams(stop_secs=INCOMPLETE_TURN_SECS))
     follows: dict[str, Any] = {}
@@ -84,14 +84,14 @@ GO_ON = (
     "You were cut off there by a noise, or by a word that asks for nothing. Go on: say what the caller has not "
     "yet heard of your answer, without a word about the interruption."
 )
-"""Told to a model whose answer was interrupted by nothing."""
+"""What a model is told when a noise, and no word, has interrupted its answer."""
 
 NOISES_IN_A_ROW = 3
-"""How often in a row an answer is given again; then the line is too loud, and the caller has to speak."""
+"""How often in a row the bot gives an answer again; then the line is too loud, and it waits for the caller."""
 
 
 def after_a_noise() -> EmptyUserTurnConfig:
-    """An answer that was cut off by a noise goes on."""
+    """Have an answer that a noise cut off go on."""
     return EmptyUserTurnConfig(interrupted_prompt=GO_ON, max_consecutive_recoveries=NOISES_IN_A_ROW)
 
 
@@ -192,11 +192,11 @@ async def limit_duration(session: Session) -> None:
         session: The session to limit.
     """
     limits, lines = session.agent.limits, session.agent.lines
-    # The call's length counts, not that of its last media stream; who has just come back is noticed of it still.
+    # The call's length counts, not its last media stream's; a caller who has just come back still gets the notice.
     await asyncio.sleep(max(0.0, limits.max_duration_secs - session.call.talked_secs - limits.notice_secs))
     if limits.notice_secs and not session.ending:
         await session.say(session.render(lines.time_notice))
     await asyncio.sleep(limits.notice_secs)
     if session.handover is not None and session.handover.running and session.deaf:
-        await session.handover.outcome()  # it was promised, and is no talk of ours
+        await session.handover.outcome()  # the transfer was promised, and is no talk of the bot's
     session.finish(session.render(lines.time_goodbye), ended_by=EndedBy.LIMIT, cause="max_duration")

@@ -1,1 +1,1 @@
-"""The bot's own server: started for a call and stopped after it, and asked what it knows of the call."""
+"""The bot's own server: the emulator starts it for a call, stops it after the call, and asks it about the call."""

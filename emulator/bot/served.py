@@ -25,7 +25,7 @@ LOOK_AGAIN_SECS = 0.2
 LAST_LINES = 12
 
 SERVER_LOG = "server.log"
-"""The file that a server's output goes to, where nobody has named another."""
+"""The file that a server's output goes to by default."""
 
 
 def words_of(command: str, option: str) -> list[str]:
@@ -46,7 +46,7 @@ class ServedBot:
     Args:
         command: As typed in a shell, for example `python server.py`. No shell runs it.
         base: The server's base URL; it must be on this machine.
-        environment: Variables on top of ours.
+        environment: Variables in addition to those of this process.
         log: Where its output goes.
 
     Raises:
@@ -171,7 +171,7 @@ class ServedBot:
 def printed_address(log: Path, base: str, carrier: str, purpose: str = "voice") -> str | None:
     """The first address in a server's output that is its own, is for a carrier and begins like a voice address.
 
-    A server may want to be called at an address with a part that only it knows, and says so at its start.
+    A server may want its calls at an address with a secret part that only it knows, and prints it at its start.
 
     Args:
         log: The server's output.

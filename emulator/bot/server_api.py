@@ -1,4 +1,4 @@
-"""What the bot's own server says about the call, when it offers to tell: its call API and its live events.
+"""What the bot's own server reports of the call, if it has the interface for that: its call API and its live events.
 
 This is the interface of the phone bot that this emulator comes with: `GET {base}/calls/{carrier call id}` and
 `GET {base}/calls/{carrier call id}/events` (server-sent events), with a bearer key. Other bots do not have
@@ -51,9 +51,9 @@ class ServerApi:
     def __init__(self, base: str, api_key: str) -> None:
         """Remember where to ask."""
         self.available: bool | None = None
-        """Whether the server offers the API; None while nobody knows."""
+        """Whether the server offers the API; None before the first request."""
         self.trouble: str | None = None
-        """Why it is of no use, when there is something the user can mend."""
+        """Why the API is of no use, when there is something that the user can mend; else None."""
         self._base = base
         self._headers = {"Authorization": f"Bearer {api_key}"}
 

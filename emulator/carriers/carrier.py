@@ -28,7 +28,7 @@ class Readings:
     Attributes:
         texml_call_ids: Whether the answer to a new TeXML call names it.
         signs_instructions: Whether requests for documents are signed.
-        detection_words: Which of the carrier's `word_sets` its callbacks tell in who has answered.
+        detection_words: The one of the carrier's `word_sets` in which its callbacks report who has answered.
     """
 
     texml_call_ids: bool = False
@@ -43,7 +43,7 @@ class Control(Protocol):
         """A caller dials the application's number; `run` of the call lets it ring."""
 
     def shut_down(self) -> None:
-        """The network is about to be stopped: servers that are gone already need not be told of it."""
+        """The network is about to stop: events to servers that are gone already need not be sent again."""
 
     async def aclose(self) -> None:
         """Stop delivering events."""
@@ -65,7 +65,7 @@ class Carrier(ABC):
     stream_attributes = ""
     """What a document's `<Stream>` needs so that its bot sends raw audio."""
     word_sets: ClassVar[Mapping[str, Words]] = {}
-    """The sets of words for who has answered of which nobody knows which one is told."""
+    """Sets of words for who, or what, has answered, by name, where the carrier documents several of them."""
 
     @abstractmethod
     def dialect(self, credentials: Credentials, readings: Readings) -> Dialect:
@@ -83,7 +83,7 @@ class Carrier(ABC):
         """The REST interface.
 
         Args:
-            exchange: The network's inside, which may be another carrier's: then there are no calls to be found.
+            exchange: The network's inside, which may be another carrier's: requests then find no calls.
             credentials: Whose requests are taken.
             account: What the account owns.
             readings: How to read what is not documented.
@@ -110,4 +110,4 @@ class Carrier(ABC):
 
     @abstractmethod
     def made_up_error(self, status: int) -> web.Response:
-        """What a request is answered that is made to fail with this status."""
+        """The answer to a request that is made to fail with this HTTP status."""

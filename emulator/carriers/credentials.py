@@ -30,7 +30,7 @@ class Credentials:
     """One account with each carrier, and the API key of the server that is called.
 
     Attributes:
-        telnyx_private_key: base64 of the 32-byte Ed25519 seed that signs Telnyx's webhooks.
+        telnyx_private_key: The 32-byte Ed25519 seed that signs Telnyx's webhooks, in base64.
         api_key: What the server's own API takes as a bearer token; given to a server that the emulator
             starts.
     """

@@ -20,7 +20,7 @@ HERE = Path(__file__).parent
 
 @dataclass(frozen=True)
 class Violation:
-    """What of a request is not as documented.
+    """A value in a request that is not as documented.
 
     Attributes:
         code: The carrier's error code.
@@ -54,7 +54,7 @@ class Request:
     twice: str = ""
 
     def violation(self, given: Mapping[str, Any], *, as_text: bool) -> Violation | None:
-        """The first thing that is not as documented, or None. Unknown parameters are not: see `unknown`."""
+        """The first value that is not as documented, or None. Unknown parameters do not count: see `unknown`."""
         for name, code in self.required.items():
             if given.get(name) in (None, ""):
                 return Violation(code, name, "is required")

@@ -13,7 +13,7 @@ from emulator.errors import EmulatorError
 from emulator.field.field_calls import OTHER, FieldCall, Question
 
 Answers = dict[tuple[str, str], str | float]
-"""By the names of call and question; what was not tried is not in it."""
+"""By the names of call and question; questions without an answer are not in it."""
 
 _PRIVATE = re.compile(
     r"\S*(?:@|://)\S*"  # addresses
@@ -86,7 +86,7 @@ def kept(question: Question, given: object) -> str | float:
     """An answer as it is kept: see `Question.read`.
 
     Raises:
-        ValueError: It is none.
+        ValueError: It is no answer to this question.
     """
     answer = question.read(given)
     if isinstance(answer, str) and answer.startswith(OTHER):

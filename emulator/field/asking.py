@@ -47,7 +47,7 @@ def _wrapped(text: str, first: str) -> list[str]:
 
 
 class Interview:
-    """A talk with whoever makes the calls.
+    """A talk with the person who makes the calls.
 
     Args:
         ask: Shows a prompt and returns a line, as `input` does.

@@ -21,7 +21,7 @@ LAST_CALLS = 50
 
 
 class NoLog(Exception):
-    """The server tells nothing; the message says why, and what to do."""
+    """The server's log is of no use; the message says why, and what to do."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class LoggedCall:
     """A call as the server knows it.
 
     Attributes:
-        told: When it was and how it ended, for the person to recognise it.
+        told: When it was and how it ended, so that the person recognises it.
         events: Its events, oldest first.
     """
 
@@ -37,7 +37,7 @@ class LoggedCall:
     events: Sequence[Mapping[str, Any]]
 
     def answer(self, evidence: Evidence) -> str | float | None:
-        """What it tells, or None."""
+        """The answer that the log has, or None."""
         if evidence.count:
             return float(sum(self._fits(event, evidence.count, evidence.where) for event in self.events))
         if evidence.last:

@@ -88,7 +88,7 @@ def main(arguments: Sequence[str] | None = None, *, program: str = PROGRAM) -> i
         )
         return STOPPED
     except BrokenPipeError:
-        sys.stderr.close()  # whoever read the list has seen enough
+        sys.stderr.close()  # the program that reads the list, such as `head`, has seen enough
         return AS_ASSUMED
 
 
@@ -112,7 +112,7 @@ def _run(options: argparse.Namespace) -> int:
             write_answers(options.answers, so_far, everything)
 
         log = _log(options)
-        save(answers)  # before anybody has made a call whose answers could not be kept
+        save(answers)  # now, rather than find out after a call that its answers cannot be kept
         Interview(input, print, save, log).run(calls, answers, again=bool(options.only))
     found = findings(everything, answers)
     write_file(options.report, report(found, datetime.now(UTC).date()))

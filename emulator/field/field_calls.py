@@ -14,7 +14,7 @@ HERE = Path(__file__).parent
 
 Range = tuple[float, float]
 OTHER = "other: "
-"""What an answer begins with that is none of the words."""
+"""The beginning of an answer that is none of the words offered."""
 LONGEST = 3600.0
 """More than any answer in seconds can be."""
 
@@ -48,7 +48,7 @@ class Question:
         name: Unique in its call.
         rows: The rows of docs/fidelity.md that it settles.
         ask: The question.
-        change: What is to be changed in the emulator when it is otherwise: a module, setting or key of a story.
+        change: What to change in the emulator if the answer is not as assumed: a module, setting or key of a story.
         assumed: What the emulator assumes: words, or a range of numbers.
         words: The answers that there are; empty for a number.
         unit: Of a number: `s` or `times`.
@@ -83,7 +83,7 @@ class Question:
         """An answer as it is kept.
 
         Raises:
-            ValueError: It is none; the message says what may be answered.
+            ValueError: It is no answer to this question; the message says what may be answered.
         """
         if self.words:
             text = str(given).strip() if isinstance(given, str) else ""
@@ -141,7 +141,7 @@ class FieldCall:
 
     @property
     def rows(self) -> tuple[str, ...]:
-        """The rows of docs/fidelity.md that it settles, in the order of its questions."""
+        """The rows of docs/fidelity.md that the call settles, in the order of its questions."""
         return tuple(dict.fromkeys(row for question in self.questions for row in question.rows))
 
 

@@ -1,1 +1,1 @@
-"""One leg of a call, what is known of it, and what a carrier asks and tells a server about it."""
+"""One leg of a call, what is known of it, and what a carrier asks a server and reports to it about the leg."""

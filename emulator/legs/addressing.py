@@ -18,7 +18,7 @@ class Target:
         webhook: The voice webhook, or None when the media socket is dialled without one.
         socket: The media socket, or None when the webhook's document names it.
         base: Scheme, host and port of the server over http(s).
-        ours: Whether only a base was given, so that the server is taken to have the usual routes.
+        ours: Whether only a base was given, so that the server is taken to have the routes of the phone bot.
     """
 
     webhook: str | None
@@ -60,7 +60,7 @@ class SocketAddress:
     Attributes:
         dial: The URL that is opened.
         signed: Its wss form, over which Twilio signs.
-        note: What was done differently from the real carrier because the server is on this machine, or None.
+        note: What the emulator does differently from the real carrier as the server is on this machine, or None.
     """
 
     dial: str

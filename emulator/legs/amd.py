@@ -1,8 +1,8 @@
-"""Answering machine detection: listens to whoever has answered, and tells the server who it is.
+"""Answering machine detection: listens to the callee who has answered, and reports to the server who, or what, it is.
 
 Sources: Twilio docs, voice/answering-machine-detection (MachineDetection, the four tuning parameters and their
-defaults, AsyncAmd); Telnyx docs, TeXML answering machine. When the result comes follows from what is heard on the
-line, as documented; whether it is a machine this detector knows, and it errs only where a person's `detected` says so.
+defaults, AsyncAmd); Telnyx docs, TeXML answering machine. When the result comes follows from what is heard on the line,
+as documented. The result itself is the truth, which the emulator knows, unless a person's `detected` says otherwise.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from emulator.line.earpiece import AUDIBLE
 
 
 def of_whom(call: Call) -> Detected:
-    """What detection makes of the person who is called."""
+    """What detection finds of the callee of a call."""
     return call.plan.person.detected if call.plan.person is not None else THE_TRUTH
 
 
@@ -57,12 +57,12 @@ async def detect_and_tell(call: Call, order: AmdOrder) -> str:
 
 
 async def find(call: Call, order: AmdOrder, *, tells_end: bool = False) -> str:
-    """What is found, at the moment at which it is told. Lasts for ever where nothing is.
+    """Return what is found, at the moment at which the carrier reports it. Lasts for ever if nothing is found.
 
     Args:
         call: The leg.
         order: What to listen for.
-        tells_end: Whether the interface has words for the end of a greeting, if that is ordered.
+        tells_end: Whether the interface has words for the end of a greeting, if the order asks for it.
     """
     detected = of_whom(call)
     if detected.finds == "nothing":
@@ -81,9 +81,9 @@ def _truth(call: Call) -> str:
 
 
 async def _listen(call: Call, order: AmdOrder, finds: str | None, until_end: bool) -> str:
-    """Tell what is believed at the moment at which what is heard lets it be known.
+    """Return what the detector believes, once it has heard enough to know it.
 
-    Never ends on a line that is hung up before there is a result; to be cancelled then.
+    Never ends on a line that is hung up before there is a result; cancel it then.
     """
     line, box = call.line, call.caller if isinstance(call.caller, VoicemailBox) else None
     judged = first = len(line.said)

@@ -1,4 +1,4 @@
-"""One leg in progress: somebody at a phone, a line, and what the carrier does with it.
+"""One leg in progress: a person at a phone, a line, and what the carrier does with it.
 
 A call that is dialled in, one that a server created by REST, and the second leg of a `<Dial>` differ only in how
 they begin (`emulator.markup.dial_in`, `emulator.markup.dial_out`, `emulator.markup.second_leg`); each may run
@@ -40,7 +40,7 @@ from emulator.line.line import PhoneLine
 from emulator.timeline import Timeline
 
 TALKED_OVER_MS = 1000
-"""So much of a bot may be heard over people who were just connected: it is told first, and what it does takes time."""
+"""For how long a bot may be heard over people who were just connected: it has to learn of it and to act first."""
 
 Work = Coroutine[Any, Any, None]
 Opening = Callable[["Call"], Work]
@@ -118,12 +118,12 @@ class Call:
         self.webhooks = Webhooks(self.dialect, self.timeline, exchange.clock, self.fail, exchange.faults)
         self.progress = Progress(self.dialect, leg, self.webhooks, plan.reporting)
         self.caller = self._handset()
-        """Whoever is at this leg's phone."""
+        """The person at this leg's phone: the caller, or the callee of an outgoing leg."""
         self.fallback = plan.fallback
-        """Who is asked when nobody else has a document."""
+        """The URL that the carrier asks for a document when it gets none elsewhere."""
         self.errors: list[str] = []
         self.report_to: Callable[[str], None] | None = None
-        """Who also wants to know of errors: the leg whose `<Dial>` called this one."""
+        """Also takes this leg's errors: the leg whose `<Dial>` called this one."""
         self.colleagues: list[ColleagueCall] = []
         """Every attempt to reach a colleague by `<Dial>`, in the order of the calls."""
         self.handed_over = False
@@ -141,7 +141,7 @@ class Call:
         self.redirected = False
         """Whether a REST update has given it something else to do."""
         self.gone = asyncio.Event()
-        """Set when the call is over or was redirected: whoever is bridged with it need not wait any longer."""
+        """Set when the call is over or was redirected: a leg that is bridged with it need not wait any longer."""
         self.stream: MediaStream | None = None
         self.keypad: Callable[[str], bool] | None = None
         """Takes the keys of this phone first (a verb that waits for them); True if that was all."""
@@ -174,10 +174,10 @@ class Call:
         """End the call now.
 
         Args:
-            ended_by: `bot`, `caller` (whoever is at this phone), `colleague`, `peer` (the leg that called this
-                one), `limit` or `error`.
+            ended_by: `bot`, `caller` (the person at this phone), `colleague`, `peer` (the leg that called this one),
+                `limit` or `error`.
             text: What happened, for people.
-            ending: How the attempt to reach somebody ended, where nobody has answered.
+            ending: How the attempt to reach the callee ended, if the leg was not answered.
         """
         if self.over or self._interruption.done():
             return
@@ -187,7 +187,7 @@ class Call:
         self._interruption.set_result(None)
 
     def divert(self, work: Callable[[], Work]) -> None:
-        """Replace what the call does by anything; what runs is cancelled (a media stream gets its `stop`)."""
+        """Let the call do this instead; what it does now is cancelled (a media stream gets its `stop`)."""
         if self.over or self._interruption.done():
             return
         self.left_by = "bot"
@@ -207,7 +207,7 @@ class Call:
             while work is not None:
                 work = await self._one(work())
         except CannotReach:
-            self.over = True  # there was no call, so there is no end to tell of
+            self.over = True  # there was no call, so there is no end to report
             self.leg.ended_at = self.clock.wall()
             raise
         finally:
@@ -288,12 +288,12 @@ class Call:
         leg.hangup_source = "caller" if (ended_by == "caller") == inbound else "callee"
 
     def application_error(self, reason: str) -> None:
-        """The carrier cannot go on with what the server wants."""
+        """End the call because the carrier cannot carry out what the server wants."""
         self.fail(reason)
         self.end("error", "the carrier says that an application error has occurred and ends the call")
 
     def lose(self, audible_ms: int, *, at_a_seam: bool = False) -> None:
-        """So much of what the bot said was never heard: at a seam of the call, or because the bot took it back."""
+        """Count speech of the bot that was never heard: at a seam of the call, or because the bot took it back."""
         if audible_ms and at_a_seam:
             self.line.seams.unplayed(audible_ms)
         if audible_ms:

@@ -24,14 +24,14 @@ class Delivery:
     """The rules for one request.
 
     Attributes:
-        connect_secs: For the connection.
-        answer_secs: For the answer, once there is a connection.
-        total_secs: For all attempts together.
-        pauses: Before each further attempt.
-        policy: What is worth one: `ct` (no connection), `rt` (no answer in time), `4xx`, `5xx`, or a status.
-        redirects: How many are followed.
+        connect_secs: How long the carrier waits for the connection.
+        answer_secs: How long it waits for the answer, once there is a connection.
+        total_secs: How long all attempts together may take.
+        pauses: The pause before each further attempt, in seconds.
+        policy: What is worth another attempt: `ct` (no connection), `rt` (no answer in time), `4xx`, `5xx`, a status.
+        redirects: How many redirects the carrier follows.
         accepts: The least and the greatest status with which a callback counts as delivered.
-        refused: The carrier's code for another one, or an empty text.
+        refused: The carrier's code for a callback answered with another status, or an empty text.
     """
 
     connect_secs: float = 15.0
@@ -85,7 +85,7 @@ class EventHabits:
         doubled: Share of the events that arrive twice, 0 to 1.
         out_of_order: Share of the events that arrive after the one that follows them, 0 to 1.
         delay_secs: Every event is late by up to this long.
-        seed: What the dice begin with.
+        seed: Decides what is left to chance.
         transfer_tells_both: Whether both legs of a `transfer` get call.bridged. The docs name leg B only, as the
             default does; after `bridge` both get it in any case.
     """

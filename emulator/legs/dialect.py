@@ -1,4 +1,4 @@
-"""What the carriers do differently: what they tell of a leg, and what a bot may say on its media socket."""
+"""What the carriers do differently: what they report of a leg, and what a bot may send on its media socket."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Dialled:
 
     Attributes:
         ending: `completed`, `busy`, `declined`, `no_answer`, `failed` or `canceled`.
-        call_id: The second leg's id; with several, of the one that is told of.
+        call_id: The second leg's id; of several, the id of the one that the carrier reports.
         bridged: Whether the two heard each other.
         duration_secs: From the second leg's answer to its end; 0 without an answer.
         nobody_there: Whether the number does not exist.
@@ -87,8 +87,8 @@ class Referred:
     """How a SIP REFER went.
 
     Attributes:
-        status: `in-progress` while the phone follows it; `failed`, `busy`, `no-answer`, `canceled`; None without
-            any word of the phone.
+        status: `in-progress` while the phone follows it; `failed`, `busy`, `no-answer`, `canceled`; None if the phone
+            reports nothing.
         refer_code: The SIP answer to the REFER.
         notify_code: The SIP code in the phone's NOTIFY, or None.
     """
@@ -124,7 +124,7 @@ class Refused:
     Attributes:
         code: The carrier's code of the warning.
         text: What was wrong, for people.
-        once: Reported once a stream, as the carrier does.
+        once: Whether the carrier reports it only once on a stream.
         answer: A frame to send back to the bot, or None.
     """
 
@@ -158,13 +158,13 @@ class StreamDialect(Protocol):
         """A key of the caller."""
 
     def mark(self, name: str) -> Frame:
-        """A mark goes back."""
+        """A mark for the bot: the audio before it was played."""
 
     def stop(self) -> Frame:
         """The stream is over."""
 
     def read(self, raw: str | bytes) -> BotMessage:
-        """Judge a frame of the bot."""
+        """Read a frame of the bot: what it asks for, or why the carrier refuses it."""
 
 
 class Dialect(Protocol):
@@ -187,11 +187,11 @@ class Dialect(Protocol):
     reconnects: bool
     """Whether a document's media socket that breaks is dialled again, unless the document says otherwise."""
     not_ours: str
-    """The code of a caller id that is neither the account's own nor verified, nor the caller's."""
+    """The error code for a caller id that is neither the account's own nor verified, nor the caller's."""
     too_early: str
     """The code with which a recording is refused until a leg's audio has commenced; empty where none is."""
     detection_words: Words
-    """For what answering machine detection finds."""
+    """The carrier's words for what answering machine detection finds."""
     keeps_order: bool
     """Whether the messages of a media stream come in their order."""
     document_delivery: Delivery
@@ -199,8 +199,8 @@ class Dialect(Protocol):
     connection_overrides: bool
     """Whether the fragment of an address changes the rules of its delivery."""
     falls_back_always: bool
-    """Whether a fallback address is asked after anything that ends a call, or only where an address that a number, an
-    application or a request names does not answer. If so, it is told of the error."""
+    """Whether the carrier asks a fallback address after every error that would end a call, and sends it the error; if
+    not, only when an address that a number, an application or a request names does not answer."""
 
     def new_leg(
         self,
@@ -223,7 +223,7 @@ class Dialect(Protocol):
         """Where a leg's recordings are found on the carrier's REST server."""
 
     def recording_parameters(self, started_at: datetime, track: str) -> dict[str, str]:
-        """What a recording's status callback has besides what all carriers' have."""
+        """The fields that a recording's status callback has only at this carrier."""
 
     def webhook_parameters(self, leg: Leg) -> dict[str, str]:
         """The form of the voice webhook and of every later document request."""
@@ -232,7 +232,7 @@ class Dialect(Protocol):
         """Signature headers and user agent of a form POST."""
 
     def instruction_headers(self, url: str, body: bytes, parameters: dict[str, str]) -> dict[str, str]:
-        """The same of a request for a document, which not every carrier is known to sign."""
+        """The headers of a request for a document, which not every carrier is known to sign."""
 
     def progress_parameters(self, leg: Leg, event: str, sequence: int) -> dict[str, str]:
         """The form of a status callback; `event` is `initiated`, `ringing`, `answered` or `completed`."""
@@ -241,16 +241,16 @@ class Dialect(Protocol):
         """The form of the callback with the result of answering machine detection."""
 
     def dial_parameters(self, leg: Leg, dialled: Dialled) -> dict[str, str]:
-        """What the request for `<Dial action>` has besides the standard parameters."""
+        """The fields that the request to a `<Dial action>` has besides the standard parameters."""
 
     def conference_dial_parameters(self, leg: Leg) -> dict[str, str]:
-        """The same after a `<Conference>`."""
+        """The fields of that request after a `<Conference>`."""
 
     def conference_parameters(self, event: ConferenceEvent) -> dict[str, str]:
         """The form of a conference's status callback."""
 
     def refer_parameters(self, leg: Leg, referred: Referred) -> dict[str, str]:
-        """What the request for `<Refer action>` has besides the standard parameters."""
+        """The fields that the request to a `<Refer action>` has besides the standard parameters."""
 
     def stream_event(
         self, leg: Leg, stream_id: str, name: str | None, event: str, error: str | None

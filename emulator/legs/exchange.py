@@ -33,7 +33,7 @@ class Exchange:
         clock: The network's time.
         verbs: What carries out which verb of a document (`emulator.markup.verbs`, which needs what is here).
         faults: What is to go wrong.
-        listed: What lists of calls tell; as late as the carriers' when not given.
+        listed: What lists of calls have in them; as late as the carriers' lists when not given.
         recordings: Where recordings are kept.
         account: What the account owns.
     """
@@ -79,15 +79,17 @@ class Exchange:
 
     @property
     def listed(self) -> list[Leg]:
-        """What a list of all legs tells by now, the oldest first."""
+        """The legs that the carrier's list of calls has by now, the oldest first."""
         return self._listed.legs(call.leg for call in self._calls.values())
 
     def may_show(self, number: str, call: Call | None = None) -> bool:
-        """Whether a number may be shown to who is called: verified, or the account's own, as all are that were called.
+        """Whether a number may be the caller id of an outgoing leg: it is the account's own, or verified.
+
+        Every number that callers have dialled on this network counts as the account's own.
 
         Args:
-            number: E.164. What is no number, such as a SIP address, may be shown.
-            call: The call that somebody is called from. Both carriers let its caller's number be passed on. Sources:
+            number: E.164. A caller id that is no number, such as a SIP address, is allowed.
+            call: The call that dials the leg, if any. Both carriers let its caller's number be passed on. Sources:
                 Twilio docs, voice/twiml/dial, callerId; Telnyx docs, external transfers, which need a live call from
                 that number.
         """
@@ -116,24 +118,24 @@ class Exchange:
             self._calls.popitem(last=False)
 
     def complain(self, text: str, call: Call | None = None) -> None:
-        """What the carrier would tell in the account's log of errors is an error of the call.
+        """Make what the carrier would write into the account's log of errors an error of the call.
 
         Args:
             text: What is wrong.
-            call: Which one it is about; without one it is an error of all that are under way.
+            call: The call that it is about; without one it is an error of all calls that are under way.
         """
         for one in self.calls if call is None else [call]:
             if call is not None or not one.over:
                 one.fail(text)
 
     def start(self, call: Call) -> None:
-        """Run a leg that nobody waits for; what it fails with is among its errors."""
+        """Run a leg in the background; an exception that ends it is among its errors."""
         task = asyncio.create_task(self._run(call))
         self._tasks[task] = call
         task.add_done_callback(self._tasks.pop)
 
     async def next_over(self, number: str, timeout_secs: float) -> Call:
-        """The next call that a server placed to this number and that is over; each is given once.
+        """The next call that a server placed to this number and that is over; each is returned once.
 
         Raises:
             TimeoutError: There was none in time.
@@ -147,12 +149,12 @@ class Exchange:
                 await self._one_more_over.wait()
 
     async def until_quiet(self) -> None:
-        """Wait until every leg that nobody else waits for is over and has told its server."""
+        """Wait until every leg that `start` runs is over and its server has all callbacks."""
         while tasks := list(self._tasks):
             await asyncio.wait(tasks)
 
     async def stop(self) -> None:
-        """Hang up whatever is left."""
+        """Hang up all legs that are left."""
         for call in self._tasks.values():
             call.hang_up("error", "the network is shut down")
         tasks = set(self._tasks)
@@ -177,24 +179,28 @@ class Exchange:
     # People
 
     def add_person(self, person: Colleague) -> None:
-        """Somebody can be reached from now on, instead of whoever was at the same number.
+        """Let a person be reached from now on, in place of an earlier one at the same number.
 
         Raises:
-            EmulatorError: They have sentences to say, and there is no voice.
+            EmulatorError: The person has sentences to say, and there is no voice.
         """
         self._need_voice(person.script)
         self.people = [one for one in self.people if not same_address(one.number, person.number)]
         self.people.append(person)
 
     def person_at(self, address: str, call: Call | None = None) -> Colleague | None:
-        """Who is there: among those that a call has brought, those of the network, or those of other live calls."""
+        """The person at a number or SIP address; None where nobody is.
+
+        It is looked for among the people that `call` has brought, then those of the network, then those of other live
+        calls.
+        """
         own = list(call.plan.people) if call is not None else []
         others = [one for other in self._calls.values() if not other.over for one in other.plan.people]
         reachable = (*own, *self.people, *others)
         return next((one for one in reachable if same_address(one.number, address)), None)
 
     async def script_of(self, person: Colleague) -> Prepared:
-        """What somebody says and does after the answer, as audio."""
+        """What a person says and does after the answer, with the sentences as audio."""
         known = self._scripts.get(id(person))
         if known is None or known[0] is not person:
             known = self._scripts[id(person)] = (person, await self.prepare(person.script))

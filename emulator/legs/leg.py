@@ -20,7 +20,7 @@ STATUSES: Mapping[Ending, str] = {
     "failed": "failed",
     "canceled": "canceled",
 }
-"""The word of both carriers for each; that a rejected call is `busy` is documented by neither."""
+"""The carriers' status for each ending; neither carrier documents that a rejected call is `busy`."""
 
 
 @dataclass
@@ -36,7 +36,7 @@ class Leg:
         parent_id: The leg whose `<Dial>` called this one, or None.
         status: The carrier's word: queued, initiated, ringing, in-progress, completed, busy, no-answer, failed,
             canceled.
-        ending: How the attempt to reach somebody ended; None for a dialled-in call, and while it lasts.
+        ending: How the attempt to reach the callee ended; None for a dialled-in call, and while it lasts.
         nobody_there: Whether the number does not exist.
         answered_by: What answering machine detection found, in the carrier's words; None without.
         client_state: Telnyx's, as the server gave it.

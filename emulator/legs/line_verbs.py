@@ -78,7 +78,7 @@ class LineVerbs:
         await self._line.until_ms(self._line.now_ms + round(secs * 1000))
 
     async def play_keys(self, digits: str) -> None:
-        """Play keys to whoever is on the line: `<Play digits>`, and what is sent after an answer."""
+        """Play keys to the person on the line: those of `<Play digits>`, or those to be sent after an answer."""
         # What a carrier does with a key that it does not know is not documented; here none is played.
         if set(digits) - set(self._keys):
             return

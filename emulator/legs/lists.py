@@ -1,4 +1,4 @@
-"""Lists of calls lag: both carriers call them eventually consistent. A call by its id is told as it is.
+"""Lists of calls lag: both carriers call them eventually consistent. A request for one call by its id does not.
 
 Sources: Twilio docs, call resource; Telnyx docs, TeXML REST, "fetch multiple call resources". How late a list may be is
 documented by neither; each leg has a lag of its own here, from a range, by a seed.
@@ -18,11 +18,11 @@ LAG_SECS = (1.0, 5.0)
 """The least and the greatest lag."""
 
 AT_ONCE = (0.0, 0.0)
-"""The kinder reading: lists are never old."""
+"""No lag: lists are never old."""
 
 
 class Listed:
-    """What the lists of a network tell of its legs.
+    """What the lists of a network have of its legs.
 
     Args:
         clock: The network's time.

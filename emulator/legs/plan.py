@@ -20,11 +20,11 @@ Prepared = list[Audio | Digits | Wait | HangUp]
 
 @dataclass(frozen=True)
 class Reporting:
-    """Where a server wants to hear how a call gets on.
+    """Where a server wants reports of a call's progress.
 
     Attributes:
         url: The status callback.
-        events: Which of `initiated`, `ringing`, `answered` and `completed`.
+        events: Which of `initiated`, `ringing`, `answered` and `completed` the server wants.
         method: `POST` or `GET`.
     """
 
@@ -51,12 +51,12 @@ class CallPlan:
         script: What the person on the phone does; sentences have become audio already.
         manners: How patient the person is.
         reporting: Where the call's progress is reported, or None.
-        method: By which the webhook of a dialled-in call is asked.
-        fallback: Who is asked when nobody else has a document, or None.
+        method: The HTTP method of the request to the webhook of a dialled-in call.
+        fallback: The URL that the carrier asks for a document when it gets none elsewhere, or None.
         noise_db: Level of line noise, or None.
         voice: Speaks a document's `<Say>`; None for silence of plausible length.
         people: Who can be dialled besides the people of the network.
-        person: Who is called; None for a dialled-in call, and where nobody is.
+        person: The callee; None for a dialled-in call, and for a number where nobody is.
     """
 
     server_url: str | None = None
@@ -76,7 +76,7 @@ class AmdOrder:
     """Answering machine detection as a server ordered it.
 
     Attributes:
-        until_end: Whether a machine is told at the end of its greeting (`DetectMessageEnd`), not at once.
+        until_end: Whether a machine is reported at the end of its greeting (`DetectMessageEnd`), not at once.
         in_background: Whether the document runs meanwhile (`AsyncAmd`).
         callback: Where the result goes, or None.
         method: `POST` or `GET`, for the callback.
@@ -129,9 +129,9 @@ class GoTo:
 
     Attributes:
         extra: Parameters of the request besides the standard ones.
-        voice: Whether a number, an application or a request names it, and not a document.
-        first: Whether it is a dialled-in call's first: if nothing listens there, there is no call at all.
-        is_fallback: Whether it is asked because another one had no document.
+        voice: Whether a number, an application or a request names the URL, and not a document.
+        first: Whether it is a dialled-in call's first document: if nothing listens there, there is no call at all.
+        is_fallback: Whether the carrier asks this URL because another one had no document.
     """
 
     url: str

@@ -1,8 +1,8 @@
-"""Tells a server by status callbacks how a call gets on.
+"""Reports a call's progress to a server by status callbacks.
 
 Sources: Twilio docs, voice/api/call-resource (StatusCallbackEvent, SequenceNumber); Telnyx docs, TeXML callbacks.
-A carrier promises no order; here each callback of a call waits for the one before it, unless the line is one on which
-they overtake each other.
+A carrier promises no order; here each callback of a call waits for the one before it, unless the network's `Profile`
+lets callbacks overtake each other.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Recordings of live calls: what was really said and heard on the line, with its pauses, as WAV files.
 
 Sources: Twilio docs, voice/api/recording (PauseBehavior, channels, statuses), voice/twiml/record; Telnyx docs, call
-commands record_start/stop/pause/resume and TeXML REST. The first channel is whoever is at the leg's phone, the second
+commands record_start/stop/pause/resume and TeXML REST. The first channel is the person at the leg's phone, the second
 one all that they hear. That a Telnyx pause leaves nothing in the file is not documented.
 """
 
@@ -67,7 +67,7 @@ class RecordingOrder:
 
     Attributes:
         dual: Two channels instead of a mix.
-        track: `both`, `inbound` (who is at the phone) or `outbound` (what they hear).
+        track: `both`, `inbound` (what the person at the phone says) or `outbound` (what they hear).
         beep: Whether a beep is heard first.
         longest_secs: When it ends by itself; 0 for never.
         source: Twilio's word for what started it.
@@ -81,7 +81,7 @@ class RecordingOrder:
 
 
 Tell = Callable[["Recording"], Coroutine[Any, Any, None]]
-"""Reports a change of a recording's status to whoever ordered it."""
+"""Reports a change of a recording's status to the server that ordered the recording."""
 
 
 @dataclass(eq=False)
@@ -255,7 +255,7 @@ class Recordings:
 
 
 def callback(form: Mapping[str, str]) -> Tell:
-    """Reports to the form's RecordingStatusCallback, if there is one and it wants to know."""
+    """Reports to the form's RecordingStatusCallback, if there is one, of the changes that the form asks for."""
     events = (form.get("RecordingStatusCallbackEvent") or "completed").split()
 
     async def tell(recording: Recording) -> None:

@@ -1,8 +1,8 @@
-"""What a carrier asks a server over HTTP: documents to obey, and callbacks that only tell.
+"""A carrier's requests to a server over HTTP: for documents to carry out, and callbacks that only report something.
 
 Sources: Twilio docs, voice/twiml (redirects, cookies, content types; errors 11200, 11205, 11215, 12300, 15003),
-usage/webhooks, usage/security/availability-reliability; Telnyx docs, TeXML instruction fetching and callbacks. Of a
-connection that is refused Twilio has error 11202, too; here it is 11205, as every connection that fails.
+usage/webhooks, usage/security/availability-reliability; Telnyx docs, TeXML instruction fetching and callbacks. Twilio
+has error 11202, too, for a connection that is refused; here it is 11205, as for every connection that fails.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class Webhooks:
         fail: Callable[[str], None],
         faults: Faults | None = None,
     ) -> None:
-        """Open nothing yet; `aclose` when the call is over. What goes wrong with callbacks is told to `fail`."""
+        """Open nothing yet; `aclose` when the call is over. `fail` takes what goes wrong with callbacks."""
         self._faults = faults or Faults()
         self._dialect = dialect
         self._timeline = timeline
@@ -170,7 +170,7 @@ class Webhooks:
     async def _request(
         self, url: str, method: str, parameters: dict[str, str], delivery: Delivery, headers_of: Headers
     ) -> _Answer:
-        """Ask, as often as the carrier does. What is sent again is the same, with the same signature."""
+        """Send a request as often as the carrier would. A repeated request is the same, with the same signature."""
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise WebhookFailed("11100", f"{url[:80]!r} is not an absolute http(s) URL")
@@ -211,7 +211,7 @@ class Webhooks:
     ) -> _Answer:
         if self._session is None:
             # A server on this machine is called by its address, and its cookies are to be kept all the same. A
-            # connection that is used again may be closed in this very moment, which would be nobody's error.
+            # connection that is used again may be closed in this very moment, which would not be the server's error.
             self._session = aiohttp.ClientSession(
                 cookie_jar=aiohttp.CookieJar(unsafe=True), connector=aiohttp.TCPConnector(force_close=True)
             )

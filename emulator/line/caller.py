@@ -29,7 +29,7 @@ class Say:
 
 @dataclass(frozen=True, eq=False)
 class Audio:
-    """A recording: 16-bit mono samples at 8 kHz, and what is said in it if anybody knows."""
+    """A recording: 16-bit mono samples at 8 kHz, and the words that are said in it, if they are known."""
 
     samples: Pcm
     text: str = "(recording)"
@@ -132,7 +132,7 @@ class ScriptedCaller:
     """
 
     who = "caller"
-    """What the person is called in the timeline's texts; the kinds of its entries are the same for everybody."""
+    """What the person is called in the timeline's texts; the kinds of its entries are the same for all people."""
 
     def __init__(
         self,
@@ -262,7 +262,7 @@ class ScriptedCaller:
             silent_ms = self._line.now_ms - max(end_ms, hearing.last_audible_ms or 0, self._line.rang_ms)
             if self._line.other_end.is_person and silent_ms >= self._manners.goodbye_timeout * 1000:
                 return
-            # Nobody hangs up in the middle of the other's sentence, but nobody listens for ever either.
+            # People do not hang up in the middle of the other's sentence, but they do not listen for ever either.
             if self._line.now_ms >= limit_ms and silent_ms >= self._manners.patience * 1000:
                 break
             if self._line.now_ms >= limit_ms + LONGEST_SPEECH_MS:

@@ -3,10 +3,10 @@
 All lines move in step, so who talks to whom never matters for the timing: a late machine is late for all of them,
 and no hole is torn into what one leg hears of another.
 
-Time is real while anybody waits for a server: a media stream is open, a phone rings, a request is under way.
-While every live leg only talks to people, nothing outside of the network can tell how fast it passes, and
+Time is real while the network waits for a server: a media stream is open, a phone rings, a request is under way.
+While every live leg only talks to people, nothing outside of the network can tell how fast time passes, and
 `hold_speed` lets it pass faster. What was gained is added to the clock, and everything here is timed by it: scripts,
-`<Pause>`, time limits, timelines, the durations that are told to servers. A server's own watch does not know of it.
+`<Pause>`, time limits, timelines, the durations that servers get. A server's own clock knows nothing of it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Stepped(Protocol):
 
     @property
     def only_people(self) -> bool:
-        """Whether nobody but people of the network is at both ends."""
+        """Whether people of the network are at both ends, and no bot."""
 
     def late(self, lag_ms: int) -> None:
         """The next frame comes so much too late."""
@@ -79,7 +79,7 @@ class Clock:
 
     @contextlib.contextmanager
     def real_time(self) -> Iterator[None]:
-        """Somebody outside is waited for: time passes as it does there."""
+        """Let time pass as it does outside, while something outside of the network is waited for."""
         self._waiting_outside += 1
         try:
             yield

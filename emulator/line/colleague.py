@@ -19,8 +19,8 @@ Behaviour = Literal["answers", "declines", "busy", "no_answer", "voicemail", "fa
 BEHAVIOURS: tuple[str, ...] = get_args(Behaviour)
 
 Ending = Literal["completed", "busy", "declined", "no_answer", "failed", "canceled"]
-"""How an attempt to reach somebody ended: `completed` was answered, `declined` was rejected on the phone,
-`failed` could not be reached or has nobody there, `canceled` stopped ringing before anybody answered."""
+"""How an attempt to reach a callee ended: `completed` was answered, `declined` was rejected on the phone, `failed`
+could not be reached or is a number with nobody there, `canceled` stopped ringing before it was answered."""
 
 BEEP_HZ = 1000.0
 BEEP = tone(500, frequency=BEEP_HZ)
@@ -47,14 +47,14 @@ def babble(duration_ms: int = BABBLE_MS) -> Pcm:
 
 @dataclass(frozen=True)
 class Colleague:
-    """Somebody at a phone, whom a document can dial and a server can call by REST.
+    """A person, voicemail box or fax at a phone, which a document can dial and a server can call by REST.
 
     Any number of calls to the same phone may go on at the same time.
 
     Attributes:
         number: E.164 number, or a SIP URI such as `sip:sam@example.com`.
         answers_after_secs: How long it rings, or how long the network takes to say that it is busy, declined or
-            unreachable. A carrier that gives up earlier finds nobody.
+            unreachable. A carrier that gives up earlier gets no answer.
         behaviour: `answers`, `declines` (rejects the call), `busy`, `no_answer` (rings for ever), `voicemail` (a
             box answers: greeting, beep, and it records what it hears), `fax` (a fax machine answers with its tone,
             and waits) or `unreachable`.
@@ -75,7 +75,7 @@ class Colleague:
 
 @dataclass
 class ColleagueCall:
-    """One attempt to reach somebody by `<Dial>`. All times are ms since the caller's call was answered.
+    """One attempt to reach a colleague by `<Dial>`. All times are ms since the caller's call was answered.
 
     Attributes:
         number: What the document dialled.
@@ -115,7 +115,7 @@ class ScriptedColleague(ScriptedCaller):
     who = "colleague"
 
     async def _turn_is_mine(self) -> bool:
-        # Whoever picks up speaks first.
+        # The person who picks up speaks first.
         return not self.lines or await super()._turn_is_mine()
 
     def _gave_up(self) -> bool:
@@ -153,7 +153,7 @@ class FaxMachine(ScriptedColleague):
 def script_after_answer(
     colleague: Colleague, prepared: Sequence[Audio | Digits | Wait | HangUp]
 ) -> list[Audio | Digits | Wait | HangUp]:
-    """What is done after the answer: a box without words of its own has a greeting all the same, and a fax its tone."""
+    """What follows the answer: a voicemail box without words of its own still has a greeting, a fax has its tone."""
     if colleague.behaviour == "voicemail" and not prepared:
         return [Audio(babble(), "(greeting of a voicemail box)")]
     if colleague.behaviour == "fax":

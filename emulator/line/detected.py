@@ -31,11 +31,11 @@ EVERY_WORD: Words = {
 
 @dataclass(frozen=True)
 class Detected:
-    """What detection makes of somebody.
+    """What answering machine detection makes of a callee.
 
     Attributes:
         finds: One of `FINDS`, rightly or not; None for the truth.
-        word: Told in the interface's place, for words that it does not have; None for its own.
+        word: The word that the carrier sends, for one that its interface does not have; None for the interface's own.
         after_secs: The result comes so long after the answer, whatever is heard, also when the call is over by then;
             None for as soon as it is known.
     """
@@ -50,4 +50,4 @@ class Detected:
 
 
 THE_TRUTH = Detected()
-"""Of somebody who is taken for what they are."""
+"""For a callee who is taken for what they are."""

@@ -97,7 +97,7 @@ class Earpiece:
                 self._queue[0] = item[len(taken) :]
         if filled:
             underrun = self._end_gap()
-            # A hole in silence that is sent before anything was said is heard by nobody.
+            # Nobody hears a hole in silence that is sent before anything was said.
             self._voiced = self._voiced or loudness(frame) >= AUDIBLE
             self._dry_samples = FRAME_SAMPLES - filled if self._voiced else None
             # A mark right behind the last sample of this frame is due when the frame ends, not one frame
@@ -130,7 +130,7 @@ class Earpiece:
 
     @property
     def audible_ms(self) -> int:
-        """How much of the queued audio would be heard: silence at the end of a sentence is nobody's loss."""
+        """How much of the queued audio would be heard: the silence at the end of a sentence is no loss."""
         waiting = [item for item in self._queue if not isinstance(item, _Mark)]
         if not waiting:
             return 0

@@ -11,11 +11,11 @@
   Only the ear is late here: a caller whose words come later too would only be answered later.
 * ITU-T G.711 Appendix I: a phone fills in for a packet that is lost by repeating what came before it, ever more softly.
 * RFC 3389: a line without speech has comfort noise. One of -34.6 dB was reported of a number in the UK; here it is just
-  too soft for the emulated people to take it for somebody who speaks, and `noise_db` in a story makes it louder.
+  too soft for the emulated people to take it for speech, and `noise_db` in a story makes it louder.
 
-How long REST requests and webhooks take is documented by nobody; what is here is a guess, as are the 1 % of lost
-packets, how often there is a gap, and that every other stream is closed before its `stop` could be sent. A lost packet
-of the caller is a message that is never sent: its time passes in `timestamp`, and at Telnyx its `chunk` is missing.
+How long REST requests and webhooks take is documented nowhere; what is here is a guess, as are the 1 % of lost packets,
+how often there is a gap, and that every other stream is closed before its `stop` could be sent. A lost packet of the
+caller is a message that is never sent: its time passes in `timestamp`, and at Telnyx its `chunk` is missing.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ class Profile:
     seed: int = 0
 
     def but(self, **changed: Any) -> Profile:
-        """The same with some things otherwise."""
+        """A copy of this profile with some attributes changed."""
         return replace(self, **changed)
 
 
@@ -120,7 +120,7 @@ async def under_way(secs: float) -> None:
 
 
 class Impairments:
-    """A network's chance: everything gets dice of its own, so what one leg throws changes nothing for another.
+    """A network's chance: each leg gets a random generator of its own, so that no leg changes what happens to another.
 
     Args:
         profile: How the lines behave.
@@ -128,7 +128,7 @@ class Impairments:
     """
 
     def __init__(self, profile: Profile = IDEAL, seed: int = 0) -> None:
-        """Nothing was thrown yet."""
+        """Prepare the generators of chance."""
         self.profile = profile
         self._seed = seed
         self._made: Counter[str] = Counter()
@@ -182,7 +182,7 @@ class Losses:
     """Which packets are lost, in one direction: single ones, with some between them.
 
     They come evenly, and not as close together as chance has them: people are understood without a part of a syllable,
-    but nobody understands a word of tones that lacks two of its packets.
+    but a word of tones that lacks two of its packets cannot be understood.
     """
 
     def __init__(self, share: float, dice: random.Random) -> None:
@@ -229,7 +229,7 @@ class LineImpairments:
         """Take 20 ms from the carrier; returns those that the ear hears now.
 
         Args:
-            voice: What somebody says.
+            voice: Speech, of the bot or of other people.
             sound: The same with the network's own tones.
         """
         self._under_way.append((voice, sound))

@@ -1,4 +1,4 @@
-"""The phone line between somebody's phone and the carrier: 20 ms frames with a mouth and an ear."""
+"""The phone line between a person's phone and the carrier: 20 ms frames with a mouth and an ear."""
 
 from __future__ import annotations
 
@@ -73,12 +73,12 @@ class OtherEnd:
 
     @property
     def is_person(self) -> bool:
-        """Whether somebody of the network is there, not the bot."""
+        """Whether a person of the network is there, not the bot."""
         return self.who in ("colleague", "caller", "people")
 
     @property
     def is_nobody(self) -> bool:
-        """Whether one waits for somebody to be there."""
+        """Whether nobody is there yet."""
         return self.who in ("ringing", "waiting")
 
 
@@ -97,8 +97,8 @@ PEOPLE = OtherEnd("people", "caller_hears", "the others are heard", "the others 
 class PhoneLine:
     """Runs from the answer to the hang-up.
 
-    With every step of the network's clock one frame of the person goes to the stream and to whoever is in the
-    same room, and one frame of theirs reaches the ear.
+    With every step of the network's clock one frame of the person at the phone goes to the media stream and to the
+    other lines in the same room, and one frame of theirs reaches the person's ear.
 
     Args:
         timeline: Where speech is written down; its zero is the first frame.
@@ -126,7 +126,7 @@ class PhoneLine:
         self.heard: list[Pcm] = []
         self.worst_lag_ms = 0
         self.signal: Iterator[Pcm] | None = None
-        """Frames of the network's own tones (ringing, keys): heard and recorded, but nobody's speech."""
+        """Frames of the network's own tones (ringing, keys): heard and recorded, but not counted as speech."""
         self.room: Company | None = None
         """Where other lines are heard; see `Room.join`."""
         self.plays_here = True
@@ -143,11 +143,11 @@ class PhoneLine:
         self.rang_ms = 0
         """When the caller last heard a colleague's phone ring (or waited for it to ring)."""
         self.engaged_ms = 0
-        """When it last rang, or somebody else than the bot was at the other end."""
+        """When it last rang, or another person than the bot was at the other end."""
         self.other_end = BOT
         self.timeline = timeline
         self.people: list[tuple[int, int]] = []
-        """When somebody of the network was at the other end, in ms: `[start, end)`."""
+        """When people of the network were at the other end, in ms: `[start, end)`."""
         self._clock = clock
         self._running: asyncio.Future[None] | None = None
         self._person_since_ms: int | None = None
@@ -204,7 +204,7 @@ class PhoneLine:
             self._running.set_result(None)
 
     def listen_to(self, other_end: OtherEnd) -> None:
-        """From now on somebody else is heard."""
+        """Note that another party is at the other end from now on."""
         self._finish_hearing()
         self._note_person(self.other_end)
         self.other_end = other_end
@@ -218,12 +218,12 @@ class PhoneLine:
 
     @property
     def bot_is_heard(self) -> bool:
-        """Whether anybody hears what the bot sends on this line's stream."""
+        """Whether the person at this line, or the others in its room, hear what the bot sends on this line's stream."""
         return self.plays_here or (self.plays_there and self.room is not None)
 
     @property
     def unheard_ms(self) -> int:
-        """How much of what was said to whoever is at the phone would be lost if it was hung up now."""
+        """How many ms of speech to the person at the phone would be lost if the line was hung up now."""
         under_way = sum(FRAME_MS for frame in self.impairments.under_way if loudness(frame) >= AUDIBLE)
         return self.earpiece.audible_ms + under_way
 

@@ -20,7 +20,7 @@ class _Seat:
 class Room:
     """Every line hears the mix of the others, one frame (20 ms) after it was spoken.
 
-    A line is in one room at a time; whoever hangs up is out of it.
+    A line is in one room at a time, and leaves it when it is hung up.
     """
 
     def __init__(self) -> None:
@@ -29,7 +29,7 @@ class Room:
         self._change = asyncio.Event()
 
     def __len__(self) -> int:
-        """How many are here."""
+        """How many lines are here."""
         return len(self._seats)
 
     def __contains__(self, line: PhoneLine) -> bool:
@@ -38,7 +38,7 @@ class Room:
 
     @property
     def lines(self) -> list[PhoneLine]:
-        """Who is here, in the order of their coming."""
+        """The lines that are here, in the order of their coming."""
         return list(self._seats)
 
     @property
@@ -118,4 +118,4 @@ class Room:
 
 
 Bridge = Room
-"""A room for two: who joins one leg to another needs no more than `join` and `until_fewer_than(2)`."""
+"""A room for two: joining one leg to another needs no more than `join` and `until_fewer_than(2)`."""

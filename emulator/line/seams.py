@@ -1,7 +1,7 @@
 """What is lost of speech at the seams of a call: where its media streams begin, follow one another and end.
 
-Between two streams nobody listens to whoever is at the phone, and what a carrier has played is not yet what an ear has
-heard. So words are lost that both sides believe to have been heard. Here they are counted.
+Between two streams the bot does not hear the person at the phone, and what a carrier has played is not yet what the
+person's ear has heard. So words are lost that both sides believe to have been heard. Here they are counted.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ class Seam:
         kind: `greeting`: before the first stream. `keys`: between two streams, for keys of the bot's. `change`: between
             two streams, for anything else. `goodbye`: after the last one.
         at_ms: When it began, in ms since the answer.
-        ms: How long nobody listened to whoever is at the phone, leaving out when they were with other people.
-        unheard_ms: How much they said in that time.
-        unplayed_ms: How much the bot had said that never came to the ear.
+        ms: How long no stream took what the person at the phone says, without the time they spent with other people.
+        unheard_ms: How much they said in that time, in ms.
+        unplayed_ms: How much the bot had said that never came to the ear, in ms.
     """
 
     kind: str
@@ -41,7 +41,7 @@ class Seam:
 
     @property
     def lost_ms(self) -> int:
-        """How much speech was lost, of both sides."""
+        """How many ms of speech were lost, of both sides."""
         return self.unheard_ms + self.unplayed_ms
 
     def __str__(self) -> str:
@@ -77,7 +77,7 @@ class Seams:
     """
 
     def __init__(self, timeline: Timeline) -> None:
-        """Nobody listens yet."""
+        """No stream listens yet."""
         self.found: list[Seam] = []
         self._timeline = timeline
         self._listening = False
@@ -90,7 +90,7 @@ class Seams:
         self._keys = True
 
     def unplayed(self, audible_ms: int) -> None:
-        """So much of what the bot has said is thrown away, and it was not the bot that wanted it."""
+        """Count speech of the bot that was thrown away without the bot wanting it."""
         self._unplayed_ms += audible_ms
 
     def heard(self, at_ms: int, ms: int) -> None:

@@ -50,7 +50,7 @@ def key(digit: str, length_ms: int = KEY_MS) -> Iterator[Pcm]:
 
 
 def beep() -> Iterator[Pcm]:
-    """Somebody came into a conference, or left it."""
+    """A participant came into a conference, or left it."""
     yield from _frames((BEEP_HZ,), BEEP_MS)
 
 

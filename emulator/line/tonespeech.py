@@ -1,7 +1,7 @@
 """Speech made of tones, for calls in which it must be known exactly which words were heard, and how many of them.
 
 A real voice takes half a second a word and what is heard of it has to be guessed. Here a word takes 160 ms and is
-found again with certainty, also while somebody else talks. The rule, which a bot's test voice follows too (it is
+found again with certainty, also while another voice talks. The rule, which a bot's test voice follows too (it is
 written down in docs/stories.md so that nothing has to be shared but the text):
 
 * A text is cut into words at white space; of each word the letters and digits count, in lower case. Words of
@@ -86,7 +86,7 @@ def speak(text: str, voice: int = PERSON) -> Pcm:
 
 @dataclass(frozen=True)
 class Pace:
-    """How fast somebody speaks, in ms.
+    """How fast a voice speaks, in ms.
 
     Attributes:
         shortest_ms: At least so much is between the beginnings of two words.

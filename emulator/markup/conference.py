@@ -2,8 +2,8 @@
 
 Sources: Twilio docs, voice/twiml/conference (a conference starts with two participants of whom one has
 startConferenceOnEnter; only the first one's statusCallback counts; error 16025 for a label in use); Telnyx docs,
-TeXML conference, callback "conference start". Whoever comes in later than the first hears no beep of its own. Alone
-after the others have left, one hears silence; what a waitUrl other than "" would play is not fetched: it is music.
+TeXML conference, callback "conference start". A participant does not hear the beep of its own entry, and hears silence
+once the others have left. What a waitUrl other than "" would play is not fetched: it is music.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ NOT_EMULATED = ("record", "coach")
 
 @dataclass(eq=False)
 class Participant:
-    """Somebody in a conference, or waiting for it to begin.
+    """A leg in a conference, or waiting for the conference to begin.
 
     Attributes:
         starts: Whether the conference begins with this one.
@@ -58,7 +58,7 @@ class Conference:
     """A room with a name.
 
     Args:
-        conferences: Those of the network, where the room is listed as long as somebody is in it.
+        conferences: Those of the network, where this one is listed as long as a participant is in it.
         conference_id: The carrier's id of it.
         name: As in the documents.
         limit: How many may come in.
@@ -82,7 +82,7 @@ class Conference:
         conferences[name] = self
 
     def enter(self, new: Participant) -> None:
-        """Somebody comes in; the conference begins if it can."""
+        """Let a participant in; the conference begins if it can."""
         self.participants.append(new)
         call = new.call
         call.timeline.note("conference", f"in the conference {self.name!r}", event="join", name=self.name)
@@ -101,7 +101,7 @@ class Conference:
             self._beep(new)
 
     def leave(self, gone: Participant, reason: str) -> None:
-        """Somebody goes, or is over; with the last one, and with one that ends it, the conference is over."""
+        """Let a participant out; the conference is over with the last one, and with one whose `ends` is set."""
         if gone not in self.participants:
             return
         self.participants.remove(gone)

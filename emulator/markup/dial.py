@@ -24,10 +24,10 @@ class DialTarget:
 
     Attributes:
         address: E.164 number or SIP URI.
-        url: A document for the one who answers, before the two are connected (whisper); None for none.
+        url: A document for the callee, carried out before the two are connected (whisper); None for none.
         method: `POST` or `GET`, for the document.
         send_digits: Keys that are played after the answer.
-        reporting: Where the second leg's progress is told, or None.
+        reporting: Where the second leg's progress is reported, or None.
         amd: Answering machine detection, or None.
     """
 
@@ -44,10 +44,10 @@ class DialOrder:
     """A `<Dial>` to be carried out.
 
     Attributes:
-        targets: Who is called; several ring at the same time and the first to answer is connected.
+        targets: The phones to call; several ring at the same time and the first to answer is connected.
         ring_secs: How long it rings, with the carrier's buffer.
         limit_secs: How long the two may talk.
-        caller_id: The number shown to who is called.
+        caller_id: The number that the callee sees.
         hangup_on_star: Whether the caller's * ends the conversation.
         action: Where to ask for the next document, or None for the next verb.
         method: `POST` or `GET`, for the action.
@@ -79,7 +79,7 @@ def read_dial(
         base_url: Where the document came from, for relative URLs.
 
     Returns:
-        The order (without targets if there is nobody to call) and what to warn of.
+        The order (without targets if the verb names none) and what the carrier warns of.
     """
     warnings: list[str] = []
     targets = [DialTarget(verb.text)] if verb.text else []
@@ -144,7 +144,7 @@ def _target(noun: Verb, rules: DialRules, base_url: str, warnings: list[str]) ->
 
 
 def _seconds(verb: Verb, name: str, default: float, allowed: tuple[float, float]) -> float:
-    """What is no number, or out of its range, is warned of as everything is that the language does not have."""
+    """A time in seconds, brought into its range; `emulator.documents.languages` warns of one that is not in it."""
     try:
         secs = float(verb.attributes.get(name, default))
     except ValueError:

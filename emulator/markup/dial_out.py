@@ -1,8 +1,8 @@
-"""A call that a server creates by REST: somebody's phone rings, and the document runs when it is answered.
+"""A call that a server creates by REST: the callee's phone rings, and the document runs when it is answered.
 
 Sources: Twilio docs, voice/api/call-resource (Timeout with its 5 s buffer, SendDigits, TimeLimit, statuses), AMD;
-Telnyx docs, "initiate an outbound call", TeXML callbacks. The phone's owner is the handset of the leg: the bot
-speaks to them exactly as to a caller who has dialled in.
+Telnyx docs, "initiate an outbound call", TeXML callbacks. The callee is the person at the leg's phone: the bot speaks
+to them exactly as to a caller who has dialled in.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ async def ring(call: Call, ring_secs: float) -> bool:
 
 
 async def create_call(exchange: Exchange, order: OutboundOrder) -> Call:
-    """A server creates a call by REST: it is under way when this returns."""
+    """Create a call as a server has ordered by REST; it is under way when this returns."""
     person = exchange.person_at(order.to_number)
     leg = exchange.dialect.new_leg(order.from_number, order.to_number, "PCMU", direction=BY_REST)
     plan = CallPlan(

@@ -70,7 +70,7 @@ async def _prompts(call: Call, verb: Verb) -> None:
 
 
 async def record(call: Call, verb: Verb, document: Document) -> Start | None:
-    """Record whoever is at the phone until they are silent, press a key, or it is enough."""
+    """Record the person at the phone until they are silent, press a key, or the recording is as long as it may be."""
     attributes = verb.attributes
     timeout_ms = _secs(attributes.get("timeout"), TIMEOUT_SECS) * 1000
     longest_ms = _secs(attributes.get("maxLength"), LONGEST_RECORDING_SECS) * 1000

@@ -31,7 +31,7 @@ def replace(call: Call, start: Start, fallback: Fallback | None = None) -> None:
     Args:
         call: The call.
         start: The document.
-        fallback: Who is asked from now on when nobody else has a document; None for whoever was before.
+        fallback: The URL to ask from now on for a document when there is none elsewhere; None for the one before.
     """
     call.fallback = fallback or call.fallback
     call.divert(lambda: follow(call, start))
@@ -79,7 +79,7 @@ async def _document(call: Call, start: Start) -> Document | None:
 
 
 def _fallback(call: Call, start: GoTo, error: WebhookFailed) -> GoTo | None:
-    """Who is asked instead.
+    """The fallback URL that the carrier asks after an error; None if it asks none.
 
     Sources: Twilio docs, usage/security/availability-reliability (after every fatal error, with `ErrorCode` and
     `ErrorUrl`), call resource (FallbackUrl); Telnyx docs, TeXML instruction fetching and the schema of an application

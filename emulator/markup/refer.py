@@ -1,4 +1,4 @@
-"""`<Refer>`: a SIP phone is told to call somebody else by itself, and the carrier is out of the call.
+"""`<Refer>`: the carrier asks a SIP phone to call another address by itself, and is out of the call then.
 
 Sources: Twilio docs, voice/twiml/refer (SIP legs only; parameters of the action); Telnyx docs, TeXML refer; RFC 3515
 (202, then NOTIFY with the outcome). Chosen here, where nothing is documented: the phone hangs up the old leg once the
@@ -67,16 +67,16 @@ async def refer(call: Call, verb: Verb, document: Document) -> Start | None:
 
 
 async def refer_leg(call: Call, address: str, tell: Callable[[Referred], Awaitable[None]]) -> Referred | None:
-    """Let this leg's phone call somebody.
+    """Let this leg's phone call another address by itself.
 
     Args:
         call: The leg. If the phone is answered there, the carrier's part is over and the two talk on without it,
             until one of them hangs up.
         address: Whom to call; headers in the URI count for nothing here.
-        tell: Takes the good news before the carrier's part ends.
+        tell: Takes the success, before the carrier's part ends.
 
     Returns:
-        None if it went well, and then the call is over; else why not.
+        None if the phone has reached the address, and then this call is over; else why it has not.
     """
     from emulator.markup.second_leg import Dialling  # the verbs need each other
 

@@ -1,7 +1,7 @@
-"""`<Dial>`: other phones ring, the first to answer is bridged with the caller, and the end is told.
+"""`<Dial>`: other phones ring, the first to answer is bridged with the caller, and the carrier reports how it ended.
 
-Sources: Twilio docs, voice/twiml/{dial,number}; Telnyx docs, TeXML dial and number. Not documented and chosen here:
-several nouns that all fail are told by the ending that sounds most like a person (no answer before declined, busy,
+Sources: Twilio docs, voice/twiml/{dial,number}; Telnyx docs, TeXML dial and number. Not documented and chosen here: if
+several nouns all fail, the carrier reports the ending that sounds most like a person (no answer before declined, busy,
 failed); nothing but silence is heard until the other phone rings, and ringing stops when nothing rings any more; the
 caller hears ringing while a whisper is played; a second leg that hangs up in its whisper was `completed`, without
 having been bridged.
@@ -39,7 +39,7 @@ COPIED = {
     "keys_heard": ("colleague_hears", "the colleague hears key {digit}"),
     "amd": ("note", "{text}"),
 }
-"""What a second leg's timeline tells that is also told on the first one's: kind and text there."""
+"""Entries of a second leg's timeline that are copied to the first one's, by kind: their kind and text there."""
 
 _TOLD_FIRST: tuple[Ending, ...] = ("completed", "no_answer", "declined", "busy", "failed", "canceled")
 
@@ -78,7 +78,7 @@ class _Attempt:
     leg: Call
     bridged: bool = False
     ended_by: str | None = None
-    """Who ended it, where that is not the second leg's own doing."""
+    """Who ended the attempt, if it was not the second leg itself."""
 
 
 class Dialling:
@@ -91,7 +91,7 @@ class Dialling:
     """
 
     def __init__(self, call: Call, order: DialOrder, *, listed: bool = True) -> None:
-        """Prepare; nobody is called before `run`."""
+        """Prepare; `run` dials."""
         self._listed = listed
         self._call = call
         self._order = order
@@ -101,11 +101,11 @@ class Dialling:
 
     @property
     def bridged(self) -> bool:
-        """Whether somebody was connected."""
+        """Whether a second leg was connected with the caller."""
         return any(attempt.bridged for attempt in self._attempts)
 
     async def run(self) -> Dialled:
-        """Ring, connect, and wait for the end. Cancelled, it hangs up whoever was called."""
+        """Ring, connect, and wait for the end. Cancelled, it hangs up the legs that it dialled."""
         line = self._call.line
         for target in self._order.targets:
             self._attempts.append(await self._prepared(target))
@@ -154,7 +154,7 @@ class Dialling:
         leg.answer()
         for other in self._attempts:
             if other is not attempt and other.leg.leg.answered_at is None:
-                other.leg.hang_up("peer", "somebody else has answered", ending="canceled")
+                other.leg.hang_up("peer", "another phone has answered first", ending="canceled")
         if target.amd is not None:
             tell_in_background(leg, target.amd)
         if target.send_digits:
@@ -191,7 +191,7 @@ class Dialling:
         return all(attempt.leg.gone.is_set() for attempt in self._attempts)
 
     def _press(self, digit: str) -> bool:
-        """The caller's keys, on their way to whoever is connected."""
+        """Take a key of the caller on its way to the callee who is connected."""
         for attempt in self._attempts:
             if attempt.bridged and not attempt.leg.gone.is_set():
                 attempt.record.keys += digit
@@ -199,7 +199,7 @@ class Dialling:
         return False
 
     def _tell(self, attempt: _Attempt, entry: Entry) -> None:
-        """Something happened on a second leg."""
+        """Copy what happened on a second leg to the caller's timeline."""
         line, timeline, record = self._call.line, self._call.timeline, attempt.record
         if entry.kind == "ringing":
             record.ringing_ms = line.now_ms
@@ -237,7 +237,7 @@ class Dialling:
         self._call.timeline.note(kind, text, outcome=record.outcome, by=record.ended_by)
 
     def _hang_up(self) -> None:
-        """Whatever is left of the second legs ends with the verb, and the caller's line is the bot's again."""
+        """End the second legs that are left with the verb; the caller's line is the bot's again."""
         call = self._call
         call.keypad = None
         for attempt in self._attempts:

@@ -1,4 +1,4 @@
-"""The carriers' REST interfaces on localhost: one server for all of them, and for whatever else is to be served."""
+"""The carriers' REST interfaces on localhost: one server for all of them, and for the network's extra routes."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ from emulator.stories.telling import headline, seams_text, timeline_text, verdic
 
 PASSED, NOT_PASSED, CANNOT = 0, 1, 2
 MANY = 20
-"""From so many stories on, those that failed are told once more in the end, where they are seen."""
+"""From so many stories on, those that failed are printed once more at the end, where they are seen."""
 Result = TypeVar("Result")
 
 

@@ -27,7 +27,7 @@ UTTERANCE_GAP_MS = 600
 
 
 class Ears(Protocol):
-    """Finds texts in what one person heard."""
+    """Finds texts in the audio that one person heard."""
 
     enough: float
     """What part of a text has to be found for it to count as heard."""

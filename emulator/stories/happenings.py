@@ -16,7 +16,7 @@ from emulator.stories.story import Moment
 REST = "rest "
 API = "api "
 CONNECTED = "connected"
-"""Somebody can talk to a person, and not to the bot."""
+"""The kind for: a person can talk to another person, and not to the bot."""
 
 
 @dataclass(frozen=True)
@@ -25,8 +25,8 @@ class Happening:
 
     Attributes:
         at: Seconds on the network's clock.
-        kind: As on a call's timeline; `rest VERB` for a REST request, `api KIND` for what the server's API tells.
-        who: Whose doing it was, or whose call it concerns; None for nobody's.
+        kind: As on a call's timeline; `rest VERB` for a REST request, `api KIND` for an event of the server's API.
+        who: The person who did it, or whose call it concerns; None if it was no person's doing.
         text: For people.
         data: Details by name.
         call: The call on whose timeline it is; None for what belongs to none.
@@ -70,7 +70,7 @@ class Board:
         return bool(times_of(moment, self.happenings))
 
     def heard_by(self, who: str | None, listening: Listening) -> bool:
-        """Whether somebody has heard a text on the line at which they are now."""
+        """Whether a person has heard a text on the line at which they are now."""
         lines = self.lines[who] if who is not None else []
         return bool(lines) and listening.heard(lines[-1])
 
@@ -92,7 +92,7 @@ def found(moment: Moment, happenings: Iterable[Happening]) -> list[Happening]:
             if one.kind == "says" and one.who == moment.who and words_of(one.text) == words_of(moment.text)
         ]
     kind = {"rest": REST, "api": API}.get(moment.kind, "") + moment.text
-    # An event of nobody's is one of the story's own calls, if it has any.
+    # An event without a person is one of the story's own calls, if they have any such event.
     own = [one for one in ordered if one.kind == kind and not one.second]
     if moment.who is None and own:
         return own

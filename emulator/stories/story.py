@@ -24,7 +24,7 @@ STORY_HOST = "STORY_HOST"
 """Where the bot is: a setting of the story's and not of the server's."""
 
 NO_WEBHOOKS = "cloud"
-"""Its value for a host that takes media sockets alone: nobody is told there how a call goes on."""
+"""The value of STORY_HOST for a host that takes media sockets alone and has no webhooks, like Pipecat Cloud."""
 
 CALLER = "caller"
 """Who is meant by a story of a single call."""
@@ -44,7 +44,7 @@ class Moment:
 
     Attributes:
         kind: `hears`, `says`, `presses`, `rest`, `api` or `event`.
-        who: A caller or another person; None for anybody.
+        who: A caller or another person; None for any person.
         text: The words or keys, the name of the REST request, or the kind of the event.
         written: As in the file.
     """
@@ -81,8 +81,8 @@ class Step:
         text: Words, keys, or for `wait_for` one of `reply`, `silence`, `speech`.
         secs: How long to wait; for `wait_for` at most.
         moment: What is waited for.
-        at_once: Whether it is said over whoever speaks.
-        over: Said so long after the other began to speak.
+        at_once: Whether it is said at once, over another speaker if need be.
+        over: How long the other must have been speaking before this is said over them; None if it is not said so.
         line: In the file.
     """
 
@@ -97,7 +97,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Person:
-    """Somebody at another number."""
+    """A person, voicemail box or fax at another number."""
 
     name: str
     number: str
@@ -109,7 +109,7 @@ class Person:
 
 @dataclass(frozen=True)
 class CallPart:
-    """A call that somebody places to the bot.
+    """A call that a caller places to the bot.
 
     Attributes:
         name: Who calls.
@@ -217,11 +217,11 @@ class Answering:
     """How the bot's number is configured at the carrier.
 
     Attributes:
-        method: `GET` or `POST`, by which its address is asked; None for what the carrier does unless it is told.
-        status_method: The same of callbacks about its calls.
-        url: Where it leads, instead of to the server.
-        fallback: Who is asked when nobody else has a document: a name of the story's documents, `printed` for the
-            fallback address that the server prints, or a URL; None for nobody.
+        method: `GET` or `POST`, for requests to the number's address; None for the carrier's default.
+        status_method: `GET` or `POST`, for callbacks about the number's calls; None for the carrier's default.
+        url: Where the number leads, instead of to the server.
+        fallback: Where the carrier asks for a document when it gets none elsewhere: a name of the story's documents,
+            `printed` for the fallback address that the server prints, or a URL; None for nowhere.
     """
 
     method: str | None = None
@@ -237,7 +237,7 @@ class Story:
     Attributes:
         name: A sentence.
         file: Where it was read.
-        about: Why it is told.
+        about: What the story is for.
         carriers: On which it is played, see `CARRIERS`.
         voice: `beeps` or `words`.
         limit_secs: When it is given up.

@@ -7,7 +7,7 @@ from emulator.stories.playing.outcome import Outcome
 from emulator.timeline import clock_text
 
 QUIET = frozenset({"mark_sent", "mark_returned", "says", "presses"})
-"""Kinds that a timeline for people leaves out: too many, or told by others."""
+"""Kinds that a timeline for people leaves out: too many, or the same as other entries."""
 
 
 def timeline_text(outcome: Outcome) -> str:

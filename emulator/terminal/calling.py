@@ -1,4 +1,4 @@
-"""The `call` command: prepares voice, ears and server, places the call, and tells how it went."""
+"""The `call` command: prepares voice, ears and server, places the call, and prints how it went."""
 
 from __future__ import annotations
 

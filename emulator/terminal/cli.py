@@ -138,7 +138,7 @@ def _call_options(call: argparse.ArgumentParser) -> None:
     where.add_argument(
         "--fallback-url",
         metavar="URL",
-        help="who is asked when the webhook has no document (default: nobody)",
+        help="URL to ask when the webhook has no document (default: none)",
     )
     add_line_option(where)
     where.add_argument("--codec", choices=("PCMU", "PCMA"), default="PCMU", help="encoding of a Telnyx leg")
@@ -167,7 +167,7 @@ def _call_options(call: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NUMBER=BEHAVIOUR[:SECS]",
-        help="somebody whom the bot can dial, at a number or SIP URI; SECS is how long it rings (1). BEHAVIOUR: "
+        help="a colleague whom the bot can dial, at a number or SIP URI; SECS is how long it rings (1). BEHAVIOUR: "
         + ", ".join(BEHAVIOURS),
     )
     call.set_defaults(script=None)

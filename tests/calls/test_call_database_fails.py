@@ -8,11 +8,11 @@ import time
 import pytest
 from loguru import logger
 
-from calls.call import CallState
 from calls.database import writer
 from calls.database.calls import CallDatabase
 from calls.events.event import OtherEvent
 from calls.events.talk import CallerSaid
+from calls.states import CallState
 from calls.store import CallStore
 from tests.calls_on_disk import change, rows, store_on, url_of
 

@@ -14,10 +14,11 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from calls.call import Call, CallState, EndedBy, Ending
+from calls.call import Call, Ending
 from calls.database.saved import plain
 from calls.events.event import OtherEvent
 from calls.events.talk import CallerSaid, Detached, ToolUsed
+from calls.states import CallState, EndedBy
 from calls.transfer import Resume, ResumeReason, TransferOutcome
 from settings import ROOT
 from tests.calls_on_disk import rows, store_on

@@ -6,8 +6,9 @@ import time
 import pytest
 
 from calls import hang_up
-from calls.call import Call, CallState, EndedBy
+from calls.call import Call
 from calls.control import CallControl
+from calls.states import CallState, EndedBy
 from calls.store import CallStore
 from carriers.carrier import (
     CallNotFound,

@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from calls.call import ENDS, NEXT, Call, CallState, EndedBy, IllegalMove, Turn
+from calls.call import Call, IllegalMove, Turn
 from calls.events.reading import read_event
 from calls.events.talk import BotHeard, CallerSaid, Interrupted
+from calls.states import ENDS, NEXT, CallState, EndedBy
 from carriers.carrier import Direction, LineState, StatusUpdate
 
 UPDATES = st.lists(st.sampled_from([*LineState, None]), max_size=12)

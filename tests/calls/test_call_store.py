@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from calls.call import CallState, EndedBy
 from calls.events.talk import Detached, DtmfReceived
+from calls.states import CallState, EndedBy
 from calls.store import AlreadyNamed, CallStore, default_store
 from tests.web_service import make_settings
 

@@ -11,12 +11,12 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from calls.call import CallState
 from calls.database.calls import CallDatabase, DatabaseUnavailable, DatabaseUnusable
 from calls.database.engine import VERSION_TABLE, readable
 from calls.database.saved import plain
 from calls.database.tables import METADATA
 from calls.events.event import OtherEvent
+from calls.states import CallState
 from calls.store import CallStore
 from tests.calls.test_call_database_keeps_calls import an_eventful_call, everything
 from tests.postgres_server import postgres_server

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from calls.call import CallState, EndedBy
 from calls.policy import NOBODY_KNOWS, DialPolicy, DialRefused, NumberError, parse_number
+from calls.states import CallState, EndedBy
 from calls.store import CallStore
 from tests.calls_on_disk import store_on
 

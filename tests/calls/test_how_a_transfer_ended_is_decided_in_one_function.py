@@ -2,7 +2,7 @@
 
 import pytest
 
-from calls.call import CallState
+from calls.states import CallState
 from calls.transfer import TransferNews, TransferOutcome, outcome_of, transfer_news
 from carriers.carrier import CarrierEvent, DialStatus, LegEnd, LineState, ReferResult, StatusUpdate
 

@@ -5,12 +5,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from calls.call import CallState, EndedBy
 from calls.events.lifecycle import HangUpFailed, HangUpStarted
 from calls.events.reading import read_event
 from calls.events.talk import Attached, CallerSaid, Detached, DtmfReceived
 from calls.policy import NOBODY_KNOWS
 from calls.reconcile import NOBODY_TELLS, Reconciler
+from calls.states import CallState, EndedBy
 from calls.store import CallStore
 from carriers.carrier import CarrierUnauthorized, CarrierUnavailable, LineState
 from tests.calls_on_disk import store_on

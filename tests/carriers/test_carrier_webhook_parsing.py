@@ -224,3 +224,50 @@ def test_every_end_of_a_refer_is_understood(carrier, fields, status, code):
 def test_a_webhook_without_a_refer_is_not_about_one(carrier, body):
     with pytest.raises(WebhookError, match="is missing"):
         carrier.parse_refer_result(Form.parse(body))
+
+
+def test_json_has_fields_as_a_form_has():
+    form = Form.parse_json(
+        b'{"call": {"id": "7", "legs": [{"secs": 1.50}, {"secs": 20}]}, "live": true, "over": null, "to": "\xc3\xa9"}'
+    )
+    assert dict(form) == {
+        "call.id": "7",
+        "call.legs.0.secs": "1.50",
+        "call.legs.1.secs": "20",
+        "live": "true",
+        "to": "é",
+    }
+
+
+def nested(levels: int) -> bytes:
+    return b'{"a":' * levels + b'"deep"' + b"}" * levels
+
+
+def with_members(count: int) -> bytes:
+    return b'{"a": [' + b", ".join([b"[]"] * (count - 1)) + b"]}"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(b"", id="nothing"),
+        pytest.param(b"call=7", id="a form"),
+        pytest.param(b'["call"]', id="no object"),
+        pytest.param(b'{"call": NaN}', id="no number"),
+        pytest.param(b'{"call": "\xff"}', id="no UTF-8"),
+        pytest.param(b'{"call": "\\ud800"}', id="half a character"),
+        pytest.param(b'{"call": null, "call": "7"}', id="a name twice"),
+        pytest.param(b'{"call.id": "1", "call": {"id": "7"}}', id="a path twice"),
+        pytest.param(nested(17), id="deep"),
+        pytest.param(nested(10_000), id="very deep"),
+        pytest.param(with_members(501), id="many members"),
+    ],
+)
+def test_json_that_is_no_object_of_fields_is_refused(body):
+    with pytest.raises(WebhookError, match="not a JSON object of fields"):
+        Form.parse_json(body)
+
+
+def test_json_may_be_as_large_as_a_form():
+    assert Form.parse_json(nested(16)) == {".".join(["a"] * 16): "deep"}
+    assert Form.parse_json(with_members(500)) == {}

@@ -2,7 +2,7 @@
 
 import json
 
-from calls.call import EndedBy
+from calls.states import EndedBy
 from emulator import Digits
 from tests.talking_bot import QUICK_AGENT, Beeps, talking
 

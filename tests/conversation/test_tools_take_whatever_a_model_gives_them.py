@@ -1,10 +1,10 @@
-"""Whatever arguments a model gives a tool, and however a tool fails: one result, one reply, one event, one farewell."""
+"""With any arguments of a model, and any failure of a tool, there is one result, one reply, one event, one farewell."""
 
 import json
 
 import pytest
 
-from calls.call import EndedBy
+from calls.states import EndedBy
 from conversation.tools import take_message
 from conversation.tools.arguments import UnusableArguments, arguments_for
 from conversation.tools.offered import TOOLS

@@ -11,9 +11,9 @@ from functools import partial
 
 import pytest
 
-from calls.call import CallState
 from calls.events.lifecycle import DigitsSent, RecordingChanged, TransferEnded
 from calls.events.talk import Attached
+from calls.states import CallState
 from calls.store import CallStore
 from calls.transfer import TransferOutcome
 from emulator.field.answer_file import as_text, read_answers, without_secrets

@@ -1,14 +1,14 @@
-"""`phonebot calls`: what became of calls, with numbers and words only for those who ask for them."""
+"""`phonebot calls` shows what became of calls, with numbers and words only on request."""
 
 import asyncio
 import json
 
 import pytest
 
-from calls.call import CallState, EndedBy
 from calls.database.calls import CallDatabase
 from calls.events.lifecycle import ErrorHappened, TransferEnded
 from calls.events.talk import BotHeard, CallerSaid, MessageTaken, ToolUsed
+from calls.states import CallState, EndedBy
 from calls.store import CallStore
 from calls.transfer import TransferOutcome
 from commands.calls import list_calls, show_call

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from loguru import logger
 
-from calls.call import EndedBy
+from calls.states import EndedBy
 from conversation.agents.agent import AgentError
 from conversation.agents.files import load_agent
 from emulator import Digits, Wait

@@ -5,7 +5,7 @@ from functools import partial
 
 import pytest
 
-from calls.call import EndedBy
+from calls.states import EndedBy
 from conversation import pipeline
 from emulator import Audio, Digits, tone
 from tests import fake_services as fake

@@ -5,7 +5,7 @@ from functools import partial
 
 import pytest
 
-from calls.call import EndedBy
+from calls.states import EndedBy
 from emulator import Digits, Wait
 from emulator.line.colleague import Colleague
 from tests import fake_services as fake

@@ -6,8 +6,8 @@ import json
 import httpx
 import pytest
 
-from calls.call import CallState
 from calls.events.talk import Attached, BotHeard
+from calls.states import CallState
 from emulator import HangUp, Wait
 from emulator.line.colleague import Colleague
 from tests.talking_bot import API_KEY, talking

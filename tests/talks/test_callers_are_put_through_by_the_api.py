@@ -7,8 +7,8 @@ from typing import Any
 import httpx
 import pytest
 
-from calls.call import EndedBy
 from calls.events.lifecycle import HangUpFailed, TransferStarted
+from calls.states import EndedBy
 from emulator import Colleague, Digits, HangUp, Wait
 from tests.talking_bot import API_KEY, Talking, talking
 

@@ -1,6 +1,6 @@
 """What happens when a caller talks over the bot, says nothing, or would talk for ever."""
 
-from calls.call import EndedBy
+from calls.states import EndedBy
 from emulator import Digits
 from tests.talking_bot import talking
 

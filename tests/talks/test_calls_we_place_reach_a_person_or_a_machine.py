@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from pipecat.frames.frames import TranscriptionFrame, UserStoppedSpeakingFrame
 
-from calls.call import CallState, EndedBy
+from calls.states import CallState, EndedBy
 from calls.store import CallStore
 from conversation.outbound import first_seconds as voicemail
 from conversation.outbound.first_seconds import Phase, outbound_opening

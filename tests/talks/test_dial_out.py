@@ -5,12 +5,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from calls.call import CallState, EndedBy
 from calls.control import CallControl
 from calls.dialler import Dialler
 from calls.errors import CarrierFailed
 from calls.events.lifecycle import Dialling, ErrorHappened
 from calls.policy import NOBODY_KNOWS, DialPolicy, DialRefused
+from calls.states import CallState, EndedBy
 from calls.store import CallStore
 from carriers.carrier import (
     CarrierRejected,

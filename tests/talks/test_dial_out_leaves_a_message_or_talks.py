@@ -6,8 +6,8 @@ import aiohttp
 import numpy as np
 import pytest
 
-from calls.call import CallState
 from calls.events.talk import Detached, VoicemailLeft
+from calls.states import CallState
 from conversation.outbound.first_seconds import ANSWER_SECS
 from emulator import Audio, Colleague, Digits, tone
 from emulator.line.codecs import SAMPLE_RATE

@@ -3,7 +3,7 @@
 from loguru import logger
 from pipecat.utils.errors import ErrorCategory
 
-from calls.call import EndedBy
+from calls.states import EndedBy
 from emulator import Digits
 from tests.talking_bot import talking
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from calls.call import CallState, EndedBy
+from calls.states import CallState, EndedBy
 from emulator import Digits, HangUp, Wait
 from emulator.line.impairments import IDEAL
 from tests.talking_bot import MS_PER_CHARACTER, talking

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from calls.call import EndedBy
+from calls.states import EndedBy
 from emulator import Digits, Wait
 from tests.talking_bot import talking
 

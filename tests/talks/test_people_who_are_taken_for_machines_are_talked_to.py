@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from pipecat.frames.frames import UserStoppedSpeakingFrame
 
-from calls.call import CallState
+from calls.states import CallState
 from conversation.outbound import first_seconds as voicemail
 from conversation.outbound.first_seconds import Phase
 from tests.answered_call import GREETING, MESSAGE, answered

@@ -2,8 +2,8 @@
 
 import pytest
 
-from calls.call import CallState
 from calls.events.lifecycle import Accepted, TransferEnded
+from calls.states import CallState
 from emulator import Digits, HangUp, Wait
 from emulator.line.colleague import Colleague
 from tests.talking_bot import talking

@@ -5,9 +5,9 @@ import asyncio
 import numpy as np
 import pytest
 
-from calls.call import CallState, EndedBy
 from calls.events.lifecycle import AnswererDetected
 from calls.events.talk import Attached
+from calls.states import CallState, EndedBy
 from conversation import pipeline
 from conversation.outbound import first_seconds as voicemail
 from emulator import Audio, Digits, HangUp, Wait

@@ -6,10 +6,10 @@ from collections import Counter
 
 import pytest
 
+from conversation.leftovers import Leftovers
 from emulator import Digits, HangUp
 from tests.talking_bot import talking
 from tests.talks.test_calls_leave_no_session_behind import SESSION, answers, is_shared
-from web.leftovers import Leftovers
 
 SETTLES_SECS = 30.0
 

@@ -6,11 +6,11 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from calls.call import CallState, EndedBy
 from calls.control import CallControl
 from calls.do_not_call import DoNotCall, DoNotCallUnusable
 from calls.errors import NotPossible
 from calls.policy import DialPolicy, DialRefused, TooManyCalls
+from calls.states import CallState, EndedBy
 from calls.store import CallStore
 from calls.transfer import Target
 from settings import SettingsError, load_settings

@@ -13,11 +13,11 @@ from pathlib import Path
 import httpx
 import pytest
 
+from deployment.banner import start_lines
+from deployment.tunnel import find_tunnel
 from server import StartError, create_app, listen
 from tests.fake_rest import Answer, fake_rest
 from tests.web_service import make_settings, write_agents
-from web.banner import start_lines
-from web.tunnel import find_tunnel
 
 ROOT = Path(__file__).resolve().parents[2]
 PUBLIC = "https://bot.example.com"

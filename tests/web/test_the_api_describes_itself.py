@@ -8,8 +8,8 @@ import pytest
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 
-from calls.call import CallState, EndedBy
 from calls.events.reading import read_event
+from calls.states import CallState, EndedBy
 from desk.dial_requests import DialBody
 from settings import ROOT
 from tests.web_service import running

@@ -7,10 +7,10 @@ import re
 import pytest
 from pipecat.runner.types import WebSocketRunnerArguments
 
-from calls.call import CallState, EndedBy
 from calls.events.event import FORMAT
 from calls.events.reading import read_event
 from calls.events.talk import CallerSaid
+from calls.states import CallState, EndedBy
 from tests.fake_rest import Answer, fake_rest
 from tests.web_service import Running, running, stream_of, streaming, until
 

@@ -6,8 +6,8 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from calls.call import CallState
 from calls.events.lifecycle import DigitsSent
+from calls.states import CallState
 from tests.fake_rest import Answer, FakeRest, fake_rest
 from tests.web_service import Running, running
 

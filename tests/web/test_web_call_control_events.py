@@ -10,8 +10,8 @@ import pytest
 
 import calls.control
 import carriers.telnyx.api
-from calls.call import CallState, EndedBy
 from calls.events.lifecycle import ErrorHappened, HangUpFailed, RecordingChanged, TransferStarted
+from calls.states import CallState, EndedBy
 from calls.transfer import ResumeReason
 from carriers.telnyx.calls import TRANSFER_OF, client_state
 from tests.fake_rest import Answer, FakeRest, fake_rest

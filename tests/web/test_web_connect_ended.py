@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from pipecat.runner.types import WebSocketRunnerArguments
 
-from calls.call import CallState, EndedBy
+from calls.states import CallState, EndedBy
 from calls.transfer import Resume, ResumeReason, TransferOutcome
 from tests.web_service import running, stream_of, streaming, verbs
 

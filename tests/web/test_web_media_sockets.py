@@ -10,8 +10,8 @@ from pipecat.runner.types import WebSocketRunnerArguments
 from twilio.request_validator import RequestValidator
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from calls.call import EndedBy
 from calls.database.calls import CallDatabase
+from calls.states import EndedBy
 from calls.store import CallStore
 from tests.talks.test_server_remembers_calls import store_of
 from tests.web_service import running, start_of, stream_of, streaming, until

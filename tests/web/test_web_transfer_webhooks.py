@@ -2,9 +2,9 @@
 
 import pytest
 
-from calls.call import CallState, EndedBy
 from calls.events.lifecycle import TransferStarted
 from calls.events.talk import Attached
+from calls.states import CallState, EndedBy
 from calls.transfer import Resume, ResumeReason, TransferOutcome
 from tests.web_service import Running, running, stream_of, verbs
 

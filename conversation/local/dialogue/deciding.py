@@ -1,9 +1,9 @@
 """What the local brain says next: a pure function of the state, the caller's words and the agent's file.
 
-It can only say sentences that the owner wrote. What sounds like a fact is answered, what might be one is asked back
-("Are you asking about parking?"), everything else is refused politely with the offer to take a message. It never
-transfers a call without a yes, a key that the menu says is for that, or a wish that names whom ("Put me through to
-billing").
+It can only say sentences that the owner wrote. It answers a question that is near a fact, asks back about one that may
+be ("Are you asking about parking?"), and declines everything else politely, with the offer to take a message. It never
+transfers a call without a yes, a key that the menu has for it, or a wish that names the destination ("Put me through
+to billing").
 """
 
 from __future__ import annotations

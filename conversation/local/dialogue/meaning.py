@@ -13,12 +13,12 @@ ANSWER_SCORE = 0.58
 """A fact this near is said, when at least `ANSWER_COVERAGE` of the caller's rarer words are its own."""
 
 ANSWER_SCORE_UNCOVERED = 0.66
-"""A fact this near is said although its words are others: a paraphrase."""
+"""A fact this near is said although few of the caller's words are its own: a paraphrase."""
 
 ANSWER_COVERAGE = 0.34
 
 CLARIFY_SCORE = 0.42
-"""A fact this near is asked back."""
+"""The brain asks back whether a fact this near was meant."""
 
 ANSWER_MARGIN = 0.08
 """How much nearer than anything that no agent can answer a fact must be to be said."""
@@ -26,13 +26,13 @@ ANSWER_MARGIN = 0.08
 CLARIFY_MARGIN = 0.05
 
 MISHEARD_BELOW = 0.6
-"""What is nearer than this to something that no agent can answer was heard well enough."""
+"""A sentence nearer than this to something that no agent can answer was probably not misheard."""
 
 FACTS_APART = 0.05
-"""How much nearer than every other fact a fact must be to be said; of two as near it is asked which."""
+"""How much nearer than every other fact a fact must be to be said; about two as near the brain asks which."""
 
 WISH_SCORE = 0.55
-"""A common wish this near, and nearer than every fact, is taken for meant."""
+"""A common wish this near, and nearer than every fact, counts as meant."""
 
 TRANSFER_SCORE = 0.45
 """A transfer this near, and nearer than every fact, is offered. A question comes first in any case."""
@@ -129,7 +129,7 @@ class Meaning:
         return [misheard] if misheard else []
 
     def destination(self, text: str) -> str:
-        """Name the transfer that a sentence asks for; nothing when it asks for anybody."""
+        """Name the transfer that a sentence asks for; empty when it names none, as in "a person, please"."""
         words = plain(text)
         for name in self._script.agent.transfers:
             if plain(name.replace("-", " ")) in words:

@@ -1,4 +1,4 @@
-"""Putting a caller through: whom they want, whether they are asked first, and what comes after one that failed."""
+"""Transfers by the local brain: whom the caller wants, whether to ask first, and what to say when one has failed."""
 
 from __future__ import annotations
 
@@ -62,14 +62,14 @@ def offer(state: DialogueState, destination: str, script: Script) -> Decision:
 
     Args:
         state: Where the conversation stands.
-        destination: Whom the caller seems to want; nothing for anybody.
+        destination: The transfer that the caller seems to want; empty when any person will do.
         script: The agent's words.
     """
     if state.transferring:
         ringing = script.spoken(state.transferring)
         return state.at(Stage.OPEN), Reply(script.line("still_trying", destination=ringing))
     if script.can_transfer:
-        # Who answers first stands first in the file.
+        # The destination that is to be asked first stands first in the file.
         name = destination or next(iter(script.agent.transfers))
         question = script.line("transfer_confirm", destination=script.spoken(name))
         return state.at(Stage.CONFIRM_TRANSFER, destination=name), Reply(question)

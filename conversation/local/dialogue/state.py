@@ -39,9 +39,9 @@ class Draft:
     Attributes:
         caller_name: Who it is from.
         number: Digits to call back on, or the caller's own number in E.164 form.
-        number_done: The caller was asked for the number; it may have been refused.
+        number_done: Whether the caller was asked for the number, which they may have refused.
         text: The message in the caller's words.
-        recipient: Whom it is for, when the caller named somebody.
+        recipient: Whom it is for, if the caller named a person.
         then_end: The caller already said goodbye.
     """
 
@@ -141,7 +141,7 @@ class Script:
     variables: Mapping[str, Any]
 
     def line(self, name: str, **extra: str) -> str:
-        """Render one of the agent's fixed sentences: the brain's own, or one that is spoken whoever answers."""
+        """Render one of the agent's fixed sentences, of its `[brain]` or its `[lines]`."""
         table = self.agent.brain if name in BrainLines.model_fields else self.agent.lines
         return self.agent.render(getattr(table, name), {**self.variables, **extra})
 

@@ -20,7 +20,7 @@ CAUSES: dict[Ending, tuple[str, str, str]] = {
     "failed": ("failed", "unspecified", "480"),
     "canceled": ("canceled", "originator_cancel", "487"),
 }
-"""Status, HangupCause and SipHangupCause of a leg of ours. The words are documented, which of them go
+"""Status, HangupCause and SipHangupCause of a leg that the carrier dialled. The words are documented, which of them go
 together is not."""
 
 
@@ -101,7 +101,7 @@ def dial_parameters(leg: Leg, dialled: Dialled) -> dict[str, str]:
 
 
 def guide_amd_parameters(leg: Leg, answered_by: str) -> dict[str, str]:
-    """The same with those of Telnyx's guide, "TeXML answering machine"."""
+    """The result of answering machine detection, with the fields of Telnyx's guide, "TeXML answering machine"."""
     return {"AccountSid": leg.account_id, "AnsweredBy": answered_by, "CallSid": leg.call_id}
 
 

@@ -17,7 +17,7 @@ GUIDE: Words = {
     "not_sure": "unknown",
     "silence": "unknown",
 }
-"""Nothing in it tells the end of a greeting."""
+"""It has no word for the end of a greeting."""
 
 PREMIUM: Words = {
     "human": "human_residence",
@@ -36,4 +36,4 @@ STANDARD: Words = {
 """That a fax is a machine here is not documented."""
 
 TEXML: Mapping[str, Words] = {"guide": GUIDE, "reference": EVERY_WORD}
-"""The sets that are documented for TeXML, by where: the callback reference has Twilio's words."""
+"""The sets that are documented for TeXML, by the page that has them: the callback reference has Twilio's words."""

@@ -137,7 +137,7 @@ class Telnyx:
         }
 
     def instruction_headers(self, url: str, body: bytes, parameters: dict[str, str]) -> dict[str, str]:
-        """Whether requests for instructions are signed is not documented: they are not, unless somebody wants it."""
+        """Unsigned unless the network's `signs_instructions` is on: what Telnyx does is not documented."""
         if self.signs_instructions:
             return self.webhook_headers(url, body, parameters)
         return {"User-Agent": USER_AGENT}
@@ -147,7 +147,7 @@ class Telnyx:
         return progress_parameters(leg, event, sequence)
 
     def amd_parameters(self, leg: Leg, answered_by: str, duration_ms: int) -> dict[str, str]:
-        """Of the set that its words are of."""
+        """The fields that go with the words in use: those of the guide, or of the callback reference."""
         if self.detection_words is GUIDE:
             return guide_amd_parameters(leg, answered_by)
         return amd_parameters(leg, answered_by, duration_ms)
@@ -157,7 +157,7 @@ class Telnyx:
         return dial_parameters(leg, dialled)
 
     def conference_dial_parameters(self, leg: Leg) -> dict[str, str]:
-        """What is told after a conference is not documented; here it is a dial that was completed."""
+        """The request after a conference is not documented; here it is that of a dial that was completed."""
         return {"DialCallStatus": "completed"}
 
     def conference_parameters(self, event: ConferenceEvent) -> dict[str, str]:

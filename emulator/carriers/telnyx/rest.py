@@ -51,7 +51,7 @@ class TelnyxRest:
         self._commands: dict[str, tuple[float, web.Response]] = {}
 
     def routes(self) -> list[web.RouteDef]:
-        """For the application."""
+        """The routes, for the aiohttp application."""
         return [
             web.post("/v2/calls", self._dial),
             web.get("/v2/calls/{call}", self._status),

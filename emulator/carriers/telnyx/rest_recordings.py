@@ -26,7 +26,7 @@ class TelnyxRecordings:
 
     Args:
         recordings: Where they are kept.
-        rest: Lets requests in.
+        rest: Checks the credentials of requests.
     """
 
     def __init__(self, recordings: Recordings, rest: TexmlRest) -> None:
@@ -35,7 +35,7 @@ class TelnyxRecordings:
         self._rest = rest
 
     def routes(self) -> list[web.RouteDef]:
-        """For the application."""
+        """The routes, for the aiohttp application."""
         call = "/v2/texml/Accounts/{account}/Calls/{call}"
         return [
             web.post(f"{call}/Recordings.json", self._start),

@@ -36,7 +36,7 @@ class TexmlRest:
     Args:
         credentials: Whose requests are taken.
         exchange: The network's inside.
-        rest: Lets requests in.
+        rest: Checks the credentials of requests.
         call_ids: Whether the answer to a new call names it.
     """
 
@@ -50,7 +50,7 @@ class TexmlRest:
         self._call_ids = call_ids
 
     def routes(self) -> list[web.RouteDef]:
-        """For the application."""
+        """The routes, for the aiohttp application."""
         calls = "/v2/texml/Accounts/{account}/Calls"
         return [
             web.get(calls, self._list),
@@ -107,7 +107,7 @@ class TexmlRest:
         return _update(call, form, self._method_of(call.leg.connection_id))
 
     def _method_of(self, application: str) -> str:
-        """By which a TeXML application asks for documents where nothing else is said."""
+        """The HTTP method by which Telnyx asks a TeXML application for documents unless a request says otherwise."""
         found = self._exchange.account.application(application, "texml")
         return (found or Application(application, "texml")).method
 
@@ -157,8 +157,8 @@ def read_order(form: dict[str, str], method: str) -> OutboundOrder | web.Respons
 
     Args:
         form: The fields.
-        method: The application's, by which is asked where they do not say otherwise ("inherited from TeXML Application
-            setting").
+        method: The application's HTTP method, for addresses whose method the fields do not give ("inherited from TeXML
+            Application setting").
     """
     url, markup = form.get("Url"), form.get("Texml")
     if url is None and markup is None:

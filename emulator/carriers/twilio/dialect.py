@@ -77,7 +77,7 @@ class Twilio:
         direction: str = INBOUND,
         parent: Leg | None = None,
     ) -> Leg:
-        """A ringing call, or a queued one of ours; streams are always µ-law."""
+        """A ringing call, or a queued one that a server has ordered; streams are always µ-law."""
         return Leg(
             new_sid("CA"),
             self._credentials.twilio_account_sid,
@@ -180,7 +180,7 @@ class Twilio:
         return parameters | ({} if dialled.redirected else {"DialCallDuration": str(dialled.duration_secs)})
 
     def conference_dial_parameters(self, leg: Leg) -> dict[str, str]:
-        """Source: Twilio docs, voice/twiml/dial: `answered` for a conference, which has no sid and no duration."""
+        """Source: Twilio docs, voice/twiml/dial: `answered` after a conference, which has no sid and no duration."""
         return {"DialCallStatus": "answered", "DialBridged": "true"}
 
     def conference_parameters(self, event: ConferenceEvent) -> dict[str, str]:

@@ -47,7 +47,7 @@ class TwilioRest:
         self._exchange = exchange
 
     def routes(self) -> list[web.RouteDef]:
-        """For the application."""
+        """The routes, for the aiohttp application."""
         account = f"/{API_VERSION}/Accounts/{{account}}"
         return [
             web.get(f"{account}/Calls.json", self._list),
@@ -101,7 +101,7 @@ class TwilioRest:
             request: The request.
             kind: What it is for, a name of the table.
             call: Which call it is about, if any.
-            told: Whether a parameter that does not exist is complained of here.
+            told: Whether a parameter that does not exist becomes an error of the call here.
         """
         given = await given_fields(request)
         if (found := REQUESTS[kind].form_violation(given)) is not None:

@@ -26,7 +26,7 @@ class TwilioAccount:
     Args:
         account: What is owned.
         credentials: Whose requests are taken.
-        rest: Lets requests in.
+        rest: Checks the credentials of requests.
     """
 
     def __init__(self, account: Account, credentials: Credentials, rest: TwilioRest) -> None:
@@ -36,7 +36,7 @@ class TwilioAccount:
         self._rest = rest
 
     def routes(self) -> list[web.RouteDef]:
-        """For the application."""
+        """The routes, for the aiohttp application."""
         account = f"/{API_VERSION}/Accounts/{{account}}"
         return [
             web.get(f"{account}.json", self._fetch_account),

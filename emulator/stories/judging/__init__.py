@@ -1,1 +1,1 @@
-"""Whether what a story expects was so, by what was heard and what happened."""
+"""Judges whether a story's expectations were met, by what people heard and what happened."""

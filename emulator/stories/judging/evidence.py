@@ -41,11 +41,11 @@ class Ear:
 
 @dataclass(frozen=True)
 class Attempt:
-    """One attempt to reach somebody.
+    """One attempt to reach a person.
 
     Attributes:
         who: The person's name in the story; the number if nobody is there.
-        call: The call in which it was made, or "" for one that the server placed by itself.
+        call: The call in which it was made, or "" for a call that the server placed by itself.
         outcome: `completed`, `busy`, `declined`, `no_answer`, `failed` or `canceled`.
     """
 
@@ -67,7 +67,7 @@ class Evidence:
         callers: The names of the calls that the story's callers placed.
         attempts: Whom the bot tried to reach.
         requests: What was asked of the carrier.
-        api: What the server's API tells of each call; None if it does not.
+        api: What the server's API reports of each call; None for a call that it does not know.
         problems: What went wrong, by call; "" for what concerns none.
         data: The server's data directory.
         seams: Where streams began, followed one another and ended, by the person at the phone.

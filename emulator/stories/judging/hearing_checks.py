@@ -15,7 +15,7 @@ BEGUN = 0.5
 
 
 def in_time(timing: Timing, start: float, end: float, evidence: Evidence, what: str) -> str:
-    """Check when something was, which lasted from `start` to `end`; returns when it was.
+    """Check the time of something that lasted from `start` to `end`; returns that time as text.
 
     Raises:
         Failed: At another time.
@@ -50,7 +50,7 @@ def _first(moment: Moment, evidence: Evidence) -> float:
 
 
 def hears(one: Expectation, evidence: Evidence, heard_until: dict[str, float]) -> str:
-    """All of the texts, one after another, behind what was found before for the same person."""
+    """Check that the person heard all of the texts, one after another, after what was found before for them."""
     detail = ""
     for text in one.texts:
         after = evidence.zero if one.anywhere else heard_until.get(one.who, evidence.zero)
@@ -85,7 +85,7 @@ def _search(one: Expectation, text: str, after: float, evidence: Evidence) -> tu
 
 
 def never_hears(one: Expectation, evidence: Evidence, heard_until: dict[str, float]) -> str:
-    """None of the texts, nor half of one."""
+    """Check that the person heard none of the texts, nor half of one."""
     for text in one.texts:
         for ear, ears in _ears_of(one, evidence, needed=False):
             found = ears.find(text)
@@ -98,7 +98,7 @@ def never_hears(one: Expectation, evidence: Evidence, heard_until: dict[str, flo
 
 
 def hears_part(one: Expectation, evidence: Evidence, heard_until: dict[str, float]) -> str:
-    """The beginning of the text, but not its end."""
+    """Check that the person heard the beginning of the text, but not its end."""
     detail = ""
     for text in one.texts:
         words = words_of(text)
@@ -127,7 +127,7 @@ def _beginning(ears: Ears, words: list[str], zero: float) -> tuple[int, float]:
 
 
 def hears_keys(one: Expectation, evidence: Evidence, heard_until: dict[str, float]) -> str:
-    """Keys, as tones on the line."""
+    """Check that the person heard these keys, as tones on the line."""
     wanted = "".join(one.texts)
     keys = "".join(
         str(happening.data.get("digit", ""))
@@ -140,7 +140,7 @@ def hears_keys(one: Expectation, evidence: Evidence, heard_until: dict[str, floa
 
 
 def never_waits(one: Expectation, evidence: Evidence, heard_until: dict[str, float]) -> str:
-    """No silence of that length on any of the person's legs."""
+    """Check that there was no silence of that length on any of the person's legs."""
     longest = 0.0
     for ear, _ in _ears_of(one, evidence, listening=False):
         start_ms, end_ms = longest_silence(ear.heard)

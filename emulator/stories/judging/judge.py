@@ -1,4 +1,4 @@
-"""Whether all that a story expects was so."""
+"""Judges whether everything that a story expects was so."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the product's own API tells of a story's calls: in the end, and while somebody waits for it."""
+"""What the product's own API reports of a story's calls: after their end, and live while a step waits for an event."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class CallsApi:
     Attributes:
         base: The server's base URL.
         api_key: Its API key.
-        settles_secs: How long to wait for the end of a call to be told.
+        settles_secs: How long to wait until the API has the end of a call.
     """
 
     base: str
@@ -42,12 +42,12 @@ class CallsApi:
     _seen: set[tuple[str, int]] = field(default_factory=set)
 
     async def in_the_end(self, calls: Calls) -> dict[str, Told | None]:
-        """What is told of calls that are over; None of those that it does not tell of."""
+        """What the API reports of calls that are over; None for a call that it does not know."""
         async with self._session() as session:
             return {name: await self._settled(session, call_id) for name, call_id in calls}
 
     async def follow(self, calls: Callable[[], Calls], board: Board) -> None:
-        """Put the events of calls on the board as they are told; until cancelled."""
+        """Put the events of calls on the board as the API reports them; until cancelled."""
         async with self._session() as session:
             while True:
                 for name, call_id in calls():
@@ -100,7 +100,7 @@ class CallsApi:
 
 
 def waits_for_api(story: Story) -> bool:
-    """Whether somebody in the story waits for something that only the API tells."""
+    """Whether a step of the story waits for an event of the API."""
     steps: Iterable[Any] = (
         *story.operator,
         *(step for caller in story.calls for step in caller.steps),

@@ -1,4 +1,4 @@
-"""From the steps of a story to the script of somebody at a phone."""
+"""From the steps of a story to the script of a person at a phone."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ STILL_SPEAKING_MS = 120
 
 @dataclass(frozen=True)
 class Casting:
-    """What somebody at a phone needs to play a part.
+    """What a person at a phone needs to play a part.
 
     Attributes:
         speak: The voice.

@@ -1,4 +1,4 @@
-"""What came of a story that was played, and the voice in which one is told."""
+"""The outcome of a story that was played, and the voice and ears for a story in words."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ from emulator.stories.story import Story
 LOOK_AGAIN_SECS = 0.05
 
 STORY_VARIABLE = "STORY"
-"""The variable that tells a server which story is played: the path of its file, for bots with a part in it."""
+"""The variable with the path of the file of the story that is played, for bots with a part in it."""
 
 OWN_NUMBERS = {"CALLER_IDS": BOT_NUMBER}
 """The account's number, which a server may call from unless the story says otherwise."""
@@ -54,7 +54,7 @@ Server = Callable[[Scene], AbstractAsyncContextManager[str]]
 def command_server(command: str) -> Server:
     """A server that is started by a command on a free port of this machine.
 
-    It is told PORT and PUBLIC_URL, and is ready when `GET /readyz` answers.
+    It gets the variables PORT and PUBLIC_URL, and is ready when `GET /readyz` answers.
     """
 
     @asynccontextmanager

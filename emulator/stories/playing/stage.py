@@ -1,4 +1,4 @@
-"""Where a story meets the phone network: places its calls, and gathers what everybody heard and did.
+"""Where a story meets the phone network: places its calls, and gathers what its people heard and did.
 
 Everything that a story needs to know of the network's inside is here.
 """
@@ -26,7 +26,7 @@ from emulator.stories.story import CallPart, Person
 from emulator.timeline import Entry
 
 COPIES = "colleague_"
-"""Kinds that begin so are told on the first leg's timeline of the second one, which tells them itself."""
+"""How kinds of entries begin that the first leg's timeline only copies from the second leg's."""
 
 
 @dataclass
@@ -55,7 +55,7 @@ class Stage:
 
     Attributes:
         network: Where calls are placed.
-        board: Where is told what happens.
+        board: Takes what happens.
         people: Who can be called.
         scripts: What each person does, by name.
     """
@@ -68,7 +68,7 @@ class Stage:
     reports: dict[str, Report] = field(default_factory=dict)
 
     def open(self) -> None:
-        """Let everybody be reached, and follow every leg."""
+        """Let the story's people be reached, and follow every leg."""
         for one in self.people:
             behaviour = cast(Behaviour, one.does)
             script = self.scripts[one.name]
@@ -102,7 +102,7 @@ class Stage:
         self.reports[part.name] = result.report
 
     async def until_over(self) -> None:
-        """Wait until no leg is left, and tell how those went that the server placed."""
+        """Wait until no leg is left, and note how the calls went that the server placed."""
         await self.network.exchange.until_quiet()
         for one in self.played:
             if not one.by_caller and one.call.leg.direction != BY_DIAL:
@@ -129,7 +129,7 @@ class Stage:
         return gathered
 
     def ears(self) -> list[Ear]:
-        """What everybody heard."""
+        """What each person heard on each leg."""
         return [
             Ear(one.who, one.name, one.call.timeline.zero, self.heard(one))
             for one in self.played
@@ -167,7 +167,7 @@ class Stage:
         return np.concatenate([np.zeros(0, dtype=np.int16), *one.call.line.said])
 
     def _leg(self, call: Call) -> None:
-        """The network has a new leg, which somebody of the story (or nobody) is called on."""
+        """Follow a new outgoing leg of the network, to a person of the story or to another number."""
         if call.leg.direction == INBOUND:
             return
         number = call.leg.to_number

@@ -38,7 +38,7 @@ def performances(
         stories: The stories.
         carrier: Only on this one.
         only: Parts of names of files or stories; empty for all.
-        voice: Only stories told in this one, `beeps` or `words`.
+        voice: Only stories whose people speak in this one, `beeps` or `words`.
     """
     return [
         Performance(story, name)
@@ -88,7 +88,7 @@ async def play_all(
         The last outcome of each.
 
     Raises:
-        ModelsMissing: A story is told in words, and the local voice is not installed.
+        ModelsMissing: A story's people speak in words, and the local voice is not installed.
     """
     slots = asyncio.Semaphore(jobs)
     in_words = [one for one in wanted if one.story.voice == "words"]

@@ -1,6 +1,6 @@
 """Moments of a story as they are written: `caller hears "Goodbye."`, `sam answers`, `rest hang_up`, `hang_up`.
 
-What happened is told in the same words whichever carrier it was, so a moment is found on both.
+What happened has the same words whichever carrier it was, so that a moment is found on both.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ PERSON_EVENTS = {
     "is gone": "hang_up",
     "is not reached": "not_reached",
 }
-"""What can be said of a person, and the kind of what happened. Connected is with a person, not with the bot."""
+"""What a story can say that a person does, and the kind of that event. `connected` is with a person, not the bot."""
 
 EVENTS = (
     "ringing",

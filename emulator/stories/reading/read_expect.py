@@ -18,7 +18,7 @@ HEARING = {
     "hears keys": "hears_keys",
     "never waits": "never_waits",
 }
-"""What can be said of somebody's ear, and the kind of the expectation."""
+"""What a story can say that a person hears, and the kind of that expectation."""
 
 CALL_VALUES = ("ended_by", "answered", "handed_over", "goodbye_heard", "underruns")
 ENDERS = ("bot", "caller", "colleague", "peer", "limit", "error", "nobody")
@@ -30,7 +30,7 @@ _EAR = re.compile(rf"(?P<who>\S+) (?P<kind>{'|'.join(sorted(HEARING, key=len, re
 
 
 def read_expectations(value: Value, names: Names) -> list[Expectation]:
-    """Read the list."""
+    """Read the list `expect:` of a story."""
     found = (_expectation(item, names) for item in value.items())
     return [one for one in found if one is not None]
 

@@ -35,13 +35,13 @@ from emulator.timeline import Entry
 
 
 def bridge(one: ControlledCall, other: ControlledCall) -> None:
-    """Let the people of two answered legs hear each other, until one of them hangs up."""
+    """Let the people at two answered legs hear each other, until one of them hangs up."""
     room = Bridge()
     for call, peer, hears in ((one, other, COLLEAGUE), (other, one, CALLER)):
         before, call.peer = call.peer, peer
         if before is not None and before is not peer:
             before.peer = None
-            before.hang_up("peer", "the other side of the bridge was joined to somebody else")
+            before.hang_up("peer", "the other side of the bridge was joined to another leg")
         if audible_ms := call.line.earpiece.audible_ms:
             call.timeline.note("note", f"{audible_ms} ms of the bot's speech are queued at the bridge")
         call.line.signal = None
@@ -85,7 +85,7 @@ class Transfer:
     """
 
     def __init__(self, call: ControlledCall, order: DialOut, address: WebhookAddress) -> None:
-        """Prepare; nobody is called before `start`."""
+        """Prepare; `start` dials leg B."""
         self._call = call
         self._order = order
         self._address = address
@@ -129,7 +129,7 @@ class Transfer:
         await second.gone.wait()
 
     def _tell(self, second: ControlledCall, entry: Entry) -> None:
-        """Something happened on leg B: leg A hears of it, and so does its timeline."""
+        """Pass on what happened on leg B: to leg A, and to leg A's timeline."""
         call, record = self._call, self.record
         line, timeline = call.line, call.timeline
         if entry.kind == "ringing":

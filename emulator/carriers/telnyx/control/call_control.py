@@ -75,9 +75,9 @@ class CallControl:
         self.exchange = exchange
         self.feed = EventFeed(credentials.telnyx_key, habits, exchange.clock, exchange.faults)
         self.application_url: str | None = None
-        """Where the events of a dialled leg go that has no `webhook_url`: the application's address."""
+        """Where the events of a leg go that was dialled without a `webhook_url`: the application's address."""
         self.failover_url: str | None = None
-        """Where they go when that does not take them."""
+        """Where an event goes that `application_url` does not take."""
         self.commands: dict[str, Command] = {
             "answer": self._answer,
             "reject": self._reject,
@@ -111,7 +111,7 @@ class CallControl:
         )
 
     def shut_down(self) -> None:
-        """The network is about to be stopped: servers that are gone already need not be told of it."""
+        """The network is about to stop: events to servers that are gone already need not be sent again."""
         self.feed.insist = False
 
     async def aclose(self) -> None:
@@ -319,7 +319,7 @@ class CallControl:
             call.gathering.stop()
 
     async def _client_state_update(self, call: ControlledCall, body: Body) -> None:
-        """Nothing else: the state of any command is kept."""
+        """Do nothing else: the `client_state` of every command is kept in any case."""
 
 
 def _need_answer(call: ControlledCall) -> None:
@@ -334,7 +334,7 @@ def _own_parameters(command: str, body: Body) -> Body:
 
 
 def _warn(call: ControlledCall, command: str, body: Body) -> None:
-    """What Telnyx does with parameters that a command does not have is not documented: nobody should rely on it."""
+    """Note parameters that have no effect; unknown ones are errors, as what Telnyx does with them is not documented."""
     for name in DOCUMENTED[command].unknown(body):
         call.fail(f"{command} has no parameter {name[:40]}: it has no effect")
     for name in sorted((set(body) & set(DOCUMENTED[command].parameters)) - EMULATED):
@@ -342,7 +342,7 @@ def _warn(call: ControlledCall, command: str, body: Body) -> None:
 
 
 async def _parked(call: Any, target: Target, gives_up_secs: float) -> None:
-    """The opening of a dialled-in call: it rings until a command answers it, or the caller has had enough."""
+    """The opening of a dialled-in call: it rings until a command answers it, or the caller gives up."""
     name = call.dialect.name
     call.timeline.note("ringing", f"{name} call {call.leg.call_id[:12]}… from {call.leg.from_number}")
     told = call.tell("call.initiated", initiated(call.leg), insist=False)

@@ -1,9 +1,9 @@
-"""A leg under Call Control: it does nothing of itself and tells the application of everything that happens.
+"""A leg under Call Control: it does nothing by itself, and the carrier reports everything on it to the application.
 
 Sources: Telnyx docs, "Receiving webhooks for programmable voice", "Voice API webhooks", call commands.
 
-Not documented and chosen here: a dialled-in call that nobody commands rings until the caller gives up; the one who
-hangs up an answered call is told as `hangup_source`, also to the leg that is bridged with it.
+Not documented and chosen here: a dialled-in call without a command rings until the caller gives up; `hangup_source` is
+the one who hung up an answered call, also in the event of the leg that is bridged with it.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class ControlledCall(ToldCall):
         self.calling: ControlledCall | None = None
         """The leg that rings on its behalf, by `transfer`."""
         self.cause: Cause | None = None
-        """What its end is told as, where that does not follow from who ended it."""
+        """The cause in the event of its end, where that does not follow from who ended it."""
 
     @property
     def busy(self) -> bool:
@@ -97,7 +97,7 @@ class ControlledCall(ToldCall):
             self.gathering = None
 
     def _press(self, digit: str) -> None:
-        # Every key is told (not only while keys are gathered), and the socket and the other leg get it too.
+        # Every key is an event (not only while keys are gathered), and the socket and the other leg get it too.
         if not self.leg.ended:
             self.tell("call.dtmf.received", {"digit": digit})
         if self.keypad is not None and self.keypad(digit):

@@ -1,4 +1,4 @@
-"""Answering machine detection for legs under Call Control: who it is that has answered, told by events.
+"""Answering machine detection for legs under Call Control: who has answered, reported by events.
 
 Sources: Telnyx docs, "Answering machine detection" (kinds, results, order of the events), parameters of `dial`. When
 call.machine.premium.detection.started is sent is not documented; here it is at the answer.
@@ -19,7 +19,7 @@ BEEP_WINDOW_SECS = 30.0
 
 
 def tell_in_background(call: ToldCall, detection: Detection) -> None:
-    """Listen to whoever has answered, and send the events; a late result may come after the call's end."""
+    """Listen to the callee who has answered, and send the events; a late result may come after the call's end."""
     if of_whom(call).after_secs is None:
         call.background(lambda: _detect_and_tell(call, detection))
     else:
@@ -40,7 +40,7 @@ async def _detect_and_tell(call: ToldCall, detection: Detection) -> None:
     result = of_whom(call).told_as(found, PREMIUM if detection.premium else STANDARD)
     call.leg.answered_by = result
     call.timeline.note("amd", f"answering machine detection: {result}", answered_by=result)
-    # Documented for the premium kind: a beep that comes before the result is told instead of it.
+    # Documented for the premium kind: a beep that comes before the result is reported instead of it.
     if not (detection.premium and found == "machine" and _beeped(call)):
         told = call.tell(f"{family}.detection.ended", {"result": result})
         if call.over:

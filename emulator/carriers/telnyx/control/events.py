@@ -1,4 +1,4 @@
-"""Telnyx's JSON webhooks: what is told about a Call Control call, and how it gets to the application.
+"""Telnyx's JSON webhooks: what they report of a Call Control call, and how they get to the application.
 
 Sources: Telnyx docs, "Voice API webhooks" (envelope, headers, which answers are retried), "Webhook fundamentals"
 (2 s for an answer, exponential back-off, redirects count as failures, order is not kept, duplicates happen),
@@ -42,7 +42,7 @@ class WebhookAddress:
     """Where the events of a leg go.
 
     Attributes:
-        url: All events that have no address of their own; None when nobody is told.
+        url: For all events that have no address of their own; None to send those nowhere.
         by_event: `webhook_urls` of a command: addresses by type of event.
         retries: `webhook_retries_policies` of a command: the pauses before each retry in seconds, by type of
             event.
@@ -55,7 +55,7 @@ class WebhookAddress:
     failover: str | None = None
 
     def of(self, event_type: str) -> list[str]:
-        """Everybody who is told of such an event."""
+        """The URLs that get an event of this type."""
         return list(self.by_event.get(event_type) or ([self.url] if self.url else []))
 
 
@@ -100,7 +100,7 @@ class EventFeed:
 
     Args:
         key: Signs every event.
-        habits: How well.
+        habits: How late, how often and in which order events arrive.
         clock: The network's time, which is real while an event is under way.
         faults: What is to go wrong with events of which type.
     """
@@ -136,14 +136,14 @@ class EventFeed:
         """Send an event.
 
         Args:
-            event: What is told.
-            address: To whom.
+            event: The event.
+            address: Where it goes.
             timeline: Where each attempt is written down.
             fail: Takes an event that was given up.
             insist: Whether it is sent again where nothing listens at all.
 
         Returns:
-            A task with the outcome at each address, which nobody needs to wait for.
+            A task with the outcome at each address; it runs to its end without being awaited.
         """
         timeline.note("event", event.type, event=event.data)
         late_secs = self._random.random() * self.habits.delay_secs

@@ -2,7 +2,7 @@
 
 What they may have is in the table `telnyx_call_control` of `emulator.facts`, and is checked before an order is read.
 What Telnyx does with parameters that a command does not have is not documented: here they are left out, which is an
-error of the call, so that nobody relies on them.
+error of the call, so that no bot relies on them.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ class DialOut:
         from_number: What is shown to them.
         ring_secs: How long it may ring.
         limit_secs: How long it may last after the answer.
-        detection: Whether it is found out who has answered, or None.
+        detection: Answering machine detection, or None.
         client_state: The new leg's.
         stream: To be opened at the answer, or None.
         keys: Pressed for the new leg after the answer; empty for none.

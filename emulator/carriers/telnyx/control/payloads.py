@@ -1,4 +1,4 @@
-"""What each event of a Call Control leg tells.
+"""The payload of each event of a Call Control leg.
 
 Source: the published client library's types of webhook events (4.189: call_initiated, call_answered, call_bridged,
 call_hangup, call_dtmf_received, call_streaming_*, call_machine_*, call_refer_*, call_gather_ended, call_speak_*,
@@ -43,8 +43,8 @@ CAUSES: Mapping[str, Cause] = {
     "canceled": Cause("originator_cancel", "caller", "487"),
     "limit": Cause("time_limit", "unknown", "200"),
 }
-"""How an outgoing leg that was not answered (or ran out of time) is told. The words are documented, which of them
-go together is not."""
+"""The causes in the event of an outgoing leg's end that was not answered (or ran out of time). The words are
+documented, which of them go together is not."""
 
 REJECTIONS: Mapping[str, Cause] = {
     "CALL_REJECTED": Cause("call_rejected", "callee"),
@@ -52,11 +52,11 @@ REJECTIONS: Mapping[str, Cause] = {
     "NOT_FOUND": Cause("not_found", "callee"),
     "TEMPORARILY_UNAVAILABLE": Cause("unspecified", "callee"),
 }
-"""The causes of `reject` and how they are told."""
+"""The causes that the command `reject` may give, and those of the event that follows."""
 
 
 def payload(event_type: str, leg: Leg, details: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """The payload of an event: who, and what is particular to it."""
+    """The payload of an event: the ids and numbers of the leg, and the details of this event."""
     body: dict[str, Any] = {
         "call_control_id": leg.call_id,
         "call_leg_id": leg.leg_id,
@@ -70,7 +70,7 @@ def payload(event_type: str, leg: Leg, details: Mapping[str, Any] | None = None)
 
 
 def initiated(leg: Leg) -> dict[str, Any]:
-    """Of call.initiated: an incoming leg waits `parked`, an outgoing one is `bridging`."""
+    """The payload of call.initiated: the state of an incoming leg is `parked`, of an outgoing one `bridging`."""
     incoming = leg.direction == INBOUND
     return {
         "direction": "incoming" if incoming else "outgoing",
@@ -88,7 +88,7 @@ def initiated(leg: Leg) -> dict[str, Any]:
 
 
 def answered(leg: Leg) -> dict[str, Any]:
-    """Of call.answered."""
+    """The payload of call.answered."""
     return {
         "state": "answered",
         "custom_headers": [],
@@ -99,7 +99,7 @@ def answered(leg: Leg) -> dict[str, Any]:
 
 
 def hung_up(leg: Leg, cause: Cause) -> dict[str, Any]:
-    """Of call.hangup. The quality of the line is a made-up good one."""
+    """The payload of call.hangup. The quality of the line is a made-up good one."""
     packets = str(leg.duration_secs * 50)
     quality = {
         "inbound": {
@@ -126,7 +126,7 @@ def hung_up(leg: Leg, cause: Cause) -> dict[str, Any]:
 
 
 def why(leg: Leg, ended_by: str) -> Cause:
-    """How the end of a leg is told, from what is known of it."""
+    """The cause in the event of a leg's end."""
     if ended_by == "limit":
         return CAUSES["limit"]
     if leg.answered_at is not None:

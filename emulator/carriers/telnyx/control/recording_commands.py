@@ -3,7 +3,7 @@
 Sources: the published client library's types of the commands record_start/stop/pause/resume and of
 call.recording.saved and call.recording.error (telnyx 4.189). Not documented and chosen here: a recording that is not
 there is 10027; the event of a TeXML call that is recorded by a command goes nowhere (a recording by TeXML's own REST
-is told to its callback).
+is reported to its callback).
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ async def record_start(call: Call, body: Body) -> None:
 
 
 async def saved(recording: Recording) -> None:
-    """Send `call.recording.saved`; a pause is told nowhere."""
+    """Send `call.recording.saved`; no event reports a pause."""
     call = recording.call
     if not isinstance(call, ToldCall):
         call.timeline.note("note", "where call.recording.saved of a TeXML call goes is not documented")
@@ -49,7 +49,7 @@ async def saved(recording: Recording) -> None:
 
 
 def saved_payload(recording: Recording, url: str) -> dict[str, Any]:
-    """What `call.recording.saved` tells besides who."""
+    """What `call.recording.saved` has besides the ids of the leg."""
     ended = recording.ended_at or recording.started_at
     return {
         "channels": "dual" if recording.channels == 2 else "single",

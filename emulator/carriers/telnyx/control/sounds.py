@@ -120,7 +120,7 @@ class Sounds:
             leg.tell("call.playback.ended", told | {"status": "call_hangup" if leg.over else status})
 
     async def _sound(self, samples: Pcm) -> None:
-        """Play and wait for the end. Without a stream it is heard as the bot, with one it is mixed to it."""
+        """Play and wait for the end. Without a media stream it counts as the bot's speech, else it is mixed to that."""
         line = self._leg.line
         if self._mixed():
             line.signal = chain(line.signal or (), _frames(samples))
@@ -169,7 +169,7 @@ class Gathering:
         leg: Whose keys.
         order: How many, and which.
         gather_id: Given back with the keys.
-        done: Called when it is over, before it is told.
+        done: Called when it is over, before its event is sent.
     """
 
     def __init__(

@@ -5,17 +5,17 @@ webhooks (streaming.started, streaming.stopped, streaming.failed), error codes 9
 
 Not documented and chosen here:
 
-* A stream that ends, however it ends, leaves the call up: there is no document that could go on. Whoever only closes
-  the socket leaves the other in dead air, which is warned of after two seconds.
-* The socket is not dialled again: only TeXML has `enableReconnect`. A socket closed on purpose is told as
-  streaming.stopped, a broken one as streaming.failed.
+* A stream that ends, however it ends, leaves the call up: there is no document that could go on. A bot that only closes
+  its socket leaves the person at the phone in dead air, which is warned of after two seconds.
+* The socket is not dialled again: only TeXML has `enableReconnect`. A socket closed on purpose leads to
+  streaming.stopped, a broken one to streaming.failed.
 * Once the leg is bridged, the stream goes on as it was until streaming_stop or the hang-up: it gets the leg's own
-  `inbound` audio, what was queued is played to its end, and what is sent from then on is heard too, over whoever
-  talks there. Nothing but the application's own `clear` takes any of it back.
+  `inbound` audio, what was queued is played to its end, and what the bot sends from then on is heard too, over the two
+  people who talk. Nothing but the application's own `clear` takes any of it back.
 
 `stream_bidirectional_target_legs` says which legs hear the application: the leg itself, the one that is bridged with
-it, or both. It is `opposite` unless it is given (OpenAPI of the Voice API): then whoever is alone on the leg hears
-nothing of the application, which is played all the same.
+it, or both. It is `opposite` unless it is given (OpenAPI of the Voice API): then the person on a leg that is not
+bridged hears nothing of the application, whose audio is played all the same.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A leg under Call Control as an application is told of it: every event, and the dead air that it leaves.
+"""A leg under Call Control and its events to the application, and the dead air in which an application leaves a person.
 
 Sources: Telnyx docs, "Receiving webhooks for programmable voice", "Voice API webhooks".
 """
@@ -19,7 +19,7 @@ DEAD_AIR_SECS = 2.0
 
 
 class ToldCall(Call):
-    """A call whose events are told.
+    """A call whose events are sent to an application.
 
     Args:
         exchange: What it shares with the other legs of its network.
@@ -69,7 +69,7 @@ class ToldCall(Call):
         return task
 
     def watch_for_dead_air(self, secs: float = DEAD_AIR_SECS) -> None:
-        """Complain if the other hears nothing from now on and is not hung up either."""
+        """Complain if the person at the phone hears nothing from now on and is not hung up either."""
 
         async def watch() -> None:
             await self.clock.sleep(secs)
@@ -83,9 +83,10 @@ class ToldCall(Call):
             self.background(watch)
 
     def drop_unplayed(self) -> None:
-        """What a stream has queued goes with it; at the call's end this was counted already.
+        """Drop the audio that a stream has queued and not played, and count it as lost.
 
-        Who is with other people by then has lost nothing.
+        Nothing is counted after the call's end, where it was counted already, nor when the person at the phone is
+        connected with another person by then.
         """
         with_person = self.line.other_end.is_person
         if not self.over and not with_person and (audible_ms := self.line.earpiece.audible_ms):
@@ -101,7 +102,7 @@ class ToldCall(Call):
     async def _guarded(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         try:
             await work()
-        except Exception as error:  # what fails in the background would be noticed by nobody
+        except Exception as error:  # or what fails in the background would go unnoticed
             self.fail(f"the emulator itself failed: {type(error).__name__}: {error}")
 
     async def _finish(self) -> None:

@@ -21,9 +21,9 @@ import httpx
 from carriers import descriptor_of, descriptors
 from carriers.checks import AccountChecks, Finding, Verdict, answers
 from conversation.services.catalogue import DEFAULT_OLLAMA_URL
+from deployment.banner import addresses
+from deployment.destinations import caller_ids, destinations
 from settings import Settings
-from web.banner import addresses
-from web.destinations import caller_ids, destinations
 
 TIMEOUT_SECS = 6.0
 CLOCK_NOTE_SECS = 5
