@@ -1,8 +1,8 @@
-"""How a transfer went, for a bot that nobody tells: the carrier is asked until its answer is final.
+"""How a transfer went, for a bot without webhooks: it asks the carrier until the answer is final.
 
 Carriers list calls late (both call their lists eventually consistent), and a caller is back at once. So a list without
-the attempt, or with one that still rings, says nothing yet. At the end of patience the outcome is unknown: that nobody
-has answered may not be said to somebody who has just talked with the colleague.
+the attempt, or with one that still rings, says nothing yet. At the end of patience the outcome is unknown: a caller who
+has just talked with the colleague must not hear that nobody has answered.
 """
 
 from __future__ import annotations

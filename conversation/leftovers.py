@@ -1,9 +1,9 @@
-"""What calls leave behind in memory that nobody uses any more, and when it is looked for.
+"""Frees the memory that ended calls leave behind, at moments that disturb no caller.
 
 A session's parts know each other in circles, so that Python frees them only when it looks for such circles. On its own
 it does so by the number of all objects in the process, most of which are modules and models that stay for good: each
-look takes a quarter of a second, during which nobody hears anything, and until then the rests of some forty calls lie
-about.
+look takes a quarter of a second, during which no caller hears anything, and until then the leftovers of some forty
+calls take memory.
 
 So what was loaded is left out of all looks, once the service is ready. Then a look takes some milliseconds, and there
 is one soon after each call.
@@ -21,7 +21,7 @@ SOON_SECS = 0.1
 """From the end of a session to the look: calls often end together."""
 
 LATE_SECS = (2.0, 6.0, 15.0)
-"""From a look after which nobody talks to further ones: requests and connections of a call outlive its session."""
+"""From a look with no session left to further ones: a call's requests and connections outlive its session."""
 
 REST = 20
 """After a look, none for this many times as long as it took."""
