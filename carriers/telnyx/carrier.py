@@ -242,11 +242,10 @@ class TelnyxCarrier(TexmlDocuments, FormCallbacks, MarkupCalls, TelnyxAccount):
 
     async def _list(self, since: datetime, **filters: Any) -> list[CarrierCall]:
         account = await self._account()
-        answer = await self._api.ask(
+        answer = await self._ask(
             lambda client: client.texml.accounts.calls.retrieve_calls(
                 account, page_size=RECENT_CALLS, **filters
-            ),
-            timeout_secs=self._timeout_secs,
+            )
         )
         if answer.calls is None:
             raise CarrierUnavailable("Telnyx answered without a list of calls: that is not an empty list")
