@@ -105,9 +105,7 @@ class TelnyxCommands(RestCalls["AsyncTelnyx"]):
         return CarrierCall(
             id=data.call_control_id or control_id,
             state=state,
-            started_at=moment(data.start_time),
             ended_at=moment(data.end_time),
-            duration_secs=data.call_duration,
         )
 
     async def send_digits(self, call_id: str, digits: str, *, command_id: str | None = None) -> None:
@@ -155,10 +153,9 @@ class TelnyxCommands(RestCalls["AsyncTelnyx"]):
         call_id: str,
         *,
         recording_id: str | None = None,
-        keep_length: bool = True,
         command_id: str | None = None,
     ) -> None:
-        """Stop recording for a while; Telnyx offers no choice of `keep_length`, and reports a pause nowhere.
+        """Stop recording for a while; Telnyx reports a pause nowhere.
 
         Raises:
             CarrierError: It may still be recorded.

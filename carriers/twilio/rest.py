@@ -197,16 +197,14 @@ class TwilioRest(TwimlDocuments, RestCalls["Client"]):
         call_id: str,
         *,
         recording_id: str | None = None,
-        keep_length: bool = True,
         command_id: str | None = None,
     ) -> None:
-        """Stop recording for a while.
+        """Stop recording for a while; in the file that is silence.
 
         Raises:
             CarrierError: It may still be recorded.
         """
-        behaviour = "silence" if keep_length else "skip"
-        await self._update_recording(call_id, recording_id, status="paused", pause_behavior=behaviour)
+        await self._update_recording(call_id, recording_id, status="paused", pause_behavior="silence")
 
     async def resume_recording(
         self, call_id: str, *, recording_id: str | None = None, command_id: str | None = None
@@ -290,9 +288,7 @@ def _call(call: Any, sid: str = "") -> CarrierCall:
         state=LINE_STATES.get(str(call.status)),
         from_number=phone_number(call._from),
         to_number=phone_number(call.to),
-        started_at=call.start_time,
         ended_at=call.end_time,
-        duration_secs=whole_number(call.duration),
     )
 
 
