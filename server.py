@@ -147,7 +147,7 @@ def _warm_up_of(settings: Settings) -> Callable[[], Awaitable[None]]:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Open the port, so that a problem with it is known before anything else is said.
+    """Open the port, so that a problem with it is reported before anything else.
 
     Raises:
         StartError: It cannot be opened.

@@ -105,7 +105,7 @@ class TwilioCarrier(FormCallbacks, MarkupCalls, TwilioRest):
         return Signature.VALID if signed else Signature.INVALID
 
     def has_signature(self, request: WebhookRequest) -> bool:
-        """Whether there is something to check."""
+        """Whether the request has a signature, and the key to check it is configured."""
         return bool(self.auth_token and request.headers.get(SIGNATURE_HEADER))
 
     def signed_content(self, request: WebhookRequest) -> bytes | None:
