@@ -77,22 +77,6 @@ class TooManyCalls(DialRefused):
     """No more calls may be placed just now, to any number."""
 
 
-def parse_number(text: str, default_region: str | None = None) -> str:
-    """Read a telephone number as people write it.
-
-    Args:
-        text: The number.
-        default_region: The country of numbers without one, by its two letters; None to accept none of those.
-
-    Returns:
-        The number in E.164.
-
-    Raises:
-        NumberError: The text is no number, or none that can exist.
-    """
-    return _e164(_parsed(text, default_region))
-
-
 @dataclass(frozen=True)
 class DialPolicy:
     """What an operator allows.

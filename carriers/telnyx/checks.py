@@ -78,8 +78,7 @@ class TelnyxChecks:
         try:
             organization = await self._api.organization_id(timeout_secs=CHECK_TIMEOUT_SECS)
         except CarrierUnauthorized as error:
-            named = f"{error.status} with error {error.code}" if error.code else str(error.status)
-            text = f'Telnyx does not take it ({named}): copy it again from the portal, "API Keys"'
+            text = f'Telnyx does not take it ({error.answer}): copy it again from the portal, "API Keys"'
             return [Finding(Verdict.FAULT, "TELNYX_API_KEY", text)]
         except CallNotFound as error:
             text = f"there is no GET /whoami at {self.base_url()} ({error.status}): check TELNYX_API_BASE_URL"

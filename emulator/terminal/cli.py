@@ -16,8 +16,8 @@ from emulator.carriers.credentials import OPTIONS, Credentials
 from emulator.errors import EmulatorError
 from emulator.line.colleague import BEHAVIOURS, parse_colleague
 from emulator.network import BOT_NUMBER, CALLER_NUMBER
-from emulator.rest.server import rest_url
-from emulator.stories.commands import (
+from emulator.rest.rest_server import rest_url
+from emulator.stories.cli import (
     add_line_option,
     add_scenario_options,
     add_stories_command,

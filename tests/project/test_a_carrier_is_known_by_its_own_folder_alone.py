@@ -1,4 +1,4 @@
-"""No file of the product but a carrier's own names one, so that another carrier is a folder more and no edit.
+"""Only a carrier's own files name it, so that adding a carrier takes one more folder and no edit elsewhere.
 
 Comments and docstrings may: they say whose documentation a fact is from.
 """

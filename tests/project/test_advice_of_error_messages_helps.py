@@ -1,4 +1,4 @@
-"""What a message tells somebody to do can be done, and helps.
+"""What an error message advises the user to do can be done, and helps.
 
 Every message of the program is read for what it names: targets of make, modules, options, variables, files. And those
 that advise something that a test can do are provoked, and the advice is followed.

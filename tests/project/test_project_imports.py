@@ -1,4 +1,4 @@
-"""The modules at the top keep to the import contract, as import-linter sees to it for the packages."""
+"""The modules at the top keep to the import contracts; import-linter checks the packages."""
 
 import ast
 import subprocess

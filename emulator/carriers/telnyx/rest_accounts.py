@@ -16,7 +16,7 @@ from emulator.account import Account, Application, OwnNumber, VoiceProfile
 from emulator.carriers.credentials import Credentials
 from emulator.carriers.telnyx.rest import TelnyxRest, error, unauthorized, violated
 from emulator.facts import requests
-from emulator.rest.reading import given_fields
+from emulator.rest.fields import given_fields
 
 T = TypeVar("T")
 

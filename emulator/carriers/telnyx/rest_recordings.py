@@ -10,7 +10,7 @@ from typing import Any
 
 from aiohttp import web
 
-from emulator.carriers.telnyx.control.refusals import TOO_EARLY, CommandRefused
+from emulator.carriers.telnyx.control.command_errors import TOO_EARLY, CommandRefused
 from emulator.carriers.telnyx.dialect import FILES
 from emulator.carriers.telnyx.rest import ended_already, error
 from emulator.carriers.telnyx.rest_texml import TexmlRest

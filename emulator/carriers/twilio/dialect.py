@@ -13,7 +13,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from emulator.carriers.credentials import Credentials
 from emulator.carriers.signatures import twilio_signature
-from emulator.carriers.twilio.frames import TwilioStream, new_sid
+from emulator.carriers.twilio.stream_messages import TwilioStream, new_sid
 from emulator.documents.languages import verbs
 from emulator.documents.parsing import Verb
 from emulator.legs.delivery import NOT_CONNECTED, Delivery

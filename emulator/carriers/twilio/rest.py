@@ -24,8 +24,9 @@ from emulator.legs.exchange import Exchange
 from emulator.legs.leg import Leg
 from emulator.legs.plan import AmdOrder, Fallback, GoTo, Inline, OutboundOrder, Reporting
 from emulator.markup.dial_out import create_call
-from emulator.markup.running import replace
-from emulator.rest.reading import given_fields, joined, page_of
+from emulator.markup.interpreter import replace
+from emulator.rest.fields import given_fields, joined
+from emulator.rest.paging import page_of
 
 REQUESTS = requests("twilio_rest")
 RING_BUFFER_SECS = 5.0

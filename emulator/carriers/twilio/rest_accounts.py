@@ -16,7 +16,8 @@ from emulator.account import Account, Country, OwnNumber
 from emulator.carriers.credentials import Credentials
 from emulator.carriers.twilio.dialect import API_VERSION
 from emulator.carriers.twilio.rest import TwilioRest, error, not_found
-from emulator.rest.reading import DEFAULT_PAGE, LARGEST_PAGE, seconds
+from emulator.rest.fields import seconds
+from emulator.rest.paging import DEFAULT_PAGE, LARGEST_PAGE
 
 
 class TwilioAccount:

@@ -30,7 +30,7 @@ from emulator.stories.judging.evidence import Evidence
 from emulator.stories.judging.judge import judge
 from emulator.stories.playing.calls_api import CallsApi, waits_for_api
 from emulator.stories.playing.casting import Casting
-from emulator.stories.playing.documents import documents_of
+from emulator.stories.playing.document_server import documents_of
 from emulator.stories.playing.operator import Operator
 from emulator.stories.playing.outcome import Outcome, Speech
 from emulator.stories.playing.serving import STORY_VARIABLE, Scene, Server

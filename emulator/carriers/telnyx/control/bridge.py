@@ -71,7 +71,7 @@ async def dialled_out(call: ControlledCall, order: DialOut) -> bool:
 
 
 async def _limit(call: ControlledCall, secs: float) -> None:
-    await call.exchange.clock.sleep(secs)
+    await call.clock.sleep(secs)
     call.hang_up("limit", f"the time limit of {secs:g} s is over")
 
 
