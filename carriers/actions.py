@@ -176,8 +176,8 @@ class DocumentActions(Protocol):
         answer within seconds proves nothing.
 
         Args:
-            to: Who was dialled.
-            from_number: Who dialled.
+            to: The number or SIP address that was dialled.
+            from_number: Our own number that it was dialled from.
             since: A time with its time zone. Calls that began up to 10 s before count too, as clocks differ.
 
         Raises:

@@ -27,7 +27,7 @@ class LineState(StrEnum):
 
 
 class Direction(StrEnum):
-    """Who dialled."""
+    """Whether the call came to us or was made by us."""
 
     INBOUND = "inbound"
     OUTBOUND = "outbound"
@@ -65,8 +65,8 @@ class CarrierCall:
     Parameters:
         id: The carrier's id of the call.
         state: Its state, or None when the carrier uses a word that we do not know.
-        from_number: Who dialled (E.164 or SIP), when the carrier says.
-        to_number: Who was dialled, when the carrier says.
+        from_number: The number (E.164) or SIP address of the caller, when the carrier says.
+        to_number: The number or address that was dialled, when the carrier says.
         ended_at: When it ended; None while it lives.
     """
 
@@ -83,8 +83,8 @@ class IncomingCall:
 
     Parameters:
         call_id: The carrier's id of the call.
-        from_number: Who dialled; None when the caller withheld the number.
-        to_number: Who was dialled.
+        from_number: The number (E.164) or SIP address of the caller; None when the caller withheld it.
+        to_number: The number or address that was dialled.
         direction: `outbound` when we had asked for the call ourselves.
     """
 
@@ -110,7 +110,7 @@ class StatusUpdate:
 
 
 class LegEnd(StrEnum):
-    """Why a leg ended, as far as that tells more than its state."""
+    """Why a leg ended, as far as that says more than its state."""
 
     HUNG_UP = "hung_up"
     """It was answered, and one of the two hung up."""
@@ -211,5 +211,5 @@ class CarrierEvent:
 
 
 def call_direction(form: Form) -> Direction:
-    """Who dialled, from a webhook's `Direction` field (`inbound`, `outbound-api`, `outbound-dial`)."""
+    """The direction, from a webhook's `Direction` field (`inbound`, `outbound-api`, `outbound-dial`)."""
     return Direction.OUTBOUND if form.get("Direction", "").startswith("outbound") else Direction.INBOUND

@@ -33,7 +33,7 @@ TEXML_MACHINE_DETECTION = {
 """Source: telnyx SDK, `types/texml/accounts/call_calls_params.py`."""
 
 CALL_CONTROL_MACHINE_DETECTION = "premium"
-"""The detection that Telnyx recommends. It tells of a beep unasked, but not of a greeting that ends without one, which
+"""The detection that Telnyx recommends. It reports a beep unasked, but not a greeting that ends without one, which
 the bot hears itself. Sources: telnyx SDK, `types/call_dial_params.py`; Telnyx docs, answering machine detection."""
 
 TRANSFER_OF = "phonebot_transfer_of"

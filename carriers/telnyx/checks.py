@@ -222,7 +222,7 @@ class TelnyxChecks:
     ) -> list[Finding]:
         kind, application = await self._application(connection_id)
         if application is None or kind == CONNECTION:
-            return []  # told where the application is looked at
+            return []  # `_connection` reports it
         profile_id = application.outbound and application.outbound.outbound_voice_profile_id
         profile = await self._profile(profile_id) if profile_id else None
         if profile is None or profile.enabled is False:

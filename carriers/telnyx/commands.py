@@ -203,7 +203,7 @@ class TelnyxCommands(RestCalls["AsyncTelnyx"]):
             ) from None
 
     async def _account(self) -> str:
-        """The account's ID in TeXML's addresses: the one that is set, else the one that Telnyx tells."""
+        """The account's ID in TeXML's addresses: the one that is configured, else the one that Telnyx reports."""
         return self._account_sid or await self._api.organization_id(timeout_secs=self._timeout_secs)
 
     def _connection(self, kind: str) -> str:

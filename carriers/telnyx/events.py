@@ -40,7 +40,7 @@ HANGUP_CAUSES = {
     "not_found": LineState.FAILED,
 }
 """How `call.hangup` events end a call. The others (`unspecified`, and what may come) say nothing: there the SIP code of
-a leg that was never answered tells. Source: telnyx SDK, `types/call_hangup.py`."""
+a leg that was never answered decides. Source: telnyx SDK, `types/call_hangup.py`."""
 
 ENDS = {
     "normal_clearing": LegEnd.HUNG_UP,
