@@ -62,8 +62,8 @@ class Carried:
 
     Parameters:
         call_id: Our id of the call.
-        direction: Who dialled, `inbound` or `outbound`.
-        agent: Who talks.
+        direction: `inbound` or `outbound`.
+        agent: Name of the agent that talks.
         parameters: The call's own.
         resume: Why the caller comes back; None for a call's first stream.
         events: The conversation before, the latest of it.

@@ -49,7 +49,7 @@ class Dialler:
 
     Parameters:
         store: Where they are remembered.
-        policy: Who may be called.
+        policy: Which numbers may be called, and how often.
         retry_pauses_secs: See `RETRY_PAUSES_SECS`.
         look_pauses_secs: See `LOOK_PAUSES_SECS`.
         look_longer_secs: See `LOOK_LONGER_SECS`.

@@ -89,7 +89,7 @@ class DialPolicy:
         per_hour: How many calls may be placed within an hour.
         at_once: How many of them may be up, or ringing, at the same time.
         minutes_per_day: How many minutes the calls of 24 hours may have together before no other one is placed.
-        do_not_call: Who asked not to be called.
+        do_not_call: The numbers whose owners asked not to be called.
     """
 
     countries: frozenset[str] = frozenset()

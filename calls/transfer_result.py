@@ -17,10 +17,10 @@ from calls.transfer import Target, TransferOutcome, outcome_of
 from carriers.carrier import CarrierError, CarrierUnavailable, LineState, runs_documents
 
 PATIENCE_SECS = 12.0
-"""How long the carrier is asked."""
+"""How long we go on asking the carrier."""
 
 PAUSE_SECS = 1.0
-"""Between two questions."""
+"""The pause between two questions."""
 
 NOTHING_YET = (None, LineState.QUEUED, LineState.RINGING)
 """States of an attempt that say nothing yet of its end."""

@@ -90,7 +90,7 @@ class StreamOnly:
         stream_url: The media socket's address.
         parameters: What the host itself wants to know.
         secret: Signs what the call takes along.
-        cloud_media: Where the address is asked for each time.
+        cloud_media: Where we ask for the address each time; None to use `stream_url`.
     """
 
     def __init__(

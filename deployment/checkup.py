@@ -80,7 +80,7 @@ def settings_findings(settings: Settings, given: Given) -> list[Finding]:
 
 
 def contradictions(settings: Settings, given: Given) -> list[Finding]:
-    """Settings that do not go together, or that leave something out.
+    """Settings that contradict each other, or that leave something out.
 
     Args:
         settings: What counts.

@@ -76,7 +76,7 @@ class Service:
         sockets: The open media sockets by our call id.
         events_seen: Ids of events that carriers number.
         dialler: Makes calls.
-        do_not_call: Who asked not to be called.
+        do_not_call: The numbers whose owners asked not to be called.
         cloud_media: Tickets for media sockets on Pipecat Cloud; None where the media comes to us.
     """
 

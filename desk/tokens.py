@@ -49,9 +49,9 @@ class StreamGrant:
         carrier: Name of the carrier.
         carrier_call_id: Its id of the call.
         call_id: Our id of the call.
-        agent: Who is to talk.
-        from_number: Who calls; None when withheld.
-        to_number: Who was called.
+        agent: Name of the agent that is to talk.
+        from_number: The caller's number; None when withheld.
+        to_number: The number that was dialled.
         ticket: Which token this is, of a grant that was redeemed.
     """
 

@@ -106,7 +106,7 @@ class Refusals:
         try:
             asyncio.get_running_loop().call_later(WINDOW_SECS + 0.1, self.tell)
         except RuntimeError:
-            return  # Without a loop, the next refusal tells.
+            return  # Without an event loop, the next refusal logs it.
 
     def tell(self) -> None:
         """Log how often each reason came again after it was logged, once that was more than a minute ago."""

@@ -83,7 +83,7 @@ TheService = Annotated[WebService, Depends(the_service)]
 
 
 def peer_of(connection: HTTPConnection) -> Peer:
-    """Who is at the other end."""
+    """The client at the other end of a connection, for `web.trust`."""
     server = connection.scope.get("server")
     return Peer(
         connection.client.host if connection.client else None,

@@ -141,7 +141,7 @@ class CallDatabase:
             carrier: Name of the carrier, when `call_id` is an id of the carrier's.
 
         Raises:
-            DatabaseError: There was no answer to that.
+            DatabaseError: The database did not answer.
         """
         if carrier is None:
             wanted = sa.or_(CALLS.c.id == call_id, CALLS.c.carrier_call_id == call_id)
@@ -166,7 +166,7 @@ class CallDatabase:
         """The last calls, newest first, without their events.
 
         Raises:
-            DatabaseError: There was no answer to that.
+            DatabaseError: The database did not answer.
         """
         return await self._rows(sa.select(CALLS).order_by(CALLS.c.created_at.desc()).limit(limit))
 
@@ -174,7 +174,7 @@ class CallDatabase:
         """Our ids of the calls that have not ended and have had no event since a moment.
 
         Raises:
-            DatabaseError: There was no answer to that.
+            DatabaseError: The database did not answer.
         """
         query = sa.select(CALLS.c.id).where(
             CALLS.c.state.not_in(ENDED_STATES), CALLS.c.heard_at < silent_since
@@ -185,7 +185,7 @@ class CallDatabase:
         """The calls that we placed since a moment, without their events.
 
         Raises:
-            DatabaseError: There was no answer to that.
+            DatabaseError: The database did not answer.
         """
         query = sa.select(CALLS).where(CALLS.c.direction == "outbound", CALLS.c.created_at >= since)
         return await self._rows(query)
@@ -205,7 +205,7 @@ class CallDatabase:
             The note of the use before; None when this is the first one.
 
         Raises:
-            DatabaseError: There was no answer to that.
+            DatabaseError: The database did not answer.
         """
         if not self.is_open_file:
             await self._opened()

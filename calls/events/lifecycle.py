@@ -53,7 +53,7 @@ class HangUpStarted(CallEvent, kind="hang_up"):
     """The carrier is asked to end the call; `ended` follows when it says that the call is over.
 
     Parameters:
-        ended_by: Who wants that, as in `ended`.
+        ended_by: Who ends the call, as in `ended`.
         cause: Why, in a few words for people.
     """
 
@@ -96,7 +96,7 @@ class AnswererDetected(CallEvent, kind="answered_by"):
 
 @dataclass(frozen=True, repr=False)
 class LookedUp(CallEvent, kind="lookup"):
-    """The operator's service was asked who calls, before the greeting.
+    """The operator's service was asked who the caller is, before the greeting.
 
     Parameters:
         result: `found`, `empty` (it does not know them), `late` (no answer within the budget) or `failed`.
