@@ -216,7 +216,7 @@ async def _call_of(start: StreamStart, carried: Carried | None, store: CallStore
 
 
 def _way_back(start: StreamStart, settings: Settings) -> WayBack | None:
-    """How a caller comes back to a bot that has no server of ours beside it; None when its address is not known."""
+    """How a caller comes back to a bot without a server of ours beside it; None without its address or a secret."""
     try:
         return without_webhooks(
             start.carrier,

@@ -1,7 +1,7 @@
 """`phonebot`: everything that there is to do here, as one command. `make setup` puts it into `.venv/bin`.
 
 Most commands are programs of the project that also run by themselves, such as `python -m web.dial`, with the same
-options and exit statuses. Each is imported when it is asked for, so `phonebot --help` loads next to nothing.
+options and exit statuses. Each is imported only when it is called, so `phonebot --help` loads next to nothing.
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ def _dial(arguments: list[str]) -> int:
 
 @_program(app, "doctor", "Find what is missing, misspelt or wrong before a caller does.")
 def _doctor(arguments: list[str]) -> int:
-    from web.doctor import main
+    from deployment.doctor import main
 
     _go_home()
     return main(arguments, program="phonebot doctor")

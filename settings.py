@@ -98,8 +98,8 @@ class Settings(BaseSettings):
     `settings_class` adds the variables of each carrier, of which only the carrier's own folder knows.
 
     Parameters:
-        KEYS: Settings that somebody else's console has made: letters, digits and signs without a blank.
-        ADDRESSES: Settings that are the address of somebody whom we ask.
+        KEYS: Settings that a provider's console has made: letters, digits and signs without a blank.
+        ADDRESSES: Settings that are the address of a service that we ask.
         IN_A_CALL: Settings that a bot reads in a call: they go with it to a host that has no server of ours
             (`deploy/cloud_env.py`).
         ON_A_SERVER: Settings that only a server of ours reads.
@@ -423,7 +423,7 @@ class Settings(BaseSettings):
 
 
 def _wrong_in_address(value: str) -> str | None:
-    """What keeps an address from leading anywhere, whoever is there."""
+    """What is wrong with an address itself, whatever answers there."""
     if not value.isascii() or not value.isprintable() or set(value) & set(" \"'<>\\^`{|}"):
         return "has a space or another character that no address has (a name with accents is written xn--...)"
     try:
@@ -552,7 +552,7 @@ _QUOTED = r"""\"([^\"]*)\"|'([^']*)'|“([^”]*)”|‘([^’]*)’"""
 
 
 def misspelt(given: Given) -> list[str]:
-    """Names that nobody reads and that are close to one of ours: one line each.
+    """Variables that are none of ours but close to one of ours, so probably misspelt: one line each.
 
     Other programs have variables of their own, so in the environment only what is very close counts, and nothing for
     which ours is set as well.

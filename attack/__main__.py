@@ -25,7 +25,7 @@ import websockets
 from attack.beside import Beside
 from attack.genuine import genuine_event, genuine_form
 from attack.knowledge import Knowledge
-from bench.control import AGENT
+from bench.measure_control import AGENT
 from bench.serving import API_KEY, serving, without_services
 from emulator import EmulatorError, PhoneNetwork
 
@@ -57,7 +57,7 @@ async def attack(arguments: argparse.Namespace, directory: Path) -> dict[str, An
             "DATA_DIR": str(directory / "data"),
             "LOG_LEVEL": "INFO",
         }
-        command = f"{sys.executable} -m attack.bot"
+        command = f"{sys.executable} -m attack.talkative_bot"
         async with serving(command, environment, arguments.port, log) as served:
             url = f"http://127.0.0.1:{arguments.port}"
             printed = {name: served.voice_address(name) for name in ("twilio", "telnyx")}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 
-from attack.bot import LONG_ANSWER, MORE
+from attack.talkative_bot import LONG_ANSWER, MORE
 from bench.quick_bot import WORD_SECS
 from emulator import Digits, PhoneNetwork, Wait
 from emulator.legs.call import Call

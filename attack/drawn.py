@@ -8,8 +8,8 @@ from urllib.parse import quote
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
-from attack.tries import FORM, JSON, ROUTES
-from attack.wire import Try, frame, request, upgrade
+from attack.raw_requests import FORM, JSON, Try, frame, request, upgrade
+from attack.tries import ROUTES
 
 PATHS = [
     "/calls",

@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 from twilio.request_validator import RequestValidator
 
 from attack.knowledge import Seen
-from attack.tries import FORM, JSON
+from attack.raw_requests import FORM, JSON
 from emulator.carriers.credentials import Credentials
 
 

@@ -13,8 +13,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 from attack.drawn import draw_tries
 from attack.knowledge import Knowledge
+from attack.raw_requests import Try, statuses
 from attack.tries import Tries
-from attack.wire import Try, statuses
 
 AT_ONCE = 4
 DRAWN = 0.4

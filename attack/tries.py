@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import base64
-import hashlib
-import hmac
 import json
 import random
-import time
 from collections.abc import Callable, Iterator
 from urllib.parse import parse_qsl, quote, urlencode
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
+from attack.ingredients import NASTY, NUMBERS, Ingredients
 from attack.knowledge import Knowledge
-from attack.wire import Try, frame, request, upgrade
+from attack.raw_requests import FORM, JSON, Try, frame, request, upgrade
 
-FORM = "application/x-www-form-urlencoded"
-JSON = "application/json"
 ROUTES = ("voice", "fallback", "connect-ended", "transfer", "transfer-answered", "status", "amd", "recording")
 METHODS = ("GET", "POST", "POST", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "HEAD", "TRACE", "get", "PRI")
 EVENTS = (
@@ -29,20 +23,6 @@ EVENTS = (
     "call.recording.saved",
 )
 ACTIONS = ("hangup", "transfer", "digits", "recording", "events")
-NUMBERS = ("+12025550111", "+5352345679", "911", "anonymous", "sip:a@evil.example", "+1" * 40, "٣٣٣", "")
-NASTY = (
-    "\x00",
-    "../../etc/passwd",
-    "%2e%2e%2f",
-    "{{7*7}}",
-    "' OR 1=1 --",
-    "<script>",
-    "\u202e",
-    "9" * 400,
-    "-1",
-    "NaN",
-    "1e999",
-)
 FORWARDED = (
     [],
     [("X-Forwarded-For", "203.0.113.7")],
@@ -51,7 +31,6 @@ FORWARDED = (
     [("Origin", "https://evil.example")],
     [("X-Forwarded-Proto", "https"), ("X-Forwarded-Host", "evil.example")],
 )
-STRANGERS_KEY = Ed25519PrivateKey.from_private_bytes(hashlib.sha256(b"a stranger").digest())
 
 
 class Tries:
@@ -65,6 +44,7 @@ class Tries:
     def __init__(self, seed: int, known: Knowledge):
         self._chance = random.Random(seed)
         self._known = known
+        self._ingredients = Ingredients(self._chance, known)
 
     def __iter__(self) -> Iterator[Try]:
         kinds: list[Callable[[], Try]] = [
@@ -87,8 +67,8 @@ class Tries:
     def forged_webhook(self) -> Try:
         """A carrier's form, unsigned or signed by somebody else."""
         carrier = self._chance.choice(("twilio", "telnyx"))
-        target = self._target(f"/{carrier}/{self._chance.choice(ROUTES)}")
-        fields = self._fields()
+        target = self._ingredients.target(f"/{carrier}/{self._chance.choice(ROUTES)}")
+        fields = self._ingredients.fields()
         method = self._chance.choice(METHODS[:4] if self._chance.random() < 0.8 else METHODS)
         body = urlencode(fields).encode() if method != "GET" else b""
         if method == "GET":
@@ -96,7 +76,7 @@ class Tries:
         headers = [
             ("Content-Type", FORM),
             *self._chance.choice(FORWARDED),
-            *self._signature(carrier, target, fields, body),
+            *self._ingredients.signature(carrier, target, fields, body),
         ]
         return Try(f"forged {carrier} webhook", request(method, target, headers, body))
 
@@ -105,26 +85,30 @@ class Tries:
         event = {
             "data": {
                 "event_type": self._chance.choice(EVENTS),
-                "id": self._word(),
+                "id": self._ingredients.word(),
                 "occurred_at": "2026-11-25T10:00:00Z",
                 "payload": {
-                    "call_control_id": self._call_id(),
-                    "call_leg_id": self._word(),
+                    "call_control_id": self._ingredients.call_id(),
+                    "call_leg_id": self._ingredients.word(),
                     "connection_id": "1000000000000000001",
-                    "direction": self._chance.choice(("incoming", "outgoing", self._word())),
+                    "direction": self._chance.choice(("incoming", "outgoing", self._ingredients.word())),
                     "from": self._chance.choice(NUMBERS),
                     "to": self._chance.choice(NUMBERS),
-                    "client_state": base64.b64encode(json.dumps({"call_id": self._word()}).encode()).decode(),
-                    "hangup_cause": self._chance.choice(("normal_clearing", "user_busy", self._word())),
+                    "client_state": base64.b64encode(
+                        json.dumps({"call_id": self._ingredients.word()}).encode()
+                    ).decode(),
+                    "hangup_cause": self._chance.choice(
+                        ("normal_clearing", "user_busy", self._ingredients.word())
+                    ),
                 },
             }
         }
         body = json.dumps(event).encode()
-        target = self._target("/telnyx/events")
+        target = self._ingredients.target("/telnyx/events")
         headers = [
             ("Content-Type", JSON),
             *self._chance.choice(FORWARDED),
-            *self._signature("telnyx", target, {}, body),
+            *self._ingredients.signature("telnyx", target, {}, body),
         ]
         return Try("forged event", request("POST", target, headers, body))
 
@@ -137,20 +121,24 @@ class Tries:
         match self._chance.randrange(7):
             case 0:
                 path = f"/{self._chance.choice(('twilio', 'telnyx'))}/{self._chance.choice(ROUTES)}"
-                body += f"&Extra={self._word()}" if seen.content_type == FORM else " "
+                body += f"&Extra={self._ingredients.word()}" if seen.content_type == FORM else " "
             case 1:
-                path += ("&" if "?" in path else "?") + f"{self._word()}={self._word()}"
-                body = self._changed(body)
+                path += (
+                    "&" if "?" in path else "?"
+                ) + f"{self._ingredients.word()}={self._ingredients.word()}"
+                body = self._ingredients.changed(body)
             case 2:
-                body = self._changed(body)
+                body = self._ingredients.changed(body)
             case 3:
                 name = self._chance.choice(sorted(headers))
-                headers[name] = self._changed(headers[name])
-                body = self._changed(body)
+                headers[name] = self._ingredients.changed(headers[name])
+                body = self._ingredients.changed(body)
             case 5 if "CallSid" in body:
-                body = self._moved(body)
+                body = self._ingredients.moved(body)
             case 4:
-                body = f"{body}&{self._chance.choice(('From', 'To', 'CallStatus'))}={self._word()}"
+                body = (
+                    f"{body}&{self._chance.choice(('From', 'To', 'CallStatus'))}={self._ingredients.word()}"
+                )
             case _:
                 headers.pop(self._chance.choice(sorted(headers)))
         kind = [("Content-Type", seen.content_type)]
@@ -166,7 +154,7 @@ class Tries:
         (name, key), *_ = fields.items()
         match self._chance.randrange(4):
             case 0:
-                call = self._word()
+                call = self._ingredients.word()
             case 1:
                 others = [route for route in ROUTES if not path.endswith("/" + route)]
                 path = f"/telnyx/{self._chance.choice(others)}"
@@ -176,31 +164,31 @@ class Tries:
             case _:
                 path, call = f"/telnyx/voice/{key}", ""
         target = path + "?" + urlencode({**({"call": call} if call else {}), name: key})
-        body = urlencode(self._fields()).encode()
+        body = urlencode(self._ingredients.fields()).encode()
         return Try("another's key", request("POST", target, [("Content-Type", FORM)], body))
 
     def api_without_key(self) -> Try:
         """The operator's API, with everything but the key."""
-        call = self._call_id()
+        call = self._ingredients.call_id()
         target = self._chance.choice(
             ["/calls", f"/calls/{call}", *(f"/calls/{call}/{action}" for action in ACTIONS)]
         )
         if self._chance.random() < 0.3:
             target += "?" + urlencode(
-                {self._chance.choice(("api_key", "key", "token", "limit")): self._word()}
+                {self._chance.choice(("api_key", "key", "token", "limit")): self._ingredients.word()}
             )
         key: list[tuple[str, str]] = self._chance.choice(
             [
                 [],
                 [("Authorization", "Bearer")],
-                [("Authorization", f"Bearer {self._word()}")],
+                [("Authorization", f"Bearer {self._ingredients.word()}")],
                 [("Authorization", "Bearer null")],
                 [("Authorization", f"Basic {base64.b64encode(b'admin:admin').decode()}")],
                 [("Authorization", "Bearer " + "k" * 5000)],
-                [("X-API-Key", self._word())],
-                [("Cookie", f"session={self._word()}")],
+                [("X-API-Key", self._ingredients.word())],
+                [("Cookie", f"session={self._ingredients.word()}")],
                 [("Authorization", "Bearer \u00e9\u00ff")],
-                [("Authorization", "Bearer "), ("Authorization", f"Bearer {self._word()}")],
+                [("Authorization", "Bearer "), ("Authorization", f"Bearer {self._ingredients.word()}")],
             ]
         )
         body = self._chance.choice(
@@ -221,7 +209,7 @@ class Tries:
     def upgrade_with_token(self) -> Try:
         """A media socket with a token that was used, or changed, or made up."""
         carrier = self._chance.choice(("twilio", "telnyx"))
-        token = self._word()
+        token = self._ingredients.word()
         if self._known.used_tokens and self._chance.random() < 0.8:
             used = self._chance.choice(self._known.used_tokens)
             token = used.rsplit("/", 1)[1]
@@ -229,14 +217,14 @@ class Tries:
                 case 0:
                     carrier = used.split("/")[2]
                 case 1:
-                    token = self._changed(token)
+                    token = self._ingredients.changed(token)
                 case 2:
                     token = token[: self._chance.randrange(len(token))]
                 case 3:
-                    token = token + self._word()
+                    token = token + self._ingredients.word()
                 case _:
                     token = "".join(self._chance.sample(token, len(token)))
-        start = self._start()
+        start = self._ingredients.start()
         return Try(
             "upgrade with a token",
             upgrade(f"/ws/{carrier}/{quote(token)}", self._chance.choice(FORWARDED), start),
@@ -248,9 +236,11 @@ class Tries:
             ("/ws", "/ws/twilio", "/ws/telnyx", "/ws/telnyx?serviceHost=a.b", "/ws/", "/ws/x", "/")
         )
         if self._chance.random() < 0.3:
-            path += "?body=" + base64.b64encode(json.dumps({"agent": self._word()}).encode()).decode()
-        headers = [*self._chance.choice(FORWARDED), *self._signature("twilio", path, {}, b"")]
-        return Try("upgrade without a token", upgrade(path, headers, self._start()))
+            path += (
+                "?body=" + base64.b64encode(json.dumps({"agent": self._ingredients.word()}).encode()).decode()
+            )
+        headers = [*self._chance.choice(FORWARDED), *self._ingredients.signature("twilio", path, {}, b"")]
+        return Try("upgrade without a token", upgrade(path, headers, self._ingredients.start()))
 
     def frames_at_once(self) -> Try:
         """Frames that do not wait for the upgrade's answer, and break the protocol."""
@@ -263,12 +253,14 @@ class Tries:
             )
             for _ in range(self._chance.randrange(1, 20))
         )
-        path = self._chance.choice(("/ws", "/ws/twilio", f"/ws/twilio/{self._word()}"))
+        path = self._chance.choice(("/ws", "/ws/twilio", f"/ws/twilio/{self._ingredients.word()}"))
         return Try("frames", upgrade(path, [], frames))
 
     def malformed(self) -> Try:
         """What is no HTTP, or almost."""
-        whole = request("POST", "/twilio/voice", [("Content-Type", FORM)], urlencode(self._fields()).encode())
+        whole = request(
+            "POST", "/twilio/voice", [("Content-Type", FORM)], urlencode(self._ingredients.fields()).encode()
+        )
         match self._chance.randrange(9):
             case 0:
                 data = self._chance.randbytes(self._chance.randrange(1, 2000)) + b"\r\n\r\n"
@@ -309,7 +301,7 @@ class Tries:
             case _:
                 data = upgrade(
                     "/ws/twilio",
-                    [("Sec-WebSocket-Version", "12"), ("Sec-WebSocket-Extensions", self._word())],
+                    [("Sec-WebSocket-Version", "12"), ("Sec-WebSocket-Extensions", self._ingredients.word())],
                 )
         return Try("malformed", data, wait_secs=0.5)
 
@@ -335,7 +327,7 @@ class Tries:
         """What is cheap to send and dear to read."""
         chunked = [
             ("Content-Type", FORM),
-            ("X-Twilio-Signature", self._word()),
+            ("X-Twilio-Signature", self._ingredients.word()),
             ("Transfer-Encoding", "chunked"),
         ]
         path = self._chance.choice(("/twilio/voice", "/telnyx/events", "/calls", "/nowhere"))
@@ -353,115 +345,3 @@ class Tries:
             case _:
                 data = b"\r\n" * count
         return Try("many small parts", data, wait_secs=0.2)
-
-    def _fields(self) -> dict[str, str]:
-        fields = {
-            "CallSid": self._call_id(),
-            "AccountSid": "AC00000000000000000000000000000001",
-            "From": self._chance.choice(NUMBERS),
-            "To": self._chance.choice(NUMBERS),
-            "CallStatus": self._chance.choice(("ringing", "in-progress", "completed", "busy", self._word())),
-            "Direction": "inbound",
-            "DialCallStatus": self._chance.choice(("completed", "busy", "no-answer", self._word())),
-            "RecordingSid": self._word(),
-            "RecordingUrl": "http://169.254.169.254/latest/meta-data",
-            "AnsweredBy": "human",
-        }
-        for _ in range(self._chance.randrange(3)):
-            fields[self._chance.choice(("agent", "call", "role", "for_call", self._word()))] = (
-                self._chance.choice(NASTY)
-            )
-        if self._chance.random() < 0.2:
-            del fields[self._chance.choice(sorted(fields))]
-        return fields
-
-    def _target(self, path: str) -> str:
-        chance = self._chance.random()
-        if chance < 0.2:
-            path += "/" + quote(self._word(), safe="")
-        if chance > 0.5:
-            query = {
-                self._chance.choice(("call", "agent", "key", "k", "role")): self._chance.choice(
-                    (self._word(), *NASTY)
-                )
-            }
-            path += "?" + urlencode(query)
-        return path
-
-    def _signature(
-        self, carrier: str, target: str, fields: dict[str, str], body: bytes
-    ) -> list[tuple[str, str]]:
-        """No proof, or one that is none."""
-        chance = self._chance.randrange(6)
-        if chance == 0:
-            return []
-        if carrier == "twilio":
-            signed = f"http://127.0.0.1:{self._known.port}{target}" + "".join(
-                k + fields[k] for k in sorted(fields)
-            )
-            secret = self._chance.choice((b"", b"token", b"AC00000000000000000000000000000001", b"\x00"))
-            made = base64.b64encode(
-                hmac.new(secret, signed.encode("utf-8", "replace"), hashlib.sha1).digest()
-            ).decode()
-            return [
-                (
-                    "X-Twilio-Signature",
-                    self._chance.choice((made, made, "", self._word(), "=" * 28, "\u00e9" * 28)),
-                )
-            ]
-        stamp = self._chance.choice(
-            (str(int(time.time())), "0", "-1", "9" * 400, "1e9", "nan", "", " 1", "+1", f"{time.time():.6f}")
-        )
-        proof = STRANGERS_KEY.sign(f"{stamp}|".encode() + body)
-        made = base64.b64encode(proof).decode()
-        signature = self._chance.choice((made, made, "", self._word(), made[:-4], "A" * 88, "\u00e9"))
-        return [("Telnyx-Signature-Ed25519", signature), ("Telnyx-Timestamp", stamp)]
-
-    def _start(self) -> bytes:
-        call = self._call_id()
-        start = {
-            "event": "start",
-            "streamSid": "MZ1",
-            "start": {
-                "callSid": call,
-                "streamSid": "MZ1",
-                "accountSid": "AC1",
-                "customParameters": {"call_id": call},
-            },
-        }
-        return frame(json.dumps(start).encode()) if self._chance.random() < 0.7 else b""
-
-    def _call_id(self) -> str:
-        ids = self._known.call_ids
-        return (
-            self._chance.choice(ids)
-            if ids and self._chance.random() < 0.5
-            else f"CA{self._chance.randbytes(16).hex()}"
-        )
-
-    def _word(self) -> str:
-        return self._chance.choice(
-            (self._chance.randbytes(8).hex(), "a", "receptionist", "call_" + self._chance.randbytes(6).hex())
-        )
-
-    def _moved(self, form: str) -> str:
-        """The form with the fields that follow the call's id in a signature moved into that id."""
-        fields = dict(sorted(parse_qsl(form)))
-        following = list(fields)[list(fields).index("CallSid") + 1 :]
-        for name in following[: self._chance.randrange(1, len(following))]:
-            fields["CallSid"] += name + fields.pop(name)
-        return urlencode(fields)
-
-    def _changed(self, text: str) -> str:
-        """The text with another value somewhere: of a form's field, or a character."""
-        pairs = parse_qsl(text, keep_blank_values=True) if "=" in text and "{" not in text else []
-        if pairs:
-            place = self._chance.randrange(len(pairs))
-            pairs[place] = (pairs[place][0], pairs[place][1] + self._word())
-            return urlencode(pairs)
-        if len(text) < 4:
-            return text + self._word()
-        # Not the last characters: base64 has several ways to write the same last byte.
-        place = self._chance.randrange(len(text) - 3)
-        other = self._chance.choice([c for c in "abcXYZ0189" if c != text[place]])
-        return text[:place] + other + text[place + 1 :]

@@ -21,10 +21,10 @@ if __name__ == "__main__":
 
     need_packages()
 
-from bench.checks import measure_checks
-from bench.control import measure_control
 from bench.figures import Figure
-from bench.memory import measure_memory
+from bench.measure_checks import measure_checks
+from bench.measure_control import measure_control
+from bench.measure_memory import measure_memory
 from emulator import EmulatorError, Report
 
 MEMORY_CALLS = 100
@@ -44,7 +44,7 @@ async def measure(options: argparse.Namespace) -> tuple[list[Figure], list[Repor
     with TemporaryDirectory() as directory:
         if options.only in (None, "talk"):
             # The local voice is loaded only where it is needed.
-            from bench.talk import measure_talk
+            from bench.measure_talk import measure_talk
 
             print(f"{options.calls} calls with questions over {options.carrier}")
             figures, reports = await measure_talk(

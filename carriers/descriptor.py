@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Generic, Literal, TypeVar
 
 from carriers.carrier import CALL_CONTROL, MARKUP, Carrier
 from carriers.checks import AccountChecks, Addresses, Finding
+from carriers.forms import FORM_TYPE
 from carriers.variables import CarrierVariables
 
 if TYPE_CHECKING:
@@ -48,6 +49,8 @@ class CarrierDescriptor(ABC, Generic[V]):
         signs_addresses: Whether that signature covers the address that is called, so that nothing in it can be changed.
             If not, or if the carrier may send a request without a signature, our addresses get secret parts.
         signs_upgrades: Whether WebSocket upgrades are signed as well.
+        callback_type: The media type of the callbacks and requests for instructions that it posts: `FORM_TYPE` or
+            `JSON_TYPE` (`Form.parse_json` says how that becomes fields). Events are not meant.
         callback_status: The HTTP status of the answer to a webhook that asks for no document.
         document_type: The media type of its documents.
         verified_by: The variable that signatures are checked with.
@@ -65,6 +68,7 @@ class CarrierDescriptor(ABC, Generic[V]):
     signature_header: str
     signs_addresses: bool = False
     signs_upgrades: bool = False
+    callback_type: str = FORM_TYPE
     callback_status: int = 200
     document_type: str = "application/xml"
     verified_by: str

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from itertools import islice
+from typing import Any
 from urllib.parse import parse_qsl
+
+FORM_TYPE = "application/x-www-form-urlencoded"
+JSON_TYPE = "application/json"
+
+MOST_FIELDS = 500
+MOST_LEVELS = 16
+"""Of objects and lists within each other in JSON."""
 
 
 @dataclass(frozen=True)
@@ -14,11 +24,11 @@ class WebhookRequest:
     """One HTTP request, or WebSocket upgrade, as it came over the wire.
 
     Parameters:
-        url: What the carrier was told to call: the public base with path and query, still percent-encoded.
+        url: The address as the carrier has it: the public base with path and query, still percent-encoded.
         headers: Case-insensitive mapping, as starlette's `Headers`.
         method: HTTP method, upper case.
         body: The raw body, not re-encoded: signatures are over bytes.
-        form: The fields of a form body; empty for GET and for an upgrade.
+        form: The fields of a callback's body; empty for GET and for an upgrade.
     """
 
     url: str
@@ -33,7 +43,7 @@ class WebhookError(ValueError):
 
 
 class Form(Mapping[str, str]):
-    """Form fields with blank values and repeated names kept, since both are part of a signature."""
+    """The fields of a callback, with blank values and repeated names kept: both are part of a form's signature."""
 
     def __init__(self, pairs: Iterable[tuple[str, str]]):
         """Keep the pairs in the order in which they came."""
@@ -50,9 +60,38 @@ class Form(Mapping[str, str]):
         """
         try:
             text = encoded.decode() if isinstance(encoded, bytes) else encoded
-            return cls(parse_qsl(text, keep_blank_values=True, max_num_fields=500))
+            return cls(parse_qsl(text, keep_blank_values=True, max_num_fields=MOST_FIELDS))
         except ValueError:
             raise WebhookError("the body is not a form (application/x-www-form-urlencoded, UTF-8)") from None
+
+    @classmethod
+    def parse_json(cls, encoded: bytes) -> Form:
+        """Read a JSON object.
+
+        What lies deeper has its path as its name: `{"call": {"legs": [{"id": 7}]}}` is the field `call.legs.0.id` with
+        the value `7`. Numbers are as they are written, booleans `true` and `false`; what is `null` is not there.
+
+        Raises:
+            WebhookError: It is no such object, or one that two readers could understand differently.
+        """
+        try:
+            read = json.loads(
+                encoded.decode(),
+                object_pairs_hook=_unlike,
+                parse_int=str,
+                parse_float=str,
+                parse_constant=_refuse,
+            )
+            if not isinstance(read, dict):
+                raise ValueError("no object")
+            members = list(islice(_members(read), MOST_FIELDS + 1))
+            if len(members) > MOST_FIELDS:
+                raise ValueError("too many members")
+            fields = _unlike([member for member in members if isinstance(member[1], str)])
+            json.dumps(fields, ensure_ascii=False).encode()  # half a character is JSON, but no text
+        except (ValueError, RecursionError):
+            raise WebhookError("the body is not a JSON object of fields (application/json, UTF-8)") from None
+        return cls(fields.items())
 
     def getlist(self, name: str) -> list[str]:
         """All values of a field. The name is the one that Twilio's validator looks for."""
@@ -80,6 +119,27 @@ class Form(Mapping[str, str]):
         if not value:
             raise WebhookError(f"{name} is missing: this is not a webhook of a call")
         return value
+
+
+def _members(value: dict[str, Any] | list[Any], path: str = "", level: int = 1) -> Iterator[tuple[str, Any]]:
+    """All that JSON holds, by its path; objects and lists too, so that they count."""
+    if level > MOST_LEVELS:
+        raise ValueError("too deep")
+    for key, member in value.items() if isinstance(value, dict) else enumerate(value):
+        name = f"{path}{key}"
+        yield name, str(member).lower() if isinstance(member, bool) else member
+        if isinstance(member, dict | list):
+            yield from _members(member, f"{name}.", level + 1)
+
+
+def _unlike(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len(unlike := dict(pairs)) < len(pairs):
+        raise ValueError("a name that stands twice")
+    return unlike
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no JSON")
 
 
 MAX_DIGITS = 15

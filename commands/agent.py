@@ -8,9 +8,9 @@ from pathlib import Path
 from loguru import logger
 
 from carriers.checks import Verdict
+from deployment.checkup import findings_of_agent
+from deployment.doctor import FAULTS, UNREADABLE, lines
 from settings import SettingsError, load_settings
-from web.checkup import findings_of_agent
-from web.doctor import FAULTS, UNREADABLE, lines
 
 
 def check_agent(which: str | Path) -> int:

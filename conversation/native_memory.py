@@ -1,4 +1,4 @@
-"""The memory of native code, which glibc keeps for itself unless it is told otherwise."""
+"""Returns memory that native code has freed, which glibc would otherwise keep for itself."""
 
 from __future__ import annotations
 

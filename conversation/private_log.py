@@ -27,7 +27,10 @@ from typing import Any
 from loguru import logger
 
 OURS = frozenset(
-    {"bot", "server", "settings", "serializers", "carriers", "calls", "conversation", "web", "emulator"}
+    {
+        *("bot", "server", "settings", "serializers", "carriers", "calls", "conversation", "desk", "web"),
+        *("deployment", "emulator"),
+    }
 )
 """Packages of the project, wherever they are installed."""
 

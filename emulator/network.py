@@ -23,10 +23,10 @@ from emulator.legs.addressing import parse_target
 from emulator.legs.call import Call
 from emulator.legs.delivery import EventHabits
 from emulator.legs.dialect import Dialect
-from emulator.legs.exchange import Exchange, Prepared, Speak
+from emulator.legs.exchange import Exchange
 from emulator.legs.leg import INBOUND, Leg
 from emulator.legs.lists import LAG_SECS, Listed
-from emulator.legs.plan import CallPlan, Fallback, Reporting
+from emulator.legs.plan import CallPlan, Fallback, Prepared, Reporting, Speak
 from emulator.legs.recordings import SILENT_SECS, Recordings
 from emulator.line.caller import Manners, ScriptItem
 from emulator.line.clock import Clock
@@ -38,7 +38,7 @@ from emulator.markup.second_leg import message_of
 from emulator.markup.verbs import handlers
 from emulator.report import Report, make_report
 from emulator.requests import RequestLog
-from emulator.rest.server import RestServer
+from emulator.rest.rest_server import RestServer
 from emulator.timeline import Timeline
 
 # Numbers reserved for fiction
@@ -378,7 +378,7 @@ class PhoneNetwork:
         follower = asyncio.create_task(api.follow(call.leg.call_id, on_server_event or (lambda event: None)))
         try:
             await call.run()
-            # The server writes down the end after the carrier told it.
+            # The server writes down the end after the carrier has reported it.
             await asyncio.wait({follower}, timeout=SERVER_SETTLES_SECS if api.available else 0)
         finally:
             follower.cancel()

@@ -20,9 +20,9 @@ from pipecat.runner.types import WebSocketRunnerArguments
 
 from calls.call import Call
 from calls.store import CallStore
+from deployment.banner import pasted_address
 from server import create_app, listen, uvicorn_config
 from settings import Settings, settings_class
-from web.banner import pasted_address
 
 AGENTS = {
     "receptionist": 'greeting = "Hello."\ninstructions = "Be kind."\n',

@@ -68,7 +68,7 @@ class _Routes:
         )
 
     async def fallback(self, request: Request, service: TheService) -> Response:
-        """What to do with a call that got no document elsewhere: what a carrier asks when another address fails."""
+        """What to do with a call that got no document elsewhere: a carrier asks here when another address fails."""
         carrier, webhook = await self._read(request, service, "fallback")
         incoming = parsed(carrier.parse_incoming, webhook)
         return await self._instructions(
@@ -128,7 +128,7 @@ class _Routes:
         """An event of a call that is run by commands: the address of an application, `?agent=NAME` for an agent."""
         carrier = self._descriptor.carrier(service.settings, CALL_CONTROL)
         assert runs_commands(carrier)
-        webhook = await read_webhook(request, service, carrier, purpose="events", is_form=False)
+        webhook = await read_webhook(request, service, carrier, purpose="events", is_event=True)
         try:
             event = carrier.parse_event(webhook.request.body)
         except WebhookError as error:

@@ -11,6 +11,7 @@ from loguru import logger
 
 from carriers import descriptor_of
 from carriers.carrier import Carrier, Form, Signature, WebhookError, WebhookRequest
+from carriers.forms import JSON_TYPE
 from desk.addresses import CALL, KEY
 from desk.keys import PASTED
 from web.deliveries import KEPT_SECS, Delivery, digest
@@ -26,13 +27,12 @@ class Webhook:
 
     Parameters:
         request: As it came over the wire.
-        fields: The carrier's fields: the form of a POST, the query of a GET.
+        fields: The carrier's fields: the body of a POST, the query of a GET.
         query: The query of the address, which is the operator's own for a POST.
         evidence: Why it is believed.
-        call_id: Our id of the call that its address is about; None when the address does not say it, or nobody vouches
-            for it.
-        delivery: When nothing but a signature vouches for it that is good for any address: the first time that it was
-            delivered.
+        call_id: Our id of the call that its address is about; None when the address has none, or is not to be believed.
+        delivery: The first delivery of this signed content, when nothing vouches for the request but a signature that
+            is not over the address; else None.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ async def read_webhook(
     carrier: Carrier,
     *,
     purpose: str | None = None,
-    is_form: bool = True,
+    is_event: bool = False,
 ) -> Webhook:
     """Read a request and check that it comes from the carrier.
 
@@ -73,31 +73,35 @@ async def read_webhook(
         carrier: The carrier whose route it came to.
         purpose: What the address is for that has a secret part, with carriers whose signature is not over addresses.
             Where no signature is, the secret part vouches for the request.
-        is_form: A POST must be a form. What is none, is never believed without a signature.
+        is_event: Its body is the carrier's own to read, and it is never believed without a signature. The body of any
+            other POST has the carrier's fields.
 
     Raises:
-        Refused: It is too large, not a form, or not the carrier's.
+        Refused: It is too large, not what the carrier posts, or not the carrier's.
     """
     query = _form(request.scope.get("query_string", b""))
     call_id = query.get(CALL) or None
+    descriptor = descriptor_of(carrier.name)
     has_key = purpose is not None and _has_key(request, service, carrier.name, purpose, query)
+    may_have_key = has_key and not is_event
     webhook = WebhookRequest(url_as_called(request, service), request.headers, request.method)
     if not carrier.has_signature(webhook):
-        # It is not signed, whatever comes: who is not believed already need not send it.
-        _evidence(webhook, request, service, carrier, has_key=has_key and is_form)
+        # It is not signed, whatever comes: a sender who is not believed already need not send the body.
+        _evidence(webhook, request, service, carrier, has_key=may_have_key)
     body = await request.body()
-    form = _posted(request, body) if is_form and request.method == "POST" else Form(())
+    has_fields = request.method == "POST" and not is_event
+    form = _posted(request, body, descriptor.callback_type) if has_fields else Form(())
     webhook = replace(webhook, body=body, form=form)
-    evidence = _evidence(webhook, request, service, carrier, has_key=has_key and is_form)
+    evidence = _evidence(webhook, request, service, carrier, has_key=may_have_key)
     delivery = None
     if evidence is Evidence.SIGNATURE:
-        delivery = await _delivery(webhook, service, carrier, has_key=has_key, is_form=is_form)
+        delivery = await _delivery(webhook, service, carrier, has_key=has_key, is_event=is_event)
     if request.path_params.get("key") and not has_key:
         logger.warning(
             "The voice address of {} has a key of another secret: paste the one that is printed at the start",
             carrier.name,
         )
-    vouched_for = has_key or evidence is Evidence.OPEN or descriptor_of(carrier.name).signs_addresses
+    vouched_for = has_key or evidence is Evidence.OPEN or descriptor.signs_addresses
     return Webhook(
         webhook,
         form if request.method == "POST" else query,
@@ -151,9 +155,9 @@ def _has_key(request: Request, service: WebService, carrier: str, purpose: str, 
 
 
 async def _delivery(
-    webhook: WebhookRequest, service: WebService, carrier: Carrier, *, has_key: bool, is_form: bool
+    webhook: WebhookRequest, service: WebService, carrier: Carrier, *, has_key: bool, is_event: bool
 ) -> Delivery | None:
-    """Remember what was signed, here and, where a form is good for several routes, with those who share the database.
+    """Remember what was signed: here, and for a form, which several routes take, in the shared database, too.
 
     Raises:
         Refused: It was signed for another address.
@@ -166,10 +170,10 @@ async def _delivery(
         return None
     where = digest(webhook.url.encode())
     first = delivery.where
-    if first == where and is_form:
+    if first == where and not is_event:
         use_id = f"{carrier.name} {delivery.content_id}"
         first = await service.store.use_once(use_id, KEPT_SECS, where) or where
-        delivery.where = first  # else somebody's repetition here would shut out the carrier's own
+        delivery.where = first  # else a stranger's repetition here would shut out the carrier's own
     if first != where:
         raise Refused(403, "replayed", "what was signed came to another address before: somebody repeats it")
     return delivery
@@ -178,7 +182,7 @@ async def _delivery(
 def _signed_for_another_base(
     webhook: WebhookRequest, request: Request, service: WebService, carrier: Carrier
 ) -> str | None:
-    """What is wrong with the configured addresses, when the carrier has signed the request for another one."""
+    """What is wrong with PUBLIC_URL, when the carrier has signed the request for another address; else None."""
     base = service.public_url
     rest = webhook.url.removeprefix(base)
     scheme, _, host = base.partition("://")
@@ -203,11 +207,17 @@ def _signed_for_another_base(
     return None
 
 
-def _posted(request: Request, body: bytes) -> Form:
+def _posted(request: Request, body: bytes, callback_type: str) -> Form:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind not in ("application/x-www-form-urlencoded", "") or (body and not kind):
-        raise Refused(415, "not_a_form", "the body is not application/x-www-form-urlencoded")
-    return _form(body)
+    if kind not in (callback_type, "") or (body and not kind):
+        reason = "not_json" if callback_type == JSON_TYPE else "not_a_form"
+        raise Refused(415, reason, f"the body is not {callback_type}")
+    if callback_type != JSON_TYPE or not body:
+        return _form(body)
+    try:
+        return Form.parse_json(body)
+    except WebhookError as error:
+        raise Refused(400, "bad_json", str(error)) from None
 
 
 def _form(encoded: bytes) -> Form:

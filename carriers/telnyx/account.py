@@ -101,7 +101,7 @@ class TelnyxAccount(TelnyxCommands):
         return Signature.VALID if signed else Signature.INVALID
 
     def has_signature(self, request: WebhookRequest) -> bool:
-        """Whether there is something to check."""
+        """Whether the request has a signature, and the key to check it is configured."""
         headers = request.headers
         return bool(self.public_key and headers.get(SIGNATURE_HEADER) and headers.get(TIMESTAMP_HEADER))
 

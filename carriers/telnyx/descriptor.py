@@ -78,7 +78,7 @@ class Telnyx(CarrierDescriptor[TelnyxVariables]):
         return StreamEncoding(settings.telnyx_codec, settings.telnyx_l16_byte_order)
 
     def problems(self, settings: TelnyxVariables) -> list[str]:
-        """A public key that is none, a REST address without its version."""
+        """Complaints about a public key that is none, and a REST address without its version."""
         problems = []
         if settings.telnyx_public_key:
             from carriers.telnyx.signatures import read_public_key
@@ -92,7 +92,7 @@ class Telnyx(CarrierDescriptor[TelnyxVariables]):
         return problems
 
     def notes(self, settings: TelnyxVariables) -> list[str]:
-        """Nothing verifies callbacks but the public key."""
+        """A note where the public key is missing: without it callbacks cannot be verified."""
         if not settings.telnyx_api_key or settings.telnyx_public_key:
             return []
         return [
@@ -101,7 +101,7 @@ class Telnyx(CarrierDescriptor[TelnyxVariables]):
         ]
 
     def findings(self, settings: TelnyxVariables) -> list[Finding]:
-        """What dialling needs, what belongs to a key that is not set, and a codec that TeXML has not."""
+        """Settings without the API key that they belong to, no way to dial, and a codec that TeXML does not have."""
         if not settings.telnyx_api_key:
             lone = [
                 name
@@ -123,7 +123,7 @@ class Telnyx(CarrierDescriptor[TelnyxVariables]):
         return found
 
     def unused(self, name: str, settings: TelnyxVariables) -> str | None:
-        """What only calls of another mode, another codec, or any call at all would need."""
+        """Why a setting is not needed: no calls, or calls of another codec or mode."""
         if name in ("telnyx_codec", "telnyx_l16_byte_order", "telnyx_mode") and not settings.telnyx_api_key:
             return "TELNYX_API_KEY is not set"
         if name == "telnyx_l16_byte_order" and settings.telnyx_codec != "L16":
@@ -133,7 +133,7 @@ class Telnyx(CarrierDescriptor[TelnyxVariables]):
         return None
 
     def console_lines(self, ours: Addresses) -> list[str]:
-        """The fields of the two kinds of applications."""
+        """What to enter in the portal, for each of the two kinds of applications."""
         return [
             "Paste into a Telnyx TeXML application:",
             f"  Webhook URL             POST           {ours.voice}",

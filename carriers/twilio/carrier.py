@@ -16,7 +16,6 @@ from carriers.carrier import (
     call_direction,
     phone_number,
 )
-from carriers.forms import whole_number
 from carriers.markup import MarkupCalls
 from carriers.twilio import SIGNATURE_HEADER, signatures
 from carriers.twilio.api import TwilioApi
@@ -106,7 +105,7 @@ class TwilioCarrier(FormCallbacks, MarkupCalls, TwilioRest):
         return Signature.VALID if signed else Signature.INVALID
 
     def has_signature(self, request: WebhookRequest) -> bool:
-        """Whether there is something to check."""
+        """Whether the request has a signature, and the key to check it is configured."""
         return bool(self.auth_token and request.headers.get(SIGNATURE_HEADER))
 
     def signed_content(self, request: WebhookRequest) -> bytes | None:
@@ -124,13 +123,10 @@ class TwilioCarrier(FormCallbacks, MarkupCalls, TwilioRest):
             from_number=phone_number(form.get("From")),
             to_number=phone_number(form.get("To")),
             direction=call_direction(form),
-            account_id=form.get("AccountSid"),
         )
 
     def parse_status(self, form: Form) -> StatusUpdate:
         """Read a status callback.
-
-        `Duration` is in minutes, `CallDuration` in seconds. Source: Twilio docs, voice/api/call-resource.
 
         Raises:
             WebhookError: There is no CallSid.
@@ -140,5 +136,4 @@ class TwilioCarrier(FormCallbacks, MarkupCalls, TwilioRest):
             call_id=form.required("CallSid"),
             state=LINE_STATES.get(form.get("CallStatus", "")),
             reason=f"SIP {sip_code}" if sip_code else "",
-            duration_secs=whole_number(form.get("CallDuration")),
         )

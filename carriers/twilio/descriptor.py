@@ -63,7 +63,7 @@ class Twilio(CarrierDescriptor[TwilioVariables]):
         return TwilioChecks(settings)
 
     def problems(self, settings: TwilioVariables) -> list[str]:
-        """An account without a password, a password without an account, half an API key."""
+        """Complaints about an account without a password, a password without an account, and half an API key."""
         problems = []
         sid, token = settings.twilio_account_sid, settings.twilio_auth_token
         key, secret = settings.twilio_api_key, settings.twilio_api_secret
@@ -88,7 +88,7 @@ class Twilio(CarrierDescriptor[TwilioVariables]):
         return problems
 
     def notes(self, settings: TwilioVariables) -> list[str]:
-        """Nothing verifies webhooks but the auth token."""
+        """A note where the auth token is missing: without it webhooks cannot be verified."""
         if not settings.twilio_account_sid or settings.twilio_auth_token:
             return []
         return [
@@ -97,20 +97,20 @@ class Twilio(CarrierDescriptor[TwilioVariables]):
         ]
 
     def findings(self, settings: TwilioVariables) -> list[Finding]:
-        """The account's id in the key's place."""
+        """A fault where the API key is another id, such as the account's."""
         if not settings.twilio_api_key or settings.twilio_api_key.startswith("SK"):
             return []
         text = "does not start with SK: copy the key's SID, and set the account's apart"
         return [Finding(Verdict.FAULT, "TWILIO_API_KEY", text)]
 
     def unused(self, name: str, settings: TwilioVariables) -> str | None:
-        """Region and edge are parts of an address that was replaced as a whole."""
+        """Why region and edge change nothing: the address that they are parts of was replaced as a whole."""
         if name in ("twilio_region", "twilio_edge") and settings.twilio_api_base_url:
             return "TWILIO_API_BASE_URL is set"
         return None
 
     def console_lines(self, ours: Addresses) -> list[str]:
-        """The fields of a number."""
+        """What to enter in the console for a number."""
         return [
             "Paste into a Twilio number (Voice configuration):",
             f"  A call comes in         Webhook, POST  {ours.voice}",

@@ -169,9 +169,9 @@ class DeadAir(Table):
     """What a caller hears when it is the bot's turn and nothing comes, whatever the cause. Sentences are templates.
 
     Attributes:
-        filler_secs: After so many seconds of silence the filler is said.
-        way_on_secs: After so many the way on is said: the caller is asked again, or told that it takes longer.
-        fallback_secs: After so many the bot apologises and does what `fallback` says.
+        filler_secs: After this many seconds of silence the bot says the filler.
+        way_on_secs: After this many it says the way on: it asks the caller again, or says that it takes longer.
+        fallback_secs: After this many it apologises and does what `fallback` says.
         filler: The filler; empty to say none.
         way_on: Asks the caller to say it again; it must not blame the caller, who is not the cause.
         working: The way on while a tool is at work, which an answer of the caller would stop.

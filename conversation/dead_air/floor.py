@@ -185,7 +185,7 @@ class BeforeVoice(FrameProcessor):
             await self.push_frame(TTSSpeakFrame(words))
 
     async def failed_words(self) -> str:
-        """What the voice has failed to say and should be given once more; it is waited for no longer."""
+        """What the voice has failed to say and should be given once more. The bot stops waiting for its sound."""
         if not self._dead_air.has_words_again:
             return ""
         await self._hush()

@@ -186,7 +186,7 @@ class DeadAir:
         self._voice.was_given(words)
 
     def voice_was_asked(self) -> None:
-        """The voice has a whole sentence: from here on it may be silent for so long."""
+        """The voice has a whole sentence: the time to its first sound counts from here."""
         self._voice.was_asked()
 
     def voice_gave(self, *, own: bool) -> None:
@@ -224,7 +224,7 @@ class DeadAir:
         self._due = self._unheard_at = None
 
     def caller_stopped(self) -> None:
-        """The caller's turn is over. Whether there were words in it is told by `caller_said_...`."""
+        """The caller's turn is over; a call of `caller_said_...` follows and says whether it had words."""
         self._turn = False
 
     def caller_said_something(self, *, wants_answer: bool = True) -> None:
@@ -239,7 +239,7 @@ class DeadAir:
             self._begin(self._clock())
 
     def caller_said_nothing(self) -> None:
-        """There were none: a noise, or a recogniser that does not hear."""
+        """There were no words in the turn that is over: it was a noise, or the recogniser does not hear."""
         now = self._clock()
         self._turn = False
         spoken, self._spoken_secs = self._spoken_secs, 0.0
@@ -262,13 +262,13 @@ class DeadAir:
             self._speaking_since = self._clock()
 
     def caller_pauses(self) -> None:
-        """There is none any more."""
+        """There is no voice or noise on the line any more."""
         if self._speaking_since is not None:
             self._spoken_secs += self._clock() - self._speaking_since
             self._speaking_since = None
 
     def caller_was_understood(self) -> None:
-        """Words came of it, or a key was pressed."""
+        """The caller's speech was recognised, or the caller pressed a key."""
         self._last_words = self._clock()
         self._spoken_secs = 0.0
         self._unheard_turns, self._recogniser_failed = 0, False
@@ -291,7 +291,7 @@ class DeadAir:
         if self._due is None or (self._may_be_silent and not self.voice_is_lost):
             return None
         if self._empty_at is not None:
-            return None  # a moment later it is known why
+            return None  # the reason follows in a moment
         secs = now - max(self._due, self._audible_until)
         stage = self._reached(secs) if secs >= 0 else Stage.NONE
         if stage <= self._stage or (stage is not Stage.FALLBACK and self._voice.has_the_word):

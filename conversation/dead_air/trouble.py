@@ -39,8 +39,8 @@ STALLED = CAUSES | {"llm": Cause.MODEL_STALLED, "tts": Cause.VOICE_SILENT}
 class ServiceTrouble:
     """Answers the errors of a call's services.
 
-    An answer that failed is asked for again, and what the caller hears meanwhile is the guard's business. A service
-    that cannot work any more (a rejected key) is the end of the talk: an apology, and the agent's fallback.
+    The model is asked again for an answer that failed, and the guard sees to what the caller hears meanwhile. A service
+    that cannot work any more (a rejected key) ends the talk: with an apology, and the agent's fallback.
     """
 
     def __init__(

@@ -1,7 +1,7 @@
-"""What the voice was given to say, and whether sound came of it: a part of the guard against dead air.
+"""Follows what the voice was given to say, and whether it gave sound: a part of the guard against dead air.
 
-A voice that has failed before its first sound is given the same words once more. It is lost when it fails again, or has
-had a whole sentence for as long as a voice may take to its first sound. Any sound of it makes it a good voice again.
+A voice that fails before its first sound gets the same words once more. It counts as lost when it fails again, or when
+it has had a whole sentence for longer than a voice may take to its first sound. Any sound makes it a good voice again.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 COMING_SECS = 1.0
-"""A voice that was given words less than this ago is about to speak: a filler would only come in between."""
+"""A voice that got words less than this ago is about to speak: a filler would only come in between."""
 
 
 class VoiceWatch:
@@ -39,27 +39,27 @@ class VoiceWatch:
 
     @property
     def is_busy(self) -> bool:
-        """Whether it has something to say."""
+        """Whether the voice still has something to say."""
         return self._given_at is not None
 
     @property
     def is_asked(self) -> bool:
-        """Whether it has a whole sentence and has given no sound of it."""
+        """Whether the voice has a whole sentence and has given no sound for it."""
         return self._asked_at is not None
 
     @property
     def is_silent(self) -> bool:
-        """Whether that is so for too long."""
+        """Whether the voice has had a whole sentence for too long without a sound."""
         return self._asked_at is not None and self._clock() - self._asked_at >= self._first_audio_secs
 
     @property
     def has_failed_twice(self) -> bool:
-        """Whether it has failed again."""
+        """Whether the voice has failed a second time."""
         return self._lost
 
     @property
     def is_lost(self) -> bool:
-        """Whether nothing more is to be expected of it."""
+        """Whether no more sound is to be expected from the voice."""
         return self._lost or self.is_silent
 
     @property
@@ -71,11 +71,11 @@ class VoiceWatch:
 
     @property
     def words_again(self) -> str:
-        """What it should be given once more."""
+        """The words that the voice should get once more; empty for none."""
         return "" if self._lost else self._words_again
 
     def take_words_again(self) -> str:
-        """The same; it is given them."""
+        """Return `words_again`, and note that the voice gets them now."""
         words = self.words_again
         if words:
             self._words_again, self._given_again = "", True
@@ -105,7 +105,7 @@ class VoiceWatch:
             self._given_at = None
 
     def reports_a_fault(self) -> None:
-        """It reports a fault; what it is and whether it matters is told later, perhaps after its end."""
+        """The voice reports a fault; `failed` follows once it is clear which, perhaps after the voice has ended."""
         self.broke_off = self.is_busy
 
     def stopped(self) -> None:

@@ -21,7 +21,7 @@ from pipecat.utils.string import TextPartForConcatenation, concatenate_aggregate
 from conversation.playout import Chunk
 
 LONGEST_CHUNK_SECS = 3.0
-"""A sentence of timed words that takes longer is cut into chunks: what was heard of it is known by chunk."""
+"""A sentence of timed words that takes longer is cut into chunks, so that marks say how much of it was heard."""
 
 SECS_PER_CHARACTER = 1 / 15
 """A usual speaker's pace, until this one's is known."""
@@ -168,7 +168,7 @@ class SpokenChunks:
         self._last_pts = 0
 
     def measure(self, characters: int, secs: float) -> None:
-        """Learn the voice's pace from a text that took so long."""
+        """Learn the voice's pace from the length of a text and the seconds that it took."""
         if characters and secs > 0:
             slowest, quickest = max(PACES), min(PACES)
             self.pace = (self.pace + min(slowest, max(quickest, secs / characters))) / 2

@@ -27,7 +27,7 @@ WEEKDAY_WEIGHT = 0.12
 
 MISHEARD_LETTERS = 4
 MISHEARD_LIKENESS = 0.74
-"""How alike two words of at least so many letters must be for one to be taken for the other misheard."""
+"""How long two words must be at least, in letters, and how alike, for one to count as the other misheard."""
 
 FEW_DAYS_WEIGHT = 0.08
 """How much a fact loses that is about a few days only, when the caller names no day; a seventh for each other day."""

@@ -1,1 +1,1 @@
-"""Calls that the bot has placed: who has answered, and what is said to a person and to a machine."""
+"""Calls that the bot has placed: who has answered, and what the bot says to a person and to a machine."""

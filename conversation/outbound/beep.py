@@ -35,10 +35,10 @@ WINDOW_SECS = 0.04
 FAX_HZ, FAX_SPREAD_HZ = 2100.0, 30.0
 
 FAX_SECS = 1.2
-"""A tone at `FAX_HZ` that has lasted so long is a fax's; no beep of a voicemail box is that long."""
+"""A tone at `FAX_HZ` that has lasted this long is a fax's; no beep of a voicemail box is that long."""
 
 GAP_WINDOWS = 3
-"""So many windows (each 20 ms after the other) without the tone do not end it: a packet is lost now and then."""
+"""A gap of this many windows (20 ms apart) does not end a tone: a packet is lost now and then."""
 
 TONE_SECS = 0.2
 """A pure frequency that has lasted this long is a tone, of whatever kind."""

@@ -41,7 +41,7 @@ from conversation.session import MARK_SECS, SPEAKING_SECS_PER_CHARACTER, VOICE_S
 from serializers.frames import MarkFrame
 
 QUIET_SECS = 2.0
-"""A machine that is silent for so long is taken to record, beep or not."""
+"""A machine that is silent for this long is taken to be recording, beep or not."""
 
 MODEL_SECS = 3.0
 """How long a language model may think about who has answered: a person may be waiting."""
@@ -127,7 +127,7 @@ class OutboundOpening(Witnesses):
     async def _wait_for_hello(self) -> None:
         await asyncio.sleep(self._manners.wait_for_hello_secs)
         if self.beeps.hears_tone:
-            await asyncio.sleep(FAX_SECS)  # by then it is known what it is
+            await asyncio.sleep(FAX_SECS)  # by then it is clear whether the tone is a beep or a fax
         if not self._spoke:
             self._witness(Verdict.HUMAN, Evidence.SILENCE, "silence")
             return

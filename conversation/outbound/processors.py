@@ -89,7 +89,7 @@ class GreetingListener(VoicemailDetector):
         Args:
             opening: Is told what is heard.
             classifier: Tells a person from a recording.
-            quiet_secs: A machine that is silent for so long is taken to record.
+            quiet_secs: A machine that is silent for this long, in seconds, is taken to be recording.
         """
         super().__init__(
             classifier=classifier, voicemail_response_delay=quiet_secs, decision_timeout=DECISION_SECS

@@ -24,7 +24,7 @@ LOCAL = "local"
 
 DEFAULT_OLLAMA_URL = "http://localhost:11434/v1"
 
-# The voices of Pipecat's own examples, for who has set no voice
+# The voices of Pipecat's own examples, where no voice is set
 CARTESIA_VOICE = "71a7ad14-091c-4e8e-a314-022ece01c121"
 ELEVENLABS_VOICE = "SAz9YHcvj6GT2YYXdXww"
 DEEPGRAM_ENGLISH_VOICE = "aura-2-helena-en"

@@ -17,7 +17,7 @@ from conversation.speakable.tidy import tidy
 from conversation.speakable.visible import VisibleText
 
 _PIECES = re.compile(r".{1,1000}(?:\s|$)|.{1,1000}", re.DOTALL)
-"""A sentence is not so long; what is, is looked at in pieces, as the time for one grows with its square."""
+"""Pieces of a text that is longer than any sentence: the time for one piece grows with the square of its length."""
 
 
 class VisibleSentences(SimpleTextAggregator):

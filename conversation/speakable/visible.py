@@ -20,7 +20,7 @@ UNSPOKEN = re.compile(
 """Names of tags whose content is not for the caller."""
 
 LONGEST_TAG = 300
-"""A `<` that is not closed within so many characters is no tag."""
+"""A `<` that is not closed within this many characters is no tag."""
 
 LONGEST_LABEL = 300
 """The same for the label of a link."""

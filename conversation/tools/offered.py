@@ -1,4 +1,4 @@
-"""Which tools there are, and which of them a model is told of on a call."""
+"""Which tools there are, and which of them a model is offered on a call."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ TOOLS: dict[str, Tool] = {
 
 
 def usable_tools(session: Session) -> list[str]:
-    """The tools of an agent that can work on this call; a model that is told of others promises what it cannot do."""
+    """The tools of an agent that can work on this call; a model that is offered others promises what it cannot do."""
     names = list(session.agent.tools)
     if "transfer_call" in names and not (session.agent.transfers and session.control.can_transfer):
         names.remove("transfer_call")
@@ -31,7 +31,7 @@ def usable_tools(session: Session) -> list[str]:
 
 
 def tools_schema(names: Sequence[str], agent: Agent) -> ToolsSchema:
-    """Tools as an LLM is told of them.
+    """Tools in the form that an LLM is offered them.
 
     Args:
         names: Names from `TOOLS`.

@@ -54,7 +54,7 @@ def turn_strategies(
     Args:
         session: The session: what it has said that was not heard yet, and whether it can be interrupted.
         bot_begins: Whether the bot has the first word.
-        understands: Whether the model could do something with words; for one that is asked in a moment.
+        understands: Whether the model can do something with the words, for a model that answers this at once.
     """
     analyzer = shared_turn_analyzer(params=SmartTurnParams(stop_secs=INCOMPLETE_TURN_SECS))
     follows: dict[str, Any] = {}

@@ -35,10 +35,10 @@ class Rule:
         longest: The largest number of characters.
         schemes: Of an absolute URL; on this machine also without TLS.
         relative: Whether a URL may also be relative.
-        base64: Whether it must be that.
+        base64: Whether the text must be base64.
         empty: Whether an empty text is a value.
         many: Whether a list of such values may stand in its place.
-        fields: Of an object, or of each object in a list: name of their table.
+        fields: The rules for the fields of an object, or of each object in a list, by the fields' names.
     """
 
     code: str = ""

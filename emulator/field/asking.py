@@ -6,9 +6,9 @@ import asyncio
 import textwrap
 from collections.abc import Callable, Sequence
 
-from emulator.field.answers import Answers, kept
+from emulator.field.answer_file import Answers, kept
 from emulator.field.call_log import CallLog, LoggedCall, NoLog
-from emulator.field.calls import FieldCall, Question
+from emulator.field.field_calls import FieldCall, Question
 
 WIDTH = 100
 

@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 import aiohttp
 
-from emulator.field.calls import Evidence
+from emulator.field.field_calls import Evidence
 
 ANSWER_SECS = 5.0
 LAST_CALLS = 50

@@ -11,10 +11,10 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from emulator.errors import EmulatorError
-from emulator.field.answers import Answers, as_text, read_answers, write_answers, write_file
+from emulator.field.answer_file import Answers, as_text, read_answers, write_answers, write_file
 from emulator.field.asking import Interview, Stopped, asked, described
 from emulator.field.call_log import CallLog
-from emulator.field.calls import FieldCall, field_calls
+from emulator.field.field_calls import FieldCall, field_calls
 from emulator.field.findings import findings, report, summary
 
 ANSWERS = Path("data/field-answers.toml")

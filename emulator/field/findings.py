@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
-from emulator.field.answers import Answers
-from emulator.field.calls import OTHER, FieldCall, Question
+from emulator.field.answer_file import Answers
+from emulator.field.field_calls import OTHER, FieldCall, Question
 
 Verdict = Literal["as assumed", "otherwise", "not tried"]
 

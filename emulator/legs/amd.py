@@ -8,16 +8,13 @@ as documented. The result itself is the truth, which the emulator knows, unless 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
 
+from emulator.legs.call import Call
 from emulator.legs.plan import AmdOrder
 from emulator.line.codecs import FRAME_MS, loudness
 from emulator.line.colleague import FaxMachine, VoicemailBox
 from emulator.line.detected import THE_TRUTH, Detected
 from emulator.line.earpiece import AUDIBLE
-
-if TYPE_CHECKING:
-    from emulator.legs.call import Call
 
 
 def of_whom(call: Call) -> Detected:
@@ -73,7 +70,7 @@ async def find(call: Call, order: AmdOrder, *, tells_end: bool = False) -> str:
     until_end = order.until_end and tells_end
     if detected.after_secs is None:
         return await _listen(call, order, detected.finds, until_end)
-    await call.exchange.clock.sleep(detected.after_secs)
+    await call.clock.sleep(detected.after_secs)
     found = detected.finds or _truth(call)
     return "machine_end_other" if found == "machine" and until_end else found
 

@@ -9,20 +9,26 @@ interrupts what runs).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
+from emulator.documents.parsing import Document, Verb
 from emulator.errors import CannotReach
+from emulator.faults import Faults
+from emulator.legs.dialect import Dialect
 from emulator.legs.leg import BY_DIAL, INBOUND, STATUSES, Leg
 from emulator.legs.line_verbs import LineVerbs
-from emulator.legs.plan import CallPlan, Loss
+from emulator.legs.plan import CallPlan, Loss, Prepared, Speak, Start
 from emulator.legs.progress import Progress
+from emulator.legs.recordings import Recordings
 from emulator.legs.stream import MediaStream
 from emulator.legs.webhooks import Webhooks
 from emulator.line.caller import ScriptedCaller
+from emulator.line.clock import Clock
 from emulator.line.colleague import (
+    Colleague,
     ColleagueCall,
     Ending,
     FaxMachine,
@@ -33,9 +39,6 @@ from emulator.line.colleague import (
 from emulator.line.line import PhoneLine
 from emulator.timeline import Timeline
 
-if TYPE_CHECKING:
-    from emulator.legs.exchange import Exchange
-
 TALKED_OVER_MS = 1000
 """For how long a bot may be heard over people who were just connected: it has to learn of it and to act first."""
 
@@ -43,21 +46,67 @@ Work = Coroutine[Any, Any, None]
 Opening = Callable[["Call"], Work]
 """How a call begins: rings, and then does what it is for."""
 
+Handler = Callable[["Call", Verb, Document], Coroutine[Any, Any, Start | None]]
+"""Carries out a verb of a document; returns the next document, or None for the next verb."""
+
+
+class Switch(Protocol):
+    """What a call, and what is done on it, need of the network; `emulator.legs.exchange.Exchange` is one.
+
+    Attributes:
+        dialect: The carrier.
+        clock: The network's time.
+        verbs: What carries out which verb of a document.
+        faults: What is to go wrong.
+        recordings: Where recordings are kept.
+        speak: The network's voice, or None.
+        rest_base: Base URL of the REST server, where files are found.
+        server_url: The server that was last called or has last called.
+    """
+
+    dialect: Dialect
+    clock: Clock
+    verbs: Mapping[str, Handler]
+    faults: Faults
+    recordings: Recordings
+    speak: Speak | None
+    rest_base: str
+    server_url: str | None
+
+    def may_show(self, number: str, call: Call | None = None) -> bool:
+        """Whether a number may be shown to who is called."""
+
+    def new_call(self, leg: Leg, plan: CallPlan, opening: Opening, *, listed: bool = True) -> Call:
+        """A leg that does nothing yet, but can be found (unless it is none of the carrier's)."""
+
+    def add(self, call: Call) -> None:
+        """A leg can be found from now on."""
+
+    def start(self, call: Call) -> None:
+        """Run a leg that nothing else waits for."""
+
+    def person_at(self, address: str, call: Call | None = None) -> Colleague | None:
+        """Who is at a number or SIP address."""
+
+    async def script_of(self, person: Colleague) -> Prepared:
+        """What a person says and does after the answer, as audio."""
+
 
 class Call:
     """A leg and what is known of it afterwards.
 
     Args:
-        exchange: The network's inside.
+        exchange: What it shares with the other legs of its network.
         leg: The carrier's record of it.
         plan: What it brings with it.
         opening: How it begins.
     """
 
-    def __init__(self, exchange: Exchange, leg: Leg, plan: CallPlan, opening: Opening) -> None:
+    def __init__(self, exchange: Switch, leg: Leg, plan: CallPlan, opening: Opening) -> None:
         """Prepare the call; `run` places it."""
         self.exchange = exchange
         self.dialect = exchange.dialect
+        self.clock = exchange.clock
         self.leg = leg
         self.plan = plan
         self.timeline = Timeline(exchange.clock.now)
@@ -109,6 +158,11 @@ class Call:
 
     # The outside of the call
 
+    @property
+    def recordings_url(self) -> str:
+        """Where the carrier serves the files of this call's recordings."""
+        return f"{self.exchange.rest_base}{self.dialect.recordings_path(self.leg)}"
+
     def fail(self, text: str) -> None:
         """Write down something that went wrong; it is in the report's `errors`."""
         self.errors.append(text)
@@ -154,7 +208,7 @@ class Call:
                 work = await self._one(work())
         except CannotReach:
             self.over = True  # there was no call, so there is no end to report
-            self.leg.ended_at = self.exchange.clock.wall()
+            self.leg.ended_at = self.clock.wall()
             raise
         finally:
             self.end("error", "the emulator stops the call")
@@ -185,7 +239,7 @@ class Call:
         if self.leg.answered_at is not None:
             return
         self.leg.status = "in-progress"
-        self.leg.answered_at = self.answered_wall = self.exchange.clock.wall()
+        self.leg.answered_at = self.answered_wall = self.clock.wall()
         if self.leg.direction != INBOUND:
             self.leg.ending = "completed"
         self.timeline.answered()
@@ -222,7 +276,7 @@ class Call:
 
     def _write_down_end(self, ended_by: str, ending: Ending | None) -> None:
         leg = self.leg
-        leg.ended_at = self.exchange.clock.wall()
+        leg.ended_at = self.clock.wall()
         inbound = leg.direction == INBOUND
         if leg.answered_at is not None:
             leg.status = "completed"

@@ -4,34 +4,25 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Coroutine, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
 
 from loguru import logger
 
 from emulator.account import Account
-from emulator.documents.parsing import Document, Verb
 from emulator.errors import EmulatorError
 from emulator.faults import Faults
-from emulator.legs.call import Call, Opening
+from emulator.legs.call import Call, Handler, Opening
 from emulator.legs.dialect import Dialect
 from emulator.legs.leg import BY_REST, INBOUND, Leg
 from emulator.legs.lists import Listed
-from emulator.legs.plan import CallPlan, Start
+from emulator.legs.plan import CallPlan, Prepared, Speak
 from emulator.legs.recordings import Recordings
-from emulator.line.caller import Audio, Digits, HangUp, Say, ScriptItem, Wait
+from emulator.line.caller import Audio, Say, ScriptItem
 from emulator.line.clock import Clock
-from emulator.line.codecs import Pcm
 from emulator.line.colleague import Colleague, same_address
 
 KEPT_CALLS = 1000
 STOP_SECS = 10.0
-
-Speak = Callable[[str], Pcm]
-Prepared = list[Audio | Digits | Wait | HangUp]
-
-Handler = Callable[[Call, Verb, Document], Coroutine[Any, Any, Start | None]]
-"""Carries out a verb of a document; returns the next document, or None for the next verb."""
 
 
 class Exchange:

@@ -11,6 +11,12 @@ from emulator.line.colleague import Colleague
 
 EVENTS = ("initiated", "ringing", "answered", "completed")
 
+Speak = Callable[[str], Pcm]
+"""A voice: a sentence as 8 kHz samples."""
+
+Prepared = list[Audio | Digits | Wait | HangUp]
+"""A script whose sentences have become audio."""
+
 
 @dataclass(frozen=True)
 class Reporting:
@@ -58,7 +64,7 @@ class CallPlan:
     manners: Manners = field(default_factory=Manners)
     reporting: Reporting | None = None
     noise_db: float | None = None
-    voice: Callable[[str], Pcm] | None = None
+    voice: Speak | None = None
     people: Sequence[Colleague] = ()
     person: Colleague | None = None
     method: str = "POST"

@@ -14,17 +14,18 @@ from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 
+from emulator.legs.dialect import Dialect
+from emulator.legs.leg import Leg
+from emulator.legs.webhooks import Webhooks
+from emulator.line.clock import Clock
 from emulator.line.codecs import FRAME_MS, SAMPLE_RATE, Pcm
-from emulator.line.line import mixed
+from emulator.line.line import PhoneLine, mixed
 from emulator.line.signals import beep
-from emulator.timeline import Entry
-
-if TYPE_CHECKING:
-    from emulator.legs.call import Call
+from emulator.timeline import Entry, Timeline
 
 IN_PROGRESS, PAUSED, COMPLETED, ABSENT = "in-progress", "paused", "completed", "absent"
 SILENT_SECS = (0.5, 3.0)
@@ -34,10 +35,30 @@ SILENT_SECS = (0.5, 3.0)
 API, VERB = "StartCallRecordingAPI", "RecordVerb"
 
 
+class RecordedCall(Protocol):
+    """What a recording needs of its call; `emulator.legs.call.Call` is one."""
+
+    leg: Leg
+    dialect: Dialect
+    clock: Clock
+    line: PhoneLine
+    timeline: Timeline
+    webhooks: Webhooks
+
+    @property
+    def recordings_url(self) -> str:
+        """Where the carrier serves the files of this call's recordings."""
+
+    def watch(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do something for as long as the call lasts."""
+
+    def in_background(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do something that may outlast the call a little."""
+
+
 def media_url(recording: Recording) -> str:
     """Where a recording's file is, without its ending."""
-    call = recording.call
-    return f"{call.exchange.rest_base}{call.dialect.recordings_path(call.leg)}/{recording.recording_id}"
+    return f"{recording.call.recordings_url}/{recording.recording_id}"
 
 
 @dataclass(frozen=True)
@@ -79,7 +100,7 @@ class Recording:
     """
 
     recording_id: str
-    call: Call
+    call: RecordedCall
     order: RecordingOrder
     tell: Tell
     status: str = IN_PROGRESS
@@ -89,7 +110,7 @@ class Recording:
 
     def __post_init__(self) -> None:
         """Begin."""
-        self.started_at = self.call.exchange.clock.wall()
+        self.started_at = self.call.clock.wall()
         self._begin = len(self.call.line.heard)
         self._end: int | None = None
         self._pauses: list[tuple[int, int, bool]] = []
@@ -138,7 +159,7 @@ class Recording:
             return
         self.resume()
         self._end = len(self.call.line.heard)
-        self.ended_at = self.call.exchange.clock.wall()
+        self.ended_at = self.call.clock.wall()
         self.status = COMPLETED if len(self.samples()) else ABSENT
         self._note(self.status)
         self.call.in_background(self.tell(self))
@@ -203,24 +224,24 @@ class Recordings:
         self._random = random.Random(seed)
         self._commences: dict[str, float] = {}
 
-    def too_early(self, call: Call) -> bool:
+    def too_early(self, call: RecordedCall) -> bool:
         """Whether the carrier refuses to record a call, as its audio has not commenced."""
         leg = call.leg
         if not call.dialect.too_early or leg.answered_at is None:
             return False
         secs = self._commences.setdefault(leg.call_id, self._random.uniform(*self._silent_secs))
-        return (call.exchange.clock.wall() - leg.answered_at).total_seconds() < secs
+        return (call.clock.wall() - leg.answered_at).total_seconds() < secs
 
-    def start(self, recording_id: str, call: Call, order: RecordingOrder, tell: Tell) -> Recording:
+    def start(self, recording_id: str, call: RecordedCall, order: RecordingOrder, tell: Tell) -> Recording:
         """Begin to record a call."""
         recording = self._all[recording_id] = Recording(recording_id, call, order, tell)
         return recording
 
-    def of(self, call: Call) -> list[Recording]:
+    def of(self, call: RecordedCall) -> list[Recording]:
         """All of a call, the newest first."""
         return [one for one in reversed(self._all.values()) if one.call is call]
 
-    def current(self, call: Call) -> Recording | None:
+    def current(self, call: RecordedCall) -> Recording | None:
         """The newest that is under way (or paused)."""
         return next((one for one in self.of(call) if not one.over), None)
 

@@ -128,7 +128,7 @@ class Impairments:
     """
 
     def __init__(self, profile: Profile = IDEAL, seed: int = 0) -> None:
-        """Nothing was thrown yet."""
+        """Prepare the generators of chance."""
         self.profile = profile
         self._seed = seed
         self._made: Counter[str] = Counter()

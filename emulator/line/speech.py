@@ -81,7 +81,7 @@ class Ears:
             import moonshine_voice
         except ImportError as error:
             raise ModelsMissing(
-                f"nobody can write down what was heard: {error.name} is missing; {INSTALL}, or use --no-voice-report"
+                f"what was heard cannot be written down: {error.name} is missing; {INSTALL}, or use --no-voice-report"
             ) from None
         directory = Path(moonshine_voice.__file__).parent / "assets" / "tiny-en"
         if not (directory / "encoder_model.ort").exists():

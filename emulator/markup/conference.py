@@ -12,19 +12,16 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import chain
-from typing import TYPE_CHECKING
 from urllib.parse import urljoin
 
 from emulator.documents.parsing import Document, Verb
+from emulator.legs.call import Call
 from emulator.legs.dialect import ConferenceEvent
 from emulator.legs.plan import GoTo, Reporting, Start
 from emulator.line.line import BOT, PEOPLE, WAITING
 from emulator.line.room import Room
 from emulator.line.signals import beep, hold_music
 from emulator.markup.dial import DialOrder
-
-if TYPE_CHECKING:
-    from emulator.legs.call import Call
 
 MOST_PARTICIPANTS = 250
 EVENT_NAMES: Mapping[str, str] = {

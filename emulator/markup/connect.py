@@ -6,17 +6,14 @@ Sources: Twilio docs, voice/twiml/{connect,stream}; Telnyx docs, TeXML connect a
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
 from urllib.parse import urljoin
 
 from emulator.documents.parsing import Document, Verb, stream_parameters
 from emulator.legs.addressing import socket_address
+from emulator.legs.call import Call
 from emulator.legs.plan import GoTo, Start
 from emulator.legs.stream import MediaStream, StreamEnded, StreamRefused
 from emulator.line.impairments import StreamImpairments
-
-if TYPE_CHECKING:
-    from emulator.legs.call import Call
 
 RECONNECT_ATTEMPTS = 3
 RECONNECT_PAUSE_SECS = 1.0
@@ -85,7 +82,7 @@ async def stream_once(call: Call, stream: Verb, document_url: str | None) -> Str
         if address.note:
             call.timeline.note("note", address.note)
         headers = call.dialect.socket_headers(address.signed)
-        with call.exchange.clock.real_time():
+        with call.clock.real_time():
             await media.open(address.dial, headers, call.dialect.user_agent())
     except StreamRefused as error:
         _callback(call, stream, dialect.stream_id, "error", str(error))
@@ -119,8 +116,8 @@ async def before_stream(call: Call) -> StreamImpairments:
     impairments = call.exchange.faults.impairments
     cold = call.streams == 0
     call.streams += 1
-    with call.exchange.clock.real_time():
-        await call.exchange.clock.sleep(impairments.profile.cold if cold else impairments.profile.verb)
+    with call.clock.real_time():
+        await call.clock.sleep(impairments.profile.cold if cold else impairments.profile.verb)
     return impairments.stream(cold=cold, ordered=call.dialect.keeps_order)
 
 

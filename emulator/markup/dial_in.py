@@ -1,20 +1,17 @@
-"""A dialled-in call: it rings, and the server is asked what to do with it (or its socket is dialled at once)."""
+"""A dialled-in call: it rings, and the carrier asks the server what to do with it (or dials its socket at once)."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from emulator.documents.parsing import Verb
 from emulator.errors import CannotReach
 from emulator.legs.addressing import Target
+from emulator.legs.call import Call
 from emulator.legs.plan import GoTo
 from emulator.legs.stream import StreamRefused
 from emulator.markup.connect import stream_once
-from emulator.markup.running import follow
-
-if TYPE_CHECKING:
-    from emulator.legs.call import Call
+from emulator.markup.interpreter import follow
 
 
 async def dial_in(call: Call, target: Target, parameters: Mapping[str, str]) -> None:

@@ -9,17 +9,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from emulator.legs.amd import detect_and_tell, tell_in_background
+from emulator.legs.call import Call
+from emulator.legs.exchange import Exchange
 from emulator.legs.leg import BY_REST
 from emulator.legs.plan import CallPlan, GoTo, Inline, OutboundOrder, Start
 from emulator.line.colleague import Ending
-from emulator.markup.running import follow
-
-if TYPE_CHECKING:
-    from emulator.legs.call import Call
-    from emulator.legs.exchange import Exchange
+from emulator.markup.interpreter import follow
 
 RINGS = ("answers", "declines", "no_answer", "voicemail", "fax")
 REFUSES: Mapping[str, tuple[Ending, str]] = {
@@ -35,7 +32,7 @@ async def ring(call: Call, ring_secs: float) -> bool:
     Returns:
         Whether it is picked up; if not, the call is over.
     """
-    clock, leg, person = call.exchange.clock, call.leg, call.plan.person
+    clock, leg, person = call.clock, call.leg, call.plan.person
     leg.status = "initiated"
     call.progress.tell("initiated")
     with clock.real_time():
@@ -97,5 +94,5 @@ async def _place(call: Call, order: OutboundOrder) -> None:
 
 
 async def _limit(call: Call, secs: float) -> None:
-    await call.exchange.clock.sleep(secs)
+    await call.clock.sleep(secs)
     call.hang_up("limit", f"the time limit of {secs:g} s is over")

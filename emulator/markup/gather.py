@@ -7,15 +7,12 @@ documented and chosen here: TeXML's `minDigits` and `validDigits` are not emulat
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
 from urllib.parse import urljoin
 
 from emulator.documents.parsing import Document, Verb
+from emulator.legs.call import Call
 from emulator.legs.plan import GoTo, Start
 from emulator.legs.recordings import VERB, Recording, RecordingOrder, callback, media_url
-
-if TYPE_CHECKING:
-    from emulator.legs.call import Call
 
 ANY_KEY = "1234567890*#"
 TIMEOUT_SECS = 5.0

@@ -9,19 +9,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING
 from urllib.parse import urljoin
 
 from emulator.documents.parsing import Document, Verb
+from emulator.legs.call import Call
 from emulator.legs.dialect import Referred
 from emulator.legs.leg import INBOUND, STATUSES
 from emulator.legs.plan import GoTo, Start
 from emulator.legs.webhooks import WebhookFailed
 from emulator.line.colleague import Ending
 from emulator.markup.dial import DialOrder, DialTarget
-
-if TYPE_CHECKING:
-    from emulator.legs.call import Call
 
 PHONE_RINGS_SECS = 60.0
 PHONE_TALKS_SECS = 14400.0

@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 from urllib.parse import urljoin
 
 import numpy as np
 
 from emulator.documents.parsing import Document, Verb
 from emulator.legs.amd import tell_in_background
+from emulator.legs.call import Call
 from emulator.legs.dialect import Dialled
 from emulator.legs.leg import BY_DIAL
 from emulator.legs.plan import CallPlan, GoTo, Start
@@ -29,11 +29,8 @@ from emulator.line.signals import ringing
 from emulator.markup.conference import Conferences, join_conference
 from emulator.markup.dial import DialOrder, DialTarget, read_dial
 from emulator.markup.dial_out import ring
-from emulator.markup.running import carry_out
+from emulator.markup.interpreter import carry_out
 from emulator.timeline import Entry
-
-if TYPE_CHECKING:
-    from emulator.legs.call import Call
 
 COPIED = {
     "caller_speech": ("colleague_speech", "{text}"),
@@ -157,7 +154,7 @@ class Dialling:
         leg.answer()
         for other in self._attempts:
             if other is not attempt and other.leg.leg.answered_at is None:
-                other.leg.hang_up("peer", "somebody else has answered", ending="canceled")
+                other.leg.hang_up("peer", "another phone has answered first", ending="canceled")
         if target.amd is not None:
             tell_in_background(leg, target.amd)
         if target.send_digits:

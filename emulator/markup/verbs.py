@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from emulator.legs.exchange import Handler
+from emulator.legs.call import Handler
 from emulator.markup.connect import connect
 from emulator.markup.gather import gather, record
 from emulator.markup.refer import refer
@@ -14,8 +14,8 @@ from emulator.markup.second_leg import dial
 def handlers() -> dict[str, Handler]:
     """What carries out the verbs of one network, which has conferences of its own.
 
-    Besides these there are `Hangup`, `Redirect` and `Reject` (`emulator.markup.running`), and `Say`, `Pause` and `Play`
-    (`emulator.legs.line_verbs`).
+    Besides these there are `Hangup`, `Redirect` and `Reject` (`emulator.markup.interpreter`), and `Say`, `Pause` and
+    `Play` (`emulator.legs.line_verbs`).
     """
     return {
         "Connect": connect,

@@ -82,7 +82,7 @@ class Step:
         secs: How long to wait; for `wait_for` at most.
         moment: What is waited for.
         at_once: Whether it is said at once, over another speaker if need be.
-        over: Said so long after the other began to speak.
+        over: How long the other must have been speaking before this is said over them; None if it is not said so.
         line: In the file.
     """
 

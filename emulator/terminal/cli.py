@@ -16,8 +16,8 @@ from emulator.carriers.credentials import OPTIONS, Credentials
 from emulator.errors import EmulatorError
 from emulator.line.colleague import BEHAVIOURS, parse_colleague
 from emulator.network import BOT_NUMBER, CALLER_NUMBER
-from emulator.rest.server import rest_url
-from emulator.stories.commands import (
+from emulator.rest.rest_server import rest_url
+from emulator.stories.cli import (
     add_line_option,
     add_scenario_options,
     add_stories_command,
@@ -138,7 +138,7 @@ def _call_options(call: argparse.ArgumentParser) -> None:
     where.add_argument(
         "--fallback-url",
         metavar="URL",
-        help="who is asked when the webhook has no document (default: nobody)",
+        help="URL to ask when the webhook has no document (default: none)",
     )
     add_line_option(where)
     where.add_argument("--codec", choices=("PCMU", "PCMA"), default="PCMU", help="encoding of a Telnyx leg")
@@ -167,7 +167,7 @@ def _call_options(call: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NUMBER=BEHAVIOUR[:SECS]",
-        help="somebody whom the bot can dial, at a number or SIP URI; SECS is how long it rings (1). BEHAVIOUR: "
+        help="a colleague whom the bot can dial, at a number or SIP URI; SECS is how long it rings (1). BEHAVIOUR: "
         + ", ".join(BEHAVIOURS),
     )
     call.set_defaults(script=None)

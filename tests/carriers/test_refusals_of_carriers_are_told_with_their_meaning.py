@@ -8,12 +8,12 @@ from carriers import descriptor_of
 from carriers.carrier import CarrierRejected, DialOut, StreamDocument
 from carriers.checks import Addresses, Destination, Destinations, Verdict
 from carriers.errors import CarrierUnauthorized
+from deployment import outside
+from deployment.banner import addresses
 from emulator import Account, Application, OwnNumber, PhoneNetwork, VoiceProfile
 from emulator.faults import RestFault
 from tests.fake_rest import Answer, call_control, fake_rest
 from tests.web_service import make_settings
-from web import outside
-from web.banner import addresses
 
 NUMBER, DESK = "+12025550100", "+12025550111"
 HERE = {

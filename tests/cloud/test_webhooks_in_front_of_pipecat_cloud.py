@@ -12,16 +12,16 @@ from fastapi.responses import JSONResponse, Response
 from calls.events.lifecycle import ErrorHappened
 from calls.events.talk import BotHeard
 from calls.states import CallState
+from deployment.banner import start_lines
+from deployment.start import StartError, check
 from emulator import Digits, HangUp, Wait
 from emulator.line.colleague import Colleague
-from server import StartError, check
 from settings import ROOT
 from tests.document_commands import shell_blocks
 from tests.pipecat_cloud import ORGANIZATION, PUBLIC_KEY, PipecatCloud, pipecat_cloud
 from tests.talking_bot import talking
 from tests.web.test_calls_are_placed_from_the_command_line import dial
 from tests.web_service import make_settings, running, stream_of, verbs, write_agents
-from web.banner import start_lines
 
 CARRIERS = pytest.mark.parametrize("carrier", ["twilio", "telnyx"])
 

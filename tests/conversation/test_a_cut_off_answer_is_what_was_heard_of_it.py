@@ -1,4 +1,4 @@
-"""After a barge-in the model and the transcript know what the caller heard, and no more."""
+"""After a barge-in the model and the transcript have what the caller heard of the answer, and no more."""
 
 import itertools
 

@@ -1,4 +1,4 @@
-"""The words of whoever answers the telephone: clear ones decide alone, the rest is a model's question."""
+"""The first words on an answered call: clear ones decide between person and recording, a model judges the rest."""
 
 import pytest
 from pipecat.classifiers.base_classifier import BaseClassifier, ChoiceResult, ClassifierError, YesNoQuestion

@@ -1,4 +1,4 @@
-"""A mistake in an agent's file is one line with the file, the key and the fix, and is found before a call."""
+"""A mistake in an agent's file is found before a call, and reported as one line with the file, the key and the fix."""
 
 import os
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""The local brain where a model would be: in Pipecat's pipeline, with Pipecat's aggregators and tool calls."""
+"""The local brain in the model's place: in Pipecat's pipeline, with Pipecat's aggregators and tool calls."""
 
 import asyncio
 from contextlib import asynccontextmanager

@@ -1,4 +1,4 @@
-"""Who asks for a person by the name of a transfer is put through; who only seems to want one is asked first."""
+"""A caller who asks for a transfer by its name is put through; one who only seems to want a person is asked first."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""When the guard against dead air speaks, why, and above all when it does not: on a clock that tests move."""
+"""When the guard against dead air acts, why, and above all when it does not: on a clock that the tests move."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Whatever an agent's file makes somebody hear is filled in for the call."""
+"""Every text of an agent's file that a caller, a colleague or a model gets is filled in for the call."""
 
 from typing import Any, get_args, get_origin
 

@@ -1,4 +1,4 @@
-"""The pause between "thank you" and "goodbye" is noticed late; the second word must not lose its beginning to that."""
+"""The detector reports the pause in "thank you, goodbye" late; the second word must not lose its beginning to that."""
 
 import numpy as np
 from pipecat.frames.frames import InputAudioRawFrame, VADUserStartedSpeakingFrame, VADUserStoppedSpeakingFrame

@@ -1,4 +1,4 @@
-"""A pause in the middle of a sentence ends no turn, and a turn without words ends soon."""
+"""A pause in the middle of a sentence does not end the caller's turn, and a turn without words ends soon."""
 
 import asyncio
 import time

@@ -1,4 +1,4 @@
-"""Which STT, LLM and TTS a call uses: the agent says, else the environment, else the first key, else this machine."""
+"""Which STT, LLM and TTS a call uses: the agent's, else the environment's, else the first key's, else the local."""
 
 import pytest
 

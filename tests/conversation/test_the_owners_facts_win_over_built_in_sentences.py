@@ -1,4 +1,4 @@
-"""What the local brain takes for nobody's business is somebody's: a pizza shop is asked for pizza."""
+"""A question that the local brain calls off topic may be the owner's business: callers ask a pizza shop for pizza."""
 
 import pytest
 

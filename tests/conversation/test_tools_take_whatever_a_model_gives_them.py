@@ -1,4 +1,4 @@
-"""Whatever arguments a model gives a tool, and however a tool fails: one result, one reply, one event, one farewell."""
+"""With any arguments of a model, and any failure of a tool, there is one result, one reply, one event, one farewell."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Keys and short answers end a turn at once; everything else is left to the model that listens to the melody."""
+"""Keys and short answers end a turn at once; Smart Turn, which listens to the melody, decides on everything else."""
 
 import pytest
 from pipecat.frames.frames import (

@@ -13,11 +13,11 @@ from twilio.rest.api.v2010.account.outgoing_caller_id import OutgoingCallerIdLis
 from twilio.rest.voice.v1.dialing_permissions.country import CountryList
 from typing_extensions import get_type_hints, is_typeddict
 
+from deployment import outside
 from emulator import Account, Application, OwnNumber, PhoneNetwork, VoiceProfile
 from emulator.facts import requests
 from tests.rest_client import ACCOUNT, request
 from tests.web_service import make_settings
-from web import outside
 
 NUMBER = "+12025550100"
 TWILIO = f"/2010-04-01/Accounts/{ACCOUNT.twilio_account_sid}"

@@ -16,7 +16,7 @@ from emulator.line.caller import Manners
 from emulator.line.codecs import SAMPLE_RATE
 from emulator.line.colleague import parse_colleague, same_address
 from emulator.markup.dial import read_dial
-from emulator.markup.running import replace
+from emulator.markup.interpreter import replace
 from tests.fake_bot import FakeBot, Line
 
 SAM = "+12025550111"

@@ -16,8 +16,8 @@ from calls.events.talk import Attached
 from calls.states import CallState
 from calls.store import CallStore
 from calls.transfer import TransferOutcome
-from emulator.field.answers import as_text, read_answers, without_secrets
-from emulator.field.calls import field_calls
+from emulator.field.answer_file import as_text, read_answers, without_secrets
+from emulator.field.field_calls import field_calls
 from settings import ROOT
 from tests.web_service import running
 

@@ -18,15 +18,15 @@ from emulator.carriers.telnyx.control.orders import COMMANDS
 from emulator.carriers.telnyx.control.payloads import CAUSES
 from emulator.carriers.telnyx.detection_words import GUIDE
 from emulator.carriers.telnyx.dialect import Telnyx
-from emulator.carriers.telnyx.frames import LONGEST_MESSAGE_MS, SHORTEST_MESSAGE_MS
 from emulator.carriers.telnyx.rest import TelnyxRest
 from emulator.carriers.telnyx.rest_texml import TexmlRest
 from emulator.carriers.telnyx.retries import ANSWER_SECS, RETRIES_SECS
+from emulator.carriers.telnyx.stream_messages import LONGEST_MESSAGE_MS, SHORTEST_MESSAGE_MS
 from emulator.carriers.twilio.dialect import PARAMETER_LIMIT, REQUEST, SIP_CODES, Twilio
 from emulator.carriers.twilio.rest import TwilioRest
 from emulator.documents.languages import verbs, warnings
 from emulator.documents.parsing import MAX_DOCUMENT_BYTES, parse_document
-from emulator.field.calls import LONGEST, field_calls, value_of
+from emulator.field.field_calls import LONGEST, field_calls, value_of
 from emulator.legs.leg import STATUSES
 from emulator.legs.lists import LAG_SECS
 from emulator.legs.recordings import SILENT_SECS

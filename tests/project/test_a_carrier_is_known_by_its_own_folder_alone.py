@@ -1,4 +1,4 @@
-"""No file of the product but a carrier's own names one, so that another carrier is a folder more and no edit.
+"""Only a carrier's own files name it, so that adding a carrier takes one more folder and no edit elsewhere.
 
 Comments and docstrings may: they say whose documentation a fact is from.
 """
@@ -14,7 +14,7 @@ from carriers import known_carriers
 from serializers import wire_formats
 from settings import ROOT
 
-PRODUCT = ("carriers", "serializers", "calls", "conversation", "desk", "web", "deploy")
+PRODUCT = ("carriers", "serializers", "calls", "conversation", "desk", "web", "deployment", "deploy")
 WORDS = ("twilio", "telnyx", "twiml", "texml")
 
 

@@ -1,4 +1,4 @@
-"""Where `make` cannot set up an environment, or was told something else than it does, it says so in a line."""
+"""When `make` cannot set up an environment, or does not do what was asked, it says why in one line."""
 
 import subprocess
 import sys

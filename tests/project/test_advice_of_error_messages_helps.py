@@ -1,4 +1,4 @@
-"""What a message tells somebody to do can be done, and helps.
+"""What an error message advises the user to do can be done, and helps.
 
 Every message of the program is read for what it names: targets of make, modules, options, variables, files. And those
 that advise something that a test can do are provoked, and the advice is followed.
@@ -21,7 +21,7 @@ from settings import ENV_FILE, ROOT, SettingsError, load_settings, misspelt, rea
 from tests.web.test_server_start import environment, start
 from tests.web_service import running
 
-FOLDERS = ("web", "calls", "carriers", "conversation", "emulator", "serializers", "deploy")
+FOLDERS = ("web", "deployment", "calls", "carriers", "conversation", "emulator", "serializers", "deploy")
 SOURCES = [*ROOT.glob("*.py"), *(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py"))]
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 PROJECT = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
@@ -211,9 +211,7 @@ def test_a_data_dir_that_cannot_be_written_is_left_empty_as_advised(tmp_path):
     refused = start(tmp_path, DATA_DIR="/dev/null/data")
     assert "leave it empty for data" in refused.stderr
     surroundings = environment(tmp_path, DATA_DIR="")
-    code = (
-        "from settings import load_settings as s; from web.checkup import use_data_dir as u; u(s().data_dir)"
-    )
+    code = "from settings import load_settings as s; from deployment.checkup import use_data_dir as u; u(s().data_dir)"
     done = subprocess.run(
         [sys.executable, "-c", code],
         cwd=tmp_path,

@@ -1,4 +1,4 @@
-"""`phonebot calls`: what became of calls, with numbers and words only for those who ask for them."""
+"""`phonebot calls` shows what became of calls, with numbers and words only on request."""
 
 import asyncio
 import json

@@ -10,11 +10,11 @@ from loguru import logger
 from carriers import descriptors
 from conversation.agents.agent import Agent
 from conversation.agents.files import load_agent
+from deployment.banner import start_lines
 from settings import ROOT, settings_class
 from tests.document_commands import documents, shell_blocks
 from tests.web_service import make_settings, running
 from web import api, documentation, health
-from web.banner import start_lines
 from web.media import media_router
 from web.routes import webhook_router
 

@@ -1,4 +1,4 @@
-"""Figures in README and docs are those of the code: how long is waited, how often is tried, how much a call takes."""
+"""Figures in README and docs are those of the code: time-outs, numbers of attempts, and what a call costs."""
 
 import asyncio
 import base64

@@ -81,7 +81,18 @@ finally:
     assert "typer" in roots
     assert (
         roots
-        & {"pipecat", "fastapi", "numpy", "sqlalchemy", "server", "settings", "web", "calls", "emulator"}
+        & {
+            "pipecat",
+            "fastapi",
+            "numpy",
+            "sqlalchemy",
+            "server",
+            "settings",
+            "web",
+            "deployment",
+            "calls",
+            "emulator",
+        }
         == set()
     )
 

@@ -1,4 +1,4 @@
-"""Whoever starts a program with a Python that lacks the packages is told which Python has them, in one line."""
+"""A program started with a Python that lacks the packages says in one line which Python has them."""
 
 import importlib.util
 import re

@@ -1,4 +1,4 @@
-"""The modules at the top keep to the import contract, as import-linter sees to it for the packages."""
+"""The modules at the top keep to the import contracts; import-linter checks the packages."""
 
 import ast
 import subprocess
@@ -15,13 +15,14 @@ FORBIDDEN = {
         "conversation",
         "desk",
         "web",
+        "deployment",
         "bot",
         "server",
         "emulator",
         "pipecat",
     },
     "environment": {"settings", "bot", "server", "emulator", "pipecat"},
-    "bot": {"desk", "web", "server", "emulator"},
+    "bot": {"desk", "web", "deployment", "server", "emulator"},
     "server": {"emulator"},
     "phonebot": {"pipecat"},
 }

@@ -1,4 +1,4 @@
-"""Whoever sets a service's key needs to install nothing, and is not told to."""
+"""A user who sets a service's key need not install anything, and no document says so."""
 
 import re
 

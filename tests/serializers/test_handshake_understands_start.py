@@ -1,4 +1,4 @@
-"""What a `start` message becomes: ids, numbers, audio format, parameters, agent."""
+"""What the handshake reads from a `start` message: ids, numbers, audio format, parameters, agent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A stream that sends more than anybody can say makes no other caller wait; one that was late catches up."""
+"""A stream that sends faster than real time makes no other caller wait; one that was late catches up."""
 
 from __future__ import annotations
 

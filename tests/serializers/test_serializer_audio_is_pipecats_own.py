@@ -1,7 +1,7 @@
 """For the same input our serializers give the same audio, byte for byte, as Pipecat's own that never clear a resampler.
 
-Towards the pipeline that is so with Pipecat's resampler at its quickest, as its default would hold the caller's voice
-back.
+Towards the pipeline that holds for Pipecat's resampler at its quickest setting; its default would delay the caller's
+voice.
 
 Pipecat's resampler dithers with a random seed, so that even two of its own serializers differ by a bit here and there.
 The exact comparison therefore takes the dither away on both sides; a second one leaves everything as it is and allows

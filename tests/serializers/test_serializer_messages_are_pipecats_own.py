@@ -1,4 +1,4 @@
-"""What both Pipecat's serializers and ours have a message or a frame for is the same, key by key."""
+"""Where both Pipecat's serializers and ours have a message or a frame, the two are the same, key by key."""
 
 from __future__ import annotations
 

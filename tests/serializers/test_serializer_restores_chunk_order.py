@@ -1,4 +1,4 @@
-"""Telnyx promises no order: the caller must be heard in order all the same, and without delay when it was kept."""
+"""Telnyx promises no order of audio: the caller is heard in order all the same, and without delay when it was kept."""
 
 from __future__ import annotations
 

@@ -25,7 +25,8 @@ sys.path.insert(0, {str(tmp_path)!r})
 from importlib import import_module
 for name in {modules}:
     import_module(f"serializers.{{name}}")
-print(*sorted({{"settings", "bot", "carriers", "calls", "conversation", "desk", "web"}} & sys.modules.keys()))
+rooms = {{"settings", "bot", "carriers", "calls", "conversation", "desk", "web", "deployment"}}
+print(*sorted(rooms & sys.modules.keys()))
 """
     # -I: neither this folder nor PYTHONPATH is looked at
     ran = subprocess.run(

@@ -1,4 +1,4 @@
-"""In the place of Pipecat's own transport: whole utterances, marks behind them, and nothing that hangs up."""
+"""Our transport in the place of Pipecat's: it sends whole utterances and marks behind them, and does not hang up."""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ def test_what_the_bot_reads_goes_with_it():
 def test_nothing_else_reads_the_environment():
     readers = [
         f"{path.relative_to(ROOT)}:{node.lineno}"
-        for folder in ("serializers", "carriers", "calls", "conversation", "web")
+        for folder in ("serializers", "carriers", "calls", "conversation", "desk", "web", "deployment")
         for path in Path(ROOT, folder).rglob("*.py")
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.Attribute) and node.attr in ("environ", "getenv")
@@ -93,7 +93,7 @@ def test_no_setting_is_said_to_be_only_for_what_it_is_not():
     readers = {
         name: {
             path.name
-            for folder in (".", "calls", "carriers", "conversation", "web")
+            for folder in (".", "calls", "carriers", "conversation", "desk", "web", "deployment")
             for path in Path(ROOT, folder).glob("*.py")
             if re.search(rf"\b(?:settings|self\._settings)\.{name}\b", path.read_text(encoding="utf-8"))
         }

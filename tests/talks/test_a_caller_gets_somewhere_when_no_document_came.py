@@ -7,10 +7,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from twilio.request_validator import RequestValidator
 
 from calls.states import CallState, EndedBy
+from deployment.banner import pasted_address, start_lines
 from desk.keys import FALLBACK
 from tests.web.test_web_voice_webhooks import TELNYX, telnyx_signed
 from tests.web_service import running, verbs
-from web.banner import pasted_address, start_lines
 
 CARRIERS = pytest.mark.parametrize("carrier", ["twilio", "telnyx"])
 FORM = {"CallSid": "CA1", "From": "+14155550100", "To": "+14155550101", "CallStatus": "ringing"}

@@ -10,13 +10,13 @@ from carriers.telnyx.carrier import TelnyxCarrier
 from carriers.twilio.carrier import TwilioCarrier
 from conversation.agents.destinations import target_of
 from conversation.agents.files import load_agent
+from deployment import outside
 from emulator import Account, Colleague, Digits, HangUp, OwnNumber, PhoneNetwork, Wait
 from emulator.network import BOT_NUMBER, CALLER_NUMBER
 from tests.fake_bot import FakeBot
 from tests.rest_client import ACCOUNT
 from tests.talking_bot import QUICK_AGENT, talking
 from tests.web_service import make_settings
-from web import outside
 
 DESK, THEIRS, VERIFIED = "+12025550111", "+12025550177", "+12025550188"
 KINDS = pytest.mark.parametrize("kind", [TwilioCarrier, TelnyxCarrier, TelnyxCallControl])

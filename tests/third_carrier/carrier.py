@@ -78,10 +78,12 @@ class LarklineCarrier(MarkupCalls):
         return request.body
 
     def parse_incoming(self, form):
-        return IncomingCall(form.required("call"), form.get("caller"), form.get("called"), Direction.INBOUND)
+        return IncomingCall(
+            form.required("call.id"), form.get("call.caller"), form.get("call.called"), Direction.INBOUND
+        )
 
     def parse_status(self, form):
-        return StatusUpdate(form.required("call"), STATES.get(form.get("state", "")))
+        return StatusUpdate(form.required("call.id"), STATES.get(form.get("call.now", "")))
 
     # REST
 

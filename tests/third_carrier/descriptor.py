@@ -2,6 +2,7 @@
 
 from carriers.carrier import MARKUP
 from carriers.descriptor import CarrierDescriptor
+from carriers.forms import JSON_TYPE
 from tests.third_carrier.carrier import SIGNATURE_HEADER, LarklineCarrier, stream
 from tests.third_carrier.variables import LarklineVariables
 
@@ -12,6 +13,7 @@ class Larkline(CarrierDescriptor[LarklineVariables]):
     variables = LarklineVariables
     rank = 3
     signature_header = SIGNATURE_HEADER
+    callback_type = JSON_TYPE
     callback_status = 202
     document_type = "application/json"
     verified_by = "LARKLINE_SIGNING_SECRET"

@@ -5,7 +5,6 @@ import hashlib
 import hmac
 import json
 from contextlib import asynccontextmanager, suppress
-from urllib.parse import urlencode
 
 import httpx
 import websockets
@@ -39,12 +38,18 @@ class Larkline:
         """Call a number, press keys when the greeting is over, and stay until the other side ends the call."""
         call = self.calls[call_id] = Line(call_id)
         async with httpx.AsyncClient(trust_env=False, timeout=10) as http:
-            fields = {"call": call_id, "caller": "+14155550101", "called": "+14155550100"}
-            answer = await http.post(voice_url, data=fields)
+            people = {"caller": "+14155550101", "called": "+14155550100"}
+            answer = await http.post(voice_url, json={"call": {"id": call_id, **people}})
             assert answer.headers["content-type"] == "application/json"
             call.document = answer.json()
             async with websockets.connect(call.document["url"]) as socket:
-                opened = {"type": "line.open", "line": "line-1", **fields, "note": call.document["note"]}
+                opened = {
+                    "type": "line.open",
+                    "line": "line-1",
+                    "call": call_id,
+                    **people,
+                    "note": call.document["note"],
+                }
                 await socket.send(json.dumps({"type": "line.ready"}))
                 await socket.send(json.dumps(opened))
                 async with asyncio.TaskGroup() as group:
@@ -59,12 +64,12 @@ class Larkline:
                         task.cancel()
                 with suppress(websockets.ConnectionClosed):
                     await socket.send(json.dumps({"type": "line.closed"}))
-            body = urlencode({"call": call_id, "state": "over"}).encode()
+            body = json.dumps({"call": {"id": call_id, "now": "over"}}).encode()
             told = await http.post(
                 status_url,
                 content=body,
                 headers={
-                    "content-type": "application/x-www-form-urlencoded",
+                    "content-type": "application/json",
                     "larkline-signature": hmac.new(SIGNING_SECRET.encode(), body, hashlib.sha256).hexdigest(),
                 },
             )

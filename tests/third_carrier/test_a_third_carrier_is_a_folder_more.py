@@ -16,6 +16,8 @@ from calls.store import CallStore
 from carriers import carrier_for, credential_notes, known_carriers, register
 from carriers.cloud import cloud_documents
 from conversation import pipeline
+from deployment.banner import pasted_address, start_lines
+from deployment.checkup import settings_findings
 from desk.keys import deployment_secrets
 from serializers import HandshakeError, register_wire_format, wire
 from serializers.handshake import parse_start
@@ -26,8 +28,6 @@ from tests.third_carrier.descriptor import CARRIER
 from tests.third_carrier.network import KEY, SIGNING_SECRET, Larkline
 from tests.third_carrier.streams import WIRE_FORMAT
 from tests.web_service import until
-from web.banner import pasted_address, start_lines
-from web.checkup import settings_findings
 
 FAREWELL = "Thank you for calling. Goodbye."
 
@@ -105,13 +105,30 @@ async def test_it_answers_a_whole_call_and_hangs_up_after_the_goodbye(monkeypatc
 
 async def test_its_callbacks_are_believed_by_its_signature_or_by_a_key_of_ours(monkeypatch, tmp_path):
     async with answering(monkeypatch, tmp_path, "http://127.0.0.1:1") as (settings, _):
-        fields = {"call": "LL-9", "caller": "+14155550101", "called": "+14155550100"}
+        fields = {"call": {"id": "LL-9", "caller": "+14155550101", "called": "+14155550100"}}
         async with httpx.AsyncClient(base_url=settings.public_url, trust_env=False) as http:
-            assert (await http.post("/larkline/voice", data=fields)).status_code == 403
+            assert (await http.post("/larkline/voice", json=fields)).status_code == 403
             signed = {"larkline-signature": "0" * 64}
-            assert (await http.post("/larkline/voice", data=fields, headers=signed)).status_code == 403
+            assert (await http.post("/larkline/voice", json=fields, headers=signed)).status_code == 403
             pasted = pasted_address("larkline", settings, "")
-            assert (await http.post(pasted, data=fields)).json()["do"] == "stream"
+            assert (await http.post(pasted, json=fields)).json()["do"] == "stream"
+
+
+async def test_its_callbacks_are_json_and_what_is_none_is_refused(monkeypatch, tmp_path):
+    async with answering(monkeypatch, tmp_path, "http://127.0.0.1:1") as (settings, store):
+        pasted = pasted_address("larkline", settings, "")
+        kind = {"content-type": "application/json"}
+        async with httpx.AsyncClient(base_url=settings.public_url, trust_env=False) as http:
+            assert (await http.post(pasted, data={"call.id": "LL-9"})).status_code == 415
+            for body in (b"{", b"[]", b'"call"', b'{"call": NaN}', b'{"call": 1, "call": 2}', b"[" * 60_000):
+                assert (await http.post(pasted, content=body, headers=kind)).status_code == 400, body[:20]
+            for body in (b"", b"{}", b'{"call": "LL-9"}', b'{"call": {"id": null}}'):
+                answer = await http.post(pasted, content=body, headers=kind)
+                assert (answer.status_code, answer.json()) == (
+                    400,
+                    {"error": "call.id is missing: this is not a webhook of a call"},
+                )
+        assert store.list() == []
 
 
 def test_its_variables_are_settings_like_all_others(monkeypatch, tmp_path):

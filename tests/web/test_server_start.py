@@ -13,11 +13,12 @@ from pathlib import Path
 import httpx
 import pytest
 
-from server import StartError, create_app, listen
+from deployment.banner import start_lines
+from deployment.start import StartError
+from deployment.tunnel import find_tunnel
+from server import create_app, listen
 from tests.fake_rest import Answer, fake_rest
 from tests.web_service import make_settings, write_agents
-from web.banner import start_lines
-from web.tunnel import find_tunnel
 
 ROOT = Path(__file__).resolve().parents[2]
 PUBLIC = "https://bot.example.com"

@@ -8,8 +8,8 @@ import sys
 from itertools import islice
 
 from attack.knowledge import Knowledge, Seen
+from attack.raw_requests import Try, request, statuses
 from attack.tries import Tries
-from attack.wire import Try, request, statuses
 from tests.web_service import running
 
 KNOWN = Knowledge(

@@ -22,10 +22,10 @@ from emulator.carriers.telnyx.callbacks import (
     progress_parameters,
     refer_parameters,
 )
-from emulator.carriers.telnyx.control.refusals import TOO_EARLY
+from emulator.carriers.telnyx.control.command_errors import TOO_EARLY
 from emulator.carriers.telnyx.detection_words import GUIDE
-from emulator.carriers.telnyx.frames import CODECS, G711, TelnyxStream
 from emulator.carriers.telnyx.retries import TEXML_CALLBACK, TEXML_DOCUMENT
+from emulator.carriers.telnyx.stream_messages import CODECS, G711, TelnyxStream
 from emulator.documents.languages import verbs
 from emulator.documents.parsing import Verb
 from emulator.legs.dialect import ConferenceEvent, Dialled, DialRules, Referred, StreamDialect

@@ -15,16 +15,16 @@ from aiohttp import web
 
 from emulator.carriers.credentials import Credentials
 from emulator.carriers.telnyx.control.call_control import CallControl
+from emulator.carriers.telnyx.control.command_errors import CommandRefused
 from emulator.carriers.telnyx.control.controlled_call import ControlledCall
 from emulator.carriers.telnyx.control.orders import COMMANDS as DOCUMENTED
 from emulator.carriers.telnyx.control.orders import check, digits_of
 from emulator.carriers.telnyx.control.payloads import status
 from emulator.carriers.telnyx.control.recording_commands import COMMANDS
-from emulator.carriers.telnyx.control.refusals import CommandRefused
 from emulator.facts import Violation
 from emulator.legs.call import Call
 from emulator.legs.exchange import Exchange
-from emulator.rest.reading import json_body
+from emulator.rest.fields import json_body
 
 COMMAND_MEMORY_SECS = 60.0
 
@@ -51,7 +51,7 @@ class TelnyxRest:
         self._commands: dict[str, tuple[float, web.Response]] = {}
 
     def routes(self) -> list[web.RouteDef]:
-        """For the application."""
+        """The routes, for the aiohttp application."""
         return [
             web.post("/v2/calls", self._dial),
             web.get("/v2/calls/{call}", self._status),

@@ -16,7 +16,7 @@ from emulator.account import Account, Application, OwnNumber, VoiceProfile
 from emulator.carriers.credentials import Credentials
 from emulator.carriers.telnyx.rest import TelnyxRest, error, unauthorized, violated
 from emulator.facts import requests
-from emulator.rest.reading import given_fields
+from emulator.rest.fields import given_fields
 
 T = TypeVar("T")
 
@@ -30,7 +30,7 @@ class TelnyxAccount:
     Args:
         account: What is owned.
         credentials: Whose requests are taken.
-        rest: Lets requests in.
+        rest: Checks the credentials of requests.
     """
 
     def __init__(self, account: Account, credentials: Credentials, rest: TelnyxRest) -> None:
@@ -40,7 +40,7 @@ class TelnyxAccount:
         self._rest = rest
 
     def routes(self) -> list[web.RouteDef]:
-        """For the application."""
+        """The routes, for the aiohttp application."""
         return [
             web.get("/v2/whoami", self._whoami),
             web.get("/v2/phone_numbers", self._numbers),

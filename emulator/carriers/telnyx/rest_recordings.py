@@ -10,7 +10,7 @@ from typing import Any
 
 from aiohttp import web
 
-from emulator.carriers.telnyx.control.refusals import TOO_EARLY, CommandRefused
+from emulator.carriers.telnyx.control.command_errors import TOO_EARLY, CommandRefused
 from emulator.carriers.telnyx.dialect import FILES
 from emulator.carriers.telnyx.rest import ended_already, error
 from emulator.carriers.telnyx.rest_texml import TexmlRest
@@ -26,7 +26,7 @@ class TelnyxRecordings:
 
     Args:
         recordings: Where they are kept.
-        rest: Lets requests in.
+        rest: Checks the credentials of requests.
     """
 
     def __init__(self, recordings: Recordings, rest: TexmlRest) -> None:
@@ -35,7 +35,7 @@ class TelnyxRecordings:
         self._rest = rest
 
     def routes(self) -> list[web.RouteDef]:
-        """For the application."""
+        """The routes, for the aiohttp application."""
         call = "/v2/texml/Accounts/{account}/Calls/{call}"
         return [
             web.post(f"{call}/Recordings.json", self._start),

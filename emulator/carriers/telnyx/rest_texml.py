@@ -14,7 +14,7 @@ from aiohttp import web
 
 from emulator.account import Application
 from emulator.carriers.credentials import Credentials
-from emulator.carriers.telnyx.control.refusals import not_ours
+from emulator.carriers.telnyx.control.command_errors import not_ours
 from emulator.carriers.telnyx.rest import TelnyxRest, ended_already, error, unauthorized, violated
 from emulator.facts import requests
 from emulator.legs.call import Call
@@ -22,8 +22,9 @@ from emulator.legs.exchange import Exchange
 from emulator.legs.leg import INBOUND, Leg
 from emulator.legs.plan import AmdOrder, Fallback, GoTo, Inline, OutboundOrder, Reporting
 from emulator.markup.dial_out import create_call
-from emulator.markup.running import replace
-from emulator.rest.reading import as_form, given_fields, joined, json_body, page_of
+from emulator.markup.interpreter import replace
+from emulator.rest.fields import as_form, given_fields, joined, json_body
+from emulator.rest.paging import page_of
 
 REQUESTS = requests("telnyx_texml_rest")
 FORM = "application/x-www-form-urlencoded"
@@ -35,7 +36,7 @@ class TexmlRest:
     Args:
         credentials: Whose requests are taken.
         exchange: The network's inside.
-        rest: Lets requests in.
+        rest: Checks the credentials of requests.
         call_ids: Whether the answer to a new call names it.
     """
 
@@ -49,7 +50,7 @@ class TexmlRest:
         self._call_ids = call_ids
 
     def routes(self) -> list[web.RouteDef]:
-        """For the application."""
+        """The routes, for the aiohttp application."""
         calls = "/v2/texml/Accounts/{account}/Calls"
         return [
             web.get(calls, self._list),

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from emulator.carriers.credentials import Credentials
 from emulator.carriers.signatures import twilio_signature
-from emulator.carriers.twilio.frames import TwilioStream, new_sid
+from emulator.carriers.twilio.stream_messages import TwilioStream, new_sid
 from emulator.documents.languages import verbs
 from emulator.documents.parsing import Verb
 from emulator.legs.delivery import NOT_CONNECTED, Delivery
@@ -77,7 +77,7 @@ class Twilio:
         direction: str = INBOUND,
         parent: Leg | None = None,
     ) -> Leg:
-        """A ringing call, or a queued one of ours; streams are always µ-law."""
+        """A ringing call, or a queued one that a server has ordered; streams are always µ-law."""
         return Leg(
             new_sid("CA"),
             self._credentials.twilio_account_sid,

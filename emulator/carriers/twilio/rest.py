@@ -24,8 +24,9 @@ from emulator.legs.exchange import Exchange
 from emulator.legs.leg import Leg
 from emulator.legs.plan import AmdOrder, Fallback, GoTo, Inline, OutboundOrder, Reporting
 from emulator.markup.dial_out import create_call
-from emulator.markup.running import replace
-from emulator.rest.reading import given_fields, joined, page_of
+from emulator.markup.interpreter import replace
+from emulator.rest.fields import given_fields, joined
+from emulator.rest.paging import page_of
 
 REQUESTS = requests("twilio_rest")
 RING_BUFFER_SECS = 5.0
@@ -46,7 +47,7 @@ class TwilioRest:
         self._exchange = exchange
 
     def routes(self) -> list[web.RouteDef]:
-        """For the application."""
+        """The routes, for the aiohttp application."""
         account = f"/{API_VERSION}/Accounts/{{account}}"
         return [
             web.get(f"{account}/Calls.json", self._list),

@@ -16,7 +16,8 @@ from emulator.account import Account, Country, OwnNumber
 from emulator.carriers.credentials import Credentials
 from emulator.carriers.twilio.dialect import API_VERSION
 from emulator.carriers.twilio.rest import TwilioRest, error, not_found
-from emulator.rest.reading import DEFAULT_PAGE, LARGEST_PAGE, seconds
+from emulator.rest.fields import seconds
+from emulator.rest.paging import DEFAULT_PAGE, LARGEST_PAGE
 
 
 class TwilioAccount:
@@ -25,7 +26,7 @@ class TwilioAccount:
     Args:
         account: What is owned.
         credentials: Whose requests are taken.
-        rest: Lets requests in.
+        rest: Checks the credentials of requests.
     """
 
     def __init__(self, account: Account, credentials: Credentials, rest: TwilioRest) -> None:
@@ -35,7 +36,7 @@ class TwilioAccount:
         self._rest = rest
 
     def routes(self) -> list[web.RouteDef]:
-        """For the application."""
+        """The routes, for the aiohttp application."""
         account = f"/{API_VERSION}/Accounts/{{account}}"
         return [
             web.get(f"{account}.json", self._fetch_account),

@@ -24,7 +24,7 @@ class TwilioRecordings:
 
     Args:
         recordings: Where they are kept.
-        rest: Lets requests in.
+        rest: Checks the credentials of requests.
     """
 
     def __init__(self, recordings: Recordings, rest: TwilioRest) -> None:
@@ -33,7 +33,7 @@ class TwilioRecordings:
         self._rest = rest
 
     def routes(self) -> list[web.RouteDef]:
-        """For the application."""
+        """The routes, for the aiohttp application."""
         account = f"/{API_VERSION}/Accounts/{{account}}"
         return [
             web.post(f"{account}/Calls/{{call}}/Recordings.json", self._start),

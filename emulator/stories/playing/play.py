@@ -30,7 +30,7 @@ from emulator.stories.judging.evidence import Evidence
 from emulator.stories.judging.judge import judge
 from emulator.stories.playing.calls_api import CallsApi, waits_for_api
 from emulator.stories.playing.casting import Casting
-from emulator.stories.playing.documents import documents_of
+from emulator.stories.playing.document_server import documents_of
 from emulator.stories.playing.operator import Operator
 from emulator.stories.playing.outcome import Outcome, Speech
 from emulator.stories.playing.serving import STORY_VARIABLE, Scene, Server
@@ -110,7 +110,7 @@ class _Playing:
         return self.carrier.endswith(BY_COMMANDS)
 
     def _number_at(self, base: str, documents: str | None) -> str:
-        """The address that is entered for the bot's number: the one that the server prints, if it does."""
+        """The address to enter for the bot's number: the one that the server prints, if it does."""
         if self.story.number.url is not None:
             return self.story.number.url
         first = next((name for name in self.story.documents if name != self.story.number.fallback), None)

@@ -30,7 +30,7 @@ _EAR = re.compile(rf"(?P<who>\S+) (?P<kind>{'|'.join(sorted(HEARING, key=len, re
 
 
 def read_expectations(value: Value, names: Names) -> list[Expectation]:
-    """Read the list."""
+    """Read the list `expect:` of a story."""
     found = (_expectation(item, names) for item in value.items())
     return [one for one in found if one is not None]
 

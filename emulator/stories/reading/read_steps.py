@@ -25,13 +25,13 @@ AT_MOST_SECS = 15.0
 
 @dataclass(frozen=True)
 class Names:
-    """Who there is in a story."""
+    """The names of a story's callers and of its other people."""
 
     people: Collection[str]
     callers: Collection[str]
 
     def moment(self, value: Value) -> Moment | None:
-        """Read a moment in which they may occur."""
+        """Read a moment, which may name any of them."""
         return read_moment(value, self.people, self.callers)
 
 

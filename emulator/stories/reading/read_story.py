@@ -244,7 +244,7 @@ def _how(table: dict[str, Value]) -> dict[str, Any]:
 def _person(value: Value, names: Names) -> Person:
     table = value.table(("number", "does", "after", "steps", "detected"))
     if "number" not in table:
-        value.wrong("nobody can call somebody without a `number`; add one, or a SIP URI")
+        value.wrong("a person without a `number` cannot be called; add one, or a SIP URI")
     return Person(
         value.key.rpartition(".")[2],
         table["number"].text() if "number" in table else "",

@@ -41,7 +41,7 @@ def bridge(one: ControlledCall, other: ControlledCall) -> None:
         before, call.peer = call.peer, peer
         if before is not None and before is not peer:
             before.peer = None
-            before.hang_up("peer", "the other side of the bridge was joined to somebody else")
+            before.hang_up("peer", "the other side of the bridge was joined to another leg")
         if audible_ms := call.line.earpiece.audible_ms:
             call.timeline.note("note", f"{audible_ms} ms of the bot's speech are queued at the bridge")
         call.line.signal = None
@@ -71,7 +71,7 @@ async def dialled_out(call: ControlledCall, order: DialOut) -> bool:
 
 
 async def _limit(call: ControlledCall, secs: float) -> None:
-    await call.exchange.clock.sleep(secs)
+    await call.clock.sleep(secs)
     call.hang_up("limit", f"the time limit of {secs:g} s is over")
 
 

@@ -18,6 +18,7 @@ from typing import Any
 
 from emulator.carriers.credentials import Credentials
 from emulator.carriers.telnyx.control.bridge import Transfer, bridge, dialled_out
+from emulator.carriers.telnyx.control.command_errors import CommandRefused, not_ours
 from emulator.carriers.telnyx.control.controlled_call import ControlledCall, new_call
 from emulator.carriers.telnyx.control.events import EventFeed, WebhookAddress
 from emulator.carriers.telnyx.control.orders import COMMANDS as DOCUMENTED
@@ -35,7 +36,6 @@ from emulator.carriers.telnyx.control.orders import (
 from emulator.carriers.telnyx.control.payloads import REJECTIONS, initiated, status
 from emulator.carriers.telnyx.control.recording_commands import COMMANDS
 from emulator.carriers.telnyx.control.referring import follow_refer
-from emulator.carriers.telnyx.control.refusals import CommandRefused, not_ours
 from emulator.carriers.telnyx.control.sounds import Gathering
 from emulator.errors import CannotReach
 from emulator.legs.addressing import Target
@@ -346,14 +346,14 @@ async def _parked(call: Any, target: Target, gives_up_secs: float) -> None:
     name = call.dialect.name
     call.timeline.note("ringing", f"{name} call {call.leg.call_id[:12]}… from {call.leg.from_number}")
     told = call.tell("call.initiated", initiated(call.leg), insist=False)
-    until = call.exchange.clock.now() + gives_up_secs
+    until = call.clock.now() + gives_up_secs
     accepted = asyncio.create_task(call.accepted.wait())
     try:
-        with call.exchange.clock.real_time():
+        with call.clock.real_time():
             await asyncio.wait({told, accepted}, timeout=gives_up_secs, return_when=asyncio.FIRST_COMPLETED)
             if told.done() and any(one.unreachable for one in told.result()):
                 raise CannotReach(f"nothing listens at {target.base}: start the server or change --url")
-            await asyncio.wait({accepted}, timeout=until - call.exchange.clock.now())
+            await asyncio.wait({accepted}, timeout=until - call.clock.now())
     finally:
         accepted.cancel()
     if not call.accepted.is_set():

@@ -15,8 +15,7 @@ from emulator.carriers.telnyx.control.payloads import Cause, answered, hung_up, 
 from emulator.carriers.telnyx.control.sounds import Gathering, Sounds
 from emulator.carriers.telnyx.control.streaming import Streaming
 from emulator.carriers.telnyx.control.told_call import ToldCall
-from emulator.legs.call import Opening
-from emulator.legs.exchange import Exchange
+from emulator.legs.call import Opening, Switch
 from emulator.legs.leg import Leg
 from emulator.legs.plan import CallPlan
 from emulator.line.colleague import Ending
@@ -27,7 +26,7 @@ class ControlledCall(ToldCall):
 
     def __init__(
         self,
-        exchange: Exchange,
+        exchange: Switch,
         feed: EventFeed,
         leg: Leg,
         plan: CallPlan,
@@ -115,7 +114,7 @@ class ControlledCall(ToldCall):
 
 
 def new_call(
-    exchange: Exchange,
+    exchange: Switch,
     feed: EventFeed,
     leg: Leg,
     plan: CallPlan,

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from emulator.carriers.telnyx.control.command_errors import CommandRefused
 from emulator.carriers.telnyx.control.events import WebhookAddress, retry_policies
-from emulator.carriers.telnyx.control.refusals import CommandRefused
 from emulator.facts import requests
 from emulator.line.codecs import FRAME_MS
 

@@ -56,7 +56,7 @@ REJECTIONS: Mapping[str, Cause] = {
 
 
 def payload(event_type: str, leg: Leg, details: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """The payload of an event: who, and what is particular to it."""
+    """The payload of an event: the ids and numbers of the leg, and the details of this event."""
     body: dict[str, Any] = {
         "call_control_id": leg.call_id,
         "call_leg_id": leg.leg_id,
@@ -70,7 +70,7 @@ def payload(event_type: str, leg: Leg, details: Mapping[str, Any] | None = None)
 
 
 def initiated(leg: Leg) -> dict[str, Any]:
-    """Of call.initiated: an incoming leg waits `parked`, an outgoing one is `bridging`."""
+    """The payload of call.initiated: the state of an incoming leg is `parked`, of an outgoing one `bridging`."""
     incoming = leg.direction == INBOUND
     return {
         "direction": "incoming" if incoming else "outgoing",
@@ -88,7 +88,7 @@ def initiated(leg: Leg) -> dict[str, Any]:
 
 
 def answered(leg: Leg) -> dict[str, Any]:
-    """Of call.answered."""
+    """The payload of call.answered."""
     return {
         "state": "answered",
         "custom_headers": [],
@@ -99,7 +99,7 @@ def answered(leg: Leg) -> dict[str, Any]:
 
 
 def hung_up(leg: Leg, cause: Cause) -> dict[str, Any]:
-    """Of call.hangup. The quality of the line is a made-up good one."""
+    """The payload of call.hangup. The quality of the line is a made-up good one."""
     packets = str(leg.duration_secs * 50)
     quality = {
         "inbound": {

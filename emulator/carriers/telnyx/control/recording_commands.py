@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from emulator.carriers.telnyx.control.refusals import TOO_EARLY, CommandRefused
+from emulator.carriers.telnyx.control.command_errors import TOO_EARLY, CommandRefused
 from emulator.carriers.telnyx.control.told_call import ToldCall
 from emulator.legs.call import Call
 from emulator.legs.recordings import ABSENT, COMPLETED, Recording, RecordingOrder, media_url

@@ -22,10 +22,10 @@ from __future__ import annotations
 
 import asyncio
 
+from emulator.carriers.telnyx.control.command_errors import CommandRefused
 from emulator.carriers.telnyx.control.orders import G711, StreamOrder
-from emulator.carriers.telnyx.control.refusals import CommandRefused
 from emulator.carriers.telnyx.control.told_call import ToldCall
-from emulator.carriers.telnyx.frames import TOKEN_HEADER, TelnyxStream
+from emulator.carriers.telnyx.stream_messages import TOKEN_HEADER, TelnyxStream
 from emulator.legs.addressing import socket_address
 from emulator.legs.stream import MediaStream, StreamRefused
 from emulator.markup.connect import before_stream
@@ -109,7 +109,7 @@ class Streaming:
             if address.note:
                 leg.timeline.note("note", address.note)
             headers = {} if order.auth_token is None else {TOKEN_HEADER: order.auth_token}
-            with leg.exchange.clock.real_time():
+            with leg.clock.real_time():
                 await media.open(address.dial, headers, USER_AGENT)
         except StreamRefused as error:
             leg.fail(str(error))

@@ -11,8 +11,7 @@ from typing import Any
 
 from emulator.carriers.telnyx.control.events import Event, EventFeed, Told, WebhookAddress
 from emulator.carriers.telnyx.control.payloads import payload
-from emulator.legs.call import Call, Opening
-from emulator.legs.exchange import Exchange
+from emulator.legs.call import Call, Opening, Switch
 from emulator.legs.leg import Leg
 from emulator.legs.plan import CallPlan
 
@@ -23,7 +22,7 @@ class ToldCall(Call):
     """A call whose events are sent to an application.
 
     Args:
-        exchange: The network's inside.
+        exchange: What it shares with the other legs of its network.
         feed: Where events are sent from.
         leg: The carrier's record of it.
         plan: What it brings with it.
@@ -33,7 +32,7 @@ class ToldCall(Call):
 
     def __init__(
         self,
-        exchange: Exchange,
+        exchange: Switch,
         feed: EventFeed,
         leg: Leg,
         plan: CallPlan,
@@ -56,7 +55,7 @@ class ToldCall(Call):
         self, event_type: str, details: Mapping[str, Any] | None = None, *, insist: bool = True
     ) -> asyncio.Task[list[Told]]:
         """Send an event. Without `insist` it is not sent again where nothing listens at all."""
-        event = Event.new(event_type, payload(event_type, self.leg, details), self.exchange.clock.wall())
+        event = Event.new(event_type, payload(event_type, self.leg, details), self.clock.wall())
         told = self.feed.post(event, self.address, self.timeline, self.fail, insist=insist)
         self._told.add(told)
         told.add_done_callback(self._told.discard)
@@ -73,7 +72,7 @@ class ToldCall(Call):
         """Complain if the person at the phone hears nothing from now on and is not hung up either."""
 
         async def watch() -> None:
-            await self.exchange.clock.sleep(secs)
+            await self.clock.sleep(secs)
             if not self.busy:
                 self.fail(
                     f"dead air: for {secs:g} s no stream is open and nothing is played; a Call Control call has no "

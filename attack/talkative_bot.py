@@ -1,4 +1,7 @@
-"""The real server with a voice and a model that take no time: `python -m attack.bot`. The rest is the product."""
+"""The real server with a voice and a model that take no time: `python -m attack.talkative_bot`.
+
+The rest is the product.
+"""
 
 from __future__ import annotations
 

@@ -14,13 +14,13 @@ import httpx
 import pytest
 
 from carriers.checks import Finding, Verdict
+from deployment import outside
+from deployment.checkup import disk_findings, settings_findings, short_lines
+from deployment.doctor import examine, lines
 from emulator import Account, Application, OwnNumber, PhoneNetwork, VoiceProfile
 from settings import ROOT, Given
 from tests.fake_rest import Answer, fake_rest
 from tests.web_service import make_settings, running
-from web import outside
-from web.checkup import disk_findings, settings_findings, short_lines
-from web.doctor import examine, lines
 
 SECRETS = {
     "TWILIO_AUTH_TOKEN": "hunter2-twilio",
@@ -316,7 +316,7 @@ async def test_everything_right_at_both_carriers_is_no_fault(tmp_path):
             settings = at_network(network, public_url=public, caller_id=number, data_dir=tmp_path)
             other = {"twilio": "telnyx_api_key", "telnyx": "twilio_account_sid"}[name]
             settings = settings.model_copy(update={other: None, "telnyx_connection_id": "7"})
-            from web.banner import addresses
+            from deployment.banner import addresses
 
             ours = addresses(settings, public)["telnyx"]
             account.applications.append(

@@ -8,8 +8,8 @@ import asyncio
 
 import pytest
 
+from deployment.tunnel import find_tunnel
 from tests.fake_rest import Answer, fake_rest
-from web.tunnel import find_tunnel
 
 PORT = 7860
 

@@ -4,10 +4,10 @@ import pytest
 
 from carriers import descriptor_of
 from carriers.checks import Addresses, Destination, Destinations, Verdict
+from deployment import outside
+from deployment.destinations import destinations
 from emulator import Account, Application, Country, OwnNumber, PhoneNetwork, VoiceProfile
 from tests.web_service import make_settings
-from web import outside
-from web.destinations import destinations
 
 PUBLIC = "https://bot.example.com"
 TELNYX = Addresses(f"{PUBLIC}/telnyx/voice/s3cret", f"{PUBLIC}/telnyx/status", f"{PUBLIC}/telnyx/events")

@@ -7,17 +7,14 @@ Sources of the rest: Twilio docs, voice/twiml and its verbs redirect, hangup, re
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
 from urllib.parse import urljoin
 
 from emulator.documents.languages import warnings
 from emulator.documents.parsing import Document, MarkupError, parse_document
 from emulator.errors import CannotReach
+from emulator.legs.call import Call
 from emulator.legs.plan import Fallback, GoTo, Inline, Start
 from emulator.legs.webhooks import WebhookFailed
-
-if TYPE_CHECKING:
-    from emulator.legs.call import Call
 
 MAX_DOCUMENTS = 50
 
@@ -110,7 +107,7 @@ async def _obey(call: Call, document: Document) -> Start | None:
         pause = call.exchange.faults.impairments.profile.verb
         if pause and call.streams and verb.name != "Connect":
             # Where a stream was, the next verb takes a moment to begin; that of a stream itself, `connect` lets pass.
-            await call.exchange.clock.sleep(pause)
+            await call.clock.sleep(pause)
         if verb.name in ("Hangup", "Reject"):
             call.end(call.left_by or "document", f"the document says <{verb.name}>")
             return None

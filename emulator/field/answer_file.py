@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from emulator.errors import EmulatorError
-from emulator.field.calls import OTHER, FieldCall, Question
+from emulator.field.field_calls import OTHER, FieldCall, Question
 
 Answers = dict[tuple[str, str], str | float]
 """By the names of call and question; questions without an answer are not in it."""

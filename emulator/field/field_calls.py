@@ -1,4 +1,4 @@
-"""The ten calls, as `calls.toml` has them: what to set up, to do and to watch, and what is asked after each."""
+"""The ten calls, as `field_calls.toml` has them: what to set up, to do and to watch, and what is asked after each."""
 
 from __future__ import annotations
 
@@ -148,7 +148,7 @@ class FieldCall:
 @cache
 def field_calls() -> tuple[FieldCall, ...]:
     """The ten calls, the most telling first."""
-    table = tomllib.loads((HERE / "calls.toml").read_text(encoding="utf-8"))
+    table = tomllib.loads((HERE / "field_calls.toml").read_text(encoding="utf-8"))
     return tuple(_call(entry) for entry in table["calls"])
 
 

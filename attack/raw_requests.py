@@ -6,6 +6,9 @@ import re
 import socket
 from dataclasses import dataclass
 
+FORM = "application/x-www-form-urlencoded"
+JSON = "application/json"
+
 ANSWER_SECS = 5.0
 MAX_ANSWER_BYTES = 1 << 16
 

@@ -223,7 +223,7 @@ def _first(times: Iterable[float], otherwise: str) -> float:
 
 
 def _heard_at(heard: Pcm, frequency: float, who: str) -> float:
-    """When a voice was first in somebody's ear, in ms: the end of its first frame.
+    """When a person first heard a voice, in ms: the end of its first frame.
 
     Args:
         heard: 8 kHz samples.

@@ -9,7 +9,7 @@ from aiohttp import web
 from emulator.legs.exchange import Exchange
 from emulator.line.impairments import under_way
 from emulator.requests import Handler
-from emulator.rest.reading import form_of
+from emulator.rest.fields import form_of
 
 
 def rest_url(port: int) -> str:

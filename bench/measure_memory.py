@@ -10,8 +10,8 @@ import asyncio
 import sys
 from pathlib import Path
 
-from bench.control import AGENT, BILLING, MANNERS
 from bench.figures import Figure
+from bench.measure_control import AGENT, BILLING, MANNERS
 from bench.serving import rss_mb, serving, without_services
 from emulator import Colleague, Digits, HangUp, PhoneNetwork, ScriptItem, Wait
 
