@@ -1,6 +1,6 @@
-"""What it costs to look at who calls: the processor time of all checks of one call's set-up.
+"""What the server's checks of a caller's carrier cost: the processor time of all checks of one call's set-up.
 
-It is that of the whole process, so of the database's threads, too, which remember what was used once.
+It is the time of the whole process, and so includes the database's threads, which keep the tokens that were used.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ Headers = Callable[[str, dict[str, str], bytes], dict[str, str]]
 
 
 class _Settings(settings_class()):  # type: ignore[misc]
-    """Of nobody's environment."""
+    """Settings that do not read the environment."""
 
     @classmethod
     def settings_customise_sources(cls, settings_cls: Any, init_settings: Any, **_: Any) -> tuple[Any, ...]:

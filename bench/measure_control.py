@@ -1,7 +1,7 @@
-"""How long callers wait for what is done with their calls: hang-up, and transfers that work or do not.
+"""How long callers wait for a hang-up, for a transfer, and for the bot's word about a transfer that failed.
 
 The server runs with `bench.quick_bot`'s voice and keys. Times are the emulator's: of its timelines, of its REST
-server's log, and of the frames that reached somebody's ear.
+server's log, and of the frames that reached the caller's or the colleague's ear.
 """
 
 from __future__ import annotations
@@ -223,12 +223,12 @@ def _first(times: Iterable[float], otherwise: str) -> float:
 
 
 def _heard_at(heard: Pcm, frequency: float, who: str) -> float:
-    """When a voice was first in somebody's ear, in ms: the end of its first frame.
+    """When a person first heard a voice, in ms: the end of its first frame.
 
     Args:
         heard: 8 kHz samples.
         frequency: Of the voice, in Hz; a multiple of 50, so that 20 ms hold whole periods of all voices.
-        who: Whose ear, for the complaint.
+        who: The person who should hear it, for the error.
     """
     frames = heard[: len(heard) // FRAME_SAMPLES * FRAME_SAMPLES].reshape(-1, FRAME_SAMPLES)
     wave = np.exp(-2j * np.pi * frequency * np.arange(FRAME_SAMPLES) / SAMPLE_RATE)
