@@ -193,7 +193,7 @@ def _speak_on(frequency: float) -> Callable[[PhoneLine], bool]:
     """Begin to speak, and do not wait for the end of it."""
 
     def begin(line: PhoneLine) -> bool:
-        line.speak(tone(TALK_MS, frequency=frequency))
+        line.mouthpiece.speak(tone(TALK_MS, frequency=frequency))
         return True
 
     return begin

@@ -74,3 +74,9 @@ def loudness(samples: Pcm) -> float:
     if len(samples) == 0:
         return 0.0
     return float(np.sqrt(np.mean(samples.astype(np.float64) ** 2)))
+
+
+def mixed(*frames: Pcm) -> Pcm:
+    """Several sounds at the same time; what is too loud together is clipped."""
+    total = sum(frame.astype(np.int32) for frame in frames)
+    return np.clip(total, -32768, 32767).astype(np.int16)
