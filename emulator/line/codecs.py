@@ -1,4 +1,4 @@
-"""G.711: µ-law (PCMU) and A-law (PCMA) to and from 16-bit PCM, by table.
+"""G.711: µ-law (PCMU) and A-law (PCMA) to and from 16-bit PCM, by table; how loud samples are, and their mix.
 
 Source: ITU-T G.711; the tables follow the reference arithmetic of ITU-T G.191.
 """
