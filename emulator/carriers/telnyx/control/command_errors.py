@@ -11,7 +11,7 @@ from typing import Any
 from emulator.rest.refused import RequestRefused
 
 TOO_EARLY = "90020"
-"""What is refused with it may be asked for again, and is no mistake."""
+"""A request that is refused with this code may be sent again; the server made no mistake."""
 
 _KNOWN = {
     "10003": (422, "Invalid URL", "The URL is invalid, malformed, or longer than 2000 characters."),
