@@ -8,7 +8,7 @@ if __name__ == "__main__":
     need_packages()
 
 # Before numpy, whose native library reads its number of threads when it is imported
-from settings import Given, Settings, SettingsError, load_settings, read_given
+from settings import Settings, SettingsError, load_settings, read_given
 
 # isort: split
 import argparse
@@ -20,17 +20,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Seque
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
-from fastapi import FastAPI, Request, Response
-from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
-from loguru import logger
-from starlette.exceptions import HTTPException as StarletteHTTPException
-from starlette.requests import ClientDisconnect
+from fastapi import FastAPI
 
-from calls.errors import NotDone
 from conversation.private_log import WORDS_ARE_LOGGED, keep_words_out, log_to_stderr
+from deployment.start import StartError, check, look_over, notes
 
 if TYPE_CHECKING:
     from pipecat.runner.types import WebSocketRunnerArguments
@@ -43,15 +37,8 @@ USAGE_ERROR = 2
 MAX_SOCKET_MESSAGE_BYTES = 1 << 20
 """Carriers send messages of less than a kB; a longer one than this closes the socket."""
 
-LOOK_OVER_SECS = 3
-"""How long after its start the service asks others about itself: by then it answers its own public address."""
-
 SHUTDOWN_SECS = 5
 """How long a stopping service waits for what is going on."""
-
-
-class StartError(Exception):
-    """The service cannot start; the message is one line with cause and fix."""
 
 
 def create_app(
@@ -84,8 +71,8 @@ def create_app(
     from web import api, documentation, health
     from web.bodies import BodyLimits
     from web.entrance import Entrance
+    from web.failures import answer_failures
     from web.media import media_router
-    from web.refusals import Refused, answer_refused
     from web.routes import webhook_router
     from web.web_service import WebService
 
@@ -139,55 +126,8 @@ def create_app(
         app.include_router(router)
     app.add_middleware(Entrance, service=service)
     app.add_middleware(BodyLimits)
-    app.add_exception_handler(Refused, answer_refused)
-    app.add_exception_handler(ClientDisconnect, _gone)
-    app.add_exception_handler(StarletteHTTPException, _http_error)
-    app.add_exception_handler(RequestValidationError, _validation_error)
-    app.add_exception_handler(NotDone, _not_done)
-    app.add_exception_handler(Exception, _bug)
+    answer_failures(app)
     return app
-
-
-async def _http_error(request: Request, error: Exception) -> JSONResponse:
-    from web.entrance import wrong_address
-    from web.refusals import UNKNOWN_ROUTE, plain_response, refusals_of, route_of
-
-    assert isinstance(error, StarletteHTTPException)
-    if (route := route_of(request.scope)) == UNKNOWN_ROUTE or error.status_code == 405:
-        # Starlette's own: none of our code has looked at this request.
-        reason, explanation = wrong_address(request.headers, request.url.path) or (
-            "no_such_route",
-            "there is nothing at this path, or not for this method",
-        )
-        refusals_of(request.scope).note(route, reason, explanation)
-        return plain_response(error.status_code)
-    return JSONResponse({"error": error.detail}, status_code=error.status_code, headers=error.headers)
-
-
-async def _validation_error(_: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, RequestValidationError)
-    problems = [f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}" for problem in error.errors()]
-    return JSONResponse({"error": "; ".join(problems)}, status_code=422)
-
-
-async def _not_done(_: Request, error: Exception) -> JSONResponse:
-    from web.api import status_of
-
-    assert isinstance(error, NotDone)
-    return JSONResponse({"error": str(error)}, status_code=status_of(error))
-
-
-async def _gone(_: Request, __: Exception) -> Response:
-    """Answer a request whose sender has disconnected before it was complete: no one reads this."""
-    return Response(status_code=400)
-
-
-async def _bug(request: Request, error: Exception) -> JSONResponse:
-    from web.refusals import route_of
-
-    # Not the path itself, which may have a key in it.
-    logger.error("A request to {} failed: {}", route_of(request.scope), type(error).__name__)
-    return JSONResponse({"error": "the service failed on this request; its log has more"}, status_code=500)
 
 
 async def _bot(arguments: WebSocketRunnerArguments) -> None:
@@ -204,58 +144,6 @@ def _warm_up_of(settings: Settings) -> Callable[[], Awaitable[None]]:
         await pipeline.warm_up(agents.load_agent(settings.agent, settings.agents_dir), settings)
 
     return warm_up
-
-
-def check(settings: Settings) -> list[str]:
-    """Find out before listening whether calls could be answered.
-
-    Returns:
-        What answers them: one line, or a few; none when that is done elsewhere.
-
-    Raises:
-        StartError: They could not; the message says why.
-    """
-    from calls.do_not_call import DoNotCall, DoNotCallUnusable
-    from carriers import credential_problems
-    from conversation import services
-    from conversation.agents.files import load_agent
-    from deployment.checkup import DataDirUnusable, agent_problems, use_data_dir
-
-    try:
-        problems = credential_problems(settings) or agent_problems(settings)
-        if problems:
-            raise StartError("\n".join(problems))
-        use_data_dir(settings.data_dir)
-        DoNotCall(settings.dial_do_not_call).load()
-        if settings.pipecat_cloud_public_key is not None:
-            return []  # the bot talks on Pipecat Cloud
-        return services.describe(load_agent(settings.agent, settings.agents_dir), settings)
-    except (DataDirUnusable, DoNotCallUnusable) as error:
-        raise StartError(str(error)) from None
-    except ModuleNotFoundError as error:
-        raise StartError(
-            f"the package {error.name} is not installed: `make setup` brings it (an image: build it anew)"
-        ) from None
-
-
-def notes(settings: Settings, given: Given) -> list[str]:
-    """What would disappoint callers or the operator later, though calls are answered: a line each, as the doctor's."""
-    from deployment.checkup import agent_findings, settings_findings, short_lines
-
-    # PUBLIC_URL with http has a line of its own at a start.
-    at_home = urlsplit(settings.public_url or "").scheme != "https"
-    wrong = [one for one in settings_findings(settings, given) if one.subject != "PUBLIC_URL" or not at_home]
-    return short_lines([*wrong, *agent_findings(settings)])
-
-
-async def _look_over(settings: Settings) -> None:
-    """Log what the doctor finds by asking others; a start does not wait for it."""
-    from deployment.checkup import short_lines
-
-    await asyncio.sleep(LOOK_OVER_SECS)
-    outside = await asyncio.to_thread(importlib.import_module, "deployment.outside")
-    for line in short_lines(await outside.start_findings(settings)):
-        logger.warning("{}", line)
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -358,7 +246,7 @@ def _app(settings: Settings) -> FastAPI:
     from calls.database.errors import DatabaseUnusable
 
     try:
-        return create_app(settings, look_over=partial(_look_over, settings))
+        return create_app(settings, look_over=partial(look_over, settings))
     except DatabaseUnusable as error:
         raise StartError(str(error)) from None
 

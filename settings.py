@@ -552,7 +552,7 @@ _QUOTED = r"""\"([^\"]*)\"|'([^']*)'|“([^”]*)”|‘([^’]*)’"""
 
 
 def misspelt(given: Given) -> list[str]:
-    """Names that nobody reads and that are close to one of ours: one line each.
+    """Variables that are none of ours but close to one of ours, so probably misspelt: one line each.
 
     Other programs have variables of their own, so in the environment only what is very close counts, and nothing for
     which ours is set as well.

@@ -47,7 +47,7 @@ Headers = Callable[[str, dict[str, str], bytes], dict[str, str]]
 
 
 class _Settings(settings_class()):  # type: ignore[misc]
-    """Settings that do not read the environment."""
+    """Settings that do not read the environment or .env."""
 
     @classmethod
     def settings_customise_sources(cls, settings_cls: Any, init_settings: Any, **_: Any) -> tuple[Any, ...]:

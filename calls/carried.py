@@ -2,7 +2,7 @@
 
 A carrier hands a document's parameters back in the first messages of the stream. Each may have fewer than 500
 characters, name and value together (Source: Twilio docs, TwiML Stream), and a whole document 4000 in a request (Source:
-Twilio docs, error 32018). They come over a socket that anybody may open, so they are signed.
+Twilio docs, error 32018). They come over a socket that a stranger may open as well, so they are signed.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ from calls.events.talk import (
 from calls.transfer import Resume
 
 PREFIX = "_phonebot"
-"""Of the parameters' names; a number follows."""
+"""The beginning of the parameters' names; a number follows."""
 
 PART_CHARS = 450
 MAX_CHARS = 1800
-"""Of all parts: a document has room for that beside the rest of it."""
+"""The most characters of all parts together: a document has room for these beside the rest of it."""
 
 LIFETIME_SECS = 4 * 3600
 """The longest that a carrier lets a call last."""
@@ -58,12 +58,12 @@ KINDS = (
 
 @dataclass(frozen=True)
 class Carried:
-    """What came along.
+    """What a call has taken along to its next media stream.
 
     Parameters:
         call_id: Our id of the call.
-        direction: Who dialled, `inbound` or `outbound`.
-        agent: Who talks.
+        direction: `inbound` or `outbound`.
+        agent: Name of the agent that talks.
         parameters: The call's own.
         resume: Why the caller comes back; None for a call's first stream.
         events: The conversation before, the latest of it.
@@ -89,7 +89,7 @@ def carry(call: Call, secret: str) -> dict[str, str]:
 
     Args:
         call: The call.
-        secret: Signs it; the same for whoever reads it.
+        secret: Signs it; the host that reads it must have the same one.
     """
     serializer = _serializer(secret)
     events = [event for event in call.events if isinstance(event, KINDS)]

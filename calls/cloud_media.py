@@ -1,7 +1,8 @@
 """Tickets for media sockets on Pipecat Cloud: each document that leads to one gets its own.
 
-An agent with `websocket_auth = "token"` lets nobody in without one. A ticket is asked for with the organization's
-public key, is good for one connection within five minutes, and starts no bot before the carrier connects.
+An agent with `websocket_auth = "token"` accepts no connection without one. We ask Pipecat Cloud for a ticket with the
+organization's public key; it is good for one connection within five minutes, and starts no bot before the carrier
+connects.
 
 Source: Pipecat docs, guides/websocket-authentication; REST reference, POST /v1/public/{agent}/start.
 """
@@ -19,7 +20,7 @@ from carriers.cloud import CLOUD_HOST
 
 TRY_SECS = 2.5
 TRIES = 2
-"""Somebody hears it ring, or nothing: a carrier waits longer than this for a document, a caller hardly."""
+"""How often a ticket is asked for. The caller hears ringing or nothing meanwhile, and gives up before the carrier."""
 
 
 class CloudUnavailable(CarrierFailed):
@@ -85,7 +86,7 @@ def cloud_media_of(settings: Any) -> CloudMedia | None:
         settings: What the operator configured.
 
     Returns:
-        None where the media does not go to Pipecat Cloud, or anybody may open a socket there.
+        None where the media does not go to Pipecat Cloud, or its sockets need no ticket there.
     """
     if settings.pipecat_cloud_public_key is None or settings.pipecat_cloud_agent is None:
         return None

@@ -1,7 +1,7 @@
-"""The leg to a colleague who is asked to take a caller: a call of our own, about somebody else's.
+"""The leg to a colleague whom the bot asks to take a caller: a call of its own, about the caller's call.
 
-What it is about stands among the call's parameters, so that it is kept in the database, and travels to a session on
-another host, with the rest of them. Only we may set parameters of these names.
+What it is about is in the call's parameters, so that it is kept in the database, and travels to a session on another
+host, with the rest of them. Only we may set parameters of these names.
 """
 
 from __future__ import annotations
@@ -47,4 +47,4 @@ class Colleague:
 
 
 PRIVATE_PARAMETERS = frozenset({"call_id", ROLE, *(field.name for field in fields(Colleague))})
-"""What says which call of ours it is, and makes it the leg to a colleague: only we may set it."""
+"""Parameters that say which call this is, and that it is a leg to a colleague: only we may set them."""

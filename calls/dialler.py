@@ -1,7 +1,7 @@
 """Calls that we make: policy, then the store, then the carrier, which is never asked twice for one call.
 
-A carrier that gave no answer may have dialled nevertheless; to ask again would ring the same phone twice. So the call
-is looked for at the carrier instead, until it is found, reports itself, or nobody could still be ringing.
+A carrier that gave no answer may have dialled nevertheless; to ask again could ring the same phone twice. So we look
+for the call at the carrier instead, until it is found, its webhook comes, or no phone could be ringing any more.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Dialler:
 
     Parameters:
         store: Where they are remembered.
-        policy: Who may be called.
+        policy: Which numbers may be called, and how often.
         retry_pauses_secs: See `RETRY_PAUSES_SECS`.
         look_pauses_secs: See `LOOK_PAUSES_SECS`.
         look_longer_secs: See `LOOK_LONGER_SECS`.
@@ -80,20 +80,20 @@ class Dialler:
         agent: str | None = None,
         parameters: Mapping[str, Any] | None = None,
     ) -> Call:
-        """Call somebody.
+        """Place a call.
 
-        It goes on when whoever asked for it is cancelled: a request under way cannot be taken back.
+        It goes on when the task that asked for it is cancelled: a request under way cannot be taken back.
 
         Args:
             order: Whom to call, and how.
             carrier: By which carrier, in the mode that is to run the call.
             way_back: How the call reaches the bot.
             agent: Name of the agent that talks.
-            parameters: What the bot is told about the call.
+            parameters: What the bot gets to know about the call.
 
         Returns:
-            The call, as soon as the carrier has taken it on, or cannot be told whether it has. What becomes of it
-            is in its state.
+            The call, as soon as the carrier has accepted it, or as soon as it is uncertain whether it has. What becomes
+            of it is in its state.
 
         Raises:
             DialRefused: This may not be dialled. There is no call.
@@ -219,4 +219,4 @@ class Dialler:
     def _done(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
         if not task.cancelled():
-            task.exception()  # whoever waited for it has it, or went away
+            task.exception()  # the task that waited for it has it, or was cancelled

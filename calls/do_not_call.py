@@ -1,4 +1,4 @@
-"""Whom nobody here may call: a list that an owner keeps, of people who asked not to be called."""
+"""The do-not-call list: the operator's list of numbers whose owners asked not to be called."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from carriers.numbers import phone_number
 
 
 class DoNotCallUnusable(NotPossible):
-    """The list cannot be read, so nobody is called. The message names the file, the line and the fix, and no number."""
+    """The list cannot be read, so no call is made. The message names the file, the line and the fix, and no number."""
 
 
 class DoNotCall:
@@ -27,14 +27,14 @@ class DoNotCall:
         self._numbers: frozenset[str] = frozenset()
 
     def check(self, destination: str) -> None:
-        """Find out whether somebody may be called: for calls that the bot places and for transfers alike.
+        """Find out whether a destination may be called: for calls that the bot places and for transfers alike.
 
         Args:
             destination: A number in E.164, or a SIP address.
 
         Raises:
-            NotPossible: They asked not to be called.
-            DoNotCallUnusable: Whether they did is not known.
+            NotPossible: It is on the list.
+            DoNotCallUnusable: Whether it is on the list is not known.
         """
         self.load()
         if not self._numbers.isdisjoint(names_of(destination)):
@@ -79,7 +79,7 @@ class DoNotCall:
 
 
 def names_of(destination: str) -> set[str]:
-    """What somebody is known by: an address without what does not matter in it, and the number that is in it."""
+    """The spellings under which a destination may be listed: the address without its options, the number in it."""
     address = destination.partition(";")[0].casefold()
     user, at, host = address.rpartition("@")
     if not at:

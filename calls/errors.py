@@ -11,7 +11,7 @@ class NotDone(Exception):
         NotDone
         ├── NotPossible     never with this call, or not like this: ask for something else
         ├── CallIsOver      the call has ended
-        ├── UnderWay        something else is being done to the call that does not go together with it
+        ├── UnderWay        something else is being done to the call that cannot be done at the same time
         └── CarrierFailed   the carrier did not do it, as far as we know
     """
 

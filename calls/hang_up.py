@@ -1,9 +1,9 @@
-"""Ending a call: asked for at once, and then until its carrier says that it is over.
+"""Ending a call: we ask the carrier at once, and then again until it says that the call is over.
 
-A call is booked as over by its carrier's word only: a report, an answer that says so, or "it has ended already". A
+A call counts as over by its carrier's word only: a report, an answer that says so, or "it has ended already". A
 request that was taken is no such word, and one that failed even less: the leg may stay up, and its caller in silence.
-So a call that somebody has ended, but its carrier has not, is asked about and hung up again in the background, with
-growing pauses. When this process gives up, or dies, `calls.reconcile` goes on with it.
+So a call that was hung up, but that its carrier has not reported as over, is asked about and hung up again in the
+background, with growing pauses. When this process gives up, or dies, `calls.reconcile` goes on with it.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ async def _hang_up(
         return _failed(call, str(error))
     else:
         if answer.already_ended and attempts == 1 and not _failed_before(call):
-            # Nobody but the caller can have been faster. After an attempt that got no answer, it was that one.
+            # Only the caller can have been faster. After an attempt that got no answer, that attempt has ended it.
             call.ended_before(EndedBy.CALLER, "had hung up already")
         _take(call, answer)
         await call.over_within(WORD_SECS)

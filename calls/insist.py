@@ -12,7 +12,7 @@ from loguru import logger
 from carriers.carrier import Carrier, CarrierUnavailable
 
 FIRST_RETRY_SECS = 0.2
-"""The pause before the second attempt while somebody is on the line; it doubles with each further one."""
+"""The pause before the second attempt while a caller is on the line; it doubles with each further one."""
 
 T = TypeVar("T")
 
@@ -29,15 +29,15 @@ async def insist(
 ) -> tuple[int, T]:
     """Ask again and again while the carrier gives no usable answer and there is time.
 
-    The time begins when the carrier's SDK is loaded. Right after a start that takes seconds, and a caller would be
-    turned away though nobody was asked yet.
+    The time begins when the carrier's SDK is loaded. Right after a start loading takes seconds, and a caller would
+    otherwise be turned away before the carrier was asked at all.
 
     Args:
-        carrier: Who is asked.
+        carrier: The carrier that is asked.
         request: Asks once.
         call_id: Our id of the call, for the log.
         budget_secs: How much time there is; None for as long as the pauses go on.
-        pauses_secs: The pause before each further attempt; by default for somebody on the line, see `FIRST_RETRY_SECS`.
+        pauses_secs: The pause before each further attempt; by default for a caller on the line, see `FIRST_RETRY_SECS`.
         only_if_nothing_done: Ask again only where the attempt before certainly had no effect.
         still_wanted: Whether to ask again at all.
 

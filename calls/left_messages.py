@@ -1,7 +1,7 @@
 """Messages that callers left for the business, one JSON line each.
 
 They are appended to a file so that none is lost when the process ends; a line is written whole and flushed to the disk
-before the caller is told that the message was taken. Only the service's own user can read the file.
+before the bot tells the caller that the message was taken. Only the service's own user can read the file.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Who may be called: a bot that dials whatever it is told is somebody else's telephone bill."""
+"""Who may be called. Without limits, anyone who can ask for a call could run up the operator's telephone bill."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ NO_COUNTRY = "001"
 and `REGION_CODE_FOR_NON_GEO_ENTITY`."""
 
 NOBODY_KNOWS = "nobody knows whether it was dialled"
-"""Why a call has ended that its carrier neither confirmed nor knows of."""
+"""The cause of the end of a call that its carrier neither confirmed nor knows of."""
 
 
 class NumberError(ValueError):
@@ -74,23 +74,7 @@ class DialRefused(NotPossible):
 
 
 class TooManyCalls(DialRefused):
-    """No more calls may be placed just now, whoever they are to."""
-
-
-def parse_number(text: str, default_region: str | None = None) -> str:
-    """Read a telephone number as people write it.
-
-    Args:
-        text: The number.
-        default_region: The country of numbers without one, by its two letters; None to accept none of those.
-
-    Returns:
-        The number in E.164.
-
-    Raises:
-        NumberError: It is none, or none that can exist.
-    """
-    return _e164(_parsed(text, default_region))
+    """No more calls may be placed just now, to any number."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +89,7 @@ class DialPolicy:
         per_hour: How many calls may be placed within an hour.
         at_once: How many of them may be up, or ringing, at the same time.
         minutes_per_day: How many minutes the calls of 24 hours may have together before no other one is placed.
-        do_not_call: Who asked not to be called.
+        do_not_call: The numbers whose owners asked not to be called.
     """
 
     countries: frozenset[str] = frozenset()
@@ -140,17 +124,17 @@ class DialPolicy:
         )
 
     def check(self, number: str, caller_id: str | None = None) -> str:
-        """Find out whether somebody may be called at all.
+        """Find out whether a number may be called at all.
 
         Args:
             number: A telephone number, or a SIP address.
-            caller_id: What it is called from, which says the country when no country is set.
+            caller_id: The number that we call from; its country is the allowed one when no countries are set.
 
         Returns:
             The number in E.164, or the address as it was.
 
         Raises:
-            DialRefused: Not this one.
+            DialRefused: It may not be called.
         """
         if is_sip(number):
             address = self._checked_address(number, caller_id)
@@ -189,16 +173,16 @@ class DialPolicy:
         return _e164(parsed)
 
     async def check_again(self, number: str, store: CallStore) -> None:
-        """Find out whether somebody may be called once more today, and anybody at all just now.
+        """Find out whether a number may be called once more today, and any number at all just now.
 
-        Who then calls `store.dial_out` without waiting for anything else is counted before anybody asks next.
+        Call `store.dial_out` next without awaiting anything else: then the new call counts before the next question.
 
         Args:
             number: As `check` returned it.
             store: What knows the calls before.
 
         Raises:
-            DialRefused: That is enough for a day.
+            DialRefused: A limit of the policy has been reached.
         """
         now = store.now()
         calls = [call for call in await store.dialled(now - DAY) if _counts(call)]
@@ -262,7 +246,7 @@ def _secs(call: Call, now: datetime) -> float:
 
 
 def _counts(call: Call) -> bool:
-    """Whether a telephone may have rung for a stranger: not for a colleague, and not when the carrier said no."""
+    """Whether a call counts against the limits: not one to a colleague, nor one that the carrier refused."""
     if Colleague.of(call) is not None:
         return False
     never_dialled = (

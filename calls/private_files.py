@@ -1,4 +1,4 @@
-"""Files that hold what callers said: readable by the service's own user and by nobody else."""
+"""Files that hold what callers said: readable by the service's own user only."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ FOLDER_MODE = 0o700
 def make_private_folder(folder: Path) -> None:
     """Make a folder for callers' data, or close one that is open to others.
 
-    Folders that are evidently not ours alone stay as they are: a sticky one such as /tmp, somebody else's, and those
-    that the program runs in or that the user lives in, with all above them.
+    Folders that are evidently not ours alone stay as they are: a sticky one such as /tmp, another user's, and the
+    working directory and the user's home, with all above them.
 
     Raises:
         OSError: It cannot be made.
@@ -49,7 +49,7 @@ def open_private(path: Path, flags: int = os.O_RDWR | os.O_CREAT) -> int:
         OSError: It cannot be opened.
     """
     descriptor = os.open(path, flags, FILE_MODE)
-    with suppress(PermissionError, AttributeError):  # somebody else's who lets us use it; Windows
+    with suppress(PermissionError, AttributeError):  # another user's, who lets us use it; Windows
         os.fchmod(descriptor, FILE_MODE)
     return descriptor
 

@@ -1,4 +1,4 @@
-"""Asks carriers what became of calls that nobody has heard of for a while: their reports get lost, and so do we."""
+"""Asks carriers what became of calls without news for a while: carriers' reports get lost, and our processes die."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ TAKE_UP_AFTER = timedelta(seconds=60)
 """How long nothing must have been written about a call until it is taken for one that another process left behind."""
 
 RING_TIMEOUT = timedelta(seconds=60)
-"""For calls of which nobody knows how long they may ring."""
+"""How long a call is taken to ring if its ring time-out is not known."""
 
 RING_GRACE = timedelta(seconds=30)
 UNATTACHED = timedelta(seconds=5)
 LISTED = timedelta(seconds=15)
 """How long after a look in vain a call is looked for once more before it counts as never made: lists are late."""
 APOLOGY = timedelta(seconds=20)
-"""For calls that shall end, but that nobody has hung up: their carrier may be speaking our last words."""
+"""How long a call that is to end, but was not hung up, is left alone: its carrier may be speaking our last words."""
 HANDED_OVER = timedelta(seconds=60)
 SILENT = timedelta(minutes=5)
 
 UNASKABLE = timedelta(seconds=30)
-"""After this, a call without a media stream of which nobody can be asked is over: its carrier asks at once what comes
-after a stream, if it asks at all."""
+"""After this, a call without a media stream is over if there are no credentials to ask its carrier: a carrier asks at
+once what comes after a stream, if it asks at all."""
 
 NOBODY_TELLS = "nobody has heard of it any more, and without credentials nobody can be asked"
 
@@ -47,11 +47,11 @@ AT_ONCE = 4
 """How many calls are asked about at the same time."""
 
 ASK_SECS = 15.0
-"""How long one call may take."""
+"""How long asking about one call may take."""
 
 
 class Reconciler:
-    """Brings calls to their end that nobody reports.
+    """Brings calls to their end whose end no carrier reports.
 
     Parameters:
         store: The calls.
@@ -141,7 +141,7 @@ class Reconciler:
         try:
             at_carrier = await carrier.fetch_call(call.carrier_call_id)
         except CallNotFound:
-            # A bot that hears somebody knows better, and so do wrong credentials: they know no call at all.
+            # A bot that is on the call knows better; and with wrong credentials a carrier knows no call at all.
             if not call.is_over and not is_attached(call):
                 answered = call.answered_at is not None
                 end = CallState.COMPLETED if answered else CallState.FAILED
@@ -149,7 +149,7 @@ class Reconciler:
             return
         call.apply(StatusUpdate(call.carrier_call_id, at_carrier.state))
         if call.ending is not None and not call.is_over and not is_attached(call):
-            # Somebody wanted it to end, and the carrier could not be told then.
+            # It was to end, and the carrier could not be asked to end it then.
             ending = call.ending
             await CallControl(call, carrier, self._store).hang_up(ending.by, ending.cause, state=ending.state)
 

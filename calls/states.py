@@ -43,10 +43,10 @@ class EndedBy(StrEnum):
     """Who ended a call."""
 
     CALLER = "caller"
-    """The other party: who called us, or whom we called."""
+    """The other party: the caller, or the callee of a call that we made."""
     BOT = "bot"
     HUMAN = "human"
-    """A person of ours: through the API, or after a transfer."""
+    """A person of the operator's: through the API, or after a transfer."""
     LIMIT = "limit"
     ERROR = "error"
 

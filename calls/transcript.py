@@ -31,7 +31,7 @@ TRANSFER_CALL = "transfer_call"
 
 
 class Role(StrEnum):
-    """Whose words or deed a message is."""
+    """Who spoke or did what a message has."""
 
     CALLER = "caller"
     BOT = "bot"
@@ -60,7 +60,7 @@ class Message:
     """One contribution to a conversation.
 
     Parameters:
-        role: Whose.
+        role: Who speaks, or that a tool was used.
         text: The words; of a tool its result.
         at: When it began, in UTC.
         tool: The tool and its result, for the role `tool` only.
@@ -81,7 +81,7 @@ def heard_messages(events: Iterable[CallEvent]) -> list[Message]:
         events: Of a call, oldest first. Those that are no part of the conversation are passed over.
 
     Returns:
-        The messages, oldest first. Words of the bot that nobody heard are in none.
+        The messages, oldest first. Words of the bot that the caller did not hear are in none.
     """
     return _Listener().listen(events)
 
@@ -213,7 +213,7 @@ def call_successes(messages: Sequence[Message], *, first: int = 1) -> dict[str, 
 
 
 def tool_succeeded(result: Any) -> bool:
-    """Guess from what a tool returned whether it did what it is for, where nothing else tells.
+    """Guess from what a tool returned whether it did what it is for, where no field says so.
 
     That is so with the events of earlier versions, and with what Pipecat returns in a tool's place.
 

@@ -18,13 +18,13 @@ class TransferOutcome(StrEnum):
     BUSY = "busy"
     NO_ANSWER = "no_answer"
     DECLINED = "declined"
-    """Somebody answered, heard what it was about, and did not want the call."""
+    """A person answered, heard what it was about, and did not want the call."""
     VOICEMAIL = "voicemail"
     """A machine answered."""
     FAILED = "failed"
     """It could not be tried; the reason goes with it."""
     UNKNOWN = "unknown"
-    """Nobody could tell in time: the two may have talked."""
+    """It could not be found out in time: the two may have talked."""
 
 
 def outcome_of(
@@ -34,10 +34,10 @@ def outcome_of(
 
     Args:
         state: The leg's last state, a `LineState`, `DialStatus` or `CallState`; None for a word that we do not know.
-        connects: Whether somebody who answers is with the caller at once; False for a leg of its own, and one of which
-            it is known that it never was connected.
-        declined: Somebody did not want the call.
-        machine: No person answered.
+        connects: Whether an answered leg is connected with the caller at once; False for a leg of its own, and for one
+            that is known never to have been connected.
+        declined: Whether the person who answered did not want the call.
+        machine: Whether a machine answered.
     """
     if declined:
         return TransferOutcome.DECLINED
@@ -55,11 +55,11 @@ def outcome_of(
 
 @dataclass(frozen=True)
 class TransferNews:
-    """What an event of a call that is run by commands tells of its transfer.
+    """What an event of a call that is run by commands says of its transfer.
 
     Parameters:
-        outcome: How it ended; None when somebody has answered, of whom it is told too, perhaps later, whether they are
-            connected with the caller.
+        outcome: How the transfer ended; None when the destination has answered: another event says, perhaps later,
+            whether it is connected with the caller.
         detail: The carrier's words for it.
         leg_is_over: Whether the leg to the destination is over.
         leg_is_left_over: Whether the caller talks with the destination without us, after a REFER.
@@ -74,7 +74,7 @@ class TransferNews:
 
 
 def transfer_news(event: CarrierEvent) -> TransferNews | None:
-    """What an event tells of a transfer; None when it tells nothing of one."""
+    """What an event says of a transfer; None when it says nothing of one."""
     if event.bridged:
         return TransferNews(TransferOutcome.CONNECTED, event.kind)
     if event.refer is not None:
@@ -119,7 +119,7 @@ class Target:
 
 
 class ResumeReason(StrEnum):
-    """Why a media stream of a call that had one already begins."""
+    """Why a call has another media stream."""
 
     DIGITS = "digits"
     """Keys were pressed for the other side; the conversation goes on as if nothing had been."""

@@ -1,8 +1,8 @@
-"""How a transfer went, for a bot that nobody tells: the carrier is asked until its answer is final.
+"""How a transfer went, for a bot without webhooks: it asks the carrier until the answer is final.
 
 Carriers list calls late (both call their lists eventually consistent), and a caller is back at once. So a list without
-the attempt, or with one that still rings, says nothing yet. At the end of patience the outcome is unknown: that nobody
-has answered may not be said to somebody who has just talked with the colleague.
+the attempt, or with one that still rings, says nothing yet. At the end of patience the outcome is unknown: a caller who
+has just talked with the colleague must not hear that nobody has answered.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from calls.transfer import Target, TransferOutcome, outcome_of
 from carriers.carrier import CarrierError, CarrierUnavailable, LineState, runs_documents
 
 PATIENCE_SECS = 12.0
-"""How long the carrier is asked."""
+"""How long we go on asking the carrier."""
 
 PAUSE_SECS = 1.0
-"""Between two questions."""
+"""The pause between two questions."""
 
 NOTHING_YET = (None, LineState.QUEUED, LineState.RINGING)
 """States of an attempt that say nothing yet of its end."""

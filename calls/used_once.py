@@ -34,7 +34,7 @@ class UsedOnce:
         """Use something up; see `CallDatabase.use_once`.
 
         Raises:
-            SQLAlchemyError: There was no answer to that.
+            SQLAlchemyError: The database did not answer.
         """
         async with self._engine.connect() as connection:
             return await connection.run_sync(self._uses.use, use_id, note, now, until)
@@ -63,7 +63,7 @@ class UsedOnceInFile:
         """Use something up; see `CallDatabase.use_once`.
 
         Raises:
-            SQLAlchemyError: There was no answer to that, or it was closed meanwhile.
+            SQLAlchemyError: The database did not answer, or was closed meanwhile.
         """
         loop = asyncio.get_running_loop()
         try:
@@ -111,5 +111,5 @@ class _Uses:
         use = {"id": use_id, "note": note, "until": until}
         if connection.execute(self._first_use, use).rowcount == 1:
             return None
-        # Nothing is there when another process has forgotten it in between; then nobody knows the note any more.
+        # Nothing is there when another process has forgotten it in between; then the note is lost.
         return connection.scalar(sa.select(columns.note).where(columns.id == use_id)) or ""

@@ -15,35 +15,35 @@ class WayBack(Protocol):
     """The addresses that a carrier is given for a call.
 
     The URLs are absolute, and say by themselves which call they are about, as the carrier's id of a call may not
-    be known yet. They are None where nobody takes webhooks, as on Pipecat Cloud.
+    be known yet. They are None on a host without webhooks, such as Pipecat Cloud.
     """
 
     async def stream(self, call: Call) -> StreamDocument:
-        """Connects the call with the bot: the first time, or again.
+        """The stream that connects the call with the bot, the first time or again.
 
         Raises:
-            NotDone: The bot's host lets nobody in now.
+            NotDone: The bot's host accepts no media stream now.
         """
         ...
 
     def transfer_url(self, call: Call) -> str | None:
-        """Is told how a transfer went, and answers with the document for the caller."""
+        """Where the carrier reports how a transfer went; the answer is the caller's next document."""
         ...
 
     def answered_url(self, call: Call) -> str | None:
-        """Is told as soon as the destination of a transfer has answered."""
+        """Where the carrier reports that the destination of a transfer has answered."""
         ...
 
     def status_url(self, call: Call) -> str | None:
-        """Is told when the call rings, is answered and ends."""
+        """Where the carrier reports that the call rings, is answered and ends."""
         ...
 
     def amd_url(self, call: Call) -> str | None:
-        """Is told whether a person or a machine answered."""
+        """Where the carrier reports whether a person or a machine answered."""
         ...
 
     def recording_url(self, call: Call) -> str | None:
-        """Is told about recordings."""
+        """Where the carrier reports on recordings."""
         ...
 
 
@@ -63,11 +63,11 @@ def without_webhooks(
         secret: Signs what the call takes along.
         cloud_agent: The bot on Pipecat Cloud, `AGENT.ORGANISATION`.
         cloud_region: Where it is deployed; None for the default.
-        cloud_media: Tickets for its media sockets; None where anybody may open one.
+        cloud_media: Tickets for its media sockets; None where these need none.
         public_url: The base of a bot elsewhere.
 
     Returns:
-        None when nobody has told its address, or there is no secret.
+        None when the address of the bot's host is not configured, or there is no secret.
 
     Raises:
         CloudError: The agent or the region cannot be right.
@@ -90,7 +90,7 @@ class StreamOnly:
         stream_url: The media socket's address.
         parameters: What the host itself wants to know.
         secret: Signs what the call takes along.
-        cloud_media: Where the address is asked for each time.
+        cloud_media: Where we ask for the address each time; None to use `stream_url`.
     """
 
     def __init__(
@@ -106,28 +106,28 @@ class StreamOnly:
         self._cloud_media = cloud_media
 
     async def stream(self, call: Call) -> StreamDocument:
-        """Connects the call with the bot."""
+        """The stream that connects the call with the bot."""
         numbers = {"from_number": call.from_number, "to_number": call.to_number, "agent": call.agent}
         known = {name: value for name, value in numbers.items() if value}
         url = await self._cloud_media.ticket() if self._cloud_media else self._stream_url
         return StreamDocument(url, {**self._parameters, **known, **carry(call, self._secret)})
 
     def transfer_url(self, call: Call) -> str | None:
-        """Nobody can be told."""
+        """None, as this host has no webhooks."""
         return None
 
     def answered_url(self, call: Call) -> str | None:
-        """Nobody can be told."""
+        """None, as this host has no webhooks."""
         return None
 
     def status_url(self, call: Call) -> str | None:
-        """Nobody can be told."""
+        """None, as this host has no webhooks."""
         return None
 
     def amd_url(self, call: Call) -> str | None:
-        """Nobody can be told."""
+        """None, as this host has no webhooks."""
         return None
 
     def recording_url(self, call: Call) -> str | None:
-        """Nobody can be told."""
+        """None, as this host has no webhooks."""
         return None

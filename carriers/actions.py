@@ -125,7 +125,6 @@ class CallActions(Protocol):
         call_id: str,
         *,
         recording_id: str | None = None,
-        keep_length: bool = True,
         command_id: str | None = None,
     ) -> None:
         """Stop recording for a while, for example while the caller says a card number.
@@ -133,7 +132,6 @@ class CallActions(Protocol):
         Args:
             call_id: The carrier's id of the call.
             recording_id: What `start_recording` returned; None for the recording under way.
-            keep_length: Put silence into the pause's place instead of leaving it out, where that can be chosen.
             command_id: See above.
 
         Raises:
@@ -178,8 +176,8 @@ class DocumentActions(Protocol):
         answer within seconds proves nothing.
 
         Args:
-            to: Who was dialled.
-            from_number: Who dialled.
+            to: The number or SIP address that was dialled.
+            from_number: Our own number that it was dialled from.
             since: A time with its time zone. Calls that began up to 10 s before count too, as clocks differ.
 
         Raises:

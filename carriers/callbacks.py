@@ -69,12 +69,7 @@ class FormCallbacks:
         Raises:
             WebhookError: There is no CallSid or no DialCallStatus.
         """
-        return DialResult(
-            call_id=form.required("CallSid"),
-            status=DIAL_STATES.get(form.required("DialCallStatus")),
-            duration_secs=whole_number(form.get("DialCallDuration")),
-            child_id=form.get("DialCallSid") or None,
-        )
+        return DialResult(form.required("CallSid"), DIAL_STATES.get(form.required("DialCallStatus")))
 
     def parse_refer_result(self, form: Form) -> ReferResult:
         """Read the request that the carrier makes to the `action` of a `<Refer>`.

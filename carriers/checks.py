@@ -262,7 +262,7 @@ def _asked_otherwise(one: Configured) -> str | None:
 
 
 def _falls_back(one: Configured) -> str | None:
-    """A fallback elsewhere is the operator's own; one that means to lead here has to."""
+    """What is wrong with a fallback address: on another host it is the operator's choice, on ours it must be right."""
     usable = [one.expected, *([one.fallback_expected] if one.fallback_expected else [])]
     if not _same_host(one.fallback, one.expected):
         return None

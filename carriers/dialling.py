@@ -114,14 +114,10 @@ class DialResult:
     Parameters:
         call_id: The call that dialled.
         status: How it ended, or None when the carrier uses a word that we do not know.
-        duration_secs: How long the two talked, when the carrier says.
-        child_id: The carrier's id of the call to the destination, when there was one.
     """
 
     call_id: str
     status: DialStatus | None
-    duration_secs: int | None = None
-    child_id: str | None = None
 
 
 def check_destination(name: str, value: str) -> None:

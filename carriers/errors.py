@@ -69,6 +69,11 @@ class CarrierRejected(CarrierError):
         self.status = status
         self.code = code
 
+    @property
+    def answer(self) -> str:
+        """What the carrier answered, in numbers: `404 with error 20404`."""
+        return f"{self.status} with error {self.code}" if self.code else str(self.status)
+
 
 class CarrierUnauthorized(CarrierRejected):
     """The carrier does not accept the credentials."""

@@ -24,7 +24,7 @@ class WebhookRequest:
     """One HTTP request, or WebSocket upgrade, as it came over the wire.
 
     Parameters:
-        url: What the carrier was told to call: the public base with path and query, still percent-encoded.
+        url: The address as the carrier has it: the public base with path and query, still percent-encoded.
         headers: Case-insensitive mapping, as starlette's `Headers`.
         method: HTTP method, upper case.
         body: The raw body, not re-encoded: signatures are over bytes.

@@ -36,7 +36,6 @@ class RecordingUpdate:
         duration_secs: Length, once it is over and when the carrier says.
         channels: 1, or 2 with the caller in the first.
         reason: What the carrier says about a failure, in its own words.
-        event_id: An id that is the same for repeated deliveries, when the carrier has one.
     """
 
     call_id: str | None
@@ -46,4 +45,3 @@ class RecordingUpdate:
     duration_secs: int | None = None
     channels: int | None = None
     reason: str = ""
-    event_id: str | None = None

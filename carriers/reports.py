@@ -27,7 +27,7 @@ class LineState(StrEnum):
 
 
 class Direction(StrEnum):
-    """Who dialled."""
+    """Whether the call came to us or was made by us."""
 
     INBOUND = "inbound"
     OUTBOUND = "outbound"
@@ -65,20 +65,16 @@ class CarrierCall:
     Parameters:
         id: The carrier's id of the call.
         state: Its state, or None when the carrier uses a word that we do not know.
-        from_number: Who dialled (E.164 or SIP), when the carrier says.
-        to_number: Who was dialled, when the carrier says.
-        started_at: When it was answered.
+        from_number: The number (E.164) or SIP address of the caller, when the carrier says.
+        to_number: The number or address that was dialled, when the carrier says.
         ended_at: When it ended; None while it lives.
-        duration_secs: How long it lasted.
     """
 
     id: str
     state: LineState | None
     from_number: str | None = None
     to_number: str | None = None
-    started_at: datetime | None = None
     ended_at: datetime | None = None
-    duration_secs: int | None = None
 
 
 @dataclass(frozen=True)
@@ -87,17 +83,15 @@ class IncomingCall:
 
     Parameters:
         call_id: The carrier's id of the call.
-        from_number: Who dialled; None when the caller withheld the number.
-        to_number: Who was dialled.
+        from_number: The number (E.164) or SIP address of the caller; None when the caller withheld it.
+        to_number: The number or address that was dialled.
         direction: `outbound` when we had asked for the call ourselves.
-        account_id: The carrier's account that the call belongs to.
     """
 
     call_id: str
     from_number: str | None
     to_number: str | None
     direction: Direction
-    account_id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -108,19 +102,15 @@ class StatusUpdate:
         call_id: The carrier's id of the call.
         state: The state reported, or None when the carrier uses a word that we do not know.
         reason: What the carrier says about the cause, in its own words; empty when it says nothing.
-        duration_secs: Length of the call, once it is over.
-        event_id: An id that is the same for repeated deliveries, when the carrier has one.
     """
 
     call_id: str
     state: LineState | None
     reason: str = ""
-    duration_secs: int | None = None
-    event_id: str | None = None
 
 
 class LegEnd(StrEnum):
-    """Why a leg ended, as far as that tells more than its state."""
+    """Why a leg ended, as far as that says more than its state."""
 
     HUNG_UP = "hung_up"
     """It was answered, and one of the two hung up."""
@@ -181,21 +171,15 @@ class CarrierEvent:
     Parameters:
         kind: The carrier's own word for what happened.
         event_id: The same for repeated deliveries.
-        call_id: The carrier's id of the leg that it happened to. None when the event names it by `leg_id` only, as
-            those about a finished recording do.
-        leg_id: Another id of the leg, which every event has.
-        session_id: Common to all legs that belong together, for example a caller's and the one that a transfer of
-            this caller made.
+        call_id: The carrier's id of the leg that it happened to. None when the event does not tell this id, as those
+            about a finished recording do not.
         occurred_at: When it happened, by the carrier's clock.
         client_state: What we had given the leg to carry: the parameters of its stream.
         transfer_of: The carrier's id of the call whose `transfer` made this leg; None for every other leg.
-        from_number: Who dialled this leg, when the event says.
-        to_number: Who was dialled.
         status: The leg's new state; None for events that do not change it.
         incoming: For a new call that we have not made: who calls whom. It waits for `answer`.
         answered_by: What machine detection found.
         recording: What became of a recording.
-        digit: The key that was pressed.
         hangup_cause: Why the leg ended, in the carrier's own words; empty for other events.
         end: The same in our words, for the causes that we know.
         hangup_source: Who ended it: `caller`, `callee` or `unknown`, seen from the leg.
@@ -209,18 +193,13 @@ class CarrierEvent:
     kind: str
     event_id: str
     call_id: str | None
-    leg_id: str | None = None
-    session_id: str | None = None
     occurred_at: datetime | None = None
     client_state: Mapping[str, Any] = field(default_factory=dict)
     transfer_of: str | None = None
-    from_number: str | None = None
-    to_number: str | None = None
     status: StatusUpdate | None = None
     incoming: IncomingCall | None = None
     answered_by: AnsweredBy | None = None
     recording: RecordingUpdate | None = None
-    digit: str | None = None
     hangup_cause: str = ""
     end: LegEnd | None = None
     hangup_source: str = ""
@@ -232,5 +211,5 @@ class CarrierEvent:
 
 
 def call_direction(form: Form) -> Direction:
-    """Who dialled, from a webhook's `Direction` field (`inbound`, `outbound-api`, `outbound-dial`)."""
+    """The direction, from a webhook's `Direction` field (`inbound`, `outbound-api`, `outbound-dial`)."""
     return Direction.OUTBOUND if form.get("Direction", "").startswith("outbound") else Direction.INBOUND

@@ -33,7 +33,7 @@ def usable_parameters(parameters: Mapping[str, str], forbidden: tuple[str, ...] 
     Losing a parameter is better than losing the call: an invalid document makes the carrier hang up.
 
     Args:
-        parameters: What the bot should be told.
+        parameters: What the bot should get to know of the call.
         forbidden: Character sequences that must not appear in a name or a value.
     """
     usable = {}

@@ -1,12 +1,11 @@
-"""What calls leave behind in memory that nobody uses any more, and when it is looked for.
+"""Frees what sessions leave behind in memory: when Python's garbage collector runs, and on what.
 
-A session's parts know each other in circles, so that Python frees them only when it looks for such circles. On its own
-it does so by the number of all objects in the process, most of which are modules and models that stay for good: each
-look takes a quarter of a second, during which nobody hears anything, and until then the rests of some forty calls lie
-about.
+A session's parts refer to each other in circles, which only the garbage collector frees. Python runs it by the number
+of all objects in the process, most of which are modules and models that stay for good: each run takes a quarter of a
+second, during which every call on the process is silent, and until then the remains of some forty calls pile up.
 
-So what was loaded is left out of all looks, once the service is ready. Then a look takes some milliseconds, and there
-is one soon after each call.
+So once the service is ready, the collector leaves out what was loaded by then. A run then takes some milliseconds, and
+there is one soon after each call.
 """
 
 from __future__ import annotations
@@ -18,17 +17,17 @@ from collections.abc import Callable
 from conversation.native_memory import give_memory_back
 
 SOON_SECS = 0.1
-"""From the end of a session to the look: calls often end together."""
+"""The pause between the end of a session and a run of the collector: calls often end together."""
 
 LATE_SECS = (2.0, 6.0, 15.0)
-"""From a look after which nobody talks to further ones: requests and connections of a call outlive its session."""
+"""Pauses before further runs once no session is live: requests and connections of a call outlive its session."""
 
 REST = 20
-"""After a look, none for this many times as long as it took."""
+"""After a run there is none for this many times as long as it took."""
 
 
 class Leftovers:
-    """Looks for what is left of sessions.
+    """Runs the garbage collector on what sessions leave behind.
 
     Parameters:
         any_live: Whether a session goes on.
@@ -42,16 +41,16 @@ class Leftovers:
         self._not_before = 0.0
 
     def loaded(self) -> None:
-        """Note that everything is in memory that calls need, which is left out from now on.
+        """Leave everything that is in memory now out of all runs: what calls need has been loaded.
 
-        What belongs to a session must not be left out, or it would stay for good: while one goes on, this waits.
+        What belongs to a session must not be left out, or it would stay for good: while one is live, this waits.
         """
         self._loaded = True
         if not self._any_live():
             self._look()
 
     def session_ended(self) -> None:
-        """Look for what a session has left, soon."""
+        """Have the collector run soon, for what a session has left."""
         loop = asyncio.get_running_loop()
         at = max(loop.time() + SOON_SECS, self._not_before)
         if self._next is not None and self._next.when() <= at:

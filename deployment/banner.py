@@ -36,9 +36,9 @@ def start_lines(settings: Settings, public_url: str, *, tunnel: bool = False) ->
         lines += _webhook_lines(settings, public_url, tunnel)
     lines += credential_notes(settings)
     if settings.allow_unsigned_webhooks:
-        lines.append("ALLOW_UNSIGNED_WEBHOOKS is on: anybody who finds the address can act as the carrier")
+        lines.append("ALLOW_UNSIGNED_WEBHOOKS is on: anyone who finds the address can act as the carrier")
     if settings.allow_tokenless_streams:
-        lines.append("ALLOW_TOKENLESS_STREAMS is on: anybody who finds the address can talk to the bot")
+        lines.append("ALLOW_TOKENLESS_STREAMS is on: anyone who finds the address can talk to the bot")
     if settings.api_key is None:
         lines.append("API_KEY is not set: the API (/calls) is closed")
     return lines

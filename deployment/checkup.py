@@ -1,4 +1,4 @@
-"""What can be found out about a deployment without asking anybody: settings, agents' files, disk, database."""
+"""What can be found out about a deployment without asking other services: settings, agents' files, disk, database."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ def settings_findings(settings: Settings, given: Given) -> list[Finding]:
     """Whether each setting is used, misspelt, missing or contradicted by another.
 
     Args:
-        settings: What counts.
-        given: What was handed over.
+        settings: The settings that are in effect, defaults included.
+        given: The variables as the environment and `.env` had them.
     """
     found = [_fault(line.split()[0], line.split(" ", 1)[1]) for line in misspelt(given)]
     told = {one.subject for one in found}
@@ -80,7 +80,7 @@ def settings_findings(settings: Settings, given: Given) -> list[Finding]:
 
 
 def contradictions(settings: Settings, given: Given) -> list[Finding]:
-    """Settings that do not go together, or that leave something out.
+    """Settings that contradict each other, or that leave something out.
 
     Args:
         settings: What counts.
@@ -113,7 +113,7 @@ def contradictions(settings: Settings, given: Given) -> list[Finding]:
         ("allow_tokenless_streams", "talk to the bot"),
     ):
         if getattr(settings, name):
-            found.append(_note(name.upper(), f"is on: anybody who finds the address can {danger}"))
+            found.append(_note(name.upper(), f"is on: anyone who finds the address can {danger}"))
     for one in descriptors():
         found += one.findings(settings)
     for mine, needed in (
@@ -130,9 +130,7 @@ def _missing(settings: Settings) -> list[Finding]:
         text = "no credentials of a phone company: only the emulator can call (`make call`)"
         return [_note("carriers", text)]
     if settings.caller_id is None:
-        return [
-            _note("CALLER_ID", "is not set: a request to call somebody must name the number to call from")
-        ]
+        return [_note("CALLER_ID", "is not set: a request to place a call must name the number to call from")]
     return []
 
 
@@ -221,7 +219,7 @@ def _promises_of_agent(name: str, settings: Settings) -> list[Finding]:
     try:
         agent = load_agent(name, settings.agents_dir)
     except AgentError:
-        return []  # it is told as a problem of the agent
+        return []  # `_problem_of_agent` reports it
     misspelt_variables, unknown = unknown_variables(agent)
     wrong = [*contradictions(agent), *misspelt_variables]
     found = [_fault(AGENTS, line) for line in wrong] + [_note(AGENTS, line) for line in unknown]
@@ -229,7 +227,7 @@ def _promises_of_agent(name: str, settings: Settings) -> list[Finding]:
 
 
 def use_data_dir(folder: Path) -> None:
-    """Make the folder that callers' messages and calls are kept in, and find out whether that can be written.
+    """Make the folder that callers' messages and calls are kept in, and find out whether it can be written to.
 
     Raises:
         DataDirUnusable: It cannot.
@@ -279,7 +277,7 @@ async def database_findings(settings: Settings) -> list[Finding]:
 
 
 def short_lines(findings: Iterable[Finding]) -> list[str]:
-    """What a start has to say of findings: the faults, as sentences."""
+    """The faults among findings as sentences, for the output at the start."""
     lines = []
     for one in findings:
         if one.verdict is Verdict.FAULT:

@@ -11,7 +11,7 @@ from settings import Settings
 
 
 def caller_ids(settings: Settings) -> Iterator[tuple[str, str]]:
-    """The numbers that somebody who is called may see, in E.164, each with what says so."""
+    """The caller ids that callees may see, in E.164, each with the setting or agent that names it."""
     for number in settings.numbers:
         yield number, "CALLER_ID" if number == settings.caller_id else f"CALLER_IDS {shown(number)}"
     for where, target in _transfers(settings):
@@ -47,6 +47,6 @@ def _transfers(settings: Settings) -> Iterator[tuple[str, TransferTarget]]:
         try:
             agent = load_agent(name, settings.agents_dir)
         except AgentError:
-            continue  # told by the checks of agents
+            continue  # the checks of agents report it
         for destination, target in agent.transfers.items():
             yield f"[transfers.{destination}] of {name}.toml", target

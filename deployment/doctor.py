@@ -27,9 +27,9 @@ async def examine(settings: Settings, given: Given, *, offline: bool = False) ->
     """Look at everything.
 
     Args:
-        settings: What counts.
-        given: What was handed over.
-        offline: Ask nobody outside.
+        settings: The settings that are in effect, defaults included.
+        given: The variables as the environment and `.env` had them.
+        offline: Whether to ask no other services.
     """
     found = settings_findings(settings, given)
     if settings.pipecat_cloud_agent:
@@ -94,7 +94,7 @@ def main(arguments: Sequence[str] | None = None, *, program: str = "python -m we
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--json", action="store_true", help="print the findings as JSON")
-    parser.add_argument("--offline", action="store_true", help="ask nobody outside this machine")
+    parser.add_argument("--offline", action="store_true", help="ask no service outside this machine")
     options = parser.parse_args(arguments)
     logger.remove()
     try:

@@ -1,7 +1,7 @@
 """What can be found out about a deployment by asking others: carriers, providers, our own public address, clocks.
 
-All questions only read, have a time-out and are asked side by side. Whoever cannot be reached from here is "not tried":
-that says nothing about a key.
+All questions only read, have a time-out and are asked side by side. For a service that cannot be reached from here the
+finding is "not tried": that says nothing about a key.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Probe:
         setting: The field of `Settings` that holds the key; None for a provider without one.
         url: What is asked for.
         headers: What carries the key.
-        own: Whether the address is the operator's own, so that nobody answering there is a fault.
+        own: Whether the address is the operator's own, so that it is a fault if nothing answers there.
     """
 
     setting: str | None
@@ -99,7 +99,7 @@ PROBES = (
 
 
 async def start_findings(settings: Settings) -> list[Finding]:
-    """Ask what a start wants to know: the keys, and about calls only where some can come."""
+    """Ask what a start has to know: about the keys, and about the accounts of carriers only where calls can come."""
     if urlsplit(settings.public_url or "").scheme == "https":
         return await outside_findings(settings, settings.public_url)
     async with _client() as http:
@@ -108,7 +108,7 @@ async def start_findings(settings: Settings) -> list[Finding]:
 
 
 async def outside_findings(settings: Settings, public_url: str | None) -> list[Finding]:
-    """Ask everybody, side by side.
+    """Ask the carriers, the providers and our own public address, side by side.
 
     Args:
         settings: What the operator configured.

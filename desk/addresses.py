@@ -20,7 +20,7 @@ KEY = "address_key"
 """The name of an address's secret part, in its query; see `desk.keys`."""
 
 OURS = PRIVATE_PARAMETERS | {CALL, KEY, "agent", "from_number", "to_number"}
-"""Parameters that only we may set: nobody's custom parameter of such a name is passed on, or believed."""
+"""Parameters that only we may set: a custom parameter of such a name is neither passed on nor believed."""
 
 
 class ServerWayBack:
@@ -38,7 +38,7 @@ class ServerWayBack:
         self._keys = keys
 
     async def stream(self, call: Call) -> StreamDocument:
-        """Connects the call with the bot, by a ticket of its own; what comes after the stream is asked of us."""
+        """The stream that connects the call with the bot, by its own ticket; the carrier asks us what follows it."""
         grant = StreamGrant(
             carrier=call.carrier,
             carrier_call_id=call.carrier_call_id,
@@ -49,7 +49,7 @@ class ServerWayBack:
         )
         scheme, _, rest = self._public_url.partition("://")
         token = quote(self._tokens.issue(grant), safe="")
-        # A parameter is text; what is more than that, the bot finds with the call.
+        # A stream's parameter is text; the bot finds values of other types with the call.
         custom = {
             name: str(value)
             for name, value in call.parameters.items()
@@ -67,23 +67,23 @@ class ServerWayBack:
         )
 
     def transfer_url(self, call: Call) -> str:
-        """Is told how a transfer went, and answers with the document for the caller."""
+        """Where the carrier reports how a transfer went; the answer is the caller's next document."""
         return self._url(call, "transfer")
 
     def answered_url(self, call: Call) -> str:
-        """Is told as soon as the destination of a transfer has answered."""
+        """Where the carrier reports that the destination of a transfer has answered."""
         return self._url(call, "transfer-answered")
 
     def status_url(self, call: Call) -> str:
-        """Is told when the call rings, is answered and ends."""
+        """Where the carrier reports that the call rings, is answered and ends."""
         return self._url(call, "events" if call.mode == CALL_CONTROL else "status")
 
     def amd_url(self, call: Call) -> str:
-        """Is told whether a person or a machine answered."""
+        """Where the carrier reports whether a person or a machine answered."""
         return self._url(call, "events" if call.mode == CALL_CONTROL else "amd")
 
     def recording_url(self, call: Call) -> str:
-        """Is told about recordings."""
+        """Where the carrier reports on recordings."""
         return self._url(call, "events" if call.mode == CALL_CONTROL else "recording")
 
     def _url(self, call: Call, route: str) -> str:
@@ -101,7 +101,7 @@ class CloudWayBack(ServerWayBack):
         tokens: Tickets for media sockets of our own.
         keys: The secret parts of addresses.
         media: Tickets for media sockets there.
-        secret: Signs what the call takes along, as the bot cannot look it up here; None takes nothing.
+        secret: Signs what the call takes along, as the bot cannot look it up here; None to take nothing along.
     """
 
     def __init__(
@@ -112,7 +112,7 @@ class CloudWayBack(ServerWayBack):
         self._secret = secret
 
     async def stream(self, call: Call) -> StreamDocument:
-        """Connects the call with the bot; what comes after the stream is asked of us."""
+        """The stream that connects the call with the bot; the carrier asks us what follows it."""
         own = await super().stream(call)
         carried = carry(call, self._secret) if self._secret else {}
         return StreamDocument(await self._media.ticket(), {**own.parameters, **carried}, own.ended_url)

@@ -1,4 +1,4 @@
-"""Calls that somebody asks for, by the API or on the command line."""
+"""Calls that an operator asks for, by the API or on the command line."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ MAX_PARAMETER_CHARS = 2000
 
 
 class DialBody(BaseModel):
-    """Whom to call, as an operator says it: what is left out, settings and agents' files say."""
+    """Whom to call, and how. What is left out comes from the settings and the agent's file."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -75,20 +75,20 @@ async def place_call(
     carrier_named: Callable[[str, str], Carrier | None],
     way_back_of: Callable[[str], WayBack],
 ) -> tuple[Call, str | None]:
-    """Call somebody.
+    """Place a call.
 
     Args:
-        body: Whom.
+        body: Whom to call, and how.
         settings: The defaults.
         dialler: Makes the call.
         carrier_named: A carrier by its name and mode; None when there are no credentials for it.
         way_back_of: How the call gets to the bot, by the carrier's name.
 
     Returns:
-        The call, and a warning when nobody knows yet whether it was dialled.
+        The call, and a warning when it is not known yet whether it was dialled.
 
     Raises:
-        NotDone: Nobody is called.
+        NotDone: No call was made.
     """
     agent = _agent(body, settings)
     name, carrier = _carrier(body, settings, carrier_named)
@@ -123,7 +123,7 @@ def policy_of(settings: Settings) -> DialPolicy:
 
 
 def _from_number(body: DialBody, settings: Settings) -> str:
-    """What is called from. It says which country may be called, so no request may bring one of its own."""
+    """The caller id, which decides which country may be called: so a request may only name one that is configured."""
     ours = settings.numbers
     if body.from_number is None:
         if not ours:

@@ -38,7 +38,7 @@ async def fall_back(
         carrier: The call's carrier.
         incoming: The call.
         query: The address's query, as for `answer_call`.
-        told: What the carrier says: Twilio names the error and the address.
+        told: The fields of the carrier's request: Twilio names the error and the address.
 
     Returns:
         The document.

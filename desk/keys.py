@@ -1,7 +1,7 @@
 """The secret parts of the addresses that we give out, for carriers that may not sign what they send to them.
 
 A key is an HMAC-SHA256 over what its address is for: the voice address of a carrier's numbers, or one purpose of one
-call. Who knows an address of ours has proved to be the carrier that was given it, and for nothing else.
+call. A request to such an address proves that it comes from the carrier that we gave it to, and only for that purpose.
 
 Nothing is stored: the keys are computed from a secret of the deployment, so they are the same after a restart and on
 all of its machines. They never go into a log.
@@ -24,7 +24,7 @@ from carriers import descriptors
 from settings import Settings
 
 KEY_BYTES = 16
-"""Of 128 bits, 22 characters in an address."""
+"""The length of a key: 128 bits, 22 characters in an address."""
 
 VOICE = "voice"
 """The purpose of a carrier's voice address."""
@@ -36,7 +36,7 @@ PASTED = frozenset({VOICE, FALLBACK})
 """The purposes of addresses that are entered at the carrier, with their key in the path."""
 
 FILE = "address.key"
-"""In DATA_DIR: the secret of a service that was given none."""
+"""The file in DATA_DIR with the secret of a service that has no other."""
 
 MIN_SECRET_CHARS = 32
 

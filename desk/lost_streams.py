@@ -46,16 +46,16 @@ def lost_again(service: Service, call: Call) -> bool:
 
 
 async def stream_again(service: Service, call: Call, event: CarrierEvent) -> None:
-    """Connect a caller with the bot again whose media stream is gone and who is still there.
+    """Connect a caller with the bot again whose media stream has ended and who is still on the line.
 
     Args:
         service: The service.
         call: The caller's.
-        event: Tells that a stream has stopped, or could not be connected.
+        event: Says that a stream has stopped, or could not be connected.
     """
     if await _has_another_stream(service, call, event):
         return
-    # The call's own end is often told after its stream's.
+    # The carrier often reports the end of a call after that of its stream.
     if event.stream_stopped and await call.over_within(HANG_UP_LATE_SECS):
         return
     if call.state in (CallState.TRANSFERRED, CallState.TRANSFERRING):
@@ -72,7 +72,7 @@ async def stream_again(service: Service, call: Call, event: CarrierEvent) -> Non
 
 
 async def back_to_the_bot(service: Service, call: Call) -> None:
-    """Connect a caller with the bot again whom nobody talks with."""
+    """Connect a caller who is alone on the line with the bot again."""
     if await service.control(call).is_alive():
         await _connect_again(service, call)
 

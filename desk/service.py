@@ -1,4 +1,4 @@
-"""What all that is done about calls needs: the calls, the carriers, the addresses that they are given."""
+"""What all functions of the desk need: the calls, the carriers, and the addresses that we give to carriers."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class SeenIds:
         self._ids: dict[str, None] = {}
 
     def forget(self, event_id: str) -> None:
-        """Take an id for new again: what it stood for could not be dealt with."""
+        """Take an id for new again, because what was delivered could not be dealt with."""
         self._ids.pop(event_id, None)
 
     def seen(self, event_id: str) -> bool:
@@ -76,7 +76,7 @@ class Service:
         sockets: The open media sockets by our call id.
         events_seen: Ids of events that carriers number.
         dialler: Makes calls.
-        do_not_call: Who asked not to be called.
+        do_not_call: The numbers whose owners asked not to be called.
         cloud_media: Tickets for media sockets on Pipecat Cloud; None where the media comes to us.
     """
 
@@ -98,7 +98,7 @@ class Service:
         self.cloud_media = cloud_media_of(self.settings)
 
     def start(self) -> None:
-        """Begin to keep calls in the database, and to ask about those that nobody hears of."""
+        """Begin to keep calls in the database, and to ask carriers about calls without news."""
         self.later(self._look_after_calls(), "looking after calls")
 
     async def _look_after_calls(self) -> None:
@@ -135,7 +135,7 @@ class Service:
 
     @property
     def way_back(self) -> ServerWayBack:
-        """The addresses that carriers are given; the media's may be on Pipecat Cloud."""
+        """The addresses that we give to carriers; the media socket's may be on Pipecat Cloud."""
         if self.cloud_media is None:
             return ServerWayBack(self.public_url, self.tokens, self.keys)
         return CloudWayBack(

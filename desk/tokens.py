@@ -2,7 +2,7 @@
 
 The address of a media socket is a secret that only the carrier learns: it holds a token, which says for which call it
 is, works once and not for long. It is encrypted (AES-GCM, which also authenticates it), as addresses end up in the logs
-of proxies, and what it says is nobody's business: the call's ids and numbers.
+of proxies, and it has the call's ids and numbers in it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from calls.clocks import LEEWAY_SECS, age_problem
 
 LIFETIME_SECS = 300
-"""From the document with the address to the carrier's connection."""
+"""How long the carrier may take from the document with the address to its connection."""
 
 KEPT_SECS = LIFETIME_SECS + 2 * LEEWAY_SECS + 1
 """How long it must be known that a token was used: until it is too old by any clock."""
@@ -49,9 +49,9 @@ class StreamGrant:
         carrier: Name of the carrier.
         carrier_call_id: Its id of the call.
         call_id: Our id of the call.
-        agent: Who is to talk.
-        from_number: Who calls; None when withheld.
-        to_number: Who was called.
+        agent: Name of the agent that is to talk.
+        from_number: The caller's number; None when withheld.
+        to_number: The number that was dialled.
         ticket: Which token this is, of a grant that was redeemed.
     """
 
@@ -68,8 +68,8 @@ class StreamTokens:
     """Issues tokens and redeems them.
 
     Parameters:
-        secrets: Encrypt them: the first new ones, and all of them are understood. The same on all machines behind one
-            load balancer; without any, one of this process's own.
+        secrets: The first encrypts new tokens; tokens of all of them are understood. They must be the same on all
+            machines behind one load balancer; without any, this process makes one of its own.
         clock: Present time in seconds since 1970.
     """
 

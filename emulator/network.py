@@ -378,7 +378,7 @@ class PhoneNetwork:
         follower = asyncio.create_task(api.follow(call.leg.call_id, on_server_event or (lambda event: None)))
         try:
             await call.run()
-            # The server writes down the end after the carrier told it.
+            # The server writes down the end after the carrier has reported it.
             await asyncio.wait({follower}, timeout=SERVER_SETTLES_SECS if api.available else 0)
         finally:
             follower.cancel()

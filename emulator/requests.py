@@ -68,7 +68,7 @@ class RestRequest:
 
 
 def verb_of(method: str, path: str, fields: Mapping[str, str], *, markup: str) -> str:
-    """Name what is asked of the resources that all carriers with documents have: calls, recordings, conferences.
+    """Name what a request asks of the resources that all carriers with documents have: calls, recordings, conferences.
 
     Args:
         method: `GET`, `POST`, ...

@@ -3,8 +3,8 @@
     OPENAI_API_KEY=... python -m examples.stock_pipecat --port 7860
 
 The number's voice webhook is `https://HOST/twilio/voice` or `https://HOST/telnyx/voice`, where HOST leads to this port.
-Everybody who finds that address is answered, at your expense: on the internet, check the carrier's signature first, as
-`server.py` does.
+Anyone who finds that address can talk to the bot at your expense: on the internet, check the carrier's signature first,
+as `server.py` does.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ DOCUMENTS = {
     "twilio": "<Response><Connect><Stream url={url}/></Connect><Hangup/></Response>",
     "telnyx": '<Response><Connect><Stream url={url} bidirectionalMode="rtp"/></Connect><Hangup/></Response>',
 }
-"""What the carrier does with a call: when the socket is closed, it goes on behind it, and hangs up."""
+"""The document for a call: it opens the media socket; when that closes, the carrier goes on behind it, and hangs up."""
 
 POLICY_VIOLATION = 1008
 """WebSocket close code for a peer that does not speak the protocol (RFC 6455, section 7.4.1)."""
@@ -86,7 +86,7 @@ async def media(websocket: WebSocket) -> None:
 
 
 class LastWords(FrameProcessor):
-    """Ends the pipeline when the last words were heard; they are those that cannot be interrupted."""
+    """Ends the pipeline when the caller has heard the last words, which are those that cannot be interrupted."""
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         """Put a mark behind the last words, and wait for its return."""
@@ -156,5 +156,5 @@ if __name__ == "__main__":
         OpenAI()
     except OpenAIError as error:
         sys.exit(f"no call can be answered: {error}")
-    # No pings of our own: it is not documented that carriers answer them. A line for each request would have numbers.
+    # No pings: carriers do not document that they answer them. No access log: its lines would have callers' numbers.
     uvicorn.run(app, host="127.0.0.1", port=port, ws_ping_interval=None, access_log=False)

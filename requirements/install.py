@@ -36,7 +36,7 @@ HERE = Path(__file__).resolve().parent
 BUILD_LOCK = HERE / "build.lock"
 USAGE_ERROR = 2
 TOOLS = frozenset({"pip", "setuptools", "wheel"})
-"""What an environment has besides the lock's packages without anybody having asked for it."""
+"""Packages that an environment may have besides those of the lock: its own tools."""
 
 WHERE_FROM = frozenset(
     "CACHE_DIR CERT CLIENT_CERT CONFIG_FILE DEFAULT_TIMEOUT EXTRA_INDEX_URL FIND_LINKS INDEX_URL KEYRING_PROVIDER "
@@ -187,10 +187,10 @@ def write_command(environment: Environment, project: Path) -> None:
 
 
 def may_be_used(environment: Environment, locks: list[Path]) -> bool:
-    """Whether the folder is to be set up; False when somebody else's environment has all that is wanted.
+    """Whether the folder is to be set up; False for an environment that is not ours and has all that is needed.
 
     Raises:
-        SetupError: It is somebody else's, and not to be touched.
+        SetupError: The folder is not ours, and must not be touched.
     """
     folder = environment.folder
     others = f"use another folder: make VENV=.venv-phonebot (or move {folder} away)"
@@ -284,7 +284,7 @@ def install(environment: Environment, locks: list[Path]) -> None:
 
 
 def check_fits(environment: Environment, wanted: set[str]) -> None:
-    """See that all packages fit together; what somebody added besides ours is only told."""
+    """Check that all packages fit together; problems of packages that the user has added are only printed."""
     done = subprocess.run(environment.pip("check"), capture_output=True, text=True, env=pip_environment())
     if done.returncode == 0:
         return

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Finds a Python that fits and has requirements/install.py set up FOLDER with it.
-# Use: requirements/install.sh FOLDER LOCK [EXTRA...]; PYTHONS names the interpreters to try, the best first.
-# With --find instead it only prints which interpreter that is.
+# Finds a suitable Python, with which requirements/install.py then sets FOLDER up.
+# Usage: requirements/install.sh FOLDER LOCK [EXTRA...]; PYTHONS names the interpreters to try, the best first.
+# With --find it only prints the interpreter that it has found.
 set -euo pipefail
-# They would have the interpreters that are tried, and the environment's, look for their library elsewhere
+# These variables would make the interpreters look for their standard library in the wrong place
 unset PYTHONHOME PYTHONPATH
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
@@ -19,7 +19,7 @@ except ImportError as error:
 names=${PYTHONS:-python3.13 python3.12 python3.11 python3}
 candidates=$names
 for name in $names; do
-  # pyenv may have what its shims do not run; a name with a folder in it fits nothing here
+  # pyenv may have versions that its shims do not run; a name that is a path matches nothing here
   candidates+=" $(echo "${PYENV_ROOT:-${HOME:-}/.pyenv}"/versions/"${name#python}".*/bin/python3)"
 done
 reasons="" python=""

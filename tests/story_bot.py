@@ -349,8 +349,11 @@ def fork_for_stories() -> int:
     """Load everything once, and make a copy for each line of orders: `--forks` of `python -m emulator stories`."""
     for name in PRELOADED:
         importlib.import_module(name)
-    for name in ("carriers.twilio.api", "carriers.telnyx.api"):
-        importlib.import_module(name)._load_sdk()
+    from carriers.telnyx.api import TelnyxApi
+    from carriers.twilio.api import TwilioApi
+
+    for api in (TwilioApi, TelnyxApi):
+        api.import_sdk()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the copies
     gc.collect()
     gc.freeze()  # what is loaded by now is looked at by no copy again

@@ -1,8 +1,8 @@
 """Which call a media socket is for: its `start` is read, and judged, before any bot hears of the socket.
 
 The token in a socket's address says for which call it was made. What arrives then says itself for which call it is, and
-only if that is the same one there will be a session. A socket without a token has nothing but its `start`: it may be
-about a call that nobody else looks after.
+only if that is the same one there will be a session. A socket without a token has nothing but its `start`: it is
+admitted only for a call that did not come by a webhook and has no session yet.
 """
 
 from __future__ import annotations
@@ -83,7 +83,8 @@ async def start_with_token(
     """Read the `start` of a socket that came with a token.
 
     Raises:
-        NotAdmitted: It is not about the token's call, or nobody is to talk on that call (any more), or somebody does.
+        NotAdmitted: It is not about the token's call, or the bot is not to talk on that call (any more), or talks on it
+            already.
     """
     start = await _start(opening, body)
     if start is None or (start.carrier, start.call_id) != (
@@ -106,10 +107,10 @@ async def start_without_token(
     Args:
         opening: The socket.
         service: The service.
-        carrier: Whose socket it must be; None for anybody's.
+        carrier: The carrier whose socket it must be; None for any.
 
     Returns:
-        None for somebody who does not speak a carrier's protocol, and perhaps one that the bot knows.
+        None for a client that does not speak a carrier's protocol, but perhaps another one that the bot knows.
 
     Raises:
         NotAdmitted: It is not the carrier's, or about a call that came by a webhook or that the bot talks on.

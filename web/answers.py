@@ -1,4 +1,4 @@
-"""What the API answers, for its document and whoever reads it."""
+"""What the API answers, as models for its OpenAPI document."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Time = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
 
 
 class _Answer(BaseModel):
-    # What `web.descriptions` tells is passed on whole, also where nothing is said of it here
+    # What `web.descriptions` returns is passed on whole, also fields that are not declared here
     model_config = ConfigDict(extra="allow")
 
 
@@ -60,7 +60,7 @@ class Transfer(_Answer):
     warm: bool = Field(description="Whether the colleague is asked first.")
     started_at: Time
     outcome: str | None = Field(
-        description="How it ended, such as `connected` or `busy`; `null` while nobody knows."
+        description="How it ended, such as `connected` or `busy`; `null` while it is not known."
     )
     reason: str | None = Field(description="More about the outcome.")
     ended_at: Time | None

@@ -24,16 +24,17 @@ from web.refusals import Refused
 from web.web_service import TheService, service_of
 
 BROWSERS_ASK = {"WWW-Authenticate": 'Basic realm="phonebot: API_KEY is the password", charset="UTF-8"'}
-"""Has a browser ask whoever sits before it. Source: RFC 7617, section 2."""
+"""Makes a browser ask its user for the key. Source: RFC 7617, section 2."""
 
 
 def authorise(request: Request, *, by_browser: bool = False) -> None:
-    """Let only those in who know API_KEY.
+    """Let only requests in that have API_KEY.
 
     Args:
         request: What was asked.
-        by_browser: The key may also be a password, of any user, which a browser asks a person for. It then sends it
-            with whatever it asks of this service, also for pages of others: so only where nothing is done.
+        by_browser: Whether the key may also be a password, of any user name, for which a browser asks its user. The
+            browser then sends it with every request to this service, also with those that pages of other sites cause:
+            so only for routes that change nothing.
 
     Raises:
         Refused: It is missing, or wrong.
@@ -83,7 +84,7 @@ A_CALL: dict[str, Any] = {
     "response_model_exclude_unset": True,
     "response_description": "The call.",
 }
-"""What most routes answer; `warning` is left out where there is none."""
+"""What most routes answer; `warning` is left out if there is none."""
 
 
 async def known_call(
@@ -106,7 +107,7 @@ class _Body(BaseModel):
 
 
 class TransferBody(_Body):
-    """To whom a caller is put through."""
+    """Where to put the caller through."""
 
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"destination": "desk", "reason": "wants a refund"}]}
@@ -119,7 +120,7 @@ class TransferBody(_Body):
 
 
 class DigitsBody(_Body):
-    """Which keys are pressed."""
+    """Which keys to press."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"digits": "1ww42#"}]})
 
@@ -127,7 +128,7 @@ class DigitsBody(_Body):
 
 
 class RecordingBody(_Body):
-    """What is done to the recording."""
+    """What to do with the recording."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"action": "pause"}]})
 
@@ -149,11 +150,11 @@ async def calls(
     return {"calls": [summary(call) for call in await service.store.latest(limit)]}
 
 
-@router.post("", status_code=202, summary="Call somebody", responses=problems(422, 429, 502), **A_CALL)
+@router.post("", status_code=202, summary="Place a call", responses=problems(422, 429, 502), **A_CALL)
 async def dial(body: DialBody, service: TheService) -> dict[str, Any]:
-    """Call somebody. The answer comes as soon as the carrier has taken the call on.
+    """Place a call. The answer comes as soon as the carrier has accepted the call.
 
-    With a `warning` nobody knows yet whether it has: the call is looked for, and never dialled twice.
+    With a `warning` it is not known yet whether it has: the service looks for the call, and never dials twice.
     """
     call, warning = await place_call(
         body, service.settings, service.dialler, service.carrier_named, lambda _: service.way_back
@@ -168,7 +169,7 @@ async def one_call(call: TheCall) -> dict[str, Any]:
 
 
 def tell_event_format(response: Response) -> None:
-    """Tell the version of the events' format in a header: an event stream has no other place for it."""
+    """Send the version of the events' format in a header: an event stream has no other place for it."""
     response.headers["Event-Format"] = str(FORMAT)
 
 
@@ -226,7 +227,7 @@ async def recording(body: RecordingBody, call: TheCall, service: TheService) -> 
 
 
 def status_of(error: NotDone) -> int:
-    """The HTTP status that tells why something was not done."""
+    """The HTTP status that says why something was not done."""
     if isinstance(error, TooManyCalls):
         return 429
     if isinstance(error, NotPossible):

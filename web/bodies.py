@@ -14,13 +14,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from web.refusals import Refused
 
 MAX_BODY_BYTES = 64 << 10
-"""Of a request's body. Carriers' forms and events, and the API's JSON, have a few kB."""
+"""The largest body of a request. Carriers' forms and events, and the API's JSON, have a few kB."""
 
 BODY_SECS = 9.0
 """How long a body may take to come in, in seconds. Shorter than `web.connections.REQUEST_SECS`, which only hangs up."""
 
 LINGER_SECS, LINGER_BYTES = 1.0, 16 << 20
-"""How long, and for how much, the rest of a body that nobody reads is thrown away before the connection is closed."""
+"""How long, and for how many bytes, the rest of an unread body is thrown away before the connection is closed."""
 
 
 class BodyLimits:

@@ -28,7 +28,7 @@ async def server_at(base: str, settings: Settings, *, otherwise: str) -> AsyncIt
         otherwise: What else can be done when no server is there, for the message.
 
     Raises:
-        NotAnswered: There is no key, or no server, when something is asked.
+        NotAnswered: There is no key; or, at a request, no server.
     """
     if settings.api_key is None:
         raise NotAnswered("API_KEY is not set: set it to the key of the server")

@@ -1,9 +1,9 @@
 """TCP connections: how many there may be, and how long one may take to say what it wants.
 
-Whoever has not sent a whole request yet is *waiting*. A stranger can have many such connections at no cost, so each of
-them has a time, and when there are too many the one that has waited longest is closed for the next: a carrier or a
-health check sends its request at once and never is that one. Connections that are being answered, and media sockets,
-are never closed for others.
+A connection that has not sent a whole request yet is *waiting*. A stranger can have many such connections at no cost,
+so each of them has a time limit, and when there are too many the one that has waited longest is closed for the next: a
+carrier or a health check sends its request at once and never is that one. Connections that are being answered, and
+media sockets, are never closed for others.
 
 Behind a proxy or a tunnel all connections come from one address. From this machine's own addresses the limit for one
 peer does not hold, and elsewhere a proxy that passes on whole requests hardly ever has one waiting.
@@ -34,7 +34,7 @@ REQUEST_SECS = 10.0
 long again."""
 
 MAX_HEAD_BYTES = 16 << 10
-"""Of a request's first line and headers. The longest are addresses of media sockets, below 2 kB."""
+"""The largest first line and headers of a request. The longest are addresses of media sockets, below 2 kB."""
 
 SWEEP_SECS = 1.0
 
@@ -43,7 +43,7 @@ BYTES_PER_SEC = 512 << 10
 """How much of a media socket is parsed at once, and how fast in all. A stream sends 18 to 50 kB a second."""
 
 MAX_SENT_BYTES = 20 << 20
-"""Of a body, as it is sent. `web.bodies` counts what is in it, and not what chunks have around it."""
+"""The largest body, as it is sent. `web.bodies` counts its content only, without the chunks' framing."""
 
 PARSE_SECS = 0.002
 """How long requests are parsed before others have their turn, when more has come in at once than a piece."""
@@ -271,7 +271,7 @@ def http_protocol(
             self._in_body = True
 
         def on_header(self, name: bytes, value: bytes) -> None:
-            # What follows a body in chunks are headers, too, as many as the sender likes, and nobody wants them.
+            # What follows a body in chunks are headers, too, as many as the sender likes, and we need none of them.
             if not self._in_body:
                 super().on_header(name, value)
 

@@ -1,15 +1,16 @@
 """Signed requests that were seen before: what can be done twice with one, and what not.
 
 Some carriers sign a time and the body. The signature says neither for which address a request is, nor that it is new:
-who got hold of one could send it to another route, or again, for as long as its time is taken for the present (300 s).
-So what was signed is remembered for that long:
+an attacker who got hold of one could send it to another route, or again, for as long as its time is taken for the
+present (300 s). So what was signed is remembered for that long:
 
 * At another address it is refused.
-* At the same address it is taken for the carrier asking again, which never is an error: callbacks are answered, and
-  tell nothing new; events are told apart by their ids besides; a request for instructions gets the document that it got
+* At the same address it is taken for the carrier asking again, which never is an error: a callback is answered, and
+  changes nothing; events are recognised by their ids besides; a request for instructions gets the document that it got
   before, with the same token in it, which opens one media socket.
 
-A request whose address has a secret part needs none of this: who knows the address could as well send what it likes.
+A request whose address has a secret part needs none of this: a sender who knows the address could as well send
+anything.
 """
 
 from __future__ import annotations

@@ -51,7 +51,7 @@ def event_description(event: CallEvent) -> dict[str, Any]:
 
 
 def _transfers(call: Call) -> list[dict[str, Any]]:
-    """Each attempt to put the caller through; its outcome is None while nobody knows."""
+    """Each attempt to put the caller through; its outcome is None while it is not known."""
     transfers: list[dict[str, Any]] = []
     for event in call.events:
         if isinstance(event, TransferStarted):
@@ -77,7 +77,7 @@ def _transfers(call: Call) -> list[dict[str, Any]]:
 def _recordings(call: Call) -> list[dict[str, Any]]:
     """The call's recordings, each with the last that is known of it.
 
-    What was asked for has no id at some carriers, so it is about the latest recording.
+    At some carriers the events of our own requests have no recording's id; those count for the latest recording.
     """
     recordings: list[dict[str, Any]] = []
     for event in call.events:

@@ -1,4 +1,4 @@
-"""Call somebody from the command line: `python -m web.dial +12025550143 --agent reminder --param name=Ann --wait`.
+"""Places a call from the command line: `python -m web.dial +12025550143 --agent reminder --param name=Ann --wait`.
 
 It asks the running server, which has the webhooks. With `--direct` it asks the carrier itself, for a bot that has no
 server: on Pipecat Cloud, or under `python bot.py`.
@@ -34,7 +34,7 @@ from web.descriptions import event_description
 USAGE_ERROR = 2
 
 POLL_SECS = 3.0
-"""How often the carrier is asked about a call that nobody reports."""
+"""How often to ask the carrier about a call on which it sends no reports."""
 
 REACHED = (CallState.COMPLETED, CallState.VOICEMAIL)
 """Ends with which the command has done what was asked."""
@@ -44,7 +44,7 @@ HIDDEN = frozenset({"at", "kind", "url"})
 
 
 class DialError(Exception):
-    """The call was not made, or nobody can tell; the message is one line with cause and fix."""
+    """The call was not made, or that is not known; the message is one line with cause and fix."""
 
 
 PROGRAM = "python -m web.dial"
@@ -55,18 +55,18 @@ examples:
   %(prog)s sip:desk@pbx.example.com --ring 45
   %(prog)s +12025550143 --direct         (no server: the phone company itself is asked)
 
-exit status: 0 the call was made, with --wait: and taken; 1 with --wait: nobody took it; 2 no call"""
+exit status: 0 the call was made, with --wait: and answered; 1 with --wait: not answered; 2 no call"""
 
 
 def main(arguments: Sequence[str] | None = None, *, program: str = PROGRAM) -> int:
-    """Call somebody.
+    """Place a call.
 
     Args:
         arguments: What stands on the command line; that of the process when not given.
         program: How help calls the command.
 
     Returns:
-        The exit status: 0 when the call was made, and with `--wait` when somebody or something has taken it.
+        The exit status: 0 when the call was made, and with `--wait` when a person or a machine has answered it.
     """
     options = _parser(program).parse_args(arguments)
     try:
@@ -105,7 +105,7 @@ def _as_options(text: str) -> str:
 def _parser(program: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog=program,
-        description="Have the bot call somebody.",
+        description="Has the bot place a call.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -250,7 +250,7 @@ def _way_back(carrier: str, settings: Settings) -> Any:
 
 
 async def _follow(call: Call, refresh: Callable[[], Any]) -> None:
-    """Tell what happens to a call, by asking the carrier again and again, until it is over."""
+    """Print what happens to a call, by asking the carrier again and again, until it is over."""
     seen = 0
     while True:
         for event in call.events[seen:]:

@@ -1,6 +1,6 @@
 """The API's OpenAPI document, at `/openapi.json`, and a page for people that is made of it, at `/docs`.
 
-Both are there only for those who know API_KEY. The page is HTML and nothing else: it loads nothing, from nowhere.
+Both need API_KEY. The page is plain HTML, which loads nothing else.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ INTRODUCTION = (
 
 
 class BrowsersRoute(APIRoute):
-    """A route that a person may look at in a browser: it asks for the key as for a password."""
+    """A route that a person may open in a browser, which asks them for the key as a password."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """What answers a request of the route."""

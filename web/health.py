@@ -14,7 +14,7 @@ METHODS = ["GET", "HEAD"]
 """Load balancers ask with either."""
 
 WARMING_UP = "warming up"
-"""The reason while what the first call would wait for is loaded."""
+"""The reason while everything is loaded that the first call would otherwise wait for."""
 
 WarmUp = Callable[[], Awaitable[None]]
 

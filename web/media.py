@@ -69,7 +69,7 @@ async def redeemed(service: WebService, carrier: str, token: str) -> StreamGrant
 
 
 async def stream_without_token(websocket: WebSocket, service: TheService) -> None:
-    """A media socket as on Pipecat Cloud: what it is about is in its query and its first messages."""
+    """A media socket as on Pipecat Cloud: the call that it is for is in its query and its first messages."""
     signature, signed_by = _signature(websocket, service)
     refusal = tokenless_refusal(signature, peer_of(websocket), service.settings, service.public_url)
     if refusal:

@@ -1,4 +1,4 @@
-"""Refusing: a plain status for whoever asks, one line in the log for whoever runs the service.
+"""Refusing: a plain status for the sender, one line in the log for the operator.
 
 A stranger learns nothing of what is configured: `Refused(403, ...)` is answered with `forbidden`, whatever its reason.
 Inside, a reason is logged once a minute for each route, with the number of those that were not logged, and counted.
@@ -49,11 +49,11 @@ POLICY_VIOLATION = 1008
 
 
 class Refused(HTTPException):
-    """A request, or a socket, is turned down. Raised in a route or in what it depends on.
+    """A request, or a socket, is turned down. Raised in a route or in one of its dependencies.
 
     Parameters:
         status: What the sender gets: one of `PLAIN`.
-        reason: A short name of one of our own, such as `unsigned`: it is counted by, so never a text of the sender's.
+        reason: A short fixed name such as `unsigned`, by which refusals are counted: never a text of the sender's.
         explanation: Cause and fix, for the log: a fixed sentence, nothing of the request's.
         headers: Sent along, in place of those that the status has.
     """
@@ -106,10 +106,10 @@ class Refusals:
         try:
             asyncio.get_running_loop().call_later(WINDOW_SECS + 0.1, self.tell)
         except RuntimeError:
-            return  # Without a loop, the next refusal tells.
+            return  # Without an event loop, the next refusal logs it.
 
     def tell(self) -> None:
-        """Say how many more there were of what was logged more than a minute ago."""
+        """Log how often each reason came again after it was logged, once that was more than a minute ago."""
         now = self.clock()
         for (route, reason), window in list(self._windows.items()):
             if now - window.began < WINDOW_SECS:

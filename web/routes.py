@@ -68,7 +68,7 @@ class _Routes:
         )
 
     async def fallback(self, request: Request, service: TheService) -> Response:
-        """What to do with a call that got no document elsewhere: what a carrier asks when another address fails."""
+        """What to do with a call that got no document elsewhere: a carrier asks here when another address fails."""
         carrier, webhook = await self._read(request, service, "fallback")
         incoming = parsed(carrier.parse_incoming, webhook)
         return await self._instructions(

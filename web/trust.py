@@ -1,8 +1,8 @@
 """Whom we believe: may this request be answered, may this socket be opened?
 
 What carriers sign is checked, and so are the secret parts of addresses that only a carrier was given (`desk.keys`).
-What nobody vouches for is believed only on a laptop (`is_local`) on which nothing is configured that could cost money,
-or when the operator allowed it by name.
+A request without either is believed only on a laptop (`is_local`) on which nothing is configured that could cost money,
+or when the operator has allowed it by a setting.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Peer:
         host: The address that the connection comes from.
         headers: Its headers, case-insensitive.
         port: Our port that it came to; None when that is not known.
-        http_version: What it speaks. Programs speak 1.1 or later, and some proxies 1.0 to what is behind them.
+        http_version: Its version of HTTP. Programs use 1.1 or later; some proxies use 1.0 to the servers behind them.
     """
 
     host: str | None
@@ -56,17 +56,17 @@ class Evidence(StrEnum):
     ADDRESS = "address"
     """It came to an address that only the carrier was given: it may be about what that address is for, and no more."""
     OPEN = "open"
-    """Somebody tries the bot on their own machine, or the operator believes everybody."""
+    """It comes from the developer's own machine, or the operator has allowed all requests."""
 
 
 def is_at_home(public_url: str) -> bool:
-    """Whether the service's own address is one of this machine, so that nobody else has been told to call it."""
+    """Whether the service's own address is one of this machine, so that no carrier was given it."""
     parts = urlsplit(public_url)
     return parts.scheme == "http" and _is_loopback(parts.hostname)
 
 
 def is_local(peer: Peer, public_url: str) -> bool:
-    """Whether this is somebody trying the bot on their own machine.
+    """Whether this is a developer who tries the bot on their own machine.
 
     All of this must be true:
 
@@ -93,7 +93,7 @@ def is_local(peer: Peer, public_url: str) -> bool:
 def foreign_site(headers: Mapping[str, str], settings: Settings, public_url: str) -> str | None:
     """Why a request to a service on a laptop comes from the page of some site; None when it does not.
 
-    A service that is offered to others has no need of this: there all that matters wants a proof that no page has.
+    A service that is offered to others does not need this: all that matters there needs a proof that no page has.
 
     Args:
         headers: The request's.
@@ -153,8 +153,8 @@ def webhook_evidence(
 def tokenless_refusal(signature: Signature, peer: Peer, settings: Settings, public_url: str) -> str | None:
     """Why a media socket without a token is not accepted; None when it is.
 
-    Such sockets are Pipecat Cloud's contract (a document that the carrier keeps knows no token). Anybody who finds the
-    address could talk to the bot at the operator's cost, so one of these must hold:
+    Such sockets are Pipecat Cloud's contract (a document that the carrier keeps knows no token). Anyone who finds the
+    address could otherwise talk to the bot at the operator's expense, so one of these must hold:
 
     1. the upgrade carries a carrier's valid signature, or
     2. the operator set ALLOW_TOKENLESS_STREAMS, or
@@ -177,7 +177,7 @@ def tokenless_refusal(signature: Signature, peer: Peer, settings: Settings, publ
 
 
 def has_credentials(settings: Settings) -> bool:
-    """Whether anything is configured of a carrier's, so that calls may cost money."""
+    """Whether any carrier's credentials are configured, so that calls may cost money."""
     return any(one.is_mentioned(settings) for one in descriptors())
 
 

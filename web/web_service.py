@@ -68,13 +68,13 @@ class WebService(Service):
 
 
 def service_of(connection: HTTPConnection) -> WebService:
-    """The service that a request or a socket came to."""
+    """The running service, for a request or a socket that came to it."""
     service: WebService = connection.app.state.service
     return service
 
 
 async def the_service(connection: HTTPConnection) -> WebService:
-    """The same as a dependency of a route: for a plain function FastAPI would go to a thread and back."""
+    """`service_of` as a dependency of a route; `async`, as FastAPI would call a plain function in a thread."""
     return service_of(connection)
 
 
@@ -83,7 +83,7 @@ TheService = Annotated[WebService, Depends(the_service)]
 
 
 def peer_of(connection: HTTPConnection) -> Peer:
-    """Who is at the other end."""
+    """The client at the other end of a connection, for `web.trust`."""
     server = connection.scope.get("server")
     return Peer(
         connection.client.host if connection.client else None,
@@ -96,7 +96,7 @@ def peer_of(connection: HTTPConnection) -> Peer:
 def url_as_called(connection: HTTPConnection, service: WebService) -> str:
     """The address as the carrier was given it, still percent-encoded: signatures are over exactly that.
 
-    Never made from the request's own Host header, which anybody can write.
+    Never made from the request's own Host header, which the sender can choose.
     """
     path = connection.scope.get("raw_path") or quote(connection.scope["path"]).encode()
     query = connection.scope.get("query_string", b"")

@@ -30,10 +30,9 @@ class Webhook:
         fields: The carrier's fields: the body of a POST, the query of a GET.
         query: The query of the address, which is the operator's own for a POST.
         evidence: Why it is believed.
-        call_id: Our id of the call that its address is about; None when the address does not say it, or nobody vouches
-            for it.
-        delivery: When nothing but a signature vouches for it that is good for any address: the first time that it was
-            delivered.
+        call_id: Our id of the call that its address is about; None when the address has none, or is not to be believed.
+        delivery: The first delivery of this signed content, when nothing vouches for the request but a signature that
+            is not over the address; else None.
     """
 
     def __init__(
@@ -87,7 +86,7 @@ async def read_webhook(
     may_have_key = has_key and not is_event
     webhook = WebhookRequest(url_as_called(request, service), request.headers, request.method)
     if not carrier.has_signature(webhook):
-        # It is not signed, whatever comes: who is not believed already need not send it.
+        # It is not signed, whatever comes: a sender who is not believed already need not send the body.
         _evidence(webhook, request, service, carrier, has_key=may_have_key)
     body = await request.body()
     has_fields = request.method == "POST" and not is_event
@@ -158,7 +157,7 @@ def _has_key(request: Request, service: WebService, carrier: str, purpose: str, 
 async def _delivery(
     webhook: WebhookRequest, service: WebService, carrier: Carrier, *, has_key: bool, is_event: bool
 ) -> Delivery | None:
-    """Remember what was signed, here and, where a form is good for several routes, with those who share the database.
+    """Remember what was signed: here, and for a form, which several routes take, in the shared database, too.
 
     Raises:
         Refused: It was signed for another address.
@@ -174,7 +173,7 @@ async def _delivery(
     if first == where and not is_event:
         use_id = f"{carrier.name} {delivery.content_id}"
         first = await service.store.use_once(use_id, KEPT_SECS, where) or where
-        delivery.where = first  # else somebody's repetition here would shut out the carrier's own
+        delivery.where = first  # else a stranger's repetition here would shut out the carrier's own
     if first != where:
         raise Refused(403, "replayed", "what was signed came to another address before: somebody repeats it")
     return delivery
@@ -183,7 +182,7 @@ async def _delivery(
 def _signed_for_another_base(
     webhook: WebhookRequest, request: Request, service: WebService, carrier: Carrier
 ) -> str | None:
-    """What is wrong with the configured addresses, when the carrier has signed the request for another one."""
+    """What is wrong with PUBLIC_URL, when the carrier has signed the request for another address; else None."""
     base = service.public_url
     rest = webhook.url.removeprefix(base)
     scheme, _, host = base.partition("://")

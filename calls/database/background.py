@@ -20,7 +20,7 @@ class LoopStopped(Exception):
 
 
 class BackgroundLoop:
-    """A loop that is started by whoever needs it first, and again after it was stopped.
+    """An event loop that starts when it is first needed, and again when it is needed after it was stopped.
 
     Parameters:
         name: The thread's name.

@@ -114,7 +114,7 @@ class CallDatabase:
         await self._opened()
 
     async def aclose(self) -> None:
-        """Close the connections. It is opened again by whoever needs it next, in another loop if so."""
+        """Close the connections. The next request opens the database again, in the event loop that it comes from."""
         self._opening = None
         await self._close()
 
@@ -122,8 +122,8 @@ class CallDatabase:
         """Write calls, all or none of them.
 
         An end stays: it is not overwritten by a process that has not heard of it. Events are numbered in the order
-        of writing, so that several processes can write about the same call. What was written before, by an attempt
-        whose success nobody heard of, is not written again.
+        of writing, so that several processes can write about the same call. What was written before, by an attempt that
+        succeeded without this process learning of it, is not written again.
 
         Returns:
             The number of the last event of each call, by our id.
@@ -141,7 +141,7 @@ class CallDatabase:
             carrier: Name of the carrier, when `call_id` is an id of the carrier's.
 
         Raises:
-            DatabaseError: There was no answer to that.
+            DatabaseError: The database did not answer.
         """
         if carrier is None:
             wanted = sa.or_(CALLS.c.id == call_id, CALLS.c.carrier_call_id == call_id)
@@ -166,15 +166,15 @@ class CallDatabase:
         """The last calls, newest first, without their events.
 
         Raises:
-            DatabaseError: There was no answer to that.
+            DatabaseError: The database did not answer.
         """
         return await self._rows(sa.select(CALLS).order_by(CALLS.c.created_at.desc()).limit(limit))
 
     async def unended(self, silent_since: datetime) -> list[str]:
-        """Our ids of the calls that have not ended and that nothing was heard of since a moment.
+        """Our ids of the calls that have not ended and have had no event since a moment.
 
         Raises:
-            DatabaseError: There was no answer to that.
+            DatabaseError: The database did not answer.
         """
         query = sa.select(CALLS.c.id).where(
             CALLS.c.state.not_in(ENDED_STATES), CALLS.c.heard_at < silent_since
@@ -185,7 +185,7 @@ class CallDatabase:
         """The calls that we placed since a moment, without their events.
 
         Raises:
-            DatabaseError: There was no answer to that.
+            DatabaseError: The database did not answer.
         """
         query = sa.select(CALLS).where(CALLS.c.direction == "outbound", CALLS.c.created_at >= since)
         return await self._rows(query)
@@ -196,8 +196,8 @@ class CallDatabase:
         Unlike everything else here this may be asked from any loop, while `is_open_file`.
 
         Args:
-            use_id: What.
-            note: Told to whoever uses it again.
+            use_id: What to use up, for example the id of a token.
+            note: Returned to the next one who tries to use it.
             now: The present time: what was to be remembered until before it is forgotten.
             until: How long this is to be remembered.
 
@@ -205,7 +205,7 @@ class CallDatabase:
             The note of the use before; None when this is the first one.
 
         Raises:
-            DatabaseError: There was no answer to that.
+            DatabaseError: The database did not answer.
         """
         if not self.is_open_file:
             await self._opened()
@@ -316,7 +316,7 @@ class CallDatabase:
             self._opening = self._opening or asyncio.Lock()
             async with self._opening:
                 if self._engine is not None and self._is_another_file():
-                    # SQLite would go on writing into a file without a name, which nobody finds again.
+                    # SQLite would go on writing into a file without a name, which cannot be found again.
                     logger.error(
                         "The database {} was deleted or replaced while it was in use: it is opened anew. What was in "
                         "it is gone, unless you put it back",
@@ -327,9 +327,8 @@ class CallDatabase:
                     async with self._translated(MIGRATION_SECS):
                         try:
                             engine = await opened(self._url, busy_secs=self._busy_secs)
-                        except (
-                            TypeError
-                        ) as error:  # of a driver that is told of a parameter which it does not know
+                        # A driver raises it that gets a parameter which it does not know.
+                        except TypeError as error:
                             raise explained(error, self.description) from None
                     self._used_once = (
                         UsedOnceInFile(engine) if isinstance(engine, sa.Engine) else UsedOnce(engine)

@@ -51,7 +51,7 @@ def readable(url: str) -> URL:
     """The address of a database, with the driver that is used: Python's own for a file, else an asynchronous one.
 
     Raises:
-        DatabaseUnusable: It is none, or names no file, or its driver is not installed.
+        DatabaseUnusable: The text is no address, or names no file, or its driver is not installed.
     """
     try:
         read = make_url(url)
@@ -177,7 +177,7 @@ def _make_private_file(path: Path) -> None:
     make_private_folder(path.parent)
     for file in (path, Path(f"{path}-wal"), Path(f"{path}-shm")):
         # By name: closing a file that this process has open elsewhere would give up SQLite's locks on it.
-        with suppress(PermissionError):  # it is somebody else's, who lets us use it
+        with suppress(PermissionError):  # it is another user's, who lets us use it
             if file.exists():
                 file.chmod(FILE_MODE)
             elif file == path:

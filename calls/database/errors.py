@@ -1,4 +1,4 @@
-"""What can go wrong with a database, and how it is told."""
+"""What can go wrong with a database, and the messages that say so."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ DUPLICATE_TABLE = "42P07"
 
 
 class DatabaseError(Exception):
-    """The database did not do what it was asked. The message is one line, without anybody's number or words.
+    """The database did not do what it was asked. The message is one line, without any caller's number or words.
 
     The tree::
 
@@ -40,7 +40,7 @@ class DatabaseRefused(DatabaseError):
 
 
 def explained(error: Exception, description: str) -> DatabaseError:
-    """What an error of a driver, of SQLAlchemy or of the system means for whoever runs this.
+    """What an error of a driver, of SQLAlchemy or of the system means for the operator.
 
     Args:
         error: The error.

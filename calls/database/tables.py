@@ -58,7 +58,7 @@ CALLS = sa.Table(
     sa.Column("created_at", UtcTime, nullable=False),
     sa.Column("answered_at", UtcTime),
     sa.Column("ended_at", UtcTime),
-    # The time of the last event: who is looking for calls that nobody hears of any more need not read the events.
+    # The time of the last event: a search for calls that have gone silent need not read the events.
     sa.Column("heard_at", UtcTime, nullable=False),
     sa.UniqueConstraint("carrier", "carrier_call_id"),
     sa.Index(None, "carrier_call_id"),

@@ -108,7 +108,7 @@ class CallWriter:
         """Ask the database something.
 
         Raises:
-            DatabaseError: There was no answer to that.
+            DatabaseError: The database did not answer.
         """
 
         async def asked() -> T:
@@ -123,7 +123,7 @@ class CallWriter:
         """Like `CallDatabase.use_once`, and without a detour by this thread where that can be: it costs the most.
 
         Raises:
-            DatabaseError: There was no answer to that.
+            DatabaseError: The database did not answer.
         """
         if self._database.is_open_file:
             return await self._database.use_once(use_id, note, now, until)

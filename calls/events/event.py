@@ -85,7 +85,7 @@ E = TypeVar("E", bound=CallEvent)
 
 @dataclass(frozen=True, repr=False)
 class OtherEvent(CallEvent, kind=""):
-    """An event that was read and that this program does not know: of another version, or with other values.
+    """An event that was read and that this program does not know: written by another version, or with other values.
 
     Parameters:
         what: The name of its kind.

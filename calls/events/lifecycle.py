@@ -26,7 +26,7 @@ class StateChanged(CallEvent, kind="state"):
 
 @dataclass(frozen=True, repr=False)
 class Ringing(CallEvent, kind="ringing"):
-    """The phone rings: ours, or that of the person whom we call."""
+    """The phone rings: the bot's, or that of the person whom the bot calls."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -39,7 +39,8 @@ class Ended(CallEvent, kind="ended"):
     """The call is over. Events may follow that were under way, such as `detached` or a report about a recording.
 
     Parameters:
-        ended_by: Who ended it: the `caller` is the other party, whoever dialled, and a `human` a person of ours.
+        ended_by: Who ended it. `caller` is the other party, also on a call that the bot made; `human` is a person of
+            the operator's.
         cause: Why, in a few words for people.
     """
 
@@ -52,7 +53,7 @@ class HangUpStarted(CallEvent, kind="hang_up"):
     """The carrier is asked to end the call; `ended` follows when it says that the call is over.
 
     Parameters:
-        ended_by: Who wants that, as in `ended`.
+        ended_by: Who ends the call, as in `ended`.
         cause: Why, in a few words for people.
     """
 
@@ -95,7 +96,7 @@ class AnswererDetected(CallEvent, kind="answered_by"):
 
 @dataclass(frozen=True, repr=False)
 class LookedUp(CallEvent, kind="lookup"):
-    """The operator's service was asked who calls, before the greeting.
+    """The operator's service was asked who the caller is, before the greeting.
 
     Parameters:
         result: `found`, `empty` (it does not know them), `late` (no answer within the budget) or `failed`.
@@ -135,7 +136,7 @@ class ErrorHappened(CallEvent, kind="error"):
 
 @dataclass(frozen=True, repr=False)
 class TransferStarted(CallEvent, kind="transfer_started"):
-    """The caller is being put through. `transfer_ended` tells how it went.
+    """The caller is being put through. `transfer_ended` says how it went.
 
     Parameters:
         destination: The destination's name in the agent's file.
@@ -155,7 +156,7 @@ class TransferEnded(CallEvent, kind="transfer_ended"):
     Parameters:
         destination: As in `transfer_started`; empty when it is not known.
         outcome: How it went. Unless it is `connected`, the caller is back with the bot.
-        reason: More about that, in a few words of ours or of the carrier's; it may be empty.
+        reason: More about the outcome, in a few words of the bot's or of the carrier's; it may be empty.
     """
 
     destination: str
@@ -168,7 +169,7 @@ class TransferEnded(CallEvent, kind="transfer_ended"):
 
 @dataclass(frozen=True, repr=False)
 class BriefingStarted(CallEvent, kind="briefing"):
-    """A colleague has answered and is told what the caller wants."""
+    """A colleague has answered, and the bot tells them what the caller wants."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -207,12 +208,12 @@ class CallerGone(CallEvent, kind="caller_gone"):
 
 @dataclass(frozen=True, repr=False)
 class RecordingChanged(CallEvent, kind="recording"):
-    """The carrier did what it was asked to do with a recording.
+    """The carrier did what the bot or the operator had asked it to do with a recording.
 
     Parameters:
         state: What it is now: `in_progress`, `paused`, `stopped`, then `completed` (the file is there), `absent`,
             `failed`, or `unknown`.
-        recording_id: The carrier's id of the recording; null while it has not been told.
+        recording_id: The carrier's id of the recording; null until the carrier has given it.
     """
 
     state: str
@@ -225,9 +226,9 @@ class RecordingReported(RecordingChanged, kind="recording"):
 
     Parameters:
         url: Where the file is, for a while perhaps without a password; null unless it is there.
-        duration_secs: How long it is, in seconds; null when that is not told.
-        channels: 1, or 2 with each side on its own; null when that is not told.
-        reason: Why there is no file, in the carrier's words; there only when it is told.
+        duration_secs: How long it is, in seconds; null when the carrier does not say.
+        channels: 1, or 2 with each side on its own; null when the carrier does not say.
+        reason: Why there is no file, in the carrier's words; present only when the carrier says.
     """
 
     url: Annotated[str | None, Privacy.PERSONAL] = field(kw_only=True)

@@ -56,7 +56,7 @@ class CallerSaid(CallEvent, kind="caller_said"):
 
 @dataclass(frozen=True, repr=False)
 class BotSaid(CallEvent, kind="bot_said"):
-    """The voice was given something to say, which may not be heard: `bot_heard` and `interrupted` tell.
+    """The bot's voice got a text to say. How much of it the caller heard is in `bot_heard` and `interrupted`.
 
     Parameters:
         text: About a sentence.
@@ -168,7 +168,7 @@ class OpeningDecided(CallEvent, kind="opening"):
 
     Parameters:
         who: `human`, `machine` or `fax`.
-        why: By what it was told: `the carrier`, `a beep`, `what was said`, …
+        why: What decided it: `the carrier`, `a beep`, `what was said`, …
     """
 
     who: str

@@ -6,7 +6,6 @@ The SDK takes long to import, so that is left to the first request.
 from __future__ import annotations
 
 import asyncio
-import importlib
 import json
 import re
 from collections.abc import Awaitable, Callable
@@ -19,9 +18,9 @@ from carriers.errors import (
     CarrierRejected,
     CarrierUnauthorized,
     CarrierUnavailable,
-    NotConfigured,
 )
 from carriers.meanings import error_code, told
+from carriers.rest import RestApi
 from carriers.telnyx.meanings import MEANINGS, SIP_MEANINGS
 
 if TYPE_CHECKING:
@@ -40,8 +39,10 @@ _ORGANIZATIONS: dict[tuple[str, str], str] = {}
 """The organization of each API key, by REST address and key."""
 
 
-class TelnyxApi:
-    """A connection to Telnyx's REST API, made on first use."""
+class TelnyxApi(RestApi["AsyncTelnyx"]):
+    """A connection to Telnyx's REST API."""
+
+    sdk_modules = ("telnyx.resources.calls", "telnyx.resources.texml.accounts")
 
     def __init__(self, *, api_key: str | None, base_url: str | None):
         """Keep the credentials.
@@ -51,21 +52,9 @@ class TelnyxApi:
             base_url: REST address including `/v2`, to talk to another region or to something else than
                 Telnyx.
         """
+        super().__init__()
         self._api_key = api_key
         self._base_url = base_url or API_BASE_URL
-        self._loaded = False
-        self._client: AsyncTelnyx | None = None
-
-    @property
-    def configured(self) -> bool:
-        """Whether there are credentials."""
-        return bool(self._api_key)
-
-    async def load(self) -> None:
-        """Load the SDK in a thread: with its thousands of modules it takes seconds."""
-        if not self._loaded:
-            await asyncio.to_thread(_load_sdk)
-            self._loaded = True
 
     async def ask(self, request: Callable[[AsyncTelnyx], Awaitable[T]], *, timeout_secs: float) -> T:
         """Send one request, with our time-out and errors, and without the SDK's retries of POSTs.
@@ -120,40 +109,23 @@ class TelnyxApi:
             _ORGANIZATIONS[key] = found
         return _ORGANIZATIONS[key]
 
-    async def _connected(self) -> AsyncTelnyx:
-        if not self._api_key:
-            raise NotConfigured("Telnyx is not configured: set TELNYX_API_KEY")
-        if self._client is None:
-            # Before the time-out of a request begins.
-            await self.load()
-        if self._client is None:  # no other request made it meanwhile
-            from telnyx import AsyncTelnyx
+    def _missing(self) -> str | None:
+        return None if self._api_key else "Telnyx is not configured: set TELNYX_API_KEY"
 
-            self._client = AsyncTelnyx(
-                # Each request has its own time-out, in `ask`.
-                api_key=self._api_key,
-                base_url=self._base_url,
-                max_retries=0,
-                timeout=None,
-            )
-        return self._client
+    def _new_client(self) -> AsyncTelnyx:
+        from telnyx import AsyncTelnyx
 
-    async def aclose(self) -> None:
-        """Close the connections."""
-        client, self._client = self._client, None
-        if client is not None:
-            await client.close()
+        # Each request has its own time-out, in `ask`.
+        return AsyncTelnyx(api_key=self._api_key, base_url=self._base_url, max_retries=0, timeout=None)
+
+    async def _close(self, client: AsyncTelnyx) -> None:
+        await client.close()
 
 
 async def _whoami(client: AsyncTelnyx) -> Any:
     from telnyx import BaseModel  # loaded by now, as there is a client
 
     return await client.get("/whoami", cast_to=BaseModel)
-
-
-def _load_sdk() -> None:
-    importlib.import_module("telnyx.resources.calls")
-    importlib.import_module("telnyx.resources.texml.accounts")
 
 
 def _not_json(found: str) -> str:

@@ -13,7 +13,7 @@ from carriers.callbacks import LINE_STATES
 from carriers.carrier import CarrierCall, LineState
 from carriers.dialling import DialOut, MachineDetection
 from carriers.errors import CarrierRejected
-from carriers.forms import moment, whole_number
+from carriers.forms import moment
 from carriers.numbers import phone_number
 from carriers.streams import StreamDocument
 from carriers.telnyx.addresses import telnyx_address
@@ -33,7 +33,7 @@ TEXML_MACHINE_DETECTION = {
 """Source: telnyx SDK, `types/texml/accounts/call_calls_params.py`."""
 
 CALL_CONTROL_MACHINE_DETECTION = "premium"
-"""The detection that Telnyx recommends. It tells of a beep unasked, but not of a greeting that ends without one, which
+"""The detection that Telnyx recommends. It reports a beep unasked, but not a greeting that ends without one, which
 the bot hears itself. Sources: telnyx SDK, `types/call_dial_params.py`; Telnyx docs, answering machine detection."""
 
 TRANSFER_OF = "phonebot_transfer_of"
@@ -177,9 +177,7 @@ def recent_calls(calls: Iterable[CallResource], since: datetime) -> list[Carrier
                 state=TEXML_STATES.get(str(call.status)),
                 from_number=phone_number(call.from_),
                 to_number=phone_number(call.to),
-                started_at=moment(call.start_time),
                 ended_at=moment(call.end_time),
-                duration_secs=whole_number(call.duration),
             )
             recent.append((made_at or never, found))
     return [found for _, found in sorted(recent, key=lambda made: made[0], reverse=True)]

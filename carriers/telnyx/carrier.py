@@ -20,7 +20,7 @@ from carriers.carrier import (
 )
 from carriers.dialling import DialledCall, DialOut
 from carriers.errors import CarrierError, CarrierUnavailable
-from carriers.forms import FORM_TYPE, whole_number
+from carriers.forms import FORM_TYPE
 from carriers.markup import MarkupCalls
 from carriers.recording import RecordingFormat
 from carriers.telnyx.account import TelnyxAccount
@@ -65,7 +65,6 @@ class TelnyxCarrier(TexmlDocuments, FormCallbacks, MarkupCalls, TelnyxAccount):
             from_number=phone_number(form.get("From") or form.get("FromSipUri")),
             to_number=phone_number(form.get("To") or form.get("ToSipUri")),
             direction=call_direction(form),
-            account_id=form.get("AccountSid"),
         )
 
     def parse_status(self, form: Form) -> StatusUpdate:
@@ -80,7 +79,6 @@ class TelnyxCarrier(TexmlDocuments, FormCallbacks, MarkupCalls, TelnyxAccount):
             call_id=form.required("CallSid"),
             state=TEXML_STATES.get(form.get("CallStatus", "")),
             reason=", ".join(filter(None, reason)),
-            duration_secs=whole_number(form.get("CallDuration")),
         )
 
     async def prepare(self) -> None:
@@ -178,7 +176,6 @@ class TelnyxCarrier(TexmlDocuments, FormCallbacks, MarkupCalls, TelnyxAccount):
         call_id: str,
         *,
         recording_id: str | None = None,
-        keep_length: bool = True,
         command_id: str | None = None,
     ) -> None:
         """Stop recording for a while; without the recording's id by Call Control's command, which needs none.
@@ -242,11 +239,10 @@ class TelnyxCarrier(TexmlDocuments, FormCallbacks, MarkupCalls, TelnyxAccount):
 
     async def _list(self, since: datetime, **filters: Any) -> list[CarrierCall]:
         account = await self._account()
-        answer = await self._api.ask(
+        answer = await self._ask(
             lambda client: client.texml.accounts.calls.retrieve_calls(
                 account, page_size=RECENT_CALLS, **filters
-            ),
-            timeout_secs=self._timeout_secs,
+            )
         )
         if answer.calls is None:
             raise CarrierUnavailable("Telnyx answered without a list of calls: that is not an empty list")

@@ -78,8 +78,7 @@ class TelnyxChecks:
         try:
             organization = await self._api.organization_id(timeout_secs=CHECK_TIMEOUT_SECS)
         except CarrierUnauthorized as error:
-            named = f"{error.status} with error {error.code}" if error.code else str(error.status)
-            text = f'Telnyx does not take it ({named}): copy it again from the portal, "API Keys"'
+            text = f'Telnyx does not take it ({error.answer}): copy it again from the portal, "API Keys"'
             return [Finding(Verdict.FAULT, "TELNYX_API_KEY", text)]
         except CallNotFound as error:
             text = f"there is no GET /whoami at {self.base_url()} ({error.status}): check TELNYX_API_BASE_URL"
@@ -223,7 +222,7 @@ class TelnyxChecks:
     ) -> list[Finding]:
         kind, application = await self._application(connection_id)
         if application is None or kind == CONNECTION:
-            return []  # told where the application is looked at
+            return []  # `_connection` reports it
         profile_id = application.outbound and application.outbound.outbound_voice_profile_id
         profile = await self._profile(profile_id) if profile_id else None
         if profile is None or profile.enabled is False:

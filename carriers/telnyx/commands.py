@@ -16,13 +16,12 @@ from carriers.errors import (
     CallEnded,
     CallNotFound,
     CarrierRejected,
-    CarrierUnavailable,
-    DialUncertain,
     NotConfigured,
     TooEarly,
 )
 from carriers.forms import moment
 from carriers.recording import RecordingFormat
+from carriers.rest import RestCalls
 from carriers.telnyx.api import TelnyxApi
 from carriers.telnyx.calls import CALL_CONTROL_ID
 
@@ -39,9 +38,10 @@ NO_AUDIO = "90020"
 """Error code of "recording cannot be started until audio has commenced". Source: Telnyx docs, API error codes."""
 
 
-class TelnyxCommands:
+class TelnyxCommands(RestCalls["AsyncTelnyx"]):
     """The part of `carriers.telnyx.carrier.TelnyxCarrier` that is the same for all of its calls."""
 
+    _api: TelnyxApi
     sends_digits_by_rest = True
     # By the page of error 90029; the SDK and the pages of the requests go on to 14400, and begin at 30 for TeXML.
     call_secs = range(60, 14001)
@@ -66,29 +66,10 @@ class TelnyxCommands:
             timeout_secs: Limit of one request.
             dial_timeout_secs: Limit of a request to dial.
         """
-        self._api = api
+        super().__init__(api, timeout_secs=timeout_secs, dial_timeout_secs=dial_timeout_secs)
         self._account_sid = account_sid
         self._connection_id = connection_id
         self._codec = codec
-        self._timeout_secs = timeout_secs
-        self._dial_timeout_secs = dial_timeout_secs
-
-    @property
-    def configured(self) -> bool:
-        """Whether there are credentials for REST."""
-        return self._api.configured
-
-    async def load(self) -> None:
-        """Load the SDK in a thread: with its thousands of modules it takes seconds."""
-        await self._api.load()
-
-    async def prepare(self) -> None:
-        """Do what `load` does: nothing has to be asked."""
-        await self.load()
-
-    async def aclose(self) -> None:
-        """Close the connections to the REST API."""
-        await self._api.aclose()
 
     async def hang_up(self, call_id: str) -> HangUp:
         """End a call with Call Control's `hangup`.
@@ -112,9 +93,7 @@ class TelnyxCommands:
             CarrierError: Telnyx did not say.
         """
         control_id = checked(call_id)
-        answer = await self._api.ask(
-            lambda client: client.calls.retrieve_status(control_id), timeout_secs=self._timeout_secs
-        )
+        answer = await self._ask(lambda client: client.calls.retrieve_status(control_id))
         data = answer.data
         if data is None:
             raise CallNotFound("Telnyx has no data on this call", status=200)
@@ -126,9 +105,7 @@ class TelnyxCommands:
         return CarrierCall(
             id=data.call_control_id or control_id,
             state=state,
-            started_at=moment(data.start_time),
             ended_at=moment(data.end_time),
-            duration_secs=data.call_duration,
         )
 
     async def send_digits(self, call_id: str, digits: str, *, command_id: str | None = None) -> None:
@@ -176,10 +153,9 @@ class TelnyxCommands:
         call_id: str,
         *,
         recording_id: str | None = None,
-        keep_length: bool = True,
         command_id: str | None = None,
     ) -> None:
-        """Stop recording for a while; Telnyx offers no choice of `keep_length`, and reports a pause nowhere.
+        """Stop recording for a while; Telnyx reports a pause nowhere.
 
         Raises:
             CarrierError: It may still be recorded.
@@ -211,20 +187,10 @@ class TelnyxCommands:
         options = _recording_options(recording_id, command_id)
         await self._command(call_id, lambda client, id_: client.calls.actions.stop_recording(id_, **options))
 
-    async def _dial(self, request: Callable[[AsyncTelnyx], Awaitable[T]]) -> T:
-        try:
-            return await self._api.ask(request, timeout_secs=self._dial_timeout_secs)
-        except CarrierUnavailable as error:
-            if error.nothing_done:
-                raise
-            raise DialUncertain(f"{error}. The call may have been made: look before dialling again") from None
-
     async def _command(self, call_id: str, request: Callable[[AsyncTelnyx, str], Awaitable[T]]) -> T:
         control_id = checked(call_id)
         try:
-            return await self._api.ask(
-                lambda client: request(client, control_id), timeout_secs=self._timeout_secs
-            )
+            return await self._ask(lambda client: request(client, control_id))
         except CarrierRejected as error:
             if error.code == NO_AUDIO:
                 raise TooEarly("Telnyx records a call only once its audio has commenced (90020)") from None
@@ -237,7 +203,7 @@ class TelnyxCommands:
             ) from None
 
     async def _account(self) -> str:
-        """The account's ID in TeXML's addresses: the one that is set, else the one that Telnyx tells."""
+        """The account's ID in TeXML's addresses: the one that is configured, else the one that Telnyx reports."""
         return self._account_sid or await self._api.organization_id(timeout_secs=self._timeout_secs)
 
     def _connection(self, kind: str) -> str:

@@ -40,7 +40,7 @@ HANGUP_CAUSES = {
     "not_found": LineState.FAILED,
 }
 """How `call.hangup` events end a call. The others (`unspecified`, and what may come) say nothing: there the SIP code of
-a leg that was never answered tells. Source: telnyx SDK, `types/call_hangup.py`."""
+a leg that was never answered decides. Source: telnyx SDK, `types/call_hangup.py`."""
 
 ENDS = {
     "normal_clearing": LegEnd.HUNG_UP,
@@ -78,18 +78,13 @@ def parse_event(body: bytes) -> CarrierEvent:
         kind=kind,
         event_id=event_id,
         call_id=call_id,
-        leg_id=_text(payload.get("call_leg_id")),
-        session_id=_text(payload.get("call_session_id")),
         occurred_at=moment(_text(data.get("occurred_at"))),
         client_state={name: value for name, value in carried.items() if name != TRANSFER_OF},
         transfer_of=_text(carried.get(TRANSFER_OF)),
-        from_number=phone_number(_text(payload.get("from"))),
-        to_number=phone_number(_text(payload.get("to"))),
-        status=_status(kind, event_id, call_id, cause, sip_code),
+        status=_status(kind, call_id, cause, sip_code),
         incoming=_incoming(kind, call_id, payload),
         answered_by=_answered_by(kind, payload),
-        recording=_recording(kind, event_id, call_id, payload),
-        digit=_text(payload.get("digit")) if kind == "call.dtmf.received" else None,
+        recording=_recording(kind, call_id, payload),
         hangup_cause=cause,
         end=ENDS.get(cause),
         hangup_source=_text(payload.get("hangup_source")) or "",
@@ -103,18 +98,15 @@ def parse_event(body: bytes) -> CarrierEvent:
     )
 
 
-def _status(
-    kind: str, event_id: str, call_id: str | None, cause: str, sip_code: int | None
-) -> StatusUpdate | None:
+def _status(kind: str, call_id: str | None, cause: str, sip_code: int | None) -> StatusUpdate | None:
     if call_id is None:
         return None
     if kind == "call.hangup":
-        # The event does not say how long the call was.
         otherwise = LineState.FAILED if sip_code in SIP_ERRORS else LineState.COMPLETED
         state = HANGUP_CAUSES.get(cause, otherwise)
-        return StatusUpdate(call_id, state, reason=cause, event_id=event_id)
+        return StatusUpdate(call_id, state, reason=cause)
     states = {"call.initiated": LineState.RINGING, "call.answered": LineState.IN_PROGRESS}
-    return StatusUpdate(call_id, states[kind], event_id=event_id) if kind in states else None
+    return StatusUpdate(call_id, states[kind]) if kind in states else None
 
 
 def _incoming(kind: str, call_id: str | None, payload: dict[str, Any]) -> IncomingCall | None:
@@ -133,12 +125,10 @@ def _answered_by(kind: str, payload: dict[str, Any]) -> AnsweredBy | None:
     return None if words is None else who_answered(words, payload.get("result"), kind)
 
 
-def _recording(
-    kind: str, event_id: str, call_id: str | None, payload: dict[str, Any]
-) -> RecordingUpdate | None:
+def _recording(kind: str, call_id: str | None, payload: dict[str, Any]) -> RecordingUpdate | None:
     if kind == "call.recording.error":
         reason = _text(payload.get("reason")) or "unspecified"
-        return RecordingUpdate(call_id, RecordingState.FAILED, reason=reason, event_id=event_id)
+        return RecordingUpdate(call_id, RecordingState.FAILED, reason=reason)
     if kind != "call.recording.saved":
         return None
     urls = payload.get("recording_urls")
@@ -153,7 +143,6 @@ def _recording(
         url=_text(urls.get("wav")) or _text(urls.get("mp3")),
         duration_secs=round((ended - began).total_seconds()) if began and ended else None,
         channels={"single": 1, "dual": 2}.get(str(payload.get("channels"))),
-        event_id=event_id,
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import importlib
 import json
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -21,17 +20,19 @@ from carriers.errors import (
     CarrierRejected,
     CarrierUnauthorized,
     CarrierUnavailable,
-    NotConfigured,
 )
 from carriers.forms import whole_number
 from carriers.meanings import error_code, told
+from carriers.rest import RestApi
 from carriers.twilio.meanings import MEANINGS
 
 T = TypeVar("T")
 
 
-class TwilioApi:
-    """A connection to Twilio's REST API, made on first use."""
+class TwilioApi(RestApi[Client]):
+    """A connection to Twilio's REST API."""
+
+    sdk_modules = ("twilio.rest.api",)
 
     def __init__(
         self,
@@ -51,24 +52,12 @@ class TwilioApi:
             edge: Twilio edge. Not used with `base_url`.
             base_url: REST address without path, to talk to something else than Twilio.
         """
+        super().__init__()
         self._account_sid = account_sid
         self._login = login
         self._region = None if base_url else region
         self._edge = None if base_url else edge
         self._base_url = base_url.rstrip("/") if base_url else None
-        self._loaded = False
-        self._client: Client | None = None
-
-    @property
-    def configured(self) -> bool:
-        """Whether there are credentials."""
-        return bool(self._account_sid and all(self._login))
-
-    async def load(self) -> None:
-        """Load the part of the SDK that it loads late, in a thread."""
-        if not self._loaded:
-            await asyncio.to_thread(_load_sdk)
-            self._loaded = True
 
     async def ask(self, request: Callable[[Client], Awaitable[T]], *, timeout_secs: float) -> T:
         """Send one request with our time-out (the SDK's async client has none) and our errors.
@@ -98,42 +87,32 @@ class TwilioApi:
                 "proxy may have answered in its place"
             ) from None
 
-    async def _connected(self) -> Client:
-        """The SDK's client, made on first use because its HTTP session needs a running loop."""
-        if not self.configured:
-            raise NotConfigured(
-                "Twilio is not configured: set TWILIO_ACCOUNT_SID and either TWILIO_AUTH_TOKEN or "
-                "TWILIO_API_KEY with TWILIO_API_SECRET"
-            )
-        if self._client is None:
-            # Before the time-out of a request begins.
-            await self.load()
-        if self._client is None:  # no other request made it meanwhile
-            username, password = self._login
-            self._client = Client(
-                username,
-                password,
-                account_sid=self._account_sid,
-                region=self._region,
-                edge=self._edge,
-                http_client=AsyncTwilioHttpClient(),
-                # Not empty, because the SDK would then read os.environ, where TWILIO_REGION may contradict
-                # us.
-                environment={"": ""},
-            )
-            if self._base_url:
-                self._client.api.base_url = self._base_url
-        return self._client
+    def _missing(self) -> str | None:
+        if self._account_sid and all(self._login):
+            return None
+        return (
+            "Twilio is not configured: set TWILIO_ACCOUNT_SID and either TWILIO_AUTH_TOKEN or "
+            "TWILIO_API_KEY with TWILIO_API_SECRET"
+        )
 
-    async def aclose(self) -> None:
-        """Close the connections."""
-        client, self._client = self._client, None
-        if client is not None:
-            await client.http_client.close()
+    def _new_client(self) -> Client:
+        username, password = self._login
+        client = Client(
+            username,
+            password,
+            account_sid=self._account_sid,
+            region=self._region,
+            edge=self._edge,
+            http_client=AsyncTwilioHttpClient(),
+            # Not empty, because the SDK would then read os.environ, where TWILIO_REGION may contradict us.
+            environment={"": ""},
+        )
+        if self._base_url:
+            client.api.base_url = self._base_url
+        return client
 
-
-def _load_sdk() -> None:
-    importlib.import_module("twilio.rest.api")
+    async def _close(self, client: Client) -> None:
+        await client.http_client.close()
 
 
 class _ListFailure:

@@ -16,7 +16,6 @@ from carriers.carrier import (
     call_direction,
     phone_number,
 )
-from carriers.forms import whole_number
 from carriers.markup import MarkupCalls
 from carriers.twilio import SIGNATURE_HEADER, signatures
 from carriers.twilio.api import TwilioApi
@@ -124,13 +123,10 @@ class TwilioCarrier(FormCallbacks, MarkupCalls, TwilioRest):
             from_number=phone_number(form.get("From")),
             to_number=phone_number(form.get("To")),
             direction=call_direction(form),
-            account_id=form.get("AccountSid"),
         )
 
     def parse_status(self, form: Form) -> StatusUpdate:
         """Read a status callback.
-
-        `Duration` is in minutes, `CallDuration` in seconds. Source: Twilio docs, voice/api/call-resource.
 
         Raises:
             WebhookError: There is no CallSid.
@@ -140,5 +136,4 @@ class TwilioCarrier(FormCallbacks, MarkupCalls, TwilioRest):
             call_id=form.required("CallSid"),
             state=LINE_STATES.get(form.get("CallStatus", "")),
             reason=f"SIP {sip_code}" if sip_code else "",
-            duration_secs=whole_number(form.get("CallDuration")),
         )

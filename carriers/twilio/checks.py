@@ -111,7 +111,7 @@ class TwilioChecks:
                 Finding(
                     Verdict.FAULT,
                     subject,
-                    f"Twilio does not take it for TWILIO_ACCOUNT_SID ({_named(error)}): copy both again from the "
+                    f"Twilio does not take it for TWILIO_ACCOUNT_SID ({error.answer}): copy both again from the "
                     f'console, "Account Info"{where}, the live ones; every webhook is refused with a wrong token',
                 )
             ]
@@ -137,7 +137,7 @@ class TwilioChecks:
                 text = f"is restricted, so not everything can be looked at. {error}"
                 return [Finding(Verdict.NOTE, "TWILIO_API_KEY", text)]
             text = (
-                f"Twilio does not take it with TWILIO_API_SECRET for TWILIO_ACCOUNT_SID ({_named(error)}): make a "
+                f"Twilio does not take it with TWILIO_API_SECRET for TWILIO_ACCOUNT_SID ({error.answer}): make a "
                 'new key in the console, "API keys & tokens", or unset both'
             )
             return [Finding(Verdict.FAULT, "TWILIO_API_KEY", text)]
@@ -269,7 +269,3 @@ def _why_no_calls_come(number: Any) -> tuple[str, ...]:
     if number.voice_receive_mode == "fax":
         wrong.append('takes calls for faxes: choose "Voice Calls" in the number\'s voice configuration')
     return tuple(wrong)
-
-
-def _named(error: CarrierRejected) -> str:
-    return f"{error.status} with error {error.code}" if error.code else str(error.status)

@@ -10,19 +10,18 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from loguru import logger
 
 from carriers.callbacks import LINE_STATES
-from carriers.carrier import DIAL_TIMEOUT_SECS, REQUEST_TIMEOUT_SECS, CarrierCall, HangUp
+from carriers.carrier import CarrierCall, HangUp
 from carriers.dialling import DialledCall, DialOut, MachineDetection
 from carriers.errors import (
     CallEnded,
     CarrierRejected,
-    CarrierUnavailable,
     DialUncertain,
     NotRecording,
 )
 from carriers.forms import whole_number
 from carriers.numbers import phone_number
 from carriers.recording import RecordingFormat
-from carriers.twilio.api import TwilioApi
+from carriers.rest import RestCalls
 from carriers.twilio.twiml import TwimlDocuments
 
 if TYPE_CHECKING:
@@ -54,48 +53,13 @@ RECENT_CALLS = 20
 _SID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
-class TwilioRest(TwimlDocuments):
+class TwilioRest(TwimlDocuments, RestCalls["Client"]):
     """The REST half of `carriers.twilio.carrier.TwilioCarrier`."""
 
     sends_digits_by_rest = False
     # Four hours unless Twilio has raised the account's limit. Source: Twilio's OpenAPI file (TimeLimit: "constraints
     # depend on account and configuration"); Twilio docs, maximum call length.
     call_secs = range(1, 14401)
-
-    def __init__(
-        self,
-        api: TwilioApi,
-        *,
-        timeout_secs: float = REQUEST_TIMEOUT_SECS,
-        dial_timeout_secs: float = DIAL_TIMEOUT_SECS,
-    ):
-        """Keep the connection.
-
-        Args:
-            api: Where the requests go.
-            timeout_secs: Limit of one request.
-            dial_timeout_secs: Limit of a request to dial.
-        """
-        self._api = api
-        self._timeout_secs = timeout_secs
-        self._dial_timeout_secs = dial_timeout_secs
-
-    @property
-    def configured(self) -> bool:
-        """Whether there are credentials for REST."""
-        return self._api.configured
-
-    async def load(self) -> None:
-        """Load the part of the SDK that it loads late, in a thread."""
-        await self._api.load()
-
-    async def prepare(self) -> None:
-        """Do what `load` does: nothing has to be asked."""
-        await self.load()
-
-    async def aclose(self) -> None:
-        """Close the connections to the REST API."""
-        await self._api.aclose()
 
     async def dial(self, dial_out: DialOut) -> DialledCall:
         """Make a call. Twilio has no idempotency key, so `command_id` is not sent.
@@ -124,20 +88,14 @@ class TwilioRest(TwimlDocuments):
             }
         if dial_out.time_limit_secs is not None:
             options["time_limit"] = dial_out.time_limit_secs
-        try:
-            call = await self._api.ask(
-                lambda client: client.calls.create_async(
-                    to=dial_out.to,
-                    from_=dial_out.from_number,
-                    timeout=dial_out.ring_timeout_secs,
-                    **options,
-                ),
-                timeout_secs=self._dial_timeout_secs,
+        call = await self._dial(
+            lambda client: client.calls.create_async(
+                to=dial_out.to,
+                from_=dial_out.from_number,
+                timeout=dial_out.ring_timeout_secs,
+                **options,
             )
-        except CarrierUnavailable as error:
-            if error.nothing_done:
-                raise
-            raise DialUncertain(f"{error}. The call may have been made: look before dialling again") from None
+        )
         if not call.sid:
             raise DialUncertain(
                 "Twilio took the call, but did not say under which id: look before dialling again"
@@ -190,9 +148,7 @@ class TwilioRest(TwimlDocuments):
             CarrierError: Twilio did not say.
         """
         sid = _checked(call_id)
-        call = await self._api.ask(
-            lambda client: client.calls(sid).fetch_async(), timeout_secs=self._timeout_secs
-        )
+        call = await self._ask(lambda client: client.calls(sid).fetch_async())
         return _call(call, sid)
 
     async def update_document(self, call_id: str, document: str) -> None:
@@ -241,16 +197,14 @@ class TwilioRest(TwimlDocuments):
         call_id: str,
         *,
         recording_id: str | None = None,
-        keep_length: bool = True,
         command_id: str | None = None,
     ) -> None:
-        """Stop recording for a while.
+        """Stop recording for a while; in the file that is silence.
 
         Raises:
             CarrierError: It may still be recorded.
         """
-        behaviour = "silence" if keep_length else "skip"
-        await self._update_recording(call_id, recording_id, status="paused", pause_behavior=behaviour)
+        await self._update_recording(call_id, recording_id, status="paused", pause_behavior="silence")
 
     async def resume_recording(
         self, call_id: str, *, recording_id: str | None = None, command_id: str | None = None
@@ -273,10 +227,7 @@ class TwilioRest(TwimlDocuments):
         await self._update_recording(call_id, recording_id, status="stopped")
 
     async def _list(self, since: datetime, **filters: str) -> list[CarrierCall]:
-        page = await self._api.ask(
-            lambda client: client.calls.page_async(page_size=RECENT_CALLS, **filters),
-            timeout_secs=self._timeout_secs,
-        )
+        page = await self._ask(lambda client: client.calls.page_async(page_size=RECENT_CALLS, **filters))
         earliest = since.astimezone(UTC) - CLOCKS_DIFFER
         never = datetime.min.replace(tzinfo=UTC)
         recent = [call for call in page if call.date_created is None or call.date_created >= earliest]
@@ -296,7 +247,7 @@ class TwilioRest(TwimlDocuments):
             return updated
 
         try:
-            await self._api.ask(request, timeout_secs=self._timeout_secs)
+            await self._ask(request)
         except CarrierRejected as error:
             if (error.status, whole_number(error.code)) != UNKNOWN:
                 raise _as_ended(error) from None
@@ -307,7 +258,7 @@ class TwilioRest(TwimlDocuments):
 
     async def _change(self, request: Callable[[Client], Awaitable[T]]) -> T:
         try:
-            return await self._api.ask(request, timeout_secs=self._timeout_secs)
+            return await self._ask(request)
         except CarrierRejected as error:
             raise _as_ended(error) from None
 
@@ -324,7 +275,7 @@ def _inline(document: str) -> str:
 def _as_ended(error: CarrierRejected) -> CarrierRejected:
     if (error.status, whole_number(error.code)) in (ENDED, UNKNOWN):
         return CallEnded(
-            f"the call is not live any more (Twilio answered {error.status} with error {error.code})",
+            f"the call is not live any more (Twilio answered {error.answer})",
             status=error.status,
             code=error.code,
         )
@@ -337,9 +288,7 @@ def _call(call: Any, sid: str = "") -> CarrierCall:
         state=LINE_STATES.get(str(call.status)),
         from_number=phone_number(call._from),
         to_number=phone_number(call.to),
-        started_at=call.start_time,
         ended_at=call.end_time,
-        duration_secs=whole_number(call.duration),
     )
 
 

@@ -18,7 +18,7 @@ def webhook_is_signed(auth_token: str, signature: str, url: str, form: Form) -> 
     Args:
         auth_token: The account's primary auth token.
         signature: The header's value.
-        url: The URL as Twilio was told to call it, query still percent-encoded. User and password in it are
+        url: The URL as Twilio has it, query still percent-encoded. User and password in it are
             dropped, as Twilio drops them before it signs; with and without port are both tried, as Twilio
             does one or the other.
         form: The fields of a POST body, blank ones included; empty for GET.

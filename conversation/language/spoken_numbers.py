@@ -28,11 +28,6 @@ LONGEST = 15
 _NAMES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 
 
-def spoken_digits(text: str) -> str:
-    """Collect the digits of a spoken or written number, as `spoken_number` does, and no more than those."""
-    return spoken_number(text).lstrip("+")
-
-
 def spoken_number(text: str) -> str:
     """Collect the digits of a spoken or written number, with a + where it was said in front of them.
 

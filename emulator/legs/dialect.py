@@ -183,7 +183,7 @@ class Dialect(Protocol):
     numbers_have_addresses: bool
     """Whether a number has addresses of its own, or only an application that it belongs to."""
     fallback_has_method: bool
-    """Whether the method by which a fallback address is asked is configured apart from the first address's."""
+    """Whether the HTTP method for a fallback address is configured apart from that for the first address."""
     reconnects: bool
     """Whether a document's media socket that breaks is dialled again, unless the document says otherwise."""
     not_ours: str

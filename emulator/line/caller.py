@@ -70,7 +70,7 @@ class Until(Wait):
 
 @dataclass(frozen=True)
 class HangUp:
-    """The caller hangs up, after the bot's reply unless told otherwise."""
+    """The caller hangs up at once, or with `after_reply` after the bot's reply."""
 
     after_reply: bool = False
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class OtherEnd:
-    """Who is at the other end of a line, and how the timeline tells that they are heard.
+    """Who is at the other end of a line, and the words of the timeline when they are heard.
 
     Attributes:
         who: `bot`, `ringing` or `waiting` (nobody yet), or a person: `colleague`, `caller`, `people`.

@@ -51,8 +51,8 @@ class Room:
         """Come in; out of the room where the line was before.
 
         Args:
-            line: Who comes.
-            hears: How the line's own timeline tells of the others.
+            line: The line that comes in.
+            hears: What the others are for the line's own timeline.
             muted: Whether the others do not hear it.
         """
         if line.room is not None:

@@ -1,4 +1,4 @@
-"""A dialled-in call: it rings, and the server is asked what to do with it (or its socket is dialled at once)."""
+"""A dialled-in call: it rings, and the carrier asks the server what to do with it (or dials its socket at once)."""
 
 from __future__ import annotations
 

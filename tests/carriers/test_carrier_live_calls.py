@@ -115,11 +115,6 @@ async def asked(rest: FakeRest, carrier: Carrier, verb: Verb) -> tuple[str, str,
             [("PauseBehavior", "silence"), ("Status", "paused")],
         ),
         (
-            lambda carrier: carrier.pause_recording(SID, keep_length=False),
-            f"{CALL}/Recordings/Twilio.CURRENT.json",
-            [("PauseBehavior", "skip"), ("Status", "paused")],
-        ),
-        (
             TWILIO_VERBS["resume_recording"],
             f"{CALL}/Recordings/Twilio.CURRENT.json",
             [("Status", "in-progress")],

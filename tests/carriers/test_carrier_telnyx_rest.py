@@ -122,4 +122,4 @@ async def test_a_call_is_fetched(build, data, state):
         carrier = build(rest.url)
         call = await carrier.fetch_call(CALL_ID)
         await carrier.aclose()
-    assert (call.id, call.state, call.duration_secs) == (CALL_ID, state, data.get("call_duration"))
+    assert (call.id, call.state) == (CALL_ID, state)

@@ -132,5 +132,4 @@ async def test_a_call_is_fetched():
         carrier = twilio(rest.url)
         call = await carrier.fetch_call(SID)
         await carrier.aclose()
-    assert (call.state, call.from_number, call.duration_secs) == (LineState.COMPLETED, "+14155550100", 60)
-    assert (call.ended_at - call.started_at).total_seconds() == 60
+    assert (call.state, call.from_number) == (LineState.COMPLETED, "+14155550100")

@@ -114,7 +114,6 @@ MORE = {
     "record as mp3": lambda carrier: carrier.start_recording(
         call_of(carrier), status_url="https://h/recording", file_format=RecordingFormat.MP3
     ),
-    "pause with a gap": lambda carrier: carrier.pause_recording(call_of(carrier), keep_length=False),
     "transfer to SIP": lambda carrier: carrier.transfer(
         call_of(carrier), TransferDocument(SIP, caller_id=FROM, action_url="https://h/dialled")
     ),

@@ -13,9 +13,9 @@ from calls.events.lifecycle import ErrorHappened
 from calls.events.talk import BotHeard
 from calls.states import CallState
 from deployment.banner import start_lines
+from deployment.start import StartError, check
 from emulator import Digits, HangUp, Wait
 from emulator.line.colleague import Colleague
-from server import StartError, check
 from settings import ROOT
 from tests.document_commands import shell_blocks
 from tests.pipecat_cloud import ORGANIZATION, PUBLIC_KEY, PipecatCloud, pipecat_cloud

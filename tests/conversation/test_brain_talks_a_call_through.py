@@ -3,7 +3,7 @@
 import pytest
 
 from conversation.agents.files import load_agent
-from conversation.language.spoken_numbers import Fit, fit, say_digits, spoken_digits
+from conversation.language.spoken_numbers import Fit, fit, say_digits, spoken_number
 from conversation.language.utterance import Utterance
 from tests.brain_talk import AGENTS, CALLER, Talk, receptionist
 
@@ -511,7 +511,7 @@ def test_a_fact_can_offer_a_message():
         ("It's 555-0123.", "5550123"),
         ("double five five, zero one hundred", "5550100"),
         ("two oh two, five fifty-five, twenty-one thirteen", "2025552113"),
-        ("plus one, 202 555 0100", "12025550100"),
+        ("plus one, 202 555 0100", "+12025550100"),
         ("triple nine", "999"),
         ("treble five", "555"),
         ("202 555 0143 extension 12", "2025550143"),
@@ -523,7 +523,7 @@ def test_a_fact_can_offer_a_message():
     ],
 )
 def test_numbers_are_found_in_speech(said, digits):
-    assert spoken_digits(said) == digits
+    assert spoken_number(said) == digits
 
 
 def test_numbers_are_read_back_in_groups():

@@ -9,7 +9,8 @@ import pytest
 from calls.database.engine import readable
 from calls.database.errors import DatabaseUnusable, explained
 from deployment.checkup import PLACEHOLDER, settings_findings
-from server import StartError, listen, notes
+from deployment.start import StartError, notes
+from server import listen
 from settings import SettingsError, load_settings, read_given, settings_class
 
 

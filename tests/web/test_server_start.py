@@ -14,8 +14,9 @@ import httpx
 import pytest
 
 from deployment.banner import start_lines
+from deployment.start import StartError
 from deployment.tunnel import find_tunnel
-from server import StartError, create_app, listen
+from server import create_app, listen
 from tests.fake_rest import Answer, fake_rest
 from tests.web_service import make_settings, write_agents
 

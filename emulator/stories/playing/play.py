@@ -110,7 +110,7 @@ class _Playing:
         return self.carrier.endswith(BY_COMMANDS)
 
     def _number_at(self, base: str, documents: str | None) -> str:
-        """The address that is entered for the bot's number: the one that the server prints, if it does."""
+        """The address to enter for the bot's number: the one that the server prints, if it does."""
         if self.story.number.url is not None:
             return self.story.number.url
         first = next((name for name in self.story.documents if name != self.story.number.fallback), None)
