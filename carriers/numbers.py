@@ -61,7 +61,9 @@ def _e164(number: str, *, valid: bool = False) -> str | None:
     fits = phonenumbers.is_valid_number if valid else phonenumbers.is_possible_number
     if not fits(parsed) or len(set(str(parsed.national_number))) == 1:
         return None
-    return phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
+    written = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
+    # Of "+31 (0)20 ..." it drops the zero that is dialled within the country. What has another behind it is no number.
+    return written if phonenumbers.parse(written) == parsed else None
 
 
 def _address(text: str) -> str | None:

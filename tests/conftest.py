@@ -8,6 +8,7 @@ import os
 import re
 import tempfile
 
+import hypothesis
 import pytest
 
 from settings import ENV_FILE, settings_class
@@ -18,6 +19,9 @@ for _field in settings_class().model_fields:
 os.environ["DATABASE_URL"] = "memory"
 _scratch = tempfile.TemporaryDirectory(prefix="phonebot-tests-")
 os.environ["DATA_DIR"] = _scratch.name
+
+hypothesis.settings.register_profile("phonebot", deadline=None)  # a busy machine is no fault of the code
+hypothesis.settings.load_profile("phonebot")
 
 # Files that place calls, start programs, load speech models or look at a watch
 SLOW = re.compile(

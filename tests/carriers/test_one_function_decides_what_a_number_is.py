@@ -29,6 +29,7 @@ WITHHELD = [
     "sip:%61nonymous@example.com", "sip:%2B266696687@example.com",
     "client:ann", "7", "not a number", "+12025550143x", "+" + "1" * 400, 12025550143, ["+12025550143"],
     "２０２５５５０１４３",
+    "310000010", "+310000010",
 ]  # fmt: skip
 
 
