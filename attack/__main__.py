@@ -103,7 +103,7 @@ async def attack(arguments: argparse.Namespace, directory: Path) -> dict[str, An
 
 
 async def _learn(url: str, network: PhoneNetwork, beside: Beside) -> Knowledge:
-    """Look over a carrier's shoulder: one call's webhook, and its media socket, which is opened and left."""
+    """See a carrier's traffic: one call's webhook, and its media socket, which the carrier opens and leaves."""
     known = Knowledge(int(url.rpartition(":")[2]))
     form = genuine_form(url, "/twilio/voice", network.credentials)
     call_id = dict(httpx.QueryParams(form.body))["CallSid"]
@@ -133,7 +133,7 @@ async def _learn(url: str, network: PhoneNetwork, beside: Beside) -> Knowledge:
 
 
 async def _keyed_addresses(beside: Beside) -> list[str]:
-    """The addresses with a key in a document of Telnyx', which asks for it without a signature: good for one call."""
+    """The addresses with a key, each for one call, in a document that Telnyx asks for without a signature."""
     call_id = f"v3:{uuid.uuid4().hex}"
     beside.call_ids.append(call_id)
     form = {"CallSid": call_id, "From": "+12025550143", "To": "+12025550100", "CallStatus": "ringing"}
@@ -161,7 +161,7 @@ async def _strangers(arguments: argparse.Namespace, known: Knowledge) -> dict[st
 
 
 async def _what_was_set_off(url: str, beside: Beside) -> tuple[list[str], int]:
-    """The calls that are nobody's of ours, and how many sessions there were beyond one a call of ours."""
+    """The calls that the strangers opened, and the number of sessions beyond one for each genuine call."""
     headers = {"Authorization": f"Bearer {API_KEY}"}
     async with httpx.AsyncClient(base_url=url, headers=headers, trust_env=False, timeout=30) as http:
         calls = (await http.get("/calls", params={"limit": 1000})).json()["calls"]
@@ -178,7 +178,7 @@ def main() -> int:
     """Attack.
 
     Returns:
-        0 when nothing was got and no caller noticed, 1 when something was, 2 when nothing could be tried.
+        0 when the strangers got nothing and no caller noticed, 1 when one of both happened, 2 when nothing was tried.
     """
     parser = argparse.ArgumentParser(prog="python -m attack", description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help=f"{QUICK} tries instead of {FULL}")

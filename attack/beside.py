@@ -1,4 +1,4 @@
-"""Calls that must notice nothing: five at a time, on both carriers, as long as strangers try."""
+"""Calls whose callers must notice nothing: five at a time, on both carriers, as long as strangers try."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ MANNERS = Manners(patience=0.3, reply_timeout=10.0)
 
 @dataclass
 class Beside:
-    """The legitimate calls.
+    """The callers that the strangers must not disturb.
 
     Parameters:
         url: The server's.
-        networks: Of both carriers.
+        networks: A phone network for each carrier.
         voice_urls: The voice addresses that the server has printed, by carrier.
         at_once: How many calls at a time.
         call_ids: The carriers' ids of all of them.
@@ -71,7 +71,7 @@ class Beside:
 
 
 def shortcomings(result: CallResult) -> list[str]:
-    """What was wrong with a call, for its caller."""
+    """What the caller would complain about after a call."""
     report = result.report
     name = f"{report.carrier} {report.call_id[:8]}"
     found = [f"{name}: {error}" for error in report.errors]

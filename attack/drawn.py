@@ -1,4 +1,4 @@
-"""Tries that Hypothesis draws: whatever is a method, a path, a header, a body, and much that is none."""
+"""Tries that Hypothesis draws: methods, paths, headers and bodies, and much that is none of these."""
 
 from __future__ import annotations
 

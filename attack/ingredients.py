@@ -1,4 +1,4 @@
-"""What hand-made tries are made of: ids, words, fields, addresses, and proofs that are none."""
+"""What hand-made tries are made of: ids, words, fields, paths, and signatures that are not the carrier's."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Ingredients:
     """Makes what a try is made of.
 
     Parameters:
-        chance: Decides them.
+        chance: Decides each of them.
         known: What the strangers know.
     """
 
@@ -67,7 +67,7 @@ class Ingredients:
         return fields
 
     def target(self, path: str) -> str:
-        """A path, perhaps with more behind it."""
+        """A path, perhaps with another segment or a query behind it."""
         chance = self._chance.random()
         if chance < 0.2:
             path += "/" + quote(self.word(), safe="")
@@ -83,7 +83,7 @@ class Ingredients:
     def signature(
         self, carrier: str, target: str, fields: dict[str, str], body: bytes
     ) -> list[tuple[str, str]]:
-        """No proof, or one that is none."""
+        """The headers of a signature that is not the carrier's, or no headers."""
         chance = self._chance.randrange(6)
         if chance == 0:
             return []
@@ -125,7 +125,7 @@ class Ingredients:
         return frame(json.dumps(start).encode()) if self._chance.random() < 0.7 else b""
 
     def call_id(self) -> str:
-        """The carrier's id of a live call, or of none."""
+        """The carrier's id of a live call, or a made-up one."""
         ids = self._known.call_ids
         return (
             self._chance.choice(ids)
@@ -134,7 +134,7 @@ class Ingredients:
         )
 
     def word(self) -> str:
-        """A word of the right kind in the wrong place."""
+        """A random id, or the name of an agent or of a call."""
         return self._chance.choice(
             (self._chance.randbytes(8).hex(), "a", "receptionist", "call_" + self._chance.randbytes(6).hex())
         )

@@ -1,4 +1,4 @@
-"""What a stranger knows who has looked over somebody's shoulder: addresses, ids of live calls, genuine requests."""
+"""What a stranger knows who has seen a carrier's traffic: addresses, ids of live calls, genuine requests."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from dataclasses import asdict, dataclass, field
 
 @dataclass
 class Seen:
-    """A genuine request that went by: none of it may be of use for another one.
+    """A carrier's genuine request that the stranger has seen: no part of it may help with another one.
 
     Parameters:
         path: With its query.
-        headers: Those that prove who sent it.
-        body: As it was sent.
+        headers: Those that prove that the carrier sent it.
+        body: As the carrier sent it.
         content_type: Of the body.
     """
 
@@ -30,8 +30,8 @@ class Knowledge:
     Parameters:
         port: The server's, on 127.0.0.1.
         call_ids: Carriers' ids of live calls.
-        used_tokens: Paths of media sockets that were opened once.
-        keyed: Addresses that were given to a carrier for one call, with the keys in them.
+        used_tokens: Paths of media sockets that a carrier has opened.
+        keyed: Addresses that the server gave a carrier for one call, with the keys in them.
         seen: Genuine requests.
     """
 

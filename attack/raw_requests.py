@@ -1,4 +1,4 @@
-"""Requests as bytes, and what came back."""
+"""Requests as bytes, and the statuses of the server's answers."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _STATUS = re.compile(rb"HTTP/1\.[01] (\d{3})")
 
 @dataclass(frozen=True)
 class Try:
-    """Something that a stranger sends on a connection of its own.
+    """Bytes that a stranger sends on a connection of their own.
 
     Parameters:
-        kind: What is tried, for the summary.
+        kind: What the stranger tries, for the summary.
         data: The bytes.
         wait_secs: How long to wait for an answer; what is unfinished on purpose gets none.
-        public: Whether it is a request that anybody may send, which is answered.
+        public: Whether the server answers this request for strangers, too.
     """
 
     kind: str

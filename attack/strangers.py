@@ -1,4 +1,4 @@
-"""The strangers, as a process of their own: `python -m attack.strangers` reads what they know, writes what they got."""
+"""The strangers' process: `python -m attack.strangers` reads what they know and writes what the server gave them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ MAX_EXAMPLES = 8
 
 
 class Outcome:
-    """What came of the tries. Safe to use from several threads."""
+    """What the server answered to the tries. Safe to use from several threads."""
 
     def __init__(self, port: int, rate: float):
         self.tried: Counter[str] = Counter()

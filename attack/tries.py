@@ -65,7 +65,7 @@ class Tries:
             yield self._chance.choice(kinds)()
 
     def forged_webhook(self) -> Try:
-        """A carrier's form, unsigned or signed by somebody else."""
+        """A carrier's webhook, unsigned or signed with a stranger's key."""
         carrier = self._chance.choice(("twilio", "telnyx"))
         target = self._ingredients.target(f"/{carrier}/{self._chance.choice(ROUTES)}")
         fields = self._ingredients.fields()
@@ -81,7 +81,7 @@ class Tries:
         return Try(f"forged {carrier} webhook", request(method, target, headers, body))
 
     def forged_event(self) -> Try:
-        """A Call Control event, unsigned or signed by somebody else."""
+        """A Call Control event, unsigned or signed with a stranger's key."""
         event = {
             "data": {
                 "event_type": self._chance.choice(EVENTS),
@@ -113,7 +113,7 @@ class Tries:
         return Try("forged event", request("POST", target, headers, body))
 
     def mutated_request(self) -> Try:
-        """A genuine request with something changed, or sent somewhere else."""
+        """A genuine request of a carrier's with one part changed, or sent to another route."""
         if not self._known.seen:
             return self.forged_webhook()
         seen = self._chance.choice(self._known.seen)
@@ -145,7 +145,7 @@ class Tries:
         return Try("mutated request", request("POST", path, [*kind, *headers.items()], body.encode()))
 
     def keyed_address(self) -> Try:
-        """An address that a carrier was given, for another call, for another purpose, or with the key changed."""
+        """An address that the server gave a carrier, used for another call or route, or with its key changed."""
         if not self._known.keyed:
             return self.forged_webhook()
         path, _, query = self._chance.choice(self._known.keyed).partition("?")
@@ -168,7 +168,7 @@ class Tries:
         return Try("another's key", request("POST", target, [("Content-Type", FORM)], body))
 
     def api_without_key(self) -> Try:
-        """The operator's API, with everything but the key."""
+        """A request to the operator's API with everything but the key."""
         call = self._ingredients.call_id()
         target = self._chance.choice(
             ["/calls", f"/calls/{call}", *(f"/calls/{call}/{action}" for action in ACTIONS)]
@@ -207,7 +207,7 @@ class Tries:
         return Try("api without key", request(method, target, [("Content-Type", JSON), *key], body))
 
     def upgrade_with_token(self) -> Try:
-        """A media socket with a token that was used, or changed, or made up."""
+        """A media socket with a token that was used before, was changed, or is made up."""
         carrier = self._chance.choice(("twilio", "telnyx"))
         token = self._ingredients.word()
         if self._known.used_tokens and self._chance.random() < 0.8:
@@ -231,7 +231,7 @@ class Tries:
         )
 
     def upgrade_without_token(self) -> Try:
-        """A media socket as on Pipecat Cloud, unsigned or signed by somebody else."""
+        """A media socket without a token, as on Pipecat Cloud, unsigned or signed with a stranger's key."""
         path = self._chance.choice(
             ("/ws", "/ws/twilio", "/ws/telnyx", "/ws/telnyx?serviceHost=a.b", "/ws/", "/ws/x", "/")
         )
@@ -243,7 +243,7 @@ class Tries:
         return Try("upgrade without a token", upgrade(path, headers, self._ingredients.start()))
 
     def frames_at_once(self) -> Try:
-        """Frames that do not wait for the upgrade's answer, and break the protocol."""
+        """WebSocket frames that do not wait for the server's answer to the upgrade, and break the protocol."""
         frames = b"".join(
             frame(
                 self._chance.choice((b"", b"\xff\xfe", b"{}", b"[" * 500, self._chance.randbytes(200))),
@@ -257,7 +257,7 @@ class Tries:
         return Try("frames", upgrade(path, [], frames))
 
     def malformed(self) -> Try:
-        """What is no HTTP, or almost."""
+        """Bytes that are no HTTP request, or almost one."""
         whole = request(
             "POST", "/twilio/voice", [("Content-Type", FORM)], urlencode(self._ingredients.fields()).encode()
         )
@@ -306,12 +306,12 @@ class Tries:
         return Try("malformed", data, wait_secs=0.5)
 
     def unfinished(self) -> Try:
-        """A request of which the end never comes."""
+        """A request whose end the stranger never sends."""
         whole = request("POST", "/twilio/voice", [("Content-Type", FORM)], b"CallSid=CA1" * 10)
         return Try("unfinished", whole[: self._chance.randrange(len(whole) - 1)], wait_secs=0.1)
 
     def too_large(self) -> Try:
-        """More than anybody needs to say."""
+        """A request that is larger than any carrier's or operator's."""
         match self._chance.randrange(4):
             case 0:
                 data = request("POST", "/calls", [("Content-Type", JSON)], b"[" + b"[]," * 300_000 + b"[]]")
@@ -324,7 +324,7 @@ class Tries:
         return Try("too large", data)
 
     def many_small_parts(self) -> Try:
-        """What is cheap to send and dear to read."""
+        """A request that costs a stranger little to send and the server much to read."""
         chunked = [
             ("Content-Type", FORM),
             ("X-Twilio-Signature", self._ingredients.word()),

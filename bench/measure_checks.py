@@ -1,6 +1,6 @@
-"""What it costs to look at who calls: the processor time of all checks of one call's set-up.
+"""What the server's checks of a caller's carrier cost: the processor time of all checks of one call's set-up.
 
-It is that of the whole process, so of the database's threads, too, which remember what was used once.
+It is the time of the whole process, and so includes the database's threads, which keep the tokens that were used.
 """
 
 from __future__ import annotations

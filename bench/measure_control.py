@@ -1,7 +1,7 @@
-"""How long callers wait for what is done with their calls: hang-up, and transfers that work or do not.
+"""How long callers wait for a hang-up, for a transfer, and for the bot's word about a transfer that failed.
 
 The server runs with `bench.quick_bot`'s voice and keys. Times are the emulator's: of its timelines, of its REST
-server's log, and of the frames that reached somebody's ear.
+server's log, and of the frames that reached the caller's or the colleague's ear.
 """
 
 from __future__ import annotations
@@ -193,7 +193,7 @@ def _speak_on(frequency: float) -> Callable[[PhoneLine], bool]:
     """Begin to speak, and do not wait for the end of it."""
 
     def begin(line: PhoneLine) -> bool:
-        line.speak(tone(TALK_MS, frequency=frequency))
+        line.mouthpiece.speak(tone(TALK_MS, frequency=frequency))
         return True
 
     return begin
@@ -228,7 +228,7 @@ def _heard_at(heard: Pcm, frequency: float, who: str) -> float:
     Args:
         heard: 8 kHz samples.
         frequency: Of the voice, in Hz; a multiple of 50, so that 20 ms hold whole periods of all voices.
-        who: Whose ear, for the complaint.
+        who: The person who should hear it, for the error.
     """
     frames = heard[: len(heard) // FRAME_SAMPLES * FRAME_SAMPLES].reshape(-1, FRAME_SAMPLES)
     wave = np.exp(-2j * np.pi * frequency * np.arange(FRAME_SAMPLES) / SAMPLE_RATE)

@@ -1,7 +1,7 @@
-"""What a call leaves behind in the server's memory when it is over.
+"""How much memory the server keeps of a call that is over.
 
-The server runs with `bench.quick_bot`'s voice and keys, and the product's own voice activity and end of turn: what
-those keep for a call must go with it, too.
+The server runs with `bench.quick_bot`'s voice and keys, and the product's own voice activity and end of turn: the
+memory that those take for a call must be free again after it, too.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a caller waits for who asks questions, and what the service needs meanwhile."""
+"""How long a caller who asks questions waits for the answers, and how much memory the server needs meanwhile."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The server under measurement, as a process of its own."""
+"""The server that the bench measures, as a process of its own."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from carriers import descriptor_of, descriptors
 
 CLOUD_HOST = "api.pipecat.daily.co"
 CLOUD_REGIONS = ("us-west", "us-east", "eu-central", "ap-south")
-"""Source: Pipecat docs, guides/regions. Without a region it is us-west."""
+"""The regions of Pipecat Cloud; without one it is us-west. Source: Pipecat docs, guides/regions."""
 
 
 class CloudError(ValueError):

@@ -67,7 +67,7 @@ def _e164(number: str, *, valid: bool = False) -> str | None:
 
 
 def _address(text: str) -> str | None:
-    """Sources: RFC 3323, section 4.1.1.3 (`anonymous.invalid`), RFC 2606 (`.invalid`)."""
+    """A SIP address; None for an anonymous one. Sources: RFC 3323, section 4.1.1.3, and RFC 2606 (`.invalid`)."""
     found = _SIP.fullmatch(text)
     if found is None:
         return None

@@ -30,7 +30,7 @@ TEXML_MACHINE_DETECTION = {
     MachineDetection.DETECT: "Enable",
     MachineDetection.END_OF_GREETING: "DetectMessageEnd",
 }
-"""Source: telnyx SDK, `types/texml/accounts/call_calls_params.py`."""
+"""TeXML's words for each. Source: telnyx SDK, `types/texml/accounts/call_calls_params.py`."""
 
 CALL_CONTROL_MACHINE_DETECTION = "premium"
 """The detection that Telnyx recommends. It reports a beep unasked, but not a greeting that ends without one, which

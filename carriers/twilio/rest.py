@@ -42,7 +42,7 @@ MACHINE_DETECTION = {
     MachineDetection.DETECT: "Enable",
     MachineDetection.END_OF_GREETING: "DetectMessageEnd",
 }
-"""Source: Twilio docs, voice/answering-machine-detection."""
+"""Twilio's words for each. Source: Twilio docs, voice/answering-machine-detection."""
 
 CURRENT_RECORDING = "Twilio.CURRENT"
 """Stands for the id of the recording under way. Source: Twilio docs, voice/api/recording."""

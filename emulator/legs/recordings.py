@@ -22,8 +22,8 @@ from emulator.legs.dialect import Dialect
 from emulator.legs.leg import Leg
 from emulator.legs.webhooks import Webhooks
 from emulator.line.clock import Clock
-from emulator.line.codecs import FRAME_MS, SAMPLE_RATE, Pcm
-from emulator.line.line import PhoneLine, mixed
+from emulator.line.codecs import FRAME_MS, SAMPLE_RATE, Pcm, mixed
+from emulator.line.line import PhoneLine
 from emulator.line.signals import beep
 from emulator.timeline import Entry, Timeline
 

@@ -198,8 +198,8 @@ class ScriptedCaller:
         self.lines.append(line)
         kind = "caller_speech"
         self._timeline.note(kind, item.text, at_ms=line.start_ms, edge="start", text=item.text)
-        self._line.speak(item.samples)
-        while self._line.speaking:
+        self._line.mouthpiece.speak(item.samples)
+        while self._line.mouthpiece.speaking:
             await self._line.tick()
         spoken = f"{self.who} stops after {(line.end_ms - line.start_ms) / 1000:.1f} s"
         self._timeline.note(kind, spoken, at_ms=line.end_ms, edge="stop")

@@ -1,4 +1,4 @@
-"""G.711: µ-law (PCMU) and A-law (PCMA) to and from 16-bit PCM, by table.
+"""G.711: µ-law (PCMU) and A-law (PCMA) to and from 16-bit PCM, by table; how loud samples are, and their mix.
 
 Source: ITU-T G.711; the tables follow the reference arithmetic of ITU-T G.191.
 """
@@ -74,3 +74,9 @@ def loudness(samples: Pcm) -> float:
     if len(samples) == 0:
         return 0.0
     return float(np.sqrt(np.mean(samples.astype(np.float64) ** 2)))
+
+
+def mixed(*frames: Pcm) -> Pcm:
+    """Several sounds at the same time; what is too loud together is clipped."""
+    total = sum(frame.astype(np.int32) for frame in frames)
+    return np.clip(total, -32768, 32767).astype(np.int16)

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
 from emulator.line.clock import Clock
-from emulator.line.codecs import FRAME_MS, FRAME_SAMPLES, Pcm, loudness
+from emulator.line.codecs import FRAME_MS, FRAME_SAMPLES, Pcm, loudness, mixed
 from emulator.line.earpiece import AUDIBLE, Earpiece
 from emulator.line.hearing import SpeechStarted, SpeechWatch
 from emulator.line.impairments import LineImpairments
+from emulator.line.mouthpiece import Mouthpiece
+from emulator.line.other_end import BOT, OtherEnd
 from emulator.line.seams import Seams
 from emulator.timeline import Timeline
 
@@ -55,45 +55,6 @@ class Company(Protocol):
         """What this line hears in this frame of the bots on the others' media streams."""
 
 
-@dataclass(frozen=True)
-class OtherEnd:
-    """Who is at the other end of a line, and the words of the timeline when they are heard.
-
-    Attributes:
-        who: `bot`, `ringing` or `waiting` (nobody yet), or a person: `colleague`, `caller`, `people`.
-        kind: The kind of the timeline's entries.
-        starts: Text of the entry when they begin to be heard.
-        stops: Text of the entry when they are silent again; the length of the speech is added.
-    """
-
-    who: str
-    kind: str
-    starts: str
-    stops: str
-
-    @property
-    def is_person(self) -> bool:
-        """Whether a person of the network is there, not the bot."""
-        return self.who in ("colleague", "caller", "people")
-
-    @property
-    def is_nobody(self) -> bool:
-        """Whether nobody is there yet."""
-        return self.who in ("ringing", "waiting")
-
-
-BOT = OtherEnd("bot", "bot_speech", "bot starts to speak", "bot stops after")
-RINGING = OtherEnd("ringing", "bot_speech", "sound while it rings", "sound stops after")
-WAITING = OtherEnd("waiting", "bot_speech", "sound while waiting", "sound stops after")
-COLLEAGUE = OtherEnd(
-    "colleague", "caller_hears", "the caller hears the colleague", "the caller heard the colleague for"
-)
-CALLER = OtherEnd(
-    "caller", "caller_hears", "the colleague hears the caller", "the colleague heard the caller for"
-)
-PEOPLE = OtherEnd("people", "caller_hears", "the others are heard", "the others were heard for")
-
-
 class PhoneLine:
     """Runs from the answer to the hang-up.
 
@@ -120,6 +81,7 @@ class PhoneLine:
         self.impairments = impairments or LineImpairments()
         self.seams = Seams(timeline)
         self.earpiece = Earpiece()
+        self.mouthpiece = Mouthpiece(noise_db)
         self.hearing = SpeechWatch()
         self.stream: StreamEnd | None = None
         self.said: list[Pcm] = []
@@ -151,10 +113,7 @@ class PhoneLine:
         self._clock = clock
         self._running: asyncio.Future[None] | None = None
         self._person_since_ms: int | None = None
-        self._mouth: deque[Pcm] = deque()
         self._tick = asyncio.Event()
-        self._noise = None if noise_db is None else 32768 * 10 ** (noise_db / 20)
-        self._random = np.random.default_rng(20)
 
     @property
     def now_ms(self) -> int:
@@ -165,16 +124,6 @@ class PhoneLine:
     def ear_ms(self) -> int:
         """When what the carrier plays now is heard, in ms since the call was answered."""
         return self.timeline.now_ms() + self.impairments.ear_ms
-
-    @property
-    def speaking(self) -> bool:
-        """Whether the caller still has something to say in the mouth."""
-        return bool(self._mouth)
-
-    def speak(self, samples: Pcm) -> None:
-        """Let the caller say this, behind what is being said."""
-        if len(samples):
-            self._mouth.append(samples)
 
     async def tick(self) -> None:
         """Wait for the next frame. Raises asyncio.CancelledError only; after the hang-up it waits for ever."""
@@ -243,7 +192,7 @@ class PhoneLine:
     def speak_frame(self) -> None:
         """Take the next 20 ms out of the mouth."""
         self.spoken = self.said[-1] if self.said else None
-        self.said.append(self._next_spoken())
+        self.said.append(self.mouthpiece.step())
 
     def hear_frame(self) -> None:
         """Bring 20 ms to the ear: of the bot, of the others in the room, and the network's own tones."""
@@ -325,25 +274,3 @@ class PhoneLine:
             start_ms=start_ms,
             end_ms=end_ms,
         )
-
-    def _next_spoken(self) -> Pcm:
-        frame = np.zeros(FRAME_SAMPLES, dtype=np.int16)
-        filled = 0
-        while filled < FRAME_SAMPLES and self._mouth:
-            taken = self._mouth[0][: FRAME_SAMPLES - filled]
-            frame[filled : filled + len(taken)] = taken
-            filled += len(taken)
-            if len(taken) == len(self._mouth[0]):
-                self._mouth.popleft()
-            else:
-                self._mouth[0] = self._mouth[0][len(taken) :]
-        if self._noise is not None:
-            noisy = frame + self._random.normal(0.0, self._noise, FRAME_SAMPLES)
-            frame = np.clip(noisy, -32768, 32767).astype(np.int16)
-        return frame
-
-
-def mixed(*frames: Pcm) -> Pcm:
-    """Several sounds at the same time; what is too loud together is clipped."""
-    total = sum(frame.astype(np.int32) for frame in frames)
-    return np.clip(total, -32768, 32767).astype(np.int16)

@@ -6,8 +6,9 @@ import asyncio
 from dataclasses import dataclass
 from itertools import chain
 
-from emulator.line.codecs import Pcm
-from emulator.line.line import BOT, PEOPLE, OtherEnd, PhoneLine, mixed
+from emulator.line.codecs import Pcm, mixed
+from emulator.line.line import PhoneLine
+from emulator.line.other_end import BOT, PEOPLE, OtherEnd
 from emulator.line.signals import key
 
 

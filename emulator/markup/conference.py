@@ -18,7 +18,7 @@ from emulator.documents.parsing import Document, Verb
 from emulator.legs.call import Call
 from emulator.legs.dialect import ConferenceEvent
 from emulator.legs.plan import GoTo, Reporting, Start
-from emulator.line.line import BOT, PEOPLE, WAITING
+from emulator.line.other_end import BOT, PEOPLE, WAITING
 from emulator.line.room import Room
 from emulator.line.signals import beep, hold_music
 from emulator.markup.dial import DialOrder

@@ -23,7 +23,7 @@ from emulator.legs.leg import BY_DIAL
 from emulator.legs.plan import CallPlan, GoTo, Start
 from emulator.line.codecs import Pcm
 from emulator.line.colleague import ColleagueCall, Ending, VoicemailBox
-from emulator.line.line import BOT, CALLER, COLLEAGUE, RINGING
+from emulator.line.other_end import BOT, CALLER, COLLEAGUE, RINGING
 from emulator.line.room import Bridge
 from emulator.line.signals import ringing
 from emulator.markup.conference import Conferences, join_conference

@@ -10,6 +10,7 @@ from emulator.legs.exchange import Exchange
 from emulator.line.impairments import under_way
 from emulator.requests import Handler
 from emulator.rest.fields import form_of
+from emulator.rest.refused import answer_refusals
 
 
 def rest_url(port: int) -> str:
@@ -30,7 +31,9 @@ class RestServer:
         """Set up the routes; `start` listens."""
         self.port = port
         self._exchange = exchange
-        app = web.Application(middlewares=[self._on_its_way, exchange.faults.rest, self._write_down])
+        app = web.Application(
+            middlewares=[self._on_its_way, exchange.faults.rest, self._write_down, answer_refusals]
+        )
         app.add_routes(routes)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=2.0)
 

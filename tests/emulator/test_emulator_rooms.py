@@ -9,7 +9,8 @@ import pytest
 from emulator import tone
 from emulator.line.clock import Clock
 from emulator.line.codecs import FRAME_SAMPLES
-from emulator.line.line import BOT, COLLEAGUE, PhoneLine
+from emulator.line.line import PhoneLine
+from emulator.line.other_end import BOT, COLLEAGUE
 from emulator.line.room import Room
 from emulator.timeline import Timeline
 
@@ -45,7 +46,7 @@ async def test_a_late_machine_tears_no_hole_into_what_one_hears_of_the_other():
     one, other = lines(clock, 2)
     room.join(one)
     room.join(other)
-    one.speak(tone(1000))
+    one.mouthpiece.speak(tone(1000))
     for after in (0.2, 0.5):
         asyncio.get_running_loop().call_later(after, time.sleep, 0.25)
     await other.until_ms(1400)
@@ -65,7 +66,7 @@ async def test_what_is_said_is_heard_one_frame_later_and_the_mix_is_the_sum():
         room.join(line)
     sounds = [np.full(FRAME_SAMPLES * 3, level, dtype=np.int16) for level in (100, 2000, 30000)]
     for line, sound in zip(made, sounds, strict=True):
-        line.speak(sound)
+        line.mouthpiece.speak(sound)
     await made[0].until_ms(200)
     levels = [int(heard(line).max()) for line in made]
     assert levels == [32000, 30100, 2100]
@@ -81,13 +82,13 @@ async def test_muted_and_held_lines():
     one, other = lines(clock, 2)
     room.join(one, muted=True)
     room.join(other)
-    one.speak(tone(200))
+    one.mouthpiece.speak(tone(200))
     await other.until_ms(300)
     assert not heard(other).any()
     room.mute(one, False)
     room.hold(other)
     assert not room.talking
-    one.speak(tone(200))
+    one.mouthpiece.speak(tone(200))
     room.press(one, "1")
     await other.until_ms(600)
     assert not heard(other).any()

@@ -95,19 +95,19 @@ class Telnyx:
         )
 
     def new_conference_id(self) -> str:
-        """The docs show ids of several shapes; a UUID."""
+        """A UUID: Telnyx's documentation shows conference ids of several shapes."""
         return str(uuid.uuid4())
 
     def new_recording_id(self) -> str:
-        """The docs show UUIDs."""
+        """A UUID, as Telnyx's documentation shows."""
         return str(uuid.uuid4())
 
     def recordings_path(self, leg: Leg) -> str:
-        """Not documented."""
+        """Where a leg's recordings are on this server; Telnyx's documentation does not say where theirs are."""
         return FILES
 
     def recording_parameters(self, started_at: datetime, track: str) -> dict[str, str]:
-        """Source: Telnyx docs, TeXML callbacks: nothing more."""
+        """Fields of a recording's callback that only Telnyx sends: none. Source: Telnyx docs, TeXML callbacks."""
         return {}
 
     def webhook_parameters(self, leg: Leg) -> dict[str, str]:
@@ -143,7 +143,10 @@ class Telnyx:
         return {"User-Agent": USER_AGENT}
 
     def progress_parameters(self, leg: Leg, event: str, sequence: int) -> dict[str, str]:
-        """Source: Telnyx docs, TeXML callbacks "call initiated", "ringing", "answered" and "completed"."""
+        """The form of a status callback.
+
+        Source: Telnyx docs, TeXML callbacks "call initiated", "ringing", "answered" and "completed".
+        """
         return progress_parameters(leg, event, sequence)
 
     def amd_parameters(self, leg: Leg, answered_by: str, duration_ms: int) -> dict[str, str]:
@@ -161,11 +164,11 @@ class Telnyx:
         return {"DialCallStatus": "completed"}
 
     def conference_parameters(self, event: ConferenceEvent) -> dict[str, str]:
-        """Source: Telnyx docs, TeXML callback "conference start" and its sisters."""
+        """A conference's callback. Source: Telnyx docs, TeXML callback "conference start" and its sisters."""
         return conference_parameters(event)
 
     def refer_parameters(self, leg: Leg, referred: Referred) -> dict[str, str]:
-        """Source: Telnyx docs, TeXML refer."""
+        """The fields for a `<Refer action>`. Source: Telnyx docs, TeXML refer."""
         return refer_parameters(referred)
 
     def stream_event(
@@ -192,7 +195,7 @@ class Telnyx:
         return {}
 
     def user_agent(self) -> str:
-        """Not documented; nothing may depend on it."""
+        """A made-up user agent: Telnyx's is not documented, and nothing may depend on it."""
         return "telnyx-media-streaming"
 
     def open_stream(

@@ -59,44 +59,46 @@ class TelnyxRest:
             web.put("/v2/calls/{call}/actions/{action}", self._action),
         ]
 
-    def bearer(self, request: web.Request) -> bool:
-        """Whether the request has the account's API key."""
+    def let_in(self, request: web.Request) -> None:
+        """Look at the API key of a request.
+
+        Raises:
+            CommandRefused: It is not the account's.
+        """
         expected = f"Bearer {self._credentials.telnyx_api_key}"
-        return hmac.compare_digest(request.headers.get("Authorization", "").encode(), expected.encode())
+        if not hmac.compare_digest(request.headers.get("Authorization", "").encode(), expected.encode()):
+            raise CommandRefused("10009", "The API key is not valid")
 
     async def _status(self, request: web.Request) -> web.Response:
         call = self._exchange.find(request.match_info["call"])
-        if not self.bearer(request):
-            return unauthorized()
+        self.let_in(request)
         if call is None:
-            return error(404, "10005", "Resource not found", "The requested call does not exist")
+            raise CommandRefused("10005", "The requested call does not exist")
         return web.json_response({"data": status(call.leg)})
 
     async def _dial(self, request: web.Request) -> web.Response:
-        if not self.bearer(request):
-            return unauthorized()
+        self.let_in(request)
         if self._control is None:
-            return error(404, "10005", "Resource not found", "The requested resource does not exist")
-        body = await json_body(request)
-        if body is None:
-            return error(400, "10015", "Bad Request", "The request body is not a JSON object")
+            raise CommandRefused("10005", "The requested resource does not exist")
+        body = await object_of(request)
         reply = await self._control.dial(body)
         return web.json_response(reply.body, status=reply.status)
 
     async def _action(self, request: web.Request) -> web.Response:
         call, action = self._exchange.find(request.match_info["call"]), request.match_info["action"]
-        if not self.bearer(request):
-            return unauthorized()
-        body = await json_body(request)
-        if body is None:
-            return error(400, "10015", "Bad Request", "The request body is not a JSON object")
+        self.let_in(request)
+        body = await object_of(request)
         if self._control is not None and isinstance(call, ControlledCall):
             reply = await self._control.command(call, action, body)
             return web.json_response(reply.body, status=reply.status)
         command_id = str(body.get("command_id") or "")
         if command_id and (earlier := self._earlier(command_id)) is not None:
             return web.Response(status=earlier.status, text=earlier.text, content_type="application/json")
-        response = await _command(call, action, body)
+        try:
+            await _command(call, action, body)
+            response = web.json_response({"data": {"result": "ok"}})
+        except CommandRefused as refused:
+            response = refused.response()
         if command_id:
             self._commands[command_id] = (time.monotonic(), response)
         return response
@@ -111,52 +113,38 @@ class TelnyxRest:
         return None if kept is None else kept[1]
 
 
-def error(status: int, code: str, title: str, detail: str) -> web.Response:
-    """An error as Telnyx answers it."""
-    url = f"https://developers.telnyx.com/docs/overview/errors/{code}"
-    body = {"code": code, "title": title, "detail": detail, "meta": {"url": url}}
-    return web.json_response({"errors": [body]}, status=status)
+async def object_of(request: web.Request) -> dict[str, Any]:
+    """The JSON object of a request.
+
+    Raises:
+        CommandRefused: The body is something else.
+    """
+    body = await json_body(request)
+    if body is None:
+        raise CommandRefused("10015", "The request body is not a JSON object")
+    return body
 
 
-def violated(found: Violation) -> web.Response:
+def violated(found: Violation) -> CommandRefused:
     """A value is not as documented."""
-    refused = CommandRefused(found.code, str(found), f"/{found.parameter}")
-    return web.json_response(refused.body(), status=refused.status)
+    return CommandRefused(found.code, str(found), f"/{found.parameter}")
 
 
-def unauthorized() -> web.Response:
-    """The key is not the account's."""
-    return error(401, "10009", "Authentication failed", "The API key is not valid")
-
-
-def ended_already() -> web.Response:
-    """The call takes no commands any more."""
-    detail = "This call is no longer active and can't receive commands."
-    return error(422, "90018", "Call has already ended", detail)
-
-
-async def _command(call: Call | None, action: str, body: dict[str, Any]) -> web.Response:
+async def _command(call: Call | None, action: str, body: dict[str, Any]) -> None:
     """A command for a TeXML call. That others than `hangup` are taken is not documented."""
     if call is None:
-        return error(
-            422, "90015", "Invalid Call Control ID", "The call control id is not one of this account"
-        )
+        raise CommandRefused("90015", "The call control id is not one of this account")
     if call.leg.ended:
-        return ended_already()
-    try:
-        if action in DOCUMENTED:
-            check(action, body)
-            for name in DOCUMENTED[action].unknown(body):
-                call.fail(f"{action} has no parameter {name[:40]}: it has no effect")
-        if action == "hangup":
-            call.hang_up("bot", "hang-up by REST")
-        elif action == "send_dtmf" and call.leg.answered_at is not None:
-            call.watch(call.line_verbs.play_keys(digits_of(body)[0]))
-        elif action in COMMANDS:
-            await COMMANDS[action](call, body)
-        else:
-            detail = f"The emulator does not know the command {action[:40]!r}"
-            return error(404, "10005", "Resource not found", detail)
-    except CommandRefused as refused:
-        return web.json_response(refused.body(), status=refused.status)
-    return web.json_response({"data": {"result": "ok"}})
+        raise CommandRefused("90018")
+    if action in DOCUMENTED:
+        check(action, body)
+        for name in DOCUMENTED[action].unknown(body):
+            call.fail(f"{action} has no parameter {name[:40]}: it has no effect")
+    if action == "hangup":
+        call.hang_up("bot", "hang-up by REST")
+    elif action == "send_dtmf" and call.leg.answered_at is not None:
+        call.watch(call.line_verbs.play_keys(digits_of(body)[0]))
+    elif action in COMMANDS:
+        await COMMANDS[action](call, body)
+    else:
+        raise CommandRefused("10005", f"The emulator does not know the command {action[:40]!r}")

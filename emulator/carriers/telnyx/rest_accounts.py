@@ -14,7 +14,8 @@ from aiohttp import web
 
 from emulator.account import Account, Application, OwnNumber, VoiceProfile
 from emulator.carriers.credentials import Credentials
-from emulator.carriers.telnyx.rest import TelnyxRest, error, unauthorized, violated
+from emulator.carriers.telnyx.control.command_errors import CommandRefused
+from emulator.carriers.telnyx.rest import TelnyxRest, violated
 from emulator.facts import requests
 from emulator.rest.fields import given_fields
 
@@ -52,21 +53,21 @@ class TelnyxAccount:
             web.get("/v2/verified_numbers/{id}", self._verified_number),
         ]
 
-    async def _refusal(self, request: web.Request, kind: str = "fetch") -> web.Response | None:
-        """Why a request is refused; None when it is not."""
-        if not self._rest.bearer(request):
-            return unauthorized()
+    async def _let_in(self, request: web.Request, kind: str = "fetch") -> None:
+        """Look at the key and the parameters of a request.
+
+        Raises:
+            CommandRefused: They are not as they must be.
+        """
+        self._rest.let_in(request)
         given = await given_fields(request)
         if (found := REQUESTS[kind].form_violation(given)) is not None:
-            return violated(found)
+            raise violated(found)
         if unknown := REQUESTS[kind].unknown(given):
-            detail = f"There is no parameter {unknown[0][:40]}"
-            return error(400, "10015", "Bad Request", detail)
-        return None
+            raise CommandRefused("10015", f"There is no parameter {unknown[0][:40]}")
 
     async def _whoami(self, request: web.Request) -> web.Response:
-        if (refusal := await self._refusal(request)) is not None:
-            return refusal
+        await self._let_in(request)
         data = {
             "user_id": "00000000-0000-4000-8000-00000000000a",
             "organization_id": self._credentials.telnyx_account_id,
@@ -82,8 +83,7 @@ class TelnyxAccount:
     async def _page(
         self, request: web.Request, kind: str, resource: Callable[[OwnNumber], dict[str, Any]]
     ) -> web.Response:
-        if (refusal := await self._refusal(request, kind)) is not None:
-            return refusal
+        await self._let_in(request, kind)
         wanted = request.query.get("filter[phone_number]", "")
         # "Non-numerical characters will result in no values being returned."
         owned = [
@@ -129,13 +129,10 @@ class TelnyxAccount:
     async def _one(
         self, request: web.Request, found: T | None, resource: Callable[[T], dict[str, Any]]
     ) -> web.Response:
-        if (refusal := await self._refusal(request)) is not None:
-            return refusal
-        return _missing() if found is None else web.json_response({"data": resource(found)})
-
-
-def _missing() -> web.Response:
-    return error(404, "10005", "Resource not found", "The requested resource does not exist")
+        await self._let_in(request)
+        if found is None:
+            raise CommandRefused("10005", "The requested resource does not exist")
+        return web.json_response({"data": resource(found)})
 
 
 def _phone_number(own: OwnNumber) -> dict[str, Any]:

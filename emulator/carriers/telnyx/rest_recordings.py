@@ -12,7 +12,6 @@ from aiohttp import web
 
 from emulator.carriers.telnyx.control.command_errors import TOO_EARLY, CommandRefused
 from emulator.carriers.telnyx.dialect import FILES
-from emulator.carriers.telnyx.rest import ended_already, error
 from emulator.carriers.telnyx.rest_texml import TexmlRest
 from emulator.legs.recordings import Recording, RecordingOrder, Recordings, callback
 from emulator.rest.recording_requests import change, file_of, named, tell_begin
@@ -46,16 +45,11 @@ class TelnyxRecordings:
 
     async def _start(self, request: web.Request) -> web.Response:
         call = self._rest.named_call(request)
-        if isinstance(call, web.Response):
-            return call
         form = await self._rest.read(request, "start_recording", call)
-        if isinstance(form, web.Response):
-            return form
         if call.leg.ended:
-            return ended_already()
+            raise CommandRefused("90018")
         if self._recordings.too_early(call):
-            refused = CommandRefused(TOO_EARLY)
-            return web.json_response(refused.body(), status=refused.status)
+            raise CommandRefused(TOO_EARLY)
         order = RecordingOrder(
             form.get("RecordingChannels", "dual") == "dual",
             form.get("RecordingTrack", "both"),
@@ -67,24 +61,16 @@ class TelnyxRecordings:
 
     async def _list(self, request: web.Request) -> web.Response:
         call = self._rest.named_call(request)
-        if isinstance(call, web.Response):
-            return call
-        query = await self._rest.read(request, "fetch", call)
-        if isinstance(query, web.Response):
-            return query
+        await self._rest.read(request, "fetch", call)
         listed = [_resource(one) for one in self._recordings.of(call)]
         return web.json_response({"recordings": listed, "page": 0, "page_size": 20, "end": len(listed)})
 
     async def _update(self, request: web.Request) -> web.Response:
         call = self._rest.named_call(request)
-        if isinstance(call, web.Response):
-            return call
         form = await self._rest.read(request, "update_recording", call)
-        if isinstance(form, web.Response):
-            return form
         recording = named(self._recordings, call, request.match_info["recording"], CURRENT)
         if recording is None:
-            return error(404, "10005", "Resource not found", "The recording does not exist")
+            raise CommandRefused("10005", "The recording does not exist")
         change(recording, form["Status"], skip=False)
         return web.json_response(_resource(recording))
 

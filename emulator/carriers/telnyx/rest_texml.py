@@ -14,8 +14,8 @@ from aiohttp import web
 
 from emulator.account import Application
 from emulator.carriers.credentials import Credentials
-from emulator.carriers.telnyx.control.command_errors import not_ours
-from emulator.carriers.telnyx.rest import TelnyxRest, ended_already, error, unauthorized, violated
+from emulator.carriers.telnyx.control.command_errors import CommandRefused, not_ours
+from emulator.carriers.telnyx.rest import TelnyxRest, object_of, violated
 from emulator.facts import requests
 from emulator.legs.call import Call
 from emulator.legs.exchange import Exchange
@@ -23,7 +23,7 @@ from emulator.legs.leg import INBOUND, Leg
 from emulator.legs.plan import AmdOrder, Fallback, GoTo, Inline, OutboundOrder, Reporting
 from emulator.markup.dial_out import create_call
 from emulator.markup.interpreter import replace
-from emulator.rest.fields import as_form, given_fields, joined, json_body
+from emulator.rest.fields import as_form, given_fields, joined
 from emulator.rest.paging import page_of
 
 REQUESTS = requests("telnyx_texml_rest")
@@ -62,31 +62,22 @@ class TexmlRest:
         ]
 
     async def _list(self, request: web.Request) -> web.Response:
-        if (refusal := self._refusal(request)) is not None:
-            return refusal
-        query = await self.read(request, "list_calls")
-        if isinstance(query, web.Response):
-            return query
+        self._let_in(request)
+        await self.read(request, "list_calls")
         page = page_of(self._exchange.listed, request)
         return web.json_response({"calls": [texml_call(leg) for leg in page.legs], **page.fields})
 
     async def _create(self, request: web.Request) -> web.Response:
-        if (refusal := self._refusal(request)) is not None:
-            return refusal
+        self._let_in(request)
         if request.content_type != "application/json":
-            return error(415, "10014", "Unsupported Media Type", "A new call is asked for by a JSON object")
-        body = await json_body(request)
-        if body is None:
-            return error(400, "10015", "Bad Request", "The request body is not a JSON object")
+            raise CommandRefused("10014")
+        body = await object_of(request)
         if (found := REQUESTS["create_call"].violation(body, as_text=False)) is not None:
-            return violated(found)
+            raise violated(found)
         form = as_form(body)
         order = read_order(form, self._method_of(form["ApplicationSid"]))
-        if isinstance(order, web.Response):
-            return order
         if not self._exchange.may_show(order.from_number):
-            refused = not_ours("/From")
-            return web.json_response(refused.body(), status=refused.status)
+            raise not_ours("/From")
         call = await create_call(self._exchange, order)
         self._warn("create_call", body, call)
         answer = {"from": order.from_number, "to": order.to_number, "status": "queued"}
@@ -96,34 +87,32 @@ class TexmlRest:
 
     async def _call(self, request: web.Request) -> web.Response:
         call = self.named_call(request)
-        if isinstance(call, web.Response):
-            return call
         if request.method == "GET":
-            query = await self.read(request, "fetch", call)
-            return query if isinstance(query, web.Response) else web.json_response(texml_call(call.leg))
-        form = await self.read(request, "update_call", call)
-        if isinstance(form, web.Response):
-            return form
-        return _update(call, form, self._method_of(call.leg.connection_id))
+            await self.read(request, "fetch", call)
+        else:
+            form = await self.read(request, "update_call", call)
+            _update(call, form, self._method_of(call.leg.connection_id))
+        return web.json_response(texml_call(call.leg))
 
     def _method_of(self, application: str) -> str:
         """The HTTP method by which Telnyx asks a TeXML application for documents unless a request says otherwise."""
         found = self._exchange.account.application(application, "texml")
         return (found or Application(application, "texml")).method
 
-    async def read(
-        self, request: web.Request, kind: str, call: Call | None = None
-    ) -> dict[str, str] | web.Response:
-        """The fields of a form or a query, or why the request is refused.
+    async def read(self, request: web.Request, kind: str, call: Call | None = None) -> dict[str, str]:
+        """The fields of a form or a query.
 
         Args:
             request: The request.
             kind: What it is for, a name of the table.
             call: Which call it is about, if any.
+
+        Raises:
+            CommandRefused: They are not as documented.
         """
         given = await given_fields(request)
         if (found := REQUESTS[kind].form_violation(given)) is not None:
-            return violated(found)
+            raise violated(found)
         self._warn(kind, given, call)
         return joined(given)
 
@@ -131,39 +120,43 @@ class TexmlRest:
         for name in REQUESTS[kind].unknown(given):
             self._exchange.complain(f"{name[:40]} is no parameter of {kind} (TeXML): it has no effect", call)
 
-    def named_call(self, request: web.Request) -> Call | web.Response:
-        """The TeXML call of a request's path, or why the request is refused; what changes one must be a form."""
-        if (refusal := self._refusal(request)) is not None:
-            return refusal
+    def named_call(self, request: web.Request) -> Call:
+        """The TeXML call of a request's path.
+
+        Raises:
+            CommandRefused: There is none, or not for this key; or what is to change one is no form.
+        """
+        self._let_in(request)
         if request.content_type != FORM and request.body_exists:
-            title = "Expected URL-encoded form Content-Type"
-            return error(415, "10034", title, f"Must encode request as '{FORM}'")
+            raise CommandRefused("10034")
         call = self._exchange.find(request.match_info["call"].removesuffix(".json"))
         if call is None:
-            return error(404, "10005", "Resource not found", "The requested call does not exist")
+            raise CommandRefused("10005", "The requested call does not exist")
         return call
 
-    def _refusal(self, request: web.Request) -> web.Response | None:
-        if not self._rest.bearer(request):
-            return unauthorized()
+    def _let_in(self, request: web.Request) -> None:
+        self._rest.let_in(request)
         known = request.match_info["account"] == self._credentials.telnyx_account_id
-        if known and self._exchange.dialect.name == "telnyx":
-            return None
-        return error(404, "10005", "Resource not found", "The requested resource does not exist")
+        if not known or self._exchange.dialect.name != "telnyx":
+            raise CommandRefused("10005", "The requested resource does not exist")
 
 
-def read_order(form: dict[str, str], method: str) -> OutboundOrder | web.Response:
-    """A request for a new TeXML call whose fields are as documented, or why it is refused.
+def read_order(form: dict[str, str], method: str) -> OutboundOrder:
+    """What a request for a new TeXML call orders, whose fields are as documented.
 
     Args:
         form: The fields.
         method: The application's HTTP method, for addresses whose method the fields do not give ("inherited from TeXML
             Application setting").
+
+    Raises:
+        CommandRefused: There is no document.
     """
     url, markup = form.get("Url"), form.get("Texml")
     if url is None and markup is None:
-        detail = "The emulated application has no voice URL of its own: give Url or Texml"
-        return error(422, "10004", "Missing required parameter", detail)
+        raise CommandRefused(
+            "10004", "The emulated application has no voice URL of its own: give Url or Texml"
+        )
     events = frozenset(form.get("StatusCallbackEvent", "completed").split())
     callback = form.get("StatusCallback")
     return OutboundOrder(
@@ -205,20 +198,19 @@ def _detection(form: dict[str, str], method: str) -> AmdOrder | None:
     )
 
 
-def _update(call: Call, fields: dict[str, str], method: str) -> web.Response:
+def _update(call: Call, fields: dict[str, str], method: str) -> None:
     if call.leg.ended:
-        return ended_already()
+        raise CommandRefused("90018")
     new_status, markup, url = fields.get("Status"), fields.get("Texml"), fields.get("Url")
     if new_status == "completed":
         call.hang_up("bot", "hang-up by REST")
     elif call.leg.answered_at is None and (markup is not None or url is not None):
-        return error(422, "90034", "Call not answered yet", "This call can't receive this command yet.")
+        raise CommandRefused("90034")
     elif markup is not None:
         replace(call, Inline(markup))
     elif url is not None:
         method = fields.get("Method", method)
         replace(call, GoTo(url, method, voice=True), _fallback(fields, method))
-    return web.json_response(texml_call(call.leg))
 
 
 def texml_call(leg: Leg) -> dict[str, Any]:

@@ -97,11 +97,11 @@ class Twilio:
         return new_sid("RE")
 
     def recordings_path(self, leg: Leg) -> str:
-        """Source: Twilio docs, voice/api/recording, "fetch a recording's media file"."""
+        """Where a leg's recordings are. Source: Twilio docs, voice/api/recording, "fetch a recording's media file"."""
         return f"/{API_VERSION}/Accounts/{leg.account_id}/Recordings"
 
     def recording_parameters(self, started_at: datetime, track: str) -> dict[str, str]:
-        """Source: Twilio docs, call resource."""
+        """Fields of a recording's callback that only Twilio sends. Source: Twilio docs, call resource."""
         return {
             "RecordingStartTime": format_datetime(started_at),
             "RecordingTrack": track,
@@ -144,7 +144,10 @@ class Twilio:
         return self.webhook_headers(url, body, parameters)
 
     def progress_parameters(self, leg: Leg, event: str, sequence: int) -> dict[str, str]:
-        """Source: Twilio docs, call resource, status callbacks. The code of each ending is SIP's, not documented."""
+        """The form of a status callback. Source: Twilio docs, call resource, status callbacks.
+
+        Which `SipResponseCode` goes with which ending is not documented; here it is the one that SIP has for it.
+        """
         parameters = self.webhook_parameters(leg) | {
             "CallbackSource": "call-progress-events",
             "SequenceNumber": str(sequence),
@@ -159,7 +162,7 @@ class Twilio:
         return parameters
 
     def amd_parameters(self, leg: Leg, answered_by: str, duration_ms: int) -> dict[str, str]:
-        """Source: Twilio docs, answering machine detection, AsyncAmdStatusCallback."""
+        """The form with the result. Source: Twilio docs, answering machine detection, AsyncAmdStatusCallback."""
         return {
             "AccountSid": leg.account_id,
             "AnsweredBy": answered_by,
@@ -168,7 +171,9 @@ class Twilio:
         }
 
     def dial_parameters(self, leg: Leg, dialled: Dialled) -> dict[str, str]:
-        """Source: Twilio docs, voice/twiml/dial, parameters of the action: no duration of a redirected second leg.
+        """The fields for a `<Dial action>`, without a duration when the second leg was redirected.
+
+        Source: Twilio docs, voice/twiml/dial, parameters of the action.
 
         That a rejected call is `busy`, and that an unanswered one has a duration of 0, is not documented.
         """
@@ -180,11 +185,11 @@ class Twilio:
         return parameters | ({} if dialled.redirected else {"DialCallDuration": str(dialled.duration_secs)})
 
     def conference_dial_parameters(self, leg: Leg) -> dict[str, str]:
-        """Source: Twilio docs, voice/twiml/dial: `answered` after a conference, which has no sid and no duration."""
+        """The fields after a conference: `answered`, no sid and no duration. Source: Twilio docs, voice/twiml/dial."""
         return {"DialCallStatus": "answered", "DialBridged": "true"}
 
     def conference_parameters(self, event: ConferenceEvent) -> dict[str, str]:
-        """Source: Twilio docs, voice/twiml/conference, status callbacks."""
+        """The form of a conference's callback. Source: Twilio docs, voice/twiml/conference, status callbacks."""
         parameters = {
             "AccountSid": event.leg.account_id,
             "ConferenceSid": event.conference_id,
@@ -207,7 +212,7 @@ class Twilio:
         return parameters
 
     def refer_parameters(self, leg: Leg, referred: Referred) -> dict[str, str]:
-        """Source: Twilio docs, voice/twiml/refer."""
+        """The fields for a `<Refer action>`. Source: Twilio docs, voice/twiml/refer."""
         parameters = {"ReferSipResponseCode": str(referred.refer_code)}
         if referred.status is not None:
             parameters["ReferCallStatus"] = referred.status
@@ -218,7 +223,7 @@ class Twilio:
     def stream_event(
         self, leg: Leg, stream_id: str, name: str | None, event: str, error: str | None
     ) -> dict[str, str]:
-        """Source: Twilio docs, voice/twiml/stream, status callbacks."""
+        """The form of a stream's callback. Source: Twilio docs, voice/twiml/stream, status callbacks."""
         parameters = {
             "AccountSid": leg.account_id,
             "CallSid": leg.call_id,

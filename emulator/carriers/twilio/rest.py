@@ -27,6 +27,7 @@ from emulator.markup.dial_out import create_call
 from emulator.markup.interpreter import replace
 from emulator.rest.fields import given_fields, joined
 from emulator.rest.paging import page_of
+from emulator.rest.refused import RequestRefused
 
 REQUESTS = requests("twilio_rest")
 RING_BUFFER_SECS = 5.0
@@ -57,55 +58,49 @@ class TwilioRest:
         ]
 
     async def _list(self, request: web.Request) -> web.Response:
-        if (refusal := self._refusal(request)) is not None:
-            return refusal
-        query = await self.read(request, "list_calls")
-        if isinstance(query, web.Response):
-            return query
+        self._let_in(request)
+        await self.read(request, "list_calls")
         page = page_of(self._exchange.listed, request)
         return web.json_response({"calls": [call_resource(leg) for leg in page.legs], **page.fields})
 
     async def _create(self, request: web.Request) -> web.Response:
-        if (refusal := self._refusal(request)) is not None:
-            return refusal
-        form = await self.read(request, "create_call", told=False)
-        order = form if isinstance(form, web.Response) else read_order(form)
-        if isinstance(order, web.Response):
-            return order
+        self._let_in(request)
+        order = read_order(await self.read(request, "create_call", told=False))
         if not self._exchange.may_show(order.from_number):
-            return error(400, 21210, "The source phone number provided is not yet verified for this account")
+            raise TwilioRefused(
+                400, 21210, "The source phone number provided is not yet verified for this account"
+            )
         call = await create_call(self._exchange, order)
         self._warn("create_call", order.details, call)
         return web.json_response(call_resource(call.leg), status=201)
 
     async def _fetch(self, request: web.Request) -> web.Response:
         call = self.named_call(request)
-        if isinstance(call, web.Response):
-            return call
-        query = await self.read(request, "fetch", call)
-        return query if isinstance(query, web.Response) else web.json_response(call_resource(call.leg))
+        await self.read(request, "fetch", call)
+        return web.json_response(call_resource(call.leg))
 
     async def _update(self, request: web.Request) -> web.Response:
         call = self.named_call(request)
-        if isinstance(call, web.Response):
-            return call
-        form = await self.read(request, "update_call", call)
-        return form if isinstance(form, web.Response) else _update(call, form)
+        _update(call, await self.read(request, "update_call", call))
+        return web.json_response(call_resource(call.leg))
 
     async def read(
         self, request: web.Request, kind: str, call: Call | None = None, *, told: bool = True
-    ) -> dict[str, str] | web.Response:
-        """The fields of a request, or why it is refused.
+    ) -> dict[str, str]:
+        """The fields of a request.
 
         Args:
             request: The request.
             kind: What it is for, a name of the table.
             call: Which call it is about, if any.
             told: Whether a parameter that does not exist becomes an error of the call here.
+
+        Raises:
+            TwilioRefused: They are not as documented.
         """
         given = await given_fields(request)
         if (found := REQUESTS[kind].form_violation(given)) is not None:
-            return error(400, int(found.code), str(found))
+            raise TwilioRefused(400, int(found.code), str(found))
         if told:
             self._warn(kind, given, call)
         return joined(given)
@@ -114,33 +109,43 @@ class TwilioRest:
         for name in REQUESTS[kind].unknown(given):
             self._exchange.complain(f"20001 {name[:40]} is no parameter of {kind}: Twilio ignores it", call)
 
-    def named_call(self, request: web.Request) -> Call | web.Response:
-        """The call of a request's path, or why the request is refused."""
-        if (refusal := self._refusal(request)) is not None:
-            return refusal
+    def named_call(self, request: web.Request) -> Call:
+        """The call of a request's path.
+
+        Raises:
+            TwilioRefused: There is none, or not for these credentials.
+        """
+        self._let_in(request)
         call = self._exchange.find(request.match_info["call"])
-        return not_found(request) if call is None else call
+        if call is None:
+            raise not_found(request)
+        return call
 
-    def _refusal(self, request: web.Request) -> web.Response | None:
-        if (refusal := self.account_refusal(request)) is not None:
-            return refusal
-        return None if self._exchange.dialect.name == "twilio" else not_found(request)
+    def _let_in(self, request: web.Request) -> None:
+        self.let_in_to_account(request)
+        if self._exchange.dialect.name != "twilio":
+            raise not_found(request)
 
-    def account_refusal(self, request: web.Request) -> web.Response | None:
-        """Why a request to the account of the path is refused; None when it is not."""
-        if (refusal := self.credentials_refusal(request)) is not None:
-            return refusal
+    def let_in_to_account(self, request: web.Request) -> None:
+        """Look at a request to the account of its path.
+
+        Raises:
+            TwilioRefused: It is another account, the credentials are wrong, or the body is of the wrong type.
+        """
+        self.let_in(request)
         if request.match_info["account"] != self._credentials.twilio_account_sid:
-            return not_found(request)
+            raise not_found(request)
         if request.body_exists and request.content_type not in FORM_TYPES:
-            return error(415, 19056, "Input request content type is invalid")
-        return None
+            raise TwilioRefused(415, 19056, "Input request content type is invalid")
 
-    def credentials_refusal(self, request: web.Request) -> web.Response | None:
-        """Why a request is refused that has no account in its path; None when it is not."""
-        if self.by_token(request) or self._by_key(request):
-            return None
-        return error(401, 20003, "Authenticate")
+    def let_in(self, request: web.Request) -> None:
+        """Look at a request that has no account in its path.
+
+        Raises:
+            TwilioRefused: The credentials are wrong.
+        """
+        if not self.by_token(request) and not self._by_key(request):
+            raise TwilioRefused(401, 20003, "Authenticate")
 
     def by_token(self, request: web.Request) -> bool:
         """Whether a request comes with the account's own auth token."""
@@ -159,27 +164,44 @@ def _basic_auth(request: web.Request, user: str, password: str) -> bool:
     return scheme.lower() == "basic" and hmac.compare_digest(given, f"{user}:{password}".encode())
 
 
-def error(status: int, code: int, message: str) -> web.Response:
-    """An error as Twilio answers it."""
-    more_info = f"https://www.twilio.com/docs/errors/{code}"
-    return web.json_response(
-        {"code": code, "message": message, "more_info": more_info, "status": status}, status=status
-    )
+class TwilioRefused(RequestRefused):
+    """A request is answered with an error.
+
+    Args:
+        status: The HTTP status.
+        code: Twilio's code.
+        message: Twilio's sentence.
+    """
+
+    def __init__(self, status: int, code: int, message: str) -> None:
+        """Refuse."""
+        super().__init__(f"{code} {message}")
+        self.status = status
+        self._code = code
+        self._message = message
+
+    def body(self) -> dict[str, Any]:
+        """An error as Twilio writes it."""
+        more_info = f"https://www.twilio.com/docs/errors/{self._code}"
+        return {"code": self._code, "message": self._message, "more_info": more_info, "status": self.status}
 
 
-def not_found(request: web.Request) -> web.Response:
+def not_found(request: web.Request) -> TwilioRefused:
     """There is nothing at this address for these credentials."""
-    return error(404, 20404, f"The requested resource {request.path} was not found")
+    return TwilioRefused(404, 20404, f"The requested resource {request.path} was not found")
 
 
-def read_order(form: dict[str, str]) -> OutboundOrder | web.Response:
-    """A request for a new call whose fields are as documented, or why it is refused."""
+def read_order(form: dict[str, str]) -> OutboundOrder:
+    """What a request for a new call orders, whose fields are as documented.
+
+    Raises:
+        TwilioRefused: There is no document, or it is no XML.
+    """
     url = form.get("Url")
     markup = None if url else form.get("Twiml")  # Twiml is ignored if there is a Url
     if url is None and markup is None:
-        return error(400, 21205, "Url parameter is required")
-    if (refusal := _no_twiml(markup)) is not None:
-        return refusal
+        raise TwilioRefused(400, 21205, "Url parameter is required")
+    _check_twiml(markup)
     events = frozenset(form.get("StatusCallbackEvent", "completed").split())
     callback = form.get("StatusCallback")
     return OutboundOrder(
@@ -220,36 +242,33 @@ def _detection(form: dict[str, str]) -> AmdOrder | None:
     )
 
 
-def _no_twiml(markup: str | None) -> web.Response | None:
-    """Why a document in a request is refused: it is no XML. Anything else shows when it is carried out."""
+def _check_twiml(markup: str | None) -> None:
+    """Refuse a document in a request that is no XML. Anything else shows when it is carried out."""
     try:
         ElementTree.fromstring(markup or "<Response/>")
     except ElementTree.ParseError as problem:
-        return error(400, 12100, f"Twiml is not well-formed XML: {problem}")
-    return None
+        raise TwilioRefused(400, 12100, f"Twiml is not well-formed XML: {problem}") from None
 
 
-def _update(call: Call, form: dict[str, str]) -> web.Response:
+def _update(call: Call, form: dict[str, str]) -> None:
     if call.leg.ended:
-        return error(400, 21220, "Call is not in-progress. Cannot redirect.")
+        raise TwilioRefused(400, 21220, "Call is not in-progress. Cannot redirect.")
     status, markup, url = form.get("Status"), form.get("Twiml"), form.get("Url")
     if markup is not None and url is not None:
-        return error(400, 21218, "Url and Twiml cannot be given together")
+        raise TwilioRefused(400, 21218, "Url and Twiml cannot be given together")
     if status == "completed":
         call.hang_up("bot", "hang-up by REST")
     elif status == "canceled":
         if call.leg.answered_at is not None:
-            return error(400, 21220, "Call is not ringing. Cannot cancel.")
+            raise TwilioRefused(400, 21220, "Call is not ringing. Cannot cancel.")
         call.hang_up("bot", "cancelled by REST")
     elif call.leg.answered_at is None and (markup is not None or url is not None):
-        return error(400, 21220, "Call is not in-progress. Cannot redirect.")
+        raise TwilioRefused(400, 21220, "Call is not in-progress. Cannot redirect.")
     elif markup is not None:
-        if (refusal := _no_twiml(markup)) is not None:
-            return refusal
+        _check_twiml(markup)
         replace(call, Inline(markup))
     elif url is not None:
         replace(call, GoTo(url, form.get("Method", "POST"), voice=True), _fallback(form))
-    return web.json_response(call_resource(call.leg))
 
 
 def call_resource(leg: Leg) -> dict[str, Any]:

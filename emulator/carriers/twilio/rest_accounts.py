@@ -15,7 +15,7 @@ from aiohttp import web
 from emulator.account import Account, Country, OwnNumber
 from emulator.carriers.credentials import Credentials
 from emulator.carriers.twilio.dialect import API_VERSION
-from emulator.carriers.twilio.rest import TwilioRest, error, not_found
+from emulator.carriers.twilio.rest import TwilioRefused, TwilioRest, not_found
 from emulator.rest.fields import seconds
 from emulator.rest.paging import DEFAULT_PAGE, LARGEST_PAGE
 
@@ -48,10 +48,10 @@ class TwilioAccount:
 
     async def _fetch_account(self, request: web.Request) -> web.Response:
         if not self._rest.by_token(request):
-            return error(401, 20003, "Authenticate")
+            raise TwilioRefused(401, 20003, "Authenticate")
         sid = self._credentials.twilio_account_sid
         if request.match_info["account"] != sid:
-            return not_found(request)
+            raise not_found(request)
         return web.json_response(
             {
                 "auth_token": "[Redacted]",
@@ -78,11 +78,10 @@ class TwilioAccount:
         )
 
     async def _fetch_application(self, request: web.Request) -> web.Response:
-        if (refusal := self._rest.account_refusal(request)) is not None:
-            return refusal
+        self._rest.let_in_to_account(request)
         application = self._account.application(request.match_info["application"], "twiml")
         if application is None:
-            return not_found(request)
+            raise not_found(request)
         return web.json_response(
             {
                 "sid": application.id,
@@ -99,11 +98,8 @@ class TwilioAccount:
         )
 
     async def _list_countries(self, request: web.Request) -> web.Response:
-        if (refusal := self._rest.credentials_refusal(request)) is not None:
-            return refusal
+        self._rest.let_in(request)
         query = await self._rest.read(request, "list_countries")
-        if isinstance(query, web.Response):
-            return query
         found = [
             _country(one)
             for one in self._account.countries
@@ -137,11 +133,8 @@ class TwilioAccount:
         number_of: Callable[[Any], str],
         resource: Callable[[Any], dict[str, Any]],
     ) -> web.Response:
-        if (refusal := self._rest.account_refusal(request)) is not None:
-            return refusal
-        query = await self._rest.read(request, kind)
-        if isinstance(query, web.Response):
-            return query
+        self._rest.let_in_to_account(request)
+        await self._rest.read(request, kind)
         wanted = [one for one in owned if request.query.get("PhoneNumber", number_of(one)) == number_of(one)]
         size = int(seconds(request.query.get("PageSize"), DEFAULT_PAGE, 1, LARGEST_PAGE))
         number = int(seconds(request.query.get("Page"), 0, 0, 10**6))

@@ -11,7 +11,7 @@ from typing import Any
 from aiohttp import web
 
 from emulator.carriers.twilio.dialect import API_VERSION
-from emulator.carriers.twilio.rest import TwilioRest, error, not_found
+from emulator.carriers.twilio.rest import TwilioRefused, TwilioRest, not_found
 from emulator.legs.recordings import Recording, RecordingOrder, Recordings, callback, media_url
 from emulator.rest.recording_requests import change, file_of, named, tell_begin
 
@@ -44,13 +44,9 @@ class TwilioRecordings:
 
     async def _start(self, request: web.Request) -> web.Response:
         call = self._rest.named_call(request)
-        if isinstance(call, web.Response):
-            return call
         form = await self._rest.read(request, "start_recording", call)
-        if isinstance(form, web.Response):
-            return form
         if call.leg.ended or call.leg.answered_at is None:
-            return error(400, 21220, "Requested resource is not eligible for recording")
+            raise TwilioRefused(400, 21220, "Requested resource is not eligible for recording")
         order = RecordingOrder(form.get("RecordingChannels") == "dual", form.get("RecordingTrack", "both"))
         recording = self._recordings.start(call.dialect.new_recording_id(), call, order, callback(form))
         tell_begin(recording, form)
@@ -58,24 +54,16 @@ class TwilioRecordings:
 
     async def _list(self, request: web.Request) -> web.Response:
         call = self._rest.named_call(request)
-        if isinstance(call, web.Response):
-            return call
-        query = await self._rest.read(request, "list_recordings", call)
-        if isinstance(query, web.Response):
-            return query
+        await self._rest.read(request, "list_recordings", call)
         listed = [_resource(one) for one in self._recordings.of(call)]
         return web.json_response({"recordings": listed, "page": 0, "page_size": 50, "next_page_uri": None})
 
     async def _update(self, request: web.Request) -> web.Response:
         call = self._rest.named_call(request)
-        if isinstance(call, web.Response):
-            return call
         form = await self._rest.read(request, "update_recording", call)
-        if isinstance(form, web.Response):
-            return form
         recording = named(self._recordings, call, request.match_info["recording"], CURRENT)
         if recording is None:
-            return not_found(request)
+            raise not_found(request)
         change(recording, form["Status"], skip=form.get("PauseBehavior") == "skip")
         return web.json_response(_resource(recording))
 

@@ -1,4 +1,4 @@
-"""What Telnyx's Call Control answers to a command that it cannot carry out.
+"""What Telnyx answers to a request that it cannot carry out, such as a command of Call Control.
 
 Source: Telnyx docs, "API error codes" (codes, titles and details); 404 and 422 are named in "Sending commands".
 Which status goes with which code is documented for few of them: 422 is used where nothing is said.
@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from emulator.rest.refused import RequestRefused
+
 TOO_EARLY = "90020"
-"""What is refused with it may be asked for again, and is no mistake."""
+"""A request that is refused with this code may be sent again; the server made no mistake."""
 
 _KNOWN = {
     "10003": (422, "Invalid URL", "The URL is invalid, malformed, or longer than 2000 characters."),
@@ -25,6 +27,7 @@ _KNOWN = {
         "Authorization failed",
         "You do not have permission to perform the requested action on the specified resource or resources.",
     ),
+    "10014": (415, "Unsupported Media Type", "A new call is asked for by a JSON object"),
     "10015": (400, "Bad Request", "The request failed because it was not well-formed."),
     "10016": (
         422,
@@ -43,6 +46,11 @@ _KNOWN = {
         "The server understood the syntax of the request but was unable to process the instructions.",
     ),
     "10032": (422, "Invalid enumerated value", "The value must be one of those that are documented."),
+    "10034": (
+        415,
+        "Expected URL-encoded form Content-Type",
+        "Must encode request as 'application/x-www-form-urlencoded'",
+    ),
     "90002": (422, "Invalid value for timeout", "The 'timeout' parameter must be an 'integer'."),
     "90010": (
         422,
@@ -101,8 +109,8 @@ _KNOWN = {
 }
 
 
-class CommandRefused(Exception):
-    """A command is answered with an error.
+class CommandRefused(RequestRefused):
+    """A request is answered with an error.
 
     Attributes:
         status: The HTTP status.
