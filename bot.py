@@ -35,7 +35,7 @@ from calls.carried import Carried, read_carried
 from calls.cloud_media import cloud_media_of
 from calls.colleague import PRIVATE_PARAMETERS, Colleague
 from calls.control import CallControl
-from calls.database.calls import DatabaseUnusable
+from calls.database.call_database import DatabaseUnusable
 from calls.do_not_call import DoNotCall
 from calls.store import CallStore, default_store
 from calls.transcript import heard_messages

@@ -18,7 +18,7 @@ from starlette.types import Message, Receive, Scope, Send
 from twilio.request_validator import RequestValidator
 
 from bench.figures import Figure
-from calls.database.calls import CallDatabase
+from calls.database.call_database import CallDatabase
 from calls.store import CallStore
 from carriers import descriptor_of
 from carriers.carrier import Carrier

@@ -20,7 +20,7 @@ from carriers.carrier import Direction
 from carriers.numbers import phone_number
 
 if TYPE_CHECKING:
-    from calls.database.calls import CallDatabase
+    from calls.database.call_database import CallDatabase
     from calls.database.saved import SavedCall
 
 T = TypeVar("T")
@@ -375,7 +375,7 @@ class CallStore:
         return await self._answer(self._writer.ask(question), timeout_secs)
 
     async def _answer(self, asking: Awaitable[T], timeout_secs: float) -> T | None:
-        from calls.database.calls import DatabaseError
+        from calls.database.call_database import DatabaseError
 
         try:
             async with asyncio.timeout(timeout_secs):
@@ -417,6 +417,6 @@ def default_store(database_url: str | None = None) -> CallStore:
 def _store_of(database_url: str | None) -> CallStore:
     if database_url is None:
         return CallStore()
-    from calls.database.calls import CallDatabase
+    from calls.database.call_database import CallDatabase
 
     return CallStore(CallDatabase(database_url))

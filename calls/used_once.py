@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from calls.database.engine import EACH_STATEMENT
-from calls.database.tables import USED_ONCE
+from calls.database.schema import USED_ONCE
 
 FORGET_EVERY = timedelta(minutes=5)
 """How often it is forgotten what was used once and need not be known any more."""

@@ -259,7 +259,7 @@ def disk_findings(settings: Settings) -> list[Finding]:
 
 async def database_findings(settings: Settings) -> list[Finding]:
     """Whether calls can be kept: the driver, the file or server, the tables."""
-    from calls.database.calls import CallDatabase
+    from calls.database.call_database import CallDatabase
 
     if settings.calls_database is None:
         return [_note("DATABASE_URL", "is memory: calls are forgotten when the program ends")]

@@ -11,7 +11,7 @@ from calls.states import CallState, EndedBy
 from carriers.carrier import Carrier, DocumentCarrier, Form, IncomingCall, StatusUpdate
 from conversation.agents.agent import AgentError
 from conversation.agents.files import load_agent
-from desk.addresses import OURS
+from desk.call_addresses import OURS
 from desk.lost_streams import lost_again
 from desk.reported import call_of
 from desk.service import Service

@@ -20,7 +20,7 @@ from carriers.dialling import RING_SECS, DialOrder
 from carriers.numbers import phone_number
 from conversation.agents.agent import Agent, AgentError
 from conversation.agents.files import load_agent
-from desk.addresses import OURS
+from desk.call_addresses import OURS
 from settings import Settings
 
 MAX_PARAMETER_CHARS = 2000

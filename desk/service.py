@@ -13,13 +13,13 @@ from loguru import logger
 from calls.call import Call
 from calls.cloud_media import cloud_media_of
 from calls.control import CallControl
-from calls.database.calls import DatabaseError
+from calls.database.call_database import DatabaseError
 from calls.dialler import Dialler
 from calls.reconcile import Reconciler
 from calls.store import CallStore
 from carriers import carrier_for, descriptors
 from carriers.carrier import Carrier
-from desk.addresses import CloudWayBack, ServerWayBack
+from desk.call_addresses import CloudWayBack, ServerWayBack
 from desk.dial_requests import policy_of
 from desk.keys import AddressKeys
 from desk.tokens import StreamTokens

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from calls.database.calls import CallDatabase
+from calls.database.call_database import CallDatabase
 from calls.store import CallStore
 
 

@@ -188,7 +188,7 @@ async def _events(http: httpx.AsyncClient, call_id: str) -> AsyncIterator[dict[s
 
 async def _dial_directly(order: DialBody, settings: Settings, *, wait: bool) -> int:
     from calls.control import CallControl
-    from calls.database.calls import DatabaseUnusable
+    from calls.database.call_database import DatabaseUnusable
     from calls.dialler import Dialler
     from calls.store import default_store
     from carriers import carrier_for

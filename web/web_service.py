@@ -13,7 +13,7 @@ from starlette.requests import HTTPConnection
 
 from carriers.carrier import WebhookRequest
 from conversation.leftovers import Leftovers
-from desk.addresses import ServerWayBack
+from desk.call_addresses import ServerWayBack
 from desk.service import Service
 from web.deliveries import Deliveries
 from web.health import Readiness

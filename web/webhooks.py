@@ -12,7 +12,7 @@ from loguru import logger
 from carriers import descriptor_of
 from carriers.carrier import Carrier, Form, Signature, WebhookError, WebhookRequest
 from carriers.forms import JSON_TYPE
-from desk.addresses import CALL, KEY
+from desk.call_addresses import CALL, KEY
 from desk.keys import PASTED
 from web.deliveries import KEPT_SECS, Delivery, digest
 from web.refusals import Refused

@@ -23,7 +23,7 @@ class SavedCall:
     """A call as a database has it.
 
     Parameters:
-        row: The columns of `calls.database.tables.CALLS` by name.
+        row: The columns of `calls.database.schema.CALLS` by name.
         events: All that happened, oldest first; empty where only the row was asked for.
         last_seq: The number of the last event.
     """
@@ -65,7 +65,7 @@ class SavedCall:
 
 
 def row_of(call: Call) -> dict[str, Any]:
-    """The columns of `calls.database.tables.CALLS` for a call."""
+    """The columns of `calls.database.schema.CALLS` for a call."""
     ending, resume = call.ending, call.resume
     return {
         "id": call.id,

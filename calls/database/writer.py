@@ -16,7 +16,13 @@ from loguru import logger
 
 from calls.call import Call
 from calls.database.background import BackgroundLoop, LoopStopped
-from calls.database.calls import CallDatabase, DatabaseError, DatabaseRefused, DatabaseUnavailable, Unsaved
+from calls.database.call_database import (
+    CallDatabase,
+    DatabaseError,
+    DatabaseRefused,
+    DatabaseUnavailable,
+    Unsaved,
+)
 from calls.database.saved import SavedCall, row_of
 
 T = TypeVar("T")

@@ -9,7 +9,7 @@ import pytest
 from loguru import logger
 
 from calls.database import writer
-from calls.database.calls import CallDatabase
+from calls.database.call_database import CallDatabase
 from calls.events.event import OtherEvent
 from calls.events.talk import CallerSaid
 from calls.states import CallState

@@ -10,9 +10,9 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from calls.database.calls import CallDatabase, DatabaseUnusable
+from calls.database.call_database import CallDatabase, DatabaseUnusable
 from calls.database.engine import MIGRATIONS, VERSION_TABLE
-from calls.database.tables import METADATA
+from calls.database.schema import METADATA
 from calls.store import CallStore
 from tests.calls_on_disk import change, rows, store_on, url_of
 

@@ -11,10 +11,10 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from calls.database.calls import CallDatabase, DatabaseUnavailable, DatabaseUnusable
+from calls.database.call_database import CallDatabase, DatabaseUnavailable, DatabaseUnusable
 from calls.database.engine import VERSION_TABLE, readable
 from calls.database.saved import plain
-from calls.database.tables import METADATA
+from calls.database.schema import METADATA
 from calls.events.event import OtherEvent
 from calls.states import CallState
 from calls.store import CallStore

@@ -7,7 +7,7 @@ from calls.carried import carry, read_carried
 from calls.colleague import PRIVATE_PARAMETERS, Colleague
 from calls.store import CallStore
 from carriers.carrier import Direction
-from desk.addresses import OURS
+from desk.call_addresses import OURS
 from tests.calls_on_disk import store_on
 
 ABOUT = Colleague(for_call="call_1", peer="CA1", destination="front-desk", about="Ann calls about shoes.")

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from calls.database.calls import CallDatabase
+from calls.database.call_database import CallDatabase
 from calls.store import CallStore
 from calls.used_once import FORGET_EVERY
 

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from calls.database.calls import CallDatabase
+from calls.database.call_database import CallDatabase
 from calls.events.lifecycle import ErrorHappened, TransferEnded
 from calls.events.talk import BotHeard, CallerSaid, MessageTaken, ToolUsed
 from calls.states import CallState, EndedBy

@@ -5,7 +5,7 @@ import sys
 
 from loguru import logger
 
-from calls.database.calls import CallDatabase
+from calls.database.call_database import CallDatabase
 from calls.events.lifecycle import TransferStarted
 from calls.store import CallStore
 from settings import ENV_FILE, ROOT

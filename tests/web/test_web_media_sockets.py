@@ -10,7 +10,7 @@ from pipecat.runner.types import WebSocketRunnerArguments
 from twilio.request_validator import RequestValidator
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from calls.database.calls import CallDatabase
+from calls.database.call_database import CallDatabase
 from calls.states import EndedBy
 from calls.store import CallStore
 from tests.talks.test_server_remembers_calls import store_of

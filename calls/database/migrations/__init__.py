@@ -1,1 +1,1 @@
-"""How the database came to be what `calls.database.tables` says: one Alembic revision after another."""
+"""How the database came to be what `calls.database.schema` says: one Alembic revision after another."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from alembic import context
 
-from calls.database.tables import METADATA
+from calls.database.schema import METADATA
 
 context.configure(
     connection=context.config.attributes["connection"],

@@ -28,7 +28,7 @@ from calls.database.errors import (
     explained,
 )
 from calls.database.saved import SavedCall, plain
-from calls.database.tables import CALL_EVENTS, CALLS
+from calls.database.schema import CALL_EVENTS, CALLS
 from calls.events.event import CallEvent
 from calls.events.lifecycle import Ended, StateChanged
 from calls.events.reading import read_event
