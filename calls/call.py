@@ -284,8 +284,8 @@ class Call:
             bot_tells: Whether a session of the bot is with the caller and says so. If not, the next one does.
 
         Returns:
-            False when that was written down before: several requests may report it, and the first one counts. The next session
-            is told what was heard last.
+            False when an outcome was written down before: the carrier may report several times, and the first report
+            counts. The next session still gets the last one.
         """
         latest = self.last(TransferStarted, TransferEnded, Attached)
         is_first = not isinstance(self.last(TransferStarted, TransferEnded), TransferEnded)
