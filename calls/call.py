@@ -1,7 +1,7 @@
 """What a phone call is.
 
-A call lives at the carrier, from ringing to hang-up. A media socket is only a session to it. Everything
-that happens to a call is an event with a time; its state changes in one place, `Call.move`, and never leaves
+A call lives at the carrier, from ringing to hang-up; a media socket is only attached to it, for one session of the bot.
+Everything that happens to a call is an event with a time. The state changes in one place, `Call.move`, and never leaves
 an end.
 """
 
@@ -28,7 +28,7 @@ class IllegalMove(Exception):
 
 @dataclass(frozen=True)
 class Ending:
-    """Who ends a call, and why: known before the carrier confirms that it is over."""
+    """Who is ending a call, and why: noted before the carrier confirms that it is over."""
 
     by: EndedBy
     cause: str
@@ -44,10 +44,10 @@ class Call:
         carrier: Name of the carrier.
         carrier_call_id: The carrier's id of the call; empty while a call of ours has none.
         direction: Who dialled.
-        from_number: Who called (E.164 or SIP); None when withheld or not known.
-        to_number: Who was called.
+        from_number: The number (E.164) or SIP address of the caller; None when withheld or not known.
+        to_number: The number or address that was dialled.
         agent: Name of the agent that talks; None while not known.
-        parameters: What the bot was told about the call.
+        parameters: What the bot knows about the call from the operator, the carrier or the API.
         mode: Which of the carrier's interfaces runs the call, where it has several; empty for its markup.
         id: Our own id, `call_` and 32 hexadecimal digits.
         clock: Where the times of events come from.
@@ -80,7 +80,7 @@ class Call:
     _watchers: list[Callable[[], None]] = field(init=False, default_factory=list, repr=False)
 
     def __post_init__(self) -> None:
-        """Enter the first state: somebody's call rings already, ours is only asked for."""
+        """Enter the first state: an incoming call rings already, an outgoing one is only queued."""
         self.created_at = self.clock()
         if self.direction is Direction.INBOUND:
             self._enter(CallState.RINGING, "dial-in")
@@ -130,7 +130,7 @@ class Call:
 
     @property
     def other_number(self) -> str | None:
-        """The number of the person on the line: who called us, or whom we called."""
+        """The number of the person on the line: the caller's, or for a call that we made the callee's."""
         return self.from_number if self.direction is Direction.INBOUND else self.to_number
 
     @property
@@ -150,7 +150,7 @@ class Call:
         return latest.destination if isinstance(latest, TransferStarted) else None
 
     def record(self, event: E) -> E:
-        """Append an event, with the present time, and wake those who watch.
+        """Append an event, with the present time, and call the functions given to `watch`.
 
         Returns:
             The event as it is kept.
@@ -221,7 +221,7 @@ class Call:
             stop()
 
     async def comes_true(self, condition: Callable[[], bool], secs: float) -> bool:
-        """Wait until something is true of the call, for so long, and tell whether it is."""
+        """Wait for at most `secs` until a condition is true of the call; returns whether it is."""
         changed = asyncio.Event()
         stop = self.watch(changed.set)
         try:
@@ -236,13 +236,13 @@ class Call:
         return condition()
 
     async def over_within(self, secs: float) -> bool:
-        """Wait for the end, for so long, and tell whether it has come."""
+        """Wait for the end for at most `secs`; returns whether it has come."""
         return await self.comes_true(lambda: self.is_over, secs)
 
     def will_end(self, by: EndedBy, cause: str, state: CallState = CallState.COMPLETED) -> None:
-        """Note who is ending the call, so that the carrier's report of the end is not put down to the caller.
+        """Note who is ending the call, so that the end that the carrier reports is not put down to the caller.
 
-        The first one to end it is the one who did; later notes are ignored.
+        The first note counts; later ones are ignored.
         """
         if self.ending is None:
             self.ending = Ending(by, cause, state)
@@ -284,8 +284,8 @@ class Call:
             bot_tells: Whether a session of the bot is with the caller and says so. If not, the next one does.
 
         Returns:
-            False when that was written down before: several may hear of it, and the first one counts. The next session
-            is told what was heard last.
+            False when an outcome was written down before: the carrier may report several times, and the first report
+            counts. The next session still gets the last one.
         """
         latest = self.last(TransferStarted, TransferEnded, Attached)
         is_first = not isinstance(self.last(TransferStarted, TransferEnded), TransferEnded)
@@ -310,11 +310,11 @@ class Call:
         Args:
             state: The new state.
             cause: Why, for people who read the events.
-            ended_by: Who ended the call, for a move to an end. Who announced it with `will_end` was first.
+            ended_by: Who ended the call, for a move to an end. A note by `will_end` takes precedence.
 
         Returns:
-            False when nothing changed, and nothing was recorded: the call was in this state already, or it is
-            over and `state` is another end. The first end that is heard of stays.
+            False when nothing changed, and nothing was recorded: the call was in this state already, or it is over and
+            `state` is another end. The first end that we learn of stays.
 
         Raises:
             IllegalMove: No call can go this way.

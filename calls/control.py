@@ -56,7 +56,7 @@ class CallControl:
         carrier: Its carrier, or None when there are no credentials for it.
         store: Where the call is remembered.
         way_back: How the caller comes back from what needs another document; None where there is no way.
-        do_not_call: Who asked not to be called; nobody is put through to them.
+        do_not_call: Who asked not to be called; callers are not put through to them.
         budget_secs: How long `hang_up` may try.
     """
 
@@ -94,10 +94,10 @@ class CallControl:
         )
 
     async def refresh(self) -> bool:
-        """Ask the carrier where the call stands, and take that over.
+        """Ask the carrier for the call's state, and apply it.
 
         Returns:
-            Whether it answered. Without an answer the call stays as it is.
+            Whether the carrier answered. Without an answer the call stays as it is.
         """
         call = self.call
         if self.carrier is None:
@@ -125,7 +125,7 @@ class CallControl:
             Whether it was found.
 
         Raises:
-            CarrierError: There was no answer to that.
+            CarrierError: The carrier did not say.
         """
         call, carrier = self.call, self.carrier
         if carrier is None:
@@ -201,18 +201,18 @@ class CallControl:
         again in the background, whatever came of this attempt (`calls.hang_up`).
 
         Args:
-            ended_by: Who wants it to end.
+            ended_by: Who ends it.
             cause: Why, for people who read the events.
             state: Which end it is: `completed`, or `voicemail` for a call that a machine has answered.
 
         Returns:
-            True when the carrier has taken the request, or the call is over. False when the carrier could not be told,
-            after an event `hang_up_failed`: then closing the media socket is what is left to do at once.
+            True when the carrier has taken the request, or the call is over. False when the request failed, after an
+            event `hang_up_failed`: all that can be done at once then is to close the media socket.
         """
         return await hang_up(self, ended_by, cause, state, self._budget_secs)
 
     async def gone(self) -> bool:
-        """Wait until the carrier says that a call is over that was hung up, for a host where nobody else asks.
+        """Wait until the carrier says that a call is over that was hung up; for hosts without webhooks.
 
         Returns:
             Whether it is over; False also when the carrier does not say so for a minute.
@@ -224,7 +224,7 @@ class CallControl:
         """End the bot's media stream on a call that goes on without us, where the carrier does not do so itself.
 
         Returns:
-            False when it may go on: then closing the media socket is what is left to do.
+            False when it may go on: all that can be done then is to close the media socket.
         """
         call, carrier = self.call, self.carrier
         if carrier is None or not runs_commands(carrier):
@@ -282,7 +282,7 @@ class CallControl:
 
     @property
     def our_number(self) -> str | None:
-        """The number of ours that the call is on, when it is known and a number."""
+        """Our own number that the call is on; None when it is not known, or a SIP address."""
         inbound = self.call.direction is Direction.INBOUND
         number = self.call.to_number if inbound else self.call.from_number
         return number if number and number.startswith("+") else None

@@ -1,8 +1,8 @@
-"""Changing a call's recordings, and what becomes of them, told by answers and reports that overtake each other.
+"""Changing a call's recordings, and their state by the carrier's answers and reports, which overtake each other.
 
-A recording goes forward only: it is recorded or paused, then stopped, then its file is there or there is none. What
-comes too late to be true changes nothing, so that a call counts as paused for as long as it is (`is_paused`): what is
-said meanwhile must not be written down anywhere.
+A recording goes forward only: it is recorded or paused, then stopped, then its file is there or there is none. A report
+that comes too late to be true changes nothing, so that a call counts as paused for as long as it is (`is_paused`): what
+is said meanwhile must not be written down anywhere.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ IN_PROGRESS, PAUSED, STOPPED, UNKNOWN = "in_progress", "paused", "stopped", "unk
 COMPLETED = "completed"
 
 RECORD_BUDGET_SECS = 8.0
-"""How long the start of a recording may be tried: a carrier may record only once audio flows. Nobody waits for it."""
+"""How long the start of a recording may be tried: a carrier may record only once audio flows, and no caller waits."""
 
 RECORDING_ACTIONS = {"start": "in_progress", "pause": "paused", "resume": "in_progress", "stop": "stopped"}
 """What can be done to a recording, and the state that it is in afterwards."""
@@ -36,7 +36,7 @@ class Recording:
     """A recording of a call.
 
     Parameters:
-        id: The carrier's id; None while it has not been told.
+        id: The carrier's id; None until the carrier has given it.
         state: The last one.
     """
 
@@ -128,7 +128,7 @@ def was_reported(call: Call, update: RecordingUpdate) -> bool:
     state = str(update.state or UNKNOWN)
     one = _named(recordings(call), update.recording_id, state)
     if one is not None and state in (IN_PROGRESS, UNKNOWN):
-        # A report of the beginning, or of what nobody knows: only the id may be news.
+        # A report of the beginning, or with a state that we do not know: only the id may be news.
         if update.recording_id in (one.id, None):
             return False
         state = one.state
@@ -153,5 +153,5 @@ def _named(found: list[Recording], recording_id: str | None, state: str) -> Reco
     for one in found:
         if one.id == recording_id:
             return one
-    # One whose id was not told when it began
+    # One without an id from its beginning
     return next((one for one in found if one.id is None and one.order < OVER), None)

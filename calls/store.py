@@ -1,8 +1,8 @@
 """The calls that this process knows, in memory, and in a database behind it.
 
-A call in this process is the live object: whoever asks for it gets the same one. What changes is saved behind its back
-(`calls.database.writer`), so a call never waits for the database; one that ended here is found again by whoever asks
-later, and one that another process began, or this one before it was killed, can be taken up (`CallStore.restore`).
+A call in this process is one live object, the same for every part of the program. Its changes are saved in the
+background (`calls.database.writer`), so that a call never waits for the database. A call that ended here can still be
+found, and one that another process began, or this one before it was killed, can be taken up (`CallStore.restore`).
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ T = TypeVar("T")
 DEFAULT_LIMIT = 1000
 
 ASK_SECS = 2.0
-"""How long to wait for the database's answer about a call: somebody may be on the line."""
+"""How long to wait for the database's answer about a call: a caller may be on the line."""
 
 USE_SECS = 0.5
-"""How long the database may take to say whether something was used before: a carrier waits to be let in."""
+"""How long the database may take to say whether something was used before: a carrier's media socket waits for it."""
 
 CLOSE_SECS = 5.0
 """How long a store that is closed tries to save what is left."""
@@ -114,13 +114,14 @@ class CallStore:
             carrier: Name of the carrier.
             carrier_call_id: The carrier's id of the call.
             direction: Who dialled.
-            from_number: Who called, as it was told; a withheld number, or none that can be one, is not known.
-            to_number: Who was called, in the same way.
+            from_number: The caller's number as the carrier gave it; a withheld one, or text that is no number, counts
+                as not known.
+            to_number: The number that was dialled, in the same way.
             agent: Name of the agent.
-            parameters: What the bot is told about the call.
+            parameters: What the bot gets to know about the call.
             mode: Which of the carrier's interfaces runs the call.
-            call_id: Our id, where the carrier tells it. If the call with this id has no name yet, it gets
-                `carrier_call_id`; if it is called something else, it is another call, and this id is ignored.
+            call_id: Our id, if the carrier's request has it. If the call with this id has no id of the carrier's yet,
+                it gets `carrier_call_id`; if it has another one, it is another call, and this id is ignored.
         """
         from_number, to_number = phone_number(from_number), phone_number(to_number)
         call = self._by_carrier.get((carrier, carrier_call_id))
@@ -162,7 +163,7 @@ class CallStore:
         parameters: Mapping[str, Any] | None = None,
         mode: str = "",
     ) -> Call:
-        """Begin to remember a call that we are about to make. It is queued, and `bind` names it later."""
+        """Begin to remember a call that we are about to make. It is queued; `bind` gives it its carrier's id later."""
         return self._begin(
             carrier=carrier,
             carrier_call_id="",
@@ -177,8 +178,8 @@ class CallStore:
     def bind(self, call: Call, carrier_call_id: str) -> None:
         """Give a call of ours the id that its carrier has for it. Doing so again changes nothing.
 
-        Two calls are never made one: sessions, subscribers and requests hold on to either of them. A carrier that
-        is told our id with each address (`WayBack`) gives nobody cause to open a second one.
+        Two calls are never made one: sessions, subscribers and requests hold on to either of them. As each address that
+        the carrier gets has our id in it (`WayBack`), there is no cause to open a second one.
 
         Raises:
             AlreadyNamed: The call has another id, or another call has this one. Nothing is changed.
@@ -224,7 +225,7 @@ class CallStore:
         """The call with a carrier's id, from memory or else from the database, and live from now on.
 
         Returns:
-            None when nobody knows it, or the database does not answer in time, which is logged.
+            None when neither has it, or the database does not answer in time, which is logged.
         """
         if call := self.find(carrier, carrier_call_id):
             return call
@@ -237,7 +238,7 @@ class CallStore:
         A call that has not ended is live from now on. One that has is for reading: it is not remembered.
 
         Returns:
-            None when nobody knows it, or the database does not answer in time, which is logged.
+            None when neither has it, or the database does not answer in time, which is logged.
         """
         if call := self.get(call_id):
             return call
@@ -247,7 +248,7 @@ class CallStore:
     async def named(self, carrier: str, carrier_call_id: str | None, our_id: str | None) -> Call | None:
         """The call that a carrier's request is about, from memory or else from the database.
 
-        A call of ours may have no name of the carrier's yet: then the request names it, by the address that it came to.
+        A call that we made may have no id of the carrier's yet: then the address that the request came to has our id.
 
         Args:
             carrier: The carrier's name.
@@ -255,7 +256,7 @@ class CallStore:
             our_id: Our id of the call, from the address.
 
         Returns:
-            None when nobody knows the call (any more), or the two ids are those of different calls, which is logged.
+            None when the call is not known (any more), or the two ids are those of different calls, which is logged.
         """
         if carrier_call_id and (call := await self.restore(carrier, carrier_call_id)):
             return call
@@ -289,7 +290,7 @@ class CallStore:
         ]
 
     async def take_up(self, silent_since: datetime) -> Sequence[Call]:
-        """Make the calls live that have not ended and that nobody has heard of since a moment.
+        """Make the calls live that have not ended and have had no event since a moment.
 
         A process that was killed leaves such calls behind.
 
@@ -305,16 +306,16 @@ class CallStore:
     async def use_once(self, use_id: str, secs: float, note: str = "") -> str | None:
         """Use up something that works once, over all processes that share the database.
 
-        Whoever asks remembers what was used in its own process: without a database, or while it does not answer,
-        nothing is known here.
+        The code that asks must itself remember what was used in its own process: without a database, or while it does
+        not answer, nothing is known here.
 
         Args:
-            use_id: What.
+            use_id: What to use up, for example the id of a token.
             secs: How long it is to be remembered.
-            note: Told to whoever uses it again.
+            note: Returned to the next one who tries to use it.
 
         Returns:
-            The note of the use before; None when this is the first one, or nobody knows.
+            The note of the use before; None when this is the first one, or it is not known.
         """
         now = self._clock()
         until = now + timedelta(seconds=secs)
@@ -341,7 +342,7 @@ class CallStore:
             self._writer.mark(call)
 
     def _revive(self, saved: SavedCall, *, ended_too: bool = True) -> Call | None:
-        """The call in memory, which somebody else may have brought there meanwhile; else the saved one."""
+        """The call in memory, which another task may have brought there meanwhile; else the saved one."""
         row = saved.row
         known = self._calls.get(row["id"]) or self._by_carrier.get((row["carrier"], row["carrier_call_id"]))
         if known is not None:
@@ -369,7 +370,7 @@ class CallStore:
     async def _ask(
         self, question: Callable[[CallDatabase], Awaitable[T]], timeout_secs: float = ASK_SECS
     ) -> T | None:
-        """Ask the database, which may not be there, may fail, and may not let anybody wait."""
+        """Ask the database; None if there is none, if it fails, or if it takes too long."""
         if self._writer is None:
             return None
         return await self._answer(self._writer.ask(question), timeout_secs)

@@ -69,18 +69,18 @@ async def transfer(control: CallControl, target: Target) -> None:
 
 
 async def call_colleague(control: CallControl, target: Target, about: str) -> Call:
-    """Call somebody on a leg of their own, on which the bot will ask whether they take the caller.
+    """Call a colleague on a leg of their own, on which the bot will ask whether they take the caller.
 
     Args:
         control: Of the caller's call.
-        target: Whom.
-        about: What the bot tells them.
+        target: The colleague.
+        about: What the bot tells them about the caller's wish.
 
     Returns:
-        The colleague's call, ringing soon. The bot session on it finds in its parameters whom it is about.
+        The colleague's call, ringing soon. The bot session on it finds the caller's call in its parameters.
 
     Raises:
-        NotDone: Nobody is called.
+        NotDone: No call was made.
     """
     control.do_not_call.check(target.address)
     call, carrier = control.call, control.able("call a colleague")

@@ -1,4 +1,4 @@
-"""What a carrier is told to do with a call: the same for every carrier, in its own markup."""
+"""What we tell a carrier to do with a call: the same for every carrier, in the carrier's own markup."""
 
 from __future__ import annotations
 
@@ -23,8 +23,9 @@ APOLOGY = "I'm sorry, we have a technical problem and cannot take your call. Ple
 async def answer_call(service: Service, carrier: DocumentCarrier, incoming: IncomingCall, query: Form) -> str:
     """Connect a call with the bot.
 
-    No network but the database is used, for somebody hears it ring; only a bot on Pipecat Cloud needs a ticket.
-    The caller always hears something: an agent that cannot be used is an apology and a line in the log.
+    Nothing but the database is asked, because the caller hears it ring meanwhile; only a bot on Pipecat Cloud needs a
+    ticket from there. The caller always hears something: if the agent cannot be used, an apology, beside a line in the
+    log.
 
     Args:
         service: The service.
@@ -65,7 +66,7 @@ def open_call(service: Service, carrier: Carrier, incoming: IncomingCall, query:
         query: As for `answer_call`.
 
     Raises:
-        AgentError: The agent that it is for cannot be used.
+        AgentError: The call's agent cannot be used.
     """
     settings = service.settings
     agent = load_agent(query.get("agent") or settings.agent, settings.agents_dir)

@@ -1,10 +1,10 @@
-"""Calls that are run by commands: what to do when the carrier tells of them, the same for every such carrier.
+"""Calls that are run by commands: what to do about the carrier's events, the same for every such carrier.
 
 Each event goes through here once. What it changes of its call is done before the carrier is answered, and what takes
 time is handed back, to be done behind the request: the carrier delivers again what is not answered in time.
 
-The carrier tells what happens to a caller's leg and to the one that a transfer has dialled, in any order; the first
-news that decides how the transfer ended counts.
+The carrier reports what happens to a caller's leg and to the one that a transfer has dialled, in any order; the first
+report that decides how the transfer ended counts.
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ async def _turn_away(service: Service, call: Call, reason: str) -> None:
 
 
 def _take_in(service: Service, call: Call, event: CarrierEvent) -> Afterwards:
-    """Take in what an event tells: news of a transfer, or something else of the call's own leg."""
+    """Take in what an event says: news of a transfer, or something else of the call's own leg."""
     if (news := transfer_news(event)) is not None:
         return None if call.is_over else _take_transfer_news(service, call, news)
     if event.transfer_of is not None:
@@ -153,14 +153,14 @@ async def _take_end_after_refer(
 
 
 def _is_being_referred(call: Call) -> bool:
-    """Whether a transfer is under way that ends our leg when it works: after a REFER two talk without the carrier."""
+    """Whether a REFER is under way, which ends our leg when it works: the two talk without the carrier then."""
     started = call.last(TransferStarted, TransferEnded)
     refer = isinstance(started, TransferStarted) and started.refer
     return refer and not call.is_over and call.ending is None
 
 
 def _note_who_ended(service: Service, call: Call, event: CarrierEvent) -> None:
-    """Note who has hung up, where the carrier tells more than that it is over."""
+    """Note who has hung up, where the carrier says more than that the call is over."""
     if (colleague := Colleague.of(call)) is not None and event.hangup_source == "callee":
         caller = service.store.get(colleague.for_call)
         if caller is not None and caller.state is CallState.TRANSFERRED:
@@ -182,7 +182,7 @@ def _note_who_ended(service: Service, call: Call, event: CarrierEvent) -> None:
 
 
 def _take_transfer_news(service: Service, call: Call, news: TransferNews) -> Afterwards:
-    """Take in what an event tells of a transfer of a call that goes on, in whatever order its events come."""
+    """Take in what an event says of a transfer of a call that goes on, in whatever order its events come."""
     afterwards: Afterwards = None
     if news.outcome is None and call.transfer_under_way is not None:
         if not news.leg_is_over and (session := attached_to(call)) is not None:
@@ -192,7 +192,7 @@ def _take_transfer_news(service: Service, call: Call, news: TransferNews) -> Aft
         given_up = call.last(TransferStarted, TransferEnded)
         connected = news.outcome is TransferOutcome.CONNECTED and not news.leg_is_left_over
         if connected and isinstance(given_up, TransferEnded) and given_up.outcome is not news.outcome:
-            # The bot believes that nobody took the call, and the two are connected: the transfer goes on.
+            # The bot believes that the transfer has failed, but the two are connected: it goes on.
             call.record(TransferStarted(given_up.destination, warm=False))
             afterwards = silence_the_bot(service, call)
         afterwards = _ended(service, call, news) or afterwards
@@ -202,10 +202,10 @@ def _take_transfer_news(service: Service, call: Call, news: TransferNews) -> Aft
 
 
 async def _unless_told(service: Service, call: Call, news: TransferNews) -> None:
-    """Conclude how a transfer ended whose destination has answered, when the carrier's word for it was lost.
+    """Conclude how a transfer ended whose destination has answered, when the carrier's event about it was lost.
 
-    Somebody who has answered is connected. When an answered leg is over, the caller's ends with it if the two have
-    talked; a caller who is still there was never connected.
+    A destination that has answered counts as connected. When an answered leg is over, the caller's leg ends with it if
+    the two have talked; a caller who is still on the line was never connected.
     """
     started = call.last(TransferStarted)
     if news.leg_is_over:
@@ -224,7 +224,7 @@ async def _unless_told(service: Service, call: Call, news: TransferNews) -> None
 
 
 def _ended(service: Service, call: Call, news: TransferNews) -> Afterwards:
-    """Write down how a transfer that is under way ended, and bring a caller back whom nobody talks with."""
+    """Write down how a transfer that is under way ended, and connect a caller who is alone with the bot again."""
     destination, outcome, session = call.transfer_under_way, news.outcome, attached_to(call)
     if destination is None or outcome is None:
         return None

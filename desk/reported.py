@@ -29,7 +29,7 @@ async def call_of(
         trusted: Whether the request may be about any call; else only about that of its address.
 
     Returns:
-        None when nobody knows the call (any more), or the two ids are those of different calls.
+        None when the call is not known (any more), or the two ids are those of different calls.
     """
     call = await service.store.named(carrier, carrier_call_id, our_id)
     if call is not None and not trusted and call.id != our_id:

@@ -27,7 +27,7 @@ from desk.service import Service
 
 
 def parse_transfer_result(carrier: DocumentCarrier, form: Form) -> DialResult | ReferResult:
-    """Read what a transfer's address is told, whichever kind of transfer it was.
+    """Read the carrier's request to a transfer's `action_url`, for a dial or a REFER.
 
     Raises:
         WebhookError: It names no call, or no result.
@@ -57,7 +57,7 @@ async def after_transfer(
     Args:
         service: The service.
         carrier: The call's carrier.
-        result: How the attempt to reach somebody ended.
+        result: How the attempt to reach the destination ended.
         line: Where the caller's own call stands.
         our_id: Our id of the call, from the address.
         trusted: Whether the request may be about any call; else only about that of its address.
@@ -88,12 +88,12 @@ async def after_transfer(
 async def transfer_answered(
     service: Service, carrier: DocumentCarrier, update: StatusUpdate, our_id: str | None
 ) -> None:
-    """Take in that somebody has answered a caller's transfer.
+    """Take in that the destination of a caller's transfer has answered.
 
     Args:
         service: The service.
         carrier: The call's carrier.
-        update: About the leg to that somebody.
+        update: The carrier's report about the leg to the destination.
         our_id: Our id of the caller's call, from the address.
     """
     call = await call_of(service, carrier.name, None, our_id)
