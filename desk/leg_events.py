@@ -58,6 +58,8 @@ async def take_event(
     try:
         carried = event.client_state.get("call_id")
         our_id = our_id or (carried if isinstance(carried, str) else None)
+        if event.incoming is not None:
+            our_id = None  # our ids are in the addresses of calls that we have made
         # What happens to the leg that a transfer has dialled is about the caller's call.
         call = await service.store.named(carrier.name, event.transfer_of or event.call_id, our_id)
         if call is not None:
