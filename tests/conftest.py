@@ -41,3 +41,5 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             slow[path] = SLOW.search(item.path.read_text(encoding="utf-8")) is not None
         if slow[path]:
             item.add_marker(pytest.mark.slow)
+    # First come whole calls, which wait most of their time, and last what fills the gaps at the end
+    items.sort(key=lambda item: (not slow[str(item.path)], item.path.parent.name != "talks"))

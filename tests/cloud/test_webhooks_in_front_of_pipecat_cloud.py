@@ -258,7 +258,7 @@ async def test_a_caller_hears_an_apology_when_the_cloud_gives_no_ticket(tmp_path
 
 async def test_a_cloud_that_does_not_answer_keeps_a_caller_waiting_for_a_few_seconds_only(tmp_path):
     async def never():
-        await asyncio.sleep(60)
+        await asyncio.sleep(15)
 
     async with pipecat_cloud() as cloud, running(tmp_path, **deployed(cloud)) as server:
         cloud.answers_start = never
