@@ -29,11 +29,11 @@ from calls.database.errors import (
 )
 from calls.database.saved import SavedCall, plain
 from calls.database.schema import CALL_EVENTS, CALLS
+from calls.database.used_once import UsedOnce, UsedOnceInFile
 from calls.events.event import CallEvent
 from calls.events.lifecycle import Ended, StateChanged
 from calls.events.reading import read_event
 from calls.states import ENDS
-from calls.used_once import UsedOnce, UsedOnceInFile
 
 __all__ = [
     "CallDatabase",

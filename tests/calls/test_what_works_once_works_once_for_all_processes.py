@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from calls.database.call_database import CallDatabase
+from calls.database.used_once import FORGET_EVERY
 from calls.store import CallStore
-from calls.used_once import FORGET_EVERY
 
 
 class Clock:
