@@ -175,7 +175,8 @@ class _Calls:
         result = await self._call([Digits("3#"), Until(10.0, "the bot to be back", _back), HangUp()])
         busy = _first(_busy(result.timeline), "the colleague's line was never found busy")
         words = [one.at_ms for one in result.timeline.of("bot_speech") if one.data.get("edge") == "start"]
-        return _first((at for at in words if at >= busy), "the bot was never heard again") - busy
+        word = _first((at for at in words if _since(busy, at)), "the bot was never heard again")
+        return max(0.0, word - busy)
 
     async def _call(self, script: list[ScriptItem]) -> CallResult:
         return await self.network.call(
@@ -208,7 +209,12 @@ def _briefed(line: PhoneLine) -> bool:
 def _back(line: PhoneLine) -> bool:
     """Whether the bot has said something after a line was found busy."""
     busy, bursts = _busy(line.timeline), line.hearing.bursts
-    return bool(busy and bursts) and bursts[-1].start_ms >= busy[0] and _briefed(line)
+    return bool(busy and bursts) and _since(busy[0], bursts[-1].start_ms) and _briefed(line)
+
+
+def _since(moment: float, start_ms: float) -> bool:
+    """Whether what is heard from a time on was said after a moment: the frame that it begins in may be older."""
+    return start_ms + FRAME_MS > moment
 
 
 def _busy(timeline: Timeline) -> list[int]:
