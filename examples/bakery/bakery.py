@@ -6,7 +6,7 @@ import sqlite3
 from datetime import date
 from pathlib import Path
 
-from conversation.public import BotSession, ToolParams, done, filler, not_done
+from conversation.public import BotSession, ToolParams, ToolResult, done, filler, not_done
 
 PRICES = {"apple cake": 24, "carrot cake": 27, "cheesecake": 31}
 DATABASE = Path(os.environ.get("BAKERY_DB") or Path(__file__).with_name("bakery.db"))
@@ -27,7 +27,7 @@ def _run(statement: str, *values: str | None) -> tuple[list[tuple[str, ...]], in
         return cursor.fetchall(), cursor.lastrowid
 
 
-async def price_of(params: ToolParams, cake: str, pieces: int = 1):
+async def price_of(params: ToolParams, cake: str, pieces: int = 1) -> ToolResult:
     """Say what a cake costs, in dollars.
 
     Args:
@@ -41,7 +41,7 @@ async def price_of(params: ToolParams, cake: str, pieces: int = 1):
 
 
 @filler("One moment, I'm writing that down.")
-async def order(params: ToolParams, name: str, cake: str, day: str):
+async def order(params: ToolParams, name: str, cake: str, day: str) -> ToolResult:
     """Order a cake, once the caller has confirmed it.
 
     Args:
@@ -66,7 +66,7 @@ async def order(params: ToolParams, name: str, cake: str, day: str):
     return done({"order_number": number})
 
 
-async def special(params: ToolParams):
+async def special(params: ToolParams) -> str:
     """Say what today's special is."""
     cakes = list(PRICES)
     return f"Today's special is {cakes[date.today().weekday() % len(cakes)]}."
