@@ -87,7 +87,7 @@ async def warm_up(agent: Agent, settings: Settings) -> None:
         lines = [agent.lines.goodbye, *agent.lines.silence_prompts]
         if choice.llm == LOCAL:
             await asyncio.to_thread(models.retriever, agent)
-            lines += [agent.brain.anything_else, *(fact.answer for fact in agent.facts)]
+            lines += [agent.brain.anything_else, *(fact.answer for fact in agent.facts if fact.answer)]
         models.warm_later([await say(agent.render(line, variables)) for line in lines], AUDIO_OUT_HZ)
 
 
@@ -102,11 +102,9 @@ def instructions(session: Session) -> str:
     """What a model is told before the call: its instructions, and the owner's facts as all that it may state."""
     agent = session.agent
     parts = [session.render(agent.instructions)]
-    if agent.facts:
-        facts = "\n".join(
-            f"- {session.render(fact.topic)}: {session.render(fact.answer)}" for fact in agent.facts
-        )
-        parts.append(f"What you know, and nothing beyond it:\n{facts}")
+    if facts := [fact for fact in agent.facts if fact.answer]:
+        listed = "\n".join(f"- {session.render(fact.topic)}: {session.render(fact.answer)}" for fact in facts)
+        parts.append(f"What you know, and nothing beyond it:\n{listed}")
     return "\n\n".join(parts)
 
 

@@ -138,6 +138,7 @@ class Agent(Table):
             if topics.count(topic) > 1:
                 raise ValueError(f"facts: the topic {topic!r} is there twice; merge the two")
         for fact in self.facts:
+            self._check_called(f"facts: {fact.topic!r}", fact.tool)
             if fact.offer not in (None, TAKE_MESSAGE, *self.transfers):
                 hint = did_you_mean(fact.offer, (TAKE_MESSAGE, *self.transfers))
                 raise ValueError(f"facts: {fact.topic!r} cannot offer {fact.offer!r}{hint}")
@@ -151,15 +152,8 @@ class Agent(Table):
             if item.fact is not None and item.fact not in topics:
                 hint = did_you_mean(item.fact, topics)
                 raise ValueError(f"menu.{digit}: there is no fact {item.fact!r}{hint}")
-            if item.tool not in (None, *MENU_TOOLS, *functions):
-                hint = did_you_mean(item.tool, (*MENU_TOOLS, *functions))
-                raise ValueError(f"menu.{digit}: a key cannot call a tool {item.tool!r}{hint}")
-            own = functions.get(item.tool or "")
-            if own is not None and (needed := required_of(own)):
-                raise ValueError(
-                    f"menu.{digit}: the tool {item.tool!r} needs {', '.join(needed)}, which no key gives: "
-                    "give the parameter a default, or choose another tool"
-                )
+            if item.tool not in MENU_TOOLS:
+                self._check_called(f"menu.{digit}", item.tool, MENU_TOOLS)
             if item.transfer is not None and item.transfer not in self.transfers:
                 hint = did_you_mean(item.transfer, list(self.transfers))
                 raise ValueError(f"menu.{digit}: there is no transfer {item.transfer!r}{hint}")
@@ -172,6 +166,20 @@ class Agent(Table):
             except (KeyError, ValueError, OSError):
                 raise ValueError(f"timezone: no zone {self.timezone!r}; use one like Europe/Berlin") from None
         return self
+
+    def _check_called(self, where: str, tool: str | None, others: tuple[str, ...] = ()) -> None:
+        """Check that the local brain can call a tool there, which gives it no parameters."""
+        functions = self.code.tools
+        if tool is None:
+            return
+        if tool not in functions:
+            hint = did_you_mean(tool, (*others, *functions))
+            raise ValueError(f"{where}: it cannot call a tool {tool!r}{hint}")
+        if needed := required_of(functions[tool]):
+            raise ValueError(
+                f"{where}: the tool {tool!r} needs {', '.join(needed)}, which nobody gives it: give the parameter a "
+                "default, or choose another tool"
+            )
 
     def templates(self) -> Iterator[tuple[str, str]]:
         """Yield every text that is a template, with the key that it stands under: all but those marked `Plain`."""

@@ -41,20 +41,29 @@ Reference = Annotated[str | None, Plain()]
 
 
 class Fact(Table):
-    """One thing that the owner lets the agent say.
+    """One thing that the owner lets the agent say. Exactly one of `answer` and `tool` is given.
 
     Attributes:
         topic: A short name that can be spoken ("opening hours"); menu digits refer to it. A template.
         questions: Ways in which callers ask for it. More, and more varied ones, are found more reliably. Templates,
             which are filled in with the file's own `variables`.
         answer: The words to say. Numbers are written as they are spoken. A template.
+        tool: A tool of the agent's own that needs no parameters; the words that it returns are the answer. For the
+            local brain: a hosted model decides itself when to call a tool.
         offer: What to offer after the answer: `take_message` or the name of a transfer.
     """
 
     topic: Text
     questions: list[Text] = Field(min_length=1)
-    answer: Text
+    answer: str = ""
+    tool: Reference = None
     offer: Reference = None
+
+    @model_validator(mode="after")
+    def _one_answer(self) -> Fact:
+        if bool(self.answer) == bool(self.tool):
+            raise ValueError("give either answer or tool")
+        return self
 
 
 class TransferTarget(Table):

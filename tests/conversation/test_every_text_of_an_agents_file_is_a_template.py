@@ -19,7 +19,7 @@ from settings import ROOT
 
 PLAIN = {
     Agent: {"name", "language", "timezone", "tools", "variables", "pronounce"},
-    Fact: {"offer"},
+    Fact: {"offer", "tool"},
     TransferTarget: {"number", "sip", "caller_id"},
     MenuItem: {"fact", "transfer", "tool"},
     Services: {"stt", "llm", "tts"},
