@@ -46,10 +46,11 @@ from carriers.carrier import Carrier, Direction
 from carriers.cloud import CloudError
 from conversation.agents.agent import Agent, AgentError
 from conversation.agents.contradictions import contradictions
-from conversation.agents.files import choose_agent
+from conversation.agents.files import choose_agent, names_agent
+from conversation.agents.numbers import agent_of_number, any_bound
 from conversation.attached import hear_of_the_end, stream_began, stream_ended
 from conversation.briefing import run_briefing
-from conversation.lookup import Found, who_calls
+from conversation.lookup import Found, learn_numbers, who_calls
 from conversation.pipeline import run_session, warm_up
 from conversation.private_log import WORDS_ARE_LOGGED, keep_words_out, log_from
 from conversation.services import ServiceError
@@ -139,9 +140,13 @@ async def _talk_on_the_phone(
     store = _store(settings)
     told = runner_args.body if isinstance(runner_args.body, dict) else {}
     call = await _call_of(start, carried, store, told.get("call_id"))
-    agent = choose_agent(settings, call.agent, start.parameters.get("agent"), start.agent)
-    call.agent = call.agent or agent.name
     carrier = carrier_for(start.carrier, settings, call.mode)
+    named = (call.agent, start.parameters.get("agent"), start.agent)
+    asked_secs = 0.0
+    if call.to_number is None and not names_agent(settings, *named) and any_bound(settings.agents_dir):
+        asked_secs = await learn_numbers(call, carrier, settings)
+    agent = choose_agent(settings, *named, _agent_of_number(call, settings))
+    call.agent = call.agent or agent.name
     if carrier is None:
         logger.warning(
             f"call {call.id}: no credentials for its carrier, so a hang-up only closes the media socket"
@@ -149,7 +154,7 @@ async def _talk_on_the_phone(
     server = getattr(runner_args, "way_back", None)
     way_back = server or _way_back(start, settings)
     colleague = Colleague.of(call)
-    found = Found() if colleague else await who_calls(call, carrier, settings)
+    found = Found() if colleague else await who_calls(call, carrier, settings, asked_secs=asked_secs)
     session = _session(
         call, agent, settings, carrier, way_back, resume=call.take_return(), looked_up=found.variables
     )
@@ -213,6 +218,13 @@ async def _call_of(start: StreamStart, carried: Carried | None, store: CallStore
     if carried is not None:
         carried.restore(call)
     return call
+
+
+def _agent_of_number(call: Call, settings: Settings) -> str | None:
+    """The agent that the number is bound to which was called; none for a call that we made."""
+    if call.direction is Direction.OUTBOUND:
+        return None
+    return agent_of_number(call.to_number, settings.agents_dir)
 
 
 def _way_back(start: StreamStart, settings: Settings) -> WayBack | None:

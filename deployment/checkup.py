@@ -168,11 +168,14 @@ def _services_of_agents(settings: Settings) -> set[str] | None:
 def agent_problems(settings: Settings) -> list[str]:
     """Agents that could not answer a call, the default one first: one line each."""
     from conversation.agents.files import agent_names, find_agent
+    from conversation.agents.numbers import bound_twice
 
     default = find_agent(settings.agent, settings.agents_dir) or settings.agent
     names = dict.fromkeys([default, *agent_names(settings.agents_dir)])
-    problems = (_problem_of_agent(name, settings) for name in names)
-    return list(dict.fromkeys(problem for problem in problems if problem))
+    problems = [_problem_of_agent(name, settings) for name in names]
+    return list(
+        dict.fromkeys(problem for problem in (*problems, *bound_twice(settings.agents_dir)) if problem)
+    )
 
 
 def agent_findings(settings: Settings) -> list[Finding]:
@@ -192,8 +195,12 @@ def findings_of_agent(name: str, settings: Settings) -> list[Finding]:
         name: Of its file in the folder of agents, which the settings name.
         settings: What counts.
     """
+    from conversation.agents.numbers import bound_twice
+
     problem = _problem_of_agent(name, settings)
-    return [*([_fault(AGENTS, problem)] if problem else []), *_promises_of_agent(name, settings)]
+    shared = [line for line in bound_twice(settings.agents_dir) if f"{name}.toml" in re.split(r"[ :]", line)]
+    found = [_fault(AGENTS, line) for line in (*([problem] if problem else []), *shared)]
+    return [*found, *_promises_of_agent(name, settings)]
 
 
 def _problem_of_agent(name: str, settings: Settings) -> str | None:

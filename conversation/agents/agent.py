@@ -33,6 +33,7 @@ from conversation.agents.tables import (
     MenuItem,
     Name,
     OutboundCalls,
+    OwnNumber,
     Plain,
     Recording,
     Reference,
@@ -72,6 +73,7 @@ class Agent(Table):
         language: Language of the conversation, as in BCP 47 ("en", "de").
         greeting: The first words of a call. A template.
         instructions: The system prompt of a real model. A template.
+        numbers: The owner's numbers whose calls this agent answers, in E.164 form.
         variables: Values for templates; a call's own parameters win over them.
         timezone: IANA name of the zone that `now` and `today` are in; this machine's zone when not given.
         services: Speech recognition, model and voice.
@@ -92,6 +94,7 @@ class Agent(Table):
     language: Name = "en"
     greeting: Text
     instructions: Text
+    numbers: list[OwnNumber] = Field(default_factory=list)
     variables: dict[str, str | int | float | bool] = Field(default_factory=dict)
     timezone: Reference = None
     services: Services = Field(default_factory=Services)
@@ -123,6 +126,9 @@ class Agent(Table):
         for tool in self.tools:
             if tool not in TOOL_NAMES:
                 raise ValueError(f"tools: there is no tool {tool!r}{did_you_mean(tool, TOOL_NAMES)}")
+        for number in self.numbers:
+            if self.numbers.count(number) > 1:
+                raise ValueError("numbers: a number is there twice; remove it once")
         for name in self.transfers:
             if not NAME.fullmatch(name):
                 raise ValueError(f"transfers.{name}: use lower-case letters, digits and hyphens in the name")

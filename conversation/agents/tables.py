@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+import phonenumbers
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 ServiceKind = Literal["stt", "llm", "tts"]
 
@@ -32,9 +33,28 @@ class Plain:
     """Marks a text that is compared or looked up and never said. Every other text is a template."""
 
 
+def e164(number: str) -> str:
+    """A telephone number of the owner's as carriers name it.
+
+    Args:
+        number: With `+` and country code; blanks, brackets and hyphens may be in it.
+
+    Raises:
+        ValueError: It is none, or the country code is missing.
+    """
+    try:
+        parsed = phonenumbers.parse(number)
+    except phonenumbers.NumberParseException:
+        parsed = None
+    if parsed is None or not phonenumbers.is_possible_number(parsed):
+        raise ValueError("must be a telephone number in E.164 form, for example +12025550100")
+    return phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
+
+
 Text = Annotated[str, StringConstraints(min_length=1)]
 Name = Annotated[str, StringConstraints(min_length=1), Plain()]
 Reference = Annotated[str | None, Plain()]
+OwnNumber = Annotated[str, AfterValidator(e164), Plain()]
 
 
 class Fact(Table):

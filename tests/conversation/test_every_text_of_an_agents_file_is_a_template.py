@@ -15,7 +15,7 @@ from conversation.tools.offered import tools_schema
 from settings import ROOT
 
 PLAIN = {
-    Agent: {"name", "language", "timezone", "tools", "variables", "pronounce"},
+    Agent: {"name", "language", "timezone", "numbers", "tools", "variables", "pronounce"},
     Fact: {"offer"},
     TransferTarget: {"number", "sip", "caller_id"},
     MenuItem: {"fact", "transfer"},
