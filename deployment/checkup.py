@@ -48,6 +48,9 @@ def settings_findings(settings: Settings, given: Given) -> list[Finding]:
         settings: The settings that are in effect, defaults included.
         given: The variables as the environment and `.env` had them.
     """
+    from conversation.agents.owner import named_variables
+
+    given = given.without(named_variables(settings))
     found = [_fault(line.split()[0], line.split(" ", 1)[1]) for line in misspelt(given)]
     told = {one.subject for one in found}
     known = {name.upper() for name in type(settings).model_fields}
@@ -207,9 +210,12 @@ def _problem_of_agent(name: str, settings: Settings) -> str | None:
     from conversation import services
     from conversation.agents.agent import AgentError
     from conversation.agents.files import load_agent
+    from conversation.agents.owner import untellable
 
     try:
         agent = load_agent(name, settings.agents_dir)
+        if problem := untellable(agent, settings):
+            return problem
         if settings.pipecat_cloud_public_key is None:  # else the bot talks there, not here
             services.check(services.resolve(agent, settings), settings)
     except (AgentError, services.ServiceError) as error:

@@ -25,8 +25,10 @@ from pydantic import Field, model_validator
 from conversation.agents.tables import (
     GOODBYE,
     TAKE_MESSAGE,
+    AfterCall,
     BrainLines,
     DeadAir,
+    Email,
     Fact,
     Limits,
     Lines,
@@ -41,6 +43,7 @@ from conversation.agents.tables import (
     Table,
     Text,
     TransferTarget,
+    Webhooks,
 )
 
 TOOL_NAMES = (
@@ -88,6 +91,9 @@ class Agent(Table):
         brain: Fixed sentences of the local brain.
         limits: Lengths of time.
         dead_air: What is said and done when the bot owes the caller words and none come.
+        webhooks: Whom the owner's systems are told by.
+        email: Whom mails go to.
+        after_call: What the model makes of a call once it is over.
     """
 
     name: Name
@@ -109,6 +115,9 @@ class Agent(Table):
     brain: BrainLines = Field(default_factory=BrainLines)
     limits: Limits = Field(default_factory=Limits)
     dead_air: DeadAir = Field(default_factory=DeadAir)
+    webhooks: Webhooks = Field(default_factory=Webhooks)
+    email: Email = Field(default_factory=Email)
+    after_call: AfterCall = Field(default_factory=AfterCall)
 
     @model_validator(mode="before")
     @classmethod

@@ -36,8 +36,8 @@ def bound_twice(directory: Path) -> list[str]:
         for number in bound:
             owners.setdefault(number, []).append(f"{name}.toml")
     return [
-        f"{' and '.join(files)}: both have the number that ends in {number[-4:]} in numbers; a call can have one agent: "
-        "remove it in the others"
+        f"{' and '.join(files)}: both have the number that ends in {number[-4:]} in numbers; a call can have "
+        "one agent: remove it in the others"
         for number, files in owners.items()
         if len(files) > 1
     ]

@@ -9,7 +9,16 @@ from conversation.agents.agent import Agent, AgentError
 from conversation.agents.contradictions import contradictions, unknown_variables
 from conversation.agents.destinations import spoken_name
 from conversation.agents.files import agent_names, load_agent
-from conversation.agents.tables import DeadAir, Fact, MenuItem, Services, TransferTarget
+from conversation.agents.tables import (
+    AfterCall,
+    DeadAir,
+    Email,
+    Fact,
+    MenuItem,
+    Services,
+    TransferTarget,
+    Webhooks,
+)
 from conversation.local.dialogue.state import Script
 from conversation.tools.offered import tools_schema
 from settings import ROOT
@@ -21,6 +30,9 @@ PLAIN = {
     MenuItem: {"fact", "transfer"},
     Services: {"stt", "llm", "tts"},
     DeadAir: {"fallback"},
+    Webhooks: {"url", "secret"},
+    Email: {"to"},
+    AfterCall: {"dispositions"},
 }
 """Texts that nobody hears, or that only the voice reads. Whoever adds a text says here of which kind it is."""
 
