@@ -118,6 +118,11 @@ class CallStore:
 
         return DatabaseOutbox(self._writer)
 
+    @property
+    def ask_database(self) -> Callable[[Callable[[CallDatabase], Awaitable[T]]], Awaitable[T]] | None:
+        """Asks the database something, in its own thread; it may raise `DatabaseError`. None without a database."""
+        return self._writer.ask if self._writer is not None else None
+
     def on_outbox_news(self, wake: Callable[[], None]) -> None:
         """Have a function called, in any thread, when the outbox has got something."""
         filled = self._database or self._in_memory

@@ -112,3 +112,17 @@ OUTBOX = sa.Table(
     sa.Index(None, "call_id", "channel", "seq"),
 )
 """What the owner's systems are to be told of: `calls.outbox.parcels.Parcel`. What was delivered is here no more."""
+
+KEPT_JSON = sa.Table(
+    "kept_json",
+    METADATA,
+    sa.Column("kind", sa.Text, primary_key=True),
+    sa.Column("owner", sa.Text, primary_key=True),
+    sa.Column("key", sa.Text, primary_key=True),
+    # Null for what is kept with a caller, which outlives their calls
+    sa.Column("call_id", sa.Text, sa.ForeignKey("calls.id", ondelete="CASCADE")),
+    sa.Column("value", sa.Text, nullable=False),
+    sa.Column("size", sa.Integer, nullable=False),
+    sa.Index(None, "call_id"),
+)
+"""What the owner's code keeps with a call or a caller: `calls.kept_json`."""
