@@ -163,13 +163,14 @@ class _InDatabase:
         return self._connection.scalar(query)
 
     def set(self, kind: str, owner: str, key: str, text: str) -> None:
+        size = _size(key, text)
         row = {
             "kind": kind,
             "owner": owner,
             "key": key,
             "call_id": owner if kind == CALL else None,
             "value": text,
-            "size": _size(key, text),
+            "size": size,
         }
         if self._connection.dialect.name == "postgresql":
             # Two that set at once must not both find room: the lock ends with the transaction.
@@ -178,7 +179,7 @@ class _InDatabase:
         others = sa.select(sa.func.coalesce(sa.func.sum(KEPT_JSON.c.size), 0)).where(
             *_is(kind, owner), KEPT_JSON.c.key != key
         )
-        _must_fit(kind, int(self._connection.scalar(others) or 0) + row["size"])
+        _must_fit(kind, int(self._connection.scalar(others) or 0) + size)
         self.delete(kind, owner, key)
         self._connection.execute(sa.insert(KEPT_JSON), row)
 

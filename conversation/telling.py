@@ -39,9 +39,10 @@ class Telling:
 
     async def finish(self, call: Call) -> None:
         """Tell what is left, as far as that can be done in time. With a database, another process does the rest."""
+        secs = TELL_SECS + (self._owner.sums_up_secs(call.agent) or 0.0)
+        has_told = await self._sender.has_told(call.id, secs)
         self._running.cancel()
         with suppress(asyncio.CancelledError):
             await self._running
-        secs = TELL_SECS + (self._owner.sums_up_secs(call.agent) or 0.0)
-        if not await self._sender.empty(secs, call.id):
+        if not has_told:
             logger.error(f"call {call.id}: the owner could not be told of all of it before the bot had to go")

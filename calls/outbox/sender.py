@@ -33,6 +33,9 @@ LOOK_SECS = 1.0
 IDLE_LOOK_SECS = 5.0
 """The same while nothing does: other processes, and people with `phonebot webhooks again`, fill it too."""
 
+TOLD_SECS = 0.1
+"""How often a process that ends with its call looks whether it may go."""
+
 NOT_READY_SECS = 0.5
 """How soon a notice is tried again that waits for what is still to come of its call."""
 
@@ -40,7 +43,10 @@ NOT_READY_SECS = 0.5
 class Owner(Protocol):
     """Whom the owner wants told, by the settings and the agents' files as they are now."""
 
-    wants: Wants
+    @property
+    def wants(self) -> Wants:
+        """Who wants to be told of what."""
+        ...
 
     def receiver(self, agent: str | None) -> Receiver | None:
         """Who gets an agent's webhooks; None when nobody does any more.
@@ -101,29 +107,25 @@ class Sender:
             finally:
                 await self._stop()
 
-    async def empty(self, secs: float, call_id: str) -> bool:
-        """Deliver what can be delivered within a time, for a process that ends with its call.
+    async def has_told(self, call_id: str, secs: float) -> bool:
+        """Wait, beside `run`, until nothing of a call is left, for a process that ends with its call.
 
         Args:
-            secs: The time, in seconds.
             call_id: Our id of the call. What is left of others does not hold the process up.
+            secs: For how long.
 
         Returns:
-            Whether nothing of the call is left.
+            Whether nothing is left.
         """
-        async with http_client() as http:
-            try:
-                async with asyncio.timeout(secs):
-                    while await self._begin_due(http, call_id) or self._busy:
-                        if self._busy:
-                            await asyncio.wait(self._busy, return_when=asyncio.FIRST_COMPLETED)
-                        else:
-                            await asyncio.sleep(NOT_READY_SECS)
-                    return True
-            except TimeoutError:
-                return False
-            finally:
-                await self._stop()
+        outbox = self._store.outbox
+        try:
+            async with asyncio.timeout(secs):
+                while outbox is not None and not await outbox.is_empty(call_id):
+                    self._wake.set()
+                    await asyncio.sleep(TOLD_SECS)
+        except (TimeoutError, DatabaseError):
+            return False
+        return True
 
     async def _stop(self) -> None:
         """Leave what is under way to the next process, or the next start: its lease ends."""
@@ -136,8 +138,8 @@ class Sender:
         self._busy.discard(task)
         self._wake.set()  # it may have let the next notice of its call go
 
-    async def _begin_due(self, http: httpx.AsyncClient, call_id: str | None = None) -> bool:
-        """Begin to deliver what is due; returns whether something waits, of one call or of any."""
+    async def _begin_due(self, http: httpx.AsyncClient) -> bool:
+        """Begin to deliver what is due; returns whether something waits."""
         outbox = self._store.outbox
         if outbox is None:
             return False
@@ -149,7 +151,7 @@ class Sender:
                 self._busy.add(task)
                 task.add_done_callback(self._done)
             self._failing = False
-            return bool(parcels) or not await outbox.is_empty(call_id)
+            return bool(parcels) or not await outbox.is_empty()
         except DatabaseError as error:
             if not self._failing:
                 self._failing = True
