@@ -14,7 +14,8 @@ import difflib
 import io
 import os
 import re
-from dataclasses import dataclass, field
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -75,6 +76,14 @@ class Given:
         """What counts: the environment's value, else the file's."""
         return {**self.file, **self.environment}
 
+    def without(self, names: Collection[str]) -> Given:
+        """The same without some names, which something else than a setting reads."""
+        return replace(
+            self,
+            environment={name: value for name, value in self.environment.items() if name not in names},
+            file={name: value for name, value in self.file.items() if name not in names},
+        )
+
 
 class _GivenSource(PydanticBaseSettingsSource):
     """Hands `read_given()` to pydantic."""
@@ -123,6 +132,7 @@ class Settings(BaseSettings):
         {
             "ngrok_api_url",
             "caller_lookup_url",
+            "webhook_url",
             "pipecat_cloud_api_base_url",
             "openai_base_url",
             "ollama_base_url",
@@ -146,6 +156,13 @@ class Settings(BaseSettings):
             "caller_lookup_url",
             "caller_lookup_token",
             "caller_lookup_budget_ms",
+            "webhook_url",
+            "webhook_secret",
+            "smtp_host",
+            "smtp_port",
+            "smtp_user",
+            "smtp_password",
+            "smtp_from",
             "pipecat_cloud_agent",
             "pipecat_cloud_region",
             "pipecat_cloud_public_key",
@@ -232,6 +249,15 @@ class Settings(BaseSettings):
     caller_lookup_url: str | None = None
     caller_lookup_token: SecretStr | None = None
     caller_lookup_budget_ms: int = Field(default=800, ge=50, le=4000)
+
+    # Who is told of calls
+    webhook_url: str | None = Field(default=None, repr=False)  # it may have a secret in it
+    webhook_secret: SecretStr | None = None
+    smtp_host: str | None = None
+    smtp_port: int = Field(default=587, ge=1, le=65535)
+    smtp_user: str | None = None
+    smtp_password: SecretStr | None = None
+    smtp_from: str | None = None
 
     # Pipecat Cloud
     pipecat_cloud_agent: str | None = None
@@ -401,7 +427,7 @@ class Settings(BaseSettings):
             )
         return value
 
-    @field_validator("caller_lookup_url")
+    @field_validator("caller_lookup_url", "webhook_url")
     @classmethod
     def _is_private(cls, value: str | None) -> str | None:
         if value is None:
@@ -413,6 +439,13 @@ class Settings(BaseSettings):
                 "must be an https:// address (http:// only on localhost): callers' numbers go there"
             )
         return value.strip()
+
+    @field_validator("smtp_from")
+    @classmethod
+    def _is_a_mailbox(cls, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch(r"[^\s@<>,;:\"]+@[^\s@<>,;:\"]+", value.strip()):
+            raise ValueError("must be an e-mail address such as bot@example.com")
+        return value.strip() if value is not None else None
 
     @property
     def calls_database(self) -> str | None:
@@ -509,6 +542,15 @@ def _reason(described: FieldInfo | None, problem: Any) -> str:
         if (bound := getattr(rule, name, None)) is not None
     ]
     return f"must be a {'whole ' if described.annotation is int else ''}number, {' and '.join(bounds)}"
+
+
+def value_named(name: str) -> str | None:
+    """The value of a variable that an agent's file names, such as a secret of its own; None when it is not set.
+
+    Raises:
+        SettingsError: The file cannot be read.
+    """
+    return read_given().values.get(name.upper())
 
 
 def read_given() -> Given:

@@ -48,6 +48,9 @@ def settings_findings(settings: Settings, given: Given) -> list[Finding]:
         settings: The settings that are in effect, defaults included.
         given: The variables as the environment and `.env` had them.
     """
+    from conversation.agents.owner import named_variables
+
+    given = given.without(named_variables(settings))
     found = [_fault(line.split()[0], line.split(" ", 1)[1]) for line in misspelt(given)]
     told = {one.subject for one in found}
     known = {name.upper() for name in type(settings).model_fields}
@@ -168,11 +171,14 @@ def _services_of_agents(settings: Settings) -> set[str] | None:
 def agent_problems(settings: Settings) -> list[str]:
     """Agents that could not answer a call, the default one first: one line each."""
     from conversation.agents.files import agent_names, find_agent
+    from conversation.agents.numbers import bound_twice
 
     default = find_agent(settings.agent, settings.agents_dir) or settings.agent
     names = dict.fromkeys([default, *agent_names(settings.agents_dir)])
-    problems = (_problem_of_agent(name, settings) for name in names)
-    return list(dict.fromkeys(problem for problem in problems if problem))
+    problems = [_problem_of_agent(name, settings) for name in names]
+    return list(
+        dict.fromkeys(problem for problem in (*problems, *bound_twice(settings.agents_dir)) if problem)
+    )
 
 
 def agent_findings(settings: Settings) -> list[Finding]:
@@ -192,17 +198,24 @@ def findings_of_agent(name: str, settings: Settings) -> list[Finding]:
         name: Of its file in the folder of agents, which the settings name.
         settings: What counts.
     """
+    from conversation.agents.numbers import bound_twice
+
     problem = _problem_of_agent(name, settings)
-    return [*([_fault(AGENTS, problem)] if problem else []), *_promises_of_agent(name, settings)]
+    shared = [line for line in bound_twice(settings.agents_dir) if f"{name}.toml" in re.split(r"[ :]", line)]
+    found = [_fault(AGENTS, line) for line in (*([problem] if problem else []), *shared)]
+    return [*found, *_promises_of_agent(name, settings)]
 
 
 def _problem_of_agent(name: str, settings: Settings) -> str | None:
     from conversation import services
     from conversation.agents.errors import AgentError
     from conversation.agents.files import load_agent
+    from conversation.agents.owner import untellable
 
     try:
         agent = load_agent(name, settings.agents_dir)
+        if problem := untellable(agent, settings):
+            return problem
         if settings.pipecat_cloud_public_key is None:  # else the bot talks there, not here
             services.check(services.resolve(agent, settings), settings)
     except (AgentError, services.ServiceError) as error:

@@ -24,14 +24,17 @@ from conversation.agents.tables import (
     GOODBYE,
     MENU_TOOLS,
     TAKE_MESSAGE,
+    AfterCall,
     BrainLines,
     DeadAir,
+    Email,
     Fact,
     Limits,
     Lines,
     MenuItem,
     Name,
     OutboundCalls,
+    OwnNumber,
     Plain,
     Recording,
     Reference,
@@ -39,6 +42,7 @@ from conversation.agents.tables import (
     Table,
     Text,
     TransferTarget,
+    Webhooks,
 )
 
 NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
@@ -53,6 +57,7 @@ class Agent(Table):
         language: Language of the conversation, as in BCP 47 ("en", "de").
         greeting: The first words of a call. A template.
         instructions: The system prompt of a real model. A template.
+        numbers: The owner's numbers whose calls this agent answers, in E.164 form.
         variables: Values for templates; a call's own parameters win over them.
         timezone: IANA name of the zone that `now` and `today` are in; this machine's zone when not given.
         services: Speech recognition, model and voice.
@@ -68,12 +73,16 @@ class Agent(Table):
         brain: Fixed sentences of the local brain.
         limits: Lengths of time.
         dead_air: What is said and done when the bot owes the caller words and none come.
+        webhooks: Whom the owner's systems are told by.
+        email: Whom mails go to.
+        after_call: What the model makes of a call once it is over.
     """
 
     name: Name
     language: Name = "en"
     greeting: Text
     instructions: Text
+    numbers: list[OwnNumber] = Field(default_factory=list)
     variables: dict[str, str | int | float | bool] = Field(default_factory=dict)
     timezone: Reference = None
     services: Services = Field(default_factory=Services)
@@ -88,6 +97,9 @@ class Agent(Table):
     brain: BrainLines = Field(default_factory=BrainLines)
     limits: Limits = Field(default_factory=Limits)
     dead_air: DeadAir = Field(default_factory=DeadAir)
+    webhooks: Webhooks = Field(default_factory=Webhooks)
+    email: Email = Field(default_factory=Email)
+    after_call: AfterCall = Field(default_factory=AfterCall)
 
     _code: OwnCode = PrivateAttr(NO_CODE)
 
@@ -130,6 +142,9 @@ class Agent(Table):
                 raise ValueError(f"tools: there is no tool {tool!r}{did_you_mean(tool, known)}")
             if self.tools.count(tool) > 1:
                 raise ValueError(f"tools: {tool!r} is there twice; remove one")
+        for number in self.numbers:
+            if self.numbers.count(number) > 1:
+                raise ValueError("numbers: a number is there twice; remove it once")
         for name in self.transfers:
             if not NAME.fullmatch(name):
                 raise ValueError(f"transfers.{name}: use lower-case letters, digits and hyphens in the name")

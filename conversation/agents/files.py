@@ -127,7 +127,12 @@ def choose_agent(settings: Settings, *wanted: object) -> Agent:
     return load_agent(settings.agent, settings.agents_dir)
 
 
-@lru_cache(maxsize=64)
+def names_agent(settings: Settings, *wanted: object) -> bool:
+    """Whether one of the names that a call brings is an agent's, so that `choose_agent` takes that one."""
+    return any(isinstance(name, str) and find_agent(name, settings.agents_dir) for name in wanted)
+
+
+@lru_cache(maxsize=1024)  # each call without an agent of its own looks for its number in all of them
 def _read(path: Path, _mtime_ns: int, _size: int) -> Agent:
     file = path.name
     try:

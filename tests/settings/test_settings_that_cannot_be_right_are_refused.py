@@ -50,7 +50,7 @@ def test_an_address_that_leads_nowhere(name, value):
     ["http://localhost:8000/v2", "https://[::1]:8443/v2", "https://a_b.example.com/v2", "http://10.0.0.1/v2"],
 )
 def test_an_address_that_leads_somewhere(name, value):
-    if name == "caller_lookup_url" and "10.0.0.1" in value:
+    if name in ("caller_lookup_url", "webhook_url") and "10.0.0.1" in value:
         value = value.replace("http:", "https:")
     assert getattr(load_settings(**{name: f" {value} "}), name) == value
 
