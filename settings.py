@@ -14,6 +14,7 @@ import difflib
 import io
 import os
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -530,6 +531,22 @@ def read_given() -> Given:
         path=path if in_file else None,
         twice=twice,
     )
+
+
+def variables_named(names: Iterable[str]) -> dict[str, str]:
+    """Read variables that are none of ours: those that an agent's file names for its tools.
+
+    Args:
+        names: In capitals.
+
+    Returns:
+        The values of those that are set, by name; they are secrets.
+
+    Raises:
+        SettingsError: The file cannot be read.
+    """
+    given = read_given().values
+    return {name: given[name] for name in names if name in given}
 
 
 def cleaned(value: str, *, comment: bool = False) -> str:

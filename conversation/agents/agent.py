@@ -22,6 +22,7 @@ import jinja2
 from jinja2.sandbox import SandboxedEnvironment
 from pydantic import Field, model_validator
 
+from conversation.agents.http_tables import HttpTool
 from conversation.agents.tables import (
     GOODBYE,
     TAKE_MESSAGE,
@@ -77,6 +78,7 @@ class Agent(Table):
         services: Speech recognition, model and voice.
         tools: What the agent may do, from `TOOL_NAMES`.
         facts: What the local brain knows. `conversation.pipeline.instructions` adds them to a hosted model's prompt.
+        http: Tools that are a request to a service of the owner's, by name.
         transfers: Where callers may be put through to, by name.
         menu: What the telephone's keys do.
         dial_out: How calls begin that the agent places itself.
@@ -97,6 +99,7 @@ class Agent(Table):
     services: Services = Field(default_factory=Services)
     tools: list[Name] = Field(default=["end_call", "take_message"])
     facts: list[Fact] = Field(default_factory=list)
+    http: dict[str, HttpTool] = Field(default_factory=dict)
     transfers: dict[str, TransferTarget] = Field(default_factory=dict)
     menu: dict[str, MenuItem] = Field(default_factory=dict)
     dial_out: OutboundCalls = Field(default_factory=OutboundCalls)
@@ -121,8 +124,8 @@ class Agent(Table):
     @model_validator(mode="after")
     def _references_exist(self) -> Agent:
         for tool in self.tools:
-            if tool not in TOOL_NAMES:
-                raise ValueError(f"tools: there is no tool {tool!r}{did_you_mean(tool, TOOL_NAMES)}")
+            if tool not in (known := (*TOOL_NAMES, *self.http)):
+                raise ValueError(f"tools: there is no tool {tool!r}{did_you_mean(tool, known)}")
         for name in self.transfers:
             if not NAME.fullmatch(name):
                 raise ValueError(f"transfers.{name}: use lower-case letters, digits and hyphens in the name")
@@ -155,6 +158,11 @@ class Agent(Table):
                 ZoneInfo(self.timezone)
             except (KeyError, ValueError, OSError):
                 raise ValueError(f"timezone: no zone {self.timezone!r}; use one like Europe/Berlin") from None
+        known = self.call_variables()
+        for name, tool in self.http.items():
+            if name in TOOL_NAMES:
+                raise ValueError(f"http.{name}: there is a tool of that name already; take another one")
+            tool.check(name, known)
         return self
 
     def templates(self) -> Iterator[tuple[str, str]]:
