@@ -24,6 +24,7 @@ from calls.policy import country_of
 from calls.transcript import call_successes, to_context
 from conversation import services
 from conversation.agents.agent import Agent
+from conversation.agents.secrets import check_secrets
 from conversation.dead_air.floor import BeforeModel, BeforeVoice
 from conversation.dead_air.guard import DeadAir
 from conversation.dead_air.rescue import Rescue
@@ -38,6 +39,8 @@ from conversation.outbound.first_seconds import outbound_opening
 from conversation.services.catalogue import KINDS, LOCAL
 from conversation.session import SOCKET_CLOSED, Session
 from conversation.speakable import Aloud, SpeakableText
+from conversation.tools.face import Face
+from conversation.tools.mcp_servers import learn_all_tools
 from conversation.tools.offered import tools_schema, usable_tools
 from conversation.tools.running import register_tools
 from conversation.turns.detectors import PHONE_VAD, load_turn_models, shared_vad
@@ -69,9 +72,12 @@ async def warm_up(agent: Agent, settings: Settings) -> None:
 
     Raises:
         services.ServiceError: A key or a package is missing.
+        AgentError: A variable that the agent's tools need is not set.
     """
     choice = services.resolve(agent, settings)
     services.check(choice, settings)
+    check_secrets(agent)
+    await learn_all_tools(agent, settings.agents_dir)
     await asyncio.to_thread(load_turn_models)
     models = local_models()
     try:
@@ -134,8 +140,9 @@ async def run_session(
     llm = services.build_llm(
         choice, agent, settings, variables=session.variables, succeeded=session.succeeded
     )
-    tools = usable_tools(session)
-    register_tools(llm, tools, session)
+    face = Face(session, llm)
+    tools = usable_tools(agent, face)
+    register_tools(llm, tools, session, face)
 
     opening = outbound_opening(session, None if choice.llm == LOCAL else llm)
     ahead: set[str] = set()
@@ -145,7 +152,7 @@ async def run_session(
 
     context = LLMContext(
         messages=[{"role": "system", "content": instructions(session)}],
-        tools=tools_schema(tools, agent),
+        tools=tools_schema(tools.values(), face),
     )
     context.add_messages(cast(list[LLMContextMessage], to_context(session.history)))
     session.succeeded.update(call_successes(session.history))
@@ -208,6 +215,7 @@ async def run_session(
         enable_turn_tracking=False,
         # The silent caller and the longest duration are our own business, with words instead of a dropped line.
         idle_timeout_secs=None,
+        app_resources=face,
     )
     session.worker = worker
 
@@ -252,6 +260,7 @@ async def run_session(
         session.detached("pipeline ended")
         await rescue.close()
         await session.settle()
+        await face.close()
         if opening is not None:
             await opening.close()
         if ahead:

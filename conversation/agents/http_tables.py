@@ -1,4 +1,4 @@
-"""The table `[http.NAME]` of an agent's file: a tool that is one request to a service of the owner's, without Python."""
+"""The table `[http.NAME]` of an agent's file: a tool that is one request to a service of the owner's."""
 
 from __future__ import annotations
 
@@ -21,14 +21,23 @@ from conversation.agents.http_templates import (
 from conversation.agents.tables import Plain, Reference, Table, Text
 
 TOOL_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
-"""What every model takes for the name of a tool (OpenAI: letters, digits, `_`, `-`, 64 of them; Google: no digit first)."""
+"""What every model takes for a tool's name (OpenAI: 64 letters, digits, `_`, `-`; Google: no digit first)."""
 
 BODY_METHODS = ("POST", "PUT", "PATCH")
 """The methods whose parameters are sent in the body."""
 
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _OURS = frozenset(
-    {"host", "content-length", "transfer-encoding", "connection", "accept-encoding", "te", "upgrade", "trailer"}
+    {
+        "host",
+        "content-length",
+        "transfer-encoding",
+        "connection",
+        "accept-encoding",
+        "te",
+        "upgrade",
+        "trailer",
+    }
 )
 _VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*")
 
@@ -63,7 +72,9 @@ class HttpParameter(Table):
         if self.enum is not None and not self.enum:
             raise ValueError("enum has no value; write some, or remove it")
         for value in [*(self.enum or []), *([] if self.default is None else [self.default])]:
-            fits = isinstance(value, _KINDS[self.type]) and isinstance(value, bool) == (self.type == "boolean")
+            fits = isinstance(value, _KINDS[self.type]) and isinstance(value, bool) == (
+                self.type == "boolean"
+            )
             if not fits:
                 raise ValueError(f"{value!r} is no {self.type}")
         if self.enum is not None and self.default is not None and self.default not in self.enum:
@@ -124,10 +135,7 @@ class HttpTool(Table):
     @field_validator("env")
     @classmethod
     def _are_variables(cls, value: list[str]) -> list[str]:
-        for name in value:
-            if not _VARIABLE.fullmatch(name):
-                raise ValueError(f"{name!r} is no variable of the environment, such as SHOP_KEY")
-        return value
+        return are_variables(value)
 
     @field_validator("headers")
     @classmethod
@@ -141,7 +149,9 @@ class HttpTool(Table):
         try:
             json.dumps(self.body, allow_nan=False)
         except (TypeError, ValueError):
-            raise ValueError("body has a date or another value that is not JSON; write it as a text") from None
+            raise ValueError(
+                "body has a date or another value that is not JSON; write it as a text"
+            ) from None
         return self
 
     @property
@@ -203,6 +213,18 @@ def _check_functions(node: dict[str, Any]) -> None:
     for child in node["children"]:
         if isinstance(child, dict):
             _check_functions(child)
+
+
+def are_variables(names: list[str]) -> list[str]:
+    """Names of variables of the environment.
+
+    Raises:
+        ValueError: One of them can be none.
+    """
+    for name in names:
+        if not _VARIABLE.fullmatch(name):
+            raise ValueError(f"{name!r} is no variable of the environment, such as SHOP_KEY")
+    return names
 
 
 def checked_headers(headers: dict[str, str]) -> dict[str, str]:

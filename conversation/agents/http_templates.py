@@ -55,9 +55,11 @@ def _encoded(value: Any) -> str:
     return f"{_OPEN}{quote(written(value), safe='', errors='replace')}{_CLOSE}"
 
 
-_TEXTS = SandboxedEnvironment(undefined=jinja2.ChainableUndefined, autoescape=False, finalize=lambda value: (
-    "" if value is None or isinstance(value, jinja2.Undefined) else written(value)
-))
+_TEXTS = SandboxedEnvironment(
+    undefined=jinja2.ChainableUndefined,
+    autoescape=False,
+    finalize=lambda value: "" if value is None or isinstance(value, jinja2.Undefined) else written(value),
+)
 _ADDRESSES = SandboxedEnvironment(undefined=jinja2.ChainableUndefined, autoescape=False, finalize=_encoded)
 
 
@@ -207,35 +209,22 @@ class Request:
     parameters: tuple[str, ...]
     sends_a_body: bool
 
-    @property
-    def base_variable(self) -> str | None:
-        """The variable of the environment that the address begins with; None when it is written out."""
-        base = _BASE.match(self.url)
-        return base[1] if base else None
-
     def check_address(self) -> None:
         """See that nothing but the path and the values of the query is filled in.
 
         Raises:
             TemplateMistake: Something else is, or the address may not be asked.
         """
-        name = self.base_variable
-        url = self.url if name is None else "https://base.invalid" + self.url[_BASE.match(self.url).end() :]  # type: ignore[union-attr]
-        host = re.match(r"https?://([^/?#]*)", url, re.IGNORECASE)
-        if host is None:
-            raise TemplateMistake("it must begin with https:// and a host, or with {{ env.NAME }}")
-        if "{" in host[1]:
-            raise TemplateMistake(
-                "nothing can be filled in before the path; write the host out, or begin with {{ env.NAME }}"
-            )
-        if wrong := is_private_address(host[0]):
-            raise TemplateMistake(wrong)
+        check_base(self.url)
+        values = dict.fromkeys(names_in(self.url), "x")
         try:
-            self._address(dict.fromkeys(names_in(self.url), "x") | {"env": _Anything()}, base="https://base.invalid")
+            address(self.url, {**values, "env": _Anything()}, base="https://base.invalid")
         except UnusableValue as error:
             raise TemplateMistake(str(error)) from None
 
-    def fill(self, arguments: Mapping[str, Any], variables: Mapping[str, Any], env: Mapping[str, str]) -> Filled:
+    def fill(
+        self, arguments: Mapping[str, Any], variables: Mapping[str, Any], env: Mapping[str, str]
+    ) -> Filled:
         """Fill the templates in.
 
         Args:
@@ -249,39 +238,90 @@ class Request:
         values = {**variables, **dict.fromkeys(self.parameters), **arguments, "env": dict(env)}
         named = names_in(self.url)
         rest = {name: value for name, value in arguments.items() if name not in named and value is not None}
-        url = self._address(values, base=env.get(self.base_variable or "", ""))
+        url = address(self.url, values, base=env.get(base_variable(self.url) or "", ""))
         headers = {"accept": "application/json, text/plain;q=0.9", "user-agent": "phonebot"}
-        for name, template in self.headers.items():
-            headers[name.lower()] = _header(name, _render(_TEXTS, template, values).strip())
+        headers |= filled_headers(self.headers, values)
         content = None
         if self.sends_a_body:
             body = rest if self.body is None else _filled(self.body, values)
             content = _content(body, headers)
         elif rest:
-            pairs = urlencode({name: written(value) for name, value in rest.items()}, quote_via=quote, errors="replace")
+            pairs = urlencode(
+                {name: written(value) for name, value in rest.items()}, quote_via=quote, errors="replace"
+            )
             url += ("&" if "?" in url else "?") + pairs
         if len(url) > LONGEST_ADDRESS or len(content or b"") > LONGEST_BODY:
             raise UnusableValue("a value is too long")
         return Filled(self.method, url, headers, content)
 
-    def _address(self, values: Mapping[str, Any], *, base: str) -> str:
-        template, match = self.url, _BASE.match(self.url)
-        if match is not None:
-            if (wrong := is_private_address(base)) or "?" in base or "#" in base:
-                raise UnusableValue(f"the address in {match[1]} cannot be used: {wrong or 'it has a query or fragment'}")
-            template = template[match.end() :]
-            base = base.rstrip("/") if template.startswith("/") else base
-        marked = (base if match is not None else "") + _render(_ADDRESSES, template, values)
-        parts = _ADDRESS.fullmatch(marked.strip())
-        if parts is None:
-            raise UnusableValue("a value can only stand in the path, or after = in the query, and there is no fragment")
-        for segment in parts[3].split("/")[1:]:
-            _check_segment(segment)
-        for pair in (parts[4] or "").split("&"):
-            name, equals, _ = pair.partition("=")
-            if _OPEN in name or (_OPEN in pair and not equals):
-                raise UnusableValue("a name in the query cannot be filled in; write name={{ value }}")
-        return marked.strip().replace(_OPEN, "").replace(_CLOSE, "")
+
+def base_variable(url: str) -> str | None:
+    """The variable of the environment that an address begins with; None when it is written out."""
+    base = _BASE.match(url)
+    return base[1] if base else None
+
+
+def check_base(url: str) -> None:
+    """See that an address begins with a host that may be asked, written out or in a variable of the environment.
+
+    Raises:
+        TemplateMistake: It does not.
+    """
+    host = re.match(r"https?://([^/?#]*)", _BASE.sub("https://base.invalid", url, count=1), re.IGNORECASE)
+    if host is None:
+        raise TemplateMistake("it must begin with https:// and a host, or with {{ env.NAME }}")
+    if "{" in host[1]:
+        raise TemplateMistake(
+            "nothing can be filled in before the path; write the host out, or begin with {{ env.NAME }}"
+        )
+    if wrong := is_private_address(host[0]):
+        raise TemplateMistake(wrong)
+
+
+def address(template: str, values: Mapping[str, Any], *, base: str = "") -> str:
+    """Fill an address in.
+
+    Args:
+        template: The template.
+        values: What it is filled in with; in the path and in the query they are encoded.
+        base: The value of the variable that it begins with, if it does.
+
+    Raises:
+        UnusableValue: A value cannot stand where it should.
+    """
+    match = _BASE.match(template)
+    if match is not None:
+        if (wrong := is_private_address(base)) or "?" in base or "#" in base:
+            raise UnusableValue(
+                f"the address in {match[1]} cannot be used: {wrong or 'it has a query or fragment'}"
+            )
+        template = template[match.end() :]
+        base = base.rstrip("/") if template.startswith("/") else base
+    marked = (base if match is not None else "") + _render(_ADDRESSES, template, values).strip()
+    parts = _ADDRESS.fullmatch(marked)
+    if parts is None:
+        raise UnusableValue(
+            "a value can only stand in the path, or after = in the query, and there is no fragment"
+        )
+    for segment in parts[3].split("/")[1:]:
+        _check_segment(segment)
+    for pair in (parts[4] or "").split("&"):
+        name, equals, _ = pair.partition("=")
+        if _OPEN in name or (_OPEN in pair and not equals):
+            raise UnusableValue("a name in the query cannot be filled in; write name={{ value }}")
+    return marked.replace(_OPEN, "").replace(_CLOSE, "")
+
+
+def filled_headers(templates: Mapping[str, str], values: Mapping[str, Any]) -> dict[str, str]:
+    """Headers filled in, by their names in small letters.
+
+    Raises:
+        UnusableValue: A value cannot stand in one.
+    """
+    return {
+        name.lower(): _header(name, _render(_TEXTS, template, values).strip())
+        for name, template in templates.items()
+    }
 
 
 class _Anything:
@@ -306,7 +346,9 @@ def _check_segment(segment: str) -> None:
         raise UnusableValue("a value for the address is encoded too often")
     plain = unicodedata.normalize("NFKC", plain)
     if re.search(r"[/\\\x00-\x1f\x7f\ufffd]", plain):
-        raise UnusableValue("a value for the address has a slash or another character that cannot stand there")
+        raise UnusableValue(
+            "a value for the address has a slash or another character that cannot stand there"
+        )
     if plain.partition(";")[0].strip() in ("", ".", ".."):
         raise UnusableValue("a value for the address is empty, or only dots")
 
@@ -314,7 +356,9 @@ def _check_segment(segment: str) -> None:
 def _header(name: str, value: str) -> str:
     """A header's value without what would begin another one (RFC 9110, section 5.5)."""
     if not value.isascii() or not value.isprintable():
-        raise UnusableValue(f"a value for the header {name} has a line break or a letter that cannot stand there")
+        raise UnusableValue(
+            f"a value for the header {name} has a line break or a letter that cannot stand there"
+        )
     return value
 
 
@@ -322,8 +366,9 @@ def _filled(template: Any, values: Mapping[str, Any]) -> Any:
     """A body filled in. A text that is nothing but `{{ name }}` becomes the value itself, with its type."""
     if isinstance(template, str):
         alone = _ONLY_A_NAME.fullmatch(template)
-        if alone is not None and isinstance(values.get(alone[1]), str | bool | int | float | None):
-            return values.get(alone[1])
+        if alone is not None and alone[1] in values:
+            value = values[alone[1]]
+            return value if isinstance(value, str | bool | int | float | None) else written(value)
         return _render(_TEXTS, template, values) if "{" in template else template
     if isinstance(template, Mapping):
         return {key: _filled(part, values) for key, part in template.items()}

@@ -67,7 +67,11 @@ def test_a_good_table_loads(tmp_path):
         ("{{ sku }}?", "{{ sku ?", ["http.check_stock.url", "not a template"]),
         ("{{ sku }}?", "{{ sku | nofilter }}?", ["http.check_stock.url", "nofilter"]),
         ("{{ sku }}?", "{{ sku | urlencode }}?", ["http.check_stock.url", "encoded already"]),
-        ("Bearer {{ env.SHOP_KEY }}", "{{ env.KEY }}", ["http.check_stock.headers.Authorization", '"KEY"', "env"]),
+        (
+            "Bearer {{ env.SHOP_KEY }}",
+            "{{ env.KEY }}",
+            ["http.check_stock.headers.Authorization", '"KEY"', "env"],
+        ),
         ("Bearer {{ env.SHOP_KEY }}", "{{ env }}", ["http.check_stock.headers.Authorization", "env.NAME"]),
         ("Bearer {{ env.SHOP_KEY }}", "{% set env = 1 %}", ["headers.Authorization", "env.NAME"]),
         ("Authorization", "Host", ["http.check_stock.headers", "Host", "remove"]),
