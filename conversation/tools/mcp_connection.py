@@ -33,6 +33,9 @@ from pipecat.services.mcp_service import MCPClient
 
 MOST_PAGES = 20
 
+RELEASE_SECS = 7.0
+"""What the package `mcp` may take to end a program: its input is closed, it is asked to stop, it is killed."""
+
 _ANSWERS_ALL_THE_SAME = (INTERNAL_ERROR, INVALID_PARAMS, METHOD_NOT_FOUND)
 
 
@@ -101,6 +104,9 @@ class Connection(MCPClient):
         await asyncio.wait({closing})
         if not closing.cancelled():
             closing.exception()
+        # Where connecting took too long, Pipecat's client lets go of the task that still ends the server's program.
+        if ending := [task for task in asyncio.all_tasks() if task.get_name() == f"{self}::session"]:
+            await asyncio.wait(ending, timeout=RELEASE_SECS)
 
 
 def _words(result: CallToolResult) -> str:
