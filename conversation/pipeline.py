@@ -24,7 +24,7 @@ from calls.policy import country_of
 from calls.transcript import call_successes, to_context
 from conversation import services
 from conversation.agents.agent import Agent
-from conversation.agents.secrets import check_secrets
+from conversation.agents.needed_variables import check_secrets
 from conversation.dead_air.floor import BeforeModel, BeforeVoice
 from conversation.dead_air.guard import DeadAir
 from conversation.dead_air.rescue import Rescue

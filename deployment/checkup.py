@@ -200,7 +200,7 @@ def _problem_of_agent(name: str, settings: Settings) -> str | None:
     from conversation import services
     from conversation.agents.errors import AgentError
     from conversation.agents.files import load_agent
-    from conversation.agents.secrets import check_secrets
+    from conversation.agents.needed_variables import check_secrets
 
     try:
         agent = load_agent(name, settings.agents_dir)

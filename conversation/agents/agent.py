@@ -17,14 +17,12 @@ from zoneinfo import ZoneInfo
 
 import jinja2
 from jinja2.sandbox import SandboxedEnvironment
-from pipecat.adapters.llm.schemas.direct_function import DirectFunctionWrapper
 from pydantic import Field, PrivateAttr, ValidationInfo, model_validator
 
-from conversation import default_tools
 from conversation.agents.errors import AgentError, did_you_mean
 from conversation.agents.http_tables import HttpTool
 from conversation.agents.mcp_tables import McpServer
-from conversation.agents.modules import NO_CODE, OwnCode, tools_of
+from conversation.agents.modules import NO_CODE, OwnCode, default_tools, required_of
 from conversation.agents.tables import (
     GOODBYE,
     MENU_TOOLS,
@@ -46,11 +44,6 @@ from conversation.agents.tables import (
     TransferTarget,
 )
 
-DEFAULT_TOOLS = tools_of(default_tools)
-"""The tools that every agent can have, by name; its own come besides."""
-
-TOOL_NAMES = tuple(DEFAULT_TOOLS)
-
 ALWAYS_KNOWN = frozenset({"agent", "direction", "caller_number", "called_number", "now", "today"})
 """What every call knows, see `Agent.call_variables`."""
 
@@ -69,7 +62,7 @@ class Agent(Table):
         variables: Values for templates; a call's own parameters win over them.
         timezone: IANA name of the zone that `now` and `today` are in; this machine's zone when not given.
         services: Speech recognition, model and voice.
-        tools: What the agent may do, from `TOOL_NAMES` and its own tools. When not given: to end the call, to take
+        tools: What the agent may do, from `default_tools()` and its own. When not given: to end the call, to take
             messages, and all of its own.
         facts: What the local brain knows. `conversation.pipeline.instructions` adds them to a hosted model's prompt.
         http: Tools that are a request to a service of the owner's, by name.
@@ -158,13 +151,13 @@ class Agent(Table):
         self._code = info.context or NO_CODE
         functions = self.code.tools
         for tool in functions:
-            if tool in DEFAULT_TOOLS:
+            if tool in default_tools():
                 raise ValueError(
                     f"tools: {self.name}.py has a tool {tool!r}, as every agent has: rename its own"
                 )
         self._check_requests()
         known = (
-            *DEFAULT_TOOLS,
+            *default_tools(),
             *functions,
             *self.http,
             *(name for one in self.mcp.values() for name in one.tools),
@@ -220,7 +213,7 @@ class Agent(Table):
         """The parameters that one of the agent's own tools cannot do without."""
         if tool in self.http:
             return [name for name, about in self.http[tool].parameters.items() if about.must_be_given]
-        return DirectFunctionWrapper(self.code.tools[tool]).required if tool in self.code.tools else []
+        return list(required_of(self.code.tools[tool])) if tool in self.code.tools else []
 
     def _may_be_a_servers(self, tool: str) -> bool:
         """Whether a tool may be one of a server that brings all of its tools, whose names only it knows."""
@@ -229,7 +222,7 @@ class Agent(Table):
     def _check_requests(self) -> None:
         """See that the tables of HTTP tools and MCP servers fit the rest of the file."""
         known = set(self.variables) | ALWAYS_KNOWN
-        taken = {*DEFAULT_TOOLS, *self.code.tools}
+        taken = {*default_tools(), *self.code.tools}
         for name, tool in self.http.items():
             if name in taken:
                 raise ValueError(f"http.{name}: there is a tool of that name already; take another one")

@@ -7,7 +7,8 @@ from functools import lru_cache
 
 from pipecat.adapters.llm.schemas.tools_schema import ToolsSchema
 
-from conversation.agents.agent import DEFAULT_TOOLS, Agent
+from conversation.agents.agent import Agent
+from conversation.agents.modules import default_tools
 from conversation.public import BotSession
 from conversation.tools.http_tools import http_tools
 from conversation.tools.mcp_servers import mcp_tools
@@ -18,7 +19,7 @@ _read = lru_cache(maxsize=256)(Tool.of)
 
 def tools_of(agent: Agent) -> dict[str, Tool]:
     """The tools that an agent's file allows, by name: ours, the agent's own, its services' and its servers'."""
-    functions = {**DEFAULT_TOOLS, **agent.code.tools}
+    functions = {**default_tools(), **agent.code.tools}
     tools = {name: _read(function) for name, function in functions.items()}
     tools |= http_tools(agent)
     servers = mcp_tools(agent, besides=tools)

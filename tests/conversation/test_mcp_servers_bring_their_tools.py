@@ -14,7 +14,7 @@ from loguru import logger
 
 from conversation.agents.agent import AgentError
 from conversation.agents.files import load_agent
-from conversation.agents.secrets import check_secrets
+from conversation.agents.needed_variables import check_secrets
 from conversation.tools import mcp_servers
 from conversation.tools.answers import LONGEST_TOLD
 from conversation.tools.arguments import arguments_for

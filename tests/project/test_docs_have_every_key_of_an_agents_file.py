@@ -7,8 +7,9 @@ import pytest
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from conversation.agents.agent import TOOL_NAMES, Agent
+from conversation.agents.agent import Agent
 from conversation.agents.files import load_agent
+from conversation.agents.modules import default_tools
 from settings import ROOT
 
 REFERENCE = (ROOT / "docs" / "agents.md").read_text(encoding="utf-8")
@@ -94,7 +95,7 @@ def test_every_table_has_a_section_and_no_other():
 
 
 def test_every_tool_is_named():
-    assert [name for name in TOOL_NAMES if f"`{name}`" not in REFERENCE] == []
+    assert [name for name in default_tools() if f"`{name}`" not in REFERENCE] == []
 
 
 def test_every_example_is_an_agent_that_loads(tmp_path):
