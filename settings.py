@@ -14,7 +14,7 @@ import difflib
 import io
 import os
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -544,15 +544,6 @@ def _reason(described: FieldInfo | None, problem: Any) -> str:
     return f"must be a {'whole ' if described.annotation is int else ''}number, {' and '.join(bounds)}"
 
 
-def value_named(name: str) -> str | None:
-    """The value of a variable that an agent's file names, such as a secret of its own; None when it is not set.
-
-    Raises:
-        SettingsError: The file cannot be read.
-    """
-    return read_given().values.get(name.upper())
-
-
 def read_given() -> Given:
     """Read what was handed over, without judging it.
 
@@ -572,6 +563,22 @@ def read_given() -> Given:
         path=path if in_file else None,
         twice=twice,
     )
+
+
+def variables_named(names: Iterable[str]) -> dict[str, str]:
+    """Read variables that are none of ours: those that an agent's file names for its tools.
+
+    Args:
+        names: In capitals.
+
+    Returns:
+        The values of those that are set, by name; they are secrets.
+
+    Raises:
+        SettingsError: The file cannot be read.
+    """
+    given = read_given().values
+    return {name: given[name] for name in names if name in given}
 
 
 def cleaned(value: str, *, comment: bool = False) -> str:

@@ -24,6 +24,7 @@ from calls.policy import country_of
 from calls.transcript import call_successes, to_context
 from conversation import services
 from conversation.agents.agent import Agent
+from conversation.agents.needed_variables import check_secrets
 from conversation.dead_air.floor import BeforeModel, BeforeVoice
 from conversation.dead_air.guard import DeadAir
 from conversation.dead_air.rescue import Rescue
@@ -40,6 +41,7 @@ from conversation.services.catalogue import KINDS, LOCAL
 from conversation.session import SOCKET_CLOSED, Session
 from conversation.speakable import Aloud, SpeakableText
 from conversation.tools.face import Face
+from conversation.tools.mcp_servers import learn_all_tools
 from conversation.tools.offered import tools_schema, usable_tools
 from conversation.tools.running import register_tools
 from conversation.turns.detectors import PHONE_VAD, load_turn_models, shared_vad
@@ -71,9 +73,12 @@ async def warm_up(agent: Agent, settings: Settings) -> None:
 
     Raises:
         services.ServiceError: A key or a package is missing.
+        AgentError: A variable that the agent's tools need is not set.
     """
     choice = services.resolve(agent, settings)
     services.check(choice, settings)
+    check_secrets(agent)
+    await learn_all_tools(agent, settings.agents_dir)
     await asyncio.to_thread(load_turn_models)
     models = local_models()
     try:
@@ -266,6 +271,7 @@ async def run_session(
         await rescue.close()
         await hooks.close()
         await session.settle()
+        await face.close()
         if opening is not None:
             await opening.close()
         if ahead:

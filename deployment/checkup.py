@@ -210,12 +210,14 @@ def _problem_of_agent(name: str, settings: Settings) -> str | None:
     from conversation import services
     from conversation.agents.errors import AgentError
     from conversation.agents.files import load_agent
+    from conversation.agents.needed_variables import check_secrets
     from conversation.agents.owner import untellable
 
     try:
         agent = load_agent(name, settings.agents_dir)
         if problem := untellable(agent, settings):
             return problem
+        check_secrets(agent)
         if settings.pipecat_cloud_public_key is None:  # else the bot talks there, not here
             services.check(services.resolve(agent, settings), settings)
     except (AgentError, services.ServiceError) as error:

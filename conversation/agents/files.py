@@ -154,6 +154,7 @@ def _read(path: Path, _mtime_ns: int, _size: int) -> Agent:
         agent = Agent.model_validate(table, context=code)
     except ValidationError as error:
         raise AgentError(_explain(file, source, error)) from None
+    agent.is_in(path.parent)
     for key, template in agent.templates():
         _check_template(file, key, template, agent)
     return agent

@@ -17,16 +17,16 @@ SECTIONS = dict(re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", REFERENCE, flags=re.M
 FILE = "The file"
 
 
-def tables(kind: Any = Agent, heading: str = FILE) -> list[tuple[str, type[BaseModel]]]:
+def tables(kind: Any = Agent, under: str = "") -> list[tuple[str, type[BaseModel]]]:
     """Every table that can stand in a file, by the heading of its section."""
-    found = [(heading, kind)]
+    found = [] if under else [(FILE, kind)]
     for name, field in kind.model_fields.items():
         inner = [part for part in (field.annotation, *get_args(field.annotation)) if _is_table(part)]
         for part in inner:
-            many = {list: f"`[[{name}]]`", dict: f"`[{name}.NAME]`"}.get(
-                get_origin(field.annotation), f"`[{name}]`"
+            many = {list: f"[[{under}{name}]]", dict: f"[{under}{name}.NAME]"}.get(
+                get_origin(field.annotation), f"[{under}{name}]"
             )
-            found += tables(part, many)
+            found += [(f"`{many}`", part), *tables(part, f"{many.strip('[]')}.")]
     return found
 
 
