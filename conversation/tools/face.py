@@ -47,6 +47,7 @@ class Face:
             llm: The model that talks in it.
         """
         self._session = session
+        self._store = KeptJson(session.store, session.call)
         self.llm = llm
         self._at_the_end: list[Callable[[], Awaitable[None]]] = []
         self.caller_left = False
