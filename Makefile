@@ -44,8 +44,9 @@ format: $(VENV)/.ready ## Put the code into the common style
 	$(PYTHON) -m ruff check --fix .
 	$(PYTHON) -m ruff format .
 
-docs: $(VENV)/.ready ## Write docs/events.md from the dataclasses of the events
+docs: $(VENV)/.ready ## Write docs/events.md from the dataclasses of the events, and the tables of docs/agents.md from the models
 	$(PYTHON) -m calls.events > docs/events.md
+	$(PYTHON) -m conversation.agents docs/agents.md
 
 bench: $(VENV)/.ready ## Measure what callers wait for, and memory: ARGS="--only control --times 1" is the short way
 	$(PYTHON) -m bench $(ARGS)
