@@ -44,8 +44,9 @@ format: $(VENV)/.ready ## Put the code into the common style
 	$(PYTHON) -m ruff check --fix .
 	$(PYTHON) -m ruff format .
 
-docs: $(VENV)/.ready ## Write docs/events.md from the dataclasses of the events
+docs: $(VENV)/.ready ## Write docs/events.md from the dataclasses of the events, and docs/services.md from the tables of services
 	$(PYTHON) -m calls.events > docs/events.md
+	$(PYTHON) -m conversation.services > docs/services.md
 
 bench: $(VENV)/.ready ## Measure what callers wait for, and memory: ARGS="--only control --times 1" is the short way
 	$(PYTHON) -m bench $(ARGS)

@@ -1,4 +1,4 @@
-"""The speech and language services of other companies that Pipecat has: a table of data, and nothing that does anything.
+"""The speech and language services that Pipecat has, beyond those that the set-up brings: a table, and no code.
 
 A row says how a service is called in `[services]`, where Pipecat's class is, which extra brings its packages and which
 variables it needs. `settings.py` makes the variables settings, `conversation/services/` builds from the rows, and

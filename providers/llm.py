@@ -1,4 +1,4 @@
-"""Models. The tuned ones (`openai`, `anthropic`, `google`, `ollama`) are in `conversation/services/catalogue.py`."""
+"""Models. The tuned ones, such as `openai`, are in `conversation/services/catalogue.py`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Recognisers. The tuned ones (`deepgram`, `assemblyai`, `openai`, `local`) are in `conversation/services/catalogue.py`."""
+"""Recognisers. The tuned ones, such as `deepgram`, are in `conversation/services/catalogue.py`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ GOOGLE: Mapping[str, str] = {
     "credentials": "GOOGLE_CREDENTIALS",
     "credentials_path": "GOOGLE_APPLICATION_CREDENTIALS",
 }
-SAGEMAKER_NOTE = "Your own SageMaker endpoint, with Python 3.12 or later; AWS' library finds its credentials on the machine."
+SAGEMAKER_NOTE = (
+    "Your own SageMaker endpoint, from Python 3.12 on; AWS' library finds its credentials on the machine."
+)
 OWN_MACHINE = (
     "Runs on this machine, without a key; its model is fetched at its first use, and loaded when a call begins, which "
     "other calls wait for."

@@ -1,4 +1,4 @@
-"""Voices. The tuned ones (`cartesia`, `elevenlabs`, `deepgram`, `openai`, `local`) are in `conversation/services/catalogue.py`."""
+"""Voices. The tuned ones, such as `cartesia`, are in `conversation/services/catalogue.py`."""
 
 from __future__ import annotations
 

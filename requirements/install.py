@@ -11,8 +11,8 @@ A lock is complete, so nothing is to be resolved: pip before 23.3 would take the
 another wants an extra, whatever the lock says (pypa/pip #12345). What is built from source is built with the tools of
 `build.lock` and not with the newest.
 
-The services that few use are in no lock. Their extras are resolved when they are asked for, and held to the versions that
-the lock has of everything else.
+The services that few use are in no lock. Their extras are resolved when they are asked for, and held to the versions
+that the lock has of everything else.
 """
 
 from __future__ import annotations

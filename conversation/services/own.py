@@ -1,7 +1,7 @@
 """An owner's own service: `module:Class` in an agent's `[services]`, from the agent's folder or any installed module.
 
-A module of the folder is looked for first. The folder is a package of its own, so that its modules can import one another
-(`from . import other`) and never stand in the way of modules that are called alike elsewhere.
+A module of the folder is looked for first. The folder is a package of its own, so that its modules can import one
+another (`from . import other`) and never stand in the way of modules that are called alike elsewhere.
 """
 
 from __future__ import annotations

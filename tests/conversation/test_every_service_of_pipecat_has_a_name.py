@@ -20,18 +20,24 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from packaging.requirements import Requirement
+from pipecat.frames.frames import LLMContextFrame, LLMTextFrame
+from pipecat.processors.aggregators.llm_context import LLMContext
+from pipecat.tests.utils import run_test
 
 from conversation import services
 from conversation.services import ServiceError
 from conversation.services.catalogue import SERVICES, services_of
 from conversation.services.patience import Patience
+from conversation.services.reference import ASKED_IN_TESTS, CALLED_IN_TESTS, READ, reference
 from conversation.services.service import KINDS
 from conversation.services.tool_calls import CheckedCalls
 from conversation.services.vendors import VENDORS
 from providers import ROWS, Row
-from requirements.install import locks_of, needs_of
+from requirements.install import locks_of, names_in, needs_of, normal
 from settings import ROOT, load_settings
+from tests import hosted
 from tests.conversation.test_services_are_chosen_by_name import agent
+from tests.fake_services import endpoint, words
 
 BASES = {"STTService": "stt", "LLMService": "llm", "TTSService": "tts"}
 
@@ -334,21 +340,26 @@ def google_account(tokens: str) -> str:
     )
 
 
-def missing_packages(row: Row) -> list[str]:
-    """What Pipecat's extra asks for, with the Python that it is for, and is not installed."""
-    missing = []
+def wanted_packages(row: Row) -> set[str]:
+    """What Pipecat's extra asks for, with the Python that it is for."""
+    wanted = set()
     for text in metadata("pipecat-ai").get_all("Requires-Dist"):
         one = Requirement(text)
-        asked = one.marker is not None and any(
-            one.marker.evaluate({"extra": extra, "python_version": "3.12"})
-            and not one.marker.evaluate({"extra": "", "python_version": "3.12"})
-            for extra in row.brought_by.split(",")
-        )
-        if asked:
-            try:
-                metadata(one.name)
-            except PackageNotFoundError:
-                missing.append(one.name)
+        if one.marker is None or one.marker.evaluate({"extra": "", "python_version": "3.12"}):
+            continue
+        for extra in row.brought_by.split(","):
+            if one.marker.evaluate({"extra": extra, "python_version": "3.12"}):
+                wanted.add(normal(one.name))
+    return wanted
+
+
+def missing_packages(row: Row) -> list[str]:
+    missing = []
+    for name in wanted_packages(row):
+        try:
+            metadata(name)
+        except PackageNotFoundError:
+            missing.append(name)
     return missing
 
 
@@ -411,7 +422,7 @@ async def test_a_row_whose_packages_are_there_is_built_and_any_other_says_what_t
         try:
             services.check(choice, settings)
         except ServiceError as error:
-            assert missing_packages(row)
+            assert missing_packages(row) and row.name in READ[row.kind]
             assert f"`make setup EXTRAS={row.brought_by}` brings what it needs" in str(error)
             assert "\n" not in str(error)
             return
@@ -425,3 +436,46 @@ async def test_a_row_whose_packages_are_there_is_built_and_any_other_says_what_t
     assert row.with_session == (session is not None)
     await built.cleanup()
     assert session is None or session.closed
+
+
+def of_openais_protocol() -> list[Row]:
+    return [
+        row
+        for row in ROWS
+        if row.kind == "llm"
+        and "BaseOpenAILLMService"
+        in {one.node.name for one in lineage(row.target.partition(":")[2], row.import_path.partition(":")[0])}
+    ]
+
+
+@pytest.mark.parametrize("row", of_openais_protocol(), ids=by_name)
+async def test_a_model_of_openais_protocol_answers_at_an_address_of_ones_own(row):
+    async with endpoint(words("We are open.")) as server:
+        given = keys_for(row)
+        options = {} if "endpoint" in row.needs else {"base_url": server.url}
+        if not options:
+            given[row.needs["endpoint"].lower()] = server.url + "/openai/v1"
+        settings = load_settings(**given)
+        who = agent(llm=row.name, options={"llm": options})
+        choice = services.resolve(who, settings)
+        services.check(choice, settings)
+        model = services.build_llm(choice, who, settings)
+        context = LLMContext(messages=[{"role": "user", "content": "Are you open?"}])
+        down, _ = await run_test(model, frames_to_send=[LLMContextFrame(context)])
+    said = "".join(frame.text for frame in down if isinstance(frame, LLMTextFrame))
+    assert said == "We are open."
+    assert server.requests[0]["messages"][-1]["content"] == "Are you open?"
+
+
+def test_the_documentation_is_what_the_tables_say():
+    assert (ROOT / "docs/services.md").read_text(encoding="utf-8") == reference(), "run make docs"
+
+
+def test_what_the_documentation_says_was_tried_was():
+    assert {row.name for row in of_openais_protocol()} | {"ollama"} == ASKED_IN_TESTS
+    assert set(hosted.ADDRESSES) | {(kind, "openai") for kind in KINDS} == CALLED_IN_TESTS
+    dev = names_in(ROOT / "requirements" / "dev.lock")
+    for kind, names in READ.items():
+        for name in names:
+            [row] = [row for row in ROWS if (row.kind, row.name) == (kind, name)]
+            assert wanted_packages(row) - dev, f"{name} is in the lock, and can be built"
