@@ -21,7 +21,7 @@ endif
 help: ## Say what each target does
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
 
-setup: ## Make .venv with all that calls, tests and the local voice need, and the command phonebot (1 to 3 minutes): EXTRAS=webrtc adds to it, VENV=folder
+setup: ## Make .venv with all that calls, tests and the local voice need, and the command phonebot (1 to 3 minutes): EXTRAS="webrtc rime" adds to it, VENV=folder
 	@$(INSTALL)
 
 call: $(VENV)/.ready ## Place a call to the bot on this machine: CARRIER=twilio|telnyx SAY="..." REPORT=file.json PORT=7861

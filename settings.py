@@ -463,7 +463,7 @@ def settings_class() -> type[Settings]:
 
 @cache
 def _with_variables(carriers: tuple[type[CarrierVariables], ...]) -> type[Settings]:
-    parts = (*carriers, ProviderVariables)
+    parts: tuple[Any, ...] = (*carriers, ProviderVariables)
 
     class Configured(*reversed(carriers), Settings, ProviderVariables):  # type: ignore[misc]
         KEYS = Settings.KEYS.union(*(part.KEYS for part in parts))

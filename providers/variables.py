@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import BaseModel, SecretStr, create_model
 
@@ -24,8 +24,19 @@ def is_secret(name: str) -> bool:
     return name.upper().endswith(SECRET_ENDS) and name not in FILES
 
 
-class _Parts(BaseModel):
-    """Which of the fields are what; see `Settings`."""
+if TYPE_CHECKING:
+
+    class _Fields(BaseModel):
+        pass
+
+else:
+    _Fields = create_model(
+        "_Fields", **{name: (SecretStr | None if is_secret(name) else str | None, None) for name in _NAMES}
+    )
+
+
+class ProviderVariables(_Fields):
+    """A field for each variable, in lower case; what it is for is in `docs/services.md`. See `Settings`."""
 
     KEYS: ClassVar[frozenset[str]] = frozenset(name for name in _NAMES if is_secret(name)) - WRITTEN
     ADDRESSES: ClassVar[frozenset[str]] = frozenset(
@@ -33,11 +44,3 @@ class _Parts(BaseModel):
     )
     IN_A_CALL: ClassVar[frozenset[str]] = frozenset(_NAMES) - FILES
     ON_A_SERVER: ClassVar[frozenset[str]] = frozenset()
-
-
-ProviderVariables: type[_Parts] = create_model(  # type: ignore[call-overload]
-    "ProviderVariables",
-    __base__=_Parts,
-    **{name: (SecretStr | None if is_secret(name) else str | None, None) for name in _NAMES},
-)
-"""A field for each variable, in lower case; what it is for is in `docs/services.md`."""

@@ -276,7 +276,14 @@ def make(environment: Environment, lock: Path, extras: list[str]) -> None:
     environment.write_mark(finished=False, extras=extras, packages=sorted(had | wanted))
     install(environment, locks)
     if needs := needs_of(extras):
-        add(environment, locks, needs)
+        try:
+            add(environment, locks, needs)
+        except SetupError:
+            # What cannot be added must not stand in the way of the next set-up
+            environment.write_mark(
+                finished=False, extras=before.get("extras", []), packages=sorted(had | wanted)
+            )
+            raise
     if left := sorted((had - wanted - TOOLS) & environment.packages()):
         print(f"      removing what the lock no longer has: {', '.join(left)}")
         run(environment.pip("uninstall", "-y", *left))
@@ -411,6 +418,8 @@ def fix_of(words: str, retries: list[str]) -> str:
         return f"The package index could not be reached: check the network and the proxy.\n{retries[-1]}"
     if "DO NOT MATCH THE HASHES" in words:
         return "A package is not the one that was locked: empty pip's cache (python3 -m pip cache purge) and try again."
+    if "conflicting dependencies" in words:
+        return "What was to be added does not fit the versions of the lock: set up without it; `make lock` may help."
     if "No space left" in words:
         return "The disk is full: 2 GB are needed (TMPDIR names another place for what is only needed meanwhile)."
     if missing := re.search(r"No matching distribution found for (\S+)", words):

@@ -115,7 +115,7 @@ def _arguments_of(cls: type) -> frozenset[str]:
     for part in cls.__mro__:
         if "__init__" not in vars(part) or part.__module__.startswith("pipecat.processors"):
             continue
-        parameters = inspect.signature(part.__init__).parameters.values()
+        parameters = inspect.signature(vars(part)["__init__"]).parameters.values()
         found |= {one.name for one in parameters if one.kind in (one.KEYWORD_ONLY, one.POSITIONAL_OR_KEYWORD)}
         if not any(one.kind is one.VAR_KEYWORD for one in parameters):
             break

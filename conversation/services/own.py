@@ -81,7 +81,7 @@ def load_own(service: Service) -> type:
         raise ServiceError(f"{where}: {name} must be a subclass of Pipecat's {base.__name__}.")
     if inspect.isabstract(found):
         raise ServiceError(
-            f"{where}: {name} must have the method {', '.join(sorted(found.__abstractmethods__))}."
+            f"{where}: {name} must have the method {', '.join(sorted(getattr(found, '__abstractmethods__', ())))}."
         )
     return found
 
