@@ -44,8 +44,9 @@ from calls.way_back import WayBack, without_webhooks
 from carriers import carrier_for, descriptor_of, descriptors
 from carriers.carrier import Carrier, Direction
 from carriers.cloud import CloudError
-from conversation.agents.agent import Agent, AgentError
+from conversation.agents.agent import Agent
 from conversation.agents.contradictions import contradictions
+from conversation.agents.errors import AgentError
 from conversation.agents.files import choose_agent
 from conversation.attached import hear_of_the_end, stream_began, stream_ended
 from conversation.briefing import run_briefing

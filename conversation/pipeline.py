@@ -38,6 +38,7 @@ from conversation.outbound.first_seconds import outbound_opening
 from conversation.services.catalogue import KINDS, LOCAL
 from conversation.session import SOCKET_CLOSED, Session
 from conversation.speakable import Aloud, SpeakableText
+from conversation.tools.face import Face
 from conversation.tools.offered import tools_schema, usable_tools
 from conversation.tools.running import register_tools
 from conversation.turns.detectors import PHONE_VAD, load_turn_models, shared_vad
@@ -134,8 +135,9 @@ async def run_session(
     llm = services.build_llm(
         choice, agent, settings, variables=session.variables, succeeded=session.succeeded
     )
-    tools = usable_tools(session)
-    register_tools(llm, tools, session)
+    face = Face(session, llm)
+    tools = usable_tools(agent, face)
+    register_tools(llm, tools, session, face)
 
     opening = outbound_opening(session, None if choice.llm == LOCAL else llm)
     ahead: set[str] = set()
@@ -145,7 +147,7 @@ async def run_session(
 
     context = LLMContext(
         messages=[{"role": "system", "content": instructions(session)}],
-        tools=tools_schema(tools, agent),
+        tools=tools_schema(tools.values(), face),
     )
     context.add_messages(cast(list[LLMContextMessage], to_context(session.history)))
     session.succeeded.update(call_successes(session.history))
@@ -208,6 +210,7 @@ async def run_session(
         enable_turn_tracking=False,
         # The silent caller and the longest duration are our own business, with words instead of a dropped line.
         idle_timeout_secs=None,
+        app_resources=face,
     )
     session.worker = worker
 

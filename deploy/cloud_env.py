@@ -26,7 +26,7 @@ from pydantic import SecretStr
 
 from carriers import credential_problems, descriptors, known_carriers
 from carriers.cloud import CloudError, cloud_stream
-from conversation.agents.agent import AgentError
+from conversation.agents.errors import AgentError
 from conversation.agents.files import load_agent
 from settings import (
     ON_THIS_MACHINE,

@@ -152,7 +152,7 @@ def unused(name: str, settings: Settings) -> str | None:
 
 def _services_of_agents(settings: Settings) -> set[str] | None:
     from conversation import services
-    from conversation.agents.agent import AgentError
+    from conversation.agents.errors import AgentError
     from conversation.agents.files import agent_names, load_agent
 
     used: set[str] = set()
@@ -198,7 +198,7 @@ def findings_of_agent(name: str, settings: Settings) -> list[Finding]:
 
 def _problem_of_agent(name: str, settings: Settings) -> str | None:
     from conversation import services
-    from conversation.agents.agent import AgentError
+    from conversation.agents.errors import AgentError
     from conversation.agents.files import load_agent
 
     try:
@@ -212,8 +212,8 @@ def _problem_of_agent(name: str, settings: Settings) -> str | None:
 
 def _promises_of_agent(name: str, settings: Settings) -> list[Finding]:
     """What a file that can be read promises and cannot keep."""
-    from conversation.agents.agent import AgentError
     from conversation.agents.contradictions import contradictions, unknown_variables
+    from conversation.agents.errors import AgentError
     from conversation.agents.files import load_agent
 
     try:

@@ -9,7 +9,7 @@ from calls.cloud_media import CloudUnavailable
 from calls.events.lifecycle import ErrorHappened
 from calls.states import CallState, EndedBy
 from carriers.carrier import Carrier, DocumentCarrier, Form, IncomingCall, StatusUpdate
-from conversation.agents.agent import AgentError
+from conversation.agents.errors import AgentError
 from conversation.agents.files import load_agent
 from desk.call_addresses import OURS
 from desk.lost_streams import lost_again

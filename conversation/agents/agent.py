@@ -3,14 +3,10 @@
 The file is read and checked before a call uses it. Everything that can be wrong is found then and reported as
 one line that names the file, the key and the fix: unknown keys, wrong types, templates with mistakes, a menu
 digit that points to a fact that does not exist.
-
-    AgentError
-    └── UnknownAgent    no agent of that name (the name may come from the network)
 """
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime
@@ -20,10 +16,15 @@ from zoneinfo import ZoneInfo
 
 import jinja2
 from jinja2.sandbox import SandboxedEnvironment
-from pydantic import Field, model_validator
+from pipecat.adapters.llm.schemas.direct_function import DirectFunctionWrapper
+from pydantic import Field, PrivateAttr, ValidationInfo, model_validator
 
+from conversation import default_tools
+from conversation.agents.errors import AgentError, did_you_mean
+from conversation.agents.modules import NO_CODE, OwnCode, tools_of
 from conversation.agents.tables import (
     GOODBYE,
+    MENU_TOOLS,
     TAKE_MESSAGE,
     BrainLines,
     DeadAir,
@@ -42,26 +43,13 @@ from conversation.agents.tables import (
     TransferTarget,
 )
 
-TOOL_NAMES = (
-    "end_call",
-    "take_message",
-    "transfer_call",
-    "send_digits",
-    "pause_recording",
-    "resume_recording",
-)
-"""Everything that an agent may be allowed to do; `tools` in its file chooses from these."""
+DEFAULT_TOOLS = tools_of(default_tools)
+"""The tools that every agent can have, by name; its own come besides."""
+
+TOOL_NAMES = tuple(DEFAULT_TOOLS)
 
 NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 """What an agent's name looks like, and that of a transfer."""
-
-
-class AgentError(Exception):
-    """An agent's file cannot be used; the message is one line with the cause and the fix."""
-
-
-class UnknownAgent(AgentError):
-    """There is no agent of that name; the message lists those that exist."""
 
 
 class Agent(Table):
@@ -75,7 +63,8 @@ class Agent(Table):
         variables: Values for templates; a call's own parameters win over them.
         timezone: IANA name of the zone that `now` and `today` are in; this machine's zone when not given.
         services: Speech recognition, model and voice.
-        tools: What the agent may do, from `TOOL_NAMES`.
+        tools: What the agent may do, from `TOOL_NAMES` and its own tools. When not given: to end the call, to take
+            messages, and all of its own.
         facts: What the local brain knows. `conversation.pipeline.instructions` adds them to a hosted model's prompt.
         transfers: Where callers may be put through to, by name.
         menu: What the telephone's keys do.
@@ -107,6 +96,21 @@ class Agent(Table):
     limits: Limits = Field(default_factory=Limits)
     dead_air: DeadAir = Field(default_factory=DeadAir)
 
+    _code: OwnCode = PrivateAttr(NO_CODE)
+
+    @property
+    def code(self) -> OwnCode:
+        """The tools and hooks of the Python file beside the agent's."""
+        return self._code
+
+    @model_validator(mode="before")
+    @classmethod
+    def _own_tools_are_offered(cls, table: Any, info: ValidationInfo) -> Any:
+        """Offer an agent's own tools with the default ones, unless its file names the set."""
+        if info.context is None or "tools" in table or not info.context.tools:
+            return table
+        return {**table, "tools": [*cls.model_fields["tools"].default, *info.context.tools]}
+
     @model_validator(mode="before")
     @classmethod
     def _brain_has_its_lines(cls, table: Any) -> Any:
@@ -119,10 +123,20 @@ class Agent(Table):
         return {**table, "lines": kept, "brain": {**moved, **brain}}
 
     @model_validator(mode="after")
-    def _references_exist(self) -> Agent:
+    def _references_exist(self, info: ValidationInfo) -> Agent:
+        self._code = info.context or NO_CODE
+        functions = self.code.tools
+        for tool in functions:
+            if tool in DEFAULT_TOOLS:
+                raise ValueError(
+                    f"tools: {self.name}.py has a tool {tool!r}, as every agent has: rename its own"
+                )
+        known = (*DEFAULT_TOOLS, *functions)
         for tool in self.tools:
-            if tool not in TOOL_NAMES:
-                raise ValueError(f"tools: there is no tool {tool!r}{did_you_mean(tool, TOOL_NAMES)}")
+            if tool not in known:
+                raise ValueError(f"tools: there is no tool {tool!r}{did_you_mean(tool, known)}")
+            if self.tools.count(tool) > 1:
+                raise ValueError(f"tools: {tool!r} is there twice; remove one")
         for name in self.transfers:
             if not NAME.fullmatch(name):
                 raise ValueError(f"transfers.{name}: use lower-case letters, digits and hyphens in the name")
@@ -144,6 +158,15 @@ class Agent(Table):
             if item.fact is not None and item.fact not in topics:
                 hint = did_you_mean(item.fact, topics)
                 raise ValueError(f"menu.{digit}: there is no fact {item.fact!r}{hint}")
+            if item.tool not in (None, *MENU_TOOLS, *functions):
+                hint = did_you_mean(item.tool, (*MENU_TOOLS, *functions))
+                raise ValueError(f"menu.{digit}: a key cannot call a tool {item.tool!r}{hint}")
+            own = functions.get(item.tool or "")
+            if own is not None and (needed := DirectFunctionWrapper(own).required):
+                raise ValueError(
+                    f"menu.{digit}: the tool {item.tool!r} needs {', '.join(needed)}, which no key gives: "
+                    "give the parameter a default, or choose another tool"
+                )
             if item.transfer is not None and item.transfer not in self.transfers:
                 hint = did_you_mean(item.transfer, list(self.transfers))
                 raise ValueError(f"menu.{digit}: there is no transfer {item.transfer!r}{hint}")
@@ -243,14 +266,6 @@ def _templates(table: Table, under: str) -> Iterator[tuple[str, str]]:
                 yield from _templates(part, f"{under}{key}.")
             elif isinstance(part, str) and part:
                 yield f"{under}{key}", part
-
-
-def did_you_mean(name: str | None, known: Mapping[str, Any] | list[str] | tuple[str, ...]) -> str:
-    """Suggest the name that is spelled most like this one, or list some when none is close."""
-    close = difflib.get_close_matches(str(name), list(known), n=1, cutoff=0.5)
-    if close:
-        return f"; did you mean {close[0]!r}?"
-    return f"; use one of {', '.join(sorted(known)[:12])}" if known else "; remove it"
 
 
 _ENVIRONMENT = SandboxedEnvironment(undefined=jinja2.ChainableUndefined, autoescape=False)

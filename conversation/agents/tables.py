@@ -12,6 +12,9 @@ ServiceKind = Literal["stt", "llm", "tts"]
 TAKE_MESSAGE = "take_message"
 """What a menu digit or a fact's `offer` says to take a message."""
 
+MENU_TOOLS = (TAKE_MESSAGE, "end_call")
+"""Tools of ours that a menu digit can call; it can call an agent's own ones that need no parameters, too."""
+
 CALLERS_OWN_NUMBER = "caller"
 """What a transfer's `caller_id` says to show the colleague the caller's own number."""
 
@@ -108,7 +111,7 @@ class MenuItem(Table):
         label: How the menu announces it: "Press 1 for <label>". A template.
         fact: The topic of a fact to say.
         transfer: The name of a transfer to offer.
-        tool: `take_message` or `end_call`.
+        tool: `take_message`, `end_call`, or a tool of the agent's own without required parameters.
         say: A sentence to say. A template.
         answer: The spoken answer that means this key, for a greeting that asks a question ("Can you come?").
         note: With `say`, a message that is kept for the business when this is chosen. A template.
@@ -117,7 +120,7 @@ class MenuItem(Table):
     label: Text
     fact: Reference = None
     transfer: Reference = None
-    tool: Literal["take_message", "end_call"] | None = None
+    tool: Reference = None
     say: Text | None = None
     answer: Literal["yes", "no"] | None = None
     note: Text | None = None
@@ -170,6 +173,7 @@ class DeadAir(Table):
 
     Attributes:
         filler_secs: After this many seconds of silence the bot says the filler.
+        tool_filler_secs: The same while a tool is at work, if that is less. A tool may have a filler of its own.
         way_on_secs: After this many it says the way on: it asks the caller again, or says that it takes longer.
         fallback_secs: After this many it apologises and does what `fallback` says.
         filler: The filler; empty to say none.
@@ -182,6 +186,7 @@ class DeadAir(Table):
     """
 
     filler_secs: float = Field(default=2, gt=0, le=60)
+    tool_filler_secs: float = Field(default=1.5, gt=0, le=60)
     way_on_secs: float = Field(default=6, gt=0, le=60)
     fallback_secs: float = Field(default=12, gt=0, le=120)
     filler: str = "One moment."
@@ -316,6 +321,8 @@ class BrainLines(Table):
         "I have a message from {{ caller_name }}, {{ number }}. It says: {{ message }} Is that right?"
     )
     message_correct: Text = "What should I change: the name, the number, or the message?"
+    tool_done: Text = "That is done."
+    tool_failed: Text = "I'm sorry, that did not work."
     message_unavailable: Text = "I'm sorry, I can't take a message here."
     message_failed: Text = "I'm sorry, I couldn't save your message. Shall I try again?"
     message_dropped: Text = "All right, I won't leave a message."

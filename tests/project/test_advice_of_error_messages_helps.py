@@ -15,7 +15,7 @@ import sys
 import httpx
 import pytest
 
-from conversation.agents.agent import AgentError
+from conversation.agents.errors import AgentError
 from conversation.agents.files import load_agent
 from settings import ENV_FILE, ROOT, SettingsError, load_settings, misspelt, read_given, settings_class
 from tests.web.test_server_start import environment, start
