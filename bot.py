@@ -53,7 +53,7 @@ from conversation.briefing import run_briefing
 from conversation.lookup import Found, who_calls
 from conversation.pipeline import run_session, warm_up
 from conversation.private_log import WORDS_ARE_LOGGED, keep_words_out, log_from
-from conversation.services import ServiceError
+from conversation.services import ServiceError, beyond_the_brain
 from conversation.session import Session
 from serializers import SerializerOptions, UnsupportedEncoding, serializer_for
 from serializers.handshake import NotACarrierStream, read_stream_start
@@ -340,7 +340,7 @@ async def prepare() -> None:
     """
     settings = load_settings()
     agent = choose_agent(settings)
-    for line in (*misspelt(read_given()), *contradictions(agent)):
+    for line in (*misspelt(read_given()), *contradictions(agent), *beyond_the_brain(agent, settings)):
         logger.warning(line)
     await warm_up(agent, settings)
     for one in descriptors():

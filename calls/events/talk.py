@@ -175,7 +175,7 @@ class FlowNode(CallEvent, kind="flow_node"):
 
 @dataclass(frozen=True, repr=False)
 class FlowState(CallEvent, kind="flow_state"):
-    """What the functions of a flow keep for the call has changed. The next session of the call begins with the last one.
+    """What a flow keeps for the call has changed. The next session of the call begins with the last state.
 
     Parameters:
         state: All of it.

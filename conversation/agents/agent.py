@@ -21,6 +21,8 @@ from pydantic import Field, PrivateAttr, ValidationInfo, model_validator
 
 from conversation import default_tools
 from conversation.agents.errors import AgentError, did_you_mean
+from conversation.agents.flow import AgentFlow
+from conversation.agents.flow_words import FlowWords
 from conversation.agents.modules import NO_CODE, OwnCode, tools_of
 from conversation.agents.tables import (
     GOODBYE,
@@ -68,6 +70,7 @@ class Agent(Table):
         facts: What the local brain knows. `conversation.pipeline.instructions` adds them to a hosted model's prompt.
         transfers: Where callers may be put through to, by name.
         menu: What the telephone's keys do.
+        flow: Words and keys of the call flow in the file `NAME.flow.yaml`.
         dial_out: How calls begin that the agent places itself.
         recording: Whether and how calls are recorded.
         pronounce: Words that the voice gets wrong, and how to write them for it ("Nguyen" = "win").
@@ -88,6 +91,7 @@ class Agent(Table):
     facts: list[Fact] = Field(default_factory=list)
     transfers: dict[str, TransferTarget] = Field(default_factory=dict)
     menu: dict[str, MenuItem] = Field(default_factory=dict)
+    flow: FlowWords = Field(default_factory=FlowWords)
     dial_out: OutboundCalls = Field(default_factory=OutboundCalls)
     recording: Recording = Field(default_factory=Recording)
     pronounce: dict[Text, Text] = Field(default_factory=dict)
@@ -97,11 +101,17 @@ class Agent(Table):
     dead_air: DeadAir = Field(default_factory=DeadAir)
 
     _code: OwnCode = PrivateAttr(NO_CODE)
+    _call_flow: AgentFlow | None = PrivateAttr(None)
 
     @property
     def code(self) -> OwnCode:
         """The tools and hooks of the Python file beside the agent's."""
         return self._code
+
+    @property
+    def call_flow(self) -> AgentFlow | None:
+        """The call flow in the YAML file beside the agent's; None when it has none."""
+        return self._call_flow
 
     @model_validator(mode="before")
     @classmethod

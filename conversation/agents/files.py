@@ -12,8 +12,10 @@ from typing import Any, get_args, get_origin
 import jinja2
 from pydantic import BaseModel, ValidationError
 
-from conversation.agents.agent import NAME, Agent, compiled
+from conversation.agents.agent import DEFAULT_TOOLS, NAME, Agent, compiled
 from conversation.agents.errors import AgentError, UnknownAgent, did_you_mean
+from conversation.agents.flow_checks import joined
+from conversation.agents.flow_file import flow_file, read_flow
 from conversation.agents.modules import code_of
 from conversation.agents.tables import BrainLines, Lines, ServiceKind
 from settings import Settings
@@ -103,7 +105,7 @@ def load_agent(name: str, directory: Path) -> Agent:
     path = directory / f"{found}.toml"
     try:
         stat = path.stat()
-        return _read(path, stat.st_mtime_ns, stat.st_size)
+        return _read(path, stat.st_mtime_ns, stat.st_size, _stamp(flow_file(path)))
     except OSError as error:
         raise AgentError(f"{path.name}: cannot be read ({error.strerror}); check its permissions") from None
 
@@ -127,8 +129,17 @@ def choose_agent(settings: Settings, *wanted: object) -> Agent:
     return load_agent(settings.agent, settings.agents_dir)
 
 
+def _stamp(path: Path) -> tuple[int, int] | None:
+    """What tells whether a file has changed; None when there is none."""
+    try:
+        stat = path.stat()
+    except FileNotFoundError:
+        return None
+    return stat.st_mtime_ns, stat.st_size
+
+
 @lru_cache(maxsize=64)
-def _read(path: Path, _mtime_ns: int, _size: int) -> Agent:
+def _read(path: Path, _mtime_ns: int, _size: int, _flow: tuple[int, int] | None) -> Agent:
     file = path.name
     try:
         source = path.read_text(encoding="utf-8-sig")
@@ -151,6 +162,20 @@ def _read(path: Path, _mtime_ns: int, _size: int) -> Agent:
         raise AgentError(_explain(file, source, error)) from None
     for key, template in agent.templates():
         _check_template(file, key, template, agent)
+    flow = flow_file(path)
+    if flow.is_file():
+        agent._call_flow = joined(
+            flow.name,
+            read_flow(flow),
+            agent.flow,
+            code.names,
+            tools={*DEFAULT_TOOLS, *code.tools, *agent.tools},
+            transfers=agent.transfers if "transfer_call" in agent.tools else (),
+        )
+    elif agent.flow.nodes:
+        raise AgentError(
+            f"{file}: [flow] is for the flow in {flow.name}, which is not there; write it, or remove [flow]"
+        )
     return agent
 
 

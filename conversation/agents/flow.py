@@ -12,7 +12,8 @@ from conversation.agents.flow_words import Choice, FlowWords, NodeWords
 if TYPE_CHECKING:
     from pipecat.flows import Flow, FlowConfig, FlowsFunctionSchema
 
-END_CONVERSATION, TTS_SAY = "end_conversation", "tts_say"
+END_CONVERSATION, TTS_SAY, TRANSFER = "end_conversation", "tts_say", "transfer"
+"""Actions: Pipecat's own, whose words and end are ours, and one that puts the caller through."""
 
 PLACEHOLDER = re.compile(r"(\\?)\{\{\s*([A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*)\s*\}\}")
 """A name of the flow's state in a prompt. A backslash in front has it left alone.
@@ -66,6 +67,10 @@ class AgentFlow:
         """Whether the conversation ends in a node."""
         return any(action.type == END_CONVERSATION for action in self._actions(node))
 
+    def puts_through(self, node: str) -> bool:
+        """Whether the caller is put through to a person on coming to a node."""
+        return any(action.type == TRANSFER for action in self.config.nodes[node].pre_actions)
+
     def speaks(self, node: str) -> bool:
         """Whether the file itself has words for coming to a node."""
         return any(
@@ -75,7 +80,7 @@ class AgentFlow:
 
     def needs_a_model(self, node: str) -> bool:
         """Whether nothing can be done in a node without a model."""
-        return not (self.choices(node) or self.digits(node) or self.ends(node))
+        return not (self.choices(node) or self.digits(node) or self.ends(node) or self.puts_through(node))
 
     def placeholders(self, node: str) -> set[str]:
         """The names of the state that a node's prompts are filled in with."""

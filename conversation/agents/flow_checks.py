@@ -1,4 +1,4 @@
-"""What is wrong with a call flow: found when the agent is loaded, one line each, with the file, the node and the fix."""
+"""What is wrong with a call flow: found when the agent is loaded, a line each, with the file, the node and the fix."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from conversation.agents.errors import AgentError, did_you_mean
-from conversation.agents.flow import TTS_SAY, AgentFlow
+from conversation.agents.flow import TRANSFER, TTS_SAY, AgentFlow
 from conversation.agents.flow_words import FlowWords
 
 if TYPE_CHECKING:
@@ -15,7 +15,13 @@ if TYPE_CHECKING:
 
 
 def joined(
-    file: str, config: FlowConfig, words: FlowWords, code: Mapping[str, Any], tools: Collection[str]
+    file: str,
+    config: FlowConfig,
+    words: FlowWords,
+    code: Mapping[str, Any],
+    *,
+    tools: Collection[str],
+    transfers: Collection[str],
 ) -> AgentFlow:
     """Join a flow to its functions and words.
 
@@ -25,6 +31,7 @@ def joined(
         words: The agent's `[flow]` table.
         code: What the agent's own code has, by name; empty when there is none.
         tools: The names of all tools that the agent could have.
+        transfers: The names of those whom callers may be put through to.
 
     Raises:
         AgentError: It cannot be run; a line for each mistake.
@@ -33,6 +40,7 @@ def joined(
 
     agent = file.partition(".")[0]
     mistakes = [f"{file}: {mistake}" for mistake in _mistakes(config, code, tools, f"{agent}.py")]
+    mistakes += [f"{file}: {mistake}" for mistake in _wrong_transfers(config, transfers, f"{agent}.toml")]
     try:
         flow = Flow(config, handlers=dict(code))
     except FlowReferenceError as error:
@@ -40,7 +48,7 @@ def joined(
         mistakes += [
             f"{file}: {_explained(one, code, f'{agent}.py')}"
             for one in error.problems
-            if one.code != "invalid_tool" or f"{one.function!r}" not in told
+            if f"{one.function!r}" not in told
         ]
     if mistakes:
         raise AgentError("\n".join(dict.fromkeys(mistakes)))
@@ -94,30 +102,44 @@ def without_a_model(flow: AgentFlow) -> list[str]:
     return found
 
 
-def _mistakes(
-    config: FlowConfig, code: Mapping[str, Any], tools: Collection[str], py: str
-) -> Iterator[str]:
+def _mistakes(config: FlowConfig, code: Mapping[str, Any], tools: Collection[str], py: str) -> Iterator[str]:
     entries = [
         *((f"node {name!r}: ", one) for name, node in config.nodes.items() for one in node.functions),
         *(("global_functions: ", one) for one in config.global_functions),
     ]
     for where, entry in entries:
         if entry.name in tools:
-            yield f"{where}the function {entry.name!r} has the name of a tool, which is offered in every node: rename it"
+            yield f"{where}{entry.name!r} is the name of a tool, too, which is offered in every node: rename it"
         elif not entry.transition_only and callable(function := code.get(entry.name)):
             yield from (f"{where}{mistake}" for mistake in _wrong_function(entry.name, function, py))
     for name, node in config.nodes.items():
         for action in (*node.pre_actions, *node.post_actions):
             where = f"node {name!r}: "
-            if action.registered_in_code:
+            if action.registered_in_code and action.type != TRANSFER:
                 yield (
-                    f"{where}there is no action {action.type!r}: use tts_say, end_conversation or function, or name a "
-                    f"`handler` of {py}"
+                    f"{where}there is no action {action.type!r}: use tts_say, end_conversation, function or transfer, "
+                    f"or name a `handler` of {py}"
                 )
             elif action.type == TTS_SAY and not action.extras().get("text"):
                 yield f"{where}tts_say has no text: write `text:`"
             elif callable(handler := code.get(action.handler or "")):
                 yield from (f"{where}{mistake}" for mistake in _wrong_handler(action.handler, handler, py))
+
+
+def _wrong_transfers(config: FlowConfig, transfers: Collection[str], toml: str) -> Iterator[str]:
+    for name, node in config.nodes.items():
+        for action in node.pre_actions:
+            wanted = action.extras().get("destination")
+            if action.type == TRANSFER and wanted not in transfers:
+                known = list(transfers)
+                hint = (
+                    did_you_mean(str(wanted), known)
+                    if known
+                    else f"; add it to {toml}, and transfer_call to tools"
+                )
+                yield f"node {name!r}: transfer: there is no destination {wanted!r} in [transfers]{hint}"
+        if any(action.type == TRANSFER for action in node.post_actions):
+            yield f"node {name!r}: transfer is one of the post_actions, and works as one of the pre_actions: move it"
 
 
 def _wrong_function(name: str, function: Callable[..., Any], py: str) -> Iterator[str]:
@@ -178,6 +200,6 @@ def _wrong_words(flow: AgentFlow) -> Iterator[str]:
             yield f"{node}.digits: the node has no function {words.digits!r}{did_you_mean(words.digits, functions)}"
         elif len(needed := functions[words.digits].required) != 1:
             yield (
-                f"{node}.digits: {words.digits!r} needs {', '.join(needed) or 'nothing'}, and digits are for a function "
-                "with one required parameter"
+                f"{node}.digits: {words.digits!r} needs {', '.join(needed) or 'nothing'}, and digits are for a "
+                "function with one required parameter: name another one"
             )

@@ -53,7 +53,9 @@ def read_flow(path: Path) -> FlowConfig:
     except UnicodeDecodeError:
         raise AgentError(f"{file}: is not UTF-8 text; save it as UTF-8") from None
     except yaml.YAMLError as error:
-        raise AgentError(f"{file}{_place(error)}: is not valid YAML: {_why(error)}; correct that place") from None
+        raise AgentError(
+            f"{file}{_place(error)}: is not valid YAML: {_why(error)}; correct that place"
+        ) from None
     except OSError as error:
         other = Path(error.filename or path).name
         raise AgentError(f"{file}: {other} cannot be read ({error.strerror}); correct its name") from None
@@ -102,6 +104,8 @@ def _explained(file: str, error: ValidationError) -> Iterator[str]:
         where = _where(location)
         reason = problem["msg"].removeprefix("Value error, ")
         match problem["type"]:
+            case "string_type" if isinstance(given, dict):
+                continue  # it is meant as a branch, whose own mistakes come besides
             case "extra_forbidden":
                 known = _known_keys(FlowConfig, location)
                 yield f"{file}: {where}unknown key {location[-1]!r}{did_you_mean(str(location[-1]), known)}"
@@ -114,9 +118,11 @@ def _explained(file: str, error: ValidationError) -> Iterator[str]:
             hint = did_you_mean(unknown[1] or unknown[2], [str(one) for one in nodes])
             yield f"{file}: {reason}{hint}"
             continue
-        key = f"{location[-1]!r}: " if location and isinstance(location[-1], str) and not where.endswith(
+        key = (
             f"{location[-1]!r}: "
-        ) else ""
+            if location and isinstance(location[-1], str) and not where.endswith(f"{location[-1]!r}: ")
+            else ""
+        )
         yield f"{file}: {where}{key}{reason[:1].lower()}{reason[1:]}; correct it"
 
 

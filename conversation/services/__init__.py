@@ -3,6 +3,7 @@
 from conversation.services.chosen import (
     ServiceChoice,
     ServiceError,
+    beyond_the_brain,
     build_llm,
     build_stt,
     build_tts,
@@ -14,6 +15,7 @@ from conversation.services.chosen import (
 __all__ = [
     "ServiceChoice",
     "ServiceError",
+    "beyond_the_brain",
     "build_llm",
     "build_stt",
     "build_tts",

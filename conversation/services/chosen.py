@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, cast
 from pipecat.transcriptions.language import Language
 from pydantic import ValidationError
 
+from conversation.agents.flow_checks import without_a_model
 from conversation.services.catalogue import KINDS, LOCAL, Kind, Service, openai_timeout, services_of
 from conversation.services.patience import Patience, with_patience
 from conversation.services.tool_calls import CheckedCalls, NoticedCuts
@@ -81,6 +82,17 @@ def check(choice: ServiceChoice, settings: Settings) -> None:
         _check_language(service, choice.agent)
         if not service.is_local:
             _pipecat_settings(service, _load(service, settings), choice.agent, settings)
+
+
+def beyond_the_brain(agent: Agent, settings: Settings) -> list[str]:
+    """What an agent's call flow asks of a model, if the local brain talks in a model's place: one line each.
+
+    Raises:
+        ServiceError: A name of a service is not known.
+    """
+    if agent.call_flow is None or resolve(agent, settings).llm != LOCAL:
+        return []
+    return without_a_model(agent.call_flow)
 
 
 def build_stt(choice: ServiceChoice, agent: Agent, settings: Settings) -> STTService:
