@@ -50,6 +50,7 @@ from conversation.agents.errors import AgentError
 from conversation.agents.files import choose_agent
 from conversation.attached import hear_of_the_end, stream_began, stream_ended
 from conversation.briefing import run_briefing
+from conversation.hooks import hooks_are_done
 from conversation.lookup import Found, who_calls
 from conversation.pipeline import run_session, warm_up
 from conversation.private_log import WORDS_ARE_LOGGED, keep_words_out, log_from
@@ -177,6 +178,7 @@ async def _talk_on_the_phone(
         stream_ended(session, told=carrier is not None or (server is not None and not serializer.stopped))
         if server is None:
             await hear_of_the_end(session)
+            await hooks_are_done(call)
         if serializer.ignored:
             logger.warning(f"call {call.id}: messages that were ignored: {dict(serializer.ignored)}")
         await store.flush()

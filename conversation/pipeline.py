@@ -32,6 +32,7 @@ from conversation.first_words import open_conversation, record_from_the_start
 from conversation.flows.running import Aggregators, CallFlow, OfferedEverywhere
 from conversation.heard.context import HeardAssistantAggregator, HeardUserAggregator, InterruptionsUnderWay
 from conversation.heard.marks import PlayedMarks, SpokenMarks
+from conversation.hooks import Hooks
 from conversation.local.brain import LocalBrain
 from conversation.local.models import local_models
 from conversation.local.recognisers import LocalStackMissing
@@ -128,28 +129,31 @@ async def run_session(
         handle_sigint: Whether Ctrl-C ends the session (only where the session is the whole process).
     """
     agent = session.agent
+    face = Face(session)
+    hooks = Hooks(session, face)
+    own = await hooks.services()
     choice = services.resolve(agent, settings)
-    stt = services.build_stt(choice, agent, settings)
-    tts = services.build_tts(choice, agent, settings)
+    stt = own.get("stt") or services.build_stt(choice, agent, settings)
+    tts = own.get("tts") or services.build_tts(choice, agent, settings)
     say = aloud_for(agent, session.variables)
     tts.add_text_transformer(say)
-    llm = services.build_llm(
+    llm = own.get("llm") or services.build_llm(
         choice, agent, settings, variables=session.variables, succeeded=session.succeeded
     )
-    face = Face(session, llm)
+    face.llm = llm
     tools = usable_tools(agent, face)
     register_tools(llm, tools, session, face)
 
-    opening = outbound_opening(session, None if choice.llm == LOCAL else llm)
+    opening = outbound_opening(session, None if isinstance(llm, LocalBrain) else llm)
     ahead: set[str] = set()
-    if opening is not None and choice.tts == LOCAL:
+    if opening is not None and choice.tts == LOCAL and "tts" not in own:
         # A whole message takes the local voice seconds; the box records from its beep on.
         ahead = local_models().warm_later([await say(words) for words in opening.words()], AUDIO_OUT_HZ)
 
     told, offered = instructions(session), tools_schema(tools.values(), face)
     flow = None
     if agent.call_flow is not None:
-        flow = CallFlow(session, face, agent.call_flow, told, keyless=choice.llm == LOCAL)
+        flow = CallFlow(session, face, agent.call_flow, told, keyless=isinstance(llm, LocalBrain))
         if isinstance(llm, LocalBrain):
             llm.follow(flow.place)
     context = LLMContext(
@@ -190,20 +194,27 @@ async def run_session(
     before_voice = BeforeVoice(dead_air, is_shut, marks.is_own, hush)
     session.mouth = before_voice
 
+    at = await hooks.processors()
     processors: list[FrameProcessor] = [
         transport.input(),
         *([opening.beeps] if opening else []),
         DTMFAggregator(timeout=KEYPAD_PAUSE_SECS, prefix=KEYPAD_PREFIX),
+        *at["before_stt"],
         stt,
+        *at["after_stt"],
         *([opening.listener] if opening else []),
         *([OfferedEverywhere(offered)] if flow else []),
         user,
         *([opening.gate] if opening else []),
+        *at["before_llm"],
         BeforeModel(dead_air, before_voice),
         llm,
+        *at["after_llm"],
         SpeakableText(agent.language),
         before_voice,
+        *at["before_tts"],
         tts,
+        *at["after_tts"],
         marks,
         transport.output(),
     ]
@@ -245,6 +256,7 @@ async def run_session(
             asyncio.create_task(work)
             for work in (limit_duration(session), record_from_the_start(session), rescue.watch())
         )
+        await hooks.begin()
         if flow is not None:
             await flow.begin()
         await (opening.begin() if opening else open_conversation(session))
@@ -267,6 +279,7 @@ async def run_session(
             task.cancel()
         session.detached("pipeline ended")
         await rescue.close()
+        await hooks.close()
         await session.settle()
         if opening is not None:
             await opening.close()

@@ -51,7 +51,10 @@ def arguments_for(
 
 def _usable(name: str, about: Mapping[str, Any], value: Any) -> Any:
     value = _clean(_as_type(about.get("type"), value), name)
-    error = next(iter(jsonschema.Draft202012Validator(dict(about)).iter_errors(value)), None)
+    try:
+        error = next(iter(jsonschema.Draft202012Validator(dict(about)).iter_errors(value)), None)
+    except ValueError:  # an integer of thousands of digits, which cannot be written down
+        raise UnusableArguments(f"{name} is too long") from None
     if error is None:
         return value
     where = "".join(f"[{part!r}]" for part in error.path)

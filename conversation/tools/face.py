@@ -40,7 +40,7 @@ class Face:
             llm: The model that talks in it.
         """
         self._session = session
-        self._llm = llm
+        self.llm = llm
         self.caller_left = False
         """Whether the caller was put through, so that nobody is there to be answered."""
 
@@ -113,8 +113,8 @@ class Face:
         # From where the model's words begin, so that its next ones come after. It is not to be remembered, as words of
         # its own at the end the model would take for its answer; the tool's result tells it.
         words = TTSSpeakFrame(handover.what_is_told(outcome), append_to_context=False)
-        if self._llm is not None:
-            await self._llm.push_frame(words)
+        if self.llm is not None:
+            await self.llm.push_frame(words)
         return NotReached(outcome.value, result.detail)
 
     async def finish(self, farewell: str | None = None, *, cause: str = "finish") -> None:

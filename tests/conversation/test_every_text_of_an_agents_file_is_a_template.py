@@ -21,7 +21,7 @@ PLAIN = {
     Agent: {"name", "language", "timezone", "tools", "variables", "pronounce"},
     Fact: {"offer"},
     TransferTarget: {"number", "sip", "caller_id"},
-    MenuItem: {"fact", "transfer"},
+    MenuItem: {"fact", "transfer", "tool"},
     Services: {"stt", "llm", "tts"},
     DeadAir: {"fallback"},
 }
