@@ -82,11 +82,20 @@ class AgentFlow:
         """Whether nothing can be done in a node without a model."""
         return not (self.choices(node) or self.digits(node) or self.ends(node) or self.puts_through(node))
 
-    def placeholders(self, node: str) -> set[str]:
-        """The names of the state that a node's prompts are filled in with."""
+    def placeholders(self, node: str, *, goodbye: bool = False) -> set[str]:
+        """The names of the state that a node cannot be without, as its prompts and words are filled in with them.
+
+        Args:
+            node: The node.
+            goodbye: Name those of its last words, too, which can be without them.
+        """
         about = self.config.nodes[node]
         texts = [about.role_message or "", *(message.content for message in about.task_messages)]
-        texts += [str(action.extras().get("text") or "") for action in self._actions(node)]
+        texts += [
+            str(action.extras().get("text") or "")
+            for action in self._actions(node)
+            if goodbye or action.type != END_CONVERSATION
+        ]
         return {found[2] for text in texts for found in PLACEHOLDER.finditer(text) if not found[1]}
 
     def reachable(self) -> set[str]:

@@ -167,7 +167,7 @@ class CallFlow:
         named = {
             name.partition(".")[0]
             for node in self._flow.config.nodes
-            for name in self._flow.placeholders(node)
+            for name in self._flow.placeholders(node, goodbye=True)
         }
         return {
             name: value
