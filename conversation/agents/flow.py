@@ -98,16 +98,22 @@ class AgentFlow:
         ]
         return {found[2] for text in texts for found in PLACEHOLDER.finditer(text) if not found[1]}
 
-    def reachable(self) -> set[str]:
-        """The nodes that a conversation can come to."""
-        everywhere = [target for one in self.config.global_functions for target in one.targets()]
+    def reachable(self, *, without_a_model: bool = False) -> set[str]:
+        """The nodes that a conversation can come to.
+
+        Args:
+            without_a_model: By what callers choose and key in only.
+        """
         found, todo = set(), [self.config.initial_node]
         while todo:
             node = todo.pop()
-            if node not in found:
-                found.add(node)
-                todo += everywhere
-                todo += [target for one in self.config.nodes[node].functions for target in one.targets()]
+            if node in found:
+                continue
+            found.add(node)
+            able = {*self.choices(node), *(self.digits(node) or ())}
+            for one in (*self.config.nodes[node].functions, *self.config.global_functions):
+                if not without_a_model or one.name in able:
+                    todo += one.targets()
         return found
 
     def _actions(self, node: str) -> Iterator[FlowConfig.Action]:

@@ -78,7 +78,7 @@ def without_a_model(flow: AgentFlow) -> list[str]:
     """What a flow cannot do with the local brain in the model's place: one line each."""
     found = []
     toml = f"{flow.file.partition('.')[0]}.toml"
-    for node in sorted(flow.reachable(), key=list(flow.config.nodes).index):
+    for node in sorted(flow.reachable(without_a_model=True), key=list(flow.config.nodes).index):
         where = f"{flow.file}: node {node!r}"
         if flow.needs_a_model(node):
             found.append(

@@ -20,6 +20,9 @@ CARRIERS = (*carriers.CARRIERS, *(one.name + BY_COMMANDS for one in carriers.COM
 PRINTED = "printed"
 """The fallback address that the server prints at its start."""
 
+STORY_SERVICE = "STORY_SERVICE"
+"""The setting that names an owner's service, to be run beside the bot."""
+
 STORY_HOST = "STORY_HOST"
 """Where the bot is: a setting of the story's and not of the server's."""
 

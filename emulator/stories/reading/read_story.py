@@ -32,6 +32,7 @@ from emulator.stories.story import (
     CARRIERS,
     PRINTED,
     STORY_HOST,
+    STORY_SERVICE,
     Answering,
     CallPart,
     Person,
@@ -189,7 +190,7 @@ def _story(root: Value, path: Path) -> Story:
 
 def _check_variables(value: Value) -> None:
     """Find settings that the server has not got: it would say nothing of them, and the story would prove nothing."""
-    known = [STORY_HOST, *VARIABLE.findall(_read(ENV_EXAMPLE))]
+    known = [STORY_HOST, STORY_SERVICE, *VARIABLE.findall(_read(ENV_EXAMPLE))]
     for name, one in value.table().items():
         if not VARIABLE.fullmatch(f"{name}="):
             one.wrong("this is no variable; write its name in capitals, as in .env")
