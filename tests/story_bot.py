@@ -4,8 +4,7 @@ With `--forks` it loads everything once and makes a copy of itself for each stor
 
 For a story with `voice: beeps` the bot speaks and hears tones (docs/stories.md) and answers by the story's `bot:`
 section in a model's place; everything else is the product. For a story in words it is the product as it is. With
-`STORY_HOST=cloud` among the story's settings the bot is on a host without webhooks, `tests.cloud_host`. With
-`STORY_SERVICE=VARIABLE=FILE` an owner's service runs beside it: the file's `begin()` returns its address, for VARIABLE.
+`STORY_HOST=cloud` among the story's settings the bot is on a host without webhooks, `tests.cloud_host`.
 """
 
 from __future__ import annotations
@@ -16,7 +15,6 @@ import gc
 import importlib
 import json
 import os
-import runpy
 import signal
 import sys
 import uuid
@@ -392,9 +390,6 @@ def main() -> int:
     import server
     from tests import cloud_host
 
-    if service := os.environ.get("STORY_SERVICE"):
-        variable, _, file = service.partition("=")
-        os.environ[variable] = runpy.run_path(file)["begin"]()
     if part is not None:
         give_part(part)
     if os.environ.get("STORY_HOST") == "cloud":

@@ -1,11 +1,10 @@
 """A company's own service, for the intake to ask: `GET /accounts/NUMBER` answers who has it, or 404.
 
-python examples/intake/accounts_service.py 8099
+PORT=8099 python accounts_service.py
 """
 
 import json
-import sys
-import threading
+import os
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 ACCOUNTS = {"20417": "Ann Lee"}
@@ -28,17 +27,5 @@ class Accounts(BaseHTTPRequestHandler):
         """Write nothing: account numbers are in the paths."""
 
 
-def begin(port: int = 0) -> str:
-    """Serve in a thread; returns the address.
-
-    Args:
-        port: 0 for any free one.
-    """
-    server = ThreadingHTTPServer(("127.0.0.1", port), Accounts)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    return f"http://127.0.0.1:{server.server_address[1]}"
-
-
 if __name__ == "__main__":
-    print(begin(int(sys.argv[1]) if sys.argv[1:] else 8099))
-    threading.Event().wait()
+    ThreadingHTTPServer(("127.0.0.1", int(os.environ.get("PORT", "8099"))), Accounts).serve_forever()
