@@ -16,14 +16,12 @@ from zoneinfo import ZoneInfo
 
 import jinja2
 from jinja2.sandbox import SandboxedEnvironment
-from pipecat.adapters.llm.schemas.direct_function import DirectFunctionWrapper
 from pydantic import Field, PrivateAttr, ValidationInfo, model_validator
 
-from conversation import default_tools
 from conversation.agents.errors import AgentError, did_you_mean
 from conversation.agents.flow import AgentFlow
 from conversation.agents.flow_words import FlowWords
-from conversation.agents.modules import NO_CODE, OwnCode, tools_of
+from conversation.agents.modules import NO_CODE, OwnCode, default_tools, required_of
 from conversation.agents.tables import (
     GOODBYE,
     MENU_TOOLS,
@@ -45,11 +43,6 @@ from conversation.agents.tables import (
     TransferTarget,
 )
 
-DEFAULT_TOOLS = tools_of(default_tools)
-"""The tools that every agent can have, by name; its own come besides."""
-
-TOOL_NAMES = tuple(DEFAULT_TOOLS)
-
 NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 """What an agent's name looks like, and that of a transfer."""
 
@@ -65,7 +58,7 @@ class Agent(Table):
         variables: Values for templates; a call's own parameters win over them.
         timezone: IANA name of the zone that `now` and `today` are in; this machine's zone when not given.
         services: Speech recognition, model and voice.
-        tools: What the agent may do, from `TOOL_NAMES` and its own tools. When not given: to end the call, to take
+        tools: What the agent may do, from `default_tools()` and its own. When not given: to end the call, to take
             messages, and all of its own.
         facts: What the local brain knows. `conversation.pipeline.instructions` adds them to a hosted model's prompt.
         transfers: Where callers may be put through to, by name.
@@ -137,11 +130,11 @@ class Agent(Table):
         self._code = info.context or NO_CODE
         functions = self.code.tools
         for tool in functions:
-            if tool in DEFAULT_TOOLS:
+            if tool in default_tools():
                 raise ValueError(
                     f"tools: {self.name}.py has a tool {tool!r}, as every agent has: rename its own"
                 )
-        known = (*DEFAULT_TOOLS, *functions)
+        known = (*default_tools(), *functions)
         for tool in self.tools:
             if tool not in known:
                 raise ValueError(f"tools: there is no tool {tool!r}{did_you_mean(tool, known)}")
@@ -172,7 +165,7 @@ class Agent(Table):
                 hint = did_you_mean(item.tool, (*MENU_TOOLS, *functions))
                 raise ValueError(f"menu.{digit}: a key cannot call a tool {item.tool!r}{hint}")
             own = functions.get(item.tool or "")
-            if own is not None and (needed := DirectFunctionWrapper(own).required):
+            if own is not None and (needed := required_of(own)):
                 raise ValueError(
                     f"menu.{digit}: the tool {item.tool!r} needs {', '.join(needed)}, which no key gives: "
                     "give the parameter a default, or choose another tool"

@@ -12,11 +12,11 @@ from typing import Any, get_args, get_origin
 import jinja2
 from pydantic import BaseModel, ValidationError
 
-from conversation.agents.agent import DEFAULT_TOOLS, NAME, Agent, compiled
+from conversation.agents.agent import NAME, Agent, compiled
 from conversation.agents.errors import AgentError, UnknownAgent, did_you_mean
 from conversation.agents.flow_checks import joined
 from conversation.agents.flow_file import flow_file, read_flow
-from conversation.agents.modules import code_of
+from conversation.agents.modules import code_of, default_tools
 from conversation.agents.tables import BrainLines, Lines, ServiceKind
 from settings import Settings
 
@@ -169,7 +169,7 @@ def _read(path: Path, _mtime_ns: int, _size: int, _flow: tuple[int, int] | None)
             read_flow(flow),
             agent.flow,
             code.names,
-            tools={*DEFAULT_TOOLS, *code.tools, *agent.tools},
+            tools={*default_tools(), *code.tools, *agent.tools},
             transfers=agent.transfers if "transfer_call" in agent.tools else (),
         )
     elif agent.flow.nodes:

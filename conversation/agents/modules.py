@@ -13,15 +13,16 @@ import threading
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
-from typing import Any
-
-import docstring_parser
-from pipecat.adapters.llm.schemas.direct_function import DirectFunction, DirectFunctionWrapper
+from typing import TYPE_CHECKING, Any
 
 from conversation.agents.errors import AgentError, did_you_mean
+
+if TYPE_CHECKING:  # Pipecat takes a while to load, and what only reads settings does without
+    from pipecat.adapters.llm.schemas.direct_function import DirectFunction
 
 HOOKS: Mapping[str, int] = {
     "on_call_start": 1,
@@ -53,6 +54,14 @@ NO_CODE = OwnCode()
 
 _loaded: dict[Path, OwnCode] = {}
 _loading = threading.Lock()
+
+
+@cache
+def default_tools() -> dict[str, DirectFunction]:
+    """The tools that every agent can have, by name; its own come besides."""
+    from conversation import default_tools as ours
+
+    return tools_of(ours)
 
 
 def code_of(path: Path) -> OwnCode:
@@ -109,6 +118,13 @@ def tools_of(module: ModuleType) -> dict[str, DirectFunction]:
     return tools
 
 
+def required_of(function: DirectFunction) -> list[str]:
+    """The parameters that a tool cannot do without."""
+    from pipecat.adapters.llm.schemas.direct_function import DirectFunctionWrapper
+
+    return list(DirectFunctionWrapper(function).required)
+
+
 def _import(path: Path) -> ModuleType:
     package = package_of(path.parent)
     name = f"{package}.{path.stem.replace('-', '_')}"
@@ -146,6 +162,9 @@ def _where(function: Callable[..., Any]) -> str:
 
 
 def _check_tool(function: Callable[..., Any]) -> None:
+    import docstring_parser
+    from pipecat.adapters.llm.schemas.direct_function import DirectFunctionWrapper
+
     where = _where(function)
     if not inspect.iscoroutinefunction(function):
         raise AgentError(

@@ -7,7 +7,8 @@ from functools import lru_cache
 
 from pipecat.adapters.llm.schemas.tools_schema import ToolsSchema
 
-from conversation.agents.agent import DEFAULT_TOOLS, Agent
+from conversation.agents.agent import Agent
+from conversation.agents.modules import default_tools
 from conversation.public import BotSession
 from conversation.tools.tool import Tool
 
@@ -16,7 +17,7 @@ _read = lru_cache(maxsize=256)(Tool.of)
 
 def tools_of(agent: Agent) -> dict[str, Tool]:
     """The tools that an agent's file allows, by name: ours and the agent's own."""
-    functions = {**DEFAULT_TOOLS, **agent.code.tools}
+    functions = {**default_tools(), **agent.code.tools}
     return {name: _read(functions[name]) for name in agent.tools}
 
 

@@ -1,6 +1,6 @@
 """The tools that every agent can have keep their names and parameters: files of agents and models rely on them."""
 
-from conversation.agents.agent import DEFAULT_TOOLS, TOOL_NAMES
+from conversation.agents.modules import default_tools
 from conversation.tools.tool import Tool
 
 PROMISED = {
@@ -14,13 +14,12 @@ PROMISED = {
 
 
 def test_each_tool_has_the_name_and_the_parameters_that_were_promised():
-    schemas = {name: Tool.of(function).schema for name, function in DEFAULT_TOOLS.items()}
+    schemas = {name: Tool.of(function).schema for name, function in default_tools().items()}
     assert {name: (list(one.properties), one.required) for name, one in schemas.items()} == PROMISED
-    assert set(TOOL_NAMES) == set(PROMISED)
 
 
 def test_a_model_is_told_what_each_is_for_without_the_lines_of_the_file():
-    for function in DEFAULT_TOOLS.values():
+    for function in default_tools().values():
         schema = Tool.of(function).schema
         assert schema.description and "\n" not in schema.description
         assert all(about["type"] == "string" and about["description"] for about in schema.properties.values())

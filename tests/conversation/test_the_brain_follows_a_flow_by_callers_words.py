@@ -64,12 +64,15 @@ def test_two_choices_with_the_same_words_are_told_apart(text, function):
 
 
 @pytest.mark.parametrize(
-    "text", ["I like trains.", "What is the capital of France?", "My dog is called Rex.", "Well, um.", "Hello?"]
+    "text",
+    ["I like trains.", "What is the capital of France?", "My dog is called Rex.", "Well, um.", "Hello?"],
 )
 def test_what_means_no_choice_chooses_none_and_the_question_is_asked_again(text):
     reply = said(text, "start")
     assert reply.tool_call is None
-    assert reply.text.endswith(("Are you calling about a bill, or about a leak?", "Go ahead.", "take a message?"))
+    assert reply.text.endswith(
+        ("Are you calling about a bill, or about a leak?", "Go ahead.", "take a message?")
+    )
 
 
 def test_a_question_is_answered_by_a_fact_and_the_flow_goes_on():

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from calls.states import EndedBy
-from conversation.agents.agent import DEFAULT_TOOLS
+from conversation.agents.modules import default_tools
 from conversation.tools import face
 from conversation.tools.arguments import UnusableArguments, arguments_for
 from conversation.tools.tool import Tool
@@ -129,12 +129,12 @@ async def test_a_call_back_number_that_can_be_none_is_asked_for_again(monkeypatc
 )
 def test_what_cannot_be_read_is_told_to_the_model(given):
     with pytest.raises(UnusableArguments):
-        arguments_for(Tool.of(DEFAULT_TOOLS["end_call"]).schema, given)
+        arguments_for(Tool.of(default_tools()["end_call"]).schema, given)
 
 
 def test_half_a_character_is_no_reason_to_lose_a_message():
     given = '{"message": "Call \\ud83d me\\u0000 back."}'
     text = arguments_for(
-        Tool.of(DEFAULT_TOOLS["take_message"]).schema, given, optional=frozenset({"caller_name"})
+        Tool.of(default_tools()["take_message"]).schema, given, optional=frozenset({"caller_name"})
     )["message"]
     assert text == "Call ? me  back."

@@ -7,8 +7,9 @@ import pytest
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from conversation.agents.agent import TOOL_NAMES, Agent
+from conversation.agents.agent import Agent
 from conversation.agents.files import load_agent
+from conversation.agents.modules import default_tools
 from settings import ROOT
 
 REFERENCE = (ROOT / "docs" / "agents.md").read_text(encoding="utf-8")
@@ -16,16 +17,16 @@ SECTIONS = dict(re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", REFERENCE, flags=re.M
 FILE = "The file"
 
 
-def tables(kind: Any = Agent, heading: str = FILE) -> list[tuple[str, type[BaseModel]]]:
+def tables(kind: Any = Agent, under: str = "") -> list[tuple[str, type[BaseModel]]]:
     """Every table that can stand in a file, by the heading of its section."""
-    found = [(heading, kind)]
+    found = [] if under else [(FILE, kind)]
     for name, field in kind.model_fields.items():
         inner = [part for part in (field.annotation, *get_args(field.annotation)) if _is_table(part)]
         for part in inner:
-            many = {list: f"`[[{name}]]`", dict: f"`[{name}.NAME]`"}.get(
-                get_origin(field.annotation), f"`[{name}]`"
+            many = {list: f"[[{under}{name}]]", dict: f"[{under}{name}.NAME]"}.get(
+                get_origin(field.annotation), f"[{under}{name}]"
             )
-            found += tables(part, many)
+            found += [(f"`{many}`", part), *tables(part, f"{many.strip('[]')}.")]
     return found
 
 
@@ -94,7 +95,7 @@ def test_every_table_has_a_section_and_no_other():
 
 
 def test_every_tool_is_named():
-    assert [name for name in TOOL_NAMES if f"`{name}`" not in REFERENCE] == []
+    assert [name for name in default_tools() if f"`{name}`" not in REFERENCE] == []
 
 
 def test_every_example_is_an_agent_that_loads(tmp_path):

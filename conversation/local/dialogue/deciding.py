@@ -13,7 +13,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
-from conversation.agents.agent import DEFAULT_TOOLS, Agent
+from conversation.agents.agent import Agent
+from conversation.agents.modules import default_tools
 from conversation.agents.tables import TAKE_MESSAGE, MenuItem
 from conversation.language.utterance import (
     Utterance,
@@ -114,7 +115,7 @@ def after_tool(
         state, reply = putting_through.ended(state, script, succeeded=succeeded, told=told)
     elif state.stage is Stage.WAITING:
         state = state.at(Stage.OPEN)
-    elif tool not in DEFAULT_TOOLS:
+    elif tool not in default_tools():
         line = script.line("tool_done" if succeeded else "tool_failed")
         said = result if succeeded and isinstance(result, str) and result != DONE else line
         state, reply = state.at(Stage.ANYTHING_ELSE), Reply(f"{said} {script.line('anything_else')}")
