@@ -30,6 +30,7 @@ from conversation.dead_air.guard import DeadAir
 from conversation.dead_air.rescue import Rescue
 from conversation.dead_air.trouble import ServiceTrouble
 from conversation.first_words import open_conversation, record_from_the_start
+from conversation.flows.running import Aggregators, CallFlow, OfferedEverywhere
 from conversation.heard.context import HeardAssistantAggregator, HeardUserAggregator, InterruptionsUnderWay
 from conversation.heard.marks import PlayedMarks, SpokenMarks
 from conversation.hooks import Hooks
@@ -152,9 +153,16 @@ async def run_session(
         # A whole message takes the local voice seconds; the box records from its beep on.
         ahead = local_models().warm_later([await say(words) for words in opening.words()], AUDIO_OUT_HZ)
 
+    told, offered = instructions(session), tools_schema(tools.values(), face)
+    flow = None
+    if agent.call_flow is not None:
+        flow = CallFlow(session, face, agent.call_flow, told, keyless=isinstance(llm, LocalBrain))
+        if isinstance(llm, LocalBrain):
+            llm.follow(flow.place)
     context = LLMContext(
-        messages=[{"role": "system", "content": instructions(session)}],
-        tools=tools_schema(tools.values(), face),
+        # A flow gives the model its instructions besides, as a node may begin the conversation anew.
+        messages=[{"role": "system", "content": told}] if flow is None else [],
+        tools=offered,
     )
     context.add_messages(cast(list[LLMContextMessage], to_context(session.history)))
     session.succeeded.update(call_successes(session.history))
@@ -198,6 +206,7 @@ async def run_session(
         stt,
         *at["after_stt"],
         *([opening.listener] if opening else []),
+        *([OfferedEverywhere(offered)] if flow else []),
         user,
         *([opening.gate] if opening else []),
         *at["before_llm"],
@@ -227,6 +236,8 @@ async def run_session(
         app_resources=face,
     )
     session.worker = worker
+    if flow is not None:
+        flow.join(worker, llm, Aggregators(user, assistant), transport)
 
     hosts: dict[str, str] = {kind: choice.of(kind).host(settings) for kind in KINDS}
     trouble = ServiceTrouble(session, {stt: "stt", llm: "llm", tts: "tts"}, hosts, dead_air, rescue)
@@ -249,6 +260,8 @@ async def run_session(
             for work in (limit_duration(session), record_from_the_start(session), rescue.watch())
         )
         await hooks.begin()
+        if flow is not None:
+            await flow.begin()
         await (opening.begin() if opening else open_conversation(session))
 
     @transport.event_handler("on_client_disconnected")
@@ -274,5 +287,7 @@ async def run_session(
         await face.close()
         if opening is not None:
             await opening.close()
+        if flow is not None:
+            await flow.close()
         if ahead:
             local_models().forget(ahead)

@@ -20,6 +20,8 @@ from jinja2.sandbox import SandboxedEnvironment
 from pydantic import Field, PrivateAttr, ValidationInfo, model_validator
 
 from conversation.agents.errors import AgentError, did_you_mean
+from conversation.agents.flow import AgentFlow
+from conversation.agents.flow_words import FlowWords
 from conversation.agents.http_tables import HttpTool
 from conversation.agents.mcp_tables import McpServer
 from conversation.agents.modules import NO_CODE, OwnCode, default_tools, required_of
@@ -74,6 +76,7 @@ class Agent(Table):
         mcp: Servers whose tools the agent has, by names of the owner's choice.
         transfers: Where callers may be put through to, by name.
         menu: What the telephone's keys do.
+        flow: Words and keys of the call flow in the file `NAME.flow.yaml`.
         dial_out: How calls begin that the agent places itself.
         recording: Whether and how calls are recorded.
         pronounce: Words that the voice gets wrong, and how to write them for it ("Nguyen" = "win").
@@ -100,6 +103,7 @@ class Agent(Table):
     mcp: dict[str, McpServer] = Field(default_factory=dict)
     transfers: dict[str, TransferTarget] = Field(default_factory=dict)
     menu: dict[str, MenuItem] = Field(default_factory=dict)
+    flow: FlowWords = Field(default_factory=FlowWords)
     dial_out: OutboundCalls = Field(default_factory=OutboundCalls)
     recording: Recording = Field(default_factory=Recording)
     pronounce: dict[Text, Text] = Field(default_factory=dict)
@@ -114,6 +118,7 @@ class Agent(Table):
     _code: OwnCode = PrivateAttr(NO_CODE)
     _offers_all: bool = PrivateAttr(True)
     _folder: Path = PrivateAttr(Path())
+    _call_flow: AgentFlow | None = PrivateAttr(None)
 
     @property
     def code(self) -> OwnCode:
@@ -133,6 +138,11 @@ class Agent(Table):
     def offers_all(self) -> bool:
         """Whether the agent has all of its own tools, as its file does not name the set."""
         return self._offers_all
+
+    @property
+    def call_flow(self) -> AgentFlow | None:
+        """The call flow in the YAML file beside the agent's; None when it has none."""
+        return self._call_flow
 
     @model_validator(mode="wrap")
     @classmethod
