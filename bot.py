@@ -44,13 +44,15 @@ from calls.way_back import WayBack, without_webhooks
 from carriers import carrier_for, descriptor_of, descriptors
 from carriers.carrier import Carrier, Direction
 from carriers.cloud import CloudError
-from conversation.agents.agent import Agent, AgentError
+from conversation.agents.agent import Agent
 from conversation.agents.contradictions import contradictions
+from conversation.agents.errors import AgentError
 from conversation.agents.files import choose_agent, names_agent
 from conversation.agents.numbers import agent_of_number, any_bound
 from conversation.agents.owner import named_variables
 from conversation.attached import hear_of_the_end, stream_began, stream_ended
 from conversation.briefing import run_briefing
+from conversation.hooks import hooks_are_done
 from conversation.lookup import Found, learn_numbers, who_calls
 from conversation.pipeline import run_session, warm_up
 from conversation.private_log import WORDS_ARE_LOGGED, keep_words_out, log_from
@@ -184,6 +186,7 @@ async def _talk_on_the_phone(
         stream_ended(session, told=carrier is not None or (server is not None and not serializer.stopped))
         if server is None:
             await hear_of_the_end(session)
+            await hooks_are_done(call)
         if serializer.ignored:
             logger.warning(f"call {call.id}: messages that were ignored: {dict(serializer.ignored)}")
         await store.flush()

@@ -205,6 +205,56 @@ def _check_agent(
     raise typer.Exit(check_agent(file or name))
 
 
+@agent_group.command(
+    "new",
+    epilog="\b\nexamples:\n"
+    "  phonebot agent new bakery\n"
+    '  phonebot agent new bakery --in ~/my-bots --business "Corner Bakery" --desk +12025550100\n'
+    "\n\b\nexit status: 0 the files are written, 2 nothing is",
+)
+def _new_agent(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Small letters, digits and hyphens.")],
+    folder: Annotated[
+        Path | None,
+        typer.Option("--in", metavar="FOLDER", help="Where it goes; AGENTS_DIR, or agents/ here."),
+    ] = None,
+    business: Annotated[
+        str | None, typer.Option("--business", metavar="TEXT", help="Whose telephone it answers.")
+    ] = None,
+    desk: Annotated[
+        str | None,
+        typer.Option("--desk", metavar="NUMBER", help="A person to put callers through to, as +12025550100."),
+    ] = None,
+    python: Annotated[
+        bool | None, typer.Option("--python/--no-python", help="Whether it has a file for tools of its own.")
+    ] = None,
+) -> None:
+    """Write the files of an agent of your own."""
+    from commands.new_agent import Wishes, new_agent
+
+    folder = (Path.cwd() / folder.expanduser()) if folder else None
+    _go_home()
+    if folder is None:
+        from settings import SettingsError, load_settings
+
+        try:
+            folder = load_settings().agents_dir
+        except SettingsError as error:
+            print(error, file=sys.stderr)
+            raise typer.Exit(2) from None
+    if sys.stdin.isatty():
+        if business is None:
+            business = typer.prompt("Whose telephone does it answer?", default="Example Services")
+        if desk is None:
+            desk = typer.prompt(
+                "A number to put callers through to (empty for none)", default="", show_default=False
+            )
+        if python is None:
+            python = typer.confirm("Shall it have tools of its own, in Python?", default=True)
+    wishes = Wishes(business or "Example Services", desk or "", python=python is not False)
+    raise typer.Exit(new_agent(name, folder, wishes))
+
+
 @webhooks_group.command(
     "undelivered",
     epilog="\b\nexamples:\n  phonebot webhooks undelivered\n\n\b\nexit status: 0 they are listed, 2 they cannot be",

@@ -14,7 +14,7 @@ import difflib
 import io
 import os
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -29,6 +29,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from carriers import descriptors, known_carriers
 from carriers.variables import CarrierVariables
+from providers.variables import FILES, ProviderVariables
 
 ROOT = Path(__file__).resolve().parent
 
@@ -43,9 +44,8 @@ ENV_FILE = "PHONEBOT_ENV_FILE"
 OTHERS = frozenset({"LOGLEVEL", "OLLAMA_HOST", "OLLAMA_MODELS", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID"})
 """Variables of other programs that look like ours."""
 
-ON_THIS_MACHINE = frozenset({"agents_dir", "data_dir", "dial_do_not_call"})
+ON_THIS_MACHINE = frozenset({"agents_dir", "data_dir", "dial_do_not_call"}) | FILES
 """Settings that name a place on the machine where they are set, and mean nothing on another."""
-
 
 MEMORY = "memory"
 """The value of DATABASE_URL with which calls are forgotten when the process ends."""
@@ -104,7 +104,8 @@ class _GivenSource(PydanticBaseSettingsSource):
 class Settings(BaseSettings):
     """What the operator configured. An empty value counts as not set.
 
-    `settings_class` adds the variables of each carrier, of which only the carrier's own folder knows.
+    `settings_class` adds the variables of each carrier, of which only the carrier's own folder knows, and those of the
+    services in `providers/`.
 
     Parameters:
         KEYS: Settings that a provider's console has made: letters, digits and signs without a blank.
@@ -489,19 +490,32 @@ _HOST = r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*\
 
 
 def settings_class() -> type[Settings]:
-    """`Settings` with the variables of all carriers that there are now."""
+    """`Settings` with the variables of all services, and of all carriers that there are now."""
     return _with_variables(tuple(one.variables for one in descriptors()))
 
 
 @cache
-def _with_variables(parts: tuple[type[CarrierVariables], ...]) -> type[Settings]:
-    class Configured(*reversed(parts), Settings):  # type: ignore[misc]
+def _with_variables(carriers: tuple[type[CarrierVariables], ...]) -> type[Settings]:
+    parts: tuple[Any, ...] = (*carriers, ProviderVariables)
+
+    class Configured(*reversed(carriers), Settings, ProviderVariables):  # type: ignore[misc]
         KEYS = Settings.KEYS.union(*(part.KEYS for part in parts))
         ADDRESSES = Settings.ADDRESSES.union(*(part.ADDRESSES for part in parts))
         IN_A_CALL = Settings.IN_A_CALL.union(*(part.IN_A_CALL for part in parts))
         ON_A_SERVER = Settings.ON_A_SERVER.union(*(part.ON_A_SERVER for part in parts))
 
     return Configured
+
+
+def text_of(settings: Settings, variable: str) -> str | None:
+    """The value of a variable that only `settings_class()` knows, a secret's text included.
+
+    Args:
+        settings: What counts.
+        variable: Its name, in capitals or not.
+    """
+    value = getattr(settings, variable.lower())
+    return value.get_secret_value() if isinstance(value, SecretStr) else value
 
 
 def load_settings(**overrides: object) -> Settings:
@@ -544,15 +558,6 @@ def _reason(described: FieldInfo | None, problem: Any) -> str:
     return f"must be a {'whole ' if described.annotation is int else ''}number, {' and '.join(bounds)}"
 
 
-def value_named(name: str) -> str | None:
-    """The value of a variable that an agent's file names, such as a secret of its own; None when it is not set.
-
-    Raises:
-        SettingsError: The file cannot be read.
-    """
-    return read_given().values.get(name.upper())
-
-
 def read_given() -> Given:
     """Read what was handed over, without judging it.
 
@@ -572,6 +577,22 @@ def read_given() -> Given:
         path=path if in_file else None,
         twice=twice,
     )
+
+
+def variables_named(names: Iterable[str]) -> dict[str, str]:
+    """Read variables that are none of ours: those that an agent's file names for its tools.
+
+    Args:
+        names: In capitals.
+
+    Returns:
+        The values of those that are set, by name; they are secrets.
+
+    Raises:
+        SettingsError: The file cannot be read.
+    """
+    given = read_given().values
+    return {name: given[name] for name in names if name in given}
 
 
 def cleaned(value: str, *, comment: bool = False) -> str:

@@ -20,7 +20,8 @@ from calls.call import Call
 from calls.events.talk import SummedUp
 from calls.transcript import Message, Role, heard_messages
 from conversation import services
-from conversation.agents.agent import Agent, AgentError
+from conversation.agents.agent import Agent
+from conversation.agents.errors import AgentError
 from conversation.agents.files import load_agent
 from conversation.services.catalogue import LOCAL
 from settings import Settings

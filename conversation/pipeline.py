@@ -24,6 +24,7 @@ from calls.policy import country_of
 from calls.transcript import call_successes, to_context
 from conversation import services
 from conversation.agents.agent import Agent
+from conversation.agents.needed_variables import check_secrets
 from conversation.dead_air.floor import BeforeModel, BeforeVoice
 from conversation.dead_air.guard import DeadAir
 from conversation.dead_air.rescue import Rescue
@@ -31,6 +32,7 @@ from conversation.dead_air.trouble import ServiceTrouble
 from conversation.first_words import open_conversation, record_from_the_start
 from conversation.heard.context import HeardAssistantAggregator, HeardUserAggregator, InterruptionsUnderWay
 from conversation.heard.marks import PlayedMarks, SpokenMarks
+from conversation.hooks import Hooks
 from conversation.local.brain import LocalBrain
 from conversation.local.models import local_models
 from conversation.local.recognisers import LocalStackMissing
@@ -38,6 +40,8 @@ from conversation.outbound.first_seconds import outbound_opening
 from conversation.services.catalogue import KINDS, LOCAL
 from conversation.session import SOCKET_CLOSED, Session
 from conversation.speakable import Aloud, SpeakableText
+from conversation.tools.face import Face
+from conversation.tools.mcp_servers import learn_all_tools
 from conversation.tools.offered import tools_schema, usable_tools
 from conversation.tools.running import register_tools
 from conversation.turns.detectors import PHONE_VAD, load_turn_models, shared_vad
@@ -69,9 +73,12 @@ async def warm_up(agent: Agent, settings: Settings) -> None:
 
     Raises:
         services.ServiceError: A key or a package is missing.
+        AgentError: A variable that the agent's tools need is not set.
     """
     choice = services.resolve(agent, settings)
     services.check(choice, settings)
+    check_secrets(agent)
+    await learn_all_tools(agent, settings.agents_dir)
     await asyncio.to_thread(load_turn_models)
     models = local_models()
     try:
@@ -85,7 +92,7 @@ async def warm_up(agent: Agent, settings: Settings) -> None:
         lines = [agent.lines.goodbye, *agent.lines.silence_prompts]
         if choice.llm == LOCAL:
             await asyncio.to_thread(models.retriever, agent)
-            lines += [agent.brain.anything_else, *(fact.answer for fact in agent.facts)]
+            lines += [agent.brain.anything_else, *(fact.answer for fact in agent.facts if fact.answer)]
         models.warm_later([await say(agent.render(line, variables)) for line in lines], AUDIO_OUT_HZ)
 
 
@@ -100,11 +107,9 @@ def instructions(session: Session) -> str:
     """What a model is told before the call: its instructions, and the owner's facts as all that it may state."""
     agent = session.agent
     parts = [session.render(agent.instructions)]
-    if agent.facts:
-        facts = "\n".join(
-            f"- {session.render(fact.topic)}: {session.render(fact.answer)}" for fact in agent.facts
-        )
-        parts.append(f"What you know, and nothing beyond it:\n{facts}")
+    if facts := [fact for fact in agent.facts if fact.answer]:
+        listed = "\n".join(f"- {session.render(fact.topic)}: {session.render(fact.answer)}" for fact in facts)
+        parts.append(f"What you know, and nothing beyond it:\n{listed}")
     return "\n\n".join(parts)
 
 
@@ -126,26 +131,30 @@ async def run_session(
         handle_sigint: Whether Ctrl-C ends the session (only where the session is the whole process).
     """
     agent = session.agent
+    face = Face(session)
+    hooks = Hooks(session, face)
+    own = await hooks.services()
     choice = services.resolve(agent, settings)
-    stt = services.build_stt(choice, agent, settings)
-    tts = services.build_tts(choice, agent, settings)
+    stt = own.get("stt") or services.build_stt(choice, agent, settings)
+    tts = own.get("tts") or services.build_tts(choice, agent, settings)
     say = aloud_for(agent, session.variables)
     tts.add_text_transformer(say)
-    llm = services.build_llm(
+    llm = own.get("llm") or services.build_llm(
         choice, agent, settings, variables=session.variables, succeeded=session.succeeded
     )
-    tools = usable_tools(session)
-    register_tools(llm, tools, session)
+    face.llm = llm
+    tools = usable_tools(agent, face)
+    register_tools(llm, tools, session, face)
 
-    opening = outbound_opening(session, None if choice.llm == LOCAL else llm)
+    opening = outbound_opening(session, None if isinstance(llm, LocalBrain) else llm)
     ahead: set[str] = set()
-    if opening is not None and choice.tts == LOCAL:
+    if opening is not None and choice.tts == LOCAL and "tts" not in own:
         # A whole message takes the local voice seconds; the box records from its beep on.
         ahead = local_models().warm_later([await say(words) for words in opening.words()], AUDIO_OUT_HZ)
 
     context = LLMContext(
         messages=[{"role": "system", "content": instructions(session)}],
-        tools=tools_schema(tools, agent),
+        tools=tools_schema(tools.values(), face),
     )
     context.add_messages(cast(list[LLMContextMessage], to_context(session.history)))
     session.succeeded.update(call_successes(session.history))
@@ -180,19 +189,26 @@ async def run_session(
     before_voice = BeforeVoice(dead_air, is_shut, marks.is_own, hush)
     session.mouth = before_voice
 
+    at = await hooks.processors()
     processors: list[FrameProcessor] = [
         transport.input(),
         *([opening.beeps] if opening else []),
         DTMFAggregator(timeout=KEYPAD_PAUSE_SECS, prefix=KEYPAD_PREFIX),
+        *at["before_stt"],
         stt,
+        *at["after_stt"],
         *([opening.listener] if opening else []),
         user,
         *([opening.gate] if opening else []),
+        *at["before_llm"],
         BeforeModel(dead_air, before_voice),
         llm,
+        *at["after_llm"],
         SpeakableText(agent.language),
         before_voice,
+        *at["before_tts"],
         tts,
+        *at["after_tts"],
         marks,
         transport.output(),
     ]
@@ -208,6 +224,7 @@ async def run_session(
         enable_turn_tracking=False,
         # The silent caller and the longest duration are our own business, with words instead of a dropped line.
         idle_timeout_secs=None,
+        app_resources=face,
     )
     session.worker = worker
 
@@ -231,6 +248,7 @@ async def run_session(
             asyncio.create_task(work)
             for work in (limit_duration(session), record_from_the_start(session), rescue.watch())
         )
+        await hooks.begin()
         await (opening.begin() if opening else open_conversation(session))
 
     @transport.event_handler("on_client_disconnected")
@@ -251,7 +269,9 @@ async def run_session(
             task.cancel()
         session.detached("pipeline ended")
         await rescue.close()
+        await hooks.close()
         await session.settle()
+        await face.close()
         if opening is not None:
             await opening.close()
         if ahead:

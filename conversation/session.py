@@ -89,6 +89,7 @@ class Session:
         learning: Whether the bot is still finding out how the caller's transfer went, before it talks about anything.
         handover: The last attempt to put the caller through.
         succeeded: Which calls of tools did what they are for, by their ids in the model's context.
+        tool_fillers: What the caller hears while tools are at work, templates by the ids of the tools' calls.
         recorded: Whether the carrier records the call since its beginning; not known before `recording_settled`.
         hang_up_pause_secs: How long the line stays up after its last words were played, for the ear to hear them.
         owes_announcement: Whether the caller was greeted without being told of a recording that was still to begin.
@@ -122,6 +123,7 @@ class Session:
         self.learning = False
         self.handover: HandingOver | None = None
         self.succeeded: dict[str, bool] = {}
+        self.tool_fillers: dict[str, str] = {}
         self.recorded = self.owes_announcement = False
         self.recording_settled = asyncio.Event()
         self.worker: PipelineWorker | None = None

@@ -26,7 +26,7 @@ from pydantic import SecretStr
 
 from carriers import credential_problems, descriptors, known_carriers
 from carriers.cloud import CloudError, cloud_stream
-from conversation.agents.agent import AgentError
+from conversation.agents.errors import AgentError
 from conversation.agents.files import load_agent
 from settings import (
     ON_THIS_MACHINE,
@@ -241,7 +241,7 @@ def deploy_file() -> dict[str, Any]:
 
 def _voiceless(settings: Settings, local_voice: bool) -> list[str]:
     from conversation.services import resolve
-    from conversation.services.catalogue import KINDS, services_of
+    from conversation.services.catalogue import KINDS, taken_unasked
 
     agent = load_agent(settings.agent, AGENTS)
     choice = resolve(agent, settings)
@@ -250,10 +250,10 @@ def _voiceless(settings: Settings, local_voice: bool) -> list[str]:
         service = choice.of(kind)
         if not service.has_key(settings):
             lines.append(
-                f"{kind} is {service.name}, but {str(service.key).upper()} is not set: set it in .env"
+                f"{kind} is {service.name}, but {str(service.missing(settings)).upper()} is not set: set it in .env"
             )
         elif service.is_local and not local_voice:
-            keys = [one.key.upper() for one in services_of(kind).values() if one.key]
+            keys = [one.key.upper() for one in taken_unasked(kind) if one.key]
             lines.append(
                 f"{kind} is local, which the image has not: set {' or '.join(keys)} in .env, or build the image with "
                 "LOCK=local and give --local-voice"

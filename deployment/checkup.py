@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from calls.database.errors import DatabaseError
 from carriers import credential_notes, credential_problems, descriptors
 from carriers.checks import Finding, Verdict
+from providers import ROWS, variables_of
 from settings import OTHERS, Given, Settings, misspelt
 
 LITTLE_SPACE_BYTES = 500_000_000
@@ -76,7 +77,8 @@ def settings_findings(settings: Settings, given: Given) -> list[Finding]:
         text = f"set in {place}" + (f", which wins over {given.path}" if both else "")
         why = unused(name.lower(), settings)
         found.append(_note(name, f"{text}, and not used: {why}") if why else Finding(Verdict.OK, name, text))
-    unset = sorted(known - set(given.values))
+    # Of the many that only a chosen service reads, those count that are set
+    unset = sorted(known - set(given.values) - _of_services())
     if unset:
         found.append(Finding(Verdict.OK, NOT_SET, ", ".join(unset)))
     return found
@@ -145,17 +147,25 @@ def unused(name: str, settings: Settings) -> str | None:
         settings: All of them.
     """
     provider = name.split("_")[0]
-    if provider in PROVIDERS and (services := _services_of_agents(settings)) is not None:
-        if provider not in services:
+    if name.upper() in _of_services() or provider in PROVIDERS:
+        used = _services_of_agents(settings)
+        readers = {provider} if provider in PROVIDERS else set()
+        readers |= {row.name for row in ROWS if name.upper() in row.variables}
+        if used is not None and not readers & used:
             return f"no agent uses {provider}"
     elif name == "ngrok_api_url" and settings.public_url:
         return "PUBLIC_URL is set"
     return next((why for one in descriptors() if (why := one.unused(name, settings)) is not None), None)
 
 
+def _of_services() -> set[str]:
+    # Those of the tuned services are settings of their own, which `.env.example` has
+    return set(variables_of(ROWS)) - {name.upper() for name in Settings.model_fields}
+
+
 def _services_of_agents(settings: Settings) -> set[str] | None:
     from conversation import services
-    from conversation.agents.agent import AgentError
+    from conversation.agents.errors import AgentError
     from conversation.agents.files import agent_names, load_agent
 
     used: set[str] = set()
@@ -208,14 +218,16 @@ def findings_of_agent(name: str, settings: Settings) -> list[Finding]:
 
 def _problem_of_agent(name: str, settings: Settings) -> str | None:
     from conversation import services
-    from conversation.agents.agent import AgentError
+    from conversation.agents.errors import AgentError
     from conversation.agents.files import load_agent
+    from conversation.agents.needed_variables import check_secrets
     from conversation.agents.owner import untellable
 
     try:
         agent = load_agent(name, settings.agents_dir)
         if problem := untellable(agent, settings):
             return problem
+        check_secrets(agent)
         if settings.pipecat_cloud_public_key is None:  # else the bot talks there, not here
             services.check(services.resolve(agent, settings), settings)
     except (AgentError, services.ServiceError) as error:
@@ -225,8 +237,8 @@ def _problem_of_agent(name: str, settings: Settings) -> str | None:
 
 def _promises_of_agent(name: str, settings: Settings) -> list[Finding]:
     """What a file that can be read promises and cannot keep."""
-    from conversation.agents.agent import AgentError
     from conversation.agents.contradictions import contradictions, unknown_variables
+    from conversation.agents.errors import AgentError
     from conversation.agents.files import load_agent
 
     try:

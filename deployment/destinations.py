@@ -40,7 +40,7 @@ def _placed(settings: Settings) -> Iterator[Destination]:
 
 
 def _transfers(settings: Settings) -> Iterator[tuple[str, TransferTarget]]:
-    from conversation.agents.agent import AgentError
+    from conversation.agents.errors import AgentError
     from conversation.agents.files import agent_names, load_agent
 
     for name in agent_names(settings.agents_dir):

@@ -10,7 +10,7 @@ from calls.events.lifecycle import ErrorHappened
 from calls.states import CallState, EndedBy
 from carriers.carrier import Carrier, Direction, DocumentCarrier, Form, IncomingCall, StatusUpdate
 from carriers.numbers import phone_number
-from conversation.agents.agent import AgentError
+from conversation.agents.errors import AgentError
 from conversation.agents.files import load_agent
 from conversation.agents.numbers import agent_of_number
 from desk.call_addresses import OURS

@@ -18,7 +18,8 @@ from carriers import descriptor_of, known_carriers
 from carriers.carrier import Carrier, MachineDetection
 from carriers.dialling import RING_SECS, DialOrder
 from carriers.numbers import phone_number
-from conversation.agents.agent import Agent, AgentError
+from conversation.agents.agent import Agent
+from conversation.agents.errors import AgentError
 from conversation.agents.files import load_agent
 from desk.call_addresses import OURS
 from settings import Settings

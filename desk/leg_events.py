@@ -24,7 +24,7 @@ from calls.recordings import was_reported
 from calls.states import CallState, EndedBy
 from calls.transfer import COLLEAGUE_HUNG_UP, TransferNews, TransferOutcome, outcome_of, transfer_news
 from carriers.carrier import CarrierEvent, CommandCarrier, Direction, Form, IncomingCall, LegEnd, StatusUpdate
-from conversation.agents.agent import AgentError
+from conversation.agents.errors import AgentError
 from conversation.session import attached_to
 from desk.answering import open_call
 from desk.lost_streams import HANG_UP_LATE_SECS, back_to_the_bot, silence_the_bot, stream_again

@@ -10,7 +10,7 @@ from calls.states import CallState, EndedBy
 from carriers.carrier import Direction, RecordingFormat
 from carriers.documents import checked_digits
 from conversation import handover
-from conversation.agents.agent import AgentError
+from conversation.agents.errors import AgentError
 from conversation.agents.files import load_agent
 from conversation.session import attached_to
 from desk.service import Service

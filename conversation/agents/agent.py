@@ -3,27 +3,29 @@
 The file is read and checked before a call uses it. Everything that can be wrong is found then and reported as
 one line that names the file, the key and the fix: unknown keys, wrong types, templates with mistakes, a menu
 digit that points to a fact that does not exist.
-
-    AgentError
-    └── UnknownAgent    no agent of that name (the name may come from the network)
 """
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from functools import lru_cache
+from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 from zoneinfo import ZoneInfo
 
 import jinja2
 from jinja2.sandbox import SandboxedEnvironment
-from pydantic import Field, model_validator
+from pydantic import Field, PrivateAttr, ValidationInfo, model_validator
 
+from conversation.agents.errors import AgentError, did_you_mean
+from conversation.agents.http_tables import HttpTool
+from conversation.agents.mcp_tables import McpServer
+from conversation.agents.modules import NO_CODE, OwnCode, default_tools, required_of
 from conversation.agents.tables import (
     GOODBYE,
+    MENU_TOOLS,
     TAKE_MESSAGE,
     AfterCall,
     BrainLines,
@@ -46,26 +48,11 @@ from conversation.agents.tables import (
     Webhooks,
 )
 
-TOOL_NAMES = (
-    "end_call",
-    "take_message",
-    "transfer_call",
-    "send_digits",
-    "pause_recording",
-    "resume_recording",
-)
-"""Everything that an agent may be allowed to do; `tools` in its file chooses from these."""
+ALWAYS_KNOWN = frozenset({"agent", "direction", "caller_number", "called_number", "now", "today"})
+"""What every call knows, see `Agent.call_variables`."""
 
 NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 """What an agent's name looks like, and that of a transfer."""
-
-
-class AgentError(Exception):
-    """An agent's file cannot be used; the message is one line with the cause and the fix."""
-
-
-class UnknownAgent(AgentError):
-    """There is no agent of that name; the message lists those that exist."""
 
 
 class Agent(Table):
@@ -80,8 +67,11 @@ class Agent(Table):
         variables: Values for templates; a call's own parameters win over them.
         timezone: IANA name of the zone that `now` and `today` are in; this machine's zone when not given.
         services: Speech recognition, model and voice.
-        tools: What the agent may do, from `TOOL_NAMES`.
+        tools: What the agent may do, from `default_tools()` and its own. When not given: to end the call, to take
+            messages, and all of its own.
         facts: What the local brain knows. `conversation.pipeline.instructions` adds them to a hosted model's prompt.
+        http: Tools that are a request to a service of the owner's, by name.
+        mcp: Servers whose tools the agent has, by names of the owner's choice.
         transfers: Where callers may be put through to, by name.
         menu: What the telephone's keys do.
         dial_out: How calls begin that the agent places itself.
@@ -106,6 +96,8 @@ class Agent(Table):
     services: Services = Field(default_factory=Services)
     tools: list[Name] = Field(default=["end_call", "take_message"])
     facts: list[Fact] = Field(default_factory=list)
+    http: dict[str, HttpTool] = Field(default_factory=dict)
+    mcp: dict[str, McpServer] = Field(default_factory=dict)
     transfers: dict[str, TransferTarget] = Field(default_factory=dict)
     menu: dict[str, MenuItem] = Field(default_factory=dict)
     dial_out: OutboundCalls = Field(default_factory=OutboundCalls)
@@ -119,6 +111,42 @@ class Agent(Table):
     email: Email = Field(default_factory=Email)
     after_call: AfterCall = Field(default_factory=AfterCall)
 
+    _code: OwnCode = PrivateAttr(NO_CODE)
+    _offers_all: bool = PrivateAttr(True)
+    _folder: Path = PrivateAttr(Path())
+
+    @property
+    def code(self) -> OwnCode:
+        """The tools and hooks of the Python file beside the agent's."""
+        return self._code
+
+    @property
+    def folder(self) -> Path:
+        """Where the agent's file is."""
+        return self._folder
+
+    def is_in(self, folder: Path) -> None:
+        """Say where the agent's file is: programs that it names are started there."""
+        self._folder = folder
+
+    @property
+    def offers_all(self) -> bool:
+        """Whether the agent has all of its own tools, as its file does not name the set."""
+        return self._offers_all
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _own_tools_are_offered(cls, table: Any, build: Any, info: ValidationInfo) -> Agent:
+        """Offer an agent's own tools with the default ones, unless its file names the set."""
+        offers_all = "tools" not in table
+        if offers_all:
+            code, http = info.context or NO_CODE, table.get("http")
+            own = [*code.tools, *(http if isinstance(http, dict) else ())]
+            table = {**table, "tools": [*cls.model_fields["tools"].default, *own]}
+        agent: Agent = build(table)
+        agent._offers_all = offers_all
+        return agent
+
     @model_validator(mode="before")
     @classmethod
     def _brain_has_its_lines(cls, table: Any) -> Any:
@@ -131,10 +159,26 @@ class Agent(Table):
         return {**table, "lines": kept, "brain": {**moved, **brain}}
 
     @model_validator(mode="after")
-    def _references_exist(self) -> Agent:
+    def _references_exist(self, info: ValidationInfo) -> Agent:
+        self._code = info.context or NO_CODE
+        functions = self.code.tools
+        for tool in functions:
+            if tool in default_tools():
+                raise ValueError(
+                    f"tools: {self.name}.py has a tool {tool!r}, as every agent has: rename its own"
+                )
+        self._check_requests()
+        known = (
+            *default_tools(),
+            *functions,
+            *self.http,
+            *(name for one in self.mcp.values() for name in one.tools),
+        )
         for tool in self.tools:
-            if tool not in TOOL_NAMES:
-                raise ValueError(f"tools: there is no tool {tool!r}{did_you_mean(tool, TOOL_NAMES)}")
+            if tool not in known and not self._may_be_a_servers(tool):
+                raise ValueError(f"tools: there is no tool {tool!r}{did_you_mean(tool, known)}")
+            if self.tools.count(tool) > 1:
+                raise ValueError(f"tools: {tool!r} is there twice; remove one")
         for number in self.numbers:
             if self.numbers.count(number) > 1:
                 raise ValueError("numbers: a number is there twice; remove it once")
@@ -146,6 +190,7 @@ class Agent(Table):
             if topics.count(topic) > 1:
                 raise ValueError(f"facts: the topic {topic!r} is there twice; merge the two")
         for fact in self.facts:
+            self._check_called(f"facts: {fact.topic!r}", fact.tool)
             if fact.offer not in (None, TAKE_MESSAGE, *self.transfers):
                 hint = did_you_mean(fact.offer, (TAKE_MESSAGE, *self.transfers))
                 raise ValueError(f"facts: {fact.topic!r} cannot offer {fact.offer!r}{hint}")
@@ -159,6 +204,8 @@ class Agent(Table):
             if item.fact is not None and item.fact not in topics:
                 hint = did_you_mean(item.fact, topics)
                 raise ValueError(f"menu.{digit}: there is no fact {item.fact!r}{hint}")
+            if item.tool not in MENU_TOOLS:
+                self._check_called(f"menu.{digit}", item.tool, MENU_TOOLS)
             if item.transfer is not None and item.transfer not in self.transfers:
                 hint = did_you_mean(item.transfer, list(self.transfers))
                 raise ValueError(f"menu.{digit}: there is no transfer {item.transfer!r}{hint}")
@@ -171,6 +218,46 @@ class Agent(Table):
             except (KeyError, ValueError, OSError):
                 raise ValueError(f"timezone: no zone {self.timezone!r}; use one like Europe/Berlin") from None
         return self
+
+    def _check_called(self, where: str, tool: str | None, others: tuple[str, ...] = ()) -> None:
+        """Check that the local brain can call a tool there, which gives it no parameters."""
+        own = (*self.code.tools, *self.http)
+        servers = [name for server in self.mcp.values() for name in server.tools]
+        if tool is None or (tool not in own and (tool in servers or self._may_be_a_servers(tool))):
+            return
+        if tool not in own:
+            raise ValueError(f"{where}: it cannot call a tool {tool!r}{did_you_mean(tool, (*others, *own))}")
+        if needed := self._needed_by(tool):
+            raise ValueError(
+                f"{where}: the tool {tool!r} needs {', '.join(needed)}, which nobody gives it: give the parameter a "
+                "default, or choose another tool"
+            )
+
+    def _needed_by(self, tool: str) -> list[str]:
+        """The parameters that one of the agent's own tools cannot do without."""
+        if tool in self.http:
+            return [name for name, about in self.http[tool].parameters.items() if about.must_be_given]
+        return list(required_of(self.code.tools[tool])) if tool in self.code.tools else []
+
+    def _may_be_a_servers(self, tool: str) -> bool:
+        """Whether a tool may be one of a server that brings all of its tools, whose names only it knows."""
+        return any(not server.tools for server in self.mcp.values())
+
+    def _check_requests(self) -> None:
+        """See that the tables of HTTP tools and MCP servers fit the rest of the file."""
+        known = set(self.variables) | ALWAYS_KNOWN
+        taken = {*default_tools(), *self.code.tools}
+        for name, tool in self.http.items():
+            if name in taken:
+                raise ValueError(f"http.{name}: there is a tool of that name already; take another one")
+            tool.check(name, known)
+        taken |= {*self.http}
+        for name, server in self.mcp.items():
+            server.check(name, known)
+            for tool_name in server.tools:
+                if tool_name in taken:
+                    raise ValueError(f"mcp.{name}.tools: there is a tool {tool_name!r} already; leave it out")
+                taken.add(tool_name)
 
     def templates(self) -> Iterator[tuple[str, str]]:
         """Yield every text that is a template, with the key that it stands under: all but those marked `Plain`."""
@@ -258,14 +345,6 @@ def _templates(table: Table, under: str) -> Iterator[tuple[str, str]]:
                 yield from _templates(part, f"{under}{key}.")
             elif isinstance(part, str) and part:
                 yield f"{under}{key}", part
-
-
-def did_you_mean(name: str | None, known: Mapping[str, Any] | list[str] | tuple[str, ...]) -> str:
-    """Suggest the name that is spelled most like this one, or list some when none is close."""
-    close = difflib.get_close_matches(str(name), list(known), n=1, cutoff=0.5)
-    if close:
-        return f"; did you mean {close[0]!r}?"
-    return f"; use one of {', '.join(sorted(known)[:12])}" if known else "; remove it"
 
 
 _ENVIRONMENT = SandboxedEnvironment(undefined=jinja2.ChainableUndefined, autoescape=False)

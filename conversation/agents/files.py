@@ -12,7 +12,9 @@ from typing import Any, get_args, get_origin
 import jinja2
 from pydantic import BaseModel, ValidationError
 
-from conversation.agents.agent import NAME, Agent, AgentError, UnknownAgent, compiled, did_you_mean
+from conversation.agents.agent import NAME, Agent, compiled
+from conversation.agents.errors import AgentError, UnknownAgent, did_you_mean
+from conversation.agents.modules import code_of
 from conversation.agents.tables import BrainLines, Lines, ServiceKind
 from settings import Settings
 
@@ -147,10 +149,12 @@ def _read(path: Path, _mtime_ns: int, _size: int) -> Agent:
     stated = table.setdefault("name", path.stem)
     if stated != path.stem:
         raise AgentError(f"{file}: name is {stated!r} but the file is {path.stem!r}; make them the same")
+    code = code_of(path.with_suffix(".py"))
     try:
-        agent = Agent.model_validate(table)
+        agent = Agent.model_validate(table, context=code)
     except ValidationError as error:
         raise AgentError(_explain(file, source, error)) from None
+    agent.is_in(path.parent)
     for key, template in agent.templates():
         _check_template(file, key, template, agent)
     return agent

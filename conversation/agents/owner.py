@@ -7,10 +7,11 @@ from typing import Any
 
 from calls.outbox.notices import Channel, Kind, Way
 from calls.outbox.receivers import MailServer, NotDelivered, Receiver, wrong_with_secret
-from conversation.agents.agent import Agent, AgentError
+from conversation.agents.agent import Agent
+from conversation.agents.errors import AgentError
 from conversation.agents.files import agent_names, load_agent
 from conversation.agents.tables import Webhooks
-from settings import Settings, SettingsError, value_named
+from settings import Settings, SettingsError, variables_named
 
 SETTLE_SECS = 5.0
 """How long the notice of a call's end may wait for the end of its media stream, which has what was heard last."""
@@ -112,21 +113,23 @@ def untellable(agent: Agent, settings: Settings) -> str | None:
 
 def named_variables(settings: Settings) -> frozenset[str]:
     """The variables that agents' files name, which are read though no setting has their names."""
-    found = set()
+    found: set[str] = set()
     for name in agent_names(settings.agents_dir):
         try:
-            secret = load_agent(name, settings.agents_dir).webhooks.secret
+            agent = load_agent(name, settings.agents_dir)
         except AgentError:
             continue
-        if secret:
-            found.add(secret)
+        found.update(name for tool in agent.http.values() for name in tool.env)
+        found.update(name for server in agent.mcp.values() for name in server.env)
+        if agent.webhooks.secret:
+            found.add(agent.webhooks.secret)
     return frozenset(found)
 
 
 def _secret(webhooks: Webhooks, settings: Settings) -> str | None:
     if webhooks.secret:
         try:
-            return value_named(webhooks.secret)
+            return variables_named([webhooks.secret]).get(webhooks.secret)
         except SettingsError:
             return None
     secret = settings.webhook_secret

@@ -17,6 +17,9 @@ ServiceKind = Literal["stt", "llm", "tts"]
 TAKE_MESSAGE = "take_message"
 """What a menu digit or a fact's `offer` says to take a message."""
 
+MENU_TOOLS = (TAKE_MESSAGE, "end_call")
+"""Tools of ours that a menu digit can call; it can call an agent's own ones that need no parameters, too."""
+
 CALLERS_OWN_NUMBER = "caller"
 """What a transfer's `caller_id` says to show the colleague the caller's own number."""
 
@@ -62,20 +65,29 @@ OwnNumber = Annotated[str, AfterValidator(e164), Plain()]
 
 
 class Fact(Table):
-    """One thing that the owner lets the agent say.
+    """One thing that the owner lets the agent say. Exactly one of `answer` and `tool` is given.
 
     Attributes:
         topic: A short name that can be spoken ("opening hours"); menu digits refer to it. A template.
         questions: Ways in which callers ask for it. More, and more varied ones, are found more reliably. Templates,
             which are filled in with the file's own `variables`.
         answer: The words to say. Numbers are written as they are spoken. A template.
+        tool: A tool of the agent's own that needs no parameters; the words that it returns are the answer. For the
+            local brain: a hosted model decides itself when to call a tool.
         offer: What to offer after the answer: `take_message` or the name of a transfer.
     """
 
     topic: Text
     questions: list[Text] = Field(min_length=1)
-    answer: Text
+    answer: str = ""
+    tool: Reference = None
     offer: Reference = None
+
+    @model_validator(mode="after")
+    def _one_answer(self) -> Fact:
+        if bool(self.answer) == bool(self.tool):
+            raise ValueError("give either answer or tool")
+        return self
 
 
 class TransferTarget(Table):
@@ -132,7 +144,7 @@ class MenuItem(Table):
         label: How the menu announces it: "Press 1 for <label>". A template.
         fact: The topic of a fact to say.
         transfer: The name of a transfer to offer.
-        tool: `take_message` or `end_call`.
+        tool: `take_message`, `end_call`, or a tool of the agent's own without required parameters.
         say: A sentence to say. A template.
         answer: The spoken answer that means this key, for a greeting that asks a question ("Can you come?").
         note: With `say`, a message that is kept for the business when this is chosen. A template.
@@ -141,7 +153,7 @@ class MenuItem(Table):
     label: Text
     fact: Reference = None
     transfer: Reference = None
-    tool: Literal["take_message", "end_call"] | None = None
+    tool: Reference = None
     say: Text | None = None
     answer: Literal["yes", "no"] | None = None
     note: Text | None = None
@@ -194,6 +206,7 @@ class DeadAir(Table):
 
     Attributes:
         filler_secs: After this many seconds of silence the bot says the filler.
+        tool_filler_secs: The same while a tool is at work, if that is less. A tool may have a filler of its own.
         way_on_secs: After this many it says the way on: it asks the caller again, or says that it takes longer.
         fallback_secs: After this many it apologises and does what `fallback` says.
         filler: The filler; empty to say none.
@@ -206,6 +219,7 @@ class DeadAir(Table):
     """
 
     filler_secs: float = Field(default=2, gt=0, le=60)
+    tool_filler_secs: float = Field(default=1.5, gt=0, le=60)
     way_on_secs: float = Field(default=6, gt=0, le=60)
     fallback_secs: float = Field(default=12, gt=0, le=120)
     filler: str = "One moment."
@@ -415,6 +429,8 @@ class BrainLines(Table):
         "I have a message from {{ caller_name }}, {{ number }}. It says: {{ message }} Is that right?"
     )
     message_correct: Text = "What should I change: the name, the number, or the message?"
+    tool_done: Text = "That is done."
+    tool_failed: Text = "I'm sorry, that did not work."
     message_unavailable: Text = "I'm sorry, I can't take a message here."
     message_failed: Text = "I'm sorry, I couldn't save your message. Shall I try again?"
     message_dropped: Text = "All right, I won't leave a message."

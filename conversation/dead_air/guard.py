@@ -391,4 +391,5 @@ class DeadAir:
             return Stage.FALLBACK
         if secs >= limits.way_on_secs or self._hopeless:
             return Stage.WAY_ON
-        return Stage.FILLER if secs >= limits.filler_secs else Stage.NONE
+        filler_secs = min(limits.filler_secs, limits.tool_filler_secs) if self._tools else limits.filler_secs
+        return Stage.FILLER if secs >= filler_secs else Stage.NONE

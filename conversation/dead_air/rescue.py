@@ -176,7 +176,9 @@ class Rescue:
         lines = self._session.agent.dead_air
         stage, cause = firing.stage, firing.cause
         if stage is Stage.FILLER:
-            said = bool(lines.filler) and await self._say(lines.filler, remember=False)
+            tools = self._session.tool_fillers.values() if cause is Cause.TOOL_SLOW else ()
+            filler = next(iter(tools), lines.filler)
+            said = bool(filler) and await self._say(filler, remember=False)
         elif stage is Stage.WAY_ON:
             if cause.is_recogniser:
                 said = await self._say(lines.bad_line)

@@ -257,7 +257,14 @@ class LocalBrain(LLMService[_NoModelAdapter]):
         self, state: DialogueState, result: Returned, tools: frozenset[str]
     ) -> tuple[DialogueState, Reply]:
         return after_tool(
-            state, result.tool, result.succeeded, self._agent, tools, self._variables, told=result.told
+            state,
+            result.tool,
+            result.succeeded,
+            self._agent,
+            tools,
+            self._variables,
+            told=result.told,
+            result=result.result,
         )
 
     def _replay(

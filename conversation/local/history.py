@@ -32,6 +32,8 @@ class Returned:
     succeeded: bool
     told: bool = False
     """The caller has heard what became of it."""
+    result: Any = None
+    """What the tool has told."""
 
 
 class History(list[Said | Returned]):
@@ -132,7 +134,7 @@ def _returned(call_id: str, names: Mapping[str, str], result: str, succeeded: Ma
     # The session tells the caller of a transfer that was tried, but not of one that was refused.
     told = tool == "transfer_call" and isinstance(value, dict) and "outcome" in value
     ok = succeeded[call_id] if call_id in succeeded else tool_succeeded(value)
-    return Returned(call_id, tool, ok, told)
+    return Returned(call_id, tool, ok, told, value)
 
 
 def _is_spoken(message: Any) -> bool:

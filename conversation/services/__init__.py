@@ -2,7 +2,6 @@
 
 from conversation.services.chosen import (
     ServiceChoice,
-    ServiceError,
     build_llm,
     build_stt,
     build_tts,
@@ -10,6 +9,7 @@ from conversation.services.chosen import (
     describe,
     resolve,
 )
+from conversation.services.service import ServiceError
 
 __all__ = [
     "ServiceChoice",

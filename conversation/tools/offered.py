@@ -1,57 +1,39 @@
-"""Which tools there are, and which of them a model is offered on a call."""
+"""Which tools an agent has, and which of them a model is offered on a call."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
+from functools import lru_cache
 
-from pipecat.adapters.llm.schemas.function_schema import FunctionSchema
 from pipecat.adapters.llm.schemas.tools_schema import ToolsSchema
 
 from conversation.agents.agent import Agent
-from conversation.session import Session
-from conversation.tools.end_call import END_CALL
-from conversation.tools.pause_recording import PAUSE_RECORDING, RESUME_RECORDING
-from conversation.tools.send_digits import SEND_DIGITS
-from conversation.tools.take_message import TAKE_MESSAGE
+from conversation.agents.modules import default_tools
+from conversation.public import BotSession
+from conversation.tools.http_tools import http_tools
+from conversation.tools.mcp_servers import mcp_tools
 from conversation.tools.tool import Tool
-from conversation.tools.transfer_call import TRANSFER_CALL
 
-TOOLS: dict[str, Tool] = {
-    tool.schema.name: tool
-    for tool in (END_CALL, TAKE_MESSAGE, TRANSFER_CALL, SEND_DIGITS, PAUSE_RECORDING, RESUME_RECORDING)
-}
+_read = lru_cache(maxsize=256)(Tool.of)
 
 
-def usable_tools(session: Session) -> list[str]:
-    """The tools of an agent that can work on this call; a model that is offered others promises what it cannot do."""
-    names = list(session.agent.tools)
-    if "transfer_call" in names and not (session.agent.transfers and session.control.can_transfer):
-        names.remove("transfer_call")
-    return names
+def tools_of(agent: Agent) -> dict[str, Tool]:
+    """The tools that an agent's file allows, by name: ours, the agent's own, its services' and its servers'."""
+    functions = {**default_tools(), **agent.code.tools}
+    tools = {name: _read(function) for name, function in functions.items()}
+    tools |= http_tools(agent)
+    servers = mcp_tools(agent, besides=tools)
+    names = dict.fromkeys([*agent.tools, *(servers if agent.offers_all else ())])
+    # A server's tools are not there while it is away.
+    return {name: found for name in names if (found := tools.get(name) or servers.get(name)) is not None}
 
 
-def tools_schema(names: Sequence[str], agent: Agent) -> ToolsSchema:
-    """Tools in the form that an LLM is offered them.
-
-    Args:
-        names: Names from `TOOLS`.
-        agent: Whose destinations a transfer can have.
-    """
-    schemas = [TOOLS[name].schema for name in names]
-    return ToolsSchema(standard_tools=[_with_destinations(schema, agent) for schema in schemas])
+def usable_tools(agent: Agent, session: BotSession) -> dict[str, Tool]:
+    """Those that can work on this call; a model that is offered others promises what it cannot do."""
+    return {name: tool for name, tool in tools_of(agent).items() if tool.for_session(session) is not None}
 
 
-def _with_destinations(schema: FunctionSchema, agent: Agent) -> FunctionSchema:
-    if "destination" not in schema.properties:
-        return schema
-    described = "; ".join(
-        f"{name}: {agent.own(target.description or target.spoken) or name}"
-        for name, target in agent.transfers.items()
-    )
-    destination = {"type": "string", "enum": list(agent.transfers), "description": described}
-    return FunctionSchema(
-        name=schema.name,
-        description=schema.description,
-        properties={**schema.properties, "destination": destination},
-        required=schema.required,
-    )
+def tools_schema(tools: Iterable[Tool], session: BotSession) -> ToolsSchema:
+    """Tools in the form that a model is offered them in."""
+    schemas = (tool.for_session(session) for tool in tools)
+    return ToolsSchema(standard_tools=[schema for schema in schemas if schema is not None])

@@ -48,17 +48,26 @@ class ServedBot:
         base: The server's base URL; it must be on this machine.
         environment: Variables in addition to those of this process.
         log: Where its output goes.
+        folder: Where it is started; this process's own when None.
 
     Raises:
         EmulatorError: The command has a quotation mark at one end only.
     """
 
-    def __init__(self, command: str, base: str, environment: Mapping[str, str], log: Path) -> None:
+    def __init__(
+        self,
+        command: str,
+        base: str,
+        environment: Mapping[str, str],
+        log: Path,
+        folder: Path | None = None,
+    ) -> None:
         """Remember what to start."""
         self._command = words_of(command, "--serve")
         self._base = base
         self._environment = {**os.environ, **environment}
         self.log = log
+        self._folder = folder
         self._process: asyncio.subprocess.Process | None = None
 
     async def start(self) -> None:
@@ -90,6 +99,7 @@ class ServedBot:
                     stdout=output,
                     stderr=asyncio.subprocess.STDOUT,
                     env=self._environment,
+                    cwd=self._folder,
                 )
             except OSError as error:
                 raise EmulatorError(

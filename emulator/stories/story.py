@@ -242,6 +242,8 @@ class Story:
         voice: `beeps` or `words`.
         limit_secs: When it is given up.
         agent: The name of one of the server's agents, or the text of a TOML file; None for the server's default.
+        agents: The folder of the agent's files; None for the server's own.
+        beside: Programs that are started beside the server, by the variable that tells it the address of each.
         settings: Variables of the server.
         number: How the bot's number is configured at the carrier.
         documents: What is answered in the server's place when a carrier asks what to do, by name; `voice` first.
@@ -266,6 +268,8 @@ class Story:
     voice: str = "beeps"
     limit_secs: float = 60.0
     agent: str | None = None
+    agents: Path | None = None
+    beside: Mapping[str, str] = field(default_factory=dict)
     settings: Mapping[str, str] = field(default_factory=dict)
     documents: Mapping[str, str] = field(default_factory=dict)
     people: Sequence[Person] = ()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from carriers.dialling import check_destination, check_ring_timeout
-from conversation.agents.agent import AgentError, UnknownAgent
+from conversation.agents.errors import AgentError, UnknownAgent
 from conversation.agents.files import agent_names, load_agent
 
 AGENTS = Path(__file__).parents[2] / "agents"

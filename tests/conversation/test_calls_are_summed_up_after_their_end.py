@@ -12,7 +12,7 @@ from calls.outbox import sender as sender_module
 from calls.states import CallState, EndedBy
 from calls.store import CallStore
 from conversation.after_call import schema_of, sum_up
-from conversation.agents.agent import AgentError
+from conversation.agents.errors import AgentError
 from conversation.agents.files import load_agent
 from conversation.telling import sender_of
 from settings import load_settings

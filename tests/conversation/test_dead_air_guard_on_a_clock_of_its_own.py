@@ -238,7 +238,7 @@ def test_a_tool_that_speaks_itself_counts_from_its_words(line):
     line.guard.tools_began(["1"])
     line.guard.reply_ended()
     for _ in range(5):
-        assert line.wait(1.8) == []
+        assert line.wait(1.3) == []
         line.guard.voice_was_given()
         line.hears(1.0)
         line.guard.voice_ended()
@@ -362,8 +362,21 @@ def test_what_somebody_else_sees_to_is_due_from_then_on(line):
     for _ in range(100):
         line.now += 0.2
         line.guard.hold()
-    assert line.wait(1.8) == []
+    assert line.wait(1.3) == []
     assert line.wait(0.4) == [(Stage.FILLER, Cause.TOOL_SLOW)]
+
+
+def test_a_caller_hears_of_a_slow_tool_sooner_than_of_a_slow_model(line):
+    line.caller_asks()
+    assert line.wait(1.3) == []
+    line.guard.tools_began(["1"])
+    assert line.wait(0.4) == [(Stage.FILLER, Cause.TOOL_SLOW)], "silence counts from the caller's last word"
+    line.guard.tool_ended("1")
+    line.guard.asked()
+    line.model_answers()
+    line.caller_asks()
+    assert line.wait(1.8) == []
+    assert line.wait(0.4) == [(Stage.FILLER, Cause.MODEL_STALLED)]
 
 
 def test_a_model_that_has_pressed_keys_may_listen(line):

@@ -1,13 +1,15 @@
 """Every text of an agent's file that a caller, a colleague or a model gets is filled in for the call."""
 
+from types import SimpleNamespace
 from typing import Any, get_args, get_origin
 
 import pytest
 from pydantic import BaseModel
 
-from conversation.agents.agent import Agent, AgentError
+from conversation.agents.agent import Agent
 from conversation.agents.contradictions import contradictions, unknown_variables
 from conversation.agents.destinations import spoken_name
+from conversation.agents.errors import AgentError
 from conversation.agents.files import agent_names, load_agent
 from conversation.agents.tables import (
     AfterCall,
@@ -20,14 +22,15 @@ from conversation.agents.tables import (
     Webhooks,
 )
 from conversation.local.dialogue.state import Script
-from conversation.tools.offered import tools_schema
+from conversation.tools.face import Face
+from conversation.tools.offered import tools_of, tools_schema
 from settings import ROOT
 
 PLAIN = {
     Agent: {"name", "language", "timezone", "numbers", "tools", "variables", "pronounce"},
-    Fact: {"offer"},
+    Fact: {"offer", "tool"},
     TransferTarget: {"number", "sip", "caller_id"},
-    MenuItem: {"fact", "transfer"},
+    MenuItem: {"fact", "transfer", "tool"},
     Services: {"stt", "llm", "tts"},
     DeadAir: {"fallback"},
     Webhooks: {"url", "secret"},
@@ -121,7 +124,8 @@ def test_a_model_is_told_destinations_in_words_and_not_in_templates():
         transfers={"desk": {"number": "+12025550100", "description": "Whoever is in at {{ business }}"}},
         tools=["transfer_call"],
     )
-    (schema,) = tools_schema(["transfer_call"], desk).standard_tools
+    session = SimpleNamespace(agent=desk, control=SimpleNamespace(can_transfer=True))
+    (schema,) = tools_schema(tools_of(desk).values(), Face(session)).standard_tools
     assert schema.properties["destination"]["description"] == "desk: Whoever is in at Willow Dental"
 
 

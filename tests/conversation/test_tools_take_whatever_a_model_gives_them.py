@@ -5,9 +5,10 @@ import json
 import pytest
 
 from calls.states import EndedBy
-from conversation.tools import take_message
+from conversation.agents.modules import default_tools
+from conversation.tools import face
 from conversation.tools.arguments import UnusableArguments, arguments_for
-from conversation.tools.offered import TOOLS
+from conversation.tools.tool import Tool
 from emulator import Digits
 from tests import fake_services as fake
 from tests.fake_services import endpoint
@@ -70,7 +71,7 @@ async def test_a_tool_that_raises_is_one_result_for_the_model(monkeypatch, tmp_p
         def __init__(self, *_):
             raise ZeroDivisionError("with the caller's words in it")
 
-    monkeypatch.setattr(take_message, "MessageBook", Broken)
+    monkeypatch.setattr(face, "MessageBook", Broken)
     taken = fake.calls("take_message", '{"caller_name": "Ann", "message": "Call me."}')
     call, used, requests = await called(
         monkeypatch, tmp_path, taken, fake.words("I could not."), GOODBYE, script=(Digits("1#"), Digits("2#"))
@@ -128,10 +129,12 @@ async def test_a_call_back_number_that_can_be_none_is_asked_for_again(monkeypatc
 )
 def test_what_cannot_be_read_is_told_to_the_model(given):
     with pytest.raises(UnusableArguments):
-        arguments_for(TOOLS["end_call"].schema, given)
+        arguments_for(Tool.of(default_tools()["end_call"]).schema, given)
 
 
 def test_half_a_character_is_no_reason_to_lose_a_message():
     given = '{"message": "Call \\ud83d me\\u0000 back."}'
-    text = arguments_for(TOOLS["take_message"].schema, given)["message"]
+    text = arguments_for(
+        Tool.of(default_tools()["take_message"]).schema, given, optional=frozenset({"caller_name"})
+    )["message"]
     assert text == "Call ? me  back."

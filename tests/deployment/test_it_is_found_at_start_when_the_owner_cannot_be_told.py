@@ -4,7 +4,7 @@ import pytest
 
 from calls.outbox.notices import Channel, Kind
 from calls.outbox.receivers import NotDelivered
-from conversation.agents.agent import AgentError
+from conversation.agents.errors import AgentError
 from conversation.agents.files import load_agent
 from conversation.agents.owner import OwnersSystems
 from deployment.checkup import agent_problems, settings_findings

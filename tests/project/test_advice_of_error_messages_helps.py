@@ -15,13 +15,23 @@ import sys
 import httpx
 import pytest
 
-from conversation.agents.agent import AgentError
+from conversation.agents.errors import AgentError
 from conversation.agents.files import load_agent
 from settings import ENV_FILE, ROOT, SettingsError, load_settings, misspelt, read_given, settings_class
 from tests.web.test_server_start import environment, start
 from tests.web_service import running
 
-FOLDERS = ("web", "deployment", "calls", "carriers", "conversation", "emulator", "serializers", "deploy")
+FOLDERS = (
+    "web",
+    "deployment",
+    "calls",
+    "carriers",
+    "providers",
+    "conversation",
+    "emulator",
+    "serializers",
+    "deploy",
+)
 SOURCES = [*ROOT.glob("*.py"), *(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py"))]
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 PROJECT = (ROOT / "pyproject.toml").read_text(encoding="utf-8")

@@ -13,6 +13,8 @@ import pytest
 import typer
 
 import phonebot
+from conversation.agents.contradictions import contradictions
+from conversation.agents.files import load_agent
 from requirements.install import Environment, write_command
 from settings import ROOT
 from tests.document_commands import fresh_copy, shell_blocks
@@ -56,6 +58,7 @@ def test_the_commands_are_those_that_were_promised():
         "calls list",
         "calls show",
         "agent check",
+        "agent new",
         "cloud env",
         "bench",
     } <= set(COMMANDS)
@@ -222,3 +225,45 @@ def test_an_agent_that_cannot_be_used_is_a_fault_with_its_fix():
     assert done.returncode == 1
     assert "did you mean 'receptionist'?" in done.stdout
     assert called("agent check", "receptionist").returncode == 0
+
+
+def test_a_new_agent_loads_and_is_not_overwritten(tmp_path):
+    folder = tmp_path / "my bots"
+    done = called(
+        "agent new",
+        "front-desk",
+        "--in",
+        folder,
+        "--business",
+        'Ann "A" \\ {{ Co }}',
+        "--desk",
+        "+12025550100",
+    )
+    assert done.returncode == 0, done.stderr
+    agent = load_agent("front-desk", folder)
+    assert agent.tools == ["end_call", "take_message", "transfer_call", "hours_today"]
+    assert agent.variables["business"] == 'Ann "A" \\ {{ Co }}'
+    assert agent.facts[-1].tool == "hours_today" and contradictions(agent) == []
+    before = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+    again = called("agent new", "front-desk", "--in", folder)
+    assert again.returncode == 2 and "is there already" in again.stderr
+    assert {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()} == before
+
+
+def test_a_new_agent_of_words_alone(tmp_path):
+    assert called("agent new", "plain", "--in", tmp_path, "--no-python").returncode == 0
+    assert load_agent("plain", tmp_path).tools == ["end_call", "take_message"]
+    assert not (tmp_path / "plain.py").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["Front Desk"], "cannot be an agent's name"),
+        (["desk", "--desk", "911"], "is no number in E.164 form"),
+    ],
+)
+def test_what_a_new_agent_cannot_be_is_said(tmp_path, arguments, said):
+    done = called("agent new", *arguments, "--in", tmp_path / "x")
+    assert done.returncode == 2 and said in done.stderr
+    assert not (tmp_path / "x").exists()

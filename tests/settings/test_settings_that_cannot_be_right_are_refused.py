@@ -56,7 +56,7 @@ def test_an_address_that_leads_somewhere(name, value):
 
 
 def test_every_setting_that_is_an_address_is_looked_at():
-    named = {name for name in settings_class().model_fields if name.endswith("_url")}
+    named = {name for name in settings_class().model_fields if name.endswith(("_url", "_endpoint"))}
     assert named - {"public_url", "database_url"} == set(settings_class().ADDRESSES)
 
 

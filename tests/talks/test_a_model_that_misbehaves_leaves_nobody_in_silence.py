@@ -6,7 +6,7 @@ import pytest
 from loguru import logger
 
 from calls.states import EndedBy
-from conversation.agents.agent import AgentError
+from conversation.agents.errors import AgentError
 from conversation.agents.files import load_agent
 from emulator import Digits, Wait
 from emulator.line.colleague import Colleague

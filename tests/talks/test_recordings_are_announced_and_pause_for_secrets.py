@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from pipecat.services.llm_service import FunctionCallParams
 
 from calls.control import CallControl
 from calls.errors import CarrierFailed
@@ -16,7 +17,9 @@ from carriers.telnyx.carrier import TelnyxCarrier
 from conversation.agents.files import load_agent
 from conversation.first_words import first_words, greeting_words, record_from_the_start
 from conversation.session import Session
-from conversation.tools.offered import TOOLS
+from conversation.tools.face import Face
+from conversation.tools.offered import tools_of
+from conversation.tools.running import Together, run_tool
 from emulator import Digits, HangUp, PhoneNetwork, Wait
 from tests.fake_bot import FakeBot
 from tests.rest_client import ACCOUNT
@@ -44,7 +47,7 @@ class Control:
 
 @pytest.fixture
 def attach(tmp_path, monkeypatch):
-    for module in ("conversation.first_words", "conversation.tools.pause_recording"):
+    for module in ("conversation.first_words", "conversation.tools.face"):
         monkeypatch.setattr(f"{module}.change_recording", lambda control, *asked: control.record(*asked))
 
     def build(text=AGENT, error=None):
@@ -68,15 +71,13 @@ async def use(session, name):
     """Use a tool as a model does; returns what the model is told."""
     told = []
 
-    class Params:
-        arguments = {}
-        function_name = name
+    async def told_to_the_model(result, *, properties=None):
+        told.append(result)
 
-        @staticmethod
-        async def result_callback(result, *, properties=None):
-            told.append(result.told)
-
-    await TOOLS[name].handler(session, Params)
+    session.agent.tools.append(name)
+    tools = tools_of(session.agent)
+    params = FunctionCallParams(name, "call_1", {}, None, None, None, told_to_the_model)
+    await run_tool(session, Face(session), tools[name], params, Together(tools))
     return told
 
 

@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import Any
 
 from conversation.agents.agent import Agent
+from conversation.agents.modules import default_tools
 from conversation.agents.tables import TAKE_MESSAGE, MenuItem
 from conversation.language.utterance import (
     Utterance,
@@ -29,7 +30,17 @@ from conversation.language.utterance import (
 )
 from conversation.local.dialogue import putting_through, taking_message
 from conversation.local.dialogue.meaning import Meaning
-from conversation.local.dialogue.state import Decision, DialogueState, Draft, Ranker, Reply, Script, Stage
+from conversation.local.dialogue.state import (
+    Decision,
+    DialogueState,
+    Draft,
+    Ranker,
+    Reply,
+    Script,
+    Stage,
+    ToolCall,
+)
+from conversation.public import DONE
 
 _ANSWERS_IN_ONE_TURN = 2
 
@@ -79,6 +90,7 @@ def after_tool(
     variables: Mapping[str, Any] | None = None,
     *,
     told: bool = False,
+    result: Any = None,
 ) -> Decision:
     """Decide what to say when a tool has returned.
 
@@ -90,6 +102,7 @@ def after_tool(
         tools: Names of the tools that may be called.
         variables: What the templates are rendered with; `agent.call_variables()` when not given.
         told: The caller has heard already what became of it; what is left to say is what comes next.
+        result: What the tool has told; the caller hears a text that a tool of the agent's own gives.
 
     Returns:
         The new state and the reply; an empty one when there is nothing to say.
@@ -102,6 +115,10 @@ def after_tool(
         state, reply = putting_through.ended(state, script, succeeded=succeeded, told=told)
     elif state.stage is Stage.WAITING:
         state = state.at(Stage.OPEN)
+    elif tool not in default_tools():
+        line = script.line("tool_done" if succeeded else "tool_failed")
+        said = result if succeeded and isinstance(result, str) and result != DONE else line
+        state, reply = state.at(Stage.ANYTHING_ELSE), Reply(f"{said} {script.line('anything_else')}")
     if reply.text:
         state = replace(state, last_reply=reply.text)
     return state, reply
@@ -247,8 +264,10 @@ class _Turn:
             return putting_through.offer(state, item.transfer, script)
         if item.tool == TAKE_MESSAGE:
             return taking_message.start(state, script)
-        if item.tool is not None:
+        if item.tool == "end_call":
             return self.end(state)
+        if item.tool is not None:
+            return self.call(state, item.tool)
         text = script.agent.render(item.say or "", script.variables)
         state = replace(state, greeting_answered=state.greeting_answered or item.answer is not None)
         if item.note is not None and script.can_take_message:
@@ -372,8 +391,17 @@ class _Turn:
 
     # What is done
 
+    def call(self, state: DialogueState, tool: str, before: str = "") -> Decision:
+        """Call a tool of the agent's own."""
+        if tool not in self.script.tools:  # a server's, which is away
+            text = f"{before} {self.script.lines('tool_failed', 'anything_else')}"
+            return state.at(Stage.ANYTHING_ELSE), Reply(text.strip())
+        return state.at(Stage.OPEN), Reply(before, ToolCall(tool, {}))
+
     def say_facts(self, state: DialogueState, topics: list[str]) -> Decision:
-        text = " ".join(self.script.answer(topic) for topic in topics)
+        text = " ".join(filter(None, (self.script.answer(topic) for topic in topics)))
+        if tool := next(filter(None, (self.script.fact(topic).tool for topic in topics)), None):
+            return self.call(state, tool, text)
         offer = self.script.fact(topics[-1]).offer
         if offer == TAKE_MESSAGE and self.script.can_take_message:
             offered = state.at(Stage.OFFER_MESSAGE, destination="")

@@ -33,7 +33,7 @@ from emulator.stories.playing.casting import Casting
 from emulator.stories.playing.document_server import documents_of
 from emulator.stories.playing.operator import Operator
 from emulator.stories.playing.outcome import Outcome, Speech
-from emulator.stories.playing.serving import STORY_VARIABLE, Scene, Server
+from emulator.stories.playing.serving import STORY_VARIABLE, Scene, Server, beside
 from emulator.stories.playing.stage import Stage
 from emulator.stories.story import BY_COMMANDS, NO_WEBHOOKS, PRINTED, STORY_HOST, CallPart, Story
 
@@ -170,7 +170,8 @@ class _Playing:
                     detection_words=story.detection_words,
                 )
             )
-            base = await stack.enter_async_context(server(self._scene(network)))
+            addresses = await stack.enter_async_context(beside(story, self.directory))
+            base = await stack.enter_async_context(server(self._scene(network, addresses)))
             documents = await stack.enter_async_context(documents_of(story, base, self.network))
             self._configure(account, base, documents)
             stage = Stage(network, board, story.people, scripts)
@@ -248,7 +249,7 @@ class _Playing:
                 group.create_task(operator.run(list(self.story.operator)))
         await stage.until_over()
 
-    def _scene(self, network: PhoneNetwork) -> Scene:
+    def _scene(self, network: PhoneNetwork, addresses: dict[str, str]) -> Scene:
         agents = self.scratch / "agents"
         environment = network.environment() | {
             "API_KEY": self.credentials.api_key,
@@ -264,10 +265,12 @@ class _Playing:
             environment |= {"AGENT": AGENT_OF_A_STORY, "AGENTS_DIR": str(agents)}
         elif self.story.agent is not None:
             environment["AGENT"] = self.story.agent
+        if self.story.agents is not None:
+            environment["AGENTS_DIR"] = str(self.story.agents)
         settings = {
             name: value.replace("{rest}", network.rest_url) for name, value in self.story.settings.items()
         }
-        return Scene(self.story, self.carrier, environment | settings, self.directory)
+        return Scene(self.story, self.carrier, environment | addresses | settings, self.directory)
 
     @staticmethod
     def _call_id(stage: Stage, name: str) -> str | None:

@@ -6,11 +6,13 @@ import asyncio
 import contextlib
 import json
 import os
+import shlex
 import signal
 import socket
+import sys
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -73,6 +75,38 @@ def command_server(command: str) -> Server:
             await served.stop()
 
     return serve
+
+
+@asynccontextmanager
+async def beside(story: Story, directory: Path) -> AsyncIterator[dict[str, str]]:
+    """The programs that a story has beside the server, each on a port of its own, which PORT tells it.
+
+    Args:
+        story: The story.
+        directory: For their output.
+
+    Yields:
+        The address of each by the variable that tells it to the server.
+    """
+    async with AsyncExitStack() as stack:
+        addresses = {}
+        for name, command in story.beside.items():
+            port = _free_port()
+            addresses[name] = base = f"http://127.0.0.1:{port}"
+            if command.startswith("python "):  # the one that the emulator runs with, whatever is on the PATH
+                command = shlex.quote(sys.executable) + command.removeprefix("python")
+            environment = {**story.settings, "PORT": str(port), "PYTHONUNBUFFERED": "1"}
+            program = ServedBot(
+                command,
+                base,
+                environment,
+                directory / f"{name.lower()}.log",
+                folder=story.agents or story.file.parent,
+            )
+            await program.start()
+            stack.push_async_callback(program.stop)
+            await program.wait_until_ready(lambda _: None)
+        yield addresses
 
 
 class ForkingServer:
@@ -182,9 +216,9 @@ def running_server(base: str) -> Server:
 
     @asynccontextmanager
     async def serve(scene: Scene) -> AsyncIterator[str]:
-        if scene.story.agent is not None or scene.story.settings:
+        if scene.story.agent is not None or scene.story.settings or scene.story.beside:
             raise EmulatorError(
-                f"{scene.story.file}: `agent` and `settings` need a server that is started for the story: "
+                f"{scene.story.file}: `agent`, `settings` and `beside` need a server that is started for the story: "
                 'give --serve ".venv/bin/python -m tests.story_bot" instead of --url'
             )
         yield base

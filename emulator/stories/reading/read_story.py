@@ -55,6 +55,8 @@ KEYS = (
     "voice",
     "limit",
     "agent",
+    "agents",
+    "beside",
     "settings",
     "number",
     "documents",
@@ -144,8 +146,14 @@ def _story(root: Value, path: Path) -> Story:
         check_part(table["bot"])
     if "failing" in table:
         check_failing(table["failing"])
-    if "settings" in table:
-        _check_variables(table["settings"])
+    for name in ("settings", "beside"):
+        if name in table:
+            _check_variables(table[name], own="agents" in table)
+    if "agents" in table:
+        if not _folder(table["agents"], path).is_dir():
+            table["agents"].wrong("there is no such folder; give it as it is seen from the story's file")
+        if agent is None or "=" in agent:
+            table["agents"].wrong("say with `agent:` which agent of the folder it is, by its name")
     if "caller" in table:
         only = CallPart(CALLER, **_how(table), steps=read_steps(table["caller"], names))
         calls = [only]
@@ -167,6 +175,8 @@ def _story(root: Value, path: Path) -> Story:
         voice=table["voice"].one_of(VOICES) if "voice" in table else "beeps",
         limit_secs=table["limit"].secs() if "limit" in table else 60.0,
         agent=agent,
+        agents=_folder(table["agents"], path) if "agents" in table else None,
+        beside=_texts(table.get("beside")),
         settings=_texts(table.get("settings")),
         documents=_texts(table.get("documents")),
         people=[_person(value, names) for value in people_table.values()],
@@ -187,13 +197,22 @@ def _story(root: Value, path: Path) -> Story:
     )
 
 
-def _check_variables(value: Value) -> None:
-    """Find settings that the server has not got: it would say nothing of them, and the story would prove nothing."""
+def _folder(value: Value, path: Path) -> Path:
+    return (path.parent / value.text()).resolve()
+
+
+def _check_variables(value: Value, *, own: bool) -> None:
+    """Find settings that the server has not got: it would say nothing of them, and the story would prove nothing.
+
+    Args:
+        value: The table.
+        own: Whether the agent is the story's own and may have variables of its own.
+    """
     known = [STORY_HOST, *VARIABLE.findall(_read(ENV_EXAMPLE))]
     for name, one in value.table().items():
         if not VARIABLE.fullmatch(f"{name}="):
             one.wrong("this is no variable; write its name in capitals, as in .env")
-        elif len(known) > 1 and name not in known:
+        elif len(known) > 1 and name not in known and not own:
             one.wrong(f"the server has no such variable{did_you_mean(name, known) or '; see .env.example'}")
 
 
