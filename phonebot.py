@@ -260,7 +260,7 @@ def _new_agent(
     epilog="\b\nexamples:\n  phonebot webhooks undelivered\n\n\b\nexit status: 0 they are listed, 2 they cannot be",
 )
 def _undelivered() -> None:
-    """List what your systems and mailboxes were not told of, though it was tried for a day."""
+    """List what could not be told for a day."""
     from commands.webhooks import list_undelivered
 
     _go_home()
@@ -280,7 +280,10 @@ def _send_again(
         typer.Argument(metavar="ID", help="Which one, by the first column of `undelivered`; else all."),
     ] = None,
 ) -> None:
-    """Send what was not delivered for another day. The server that runs, or the next one, does it."""
+    """Try what could not be told for another day.
+
+    The server that runs does it, or the next one that is started.
+    """
     from commands.webhooks import send_again
 
     _go_home()
