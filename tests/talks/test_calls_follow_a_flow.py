@@ -82,6 +82,7 @@ nodes:
         transition_to: {field: status, cases: {ok: done}}
       - {name: nothing, transition_only: true, description: They want nothing., transition_to: end}
   done:
+    context_strategy: reset
     task_messages: [{role: developer, content: "Tell them that {{ size }} is ordered."}]
     functions:
       - {name: enough, transition_only: true, description: That is all., transition_to: end}
@@ -295,6 +296,7 @@ async def test_a_model_has_the_nodes_instructions_functions_and_keys_and_the_age
         "Keys that the caller may press here: 1 calls pizza; 3 calls person.",
     ]
     assert "Tell them that 12 is ordered." in str(contexts[-1])
+    assert "Ask whether they want pizza." not in str(contexts[-1]), "the node begins the conversation anew"
 
 
 LAST_WORDS = """
