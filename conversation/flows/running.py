@@ -25,7 +25,7 @@ from pipecat.services.settings import LLMSettings
 from pipecat.transports.base_transport import BaseTransport
 
 from conversation.agents.flow import END_CONVERSATION, TTS_SAY, AgentFlow, in_state
-from conversation.flows.actions import BEHIND, COMES, Actions
+from conversation.flows.actions import BEHIND, COMES, Actions, filled
 from conversation.flows.functions import NoWay, guarded
 from conversation.flows.kept import Kept
 from conversation.local.dialogue.choosing import Place, place_of
@@ -147,13 +147,12 @@ class CallFlow:
                 f"{before[-1] if before else config.initial_node!r}"
             )
         name = before[-1] if before else config.initial_node
-        roles = [role for one in before or [name] if (role := config.nodes[one].role_message)]
-        await manager.worker.queue_frame(
-            LLMUpdateSettingsFrame(delta=LLMSettings(system_instruction=self._as_role(roles[-1:])))
-        )
-        node = self._as_first(name)
-        for missing in sorted(self._flow.placeholders(name)):
+        for missing in self._flow.placeholders(name):
             manager.state.setdefault(missing.partition(".")[0], "")
+        roles = [role for one in before or [name] if (role := config.nodes[one].role_message)]
+        role = filled(self._as_role(roles[-1:]), manager.state)
+        await manager.worker.queue_frame(LLMUpdateSettingsFrame(delta=LLMSettings(system_instruction=role)))
+        node = self._as_first(name)
         try:
             await manager.initialize()
             await manager.set_node_from_config(node)
