@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
+from pipecat.adapters.llm.schemas.tools_schema import ToolsSchema
 from pipecat.frames.frames import ErrorFrame
 from pipecat.pipeline.pipeline import Pipeline
 from pipecat.pipeline.worker import PipelineParams, PipelineWorker
@@ -16,6 +17,7 @@ from pipecat.processors.aggregators.llm_response_universal import (
     UserTurnStoppedMessage,
 )
 from pipecat.processors.frame_processor import FrameProcessor
+from pipecat.services.llm_service import LLMService
 from pipecat.transports.base_transport import BaseTransport
 from pipecat.workers.runner import WorkerRunner
 
@@ -30,7 +32,6 @@ from conversation.dead_air.guard import DeadAir
 from conversation.dead_air.rescue import Rescue
 from conversation.dead_air.trouble import ServiceTrouble
 from conversation.first_words import open_conversation, record_from_the_start
-from conversation.flows.running import Aggregators, CallFlow, OfferedEverywhere
 from conversation.heard.context import HeardAssistantAggregator, HeardUserAggregator, InterruptionsUnderWay
 from conversation.heard.marks import PlayedMarks, SpokenMarks
 from conversation.hooks import Hooks
@@ -54,6 +55,9 @@ from conversation.turns.strategies import (
     turn_strategies,
 )
 from settings import Settings
+
+if TYPE_CHECKING:
+    from conversation.flows.running import CallFlow
 
 AUDIO_IN_HZ = 16000
 """The recognisers want 16 kHz. At 8 kHz the local one hears other words, without an error."""
@@ -94,6 +98,8 @@ async def warm_up(agent: Agent, settings: Settings) -> None:
         if choice.llm == LOCAL:
             await asyncio.to_thread(models.retriever, agent)
             lines += [agent.brain.anything_else, *(fact.answer for fact in agent.facts if fact.answer)]
+            # What is filled in with a flow's state is not known yet.
+            lines += [node.say for node in agent.flow.nodes.values() if node.say and "{" not in node.say]
         models.warm_later([await say(agent.render(line, variables)) for line in lines], AUDIO_OUT_HZ)
 
 
@@ -112,6 +118,21 @@ def instructions(session: Session) -> str:
         listed = "\n".join(f"- {session.render(fact.topic)}: {session.render(fact.answer)}" for fact in facts)
         parts.append(f"What you know, and nothing beyond it:\n{listed}")
     return "\n\n".join(parts)
+
+
+def _flow_on(
+    session: Session, face: Face, told: str, offered: ToolsSchema, llm: LLMService[Any]
+) -> CallFlow | None:
+    """The agent's call flow as it goes on this call. Nobody who has none loads what flows need."""
+    if session.agent.call_flow is None:
+        return None
+    from conversation.flows.running import CallFlow
+
+    brain = llm if isinstance(llm, LocalBrain) else None
+    flow = CallFlow(session, face, session.agent.call_flow, told, offered, keyless=brain is not None)
+    if brain is not None:
+        brain.follow(flow.place)
+    return flow
 
 
 async def run_session(
@@ -154,11 +175,7 @@ async def run_session(
         ahead = local_models().warm_later([await say(words) for words in opening.words()], AUDIO_OUT_HZ)
 
     told, offered = instructions(session), tools_schema(tools.values(), face)
-    flow = None
-    if agent.call_flow is not None:
-        flow = CallFlow(session, face, agent.call_flow, told, keyless=isinstance(llm, LocalBrain))
-        if isinstance(llm, LocalBrain):
-            llm.follow(flow.place)
+    flow = _flow_on(session, face, told, offered, llm)
     context = LLMContext(
         # A flow gives the model its instructions besides, as a node may begin the conversation anew.
         messages=[{"role": "system", "content": told}] if flow is None else [],
@@ -206,7 +223,7 @@ async def run_session(
         stt,
         *at["after_stt"],
         *([opening.listener] if opening else []),
-        *([OfferedEverywhere(offered)] if flow else []),
+        *([flow.offers] if flow else []),
         user,
         *([opening.gate] if opening else []),
         *at["before_llm"],
@@ -237,7 +254,7 @@ async def run_session(
     )
     session.worker = worker
     if flow is not None:
-        flow.join(worker, llm, Aggregators(user, assistant), transport)
+        flow.join(worker, llm, user, assistant, transport)
 
     hosts: dict[str, str] = {kind: choice.of(kind).host(settings) for kind in KINDS}
     trouble = ServiceTrouble(session, {stt: "stt", llm: "llm", tts: "tts"}, hosts, dead_air, rescue)

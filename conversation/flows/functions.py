@@ -64,9 +64,9 @@ def guarded(
             return _failed(session, schema.name, arguments, told)
         finally:
             after()
-        told = {"status": "acknowledged"} if result is None else result
-        session.record(ToolUsed(name=schema.name, arguments=arguments, result=told, ok=True))
-        return told, node
+        result = {"status": "acknowledged"} if result is None else result
+        session.record(ToolUsed(name=schema.name, arguments=arguments, result=result, ok=True))
+        return result, node
 
     # What Pipecat gives a function without a limit of its own is none, and ours is inside.
     return replace(schema, handler=run, timeout_secs=None)

@@ -18,13 +18,14 @@ from pipecat.adapters.llm.schemas.tools_schema import ToolsSchema
 from pipecat.flows import FlowError, FlowManager, FlowsFunctionSchema, NodeConfig
 from pipecat.frames.frames import Frame, LLMSetToolsFrame, LLMUpdateSettingsFrame
 from pipecat.pipeline.worker import PipelineWorker
+from pipecat.processors.aggregators.llm_response_universal import LLMAssistantAggregator, LLMUserAggregator
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 from pipecat.services.llm_service import LLMService
 from pipecat.services.settings import LLMSettings
 from pipecat.transports.base_transport import BaseTransport
 
 from conversation.agents.flow import END_CONVERSATION, TTS_SAY, AgentFlow, in_state
-from conversation.flows.actions import BEHIND, COMES, Actions
+from conversation.flows.actions import BEHIND, COMES, Actions, filled
 from conversation.flows.functions import NoWay, guarded
 from conversation.flows.kept import Kept
 from conversation.local.dialogue.choosing import Place, place_of
@@ -56,26 +57,33 @@ class OfferedEverywhere(FrameProcessor):
 
 
 @dataclass(frozen=True)
-class Aggregators:
+class _Aggregators:
     """The two aggregators of our pipeline, as Flows asks for them."""
 
-    users: Any
-    bots: Any
+    of_user: LLMUserAggregator
+    of_assistant: LLMAssistantAggregator
 
-    def user(self) -> Any:
+    def user(self) -> LLMUserAggregator:
         """The caller's."""
-        return self.users
+        return self.of_user
 
-    def assistant(self) -> Any:
+    def assistant(self) -> LLMAssistantAggregator:
         """The bot's."""
-        return self.bots
+        return self.of_assistant
 
 
 class CallFlow:
     """A flow on one call."""
 
     def __init__(
-        self, session: Session, face: BotSession, flow: AgentFlow, instructions: str, *, keyless: bool
+        self,
+        session: Session,
+        face: BotSession,
+        flow: AgentFlow,
+        instructions: str,
+        tools: ToolsSchema,
+        *,
+        keyless: bool,
     ) -> None:
         """Prepare it; `join` gives it the pipeline, `begin` begins.
 
@@ -84,8 +92,11 @@ class CallFlow:
             face: The same, as owners' code gets it.
             flow: The flow.
             instructions: What a model is told of the agent in every node.
+            tools: The agent's tools, which are offered in every node.
             keyless: Whether the local brain talks, and no model.
         """
+        self.offers = OfferedEverywhere(tools)
+        """A processor that stands before the caller's aggregator."""
         self._session = session
         self._flow = flow
         self._instructions = instructions
@@ -100,7 +111,8 @@ class CallFlow:
         self,
         worker: PipelineWorker,
         llm: LLMService[Any],
-        aggregators: Aggregators,
+        user: LLMUserAggregator,
+        assistant: LLMAssistantAggregator,
         transport: BaseTransport,
     ) -> None:
         """Give it the pipeline."""
@@ -111,7 +123,7 @@ class CallFlow:
         ]
         self._manager = FlowManager(
             llm=llm,
-            context_aggregator=aggregators,
+            context_aggregator=_Aggregators(user, assistant),
             worker=worker,
             transport=transport,
             global_functions=list(everywhere),
@@ -135,13 +147,12 @@ class CallFlow:
                 f"{before[-1] if before else config.initial_node!r}"
             )
         name = before[-1] if before else config.initial_node
-        roles = [role for one in before or [name] if (role := config.nodes[one].role_message)]
-        await manager.worker.queue_frame(
-            LLMUpdateSettingsFrame(delta=LLMSettings(system_instruction=self._as_role(roles[-1:])))
-        )
-        node = self._as_first(name)
-        for missing in sorted(self._flow.placeholders(name)):
+        for missing in self._flow.placeholders(name):
             manager.state.setdefault(missing.partition(".")[0], "")
+        roles = [role for one in before or [name] if (role := config.nodes[one].role_message)]
+        role = filled(self._as_role(roles[-1:]), manager.state)
+        await manager.worker.queue_frame(LLMUpdateSettingsFrame(delta=LLMSettings(system_instruction=role)))
+        node = self._as_first(name)
         try:
             await manager.initialize()
             await manager.set_node_from_config(node)
@@ -218,8 +229,9 @@ class CallFlow:
     def _as_first(self, name: str) -> NodeConfig:
         """A node that a session begins in, after its greeting or where it was: nothing is said on coming to it."""
         node = cast(NodeConfig, dict(self._node(name)))
-        node.update(respond_immediately=False, pre_actions=[], post_actions=[])
-        node.pop("role_message", None)
+        node["respond_immediately"] = False
+        for key in ("pre_actions", "post_actions", "role_message", "context_strategy"):
+            node.pop(key, None)  # type: ignore[misc]
         return node
 
     def _function(self, schema: FlowsFunctionSchema) -> FlowsFunctionSchema:

@@ -82,6 +82,7 @@ nodes:
         transition_to: {field: status, cases: {ok: done}}
       - {name: nothing, transition_only: true, description: They want nothing., transition_to: end}
   done:
+    context_strategy: reset
     task_messages: [{role: developer, content: "Tell them that {{ size }} is ordered."}]
     functions:
       - {name: enough, transition_only: true, description: That is all., transition_to: end}
@@ -232,6 +233,40 @@ async def test_a_caller_whose_stream_was_lost_is_in_the_same_node(monkeypatch, t
     assert nodes(call) == ["start", "size", "done", "end"]
 
 
+async def test_a_model_finds_the_node_its_role_and_its_state_on_another_stream(monkeypatch, tmp_path):
+    write(tmp_path, FLOW.replace("You sell pizza.", "You sell pizza to {{ caller_number }}."))
+    contexts, told, offered = [], [], []
+    async with talking(
+        monkeypatch, tmp_path, "twilio", model, agent=AGENT, model=lambda: watched(contexts, told, offered)
+    ) as bot:
+        script = [Digits("1#"), Digits("12#"), Wait(7), Digits("3#")]
+        calling = asyncio.create_task(bot.network.call(bot.url, script))
+        await until(lambda: bot.store.list() and len(heard(bot.store.list()[0])) == 3)
+        (call,) = bot.store.list()
+        await bot.lose_streams(call)
+        await calling
+    assert heard(call)[3] == "Back again."
+    assert told[-1].startswith(f"Answer in one word.\n\nYou sell pizza to {call.from_number}.")
+    assert offered[-1] == {"end_call", "transfer_call", "enough"}
+    (task,) = [
+        one["content"] for one in contexts[-1] if one["role"] == "developer" and "Tell" in one["content"]
+    ]
+    assert task == "Tell them that 12 is ordered."
+
+
+def watched(contexts: list, told: list, offered: list) -> Script:
+    """A model that is watched for what it is told and offered each time."""
+
+    class Watched(Script):
+        async def process_frame(self, frame, direction):
+            await super().process_frame(frame, direction)
+            if isinstance(frame, LLMContextFrame):
+                told.append(self._settings.system_instruction)
+                offered.append({tool.name for tool in frame.context.tools.standard_tools})
+
+    return Watched(model, contexts)
+
+
 @CARRIERS
 async def test_a_caller_whom_nobody_answers_is_back_in_the_node_of_the_transfer(
     monkeypatch, tmp_path, carrier
@@ -268,25 +303,15 @@ async def test_a_model_has_the_nodes_instructions_functions_and_keys_and_the_age
     monkeypatch, tmp_path, carrier
 ):
     write(tmp_path)
-    settings: list = []
-    offered: list = []
-
-    class Model(Script):
-        async def process_frame(self, frame, direction):
-            await super().process_frame(frame, direction)
-            if isinstance(frame, LLMContextFrame):
-                settings.append(self._settings.system_instruction)
-                offered.append({tool.name for tool in frame.context.tools.standard_tools})
-
-    contexts: list = []
+    contexts, told, offered = [], [], []
     async with talking(
-        monkeypatch, tmp_path, carrier, model, agent=AGENT, model=lambda: Model(model, contexts)
+        monkeypatch, tmp_path, carrier, model, agent=AGENT, model=lambda: watched(contexts, told, offered)
     ) as bot:
         await bot.network.call(bot.url, [Digits("1#"), Digits("12#"), Digits("9#")])
     (call,) = bot.store.list()
     assert heard(call) == ["Pizza?", "Well.", "Well.", "Enjoy your 12."]
     assert nodes(call) == ["start", "size", "done", "end"]
-    assert all(one.startswith("Answer in one word.\n\nYou sell pizza.") for one in settings)
+    assert all(one.startswith("Answer in one word.\n\nYou sell pizza.") for one in told)
     assert offered[0] == {"end_call", "transfer_call", "pizza", "person"}
     assert {"end_call", "transfer_call", "enough"} in offered
     first = [message["content"] for message in contexts[0] if message["role"] == "developer"]
@@ -295,6 +320,7 @@ async def test_a_model_has_the_nodes_instructions_functions_and_keys_and_the_age
         "Keys that the caller may press here: 1 calls pizza; 3 calls person.",
     ]
     assert "Tell them that 12 is ordered." in str(contexts[-1])
+    assert "Ask whether they want pizza." not in str(contexts[-1]), "the node begins the conversation anew"
 
 
 LAST_WORDS = """
