@@ -27,7 +27,7 @@ from pydantic import SecretStr
 from carriers import credential_problems, descriptors, known_carriers
 from carriers.cloud import CloudError, cloud_stream
 from conversation.agents.errors import AgentError
-from conversation.agents.files import load_agent
+from conversation.agents.files import agent_names, load_agent
 from settings import (
     ON_THIS_MACHINE,
     ROOT,
@@ -38,6 +38,7 @@ from settings import (
     misspelt,
     read_given,
     settings_class,
+    variables_named,
 )
 
 USAGE_ERROR = 2
@@ -95,7 +96,7 @@ def main(
     try:
         settings = load_settings()
         check(settings, local_voice=options.local_voice)
-        variables = variables_of(settings)
+        variables = {**variables_of(settings), **variables_of_agents()}
         write_privately(output, secrets_file(variables))
     except (SettingsError, NotWritten) as error:
         print(error, file=sys.stderr)
@@ -122,6 +123,19 @@ def variables_of(settings: Settings) -> dict[str, str]:
         for name in type(settings).model_fields
         if name in settings.model_fields_set & settings.IN_A_CALL and getattr(settings, name) is not None
     }
+
+
+def variables_of_agents() -> dict[str, str]:
+    """What the tools of the image's agents read besides, by the names in their files, of those that are set."""
+    names: dict[str, None] = {}
+    for name in agent_names(AGENTS):
+        try:
+            agent = load_agent(name, AGENTS)
+        except AgentError:
+            continue  # `check` tells it of the agent that answers
+        for table in (*agent.http.values(), *agent.mcp.values()):
+            names |= dict.fromkeys(table.env)
+    return variables_named(names)
 
 
 def secrets_file(variables: dict[str, str]) -> str:
@@ -184,7 +198,8 @@ def notes(settings: Settings) -> list[str]:
     """What the bot will miss on Pipecat Cloud, and what was left out: one line each."""
     given = read_given()
     lines = misspelt(given)
-    unknown = sorted(name for name in given.file if name.lower() not in type(settings).model_fields)
+    known = {*(name.upper() for name in type(settings).model_fields), *variables_of_agents()}
+    unknown = sorted(name for name in given.file if name not in known)
     for what, names in (
         ("only a server reads", _set(settings, settings.ON_A_SERVER)),
         (
@@ -195,7 +210,7 @@ def notes(settings: Settings) -> list[str]:
     ):
         if names:
             lines.append(f"left out, {what}: {', '.join(names)}")
-    for name, value in variables_of(settings).items():
+    for name, value in (variables_of(settings) | variables_of_agents()).items():
         if "://" in value and urlsplit(value).hostname in LOOPBACK:
             lines.append(
                 f"{name} leads to this machine, where a bot on Pipecat Cloud finds nothing: give its public address"
@@ -270,7 +285,8 @@ def _text(value: Any) -> str:
 
 
 def _written(name: str, value: str) -> str:
-    comment = "SecretStr" not in str(settings_class().model_fields[name.lower()].annotation)
+    field = settings_class().model_fields.get(name.lower())
+    comment = field is None or "SecretStr" not in str(field.annotation)
     for written in (value, f'"{value}"', f'""{value}""', f"\"'{value}'\""):
         if cleaned(_read_by_the_tool(written), comment=comment) == value:
             return written

@@ -28,7 +28,7 @@ from conversation.public import ToolResult, done, not_done
 from conversation.tools.answers import told
 from conversation.tools.schemas import without_references
 from conversation.tools.tool import Tool
-from settings import variables_named
+from settings import load_settings, variables_named
 
 if TYPE_CHECKING:
     from conversation.tools.face import Face
@@ -175,7 +175,8 @@ def _connection(agent: Agent, server: McpServer, variables: Mapping[str, Any]) -
             sys.executable if server.command[0] == "python" else server.command[0],
             *server.command[1:],
         ]
-        return Connection(program(command, folder=agent.folder, environment=secrets))
+        quiet = not load_settings().log_callers_words
+        return Connection(program(command, folder=agent.folder, environment=secrets, quiet=quiet))
     values = {**variables, "env": secrets}
     url = address(server.url, values, base=secrets.get(base_variable(server.url) or "", ""))
     return Connection(remote(url, filled_headers(server.headers, values), server.timeout_secs))

@@ -290,6 +290,36 @@ async def test_a_redirect_to_another_host_is_not_followed(tmp_path, said):
     assert "mcp.calendar is away" in said[0]
 
 
+ASKED = """
+import asyncio, sys
+from pathlib import Path
+from conversation.tools.mcp_connection import Connection, program
+
+async def main():
+    command, quiet = [sys.executable, "tests/mcp_server.py"], sys.argv[1] == "quiet"
+    connection = Connection(program(command, folder=Path(), environment={}, quiet=quiet))
+    print((await connection.ask("book", {"slot": {"day": "Monday", "hour": 13}})).words)
+    await connection.release()
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("how", ["quiet", "loud"])
+async def test_what_a_program_logs_of_a_call_is_not_in_our_log(how):
+    """The protocol's own package has its servers write to their standard error what a tool has said."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", ASKED, how),
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": str(ROOT), "LOGURU_LEVEL": "ERROR"},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    said, logged = await process.communicate()
+    assert b"closed at 13" in said
+    assert (b"Tool 'book' failed" in logged) == (how == "loud")
+
+
 async def test_only_the_tools_that_are_named_are_offered(tmp_path, said):
     agent = await learnt(tmp_path, STDIO + 'tools = ["free_slots", "no_such"]\n')
     assert list(tools_of(agent)) == ["end_call", "take_message", "free_slots"]
