@@ -49,6 +49,8 @@ def agent_of(tmp_path, text, name="desk"):
 
 
 async def learnt(tmp_path, text):
+    if "timeout_secs" not in text:  # a busy machine is no fault of the code
+        text = text.replace("[mcp.calendar]\n", "[mcp.calendar]\ntimeout_secs = 30\n")
     agent = agent_of(tmp_path, text)
     await mcp_servers.learn_all_tools(agent, tmp_path)
     return agent
@@ -109,6 +111,7 @@ async def test_the_tools_are_learnt_at_start_and_used_in_a_call(tmp_path, said):
     assert list(tools) == ["end_call", "take_message", *ALL]
     assert tools["free_slots"].schema.description == "Name the free hours of a day."
     assert tools["free_slots"].filler == "Let me see."
+    assert not tools["free_slots"].outlives_interruption and tools["book"].outlives_interruption
     assert [line for line in said if "odd.name" in line]
     async with calling() as face:
         result = await use(agent, face, "free_slots", day="Monday")
@@ -334,7 +337,8 @@ async def test_a_name_that_is_taken_is_left_out(tmp_path, said):
     mine = '[http.book]\ndescription = "Mine."\nurl = "https://shop.example.com/"\n'
     agent = await learnt(tmp_path, STDIO + mine)
     assert tools_of(agent)["book"].schema.description == "Mine."
-    assert [line for line in said if "mcp.calendar has a tool 'book'" in line]
+    tools_of(agent)
+    assert len([line for line in said if "mcp.calendar has a tool 'book'" in line]) == 1
 
 
 @pytest.mark.parametrize(
