@@ -27,7 +27,8 @@ from pydantic import SecretStr
 from carriers import credential_problems, descriptors, known_carriers
 from carriers.cloud import CloudError, cloud_stream
 from conversation.agents.errors import AgentError
-from conversation.agents.files import agent_names, load_agent
+from conversation.agents.files import load_agent
+from conversation.agents.owner import named_variables
 from settings import (
     ON_THIS_MACHINE,
     ROOT,
@@ -96,7 +97,7 @@ def main(
     try:
         settings = load_settings()
         check(settings, local_voice=options.local_voice)
-        variables = {**variables_of(settings), **variables_of_agents()}
+        variables = variables_of(settings)
         write_privately(output, secrets_file(variables))
     except (SettingsError, NotWritten) as error:
         print(error, file=sys.stderr)
@@ -113,29 +114,22 @@ def main(
 
 
 def variables_of(settings: Settings) -> dict[str, str]:
-    """All that is set and that a bot reads in a call, by the variables' names.
+    """All that is set and that a bot reads in a call, by the variables' names; what agents' files name included.
 
     Args:
         settings: What the operator configured.
     """
-    return {
+    own = {
         name.upper(): _text(getattr(settings, name))
         for name in type(settings).model_fields
         if name in settings.model_fields_set & settings.IN_A_CALL and getattr(settings, name) is not None
     }
+    return {**variables_named(sorted(_named(settings))), **own}
 
 
-def variables_of_agents() -> dict[str, str]:
-    """What the tools of the image's agents read besides, by the names in their files, of those that are set."""
-    names: dict[str, None] = {}
-    for name in agent_names(AGENTS):
-        try:
-            agent = load_agent(name, AGENTS)
-        except AgentError:
-            continue  # `check` tells it of the agent that answers
-        for table in (*agent.http.values(), *agent.mcp.values()):
-            names |= dict.fromkeys(table.env)
-    return variables_named(names)
+def _named(settings: Settings) -> frozenset[str]:
+    """The variables that the files of the image's agents name."""
+    return named_variables(settings.model_copy(update={"agents_dir": AGENTS}))
 
 
 def secrets_file(variables: dict[str, str]) -> str:
@@ -196,10 +190,9 @@ def check(settings: Settings, *, local_voice: bool = False) -> None:
 
 def notes(settings: Settings) -> list[str]:
     """What the bot will miss on Pipecat Cloud, and what was left out: one line each."""
-    given = read_given()
+    given = read_given().without(_named(settings))
     lines = misspelt(given)
-    known = {*(name.upper() for name in type(settings).model_fields), *variables_of_agents()}
-    unknown = sorted(name for name in given.file if name not in known)
+    unknown = sorted(name for name in given.file if name.lower() not in type(settings).model_fields)
     for what, names in (
         ("only a server reads", _set(settings, settings.ON_A_SERVER)),
         (
@@ -210,7 +203,7 @@ def notes(settings: Settings) -> list[str]:
     ):
         if names:
             lines.append(f"left out, {what}: {', '.join(names)}")
-    for name, value in (variables_of(settings) | variables_of_agents()).items():
+    for name, value in variables_of(settings).items():
         if "://" in value and urlsplit(value).hostname in LOOPBACK:
             lines.append(
                 f"{name} leads to this machine, where a bot on Pipecat Cloud finds nothing: give its public address"
@@ -256,7 +249,7 @@ def deploy_file() -> dict[str, Any]:
 
 def _voiceless(settings: Settings, local_voice: bool) -> list[str]:
     from conversation.services import resolve
-    from conversation.services.catalogue import KINDS, services_of
+    from conversation.services.catalogue import KINDS, taken_unasked
 
     agent = load_agent(settings.agent, AGENTS)
     choice = resolve(agent, settings)
@@ -265,10 +258,10 @@ def _voiceless(settings: Settings, local_voice: bool) -> list[str]:
         service = choice.of(kind)
         if not service.has_key(settings):
             lines.append(
-                f"{kind} is {service.name}, but {str(service.key).upper()} is not set: set it in .env"
+                f"{kind} is {service.name}, but {str(service.missing(settings)).upper()} is not set: set it in .env"
             )
         elif service.is_local and not local_voice:
-            keys = [one.key.upper() for one in services_of(kind).values() if one.key]
+            keys = [one.key.upper() for one in taken_unasked(kind) if one.key]
             lines.append(
                 f"{kind} is local, which the image has not: set {' or '.join(keys)} in .env, or build the image with "
                 "LOCK=local and give --local-voice"

@@ -159,6 +159,49 @@ class MessageTaken(CallEvent, kind="message_taken"):
     message: Personal = ""
 
 
+@dataclass(frozen=True, repr=False)
+class SummedUp(CallEvent, kind="after_call"):
+    """After its end the call was summed up by the agent's model, as `[after_call]` of its file says.
+
+    Parameters:
+        result: `made`, `no_model` (the local brain makes up nothing), `nothing_said` (the caller said nothing), `late`
+            (the model took too long) or `failed` (it could not be asked, or its answer is not what was asked for).
+        summary: What the call was about; empty unless it was made and asked for.
+        disposition: One of the agent's `dispositions`; null unless it was made and asked for.
+        fields: What the model has found out for the agent's `fields`, by their names; null for what was not said.
+    """
+
+    result: str
+    summary: Personal = ""
+    disposition: str | None = None
+    fields: Annotated[Mapping[str, Any], Privacy.PERSONAL] = field(default_factory=dict)
+
+
+# Call flows
+
+
+@dataclass(frozen=True, repr=False)
+class FlowNode(CallEvent, kind="flow_node"):
+    """The conversation has come to a node of the agent's flow. The next session of the call goes on in the last one.
+
+    Parameters:
+        node: Its name in the flow's file.
+    """
+
+    node: str
+
+
+@dataclass(frozen=True, repr=False)
+class FlowState(CallEvent, kind="flow_state"):
+    """What a flow keeps for the call has changed. The next session of the call begins with the last state.
+
+    Parameters:
+        state: All of it.
+    """
+
+    state: Annotated[Mapping[str, Any], Privacy.SAID] = field(default_factory=dict)
+
+
 # Calls that we make
 
 

@@ -20,6 +20,8 @@ from jinja2.sandbox import SandboxedEnvironment
 from pydantic import Field, PrivateAttr, ValidationInfo, model_validator
 
 from conversation.agents.errors import AgentError, did_you_mean
+from conversation.agents.flow import AgentFlow
+from conversation.agents.flow_words import FlowWords
 from conversation.agents.http_tables import HttpTool
 from conversation.agents.mcp_tables import McpServer
 from conversation.agents.modules import NO_CODE, OwnCode, default_tools, required_of
@@ -27,14 +29,17 @@ from conversation.agents.tables import (
     GOODBYE,
     MENU_TOOLS,
     TAKE_MESSAGE,
+    AfterCall,
     BrainLines,
     DeadAir,
+    Email,
     Fact,
     Limits,
     Lines,
     MenuItem,
     Name,
     OutboundCalls,
+    OwnNumber,
     Plain,
     Recording,
     Reference,
@@ -42,6 +47,7 @@ from conversation.agents.tables import (
     Table,
     Text,
     TransferTarget,
+    Webhooks,
 )
 
 ALWAYS_KNOWN = frozenset({"agent", "direction", "caller_number", "called_number", "now", "today"})
@@ -59,6 +65,7 @@ class Agent(Table):
         language: Language of the conversation, as in BCP 47 ("en", "de").
         greeting: The first words of a call. A template.
         instructions: The system prompt of a real model. A template.
+        numbers: The owner's numbers whose calls this agent answers, in E.164 form.
         variables: Values for templates; a call's own parameters win over them.
         timezone: IANA name of the zone that `now` and `today` are in; this machine's zone when not given.
         services: Speech recognition, model and voice.
@@ -69,6 +76,7 @@ class Agent(Table):
         mcp: Servers whose tools the agent has, by names of the owner's choice.
         transfers: Where callers may be put through to, by name.
         menu: What the telephone's keys do.
+        flow: Words and keys of the call flow in the file `NAME.flow.yaml`.
         dial_out: How calls begin that the agent places itself.
         recording: Whether and how calls are recorded.
         pronounce: Words that the voice gets wrong, and how to write them for it ("Nguyen" = "win").
@@ -76,12 +84,16 @@ class Agent(Table):
         brain: Fixed sentences of the local brain.
         limits: Lengths of time.
         dead_air: What is said and done when the bot owes the caller words and none come.
+        webhooks: Whom the owner's systems are told by.
+        email: Whom mails go to.
+        after_call: What the model makes of a call once it is over.
     """
 
     name: Name
     language: Name = "en"
     greeting: Text
     instructions: Text
+    numbers: list[OwnNumber] = Field(default_factory=list)
     variables: dict[str, str | int | float | bool] = Field(default_factory=dict)
     timezone: Reference = None
     services: Services = Field(default_factory=Services)
@@ -91,6 +103,7 @@ class Agent(Table):
     mcp: dict[str, McpServer] = Field(default_factory=dict)
     transfers: dict[str, TransferTarget] = Field(default_factory=dict)
     menu: dict[str, MenuItem] = Field(default_factory=dict)
+    flow: FlowWords = Field(default_factory=FlowWords)
     dial_out: OutboundCalls = Field(default_factory=OutboundCalls)
     recording: Recording = Field(default_factory=Recording)
     pronounce: dict[Text, Text] = Field(default_factory=dict)
@@ -98,10 +111,14 @@ class Agent(Table):
     brain: BrainLines = Field(default_factory=BrainLines)
     limits: Limits = Field(default_factory=Limits)
     dead_air: DeadAir = Field(default_factory=DeadAir)
+    webhooks: Webhooks = Field(default_factory=Webhooks)
+    email: Email = Field(default_factory=Email)
+    after_call: AfterCall = Field(default_factory=AfterCall)
 
     _code: OwnCode = PrivateAttr(NO_CODE)
     _offers_all: bool = PrivateAttr(True)
     _folder: Path = PrivateAttr(Path())
+    _call_flow: AgentFlow | None = PrivateAttr(None)
 
     @property
     def code(self) -> OwnCode:
@@ -121,6 +138,11 @@ class Agent(Table):
     def offers_all(self) -> bool:
         """Whether the agent has all of its own tools, as its file does not name the set."""
         return self._offers_all
+
+    @property
+    def call_flow(self) -> AgentFlow | None:
+        """The call flow in the YAML file beside the agent's; None when it has none."""
+        return self._call_flow
 
     @model_validator(mode="wrap")
     @classmethod
@@ -167,6 +189,9 @@ class Agent(Table):
                 raise ValueError(f"tools: there is no tool {tool!r}{did_you_mean(tool, known)}")
             if self.tools.count(tool) > 1:
                 raise ValueError(f"tools: {tool!r} is there twice; remove one")
+        for number in self.numbers:
+            if self.numbers.count(number) > 1:
+                raise ValueError("numbers: a number is there twice; remove it once")
         for name in self.transfers:
             if not NAME.fullmatch(name):
                 raise ValueError(f"transfers.{name}: use lower-case letters, digits and hyphens in the name")
@@ -175,6 +200,7 @@ class Agent(Table):
             if topics.count(topic) > 1:
                 raise ValueError(f"facts: the topic {topic!r} is there twice; merge the two")
         for fact in self.facts:
+            self._check_called(f"facts: {fact.topic!r}", fact.tool)
             if fact.offer not in (None, TAKE_MESSAGE, *self.transfers):
                 hint = did_you_mean(fact.offer, (TAKE_MESSAGE, *self.transfers))
                 raise ValueError(f"facts: {fact.topic!r} cannot offer {fact.offer!r}{hint}")
@@ -188,14 +214,8 @@ class Agent(Table):
             if item.fact is not None and item.fact not in topics:
                 hint = did_you_mean(item.fact, topics)
                 raise ValueError(f"menu.{digit}: there is no fact {item.fact!r}{hint}")
-            if item.tool not in (None, *MENU_TOOLS, *functions, *self.http):
-                hint = did_you_mean(item.tool, (*MENU_TOOLS, *functions, *self.http))
-                raise ValueError(f"menu.{digit}: a key cannot call a tool {item.tool!r}{hint}")
-            if needed := self._needed_by(item.tool or ""):
-                raise ValueError(
-                    f"menu.{digit}: the tool {item.tool!r} needs {', '.join(needed)}, which no key gives: "
-                    "give the parameter a default, or choose another tool"
-                )
+            if item.tool not in MENU_TOOLS:
+                self._check_called(f"menu.{digit}", item.tool, MENU_TOOLS)
             if item.transfer is not None and item.transfer not in self.transfers:
                 hint = did_you_mean(item.transfer, list(self.transfers))
                 raise ValueError(f"menu.{digit}: there is no transfer {item.transfer!r}{hint}")
@@ -208,6 +228,20 @@ class Agent(Table):
             except (KeyError, ValueError, OSError):
                 raise ValueError(f"timezone: no zone {self.timezone!r}; use one like Europe/Berlin") from None
         return self
+
+    def _check_called(self, where: str, tool: str | None, others: tuple[str, ...] = ()) -> None:
+        """Check that the local brain can call a tool there, which gives it no parameters."""
+        own = (*self.code.tools, *self.http)
+        servers = [name for server in self.mcp.values() for name in server.tools]
+        if tool is None or (tool not in own and (tool in servers or self._may_be_a_servers(tool))):
+            return
+        if tool not in own:
+            raise ValueError(f"{where}: it cannot call a tool {tool!r}{did_you_mean(tool, (*others, *own))}")
+        if needed := self._needed_by(tool):
+            raise ValueError(
+                f"{where}: the tool {tool!r} needs {', '.join(needed)}, which nobody gives it: give the parameter a "
+                "default, or choose another tool"
+            )
 
     def _needed_by(self, tool: str) -> list[str]:
         """The parameters that one of the agent's own tools cannot do without."""

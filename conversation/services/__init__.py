@@ -2,7 +2,7 @@
 
 from conversation.services.chosen import (
     ServiceChoice,
-    ServiceError,
+    beyond_the_brain,
     build_llm,
     build_stt,
     build_tts,
@@ -10,10 +10,12 @@ from conversation.services.chosen import (
     describe,
     resolve,
 )
+from conversation.services.service import ServiceError
 
 __all__ = [
     "ServiceChoice",
     "ServiceError",
+    "beyond_the_brain",
     "build_llm",
     "build_stt",
     "build_tts",

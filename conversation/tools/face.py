@@ -16,6 +16,7 @@ from pipecat.services.llm_service import LLMService
 from calls.errors import NotDone, NotPossible
 from calls.events.lifecycle import ErrorHappened
 from calls.events.talk import MessageTaken
+from calls.kept_json import KeptJson
 from calls.left_messages import Message, MessageBook
 from calls.policy import country_of
 from calls.recordings import change_recording
@@ -93,6 +94,11 @@ class Face:
     def http(self) -> httpx.AsyncClient:
         """The shared client."""
         return shared_client()
+
+    @property
+    def store(self) -> KeptJson:
+        """Small JSON values of the call and of the caller."""
+        return KeptJson(self._session.store, self._session.call)
 
     @property
     def destinations(self) -> Mapping[str, str]:

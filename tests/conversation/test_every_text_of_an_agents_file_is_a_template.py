@@ -11,19 +11,34 @@ from conversation.agents.contradictions import contradictions, unknown_variables
 from conversation.agents.destinations import spoken_name
 from conversation.agents.errors import AgentError
 from conversation.agents.files import agent_names, load_agent
-from conversation.agents.tables import DeadAir, Fact, MenuItem, Services, TransferTarget
+from conversation.agents.flow_words import Choice, NodeWords
+from conversation.agents.tables import (
+    AfterCall,
+    DeadAir,
+    Email,
+    Fact,
+    MenuItem,
+    Services,
+    TransferTarget,
+    Webhooks,
+)
 from conversation.local.dialogue.state import Script
 from conversation.tools.face import Face
 from conversation.tools.offered import tools_of, tools_schema
 from settings import ROOT
 
 PLAIN = {
-    Agent: {"name", "language", "timezone", "tools", "variables", "pronounce"},
-    Fact: {"offer"},
+    Agent: {"name", "language", "timezone", "numbers", "tools", "variables", "pronounce"},
+    Fact: {"offer", "tool"},
     TransferTarget: {"number", "sip", "caller_id"},
     MenuItem: {"fact", "transfer", "tool"},
     Services: {"stt", "llm", "tts"},
     DeadAir: {"fallback"},
+    Webhooks: {"url", "secret"},
+    Email: {"to"},
+    AfterCall: {"dispositions"},
+    NodeWords: {"digits"},
+    Choice: {"key"},
 }
 """Texts that nobody hears, or that only the voice reads. Whoever adds a text says here of which kind it is."""
 
@@ -65,6 +80,9 @@ def _templates_of(table: type[BaseModel]) -> set[str]:
         facts=[{"topic": "t", "questions": ["q"], "answer": "a"}],
         transfers={"x": {"number": "+12025550100", "description": "d", "spoken": "s", "announcement": "a"}},
         menu={"1": {"label": "l", "say": "s", "note": "n"}},
+        flow={
+            "nodes": {"n": {"say": "s", "choices": {"c": {"label": "l", "examples": ["e"], "key": "1"}}}},
+        },
         dial_out={"greeting": "g", "voicemail_message": "v", "on_voicemail": "leave_message"},
         lines={"greeting_question": "?"},
     )
