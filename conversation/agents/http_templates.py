@@ -267,7 +267,9 @@ def check_base(url: str) -> None:
     Raises:
         TemplateMistake: It does not.
     """
-    host = re.match(r"https?://([^/?#]*)", _BASE.sub("https://base.invalid", url, count=1), re.IGNORECASE)
+    base = _BASE.match(url)
+    written_out = url if base is None else f"https://base.invalid{url[base.end() :]}"
+    host = re.match(r"https?://([^/?#]*)", written_out, re.IGNORECASE)
     if host is None:
         raise TemplateMistake("it must begin with https:// and a host, or with {{ env.NAME }}")
     if "{" in host[1]:
@@ -299,7 +301,7 @@ def address(template: str, values: Mapping[str, Any], *, base: str = "") -> str:
         base = base.rstrip("/") if template.startswith("/") else base
     marked = (base if match is not None else "") + _render(_ADDRESSES, template, values).strip()
     parts = _ADDRESS.fullmatch(marked)
-    if parts is None:
+    if parts is None or parts[3][:1] not in ("", "/"):
         raise UnusableValue(
             "a value can only stand in the path, or after = in the query, and there is no fragment"
         )
