@@ -24,6 +24,7 @@ RUN pip install --no-cache-dir --require-hashes -r build.lock \
 COPY bot.py settings.py ./
 COPY serializers ./serializers
 COPY carriers ./carriers
+COPY providers ./providers
 COPY calls ./calls
 COPY conversation ./conversation
 COPY agents ./agents

@@ -21,7 +21,7 @@ endif
 help: ## Say what each target does
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
 
-setup: ## Make .venv with all that calls, tests and the local voice need, and the command phonebot (1 to 3 minutes): EXTRAS=webrtc adds to it, VENV=folder
+setup: ## Make .venv with all that calls, tests and the local voice need, and the command phonebot (1 to 3 minutes): EXTRAS="webrtc rime" adds to it, VENV=folder
 	@$(INSTALL)
 
 call: $(VENV)/.ready ## Place a call to the bot on this machine: CARRIER=twilio|telnyx SAY="..." REPORT=file.json PORT=7861
@@ -44,8 +44,10 @@ format: $(VENV)/.ready ## Put the code into the common style
 	$(PYTHON) -m ruff check --fix .
 	$(PYTHON) -m ruff format .
 
-docs: $(VENV)/.ready ## Write docs/events.md from the dataclasses of the events
+docs: $(VENV)/.ready ## Write docs/events.md, docs/services.md and the tables of docs/agents.md from the code
 	$(PYTHON) -m calls.events > docs/events.md
+	$(PYTHON) -m conversation.agents docs/agents.md
+	$(PYTHON) -m conversation.services > docs/services.md
 
 bench: $(VENV)/.ready ## Measure what callers wait for, and memory: ARGS="--only control --times 1" is the short way
 	$(PYTHON) -m bench $(ARGS)

@@ -47,15 +47,18 @@ from carriers.cloud import CloudError
 from conversation.agents.agent import Agent
 from conversation.agents.contradictions import contradictions
 from conversation.agents.errors import AgentError
-from conversation.agents.files import choose_agent
+from conversation.agents.files import choose_agent, names_agent
+from conversation.agents.numbers import agent_of_number, any_bound
+from conversation.agents.owner import named_variables
 from conversation.attached import hear_of_the_end, stream_began, stream_ended
 from conversation.briefing import run_briefing
 from conversation.hooks import hooks_are_done
-from conversation.lookup import Found, who_calls
+from conversation.lookup import Found, learn_numbers, who_calls
 from conversation.pipeline import run_session, warm_up
 from conversation.private_log import WORDS_ARE_LOGGED, keep_words_out, log_from
 from conversation.services import ServiceError, beyond_the_brain
 from conversation.session import Session
+from conversation.telling import Telling
 from serializers import SerializerOptions, UnsupportedEncoding, serializer_for
 from serializers.handshake import NotACarrierStream, read_stream_start
 from serializers.start import HandshakeError, StreamStart
@@ -139,19 +142,24 @@ async def _talk_on_the_phone(
 ) -> None:
     carried = read_carried(start.parameters, settings.shared_secret, start.call_id)
     store = _store(settings)
+    server = getattr(runner_args, "way_back", None)
+    telling = Telling(store, settings) if server is None else None
     told = runner_args.body if isinstance(runner_args.body, dict) else {}
     call = await _call_of(start, carried, store, told.get("call_id"))
-    agent = choose_agent(settings, call.agent, start.parameters.get("agent"), start.agent)
-    call.agent = call.agent or agent.name
     carrier = carrier_for(start.carrier, settings, call.mode)
+    named = (call.agent, start.parameters.get("agent"), start.agent)
+    asked_secs = 0.0
+    if call.to_number is None and not names_agent(settings, *named) and any_bound(settings.agents_dir):
+        asked_secs = await learn_numbers(call, carrier, settings)
+    agent = choose_agent(settings, *named, _agent_of_number(call, settings))
+    call.agent = call.agent or agent.name
     if carrier is None:
         logger.warning(
             f"call {call.id}: no credentials for its carrier, so a hang-up only closes the media socket"
         )
-    server = getattr(runner_args, "way_back", None)
     way_back = server or _way_back(start, settings)
     colleague = Colleague.of(call)
-    found = Found() if colleague else await who_calls(call, carrier, settings)
+    found = Found() if colleague else await who_calls(call, carrier, settings, asked_secs=asked_secs)
     session = _session(
         call, agent, settings, carrier, way_back, resume=call.take_return(), looked_up=found.variables
     )
@@ -182,6 +190,8 @@ async def _talk_on_the_phone(
         if serializer.ignored:
             logger.warning(f"call {call.id}: messages that were ignored: {dict(serializer.ignored)}")
         await store.flush()
+        if telling is not None:
+            await telling.finish(call)
         if carrier is not None:
             await carrier.aclose()
 
@@ -218,6 +228,13 @@ async def _call_of(start: StreamStart, carried: Carried | None, store: CallStore
     return call
 
 
+def _agent_of_number(call: Call, settings: Settings) -> str | None:
+    """The agent that the number is bound to which was called; none for a call that we made."""
+    if call.direction is Direction.OUTBOUND:
+        return None
+    return agent_of_number(call.to_number, settings.agents_dir)
+
+
 def _way_back(start: StreamStart, settings: Settings) -> WayBack | None:
     """How a caller comes back to a bot without a server of ours beside it; None without its address or a secret."""
     try:
@@ -239,7 +256,9 @@ async def _talk_without_a_phone(
 ) -> None:
     """Talk over a connection that is no carrier's: a browser's, or an eval harness's."""
     agent = choose_agent(settings, body.get("agent"))
-    call = _store(settings).open(
+    store = _store(settings)
+    telling = Telling(store, settings) if getattr(runner_args, "way_back", None) is None else None
+    call = store.open(
         carrier=kind,
         carrier_call_id=str(runner_args.session_id or uuid.uuid4()),
         direction="inbound",
@@ -252,6 +271,8 @@ async def _talk_without_a_phone(
         await _run(session, transport, runner_args, settings, carrier_marks=False)
     finally:
         stream_ended(session, told=False)
+        if telling is not None:
+            await telling.finish(call)
 
 
 def _session(
@@ -342,7 +363,8 @@ async def prepare() -> None:
     """
     settings = load_settings()
     agent = choose_agent(settings)
-    for line in (*misspelt(read_given()), *contradictions(agent), *beyond_the_brain(agent, settings)):
+    given = read_given().without(named_variables(settings))
+    for line in (*misspelt(given), *contradictions(agent), *beyond_the_brain(agent, settings)):
         logger.warning(line)
     await warm_up(agent, settings)
     for one in descriptors():

@@ -45,6 +45,7 @@ app = _group(
 )
 calls_group = _group("What became of calls.")
 agent_group = _group("Agents' files.")
+webhooks_group = _group("What your own systems are told of calls.")
 cloud_group = _group("Pipecat Cloud.")
 emulator_group = _group("A phone network on this machine, for any phone bot.")
 
@@ -254,6 +255,41 @@ def _new_agent(
     raise typer.Exit(new_agent(name, folder, wishes))
 
 
+@webhooks_group.command(
+    "undelivered",
+    epilog="\b\nexamples:\n  phonebot webhooks undelivered\n\n\b\nexit status: 0 they are listed, 2 they cannot be",
+)
+def _undelivered() -> None:
+    """List what could not be told for a day."""
+    from commands.webhooks import list_undelivered
+
+    _go_home()
+    raise typer.Exit(list_undelivered())
+
+
+@webhooks_group.command(
+    "again",
+    epilog="\b\nexamples:\n"
+    "  phonebot webhooks again\n"
+    "  phonebot webhooks again msg_0f6c7f0b7d5e4e0c9a3b1d2e3f405162\n"
+    "\n\b\nexit status: 0 it is sent again, 1 nothing has this id, 2 the database cannot be used",
+)
+def _send_again(
+    parcel_id: Annotated[
+        str | None,
+        typer.Argument(metavar="ID", help="Which one, by the first column of `undelivered`; else all."),
+    ] = None,
+) -> None:
+    """Try what could not be told for another day.
+
+    The server that runs does it, or the next one that is started.
+    """
+    from commands.webhooks import send_again
+
+    _go_home()
+    raise typer.Exit(send_again(parcel_id))
+
+
 @_program(cloud_group, "env", "Write the secrets of a bot on Pipecat Cloud into a file.")
 def _cloud_env(arguments: list[str]) -> int:
     from deploy.cloud_env import main
@@ -300,6 +336,7 @@ def _bench(arguments: list[str]) -> int:
 
 app.add_typer(calls_group, name="calls")
 app.add_typer(agent_group, name="agent")
+app.add_typer(webhooks_group, name="webhooks")
 app.add_typer(cloud_group, name="cloud")
 app.add_typer(emulator_group, name="emulator")
 

@@ -14,7 +14,8 @@ import difflib
 import io
 import os
 import re
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -28,6 +29,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from carriers import descriptors, known_carriers
 from carriers.variables import CarrierVariables
+from providers.variables import FILES, ProviderVariables
 
 ROOT = Path(__file__).resolve().parent
 
@@ -42,9 +44,8 @@ ENV_FILE = "PHONEBOT_ENV_FILE"
 OTHERS = frozenset({"LOGLEVEL", "OLLAMA_HOST", "OLLAMA_MODELS", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID"})
 """Variables of other programs that look like ours."""
 
-ON_THIS_MACHINE = frozenset({"agents_dir", "data_dir", "dial_do_not_call"})
+ON_THIS_MACHINE = frozenset({"agents_dir", "data_dir", "dial_do_not_call"}) | FILES
 """Settings that name a place on the machine where they are set, and mean nothing on another."""
-
 
 MEMORY = "memory"
 """The value of DATABASE_URL with which calls are forgotten when the process ends."""
@@ -75,6 +76,14 @@ class Given:
         """What counts: the environment's value, else the file's."""
         return {**self.file, **self.environment}
 
+    def without(self, names: Collection[str]) -> Given:
+        """The same without some names, which something else than a setting reads."""
+        return replace(
+            self,
+            environment={name: value for name, value in self.environment.items() if name not in names},
+            file={name: value for name, value in self.file.items() if name not in names},
+        )
+
 
 class _GivenSource(PydanticBaseSettingsSource):
     """Hands `read_given()` to pydantic."""
@@ -95,7 +104,8 @@ class _GivenSource(PydanticBaseSettingsSource):
 class Settings(BaseSettings):
     """What the operator configured. An empty value counts as not set.
 
-    `settings_class` adds the variables of each carrier, of which only the carrier's own folder knows.
+    `settings_class` adds the variables of each carrier, of which only the carrier's own folder knows, and those of the
+    services in `providers/`.
 
     Parameters:
         KEYS: Settings that a provider's console has made: letters, digits and signs without a blank.
@@ -123,6 +133,7 @@ class Settings(BaseSettings):
         {
             "ngrok_api_url",
             "caller_lookup_url",
+            "webhook_url",
             "pipecat_cloud_api_base_url",
             "openai_base_url",
             "ollama_base_url",
@@ -146,6 +157,13 @@ class Settings(BaseSettings):
             "caller_lookup_url",
             "caller_lookup_token",
             "caller_lookup_budget_ms",
+            "webhook_url",
+            "webhook_secret",
+            "smtp_host",
+            "smtp_port",
+            "smtp_user",
+            "smtp_password",
+            "smtp_from",
             "pipecat_cloud_agent",
             "pipecat_cloud_region",
             "pipecat_cloud_public_key",
@@ -232,6 +250,15 @@ class Settings(BaseSettings):
     caller_lookup_url: str | None = None
     caller_lookup_token: SecretStr | None = None
     caller_lookup_budget_ms: int = Field(default=800, ge=50, le=4000)
+
+    # Who is told of calls
+    webhook_url: str | None = Field(default=None, repr=False)  # it may have a secret in it
+    webhook_secret: SecretStr | None = None
+    smtp_host: str | None = None
+    smtp_port: int = Field(default=587, ge=1, le=65535)
+    smtp_user: str | None = None
+    smtp_password: SecretStr | None = None
+    smtp_from: str | None = None
 
     # Pipecat Cloud
     pipecat_cloud_agent: str | None = None
@@ -401,7 +428,7 @@ class Settings(BaseSettings):
             )
         return value
 
-    @field_validator("caller_lookup_url")
+    @field_validator("caller_lookup_url", "webhook_url")
     @classmethod
     def _is_private(cls, value: str | None) -> str | None:
         if value is None:
@@ -413,6 +440,13 @@ class Settings(BaseSettings):
                 "must be an https:// address (http:// only on localhost): callers' numbers go there"
             )
         return value.strip()
+
+    @field_validator("smtp_from")
+    @classmethod
+    def _is_a_mailbox(cls, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch(r"[^\s@<>,;:\"]+@[^\s@<>,;:\"]+", value.strip()):
+            raise ValueError("must be an e-mail address such as bot@example.com")
+        return value.strip() if value is not None else None
 
     @property
     def calls_database(self) -> str | None:
@@ -456,19 +490,32 @@ _HOST = r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*\
 
 
 def settings_class() -> type[Settings]:
-    """`Settings` with the variables of all carriers that there are now."""
+    """`Settings` with the variables of all services, and of all carriers that there are now."""
     return _with_variables(tuple(one.variables for one in descriptors()))
 
 
 @cache
-def _with_variables(parts: tuple[type[CarrierVariables], ...]) -> type[Settings]:
-    class Configured(*reversed(parts), Settings):  # type: ignore[misc]
+def _with_variables(carriers: tuple[type[CarrierVariables], ...]) -> type[Settings]:
+    parts: tuple[Any, ...] = (*carriers, ProviderVariables)
+
+    class Configured(*reversed(carriers), Settings, ProviderVariables):  # type: ignore[misc]
         KEYS = Settings.KEYS.union(*(part.KEYS for part in parts))
         ADDRESSES = Settings.ADDRESSES.union(*(part.ADDRESSES for part in parts))
         IN_A_CALL = Settings.IN_A_CALL.union(*(part.IN_A_CALL for part in parts))
         ON_A_SERVER = Settings.ON_A_SERVER.union(*(part.ON_A_SERVER for part in parts))
 
     return Configured
+
+
+def text_of(settings: Settings, variable: str) -> str | None:
+    """The value of a variable that only `settings_class()` knows, a secret's text included.
+
+    Args:
+        settings: What counts.
+        variable: Its name, in capitals or not.
+    """
+    value = getattr(settings, variable.lower())
+    return value.get_secret_value() if isinstance(value, SecretStr) else value
 
 
 def load_settings(**overrides: object) -> Settings:
@@ -530,6 +577,22 @@ def read_given() -> Given:
         path=path if in_file else None,
         twice=twice,
     )
+
+
+def variables_named(names: Iterable[str]) -> dict[str, str]:
+    """Read variables that are none of ours: those that an agent's file names for its tools.
+
+    Args:
+        names: In capitals.
+
+    Returns:
+        The values of those that are set, by name; they are secrets.
+
+    Raises:
+        SettingsError: The file cannot be read.
+    """
+    given = read_given().values
+    return {name: given[name] for name in names if name in given}
 
 
 def cleaned(value: str, *, comment: bool = False) -> str:

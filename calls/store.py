@@ -22,6 +22,9 @@ from carriers.numbers import phone_number
 if TYPE_CHECKING:
     from calls.database.call_database import CallDatabase
     from calls.database.saved import SavedCall
+    from calls.outbox.in_memory import MemoryOutbox
+    from calls.outbox.notices import Wants
+    from calls.outbox.parcels import Outbox
 
 T = TypeVar("T")
 
@@ -63,6 +66,8 @@ class CallStore:
         self._calls: dict[str, Call] = {}
         self._by_carrier: dict[tuple[str, str], Call] = {}
         self._writer = None
+        self._database = database
+        self._in_memory: MemoryOutbox | None = None
         if database is not None:
             from calls.database.writer import CallWriter
 
@@ -92,6 +97,37 @@ class CallStore:
             False when the time was up before everything was saved; it stays in memory.
         """
         return self._writer is None or await self._writer.aclose(timeout_secs)
+
+    def announce(self, wants: Wants) -> None:
+        """Have an outbox filled with what the owner's systems want to be told of, from now on."""
+        if self._database is not None:
+            self._database.wants = wants
+            return
+        if self._in_memory is None:
+            from calls.outbox.in_memory import MemoryOutbox
+
+            self._in_memory = MemoryOutbox()
+        self._in_memory.wants = wants
+
+    @property
+    def outbox(self) -> Outbox | None:
+        """What the owner's systems are still to be told; None without a database, before `announce`."""
+        if self._writer is None:
+            return self._in_memory
+        from calls.outbox.in_database import DatabaseOutbox
+
+        return DatabaseOutbox(self._writer)
+
+    @property
+    def ask_database(self) -> Callable[[Callable[[CallDatabase], Awaitable[T]]], Awaitable[T]] | None:
+        """Asks the database something, in its own thread; it may raise `DatabaseError`. None without a database."""
+        return self._writer.ask if self._writer is not None else None
+
+    def on_outbox_news(self, wake: Callable[[], None]) -> None:
+        """Have a function called, in any thread, when the outbox has got something."""
+        filled = self._database or self._in_memory
+        if filled is not None:
+            filled.on_news = wake
 
     def open(
         self,
@@ -272,6 +308,18 @@ class CallStore:
                 return None
         return call
 
+    async def as_written(self, call_id: str) -> Call | None:
+        """The call with our id for reading, with what other processes have written of it.
+
+        Raises:
+            DatabaseError: The database did not answer.
+        """
+        if self._writer is None:
+            return self.get(call_id)
+        await self.flush()
+        saved = await self._writer.ask(lambda database: database.load(call_id))
+        return self._read(saved) if saved else None
+
     async def latest(self, limit: int = 100) -> Sequence[Call]:
         """The last calls, newest first, from memory and the database.
 
@@ -333,13 +381,15 @@ class CallStore:
         self._calls[call.id] = call
         if call.carrier_call_id:
             self._by_carrier[call.carrier, call.carrier_call_id] = call
-        if self._writer is not None:
+        if self._writer is not None or self._in_memory is not None:
             call.watch(lambda: self._save(call))
         self._forget_old()
 
     def _save(self, call: Call) -> None:
         if self._writer is not None:
             self._writer.mark(call)
+        elif self._in_memory is not None:
+            self._in_memory.look_at(call)
 
     def _revive(self, saved: SavedCall, *, ended_too: bool = True) -> Call | None:
         """The call in memory, which another task may have brought there meanwhile; else the saved one."""

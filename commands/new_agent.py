@@ -8,6 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from loguru import logger
+
 from conversation.agents.agent import NAME
 from conversation.agents.errors import AgentError
 from conversation.agents.files import load_agent
@@ -44,6 +46,7 @@ def new_agent(name: str, folder: Path, wishes: Wishes, *, tell: Callable[[str], 
     Returns:
         The exit status: 0, or 2 when nothing was written.
     """
+    logger.remove()  # Pipecat says hello in the log when it is loaded
     if not NAME.fullmatch(name):
         return _refused(f"{name!r} cannot be an agent's name: use small letters, digits and hyphens")
     if wishes.desk and not _E164.fullmatch(wishes.desk):
@@ -119,9 +122,14 @@ spoken = "the front desk"
 description = "A person, somebody who works there"
 """
 
-MENU = """[menu.1]
-label = "our opening hours"
+MENU = """[[facts]] # the local brain asks the tool; a hosted model does so by itself
+topic = "our opening hours"
+questions = ["When are you open?", "What are your opening hours?", "Are you open today?"]
 tool = "hours_today"
+
+[menu.1]
+label = "our opening hours"
+fact = "our opening hours"
 """
 
 PYTHON = '''"""What this agent can do beyond its words: tools that the model calls, and hooks. See docs/tools.md."""

@@ -86,9 +86,31 @@ class Found:
 
 # A call that comes back to the bot is greeted with what was found the first time, without another wait.
 _found: WeakKeyDictionary[Call, Found] = WeakKeyDictionary()
+_numbers: WeakKeyDictionary[Call, asyncio.Task[None]] = WeakKeyDictionary()
 
 
-async def who_calls(call: Call, carrier: KnowsCalls | None, settings: Settings) -> Found:
+async def learn_numbers(call: Call, carrier: KnowsCalls | None, settings: Settings) -> float:
+    """Ask the carrier for the numbers of a call that came by a media stream alone, within the budget.
+
+    Args:
+        call: The call. Its numbers are filled in; they may come later, too.
+        carrier: Its carrier, or None without credentials.
+        settings: Have the budget.
+
+    Returns:
+        How many seconds of the budget that took, for `who_calls`.
+    """
+    if carrier is None or call.from_number is not None:
+        return 0.0
+    began = time.monotonic()
+    asking = _numbers[call] = asyncio.create_task(_fetch_numbers(call, carrier), name="numbers of a call")
+    await asyncio.wait({asking}, timeout=settings.caller_lookup_budget_ms / 1000)
+    return time.monotonic() - began
+
+
+async def who_calls(
+    call: Call, carrier: KnowsCalls | None, settings: Settings, *, asked_secs: float = 0.0
+) -> Found:
     """Find out what can be found out about a caller within the budget.
 
     Numbers that the media stream did not bring (documents that name none, as on hosts without webhooks) are asked of
@@ -98,6 +120,7 @@ async def who_calls(call: Call, carrier: KnowsCalls | None, settings: Settings) 
         call: The call. Its numbers are filled in; the event `lookup` says how it went when a service was asked.
         carrier: Its carrier, or None without credentials.
         settings: Whom to ask, and for how long.
+        asked_secs: How much of that time `learn_numbers` has taken already.
 
     Returns:
         The variables, none when nothing was found in time. Never raises.
@@ -106,7 +129,7 @@ async def who_calls(call: Call, carrier: KnowsCalls | None, settings: Settings) 
         return known
     found = _found[call] = Found()
     began = time.monotonic()
-    budget = settings.caller_lookup_budget_ms / 1000
+    budget = max(0.0, settings.caller_lookup_budget_ms / 1000 - asked_secs)
     asks_carrier = carrier is not None and call.from_number is None and call.to_number is None
     if settings.caller_lookup_url is None and not asks_carrier:
         return found
@@ -148,7 +171,7 @@ async def _look_up(call: Call, carrier: KnowsCalls | None, settings: Settings) -
     try:
         async with asyncio.timeout(LATE_SECS):
             if carrier is not None:
-                await _fetch_numbers(call, carrier)
+                await (_numbers.pop(call, None) or _fetch_numbers(call, carrier))
             return await _ask(call, settings) if settings.caller_lookup_url is not None else {}
     except TimeoutError:
         raise _Unusable(f"no answer within {LATE_SECS:g} s") from None

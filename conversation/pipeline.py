@@ -26,6 +26,7 @@ from calls.policy import country_of
 from calls.transcript import call_successes, to_context
 from conversation import services
 from conversation.agents.agent import Agent
+from conversation.agents.needed_variables import check_secrets
 from conversation.dead_air.floor import BeforeModel, BeforeVoice
 from conversation.dead_air.guard import DeadAir
 from conversation.dead_air.rescue import Rescue
@@ -42,6 +43,7 @@ from conversation.services.catalogue import KINDS, LOCAL
 from conversation.session import SOCKET_CLOSED, Session
 from conversation.speakable import Aloud, SpeakableText
 from conversation.tools.face import Face
+from conversation.tools.mcp_servers import learn_all_tools
 from conversation.tools.offered import tools_schema, usable_tools
 from conversation.tools.running import register_tools
 from conversation.turns.detectors import PHONE_VAD, load_turn_models, shared_vad
@@ -76,9 +78,12 @@ async def warm_up(agent: Agent, settings: Settings) -> None:
 
     Raises:
         services.ServiceError: A key or a package is missing.
+        AgentError: A variable that the agent's tools need is not set.
     """
     choice = services.resolve(agent, settings)
     services.check(choice, settings)
+    check_secrets(agent)
+    await learn_all_tools(agent, settings.agents_dir)
     await asyncio.to_thread(load_turn_models)
     models = local_models()
     try:
@@ -92,7 +97,7 @@ async def warm_up(agent: Agent, settings: Settings) -> None:
         lines = [agent.lines.goodbye, *agent.lines.silence_prompts]
         if choice.llm == LOCAL:
             await asyncio.to_thread(models.retriever, agent)
-            lines += [agent.brain.anything_else, *(fact.answer for fact in agent.facts)]
+            lines += [agent.brain.anything_else, *(fact.answer for fact in agent.facts if fact.answer)]
             # What is filled in with a flow's state is not known yet.
             lines += [node.say for node in agent.flow.nodes.values() if node.say and "{" not in node.say]
         models.warm_later([await say(agent.render(line, variables)) for line in lines], AUDIO_OUT_HZ)
@@ -109,11 +114,9 @@ def instructions(session: Session) -> str:
     """What a model is told before the call: its instructions, and the owner's facts as all that it may state."""
     agent = session.agent
     parts = [session.render(agent.instructions)]
-    if agent.facts:
-        facts = "\n".join(
-            f"- {session.render(fact.topic)}: {session.render(fact.answer)}" for fact in agent.facts
-        )
-        parts.append(f"What you know, and nothing beyond it:\n{facts}")
+    if facts := [fact for fact in agent.facts if fact.answer]:
+        listed = "\n".join(f"- {session.render(fact.topic)}: {session.render(fact.answer)}" for fact in facts)
+        parts.append(f"What you know, and nothing beyond it:\n{listed}")
     return "\n\n".join(parts)
 
 
@@ -298,6 +301,7 @@ async def run_session(
         await rescue.close()
         await hooks.close()
         await session.settle()
+        await face.close()
         if opening is not None:
             await opening.close()
         if flow is not None:

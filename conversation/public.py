@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     import httpx
     from pipecat.adapters.llm.schemas.function_schema import FunctionSchema
 
+    from calls.kept_json import KeptJson
+
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 FILLER, ASKS_FOR, LAST, OFFERED = (
@@ -139,6 +141,14 @@ class BotSession(Protocol):
     @property
     def http(self) -> httpx.AsyncClient:
         """A client that all calls of the process share, with time-outs that fit a phone line; do not close it."""
+        ...
+
+    @property
+    def store(self) -> KeptJson:
+        """Small JSON values: `store.call` for this call, `store.caller` for the other side over all calls.
+
+        Each has `await get(key, default)`, `await set(key, value)` and `await delete(key)`, and 64 KiB.
+        """
         ...
 
     @property

@@ -28,6 +28,7 @@ from carriers import credential_problems, descriptors, known_carriers
 from carriers.cloud import CloudError, cloud_stream
 from conversation.agents.errors import AgentError
 from conversation.agents.files import load_agent
+from conversation.agents.owner import named_variables
 from settings import (
     ON_THIS_MACHINE,
     ROOT,
@@ -38,6 +39,7 @@ from settings import (
     misspelt,
     read_given,
     settings_class,
+    variables_named,
 )
 
 USAGE_ERROR = 2
@@ -112,16 +114,22 @@ def main(
 
 
 def variables_of(settings: Settings) -> dict[str, str]:
-    """All that is set and that a bot reads in a call, by the variables' names.
+    """All that is set and that a bot reads in a call, by the variables' names; what agents' files name included.
 
     Args:
         settings: What the operator configured.
     """
-    return {
+    own = {
         name.upper(): _text(getattr(settings, name))
         for name in type(settings).model_fields
         if name in settings.model_fields_set & settings.IN_A_CALL and getattr(settings, name) is not None
     }
+    return {**variables_named(sorted(_named(settings))), **own}
+
+
+def _named(settings: Settings) -> frozenset[str]:
+    """The variables that the files of the image's agents name."""
+    return named_variables(settings.model_copy(update={"agents_dir": AGENTS}))
 
 
 def secrets_file(variables: dict[str, str]) -> str:
@@ -182,7 +190,7 @@ def check(settings: Settings, *, local_voice: bool = False) -> None:
 
 def notes(settings: Settings) -> list[str]:
     """What the bot will miss on Pipecat Cloud, and what was left out: one line each."""
-    given = read_given()
+    given = read_given().without(_named(settings))
     lines = misspelt(given)
     unknown = sorted(name for name in given.file if name.lower() not in type(settings).model_fields)
     for what, names in (
@@ -241,7 +249,7 @@ def deploy_file() -> dict[str, Any]:
 
 def _voiceless(settings: Settings, local_voice: bool) -> list[str]:
     from conversation.services import resolve
-    from conversation.services.catalogue import KINDS, services_of
+    from conversation.services.catalogue import KINDS, taken_unasked
 
     agent = load_agent(settings.agent, AGENTS)
     choice = resolve(agent, settings)
@@ -250,10 +258,10 @@ def _voiceless(settings: Settings, local_voice: bool) -> list[str]:
         service = choice.of(kind)
         if not service.has_key(settings):
             lines.append(
-                f"{kind} is {service.name}, but {str(service.key).upper()} is not set: set it in .env"
+                f"{kind} is {service.name}, but {str(service.missing(settings)).upper()} is not set: set it in .env"
             )
         elif service.is_local and not local_voice:
-            keys = [one.key.upper() for one in services_of(kind).values() if one.key]
+            keys = [one.key.upper() for one in taken_unasked(kind) if one.key]
             lines.append(
                 f"{kind} is local, which the image has not: set {' or '.join(keys)} in .env, or build the image with "
                 "LOCK=local and give --local-voice"

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from calls.database.errors import DatabaseError
 from carriers import credential_notes, credential_problems, descriptors
 from carriers.checks import Finding, Verdict
+from providers import ROWS, variables_of
 from settings import OTHERS, Given, Settings, misspelt
 
 LITTLE_SPACE_BYTES = 500_000_000
@@ -49,6 +50,9 @@ def settings_findings(settings: Settings, given: Given) -> list[Finding]:
         settings: The settings that are in effect, defaults included.
         given: The variables as the environment and `.env` had them.
     """
+    from conversation.agents.owner import named_variables
+
+    given = given.without(named_variables(settings))
     found = [_fault(line.split()[0], line.split(" ", 1)[1]) for line in misspelt(given)]
     told = {one.subject for one in found}
     known = {name.upper() for name in type(settings).model_fields}
@@ -74,7 +78,8 @@ def settings_findings(settings: Settings, given: Given) -> list[Finding]:
         text = f"set in {place}" + (f", which wins over {given.path}" if both else "")
         why = unused(name.lower(), settings)
         found.append(_note(name, f"{text}, and not used: {why}") if why else Finding(Verdict.OK, name, text))
-    unset = sorted(known - set(given.values))
+    # Of the many that only a chosen service reads, those count that are set
+    unset = sorted(known - set(given.values) - _of_services())
     if unset:
         found.append(Finding(Verdict.OK, NOT_SET, ", ".join(unset)))
     return found
@@ -143,12 +148,20 @@ def unused(name: str, settings: Settings) -> str | None:
         settings: All of them.
     """
     provider = name.split("_")[0]
-    if provider in PROVIDERS and (services := _services_of_agents(settings)) is not None:
-        if provider not in services:
+    if name.upper() in _of_services() or provider in PROVIDERS:
+        used = _services_of_agents(settings)
+        readers = {provider} if provider in PROVIDERS else set()
+        readers |= {row.name for row in ROWS if name.upper() in row.variables}
+        if used is not None and not readers & used:
             return f"no agent uses {provider}"
     elif name == "ngrok_api_url" and settings.public_url:
         return "PUBLIC_URL is set"
     return next((why for one in descriptors() if (why := one.unused(name, settings)) is not None), None)
+
+
+def _of_services() -> set[str]:
+    # Those of the tuned services are settings of their own, which `.env.example` has
+    return set(variables_of(ROWS)) - {name.upper() for name in Settings.model_fields}
 
 
 def _services_of_agents(settings: Settings) -> set[str] | None:
@@ -169,11 +182,14 @@ def _services_of_agents(settings: Settings) -> set[str] | None:
 def agent_problems(settings: Settings) -> list[str]:
     """Agents that could not answer a call, the default one first: one line each."""
     from conversation.agents.files import agent_names, find_agent
+    from conversation.agents.numbers import bound_twice
 
     default = find_agent(settings.agent, settings.agents_dir) or settings.agent
     names = dict.fromkeys([default, *agent_names(settings.agents_dir)])
-    problems = (_problem_of_agent(name, settings) for name in names)
-    return list(dict.fromkeys(problem for problem in problems if problem))
+    problems = [_problem_of_agent(name, settings) for name in names]
+    return list(
+        dict.fromkeys(problem for problem in (*problems, *bound_twice(settings.agents_dir)) if problem)
+    )
 
 
 def agent_findings(settings: Settings) -> list[Finding]:
@@ -193,17 +209,26 @@ def findings_of_agent(name: str, settings: Settings) -> list[Finding]:
         name: Of its file in the folder of agents, which the settings name.
         settings: What counts.
     """
+    from conversation.agents.numbers import bound_twice
+
     problem = _problem_of_agent(name, settings)
-    return [*([_fault(AGENTS, problem)] if problem else []), *_promises_of_agent(name, settings)]
+    shared = [line for line in bound_twice(settings.agents_dir) if f"{name}.toml" in re.split(r"[ :]", line)]
+    found = [_fault(AGENTS, line) for line in (*([problem] if problem else []), *shared)]
+    return [*found, *_promises_of_agent(name, settings)]
 
 
 def _problem_of_agent(name: str, settings: Settings) -> str | None:
     from conversation import services
     from conversation.agents.errors import AgentError
     from conversation.agents.files import load_agent
+    from conversation.agents.needed_variables import check_secrets
+    from conversation.agents.owner import untellable
 
     try:
         agent = load_agent(name, settings.agents_dir)
+        if problem := untellable(agent, settings):
+            return problem
+        check_secrets(agent)
         if settings.pipecat_cloud_public_key is None:  # else the bot talks there, not here
             services.check(services.resolve(agent, settings), settings)
     except (AgentError, services.ServiceError) as error:

@@ -8,9 +8,11 @@ from calls.call import Call
 from calls.cloud_media import CloudUnavailable
 from calls.events.lifecycle import ErrorHappened
 from calls.states import CallState, EndedBy
-from carriers.carrier import Carrier, DocumentCarrier, Form, IncomingCall, StatusUpdate
+from carriers.carrier import Carrier, Direction, DocumentCarrier, Form, IncomingCall, StatusUpdate
+from carriers.numbers import phone_number
 from conversation.agents.errors import AgentError
 from conversation.agents.files import load_agent
+from conversation.agents.numbers import agent_of_number
 from desk.call_addresses import OURS
 from desk.lost_streams import lost_again
 from desk.reported import call_of
@@ -63,13 +65,17 @@ def open_call(service: Service, carrier: Carrier, incoming: IncomingCall, query:
         service: The service.
         carrier: The call's carrier.
         incoming: The call.
-        query: As for `answer_call`.
+        query: As for `answer_call`; without an `agent` in it, the agent that the called number is bound to answers,
+            else the configured one.
 
     Raises:
         AgentError: The call's agent cannot be used.
     """
     settings = service.settings
-    agent = load_agent(query.get("agent") or settings.agent, settings.agents_dir)
+    bound = None
+    if not query.get("agent") and incoming.direction is Direction.INBOUND:
+        bound = agent_of_number(phone_number(incoming.to_number), settings.agents_dir)
+    agent = load_agent(query.get("agent") or bound or settings.agent, settings.agents_dir)
     return service.store.open(
         carrier=carrier.name,
         mode=carrier.mode,

@@ -19,6 +19,7 @@ from calls.reconcile import Reconciler
 from calls.store import CallStore
 from carriers import carrier_for, descriptors
 from carriers.carrier import Carrier
+from conversation.telling import sender_of
 from desk.call_addresses import CloudWayBack, ServerWayBack
 from desk.dial_requests import policy_of
 from desk.keys import AddressKeys
@@ -98,7 +99,8 @@ class Service:
         self.cloud_media = cloud_media_of(self.settings)
 
     def start(self) -> None:
-        """Begin to keep calls in the database, and to ask carriers about calls without news."""
+        """Begin to keep calls in the database, to ask carriers about calls without news, and to tell the owner."""
+        self.later(sender_of(self.store, self.settings).run(), "telling the owner of calls")
         self.later(self._look_after_calls(), "looking after calls")
 
     async def _look_after_calls(self) -> None:

@@ -10,6 +10,9 @@
 A lock is complete, so nothing is to be resolved: pip before 23.3 would take the newest release of a package of which
 another wants an extra, whatever the lock says (pypa/pip #12345). What is built from source is built with the tools of
 `build.lock` and not with the newest.
+
+The services that few use are in no lock. Their extras are resolved when they are asked for, and held to the versions
+that the lock has of everything else.
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -112,11 +116,39 @@ def locks_of(extras: list[str], lock: Path) -> list[Path]:
             found += locks_of([name.strip() for name in parts[0].split(",")], lock)
         elif own.exists():
             found.append(own)
-        elif not {normal(re.split(r"[\[<>=~;]", want)[0]) for want in known[extra]} <= names_in(lock):
+        elif extra not in unlocked(known) and not (
+            {normal(re.split(r"[\[<>=~;]", want)[0]) for want in known[extra]} <= names_in(lock)
+        ):
             raise SetupError(
                 f"the extra {extra!r} is in no lock of {HERE.name}/ that can be added to {lock.name}"
             )
     return list(dict.fromkeys(found))
+
+
+def unlocked(known: dict[str, list[str]]) -> set[str]:
+    """The extras that are in no lock: single extras of Pipecat's that no other extra, such as `services`, includes."""
+    included = {
+        normal(name.strip())
+        for wants in known.values()
+        for want in wants
+        for names in re.findall(r"^phonebot\[(.*)\]$", want)
+        for name in names.split(",")
+    }
+    own = {lock.stem for lock in HERE.glob("*.lock")}
+    single = {
+        extra
+        for extra, wants in known.items()
+        if [re.sub(r"[<>=~;].*", "", want) for want in wants] == [f"pipecat-ai[{extra}]"]
+    }
+    return single - included - own
+
+
+def needs_of(extras: list[str]) -> list[str]:
+    """What those of the extras that no lock has ask for."""
+    project = tomllib.loads((HERE.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    known: dict[str, list[str]] = project["optional-dependencies"]
+    loose = unlocked(known)
+    return [want for extra in extras if normal(extra) in loose for want in known[normal(extra)]]
 
 
 class Environment:
@@ -226,7 +258,8 @@ def make(environment: Environment, lock: Path, extras: list[str]) -> None:
     if begun and environment.has_python and not environment.runs("import pip"):
         run([str(environment.python), "-I", "-m", "ensurepip"])
     if begun and environment.has_python and environment.runs("import pip"):
-        if before.get("finished") and had == wanted and environment.runs(AS_LOCKED, *locks):
+        as_before = before.get("finished") and had == wanted and extras == before.get("extras", [])
+        if as_before and environment.runs(AS_LOCKED, *locks):
             return
         print(f"[1/3] {folder} is there and is brought up to date", flush=True)
         if not before.get("finished", True):
@@ -242,6 +275,15 @@ def make(environment: Environment, lock: Path, extras: list[str]) -> None:
         run([sys.executable, "-I", "-m", "venv", str(folder)])
     environment.write_mark(finished=False, extras=extras, packages=sorted(had | wanted))
     install(environment, locks)
+    if needs := needs_of(extras):
+        try:
+            add(environment, locks, needs)
+        except SetupError:
+            # What cannot be added must not stand in the way of the next set-up
+            environment.write_mark(
+                finished=False, extras=before.get("extras", []), packages=sorted(had | wanted)
+            )
+            raise
     if left := sorted((had - wanted - TOOLS) & environment.packages()):
         print(f"      removing what the lock no longer has: {', '.join(left)}")
         run(environment.pip("uninstall", "-y", *left))
@@ -281,6 +323,20 @@ def install(environment: Environment, locks: list[Path]) -> None:
             environment.pip("install", *flags, "--no-deps", "--no-build-isolation", "-r", str(lock)),
             follow,
         )
+
+
+def add(environment: Environment, locks: list[Path], needs: list[str]) -> None:
+    """Have pip choose what no lock has, with the versions of the locks for all that they have."""
+    print(f"      adding {', '.join(needs)}, which no lock has", flush=True)
+    pins = [
+        line
+        for lock in locks
+        for line in re.findall(r"^([a-z0-9][^\n]*?) \\$", lock.read_text(encoding="utf-8"), re.MULTILINE)
+    ]
+    with tempfile.NamedTemporaryFile("w", suffix=".txt", encoding="utf-8") as held:
+        held.write("\n".join(pins))
+        held.flush()
+        run(environment.pip("install", "--no-compile", "--progress-bar", "off", "-c", held.name, *needs))
 
 
 def check_fits(environment: Environment, wanted: set[str]) -> None:
@@ -362,6 +418,8 @@ def fix_of(words: str, retries: list[str]) -> str:
         return f"The package index could not be reached: check the network and the proxy.\n{retries[-1]}"
     if "DO NOT MATCH THE HASHES" in words:
         return "A package is not the one that was locked: empty pip's cache (python3 -m pip cache purge) and try again."
+    if "conflicting dependencies" in words:
+        return "What was to be added does not fit the versions of the lock: set up without it; `make lock` may help."
     if "No space left" in words:
         return "The disk is full: 2 GB are needed (TMPDIR names another place for what is only needed meanwhile)."
     if missing := re.search(r"No matching distribution found for (\S+)", words):

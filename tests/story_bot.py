@@ -316,6 +316,7 @@ def give_part(part: Part) -> None:
     from conversation import pipeline
     from conversation.local.models import local_models
     from conversation.services.patience import Patience, with_patience
+    from conversation.tools.mcp_servers import learn_all_tools
     from conversation.turns import strategies as turns
 
     patient_voice = with_patience(ToneVoice, Patience())
@@ -334,15 +335,15 @@ def give_part(part: Part) -> None:
         ]
         return made
 
-    async def nothing_to_load(*_: Any, **__: Any) -> None:
-        return None
+    async def only_tools_to_learn(agent: Any, settings: Any) -> None:
+        await learn_all_tools(agent, settings.agents_dir)
 
     pipeline.services.build_stt = lambda *_, **__: ToneEars(part.vocabulary, part.ears)  # type: ignore[assignment]
     pipeline.services.build_llm = lambda *_, **__: PlayedBrain(part)  # type: ignore[assignment]
     pipeline.services.build_tts = lambda *_, **__: patient_voice(part.voice)  # type: ignore[assignment]
     pipeline.shared_vad = lambda *_, **__: ToneActivity()  # type: ignore[assignment]
     pipeline.turn_strategies = without_a_model
-    pipeline.warm_up = nothing_to_load
+    pipeline.warm_up = only_tools_to_learn
 
 
 def fork_for_stories() -> int:

@@ -33,6 +33,9 @@ from calls.database.used_once import UsedOnce, UsedOnceInFile
 from calls.events.event import CallEvent
 from calls.events.lifecycle import Ended, StateChanged
 from calls.events.reading import read_event
+from calls.outbox.in_database import insert
+from calls.outbox.notices import Wants
+from calls.outbox.parcels import parcels_of
 from calls.states import ENDS
 
 __all__ = [
@@ -87,6 +90,10 @@ class CallDatabase:
         url: SQLAlchemy's address of the database, for example `sqlite+aiosqlite:///data/calls.db`.
         busy_secs: How long SQLite waits for another process that is writing.
 
+    Attributes:
+        wants: Who wants to be told of what is saved; None for nobody.
+        on_news: Called, in the database's thread, when the outbox has got something.
+
     Raises:
         DatabaseUnusable: The address cannot be understood, or its driver is not installed.
     """
@@ -99,6 +106,8 @@ class CallDatabase:
         self._file: tuple[int, int] | None = None
         self._opening: asyncio.Lock | None = None
         self._used_once: UsedOnce | UsedOnceInFile | None = None
+        self.wants: Wants | None = None
+        self.on_news: Callable[[], None] = _nothing
 
     @property
     def description(self) -> str:
@@ -131,7 +140,22 @@ class CallDatabase:
         Raises:
             DatabaseError: Nothing was written, as far as we know.
         """
-        return await self._do(lambda connection: self._save(connection, records), begin=WRITING)
+        last, has_news = await self._do(lambda connection: self._save(connection, records), begin=WRITING)
+        if has_news:
+            self.on_news()
+        return last
+
+    async def do(self, work: Callable[[sa.Connection], T], *, begin: str = WRITING) -> T:
+        """Do something in one transaction, for tables beside those of the calls.
+
+        Args:
+            work: What. It may be given up on a server that takes too long; a file is waited for.
+            begin: How the transaction begins, for a file.
+
+        Raises:
+            DatabaseError: Nothing was written, as far as we know.
+        """
+        return await self._do(work, begin=begin)
 
     async def load(self, call_id: str, carrier: str | None = None) -> SavedCall | None:
         """Read a call.
@@ -225,10 +249,10 @@ class CallDatabase:
             lambda connection: [SavedCall(dict(row)) for row in connection.execute(query).mappings()]
         )
 
-    def _save(self, connection: sa.Connection, records: Sequence[Unsaved]) -> dict[str, int]:
+    def _save(self, connection: sa.Connection, records: Sequence[Unsaved]) -> tuple[dict[str, int], bool]:
         there = self._last_seqs(connection, records)
         taken = self._taken(connection, records)
-        fresh, events, last = [], [], {}
+        fresh, events, parcels, last = [], [], [], {}
         for record in records:
             values = dict(record.row)
             call_id = values["id"]
@@ -252,12 +276,15 @@ class CallDatabase:
                 if changed:
                     connection.execute(sa.update(CALLS).where(CALLS.c.id == call_id).values(changed))
             events += _numbered(call_id, last_seq + 1, new)
+            parcels += parcels_of(values, last_seq + 1, new, self.wants)
             last[call_id] = last_seq + len(new)
         if fresh:
             connection.execute(sa.insert(CALLS), fresh)
         if events:
             connection.execute(sa.insert(CALL_EVENTS), events)
-        return last
+        if parcels:
+            insert(connection, parcels)
+        return last, bool(parcels)
 
     def _last_seqs(self, connection: sa.Connection, records: Sequence[Unsaved]) -> dict[str, tuple[str, int]]:
         """State, and number of the last event, of those calls that are there. They are locked."""
@@ -367,6 +394,10 @@ class CallDatabase:
             if type(error).__module__.partition(".")[0] != self._url.get_driver_name():
                 raise
             raise explained(error, self.description) from None
+
+
+def _nothing() -> None:
+    """Nobody waits for news."""
 
 
 def _is_end(event: CallEvent) -> bool:

@@ -90,3 +90,39 @@ USED_ONCE = sa.Table(
     sa.Column("until", UtcTime, nullable=False),
 )
 """What works once, such as the token of a media socket, was used; it may be forgotten after `until`."""
+
+OUTBOX = sa.Table(
+    "outbox",
+    METADATA,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("call_id", sa.Text, sa.ForeignKey("calls.id", ondelete="CASCADE"), nullable=False),
+    sa.Column("seq", sa.Integer, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("channel", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("event_at", UtcTime, nullable=False),
+    sa.Column("since", UtcTime, nullable=False),
+    sa.Column("due_at", UtcTime, nullable=False),
+    sa.Column("ready_by", UtcTime, nullable=False),
+    sa.Column("leased_until", UtcTime),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("body", sa.Text),
+    sa.Column("trouble", sa.Text),
+    sa.Index(None, "state", "due_at"),
+    sa.Index(None, "call_id", "channel", "seq"),
+)
+"""What the owner's systems are to be told of: `calls.outbox.parcels.Parcel`. What was delivered is here no more."""
+
+KEPT_JSON = sa.Table(
+    "kept_json",
+    METADATA,
+    sa.Column("kind", sa.Text, primary_key=True),
+    sa.Column("owner", sa.Text, primary_key=True),
+    sa.Column("key", sa.Text, primary_key=True),
+    # Null for what is kept with a caller, which outlives their calls
+    sa.Column("call_id", sa.Text, sa.ForeignKey("calls.id", ondelete="CASCADE")),
+    sa.Column("value", sa.Text, nullable=False),
+    sa.Column("size", sa.Integer, nullable=False),
+    sa.Index(None, "call_id"),
+)
+"""What the owner's code keeps with a call or a caller: `calls.kept_json`."""

@@ -159,6 +159,24 @@ class MessageTaken(CallEvent, kind="message_taken"):
     message: Personal = ""
 
 
+@dataclass(frozen=True, repr=False)
+class SummedUp(CallEvent, kind="after_call"):
+    """After its end the call was summed up by the agent's model, as `[after_call]` of its file says.
+
+    Parameters:
+        result: `made`, `no_model` (the local brain makes up nothing), `nothing_said` (the caller said nothing), `late`
+            (the model took too long) or `failed` (it could not be asked, or its answer is not what was asked for).
+        summary: What the call was about; empty unless it was made and asked for.
+        disposition: One of the agent's `dispositions`; null unless it was made and asked for.
+        fields: What the model has found out for the agent's `fields`, by their names; null for what was not said.
+    """
+
+    result: str
+    summary: Personal = ""
+    disposition: str | None = None
+    fields: Annotated[Mapping[str, Any], Privacy.PERSONAL] = field(default_factory=dict)
+
+
 # Call flows
 
 

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from functools import lru_cache
+from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 from zoneinfo import ZoneInfo
 
@@ -21,19 +22,24 @@ from pydantic import Field, PrivateAttr, ValidationInfo, model_validator
 from conversation.agents.errors import AgentError, did_you_mean
 from conversation.agents.flow import AgentFlow
 from conversation.agents.flow_words import FlowWords
+from conversation.agents.http_tables import HttpTool
+from conversation.agents.mcp_tables import McpServer
 from conversation.agents.modules import NO_CODE, OwnCode, default_tools, required_of
 from conversation.agents.tables import (
     GOODBYE,
     MENU_TOOLS,
     TAKE_MESSAGE,
+    AfterCall,
     BrainLines,
     DeadAir,
+    Email,
     Fact,
     Limits,
     Lines,
     MenuItem,
     Name,
     OutboundCalls,
+    OwnNumber,
     Plain,
     Recording,
     Reference,
@@ -41,7 +47,11 @@ from conversation.agents.tables import (
     Table,
     Text,
     TransferTarget,
+    Webhooks,
 )
+
+ALWAYS_KNOWN = frozenset({"agent", "direction", "caller_number", "called_number", "now", "today"})
+"""What every call knows, see `Agent.call_variables`."""
 
 NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 """What an agent's name looks like, and that of a transfer."""
@@ -55,12 +65,15 @@ class Agent(Table):
         language: Language of the conversation, as in BCP 47 ("en", "de").
         greeting: The first words of a call. A template.
         instructions: The system prompt of a real model. A template.
+        numbers: The owner's numbers whose calls this agent answers, in E.164 form.
         variables: Values for templates; a call's own parameters win over them.
         timezone: IANA name of the zone that `now` and `today` are in; this machine's zone when not given.
         services: Speech recognition, model and voice.
         tools: What the agent may do, from `default_tools()` and its own. When not given: to end the call, to take
             messages, and all of its own.
         facts: What the local brain knows. `conversation.pipeline.instructions` adds them to a hosted model's prompt.
+        http: Tools that are a request to a service of the owner's, by name.
+        mcp: Servers whose tools the agent has, by names of the owner's choice.
         transfers: Where callers may be put through to, by name.
         menu: What the telephone's keys do.
         flow: Words and keys of the call flow in the file `NAME.flow.yaml`.
@@ -71,17 +84,23 @@ class Agent(Table):
         brain: Fixed sentences of the local brain.
         limits: Lengths of time.
         dead_air: What is said and done when the bot owes the caller words and none come.
+        webhooks: Whom the owner's systems are told by.
+        email: Whom mails go to.
+        after_call: What the model makes of a call once it is over.
     """
 
     name: Name
     language: Name = "en"
     greeting: Text
     instructions: Text
+    numbers: list[OwnNumber] = Field(default_factory=list)
     variables: dict[str, str | int | float | bool] = Field(default_factory=dict)
     timezone: Reference = None
     services: Services = Field(default_factory=Services)
     tools: list[Name] = Field(default=["end_call", "take_message"])
     facts: list[Fact] = Field(default_factory=list)
+    http: dict[str, HttpTool] = Field(default_factory=dict)
+    mcp: dict[str, McpServer] = Field(default_factory=dict)
     transfers: dict[str, TransferTarget] = Field(default_factory=dict)
     menu: dict[str, MenuItem] = Field(default_factory=dict)
     flow: FlowWords = Field(default_factory=FlowWords)
@@ -92,8 +111,13 @@ class Agent(Table):
     brain: BrainLines = Field(default_factory=BrainLines)
     limits: Limits = Field(default_factory=Limits)
     dead_air: DeadAir = Field(default_factory=DeadAir)
+    webhooks: Webhooks = Field(default_factory=Webhooks)
+    email: Email = Field(default_factory=Email)
+    after_call: AfterCall = Field(default_factory=AfterCall)
 
     _code: OwnCode = PrivateAttr(NO_CODE)
+    _offers_all: bool = PrivateAttr(True)
+    _folder: Path = PrivateAttr(Path())
     _call_flow: AgentFlow | None = PrivateAttr(None)
 
     @property
@@ -102,17 +126,36 @@ class Agent(Table):
         return self._code
 
     @property
+    def folder(self) -> Path:
+        """Where the agent's file is."""
+        return self._folder
+
+    def is_in(self, folder: Path) -> None:
+        """Say where the agent's file is: programs that it names are started there."""
+        self._folder = folder
+
+    @property
+    def offers_all(self) -> bool:
+        """Whether the agent has all of its own tools, as its file does not name the set."""
+        return self._offers_all
+
+    @property
     def call_flow(self) -> AgentFlow | None:
         """The call flow in the YAML file beside the agent's; None when it has none."""
         return self._call_flow
 
-    @model_validator(mode="before")
+    @model_validator(mode="wrap")
     @classmethod
-    def _own_tools_are_offered(cls, table: Any, info: ValidationInfo) -> Any:
+    def _own_tools_are_offered(cls, table: Any, build: Any, info: ValidationInfo) -> Agent:
         """Offer an agent's own tools with the default ones, unless its file names the set."""
-        if info.context is None or "tools" in table or not info.context.tools:
-            return table
-        return {**table, "tools": [*cls.model_fields["tools"].default, *info.context.tools]}
+        offers_all = "tools" not in table
+        if offers_all:
+            code, http = info.context or NO_CODE, table.get("http")
+            own = [*code.tools, *(http if isinstance(http, dict) else ())]
+            table = {**table, "tools": [*cls.model_fields["tools"].default, *own]}
+        agent: Agent = build(table)
+        agent._offers_all = offers_all
+        return agent
 
     @model_validator(mode="before")
     @classmethod
@@ -134,12 +177,21 @@ class Agent(Table):
                 raise ValueError(
                     f"tools: {self.name}.py has a tool {tool!r}, as every agent has: rename its own"
                 )
-        known = (*default_tools(), *functions)
+        self._check_requests()
+        known = (
+            *default_tools(),
+            *functions,
+            *self.http,
+            *(name for one in self.mcp.values() for name in one.tools),
+        )
         for tool in self.tools:
-            if tool not in known:
+            if tool not in known and not self._may_be_a_servers(tool):
                 raise ValueError(f"tools: there is no tool {tool!r}{did_you_mean(tool, known)}")
             if self.tools.count(tool) > 1:
                 raise ValueError(f"tools: {tool!r} is there twice; remove one")
+        for number in self.numbers:
+            if self.numbers.count(number) > 1:
+                raise ValueError("numbers: a number is there twice; remove it once")
         for name in self.transfers:
             if not NAME.fullmatch(name):
                 raise ValueError(f"transfers.{name}: use lower-case letters, digits and hyphens in the name")
@@ -148,6 +200,7 @@ class Agent(Table):
             if topics.count(topic) > 1:
                 raise ValueError(f"facts: the topic {topic!r} is there twice; merge the two")
         for fact in self.facts:
+            self._check_called(f"facts: {fact.topic!r}", fact.tool)
             if fact.offer not in (None, TAKE_MESSAGE, *self.transfers):
                 hint = did_you_mean(fact.offer, (TAKE_MESSAGE, *self.transfers))
                 raise ValueError(f"facts: {fact.topic!r} cannot offer {fact.offer!r}{hint}")
@@ -161,15 +214,8 @@ class Agent(Table):
             if item.fact is not None and item.fact not in topics:
                 hint = did_you_mean(item.fact, topics)
                 raise ValueError(f"menu.{digit}: there is no fact {item.fact!r}{hint}")
-            if item.tool not in (None, *MENU_TOOLS, *functions):
-                hint = did_you_mean(item.tool, (*MENU_TOOLS, *functions))
-                raise ValueError(f"menu.{digit}: a key cannot call a tool {item.tool!r}{hint}")
-            own = functions.get(item.tool or "")
-            if own is not None and (needed := required_of(own)):
-                raise ValueError(
-                    f"menu.{digit}: the tool {item.tool!r} needs {', '.join(needed)}, which no key gives: "
-                    "give the parameter a default, or choose another tool"
-                )
+            if item.tool not in MENU_TOOLS:
+                self._check_called(f"menu.{digit}", item.tool, MENU_TOOLS)
             if item.transfer is not None and item.transfer not in self.transfers:
                 hint = did_you_mean(item.transfer, list(self.transfers))
                 raise ValueError(f"menu.{digit}: there is no transfer {item.transfer!r}{hint}")
@@ -182,6 +228,46 @@ class Agent(Table):
             except (KeyError, ValueError, OSError):
                 raise ValueError(f"timezone: no zone {self.timezone!r}; use one like Europe/Berlin") from None
         return self
+
+    def _check_called(self, where: str, tool: str | None, others: tuple[str, ...] = ()) -> None:
+        """Check that the local brain can call a tool there, which gives it no parameters."""
+        own = (*self.code.tools, *self.http)
+        servers = [name for server in self.mcp.values() for name in server.tools]
+        if tool is None or (tool not in own and (tool in servers or self._may_be_a_servers(tool))):
+            return
+        if tool not in own:
+            raise ValueError(f"{where}: it cannot call a tool {tool!r}{did_you_mean(tool, (*others, *own))}")
+        if needed := self._needed_by(tool):
+            raise ValueError(
+                f"{where}: the tool {tool!r} needs {', '.join(needed)}, which nobody gives it: give the parameter a "
+                "default, or choose another tool"
+            )
+
+    def _needed_by(self, tool: str) -> list[str]:
+        """The parameters that one of the agent's own tools cannot do without."""
+        if tool in self.http:
+            return [name for name, about in self.http[tool].parameters.items() if about.must_be_given]
+        return list(required_of(self.code.tools[tool])) if tool in self.code.tools else []
+
+    def _may_be_a_servers(self, tool: str) -> bool:
+        """Whether a tool may be one of a server that brings all of its tools, whose names only it knows."""
+        return any(not server.tools for server in self.mcp.values())
+
+    def _check_requests(self) -> None:
+        """See that the tables of HTTP tools and MCP servers fit the rest of the file."""
+        known = set(self.variables) | ALWAYS_KNOWN
+        taken = {*default_tools(), *self.code.tools}
+        for name, tool in self.http.items():
+            if name in taken:
+                raise ValueError(f"http.{name}: there is a tool of that name already; take another one")
+            tool.check(name, known)
+        taken |= {*self.http}
+        for name, server in self.mcp.items():
+            server.check(name, known)
+            for tool_name in server.tools:
+                if tool_name in taken:
+                    raise ValueError(f"mcp.{name}.tools: there is a tool {tool_name!r} already; leave it out")
+                taken.add(tool_name)
 
     def templates(self) -> Iterator[tuple[str, str]]:
         """Yield every text that is a template, with the key that it stands under: all but those marked `Plain`."""

@@ -8,12 +8,9 @@ from functools import cache
 
 from jinja2 import Environment, meta
 
-from conversation.agents.agent import Agent
+from conversation.agents.agent import ALWAYS_KNOWN, Agent
 from conversation.agents.flow_checks import warnings
 from conversation.agents.tables import TAKE_MESSAGE, BrainLines, Lines
-
-ALWAYS_KNOWN = frozenset({"agent", "direction", "caller_number", "called_number", "now", "today"})
-"""What every call knows, see `Agent.call_variables`."""
 
 
 def contradictions(agent: Agent) -> list[str]:

@@ -129,6 +129,11 @@ def choose_agent(settings: Settings, *wanted: object) -> Agent:
     return load_agent(settings.agent, settings.agents_dir)
 
 
+def names_agent(settings: Settings, *wanted: object) -> bool:
+    """Whether one of the names that a call brings is an agent's, so that `choose_agent` takes that one."""
+    return any(isinstance(name, str) and find_agent(name, settings.agents_dir) for name in wanted)
+
+
 def _stamp(path: Path) -> tuple[int, int] | None:
     """What tells whether a file has changed; None when there is none."""
     try:
@@ -138,7 +143,7 @@ def _stamp(path: Path) -> tuple[int, int] | None:
     return stat.st_mtime_ns, stat.st_size
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=1024)  # each call without an agent of its own looks for its number in all of them
 def _read(path: Path, _mtime_ns: int, _size: int, _flow: tuple[int, int] | None) -> Agent:
     file = path.name
     try:
@@ -160,6 +165,7 @@ def _read(path: Path, _mtime_ns: int, _size: int, _flow: tuple[int, int] | None)
         agent = Agent.model_validate(table, context=code)
     except ValidationError as error:
         raise AgentError(_explain(file, source, error)) from None
+    agent.is_in(path.parent)
     for key, template in agent.templates():
         _check_template(file, key, template, agent)
     flow = flow_file(path)
@@ -169,7 +175,7 @@ def _read(path: Path, _mtime_ns: int, _size: int, _flow: tuple[int, int] | None)
             read_flow(flow),
             agent.flow,
             code.names,
-            tools={*default_tools(), *code.tools, *agent.tools},
+            tools={*default_tools(), *code.tools, *agent.http, *agent.tools},
             transfers=agent.transfers if "transfer_call" in agent.tools else (),
         )
     elif agent.flow.nodes:

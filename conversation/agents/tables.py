@@ -5,7 +5,12 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+import phonenumbers
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import SchemaError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from calls.outbox.receivers import wrong_with_url
 
 ServiceKind = Literal["stt", "llm", "tts"]
 
@@ -35,26 +40,54 @@ class Plain:
     """Marks a text that is compared or looked up and never said. Every other text is a template."""
 
 
+def e164(number: str) -> str:
+    """A telephone number of the owner's as carriers name it.
+
+    Args:
+        number: With `+` and country code; blanks, brackets and hyphens may be in it.
+
+    Raises:
+        ValueError: It is none, or the country code is missing.
+    """
+    try:
+        parsed = phonenumbers.parse(number)
+    except phonenumbers.NumberParseException:
+        parsed = None
+    if parsed is None or not phonenumbers.is_possible_number(parsed):
+        raise ValueError("must be a telephone number in E.164 form, for example +12025550100")
+    return phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
+
+
 Text = Annotated[str, StringConstraints(min_length=1)]
 Name = Annotated[str, StringConstraints(min_length=1), Plain()]
 Reference = Annotated[str | None, Plain()]
+OwnNumber = Annotated[str, AfterValidator(e164), Plain()]
 
 
 class Fact(Table):
-    """One thing that the owner lets the agent say.
+    """One thing that the owner lets the agent say. Exactly one of `answer` and `tool` is given.
 
     Attributes:
         topic: A short name that can be spoken ("opening hours"); menu digits refer to it. A template.
         questions: Ways in which callers ask for it. More, and more varied ones, are found more reliably. Templates,
             which are filled in with the file's own `variables`.
         answer: The words to say. Numbers are written as they are spoken. A template.
+        tool: A tool of the agent's own that needs no parameters; the words that it returns are the answer. For the
+            local brain: a hosted model decides itself when to call a tool.
         offer: What to offer after the answer: `take_message` or the name of a transfer.
     """
 
     topic: Text
     questions: list[Text] = Field(min_length=1)
-    answer: Text
+    answer: str = ""
+    tool: Reference = None
     offer: Reference = None
+
+    @model_validator(mode="after")
+    def _one_answer(self) -> Fact:
+        if bool(self.answer) == bool(self.tool):
+            raise ValueError("give either answer or tool")
+        return self
 
 
 class TransferTarget(Table):
@@ -218,6 +251,81 @@ class Recording(Table):
     announcement: str = "This call is recorded."
     announce: Literal["before", "after"] = "before"
     format: Literal["wav", "mp3"] = "wav"
+
+
+Notice = Literal["call.started", "call.ended", "message.taken", "recording.ready"]
+"""What the owner's systems can be told of."""
+
+
+class Webhooks(Table):
+    """Whom the owner's systems are told by, for this agent's calls.
+
+    Attributes:
+        url: Where notices go, instead of `WEBHOOK_URL`.
+        secret: The name of the environment variable with the secret that signs them, instead of `WEBHOOK_SECRET`.
+        events: Which notices are sent.
+    """
+
+    url: Reference = None
+    secret: Reference = None
+    events: list[Notice] = ["call.started", "call.ended", "message.taken", "recording.ready"]
+
+    @model_validator(mode="after")
+    def _can_be_sent(self) -> Webhooks:
+        if self.url is not None and (wrong := wrong_with_url(self.url)):
+            raise ValueError(f"url {wrong}")
+        if self.secret is not None and not re.fullmatch(r"[A-Z_][A-Z0-9_]*", self.secret):
+            raise ValueError("secret must be the name of an environment variable, not the secret itself")
+        return self
+
+
+class Email(Table):
+    """Whom mails go to, by the server of `SMTP_HOST`.
+
+    Attributes:
+        to: The addresses; none for no mails.
+        events: Which notices are sent.
+    """
+
+    to: list[Name] = Field(default_factory=list)
+    events: list[Notice] = ["message.taken"]
+
+    @model_validator(mode="after")
+    def _are_mailboxes(self) -> Email:
+        for address in self.to:
+            if not re.fullmatch(r"[^\s@<>,;:\"]+@[^\s@<>,;:\"]+", address):
+                raise ValueError(f"to: {address!r} is no address such as desk@example.com")
+        return self
+
+
+class AfterCall(Table):
+    """What the agent's model makes of a call once it is over.
+
+    Attributes:
+        summary: Whether it says in a few sentences what the call was about.
+        fields: What it finds out, each by its name with a JSON schema; what was not said is null.
+        dispositions: How a call can have come out, of which it chooses one.
+        timeout_secs: How long it may take. `call.ended` waits for it.
+    """
+
+    summary: bool = False
+    fields: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    dispositions: list[Name] = Field(default_factory=list)
+    timeout_secs: float = Field(default=20, gt=0, le=60)
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether anything is to be made."""
+        return bool(self.summary or self.fields or self.dispositions)
+
+    @model_validator(mode="after")
+    def _are_schemas(self) -> AfterCall:
+        for name, schema in self.fields.items():
+            try:
+                Draft202012Validator.check_schema(schema)
+            except SchemaError as error:
+                raise ValueError(f"fields.{name} is no JSON schema: {error.message}") from None
+        return self
 
 
 class OutboundCalls(Table):

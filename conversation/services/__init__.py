@@ -2,7 +2,6 @@
 
 from conversation.services.chosen import (
     ServiceChoice,
-    ServiceError,
     beyond_the_brain,
     build_llm,
     build_stt,
@@ -11,6 +10,7 @@ from conversation.services.chosen import (
     describe,
     resolve,
 )
+from conversation.services.service import ServiceError
 
 __all__ = [
     "ServiceChoice",

@@ -1,26 +1,22 @@
-"""The speech and language services that can be named, and what each one needs.
+"""The services that the set-up brings and `auto` may take, each tuned for a telephone, and the names of all services.
 
 A row is data: where Pipecat's class is, which setting holds the key, which package an extra brings, and what suits a
-telephone where Pipecat's own defaults do not. Nothing is imported before a service was chosen. A new service is one row
-here, one extra in `pyproject.toml` and its key in `settings.py`.
+telephone where Pipecat's own defaults do not. Nothing is imported before a service was chosen. All other services that
+Pipecat has are rows of `providers/`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal
-from urllib.parse import urlsplit
+from collections.abc import Callable
+from typing import Any
 
 from pipecat.transcriptions.language import Language
 
+from conversation.services.service import KINDS, LOCAL, Kind, Service, secret
+from conversation.services.vendors import VENDORS
 from settings import Settings
 
-Kind = Literal["stt", "llm", "tts"]
-
-KINDS: tuple[Kind, ...] = ("stt", "llm", "tts")
-
-LOCAL = "local"
+__all__ = ["KINDS", "LOCAL", "SERVICES", "Kind", "Service", "services_of"]
 
 DEFAULT_OLLAMA_URL = "http://localhost:11434/v1"
 
@@ -30,81 +26,8 @@ ELEVENLABS_VOICE = "SAz9YHcvj6GT2YYXdXww"
 DEEPGRAM_ENGLISH_VOICE = "aura-2-helena-en"
 
 
-def _nothing(_: Settings) -> dict[str, Any]:
-    return {}
-
-
-@dataclass(frozen=True)
-class Service:
-    """One service that can do one of the three jobs.
-
-    Parameters:
-        kind: The job.
-        name: What an agent's TOML or the environment calls it.
-        target: `module:Class` of the Pipecat service, or a function of the settings that returns it.
-        extra: The extra of this project that installs what it needs.
-        key: The field of `Settings` that holds its key; None for a service without one.
-        stand_in: A field of `Settings` that makes the key unnecessary (an own endpoint).
-        packages: Import names of packages one of which must be installed; none when Pipecat alone is enough.
-        automatic: Whether `auto` may take it with these settings; by default when its key is set.
-        arguments: The constructor's arguments, for what is no Pipecat setting: keys and endpoints.
-        model: Its model, or its engine for a local one; None leaves Pipecat's own choice.
-        options: The Pipecat settings that suit a telephone, for a language; the agent's own options win over them.
-        voice_languages: The languages that the default voice speaks; None for a voice that speaks all.
-        nested: Options that are tables, with the `module:Class` that each becomes.
-        address: The host that it is reached at, or a function of the settings that returns its address; for the
-            operator's log.
-    """
-
-    kind: Kind
-    name: str
-    target: str | Callable[[Settings], str]
-    extra: str
-    key: str | None = None
-    stand_in: str | None = None
-    packages: tuple[str, ...] = ()
-    automatic: Callable[[Settings], bool] | None = None
-    arguments: Callable[[Settings], dict[str, Any]] = _nothing
-    model: Callable[[Settings], str | None] = lambda _: None
-    options: Callable[[Settings, Language], dict[str, Any]] = lambda _, __: {}
-    voice_languages: frozenset[str] | None = None
-    nested: Mapping[str, str] = field(default_factory=dict)
-    address: str | Callable[[Settings], str] = ""
-
-    @property
-    def is_local(self) -> bool:
-        """True when it runs in this process and knows English only."""
-        return self.name == LOCAL
-
-    def has_key(self, settings: Settings) -> bool:
-        """Say whether nothing that it needs from the settings is missing."""
-        if self.key is None or getattr(settings, self.key):
-            return True
-        return bool(self.stand_in and getattr(settings, self.stand_in))
-
-    def taken_by_auto(self, settings: Settings) -> bool:
-        """Say whether `auto` may take it."""
-        if self.automatic is not None:
-            return self.automatic(settings)
-        return self.key is not None and self.has_key(settings)
-
-    def host(self, settings: Settings) -> str:
-        """Return the host that it is reached at, with the port where that is named; its name for a local one."""
-        address = self.address(settings) if callable(self.address) else self.address
-        return urlsplit(address).netloc.rpartition("@")[2] or address or self.name
-
-    def import_path(self, settings: Settings) -> str:
-        """Return `module:Class` of the class to build with these settings."""
-        return self.target(settings) if callable(self.target) else self.target
-
-
-def _secret(settings: Settings, name: str) -> str | None:
-    value = getattr(settings, name)
-    return value.get_secret_value() if value is not None else None
-
-
 def _key_only(name: str) -> Callable[[Settings], dict[str, Any]]:
-    return lambda settings: {"api_key": _secret(settings, name)}
+    return lambda settings: {"api_key": secret(settings, name)}
 
 
 def _openai_address(settings: Settings) -> str:
@@ -113,7 +36,7 @@ def _openai_address(settings: Settings) -> str:
 
 def _openai_arguments(settings: Settings) -> dict[str, Any]:
     # An own endpoint often has no keys, and the library refuses to be built without one
-    key = _secret(settings, "openai_api_key") or "not-needed"
+    key = secret(settings, "openai_api_key") or "not-needed"
     return {"api_key": key} | ({"base_url": settings.openai_base_url} if settings.openai_base_url else {})
 
 
@@ -159,7 +82,7 @@ def _openai_audio_is_there(settings: Settings) -> bool:
 def _anthropic_arguments(settings: Settings) -> dict[str, Any]:
     from anthropic import AsyncAnthropic, Timeout
 
-    key = _secret(settings, "anthropic_api_key")
+    key = secret(settings, "anthropic_api_key")
     timeout = Timeout(settings.first_token_secs, connect=settings.connect_secs)
     return {"api_key": key, "client": AsyncAnthropic(api_key=key, timeout=timeout, max_retries=0)}
 
@@ -246,7 +169,7 @@ SERVICES: tuple[Service, ...] = (
         key="google_api_key",
         packages=("google.genai",),
         arguments=lambda settings: {
-            "api_key": _secret(settings, "google_api_key"),
+            "api_key": secret(settings, "google_api_key"),
             "stream_idle_timeout_secs": settings.first_token_secs,
         },
         model=lambda settings: settings.google_model or "gemini-3.6-flash",
@@ -333,5 +256,11 @@ SERVICES: tuple[Service, ...] = (
 
 
 def services_of(kind: Kind) -> dict[str, Service]:
-    """Return the services that do a job, by name, in the order in which `auto` looks."""
-    return {service.name: service for service in SERVICES if service.kind == kind}
+    """Return the services that do a job, by name, in the order in which `auto` looks; the local one is the last."""
+    *tuned, local = (service for service in SERVICES if service.kind == kind)
+    return {service.name: service for service in (*tuned, *VENDORS[kind], local)}
+
+
+def taken_unasked(kind: Kind) -> tuple[Service, ...]:
+    """Return those of them that `auto` may take, and the local one: they come with the set-up."""
+    return tuple(service for service in SERVICES if service.kind == kind)

@@ -13,16 +13,16 @@ import difflib
 import importlib
 import importlib.util
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from pipecat.transcriptions.language import Language
-from pydantic import ValidationError
-
 from conversation.agents.flow_checks import without_a_model
-from conversation.services.catalogue import KINDS, LOCAL, Kind, Service, openai_timeout, services_of
-from conversation.services.patience import Patience, with_patience
-from conversation.services.tool_calls import CheckedCalls, NoticedCuts
+from conversation.services.bounded import bounded, with_session
+from conversation.services.catalogue import services_of, taken_unasked
+from conversation.services.options import bad_option, language_of, options_of, pipecat_settings
+from conversation.services.own import load_own, own_service
+from conversation.services.service import KINDS, LOCAL, Kind, Service, ServiceError
 from settings import Settings
 
 if TYPE_CHECKING:
@@ -37,13 +37,6 @@ AUTO = "auto"
 CONTEXT_SECS = 3.0
 """After this long without a sound Pipecat takes a sentence as said, unless it is told to wait longer."""
 
-NOT_OPTIONS = frozenset({"system_instruction", "user_turn_completion_config"})
-"""Fields of Pipecat's settings that are the agent's own business, elsewhere in its TOML."""
-
-
-class ServiceError(Exception):
-    """A speech or language service cannot be used; the message is one line with the cause and the fix."""
-
 
 @dataclass(frozen=True)
 class ServiceChoice:
@@ -53,10 +46,12 @@ class ServiceChoice:
     llm: str
     tts: str
     agent: Agent = field(repr=False, compare=False)
+    folder: Path = field(default=Path("agents"), repr=False, compare=False)
 
     def of(self, kind: Kind) -> Service:
         """Return the chosen service of a kind."""
-        return services_of(kind)[cast(str, getattr(self, kind))]
+        named: str = getattr(self, kind)
+        return own_service(kind, named, self.folder) if ":" in named else services_of(kind)[named]
 
 
 def resolve(agent: Agent, settings: Settings) -> ServiceChoice:
@@ -66,7 +61,7 @@ def resolve(agent: Agent, settings: Settings) -> ServiceChoice:
         ServiceError: A name is not known; the message has the closest one and the list.
     """
     stt, llm, tts = (_resolve(kind, agent, settings) for kind in KINDS)
-    return ServiceChoice(stt, llm, tts, agent)
+    return ServiceChoice(stt, llm, tts, agent, settings.agents_dir)
 
 
 def check(choice: ServiceChoice, settings: Settings) -> None:
@@ -81,7 +76,8 @@ def check(choice: ServiceChoice, settings: Settings) -> None:
         _check_package(service)
         _check_language(service, choice.agent)
         if not service.is_local:
-            _pipecat_settings(service, _load(service, settings), choice.agent, settings)
+            _check_chosen(service, choice.agent)
+            pipecat_settings(service, _load(service, settings), choice.agent, settings)
 
 
 def beyond_the_brain(agent: Agent, settings: Settings) -> list[str]:
@@ -150,9 +146,7 @@ def describe(agent: Agent, settings: Settings) -> list[str]:
     choice = resolve(agent, settings)
     local = [kind for kind in KINDS if choice.of(kind).is_local]
     if len(local) == len(KINDS):
-        hosted = any(
-            service.taken_by_auto(settings) for kind in KINDS for service in services_of(kind).values()
-        )
+        hosted = any(service.taken_by_auto(settings) for kind in KINDS for service in taken_unasked(kind))
         cause = "" if hosted else "no key set: "
         return [f"{cause}the local brain answers (STT Moonshine, TTS Piper, English only)"]
     lines = [", ".join(f"{kind.upper()} {_with_model(choice.of(kind), agent, settings)}" for kind in KINDS)]
@@ -170,24 +164,29 @@ def _resolve(kind: Kind, agent: Agent, settings: Settings) -> str:
     source = f"agent {agent.name}, [services] {kind}"
     if named == AUTO:
         named, source = getattr(settings, kind), f"{kind.upper()} in .env or the environment"
-    named = named.strip().lower()
+    named = named.strip()
+    if ":" in named:
+        return own_service(kind, named, settings.agents_dir).name
+    named = named.lower()
+    unasked = taken_unasked(kind)
     if named == AUTO:
-        return next((name for name, service in known.items() if service.taken_by_auto(settings)), LOCAL)
+        return next((service.name for service in unasked if service.taken_by_auto(settings)), LOCAL)
     if named not in known:
         close = difflib.get_close_matches(named, known, n=1)
         guess = f'did you mean "{close[0]}"? ' if close else ""
         raise ServiceError(
-            f'services: no {kind} is called "{named}" ({source}): {guess}Known are {AUTO}, {", ".join(known)}.'
+            f'services: no {kind} is called "{named}" ({source}): {guess}Known are {AUTO}, '
+            f"{', '.join(service.name for service in unasked)}; docs/services.md has all others."
         )
     return named
 
 
 def _check_key(service: Service, settings: Settings) -> None:
-    if service.has_key(settings):
+    missing = service.missing(settings)
+    if missing is None:
         return
-    names = [name.upper() for name in (service.key, service.stand_in) if name]
     raise ServiceError(
-        f"services: {service.kind} is {service.name}, but {names[0]} is not set: set it in .env, "
+        f"services: {service.kind} is {service.name}, but {str(missing).upper()} is not set: set it in .env, "
         f'or choose {service.kind} = "{LOCAL}".'
     )
 
@@ -201,7 +200,18 @@ def _check_package(service: Service) -> None:
         )
 
 
+def _check_chosen(service: Service, agent: Agent) -> None:
+    for name in service.choose:
+        if name not in options_of(service, agent):
+            raise ServiceError(
+                f"services: {service.name} has no {name} of its own: write {name} in "
+                f"[services.options.{service.kind}] of agent {agent.name}."
+            )
+
+
 def _install(service: Service) -> str:
+    if service not in taken_unasked(service.kind):
+        return f"`make setup EXTRAS={service.extra}` brings what it needs"  # a comma parts two
     image = " (an image: build it with --build-arg LOCK=local)" if service.is_local else ""
     return f"`make setup` brings it{image}"
 
@@ -214,7 +224,7 @@ def _is_installed(package: str) -> bool:
 
 
 def _check_language(service: Service, agent: Agent) -> None:
-    language = _language(agent)
+    language = language_of(agent)
     spoken = language.value.split("-")[0]
     if service.is_local and service.kind != "llm" and spoken != "en":
         raise ServiceError(
@@ -224,31 +234,17 @@ def _check_language(service: Service, agent: Agent) -> None:
     if (
         service.voice_languages
         and spoken not in service.voice_languages
-        and "voice" not in _options(service, agent)
+        and (option := "model" if service.kind == "stt" else "voice") not in options_of(service, agent)
     ):
         raise ServiceError(
-            f'services: {service.name} has no default voice for language = "{agent.language}": name one as voice '
+            f'services: {service.name} has no default {option} for language = "{agent.language}": name one as {option} '
             f"in [services.options.{service.kind}] of agent {agent.name}."
         )
 
 
-def _language(agent: Agent) -> Language:
-    by_tag = {language.value.lower(): language for language in Language}
-    language = by_tag.get(agent.language.strip().lower().replace("_", "-"))
-    if language is None:
-        close = difflib.get_close_matches(agent.language.lower(), by_tag, n=1)
-        raise ServiceError(
-            f'services: agent {agent.name} has language = "{agent.language}", which is no language tag: use one '
-            f"such as {by_tag[close[0]].value if close else 'en, de or es-MX'}."
-        )
-    return language
-
-
-def _options(service: Service, agent: Agent) -> dict[str, Any]:
-    return dict(agent.services.options.get(service.kind, {}))
-
-
 def _load(service: Service, settings: Settings) -> type:
+    if service.is_own:
+        return load_own(service)
     module, _, name = service.import_path(settings).partition(":")
     try:
         return cast(type, getattr(importlib.import_module(module), name))
@@ -258,54 +254,8 @@ def _load(service: Service, settings: Settings) -> type:
         ) from error
 
 
-def _pipecat_settings(service: Service, cls: Any, agent: Agent, settings: Settings) -> Any:
-    given = _options(service, agent)
-    known = {option.name for option in fields(cls.Settings)} - NOT_OPTIONS
-    for name in given:
-        if name not in known:
-            close = difflib.get_close_matches(name, known, n=1)
-            guess = f'did you mean "{close[0]}"? ' if close else ""
-            raise ServiceError(
-                f"services: {service.name} has no option {name} (agent {agent.name}, "
-                f"[services.options.{service.kind}]): {guess}Known are {', '.join(sorted(known))}."
-            )
-    values = service.options(settings, _language(agent)) | _nested(service, given, agent)
-    if (model := service.model(settings)) is not None:
-        values.setdefault("model", model)
-    extra = values.pop("extra", {})
-    try:
-        pipecat_settings = cls.Settings.from_mapping(values)
-    except (TypeError, ValueError) as error:
-        raise _bad_option(service, agent, error) from error
-    pipecat_settings.extra = dict(extra)
-    return pipecat_settings
-
-
-def _nested(service: Service, given: Mapping[str, Any], agent: Agent) -> dict[str, Any]:
-    values = dict(given)
-    for name, target in service.nested.items():
-        if isinstance(table := values.get(name), Mapping):
-            module, _, cls = target.partition(":")
-            try:
-                values[name] = getattr(importlib.import_module(module), cls)(**table)
-            except (TypeError, ValueError) as error:
-                raise _bad_option(service, agent, error) from error
-    return values
-
-
-def _bad_option(service: Service, agent: Agent, error: Exception) -> ServiceError:
-    if isinstance(error, ValidationError):
-        first = error.errors()[0]
-        error = ValueError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}")
-    reason = " ".join(str(error).split()).rstrip(".")
-    return ServiceError(
-        f"services: an option of {service.name} is not usable: {reason}. Change [services.options.{service.kind}] "
-        f"of agent {agent.name}."
-    )
-
-
 def _with_model(service: Service, agent: Agent, settings: Settings) -> str:
-    model = _options(service, agent).get("model") or service.model(settings)
+    model = options_of(service, agent).get("model") or service.model(settings)
     return f"{service.name} ({model})" if model else service.name
 
 
@@ -316,42 +266,25 @@ def _build(service: Service, agent: Agent, settings: Settings) -> Any:
     cls: Any = _load(service, settings)
     if service.is_local:
         return cls()
-    pipecat_settings = _pipecat_settings(service, cls, agent, settings)
-    arguments = service.arguments(settings)
-    if service.kind == "tts" and settings.first_audio_secs > CONTEXT_SECS:
+    _check_chosen(service, agent)
+    made, own = pipecat_settings(service, cls, agent, settings)
+    arguments = service.arguments(settings) | own
+    if made is not None:
+        arguments["settings"] = made
+    if service.kind == "tts" and not service.is_own and settings.first_audio_secs > CONTEXT_SECS:
         arguments["stop_frame_timeout_s"] = settings.first_audio_secs
+    built = bounded(cls, settings, own_time_outs=service.has_time_outs)
+    if service.with_session:
+        built, arguments["aiohttp_session"] = with_session(built, settings)
     try:
-        return _bounded(cls, settings)(settings=pipecat_settings, **arguments)
+        return built(**arguments)
     except (TypeError, ValueError) as error:
-        raise _bad_option(service, agent, error) from error
-
-
-class _AskedOnce:
-    """A client of OpenAI's library that makes no request again by itself: `conversation/services/patience.py` does."""
-
-    def __init__(self, **arguments: Any) -> None:
-        super().__init__(**arguments)
-        self._client: Any = self._client.with_options(max_retries=0)
-
-
-def _bounded(cls: Any, settings: Settings) -> Any:
-    """A hosted service's class that keeps callers waiting no longer than the settings say."""
-    from pipecat.services.llm_service import LLMService
-    from pipecat.services.openai.base_llm import BaseOpenAILLMService
-    from pipecat.services.openai.tts import OpenAITTSService
-    from pipecat.services.whisper.base_stt import BaseWhisperSTTService
-
-    bounded = with_patience(cls, Patience.of(settings))
-    if issubclass(cls, LLMService):
-        bounded = type(cls.__name__, (CheckedCalls, bounded), {})
-    if issubclass(cls, OpenAITTSService | BaseWhisperSTTService):
-        return type(cls.__name__, (_AskedOnce, bounded), {})
-    if not issubclass(cls, BaseOpenAILLMService):
-        return bounded
-    timeout = openai_timeout(settings, settings.first_token_secs)
-
-    def create_client(self: Any, **kwargs: Any) -> Any:
-        # Retries are decided where the caller is spoken to meanwhile.
-        return bounded.create_client(self, **kwargs).with_options(timeout=timeout, max_retries=0)
-
-    return type(cls.__name__, (NoticedCuts, bounded), {"create_client": create_client})
+        raise bad_option(service, agent, error) from error
+    except (
+        Exception
+    ) as error:  # a model that cannot be fetched, a token that is refused, whatever an owner's class raises
+        reason = f"{type(error).__name__}: {error}" if service.is_own else type(error).__name__
+        raise ServiceError(
+            f"services: {service.kind} {service.name} cannot be built ({' '.join(reason.split())[:300]}): "
+            "what its documentation asks for must be there."
+        ) from error

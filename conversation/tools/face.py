@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,6 +16,7 @@ from pipecat.services.llm_service import LLMService
 from calls.errors import NotDone, NotPossible
 from calls.events.lifecycle import ErrorHappened
 from calls.events.talk import MessageTaken
+from calls.kept_json import KeptJson
 from calls.left_messages import Message, MessageBook
 from calls.policy import country_of
 from calls.recordings import change_recording
@@ -29,6 +32,10 @@ MAX_EXTENSION = 6
 """Digits up to which a call-back number may be an extension of the business's own."""
 
 
+RELEASE_SECS = 5.0
+"""How long it may take to give back what a session's tools have opened."""
+
+
 class Face:
     """Implements `BotSession` for one session."""
 
@@ -41,8 +48,22 @@ class Face:
         """
         self._session = session
         self.llm = llm
+        self._at_the_end: list[Callable[[], Awaitable[None]]] = []
         self.caller_left = False
         """Whether the caller was put through, so that nobody is there to be answered."""
+
+    def at_the_end(self, release: Callable[[], Awaitable[None]]) -> None:
+        """Have something given back when the session is over, such as a connection that a tool has opened."""
+        self._at_the_end.append(release)
+
+    async def close(self) -> None:
+        """Give back what the tools have opened, within `RELEASE_SECS`."""
+        releases, self._at_the_end = self._at_the_end, []
+        if not releases:
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(RELEASE_SECS):
+                await asyncio.gather(*(release() for release in releases), return_exceptions=True)
 
     @property
     def call(self) -> CallFacts:
@@ -73,6 +94,11 @@ class Face:
     def http(self) -> httpx.AsyncClient:
         """The shared client."""
         return shared_client()
+
+    @property
+    def store(self) -> KeptJson:
+        """Small JSON values of the call and of the caller."""
+        return KeptJson(self._session.store, self._session.call)
 
     @property
     def destinations(self) -> Mapping[str, str]:

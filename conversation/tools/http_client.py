@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from weakref import WeakKeyDictionary
 
 import httpx
@@ -16,6 +17,8 @@ _clients: WeakKeyDictionary[asyncio.AbstractEventLoop, httpx.AsyncClient] = Weak
 def shared_client() -> httpx.AsyncClient:
     """The client of this event loop. It follows no redirects, and is not to be closed."""
     loop = asyncio.get_running_loop()
-    if loop not in _clients:
+    if loop not in _clients or _clients[loop].is_closed:
+        # Its own lines have whole addresses in them, with what callers said and perhaps a key.
+        logging.getLogger("httpx").setLevel(logging.WARNING)
         _clients[loop] = httpx.AsyncClient(timeout=TIMEOUT)
     return _clients[loop]

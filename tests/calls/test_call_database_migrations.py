@@ -23,7 +23,14 @@ async def test_an_empty_file_becomes_a_database(tmp_path):
         await store.start()
         await store.start()
     names = rows(tmp_path / "a.db", "select name from sqlite_master where type = 'table' order by 1")
-    assert names == [("call_events",), ("calls",), (VERSION_TABLE,), ("used_once",)]
+    assert names == [
+        ("call_events",),
+        ("calls",),
+        ("kept_json",),
+        ("outbox",),
+        (VERSION_TABLE,),
+        ("used_once",),
+    ]
 
 
 async def test_a_file_that_is_up_to_date_is_left_as_it_is(tmp_path):
@@ -56,8 +63,9 @@ async def test_the_migrations_make_what_the_tables_say(tmp_path):
         found = sa.inspect(connection)
         for table in METADATA.sorted_tables:
             assert found.get_pk_constraint(table.name)["name"] == table.primary_key.name
-        (key,) = found.get_foreign_keys("call_events")
-        assert key["options"] == {"ondelete": "CASCADE"}
+        for table in ("call_events", "outbox", "kept_json"):
+            (key,) = found.get_foreign_keys(table)
+            assert key["options"] == {"ondelete": "CASCADE"}
     engine.dispose()
 
 

@@ -92,6 +92,10 @@ WRITTEN = [
     ("tool", '{"name": "end_call", "arguments": {}, "result": null}'),
     ("tool", '{"name": "end_call", "arguments": {}, "result": "Not done: no.", "ok": false}'),
     ("message_taken", '{"caller_name": "", "callback_number": "555 0101", "message": "Call me."}'),
+    (
+        "after_call",
+        '{"result": "made", "summary": "A repair.", "disposition": "booked", "fields": {"days": 2, "why": null}}',
+    ),
     ("flow_node", '{"node": "order"}'),
     ("flow_state", '{"state": {"size": "large", "total": 12.5}}'),
     ("opening", '{"who": "machine", "why": "a beep"}'),

@@ -45,6 +45,7 @@ SAMPLES = {
     "telnyx_l16_byte_order": "big",
     "pipecat_cloud_agent": "phonebot.my-org",
     "pipecat_cloud_region": "eu-central",
+    "smtp_from": "bot@example.com",
     "stt": "deepgram",
     "llm": "openai",
     "tts": "cartesia",
@@ -93,6 +94,18 @@ def test_all_that_a_bot_reads_goes_with_it_and_nothing_else(configured):
     written = cloud_env.variables_of(configured(everything_is_set()))
     assert written.keys() == {name.upper() for name in settings_class().IN_A_CALL}
     assert not written.keys() & {name.upper() for name in settings_class().ON_A_SERVER | ON_THIS_MACHINE}
+
+
+def test_the_secrets_that_agents_files_name_go_with_it(configured, tmp_path, monkeypatch):
+    (tmp_path / "desk.toml").write_text(
+        'greeting = "Hi."\ninstructions = "x"\n[webhooks]\nurl = "https://example.com/"\nsecret = "DESK_SECRET"\n'
+    )
+    monkeypatch.setattr(cloud_env, "AGENTS", tmp_path)
+    settings = configured(KEYS + "DESK_SECRET=whsec_1\nANOTHER=2\n")
+    written = cloud_env.variables_of(settings)
+    assert written["DESK_SECRET"] == "whsec_1"
+    assert "ANOTHER" not in written
+    assert not any("DESK_SECRET" in line for line in cloud_env.notes(settings))
 
 
 @pytest.mark.parametrize(

@@ -132,5 +132,13 @@ def test_a_key_calls_an_own_tool_that_needs_nothing(shop):
         ("hour", "did you mean 'hours'"),
         ("transfer_call", "cannot call"),
     ):
-        with pytest.raises(AgentError, match=said):
-            shop(code, TOML + f'[menu.1]\nlabel = "x"\ntool = "{tool}"\n')
+        fact = f'[[facts]]\ntopic = "x"\nquestions = ["x"]\ntool = "{tool}"\n'
+        for table in (f'[menu.1]\nlabel = "x"\ntool = "{tool}"\n', fact):
+            with pytest.raises(AgentError, match=said):
+                shop(code, TOML + table)
+    assert (
+        shop(code, TOML + '[[facts]]\ntopic = "x"\nquestions = ["x"]\ntool = "hours"\n').facts[0].answer == ""
+    )
+    for more in ("", 'tool = "hours"\nanswer = "x"\n'):
+        with pytest.raises(AgentError, match="give either answer or tool"):
+            shop(code, TOML + f'[[facts]]\ntopic = "x"\nquestions = ["x"]\n{more}')

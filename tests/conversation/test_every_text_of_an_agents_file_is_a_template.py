@@ -12,19 +12,31 @@ from conversation.agents.destinations import spoken_name
 from conversation.agents.errors import AgentError
 from conversation.agents.files import agent_names, load_agent
 from conversation.agents.flow_words import Choice, NodeWords
-from conversation.agents.tables import DeadAir, Fact, MenuItem, Services, TransferTarget
+from conversation.agents.tables import (
+    AfterCall,
+    DeadAir,
+    Email,
+    Fact,
+    MenuItem,
+    Services,
+    TransferTarget,
+    Webhooks,
+)
 from conversation.local.dialogue.state import Script
 from conversation.tools.face import Face
 from conversation.tools.offered import tools_of, tools_schema
 from settings import ROOT
 
 PLAIN = {
-    Agent: {"name", "language", "timezone", "tools", "variables", "pronounce"},
-    Fact: {"offer"},
+    Agent: {"name", "language", "timezone", "numbers", "tools", "variables", "pronounce"},
+    Fact: {"offer", "tool"},
     TransferTarget: {"number", "sip", "caller_id"},
     MenuItem: {"fact", "transfer", "tool"},
     Services: {"stt", "llm", "tts"},
     DeadAir: {"fallback"},
+    Webhooks: {"url", "secret"},
+    Email: {"to"},
+    AfterCall: {"dispositions"},
     NodeWords: {"digits"},
     Choice: {"key"},
 }

@@ -112,7 +112,7 @@ def test_an_unknown_name_is_told_with_the_closest_one_and_the_list():
         resolve(agent(stt="deepgrm"), load_settings())
     assert str(caught.value) == (
         'services: no stt is called "deepgrm" (agent desk, [services] stt): did you mean "deepgram"? '
-        "Known are auto, deepgram, assemblyai, openai, local."
+        "Known are auto, deepgram, assemblyai, openai, local; docs/services.md has all others."
     )
 
 

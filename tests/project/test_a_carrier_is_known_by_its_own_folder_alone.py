@@ -14,7 +14,17 @@ from carriers import known_carriers
 from serializers import wire_formats
 from settings import ROOT
 
-PRODUCT = ("carriers", "serializers", "calls", "conversation", "desk", "web", "deployment", "deploy")
+PRODUCT = (
+    "carriers",
+    "providers",
+    "serializers",
+    "calls",
+    "conversation",
+    "desk",
+    "web",
+    "deployment",
+    "deploy",
+)
 WORDS = ("twilio", "telnyx", "twiml", "texml")
 
 

@@ -21,7 +21,17 @@ from settings import ENV_FILE, ROOT, SettingsError, load_settings, misspelt, rea
 from tests.web.test_server_start import environment, start
 from tests.web_service import running
 
-FOLDERS = ("web", "deployment", "calls", "carriers", "conversation", "emulator", "serializers", "deploy")
+FOLDERS = (
+    "web",
+    "deployment",
+    "calls",
+    "carriers",
+    "providers",
+    "conversation",
+    "emulator",
+    "serializers",
+    "deploy",
+)
 SOURCES = [*ROOT.glob("*.py"), *(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py"))]
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 PROJECT = (ROOT / "pyproject.toml").read_text(encoding="utf-8")

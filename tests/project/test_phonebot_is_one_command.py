@@ -19,7 +19,7 @@ from requirements.install import Environment, write_command
 from settings import ROOT
 from tests.document_commands import fresh_copy, shell_blocks
 
-GROUPS = ("calls", "agent", "cloud", "emulator")
+GROUPS = ("calls", "agent", "webhooks", "cloud", "emulator")
 
 
 def commands_of(group: Any, before: str = "") -> Iterator[str]:
@@ -243,7 +243,7 @@ def test_a_new_agent_loads_and_is_not_overwritten(tmp_path):
     agent = load_agent("front-desk", folder)
     assert agent.tools == ["end_call", "take_message", "transfer_call", "hours_today"]
     assert agent.variables["business"] == 'Ann "A" \\ {{ Co }}'
-    assert agent.menu["1"].tool == "hours_today" and contradictions(agent) == []
+    assert agent.facts[-1].tool == "hours_today" and contradictions(agent) == []
     before = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
     again = called("agent new", "front-desk", "--in", folder)
     assert again.returncode == 2 and "is there already" in again.stderr

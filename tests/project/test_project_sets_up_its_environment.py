@@ -132,6 +132,44 @@ def test_an_extra_is_added_and_stays_when_the_lock_changes(project):
     assert project.installed() == {**LOCKED, "octo": "8.0", "eta": "1.0"}
 
 
+def with_a_service_of_no_lock(project: Project) -> None:
+    pyproject = project.folder / "pyproject.toml"
+    pyproject.write_text(pyproject.read_text() + 'rime = ["pipecat-ai[rime]~=1.14.0"]\n', encoding="utf-8")
+    make_wheel(project.index, "rime_api", "0.4", requires=["alpha"])
+    pipecat = make_wheel(project.index, "pipecat_ai", "1.14.0", extras={"rime": ["rime_api"]})
+    make_wheel(project.index, "pipecat_ai", "1.14.1", extras={"rime": ["rime_api", "delta"]})
+    project.lock(*project.wheels, pipecat)
+    lock = project.requirements / "dev.lock"
+    lock.write_text(lock.read_text().replace("pipecat_ai==", "pipecat-ai=="), encoding="utf-8")
+
+
+def test_a_service_of_no_lock_is_added_with_the_versions_of_the_lock_and_stays(project):
+    with_a_service_of_no_lock(project)
+    locked = {**LOCKED, "pipecat_ai": "1.14.0"}
+    assert project.make("setup").returncode == 0
+    assert project.installed() == locked
+    done = project.make("setup", "EXTRAS=rime")
+    assert done.returncode == 0, done.stderr
+    assert "adding pipecat-ai[rime]~=1.14.0, which no lock has" in done.stdout
+    assert project.installed() == {**locked, "rime_api": "0.4"}, "nothing is newer than the lock says"
+    again = project.make("setup")
+    assert again.returncode == 0 and "adding" not in again.stdout, "what is there is not asked for again"
+    assert project.installed() == {**locked, "rime_api": "0.4"}
+
+
+def test_a_service_that_does_not_fit_the_lock_says_so_and_stands_in_nobodys_way(project):
+    with_a_service_of_no_lock(project)
+    make_wheel(project.index, "rime_api", "0.4", requires=["alpha>=2"])
+    done = project.make("setup", "EXTRAS=rime")
+    assert done.returncode != 0
+    assert "does not fit the versions of the lock: set up without it" in done.stderr
+    assert project.make("setup").returncode == 0
+    assert "rime_api" not in project.installed()
+    make_wheel(project.index, "rime_api", "0.4", requires=["alpha"])
+    assert project.make("setup", "EXTRAS=rime").returncode == 0
+    assert "rime_api" in project.installed()
+
+
 def test_an_unknown_extra_is_one_line_that_names_those_that_there_are(project):
     done = project.make("setup", "EXTRAS=klingon")
     assert done.returncode != 0

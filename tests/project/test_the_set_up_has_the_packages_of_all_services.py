@@ -4,13 +4,13 @@ import re
 
 import pytest
 
-from conversation.services.catalogue import KINDS, services_of
+from conversation.services.catalogue import SERVICES as TUNED
 from requirements.install import locks_of, names_in
 from settings import ROOT
 from tests.document_commands import documents
 
 README = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
-SERVICES = {service.name: service for kind in KINDS for service in services_of(kind).values()}
+SERVICES = {service.name: service for service in TUNED}
 
 
 def test_it_is_said():

@@ -25,7 +25,7 @@ sys.path.insert(0, {str(tmp_path)!r})
 from importlib import import_module
 for name in {modules}:
     import_module(f"serializers.{{name}}")
-rooms = {{"settings", "bot", "carriers", "calls", "conversation", "desk", "web", "deployment"}}
+rooms = {{"settings", "bot", "carriers", "providers", "calls", "conversation", "desk", "web", "deployment"}}
 print(*sorted(rooms & sys.modules.keys()))
 """
     # -I: neither this folder nor PYTHONPATH is looked at

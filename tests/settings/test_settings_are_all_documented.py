@@ -6,16 +6,26 @@ from pathlib import Path
 
 import pytest
 
-from settings import ENV_FILE, ON_THIS_MACHINE, ROOT, load_settings, settings_class
+from providers import ROWS, variables_of
+from settings import ENV_FILE, ON_THIS_MACHINE, ROOT, Settings, load_settings, settings_class
 
 EXAMPLE = (ROOT / ".env.example").read_text(encoding="utf-8")
 LINES = re.findall(r"^([A-Z][A-Z0-9_]*)=(.*)$", EXAMPLE, flags=re.MULTILINE)
+IN_THE_TABLE = {variable.lower() for variable in variables_of(ROWS)} - set(Settings.model_fields)
+"""Variables of the services that `docs/services.md` lists, and that the example refers to in one sentence."""
 
 
 def test_every_setting_stands_in_the_example_once():
     assert sorted(name for name, _ in LINES) == sorted(
-        field.upper() for field in settings_class().model_fields
+        field.upper() for field in settings_class().model_fields if field not in IN_THE_TABLE
     )
+
+
+def test_the_other_services_variables_stand_in_their_table():
+    table = (ROOT / "docs" / "services.md").read_text(encoding="utf-8")
+    assert "docs/services.md" in EXAMPLE
+    assert len(IN_THE_TABLE) > 40
+    assert [name for name in IN_THE_TABLE if f"`{name.upper()}`" not in table] == []
 
 
 def test_the_example_read_as_it_is_changes_nothing(monkeypatch):
@@ -29,7 +39,8 @@ def test_the_example_has_no_key_in_it():
     secrets = [
         name for name, field in settings_class().model_fields.items() if "SecretStr" in str(field.annotation)
     ]
-    assert [name for name in secrets if values[name.upper()]] == []
+    assert set(secrets) - IN_THE_TABLE <= {name.lower() for name in values}
+    assert [name for name in secrets if values.get(name.upper())] == []
 
 
 @pytest.mark.parametrize("name", [name for name, _ in LINES])
@@ -67,7 +78,16 @@ def test_what_the_bot_reads_goes_with_it():
 def test_nothing_else_reads_the_environment():
     readers = [
         f"{path.relative_to(ROOT)}:{node.lineno}"
-        for folder in ("serializers", "carriers", "calls", "conversation", "desk", "web", "deployment")
+        for folder in (
+            "serializers",
+            "carriers",
+            "providers",
+            "calls",
+            "conversation",
+            "desk",
+            "web",
+            "deployment",
+        )
         for path in Path(ROOT, folder).rglob("*.py")
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.Attribute) and node.attr in ("environ", "getenv")

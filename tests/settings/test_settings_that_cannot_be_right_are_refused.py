@@ -50,13 +50,13 @@ def test_an_address_that_leads_nowhere(name, value):
     ["http://localhost:8000/v2", "https://[::1]:8443/v2", "https://a_b.example.com/v2", "http://10.0.0.1/v2"],
 )
 def test_an_address_that_leads_somewhere(name, value):
-    if name == "caller_lookup_url" and "10.0.0.1" in value:
+    if name in ("caller_lookup_url", "webhook_url") and "10.0.0.1" in value:
         value = value.replace("http:", "https:")
     assert getattr(load_settings(**{name: f" {value} "}), name) == value
 
 
 def test_every_setting_that_is_an_address_is_looked_at():
-    named = {name for name in settings_class().model_fields if name.endswith("_url")}
+    named = {name for name in settings_class().model_fields if name.endswith(("_url", "_endpoint"))}
     assert named - {"public_url", "database_url"} == set(settings_class().ADDRESSES)
 
 

@@ -35,6 +35,15 @@ async def order(params, cake: str, pieces: int, names: list[str] = []):
     return {"number": 7, "cake": cake}
 
 
+async def remember(params):
+    """Keep something with the call and the caller."""
+    store = params.app_resources.store
+    before = [await store.call.get("n", 0), await store.caller.get("n", 0)]
+    await store.call.set("n", before[0] + 1)
+    await store.caller.set("n", before[1] + 1)
+    return before
+
+
 async def by_callback(params):
     """Give the result as Pipecat's functions do, and another one too late."""
     await params.result_callback({"first": 1})
@@ -208,6 +217,20 @@ async def test_a_tool_has_one_result_whatever_happens(monkeypatch, tmp_path, too
     if tool == "hang":
         assert "['hang was stopped']" in seen
         assert "One moment." in heard(call), "the agent's filler"
+
+
+async def test_what_is_kept_with_a_caller_is_there_on_the_next_call(monkeypatch, tmp_path):
+    def answers(words):
+        return (
+            [("remember", {})] if "1" in words or "2" in words else [] if "tool" in words else [("bye", {})]
+        )
+
+    (tmp_path / "quick.py").write_text(CODE)
+    async with talking(monkeypatch, tmp_path, "twilio", answers, agent=AGENT) as bot:
+        for _ in range(2):
+            await bot.network.call(bot.url, [Digits("1#"), Wait(0.5), Digits("2#"), Wait(0.5), Digits("9#")])
+    told = [[result for name, result, _ in used(call) if name == "remember"] for call in bot.store.list()]
+    assert sorted(told) == [[[0, 0], [1, 1]], [[0, 2], [1, 3]]]
 
 
 async def test_a_caller_who_waits_for_a_tool_hears_its_filler(monkeypatch, tmp_path):

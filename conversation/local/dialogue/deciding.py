@@ -267,9 +267,7 @@ class _Turn:
         if item.tool == "end_call":
             return self.end(state)
         if item.tool is not None:
-            if item.tool not in script.tools:  # a server's, which is away
-                return state.at(Stage.ANYTHING_ELSE), Reply(script.lines("tool_failed", "anything_else"))
-            return state.at(Stage.OPEN), Reply(tool_call=ToolCall(item.tool, {}))
+            return self.call(state, item.tool)
         text = script.agent.render(item.say or "", script.variables)
         state = replace(state, greeting_answered=state.greeting_answered or item.answer is not None)
         if item.note is not None and script.can_take_message:
@@ -393,8 +391,17 @@ class _Turn:
 
     # What is done
 
+    def call(self, state: DialogueState, tool: str, before: str = "") -> Decision:
+        """Call a tool of the agent's own."""
+        if tool not in self.script.tools:  # a server's, which is away
+            text = f"{before} {self.script.lines('tool_failed', 'anything_else')}"
+            return state.at(Stage.ANYTHING_ELSE), Reply(text.strip())
+        return state.at(Stage.OPEN), Reply(before, ToolCall(tool, {}))
+
     def say_facts(self, state: DialogueState, topics: list[str]) -> Decision:
-        text = " ".join(self.script.answer(topic) for topic in topics)
+        text = " ".join(filter(None, (self.script.answer(topic) for topic in topics)))
+        if tool := next(filter(None, (self.script.fact(topic).tool for topic in topics)), None):
+            return self.call(state, tool, text)
         offer = self.script.fact(topics[-1]).offer
         if offer == TAKE_MESSAGE and self.script.can_take_message:
             offered = state.at(Stage.OFFER_MESSAGE, destination="")

@@ -1,0 +1,1 @@
+"""What the owner's systems are told of calls: a durable outbox, the notices in it, and who delivers them."""

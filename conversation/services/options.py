@@ -1,0 +1,134 @@
+"""An agent's options for its services: settings of Pipecat, and for most services also the constructor's arguments."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import inspect
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+from pipecat.transcriptions.language import Language
+from pydantic import ValidationError
+
+from conversation.agents.agent import Agent
+from conversation.services.service import Service, ServiceError
+from settings import Settings
+
+NOT_OPTIONS = frozenset({"system_instruction", "user_turn_completion_config"})
+"""Fields of Pipecat's settings that are the agent's own business, elsewhere in its TOML."""
+
+NOT_ARGUMENTS = frozenset(
+    {"self", "settings", "params", "aiohttp_session", "http_client", "client", "api_key"}
+)
+"""Arguments of constructors that are ours to give, or that are old ways to give settings."""
+
+
+def language_of(agent: Agent) -> Language:
+    """The agent's language.
+
+    Raises:
+        ServiceError: It is no language tag.
+    """
+    by_tag = {language.value.lower(): language for language in Language}
+    language = by_tag.get(agent.language.strip().lower().replace("_", "-"))
+    if language is None:
+        close = difflib.get_close_matches(agent.language.lower(), by_tag, n=1)
+        raise ServiceError(
+            f'services: agent {agent.name} has language = "{agent.language}", which is no language tag: use one '
+            f"such as {by_tag[close[0]].value if close else 'en, de or es-MX'}."
+        )
+    return language
+
+
+def options_of(service: Service, agent: Agent) -> dict[str, Any]:
+    """What the agent's file has in `[services.options.*]` for this service."""
+    return dict(agent.services.options.get(service.kind, {}))
+
+
+def bad_option(service: Service, agent: Agent, error: Exception) -> ServiceError:
+    """An error of Pipecat's or pydantic's about an option, as one line."""
+    if isinstance(error, ValidationError):
+        first = error.errors()[0]
+        error = ValueError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}")
+    reason = " ".join(str(error).split()).rstrip(".")
+    return ServiceError(
+        f"services: an option of {service.name} is not usable: {reason}. Change [services.options.{service.kind}] "
+        f"of agent {agent.name}."
+    )
+
+
+def pipecat_settings(
+    service: Service, cls: Any, agent: Agent, settings: Settings
+) -> tuple[Any, dict[str, Any]]:
+    """Split an agent's options into the service's settings and its constructor's arguments.
+
+    Args:
+        service: The chosen service.
+        cls: Its class.
+        agent: Whose options they are.
+        settings: Models and voices from the environment.
+
+    Returns:
+        The settings, None for an owner's class that has none, and the arguments.
+
+    Raises:
+        ServiceError: An option is not known, or not usable.
+    """
+    given = options_of(service, agent)
+    known = _settings_of(cls)
+    arguments = _arguments_of(cls) - known if service.takes_arguments else frozenset()
+    for name in given:
+        if name not in known | arguments:
+            close = difflib.get_close_matches(name, known | arguments, n=1)
+            guess = f'did you mean "{close[0]}"? ' if close else ""
+            raise ServiceError(
+                f"services: {service.name} has no option {name} (agent {agent.name}, "
+                f"[services.options.{service.kind}]): {guess}Known are {', '.join(sorted(known | arguments))}."
+            )
+    own = {name: given.pop(name) for name in list(given) if name in arguments}
+    if service.is_own and not given:
+        return None, own
+    values = service.options(settings, language_of(agent)) | _nested(service, given, agent)
+    if (model := service.model(settings)) is not None:
+        values.setdefault("model", model)
+    extra = values.pop("extra", {})
+    try:
+        made = cls.Settings.from_mapping(values)
+    except (TypeError, ValueError) as error:
+        raise bad_option(service, agent, error) from error
+    made.extra = dict(extra)
+    return made, own
+
+
+def _settings_of(cls: Any) -> frozenset[str]:
+    made = getattr(cls, "Settings", None)
+    return (
+        frozenset(field.name for field in fields(made)) - NOT_OPTIONS if is_dataclass(made) else frozenset()
+    )
+
+
+def _arguments_of(cls: type) -> frozenset[str]:
+    """The constructor's arguments by name, also those that it hands on to the classes that it stands on."""
+    found: set[str] = set()
+    for part in cls.__mro__:
+        if "__init__" not in vars(part) or part.__module__.startswith("pipecat.processors"):
+            continue
+        parameters = inspect.signature(vars(part)["__init__"]).parameters.values()
+        found |= {one.name for one in parameters if one.kind in (one.KEYWORD_ONLY, one.POSITIONAL_OR_KEYWORD)}
+        if not any(one.kind is one.VAR_KEYWORD for one in parameters):
+            break
+    return frozenset(found) - NOT_ARGUMENTS
+
+
+def _nested(service: Service, given: Mapping[str, Any], agent: Agent) -> dict[str, Any]:
+    values = dict(given)
+    for name, target in service.nested.items():
+        if isinstance(table := values.get(name), Mapping):
+            module, _, cls = target.partition(":")
+            try:
+                values[name] = getattr(importlib.import_module(module), cls)(**table)
+            except (TypeError, ValueError) as error:
+                raise bad_option(service, agent, error) from error
+    return values

@@ -1,0 +1,181 @@
+"""docs/services.md, written from the tables of services."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from conversation.services.catalogue import services_of, taken_unasked
+from conversation.services.service import Kind, Service
+from providers import ROWS, Row
+
+TITLES: dict[Kind, str] = {
+    "stt": "Speech to text",
+    "llm": "Models",
+    "tts": "Voices",
+}
+
+CALLED_IN_TESTS: frozenset[tuple[Kind, str]] = frozenset(
+    {
+        ("stt", "deepgram"),
+        ("stt", "openai"),
+        ("llm", "openai"),
+        ("tts", "cartesia"),
+        ("tts", "deepgram"),
+        ("tts", "openai"),
+    }
+)
+"""Services that tests call against a server on this machine that answers, fails and falls silent like a vendor's."""
+
+ASKED_IN_TESTS: frozenset[str] = frozenset(
+    "azure baseten cerebras crusoe deepseek fireworks grok groq inception mistral nebius novita nvidia ollama "
+    "openrouter qwen sambanova sarvam smallest together".split()
+)
+"""Models of OpenAI's protocol that a test asks one question of a server on this machine."""
+
+HEAD = """# Services
+
+<!-- Written by `make docs` from providers/ and conversation/services/. Change the tables there. -->
+
+An agent hears, thinks and speaks with services, which its file names:
+
+```toml
+[services]
+stt = "deepgram"
+llm = "openai"
+tts = "rime"
+
+[services.options.tts]
+voice = "cove"
+```
+
+`auto`, which is also what a missing name means, takes the first service whose key is set, of those under *auto*
+below, and `local` when there is none. `STT`, `LLM` and `TTS` in `.env` name a service for all agents whose file does
+not. A name that does not exist, a variable that is not set and a package that is not installed are found at the
+start, with the fix.
+
+**Variables** go into `.env` or the environment. They are named as Pipecat's own examples name them.
+
+**Packages.** Services under *auto* come with `make setup`. For the others, `make setup EXTRAS="rime groq"` adds what
+they need; they are in no lock, but keep to the versions of the lock. *Packages* below has the word for `EXTRAS`.
+
+**Options.** `[services.options.stt]`, `.llm` and `.tts` are handed to the service: the fields of its Pipecat
+settings, and with services that are not under *auto* also the arguments of its constructor. The agent's `language`
+reaches recognisers and voices that can be told one.
+
+**Time-outs** are the same for all, whatever the vendor: `CONNECT_SECS`, `FIRST_TOKEN_SECS`, `STALL_SECS` and
+`FIRST_AUDIO_SECS` in `.env.example`. Vendors' libraries do not ask again by themselves; the bot does, once, and
+speaks to the caller meanwhile.
+
+## What was tried
+
+None of the services was called at its vendor's: that takes accounts. What our tests do with each is in the last
+column:
+
+- **calls**: whole calls against a server on this machine that speaks the vendor's protocol, and that fails and falls
+  silent in every way that we know.
+- **asked**: one question to a server on this machine, answered in words.
+- **built**: made with a made-up key, as for a call, and nothing sent.
+- **read**: its package is not in our environment. Class, constructor and settings were compared with the table, no
+  more.
+
+Pipecat's version is the one of the lock. Services that it calls deprecated are not here.
+"""
+
+OWN = """## A class of your own
+
+A name with a colon is `module:Class`, for a service that no table has:
+
+```toml
+[services]
+tts = "my_voice:MyVoice"
+
+[services.options.tts]
+url = "http://127.0.0.1:5002/speak"
+voice = "anna"
+```
+
+The module is looked for beside the agent's file first, then among installed ones; modules beside it are a package
+(`from . import other`). The class is a subclass of Pipecat's `STTService`, `LLMService` or `TTSService`. An option is
+handed on as a field of its `Settings`, if it has that, else as an argument of its constructor. Time-outs, and words
+for the caller when it fails, are those of all services. A class reads keys of its own with `from settings import
+read_given` and `read_given().values["MY_KEY"]`, which knows `.env` as well.
+
+[examples/own_voice](../examples/own_voice) is an agent with such a voice:
+
+<!-- not run here: it needs the voice's server; tests/examples/test_an_agent_brings_its_own_voice.py calls it -->
+```sh
+AGENTS_DIR=examples/own_voice AGENT=reception make call
+```
+"""
+
+
+def reference() -> str:
+    """The text of docs/services.md."""
+    parts = [HEAD]
+    for kind, title in TITLES.items():
+        unasked = [service.name for service in taken_unasked(kind)]
+        parts.append(
+            f"## {title}\n\n"
+            f'`{kind} = "..."`; *auto* looks at {", ".join(f"`{name}`" for name in unasked)}, in this order.\n\n'
+            "| name | variables | packages | | tried |\n| --- | --- | --- | --- | --- |\n"
+            + "\n".join(_line(service, unasked) for service in services_of(kind).values())
+            + "\n"
+        )
+    return "\n".join([*parts, OWN])
+
+
+def _line(service: Service, unasked: Iterable[str]) -> str:
+    row = next((row for row in ROWS if (row.kind, row.name) == (service.kind, service.name)), None)
+    packages = "auto" if row is None else f"`{row.brought_by.replace(',', ' ')}`"
+    cells = [
+        f"`{service.name}`",
+        _variables_of_tuned(service) if row is None else _variables(row),
+        packages,
+        "" if row is None else _notes(row),
+        _tried(service),
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+def _variables_of_tuned(service: Service) -> str:
+    either = [f"`{name.upper()}`" for name in (service.key, service.stand_in) if name]
+    return " or ".join(either)
+
+
+def _variables(row: Row) -> str:
+    needed = [f"`{name}`" for name in row.needs.values()]
+    either = " or ".join(f"`{name}`" for name in row.either)
+    may = [f"`{name}`" for name in row.may.values() if name not in row.either]
+    return ", ".join([*needed, *([either] if either else []), *([f"also {', '.join(may)}"] if may else [])])
+
+
+def _notes(row: Row) -> str:
+    notes = [row.note] if row.note else []
+    if row.choose:
+        notes.append(f"Name a {' and a '.join(f'`{name}`' for name in row.choose)}.")
+    if row.speaks is not None:
+        option = "`model`" if row.kind == "stt" else "`voice`"
+        notes.append(f"English, unless a {option} is named.")
+    return " ".join(notes)
+
+
+def _tried(service: Service) -> str:
+    if service.is_local or (service.kind, service.name) in CALLED_IN_TESTS:
+        return "calls"
+    if service.kind == "llm" and service.name in ASKED_IN_TESTS:
+        return "asked"
+    return "read" if service.name in READ[service.kind] else "built"
+
+
+READ: dict[Kind, frozenset[str]] = {
+    "stt": frozenset(
+        "aws azure deepgram-flux-sagemaker deepgram-sagemaker funasr mistral nvidia nvidia-sagemaker nvidia-segmented "
+        "sarvam sarvam-realtime speechmatics whisper whisper-mlx".split()
+    ),
+    "llm": frozenset({"aws"}),
+    "tts": frozenset(
+        "aws azure azure-http camb deepgram-flux-sagemaker deepgram-sagemaker fish groq hume kokoro mistral nvidia "
+        "nvidia-sagemaker nvidia-sagemaker-http pocket-tts rime-v1 speechmatics".split()
+    ),
+}
+"""Services whose packages our environment has not."""
