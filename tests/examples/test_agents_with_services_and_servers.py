@@ -109,6 +109,23 @@ async def test_an_agent_with_http_tools(monkeypatch, tmp_path, folder, log, carr
     assert KEY not in everywhere
 
 
+async def test_a_caller_hears_the_tools_own_words_while_a_service_is_slow(monkeypatch, tmp_path, folder):
+    put("shop", folder)
+    file = folder / "stock.py"
+    slow = "def let_in(", "import time\n\n\ndef let_in("
+    file.write_text(
+        file.read_text().replace(*slow).replace("    key = os", "    time.sleep(3)\n    key = os")
+    )
+    async with running("stock.py", folder, SHOP_KEY=KEY) as (url, _):
+        settings = {"AGENTS_DIR": str(folder), "AGENT": "shop", "SHOP_URL": url, "SHOP_KEY": KEY}
+        async with talking(monkeypatch, tmp_path, "twilio", answers, **settings) as bot:
+            await bot.network.call(bot.url, [Digits("1#"), Digits("9#")])
+    (call,) = bot.store.list()
+    assert used(call)[0][:2] == ("check_stock", True)
+    said = [text for text in heard(call) if not text.startswith("Hello")]
+    assert said == ["Let me look into the stock.", "Fine.", "Bye."]
+
+
 async def test_a_hosted_model_is_offered_an_http_tool_and_gets_its_answer(monkeypatch, tmp_path, folder):
     """Over OpenAI's protocol, so that what it is offered is what the provider would be sent."""
     put("shop", folder)
