@@ -98,6 +98,16 @@ def _parsed(template: str) -> nodes.Template:
         raise TemplateMistake(f"it is not a template: {error.message or error}; correct it") from None
 
 
+def _of_env(node: nodes.Node) -> Any:
+    """The name in `env.NAME` or `env["NAME"]`; None for anything else."""
+    if isinstance(node, nodes.Getattr | nodes.Getitem) and isinstance(node.node, nodes.Name):
+        if node.node.name == "env" and isinstance(node, nodes.Getattr):
+            return node.attr
+        if node.node.name == "env" and isinstance(node, nodes.Getitem) and isinstance(node.arg, nodes.Const):
+            return node.arg.value
+    return None
+
+
 def checked_names(template: str, known: Collection[str], allowed: Sequence[str]) -> None:
     """See that a template uses only what it may.
 
@@ -115,11 +125,7 @@ def checked_names(template: str, known: Collection[str], allowed: Sequence[str])
             f"{{{{ {name} }}}} is neither a parameter of the tool nor in [variables]; correct it, or add it to one"
         )
     secrets = [
-        node.attr if isinstance(node, nodes.Getattr) else node.arg.value
-        for node in tree.find_all((nodes.Getattr, nodes.Getitem))
-        if isinstance(node.node, nodes.Name)
-        and node.node.name == "env"
-        and (isinstance(node, nodes.Getattr) or isinstance(node.arg, nodes.Const))
+        name for node in tree.find_all((nodes.Getattr, nodes.Getitem)) if (name := _of_env(node)) is not None
     ]
     if len(secrets) != sum(node.name == "env" for node in tree.find_all(nodes.Name)):
         raise TemplateMistake("env is used by name alone: write {{ env.NAME }}")
