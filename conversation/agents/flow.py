@@ -67,6 +67,11 @@ class AgentFlow:
         """Whether the conversation ends in a node."""
         return any(action.type == END_CONVERSATION for action in self._actions(node))
 
+    def last_words(self, node: str) -> str | None:
+        """The text of a node's `end_conversation`, empty when it has none; None where the conversation goes on."""
+        ends = (action for action in self._actions(node) if action.type == END_CONVERSATION)
+        return next((str(action.extras().get("text") or "") for action in ends), None)
+
     def puts_through(self, node: str) -> bool:
         """Whether the caller is put through to a person on coming to a node."""
         return any(action.type == TRANSFER for action in self.config.nodes[node].pre_actions)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from conversation.agents.errors import AgentError, did_you_mean
-from conversation.agents.flow import TRANSFER, TTS_SAY, AgentFlow
+from conversation.agents.flow import END_CONVERSATION, TRANSFER, TTS_SAY, AgentFlow
 from conversation.agents.flow_words import FlowWords
 
 if TYPE_CHECKING:
@@ -66,11 +66,12 @@ def warnings(flow: AgentFlow) -> list[str]:
             found.append(
                 f"{flow.file}: node {node!r}: no function leads to it: name it in a transition_to, or remove it"
             )
-    if any(action.type == TTS_SAY for action in config.nodes[config.initial_node].pre_actions):
-        found.append(
-            f"{flow.file}: node {config.initial_node!r}: its tts_say is not said when a call begins, for the greeting "
-            "is: remove it, or add its words to the greeting in the agent's file"
-        )
+    for action in config.nodes[config.initial_node].pre_actions:
+        if action.type in (TTS_SAY, END_CONVERSATION, TRANSFER):
+            found.append(
+                f"{flow.file}: node {config.initial_node!r}: its {action.type} is passed over when a call begins, for "
+                "the greeting is what is said then: put it into a node that comes after, or the words into the greeting"
+            )
     return found
 
 

@@ -114,6 +114,17 @@ class Actions:
             text = session.render(session.agent.lines.goodbye)
         session.finish(text, ended_by=EndedBy.BOT, cause="the flow has ended")
 
+    def end_again(self, text: str | None, manager: FlowManager) -> None:
+        """Say the last words to a caller whose stream was lost before they were heard.
+
+        Args:
+            text: The words; None where the conversation does not end.
+            manager: Its state is filled in.
+        """
+        if text is not None:
+            words = filled(text, manager.state) or self._session.render(self._session.agent.lines.goodbye)
+            self._session.finish(words, ended_by=EndedBy.BOT, cause="the flow has ended")
+
     async def _function(self, action: dict[str, Any], manager: FlowManager) -> None:
         await self._behind_the_reply(action, manager)
         await self.run_handler(action, manager)

@@ -152,14 +152,15 @@ class CallFlow:
         roles = [role for one in before or [name] if (role := config.nodes[one].role_message)]
         role = filled(self._as_role(roles[-1:]), manager.state)
         await manager.worker.queue_frame(LLMUpdateSettingsFrame(delta=LLMSettings(system_instruction=role)))
-        node = self._as_first(name)
         try:
             await manager.initialize()
-            await manager.set_node_from_config(node)
+            await manager.set_node_from_config(self._as_first(name, again=bool(before)))
         except FlowError as error:
             logger.error(f"call {self._session.call.id}: the flow cannot begin: {type(error).__name__}")
             return
-        if not before:
+        if before:
+            self._actions.end_again(self._flow.last_words(name), manager)
+        else:
             self._kept.node(name)
             self._first = asyncio.create_task(self._prepare(name))
 
@@ -226,11 +227,11 @@ class CallFlow:
         node["respond_immediately"] = replies
         return node
 
-    def _as_first(self, name: str) -> NodeConfig:
+    def _as_first(self, name: str, *, again: bool) -> NodeConfig:
         """A node that a session begins in, after its greeting or where it was: nothing is said on coming to it."""
         node = cast(NodeConfig, dict(self._node(name)))
         node["respond_immediately"] = False
-        for key in ("pre_actions", "post_actions", "role_message", "context_strategy"):
+        for key in ("pre_actions", "role_message", "context_strategy", *(["post_actions"] if again else [])):
             node.pop(key, None)  # type: ignore[misc]
         return node
 

@@ -264,8 +264,8 @@ def test_what_is_hardly_meant_so_is_a_warning(pizzeria):
     lonely = flow + "  lonely:\n    task_messages: []\n"
     assert contradictions(pizzeria(lonely)) == [
         "pizza.flow.yaml: node 'lonely': no function leads to it: name it in a transition_to, or remove it",
-        "pizza.flow.yaml: node 'start': its tts_say is not said when a call begins, for the greeting is: remove it, or "
-        "add its words to the greeting in the agent's file",
+        "pizza.flow.yaml: node 'start': its tts_say is passed over when a call begins, for the greeting is what is "
+        "said then: put it into a node that comes after, or the words into the greeting",
     ]
 
 

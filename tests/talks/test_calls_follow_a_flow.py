@@ -66,6 +66,8 @@ filler = ""
 way_on = "Say it again?"
 """
 
+WITHOUT_WORDS = AGENT.split("[flow.")[0] + "[limits]" + AGENT.split("[limits]")[1]
+
 FLOW = """
 initial_node: start
 nodes:
@@ -343,6 +345,34 @@ async def note(action, flow_manager):
 """
 
 
+GOODBYE = """
+initial_node: start
+nodes:
+  start:
+    task_messages: []
+    functions:
+      - {name: pizza, transition_only: true, description: They want a pizza., transition_to: end}
+  end:
+    pre_actions: [{type: end_conversation, text: "This is a goodbye that takes its time to be heard."}]
+    task_messages: []
+"""
+
+
+async def test_a_caller_who_was_lost_in_the_goodbye_hears_it_again(monkeypatch, tmp_path):
+    write(tmp_path, GOODBYE, "")
+    by_key = f"{WITHOUT_WORDS}\n[flow.nodes.start.choices.pizza]\nkey = '1'\n"
+    async with keyless(monkeypatch, tmp_path, agent=by_key) as bot:
+        calling = asyncio.create_task(bot.network.call(bot.url, [Digits("1#")]))
+        await until(lambda: bot.store.list() and "end" in nodes(bot.store.list()[0]))
+        (call,) = bot.store.list()
+        await asyncio.sleep(1)
+        await bot.lose_streams(call)
+        result = await calling
+    assert heard(call) == ["Pizza?", "This is a goodbye that takes its time to be heard."]
+    assert call.ended_by is EndedBy.BOT
+    assert result.report.goodbye_heard
+
+
 @CARRIERS
 async def test_words_and_a_goodbye_are_heard_to_their_end_whatever_the_caller_does(
     monkeypatch, tmp_path, carrier
@@ -360,7 +390,7 @@ async def test_words_and_a_goodbye_are_heard_to_their_end_whatever_the_caller_do
         tmp_path,
         carrier,
         goodbye,
-        agent=AGENT.split("[flow.")[0] + "[limits]" + AGENT.split("[limits]")[1],
+        agent=WITHOUT_WORDS,
     ) as bot:
         script = [
             Digits("1#"),

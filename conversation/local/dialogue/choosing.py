@@ -70,7 +70,7 @@ def place_of(flow: AgentFlow, node: str, state: Mapping[str, Any]) -> Place:
     return Place(
         node,
         flow.words_of(node).say or "",
-        state,
+        dict(state),
         flow.choices(node),
         frozenset(one.name for name in flow.config.nodes for one in flow.functions(name)),
         flow.digits(node),
