@@ -98,16 +98,6 @@ def _parsed(template: str) -> nodes.Template:
         raise TemplateMistake(f"it is not a template: {error.message or error}; correct it") from None
 
 
-def _of_env(node: nodes.Node) -> Any:
-    """The name in `env.NAME` or `env["NAME"]`; None for anything else."""
-    if isinstance(node, nodes.Getattr | nodes.Getitem) and isinstance(node.node, nodes.Name):
-        if node.node.name == "env" and isinstance(node, nodes.Getattr):
-            return node.attr
-        if node.node.name == "env" and isinstance(node, nodes.Getitem) and isinstance(node.arg, nodes.Const):
-            return node.arg.value
-    return None
-
-
 def checked_names(template: str, known: Collection[str], allowed: Sequence[str]) -> None:
     """See that a template uses only what it may.
 
@@ -124,9 +114,7 @@ def checked_names(template: str, known: Collection[str], allowed: Sequence[str])
         raise TemplateMistake(
             f"{{{{ {name} }}}} is neither a parameter of the tool nor in [variables]; correct it, or add it to one"
         )
-    secrets = [
-        name for node in tree.find_all((nodes.Getattr, nodes.Getitem)) if (name := _of_env(node)) is not None
-    ]
+    secrets = list(_secrets_of(tree))
     if len(secrets) != sum(node.name == "env" for node in tree.find_all(nodes.Name)):
         raise TemplateMistake("env is used by name alone: write {{ env.NAME }}")
     for secret in secrets:
@@ -135,6 +123,19 @@ def checked_names(template: str, known: Collection[str], allowed: Sequence[str])
             raise TemplateMistake(f"{{{{ env.{secret} }}}} is not allowed: add it, env = [{listed}]")
     if any(node.name == "urlencode" for node in tree.find_all(nodes.Filter)):
         raise TemplateMistake("what is filled in is encoded already; remove the filter urlencode")
+
+
+def _secrets_of(tree: nodes.Template) -> Iterator[str]:
+    """The names after `env.`, or in its brackets."""
+    for node in tree.find_all((nodes.Getattr, nodes.Getitem)):
+        if not isinstance(node, nodes.Getattr | nodes.Getitem):
+            continue
+        if not isinstance(node.node, nodes.Name) or node.node.name != "env":
+            continue
+        if isinstance(node, nodes.Getattr):
+            yield node.attr
+        elif isinstance(node.arg, nodes.Const):
+            yield str(node.arg.value)
 
 
 def texts_in(value: Any, under: str = "") -> Iterator[tuple[str, str]]:

@@ -17,9 +17,11 @@ def check_secrets(agent: Agent) -> None:
         AgentError: One is not, or is no address where one is needed.
         SettingsError: `.env` cannot be read.
     """
-    tables: dict[str, HttpTool | McpServer] = {f"http.{name}": tool for name, tool in agent.http.items()}
-    tables |= {f"mcp.{name}": server for name, server in agent.mcp.items()}
-    for where, table in tables.items():
+    tables: list[tuple[str, HttpTool | McpServer]] = [
+        *((f"http.{name}", tool) for name, tool in agent.http.items()),
+        *((f"mcp.{name}", server) for name, server in agent.mcp.items()),
+    ]
+    for where, table in tables:
         values = variables_named(table.env)
         for name in table.env:
             if name not in values:
