@@ -289,20 +289,31 @@ def disk_findings(settings: Settings) -> list[Finding]:
 async def database_findings(settings: Settings) -> list[Finding]:
     """Whether calls can be kept: the driver, the file or server, the tables."""
     from calls.database.call_database import CallDatabase
+    from calls.outbox.in_database import count_undelivered
 
     if settings.calls_database is None:
-        return [_note("DATABASE_URL", "is memory: calls are forgotten when the program ends")]
+        return [
+            _note(
+                "DATABASE_URL",
+                "is memory: calls are forgotten when the program ends, and what was not told of them",
+            )
+        ]
     try:
         database = CallDatabase(settings.calls_database)
         try:
             await database.open()
+            untold = await count_undelivered(database)
         finally:
             await database.aclose()
     except DatabaseError as error:
         return [_fault("DATABASE_URL", str(error))]
-    return [
+    found = [
         Finding(Verdict.OK, "DATABASE_URL", f"{database.description} opens, and its tables are up to date")
     ]
+    if untold:
+        text = f"{untold} could not be told for a day: `phonebot webhooks undelivered` says why"
+        found.append(_note("webhooks", text))
+    return found
 
 
 def short_lines(findings: Iterable[Finding]) -> list[str]:

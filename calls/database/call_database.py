@@ -276,7 +276,7 @@ class CallDatabase:
                 if changed:
                     connection.execute(sa.update(CALLS).where(CALLS.c.id == call_id).values(changed))
             events += _numbered(call_id, last_seq + 1, new)
-            parcels += parcels_of(values, last_seq + 1, new, self.wants)
+            parcels += parcels_of(values, last_seq + 1, new, self.wants, record.events)
             last[call_id] = last_seq + len(new)
         if fresh:
             connection.execute(sa.insert(CALLS), fresh)

@@ -15,6 +15,7 @@ from calls.outbox.notices import Channel, Kind
 from calls.outbox.parcels import LEASE_SECS, UNDELIVERED, WAITING, Parcel
 
 if TYPE_CHECKING:
+    from calls.database.call_database import CallDatabase
     from calls.database.writer import CallWriter
 
 T = TypeVar("T")
@@ -27,6 +28,16 @@ def insert(connection: sa.Connection, parcels: Sequence[Parcel]) -> None:
     """Write parcels, in the transaction of their events."""
     rows = [{**asdict(parcel), "state": WAITING, "leased_until": None} for parcel in parcels]
     connection.execute(sa.insert(OUTBOX), rows)
+
+
+async def count_undelivered(database: CallDatabase) -> int:
+    """How many parcels were given up.
+
+    Raises:
+        DatabaseError: The database did not answer.
+    """
+    query = sa.select(sa.func.count()).select_from(OUTBOX).where(OUTBOX.c.state == UNDELIVERED)
+    return await database.do(lambda connection: connection.scalar(query) or 0, begin=READING)
 
 
 class DatabaseOutbox:

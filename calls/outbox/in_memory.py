@@ -37,7 +37,7 @@ class MemoryOutbox:
         self._seen[call] = len(events)
         if self.wants is None or len(events) == seen:
             return
-        if new := parcels_of(row_of(call), seen + 1, events[seen:], self.wants):
+        if new := parcels_of(row_of(call), seen + 1, events[seen:], self.wants, events):
             self._waiting.update({parcel.id: parcel for parcel in new})
             self.on_news()
 

@@ -10,6 +10,8 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from calls.events.event import CallEvent
+from calls.events.lifecycle import TransferEnded, TransferStarted
+from calls.events.talk import BotHeard, CallerSaid, Interrupted
 from calls.outbox.notices import Channel, Kind, Wants, is_told_of, kind_of
 
 LEASE_SECS = 30.0
@@ -24,6 +26,9 @@ JITTER = 0.1
 
 TRIED_FOR = timedelta(days=1)
 """How long a notice is tried before it is listed as undelivered."""
+
+TALK = (BotHeard, CallerSaid, Interrupted, TransferStarted, TransferEnded)
+"""What happens on a call that was answered before."""
 
 WAITING, UNDELIVERED = "waiting", "undelivered"
 
@@ -62,7 +67,11 @@ class Parcel:
 
 
 def parcels_of(
-    row: Mapping[str, Any], first_seq: int, events: Sequence[CallEvent], wants: Wants | None
+    row: Mapping[str, Any],
+    first_seq: int,
+    events: Sequence[CallEvent],
+    wants: Wants | None,
+    known: Sequence[CallEvent],
 ) -> list[Parcel]:
     """The parcels that new events of a call cause.
 
@@ -71,12 +80,16 @@ def parcels_of(
         first_seq: The number of the first of the events.
         events: Those that are new.
         wants: Who wants to be told; None for nobody.
+        known: All events of the call that this process knows. A call that came back to another process without a
+            common store (`calls.carried`) has brought its conversation along, which was told of there.
     """
     if wants is None or not is_told_of(row):
         return []
     found = []
     for seq, event in enumerate(events, first_seq):
-        if (kind := kind_of(event)) is None:
+        if (kind := kind_of(event)) is None or event.stored is not None:
+            continue
+        if kind is Kind.CALL_STARTED and any(isinstance(one, TALK) and one.at < event.at for one in known):
             continue
         found += [
             Parcel(

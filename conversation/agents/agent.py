@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 
 import jinja2
 from jinja2.sandbox import SandboxedEnvironment
-from pydantic import Field, PrivateAttr, ValidationInfo, model_validator
+from pydantic import Field, ModelWrapValidatorHandler, PrivateAttr, ValidationInfo, model_validator
 
 from conversation.agents.errors import AgentError, did_you_mean
 from conversation.agents.flow import AgentFlow
@@ -146,14 +146,16 @@ class Agent(Table):
 
     @model_validator(mode="wrap")
     @classmethod
-    def _own_tools_are_offered(cls, table: Any, build: Any, info: ValidationInfo) -> Agent:
+    def _own_tools_are_offered(
+        cls, table: Any, build: ModelWrapValidatorHandler[Agent], info: ValidationInfo
+    ) -> Agent:
         """Offer an agent's own tools with the default ones, unless its file names the set."""
         offers_all = "tools" not in table
         if offers_all:
             code, http = info.context or NO_CODE, table.get("http")
             own = [*code.tools, *(http if isinstance(http, dict) else ())]
             table = {**table, "tools": [*cls.model_fields["tools"].default, *own]}
-        agent: Agent = build(table)
+        agent = build(table)
         agent._offers_all = offers_all
         return agent
 

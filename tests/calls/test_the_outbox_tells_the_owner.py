@@ -11,6 +11,7 @@ from loguru import logger
 from calls.colleague import Colleague
 from calls.events.event import NOT_RECORDED, without_words
 from calls.events.lifecycle import RecordingReported, TransferEnded, TransferStarted
+from calls.events.reading import read_event
 from calls.events.talk import (
     Attached,
     BotHeard,
@@ -425,6 +426,44 @@ async def test_the_leg_to_a_colleague_is_no_call_of_its_own(tmp_path, kept):
             await receiver.has("call.ended")
             await asyncio.sleep(0.3)
     assert {notice["data"]["call"]["carrier_call_id"] for notice in receiver.got} == {"CA3"}
+
+
+@STORES
+async def test_what_a_call_has_brought_along_was_told_of_where_it_was(tmp_path, kept):
+    """Without a common store a caller who is back is a new call to the process, with a past."""
+    async with receiving() as receiver, a_store(kept, tmp_path, Clock()) as store:
+        async with telling(store, Everything(receiver.url)):
+            call = store.open(carrier="twilio", carrier_call_id="CA1", agent="sales")
+            before = store.now() - timedelta(minutes=1)
+            call.events.append(read_event(before, "bot_heard", {"text": "Hello."}))
+            call.events.append(read_event(before, "message_taken", {"message": "Call me."}))
+            call.move(CallState.IN_PROGRESS, cause="media stream")
+            hang_up(call, detached=False)
+            await receiver.has("call.ended")
+            await asyncio.sleep(0.2)
+    assert receiver.kinds() == ["call.ended"]
+    data = receiver.taken[0]["data"]
+    assert [one["text"] for one in data["transcript"]] == ["Hello."]
+    assert [one["message"] for one in data["messages"]] == ["Call me."]
+
+
+async def test_a_call_that_rang_at_another_process_begins_where_it_is_answered(tmp_path):
+    async with (
+        receiving() as receiver,
+        store_on(tmp_path / "calls.db") as one,
+        store_on(tmp_path / "calls.db") as two,
+    ):
+        owner = Everything(receiver.url)
+        one.announce(owner.wants)
+        one.open(carrier="twilio", carrier_call_id="CA1")
+        await one.flush()
+        async with telling(two, owner):
+            call = await two.restore("twilio", "CA1")
+            call.move(CallState.IN_PROGRESS, cause="media stream")
+            await receiver.has("call.started")
+            hang_up(call)
+            await receiver.has("call.ended")
+    assert len(receiver.got) == 2
 
 
 @STORES

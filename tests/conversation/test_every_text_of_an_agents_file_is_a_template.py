@@ -12,6 +12,8 @@ from conversation.agents.destinations import spoken_name
 from conversation.agents.errors import AgentError
 from conversation.agents.files import agent_names, load_agent
 from conversation.agents.flow_words import Choice, NodeWords
+from conversation.agents.http_tables import HttpParameter, HttpTool
+from conversation.agents.mcp_tables import McpServer
 from conversation.agents.tables import (
     AfterCall,
     DeadAir,
@@ -39,6 +41,9 @@ PLAIN = {
     AfterCall: {"dispositions"},
     NodeWords: {"digits"},
     Choice: {"key"},
+    HttpTool: {"url", "headers", "answer", "env"},
+    HttpParameter: {"enum", "default"},
+    McpServer: {"url", "command", "headers", "env", "tools"},
 }
 """Texts that nobody hears, or that only the voice reads. Whoever adds a text says here of which kind it is."""
 
@@ -83,6 +88,15 @@ def _templates_of(table: type[BaseModel]) -> set[str]:
         flow={
             "nodes": {"n": {"say": "s", "choices": {"c": {"label": "l", "examples": ["e"], "key": "1"}}}},
         },
+        http={
+            "h": {
+                "description": "d",
+                "url": "https://shop.example.com",
+                "filler": "f",
+                "parameters": {"p": {"description": "d"}},
+            }
+        },
+        mcp={"m": {"command": ["c"], "filler": "f"}},
         dial_out={"greeting": "g", "voicemail_message": "v", "on_voicemail": "leave_message"},
         lines={"greeting_question": "?"},
     )

@@ -10,6 +10,8 @@ from calls.outbox.notices import Channel, Way
 from calls.states import CallState, EndedBy
 from calls.store import CallStore
 from commands.webhooks import list_undelivered, send_again
+from deployment.checkup import database_findings
+from settings import load_settings
 
 CALLER = "+12025550143"
 
@@ -58,6 +60,11 @@ def test_one_is_sent_again_or_all(given_up, capsys):
     assert capsys.readouterr().out.startswith("1 to be sent again")
     assert list_undelivered() == 0
     assert capsys.readouterr().out == "nothing is undelivered\n"
+
+
+async def test_the_doctor_says_how_many(given_up):
+    (note,) = [one for one in await database_findings(load_settings()) if one.subject == "webhooks"]
+    assert note.text.startswith("2 could not be told")
 
 
 def test_an_id_that_nothing_has_is_one_line(given_up, capsys):
