@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, Literal, Self, get_args, get_origin
 from zoneinfo import ZoneInfo
 
 import jinja2
@@ -147,8 +147,8 @@ class Agent(Table):
     @model_validator(mode="wrap")
     @classmethod
     def _own_tools_are_offered(
-        cls, table: Any, build: ModelWrapValidatorHandler[Agent], info: ValidationInfo
-    ) -> Agent:
+        cls, table: Any, build: ModelWrapValidatorHandler[Self], info: ValidationInfo
+    ) -> Self:
         """Offer an agent's own tools with the default ones, unless its file names the set."""
         offers_all = "tools" not in table
         if offers_all:

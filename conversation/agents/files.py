@@ -170,12 +170,13 @@ def _read(path: Path, _mtime_ns: int, _size: int, _flow: tuple[int, int] | None)
         _check_template(file, key, template, agent)
     flow = flow_file(path)
     if flow.is_file():
+        served = [name for server in agent.mcp.values() for name in server.tools]
         agent._call_flow = joined(
             flow.name,
             read_flow(flow),
             agent.flow,
             code.names,
-            tools={*default_tools(), *code.tools, *agent.http, *agent.tools},
+            tools={*default_tools(), *code.tools, *agent.http, *agent.tools, *served},
             transfers=agent.transfers if "transfer_call" in agent.tools else (),
         )
     elif agent.flow.nodes:
