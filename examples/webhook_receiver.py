@@ -1,6 +1,6 @@
 """Takes what phonebot tells of calls: checks the signature, passes repetitions over, and prints a line a notice.
 
-    WEBHOOK_SECRET=whsec_... python examples/webhook_receiver.py        # then WEBHOOK_URL=http://127.0.0.1:8090/
+    WEBHOOK_SECRET=whsec_... .venv/bin/python -m examples.webhook_receiver    # then WEBHOOK_URL=http://127.0.0.1:8090/
 
 A receiver of your own needs nothing of phonebot, only a library of Standard Webhooks (standardwebhooks.com), which
 there is for most languages. docs/webhooks.md has every notice and its fields.

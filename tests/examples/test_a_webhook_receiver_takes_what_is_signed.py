@@ -24,10 +24,10 @@ OTHER = "whsec_" + "QUJD" * 12
 
 @pytest.fixture
 async def example():
-    """The example, run as it says: `python examples/webhook_receiver.py`."""
+    """The example, run as it says: `python -m examples.webhook_receiver`."""
     port = free_port()
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-u", "examples/webhook_receiver.py"),
+        *(sys.executable, "-u", "-m", "examples.webhook_receiver"),
         cwd=ROOT,
         env={**os.environ, "WEBHOOK_SECRET": SECRET, "PORT": str(port)},
         stdout=asyncio.subprocess.PIPE,
