@@ -56,7 +56,7 @@ from conversation.hooks import hooks_are_done
 from conversation.lookup import Found, learn_numbers, who_calls
 from conversation.pipeline import run_session, warm_up
 from conversation.private_log import WORDS_ARE_LOGGED, keep_words_out, log_from
-from conversation.services import ServiceError
+from conversation.services import ServiceError, beyond_the_brain
 from conversation.session import Session
 from conversation.telling import Telling
 from serializers import SerializerOptions, UnsupportedEncoding, serializer_for
@@ -364,7 +364,7 @@ async def prepare() -> None:
     settings = load_settings()
     agent = choose_agent(settings)
     given = read_given().without(named_variables(settings))
-    for line in (*misspelt(given), *contradictions(agent)):
+    for line in (*misspelt(given), *contradictions(agent), *beyond_the_brain(agent, settings)):
         logger.warning(line)
     await warm_up(agent, settings)
     for one in descriptors():

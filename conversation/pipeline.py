@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
+from pipecat.adapters.llm.schemas.tools_schema import ToolsSchema
 from pipecat.frames.frames import ErrorFrame
 from pipecat.pipeline.pipeline import Pipeline
 from pipecat.pipeline.worker import PipelineParams, PipelineWorker
@@ -16,6 +17,7 @@ from pipecat.processors.aggregators.llm_response_universal import (
     UserTurnStoppedMessage,
 )
 from pipecat.processors.frame_processor import FrameProcessor
+from pipecat.services.llm_service import LLMService
 from pipecat.transports.base_transport import BaseTransport
 from pipecat.workers.runner import WorkerRunner
 
@@ -53,6 +55,9 @@ from conversation.turns.strategies import (
     turn_strategies,
 )
 from settings import Settings
+
+if TYPE_CHECKING:
+    from conversation.flows.running import CallFlow
 
 AUDIO_IN_HZ = 16000
 """The recognisers want 16 kHz. At 8 kHz the local one hears other words, without an error."""
@@ -93,6 +98,8 @@ async def warm_up(agent: Agent, settings: Settings) -> None:
         if choice.llm == LOCAL:
             await asyncio.to_thread(models.retriever, agent)
             lines += [agent.brain.anything_else, *(fact.answer for fact in agent.facts if fact.answer)]
+            # What is filled in with a flow's state is not known yet.
+            lines += [node.say for node in agent.flow.nodes.values() if node.say and "{" not in node.say]
         models.warm_later([await say(agent.render(line, variables)) for line in lines], AUDIO_OUT_HZ)
 
 
@@ -111,6 +118,21 @@ def instructions(session: Session) -> str:
         listed = "\n".join(f"- {session.render(fact.topic)}: {session.render(fact.answer)}" for fact in facts)
         parts.append(f"What you know, and nothing beyond it:\n{listed}")
     return "\n\n".join(parts)
+
+
+def _flow_on(
+    session: Session, face: Face, told: str, offered: ToolsSchema, llm: LLMService[Any]
+) -> CallFlow | None:
+    """The agent's call flow as it goes on this call. Nobody who has none loads what flows need."""
+    if session.agent.call_flow is None:
+        return None
+    from conversation.flows.running import CallFlow
+
+    brain = llm if isinstance(llm, LocalBrain) else None
+    flow = CallFlow(session, face, session.agent.call_flow, told, offered, keyless=brain is not None)
+    if brain is not None:
+        brain.follow(flow.place)
+    return flow
 
 
 async def run_session(
@@ -152,9 +174,12 @@ async def run_session(
         # A whole message takes the local voice seconds; the box records from its beep on.
         ahead = local_models().warm_later([await say(words) for words in opening.words()], AUDIO_OUT_HZ)
 
+    told, offered = instructions(session), tools_schema(tools.values(), face)
+    flow = _flow_on(session, face, told, offered, llm)
     context = LLMContext(
-        messages=[{"role": "system", "content": instructions(session)}],
-        tools=tools_schema(tools.values(), face),
+        # A flow gives the model its instructions besides, as a node may begin the conversation anew.
+        messages=[{"role": "system", "content": told}] if flow is None else [],
+        tools=offered,
     )
     context.add_messages(cast(list[LLMContextMessage], to_context(session.history)))
     session.succeeded.update(call_successes(session.history))
@@ -198,6 +223,7 @@ async def run_session(
         stt,
         *at["after_stt"],
         *([opening.listener] if opening else []),
+        *([flow.offers] if flow else []),
         user,
         *([opening.gate] if opening else []),
         *at["before_llm"],
@@ -227,6 +253,8 @@ async def run_session(
         app_resources=face,
     )
     session.worker = worker
+    if flow is not None:
+        flow.join(worker, llm, user, assistant, transport)
 
     hosts: dict[str, str] = {kind: choice.of(kind).host(settings) for kind in KINDS}
     trouble = ServiceTrouble(session, {stt: "stt", llm: "llm", tts: "tts"}, hosts, dead_air, rescue)
@@ -249,6 +277,8 @@ async def run_session(
             for work in (limit_duration(session), record_from_the_start(session), rescue.watch())
         )
         await hooks.begin()
+        if flow is not None:
+            await flow.begin()
         await (opening.begin() if opening else open_conversation(session))
 
     @transport.event_handler("on_client_disconnected")
@@ -274,5 +304,7 @@ async def run_session(
         await face.close()
         if opening is not None:
             await opening.close()
+        if flow is not None:
+            await flow.close()
         if ahead:
             local_models().forget(ahead)

@@ -86,6 +86,7 @@ class Session:
         history: The conversation on this call's earlier sessions, which this one goes on with.
         playout: What the caller has heard on this session.
         ending: True once a goodbye was promised; from then on the caller cannot interrupt.
+        announcing: Whether something is being said that the caller is to hear whole, whatever they say meanwhile.
         learning: Whether the bot is still finding out how the caller's transfer went, before it talks about anything.
         handover: The last attempt to put the caller through.
         succeeded: Which calls of tools did what they are for, by their ids in the model's context.
@@ -120,6 +121,7 @@ class Session:
         self.hang_up_pause_secs = hang_up_pause_secs
         self.playout = Playout()
         self.ending = False
+        self.announcing = False
         self.learning = False
         self.handover: HandingOver | None = None
         self.succeeded: dict[str, bool] = {}
@@ -140,7 +142,7 @@ class Session:
     def deaf(self) -> bool:
         """Whether the bot ignores the caller, because it has promised something that no barge-in may cancel."""
         handover = self.handover
-        if self.ending or self.learning or self.aside:
+        if self.ending or self.announcing or self.learning or self.aside:
             return True
         return handover is not None and handover.running and handover.deaf
 

@@ -278,7 +278,8 @@ def _text(value: Any) -> str:
 
 
 def _written(name: str, value: str) -> str:
-    comment = "SecretStr" not in str(settings_class().model_fields[name.lower()].annotation)
+    field = settings_class().model_fields.get(name.lower())
+    comment = field is None or "SecretStr" not in str(field.annotation)
     for written in (value, f'"{value}"', f'""{value}""', f"\"'{value}'\""):
         if cleaned(_read_by_the_tool(written), comment=comment) == value:
             return written

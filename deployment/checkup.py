@@ -6,6 +6,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -237,6 +238,7 @@ def _problem_of_agent(name: str, settings: Settings) -> str | None:
 
 def _promises_of_agent(name: str, settings: Settings) -> list[Finding]:
     """What a file that can be read promises and cannot keep."""
+    from conversation import services
     from conversation.agents.contradictions import contradictions, unknown_variables
     from conversation.agents.errors import AgentError
     from conversation.agents.files import load_agent
@@ -246,6 +248,8 @@ def _promises_of_agent(name: str, settings: Settings) -> list[Finding]:
     except AgentError:
         return []  # `_problem_of_agent` reports it
     misspelt_variables, unknown = unknown_variables(agent)
+    with suppress(services.ServiceError):  # which `_problem_of_agent` reports
+        unknown += services.beyond_the_brain(agent, settings)
     wrong = [*contradictions(agent), *misspelt_variables]
     found = [_fault(AGENTS, line) for line in wrong] + [_note(AGENTS, line) for line in unknown]
     return found if wrong else [*found, Finding(Verdict.OK, AGENTS, f"{name}.toml")]

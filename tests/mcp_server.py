@@ -11,6 +11,7 @@ import time
 
 from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
+from mcp.types import ToolAnnotations
 from pydantic import BaseModel
 
 server = MCPServer("appointments")
@@ -23,7 +24,7 @@ class Slot(BaseModel):
     hour: int = 9
 
 
-@server.tool()
+@server.tool(annotations=ToolAnnotations(read_only_hint=True))
 def free_slots(day: str) -> str:
     """Name the free hours of a day."""
     return f"On {day}: 9, 10 and 14 o'clock."

@@ -177,6 +177,31 @@ class SummedUp(CallEvent, kind="after_call"):
     fields: Annotated[Mapping[str, Any], Privacy.PERSONAL] = field(default_factory=dict)
 
 
+# Call flows
+
+
+@dataclass(frozen=True, repr=False)
+class FlowNode(CallEvent, kind="flow_node"):
+    """The conversation has come to a node of the agent's flow. The next session of the call goes on in the last one.
+
+    Parameters:
+        node: Its name in the flow's file.
+    """
+
+    node: str
+
+
+@dataclass(frozen=True, repr=False)
+class FlowState(CallEvent, kind="flow_state"):
+    """What a flow keeps for the call has changed. The next session of the call begins with the last state.
+
+    Parameters:
+        state: All of it.
+    """
+
+    state: Annotated[Mapping[str, Any], Privacy.SAID] = field(default_factory=dict)
+
+
 # Calls that we make
 
 

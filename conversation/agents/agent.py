@@ -17,9 +17,11 @@ from zoneinfo import ZoneInfo
 
 import jinja2
 from jinja2.sandbox import SandboxedEnvironment
-from pydantic import Field, PrivateAttr, ValidationInfo, model_validator
+from pydantic import Field, ModelWrapValidatorHandler, PrivateAttr, ValidationInfo, model_validator
 
 from conversation.agents.errors import AgentError, did_you_mean
+from conversation.agents.flow import AgentFlow
+from conversation.agents.flow_words import FlowWords
 from conversation.agents.http_tables import HttpTool
 from conversation.agents.mcp_tables import McpServer
 from conversation.agents.modules import NO_CODE, OwnCode, default_tools, required_of
@@ -74,6 +76,7 @@ class Agent(Table):
         mcp: Servers whose tools the agent has, by names of the owner's choice.
         transfers: Where callers may be put through to, by name.
         menu: What the telephone's keys do.
+        flow: Words and keys of the call flow in the file `NAME.flow.yaml`.
         dial_out: How calls begin that the agent places itself.
         recording: Whether and how calls are recorded.
         pronounce: Words that the voice gets wrong, and how to write them for it ("Nguyen" = "win").
@@ -100,6 +103,7 @@ class Agent(Table):
     mcp: dict[str, McpServer] = Field(default_factory=dict)
     transfers: dict[str, TransferTarget] = Field(default_factory=dict)
     menu: dict[str, MenuItem] = Field(default_factory=dict)
+    flow: FlowWords = Field(default_factory=FlowWords)
     dial_out: OutboundCalls = Field(default_factory=OutboundCalls)
     recording: Recording = Field(default_factory=Recording)
     pronounce: dict[Text, Text] = Field(default_factory=dict)
@@ -114,6 +118,7 @@ class Agent(Table):
     _code: OwnCode = PrivateAttr(NO_CODE)
     _offers_all: bool = PrivateAttr(True)
     _folder: Path = PrivateAttr(Path())
+    _call_flow: AgentFlow | None = PrivateAttr(None)
 
     @property
     def code(self) -> OwnCode:
@@ -134,16 +139,23 @@ class Agent(Table):
         """Whether the agent has all of its own tools, as its file does not name the set."""
         return self._offers_all
 
+    @property
+    def call_flow(self) -> AgentFlow | None:
+        """The call flow in the YAML file beside the agent's; None when it has none."""
+        return self._call_flow
+
     @model_validator(mode="wrap")
     @classmethod
-    def _own_tools_are_offered(cls, table: Any, build: Any, info: ValidationInfo) -> Agent:
+    def _own_tools_are_offered(
+        cls, table: Any, build: ModelWrapValidatorHandler[Agent], info: ValidationInfo
+    ) -> Agent:
         """Offer an agent's own tools with the default ones, unless its file names the set."""
         offers_all = "tools" not in table
         if offers_all:
             code, http = info.context or NO_CODE, table.get("http")
             own = [*code.tools, *(http if isinstance(http, dict) else ())]
             table = {**table, "tools": [*cls.model_fields["tools"].default, *own]}
-        agent: Agent = build(table)
+        agent = build(table)
         agent._offers_all = offers_all
         return agent
 

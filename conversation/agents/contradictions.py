@@ -9,6 +9,7 @@ from functools import cache
 from jinja2 import Environment, meta
 
 from conversation.agents.agent import ALWAYS_KNOWN, Agent
+from conversation.agents.flow_checks import warnings
 from conversation.agents.tables import TAKE_MESSAGE, BrainLines, Lines
 
 
@@ -52,6 +53,8 @@ def contradictions(agent: Agent) -> list[str]:
         found.append(
             f'{file}: dial_out.voicemail_message is never said: set on_voicemail = "leave_message", or remove it'
         )
+    if agent.call_flow is not None:
+        found += warnings(agent.call_flow)
     return found
 
 
@@ -65,6 +68,8 @@ def unknown_variables(agent: Agent) -> tuple[list[str], list[str]]:
     """
     misspelt, unknown = [], []
     for key, template in agent.templates():
+        if key.startswith("flow.") and key.endswith(".say"):
+            continue  # it is filled in with what the flow's functions keep, too
         known = ALWAYS_KNOWN | set(agent.variables) | _of_the_line(key)
         for name in sorted(_variables(template) - known):
             where = f"{agent.name}.toml: {key} has {{{{ {name} }}}}, which is not in [variables]"

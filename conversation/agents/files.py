@@ -14,7 +14,9 @@ from pydantic import BaseModel, ValidationError
 
 from conversation.agents.agent import NAME, Agent, compiled
 from conversation.agents.errors import AgentError, UnknownAgent, did_you_mean
-from conversation.agents.modules import code_of
+from conversation.agents.flow_checks import joined
+from conversation.agents.flow_file import flow_file, read_flow
+from conversation.agents.modules import code_of, default_tools
 from conversation.agents.tables import BrainLines, Lines, ServiceKind
 from settings import Settings
 
@@ -103,7 +105,7 @@ def load_agent(name: str, directory: Path) -> Agent:
     path = directory / f"{found}.toml"
     try:
         stat = path.stat()
-        return _read(path, stat.st_mtime_ns, stat.st_size)
+        return _read(path, stat.st_mtime_ns, stat.st_size, _stamp(flow_file(path)))
     except OSError as error:
         raise AgentError(f"{path.name}: cannot be read ({error.strerror}); check its permissions") from None
 
@@ -132,8 +134,17 @@ def names_agent(settings: Settings, *wanted: object) -> bool:
     return any(isinstance(name, str) and find_agent(name, settings.agents_dir) for name in wanted)
 
 
+def _stamp(path: Path) -> tuple[int, int] | None:
+    """What tells whether a file has changed; None when there is none."""
+    try:
+        stat = path.stat()
+    except FileNotFoundError:
+        return None
+    return stat.st_mtime_ns, stat.st_size
+
+
 @lru_cache(maxsize=1024)  # each call without an agent of its own looks for its number in all of them
-def _read(path: Path, _mtime_ns: int, _size: int) -> Agent:
+def _read(path: Path, _mtime_ns: int, _size: int, _flow: tuple[int, int] | None) -> Agent:
     file = path.name
     try:
         source = path.read_text(encoding="utf-8-sig")
@@ -157,6 +168,20 @@ def _read(path: Path, _mtime_ns: int, _size: int) -> Agent:
     agent.is_in(path.parent)
     for key, template in agent.templates():
         _check_template(file, key, template, agent)
+    flow = flow_file(path)
+    if flow.is_file():
+        agent._call_flow = joined(
+            flow.name,
+            read_flow(flow),
+            agent.flow,
+            code.names,
+            tools={*default_tools(), *code.tools, *agent.http, *agent.tools},
+            transfers=agent.transfers if "transfer_call" in agent.tools else (),
+        )
+    elif agent.flow.nodes:
+        raise AgentError(
+            f"{file}: [flow] is for the flow in {flow.name}, which is not there; write it, or remove [flow]"
+        )
     return agent
 
 

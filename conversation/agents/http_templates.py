@@ -114,13 +114,7 @@ def checked_names(template: str, known: Collection[str], allowed: Sequence[str])
         raise TemplateMistake(
             f"{{{{ {name} }}}} is neither a parameter of the tool nor in [variables]; correct it, or add it to one"
         )
-    secrets = [
-        node.attr if isinstance(node, nodes.Getattr) else node.arg.value
-        for node in tree.find_all((nodes.Getattr, nodes.Getitem))
-        if isinstance(node.node, nodes.Name)
-        and node.node.name == "env"
-        and (isinstance(node, nodes.Getattr) or isinstance(node.arg, nodes.Const))
-    ]
+    secrets = list(_secrets_of(tree))
     if len(secrets) != sum(node.name == "env" for node in tree.find_all(nodes.Name)):
         raise TemplateMistake("env is used by name alone: write {{ env.NAME }}")
     for secret in secrets:
@@ -129,6 +123,19 @@ def checked_names(template: str, known: Collection[str], allowed: Sequence[str])
             raise TemplateMistake(f"{{{{ env.{secret} }}}} is not allowed: add it, env = [{listed}]")
     if any(node.name == "urlencode" for node in tree.find_all(nodes.Filter)):
         raise TemplateMistake("what is filled in is encoded already; remove the filter urlencode")
+
+
+def _secrets_of(tree: nodes.Template) -> Iterator[str]:
+    """The names after `env.`, or in its brackets."""
+    for node in tree.find_all((nodes.Getattr, nodes.Getitem)):
+        if not isinstance(node, nodes.Getattr | nodes.Getitem):
+            continue
+        if not isinstance(node.node, nodes.Name) or node.node.name != "env":
+            continue
+        if isinstance(node, nodes.Getattr):
+            yield node.attr
+        elif isinstance(node.arg, nodes.Const):
+            yield str(node.arg.value)
 
 
 def texts_in(value: Any, under: str = "") -> Iterator[tuple[str, str]]:
@@ -267,7 +274,9 @@ def check_base(url: str) -> None:
     Raises:
         TemplateMistake: It does not.
     """
-    host = re.match(r"https?://([^/?#]*)", _BASE.sub("https://base.invalid", url, count=1), re.IGNORECASE)
+    base = _BASE.match(url)
+    written_out = url if base is None else f"https://base.invalid{url[base.end() :]}"
+    host = re.match(r"https?://([^/?#]*)", written_out, re.IGNORECASE)
     if host is None:
         raise TemplateMistake("it must begin with https:// and a host, or with {{ env.NAME }}")
     if "{" in host[1]:
@@ -299,7 +308,7 @@ def address(template: str, values: Mapping[str, Any], *, base: str = "") -> str:
         base = base.rstrip("/") if template.startswith("/") else base
     marked = (base if match is not None else "") + _render(_ADDRESSES, template, values).strip()
     parts = _ADDRESS.fullmatch(marked)
-    if parts is None:
+    if parts is None or parts[3][:1] not in ("", "/"):
         raise UnusableValue(
             "a value can only stand in the path, or after = in the query, and there is no fragment"
         )

@@ -41,10 +41,12 @@ class OwnCode:
     Parameters:
         tools: Its direct functions by name, in the order of the file.
         hooks: Its hooks by name, of those in `HOOKS`.
+        names: All that stands in it, by name: a flow finds its functions there.
     """
 
     tools: Mapping[str, DirectFunction] = field(default_factory=dict)
     hooks: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
+    names: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
 NO_CODE = OwnCode()
@@ -77,7 +79,7 @@ def code_of(path: Path) -> OwnCode:
             if not path.is_file():
                 return NO_CODE
             module = _import(path)
-            _loaded[path] = OwnCode(tools_of(module), _hooks_of(module))
+            _loaded[path] = OwnCode(tools_of(module), _hooks_of(module), vars(module))
         return _loaded[path]
 
 

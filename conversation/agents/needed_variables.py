@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from conversation.agents.agent import Agent
 from conversation.agents.errors import AgentError
+from conversation.agents.http_tables import HttpTool
 from conversation.agents.http_templates import base_variable, is_private_address
+from conversation.agents.mcp_tables import McpServer
 from settings import variables_named
 
 
@@ -15,8 +17,11 @@ def check_secrets(agent: Agent) -> None:
         AgentError: One is not, or is no address where one is needed.
         SettingsError: `.env` cannot be read.
     """
-    tables = [(f"http.{name}", table) for name, table in agent.http.items()]
-    for where, table in [*tables, *((f"mcp.{name}", server) for name, server in agent.mcp.items())]:
+    tables: list[tuple[str, HttpTool | McpServer]] = [
+        *((f"http.{name}", tool) for name, tool in agent.http.items()),
+        *((f"mcp.{name}", server) for name, server in agent.mcp.items()),
+    ]
+    for where, table in tables:
         values = variables_named(table.env)
         for name in table.env:
             if name not in values:

@@ -429,6 +429,8 @@ class BrainLines(Table):
         "I have a message from {{ caller_name }}, {{ number }}. It says: {{ message }} Is that right?"
     )
     message_correct: Text = "What should I change: the name, the number, or the message?"
+    flow_choices: Text = "You can say: {{ choices }}."
+    flow_needs_model: Text = "I'm sorry, I can't do that by myself."
     tool_done: Text = "That is done."
     tool_failed: Text = "I'm sorry, that did not work."
     message_unavailable: Text = "I'm sorry, I can't take a message here."

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -34,6 +34,7 @@ from pipecat.services.settings import LLMSettings
 
 from conversation.agents.agent import Agent
 from conversation.language.utterance import Utterance
+from conversation.local.dialogue.choosing import InFlow, Place
 from conversation.local.dialogue.deciding import after_tool, decide
 from conversation.local.dialogue.meaning import Meaning
 from conversation.local.dialogue.state import DialogueState, Ranker, Reply, Script
@@ -134,6 +135,16 @@ class LocalBrain(LLMService[_NoModelAdapter]):
         self._turns_answered = 0
         self._before: _Before | None = None
         self._results_answered: set[str] = set()
+        self._place: Callable[[], Place | None] = lambda: None
+        self._answered_in: str | None = None
+
+    def follow(self, place: Callable[[], Place | None]) -> None:
+        """Talk in a call flow.
+
+        Args:
+            place: The node that the conversation is in.
+        """
+        self._place = place
 
     @property
     def state(self) -> DialogueState:
@@ -178,6 +189,11 @@ class LocalBrain(LLMService[_NoModelAdapter]):
         if self._retriever is None:
             return True
         script = Script(self._agent, frozenset(), self._variables)
+        place = self._place()
+        if place is not None:
+            choices = frozenset(place.choices)
+            if InFlow(place, self._agent, self._retriever, choices, self._variables).is_a_choice(text):
+                return True
         return Meaning(script, self._retriever).is_known(text)
 
     async def _prepare(self) -> None:
@@ -199,7 +215,8 @@ class LocalBrain(LLMService[_NoModelAdapter]):
             history = since_greeting(history)
         tools = tool_names(context)
         # In a thread: a sentence takes 6 ms of a core, and other calls' audio is on this loop.
-        turn = await asyncio.to_thread(self._think, history, retriever, tools, why_unprompted(context))
+        place = self._place()
+        turn = await asyncio.to_thread(self._think, history, retriever, tools, why_unprompted(context), place)
         state, reply, turns, results = turn
         if reply.hesitant:
             # A caller who speaks on cancels this; what was said until now is then answered together with the rest.
@@ -210,6 +227,7 @@ class LocalBrain(LLMService[_NoModelAdapter]):
         self._state = state
         self._turns_answered = turns
         self._results_answered |= results
+        self._answered_in = place.node if place is not None else None
 
         if reply.text:
             await self._push_llm_text(reply.text)
@@ -223,7 +241,12 @@ class LocalBrain(LLMService[_NoModelAdapter]):
             await self.run_function_calls([call])
 
     def _think(
-        self, history: History, retriever: Ranker, tools: frozenset[str], unprompted: Unprompted
+        self,
+        history: History,
+        retriever: Ranker,
+        tools: frozenset[str],
+        unprompted: Unprompted,
+        place: Place | None,
     ) -> tuple[DialogueState, Reply, int, set[str]]:
         said = [entry for entry in history if isinstance(entry, Said)]
         results = [entry for entry in history if isinstance(entry, Returned)]
@@ -233,7 +256,13 @@ class LocalBrain(LLMService[_NoModelAdapter]):
             # Nothing of the last answer was heard: what it answered was only the beginning of this turn.
             state, answered = self._before.state, self._before.turns
         if state is None or answered > len(said):  # new to the call, or the context was replaced
-            state, answered, done, texts = self._replay(history, retriever, tools)
+            state, answered, done, texts = self._replay(history, retriever, tools, place)
+        if place is not None:
+            flow = InFlow(place, self._agent, retriever, tools, self._variables)
+            new_results = [one for one in results if one.call_id not in done]
+            new_turns = [turn.content for turn in said[answered:]]
+            state, reply = self._in_flow(flow, place, state, new_results, new_turns, tools)
+            return state, reply, len(said), {result.call_id for result in results}
 
         reply = Reply()
         for result in results:
@@ -253,6 +282,38 @@ class LocalBrain(LLMService[_NoModelAdapter]):
         text = " ".join(filter(None, texts))
         return state, replace(reply, text=text), len(said), {result.call_id for result in results}
 
+    def _in_flow(
+        self,
+        flow: InFlow,
+        place: Place,
+        state: DialogueState,
+        results: list[Returned],
+        turns: list[str],
+        tools: frozenset[str],
+    ) -> tuple[DialogueState, Reply]:
+        """Answer in a node of a flow."""
+        told, of_flow = Reply(), None
+        for result in results:
+            if result.tool in place.functions:
+                of_flow = result
+                continue
+            state, told = self._after(state, result, tools)
+            if result.tool == "transfer_call":  # what comes next is the node's to say
+                told = Reply()
+        if turns:
+            state, reply = flow.decide(state, Utterance.parse(" ".join(turns)))
+        elif told.text:
+            state, reply = flow.back(state, told)
+        elif place.node != self._answered_in:
+            state, reply = flow.enter(state)
+        elif of_flow is not None:
+            state, reply = flow.returned(state, of_flow.succeeded, of_flow.result)
+        elif state.last_reply:
+            return state, Reply(state.last_reply)
+        else:
+            state, reply = flow.enter(state)
+        return (replace(state, last_reply=reply.text) if reply.text else state), reply
+
     def _after(
         self, state: DialogueState, result: Returned, tools: frozenset[str]
     ) -> tuple[DialogueState, Reply]:
@@ -268,7 +329,7 @@ class LocalBrain(LLMService[_NoModelAdapter]):
         )
 
     def _replay(
-        self, history: History, retriever: Ranker, tools: frozenset[str]
+        self, history: History, retriever: Ranker, tools: frozenset[str], place: Place | None
     ) -> tuple[DialogueState, int, set[str], list[str]]:
         """Follow a conversation up to the turn that waits for an answer.
 
@@ -281,14 +342,17 @@ class LocalBrain(LLMService[_NoModelAdapter]):
         returned = [index for index, entry in enumerate(history, start=1) if isinstance(entry, Returned)]
         past = history[: max(history.answered, *returned)] if returned else history[: history.answered]
         texts = []
+        of_flow = place.functions if place is not None else frozenset()
         for index, entry in list(enumerate(past))[-REPLAYED:]:
-            if isinstance(entry, Said):
+            if isinstance(entry, Returned) and entry.tool in of_flow:
+                state = DialogueState()  # what was said before was a choice
+            elif isinstance(entry, Said):
                 utterance = Utterance.parse(entry.content)
                 state, _ = decide(state, utterance, self._agent, retriever, tools, self._variables)
-                continue
-            state, reply = self._after(state, entry, tools)
-            if index >= history.answered:
-                texts.append(reply.text)
+            else:
+                state, reply = self._after(state, entry, tools)
+                if index >= history.answered:
+                    texts.append(reply.text)
         answered = sum(isinstance(entry, Said) for entry in past)
         results = {entry.call_id for entry in past if isinstance(entry, Returned)}
         return state, answered, results, texts

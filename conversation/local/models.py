@@ -267,6 +267,7 @@ class LocalModels:
         """Return the index of an agent's facts. Blocks for about half a second when it is the agent's first."""
         key = json.dumps([agent.name, [fact.model_dump() for fact in agent.facts], sorted(agent.transfers)])
         key += "".join(target.description for target in agent.transfers.values()) + repr(agent.variables)
+        key += repr((agent.call_flow.config, agent.call_flow.words)) if agent.call_flow is not None else ""
         with self._locks["retrievers"]:
             if key not in self._retrievers:
                 self._retrievers[key] = Retriever(agent, self.encoder)

@@ -17,7 +17,7 @@ import numpy as np
 from conversation.agents.agent import Agent
 from conversation.local.wordpiece import token_ids
 
-Kind = Literal["fact", "transfer", "intent", "elsewhere"]
+Kind = Literal["fact", "transfer", "intent", "elsewhere", "choice"]
 
 KEYWORD_WEIGHT = 0.12
 """How much a fact gains when all of a caller's rarer words are among its own."""
@@ -107,10 +107,13 @@ class Match:
     """Something that a sentence may have meant.
 
     Attributes:
-        kind: A fact, a transfer, a wish that every agent knows, or something that no agent can answer.
-        key: The fact's topic, the transfer's name, or the wish ("closing", "person", "message", ...).
+        kind: A fact, a transfer, a wish that every agent knows, something that no agent can answer, or a choice of the
+            agent's call flow.
+        key: The fact's topic, the transfer's name, the wish ("closing", "person", "message", ...), or the choice's node
+            and function, see `choice_key`.
         score: How near; 1 and more is the same words, below about 0.4 there is little in common.
-        coverage: For a fact, which part of the caller's rarer words is among its own, from 0 to 1.
+        coverage: For a fact, which part of the caller's rarer words is among its own, from 0 to 1. For a choice, 1 if a
+            word was said that none of the others in its node has, else 0.
         knows_day: For a fact, whether the caller named a day that it is about.
     """
 
@@ -165,6 +168,7 @@ class Retriever:
             fact.topic: {way for text in fact.questions for way in _ways(text)} for fact in agent.facts
         }
         self._rarity = _rarity(self._words)
+        self._of_choices = _words_of_choices(examples)
 
     def rank(self, text: str, days: Collection[str] = ()) -> list[Match]:
         """Order what a sentence may have meant, the nearest first, one match a key.
@@ -190,6 +194,8 @@ class Retriever:
                 coverage = self._overlap(said, name)
                 score += KEYWORD_WEIGHT * coverage + self._day_fit(about, name)
                 score -= ASKED_OTHERWISE * bool(ways - self._ways[name])
+            elif kind == "choice":
+                coverage = float(bool(said & self._of_choices[name]))
             knows_day = kind == "fact" and bool(about & self._weekdays[name])
             matches.append(Match(kind, name, score, coverage, knows_day))
         return sorted(matches, key=lambda match: match.score, reverse=True)
@@ -288,10 +294,50 @@ def _examples(agent: Agent) -> list[_Example]:
             agent.own(target.description) or spoken,
         ):
             examples.append(_Example("transfer", name, text))
+    examples += _of_flow(agent)
     for wish, texts in _wishes().items():
         kind: Kind = "elsewhere" if wish == "elsewhere" else "intent"
         examples.extend(_Example(kind, wish, text) for text in texts)
     return examples
+
+
+def choice_key(node: str, function: str) -> str:
+    """How a choice of a call flow is named among all that a sentence can mean."""
+    return f"{node}\n{function}"
+
+
+def _of_flow(agent: Agent) -> list[_Example]:
+    """What callers may say to choose something in a call flow: its examples, its label, and what it is for."""
+    flow = agent.call_flow
+    if flow is None:
+        return []
+    return [
+        _Example("choice", choice_key(node, function.name), agent.own(text) if text in own else text)
+        for node in flow.config.nodes
+        for function in flow.functions(node)
+        if (choice := flow.choices(node).get(function.name)) is not None
+        for own in [(*choice.examples, choice.label or "")]
+        for text in (*own, function.name.replace("_", " "), function.description)
+        if text
+    ]
+
+
+def _words_of_choices(examples: Sequence[_Example]) -> Mapping[str, set[str]]:
+    """The words of each choice that no other choice of its node has."""
+    words: dict[str, set[str]] = {}
+    for example in examples:
+        if example.kind == "choice":
+            words.setdefault(example.key, set()).update(_content_words(example.text))
+    return {
+        key: own.difference(
+            *(
+                others
+                for other, others in words.items()
+                if other != key and other.partition("\n")[0] == key.partition("\n")[0]
+            )
+        )
+        for key, own in words.items()
+    }
 
 
 def _not_the_owners(agent: Agent, examples: Sequence[_Example], vectors: np.ndarray) -> list[int]:

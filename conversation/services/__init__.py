@@ -2,6 +2,7 @@
 
 from conversation.services.chosen import (
     ServiceChoice,
+    beyond_the_brain,
     build_llm,
     build_stt,
     build_tts,
@@ -14,6 +15,7 @@ from conversation.services.service import ServiceError
 __all__ = [
     "ServiceChoice",
     "ServiceError",
+    "beyond_the_brain",
     "build_llm",
     "build_stt",
     "build_tts",

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from conversation.agents.flow_checks import without_a_model
 from conversation.services.bounded import bounded, with_session
 from conversation.services.catalogue import services_of, taken_unasked
 from conversation.services.options import bad_option, language_of, options_of, pipecat_settings
@@ -77,6 +78,17 @@ def check(choice: ServiceChoice, settings: Settings) -> None:
         if not service.is_local:
             _check_chosen(service, choice.agent)
             pipecat_settings(service, _load(service, settings), choice.agent, settings)
+
+
+def beyond_the_brain(agent: Agent, settings: Settings) -> list[str]:
+    """What an agent's call flow asks of a model, if the local brain talks in a model's place: one line each.
+
+    Raises:
+        ServiceError: A name of a service is not known.
+    """
+    if agent.call_flow is None or resolve(agent, settings).llm != LOCAL:
+        return []
+    return without_a_model(agent.call_flow)
 
 
 def build_stt(choice: ServiceChoice, agent: Agent, settings: Settings) -> STTService:

@@ -8,16 +8,12 @@ from __future__ import annotations
 
 import difflib
 import importlib
-import importlib.util
 import inspect
 import re
-import sys
-from functools import lru_cache
-from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
+from conversation.agents.modules import package_of
 from conversation.services.service import Kind, Service, ServiceError
 
 NAMED = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
@@ -62,7 +58,7 @@ def load_own(service: Service) -> type:
     try:
         module = _module(module_name, service.folder.resolve())
     except ModuleNotFoundError as error:
-        if error.name is not None and _is_of(module_name, error.name):
+        if error.name is not None and _is_of(module_name, error.name, service.folder):
             raise ServiceError(
                 f"{where}: there is no module {module_name}, neither in {service.folder} nor installed: "
                 "correct the name, or put the file beside the agent's."
@@ -102,29 +98,13 @@ def _broken(where: str, error: Exception) -> ServiceError:
     )
 
 
-def _is_of(wanted: str, missing: str) -> bool:
+def _is_of(wanted: str, missing: str, folder: Path) -> bool:
     """Whether the module that is missing is the wanted one, or a package that it is in."""
-    missing = (
-        missing.removeprefix(f"{missing.partition('.')[0]}.") if missing.startswith(_PREFIX) else missing
-    )
+    missing = missing.removeprefix(f"{package_of(folder)}.")
     return f"{wanted}.".startswith(f"{missing}.")
-
-
-_PREFIX = "agents_of_"
 
 
 def _module(name: str, folder: Path) -> ModuleType:
     if (folder / f"{name.partition('.')[0]}.py").exists() or (folder / name.partition(".")[0]).is_dir():
-        return importlib.import_module(f"{_package(folder)}.{name}")
+        return importlib.import_module(f"{package_of(folder)}.{name}")
     return importlib.import_module(name)
-
-
-@lru_cache(maxsize=64)
-def _package(folder: Path) -> str:
-    """Make a folder a package that only its own modules know, and return the package's name."""
-    name = f"{_PREFIX}{abs(hash(str(folder))):x}"
-    spec = ModuleSpec(name, None, is_package=True)
-    spec.submodule_search_locations = [str(folder)]
-    package: Any = importlib.util.module_from_spec(spec)
-    sys.modules[name] = package
-    return name

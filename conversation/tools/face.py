@@ -47,7 +47,6 @@ class Face:
             llm: The model that talks in it.
         """
         self._session = session
-        self._store = KeptJson(session.store, session.call)
         self.llm = llm
         self._at_the_end: list[Callable[[], Awaitable[None]]] = []
         self.caller_left = False
@@ -99,7 +98,7 @@ class Face:
     @property
     def store(self) -> KeptJson:
         """Small JSON values of the call and of the caller."""
-        return self._store
+        return KeptJson(self._session.store, self._session.call)
 
     @property
     def destinations(self) -> Mapping[str, str]:

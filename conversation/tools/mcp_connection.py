@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,8 +40,25 @@ RELEASE_SECS = 7.0
 _ANSWERS_ALL_THE_SAME = (INTERNAL_ERROR, INVALID_PARAMS, METHOD_NOT_FOUND)
 
 
-def program(command: Sequence[str], *, folder: Path, environment: Mapping[str, str]) -> StdioServerParameters:
-    """A server that is a program of this machine."""
+def program(
+    command: Sequence[str], *, folder: Path, environment: Mapping[str, str], quiet: bool
+) -> StdioServerParameters:
+    """A server that is a program of this machine.
+
+    Args:
+        command: Its name and arguments.
+        folder: Where it is started.
+        environment: Its variables, besides those that every program needs.
+        quiet: Throw away what it writes to its standard error: servers log there what tools have said.
+
+    Raises:
+        FileNotFoundError: There is no such program.
+    """
+    if shutil.which(folder / command[0] if "/" in command[0] else command[0]) is None:
+        raise FileNotFoundError(command[0])
+    if quiet:
+        # Pipecat's client hands its own standard error on, and lets nobody say otherwise.
+        command = ["/bin/sh", "-c", 'exec "$@" 2>/dev/null', "sh", *command]
     return StdioServerParameters(
         command=command[0], args=list(command[1:]), env=dict(environment), cwd=folder
     )

@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Collection, Mapping
-from functools import partial
+from dataclasses import dataclass
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
@@ -28,7 +29,7 @@ from conversation.public import ToolResult, done, not_done
 from conversation.tools.answers import told
 from conversation.tools.schemas import without_references
 from conversation.tools.tool import Tool
-from settings import variables_named
+from settings import load_settings, variables_named
 
 if TYPE_CHECKING:
     from conversation.tools.face import Face
@@ -43,7 +44,21 @@ UNSURE = (
     "another way."
 )
 
-_learnt: dict[str, list[FunctionSchema]] = {}
+
+@dataclass(frozen=True)
+class Learnt:
+    """A tool that a server has.
+
+    Parameters:
+        schema: As the model is offered it.
+        only_reads: Whether the server says that it changes nothing.
+    """
+
+    schema: FunctionSchema
+    only_reads: bool
+
+
+_learnt: dict[str, list[Learnt]] = {}
 """What servers have, by what the file says of them: a changed file makes them be asked again."""
 
 _learning: dict[str, asyncio.Task[None]] = {}
@@ -82,9 +97,10 @@ def mcp_tools(agent: Agent, besides: Collection[str]) -> dict[str, Tool]:
         if key not in _learnt:
             _learn_later(key, agent, name, server)
             continue
-        for schema in _learnt[key]:
+        for found in _learnt[key]:
+            schema = found.schema
             if schema.name in besides or schema.name in tools:
-                logger.warning(
+                _warn_once(
                     f"{agent.name}.toml: mcp.{name} has a tool {schema.name!r}, and there is one of that name already: "
                     "it is left out; name the others in its tools"
                 )
@@ -92,11 +108,17 @@ def mcp_tools(agent: Agent, besides: Collection[str]) -> dict[str, Tool]:
             tools[schema.name] = Tool(
                 schema=schema,
                 function=partial(_use, agent, name, server),
-                outlives_interruption=True,  # whether something was done must be known
+                # Whether something was done must be known, even if the caller speaks meanwhile.
+                outlives_interruption=not found.only_reads,
                 timeout_secs=server.timeout_secs + RESULT_SECS,
                 filler=server.filler,
             )
     return tools
+
+
+@lru_cache(maxsize=256)
+def _warn_once(line: str) -> None:
+    logger.warning(line)
 
 
 def _key(agent: Agent, name: str, server: McpServer) -> str:
@@ -104,7 +126,8 @@ def _key(agent: Agent, name: str, server: McpServer) -> str:
 
 
 def _learn_later(key: str, agent: Agent, name: str, server: McpServer) -> None:
-    if key not in _learning:
+    asking = _learning.get(key)
+    if asking is None or asking.get_loop() is not asyncio.get_running_loop():
         _learning[key] = asyncio.create_task(_learn(agent, name, server), name=f"tools of {name}")
         _learning[key].add_done_callback(lambda _: _learning.pop(key, None))
 
@@ -139,14 +162,14 @@ async def _learn(agent: Agent, name: str, server: McpServer) -> None:
             )
             continue
         parameters = without_references(tool.input_schema)
-        schemas.append(
-            FunctionSchema(
-                name=tool.name,
-                description=tool.description or tool.name,
-                properties=parameters.get("properties", {}),
-                required=list(parameters.get("required", [])),
-            )
+        schema = FunctionSchema(
+            name=tool.name,
+            description=tool.description or tool.name,
+            properties=parameters.get("properties", {}),
+            required=list(parameters.get("required", [])),
         )
+        hints = tool.annotations
+        schemas.append(Learnt(schema, only_reads=bool(hints and hints.read_only_hint)))
     _learnt[_key(agent, name, server)] = schemas
 
 
@@ -163,19 +186,15 @@ def _connection(agent: Agent, server: McpServer, variables: Mapping[str, Any]) -
     Raises:
         UnusableValue: A header or the address cannot be filled in.
     """
-    from conversation.tools.mcp_connection import (
-        Connection,
-        program,
-        remote,
-    )  # the package takes long to import
+    # Here, as the package takes long to import.
+    from conversation.tools.mcp_connection import Connection, program, remote
 
     secrets = variables_named(server.env)
     if server.url is None:
-        command = [
-            sys.executable if server.command[0] == "python" else server.command[0],
-            *server.command[1:],
-        ]
-        return Connection(program(command, folder=agent.folder, environment=secrets))
+        first, *arguments = server.command
+        command = [sys.executable if first == "python" else first, *arguments]
+        quiet = not load_settings().log_callers_words
+        return Connection(program(command, folder=agent.folder, environment=secrets, quiet=quiet))
     values = {**variables, "env": secrets}
     url = address(server.url, values, base=secrets.get(base_variable(server.url) or "", ""))
     return Connection(remote(url, filled_headers(server.headers, values), server.timeout_secs))

@@ -96,6 +96,8 @@ WRITTEN = [
         "after_call",
         '{"result": "made", "summary": "A repair.", "disposition": "booked", "fields": {"days": 2, "why": null}}',
     ),
+    ("flow_node", '{"node": "order"}'),
+    ("flow_state", '{"state": {"size": "large", "total": 12.5}}'),
     ("opening", '{"who": "machine", "why": "a beep"}'),
     ("beep", "{}"),
     ("voicemail_message", '{"heard": true}'),
@@ -242,7 +244,7 @@ def test_what_was_said_is_left_out_and_what_was_meant_to_be_kept_is_not():
     message = MessageTaken("Ann", "555 0101", "Call me.")
     assert without_words(message) is message
     said = {kind.KIND for kind in CLASSES if Privacy.SAID in private_fields(kind).values()}
-    assert said == {"caller_said", "bot_said", "bot_heard", "interrupted", "dtmf", "tool"}
+    assert said == {"caller_said", "bot_said", "bot_heard", "interrupted", "dtmf", "tool", "flow_state"}
 
 
 def made_by_the_version_before(file):

@@ -134,6 +134,23 @@ def test_what_is_not_set_or_empty_is_not_written(configured):
     assert written == {"OPENAI_API_KEY": "sk-1", "AGENT": "minimal"}
 
 
+def test_what_the_tools_of_an_agent_read_goes_with_it(configured, monkeypatch, tmp_path, capsys):
+    agents = tmp_path / "agents"
+    agents.mkdir()
+    (agents / "receptionist.toml").write_text(
+        'greeting = "Hello."\ninstructions = "Help."\n'
+        '[http.look]\ndescription = "Look."\nurl = "{{ env.SHOP_URL }}/"\nenv = ["SHOP_URL", "SHOP_KEY"]\n'
+    )
+    monkeypatch.setattr(cloud_env, "AGENTS", agents)
+    keys = f"{KEYS}DEEPGRAM_API_KEY=dg\nSHOP_URL=http://127.0.0.1:8010\nSHOP_KEY='a #b'\nOTHER=x\n"
+    configured(keys)
+    file = tmp_path / "cloud.env"
+    assert cloud_env.main(["--output", str(file)]) == 0
+    assert "SHOP_KEY" in file.read_text() and "OTHER" not in file.read_text()
+    said = capsys.readouterr().out
+    assert "OTHER" in said and "SHOP_URL leads to this machine" in said and "a #b" not in said
+
+
 async def test_the_platforms_tool_hands_the_bot_the_very_values_that_are_set_here(
     configured, monkeypatch, tmp_path
 ):

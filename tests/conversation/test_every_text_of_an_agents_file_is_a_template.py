@@ -11,6 +11,9 @@ from conversation.agents.contradictions import contradictions, unknown_variables
 from conversation.agents.destinations import spoken_name
 from conversation.agents.errors import AgentError
 from conversation.agents.files import agent_names, load_agent
+from conversation.agents.flow_words import Choice, NodeWords
+from conversation.agents.http_tables import HttpParameter, HttpTool
+from conversation.agents.mcp_tables import McpServer
 from conversation.agents.tables import (
     AfterCall,
     DeadAir,
@@ -36,6 +39,11 @@ PLAIN = {
     Webhooks: {"url", "secret"},
     Email: {"to"},
     AfterCall: {"dispositions"},
+    NodeWords: {"digits"},
+    Choice: {"key"},
+    HttpTool: {"url", "headers", "answer", "env"},
+    HttpParameter: {"enum", "default"},
+    McpServer: {"url", "command", "headers", "env", "tools"},
 }
 """Texts that nobody hears, or that only the voice reads. Whoever adds a text says here of which kind it is."""
 
@@ -77,6 +85,18 @@ def _templates_of(table: type[BaseModel]) -> set[str]:
         facts=[{"topic": "t", "questions": ["q"], "answer": "a"}],
         transfers={"x": {"number": "+12025550100", "description": "d", "spoken": "s", "announcement": "a"}},
         menu={"1": {"label": "l", "say": "s", "note": "n"}},
+        flow={
+            "nodes": {"n": {"say": "s", "choices": {"c": {"label": "l", "examples": ["e"], "key": "1"}}}},
+        },
+        http={
+            "h": {
+                "description": "d",
+                "url": "https://shop.example.com",
+                "filler": "f",
+                "parameters": {"p": {"description": "d"}},
+            }
+        },
+        mcp={"m": {"command": ["c"], "filler": "f"}},
         dial_out={"greeting": "g", "voicemail_message": "v", "on_voicemail": "leave_message"},
         lines={"greeting_question": "?"},
     )

@@ -146,6 +146,20 @@ def test_the_address_may_begin_with_a_variable_of_the_environment():
 
 
 @pytest.mark.parametrize(
+    "url",
+    [
+        "{{ env.SHOP_URL }}{{ sku }}",
+        "https://shop.example.com{{ sku }}/x",
+        "https://{{ sku }}.example.com/",
+        "{{ sku }}",
+    ],
+)
+def test_a_value_beside_the_host_is_no_part_of_it(url):
+    with pytest.raises(UnusableValue):
+        tool(url=url).request.fill({"sku": ".evil.example"}, {}, {"SHOP_URL": "https://shop.example.com"})
+
+
+@pytest.mark.parametrize(
     "base", ["http://shop.example.com", "shop.example.com", "https://a@b.example.com", "https://x?y=1", ""]
 )
 def test_such_a_variable_is_an_address_that_may_be_asked(base):

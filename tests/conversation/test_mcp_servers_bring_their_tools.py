@@ -49,6 +49,8 @@ def agent_of(tmp_path, text, name="desk"):
 
 
 async def learnt(tmp_path, text):
+    if "timeout_secs" not in text:  # a busy machine is no fault of the code
+        text = text.replace("[mcp.calendar]\n", "[mcp.calendar]\ntimeout_secs = 30\n")
     agent = agent_of(tmp_path, text)
     await mcp_servers.learn_all_tools(agent, tmp_path)
     return agent
@@ -109,6 +111,7 @@ async def test_the_tools_are_learnt_at_start_and_used_in_a_call(tmp_path, said):
     assert list(tools) == ["end_call", "take_message", *ALL]
     assert tools["free_slots"].schema.description == "Name the free hours of a day."
     assert tools["free_slots"].filler == "Let me see."
+    assert not tools["free_slots"].outlives_interruption and tools["book"].outlives_interruption
     assert [line for line in said if "odd.name" in line]
     async with calling() as face:
         result = await use(agent, face, "free_slots", day="Monday")
@@ -290,6 +293,36 @@ async def test_a_redirect_to_another_host_is_not_followed(tmp_path, said):
     assert "mcp.calendar is away" in said[0]
 
 
+ASKED = """
+import asyncio, sys
+from pathlib import Path
+from conversation.tools.mcp_connection import Connection, program
+
+async def main():
+    command, quiet = [sys.executable, "tests/mcp_server.py"], sys.argv[1] == "quiet"
+    connection = Connection(program(command, folder=Path(), environment={}, quiet=quiet))
+    print((await connection.ask("book", {"slot": {"day": "Monday", "hour": 13}})).words)
+    await connection.release()
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("how", ["quiet", "loud"])
+async def test_what_a_program_logs_of_a_call_is_not_in_our_log(how):
+    """The protocol's own package has its servers write to their standard error what a tool has said."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", ASKED, how),
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": str(ROOT), "LOGURU_LEVEL": "ERROR"},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    said, logged = await process.communicate()
+    assert b"closed at 13" in said
+    assert (b"Tool 'book' failed" in logged) == (how == "loud")
+
+
 async def test_only_the_tools_that_are_named_are_offered(tmp_path, said):
     agent = await learnt(tmp_path, STDIO + 'tools = ["free_slots", "no_such"]\n')
     assert list(tools_of(agent)) == ["end_call", "take_message", "free_slots"]
@@ -304,7 +337,8 @@ async def test_a_name_that_is_taken_is_left_out(tmp_path, said):
     mine = '[http.book]\ndescription = "Mine."\nurl = "https://shop.example.com/"\n'
     agent = await learnt(tmp_path, STDIO + mine)
     assert tools_of(agent)["book"].schema.description == "Mine."
-    assert [line for line in said if "mcp.calendar has a tool 'book'" in line]
+    tools_of(agent)
+    assert len([line for line in said if "mcp.calendar has a tool 'book'" in line]) == 1
 
 
 @pytest.mark.parametrize(

@@ -597,3 +597,68 @@ def test_what_detection_makes_of_somebody_is_a_word_or_a_table(tmp_path):
             detected(f"detected: {wrong}")
     with pytest.raises(StoryError, match="did you mean 'after'"):
         detected("detected: {aftr: 1s}")
+
+
+BESIDE = """
+import http.server, os, pathlib, sys
+
+class Answers(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(404)
+        self.end_headers()
+
+pathlib.Path("started").write_text(f"{os.environ['PORT']} {os.environ['SHOP_KEY']}")
+http.server.HTTPServer(("127.0.0.1", int(os.environ["PORT"])), Answers).serve_forever()
+"""
+
+
+async def test_an_agents_own_folder_and_a_program_beside_the_server(tmp_path):
+    """The program is there before the server, which finds its address, and is gone after the story."""
+    folder = tmp_path / "bots"
+    folder.mkdir()
+    (folder / "service.py").write_text(BESIDE)
+    scenes = []
+
+    @asynccontextmanager
+    async def serve(scene):
+        _, writer = await asyncio.open_connection(
+            "127.0.0.1", int(scene.environment["SHOP_URL"].rpartition(":")[2])
+        )
+        writer.close()
+        scenes.append(scene)
+        async with in_process()(scene) as url:
+            yield url
+
+    more = "agents: bots\nagent: shop\nbeside: {SHOP_URL: python service.py}\nsettings: {SHOP_KEY: sesame}\n"
+    path = story_file(tmp_path, more + STORY + "  - ended_by: bot\n")
+    outcome = await play(read_story(path), "twilio", serve)
+    assert outcome.passed, verdicts(outcome)
+    environment = scenes[0].environment
+    assert (environment["AGENTS_DIR"], environment["AGENT"]) == (str(folder), "shop")
+    port, key = (folder / "started").read_text().split()
+    assert (environment["SHOP_URL"], key) == (f"http://127.0.0.1:{port}", "sesame")
+    with pytest.raises(OSError):
+        await asyncio.open_connection("127.0.0.1", int(port))
+
+
+async def test_a_program_beside_the_server_that_ends_at_once_is_told(tmp_path):
+    path = story_file(tmp_path, "beside: {PORT_OF: python -c 1}\n" + STORY + "  - ended_by: bot\n")
+    path.write_text(path.read_text().replace("PORT_OF", "OPENAI_BASE_URL"))
+    with pytest.raises(ServerDied, match="ended with status"):
+        await play(read_story(path), "twilio", in_process())
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ("agents: no-such\nagent: shop\n", "there is no such folder"),
+        ("agents: .\n", "say with `agent:` which agent"),
+        ("agents: .\nagent: a = 1\n", "say with `agent:` which agent"),
+        ("beside: {SHOP_URL: python x.py}\n", "no such variable"),
+        ("agents: .\nagent: shop\nbeside: {shop url: python x.py}\n", "this is no variable"),
+    ],
+)
+def test_mistakes_in_an_agents_own_folder_are_told(tmp_path, more, said):
+    path = story_file(tmp_path, more + STORY + "  - ended_by: bot\n")
+    with pytest.raises(StoryError, match=said):
+        read_story(path)
