@@ -16,8 +16,8 @@ from calls.call import Call
 from calls.database.errors import DatabaseError
 from calls.events.event import CallEvent
 from calls.events.talk import Attached, Detached, SummedUp
-from calls.outbox.facts import notice
 from calls.outbox.mail import mail_of, send
+from calls.outbox.making import notice
 from calls.outbox.notices import Channel, Kind, Wants
 from calls.outbox.parcels import LEASE_SECS, Outbox, Parcel, next_try
 from calls.outbox.receivers import MailServer, NotDelivered, Receiver

@@ -15,8 +15,8 @@ from cryptography.x509.oid import NameOID
 
 from calls.events.lifecycle import TransferEnded
 from calls.events.talk import Attached, CallerSaid, Detached, MessageTaken, SummedUp
-from calls.outbox.facts import notice
 from calls.outbox.mail import mail_of, send
+from calls.outbox.making import notice
 from calls.outbox.notices import Channel, Kind, Way
 from calls.outbox.receivers import MailServer, NotDelivered
 from calls.states import CallState, EndedBy

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from calls.events.talk import CallerSaid, MessageTaken
-from calls.outbox.facts import notice
+from calls.outbox.making import notice
 from calls.outbox.notices import Kind
 from calls.outbox.receivers import NotDelivered, Receiver
 from calls.outbox.webhooks import http_client, post, signed_headers
