@@ -12,9 +12,13 @@ from pipecat.transcriptions.language import Language
 
 from settings import Settings
 
-Kind = Literal["stt", "llm", "tts"]
+Kind = Literal["stt", "llm", "tts", "voice"]
 
 KINDS: tuple[Kind, ...] = ("stt", "llm", "tts")
+"""The three that a call needs, unless a `voice` does the work of all of them."""
+
+VOICE: Kind = "voice"
+"""Speech to speech: one service in the place of all three."""
 
 LOCAL = "local"
 

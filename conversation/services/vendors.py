@@ -7,7 +7,7 @@ from typing import Any
 
 from pipecat.transcriptions.language import Language
 
-from conversation.services.service import KINDS, Kind, Service
+from conversation.services.service import KINDS, VOICE, Kind, Service
 from providers import ROWS, Row
 from settings import Settings, text_of
 
@@ -77,5 +77,5 @@ def service_of(row: Row) -> Service:
 
 
 VENDORS: dict[Kind, tuple[Service, ...]] = {
-    kind: tuple(service_of(row) for row in ROWS if row.kind == kind) for kind in KINDS
+    kind: tuple(service_of(row) for row in ROWS if row.kind == kind) for kind in (*KINDS, VOICE)
 }
