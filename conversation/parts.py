@@ -39,6 +39,14 @@ class Mouth(Protocol):
         ...
 
 
+class Mind(Protocol):
+    """Where something is handed to a model that hears the caller by itself."""
+
+    async def tell(self, frame: Frame) -> None:
+        """Hand a frame to the model."""
+        ...
+
+
 class HandingOver(Protocol):
     """An attempt to put the caller through, see `conversation/handover.py`."""
 

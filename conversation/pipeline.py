@@ -6,13 +6,14 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any, cast
 
-from pipecat.frames.frames import ErrorFrame
+from pipecat.frames.frames import ErrorFrame, Frame
 from pipecat.pipeline.pipeline import Pipeline
 from pipecat.pipeline.worker import PipelineParams, PipelineWorker
 from pipecat.processors.aggregators.dtmf_aggregator import DTMFAggregator
 from pipecat.processors.aggregators.llm_context import LLMContext, LLMContextMessage
 from pipecat.processors.aggregators.llm_response_universal import (
     LLMUserAggregatorParams,
+    UserTurnMessageAddedMessage,
     UserTurnStoppedMessage,
 )
 from pipecat.processors.frame_processor import FrameProcessor
@@ -35,9 +36,10 @@ from conversation.local.brain import LocalBrain
 from conversation.local.models import local_models
 from conversation.local.recognisers import LocalStackMissing
 from conversation.outbound.first_seconds import outbound_opening
-from conversation.services.catalogue import KINDS, LOCAL
+from conversation.services.catalogue import LOCAL
 from conversation.session import SOCKET_CLOSED, Session
-from conversation.speakable import Aloud, SpeakableText
+from conversation.speakable import Aloud
+from conversation.speech import build_speech
 from conversation.tools.offered import tools_schema, usable_tools
 from conversation.tools.running import register_tools
 from conversation.turns.detectors import PHONE_VAD, load_turn_models, shared_vad
@@ -48,6 +50,7 @@ from conversation.turns.strategies import (
     limit_duration,
     turn_strategies,
 )
+from conversation.voice.keys import KeysToModel
 from settings import Settings
 
 AUDIO_IN_HZ = 16000
@@ -73,6 +76,8 @@ async def warm_up(agent: Agent, settings: Settings) -> None:
     choice = services.resolve(agent, settings)
     services.check(choice, settings)
     await asyncio.to_thread(load_turn_models)
+    if choice.voice is not None:
+        return
     models = local_models()
     try:
         await models.ready(stt=choice.stt == LOCAL, tts=choice.tts == LOCAL, brain=choice.llm == LOCAL)
@@ -127,19 +132,36 @@ async def run_session(
     """
     agent = session.agent
     choice = services.resolve(agent, settings)
-    stt = services.build_stt(choice, agent, settings)
-    tts = services.build_tts(choice, agent, settings)
     say = aloud_for(agent, session.variables)
-    tts.add_text_transformer(say)
-    llm = services.build_llm(
-        choice, agent, settings, variables=session.variables, succeeded=session.succeeded
+
+    async def tell(frame: Frame) -> None:
+        await before_model.tell(frame)
+
+    async def keys_said(words: str) -> None:
+        rescue.caller_said(words)
+
+    def is_closed() -> bool:
+        return session.ending or session.aside or rescue.has_the_word
+
+    def is_shut() -> bool:
+        return is_closed() and not speech.is_saying_a_line
+
+    speech = build_speech(
+        choice,
+        session,
+        settings,
+        say,
+        tell=tell,
+        is_shut=is_closed,
+        keys=lambda: KeysToModel(session, KEYPAD_PREFIX, tell, keys_said),
     )
+    llm = speech.llm
     tools = usable_tools(session)
     register_tools(llm, tools, session)
 
-    opening = outbound_opening(session, None if choice.llm == LOCAL else llm)
+    opening = outbound_opening(session, None if isinstance(llm, LocalBrain) else llm)
     ahead: set[str] = set()
-    if opening is not None and choice.tts == LOCAL:
+    if opening is not None and choice.tts == LOCAL and speech.tts is not None:
         # A whole message takes the local voice seconds; the box records from its beep on.
         ahead = local_models().warm_later([await say(words) for words in opening.words()], AUDIO_OUT_HZ)
 
@@ -154,8 +176,11 @@ async def run_session(
         context,
         interruptions,
         LLMUserAggregatorParams(
-            vad_analyzer=shared_vad(params=PHONE_VAD),
-            user_turn_strategies=turn_strategies(
+            # A model that hears by itself says when turns begin and end, and Pipecat follows it.
+            vad_analyzer=None if speech.model_hears else shared_vad(params=PHONE_VAD),
+            user_turn_strategies=None
+            if speech.model_hears
+            else turn_strategies(
                 session,
                 bot_begins=opening is None,
                 understands=llm.understands if isinstance(llm, LocalBrain) else None,
@@ -164,35 +189,33 @@ async def run_session(
             user_mute_strategies=[MuteWhilePromised(session), *([opening.mute] if opening else [])],
         ),
     )
-    assistant = HeardAssistantAggregator(context, session.playout, interruptions)
+    assistant = HeardAssistantAggregator(
+        context, session.playout, interruptions, user if speech.model_hears else None
+    )
 
     dead_air = DeadAir(agent.dead_air, session.playout, first_audio_secs=settings.first_audio_secs)
     rescue = Rescue(session, dead_air, others_turn=lambda: opening is not None and opening.has_the_word)
     session.line = marks = SpokenMarks(session, interruptions, dead_air)
 
-    def is_shut() -> bool:
-        return session.ending or session.aside or rescue.has_the_word
-
-    async def hush() -> None:
-        for context_id in tts.get_audio_contexts():
-            await tts.remove_audio_context(context_id)
-
-    before_voice = BeforeVoice(dead_air, is_shut, marks.is_own, hush)
+    before_voice = BeforeVoice(dead_air, is_shut, marks.is_own, speech.hush)
     session.mouth = before_voice
+    before_model = BeforeModel(dead_air, before_voice, model_hears=speech.model_hears)
+    if speech.model_hears:
+        session.mind = before_model
 
     processors: list[FrameProcessor] = [
         transport.input(),
         *([opening.beeps] if opening else []),
         DTMFAggregator(timeout=KEYPAD_PAUSE_SECS, prefix=KEYPAD_PREFIX),
-        stt,
+        *speech.ears,
         *([opening.listener] if opening else []),
         user,
         *([opening.gate] if opening else []),
-        BeforeModel(dead_air, before_voice),
+        before_model,
         llm,
-        SpeakableText(agent.language),
+        speech.words,
         before_voice,
-        tts,
+        speech.voice,
         marks,
         transport.output(),
     ]
@@ -211,16 +234,27 @@ async def run_session(
     )
     session.worker = worker
 
-    hosts: dict[str, str] = {kind: choice.of(kind).host(settings) for kind in KINDS}
-    trouble = ServiceTrouble(session, {stt: "stt", llm: "llm", tts: "tts"}, hosts, dead_air, rescue)
+    hosts: dict[str, str] = {kind: choice.of(kind).host(settings) for kind in choice.kinds}
+    trouble = ServiceTrouble(session, speech.kinds, hosts, dead_air, rescue)
     tasks: list[asyncio.Task[None]] = []
 
-    @tts.event_handler("on_tts_request")
-    async def on_tts_request(_tts: Any, _context_id: str, _text: str) -> None:
-        dead_air.voice_was_asked()
+    if speech.tts is not None:
+
+        @speech.tts.event_handler("on_tts_request")
+        async def on_tts_request(_tts: Any, _context_id: str, _text: str) -> None:
+            dead_air.voice_was_asked()
+
+    if speech.model_hears:
+
+        @user.event_handler("on_user_turn_message_added")
+        async def on_user_turn_message_added(_aggregator: Any, message: UserTurnMessageAddedMessage) -> None:
+            session.record(CallerSaid(text=message.content))
+            rescue.caller_said(message.content)
 
     @user.event_handler("on_user_turn_stopped")
     async def on_user_turn_stopped(_aggregator: Any, _strategy: Any, message: UserTurnStoppedMessage) -> None:
+        if speech.model_hears:
+            return  # what was said is known later
         if message.content:
             session.record(CallerSaid(text=message.content))
         rescue.caller_said(message.content or "")

@@ -1,8 +1,7 @@
 """OpenAI's Realtime API on this machine: a model that speaks what a test says, and hears turns as it is told.
 
-Written from OpenAI's "Realtime API reference" (client events, server events). The library of the same makers is the judge:
-every event that comes in or goes out is read with its types (`openai.types.realtime`), fields that they do not
-know included.
+Written from OpenAI's "Realtime API reference" (client events, server events). The library of the same makers is the
+judge: every event that comes in or goes out is read with its types (`openai.types.realtime`).
 """
 
 from __future__ import annotations
