@@ -7,6 +7,7 @@ other response. A mark behind the sentence must not overtake that sound, so it i
 from __future__ import annotations
 
 import asyncio
+import re
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from typing import cast
@@ -19,6 +20,7 @@ from pipecat.frames.frames import (
     LLMFullResponseEndFrame,
     LLMFullResponseStartFrame,
     LLMMessagesAppendFrame,
+    LLMTextFrame,
     TTSAudioRawFrame,
     TTSSpeakFrame,
     TTSStartedFrame,
@@ -52,34 +54,52 @@ def told(text: str, *, run: bool, role: str = "developer") -> LLMMessagesAppendF
 
 
 class WholeSentences(FrameProcessor):
-    """Gathers a model's words, which come piece by piece, into the sentences that marks and transcripts are made of."""
+    """Gathers a model's words, which come piece by piece, into the sentences that marks and transcripts are made of.
+
+    Words come before their sound, the first ones before the sound has begun at all: they wait until then.
+    """
 
     def __init__(self) -> None:
         """Begin without words."""
         super().__init__(enable_direct_mode=True)
         self._text = ""
+        self._sounds = False
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         """Keep words back until their sentence is whole; the same words as a model's text are left out."""
         await super().process_frame(frame, direction)
-        if direction is FrameDirection.DOWNSTREAM:
-            if isinstance(frame, TTSTextFrame):
-                self._text += frame.text
-                if SENTENCE_END.search(self._text.rstrip()):
-                    await self._give()
-                return
-            if type(frame).__name__ == "LLMTextFrame" and not getattr(frame, "append_to_context", True):
-                return
-            if isinstance(frame, InterruptionFrame):
-                self._text = ""
-            elif isinstance(frame, TTSStoppedFrame | LLMFullResponseEndFrame):
+        if direction is FrameDirection.UPSTREAM:
+            await self.push_frame(frame, direction)
+        elif isinstance(frame, TTSTextFrame):
+            self._text += frame.text
+            if self._sounds and SENTENCE_END.search(self._text.rstrip()):
                 await self._give()
-        await self.push_frame(frame, direction)
+        elif isinstance(frame, LLMTextFrame) and not frame.append_to_context:
+            return
+        elif isinstance(frame, TTSStartedFrame):
+            self._sounds = True
+            await self.push_frame(frame, direction)
+            for sentence in SENTENCES.findall(self._text):
+                await self._say(sentence)
+            self._text = SENTENCES.sub("", self._text)
+        else:
+            if isinstance(frame, InterruptionFrame):
+                self._text, self._sounds = "", False
+            elif isinstance(frame, TTSStoppedFrame):
+                await self._give()
+                self._sounds = False
+            await self.push_frame(frame, direction)
 
     async def _give(self) -> None:
-        text, self._text = self._text.strip(), ""
-        if text:
-            await self.push_frame(TTSTextFrame(text, text_type=TextType.SENTENCE))
+        text, self._text = self._text, ""
+        await self._say(text)
+
+    async def _say(self, text: str) -> None:
+        if text.strip():
+            await self.push_frame(TTSTextFrame(text.strip(), text_type=TextType.SENTENCE))
+
+
+SENTENCES = re.compile(r".*?[.!?…。！？]+[\"'”’»)\]]*(?:\s|$)", re.DOTALL)
 
 
 class ModelsLines(FrameProcessor):

@@ -65,7 +65,7 @@ async def test_keys_are_answered_and_the_goodbye_is_heard_before_the_line_drops(
     assert report.errors == []
     (call,) = bot.store.list()
     print([(e.kind, e.data) for e in call.events])
-    print([e["type"] for e in model.received if "append" not in e["type"]])
+    print([e for e in model.received if "append" not in e["type"]])
     assert texts(call) == ["Hello.", "We are open.", "Thank you for calling.", "Goodbye."]
     assert (call.state, call.ended_by) == (CallState.COMPLETED, EndedBy.BOT)
     assert report.goodbye_heard
