@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping
-from typing import cast
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, cast
 
 from pipecat.frames.frames import (
     CancelFrame,
@@ -37,7 +37,7 @@ from serializers.frames import MarkFrame
 WORD_FOR_WORD = "Say exactly this now, word for word, in the caller's hearing, and nothing else: {words}"
 """What the model is told for each line."""
 
-Tell = Callable[[Frame], Awaitable[None]]
+Tell = Callable[[Frame], Coroutine[Any, Any, None]]
 """Hands a frame to the model, past the caller's side of the pipeline."""
 
 

@@ -71,7 +71,7 @@ async def test_keys_are_answered_and_the_goodbye_is_heard_before_the_line_drops(
     assert report.marks_returned == report.marks_sent
 
 
-async def until(condition, secs=8):
+async def until(condition, secs=25):
     async with asyncio.timeout(secs):
         while not condition():
             await asyncio.sleep(0.02)
@@ -100,7 +100,7 @@ async def test_a_barge_in_leaves_what_was_heard(monkeypatch, tmp_path):
     story = "We are open from nine to six. On Saturdays we are open until noon. On Sundays we are closed."
     model = RealtimeModel(lambda items: Says(story) if "1" in last_text(items) else answers(items))
     async with calling(monkeypatch, tmp_path, "twilio", model) as bot:
-        result = asyncio.create_task(bot.network.call(bot.url, [Wait(1.5), Digits("1#"), Wait(5), HangUp()]))
+        result = asyncio.create_task(bot.network.call(bot.url, [Wait(1.5), Digits("1#"), Wait(12), HangUp()]))
         await until(heard(bot, "We are open from nine to six."))
         await model.caller_speaks()
         await until(lambda: any(event.kind == "interrupted" for event in bot.store.list()[0].events))
