@@ -10,7 +10,7 @@ from jinja2 import Environment, meta
 
 from conversation.agents.agent import ALWAYS_KNOWN, Agent
 from conversation.agents.flow_checks import warnings
-from conversation.agents.tables import TAKE_MESSAGE, BrainLines, Lines
+from conversation.agents.tables import MENU_TOOLS, TAKE_MESSAGE, BrainLines, Lines
 
 
 def contradictions(agent: Agent) -> list[str]:
@@ -45,10 +45,17 @@ def contradictions(agent: Agent) -> list[str]:
             found.append(
                 f'{file}: menu.{digit} ends the call, but the agent may not: add "end_call" to tools'
             )
+        if item.tool not in (None, *MENU_TOOLS) and not _may_call(agent, item.tool):
+            found.append(_not_allowed(file, f"menu.{digit} calls", item.tool))
         if item.note is not None and TAKE_MESSAGE not in tools:
             found.append(
                 f'{file}: menu.{digit}.note is kept for nobody: add "{TAKE_MESSAGE}" to tools, or remove it'
             )
+    found += [
+        _not_allowed(file, f"the fact {fact.topic!r} is answered by", fact.tool)
+        for fact in agent.facts
+        if fact.tool is not None and not _may_call(agent, fact.tool)
+    ]
     if agent.dial_out.voicemail_message is not None and agent.dial_out.on_voicemail != "leave_message":
         found.append(
             f'{file}: dial_out.voicemail_message is never said: set on_voicemail = "leave_message", or remove it'
@@ -56,6 +63,15 @@ def contradictions(agent: Agent) -> list[str]:
     if agent.call_flow is not None:
         found += warnings(agent.call_flow)
     return found
+
+
+def _may_call(agent: Agent, tool: str | None) -> bool:
+    """Whether a tool is among those that the agent has, or may be one of a server's, which come besides."""
+    return tool in agent.tools or (agent.offers_all and bool(agent.mcp))
+
+
+def _not_allowed(file: str, calls: str, tool: str | None) -> str:
+    return f'{file}: {calls} the tool {tool!r}, but the agent may not use it: add "{tool}" to tools'
 
 
 def unknown_variables(agent: Agent) -> tuple[list[str], list[str]]:

@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from conversation.agents.contradictions import contradictions
 from conversation.agents.errors import AgentError
 from conversation.agents.files import load_agent
 from conversation.tools.offered import tools_of
@@ -142,3 +143,15 @@ def test_a_key_calls_an_own_tool_that_needs_nothing(shop):
     for more in ("", 'tool = "hours"\nanswer = "x"\n'):
         with pytest.raises(AgentError, match="give either answer or tool"):
             shop(code, TOML + f'[[facts]]\ntopic = "x"\nquestions = ["x"]\n{more}')
+
+
+def test_a_tool_that_is_called_and_not_allowed_is_found_at_start(shop):
+    code = 'async def hours(params):\n    """Say the hours."""\n'
+    called = (
+        '[menu.1]\nlabel = "x"\ntool = "hours"\n[[facts]]\ntopic = "y"\nquestions = ["y"]\ntool = "hours"\n'
+    )
+    assert contradictions(shop(code, TOML + called)) == []
+    assert contradictions(shop(code, TOML + 'tools = ["end_call"]\n' + called)) == [
+        "shop.toml: menu.1 calls the tool 'hours', but the agent may not use it: add \"hours\" to tools",
+        "shop.toml: the fact 'y' is answered by the tool 'hours', but the agent may not use it: add \"hours\" to tools",
+    ]
