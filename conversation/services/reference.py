@@ -173,6 +173,7 @@ READ: dict[Kind, frozenset[str]] = {
         "sarvam sarvam-realtime speechmatics whisper whisper-mlx".split()
     ),
     "llm": frozenset({"aws"}),
+    "voice": frozenset({"aws-nova-sonic"}),
     "tts": frozenset(
         "aws azure azure-http camb deepgram-flux-sagemaker deepgram-sagemaker fish groq hume kokoro mistral nvidia "
         "nvidia-sagemaker nvidia-sagemaker-http pocket-tts rime-v1 speechmatics".split()
