@@ -63,6 +63,7 @@ class RealtimeModel:
         received: All events of the client, in order.
         items: The conversation.
         heard: The caller's audio, 16-bit samples at 24 kHz.
+        word_secs: How long a word takes to be made; far less than to be heard, as with the API.
     """
 
     answers: Answers
@@ -71,6 +72,7 @@ class RealtimeModel:
     items: list[dict[str, Any]] = field(default_factory=list)
     heard: bytearray = field(default_factory=bytearray)
     session: dict[str, Any] = field(default_factory=dict)
+    word_secs: float = 0.005
     _socket: ServerConnection | None = None
     _responding: asyncio.Task[None] | None = None
     _numbers: Any = field(default_factory=lambda: itertools.count(1))
@@ -213,7 +215,7 @@ class RealtimeModel:
             await self._send("response.output_audio_transcript.delta", **part, delta=text)
             audio = tone(len(text) * MS_PER_CHARACTER / 1000, HZ)
             await self._send("response.output_audio.delta", **part, delta=base64.b64encode(audio).decode())
-            await asyncio.sleep(0.005)  # much faster than it is heard, as the API is
+            await asyncio.sleep(self.word_secs)
             if not reply.ends and number >= len(words) // 2:
                 assert self._socket is not None
                 self._socket.transport.abort()

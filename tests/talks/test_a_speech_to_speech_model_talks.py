@@ -30,10 +30,11 @@ def answers(items):
 
 
 @asynccontextmanager
-async def calling(monkeypatch, tmp_path, carrier, model, **limits):
-    async with socket_service(model.talk) as service:
+async def calling(monkeypatch, tmp_path, carrier, model, *, more="", services="", **limits):
+    async with socket_service(*([model] if isinstance(model, int) else [model.talk])) as service:
         agent = QUICK_AGENT + (
-            f'[services]\nvoice = "openai-realtime"\n[services.options.voice]\nbase_url = "{service.url}"\n'
+            f'{more}[services]\nvoice = "openai-realtime"\n{services}'
+            f'[services.options.voice]\nbase_url = "{service.url}"\n'
         )
         async with talking(
             monkeypatch, tmp_path, carrier, lambda _: [], agent=agent, OPENAI_API_KEY="k", **limits
@@ -108,6 +109,22 @@ async def test_a_barge_in_leaves_what_was_heard(monkeypatch, tmp_path):
     (call,) = bot.store.list()
     assert "On Sundays we are closed." not in texts(call)
     assert model.of("conversation.item.truncate"), "the model is told as well"
+
+
+async def test_keys_stop_an_answer_that_the_service_goes_on_sending(monkeypatch, tmp_path):
+    story = "We are open from nine to six. On Saturdays we are open until noon. On Sundays we are closed."
+    model = RealtimeModel(
+        lambda items: Says(story) if "1" in last_text(items) else answers(items), word_secs=0.2
+    )
+    async with calling(monkeypatch, tmp_path, "twilio", model) as bot:
+        script = [Wait(2), Digits("1#"), Wait(3), Digits("3#"), Wait(12), HangUp()]
+        result = await bot.network.call(bot.url, script)
+    assert result.report.errors == []
+    (call,) = bot.store.list()
+    said = texts(call, "bot_said")
+    assert "On Sundays we are closed." not in said
+    assert said[-1] == "We are open."
+    assert not any(event.kind == "dead_air" for event in call.events), "the answer to keys is not lost"
 
 
 async def test_a_silent_caller_is_asked_and_then_said_goodbye(monkeypatch, tmp_path):
