@@ -58,6 +58,7 @@ from conversation.turns.strategies import (
     turn_strategies,
 )
 from conversation.voice.keys import KeysToModel
+from conversation.voice.turns import TurnsOfWords
 from settings import Settings
 
 if TYPE_CHECKING:
@@ -257,7 +258,7 @@ async def run_session(
         *([flow.offers] if flow else []),
         user,
         # The words that a model hears come from it, up the pipeline.
-        *([opening.listener] if opening and speech.model_hears else []),
+        *([opening.listener, TurnsOfWords(opens)] if opening and speech.model_hears else []),
         *([opening.gate] if opening else []),
         *at["before_llm"],
         before_model,

@@ -35,7 +35,8 @@ ASKED_IN_TESTS: frozenset[str] = frozenset(
 )
 """Models of OpenAI's protocol that a test asks one question of a server on this machine."""
 
-BESIDE = """ takes the place of `stt`, `llm` and `tts`: one service hears, answers and speaks. It is never chosen unasked.
+BESIDE = """ takes the place of `stt`, `llm` and `tts`: one service hears, answers and speaks. It is
+never chosen unasked.
 
 ```toml
 [services]

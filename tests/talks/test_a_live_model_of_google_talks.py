@@ -7,10 +7,12 @@ import pytest
 
 from calls.states import CallState, EndedBy
 from emulator import Digits, HangUp, Wait
+from emulator.line.colleague import Colleague
 from tests.fake_gemini_live import LiveModel, certificate, text_of, tls
 from tests.fake_realtime import Calls, Says
 from tests.fake_services import socket_service
 from tests.talking_bot import QUICK_AGENT, talking
+from tests.talks.test_dial_out_leaves_a_message_or_talks import THEM, dial
 
 CARRIERS = ["twilio", "telnyx"]
 WORD_FOR_WORD = "word for word, in the caller's hearing, and nothing else: "
@@ -26,12 +28,12 @@ def answers(contents):
 
 
 @asynccontextmanager
-async def calling(monkeypatch, tmp_path, carrier, model, **limits):
+async def calling(monkeypatch, tmp_path, carrier, model, *, more="", **limits):
     file = certificate(tmp_path)
     monkeypatch.setenv("SSL_CERT_FILE", str(file))
     async with socket_service(model.talk, tls=tls(file)) as service:
         agent = QUICK_AGENT + (
-            '[services]\nvoice = "gemini-live"\n[services.options.voice.http_options]\n'
+            f'{more}[services]\nvoice = "gemini-live"\n[services.options.voice.http_options]\n'
             f'base_url = "{service.url.replace("wss", "https")}"\n'
         )
         async with talking(
@@ -124,3 +126,33 @@ async def test_a_silent_caller_is_asked_and_then_said_goodbye(monkeypatch, tmp_p
     (call,) = bot.store.list()
     assert texts(call) == ["Hello.", "Still there?", "Hello again?", "I hear nothing."]
     assert (call.ended_by, call.end_cause) == (EndedBy.BOT, "silence")
+
+
+async def test_a_person_whom_we_call_is_greeted_after_their_hello(monkeypatch, tmp_path):
+    model = LiveModel(answers, turns=["Hello?", "When are you open?"])
+    dial_out = '[dial_out]\ngreeting = "Hello Anna."\nwait_for_hello_secs = 4\n'
+    async with calling(monkeypatch, tmp_path, "twilio", model, more=dial_out) as bot:
+        dialling = asyncio.create_task(dial(bot, Colleague(THEM, 0.3, "answers", [Wait(12), HangUp()])))
+        await until(lambda: model.heard)
+        await model.caller_speaks()
+        await model.caller_pauses()
+        await until(heard(bot, "Hello Anna."))
+        await model.caller_speaks()
+        await model.caller_pauses()
+        await until(heard(bot, "We are open."))
+        _, call = await dialling
+    assert texts(call) == ["Hello Anna.", "We are open."]
+
+
+async def test_a_socket_that_drops_leaves_nobody_in_silence(monkeypatch, tmp_path):
+    long = "This answer is never said to its end because the line to the model breaks before it is over"
+    model = LiveModel(
+        lambda contents: Says(long, ends=False) if "1" in text_of(contents[-1]) else answers(contents)
+    )
+    async with calling(monkeypatch, tmp_path, "twilio", model) as bot:
+        result = await bot.network.call(bot.url, [Wait(2), Digits("1#"), Wait(25), HangUp()])
+    (call,) = bot.store.list()
+    assert model.sessions > 2, "Pipecat connects again"
+    said = [entry.kind for entry in result.timeline.entries if entry.kind == "say"]
+    noticed = [event.data["stage"] for event in call.events if event.kind == "dead_air"]
+    assert noticed or said
