@@ -40,6 +40,7 @@ from conversation.local.brain import LocalBrain
 from conversation.local.models import local_models
 from conversation.local.recognisers import LocalStackMissing
 from conversation.outbound.first_seconds import outbound_opening
+from conversation.outbound.processors import Phase
 from conversation.services.catalogue import LOCAL
 from conversation.session import SOCKET_CLOSED, Session
 from conversation.speakable import Aloud
@@ -188,6 +189,9 @@ async def run_session(
     def opens() -> bool:
         return opening is not None and opening.has_the_word
 
+    def may_open() -> bool:
+        return opening is not None and opening.phase is not Phase.OVER
+
     around = Around(
         tell,
         begin,
@@ -258,7 +262,7 @@ async def run_session(
         *([flow.offers] if flow else []),
         user,
         # The words that a model hears come from it, up the pipeline.
-        *([opening.listener, TurnsOfWords(opens)] if opening and speech.model_hears else []),
+        *([opening.listener, TurnsOfWords(may_open)] if opening and speech.model_hears else []),
         *([opening.gate] if opening else []),
         *at["before_llm"],
         before_model,

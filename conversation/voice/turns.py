@@ -1,4 +1,4 @@
-"""The caller's turns, made of their words, for a service that says what it hears and not when a turn begins and ends."""
+"""The caller's turns, made of their words, for a service that says what it hears, and not when a turn is over."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ import textwrap
 import pytest
 
 from calls.events.lifecycle import Accepted, TransferEnded
-from calls.events.talk import VoicemailLeft
+from calls.events.talk import OpeningDecided, VoicemailLeft
 from calls.states import CallState, EndedBy
 from emulator import Digits, HangUp, Wait
 from emulator.line.colleague import Colleague
@@ -166,7 +166,7 @@ async def test_what_a_person_says_on_a_call_of_ours_is_not_answered_before_the_g
         _, call = await dialling
     assert texts(call)[0] == "Hello Anna."
     assert texts(call, "caller_said")[:1] in ([], ["Hello?"])
-    assert [event.data["who"] for event in call.events if event.kind == "opening_decided"][0] == "human"
+    assert call.last(OpeningDecided).data["who"] == "human"
 
 
 async def test_a_box_gets_the_whole_message(monkeypatch, tmp_path):
