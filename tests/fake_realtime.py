@@ -64,6 +64,7 @@ class RealtimeModel:
         items: The conversation.
         heard: The caller's audio, 16-bit samples at 24 kHz.
         word_secs: How long a word takes to be made; far less than to be heard, as with the API.
+        sound: What words sound like.
     """
 
     answers: Answers
@@ -73,6 +74,7 @@ class RealtimeModel:
     heard: bytearray = field(default_factory=bytearray)
     session: dict[str, Any] = field(default_factory=dict)
     word_secs: float = 0.005
+    sound: Callable[[str], bytes] = lambda text: tone(len(text) * MS_PER_CHARACTER / 1000, HZ)
     _socket: ServerConnection | None = None
     _responding: asyncio.Task[None] | None = None
     _numbers: Any = field(default_factory=lambda: itertools.count(1))
@@ -213,7 +215,7 @@ class RealtimeModel:
         for number, word in enumerate(words):
             text = word if number == 0 else f" {word}"
             await self._send("response.output_audio_transcript.delta", **part, delta=text)
-            audio = tone(len(text) * MS_PER_CHARACTER / 1000, HZ)
+            audio = self.sound(text)
             await self._send("response.output_audio.delta", **part, delta=base64.b64encode(audio).decode())
             await asyncio.sleep(self.word_secs)
             if not reply.ends and number >= len(words) // 2:
