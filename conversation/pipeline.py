@@ -192,11 +192,14 @@ async def run_session(
     def may_open() -> bool:
         return opening is not None and opening.phase is not Phase.OVER
 
+    def is_deaf() -> bool:
+        return session.deaf or (opening is not None and opening.is_deaf)
+
     around = Around(
         tell,
         begin,
         is_silent=lambda: is_closed() or opens(),
-        keys=lambda: KeysToModel(session, KEYPAD_PREFIX, tell, keys_said),
+        keys=lambda: KeysToModel(session, KEYPAD_PREFIX, tell, keys_said, is_deaf),
     )
     speech = build_speech(choice, own, session, settings, say, around)
     llm = face.llm = speech.llm
@@ -246,7 +249,7 @@ async def run_session(
 
     before_voice = BeforeVoice(dead_air, is_shut, marks.is_own, speech.hush)
     session.mouth = before_voice
-    before_model = BeforeModel(dead_air, before_voice, model_hears=speech.model_hears)
+    before_model = BeforeModel(dead_air, before_voice, model_hears=speech.model_hears, is_held=opens)
     if speech.model_hears:
         session.mind = before_model
 
@@ -310,8 +313,6 @@ async def run_session(
         async def on_user_turn_message_added(_aggregator: Any, message: UserTurnMessageAddedMessage) -> None:
             session.record(CallerSaid(text=message.content))
             rescue.caller_said(message.content)
-            if opening is not None:
-                opening.takes(context)  # the model has answered it by now; whether it settles things counts
 
     @user.event_handler("on_user_turn_stopped")
     async def on_user_turn_stopped(_aggregator: Any, _strategy: Any, message: UserTurnStoppedMessage) -> None:

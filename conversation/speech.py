@@ -108,9 +108,15 @@ def build_speech(
     if choice.has_own_tts or "tts" in own:
         tts = own.get("tts") or services.build_tts(choice, agent, settings)
         tts.add_text_transformer(say)
-        before = OwnVoice(around.tell, around.begin, around.is_silent)
+        sentences = WholeSentences(around.is_silent)
+
+        async def begin(message: str) -> None:
+            sentences.leave_out_next()
+            await around.begin(message)
+
+        before = OwnVoice(around.tell, begin)
         voice = (before, tts, before.behind)
-        return Speech(llm, ears, WholeSentences(), voice, tts, {llm: "voice", tts: "tts"}, model_hears=True)
-    lines = ModelsLines(around.tell, around.is_silent)
-    words_of_it = WholeSentences(lambda: lines.keeps)
-    return Speech(llm, ears, words_of_it, (lines,), None, {llm: "voice"}, model_hears=True)
+        return Speech(llm, ears, sentences, voice, tts, {llm: "voice", tts: "tts"}, model_hears=True)
+    lines = ModelsLines(around.tell)
+    sentences = WholeSentences(lambda: around.is_silent() and not lines.saying, lambda: lines.keeps)
+    return Speech(llm, ears, sentences, (lines,), None, {llm: "voice"}, model_hears=True)

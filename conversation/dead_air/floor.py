@@ -54,18 +54,27 @@ ITS_END_SECS = 0.5
 class BeforeModel(FrameProcessor):
     """Tells the guard of the caller's turns and of requests to the model, and drops requests that come too late."""
 
-    def __init__(self, dead_air: DeadAir, before_voice: BeforeVoice, *, model_hears: bool = False):
+    def __init__(
+        self,
+        dead_air: DeadAir,
+        before_voice: BeforeVoice,
+        *,
+        model_hears: bool = False,
+        is_held: Callable[[], bool] = lambda: False,
+    ):
         """Initialize the processor.
 
         Args:
             dead_air: The guard.
             before_voice: The other side of the model, which decides whether it may be asked.
             model_hears: Whether the model takes the caller's sound, and answers a turn without being asked.
+            is_held: Whether such an answer is not for the caller now.
         """
         super().__init__(enable_direct_mode=True)
         self._dead_air = dead_air
         self._before_voice = before_voice
         self._model_hears = model_hears
+        self._is_held = is_held
 
     async def tell(self, frame: Frame) -> None:
         """Hand something to a model that hears by itself: the caller's side of the pipeline must not take it."""
@@ -89,7 +98,7 @@ class BeforeModel(FrameProcessor):
             dead_air.caller_began()
         elif isinstance(frame, UserStoppedSpeakingFrame):
             dead_air.caller_stopped()
-            if self._model_hears:
+            if self._model_hears and not self._is_held():
                 self._before_voice.may_ask()
         elif isinstance(frame, InterruptionFrame):
             dead_air.interrupted()

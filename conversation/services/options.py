@@ -7,7 +7,7 @@ import importlib
 import inspect
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
-from typing import Any, get_args, get_type_hints
+from typing import Any, get_args
 
 from pipecat.transcriptions.language import Language
 from pydantic import ValidationError
@@ -123,7 +123,7 @@ def _of_its_session(cls: Any) -> frozenset[str]:
     """
     if SESSION not in _settings_of(cls):
         return frozenset()
-    kinds = get_args(get_type_hints(cls.Settings)[SESSION])
+    kinds = next(get_args(field.type) for field in fields(cls.Settings) if field.name == SESSION)
     return frozenset(
         name for kind in kinds for name in getattr(kind, "model_fields", ()) if name not in OF_ITS_OWN
     )

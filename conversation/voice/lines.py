@@ -21,8 +21,6 @@ from pipecat.frames.frames import (
     LLMMessagesAppendFrame,
     TTSAudioRawFrame,
     TTSSpeakFrame,
-    TTSStartedFrame,
-    TTSTextFrame,
 )
 from pipecat.processors.aggregators.llm_context import LLMContextMessage
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
@@ -56,16 +54,14 @@ class ModelsLines(FrameProcessor):
         saying: Whether the model has been told to say a line that is not over.
     """
 
-    def __init__(self, tell: Tell, is_shut: Callable[[], bool]):
+    def __init__(self, tell: Tell):
         """Initialize the processor.
 
         Args:
             tell: Reaches the model.
-            is_shut: Whether the model is not to be heard now, but for such lines.
         """
         super().__init__(enable_direct_mode=True)
         self._tell = tell
-        self._is_shut = is_shut
         self._waiting: deque[TTSSpeakFrame | MarkFrame] = deque()
         self._responding = self._keeps = False
         self._asking: asyncio.Task[None] | None = None
@@ -92,11 +88,8 @@ class ModelsLines(FrameProcessor):
             self._responding = True
         elif isinstance(frame, InterruptionFrame):
             self._interrupted()
-        elif isinstance(frame, TTSAudioRawFrame | TTSTextFrame | TTSStartedFrame) and not self.saying:
-            if self._is_shut():
-                return
-            if isinstance(frame, TTSAudioRawFrame):
-                self._forget_fillers()
+        elif isinstance(frame, TTSAudioRawFrame) and not self.saying:
+            self._forget_fillers()
         await self.push_frame(frame, direction)
         if isinstance(frame, LLMFullResponseEndFrame):
             self.saying = self._responding = False

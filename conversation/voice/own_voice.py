@@ -27,7 +27,6 @@ from pipecat.frames.frames import (
     TTSStartedFrame,
     TTSStoppedFrame,
     TTSTextFrame,
-    UserStoppedSpeakingFrame,
 )
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 
@@ -53,8 +52,6 @@ _OF_THE_MODEL = (
     TTSTextFrame,
     TTSStoppedFrame,
 )
-
-_HEARD = (TTSStartedFrame, TTSAudioRawFrame, TTSTextFrame)
 
 
 @dataclass
@@ -112,22 +109,19 @@ class OwnVoice(FrameProcessor):
         self,
         tell: Tell,
         begin: Callable[[str], Awaitable[None]],
-        is_shut: Callable[[], bool],
     ):
         """Initialize the processor; `behind` belongs behind the voice.
 
         Args:
             tell: Reaches the model.
-            begin: Sets the model's session up, with a message for it.
-            is_shut: Whether the model is not to be heard now.
+            begin: Sets the model's session up, with a message for it whose answer is not heard.
         """
         super().__init__(enable_direct_mode=True)
         self.behind = Behind()
         self._tell = tell
         self._begin = begin
-        self._is_shut = is_shut
         self._waiting: deque[TTSSpeakFrame | MarkFrame] = deque()
-        self._responding = self._has_begun = self._answers_the_first = False
+        self._responding = self._has_begun = False
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         """Give lines to the voice, and take the model's sound around it."""
@@ -144,22 +138,16 @@ class OwnVoice(FrameProcessor):
         else:
             if isinstance(frame, InterruptionFrame):
                 self._waiting = deque(one for one in self._waiting if not one.interruptible)
-                self._responding = self._answers_the_first = False
-            elif isinstance(frame, UserStoppedSpeakingFrame):
-                self._answers_the_first = False
+                self._responding = False
             await self.push_frame(frame, direction)
 
     async def _around(self, frame: Frame) -> None:
         ends = isinstance(frame, LLMFullResponseEndFrame)
-        if self._answers_the_first:
-            self._answers_the_first = not ends
-            return
         self._responding = not ends and (self._responding or isinstance(frame, LLMFullResponseStartFrame))
-        if not (isinstance(frame, _HEARD) and self._is_shut()):
-            if isinstance(frame, TTSAudioRawFrame):
-                # What was only to fill the silence that the model ends now is not needed any more.
-                self._waiting = deque(one for one in self._waiting if FILLS not in one.metadata)
-            await self.behind.take(frame)
+        if isinstance(frame, TTSAudioRawFrame):
+            # What was only to fill the silence that the model ends now is not needed any more.
+            self._waiting = deque(one for one in self._waiting if FILLS not in one.metadata)
+        await self.behind.take(frame)
         if ends:
             await self._go_on()
 
@@ -176,7 +164,7 @@ class OwnVoice(FrameProcessor):
 
     async def _inform(self, frame: TTSSpeakFrame) -> None:
         if not self._has_begun:
-            self._has_begun = self._answers_the_first = True
+            self._has_begun = True
             await self._begin(FIRST.format(words=frame.text))
         elif frame.append_to_context:
             message = told(SAID.format(words=frame.text), run=False)
