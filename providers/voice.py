@@ -9,7 +9,7 @@ from providers.stt import GOOGLE
 
 NO_MESSAGES = {
     "takes_messages": False,
-    "note": "Refused: Pipecat gives it no words, so it could neither greet nor be told of keys.",
+    "note": "Pipecat gives it no words, so it could neither greet nor be told of keys.",
 }
 """Source: the services' `process_frame`, which take no `LLMMessagesAppendFrame`, or only warn of it."""
 

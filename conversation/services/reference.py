@@ -96,7 +96,7 @@ start, with the fix.
 **Packages.** Services under *auto* come with `make setup`. For the others, `make setup EXTRAS="rime groq"` adds what
 they need; they are in no lock, but keep to the versions of the lock. *Packages* below has the word for `EXTRAS`.
 
-**Options.** `[services.options.stt]`, `.llm` and `.tts` are handed to the service: the fields of its Pipecat
+**Options.** `[services.options.stt]`, `.llm`, `.tts` and `.voice` are handed to the service: the fields of its Pipecat
 settings, and with services that are not under *auto* also the arguments of its constructor. The agent's `language`
 reaches recognisers and voices that can be told one.
 
@@ -115,6 +115,7 @@ column:
 - **built**: made with a made-up key, as for a call, and nothing sent.
 - **read**: its package is not in our environment. Class, constructor and settings were compared with the table, no
   more.
+- **refused**: a call could not be held with it; it is refused at the start.
 
 Pipecat's version is the one of the lock. Services that it calls deprecated are not here.
 """
@@ -134,8 +135,7 @@ voice = "anna"
 
 The module is looked for beside the agent's file first, then among installed ones; modules beside it are a package
 (`from . import other`). The class is a subclass of Pipecat's `STTService`, `LLMService` (also for `voice`) or
-`TTSService`. An option is
-handed on as a field of its `Settings`, if it has that, else as an argument of its constructor. Time-outs, and words
+`TTSService`. An option is handed on as a field of its `Settings`, if it has that, else as an argument of its constructor. Time-outs, and words
 for the caller when it fails, are those of all services. A class reads keys of its own with `from settings import
 read_given` and `read_given().values["MY_KEY"]`, which knows `.env` as well.
 
@@ -200,6 +200,8 @@ def _notes(row: Row) -> str:
 
 
 def _tried(service: Service) -> str:
+    if not service.takes_messages:
+        return "refused"
     if service.is_local or (service.kind, service.name) in CALLED_IN_TESTS:
         return "calls"
     if service.kind == "llm" and service.name in ASKED_IN_TESTS:
