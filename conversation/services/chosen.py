@@ -58,9 +58,12 @@ class ServiceChoice:
         """
         if self.voice is None:
             return KINDS
-        warm = any(target.warm for target in self.agent.transfers.values())
-        sums_up = _is_named(self.agent, "llm")
-        return (VOICE, *(("llm",) if sums_up else ()), *(("tts",) if self.has_own_tts or warm else ()))
+        kinds: list[Kind] = [VOICE]
+        if _is_named(self.agent, "llm"):
+            kinds.append("llm")
+        if self.has_own_tts or any(target.warm for target in self.agent.transfers.values()):
+            kinds.append("tts")
+        return tuple(kinds)
 
     @property
     def has_own_tts(self) -> bool:
