@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 import jmespath
 from jmespath.functions import Functions
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from conversation.agents.http_templates import (
     Request,
@@ -48,6 +48,39 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "number": (int, float),
     "boolean": (bool,),
 }
+
+
+def are_variables(names: list[str]) -> list[str]:
+    """Names of variables of the environment.
+
+    Raises:
+        ValueError: One of them can be none.
+    """
+    for name in names:
+        if not _VARIABLE.fullmatch(name):
+            raise ValueError(f"{name!r} is no variable of the environment, such as SHOP_KEY")
+    return names
+
+
+def checked_headers(headers: dict[str, str]) -> dict[str, str]:
+    """Headers that can be sent.
+
+    Raises:
+        ValueError: One cannot, or is not the owner's to set.
+    """
+    for name in headers:
+        if not _HEADER.fullmatch(name):
+            raise ValueError(f"{name!r} is no name of a header")
+        if name.lower() in _OURS:
+            raise ValueError(f"the header {name} is set by the request itself; remove it")
+    return headers
+
+
+Variables = Annotated[list[str], Plain(), AfterValidator(are_variables)]
+"""Variables of the environment that a table may use."""
+
+Headers = Annotated[dict[str, Text], Plain(), AfterValidator(checked_headers)]
+"""Headers of a request, as templates."""
 
 
 class HttpParameter(Table):
@@ -114,12 +147,12 @@ class HttpTool(Table):
     url: Annotated[Text, Plain()]
     method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"] = "GET"
     parameters: dict[str, HttpParameter] = Field(default_factory=dict)
-    headers: Annotated[dict[str, Text], Plain()] = Field(default_factory=dict)
+    headers: Headers = Field(default_factory=dict)
     body: Annotated[dict[str, Any] | None, Plain()] = None
     timeout_secs: float = Field(default=5, gt=0, le=30)
     filler: str | None = None
     answer: Reference = None
-    env: Annotated[list[str], Plain()] = Field(default_factory=list)
+    env: Variables = Field(default_factory=list)
 
     @field_validator("answer")
     @classmethod
@@ -131,16 +164,6 @@ class HttpTool(Table):
                 # The library draws an arrow under the place, on lines of its own.
                 raise ValueError(f"it is no JMESPath: {str(error).splitlines()[0].rstrip(' :')}") from None
         return value
-
-    @field_validator("env")
-    @classmethod
-    def _are_variables(cls, value: list[str]) -> list[str]:
-        return are_variables(value)
-
-    @field_validator("headers")
-    @classmethod
-    def _are_headers(cls, value: dict[str, str]) -> dict[str, str]:
-        return checked_headers(value)
 
     @model_validator(mode="after")
     def _body_can_be_sent(self) -> HttpTool:
@@ -213,29 +236,3 @@ def _check_functions(node: dict[str, Any]) -> None:
     for child in node["children"]:
         if isinstance(child, dict):
             _check_functions(child)
-
-
-def are_variables(names: list[str]) -> list[str]:
-    """Names of variables of the environment.
-
-    Raises:
-        ValueError: One of them can be none.
-    """
-    for name in names:
-        if not _VARIABLE.fullmatch(name):
-            raise ValueError(f"{name!r} is no variable of the environment, such as SHOP_KEY")
-    return names
-
-
-def checked_headers(headers: dict[str, str]) -> dict[str, str]:
-    """Headers that can be sent.
-
-    Raises:
-        ValueError: One cannot, or is not the owner's to set.
-    """
-    for name in headers:
-        if not _HEADER.fullmatch(name):
-            raise ValueError(f"{name!r} is no name of a header")
-        if name.lower() in _OURS:
-            raise ValueError(f"the header {name} is set by the request itself; remove it")
-    return headers

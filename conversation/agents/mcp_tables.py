@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Annotated
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
-from conversation.agents.http_tables import are_variables, checked_headers
+from conversation.agents.http_tables import Headers, Variables
 from conversation.agents.http_templates import TemplateMistake, check_base, checked_names
 from conversation.agents.tables import Plain, Table, Text
 
@@ -28,21 +28,11 @@ class McpServer(Table):
 
     url: Annotated[Text | None, Plain()] = None
     command: Annotated[list[Text], Plain()] = Field(default_factory=list)
-    headers: Annotated[dict[str, Text], Plain()] = Field(default_factory=dict)
-    env: Annotated[list[str], Plain()] = Field(default_factory=list)
+    headers: Headers = Field(default_factory=dict)
+    env: Variables = Field(default_factory=list)
     tools: Annotated[list[Text], Plain()] = Field(default_factory=list)
     timeout_secs: float = Field(default=8, gt=0, le=30)
     filler: str | None = None
-
-    @field_validator("env")
-    @classmethod
-    def _are_variables(cls, value: list[str]) -> list[str]:
-        return are_variables(value)
-
-    @field_validator("headers")
-    @classmethod
-    def _are_headers(cls, value: dict[str, str]) -> dict[str, str]:
-        return checked_headers(value)
 
     @model_validator(mode="after")
     def _one_way(self) -> McpServer:

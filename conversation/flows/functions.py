@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 from loguru import logger
 from pipecat.flows import NO_RESPONSE, FlowManager, FlowsFunctionSchema
@@ -73,7 +73,7 @@ def guarded(
 
 
 def _handler(schema: FlowsFunctionSchema) -> Callable[[dict[str, Any], FlowManager], Awaitable[Any]]:
-    return schema.handler  # type: ignore[return-value]
+    return cast(Callable[[dict[str, Any], FlowManager], Awaitable[Any]], schema.handler)
 
 
 def _failed(session: Session, name: str, arguments: dict[str, Any], told: str) -> tuple[dict[str, str], None]:

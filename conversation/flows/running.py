@@ -229,11 +229,9 @@ class CallFlow:
 
     def _as_first(self, name: str, *, again: bool) -> NodeConfig:
         """A node that a session begins in, after its greeting or where it was: nothing is said on coming to it."""
-        node = cast(NodeConfig, dict(self._node(name)))
-        node["respond_immediately"] = False
-        for key in ("pre_actions", "role_message", "context_strategy", *(["post_actions"] if again else [])):
-            node.pop(key, None)  # type: ignore[misc]
-        return node
+        dropped = ("pre_actions", "role_message", "context_strategy", *(["post_actions"] if again else []))
+        kept = {key: value for key, value in self._node(name).items() if key not in dropped}
+        return cast(NodeConfig, {**kept, "respond_immediately": False})
 
     def _function(self, schema: FlowsFunctionSchema) -> FlowsFunctionSchema:
         return guarded(schema, self._session, self._next, self._after)

@@ -39,15 +39,15 @@ RELEASE_SECS = 5.0
 class Face:
     """Implements `BotSession` for one session."""
 
-    def __init__(self, session: Session, llm: LLMService[Any] | None = None) -> None:
+    def __init__(self, session: Session) -> None:
         """Initialize it.
 
         Args:
             session: The session.
-            llm: The model that talks in it.
         """
         self._session = session
-        self.llm = llm
+        self.llm: LLMService[Any] | None = None
+        """The model that talks in it, once there is one."""
         self._at_the_end: list[Callable[[], Awaitable[None]]] = []
         self.caller_left = False
         """Whether the caller was put through, so that nobody is there to be answered."""

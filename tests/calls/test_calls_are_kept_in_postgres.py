@@ -1,7 +1,6 @@
 """What is promised of calls in a database holds of a PostgreSQL, too: a real one, with the documented driver."""
 
 import asyncio
-import uuid
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
@@ -19,26 +18,6 @@ from calls.events.event import OtherEvent
 from calls.states import CallState
 from calls.store import CallStore
 from tests.calls.test_call_database_keeps_calls import an_eventful_call, everything
-from tests.postgres_server import postgres_server
-
-
-@pytest.fixture(scope="module")
-def server():
-    with postgres_server() as url:
-        yield url
-
-
-@pytest.fixture
-async def url(server):
-    """A database that nobody else has."""
-    import asyncpg
-
-    name = f"phonebot_{uuid.uuid4().hex[:12]}"
-    connection = await asyncpg.connect(f"{server}/postgres")
-    await connection.execute(f"create database {name}")
-    yield f"{server}/{name}"
-    await connection.execute(f"drop database {name} with (force)")
-    await connection.close()
 
 
 @asynccontextmanager

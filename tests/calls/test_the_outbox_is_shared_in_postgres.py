@@ -8,7 +8,7 @@ import pytest
 from calls.kept_json import LARGEST_BYTES, KeptJson
 from calls.outbox import sender as sender_module
 from calls.outbox.parcels import LEASE_SECS
-from tests.calls.test_calls_are_kept_in_postgres import server, store_at, url  # noqa: F401 (fixtures)
+from tests.calls.test_calls_are_kept_in_postgres import store_at
 from tests.calls.test_the_outbox_tells_the_owner import Clock, Everything, a_call, hang_up, talk, telling
 from tests.receiver import receiving
 
@@ -19,7 +19,7 @@ def quick(monkeypatch):
     monkeypatch.setattr(sender_module, "IDLE_LOOK_SECS", 0.2)
 
 
-async def test_three_processes_tell_each_notice_once_and_in_order(url):  # noqa: F811
+async def test_three_processes_tell_each_notice_once_and_in_order(url):
     count = 30
     async with receiving() as receiver, store_at(url) as one, store_at(url) as two, store_at(url) as three:
         owner = Everything(receiver.url)
@@ -40,7 +40,7 @@ async def test_three_processes_tell_each_notice_once_and_in_order(url):  # noqa:
     assert set(map(tuple, seen.values())) == {("call.started", "message.taken", "call.ended")}
 
 
-async def test_a_parcel_is_leased_to_one_alone_until_its_lease_ends(url):  # noqa: F811
+async def test_a_parcel_is_leased_to_one_alone_until_its_lease_ends(url):
     clock = Clock()
     async with store_at(url, clock=clock) as one, store_at(url, clock=clock) as two:
         for store in (one, two):
@@ -58,7 +58,7 @@ async def test_a_parcel_is_leased_to_one_alone_until_its_lease_ends(url):  # noq
         assert len(await two.outbox.lease(two.now(), 100)) == 20
 
 
-async def test_what_was_given_up_is_listed_and_sent_again(url):  # noqa: F811
+async def test_what_was_given_up_is_listed_and_sent_again(url):
     async with receiving(410) as receiver, store_at(url) as store:
         async with telling(store, Everything(receiver.url)):
             call = a_call(store)
@@ -73,7 +73,7 @@ async def test_what_was_given_up_is_listed_and_sent_again(url):  # noqa: F811
                     await asyncio.sleep(0.05)
 
 
-async def test_kept_values_are_bounded_though_two_set_at_once(url):  # noqa: F811
+async def test_kept_values_are_bounded_though_two_set_at_once(url):
     async with store_at(url) as one, store_at(url) as two:
         much = "x" * (LARGEST_BYTES * 2 // 3)
         scopes = [KeptJson(store, a_call(store)).caller for store in (one, two)]
