@@ -7,11 +7,6 @@ The classes below are Pipecat's own with another way of getting the session.
 
 from __future__ import annotations
 
-import threading
-from functools import lru_cache
-from importlib import resources
-from typing import Any
-
 import numpy as np
 import onnxruntime
 from pipecat.audio.turn.smart_turn.base_smart_turn import BaseSmartTurn, SmartTurnParams
@@ -19,14 +14,14 @@ from pipecat.audio.turn.smart_turn.local_smart_turn_v3 import LocalSmartTurnAnal
 from pipecat.audio.vad.silero import SileroOnnxModel, SileroVADAnalyzer
 from pipecat.audio.vad.vad_analyzer import VADAnalyzer, VADParams
 
+from conversation.turns.sessions import SILERO, SMART_TURN, shared_session
+
 PHONE_VAD = VADParams(start_secs=0.1, min_volume=0.4)
 """What counts as speech on a phone line. Pipecat's 0.2 s and 0.6 are for a microphone at the mouth: a lone "yes" has
 less voice in it than 0.2 s, and a quiet caller's is not loud enough. The model's confidence keeps coughs out."""
 
 _RATE = 16000
 """Of the audio in a pipeline, in Hz."""
-
-_loading = threading.Lock()
 
 
 class _SharedSileroModel(SileroOnnxModel):
@@ -51,7 +46,7 @@ class SharedSileroVAD(SileroVADAnalyzer):
         # Not Silero's own constructor, which loads the model. What it sets besides is set here; a test compares the
         # two analyzers over the same audio, so that a new Pipecat cannot part them unnoticed.
         VADAnalyzer.__init__(self, sample_rate=sample_rate, params=params)
-        self._model = _SharedSileroModel(_session("pipecat.audio.vad.data", "silero_vad.onnx"))
+        self._model = _SharedSileroModel(shared_session(SILERO))
         self._windows_since_reset = 0
         self._low_confidence_windows = 0
 
@@ -68,7 +63,7 @@ class SharedSmartTurn(LocalSmartTurnAnalyzerV3):
         """
         BaseSmartTurn.__init__(self, sample_rate=sample_rate, params=params)
         self._log_data = False  # it would write callers' voices to files
-        self._session = _session("pipecat.audio.turn.smart_turn.data", "smart-turn-v3.2-cpu.onnx")
+        self._session = shared_session(SMART_TURN)
 
     def judge_silence(self) -> None:
         """Run the model once. Blocks."""
@@ -103,20 +98,3 @@ def load_turn_models() -> None:
     vad.set_sample_rate(_RATE)
     vad.voice_confidence(bytes(2 * vad.num_frames_required()))
     SharedSmartTurn(sample_rate=_RATE).judge_silence()
-
-
-def _session(package: str, name: str) -> Any:
-    with _loading:
-        return _load(package, name)
-
-
-@lru_cache(maxsize=4)
-def _load(package: str, name: str) -> onnxruntime.InferenceSession:
-    options = onnxruntime.SessionOptions()
-    options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
-    options.inter_op_num_threads = 1
-    options.intra_op_num_threads = 1
-    with resources.as_file(resources.files(package).joinpath(name)) as path:
-        return onnxruntime.InferenceSession(
-            str(path), sess_options=options, providers=["CPUExecutionProvider"]
-        )
