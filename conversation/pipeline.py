@@ -47,6 +47,7 @@ from conversation.tools.mcp_servers import learn_all_tools
 from conversation.tools.offered import tools_schema, usable_tools
 from conversation.tools.running import register_tools
 from conversation.turns.detectors import PHONE_VAD, load_turn_models, shared_vad
+from conversation.turns.ears import open_ear
 from conversation.turns.strategies import (
     KEYPAD_PREFIX,
     MuteWhilePromised,
@@ -54,13 +55,14 @@ from conversation.turns.strategies import (
     limit_duration,
     turn_strategies,
 )
+from serializers.transport import PhoneTransport
 from settings import Settings
 
 if TYPE_CHECKING:
     from conversation.flows.running import CallFlow
 
 AUDIO_IN_HZ = 16000
-"""The recognisers want 16 kHz. At 8 kHz the local one hears other words, without an error."""
+"""The rate of a caller's audio that comes over no phone line."""
 
 AUDIO_OUT_HZ = 8000
 """A phone line carries 8 kHz; a higher rate would only be resampled again."""
@@ -135,6 +137,11 @@ def _flow_on(
     return flow
 
 
+def _wanted_hz(own: Mapping[str, Any], choice: services.ServiceChoice) -> int:
+    """The rate that the recogniser of a call wants, in Hz. Of the owner's own nothing is known."""
+    return AUDIO_IN_HZ if "stt" in own else choice.of("stt").hears_hz
+
+
 async def run_session(
     session: Session,
     transport: BaseTransport,
@@ -184,11 +191,17 @@ async def run_session(
     context.add_messages(cast(list[LLMContextMessage], to_context(session.history)))
     session.succeeded.update(call_successes(session.history))
     interruptions = InterruptionsUnderWay()
+    in_hz = AUDIO_IN_HZ
+    by_phone = isinstance(transport, PhoneTransport)
+    if isinstance(transport, PhoneTransport):
+        in_hz = max(_wanted_hz(own, choice), min(transport.heard_hz, AUDIO_IN_HZ))
+        # The beep of a box is timed to 20 ms: as long as one may come, nothing is gathered.
+        transport.listen(open_ear(PHONE_VAD), at_once=lambda: opening is not None and opening.beeps.listening)
     user = HeardUserAggregator(
         context,
         interruptions,
         LLMUserAggregatorParams(
-            vad_analyzer=shared_vad(params=PHONE_VAD),
+            vad_analyzer=None if by_phone else shared_vad(params=PHONE_VAD),
             user_turn_strategies=turn_strategies(
                 session,
                 bot_begins=opening is None,
@@ -244,7 +257,7 @@ async def run_session(
 
     worker = PipelineWorker(
         Pipeline(processors),
-        params=PipelineParams(audio_in_sample_rate=AUDIO_IN_HZ, audio_out_sample_rate=AUDIO_OUT_HZ),
+        params=PipelineParams(audio_in_sample_rate=in_hz, audio_out_sample_rate=AUDIO_OUT_HZ),
         # RTVI and turn tracking cost a third of a call's processor time, and no client on a phone line reads them.
         enable_rtvi=not carrier_marks,
         enable_turn_tracking=False,

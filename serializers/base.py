@@ -95,6 +95,11 @@ class MediaStreamSerializer(FrameSerializer):
         """The rate of the bot's audio on the wire, in Hz."""
         return self._outbound.sample_rate
 
+    @property
+    def wire_rate(self) -> int:
+        """The rate of the caller's audio on the wire, in Hz."""
+        return self._inbound.sample_rate
+
     async def setup(self, setup: FrameProcessorSetup) -> None:  # type: ignore[override]
         """Take the rate of the pipeline's input; Pipecat calls this from both halves of a transport.
 

@@ -14,6 +14,7 @@ from pipecat.audio.turn.smart_turn.local_smart_turn_v3 import LocalSmartTurnAnal
 from pipecat.audio.vad.silero import SileroOnnxModel, SileroVADAnalyzer
 from pipecat.audio.vad.vad_analyzer import VADAnalyzer, VADParams
 
+from conversation.turns.ears import load_ears
 from conversation.turns.sessions import SILERO, SMART_TURN, shared_session
 
 PHONE_VAD = VADParams(start_secs=0.1, min_volume=0.4)
@@ -22,6 +23,9 @@ less voice in it than 0.2 s, and a quiet caller's is not loud enough. The model'
 
 _RATE = 16000
 """Of the audio in a pipeline, in Hz."""
+
+_PHONE_RATE = 8000
+"""The same of a phone call's."""
 
 
 class _SharedSileroModel(SileroOnnxModel):
@@ -94,7 +98,5 @@ def load_turn_models() -> None:
 
     Blocks for some 150 ms, so call it in a thread before the first call.
     """
-    vad = SharedSileroVAD(sample_rate=_RATE)
-    vad.set_sample_rate(_RATE)
-    vad.voice_confidence(bytes(2 * vad.num_frames_required()))
+    load_ears(_PHONE_RATE)
     SharedSmartTurn(sample_rate=_RATE).judge_silence()

@@ -1,9 +1,9 @@
 """The ears of all phone calls of a process: who speaks, and when, found in the sound as it arrives.
 
 Pipecat gives each call a detector with a thread of its own, behind the recogniser. Here the detector stands where the
-sound comes in (`serializers.transport.PhoneInputTransport`), is asked without a thread, and all calls share it: what has
-come in on several lines within a moment is judged in one run of the model, each call with its own state. A line costs a
-third of what it costs alone, and nobody waits for a thread.
+sound comes in (`serializers.transport.PhoneInputTransport`) and is asked without a thread, and all calls share it: what
+has come in on several lines within a moment is judged in one run of the model, each call with its own state. A line
+costs a third of what it costs alone, and nobody waits for a thread.
 
 What is made of the model's judgement is Pipecat's own state machine (`VADAnalyzer`), with one difference: the loudness
 is asked only where the model hears speech, and not smoothed. Smoothed, speech that begins on a quiet line has to wait
@@ -442,6 +442,18 @@ def ears_of(loop: asyncio.AbstractEventLoop, sample_rate: int) -> Ears:
     return by_rate[sample_rate]
 
 
+def load_ears(sample_rate: int) -> None:
+    """Load the model, and run it once. Blocks.
+
+    Args:
+        sample_rate: Of the sound: 8000 or 16000 Hz.
+    """
+    ears = Ears(sample_rate)
+    row = [ears.enter()]
+    size = ears.samples + ears._context_samples
+    ears._ask(np.zeros((1, size), dtype="float32"), ears._states[:, row])
+
+
 def open_ear(params: VADParams | None = None) -> Ear:
     """Make the ear of one call.
 
@@ -453,4 +465,4 @@ def open_ear(params: VADParams | None = None) -> Ear:
 
 @lru_cache(maxsize=1)
 def _spare_thread() -> Any:
-    return ThreadPoolExecutor(max_workers=1, thread_name_prefix="ears")
+    return ThreadPoolExecutor(max_workers=1, thread_name_prefix="local-ears")
