@@ -18,6 +18,8 @@ from pipecat.turns.types import ProcessFrameResult
 from pipecat.turns.user_stop import BaseUserTurnStopStrategy, TurnAnalyzerUserTurnStopStrategy
 
 from conversation.language.utterance import breaks_off
+from conversation.turns.ears import CallerGoesOnFrame, CallerPausesFrame
+from conversation.turns.smart_turn import SharedSmartTurn
 
 UNFINISHED_SECS = 1.5
 """A pause this long ends a turn whose words break off in the middle of a sentence."""
@@ -66,11 +68,21 @@ class WholeSentenceUserTurnStopStrategy(TurnAnalyzerUserTurnStopStrategy):
         """Gather the words before Pipecat's strategy decides on them."""
         if isinstance(frame, TranscriptionFrame):
             self._said.append(frame.text)
+        elif isinstance(frame, CallerPausesFrame | CallerGoesOnFrame):
+            self._think_ahead(frame)
         elif isinstance(frame, VADUserStartedSpeakingFrame):
             await self._wait_no_longer()
         elif isinstance(frame, VADUserStoppedSpeakingFrame):
             self._silent_since = frame.timestamp - frame.stop_secs
         return await super().process_frame(frame)
+
+    def _think_ahead(self, frame: CallerPausesFrame | CallerGoesOnFrame) -> None:
+        if not isinstance(self._turn_analyzer, SharedSmartTurn):
+            return
+        if isinstance(frame, CallerGoesOnFrame):
+            self._turn_analyzer.think_no_more()
+        elif self._vad_user_speaking:
+            self._turn_analyzer.think_ahead(frame.rest_secs)
 
     async def trigger_user_turn_stopped(self, *, enable_user_speaking_frames: bool | None = None) -> None:
         """End the turn, now or when nothing has followed a sentence that breaks off."""
