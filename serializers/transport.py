@@ -5,6 +5,8 @@ It differs from that one, which it extends, in these things:
 * **Marks.** A `MarkFrame` waits in the audio queue like a piece of audio and goes out after what was said before it.
 * **Whole utterances.** Audio is brought to the rate of the wire before it is cut into pieces, where Pipecat flushes its
   resampler when the voice stops. A serializer that has to resample keeps the last moment of an utterance for the next.
+* **Pieces of a tenth of a second.** Pipecat sends 25 messages a second. A mark, or the end of an utterance, does not
+  wait until its piece is full, nor is the piece filled up with silence: what there is goes out before it.
 * **A lead.** Pipecat sends audio in step with its playing, some 80 ms ahead, so any stall of the event loop or the
   network is heard as a gap. Carriers queue what they get and a barge-in empties their queue (`clear`), so we stay
   `LEAD_SECS` ahead.
@@ -36,6 +38,7 @@ from pipecat.frames.frames import (
     InterruptionFrame,
     OutputAudioRawFrame,
     StartFrame,
+    TTSStoppedFrame,
     UserMuteStartedFrame,
     UserMuteStoppedFrame,
     VADParamsUpdateFrame,
@@ -217,6 +220,12 @@ class PhoneInputTransport(FastAPIWebsocketInputTransport):
             self._ear.close()
 
 
+PIECE_10MS = 10
+"""How much of the bot's audio is sent at a time, in hundredths of a second."""
+
+LEAST_SECS = 0.02
+"""What is shorter than this, in seconds, goes out behind a mark within an utterance: no message is shorter."""
+
 SILENCE_SECS = 0.02
 """How much silence is sent at a time, in seconds: in step with its playing, so that words do not queue behind it."""
 
@@ -269,6 +278,21 @@ class PhoneOutputTransport(FastAPIWebsocketOutputTransport):
         await super().process_frame(frame, direction)
         if isinstance(frame, InterruptionFrame):
             self._played_until = 0.0
+
+    async def _handle_frame(self, frame: Frame) -> None:
+        if isinstance(frame, MarkFrame):
+            await self._send_what_there_is(frame, least_secs=LEAST_SECS)
+        elif isinstance(frame, TTSStoppedFrame):
+            await self._send_what_there_is(frame)
+        await super()._handle_frame(frame)
+
+    async def _send_what_there_is(self, frame: Frame, *, least_secs: float = 0.0) -> None:
+        """Do not wait until a piece is full: put what there is of it into the audio queue, before the frame."""
+        sender = self._media_senders.get(frame.transport_destination)
+        if sender is None or sender._buffered_audio_bytes <= 2 * least_secs * self.sample_rate:
+            return
+        audio, uninterruptible = sender._take_audio_chunk()
+        await sender._enqueue_audio_chunk(audio, uninterruptible)
 
     async def write_audio_frame(self, frame: OutputAudioRawFrame) -> bool:
         """Send a piece of audio, then wait until the carrier holds no more than the lead.
@@ -336,6 +360,8 @@ class PhoneTransport(FastAPIWebsocketTransport):
             "audio_out_sample_rate": serializer.sample_rate,
             "allowed_origins": [],
         }
+        if "audio_out_10ms_chunks" not in given.model_fields_set:
+            of_a_call["audio_out_10ms_chunks"] = PIECE_10MS
         super().__init__(websocket, given.model_copy(update=of_a_call))
         self._client = PacedClient(websocket, self._callbacks, self._params.ws_close_timeout)
         self._client.pace = Pace()
