@@ -172,9 +172,9 @@ class MediaStreamSerializer(FrameSerializer):
         """The caller's audio, off the wire and in order."""
         if not wire:
             return None
-        pcm = await self._input_resampler.resample(
-            self._inbound.decode(wire), self._inbound.sample_rate, self._pipeline_rate
-        )
+        pcm = self._inbound.decode(wire)
+        if self._inbound.sample_rate != self._pipeline_rate:
+            pcm = await self._input_resampler.resample(pcm, self._inbound.sample_rate, self._pipeline_rate)
         # Right after its start a resampler takes some audio in before any comes out.
         return InputAudioRawFrame(audio=pcm, sample_rate=self._pipeline_rate, num_channels=1) if pcm else None
 
