@@ -18,6 +18,7 @@ from pipecat.processors.aggregators.llm_response_universal import (
 )
 from pipecat.processors.frame_processor import FrameProcessor
 from pipecat.services.llm_service import LLMService
+from pipecat.services.stt_service import STTService
 from pipecat.transports.base_transport import BaseTransport
 from pipecat.workers.runner import WorkerRunner
 
@@ -40,6 +41,7 @@ from conversation.local.models import local_models
 from conversation.local.recognisers import LocalStackMissing
 from conversation.outbound.first_seconds import outbound_opening
 from conversation.services.catalogue import KINDS, LOCAL
+from conversation.services.service import PHONE_HZ, WIDE_HZ
 from conversation.session import SOCKET_CLOSED, Session
 from conversation.speakable import Aloud, SpeakableText
 from conversation.tools.face import Face
@@ -61,7 +63,7 @@ from settings import Settings
 if TYPE_CHECKING:
     from conversation.flows.running import CallFlow
 
-AUDIO_IN_HZ = 16000
+AUDIO_IN_HZ = WIDE_HZ
 """The rate of a caller's audio that comes over no phone line."""
 
 AUDIO_OUT_HZ = 8000
@@ -137,9 +139,10 @@ def _flow_on(
     return flow
 
 
-def _wanted_hz(own: Mapping[str, Any], choice: services.ServiceChoice) -> int:
-    """The rate that the recogniser of a call wants, in Hz. Of the owner's own nothing is known."""
-    return AUDIO_IN_HZ if "stt" in own else choice.of("stt").hears_hz
+def _wants_wide(stt: STTService, of_hooks: bool, choice: services.ServiceChoice) -> bool:
+    """Whether a recogniser wants more than the rate of a phone line. An owner's class may say it itself."""
+    known = WIDE_HZ if of_hooks else choice.of("stt").hears_hz
+    return bool(getattr(stt, "hears_hz", known) > PHONE_HZ)
 
 
 async def run_session(
@@ -194,7 +197,8 @@ async def run_session(
     in_hz = AUDIO_IN_HZ
     by_phone = isinstance(transport, PhoneTransport)
     if isinstance(transport, PhoneTransport):
-        in_hz = max(_wanted_hz(own, choice), min(transport.heard_hz, AUDIO_IN_HZ))
+        if transport.heard_hz <= PHONE_HZ and not _wants_wide(stt, "stt" in own, choice):
+            in_hz = PHONE_HZ
         # The beep of a box is timed to 20 ms: as long as one may come, nothing is gathered.
         transport.listen(open_ear(PHONE_VAD), at_once=lambda: opening is not None and opening.beeps.listening)
     user = HeardUserAggregator(
