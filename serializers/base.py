@@ -172,11 +172,11 @@ class MediaStreamSerializer(FrameSerializer):
         """The caller's audio, off the wire and in order."""
         if not wire:
             return None
-        pcm = self._inbound.decode(wire)
-        if self._inbound.sample_rate != self._pipeline_rate:
-            pcm = await self._input_resampler.resample(pcm, self._inbound.sample_rate, self._pipeline_rate)
+        pcm, rate = self._inbound.decode(wire), self._pipeline_rate
+        if self._inbound.sample_rate != rate:
+            pcm = await self._input_resampler.resample(pcm, self._inbound.sample_rate, rate)
         # Right after its start a resampler takes some audio in before any comes out.
-        return InputAudioRawFrame(audio=pcm, sample_rate=self._pipeline_rate, num_channels=1) if pcm else None
+        return InputAudioRawFrame(pcm, rate, 1) if pcm else None
 
     def _whole_samples(self, wire: bytes) -> bytes:
         """The caller's audio, if it can be cut into samples."""
@@ -212,8 +212,11 @@ class MediaStreamSerializer(FrameSerializer):
             # A stream resampler serves one rate; a pipeline has one, but a frame may come from elsewhere.
             self._output_rate = frame.sample_rate
             self._output_resampler = create_stream_resampler(clear_after_secs=None)
-        pcm = await self._output_resampler.resample(audio, frame.sample_rate, self._outbound.sample_rate)
-        return self._outbound.encode(pcm)
+        if frame.sample_rate != self._outbound.sample_rate:
+            audio = await self._output_resampler.resample(
+                audio, frame.sample_rate, self._outbound.sample_rate
+            )
+        return self._outbound.encode(audio)
 
     def _ignore(self, reason: str, detail: str = "") -> None:
         self.ignored[reason] += 1
