@@ -12,9 +12,13 @@ from pipecat.transcriptions.language import Language
 
 from settings import Settings
 
-Kind = Literal["stt", "llm", "tts"]
+Kind = Literal["stt", "llm", "tts", "voice"]
 
 KINDS: tuple[Kind, ...] = ("stt", "llm", "tts")
+"""The three that a call needs, unless a `voice` does the work of all of them."""
+
+VOICE: Kind = "voice"
+"""Speech to speech: one service in the place of all three."""
 
 LOCAL = "local"
 
@@ -52,6 +56,7 @@ class Service:
         takes_arguments: Whether an option may also be an argument of the constructor.
         has_time_outs: Whether its arguments or its library's bound a request already.
         with_session: Whether it makes its requests with an HTTP session that is handed to it.
+        takes_messages: Whether Pipecat hands a voice of speech to speech what the caller did not say.
         folder: Where the agent's own modules are, for a class of the owner's; None for a service of Pipecat.
     """
 
@@ -74,6 +79,7 @@ class Service:
     takes_arguments: bool = False
     has_time_outs: bool = True
     with_session: bool = False
+    takes_messages: bool = True
     folder: Path | None = None
 
     @property
