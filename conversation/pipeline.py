@@ -199,7 +199,7 @@ async def run_session(
         tell,
         begin,
         is_silent=lambda: is_closed() or opens(),
-        keys=lambda: KeysToModel(session, KEYPAD_PREFIX, tell, keys_said, is_deaf),
+        keys=lambda llm: KeysToModel(llm, session, KEYPAD_PREFIX, tell, keys_said, is_deaf),
     )
     speech = build_speech(choice, own, session, settings, say, around)
     llm = face.llm = speech.llm

@@ -10,14 +10,13 @@ from calls.events.talk import OpeningDecided, VoicemailLeft
 from calls.states import CallState, EndedBy
 from emulator import Digits, HangUp, Wait
 from emulator.line.colleague import Colleague
-from tests.fake_realtime import Calls, RealtimeModel, Says
+from tests.fake_realtime import Calls, RealtimeModel, Says, last_text
 from tests.fake_services import socket_service
 from tests.talks.test_a_speech_to_speech_model_talks import (
     CARRIERS,
     answers,
     calling,
     heard,
-    last_text,
     texts,
     until,
 )

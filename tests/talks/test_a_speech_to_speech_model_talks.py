@@ -1,28 +1,18 @@
 """One service hears, answers and speaks: greeting, answers, tools and the goodbye are as with three."""
 
 import asyncio
-import json
 from contextlib import asynccontextmanager
 
 import pytest
 
 from calls.states import CallState, EndedBy
 from emulator import Digits, HangUp, Wait
-from tests.fake_realtime import HZ, Calls, RealtimeModel, Says
+from tests.fake_realtime import HZ, Calls, RealtimeModel, Says, last_text
 from tests.fake_services import socket_service
 from tests.talking_bot import QUICK_AGENT, talking
 
 CARRIERS = ["twilio", "telnyx"]
 WORD_FOR_WORD = "word for word, in the caller's hearing, and nothing else: "
-
-
-def last_text(items):
-    """What was said last; Pipecat sends a session that goes on with a call all that was said before in one item."""
-    content = items[-1].get("content") or [{}]
-    text = content[0].get("text") or content[0].get("transcript") or ""
-    if "previously saved conversation" not in text:
-        return text
-    return json.loads(text[text.index("[") : text.rindex("]") + 1])[-1]["content"]
 
 
 def answers(items):
@@ -119,10 +109,10 @@ async def test_a_barge_in_leaves_what_was_heard(monkeypatch, tmp_path):
 async def test_keys_stop_an_answer_that_the_service_goes_on_sending(monkeypatch, tmp_path):
     story = "We are open from nine to six. On Saturdays we are open until noon. On Sundays we are closed."
     model = RealtimeModel(
-        lambda items: Says(story) if "1" in last_text(items) else answers(items), word_secs=0.2
+        lambda items: Says(story) if "1" in last_text(items) else answers(items), word_secs=0.35
     )
     async with calling(monkeypatch, tmp_path, "twilio", model) as bot:
-        script = [Wait(2), Digits("1#"), Wait(3), Digits("3#"), Wait(12), HangUp()]
+        script = [Wait(2), Digits("1#"), Wait(2), Digits("3#", after_reply=False), Wait(12), HangUp()]
         result = await bot.network.call(bot.url, script)
     assert result.report.errors == []
     (call,) = bot.store.list()
