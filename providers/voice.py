@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from providers.row import Row, key
@@ -13,7 +14,7 @@ NO_MESSAGES = {
 }
 """Source: the services' `process_frame`, which take no `LLMMessagesAppendFrame`, or only warn of it."""
 
-TRANSCRIBED = {"audio": {"input": {"transcription": {}}}}
+TRANSCRIBED: Mapping[str, Any] = {"audio": {"input": {"transcription": {}}}}
 """Otherwise nobody learns what the caller said. Source: OpenAI's Realtime API reference, `session.update`."""
 
 

@@ -17,12 +17,10 @@ WORD_FOR_WORD = "and nothing else: "
 
 
 def answers(items):
-    """What it says to keys, to a line of the bot's, and to what came of a transfer."""
+    """What it says to keys, and to a line of the bot's."""
     words = last_text(items)
     if WORD_FOR_WORD in words:
         return Says(words.partition(WORD_FOR_WORD)[2])
-    if items[-1].get("type") == "function_call_output":
-        return Says("Shall I take a message instead?")
     if words.endswith("1#"):
         return Says("We are open until six.")
     if words.endswith("0#"):
