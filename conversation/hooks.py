@@ -30,6 +30,9 @@ PLACES = ("before_stt", "after_stt", "before_llm", "after_llm", "before_tts", "a
 SERVICES: Mapping[str, type[AIService]] = {"stt": STTService, "llm": LLMService, "tts": TTSService}
 """What `services` can give, and what each must be."""
 
+WITH_VOICE: Mapping[str, type[AIService]] = {"voice": LLMService, "tts": TTSService}
+"""The same for an agent with a `voice` of speech to speech."""
+
 START_SECS = 1.5
 """How long the greeting waits for `on_call_start`, which then goes on beside it."""
 
@@ -93,8 +96,9 @@ class Hooks:
     async def services(self) -> dict[str, Any]:
         """The agent's own service objects by kind; none where they cannot be used."""
         services = {}
+        wanted = SERVICES if self._session.agent.services.voice is None else WITH_VOICE
         for kind, service in (await self._built("services")).items():
-            if kind not in SERVICES or not isinstance(service, SERVICES[kind]):
+            if kind not in wanted or not isinstance(service, wanted[kind]):
                 self._report("services", f"gives something for {kind!r} that cannot be used")
                 continue
             services[kind] = service

@@ -6,6 +6,9 @@ from typing import Protocol
 
 from pipecat.frames.frames import Frame
 
+FILLS = "fills a silence"
+"""The key of a frame's `metadata` that says that its words only fill a silence: they are not owed to the caller."""
+
 
 class Mouth(Protocol):
     """Where the bot's own words enter the pipeline, beside the model."""
@@ -36,6 +39,14 @@ class Mouth(Protocol):
 
     async def reply_is_over(self) -> None:
         """Wait, not for long, until the model has said all of its latest reply."""
+        ...
+
+
+class Mind(Protocol):
+    """Where something is handed to a model that hears the caller by itself."""
+
+    async def tell(self, frame: Frame) -> None:
+        """Hand a frame to the model."""
         ...
 
 

@@ -7,18 +7,17 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from pipecat.adapters.llm.schemas.tools_schema import ToolsSchema
-from pipecat.frames.frames import ErrorFrame
+from pipecat.frames.frames import ErrorFrame, Frame, LLMContextFrame
 from pipecat.pipeline.pipeline import Pipeline
 from pipecat.pipeline.worker import PipelineParams, PipelineWorker
-from pipecat.processors.aggregators.dtmf_aggregator import DTMFAggregator
 from pipecat.processors.aggregators.llm_context import LLMContext, LLMContextMessage
 from pipecat.processors.aggregators.llm_response_universal import (
     LLMUserAggregatorParams,
+    UserTurnMessageAddedMessage,
     UserTurnStoppedMessage,
 )
 from pipecat.processors.frame_processor import FrameProcessor
 from pipecat.services.llm_service import LLMService
-from pipecat.services.stt_service import STTService
 from pipecat.transports.base_transport import BaseTransport
 from pipecat.workers.runner import WorkerRunner
 
@@ -40,16 +39,20 @@ from conversation.local.brain import LocalBrain
 from conversation.local.models import local_models
 from conversation.local.recognisers import LocalStackMissing
 from conversation.outbound.first_seconds import outbound_opening
-from conversation.services.catalogue import KINDS, LOCAL
+from conversation.outbound.processors import Phase
+from conversation.services.catalogue import LOCAL
 from conversation.services.service import PHONE_HZ, WIDE_HZ
 from conversation.session import SOCKET_CLOSED, Session
-from conversation.speakable import Aloud, SpeakableText
+from conversation.speakable import Aloud
+from conversation.speech import Around, Speech, build_speech
 from conversation.tools.face import Face
+from conversation.tools.held import unless
 from conversation.tools.mcp_servers import learn_all_tools
 from conversation.tools.offered import tools_schema, usable_tools
 from conversation.tools.running import register_tools
 from conversation.turns.detectors import PHONE_VAD, load_turn_models, shared_vad
 from conversation.turns.ears import open_ear
+from conversation.turns.keypad import Keypad
 from conversation.turns.strategies import (
     KEYPAD_PREFIX,
     MuteWhilePromised,
@@ -57,6 +60,8 @@ from conversation.turns.strategies import (
     limit_duration,
     turn_strategies,
 )
+from conversation.voice.keys import KeysToModel
+from conversation.voice.turns import TurnsOfWords
 from serializers.transport import PhoneTransport
 from settings import Settings
 
@@ -88,18 +93,22 @@ async def warm_up(agent: Agent, settings: Settings) -> None:
     services.check(choice, settings)
     check_secrets(agent)
     await learn_all_tools(agent, settings.agents_dir)
-    await asyncio.to_thread(load_turn_models)
+    local = {kind for kind in choice.kinds if choice.of(kind).is_local}
+    if choice.voice is None:
+        await asyncio.to_thread(load_turn_models)
+    elif not local:
+        return
     models = local_models()
     try:
-        await models.ready(stt=choice.stt == LOCAL, tts=choice.tts == LOCAL, brain=choice.llm == LOCAL)
+        await models.ready(stt="stt" in local, tts="tts" in local, brain="llm" in local)
     except LocalStackMissing as error:
         raise services.ServiceError(str(error)) from None
-    if choice.tts == LOCAL:
+    if "tts" in local:
         variables = agent.call_variables()
         say = aloud_for(agent, variables)
         await models.warm([await say(agent.render(agent.greeting, variables))], AUDIO_OUT_HZ)
         lines = [agent.lines.goodbye, *agent.lines.silence_prompts]
-        if choice.llm == LOCAL:
+        if "llm" in local:
             await asyncio.to_thread(models.retriever, agent)
             lines += [agent.brain.anything_else, *(fact.answer for fact in agent.facts if fact.answer)]
             # What is filled in with a flow's state is not known yet.
@@ -139,10 +148,10 @@ def _flow_on(
     return flow
 
 
-def _wants_wide(stt: STTService, of_hooks: bool, choice: services.ServiceChoice) -> bool:
+def _wants_wide(speech: Speech, of_hooks: bool, choice: services.ServiceChoice) -> bool:
     """Whether a recogniser wants more than the rate of a phone line. An owner's class may say it itself."""
     known = WIDE_HZ if of_hooks else choice.of("stt").hears_hz
-    return bool(getattr(stt, "hears_hz", known) > PHONE_HZ)
+    return bool(getattr(speech.ears[0], "hears_hz", known) > PHONE_HZ)
 
 
 async def run_session(
@@ -167,20 +176,48 @@ async def run_session(
     hooks = Hooks(session, face)
     own = await hooks.services()
     choice = services.resolve(agent, settings)
-    stt = own.get("stt") or services.build_stt(choice, agent, settings)
-    tts = own.get("tts") or services.build_tts(choice, agent, settings)
     say = aloud_for(agent, session.variables)
-    tts.add_text_transformer(say)
-    llm = own.get("llm") or services.build_llm(
-        choice, agent, settings, variables=session.variables, succeeded=session.succeeded
-    )
-    face.llm = llm
-    tools = usable_tools(agent, face)
-    register_tools(llm, tools, session, face)
 
-    opening = outbound_opening(session, None if isinstance(llm, LocalBrain) else llm)
+    async def tell(frame: Frame) -> None:
+        await before_model.tell(frame)
+
+    async def begin(message: str) -> None:
+        context.add_message({"role": "developer", "content": message})
+        await tell(LLMContextFrame(context))
+
+    def keys_said(keys: str) -> bool:
+        rescue.caller_said(keys)
+        return opening is None or opening.takes(LLMContext([{"role": "user", "content": keys}]))
+
+    def is_closed() -> bool:
+        return session.ending or session.aside or rescue.has_the_word
+
+    def is_shut() -> bool:
+        return is_closed() and not speech.is_saying_a_line
+
+    def opens() -> bool:
+        return opening is not None and opening.has_the_word
+
+    def may_open() -> bool:
+        return opening is not None and opening.phase is not Phase.OVER
+
+    def is_deaf() -> bool:
+        return session.deaf or (opening is not None and opening.is_deaf)
+
+    around = Around(
+        tell,
+        begin,
+        is_silent=lambda: is_closed() or opens(),
+        keys=lambda llm: KeysToModel(llm, session, KEYPAD_PREFIX, tell, keys_said, is_deaf),
+    )
+    speech = build_speech(choice, own, session, settings, say, around)
+    llm = face.llm = speech.llm
+    tools = usable_tools(agent, face)
+    register_tools(llm, unless(opens, tools) if speech.model_hears else tools, session, face)
+
+    opening = outbound_opening(session, None if speech.model_hears or isinstance(llm, LocalBrain) else llm)
     ahead: set[str] = set()
-    if opening is not None and choice.tts == LOCAL and "tts" not in own:
+    if opening is not None and choice.tts == LOCAL and speech.tts is not None and "tts" not in own:
         # A whole message takes the local voice seconds; the box records from its beep on.
         ahead = local_models().warm_later([await say(words) for words in opening.words()], AUDIO_OUT_HZ)
 
@@ -194,10 +231,10 @@ async def run_session(
     context.add_messages(cast(list[LLMContextMessage], to_context(session.history)))
     session.succeeded.update(call_successes(session.history))
     interruptions = InterruptionsUnderWay()
-    in_hz = AUDIO_IN_HZ
-    by_phone = isinstance(transport, PhoneTransport)
-    if isinstance(transport, PhoneTransport):
-        if transport.heard_hz <= PHONE_HZ and not _wants_wide(stt, "stt" in own, choice):
+    in_hz, has_ear = AUDIO_IN_HZ, False
+    if isinstance(transport, PhoneTransport) and not speech.model_hears:
+        has_ear = True
+        if transport.heard_hz <= PHONE_HZ and not _wants_wide(speech, "stt" in own, choice):
             in_hz = PHONE_HZ
         # The beep of a box is timed to 20 ms: as long as one may come, nothing is gathered.
         transport.listen(open_ear(PHONE_VAD), at_once=lambda: opening is not None and opening.beeps.listening)
@@ -205,8 +242,11 @@ async def run_session(
         context,
         interruptions,
         LLMUserAggregatorParams(
-            vad_analyzer=None if by_phone else shared_vad(params=PHONE_VAD),
-            user_turn_strategies=turn_strategies(
+            # A model that hears by itself says when turns begin and end, and Pipecat follows it.
+            vad_analyzer=None if has_ear or speech.model_hears else shared_vad(params=PHONE_VAD),
+            user_turn_strategies=None
+            if speech.model_hears
+            else turn_strategies(
                 session,
                 bot_begins=opening is None,
                 understands=llm.understands if isinstance(llm, LocalBrain) else None,
@@ -215,42 +255,42 @@ async def run_session(
             user_mute_strategies=[MuteWhilePromised(session), *([opening.mute] if opening else [])],
         ),
     )
-    assistant = HeardAssistantAggregator(context, session.playout, interruptions)
+    assistant = HeardAssistantAggregator(
+        context, session.playout, interruptions, user if speech.model_hears else None
+    )
 
     dead_air = DeadAir(agent.dead_air, session.playout, first_audio_secs=settings.first_audio_secs)
-    rescue = Rescue(session, dead_air, others_turn=lambda: opening is not None and opening.has_the_word)
+    rescue = Rescue(session, dead_air, others_turn=opens)
     session.line = marks = SpokenMarks(session, interruptions, dead_air)
 
-    def is_shut() -> bool:
-        return session.ending or session.aside or rescue.has_the_word
-
-    async def hush() -> None:
-        for context_id in tts.get_audio_contexts():
-            await tts.remove_audio_context(context_id)
-
-    before_voice = BeforeVoice(dead_air, is_shut, marks.is_own, hush)
+    before_voice = BeforeVoice(dead_air, is_shut, marks.is_own, speech.hush)
     session.mouth = before_voice
+    before_model = BeforeModel(dead_air, before_voice, model_hears=speech.model_hears, is_held=opens)
+    if speech.model_hears:
+        session.mind = before_model
 
     at = await hooks.processors()
     processors: list[FrameProcessor] = [
         transport.input(),
         *([opening.beeps] if opening else []),
-        DTMFAggregator(timeout=KEYPAD_PAUSE_SECS, prefix=KEYPAD_PREFIX),
+        Keypad(timeout=KEYPAD_PAUSE_SECS, prefix=KEYPAD_PREFIX),
         *at["before_stt"],
-        stt,
+        *speech.ears,
         *at["after_stt"],
-        *([opening.listener] if opening else []),
+        *([opening.listener] if opening and not speech.model_hears else []),
         *([flow.offers] if flow else []),
         user,
+        # The words that a model hears come from it, up the pipeline.
+        *([opening.listener, TurnsOfWords(may_open)] if opening and speech.model_hears else []),
         *([opening.gate] if opening else []),
         *at["before_llm"],
-        BeforeModel(dead_air, before_voice),
+        before_model,
         llm,
         *at["after_llm"],
-        SpeakableText(agent.language),
+        speech.words,
         before_voice,
         *at["before_tts"],
-        tts,
+        *speech.voice,
         *at["after_tts"],
         marks,
         transport.output(),
@@ -273,16 +313,27 @@ async def run_session(
     if flow is not None:
         flow.join(worker, llm, user, assistant, transport)
 
-    hosts: dict[str, str] = {kind: choice.of(kind).host(settings) for kind in KINDS}
-    trouble = ServiceTrouble(session, {stt: "stt", llm: "llm", tts: "tts"}, hosts, dead_air, rescue)
+    hosts: dict[str, str] = {kind: choice.of(kind).host(settings) for kind in choice.kinds}
+    trouble = ServiceTrouble(session, speech.kinds, hosts, dead_air, rescue)
     tasks: list[asyncio.Task[None]] = []
 
-    @tts.event_handler("on_tts_request")
-    async def on_tts_request(_tts: Any, _context_id: str, _text: str) -> None:
-        dead_air.voice_was_asked()
+    if speech.tts is not None:
+
+        @speech.tts.event_handler("on_tts_request")
+        async def on_tts_request(_tts: Any, _context_id: str, _text: str) -> None:
+            dead_air.voice_was_asked()
+
+    if speech.model_hears:
+
+        @user.event_handler("on_user_turn_message_added")
+        async def on_user_turn_message_added(_aggregator: Any, message: UserTurnMessageAddedMessage) -> None:
+            session.record(CallerSaid(text=message.content))
+            rescue.caller_said(message.content)
 
     @user.event_handler("on_user_turn_stopped")
     async def on_user_turn_stopped(_aggregator: Any, _strategy: Any, message: UserTurnStoppedMessage) -> None:
+        if speech.model_hears:
+            return  # what was said is known later
         if message.content:
             session.record(CallerSaid(text=message.content))
         rescue.caller_said(message.content or "")

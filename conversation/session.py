@@ -35,7 +35,7 @@ from calls.store import CallStore
 from calls.transcript import Message
 from calls.transfer import Resume
 from conversation.agents.agent import Agent
-from conversation.parts import HandingOver, Line, Mouth
+from conversation.parts import HandingOver, Line, Mind, Mouth
 from conversation.playout import Playout
 from serializers.frames import MarkFrame
 
@@ -131,6 +131,7 @@ class Session:
         self.worker: PipelineWorker | None = None
         self.mouth: Mouth | None = None
         self.line: Line | None = None
+        self.mind: Mind | None = None
         self._finish: asyncio.Task[None] | None = None
         self._detached = asyncio.Event()
         self._has_the_line = asyncio.Event()
@@ -219,14 +220,12 @@ class Session:
 
     async def remember(self, messages: Sequence[Mapping[str, Any]]) -> None:
         """Add what happened to the conversation as the model sees it, without letting it answer."""
-        await self._queue(
-            LLMMessagesAppendFrame(cast(list[LLMContextMessage], list(messages)), run_llm=False)
-        )
+        await self._tell(LLMMessagesAppendFrame(cast(list[LLMContextMessage], list(messages)), run_llm=False))
 
     async def think(self) -> None:
         """Let the model answer the conversation as it stands."""
         if not (self.ending or self.aside):
-            await self._queue(LLMRunFrame())
+            await self._tell(LLMRunFrame())
 
     async def say_to_the_end(self, text: str) -> bool:
         """Speak words that a barge-in does not cut short.
@@ -278,7 +277,7 @@ class Session:
         if self.ending or self.aside:
             return
         message = cast(LLMContextMessage, {"role": "developer", "content": text})
-        await self._queue(LLMMessagesAppendFrame([message], run_llm=True))
+        await self._tell(LLMMessagesAppendFrame([message], run_llm=True))
 
     def finish(
         self, farewell: str, *, ended_by: EndedBy, cause: str, state: CallState = CallState.COMPLETED
@@ -385,6 +384,13 @@ class Session:
             return await self.mouth.say(*frames, own=own)
         await self._queue(*frames)
         return True
+
+    async def _tell(self, frame: Frame) -> None:
+        """Hand something to the model, by the way that it takes."""
+        if self.mind is not None:
+            await self.mind.tell(frame)
+        else:
+            await self._queue(frame)
 
     async def _queue(self, *frames: Frame) -> None:
         if self.worker is not None:

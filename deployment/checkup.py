@@ -173,7 +173,7 @@ def _services_of_agents(settings: Settings) -> set[str] | None:
     try:
         for name in agent_names(settings.agents_dir):
             choice = services.resolve(load_agent(name, settings.agents_dir), settings)
-            used |= {choice.stt, choice.llm, choice.tts}
+            used |= {choice.of(kind).name for kind in choice.kinds}
     except (AgentError, services.ServiceError):
         return None
     return used

@@ -10,7 +10,8 @@ from providers.llm import LLM
 from providers.row import Row, variables_of
 from providers.stt import STT
 from providers.tts import TTS
+from providers.voice import VOICE
 
-ROWS: tuple[Row, ...] = (*STT, *LLM, *TTS)
+ROWS: tuple[Row, ...] = (*STT, *LLM, *TTS, *VOICE)
 
 __all__ = ["ROWS", "Row", "variables_of"]

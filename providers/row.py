@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-Kind = Literal["stt", "llm", "tts"]
+Kind = Literal["stt", "llm", "tts", "voice"]
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,8 @@ class Row:
             module.
         imports: Packages of the extra that Pipecat imports only when the service is at work.
         with_arguments: Arguments that a telephone wants otherwise than Pipecat.
+        with_settings: Settings that a telephone wants otherwise than Pipecat.
+        takes_messages: For a voice of speech to speech: whether Pipecat hands it what the caller did not say.
         with_session: It makes its requests with an HTTP session that is handed to it.
         hears_hz: The rate of the caller's audio that a recogniser wants, in Hz: a telephone's, unless the service, or
             Pipecat's class for it, knows another one only.
@@ -43,6 +45,8 @@ class Row:
     extra: str = ""
     imports: tuple[str, ...] = ()
     with_arguments: Mapping[str, Any] = field(default_factory=dict)
+    with_settings: Mapping[str, Any] = field(default_factory=dict)
+    takes_messages: bool = True
     with_session: bool = False
     hears_hz: int = 8000
     language: str = "language"

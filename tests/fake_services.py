@@ -11,6 +11,7 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from ssl import SSLContext
 from typing import Any
 
 from websockets.asyncio.server import ServerConnection
@@ -303,7 +304,7 @@ class SocketService:
 
 
 @asynccontextmanager
-async def socket_service(*peers: Peer | int) -> AsyncIterator[SocketService]:
+async def socket_service(*peers: Peer | int, tls: SSLContext | None = None) -> AsyncIterator[SocketService]:
     """Serve WebSockets on a free port: each connection by the next peer, the last goes on; a number is refused with."""
     service = SocketService("")
 
@@ -322,7 +323,7 @@ async def socket_service(*peers: Peer | int) -> AsyncIterator[SocketService]:
         return socket.respond(peer, "no") if isinstance(peer, int) else None
 
     async with websocket_server(
-        serve, "127.0.0.1", 0, process_request=shake_hands, close_timeout=0.2
+        serve, "127.0.0.1", 0, process_request=shake_hands, close_timeout=0.2, ssl=tls
     ) as server:
-        service.url = f"ws://127.0.0.1:{next(iter(server.sockets)).getsockname()[1]}"
+        service.url = f"{'wss' if tls else 'ws'}://127.0.0.1:{next(iter(server.sockets)).getsockname()[1]}"
         yield service

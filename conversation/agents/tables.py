@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 
 from calls.outbox.receivers import wrong_with_url
 
-ServiceKind = Literal["stt", "llm", "tts"]
+ServiceKind = Literal["stt", "llm", "tts", "voice"]
 
 TAKE_MESSAGE = "take_message"
 """What a menu digit or a fact's `offer` says to take a message."""
@@ -173,13 +173,15 @@ class Services(Table):
     Attributes:
         stt: Speech recognition.
         llm: The model, or the local brain.
-        tts: The voice.
-        options: For each of the three, options that are handed to the chosen service as they are.
+        tts: The voice. Beside `voice`, the one that says the agent's fixed lines.
+        voice: A speech-to-speech service, which takes the place of the three.
+        options: For each of them, options that are handed to the chosen service as they are.
     """
 
     stt: Name = "auto"
     llm: Name = "auto"
     tts: Name = "auto"
+    voice: Annotated[str | None, StringConstraints(min_length=1), Plain()] = None
     options: dict[ServiceKind, dict[str, Any]] = Field(default_factory=dict)
 
 

@@ -34,6 +34,7 @@ from pipecat.frames.frames import (
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 
 from conversation.dead_air.guard import DeadAir
+from conversation.parts import FILLS
 from conversation.speakable import speakable
 
 START_SECS = 10.0
@@ -53,16 +54,31 @@ ITS_END_SECS = 0.5
 class BeforeModel(FrameProcessor):
     """Tells the guard of the caller's turns and of requests to the model, and drops requests that come too late."""
 
-    def __init__(self, dead_air: DeadAir, before_voice: BeforeVoice):
+    def __init__(
+        self,
+        dead_air: DeadAir,
+        before_voice: BeforeVoice,
+        *,
+        model_hears: bool = False,
+        is_held: Callable[[], bool] = lambda: False,
+    ):
         """Initialize the processor.
 
         Args:
             dead_air: The guard.
             before_voice: The other side of the model, which decides whether it may be asked.
+            model_hears: Whether the model takes the caller's sound, and answers a turn without being asked.
+            is_held: Whether such an answer is not for the caller now.
         """
         super().__init__(enable_direct_mode=True)
         self._dead_air = dead_air
         self._before_voice = before_voice
+        self._model_hears = model_hears
+        self._is_held = is_held
+
+    async def tell(self, frame: Frame) -> None:
+        """Hand something to a model that hears by itself: the caller's side of the pipeline must not take it."""
+        await self.push_frame(frame)
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         """Look, and pass on what may go on."""
@@ -74,13 +90,16 @@ class BeforeModel(FrameProcessor):
     def _passes(self, frame: Frame) -> bool:
         dead_air = self._dead_air
         if isinstance(frame, InputAudioRawFrame):
-            return False  # no processor behind this one wants it
+            return self._model_hears  # otherwise no processor behind this one wants it
         if isinstance(frame, LLMContextFrame):
-            return self._before_voice.may_ask()
+            # A model that hears knows the caller's words already, and answers the first context that it gets.
+            return not self._model_hears and self._before_voice.may_ask()
         if isinstance(frame, UserStartedSpeakingFrame):
             dead_air.caller_began()
         elif isinstance(frame, UserStoppedSpeakingFrame):
             dead_air.caller_stopped()
+            if self._model_hears and not self._is_held():
+                self._before_voice.may_ask()
         elif isinstance(frame, InterruptionFrame):
             dead_air.interrupted()
         elif isinstance(frame, VADUserStartedSpeakingFrame):
@@ -173,6 +192,7 @@ class BeforeVoice(FrameProcessor):
             if isinstance(frame, TTSSpeakFrame):
                 frame.text = await speakable(frame.text)
                 if own:
+                    frame.metadata[FILLS] = True
                     self._is_own(frame.text)
                 self._dead_air.voice_was_given(frame.text)
                 self._dead_air.voice_was_asked()

@@ -206,6 +206,10 @@ class DeadAir:
         """The voice has reported a fault; `failed` follows, when it was looked at."""
         self._voice.reports_a_fault()
 
+    def voice_is_gone(self) -> None:
+        """The voice will give no sound any more in this call, whosever turn it is."""
+        self._voice.failed(for_good=True)
+
     def voice_ended(self) -> None:
         """The voice has said what it was given."""
         self._voice.ended()

@@ -30,9 +30,14 @@ FIXES = {
     ErrorCategory.SERVER: "it reported a fault of its own: see its status page",
 }
 
-CAUSES = {"llm": Cause.MODEL_FAILED, "tts": Cause.VOICE_FAILED, "stt": Cause.RECOGNISER_FAILED}
+CAUSES = {
+    "llm": Cause.MODEL_FAILED,
+    "tts": Cause.VOICE_FAILED,
+    "stt": Cause.RECOGNISER_FAILED,
+    "voice": Cause.MODEL_FAILED,
+}
 
-STALLED = CAUSES | {"llm": Cause.MODEL_STALLED, "tts": Cause.VOICE_SILENT}
+STALLED = CAUSES | {"llm": Cause.MODEL_STALLED, "tts": Cause.VOICE_SILENT, "voice": Cause.MODEL_STALLED}
 """The same for services that did not answer in time."""
 
 
@@ -55,7 +60,7 @@ class ServiceTrouble:
 
         Args:
             session: The session.
-            services: The services, with their kinds: `stt`, `llm`, `tts`.
+            services: The services, with their kinds: `stt`, `llm`, `tts`, `voice`.
             hosts: Where each kind is reached, for the operator.
             dead_air: Is told of what has failed.
             rescue: Takes over when a service is lost.
@@ -74,13 +79,18 @@ class ServiceTrouble:
         name = kind.upper() or "pipeline"
         session.record(ErrorHappened(message=f"{name}: {frame.error}", category=category.value))
         logger.error(f"call {session.call.id}: {name} failed, {self._explain(kind, category, frame)}")
-        if not kind or category is ErrorCategory.APPLICATION or (session.ending and kind != "tts"):
+        speaks = kind == "tts" or (kind == "voice" and "tts" not in self._services.values())
+        if not kind or category is ErrorCategory.APPLICATION or (session.ending and not speaks):
             return
         lost = processor is not None and not processor.is_usable
         gave_up = isinstance(frame.exception, GaveUp)
         exception = frame.exception.__cause__ if gave_up and frame.exception else frame.exception
         cause = (STALLED if isinstance(exception, TimeoutError) else CAUSES)[kind]
+        if kind == "voice" and speaks and (lost or session.ending):
+            cause = Cause.VOICE_FAILED  # it says the bot's own lines, too
         self._dead_air.failed(cause, for_good=lost, tried_again=gave_up)
+        if lost and cause is Cause.VOICE_FAILED:
+            self._dead_air.voice_is_gone()
         if lost:
             await self._rescue.lost(cause, f"{name} failed")
 

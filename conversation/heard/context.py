@@ -133,15 +133,22 @@ class HeardUserAggregator(LLMUserAggregator):
 class HeardAssistantAggregator(LLMAssistantAggregator):
     """Writes the bot's words into the context as Pipecat does, and takes back those that an interruption cut off."""
 
-    def __init__(self, context: LLMContext, playout: Playout, interruptions: InterruptionsUnderWay):
+    def __init__(
+        self,
+        context: LLMContext,
+        playout: Playout,
+        interruptions: InterruptionsUnderWay,
+        user: LLMUserAggregator | None = None,
+    ):
         """Initialize the aggregator.
 
         Args:
             context: The conversation, shared with the user's aggregator.
             playout: What the caller has heard.
             interruptions: Told when the context is mended.
+            user: The user's aggregator, for a model that hears by itself: its reply is what ends the caller's turn.
         """
-        super().__init__(context)
+        super().__init__(context, _paired_user_aggregator=user)
         self._playout = playout
         self._interruptions = interruptions
         self._open: list[Chunk] = []

@@ -257,8 +257,8 @@ SERVICES: tuple[Service, ...] = (
 
 def services_of(kind: Kind) -> dict[str, Service]:
     """Return the services that do a job, by name, in the order in which `auto` looks; the local one is the last."""
-    *tuned, local = (service for service in SERVICES if service.kind == kind)
-    return {service.name: service for service in (*tuned, *VENDORS[kind], local)}
+    unasked = taken_unasked(kind)
+    return {service.name: service for service in (*unasked[:-1], *VENDORS[kind], *unasked[-1:])}
 
 
 def taken_unasked(kind: Kind) -> tuple[Service, ...]:

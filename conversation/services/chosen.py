@@ -22,7 +22,7 @@ from conversation.services.bounded import bounded, with_session
 from conversation.services.catalogue import services_of, taken_unasked
 from conversation.services.options import bad_option, language_of, options_of, pipecat_settings
 from conversation.services.own import load_own, own_service
-from conversation.services.service import KINDS, LOCAL, Kind, Service, ServiceError
+from conversation.services.service import KINDS, LOCAL, VOICE, Kind, Service, ServiceError
 from settings import Settings
 
 if TYPE_CHECKING:
@@ -47,11 +47,38 @@ class ServiceChoice:
     tts: str
     agent: Agent = field(repr=False, compare=False)
     folder: Path = field(default=Path("agents"), repr=False, compare=False)
+    voice: str | None = None
+
+    @property
+    def kinds(self) -> tuple[Kind, ...]:
+        """The jobs that services of this agent do.
+
+        Beside a voice of speech to speech a TTS says fixed lines where one is named, and tells colleagues of a call
+        that is put through warm, whom the model does not talk with; an LLM sums calls up.
+        """
+        if self.voice is None:
+            return KINDS
+        kinds: list[Kind] = [VOICE]
+        if _is_named(self.agent, "llm"):
+            kinds.append("llm")
+        if self.has_own_tts or any(target.warm for target in self.agent.transfers.values()):
+            kinds.append("tts")
+        return tuple(kinds)
+
+    @property
+    def has_own_tts(self) -> bool:
+        """Whether fixed lines have a voice of their own beside one of speech to speech."""
+        return self.voice is not None and _is_named(self.agent, "tts")
 
     def of(self, kind: Kind) -> Service:
         """Return the chosen service of a kind."""
         named: str = getattr(self, kind)
         return own_service(kind, named, self.folder) if ":" in named else services_of(kind)[named]
+
+
+def _is_named(agent: Agent, kind: str) -> bool:
+    named: str = getattr(agent.services, kind)
+    return named.strip().lower() != AUTO
 
 
 def resolve(agent: Agent, settings: Settings) -> ServiceChoice:
@@ -61,7 +88,10 @@ def resolve(agent: Agent, settings: Settings) -> ServiceChoice:
         ServiceError: A name is not known; the message has the closest one and the list.
     """
     stt, llm, tts = (_resolve(kind, agent, settings) for kind in KINDS)
-    return ServiceChoice(stt, llm, tts, agent, settings.agents_dir)
+    voice = agent.services.voice
+    if voice is not None:
+        voice = _known(VOICE, voice, f"agent {agent.name}, [services] voice", settings)
+    return ServiceChoice(stt, llm, tts, agent, settings.agents_dir, voice)
 
 
 def check(choice: ServiceChoice, settings: Settings) -> None:
@@ -70,7 +100,9 @@ def check(choice: ServiceChoice, settings: Settings) -> None:
     Raises:
         ServiceError: A key or a package is missing, an option is not known, or the language is not spoken.
     """
-    for kind in KINDS:
+    if choice.voice is not None:
+        _check_beside_voice(choice.agent, choice.of(VOICE))
+    for kind in choice.kinds:
         service = choice.of(kind)
         _check_key(service, settings)
         _check_package(service)
@@ -137,6 +169,15 @@ def build_tts(choice: ServiceChoice, agent: Agent, settings: Settings) -> TTSSer
     return cast("TTSService", _build(choice.of("tts"), agent, settings))
 
 
+def build_voice(choice: ServiceChoice, agent: Agent, settings: Settings) -> LLMService:
+    """Build the service that hears, answers and speaks.
+
+    Raises:
+        ServiceError: See `check()`.
+    """
+    return cast("LLMService", _build(choice.of(VOICE), agent, settings))
+
+
 def describe(agent: Agent, settings: Settings) -> list[str]:
     """Say in a start line or two which services an agent's calls will use, and why the local ones.
 
@@ -144,6 +185,11 @@ def describe(agent: Agent, settings: Settings) -> list[str]:
         ServiceError: A name is not known.
     """
     choice = resolve(agent, settings)
+    if choice.voice is not None:
+        lines = [f"speech to speech {_with_model(choice.of(VOICE), agent, settings)}"]
+        if choice.has_own_tts:
+            lines[0] += f", fixed lines by TTS {_with_model(choice.of('tts'), agent, settings)}"
+        return lines
     local = [kind for kind in KINDS if choice.of(kind).is_local]
     if len(local) == len(KINDS):
         hosted = any(service.taken_by_auto(settings) for kind in KINDS for service in taken_unasked(kind))
@@ -159,26 +205,55 @@ def describe(agent: Agent, settings: Settings) -> list[str]:
 
 
 def _resolve(kind: Kind, agent: Agent, settings: Settings) -> str:
-    known = services_of(kind)
     named: str = getattr(agent.services, kind)
     source = f"agent {agent.name}, [services] {kind}"
     if named == AUTO:
         named, source = getattr(settings, kind), f"{kind.upper()} in .env or the environment"
+    if named.strip().lower() == AUTO:
+        unasked = taken_unasked(kind)
+        return next((service.name for service in unasked if service.taken_by_auto(settings)), LOCAL)
+    return _known(kind, named, source, settings)
+
+
+def _known(kind: Kind, named: str, source: str, settings: Settings) -> str:
+    known = services_of(kind)
     named = named.strip()
     if ":" in named:
         return own_service(kind, named, settings.agents_dir).name
     named = named.lower()
-    unasked = taken_unasked(kind)
-    if named == AUTO:
-        return next((service.name for service in unasked if service.taken_by_auto(settings)), LOCAL)
     if named not in known:
         close = difflib.get_close_matches(named, known, n=1)
         guess = f'did you mean "{close[0]}"? ' if close else ""
-        raise ServiceError(
-            f'services: no {kind} is called "{named}" ({source}): {guess}Known are {AUTO}, '
-            f"{', '.join(service.name for service in unasked)}; docs/services.md has all others."
+        unasked = [AUTO, *(service.name for service in taken_unasked(kind))]
+        names = (
+            f"{', '.join(known)}."
+            if kind == VOICE
+            else f"{', '.join(unasked)}; docs/services.md has all others."
         )
+        raise ServiceError(f'services: no {kind} is called "{named}" ({source}): {guess}Known are {names}')
     return named
+
+
+def _check_beside_voice(agent: Agent, voice: Service) -> None:
+    """Refuse what a voice of speech to speech cannot do."""
+    what = f"services: agent {agent.name} has voice = {voice.name}"
+    if not voice.takes_messages:
+        raise ServiceError(
+            f"{what}, which Pipecat gives no words to, so that it could neither greet nor be told of keys: name "
+            f"another voice, such as openai-realtime or gemini-live, or stt, llm and tts."
+        )
+    if agent.call_flow is not None:
+        raise ServiceError(
+            f"{what}, which cannot follow a call flow: remove {agent.name}.flow.yaml, or name stt, llm and tts "
+            "in place of voice."
+        )
+    if _is_named(agent, "stt"):
+        raise ServiceError(f"{what}, which hears by itself: remove stt from [services], or voice.")
+    if _is_named(agent, "llm") and not agent.after_call.is_wanted:
+        raise ServiceError(
+            f"{what}, which answers by itself, and no [after_call] that llm would sum calls up for: remove llm from "
+            "[services], or voice."
+        )
 
 
 def _check_key(service: Service, settings: Settings) -> None:
@@ -187,7 +262,7 @@ def _check_key(service: Service, settings: Settings) -> None:
         return
     raise ServiceError(
         f"services: {service.kind} is {service.name}, but {str(missing).upper()} is not set: set it in .env, "
-        f'or choose {service.kind} = "{LOCAL}".'
+        + (f'or choose {service.kind} = "{LOCAL}".' if service.kind != VOICE else "or name another voice.")
     )
 
 

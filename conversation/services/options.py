@@ -7,7 +7,7 @@ import importlib
 import inspect
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
-from typing import Any
+from typing import Any, get_args
 
 from pipecat.transcriptions.language import Language
 from pydantic import ValidationError
@@ -18,6 +18,12 @@ from settings import Settings
 
 NOT_OPTIONS = frozenset({"system_instruction", "user_turn_completion_config"})
 """Fields of Pipecat's settings that are the agent's own business, elsewhere in its TOML."""
+
+SESSION = "session_properties"
+"""The setting that has all that a speech-to-speech service's session is told."""
+
+OF_ITS_OWN = frozenset({"type", "object", "id", "instructions", "tools", "expires_at"})
+"""Fields of a session that are the agent's own business, or the service's."""
 
 NOT_ARGUMENTS = frozenset(
     {"self", "settings", "params", "aiohttp_session", "http_client", "client", "api_key"}
@@ -77,7 +83,7 @@ def pipecat_settings(
         ServiceError: An option is not known, or not usable.
     """
     given = options_of(service, agent)
-    known = _settings_of(cls)
+    known = _settings_of(cls) | _of_its_session(cls)
     arguments = _arguments_of(cls) - known if service.takes_arguments else frozenset()
     for name in given:
         if name not in known | arguments:
@@ -90,7 +96,8 @@ def pipecat_settings(
     own = {name: given.pop(name) for name in list(given) if name in arguments}
     if service.is_own and not given:
         return None, own
-    values = service.options(settings, language_of(agent)) | _nested(service, given, agent)
+    values = _merged(service.options(settings, language_of(agent)), _nested(service, given, agent))
+    values = _merged(values, values.pop(SESSION, {}))
     if (model := service.model(settings)) is not None:
         values.setdefault("model", model)
     extra = values.pop("extra", {})
@@ -107,6 +114,29 @@ def _settings_of(cls: Any) -> frozenset[str]:
     return (
         frozenset(field.name for field in fields(made)) - NOT_OPTIONS if is_dataclass(made) else frozenset()
     )
+
+
+def _of_its_session(cls: Any) -> frozenset[str]:
+    """What can be set of the session of a speech-to-speech service, by the names that its interface has.
+
+    Source: `from_mapping` of such services' settings, which sorts these names out from among the others.
+    """
+    if SESSION not in _settings_of(cls):
+        return frozenset()
+    kinds = next(get_args(field.type) for field in fields(cls.Settings) if field.name == SESSION)
+    return frozenset(
+        name for kind in kinds for name in getattr(kind, "model_fields", ()) if name not in OF_ITS_OWN
+    )
+
+
+def _merged(defaults: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Tables within tables: what is given stands beside a default, or in its place."""
+    merged = dict(defaults)
+    for name, value in given.items():
+        before = merged.get(name)
+        both = isinstance(before, Mapping) and isinstance(value, Mapping)
+        merged[name] = _merged(before, value) if both else value  # type: ignore[arg-type]
+    return merged
 
 
 def _arguments_of(cls: type) -> frozenset[str]:

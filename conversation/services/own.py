@@ -88,7 +88,7 @@ def _base(kind: Kind) -> type:
     from pipecat.services.stt_service import STTService
     from pipecat.services.tts_service import TTSService
 
-    bases: dict[Kind, type] = {"stt": STTService, "llm": LLMService, "tts": TTSService}
+    bases: dict[Kind, type] = {"stt": STTService, "llm": LLMService, "tts": TTSService, "voice": LLMService}
     return bases[kind]
 
 

@@ -12,6 +12,7 @@ TITLES: dict[Kind, str] = {
     "stt": "Speech to text",
     "llm": "Models",
     "tts": "Voices",
+    "voice": "Speech to speech",
 }
 
 CALLED_IN_TESTS: frozenset[tuple[Kind, str]] = frozenset(
@@ -22,6 +23,8 @@ CALLED_IN_TESTS: frozenset[tuple[Kind, str]] = frozenset(
         ("tts", "cartesia"),
         ("tts", "deepgram"),
         ("tts", "openai"),
+        ("voice", "gemini-live"),
+        ("voice", "openai-realtime"),
     }
 )
 """Services that tests call against a server on this machine that answers, fails and falls silent like a vendor's."""
@@ -31,6 +34,41 @@ ASKED_IN_TESTS: frozenset[str] = frozenset(
     "openrouter qwen sambanova sarvam smallest together".split()
 )
 """Models of OpenAI's protocol that a test asks one question of a server on this machine."""
+
+BESIDE = """ takes the place of `stt`, `llm` and `tts`: one service hears, answers and speaks. It is
+never chosen unasked.
+
+```toml
+[services]
+voice = "openai-realtime"
+tts = "cartesia"               # says the fixed lines; without it the model says them
+
+[services.options.voice]
+audio.output.voice = "marin"
+```
+
+Greeting, tools, transfers, goodbyes, silence prompts, voicemail and recordings work as with three services. What is
+different:
+
+- **Fixed lines** (greeting, prompts, goodbyes) are said by the model, which is told to say them word for word; so a
+  model may change a word. With `tts` they are said by that voice, exactly, and sooner. Answers are the model's own.
+- **Turns** are the service's: it decides when the caller has finished, and what stops it. Keys do, too.
+- **Warm transfers** brief a colleague with `tts`, by default the one that *auto* finds: the model talks with the
+  caller.
+- **`[after_call]`** needs an `llm` beside it, which only sums calls up.
+- **Call flows** are refused, and so is `stt` beside it. A service that Pipecat gives no words to is refused as well:
+  it could neither greet nor be told of keys.
+- **A service that is lost** has no voice to apologise with: the fallback is a transfer, or the words of the carrier.
+
+The options that a session of OpenAI's, Azure's and Grok's interface has (`audio`, `max_output_tokens`, `reasoning`,
+...) are written as its reference names them.
+
+[examples/one_voice](../examples/one_voice) is such an agent:
+
+<!-- not run here: it needs an account; tests/examples/test_an_agent_has_one_service_for_all.py calls it -->
+```sh
+AGENTS_DIR=examples/one_voice AGENT=frontdesk make call
+```"""
 
 HEAD = """# Services
 
@@ -58,7 +96,7 @@ start, with the fix.
 **Packages.** Services under *auto* come with `make setup`. For the others, `make setup EXTRAS="rime groq"` adds what
 they need; they are in no lock, but keep to the versions of the lock. *Packages* below has the word for `EXTRAS`.
 
-**Options.** `[services.options.stt]`, `.llm` and `.tts` are handed to the service: the fields of its Pipecat
+**Options.** `[services.options.stt]`, `.llm`, `.tts` and `.voice` are handed to the service: the fields of its Pipecat
 settings, and with services that are not under *auto* also the arguments of its constructor. The agent's `language`
 reaches recognisers and voices that can be told one.
 
@@ -77,6 +115,7 @@ column:
 - **built**: made with a made-up key, as for a call, and nothing sent.
 - **read**: its package is not in our environment. Class, constructor and settings were compared with the table, no
   more.
+- **refused**: a call could not be held with it; it is refused at the start.
 
 Pipecat's version is the one of the lock. Services that it calls deprecated are not here.
 """
@@ -95,11 +134,11 @@ voice = "anna"
 ```
 
 The module is looked for beside the agent's file first, then among installed ones; modules beside it are a package
-(`from . import other`). The class is a subclass of Pipecat's `STTService`, `LLMService` or `TTSService`. An option is
-handed on as a field of its `Settings`, if it has that, else as an argument of its constructor. A recogniser gets the
-caller's sound at 16 kHz, or at the 8 kHz of the line if its class says `hears_hz = 8000`. Time-outs, and words for the
-caller when it fails, are those of all services. A class reads keys of its own with `from settings import read_given`
-and `read_given().values["MY_KEY"]`, which knows `.env` as well.
+(`from . import other`). The class is a subclass of Pipecat's `STTService`, `LLMService` (also for `voice`) or
+`TTSService`. An option is handed on as a field of its `Settings`, if it has that, else as an argument of its
+constructor. A recogniser gets the caller's sound at 16 kHz, or at the 8 kHz of the line if its class says
+`hears_hz = 8000`. Time-outs, and words for the caller when it fails, are those of all services. A class reads keys of
+its own with `from settings import read_given` and `read_given().values["MY_KEY"]`, which knows `.env` as well.
 
 [examples/own_voice](../examples/own_voice) is an agent with such a voice:
 
@@ -115,9 +154,10 @@ def reference() -> str:
     parts = [HEAD]
     for kind, title in TITLES.items():
         unasked = [service.name for service in taken_unasked(kind)]
+        looks = f"*auto* looks at {', '.join(f'`{name}`' for name in unasked)}, in this order."
         parts.append(
             f"## {title}\n\n"
-            f'`{kind} = "..."`; *auto* looks at {", ".join(f"`{name}`" for name in unasked)}, in this order.\n\n'
+            f'`{kind} = "..."`{f"; {looks}" if unasked else BESIDE}\n\n'
             "| name | variables | packages | | tried |\n| --- | --- | --- | --- | --- |\n"
             + "\n".join(_line(service, unasked) for service in services_of(kind).values())
             + "\n"
@@ -161,6 +201,8 @@ def _notes(row: Row) -> str:
 
 
 def _tried(service: Service) -> str:
+    if not service.takes_messages:
+        return "refused"
     if service.is_local or (service.kind, service.name) in CALLED_IN_TESTS:
         return "calls"
     if service.kind == "llm" and service.name in ASKED_IN_TESTS:
@@ -174,6 +216,7 @@ READ: dict[Kind, frozenset[str]] = {
         "sarvam sarvam-realtime speechmatics whisper whisper-mlx".split()
     ),
     "llm": frozenset({"aws"}),
+    "voice": frozenset({"aws-nova-sonic"}),
     "tts": frozenset(
         "aws azure azure-http camb deepgram-flux-sagemaker deepgram-sagemaker fish groq hume kokoro mistral nvidia "
         "nvidia-sagemaker nvidia-sagemaker-http pocket-tts rime-v1 speechmatics".split()

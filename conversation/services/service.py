@@ -12,9 +12,13 @@ from pipecat.transcriptions.language import Language
 
 from settings import Settings
 
-Kind = Literal["stt", "llm", "tts"]
+Kind = Literal["stt", "llm", "tts", "voice"]
 
 KINDS: tuple[Kind, ...] = ("stt", "llm", "tts")
+"""The three that a call needs, unless a `voice` does the work of all of them."""
+
+VOICE: Kind = "voice"
+"""Speech to speech: one service in the place of all three."""
 
 LOCAL = "local"
 
@@ -55,6 +59,7 @@ class Service:
         has_time_outs: Whether its arguments or its library's bound a request already.
         with_session: Whether it makes its requests with an HTTP session that is handed to it.
         hears_hz: The rate of the caller's audio that a recogniser wants, in Hz: a telephone's, unless it takes no such.
+        takes_messages: Whether Pipecat hands a voice of speech to speech what the caller did not say.
         folder: Where the agent's own modules are, for a class of the owner's; None for a service of Pipecat.
     """
 
@@ -78,6 +83,7 @@ class Service:
     has_time_outs: bool = True
     with_session: bool = False
     hears_hz: int = PHONE_HZ
+    takes_messages: bool = True
     folder: Path | None = None
 
     @property

@@ -7,7 +7,7 @@ from typing import Any
 
 from pipecat.transcriptions.language import Language
 
-from conversation.services.service import KINDS, Kind, Service
+from conversation.services.service import KINDS, VOICE, Kind, Service
 from providers import ROWS, Row
 from settings import Settings, text_of
 
@@ -44,8 +44,8 @@ def _arguments(row: Row) -> Callable[[Settings], dict[str, Any]]:
 def _options(row: Row) -> Callable[[Settings, Language], dict[str, Any]]:
     def options(_: Settings, language: Language) -> dict[str, Any]:
         if not row.language:
-            return {}
-        return {row.language: [language] if row.language.endswith("s") else language}
+            return dict(row.with_settings)
+        return {**row.with_settings, row.language: [language] if row.language.endswith("s") else language}
 
     return options
 
@@ -74,9 +74,10 @@ def service_of(row: Row) -> Service:
         has_time_outs=False,
         with_session=row.with_session,
         hears_hz=row.hears_hz,
+        takes_messages=row.takes_messages,
     )
 
 
 VENDORS: dict[Kind, tuple[Service, ...]] = {
-    kind: tuple(service_of(row) for row in ROWS if row.kind == kind) for kind in KINDS
+    kind: tuple(service_of(row) for row in ROWS if row.kind == kind) for kind in (*KINDS, VOICE)
 }

@@ -1,0 +1,122 @@
+"""What hears, answers and speaks in a pipeline: three services, or one of speech to speech in their place."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pipecat.processors.frame_processor import FrameProcessor
+from pipecat.services.llm_service import LLMService
+from pipecat.services.tts_service import TTSService
+
+from conversation import services
+from conversation.services.service import Kind
+from conversation.session import Session
+from conversation.speakable import Aloud, SpeakableText
+from conversation.voice.lines import ModelsLines, Tell
+from conversation.voice.own_voice import OwnVoice
+from conversation.voice.sentences import WholeSentences
+from settings import Settings
+
+
+@dataclass(frozen=True)
+class Speech:
+    """The services of a session, and where they stand in its pipeline.
+
+    Parameters:
+        llm: Who answers, and of whom the tools are.
+        ears: What stands between the line and the caller's turns.
+        words: What makes of a model's words those that the voice gets.
+        voice: What the bot's own lines are given to, and what belongs around it.
+        tts: The voice, where it is a service of its own.
+        kinds: What each service is, for its errors.
+        model_hears: Whether the model takes the caller's sound and keeps the turns itself.
+    """
+
+    llm: LLMService[Any]
+    ears: tuple[FrameProcessor, ...]
+    words: FrameProcessor
+    voice: tuple[FrameProcessor, ...]
+    tts: TTSService | None
+    kinds: Mapping[FrameProcessor, Kind]
+    model_hears: bool
+
+    @property
+    def is_saying_a_line(self) -> bool:
+        """Whether the model is heard though it is not to be heard any more: it says a line of ours."""
+        return any(isinstance(part, ModelsLines) and part.saying for part in self.voice)
+
+    async def hush(self) -> None:
+        """Have the voice wait no longer for the sound of what it was given."""
+        if self.tts is not None:
+            for context_id in self.tts.get_audio_contexts():
+                await self.tts.remove_audio_context(context_id)
+
+
+@dataclass(frozen=True)
+class Around:
+    """What the rest of a pipeline does for a model that hears by itself.
+
+    Parameters:
+        tell: Hands it a frame.
+        begin: Sets its session up, with a message for it.
+        is_silent: Whether it is not to be heard now, but for lines of ours.
+        keys: Makes what hands keys to it.
+    """
+
+    tell: Tell
+    begin: Callable[[str], Awaitable[None]]
+    is_silent: Callable[[], bool]
+    keys: Callable[[LLMService[Any]], FrameProcessor]
+
+
+def build_speech(
+    choice: services.ServiceChoice,
+    own: Mapping[str, Any],
+    session: Session,
+    settings: Settings,
+    say: Aloud,
+    around: Around,
+) -> Speech:
+    """Build the services that an agent has chosen.
+
+    Args:
+        choice: Its services.
+        own: Service objects of the agent's own code by kind, in place of the named ones.
+        session: The session.
+        settings: Keys and time-outs.
+        say: Makes of an agent's text what a voice speaks.
+        around: What a model needs that hears by itself.
+
+    Raises:
+        services.ServiceError: See `services.check()`.
+    """
+    agent = session.agent
+    if choice.voice is None:
+        stt = own.get("stt") or services.build_stt(choice, agent, settings)
+        tts = own.get("tts") or services.build_tts(choice, agent, settings)
+        tts.add_text_transformer(say)
+        llm = own.get("llm") or services.build_llm(
+            choice, agent, settings, variables=session.variables, succeeded=session.succeeded
+        )
+        words = SpeakableText(agent.language)
+        kinds: dict[FrameProcessor, Kind] = {stt: "stt", llm: "llm", tts: "tts"}
+        return Speech(llm, (stt,), words, (tts,), tts, kinds, model_hears=False)
+    llm = own.get("voice") or services.build_voice(choice, agent, settings)
+    ears = (around.keys(llm),)
+    if choice.has_own_tts or "tts" in own:
+        tts = own.get("tts") or services.build_tts(choice, agent, settings)
+        tts.add_text_transformer(say)
+        sentences = WholeSentences(around.is_silent)
+
+        async def begin(message: str) -> None:
+            sentences.leave_out_next()
+            await around.begin(message)
+
+        before = OwnVoice(around.tell, begin)
+        voice = (before, tts, before.behind)
+        return Speech(llm, ears, sentences, voice, tts, {llm: "voice", tts: "tts"}, model_hears=True)
+    lines = ModelsLines(around.tell)
+    sentences = WholeSentences(lambda: around.is_silent() and not lines.saying, lambda: lines.keeps)
+    return Speech(llm, ears, sentences, (lines,), None, {llm: "voice"}, model_hears=True)

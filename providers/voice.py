@@ -1,0 +1,78 @@
+"""Speech to speech: one service in the place of recogniser, model and voice."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from providers.row import Row, key
+from providers.stt import GOOGLE
+
+NO_MESSAGES = {
+    "takes_messages": False,
+    "note": "Pipecat gives it no words, so it could neither greet nor be told of keys.",
+}
+"""Source: the services' `process_frame`, which take no `LLMMessagesAppendFrame`, or only warn of it."""
+
+TRANSCRIBED: Mapping[str, Any] = {"audio": {"input": {"transcription": {}}}}
+"""Otherwise nobody learns what the caller said. Source: OpenAI's Realtime API reference, `session.update`."""
+
+
+def _voice(name: str, target: str, **rest: Any) -> Row:
+    return Row("voice", name, target, language="", **rest)
+
+
+VOICE: tuple[Row, ...] = (
+    _voice(
+        "aws-nova-sonic",
+        "aws.nova_sonic.llm:AWSNovaSonicLLMService",
+        needs={
+            "secret_access_key": "AWS_SECRET_ACCESS_KEY",
+            "access_key_id": "AWS_ACCESS_KEY_ID",
+            "region": "AWS_REGION",
+        },
+        may={"session_token": "AWS_SESSION_TOKEN"},
+        extra="aws-nova-sonic",
+        note="From Python 3.12 on.",
+    ),
+    _voice(
+        "azure-realtime",
+        "azure.realtime.llm:AzureRealtimeLLMService",
+        needs={"api_key": "AZURE_REALTIME_API_KEY", "base_url": "AZURE_REALTIME_BASE_URL"},
+        with_settings=TRANSCRIBED,
+    ),
+    _voice(
+        "azure-voice-live",
+        "azure.voice_live.llm:AzureVoiceLiveLLMService",
+        needs={"api_key": "AZURE_VOICE_LIVE_API_KEY", "endpoint": "AZURE_VOICE_LIVE_ENDPOINT"},
+        **NO_MESSAGES,
+    ),
+    _voice("gemini-live", "google.gemini_live.llm:GeminiLiveLLMService", needs=key("GOOGLE_API_KEY")),
+    _voice(
+        "gemini-live-vertex",
+        "google.gemini_live.vertex.llm:GeminiLiveVertexLLMService",
+        needs={"project_id": "GOOGLE_CLOUD_PROJECT", "location": "GOOGLE_CLOUD_LOCATION"},
+        may=GOOGLE,
+        either=tuple(GOOGLE.values()),
+    ),
+    _voice("grok", "xai.realtime.llm:GrokRealtimeLLMService", needs=key("XAI_API_KEY")),
+    _voice(
+        "inworld",
+        "inworld.realtime.llm:InworldRealtimeLLMService",
+        needs=key("INWORLD_API_KEY"),
+        **NO_MESSAGES,
+    ),
+    _voice("openai-live", "openai.live.llm:OpenAILiveLLMService", needs=key("OPENAI_API_KEY"), **NO_MESSAGES),
+    _voice(
+        "openai-realtime",
+        "openai.realtime.llm:OpenAIRealtimeLLMService",
+        needs=key("OPENAI_API_KEY"),
+        with_settings=TRANSCRIBED,
+    ),
+    _voice(
+        "ultravox",
+        "ultravox.llm:UltravoxRealtimeLLMService",
+        needs={"params": "ULTRAVOX_API_KEY"},
+        **NO_MESSAGES,
+    ),
+)
