@@ -120,7 +120,10 @@ class MediaStreamSerializer(FrameSerializer):
             The message, or `None` when there is nothing to send (yet).
         """
         if isinstance(frame, AudioRawFrame):
-            payload = self._pack(await self._encode(frame))
+            audio, rate = self._sound_of(frame), self._outbound.sample_rate
+            if audio and frame.sample_rate != rate:
+                audio = await self._output_resampler.resample(audio, frame.sample_rate, rate)
+            payload = self._pack(self._outbound.encode(audio))
             return self._media_message(payload) if payload else None
         if isinstance(frame, InterruptionFrame):
             # What the filter still holds belongs to the words that are being taken back.
@@ -200,7 +203,8 @@ class MediaStreamSerializer(FrameSerializer):
         except ValueError:
             raise BadMessage("unknown_digit") from None
 
-    async def _encode(self, frame: AudioRawFrame) -> bytes:
+    def _sound_of(self, frame: AudioRawFrame) -> bytes:
+        """The samples of a frame that can be encoded, and a resampler that has heard nothing of another rate."""
         if frame.num_channels != 1:
             self._ignore("not_mono")
             return b""
@@ -212,11 +216,7 @@ class MediaStreamSerializer(FrameSerializer):
             # A stream resampler serves one rate; a pipeline has one, but a frame may come from elsewhere.
             self._output_rate = frame.sample_rate
             self._output_resampler = create_stream_resampler(clear_after_secs=None)
-        if frame.sample_rate != self._outbound.sample_rate:
-            audio = await self._output_resampler.resample(
-                audio, frame.sample_rate, self._outbound.sample_rate
-            )
-        return self._outbound.encode(audio)
+        return audio
 
     def _ignore(self, reason: str, detail: str = "") -> None:
         self.ignored[reason] += 1

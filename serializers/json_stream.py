@@ -8,9 +8,10 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from pipecat.frames.frames import Frame
+from pipecat.frames.frames import Frame, InputAudioRawFrame
 
 from serializers.base import MediaStreamSerializer
+from serializers.codecs import Codec
 from serializers.frames import StreamStoppedFrame
 from serializers.messages import SHORT_MESSAGE_CHARS, BadMessage, compose, decode_base64, section_of
 from serializers.wire import WireFormat
@@ -34,12 +35,12 @@ class JsonStreamFormat(WireFormat):
         return isinstance(start, dict) and self.call_key in start
 
 
-PLAIN_MEDIA = re.compile(
-    r'\{"event":"media","sequence_?[nN]umber":"\d+","media":\{"track":"inbound","chunk":"(\d{1,18})","timestamp":"\d+",'
-    r'"payload":"([A-Za-z0-9+/]+={0,2})"\},"(?:streamSid|stream_id)":"([\w-]+)"\}',
+BEFORE_PAYLOAD = re.compile(
+    r'\{"event":"media","sequence_?[nN]umber":"\d+",(?:"(?:streamSid|stream_id)":"([\w-]+)",)?'
+    r'"media":\{"track":"inbound","chunk":"(\d{1,18})","timestamp":"\d+","payload":"',
     re.ASCII,
 )
-"""Audio just as both carriers document it. All but a few messages look like this, and need no parser of JSON."""
+"""How audio begins, just as both carriers document it, the stream's id in it or behind. It needs no parser of JSON."""
 
 
 class JsonStreamSerializer(MediaStreamSerializer):
@@ -50,25 +51,42 @@ class JsonStreamSerializer(MediaStreamSerializer):
 
     _media_ends: tuple[str, str] | None = None
 
+    def __init__(self, stream_id: str, *, inbound: Codec, outbound: Codec):
+        """Create the serializer of one stream; see the base class."""
+        super().__init__(stream_id, inbound=inbound, outbound=outbound)
+        self._behind_payload = f'"}},"{self._stream_id_key}":"{stream_id}"}}'
+
     async def deserialize(self, data: str | bytes) -> Frame | None:
         """Turn one message of the carrier into a frame; see the base class."""
-        if (
-            isinstance(data, str)
-            and len(data) <= SHORT_MESSAGE_CHARS
-            and (match := PLAIN_MEDIA.fullmatch(data)) is not None
-        ):
-            chunk, payload, stream_id = match.groups()
-            try:
-                wire = decode_base64(payload)
-            except ValueError:
-                wire = b""
-            if wire and stream_id == self._stream_id and not len(wire) % self._inbound.sample_bytes:
-                try:
-                    return await self._heard(self._in_order({"chunk": chunk}, wire))
-                except Exception as error:
-                    self._ignore("failed", type(error).__name__)
-                    return None
-        return await super().deserialize(data)  # which finds out what is to be said of it
+        plain = (
+            self._plain_media(data) if isinstance(data, str) and len(data) <= SHORT_MESSAGE_CHARS else None
+        )
+        if plain is None:
+            return await super().deserialize(data)
+        chunk, wire = plain
+        try:
+            wire = self._in_order({"chunk": chunk}, wire)
+            if wire and self._inbound.sample_rate == self._pipeline_rate:
+                return InputAudioRawFrame(self._inbound.decode(wire), self._pipeline_rate, 1)
+            return await self._heard(wire)
+        except Exception as error:
+            self._ignore("failed", type(error).__name__)
+        return None
+
+    def _plain_media(self, text: str) -> tuple[str, bytes] | None:
+        """Number and audio of a message that looks as documented; None for every other one, whatever it is."""
+        match = BEFORE_PAYLOAD.match(text)
+        if match is None:
+            return None
+        stream_id, chunk = match.groups()
+        behind = self._behind_payload if stream_id is None else '"}}'
+        if not text.endswith(behind) or (stream_id is not None and stream_id != self._stream_id):
+            return None
+        try:
+            wire = decode_base64(text[match.end() : -len(behind)])
+        except ValueError:
+            return None
+        return (chunk, wire) if wire and not len(wire) % self._inbound.sample_bytes else None
 
     async def _read_message(self, message: dict[str, Any]) -> Frame | None:
         stream_id = message.get(self._stream_id_key)
