@@ -72,7 +72,8 @@ VOICE: tuple[Row, ...] = (
     _voice(
         "ultravox",
         "ultravox.llm:UltravoxRealtimeLLMService",
-        needs={"params": "ULTRAVOX_API_KEY"},
-        **NO_MESSAGES,
+        needs={"api_key": "ULTRAVOX_API_KEY"},
+        ours="conversation.voice.ultravox:UltravoxVoice",
+        note="Fixed lines are spoken word for word.",
     ),
 )

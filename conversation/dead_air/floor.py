@@ -26,6 +26,7 @@ from pipecat.frames.frames import (
     LLMTextFrame,
     StartFrame,
     TTSSpeakFrame,
+    TTSStartedFrame,
     UserStartedSpeakingFrame,
     UserStoppedSpeakingFrame,
     VADUserStartedSpeakingFrame,
@@ -252,6 +253,8 @@ class BeforeVoice(FrameProcessor):
             dead_air.bots_turn()
             dead_air.voice_was_given(frame.text)
             dead_air.voice_was_asked()
+        elif isinstance(frame, TTSStartedFrame):
+            dead_air.voice_was_given()  # by a model that speaks, whose words may come behind their sound
         elif isinstance(frame, FunctionCallsStartedFrame):
             dead_air.tools_began(call.tool_call_id for call in frame.function_calls)
         elif isinstance(frame, FunctionCallResultFrame):

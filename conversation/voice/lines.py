@@ -31,6 +31,9 @@ from serializers.frames import MarkFrame
 WORD_FOR_WORD = "Say exactly this now, word for word, in the caller's hearing, and nothing else: {words}"
 """What the model is told for each line."""
 
+LINE = "line"
+"""The key of a message's `metadata` that has the line itself, for a service that can speak a text as it stands."""
+
 Tell = Callable[[Frame], Coroutine[Any, Any, None]]
 """Hands a frame to the model, past the caller's side of the pipeline."""
 
@@ -118,6 +121,7 @@ class ModelsLines(FrameProcessor):
                 continue
             self.saying, self._keeps = True, not frame.interruptible
             # The model is asked beside the pipeline: this processor stands in the way that the question takes.
-            self._asking = asyncio.create_task(
-                self._tell(told(WORD_FOR_WORD.format(words=frame.text), run=True))
-            )
+            asked = told(WORD_FOR_WORD.format(words=frame.text), run=True)
+            asked.interruptible = frame.interruptible
+            asked.metadata[LINE] = frame
+            self._asking = asyncio.create_task(self._tell(asked))
