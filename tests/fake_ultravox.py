@@ -157,7 +157,8 @@ class Ultravox:
         said: What the model was told in each generation.
         told: The whole conversation, in words.
         heard: The caller's sound.
-        plays_out: Whether sound comes as it is heard; otherwise at once, with the words behind it.
+        plays_out: Whether sound comes as it is heard; otherwise at once, with the words behind it. The agent speaks
+            until its sound is heard.
         makes_calls: The status that making a call is answered with.
         interruptions: How often the agent was cut off.
     """
@@ -330,6 +331,7 @@ class Ultravox:
     async def _say(self, reply: Says) -> None:
         ordinal = next(self._numbers)
         await self._state("speaking")
+        ends_at = asyncio.get_running_loop().time() + len(reply.text) * MS_PER_CHARACTER / 1000
         words = re.findall(r"\S+\s*", reply.text)
         for number, word in enumerate(words):
             length = len(word) * MS_PER_CHARACTER / 1000
@@ -345,6 +347,7 @@ class Ultravox:
                 return
         await self._transcript("agent", text=reply.text, final=True, ordinal=ordinal)
         self.told.append(reply.text)
+        await asyncio.sleep(max(0.0, ends_at - asyncio.get_running_loop().time()))
         await self._state("listening")
 
     async def _call(self, call: Calls) -> None:

@@ -54,8 +54,10 @@ FREEZES_SECS = 2.0
 
 LATER = "The result comes in a moment. Say nothing about it until then."
 CANCELLED = "The caller has begun to speak, and it was cancelled."
-RESULT = "The result of {name}: {result}"
+CAME = "The result of {name}: {result}"
 GO_ON = "Go on: the caller waits for what you say."
+
+RESULT = "client_tool_result"
 
 SPEAKS, LISTENS = "speaks", "listens"
 """What the agent does after a tool's result. Source: https://docs.ultravox.ai/tools/custom/agent-responses."""
@@ -232,7 +234,7 @@ class UltravoxVoice(UltravoxRealtimeLLMService):
             await self._send_result(number, result, SPEAKS if speaks else LISTENS)
         elif number in self._settled:
             self._settled.discard(number)
-            told = RESULT.format(name=frame.function_name, result=result)
+            told = CAME.format(name=frame.function_name, result=result)
             await self._send_note(told, urgency="soon" if speaks else "later")
 
     async def _settle_soon(self, calls: dict[str, str]) -> None:
@@ -250,7 +252,7 @@ class UltravoxVoice(UltravoxRealtimeLLMService):
     async def _send_result(self, number: str, result: str, reaction: str) -> None:
         await self._hand_over(
             {
-                "type": "client_tool_result",
+                "type": RESULT,
                 "invocationId": number,
                 "result": result,
                 "agentReaction": reaction,
@@ -266,6 +268,12 @@ class UltravoxVoice(UltravoxRealtimeLLMService):
     async def _hand_over(self, message: dict[str, Any]) -> None:
         # Pipecat has no public way to send a data message; `InputTextRawFrame` is a text without an urgency.
         await self._send(message)
+
+    async def _send(self, content: bytes | dict[str, Any]) -> None:
+        """Send sound or a data message; Pipecat has the model chatter while a tool goes on beside the talk."""
+        if isinstance(content, dict) and content["type"] == RESULT and "agentReaction" not in content:
+            content |= {"result": LATER, "agentReaction": LISTENS}
+        await super()._send(content)
 
 
 def _is_final(frame: FunctionCallResultFrame) -> bool:
