@@ -50,9 +50,18 @@ class Speech:
         return any(isinstance(part, ModelsLines) and part.saying for part in self.voice)
 
     def begin_with(self, context: LLMContext, language: str) -> None:
-        """Tell a model what its session begins with, if it asks for that before the first context comes."""
+        """Tell a model that hears by itself what its session begins with.
+
+        Pipecat tells some of them what it has to say of tools that go on beside the talk, and then leaves out what a
+        context says of the agent. Source: `LLMService._compose_system_instruction`, and `discard_context_system` in the
+        adapters of such services.
+        """
         if isinstance(self.llm, BegunBefore):
             self.llm.begin_with(context, language)
+        elif self.model_hears:
+            for message in context.get_messages():
+                if isinstance(message, dict) and message["role"] == "system":
+                    self.llm.append_system_instruction(str(message["content"]))
 
     async def hush(self) -> None:
         """Have the voice wait no longer for the sound of what it was given."""

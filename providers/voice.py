@@ -17,6 +17,15 @@ NO_MESSAGES = {
 TRANSCRIBED: Mapping[str, Any] = {"audio": {"input": {"transcription": {}}}}
 """Otherwise nobody learns what the caller said. Source: OpenAI's Realtime API reference, `session.update`."""
 
+VOICE_LIVE = {
+    "modalities": ["text", "audio"],
+    "voice": {"type": "azure-standard", "name": "en-US-Ava:DragonHDLatestNeural"},
+    "turn_detection": {"type": "azure_semantic_vad"},
+    "input_audio_transcription": {"model": "azure-speech"},
+    "input_audio_noise_reduction": {"type": "azure_deep_noise_suppression"},
+}
+"""What Pipecat's service has by default, and forgets with the first option. Source: its constructor."""
+
 
 def _voice(name: str, target: str, **rest: Any) -> Row:
     return Row("voice", name, target, language="", **rest)
@@ -45,7 +54,9 @@ VOICE: tuple[Row, ...] = (
         "azure-voice-live",
         "azure.voice_live.llm:AzureVoiceLiveLLMService",
         needs={"api_key": "AZURE_VOICE_LIVE_API_KEY", "endpoint": "AZURE_VOICE_LIVE_ENDPOINT"},
-        **NO_MESSAGES,
+        ours="conversation.voice.realtime:AzureVoiceLive",
+        with_settings=VOICE_LIVE,
+        note="Models called `azure-realtime` want a `voice` of their own.",
     ),
     _voice("gemini-live", "google.gemini_live.llm:GeminiLiveLLMService", needs=key("GOOGLE_API_KEY")),
     _voice(
@@ -60,7 +71,8 @@ VOICE: tuple[Row, ...] = (
         "inworld",
         "inworld.realtime.llm:InworldRealtimeLLMService",
         needs=key("INWORLD_API_KEY"),
-        **NO_MESSAGES,
+        ours="conversation.voice.realtime:InworldVoice",
+        note="Options of the session (`audio`, ...) take the place of all its defaults: write them whole.",
     ),
     _voice("openai-live", "openai.live.llm:OpenAILiveLLMService", needs=key("OPENAI_API_KEY"), **NO_MESSAGES),
     _voice(
