@@ -8,16 +8,17 @@ from typing import Any
 from providers.row import Row, key
 from providers.stt import GOOGLE
 
-NO_MESSAGES = {
+FULL_DUPLEX: Mapping[str, Any] = {
     "takes_messages": False,
-    "note": "Pipecat gives it no words, so it could neither greet nor be told of keys.",
+    "note": "It speaks whenever it likes: it says no line on request, and no key stops it.",
 }
-"""Source: the services' `process_frame`, which take no `LLMMessagesAppendFrame`, or only warn of it."""
+"""Source: Pipecat's `OpenAILiveLLMService`: there is no "response triggering", and the model says what it is told "in
+its own words"."""
 
 TRANSCRIBED: Mapping[str, Any] = {"audio": {"input": {"transcription": {}}}}
 """Otherwise nobody learns what the caller said. Source: OpenAI's Realtime API reference, `session.update`."""
 
-VOICE_LIVE = {
+VOICE_LIVE: Mapping[str, Any] = {
     "modalities": ["text", "audio"],
     "voice": {"type": "azure-standard", "name": "en-US-Ava:DragonHDLatestNeural"},
     "turn_detection": {"type": "azure_semantic_vad"},
@@ -74,7 +75,7 @@ VOICE: tuple[Row, ...] = (
         ours="conversation.voice.realtime:InworldVoice",
         note="Options of the session (`audio`, ...) take the place of all its defaults: write them whole.",
     ),
-    _voice("openai-live", "openai.live.llm:OpenAILiveLLMService", needs=key("OPENAI_API_KEY"), **NO_MESSAGES),
+    _voice("openai-live", "openai.live.llm:OpenAILiveLLMService", needs=key("OPENAI_API_KEY"), **FULL_DUPLEX),
     _voice(
         "openai-realtime",
         "openai.realtime.llm:OpenAIRealtimeLLMService",
