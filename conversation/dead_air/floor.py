@@ -25,8 +25,9 @@ from pipecat.frames.frames import (
     LLMFullResponseStartFrame,
     LLMTextFrame,
     StartFrame,
+    TTSAudioRawFrame,
     TTSSpeakFrame,
-    TTSStartedFrame,
+    TTSStoppedFrame,
     UserStartedSpeakingFrame,
     UserStoppedSpeakingFrame,
     VADUserStartedSpeakingFrame,
@@ -143,6 +144,7 @@ class BeforeVoice(FrameProcessor):
         self._has_begun = False
         self._open = False
         self._closed = False
+        self._sounds = False  # a model that speaks by itself; a voice's sound begins behind this processor
         self.reply = ""
 
     def may_ask(self) -> bool:
@@ -241,7 +243,7 @@ class BeforeVoice(FrameProcessor):
             if frame.text.strip():
                 self.reply = f"{self.reply} {frame.text}".strip()
                 self._has_begun = True
-                dead_air.reply_has_words(frame.text.strip())
+                dead_air.reply_has_words(frame.text.strip(), sounds=self._sounds)
         elif isinstance(frame, LLMFullResponseEndFrame):
             was_open, self._open = self._open, False
             self._reply_over.set()
@@ -253,8 +255,6 @@ class BeforeVoice(FrameProcessor):
             dead_air.bots_turn()
             dead_air.voice_was_given(frame.text)
             dead_air.voice_was_asked()
-        elif isinstance(frame, TTSStartedFrame):
-            dead_air.voice_was_given()  # by a model that speaks, whose words may come behind their sound
         elif isinstance(frame, FunctionCallsStartedFrame):
             dead_air.tools_began(call.tool_call_id for call in frame.function_calls)
         elif isinstance(frame, FunctionCallResultFrame):
@@ -263,8 +263,10 @@ class BeforeVoice(FrameProcessor):
         elif isinstance(frame, FunctionCallCancelFrame):
             dead_air.tool_ended(frame.tool_call_id)
         elif isinstance(frame, InterruptionFrame):
-            self._open = False
+            self._open = self._sounds = False
             self._reply_over.set()
+        elif isinstance(frame, TTSAudioRawFrame | TTSStoppedFrame):
+            self._sounds = isinstance(frame, TTSAudioRawFrame)
         return True
 
 

@@ -109,10 +109,16 @@ class DeadAir:
         """The model need not say anything now: it has pressed keys and listens to what comes of it."""
         self._may_be_silent = True
 
-    def reply_has_words(self, words: str = "") -> None:
-        """The model has said something; it is on its way to the voice."""
+    def reply_has_words(self, words: str = "", *, sounds: bool = False) -> None:
+        """The model has said something; it is on its way to the voice.
+
+        Args:
+            words: What.
+            sounds: Whether the model speaks by itself, and the sound of it may have come before.
+        """
         self._reply_has_words = True
-        self.voice_was_given(words)
+        if not sounds:
+            self.voice_was_given(words)
 
     def reply_ended(self) -> None:
         """The model has said all."""
