@@ -99,6 +99,7 @@ class UltravoxVoice(UltravoxRealtimeLLMService):
         self._tools_beside: set[str] = set()
         self._freezing: dict[str, str] = {}
         self._settled: set[str] = set()
+        self._settling: asyncio.Task[None] | None = None
 
     def begin_with(self, context: LLMContext, language: str) -> None:
         """Say what the call begins with. See `conversation.voice.beginning.BegunBefore`."""
@@ -129,6 +130,13 @@ class UltravoxVoice(UltravoxRealtimeLLMService):
         except TimeoutError as late:
             await self._is_lost("Ultravox cannot be joined", late)
 
+    async def cleanup(self) -> None:
+        """Wait for no tool any more."""
+        if self._settling is not None:
+            await self.cancel_task(self._settling)
+            self._settling = None
+        await super().cleanup()
+
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         """Take what the caller did not say, too."""
         heard_by_nobody = isinstance(frame, InputAudioRawFrame) and not self.is_usable
@@ -155,7 +163,8 @@ class UltravoxVoice(UltravoxRealtimeLLMService):
         beside = {number for number, name in calls.items() if name in self._tools_beside}
         self._settled |= beside  # Pipecat has settled those
         self._freezing |= {number: name for number, name in calls.items() if number not in beside}
-        self.create_task(self._settle_soon(calls), f"{self}::settle")
+        if self._settling is None or self._settling.done():
+            self._settling = self.create_task(self._settle_soon(), f"{self}::settle")
         await super().run_function_calls(function_calls)
 
     async def push_frame(self, frame: Frame, direction: FrameDirection = FrameDirection.DOWNSTREAM) -> None:
@@ -237,10 +246,9 @@ class UltravoxVoice(UltravoxRealtimeLLMService):
             told = CAME.format(name=frame.function_name, result=result)
             await self._send_note(told, urgency="soon" if speaks else "later")
 
-    async def _settle_soon(self, calls: dict[str, str]) -> None:
+    async def _settle_soon(self) -> None:
         await asyncio.sleep(FREEZES_SECS)
-        if calls.keys() & self._freezing.keys():
-            await self._settle()
+        await self._settle()
 
     async def _settle(self) -> None:
         """Let the conversation go on beside the tools that run."""
