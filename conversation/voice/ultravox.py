@@ -150,7 +150,7 @@ class UltravoxVoice(UltravoxRealtimeLLMService):
             await self._answer()
         elif isinstance(frame, LLMMessagesAppendFrame):
             if frame.run_llm:
-                self._to_be_asked.append(frame)  # the context comes up the pipeline when it may be answered
+                self._is_to_be_asked(frame)  # the context comes up the pipeline when it may be answered
             else:
                 await self._tell(frame, urgency="later")
         elif isinstance(frame, InterruptionFrame):
@@ -202,6 +202,12 @@ class UltravoxVoice(UltravoxRealtimeLLMService):
             category=ErrorCategory.CONNECTIVITY if late else None,
             force_treat_as_permanent=True,
         )
+
+    def _is_to_be_asked(self, frame: LLMMessagesAppendFrame) -> None:
+        line = frame.metadata.get(LINE)
+        if line is not None:  # one that is asked for again is said once
+            self._to_be_asked = [one for one in self._to_be_asked if one.metadata.get(LINE) is not line]
+        self._to_be_asked.append(frame)
 
     async def _answer(self) -> None:
         """Have the model answer what it was told, its last tool's result, or what it owes."""
