@@ -172,6 +172,9 @@ async def run_session(
     async def tell(frame: Frame) -> None:
         await before_model.tell(frame)
 
+    async def interrupt(frame: Frame) -> None:
+        await before_model.interrupt(frame)
+
     async def begin(message: str) -> None:
         context.add_message({"role": "developer", "content": message})
         await tell(LLMContextFrame(context))
@@ -199,7 +202,7 @@ async def run_session(
         tell,
         begin,
         is_silent=lambda: is_closed() or opens(),
-        keys=lambda: KeysToModel(session, KEYPAD_PREFIX, tell, keys_said, is_deaf),
+        keys=lambda: KeysToModel(session, KEYPAD_PREFIX, interrupt, keys_said, is_deaf),
     )
     speech = build_speech(choice, own, session, settings, say, around)
     llm = face.llm = speech.llm

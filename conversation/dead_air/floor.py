@@ -80,11 +80,23 @@ class BeforeModel(FrameProcessor):
         """Hand something to a model that hears by itself: the caller's side of the pipeline must not take it."""
         await self.push_frame(frame)
 
+    async def interrupt(self, frame: Frame) -> None:
+        """Stop what such a model says, and hand it something.
+
+        From here the interruption is ahead of that all the way: one that came later would have some services forget
+        that they have been asked.
+        """
+        self._dead_air.interrupted()
+        await self.broadcast_interruption()
+        await self.push_frame(frame)
+
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         """Look, and pass on what may go on."""
         await super().process_frame(frame, direction)
         if direction is FrameDirection.DOWNSTREAM and not self._passes(frame):
             return
+        if direction is FrameDirection.UPSTREAM and self._model_hears and isinstance(frame, InterruptionFrame):
+            self._dead_air.interrupted()  # by a model that has heard the caller itself
         await self.push_frame(frame, direction)
 
     def _passes(self, frame: Frame) -> bool:
