@@ -224,6 +224,7 @@ async def run_session(
     )
     context.add_messages(cast(list[LLMContextMessage], to_context(session.history)))
     session.succeeded.update(call_successes(session.history))
+    speech.begin_with(context, agent.language)
     interruptions = InterruptionsUnderWay()
     user = HeardUserAggregator(
         context,

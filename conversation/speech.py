@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pipecat.processors.aggregators.llm_context import LLMContext
 from pipecat.processors.frame_processor import FrameProcessor
 from pipecat.services.llm_service import LLMService
 from pipecat.services.tts_service import TTSService
@@ -14,6 +15,7 @@ from conversation import services
 from conversation.services.service import Kind
 from conversation.session import Session
 from conversation.speakable import Aloud, SpeakableText
+from conversation.voice.beginning import BegunBefore
 from conversation.voice.lines import ModelsLines, Tell
 from conversation.voice.own_voice import OwnVoice
 from conversation.voice.sentences import WholeSentences
@@ -46,6 +48,11 @@ class Speech:
     def is_saying_a_line(self) -> bool:
         """Whether the model is heard though it is not to be heard any more: it says a line of ours."""
         return any(isinstance(part, ModelsLines) and part.saying for part in self.voice)
+
+    def begin_with(self, context: LLMContext, language: str) -> None:
+        """Tell a model what its session begins with, if it asks for that before the first context comes."""
+        if isinstance(self.llm, BegunBefore):
+            self.llm.begin_with(context, language)
 
     async def hush(self) -> None:
         """Have the voice wait no longer for the sound of what it was given."""
@@ -114,7 +121,7 @@ def build_speech(
             sentences.leave_out_next()
             await around.begin(message)
 
-        before = OwnVoice(around.tell, begin)
+        before = OwnVoice(around.tell, None if isinstance(llm, BegunBefore) else begin)
         voice = (before, tts, before.behind)
         return Speech(llm, ears, sentences, voice, tts, {llm: "voice", tts: "tts"}, model_hears=True)
     lines = ModelsLines(around.tell)

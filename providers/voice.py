@@ -17,8 +17,8 @@ TRANSCRIBED = {"audio": {"input": {"transcription": {}}}}
 """Otherwise nobody learns what the caller said. Source: OpenAI's Realtime API reference, `session.update`."""
 
 
-def _voice(name: str, target: str, **rest: Any) -> Row:
-    return Row("voice", name, target, language="", **rest)
+def _voice(name: str, target: str, language: str = "", **rest: Any) -> Row:
+    return Row("voice", name, target, language=language, **rest)
 
 
 VOICE: tuple[Row, ...] = (
@@ -46,13 +46,21 @@ VOICE: tuple[Row, ...] = (
         needs={"api_key": "AZURE_VOICE_LIVE_API_KEY", "endpoint": "AZURE_VOICE_LIVE_ENDPOINT"},
         **NO_MESSAGES,
     ),
-    _voice("gemini-live", "google.gemini_live.llm:GeminiLiveLLMService", needs=key("GOOGLE_API_KEY")),
+    _voice(
+        "gemini-live",
+        "google.gemini_live.llm:GeminiLiveLLMService",
+        needs=key("GOOGLE_API_KEY"),
+        ours="conversation.voice.gemini:GeminiVoice",
+        language="language",
+    ),
     _voice(
         "gemini-live-vertex",
         "google.gemini_live.vertex.llm:GeminiLiveVertexLLMService",
         needs={"project_id": "GOOGLE_CLOUD_PROJECT", "location": "GOOGLE_CLOUD_LOCATION"},
         may=GOOGLE,
         either=tuple(GOOGLE.values()),
+        ours="conversation.voice.gemini:GeminiVertexVoice",
+        language="language",
     ),
     _voice("grok", "xai.realtime.llm:GrokRealtimeLLMService", needs=key("XAI_API_KEY")),
     _voice(

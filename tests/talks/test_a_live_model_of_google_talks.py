@@ -47,6 +47,7 @@ async def calling(monkeypatch, tmp_path, carrier, model, *, more="", **limits):
             **limits,
         ) as bot:
             yield bot
+    assert model.faults == []
 
 
 def texts(call, kind="bot_heard"):
