@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from providers.row import Row, key
 from providers.stt import GOOGLE
 
-NO_MESSAGES = {
+NO_MESSAGES: Mapping[str, Any] = {
     "takes_messages": False,
     "note": "Pipecat gives it no words, so it could neither greet nor be told of keys.",
 }
 """Source: the services' `process_frame`, which take no `LLMMessagesAppendFrame`, or only warn of it."""
 
-TRANSCRIBED = {"audio": {"input": {"transcription": {}}}}
+TRANSCRIBED: Mapping[str, Any] = {"audio": {"input": {"transcription": {}}}}
 """Otherwise nobody learns what the caller said. Source: OpenAI's Realtime API reference, `session.update`."""
 
 
-def _voice(name: str, target: str, language: str = "", **rest: Any) -> Row:
+def _voice(name: str, target: str, *, language: str = "", **rest: Any) -> Row:
     return Row("voice", name, target, language=language, **rest)
 
 

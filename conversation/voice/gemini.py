@@ -54,11 +54,12 @@ class _OnThePhone(GeminiLiveLLMService):
 
     def begin_with(self, context: LLMContext, language: str) -> None:
         """Have the session begin with the context. The language is one of the service's settings."""
-        first, *rest = context.get_messages() or [None]
+        messages = context.get_messages()
+        first = messages[0] if messages else None
         if isinstance(first, dict) and first.get("role") == "system":
             # The API has a place of its own for instructions; a lone message would be taken for the caller's words.
-            self._system_instruction_from_init = self._settings.system_instruction = standard_message_text(first)
-            context.set_messages(rest)
+            self._system_instruction_from_init = standard_message_text(first)
+            context.set_messages(messages[1:])
         self._context = context
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
@@ -110,9 +111,7 @@ class _OnThePhone(GeminiLiveLLMService):
     async def _give_up(self, error: Exception, category: ErrorCategory) -> None:
         await self._end_reply()
         self._session = None  # otherwise each piece of the caller's sound would be an error
-        await self.push_error(
-            "no session", exception=error, category=category, force_treat_as_permanent=True
-        )
+        await self.push_error("no session", exception=error, category=category, force_treat_as_permanent=True)
 
     async def _reconnect(self) -> None:
         await self._end_reply()
