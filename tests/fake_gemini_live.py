@@ -63,6 +63,8 @@ class LiveModel:
             models that follow the playing.
         transcript_secs: How long after the end of a turn its transcript comes; the answer does not wait for it.
         resumable: Whether a session can be resumed.
+        keeps_dropping: Whether each connection is lost at the first sound that the caller sends.
+        saying: What the model has said of its turn so far.
         faults: What the client did that the API does not allow.
         received: All messages of the client in the latest session, in order.
         contents: The conversation.
@@ -75,6 +77,8 @@ class LiveModel:
     plays_out: bool = False
     transcript_secs: float = 0.0
     resumable: bool = False
+    keeps_dropping: bool = False
+    saying: str = ""
     faults: list[str] = field(default_factory=list)
     received: list[types.LiveClientMessage] = field(default_factory=list)
     contents: list[types.Content] = field(default_factory=list)
@@ -130,6 +134,11 @@ class LiveModel:
         self.contents.append(types.Content(role="user", parts=[types.Part(text=said)]))
         self._begin()
 
+    async def drop(self) -> None:
+        """Lose the connection."""
+        assert self._socket is not None
+        self._socket.transport.abort()
+
     async def _send_later(self, secs: float, content: dict[str, Any]) -> None:
         async def send() -> None:
             await asyncio.sleep(secs)
@@ -156,6 +165,8 @@ class LiveModel:
         elif (given := message.realtime_input) is not None:
             if given.audio is not None and not self._history_open:
                 self.heard += given.audio.data or b""
+                if self.keeps_dropping:
+                    await self.drop()
             elif given.text and given.text.strip():
                 await self._interrupt()
                 self.contents.append(types.Content(role="user", parts=[types.Part(text=given.text)]))
@@ -225,7 +236,7 @@ class LiveModel:
             await self._send(toolCall={"functionCalls": [call]})
             return
         loop = asyncio.get_running_loop()
-        begun, secs = loop.time(), 0.0
+        begun, secs, self.saying = loop.time(), 0.0, ""
         words = reply.text.split(" ")
         for number, word in enumerate(words):
             text = word if number == 0 else f" {word}"
@@ -235,10 +246,10 @@ class LiveModel:
             part = {"inlineData": {"mimeType": f"audio/pcm;rate={HZ}", "data": sound}}
             await self._send(serverContent={"modelTurn": {"role": "model", "parts": [part]}})
             await self._send(serverContent={"outputTranscription": {"text": text}})
+            self.saying += text
             await asyncio.sleep(0.005)  # much faster than it is heard, as the API is
             if not reply.ends and number >= len(words) // 2:
-                assert self._socket is not None
-                self._socket.transport.abort()
+                await self.drop()
                 return
         self.contents.append(types.Content(role="model", parts=[types.Part(text=reply.text)]))
         await self._send(serverContent={"generationComplete": True})

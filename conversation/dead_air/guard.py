@@ -352,8 +352,9 @@ class DeadAir:
             self._due, self._stage = now, Stage.NONE
 
     def gave_up(self) -> None:
-        """The fallback was begun; silence counts anew from here."""
+        """The fallback was begun; silence counts anew from here, and the model is not waited for any more."""
         self._due = None
+        self._asked = False
         self._stage, self._ways_on = Stage.NONE, 0
 
     def cause(self) -> Cause:
