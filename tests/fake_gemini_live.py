@@ -62,6 +62,7 @@ class LiveModel:
         plays_out: Whether the end of a turn is only reported when its sound would have been played, as the API does for
             models that follow the playing.
         transcript_secs: How long after the end of a turn its transcript comes; the answer does not wait for it.
+        think_secs: How long a turn of the model takes to its first sound.
         resumable: Whether a session can be resumed.
         keeps_dropping: Whether each connection is lost at the first sound that the caller sends.
         saying: What the model has said of its turn so far.
@@ -76,6 +77,7 @@ class LiveModel:
     turns: list[str] = field(default_factory=list)
     plays_out: bool = False
     transcript_secs: float = 0.0
+    think_secs: float = 0.0
     resumable: bool = False
     keeps_dropping: bool = False
     saying: str = ""
@@ -235,6 +237,7 @@ class LiveModel:
             self.contents.append(types.Content(role="model", parts=[part]))
             await self._send(toolCall={"functionCalls": [call]})
             return
+        await asyncio.sleep(self.think_secs)
         loop = asyncio.get_running_loop()
         begun, secs, self.saying = loop.time(), 0.0, ""
         words = reply.text.split(" ")

@@ -307,6 +307,8 @@ class BeforeVoice(FrameProcessor):
             dead_air.voice_was_given(frame.text)
             dead_air.voice_was_asked()
         elif isinstance(frame, FunctionCallsStartedFrame):
+            if self._line_of_model is not None and not self._open:
+                self._reply_over.set()  # such a model calls tools in a turn without a word
             dead_air.tools_began(call.tool_call_id for call in frame.function_calls)
         elif isinstance(frame, FunctionCallResultFrame):
             if frame.properties is None or frame.properties.is_final:

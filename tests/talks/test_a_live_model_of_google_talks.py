@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from calls.events.talk import VoicemailLeft
+from calls.events.talk import OpeningDecided, VoicemailLeft
 from calls.states import CallState, EndedBy
 from emulator import Digits, HangUp, Wait
 from emulator.line.colleague import Colleague
@@ -90,13 +90,16 @@ async def test_the_model_is_told_of_the_agent_and_its_tools(monkeypatch, tmp_pat
     assert "end_call" in str(model.setup.tools)
 
 
-async def test_a_goodbye_is_heard_once_where_the_model_would_answer_the_tools_result(monkeypatch, tmp_path):
+@pytest.mark.parametrize("think_secs", [0, 0.3])
+async def test_a_goodbye_is_heard_once_where_the_model_would_answer_the_tools_result(
+    monkeypatch, tmp_path, think_secs
+):
     def polite(contents):
         if any(part.function_response for part in contents[-1].parts or []):
             return Says("It was nice to talk to you, and I wish you a very good day. Bye bye.")
         return answers(contents)
 
-    model = LiveModel(polite)
+    model = LiveModel(polite, think_secs=think_secs)
     async with calling(monkeypatch, tmp_path, "twilio", model) as bot:
         result = await bot.network.call(bot.url, [Wait(2), Digits("2#"), Wait(10)])
     assert result.report.errors == []
@@ -181,8 +184,7 @@ async def test_a_box_is_known_by_its_words_and_gets_the_whole_message(monkeypatc
     assert call.last(VoicemailLeft).data == {"heard": True}
     assert result.message is not None
     assert " ".join(texts(call)).endswith(MESSAGE)
-    decided = [event.data for event in call.events if event.kind == "opening_decided"]
-    assert (decided[0]["who"], decided[0]["why"]) == ("machine", "its words")
+    assert call.last(OpeningDecided).data == {"who": "machine", "why": "its words"}
 
 
 async def test_a_person_whom_we_call_is_greeted_after_their_hello(monkeypatch, tmp_path):
@@ -200,5 +202,4 @@ async def test_a_person_whom_we_call_is_greeted_after_their_hello(monkeypatch, t
         _, call = await dialling
     assert texts(call) == ["Hello Anna.", "We are open."]
     assert model.sessions == 1
-    decided = [event.data for event in call.events if event.kind == "opening_decided"]
-    assert [(one["who"], one["why"]) for one in decided] == [("human", "what was said")]
+    assert call.last(OpeningDecided).data == {"who": "human", "why": "what was said"}
