@@ -10,7 +10,6 @@ from pipecat.adapters.llm.schemas.tools_schema import ToolsSchema
 from pipecat.frames.frames import ErrorFrame, Frame, LLMContextFrame
 from pipecat.pipeline.pipeline import Pipeline
 from pipecat.pipeline.worker import PipelineParams, PipelineWorker
-from pipecat.processors.aggregators.dtmf_aggregator import DTMFAggregator
 from pipecat.processors.aggregators.llm_context import LLMContext, LLMContextMessage
 from pipecat.processors.aggregators.llm_response_universal import (
     LLMUserAggregatorParams,
@@ -51,6 +50,7 @@ from conversation.tools.mcp_servers import learn_all_tools
 from conversation.tools.offered import tools_schema, usable_tools
 from conversation.tools.running import register_tools
 from conversation.turns.detectors import PHONE_VAD, load_turn_models, shared_vad
+from conversation.turns.keypad import Keypad
 from conversation.turns.strategies import (
     KEYPAD_PREFIX,
     MuteWhilePromised,
@@ -202,7 +202,7 @@ async def run_session(
         tell,
         begin,
         is_silent=lambda: is_closed() or opens(),
-        keys=lambda: KeysToModel(session, KEYPAD_PREFIX, interrupt, keys_said, is_deaf),
+        keys=lambda llm: KeysToModel(llm, session, KEYPAD_PREFIX, interrupt, keys_said, is_deaf),
     )
     speech = build_speech(choice, own, session, settings, say, around)
     llm = face.llm = speech.llm
@@ -264,7 +264,7 @@ async def run_session(
     processors: list[FrameProcessor] = [
         transport.input(),
         *([opening.beeps] if opening else []),
-        DTMFAggregator(timeout=KEYPAD_PAUSE_SECS, prefix=KEYPAD_PREFIX),
+        Keypad(timeout=KEYPAD_PAUSE_SECS, prefix=KEYPAD_PREFIX),
         *at["before_stt"],
         *speech.ears,
         *at["after_stt"],

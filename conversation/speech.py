@@ -80,7 +80,7 @@ class Around:
     tell: Tell
     begin: Callable[[str], Awaitable[None]]
     is_silent: Callable[[], bool]
-    keys: Callable[[], FrameProcessor]
+    keys: Callable[[LLMService[Any]], FrameProcessor]
 
 
 def build_speech(
@@ -116,7 +116,7 @@ def build_speech(
         kinds: dict[FrameProcessor, Kind] = {stt: "stt", llm: "llm", tts: "tts"}
         return Speech(llm, (stt,), words, (tts,), tts, kinds, model_hears=False)
     llm = own.get("voice") or services.build_voice(choice, agent, settings)
-    ears = (around.keys(),)
+    ears = (around.keys(llm),)
     if choice.has_own_tts or "tts" in own:
         tts = own.get("tts") or services.build_tts(choice, agent, settings)
         tts.add_text_transformer(say)

@@ -53,6 +53,15 @@ Answers = Callable[[list[dict[str, Any]]], Reply]
 """What the model says to the items of the conversation."""
 
 
+def last_text(items: list[dict[str, Any]]) -> str:
+    """What was said last; Pipecat sends a session that goes on with a call all that was said before in one item."""
+    content = items[-1].get("content") or [{}]
+    text = content[0].get("text") or content[0].get("transcript") or ""
+    if "previously saved conversation" not in text:
+        return text
+    return str(json.loads(text[text.index("[") : text.rindex("]") + 1])[-1]["content"])
+
+
 @dataclass
 class RealtimeModel:
     """One session of the API over a WebSocket: `talk` is a peer for `tests.fake_services.socket_service`.
@@ -128,6 +137,10 @@ class RealtimeModel:
         elif kind == "response.create":
             await self._respond()
         elif kind == "response.cancel":
+            if not self._is_responding:
+                await self._refuse(
+                    "response_cancel_not_active", "Cancellation failed: no active response found"
+                )
             await self._cancel("client_cancelled")
         else:
             raise AssertionError(f"{kind} is not served here")
@@ -158,17 +171,20 @@ class RealtimeModel:
         await self._send("conversation.item.done", item=item, previous_item_id=before)
 
     async def _respond(self) -> None:
-        if self._responding is not None and not self._responding.done():
-            error = {
-                "type": "invalid_request_error",
-                "code": "conversation_already_has_active_response",
-                "message": "Conversation already has an active response",
-                "event_id": None,
-                "param": None,
-            }
-            await self._send("error", error=error)
+        if self._is_responding:
+            await self._refuse(
+                "conversation_already_has_active_response", "Conversation already has an active response"
+            )
             return
         self._responding = asyncio.create_task(self._response())
+
+    @property
+    def _is_responding(self) -> bool:
+        return self._responding is not None and not self._responding.done()
+
+    async def _refuse(self, code: str, message: str) -> None:
+        error = {"type": "invalid_request_error", "code": code, "message": message}
+        await self._send("error", error=error | {"event_id": None, "param": None})
 
     async def _cancel(self, reason: str) -> None:
         if self._responding is not None and not self._responding.done():

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any, cast
 
 from pipecat.frames.frames import Frame, TranscriptionFrame
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
+from pipecat.services.llm_service import LLMService
 
 from calls.events.talk import CallerSaid
 from conversation.session import Session
 from conversation.voice.lines import Tell, told
+
+OPENAI = "pipecat.services.openai.realtime.llm"
 
 
 class KeysToModel(FrameProcessor):
@@ -17,6 +21,7 @@ class KeysToModel(FrameProcessor):
 
     def __init__(
         self,
+        llm: LLMService[Any],
         session: Session,
         prefix: str,
         tell: Tell,
@@ -26,6 +31,7 @@ class KeysToModel(FrameProcessor):
         """Initialize the processor.
 
         Args:
+            llm: The model.
             session: Whose history gets them.
             prefix: What a row of keys begins with.
             tell: Reaches the model, and stops what it says.
@@ -33,6 +39,7 @@ class KeysToModel(FrameProcessor):
             is_deaf: Whether keys are not heard now.
         """
         super().__init__(enable_direct_mode=True)
+        self._llm = llm
         self._session = session
         self._prefix = prefix
         self._tell = tell
@@ -48,4 +55,19 @@ class KeysToModel(FrameProcessor):
         if self._is_deaf():
             return
         self._session.record(CallerSaid(text=frame.text))
+        await self._stop_answering()
         await self._tell(told(frame.text, run=self._caller_said(frame.text), role="user"))
+
+    async def _stop_answering(self) -> None:
+        """Have an answer stopped that the keys have cut off: OpenAI's service answers them only when it is over.
+
+        A server stops by itself when it hears the caller speak, but knows nothing of keys. Pipecat leaves it to the
+        server; its services for Grok, Gemini and others stop on every interruption.
+
+        Source: Pipecat's `OpenAIRealtimeLLMService._handle_interruption`; OpenAI's reference, `response.cancel`, which
+        may be sent when there is no answer.
+        """
+        if any(base.__module__ == OPENAI for base in type(self._llm).__mro__):
+            from pipecat.services.openai.realtime.events import ResponseCancelEvent
+
+            await cast(Any, self._llm).send_client_event(ResponseCancelEvent())

@@ -4,10 +4,10 @@ import pytest
 
 from emulator import Digits, Wait
 from settings import ROOT
-from tests.fake_realtime import Calls, RealtimeModel, Says
+from tests.fake_realtime import Calls, RealtimeModel, Says, last_text
 from tests.fake_services import socket_service
 from tests.talking_bot import talking
-from tests.talks.test_a_speech_to_speech_model_talks import WORD_FOR_WORD, last_text, texts
+from tests.talks.test_a_speech_to_speech_model_talks import WORD_FOR_WORD, texts
 
 AGENT = (ROOT / "examples" / "one_voice" / "frontdesk.toml").read_text(encoding="utf-8")
 OPTIONS = "[services.options.voice]\n"

@@ -10,14 +10,13 @@ from calls.events.talk import OpeningDecided, VoicemailLeft
 from calls.states import CallState, EndedBy
 from emulator import Digits, HangUp, Wait
 from emulator.line.colleague import Colleague
-from tests.fake_realtime import Calls, RealtimeModel, Says
+from tests.fake_realtime import Calls, RealtimeModel, Says, last_text
 from tests.fake_services import socket_service
 from tests.talks.test_a_speech_to_speech_model_talks import (
     CARRIERS,
     answers,
     calling,
     heard,
-    last_text,
     texts,
     until,
 )
@@ -29,7 +28,7 @@ READY = "answer this message with nothing but"
 
 def puts_through(destination):
     def answer(items):
-        if any(item.get("type") == "function_call_output" for item in items[-2:]):
+        if items[-1].get("type") == "function_call_output":
             return Says("Anything else?")
         if "1" in last_text(items) and "DTMF" in last_text(items):
             return Calls("transfer_call", {"destination": destination, "reason": "a question"})
@@ -207,3 +206,35 @@ async def test_a_hook_gives_a_service_object_in_place_of_the_named_one(monkeypat
     (call,) = bot.store.list()
     assert texts(call) == ["Hello."]
     assert (bool(model.received), bool(other.received)) == (True, False)
+
+
+SLOW = """
+import asyncio
+
+from conversation.public import done, filler
+
+
+@filler("Let me look.")
+async def look(params):
+    \"\"\"Take long.\"\"\"
+    await asyncio.sleep(3)
+    return done("We have three.")
+"""
+
+
+@pytest.mark.parametrize("carrier", CARRIERS)
+async def test_a_caller_who_waits_for_a_tool_hears_its_filler_and_then_the_answer(
+    monkeypatch, tmp_path, carrier
+):
+    def looks(items):
+        if items[-1].get("type") == "function_call_output":
+            return Says("Three are left." if "We have three." in items[-1]["output"] else "I do not know.")
+        return Calls("look", {}) if last_text(items).endswith("1#") else answers(items)
+
+    (tmp_path / "quick.py").write_text(SLOW)
+    model = RealtimeModel(looks)
+    async with calling(monkeypatch, tmp_path, carrier, model, tool="look") as bot:
+        result = await bot.network.call(bot.url, [Wait(2), Digits("1#"), Wait(8), HangUp()])
+    assert result.report.errors == []
+    (call,) = bot.store.list()
+    assert texts(call) == ["Hello.", "Let me look.", "Three are left."]

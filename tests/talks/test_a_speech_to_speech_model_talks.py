@@ -7,17 +7,12 @@ import pytest
 
 from calls.states import CallState, EndedBy
 from emulator import Digits, HangUp, Wait
-from tests.fake_realtime import HZ, Calls, RealtimeModel, Says
+from tests.fake_realtime import HZ, Calls, RealtimeModel, Says, last_text
 from tests.fake_services import socket_service
 from tests.talking_bot import QUICK_AGENT, talking
 
 CARRIERS = ["twilio", "telnyx"]
 WORD_FOR_WORD = "word for word, in the caller's hearing, and nothing else: "
-
-
-def last_text(items):
-    content = items[-1].get("content") or [{}]
-    return content[0].get("text") or content[0].get("transcript") or ""
 
 
 def answers(items):
@@ -30,9 +25,9 @@ def answers(items):
 
 
 @asynccontextmanager
-async def calling(monkeypatch, tmp_path, carrier, model, *, more="", services="", **limits):
+async def calling(monkeypatch, tmp_path, carrier, model, *, more="", services="", tool="end_call", **limits):
     async with socket_service(*([model] if isinstance(model, int) else [model.talk])) as service:
-        agent = QUICK_AGENT + (
+        agent = QUICK_AGENT.replace('"end_call"', f'"{tool}"') + (
             f'{more}[services]\nvoice = "openai-realtime"\n{services}'
             f'[services.options.voice]\nbase_url = "{service.url}"\n'
         )
@@ -114,10 +109,10 @@ async def test_a_barge_in_leaves_what_was_heard(monkeypatch, tmp_path):
 async def test_keys_stop_an_answer_that_the_service_goes_on_sending(monkeypatch, tmp_path):
     story = "We are open from nine to six. On Saturdays we are open until noon. On Sundays we are closed."
     model = RealtimeModel(
-        lambda items: Says(story) if "1" in last_text(items) else answers(items), word_secs=0.2
+        lambda items: Says(story) if "1" in last_text(items) else answers(items), word_secs=0.35
     )
     async with calling(monkeypatch, tmp_path, "twilio", model) as bot:
-        script = [Wait(2), Digits("1#"), Wait(3), Digits("3#"), Wait(12), HangUp()]
+        script = [Wait(2), Digits("1#"), Wait(2), Digits("3#", after_reply=False), Wait(12), HangUp()]
         result = await bot.network.call(bot.url, script)
     assert result.report.errors == []
     (call,) = bot.store.list()
