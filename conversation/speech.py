@@ -12,6 +12,7 @@ from pipecat.services.llm_service import LLMService
 from pipecat.services.tts_service import TTSService
 
 from conversation import services
+from conversation.dead_air.floor import Line
 from conversation.services.service import Kind
 from conversation.session import Session
 from conversation.speakable import Aloud, SpeakableText
@@ -48,6 +49,10 @@ class Speech:
     def is_saying_a_line(self) -> bool:
         """Whether the model is heard though it is not to be heard any more: it says a line of ours."""
         return any(isinstance(part, ModelsLines) and part.saying for part in self.voice)
+
+    def line_of_model(self) -> Line | None:
+        """Which line of ours the model says now, if it does."""
+        return next((part.line for part in self.voice if isinstance(part, ModelsLines)), None)
 
     def begin_with(self, context: LLMContext, language: str) -> None:
         """Tell a model that hears by itself what its session begins with.

@@ -28,8 +28,8 @@ VOICE_LIVE: Mapping[str, Any] = {
 """What Pipecat's service has by default, and forgets with the first option. Source: its constructor."""
 
 
-def _voice(name: str, target: str, **rest: Any) -> Row:
-    return Row("voice", name, target, language="", **rest)
+def _voice(name: str, target: str, *, language: str = "", **rest: Any) -> Row:
+    return Row("voice", name, target, language=language, **rest)
 
 
 VOICE: tuple[Row, ...] = (
@@ -59,13 +59,21 @@ VOICE: tuple[Row, ...] = (
         with_settings=VOICE_LIVE,
         note="Models called `azure-realtime` want a `voice` of their own.",
     ),
-    _voice("gemini-live", "google.gemini_live.llm:GeminiLiveLLMService", needs=key("GOOGLE_API_KEY")),
+    _voice(
+        "gemini-live",
+        "google.gemini_live.llm:GeminiLiveLLMService",
+        needs=key("GOOGLE_API_KEY"),
+        ours="conversation.voice.gemini:GeminiVoice",
+        language="language",
+    ),
     _voice(
         "gemini-live-vertex",
         "google.gemini_live.vertex.llm:GeminiLiveVertexLLMService",
         needs={"project_id": "GOOGLE_CLOUD_PROJECT", "location": "GOOGLE_CLOUD_LOCATION"},
         may=GOOGLE,
         either=tuple(GOOGLE.values()),
+        ours="conversation.voice.gemini:GeminiVertexVoice",
+        language="language",
     ),
     _voice("grok", "xai.realtime.llm:GrokRealtimeLLMService", needs=key("XAI_API_KEY")),
     _voice(

@@ -28,6 +28,9 @@ MAX_WAYS_ON = 2
 SPEECH_SECS = 0.8
 """Speech this long that brings no words is not a cough: the recogniser does not hear the caller."""
 
+LATE_SECS = 2.0
+"""How long after an answer has begun the words may still come that it answers, from a model that hears by itself."""
+
 OTHERS_SECS = 0.4
 """How long after a turn without words another part may still ask the model, before this guard acts."""
 
@@ -73,6 +76,8 @@ class DeadAir:
         self._asked = False
         self._reply_has_words = self._reply_has_tools = False
         self._empty_at: float | None = None
+        self._answering = False
+        self._answered_at: float | None = None
         self._tools: set[str] = set()
         self._broke_off_at: float | None = None
         # The line: positions in seconds of speech, as in `Playout`
@@ -109,19 +114,22 @@ class DeadAir:
         """The model need not say anything now: it has pressed keys and listens to what comes of it."""
         self._may_be_silent = True
 
-    def reply_has_words(self, words: str = "", *, sounds: bool = False) -> None:
-        """The model has said something; it is on its way to the voice.
-
-        Args:
-            words: What.
-            sounds: Whether the model speaks by itself, and the sound of it may have come before.
-        """
+    def reply_has_words(self, words: str = "") -> None:
+        """The model has said something; it is on its way to the voice."""
         self._reply_has_words = True
-        if not sounds:
-            self.voice_was_given(words)
+        self.voice_was_given(words)
+
+    def answer_began(self) -> None:
+        """A model that hears by itself has begun to answer: words of the caller may come later than that."""
+        self._answering, self._answered_at = True, self._clock()
+
+    def answer_is_spoken(self) -> None:
+        """What such a model says comes as sound: its words are none that a voice is given."""
+        self._reply_has_words = True
 
     def reply_ended(self) -> None:
         """The model has said all."""
+        self._answering = False
         if self._asked:
             self._asked = False
             if self._reply_has_words:
@@ -248,6 +256,20 @@ class DeadAir:
         if wants_answer and not self._asked_since_turn:
             self._begin(self._clock())
 
+    def caller_spoke(self) -> bool:
+        """Words have come from a model that hears by itself and says nothing of turns.
+
+        Returns:
+            Whether they are a turn of the caller's that is to be answered, and not what is being answered already.
+        """
+        self.caller_was_understood()
+        since = None if self._answered_at is None else self._clock() - self._answered_at
+        if self._answering or (since is not None and since < LATE_SECS):
+            return False
+        self.caller_began()
+        self.caller_stopped()
+        return True
+
     def caller_said_nothing(self) -> None:
         """There were no words in the turn that is over: it was a noise, or the recogniser does not hear."""
         now = self._clock()
@@ -262,8 +284,8 @@ class DeadAir:
 
     def interrupted(self) -> None:
         """What was under way was stopped by the caller: by a turn or by a key."""
-        self._asked = False
-        self._empty_at = None
+        self._asked = self._answering = False
+        self._empty_at = self._answered_at = None
         self._voice.stopped()
 
     def caller_speaks(self) -> None:
@@ -330,8 +352,9 @@ class DeadAir:
             self._due, self._stage = now, Stage.NONE
 
     def gave_up(self) -> None:
-        """The fallback was begun; silence counts anew from here."""
+        """The fallback was begun; silence counts anew from here, and the model is not waited for any more."""
         self._due = None
+        self._asked = False
         self._stage, self._ways_on = Stage.NONE, 0
 
     def cause(self) -> Cause:

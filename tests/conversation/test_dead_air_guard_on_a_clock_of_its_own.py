@@ -80,15 +80,6 @@ def test_an_answer_ends_it_however_long_it_is(line):
     assert line.wait(60) == []
 
 
-def test_words_behind_their_sound_are_not_waited_for(line):
-    line.caller_asks()
-    line.hears(1.0)
-    line.guard.reply_has_words("Yes.", sounds=True)
-    line.guard.voice_ended()
-    line.guard.reply_ended()
-    assert line.wait(20) == []
-
-
 def test_a_late_answer_after_a_filler_ends_it(line):
     line.caller_asks()
     assert line.wait(3) == [(Stage.FILLER, Cause.MODEL_STALLED)]

@@ -206,3 +206,35 @@ async def test_a_hook_gives_a_service_object_in_place_of_the_named_one(monkeypat
     (call,) = bot.store.list()
     assert texts(call) == ["Hello."]
     assert (bool(model.received), bool(other.received)) == (True, False)
+
+
+SLOW = """
+import asyncio
+
+from conversation.public import done, filler
+
+
+@filler("Let me look.")
+async def look(params):
+    \"\"\"Take long.\"\"\"
+    await asyncio.sleep(3)
+    return done("We have three.")
+"""
+
+
+@pytest.mark.parametrize("carrier", CARRIERS)
+async def test_a_caller_who_waits_for_a_tool_hears_its_filler_and_then_the_answer(
+    monkeypatch, tmp_path, carrier
+):
+    def looks(items):
+        if items[-1].get("type") == "function_call_output":
+            return Says("Three are left." if "We have three." in items[-1]["output"] else "I do not know.")
+        return Calls("look", {}) if last_text(items).endswith("1#") else answers(items)
+
+    (tmp_path / "quick.py").write_text(SLOW)
+    model = RealtimeModel(looks)
+    async with calling(monkeypatch, tmp_path, carrier, model, tool="look") as bot:
+        result = await bot.network.call(bot.url, [Wait(2), Digits("1#"), Wait(8), HangUp()])
+    assert result.report.errors == []
+    (call,) = bot.store.list()
+    assert texts(call) == ["Hello.", "Let me look.", "Three are left."]

@@ -25,9 +25,9 @@ def answers(items):
 
 
 @asynccontextmanager
-async def calling(monkeypatch, tmp_path, carrier, model, *, more="", services="", **limits):
+async def calling(monkeypatch, tmp_path, carrier, model, *, more="", services="", tool="end_call", **limits):
     async with socket_service(*([model] if isinstance(model, int) else [model.talk])) as service:
-        agent = QUICK_AGENT + (
+        agent = QUICK_AGENT.replace('"end_call"', f'"{tool}"') + (
             f'{more}[services]\nvoice = "openai-realtime"\n{services}'
             f'[services.options.voice]\nbase_url = "{service.url}"\n'
         )
