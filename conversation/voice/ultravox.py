@@ -212,8 +212,8 @@ class UltravoxVoice(UltravoxRealtimeLLMService):
     async def _answer(self) -> None:
         """Have the model answer what it was told, its last tool's result, or what it owes."""
         asked, self._to_be_asked = self._to_be_asked, []
-        for number, frame in enumerate(asked, start=1):
-            await self._tell(frame, urgency="soon" if number == len(asked) else "later")
+        for frame in asked:
+            await self._tell(frame, urgency="soon")
         if not asked and not self._answers_a_result:
             await self._send_note(GO_ON, urgency="soon")
         self._answers_a_result = False
