@@ -434,7 +434,7 @@ async def test_a_row_whose_packages_are_there_is_built_and_any_other_says_what_t
             assert "\n" not in str(error)
             return
         built = build(choice, who, settings)
-    assert type(built).__name__ == row.import_path.partition(":")[2]
+    assert type(built).__name__ == (row.ours or row.import_path).partition(":")[2]
     assert built.patience == Patience.of(settings)
     client = getattr(built, "_client", None)
     assert getattr(client, "max_retries", 0) == 0, "the vendor's library asks again by itself"
