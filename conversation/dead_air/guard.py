@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterable
 
 from conversation.agents.tables import DeadAir as Limits
+from conversation.dead_air.answers import Answers
 from conversation.dead_air.causes import Cause, Firing, Stage
 from conversation.dead_air.voice_watch import VoiceWatch
 from conversation.playout import Playout
@@ -27,9 +28,6 @@ MAX_WAYS_ON = 2
 
 SPEECH_SECS = 0.8
 """Speech this long that brings no words is not a cough: the recogniser does not hear the caller."""
-
-LATE_SECS = 2.0
-"""How long after an answer has begun the words may still come that it answers, from a model that hears by itself."""
 
 OTHERS_SECS = 0.4
 """How long after a turn without words another part may still ask the model, before this guard acts."""
@@ -76,8 +74,7 @@ class DeadAir:
         self._asked = False
         self._reply_has_words = self._reply_has_tools = False
         self._empty_at: float | None = None
-        self._answering = False
-        self._answered_at: float | None = None
+        self._answers = Answers(clock)
         self._tools: set[str] = set()
         self._broke_off_at: float | None = None
         # The line: positions in seconds of speech, as in `Playout`
@@ -121,7 +118,7 @@ class DeadAir:
 
     def answer_began(self) -> None:
         """A model that hears by itself has begun to answer: words of the caller may come later than that."""
-        self._answering, self._answered_at = True, self._clock()
+        self._answers.began()
 
     def answer_is_spoken(self) -> None:
         """What such a model says comes as sound: its words are none that a voice is given."""
@@ -129,7 +126,7 @@ class DeadAir:
 
     def reply_ended(self) -> None:
         """The model has said all."""
-        self._answering = False
+        self._answers.ended()
         if self._asked:
             self._asked = False
             if self._reply_has_words:
@@ -263,8 +260,7 @@ class DeadAir:
             Whether they are a turn of the caller's that is to be answered, and not what is being answered already.
         """
         self.caller_was_understood()
-        since = None if self._answered_at is None else self._clock() - self._answered_at
-        if self._answering or (since is not None and since < LATE_SECS):
+        if self._answers.take_words:
             return False
         self.caller_began()
         self.caller_stopped()
@@ -284,8 +280,9 @@ class DeadAir:
 
     def interrupted(self) -> None:
         """What was under way was stopped by the caller: by a turn or by a key."""
-        self._asked = self._answering = False
-        self._empty_at = self._answered_at = None
+        self._asked = False
+        self._empty_at = None
+        self._answers.broken_off()
         self._voice.stopped()
 
     def caller_speaks(self) -> None:
