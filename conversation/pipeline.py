@@ -181,6 +181,9 @@ async def run_session(
     async def tell(frame: Frame) -> None:
         await before_model.tell(frame)
 
+    async def interrupt(frame: Frame) -> None:
+        await before_model.interrupt(frame)
+
     async def begin(message: str) -> None:
         context.add_message({"role": "developer", "content": message})
         await tell(LLMContextFrame(context))
@@ -208,7 +211,7 @@ async def run_session(
         tell,
         begin,
         is_silent=lambda: is_closed() or opens(),
-        keys=lambda llm: KeysToModel(llm, session, KEYPAD_PREFIX, tell, keys_said, is_deaf),
+        keys=lambda llm: KeysToModel(llm, session, KEYPAD_PREFIX, interrupt, keys_said, is_deaf),
     )
     speech = build_speech(choice, own, session, settings, say, around)
     llm = face.llm = speech.llm
@@ -230,6 +233,7 @@ async def run_session(
     )
     context.add_messages(cast(list[LLMContextMessage], to_context(session.history)))
     session.succeeded.update(call_successes(session.history))
+    speech.begin_with(context, agent.language)
     interruptions = InterruptionsUnderWay()
     in_hz, has_ear = AUDIO_IN_HZ, False
     if isinstance(transport, PhoneTransport) and not speech.model_hears:
@@ -260,10 +264,13 @@ async def run_session(
     )
 
     dead_air = DeadAir(agent.dead_air, session.playout, first_audio_secs=settings.first_audio_secs)
-    rescue = Rescue(session, dead_air, others_turn=opens)
+    rescue = Rescue(
+        session, dead_air, others_turn=opens, write_down=user.push_aggregation if speech.model_hears else None
+    )
     session.line = marks = SpokenMarks(session, interruptions, dead_air)
 
-    before_voice = BeforeVoice(dead_air, is_shut, marks.is_own, speech.hush)
+    line_of_model = speech.line_of_model if speech.model_hears else None
+    before_voice = BeforeVoice(dead_air, is_shut, marks.is_own, speech.hush, line_of_model)
     session.mouth = before_voice
     before_model = BeforeModel(dead_air, before_voice, model_hears=speech.model_hears, is_held=opens)
     if speech.model_hears:

@@ -6,14 +6,17 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pipecat.processors.aggregators.llm_context import LLMContext
 from pipecat.processors.frame_processor import FrameProcessor
 from pipecat.services.llm_service import LLMService
 from pipecat.services.tts_service import TTSService
 
 from conversation import services
+from conversation.dead_air.floor import Line
 from conversation.services.service import Kind
 from conversation.session import Session
 from conversation.speakable import Aloud, SpeakableText
+from conversation.voice.beginning import BegunBefore
 from conversation.voice.lines import ModelsLines, Tell
 from conversation.voice.own_voice import OwnVoice
 from conversation.voice.sentences import WholeSentences
@@ -46,6 +49,24 @@ class Speech:
     def is_saying_a_line(self) -> bool:
         """Whether the model is heard though it is not to be heard any more: it says a line of ours."""
         return any(isinstance(part, ModelsLines) and part.saying for part in self.voice)
+
+    def line_of_model(self) -> Line | None:
+        """Which line of ours the model says now, if it does."""
+        return next((part.line for part in self.voice if isinstance(part, ModelsLines)), None)
+
+    def begin_with(self, context: LLMContext, language: str) -> None:
+        """Tell a model that hears by itself what its session begins with.
+
+        Pipecat tells some of them what it has to say of tools that go on beside the talk, and then leaves out what a
+        context says of the agent. Source: `LLMService._compose_system_instruction`, and `discard_context_system` in the
+        adapters of such services.
+        """
+        if isinstance(self.llm, BegunBefore):
+            self.llm.begin_with(context, language)
+        elif self.model_hears:
+            for message in context.get_messages():
+                if isinstance(message, dict) and message["role"] == "system":
+                    self.llm.append_system_instruction(str(message["content"]))
 
     async def hush(self) -> None:
         """Have the voice wait no longer for the sound of what it was given."""
@@ -114,7 +135,7 @@ def build_speech(
             sentences.leave_out_next()
             await around.begin(message)
 
-        before = OwnVoice(around.tell, begin)
+        before = OwnVoice(around.tell, None if isinstance(llm, BegunBefore) else begin)
         voice = (before, tts, before.behind)
         return Speech(llm, ears, sentences, voice, tts, {llm: "voice", tts: "tts"}, model_hears=True)
     lines = ModelsLines(around.tell)

@@ -20,6 +20,7 @@ class Row:
         needs: The constructor's arguments that come from variables that must be set, with the variables.
         may: The same for variables that need not be set.
         either: Variables of `may` one of which must be set.
+        ours: `module:Class` of a class of this project that stands on Pipecat's, and is built in its place.
         extra: The extra that brings its packages, or two with a comma; by default the one that is called like Pipecat's
             module.
         imports: Packages of the extra that Pipecat imports only when the service is at work.
@@ -42,6 +43,7 @@ class Row:
     needs: Mapping[str, str] = field(default_factory=dict)
     may: Mapping[str, str] = field(default_factory=dict)
     either: tuple[str, ...] = ()
+    ours: str = ""
     extra: str = ""
     imports: tuple[str, ...] = ()
     with_arguments: Mapping[str, Any] = field(default_factory=dict)

@@ -8,18 +8,28 @@ from typing import Any
 from providers.row import Row, key
 from providers.stt import GOOGLE
 
-NO_MESSAGES = {
+FULL_DUPLEX: Mapping[str, Any] = {
     "takes_messages": False,
-    "note": "Pipecat gives it no words, so it could neither greet nor be told of keys.",
+    "note": "It speaks whenever it likes: it says no line on request, and no key stops it.",
 }
-"""Source: the services' `process_frame`, which take no `LLMMessagesAppendFrame`, or only warn of it."""
+"""Source: Pipecat's `OpenAILiveLLMService`: there is no "response triggering", and the model says what it is told "in
+its own words"."""
 
 TRANSCRIBED: Mapping[str, Any] = {"audio": {"input": {"transcription": {}}}}
 """Otherwise nobody learns what the caller said. Source: OpenAI's Realtime API reference, `session.update`."""
 
+VOICE_LIVE: Mapping[str, Any] = {
+    "modalities": ["text", "audio"],
+    "voice": {"type": "azure-standard", "name": "en-US-Ava:DragonHDLatestNeural"},
+    "turn_detection": {"type": "azure_semantic_vad"},
+    "input_audio_transcription": {"model": "azure-speech"},
+    "input_audio_noise_reduction": {"type": "azure_deep_noise_suppression"},
+}
+"""What Pipecat's service has by default, and forgets with the first option. Source: its constructor."""
 
-def _voice(name: str, target: str, **rest: Any) -> Row:
-    return Row("voice", name, target, language="", **rest)
+
+def _voice(name: str, target: str, *, language: str = "", **rest: Any) -> Row:
+    return Row("voice", name, target, language=language, **rest)
 
 
 VOICE: tuple[Row, ...] = (
@@ -45,24 +55,35 @@ VOICE: tuple[Row, ...] = (
         "azure-voice-live",
         "azure.voice_live.llm:AzureVoiceLiveLLMService",
         needs={"api_key": "AZURE_VOICE_LIVE_API_KEY", "endpoint": "AZURE_VOICE_LIVE_ENDPOINT"},
-        **NO_MESSAGES,
+        ours="conversation.voice.realtime:AzureVoiceLive",
+        with_settings=VOICE_LIVE,
+        note="Models called `azure-realtime` want a `voice` of their own.",
     ),
-    _voice("gemini-live", "google.gemini_live.llm:GeminiLiveLLMService", needs=key("GOOGLE_API_KEY")),
+    _voice(
+        "gemini-live",
+        "google.gemini_live.llm:GeminiLiveLLMService",
+        needs=key("GOOGLE_API_KEY"),
+        ours="conversation.voice.gemini:GeminiVoice",
+        language="language",
+    ),
     _voice(
         "gemini-live-vertex",
         "google.gemini_live.vertex.llm:GeminiLiveVertexLLMService",
         needs={"project_id": "GOOGLE_CLOUD_PROJECT", "location": "GOOGLE_CLOUD_LOCATION"},
         may=GOOGLE,
         either=tuple(GOOGLE.values()),
+        ours="conversation.voice.gemini:GeminiVertexVoice",
+        language="language",
     ),
     _voice("grok", "xai.realtime.llm:GrokRealtimeLLMService", needs=key("XAI_API_KEY")),
     _voice(
         "inworld",
         "inworld.realtime.llm:InworldRealtimeLLMService",
         needs=key("INWORLD_API_KEY"),
-        **NO_MESSAGES,
+        ours="conversation.voice.realtime:InworldVoice",
+        note="Options of the session (`audio`, ...) take the place of all its defaults: write them whole.",
     ),
-    _voice("openai-live", "openai.live.llm:OpenAILiveLLMService", needs=key("OPENAI_API_KEY"), **NO_MESSAGES),
+    _voice("openai-live", "openai.live.llm:OpenAILiveLLMService", needs=key("OPENAI_API_KEY"), **FULL_DUPLEX),
     _voice(
         "openai-realtime",
         "openai.realtime.llm:OpenAIRealtimeLLMService",
@@ -72,7 +93,8 @@ VOICE: tuple[Row, ...] = (
     _voice(
         "ultravox",
         "ultravox.llm:UltravoxRealtimeLLMService",
-        needs={"params": "ULTRAVOX_API_KEY"},
-        **NO_MESSAGES,
+        needs={"api_key": "ULTRAVOX_API_KEY"},
+        ours="conversation.voice.ultravox:UltravoxVoice",
+        note="Fixed lines are spoken word for word.",
     ),
 )

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from enum import Enum, auto
 
 from pipecat.frames.frames import (
     AggregatedTextFrame,
@@ -23,8 +24,10 @@ from pipecat.frames.frames import (
     LLMContextFrame,
     LLMFullResponseEndFrame,
     LLMFullResponseStartFrame,
+    LLMServiceMetadataFrame,
     LLMTextFrame,
     StartFrame,
+    TranscriptionFrame,
     TTSSpeakFrame,
     UserStartedSpeakingFrame,
     UserStoppedSpeakingFrame,
@@ -42,6 +45,14 @@ START_SECS = 10.0
 
 REPLY_SECS = 3.0
 """How long they wait for the rest of a reply. A filler does not wait: it is said because no reply comes."""
+
+
+class Line(Enum):
+    """A line of the bot's own that a model says which speaks by itself."""
+
+    WORDS = auto()
+    FILLS = auto()
+    """It only fills a silence, and what is owed to the caller is still owed."""
 
 
 HUSH_SECS = 0.1
@@ -74,10 +85,21 @@ class BeforeModel(FrameProcessor):
         self._dead_air = dead_air
         self._before_voice = before_voice
         self._model_hears = model_hears
+        self._has_turns = True
         self._is_held = is_held
 
     async def tell(self, frame: Frame) -> None:
         """Hand something to a model that hears by itself: the caller's side of the pipeline must not take it."""
+        await self.push_frame(frame)
+
+    async def interrupt(self, frame: Frame) -> None:
+        """Stop what such a model says, and hand it something.
+
+        From here the interruption is ahead of that all the way: one that came later would have some services forget
+        that they have been asked.
+        """
+        self._dead_air.interrupted()
+        await self.broadcast_interruption()
         await self.push_frame(frame)
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
@@ -85,7 +107,19 @@ class BeforeModel(FrameProcessor):
         await super().process_frame(frame, direction)
         if direction is FrameDirection.DOWNSTREAM and not self._passes(frame):
             return
+        if isinstance(frame, LLMServiceMetadataFrame):
+            self._has_turns = frame.user_turn_strategies is not None
+        elif direction is FrameDirection.UPSTREAM and self._model_hears:
+            self._hears_of_caller(frame)
         await self.push_frame(frame, direction)
+
+    def _hears_of_caller(self, frame: Frame) -> None:
+        """Take what a model says that it has heard of the caller."""
+        if isinstance(frame, InterruptionFrame):
+            self._dead_air.interrupted()
+        elif isinstance(frame, TranscriptionFrame) and not (self._has_turns or self._is_held()):
+            if frame.text.strip() and self._dead_air.caller_spoke():
+                self._before_voice.may_ask()
 
     def _passes(self, frame: Frame) -> bool:
         dead_air = self._dead_air
@@ -122,6 +156,7 @@ class BeforeVoice(FrameProcessor):
         is_shut: Callable[[], bool],
         is_own: Callable[[str], None],
         hush: Callable[[], Awaitable[None]],
+        line_of_model: Callable[[], Line | None] | None = None,
     ):
         """Initialize the processor.
 
@@ -130,12 +165,14 @@ class BeforeVoice(FrameProcessor):
             is_shut: Whether the model is not to be heard any more.
             is_own: Told which words only fill a silence.
             hush: Has the voice wait no longer for the sound of what it was given.
+            line_of_model: Which line of ours a model says that speaks by itself; None for a model that writes.
         """
         super().__init__(enable_direct_mode=True)
         self._dead_air = dead_air
         self._is_shut = is_shut
         self._is_own = is_own
         self._hush = hush
+        self._line_of_model = line_of_model
         self._started = asyncio.Event()
         self._reply_over = asyncio.Event()
         self._reply_over.set()
@@ -148,10 +185,21 @@ class BeforeVoice(FrameProcessor):
         """Whether the model may be asked something; then it is."""
         if self._is_shut():
             return False
+        if self._fills:
+            return True  # that is no answer
         self._reply_over.clear()
         self._has_begun = False
         self._dead_air.asked()
         return True
+
+    @property
+    def _line(self) -> Line | None:
+        return self._line_of_model() if self._line_of_model is not None else None
+
+    @property
+    def _fills(self) -> bool:
+        """Whether the model says a line of ours that only fills a silence."""
+        return self._line is Line.FILLS
 
     @property
     def voice_is_lost(self) -> bool:
@@ -233,6 +281,8 @@ class BeforeVoice(FrameProcessor):
         if isinstance(frame, LLMFullResponseStartFrame):
             self.reply = ""
             self._open = not too_late
+            if self._line_of_model is not None and self._line is None:
+                dead_air.answer_began()
             return self._open
         if isinstance(frame, AggregatedTextFrame | LLMTextFrame):
             if too_late:
@@ -240,11 +290,15 @@ class BeforeVoice(FrameProcessor):
             if frame.text.strip():
                 self.reply = f"{self.reply} {frame.text}".strip()
                 self._has_begun = True
-                dead_air.reply_has_words(frame.text.strip())
+                if self._line_of_model is None:
+                    dead_air.reply_has_words(frame.text.strip())
+                elif not self._fills:
+                    dead_air.answer_is_spoken()
         elif isinstance(frame, LLMFullResponseEndFrame):
             was_open, self._open = self._open, False
             self._reply_over.set()
-            dead_air.reply_ended()
+            if not self._fills:
+                dead_air.reply_ended()
             return was_open or not too_late
         elif isinstance(frame, TTSSpeakFrame):
             if self._is_shut():
@@ -253,6 +307,8 @@ class BeforeVoice(FrameProcessor):
             dead_air.voice_was_given(frame.text)
             dead_air.voice_was_asked()
         elif isinstance(frame, FunctionCallsStartedFrame):
+            if self._line_of_model is not None and not self._open:
+                self._reply_over.set()  # such a model calls tools in a turn without a word
             dead_air.tools_began(call.tool_call_id for call in frame.function_calls)
         elif isinstance(frame, FunctionCallResultFrame):
             if frame.properties is None or frame.properties.is_final:

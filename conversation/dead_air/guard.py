@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterable
 
 from conversation.agents.tables import DeadAir as Limits
+from conversation.dead_air.answers import Answers
 from conversation.dead_air.causes import Cause, Firing, Stage
 from conversation.dead_air.voice_watch import VoiceWatch
 from conversation.playout import Playout
@@ -73,6 +74,7 @@ class DeadAir:
         self._asked = False
         self._reply_has_words = self._reply_has_tools = False
         self._empty_at: float | None = None
+        self._answers = Answers(clock)
         self._tools: set[str] = set()
         self._broke_off_at: float | None = None
         # The line: positions in seconds of speech, as in `Playout`
@@ -114,8 +116,17 @@ class DeadAir:
         self._reply_has_words = True
         self.voice_was_given(words)
 
+    def answer_began(self) -> None:
+        """A model that hears by itself has begun to answer: words of the caller may come later than that."""
+        self._answers.began()
+
+    def answer_is_spoken(self) -> None:
+        """What such a model says comes as sound: its words are none that a voice is given."""
+        self._reply_has_words = True
+
     def reply_ended(self) -> None:
         """The model has said all."""
+        self._answers.ended()
         if self._asked:
             self._asked = False
             if self._reply_has_words:
@@ -242,6 +253,19 @@ class DeadAir:
         if wants_answer and not self._asked_since_turn:
             self._begin(self._clock())
 
+    def caller_spoke(self) -> bool:
+        """Words have come from a model that hears by itself and says nothing of turns.
+
+        Returns:
+            Whether they are a turn of the caller's that is to be answered, and not what is being answered already.
+        """
+        self.caller_was_understood()
+        if self._answers.take_words:
+            return False
+        self.caller_began()
+        self.caller_stopped()
+        return True
+
     def caller_said_nothing(self) -> None:
         """There were no words in the turn that is over: it was a noise, or the recogniser does not hear."""
         now = self._clock()
@@ -258,6 +282,7 @@ class DeadAir:
         """What was under way was stopped by the caller: by a turn or by a key."""
         self._asked = False
         self._empty_at = None
+        self._answers.broken_off()
         self._voice.stopped()
 
     def caller_speaks(self) -> None:
@@ -324,8 +349,9 @@ class DeadAir:
             self._due, self._stage = now, Stage.NONE
 
     def gave_up(self) -> None:
-        """The fallback was begun; silence counts anew from here."""
+        """The fallback was begun; silence counts anew from here, and the model is not waited for any more."""
         self._due = None
+        self._asked = False
         self._stage, self._ways_on = Stage.NONE, 0
 
     def cause(self) -> Cause:

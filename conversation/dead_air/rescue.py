@@ -8,7 +8,7 @@ of it. The voice is; without it the fallback comes at once, and in the end the c
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
 from loguru import logger
@@ -38,6 +38,9 @@ NO_MESSAGE_SECS = 12.0
 """How long a caller may take to begin one."""
 
 
+ANSWER_NOW = "The caller has not heard your answer, or not to its end. Say it now."
+"""What a model is told that hears by itself, when no answer of it came."""
+
 REASON = "The automated assistant has failed."
 """The reason for such a transfer, which a colleague hears."""
 
@@ -45,17 +48,26 @@ REASON = "The automated assistant has failed."
 class Rescue:
     """Sees to it that the caller of one session is not left in silence."""
 
-    def __init__(self, session: Session, dead_air: DeadAir, *, others_turn: Callable[[], bool]):
+    def __init__(
+        self,
+        session: Session,
+        dead_air: DeadAir,
+        *,
+        others_turn: Callable[[], bool],
+        write_down: Callable[[], Awaitable[str]] | None = None,
+    ):
         """Initialize it; `watch` begins.
 
         Args:
             session: The session.
             dead_air: Its guard.
             others_turn: Whether another part sees to the caller now, such as the opening of a call that we have placed.
+            write_down: Takes the caller's words so far for a turn, where only an answer would end one.
         """
         self._session = session
         self._dead_air = dead_air
         self._others_turn = others_turn
+        self._write_down = write_down
         self._silence = SilentCaller(session)
         self._asked_for_message = False
         self._task: asyncio.Task[None] | None = None
@@ -102,9 +114,16 @@ class Rescue:
         if firing is not None:
             await self._fire(firing)
         elif dead_air.take_retry():
-            await session.think()
+            await self._ask_again()
         elif dead_air.waited_for_caller_secs() >= session.agent.limits.silence_secs:
             await self._silence.silent()
+
+    async def _ask_again(self) -> None:
+        if self._session.mind is None:
+            await self._session.think()
+        else:
+            # A model that keeps the conversation itself answers what is new to it.
+            await self._session.note(ANSWER_NOW)
 
     async def lost(self, cause: Cause, because: str) -> None:
         """Give up at once, because a service will not work again in this call.
@@ -233,6 +252,8 @@ class Rescue:
         until = loop.time() + MESSAGE_SECS
         while loop.time() < until and not session.is_detached and not dead_air.voice_is_lost:
             await asyncio.sleep(LOOK_SECS)
+            if self._write_down is not None:
+                await self._write_down()
             waited = dead_air.waited_for_caller_secs()
             if waited >= (MESSAGE_PAUSE_SECS if self._message else NO_MESSAGE_SECS):
                 break

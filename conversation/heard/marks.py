@@ -24,6 +24,7 @@ from calls.events.talk import BotHeard, BotSaid, DtmfReceived, Interrupted
 from conversation.dead_air.guard import DeadAir
 from conversation.heard.chunks import SpokenChunks, words_of
 from conversation.heard.context import InterruptionsUnderWay, tag
+from conversation.parts import FILLS
 from conversation.playout import Chunk
 from conversation.session import Session
 from serializers.frames import MarkFrame, MarkReturnedFrame, StreamErrorFrame, StreamStoppedFrame
@@ -160,7 +161,9 @@ class SpokenMarks(FrameProcessor):
                 return
             self._playout.spoke(frame.num_frames / frame.sample_rate)
             if self._dead_air is not None and is_audible(frame.audio):
-                self._dead_air.voice_gave(own=frame.context_id in self._own_contexts)
+                self._dead_air.voice_gave(
+                    own=FILLS in frame.metadata or frame.context_id in self._own_contexts
+                )
             await self.push_frame(frame)
             await self._mark_due(like=frame)
 
@@ -204,6 +207,7 @@ class SpokenMarks(FrameProcessor):
             part = TTSAudioRawFrame(audio, frame.sample_rate, frame.num_channels, frame.context_id)
             part.interruptible = frame.interruptible
             part.transport_destination = frame.transport_destination
+            part.metadata = dict(frame.metadata)
             parts.append(part)
         return parts[0], parts[1]
 

@@ -82,9 +82,10 @@ class _PatientConnection:
         await super().setup(setup)  # type: ignore[misc]
         self._is_set_up = True
 
-    async def _connect(self) -> None:
+    async def _connect(self, *args: Any, **kwargs: Any) -> None:
         if self._connecting is None or self._connecting.done():
-            self._connecting = self.create_task(self._connect_in_time(), f"{self}::connect")  # type: ignore[attr-defined]
+            connecting = self._connect_in_time(*args, **kwargs)
+            self._connecting = self.create_task(connecting, f"{self}::connect")  # type: ignore[attr-defined]
         if self._is_set_up:
             await asyncio.wait({self._connecting})
 
@@ -94,10 +95,10 @@ class _PatientConnection:
             await self.cancel_task(connecting)  # type: ignore[attr-defined]
         await super()._disconnect()  # type: ignore[misc]
 
-    async def _connect_in_time(self) -> None:
+    async def _connect_in_time(self, *args: Any, **kwargs: Any) -> None:
         try:
             async with asyncio.timeout(self.patience.connect_secs):
-                await super()._connect()  # type: ignore[misc]
+                await super()._connect(*args, **kwargs)  # type: ignore[misc]
         except TimeoutError:
             error = Stalled(f"no connection within {self.patience.connect_secs:g} s")
             await self.push_error(  # type: ignore[attr-defined]

@@ -23,8 +23,11 @@ CALLED_IN_TESTS: frozenset[tuple[Kind, str]] = frozenset(
         ("tts", "cartesia"),
         ("tts", "deepgram"),
         ("tts", "openai"),
+        ("voice", "azure-voice-live"),
         ("voice", "gemini-live"),
+        ("voice", "inworld"),
         ("voice", "openai-realtime"),
+        ("voice", "ultravox"),
     }
 )
 """Services that tests call against a server on this machine that answers, fails and falls silent like a vendor's."""
@@ -51,17 +54,19 @@ Greeting, tools, transfers, goodbyes, silence prompts, voicemail and recordings 
 different:
 
 - **Fixed lines** (greeting, prompts, goodbyes) are said by the model, which is told to say them word for word; so a
-  model may change a word. With `tts` they are said by that voice, exactly, and sooner. Answers are the model's own.
+  model may change a word; `ultravox` speaks them as they stand. With `tts` they are said by that voice, exactly, and
+  sooner. Answers are the model's own.
 - **Turns** are the service's: it decides when the caller has finished, and what stops it. Keys do, too.
 - **Warm transfers** brief a colleague with `tts`, by default the one that *auto* finds: the model talks with the
   caller.
 - **`[after_call]`** needs an `llm` beside it, which only sums calls up.
-- **Call flows** are refused, and so is `stt` beside it. A service that Pipecat gives no words to is refused as well:
-  it could neither greet nor be told of keys.
+- **Call flows** are refused, and so is `stt` beside it. A service that can be given no words is refused as well: it
+  could neither greet nor be told of keys.
 - **A service that is lost** has no voice to apologise with: the fallback is a transfer, or the words of the carrier.
 
 The options that a session of OpenAI's, Azure's and Grok's interface has (`audio`, `max_output_tokens`, `reasoning`,
-...) are written as its reference names them.
+...) are written as its reference names them. With `ultravox`, `voice` is a voice's name, and `call` is a table of what
+else its "Create Call" takes (`vadSettings`, `maxDuration`, ...).
 
 [examples/one_voice](../examples/one_voice) is such an agent:
 

@@ -59,7 +59,7 @@ def service_of(row: Row) -> Service:
     return Service(
         row.kind,
         row.name,
-        row.import_path,
+        row.ours or row.import_path,
         extra=row.brought_by,
         packages=row.imports,
         key=first.lower() if first else None,

@@ -34,7 +34,7 @@ class KeysToModel(FrameProcessor):
             llm: The model.
             session: Whose history gets them.
             prefix: What a row of keys begins with.
-            tell: Reaches the model.
+            tell: Reaches the model, and stops what it says.
             caller_said: Is told of a turn without speech before the model is, and says whether the model may answer.
             is_deaf: Whether keys are not heard now.
         """
@@ -55,11 +55,8 @@ class KeysToModel(FrameProcessor):
         if self._is_deaf():
             return
         self._session.record(CallerSaid(text=frame.text))
-        await self.broadcast_interruption()
         await self._stop_answering()
-        keys = told(frame.text, run=self._caller_said(frame.text), role="user")
-        keys.interruptible = False  # the interruption that they have caused is still under way
-        await self._tell(keys)
+        await self._tell(told(frame.text, run=self._caller_said(frame.text), role="user"))
 
     async def _stop_answering(self) -> None:
         """Have an answer stopped that the keys have cut off: OpenAI's service answers them only when it is over.

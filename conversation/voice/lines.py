@@ -25,11 +25,18 @@ from pipecat.frames.frames import (
 from pipecat.processors.aggregators.llm_context import LLMContextMessage
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 
+from conversation.dead_air.floor import Line
 from conversation.parts import FILLS
 from serializers.frames import MarkFrame
 
 WORD_FOR_WORD = "Say exactly this now, word for word, in the caller's hearing, and nothing else: {words}"
 """What the model is told for each line."""
+
+LINE = "line"
+"""The key of a message's `metadata` that has the line itself, for a service that can speak a text as it stands."""
+
+AGAIN_SECS = 1.0
+"""A line that no barge-in may cut short, and that the service has cut off, is asked for again after this long."""
 
 Tell = Callable[[Frame], Coroutine[Any, Any, None]]
 """Hands a frame to the model, past the caller's side of the pipeline."""
@@ -48,11 +55,7 @@ def told(text: str, *, run: bool, role: str = "developer") -> LLMMessagesAppendF
 
 
 class ModelsLines(FrameProcessor):
-    """Stands in the voice's place, and has the model say the bot's own lines, one after the other.
-
-    Attributes:
-        saying: Whether the model has been told to say a line that is not over.
-    """
+    """Stands in the voice's place, and has the model say the bot's own lines, one after the other."""
 
     def __init__(self, tell: Tell):
         """Initialize the processor.
@@ -63,14 +66,26 @@ class ModelsLines(FrameProcessor):
         super().__init__(enable_direct_mode=True)
         self._tell = tell
         self._waiting: deque[TTSSpeakFrame | MarkFrame] = deque()
-        self._responding = self._keeps = False
+        self._responding = self._has_begun = False
+        self._line: TTSSpeakFrame | None = None
         self._asking: asyncio.Task[None] | None = None
-        self.saying = False
+
+    @property
+    def saying(self) -> bool:
+        """Whether the model has been told to say a line that is not over."""
+        return self._line is not None
 
     @property
     def keeps(self) -> bool:
         """Whether the model says a line now that no barge-in may cut short."""
-        return self.saying and self._keeps
+        return self._line is not None and not self._line.interruptible
+
+    @property
+    def line(self) -> Line | None:
+        """Which line the model says now, if it does."""
+        if self._line is None:
+            return None
+        return Line.FILLS if FILLS in self._line.metadata else Line.WORDS
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         """Take the lines, hold what follows them, and let the model's sound by."""
@@ -85,14 +100,19 @@ class ModelsLines(FrameProcessor):
             await self._go_on()
             return
         if isinstance(frame, LLMFullResponseStartFrame):
-            self._responding = True
+            self._responding = self._has_begun = True
         elif isinstance(frame, InterruptionFrame):
             self._interrupted()
-        elif isinstance(frame, TTSAudioRawFrame) and not self.saying:
-            self._forget_fillers()
+        elif isinstance(frame, TTSAudioRawFrame):
+            if not self.saying:
+                self._forget_fillers()
+            elif self.line is Line.FILLS:
+                frame.metadata[FILLS] = True
         await self.push_frame(frame, direction)
         if isinstance(frame, LLMFullResponseEndFrame):
-            self.saying = self._responding = False
+            self._responding = False
+            if self._has_begun or not self.keeps:  # otherwise it ends what was cut off before the line
+                self._line = None
             await self._go_on()
         elif isinstance(frame, EndFrame | CancelFrame) and self._asking is not None:
             self._asking.cancel()
@@ -100,8 +120,11 @@ class ModelsLines(FrameProcessor):
     def _interrupted(self) -> None:
         """Forget lines that were cut off; those that no barge-in may cut short are said after all."""
         self._waiting = deque(frame for frame in self._waiting if not frame.interruptible)
+        self._responding = self._has_begun = False
         if not self.keeps:
-            self.saying = self._responding = False
+            self._line = None
+        elif self._line is not None:
+            self._ask(self._line, after_secs=AGAIN_SECS)
 
     def _forget_fillers(self) -> None:
         """Forget what was only to fill the silence that the model ends now."""
@@ -116,8 +139,20 @@ class ModelsLines(FrameProcessor):
             if isinstance(frame, MarkFrame):
                 await self.push_frame(frame)
                 continue
-            self.saying, self._keeps = True, not frame.interruptible
-            # The model is asked beside the pipeline: this processor stands in the way that the question takes.
-            self._asking = asyncio.create_task(
-                self._tell(told(WORD_FOR_WORD.format(words=frame.text), run=True))
-            )
+            self._line, self._has_begun = frame, False
+            self._ask(frame)
+
+    def _ask(self, line: TTSSpeakFrame, *, after_secs: float = 0.0) -> None:
+        """Ask the model beside the pipeline: this processor stands in the way that the question takes."""
+
+        async def ask() -> None:
+            await asyncio.sleep(after_secs)
+            if self._line is line and not self._has_begun:
+                asked = told(WORD_FOR_WORD.format(words=line.text), run=True)
+                asked.interruptible = line.interruptible
+                asked.metadata[LINE] = line
+                await self._tell(asked)
+
+        if self._asking is not None and after_secs:
+            self._asking.cancel()
+        self._asking = asyncio.create_task(ask())

@@ -108,13 +108,14 @@ class OwnVoice(FrameProcessor):
     def __init__(
         self,
         tell: Tell,
-        begin: Callable[[str], Awaitable[None]],
+        begin: Callable[[str], Awaitable[None]] | None,
     ):
         """Initialize the processor; `behind` belongs behind the voice.
 
         Args:
             tell: Reaches the model.
-            begin: Sets the model's session up, with a message for it whose answer is not heard.
+            begin: Sets the model's session up, with a message for it whose answer is not heard; None where that is done
+                without a message.
         """
         super().__init__(enable_direct_mode=True)
         self.behind = Behind()
@@ -163,7 +164,7 @@ class OwnVoice(FrameProcessor):
                 await self._inform(frame)
 
     async def _inform(self, frame: TTSSpeakFrame) -> None:
-        if not self._has_begun:
+        if self._begin is not None and not self._has_begun:
             self._has_begun = True
             await self._begin(FIRST.format(words=frame.text))
         elif frame.append_to_context:

@@ -425,3 +425,52 @@ def test_why_a_reply_is_empty_is_waited_for(line):
     assert line.wait(0.2) == [], "its error comes a moment after its end"
     line.guard.failed(Cause.MODEL_STALLED)
     assert line.wait(0.2) == [(Stage.FILLER, Cause.MODEL_STALLED)]
+
+
+def words_come(line):
+    """Words of the caller's come from a model that hears by itself and says nothing of turns."""
+    if new := line.guard.caller_spoke():
+        line.guard.asked()
+    return new
+
+
+def test_words_of_a_model_that_says_nothing_of_turns_are_a_turn(line):
+    assert words_come(line)
+    line.wait(13)
+    assert [secs for secs, *_ in line.fired] == [2.0, 6.0, 12.0]
+
+
+def test_words_that_come_within_the_answer_to_them_or_soon_after_ask_for_none(line):
+    line.guard.answer_began()
+    assert not words_come(line)
+    line.guard.answer_is_spoken()
+    line.guard.reply_ended()
+    line.hears(1.0)
+    line.wait(1)
+    assert not words_come(line)
+    assert line.wait(20) == []
+
+
+def test_words_that_come_long_after_an_answer_or_have_broken_it_off_are_new(line):
+    line.guard.answer_began()
+    line.guard.interrupted()
+    assert words_come(line)
+    line.guard.answer_began()
+    line.guard.reply_ended()
+    line.wait(2.2)
+    assert words_come(line)
+
+
+def test_words_behind_a_way_on_begin_the_silence_anew(line):
+    words_come(line)
+    line.wait(7)
+    words_come(line)
+    assert line.wait(3) == [(Stage.FILLER, Cause.MODEL_STALLED)]
+
+
+def test_a_fallback_that_has_begun_waits_for_the_caller_and_not_for_the_model(line):
+    words_come(line)
+    line.wait(12)
+    line.guard.gave_up()
+    line.wait(5)
+    assert line.guard.waited_for_caller_secs() >= 5

@@ -5,6 +5,7 @@ Most vendors' packages are not installed, so classes and constructors are read a
 
 import ast
 import importlib.util
+import inspect
 import json
 import re
 import threading
@@ -179,13 +180,27 @@ def arguments_of(row: Row) -> tuple[set[str], set[str]]:
     return known, needed
 
 
+def arguments_of_ours(row: Row) -> tuple[set[str], set[str]]:
+    """The same for a class of ours that stands on Pipecat's."""
+    module, _, name = row.ours.partition(":")
+    known, needed = arguments_of(row)
+    cls = getattr(importlib.import_module(module), name)
+    if "__init__" not in vars(cls):
+        return known, needed
+    own = inspect.signature(cls.__init__).parameters.values()
+    named = {one.name for one in own if one.kind is one.KEYWORD_ONLY}
+    return known | named, {
+        one.name for one in own if one.kind is one.KEYWORD_ONLY and one.default is one.empty
+    }
+
+
 @pytest.mark.parametrize("row", ROWS, ids=by_name)
 def test_a_row_names_what_is_there(row):
     module, _, name = row.import_path.partition(":")
     classes = lineage(name, module)
     assert classes, f"there is no {row.import_path}"
     assert kind_of(name) == ("llm" if row.kind == "voice" else row.kind)
-    known, needed = arguments_of(row)
+    known, needed = arguments_of_ours(row) if row.ours else arguments_of(row)
     given = {*row.needs, *row.may, *row.with_arguments, *({"aiohttp_session"} if row.with_session else ())}
     assert given <= known
     assert needed <= given, "the constructor needs more than the row gives"
@@ -205,7 +220,9 @@ def test_a_voice_is_refused_exactly_where_pipecat_gives_it_no_words(row):
     }
     handled = methods.get("_handle_messages_append", "")
     takes = "LLMMessagesAppendFrame" in methods["process_frame"] and "not yet supported" not in handled
-    assert row.takes_messages == takes
+    assert row.takes_messages == (takes or bool(row.ours))
+    only_for_messages = ("conversation.voice.realtime:", "conversation.voice.ultravox:")
+    assert not (takes and row.ours.startswith(only_for_messages)), "Pipecat's own will do now"
 
 
 @pytest.mark.parametrize("row", ROWS, ids=by_name)
@@ -457,7 +474,7 @@ async def test_a_row_whose_packages_are_there_is_built_and_any_other_says_what_t
             assert "\n" not in str(error)
             return
         built = build(choice, who, settings)
-    assert type(built).__name__ == row.import_path.partition(":")[2]
+    assert type(built).__name__ == (row.ours or row.import_path).partition(":")[2]
     assert built.patience == Patience.of(settings)
     client = getattr(built, "_client", None)
     assert getattr(client, "max_retries", 0) == 0, "the vendor's library asks again by itself"
@@ -503,7 +520,8 @@ def test_the_documentation_is_what_the_tables_say():
 
 def test_what_the_documentation_says_was_tried_was():
     assert {row.name for row in of_openais_protocol()} | {"ollama"} == ASKED_IN_TESTS
-    spoken_with = {("voice", "gemini-live"), ("voice", "openai-realtime")}
+    with_a_server = ("azure-voice-live", "gemini-live", "inworld", "openai-realtime", "ultravox")
+    spoken_with = {("voice", name) for name in with_a_server}
     assert set(hosted.ADDRESSES) | {(kind, "openai") for kind in KINDS} | spoken_with == CALLED_IN_TESTS
     dev = names_in(ROOT / "requirements" / "dev.lock")
     for kind, names in READ.items():
