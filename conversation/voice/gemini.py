@@ -79,6 +79,8 @@ class _OnThePhone(GeminiLiveLLMService):
         except Exception as error:
             if isinstance(error, TimeoutError):
                 error = Stalled(f"no session within {self.patience.connect_secs:g} s")
+            # A handle may be what was refused, and the context begins a session as well.
+            self._session_resumption_handle = None
             category = self._classify_error(error) or classify_http_exception(error)
             if category.is_permanent:
                 await self._give_up(error, category)
