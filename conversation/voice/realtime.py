@@ -15,7 +15,7 @@ import json
 from typing import Any, cast
 
 from pipecat.frames.frames import Frame, FunctionCallResultFrame, LLMContextFrame, LLMMessagesAppendFrame
-from pipecat.processors.aggregators.llm_context import LLMContextMessage
+from pipecat.processors.aggregators.llm_context import LLMContextMessage, standard_message_text
 from pipecat.processors.frame_processor import FrameDirection
 from pipecat.services.azure.voice_live import events as azure_events
 from pipecat.services.azure.voice_live.llm import AzureVoiceLiveLLMService
@@ -24,8 +24,6 @@ from pipecat.services.inworld.realtime.llm import InworldRealtimeLLMService
 from pipecat.services.llm_service import LLMService
 from pipecat.utils.errors import ErrorCategory
 from websockets.exceptions import ConnectionClosed
-
-from conversation.voice.ultravox_calls import text_of
 
 
 class TakesMessages(LLMService[Any]):
@@ -72,7 +70,7 @@ class TakesMessages(LLMService[Any]):
         if any(message["role"] == "user" for message in messages) and frame.run_llm:
             await self._stop_answering()
         for message in messages:
-            text, of_caller = text_of(message), message["role"] == "user"
+            text, of_caller = standard_message_text(message), message["role"] == "user"
             if text:
                 await self.send_client_event(self._item(text, "user" if of_caller else "system"))
             if of_caller:

@@ -32,7 +32,7 @@ from pipecat.frames.frames import (
     StartFrame,
     TTSSpeakFrame,
 )
-from pipecat.processors.aggregators.llm_context import LLMContext
+from pipecat.processors.aggregators.llm_context import LLMContext, standard_message_text
 from pipecat.processors.frame_processor import FrameDirection
 from pipecat.services.settings import LLMSettings
 from pipecat.services.ultravox.llm import (
@@ -45,7 +45,7 @@ from pipecat.utils.types import is_given
 
 from conversation.services.patience import Patience, Stalled
 from conversation.voice.lines import LINE
-from conversation.voice.ultravox_calls import NOTE, call_definition, result_text, text_of
+from conversation.voice.ultravox_calls import NOTE, call_definition, result_text
 
 ADDRESS = "https://api.ultravox.ai/api"
 
@@ -232,7 +232,7 @@ class UltravoxVoice(UltravoxRealtimeLLMService):
             )
             return
         for message in frame.messages:
-            if not isinstance(message, dict) or not (text := text_of(message)):
+            if not isinstance(message, dict) or not (text := standard_message_text(message)):
                 continue
             if message["role"] == "user":  # keys, which stop the model as speech does
                 await self._send_text(text, "immediate" if urgency == "soon" else urgency)

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, cast
 
 from pipecat.adapters.llm.schemas.function_schema import FunctionSchema
 from pipecat.adapters.llm.schemas.tools_schema import ToolsSchema
-from pipecat.processors.aggregators.llm_context import LLMContext
+from pipecat.processors.aggregators.llm_context import LLMContext, LLMContextMessage, standard_message_text
 
 NOTE = "<instruction>{text}</instruction>"
 """How the model is told what the caller has not said. Nobody can speak brackets. Source: "Guiding Agents"."""
@@ -32,14 +32,6 @@ BUFFER_MS = 500
 vendor's 60 ms it is heard when the network halts."""
 
 
-def text_of(message: Mapping[str, Any]) -> str:
-    """The words of a message of a context."""
-    content = message.get("content") or ""
-    if isinstance(content, str):
-        return content
-    return " ".join(part.get("text", "") for part in content)
-
-
 def call_definition(context: LLMContext, language: str) -> dict[str, Any]:
     """The call that a session needs, for the request that makes it.
 
@@ -48,7 +40,7 @@ def call_definition(context: LLMContext, language: str) -> dict[str, Any]:
         language: The agent's language tag.
     """
     messages = [message for message in context.get_messages() if isinstance(message, dict)]
-    told = [text_of(message) for message in messages if message["role"] == "system"]
+    told = [standard_message_text(message) for message in messages if message["role"] == "system"]
     return {
         "systemPrompt": "\n\n".join([*told, PRIMING]),
         "languageHint": language,
@@ -92,7 +84,7 @@ def _tool(schema: FunctionSchema) -> dict[str, Any]:
 def _said_before(messages: Iterable[Mapping[str, Any]]) -> Iterable[dict[str, str]]:
     names: dict[str, str] = {}
     for message in messages:
-        role, text = message["role"], text_of(message)
+        role, text = message["role"], standard_message_text(cast(LLMContextMessage, message))
         if role == "tool":
             number = message["tool_call_id"]
             yield {

@@ -34,7 +34,7 @@ PLAIN = {
     Fact: {"offer", "tool"},
     TransferTarget: {"number", "sip", "caller_id"},
     MenuItem: {"fact", "transfer", "tool"},
-    Services: {"stt", "llm", "tts"},
+    Services: {"stt", "llm", "tts", "voice"},
     DeadAir: {"fallback"},
     Webhooks: {"url", "secret"},
     Email: {"to"},
