@@ -25,6 +25,12 @@ from conversation.turns.ears import (
 PIECE_SECS = 0.02
 
 
+@pytest.fixture(autouse=True)
+def _a_machine_that_has_more_to_do_is_not_taken_for_a_slow_model(monkeypatch):
+    monkeypatch.setattr(ears_module, "SLOW_SECS", 60.0)
+    monkeypatch.setattr(ears_module, "AT_ONCE_SECS", 60.0)
+
+
 def recording(name: str, rate: int, secs: float = 12.0) -> bytes:
     """The beginning of a recording of a person, between pauses, as a quiet line carries it."""
     moonshine = pytest.importorskip("moonshine_voice", reason="the local stack is not installed: make setup")
@@ -235,13 +241,14 @@ async def test_one_whose_listener_fails_harms_no_other():
 
 
 async def test_a_model_that_takes_long_does_not_hold_up_the_loop(monkeypatch):
+    monkeypatch.setattr(ears_module, "SLOW_SECS", 0.25)
     sound = recording("two_cities", 8000)
     ask, in_thread, slow = ears_module.Ears._ask, [], [True]
 
     def takes_long(self, sound, states):
         in_thread.append(threading.current_thread() is not threading.main_thread())
         if slow[0]:
-            time.sleep(0.1)
+            time.sleep(0.3)
         return ask(self, sound, states)
 
     monkeypatch.setattr(ears_module.Ears, "_ask", takes_long)
@@ -256,7 +263,7 @@ async def test_a_model_that_takes_long_does_not_hold_up_the_loop(monkeypatch):
         await asyncio.sleep(0.005)
         longest = max(longest, time.monotonic() - began)
     slow[0] = False
-    assert longest < 0.08
+    assert longest < 0.25
     assert in_thread[0] is False
     assert in_thread[1] is True
     for _ in range(100):
