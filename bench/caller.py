@@ -219,13 +219,13 @@ class Caller:
             self.stream.say(self._idle[self._frames % len(self._idle)])
             return
         self.stream.say(self._saying.popleft())
-        now = self.now_ms()
-        turn = self._turn
-        assert turn is not None
+        self._last_sound -= 1
+        now, turn = self.now_ms(), self._turn
+        if turn is None:
+            return  # The last sound was answered already; what follows is the line.
         if not turn.onset_ms:
             turn.onset_ms = now - FRAME_MS
             self._answers_before = len(self._playout.answers)
-        self._last_sound -= 1
         if self._last_sound == 0:
             turn.end_ms = now
             self._waits_until_ms = now + PATIENCE_SECS * 1000

@@ -86,7 +86,9 @@ async def generate(options: argparse.Namespace) -> dict[str, object]:
     load.forget_lateness()
     used = time.process_time()
     print("up", flush=True)
-    await asyncio.sleep(options.secs)
+    await asyncio.wait([clock], timeout=options.secs)
+    if clock.done():
+        clock.result()
     used = time.process_time() - used
     print("done", flush=True)
     # The other side is looked at while all calls are up.

@@ -1,7 +1,8 @@
 """Services that cost nothing, for any Pipecat bot: the same answers at the same cost, so what is left is the bot.
 
-The recogniser hands out a complete sentence when the detector says that the caller has stopped, whatever was said: ends
-of turns are judged by sound alone. The model answers at once, and the voice hums as long for every sentence.
+The recogniser hands out the first words of a sentence when the detector hears the caller, and the complete sentence when
+it hears that they have stopped, whatever was said: beginnings and ends of turns are judged by sound alone. The model
+answers at once, and the voice hums as long for every sentence.
 
 This file knows nothing of the product, which finds it beside the bench's agent.
 """
@@ -22,12 +23,14 @@ from typing import Any
 import numpy as np
 from pipecat.frames.frames import (
     Frame,
+    InterimTranscriptionFrame,
     LLMContextFrame,
     LLMFullResponseEndFrame,
     LLMFullResponseStartFrame,
     LLMTextFrame,
     TranscriptionFrame,
     TTSAudioRawFrame,
+    VADUserStartedSpeakingFrame,
     VADUserStoppedSpeakingFrame,
 )
 from pipecat.processors.frame_processor import FrameDirection
@@ -44,6 +47,7 @@ ANSWER_SECS = 2.4
 HUM_HZ = 440
 
 GREETING = "Good morning, what can I do for you?"
+FIRST_WORDS = "I would like"
 HEARD = "I would like to know more about your opening hours."
 ANSWER = "We are open every day from nine to six."
 
@@ -67,9 +71,11 @@ class ScriptedSTT(STTService):
         yield None
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
-        """Give the sentence when the caller has stopped."""
+        """Give the words when the caller begins and stops."""
         await super().process_frame(frame, direction)
-        if isinstance(frame, VADUserStoppedSpeakingFrame):
+        if isinstance(frame, VADUserStartedSpeakingFrame):
+            await self.push_frame(InterimTranscriptionFrame(FIRST_WORDS, "", time_now_iso8601()))
+        elif isinstance(frame, VADUserStoppedSpeakingFrame):
             await self.push_frame(TranscriptionFrame(HEARD, "", time_now_iso8601(), finalized=True))
 
 
