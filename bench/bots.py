@@ -109,19 +109,21 @@ async def _process(
 ) -> AsyncIterator[ServedBot]:
     # Without credentials a bot on this machine takes calls at its socket, and asks no carrier anything.
     environment = {**dict.fromkeys(Credentials().environment(""), ""), scripted.PROBE: str(probes)}
-    folder.mkdir()
     if bot == STOCK:
         command = f"{sys.executable} -m bench.stock_bot -t {carrier} --host 127.0.0.1 --port {port}"
         environment |= BLAS_THREADS
-        where = None
+        checkout = None
     else:
-        agents = folder / "agents"
-        agents.mkdir()
-        (agents / "bench.toml").write_text(AGENT, encoding="utf-8")
-        # Beside the agent, so that a version of the program without this bench finds it too.
-        shutil.copy(scripted.__file__, agents / "scripted.py")
         command = f"{sys.executable} server.py"
-        environment |= {"AGENTS_DIR": str(agents), "AGENT": "bench", "DATA_DIR": str(folder / "data")}
-        where = checkout
-    async with serving(command, environment, port, folder / "server.log", where) as served:
+        environment |= _our_agent(folder)
+    async with serving(command, environment, port, folder / "server.log", checkout) as served:
         yield served
+
+
+def _our_agent(folder: Path) -> dict[str, str]:
+    agents = folder / "agents"
+    agents.mkdir(parents=True)
+    (agents / "bench.toml").write_text(AGENT, encoding="utf-8")
+    # Beside the agent, so that a version of the program without this bench finds it too.
+    shutil.copy(scripted.__file__, agents / "scripted.py")
+    return {"AGENTS_DIR": str(agents), "AGENT": "bench", "DATA_DIR": str(folder / "data")}

@@ -14,10 +14,8 @@ from dataclasses import asdict, dataclass, field
 from random import Random
 from typing import Any, cast
 
-
 from bench.playout import Answer, Playout
 from bench.recordings import Recordings, line_noise
-from bench.scripted import ANSWER_SECS
 from emulator.carriers import CARRIERS
 from emulator.carriers.carrier import Readings
 from emulator.carriers.credentials import Credentials
@@ -160,7 +158,7 @@ class Caller:
         """Prepare; nothing is dialled yet."""
         self.figures = CallFigures()
         self.stream: MediaStream | None = None
-        self.earpiece = Ear(Playout(ANSWER_SECS * 1000), self.now_ms)
+        self.earpiece = Ear(Playout(), self.now_ms)
         self._playout = self.earpiece.playout
         self._url = url
         self._recordings = recordings
@@ -187,7 +185,9 @@ class Caller:
     def _socket(self, carrier: str) -> MediaStream:
         dialect = CARRIERS[carrier].dialect(Credentials(), Readings())
         leg = dialect.new_leg(*NUMBERS, "PCMU")
-        stream, _ = dialect.open_stream(leg, Verb("Stream", {"url": self._url, "bidirectionalMode": "rtp"}), {})
+        stream, _ = dialect.open_stream(
+            leg, Verb("Stream", {"url": self._url, "bidirectionalMode": "rtp"}), {}
+        )
         self._headers, self._agent = dialect.socket_headers(self._url), dialect.user_agent()
         timeline = Timeline()
         return MediaStream(
@@ -292,5 +292,3 @@ class Caller:
         self.figures.answers = self._playout.answers
         self.figures.marks_sent = self._media.marks_sent
         self.figures.marks_returned = self._media.marks_returned
-
-

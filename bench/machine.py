@@ -116,9 +116,15 @@ def described() -> str:
     model = platform.processor() or platform.machine()
     cpuinfo = PROC / "cpuinfo"
     if cpuinfo.exists():
-        lines = [line.partition(":")[2].strip() for line in cpuinfo.read_text().splitlines() if "model name" in line]
+        lines = [
+            line.partition(":")[2].strip()
+            for line in cpuinfo.read_text().splitlines()
+            if "model name" in line
+        ]
         model = lines[0] if lines else model
-    blas = "".join(f", {name}={value}" for name, value in sorted(os.environ.items()) if name.startswith("OPENBLAS"))
+    blas = "".join(
+        f", {name}={value}" for name, value in sorted(os.environ.items()) if name.startswith("OPENBLAS")
+    )
     return (
         f"{os.cpu_count()} cores of {model}, {platform.system()} {platform.release()}, "
         f"Python {sys.version.split()[0]}{blas}"

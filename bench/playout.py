@@ -10,6 +10,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+ANSWER_MS = 2400.0
+"""How long each answer is, as `bench.scripted` says, which is not imported here: the load needs no Pipecat."""
+
 HOLE_OVER_MS = 20
 """A shorter hole is no underrun, as at the emulator's own ear: a carrier's frame covers it."""
 
@@ -47,18 +50,13 @@ class Answer:
 
 
 class Playout:
-    """The ear of one call.
+    """The ear of one call."""
 
-    Args:
-        answer_ms: How long each answer is.
-    """
-
-    def __init__(self, answer_ms: float) -> None:
+    def __init__(self) -> None:
         """Begin in silence."""
         self.answers: list[Answer] = []
         self.until_ms = 0.0
         """When all that has arrived will have been played."""
-        self._answer_ms = answer_ms
 
     @property
     def current(self) -> Answer | None:
@@ -66,7 +64,7 @@ class Playout:
         if not self.answers:
             return None
         last = self.answers[-1]
-        over = last.cleared_ms is not None or last.received_ms >= self._answer_ms - ALL_BUT_MS
+        over = last.cleared_ms is not None or last.received_ms >= ANSWER_MS - ALL_BUT_MS
         return None if over else last
 
     def arrive(self, at_ms: float, length_ms: float, *, audible: bool = True) -> None:

@@ -106,7 +106,9 @@ def line_noise(samples: int, seed: int = 20) -> Pcm:
 def _folder() -> Path:
     spec = find_spec("moonshine_voice")
     if spec is None or spec.origin is None:
-        raise ModelsMissing("the callers have nothing to say: moonshine-voice is missing; `make setup` brings it")
+        raise ModelsMissing(
+            "the callers have nothing to say: moonshine-voice is missing; `make setup` brings it"
+        )
     return Path(spec.origin).parent / "assets"
 
 

@@ -1,8 +1,8 @@
 """Services that cost nothing, for any Pipecat bot: the same answers at the same cost, so what is left is the bot.
 
-The recogniser hands out the first words of a sentence when the detector hears the caller, and the complete sentence when
-it hears that they have stopped, whatever was said: beginnings and ends of turns are judged by sound alone. The model
-answers at once, and the voice hums as long for every sentence.
+The recogniser hands out the first words of a sentence when the detector hears the caller, and the complete sentence
+when it hears that they have stopped, whatever was said: beginnings and ends of turns are judged by sound alone. The
+model answers at once, and the voice hums as long for every sentence.
 
 This file knows nothing of the product, which finds it beside the bench's agent.
 """
