@@ -129,7 +129,10 @@ def main(
         compares = False
         if options.only or options.quick:
             return 2
-    comparison, reports, figures, problems = None, [], [], []
+    comparison = found = None
+    figures: list[Figure] = []
+    reports: list[Report] = []
+    problems: list[str] = []
     try:
         if compares:
             print("ours and a stock Pipecat bot by turns", flush=True)
@@ -143,7 +146,6 @@ def main(
         return 2
     if figures and comparison is None:
         print("\n".join(figure.line() for figure in figures))
-    found = None
     if comparison is not None:
         found = verdict(comparison)
         text = written(comparison, found, figures)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import socket
 import sys
@@ -20,7 +21,9 @@ from emulator.errors import EmulatorError
 
 OURS, STOCK = "ours", "stock"
 
-BLAS_THREADS = {name: "1" for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")}
+BLAS_THREADS = dict.fromkeys(
+    ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"), "1"
+)
 """For the stock bot. Ours sees to that itself, and that it does is part of what is measured."""
 
 AGENT = f"""
@@ -90,6 +93,9 @@ async def running(
     Raises:
         EmulatorError: It cannot be started.
     """
+    for name in BLAS_THREADS:
+        # Modules of the product that the bench uses have set some in this process, and a bot would inherit them.
+        os.environ.pop(name, None)
     probes = folder / "p"
     probes.mkdir(parents=True)
     async with AsyncExitStack() as stack:

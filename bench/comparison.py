@@ -13,7 +13,7 @@ from bench.measure_serializers import measure_serializers, serializer_ratio
 from bench.runs import Run, median_of, pooled, run
 
 CUT_INS_BEFORE_PERCENT: float | None = None
-"""How often ours cut hesitant callers off before its calls shared a detector: `make bench` of that commit's checkout."""
+"""How often ours cut hesitant callers off before its calls shared a detector, by a bench of that commit's checkout."""
 
 Tell = Callable[[str], None]
 
@@ -30,7 +30,7 @@ class Plan:
         starts: How many calls are placed alone, to see what a start takes.
         steps: At how many calls each bot is looked at besides; empty for the runs by turns only.
         workers: Our bot by processes and calls besides.
-        tries: How often a run that was disturbed is made, at most.
+        repeats: How many runs that were disturbed are made again, of all.
         port: A free port, and some behind it.
         checkout: Where our program is, to measure another version; here when not given.
     """
@@ -42,12 +42,12 @@ class Plan:
     starts: int = 6
     steps: Sequence[int] = (8, 14, 20, 26, 32, 40, 50, 60)
     workers: Sequence[tuple[int, int]] = ((2, 40), (2, 60))
-    tries: int = 3
+    repeats: int = 10
     port: int = 7862
     checkout: Path | None = None
 
 
-QUICK = Plan(("twilio",), secs=20.0, starts=4, steps=(), workers=(), tries=1)
+QUICK = Plan(("twilio",), secs=25.0, starts=4, steps=(), workers=(), repeats=1)
 """Under four minutes."""
 
 
@@ -123,21 +123,20 @@ async def compare(plan: Plan, tell: Tell) -> Comparison:
         EmulatorError: A bot or the load cannot be started.
     """
     result = Comparison(plan, serializers=await measure_serializers())
+    steadily = _Steadily(plan, tell)
     for number in range(plan.rounds):
         for carrier in plan.carriers:
             for bot in (OURS, STOCK):
                 starts = plan.starts if number == 0 else 0
-                result.turns.append(await _steady(plan, tell, bot, carrier, plan.calls, starts=starts))
+                result.turns.append(await steadily.run(bot, carrier, plan.calls, starts=starts))
     carrier = plan.carriers[0]
     for bot in (OURS, STOCK):
-        for calls in plan.steps:
-            if calls == plan.calls:
-                continue
+        for calls in sorted(set(plan.steps) - {plan.calls}):
             if bot == STOCK and _is_over(result):
                 break  # What stock does beyond says nothing more.
-            result.ladder.append(await _steady(plan, tell, bot, carrier, calls))
+            result.ladder.append(await steadily.run(bot, carrier, calls))
     for processes, calls in plan.workers:
-        result.workers.append(await _steady(plan, tell, OURS, carrier, calls, processes=processes))
+        result.workers.append(await steadily.run(OURS, carrier, calls, processes=processes))
     return result
 
 
@@ -148,25 +147,32 @@ def _is_over(result: Comparison) -> bool:
     return bool(runs[-1].underruns) and result.calls_of_double_p95(STOCK) is not None
 
 
-async def _steady(
-    plan: Plan, tell: Tell, bot: str, carrier: str, calls: int, *, processes: int = 1, starts: int = 0
-) -> Run:
-    for attempt in range(plan.tries):
-        found = await run(
-            bot,
-            carrier,
-            calls,
-            plan.secs,
-            plan.port,
-            processes=processes,
-            starts=starts,
-            checkout=plan.checkout,
-        )
-        tell(_told(found))
-        if not found.disturbances or attempt == plan.tries - 1:
-            break
-        tell(f"  again: {'; '.join(found.disturbances)}")
-    return found
+class _Steadily:
+    """Makes runs, and those that were disturbed again."""
+
+    def __init__(self, plan: Plan, tell: Tell) -> None:
+        self._plan = plan
+        self._tell = tell
+        self._repeats = plan.repeats
+
+    async def run(self, bot: str, carrier: str, calls: int, *, processes: int = 1, starts: int = 0) -> Run:
+        plan = self._plan
+        while True:
+            made = await run(
+                bot,
+                carrier,
+                calls,
+                plan.secs,
+                plan.port,
+                processes=processes,
+                starts=starts,
+                checkout=plan.checkout,
+            )
+            self._tell(_told(made))
+            if not made.disturbances or not self._repeats:
+                return made
+            self._repeats -= 1
+            self._tell(f"  once more: {'; '.join(made.disturbances)}")
 
 
 def label(one: Run) -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import platform
 import sys
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,7 +69,7 @@ def _secs_of(stat: str) -> float:
 
 
 def _threads(pid: int) -> dict[int, float]:
-    found = {}
+    found: dict[int, float] = {}
     for task in (PROC / str(pid) / "task").iterdir():
         try:
             found[int(task.name)] = _secs_of((task / "stat").read_text())
@@ -97,10 +96,11 @@ def by_group(used: Mapping[int, float], names: Mapping[int, str]) -> dict[str, f
         used: By thread.
         names: Of those that Python knows.
     """
-    groups: Counter[str] = Counter()
+    groups: dict[str, float] = {}
     for thread, secs in used.items():
-        groups[group_of(names.get(thread))] += secs
-    return dict(groups.most_common())
+        group = group_of(names.get(thread))
+        groups[group] = groups.get(group, 0.0) + secs
+    return dict(sorted(groups.items(), key=lambda one: -one[1]))
 
 
 def group_of(name: str | None) -> str:
@@ -123,7 +123,7 @@ def described() -> str:
         ]
         model = lines[0] if lines else model
     blas = "".join(
-        f", {name}={value}" for name, value in sorted(os.environ.items()) if name.startswith("OPENBLAS")
+        f", {name}={value}" for name, value in sorted(os.environ.items()) if name.startswith("OPENBLAS_CORE")
     )
     return (
         f"{os.cpu_count()} cores of {model}, {platform.system()} {platform.release()}, "

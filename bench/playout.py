@@ -19,7 +19,7 @@ HOLE_OVER_MS = 20
 GAP_OVER_MS = 80
 """Between two arrivals of one answer: as long as what Pipecat's transport sends ahead."""
 
-ALL_BUT_MS = 40
+ALL_BUT_MS = 20
 """An answer may end so much early: filters hold a little back."""
 
 TAIL_MS = 200
@@ -77,8 +77,8 @@ class Playout:
         """
         answer = self.current
         if answer is None and self.answers and self._is_tail(at_ms):
-            self.answers[-1].last_ms = at_ms
-        elif answer is None and audible:
+            answer = self.answers[-1]
+        if answer is None and audible:
             answer = Answer(at_ms, at_ms)
             self.answers.append(answer)
         elif answer is not None:

@@ -124,10 +124,11 @@ def _read(folder: Path, name: str) -> Pcm:
 def _at_level(samples: Pcm) -> Pcm:
     loud = samples[np.abs(samples.astype(np.int32)) > LOUD].astype(np.float64)
     gain = 32768 * 10 ** (SPEECH_DB / 20) / np.sqrt(np.mean(loud**2))
-    return np.clip(samples * gain, -32768, 32767).astype(np.int16)
+    return np.asarray(np.clip(samples * gain, -32768, 32767), dtype=np.int16)
 
 
 def _cut(samples: Pcm, piece: Piece) -> Pcm:
     start, end = piece.start_ms - EDGE_MS, piece.end_ms + EDGE_MS
     cut = samples[max(0, start) * SAMPLE_RATE // 1000 : end * SAMPLE_RATE // 1000]
-    return np.clip(cut.astype(np.int32) + line_noise(len(cut)), -32768, 32767).astype(np.int16)
+    noisy = cut.astype(np.int32) + line_noise(len(cut))
+    return np.asarray(np.clip(noisy, -32768, 32767), dtype=np.int16)

@@ -117,19 +117,18 @@ def _median_row(result: Comparison, name: str, value: str, digits: int) -> tuple
 
 def _spread_row(result: Comparison, name: str, values: str) -> tuple[str, ...]:
     ours, stock = (result.spread_of(bot, values) for bot in (OURS, STOCK))
-    ratios = [
-        ratio(*(one and getattr(one, which) for one in (ours, stock))) for which in ("p50", "p95", "worst")
-    ]
-    return (name, _spread(ours), _spread(stock), " / ".join(_number(one, 2) for one in ratios))
+    if ours is None or stock is None:
+        return (name, _spread(ours), _spread(stock), "-")
+    pairs = ((ours.p50, stock.p50), (ours.p95, stock.p95), (ours.worst, stock.worst))
+    return (name, str(ours), str(stock), " / ".join(_number(ratio(*pair), 2) for pair in pairs))
 
 
 def _starts(result: Comparison) -> tuple[str, ...]:
-    ours, stock = (result.spread_of(bot, "start_cpu_secs") for bot in (OURS, STOCK))
+    name, found = "CPU to start a call, s", [result.spread_of(bot, "start_cpu_secs") for bot in (OURS, STOCK)]
     shown = (
-        "-" if one is None else f"{one.p50:.3f} (worst of {one.count}: {one.worst:.3f})"
-        for one in (ours, stock)
+        "-" if one is None else f"{one.p50:.3f} (worst of {one.count}: {one.worst:.3f})" for one in found
     )
-    return ("CPU to start a call, s", *shown, _number(ratio(ours and ours.p50, stock and stock.p50), 2))
+    return (name, *shown, _number(ratio(*(None if one is None else one.p50 for one in found)), 2))
 
 
 def _groups(result: Comparison) -> list[tuple[str, ...]]:
