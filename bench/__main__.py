@@ -87,7 +87,7 @@ def plan_of(options: argparse.Namespace) -> Plan:
     if options.secs:
         changes["secs"] = options.secs
     if options.steps is not None:
-        changes["steps"] = tuple(options.steps)
+        changes |= {"steps": tuple(options.steps), "workers": plan.workers if options.steps else ()}
     if options.workers is not None:
         counts = [calls for calls in (plan.steps if options.steps is None else options.steps) if calls >= 40]
         changes["workers"] = tuple(

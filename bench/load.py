@@ -15,6 +15,11 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+if __name__ == "__main__":
+    from environment import need_packages
+
+    need_packages()
+
 import uvloop
 
 from bench.caller import TURNS, Caller

@@ -2,7 +2,7 @@
 
 Written from Pipecat 1.14's documentation (guides on telephony with Twilio and Telnyx over WebSockets, and on user turn
 strategies) and its installed source: the framework's serializers, FastAPI transport, Silero detector and default turn
-strategies with Smart Turn, at the 8 kHz of a phone line. It uses nothing of the product.
+strategies with Smart Turn, at the 8 kHz of a phone line. Nothing of the product is in it.
 
 It is the fair rival: its native libraries' threads are set to one by the environment that the bench gives it, and it
 logs no more than the product does. Left as they are both cost it a third more.
@@ -12,6 +12,11 @@ from __future__ import annotations
 
 import sys
 from typing import Any
+
+if __name__ == "__main__":
+    from environment import need_packages
+
+    need_packages()
 
 from loguru import logger
 from pipecat.audio.vad.silero import SileroVADAnalyzer
