@@ -56,11 +56,6 @@ def ratio(ours: float | None, stock: float | None) -> float | None:
     return round(ours / stock, 3)
 
 
-def percent(part: int, whole: int) -> float | None:
-    """So many of a hundred; None of nothing."""
-    return round(100 * part / whole, 1) if whole else None
-
-
 def calls_without(trouble: Mapping[int, int]) -> int | None:
     """The most calls up to which there was no trouble at all; 0 when the fewest had some, None of nothing.
 

@@ -51,6 +51,7 @@ class Turn:
 
     Parameters:
         kind: Of `TURNS`.
+        piece: Which of the recordings it was, of those for its kind.
         onset_ms: When its first sound was on the wire, less the frame that it takes to say it.
         end_ms: When its last sound was on the wire.
         response_ms: From then to the first sound of the answer; None when none came.
@@ -59,6 +60,7 @@ class Turn:
     """
 
     kind: str
+    piece: int
     onset_ms: float
     end_ms: float
     response_ms: float | None = None
@@ -254,7 +256,8 @@ class Caller:
         self._place += 1
         which = HESITANT if kind == HESITANT else FINISHED
         pieces = self._recordings.hesitant if which == HESITANT else self._recordings.finished
-        samples = pieces[self._next[which] % len(pieces)]
+        piece = self._next[which] % len(pieces)
+        samples = pieces[piece]
         self._next[which] += 1
         first_ms, last_ms = audible_span(samples)
         # The line's noise before the first sound is not spoken: the onset is the first frame's.
@@ -262,7 +265,7 @@ class Caller:
         samples = samples[: len(samples) // FRAME_SAMPLES * FRAME_SAMPLES]
         self._saying.extend(samples.reshape(-1, FRAME_SAMPLES))
         self._last_sound = (last_ms - first_ms) // FRAME_MS
-        self._turn = Turn(kind, 0.0, 0.0)
+        self._turn = Turn(kind, piece, 0.0, 0.0)
 
     def _look_for_an_answer(self, turn: Turn, now: float) -> None:
         new = self._playout.answers[self._answers_before :] if turn.onset_ms else []

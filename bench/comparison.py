@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bench.arithmetic import Spread, calls_without, doubled_at, percent, ratio, spread
+from bench.arithmetic import Spread, calls_without, doubled_at, ratio, spread
 from bench.bots import OURS, STOCK
 from bench.measure_serializers import measure_serializers, serializer_ratio
 from bench.runs import Run, median_of, pooled, run
 
-CUT_INS_BEFORE_PERCENT: float | None = None
-"""How often ours cut hesitant callers off before its calls shared a detector, by a bench of that commit's checkout."""
+CUT_INS_BEFORE_PERCENT = 57.3
+"""How often ours cut hesitant callers off before its calls shared a detector: commit 16b37de, 72 sentences."""
 
 Tell = Callable[[str], None]
 
@@ -224,8 +225,13 @@ def verdict(result: Comparison) -> dict[str, Any]:
 
 
 def cut_in_percent(runs: Sequence[Run]) -> float | None:
-    """How often hesitant callers were cut off."""
-    return percent(sum(one.cut_ins for one in runs), sum(one.hesitations for one in runs))
+    """How often hesitant callers were cut off: the mean of all sentences, as some were said more often than others."""
+    said: dict[int, list[tuple[int, int]]] = {}
+    for one in runs:
+        for piece, counts in one.hesitations.items():
+            said.setdefault(piece, []).append(counts)
+    rates = [sum(cut for _, cut in counts) / sum(times for times, _ in counts) for counts in said.values()]
+    return round(100 * statistics.mean(rates), 1) if rates else None
 
 
 def _of_medians(result: Comparison, value: str) -> float | None:

@@ -145,7 +145,8 @@ def _groups(result: Comparison) -> list[tuple[str, ...]]:
 
 
 def _cut_ins(runs: list[Run]) -> str:
-    return f"{_number(cut_in_percent(runs), 1)} % of {_sum(runs, 'hesitations')}"
+    said = sum(times for one in runs for times, _ in one.hesitations.values())
+    return f"{_number(cut_in_percent(runs), 1)} % of {said}"
 
 
 def _ladder(result: Comparison) -> str:

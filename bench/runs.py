@@ -54,8 +54,7 @@ class Run:
         responses: From the caller's last sound to the answer's first, ms.
         barge_ins: From the caller's first sound to the bot's `clear`, ms.
         unanswered: How often a caller who had finished got no answer in 6 s, or an interruption no `clear`.
-        hesitations: How often a caller hesitated.
-        cut_ins: How often the bot began an answer then, before the caller was done.
+        hesitations: By sentence with pauses: how often it was said, and how often the bot answered before its end.
         answers: How many the callers heard.
         underruns: Holes in them.
         gaps: Of 1,000 messages of audio, how many came more than 80 ms after the one before.
@@ -80,8 +79,7 @@ class Run:
     responses: list[float]
     barge_ins: list[float]
     unanswered: int
-    hesitations: int
-    cut_ins: int
+    hesitations: Mapping[int, tuple[int, int]]
     answers: int
     underruns: int
     gaps: float
@@ -208,13 +206,19 @@ def figures_of(calls: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "responses": [turn["response_ms"] for turn in plain if turn["response_ms"] is not None],
         "barge_ins": [turn["clear_ms"] for turn in interrupting if turn["clear_ms"] is not None],
         "unanswered": silent + sum(turn["clear_ms"] is None for turn in interrupting),
-        "hesitations": len(hesitant),
-        "cut_ins": sum(turn["cut_in"] for turn in hesitant),
+        "hesitations": {piece: (len(cut), sum(cut)) for piece, cut in sorted(_by_piece(hesitant).items())},
         "answers": len(answers),
         "underruns": sum(len(answer["holes_ms"]) for answer in answers),
         "gaps": 1000 * gaps / messages if messages else 0.0,
         "problems": sorted({problem for call in calls for problem in call["problems"]}),
     }
+
+
+def _by_piece(turns: Sequence[Mapping[str, Any]]) -> dict[int, list[bool]]:
+    found: dict[int, list[bool]] = {}
+    for turn in turns:
+        found.setdefault(turn["piece"], []).append(turn["cut_in"])
+    return found
 
 
 async def _load(

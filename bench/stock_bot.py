@@ -1,11 +1,11 @@
 """A phone bot as Pipecat ships it: `python -m bench.stock_bot -t twilio`, under its own development runner.
 
-Written from Pipecat 1.14's documentation (guides on telephony with Twilio and Telnyx over WebSockets, and on user turn
-strategies) and its installed source: the framework's serializers, FastAPI transport, Silero detector and default turn
-strategies with Smart Turn, at the 8 kHz of a phone line. Nothing of the product is in it.
+It has the framework's serializers, FastAPI transport, Silero detector and default turn strategies with Smart Turn, at
+the 8 kHz of a phone line; nothing of the product is in it. Source: docs.pipecat.ai, pages on TwilioFrameSerializer,
+TelnyxFrameSerializer and FastAPIWebsocketTransport, and the installed source of Pipecat 1.14 (`runner`, `turns`).
 
 It is the fair rival: its native libraries' threads are set to one by the environment that the bench gives it, and it
-logs no more than the product does. Left as they are both cost it a third more.
+logs no more than the product does.
 """
 
 from __future__ import annotations

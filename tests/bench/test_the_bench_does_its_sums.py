@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.arithmetic import calls_without, doubled_at, percent, percentile, ratio, spread
+from bench.arithmetic import calls_without, doubled_at, percentile, ratio, spread
 from bench.machine import OTHER, by_group
 
 NUMBERS = st.lists(st.floats(0, 1e5), min_size=1, max_size=50)
@@ -46,11 +46,6 @@ def test_a_ratio_is_ours_over_stock():
 @pytest.mark.parametrize(("ours", "stock"), [(None, 1.0), (1.0, None), (1.0, 0.0)])
 def test_there_is_no_ratio_without_both(ours, stock):
     assert ratio(ours, stock) is None
-
-
-def test_a_share_is_in_percent():
-    assert percent(1, 3) == 33.3
-    assert percent(0, 0) is None
 
 
 def test_calls_without_underruns_end_below_the_first_step_that_has_some():

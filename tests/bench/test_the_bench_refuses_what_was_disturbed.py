@@ -7,7 +7,7 @@ import pytest
 
 from bench import __main__ as bench
 from bench.arithmetic import spread
-from bench.comparison import QUICK, Comparison, Plan, verdict
+from bench.comparison import QUICK, Comparison, Plan, cut_in_percent, verdict
 from bench.results import TARGETS, written
 from bench.runs import LATE_MS, OTHERS_CORES, Run, disturbances, figures_of
 
@@ -32,8 +32,7 @@ OURS = Run(
     responses=[200.0, 210.0, 220.0],
     barge_ins=[150.0],
     unanswered=0,
-    hesitations=20,
-    cut_ins=5,
+    hesitations={0: (4, 1), 3: (1, 1), 7: (2, 0)},
     answers=100,
     underruns=1,
     gaps=0.5,
@@ -91,7 +90,7 @@ def test_ratios_are_ours_over_stock():
         "response_p95_ratio": round(219 / 438, 3),
         "barge_in_ratio": 0.5,
         "serializer_ratio": 0.5,
-        "cut_ins": {"before": found["cut_ins"]["before"], "now": 25.0},
+        "cut_ins": {"before": found["cut_ins"]["before"], "now": 41.7},
         "underruns": 2,
     }
 
@@ -193,7 +192,7 @@ def test_a_system_that_cannot_tell_what_was_used_compares_nothing(monkeypatch, c
 
 
 def turn(kind: str, **found) -> dict:
-    return {"kind": kind, "response_ms": None, "clear_ms": None, "cut_in": False, **found}
+    return {"kind": kind, "piece": 0, "response_ms": None, "clear_ms": None, "cut_in": False, **found}
 
 
 def test_callers_who_hesitate_count_for_cut_ins_alone():
@@ -211,13 +210,20 @@ def test_callers_who_hesitate_count_for_cut_ins_alone():
             turn("barge_in", response_ms=310.0),
             turn("hesitant", response_ms=900.0, cut_in=True),
             turn("hesitant", response_ms=800.0),
+            turn("hesitant", piece=2, response_ms=800.0),
         ],
     }
     found = figures_of([call, {**call, "first_audio_ms": None, "turns": [], "answers": []}])
     assert found["responses"] == [250.0, 300.0, 310.0]
     assert found["barge_ins"] == [200.0]
     assert found["unanswered"] == 2
-    assert (found["hesitations"], found["cut_ins"]) == (2, 1)
+    assert found["hesitations"] == {0: (2, 1), 2: (1, 0)}
     assert (found["answers"], found["underruns"], found["gaps"]) == (2, 2, 20.0)
     assert found["first_audio"] == [12.0]
     assert found["problems"] == ["it broke"]
+
+
+def test_sentences_count_alike_however_often_they_were_said():
+    often, seldom = replace(OURS, hesitations={0: (99, 0)}), replace(OURS, hesitations={1: (1, 1)})
+    assert cut_in_percent([often, seldom]) == 50.0
+    assert cut_in_percent([replace(OURS, hesitations={})]) is None

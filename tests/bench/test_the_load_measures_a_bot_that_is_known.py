@@ -117,9 +117,9 @@ async def test_marks_come_back_when_they_were_heard(recordings):
 async def test_a_bot_that_waits_too_little_cuts_hesitant_callers_off(recordings):
     hasty = await called(KnownBot(silence_ms=120), recordings, (HESITANT,), 12.0)
     patient = await called(KnownBot(), recordings, (HESITANT,), 12.0)
-    assert hasty["hesitations"] >= 3 and patient["hesitations"] >= 3
-    assert hasty["cut_ins"] >= 3
-    assert patient["cut_ins"] == 0
+    for found, cuts in ((hasty, True), (patient, False)):
+        said, cut = map(sum, zip(*found["hesitations"].values(), strict=True))
+        assert said >= 3 and (cut >= 3 if cuts else cut == 0)
 
 
 @pytest.mark.parametrize(("bot", "carrier"), [(OURS, "telnyx"), (STOCK, "twilio"), (STOCK, "telnyx")])
