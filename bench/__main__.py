@@ -192,7 +192,7 @@ def _parsed(arguments: Sequence[str] | None, program: str) -> argparse.Namespace
     )
     parser.add_argument("--times", type=int, default=5, help="control: calls of each kind (default 5)")
     parser.add_argument("--secs", type=float, help="compare: length of a run (40; with --quick 20)")
-    parser.add_argument("--steps", type=int, nargs="*", help="compare: numbers of calls besides (8 to 60)")
+    parser.add_argument("--steps", type=int, nargs="*", help="compare: numbers of calls besides (4 to 60)")
     parser.add_argument(
         "--workers", type=int, nargs="*", help="compare: processes that share the calls (1 2)"
     )

@@ -70,6 +70,11 @@ def calls_without(trouble: Mapping[int, int]) -> int | None:
     return fine if trouble else None
 
 
+def begins_at(trouble: Mapping[int, int]) -> int | None:
+    """The fewest calls at which there was some; None where there never was."""
+    return next((calls for calls in sorted(trouble) if trouble[calls]), None)
+
+
 def doubled_at(values: Mapping[int, float]) -> int | None:
     """The fewest calls at which a value is twice what it is with the fewest of all; None where it never is."""
     counts = sorted(values)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from bench.arithmetic import Spread, ratio, spread
+from bench.arithmetic import Spread, begins_at, ratio, spread
 from bench.bots import OURS, STOCK
 from bench.comparison import Comparison, cut_in_percent, label, refusals
 from bench.figures import Figure
@@ -152,12 +153,10 @@ def _cut_ins(runs: list[Run]) -> str:
 def _ladder(result: Comparison) -> str:
     parts = ["## By the number of calls", f"One process, {result.plan.carriers[0]}."]
     for bot in (OURS, STOCK):
-        most = result.calls_without_underruns(bot)
-        double = result.calls_of_double_p95(bot)
+        begin, double = begins_at(result.underruns_of(bot)), result.calls_of_double_p95(bot)
+        underruns = "no underruns" if begin is None else f"underruns begin at {begin} calls"
         doubled = "has not doubled" if double is None else f"has doubled at {double}"
-        parts.append(
-            f"**{bot.capitalize()}**: no underruns up to {most} calls; the 95th percentile of the response {doubled}."
-        )
+        parts.append(f"**{bot.capitalize()}**: {underruns}; the 95th percentile of the response {doubled}.")
         parts.append(_runs_table(result.steps_of(bot)))
     return "\n\n".join(parts)
 
@@ -195,9 +194,10 @@ def _picture(result: Comparison) -> str:
         by_calls.setdefault(one.calls, []).append(one.cpu_percent)
     calls = ", ".join(str(count) for count in by_calls)
     costs = ", ".join(f"{statistics.median(values):.2f}" for values in by_calls.values())
+    top = math.ceil(max(one.cpu_percent for one in result.steps_of(OURS)))
     lines = (
         *("```mermaid", "xychart-beta", '  title "Ours: CPU per call by the number of calls in one process"'),
-        *(f'  x-axis "calls" [{calls}]', '  y-axis "% of a core" 0 --> 6', f"  line [{costs}]", "```"),
+        *(f'  x-axis "calls" [{calls}]', f'  y-axis "% of a core" 0 --> {top}', f"  line [{costs}]", "```"),
     )
     return "\n".join(lines)
 

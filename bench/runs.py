@@ -27,7 +27,7 @@ LATE_MS = 10.0
 OTHERS_CORES = 0.2
 """More than this of a core for anything but the bot, the load and the bench, and the machine was not ours."""
 
-RAMP_SECS = 0.15
+RAMP_SECS = 0.25
 """From one call's beginning to the next: quick enough to wait for, slow enough that no bot is overrun."""
 
 SETTLE_SECS = 1.0

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.arithmetic import calls_without, doubled_at, percentile, ratio, spread
+from bench.arithmetic import begins_at, calls_without, doubled_at, percentile, ratio, spread
 from bench.machine import OTHER, by_group
 
 NUMBERS = st.lists(st.floats(0, 1e5), min_size=1, max_size=50)
@@ -53,6 +53,11 @@ def test_calls_without_underruns_end_below_the_first_step_that_has_some():
     assert calls_without({40: 0, 8: 0, 60: 0}) == 60
     assert calls_without({8: 1, 14: 0}) == 0
     assert calls_without({}) is None
+
+
+def test_trouble_begins_at_the_first_step_that_has_some():
+    assert begins_at({8: 0, 20: 3, 14: 1}) == 14
+    assert begins_at({8: 0, 14: 0}) is None
 
 
 def test_a_value_has_doubled_where_it_is_twice_that_of_the_fewest_calls():

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from bench import __main__ as bench
+from bench import comparison as comparing
 from bench.arithmetic import spread
 from bench.comparison import QUICK, Comparison, Plan, cut_in_percent, verdict
 from bench.results import TARGETS, written
@@ -227,3 +228,50 @@ def test_sentences_count_alike_however_often_they_were_said():
     often, seldom = replace(OURS, hesitations={0: (99, 0)}), replace(OURS, hesitations={1: (1, 1)})
     assert cut_in_percent([often, seldom]) == 50.0
     assert cut_in_percent([replace(OURS, hesitations={})]) is None
+
+
+@pytest.fixture
+def made(monkeypatch):
+    """Have each run found in this list, and keep what was asked for."""
+    found: list[Run] = []
+    asked: list[tuple[str, int]] = []
+
+    async def run(bot, carrier, calls, secs, port, **_):
+        asked.append((bot, calls))
+        return replace(found.pop(0), bot=bot, carrier=carrier, calls=calls)
+
+    async def no_serializers():
+        return SERIALIZERS
+
+    monkeypatch.setattr(comparing, "run", run)
+    monkeypatch.setattr(comparing, "measure_serializers", no_serializers)
+    return found, asked
+
+
+async def test_bots_take_turns(made):
+    found, asked = made
+    found += [OURS, STOCK] * 2
+    await comparing.compare(QUICK, lambda _: None)
+    assert asked == [("ours", 20), ("stock", 20)] * 2
+
+
+async def test_a_disturbed_run_is_made_again_while_there_are_repeats_left(made):
+    found, asked = made
+    found += [replace(OURS, late_p99=50.0), OURS, replace(STOCK, late_p99=50.0), OURS, STOCK]
+    result = await comparing.compare(QUICK, lambda _: None)
+    assert asked == [("ours", 20), ("ours", 20), ("stock", 20), ("ours", 20), ("stock", 20)]
+    assert len(result.turns) == 4
+    assert len(verdict(result)["refused"]) == 1
+
+
+async def test_a_step_with_a_single_hole_is_made_once_more_and_the_better_run_counts(made):
+    found, asked = made
+    plan = Plan(("twilio",), rounds=1, steps=(8, 20, 40), workers=())
+    fine = replace(OURS, underruns=0)
+    found += [fine, replace(STOCK, underruns=0), replace(OURS, underruns=1), fine, fine]
+    found += [replace(STOCK, underruns=0), replace(STOCK, underruns=30)]
+    result = await comparing.compare(plan, lambda _: None)
+    assert asked[2:] == [("ours", 8), ("ours", 8), ("ours", 40), ("stock", 8), ("stock", 40)]
+    assert verdict(result)["calls_per_process_ratio"] == 2.0
+    assert "**Stock**: underruns begin at 40 calls" in written(result, verdict(result))
+    assert "**Ours**: no underruns;" in written(result, verdict(result))
