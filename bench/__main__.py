@@ -56,7 +56,8 @@ async def measure(options: argparse.Namespace) -> tuple[list[Figure], list[Repor
             # The local voice is loaded only where it is needed.
             from bench.measure_talk import measure_talk
 
-            calls, carrier = options.calls or 3, options.carrier or "twilio"
+            calls = (options.only == "talk" and options.calls) or 3
+            carrier = options.carrier or "twilio"
             print(f"{calls} calls with questions over {carrier}")
             figures, reports = await measure_talk(calls, carrier, options.port, Path(directory))
             problems = [error for report in reports for error in report.errors]
@@ -191,7 +192,7 @@ def _parsed(arguments: Sequence[str] | None, program: str) -> argparse.Namespace
         help="talk: over which (twilio); compare: over one (both; with --quick twilio)",
     )
     parser.add_argument("--times", type=int, default=5, help="control: calls of each kind (default 5)")
-    parser.add_argument("--secs", type=float, help="compare: length of a run (40; with --quick 20)")
+    parser.add_argument("--secs", type=float, help="compare: length of a run (40; with --quick 22)")
     parser.add_argument("--steps", type=int, nargs="*", help="compare: numbers of calls besides (4 to 60)")
     parser.add_argument(
         "--workers", type=int, nargs="*", help="compare: processes that share the calls (1 2)"

@@ -53,7 +53,7 @@ class Plan:
     checkout: Path | None = None
 
 
-QUICK = Plan(("twilio",), secs=25.0, starts=4, steps=(), workers=(), repeats=1)
+QUICK = Plan(("twilio",), secs=22.0, starts=4, steps=(), workers=(), repeats=1)
 """Under four minutes."""
 
 
