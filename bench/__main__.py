@@ -24,7 +24,7 @@ if __name__ == "__main__":
 
     need_packages()
 
-from bench.comparison import QUICK, Plan, compare, verdict
+from bench.comparison import QUICK, Plan, compare, refusals, verdict
 from bench.figures import Figure
 from bench.machine import can_measure, described
 from bench.measure_checks import measure_checks
@@ -151,7 +151,7 @@ def main(
         found = verdict(comparison)
         text = written(comparison, found, figures)
         print(f"\n{text}")
-        if not options.quick and "refused" not in found and options.checkout is None:
+        if not options.quick and options.checkout is None and not refusals(comparison.turns):
             RESULTS.write_text(text, encoding="utf-8")
     print("\n".join(f"problem: {problem}" for problem in problems))
     if options.json:

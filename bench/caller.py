@@ -176,7 +176,7 @@ class Caller:
         self._turn: Turn | None = None
         self._answers_before = 0
         self._waits_until_ms: float | None = None
-        self._zero = time.monotonic()
+        self._zero = 0.0
         self._media = self._socket(carrier)
 
     @staticmethod

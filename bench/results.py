@@ -62,7 +62,7 @@ def _refused(verdict: Mapping[str, Any]) -> list[str]:
     if not reasons:
         return []
     listed = "\n".join(f"- {reason}" for reason in reasons)
-    return [f"**Not compared**, because the figures are not of the bots alone:\n\n{listed}"]
+    return [f"**Not compared** where it says -, because these figures are not of the bots alone:\n\n{listed}"]
 
 
 def _ratios(verdict: Mapping[str, Any]) -> str:

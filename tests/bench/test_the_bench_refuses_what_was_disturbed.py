@@ -151,9 +151,9 @@ def compared(monkeypatch, tmp_path):
     monkeypatch.setattr(bench, "RESULTS", tmp_path / "results.md")
     monkeypatch.setattr(bench, "can_measure", lambda: True)
 
-    def found(*runs: Run):
+    def found(*runs: Run, ladder: tuple[Run, ...] = ()):
         async def compare(plan, tell):
-            return comparison(*runs, plan=plan)
+            return comparison(*runs, ladder=ladder, plan=plan)
 
         monkeypatch.setattr(bench, "compare", compare)
         return tmp_path / "results.md"
@@ -174,6 +174,13 @@ def test_a_disturbed_full_run_keeps_nothing_and_says_so_by_its_status(compared, 
     assert bench.main(["--only", "compare", "--steps"]) == 1
     assert "refused" in json.loads(capsys.readouterr().out.splitlines()[-1])
     assert not results.exists()
+
+
+def test_a_disturbed_step_leaves_the_rest_of_a_full_run(compared):
+    results = compared(OURS, STOCK, ladder=(replace(OURS, calls=8, late_p99=50.0),))
+    assert bench.main(["--only", "compare"]) == 1
+    assert "| calls per process without underruns | - |" in results.read_text()
+    assert "| cpu per call | 0.30 |" in results.read_text()
 
 
 def test_the_quick_run_never_fails_on_timing_and_keeps_nothing(compared, capsys):
