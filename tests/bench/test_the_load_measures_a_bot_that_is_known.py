@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import contextlib
+import time
 
 import numpy as np
 import pytest
@@ -14,12 +15,17 @@ from bench.playout import ANSWER_MS
 from bench.recordings import Recordings
 from bench.runs import figures_of, run
 from emulator import tone
-from emulator.line.codecs import decode
+from emulator.line.codecs import decode, loudness
+from emulator.line.earpiece import AUDIBLE
 from tests.fake_bot import FakeBot, Line
 
 FIRST_MS, SILENCE_MS, RESPONDS_MS, CLEARS_MS = 120, 800, 150, 90
-TOLERANCE_MS = 60
-"""Of a machine that others use too."""
+TOLERANCE_MS = 40
+"""Between what a bot has done and what a caller sees of it, on a machine that others use too."""
+
+
+def now_ms() -> float:
+    return time.monotonic() * 1000
 
 
 @pytest.fixture(scope="module")
@@ -32,24 +38,32 @@ def recordings() -> Recordings:
 
 class KnownBot:
     """Greets after `FIRST_MS`; answers `RESPONDS_MS` after `silence_ms` of a quiet caller, and clears `CLEARS_MS` after
-    the caller's first sound while it speaks. A hole of `hole_ms` is in the middle of each answer."""
+    the caller's first sound while it speaks. A hole of `hole_ms` is in the middle of each answer. It keeps how long it
+    really took: a busy machine makes it late."""
 
     def __init__(self, *, silence_ms: int = SILENCE_MS, hole_ms: int = 0) -> None:
         self.silence_ms = silence_ms
         self.hole_ms = hole_ms
+        self.greeted: list[float] = []
+        self.responded: list[float] = []
+        self.cleared: list[float] = []
 
     async def talk(self, line: Line) -> None:
+        begun = last_sound = now_ms()
         await asyncio.sleep(FIRST_MS / 1000)
         speaking = asyncio.create_task(self._speak(line))
+        self.greeted.append(now_ms() - begun)
         heard, quiet = False, 0
         while (message := await line.receive()) is not None:
             if message["event"] != "media":
                 continue
-            if np.abs(decode("PCMU", base64.b64decode(message["media"]["payload"]))).max() > 250:
+            if loudness(decode("PCMU", base64.b64decode(message["media"]["payload"]))) >= AUDIBLE:
+                last_sound = now_ms()
                 if not heard and not speaking.done():
                     await asyncio.sleep(CLEARS_MS / 1000)
                     speaking.cancel()
                     await line.clear()
+                    self.cleared.append(now_ms() - last_sound)
                 heard, quiet = True, 0
             else:
                 quiet += 20
@@ -57,6 +71,7 @@ class KnownBot:
                 heard = False
                 await asyncio.sleep(RESPONDS_MS / 1000)
                 speaking = asyncio.create_task(self._speak(line))
+                self.responded.append(now_ms() - last_sound)
         speaking.cancel()
 
     async def _speak(self, line: Line) -> None:
@@ -90,18 +105,21 @@ async def called(bot: KnownBot, recordings: Recordings, turns: tuple[str, ...], 
 
 
 async def test_what_callers_wait_for_is_what_the_bot_made_them_wait(recordings):
-    found = await called(KnownBot(), recordings, (FINISHED,), 9.0)
-    assert np.median(found["first_audio"]) == pytest.approx(FIRST_MS, abs=TOLERANCE_MS)
+    bot = KnownBot()
+    found = await called(bot, recordings, (FINISHED,), 9.0)
+    assert np.median(found["first_audio"]) == pytest.approx(np.median(bot.greeted), abs=TOLERANCE_MS)
     assert len(found["responses"]) >= 3
-    # The last sound is a loud frame; the bot takes softer ones for speech, too.
-    assert np.median(found["responses"]) == pytest.approx(SILENCE_MS + RESPONDS_MS, abs=2 * TOLERANCE_MS)
+    assert min(found["responses"]) >= SILENCE_MS + RESPONDS_MS - TOLERANCE_MS
+    assert np.median(found["responses"]) == pytest.approx(np.median(bot.responded), abs=TOLERANCE_MS)
     assert (found["underruns"], found["unanswered"], found["problems"]) == (0, 0, [])
 
 
 async def test_an_interruption_is_timed_to_the_clear(recordings):
-    found = await called(KnownBot(), recordings, (BARGE_IN,), 9.0)
+    bot = KnownBot()
+    found = await called(bot, recordings, (BARGE_IN,), 9.0)
     assert len(found["barge_ins"]) >= 3
-    assert np.median(found["barge_ins"]) == pytest.approx(CLEARS_MS, abs=TOLERANCE_MS)
+    # From the beginning of the frame, which has 20 ms.
+    assert np.median(found["barge_ins"]) == pytest.approx(np.median(bot.cleared) + 20, abs=TOLERANCE_MS)
 
 
 async def test_a_hole_of_the_bot_is_an_underrun(recordings):
