@@ -30,6 +30,8 @@ OTHERS_CORES = 0.2
 RAMP_SECS = 0.25
 """From one call's beginning to the next: quick enough to wait for, slow enough that no bot is overrun."""
 
+WARM_UPS = 5
+WARM_UP_SECS = 2.0
 SETTLE_SECS = 1.0
 START_WINDOW_SECS = 0.5
 """The greeting is longer than two of these, and the first of it comes sooner, once a bot is warm."""
@@ -147,12 +149,22 @@ async def run(
     with TemporaryDirectory(prefix="bench-") as directory:
         folder = Path(directory)
         async with running(bot, carrier, port, folder / "bot", processes=processes, checkout=checkout) as up:
-            # What a process needs once comes with its first call.
-            await _load(up, carrier, processes, 2.0, folder / "warm.json", "--listen")
-            await asyncio.sleep(SETTLE_SECS)
+            await _warm_up(up, carrier, folder / "warm.json")
             started = await _starts(up, carrier, starts)
             idle_mb = memory_mb(up.pids)
             return await _measure(up, bot, carrier, calls, secs, folder / "load.json", idle_mb, started)
+
+
+async def _warm_up(up: Running, carrier: str, out: Path) -> None:
+    """Call each process until it has greeted: what it needs once comes with its first call."""
+    for _ in range(WARM_UPS):
+        heard, _seen = await _load(up, carrier, len(up.pids), WARM_UP_SECS, out, "--listen")
+        await asyncio.sleep(SETTLE_SECS)
+        if all(call["first_audio_ms"] is not None for call in heard["calls"]):
+            return
+    raise EmulatorError(
+        "the bot answers calls and says nothing: its output is gone with its folder; call it by hand"
+    )
 
 
 async def _measure(
