@@ -30,6 +30,7 @@ OTHERS_CORES = 0.2
 RAMP_SECS = 0.25
 """From one call's beginning to the next: quick enough to wait for, slow enough that no bot is overrun."""
 
+LAST_LINES = 12
 WARM_UPS = 5
 WARM_UP_SECS = 2.0
 SETTLE_SECS = 1.0
@@ -149,22 +150,22 @@ async def run(
     with TemporaryDirectory(prefix="bench-") as directory:
         folder = Path(directory)
         async with running(bot, carrier, port, folder / "bot", processes=processes, checkout=checkout) as up:
-            await _warm_up(up, carrier, folder / "warm.json")
+            await _warm_up(up, carrier, folder)
             started = await _starts(up, carrier, starts)
             idle_mb = memory_mb(up.pids)
             return await _measure(up, bot, carrier, calls, secs, folder / "load.json", idle_mb, started)
 
 
-async def _warm_up(up: Running, carrier: str, out: Path) -> None:
+async def _warm_up(up: Running, carrier: str, folder: Path) -> None:
     """Call each process until it has greeted: what it needs once comes with its first call."""
     for _ in range(WARM_UPS):
-        heard, _seen = await _load(up, carrier, len(up.pids), WARM_UP_SECS, out, "--listen")
+        heard, _seen = await _load(up, carrier, len(up.pids), WARM_UP_SECS, folder / "warm.json", "--listen")
         await asyncio.sleep(SETTLE_SECS)
         if all(call["first_audio_ms"] is not None for call in heard["calls"]):
             return
-    raise EmulatorError(
-        "the bot answers calls and says nothing: its output is gone with its folder; call it by hand"
-    )
+    log = await asyncio.to_thread((folder / "bot" / "0" / "server.log").read_text, errors="replace")
+    last = "\n".join(log.splitlines()[-LAST_LINES:])
+    raise EmulatorError(f"the bot takes calls and says nothing; its last lines:\n{last}")
 
 
 async def _measure(
