@@ -16,9 +16,6 @@ ANSWER_MS = 2400.0
 HOLE_OVER_MS = 20
 """A shorter hole is no underrun, as at the emulator's own ear: a carrier's frame covers it."""
 
-GAP_OVER_MS = 80
-"""Between two arrivals of one answer: as long as what Pipecat's transport sends ahead."""
-
 ALL_BUT_MS = 20
 """An answer may end so much early: filters hold a little back."""
 
@@ -34,8 +31,6 @@ class Answer:
         began_ms: When its first audio arrived.
         last_ms: When its last audio arrived.
         received_ms: How much audio that was.
-        messages: In how many messages.
-        gaps: How many of them came more than 80 ms after the one before.
         holes_ms: The holes at the ear.
         cleared_ms: When the bot took the rest of it back; None when it did not.
     """
@@ -43,8 +38,6 @@ class Answer:
     began_ms: float
     last_ms: float
     received_ms: float = 0.0
-    messages: int = 0
-    gaps: int = 0
     holes_ms: list[float] = field(default_factory=list)
     cleared_ms: float | None = None
 
@@ -81,14 +74,10 @@ class Playout:
         if answer is None and audible:
             answer = Answer(at_ms, at_ms)
             self.answers.append(answer)
-        elif answer is not None:
-            if answer.messages and at_ms - answer.last_ms > GAP_OVER_MS:
-                answer.gaps += 1
-            if at_ms - self.until_ms > HOLE_OVER_MS:
-                answer.holes_ms.append(at_ms - self.until_ms)
+        elif answer is not None and at_ms - self.until_ms > HOLE_OVER_MS:
+            answer.holes_ms.append(at_ms - self.until_ms)
         self.until_ms = max(self.until_ms, at_ms) + length_ms
         if answer is not None:
-            answer.messages += 1
             answer.last_ms = at_ms
             answer.received_ms += length_ms
 

@@ -91,7 +91,11 @@ def _turns(result: Comparison) -> str:
         _row(
             result, "underruns / answers", lambda runs: f"{_sum(runs, 'underruns')} / {_sum(runs, 'answers')}"
         ),
-        _row(result, "gaps over 80 ms in 1,000 messages", lambda runs: _number(median_of(runs, "gaps"), 1)),
+        _row(
+            result,
+            "silence in underruns, ms in a second of answers",
+            lambda runs: _number(median_of(runs, "gaps"), 1),
+        ),
         _row(result, "cut-ins on hesitant callers", _cut_ins),
         _row(result, "turns that got nothing in 6 s", lambda runs: str(_sum(runs, "unanswered"))),
         _median_row(result, "CPU per call, % of a core", "cpu_percent", 2),

@@ -60,7 +60,7 @@ class Run:
         hesitations: By sentence with pauses: how often it was said, and how often the bot answered before its end.
         answers: How many the callers heard.
         underruns: Holes in them.
-        gaps: Of 1,000 messages of audio, how many came more than 80 ms after the one before.
+        gaps: How long underruns were, in ms for each second of answers.
         cpu_percent: Of one core, for each call.
         groups: The same by groups of threads.
         memory_mb: For each call.
@@ -211,8 +211,8 @@ def figures_of(calls: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     interrupting = [turn for turn in turns if turn["kind"] == BARGE_IN]
     hesitant = [turn for turn in turns if turn["kind"] == HESITANT]
     answers = [answer for call in calls for answer in call["answers"]]
-    messages = sum(answer["messages"] for answer in answers)
-    gaps = sum(answer["gaps"] for answer in answers)
+    holes = sum(sum(answer["holes_ms"]) for answer in answers)
+    spoken = sum(answer["received_ms"] for answer in answers)
     silent = sum(turn["response_ms"] is None and not turn["cut_in"] for turn in plain)
     return {
         "first_audio": [call["first_audio_ms"] for call in calls if call["first_audio_ms"] is not None],
@@ -222,7 +222,7 @@ def figures_of(calls: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "hesitations": {piece: (len(cut), sum(cut)) for piece, cut in sorted(_by_piece(hesitant).items())},
         "answers": len(answers),
         "underruns": sum(len(answer["holes_ms"]) for answer in answers),
-        "gaps": 1000 * gaps / messages if messages else 0.0,
+        "gaps": 1000 * holes / spoken if spoken else 0.0,
         "problems": sorted({problem for call in calls for problem in call["problems"]}),
     }
 

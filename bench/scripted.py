@@ -59,6 +59,7 @@ class ScriptedSTT(STTService):
     """Hears the same sentence in everything, as a recogniser that takes audio all the time and is never late."""
 
     Settings = STTSettings
+    hears_hz = 8000
 
     def __init__(self, **kwargs: Any) -> None:
         """Initialize the recogniser; what is asked of it besides makes no difference."""

@@ -207,8 +207,8 @@ def test_callers_who_hesitate_count_for_cut_ins_alone():
     call = {
         "first_audio_ms": 12.0,
         "answers": [
-            {"messages": 40, "gaps": 1, "holes_ms": [30.0, 40.0]},
-            {"messages": 10, "gaps": 0, "holes_ms": []},
+            {"received_ms": 2000.0, "holes_ms": [30.0, 40.0]},
+            {"received_ms": 1500.0, "holes_ms": []},
         ],
         "problems": ["it broke", "it broke"],
         "turns": [
