@@ -239,7 +239,7 @@ def _check_beside_voice(agent: Agent, voice: Service) -> None:
     what = f"services: agent {agent.name} has voice = {voice.name}"
     if not voice.takes_messages:
         raise ServiceError(
-            f"{what}, which Pipecat gives no words to, so that it could neither greet nor be told of keys: name "
+            f"{what}, which speaks whenever it likes: it says no line on request, and no key stops it: name "
             f"another voice, such as openai-realtime or gemini-live, or stt, llm and tts."
         )
     if agent.call_flow is not None:

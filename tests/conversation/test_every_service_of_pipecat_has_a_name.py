@@ -440,7 +440,7 @@ async def test_a_row_whose_packages_are_there_is_built_and_any_other_says_what_t
         build = getattr(services, f"build_{row.kind}")
         models_of_this_machine(monkeypatch, tmp_path)
         if not row.takes_messages:
-            with pytest.raises(ServiceError, match="gives no words to"):
+            with pytest.raises(ServiceError, match="says no line on request"):
                 services.check(choice, settings)
             return
         try:

@@ -13,10 +13,15 @@ from tests.fake_gemini_live import LiveModel, certificate, text_of, tls
 from tests.fake_realtime import Calls, Says
 from tests.fake_services import socket_service
 from tests.talking_bot import QUICK_AGENT, talking
+from tests.talks.test_a_speech_to_speech_model_talks import (
+    CARRIERS,
+    WORD_FOR_WORD,
+    assert_answered_and_said_goodbye,
+    heard,
+    texts,
+    until,
+)
 from tests.talks.test_dial_out_leaves_a_message_or_talks import MESSAGE, THEM, dial
-
-CARRIERS = ["twilio", "telnyx"]
-WORD_FOR_WORD = "word for word, in the caller's hearing, and nothing else: "
 
 
 def answers(contents):
@@ -51,20 +56,6 @@ async def calling(monkeypatch, tmp_path, carrier, model, *, more="", **limits):
     assert isinstance(model, int) or model.faults == []
 
 
-def texts(call, kind="bot_heard"):
-    return [event.data["text"] for event in call.events if event.kind == kind]
-
-
-async def until(condition, secs=25):
-    async with asyncio.timeout(secs):
-        while not condition():
-            await asyncio.sleep(0.02)
-
-
-def heard(bot, text):
-    return lambda: any(text in texts(call) for call in bot.store.list())
-
-
 @pytest.mark.parametrize("plays_out", [False, True])
 @pytest.mark.parametrize("carrier", CARRIERS)
 async def test_keys_are_answered_and_the_goodbye_is_heard_before_the_line_drops(
@@ -73,13 +64,7 @@ async def test_keys_are_answered_and_the_goodbye_is_heard_before_the_line_drops(
     model = LiveModel(answers, plays_out=plays_out)
     async with calling(monkeypatch, tmp_path, carrier, model) as bot:
         result = await bot.network.call(bot.url, [Wait(2), Digits("1#"), Wait(3), Digits("2#"), Wait(10)])
-    report = result.report
-    assert report.errors == []
-    (call,) = bot.store.list()
-    assert texts(call) == ["Hello.", "We are open.", "Thank you for calling.", "Goodbye."]
-    assert (call.state, call.ended_by) == (CallState.COMPLETED, EndedBy.BOT)
-    assert report.goodbye_heard
-    assert report.marks_returned == report.marks_sent
+    assert_answered_and_said_goodbye(bot, result.report)
 
 
 async def test_the_model_is_told_of_the_agent_and_its_tools(monkeypatch, tmp_path):

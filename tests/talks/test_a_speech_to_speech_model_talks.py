@@ -41,6 +41,26 @@ def texts(call, kind="bot_heard"):
     return [event.data["text"] for event in call.events if event.kind == kind]
 
 
+async def until(condition, secs=25):
+    async with asyncio.timeout(secs):
+        while not condition():
+            await asyncio.sleep(0.02)
+
+
+def heard(bot, text):
+    return lambda: any(text in texts(call) for call in bot.store.list())
+
+
+def assert_answered_and_said_goodbye(bot, report):
+    """The key 1 was answered, the key 2 ended the call, and all was heard to its end."""
+    assert report.errors == []
+    (call,) = bot.store.list()
+    assert texts(call) == ["Hello.", "We are open.", "Thank you for calling.", "Goodbye."]
+    assert (call.state, call.ended_by) == (CallState.COMPLETED, EndedBy.BOT)
+    assert report.goodbye_heard
+    assert report.marks_returned == report.marks_sent
+
+
 @pytest.mark.parametrize("carrier", CARRIERS)
 async def test_the_greeting_is_the_agents_own(monkeypatch, tmp_path, carrier):
     model = RealtimeModel(answers)
@@ -58,23 +78,7 @@ async def test_keys_are_answered_and_the_goodbye_is_heard_before_the_line_drops(
     model = RealtimeModel(answers)
     async with calling(monkeypatch, tmp_path, carrier, model) as bot:
         result = await bot.network.call(bot.url, [Wait(2), Digits("1#"), Wait(3), Digits("2#"), Wait(10)])
-    report = result.report
-    assert report.errors == []
-    (call,) = bot.store.list()
-    assert texts(call) == ["Hello.", "We are open.", "Thank you for calling.", "Goodbye."]
-    assert (call.state, call.ended_by) == (CallState.COMPLETED, EndedBy.BOT)
-    assert report.goodbye_heard
-    assert report.marks_returned == report.marks_sent
-
-
-async def until(condition, secs=25):
-    async with asyncio.timeout(secs):
-        while not condition():
-            await asyncio.sleep(0.02)
-
-
-def heard(bot, text):
-    return lambda: any(text in texts(call) for call in bot.store.list())
+    assert_answered_and_said_goodbye(bot, result.report)
 
 
 async def test_what_the_caller_says_is_heard_answered_and_written_down(monkeypatch, tmp_path):

@@ -5,14 +5,21 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from calls.states import CallState, EndedBy
+from calls.states import EndedBy
 from emulator import Digits, HangUp, Wait
 from tests.fake_gemini_live import certificate, tls
 from tests.fake_realtime import Calls, Says, last_text
 from tests.fake_services import socket_service
 from tests.fake_voice_live import Inworld, VoiceLive
 from tests.talking_bot import QUICK_AGENT, talking
-from tests.talks.test_a_speech_to_speech_model_talks import CARRIERS, answers, heard, texts, until
+from tests.talks.test_a_speech_to_speech_model_talks import (
+    CARRIERS,
+    answers,
+    assert_answered_and_said_goodbye,
+    heard,
+    texts,
+    until,
+)
 
 STORY = "We are open from nine to six. On Saturdays we are open until noon. On Sundays we are closed."
 LIVE, INWORLD = "azure-voice-live", "inworld"
@@ -53,13 +60,7 @@ async def test_keys_are_answered_and_the_goodbye_is_heard_before_the_line_drops(
     model = model_of(voice)
     async with calling(monkeypatch, tmp_path, carrier, voice, model) as bot:
         result = await bot.network.call(bot.url, [Wait(2), Digits("1#"), Wait(3), Digits("2#"), Wait(10)])
-    report = result.report
-    assert report.errors == []
-    (call,) = bot.store.list()
-    assert texts(call) == ["Hello.", "We are open.", "Thank you for calling.", "Goodbye."]
-    assert (call.state, call.ended_by) == (CallState.COMPLETED, EndedBy.BOT)
-    assert report.goodbye_heard
-    assert report.marks_returned == report.marks_sent
+    assert_answered_and_said_goodbye(bot, result.report)
     assert "Answer in one word." in model.session["instructions"]
     assert "end_call" in str(model.session["tools"])
 

@@ -14,7 +14,13 @@ from emulator.line.colleague import Colleague
 from tests.fake_realtime import Calls, Says
 from tests.fake_ultravox import Forced, ToolResult, Ultravox, UserText, served
 from tests.talking_bot import QUICK_AGENT, talking
-from tests.talks.test_a_speech_to_speech_model_talks import CARRIERS, heard, texts, until
+from tests.talks.test_a_speech_to_speech_model_talks import (
+    CARRIERS,
+    assert_answered_and_said_goodbye,
+    heard,
+    texts,
+    until,
+)
 from tests.talks.test_dial_out_leaves_a_message_or_talks import THEM, dial
 from tests.talks.test_transfer_without_webhooks import DESK
 
@@ -58,13 +64,7 @@ async def test_keys_are_answered_and_the_goodbye_is_heard_before_the_line_drops(
     vendor = Ultravox(answers, plays_out=plays_out)
     async with calling(monkeypatch, tmp_path, carrier, vendor) as bot:
         result = await bot.network.call(bot.url, [Wait(2), Digits("1#"), Wait(3), Digits("2#"), Wait(10)])
-    report = result.report
-    assert report.errors == []
-    (call,) = bot.store.list()
-    assert texts(call) == ["Hello.", "We are open.", "Thank you for calling.", "Goodbye."]
-    assert (call.state, call.ended_by) == (CallState.COMPLETED, EndedBy.BOT)
-    assert report.goodbye_heard
-    assert report.marks_returned == report.marks_sent
+    assert_answered_and_said_goodbye(bot, result.report)
     assert [line.content for line in vendor.of(Forced)] == ["Hello.", BYE], "fixed lines are not rewritten"
     assert vendor.of(Forced)[-1].uninterruptible
     assert len(vendor.said) == 2, "the model adds nothing to them"
