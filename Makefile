@@ -16,7 +16,7 @@ $(error VENV is "$(VENV)": name one folder, without blanks in its path)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup call test stories lint format docs bench attack attack-quick run doctor lock lock-check clean
+.PHONY: help setup call test stories lint format docs bench bench-quick attack attack-quick run doctor lock lock-check clean
 
 help: ## Say what each target does
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -49,8 +49,11 @@ docs: $(VENV)/.ready ## Write docs/events.md, docs/services.md and the tables of
 	$(PYTHON) -m conversation.agents docs/agents.md
 	$(PYTHON) -m conversation.services > docs/services.md
 
-bench: $(VENV)/.ready ## Measure what callers wait for, and memory: ARGS="--only control --times 1" is the short way
+bench: $(VENV)/.ready ## Compare with a stock Pipecat bot, and measure what callers wait for and memory (40 minutes): ARGS="--only control --times 1" picks a part
 	$(PYTHON) -m bench $(ARGS)
+
+bench-quick: $(VENV)/.ready ## The comparison alone, in less than four minutes
+	$(PYTHON) -m bench --quick $(ARGS)
 
 attack: $(VENV)/.ready ## Try to get in as strangers would, 10,000 times, beside calls that must not notice: ARGS="--seed 2"
 	$(PYTHON) -m attack $(ARGS)

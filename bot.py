@@ -53,6 +53,7 @@ from conversation.agents.owner import named_variables
 from conversation.attached import hear_of_the_end, stream_began, stream_ended
 from conversation.briefing import run_briefing
 from conversation.hooks import hooks_are_done
+from conversation.leftovers import leave_out_what_is_loaded
 from conversation.lookup import Found, learn_numbers, who_calls
 from conversation.pipeline import run_session, warm_up
 from conversation.private_log import WORDS_ARE_LOGGED, keep_words_out, log_from
@@ -392,6 +393,7 @@ class _WarmUp:
             if settings.log_callers_words:
                 logger.warning(WORDS_ARE_LOGGED)
             asyncio.run(prepare())
+            leave_out_what_is_loaded()
             self._outcome = {"ready": True}
         except (SettingsError, AgentError, ServiceError) as error:
             logger.error(f"not ready: {error}")
@@ -427,6 +429,7 @@ class _Preparing(argparse.ArgumentParser):
             if settings.log_callers_words:
                 print(WORDS_ARE_LOGGED)
             asyncio.run(prepare())
+            leave_out_what_is_loaded()
         except (SettingsError, AgentError, ServiceError) as error:
             print(error, file=sys.stderr)
             sys.exit(USAGE_ERROR)

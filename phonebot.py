@@ -326,7 +326,7 @@ def _emulator_field(arguments: list[str]) -> int:
     return main(arguments, program="phonebot emulator field")
 
 
-@_program(app, "bench", "Measure what callers wait for, and memory.")
+@_program(app, "bench", "Compare with a stock Pipecat bot; measure waiting and memory.")
 def _bench(arguments: list[str]) -> int:
     from bench.__main__ import main
 

@@ -74,7 +74,7 @@ async def measure_talk(
     ]
     return [
         Figure("answer to first audio, median", median(answers), "ms", 500),
-        Figure("end of caller's speech to first audio, median", median(responses), "ms", 750),
+        Figure("end of caller's speech to first audio, median", median(responses), "ms", 430),
         Figure("end of caller's speech to first audio, worst", max(responses, default=None), "ms"),
         Figure("end of goodbye to hang-up, median", median(drops), "ms", 500),
         Figure(

@@ -38,6 +38,7 @@ from pipecat.turns.user_turn_strategies import UserTurnStrategies
 
 import server
 from conversation import pipeline
+from conversation.turns.ears import Ear
 from conversation.turns.strategies import KEYPAD_PREFIX, KeypadUserTurnStopStrategy
 
 SAMPLE_RATE = 8000
@@ -133,7 +134,7 @@ def main() -> int:
         return server.main([])
     house: Any = pipeline
     house.warm_up = _nothing_to_load
-    house.shared_vad = lambda *_, **__: NoActivity()
+    house.open_ear = lambda *_, **__: Ear(NoActivity())
     house.turn_strategies = lambda *_, **__: UserTurnStrategies(
         start=[TranscriptionUserTurnStartStrategy()], stop=[KeypadUserTurnStopStrategy()]
     )

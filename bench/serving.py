@@ -14,11 +14,12 @@ API_KEY = "bench"
 
 @asynccontextmanager
 async def serving(
-    command: str, environment: Mapping[str, str], port: int, log: Path
+    command: str, environment: Mapping[str, str], port: int, log: Path, folder: Path | None = None
 ) -> AsyncIterator[ServedBot]:
     """A server that is ready for calls, and that has stopped when the context is left.
 
-    Its services are those that the environment names; `.env` is not read.
+    Its services are those that the environment names; `.env` is not read. It runs in this process's folder when no
+    other is given.
 
     Raises:
         EmulatorError: It cannot be started.
@@ -29,6 +30,7 @@ async def serving(
         base,
         {"PHONEBOT_ENV_FILE": "", **environment, "PORT": str(port), "PUBLIC_URL": base, "API_KEY": API_KEY},
         log,
+        folder,
     )
     await served.start()
     try:

@@ -382,12 +382,23 @@ class CallStore:
         if call.carrier_call_id:
             self._by_carrier[call.carrier, call.carrier_call_id] = call
         if self._writer is not None or self._in_memory is not None:
-            call.watch(lambda: self._save(call))
+            call.watch(self._saving(call))
         self._forget_old()
 
-    def _save(self, call: Call) -> None:
+    def _saving(self, call: Call) -> Callable[[], None]:
+        """What saves a call after each change of it."""
+        seen = len(call.events)
+
+        def save() -> None:
+            nonlocal seen
+            news, seen = call.events[seen:], len(call.events)
+            self._save(call, may_wait=bool(news) and all(event.MAY_WAIT for event in news))
+
+        return save
+
+    def _save(self, call: Call, *, may_wait: bool = False) -> None:
         if self._writer is not None:
-            self._writer.mark(call)
+            self._writer.mark(call, may_wait=may_wait)
         elif self._in_memory is not None:
             self._in_memory.look_at(call)
 

@@ -11,7 +11,7 @@ import asyncio
 from typing import Any
 
 from loguru import logger
-from pipecat.frames.frames import Frame, InputDTMFFrame
+from pipecat.frames.frames import Frame, InputAudioRawFrame, InputDTMFFrame
 from pipecat.pipeline.pipeline import Pipeline
 from pipecat.pipeline.worker import PipelineParams, PipelineWorker
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
@@ -36,7 +36,8 @@ from conversation import services
 from conversation.handover import SURELY_MACHINES
 from conversation.heard.context import InterruptionsUnderWay
 from conversation.heard.marks import SpokenMarks
-from conversation.pipeline import AUDIO_IN_HZ, AUDIO_OUT_HZ
+from conversation.pipeline import AUDIO_OUT_HZ
+from conversation.services.service import PHONE_HZ
 from conversation.session import SOCKET_CLOSED, Session, attached_to
 from settings import Settings
 
@@ -64,8 +65,10 @@ class Keys(FrameProcessor):
         self._pressed = pressed
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
-        """Take keys; pass everything on."""
+        """Take keys; pass everything on but sound, which nobody listens to."""
         await super().process_frame(frame, direction)
+        if isinstance(frame, InputAudioRawFrame):
+            return
         if isinstance(frame, InputDTMFFrame):
             self._pressed.put_nowait(frame.button.value)
         await self.push_frame(frame, direction)
@@ -88,7 +91,7 @@ async def run_briefing(
     session.line = marks = SpokenMarks(session, InterruptionsUnderWay())
     worker = PipelineWorker(
         Pipeline([transport.input(), Keys(pressed), tts, marks, transport.output()]),
-        params=PipelineParams(audio_in_sample_rate=AUDIO_IN_HZ, audio_out_sample_rate=AUDIO_OUT_HZ),
+        params=PipelineParams(audio_in_sample_rate=PHONE_HZ, audio_out_sample_rate=AUDIO_OUT_HZ),
         enable_rtvi=False,
         enable_turn_tracking=False,
         idle_timeout_secs=None,

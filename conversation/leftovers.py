@@ -26,6 +26,12 @@ REST = 20
 """After a run there is none for this many times as long as it took."""
 
 
+def leave_out_what_is_loaded() -> None:
+    """Leave everything that is in memory now out of all runs, for good: for a process that has no session yet."""
+    gc.collect()
+    gc.freeze()
+
+
 class Leftovers:
     """Runs the garbage collector on what sessions leave behind.
 

@@ -41,15 +41,17 @@ from conversation.local.recognisers import LocalStackMissing
 from conversation.outbound.first_seconds import outbound_opening
 from conversation.outbound.processors import Phase
 from conversation.services.catalogue import LOCAL
+from conversation.services.service import PHONE_HZ, WIDE_HZ
 from conversation.session import SOCKET_CLOSED, Session
 from conversation.speakable import Aloud
-from conversation.speech import Around, build_speech
+from conversation.speech import Around, Speech, build_speech
 from conversation.tools.face import Face
 from conversation.tools.held import unless
 from conversation.tools.mcp_servers import learn_all_tools
 from conversation.tools.offered import tools_schema, usable_tools
 from conversation.tools.running import register_tools
 from conversation.turns.detectors import PHONE_VAD, load_turn_models, shared_vad
+from conversation.turns.ears import open_ear
 from conversation.turns.keypad import Keypad
 from conversation.turns.strategies import (
     KEYPAD_PREFIX,
@@ -60,13 +62,14 @@ from conversation.turns.strategies import (
 )
 from conversation.voice.keys import KeysToModel
 from conversation.voice.turns import TurnsOfWords
+from serializers.transport import PhoneTransport
 from settings import Settings
 
 if TYPE_CHECKING:
     from conversation.flows.running import CallFlow
 
-AUDIO_IN_HZ = 16000
-"""The recognisers want 16 kHz. At 8 kHz the local one hears other words, without an error."""
+AUDIO_IN_HZ = WIDE_HZ
+"""The rate of a caller's audio that comes over no phone line."""
 
 AUDIO_OUT_HZ = 8000
 """A phone line carries 8 kHz; a higher rate would only be resampled again."""
@@ -143,6 +146,12 @@ def _flow_on(
     if brain is not None:
         brain.follow(flow.place)
     return flow
+
+
+def _wants_wide(speech: Speech, of_hooks: bool, choice: services.ServiceChoice) -> bool:
+    """Whether a recogniser wants more than the rate of a phone line. An owner's class may say it itself."""
+    known = WIDE_HZ if of_hooks else choice.of("stt").hears_hz
+    return bool(getattr(speech.ears[0], "hears_hz", known) > PHONE_HZ)
 
 
 async def run_session(
@@ -226,12 +235,19 @@ async def run_session(
     session.succeeded.update(call_successes(session.history))
     speech.begin_with(context, agent.language)
     interruptions = InterruptionsUnderWay()
+    in_hz, has_ear = AUDIO_IN_HZ, False
+    if isinstance(transport, PhoneTransport) and not speech.model_hears:
+        has_ear = True
+        if transport.heard_hz <= PHONE_HZ and not _wants_wide(speech, "stt" in own, choice):
+            in_hz = PHONE_HZ
+        # The beep of a box is timed to 20 ms: as long as one may come, nothing is gathered.
+        transport.listen(open_ear(PHONE_VAD), at_once=lambda: opening is not None and opening.beeps.listening)
     user = HeardUserAggregator(
         context,
         interruptions,
         LLMUserAggregatorParams(
             # A model that hears by itself says when turns begin and end, and Pipecat follows it.
-            vad_analyzer=None if speech.model_hears else shared_vad(params=PHONE_VAD),
+            vad_analyzer=None if has_ear or speech.model_hears else shared_vad(params=PHONE_VAD),
             user_turn_strategies=None
             if speech.model_hears
             else turn_strategies(
@@ -292,7 +308,7 @@ async def run_session(
 
     worker = PipelineWorker(
         Pipeline(processors),
-        params=PipelineParams(audio_in_sample_rate=AUDIO_IN_HZ, audio_out_sample_rate=AUDIO_OUT_HZ),
+        params=PipelineParams(audio_in_sample_rate=in_hz, audio_out_sample_rate=AUDIO_OUT_HZ),
         # RTVI and turn tracking cost a third of a call's processor time, and no client on a phone line reads them.
         enable_rtvi=not carrier_marks,
         enable_turn_tracking=False,

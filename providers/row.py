@@ -28,6 +28,8 @@ class Row:
         with_settings: Settings that a telephone wants otherwise than Pipecat.
         takes_messages: For a voice of speech to speech: whether Pipecat hands it what the caller did not say.
         with_session: It makes its requests with an HTTP session that is handed to it.
+        hears_hz: The rate of the caller's audio that a recogniser wants, in Hz: a telephone's, unless the service, or
+            Pipecat's class for it, knows another one only.
         language: The field of its settings that takes the agent's language, one of several where it ends in `s`; empty
             for a service that is told no language.
         speaks: The languages that it knows unless the agent's options choose another model or voice; None for all.
@@ -48,6 +50,7 @@ class Row:
     with_settings: Mapping[str, Any] = field(default_factory=dict)
     takes_messages: bool = True
     with_session: bool = False
+    hears_hz: int = 8000
     language: str = "language"
     speaks: frozenset[str] | None = None
     choose: tuple[str, ...] = ()

@@ -24,6 +24,10 @@ OWN_MACHINE = (
 )
 
 
+WIDE: Mapping[str, Any] = {"hears_hz": 16000}
+"""For what knows 16 kHz only. Source: Pipecat's classes, which name that rate, or resample to it as it comes."""
+
+
 def _stt(name: str, target: str, **rest: Any) -> Row:
     return Row("stt", name, target, **rest)
 
@@ -82,7 +86,7 @@ STT: tuple[Row, ...] = (
         with_session=True,
     ),
     _stt("fal", "fal.stt:FalSTTService", needs=key("FAL_KEY"), with_session=True),
-    _stt("funasr", "funasr.stt:FunASRSTTService", note=OWN_MACHINE),
+    _stt("funasr", "funasr.stt:FunASRSTTService", **WIDE, note=OWN_MACHINE),
     _stt(
         "gemini",
         "google.gemini_live.stt:GeminiSTTService",
@@ -106,9 +110,9 @@ STT: tuple[Row, ...] = (
     ),
     _stt("gradium", "gradium.stt:GradiumSTTService", needs=key("GRADIUM_API_KEY")),
     _stt("groq", "groq.stt:GroqSTTService", needs=key("GROQ_API_KEY")),
-    _stt("meta", "meta.stt:MetaSTTService", needs=key("META_API_KEY")),
+    _stt("meta", "meta.stt:MetaSTTService", needs=key("META_API_KEY"), **WIDE),
     _stt("mistral", "mistral.stt:MistralSTTService", needs=key("MISTRAL_API_KEY"), language=""),
-    _stt("moonshine", "moonshine.stt:MoonshineSTTService", note=OWN_MACHINE),
+    _stt("moonshine", "moonshine.stt:MoonshineSTTService", **WIDE, note=OWN_MACHINE),
     _stt("nvidia", "nvidia.stt:NvidiaSTTService", needs=key("NVIDIA_API_KEY")),
     _stt("nvidia-segmented", "nvidia.stt:NvidiaSegmentedSTTService", needs=key("NVIDIA_API_KEY")),
     _stt(
@@ -124,15 +128,16 @@ STT: tuple[Row, ...] = (
     _stt("smallest", "smallest.stt:SmallestSTTService", needs=key("SMALLEST_API_KEY")),
     _stt("soniox", "soniox.stt:SonioxSTTService", needs=key("SONIOX_API_KEY"), language="language_hints"),
     _stt("speechmatics", "speechmatics.stt:SpeechmaticsSTTService", needs=key("SPEECHMATICS_API_KEY")),
-    _stt("together", "together.stt:TogetherSTTService", needs=key("TOGETHER_API_KEY")),
-    _stt("whisper", "whisper.stt:WhisperSTTService", note=OWN_MACHINE),
+    _stt("together", "together.stt:TogetherSTTService", needs=key("TOGETHER_API_KEY"), **WIDE),
+    _stt("whisper", "whisper.stt:WhisperSTTService", **WIDE, note=OWN_MACHINE),
     _stt(
         "whisper-mlx",
         "whisper.stt:WhisperSTTServiceMLX",
         extra="whisper,mlx-whisper",
         imports=("mlx_whisper",),
+        **WIDE,
         note=f"{OWN_MACHINE} For Apple's processors.",
     ),
     _stt("xai", "xai.stt:XAISTTService", needs=key("XAI_API_KEY")),
-    _stt("zoom-ai", "zoom_ai.stt:ZoomAISTTService", needs=key("ZOOM_AI_API_KEY")),
+    _stt("zoom-ai", "zoom_ai.stt:ZoomAISTTService", needs=key("ZOOM_AI_API_KEY"), **WIDE),
 )

@@ -95,6 +95,11 @@ class MediaStreamSerializer(FrameSerializer):
         """The rate of the bot's audio on the wire, in Hz."""
         return self._outbound.sample_rate
 
+    @property
+    def wire_rate(self) -> int:
+        """The rate of the caller's audio on the wire, in Hz."""
+        return self._inbound.sample_rate
+
     async def setup(self, setup: FrameProcessorSetup) -> None:  # type: ignore[override]
         """Take the rate of the pipeline's input; Pipecat calls this from both halves of a transport.
 
@@ -115,7 +120,10 @@ class MediaStreamSerializer(FrameSerializer):
             The message, or `None` when there is nothing to send (yet).
         """
         if isinstance(frame, AudioRawFrame):
-            payload = self._pack(await self._encode(frame))
+            audio, rate = self._sound_of(frame), self._outbound.sample_rate
+            if audio and frame.sample_rate != rate:
+                audio = await self._output_resampler.resample(audio, frame.sample_rate, rate)
+            payload = self._pack(self._outbound.encode(audio))
             return self._media_message(payload) if payload else None
         if isinstance(frame, InterruptionFrame):
             # What the filter still holds belongs to the words that are being taken back.
@@ -167,11 +175,11 @@ class MediaStreamSerializer(FrameSerializer):
         """The caller's audio, off the wire and in order."""
         if not wire:
             return None
-        pcm = await self._input_resampler.resample(
-            self._inbound.decode(wire), self._inbound.sample_rate, self._pipeline_rate
-        )
+        pcm, rate = self._inbound.decode(wire), self._pipeline_rate
+        if self._inbound.sample_rate != rate:
+            pcm = await self._input_resampler.resample(pcm, self._inbound.sample_rate, rate)
         # Right after its start a resampler takes some audio in before any comes out.
-        return InputAudioRawFrame(audio=pcm, sample_rate=self._pipeline_rate, num_channels=1) if pcm else None
+        return InputAudioRawFrame(pcm, rate, 1) if pcm else None
 
     def _whole_samples(self, wire: bytes) -> bytes:
         """The caller's audio, if it can be cut into samples."""
@@ -195,7 +203,8 @@ class MediaStreamSerializer(FrameSerializer):
         except ValueError:
             raise BadMessage("unknown_digit") from None
 
-    async def _encode(self, frame: AudioRawFrame) -> bytes:
+    def _sound_of(self, frame: AudioRawFrame) -> bytes:
+        """The samples of a frame that can be encoded, and a resampler that has heard nothing of another rate."""
         if frame.num_channels != 1:
             self._ignore("not_mono")
             return b""
@@ -207,8 +216,7 @@ class MediaStreamSerializer(FrameSerializer):
             # A stream resampler serves one rate; a pipeline has one, but a frame may come from elsewhere.
             self._output_rate = frame.sample_rate
             self._output_resampler = create_stream_resampler(clear_after_secs=None)
-        pcm = await self._output_resampler.resample(audio, frame.sample_rate, self._outbound.sample_rate)
-        return self._outbound.encode(pcm)
+        return audio
 
     def _ignore(self, reason: str, detail: str = "") -> None:
         self.ignored[reason] += 1

@@ -43,6 +43,9 @@ class ReorderWindow:
             chunk: Its number; `None` when it has none: then it is released at once, after all that is held.
             payload: Its audio. Empty when the chunk came but its audio is unusable: it still fills its place.
         """
+        if self._expected is not None and chunk == self._expected and not self._held:  # nearly always
+            self._expected, self._behind = self._expected + 1, 0
+            return payload
         if chunk is None:
             self._begun = True
             return self._restart(None) + payload

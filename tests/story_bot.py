@@ -318,6 +318,7 @@ def give_part(part: Part) -> None:
     from conversation.services.patience import Patience, with_patience
     from conversation.tools.mcp_servers import learn_all_tools
     from conversation.turns import strategies as turns
+    from conversation.turns.ears import Ear
 
     patient_voice = with_patience(ToneVoice, Patience())
     strategies = turns.turn_strategies
@@ -342,6 +343,7 @@ def give_part(part: Part) -> None:
     pipeline.services.build_llm = lambda *_, **__: PlayedBrain(part)  # type: ignore[assignment]
     pipeline.services.build_tts = lambda *_, **__: patient_voice(part.voice)  # type: ignore[assignment]
     pipeline.shared_vad = lambda *_, **__: ToneActivity()  # type: ignore[assignment]
+    pipeline.open_ear = lambda *_, **__: Ear(ToneActivity())
     pipeline.turn_strategies = without_a_model
     pipeline.warm_up = only_tools_to_learn
 

@@ -7,6 +7,7 @@ import atexit
 import threading
 import weakref
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
@@ -35,6 +36,9 @@ BATCH = 100
 
 GATHER_SECS = 0.02
 """How long to wait for more after something has changed: most changes come in twos and threes."""
+
+MAY_WAIT_SECS = 0.25
+"""How long what was said and heard may wait for more of it, of all calls."""
 
 FIRST_RETRY_SECS = 0.2
 LONGEST_RETRY_SECS = 15.0
@@ -77,29 +81,34 @@ class CallWriter:
         self._saving: dict[str, Call] = {}
         self._written: WeakKeyDictionary[Call, _Written] = WeakKeyDictionary()
         self._odd: dict[str, Call] = {}
-        self._woken = False
+        self._woken = self._pressed = False
         self._failing = False
         self._exit_hook = False
         # Made anew for each loop, by `_begin`
-        self._wake, self._hurry = asyncio.Event(), asyncio.Event()
+        self._wake, self._press, self._hurry = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._writing: asyncio.Task[None] | None = None
 
-    def mark(self, call: Call) -> None:
-        """Have a call saved, soon; from any thread. The call is not used here, only remembered."""
+    def mark(self, call: Call, *, may_wait: bool = False) -> None:
+        """Have a call saved, soon; from any thread. The call is not used here, only remembered.
+
+        Args:
+            call: The call.
+            may_wait: Whether what has changed may wait for more changes, `MAY_WAIT_SECS` long.
+        """
         with self._lock:
             self._dirty[call.id] = call
             self._odd.pop(call.id, None)
-            if self._woken:
+            if self._pressed or (self._woken and may_wait):
                 return
-            self._woken = True
+            self._woken, self._pressed = True, not may_wait
         try:
             if not self._exit_hook:
                 self._exit_hook = True
                 _at_exit(_flush_at_exit, weakref.ref(self))
-            self._background.call_soon(self._wake_up)
+            self._background.call_soon(self._wake_up if may_wait else self._wake_up_at_once)
         except RuntimeError:
             # The program is ending, and no thread can be started any more.
-            self._woken = False
+            self._woken = self._pressed = False
 
     def has_unsaved(self, call: Call) -> bool:
         """Whether something of a call is not in the database yet."""
@@ -164,7 +173,7 @@ class CallWriter:
                 logger.warning("The database was not closed well: {}", error)
             await asyncio.to_thread(self._background.stop)
             with self._lock:
-                self._woken = False
+                self._woken = self._pressed = False
         if not saved:
             logger.error("The store was closed before all calls were saved")
         return saved
@@ -180,8 +189,12 @@ class CallWriter:
     def _wake_up(self) -> None:
         self._wake.set()
 
+    def _wake_up_at_once(self) -> None:
+        self._press.set()
+        self._wake.set()
+
     def _begin(self) -> None:
-        self._wake, self._hurry = asyncio.Event(), asyncio.Event()
+        self._wake, self._press, self._hurry = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._put_back(list(self._saving.values()))  # of a loop that was stopped in the middle of it
         self._writing = asyncio.get_running_loop().create_task(self._write_forever())
         if self._any_unsaved():
@@ -196,7 +209,7 @@ class CallWriter:
     async def _all_saved(self) -> None:
         self._retry_odd()
         while self._any_unsaved():
-            self._wake.set()
+            self._wake_up_at_once()
             self._hurry.set()
             await asyncio.sleep(FIRST_RETRY_SECS / 4)
 
@@ -204,15 +217,18 @@ class CallWriter:
         pause = FIRST_RETRY_SECS
         while True:
             await self._wake.wait()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(MAY_WAIT_SECS):
+                    await self._press.wait()
             await asyncio.sleep(GATHER_SECS)
-            self._wake.clear()
-            self._hurry.clear()
+            for event in (self._wake, self._press, self._hurry):
+                event.clear()
             with self._lock:
-                self._woken = False
+                self._woken = self._pressed = False
             if await self._drain():
                 pause = FIRST_RETRY_SECS
                 continue
-            self._wake.set()
+            self._wake_up_at_once()
             try:
                 async with asyncio.timeout(pause):
                     await self._hurry.wait()

@@ -45,6 +45,9 @@ class CallEvent:
 
     KIND: ClassVar[str] = ""
 
+    MAY_WAIT: ClassVar[bool] = False
+    """Whether the database may get it a moment later, with what follows: nobody was promised anything by it."""
+
     at: datetime = field(default=datetime.min.replace(tzinfo=UTC), kw_only=True, compare=False)
     stored: Mapping[str, Any] | None = field(default=None, kw_only=True, compare=False)
     version: int = field(default=FORMAT, kw_only=True, compare=False)

@@ -51,6 +51,8 @@ class CallerSaid(CallEvent, kind="caller_said"):
         text: What was understood; keys are in it as `DTMF: 12#`.
     """
 
+    MAY_WAIT = True
+
     text: Said
 
 
@@ -61,6 +63,8 @@ class BotSaid(CallEvent, kind="bot_said"):
     Parameters:
         text: About a sentence.
     """
+
+    MAY_WAIT = True
 
     text: Said
 
@@ -73,6 +77,8 @@ class BotHeard(CallEvent, kind="bot_heard"):
         text: About a sentence.
     """
 
+    MAY_WAIT = True
+
     text: Said
 
 
@@ -83,6 +89,8 @@ class Interrupted(CallEvent, kind="interrupted"):
     Parameters:
         heard: What the caller heard of the sentence that was cut; empty when that is nothing.
     """
+
+    MAY_WAIT = True
 
     heard: Said = ""
 
@@ -95,6 +103,8 @@ class DtmfReceived(CallEvent, kind="dtmf"):
         digits: The key: 0-9, A-D, * or #.
     """
 
+    MAY_WAIT = True
+
     digits: Said
 
 
@@ -105,6 +115,8 @@ class SilencePrompted(CallEvent, kind="silence_prompt"):
     Parameters:
         n: For which time since they last said something, from 1.
     """
+
+    MAY_WAIT = True
 
     n: int
 
@@ -121,6 +133,8 @@ class DeadAirNoticed(CallEvent, kind="dead_air"):
             no words come of it), `recogniser_failed`, `tool_slow` or `unknown`.
         silent_secs: How long nothing was heard, in seconds, to a tenth.
     """
+
+    MAY_WAIT = True
 
     stage: str
     cause: str

@@ -18,9 +18,11 @@ from loguru import logger
 from pipecat.frames.frames import (
     Frame,
     InputAudioRawFrame,
+    InterimTranscriptionFrame,
     InterruptionFrame,
     LLMContextFrame,
     TextFrame,
+    TranscriptionFrame,
     TTSAudioRawFrame,
     TTSTextFrame,
     VADUserStartedSpeakingFrame,
@@ -102,9 +104,12 @@ class HeardUserAggregator(LLMUserAggregator):
         self._heard_until: int | None = None
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
-        """Note how far the detector has come in the caller's audio."""
+        """Note how far the detector has come in the caller's audio; let no word pass that comes to deaf ears."""
         if isinstance(frame, InputAudioRawFrame):
             self._heard_until = frame.metadata.get(HEARD_UNTIL)
+        elif isinstance(frame, InterimTranscriptionFrame | TranscriptionFrame):
+            # Pipecat asks at each frame whether the next one is muted, and audio comes ten times a second.
+            await self._maybe_mute_frame(frame)
         await super().process_frame(frame, direction)
 
     async def push_frame(self, frame: Frame, direction: FrameDirection = FrameDirection.DOWNSTREAM) -> None:

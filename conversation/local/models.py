@@ -25,7 +25,7 @@ import soxr
 from loguru import logger
 
 from conversation.agents.agent import Agent
-from conversation.local.recognisers import INSTALL, LocalStackMissing, Recogniser, load_recogniser
+from conversation.local.recognisers import INSTALL, STT_RATE, LocalStackMissing, Recogniser, load_recogniser
 from conversation.local.retrieval import Retriever, SentenceModel
 from conversation.native_memory import give_memory_back
 
@@ -164,14 +164,22 @@ class LocalModels:
 
     # Hearing
 
-    def transcribe(self, pcm: bytes) -> str:
-        """Transcribe 16-bit mono PCM at `STT_RATE`. Blocks."""
+    def transcribe(self, pcm: bytes, rate: int = STT_RATE) -> str:
+        """Transcribe 16-bit mono PCM. Blocks.
+
+        Args:
+            pcm: A whole utterance: it is brought to the recogniser's rate in one piece, which delays nothing and leaves
+                no seams.
+            rate: Its rate in Hz.
+        """
         samples = np.frombuffer(pcm, dtype=np.int16).astype(np.float32) / 32768.0
+        if rate != STT_RATE:
+            samples = soxr.resample(samples, rate, STT_RATE, quality="HQ")
         return self.recogniser.transcribe(samples)
 
-    async def hear(self, pcm: bytes) -> str:
-        """Transcribe 16-bit mono PCM at `STT_RATE` in a thread, one utterance of all calls after the other."""
-        return await asyncio.get_running_loop().run_in_executor(self._hearing, self.transcribe, pcm)
+    async def hear(self, pcm: bytes, rate: int = STT_RATE) -> str:
+        """Transcribe 16-bit mono PCM in a thread, one utterance of all calls after the other; see `transcribe`."""
+        return await asyncio.get_running_loop().run_in_executor(self._hearing, self.transcribe, pcm, rate)
 
     # Speaking
 

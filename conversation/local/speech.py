@@ -30,7 +30,6 @@ from pipecat.transcriptions.language import Language
 from pipecat.utils.time import time_now_iso8601
 
 from conversation.local.models import VOICE, LocalModels, local_models, sentences
-from conversation.local.recognisers import STT_RATE
 
 TTFS_P99_SECS = 0.6
 """From the end of speech to its transcript, for Pipecat's turn strategies: 260 ms for 6 s of speech, and some queue."""
@@ -44,7 +43,8 @@ MORE_WORDS_SECS = 0.3
 
 HEARD_UNTIL = "heard until"
 """The key of a frame's `metadata`: how many bytes of the caller's audio the recogniser had had when an audio frame
-came; and, when the detector made a report, how many of them it had seen. It comes later in the pipeline."""
+came; and, when the detector made a report, how many of them it had seen. Over no phone line it comes later in the
+pipeline, as Pipecat has it; a phone's ear reports in order with the audio."""
 
 BEFORE_SPEECH_SECS = 1.0
 """How much of what came before the start of speech belongs to a segment: the detector needs a moment to be sure."""
@@ -60,7 +60,7 @@ silence, the next begins with a "You" that was not said."""
 class LocalMoonshineSTT(SegmentedSTTService):
     """Transcribes what was said between two pauses, with Moonshine (or Whisper, where Moonshine is missing).
 
-    The pipeline's audio must come in at 16 kHz. Pipecat's own MoonshineSTTService would download a model and load it
+    It takes the pipeline's audio at any rate. Pipecat's own MoonshineSTTService would download a model and load it
     for each call.
     """
 
@@ -72,7 +72,6 @@ class LocalMoonshineSTT(SegmentedSTTService):
             **kwargs: For `SegmentedSTTService`.
         """
         super().__init__(
-            sample_rate=STT_RATE,
             ttfs_p99_latency=kwargs.pop("ttfs_p99_latency", TTFS_P99_SECS),
             trailing_silence_secs=TRAILING_SILENCE_SECS,
             settings=STTSettings(model="local", language=Language.EN),
@@ -143,7 +142,9 @@ class LocalMoonshineSTT(SegmentedSTTService):
         secs = FIRST_WORDS_SECS
         while True:
             await asyncio.sleep(secs)
-            text = await self._models.hear(bytes(self._audio_buffer) + self._trailing_silence())
+            text = await self._models.hear(
+                bytes(self._audio_buffer) + self._trailing_silence(), self.sample_rate
+            )
             if text:
                 words = InterimTranscriptionFrame(text, self._user_id, time_now_iso8601(), Language.EN)
                 await self.push_frame(words)
@@ -153,13 +154,13 @@ class LocalMoonshineSTT(SegmentedSTTService):
         """Transcribe one segment.
 
         Args:
-            audio: 16-bit mono PCM at 16 kHz.
+            audio: 16-bit mono PCM at the pipeline's rate.
 
         Yields:
             A `TranscriptionFrame`, when there were words in it.
         """
         await self.start_processing_metrics()
-        text = await self._models.hear(audio)
+        text = await self._models.hear(audio, self.sample_rate)
         await self.stop_processing_metrics()
         if text:
             yield TranscriptionFrame(text, self._user_id, time_now_iso8601(), Language.EN)

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import ModuleType
 
 from conversation.agents.modules import package_of
-from conversation.services.service import Kind, Service, ServiceError
+from conversation.services.service import WIDE_HZ, Kind, Service, ServiceError
 
 NAMED = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 """How a class is named: `module:Class`, the module perhaps in packages."""
@@ -42,6 +42,7 @@ def own_service(kind: Kind, named: str, folder: Path) -> Service:
         extra="",
         automatic=lambda _: False,
         takes_arguments=True,
+        hears_hz=WIDE_HZ,  # what it takes is not known, and what takes a telephone's rate takes this one
         folder=folder,
     )
 

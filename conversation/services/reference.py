@@ -141,8 +141,9 @@ voice = "anna"
 The module is looked for beside the agent's file first, then among installed ones; modules beside it are a package
 (`from . import other`). The class is a subclass of Pipecat's `STTService`, `LLMService` (also for `voice`) or
 `TTSService`. An option is handed on as a field of its `Settings`, if it has that, else as an argument of its
-constructor. Time-outs, and words for the caller when it fails, are those of all services. A class reads keys of its
-own with `from settings import read_given` and `read_given().values["MY_KEY"]`, which knows `.env` as well.
+constructor. A recogniser gets the caller's sound at 16 kHz, or at the 8 kHz of the line if its class says
+`hears_hz = 8000`. Time-outs, and words for the caller when it fails, are those of all services. A class reads keys of
+its own with `from settings import read_given` and `read_given().values["MY_KEY"]`, which knows `.env` as well.
 
 [examples/own_voice](../examples/own_voice) is an agent with such a voice:
 

@@ -22,6 +22,8 @@ VOICE: Kind = "voice"
 
 LOCAL = "local"
 
+PHONE_HZ, WIDE_HZ = 8000, 16000
+
 
 class ServiceError(Exception):
     """A speech or language service cannot be used; the message is one line with the cause and the fix."""
@@ -56,6 +58,7 @@ class Service:
         takes_arguments: Whether an option may also be an argument of the constructor.
         has_time_outs: Whether its arguments or its library's bound a request already.
         with_session: Whether it makes its requests with an HTTP session that is handed to it.
+        hears_hz: The rate of the caller's audio that a recogniser wants, in Hz: a telephone's, unless it takes no such.
         takes_messages: Whether Pipecat hands a voice of speech to speech what the caller did not say.
         folder: Where the agent's own modules are, for a class of the owner's; None for a service of Pipecat.
     """
@@ -79,6 +82,7 @@ class Service:
     takes_arguments: bool = False
     has_time_outs: bool = True
     with_session: bool = False
+    hears_hz: int = PHONE_HZ
     takes_messages: bool = True
     folder: Path | None = None
 

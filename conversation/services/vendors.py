@@ -73,6 +73,7 @@ def service_of(row: Row) -> Service:
         takes_arguments=True,
         has_time_outs=False,
         with_session=row.with_session,
+        hears_hz=row.hears_hz,
         takes_messages=row.takes_messages,
     )
 

@@ -1,32 +1,22 @@
-"""Voice activity and end of turn with one ONNX session a process.
-
-Pipecat builds both sessions anew for every call, on the event loop: 65 ms of stall and 50 MB a call. The sessions hold
-no state between runs and ONNX Runtime lets several threads use one, so calls share them and keep only their own state.
-The classes below are Pipecat's own with another way of getting the session.
-"""
+"""What detects speech and the end of a turn in a call, on the models that all calls of a process share."""
 
 from __future__ import annotations
 
-import threading
-from functools import lru_cache
-from importlib import resources
-from typing import Any
-
-import numpy as np
 import onnxruntime
-from pipecat.audio.turn.smart_turn.base_smart_turn import BaseSmartTurn, SmartTurnParams
-from pipecat.audio.turn.smart_turn.local_smart_turn_v3 import LocalSmartTurnAnalyzerV3
+from pipecat.audio.turn.smart_turn.base_smart_turn import SmartTurnParams
 from pipecat.audio.vad.silero import SileroOnnxModel, SileroVADAnalyzer
 from pipecat.audio.vad.vad_analyzer import VADAnalyzer, VADParams
+
+from conversation.turns.ears import load_ears
+from conversation.turns.sessions import SILERO, shared_session
+from conversation.turns.smart_turn import SharedSmartTurn
 
 PHONE_VAD = VADParams(start_secs=0.1, min_volume=0.4)
 """What counts as speech on a phone line. Pipecat's 0.2 s and 0.6 are for a microphone at the mouth: a lone "yes" has
 less voice in it than 0.2 s, and a quiet caller's is not loud enough. The model's confidence keeps coughs out."""
 
-_RATE = 16000
-"""Of the audio in a pipeline, in Hz."""
-
-_loading = threading.Lock()
+_PHONE_RATE = 8000
+"""Of the audio in a phone call's pipeline, in Hz."""
 
 
 class _SharedSileroModel(SileroOnnxModel):
@@ -39,7 +29,7 @@ class _SharedSileroModel(SileroOnnxModel):
 
 
 class SharedSileroVAD(SileroVADAnalyzer):
-    """Pipecat's Silero analyzer on the shared session."""
+    """Pipecat's Silero analyzer on the shared session, for callers whose sound comes over no phone line."""
 
     def __init__(self, *, sample_rate: int | None = None, params: VADParams | None = None):
         """Initialize the analyzer of one call.
@@ -51,28 +41,9 @@ class SharedSileroVAD(SileroVADAnalyzer):
         # Not Silero's own constructor, which loads the model. What it sets besides is set here; a test compares the
         # two analyzers over the same audio, so that a new Pipecat cannot part them unnoticed.
         VADAnalyzer.__init__(self, sample_rate=sample_rate, params=params)
-        self._model = _SharedSileroModel(_session("pipecat.audio.vad.data", "silero_vad.onnx"))
+        self._model = _SharedSileroModel(shared_session(SILERO))
         self._windows_since_reset = 0
         self._low_confidence_windows = 0
-
-
-class SharedSmartTurn(LocalSmartTurnAnalyzerV3):
-    """Pipecat's Smart Turn analyzer on the shared session."""
-
-    def __init__(self, *, sample_rate: int | None = None, params: SmartTurnParams | None = None):
-        """Initialize the analyzer of one call.
-
-        Args:
-            sample_rate: The rate of its audio in Hz; the pipeline's when not given.
-            params: Times.
-        """
-        BaseSmartTurn.__init__(self, sample_rate=sample_rate, params=params)
-        self._log_data = False  # it would write callers' voices to files
-        self._session = _session("pipecat.audio.turn.smart_turn.data", "smart-turn-v3.2-cpu.onnx")
-
-    def judge_silence(self) -> None:
-        """Run the model once. Blocks."""
-        self._predict_endpoint(np.zeros(_RATE, np.float32))
 
 
 def shared_vad(*, sample_rate: int | None = None, params: VADParams | None = None) -> SharedSileroVAD:
@@ -99,24 +70,5 @@ def load_turn_models() -> None:
 
     Blocks for some 150 ms, so call it in a thread before the first call.
     """
-    vad = SharedSileroVAD(sample_rate=_RATE)
-    vad.set_sample_rate(_RATE)
-    vad.voice_confidence(bytes(2 * vad.num_frames_required()))
-    SharedSmartTurn(sample_rate=_RATE).judge_silence()
-
-
-def _session(package: str, name: str) -> Any:
-    with _loading:
-        return _load(package, name)
-
-
-@lru_cache(maxsize=4)
-def _load(package: str, name: str) -> onnxruntime.InferenceSession:
-    options = onnxruntime.SessionOptions()
-    options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
-    options.inter_op_num_threads = 1
-    options.intra_op_num_threads = 1
-    with resources.as_file(resources.files(package).joinpath(name)) as path:
-        return onnxruntime.InferenceSession(
-            str(path), sess_options=options, providers=["CPUExecutionProvider"]
-        )
+    load_ears(_PHONE_RATE)
+    SharedSmartTurn().judge_silence()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from typing import Any
 
@@ -18,15 +19,37 @@ from pipecat.turns.types import ProcessFrameResult
 from pipecat.turns.user_stop import BaseUserTurnStopStrategy, TurnAnalyzerUserTurnStopStrategy
 
 from conversation.language.utterance import breaks_off
+from conversation.turns.ears import CallerGoesOnFrame, CallerPausesFrame
+from conversation.turns.smart_turn import SharedSmartTurn
 
 UNFINISHED_SECS = 1.5
 """A pause this long ends a turn whose words break off in the middle of a sentence."""
+
+COURTESY_SECS = 0.6
+"""A pause this long ends a turn of mere courtesy, behind which the matter often follows: "Thank you, ... goodbye."."""
+
+COURTESIES = re.compile(
+    r"(?:(?:thank you(?: very much)?|thanks|okay|ok|sure|good (?:morning|afternoon|evening))(?: |$))+"
+)
+"""Turns of mere courtesy (English)."""
 
 WORDS_LATE_SECS = 1.0
 """How much later than nearly all transcripts one may come. After that it is sure that there were no words."""
 
 WORDLESS_SECS = 2.1
 """By then it is sure in any case, unless the recogniser is known to be slower: the bot must speak within 3 s."""
+
+
+def bare(text: str) -> str:
+    """Words alone, in small letters."""
+    return " ".join(re.sub(r"[^a-z ]", "", text.lower().replace("-", " ")).split())
+
+
+def secs_to_wait(said: str) -> float:
+    """How long a pause ends a turn of these words that sounds complete, in seconds; 0 for one that is over at once."""
+    if breaks_off(said):
+        return UNFINISHED_SECS
+    return COURTESY_SECS if COURTESIES.fullmatch(bare(said)) else 0.0
 
 
 class WholeSentenceUserTurnStopStrategy(TurnAnalyzerUserTurnStopStrategy):
@@ -66,17 +89,27 @@ class WholeSentenceUserTurnStopStrategy(TurnAnalyzerUserTurnStopStrategy):
         """Gather the words before Pipecat's strategy decides on them."""
         if isinstance(frame, TranscriptionFrame):
             self._said.append(frame.text)
+        elif isinstance(frame, CallerPausesFrame | CallerGoesOnFrame):
+            self._think_ahead(frame)
         elif isinstance(frame, VADUserStartedSpeakingFrame):
             await self._wait_no_longer()
         elif isinstance(frame, VADUserStoppedSpeakingFrame):
             self._silent_since = frame.timestamp - frame.stop_secs
         return await super().process_frame(frame)
 
+    def _think_ahead(self, frame: CallerPausesFrame | CallerGoesOnFrame) -> None:
+        if not isinstance(self._turn_analyzer, SharedSmartTurn):
+            return
+        if isinstance(frame, CallerGoesOnFrame):
+            self._turn_analyzer.think_no_more()
+        elif self._vad_user_speaking:
+            self._turn_analyzer.think_ahead(frame.rest_secs)
+
     async def trigger_user_turn_stopped(self, *, enable_user_speaking_frames: bool | None = None) -> None:
-        """End the turn, now or when nothing has followed a sentence that breaks off."""
+        """End the turn, now or when nothing has followed a sentence that breaks off, or a courtesy."""
         await self._wait_no_longer()
-        rest = self._silent_since + UNFINISHED_SECS - time.time()
-        if rest > 0 and breaks_off(" ".join(self._said)):
+        rest = self._silent_since + secs_to_wait(" ".join(self._said)) - time.time()
+        if rest > 0:
             self._waiting = self.create_task(self._end_after(rest), f"{self}::_end_after")
         else:
             await super().trigger_user_turn_stopped(enable_user_speaking_frames=enable_user_speaking_frames)

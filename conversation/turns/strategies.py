@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -26,7 +27,12 @@ from calls.states import EndedBy
 from conversation.session import Session
 from conversation.turns.detectors import shared_turn_analyzer
 from conversation.turns.interrupting import InterruptingUserTurnStartStrategy
-from conversation.turns.pausing import WholeSentenceUserTurnStopStrategy, WordlessUserTurnStopStrategy
+from conversation.turns.pausing import (
+    WholeSentenceUserTurnStopStrategy,
+    WordlessUserTurnStopStrategy,
+    bare,
+    secs_to_wait,
+)
 
 INCOMPLETE_TURN_SECS = 1.5
 """A pause this long ends a turn that sounded unfinished. Pipecat's 3 s are dead air on a phone line."""
@@ -107,30 +113,63 @@ class KeypadUserTurnStopStrategy(BaseUserTurnStopStrategy):
 
 
 class ShortAnswerUserTurnStopStrategy(BaseUserTurnStopStrategy):
-    """Ends a turn like "No." at once. One that sounds unfinished would else be answered after a pause only."""
+    """Ends a turn like "No." at once. One that sounds unfinished would else be answered after a pause only.
+
+    A mere "Thank you" has to be followed by a longer silence: often it is by "goodbye".
+    """
 
     def __init__(self) -> None:
         """Initialize the strategy."""
         super().__init__()
         self._words: list[str] = []
         self._speaking = False
+        self._silent_since = 0.0
+        self._waiting: asyncio.Task[None] | None = None
 
     async def handle_user_turn_started(self) -> None:
         """Begin with no words."""
         self._words.clear()
+        await self._wait_no_longer()
+
+    async def handle_user_turn_stopped(self) -> None:
+        """Wait for nothing more."""
+        await self._wait_no_longer()
+
+    async def cleanup(self) -> None:
+        """Stop waiting."""
+        await super().cleanup()
+        await self._wait_no_longer()
 
     async def process_frame(self, frame: Frame) -> ProcessFrameResult:
         """End the turn when all that was said in it is a short answer and the caller is silent."""
         if isinstance(frame, VADUserStartedSpeakingFrame):
             self._speaking = True
+            await self._wait_no_longer()
         elif isinstance(frame, VADUserStoppedSpeakingFrame):
             self._speaking = False
+            self._silent_since = frame.timestamp - frame.stop_secs
         elif isinstance(frame, TranscriptionFrame) and frame.finalized:
-            self._words += re.sub(r"[^a-z ]", "", frame.text.lower().replace("-", " ")).split()
-            if not self._speaking and SHORT_ANSWERS.fullmatch(" ".join(self._words)):
+            self._words += bare(frame.text).split()
+            await self._wait_no_longer()
+            said = " ".join(self._words)
+            if not self._speaking and SHORT_ANSWERS.fullmatch(said):
+                rest = self._silent_since + secs_to_wait(said) - time.time()
+                if rest > 0:
+                    self._waiting = self.create_task(self._end_after(rest), f"{self}::_end_after")
+                    return ProcessFrameResult.CONTINUE
                 await self.trigger_user_turn_stopped()
                 return ProcessFrameResult.STOP
         return ProcessFrameResult.CONTINUE
+
+    async def _end_after(self, secs: float) -> None:
+        await asyncio.sleep(secs)
+        self._waiting = None
+        await self.trigger_user_turn_stopped()
+
+    async def _wait_no_longer(self) -> None:
+        task, self._waiting = self._waiting, None
+        if task is not None:
+            await self.cancel_task(task)
 
 
 class MuteWhilePromised(BaseUserMuteStrategy):

@@ -1,5 +1,7 @@
 """What else Pipecat connects to a bot still works: its eval harness, strangers, its cloud's readiness probe."""
 
+import gc
+import time
 from types import SimpleNamespace
 
 import pytest
@@ -61,8 +63,6 @@ async def test_a_socket_of_nobody_known_is_closed_and_not_answered(monkeypatch):
 
 @pytest.mark.parametrize(("environment", "ready"), [({"AGENT": "no-such-agent"}, False)])
 def test_a_bot_that_could_not_answer_says_so_to_its_host(monkeypatch, environment, ready):
-    import time
-
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(bot, "_warm_up", bot._WarmUp())
@@ -72,3 +72,19 @@ def test_a_bot_that_could_not_answer_says_so_to_its_host(monkeypatch, environmen
     state = bot.readyz()
     assert state["ready"] is ready
     assert "no-such-agent" in state["reason"]
+
+
+def test_what_a_ready_bot_has_loaded_is_left_out_of_garbage_collections(monkeypatch):
+    async def nothing_to_load() -> None:
+        return None
+
+    monkeypatch.setattr(bot, "prepare", nothing_to_load)
+    monkeypatch.setattr(bot, "_warm_up", bot._WarmUp())
+    gc.unfreeze()
+    try:
+        deadline = time.monotonic() + 10
+        while not bot.readyz()["ready"] and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert gc.get_freeze_count() > 1000
+    finally:
+        gc.unfreeze()

@@ -27,13 +27,15 @@ from pipecat.tests.utils import run_test
 
 from conversation import services
 from conversation.services import ServiceError
-from conversation.services.catalogue import SERVICES, services_of
+from conversation.services.catalogue import SERVICES, services_of, taken_unasked
+from conversation.services.own import own_service
 from conversation.services.patience import Patience
 from conversation.services.reference import ASKED_IN_TESTS, CALLED_IN_TESTS, READ, reference
 from conversation.services.service import KINDS
 from conversation.services.tool_calls import CheckedCalls
 from conversation.services.vendors import VENDORS
 from providers import ROWS, Row
+from providers.stt import OWN_MACHINE
 from requirements.install import locks_of, names_in, needs_of, normal
 from settings import ROOT, load_settings
 from tests import hosted
@@ -311,6 +313,27 @@ def test_a_voice_without_a_default_must_be_chosen(row):
 @pytest.mark.parametrize("row", [row for row in ROWS if row.kind == "llm"], ids=by_name)
 def test_every_model_has_a_default(row):
     assert default_of(row, "model") not in ("", "None")
+
+
+WIDE_ONLY = re.compile(r"^[A-Z_]*SAMPLE_RATE = 16000|audio_format=pcm_s16le_16000", re.MULTILINE)
+"""How a class of Pipecat says that it hands on 16 kHz, whatever the pipeline has."""
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS if row.kind == "stt"], ids=lambda row: row.name)
+def test_a_recogniser_gets_the_lines_8_khz_unless_it_knows_16_only(row):
+    module = row.import_path.partition(":")[0]
+    source = Path(pipecat.__file__).parent.joinpath(*module.split(".")[1:]).with_suffix(".py").read_text()
+    runs_here = OWN_MACHINE in row.note
+    assert row.hears_hz == (16000 if runs_here or WIDE_ONLY.search(source) else 8000)
+    assert services_of("stt")[row.name].hears_hz == row.hears_hz
+
+
+def test_those_that_come_with_the_set_up_take_8_khz():
+    assert {service.hears_hz for service in taken_unasked("stt")} == {8000}
+
+
+def test_of_an_owners_class_it_is_not_known_that_it_takes_8_khz(tmp_path):
+    assert own_service("stt", "my_stt:MySTT", tmp_path).hears_hz == 16000
 
 
 def test_names_are_unique_and_can_be_written():

@@ -17,7 +17,8 @@ class Recorder:
     def __init__(self):
         self.segments = []
 
-    async def hear(self, pcm):
+    async def hear(self, pcm, rate):
+        assert rate == RATE
         self.segments.append(np.frombuffer(pcm, np.int16))
         return ""
 

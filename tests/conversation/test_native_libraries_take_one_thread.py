@@ -10,7 +10,7 @@ ENDS_A_TURN = """
 import importlib, os, sys
 importlib.import_module(sys.argv[1])
 import numpy as np
-from conversation.turns.detectors import SharedSmartTurn
+from conversation.turns.smart_turn import SharedSmartTurn
 SharedSmartTurn(sample_rate=16000)._predict_endpoint(np.zeros(128000, dtype=np.float32))
 print(len(os.listdir("/proc/self/task")))
 """

@@ -21,7 +21,7 @@ from pipecat.utils.asyncio.task_manager import TaskManager
 from conversation.language.utterance import breaks_off, clauses
 from conversation.turns import pausing
 from conversation.turns.pausing import WholeSentenceUserTurnStopStrategy, WordlessUserTurnStopStrategy
-from conversation.turns.strategies import turn_strategies
+from conversation.turns.strategies import ShortAnswerUserTurnStopStrategy, turn_strategies
 from tests.brain_talk import Talk
 
 
@@ -133,6 +133,26 @@ async def test_who_does_not_go_on_is_answered_after_a_while(monkeypatch):
     monkeypatch.setattr(pausing, "UNFINISHED_SECS", 0.5)
     assert await whole_sentences().after(speech, silence, "I would like to", 0.1) == 0
     assert await whole_sentences().after(speech, silence, "I would like to", 0.6) == 1
+
+
+@pytest.mark.parametrize("by", ["its melody", "its words"])
+async def test_a_courtesy_is_waited_for_a_little_as_the_matter_often_follows(by, monkeypatch):
+    monkeypatch.setattr(pausing, "COURTESY_SECS", 0.5)
+
+    def ends():
+        return whole_sentences() if by == "its melody" else Ends(ShortAnswerUserTurnStopStrategy())
+
+    waits = ends()
+    assert await waits.after(speech, silence, "Thank you.", 0.1) == 0
+    assert await waits.after(0.4) == 1
+    goes_on = ends()
+    assert await goes_on.after(speech, silence, "Thank you,", 0.05, speech, 0.6) == 0
+    assert await goes_on.after(silence, "goodbye.") == 1
+
+
+@pytest.mark.parametrize("text", ["Yes.", "No, thank you.", "Thank you, goodbye.", "That's all, thanks."])
+async def test_an_answer_and_a_goodbye_are_no_mere_courtesy(text):
+    assert await Ends(ShortAnswerUserTurnStopStrategy()).after(speech, silence, text) == 1
 
 
 async def test_a_turn_without_words_ends_when_none_can_come_anymore(monkeypatch):

@@ -1,21 +1,27 @@
 """A lone "yes" is heard over a phone line, said fast or quietly; a cough is not taken for speech."""
 
+import asyncio
+
 import numpy as np
 import pytest
 import soxr
 from pipecat.audio.vad.vad_analyzer import VADState
-from pipecat.frames.frames import TranscriptionFrame
+from pipecat.frames.frames import TranscriptionFrame, VADUserStartedSpeakingFrame
 from pipecat.services.settings import STTSettings
 from pipecat.services.stt_service import SegmentedSTTService
 
 from conversation.turns.detectors import PHONE_VAD, shared_vad
+from conversation.turns.ears import open_ear
 from emulator import Audio, Wait
 from tests.talking_bot import talking
 
 LINE_HZ, PIPELINE_HZ = 8000, 16000
 
+WAYS = [LINE_HZ, PIPELINE_HZ]
+"""A phone's ear hears the line as it is; where there is no phone, the pipeline's detector hears twice the rate."""
 
-def over_the_line(samples: np.ndarray) -> bytes:
+
+def over_the_line(samples: np.ndarray, rate: int) -> bytes:
     """What the pipeline gets of a sound at 8 kHz: half a second of a quiet line around it, through mu-law."""
     quiet = np.zeros(LINE_HZ // 2)
     heard = np.concatenate([quiet, samples, quiet])
@@ -23,16 +29,23 @@ def over_the_line(samples: np.ndarray) -> bytes:
     compressed = np.sign(heard) * np.log1p(255 * np.abs(np.clip(heard, -1, 1))) / np.log(256)
     steps = np.round(compressed * 127) / 127
     expanded = np.sign(steps) * (256 ** np.abs(steps) - 1) / 255
-    return (soxr.resample(expanded, LINE_HZ, PIPELINE_HZ) * 32767).astype(np.int16).tobytes()
+    return (soxr.resample(expanded, LINE_HZ, rate) * 32767).astype(np.int16).tobytes()
 
 
-def is_speech(pcm: bytes) -> bool:
-    analyzer = shared_vad(params=PHONE_VAD)
-    analyzer.set_sample_rate(PIPELINE_HZ)
-    piece = PIPELINE_HZ // 50 * 2
-    return any(
-        analyzer._run_analyzer(pcm[at : at + piece]) is VADState.SPEAKING for at in range(0, len(pcm), piece)
-    )
+async def is_speech(samples: np.ndarray, rate: int) -> bool:
+    pcm = over_the_line(samples, rate)
+    pieces = [pcm[at : at + rate // 50 * 2] for at in range(0, len(pcm), rate // 50 * 2)]
+    if rate == PIPELINE_HZ:
+        analyzer = shared_vad(params=PHONE_VAD)
+        analyzer.set_sample_rate(rate)
+        return any([analyzer._run_analyzer(piece) is VADState.SPEAKING for piece in pieces])
+    ear, told = open_ear(PHONE_VAD), []
+    ear.begin(rate, told.append)
+    for piece in pieces:
+        ear.hear(piece)
+        await asyncio.sleep(0)
+    ear.close()
+    return any(isinstance(frame, VADUserStartedSpeakingFrame) for frame in told)
 
 
 def spoken(text: str, pace: float, loudness: float) -> np.ndarray:
@@ -75,17 +88,20 @@ def cough(seed: int) -> np.ndarray:
 
 @pytest.mark.parametrize("word", ["Yes.", "No.", "Nope."])
 @pytest.mark.parametrize(("pace", "loudness"), [(1.0, 0.01), (0.8, 0.05), (0.5, 0.02), (0.4, 0.01)])
-def test_a_lone_short_answer_is_speech(word, pace, loudness):
-    assert is_speech(over_the_line(spoken(word, pace, loudness)))
+@pytest.mark.parametrize("rate", WAYS)
+async def test_a_lone_short_answer_is_speech(word, pace, loudness, rate):
+    assert await is_speech(spoken(word, pace, loudness), rate)
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_a_cough_is_not_speech(seed):
-    assert not is_speech(over_the_line(cough(seed)))
+@pytest.mark.parametrize("rate", WAYS)
+async def test_a_cough_is_not_speech(seed, rate):
+    assert not await is_speech(cough(seed), rate)
 
 
-def test_a_quiet_line_is_not_speech():
-    assert not is_speech(over_the_line(np.zeros(LINE_HZ * 3)))
+@pytest.mark.parametrize("rate", WAYS)
+async def test_a_quiet_line_is_not_speech(rate):
+    assert not await is_speech(np.zeros(LINE_HZ * 3), rate)
 
 
 class HearsNo(SegmentedSTTService):

@@ -175,9 +175,9 @@ async def test_no_sequence_of_messages_raises(start, data):
 async def test_even_a_defect_of_ours_does_not_end_the_call(start, monkeypatch):
     serializer = serializer_for(start)
 
-    async def broken(*args):
+    def broken(*args):
         raise ZeroDivisionError
 
-    monkeypatch.setattr(serializer._input_resampler, "resample", broken)
+    monkeypatch.setattr(serializer._inbound, "decode", broken)
     assert await serializer.deserialize(GOOD) is None
     assert serializer.ignored == {"failed": 1}

@@ -139,3 +139,36 @@ async def test_at_the_end_the_socket_is_closed_and_nothing_else_is_done(params, 
     assert set(events) == {"media", "mark"}
     after = [message for message in sent[events.index("mark") :] if message["event"] == "media"]
     assert len(heard(after)) / 8 == silence_ms
+
+
+def tone(ms: int) -> TTSAudioRawFrame:
+    samples = (8000 * np.sin(np.arange(ms * 8) / 8000 * 2 * np.pi * 500)).astype("<i2")
+    return TTSAudioRawFrame(samples.tobytes(), 8000, 1, context_id="u")
+
+
+@pytest.mark.parametrize("carrier", ["twilio", "telnyx"])
+async def test_speech_goes_out_in_tenths_of_a_second_and_a_mark_waits_for_none_of_it(carrier):
+    frames = [
+        TTSStartedFrame(context_id="u"),
+        tone(430),
+        MarkFrame("a sentence"),
+        tone(210),  # 10 ms are too short for a message of their own
+        MarkFrame("almost"),
+        tone(60),
+        TTSStoppedFrame(context_id="u"),
+        MarkFrame("the end"),
+    ]
+    async with bot(frames, 8000) as (url, _), websockets.connect(url) as socket:
+        await socket.send(start_of(carrier, "CA1"))
+        secs, before, lengths = 0.0, {}, []
+        while len(before) < 3:
+            message = json.loads(await asyncio.wait_for(socket.recv(), 5))
+            if message["event"] == "mark":
+                before[message["mark"]["name"]] = round(secs, 3)
+            else:
+                samples = heard([message])
+                if lengths or np.abs(samples).max() > 400:  # not the silence before
+                    lengths.append(len(samples) * 1000 // 8000)
+                    secs += len(samples) / 8000
+    assert before == {"a sentence": 0.43, "almost": 0.63, "the end": 0.7}
+    assert lengths == [100, 100, 100, 100, 30, 100, 100, 70]

@@ -7,6 +7,7 @@ import pytest
 
 from calls.states import EndedBy
 from conversation import pipeline
+from conversation.turns.ears import Ear
 from emulator import Audio, Digits, tone
 from tests import fake_services as fake
 from tests.fake_ears import deepgram_ears
@@ -45,7 +46,7 @@ def answers(words):
 
 
 def calling(monkeypatch, tmp_path, ears, carrier="twilio"):
-    monkeypatch.setattr(pipeline, "shared_vad", lambda *_, **__: ToneActivity())
+    monkeypatch.setattr(pipeline, "open_ear", lambda *_, **__: Ear(ToneActivity()))
     keys = {"OPENAI_API_KEY": "k", "DEEPGRAM_API_KEY": "k"}
     times = {name.upper(): str(secs) for name, secs in SOON.items()}
     return talking(monkeypatch, tmp_path, carrier, answers, agent=IMPATIENT_AGENT, ears=ears, **keys, **times)

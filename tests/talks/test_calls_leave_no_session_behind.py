@@ -22,6 +22,7 @@ SESSION = (
     "Pipeline",
     "PipelineWorker",
     "Playout",
+    "SharedEar",
     "SharedSileroVAD",
     "SharedSmartTurn",
     "TaskManager",
