@@ -38,7 +38,7 @@ from pipecat.turns.user_turn_strategies import UserTurnStrategies
 
 import server
 from conversation import pipeline
-from conversation.turns.ears import Ear
+from conversation.turns.ear import Ear
 from conversation.turns.strategies import KEYPAD_PREFIX, KeypadUserTurnStopStrategy
 
 SAMPLE_RATE = 8000

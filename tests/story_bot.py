@@ -318,7 +318,7 @@ def give_part(part: Part) -> None:
     from conversation.services.patience import Patience, with_patience
     from conversation.tools.mcp_servers import learn_all_tools
     from conversation.turns import strategies as turns
-    from conversation.turns.ears import Ear
+    from conversation.turns.ear import Ear
 
     patient_voice = with_patience(ToneVoice, Patience())
     strategies = turns.turn_strategies

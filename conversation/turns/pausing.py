@@ -19,7 +19,7 @@ from pipecat.turns.types import ProcessFrameResult
 from pipecat.turns.user_stop import BaseUserTurnStopStrategy, TurnAnalyzerUserTurnStopStrategy
 
 from conversation.language.utterance import breaks_off
-from conversation.turns.ears import CallerGoesOnFrame, CallerPausesFrame
+from conversation.turns.ear import CallerGoesOnFrame, CallerPausesFrame
 from conversation.turns.smart_turn import SharedSmartTurn
 
 UNFINISHED_SECS = 1.5

@@ -16,7 +16,7 @@ from pipecat.frames.frames import VADUserStartedSpeakingFrame, VADUserStoppedSpe
 from pipecat.utils.asyncio.task_manager import TaskManager, TaskManagerParams
 
 from conversation.turns.detectors import shared_turn_analyzer
-from conversation.turns.ears import CallerGoesOnFrame, CallerPausesFrame
+from conversation.turns.ear import CallerGoesOnFrame, CallerPausesFrame
 from conversation.turns.features import log_mel
 from conversation.turns.pausing import WholeSentenceUserTurnStopStrategy
 from conversation.turns.smart_turn import MODEL_SAMPLES, THREADS

@@ -13,14 +13,11 @@ from pipecat.audio.vad.silero import SileroVADAnalyzer
 from pipecat.audio.vad.vad_analyzer import VADParams, VADState
 from pipecat.frames.frames import VADUserStartedSpeakingFrame, VADUserStoppedSpeakingFrame
 
+from conversation.turns import ear as ear_module
 from conversation.turns import ears as ears_module
 from conversation.turns.detectors import PHONE_VAD
-from conversation.turns.ears import (
-    CallerGoesOnFrame,
-    CallerPausesFrame,
-    SharedEar,
-    ears_of,
-)
+from conversation.turns.ear import CallerGoesOnFrame, CallerPausesFrame
+from conversation.turns.ears import SharedEar, ears_of
 
 PIECE_SECS = 0.02
 
@@ -183,7 +180,7 @@ async def test_a_muted_call_is_not_heard_and_goes_on_as_it_was():
 
 
 async def test_speech_ends_when_no_more_sound_comes(monkeypatch):
-    monkeypatch.setattr(ears_module, "IDLE_SECS", 0.2)
+    monkeypatch.setattr(ear_module, "IDLE_SECS", 0.2)
     sound = recording("two_cities", 8000)
     begins = float(states_of_pipecat(sound, 8000, PHONE_VAD)[0].split()[0])
     one = Listener()

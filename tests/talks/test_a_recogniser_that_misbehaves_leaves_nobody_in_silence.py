@@ -7,7 +7,7 @@ import pytest
 
 from calls.states import EndedBy
 from conversation import pipeline
-from conversation.turns.ears import Ear
+from conversation.turns.ear import Ear
 from emulator import Audio, Digits, tone
 from tests import fake_services as fake
 from tests.fake_ears import deepgram_ears
