@@ -60,6 +60,7 @@ from conversation.private_log import WORDS_ARE_LOGGED, keep_words_out, log_from
 from conversation.services import ServiceError, beyond_the_brain
 from conversation.session import Session
 from conversation.telling import Telling
+from conversation.turnstile import begin_in_turn
 from serializers import SerializerOptions, UnsupportedEncoding, serializer_for
 from serializers.handshake import NotACarrierStream, read_stream_start
 from serializers.start import HandshakeError, StreamStart
@@ -141,6 +142,7 @@ async def _refuse(websocket: Any, error: Exception) -> None:
 async def _talk_on_the_phone(
     websocket: Any, start: StreamStart, serializer: Any, runner_args: Any, settings: Settings
 ) -> None:
+    await begin_in_turn()
     carried = read_carried(start.parameters, settings.shared_secret, start.call_id)
     store = _store(settings)
     server = getattr(runner_args, "way_back", None)

@@ -34,7 +34,8 @@ from bench.results import written
 from emulator import EmulatorError, Report
 
 MEMORY_CALLS = 100
-PARTS = ("compare", "talk", "control", "memory", "checks")
+KEYLESS_CALLS = (1, 4, 8, 12, 16)
+PARTS = ("compare", "talk", "keyless", "control", "memory", "checks")
 CHECKS = 1000
 RESULTS = Path(__file__).parent / "results.md"
 
@@ -61,6 +62,15 @@ async def measure(options: argparse.Namespace) -> tuple[list[Figure], list[Repor
             print(f"{calls} calls with questions over {carrier}")
             figures, reports = await measure_talk(calls, carrier, options.port, Path(directory))
             problems = [error for report in reports for error in report.errors]
+        if options.only in (None, "keyless"):
+            from bench.measure_keyless import measure_keyless
+
+            counts = (options.calls,) if options.only and options.calls else KEYLESS_CALLS
+            print(f"{', '.join(map(str, counts))} calls at a time to services on this machine")
+            more, trouble = await measure_keyless(
+                counts, options.carrier or "twilio", options.port, Path(directory)
+            )
+            figures, problems = [*figures, *more], [*problems, *trouble]
         if options.only in (None, "control"):
             print(
                 f"{options.times} calls of each kind that end or are transferred; the bot's voice takes no time"
@@ -179,12 +189,14 @@ def _parsed(arguments: Sequence[str] | None, program: str) -> argparse.Namespace
     parser.add_argument(
         "--only",
         choices=PARTS,
-        help="compare: ours and stock; talk: answers, idle memory; control: hang-up and transfers; memory: what calls "
-        "leave behind; checks: looking at who calls",
+        help="compare: ours and stock; talk: answers, idle memory; keyless: several calls at a time to services on "
+        "this machine; control: hang-up and transfers; memory: what calls leave behind; checks: looking at who calls",
     )
     parser.add_argument("--quick", action="store_true", help="the comparison, short; prints, keeps nothing")
     parser.add_argument(
-        "--calls", type=int, help="talk: calls, one after another (3); compare: at a time (20)"
+        "--calls",
+        type=int,
+        help="talk: calls, one after another (3); compare: at a time (20); keyless: at a time (1 to 16)",
     )
     parser.add_argument(
         "--carrier",

@@ -21,7 +21,7 @@ QUESTIONS = (
 )
 
 
-def _credentials(network: PhoneNetwork, carrier: str) -> dict[str, str]:
+def credentials(network: PhoneNetwork, carrier: str) -> dict[str, str]:
     """The variables of one carrier, as most operators have them; each carrier's SDK takes memory of its own."""
     return {
         name: value if name.startswith(carrier.upper()) else ""
@@ -48,7 +48,7 @@ async def measure_talk(
     command = f"{sys.executable} server.py"
     voice = await asyncio.to_thread(Voice)
     async with PhoneNetwork(carrier, speak=voice.speak) as network:
-        environment = {**_credentials(network, carrier), "DATA_DIR": str(directory)}
+        environment = {**credentials(network, carrier), "DATA_DIR": str(directory)}
         async with serving(command, {**environment, **without_services()}, port, log) as bare:
             without_models = rss_mb(bare.pid)
         async with serving(command, environment, port, log) as served:

@@ -7,6 +7,8 @@ files name them.
 import os
 import re
 import tempfile
+from functools import cache
+from pathlib import Path
 
 import hypothesis
 import pytest
@@ -32,14 +34,21 @@ SLOW = re.compile(
 )
 
 
+@cache
+def is_slow(path: Path) -> bool:
+    return SLOW.search(path.read_text(encoding="utf-8")) is not None
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave the others alone when only the fast part is wanted: each worker would import all of them."""
+    is_test = collection_path.match("test_*.py")
+    return (config.option.markexpr == "not slow" and is_test and is_slow(collection_path)) or None
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what is not of the fast part, `-m "not slow"`, which is what other versions of Python are tried with."""
-    slow: dict[str, bool] = {}
     for item in items:
-        path = str(item.path)
-        if path not in slow:
-            slow[path] = SLOW.search(item.path.read_text(encoding="utf-8")) is not None
-        if slow[path]:
+        if is_slow(item.path):
             item.add_marker(pytest.mark.slow)
     # First come whole calls, which wait most of their time, and last what fills the gaps at the end
-    items.sort(key=lambda item: (not slow[str(item.path)], item.path.parent.name != "talks"))
+    items.sort(key=lambda item: (not is_slow(item.path), item.path.parent.name != "talks"))

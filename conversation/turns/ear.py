@@ -21,7 +21,7 @@ from pipecat.frames.frames import (
     VADUserStoppedSpeakingFrame,
 )
 
-PAUSE_SECS = 0.09
+PAUSE_SECS = 0.12
 """Silence of this length may be the end of speech: what judges turns can begin to think."""
 
 IDLE_SECS = 1.0

@@ -28,7 +28,7 @@ from conversation.turns.sessions import SILERO, shared_session
 BUSY_CALLS = 10
 """From this many calls on, what comes in is gathered before it is judged."""
 
-TICK_SECS = 0.005
+TICK_SECS = 0.01
 """How long it is gathered then."""
 
 ROWS = 64

@@ -1,8 +1,8 @@
 """The end of a turn, judged by Smart Turn: one model and one pool of threads a process, and an early start.
 
 The model takes some 30 ms, and Pipecat asks it when the pause has lasted long enough to be reported. Here it is asked
-when half of that time has passed, as if the other half were silent as well; its answer is there when it is needed. When
-speech goes on, it is not used.
+when two thirds of that time have passed, as if the rest were silent as well; its answer is there when it is needed.
+When speech goes on, it is not used.
 """
 
 from __future__ import annotations

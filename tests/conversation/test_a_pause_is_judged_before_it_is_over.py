@@ -22,7 +22,7 @@ from conversation.turns.pausing import WholeSentenceUserTurnStopStrategy
 from conversation.turns.smart_turn import MODEL_SAMPLES, THREADS
 
 RATE = 8000
-REST_SECS = 0.096
+REST_SECS = 0.064
 
 
 @pytest.fixture(scope="module")

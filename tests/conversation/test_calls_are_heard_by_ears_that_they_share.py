@@ -156,7 +156,7 @@ async def test_a_pause_is_told_before_the_end_of_speech_and_taken_back_when_spee
             assert kinds[place - 1] is CallerPausesFrame
     ends = [place for place, kind in enumerate(kinds) if kind is VADUserStoppedSpeakingFrame]
     for end in ends:
-        assert one.frames[end - 1].rest_secs == pytest.approx(0.096)
+        assert one.frames[end - 1].rest_secs == pytest.approx(0.064)
 
 
 async def test_a_muted_call_is_not_heard_and_goes_on_as_it_was():
