@@ -34,7 +34,7 @@ from bench.results import written
 from emulator import EmulatorError, Report
 
 MEMORY_CALLS = 100
-KEYLESS_CALLS = (1, 4, 8, 12, 16)
+KEYLESS_CALLS = (1, 4, 8, 12)
 PARTS = ("compare", "talk", "keyless", "control", "memory", "checks")
 CHECKS = 1000
 RESULTS = Path(__file__).parent / "results.md"
@@ -196,7 +196,7 @@ def _parsed(arguments: Sequence[str] | None, program: str) -> argparse.Namespace
     parser.add_argument(
         "--calls",
         type=int,
-        help="talk: calls, one after another (3); compare: at a time (20); keyless: at a time (1 to 16)",
+        help="talk: calls, one after another (3); compare: at a time (20); keyless: at a time (1 to 12)",
     )
     parser.add_argument(
         "--carrier",
