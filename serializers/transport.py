@@ -51,6 +51,7 @@ from pipecat.transports.websocket.fastapi import (
     FastAPIWebsocketParams,
     FastAPIWebsocketTransport,
 )
+from pipecat.utils.utils import obj_id
 
 from serializers.base import MediaStreamSerializer
 from serializers.frames import MarkFrame
@@ -258,6 +259,7 @@ class PhoneOutputTransport(FastAPIWebsocketOutputTransport):
         self._may_speak = may_speak
         self._on_mark_sent = on_mark_sent
         self._played_until = 0.0
+        self._taken_back = 0
         self._silence: asyncio.Task[None] | None = None
         self._spoken = False
 
@@ -274,7 +276,9 @@ class PhoneOutputTransport(FastAPIWebsocketOutputTransport):
         await super().cleanup()
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
-        """Forget the schedule when a barge-in empties the carrier's queue."""
+        """Forget the schedule when a barge-in empties the carrier's queue, and what is on its way there."""
+        if isinstance(frame, InterruptionFrame):
+            self._taken_back = obj_id()
         await super().process_frame(frame, direction)
         if isinstance(frame, InterruptionFrame):
             self._played_until = 0.0
@@ -301,7 +305,7 @@ class PhoneOutputTransport(FastAPIWebsocketOutputTransport):
             Whether the socket took it.
         """
         self._spoken = True
-        if not self._may_speak():
+        if not self._may_speak() or self._is_taken_back(frame):
             return False
         if not await self._write_frame(frame):
             return False
@@ -312,12 +316,19 @@ class PhoneOutputTransport(FastAPIWebsocketOutputTransport):
 
     async def write_transport_frame(self, frame: Frame) -> None:
         """Send a mark; the audio before it has been sent by now, but for what was too short for a message."""
-        if not (isinstance(frame, MarkFrame) and self._may_speak()):
+        if not (isinstance(frame, MarkFrame) and self._may_speak()) or self._is_taken_back(frame):
             return
         if rest := self._serializer.flush():
             await self._client.send(rest)
         if await self._write_frame(frame) and self._on_mark_sent is not None:
             self._on_mark_sent(frame.mark)
+
+    def _is_taken_back(self, frame: Frame) -> bool:
+        """Whether an interruption has come between the queue, which Pipecat has taken the frame from, and the wire.
+
+        Sent behind the `clear`, it would be heard: the last tenth of a second of what was interrupted.
+        """
+        return frame.interruptible and frame.id < self._taken_back
 
     async def _send_silence(self) -> None:
         nothing = bytes(2 * int(self.sample_rate * SILENCE_SECS))

@@ -14,7 +14,14 @@ import pytest
 import uvicorn
 import websockets
 from fastapi import FastAPI, WebSocket
-from pipecat.frames.frames import EndFrame, Frame, TTSAudioRawFrame, TTSStartedFrame, TTSStoppedFrame
+from pipecat.frames.frames import (
+    EndFrame,
+    Frame,
+    InterruptionFrame,
+    TTSAudioRawFrame,
+    TTSStartedFrame,
+    TTSStoppedFrame,
+)
 from pipecat.pipeline.pipeline import Pipeline
 from pipecat.pipeline.worker import PipelineParams, PipelineWorker
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
@@ -58,7 +65,10 @@ class Returned(FrameProcessor):
 
 @asynccontextmanager
 async def bot(
-    frames: Sequence[Frame], rate: int, params: FastAPIWebsocketParams | None = None
+    frames: Sequence[Frame],
+    rate: int,
+    params: FastAPIWebsocketParams | None = None,
+    transports: list[PhoneTransport] | None = None,
 ) -> AsyncIterator[tuple[str, Returned]]:
     """A stock bot that says this as soon as somebody calls, at its own rate; the address of its media socket."""
     app, returned = FastAPI(), Returned()
@@ -67,6 +77,8 @@ async def bot(
     async def media(websocket: WebSocket) -> None:
         await websocket.accept()
         transport = PhoneTransport(websocket, serializer_for(await read_stream_start(websocket)), params)
+        if transports is not None:
+            transports.append(transport)
         worker = PipelineWorker(
             Pipeline([transport.input(), returned, transport.output()]),
             params=PipelineParams(audio_out_sample_rate=rate),
@@ -172,3 +184,30 @@ async def test_speech_goes_out_in_tenths_of_a_second_and_a_mark_waits_for_none_o
                     secs += len(samples) / 8000
     assert before == {"a sentence": 0.43, "almost": 0.63, "the end": 0.7}
     assert lengths == [100, 100, 100, 100, 30, 100, 100, 70]
+
+
+async def test_what_is_on_its_way_when_an_interruption_comes_is_not_heard_behind_the_clear():
+    """Pipecat has taken it from the queue by then; only what no interruption may drop is said to its end."""
+    transports: list[PhoneTransport] = []
+    old, promised = (TTSAudioRawFrame(bytes(1600), 8000, 1) for _ in range(2))
+    promised.interruptible = False
+    marks = [MarkFrame("old"), MarkFrame("promised")]
+    marks[1].interruptible = False
+    async with (
+        bot([*utterance(8000), InterruptionFrame()], 8000, transports=transports) as (url, _),
+        websockets.connect(url) as socket,
+    ):
+        await socket.send(start_of("twilio", "CA1"))
+        while json.loads(await socket.recv())["event"] != "clear":
+            pass
+        output = transports[0].output()
+        new = TTSAudioRawFrame(bytes(1600), 8000, 1)
+        written = [await output.write_audio_frame(frame) for frame in (old, promised, new)]
+        for mark in [*marks, MarkFrame("new")]:
+            await output.write_transport_frame(mark)
+        sent: list[dict[str, Any]] = []
+        while len(sent) < 4:
+            sent.append(json.loads(await socket.recv()))
+    assert written == [False, True, True]
+    assert [message["event"] for message in sent] == ["media", "media", "mark", "mark"]
+    assert [message["mark"]["name"] for message in sent[2:]] == ["promised", "new"]
