@@ -1,8 +1,8 @@
 """Calls that begin at the same moment begin one after the other: those that are talking come first.
 
 To build a call's pipeline takes the event loop some 15 ms, in pieces. When many calls begin at once, the loop does a
-piece of each of them before it looks at the sound of any call, and everybody who is talking hears gaps. Begun one by
-one, each as soon as the loop has caught up, they are all up no later, and nobody notices.
+piece of each of them before it looks at the sound of any call, and everybody who is talking hears gaps. So they begin
+one by one, each as soon as the loop has caught up.
 """
 
 from __future__ import annotations
