@@ -142,7 +142,7 @@ class Conversation:
                 await session.worker.queue_frames([frame])
             elif isinstance(frame, TTSUpdateSettingsFrame):
                 for_voice.append(frame)
-        await self._tell_the_model()
+        await self._tell_the_model(has_asked=why == "tool")
         return for_voice
 
     def _update(self, service: FrameProcessor, kind: Kind) -> Frame | None:
@@ -160,14 +160,15 @@ class Conversation:
         frame: Frame = made(delta=delta, service=service, reach_inactive_services=True)
         return frame
 
-    async def _tell_the_model(self) -> None:
+    async def _tell_the_model(self, *, has_asked: bool) -> None:
         session, name = self.session, name_of(self.session.agent.language, DEFAULT)
         message: Any = {
             "role": "developer",
             "content": f"The conversation goes on in {name}: from now on speak {name} only. Do not begin it anew.",
         }
         if session.mind is not None:
-            await session.mind.tell(LLMMessagesAppendFrame([message], run_llm=False))
+            if not has_asked:
+                await session.mind.tell(LLMMessagesAppendFrame([message], run_llm=False))
             return
         if self.context is None:
             return
@@ -176,10 +177,16 @@ class Conversation:
         if isinstance(first, dict) and first.get("role") == "system":
             changed: Any = {**first, "content": self._told()}
             self.context.set_messages([changed, *messages[1:]])
-        self.context.add_message(message)
+        if not has_asked:  # else the result of its tool says so
+            self.note(message["content"])
 
     def note(self, text: str) -> None:
-        """Tell the model something that it finds when it is asked next."""
-        if self.context is not None:
-            message: Any = {"role": "developer", "content": text}
-            self.context.add_message(message)
+        """Tell the model something that it finds when it is asked next, before the caller's words."""
+        if self.context is None:
+            return
+        message: Any = {"role": "developer", "content": text}
+        messages = list(self.context.get_messages())
+        place = len(messages)
+        while place and isinstance(last := messages[place - 1], dict) and last.get("role") == "user":
+            place -= 1
+        self.context.set_messages([*messages[:place], message, *messages[place:]])
