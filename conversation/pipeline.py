@@ -38,6 +38,8 @@ from conversation.hooks import Hooks
 from conversation.local.brain import LocalBrain
 from conversation.local.models import local_models
 from conversation.local.recognisers import LocalStackMissing
+from conversation.multilingual.changing import Conversation, languages_told
+from conversation.multilingual.processors import AnswerLanguage, LanguageGate, LanguageHeard, LanguageKeys
 from conversation.outbound.first_seconds import outbound_opening
 from conversation.outbound.processors import Phase
 from conversation.services.catalogue import LOCAL
@@ -130,6 +132,8 @@ def instructions(session: Session) -> str:
     if facts := [fact for fact in agent.facts if fact.answer]:
         listed = "\n".join(f"- {session.render(fact.topic)}: {session.render(fact.answer)}" for fact in facts)
         parts.append(f"What you know, and nothing beyond it:\n{listed}")
+    if session.tongue is not None and (told := languages_told(agent, session.tongue.spoken)):
+        parts.append(told)
     return "\n\n".join(parts)
 
 
@@ -215,6 +219,19 @@ async def run_session(
     )
     speech = build_speech(choice, own, session, settings, say, around)
     llm = face.llm = speech.llm
+    conversation = None
+    if agent.languages:
+        conversation = session.tongue = Conversation(
+            session,
+            choice,
+            settings,
+            services.spoken_languages(choice, own),
+            dict(speech.kinds),
+            tuple(own),
+            aloud=say,
+            words=speech.words,
+            told=lambda: instructions(session),
+        )
     tools = usable_tools(agent, face)
     register_tools(llm, unless(opens, tools) if speech.model_hears else tools, session, face)
 
@@ -234,6 +251,8 @@ async def run_session(
     context.add_messages(cast(list[LLMContextMessage], to_context(session.history)))
     session.succeeded.update(call_successes(session.history))
     speech.begin_with(context, agent.language)
+    if conversation is not None:
+        conversation.context = context
     interruptions = InterruptionsUnderWay()
     in_hz, has_ear = AUDIO_IN_HZ, False
     if isinstance(transport, PhoneTransport) and not speech.model_hears:
@@ -281,20 +300,24 @@ async def run_session(
         transport.input(),
         *([opening.beeps] if opening else []),
         Keypad(timeout=KEYPAD_PAUSE_SECS, prefix=KEYPAD_PREFIX),
+        *([LanguageKeys(conversation, KEYPAD_PREFIX)] if conversation and not opening else []),
         *at["before_stt"],
         *speech.ears,
         *at["after_stt"],
+        *([LanguageHeard(conversation)] if conversation else []),
         *([opening.listener] if opening and not speech.model_hears else []),
         *([flow.offers] if flow else []),
         user,
         # The words that a model hears come from it, up the pipeline.
         *([opening.listener, TurnsOfWords(may_open)] if opening and speech.model_hears else []),
         *([opening.gate] if opening else []),
+        *([LanguageGate(conversation, KEYPAD_PREFIX)] if conversation and not speech.model_hears else []),
         *at["before_llm"],
         before_model,
         llm,
         *at["after_llm"],
         speech.words,
+        *([AnswerLanguage(conversation)] if conversation and not speech.model_hears else []),
         before_voice,
         *at["before_tts"],
         *speech.voice,

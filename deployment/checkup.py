@@ -250,6 +250,7 @@ def _promises_of_agent(name: str, settings: Settings) -> list[Finding]:
     misspelt_variables, unknown = unknown_variables(agent)
     with suppress(services.ServiceError):  # which `_problem_of_agent` reports
         unknown += services.beyond_the_brain(agent, settings)
+        unknown += services.beyond_the_local_stack(agent, settings)
     wrong = [*contradictions(agent), *misspelt_variables]
     found = [_fault(AGENTS, line) for line in wrong] + [_note(AGENTS, line) for line in unknown]
     return found if wrong else [*found, Finding(Verdict.OK, AGENTS, f"{name}.toml")]

@@ -44,6 +44,20 @@ class Resumed(CallEvent, kind="resumed"):
 
 
 @dataclass(frozen=True, repr=False)
+class LanguageChanged(CallEvent, kind="language"):
+    """The conversation goes on in another of the agent's languages. The call keeps it, on its next streams, too.
+
+    Parameters:
+        language: Its tag, as the agent's file has it.
+        why: `key` (the caller pressed its key), `asked` (their words asked for it), `spoken` (the recogniser heard it),
+            `tool` (the model called `change_language`) or `answered` (the model has answered in it).
+    """
+
+    language: str
+    why: str
+
+
+@dataclass(frozen=True, repr=False)
 class CallerSaid(CallEvent, kind="caller_said"):
     """The caller's turn is over.
 

@@ -41,9 +41,6 @@ NO_MESSAGE_SECS = 12.0
 ANSWER_NOW = "The caller has not heard your answer, or not to its end. Say it now."
 """What a model is told that hears by itself, when no answer of it came."""
 
-REASON = "The automated assistant has failed."
-"""The reason for such a transfer, which a colleague hears."""
-
 
 class Rescue:
     """Sees to it that the caller of one session is not left in silence."""
@@ -237,7 +234,8 @@ class Rescue:
         session.call.news(TransferEnded).add_done_callback(back)
         try:
             await self._say(session.agent.dead_air.apology)
-            await put_through(session, name, REASON, by_tool=False).outcome()
+            reason = session.agent.home.lines.briefing_failed  # a colleague hears it
+            await put_through(session, name, session.render(reason), by_tool=False).outcome()
         except NotDone as error:
             logger.warning(f"call {session.call.id}: no transfer after dead air: {error}")
             self._say_goodbye(because)

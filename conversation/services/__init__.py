@@ -3,6 +3,7 @@
 from conversation.services.chosen import (
     ServiceChoice,
     beyond_the_brain,
+    beyond_the_local_stack,
     build_llm,
     build_stt,
     build_tts,
@@ -10,6 +11,8 @@ from conversation.services.chosen import (
     check,
     describe,
     resolve,
+    settings_in,
+    spoken_languages,
 )
 from conversation.services.service import ServiceError
 
@@ -17,6 +20,7 @@ __all__ = [
     "ServiceChoice",
     "ServiceError",
     "beyond_the_brain",
+    "beyond_the_local_stack",
     "build_llm",
     "build_stt",
     "build_tts",
@@ -24,4 +28,6 @@ __all__ = [
     "check",
     "describe",
     "resolve",
+    "settings_in",
+    "spoken_languages",
 ]

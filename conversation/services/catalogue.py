@@ -105,6 +105,8 @@ SERVICES: tuple[Service, ...] = (
         model=lambda _: "nova-3-general",
         # A spoken number comes back as digits, which is what the tools take
         options=lambda _, language: {"language": language, "smart_format": False, "numerals": True},
+        # Source: Deepgram docs, multilingual code switching; their changelog of 2026-10-23 has Polish
+        hears_at_once=("multi", frozenset("de en es fr hi it ja nl pl pt ru".split())),
     ),
     Service(
         "stt",

@@ -13,6 +13,8 @@ from pipecat.transcriptions.language import Language
 from pydantic import ValidationError
 
 from conversation.agents.agent import Agent
+from conversation.agents.speaking import known_tags
+from conversation.lines.fixed import primary
 from conversation.services.service import Service, ServiceError
 from settings import Settings
 
@@ -37,20 +39,19 @@ def language_of(agent: Agent) -> Language:
     Raises:
         ServiceError: It is no language tag.
     """
-    by_tag = {language.value.lower(): language for language in Language}
-    language = by_tag.get(agent.language.strip().lower().replace("_", "-"))
+    language = known_tags().get(agent.language.strip().lower().replace("_", "-"))
     if language is None:
-        close = difflib.get_close_matches(agent.language.lower(), by_tag, n=1)
+        close = difflib.get_close_matches(agent.language.lower(), known_tags(), n=1)
         raise ServiceError(
             f'services: agent {agent.name} has language = "{agent.language}", which is no language tag: use one '
-            f"such as {by_tag[close[0]].value if close else 'en, de or es-MX'}."
+            f"such as {known_tags()[close[0]].value if close else 'en, de or es-MX'}."
         )
     return language
 
 
 def options_of(service: Service, agent: Agent) -> dict[str, Any]:
-    """What the agent's file has in `[services.options.*]` for this service."""
-    return dict(agent.services.options.get(service.kind, {}))
+    """What the agent's file has in `[services.options.*]` for this service, and for the language that is spoken."""
+    return agent.service_options(service.kind)
 
 
 def bad_option(service: Service, agent: Agent, error: Exception) -> ServiceError:
@@ -96,7 +97,7 @@ def pipecat_settings(
     own = {name: given.pop(name) for name in list(given) if name in arguments}
     if service.is_own and not given:
         return None, own
-    values = _merged(service.options(settings, language_of(agent)), _nested(service, given, agent))
+    values = _merged(_for_languages(service, settings, agent), _nested(service, given, agent))
     values = _merged(values, values.pop(SESSION, {}))
     if (model := service.model(settings)) is not None:
         values.setdefault("model", model)
@@ -107,6 +108,26 @@ def pipecat_settings(
         raise bad_option(service, agent, error) from error
     made.extra = dict(extra)
     return made, own
+
+
+def _for_languages(service: Service, settings: Settings, agent: Agent) -> dict[str, Any]:
+    """The settings that suit a telephone and the agent's languages: one that takes several gets all of them.
+
+    A recogniser that hears all of an agent's languages at once tells which one the caller speaks.
+    """
+    language = language_of(agent)
+    values = service.options(settings, language)
+    others = [language_of(agent.in_language(tag)) for tag in agent.languages]
+    if service.kind != "stt" or len(others) < 2:
+        return values
+    every = [language, *(other for other in others if other != language)]
+    values = {name: every if value == [language] else value for name, value in values.items()}
+    if (
+        service.hears_at_once is not None
+        and {primary(tag.value) for tag in every} <= service.hears_at_once[1]
+    ):
+        values["language"] = service.hears_at_once[0]
+    return values
 
 
 def _settings_of(cls: Any) -> frozenset[str]:

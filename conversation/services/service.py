@@ -50,6 +50,7 @@ class Service:
         model: Its model, or its engine for a local one; None leaves Pipecat's own choice.
         options: The Pipecat settings that suit a telephone, for a language; the agent's own options win over them.
         voice_languages: The languages that the default voice speaks; None for a voice that speaks all.
+        hears_at_once: What a recogniser is told as `language` to hear several at once, and which ones it then hears.
         nested: Options that are tables, with the `module:Class` that each becomes.
         address: The host that it is reached at, or a function of the settings that returns its address; for the
             operator's log.
@@ -75,6 +76,7 @@ class Service:
     model: Callable[[Settings], str | None] = lambda _: None
     options: Callable[[Settings, Language], dict[str, Any]] = lambda _, __: {}
     voice_languages: frozenset[str] | None = None
+    hears_at_once: tuple[str, frozenset[str]] | None = None
     nested: Mapping[str, str] = field(default_factory=dict)
     address: str | Callable[[Settings], str] = ""
     more_keys: tuple[str, ...] = ()

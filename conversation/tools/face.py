@@ -24,6 +24,8 @@ from calls.states import EndedBy
 from conversation.handover import put_through
 from conversation.language.farewell import is_farewell
 from conversation.language.spoken_numbers import Fit, fit, spoken_number
+from conversation.lines.fixed import DEFAULT
+from conversation.lines.names import listed, name_of
 from conversation.public import CallFacts, NotReached
 from conversation.session import Session
 from conversation.tools.http_client import shared_client
@@ -122,6 +124,24 @@ class Face:
     async def say_to_the_end(self, text: str) -> bool:
         """Say words that no barge-in cuts short."""
         return await self._session.say_to_the_end(text)
+
+    @property
+    def languages(self) -> Mapping[str, str]:
+        """The languages that the conversation can be in."""
+        tongue = self._session.tongue
+        spoken = tongue.spoken if tongue is not None else ()
+        return {tag: name_of(tag, DEFAULT) for tag in spoken} if len(spoken) > 1 else {}
+
+    async def change_language(self, language: str) -> None:
+        """Go on in another language."""
+        tongue = self._session.tongue
+        tag = tongue.speaks(language) if tongue is not None else None
+        if tag is None:
+            names = listed(list(self.languages.values()), DEFAULT) or name_of(
+                self._session.agent.language, DEFAULT
+            )
+            raise NotPossible(f"you do not speak that language. Tell the caller that you speak {names}.")
+        await self._session.change_language(tag, "tool")
 
     async def note(self, text: str) -> None:
         """Tell the model something."""

@@ -23,7 +23,10 @@ def tools_of(agent: Agent) -> dict[str, Tool]:
     tools = {name: _read(function) for name, function in functions.items()}
     tools |= http_tools(agent)
     servers = mcp_tools(agent, besides=tools)
-    names = dict.fromkeys([*agent.tools, *(servers if agent.offers_all else ())])
+    speaks_several = (
+        ("change_language",) if len(agent.languages) > 1 else ()
+    )  # whatever else the agent may do
+    names = dict.fromkeys([*agent.tools, *speaks_several, *(servers if agent.offers_all else ())])
     # A server's tools are not there while it is away.
     return {name: found for name in names if (found := tools.get(name) or servers.get(name)) is not None}
 

@@ -230,12 +230,14 @@ async def limit_duration(session: Session) -> None:
     Args:
         session: The session to limit.
     """
-    limits, lines = session.agent.limits, session.agent.lines
+    limits = session.agent.limits
     # The call's length counts, not its last media stream's; a caller who has just come back still gets the notice.
     await asyncio.sleep(max(0.0, limits.max_duration_secs - session.call.talked_secs - limits.notice_secs))
     if limits.notice_secs and not session.ending:
-        await session.say(session.render(lines.time_notice))
+        await session.say(session.render(session.agent.lines.time_notice))
     await asyncio.sleep(limits.notice_secs)
     if session.handover is not None and session.handover.running and session.deaf:
         await session.handover.outcome()  # the transfer was promised, and is no talk of the bot's
-    session.finish(session.render(lines.time_goodbye), ended_by=EndedBy.LIMIT, cause="max_duration")
+    session.finish(
+        session.render(session.agent.lines.time_goodbye), ended_by=EndedBy.LIMIT, cause="max_duration"
+    )

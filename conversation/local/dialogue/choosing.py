@@ -243,8 +243,8 @@ class InFlow:
         }
         keys = {choice.key: labels[name] for name, choice in self._choices.items() if choice.key is not None}
         if keys and len(keys) == len(labels):
-            pressed = ", ".join(f"{key} for {label}" for key, label in sorted(keys.items()))
-            return f"{line('menu_intro')} Press {pressed}."
+            pressed = ", ".join(line("menu_key", key=key, label=label) for key, label in sorted(keys.items()))
+            return f"{line('menu_intro')} {line('menu_keys', keys=pressed)}"
         names = list(labels.values())
         if not names:
             return line("go_on")

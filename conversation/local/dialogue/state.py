@@ -196,12 +196,12 @@ class Script:
     def menu(self) -> str:
         """Say what the keys do, or what can be asked when there are none."""
         items = [
-            f"{digit} for {self.agent.render(item.label, self.variables)}"
+            self.line("menu_key", key=digit, label=self.agent.render(item.label, self.variables))
             for digit, item in sorted(self.agent.menu.items(), key=lambda entry: (entry[0] == "0", entry[0]))
             if (item.tool is None or item.tool in self.tools) and (item.transfer is None or self.can_transfer)
         ]
         if items:
-            return f"{self.line('menu_intro')} Press {', '.join(items)}."
+            return f"{self.line('menu_intro')} {self.line('menu_keys', keys=', '.join(items))}"
         if self.agent.facts:
             return f"{self.line('menu_intro')} {self.line('topics_intro', topics=self.topics)}"
         return self.line("how_can_i_help")
