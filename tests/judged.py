@@ -19,7 +19,9 @@ NOTHING = "REFUSED"
 """What must be taken for nothing that the owner wrote about."""
 
 _SEED = "what is kept aside"
-_HARMLESS = frozenset(("IDENTITY", "MENU_INTRO", "ANYTHING_ELSE", "YOU_ARE_WELCOME", "GO_ON", "HOW_CAN_I_HELP"))
+_HARMLESS = frozenset(
+    ("IDENTITY", "MENU_INTRO", "ANYTHING_ELSE", "YOU_ARE_WELCOME", "GO_ON", "HOW_CAN_I_HELP")
+)
 """Lines that claim nothing and do nothing."""
 
 

@@ -131,7 +131,7 @@ _RULES: tuple[tuple[Wish, str], ...] = (
     ),
     (
         Wish.MESSAGE,
-        r"\b(?:leave|take|pass on|pass along|give (?:them|him|her))\b.{0,12}\b(?:message|voicemail|note)\b|"
+        r"\b(?:leave|take|pass|pass on|pass along|give (?:them|him|her))\b.{0,12}\b(?:message|voicemail|note)\b|"
         r"\b(?:call|ring|phone) me (?:back|again|later|tomorrow|tonight|when|as soon)\b|\breturn my call\b|"
         r"\b(?:a|get a|request a) call ?back\b|^(?:leave )?(?:a )?message$|"
         r"\bleave (?:you |them )?(?:a |my |some )?(?:word|words|number|name|note)\b|"
@@ -145,7 +145,8 @@ _RULES: tuple[tuple[Wish, str], ...] = (
         rf"\b(?:speak|talk|chat) (?:to|with) (?!me\b|you\b).{{0,24}}\b{_SOMEBODY}\b|"
         r"\b(?:put me through|put me on to|transfer me|connect me|forward me|patch me through)\b|"
         rf"\b(?:give|get|reach|want|need) (?:me )?(?:(?:to|an?|the|some|real|live|actual) )*{_STAFF}\b|"
-        rf"\btransfer\b.{{0,16}}\b{_SOMEBODY}\b",
+        rf"\btransfer\b.{{0,16}}\b{_SOMEBODY}\b|"
+        rf"\b{_SOMEBODY} (?:there |(?:that|who) )?i (?:can|could|may) (?:speak|talk|chat) (?:to|with)\b",
     ),
     (Wish.PERSON, rf"^{_LEAD}(?:(?:an?|the|real) )*(?:{_STAFF}|somebody|someone|reception|front desk)(?: {_STAFF})*"
                   rf"{_POLITE}$"),

@@ -25,8 +25,9 @@ import soxr
 from loguru import logger
 
 from conversation.agents.agent import Agent
+from conversation.local.encoder import SentenceModel
 from conversation.local.recognisers import INSTALL, STT_RATE, LocalStackMissing, Recogniser, load_recogniser
-from conversation.local.retrieval import Retriever, SentenceModel
+from conversation.local.retrieval import Retriever
 from conversation.native_memory import give_memory_back
 
 VOICE = "en_US-joe-medium"

@@ -7,7 +7,8 @@ from typing import Any
 
 from conversation.language.utterance import Wish, plain, wish_of
 from conversation.local.dialogue.state import Ranker, Script
-from conversation.local.retrieval import WEEKDAYS, Match
+from conversation.local.retrieval import Match
+from conversation.local.wording import WEEKDAYS
 
 ANSWER_SCORE = 0.58
 """A fact this near is said, when at least `ANSWER_COVERAGE` of the caller's rarer words are its own."""
@@ -33,6 +34,9 @@ FACTS_APART = 0.05
 
 WISH_SCORE = 0.55
 """A common wish this near, and nearer than every fact, counts as meant."""
+
+WISH_BEHIND = 0.05
+"""How much nearer something that no agent can answer may be than a wish that is meant."""
 
 TRANSFER_SCORE = 0.45
 """A transfer this near, and nearer than every fact, is offered. A question comes first in any case."""
@@ -77,9 +81,10 @@ class Meaning:
             return None, None
         best_fact = _best(ranked, "fact")
         transfer = _best(ranked, "transfer")
-        top = ranked[0]
-        if top.kind == "intent" and top.score >= WISH_SCORE:
-            return _WISHES.get(top.key), None
+        wished = _best(ranked, "intent")
+        nearest = max(best_fact.score if best_fact else 0.0, _elsewhere(ranked) - WISH_BEHIND)
+        if wished and wished.score >= max(WISH_SCORE, nearest):
+            return _WISHES.get(wished.key), None
         if (
             transfer
             and transfer.score >= TRANSFER_SCORE
