@@ -1,7 +1,7 @@
 """What a caller said or keyed in, taken apart: keys, sentences and questions.
 
-Yes and no are in `conversation.language.answers`, wishes in plain words in `conversation.language.wishes`. Only explicit words are decided here. What they do not decide is left to the meaning: see
-`conversation.local.retrieval`.
+Yes and no are in `conversation.language.answers`, wishes in plain words in `conversation.language.wishes`. Only
+explicit words are decided here. What they do not decide is left to the meaning: see `conversation.local.retrieval`.
 """
 
 from __future__ import annotations

@@ -38,6 +38,7 @@ class Draft:
 
     Attributes:
         caller_name: Who it is from.
+        spelling: The part of the name that was spelled last; the caller may spell on.
         number: Digits to call back on, or the caller's own number in E.164 form.
         number_done: Whether the caller was asked for the number, which they may have refused.
         text: The message in the caller's words.
@@ -46,6 +47,7 @@ class Draft:
     """
 
     caller_name: str = ""
+    spelling: str = ""
     number: str = ""
     number_done: bool = False
     text: str = ""
