@@ -95,6 +95,14 @@ def corrected_words(text: str, said: str) -> str | None:
     return None
 
 
+def says_when(words: str) -> bool:
+    """Whether words say only when: "tomorrow", "on the fifth", "at three"."""
+    when = "|".join(_ALIKE)
+    return bool(
+        re.fullmatch(rf"(?:(?:on|at|in|the|this|next|around|about|{when}|oclock|am|pm|and) ?)+", words)
+    )
+
+
 def _right_and_wrong(said: str) -> tuple[str, str]:
     """Take "X, not Y", "X instead of Y" and "not Y, X" apart; empty where it is neither."""
     bare = _LEAD.sub("", said.strip())

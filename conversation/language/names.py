@@ -11,7 +11,7 @@ LONGEST_NAME = 5
 """Words of the longest name."""
 
 _NO_NAME = (
-    "calling|just|an?|the|not|here|in|so|looking|having|trying|running|sorry|going|about|because|my|your|"
+    "is|was|calling|just|an?|the|not|here|in|so|looking|having|trying|running|sorry|going|about|because|my|your|"
     "wrong|right|correct|incorrect|back|again|at|on|when|whenever|if|as|after|before|later|tomorrow|today|tonight|this|"
     "that|next|any|anytime|asap|soon|please|to|for|from|with|regarding|important|urgent|"
     "monday|tuesday|wednesday|thursday|friday|saturday|sunday"

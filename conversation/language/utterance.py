@@ -59,7 +59,8 @@ class Utterance:
 
 
 _QUESTION = re.compile(
-    r"^(?:(?:and|but|so|also|well|ok|okay|hi|hello|hey) )*(?:what|whats|where|wheres|when|whens|who|whos|whose|which|"
+    r"^(?:(?:and|but|so|also|well|ok|okay|hi|hello|hey|i said|i asked|i mean) )*"
+    r"(?:what|whats|where|wheres|when|whens|who|whos|whose|which|"
     r"why|how|hows|do|does|did|is|are|am|was|can|could|would|will|should|may|have you|has|tell me|id like|"
     r"i would like|i need|i want|i have to|i am looking|im looking)\b"
 )

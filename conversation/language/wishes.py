@@ -17,6 +17,7 @@ class Wish(StrEnum):
     THANKS = "thanks"
     REPEAT = "repeat"
     HOLD_ON = "hold_on"
+    ANGRY = "angry"
     MESSAGE = "message"
     PERSON = "person"
     MENU = "menu"
@@ -144,6 +145,18 @@ _RULES: tuple[tuple[Wish, str], ...] = (
     ),
     (Wish.PERSON, rf"^{_LEAD}(?:(?:an?|the|real) )*(?:{_STAFF}|somebody|someone|reception|front desk)(?: {_STAFF})*"
                   rf"{_POLITE}$"),
+    (
+        Wish.ANGRY,
+        r"\b(?:ridiculous|useless|bullshit|crap|fuck(?:ing)?|shit|idiots?|"
+        r"stupid (?:machine|robot|computer|thing|system)|"
+        r"(?:sick|tired) of (?:this|you|it)|fed up|waste of (?:my )?time|wasting my time|unacceptable|outrageous|"
+        r"(?:ive|i have) had enough|for (?:gods|christs|heavens) sake|are you (?:deaf|kidding|stupid)|"
+        r"this is (?:a joke|nonsense|crazy|insane|not helping|no help|terrible|awful)|"
+        r"you(?:re| are) not (?:helping|listening|understanding|any help)|"
+        r"you (?:never|dont|do not|cant) (?:understand|listen|help)(?: me| anything| to me)?|"
+        r"(?:this|it) (?:isnt|is not) working|"
+        r"i(?:m| am) (?:so |very |really )?(?:angry|furious|frustrated|annoyed))\b",
+    ),
     (
         Wish.MENU,
         r"\b(?:menu|(?:my|the) options|what (?:can|could) (?:you|i) (?:do|ask|help)|what do you do|"

@@ -19,7 +19,7 @@ WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", 
 
 _POLITENESS = re.compile(
     r"""^(?:(?:hi|hello|hey|good\s(?:morning|afternoon|evening)|yes|yeah|okay|ok|well|so|um+|uh+|and|also|sorry|
-    excuse\sme|please|oh|alright|great|thanks|thank\syou|there)\b[\s,.!]*)+|
+    excuse\sme|please|oh|no|i\s(?:said|asked)|alright|great|thanks|thank\syou|there)\b[\s,.!]*)+|
     \b(?:can|could|would)\syou\s(?:please\s)?(?:tell\sme|let\sme\sknow)\s(?:please\s)?|
     \bi(?:\swas|'m|\sam)?\s(?:just\s)?(?:wondering|calling\sto\sask|want\sto\sknow|wanted\sto\sknow)\s(?:if\s)?|
     \bi(?:\shave|'ve\sgot|\shad)\s(?:a|one|another)(?:\squick)?\squestion(?:\s(?:about|on|regarding))?\b|

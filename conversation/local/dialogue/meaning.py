@@ -72,7 +72,7 @@ class Meaning:
         wish = wish_of(text)
         if wish is not None:
             # A restaurant is asked for its menu.
-            fact = self.said_fact(text) if wish in (Wish.MENU, Wish.IDENTITY) else None
+            fact = self.said_fact(text) if wish in (Wish.MENU, Wish.IDENTITY, Wish.ANGRY) else None
             return (None, fact) if fact else (wish, None)
         if not any(len(word) > 1 for word in plain(text).split()):
             return Wish.FILLER, None

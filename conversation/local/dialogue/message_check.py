@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from conversation.language.corrections import corrected_number, corrected_words
+from conversation.language.corrections import corrected_number, corrected_words, says_when
 from conversation.language.names import LONGEST_NAME, bare_name, is_like, only_spelled, with_spelling
 from conversation.language.spoken_numbers import spoken_number
 from conversation.language.utterance import (
@@ -185,6 +185,9 @@ def _added(state: DialogueState, text: str, script: Script) -> Decision | None:
         return with_number(state, digits, script)
     if is_question(text) and not _MORE.match(words):
         return None if begins_as_question(text) else unclear(state, script)
+    if words and says_when(words):
+        asked, reply = next_question(state.with_draft(text=f"{state.draft.text.rstrip(' .')} {text}"), script)
+        return asked, replace(reply, hesitant=True)
     if len(words.split()) >= 2 and wish_of(text) not in (Wish.FILLER, Wish.YES, Wish.THANKS):
         more = text[:1].upper() + text[1:]
         asked, reply = next_question(state.with_draft(text=f"{sentence(state.draft.text)} {more}"), script)

@@ -16,7 +16,15 @@ from conversation.language.names import (
     written,
 )
 from conversation.language.spoken_numbers import spoken_number
-from conversation.language.utterance import Utterance, Wish, begins_as_question, plain, wish_of, yes_or_no
+from conversation.language.utterance import (
+    Utterance,
+    Wish,
+    begins_as_question,
+    breaks_off,
+    plain,
+    wish_of,
+    yes_or_no,
+)
 from conversation.local.dialogue.message_draft import TRIES, drop, next_question
 from conversation.local.dialogue.message_number import FULL_NUMBER, with_number
 from conversation.local.dialogue.state import Decision, DialogueState, Reply, Script, Stage
@@ -80,7 +88,7 @@ def answered_name(state: DialogueState, utterance: Utterance, script: Script) ->
         if state.misunderstood + 1 >= TRIES:
             return next_question(state.with_draft(caller_name="unknown"), script)
         again = state.at(Stage.MESSAGE_NAME, misunderstood=state.misunderstood + 1)
-        return again, Reply(script.line("message_name"))
+        return again, Reply(script.line("message_name"), hesitant=breaks_off(utterance.text))
     name = with_spelling(name, letters)
     found = state.with_draft(caller_name=name[:1].upper() + name[1:], spelling="".join(letters[-1:]))
     digits = spoken_number(text)

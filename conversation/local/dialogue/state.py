@@ -68,6 +68,7 @@ class DialogueState:
         misunderstood: Turns in a row that were not understood.
         last_reply: What was said last, to repeat it.
         transferring: The transfer that is under way, while the bot keeps the caller company.
+        message_declined: A message was offered and not wanted; next time a person is.
         greeting_answered: The greeting asked a question (a menu key with `answer`), and it was answered.
     """
 
@@ -79,6 +80,7 @@ class DialogueState:
     misunderstood: int = 0
     last_reply: str = ""
     transferring: str = ""
+    message_declined: bool = False
     greeting_answered: bool = False
 
     def at(self, stage: Stage, **changes: Any) -> DialogueState:

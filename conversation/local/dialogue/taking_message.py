@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
+from conversation.language.spoken_numbers import spoken_number
 from conversation.language.utterance import Utterance, Wish, plain, says_goodbye, wish_of
 from conversation.local.dialogue.message_check import (
     answered_read_back,
@@ -16,12 +17,28 @@ from conversation.local.dialogue.message_check import (
     answered_try_again,
     answered_what_is_wrong,
 )
-from conversation.local.dialogue.message_draft import drop, next_question, send, sent
+from conversation.local.dialogue.message_draft import TRIES, drop, next_question, send, sent, unclear
 from conversation.local.dialogue.message_name import answered_name, renamed, stated
-from conversation.local.dialogue.message_number import answered_known_number, answered_number
+from conversation.local.dialogue.message_number import (
+    FULL_NUMBER,
+    answered_known_number,
+    answered_number,
+    with_number,
+)
 from conversation.local.dialogue.state import Decision, DialogueState, Draft, Reply, Script, Stage
 
-__all__ = ["MESSAGE_STAGES", "answer", "drop", "goodbye", "next_question", "send", "sent", "start"]
+__all__ = [
+    "MESSAGE_STAGES",
+    "TRIES",
+    "answer",
+    "drop",
+    "go_on",
+    "goodbye",
+    "next_question",
+    "send",
+    "sent",
+    "start",
+]
 
 MESSAGE_STAGES = frozenset(
     {
@@ -49,6 +66,10 @@ _TELL = re.compile(
     re.IGNORECASE,
 )
 
+_FOR = re.compile(
+    r"\bmessage\b.{0,12}?\bfor (?P<who>(?i:(?:dr\.?|doctor|mr\.?|mister|mrs\.?|miss|ms\.?) )?[A-Z][\w'’-]+)"
+)
+
 
 def start(state: DialogueState, script: Script, said: str = "", *, recipient: str = "") -> Decision:
     """Begin to take a message, with what the caller has already said of it.
@@ -62,12 +83,19 @@ def start(state: DialogueState, script: Script, said: str = "", *, recipient: st
     if not script.can_take_message:
         return state.at(Stage.ANYTHING_ELSE), Reply(script.lines("message_unavailable", "anything_else"))
     draft = Draft(recipient=recipient, caller_name=stated(said))
+    if not recipient and (match := _FOR.search(said)):
+        draft = replace(draft, recipient=match["who"])
     if match := _TELL.search(said):
         words = match["what"].strip(" ?")
         draft = replace(draft, text=words[:1].upper() + words[1:])
         if match["who"].lower() not in ("them", "him", "her"):
             draft = replace(draft, recipient=match["who"])
-    asked, reply = next_question(DialogueState(draft=draft), script)
+    begun = DialogueState(draft=draft, message_declined=state.message_declined)
+    digits = spoken_number(said)
+    if len(digits) >= FULL_NUMBER:
+        asked, reply = with_number(begun, digits, script)
+    else:
+        asked, reply = next_question(begun, script)
     return asked, Reply(f"{script.line('message_start')} {reply.text}")
 
 
@@ -103,6 +131,19 @@ def answer(state: DialogueState, utterance: Utterance, script: Script) -> Decisi
             return answered_what_is_wrong(state, utterance, script)
         case _:
             return answered_try_again(state, utterance, script)
+
+
+def go_on(state: DialogueState, script: Script) -> Decision:
+    """Ask no more for what was asked for often enough."""
+    match state.stage:
+        case Stage.MESSAGE_NAME:
+            return next_question(state.with_draft(caller_name="unknown"), script)
+        case Stage.MESSAGE_NUMBER_KNOWN:
+            return next_question(state.with_draft(number=script.caller_number, number_done=True), script)
+        case Stage.MESSAGE_NUMBER:
+            return next_question(state.with_draft(number="", number_done=True), script)
+        case _:
+            return unclear(state, script)
 
 
 def goodbye(state: DialogueState, script: Script) -> Decision | None:
