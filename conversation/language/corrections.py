@@ -35,6 +35,9 @@ _ALIKE = (
 )
 """Words that can only be corrected to one another."""
 
+_BEGINS = re.compile(r"^(?:The|On|At|In|An?|My|Our|To|For|From)\b")
+"""Words that have a capital letter only where a sentence begins."""
+
 _LONGEST = 6
 """Words of the longest correction that need not say what it corrects."""
 
@@ -114,4 +117,5 @@ def _right_and_wrong(said: str) -> tuple[str, str]:
 
 
 def _replaced(text: str, old: str, new: str) -> str:
+    new = _BEGINS.sub(lambda found: found[0].lower(), new)
     return re.sub(rf"\b{re.escape(old)}\b", lambda _: new, text, count=1, flags=re.IGNORECASE)

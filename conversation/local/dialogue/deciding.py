@@ -200,7 +200,7 @@ class _Turn:
             return self.say_facts(state, [state.topic if choice["first"] else state.other])
         if said is True and (not state.other or not plain(rest)):
             return self.say_facts(state, list(filter(None, (state.topic, state.other))))
-        if plain(rest) and (said is None or len(rest.split()) > 1):
+        if plain(rest) and wish_of(rest) is not Wish.THANKS and (said is None or len(rest.split()) > 1):
             return self.open(state, rest if said is False else utterance.text)
         if said is False:
             # The count goes on: after two guesses that were wrong, a message is offered.

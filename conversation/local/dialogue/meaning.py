@@ -18,6 +18,10 @@ ANSWER_SCORE_UNCOVERED = 0.66
 
 ANSWER_COVERAGE = 0.34
 
+ALONE_SCORE = 0.54
+ALONE_MARGIN = 0.13
+"""A fact this near is said, too, when it is that much nearer than anything else that may have been meant."""
+
 CLARIFY_SCORE = 0.42
 """The brain asks back whether a fact this near was meant."""
 
@@ -118,6 +122,9 @@ class Meaning:
                 fact.knows_day and facts[1].knows_day
             ):  # what two say of the same day is no contradiction
                 return None
+        others = max((match.score for match in ranked if match is not fact), default=0.0)
+        if fact.score >= ALONE_SCORE and fact.score - others >= ALONE_MARGIN:
+            return fact.key
         needed = ANSWER_SCORE if fact.coverage >= ANSWER_COVERAGE else ANSWER_SCORE_UNCOVERED
         if fact.score >= needed and fact.score - _elsewhere(ranked) >= ANSWER_MARGIN:
             return fact.key

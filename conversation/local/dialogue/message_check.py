@@ -140,13 +140,10 @@ def answered_try_again(state: DialogueState, utterance: Utterance, script: Scrip
 def _is_correction(state: DialogueState, text: str) -> bool:
     """Whether words without a no correct what was read back: "Joanna, not Joan"."""
     draft = state.draft
-    return bool(re.search(r"\b(?:not|instead of|rather than)\b", plain(text))) and any(
-        (
-            corrected_words(draft.caller_name, text),
-            corrected_words(draft.text, text),
-            draft.number and corrected_number(draft.number, text),
-        )
-    )
+    if draft.number and corrected_number(draft.number, text) is not None:
+        return True
+    says_not = re.search(r"\b(?:not|instead of|rather than)\b", plain(text))
+    return bool(says_not and (corrected_words(draft.caller_name, text) or corrected_words(draft.text, text)))
 
 
 def _corrected(state: DialogueState, text: str, script: Script) -> Decision | None:
