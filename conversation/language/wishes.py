@@ -138,6 +138,7 @@ _RULES: tuple[tuple[Wish, str], ...] = (
     (
         Wish.PERSON,
         rf"\b(?:speak|talk|chat) (?:to|with) (?!me\b|you\b).{{0,24}}\b{_SOMEBODY}\b|"
+        r"\b(?:speak|talk|chat) (?:to|with) (?:dr|doctor|mr|mister|mrs|miss|ms) \w+|"
         r"\b(?:put me through|put me on to|transfer me|connect me|forward me|patch me through)\b|"
         rf"\b(?:give|get|reach|want|need) (?:me )?(?:(?:to|an?|the|some|real|live|actual) )*{_STAFF}\b|"
         rf"\btransfer\b.{{0,16}}\b{_SOMEBODY}\b|"

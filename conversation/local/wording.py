@@ -45,6 +45,11 @@ def ways_of_asking(text: str) -> set[str]:
     return ways | (told["words"] & set(re.findall(r"[a-z]+", text)))
 
 
+def names_somebody(text: str) -> bool:
+    """Whether a wish for a person says for whom, or what about."""
+    return bool(content_words(text) - content_words(" ".join(_telling()["asking"])))
+
+
 @cache
 def _telling() -> Mapping[str, frozenset[str]]:
     table = tomllib.loads(

@@ -8,7 +8,7 @@ from typing import Any
 from conversation.language.utterance import Wish, plain, wish_of
 from conversation.local.dialogue.state import Ranker, Script
 from conversation.local.retrieval import Match
-from conversation.local.wording import WEEKDAYS
+from conversation.local.wording import WEEKDAYS, names_somebody
 
 ANSWER_SCORE = 0.58
 """A fact this near is said, when at least `ANSWER_COVERAGE` of the caller's rarer words are its own."""
@@ -146,7 +146,7 @@ class Meaning:
         for name in self._script.agent.transfers:
             if plain(name.replace("-", " ")) in words:
                 return name
-        transfer = _best(self.rank(text), "transfer")
+        transfer = _best(self.rank(text), "transfer") if names_somebody(text) else None
         return transfer.key if transfer and transfer.score >= DESTINATION_SCORE else ""
 
     def rank(self, text: str) -> list[Match]:
