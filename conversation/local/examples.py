@@ -62,7 +62,7 @@ def examples_of(agent: Agent, encoder: Encoder) -> tuple[list[Example], np.ndarr
     """
     own = own_examples(agent)
     vectors = encoder.embed([example.text for example in own])
-    built_in, of_built_in = _built_in(encoder)
+    built_in, of_built_in = built_in_examples(encoder)
     facts = [number for number, example in enumerate(own) if example.kind == "fact"]
     if facts:
         likeness = of_built_in @ vectors[facts].T
@@ -189,7 +189,7 @@ def _of_flow(agent: Agent) -> list[Example]:
 
 
 @lru_cache(maxsize=2)
-def _built_in(encoder: Encoder) -> tuple[list[Example], np.ndarray]:
+def built_in_examples(encoder: Encoder) -> tuple[list[Example], np.ndarray]:
     """Embed the sentences of the data files, once for all agents; takes about 0.7 s."""
     examples = [Example("elsewhere", "", text, lent=True) for text in _data("intents.toml")["elsewhere"]]
     places = _data("places.toml")

@@ -61,6 +61,7 @@ def test_who_wants_no_message_is_offered_a_person_the_next_time():
     [
         ("I want to know your prices and your address.", ["prices", "our address"]),
         ("How much is a filling and do you take Aetna", ["prices", "insurance"]),
+        ("Where are you located can I pay by card", ["our address", "paying"]),
         ("Where are you? And can I pay by card?", ["our address", "paying"]),
         ("When are you open on Saturday and how much is a cleaning?", ["weekend hours", "prices"]),
     ],
