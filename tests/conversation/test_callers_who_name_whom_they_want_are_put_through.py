@@ -21,6 +21,11 @@ from tests.brain_talk import Talk
         ("Can I have billing, please?", "billing"),
         ("Billing, please.", "billing"),
         ("Thanks. Please connect me to billing.", "billing"),
+        ("I'd like to be connected to billing.", "billing"),
+        ("Can I be put through to billing?", "billing"),
+        ("I need to talk to the people in billing.", "billing"),
+        ("Billing department, please.", "billing"),
+        ("Can you pass me to billing?", "billing"),
     ],
 )
 def test_a_wish_with_a_name_is_done(words, destination):
@@ -66,3 +71,12 @@ def test_where_nobody_can_be_put_through_a_message_is_offered():
     talk = Talk(tools=("end_call", "take_message"))
     said = talk.say("Please connect me to the front desk.")
     assert said == f"{talk.line('transfer_unavailable')} {talk.line('offer_message')}"
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["Put me through, please.", "Can I speak to a representative?", "I want to speak with Doctor Chen."],
+)
+def test_a_wish_that_names_none_of_them_is_for_the_first(words):
+    talk = Talk()
+    assert talk.say(words) == talk.line("transfer_confirm", destination="the front desk")

@@ -163,7 +163,7 @@ def test_a_model_is_told_destinations_in_words_and_not_in_templates():
 
 
 def test_callers_questions_are_compared_with_words_and_not_with_templates():
-    from conversation.local.retrieval import _examples
+    from conversation.local.examples import own_examples
 
     desk = agent(
         variables=WILLOW,
@@ -171,7 +171,7 @@ def test_callers_questions_are_compared_with_words_and_not_with_templates():
             {"topic": "where {{ business }} is", "questions": ["Where is {{ business }}?"], "answer": "Here."}
         ],
     )
-    texts = [example.text for example in _examples(desk) if example.kind == "fact"]
+    texts = [example.text for example in own_examples(desk) if example.kind == "fact"]
     assert {"Where is Willow Dental?", "where Willow Dental is"} <= set(texts)
     assert not any("{{" in text for text in texts)
 

@@ -9,7 +9,7 @@ to billing").
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -49,6 +49,13 @@ _QUESTIONS = (Stage.CLARIFY, Stage.OFFER_MESSAGE, Stage.CONFIRM_TRANSFER)
 _WHICH = re.compile(
     r"(?:(?:the|about|um|uh|yes) )*(?:(?P<first>first|former)|second|latter|last)(?: (?:one|please|thing))*"
 )
+
+_TWO_THINGS = re.compile(
+    r",?\s(?:and|or|also)\s(?:also\s)?(?=(?:your|the|about|if|whether)\b)|"
+    r"(?<=\w{3})(?<!\bwhere)(?<!\bwhen)(?<!\bwhat)(?<!\bwhich)(?<!\bhow)\s(?=(?:what|where|when|which) (?:are|is|do|does)\b|(?:how much|do you|can i|are you|is there)\b)",
+    re.IGNORECASE,
+)
+"""Where two things may be asked for in one breath; they are two when each is a question of its own."""
 
 _SPEAK_TO = re.compile(r"\b(?:(?:speak|talk|connect me) (?:to|with)|put me through|transfer me)\b")
 
@@ -124,6 +131,12 @@ def after_tool(
     return state, reply
 
 
+def after(said: Iterable[str], decision: Decision) -> Decision:
+    """Say something before what was decided."""
+    state, reply = decision
+    return state, replace(reply, text=" ".join([*said, reply.text]).strip())
+
+
 class _Turn:
     """One decision."""
 
@@ -160,6 +173,8 @@ class _Turn:
                 wish = self.meaning.of(text)[0]  # "I'd like to speak to billing" is no name
             elif text.rstrip().endswith("?") and (fact := self.meaning.said_fact(text)):
                 return state, Reply(f"{self.script.answer(fact)} {self.script.line('message_name')}")
+        if wish is Wish.ANGRY and state.stage not in (Stage.MESSAGE_TEXT, Stage.MESSAGE_CONFIRM):
+            wish = Wish.PERSON
         if wish is Wish.PERSON and state.stage is Stage.MESSAGE_TEXT and not _SPEAK_TO.search(plain(text)):
             wish = None  # "I need somebody to look at my bill" is what is to be passed on
         decision = taking_message.answer(state, utterance, self.script) if wish is not Wish.PERSON else None
@@ -175,6 +190,8 @@ class _Turn:
         fact = self.meaning.said_fact(utterance.text)
         if fact is not None:  # a question in between; the message goes on after it
             return state, Reply(f"{self.script.answer(fact)} {question}")
+        if state.misunderstood + 1 >= taking_message.TRIES:
+            return taking_message.go_on(state, self.script)
         again = state.at(state.stage, misunderstood=state.misunderstood + 1)
         return again, Reply(f"{self.script.line('did_not_understand')} {question}", hesitant=True)
 
@@ -186,7 +203,7 @@ class _Turn:
             return self.say_facts(state, [state.topic if choice["first"] else state.other])
         if said is True and (not state.other or not plain(rest)):
             return self.say_facts(state, list(filter(None, (state.topic, state.other))))
-        if plain(rest) and (said is None or len(rest.split()) > 1):
+        if plain(rest) and wish_of(rest) is not Wish.THANKS and (said is None or len(rest.split()) > 1):
             return self.open(state, rest if said is False else utterance.text)
         if said is False:
             # The count goes on: after two guesses that were wrong, a message is offered.
@@ -202,7 +219,7 @@ class _Turn:
             recipient = self.script.spoken(state.destination) if state.destination else ""
             return taking_message.start(state, self.script, rest, recipient=recipient)
         if said is False:
-            return self.declined(state, rest)
+            return self.declined(replace(state, message_declined=True), rest)
         return self.open(state, utterance.text)
 
     def confirmed_transfer(self, state: DialogueState, utterance: Utterance) -> Decision:
@@ -211,6 +228,11 @@ class _Turn:
             return putting_through.begin(state, state.destination, self.script)
         if said is False:
             return self.declined(state, rest, before="transfer_declined")
+        insists = wish_of(utterance.text) is Wish.PERSON
+        if insists and self.meaning.destination(utterance.text) in ("", state.destination):
+            return putting_through.begin(
+                state, state.destination, self.script
+            )  # asked for twice is asked for
         return self.open(state, utterance.text)
 
     def anything_else(self, state: DialogueState, utterance: Utterance) -> Decision:
@@ -305,7 +327,7 @@ class _Turn:
         if item := self.answered_greeting(state, text):
             ends = any(wish_of(part) is Wish.GOODBYE for part in clauses(text))
             return self.chosen(state.with_draft(then_end=ends), item)
-        parts = clauses(text)
+        parts = self.parts(text)
         if not parts:
             return state.at(Stage.OPEN), Reply(self.script.line("go_on"), hesitant=True)
         wishes = [(part, *self.meaning.of(part)) for part in parts]
@@ -317,15 +339,18 @@ class _Turn:
 
         if Wish.GOODBYE in found:
             return self.end(state, facts)
+        before = [self.script.answer(fact) for fact in facts[:_ANSWERS_IN_ONE_TURN]]
         if Wish.PERSON in found or asked_for:
             if asked_for and not state.transferring:
-                return putting_through.begin(state, asked_for, self.script)
+                return after(before, putting_through.begin(state, asked_for, self.script))
             wanted = asked_for or self.meaning.destination(found[Wish.PERSON])
-            return putting_through.offer(state, wanted, self.script)
+            return after(before, putting_through.offer(state, wanted, self.script))
         if Wish.MESSAGE in found:
-            return taking_message.start(state, self.script, text)
+            return after(before, taking_message.start(state, self.script, text))
         if facts:
             return self.say_facts(state, facts[:_ANSWERS_IN_ONE_TURN])
+        if Wish.ANGRY in found:
+            return putting_through.offer(state, self.meaning.destination(found[Wish.ANGRY]), self.script)
         for wish in (Wish.REPEAT, Wish.MENU, Wish.IDENTITY, Wish.HOLD_ON):
             if wish in found:
                 return self.simple(state, wish)
@@ -336,6 +361,15 @@ class _Turn:
             if wish in found:
                 return self.simple(state, wish)
         return state.at(Stage.OPEN), Reply(self.script.line("go_on"), hesitant=True)
+
+    def parts(self, text: str) -> list[str]:
+        """Cut what was said into sentences, and "your prices and your address" into two questions if it is two."""
+        parts = clauses(text)
+        if len(parts) == 1 and len(halves := _TWO_THINGS.split(parts[0])) == _ANSWERS_IN_ONE_TURN:
+            facts = [self.meaning.of(half)[1] for half in halves]
+            if all(facts) and len(set(facts)) == len(halves):
+                return halves
+        return parts
 
     def doubtful(self, state: DialogueState, text: str) -> Decision:
         state, reply = self.asked_back(state, text)
@@ -350,6 +384,8 @@ class _Turn:
         if is_question(text) and len(plain(text).split()) >= 3:
             if not self.script.can_take_message:
                 return state.at(Stage.OPEN), Reply(self.script.lines("off_topic", "anything_else"))
+            if state.message_declined and self.script.can_transfer and not state.transferring:
+                return after([self.script.line("off_topic")], putting_through.offer(state, "", self.script))
             return state.at(Stage.OFFER_MESSAGE, destination=""), Reply(
                 self.script.lines("off_topic", "offer_message")
             )
@@ -365,6 +401,9 @@ class _Turn:
         if count == 2 or not self.script.can_take_message:
             help_text = f"{self.script.line('help')} {self.script.menu()}"
             return state.at(Stage.OPEN, misunderstood=count), Reply(help_text)
+        if count % 2 == 0 and self.script.can_transfer and not state.transferring:
+            asked, reply = putting_through.offer(state, "", self.script)
+            return after([self.script.line("help")], (replace(asked, misunderstood=count), reply))
         offer = self.script.lines("help", "offer_message", "yes_or_no_keys")
         return state.at(Stage.OFFER_MESSAGE, misunderstood=count, destination=""), Reply(offer)
 

@@ -10,15 +10,16 @@ from conversation.local.dialogue import taking_message
 from conversation.local.dialogue.state import Decision, DialogueState, Reply, Script, Stage, ToolCall
 
 _VERB = (
-    r"(?:put me|connect me|transfer me|transfer (?:this|my|the) call|patch me|forward me|get me|give me|"
+    r"(?:(?:put|connect|conect|transfer|patch|forward|pass|get|give|send) me|transfer (?:this|my|the) call|"
+    r"be (?:put|connected|transferred|patched|forwarded|passed)|"
     r"(?:speak|talk|chat) (?:to|with)|(?:can|could|may) i (?:have|get|reach)|want|need|like|reach)"
 )
 _BETWEEN = (
     r"(?: (?:to|with|through|over|on|right|straight|directly|back|now|please|somebody|someone|anybody|anyone|a|person|"
-    r"the|your|our|at|in|from))*"
+    r"people|folks|guys|the|your|our|at|in|from))*"
 )
 _BEFORE = r"(?:(?:ok|okay|yes|well|so|then|hi|hello|no|the|your|to) )*"
-_AFTER = r"(?: (?:please|thanks|thank you|now|then))*"
+_AFTER = r"(?: (?:department|office|team|people|line))?(?: (?:please|thanks|thank you|now|then))*"
 _NOT_NOW = re.compile(
     r"\b(?:dont|do not|not|never|without|instead|if|when|before|after|(?:do|should|must) i)\b|"
     r"\b(?:number|hours|address|email)\b"

@@ -38,6 +38,7 @@ class Draft:
 
     Attributes:
         caller_name: Who it is from.
+        spelling: The part of the name that was spelled last; the caller may spell on.
         number: Digits to call back on, or the caller's own number in E.164 form.
         number_done: Whether the caller was asked for the number, which they may have refused.
         text: The message in the caller's words.
@@ -46,6 +47,7 @@ class Draft:
     """
 
     caller_name: str = ""
+    spelling: str = ""
     number: str = ""
     number_done: bool = False
     text: str = ""
@@ -66,6 +68,7 @@ class DialogueState:
         misunderstood: Turns in a row that were not understood.
         last_reply: What was said last, to repeat it.
         transferring: The transfer that is under way, while the bot keeps the caller company.
+        message_declined: A message was offered and not wanted; next time a person is.
         greeting_answered: The greeting asked a question (a menu key with `answer`), and it was answered.
     """
 
@@ -77,6 +80,7 @@ class DialogueState:
     misunderstood: int = 0
     last_reply: str = ""
     transferring: str = ""
+    message_declined: bool = False
     greeting_answered: bool = False
 
     def at(self, stage: Stage, **changes: Any) -> DialogueState:
