@@ -153,15 +153,14 @@ def _known() -> Known:
     """The voices and sounds that there are."""
     from talks import effects, voices
 
-    return Known(voices.VOICES, effects.NOISES, effects.SOUNDS)
+    return Known(voices.VOICES, effects.NOISES, effects.SOUNDS, effects.CODECS)
 
 
 def _make_voices(talks: Sequence[Talk]) -> int:
     from talks import voices
+    from talks.player import COLLEAGUE_SAYS
 
-    wanted = all_speech(talks)
-    wanted.append(("piper/joe", "Hello, how can I help you?"))
-    voices.make(wanted)
+    voices.make([*all_speech(talks), COLLEAGUE_SAYS])
     return 0
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from emulator.legs.call import Call
-from emulator.line.caller import CallerLine, Digits, Manners, ScriptedCaller
+from emulator.line.caller import CallerLine, Digits, Keypad, Manners, ScriptedCaller
 from emulator.line.codecs import FRAME_MS, FRAME_SAMPLES, SAMPLE_RATE, Pcm
 from emulator.line.line import PhoneLine
 from emulator.timeline import Timeline
@@ -86,7 +86,7 @@ class TalkingCaller(ScriptedCaller):
         self,
         parts: Sequence[Part],
         line: PhoneLine,
-        press: Callable[[str], None],
+        press: Keypad,
         timeline: Timeline,
         fail: Callable[[str], None],
     ) -> None:

@@ -80,17 +80,17 @@ class Evidence:
     lost_ms: int = 0
     problems: list[str] = field(default_factory=list)
 
-    def understood(self, from_ms: int, to_ms: float) -> str:
+    def understood(self, from_ms: float, to_ms: float) -> str:
         """What the bot has understood of the caller in a time: only it can tell."""
         return " ".join(
             one.text for one in self.events if one.kind == "caller_said" and from_ms <= one.at_ms < to_ms
         )
 
-    def at_the_ear(self, from_ms: int, to_ms: float) -> str:
+    def at_the_ear(self, from_ms: float, to_ms: float) -> str:
         """What began to be heard in a time, as a recogniser has understood it."""
         return " ".join(text for start, _, text in self.heard if from_ms <= start < to_ms)
 
-    def said(self, from_ms: int, to_ms: float) -> list[str]:
+    def said(self, from_ms: float, to_ms: float) -> list[str]:
         """What the bot said in a time: as it was understood at the ear, and as the bot writes it.
 
         The ear is the judge; it errs in a word now and then, so the bot's own words count, too, where they are what was

@@ -69,6 +69,7 @@ class Line:
         gain_db: How much louder than usual the caller is.
         clip: By how many dB the speech is driven into clipping; 0 for none.
         loss: Share of the packets of 20 ms that are lost and concealed, 0 to 1.
+        codec: A codec with a low rate that is on the way, of `talks.effects.CODECS`; None for none.
         speed: How fast the caller speaks; 1 as the voice does.
         echo: The bot's own voice that comes back; None for none.
     """
@@ -78,6 +79,7 @@ class Line:
     gain_db: float = 0.0
     clip: float = 0.0
     loss: float = 0.0
+    codec: str | None = None
     speed: float = 1.0
     echo: Echo | None = None
 

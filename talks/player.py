@@ -15,7 +15,7 @@ import aiohttp
 import numpy as np
 
 from bench.serving import API_KEY
-from emulator import Audio, Colleague, EmulatorError, HangUp, PhoneNetwork, Wait
+from emulator import Audio, Colleague, Digits, EmulatorError, HangUp, PhoneNetwork, ScriptItem, Wait
 from emulator.legs.call import Call
 from emulator.legs.leg import INBOUND
 from emulator.line.codecs import Pcm
@@ -40,6 +40,10 @@ SETTLES_SECS = 5.0
 
 PERSON = "+12025559{:03d}"
 """Numbers of those whom the bot calls."""
+
+
+COLLEAGUE_SAYS = ("piper/joe", "Hello, how can I help you?")
+"""Voice and words of those to whom the bot puts its callers through."""
 
 
 @dataclass
@@ -192,13 +196,9 @@ class Player:
         facts = self.facts[play.talk.agent]
         people = []
         for name, number in facts.numbers.items():
-            hello = Audio(self.sounds.speech("piper/joe", "Hello, how can I help you?"), "hello")
-            script = [hello, Wait(1.5), HangUp()]
-            if name in facts.warm:
-                from emulator import Digits
-
-                script = [hello, Digits("1"), Wait(3.0), HangUp()]
-            people.append(Colleague(number, 1.0, script=script))
+            hello = Audio(self.sounds.speech(*COLLEAGUE_SAYS), "hello")
+            takes_it: list[ScriptItem] = [Digits("1"), Wait(3.0)] if name in facts.warm else [Wait(1.5)]
+            people.append(Colleague(number, 1.0, script=[hello, *takes_it, HangUp()]))
         return people
 
     async def _gather(self, play: Play, call: Call, caller: TalkingCaller, problems: list[str]) -> Recording:

@@ -48,7 +48,7 @@ TALK_KEYS = (
     ),
     *("stored", "ends"),
 )
-LINE_KEYS = ("noise", "snr_db", "gain_db", "clip", "loss", "speed", "echo")
+LINE_KEYS = ("noise", "snr_db", "gain_db", "clip", "loss", "codec", "speed", "echo")
 DOINGS = ("say", "sound", "press", "silence", "hang_up")
 MOMENTS = ("after", "into", "then")
 TURN_KEYS = (
@@ -67,11 +67,13 @@ class Known:
         voices: Who can speak.
         noises: What can be in the background.
         sounds: What can be heard instead of words.
+        codecs: What can be on the way.
     """
 
     voices: Collection[str] | None = None
     noises: Collection[str] | None = None
     sounds: Collection[str] | None = None
+    codecs: Collection[str] | None = None
 
 
 def read_talks(folder: Path = DATA, known: Known | None = None) -> list[Talk]:
@@ -209,7 +211,8 @@ def _line(value: Value, known: Known) -> Line:
             parts["delay_ms"].whole(20) if "delay_ms" in parts else Echo.delay_ms,
         )
     noise = _among(table["noise"], known.noises) if "noise" in table else None
-    return Line(noise=noise, echo=echo, **numbers)
+    codec = _among(table["codec"], known.codecs) if "codec" in table else None
+    return Line(noise=noise, echo=echo, codec=codec, **numbers)
 
 
 def _stored(value: Value) -> Stored:
