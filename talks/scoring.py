@@ -10,7 +10,7 @@ from talks.agent_facts import AgentFacts
 from talks.evidence import Evidence, Message
 from talks.format import NO_TOPIC, Stored, Turn
 from talks.reading import words_said
-from talks.words import has, matched, same_name, same_number, share, words_of
+from talks.words import compared, has, matched, same_name, same_number, share, words_of
 
 EARLY_MS = 60
 """The server's clock is the wall's, and the line's counts whole frames: what it notes may seem so much earlier."""
@@ -191,7 +191,7 @@ def _understanding(evidence: Evidence, place: _Place, found: LineScore) -> None:
     wanted = words_said(turn.say or "") if turn.understood is None else turn.understood
     # What one turn of the bot has of the caller may be of several lines: those of a chain are looked at together.
     found.understood = evidence.understood(place.chain_start_ms - EARLY_MS, place.chain_end_ms - EARLY_MS)
-    row = matched(words_of(wanted), words_of(found.understood))
+    row = matched(compared(wanted), compared(found.understood))
     found.words, found.words_understood = len(row), sum(row)
     if turn.understood is None and len(row) >= 3 and sum(row) >= 0.6 * len(row):
         found.clipped = not row[0] or not row[-1]
@@ -290,8 +290,8 @@ def _going_on(evidence: Evidence, place: _Place, found: LineScore) -> None:
         for one in evidence.events
         if one.kind == "bot_said" and since - EARLY_MS <= one.at_ms <= done.start_ms
     ]
-    tail = words_of(planned[-1].text)[-TAIL_WORDS:] if planned else []
-    heard = words_of(evidence.at_the_ear(since - EARLY_MS, until))
+    tail = compared(planned[-1].text)[-TAIL_WORDS:] if planned else []
+    heard = compared(evidence.at_the_ear(since - EARLY_MS, until))
     said_whole = bool(tail) and sum(matched(tail, heard)) >= max(1, len(tail) - 1)
     silence = _first_silence(evidence, done.start_ms, done.end_ms + PAUSE_MS)
     late = False
@@ -339,7 +339,7 @@ def _ended_naturally(
     """Whether the bot had said all of it when it fell silent."""
     if silence is None:
         return True
-    before = words_of(evidence.at_the_ear(since - EARLY_MS, silence[0]))
+    before = compared(evidence.at_the_ear(since - EARLY_MS, silence[0]))
     return sum(matched(tail, before[-2 * len(tail) :])) >= max(1, len(tail) - 1)
 
 
@@ -369,8 +369,8 @@ def _judge_echo(evidence: Evidence, lines: Sequence[LineScore]) -> None:
         cut = [
             one for one in evidence.events if one.kind == "interrupted" and done.end_ms < one.at_ms < until
         ]
-        tail = words_of(said[-1].text)[-TAIL_WORDS:]
-        heard = words_of(evidence.at_the_ear(done.start_ms, until))
+        tail = compared(said[-1].text)[-TAIL_WORDS:]
+        heard = compared(evidence.at_the_ear(done.start_ms, until))
         whole = sum(matched(tail, heard)) >= max(1, len(tail) - 1)
         found.interrupted = bool(own_voice) or (bool(cut) and not whole)
         if own_voice:

@@ -5,21 +5,32 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Sequence
+from functools import cache
 
 UNITS = (
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
     "seventeen eighteen nineteen"
 ).split()
 TENS = "zero ten twenty thirty forty fifty sixty seventy eighty ninety".split()
-ORDINALS = {
-    "first": "one",
-    "second": "two",
-    "third": "three",
-    "fifth": "five",
-    "eighth": "eight",
-    "ninth": "nine",
-    "twelfth": "twelve",
+_ODD_ORDINALS = {
+    "first": 1,
+    "second": 2,
+    "third": 3,
+    "fifth": 5,
+    "eighth": 8,
+    "ninth": 9,
+    "twelfth": 12,
+    "twentieth": 20,
+    "thirtieth": 30,
 }
+_VALUES = (
+    {word: value for value, word in enumerate(UNITS)}
+    | {word: 10 * value for value, word in enumerate(TENS) if value > 1}
+    | {f"{word}th": value for value, word in enumerate(UNITS) if value}
+    | _ODD_ORDINALS
+)
+"""What number words are worth, ordinals like the others."""
+
 SAME = {
     "ok": "okay",
     "o": "oh",
@@ -81,25 +92,53 @@ def words_of(text: str) -> list[str]:
     return found
 
 
-def plain(text: str) -> str:
-    """`words_of` as one text, in which patterns are looked for."""
-    return " ".join(words_of(text))
+def compared(text: str) -> list[str]:
+    """The words of a text with all numbers in single figures: "two oh two", "202" and "two hundred two" are one."""
+    words = words_of(text)
+    found: list[str] = []
+    place = 0
+    while place < len(words):
+        value, after = _number_at(words, place)
+        if value is not None:
+            found += str(value)
+        elif words[place] == "oh" and (found[-1:] or [""])[0].isdigit():
+            found.append("0")
+        else:
+            found.append(words[place])
+        place = after
+    return found
+
+
+def _number_at(words: Sequence[str], place: int) -> tuple[int | None, int]:
+    """The number that begins at a place, as it is said, and the place after it."""
+    value = _VALUES.get(words[place])
+    if value is None:
+        return None, place + 1
+    place += 1
+    if 0 < value < 10 and words[place : place + 1] == ["hundred"]:
+        value, place = 100 * value, place + 1
+        after = place + 1 if words[place : place + 1] == ["and"] else place
+        rest, end = _number_at(words, after) if after < len(words) else (None, after)
+        if rest is not None and rest < 100:
+            return value + rest, end
+    elif value >= 20 and value % 10 == 0 and value < 100 and place < len(words):
+        unit = _VALUES.get(words[place], 0)
+        if 0 < unit < 10:
+            return value + unit, place + 1
+    return value, place
 
 
 def has(pattern: str, text: str) -> bool:
-    """Whether a pattern is in a text, in which it may be written in figures; case and punctuation do not count."""
+    """Whether a pattern is in a text, in which numbers may be in figures; case and punctuation do not count."""
     written = " ".join(re.sub(r"[^\w\s']", " ", text.lower()).split())
-    return any(re.search(pattern, form, re.IGNORECASE) is not None for form in (plain(text), written, text))
+    forms = (" ".join(words_of(text)), written, text)
+    return any(re.search(pattern, form, re.IGNORECASE) is not None for form in forms)
 
 
+@cache
 def alike(word: str, other: str) -> bool:
     """Whether two words are the same, or nearly where they are long enough."""
     if word == other:
-        return True
-    stems = [
-        ORDINALS.get(one, re.sub(r"(ie)?th$", "", one) if len(one) > 5 else one) for one in (word, other)
-    ]
-    if stems[0] == stems[1]:
         return True
     return min(len(word), len(other)) > 3 and difflib.SequenceMatcher(None, word, other).ratio() >= SIMILAR
 
@@ -131,7 +170,7 @@ def matched(wanted: Sequence[str], heard: Sequence[str]) -> list[bool]:
 
 def share(wanted: str, heard: str) -> float:
     """Which share of a text's words is in another, in their order; 1 for a text without words."""
-    found = matched(words_of(wanted), words_of(heard))
+    found = matched(compared(wanted), compared(heard))
     return sum(found) / len(found) if found else 1.0
 
 
