@@ -63,6 +63,7 @@ class Evidence:
         people: When another person was at the other end.
         destinations: Where the bot has put the caller through to.
         lost_ms: How much of the bot's speech was sent and never heard, not counting what it took back.
+        lag_ms: How late the line's own clock was at worst, on a machine that was busy.
         problems: What went wrong besides, one sentence each.
     """
 
@@ -78,6 +79,7 @@ class Evidence:
     people: Sequence[Span] = ()
     destinations: Sequence[str] = ()
     lost_ms: int = 0
+    lag_ms: int = 0
     problems: list[str] = field(default_factory=list)
 
     def understood(self, from_ms: float, to_ms: float) -> str:

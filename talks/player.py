@@ -101,11 +101,13 @@ class Player:
         Raises:
             TalksError: A line has no speech.
         """
+        # A line without speech is found before the first call, not in the middle of them.
+        prepared = [await asyncio.to_thread(parts_of, play.talk, self.sounds) for play in plays]
         free = asyncio.Semaphore(jobs)
         begin = asyncio.Lock()
 
         async def one(number: int, play: Play) -> Recording:
-            parts = await asyncio.to_thread(parts_of, play.talk, self.sounds)
+            parts = prepared[number]
             async with free:
                 async with begin:
                     await asyncio.sleep(APART_SECS)
@@ -226,6 +228,7 @@ class Player:
                 str(one.data.get("destination")) for one in events if one.kind == "transfer_started"
             ],
             lost_ms=sum(loss.audible_ms for loss in call.losses if not loss.taken_back),
+            lag_ms=line.worst_lag_ms,
             problems=[*problems, *([] if shown else ["the server does not know the call"])],
         )
         notes = [text for text in call.errors if "was not heard" in text or "emulator itself" in text]

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from bench.machine import described
+from talks.format import Line
 from talks.scoring import LineScore, TalkScore
 
 TARGETS: Mapping[str, float] = {
@@ -33,6 +34,12 @@ AT_MOST = (
     "wrong_facts",
     "wrong_facts_off_topic",
 )
+TIMES = ("response_p50_ms", "response_p90_ms", "barge_in_p50_ms", "barge_in_p90_ms")
+"""Figures that a machine with other work makes worse."""
+
+BUSY_MS = 300
+"""From how much lag of a line's clock on a machine counts as busy."""
+
 LAST_LINE = (
     *("talks", "lines", "relevant", "ended_well", "messages_right", "one_word_heard", "false_interruptions"),
     *("over_caller", "response_p50_ms", "response_p90_ms", "wrong_facts"),
@@ -90,10 +97,26 @@ def last_line(all_figures: Mapping[str, Any]) -> dict[str, Any]:
     return {name: all_figures[name] for name in LAST_LINE}
 
 
-def below(all_figures: Mapping[str, Any], floor: Mapping[str, float]) -> list[str]:
-    """Which figures are worse than a floor allows, one sentence each."""
+def is_busy(scores: Sequence[TalkScore]) -> bool:
+    """Whether the machine had other work, so that times say little: more than a tenth of the lines were late."""
+    late = sum(score.evidence.lag_ms > BUSY_MS for score in scores)
+    return late > len(scores) / 10
+
+
+def below(
+    all_figures: Mapping[str, Any], floor: Mapping[str, float], *, without_times: bool = False
+) -> list[str]:
+    """Which figures are worse than a floor allows, one sentence each.
+
+    Args:
+        all_figures: What was measured.
+        floor: The worst that may be, by name.
+        without_times: Do not look at times.
+    """
     worse = []
     for name, limit in floor.items():
+        if without_times and name in TIMES:
+            continue
         value = all_figures[name]
         if value is None:
             worse.append(f"{name} was not measured: no talk has it")
@@ -110,10 +133,14 @@ def written(scores: Sequence[TalkScore]) -> str:
     parts = [
         "# What callers felt",
         f"Written by `make talks` on {datetime.now(UTC):%Y-%m-%d %H:%M} UTC: {described()}. docs/conversation.md "
-        "says what is measured, and how. Shares are from 0 to 1.",
+        f"says what is measured, and how. Shares are from 0 to 1. {_lateness(scores)}",
         _table(whole),
         "## By carrier and brain",
         _by(scores, lambda score: f"{score.evidence.play.carrier}, {score.evidence.play.brain}"),
+        "## By voice",
+        _by(scores, lambda score: score.evidence.play.talk.voice.partition("/")[0]),
+        "## By surroundings and telephone",
+        _by(scores, lambda score: _surroundings(score.evidence.play.talk.line)),
         "## By kind of line",
         _by_kind([line for score in scores for line in score.lines]),
         "## What was wrong",
@@ -129,6 +156,30 @@ def _table(whole: Mapping[str, Any]) -> str:
         wanted = "" if target is None else f"{'at most' if name in AT_MOST else 'at least'} {target:g}"
         rows.append(f"| {name} | {_shown(value)} | {wanted} |")
     return "\n".join(rows)
+
+
+def _lateness(scores: Sequence[TalkScore]) -> str:
+    worst = sorted(score.evidence.lag_ms for score in scores)
+    if not worst:
+        return ""
+    busy = " The machine had other work: the times say little." if is_busy(scores) else ""
+    return (
+        f"The lines' own clocks were late by {worst[len(worst) // 2]} ms in half of the talks at worst.{busy}"
+    )
+
+
+def _surroundings(line: Line) -> str:
+    """What a line has of its own, in a few words."""
+    own = [
+        *([line.noise] if line.noise else []),
+        *(["soft"] if line.gain_db < -3 else ["loud"] if line.gain_db > 3 else []),
+        *(["clipped"] if line.clip else []),
+        *(["packets lost"] if line.loss else []),
+        *([line.codec] if line.codec else []),
+        *(["speakerphone"] if line.echo else []),
+        *(["fast"] if line.speed > 1 else ["slow"] if line.speed < 1 else []),
+    ]
+    return ", ".join(own) or "as usual"
 
 
 BY = (

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from talks.agent_facts import AgentFacts
-from talks.evidence import Evidence, Message
-from talks.format import NO_TOPIC, Stored, Turn
+from talks.evidence import Evidence
+from talks.format import NO_TOPIC, Turn
+from talks.outcome import ended_well, messages_right
 from talks.reading import words_said
-from talks.words import compared, has, matched, same_name, same_number, share, words_of
+from talks.words import compared, has, matched, share
 
 EARLY_MS = 60
 """The server's clock is the wall's, and the line's counts whole frames: what it notes may seem so much earlier."""
@@ -36,8 +36,6 @@ STOPS_MS = 1000
 
 TAIL_WORDS = 4
 """So many last words show that a sentence was said to its end."""
-
-GOODBYE = r"\b(good ?bye|bye|take care|have a (nice|good|great|lovely)|farewell)\b"
 
 
 @dataclass
@@ -125,8 +123,8 @@ def score(evidence: Evidence, facts: AgentFacts) -> TalkScore:
     if evidence.play.talk.line.echo is not None:
         _judge_echo(evidence, lines)
     why: list[str] = list(evidence.problems)
-    ended = _ended_well(evidence, why)
-    stored = _messages_right(evidence, why)
+    ended = ended_well(evidence, why)
+    stored = messages_right(evidence, why)
     return TalkScore(evidence, lines, ended, stored, why)
 
 
@@ -377,56 +375,3 @@ def _judge_echo(evidence: Evidence, lines: Sequence[LineScore]) -> None:
             found.why.append(f"the bot took its own voice for the caller's: {own_voice[0].text!r}")
         elif found.interrupted:
             found.why.append("the bot was stopped by its own voice")
-
-
-def _ended_well(evidence: Evidence, why: list[str]) -> bool | None:
-    talk = evidence.play.talk
-    if talk.ends == "open":
-        return None
-    if evidence.left:
-        why.append(f"it ended before {len(evidence.left)} of the caller's turns ({evidence.ended_by})")
-        return False
-    if talk.ends == "hang_up":
-        return evidence.ended_by == "caller"
-    if talk.transfer is not None:
-        reached = talk.transfer in evidence.destinations and bool(evidence.people)
-        if not reached:
-            why.append(f"not put through to {talk.transfer}")
-        return reached
-    last = evidence.done[-1].start_ms if evidence.done else 0
-    said = evidence.said(last, float("inf"))
-    goodbye = any(re.search(GOODBYE, " ".join(words_of(text))) for text in said)
-    if evidence.ended_by != "bot" or not goodbye:
-        why.append(f"no goodbye: ended by {evidence.ended_by}, last heard {said[0]!r}")
-        return False
-    return True
-
-
-def _messages_right(evidence: Evidence, why: list[str]) -> bool | None:
-    wanted, found = evidence.play.talk.stored, evidence.messages
-    if wanted is None and not found:
-        return None
-    if wanted is None or wanted.nothing:
-        if found:
-            why.append(f"a message was stored that nobody left: {found[0]}")
-        return not found
-    if len(found) != 1:
-        why.append(f"{len(found)} messages were stored instead of one")
-        return False
-    wrong = _wrong_in(wanted, found[0])
-    why += wrong
-    return not wrong
-
-
-def _wrong_in(wanted: Stored, found: Message) -> list[str]:
-    wrong = []
-    if wanted.name is not None and not same_name(wanted.name, found.name):
-        wrong.append(f"the message is of {found.name!r} instead of {wanted.name!r}")
-    if wanted.number is not None and not same_number(wanted.number, found.number):
-        wrong.append(f"the message has the number {found.number!r} instead of {wanted.number!r}")
-    wrong += [
-        f"the message lacks {words!r}: {found.text!r}"
-        for words in wanted.words
-        if share(words, found.text) < 1
-    ]
-    return wrong

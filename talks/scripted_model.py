@@ -46,6 +46,8 @@ class ScriptedModel:
         """Prepare; entering the context starts it."""
         self.complaints: Counter[str] = Counter()
         """What was wrong with requests, and how often."""
+        self.refused = 0
+        """How many requests OpenAI would not have taken."""
         self.requests = 0
         self.cut_off = 0
         """How many answers nobody waited for to their end: they were interrupted."""
@@ -89,6 +91,7 @@ class ScriptedModel:
             messages, tools = checked(body)
         except (Refused, ValueError) as error:
             self.complaints[str(error)] += 1
+            self.refused += 1
             return _error(400, str(error), "invalid_request_error")
         self.complaints.update(shortcomings(messages))
         told = "\n".join(text_of(one) for one in messages if one["role"] in ("system", "developer"))
