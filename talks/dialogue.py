@@ -16,6 +16,9 @@ from talks.words import UNITS, digits_of, words_of
 
 NUMBER_DIGITS = 10
 SHORTEST_NUMBER = 7
+LONGEST_NAME = 6
+"""In words, with "my name is"."""
+
 
 ANYTHING_ELSE = "Is there anything else I can help you with?"
 UNKNOWN = "I'm sorry, I don't know that. Shall I take a message for the team?"
@@ -39,6 +42,13 @@ PERSON = (
     r"\b(put me through|connect me|transfer me|(speak|talk) (to|with) (a|an|the|some|your|my|one)|real person"
     r"|human)\b"
 )
+CANCEL = (
+    r"\b(never ?mind|cancel (it|that|this)|forget it|(don't|do not) (send|leave|take) (it|that|a message))\b"
+)
+THIS_NUMBER = (
+    r"\b(this (one|number|phone)|same number|(number )?i'm calling from|number i am calling from"
+    r"|you have it)\b"
+)
 HOLD = r"\b(hold on|one moment|just a (second|moment|minute)|one second|wait a|bear with me|let me (get|find|look))\b"
 YES = r"\b(yes|yeah|yep|sure|correct|right|please do|that's it|go ahead|of course|okay|exactly)\b"
 NO = r"\b(no|nope|not really|wrong|nothing)\b"
@@ -55,7 +65,7 @@ PLAIN_WORDS = frozenset(
     """a an and any are at be by can could do does for from get got have hello hey hi how i i'd i'll i'm if in is it
     it's know like look me my need of on or please so some tell thank thanks that the their there they this to um uh
     us want was we well what what's when where which who will with would you your actually also maybe okay yes no
-    right much many may let should one just really about than then""".split()
+    right much many may let should one just really about than then yeah yep well nope hm""".split()
 )
 
 
@@ -74,6 +84,7 @@ class _Notes:
 
     name: str = ""
     digits: str = ""
+    calls_from_it: bool = False
     text: str = ""
 
 
@@ -123,7 +134,7 @@ class Dialogue:
         if re.search(HOLD, said) and len(said.split()) < 14:
             return Reply(WAITING)
         if self._expects in ("name", "number", "text", "confirm", "change"):
-            if re.search(r"\b(never ?mind|cancel|forget it)\b", said):
+            if re.search(CANCEL, said):
                 self._expects = ""
                 return Reply("All right. " + ANYTHING_ELSE)
             return self._collect(text, said)
@@ -204,12 +215,20 @@ class Dialogue:
 
     def _collect(self, text: str, said: str) -> Reply:
         notes, expected = self._notes, self._expects
+        long = len(said.split()) > LONGEST_NAME
         if expected == "name":
-            if not self._take_name(said):
+            if not self._take_name(said) and not long:
                 name = [word for word in said.split() if word not in PLAIN_WORDS and word not in NO_NAMES]
                 notes.name = " ".join(_joined(name)[:3]).title()
+            elif long and not notes.name:
+                notes.text = text.strip()
         elif expected == "number":
+            before = notes.digits
             self._take_digits(text)
+            if notes.digits == before and re.search(THIS_NUMBER, said):
+                notes.calls_from_it = True
+            elif notes.digits == before and long:
+                notes.text = text.strip()
         elif expected == "text":
             notes.text = text.strip()
         elif expected == "confirm":
@@ -229,7 +248,7 @@ class Dialogue:
     def _change(self, text: str) -> Reply:
         notes, said = self._notes, " ".join(words_of(text))
         if len(digits_of(text)) >= SHORTEST_NUMBER:
-            notes.digits = digits_of(text)
+            notes.digits, notes.calls_from_it = digits_of(text), False
         elif not self._take_name(said):
             notes.text = f"{notes.text} Correction: {text.strip()}"
         return self._next()
@@ -255,14 +274,14 @@ class Dialogue:
         if not notes.name:
             self._expects = "name"
             return Reply(NAME)
-        if len(notes.digits) < SHORTEST_NUMBER or (notes.digits and len(notes.digits) < NUMBER_DIGITS):
+        if len(notes.digits) < NUMBER_DIGITS and not notes.calls_from_it:
             self._expects = "number"
             return Reply(NUMBER if not notes.digits else REST)
         if not notes.text:
             self._expects = "text"
             return Reply(TEXT)
         self._expects = "confirm"
-        number = " ".join(UNITS[int(one)] for one in notes.digits)
+        number = " ".join(UNITS[int(one)] for one in notes.digits) or "the number that you are calling from"
         return Reply(f"I have {notes.name}, {number}, and the message: {notes.text} Is that right?")
 
     def _take(self) -> Reply:

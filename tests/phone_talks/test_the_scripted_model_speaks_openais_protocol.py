@@ -111,6 +111,34 @@ async def test_a_message_is_collected_read_back_and_taken(model):
     assert (tool, arguments["callback_number"]) == ("take_message", "2025550199")
 
 
+async def test_a_message_for_the_number_that_calls_is_taken_without_one(model):
+    texts = [
+        "Please take a message.",
+        "?",
+        "Ann.",
+        "?",
+        "This number is good.",
+        "?",
+        "My crown is loose.",
+        "?",
+        "Yes.",
+    ]
+    _, tool, arguments = await streamed(model, talk(*texts))
+    assert tool == "take_message"
+    assert arguments == {"caller_name": "Ann", "callback_number": "", "message": "My crown is loose."}
+
+
+async def test_what_is_no_name_and_no_number_is_not_taken_for_one(model):
+    words, _, _ = await streamed(model, talk("I want to leave a message.", "?", "Yeah, so."))
+    assert "name" in words
+    words, _, _ = await streamed(
+        model, talk("Take a message.", "?", "Ann.", "?", "Ask them to call me about my invoice.")
+    )
+    assert "number" in words
+    words, tool, _ = await streamed(model, talk("Take a message.", "?", "Please don't send it, never mind."))
+    assert "anything else" in words and tool is None
+
+
 async def test_a_person_is_asked_for_and_a_goodbye_ends_the_call(model):
     _, tool, arguments = await streamed(model, talk("Can you put me through to billing?"))
     assert (tool, arguments["destination"]) == ("transfer_call", "billing")
