@@ -23,7 +23,8 @@ LONGEST_NAME = 6
 ANYTHING_ELSE = "Is there anything else I can help you with?"
 UNKNOWN = "I'm sorry, I don't know that. Shall I take a message for the team?"
 NAME = "Of course. May I have your name, please?"
-NUMBER = "Thank you. And which number can we call you back on?"
+NUMBER = "Thank you. Can we call you back on the number that you are calling from?"
+OTHER_NUMBER = "Which number can we call you back on?"
 REST = "And the rest of the number, please?"
 TEXT = "And what should I tell them?"
 CHANGE = "What should I change?"
@@ -225,7 +226,9 @@ class Dialogue:
         elif expected == "number":
             before = notes.digits
             self._take_digits(text)
-            if notes.digits == before and re.search(THIS_NUMBER, said):
+            if notes.digits == before and re.search(NO, said):
+                return Reply(OTHER_NUMBER)
+            if notes.digits == before and (re.search(THIS_NUMBER, said) or re.search(YES, said)):
                 notes.calls_from_it = True
             elif notes.digits == before and long:
                 notes.text = text.strip()
