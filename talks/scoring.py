@@ -166,7 +166,8 @@ def _line(evidence: Evidence, place: _Place, facts: AgentFacts) -> LineScore:
         _going_on(evidence, place, found)
         return found
     _answering(evidence, place, found, facts)
-    if turn.say is not None:
+    # A goodbye is to be heard to its end, whoever talks over it.
+    if turn.say is not None and turn.kind != "over-goodbye":
         _talking_over(evidence, place, found)
     if turn.waits is not None:
         _waiting(evidence, place, found)

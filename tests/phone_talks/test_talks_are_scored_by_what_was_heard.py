@@ -159,6 +159,12 @@ def test_a_bot_that_speaks_into_a_pause_talks_over_the_caller():
     assert [lines(made_up)[0].over for made_up in (polite, over)] == [False, True]
 
 
+def test_a_goodbye_that_is_talked_over_may_go_on():
+    turn = say("Oh, and thank you very much for your help.", kind="over-goodbye", into=0.5)
+    bye = evidence((say("Bye."), (0, 500)), (turn, (2000, 5000)), bot=[(1500, 5500)])
+    assert lines(bye)[1].over is None
+
+
 def test_a_barge_in_silences_the_bot_or_not():
     turn = say("Stop, please.", kind="barge-in", into=1.0, stops=True, answered=["yes"])
     before = say("Hours?")
