@@ -21,7 +21,7 @@ from talks.agent_facts import read_agent
 from talks.floor import FLOOR
 from talks.format import BRAINS, CARRIERS, Play, Talk, plays_of
 from talks.reading import DATA, Known, all_speech, read_talks
-from talks.results import below, figures, is_busy, last_line, written
+from talks.results import below, figures, is_busy, last_line, told, written
 from talks.scoring import TalkScore
 
 RESULTS = Path(__file__).parent / "results.md"
@@ -155,6 +155,9 @@ async def _play(
             words_at_the_ear, one.heard, ears.transcribe, list(evidence.bot)
         )
         scores.append(score(evidence, facts[evidence.play.talk.agent]))
+        path = recordings / f"{evidence.play.label}.txt"
+        if path.exists():
+            path.write_text(f"{told(scores[-1])}\n{path.read_text(encoding='utf-8')}", encoding="utf-8")
     if model.complaints:
         print("the scripted model was sent what OpenAI would not take, or what a model cannot use:")
         print("\n".join(f"  {number} x {text}" for text, number in model.complaints.most_common()))

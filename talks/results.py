@@ -236,11 +236,30 @@ def _wrong(scores: Sequence[TalkScore]) -> str:
     for score in scores:
         why = [*score.why]
         for line in score.lines:
-            what = line.turn.say or line.turn.sound or line.turn.press or "(silence)"
-            why += [f"{line.kind}, {what!r}: {reason}" for reason in line.why]
+            why += [f"{line.kind}, {_done(line)}: {reason}" for reason in line.why]
         if why:
             found.append(f"- {score.evidence.play.label}\n" + "\n".join(f"  - {reason}" for reason in why))
     return "\n".join(found)
+
+
+def told(score: TalkScore) -> str:
+    """What came of one talk, turn by turn, for whoever listens to its recording."""
+    rows = []
+    for line in score.lines:
+        rows.append(f"{line.kind}: {_done(line)}")
+        rows += [
+            *([f"    understood {line.understood!r}"] if line.understood else []),
+            *([f"    answered   {line.answer!r}"] if line.answer else []),
+            *([f"    after      {line.response_ms} ms"] if line.response_ms is not None else []),
+            *(f"    wrong      {reason}" for reason in line.why),
+        ]
+    rows += [f"wrong: {reason}" for reason in score.why]
+    return "\n".join(rows) + "\n"
+
+
+def _done(line: LineScore) -> str:
+    turn = line.turn
+    return repr(turn.say or turn.sound or turn.press or ("(hangs up)" if turn.hang_up else "(silence)"))
 
 
 def _rounded(value: float | int | None) -> float | int | None:
