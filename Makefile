@@ -3,6 +3,8 @@ SHELL   := bash
 CARRIER ?= twilio
 PORT    ?= 7861
 JOBS    ?= 8
+# Calls without keys take a part of a core each, so talks have a number of their own
+TALKS_JOBS := $(if $(filter command line environment,$(origin JOBS)),--jobs $(JOBS))
 VENV    ?= .venv
 PYTHON  := $(VENV)/bin/python
 PYTHONS ?= python3.13 python3.12 python3.11 python3
@@ -16,7 +18,7 @@ $(error VENV is "$(VENV)": name one folder, without blanks in its path)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup call test stories lint format docs bench bench-quick attack attack-quick run doctor lock lock-check clean
+.PHONY: help setup call test stories lint format docs bench bench-quick attack attack-quick talks talks-quick talks-voices run doctor lock lock-check clean
 
 help: ## Say what each target does
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -60,6 +62,15 @@ attack: $(VENV)/.ready ## Try to get in as strangers would, 10,000 times, beside
 
 attack-quick: $(VENV)/.ready ## The same with 1,000 tries, in about a minute
 	$(PYTHON) -m attack --quick $(ARGS)
+
+talks: talks-voices ## Play phone talks of many voices, and say what the callers felt (half an hour): ONLY="hesitation" picks some, JOBS=4 at a time, ARGS="--results" keeps what came of them
+	$(PYTHON) -m talks $(if $(ONLY),--only "$(ONLY)") $(TALKS_JOBS) $(ARGS)
+
+talks-quick: talks-voices ## A fixed fifth of them, in less than five minutes; fails below the floor in talks/floor.py
+	$(PYTHON) -m talks --quick $(TALKS_JOBS) $(ARGS)
+
+talks-voices: $(VENV)/.ready ## Speak the callers' lines, once; they are kept outside of git
+	$(PYTHON) -m talks --make-voices
 
 run: $(VENV)/.ready ## Serve calls: python server.py
 	$(PYTHON) server.py
