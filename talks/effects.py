@@ -1,6 +1,6 @@
 """What surroundings and telephones do to a caller's voice, and what callers do besides speaking.
 
-    on_line(samples, line)   what is done to the speech itself: speed, loudness, clipping, lost packets, a low-rate codec
+    on_line(samples, line)   what is done to the speech itself: pace, loudness, clipping, lost packets, a codec
     background(line)         what is heard all the time, also between the lines: `NOISES`
     sound(name)              what is not a word: `SOUNDS`
 

@@ -1,7 +1,7 @@
 """What is heard behind callers, 24 s of each, whose end goes over into its beginning.
 
-Babble and the television are made of the voices of the talks: what people around a caller say is speech, which is why it
-is the hardest noise there is for what tells speech from noise.
+Babble and the television are made of the voices of the talks: what people around a caller say is speech, so that no
+noise is harder for what tells speech from noise.
 """
 
 from __future__ import annotations

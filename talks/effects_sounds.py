@@ -1,7 +1,8 @@
 """What callers do besides speaking: coughs, breath and the like, which no recogniser should take for words.
 
-They are synthesised as the throat makes them: pulses of the vocal folds or the noise of breath, through the resonances of
-a mouth. Each is as loud as it is beside a person's speech, and the same each time.
+What throats do with their voice is said by voices (a cough, a laugh, "ahem"), because that is what is taken for speech.
+The rest is synthesised: the noise of breath and of things, through resonances. Each is as loud as it is beside speech,
+and the same each time.
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
+from talks.voices.bystanders import COUGH, LAUGH, SNEEZE, THROAT
 from talks.voices.sound import LEVEL_DB, RATE
+from talks.voices.store import speech
 
 Samples = NDArray[np.float64]
 
@@ -23,6 +26,7 @@ def sound(name: str) -> NDArray[np.int16]:
 
     Raises:
         KeyError: There is none of this name.
+        NotMade: A voice makes it, and has not been made to.
     """
     make, above_speech_db = SOUNDS[name]
     made = make(np.random.default_rng(list(name.encode())))
@@ -46,11 +50,14 @@ def _breath(random: np.random.Generator, secs: float) -> Samples:
 def _voiced(
     random: np.random.Generator, secs: float, begin_hz: float, end_hz: float, rough: float
 ) -> Samples:
-    """Pulses of the vocal folds that go from one pitch to another, more or less evenly."""
+    """Pulses of the vocal folds, whose flow ends at once, from one pitch to another, more or less evenly."""
     count = int(secs * RATE)
     pitch = np.linspace(begin_hz, end_hz, count) * (1 + rough * random.standard_normal(count))
     phase = np.cumsum(pitch) / RATE % 1
-    return np.asarray(np.where(phase < 0.4, np.sin(np.pi * phase / 0.4) ** 2, 0) - 0.2, np.float64)
+    opening, closing = phase < 0.5, (phase >= 0.5) & (phase < 0.58)
+    return np.asarray(
+        np.where(opening, 0.35 * np.sin(2 * np.pi * phase), np.where(closing, -1, 0)), np.float64
+    )
 
 
 def _rise_and_fall(count: int, rise_secs: float, fall: float) -> Samples:
@@ -64,41 +71,47 @@ def _pause(secs: float) -> Samples:
 
 _CHEST = ((480.0, 260.0), (1300.0, 500.0), (2500.0, 800.0))
 _OPEN = ((700.0, 150.0), (1200.0, 200.0), (2600.0, 400.0))
-_NOSE = ((260.0, 120.0), (1100.0, 500.0), (2200.0, 500.0))
+_UH = ((600.0, 90.0), (1190.0, 110.0), (2390.0, 170.0))
 
 
 def _one_cough(random: np.random.Generator) -> Samples:
     """The burst of a cough, and the voice that often ends it."""
     burst = _breath(random, 0.16)
     burst *= _rise_and_fall(len(burst), 0.006, 14)
-    voice = _voiced(random, 0.16, 210, 140, 0.25) + 0.8 * _breath(random, 0.16)
-    voice *= _rise_and_fall(len(voice), 0.02, 16)
-    return np.concatenate([_through(burst, _CHEST) * 1.6, _through(voice, _CHEST)])
+    voice = _voiced(random, 0.22, 190, 120, 0.06) + 0.12 * _breath(random, 0.22)
+    voice *= _rise_and_fall(len(voice), 0.02, 11)
+    return np.concatenate([_through(burst, _CHEST), 1.6 * _through(voice, _UH)])
 
 
-def _cough(random: np.random.Generator) -> Samples:
+def _dry_cough(random: np.random.Generator) -> Samples:
     return np.concatenate(
         [_one_cough(random), _pause(0.09), 0.8 * _one_cough(random), _pause(0.14), 0.5 * _one_cough(random)]
     )
 
 
+def _spoken(voice: str, text: str, breath: float, random: np.random.Generator) -> Samples:
+    """What a voice makes of such a sound, strained, with so much breath in it."""
+    said = speech(voice, text).astype(np.float64) / 32768
+    around = np.sqrt(np.convolve(said**2, np.ones(160) / 160, "same"))
+    strained = np.tanh(4 * said / np.abs(said).max())
+    return strained + breath * _through(random.standard_normal(len(said)), _CHEST) * around / around.max()
+
+
+def _cough(random: np.random.Generator) -> Samples:
+    """A cough with the voice in it, which much takes for a word."""
+    return np.concatenate([0.5 * _one_cough(random), _spoken(*COUGH, 0.6, random)])
+
+
 def _throat(random: np.random.Generator) -> Samples:
-    """A throat is cleared: "hrrm"."""
-    parts = []
-    for secs, pitch in ((0.22, 95.0), (0.34, 85.0)):
-        voice = _voiced(random, secs, pitch, pitch * 0.85, 0.5) + 0.5 * _breath(random, secs)
-        parts += [_through(voice * np.hanning(len(voice)), _NOSE), _pause(0.07)]
-    return np.concatenate(parts)
+    return _spoken(*THROAT, 0.2, random)
 
 
 def _sneeze(random: np.random.Generator) -> Samples:
-    drawn = _breath(random, 0.5) * np.linspace(0, 0.25, int(0.5 * RATE)) ** 2
-    burst = _breath(random, 0.3)
-    burst *= _rise_and_fall(len(burst), 0.004, 9)
-    voice = _voiced(random, 0.25, 330, 180, 0.1) * _rise_and_fall(int(0.25 * RATE), 0.01, 10)
-    return np.concatenate(
-        [drawn, _pause(0.12), _through(burst, ((2600, 900), (3300, 900))) * 2, 0.6 * _through(voice, _OPEN)]
-    )
+    return _spoken(*SNEEZE, 0.8, random)
+
+
+def _laugh(random: np.random.Generator) -> Samples:
+    return _spoken(*LAUGH, 0.2, random)
 
 
 def _sigh(random: np.random.Generator) -> Samples:
@@ -109,16 +122,6 @@ def _sigh(random: np.random.Generator) -> Samples:
 def _inhale(random: np.random.Generator) -> Samples:
     out = _breath(random, 0.45)
     return _through(out * np.linspace(0, 1, len(out)) ** 2, ((1100, 700), (2400, 1200)))
-
-
-def _laugh(random: np.random.Generator) -> Samples:
-    parts = []
-    for number in range(5):
-        breath = _breath(random, 0.07) * np.hanning(int(0.07 * RATE)) * 0.5
-        voice = _voiced(random, 0.1, 250 - 14 * number, 225 - 14 * number, 0.03)
-        voice *= np.hanning(len(voice))
-        parts += [_through(breath, _OPEN), _through(voice, _OPEN) * (1 - 0.12 * number)]
-    return np.concatenate(parts)
 
 
 def _sniff(random: np.random.Generator) -> Samples:
@@ -152,6 +155,7 @@ def _bark(random: np.random.Generator) -> Samples:
 
 SOUNDS: Mapping[str, tuple[Callable[[np.random.Generator], Samples], float]] = {
     "cough": (_cough, 1.0),
+    "dry-cough": (_dry_cough, 1.0),
     "throat": (_throat, -4.0),
     "sneeze": (_sneeze, 2.0),
     "sigh": (_sigh, -12.0),

@@ -1,4 +1,4 @@
-"""`python -m talks.voices`: which voices there are, of which packages and licences, and which packages this machine lacks."""
+"""`python -m talks.voices`: which voices there are, of which packages and licences, and what this machine lacks."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ def main() -> None:
     """Print it."""
     for voice in VOICES.values():
         packages = ", ".join(f"{package.name} ({package.licence})" for package in voice.packages)
-        print(f"{voice.name:24} {voice.accent:10} {voice.sex or '?'}  {packages}")
+        print(f"{voice.name:24} {voice.accent:10} {voice.sex}  {packages}")
     print(f"\n{len(VOICES)} voices; what was made and fetched is in {cache()}")
     for package in lacking():
         print(f"lacking: {package.name} {package.version} of {package.source}: {INSTALL[package.source]}")

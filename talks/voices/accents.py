@@ -1,8 +1,8 @@
 """How people whose first language is another say the sounds of English.
 
-Kokoro's speakers of other languages bring their voice and their melody; the sounds are those that such speakers are known
-to have trouble with (Swan and Smith, Learner English, second edition). Each rule is a replacement in IPA, applied in
-order; a milder accent than some have, so that people understand each of these speakers at once.
+Kokoro's speakers of other languages bring their voice and their melody; the sounds are those with which such speakers
+are known to have trouble (Swan and Smith, Learner English, second edition). Each rule is a replacement in IPA, applied
+in order; a milder accent than some have, so that people understand each of these speakers at once.
 """
 
 from __future__ import annotations

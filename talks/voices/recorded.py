@@ -1,4 +1,4 @@
-"""What people recorded: the prompts of Asterisk's Allison Smith, and the letters that KLettres teaches.
+"""What a person recorded: the prompts of Asterisk, spoken by Allison Smith.
 
 A text is put together of what was recorded, the longest phrases first, with the gap between them that people leave
 between things that they list. Words that nobody recorded are refused, with the words.
@@ -23,7 +23,6 @@ GAP_SECS = 0.12
 """Between two recordings, a comma or not: people who read a number out leave as much."""
 
 ALLISON = Path("usr/share/asterisk/sounds/en_US_f_Allison")
-LETTERS = Path("usr/share/klettres/en/alpha")
 
 _DIGITS = (
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen"
@@ -75,13 +74,11 @@ PHRASES: Mapping[str, Mapping[str, str]] = {
         **{word: f"digits/mon-{number}" for number, word in enumerate(_MONTHS.split())},
         **{letter: f"letters/{letter}" for letter in "abcdefghijklmnopqrstuvwxyz"},
     },
-    "klettres": {letter: letter.upper() for letter in "abcdefghijklmnopqrstuvwxyz"},
 }
 """By speaker: what was recorded, in lower case without punctuation, and the file that has it."""
 
 _FILES: Mapping[str, tuple[str, Path, str]] = {
     "allison": ("asterisk-core-sounds-en-wav", ALLISON, ".wav"),
-    "klettres": ("klettres-data", LETTERS, ".ogg"),
 }
 
 

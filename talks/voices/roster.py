@@ -64,13 +64,6 @@ PACKAGES: Mapping[str, Package] = {
             "CC-BY-SA-3.0",
             "2be3ea287d83299d143815fa804f11179a75b7affd4a758b98b55f5afc18a35d",
         ),
-        Package(
-            "klettres-data",
-            "4:22.12.3-1",
-            "debian",
-            "GPL-2.0-or-later",
-            "1186d257a19e84230856baea0b0b1ded8be9195080fcdb2588970b5cd937f5a8",
-        ),
     )
 }
 
@@ -100,7 +93,7 @@ class Voice:
         engine: A key of `ENGINES`.
         speaker: The engine's own name of the speaker.
         accent: How the speaker's English sounds.
-        sex: `f`, `m`, or empty where nobody can tell.
+        sex: `f` or `m`.
         recorded_in: The package that has what a person said, where the voice is no machine's.
     """
 
@@ -155,7 +148,6 @@ VOICES: Mapping[str, Voice] = {
         Voice("pico", "en-US", "American", "f"),
         Voice("pico", "en-GB", "British", "f"),
         Voice("recorded", "allison", "American", "f", "asterisk-core-sounds-en-wav"),
-        Voice("recorded", "klettres", "British", "", "klettres-data"),
     )
 }
 """All voices, by the names that talks have for them."""

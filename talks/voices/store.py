@@ -16,14 +16,14 @@ import soundfile
 from numpy.typing import NDArray
 
 from talks.errors import NotMade
-from talks.voices import espeak, kokoro, others, recorded
-from talks.voices.bystanders import BABBLE, TELEVISION
+from talks.voices import kokoro, others, recorded
+from talks.voices.bystanders import ALL
 from talks.voices.packages import cache, fetch, is_here
 from talks.voices.roster import VOICES, Package, Voice
 from talks.voices.sound import RATE, at_line
 
 FORM = "1"
-"""Changes with what `sound.py` and the engines' modules make of an engine's speech: what was made before is made anew."""
+"""Changes with what `sound.py` and the engines' modules make of an engine's speech: all is then made anew."""
 
 AT_ONCE = 8
 """Texts of a voice that one process makes in a row: reading a model takes as long as some sentences."""
@@ -32,7 +32,7 @@ SPEAKERS: dict[str, Callable[[str, str], tuple[NDArray[np.float32], int]]] = {
     "piper": others.piper,
     "kokoro": kokoro.speak,
     "flite": others.flite,
-    "espeak": espeak.speak,
+    "espeak": others.espeak,
     "pico": others.pico,
     "recorded": recorded.speak,
 }
@@ -70,7 +70,7 @@ def make(
     Raises:
         NotMade: Packages are lacking, or a text cannot be spoken; the others are made all the same.
     """
-    wanted = list(dict.fromkeys((_voice(name), text) for name, text in (*pairs, *BABBLE, TELEVISION)))
+    wanted = list(dict.fromkeys((_voice(name), text) for name, text in (*pairs, *ALL)))
     missing = [(voice, text) for voice, text in wanted if not _path(voice, text).exists()]
     complaints: list[str] = []
     for package in {package: None for voice, _ in missing for package in voice.packages}:
@@ -143,7 +143,7 @@ def _make_part(part: tuple[Voice, list[str]]) -> tuple[Voice, list[str], list[st
     for text in texts:
         try:
             samples = at_line(*SPEAKERS[voice.engine](voice.speaker, text))
-        except (OSError, ValueError) as error:
+        except Exception as error:  # each engine has errors of its own, and the other lines are to be made
             failed.append(f"{voice.name} does not say {text!r}: {error}")
         else:
             _write(_path(voice, text), samples)
