@@ -69,8 +69,10 @@ talks: talks-voices ## Play phone talks of many voices, and say what the callers
 talks-quick: talks-voices ## A fixed fifth of them, in less than five minutes; fails below the floor in talks/floor.py
 	$(PYTHON) -m talks --quick $(TALKS_JOBS) $(ARGS)
 
-talks-voices: $(VENV)/.ready ## Speak the callers' lines, once; they are kept outside of git
-	$(PYTHON) -m talks --make-voices
+talks-quick: QUICK := --quick
+talks-voices: $(VENV)/.ready ## Speak the callers' lines, once (5 minutes); they are kept in TALKS_CACHE, or ~/.cache/phonebot-talks
+	@PYTHONS="$(PYTHONS)" bash requirements/install.sh $(VENV) requirements/dev.lock talks
+	$(PYTHON) -m talks --make-voices $(QUICK)
 
 run: $(VENV)/.ready ## Serve calls: python server.py
 	$(PYTHON) server.py
@@ -84,6 +86,7 @@ lock: $(VENV)/.ready ## Choose the newest fitting versions again, with the hashe
 	$(LOCK) pyproject.toml -c requirements/dev.lock --extra services --extra local -o requirements/local.lock
 	$(LOCK) pyproject.toml -c requirements/dev.lock --upgrade --extra webrtc -o requirements/webrtc.lock
 	$(LOCK) pyproject.toml -c requirements/dev.lock -c requirements/webrtc.lock --upgrade --extra whisper -o requirements/whisper.lock
+	$(LOCK) pyproject.toml -c requirements/dev.lock --extra talks -o requirements/talks.lock
 	echo setuptools | $(LOCK) --upgrade -o requirements/build.lock -
 
 lock-check: $(VENV)/.ready ## See that every pip and uv installs the locks, and that they have the wheels of all platforms

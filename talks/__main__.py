@@ -55,7 +55,7 @@ def main(
     try:
         talks = read_talks(folder / options.data if options.data else DATA, _known())
         if options.make_voices:
-            return _make_voices(talks)
+            return _make_voices([talk for talk in talks if talk.quick or not options.quick])
         plays = _chosen(talks, options)
         if options.check:
             print(f"{len(talks)} talks, {len(plays)} calls, {len(all_speech(talks))} lines to be spoken")
@@ -207,7 +207,9 @@ def _parsed(arguments: Sequence[str] | None, program: str) -> argparse.Namespace
     )
     parser.add_argument("--results", action="store_true", help="write talks/results.md")
     parser.add_argument("--check", action="store_true", help="read the talks, and play none")
-    parser.add_argument("--make-voices", action="store_true", help="speak all lines, once, and play no talk")
+    parser.add_argument(
+        "--make-voices", action="store_true", help="speak all lines, or those of --quick, and play no talk"
+    )
     options = parser.parse_args(arguments)
     if options.jobs < 1:
         parser.error("--jobs: give at least 1")
