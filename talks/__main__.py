@@ -172,16 +172,17 @@ def _keep_log(log: Path, to: Path) -> None:
 
 def _known() -> Known:
     """The voices and sounds that there are."""
-    from talks import effects, voices
+    from talks.effects import CODECS, NOISES, SOUNDS
+    from talks.voices import VOICES
 
-    return Known(voices.VOICES, effects.NOISES, effects.SOUNDS, effects.CODECS)
+    return Known(VOICES, NOISES, SOUNDS, CODECS)
 
 
 def _make_voices(talks: Sequence[Talk]) -> int:
-    from talks import voices
     from talks.player import COLLEAGUE_SAYS
+    from talks.voices import make
 
-    voices.make([*all_speech(talks), COLLEAGUE_SAYS])
+    make([*all_speech(talks), COLLEAGUE_SAYS])
     return 0
 
 

@@ -34,12 +34,13 @@ class Recorded:
 
     def __init__(self) -> None:
         """Load what is needed for it: only runs need it, and not the reading of talks."""
-        from talks import effects, voices
+        from talks.effects import background, on_line, sound
+        from talks.voices import speech
 
-        self.speech: Callable[[str, str], Pcm] = voices.speech
-        self.sound: Callable[[str], Pcm] = effects.sound
-        self.on_line: Callable[[Pcm, Line], Pcm] = effects.on_line
-        self.background: Callable[[Line], Pcm] = effects.background
+        self.speech: Callable[[str, str], Pcm] = speech
+        self.sound: Callable[[str], Pcm] = sound
+        self.on_line: Callable[[Pcm, Line], Pcm] = on_line
+        self.background: Callable[[Line], Pcm] = background
 
 
 def parts_of(talk: Talk, sounds: Sounds) -> list[Part]:
