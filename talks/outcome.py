@@ -26,7 +26,9 @@ def ended_well(evidence: Evidence, why: list[str]) -> bool | None:
         if not reached:
             why.append(f"not put through to {talk.transfer}")
         return reached
-    last = evidence.done[-1].start_ms if evidence.done else 0
+    # What is said into the goodbye does not begin another answer: the goodbye is that to the line before.
+    polite = [one.start_ms for one in evidence.done if one.turn.into is None]
+    last = polite[-1] if polite else 0
     said = evidence.said(last, float("inf"))
     goodbye = any(re.search(GOODBYE, " ".join(words_of(text))) for text in said)
     if evidence.ended_by != "bot" or not goodbye:

@@ -160,7 +160,8 @@ def _line(evidence: Evidence, place: _Place, facts: AgentFacts) -> LineScore:
     done = evidence.done[place.index]
     turn = done.turn
     found = LineScore(turn, turn.kind)
-    if turn.say is not None and not turn.keeps_talking:
+    # Whether a bot that is saying goodbye hears more is not asked.
+    if turn.say is not None and not turn.keeps_talking and turn.kind != "over-goodbye":
         _understanding(evidence, place, found)
     if turn.keeps_talking:
         _going_on(evidence, place, found)
