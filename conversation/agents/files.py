@@ -205,6 +205,7 @@ def _explain(file: str, source: str, error: ValidationError) -> str:
         return f"{where}: {key!r} is missing; add it"
     reason = problem["msg"].removeprefix("Value error, ")
     reason = reason[:1].lower() + reason[1:]
+    key = key.removesuffix(".[key]")
     if not location:
         return f"{where}: {reason}"
     return f"{where}: {key!r} is not usable: {reason}; correct it"
@@ -222,7 +223,8 @@ def _line_of(source: str, location: tuple[int | str, ...]) -> str:
     keys = [part for part in location if isinstance(part, str) and part != "[key]"]
     if not keys:
         return ""
-    pattern = re.compile(rf"^\s*(?:{re.escape(keys[-1])}\s*=|\[+[^\]]*\b{re.escape(keys[-1])}\]+)")
+    key = re.escape(keys[-1])
+    pattern = re.compile(rf"^\s*(?:{key}\s*=|[\"']{key}[\"']\s*=|\[+[^\]]*(?:\b{key}|[\"']{key}[\"'])\]+)")
     lines = [number for number, line in enumerate(source.splitlines(), 1) if pattern.match(line)]
     return f" line {lines[0]}" if len(lines) == 1 else ""
 
