@@ -7,6 +7,7 @@ import re
 import tomllib
 from functools import lru_cache
 from pathlib import Path
+from types import NoneType, UnionType
 from typing import Any, get_args, get_origin
 
 import jinja2
@@ -237,6 +238,8 @@ def _known_keys(location: tuple[int | str, ...]) -> list[str]:
     for part in location:
         if isinstance(kind, type) and issubclass(kind, BaseModel):
             kind = kind.model_fields[str(part)].annotation if part in kind.model_fields else None
+            if isinstance(kind, UnionType):  # a table that need not be there
+                kind = next((one for one in get_args(kind) if one is not NoneType), None)
         elif get_origin(kind) in (list, dict):
             kind = get_args(kind)[-1]
     return list(kind.model_fields) if isinstance(kind, type) and issubclass(kind, BaseModel) else []

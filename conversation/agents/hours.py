@@ -111,16 +111,16 @@ class Holiday(Table):
 
     Attributes:
         name: How it is called to callers, "Christmas Day".
-        hours: When the business is open on it all the same; closed when not given.
+        open: When the business is open on it all the same; closed when not given.
     """
 
     name: Name
-    hours: Ranges
+    open: Ranges
 
     @property
     def spans(self) -> list[Span]:
         """When it is open."""
-        return sorted(map(_span, self.hours))
+        return sorted(map(_span, self.open))
 
 
 class Hours(Table):

@@ -168,7 +168,7 @@ class CallFlow:
         """What a model is told as the flow begins."""
         return self._role_at([self._flow.config.initial_node], self._given())
 
-    def _role_at(self, nodes: list[str], state: Mapping[str, Any]) -> str:
+    def _role_at(self, nodes: list[str], state: dict[str, Any]) -> str:
         roles = [role for one in nodes if (role := self._flow.config.nodes[one].role_message)]
         return filled(self._as_role(roles[-1:]), state)
 
