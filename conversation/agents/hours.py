@@ -94,7 +94,9 @@ def _day(written: str) -> re.Match[str]:
 
 def _named(given: Any) -> Any:
     """A holiday may be its name alone: then it is a day on which nobody is there."""
-    return {"name": given} if isinstance(given, str) else given
+    if not isinstance(given, dict):
+        return given
+    return {day: {"name": one} if isinstance(one, str) else one for day, one in given.items()}
 
 
 Ranges = Annotated[
@@ -147,7 +149,7 @@ class Hours(Table):
     friday: Ranges
     saturday: Ranges
     sunday: Ranges
-    holidays: dict[Dates, Annotated[Holiday, BeforeValidator(_named)]] = Field(default_factory=dict)
+    holidays: Annotated[dict[Dates, Holiday], BeforeValidator(_named)] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _days_do_not_meet(self) -> Hours:
