@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from pipecat.adapters.llm.schemas.tools_schema import ToolsSchema
@@ -23,10 +23,12 @@ from pipecat.workers.runner import WorkerRunner
 
 from calls.events.talk import CallerSaid
 from calls.policy import country_of
-from calls.transcript import call_successes, to_context
+from calls.transcript import Message, call_successes, to_context
 from conversation import services
 from conversation.agents.agent import Agent
 from conversation.agents.needed_variables import check_secrets
+from conversation.call_context import CallContext
+from conversation.clock import keep_time
 from conversation.dead_air.floor import BeforeModel, BeforeVoice
 from conversation.dead_air.guard import DeadAir
 from conversation.dead_air.rescue import Rescue
@@ -47,6 +49,7 @@ from conversation.services.service import PHONE_HZ, WIDE_HZ
 from conversation.session import SOCKET_CLOSED, Session
 from conversation.speakable import Aloud
 from conversation.speech import Around, Speech, build_speech
+from conversation.system_message import SystemMessage, system_message
 from conversation.tools.face import Face
 from conversation.tools.held import unless
 from conversation.tools.mcp_servers import learn_all_tools
@@ -125,20 +128,8 @@ def aloud_for(agent: Agent, variables: Mapping[str, Any]) -> Aloud:
     )
 
 
-def instructions(session: Session) -> str:
-    """What a model is told before the call: its instructions, and the owner's facts as all that it may state."""
-    agent = session.agent
-    parts = [session.render(agent.instructions)]
-    if facts := [fact for fact in agent.facts if fact.answer]:
-        listed = "\n".join(f"- {session.render(fact.topic)}: {session.render(fact.answer)}" for fact in facts)
-        parts.append(f"What you know, and nothing beyond it:\n{listed}")
-    if session.tongue is not None and (told := languages_told(agent, session.tongue.spoken)):
-        parts.append(told)
-    return "\n\n".join(parts)
-
-
 def _flow_on(
-    session: Session, face: Face, told: str, offered: ToolsSchema, llm: LLMService[Any]
+    session: Session, face: Face, told: SystemMessage, offered: ToolsSchema, llm: LLMService[Any]
 ) -> CallFlow | None:
     """The agent's call flow as it goes on this call. Nobody who has none loads what flows need."""
     if session.agent.call_flow is None:
@@ -150,6 +141,15 @@ def _flow_on(
     if brain is not None:
         brain.follow(flow.place)
     return flow
+
+
+def _restore(context: CallContext, history: Sequence[Message]) -> None:
+    """Put the conversation of earlier sessions into a context, with where the bot was interrupted in it."""
+    for number, message in enumerate(history, start=1):
+        made = cast(list[LLMContextMessage], to_context([message], first=number))
+        context.add_messages(made)
+        if message.interrupted and made:
+            context.was_cut(made[-1])
 
 
 def _wants_wide(speech: Speech, of_hooks: bool, choice: services.ServiceChoice) -> bool:
@@ -211,6 +211,13 @@ async def run_session(
     def is_deaf() -> bool:
         return session.deaf or (opening is not None and opening.is_deaf)
 
+    def told_now() -> SystemMessage:
+        spoken = session.tongue.spoken if session.tongue is not None else ()
+        now_in = session.agent
+        return system_message(
+            now_in, session.variables, list(tools), languages=languages_told(now_in, spoken)
+        )
+
     around = Around(
         tell,
         begin,
@@ -230,7 +237,7 @@ async def run_session(
             tuple(own),
             aloud=say,
             words=speech.words,
-            told=lambda: instructions(session),
+            told=lambda: str(told_now()),
         )
     tools = usable_tools(agent, face)
     register_tools(llm, unless(opens, tools) if speech.model_hears else tools, session, face)
@@ -241,14 +248,14 @@ async def run_session(
         # A whole message takes the local voice seconds; the box records from its beep on.
         ahead = local_models().warm_later([await say(words) for words in opening.words()], AUDIO_OUT_HZ)
 
-    told, offered = instructions(session), tools_schema(tools.values(), face)
+    told, offered = told_now(), tools_schema(tools.values(), face)
     flow = _flow_on(session, face, told, offered, llm)
-    context = LLMContext(
+    context = CallContext(
         # A flow gives the model its instructions besides, as a node may begin the conversation anew.
-        messages=[{"role": "system", "content": told}] if flow is None else [],
+        messages=[{"role": "system", "content": str(told)}] if flow is None else [],
         tools=offered,
     )
-    context.add_messages(cast(list[LLMContextMessage], to_context(session.history)))
+    _restore(context, session.history)
     session.succeeded.update(call_successes(session.history))
     speech.begin_with(context, agent.language)
     if conversation is not None:
@@ -372,7 +379,12 @@ async def run_session(
     async def on_client_connected(_transport: Any, _client: Any) -> None:
         tasks.extend(
             asyncio.create_task(work)
-            for work in (limit_duration(session), record_from_the_start(session), rescue.watch())
+            for work in (
+                limit_duration(session),
+                record_from_the_start(session),
+                rescue.watch(),
+                keep_time(session, tells=not isinstance(llm, LocalBrain)),
+            )
         )
         await hooks.begin()
         if flow is not None:

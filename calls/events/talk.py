@@ -238,7 +238,7 @@ class OpeningDecided(CallEvent, kind="opening"):
     """The bot has made up its mind about who, or what, has answered. It may change it.
 
     Parameters:
-        who: `human`, `machine` or `fax`.
+        who: `human`, `machine`, `fax`, or `screen` for a telephone that asks who calls before it rings.
         why: What decided it: `the carrier`, `a beep`, `what was said`, …
     """
 

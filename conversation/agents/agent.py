@@ -22,9 +22,11 @@ from pydantic import Field, ModelWrapValidatorHandler, PrivateAttr, ValidationIn
 from conversation.agents.errors import AgentError, did_you_mean
 from conversation.agents.flow import AgentFlow
 from conversation.agents.flow_words import FlowWords
+from conversation.agents.hours import Hours
 from conversation.agents.http_tables import HttpTool
 from conversation.agents.mcp_tables import McpServer
 from conversation.agents.modules import NO_CODE, OwnCode, default_tools, required_of
+from conversation.agents.opening import in_words, opening_at
 from conversation.agents.speaking import InLanguage, in_first_language, spoken_in, texts_of
 from conversation.agents.tables import (
     GOODBYE,
@@ -54,6 +56,9 @@ from conversation.agents.tables import (
 from conversation.lines.fixed import primary
 from conversation.lines.names import day, listed, name_of
 
+OF_HOURS = frozenset({"is_open", "opening"})
+"""What every call of an agent with `[hours]` knows besides."""
+
 ALWAYS_KNOWN = frozenset({"agent", "direction", "caller_number", "called_number", "now", "today"})
 """What every call knows, see `Agent.call_variables`."""
 
@@ -73,7 +78,8 @@ class Agent(Table):
         instructions: The system prompt of a real model. A template.
         numbers: The owner's numbers whose calls this agent answers, in E.164 form.
         variables: Values for templates; a call's own parameters win over them.
-        timezone: IANA name of the zone that `now` and `today` are in; this machine's zone when not given.
+        timezone: IANA name of the zone that `now`, `today` and `[hours]` are in; this machine's zone when not given.
+        hours: When the business is open.
         services: Speech recognition, model and voice.
         tools: What the agent may do, from `default_tools()` and its own. When not given: to end the call, to take
             messages, and all of its own.
@@ -104,6 +110,7 @@ class Agent(Table):
     numbers: list[OwnNumber] = Field(default_factory=list)
     variables: dict[str, str | int | float | bool] = Field(default_factory=dict)
     timezone: Reference = None
+    hours: Hours | None = None
     services: Services = Field(default_factory=Services)
     tools: list[Name] = Field(default=["end_call", "take_message"])
     facts: list[Fact] = Field(default_factory=list)
@@ -223,6 +230,16 @@ class Agent(Table):
         moved = {name: text for name, text in lines.items() if name in BrainLines.model_fields}
         kept = {name: text for name, text in lines.items() if name not in moved}
         return {**table, "lines": kept, "brain": {**moved, **brain}}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _outbound_is_dial_out(cls, table: Any) -> Any:
+        """Take `[outbound]`, as calls that the bot places are called elsewhere, for `[dial_out]`."""
+        given, other = table.get("dial_out", {}), table.get("outbound")
+        if not (isinstance(given, dict) and isinstance(other, dict)):
+            return table
+        rest = {name: value for name, value in table.items() if name != "outbound"}
+        return {**rest, "dial_out": {**other, **given}}
 
     @model_validator(mode="after")
     def _references_exist(self, info: ValidationInfo) -> Agent:
@@ -375,22 +392,35 @@ class Agent(Table):
 
         Returns:
             `variables`, then `looked_up`, then `parameters`, then `agent`, `direction`, `caller_number`,
-            `called_number`, `now` (a datetime) and `today` ("Friday, November 21"), which nothing can override.
+            `called_number`, `now` (a datetime) and `today` ("Friday, November 21"), which nothing can override. With
+            `[hours]` also `is_open` and `opening` ("open now, until six in the evening").
         """
-        moment = now or datetime.now(ZoneInfo(self.timezone) if self.timezone else None).astimezone()
-        if self.timezone:
-            moment = moment.astimezone(ZoneInfo(self.timezone))
         return {
             **self.variables,
             **(looked_up or {}),
             **(parameters or {}),
+            **self.time_variables(now),
             "agent": self.name,
             "direction": direction,
             "caller_number": caller_number or "",
             "called_number": called_number or "",
-            "now": moment,
-            "today": day(moment, self.language),
         }
+
+    def time_variables(self, now: datetime | None = None) -> dict[str, Any]:
+        """Those of the variables that the time decides about.
+
+        Args:
+            now: See `call_variables`. One without a zone is of the agent's wall clock.
+        """
+        zone = ZoneInfo(self.timezone) if self.timezone else None
+        moment = now or datetime.now(zone).astimezone()
+        if zone is not None:
+            moment = moment.replace(tzinfo=zone) if moment.tzinfo is None else moment.astimezone(zone)
+        known: dict[str, Any] = {"now": moment, "today": day(moment, self.language)}
+        if self.hours is not None:
+            opening = opening_at(self.hours, moment if moment.tzinfo is not None else moment.astimezone())
+            known |= {"is_open": opening.is_open, "opening": in_words(opening)}
+        return known
 
     def render(self, template: str, variables: Mapping[str, Any]) -> str:
         """Fill a template in.

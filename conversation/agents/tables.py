@@ -346,6 +346,8 @@ class OutboundCalls(Table):
         voicemail_message: What is said after its beep. A template.
         greeting: The first words to a person; the agent's `greeting` when not given. A template.
         wait_for_hello_secs: How long the person who answered may take to say hello before the bot begins.
+        purpose: What the calls are about, to go on from "I'm calling about": said, with the business' name, to people
+            and telephones that ask who calls and why. A template.
     """
 
     machine_detection: bool = True
@@ -353,6 +355,7 @@ class OutboundCalls(Table):
     voicemail_message: Text | None = None
     greeting: Text | None = None
     wait_for_hello_secs: float = Field(default=1.5, ge=0, le=10)
+    purpose: Text | None = None
 
     @model_validator(mode="after")
     def _has_a_message(self) -> OutboundCalls:
@@ -371,6 +374,9 @@ class Lines(Table):
     time_goodbye: Text = _LINES["time_goodbye"]
     reconnected: Text = _LINES["reconnected"]
     technical_problem: Text = _LINES["technical_problem"]
+
+    # Who calls and why, to people whom we call and to telephones that ask before they ring
+    who_calls: Text = "{% if business %}This is {{ business }}. {% endif %}{{ purpose }}"
 
     # A transfer, to the caller. After one that failed, one of these is the first thing that the caller hears.
     transfer_announce: Text = _LINES["transfer_announce"]

@@ -36,6 +36,7 @@ from pipecat.processors.aggregators.llm_response_universal import (
 )
 from pipecat.processors.frame_processor import FrameDirection
 
+from conversation.call_context import CallContext
 from conversation.local.speech import HEARD_UNTIL
 from conversation.playout import Chunk, Playout
 
@@ -208,6 +209,8 @@ class HeardAssistantAggregator(LLMAssistantAggregator):
                 heard = _heard(chunks)
                 if heard:
                     message["content"] = heard  # type: ignore[index]
+                    if isinstance(self.context, CallContext):
+                        self.context.was_cut(message)
                 else:
                     unheard.append(message)
         self._written.clear()

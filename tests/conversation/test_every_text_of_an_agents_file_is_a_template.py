@@ -12,6 +12,7 @@ from conversation.agents.destinations import spoken_name
 from conversation.agents.errors import AgentError
 from conversation.agents.files import agent_names, load_agent
 from conversation.agents.flow_words import Choice, NodeWords
+from conversation.agents.hours import Holiday, Hours
 from conversation.agents.http_tables import HttpParameter, HttpTool
 from conversation.agents.mcp_tables import McpServer
 from conversation.agents.speaking import InLanguage
@@ -40,6 +41,8 @@ PLAIN = {
     DeadAir: {"fallback"},
     Webhooks: {"url", "secret"},
     Email: {"to"},
+    Hours: {"monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"},
+    Holiday: {"name", "open"},
     AfterCall: {"dispositions"},
     NodeWords: {"digits"},
     Choice: {"key"},
@@ -99,7 +102,12 @@ def _templates_of(table: type[BaseModel]) -> set[str]:
             }
         },
         mcp={"m": {"command": ["c"], "filler": "f"}},
-        dial_out={"greeting": "g", "voicemail_message": "v", "on_voicemail": "leave_message"},
+        dial_out={
+            "greeting": "g",
+            "purpose": "p",
+            "voicemail_message": "v",
+            "on_voicemail": "leave_message",
+        },
         lines={"greeting_question": "?"},
         languages={
             "en": {},

@@ -40,6 +40,7 @@ from conversation.local.dialogue.state import (
     Stage,
     ToolCall,
 )
+from conversation.local.from_the_file import answer_from_file
 from conversation.public import DONE
 
 _ANSWERS_IN_ONE_TURN = 2
@@ -347,6 +348,8 @@ class _Turn:
             return after(before, putting_through.offer(state, wanted, self.script))
         if Wish.MESSAGE in found:
             return after(before, taking_message.start(state, self.script, text))
+        if told := answer_from_file(text, self.script.agent, self.script.variables):
+            return state.at(Stage.OPEN), Reply(told)
         if facts:
             return self.say_facts(state, facts[:_ANSWERS_IN_ONE_TURN])
         if Wish.ANGRY in found:
