@@ -142,6 +142,16 @@ def audio(secs: float) -> Behaviour:
     return speak
 
 
+def late(secs: float, behaviour: Behaviour) -> Behaviour:
+    """Take a while, as what is far away does."""
+
+    async def wait(writer: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(secs)
+        await behaviour(writer)
+
+    return wait
+
+
 def closes() -> Behaviour:
     """Drop the connection."""
 

@@ -66,6 +66,7 @@ def openai_ears(url: str, **settings: Any) -> STTService:
 ADDRESSES = {
     ("tts", "deepgram"): "base_url",
     ("tts", "cartesia"): "url",
+    ("tts", "elevenlabs"): "url",
     ("stt", "deepgram"): "base_url",
 }
 """The argument of Pipecat's service that says where it is."""

@@ -11,6 +11,7 @@ from conversation.services.chosen import (
     describe,
     resolve,
 )
+from conversation.services.readiness import kept_lines, speak_ahead, speak_ahead_later
 from conversation.services.service import ServiceError
 
 __all__ = [
@@ -23,5 +24,8 @@ __all__ = [
     "build_voice",
     "check",
     "describe",
+    "kept_lines",
     "resolve",
+    "speak_ahead",
+    "speak_ahead_later",
 ]
