@@ -314,8 +314,13 @@ class SocketService:
 
 
 @asynccontextmanager
-async def socket_service(*peers: Peer | int, tls: SSLContext | None = None) -> AsyncIterator[SocketService]:
-    """Serve WebSockets on a free port: each connection by the next peer, the last goes on; a number is refused with."""
+async def socket_service(
+    *peers: Peer | int, tls: SSLContext | None = None, late_secs: float = 0.0
+) -> AsyncIterator[SocketService]:
+    """Serve WebSockets on a free port: each connection by the next peer, the last goes on; a number is refused with.
+
+    Shaking hands takes `late_secs`.
+    """
     service = SocketService("")
 
     def of(connection: int) -> Peer | int:
@@ -327,9 +332,10 @@ async def socket_service(*peers: Peer | int, tls: SSLContext | None = None) -> A
         with suppress(ConnectionClosed):
             await peer(socket)
 
-    def shake_hands(socket: ServerConnection, _request: Request) -> Response | None:
+    async def shake_hands(socket: ServerConnection, _request: Request) -> Response | None:
         service.connections += 1
         peer = of(service.connections)
+        await asyncio.sleep(late_secs)
         return socket.respond(peer, "no") if isinstance(peer, int) else None
 
     async with websocket_server(
