@@ -128,7 +128,12 @@ def elevenlabs_voice(*ways: str, late_secs: float = 0.0, asked: list[str] | None
                     "charDurationsMs": [ms] * len(text),
                 }
                 data = base64.b64encode(tone(SECS, 8000)).decode()
-                spoken = {"contextId": context, "audio": data, "normalizedAlignment": times, "alignment": times}
+                spoken = {
+                    "contextId": context,
+                    "audio": data,
+                    "normalizedAlignment": times,
+                    "alignment": times,
+                }
                 await socket.send(json.dumps(spoken))
             if way in (SPEAKS, "gives no audio"):
                 await socket.send(json.dumps({"contextId": context, "isFinal": True}))

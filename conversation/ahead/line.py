@@ -108,7 +108,9 @@ def unpacked(content: bytes) -> SpokenLine:
     try:
         if len(audio) != head["bytes"] or hashlib.sha256(audio).hexdigest() != head["sha256"]:
             raise Damaged("its sound is not whole")
-        words = tuple(TimedWord(str(text), float(secs), int(at), bool(has)) for text, secs, at, has in head["words"])
+        words = tuple(
+            TimedWord(str(text), float(secs), int(at), bool(has)) for text, secs, at, has in head["words"]
+        )
         rate = int(head["rate"])
     except (KeyError, TypeError, ValueError) as error:
         raise error if isinstance(error, Damaged) else Damaged("its first line is not ours") from None

@@ -158,7 +158,9 @@ class LineStore:
         except FileNotFoundError:
             return None
         except Damaged as error:
-            logger.warning(f"a kept line is damaged ({path}: {error}): it is removed, and the voice is asked again")
+            logger.warning(
+                f"a kept line is damaged ({path}: {error}): it is removed, and the voice is asked again"
+            )
             with suppress(OSError):
                 path.unlink()
         except OSError as error:

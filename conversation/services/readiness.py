@@ -18,6 +18,7 @@ from pipecat.pipeline.pipeline import Pipeline
 from pipecat.pipeline.worker import PipelineParams, PipelineWorker
 from pipecat.workers.runner import WorkerRunner
 
+from conversation.ahead.connections import that_takes_spares
 from conversation.ahead.first_heard import that_hears_from_the_start
 from conversation.ahead.fixed import fixed_lines
 from conversation.ahead.speaking import Keeping, KeepsLines, that_keeps_lines
@@ -70,9 +71,19 @@ def made_ready(
             for name, value in arguments.items()
             if isinstance(value, str | int | float | bool) and not any(word in name for word in SECRET)
         }
-        made_of = (service.name, service.import_path(settings), service.host(settings), repr(sorted(plain.items())))
+        made_of = (
+            service.name,
+            service.import_path(settings),
+            service.host(settings),
+            repr(sorted(plain.items())),
+        )
         return that_keeps_lines(built, Keeping(kept_lines(settings), texts, service.name, made_of))
     return built
+
+
+def with_spares(service: Service, cls: Any, settings: Settings) -> Any:
+    """A voice's class that takes connections which wait for it; any other as it is."""
+    return cls if service.kind != "tts" or service.is_own else that_takes_spares(cls, settings.preconnect)
 
 
 def kept_lines(settings: Settings) -> LineStore:
@@ -129,7 +140,9 @@ async def speak_ahead(agent: Agent, build: Callable[[], TTSService], say: Say, r
                 count += 1
     except Exception as error:  # whatever a vendor's library raises: no start and no call depends on it
         reason = type(error).__name__
-        logger.warning(f"agent {agent.name}: its fixed lines are not spoken ahead ({reason}); calls ask the voice")
+        logger.warning(
+            f"agent {agent.name}: its fixed lines are not spoken ahead ({reason}); calls ask the voice"
+        )
         return count, reason
     return count, ""
 

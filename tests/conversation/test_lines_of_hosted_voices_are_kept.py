@@ -49,7 +49,9 @@ def hum(secs: float, rate: int = RATE) -> SpokenLine:
 
 
 def test_what_stands_in_the_file_alone_is_fixed():
-    who = agent(greeting="This is {{ business }}, {{ agent }} speaking.", variables={"business": "Willow Dental"})
+    who = agent(
+        greeting="This is {{ business }}, {{ agent }} speaking.", variables={"business": "Willow Dental"}
+    )
     assert fixed_lines(who)[0] == "This is Willow Dental, desk speaking."
 
 
@@ -90,7 +92,9 @@ def test_a_greeting_that_announces_a_recording_is_one_line(announce, said):
 
 def test_a_line_is_brought_to_the_lines_rate_without_the_silence_before_it():
     quiet = np.zeros(24000 // 2, np.int16).tobytes()
-    line = SpokenLine(quiet + hum(1.0, 24000).audio, 24000, (TimedWord("Hello", 0.5, len(quiet)),)).at_rate(RATE)
+    line = SpokenLine(quiet + hum(1.0, 24000).audio, 24000, (TimedWord("Hello", 0.5, len(quiet)),)).at_rate(
+        RATE
+    )
     assert line.rate == RATE
     assert line.secs == pytest.approx(1.0 + LEAD_SECS, abs=0.01)
     (word,) = line.words
@@ -236,7 +240,8 @@ async def test_another_voice_another_line(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("vendor", "peer"), [("deepgram", deepgram_voice), ("cartesia", cartesia_voice), ("elevenlabs", elevenlabs_voice)]
+    ("vendor", "peer"),
+    [("deepgram", deepgram_voice), ("cartesia", cartesia_voice), ("elevenlabs", elevenlabs_voice)],
 )
 async def test_a_voice_on_a_socket_is_asked_once_for_each_line(monkeypatch, tmp_path, vendor, peer):
     asked: list[str] = []
@@ -290,5 +295,8 @@ async def test_nothing_is_kept_without_room(tmp_path):
     async with endpoint(fake.audio(0.2)) as service:
         given = PATIENT | {"voice_cache_mb": 0}
         settings = load_settings(openai_base_url=service.url, data_dir=tmp_path, **given)
-        assert await speak(agent(services={"tts": "openai"}), settings) == (0, "what this voice says is not kept")
+        assert await speak(agent(services={"tts": "openai"}), settings) == (
+            0,
+            "what this voice says is not kept",
+        )
     assert list(tmp_path.iterdir()) == []
