@@ -38,6 +38,7 @@ from conversation.hooks import Hooks
 from conversation.local.brain import LocalBrain
 from conversation.local.models import local_models
 from conversation.local.recognisers import LocalStackMissing
+from conversation.measuring import Waits
 from conversation.outbound.first_seconds import outbound_opening
 from conversation.outbound.processors import Phase
 from conversation.services.catalogue import LOCAL
@@ -331,6 +332,10 @@ async def run_session(
     if flow is not None:
         flow.join(worker, llm, user, assistant, transport)
 
+    not_understood = (agent.brain.did_not_understand, agent.brain.say_it_differently, agent.brain.help)
+    waits = Waits(session, [session.render(line) for line in not_understood] if isinstance(llm, LocalBrain) else ())
+    waits.follow(user, llm, speech.tts, model_hears=speech.model_hears)
+
     hosts: dict[str, str] = {kind: choice.of(kind).host(settings) for kind in choice.kinds}
     trouble = ServiceTrouble(session, speech.kinds, hosts, dead_air, rescue)
     tasks: list[asyncio.Task[None]] = []
@@ -362,6 +367,7 @@ async def run_session(
             asyncio.create_task(work)
             for work in (limit_duration(session), record_from_the_start(session), rescue.watch())
         )
+        await waits.begin(user)
         await hooks.begin()
         if flow is not None:
             await flow.begin()
