@@ -333,7 +333,9 @@ async def run_session(
         flow.join(worker, llm, user, assistant, transport)
 
     not_understood = (agent.brain.did_not_understand, agent.brain.say_it_differently, agent.brain.help)
-    waits = Waits(session, [session.render(line) for line in not_understood] if isinstance(llm, LocalBrain) else ())
+    waits = Waits(
+        session, [session.render(line) for line in not_understood] if isinstance(llm, LocalBrain) else ()
+    )
     waits.follow(user, llm, speech.tts, model_hears=speech.model_hears)
 
     hosts: dict[str, str] = {kind: choice.of(kind).host(settings) for kind in choice.kinds}

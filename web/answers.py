@@ -80,7 +80,7 @@ class CallFigures(_Answer):
     """How the call felt, so far. Times are in milliseconds."""
 
     first_sound_ms: int | None = Field(
-        description="From the beginning of the media stream to the bot's first sound; `null` when the caller spoke first."
+        description="From the beginning of the media stream to the first sound; `null` when the caller spoke first."
     )
     responses: int = Field(description="How many times the bot has responded to the caller.")
     response_p50_ms: int | None = Field(

@@ -119,7 +119,7 @@ class Responded(CallEvent, kind="responded"):
 
     to: str
     ms: int
-    stages: Mapping[str, int] = field(default_factory=dict)
+    stages: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, repr=False)

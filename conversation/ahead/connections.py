@@ -157,7 +157,7 @@ class TakesSpares(WebsocketTTSService):
 
 
 def that_takes_spares(cls: Any, preconnect: int) -> Any:
-    """A voice's class that takes connections which wait for it, if its provider lets them wait; else the class as it is.
+    """A voice's class that takes connections which wait for it; the class as it is where the provider lets none wait.
 
     Args:
         cls: A hosted voice.

@@ -2,9 +2,9 @@
 
 Pipecat's recognisers begin to connect when a session is set up, and what a caller says before they are connected is
 sent nowhere. Here it waits, in order: the sound, and what the ear says of it (where speech began and ended, by which
-some recognisers close a sentence). When the connection is there, or has failed, all of it goes on at once, ahead of what
-comes next; recognisers take sound faster than it was spoken. To the rest of the pipeline the caller speaks that much
-later, so a turn does not end before its words can be there.
+some recognisers close a sentence). When the connection is there, or has failed, all of it goes on at once, ahead of
+what comes next; recognisers take sound faster than it was spoken. To the rest of the pipeline the caller speaks that
+much later, so a turn does not end before its words can be there.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from loguru import logger
 from pipecat.frames.frames import (
     Frame,
     InputAudioRawFrame,
+    StartFrame,
     SystemFrame,
     VADUserStartedSpeakingFrame,
     VADUserStoppedSpeakingFrame,
@@ -34,7 +35,8 @@ OF_THE_EAR = (InputAudioRawFrame, VADUserStartedSpeakingFrame, VADUserStoppedSpe
 class HearsFromTheStart(STTService):
     """Holds what is heard while the service connects."""
 
-    _connecting: asyncio.Task[None] | None = None  # see `conversation/services/patience.py`
+    _connecting: asyncio.Task[None] | None = None  # these are of `conversation/services/patience.py`
+    _is_set_up = False
 
     def __init__(self, **arguments: Any) -> None:
         """Hold nothing yet."""
@@ -42,6 +44,14 @@ class HearsFromTheStart(STTService):
         self._held: deque[tuple[Frame, FrameDirection]] = deque()
         self._held_secs = 0.0
         self._dropped_secs = 0.0
+
+    async def start(self, frame: StartFrame) -> None:
+        """Begin. One that connects only here (Speechmatics) does not keep the rest of the pipeline waiting for it."""
+        is_set_up, self._is_set_up = self._is_set_up, False
+        try:
+            await super().start(frame)
+        finally:
+            self._is_set_up = is_set_up
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         """Let what is heard wait for the connection."""

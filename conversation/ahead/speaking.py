@@ -3,10 +3,10 @@
 Only what the bot says by itself (`TTSSpeakFrame`) is looked at, and of that only what is the same in every call
 (`conversation/ahead/fixed.py`). Such a line is a context of its own in Pipecat, and never one part of a model's answer.
 
-What is kept is what the voice gave, sound and timed words in their order, so that marks and transcripts are those of the
-voice itself. A line is kept when it is known to be whole: a request has been answered to its end without an error, or a
-voice on a WebSocket has said that it is done (`TTSStoppedFrame`). A line that was cut off by the caller, or by a lost
-connection, is not. Voices that never say so are asked each time.
+What is kept is what the voice gave, sound and timed words in their order, so that marks and transcripts are those of
+the voice itself. A line is kept when it is known to be whole: a request has been answered to its end without an error,
+or a voice on a WebSocket has said that it is done (`TTSStoppedFrame`). A line that was cut off by the caller, or by a
+lost connection, is not. Voices that never say so are asked each time.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ class KeepsLines(TTSService):
     """Says what is kept, and keeps what is said; see above.
 
     Attributes:
-        spoken: How many fixed lines are kept of those that it was to say.
+        told: Called for each fixed line that it was to say and that is kept now; None to tell nobody.
     """
 
     keeping: Keeping
@@ -116,7 +116,7 @@ class KeepsLines(TTSService):
     def __init__(self, **arguments: Any) -> None:
         """Know nothing yet."""
         super().__init__(**arguments)
-        self.spoken = 0
+        self.told: Callable[[], None] | None = None
         self._by_heart: set[str] = set()
         self._heard: dict[str, _Heard] = {}
 
@@ -151,7 +151,7 @@ class KeepsLines(TTSService):
         key = self.keeping.key(self._settings, text, self._line_hz)
         line = store.at_hand(key) or await asyncio.to_thread(store.get, key)
         if line is not None:
-            self.spoken += 1
+            self._tell()
             async for frame in self._say(line, context_id):
                 yield frame
             return
@@ -229,7 +229,11 @@ class KeepsLines(TTSService):
             keeping.add_done_callback(self._was_kept)
 
     def _was_kept(self, _keeping: asyncio.Future[None]) -> None:
-        self.spoken += 1
+        self._tell()
+
+    def _tell(self) -> None:
+        if self.told is not None:
+            self.told()
 
     def _keeper(self, heard: _Heard) -> Callable[[], None]:
         keeping, rate = self.keeping, self._line_hz

@@ -1,4 +1,4 @@
-"""What a hosted service has ready before it is needed: a voice its fixed lines, a recogniser an ear for the first words.
+"""What a hosted service has ready before it is needed: a voice its lines, a recogniser an ear for the first words.
 
 `made_ready` is asked for every service that is built; `speak_ahead` has a voice speak at start what no call has had it
 say yet.
@@ -36,8 +36,6 @@ FOLDER = "voice-lines"
 
 LINE_SECS = 20.0
 """How long a voice may take over one line at start; the line is spoken in a call then."""
-
-LOOK_SECS = 0.05
 
 SECRET = ("key", "token", "secret", "password", "credential")
 """What the names of arguments have in them that are no part of how a voice sounds."""
@@ -133,8 +131,8 @@ async def speak_ahead(agent: Agent, build: Callable[[], TTSService], say: Say, r
             for text in lines:
                 if reason := await speaking.speak(text):
                     logger.warning(
-                        f"agent {agent.name}: {len(lines) - count} of its {len(lines)} fixed lines are not spoken ahead "
-                        f"({reason}): the voice is asked when a call needs them"
+                        f"agent {agent.name}: {len(lines) - count} of its {len(lines)} fixed lines are not spoken "
+                        f"ahead ({reason}): the voice is asked when a call needs them"
                     )
                     return count, reason
                 count += 1
@@ -160,11 +158,15 @@ class _Speaking:
             idle_timeout_secs=None,
         )
         self._error = ""
+        self._settled = asyncio.Event()
+        self._kept = False
+        voice.told = self._was_kept
         self._running: asyncio.Task[None] | None = None
 
         @self._worker.event_handler("on_pipeline_error")
         async def on_pipeline_error(_worker: Any, frame: ErrorFrame) -> None:
             self._error = self._error or " ".join(str(frame.error).split())[:200]
+            self._settled.set()
 
     async def __aenter__(self) -> _Speaking:
         runner = WorkerRunner(handle_sigint=False)
@@ -179,12 +181,14 @@ class _Speaking:
 
     async def speak(self, text: str) -> str:
         """Have a line spoken unless it is kept; return why it is not, nothing when it is."""
-        before = self._voice.spoken
+        self._kept = False
+        self._settled.clear()
         await self._worker.queue_frame(TTSSpeakFrame(text, append_to_context=False))
         with suppress(TimeoutError):
             async with asyncio.timeout(LINE_SECS):
-                while self._voice.spoken == before and not self._error:
-                    await asyncio.sleep(LOOK_SECS)
-        if self._voice.spoken == before:
-            return self._error or f"not whole within {LINE_SECS:g} s"
-        return ""
+                await self._settled.wait()
+        return "" if self._kept else self._error or f"not whole within {LINE_SECS:g} s"
+
+    def _was_kept(self) -> None:
+        self._kept = True
+        self._settled.set()
