@@ -149,7 +149,6 @@ class _Speaking:
     """A voice alone in a pipeline, which nobody hears."""
 
     def __init__(self, voice: KeepsLines, rate: int):
-        self._voice = voice
         self._worker = PipelineWorker(
             Pipeline([voice]),
             params=PipelineParams(audio_out_sample_rate=rate),

@@ -22,7 +22,6 @@ CALLED_IN_TESTS: frozenset[tuple[Kind, str]] = frozenset(
         ("llm", "openai"),
         ("tts", "cartesia"),
         ("tts", "deepgram"),
-        ("tts", "elevenlabs"),
         ("tts", "openai"),
         ("voice", "azure-voice-live"),
         ("voice", "gemini-live"),
