@@ -40,6 +40,7 @@ from conversation.hooks import Hooks
 from conversation.local.brain import LocalBrain
 from conversation.local.models import local_models
 from conversation.local.recognisers import LocalStackMissing
+from conversation.measuring import Waits
 from conversation.multilingual.changing import Conversation, languages_told
 from conversation.multilingual.processors import AnswerLanguage, LanguageGate, LanguageHeard, LanguageKeys
 from conversation.outbound.first_seconds import outbound_opening
@@ -87,7 +88,7 @@ async def warm_up(agent: Agent, settings: Settings) -> None:
     """Load what an agent's first call would otherwise wait for; models load in a thread, once per process.
 
     Args:
-        agent: Its fixed lines are rendered ahead by a voice that can.
+        agent: Its fixed lines are rendered ahead; those of a hosted voice while calls go on.
         settings: Decides which services are used.
 
     Raises:
@@ -98,6 +99,7 @@ async def warm_up(agent: Agent, settings: Settings) -> None:
     services.check(choice, settings)
     check_secrets(agent)
     await learn_all_tools(agent, settings.agents_dir)
+    _speak_ahead(choice, agent, settings)
     local = {kind for kind in choice.kinds if choice.of(kind).is_local}
     if choice.voice is None:
         await asyncio.to_thread(load_turn_models)
@@ -119,6 +121,16 @@ async def warm_up(agent: Agent, settings: Settings) -> None:
             # What is filled in with a flow's state is not known yet.
             lines += [node.say for node in agent.flow.nodes.values() if node.say and "{" not in node.say]
         models.warm_later([await say(agent.render(line, variables)) for line in lines], AUDIO_OUT_HZ)
+
+
+def _speak_ahead(choice: services.ServiceChoice, agent: Agent, settings: Settings) -> None:
+    """Have a hosted voice speak what it says in every call; nothing waits for it, and no start fails with it."""
+    says_lines = choice.voice is None or choice.has_own_tts
+    if settings.voice_cache_mb and says_lines and not choice.of("tts").is_local:
+        say = aloud_for(agent, agent.call_variables())
+        services.speak_ahead_later(
+            agent, lambda: services.build_tts(choice, agent, settings), say, AUDIO_OUT_HZ
+        )
 
 
 def aloud_for(agent: Agent, variables: Mapping[str, Any]) -> Aloud:
@@ -350,6 +362,12 @@ async def run_session(
     if flow is not None:
         flow.join(worker, llm, user, assistant, transport)
 
+    not_understood = (agent.brain.did_not_understand, agent.brain.say_it_differently, agent.brain.help)
+    waits = Waits(
+        session, [session.render(line) for line in not_understood] if isinstance(llm, LocalBrain) else ()
+    )
+    waits.follow(user, llm, speech.tts, model_hears=speech.model_hears)
+
     hosts: dict[str, str] = {kind: choice.of(kind).host(settings) for kind in choice.kinds}
     trouble = ServiceTrouble(session, speech.kinds, hosts, dead_air, rescue)
     tasks: list[asyncio.Task[None]] = []
@@ -386,6 +404,7 @@ async def run_session(
                 keep_time(session, tells=not isinstance(llm, LocalBrain)),
             )
         )
+        await waits.begin(user)
         await hooks.begin()
         if flow is not None:
             await flow.begin()

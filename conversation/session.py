@@ -28,7 +28,7 @@ from pipecat.processors.aggregators.llm_context import LLMContextMessage
 from calls.call import Call
 from calls.control import CallControl
 from calls.events.event import CallEvent, without_words
-from calls.events.talk import DeadAirNoticed, Detached, Interrupted
+from calls.events.talk import DeadAirNoticed, Detached, Interrupted, InterruptionUndone
 from calls.recordings import is_paused
 from calls.states import CallState, EndedBy
 from calls.store import CallStore
@@ -187,6 +187,10 @@ class Session:
     def record(self, event: CallEvent) -> None:
         """Add an event to the call's history; while the recording is paused, without what was said."""
         self.call.record(without_words(event) if self.off_the_record else event)
+
+    def interruption_undone(self) -> None:
+        """Note that the bot fell silent for what was no interruption, and has gone on."""
+        self.record(InterruptionUndone())
 
     def render(self, template: str, **more: Any) -> str:
         """Fill in an agent's template for this call, with variables of its own perhaps."""

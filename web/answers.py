@@ -76,6 +76,31 @@ class Recording(_Answer):
     channels: int | None = Field(description="2: one side of the call in each.")
 
 
+class CallFigures(_Answer):
+    """How the call felt, so far. Times are in milliseconds."""
+
+    first_sound_ms: int | None = Field(
+        description="From the beginning of the media stream to the first sound; `null` when the caller spoke first."
+    )
+    responses: int = Field(description="How many times the bot has responded to the caller.")
+    response_p50_ms: int | None = Field(
+        description="From the end of the caller's speech to the first sound of the response, the median."
+    )
+    response_p90_ms: int | None = Field(description="What nine of ten of these do not exceed.")
+    response_longest_ms: int | None
+    stages_p50_ms: dict[str, int] = Field(
+        description="The median of each stage of a response: `end_of_turn`, `recogniser`, `model`, `tool`, `voice`, "
+        "`line` and `other`."
+    )
+    interruptions: int = Field(description="How many times the caller has cut the bot off.")
+    interruptions_undone: int = Field(
+        description="How many times the bot fell silent for a sound that was no interruption, and went on."
+    )
+    dead_air: int = Field(description="How many times the bot had to fill a silence of its own.")
+    dead_air_longest_ms: int | None
+    not_understood: int = Field(description="How many of the caller's lines were not understood.")
+
+
 class Event(_Answer):
     """Something that happened on the call. What else it has depends on its kind."""
 
@@ -91,6 +116,7 @@ class CallDescription(CallSummary):
     )
     transfers: list[Transfer]
     recordings: list[Recording]
+    figures: CallFigures
     turns: list[Turn] = Field(description="The conversation so far.")
     events: list[Event] = Field(description="All that happened, oldest first.")
     event_format: int = Field(description="The version of the events' format.")

@@ -9,6 +9,7 @@ from typing import Any
 from calls.call import Call
 from calls.events.event import FORMAT, CallEvent
 from calls.events.lifecycle import AnswererDetected, RecordingChanged, TransferEnded, TransferStarted
+from calls.figures import figures
 from calls.transcript import turns
 
 
@@ -40,6 +41,7 @@ def description(call: Call) -> dict[str, Any]:
         "answered_by": answered_by.who if answered_by else None,
         "transfers": _transfers(call),
         "recordings": _recordings(call),
+        "figures": asdict(figures(call.events)),
         "turns": [asdict(turn) for turn in turns(call.events)],
         "event_format": FORMAT,
         "events": [event_description(event) for event in call.events],

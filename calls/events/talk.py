@@ -110,6 +110,40 @@ class Interrupted(CallEvent, kind="interrupted"):
 
 
 @dataclass(frozen=True, repr=False)
+class InterruptionUndone(CallEvent, kind="interruption_undone"):
+    """The bot fell silent for a sound that was no interruption, and has gone on from where it was heard."""
+
+    MAY_WAIT = True
+
+
+@dataclass(frozen=True, repr=False)
+class Responded(CallEvent, kind="responded"):
+    """The bot's voice has begun, after the caller's words or at the beginning of the call.
+
+    Parameters:
+        to: `caller`, or `call` for the first words of all.
+        ms: How long the caller has waited, in milliseconds: from the end of their speech, or from the beginning of the
+            media stream, to the first sound that was sent to the phone line.
+        stages: What of it was spent on what, in milliseconds. They add up to `ms`. `end_of_turn` (whether the caller
+            has finished), `recogniser` (their words), `model` (its first words), `tool` (tools and their calls),
+            `voice` (its first sound), `line` (the way out), `other` (all else).
+    """
+
+    MAY_WAIT = True
+
+    to: str
+    ms: int
+    stages: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, repr=False)
+class NotUnderstood(CallEvent, kind="not_understood"):
+    """The local brain has not understood the caller, and has said so."""
+
+    MAY_WAIT = True
+
+
+@dataclass(frozen=True, repr=False)
 class DtmfReceived(CallEvent, kind="dtmf"):
     """The other side has pressed a key.
 

@@ -14,6 +14,7 @@ from conversation.services.chosen import (
     settings_in,
     spoken_languages,
 )
+from conversation.services.readiness import kept_lines, speak_ahead, speak_ahead_later
 from conversation.services.service import ServiceError
 
 __all__ = [
@@ -27,7 +28,10 @@ __all__ = [
     "build_voice",
     "check",
     "describe",
+    "kept_lines",
     "resolve",
     "settings_in",
     "spoken_languages",
+    "speak_ahead",
+    "speak_ahead_later",
 ]

@@ -25,6 +25,7 @@ from conversation.services.catalogue import services_of, taken_unasked
 from conversation.services.one_system import with_one_system_message
 from conversation.services.options import bad_option, language_of, options_of, pipecat_settings
 from conversation.services.own import load_own, own_service
+from conversation.services.readiness import made_ready, with_spares
 from conversation.services.service import KINDS, LOCAL, VOICE, Kind, Service, ServiceError
 from settings import Settings
 
@@ -429,9 +430,10 @@ def _build(service: Service, agent: Agent, settings: Settings) -> Any:
         arguments["settings"] = made
     if service.kind == "tts" and not service.is_own and settings.first_audio_secs > CONTEXT_SECS:
         arguments["stop_frame_timeout_s"] = settings.first_audio_secs
-    built = bounded(cls, settings, own_time_outs=service.has_time_outs)
+    built = bounded(with_spares(service, cls, settings), settings, own_time_outs=service.has_time_outs)
     if service.kind == "llm":
         built = with_one_system_message(built)
+    built = made_ready(service, built, agent, settings, arguments)
     if service.with_session:
         built, arguments["aiohttp_session"] = with_session(built, settings)
     try:
