@@ -262,6 +262,8 @@ async def run_session(
             empty_user_turn=after_a_noise(),
             user_mute_strategies=[MuteWhilePromised(session), *([opening.mute] if opening else [])],
         ),
+        # The local brain joins turns by itself, and counts them.
+        joins=not (speech.model_hears or isinstance(llm, LocalBrain)),
     )
     assistant = HeardAssistantAggregator(
         context, session.playout, interruptions, user if speech.model_hears else None

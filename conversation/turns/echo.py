@@ -24,11 +24,11 @@ LATEST_SECS = 0.8
 ALIKE = 0.5
 """How like the bot's voice it is then, from 0 to 1. Of two people, or of one at different times, it is at most 0.4."""
 
-SIMILAR_WORD = 0.75
-"""How alike two spellings of a word are that a recogniser has heard through a loudspeaker."""
-
 SAME_SHARE = 0.6
-"""What part of some words must be the bot's for all to be."""
+"""What part of some words' letters must be the bot's for all to be; a loudspeaker makes a recogniser mishear."""
+
+ROW = 3
+"""So many letters in a row are no chance."""
 
 FEWEST_WORDS = 3
 """Fewer than this may be anybody's, unless they sounded like the bot."""
@@ -68,14 +68,10 @@ def repeats(text: str, said: str) -> bool:
         text: What was understood.
         said: What the bot says now, has said last, and is about to say.
     """
-    words, own = plain(text).split(), plain(said).split()
-    if not words or not own:
-        return False
-    # Alike words are made the same, so that their order can be compared.
-    known = set(own)
-    heard = [
-        word if word in known else next(iter(difflib.get_close_matches(word, known, 1, SIMILAR_WORD)), word)
-        for word in words
-    ]
-    blocks = difflib.SequenceMatcher(None, heard, own, autojunk=False).get_matching_blocks()
-    return sum(block.size for block in blocks) >= SAME_SHARE * len(words)
+    words, own = plain(text), plain(said)
+    if len(words) <= ROW:
+        return bool(words) and words in own.split()
+    # Letters, as what is misheard is often cut into words elsewhere: "fry day".
+    letters, known = words.replace(" ", ""), own.replace(" ", "")
+    blocks = difflib.SequenceMatcher(None, letters, known, autojunk=False).get_matching_blocks()
+    return sum(block.size for block in blocks if block.size >= ROW) >= SAME_SHARE * len(letters)

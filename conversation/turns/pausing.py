@@ -68,11 +68,8 @@ def secs_to_wait(said: str, words: TurnWords | None = None, *, was_asked: bool =
     return COURTESY_SECS if words.is_courtesy(said) else 0.0
 
 
-class WholeSentenceUserTurnStopStrategy(TurnAnalyzerUserTurnStopStrategy):
-    """Ends a turn that sounds complete, but waits a while for the rest of a sentence that breaks off.
-
-    A model that listens to the melody takes "I would like to" for complete when the voice falls before a pause.
-    """
+class WordsDecideToo(BaseUserTurnStopStrategy):
+    """Has a strategy that ends turns by their sound wait a while where the words say that more must come."""
 
     def __init__(
         self, *, words: Known = english, was_asked: Callable[[], bool] = lambda: False, **kwargs: Any
@@ -82,7 +79,7 @@ class WholeSentenceUserTurnStopStrategy(TurnAnalyzerUserTurnStopStrategy):
         Args:
             words: The words of the language that is spoken now.
             was_asked: Whether the bot has just asked for a number, a name or an address.
-            **kwargs: For `TurnAnalyzerUserTurnStopStrategy`.
+            **kwargs: For the strategy that listens to the sound.
         """
         super().__init__(**kwargs)
         self._words = words
@@ -108,24 +105,14 @@ class WholeSentenceUserTurnStopStrategy(TurnAnalyzerUserTurnStopStrategy):
         await super().cleanup()
 
     async def process_frame(self, frame: Frame) -> ProcessFrameResult:
-        """Gather the words before Pipecat's strategy decides on them."""
+        """Gather the words before the other strategy decides on them."""
         if isinstance(frame, TranscriptionFrame):
             self._said.append(frame.text)
-        elif isinstance(frame, CallerPausesFrame | CallerGoesOnFrame):
-            self._think_ahead(frame)
         elif isinstance(frame, VADUserStartedSpeakingFrame):
             await self._wait_no_longer()
         elif isinstance(frame, VADUserStoppedSpeakingFrame):
             self._silent_since = frame.timestamp - frame.stop_secs
-        return await super().process_frame(frame)
-
-    def _think_ahead(self, frame: CallerPausesFrame | CallerGoesOnFrame) -> None:
-        if not isinstance(self._turn_analyzer, SharedSmartTurn):
-            return
-        if isinstance(frame, CallerGoesOnFrame):
-            self._turn_analyzer.think_no_more()
-        elif self._vad_user_speaking:
-            self._turn_analyzer.think_ahead(frame.rest_secs)
+        return await super().process_frame(frame) or ProcessFrameResult.CONTINUE
 
     async def trigger_user_turn_stopped(self, *, enable_user_speaking_frames: bool | None = None) -> None:
         """End the turn, now or when nothing has followed a sentence that breaks off, or a courtesy."""
@@ -147,6 +134,28 @@ class WholeSentenceUserTurnStopStrategy(TurnAnalyzerUserTurnStopStrategy):
         task, self._waiting = self._waiting, None
         if task is not None:
             await self.cancel_task(task)
+
+
+class WholeSentenceUserTurnStopStrategy(WordsDecideToo, TurnAnalyzerUserTurnStopStrategy):
+    """Ends a turn that sounds complete, but waits a while for the rest of a sentence that breaks off.
+
+    A model that listens to the melody takes "I would like to" for complete when the voice falls before a pause, and
+    each part of a telephone number.
+    """
+
+    async def process_frame(self, frame: Frame) -> ProcessFrameResult:
+        """Have the model think ahead in a pause."""
+        if isinstance(frame, CallerPausesFrame | CallerGoesOnFrame):
+            self._think_ahead(frame)
+        return await super().process_frame(frame)
+
+    def _think_ahead(self, frame: CallerPausesFrame | CallerGoesOnFrame) -> None:
+        if not isinstance(self._turn_analyzer, SharedSmartTurn):
+            return
+        if isinstance(frame, CallerGoesOnFrame):
+            self._turn_analyzer.think_no_more()
+        elif self._vad_user_speaking:
+            self._turn_analyzer.think_ahead(frame.rest_secs)
 
 
 class WordlessUserTurnStopStrategy(BaseUserTurnStopStrategy):

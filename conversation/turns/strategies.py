@@ -25,6 +25,7 @@ from calls.events.talk import SilencePrompted
 from calls.states import EndedBy
 from conversation.session import Session
 from conversation.turns.detectors import shared_turn_analyzer
+from conversation.turns.hinted import HintedUserTurnStopStrategy
 from conversation.turns.holding import Voice
 from conversation.turns.interrupting import InterruptingUserTurnStartStrategy
 from conversation.turns.pausing import (
@@ -84,6 +85,7 @@ def turn_strategies(
         stop=[
             KeypadUserTurnStopStrategy(),
             ShortAnswerUserTurnStopStrategy(known),
+            HintedUserTurnStopStrategy(words=known, **waits),
             WholeSentenceUserTurnStopStrategy(turn_analyzer=analyzer, words=known, **waits),
             WordlessUserTurnStopStrategy(),
         ],

@@ -154,6 +154,17 @@ def turn_words(language: str) -> TurnWords:
     return TurnWords(short, _data().get(short, {}))
 
 
+def is_digit(word: str) -> bool:
+    """Whether a plain word is a digit, in any of the languages."""
+    return word.isdigit() or word in _all_digits()
+
+
+@lru_cache(maxsize=1)
+def _all_digits() -> frozenset[str]:
+    names = (name for data in _data().values() for digit in data["digits"] for name in digit.split())
+    return frozenset(plain(name) for name in names)
+
+
 def languages() -> list[str]:
     """The languages that have words of their own."""
     return sorted(_data())
