@@ -58,6 +58,7 @@ from conversation.tools.offered import tools_schema, usable_tools
 from conversation.tools.running import register_tools
 from conversation.turns.detectors import PHONE_VAD, load_turn_models, shared_vad
 from conversation.turns.ears import open_ear
+from conversation.turns.holding import PhoneVoice
 from conversation.turns.keypad import Keypad
 from conversation.turns.strategies import (
     KEYPAD_PREFIX,
@@ -292,10 +293,15 @@ async def run_session(
                 session,
                 bot_begins=opening is None,
                 understands=llm.understands if isinstance(llm, LocalBrain) else None,
+                voice=PhoneVoice(transport, session.playout)
+                if isinstance(transport, PhoneTransport)
+                else None,
             ),
             empty_user_turn=after_a_noise(),
             user_mute_strategies=[MuteWhilePromised(session), *([opening.mute] if opening else [])],
         ),
+        # The local brain joins turns by itself, and counts them.
+        joins=not (speech.model_hears or isinstance(llm, LocalBrain)),
     )
     assistant = HeardAssistantAggregator(
         context, session.playout, interruptions, user if speech.model_hears else None

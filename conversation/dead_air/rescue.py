@@ -79,7 +79,7 @@ class Rescue:
     def caller_said(self, text: str) -> None:
         """Take a turn of the caller; one without words may be a noise."""
         if text:
-            self._silence.heard()
+            self._silence.heard(text)
             self._dead_air.caller_said_something(wants_answer=self._message is None)
             if self._message is not None:
                 self._message.append(text)
@@ -112,7 +112,7 @@ class Rescue:
             await self._fire(firing)
         elif dead_air.take_retry():
             await self._ask_again()
-        elif dead_air.waited_for_caller_secs() >= session.agent.limits.silence_secs:
+        elif dead_air.waited_for_caller_secs() >= self._silence.secs:
             await self._silence.silent()
 
     async def _ask_again(self) -> None:

@@ -31,7 +31,7 @@ __all__ = [
     "kept_lines",
     "resolve",
     "settings_in",
-    "spoken_languages",
     "speak_ahead",
     "speak_ahead_later",
+    "spoken_languages",
 ]

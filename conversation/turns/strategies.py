@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import time
 from collections.abc import Callable
 from typing import Any
@@ -26,13 +25,17 @@ from calls.events.talk import SilencePrompted
 from calls.states import EndedBy
 from conversation.session import Session
 from conversation.turns.detectors import shared_turn_analyzer
+from conversation.turns.hinted import HintedUserTurnStopStrategy
+from conversation.turns.holding import Voice
 from conversation.turns.interrupting import InterruptingUserTurnStartStrategy
 from conversation.turns.pausing import (
+    Known,
     WholeSentenceUserTurnStopStrategy,
     WordlessUserTurnStopStrategy,
-    bare,
+    english,
     secs_to_wait,
 )
+from conversation.turns.words import TurnWords, turn_words
 
 INCOMPLETE_TURN_SECS = 1.5
 """A pause this long ends a turn that sounded unfinished. Pipecat's 3 s are dead air on a phone line."""
@@ -42,18 +45,12 @@ KEYPAD_PREFIX = "DTMF: "
 """What a row of keys begins with when it stands in for the caller's words (Pipecat's `DTMFAggregator`)."""
 
 
-SHORT_ANSWERS = re.compile(
-    r"(?:(?:yes|yeah|yep|sure|ok|okay|correct|right|no|nope|please|thanks|thank you(?: very much)?|good ?bye|bye|hello"
-    r"|thats? (?:all|it|right|correct)|nothing else)(?: |$))+"
-)
-"""Turns of a few set words (English), on which a model that listens to the melody has too little to go by."""
-
-
 def turn_strategies(
     session: Session | None = None,
     *,
     bot_begins: bool = False,
     understands: Callable[[str], bool] | None = None,
+    voice: Voice | None = None,
 ) -> UserTurnStrategies:
     """Speech starts a turn, while the bot speaks only some; keys, short answers, Smart Turn or silence end it.
 
@@ -61,20 +58,35 @@ def turn_strategies(
         session: The session: what it has said that was not heard yet, and whether it can be interrupted.
         bot_begins: Whether the bot has the first word.
         understands: Whether the model can do something with the words, for a model that answers this at once.
+        voice: The bot's voice, where it can be paused.
     """
     analyzer = shared_turn_analyzer(params=SmartTurnParams(stop_secs=INCOMPLETE_TURN_SECS))
     follows: dict[str, Any] = {}
+    waits: dict[str, Any] = {}
+    known: Known = english
     if session is not None:
-        follows = {"muted": lambda: session.deaf, "unheard": lambda: unheard_words(session)}
+        follows = {
+            "muted": lambda: session.deaf,
+            "unheard": lambda: unheard_words(session),
+            "unheard_secs": lambda: session.playout.unheard_secs,
+        }
+
+        def known() -> TurnWords:
+            return turn_words(session.agent.language)
+
+        waits = {"was_asked": lambda: known().asks_for_dictation(session.playout.said_lately)}
     return UserTurnStrategies(
         start=[
-            InterruptingUserTurnStartStrategy(bot_begins=bot_begins, understands=understands, **follows),
+            InterruptingUserTurnStartStrategy(
+                bot_begins=bot_begins, understands=understands, voice=voice, words=known, **follows
+            ),
             TranscriptionUserTurnStartStrategy(),
         ],
         stop=[
             KeypadUserTurnStopStrategy(),
-            ShortAnswerUserTurnStopStrategy(),
-            WholeSentenceUserTurnStopStrategy(turn_analyzer=analyzer),
+            ShortAnswerUserTurnStopStrategy(known),
+            HintedUserTurnStopStrategy(words=known, **waits),
+            WholeSentenceUserTurnStopStrategy(turn_analyzer=analyzer, words=known, **waits),
             WordlessUserTurnStopStrategy(),
         ],
     )
@@ -115,12 +127,18 @@ class KeypadUserTurnStopStrategy(BaseUserTurnStopStrategy):
 class ShortAnswerUserTurnStopStrategy(BaseUserTurnStopStrategy):
     """Ends a turn like "No." at once. One that sounds unfinished would else be answered after a pause only.
 
-    A mere "Thank you" has to be followed by a longer silence: often it is by "goodbye".
+    Such turns are of a few set words, on which a model that listens to the melody has too little to go by, or a whole
+    number. A mere "Thank you" has to be followed by a longer silence: often it is by "goodbye".
     """
 
-    def __init__(self) -> None:
-        """Initialize the strategy."""
+    def __init__(self, words: Known = english) -> None:
+        """Initialize the strategy.
+
+        Args:
+            words: The words of the language that is spoken now.
+        """
         super().__init__()
+        self._known = words
         self._words: list[str] = []
         self._speaking = False
         self._silent_since = 0.0
@@ -149,11 +167,11 @@ class ShortAnswerUserTurnStopStrategy(BaseUserTurnStopStrategy):
             self._speaking = False
             self._silent_since = frame.timestamp - frame.stop_secs
         elif isinstance(frame, TranscriptionFrame) and frame.finalized:
-            self._words += bare(frame.text).split()
+            self._words.append(frame.text)
             await self._wait_no_longer()
-            said = " ".join(self._words)
-            if not self._speaking and SHORT_ANSWERS.fullmatch(said):
-                rest = self._silent_since + secs_to_wait(said) - time.time()
+            said, known = " ".join(self._words), self._known()
+            if not self._speaking and known.is_short_answer(said):
+                rest = self._silent_since + secs_to_wait(said, known) - time.time()
                 if rest > 0:
                     self._waiting = self.create_task(self._end_after(rest), f"{self}::_end_after")
                     return ProcessFrameResult.CONTINUE
@@ -189,10 +207,15 @@ class MuteWhilePromised(BaseUserMuteStrategy):
         return self._session.deaf
 
 
+PATIENCE_SECS = 45.0
+"""How long a caller who has asked for a moment may be silent before the bot speaks."""
+
+
 class SilentCaller:
     """Two prompts, then goodbye, for a caller who says nothing.
 
-    A caller who speaks or presses a key starts the count anew.
+    A caller who speaks or presses a key starts the count anew. One who has asked for a moment ("hold on") is left in
+    peace for it, once.
     """
 
     def __init__(self, session: Session):
@@ -203,14 +226,23 @@ class SilentCaller:
         """
         self._session = session
         self._prompts = 0
+        self._asked_for_patience = False
 
-    def heard(self) -> None:
+    @property
+    def secs(self) -> float:
+        """How long the caller may say nothing now."""
+        usual: float = self._session.agent.limits.silence_secs
+        return max(usual, PATIENCE_SECS) if self._asked_for_patience else usual
+
+    def heard(self, text: str = "") -> None:
         """The caller said something."""
         self._prompts = 0
+        self._asked_for_patience = turn_words(self._session.agent.language).holds_on(text)
 
     async def silent(self) -> None:
-        """The caller was silent for the agent's `silence_secs`, from the last sound of the bot, word or key on."""
+        """The caller was silent for `secs`, from the last sound of the bot, word or key on."""
         session = self._session
+        self._asked_for_patience = False
         prompts = session.agent.lines.silence_prompts
         if self._prompts < len(prompts):
             line = prompts[self._prompts]

@@ -18,10 +18,20 @@ from calls.policy import DialPolicy
 from conversation.agents.agent import Agent
 from conversation.handover import POLL_SECS, UNCERTAIN_SECS
 from conversation.playout import OVERDUE_SECS
-from conversation.turns.interrupting import EARLY_SECS, LONG_SPEECH_SECS
+from conversation.turns.echo import ALIKE, SAME_SHARE, WINDOW_SECS
+from conversation.turns.interrupting import (
+    ANSWER_SECS,
+    EARLY_SECS,
+    ECHO_LOOK_SECS,
+    LONG_SPEECH_SECS,
+    NO_WORDS_SECS,
+)
+from conversation.turns.pausing import COURTESY_SECS, DICTATING_SECS, MAY_BE_WHOLE_SECS, UNFINISHED_SECS
+from conversation.turns.strategies import INCOMPLETE_TURN_SECS, PATIENCE_SECS
 from desk.tokens import LIFETIME_SECS
 from serializers.handshake import START_SECS
-from serializers.transport import LEAD_SECS
+from serializers.kept import KEPT_SECS
+from serializers.transport import LEAD_SECS, LONGEST_HOLD_SECS
 from server import listen
 from settings import ROOT, settings_class
 from tests.web_service import write_agents
@@ -60,6 +70,21 @@ DEAD_AIR = Agent.model_fields["dead_air"].get_default(call_default_factory=True)
         ("architecture.md", f"speech that goes on for {LONG_SPEECH_SECS:g} s"),
         ("architecture.md", f"Speech in the first {EARLY_SECS:g} s of an answer"),
         ("architecture.md", f"staying {LEAD_SECS * 1000:g} ms ahead of the playing"),
+        ("conversation.md", f"| speech of {LONG_SPEECH_SECS:g} s without a pause"),
+        ("conversation.md", f"| nothing, until {NO_WORDS_SECS:g} s after the sound ended"),
+        ("conversation.md", f"a question of which at most {ANSWER_SECS:g} s is left"),
+        ("conversation.md", f"sent ahead ({LEAD_SECS * 1000:g} ms) and the {KEPT_SECS:g} s before it"),
+        ("conversation.md", f"No pause is longer than {LONGEST_HOLD_SECS:g} s,"),
+        ("conversation.md", f"the last {WINDOW_SECS:g} s of the caller's sound"),
+        ("conversation.md", f"From {ALIKE:g} on it is the bot's own voice"),
+        ("conversation.md", f"looked at again every {ECHO_LOOK_SECS * 1000:g} ms"),
+        ("conversation.md", f"whose letters are, to {SAME_SHARE:.0%}, those"),
+        ("conversation.md", f"fewer than 7 digits | after {DICTATING_SECS:g} s of silence |"),
+        ("conversation.md", f"| after {UNFINISHED_SECS:g} s | | 7 to 9 digits"),
+        ("conversation.md", f"| after {MAY_BE_WHOLE_SECS:g} s | | a courtesy"),
+        ("conversation.md", f"| after {COURTESY_SECS:g} s | | a short answer"),
+        ("conversation.md", f"after {INCOMPLETE_TURN_SECS:g} s of silence in any case"),
+        ("conversation.md", f"give the caller {PATIENCE_SECS:g} s of silence"),
         ("deploy.md", f"one call, one socket, {LIFETIME_SECS // 60} minutes"),
         ("deploy.md", f"Their clocks may differ by {LEEWAY_SECS:g} s"),
         ("deploy.md", f"at most so often in 24 hours ({DEFAULTS['dial_max_per_number_per_day']})"),

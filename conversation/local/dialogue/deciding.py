@@ -53,7 +53,8 @@ _WHICH = re.compile(
 
 _TWO_THINGS = re.compile(
     r",?\s(?:and|or|also)\s(?:also\s)?(?=(?:your|the|about|if|whether)\b)|"
-    r"(?<=\w{3})(?<!\bwhere)(?<!\bwhen)(?<!\bwhat)(?<!\bwhich)(?<!\bhow)\s(?=(?:what|where|when|which) (?:are|is|do|does)\b|(?:how much|do you|can i|are you|is there)\b)",
+    r"(?<=\w{3})(?<!\bwhere)(?<!\bwhen)(?<!\bwhat)(?<!\bwhich)(?<!\bhow)\s(?=(?:what|where|when|which) (?:are|is|do|does)\b|"
+    r"(?:how much|do you|can i|are you|is there)\b)",
     re.IGNORECASE,
 )
 """Where two things may be asked for in one breath; they are two when each is a question of its own."""

@@ -1,0 +1,197 @@
+"""What callers' words say of whose turn it is, in the language of the call: `data/words.toml` has the words.
+
+Here nothing is decided: `interrupting` and `pausing` do that. Of a language without words of its own only sounds are
+known, so that any word stops the bot, and every pause is judged by its melody.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterable
+from functools import lru_cache
+from importlib import resources
+
+from conversation.language.utterance import breaks_off
+
+ENGLISH = "en"
+
+LONGEST_COUNT = 15
+"""Digits of the longest telephone number. Source: ITU-T E.164, section 6."""
+
+WHOLE_COUNT = 10
+"""From this many digits on a number is taken for whole; national numbers of most countries have no more."""
+
+NEARLY_COUNT = 7
+"""From this many on it may be whole, in a small town or a small country."""
+
+FEW_WORDS = 8
+"""Who asks for patience does so in no more words; in a longer turn such words mean something else."""
+
+_SOUNDS = ("m+", "h+m+", "mh+m+", "m+h+m+", "a+h+", "o+h+", "u+h+", "u+m+", "e+h+", "aha", "okay", "ok")
+
+
+def plain(text: str) -> str:
+    """Words in small letters, without punctuation: "Don't, 5!" is "dont 5"."""
+    # Vowels of Devanagari are no letters to Python; all of its block but the two marks that end sentences are kept.
+    text = re.sub(r"[\u0964\u0965]", " ", text.lower().replace("'", "").replace("’", ""))
+    return " ".join(re.sub(r"[^\w\s\u0900-\u097f]|_", " ", text).split())
+
+
+class TurnWords:
+    """The words of one language."""
+
+    def __init__(self, language: str, data: dict[str, list[str]]) -> None:
+        """Prepare them.
+
+        Args:
+            language: Two letters.
+            data: As in `data/words.toml`; empty for a language without words of its own.
+        """
+        self._is_english = language == ENGLISH
+        self._listens = _row([*_SOUNDS, *data.get("listens", ())])
+        self._asks = re.compile(rf"(?:{_any(['dtmf', *data.get('asks', ())])})(?: |$)")
+        self._answers = _row(data.get("answers", ()))
+        self._courtesies = _row(data.get("courtesies", ()))
+        self._goes_on = _last([*data.get("goes_on", ()), *_SOUNDS[6:10], *data.get("hesitates", ())])
+        self._announces = _last(data.get("announces", ()))
+        self._holds_on = re.compile(rf"(?:.* )?(?:{_any(data.get('holds_on', ()))})(?: |$)")
+        self._asks_for = tuple(data.get("asks_for_number", ()))
+        names = [names.split() for names in data.get("digits", ())]
+        self._digits = {plain(name) for digit in names for name in digit}
+        self._between = {plain(word) for word in data.get("between", ())} | set(data.get("hesitates", ()))
+
+    def without_backchannels(self, text: str) -> str:
+        """The words without those that only show that the caller listens ("yeah", "okay"), as `plain` writes them."""
+        words = plain(text)
+        match = self._listens.match(words)
+        return words[match.end() :] if match else words
+
+    def asks(self, words: str) -> bool:
+        """Whether plain words begin like those of somebody who wants to speak."""
+        return bool(self._asks.match(words))
+
+    def is_short_answer(self, text: str) -> bool:
+        """Whether a turn is of a few set words, or a whole number."""
+        words = plain(text)
+        return (
+            bool(self._answers.fullmatch(words)) or WHOLE_COUNT <= self.digits_at_end(words) <= LONGEST_COUNT
+        )
+
+    def is_courtesy(self, text: str) -> bool:
+        """Whether a turn is one of mere courtesy."""
+        return bool(self._courtesies.fullmatch(plain(text)))
+
+    def holds_on(self, text: str) -> bool:
+        """Whether the caller asks for patience."""
+        words = plain(text)
+        return len(words.split()) <= FEW_WORDS and bool(self._holds_on.match(words))
+
+    def breaks_off(self, text: str) -> bool:
+        """Whether words stop in the middle of a sentence, or with a sound of one who is thinking."""
+        if self._is_english and breaks_off(text):
+            return True
+        words = plain(text)
+        return not text.rstrip().endswith("?") and bool(self._goes_on.fullmatch(words))
+
+    def is_dictating(self, text: str, *, was_asked: bool = False) -> bool:
+        """Whether the caller is in the middle of a number, or spells, or has only announced it.
+
+        Args:
+            text: What was said so far in the turn.
+            was_asked: Whether the bot has just asked for a number, a name or an address.
+        """
+        words = plain(text)
+        if not words or text.rstrip().endswith("?"):
+            return False
+        if self._announces.fullmatch(words):
+            return True
+        digits, letters, before = self._at_end(words)
+        if letters >= 2:
+            return True
+        announced = was_asked or not before or bool(self._announces.fullmatch(" ".join(before)))
+        return announced and 2 <= digits < NEARLY_COUNT
+
+    def may_be_whole(self, text: str) -> bool:
+        """Whether the caller has given a number that is long enough for some places, and may be going on."""
+        return NEARLY_COUNT <= self.digits_at_end(plain(text)) < WHOLE_COUNT
+
+    def asks_for_dictation(self, said: str) -> bool:
+        """Whether the bot's words ask for a number, a name or an address."""
+        last = re.split(r"(?<=[.!?।])\s+", said.strip())[-1].lower()
+        return any(word in last for word in self._asks_for)
+
+    def digits_at_end(self, words: str) -> int:
+        """How many digits the number has that plain words end with."""
+        return self._at_end(words)[0]
+
+    def _at_end(self, words: str) -> tuple[int, int, list[str]]:
+        """How many digits, and letters, words end with; and the words before these."""
+        row = words.split()
+        digits = letters = 0
+        while row:
+            word = row[-1]
+            if word.isdigit():
+                digits += len(word)
+            elif word in self._digits:
+                digits += 1
+            elif len(word) == 1 and not (self._is_english and word in "ai" and not letters):
+                letters += 1
+            elif word not in self._between:
+                break
+            row.pop()
+        return digits, letters, row
+
+
+@lru_cache(maxsize=32)
+def turn_words(language: str) -> TurnWords:
+    """The words of a language.
+
+    Args:
+        language: As agents have it, such as `en` or `pt-BR`.
+    """
+    short = re.split(r"[-_]", language.lower())[0]
+    return TurnWords(short, _data().get(short, {}))
+
+
+def is_digit(word: str) -> bool:
+    """Whether a plain word is a digit, in any of the languages."""
+    return word.isdigit() or word in _all_digits()
+
+
+@lru_cache(maxsize=1)
+def _all_digits() -> frozenset[str]:
+    names = (name for data in _data().values() for digit in data["digits"] for name in digit.split())
+    return frozenset(plain(name) for name in names)
+
+
+def languages() -> list[str]:
+    """The languages that have words of their own."""
+    return sorted(_data())
+
+
+@lru_cache(maxsize=1)
+def _data() -> dict[str, dict[str, list[str]]]:
+    text = resources.files(__package__).joinpath("data/words.toml").read_text(encoding="utf-8")
+    return tomllib.loads(text)
+
+
+def _any(items: Iterable[str]) -> str:
+    """A pattern of any of some words, the longest first."""
+    patterns = {_pattern(item) for item in items}
+    return "|".join(sorted(patterns, key=lambda one: (-len(one), one))) or "(?!)"
+
+
+def _pattern(item: str) -> str:
+    # "+" behind a letter is the pattern's own.
+    return "+".join(re.escape(plain(part)) if part.strip() else "" for part in item.split("+")).replace(
+        r"\ ", " "
+    )
+
+
+def _row(items: Iterable[str]) -> re.Pattern[str]:
+    return re.compile(rf"(?:(?:{_any(items)})(?: |$))+")
+
+
+def _last(items: Iterable[str]) -> re.Pattern[str]:
+    return re.compile(rf"(?:.* )?(?:{_any(items)})")
