@@ -9,7 +9,7 @@ to billing").
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -29,7 +29,7 @@ from conversation.language.utterance import (
     yes_or_no,
 )
 from conversation.local.dialogue import putting_through, taking_message
-from conversation.local.dialogue.meaning import Meaning
+from conversation.local.dialogue.answering import ANSWERS_IN_ONE_TURN, Answering, after
 from conversation.local.dialogue.state import (
     Decision,
     DialogueState,
@@ -38,26 +38,15 @@ from conversation.local.dialogue.state import (
     Reply,
     Script,
     Stage,
-    ToolCall,
 )
 from conversation.local.from_the_file import answer_from_file
 from conversation.public import DONE
-
-_ANSWERS_IN_ONE_TURN = 2
 
 _QUESTIONS = (Stage.CLARIFY, Stage.OFFER_MESSAGE, Stage.CONFIRM_TRANSFER)
 
 _WHICH = re.compile(
     r"(?:(?:the|about|um|uh|yes) )*(?:(?P<first>first|former)|second|latter|last)(?: (?:one|please|thing))*"
 )
-
-_TWO_THINGS = re.compile(
-    r",?\s(?:and|or|also)\s(?:also\s)?(?=(?:your|the|about|if|whether)\b)|"
-    r"(?<=\w{3})(?<!\bwhere)(?<!\bwhen)(?<!\bwhat)(?<!\bwhich)(?<!\bhow)\s(?=(?:what|where|when|which) (?:are|is|do|does)\b|"
-    r"(?:how much|do you|can i|are you|is there)\b)",
-    re.IGNORECASE,
-)
-"""Where two things may be asked for in one breath; they are two when each is a question of its own."""
 
 _SPEAK_TO = re.compile(r"\b(?:(?:speak|talk|connect me) (?:to|with)|put me through|transfer me)\b")
 
@@ -133,18 +122,8 @@ def after_tool(
     return state, reply
 
 
-def after(said: Iterable[str], decision: Decision) -> Decision:
-    """Say something before what was decided."""
-    state, reply = decision
-    return state, replace(reply, text=" ".join([*said, reply.text]).strip())
-
-
-class _Turn:
+class _Turn(Answering):
     """One decision."""
-
-    def __init__(self, script: Script, retriever: Ranker):
-        self.script = script
-        self.meaning = Meaning(script, retriever)
 
     def decide(self, state: DialogueState, utterance: Utterance) -> Decision:
         if state.stage is Stage.WAITING:  # the tool was interrupted; what was said now counts
@@ -341,7 +320,7 @@ class _Turn:
 
         if Wish.GOODBYE in found:
             return self.end(state, facts)
-        before = [self.script.answer(fact) for fact in facts[:_ANSWERS_IN_ONE_TURN]]
+        before = [self.script.answer(fact) for fact in facts[:ANSWERS_IN_ONE_TURN]]
         if Wish.PERSON in found or asked_for:
             if asked_for and not state.transferring:
                 return after(before, putting_through.begin(state, asked_for, self.script))
@@ -352,7 +331,7 @@ class _Turn:
         if told := answer_from_file(text, self.script.agent, self.script.variables):
             return state.at(Stage.OPEN), Reply(told)
         if facts:
-            return self.say_facts(state, facts[:_ANSWERS_IN_ONE_TURN])
+            return self.say_facts(state, facts[:ANSWERS_IN_ONE_TURN])
         if Wish.ANGRY in found:
             return putting_through.offer(state, self.meaning.destination(found[Wish.ANGRY]), self.script)
         for wish in (Wish.REPEAT, Wish.MENU, Wish.IDENTITY, Wish.HOLD_ON):
@@ -365,96 +344,3 @@ class _Turn:
             if wish in found:
                 return self.simple(state, wish)
         return state.at(Stage.OPEN), Reply(self.script.line("go_on"), hesitant=True)
-
-    def parts(self, text: str) -> list[str]:
-        """Cut what was said into sentences, and "your prices and your address" into two questions if it is two."""
-        parts = clauses(text)
-        if len(parts) == 1 and len(halves := _TWO_THINGS.split(parts[0])) == _ANSWERS_IN_ONE_TURN:
-            facts = [self.meaning.of(half)[1] for half in halves]
-            if all(facts) and len(set(facts)) == len(halves):
-                return halves
-        return parts
-
-    def doubtful(self, state: DialogueState, text: str) -> Decision:
-        state, reply = self.asked_back(state, text)
-        return state, replace(reply, hesitant=not text.rstrip().endswith("?"))
-
-    def asked_back(self, state: DialogueState, text: str) -> Decision:
-        if topics := self.meaning.near_facts(text):
-            topic, other = topics[0], "".join(topics[1:])
-            asked = state.at(Stage.CLARIFY, topic=topic, other=other, misunderstood=state.misunderstood)
-            named = {"topic": self.script.topic(topic), "other": self.script.topic(other) if other else ""}
-            return asked, Reply(self.script.line("clarify_either" if other else "clarify", **named))
-        if is_question(text) and len(plain(text).split()) >= 3:
-            if not self.script.can_take_message:
-                return state.at(Stage.OPEN), Reply(self.script.lines("off_topic", "anything_else"))
-            if state.message_declined and self.script.can_transfer and not state.transferring:
-                return after([self.script.line("off_topic")], putting_through.offer(state, "", self.script))
-            return state.at(Stage.OFFER_MESSAGE, destination=""), Reply(
-                self.script.lines("off_topic", "offer_message")
-            )
-        return self.not_understood(state)
-
-    def not_understood(self, state: DialogueState) -> Decision:
-        """Ask again, then say what can be asked, then offer a message and the keys."""
-        count = state.misunderstood + 1
-        if count == 1:
-            return state.at(Stage.OPEN, misunderstood=count), Reply(
-                self.script.line("did_not_understand"), hesitant=True
-            )
-        if count == 2 or not self.script.can_take_message:
-            help_text = f"{self.script.line('help')} {self.script.menu()}"
-            return state.at(Stage.OPEN, misunderstood=count), Reply(help_text)
-        if count % 2 == 0 and self.script.can_transfer and not state.transferring:
-            asked, reply = putting_through.offer(state, "", self.script)
-            return after([self.script.line("help")], (replace(asked, misunderstood=count), reply))
-        offer = self.script.lines("help", "offer_message", "yes_or_no_keys")
-        return state.at(Stage.OFFER_MESSAGE, misunderstood=count, destination=""), Reply(offer)
-
-    def simple(self, state: DialogueState, wish: Wish) -> Decision:
-        line = self.script.line
-        match wish:
-            case Wish.REPEAT:
-                return state, Reply(
-                    state.last_reply
-                    or self.script.agent.render(self.script.agent.greeting, self.script.variables)
-                )
-            case Wish.MENU:
-                return state.at(Stage.OPEN), Reply(self.script.menu())
-            case Wish.IDENTITY:
-                return state.at(Stage.OPEN), Reply(line("identity"))
-            case Wish.HOLD_ON:
-                return state, Reply(line("hold_on"))
-            case Wish.THANKS:  # a goodbye often follows, after a breath
-                text = self.script.lines("you_are_welcome", "anything_else")
-                return state.at(Stage.ANYTHING_ELSE), Reply(text, hesitant=True)
-            case Wish.CLOSING | Wish.NO:
-                return state.at(Stage.ANYTHING_ELSE), Reply(line("anything_else"), hesitant=True)
-        return state.at(Stage.OPEN), Reply(line("how_can_i_help"))
-
-    # What is done
-
-    def call(self, state: DialogueState, tool: str, before: str = "") -> Decision:
-        """Call a tool of the agent's own."""
-        if tool not in self.script.tools:  # a server's, which is away
-            text = f"{before} {self.script.lines('tool_failed', 'anything_else')}"
-            return state.at(Stage.ANYTHING_ELSE), Reply(text.strip())
-        return state.at(Stage.OPEN), Reply(before, ToolCall(tool, {}))
-
-    def say_facts(self, state: DialogueState, topics: list[str]) -> Decision:
-        text = " ".join(filter(None, (self.script.answer(topic) for topic in topics)))
-        if tool := next(filter(None, (self.script.fact(topic).tool for topic in topics)), None):
-            return self.call(state, tool, text)
-        offer = self.script.fact(topics[-1]).offer
-        if offer == TAKE_MESSAGE and self.script.can_take_message:
-            offered = state.at(Stage.OFFER_MESSAGE, destination="")
-            return offered, Reply(f"{text} {self.script.line('offer_message')}")
-        if offer is not None and offer != TAKE_MESSAGE and self.script.can_transfer:
-            question = self.script.line("transfer_confirm", destination=self.script.spoken(offer))
-            return state.at(Stage.CONFIRM_TRANSFER, destination=offer), Reply(f"{text} {question}")
-        question = "" if state.greeting_answered else self.script.line("greeting_question")
-        return state.at(Stage.OPEN), Reply(f"{text} {question}".strip())
-
-    def end(self, state: DialogueState, facts: list[str] | None = None) -> Decision:
-        before = " ".join(self.script.answer(topic) for topic in facts or [])
-        return state.at(Stage.OPEN, draft=Draft()), self.script.goodbye(before)
