@@ -49,8 +49,13 @@ def language_of(agent: Agent) -> Language:
 
 
 def options_of(service: Service, agent: Agent) -> dict[str, Any]:
-    """What the agent's file has in `[services.options.*]` for this service."""
-    return dict(agent.services.options.get(service.kind, {}))
+    """What the agent's file has in `[services.options.*]` for this service, and the voice in `[services.voices]`."""
+    given = agent.services.options.get(service.kind, {})
+    if service.listed:
+        given = given.get(service.name, {})
+    if service.kind == "tts" and service.name in agent.services.voices:
+        given = {"voice": agent.services.voices[service.name], **given}
+    return dict(given)
 
 
 def bad_option(service: Service, agent: Agent, error: Exception) -> ServiceError:
@@ -60,7 +65,7 @@ def bad_option(service: Service, agent: Agent, error: Exception) -> ServiceError
         error = ValueError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}")
     reason = " ".join(str(error).split()).rstrip(".")
     return ServiceError(
-        f"services: an option of {service.name} is not usable: {reason}. Change [services.options.{service.kind}] "
+        f"services: an option of {service.name} is not usable: {reason}. Change {service.options_table} "
         f"of agent {agent.name}."
     )
 
@@ -91,7 +96,7 @@ def pipecat_settings(
             guess = f'did you mean "{close[0]}"? ' if close else ""
             raise ServiceError(
                 f"services: {service.name} has no option {name} (agent {agent.name}, "
-                f"[services.options.{service.kind}]): {guess}Known are {', '.join(sorted(known | arguments))}."
+                f"{service.options_table}): {guess}Known are {', '.join(sorted(known | arguments))}."
             )
     own = {name: given.pop(name) for name in list(given) if name in arguments}
     if service.is_own and not given:
