@@ -83,15 +83,11 @@ async def test_nobody_listens_at_its_address(monkeypatch, tmp_path, carrier):
 
 
 @pytest.mark.parametrize("carrier", ["twilio", "telnyx"])
-@pytest.mark.parametrize("goes_on", ["and close at five.", ANSWER, "nine and close at five."])
+@pytest.mark.parametrize("goes_on", ["and close at five.", ANSWER])
 async def test_a_reply_that_breaks_off_goes_on_in_the_same_breath(monkeypatch, tmp_path, carrier, goes_on):
     """Whether the next model goes on as it was told, or begins anew, no word is said twice."""
-    if goes_on == "nine and close at five.":
-        begun, heard = "We open at", f"We open at {goes_on}"
-    else:
-        begun, heard = "We open at nine an", ANSWER
     async with (
-        endpoint(fake.stalls_after(begun)) as first,
+        endpoint(fake.stalls_after("We open at nine an")) as first,
         two_models(monkeypatch, tmp_path, carrier, first.url, anthropic_words(goes_on), GOODBYE) as (
             bot,
             second,
@@ -99,6 +95,51 @@ async def test_a_reply_that_breaks_off_goes_on_in_the_same_breath(monkeypatch, t
     ):
         await bot.network.call(bot.url, [Digits("1#"), Wait(0.5), Digits("2#")])
     (call,) = bot.store.list()
-    print(texts(call), failed_over(call), second.requests)
-    assert [text for text in texts(call) if text != "One moment."] == ["Hello.", heard, "Bye."]
-    assert "We open at" in asked(second.requests[0])
+    assert [text for text in texts(call) if text != "One moment."] == ["Hello.", ANSWER, "Bye."]
+    begun, told = second.requests[0]["messages"][-2:]
+    assert begun == {"role": "assistant", "content": "We open at nine"}, (
+        "not the word of which a part is missing"
+    )
+    assert "Go on with the very next word" in json.dumps(told)
+
+
+@pytest.mark.parametrize("carrier", ["twilio", "telnyx"])
+async def test_every_model_is_down(monkeypatch, tmp_path, carrier):
+    async with (
+        endpoint(fake.status(401)) as first,
+        two_models(monkeypatch, tmp_path, carrier, first.url, fake.status(401)) as (bot, _),
+    ):
+        result = await bot.network.call(bot.url, [Digits("1#")])
+    (call,) = bot.store.list()
+    assert texts(call) == [
+        "Hello.",
+        "I'm sorry, I have a technical problem. Please call again in a few minutes.",
+    ]
+    assert call.ended_by is EndedBy.ERROR
+    assert call.end_cause == "LLM failed"
+    assert result.report.goodbye_heard
+    assert pauses(result)[0] < NEXT_SECS
+
+
+@pytest.mark.parametrize("carrier", ["twilio", "telnyx"])
+async def test_the_next_call_passes_it_over(monkeypatch, tmp_path, carrier):
+    async with (
+        endpoint(fake.status(500)) as first,
+        two_models(
+            monkeypatch,
+            tmp_path,
+            carrier,
+            first.url,
+            anthropic_words(ANSWER),
+            GOODBYE,
+            anthropic_words(ANSWER),
+            GOODBYE,
+        ) as (bot, _),
+    ):
+        for _ in range(2):
+            await bot.network.call(bot.url, [Digits("1#"), Digits("2#")])
+    after, before = sorted(bot.store.list(), key=lambda call: len(failed_over(call)))
+    assert failed_over(before) == [("llm", "openai", "anthropic", "failed")]
+    assert failed_over(after) == []
+    assert texts(after) == texts(before) == ["Hello.", ANSWER, "Bye."]
+    assert len(first.requests) == 1

@@ -2,6 +2,7 @@
 
 import pytest
 
+from calls.states import EndedBy
 from emulator import Digits, Wait
 from tests import fake_services as fake
 from tests.failing_over import NEXT_SECS, failed_over, failing_over, speech, texts
@@ -56,7 +57,7 @@ IN_MID_SENTENCE = {
     "over HTTP, stalls": ("openai", fake.audio_that("stall")),
     "Deepgram stalls": ("deepgram", deepgram_voice("speaks", "stops in mid-audio")),
     "Deepgram aborts": ("deepgram", deepgram_voice("speaks", "aborts in mid-audio")),
-    "Cartesia stalls": ("cartesia", cartesia_voice("speaks", "stops in mid-audio")),
+    "Cartesia stalls": ("cartesia", cartesia_voice("speaks", "stops in mid-words")),
 }
 
 
@@ -86,13 +87,57 @@ async def test_in_the_middle_of_a_sentence(monkeypatch, tmp_path, carrier, way):
         result = await bot.network.call(bot.url, [Digits("1#"), Wait(4), Digits("2#")])
     (call,) = bot.store.list()
     said = texts(call, "bot_said")
-    print(said, speech(result), failed_over(call))
-    print([(e.kind, e.text, e.at_ms) for e in result.timeline.entries])
     assert " ".join(said) == f"Hello. {SENTENCE} Bye.", "once, in whatever pieces"
     assert [one[:3] for one in failed_over(call)] == [("tts", *names)]
     if names[1] == "openai":
         rest = second.requests[0]["input"]
         assert SENTENCE.endswith(rest)
         assert len(rest) < len(SENTENCE)
-    gaps = [begins - ends for (_, ends), (begins, _) in zip(speech(result), speech(result)[1:], strict=False)]
-    print(gaps)
+    pieces = speech(result)
+    gaps = [begins - ends for (_, ends), (begins, _) in zip(pieces, pieces[1:], strict=False)]
+    assert min(gaps[1:], default=0) < NEXT_SECS, "the rest of the sentence follows"
+
+
+@pytest.mark.parametrize("carrier", ["twilio", "telnyx"])
+async def test_a_goodbye_is_said_by_the_next_voice(monkeypatch, tmp_path, carrier):
+    async with (
+        socket_service(deepgram_voice("speaks", "closes")) as first,
+        endpoint(fake.audio(1.0)) as second,
+        failing_over(
+            monkeypatch,
+            tmp_path,
+            carrier,
+            "tts",
+            ["deepgram", "openai"],
+            answers,
+            at={"deepgram": first.url, "openai": second.url},
+        ) as bot,
+    ):
+        result = await bot.network.call(bot.url, [Digits("2#")])
+    (call,) = bot.store.list()
+    assert texts(call) == ["Hello.", "Bye."]
+    assert call.ended_by is EndedBy.BOT
+    assert result.report.goodbye_heard
+
+
+@pytest.mark.parametrize("carrier", ["twilio", "telnyx"])
+async def test_every_voice_is_down(monkeypatch, tmp_path, carrier):
+    """At last the carrier's own voice apologises."""
+    async with (
+        socket_service(401) as first,
+        endpoint(fake.status(401)) as second,
+        failing_over(
+            monkeypatch,
+            tmp_path,
+            carrier,
+            "tts",
+            ["deepgram", "openai"],
+            answers,
+            at={"deepgram": first.url, "openai": second.url},
+        ) as bot,
+    ):
+        result = await bot.network.call(bot.url, [Wait(6)])
+    (call,) = bot.store.list()
+    spoken = [entry.text for entry in result.timeline.entries if entry.kind == "say"]
+    assert any("technical problem" in text for text in spoken)
+    assert call.ended_by is EndedBy.ERROR
