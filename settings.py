@@ -190,6 +190,7 @@ class Settings(BaseSettings):
             "first_token_secs",
             "stall_secs",
             "first_audio_secs",
+            "failover_secs",
             "voice_cache_mb",
             "preconnect",
             "hang_up_pause_secs",
@@ -293,6 +294,8 @@ class Settings(BaseSettings):
     first_token_secs: float = Field(default=4, gt=0, le=60)
     stall_secs: float = Field(default=3, gt=0, le=60)
     first_audio_secs: float = Field(default=3, gt=0, le=60)
+    # The same for a service that has others behind it in a list
+    failover_secs: float = Field(default=1.5, gt=0, le=60)
 
     # What is ready before a call needs it: room for lines of hosted voices, and connections that wait for a call
     voice_cache_mb: int = Field(default=64, ge=0, le=100_000)

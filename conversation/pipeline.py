@@ -33,6 +33,7 @@ from conversation.dead_air.floor import BeforeModel, BeforeVoice
 from conversation.dead_air.guard import DeadAir
 from conversation.dead_air.rescue import Rescue
 from conversation.dead_air.trouble import ServiceTrouble
+from conversation.failover.build import is_local_next
 from conversation.first_words import open_conversation, record_from_the_start
 from conversation.heard.context import HeardAssistantAggregator, HeardUserAggregator, InterruptionsUnderWay
 from conversation.heard.marks import PlayedMarks, SpokenMarks
@@ -101,7 +102,7 @@ async def warm_up(agent: Agent, settings: Settings) -> None:
     check_secrets(agent)
     await learn_all_tools(agent, settings.agents_dir)
     _speak_ahead(choice, agent, settings)
-    local = {kind for kind in choice.kinds if choice.of(kind).is_local}
+    local = {kind for kind in choice.kinds if choice.of(kind).is_local or is_local_next(choice, kind)}
     if choice.voice is None:
         await asyncio.to_thread(load_turn_models)
     elif not local:
@@ -167,7 +168,7 @@ def _restore(context: CallContext, history: Sequence[Message]) -> None:
 
 def _wants_wide(speech: Speech, of_hooks: bool, choice: services.ServiceChoice) -> bool:
     """Whether a recogniser wants more than the rate of a phone line. An owner's class may say it itself."""
-    known = WIDE_HZ if of_hooks else choice.of("stt").hears_hz
+    known = WIDE_HZ if of_hooks else max(service.hears_hz for service in choice.each("stt"))
     return bool(getattr(speech.ears[0], "hears_hz", known) > PHONE_HZ)
 
 
@@ -237,7 +238,11 @@ async def run_session(
         is_silent=lambda: is_closed() or opens(),
         keys=lambda llm: KeysToModel(llm, session, KEYPAD_PREFIX, interrupt, keys_said, is_deaf),
     )
-    speech = build_speech(choice, own, session, settings, say, around)
+
+    def failed_over(*what: Any) -> None:
+        trouble.failed_over(*what)
+
+    speech = build_speech(choice, own, session, settings, say, around, failed_over)
     llm = face.llm = speech.llm
     conversation = None
     if agent.languages:
@@ -309,7 +314,11 @@ async def run_session(
 
     dead_air = DeadAir(agent.dead_air, session.playout, first_audio_secs=settings.first_audio_secs)
     rescue = Rescue(
-        session, dead_air, others_turn=opens, write_down=user.push_aggregation if speech.model_hears else None
+        session,
+        dead_air,
+        others_turn=opens,
+        write_down=user.push_aggregation if speech.model_hears else None,
+        fail_over=speech.fail_over if speech.switches else None,
     )
     session.line = marks = SpokenMarks(session, interruptions, dead_air)
 

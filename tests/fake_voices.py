@@ -80,9 +80,11 @@ def cartesia_voice(*ways: str, late_secs: float = 0.0, asked: list[str] | None =
                 way = ways[min(said, len(ways) - 1)]
                 said += 1
                 await asyncio.sleep(late_secs)
-                if way in (SPEAKS, "stops in mid-audio"):
+                if way in (SPEAKS, "stops in mid-audio", "stops in mid-words"):
                     words = told["transcript"].split()
-                    starts = [SECS / len(words) * number for number in range(len(words))]
+                    # The whole sentence's times come before its sound
+                    lasts = SECS * (4 if way == "stops in mid-words" else 1)
+                    starts = [lasts / len(words) * number for number in range(len(words))]
                     times = {"words": words, "start": starts, "end": starts}
                     await socket.send(json.dumps({**about, "type": "timestamps", "word_timestamps": times}))
                     data = base64.b64encode(tone(SECS, 8000)).decode()

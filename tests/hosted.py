@@ -83,6 +83,11 @@ def hosted_at(monkeypatch: pytest.MonkeyPatch, kind: str, name: str, url: str) -
         argument = {SPEAKS_AT[kind, name]: url}
         return replace(service, arguments=lambda settings: service.arguments(settings) | argument)
 
+    if (kind, name) == ("llm", "anthropic"):
+        # Its library takes the address from the environment
+        monkeypatch.setenv("ANTHROPIC_BASE_URL", url.removesuffix("/v1"))
+        return
+
     monkeypatch.setattr(catalogue, "SERVICES", tuple(there(service) for service in catalogue.SERVICES))
 
 

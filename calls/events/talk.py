@@ -170,6 +170,28 @@ class SilencePrompted(CallEvent, kind="silence_prompt"):
 
 
 @dataclass(frozen=True, repr=False)
+class ServiceFailedOver(CallEvent, kind="service_failed_over"):
+    """A service has failed, and the next one of its list goes on with what it was at.
+
+    Parameters:
+        job: What they do: `stt`, `llm` or `tts`.
+        failed: The service that has failed, as the agent's file names it.
+        next: The one that goes on.
+        cause: `failed` (it reported an error), `stalled` (it was silent for too long) or `silent` (it was done, and
+            brought no word or sound).
+        category: What kind of error it was, such as `authentication` or `connectivity`; empty where none was reported.
+    """
+
+    MAY_WAIT = True
+
+    job: str
+    failed: str
+    next: str
+    cause: str
+    category: str = ""
+
+
+@dataclass(frozen=True, repr=False)
 class DeadAirNoticed(CallEvent, kind="dead_air"):
     """The caller has waited in silence for a bot that failed or was slow.
 

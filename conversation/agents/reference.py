@@ -98,6 +98,8 @@ def _type(kind: Any) -> str:
         return "tables" if _is_table(get_args(kind)[1]) else "table"
     if _is_table(kind):
         return "table"
+    if get_args(kind) == (str, list[str]):
+        return "text or list of texts"
     known = {str: "text", int: "whole number", float: "number", bool: "true or false"}
     if kind in known:
         return known[kind]

@@ -8,7 +8,15 @@ from typing import Annotated, Any, Literal
 import phonenumbers
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
 
 from calls.outbox.receivers import wrong_with_url
 from conversation.lines.fixed import DEFAULT, fixed
@@ -68,6 +76,47 @@ Text = Annotated[str, StringConstraints(min_length=1)]
 Name = Annotated[str, StringConstraints(min_length=1), Plain()]
 Reference = Annotated[str | None, Plain()]
 OwnNumber = Annotated[str, AfterValidator(e164), Plain()]
+
+
+def _one_or_more(named: Any) -> Any:
+    """A service's name, or several that stand in for one another."""
+    if isinstance(named, str):
+        if not named.strip():
+            raise ValueError("string should have at least 1 character")
+    elif not isinstance(named, list):
+        raise ValueError("input should be a valid string, or a list of them")
+    else:
+        wrong_with_names(named)
+    return named
+
+
+def wrong_with_names(names: list[Any]) -> None:
+    """Check a list of services' names.
+
+    Raises:
+        ValueError: It is empty, or has something in it that is no name, or a name twice.
+    """
+    if not names:
+        raise ValueError("an empty list names no service: name at least one, or leave the key out")
+    for name in names:
+        if not isinstance(name, str) or not name.strip():
+            raise ValueError('a list of services has names only: write it like ["deepgram", "openai"]')
+    plain = [name.strip().lower() for name in names]
+    if "auto" in plain:
+        raise ValueError('"auto" is no name for a list, as it takes what has a key: name the services')
+    if twice := next((name for name in plain if plain.count(name) > 1), None):
+        raise ValueError(f'"{twice}" stands in it twice: name each service once')
+
+
+def _one(named: Any) -> Any:
+    if isinstance(named, list):
+        raise ValueError(
+            "a speech-to-speech service has no list behind it: name one, or name stt, llm and tts"
+        )
+    return named
+
+
+Names = Annotated[str | list[str], BeforeValidator(_one_or_more), Plain()]
 
 
 class Fact(Table):
@@ -177,17 +226,21 @@ class Services(Table):
     """Speech recognition, model and voice by name; `auto` leaves the choice to the keys that are set.
 
     Attributes:
-        stt: Speech recognition.
-        llm: The model, or the local brain.
-        tts: The voice. Beside `voice`, the one that says the agent's fixed lines.
+        stt: Speech recognition. A list names more, each of which goes on where the one before it has failed.
+        llm: The model, or the local brain; or a list.
+        tts: The voice; or a list. Beside `voice`, the one that says the agent's fixed lines.
         voice: A speech-to-speech service, which takes the place of the three.
-        options: For each of them, options that are handed to the chosen service as they are.
+        voices: Voices by the names of the `tts` services, for a list: `cartesia = "..."`. Without one, a service takes
+            a voice of the language that is as high as the first one's, where such a voice is known.
+        options: For each of them, options that are handed to the chosen service as they are; for a list, a table for
+            each service of it.
     """
 
-    stt: Name = "auto"
-    llm: Name = "auto"
-    tts: Name = "auto"
-    voice: Annotated[str | None, StringConstraints(min_length=1), Plain()] = None
+    stt: Names = "auto"
+    llm: Names = "auto"
+    tts: Names = "auto"
+    voice: Annotated[str | None, StringConstraints(min_length=1), BeforeValidator(_one), Plain()] = None
+    voices: dict[str, Name] = Field(default_factory=dict)
     options: dict[ServiceKind, dict[str, Any]] = Field(default_factory=dict)
 
 

@@ -21,6 +21,8 @@ from pipecat.processors.frame_processor import FrameProcessor
 
 from calls.events.talk import LanguageChanged
 from conversation.agents.agent import Agent
+from conversation.failover.spare import Spare
+from conversation.failover.switching import Switch
 from conversation.lines.fixed import DEFAULT, primary
 from conversation.lines.names import day, listed, name_of
 from conversation.services.chosen import ServiceChoice, settings_in
@@ -145,10 +147,15 @@ class Conversation:
         await self._tell_the_model(has_asked=why == "tool")
         return for_voice
 
-    def _update(self, service: FrameProcessor, kind: Kind) -> Frame | None:
-        if kind not in ("stt", "tts"):
+    def _update(self, service: Any, kind: Kind) -> Frame | None:
+        if kind not in ("stt", "tts") or isinstance(service, Switch):
             return None
-        named = None if kind in self._own else self._choice.of(kind)
+        choice = self._choice.spoken_by(self.session.agent)
+        if isinstance(service, Spare):  # one of a list: one that sleeps wakes up in the new language
+            choice, service = choice.only(kind, service.service.name), service.inner
+            if service is None:
+                return None
+        named = None if kind in self._own else choice.of(kind)
         try:
             delta = settings_in(kind, named, self.session.agent, self._settings)
         except ServiceError as error:  # what the start has found to be right

@@ -2,7 +2,8 @@
 
 The choice goes from the most particular to the most general: the agent's TOML (`[services]`), then `STT`, `LLM` and
 `TTS` in the environment, then `auto`, which takes the first service whose key is set, in the order of
-`conversation.services.catalogue.SERVICES`, and the local one when there is no key at all.
+`conversation.services.catalogue.SERVICES`, and the local one when there is no key at all. Each of the first two may be
+a list (`conversation/services/lists.py`).
 
 `resolve()` names the services, `check()` finds out at start-up what would go wrong in a call, `build_*()` make them.
 """
@@ -13,7 +14,7 @@ import difflib
 import importlib
 import importlib.util
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -22,11 +23,19 @@ from conversation.lines.fixed import primary
 from conversation.lines.names import listed
 from conversation.services.bounded import bounded, with_session
 from conversation.services.catalogue import services_of, taken_unasked
+from conversation.services.lists import at_last, check_list, check_voices, in_environment, of_list
 from conversation.services.one_system import with_one_system_message
-from conversation.services.options import bad_option, language_of, options_of, pipecat_settings
+from conversation.services.options import (
+    bad_option,
+    language_of,
+    of_language,
+    options_of,
+    options_table,
+    pipecat_settings,
+)
 from conversation.services.own import load_own, own_service
 from conversation.services.readiness import made_ready, with_spares
-from conversation.services.service import KINDS, LOCAL, VOICE, Kind, Service, ServiceError
+from conversation.services.service import KINDS, LOCAL, LOCAL_LANGUAGE, VOICE, Kind, Service, ServiceError
 from settings import Settings
 
 if TYPE_CHECKING:
@@ -38,16 +47,24 @@ if TYPE_CHECKING:
 
 AUTO = "auto"
 
-LOCAL_LANGUAGE = "en"
-"""The one that the local stack knows."""
-
 CONTEXT_SECS = 3.0
 """After this long without a sound Pipecat takes a sentence as said, unless it is told to wait longer."""
 
 
 @dataclass(frozen=True)
 class ServiceChoice:
-    """The names of the services that an agent's calls use, each one known for its kind."""
+    """The names of the services that an agent's calls use, each one known for its kind.
+
+    Parameters:
+        stt: Who hears.
+        llm: Who answers.
+        tts: Who speaks.
+        agent: Whose calls they are.
+        folder: Where the agent's file is.
+        voice: A service of speech to speech in their place.
+        lists: All the names of each kind that has a list, in its order.
+        settings: Where an agent's file leaves the choice to the environment.
+    """
 
     stt: str
     llm: str
@@ -55,6 +72,8 @@ class ServiceChoice:
     agent: Agent = field(repr=False, compare=False)
     folder: Path = field(default=Path("agents"), repr=False, compare=False)
     voice: str | None = None
+    lists: Mapping[str, tuple[str, ...]] = field(default_factory=dict, repr=False, compare=False)
+    settings: Settings | None = field(default=None, repr=False, compare=False)
 
     @property
     def kinds(self) -> tuple[Kind, ...]:
@@ -80,12 +99,36 @@ class ServiceChoice:
     def of(self, kind: Kind) -> Service:
         """Return the chosen service of a kind."""
         named: str = getattr(self, kind)
+        service = self._known(kind, named)
+        if kind not in self.lists:
+            return service
+        assert self.settings is not None
+        return of_list(service, self.agent, self._known(kind, self.lists[kind][0]), self.settings)
+
+    def each(self, kind: Kind) -> list[Service]:
+        """Return the services of a kind in the order of their list; the one that was chosen where there is none."""
+        return [self.only(kind, name).of(kind) for name in self.lists.get(kind, (getattr(self, kind),))]
+
+    def spoken_by(self, agent: Agent) -> ServiceChoice:
+        """The same in the language that the agent speaks now."""
+        return replace(self, agent=agent)
+
+    def only(self, kind: Kind, name: str) -> ServiceChoice:
+        """The same, with one of the names of a kind's list in the place of the first."""
+        return replace(self, **{kind: name})
+
+    def behind(self, kind: Kind) -> Service | None:
+        """The local service that takes over when all of a list have failed; None where there is no list, or no such."""
+        names = self.lists.get(kind)
+        return None if names is None else at_last(kind, self.agent, names)
+
+    def _known(self, kind: Kind, named: str) -> Service:
         return own_service(kind, named, self.folder) if ":" in named else services_of(kind)[named]
 
 
 def _is_named(agent: Agent, kind: str) -> bool:
-    named: str = getattr(agent.services, kind)
-    return named.strip().lower() != AUTO
+    named: str | list[str] = getattr(agent.services, kind)
+    return isinstance(named, list) or named.strip().lower() != AUTO
 
 
 def resolve(agent: Agent, settings: Settings) -> ServiceChoice:
@@ -94,11 +137,16 @@ def resolve(agent: Agent, settings: Settings) -> ServiceChoice:
     Raises:
         ServiceError: A name is not known; the message has the closest one and the list.
     """
-    stt, llm, tts = (_resolve(kind, agent, settings) for kind in KINDS)
+    named = {kind: _resolve(kind, agent, settings) for kind in KINDS}
+    stt, llm, tts = (found if isinstance(found, str) else found[0] for found in named.values())
+    lists: dict[str, tuple[str, ...]] = {
+        kind: found for kind, found in named.items() if not isinstance(found, str)
+    }
     voice = agent.services.voice
     if voice is not None:
         voice = _known(VOICE, voice, f"agent {agent.name}, [services] voice", settings)
-    return ServiceChoice(stt, llm, tts, agent, settings.agents_dir, voice)
+        lists = {}
+    return ServiceChoice(stt, llm, tts, agent, settings.agents_dir, voice, lists, settings)
 
 
 def check(choice: ServiceChoice, settings: Settings) -> None:
@@ -110,16 +158,23 @@ def check(choice: ServiceChoice, settings: Settings) -> None:
     if choice.voice is not None:
         _check_beside_voice(choice.agent, choice.of(VOICE))
     for kind in choice.kinds:
-        service = choice.of(kind)
-        _check_key(service, settings)
-        _check_package(service)
-        _check_language(service, choice.agent)
-        if not service.is_local:
-            _check_chosen(service, choice.agent)
-            for tag in choice.agent.languages or [choice.agent.language]:
-                agent = choice.agent.in_language(tag)
-                _check_language(service, agent)
-                pipecat_settings(service, _load(service, settings), agent, settings)
+        if kind in choice.lists:
+            check_list(choice.agent, kind, choice.lists[kind])
+        for service in choice.each(kind):
+            _check_key(service, settings)
+            _check_package(service)
+            _check_language(service, choice.agent)
+            if not service.is_local:
+                _check_chosen(service, choice.agent)
+        for tag in choice.agent.languages or [choice.agent.language]:
+            agent = choice.agent.in_language(tag)
+            for service in choice.spoken_by(agent).each(kind):
+                if not service.is_local:
+                    _check_language(service, agent)
+                    pipecat_settings(service, _load(service, settings), agent, settings)
+                elif service.listed:  # one that is named alone makes the agent speak English only
+                    _check_language(service, agent)
+    check_voices(choice.agent, choice.lists.get("tts") or tuple(services_of("tts")))
 
 
 def beyond_the_brain(agent: Agent, settings: Settings) -> list[str]:
@@ -272,7 +327,7 @@ def describe(agent: Agent, settings: Settings) -> list[str]:
         hosted = any(service.taken_by_auto(settings) for kind in KINDS for service in taken_unasked(kind))
         cause = "" if hosted else "no key set: "
         return [f"{cause}the local brain answers (STT Moonshine, TTS Piper, English only)"]
-    lines = [", ".join(f"{kind.upper()} {_with_model(choice.of(kind), agent, settings)}" for kind in KINDS)]
+    lines = [", ".join(f"{kind.upper()} {_all_of(choice, kind, settings)}" for kind in KINDS)]
     if choice.llm == LOCAL:
         lines.append(
             "the local brain answers with the agent's own facts: set OPENAI_API_KEY (or another LLM's key) "
@@ -281,11 +336,22 @@ def describe(agent: Agent, settings: Settings) -> list[str]:
     return lines
 
 
-def _resolve(kind: Kind, agent: Agent, settings: Settings) -> str:
-    named: str = getattr(agent.services, kind)
+def _all_of(choice: ServiceChoice, kind: Kind, settings: Settings) -> str:
+    services = choice.each(kind)
+    if (last := choice.behind(kind)) is not None:
+        services.append(last)
+    return ", else ".join(_with_model(service, choice.agent, settings) for service in services)
+
+
+def _resolve(kind: Kind, agent: Agent, settings: Settings) -> str | tuple[str, ...]:
+    """The name of the service; the names, where it is a list."""
+    named: str | list[str] = getattr(agent.services, kind)
     source = f"agent {agent.name}, [services] {kind}"
     if named == AUTO:
-        named, source = getattr(settings, kind), f"{kind.upper()} in .env or the environment"
+        source = f"{kind.upper()} in .env or the environment"
+        named = in_environment(getattr(settings, kind), kind.upper())
+    if isinstance(named, list):
+        return tuple(_known(kind, name, source, settings) for name in named)
     if named.strip().lower() == AUTO:
         unasked = taken_unasked(kind)
         return next((service.name for service in unasked if service.taken_by_auto(settings)), LOCAL)
@@ -324,6 +390,11 @@ def _check_beside_voice(agent: Agent, voice: Service) -> None:
             f"{what}, which cannot follow a call flow: remove {agent.name}.flow.yaml, or name stt, llm and tts "
             "in place of voice."
         )
+    if kind := next((kind for kind in KINDS if isinstance(getattr(agent.services, kind), list)), None):
+        raise ServiceError(
+            f"{what}, which has no list behind it: {kind} is a list in [services]; name one service there or none, "
+            "or name stt, llm and tts in place of voice."
+        )
     if _is_named(agent, "stt"):
         raise ServiceError(f"{what}, which hears by itself: remove stt from [services], or voice.")
     if _is_named(agent, "llm") and not agent.after_call.is_wanted:
@@ -357,7 +428,7 @@ def _check_chosen(service: Service, agent: Agent) -> None:
         if name not in options_of(service, agent):
             raise ServiceError(
                 f"services: {service.name} has no {name} of its own: write {name} in "
-                f"[services.options.{service.kind}] of agent {agent.name}."
+                f"{service.options_table} of agent {agent.name}."
             )
 
 
@@ -383,19 +454,13 @@ def _check_language(service: Service, agent: Agent) -> None:
             f"services: {service.kind} is local, which knows English only, but agent {agent.name} has language = "
             f'"{agent.language}": set a key for another {service.kind}, or change the language.'
         )
-    first = agent.language == agent.home.language
     # What the whole agent has is in its first language.
-    named = options_of(service, agent) if first else agent.languages[agent.language].options_of(service.kind)
+    named = (options_of if agent.language == agent.home.language else of_language)(service, agent)
     option = "model" if service.kind == "stt" else "voice"
     if service.voice_languages and spoken not in service.voice_languages and option not in named:
-        where = (
-            f"services.options.{service.kind}"
-            if first
-            else f"languages.{agent.language}.options.{service.kind}"
-        )
         raise ServiceError(
             f'services: {service.name} has no default {option} for language = "{agent.language}": name one as {option} '
-            f"in [{where}] of agent {agent.name}."
+            f"in {options_table(service, agent)} of agent {agent.name}."
         )
 
 

@@ -50,8 +50,28 @@ def language_of(agent: Agent) -> Language:
 
 
 def options_of(service: Service, agent: Agent) -> dict[str, Any]:
-    """What the agent's file has in `[services.options.*]` for this service, and for the language that is spoken."""
-    return agent.service_options(service.kind)
+    """What the agent's file has for this service: options, its voice, and what is for the language that is spoken."""
+    given = agent.services.options.get(service.kind, {})
+    if service.listed:
+        given = given.get(service.name, {})
+    if service.kind == "tts" and service.name in agent.services.voices:
+        given = {"voice": agent.services.voices[service.name], **given}
+    return {**given, **of_language(service, agent)}
+
+
+def of_language(service: Service, agent: Agent) -> dict[str, Any]:
+    """What the agent's file has for this service in the language that is spoken."""
+    name = agent.configured(agent.language)
+    given = agent.languages[name].options_of(service.kind) if name is not None else {}
+    return dict(given.get(service.name, {})) if service.listed else given
+
+
+def options_table(service: Service, agent: Agent) -> str:
+    """Where the agent's file has a service's options for the language that is spoken."""
+    if agent.language == agent.home.language:
+        return service.options_table
+    one = f".{service.name}" if service.listed else ""
+    return f"[languages.{agent.language}.options.{service.kind}{one}]"
 
 
 def bad_option(service: Service, agent: Agent, error: Exception) -> ServiceError:
@@ -61,7 +81,7 @@ def bad_option(service: Service, agent: Agent, error: Exception) -> ServiceError
         error = ValueError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}")
     reason = " ".join(str(error).split()).rstrip(".")
     return ServiceError(
-        f"services: an option of {service.name} is not usable: {reason}. Change [services.options.{service.kind}] "
+        f"services: an option of {service.name} is not usable: {reason}. Change {service.options_table} "
         f"of agent {agent.name}."
     )
 
@@ -92,7 +112,7 @@ def pipecat_settings(
             guess = f'did you mean "{close[0]}"? ' if close else ""
             raise ServiceError(
                 f"services: {service.name} has no option {name} (agent {agent.name}, "
-                f"[services.options.{service.kind}]): {guess}Known are {', '.join(sorted(known | arguments))}."
+                f"{service.options_table}): {guess}Known are {', '.join(sorted(known | arguments))}."
             )
     own = {name: given.pop(name) for name in list(given) if name in arguments}
     if service.is_own and not given:

@@ -22,6 +22,9 @@ VOICE: Kind = "voice"
 
 LOCAL = "local"
 
+LOCAL_LANGUAGE = "en"
+"""The one language that the local stack knows."""
+
 PHONE_HZ, WIDE_HZ = 8000, 16000
 
 
@@ -62,6 +65,7 @@ class Service:
         hears_hz: The rate of the caller's audio that a recogniser wants, in Hz: a telephone's, unless it takes no such.
         takes_messages: Whether Pipecat hands a voice of speech to speech what the caller did not say.
         folder: Where the agent's own modules are, for a class of the owner's; None for a service of Pipecat.
+        listed: Whether it is one of a list, so that its options have a table of their own.
     """
 
     kind: Kind
@@ -87,6 +91,12 @@ class Service:
     hears_hz: int = PHONE_HZ
     takes_messages: bool = True
     folder: Path | None = None
+    listed: bool = False
+
+    @property
+    def options_table(self) -> str:
+        """The table of an agent's file that its options stand in."""
+        return f"[services.options.{self.kind}{f'.{self.name}' if self.listed else ''}]"
 
     @property
     def is_local(self) -> bool:
