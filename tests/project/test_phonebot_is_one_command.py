@@ -58,6 +58,7 @@ def test_the_commands_are_those_that_were_promised():
         "calls list",
         "calls show",
         "agent check",
+        "agent voice",
         "agent new",
         "cloud env",
         "bench",
