@@ -245,7 +245,26 @@ def _prompt_of_agent(
 
     file = Path.cwd() / name if name.endswith(".toml") or os.sep in name else None
     _go_home()
-    raise typer.Exit(print_prompt(file or name, ExampleCall(caller, outbound, moment, given)))
+    raise typer.Exit(print_prompt(file or name, ExampleCall(caller, outbound=outbound, at=moment, parameters=given)))
+
+
+@agent_group.command(
+    "voice",
+    epilog="\b\nexamples:\n"
+    "  phonebot agent voice receptionist\n"
+    "  phonebot agent voice receptionist --clear --fill\n"
+    "\n\b\nexit status: 0 all are kept, 1 some are missing, 2 nothing can be kept, or looked at",
+)
+def _agent_voice(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="An agent of AGENTS_DIR.")],
+    fill: Annotated[bool, typer.Option("--fill", help="Have the voice speak what is missing.")] = False,
+    clear: Annotated[bool, typer.Option("--clear", help="Throw the lines of all agents away first.")] = False,
+) -> None:
+    """Show which lines of a hosted voice are kept, to be said at once."""
+    from commands.voice import show_voice
+
+    _go_home()
+    raise typer.Exit(show_voice(name, fill=fill, clear=clear))
 
 
 @agent_group.command(

@@ -127,12 +127,12 @@ async def warm_up(agent: Agent, settings: Settings) -> None:
 
 def _speak_ahead(choice: services.ServiceChoice, agent: Agent, settings: Settings) -> None:
     """Have a hosted voice speak what it says in every call; nothing waits for it, and no start fails with it."""
-    says_lines = choice.voice is None or choice.has_own_tts
-    if settings.voice_cache_mb and says_lines and not choice.of("tts").is_local:
+    if settings.voice_cache_mb and choice.says_lines and not choice.of("tts").is_local:
+        alone = settings.model_copy(
+            update={"preconnect": 0}
+        )  # what is open in a loop of its own is of no use here
         say = aloud_for(agent, agent.call_variables())
-        services.speak_ahead_later(
-            agent, lambda: services.build_tts(choice, agent, settings), say, AUDIO_OUT_HZ
-        )
+        services.speak_ahead_later(agent, lambda: services.build_tts(choice, agent, alone), say, AUDIO_OUT_HZ)
 
 
 def aloud_for(agent: Agent, variables: Mapping[str, Any]) -> Aloud:

@@ -60,7 +60,11 @@ class Entry:
 
 
 class LineStore:
-    """The lines of one folder. Used from several threads; all methods may touch the disk, except `at_hand`."""
+    """The lines of one folder. Used from several threads; all methods may touch the disk, except `at_hand`.
+
+    Attributes:
+        folder: Where the files are.
+    """
 
     def __init__(self, folder: Path, limit: int):
         """Look at nothing yet.
@@ -69,7 +73,7 @@ class LineStore:
             folder: Where the files are; made when the first is written.
             limit: How many bytes the files may have in all.
         """
-        self._folder = folder
+        self.folder = folder
         self._limit = limit
         self._memory: OrderedDict[str, SpokenLine] = OrderedDict()
         self._memory_bytes = 0
@@ -108,7 +112,7 @@ class LineStore:
         if len(content) > self._limit:
             return
         try:
-            self._folder.mkdir(mode=_OWN_MODE, parents=True, exist_ok=True)
+            self.folder.mkdir(mode=_OWN_MODE, parents=True, exist_ok=True)
             self._make_room(len(content))
             self._write(self._path(key), content)
         except OSError as error:
@@ -116,7 +120,7 @@ class LineStore:
                 self._complained = True
                 reason = error.strerror or type(error).__name__
                 logger.warning(
-                    f"lines of hosted voices cannot be kept in {self._folder} ({reason}): each process asks its voice "
+                    f"lines of hosted voices cannot be kept in {self.folder} ({reason}): each process asks its voice "
                     "again; make room, let the service's user write there, or set VOICE_CACHE_MB=0"
                 )
 
@@ -149,7 +153,7 @@ class LineStore:
         return gone
 
     def _path(self, key: str) -> Path:
-        return self._folder / f"{key}{SUFFIX}"
+        return self.folder / f"{key}{SUFFIX}"
 
     def _read(self, key: str) -> SpokenLine | None:
         path = self._path(key)
@@ -189,18 +193,18 @@ class LineStore:
 
     def _files(self) -> Iterator[tuple[Path, int, float]]:
         try:
-            with os.scandir(self._folder) as found:
+            with os.scandir(self.folder) as found:
                 names = [entry.name for entry in found if entry.name.endswith(SUFFIX)]
         except OSError:
             return
         for name in names:
-            path = self._folder / name
+            path = self.folder / name
             with suppress(OSError):  # gone meanwhile
                 about = path.stat()
                 yield path, about.st_size, about.st_mtime
 
     def _make_room(self, size: int) -> None:
-        for rest in self._folder.glob(f"*{HALF_WRITTEN}"):
+        for rest in self.folder.glob(f"*{HALF_WRITTEN}"):
             with suppress(OSError):
                 if time.time() - rest.stat().st_mtime > ABANDONED_SECS:
                     rest.unlink()
@@ -213,7 +217,7 @@ class LineStore:
             in_all -= bytes_of_it
 
     def _write(self, path: Path, content: bytes) -> None:
-        descriptor, name = tempfile.mkstemp(suffix=HALF_WRITTEN, dir=self._folder)
+        descriptor, name = tempfile.mkstemp(suffix=HALF_WRITTEN, dir=self.folder)
         try:
             with os.fdopen(descriptor, "wb") as file:
                 file.write(content)

@@ -96,6 +96,11 @@ class ServiceChoice:
         """Whether fixed lines have a voice of their own beside one of speech to speech."""
         return self.voice is not None and _is_named(self.agent, "tts")
 
+    @property
+    def says_lines(self) -> bool:
+        """Whether the TTS says the bot's own lines to callers, and not a voice of speech to speech."""
+        return self.voice is None or self.has_own_tts
+
     def of(self, kind: Kind) -> Service:
         """Return the chosen service of a kind."""
         named: str = getattr(self, kind)

@@ -59,6 +59,7 @@ def test_the_commands_are_those_that_were_promised():
         "calls show",
         "agent check",
         "agent prompt",
+        "agent voice",
         "agent new",
         "cloud env",
         "bench",
