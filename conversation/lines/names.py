@@ -37,7 +37,11 @@ def name_of(language: str, tag: str) -> str:
 
 def listed(parts: Sequence[str], tag: str) -> str:
     """Several things as one says them: "English and Spanish"."""
-    return str(format_list(list(parts), style="standard", locale=locale_of(tag))) if parts else ""
+    if not parts:
+        return ""
+    said = str(format_list(list(parts), style="standard", locale=locale_of(tag)))
+    # "español e inglés", which CLDR leaves to whoever uses its patterns
+    return re.sub(r" y (?=h?i(?![aeou]))", " e ", said) if primary(tag) == "es" else said
 
 
 def day(moment: date, tag: str) -> str:
