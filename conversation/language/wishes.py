@@ -116,8 +116,8 @@ _RULES: tuple[tuple[Wish, str], ...] = (
     ),
     (
         Wish.HOLD_ON,
-        r"\b(?:hold on|hang on|one moment|one second|let me (?:check|look|think|see)|"
-        r"(?:just|wait|give me) a (?:second|sec|moment|minute))\b",
+        rf"^{_LEAD}(?:um+ |uh+ )?let me (?:just )?(?:check|look|think|see|find|get)\b|"
+        r"\b(?:hold on|hang on|one moment|one second|(?:just|wait|give me) a (?:second|sec|moment|minute))\b",
     ),
     (
         Wish.IDENTITY,
@@ -134,6 +134,7 @@ _RULES: tuple[tuple[Wish, str], ...] = (
         r"\b(?:someone|somebody|anybody|anyone|doctor|dentist|team|office|they|he|she)\b.{0,12}"
         r"\b(?:call|ring|phone) me\b(?! an?\b)",
     ),
+    (Wish.MESSAGE, r"\b(?:ask|have|get|tell) (?:\w+ ){1,4}?(?:to )?(?:call|ring|phone|contact|get back to) me\b"),
     (Wish.MESSAGE, rf"\btell {_DOCTOR}\b|\blet {_DOCTOR}\b.{{0,24}}\bknow\b"),
     (
         Wish.PERSON,

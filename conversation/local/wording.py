@@ -33,6 +33,9 @@ _WAY = re.compile(
     r"\b(how (?:old|often|far|big|tall)|how many(?! (?:minutes|hours|days|weeks|months|years))|"
     r"how long (?=do|does|will|is|are|did)|how many (?=minutes|hours|days|weeks|months|years)|why|who(?:se)?)\b"
 )
+_AGE = re.compile(
+    r"\b(?:how (?:old|young)|(?:what|which) age|the age of|years? old|year-olds?|too (?:young|old))\b"
+)
 _HOW_TO = re.compile(r"\bhow (?:do|can|could|would|should|to) (?:i |we )?(?:properly )?([a-z]+)")
 
 
@@ -41,6 +44,8 @@ def ways_of_asking(text: str) -> set[str]:
     text = text.lower()
     told = _telling()
     ways = {"how long" if way == "how many " else way.strip() for way in _WAY.findall(text)}
+    if _AGE.search(text):
+        ways = (ways - {"how old"}) | {"age"}
     ways |= {verb for verb in _HOW_TO.findall(text) if verb not in told["verbs"]}
     return ways | (told["words"] & set(re.findall(r"[a-z]+", text)))
 

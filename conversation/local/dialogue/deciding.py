@@ -19,6 +19,7 @@ from conversation.agents.tables import TAKE_MESSAGE, MenuItem
 from conversation.language.utterance import (
     Utterance,
     Wish,
+    begins_as_question,
     clauses,
     is_question,
     plain,
@@ -315,6 +316,14 @@ class _Turn(Answering):
         facts = list(dict.fromkeys(fact for _, _, fact in wishes if fact))
         found = {wish: part for part, wish, _ in reversed(wishes) if wish is not None}
         asked_for = next(filter(None, (putting_through.asked_for(part, self.script) for part in parts)), "")
+        asked = [part for part, wish, fact in wishes if begins_as_question(part) and not (wish or fact)]
+        if (
+            facts
+            and not found
+            and asked
+            and not any(begins_as_question(part) for part, _, fact in wishes if fact)
+        ):
+            facts = []  # "I'm paying myself, how much is it?" asks for a price
         if len(parts) > 1 and not facts and not found and (whole := self.meaning.said_fact(text)):
             facts = [whole]
 

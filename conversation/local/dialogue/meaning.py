@@ -18,8 +18,8 @@ ANSWER_SCORE_UNCOVERED = 0.66
 
 ANSWER_COVERAGE = 0.34
 
-ALONE_SCORE = 0.54
-ALONE_MARGIN = 0.13
+ALONE_SCORE = 0.56
+ALONE_MARGIN = 0.14
 """A fact this near is said, too, when it is that much nearer than anything else that may have been meant."""
 
 CLARIFY_SCORE = 0.42
@@ -33,7 +33,7 @@ CLARIFY_MARGIN = 0.05
 MISHEARD_BELOW = 0.6
 """A sentence nearer than this to something that no agent can answer was probably not misheard."""
 
-FACTS_APART = 0.05
+FACTS_APART = 0.08
 """How much nearer than every other fact a fact must be to be said; about two as near the brain asks which."""
 
 WISH_SCORE = 0.55
