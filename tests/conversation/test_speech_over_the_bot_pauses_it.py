@@ -15,6 +15,8 @@ from pipecat.frames.frames import (
 from conversation.playout import Chunk, Playout
 from conversation.turns import interrupting
 from conversation.turns.echo import ALIKE, repeats, resemblance
+from conversation.turns.word_beginnings import word_begins
+from serializers.kept import BACK_SECS
 from tests.conversation.test_back_channels_do_not_stop_the_bot import BOT, BOT_SILENT, Turns, final, interim
 
 
@@ -213,6 +215,37 @@ def test_an_echo_is_like_what_was_played_and_another_voice_is_not():
 )
 def test_words_are_the_bots_but_for_a_recognisers_mistakes(text, is_own):
     assert repeats(text, SAID) == is_own
+
+
+RATE = 8000
+
+
+def words(*lengths: float, gap: float = 0.1) -> np.ndarray:
+    """Words of these lengths in seconds, each of a pitch of its own, with a silence behind each."""
+    parts = []
+    for place, secs in enumerate(lengths):
+        times = np.arange(round(secs * RATE)) / RATE
+        parts += [8000 * np.sin(2 * np.pi * (300 + 100 * place) * times), np.zeros(round(gap * RATE))]
+    return np.concatenate(parts).astype("<i2")
+
+
+class TestAWordBegins:
+    def test_behind_the_last_silence(self):
+        said = words(0.3, 0.5)
+        cut = said[: round(0.65 * RATE)]  # a quarter of a second into the second word
+        assert word_begins(cut.tobytes(), RATE) == pytest.approx(0.25, abs=0.06)
+
+    def test_where_it_is_cut_in_a_silence(self):
+        assert word_begins(words(0.3, 0.5).tobytes(), RATE) == 0.0
+
+    def test_with_the_first_sound_of_a_short_sentence(self):
+        assert word_begins(words(0.5, gap=0).tobytes(), RATE) == pytest.approx(0.5)
+
+    def test_no_further_back_than_a_second_in_speech_without_silence(self):
+        assert 0 < word_begins(words(3.0, gap=0).tobytes(), RATE) <= BACK_SECS
+
+    def test_nowhere_in_nothing(self):
+        assert word_begins(b"", RATE) == 0.0
 
 
 class TestPlayout:

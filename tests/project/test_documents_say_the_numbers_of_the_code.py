@@ -78,7 +78,7 @@ DEAD_AIR = Agent.model_fields["dead_air"].get_default(call_default_factory=True)
         ("conversation.md", f"the last {WINDOW_SECS:g} s of the caller's sound"),
         ("conversation.md", f"From {ALIKE:g} on it is the bot's own voice"),
         ("conversation.md", f"looked at again every {ECHO_LOOK_SECS * 1000:g} ms"),
-        ("conversation.md", f"whose letters are, to {SAME_SHARE:.0%}, those"),
+        ("conversation.md", f"whose letters are, to {SAME_SHARE * 100:g} %, those"),
         ("conversation.md", f"fewer than 7 digits | after {DICTATING_SECS:g} s of silence |"),
         ("conversation.md", f"| after {UNFINISHED_SECS:g} s | | 7 to 9 digits"),
         ("conversation.md", f"| after {MAY_BE_WHOLE_SECS:g} s | | a courtesy"),
