@@ -111,6 +111,25 @@ async def test_speech_that_goes_on_is_the_callers_turn_and_one_that_begins_again
     assert (voice.done, turns.begun) == (["hold"], 0)
 
 
+async def test_words_that_the_bot_could_not_answer_let_it_go_on_but_not_the_rest_of_the_callers_own_sentence():
+    def not_understood(_text):
+        return False
+
+    voice = PausedVoice()
+    turns = await Turns(voice=voice, understands=not_understood).after(
+        BOT, speech(), silence(), final("And they came.")
+    )
+    assert (voice.done, turns.begun) == (["hold", "go on"], 0)
+    voice = PausedVoice()
+    turns = Turns(voice=voice, understands=not_understood)
+    turns.controller._user_turn = True
+    for strategy in turns.controller.user_turn_strategies.start:
+        await strategy.handle_user_turn_stopped()
+    turns.controller._user_turn = False
+    await turns.after(BOT, speech(), silence(), final("on the third."))
+    assert (voice.done, turns.begun) == (["hold"], 1)
+
+
 async def test_a_promise_is_not_paused():
     voice = PausedVoice()
     turns = await Turns(voice=voice, muted=lambda: True).after(BOT, speech(), 0.5)
@@ -287,6 +306,17 @@ class TestPlayout:
         playout.taken_back([first])
         playout.audio_sent(0.1)
         assert playout.sent_secs == pytest.approx(1.0)
+
+    def test_what_was_said_last_is_known_through_an_interruption(self):
+        playout, first, now = self.playing()
+        playout.returned(first)
+        playout.spoke(1.0)
+        playout.say(Chunk("What is your number?"))
+        playout.audio_sent(1.0)
+        now[0] += 10
+        playout.cleared()
+        assert playout.said_lately == "We are open from nine to six. What is your number?"
+        assert playout.secs_into_word() is None
 
     def test_a_voice_that_times_its_words_tells_where_the_last_one_began(self):
         now = [0.0]
