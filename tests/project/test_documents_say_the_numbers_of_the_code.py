@@ -80,7 +80,7 @@ DEAD_AIR = Agent.model_fields["dead_air"].get_default(call_default_factory=True)
         ("conversation.md", f"looked at again every {ECHO_LOOK_SECS * 1000:g} ms"),
         ("conversation.md", f"whose letters are, to {SAME_SHARE * 100:g} %, those"),
         ("conversation.md", f"fewer than 7 digits | after {DICTATING_SECS:g} s of silence |"),
-        ("conversation.md", f"| after {UNFINISHED_SECS:g} s | | 7 to 9 digits"),
+        ("conversation.md", f"| after {UNFINISHED_SECS:g} s | | 7 to 9 digits, which"),
         ("conversation.md", f"| after {MAY_BE_WHOLE_SECS:g} s | | a courtesy"),
         ("conversation.md", f"| after {COURTESY_SECS:g} s | | a short answer"),
         ("conversation.md", f"after {INCOMPLETE_TURN_SECS:g} s of silence in any case"),
