@@ -251,6 +251,9 @@ class Playout:
         begun = [
             begins
             for chunk in (*self._said_lately, *self.pending)
+            if chunk.mark.startswith(
+                f"{self._generation}."
+            )  # positions of others are of a time before a barge-in
             for begins, _ in chunk.words
             if begins <= position
         ]
@@ -360,9 +363,9 @@ class Playout:
         self._named.clear()
         self._said = self._chunk_starts = self._audio_sent = 0.0
         self._is_held = False
-        self._said_lately.clear()
         # What was played stays the bot's last sound, even where a later barge-in took the rest back.
         self._played_until = min(self._played_until, self._clock())
         chunks = tuple(entry.chunk for entry in unheard)
+        self._said_lately.extend(chunk for chunk in chunks if chunk.heard)
         self._taken_back += chunks
         return chunks

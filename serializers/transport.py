@@ -28,7 +28,6 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
-import numpy as np
 from fastapi import WebSocket
 from pipecat.frames.frames import (
     Frame,
@@ -49,7 +48,7 @@ from pipecat.utils.utils import obj_id
 from serializers.base import MediaStreamSerializer
 from serializers.frames import MarkFrame
 from serializers.hearing import Ear, PacedClient, PhoneInputTransport
-from serializers.kept import BACK_SECS, Follower, Kept, KeptSpeech, Piece, SentMark, word_begins
+from serializers.kept import BACK_SECS, Follower, Kept, KeptSpeech, Piece, SentMark
 from serializers.pace import Pace
 
 LEAD_SECS = 0.3
@@ -143,7 +142,7 @@ class PhoneOutputTransport(FastAPIWebsocketOutputTransport):
         """Whether the bot has been paused."""
         return self._held is not None
 
-    def played_between(self, since: float, until: float) -> np.ndarray:
+    def played_between(self, since: float, until: float) -> bytes:
         """What the carrier has played of the bot, and when.
 
         Args:
@@ -151,7 +150,7 @@ class PhoneOutputTransport(FastAPIWebsocketOutputTransport):
             until: Up to when.
 
         Returns:
-            Samples at `sample_rate`, as large as those of 16-bit PCM.
+            16-bit PCM at `sample_rate`.
         """
         return self._kept.played_between(since, until, self.sample_rate)
 
@@ -180,20 +179,19 @@ class PhoneOutputTransport(FastAPIWebsocketOutputTransport):
             await self._write_frame(InterruptionFrame())
         return True
 
-    async def go_on(self, back_secs: float | None = None) -> None:
+    async def go_on(self, word_began: Callable[[bytes, int], float] = lambda *_: 0.0) -> None:
         """Have a bot that was paused go on where it was heard, at the beginning of a word.
 
         Args:
-            back_secs: How long before the pause that word began; found in the sound when not given.
+            word_began: How many seconds before its end the last word of some speech began, 16-bit PCM at a rate in Hz.
+                No more than `BACK_SECS` is said again.
         """
         held = self._held
         if held is None or held.goes_on:
             return
         held.goes_on = True
         played, rate = self._kept.played_before(held.at)
-        if back_secs is None:
-            back_secs = word_begins(played, rate) if played else 0.0
-        samples = round(min(back_secs, BACK_SECS) * rate)
+        samples = round(min(word_began(played, rate), BACK_SECS) * rate) if played else 0
         again = Piece(played[max(0, len(played) - 2 * samples) :] if samples else b"", rate or 1, held.at)
         held.follower.goes_on(again.secs)
         try:

@@ -9,6 +9,7 @@ import numpy as np
 
 from conversation.playout import Playout
 from conversation.turns.echo import ALIKE, FEWEST_WORDS, LATEST_SECS, WINDOW_SECS, repeats, resemblance
+from conversation.turns.word_beginnings import word_begins
 from conversation.turns.words import plain
 from serializers.kept import BACK_SECS
 from serializers.transport import PhoneTransport
@@ -89,14 +90,17 @@ class PhoneVoice:
     async def go_on(self) -> None:
         """Have it go on where it was heard, at the beginning of the word."""
         secs = self._playout.secs_into_word()
-        timed = secs is not None and secs + BEFORE_WORD_SECS <= BACK_SECS
-        await self._voice.go_on(secs + BEFORE_WORD_SECS if secs is not None and timed else None)
+        if secs is None or secs > BACK_SECS:
+            await self._voice.go_on(word_begins)
+        else:
+            timed = secs + BEFORE_WORD_SECS
+            await self._voice.go_on(lambda *_: timed)
 
     def hears_itself(self) -> bool:
         """Whether the sound that comes from the caller now is its own. Takes a quarter of a millisecond."""
         now = time.monotonic()
         heard = np.frombuffer(self._transport.heard_lately(WINDOW_SECS), np.int16)
-        played = self._voice.played_between(now - WINDOW_SECS - LATEST_SECS, now)
+        played = np.frombuffer(self._voice.played_between(now - WINDOW_SECS - LATEST_SECS, now), np.int16)
         heard = heard[:: max(1, round(len(heard) / WINDOW_SECS / self._voice.sample_rate))]
         return resemblance(heard, played) >= ALIKE
 

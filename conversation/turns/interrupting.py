@@ -8,8 +8,9 @@ caller's turn. It pauses the bot, as quickly as an interruption would, and then 
 * so is speech of `LONG_SPEECH_SECS` without a pause: a listener's "mhm" is shorter;
 * a back-channel, or no words within `NO_WORDS_SECS` of silence, is nothing: the bot goes on from where it was heard.
 
-Where the bot cannot be paused (on no phone line, or while it says what nothing may take back) it talks on meanwhile,
-and any speech in the first `EARLY_SECS` of an answer begins a turn: the caller had not finished.
+Speech in the first `EARLY_SECS` of an answer is the rest of the caller's sentence: any words of it are a turn. Where
+the bot cannot be paused (on no phone line, or while it says what nothing may take back) it talks on meanwhile, and such
+speech begins a turn at once.
 
 A "yes" that comes while a question is still being asked is no back-channel. Near the question's end it is the answer;
 before, it is kept, and taken for the answer once the question was heard. After that, while the bot adds a sentence
@@ -118,6 +119,7 @@ class InterruptingUserTurnStartStrategy(BaseUserTurnStartStrategy):
         self._silence: asyncio.Task[None] | None = None
         self._only_listens = False
         self._sounds_own = False
+        self._early = False
         self._asked = False
         self._answer: tuple[float, TranscriptionFrame] | None = None
 
@@ -200,13 +202,14 @@ class InterruptingUserTurnStartStrategy(BaseUserTurnStartStrategy):
         await self._forget_speech()
         await self._forget_silence()
         self._only_listens = False
+        self._early = time.monotonic() - self._bot_began < EARLY_SECS
         self._sounds_own = self._may_echo() and self._voice.hears_itself()
         if not (self._is_heard() or self._voice.is_held or self._sounds_own):
             await self.trigger_user_turn_started()
             return ProcessFrameResult.STOP
         if not self._sounds_own:
             held = await self._hold()
-            if not held and time.monotonic() - self._bot_began < EARLY_SECS:
+            if not held and self._early:
                 await self.trigger_user_turn_started()
                 return ProcessFrameResult.STOP
         self._speech = self.create_task(self._speaks_on(), f"{self}::_speaks_on")
@@ -299,7 +302,7 @@ class InterruptingUserTurnStartStrategy(BaseUserTurnStartStrategy):
     async def _asks(self, text: str) -> bool:
         known = self._known()
         words = known.without_backchannels(text)
-        if not words or self._understands is None or known.asks(words):
+        if not words or self._early or self._understands is None or known.asks(words):
             return bool(words)
         return await asyncio.to_thread(self._understands, text)
 

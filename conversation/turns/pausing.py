@@ -63,7 +63,7 @@ def secs_to_wait(said: str, words: TurnWords | None = None, *, was_asked: bool =
         return DICTATING_SECS
     if words.breaks_off(said):
         return UNFINISHED_SECS
-    if words.may_be_whole(said):
+    if words.may_be_whole(said, was_asked=was_asked):
         return MAY_BE_WHOLE_SECS
     return COURTESY_SECS if words.is_courtesy(said) else 0.0
 

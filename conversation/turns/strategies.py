@@ -35,7 +35,7 @@ from conversation.turns.pausing import (
     english,
     secs_to_wait,
 )
-from conversation.turns.words import TurnWords, turn_words
+from conversation.turns.words import ENGLISH, TurnWords, turn_words
 
 INCOMPLETE_TURN_SECS = 1.5
 """A pause this long ends a turn that sounded unfinished. Pipecat's 3 s are dead air on a phone line."""
@@ -63,17 +63,16 @@ def turn_strategies(
     analyzer = shared_turn_analyzer(params=SmartTurnParams(stop_secs=INCOMPLETE_TURN_SECS))
     follows: dict[str, Any] = {}
     waits: dict[str, Any] = {}
-    known: Known = english
+
+    def known() -> TurnWords:
+        return turn_words(session.agent.language if session is not None else ENGLISH)
+
     if session is not None:
         follows = {
             "muted": lambda: session.deaf,
             "unheard": lambda: unheard_words(session),
             "unheard_secs": lambda: session.playout.unheard_secs,
         }
-
-        def known() -> TurnWords:
-            return turn_words(session.agent.language)
-
         waits = {"was_asked": lambda: known().asks_for_dictation(session.playout.said_lately)}
     return UserTurnStrategies(
         start=[

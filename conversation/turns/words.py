@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
 
@@ -24,6 +25,9 @@ WHOLE_COUNT = 10
 
 NEARLY_COUNT = 7
 """From this many on it may be whole, in a small town or a small country."""
+
+CODE_COUNT = 4
+"""From this many on it may be all of a code."""
 
 FEW_WORDS = 8
 """Who asks for patience does so in no more words; in a longer turn such words mean something else."""
@@ -59,7 +63,8 @@ class TurnWords:
         self._asks_for = tuple(data.get("asks_for_number", ()))
         names = [names.split() for names in data.get("digits", ())]
         self._digits = {plain(name) for digit in names for name in digit}
-        self._between = {plain(word) for word in data.get("between", ())} | set(data.get("hesitates", ()))
+        between = [*data.get("between", ()), *data.get("hesitates", ())]
+        self._between = {plain(word) for word in between}  # without the "+" of those that are drawn out
 
     def without_backchannels(self, text: str) -> str:
         """The words without those that only show that the caller listens ("yeah", "okay"), as `plain` writes them."""
@@ -106,15 +111,22 @@ class TurnWords:
             return False
         if self._announces.fullmatch(words):
             return True
-        digits, letters, before = self._at_end(words)
-        if letters >= 2:
+        end = self._end_of(words)
+        if end.letters >= 2:
             return True
-        announced = was_asked or not before or bool(self._announces.fullmatch(" ".join(before)))
-        return announced and 2 <= digits < NEARLY_COUNT
+        if not 2 <= end.digits < NEARLY_COUNT:
+            return False
+        several = end.words >= 2
+        if self._announces.fullmatch(end.before) or (not end.before and end.words >= 3):
+            return True
+        # A single "1985" is a year, and a code of four digits is whole.
+        return was_asked and (several or (not end.before and end.digits < CODE_COUNT))
 
-    def may_be_whole(self, text: str) -> bool:
-        """Whether the caller has given a number that is long enough for some places, and may be going on."""
-        return NEARLY_COUNT <= self.digits_at_end(plain(text)) < WHOLE_COUNT
+    def may_be_whole(self, text: str, *, was_asked: bool = False) -> bool:
+        """Whether the caller has given a number that is long enough for some places or uses, and may be going on."""
+        end = self._end_of(plain(text))
+        a_code = was_asked and not end.before and CODE_COUNT <= end.digits
+        return (a_code or NEARLY_COUNT <= end.digits) and end.digits < WHOLE_COUNT
 
     def asks_for_dictation(self, said: str) -> bool:
         """Whether the bot's words ask for a number, a name or an address."""
@@ -123,24 +135,35 @@ class TurnWords:
 
     def digits_at_end(self, words: str) -> int:
         """How many digits the number has that plain words end with."""
-        return self._at_end(words)[0]
+        return self._end_of(words).digits
 
-    def _at_end(self, words: str) -> tuple[int, int, list[str]]:
-        """How many digits, and letters, words end with; and the words before these."""
+    def _end_of(self, words: str) -> _End:
         row = words.split()
-        digits = letters = 0
+        digits = letters = count = 0
         while row:
             word = row[-1]
             if word.isdigit():
                 digits += len(word)
+                count += 1
             elif word in self._digits:
                 digits += 1
+                count += 1
             elif len(word) == 1 and not (self._is_english and word in "ai" and not letters):
                 letters += 1
             elif word not in self._between:
                 break
             row.pop()
-        return digits, letters, row
+        return _End(digits, letters, count, " ".join(row))
+
+
+@dataclass(frozen=True)
+class _End:
+    """What words end with: how many digits and letters, in how many words the digits are, and the words before."""
+
+    digits: int
+    letters: int
+    words: int
+    before: str
 
 
 @lru_cache(maxsize=32)

@@ -15,6 +15,8 @@ from pipecat.frames.frames import (
 from conversation.playout import Chunk, Playout
 from conversation.turns import interrupting
 from conversation.turns.echo import ALIKE, repeats, resemblance
+from conversation.turns.word_beginnings import word_begins
+from serializers.kept import BACK_SECS
 from tests.conversation.test_back_channels_do_not_stop_the_bot import BOT, BOT_SILENT, Turns, final, interim
 
 
@@ -107,6 +109,25 @@ async def test_speech_that_goes_on_is_the_callers_turn_and_one_that_begins_again
     voice = PausedVoice()
     turns = await Turns(voice=voice).after(BOT, speech(), silence(), 0.05, speech(), 0.15)
     assert (voice.done, turns.begun) == (["hold"], 0)
+
+
+async def test_words_that_the_bot_could_not_answer_let_it_go_on_but_not_the_rest_of_the_callers_own_sentence():
+    def not_understood(_text):
+        return False
+
+    voice = PausedVoice()
+    turns = await Turns(voice=voice, understands=not_understood).after(
+        BOT, speech(), silence(), final("And they came.")
+    )
+    assert (voice.done, turns.begun) == (["hold", "go on"], 0)
+    voice = PausedVoice()
+    turns = Turns(voice=voice, understands=not_understood)
+    turns.controller._user_turn = True
+    for strategy in turns.controller.user_turn_strategies.start:
+        await strategy.handle_user_turn_stopped()
+    turns.controller._user_turn = False
+    await turns.after(BOT, speech(), silence(), final("on the third."))
+    assert (voice.done, turns.begun) == (["hold"], 1)
 
 
 async def test_a_promise_is_not_paused():
@@ -215,6 +236,37 @@ def test_words_are_the_bots_but_for_a_recognisers_mistakes(text, is_own):
     assert repeats(text, SAID) == is_own
 
 
+RATE = 8000
+
+
+def words(*lengths: float, gap: float = 0.1) -> np.ndarray:
+    """Words of these lengths in seconds, each of a pitch of its own, with a silence behind each."""
+    parts = []
+    for place, secs in enumerate(lengths):
+        times = np.arange(round(secs * RATE)) / RATE
+        parts += [8000 * np.sin(2 * np.pi * (300 + 100 * place) * times), np.zeros(round(gap * RATE))]
+    return np.concatenate(parts).astype("<i2")
+
+
+class TestAWordBegins:
+    def test_behind_the_last_silence(self):
+        said = words(0.3, 0.5)
+        cut = said[: round(0.65 * RATE)]  # a quarter of a second into the second word
+        assert word_begins(cut.tobytes(), RATE) == pytest.approx(0.25, abs=0.06)
+
+    def test_where_it_is_cut_in_a_silence(self):
+        assert word_begins(words(0.3, 0.5).tobytes(), RATE) == 0.0
+
+    def test_with_the_first_sound_of_a_short_sentence(self):
+        assert word_begins(words(0.5, gap=0).tobytes(), RATE) == pytest.approx(0.5)
+
+    def test_no_further_back_than_a_second_in_speech_without_silence(self):
+        assert 0 < word_begins(words(3.0, gap=0).tobytes(), RATE) <= BACK_SECS
+
+    def test_nowhere_in_nothing(self):
+        assert word_begins(b"", RATE) == 0.0
+
+
 class TestPlayout:
     def playing(self):
         now = [100.0]
@@ -254,6 +306,17 @@ class TestPlayout:
         playout.taken_back([first])
         playout.audio_sent(0.1)
         assert playout.sent_secs == pytest.approx(1.0)
+
+    def test_what_was_said_last_is_known_through_an_interruption(self):
+        playout, first, now = self.playing()
+        playout.returned(first)
+        playout.spoke(1.0)
+        playout.say(Chunk("What is your number?"))
+        playout.audio_sent(1.0)
+        now[0] += 10
+        playout.cleared()
+        assert playout.said_lately == "We are open from nine to six. What is your number?"
+        assert playout.secs_into_word() is None
 
     def test_a_voice_that_times_its_words_tells_where_the_last_one_began(self):
         now = [0.0]
