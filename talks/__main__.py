@@ -8,6 +8,7 @@ import json
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -112,40 +113,29 @@ async def _play(
     from emulator.line.speech import Ears
     from talks.listening import words_at_the_ear
     from talks.parts import Recorded
-    from talks.player import Player, Recording
+    from talks.player import Player
     from talks.scoring import score
     from talks.scripted_model import ScriptedModel
     from talks.stage import AGENTS, OWN_AGENTS, staged
 
     facts = {name: read_agent(name, (OWN_AGENTS, AGENTS)) for name in {play.talk.agent for play in plays}}
-    sounds = Recorded()
     begin = time.monotonic()
-    played: list[Recording] = []
     model = ScriptedModel(list(facts.values()))
-    async with model:
-        for brain in BRAINS:
-            mine = [play for play in plays if play.brain == brain]
-            if not mine:
-                continue
-            services = model.environment() if brain == "model" else {"LLM": "local"}
-            services = {"STT": "local", "TTS": "local", **services}
-            with TemporaryDirectory(prefix="talks-") as scratch:
-                try:
-                    async with staged(Path(scratch), services) as stage:
-                        print(f"{len(mine)} calls, the {brain} brain, {options.jobs} at a time", flush=True)
-                        player = Player(
-                            stage.networks,
-                            stage.base,
-                            stage.voice_urls,
-                            sounds,
-                            facts,
-                            stage.data,
-                            recordings,
-                            lambda line: print(line, flush=True),
-                        )
-                        played += await player.play_all(mine, options.jobs)
-                finally:
-                    _keep_log(Path(scratch) / "server.log", recordings / f"server-{brain}.log")
+    brains = [brain for brain in BRAINS if any(play.brain == brain for play in plays)]
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(model)
+        scratch = Path(stack.enter_context(TemporaryDirectory(prefix="talks-")))
+        stages = {}
+        for brain in brains:
+            thinks = model.environment() if brain == "model" else {"LLM": "local"}
+            (scratch / brain).mkdir()
+            stack.callback(_keep_log, scratch / brain / "server.log", recordings / f"server-{brain}.log")
+            stages[brain] = await stack.enter_async_context(
+                staged(scratch / brain, {"STT": "local", "TTS": "local", **thinks})
+            )
+        print(f"{len(plays)} calls, {options.jobs} at a time", flush=True)
+        player = Player(stages, Recorded(), facts, recordings, lambda line: print(line, flush=True))
+        played = await player.play_all(plays, options.jobs)
     print(f"played in {time.monotonic() - begin:.0f} s; listening to the recordings", flush=True)
     ears = await asyncio.to_thread(Ears)
     scores = []

@@ -12,6 +12,9 @@ from talks.caller import Part
 from talks.format import Line, Talk, Turn
 from talks.reading import pieces, words_said
 
+ANSWER_SECS = 5.0
+"""About how long the bot takes to answer a turn, and to say its answer."""
+
 
 class Sounds(Protocol):
     """Where speech, sounds and surroundings come from; `talks.voices` and `talks.effects` in earnest."""
@@ -62,6 +65,7 @@ def _part(turn: Turn, voice: str, line: Line, sounds: Sounds) -> Part:
     return Part(turn, np.concatenate(spoken), words_said(turn.say))
 
 
-def length_secs(parts: Sequence[Part]) -> float:
-    """How long all that is said takes."""
-    return sum(len(part.samples) for part in parts) / SAMPLE_RATE
+def about_secs(parts: Sequence[Part]) -> float:
+    """About how long a talk takes: all that is said, silence, and an answer to each turn."""
+    silent = sum((part.turn.silence or 0) + (part.turn.waits or 0) for part in parts)
+    return silent + sum(len(part.samples) for part in parts) / SAMPLE_RATE + ANSWER_SECS * len(parts)

@@ -15,7 +15,7 @@ import aiohttp
 import numpy as np
 
 from bench.serving import API_KEY
-from emulator import Audio, Colleague, Digits, EmulatorError, HangUp, PhoneNetwork, ScriptItem, Wait
+from emulator import Audio, Colleague, Digits, EmulatorError, HangUp, ScriptItem, Wait
 from emulator.legs.call import Call
 from emulator.legs.leg import INBOUND
 from emulator.line.codecs import Pcm
@@ -27,7 +27,8 @@ from talks.caller import Part, TalkingCaller, TalkingColleague
 from talks.evidence import Event, Evidence, Message
 from talks.format import Play
 from talks.mouth import Mouth
-from talks.parts import Sounds, parts_of
+from talks.parts import Sounds, about_secs, parts_of
+from talks.stage import Stage
 
 LONGEST_SECS = 240.0
 """How long a call may last before it is given up."""
@@ -73,25 +74,19 @@ class _Seat:
 
 @dataclass
 class Player:
-    """Plays talks on networks of both carriers against one server.
+    """Plays talks on networks of both carriers.
 
     Attributes:
-        networks: By the carrier's name; they run.
-        base: The server's address.
-        voice_urls: Where each carrier's calls go.
+        stages: The server of each brain, and its networks; they run.
         sounds: Where speech comes from.
         facts: Of each agent that is called.
-        data: The server's data directory.
         folder: Where recordings are kept; None for nowhere.
         tell: Takes a line about each talk that is over.
     """
 
-    networks: Mapping[str, PhoneNetwork]
-    base: str
-    voice_urls: Mapping[str, str]
+    stages: Mapping[str, Stage]
     sounds: Sounds
     facts: Mapping[str, AgentFacts]
-    data: Path
     folder: Path | None
     tell: Callable[[str], None]
 
@@ -117,9 +112,11 @@ class Player:
             self.tell(f"  {play.label}: {recording.evidence.ended_ms / 1000:.0f} s")
             return recording
 
+        # The longest ones begin first, so that none is left over at the end.
+        order = sorted(range(len(plays)), key=lambda number: -about_secs(prepared[number]))
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(one(number, play)) for number, play in enumerate(plays)]
-        return [task.result() for task in tasks]
+            tasks = {number: group.create_task(one(number, plays[number])) for number in order}
+        return [tasks[number].result() for number in range(len(plays))]
 
     async def _play(self, number: int, play: Play, parts: Sequence[Part]) -> Recording:
         seat = _Seat()
@@ -145,18 +142,20 @@ class Player:
         return await self._gather(play, seat.call, seat.caller, problems)
 
     async def _call(self, play: Play, parts: Sequence[Part], seat: _Seat) -> None:
-        network = self.networks[play.carrier]
-        url = f"{self.voice_urls[play.carrier]}?{urlencode({'agent': play.talk.agent})}"
+        stage = self.stages[play.brain]
+        network = stage.networks[play.carrier]
+        url = f"{stage.voice_urls[play.carrier]}?{urlencode({'agent': play.talk.agent})}"
         await network.call(
             url,
             from_number=CALLER_NUMBER,
-            status_callback=f"{self.base}/{play.carrier}/status",
+            status_callback=f"{stage.base}/{play.carrier}/status",
             colleagues=self._colleagues(play),
             on_call=lambda call: self._sit_down(play, call, parts, seat, TalkingCaller),
         )
 
     async def _be_called(self, number: int, play: Play, parts: Sequence[Part], seat: _Seat) -> None:
-        network = self.networks[play.carrier]
+        stage = self.stages[play.brain]
+        network = stage.networks[play.carrier]
         address = PERSON.format(number)
         network.add_person(Colleague(address))
 
@@ -176,7 +175,7 @@ class Player:
             timeout = aiohttp.ClientTimeout(total=15)
             async with (
                 aiohttp.ClientSession(headers=_key(), timeout=timeout) as session,
-                session.post(f"{self.base}/calls", json=order) as answer,
+                session.post(f"{stage.base}/calls", json=order) as answer,
             ):
                 if answer.status not in (200, 201, 202):
                     text = (await answer.text())[:200]
@@ -208,7 +207,8 @@ class Player:
         said, heard = (
             np.concatenate([np.zeros(0, dtype=np.int16), *side]) for side in (line.said, line.heard)
         )
-        shown = await self._shown(call.leg.call_id)
+        stage = self.stages[play.brain]
+        shown = await _shown(stage.base, call.leg.call_id)
         events = _events_of(shown, call.answered_wall)
         people = list(line.people)
         by_people = [(burst.start_ms, burst.end_ms) for burst in line.hearing.bursts]
@@ -220,7 +220,7 @@ class Player:
                 (start, end) for start, end in by_people if not any(one <= start < two for one, two in people)
             ],
             events=events,
-            messages=await asyncio.to_thread(_messages, self.data, str(shown.get("id", ""))),
+            messages=await asyncio.to_thread(_messages, stage.data, str(shown.get("id", ""))),
             ended_by=call.ended_by,
             ended_ms=line.now_ms,
             people=people,
@@ -235,28 +235,29 @@ class Player:
         evidence.problems += notes
         return Recording(evidence, said, heard, str(call.timeline))
 
-    async def _shown(self, call_id: str) -> dict[str, Any]:
-        """What the server shows of a call, once it has written down its end; empty when it knows nothing."""
-        shown: dict[str, Any] = {}
-        timeout = aiohttp.ClientTimeout(total=5)
-        async with aiohttp.ClientSession(headers=_key(), timeout=timeout) as session:
-            for _ in range(round(SETTLES_SECS / 0.25)):
-                try:
-                    async with session.get(f"{self.base}/calls/{quote(call_id, safe='')}") as answer:
-                        if answer.status == 200:
-                            shown = await answer.json()
-                except (TimeoutError, aiohttp.ClientError):
-                    continue
-                if any(one.get("kind") == "ended" for one in shown.get("events", ())):
-                    break
-                await asyncio.sleep(0.25)
-        return shown
-
     def _keep(self, recording: Recording) -> None:
         assert self.folder is not None
         path = self.folder / recording.evidence.play.label
         write_stereo(path.with_suffix(".wav"), [recording.said], [recording.heard])
         path.with_suffix(".txt").write_text(recording.timeline + "\n", encoding="utf-8")
+
+
+async def _shown(base: str, call_id: str) -> dict[str, Any]:
+    """What the server shows of a call, once it has written down its end; empty when it knows nothing."""
+    shown: dict[str, Any] = {}
+    timeout = aiohttp.ClientTimeout(total=5)
+    async with aiohttp.ClientSession(headers=_key(), timeout=timeout) as session:
+        for _ in range(round(SETTLES_SECS / 0.25)):
+            try:
+                async with session.get(f"{base}/calls/{quote(call_id, safe='')}") as answer:
+                    if answer.status == 200:
+                        shown = await answer.json()
+            except (TimeoutError, aiohttp.ClientError):
+                continue
+            if any(one.get("kind") == "ended" for one in shown.get("events", ())):
+                break
+            await asyncio.sleep(0.25)
+    return shown
 
 
 def _key() -> dict[str, str]:

@@ -43,14 +43,7 @@ async def test_a_talk_with_the_scripted_model(tmp_path):
         services = {"STT": "local", "TTS": "local", **model.environment()}
         async with staged(tmp_path, services) as stage:
             player = Player(
-                stage.networks,
-                stage.base,
-                stage.voice_urls,
-                OneVoice(),
-                {"receptionist": facts},
-                stage.data,
-                tmp_path / "kept",
-                told.append,
+                {"model": stage}, OneVoice(), {"receptionist": facts}, tmp_path / "kept", told.append
             )
             [recording] = await player.play_all([play], 1)
     evidence = recording.evidence
