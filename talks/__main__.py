@@ -27,6 +27,8 @@ from talks.scoring import TalkScore
 
 RESULTS = Path(__file__).parent / "results.md"
 JOBS = 4
+QUICK_JOBS = 5
+"""Calls at a time: each without keys takes up to a quarter of a core."""
 
 EXAMPLES = """\
 examples:
@@ -191,7 +193,9 @@ def _parsed(arguments: Sequence[str] | None, program: str) -> argparse.Namespace
     )
     parser.add_argument("--carrier", choices=CARRIERS, help="over one carrier only")
     parser.add_argument("--brain", choices=BRAINS, help="with one brain only")
-    parser.add_argument("--jobs", type=int, default=JOBS, help=f"calls at a time (default {JOBS})")
+    parser.add_argument(
+        "--jobs", type=int, help=f"calls at a time (default {JOBS}, with --quick {QUICK_JOBS})"
+    )
     parser.add_argument("--data", help="another folder with talks")
     parser.add_argument(
         "--recordings", default="recordings/talks", help="where each call is kept to be listened to"
@@ -202,6 +206,8 @@ def _parsed(arguments: Sequence[str] | None, program: str) -> argparse.Namespace
         "--make-voices", action="store_true", help="speak all lines, or those of --quick, and play no talk"
     )
     options = parser.parse_args(arguments)
+    if options.jobs is None:
+        options.jobs = QUICK_JOBS if options.quick else JOBS
     if options.jobs < 1:
         parser.error("--jobs: give at least 1")
     return options
