@@ -114,13 +114,16 @@ async def _play(
     # What loads models, networks and numbers is only needed here.
     from emulator.line.speech import Ears
     from talks.listening import words_at_the_ear
-    from talks.parts import Recorded
+    from talks.parts import Recorded, prepared
     from talks.player import Player
     from talks.scoring import score
     from talks.scripted_model import ScriptedModel
     from talks.stage import AGENTS, OWN_AGENTS, staged
 
     facts = {name: read_agent(name, (OWN_AGENTS, AGENTS)) for name in {play.talk.agent for play in plays}}
+    sounds = Recorded()
+    # A line without speech is found before a server is started.
+    ready = [await asyncio.to_thread(prepared, play, sounds) for play in plays]
     begin = time.monotonic()
     model = ScriptedModel(list(facts.values()))
     brains = [brain for brain in BRAINS if any(play.brain == brain for play in plays)]
@@ -136,8 +139,8 @@ async def _play(
                 staged(scratch / brain, {"STT": "local", "TTS": "local", **thinks})
             )
         print(f"{len(plays)} calls, {options.jobs} at a time", flush=True)
-        player = Player(stages, Recorded(), facts, recordings, lambda line: print(line, flush=True))
-        played = await player.play_all(plays, options.jobs)
+        player = Player(stages, sounds, facts, recordings, lambda line: print(line, flush=True))
+        played = await player.play_all(ready, options.jobs)
     print(f"played in {time.monotonic() - begin:.0f} s; listening to the recordings", flush=True)
     ears = await asyncio.to_thread(Ears)
     scores = []

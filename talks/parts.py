@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
 from emulator.line.codecs import SAMPLE_RATE, Pcm
 from talks.caller import Part
-from talks.format import Line, Talk, Turn
+from talks.format import Line, Play, Talk, Turn
 from talks.reading import pieces, words_said
 
 ANSWER_SECS = 5.0
@@ -44,6 +45,32 @@ class Recorded:
         self.sound: Callable[[str], Pcm] = sound
         self.on_line: Callable[[Pcm, Line], Pcm] = on_line
         self.background: Callable[[Line], Pcm] = background
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """A talk with all that is heard of its caller.
+
+    Attributes:
+        play: The talk, with its carrier and brain.
+        parts: Its turns.
+        background: What is heard all the time; None for silence.
+    """
+
+    play: Play
+    parts: Sequence[Part]
+    background: Pcm | None = None
+
+
+def prepared(play: Play, sounds: Sounds) -> Prepared:
+    """Make a talk ready; slow.
+
+    Raises:
+        TalksError: A line has no speech.
+    """
+    line = play.talk.line
+    background = None if line.noise is None else sounds.background(line)
+    return Prepared(play, parts_of(play.talk, sounds), background)
 
 
 def parts_of(talk: Talk, sounds: Sounds) -> list[Part]:

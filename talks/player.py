@@ -23,11 +23,11 @@ from emulator.line.line import PhoneLine
 from emulator.line.speech import write_stereo
 from emulator.network import BOT_NUMBER, CALLER_NUMBER
 from talks.agent_facts import AgentFacts
-from talks.caller import Part, TalkingCaller, TalkingColleague
+from talks.caller import TalkingCaller, TalkingColleague
 from talks.evidence import Event, Evidence, Message
 from talks.format import Play
 from talks.mouth import Mouth
-from talks.parts import Sounds, about_secs, parts_of
+from talks.parts import Prepared, Sounds, about_secs
 from talks.stage import Stage
 
 LONGEST_SECS = 240.0
@@ -90,43 +90,36 @@ class Player:
     folder: Path | None
     tell: Callable[[str], None]
 
-    async def play_all(self, plays: Sequence[Play], jobs: int) -> list[Recording]:
-        """Play all of them, so many at a time; in their order.
-
-        Raises:
-            TalksError: A line has no speech.
-        """
-        # A line without speech is found before the first call, not in the middle of them.
-        prepared = [await asyncio.to_thread(parts_of, play.talk, self.sounds) for play in plays]
+    async def play_all(self, talks: Sequence[Prepared], jobs: int) -> list[Recording]:
+        """Play all of them, so many at a time; returns them in their order."""
         free = asyncio.Semaphore(jobs)
         begin = asyncio.Lock()
 
-        async def one(number: int, play: Play) -> Recording:
-            parts = prepared[number]
+        async def one(number: int, talk: Prepared) -> Recording:
             async with free:
                 async with begin:
                     await asyncio.sleep(APART_SECS)
-                recording = await self._play(number, play, parts)
+                recording = await self._play(number, talk)
             if self.folder is not None:
                 await asyncio.to_thread(self._keep, recording)
-            self.tell(f"  {play.label}: {recording.evidence.ended_ms / 1000:.0f} s")
+            self.tell(f"  {talk.play.label}: {recording.evidence.ended_ms / 1000:.0f} s")
             return recording
 
         # The longest ones begin first, so that none is left over at the end.
-        order = sorted(range(len(plays)), key=lambda number: -about_secs(prepared[number]))
+        order = sorted(range(len(talks)), key=lambda number: -about_secs(talks[number].parts))
         async with asyncio.TaskGroup() as group:
-            tasks = {number: group.create_task(one(number, plays[number])) for number in order}
-        return [tasks[number].result() for number in range(len(plays))]
+            tasks = {number: group.create_task(one(number, talks[number])) for number in order}
+        return [tasks[number].result() for number in range(len(talks))]
 
-    async def _play(self, number: int, play: Play, parts: Sequence[Part]) -> Recording:
-        seat = _Seat()
+    async def _play(self, number: int, talk: Prepared) -> Recording:
+        play, seat = talk.play, _Seat()
         problems: list[str] = []
         try:
             async with asyncio.timeout(LONGEST_SECS):
                 if play.talk.placed_by == "bot":
-                    await self._be_called(number, play, parts, seat)
+                    await self._be_called(number, talk, seat)
                 else:
-                    await self._call(play, parts, seat)
+                    await self._call(talk, seat)
         except TimeoutError:
             problems.append(f"the call was not over after {LONGEST_SECS:.0f} s")
             if seat.call is not None:
@@ -141,7 +134,8 @@ class Player:
             return Recording(lost, nothing, nothing)
         return await self._gather(play, seat.call, seat.caller, problems)
 
-    async def _call(self, play: Play, parts: Sequence[Part], seat: _Seat) -> None:
+    async def _call(self, talk: Prepared, seat: _Seat) -> None:
+        play = talk.play
         stage = self.stages[play.brain]
         network = stage.networks[play.carrier]
         url = f"{stage.voice_urls[play.carrier]}?{urlencode({'agent': play.talk.agent})}"
@@ -150,10 +144,11 @@ class Player:
             from_number=CALLER_NUMBER,
             status_callback=f"{stage.base}/{play.carrier}/status",
             colleagues=self._colleagues(play),
-            on_call=lambda call: self._sit_down(play, call, parts, seat, TalkingCaller),
+            on_call=lambda call: self._sit_down(talk, call, seat, TalkingCaller),
         )
 
-    async def _be_called(self, number: int, play: Play, parts: Sequence[Part], seat: _Seat) -> None:
+    async def _be_called(self, number: int, talk: Prepared, seat: _Seat) -> None:
+        play = talk.play
         stage = self.stages[play.brain]
         network = stage.networks[play.carrier]
         address = PERSON.format(number)
@@ -161,7 +156,7 @@ class Player:
 
         def seen(call: Call) -> None:
             if call.leg.direction != INBOUND and call.leg.to_number == address and seat.call is None:
-                self._sit_down(play, call, parts, seat, TalkingColleague)
+                self._sit_down(talk, call, seat, TalkingColleague)
 
         network.exchange.on_new_call.append(seen)
         try:
@@ -184,13 +179,10 @@ class Player:
         finally:
             network.exchange.on_new_call.remove(seen)
 
-    def _sit_down(
-        self, play: Play, call: Call, parts: Sequence[Part], seat: _Seat, kind: type[TalkingCaller]
-    ) -> None:
-        line = play.talk.line
-        background = self.sounds.background(line) if line.noise is not None else None
-        call.line.mouthpiece = Mouth(call.line, background, line.echo)
-        seat.call, seat.caller = call, kind.take_over(call, parts)
+    @staticmethod
+    def _sit_down(talk: Prepared, call: Call, seat: _Seat, kind: type[TalkingCaller]) -> None:
+        call.line.mouthpiece = Mouth(call.line, talk.background, talk.play.talk.line.echo)
+        seat.call, seat.caller = call, kind.take_over(call, talk.parts)
 
     def _colleagues(self, play: Play) -> list[Colleague]:
         """The people to whom the agent can put its callers through: they take the call, and say a word or two."""
