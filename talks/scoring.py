@@ -200,7 +200,9 @@ def _understanding(evidence: Evidence, place: _Place, found: LineScore) -> None:
 def _answering(evidence: Evidence, place: _Place, found: LineScore, facts: AgentFacts) -> None:
     turn, done = found.turn, evidence.done[place.index]
     until = place.next_ms if turn.answered or turn.answered_all else place.chain_end_ms
-    texts = evidence.said(done.start_ms, until)
+    # What is said into a goodbye is answered by that goodbye.
+    before = evidence.done[place.index - 1].start_ms if turn.kind == "over-goodbye" and place.index else None
+    texts = evidence.said(done.start_ms if before is None else before, until)
     found.answer = texts[0]
     off_topic = tuple(turn.topics) == (NO_TOPIC,)
     topics = () if off_topic else turn.topics
