@@ -76,6 +76,17 @@ class Recording(_Answer):
     channels: int | None = Field(description="2: one side of the call in each.")
 
 
+class Failover(_Answer):
+    """A service that has failed in the call, and the one that went on."""
+
+    job: str = Field(description="What they do: `stt`, `llm` or `tts`.")
+    failed: str = Field(description="The service that has failed.")
+    next: str = Field(description="The one that went on.")
+    cause: str = Field(description="`failed`, `stalled` or `silent`.")
+    category: str = Field(description="What kind of error was reported; empty for none.")
+    at: Time
+
+
 class Event(_Answer):
     """Something that happened on the call. What else it has depends on its kind."""
 
@@ -91,6 +102,9 @@ class CallDescription(CallSummary):
     )
     transfers: list[Transfer]
     recordings: list[Recording]
+    failovers: list[Failover] = Field(
+        description="Services that have failed in it, for which others went on."
+    )
     turns: list[Turn] = Field(description="The conversation so far.")
     events: list[Event] = Field(description="All that happened, oldest first.")
     event_format: int = Field(description="The version of the events' format.")

@@ -9,6 +9,7 @@ from conversation.services.chosen import (
     build_voice,
     check,
     describe,
+    lists_of,
     resolve,
 )
 from conversation.services.service import ServiceError
@@ -23,5 +24,6 @@ __all__ = [
     "build_voice",
     "check",
     "describe",
+    "lists_of",
     "resolve",
 ]

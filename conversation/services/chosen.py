@@ -247,6 +247,16 @@ def describe(agent: Agent, settings: Settings) -> list[str]:
     return lines
 
 
+def lists_of(agent: Agent, settings: Settings) -> dict[str, str]:
+    """What stands behind what, by job, for an agent that names lists.
+
+    Raises:
+        ServiceError: A name is not known.
+    """
+    choice = resolve(agent, settings)
+    return {kind: _all_of(choice, kind, settings) for kind in KINDS if kind in choice.lists}
+
+
 def _all_of(choice: ServiceChoice, kind: Kind, settings: Settings) -> str:
     services = choice.each(kind)
     if (last := choice.behind(kind)) is not None:
