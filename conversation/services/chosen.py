@@ -21,8 +21,9 @@ from typing import TYPE_CHECKING, Any, cast
 from conversation.agents.flow_checks import without_a_model
 from conversation.services.bounded import bounded, with_session
 from conversation.services.catalogue import services_of, taken_unasked
+from conversation.services.checks import AUTO, check_beside_voice, check_language, is_named
 from conversation.services.lists import at_last, check_list, check_voices, in_environment, of_list
-from conversation.services.options import bad_option, language_of, options_of, pipecat_settings
+from conversation.services.options import bad_option, options_of, pipecat_settings
 from conversation.services.own import load_own, own_service
 from conversation.services.service import KINDS, LOCAL, VOICE, Kind, Service, ServiceError
 from settings import Settings
@@ -33,8 +34,6 @@ if TYPE_CHECKING:
     from pipecat.services.tts_service import TTSService
 
     from conversation.agents.agent import Agent
-
-AUTO = "auto"
 
 CONTEXT_SECS = 3.0
 """After this long without a sound Pipecat takes a sentence as said, unless it is told to wait longer."""
@@ -74,7 +73,7 @@ class ServiceChoice:
         if self.voice is None:
             return KINDS
         kinds: list[Kind] = [VOICE]
-        if _is_named(self.agent, "llm"):
+        if is_named(self.agent, "llm"):
             kinds.append("llm")
         if self.has_own_tts or any(target.warm for target in self.agent.transfers.values()):
             kinds.append("tts")
@@ -83,7 +82,7 @@ class ServiceChoice:
     @property
     def has_own_tts(self) -> bool:
         """Whether fixed lines have a voice of their own beside one of speech to speech."""
-        return self.voice is not None and _is_named(self.agent, "tts")
+        return self.voice is not None and is_named(self.agent, "tts")
 
     def of(self, kind: Kind) -> Service:
         """Return the chosen service of a kind."""
@@ -111,11 +110,6 @@ class ServiceChoice:
         return own_service(kind, named, self.folder) if ":" in named else services_of(kind)[named]
 
 
-def _is_named(agent: Agent, kind: str) -> bool:
-    named: str | list[str] = getattr(agent.services, kind)
-    return isinstance(named, list) or named.strip().lower() != AUTO
-
-
 def resolve(agent: Agent, settings: Settings) -> ServiceChoice:
     """Choose the three services of an agent.
 
@@ -141,14 +135,14 @@ def check(choice: ServiceChoice, settings: Settings) -> None:
         ServiceError: A key or a package is missing, an option is not known, or the language is not spoken.
     """
     if choice.voice is not None:
-        _check_beside_voice(choice.agent, choice.of(VOICE))
+        check_beside_voice(choice.agent, choice.of(VOICE))
     for kind in choice.kinds:
         if kind in choice.lists:
             check_list(choice.agent, kind, choice.lists[kind])
         for service in choice.each(kind):
             _check_key(service, settings)
             _check_package(service)
-            _check_language(service, choice.agent)
+            check_language(service, choice.agent)
             if not service.is_local:
                 _check_chosen(service, choice.agent)
                 pipecat_settings(service, _load(service, settings), choice.agent, settings)
@@ -298,33 +292,6 @@ def _known(kind: Kind, named: str, source: str, settings: Settings) -> str:
     return named
 
 
-def _check_beside_voice(agent: Agent, voice: Service) -> None:
-    """Refuse what a voice of speech to speech cannot do."""
-    what = f"services: agent {agent.name} has voice = {voice.name}"
-    if not voice.takes_messages:
-        raise ServiceError(
-            f"{what}, which speaks whenever it likes: it says no line on request, and no key stops it: name "
-            f"another voice, such as openai-realtime or gemini-live, or stt, llm and tts."
-        )
-    if agent.call_flow is not None:
-        raise ServiceError(
-            f"{what}, which cannot follow a call flow: remove {agent.name}.flow.yaml, or name stt, llm and tts "
-            "in place of voice."
-        )
-    if kind := next((kind for kind in KINDS if isinstance(getattr(agent.services, kind), list)), None):
-        raise ServiceError(
-            f"{what}, which has no list behind it: {kind} is a list in [services]; name one service there or none, "
-            "or name stt, llm and tts in place of voice."
-        )
-    if _is_named(agent, "stt"):
-        raise ServiceError(f"{what}, which hears by itself: remove stt from [services], or voice.")
-    if _is_named(agent, "llm") and not agent.after_call.is_wanted:
-        raise ServiceError(
-            f"{what}, which answers by itself, and no [after_call] that llm would sum calls up for: remove llm from "
-            "[services], or voice."
-        )
-
-
 def _check_key(service: Service, settings: Settings) -> None:
     missing = service.missing(settings)
     if missing is None:
@@ -367,25 +334,6 @@ def _is_installed(package: str) -> bool:
         return False
 
 
-def _check_language(service: Service, agent: Agent) -> None:
-    language = language_of(agent)
-    spoken = language.value.split("-")[0]
-    if service.is_local and service.kind != "llm" and spoken != "en":
-        raise ServiceError(
-            f"services: {service.kind} is local, which knows English only, but agent {agent.name} has language = "
-            f'"{agent.language}": set a key for another {service.kind}, or change the language.'
-        )
-    if (
-        service.voice_languages
-        and spoken not in service.voice_languages
-        and (option := "model" if service.kind == "stt" else "voice") not in options_of(service, agent)
-    ):
-        raise ServiceError(
-            f'services: {service.name} has no default {option} for language = "{agent.language}": name one as {option} '
-            f"in {service.options_table} of agent {agent.name}."
-        )
-
-
 def _load(service: Service, settings: Settings) -> type:
     if service.is_own:
         return load_own(service)
@@ -406,7 +354,7 @@ def _with_model(service: Service, agent: Agent, settings: Settings) -> str:
 def _build(service: Service, agent: Agent, settings: Settings) -> Any:
     _check_key(service, settings)
     _check_package(service)
-    _check_language(service, agent)
+    check_language(service, agent)
     cls: Any = _load(service, settings)
     if service.is_local:
         return cls()
