@@ -101,6 +101,17 @@ class CallFigures(_Answer):
     not_understood: int = Field(description="How many of the caller's lines were not understood.")
 
 
+class Failover(_Answer):
+    """A service that has failed in the call, and the one that went on."""
+
+    job: str = Field(description="What they do: `stt`, `llm` or `tts`.")
+    failed: str = Field(description="The service that has failed.")
+    next: str = Field(description="The one that went on.")
+    cause: str = Field(description="`failed`, `stalled` or `silent`.")
+    category: str = Field(description="What kind of error was reported; empty for none.")
+    at: Time
+
+
 class Event(_Answer):
     """Something that happened on the call. What else it has depends on its kind."""
 
@@ -117,6 +128,9 @@ class CallDescription(CallSummary):
     transfers: list[Transfer]
     recordings: list[Recording]
     figures: CallFigures
+    failovers: list[Failover] = Field(
+        description="Services that have failed in it, for which others went on."
+    )
     turns: list[Turn] = Field(description="The conversation so far.")
     events: list[Event] = Field(description="All that happened, oldest first.")
     event_format: int = Field(description="The version of the events' format.")

@@ -109,23 +109,37 @@ class ServiceTrouble:
             frame: Its error, if it has reported one.
             why: How it has failed.
         """
-        session, kind = self._session, failed.kind
-        stalled = frame is not None and isinstance(_cause(frame.exception), TimeoutError)
-        category = category_of(frame) if frame is not None else None
-        session.record(
-            ServiceFailedOver(
-                job=kind,
-                failed=failed.name,
-                next=following.name,
-                cause="stalled" if stalled else why,
-                category=category.value if category is not None else "",
-            )
+        note_failover(self._session, failed, following, frame, why)
+        self._dead_air.service_changed(voice=failed.kind == "tts")
+
+
+def note_failover(
+    session: Session, failed: Service, following: Service, frame: ErrorFrame | None, why: str
+) -> None:
+    """Note that a service goes on for another, in the call's record and the operator's log.
+
+    Args:
+        session: Whose call it is.
+        failed: The one that has failed.
+        following: The one that goes on.
+        frame: Its error, if it has reported one.
+        why: How it has failed.
+    """
+    stalled = frame is not None and isinstance(_cause(frame.exception), TimeoutError)
+    category = category_of(frame) if frame is not None else None
+    session.record(
+        ServiceFailedOver(
+            job=failed.kind,
+            failed=failed.name,
+            next=following.name,
+            cause="stalled" if stalled else why,
+            category=category.value if category is not None else "",
         )
-        what = why if frame is None else f"failed, {_explained('', category, frame)}"
-        logger.warning(
-            f"call {session.call.id}: {kind.upper()} {failed.name} {what}: {following.name} goes on"
-        )
-        self._dead_air.service_changed(voice=kind == "tts")
+    )
+    what = why if frame is None else f"failed, {_explained('', category, frame)}"
+    logger.warning(
+        f"call {session.call.id}: {failed.kind.upper()} {failed.name} {what}: {following.name} goes on"
+    )
 
 
 def _explained(host: str, category: ErrorCategory | None, frame: ErrorFrame) -> str:

@@ -93,7 +93,7 @@ class Lists:
         )
         return Models(spares, self._failed_over) if spares else None
 
-    def voices(self, say: TextTransform) -> Voices | None:
+    def voices(self, say: TextTransform | None = None) -> Voices | None:
         """What speaks; None where the agent names no list.
 
         Args:
@@ -102,7 +102,8 @@ class Lists:
 
         def build(choice: services.ServiceChoice, given: Settings) -> Any:
             voice = services.build_tts(choice, choice.agent, given)
-            voice.add_text_transformer(say)
+            if say is not None:
+                voice.add_text_transformer(say)
             return voice
 
         spares = self._spares("tts", build)

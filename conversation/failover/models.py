@@ -66,7 +66,7 @@ class Seam:
         # The last word may go on in the next piece.
         whole, space, _ = self._held.rstrip().rpartition(" ")
         repeated = _words(whole) if space else []
-        if repeated != self._said[: len(repeated)]:
+        if repeated[: len(self._said)] != self._said[: len(repeated)]:
             return self._opened(self._held)
         if len(repeated) < len(self._said):
             return ""

@@ -23,16 +23,10 @@ from conversation.lines.fixed import primary
 from conversation.lines.names import listed
 from conversation.services.bounded import bounded, with_session
 from conversation.services.catalogue import services_of, taken_unasked
+from conversation.services.checks import AUTO, check_beside_voice, check_language, is_named
 from conversation.services.lists import at_last, check_list, check_voices, in_environment, of_list
 from conversation.services.one_system import with_one_system_message
-from conversation.services.options import (
-    bad_option,
-    language_of,
-    of_language,
-    options_of,
-    options_table,
-    pipecat_settings,
-)
+from conversation.services.options import bad_option, language_of, options_of, pipecat_settings
 from conversation.services.own import load_own, own_service
 from conversation.services.readiness import made_ready, with_spares
 from conversation.services.service import KINDS, LOCAL, LOCAL_LANGUAGE, VOICE, Kind, Service, ServiceError
@@ -44,8 +38,6 @@ if TYPE_CHECKING:
     from pipecat.services.tts_service import TTSService
 
     from conversation.agents.agent import Agent
-
-AUTO = "auto"
 
 CONTEXT_SECS = 3.0
 """After this long without a sound Pipecat takes a sentence as said, unless it is told to wait longer."""
@@ -85,7 +77,7 @@ class ServiceChoice:
         if self.voice is None:
             return KINDS
         kinds: list[Kind] = [VOICE]
-        if _is_named(self.agent, "llm"):
+        if is_named(self.agent, "llm"):
             kinds.append("llm")
         if self.has_own_tts or any(target.warm for target in self.agent.transfers.values()):
             kinds.append("tts")
@@ -94,7 +86,7 @@ class ServiceChoice:
     @property
     def has_own_tts(self) -> bool:
         """Whether fixed lines have a voice of their own beside one of speech to speech."""
-        return self.voice is not None and _is_named(self.agent, "tts")
+        return self.voice is not None and is_named(self.agent, "tts")
 
     @property
     def says_lines(self) -> bool:
@@ -131,11 +123,6 @@ class ServiceChoice:
         return own_service(kind, named, self.folder) if ":" in named else services_of(kind)[named]
 
 
-def _is_named(agent: Agent, kind: str) -> bool:
-    named: str | list[str] = getattr(agent.services, kind)
-    return isinstance(named, list) or named.strip().lower() != AUTO
-
-
 def resolve(agent: Agent, settings: Settings) -> ServiceChoice:
     """Choose the three services of an agent.
 
@@ -161,24 +148,24 @@ def check(choice: ServiceChoice, settings: Settings) -> None:
         ServiceError: A key or a package is missing, an option is not known, or the language is not spoken.
     """
     if choice.voice is not None:
-        _check_beside_voice(choice.agent, choice.of(VOICE))
+        check_beside_voice(choice.agent, choice.of(VOICE))
     for kind in choice.kinds:
         if kind in choice.lists:
             check_list(choice.agent, kind, choice.lists[kind])
         for service in choice.each(kind):
             _check_key(service, settings)
             _check_package(service)
-            _check_language(service, choice.agent)
+            check_language(service, choice.agent)
             if not service.is_local:
                 _check_chosen(service, choice.agent)
         for tag in choice.agent.languages or [choice.agent.language]:
             agent = choice.agent.in_language(tag)
             for service in choice.spoken_by(agent).each(kind):
                 if not service.is_local:
-                    _check_language(service, agent)
+                    check_language(service, agent)
                     pipecat_settings(service, _load(service, settings), agent, settings)
                 elif service.listed:  # one that is named alone makes the agent speak English only
-                    _check_language(service, agent)
+                    check_language(service, agent)
     check_voices(choice.agent, choice.lists.get("tts") or tuple(services_of("tts")))
 
 
@@ -341,6 +328,16 @@ def describe(agent: Agent, settings: Settings) -> list[str]:
     return lines
 
 
+def lists_of(agent: Agent, settings: Settings) -> dict[str, str]:
+    """What stands behind what, by job, for an agent that names lists.
+
+    Raises:
+        ServiceError: A name is not known.
+    """
+    choice = resolve(agent, settings)
+    return {kind: _all_of(choice, kind, settings) for kind in KINDS if kind in choice.lists}
+
+
 def _all_of(choice: ServiceChoice, kind: Kind, settings: Settings) -> str:
     services = choice.each(kind)
     if (last := choice.behind(kind)) is not None:
@@ -380,33 +377,6 @@ def _known(kind: Kind, named: str, source: str, settings: Settings) -> str:
         )
         raise ServiceError(f'services: no {kind} is called "{named}" ({source}): {guess}Known are {names}')
     return named
-
-
-def _check_beside_voice(agent: Agent, voice: Service) -> None:
-    """Refuse what a voice of speech to speech cannot do."""
-    what = f"services: agent {agent.name} has voice = {voice.name}"
-    if not voice.takes_messages:
-        raise ServiceError(
-            f"{what}, which speaks whenever it likes: it says no line on request, and no key stops it: name "
-            f"another voice, such as openai-realtime or gemini-live, or stt, llm and tts."
-        )
-    if agent.call_flow is not None:
-        raise ServiceError(
-            f"{what}, which cannot follow a call flow: remove {agent.name}.flow.yaml, or name stt, llm and tts "
-            "in place of voice."
-        )
-    if kind := next((kind for kind in KINDS if isinstance(getattr(agent.services, kind), list)), None):
-        raise ServiceError(
-            f"{what}, which has no list behind it: {kind} is a list in [services]; name one service there or none, "
-            "or name stt, llm and tts in place of voice."
-        )
-    if _is_named(agent, "stt"):
-        raise ServiceError(f"{what}, which hears by itself: remove stt from [services], or voice.")
-    if _is_named(agent, "llm") and not agent.after_call.is_wanted:
-        raise ServiceError(
-            f"{what}, which answers by itself, and no [after_call] that llm would sum calls up for: remove llm from "
-            "[services], or voice."
-        )
 
 
 def _check_key(service: Service, settings: Settings) -> None:
@@ -451,24 +421,6 @@ def _is_installed(package: str) -> bool:
         return False
 
 
-def _check_language(service: Service, agent: Agent) -> None:
-    language = language_of(agent)
-    spoken = language.value.split("-")[0]
-    if service.is_local and service.kind != "llm" and spoken != "en":
-        raise ServiceError(
-            f"services: {service.kind} is local, which knows English only, but agent {agent.name} has language = "
-            f'"{agent.language}": set a key for another {service.kind}, or change the language.'
-        )
-    # What the whole agent has is in its first language.
-    named = (options_of if agent.language == agent.home.language else of_language)(service, agent)
-    option = "model" if service.kind == "stt" else "voice"
-    if service.voice_languages and spoken not in service.voice_languages and option not in named:
-        raise ServiceError(
-            f'services: {service.name} has no default {option} for language = "{agent.language}": name one as {option} '
-            f"in {options_table(service, agent)} of agent {agent.name}."
-        )
-
-
 def _load(service: Service, settings: Settings) -> type:
     if service.is_own:
         return load_own(service)
@@ -489,7 +441,7 @@ def _with_model(service: Service, agent: Agent, settings: Settings) -> str:
 def _build(service: Service, agent: Agent, settings: Settings) -> Any:
     _check_key(service, settings)
     _check_package(service)
-    _check_language(service, agent)
+    check_language(service, agent)
     cls: Any = _load(service, settings)
     if service.is_local:
         return cls()
