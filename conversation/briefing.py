@@ -89,9 +89,8 @@ async def run_briefing(
         settings: Keys and choices for the voice service.
     """
     choice = services.resolve(session.agent, settings)
-    tts = Lists(choice, settings, partial(note_failover, session)).voices() or services.build_tts(
-        choice, session.agent, settings
-    )
+    listed = Lists(choice, settings, partial(note_failover, session), lambda: session.agent)
+    tts = listed.voices() or services.build_tts(choice, session.agent, settings)
     pressed: asyncio.Queue[str] = asyncio.Queue()
     session.line = marks = SpokenMarks(session, InterruptionsUnderWay())
     worker = PipelineWorker(

@@ -36,8 +36,6 @@ from pipecat.observers.user_bot_latency_observer import (
     UserBotLatencyObserver,
 )
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
-from pipecat.services.llm_service import LLMService
-from pipecat.services.tts_service import TTSService
 
 from calls.events.talk import NotUnderstood, Responded
 from conversation.session import Session
@@ -91,7 +89,12 @@ class Waits:
         self._text_at: float | None = None
 
     def follow(
-        self, caller: FrameProcessor, model: LLMService[Any], voice: TTSService | None, *, model_hears: bool
+        self,
+        caller: FrameProcessor,
+        model: FrameProcessor,
+        voice: FrameProcessor | None,
+        *,
+        model_hears: bool,
     ) -> None:
         """Look at what passes.
 

@@ -106,8 +106,9 @@ def check_list(agent: Agent, kind: Kind, names: Sequence[str]) -> None:
             if name in names and isinstance(given, dict):
                 continue
             raise ServiceError(
-                f"services: {kind} of agent {agent.name} is a list, so {name} of language {tag} is for none of it: write "
-                f"it under [languages.{tag}.options.{kind}.{names[0]}], and what the others need under their own names."
+                f"services: {kind} of agent {agent.name} is a list, so {name} of language {tag} is for none of it: "
+                f"write it under [languages.{tag}.options.{kind}.{names[0]}], and what the others need under "
+                "their own names."
             )
 
 
