@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from pipecat.adapters.llm.schemas.tools_schema import ToolsSchema
@@ -221,16 +222,9 @@ async def run_session(
     llm = face.llm = speech.llm
     conversation = None
     if agent.languages:
+        told_now = partial(instructions, session)
         conversation = session.tongue = Conversation(
-            session,
-            choice,
-            settings,
-            services.spoken_languages(choice, own),
-            dict(speech.kinds),
-            tuple(own),
-            aloud=say,
-            words=speech.words,
-            told=lambda: instructions(session),
+            session, choice, settings, speech.kinds, own, say, speech.words, told_now
         )
     tools = usable_tools(agent, face)
     register_tools(llm, unless(opens, tools) if speech.model_hears else tools, session, face)

@@ -3,7 +3,6 @@
 from conversation.services.chosen import (
     ServiceChoice,
     beyond_the_brain,
-    beyond_the_local_stack,
     build_llm,
     build_stt,
     build_tts,
@@ -11,9 +10,8 @@ from conversation.services.chosen import (
     check,
     describe,
     resolve,
-    settings_in,
-    spoken_languages,
 )
+from conversation.services.in_languages import beyond_the_local_stack, settings_in, spoken_languages
 from conversation.services.service import ServiceError
 
 __all__ = [
