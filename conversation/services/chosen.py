@@ -109,10 +109,12 @@ def check(choice: ServiceChoice, settings: Settings) -> None:
         _check_language(service, choice.agent)
         if not service.is_local:
             _check_chosen(service, choice.agent)
+            made = {}
             for tag in choice.agent.languages or [choice.agent.language]:
                 agent = choice.agent.in_language(tag)
                 _check_language(service, agent)
-                pipecat_settings(service, _load(service, settings), agent, settings)
+                made[tag], _ = pipecat_settings(service, _load(service, settings), agent, settings)
+            _check_voices(service, choice.agent, made)
 
 
 def beyond_the_brain(agent: Agent, settings: Settings) -> list[str]:
@@ -322,6 +324,17 @@ def _check_language(service: Service, agent: Agent) -> None:
         raise ServiceError(
             f'services: {service.name} has no default {option} for language = "{agent.language}": name one as {option} '
             f"in [{where}] of agent {agent.name}."
+        )
+
+
+def _check_voices(service: Service, agent: Agent, made: Mapping[str, Any]) -> None:
+    """Refuse a voice that a language has and another has not: it would stay when the call changes back."""
+    voices = {tag: isinstance(getattr(one, "voice", None), str) for tag, one in made.items()}
+    without = [tag for tag, has_one in voices.items() if not has_one]
+    if service.kind == "tts" and without and len(without) < len(voices):
+        raise ServiceError(
+            f"services: agent {agent.name} names a voice of {service.name} for some of its languages: name one as "
+            f"voice in [languages.{without[0]}], too."
         )
 
 
