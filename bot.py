@@ -51,6 +51,7 @@ from conversation.agents.files import choose_agent, names_agent
 from conversation.agents.numbers import agent_of_number, any_bound
 from conversation.agents.on_call import agent_on
 from conversation.agents.owner import named_variables
+from conversation.agents.speaking import said_in_english
 from conversation.attached import hear_of_the_end, stream_began, stream_ended
 from conversation.briefing import run_briefing
 from conversation.hooks import hooks_are_done
@@ -370,7 +371,11 @@ async def prepare() -> None:
     settings = load_settings()
     agent = choose_agent(settings)
     given = read_given().without(named_variables(settings))
-    beyond = (*beyond_the_brain(agent, settings), *beyond_the_local_stack(agent, settings))
+    beyond = (
+        *beyond_the_brain(agent, settings),
+        *beyond_the_local_stack(agent, settings),
+        *said_in_english(agent),
+    )
     for line in (*misspelt(given), *contradictions(agent), *beyond):
         logger.warning(line)
     await warm_up(agent, settings)

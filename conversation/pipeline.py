@@ -247,15 +247,7 @@ async def run_session(
     conversation = None
     if agent.languages:
         conversation = session.tongue = Conversation(
-            session,
-            choice,
-            settings,
-            services.spoken_languages(choice, own),
-            dict(speech.kinds),
-            tuple(own),
-            aloud=say,
-            words=speech.words,
-            told=lambda: str(told_now()),
+            session, choice, settings, speech.kinds, own, say, speech.words, lambda: str(told_now())
         )
     tools = usable_tools(agent, face)
     register_tools(llm, unless(opens, tools) if speech.model_hears else tools, session, face)

@@ -242,12 +242,14 @@ def _promises_of_agent(name: str, settings: Settings) -> list[Finding]:
     from conversation.agents.contradictions import contradictions, unknown_variables
     from conversation.agents.errors import AgentError
     from conversation.agents.files import load_agent
+    from conversation.agents.speaking import said_in_english
 
     try:
         agent = load_agent(name, settings.agents_dir)
     except AgentError:
         return []  # `_problem_of_agent` reports it
     misspelt_variables, unknown = unknown_variables(agent)
+    unknown += said_in_english(agent)
     lists: dict[str, str] = {}
     with suppress(services.ServiceError):  # which `_problem_of_agent` reports
         unknown += services.beyond_the_brain(agent, settings)

@@ -21,7 +21,7 @@ from conversation.agents.tables import (
     Table,
     Text,
 )
-from conversation.lines.fixed import DEFAULT, LINES, fixed, languages, primary
+from conversation.lines.fixed import DEFAULT, LINES, fixed, is_spoken, languages, primary
 from conversation.lines.names import name_of
 
 if TYPE_CHECKING:
@@ -249,6 +249,23 @@ def _table(kind: type[T], values: Mapping[str, Any], where: str) -> T:
         raise ValueError(
             f"{where}.{key}: {problem['msg'].removeprefix('Value error, ')}; correct it"
         ) from None
+
+
+def said_in_english(agent: Agent) -> list[str]:
+    """Languages of an agent that have no fixed lines of ours nor all of their own: one line each, with the fix."""
+    found = []
+    for tag in agent.languages or {agent.language: InLanguage()}:
+        if is_spoken(tag):
+            continue
+        first = tag == agent.home.language
+        own = set(agent.home.lines.model_fields_set if first else agent.languages[tag].lines)
+        missing = [name for name in Lines.model_fields if name not in own]
+        if missing:
+            found.append(
+                f"{agent.name}.toml: {name_of(tag, DEFAULT)} has no fixed lines of ours, so English is said: "
+                f"write {', '.join(missing[:3])} and the others into [{'lines' if first else f'languages.{tag}.lines'}]"
+            )
+    return found
 
 
 def texts_of(own: InLanguage, tag: str) -> Iterator[tuple[str, str]]:

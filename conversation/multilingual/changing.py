@@ -6,7 +6,7 @@ right one. The event `language` keeps it with the call.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from loguru import logger
@@ -25,7 +25,8 @@ from conversation.failover.spare import Spare
 from conversation.failover.switching import Switch
 from conversation.lines.fixed import DEFAULT, primary
 from conversation.lines.names import day, listed, name_of
-from conversation.services.chosen import ServiceChoice, settings_in
+from conversation.services.chosen import ServiceChoice
+from conversation.services.in_languages import settings_in, spoken_languages
 from conversation.services.service import Kind, ServiceError
 from conversation.session import Session
 from conversation.speakable import Aloud, SpeakableText
@@ -66,10 +67,8 @@ class Conversation:
         session: Session,
         choice: ServiceChoice,
         settings: Settings,
-        spoken: Sequence[str],
-        services: dict[FrameProcessor, Kind],
-        own: Sequence[str],
-        *,
+        services: Mapping[FrameProcessor, Kind],
+        own: Collection[str],
         aloud: Aloud,
         words: FrameProcessor,
         told: Callable[[], str],
@@ -80,7 +79,6 @@ class Conversation:
             session: The session.
             choice: The services by name.
             settings: Voices and keys.
-            spoken: Those of the agent's languages that the services speak.
             services: The services of the session, and what each is.
             own: The kinds of those among them that the agent's own code has made.
             aloud: Writes sentences for the voice.
@@ -88,7 +86,7 @@ class Conversation:
             told: What the model is told before the call, in the language of the moment.
         """
         self.session = session
-        self.spoken = tuple(spoken)
+        self.spoken = spoken_languages(choice, own)
         self.heard: dict[str, int] = {}
         self.context: LLMContext | None = None
         self._choice = choice

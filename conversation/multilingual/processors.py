@@ -46,7 +46,7 @@ class LanguageKeys(FrameProcessor):
             conversation: Whose language.
             prefix: What a row of keys begins with that stands in for words.
         """
-        super().__init__()
+        super().__init__(enable_direct_mode=True)
         self._conversation = conversation
         self._prefix = prefix
         self._chosen: str | None = None
@@ -100,7 +100,7 @@ class LanguageHeard(FrameProcessor):
         Args:
             conversation: Gets the counts.
         """
-        super().__init__()
+        super().__init__(enable_direct_mode=True)
         self._conversation = conversation
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
@@ -128,7 +128,7 @@ class LanguageGate(FrameProcessor):
             conversation: Whose language.
             prefix: What a row of keys begins with that stands in for words.
         """
-        super().__init__()
+        super().__init__(enable_direct_mode=True)
         self._conversation = conversation
         self._prefix = prefix
 
@@ -204,7 +204,7 @@ class AnswerLanguage(FrameProcessor):
         Args:
             conversation: Whose language.
         """
-        super().__init__()
+        super().__init__(enable_direct_mode=True)
         self._conversation = conversation
         self._told = False
 

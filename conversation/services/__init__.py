@@ -3,7 +3,6 @@
 from conversation.services.chosen import (
     ServiceChoice,
     beyond_the_brain,
-    beyond_the_local_stack,
     build_llm,
     build_stt,
     build_tts,
@@ -12,9 +11,8 @@ from conversation.services.chosen import (
     describe,
     lists_of,
     resolve,
-    settings_in,
-    spoken_languages,
 )
+from conversation.services.in_languages import beyond_the_local_stack, settings_in, spoken_languages
 from conversation.services.readiness import kept_lines, speak_ahead, speak_ahead_later
 from conversation.services.service import ServiceError
 

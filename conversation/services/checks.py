@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from conversation.agents.agent import Agent
 from conversation.services.options import language_of, of_language, options_of, options_table
 from conversation.services.service import KINDS, LOCAL_LANGUAGE, Service, ServiceError
@@ -58,4 +61,21 @@ def check_language(service: Service, agent: Agent) -> None:
         raise ServiceError(
             f'services: {service.name} has no default {option} for language = "{agent.language}": name one as {option} '
             f"in {options_table(service, agent)} of agent {agent.name}."
+        )
+
+
+def check_voice_of_each(name: str, agent: Agent, made: Mapping[str, Any]) -> None:
+    """Refuse a voice that one language has and another has not: it would stay when the call changes back.
+
+    Args:
+        name: The service that speaks.
+        agent: The agent.
+        made: Its settings, in Pipecat's form, by language.
+    """
+    voices = {tag: isinstance(getattr(one, "voice", None), str) for tag, one in made.items()}
+    without = [tag for tag, has_one in voices.items() if not has_one]
+    if without and len(without) < len(voices):
+        raise ServiceError(
+            f"services: agent {agent.name} names a voice of {name} for some of its languages: name one as voice in "
+            f"[languages.{without[0]}], too."
         )

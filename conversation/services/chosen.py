@@ -13,23 +13,27 @@ from __future__ import annotations
 import difflib
 import importlib
 import importlib.util
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from conversation.agents.flow_checks import without_a_model
-from conversation.lines.fixed import primary
-from conversation.lines.names import listed
 from conversation.services.bounded import bounded, with_session
 from conversation.services.catalogue import services_of, taken_unasked
-from conversation.services.checks import AUTO, check_beside_voice, check_language, is_named
+from conversation.services.checks import (
+    AUTO,
+    check_beside_voice,
+    check_language,
+    check_voice_of_each,
+    is_named,
+)
 from conversation.services.lists import at_last, check_list, check_voices, in_environment, of_list
 from conversation.services.one_system import with_one_system_message
-from conversation.services.options import bad_option, language_of, options_of, pipecat_settings
+from conversation.services.options import bad_option, options_of, pipecat_settings
 from conversation.services.own import load_own, own_service
 from conversation.services.readiness import made_ready, with_spares
-from conversation.services.service import KINDS, LOCAL, LOCAL_LANGUAGE, VOICE, Kind, Service, ServiceError
+from conversation.services.service import KINDS, LOCAL, VOICE, Kind, Service, ServiceError
 from settings import Settings
 
 if TYPE_CHECKING:
@@ -159,15 +163,24 @@ def check(choice: ServiceChoice, settings: Settings) -> None:
             check_language(service, choice.agent)
             if not service.is_local:
                 _check_chosen(service, choice.agent)
-        for tag in choice.agent.languages or [choice.agent.language]:
-            agent = choice.agent.in_language(tag)
-            for service in choice.spoken_by(agent).each(kind):
-                if not service.is_local:
-                    check_language(service, agent)
-                    pipecat_settings(service, _load(service, settings), agent, settings)
-                elif service.listed:  # one that is named alone makes the agent speak English only
-                    check_language(service, agent)
+        _check_in_languages(choice, kind, settings)
     check_voices(choice.agent, choice.lists.get("tts") or tuple(services_of("tts")))
+
+
+def _check_in_languages(choice: ServiceChoice, kind: Kind, settings: Settings) -> None:
+    made: dict[str, dict[str, Any]] = {}
+    for tag in choice.agent.languages or [choice.agent.language]:
+        agent = choice.agent.in_language(tag)
+        for service in choice.spoken_by(agent).each(kind):
+            if service.is_local and not service.listed:
+                continue  # named alone it makes the agent speak English only
+            check_language(service, agent)
+            if not service.is_local:
+                built, _ = pipecat_settings(service, _load(service, settings), agent, settings)
+                made.setdefault(service.name, {})[tag] = built
+    if kind == "tts":
+        for name, in_languages in made.items():
+            check_voice_of_each(name, choice.agent, in_languages)
 
 
 def beyond_the_brain(agent: Agent, settings: Settings) -> list[str]:
@@ -179,73 +192,6 @@ def beyond_the_brain(agent: Agent, settings: Settings) -> list[str]:
     if agent.call_flow is None or resolve(agent, settings).llm != LOCAL:
         return []
     return without_a_model(agent.call_flow)
-
-
-def spoken_languages(choice: ServiceChoice, own: Collection[str] = ()) -> tuple[str, ...]:
-    """Those of an agent's languages that its services speak: the local stack knows English only.
-
-    Args:
-        choice: The services.
-        own: Kinds of services that the agent's own code makes in place of the named ones.
-    """
-    tags = tuple(choice.agent.home.languages) or (choice.agent.home.language,)
-    if not any(choice.of(kind).is_local for kind in choice.kinds if kind not in own):
-        return tags
-    return tuple(tag for tag in tags if primary(tag) == LOCAL_LANGUAGE) or tags[:1]
-
-
-def beyond_the_local_stack(agent: Agent, settings: Settings) -> list[str]:
-    """What an agent's languages ask of services that know English only: one line each, with the fix.
-
-    Raises:
-        ServiceError: A name of a service is not known.
-    """
-    choice = resolve(agent, settings)
-    tags = agent.languages or [agent.language]
-    others = [tag for tag in tags if primary(tag) != LOCAL_LANGUAGE]
-    local = [kind for kind in choice.kinds if choice.of(kind).is_local]
-    if not others or not local:
-        return []
-    kinds = f"{listed(local, LOCAL_LANGUAGE)} {'is' if len(local) == 1 else 'are'} local"
-    what = (
-        "callers who want another one are told so, and the talk stays in English"
-        if len(others) < len(tags)
-        else "callers will not be understood"
-    )
-    return [
-        f"{agent.name}.toml: the agent is to speak {', '.join(others)}, but {kinds}, which knows English only: {what}. "
-        f"Set a key for another {' and another '.join(local)} in .env, or take {', '.join(others)} out of the file"
-    ]
-
-
-def settings_in(kind: Kind, service: Service | None, agent: Agent, settings: Settings) -> Any:
-    """What changes in a running service when the conversation goes on in another language, as Pipecat's settings.
-
-    Args:
-        kind: What the service is, `stt` or `tts`.
-        service: The service; None for an object that the agent's own code has made.
-        agent: The agent in that language.
-        settings: Models and voices from the environment.
-
-    Returns:
-        The settings; None for a service that speaks one language.
-
-    Raises:
-        ServiceError: An option of that language is not usable.
-    """
-    from pipecat.services.settings import STTSettings, TTSSettings
-
-    if service is not None and service.is_local:
-        return None
-    if service is not None and not service.is_own:
-        return pipecat_settings(service, _load(service, settings), agent, settings)[0]
-    if kind == "stt":
-        return STTSettings(language=language_of(agent))
-    voice = agent.service_options("tts").get("voice")
-    made = TTSSettings(language=language_of(agent))
-    if voice is not None:
-        made.voice = voice
-    return made
 
 
 def build_stt(choice: ServiceChoice, agent: Agent, settings: Settings) -> STTService:

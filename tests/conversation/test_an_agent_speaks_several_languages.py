@@ -11,6 +11,7 @@ from calls.store import CallStore
 from conversation.agents.errors import AgentError
 from conversation.agents.files import load_agent
 from conversation.agents.on_call import agent_on
+from conversation.agents.speaking import said_in_english
 from conversation.handover import Handover
 from conversation.multilingual.changing import languages_told
 from conversation.services import (
@@ -189,6 +190,28 @@ def test_a_voice_of_one_language_needs_one_for_each():
             check(resolve(agent, settings), settings)
     spanish = two(**{"services": services, "languages": {"en": {}, "es": {"voice": "aura-2-celeste-es"}}})
     check(resolve(spanish, settings), settings)
+
+
+def test_a_voice_that_would_stay_when_the_call_changes_back_is_refused():
+    settings = load_settings(**HOSTED)
+    services = {"stt": "deepgram", "llm": "openai", "tts": "openai"}
+    some = two(**{"services": services, "languages": {"en": {}, "es": {"voice": "nova"}}})
+    with pytest.raises(
+        ServiceError, match=r"for some of its languages: name one as voice in \[languages.en\]"
+    ):
+        check(resolve(some, settings), settings)
+    each = two(**{"services": services, "languages": {"en": {"voice": "ash"}, "es": {"voice": "nova"}}})
+    check(resolve(each, settings), settings)
+    check(resolve(two("en", "es", services=services), settings), settings)
+
+
+def test_a_language_without_fixed_lines_of_ours_is_told_at_the_start(tmp_path):
+    swedish = written(tmp_path, HEAD + 'language = "sv"\n[lines]\ngoodbye = "Hej då."')
+    (line,) = said_in_english(swedish)
+    assert "Swedish has no fixed lines of ours" in line and "[lines]" in line and " goodbye" not in line
+    (line,) = said_in_english(two("en", "sv"))
+    assert "[languages.sv.lines]" in line
+    assert said_in_english(two("en", "es")) == []
 
 
 # The local stack

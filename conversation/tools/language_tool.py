@@ -1,4 +1,4 @@
-"""The tool that goes on in another language."""
+"""The tool that goes on in another language. An agent of several languages has it, whatever its `tools`."""
 
 from __future__ import annotations
 
