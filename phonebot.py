@@ -245,7 +245,9 @@ def _prompt_of_agent(
 
     file = Path.cwd() / name if name.endswith(".toml") or os.sep in name else None
     _go_home()
-    raise typer.Exit(print_prompt(file or name, ExampleCall(caller, outbound=outbound, at=moment, parameters=given)))
+    raise typer.Exit(
+        print_prompt(file or name, ExampleCall(caller, outbound=outbound, at=moment, parameters=given))
+    )
 
 
 @agent_group.command(
