@@ -163,8 +163,8 @@ class Screened(Witnesses):
         self._session.record(BeepHeard())
         self._tone.set()
         if self._answers and not (self._owes_answer or self._answering):
-            # A telephone may have a tone of its own: the message waits for another one, or for silence.
             self._comes(Verdict.MACHINE, Evidence.PLAIN, "a beep")
+            self._greeting_over.set()
 
     def _judge_soon(self) -> None:
         self._stop_judging()
