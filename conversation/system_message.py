@@ -5,7 +5,7 @@ time, the call, how one speaks on a telephone, and what tools promise.
 
 What came with a call (its numbers, its parameters, what a look-up found) was written by others. It is one line of JSON,
 said to be data; and where a template of the instructions has it, it is one short line of text there, so that it cannot
-begin a section or a list of rules of its own. docs/conversation.md shows an example.
+begin a section or a list of rules of its own. `phonebot agent prompt` prints it.
 """
 
 from __future__ import annotations

@@ -83,7 +83,7 @@ class Agent(Table):
         services: Speech recognition, model and voice.
         tools: What the agent may do, from `default_tools()` and its own. When not given: to end the call, to take
             messages, and all of its own.
-        facts: What the local brain knows. `conversation.pipeline.instructions` adds them to a hosted model's prompt.
+        facts: What the local brain knows. `conversation.system_message` adds them to what a model is told.
         http: Tools that are a request to a service of the owner's, by name.
         mcp: Servers whose tools the agent has, by names of the owner's choice.
         transfers: Where callers may be put through to, by name.

@@ -95,7 +95,7 @@ class Screened(Witnesses):
                 if not self._speaking:
                     self._judge_soon()
                 return
-            if self.phase in (Phase.LISTENING, Phase.GREETED, Phase.WAITING):
+            if self.phase is not Phase.OVER and not self.is_deaf:
                 found = screening(" ".join(self._turn), self._session.agent.language)
                 if found is not None and found.kind != "waits":
                     self._is_screened("wants a key" if found.key else "asks who calls")

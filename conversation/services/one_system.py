@@ -29,7 +29,7 @@ class OneSystemMessage(LLMService[Any]):
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         """Ask with the conversation as a model should see it; pass everything else on as it is."""
-        if isinstance(frame, LLMContextFrame) and direction is FrameDirection.DOWNSTREAM:
+        if isinstance(frame, LLMContextFrame):  # up the pipeline with a tool's result, too
             self._asked_with = frame.context
             asked = LLMContextFrame(self.as_asked(frame.context), speculation=frame.speculation)
             asked.metadata = frame.metadata

@@ -100,6 +100,20 @@ async def test_a_model_is_told_after_which_words_it_was_interrupted(monkeypatch,
     assert sum("interrupted you here" in str(m["content"]) for m in messages) == 1
 
 
+async def test_one_system_message_is_sent_with_a_tools_result_too(monkeypatch, tmp_path):
+    taken = calls("take_message", '{"caller_name": "Ann", "message": "Call me."}')
+    async with endpoint(taken, calls("end_call", '{"farewell": "Bye."}')) as served:
+        async with talking(
+            monkeypatch, tmp_path, "twilio", lambda _: [], model=lambda: openai_model(served.url)
+        ) as bot:
+            await bot.network.call(bot.url, [Digits("1#")])
+    first, second = served.requests[:2]
+    assert any(message["role"] == "tool" for message in second["messages"])
+    for request in (first, second):
+        assert [message["role"] for message in request["messages"]].count("system") == 1
+    assert first["messages"][0] == second["messages"][0]
+
+
 def test_notes_are_made_for_the_model_alone_and_only_where_it_was_cut_off():
     context = CallContext(messages=[{"role": "user", "content": "Hours?"}])
     context.add_message({"role": "assistant", "content": "We are open from"})
