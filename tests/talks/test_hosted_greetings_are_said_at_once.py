@@ -20,7 +20,7 @@ LATE_SECS = 0.4
 """How far away the voices are."""
 
 AT_ONCE_MS = 390
-"""What is asked live cannot be heard by then; the rest is for busy machines. What was measured: docs/conversation.md."""
+"""What is asked live cannot be heard by then; the rest is for busy machines. The figures: docs/conversation.md."""
 
 GREETING = "Hello."
 
