@@ -144,7 +144,7 @@ class KeepsLines(TTSService):
     async def run_tts(self, text: str, context_id: str) -> AsyncGenerator[Frame | None, None]:
         """Say a line that is kept; have the voice say all else."""
         if not self._is_fixed:
-            async for frame in super().run_tts(text, context_id):  # type: ignore[misc]
+            async for frame in super().run_tts(text, context_id):
                 yield frame
             return
         store = self.keeping.store
@@ -158,7 +158,7 @@ class KeepsLines(TTSService):
         await super().on_turn_context_created(context_id)
         heard = self._heard[context_id] = _Heard(key, text)
         sounded = False
-        async for frame in super().run_tts(text, context_id):  # type: ignore[misc]
+        async for frame in super().run_tts(text, context_id):
             heard.failed |= isinstance(frame, ErrorFrame)
             sounded |= isinstance(frame, TTSAudioRawFrame)
             yield frame

@@ -63,13 +63,14 @@ def bounded(cls: Any, settings: Settings, *, own_time_outs: bool) -> Any:
 
     def create_client(self: Any, **kwargs: Any) -> Any:
         # Retries are decided where the caller is spoken to meanwhile.
-        asked_once = {"timeout": timeout, "max_retries": 0}
+        asked_once: dict[str, Any] = {"timeout": timeout, "max_retries": 0}
         if (shared := shared_http_client()) is not None:
             asked_once["http_client"] = shared
         if cls.create_client is not BaseOpenAILLMService.create_client:
             return patient.create_client(self, **kwargs).with_options(**asked_once)
         known = ("api_key", "base_url", "organization", "project", "default_headers")
-        return AsyncOpenAI(**{name: kwargs.get(name) for name in known}, **asked_once)
+        asked_once |= {name: kwargs.get(name) for name in known}
+        return AsyncOpenAI(**asked_once)
 
     return type(cls.__name__, (NoticedCuts, patient), {"create_client": create_client})
 

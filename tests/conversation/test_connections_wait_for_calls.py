@@ -33,9 +33,10 @@ async def one_call(vendor, **given):
     """The voice of a call that says one word and ends."""
     settings = load_settings(**{f"{vendor}_api_key": "k"}, connect_secs=5, first_audio_secs=6, **given)
     who = agent(tts=vendor)
-    async with _Speaking(build_tts(resolve(who, settings), who, settings), 8000) as speaking:
-        await asyncio.sleep(HANDSHAKE_SECS + 0.2)
-        return speaking._voice._websocket
+    voice = build_tts(resolve(who, settings), who, settings)
+    async with _Speaking(voice, 8000):
+        await until(lambda: voice._websocket is not None)
+        return voice._websocket
 
 
 @pytest.mark.parametrize("vendor", ["cartesia", "elevenlabs"])
