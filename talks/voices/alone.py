@@ -59,13 +59,14 @@ def asked(engine: str, speaker: str, text: str) -> bytes:
 def _espeak(speaker: str, text: str) -> bytes:
     library, said = _library(speaker), bytearray()
 
-    @ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p)
     def take(samples: Any, count: int, events: Any) -> int:
         if samples and count > 0:
             said.extend(ctypes.string_at(samples, 2 * count))
         return 0
 
-    library.espeak_SetSynthCallback(take)
+    kind = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p)
+    callback = kind(take)
+    library.espeak_SetSynthCallback(callback)
     words = text.encode()
     if library.espeak_Synth(words, len(words) + 1, 0, 1, 0, UTF8, None, None) != 0:
         sys.exit("it takes no text")
