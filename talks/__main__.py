@@ -8,6 +8,7 @@ import json
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -26,6 +27,8 @@ from talks.scoring import TalkScore
 
 RESULTS = Path(__file__).parent / "results.md"
 JOBS = 4
+QUICK_JOBS = 5
+"""Calls at a time: each without keys takes up to a quarter of a core."""
 
 EXAMPLES = """\
 examples:
@@ -64,7 +67,8 @@ def main(
     except EmulatorError as error:
         print(error, file=sys.stderr)
         return 2
-    text, found = written(scores), figures(scores)
+    command = "make talks-quick" if options.quick else "make talks"
+    text, found = written(scores, command), figures(scores)
     print(f"\n{text}")
     if options.results:
         RESULTS.write_text(text, encoding="utf-8")
@@ -111,41 +115,33 @@ async def _play(
     # What loads models, networks and numbers is only needed here.
     from emulator.line.speech import Ears
     from talks.listening import words_at_the_ear
-    from talks.parts import Recorded
-    from talks.player import Player, Recording
+    from talks.parts import Recorded, prepared
+    from talks.player import Player
     from talks.scoring import score
     from talks.scripted_model import ScriptedModel
     from talks.stage import AGENTS, OWN_AGENTS, staged
 
     facts = {name: read_agent(name, (OWN_AGENTS, AGENTS)) for name in {play.talk.agent for play in plays}}
     sounds = Recorded()
+    # A line without speech is found before a server is started.
+    ready = [await asyncio.to_thread(prepared, play, sounds) for play in plays]
     begin = time.monotonic()
-    played: list[Recording] = []
     model = ScriptedModel(list(facts.values()))
-    async with model:
-        for brain in BRAINS:
-            mine = [play for play in plays if play.brain == brain]
-            if not mine:
-                continue
-            services = model.environment() if brain == "model" else {"LLM": "local"}
-            services = {"STT": "local", "TTS": "local", **services}
-            with TemporaryDirectory(prefix="talks-") as scratch:
-                try:
-                    async with staged(Path(scratch), services) as stage:
-                        print(f"{len(mine)} calls, the {brain} brain, {options.jobs} at a time", flush=True)
-                        player = Player(
-                            stage.networks,
-                            stage.base,
-                            stage.voice_urls,
-                            sounds,
-                            facts,
-                            stage.data,
-                            recordings,
-                            lambda line: print(line, flush=True),
-                        )
-                        played += await player.play_all(mine, options.jobs)
-                finally:
-                    _keep_log(Path(scratch) / "server.log", recordings / f"server-{brain}.log")
+    brains = [brain for brain in BRAINS if any(play.brain == brain for play in plays)]
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(model)
+        scratch = Path(stack.enter_context(TemporaryDirectory(prefix="talks-")))
+        stages = {}
+        for brain in brains:
+            thinks = model.environment() if brain == "model" else {"LLM": "local"}
+            (scratch / brain).mkdir()
+            stack.callback(_keep_log, scratch / brain / "server.log", recordings / f"server-{brain}.log")
+            stages[brain] = await stack.enter_async_context(
+                staged(scratch / brain, {"STT": "local", "TTS": "local", **thinks})
+            )
+        print(f"{len(plays)} calls, {options.jobs} at a time", flush=True)
+        player = Player(stages, sounds, facts, recordings, lambda line: print(line, flush=True))
+        played = await player.play_all(ready, options.jobs)
     print(f"played in {time.monotonic() - begin:.0f} s; listening to the recordings", flush=True)
     ears = await asyncio.to_thread(Ears)
     scores = []
@@ -201,7 +197,9 @@ def _parsed(arguments: Sequence[str] | None, program: str) -> argparse.Namespace
     )
     parser.add_argument("--carrier", choices=CARRIERS, help="over one carrier only")
     parser.add_argument("--brain", choices=BRAINS, help="with one brain only")
-    parser.add_argument("--jobs", type=int, default=JOBS, help=f"calls at a time (default {JOBS})")
+    parser.add_argument(
+        "--jobs", type=int, help=f"calls at a time (default {JOBS}, with --quick {QUICK_JOBS})"
+    )
     parser.add_argument("--data", help="another folder with talks")
     parser.add_argument(
         "--recordings", default="recordings/talks", help="where each call is kept to be listened to"
@@ -212,6 +210,8 @@ def _parsed(arguments: Sequence[str] | None, program: str) -> argparse.Namespace
         "--make-voices", action="store_true", help="speak all lines, or those of --quick, and play no talk"
     )
     options = parser.parse_args(arguments)
+    if options.jobs is None:
+        options.jobs = QUICK_JOBS if options.quick else JOBS
     if options.jobs < 1:
         parser.error("--jobs: give at least 1")
     return options

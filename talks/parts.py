@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
 from emulator.line.codecs import SAMPLE_RATE, Pcm
 from talks.caller import Part
-from talks.format import Line, Talk, Turn
+from talks.format import Line, Play, Talk, Turn
 from talks.reading import pieces, words_said
+
+ANSWER_SECS = 5.0
+"""About how long the bot takes to answer a turn, and to say its answer."""
 
 
 class Sounds(Protocol):
@@ -43,6 +47,32 @@ class Recorded:
         self.background: Callable[[Line], Pcm] = background
 
 
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """A talk with all that is heard of its caller.
+
+    Attributes:
+        play: The talk, with its carrier and brain.
+        parts: Its turns.
+        background: What is heard all the time; None for silence.
+    """
+
+    play: Play
+    parts: Sequence[Part]
+    background: Pcm | None = None
+
+
+def prepared(play: Play, sounds: Sounds) -> Prepared:
+    """Make a talk ready; slow.
+
+    Raises:
+        TalksError: A line has no speech.
+    """
+    line = play.talk.line
+    background = None if line.noise is None else sounds.background(line)
+    return Prepared(play, parts_of(play.talk, sounds), background)
+
+
 def parts_of(talk: Talk, sounds: Sounds) -> list[Part]:
     """Make all turns of a talk ready; slow."""
     return [_part(turn, turn.voice or talk.voice, turn.line or talk.line, sounds) for turn in talk.turns]
@@ -62,6 +92,7 @@ def _part(turn: Turn, voice: str, line: Line, sounds: Sounds) -> Part:
     return Part(turn, np.concatenate(spoken), words_said(turn.say))
 
 
-def length_secs(parts: Sequence[Part]) -> float:
-    """How long all that is said takes."""
-    return sum(len(part.samples) for part in parts) / SAMPLE_RATE
+def about_secs(parts: Sequence[Part]) -> float:
+    """About how long a talk takes: all that is said, silence, and an answer to each turn."""
+    silent = sum((part.turn.silence or 0) + (part.turn.waits or 0) for part in parts)
+    return silent + sum(len(part.samples) for part in parts) / SAMPLE_RATE + ANSWER_SECS * len(parts)

@@ -15,7 +15,7 @@ import aiohttp
 import numpy as np
 
 from bench.serving import API_KEY
-from emulator import Audio, Colleague, Digits, EmulatorError, HangUp, PhoneNetwork, ScriptItem, Wait
+from emulator import Audio, Colleague, Digits, EmulatorError, HangUp, ScriptItem, Wait
 from emulator.legs.call import Call
 from emulator.legs.leg import INBOUND
 from emulator.line.codecs import Pcm
@@ -23,11 +23,12 @@ from emulator.line.line import PhoneLine
 from emulator.line.speech import write_stereo
 from emulator.network import BOT_NUMBER, CALLER_NUMBER
 from talks.agent_facts import AgentFacts
-from talks.caller import Part, TalkingCaller, TalkingColleague
+from talks.caller import TalkingCaller, TalkingColleague
 from talks.evidence import Event, Evidence, Message
 from talks.format import Play
 from talks.mouth import Mouth
-from talks.parts import Sounds, parts_of
+from talks.parts import Prepared, Sounds, about_secs
+from talks.stage import Stage
 
 LONGEST_SECS = 240.0
 """How long a call may last before it is given up."""
@@ -73,68 +74,57 @@ class _Seat:
 
 @dataclass
 class Player:
-    """Plays talks on networks of both carriers against one server.
+    """Plays talks on networks of both carriers.
 
     Attributes:
-        networks: By the carrier's name; they run.
-        base: The server's address.
-        voice_urls: Where each carrier's calls go.
+        stages: The server of each brain, and its networks; they run.
         sounds: Where speech comes from.
         facts: Of each agent that is called.
-        data: The server's data directory.
         folder: Where recordings are kept; None for nowhere.
         tell: Takes a line about each talk that is over.
     """
 
-    networks: Mapping[str, PhoneNetwork]
-    base: str
-    voice_urls: Mapping[str, str]
+    stages: Mapping[str, Stage]
     sounds: Sounds
     facts: Mapping[str, AgentFacts]
-    data: Path
     folder: Path | None
     tell: Callable[[str], None]
 
-    async def play_all(self, plays: Sequence[Play], jobs: int) -> list[Recording]:
-        """Play all of them, so many at a time; in their order.
-
-        Raises:
-            TalksError: A line has no speech.
-        """
-        # A line without speech is found before the first call, not in the middle of them.
-        prepared = [await asyncio.to_thread(parts_of, play.talk, self.sounds) for play in plays]
+    async def play_all(self, talks: Sequence[Prepared], jobs: int) -> list[Recording]:
+        """Play all of them, so many at a time; returns them in their order."""
         free = asyncio.Semaphore(jobs)
         begin = asyncio.Lock()
 
-        async def one(number: int, play: Play) -> Recording:
-            parts = prepared[number]
+        async def one(number: int, talk: Prepared) -> Recording:
             async with free:
                 async with begin:
                     await asyncio.sleep(APART_SECS)
-                recording = await self._play(number, play, parts)
+                recording = await self._play(number, talk)
             if self.folder is not None:
                 await asyncio.to_thread(self._keep, recording)
-            self.tell(f"  {play.label}: {recording.evidence.ended_ms / 1000:.0f} s")
+            self.tell(f"  {talk.play.label}: {recording.evidence.ended_ms / 1000:.0f} s")
             return recording
 
+        # The longest ones begin first, so that none is left over at the end.
+        order = sorted(range(len(talks)), key=lambda number: -about_secs(talks[number].parts))
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(one(number, play)) for number, play in enumerate(plays)]
-        return [task.result() for task in tasks]
+            tasks = {number: group.create_task(one(number, talks[number])) for number in order}
+        return [tasks[number].result() for number in range(len(talks))]
 
-    async def _play(self, number: int, play: Play, parts: Sequence[Part]) -> Recording:
-        seat = _Seat()
+    async def _play(self, number: int, talk: Prepared) -> Recording:
+        play, seat = talk.play, _Seat()
         problems: list[str] = []
         try:
             async with asyncio.timeout(LONGEST_SECS):
                 if play.talk.placed_by == "bot":
-                    await self._be_called(number, play, parts, seat)
+                    await self._be_called(number, talk, seat)
                 else:
-                    await self._call(play, parts, seat)
+                    await self._call(talk, seat)
         except TimeoutError:
             problems.append(f"the call was not over after {LONGEST_SECS:.0f} s")
             if seat.call is not None:
                 seat.call.hang_up("error", "the talk is given up")
-        except EmulatorError as error:
+        except (EmulatorError, aiohttp.ClientError) as error:
             problems.append(str(error))
         if seat.call is None or seat.caller is None:
             nothing = np.zeros(0, dtype=np.int16)
@@ -144,25 +134,29 @@ class Player:
             return Recording(lost, nothing, nothing)
         return await self._gather(play, seat.call, seat.caller, problems)
 
-    async def _call(self, play: Play, parts: Sequence[Part], seat: _Seat) -> None:
-        network = self.networks[play.carrier]
-        url = f"{self.voice_urls[play.carrier]}?{urlencode({'agent': play.talk.agent})}"
+    async def _call(self, talk: Prepared, seat: _Seat) -> None:
+        play = talk.play
+        stage = self.stages[play.brain]
+        network = stage.networks[play.carrier]
+        url = f"{stage.voice_urls[play.carrier]}?{urlencode({'agent': play.talk.agent})}"
         await network.call(
             url,
             from_number=CALLER_NUMBER,
-            status_callback=f"{self.base}/{play.carrier}/status",
+            status_callback=f"{stage.base}/{play.carrier}/status",
             colleagues=self._colleagues(play),
-            on_call=lambda call: self._sit_down(play, call, parts, seat, TalkingCaller),
+            on_call=lambda call: self._sit_down(talk, call, seat, TalkingCaller),
         )
 
-    async def _be_called(self, number: int, play: Play, parts: Sequence[Part], seat: _Seat) -> None:
-        network = self.networks[play.carrier]
+    async def _be_called(self, number: int, talk: Prepared, seat: _Seat) -> None:
+        play = talk.play
+        stage = self.stages[play.brain]
+        network = stage.networks[play.carrier]
         address = PERSON.format(number)
         network.add_person(Colleague(address))
 
         def seen(call: Call) -> None:
             if call.leg.direction != INBOUND and call.leg.to_number == address and seat.call is None:
-                self._sit_down(play, call, parts, seat, TalkingColleague)
+                self._sit_down(talk, call, seat, TalkingColleague)
 
         network.exchange.on_new_call.append(seen)
         try:
@@ -176,7 +170,7 @@ class Player:
             timeout = aiohttp.ClientTimeout(total=15)
             async with (
                 aiohttp.ClientSession(headers=_key(), timeout=timeout) as session,
-                session.post(f"{self.base}/calls", json=order) as answer,
+                session.post(f"{stage.base}/calls", json=order) as answer,
             ):
                 if answer.status not in (200, 201, 202):
                     text = (await answer.text())[:200]
@@ -185,13 +179,10 @@ class Player:
         finally:
             network.exchange.on_new_call.remove(seen)
 
-    def _sit_down(
-        self, play: Play, call: Call, parts: Sequence[Part], seat: _Seat, kind: type[TalkingCaller]
-    ) -> None:
-        line = play.talk.line
-        background = self.sounds.background(line) if line.noise is not None else None
-        call.line.mouthpiece = Mouth(call.line, background, line.echo)
-        seat.call, seat.caller = call, kind.take_over(call, parts)
+    @staticmethod
+    def _sit_down(talk: Prepared, call: Call, seat: _Seat, kind: type[TalkingCaller]) -> None:
+        call.line.mouthpiece = Mouth(call.line, talk.background, talk.play.talk.line.echo)
+        seat.call, seat.caller = call, kind.take_over(call, talk.parts)
 
     def _colleagues(self, play: Play) -> list[Colleague]:
         """The people to whom the agent can put its callers through: they take the call, and say a word or two."""
@@ -208,7 +199,8 @@ class Player:
         said, heard = (
             np.concatenate([np.zeros(0, dtype=np.int16), *side]) for side in (line.said, line.heard)
         )
-        shown = await self._shown(call.leg.call_id)
+        stage = self.stages[play.brain]
+        shown = await _shown(stage.base, call.leg.call_id)
         events = _events_of(shown, call.answered_wall)
         people = list(line.people)
         by_people = [(burst.start_ms, burst.end_ms) for burst in line.hearing.bursts]
@@ -220,7 +212,7 @@ class Player:
                 (start, end) for start, end in by_people if not any(one <= start < two for one, two in people)
             ],
             events=events,
-            messages=await asyncio.to_thread(_messages, self.data, str(shown.get("id", ""))),
+            messages=await asyncio.to_thread(_messages, stage.data, str(shown.get("id", ""))),
             ended_by=call.ended_by,
             ended_ms=line.now_ms,
             people=people,
@@ -235,28 +227,29 @@ class Player:
         evidence.problems += notes
         return Recording(evidence, said, heard, str(call.timeline))
 
-    async def _shown(self, call_id: str) -> dict[str, Any]:
-        """What the server shows of a call, once it has written down its end; empty when it knows nothing."""
-        shown: dict[str, Any] = {}
-        timeout = aiohttp.ClientTimeout(total=5)
-        async with aiohttp.ClientSession(headers=_key(), timeout=timeout) as session:
-            for _ in range(round(SETTLES_SECS / 0.25)):
-                try:
-                    async with session.get(f"{self.base}/calls/{quote(call_id, safe='')}") as answer:
-                        if answer.status == 200:
-                            shown = await answer.json()
-                except (TimeoutError, aiohttp.ClientError):
-                    continue
-                if any(one.get("kind") == "ended" for one in shown.get("events", ())):
-                    break
-                await asyncio.sleep(0.25)
-        return shown
-
     def _keep(self, recording: Recording) -> None:
         assert self.folder is not None
         path = self.folder / recording.evidence.play.label
         write_stereo(path.with_suffix(".wav"), [recording.said], [recording.heard])
         path.with_suffix(".txt").write_text(recording.timeline + "\n", encoding="utf-8")
+
+
+async def _shown(base: str, call_id: str) -> dict[str, Any]:
+    """What the server shows of a call, once it has written down its end; empty when it knows nothing."""
+    shown: dict[str, Any] = {}
+    timeout = aiohttp.ClientTimeout(total=5)
+    async with aiohttp.ClientSession(headers=_key(), timeout=timeout) as session:
+        for _ in range(round(SETTLES_SECS / 0.25)):
+            try:
+                async with session.get(f"{base}/calls/{quote(call_id, safe='')}") as answer:
+                    if answer.status == 200:
+                        shown = await answer.json()
+            except (TimeoutError, aiohttp.ClientError):
+                continue
+            if any(one.get("kind") == "ended" for one in shown.get("events", ())):
+                break
+            await asyncio.sleep(0.25)
+    return shown
 
 
 def _key() -> dict[str, str]:

@@ -142,7 +142,7 @@ def _never_said(turn: Turn) -> LineScore:
 def _places(evidence: Evidence) -> list[_Place]:
     done = evidence.done
     places = []
-    for index, one in enumerate(done):
+    for index in range(len(done)):
         first = index
         while first and done[first].turn.then is not None:
             first -= 1
@@ -152,7 +152,6 @@ def _places(evidence: Evidence) -> list[_Place]:
         after = done[last + 1].start_ms if last + 1 < len(done) else float("inf")
         following = done[index + 1].start_ms if index + 1 < len(done) else float("inf")
         places.append(_Place(index, done[first].start_ms, after, following, last == index))
-        assert one.start_ms <= one.end_ms
     return places
 
 
@@ -200,7 +199,9 @@ def _understanding(evidence: Evidence, place: _Place, found: LineScore) -> None:
 def _answering(evidence: Evidence, place: _Place, found: LineScore, facts: AgentFacts) -> None:
     turn, done = found.turn, evidence.done[place.index]
     until = place.next_ms if turn.answered or turn.answered_all else place.chain_end_ms
-    texts = evidence.said(done.start_ms, until)
+    # What is said into a goodbye is answered by that goodbye.
+    before = evidence.done[place.index - 1].start_ms if turn.kind == "over-goodbye" and place.index else None
+    texts = evidence.said(done.start_ms if before is None else before, until)
     found.answer = texts[0]
     off_topic = tuple(turn.topics) == (NO_TOPIC,)
     topics = () if off_topic else turn.topics

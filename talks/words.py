@@ -76,7 +76,7 @@ def words_of(text: str) -> list[str]:
 
     Up to three figures are a number ("24": twenty four), more of them are read one by one. Hyphens part words.
     """
-    text = text.lower().replace("’", "'").replace("$", " ")
+    text = re.sub(r"\bgood[- ]bye\b", "goodbye", text.lower().replace("’", "'").replace("$", " "))
     text = re.sub(r"(?<=\d)\s*(am|pm)\b", r" \1", re.sub(r"\b([ap])\.\s?m\b\.?", r"\1m", text))
     found: list[str] = []
     for token in _TOKENS.findall(text):
@@ -104,7 +104,7 @@ def compared(text: str) -> list[str]:
         elif words[place] == "oh" and (found[-1:] or [""])[0].isdigit():
             found.append("0")
         else:
-            found.append(words[place])
+            found.append(words[place].replace("'", ""))
         place = after
     return found
 

@@ -9,6 +9,7 @@ from emulator.line.speech import Ears, Voice
 from talks.agent_facts import read_agent
 from talks.format import Line, Play, Talk
 from talks.listening import words_at_the_ear
+from talks.parts import prepared
 from talks.player import Player
 from talks.scoring import score
 from talks.scripted_model import ScriptedModel
@@ -42,17 +43,9 @@ async def test_a_talk_with_the_scripted_model(tmp_path):
     async with ScriptedModel([facts]) as model:
         services = {"STT": "local", "TTS": "local", **model.environment()}
         async with staged(tmp_path, services) as stage:
-            player = Player(
-                stage.networks,
-                stage.base,
-                stage.voice_urls,
-                OneVoice(),
-                {"receptionist": facts},
-                stage.data,
-                tmp_path / "kept",
-                told.append,
-            )
-            [recording] = await player.play_all([play], 1)
+            sounds = OneVoice()
+            player = Player({"model": stage}, sounds, {"receptionist": facts}, tmp_path / "kept", told.append)
+            [recording] = await player.play_all([prepared(play, sounds)], 1)
     evidence = recording.evidence
     evidence.heard = words_at_the_ear(recording.heard, Ears().transcribe, list(evidence.bot))
     found = score(evidence, facts)

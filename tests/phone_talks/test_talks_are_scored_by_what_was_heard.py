@@ -160,12 +160,13 @@ def test_a_bot_that_speaks_into_a_pause_talks_over_the_caller():
 
 
 def test_a_goodbye_that_is_talked_over_may_go_on():
-    turn = say("Oh, and thank you very much for your help.", kind="over-goodbye", into=0.5)
+    turn = say("And thank you for your help.", kind="over-goodbye", into=0.5, answered=["good ?bye"])
     said = [(1400, "Thank you for calling. Goodbye.")]
     bye = evidence(
         (say("Bye."), (0, 500)), (turn, (2000, 5000)), bot=[(1500, 5500)], said=said, ends="goodbye"
     )
     assert (lines(bye)[1].over, lines(bye)[1].words, score(bye, FACTS).ended_well) == (None, 0, True)
+    assert lines(bye)[1].relevant
 
 
 def test_a_barge_in_silences_the_bot_or_not():

@@ -17,6 +17,7 @@ from talks.words import compared, digits_of, has, same_name, same_number, share
         ("the twenty-third", "the 23rd"),
         ("sixty-five", "65"),
         ("Bye.", "by"),
+        ("It's fine, goodbye", "its fine. Good-bye."),
         ("OK, Mister Ray", "okay mr. Ray"),
     ],
 )
