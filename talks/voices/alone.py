@@ -104,6 +104,7 @@ def _library(voice: str) -> Any:
     data = espeakng_loader.get_data_path().encode()
     if library.espeak_Initialize(SYNCHRONOUS, 0, data, DONT_EXIT) != ESPEAK_RATE:
         sys.exit("it does not find its data: install espeakng-loader anew")
+    library.espeak_ng_SetRandSeed(ctypes.c_long(1))  # it is the time otherwise
     if library.espeak_SetVoiceByName(voice.encode()) != 0:
         sys.exit("there is no such voice")
     return library
