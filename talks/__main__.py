@@ -67,7 +67,8 @@ def main(
     except EmulatorError as error:
         print(error, file=sys.stderr)
         return 2
-    text, found = written(scores), figures(scores)
+    command = "make talks-quick" if options.quick else "make talks"
+    text, found = written(scores, command), figures(scores)
     print(f"\n{text}")
     if options.results:
         RESULTS.write_text(text, encoding="utf-8")

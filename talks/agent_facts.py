@@ -28,7 +28,7 @@ class AgentFacts:
         numbers: Telephone numbers by the names of destinations.
         warm: The destinations that are asked first.
         greeting: The greeting as it is written.
-        business: Values of `[variables]`.
+        variables: Those of `[variables]`.
     """
 
     facts: Mapping[str, str] = field(default_factory=dict)

@@ -152,7 +152,7 @@ class Dialogue:
             return Reply(" ".join(answers))
         if re.search(GOODBYE, said) or (expected in ("more?", "message?") and re.search(NO, said)):
             if "end_call" in self._tools:
-                return Reply("" if self._ends_by_itself else FAREWELL, "end_call", {})
+                return Reply("", "end_call")
             return Reply(FAREWELL)
         if re.search(YES, said) and len(said.split()) < 4:
             return Reply(HELP)
@@ -160,9 +160,6 @@ class Dialogue:
             return Reply("Hello. " + HELP)
         self._expects = "message?"
         return Reply(UNKNOWN)
-
-    _ends_by_itself = True
-    """Whether the call's end has a farewell of its own: our tool says the agent's goodbye."""
 
     def _known(self, text: str) -> list[str]:
         """Answers to all that is asked: facts whose words, or the words of whose questions, are in it."""

@@ -32,7 +32,7 @@ def sound(name: str) -> NDArray[np.int16]:
     made = make(np.random.default_rng(list(name.encode())))
     loud = np.abs(made) > 0.02 * np.abs(made).max()
     level = 10 ** ((LEVEL_DB + above_speech_db) / 20) / np.sqrt(np.mean(made[loud] ** 2))
-    return np.round(np.clip(made * level, -1, 1) * 32767).astype(np.int16)
+    return np.asarray(np.round(np.clip(made * level, -1, 1) * 32767), np.int16)
 
 
 def _through(samples: Samples, resonances: Sequence[tuple[float, float]]) -> Samples:
@@ -94,7 +94,8 @@ def _spoken(voice: str, text: str, breath: float, random: np.random.Generator) -
     said = speech(voice, text).astype(np.float64) / 32768
     around = np.sqrt(np.convolve(said**2, np.ones(160) / 160, "same"))
     strained = np.tanh(4 * said / np.abs(said).max())
-    return strained + breath * _through(random.standard_normal(len(said)), _CHEST) * around / around.max()
+    breathed = _through(random.standard_normal(len(said)), _CHEST) * around / around.max()
+    return np.asarray(strained + breath * breathed, np.float64)
 
 
 def _cough(random: np.random.Generator) -> Samples:

@@ -124,7 +124,7 @@ class Player:
             problems.append(f"the call was not over after {LONGEST_SECS:.0f} s")
             if seat.call is not None:
                 seat.call.hang_up("error", "the talk is given up")
-        except EmulatorError as error:
+        except (EmulatorError, aiohttp.ClientError) as error:
             problems.append(str(error))
         if seat.call is None or seat.caller is None:
             nothing = np.zeros(0, dtype=np.int16)

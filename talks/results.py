@@ -127,12 +127,17 @@ def below(
     return worse
 
 
-def written(scores: Sequence[TalkScore]) -> str:
-    """All of it as Markdown: printed, and kept in `talks/results.md`."""
+def written(scores: Sequence[TalkScore], command: str = "make talks") -> str:
+    """All of it as Markdown: printed, and kept in `talks/results.md`.
+
+    Args:
+        scores: Of each talk that was played.
+        command: What has played them.
+    """
     whole = figures(scores)
     parts = [
         "# What callers felt",
-        f"Written by `make talks` on {datetime.now(UTC):%Y-%m-%d %H:%M} UTC: {described()}. docs/conversation.md "
+        f"Written by `{command}` on {datetime.now(UTC):%Y-%m-%d %H:%M} UTC: {described()}. docs/conversation.md "
         f"says what is measured, and how. Shares are from 0 to 1. {_lateness(scores)}",
         _table(whole),
         "## By carrier and brain",

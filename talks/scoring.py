@@ -142,7 +142,7 @@ def _never_said(turn: Turn) -> LineScore:
 def _places(evidence: Evidence) -> list[_Place]:
     done = evidence.done
     places = []
-    for index, one in enumerate(done):
+    for index in range(len(done)):
         first = index
         while first and done[first].turn.then is not None:
             first -= 1
@@ -152,7 +152,6 @@ def _places(evidence: Evidence) -> list[_Place]:
         after = done[last + 1].start_ms if last + 1 < len(done) else float("inf")
         following = done[index + 1].start_ms if index + 1 < len(done) else float("inf")
         places.append(_Place(index, done[first].start_ms, after, following, last == index))
-        assert one.start_ms <= one.end_ms
     return places
 
 

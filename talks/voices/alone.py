@@ -59,13 +59,14 @@ def asked(engine: str, speaker: str, text: str) -> bytes:
 def _espeak(speaker: str, text: str) -> bytes:
     library, said = _library(speaker), bytearray()
 
-    @ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p)
     def take(samples: Any, count: int, events: Any) -> int:
         if samples and count > 0:
             said.extend(ctypes.string_at(samples, 2 * count))
         return 0
 
-    library.espeak_SetSynthCallback(take)
+    kind = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p)
+    callback = kind(take)
+    library.espeak_SetSynthCallback(callback)
     words = text.encode()
     if library.espeak_Synth(words, len(words) + 1, 0, 1, 0, UTF8, None, None) != 0:
         sys.exit("it takes no text")
@@ -103,6 +104,7 @@ def _library(voice: str) -> Any:
     data = espeakng_loader.get_data_path().encode()
     if library.espeak_Initialize(SYNCHRONOUS, 0, data, DONT_EXIT) != ESPEAK_RATE:
         sys.exit("it does not find its data: install espeakng-loader anew")
+    library.espeak_ng_SetRandSeed(ctypes.c_long(1))  # it is the time otherwise
     if library.espeak_SetVoiceByName(voice.encode()) != 0:
         sys.exit("there is no such voice")
     return library

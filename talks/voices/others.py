@@ -79,4 +79,4 @@ def pico(speaker: str, text: str) -> tuple[NDArray[np.float32], int]:
 
 
 def _scaled(said: bytes) -> NDArray[np.float32]:
-    return np.frombuffer(said, np.int16).astype(np.float32) / 32768
+    return np.asarray(np.frombuffer(said, np.int16) / 32768, np.float32)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import multiprocessing
 import os
+import re
 import tempfile
 import time
 from collections.abc import Callable, Iterable
@@ -27,6 +28,9 @@ FORM = "1"
 
 AT_ONCE = 8
 """Texts of a voice that one process makes in a row: reading a model takes as long as some sentences."""
+
+HUMMED = re.compile(r"\bmhm\b", re.IGNORECASE)
+"""What machines read as letters."""
 
 SPEAKERS: dict[str, Callable[[str, str], tuple[NDArray[np.float32], int]]] = {
     "piper": others.piper,
@@ -118,9 +122,14 @@ def _voice(name: str) -> Voice:
         raise NotMade(f"there is no voice {name!r}: choose from {', '.join(VOICES)}") from None
 
 
+def _spoken(text: str) -> str:
+    """A text as engines are given it."""
+    return HUMMED.sub("um-hum", text)
+
+
 def _path(voice: Voice, text: str) -> Path:
     """The file that holds this speech."""
-    key = hashlib.sha256("\n".join((FORM, voice.version, voice.name, text)).encode()).hexdigest()
+    key = hashlib.sha256("\n".join((FORM, voice.version, voice.name, _spoken(text))).encode()).hexdigest()
     return cache() / "speech" / voice.name.replace("/", "-") / f"{key[:32]}.wav"
 
 
@@ -142,7 +151,7 @@ def _make_part(part: tuple[Voice, list[str]]) -> tuple[Voice, list[str], list[st
     failed = []
     for text in texts:
         try:
-            samples = at_line(*SPEAKERS[voice.engine](voice.speaker, text))
+            samples = at_line(*SPEAKERS[voice.engine](voice.speaker, _spoken(text)))
         except Exception as error:  # each engine has errors of its own, and the other lines are to be made
             failed.append(f"{voice.name} does not say {text!r}: {error}")
         else:
