@@ -88,6 +88,10 @@ WRITTEN = [
     ("dtmf", '{"digits": "#"}'),
     ("silence_prompt", '{"n": 1}'),
     ("dead_air", '{"stage": "fallback", "cause": "voice_silent", "silent_secs": 3.2}'),
+    (
+        "service_failed_over",
+        '{"job": "tts", "failed": "cartesia", "next": "openai", "cause": "failed", "category": "rate_limit"}',
+    ),
     ("tool", '{"name": "take_message", "arguments": {"message": "Call."}, "result": {"outcome": "busy"}}'),
     ("tool", '{"name": "end_call", "arguments": {}, "result": null}'),
     ("tool", '{"name": "end_call", "arguments": {}, "result": "Not done: no.", "ok": false}'),
