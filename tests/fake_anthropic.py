@@ -17,7 +17,7 @@ def _event(kind: str, **data: Any) -> bytes:
 
 
 def _begin() -> bytes:
-    message = {
+    message: dict[str, Any] = {
         "id": "msg_1",
         "type": "message",
         "role": "assistant",

@@ -75,6 +75,7 @@ class Spare(FrameProcessor):
         self._start: StartFrame | None = None
         self._is_late = False
         self._formers: list[tuple[Any, Pipeline]] = []
+        self._leaving: set[asyncio.Task[None]] = set()
         self._ended = asyncio.Event()
 
     @property
@@ -122,9 +123,11 @@ class Spare(FrameProcessor):
         if self._keeps_former:
             self._formers.append((inner, pipeline))
         elif self._setup is not None:
-            self.create_task(self._let_go(inner, pipeline), f"{self}::let_go")
+            task = self.create_task(self._let_go(inner, pipeline), f"{self}::let_go")
+            self._leaving.add(task)
+            task.add_done_callback(self._leaving.discard)
 
-    async def setup(self, setup: FrameProcessorSetup) -> None:
+    async def setup(self, setup: FrameProcessorSetup) -> None:  # type: ignore[override]
         """Set up, with the service if it is awake."""
         await super().setup(setup)
         if self._pipeline is not None:
@@ -132,6 +135,8 @@ class Spare(FrameProcessor):
 
     async def cleanup(self) -> None:
         """Release the service, and those that were there before it."""
+        if self._leaving:
+            await asyncio.wait(self._leaving, timeout=LET_GO_SECS)
         await super().cleanup()
         pipelines = [pipeline for _, pipeline in self._formers]
         if self._pipeline is not None:

@@ -116,8 +116,8 @@ class ServiceChoice:
 
     def only(self, kind: Kind, name: str) -> ServiceChoice:
         """The same, with one of the names of a kind's list in the place of the first."""
-        chosen: dict[str, Any] = {kind: name}
-        return replace(self, **chosen)
+        named: dict[str, Any] = {kind: name}
+        return replace(self, **named)
 
     def behind(self, kind: Kind) -> Service | None:
         """The local service that takes over when all of a list have failed; None where there is no list, or no such."""

@@ -91,6 +91,10 @@ WRITTEN = [
     ("responded", '{"to": "caller", "ms": 640, "stages": {"end_of_turn": 240, "model": 300, "voice": 100}}'),
     ("not_understood", "{}"),
     ("dead_air", '{"stage": "fallback", "cause": "voice_silent", "silent_secs": 3.2}'),
+    (
+        "service_failed_over",
+        '{"job": "tts", "failed": "cartesia", "next": "openai", "cause": "failed", "category": "rate_limit"}',
+    ),
     ("tool", '{"name": "take_message", "arguments": {"message": "Call."}, "result": {"outcome": "busy"}}'),
     ("tool", '{"name": "end_call", "arguments": {}, "result": null}'),
     ("tool", '{"name": "end_call", "arguments": {}, "result": "Not done: no.", "ok": false}'),

@@ -2,6 +2,7 @@
 
 import pytest
 
+from calls.states import EndedBy
 from emulator import Audio, Digits, tone
 from tests import fake_services as fake
 from tests.failing_over import NEXT_SECS, failed_over, failing_over, texts
@@ -54,7 +55,6 @@ async def test_nothing_has_to_be_said_again(monkeypatch, tmp_path, carrier, way)
     ):
         result = await bot.network.call(bot.url, [SPEECH, Digits("2#")])
     (call,) = bot.store.list()
-    print(texts(call), texts(call, "caller_said"), failed_over(call), after_speech(result))
     assert texts(call) == ["Hello.", "We are open.", "Bye."]
     assert texts(call, "caller_said")[0] == WORDS
     assert [one[:3] for one in failed_over(call)] == [("stt", "deepgram", "openai")]
@@ -78,7 +78,6 @@ async def test_the_first_of_two_over_http(monkeypatch, tmp_path, carrier):
     ):
         result = await bot.network.call(bot.url, [SPEECH, Digits("2#")])
     (call,) = bot.store.list()
-    print(texts(call), texts(call, "caller_said"), failed_over(call), after_speech(result))
     assert texts(call) == ["Hello.", "We are open.", "Bye."]
     assert after_speech(result) < NEXT_SECS
 
@@ -102,3 +101,29 @@ async def test_a_noise_is_no_fault_of_the_recognisers(monkeypatch, tmp_path):
     (call,) = bot.store.list()
     assert failed_over(call) == []
     assert len(second.requests) >= 1
+
+
+@pytest.mark.parametrize("carrier", ["twilio", "telnyx"])
+async def test_every_recogniser_is_down(monkeypatch, tmp_path, carrier):
+    async with (
+        socket_service(401) as first,
+        endpoint(fake.status(401)) as second,
+        failing_over(
+            monkeypatch,
+            tmp_path,
+            carrier,
+            "stt",
+            ["deepgram", "openai"],
+            answers,
+            at={"deepgram": first.url, "openai": second.url},
+        ) as bot,
+    ):
+        result = await bot.network.call(bot.url, [SPEECH, SPEECH, SPEECH])
+    (call,) = bot.store.list()
+    greeting, *bad_lines, apology = texts(call)
+    assert greeting == "Hello."
+    assert 1 <= len(bad_lines) <= 2
+    assert all("the line is bad" in line for line in bad_lines)
+    assert apology.startswith("I'm sorry, I have a technical problem.")
+    assert call.ended_by is EndedBy.ERROR
+    assert result.report.goodbye_heard

@@ -145,3 +145,24 @@ async def test_every_voice_is_down(monkeypatch, tmp_path, carrier):
     spoken = [entry.text for entry in result.timeline.entries if entry.kind == "say"]
     assert any("technical problem" in text for text in spoken)
     assert call.ended_by is EndedBy.ERROR
+
+
+async def test_at_last_the_local_voice_speaks(monkeypatch, tmp_path):
+    async with (
+        socket_service(401) as first,
+        failing_over(
+            monkeypatch,
+            tmp_path,
+            "twilio",
+            "tts",
+            ["deepgram"],
+            answers,
+            at={"deepgram": first.url},
+            local=True,
+        ) as bot,
+    ):
+        result = await bot.network.call(bot.url, [Digits("2#")])
+    (call,) = bot.store.list()
+    assert failed_over(call) == [("tts", "deepgram", "local", "failed")]
+    assert texts(call) == ["Hello.", "Bye."]
+    assert result.report.goodbye_heard

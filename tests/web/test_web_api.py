@@ -96,6 +96,7 @@ async def test_a_call_is_shown_with_its_turns_and_events(tmp_path):
             "answered_by": None,
             "transfers": [],
             "recordings": [],
+            "failovers": [],
             "event_format": FORMAT,
         }
         assert turns == [
