@@ -20,18 +20,15 @@ from pipecat.frames.frames import (
     InputAudioRawFrame,
     InterimTranscriptionFrame,
     STTMetadataFrame,
-    STTUpdateSettingsFrame,
     TranscriptionFrame,
     VADUserStartedSpeakingFrame,
     VADUserStoppedSpeakingFrame,
 )
 from pipecat.processors.frame_processor import FrameDirection
-from pipecat.services.settings import STTSettings
 
 from conversation.failover.health import Health
 from conversation.failover.spare import Spare
 from conversation.failover.switching import FailedOver, Recent, Switch
-from conversation.services.service import Service
 
 BEFORE_SECS = 1.0
 """How much sound before the first of speech is kept with it: a detector needs a moment to be sure."""
@@ -99,10 +96,6 @@ class Ears(Switch):
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()
-
-    def in_language(self, service: Service, language: str) -> Frame | None:
-        """Hear the language that the talk has changed to."""
-        return STTUpdateSettingsFrame(delta=STTSettings(language=language))
 
     # What the caller says
 

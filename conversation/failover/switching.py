@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, cast
 
 from loguru import logger
-from pipecat.frames.frames import ErrorFrame, Frame, ServiceMetadataFrame, ServiceUpdateSettingsFrame
+from pipecat.frames.frames import ErrorFrame, Frame, ServiceMetadataFrame
 from pipecat.pipeline.service_switcher import ServiceSwitcher, ServiceSwitcherStrategyFailover
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 from pipecat.utils.errors import ErrorCategory
@@ -95,13 +95,12 @@ class Switch(ServiceSwitcher[NextInLine]):
         self._health = health or HEALTH
         self._seen_ids = Recent(REMEMBERED)
         self._works: set[str] = set()
-        self._language: str | None = None
         self._beginning: set[asyncio.Task[None]] = set()
         self.strategy.failed = self._take
         for spare in self._spares:
             spare.heard_from = self._heard_from
             spare.prepare = self.prepare
-            spare.noted = self._note
+            spare.noted = self.noted
         self._wake_the_first()
 
     @property
@@ -166,24 +165,10 @@ class Switch(ServiceSwitcher[NextInLine]):
         ]
         if not self.active.is_usable:
             fit += [spare for spare in others if spare.is_usable]
-        if self._language is not None and not self._language.lower().startswith("en"):
-            fit = [spare for spare in fit if not spare.service.is_local]
         return next(iter(fit), None)
-
-    def _note(self, frame: Frame) -> None:
-        if isinstance(frame, ServiceUpdateSettingsFrame):
-            language = getattr(frame.delta, "language", None)
-            if isinstance(language, str):
-                self._language = language
-        else:
-            self.noted(frame)
 
     def noted(self, frame: Frame) -> None:
         """Note what the service at work is given."""
-
-    def in_language(self, service: Service, language: str) -> Frame | None:
-        """What makes a service that is woken go on in the language that the talk has changed to."""
-        return None
 
     def prepare(self, service: Any) -> None:
         """Make a service that is woken like those before it."""
@@ -193,8 +178,6 @@ class Switch(ServiceSwitcher[NextInLine]):
             try:
                 if not spare.is_awake:
                     spare.wake()
-                    if self._language and (frame := self.in_language(spare.service, self._language)):
-                        await spare.give(frame)
             except Exception as error:
                 self._cannot_be_built(spare, error)
                 await spare.set_usable(False)

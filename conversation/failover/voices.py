@@ -28,16 +28,12 @@ from pipecat.frames.frames import (
     TTSStartedFrame,
     TTSStoppedFrame,
     TTSTextFrame,
-    TTSUpdateSettingsFrame,
 )
 from pipecat.processors.frame_processor import FrameDirection
-from pipecat.services.settings import TTSSettings
 
 from conversation.failover.health import Health
 from conversation.failover.spare import Spare
 from conversation.failover.switching import FailedOver, Switch
-from conversation.services.service import Service
-from conversation.services.voices import nearest
 
 SECS_PER_CHARACTER = 1 / 15
 """A usual speaker's pace, until a voice's own is known."""
@@ -150,13 +146,6 @@ class Voices(Switch):
             await self._call_event_handler("on_tts_request", context_id, text)
 
         service.add_event_handler("on_tts_request", asked)
-
-    def in_language(self, service: Service, language: str) -> Frame | None:
-        """Speak the language that the talk has changed to, with a voice of it where one is known."""
-        delta = TTSSettings(language=language)
-        if (voice := nearest(service.name, language, None)) is not None:
-            delta.voice = voice
-        return TTSUpdateSettingsFrame(delta=delta)
 
     def noted(self, frame: Frame) -> None:
         """Keep what the voice is given until it is out."""
