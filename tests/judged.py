@@ -40,7 +40,7 @@ def agent_named(name: str) -> Agent:
 
 
 def tuned_and_aside(file: str = "wordings.toml") -> tuple[list[Wording], list[Wording]]:
-    """Read the wordings, those that may be tuned with and the third that is kept aside.
+    """Read the wordings, those that were tuned with from the beginning and the third that was kept aside.
 
     The seed decides, for each agent and for what is in its domain and what is not by themselves.
     """

@@ -16,6 +16,10 @@ _BATCH = 32
 class Encoder(Protocol):
     """Turns sentences into directions: near in meaning is near in direction."""
 
+    def __hash__(self) -> int:
+        """Tell one from another; what it made of the built-in sentences is kept."""
+        ...
+
     def embed(self, texts: Sequence[str]) -> np.ndarray:
         """Return one unit vector a text, as float32 of shape (texts, dimensions)."""
         ...

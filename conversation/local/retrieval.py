@@ -15,6 +15,7 @@ from conversation.local.examples import Kind, examples_of, words_of_choices
 from conversation.local.wording import (
     STOP_WORDS,
     WEEKDAYS,
+    asked_object,
     content_words,
     speaks_to_us,
     ways_of_asking,
@@ -37,6 +38,9 @@ FEW_DAYS_WEIGHT = 0.08
 
 ASKED_OTHERWISE = 0.25
 """How much a fact loses whose questions never ask in the caller's way: "how old" where all are "who"."""
+
+OTHER_OBJECT = 0.12
+"""How much a fact loses that knows nothing of the thing that is asked for, as in "Do you sell burgers?"."""
 
 LENT_WEIGHT = 0.02
 """How much a sentence loses that the owner did not write."""
@@ -104,6 +108,10 @@ class Retriever:
             )
             for fact in agent.facts
         }
+        self._known = {
+            fact.topic: self._words[fact.topic] | content_words(agent.own(fact.answer))
+            for fact in agent.facts
+        }
         self._spelled = {
             fact.topic: {
                 word for word in re.findall(r"[a-z]{4,}", agent.own(" ".join(fact.questions)).lower())
@@ -137,7 +145,7 @@ class Retriever:
         np.maximum.at(best, self._key_of, similarity - loses)
         said = content_words(text)
         about = weekdays_in(text) | set(days)
-        ways = ways_of_asking(text)
+        ways, wanted = ways_of_asking(text), asked_object(text)
         matches = []
         for (kind, name), score in zip(self._keys, map(float, best), strict=True):
             coverage = 0.0
@@ -145,6 +153,7 @@ class Retriever:
                 coverage = self._overlap(said, name)
                 score += KEYWORD_WEIGHT * coverage + self._day_fit(about, name)
                 score -= ASKED_OTHERWISE * bool(ways - self._ways[name])
+                score -= OTHER_OBJECT * bool(wanted and not wanted & self._known[name])
             elif kind == "choice":
                 coverage = float(bool(said & self._of_choices[name]))
             knows_day = kind == "fact" and bool(about & self._weekdays[name])

@@ -50,6 +50,18 @@ def ways_of_asking(text: str) -> set[str]:
     return ways | (told["words"] & set(re.findall(r"[a-z]+", text)))
 
 
+_OBJECT = re.compile(
+    r"\b(?:(?:do you|you guys|you also) (?:\w+ )?(?:sell|offer|carry|stock|rent|fit|make|do|own)|(?:price|cost) of|"
+    r"how much (?:is|are|for)|are you) (?:(?:the|an?|any|some|your|out) )*(\w+(?: \w+)?)"
+)
+
+
+def asked_object(text: str) -> set[str]:
+    """Name the thing that is asked for: "burgers" in "Do you sell burgers?"; whatever the frame, it must be known."""
+    found = _OBJECT.search(text.lower())
+    return content_words(found[1]) if found else set()
+
+
 def names_somebody(text: str) -> bool:
     """Whether a wish for a person says for whom, or what about."""
     return bool(content_words(text) - content_words(" ".join(_telling()["asking"])))
