@@ -76,7 +76,7 @@ lock: $(VENV)/.ready ## Choose the newest fitting versions again, with the hashe
 	echo setuptools | $(LOCK) --upgrade -o requirements/build.lock -
 
 lock-check: $(VENV)/.ready ## See that every pip and uv installs the locks, and that they have the wheels of all platforms
-	$(PYTHON) -m pytest -n 2 -rP tests/check_locks.py
+	$(PYTHON) -m pytest -n 2 -rP -p no:cacheprovider tests/check_locks.py
 
 clean: ## Remove what was made here, but not .env, data/ and recordings/
 	@if [ ! -L $(VENV) ] && { [ -e $(VENV)/.phonebot ] || [ -e $(VENV)/.ready ]; }; then rm -rf $(VENV); else echo "clean: leaving $(VENV), which was not made here"; fi

@@ -97,7 +97,7 @@ class Ear:
     def play(self, samples: Pcm) -> None:
         """Audio has come."""
         if len(samples):
-            audible = bool(samples.max() > AUDIBLE_PEAK)
+            audible = bool((samples > AUDIBLE_PEAK).any())
             self.playout.arrive(self._now_ms(), len(samples) * 1000 / SAMPLE_RATE, audible=audible)
 
     def mark(self, name: str) -> list[str]:

@@ -106,6 +106,7 @@ class PhoneOutputTransport(FastAPIWebsocketOutputTransport):
         self._may_speak = may_speak
         self._on_mark_sent = on_mark_sent
         self._played_until = 0.0
+        self._interruption = 0
         self._taken_back = 0
         self._silence: asyncio.Task[None] | None = None
         self._spoken = False
@@ -127,7 +128,7 @@ class PhoneOutputTransport(FastAPIWebsocketOutputTransport):
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         """Forget the schedule when a barge-in empties the carrier's queue, and what is on its way there."""
         if isinstance(frame, InterruptionFrame):
-            self._taken_back = obj_id()
+            self._interruption, self._taken_back = frame.id, obj_id()
             self._kept.take_back(time.monotonic())
             held, self._held = self._held, None
             if held is not None:
@@ -217,6 +218,9 @@ class PhoneOutputTransport(FastAPIWebsocketOutputTransport):
                 await (held.over.wait() if held.goes_on else self.go_on())
 
     async def _handle_frame(self, frame: Frame) -> None:
+        said = isinstance(frame, OutputAudioRawFrame | MarkFrame)
+        if said and frame.interruptible and frame.id < self._interruption:
+            return  # a system frame overtakes what waits between two processors
         if isinstance(frame, MarkFrame):
             await self._send_what_there_is(frame, least_secs=LEAST_SECS)
         elif isinstance(frame, TTSStoppedFrame):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import sqlalchemy as sa
 
 from calls.database.engine import READING, WRITING
+from calls.database.errors import DatabaseUnavailable
 from calls.database.schema import OUTBOX
 from calls.outbox.notices import Channel, Kind
 from calls.outbox.parcels import LEASE_SECS, UNDELIVERED, WAITING, Parcel
@@ -19,6 +21,11 @@ if TYPE_CHECKING:
     from calls.database.writer import CallWriter
 
 T = TypeVar("T")
+
+INSISTED_SECS = LEASE_SECS / 2
+"""How long what became of a parcel is tried to be written. Unwritten, it is told once more when its lease ends."""
+
+INSIST_PAUSE_SECS = 1.0
 
 LISTED = 1000
 """How many undelivered parcels are listed, the oldest ones."""
@@ -101,9 +108,7 @@ class DatabaseOutbox:
 
     async def delivered(self, parcel: Parcel) -> None:
         """See `Outbox`."""
-        await self._do(
-            lambda connection: connection.execute(sa.delete(OUTBOX).where(OUTBOX.c.id == parcel.id))
-        )
+        await self._insist(sa.delete(OUTBOX).where(OUTBOX.c.id == parcel.id))
 
     async def is_empty(self, call_id: str | None = None) -> bool:
         """See `Outbox`."""
@@ -130,8 +135,19 @@ class DatabaseOutbox:
         return await self._do(lambda connection: int(connection.execute(change).rowcount))
 
     async def _change(self, parcel: Parcel, **values: Any) -> None:
-        change = sa.update(OUTBOX).where(OUTBOX.c.id == parcel.id).values(values)
-        await self._do(lambda connection: connection.execute(change))
+        await self._insist(sa.update(OUTBOX).where(OUTBOX.c.id == parcel.id).values(values))
+
+    async def _insist(self, change: sa.Update | sa.Delete) -> None:
+        """Write what became of a parcel, also when others hold the database up for a while."""
+        until = asyncio.get_running_loop().time() + INSISTED_SECS
+        while True:
+            try:
+                await self._do(lambda connection: connection.execute(change))
+                return
+            except DatabaseUnavailable:
+                if asyncio.get_running_loop().time() > until:
+                    raise
+            await asyncio.sleep(INSIST_PAUSE_SECS)
 
     async def _do(self, work: Callable[[sa.Connection], T], *, begin: str = WRITING) -> T:
         return await self._writer.ask(lambda database: database.do(work, begin=begin))
