@@ -32,6 +32,7 @@ CODE_COUNT = 4
 FEW_WORDS = 8
 """Who asks for patience does so in no more words; in a longer turn such words mean something else."""
 
+_THINKING = ("u+h+", "u+m+", "e+h+")
 _SOUNDS = ("m+", "h+m+", "mh+m+", "m+h+m+", "a+h+", "o+h+", "u+h+", "u+m+", "e+h+", "aha", "okay", "ok")
 
 
@@ -57,7 +58,7 @@ class TurnWords:
         self._asks = re.compile(rf"(?:{_any(['dtmf', *data.get('asks', ())])})(?: |$)")
         self._answers = _row(data.get("answers", ()))
         self._courtesies = _row(data.get("courtesies", ()))
-        self._goes_on = _last([*data.get("goes_on", ()), *_SOUNDS[6:10], *data.get("hesitates", ())])
+        self._goes_on = _last([*data.get("goes_on", ()), *_THINKING, *data.get("hesitates", ())])
         self._announces = _last(data.get("announces", ()))
         self._holds_on = re.compile(rf"(?:.* )?(?:{_any(data.get('holds_on', ()))})(?: |$)")
         self._asks_for = tuple(data.get("asks_for_number", ()))
