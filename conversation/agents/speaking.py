@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pipecat.transcriptions.language import Language
 from pydantic import Field, ValidationError
 
 from conversation.agents.errors import did_you_mean
@@ -25,6 +24,8 @@ from conversation.lines.fixed import DEFAULT, LINES, fixed, is_spoken, languages
 from conversation.lines.names import name_of
 
 if TYPE_CHECKING:
+    from pipecat.transcriptions.language import Language
+
     from conversation.agents.agent import Agent
 
 
@@ -78,6 +79,10 @@ class InLanguage(Table):
 @cache
 def known_tags() -> Mapping[str, Language]:
     """The tags of languages that services are told, by their small letters."""
+    from pipecat.transcriptions.language import (
+        Language,  # not before an agent is checked: half of Pipecat comes with it
+    )
+
     return {language.value.lower(): language for language in Language}
 
 

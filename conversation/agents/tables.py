@@ -429,7 +429,7 @@ class Lines(Table):
     technical_problem: Text = _LINES["technical_problem"]
 
     # Who calls and why, to people whom we call and to telephones that ask before they ring
-    who_calls: Text = "{% if business %}This is {{ business }}. {% endif %}{{ purpose }}"
+    who_calls: Text = _LINES["who_calls"]
 
     # A transfer, to the caller. After one that failed, one of these is the first thing that the caller hears.
     transfer_announce: Text = _LINES["transfer_announce"]

@@ -124,18 +124,18 @@ class _PatientModel(LLMService[Any]):
     tells_before_the_end = False
     """Whether a stall is reported before the end of the reply that it cuts, so that another model can go on with it."""
     _waiting: asyncio.Timeout | None = None
-    _told = False
+    _stall_reported = False
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         if not isinstance(frame, LLMContextFrame):
             await super().process_frame(frame, direction)
             return
-        self._told = False
+        self._stall_reported = False
         try:
             async with asyncio.timeout(self.patience.first_token_secs) as self._waiting:
                 await super().process_frame(frame, direction)
         except TimeoutError:
-            await self._tell()
+            await self._report_stall()
         finally:
             self._waiting = None
 
@@ -144,16 +144,16 @@ class _PatientModel(LLMService[Any]):
         self._goes_on()
         await super().stop_ttfb_metrics(*args, **kwargs)
 
-    async def _tell(self) -> None:
-        if not self._told:
-            self._told = True
+    async def _report_stall(self) -> None:
+        if not self._stall_reported:
+            self._stall_reported = True
             error = Stalled("the answer stalled")
             await self.push_error(str(error), exception=error, category=ErrorCategory.CONNECTIVITY)
 
     async def push_frame(self, frame: Frame, direction: FrameDirection = FrameDirection.DOWNSTREAM) -> None:
         if self.tells_before_the_end and isinstance(frame, LLMFullResponseEndFrame):
             if self._waiting is not None and self._waiting.expired():
-                await self._tell()
+                await self._report_stall()
         await super().push_frame(frame, direction)
         if isinstance(frame, LLMTextFrame | LLMThoughtTextFrame):
             self._goes_on()

@@ -47,6 +47,7 @@ AT = datetime(2026, 11, 26, 12, 0, 0, 123000, tzinfo=UTC)
 CLASSES = [one for kinds in KINDS.values() for one in kinds]
 
 WRITTEN = [
+    ("language", '{"language": "es", "why": "key"}'),
     ("state", '{"state": "ringing", "cause": "dial-in"}'),
     ("ringing", "{}"),
     ("answered", "{}"),

@@ -37,7 +37,7 @@ PLAIN = {
     Fact: {"offer", "tool"},
     TransferTarget: {"number", "sip", "caller_id"},
     MenuItem: {"fact", "transfer", "tool"},
-    Services: {"stt", "llm", "tts", "voice"},
+    Services: {"stt", "llm", "tts", "voice", "voices"},
     DeadAir: {"fallback"},
     Webhooks: {"url", "secret"},
     Email: {"to"},
