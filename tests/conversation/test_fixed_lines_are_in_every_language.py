@@ -95,7 +95,7 @@ def test_nothing_is_left_in_english(language):
 def test_every_line_is_in_its_language(language):
     judged, wrong = 0, {}
     for key, text in texts(language, *SAID).items():
-        words = re.sub(r"\{\{.*?\}\}", "", text)
+        words = re.sub(r"\{\{.*?\}\}|\{%.*?%\}", "", text)
         if len(words.split()) < JUDGED_WORDS:
             continue
         judged += 1
