@@ -218,9 +218,9 @@ class PhoneOutputTransport(FastAPIWebsocketOutputTransport):
                 await (held.over.wait() if held.goes_on else self.go_on())
 
     async def _handle_frame(self, frame: Frame) -> None:
-        said = isinstance(frame, OutputAudioRawFrame | MarkFrame)
-        if said and frame.interruptible and frame.id < self._interruption:
-            return  # a system frame overtakes what waits between two processors
+        is_said = isinstance(frame, OutputAudioRawFrame | MarkFrame)
+        if is_said and frame.interruptible and frame.id < self._interruption:
+            return  # an interruption is a system frame: it overtakes what waits between two processors
         if isinstance(frame, MarkFrame):
             await self._send_what_there_is(frame, least_secs=LEAST_SECS)
         elif isinstance(frame, TTSStoppedFrame):

@@ -360,9 +360,7 @@ async def test_many_processes_send_each_notice_once(tmp_path):
             async with telling(one, owner), telling(two, owner), telling(three, owner):
                 for number in range(count):
                     hang_up(a_call((one, two, three)[number % 3], f"CA{number}"))
-                async with asyncio.timeout(
-                    2 * LEASE_SECS
-                ):  # one that a busy machine let wait comes when its lease ends
+                async with asyncio.timeout(30):
                     while len(receiver.taken) < 2 * count:
                         await asyncio.sleep(0.05)
                 await asyncio.sleep(0.3)
