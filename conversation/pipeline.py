@@ -39,8 +39,10 @@ from conversation.heard.context import HeardAssistantAggregator, HeardUserAggreg
 from conversation.heard.marks import PlayedMarks, SpokenMarks
 from conversation.hooks import Hooks
 from conversation.local.brain import LocalBrain
+from conversation.local.lone_words import margin_after, said_to
 from conversation.local.models import local_models
 from conversation.local.recognisers import LocalStackMissing
+from conversation.local.speech import LocalMoonshineSTT
 from conversation.measuring import Waits
 from conversation.multilingual.changing import Conversation, languages_told
 from conversation.multilingual.processors import AnswerLanguage, LanguageGate, LanguageHeard, LanguageKeys
@@ -68,6 +70,7 @@ from conversation.turns.strategies import (
     limit_duration,
     turn_strategies,
 )
+from conversation.turns.words import TurnWords, turn_words
 from conversation.voice.keys import KeysToModel
 from conversation.voice.turns import TurnsOfWords
 from serializers.transport import PhoneTransport
@@ -166,6 +169,19 @@ def _restore(context: CallContext, history: Sequence[Message]) -> None:
             context.was_cut(made[-1])
 
 
+def _listen_for_lone_words(speech: Speech, session: Session) -> None:
+    """Have the local recogniser know the words that callers of this agent say alone."""
+    for ear in speech.ears:
+        if isinstance(ear, LocalMoonshineSTT):
+            words, known = said_to(session.agent), turn_words(session.agent.language)
+
+            def margin(known: TurnWords = known) -> float:
+                said = session.playout.said_lately
+                return margin_after(said, known.asks_for_dictation(said))
+
+            ear.listen_for(words, margin)
+
+
 def _wants_wide(speech: Speech, of_hooks: bool, choice: services.ServiceChoice) -> bool:
     """Whether a recogniser wants more than the rate of a phone line. An owner's class may say it itself."""
     known = WIDE_HZ if of_hooks else max(service.hears_hz for service in choice.each("stt"))
@@ -244,6 +260,7 @@ async def run_session(
 
     speech = build_speech(choice, own, session, settings, say, around, failed_over)
     llm = face.llm = speech.llm
+    _listen_for_lone_words(speech, session)
     conversation = None
     if agent.languages:
         conversation = session.tongue = Conversation(

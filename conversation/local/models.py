@@ -14,7 +14,7 @@ import json
 import re
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import lru_cache
@@ -27,7 +27,15 @@ from loguru import logger
 from conversation.agents.agent import Agent
 from conversation.local.encoder import SentenceModel
 from conversation.local.examples import built_in_examples
-from conversation.local.recognisers import INSTALL, STT_RATE, LocalStackMissing, Recogniser, load_recogniser
+from conversation.local.lone_words import AROUND_SECS, LONGEST_SECS, LoneWords, is_doubtful
+from conversation.local.recognisers import (
+    INSTALL,
+    STT_RATE,
+    LocalStackMissing,
+    MoonshineRecogniser,
+    Recogniser,
+    load_recogniser,
+)
 from conversation.local.retrieval import Retriever
 from conversation.native_memory import give_memory_back
 
@@ -108,7 +116,9 @@ class LocalModels:
         """Prepare to load; nothing is loaded yet."""
         self.cache = SpeechCache()
         self._loaded: dict[str, Any] = {}
-        self._locks = {name: threading.Lock() for name in ("recogniser", "voice", "encoder", "retrievers")}
+        self._locks = {
+            name: threading.Lock() for name in ("recogniser", "lone_words", "voice", "encoder", "retrievers")
+        }
         self._retrievers: OrderedDict[str, Retriever] = OrderedDict()
         self._fixed: set[str] = set()
         # Own threads: a queue of sentences must not hold up what else the process does in the default executor.
@@ -129,7 +139,7 @@ class LocalModels:
             LocalStackMissing: A package is not installed.
         """
         if stt:
-            _ = self.recogniser
+            _ = self.recogniser, self.lone_words
         if tts:
             _ = self.voice
         if brain:
@@ -144,6 +154,11 @@ class LocalModels:
     def recogniser(self) -> Recogniser:
         """The recogniser; blocks while it loads."""
         return self._once("recogniser", load_recogniser)
+
+    @property
+    def lone_words(self) -> LoneWords | None:
+        """What knows a lone "Yes."; None where another recogniser than Moonshine listens; blocks while it loads."""
+        return self._once("lone_words", lambda: _load_lone_words(self.recogniser))
 
     @property
     def voice(self) -> Any:
@@ -174,14 +189,40 @@ class LocalModels:
                 no seams.
             rate: Its rate in Hz.
         """
-        samples = np.frombuffer(pcm, dtype=np.int16).astype(np.float32) / 32768.0
-        if rate != STT_RATE:
-            samples = soxr.resample(samples, rate, STT_RATE, quality="HQ")
-        return self.recogniser.transcribe(samples)
+        return self.recogniser.transcribe(_samples(pcm, rate))
 
     async def hear(self, pcm: bytes, rate: int = STT_RATE) -> str:
         """Transcribe 16-bit mono PCM in a thread, one utterance of all calls after the other; see `transcribe`."""
         return await asyncio.get_running_loop().run_in_executor(self._hearing, self.transcribe, pcm, rate)
+
+    def transcribe_alone(
+        self, pcm: bytes, rate: int, speech: tuple[float, float], words: Sequence[str], margin: float
+    ) -> str:
+        """Transcribe 16-bit mono PCM in which a lone word may be. Blocks.
+
+        Args:
+            pcm: A whole utterance with the silence around it.
+            rate: Its rate in Hz.
+            speech: From where to where there is speech in it, in seconds.
+            words: Those that callers say alone.
+            margin: See `LoneWords.heard_as`.
+        """
+        text = self.transcribe(pcm, rate)
+        begin, end = speech
+        if end - begin > LONGEST_SECS or not is_doubtful(text, words) or self.lone_words is None:
+            return text
+        first, last = (round(secs * rate) for secs in (max(0.0, begin - AROUND_SECS), end + AROUND_SECS))
+        samples = _samples(pcm[2 * first : 2 * last], rate)
+        word = self.lone_words.heard_as(samples, text, words, margin)
+        return text if word is None else f"{word}."
+
+    async def hear_alone(
+        self, pcm: bytes, rate: int, speech: tuple[float, float], words: Sequence[str], margin: float
+    ) -> str:
+        """Transcribe in a thread, see `transcribe_alone`."""
+        return await asyncio.get_running_loop().run_in_executor(
+            self._hearing, self.transcribe_alone, pcm, rate, speech, words, margin
+        )
 
     # Speaking
 
@@ -291,6 +332,20 @@ class LocalModels:
 def local_models() -> LocalModels:
     """Return the models that all calls of this process share."""
     return LocalModels()
+
+
+def _samples(pcm: bytes, rate: int) -> np.ndarray:
+    samples = np.frombuffer(pcm, dtype=np.int16).astype(np.float32) / 32768.0
+    return samples if rate == STT_RATE else soxr.resample(samples, rate, STT_RATE, quality="HQ")
+
+
+def _load_lone_words(recogniser: Recogniser) -> LoneWords | None:
+    directory = MoonshineRecogniser.directory()
+    if directory is None or not isinstance(recogniser, MoonshineRecogniser):
+        return None
+    lone_words = LoneWords(directory)
+    lone_words.heard_as(np.zeros(STT_RATE, np.float32), "", ["Yes"])
+    return lone_words
 
 
 def _load_voice() -> Any:

