@@ -307,7 +307,7 @@ async def run_session(
                 session,
                 bot_begins=opening is None,
                 understands=llm.understands if isinstance(llm, LocalBrain) else None,
-                voice=PhoneVoice(transport, session.playout)
+                voice=PhoneVoice(transport, session.playout, undone=session.interruption_undone)
                 if isinstance(transport, PhoneTransport)
                 else None,
             ),

@@ -22,6 +22,16 @@ _TENS = {
 _BETWEEN = frozenset(("and", "then", "um", "uh", "dash", "hyphen", "space", "plus", "area", "code"))
 _TIMES = {"double": 2, "triple": 3, "treble": 3, "quadruple": 4}
 
+_SOUNDS_LIKE = {
+    "to": "two", "too": "two", "tu": "two", "for": "four", "fore": "four", "ate": "eight", "won": "one", "low": "zero",
+    "owe": "zero", "ow": "zero", "tree": "three", "free": "three", "sick": "six", "sicks": "six", "sex": "six",
+    "nein": "nine", "line": "nine", "fife": "five", "hive": "five", "fives": "five",
+}  # fmt: skip
+_FEWEST_ALIKE = 3
+_ANNOUNCES = re.compile(
+    r"^\W*(?:(?:yes|yeah|sure|okay|ok|um+|uh+|so|well|it['’]?s|it is|that['’]s|(?:my |the )?number(?: is|['’]s)?)\W+)+"
+)
+
 LONGEST = 15
 """Digits of the longest number. Source: ITU-T E.164, section 6."""
 
@@ -49,6 +59,25 @@ def spoken_number(text: str) -> str:
     plus = re.search(rf"(?:\+|\bplus) ?(?=\(?\d|(?:{'|'.join([*_DIGITS, *_TENS, *_TIMES])})\b)", number)
     first = plus is not None and not _runs(_words(number[: plus.start()]))[0]
     return f"+{digits}" if digits and first else digits
+
+
+def dictated_number(text: str) -> str:
+    """Collect the digits of what was said when a number was asked for.
+
+    Words that sound like digits are taken for them where all that was said sounds so: "It's too low too" is 202.
+
+    Args:
+        text: What the recogniser wrote.
+
+    Returns:
+        As `spoken_number`.
+    """
+    words = _words(re.sub(r"['’]", "", _ANNOUNCES.sub("", text.lower())))
+    if len(words) >= _FEWEST_ALIKE and any(word in _SOUNDS_LIKE for word in words):
+        runs, others = _runs([_SOUNDS_LIKE.get(word, word) for word in words])
+        if not others:
+            return "".join(runs)
+    return spoken_number(text)
 
 
 def only_number(text: str) -> str:

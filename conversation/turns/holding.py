@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
@@ -67,13 +68,17 @@ class NoVoice:
 class PhoneVoice:
     """The voice of a bot on a phone line."""
 
-    def __init__(self, transport: PhoneTransport, playout: Playout):
+    def __init__(
+        self, transport: PhoneTransport, playout: Playout, *, undone: Callable[[], None] = lambda: None
+    ):
         """Initialize it.
 
         Args:
             transport: The call's media socket.
             playout: What the caller has heard.
+            undone: Is told when the voice goes on after what was no interruption.
         """
+        self._undone = undone
         self._transport = transport
         self._voice = transport.voice
         self._playout = playout
@@ -89,6 +94,8 @@ class PhoneVoice:
 
     async def go_on(self) -> None:
         """Have it go on where it was heard, at the beginning of the word."""
+        if self._voice.is_held:
+            self._undone()
         secs = self._playout.secs_into_word()
         if secs is None or secs > BACK_SECS:
             await self._voice.go_on(word_begins)

@@ -3,7 +3,7 @@
 import pytest
 
 from conversation.agents.files import load_agent
-from conversation.language.spoken_numbers import Fit, fit, say_digits, spoken_number
+from conversation.language.spoken_numbers import Fit, dictated_number, fit, say_digits, spoken_number
 from conversation.language.utterance import Utterance
 from tests.brain_talk import AGENTS, CALLER, Talk, receptionist
 
@@ -524,6 +524,21 @@ def test_a_fact_can_offer_a_message():
 )
 def test_numbers_are_found_in_speech(said, digits):
     assert spoken_number(said) == digits
+
+
+@pytest.mark.parametrize(
+    ("said", "digits"),
+    [
+        ("It's too low, too.", "202"),
+        ("Two o two five five five", "202555"),
+        ("To oh too, five for won", "202541"),
+        ("Too late for me.", ""),
+        ("For you too.", ""),
+        ("Call me at two oh two five.", "2025"),
+    ],
+)
+def test_words_that_sound_like_digits_are_digits_where_nothing_else_is_said(said, digits):
+    assert dictated_number(said) == digits
 
 
 def test_numbers_are_read_back_in_groups():

@@ -36,6 +36,7 @@ async def test_a_noise_silences_it_at_once_and_costs_no_word(monkeypatch, tmp_pa
     (call,) = bot.store.list()
     assert texts(call, "bot_heard")[-2:] == [ANSWER, "Bye."]
     assert texts(call, "caller_said") == ["DTMF: 1#", "DTMF: 2#"]
+    assert [event.kind for event in call.events].count("interruption_undone") == 1
     entries = result.timeline.entries
     coughs = next(entry.at_ms for entry in entries if entry.text == "(a cough)")
     cleared = [entry.at_ms for entry in entries if entry.kind == "clear"]

@@ -6,7 +6,14 @@ import re
 from dataclasses import replace
 
 from conversation.language.corrections import corrected_number, starts_again
-from conversation.language.spoken_numbers import Fit, fit, only_number, say_digits, spoken_number
+from conversation.language.spoken_numbers import (
+    Fit,
+    dictated_number,
+    fit,
+    only_number,
+    say_digits,
+    spoken_number,
+)
 from conversation.language.utterance import Utterance, Wish, is_question, plain, wish_of, yes_or_no
 from conversation.local.dialogue.message_draft import TRIES, keyed_answer, next_question, unclear
 from conversation.local.dialogue.state import Decision, DialogueState, Reply, Script, Stage
@@ -30,7 +37,7 @@ _THIS_NUMBER = re.compile(
 
 def answered_known_number(state: DialogueState, utterance: Utterance, script: Script) -> Decision | None:
     """Take the answer to the question whether the number of the call will do."""
-    digits = utterance.digits if len(utterance.digits) > 1 else spoken_number(utterance.text)
+    digits = utterance.digits if len(utterance.digits) > 1 else dictated_number(utterance.text)
     if len(digits) >= FULL_NUMBER or (len(digits) >= _PIECE and yes_or_no(utterance.text)[0] is not True):
         return answered_number(state.at(Stage.MESSAGE_NUMBER), utterance, script)
     said = keyed_answer(utterance)
@@ -52,7 +59,7 @@ def answered_number(state: DialogueState, utterance: Utterance, script: Script) 
         return _ask_on(state, changed, script)
     if script.caller_number and not utterance.keys and _THIS_NUMBER.search(words):
         return next_question(state.with_draft(number=script.caller_number, number_done=True), script)
-    digits = utterance.digits or spoken_number(utterance.text)
+    digits = utterance.digits or dictated_number(utterance.text)
     whole = digits.startswith("+") or len(utterance.digits) >= FULL_NUMBER  # it is begun again
     number = digits if whole else so_far + digits
     finished = "#" in utterance.keys or (not digits and wish_of(utterance.text) in (Wish.CLOSING, Wish.YES))
