@@ -17,7 +17,7 @@ class Recorder:
     def __init__(self):
         self.segments = []
 
-    async def hear(self, pcm, rate):
+    async def hear_alone(self, pcm, rate, *_):
         assert rate == RATE
         self.segments.append(np.frombuffer(pcm, np.int16))
         return ""
