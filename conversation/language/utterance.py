@@ -66,7 +66,11 @@ _QUESTION = re.compile(
 )
 
 _CLAUSES = re.compile(
-    r"(?<=[.?!;])\s+|,\s+(?=(?:(?:good)?bye|what|where|when|how|do you|are you|can i)\b)|"
+    r"(?<=[.?!;])\s+|"
+    # A question that ends in "it" is about what stands before it.
+    r",\s+(?![^.?!]*\b(?:it|that|this|them|those|one)[.?!]*$)"
+    r"(?=(?:(?:good)?bye|what|where|when|how|who|which|why|do (?:you|i|we)|does|did you|"
+    r"are (?:you|there)|is (?:there|it|that|this|the|your|my)|(?:can|could|may|should|would|will) (?:i|we|you))\b)|"
     r",?\s(?:and|also|then|but)\s(?:also\s)?(?=(?:what|where|when|how|who|which|do you|does|is|are|can|could|i need|"
     r"i want|i would|i'd like)\b)",
     re.IGNORECASE,
@@ -93,6 +97,14 @@ _OPENS = re.compile(
 """Words that only announce what follows, whatever melody they have."""
 
 
+_NOT_A_QUESTION = re.compile(
+    r"(?:.* )?(?:an?|the|and|or|but|because|my|your|our|their|uh+|u+m+|e+r+m?)|"
+    r"(?:(?:hi|hello|so|well|and|okay|ok|um|uh|sorry) )*(?:could|can|would|will|do|does|did|are|is|may|should) "
+    r"(?:you|i|we|it|there)"
+)
+"""Words with which no question is whole, though a voice that rises before a pause makes a recogniser write one."""
+
+
 def breaks_off(text: str) -> bool:
     """Whether words stop in the middle of a sentence.
 
@@ -104,7 +116,7 @@ def breaks_off(text: str) -> bool:
         return True
     words = plain(text)
     ends = not text.endswith("?") and bool(_BREAKS_OFF.fullmatch(words))
-    return ends or bool(_OPENS.fullmatch(words))
+    return ends or bool(_OPENS.fullmatch(words) or _NOT_A_QUESTION.fullmatch(words))
 
 
 def clauses(text: str) -> list[str]:

@@ -128,8 +128,11 @@ _RULES: tuple[tuple[Wish, str], ...] = (
         Wish.MESSAGE,
         r"\b(?:leave|take|pass|pass on|pass along|give (?:them|him|her))\b.{0,12}\b(?:message|voicemail|note)\b|"
         r"\b(?:call|ring|phone) me (?:back|again|later|tomorrow|tonight|when|as soon)\b|\breturn my call\b|"
-        r"\b(?:a|get a|request a) call ?back\b|^(?:leave )?(?:a )?message$|"
-        r"\bleave (?:you |them )?(?:a |my |some )?(?:word|words|number|name|note)\b|"
+        r"\b(?:a|get a|request a) call ?back\b|^(?:leave )?(?:a )?message$|\bget back to me\b|"
+        r"\b(?:have|got|is) (?:a|another|some) messages? for\b|"
+        r"\bleave (?:you |them )?(?:an? |my |some )?(?:(?:phone|telephone|contact|e ?mail|mail) )*"
+        r"(?:word|words|number|name|note|e ?mail|address|details|data)\b|"
+        r"\b(?:write|take|put|note|jot) (?:that|this|it|something) down\b|\b(?:make|take) a note\b|"
         rf"^{_LEAD}(?:(?:please|can you|could you|would you) )*(?:call|ring|phone) me{_POLITE}$|"
         r"\b(?:someone|somebody|anybody|anyone|doctor|dentist|team|office|they|he|she)\b.{0,12}"
         r"\b(?:call|ring|phone) me\b(?! an?\b)",

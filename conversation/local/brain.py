@@ -139,7 +139,7 @@ class LocalBrain(LLMService[_NoModelAdapter]):
         self._results_answered: set[str] = set()
         self._place: Callable[[], Place | None] = lambda: None
         self._answered_in: str | None = None
-        self._silent_since = 0.0
+        self._silent_since: float | None = None
 
     def follow(self, place: Callable[[], Place | None]) -> None:
         """Talk in a call flow.
@@ -225,7 +225,9 @@ class LocalBrain(LLMService[_NoModelAdapter]):
         state, reply, turns, results = turn
         if reply.hesitant:
             # A caller who speaks on cancels this; what was said until now is then answered together with the rest.
-            await asyncio.sleep(max(0.0, self._silent_since + PATIENCE_SECS - time.time()))
+            now = time.time()
+            silent = self._silent_since if self._silent_since is not None else now
+            await asyncio.sleep(max(0.0, silent + PATIENCE_SECS - now))
         # No await between here and the end of the lines: a barge-in finds either all or nothing of it done.
         can_be_taken_back = reply.tool_call is None and turns > self._turns_answered and not keyed(history)
         self._before = _Before(self.state, self._turns_answered) if can_be_taken_back else None

@@ -49,6 +49,9 @@ _WHICH = re.compile(
     r"(?:(?:the|about|um|uh|yes) )*(?:(?P<first>first|former)|second|latter|last)(?: (?:one|please|thing))*"
 )
 
+Wished = tuple[str, Wish | None, str | None]
+"""A part of what was said, its wish and its fact."""
+
 _SPEAK_TO = re.compile(r"\b(?:(?:speak|talk|connect me) (?:to|with)|put me through|transfer me)\b")
 
 
@@ -305,6 +308,14 @@ class _Turn(Answering):
             said = yes_or_no(text)[0]
         return items.get("yes" if said else "no") if said is not None else None
 
+    def without_grounds(self, wishes: list[Wished]) -> list[Wished]:
+        """Leave out facts that only the grounds of a question are near: "We can't come, can we cancel?"."""
+        asked = any(fact and begins_as_question(part) for part, _, fact in wishes)
+        return [
+            (part, wish, fact if part[-1:] in ".?!" or begins_as_question(part) or not asked else None)
+            for part, wish, fact in wishes
+        ]
+
     def open(self, state: DialogueState, text: str) -> Decision:
         if item := self.answered_greeting(state, text):
             ends = any(wish_of(part) is Wish.GOODBYE for part in clauses(text))
@@ -312,7 +323,7 @@ class _Turn(Answering):
         parts = self.parts(text)
         if not parts:
             return state.at(Stage.OPEN), Reply(self.script.line("go_on"), hesitant=True)
-        wishes = [(part, *self.meaning.of(part)) for part in parts]
+        wishes = self.without_grounds([(part, *self.meaning.of(part)) for part in parts])
         facts = list(dict.fromkeys(fact for _, _, fact in wishes if fact))
         found = {wish: part for part, wish, _ in reversed(wishes) if wish is not None}
         asked_for = next(filter(None, (putting_through.asked_for(part, self.script) for part in parts)), "")

@@ -10,16 +10,16 @@ from conversation.local.dialogue.state import Ranker, Script
 from conversation.local.retrieval import Match
 from conversation.local.wording import WEEKDAYS, names_somebody
 
-ANSWER_SCORE = 0.58
+ANSWER_SCORE = 0.54
 """A fact this near is said, when at least `ANSWER_COVERAGE` of the caller's rarer words are its own."""
 
-ANSWER_SCORE_UNCOVERED = 0.66
+ANSWER_SCORE_UNCOVERED = 0.62
 """A fact this near is said although few of the caller's words are its own: a paraphrase."""
 
 ANSWER_COVERAGE = 0.34
 
-ALONE_SCORE = 0.56
-ALONE_MARGIN = 0.14
+ALONE_SCORE = 0.5
+ALONE_MARGIN = 0.12
 """A fact this near is said, too, when it is that much nearer than anything else that may have been meant."""
 
 CLARIFY_SCORE = 0.42
@@ -33,7 +33,7 @@ CLARIFY_MARGIN = 0.05
 MISHEARD_BELOW = 0.6
 """A sentence nearer than this to something that no agent can answer was probably not misheard."""
 
-FACTS_APART = 0.08
+FACTS_APART = 0.06
 """How much nearer than every other fact a fact must be to be said; about two as near the brain asks which."""
 
 WISH_SCORE = 0.55

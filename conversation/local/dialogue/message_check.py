@@ -32,6 +32,8 @@ from conversation.local.dialogue.message_number import FULL_NUMBER, more_of_the_
 from conversation.local.dialogue.state import Decision, DialogueState, Draft, Reply, Script, Stage
 
 _SHORT = 4
+_LONE_YES = 2
+"""So few words of which one is "right" or "correct" confirm, whatever the other was before it was misheard."""
 
 _WRONG = re.compile(r"\b(?:wrong|change|not (?:quite )?right|isnt right|incorrect|mistake)\b")
 _ONLY_POLITE = frozenset(("please", "thanks", "thank you", "please do", "of course"))
@@ -39,12 +41,14 @@ _ADDS_NOTHING = re.compile(
     r"(?:(?:please|thanks|thank you|very much|so much|yes|yeah|yep|sure|right|correct|exactly|perfect|great|good|fine|"
     r"okay|ok|is it|its|it|is|thats|that|this|all|sounds|looks|do|send|pass|on|for now|absolutely|definitely|you|got|"
     r"are|and|now|everything|the|message|looking|it|up|then|indeed|alright|cool|no changes|exact|"
-    r"exactly|quite|just|so|yup|mhm|uh huh|for me|to me|will|would|be|awesome|wonderful|lovely|cheers)(?: |$))*"
+    r"exactly|quite|just|so|yup|mhm|uh huh|for me|to me|will|would|be|awesome|wonderful|lovely|cheers|sir|maam|"
+    r"but|thus|thats all)(?: |$))*"
 )
 _CONFIRMS = re.compile(
     r"^(?:(?:oh|yeah|and|that|it|this|everything|all) )*(?:sounds?|looks?|is|seems) (?:about |all )?(?:right|good|fine|"
     r"great|perfect|correct|okay|ok)\b|^(?:all|everything) (?:good|right|correct|fine)\b|^you(?:ve)? got (?:it|that)\b|"
-    r"^exactly\b|^spot on\b|^thats (?:the one|the message|it)\b"
+    r"^exactly\b|^spot on\b|^(?:\w+ )?(?:correct|right)(?: (?:sir|maam|thanks|thank you))?$|"
+    r"^thats (?:the one|the message|it)\b"
 )
 """A plain confirmation in other words than yes."""
 _THANKS = re.compile(r"\b(?:thanks|thank you|ok|okay|great|perfect|good|cheers|alright)\b")
@@ -96,7 +100,9 @@ def answered_read_back(state: DialogueState, utterance: Utterance, script: Scrip
             state, reply = send(state, script)
             return state, replace(reply, hesitant=True)  # "Yes." and, after a breath, "That's right."
         text = rest
-    elif _CONFIRMS.search(plain(text)) and _ADDS_NOTHING.fullmatch(plain(text)):
+    elif _CONFIRMS.search(plain(text)) and (
+        _ADDS_NOTHING.fullmatch(plain(text)) or len(plain(text).split()) <= _LONE_YES
+    ):
         return send(state, script)
     return _added(state, text, script)
 
