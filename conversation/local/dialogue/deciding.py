@@ -308,13 +308,22 @@ class _Turn(Answering):
             said = yes_or_no(text)[0]
         return items.get("yes" if said else "no") if said is not None else None
 
-    def without_grounds(self, wishes: list[Wished]) -> list[Wished]:
-        """Leave out facts that only the grounds of a question are near: "We can't come, can we cancel?"."""
-        asked = any(fact and begins_as_question(part) for part, _, fact in wishes)
-        return [
-            (part, wish, fact if part[-1:] in ".?!" or begins_as_question(part) or not asked else None)
-            for part, wish, fact in wishes
-        ]
+    def with_grounds(self, wishes: list[Wished]) -> list[Wished]:
+        """Take a question together with the grounds before it: "I've never been to you, may I come?".
+
+        Where both say nothing together, the question counts: "I walk with a stick, is there a lift?".
+        """
+        found: list[Wished] = []
+        for part, wish, fact in wishes:
+            grounds, before, _ = found[-1] if found else ("", None, None)
+            if not grounds or grounds[-1] in ".?!" or begins_as_question(grounds) or before or wish:
+                found.append((part, wish, fact))
+            elif whole := self.meaning.said_fact(f"{grounds}, {part}"):
+                found[-1] = (f"{grounds}, {part}", None, whole)
+            else:
+                found[-1] = (grounds, None, None if fact else found[-1][2])
+                found.append((part, wish, fact))
+        return found
 
     def open(self, state: DialogueState, text: str) -> Decision:
         if item := self.answered_greeting(state, text):
@@ -323,7 +332,7 @@ class _Turn(Answering):
         parts = self.parts(text)
         if not parts:
             return state.at(Stage.OPEN), Reply(self.script.line("go_on"), hesitant=True)
-        wishes = self.without_grounds([(part, *self.meaning.of(part)) for part in parts])
+        wishes = self.with_grounds([(part, *self.meaning.of(part)) for part in parts])
         facts = list(dict.fromkeys(fact for _, _, fact in wishes if fact))
         found = {wish: part for part, wish, _ in reversed(wishes) if wish is not None}
         asked_for = next(filter(None, (putting_through.asked_for(part, self.script) for part in parts)), "")
