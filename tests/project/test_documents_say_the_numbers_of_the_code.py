@@ -17,6 +17,8 @@ from calls.hang_up import HANG_UP_BUDGET_SECS, PAUSES_SECS
 from calls.policy import DialPolicy
 from conversation.agents.agent import Agent
 from conversation.handover import POLL_SECS, UNCERTAIN_SECS
+from conversation.local.brain import PATIENCE_SECS as BRAIN_PATIENCE_SECS
+from conversation.local.lone_words import LONGEST_SECS
 from conversation.playout import OVERDUE_SECS
 from conversation.turns.echo import ALIKE, SAME_SHARE, WINDOW_SECS
 from conversation.turns.interrupting import (
@@ -26,7 +28,14 @@ from conversation.turns.interrupting import (
     LONG_SPEECH_SECS,
     NO_WORDS_SECS,
 )
-from conversation.turns.pausing import COURTESY_SECS, DICTATING_SECS, MAY_BE_WHOLE_SECS, UNFINISHED_SECS
+from conversation.turns.pausing import (
+    COURTESY_SECS,
+    DICTATING_SECS,
+    MAY_BE_WHOLE_SECS,
+    QUESTION_SECS,
+    UNFINISHED_SECS,
+    WHOLE_SECS,
+)
 from conversation.turns.strategies import INCOMPLETE_TURN_SECS, PATIENCE_SECS
 from desk.tokens import LIFETIME_SECS
 from serializers.handshake import START_SECS
@@ -83,6 +92,10 @@ DEAD_AIR = Agent.model_fields["dead_air"].get_default(call_default_factory=True)
         ("conversation.md", f"| after {UNFINISHED_SECS:g} s | | 7 to 9 digits, which"),
         ("conversation.md", f"| after {MAY_BE_WHOLE_SECS:g} s | | a courtesy"),
         ("conversation.md", f"| after {COURTESY_SECS:g} s | | a short answer"),
+        ("conversation.md", f"though the voice does not fall | after {QUESTION_SECS:g} s |"),
+        ("conversation.md", f"a whole sentence, the same | after {WHOLE_SECS:g} s |"),
+        ("conversation.md", f"a sound of at most {LONGEST_SECS:g} s was understood"),
+        ("conversation.md", f"did not understand only after {BRAIN_PATIENCE_SECS:g} s of silence"),
         ("conversation.md", f"after {INCOMPLETE_TURN_SECS:g} s of silence in any case"),
         ("conversation.md", f"give the caller {PATIENCE_SECS:g} s of silence"),
         ("deploy.md", f"one call, one socket, {LIFETIME_SECS // 60} minutes"),
