@@ -28,6 +28,9 @@ UNFINISHED_SECS = 1.5
 COURTESY_SECS = 0.6
 """A pause this long ends a turn of mere courtesy, behind which the matter often follows: "Thank you, ... goodbye."."""
 
+GREETING_SECS = 1.2
+"""The same for a mere "good morning": who calls a business wants something of it."""
+
 WHOLE_SECS = 0.9
 """A pause this long ends a turn of a whole sentence, though its melody goes on."""
 
@@ -67,11 +70,15 @@ def secs_to_wait(said: str, words: TurnWords | None = None, *, was_asked: bool =
     words = words or english()
     if words.is_dictating(said, was_asked=was_asked):
         return DICTATING_SECS
+    if said.rstrip().endswith(",") and words.is_short_answer(said):
+        return COURTESY_SECS  # a lone "No." is often written so
     if words.breaks_off(said):
         return UNFINISHED_SECS
     if words.may_be_whole(said, was_asked=was_asked):
         return MAY_BE_WHOLE_SECS
-    return COURTESY_SECS if words.is_courtesy(said) else 0.0
+    if words.is_courtesy(said):
+        return GREETING_SECS if words.is_greeting(said) else COURTESY_SECS
+    return 0.0
 
 
 def secs_when_whole(said: str, words: TurnWords, *, was_asked: bool = False) -> float | None:

@@ -54,6 +54,7 @@ class TurnWords:
             language: Two letters.
             data: As in `data/words.toml`; empty for a language without words of its own.
         """
+        self._language = language
         self._is_english = language == ENGLISH
         self._listens = _row([*_SOUNDS, *data.get("listens", ())])
         self._asks = re.compile(rf"(?:{_any(['dtmf', *data.get('asks', ())])})(?: |$)")
@@ -100,6 +101,10 @@ class TurnWords:
         """Whether a turn of several words ends where the recogniser has heard the end of a sentence."""
         text = text.rstrip()
         return text.endswith((".", "?", "!", "।")) and not text.endswith("...") and " " in text
+
+    def is_greeting(self, text: str) -> bool:
+        """Whether a turn only greets."""
+        return words_of(self._language).are_only(text, "greetings")
 
     def holds_on(self, text: str) -> bool:
         """Whether the caller asks for patience."""

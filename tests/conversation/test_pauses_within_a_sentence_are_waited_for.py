@@ -150,6 +150,21 @@ async def test_a_courtesy_is_waited_for_a_little_as_the_matter_often_follows(by,
     assert await goes_on.after(silence, "goodbye.") == 1
 
 
+@pytest.mark.parametrize(
+    ("text", "secs"),
+    [("Good morning.", pausing.GREETING_SECS), ("Thank you.", pausing.COURTESY_SECS), ("Hello?", 0.0)],
+)
+def test_behind_a_greeting_the_matter_is_waited_for(text, secs):
+    assert pausing.secs_to_wait(text) == secs
+
+
+async def test_a_short_answer_with_a_comma_behind_it_is_waited_for_a_little(monkeypatch):
+    monkeypatch.setattr(pausing, "COURTESY_SECS", 0.6)
+    ends = Ends(WholeWordsUserTurnStopStrategy())
+    assert await ends.after(speech, silence, "No,", 0.1) == 0
+    assert await ends.after(0.6) == 1
+
+
 @pytest.mark.parametrize("text", ["Yes.", "No, thank you.", "Thank you, goodbye.", "That's all, thanks."])
 async def test_an_answer_and_a_goodbye_are_no_mere_courtesy(text):
     assert await Ends(WholeWordsUserTurnStopStrategy()).after(speech, silence, text) == 1

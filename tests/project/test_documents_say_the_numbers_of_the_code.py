@@ -31,6 +31,7 @@ from conversation.turns.interrupting import (
 from conversation.turns.pausing import (
     COURTESY_SECS,
     DICTATING_SECS,
+    GREETING_SECS,
     MAY_BE_WHOLE_SECS,
     QUESTION_SECS,
     UNFINISHED_SECS,
@@ -91,7 +92,8 @@ DEAD_AIR = Agent.model_fields["dead_air"].get_default(call_default_factory=True)
         ("conversation.md", f"fewer than 7 digits | after {DICTATING_SECS:g} s of silence |"),
         ("conversation.md", f"| after {UNFINISHED_SECS:g} s | | 7 to 9 digits, which"),
         ("conversation.md", f"| after {MAY_BE_WHOLE_SECS:g} s | | a courtesy"),
-        ("conversation.md", f"| after {COURTESY_SECS:g} s | | a short answer"),
+        ("conversation.md", f"| after {COURTESY_SECS:g} s | | a mere greeting"),
+        ("conversation.md", f"| after {GREETING_SECS:g} s | | a short answer"),
         ("conversation.md", f"though the voice does not fall | after {QUESTION_SECS:g} s |"),
         ("conversation.md", f"a whole sentence, the same | after {WHOLE_SECS:g} s |"),
         ("conversation.md", f"a sound of at most {LONGEST_SECS:g} s was understood"),
