@@ -70,8 +70,8 @@ def secs_to_wait(said: str, words: TurnWords | None = None, *, was_asked: bool =
     words = words or english()
     if words.is_dictating(said, was_asked=was_asked):
         return DICTATING_SECS
-    if said.rstrip().endswith(",") and words.is_short_answer(said):
-        return COURTESY_SECS  # a lone "No." is often written so
+    if said.rstrip().endswith(",") and (words.is_short_answer(said) or words.says_goodbye(said)):
+        return COURTESY_SECS  # a lone "No." or "Bye." is often written so
     if words.breaks_off(said):
         return UNFINISHED_SECS
     if words.may_be_whole(said, was_asked=was_asked):

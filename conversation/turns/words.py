@@ -98,9 +98,9 @@ class TurnWords:
         return bool(self._goodbyes.fullmatch(plain(text)))
 
     def is_sentence(self, text: str) -> bool:
-        """Whether a turn of several words ends where the recogniser has heard the end of a sentence."""
+        """Whether a turn ends where the recogniser has heard the end of a sentence."""
         text = text.rstrip()
-        return text.endswith((".", "?", "!", "।")) and not text.endswith("...") and " " in text
+        return text.endswith((".", "?", "!", "।")) and not text.endswith("...") and len(plain(text)) > 1
 
     def is_greeting(self, text: str) -> bool:
         """Whether a turn only greets."""

@@ -324,6 +324,8 @@ def test_the_menu_is_said_on_request_and_its_keys_work():
     ("said", "line"),
     [
         ("Hello?", "how_can_i_help"),
+        ("Hi, how are you today?", "how_can_i_help"),
+        ("How's it going?", "how_can_i_help"),
         ("Um.", "go_on"),
         ("Hold on a second, please.", "hold_on"),
         ("Are you a robot?", "identity"),

@@ -158,10 +158,11 @@ def test_behind_a_greeting_the_matter_is_waited_for(text, secs):
     assert pausing.secs_to_wait(text) == secs
 
 
-async def test_a_short_answer_with_a_comma_behind_it_is_waited_for_a_little(monkeypatch):
+@pytest.mark.parametrize("text", ["No,", "Great. By,"])
+async def test_a_short_answer_with_a_comma_behind_it_is_waited_for_a_little(text, monkeypatch):
     monkeypatch.setattr(pausing, "COURTESY_SECS", 0.6)
     ends = Ends(WholeWordsUserTurnStopStrategy())
-    assert await ends.after(speech, silence, "No,", 0.1) == 0
+    assert await ends.after(speech, silence, text, 0.1) == 0
     assert await ends.after(0.6) == 1
 
 

@@ -52,6 +52,7 @@ _WHICH = re.compile(
 Wished = tuple[str, Wish | None, str | None]
 """A part of what was said, its wish and its fact."""
 
+_BESIDES = re.compile(r"(?:what|how) about\b", re.IGNORECASE)
 _SPEAK_TO = re.compile(r"\b(?:(?:speak|talk|connect me) (?:to|with)|put me through|transfer me)\b")
 
 
@@ -316,7 +317,8 @@ class _Turn(Answering):
         found: list[Wished] = []
         for part, wish, fact in wishes:
             grounds, before, _ = found[-1] if found else ("", None, None)
-            if not grounds or grounds[-1] in ".?!" or begins_as_question(grounds) or before or wish:
+            apart = not grounds or grounds[-1] in ".?!" or begins_as_question(grounds) or _BESIDES.match(part)
+            if apart or before or wish:
                 found.append((part, wish, fact))
             elif whole := self.meaning.said_fact(f"{grounds}, {part}"):
                 found[-1] = (f"{grounds}, {part}", None, whole)

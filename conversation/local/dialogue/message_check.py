@@ -98,7 +98,9 @@ def answered_read_back(state: DialogueState, utterance: Utterance, script: Scrip
             return send(state, script)
         if _ADDS_NOTHING.fullmatch(plain(rest)):
             state, reply = send(state, script)
-            return state, replace(reply, hesitant=not plain(rest))  # "Yes." and, after a breath, "That's right."
+            return state, replace(
+                reply, hesitant=not plain(rest)
+            )  # "Yes." and, after a breath, "That's right."
         text = rest
     elif _CONFIRMS.search(plain(text)) and (
         _ADDS_NOTHING.fullmatch(plain(text)) or len(plain(text).split()) <= _LONE_YES
