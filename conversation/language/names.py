@@ -31,12 +31,25 @@ _LEAD = re.compile(
 )
 _HESITATION = re.compile(r"\b(?:um+|uh+|er+m?|hm+)\b[\s,.…]*", re.IGNORECASE)
 
+LETTERS_ALIKE = {
+    "ay": "A", "bee": "B", "be": "B", "see": "C", "sea": "C", "dee": "D", "he": "E", "ef": "F", "gee": "G",
+    "eye": "I", "aye": "I", "jay": "J", "kay": "K", "el": "L", "ell": "L", "hell": "L", "em": "M", "en": "N",
+    "and": "N", "end": "N", "hen": "N", "oh": "O", "pea": "P", "pee": "P", "queue": "Q", "cue": "Q", "are": "R",
+    "ess": "S", "tea": "T", "tee": "T", "you": "U", "vee": "V", "ex": "X", "why": "Y", "zee": "Z", "zed": "Z",
+}  # fmt: skip
+"""Words that recognisers write for the names of letters, between other letters."""
+
 _LETTER = r"(?<![\w'’])[A-Za-z](?![\w'’])"
 _RUN = re.compile(rf"{_LETTER}(?:[\s.,–-]+{_LETTER})+[.]?")
 _AS_IN = re.compile(
     r"(?<![\w'’])([A-Za-z])\.?,? (?:as in|as|for|like|like in) (?!as\b|in\b)[A-Za-z]{2,}", re.IGNORECASE
 )
 _DOUBLE = re.compile(r"\bdouble[ -]([A-Za-z])\b", re.IGNORECASE)
+_DOUBLE_U = re.compile(r"\bdouble[ -](?:u|you)\b", re.IGNORECASE)
+_SPELLS = re.compile(
+    r"^(?P<lead>.*?\b(?:is|it'?s|that'?s|spelled|spelt|name'?s)\W+|)(?P<letters>(?:[a-z]+[\s.,–-]+)*[a-z]+\W*)$",
+    re.IGNORECASE,
+)
 _SHORTEST_RUN = 3
 _ALIKE = 0.5
 
@@ -76,7 +89,7 @@ def spelled(text: str) -> tuple[list[str], str]:
     Returns:
         The words that are spelled, and the text without them.
     """
-    text = _AS_IN.sub(r"\1", text)
+    text = as_letters(_DOUBLE_U.sub("W", _AS_IN.sub(r"\1", text)))
     text = _DOUBLE.sub(r"\1 \1", text)
     words = []
     for run in _RUN.findall(text):
@@ -88,6 +101,27 @@ def spelled(text: str) -> tuple[list[str], str]:
         words += [written("".join(re.findall(r"[A-Za-z]", part))) for part in parts]
         text = text.replace(run, " ", 1)
     return words, text
+
+
+def as_letters(text: str) -> str:
+    """Write letters' names as letters where all else that is said is letters: "Oh, L, L, I, E." is O, L, L, I, E.
+
+    Args:
+        text: What the recogniser wrote; "it's" and its kind may be before the letters.
+    """
+    match = _SPELLS.match(text.strip())
+    words = re.findall(r"[A-Za-z]+", match["letters"]) if match else []
+    letters = [word if len(word) == 1 else LETTERS_ALIKE.get(word.lower(), "") for word in words]
+    singles = sum(len(word) == 1 for word in words)
+    if (
+        match is None
+        or not all(letters)
+        or len(letters) < _SHORTEST_RUN
+        or 2 * singles < len(letters)
+        or singles == len(letters)
+    ):
+        return text
+    return f"{match['lead']}{', '.join(letter.upper() for letter in letters)}."
 
 
 def only_spelled(text: str) -> str:

@@ -29,6 +29,7 @@ from pipecat.services.tts_service import TTSService
 from pipecat.transcriptions.language import Language
 from pipecat.utils.time import time_now_iso8601
 
+from conversation.local.dictation import Dictated
 from conversation.local.lone_words import MARGIN, said_alone
 from conversation.local.models import VOICE, LocalModels, local_models, sentences
 
@@ -87,15 +88,19 @@ class LocalMoonshineSTT(SegmentedSTTService):
         self._early: asyncio.Task[None] | None = None
         self._words: Sequence[str] = said_alone()
         self._margin: Callable[[], float] = lambda: MARGIN
+        self._asked: Callable[[], Dictated | None] = lambda: None
 
-    def listen_for(self, words: Sequence[str], margin: Callable[[], float]) -> None:
-        """Know some words when callers say nothing else.
+    def listen_for(
+        self, words: Sequence[str], margin: Callable[[], float], asked: Callable[[], Dictated | None]
+    ) -> None:
+        """Know some words when callers say nothing else, and numbers and spellings.
 
         Args:
             words: The words.
             margin: How readily one of them is taken for what was said, see `LoneWords.heard_as`.
+            asked: What the bot has just asked for.
         """
-        self._words, self._margin = words, margin
+        self._words, self._margin, self._asked = words, margin, asked
 
     @property
     def wants_wav_segments(self) -> bool:
@@ -178,7 +183,9 @@ class LocalMoonshineSTT(SegmentedSTTService):
         # A segment has this much before the start of its speech was noticed, and silence behind its end.
         before = min(BEFORE_SPEECH_SECS, len(audio) / 2 / self.sample_rate) - NOTICED_SECS
         speech = before, len(audio) / 2 / self.sample_rate - TRAILING_SILENCE_SECS
-        text = await self._models.hear_alone(audio, self.sample_rate, speech, self._words, self._margin())
+        text = await self._models.hear_alone(
+            audio, self.sample_rate, speech, self._words, self._margin(), self._asked()
+        )
         await self.stop_processing_metrics()
         if text:
             yield TranscriptionFrame(text, self._user_id, time_now_iso8601(), Language.EN)
