@@ -183,7 +183,7 @@ class Dictation:
 
     def __init__(self, weights: Weights) -> None:
         """Prepare what may be written."""
-        self._weights = weights
+        self.weights = weights
         self._grammars = {Dictated.NUMBER: of_numbers(weights), Dictated.LETTERS: of_letters(weights)}
 
     def heard_as(
@@ -203,7 +203,7 @@ class Dictation:
         understood = re.sub(r"\.\.+", ".", understood)
         alike = (digits_alike if dictated is Dictated.NUMBER else _letters_in)(understood)
         latest = next((at for at, one in enumerate(alike) if one and alike[at + 1 : at + 2] != [0]), None)
-        found = _write(self._weights, samples, understood, self._grammars[dictated], margin, latest)
+        found = _write(self.weights, samples, understood, self._grammars[dictated], margin, latest)
         if found is None:
             return None
         begun, written = found
@@ -282,7 +282,10 @@ def _write(
                 break
             decoding.write([row for row, _ in kept], [token for _, token in kept])
             texts = [replace(one, row=row + bool(begins)) for row, one in enumerate(likeliest)]
-    return None if best is None else (weights.text(words[: best.left_at]), weights.text(best.tokens))
+    if best is None:
+        return None
+    of_understood = sum(token in weights.begin_words for token in words[: best.left_at])
+    return " ".join(understood.split()[:of_understood]), weights.text(best.tokens)
 
 
 def _longer(text: _Text, scores: NDArray[np.float32], grammar: Grammar) -> Iterator[_Text]:

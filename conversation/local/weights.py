@@ -100,7 +100,7 @@ class Weights:
         return logits, past | dict(zip(kept, present, strict=True))
 
     def tokens_of_words(self, text: str) -> list[int]:
-        """The tokens of short words, the longest pieces first: for those that callers say alone they are the learned ones.
+        """The tokens of short words, the longest pieces first: of what callers say alone, those that the model learned.
 
         Other words find less likely tokens than by `tokens`; the margins of lone words were measured with them.
         """
