@@ -10,6 +10,9 @@ from conversation.language.words import plain
 LONGEST_NAME = 5
 """Words of the longest name."""
 
+BEGUN = 2
+"""Letters of a spelling that has only begun."""
+
 _NO_NAME = (
     "is|was|calling|just|an?|the|not|here|in|so|looking|having|trying|running|sorry|going|about|because|my|your|"
     "wrong|right|correct|incorrect|back|again|at|on|when|whenever|if|as|after|before|later|tomorrow|today|tonight|this|"
@@ -46,9 +49,9 @@ _AS_IN = re.compile(
 )
 _DOUBLE = re.compile(r"\bdouble[ -]([A-Za-z])\b", re.IGNORECASE)
 _DOUBLE_U = re.compile(r"\bdouble[ -](?:u|you)\b", re.IGNORECASE)
-_SPELLS = re.compile(
-    r"^(?P<lead>.*?\b(?:is|it'?s|that'?s|spelled|spelt|name'?s)\W+|)(?P<letters>(?:[a-z]+[\s.,–-]+)*[a-z]+\W*)$",
-    re.IGNORECASE,
+_BEFORE_LETTERS = re.compile(r"\b(?:is|it'?s|that'?s|spelled|spelt|name'?s)\W+|\w{2,}[.,]\s+", re.IGNORECASE)
+_BEGUN = re.compile(
+    r"\b(?P<first>[a-z])[a-z]{2,}[\s.,]+(?P<letters>(?P=first)[\s.,–-]+[a-z])[\s.,–-]*$", re.IGNORECASE
 )
 _SHORTEST_RUN = 3
 _ALIKE = 0.5
@@ -109,19 +112,28 @@ def as_letters(text: str) -> str:
     Args:
         text: What the recogniser wrote; "it's" and its kind may be before the letters.
     """
-    match = _SPELLS.match(text.strip())
-    words = re.findall(r"[A-Za-z]+", match["letters"]) if match else []
-    letters = [word if len(word) == 1 else LETTERS_ALIKE.get(word.lower(), "") for word in words]
-    singles = sum(len(word) == 1 for word in words)
-    if (
-        match is None
-        or not all(letters)
-        or len(letters) < _SHORTEST_RUN
-        or 2 * singles < len(letters)
-        or singles == len(letters)
-    ):
-        return text
-    return f"{match['lead']}{', '.join(letter.upper() for letter in letters)}."
+    for start in (0, *(match.end() for match in _BEFORE_LETTERS.finditer(text))):
+        words = re.findall(r"[^\W\d_]+(?:['’][^\W\d_]+)*", text[start:])
+        letters = [word if len(word) == 1 else LETTERS_ALIKE.get(word.lower(), "") for word in words]
+        singles = sum(len(word) == 1 for word in words)
+        mostly = len(letters) >= _SHORTEST_RUN and len(letters) / 2 <= singles < len(letters)
+        if mostly and all(letters):
+            return f"{text[:start]}{', '.join(letter.upper() for letter in letters)}."
+    return text
+
+
+def begun_spelling(text: str) -> tuple[str, str]:
+    """Part a name from a spelling of it that has only begun: "It's Whelan. W, H," is "It's Whelan." and WH.
+
+    Returns:
+        The text and the letters; these are empty where a text ends with something else, such as initials.
+    """
+    match = _BEGUN.search(text)
+    if match is None:
+        return text, ""
+    return text[: match.start("letters")].rstrip(), "".join(
+        re.findall("[a-z]", match["letters"], re.I)
+    ).upper()
 
 
 def only_spelled(text: str) -> str:

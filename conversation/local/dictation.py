@@ -139,12 +139,13 @@ class Dictated(Enum):
     LETTERS = "letters"
 
 
-def may_be(understood: str, asked: Dictated | None) -> Dictated | None:
+def may_be(understood: str, asked: Dictated | None, so_far: str = "") -> Dictated | None:
     """What was probably dictated where something else was understood, such as "Two or two." for 202.
 
     Args:
         understood: What the recogniser has made of it.
         asked: What the bot has just asked for.
+        so_far: What the caller has said since, before this: who has begun to spell goes on with it.
 
     Returns:
         None where a number or a spelling was understood well, and of ordinary speech.
@@ -156,6 +157,8 @@ def may_be(understood: str, asked: Dictated | None) -> Dictated | None:
     digits, letters = sum(digits_alike(understood)), sum(map(bool, spelt))
     if sum(spelt) >= FEWEST and all(spelt[len(words) - letters :]):
         return None
+    if asked and len(words) <= FEW and _ends_with(so_far, asked):
+        return asked
     if asked is Dictated.NUMBER and digits:
         return Dictated.NUMBER
     if asked is Dictated.LETTERS and letters >= (1 if len(words) <= FEW else 2):
@@ -163,6 +166,12 @@ def may_be(understood: str, asked: Dictated | None) -> Dictated | None:
     if digits >= MANY and 2 * digits >= len(words) and not letters:
         return Dictated.NUMBER
     return Dictated.LETTERS if letters >= MANY and 2 * letters >= len(words) else None
+
+
+def _ends_with(text: str, dictated: Dictated) -> bool:
+    """Whether the last two words of a text are digits or letters."""
+    known = digits_alike(text) if dictated is Dictated.NUMBER else _letters_in(text)
+    return len(known) > 1 and all(known[-2:])
 
 
 def _letters_in(text: str) -> list[int]:

@@ -215,6 +215,7 @@ class LocalModels:
         words: Sequence[str],
         margin: float,
         asked: Dictated | None = None,
+        so_far: str = "",
     ) -> str:
         """Transcribe 16-bit mono PCM in which a lone word, a number or a spelling may be. Blocks.
 
@@ -225,11 +226,12 @@ class LocalModels:
             words: Those that callers say alone.
             margin: See `LoneWords.heard_as`.
             asked: What the bot has just asked for.
+            so_far: What the caller has said since.
         """
         text = self.transcribe(pcm, rate)
         begin, end = speech
         is_lone = end - begin <= LONGEST_SECS and is_doubtful(text, words)
-        dictated = may_be(text, asked)
+        dictated = may_be(text, asked, so_far)
         if not (is_lone or dictated) or self.lone_words is None or self.dictation is None:
             return text
         first, last = (round(secs * rate) for secs in (max(0.0, begin - AROUND_SECS), end + AROUND_SECS))
@@ -247,10 +249,11 @@ class LocalModels:
         words: Sequence[str],
         margin: float,
         asked: Dictated | None = None,
+        so_far: str = "",
     ) -> str:
         """Transcribe in a thread, see `transcribe_alone`."""
         return await asyncio.get_running_loop().run_in_executor(
-            self._hearing, self.transcribe_alone, pcm, rate, speech, words, margin, asked
+            self._hearing, self.transcribe_alone, pcm, rate, speech, words, margin, asked, so_far
         )
 
     # Speaking

@@ -89,6 +89,7 @@ class LocalMoonshineSTT(SegmentedSTTService):
         self._words: Sequence[str] = said_alone()
         self._margin: Callable[[], float] = lambda: MARGIN
         self._asked: Callable[[], Dictated | None] = lambda: None
+        self._so_far = ""
 
     def listen_for(
         self, words: Sequence[str], margin: Callable[[], float], asked: Callable[[], Dictated | None]
@@ -136,6 +137,7 @@ class LocalMoonshineSTT(SegmentedSTTService):
         """
         if isinstance(frame, BotStartedSpeakingFrame | BotStoppedSpeakingFrame):
             self._bot_speaks = isinstance(frame, BotStartedSpeakingFrame)
+            self._so_far = ""
         elif isinstance(frame, VADUserStartedSpeakingFrame | VADUserStoppedSpeakingFrame):
             await self._listen_early(self._bot_speaks and isinstance(frame, VADUserStartedSpeakingFrame))
         behind = self._received - frame.metadata.get(HEARD_UNTIL, self._received)
@@ -184,8 +186,9 @@ class LocalMoonshineSTT(SegmentedSTTService):
         before = min(BEFORE_SPEECH_SECS, len(audio) / 2 / self.sample_rate) - NOTICED_SECS
         speech = before, len(audio) / 2 / self.sample_rate - TRAILING_SILENCE_SECS
         text = await self._models.hear_alone(
-            audio, self.sample_rate, speech, self._words, self._margin(), self._asked()
+            audio, self.sample_rate, speech, self._words, self._margin(), self._asked(), self._so_far
         )
+        self._so_far = f"{self._so_far} {text}"
         await self.stop_processing_metrics()
         if text:
             yield TranscriptionFrame(text, self._user_id, time_now_iso8601(), Language.EN)

@@ -146,3 +146,11 @@ def test_tokens_are_those_that_the_recogniser_writes(models):
 )
 def test_what_was_probably_dictated(understood, asked, dictated):
     assert may_be(understood, asked) is dictated
+
+
+def test_who_has_begun_to_spell_goes_on_with_it():
+    assert may_be("Ellen.", Dictated.LETTERS) is None
+    assert may_be("Ellen.", Dictated.LETTERS, so_far="It is Holt. H, O,") is Dictated.LETTERS
+    assert may_be("Sheep.", Dictated.NUMBER, so_far="Two o") is Dictated.NUMBER
+    assert may_be("Ellen.", None, so_far="H, O,") is None
+    assert may_be("I would like to come on Friday.", Dictated.LETTERS, so_far="H, O,") is None
