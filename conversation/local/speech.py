@@ -90,6 +90,7 @@ class LocalMoonshineSTT(SegmentedSTTService):
         self._margin: Callable[[], float] = lambda: MARGIN
         self._asked: Callable[[], Dictated | None] = lambda: None
         self._so_far = ""
+        self._before_secs = BEFORE_SPEECH_SECS
 
     def listen_for(
         self, words: Sequence[str], margin: Callable[[], float], asked: Callable[[], Dictated | None]
@@ -143,6 +144,8 @@ class LocalMoonshineSTT(SegmentedSTTService):
         behind = self._received - frame.metadata.get(HEARD_UNTIL, self._received)
         if isinstance(frame, VADUserStartedSpeakingFrame):
             del self._audio_buffer[: -(round(BEFORE_SPEECH_SECS * self.sample_rate) * 2 + behind)]
+            # Less than that where the segment before has ended a moment ago.
+            self._before_secs = max(0, len(self._audio_buffer) - behind) / 2 / self.sample_rate
         if not isinstance(frame, VADUserStoppedSpeakingFrame):
             await super().process_frame(frame, direction)
             return
@@ -183,7 +186,7 @@ class LocalMoonshineSTT(SegmentedSTTService):
         """
         await self.start_processing_metrics()
         # A segment has this much before the start of its speech was noticed, and silence behind its end.
-        before = min(BEFORE_SPEECH_SECS, len(audio) / 2 / self.sample_rate) - NOTICED_SECS
+        before = min(self._before_secs, len(audio) / 2 / self.sample_rate) - NOTICED_SECS
         speech = before, len(audio) / 2 / self.sample_rate - TRAILING_SILENCE_SECS
         text = await self._models.hear_alone(
             audio, self.sample_rate, speech, self._words, self._margin(), self._asked(), self._so_far
