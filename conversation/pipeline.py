@@ -39,6 +39,7 @@ from conversation.heard.context import HeardAssistantAggregator, HeardUserAggreg
 from conversation.heard.marks import PlayedMarks, SpokenMarks
 from conversation.hooks import Hooks
 from conversation.local.brain import LocalBrain
+from conversation.local.dictation import Dictated
 from conversation.local.lone_words import margin_after, said_to
 from conversation.local.models import local_models
 from conversation.local.recognisers import LocalStackMissing
@@ -169,8 +170,8 @@ def _restore(context: CallContext, history: Sequence[Message]) -> None:
             context.was_cut(made[-1])
 
 
-def _listen_for_lone_words(speech: Speech, session: Session) -> None:
-    """Have the local recogniser know the words that callers of this agent say alone."""
+def _tell_what_is_expected(speech: Speech, session: Session) -> None:
+    """Have the local recogniser know the words that callers of this agent say alone, and what they were asked for."""
     for ear in speech.ears:
         if isinstance(ear, LocalMoonshineSTT):
             words, known = said_to(session.agent), turn_words(session.agent.language)
@@ -179,7 +180,13 @@ def _listen_for_lone_words(speech: Speech, session: Session) -> None:
                 said = session.playout.said_lately
                 return margin_after(said, known.asks_for_dictation(said))
 
-            ear.listen_for(words, margin)
+            def asked(known: TurnWords = known) -> Dictated | None:
+                said = session.playout.said_lately
+                if known.asks_for_letters(said):
+                    return Dictated.LETTERS
+                return Dictated.NUMBER if known.asks_for_number(said) else None
+
+            ear.listen_for(words, margin, asked)
 
 
 def _wants_wide(speech: Speech, of_hooks: bool, choice: services.ServiceChoice) -> bool:
@@ -260,7 +267,7 @@ async def run_session(
 
     speech = build_speech(choice, own, session, settings, say, around, failed_over)
     llm = face.llm = speech.llm
-    _listen_for_lone_words(speech, session)
+    _tell_what_is_expected(speech, session)
     conversation = None
     if agent.languages:
         conversation = session.tongue = Conversation(

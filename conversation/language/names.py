@@ -10,6 +10,9 @@ from conversation.language.words import plain
 LONGEST_NAME = 5
 """Words of the longest name."""
 
+BEGUN = 2
+"""Letters of a spelling that has only begun."""
+
 _NO_NAME = (
     "is|was|calling|just|an?|the|not|here|in|so|looking|having|trying|running|sorry|going|about|because|my|your|"
     "wrong|right|correct|incorrect|back|again|at|on|when|whenever|if|as|after|before|later|tomorrow|today|tonight|this|"
@@ -31,12 +34,25 @@ _LEAD = re.compile(
 )
 _HESITATION = re.compile(r"\b(?:um+|uh+|er+m?|hm+)\b[\s,.…]*", re.IGNORECASE)
 
+LETTERS_ALIKE = {
+    "ay": "A", "bee": "B", "be": "B", "see": "C", "sea": "C", "dee": "D", "he": "E", "ef": "F", "gee": "G",
+    "eye": "I", "aye": "I", "jay": "J", "kay": "K", "el": "L", "ell": "L", "hell": "L", "em": "M", "en": "N",
+    "and": "N", "end": "N", "hen": "N", "oh": "O", "pea": "P", "pee": "P", "queue": "Q", "cue": "Q", "are": "R",
+    "ess": "S", "tea": "T", "tee": "T", "you": "U", "vee": "V", "ex": "X", "why": "Y", "zee": "Z", "zed": "Z",
+}  # fmt: skip
+"""Words that recognisers write for the names of letters, between other letters."""
+
 _LETTER = r"(?<![\w'’])[A-Za-z](?![\w'’])"
 _RUN = re.compile(rf"{_LETTER}(?:[\s.,–-]+{_LETTER})+[.]?")
 _AS_IN = re.compile(
     r"(?<![\w'’])([A-Za-z])\.?,? (?:as in|as|for|like|like in) (?!as\b|in\b)[A-Za-z]{2,}", re.IGNORECASE
 )
 _DOUBLE = re.compile(r"\bdouble[ -]([A-Za-z])\b", re.IGNORECASE)
+_DOUBLE_U = re.compile(r"\bdouble[ -](?:u|you)\b", re.IGNORECASE)
+_BEFORE_LETTERS = re.compile(r"\b(?:is|it'?s|that'?s|spelled|spelt|name'?s)\W+|\w{2,}[.,]\s+", re.IGNORECASE)
+_BEGUN = re.compile(
+    r"\b(?P<first>[a-z])[a-z]{2,}[\s.,]+(?P<letters>(?P=first)[\s.,–-]+[a-z])[\s.,–-]*$", re.IGNORECASE
+)
 _SHORTEST_RUN = 3
 _ALIKE = 0.5
 
@@ -76,7 +92,7 @@ def spelled(text: str) -> tuple[list[str], str]:
     Returns:
         The words that are spelled, and the text without them.
     """
-    text = _AS_IN.sub(r"\1", text)
+    text = as_letters(_DOUBLE_U.sub("W", _AS_IN.sub(r"\1", text)))
     text = _DOUBLE.sub(r"\1 \1", text)
     words = []
     for run in _RUN.findall(text):
@@ -88,6 +104,36 @@ def spelled(text: str) -> tuple[list[str], str]:
         words += [written("".join(re.findall(r"[A-Za-z]", part))) for part in parts]
         text = text.replace(run, " ", 1)
     return words, text
+
+
+def as_letters(text: str) -> str:
+    """Write letters' names as letters where all else that is said is letters: "Oh, L, L, I, E." is O, L, L, I, E.
+
+    Args:
+        text: What the recogniser wrote; "it's" and its kind may be before the letters.
+    """
+    for start in (0, *(match.end() for match in _BEFORE_LETTERS.finditer(text))):
+        words = re.findall(r"[^\W\d_]+(?:['’][^\W\d_]+)*", text[start:])
+        letters = [word if len(word) == 1 else LETTERS_ALIKE.get(word.lower(), "") for word in words]
+        singles = sum(len(word) == 1 for word in words)
+        mostly = len(letters) >= _SHORTEST_RUN and len(letters) / 2 <= singles < len(letters)
+        if mostly and all(letters):
+            return f"{text[:start]}{', '.join(letter.upper() for letter in letters)}."
+    return text
+
+
+def begun_spelling(text: str) -> tuple[str, str]:
+    """Part a name from a spelling of it that has only begun: "It's Whelan. W, H," is "It's Whelan." and WH.
+
+    Returns:
+        The text and the letters; these are empty where a text ends with something else, such as initials.
+    """
+    match = _BEGUN.search(text)
+    if match is None:
+        return text, ""
+    return text[: match.start("letters")].rstrip(), "".join(
+        re.findall("[a-z]", match["letters"], re.I)
+    ).upper()
 
 
 def only_spelled(text: str) -> str:

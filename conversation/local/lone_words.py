@@ -11,18 +11,17 @@ others all but three as a word of the same meaning ("No." for "Nope.").
 from __future__ import annotations
 
 import re
-import threading
 import tomllib
 from collections.abc import Sequence
 from functools import cache
 from importlib import resources
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from conversation.agents.agent import Agent
+from conversation.local.weights import END, Weights
 
 LONGEST_SECS = 1.0
 """Speech that lasts longer is not of one word."""
@@ -49,26 +48,15 @@ LEAST = -7.0
 MOST_OF_AGENT = 40
 """Words of an agent that are listened for, the first ones."""
 
-_BEGIN, _END = 1, 2
-_LAYERS, _HEADS, _WIDTH = 6, 8, 36
 _ENDINGS = (b".", b"?", b"!")
 
 
 class LoneWords:
     """Says how likely words are, with Moonshine's own weights."""
 
-    def __init__(self, directory: Path) -> None:
-        """Load the weights, 100 MB of memory; takes a tenth of a second.
-
-        Args:
-            directory: Of Moonshine tiny in its installed package.
-        """
-        self._encoder = _session(directory / "encoder_model.ort")
-        self._decoder = _session(directory / "decoder_model_merged.ort")
-        self._pieces = _pieces(directory / "tokenizer.bin")
-        self._longest = max(map(len, self._pieces))
-        self._known: dict[str, list[int]] = {}
-        self._lock = threading.Lock()
+    def __init__(self, weights: Weights) -> None:
+        """Listen with some weights."""
+        self._weights = weights
 
     def heard_as(
         self, samples: NDArray[np.float32], understood: str, words: Sequence[str], margin: float = MARGIN
@@ -81,60 +69,18 @@ class LoneWords:
             words: Those that it may be.
             margin: How much less likely than what was understood it may be, in nats.
         """
-        with self._lock:
-            heard = self._encoder.run(
-                None,
-                {
-                    "input_values": samples[np.newaxis].astype(np.float32),
-                    "attention_mask": np.ones((1, len(samples)), np.int64),
-                },
-            )[0]
-            rows = [self._tokens(one) for one in (understood, *words)]
-            first, *others = self._scores(heard, len(samples), rows)
-        made = sum(first[at, token] for at, token in enumerate([*rows[0], _END]))
+        rows = [self._weights.tokens_of_words(one) for one in (understood, *words)]
+        with self._weights.lock:
+            first, *others = self._weights.scores(self._weights.encoded(samples), len(samples), rows)
+        made = sum(first[at, token] for at, token in enumerate([*rows[0], END]))
+        endings = [self._weights.pieces[ending] for ending in _ENDINGS]
         likely = [
             sum(scores[at, token] for at, token in enumerate(row))
-            + np.logaddexp.reduce([scores[len(row), self._pieces[ending]] for ending in _ENDINGS])
+            + np.logaddexp.reduce([scores[len(row), ending] for ending in endings])
             for row, scores in zip(rows[1:], others, strict=True)
         ]
         best = int(np.argmax(likely))
         return words[best] if likely[best] >= max(made - margin, LEAST) else None
-
-    def _scores(
-        self, heard: NDArray[np.float32], samples: int, rows: Sequence[Sequence[int]]
-    ) -> list[NDArray[np.float32]]:
-        """Log probabilities of all pieces behind each piece of some rows, and before the first."""
-        said = np.zeros((len(rows), 1 + max(map(len, rows))), np.int64)
-        said[:, 0] = _BEGIN
-        for number, row in enumerate(rows):
-            said[number, 1 : 1 + len(row)] = row
-        inputs: dict[str, Any] = {
-            "encoder_attention_mask": np.ones((len(rows), samples), np.int64),
-            "input_ids": said,
-            "encoder_hidden_states": np.repeat(heard, len(rows), 0),
-            "use_cache_branch": np.array([False]),
-        }
-        nothing = np.zeros((len(rows), _HEADS, 0, _WIDTH), np.float32)
-        for layer in range(_LAYERS):
-            for side in ("decoder", "encoder"):
-                inputs |= {f"past_key_values.{layer}.{side}.{part}": nothing for part in ("key", "value")}
-        found = []
-        for row, scores in zip(rows, self._decoder.run(["logits"], inputs)[0], strict=True):
-            of_row = scores[: 1 + len(row)]
-            of_row -= of_row.max(axis=-1, keepdims=True)
-            found.append(of_row - np.log(np.exp(of_row).sum(axis=-1, keepdims=True)))
-        return found
-
-    def _tokens(self, text: str) -> list[int]:
-        """The pieces of a text, the longest first; of what callers say alone they are those that the model learned."""
-        if (known := self._known.get(text)) is not None:
-            return known
-        rest, found = ("▁" + " ".join(text.split()).replace(" ", "▁")).encode(), []
-        while rest:
-            size = next(n for n in range(min(len(rest), self._longest), 0, -1) if rest[:n] in self._pieces)
-            found.append(self._pieces[rest[:size]])
-            rest = rest[size:]
-        return found
 
 
 def said_alone() -> list[str]:
@@ -159,14 +105,18 @@ def said_to(agent: Agent) -> list[str]:
 
 def margin_after(said: str, asks_for_dictation: bool) -> float:
     """How much less likely than what was understood a lone word may be, after what the bot has said last."""
-    if asks_for_dictation:
-        return NO_MARGIN
     question = re.split(r"(?<=[.!?])\s+", said.strip())[-1]
+    if asks_for_dictation and not _ASKS_WHETHER.match(question):
+        return NO_MARGIN
     asks_for_yes = question.endswith("?") and not _OTHER_QUESTION.search(question)
     return ANSWER_MARGIN if asks_for_yes else MARGIN
 
 
 _OTHER_QUESTION = re.compile(r"(?i)\b(?:what|when|where|who|which|how|why|or)\b")
+_ASKS_WHETHER = re.compile(
+    r"(?i)(?:is|was|are|do|does|did|may|can|could|shall|should|will|would) (?:they|we|this|that|it|the|your)\b"
+)
+"""Begins a question with a number in it that is answered with yes or no: "May they call you on this number?"."""
 _CALLED = re.compile(r"(?i)[a-z]{4,12}")
 
 
@@ -178,25 +128,3 @@ def is_doubtful(understood: str, words: Sequence[str]) -> bool:
 
 def _plain(text: str) -> str:
     return " ".join(re.sub(r"[^\w\s]", "", text.lower()).split())
-
-
-def _session(path: Path) -> Any:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    options.enable_cpu_mem_arena = False
-    return onnxruntime.InferenceSession(str(path), sess_options=options, providers=["CPUExecutionProvider"])
-
-
-def _pieces(path: Path) -> dict[bytes, int]:
-    """The pieces of words and their numbers: each is its length, in one or two bytes, and so many bytes."""
-    raw, at, found, number = path.read_bytes(), 0, {}, 0
-    while at < len(raw):
-        size, at = raw[at], at + 1
-        if size >= 128:
-            size, at = raw[at] * 128 + size - 128, at + 1
-        found[raw[at : at + size]] = number  # the first 256 stand for bytes of words that have no pieces
-        at, number = at + size, number + 1
-    return found

@@ -25,6 +25,7 @@ import soxr
 from loguru import logger
 
 from conversation.agents.agent import Agent
+from conversation.local.dictation import Dictated, Dictation, may_be
 from conversation.local.encoder import SentenceModel
 from conversation.local.examples import built_in_examples
 from conversation.local.lone_words import AROUND_SECS, LONGEST_SECS, LoneWords, is_doubtful
@@ -37,6 +38,7 @@ from conversation.local.recognisers import (
     load_recogniser,
 )
 from conversation.local.retrieval import Retriever
+from conversation.local.weights import Weights
 from conversation.native_memory import give_memory_back
 
 VOICE = "en_US-joe-medium"
@@ -117,7 +119,8 @@ class LocalModels:
         self.cache = SpeechCache()
         self._loaded: dict[str, Any] = {}
         self._locks = {
-            name: threading.Lock() for name in ("recogniser", "lone_words", "voice", "encoder", "retrievers")
+            name: threading.Lock()
+            for name in ("recogniser", "weights", "lone_words", "dictation", "voice", "encoder", "retrievers")
         }
         self._retrievers: OrderedDict[str, Retriever] = OrderedDict()
         self._fixed: set[str] = set()
@@ -139,7 +142,7 @@ class LocalModels:
             LocalStackMissing: A package is not installed.
         """
         if stt:
-            _ = self.recogniser, self.lone_words
+            _ = self.recogniser, self.lone_words, self.dictation
         if tts:
             _ = self.voice
         if brain:
@@ -158,7 +161,16 @@ class LocalModels:
     @property
     def lone_words(self) -> LoneWords | None:
         """What knows a lone "Yes."; None where another recogniser than Moonshine listens; blocks while it loads."""
-        return self._once("lone_words", lambda: _load_lone_words(self.recogniser))
+        return self._once("lone_words", lambda: _load_lone_words(self._weights))
+
+    @property
+    def dictation(self) -> Dictation | None:
+        """What knows numbers and spellings, see `lone_words`."""
+        return self._once("dictation", lambda: Dictation(self._weights) if self._weights else None)
+
+    @property
+    def _weights(self) -> Weights | None:
+        return self._once("weights", lambda: _load_weights(self.recogniser))
 
     @property
     def voice(self) -> Any:
@@ -196,9 +208,16 @@ class LocalModels:
         return await asyncio.get_running_loop().run_in_executor(self._hearing, self.transcribe, pcm, rate)
 
     def transcribe_alone(
-        self, pcm: bytes, rate: int, speech: tuple[float, float], words: Sequence[str], margin: float
+        self,
+        pcm: bytes,
+        rate: int,
+        speech: tuple[float, float],
+        words: Sequence[str],
+        margin: float,
+        asked: Dictated | None = None,
+        so_far: str = "",
     ) -> str:
-        """Transcribe 16-bit mono PCM in which a lone word may be. Blocks.
+        """Transcribe 16-bit mono PCM in which a lone word, a number or a spelling may be. Blocks.
 
         Args:
             pcm: A whole utterance with the silence around it.
@@ -206,22 +225,35 @@ class LocalModels:
             speech: From where to where there is speech in it, in seconds.
             words: Those that callers say alone.
             margin: See `LoneWords.heard_as`.
+            asked: What the bot has just asked for.
+            so_far: What the caller has said since.
         """
         text = self.transcribe(pcm, rate)
         begin, end = speech
-        if end - begin > LONGEST_SECS or not is_doubtful(text, words) or self.lone_words is None:
+        is_lone = end - begin <= LONGEST_SECS and is_doubtful(text, words)
+        dictated = may_be(text, asked, so_far)
+        if not (is_lone or dictated) or self.lone_words is None or self.dictation is None:
             return text
         first, last = (round(secs * rate) for secs in (max(0.0, begin - AROUND_SECS), end + AROUND_SECS))
         samples = _samples(pcm[2 * first : 2 * last], rate)
-        word = self.lone_words.heard_as(samples, text, words, margin)
+        if dictated and (found := self.dictation.heard_as(samples, text, dictated)):
+            return found
+        word = self.lone_words.heard_as(samples, text, words, margin) if is_lone else None
         return text if word is None else f"{word}."
 
     async def hear_alone(
-        self, pcm: bytes, rate: int, speech: tuple[float, float], words: Sequence[str], margin: float
+        self,
+        pcm: bytes,
+        rate: int,
+        speech: tuple[float, float],
+        words: Sequence[str],
+        margin: float,
+        asked: Dictated | None = None,
+        so_far: str = "",
     ) -> str:
         """Transcribe in a thread, see `transcribe_alone`."""
         return await asyncio.get_running_loop().run_in_executor(
-            self._hearing, self.transcribe_alone, pcm, rate, speech, words, margin
+            self._hearing, self.transcribe_alone, pcm, rate, speech, words, margin, asked, so_far
         )
 
     # Speaking
@@ -339,11 +371,17 @@ def _samples(pcm: bytes, rate: int) -> np.ndarray:
     return samples if rate == STT_RATE else soxr.resample(samples, rate, STT_RATE, quality="HQ")
 
 
-def _load_lone_words(recogniser: Recogniser) -> LoneWords | None:
+def _load_weights(recogniser: Recogniser) -> Weights | None:
     directory = MoonshineRecogniser.directory()
-    if directory is None or not isinstance(recogniser, MoonshineRecogniser):
+    return (
+        None if directory is None or not isinstance(recogniser, MoonshineRecogniser) else Weights(directory)
+    )
+
+
+def _load_lone_words(weights: Weights | None) -> LoneWords | None:
+    if weights is None:
         return None
-    lone_words = LoneWords(directory)
+    lone_words = LoneWords(weights)
     lone_words.heard_as(np.zeros(STT_RATE, np.float32), "", ["Yes"])
     return lone_words
 

@@ -29,6 +29,7 @@ from pipecat.services.tts_service import TTSService
 from pipecat.transcriptions.language import Language
 from pipecat.utils.time import time_now_iso8601
 
+from conversation.local.dictation import Dictated
 from conversation.local.lone_words import MARGIN, said_alone
 from conversation.local.models import VOICE, LocalModels, local_models, sentences
 
@@ -87,15 +88,21 @@ class LocalMoonshineSTT(SegmentedSTTService):
         self._early: asyncio.Task[None] | None = None
         self._words: Sequence[str] = said_alone()
         self._margin: Callable[[], float] = lambda: MARGIN
+        self._asked: Callable[[], Dictated | None] = lambda: None
+        self._so_far = ""
+        self._before_secs = BEFORE_SPEECH_SECS
 
-    def listen_for(self, words: Sequence[str], margin: Callable[[], float]) -> None:
-        """Know some words when callers say nothing else.
+    def listen_for(
+        self, words: Sequence[str], margin: Callable[[], float], asked: Callable[[], Dictated | None]
+    ) -> None:
+        """Know some words when callers say nothing else, and numbers and spellings.
 
         Args:
             words: The words.
             margin: How readily one of them is taken for what was said, see `LoneWords.heard_as`.
+            asked: What the bot has just asked for.
         """
-        self._words, self._margin = words, margin
+        self._words, self._margin, self._asked = words, margin, asked
 
     @property
     def wants_wav_segments(self) -> bool:
@@ -131,11 +138,14 @@ class LocalMoonshineSTT(SegmentedSTTService):
         """
         if isinstance(frame, BotStartedSpeakingFrame | BotStoppedSpeakingFrame):
             self._bot_speaks = isinstance(frame, BotStartedSpeakingFrame)
+            self._so_far = ""
         elif isinstance(frame, VADUserStartedSpeakingFrame | VADUserStoppedSpeakingFrame):
             await self._listen_early(self._bot_speaks and isinstance(frame, VADUserStartedSpeakingFrame))
         behind = self._received - frame.metadata.get(HEARD_UNTIL, self._received)
         if isinstance(frame, VADUserStartedSpeakingFrame):
             del self._audio_buffer[: -(round(BEFORE_SPEECH_SECS * self.sample_rate) * 2 + behind)]
+            # Less than that where the segment before has ended a moment ago.
+            self._before_secs = max(0, len(self._audio_buffer) - behind) / 2 / self.sample_rate
         if not isinstance(frame, VADUserStoppedSpeakingFrame):
             await super().process_frame(frame, direction)
             return
@@ -176,9 +186,12 @@ class LocalMoonshineSTT(SegmentedSTTService):
         """
         await self.start_processing_metrics()
         # A segment has this much before the start of its speech was noticed, and silence behind its end.
-        before = min(BEFORE_SPEECH_SECS, len(audio) / 2 / self.sample_rate) - NOTICED_SECS
+        before = min(self._before_secs, len(audio) / 2 / self.sample_rate) - NOTICED_SECS
         speech = before, len(audio) / 2 / self.sample_rate - TRAILING_SILENCE_SECS
-        text = await self._models.hear_alone(audio, self.sample_rate, speech, self._words, self._margin())
+        text = await self._models.hear_alone(
+            audio, self.sample_rate, speech, self._words, self._margin(), self._asked(), self._so_far
+        )
+        self._so_far = f"{self._so_far} {text}"
         await self.stop_processing_metrics()
         if text:
             yield TranscriptionFrame(text, self._user_id, time_now_iso8601(), Language.EN)

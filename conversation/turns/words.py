@@ -44,6 +44,13 @@ def plain(text: str) -> str:
     return " ".join(re.sub(r"[^\w\s\u0900-\u097f]|_", " ", text).split())
 
 
+def question_of(said: str) -> str:
+    """The last question in the bot's words, and what is said to explain it; the last sentence if there is none."""
+    sentences = re.split(r"(?<=[.!?।])\s+", said.strip())
+    questions = [number for number, sentence in enumerate(sentences) if sentence.endswith("?")]
+    return " ".join(sentences[questions[-1] if questions else -1 :])
+
+
 class TurnWords:
     """The words of one language."""
 
@@ -64,7 +71,8 @@ class TurnWords:
         self._announces = _last(data.get("announces", ()))
         self._holds_on = re.compile(rf"(?:.* )?(?:{_any(data.get('holds_on', ()))})(?: |$)")
         self._goodbyes = _last(words_of(language).goodbyes if data and language != ENGLISH else ())
-        self._asks_for = tuple(data.get("asks_for_number", ()))
+        self._asks_for_number = tuple(data.get("asks_for_number", ()))
+        self._asks_for_letters = tuple(data.get("asks_for_letters", ()))
         names = [names.split() for names in data.get("digits", ())]
         self._digits = {plain(name) for digit in names for name in digit}
         between = [*data.get("between", ()), *data.get("hesitates", ())]
@@ -149,8 +157,17 @@ class TurnWords:
 
     def asks_for_dictation(self, said: str) -> bool:
         """Whether the bot's words ask for a number, a name or an address."""
-        last = re.split(r"(?<=[.!?।])\s+", said.strip())[-1].lower()
-        return any(word in last for word in self._asks_for)
+        return self.asks_for_number(said) or self.asks_for_letters(said)
+
+    def asks_for_number(self, said: str) -> bool:
+        """Whether the bot's words ask for a number and nothing else."""
+        asked = question_of(said).lower()
+        return any(word in asked for word in self._asks_for_number) and not self.asks_for_letters(said)
+
+    def asks_for_letters(self, said: str) -> bool:
+        """Whether the bot's words ask for a name, an address or a code, which may be spelled."""
+        asked = question_of(said).lower()
+        return any(word in asked for word in self._asks_for_letters)
 
     def digits_at_end(self, words: str) -> int:
         """How many digits the number has that plain words end with."""

@@ -1,10 +1,6 @@
 """A lone word is half a second of sound: it is known by how likely the recogniser's own weights find it."""
 
-import audioop
-
-import numpy as np
 import pytest
-import soxr
 
 from conversation.local.lone_words import (
     ANSWER_MARGIN,
@@ -18,10 +14,7 @@ from conversation.local.lone_words import (
 from conversation.local.models import LocalModels, local_models
 from conversation.local.recognisers import MoonshineRecogniser
 from tests.brain_talk import receptionist
-
-RATE = 8000
-BEFORE, BEHIND = 0.85, 0.7
-"""Seconds of silence around speech, as the recogniser's segments have them."""
+from tests.on_the_line import RATE, on_the_line
 
 
 @pytest.fixture(scope="module")
@@ -33,22 +26,6 @@ def models() -> LocalModels:
     models = local_models()
     models.load()
     return models
-
-
-def on_the_line(models: LocalModels, said: str) -> tuple[bytes, tuple[float, float]]:
-    """What was said, on a telephone line, and from where to where it is heard, in seconds."""
-    from piper import SynthesisConfig
-
-    always_the_same = SynthesisConfig(noise_scale=0, noise_w_scale=0)
-    sound = np.concatenate([one.audio_float_array for one in models.voice.synthesize(said, always_the_same)])
-    sound = soxr.resample(0.9 * sound, models.voice.config.sample_rate, RATE)
-    line = audioop.ulaw2lin(audioop.lin2ulaw((sound * 32767).astype(np.int16).tobytes(), 2), 2)
-    samples = np.frombuffer(line, np.int16)
-    loud = np.flatnonzero(np.abs(samples) > 300)
-    spoken = samples[loud[0] : loud[-1] + 1]
-    quiet = [np.zeros(round(secs * RATE), np.int16) for secs in (BEFORE, BEHIND)]
-    sound = np.concatenate([quiet[0], spoken, quiet[1]]).tobytes()
-    return sound, (BEFORE, BEFORE + len(spoken) / RATE)
 
 
 @pytest.mark.parametrize(
@@ -114,3 +91,5 @@ def test_how_readily_one_is_taken():
     assert margin_after("How can I help you?", asks_for_dictation=False) == MARGIN
     assert margin_after("We are open until six.", asks_for_dictation=False) == MARGIN
     assert margin_after("May I have your name?", asks_for_dictation=True) == NO_MARGIN
+    assert margin_after("Can they call you on this number?", asks_for_dictation=True) == ANSWER_MARGIN
+    assert margin_after("Could you give me your number?", asks_for_dictation=True) == NO_MARGIN

@@ -107,6 +107,11 @@ def test_who_dictates_is_waited_for_and_who_has_said_all_is_not(said, was_asked,
 def test_the_bots_question_tells_what_is_wanted():
     assert ENGLISH.asks_for_dictation("Thank you. What number can they reach you on?")
     assert not ENGLISH.asks_for_dictation("I have your number. Anything else?")
+    assert ENGLISH.asks_for_number("On what number are you? You may say it, or key it in and press hash.")
+    assert ENGLISH.asks_for_number("I have four seven one so far. What comes next?")
+    assert ENGLISH.asks_for_letters("Could you spell that?")
+    assert not ENGLISH.asks_for_number("What is the code of your order? It is a number with a letter.")
+    assert not ENGLISH.asks_for_letters("What number can they reach you on?")
 
 
 async def test_a_number_with_pauses_is_one_turn(monkeypatch):

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 
 from conversation.language.names import (
+    BEGUN,
     LONGEST_NAME,
     bare_name,
+    begun_spelling,
     names_itself,
     only_spelled,
     spelled,
@@ -58,6 +60,8 @@ def renamed(state: DialogueState, text: str) -> DialogueState | None:
         if so_far and so_far in name.split():  # spelled in pieces
             longer = written(so_far + letters)
             return state.with_draft(caller_name=name.replace(so_far, longer), spelling=longer)
+        if len(so_far) == BEGUN:  # only begun when the name was asked for
+            letters = written(so_far + letters)
         return state.with_draft(caller_name=with_spelling(name, [letters]), spelling=letters)
     if names_itself(text) and (said := stated(text)):
         return state.with_draft(caller_name=said)
@@ -67,6 +71,7 @@ def renamed(state: DialogueState, text: str) -> DialogueState | None:
 def answered_name(state: DialogueState, utterance: Utterance, script: Script) -> Decision | None:
     """Take the answer to the question for the name."""
     letters, rest = spelled(utterance.text)
+    rest, begun = (rest, "") if letters else begun_spelling(rest)
     # A name is often said, and written, as if it were asked: "Anna Miller?"
     text = without_hesitation(rest).rstrip(" ?!")
     if _NO_NAME_GIVEN.search(plain(text)):
@@ -90,7 +95,7 @@ def answered_name(state: DialogueState, utterance: Utterance, script: Script) ->
         again = state.at(Stage.MESSAGE_NAME, misunderstood=state.misunderstood + 1)
         return again, Reply(script.line("message_name"), hesitant=breaks_off(utterance.text))
     name = with_spelling(name, letters)
-    found = state.with_draft(caller_name=name[:1].upper() + name[1:], spelling="".join(letters[-1:]))
+    found = state.with_draft(caller_name=name[:1].upper() + name[1:], spelling="".join(letters[-1:]) or begun)
     digits = spoken_number(text)
     if len(digits) >= FULL_NUMBER:
         return with_number(found, digits, script)
