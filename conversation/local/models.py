@@ -120,7 +120,7 @@ class LocalModels:
         self._loaded: dict[str, Any] = {}
         self._locks = {
             name: threading.Lock()
-            for name in ("recogniser", "weights", "lone_words", "dictation", "voice", "encoder", "retrievers")
+            for name in ("recogniser", "lone_words", "dictation", "voice", "encoder", "retrievers")
         }
         self._retrievers: OrderedDict[str, Retriever] = OrderedDict()
         self._fixed: set[str] = set()
@@ -170,7 +170,8 @@ class LocalModels:
 
     @property
     def _weights(self) -> Weights | None:
-        return self._once("weights", lambda: _load_weights(self.recogniser))
+        recogniser = self.recogniser
+        return recogniser.weights if isinstance(recogniser, MoonshineRecogniser) else None
 
     @property
     def voice(self) -> Any:
@@ -369,13 +370,6 @@ def local_models() -> LocalModels:
 def _samples(pcm: bytes, rate: int) -> np.ndarray:
     samples = np.frombuffer(pcm, dtype=np.int16).astype(np.float32) / 32768.0
     return samples if rate == STT_RATE else soxr.resample(samples, rate, STT_RATE, quality="HQ")
-
-
-def _load_weights(recogniser: Recogniser) -> Weights | None:
-    directory = MoonshineRecogniser.directory()
-    return (
-        None if directory is None or not isinstance(recogniser, MoonshineRecogniser) else Weights(directory)
-    )
 
 
 def _load_lone_words(weights: Weights | None) -> LoneWords | None:
