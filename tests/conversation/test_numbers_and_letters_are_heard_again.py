@@ -139,6 +139,7 @@ def test_tokens_are_those_that_the_recogniser_writes(models):
         ("My name is Holt. H, O, L, T.", Dictated.LETTERS, None),
         ("My name is Anna Miller.", Dictated.LETTERS, None),
         ("A, b, c, then, e.", None, Dictated.LETTERS),
+        ("A, b, c, and, e.", Dictated.LETTERS, None),  # "and" will be read as N
         ("I have a car.", None, None),
         ("", Dictated.NUMBER, None),
         ("two " * 40, Dictated.NUMBER, None),
