@@ -24,5 +24,4 @@ def on_the_line(models: LocalModels, said: str) -> tuple[bytes, tuple[float, flo
     loud = np.flatnonzero(np.abs(samples) > 300)
     spoken = samples[loud[0] : loud[-1] + 1]
     quiet = [np.zeros(round(secs * RATE), np.int16) for secs in (BEFORE, BEHIND)]
-    sound = np.concatenate([quiet[0], spoken, quiet[1]]).tobytes()
-    return sound, (BEFORE, BEFORE + len(spoken) / RATE)
+    return np.concatenate([quiet[0], spoken, quiet[1]]).tobytes(), (BEFORE, BEFORE + len(spoken) / RATE)

