@@ -127,12 +127,15 @@ class _Turn(Answering):
     """One decision."""
 
     def decide(self, state: DialogueState, utterance: Utterance) -> Decision:
+        holding, state = state.holding, replace(state, holding=False)
         if state.stage is Stage.WAITING:  # the tool was interrupted; what was said now counts
             state = state.at(Stage.MESSAGE_FAILED if state.draft.text else Stage.OPEN)
         if state.stage in taking_message.MESSAGE_STAGES:
             return self.in_message(state, utterance)
         if utterance.keys:
             return self.keyed(state, utterance)
+        if holding and self.is_remark(utterance.text):
+            return replace(state, holding=True), Reply(self.script.line("hold_on"), hesitant=True)
         if state.stage in _QUESTIONS and says_goodbye(utterance.text) and not strong_yes(utterance.text):
             return self.open(state, utterance.text)  # "Okay, goodbye then" is no yes
         match state.stage:
@@ -333,7 +336,8 @@ class _Turn(Answering):
         if Wish.PERSON in found or asked_for:
             if asked_for and not state.transferring:
                 return after(before, putting_through.begin(state, asked_for, self.script))
-            wanted = asked_for or self.meaning.destination(found[Wish.PERSON])
+            named = self.meaning.destination
+            wanted = asked_for or named(found[Wish.PERSON]) or (named(text) if len(parts) > 1 else "")
             return after(before, putting_through.offer(state, wanted, self.script))
         if Wish.MESSAGE in found:
             return after(before, taking_message.start(state, self.script, text))
