@@ -26,6 +26,8 @@ from tests.brain_talk import Talk
         ("I need to talk to the people in billing.", "billing"),
         ("Billing department, please.", "billing"),
         ("Can you pass me to billing?", "billing"),
+        ("Could you connect me with whoever does billing?", "billing"),
+        ("Please transfer me for in to billing.", "billing"),
     ],
 )
 def test_a_wish_with_a_name_is_done(words, destination):

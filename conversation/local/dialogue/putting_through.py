@@ -18,6 +18,9 @@ _BETWEEN = (
     r"(?: (?:to|with|through|over|on|right|straight|directly|back|now|please|somebody|someone|anybody|anyone|a|person|"
     r"people|folks|guys|the|your|our|at|in|from))*"
 )
+_PUTS = r"(?:put|connect|conect|transfer|patch|forward) (?:me|us)(?: \w+){0,4}"
+"""Words that can be nothing but a wish to be put through, whatever is between them and a name."""
+
 _BEFORE = r"(?:(?:ok|okay|yes|well|so|then|hi|hello|no|the|your|to) )*"
 _AFTER = r"(?: (?:department|office|team|people|line))?(?: (?:please|thanks|thank you|now|then))*"
 _NOT_NOW = re.compile(
@@ -45,7 +48,7 @@ def asked_for(text: str, script: Script) -> str:
         for each in filter(None, called):
             if re.search(rf"\b{each}\b", words):
                 named.add(name)
-                wish = rf"\b{_VERB}{_BETWEEN} {each}\b|^{_BEFORE}{each}{_AFTER}$"
+                wish = rf"\b(?:{_VERB}{_BETWEEN}|{_PUTS}) {each}\b|^{_BEFORE}{each}{_AFTER}$"
                 wanted = name if re.search(wish, words) else wanted
     return wanted if len(named) == 1 else ""
 
