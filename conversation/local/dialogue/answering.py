@@ -139,7 +139,7 @@ class Answering:
             is_back(part)
             or yes_or_no(part)[0] is not None
             or (begins_as_question(part) and not _STATES.match(plain(part)))
-            or self.meaning.is_known(part)
+            or self.meaning.wants_something(part)
             for part in parts
         )
 

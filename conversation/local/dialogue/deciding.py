@@ -16,6 +16,7 @@ from typing import Any
 from conversation.agents.agent import Agent
 from conversation.agents.modules import default_tools
 from conversation.agents.tables import TAKE_MESSAGE, MenuItem
+from conversation.language.answers import names_self, says_whether_coming
 from conversation.language.utterance import (
     Utterance,
     Wish,
@@ -138,6 +139,8 @@ class _Turn(Answering):
             return replace(state, holding=True), Reply(self.script.line("hold_on"), hesitant=True)
         if state.stage in _QUESTIONS and says_goodbye(utterance.text) and not strong_yes(utterance.text):
             return self.open(state, utterance.text)  # "Okay, goodbye then" is no yes
+        if says_whether_coming(utterance.text) and self.answered_greeting(state, utterance.text):
+            return self.open(state, utterance.text)  # the greeting's question, whatever was asked since
         match state.stage:
             case Stage.CLARIFY:
                 return self.clarified(state, utterance)
@@ -304,14 +307,21 @@ class _Turn(Answering):
         said = will_come(text)
         question = self.script.line("greeting_question")
         just_asked = not state.last_reply or bool(question and state.last_reply.endswith(question))
-        if said is None and (just_asked or state.misunderstood):
+        if said is None and (just_asked or state.misunderstood) and not names_self(text):
             said = yes_or_no(text)[0]
         return items.get("yes" if said else "no") if said is not None else None
+
+    def awaits_answer(self, state: DialogueState) -> bool:
+        """Whether the greeting has asked a question that was not answered yet."""
+        asks = any(item.answer is not None for item in self.script.agent.menu.values())
+        return asks and not state.greeting_answered and bool(self.script.line("greeting_question"))
 
     def open(self, state: DialogueState, text: str) -> Decision:
         if item := self.answered_greeting(state, text):
             ends = any(wish_of(part) is Wish.GOODBYE for part in clauses(text))
             return self.chosen(state.with_draft(then_end=ends), item)
+        if self.awaits_answer(state) and names_self(text):
+            return state.at(Stage.OPEN), Reply(self.script.line("greeting_question"))
         parts = self.parts(text)
         if not parts:
             return state.at(Stage.OPEN), Reply(self.script.line("go_on"), hesitant=True)
