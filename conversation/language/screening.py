@@ -191,17 +191,14 @@ def _known() -> dict[str, _Words]:
         resources.files("conversation.language").joinpath("screening.toml").read_text(encoding="utf-8")
     )
     return {
-        language: _Words(
-            **{
-                name: tuple(tuple(phrase.split()) for phrase in one) if name == "phrases" else _compiled(one)
-                for name, one in words.items()
-            }
-        )
+        language: _Words(**{name: _compiled(name, one) for name, one in words.items()})
         for language, words in table.items()
     }
 
 
-def _compiled(given: str | list[str]) -> Any:
+def _compiled(name: str, given: str | list[str]) -> Any:
+    if name == "phrases":
+        return tuple(tuple(one.split()) for one in given)
     if isinstance(given, str):
         return re.compile(given)
     return tuple(re.compile(one) for one in given)

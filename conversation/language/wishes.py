@@ -40,6 +40,7 @@ _ANSWERS = (
 )
 """What people complain of that nobody does."""
 
+_TRADE = "(?:plumber|electrician|technician|engineer|mechanic|locksmith|handyman|repairman|roofer|driver)"
 _AT_ONCE = (
     "(?:right now|right away|straight away|immediately|at once|as soon as possible|asap|urgently|quickly|now)"
 )
@@ -171,7 +172,7 @@ _RULES: tuple[tuple[Wish, str], ...] = (
         rf"\b(?:give|get|reach|want|need) (?:me )?(?:(?:to|an?|the|some|real|live|actual) )*{_STAFF}\b|"
         rf"\btransfer\b.{{0,16}}\b{_SOMEBODY}\b|"
         rf"\b{_SOMEBODY} (?:there |(?:that|who) )?i (?:can|could|may) (?:speak|talk|chat) (?:to|with)\b|"
-        rf"\b(?:i|we) (?:really |urgently )?(?:need|want) (?:somebody|someone|anybody|help)"
+        rf"\b(?:i|we) (?:really |urgently )?(?:need|want) (?:somebody|someone|anybody|help|an? {_TRADE})"
         rf"(?: (?:here|out here|over here|to come|to come (?:out|over)|to help(?: me| us)?))* {_AT_ONCE}\b",
     ),
     (Wish.PERSON, rf"^{_LEAD}(?:(?:an?|the|real) )*(?:{_STAFF}|somebody|someone|reception|front desk)(?: {_STAFF})*"

@@ -3,7 +3,7 @@
 It can only say sentences that the owner wrote. It answers a question that is near a fact, asks back about one that may
 be ("Are you asking about parking?"), and declines everything else politely, with the offer to take a message. It never
 transfers a call without a yes, a key that the menu has for it, or a wish that names the destination ("Put me through
-to billing").
+to billing") or plainly wants a person ("Could I speak with a real person, please?").
 """
 
 from __future__ import annotations
@@ -347,7 +347,12 @@ class _Turn(Answering):
             if asked_for and not state.transferring:
                 return after(before, putting_through.begin(state, asked_for, self.script))
             named = self.meaning.destination
-            wanted = asked_for or named(found[Wish.PERSON]) or (named(text) if len(parts) > 1 else "")
+            about = " ".join(part for part, wish, _ in wishes if wish in (None, Wish.ANGRY))
+            plainly = any(map(putting_through.wants_a_person, parts))
+            wanted = asked_for or ("" if plainly else named(found[Wish.PERSON])) or named(about)
+            if plainly and self.script.can_transfer and not state.transferring:
+                first = next(iter(self.script.agent.transfers))
+                return after(before, putting_through.begin(state, wanted or first, self.script))
             return after(before, putting_through.offer(state, wanted, self.script))
         if Wish.MESSAGE in found:
             return after(before, taking_message.start(state, self.script, text))
