@@ -259,7 +259,8 @@ class Dialogue:
                 notes.text = text.strip()
         elif expected == "number":
             before = notes.digits
-            self._take_digits(text)
+            if not (re.search(THIS_NUMBER, said) and len(digits_of(text)) < 3):  # "this one" is no digit
+                self._take_digits(text)
             if notes.digits == before and re.search(NO, said):
                 return Reply(OTHER_NUMBER)
             if notes.digits == before and (re.search(THIS_NUMBER, said) or re.search(YES, said)):

@@ -45,7 +45,7 @@ NAMES_SELF = (
 )
 COMES = (
     r"\b(i('ll| will| can)( be there| come| make it)|i'm coming|i am coming|see you (then|there))\b"
-    r"|^(yes|yeah|yep|sure|of course)( (please|i can|i will|i do|certainly))?$"
+    r"|^(yes|yeah|yep|sure|of course)( (yes|yeah|please|i can|i will|i do|certainly))*$"
 )
 DOES_NOT_COME = r"\b(can't|cannot|can not|won't|away|another (day|time)|not coming|unable)\b|^no( sorry)?$"
 NAMED = r"\b(?:my name is|my name's|this is|it's|it is|i'm|i am|name is)\s+((?:[a-z']+\s?){1,3})"

@@ -102,6 +102,9 @@ class ScriptedModel:
             self.complaints[str(error)] += 1
             self.refused += 1
             return _error(400, str(error), "invalid_request_error")
+        except ConnectionError:
+            self.cut_off += 1  # it was interrupted before all of it was sent
+            raise web.HTTPBadRequest from None
         self.complaints.update(shortcomings(messages))
         told = "\n".join(text_of(one) for one in messages if one["role"] in ("system", "developer"))
         agent = self._agent(told)

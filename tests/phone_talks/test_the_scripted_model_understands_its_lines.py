@@ -98,6 +98,13 @@ def test_names_are_taken_as_they_were_heard():
     assert "Robot Ash" in reply.text and "Ashworth" not in reply.text
 
 
+def test_this_one_is_no_digit():
+    assert (
+        "number that you are calling from"
+        in answer("Take a message.", NAME, "Ann.", "?", "This one is fine.", "?", "I lost a ring.").text
+    )
+
+
 def test_a_misheard_yes_takes_the_message_and_a_goodbye_does_too():
     texts = ["Take a message.", "?", "Ann.", "?", "Yes.", "?", "I lost a ring.", "Is that right?"]
     assert answer(*texts, "Exact lee.").tool == "take_message"
