@@ -114,19 +114,22 @@ async def _play(
     """Play them; returns what came of each, and how many requests the scripted model has refused."""
     # What loads models, networks and numbers is only needed here.
     from emulator.line.speech import Ears
+    from talks.dialogue_words import NAME
     from talks.listening import words_at_the_ear
     from talks.parts import Recorded, prepared
     from talks.player import Player
     from talks.scoring import score
     from talks.scripted_model import ScriptedModel
     from talks.stage import AGENTS, OWN_AGENTS, staged
+    from talks.understanding import lines_of
 
     facts = {name: read_agent(name, (OWN_AGENTS, AGENTS)) for name in {play.talk.agent for play in plays}}
     sounds = Recorded()
     # A line without speech is found before a server is started.
     ready = [await asyncio.to_thread(prepared, play, sounds) for play in plays]
     begin = time.monotonic()
-    model = ScriptedModel(list(facts.values()))
+    of_model = {play.talk.name: play.talk for play in plays if play.brain == "model"}
+    model = ScriptedModel(list(facts.values()), lines_of(of_model.values(), facts, NAME))
     brains = [brain for brain in BRAINS if any(play.brain == brain for play in plays)]
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(model)

@@ -12,62 +12,43 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from talks.agent_facts import AgentFacts
+from talks.dialogue_words import (
+    ANYTHING_ELSE,
+    CANCEL,
+    CHANGE,
+    COMES,
+    DOES_NOT_COME,
+    FAREWELL,
+    GOODBYE,
+    HELP,
+    HOLD,
+    MESSAGE,
+    NAME,
+    NAMED,
+    NAMES_SELF,
+    NO,
+    NO_NAMES,
+    NOT_TAKEN,
+    NUMBER,
+    OTHER_NUMBER,
+    PERSON,
+    PLAIN_WORDS,
+    REST,
+    TAKEN,
+    TEXT,
+    THIS_NUMBER,
+    UNKNOWN,
+    WAITING,
+    WHO,
+    YES,
+)
+from talks.understanding import KnownLine, nearest
 from talks.words import UNITS, digits_of, words_of
 
 NUMBER_DIGITS = 10
 SHORTEST_NUMBER = 7
 LONGEST_NAME = 6
 """In words, with "my name is"."""
-
-
-ANYTHING_ELSE = "Is there anything else I can help you with?"
-UNKNOWN = "I'm sorry, I don't know that. Shall I take a message for the team?"
-NAME = "Of course. May I have your name, please?"
-NUMBER = "Thank you. Can we call you back on the number that you are calling from?"
-OTHER_NUMBER = "Which number can we call you back on?"
-REST = "And the rest of the number, please?"
-TEXT = "And what should I tell them?"
-CHANGE = "What should I change?"
-TAKEN = "Thank you, I have passed that on. " + ANYTHING_ELSE
-NOT_TAKEN = "I'm sorry, I could not keep that. Please call again."
-WAITING = "Of course, take your time."
-HELP = "How can I help you?"
-FAREWELL = "Thank you for calling. Goodbye."
-
-GOODBYE = r"\b(good ?bye|bye|that's all|that is all|that was all|nothing else|have a nice day|see you)\b"
-MESSAGE = (
-    r"\b(leave|take) (a|this) message\b|\bcall me back\b|\bgive me a call\b|\bpass (on|along) a message\b"
-    r"|\bcallback\b"
-)
-PERSON = (
-    r"\b(put me through|connect me|transfer me|(speak|talk) (to|with) (a|an|the|some|your|my|one)|real person"
-    r"|human)\b"
-)
-CANCEL = (
-    r"\b(never ?mind|cancel (it|that|this)|forget it|(don't|do not) (send|leave|take) (it|that|a message))\b"
-)
-THIS_NUMBER = (
-    r"\b(this (one|number|phone)|same number|(number )?i'm calling from|number i am calling from"
-    r"|you have it)\b"
-)
-HOLD = r"\b(hold on|one moment|just a (second|moment|minute)|one second|wait a|bear with me|let me (get|find|look))\b"
-YES = r"\b(yes|yeah|yep|sure|correct|right|please do|that's it|go ahead|of course|okay|exactly)\b"
-NO = r"\b(no|nope|not really|wrong|nothing)\b"
-WHO = (
-    r"\b(who is (this|calling)|who's (this|calling)|state your name|why (are )?you('re)? (are )?calling"
-    r"|who are you)\b"
-)
-NAMED = r"\b(?:my name is|my name's|this is|it's|it is|i'm|i am|name is)\s+((?:[a-z']+\s?){1,3})"
-NO_NAMES = frozenset(
-    """a an the and calling here looking just so not from about at in on for my to with going trying yes no
-    please""".split()
-)
-PLAIN_WORDS = frozenset(
-    """a an and any are at be by can could do does for from get got have hello hey hi how i i'd i'll i'm if in is it
-    it's know like look me my need of on or please so some tell thank thanks that the their there they this to um uh
-    us want was we well what what's when where which who will with would you your actually also maybe okay yes no
-    right much many may let should one just really about than then yeah yep well nope hm""".split()
-)
 
 
 @dataclass
@@ -89,6 +70,9 @@ class _Notes:
     text: str = ""
 
 
+MESSAGE_STAGES = ("name", "number", "text", "confirm", "change")
+
+
 class Dialogue:
     """One conversation, worked out from what was sent.
 
@@ -96,11 +80,20 @@ class Dialogue:
         told: What the model was told before the call.
         tools: The names of tools that it may call, with the values of their choices.
         facts: Of the agent that is told of.
+        lines: What callers of this agent may say, which it understands.
     """
 
-    def __init__(self, told: str, tools: Mapping[str, Sequence[str]], facts: AgentFacts) -> None:
+    def __init__(
+        self,
+        told: str,
+        tools: Mapping[str, Sequence[str]],
+        facts: AgentFacts,
+        lines: Sequence[KnownLine] = (),
+    ) -> None:
         """Nothing was said yet."""
         self._tools = tools
+        self._lines = lines
+        self._reminds = bool(re.search(r"\bconfirmed\b", told)) and "take_message" in tools
         # A fact that was not sent is not known.
         told_words = " ".join(words_of(told))
         self._facts = {
@@ -132,15 +125,24 @@ class Dialogue:
         keys = re.search(r"DTMF: ?([0-9*#]+)", text)
         if keys is not None:
             return Reply("Thank you. " + HELP)
+        line = nearest(text, self._lines)
+        if line is not None and (reply := self._understood(line, text, said)) is not None:
+            return reply
+        if line is not None and line.kind == "one-word":
+            text = said = " ".join(line.words)
         if re.search(HOLD, said) and len(said.split()) < 14:
             return Reply(WAITING)
-        if self._expects in ("name", "number", "text", "confirm", "change"):
+        if self._expects in MESSAGE_STAGES:
             if re.search(CANCEL, said):
-                self._expects = ""
+                self._expects = "more?"
                 return Reply("All right. " + ANYTHING_ELSE)
             return self._collect(text, said)
         expected, self._expects = self._expects, ""
+        if self._reminds and (comes := _comes(said)) is not None:
+            return self._note(comes)
         answers = self._known(text)
+        if self._reminds and re.fullmatch(NAMES_SELF, said):
+            return Reply(self._greeting or HELP)
         if re.search(WHO, said) and self._greeting:
             return Reply(self._greeting)
         if re.search(MESSAGE, said) or (expected == "message?" and re.search(YES, said)):
@@ -148,18 +150,53 @@ class Dialogue:
         if re.search(PERSON, said) and "transfer_call" in self._tools:
             return self._transfer(said)
         if answers:
-            self._expects = "more?"
+            self._expects = "told"
             return Reply(" ".join(answers))
         if re.search(GOODBYE, said) or (expected in ("more?", "message?") and re.search(NO, said)):
             if "end_call" in self._tools:
                 return Reply("", "end_call")
             return Reply(FAREWELL)
+        if expected == "told" and re.fullmatch(rf"{NO}( (thanks|thank you))?", said):
+            self._expects = "more?"
+            return Reply("All right. " + ANYTHING_ELSE)
         if re.search(YES, said) and len(said.split()) < 4:
             return Reply(HELP)
         if re.fullmatch(r"(hello|hi|hey|good (morning|afternoon|evening))( there)?", said):
             return Reply("Hello. " + HELP)
         self._expects = "message?"
         return Reply(UNKNOWN)
+
+    def _understood(self, line: KnownLine, text: str, said: str) -> Reply | None:
+        """The answer to a line that was recognised; None where the rules know better."""
+        facts = [self._facts[topic] for topic in line.topics if topic in self._facts]
+        if line.kind == "hold":
+            return Reply(WAITING)
+        if self._expects in MESSAGE_STAGES:  # what is said then may be what is to be passed on
+            return (
+                Reply(f"{' '.join(facts)} {self._next().text}") if facts and self._expects == "name" else None
+            )
+        if facts:
+            self._expects = "told"
+            return Reply(" ".join(facts))
+        if line.transfer in self._tools.get("transfer_call", ()):
+            return Reply(
+                "", "transfer_call", {"destination": line.transfer, "reason": "The caller asks for it."}
+            )
+        if line.ends and "end_call" in self._tools:
+            return Reply("", "end_call")
+        if line.comes is not None and self._reminds:
+            return self._note(line.comes)
+        return self._begin(text, said) if line.begins_message else None
+
+    def _note(self, comes: bool) -> Reply:
+        """Keep whether a patient who was reminded will come."""
+        self._expects = ""
+        named = re.search(r"(?i)\bhello,? (\w+), this is\b", self._greeting)
+        note = (
+            "Confirmed the appointment." if comes else "Cannot come. Please call back to find another time."
+        )
+        arguments = {"caller_name": named[1] if named else "", "callback_number": "", "message": note}
+        return Reply("", "take_message", arguments)
 
     def _known(self, text: str) -> list[str]:
         """Answers to all that is asked: facts whose words, or the words of whose questions, are in it."""
@@ -222,7 +259,8 @@ class Dialogue:
                 notes.text = text.strip()
         elif expected == "number":
             before = notes.digits
-            self._take_digits(text)
+            if not (re.search(THIS_NUMBER, said) and len(digits_of(text)) < 3):  # "this one" is no digit
+                self._take_digits(text)
             if notes.digits == before and re.search(NO, said):
                 return Reply(OTHER_NUMBER)
             if notes.digits == before and (re.search(THIS_NUMBER, said) or re.search(YES, said)):
@@ -232,6 +270,8 @@ class Dialogue:
         elif expected == "text":
             notes.text = text.strip()
         elif expected == "confirm":
+            if re.search(GOODBYE, said) and not re.match(NO, said):
+                return self._take()
             if re.search(NO, said) or re.search(r"\b(actually|change|instead)\b", said):
                 self._expects = "change"
                 rest = re.sub(
@@ -308,6 +348,13 @@ def _turns(messages: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
         before, said = role, text
     if before:
         yield before, said
+
+
+def _comes(said: str) -> bool | None:
+    """Whether somebody says that they will come; None when they do not say."""
+    if re.search(DOES_NOT_COME, said):
+        return False
+    return True if re.search(COMES, said) else None
 
 
 def text_of(message: Mapping[str, Any]) -> str:

@@ -171,7 +171,7 @@ def _line(evidence: Evidence, place: _Place, facts: AgentFacts) -> LineScore:
         _talking_over(evidence, place, found)
     if turn.waits is not None:
         _waiting(evidence, place, found)
-    elif place.last_of_chain and not turn.hang_up and turn.silence is None:
+    elif place.last_of_chain and not turn.hang_up and turn.silence is None and not _has_the_bot_wait(turn):
         _responding(evidence, place, found)
     if turn.stops:
         _stopping(evidence, place, found)
@@ -258,6 +258,11 @@ def _waiting(evidence: Evidence, place: _Place, found: LineScore) -> None:
     found.relevant = found.relevant is not False and not late and not long
     if late or long:
         found.why.append(f"the bot did not wait: {evidence.at_the_ear(from_ms, to_ms)!r}")
+
+
+def _has_the_bot_wait(turn: Turn) -> bool:
+    """Whether a telephone that screens the call says only that somebody may come: silence is the answer to that."""
+    return turn.kind == "screening" and not (turn.answered or turn.answered_all or turn.topics)
 
 
 def _stopping(evidence: Evidence, place: _Place, found: LineScore) -> None:

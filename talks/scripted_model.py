@@ -19,6 +19,7 @@ from aiohttp import web
 
 from talks.agent_facts import AgentFacts
 from talks.dialogue import Dialogue, Reply, text_of
+from talks.understanding import KnownLine
 from talks.words import words_of
 
 ROLES = ("system", "developer", "user", "assistant", "tool")
@@ -39,10 +40,17 @@ class ScriptedModel:
 
     Args:
         agents: Whose facts it may be sent.
+        lines: What callers may say that it understands.
         first_token_secs: How long it thinks.
     """
 
-    def __init__(self, agents: Sequence[AgentFacts], *, first_token_secs: float = FIRST_TOKEN_SECS) -> None:
+    def __init__(
+        self,
+        agents: Sequence[AgentFacts],
+        lines: Sequence[KnownLine] = (),
+        *,
+        first_token_secs: float = FIRST_TOKEN_SECS,
+    ) -> None:
         """Prepare; entering the context starts it."""
         self.complaints: Counter[str] = Counter()
         """What was wrong with requests, and how often."""
@@ -52,6 +60,7 @@ class ScriptedModel:
         self.cut_off = 0
         """How many answers nobody waited for to their end: they were interrupted."""
         self._agents = agents
+        self._lines = lines
         self._first_token_secs = first_token_secs
         self._runner: web.AppRunner | None = None
         self._base = ""
@@ -93,9 +102,14 @@ class ScriptedModel:
             self.complaints[str(error)] += 1
             self.refused += 1
             return _error(400, str(error), "invalid_request_error")
+        except ConnectionError:
+            self.cut_off += 1  # it was interrupted before all of it was sent
+            raise web.HTTPBadRequest from None
         self.complaints.update(shortcomings(messages))
         told = "\n".join(text_of(one) for one in messages if one["role"] in ("system", "developer"))
-        reply = Dialogue(told, tools, self._agent(told)).run(messages)
+        agent = self._agent(told)
+        lines = [line for line in self._lines if line.agent is agent]
+        reply = Dialogue(told, tools, agent, lines).run(messages)
         await asyncio.sleep(self._first_token_secs)
         if not body.get("stream"):
             return web.json_response(_whole(reply))

@@ -57,6 +57,22 @@ def strong_yes(text: str) -> bool:
     return bool(_YES.match(plain(text)))
 
 
+_NAMES_SELF = re.compile(
+    r"(?:(?:hello|hi|hey|yes|yeah|yep|oh|good (?:morning|afternoon|evening)|speaking) )*"
+    r"(?:(?:this is|thats|its|it is|im|i am)(?! (?:fine|good|great|okay|ok|perfect|correct|right|not|coming|sorry|away|"
+    r"busy|afraid|going|happy|a|an|the|it|in|on|at|no|so|too|my|that|what|how|ridiculous|nonsense)\b)"
+    r"(?: (?!(?:about|from|calling|why|what|who|where)\b)\w+){1,3}|"
+    r"(?!(?:im|i|is|not|nobody|he|she|they|hes|shes|its|no|are|am|whos?)\b)\w+(?: (?!not\b|isnt\b|is\b)\w+)? "
+    r"(?:here|speaking)|speaking)(?: (?:here|speaking|now))?"
+)
+
+
+def names_self(text: str) -> bool:
+    """Say whether somebody only says who they are, as one does on coming to the telephone."""
+    words = plain(text)
+    return bool(_NAMES_SELF.fullmatch(words)) and not _COMES.search(words)
+
+
 _COMES = re.compile(
     r"\b(?:ill (?:be|come)|i (?:can|will)(?: (?:be|come|make))?|see you (?:then|there|on|tomorrow|at)|"
     r"confirm|confirmed|im coming|that works|works for me)\b"
@@ -65,6 +81,14 @@ _DOES_NOT_COME = re.compile(
     r"\b(?:cant|cannot|can not|wont|will not|unable|not able|not coming|reschedule|cancel|"
     r"(?:an)?other (?:day|time|date)|move (?:it|my|the)|change (?:it|my|the)|postpone)\b"
 )
+
+
+_ABOUT_COMING = re.compile(r"\b(?:come|coming|be there|make it|attend|confirm(?:ed)?|reschedule|postpone)\b")
+
+
+def says_whether_coming(text: str) -> bool:
+    """Say whether words can be nothing but an answer to "Can you come?"."""
+    return will_come(text) is not None and bool(_ABOUT_COMING.search(plain(text)))
 
 
 def will_come(text: str) -> bool | None:

@@ -8,8 +8,10 @@ from __future__ import annotations
 import re
 import tomllib
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from difflib import SequenceMatcher
+from functools import cache, lru_cache
 from importlib import resources
 from typing import Any, Literal
 
@@ -22,6 +24,18 @@ FEW_WORDS = 14
 
 NEAR_WORDS = 9
 """So many words before "press 1", or behind it, say what the key is for."""
+
+HEARD_SHARE = 0.6
+"""So many words of a service's sentence must have been heard, in their order, for it to be known though misheard."""
+
+SIMILAR = 0.65
+"""How alike a word and what was heard of it must be, of more than three letters."""
+
+BETWEEN_WORDS = 2
+"""So many more words than a sentence has may be among those that were heard of it."""
+
+_LEFT = re.compile(r"\b(?:leave|leaving|message|number|back|beep|tone)\b")
+"""What boxes say, and services that are known from misheard words must not."""
 
 _KEYS = {
     word: str(number)
@@ -50,6 +64,7 @@ class _Words:
     asks: tuple[re.Pattern[str], ...] = ()
     who: tuple[re.Pattern[str], ...] = ()
     waits: tuple[re.Pattern[str], ...] = ()
+    phrases: tuple[tuple[str, ...], ...] = ()
     press: re.Pattern[str] | None = None
     key: re.Pattern[str] | None = None
     recorded: re.Pattern[str] | None = None
@@ -77,6 +92,8 @@ def screening(text: str, language: str = ENGLISH) -> Screening | None:
         if _any(known.services, words):
             wanted = re.search(r"\b(?:record|recording|your) (?:your )?names?\b", words)
             return Screening("asks" if wanted else "waits")
+    if not _LEFT.search(words) and any(_misheard(words, known) for known in _in(language)):
+        return Screening("asks")
     return None
 
 
@@ -128,6 +145,36 @@ def _key(words: str, known: _Words) -> str:
     return ""
 
 
+def _misheard(words: str, known: _Words) -> bool:
+    """Whether most words of a service's sentence were heard, near one another and in their order."""
+    heard = words.split()
+    for phrase in known.phrases:
+        length = len(phrase) + BETWEEN_WORDS
+        for start in range(max(1, len(heard) - length + 1)):
+            if _common(phrase, heard[start : start + length]) >= HEARD_SHARE * len(phrase):
+                return True
+    return False
+
+
+def _common(wanted: Sequence[str], heard: Sequence[str]) -> int:
+    """How many words are in both rows, in their order."""
+    best = [0] * (len(heard) + 1)
+    for word in wanted:
+        before = 0
+        for place, other in enumerate(heard, start=1):
+            above = best[place]
+            best[place] = before + 1 if _alike(word, other) else max(above, best[place - 1])
+            before = above
+    return best[-1]
+
+
+@lru_cache(maxsize=4096)
+def _alike(word: str, other: str) -> bool:
+    if word == other:
+        return True
+    return min(len(word), len(other)) > 3 and SequenceMatcher(None, word, other).ratio() >= SIMILAR
+
+
 def _any(patterns: tuple[re.Pattern[str], ...], words: str) -> bool:
     return any(pattern.search(words) for pattern in patterns)
 
@@ -144,12 +191,14 @@ def _known() -> dict[str, _Words]:
         resources.files("conversation.language").joinpath("screening.toml").read_text(encoding="utf-8")
     )
     return {
-        language: _Words(**{name: _compiled(one) for name, one in words.items()})
+        language: _Words(**{name: _compiled(name, one) for name, one in words.items()})
         for language, words in table.items()
     }
 
 
-def _compiled(given: str | list[str]) -> Any:
+def _compiled(name: str, given: str | list[str]) -> Any:
+    if name == "phrases":
+        return tuple(tuple(one.split()) for one in given)
     if isinstance(given, str):
         return re.compile(given)
     return tuple(re.compile(one) for one in given)

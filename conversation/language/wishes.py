@@ -33,6 +33,17 @@ _SOMEBODY = (
     "representative|staff|employee|colleague|manager|desk|office|department|assistant|secretary|real)"
 )
 _STAFF = "(?:human|person|agent|operator|receptionist|representative)"
+_ANSWERS = (
+    r"(?:call(?:s|ed|ing)?|r[iau]ng(?:s|ing)?|phon(?:e|es|ed|ing)|g[eo]t(?:s|ten)?|return(?:s|ed)?|answer(?:s|ed)?|"
+    r"repl(?:y|ies|ied)|pick(?:s|ed)? up|respond(?:s|ed)?|help(?:s|ed)?|listen(?:s|ed)?|c[ao]me?s?|show(?:s|ed)? up|"
+    r"turn(?:s|ed)? up)\b(?! to)"
+)
+"""What people complain of that nobody does."""
+
+_TRADE = "(?:plumber|electrician|technician|engineer|mechanic|locksmith|handyman|repairman|roofer|driver)"
+_AT_ONCE = (
+    "(?:right now|right away|straight away|immediately|at once|as soon as possible|asap|urgently|quickly|now)"
+)
 _POLITE = "(?: please| thanks| thank you| now| then| for now)*"
 _LEAD = (
     "(?:(?:ok|okay|alright|all right|great|good|perfect|lovely|well|so|and|oh|right|yes|yeah|no|wonderful) )*"
@@ -117,12 +128,29 @@ _RULES: tuple[tuple[Wish, str], ...] = (
     (
         Wish.HOLD_ON,
         rf"^{_LEAD}(?:um+ |uh+ )?let me (?:just )?(?:check|look|think|see|find|get)\b|"
-        r"\b(?:hold on|hang on|one moment|one second|(?:just|wait|give me) a (?:second|sec|moment|minute))\b",
+        r"\b(?:hold on|hang on|hold the line|bear with me|one moment|one sec(?:ond)?|"
+        r"(?:just|wait|give me) (?:a|one) (?:second|sec|moment|minute)|"
+        r"(?:need|get|grab|find|fetch) (?:a|my|some) (?:pen|pencil|paper)|something to write|"
+        r"(?:somebody|someone)s at (?:the|my) door)\b",
     ),
     (
         Wish.IDENTITY,
         r"\b(?:are you|is this|am i (?:speaking|talking))\b.*\b(?:robot|machine|computer|human|a person|real|"
         r"recording|bot|ai|automated)\b|\bwho (?:am i|is this|are you)\b",
+    ),
+    # "Nobody ever calls me back" complains, and wishes for no call.
+    (
+        Wish.ANGRY,
+        rf"\b(?:nobody|no one|noone|none of you)(?: (?:ever|has|have|had|is|will|there|bothers to|bothered to))* "
+        rf"{_ANSWERS}|"
+        rf"\b(?:you|they|he|she|you guys|you people|someone|somebody)(?: \w+)?(?: ha(?:s|ve|d))? (?:never|still "
+        rf"(?:havent|hasnt|didnt|have not|has not)|(?:didnt|dont|doesnt|havent|hasnt) (?:ever|even|bother to)) "
+        rf"{_ANSWERS}|"
+        r"\b(?:third|fourth|fifth|sixth|tenth|hundredth|umpteenth) time (?:now |today |this week )?(?:that )?"
+        r"(?:i|ive|im|i have|i am) (?:\w+ )?(?:call(?:ing|ed)?|ring(?:ing)?|rang|rung|phon(?:ing|ed)|tr(?:ying|ied))\b|"
+        r"\bhow (?:many|often|much longer|many more) (?:\w+ ){0,2}(?:do|must|will) i have to\b|"
+        r"\b(?:been|keep|kept) (?:waiting|holding|on hold|calling)(?: here)? for (?:ever|ages|hours|days|weeks|an hour|"
+        r"(?:over|more than|almost|nearly) (?:an?|one|two|half)\b)",
     ),
     (
         Wish.MESSAGE,
@@ -146,7 +174,9 @@ _RULES: tuple[tuple[Wish, str], ...] = (
         r"\b(?:put me through|put me on to|transfer me|connect me|forward me|patch me through)\b|"
         rf"\b(?:give|get|reach|want|need) (?:me )?(?:(?:to|an?|the|some|real|live|actual) )*{_STAFF}\b|"
         rf"\btransfer\b.{{0,16}}\b{_SOMEBODY}\b|"
-        rf"\b{_SOMEBODY} (?:there |(?:that|who) )?i (?:can|could|may) (?:speak|talk|chat) (?:to|with)\b",
+        rf"\b{_SOMEBODY} (?:there |(?:that|who) )?i (?:can|could|may) (?:speak|talk|chat) (?:to|with)\b|"
+        rf"\b(?:i|we) (?:really |urgently )?(?:need|want) (?:somebody|someone|anybody|help|an? {_TRADE})"
+        rf"(?: (?:here|out here|over here|to come|to come (?:out|over)|to help(?: me| us)?))* {_AT_ONCE}\b",
     ),
     (Wish.PERSON, rf"^{_LEAD}(?:(?:an?|the|real) )*(?:{_STAFF}|somebody|someone|reception|front desk)(?: {_STAFF})*"
                   rf"{_POLITE}$"),
@@ -183,6 +213,17 @@ _FILLERS = frozenset(
     "so well ok okay right i see alright all got it great perfect good fine wonderful lovely and like cool sure oh "
     "interesting".split()
 )
+
+
+_IS_BACK = re.compile(
+    r"\b(?:here (?:it|they|we|you|i) (?:is|are|am|go)|(?:im|i am) (?:\w+ )?(?:back|here|ready)|back again|"
+    r"(?:got|found|have) (?:it|one)|go (?:on|ahead)|lets (?:go on|continue))\b"
+)
+
+
+def is_back(text: str) -> bool:
+    """Whether a moment that was asked for is over: "Okay, I'm back"."""
+    return bool(_IS_BACK.search(plain(text)))
 
 
 def wish_of(text: str) -> Wish | None:

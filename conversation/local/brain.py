@@ -60,6 +60,10 @@ PATIENCE_SECS = 1.1
 """How long a caller who may be in the middle of a sentence must have been silent before the brain answers."""
 
 
+REMARK_SECS = 8.0
+"""How soon after "Hold on" something that asks nothing only says why: "Hold on. The kettle is boiling."."""
+
+
 @dataclass(frozen=True)
 class _Before:
     """Where the conversation stood before the last turn was answered."""
@@ -140,6 +144,7 @@ class LocalBrain(LLMService[_NoModelAdapter]):
         self._place: Callable[[], Place | None] = lambda: None
         self._answered_in: str | None = None
         self._silent_since: float | None = None
+        self._held_at = 0.0
 
     def follow(self, place: Callable[[], Place | None]) -> None:
         """Talk in a call flow.
@@ -231,6 +236,8 @@ class LocalBrain(LLMService[_NoModelAdapter]):
         # No await between here and the end of the lines: a barge-in finds either all or nothing of it done.
         can_be_taken_back = reply.tool_call is None and turns > self._turns_answered and not keyed(history)
         self._before = _Before(self.state, self._turns_answered) if can_be_taken_back else None
+        if state.holding:
+            self._held_at = time.monotonic()
         self._state = state
         self._turns_answered = turns
         self._results_answered |= results
@@ -262,6 +269,8 @@ class LocalBrain(LLMService[_NoModelAdapter]):
         if self._before and len(said) > answered and not history.spoken_after(answered):
             # Nothing of the last answer was heard: what it answered was only the beginning of this turn.
             state, answered = self._before.state, self._before.turns
+        if state is not None and state.holding and time.monotonic() - self._held_at > REMARK_SECS:
+            state = replace(state, holding=False)
         if state is None or answered > len(said):  # new to the call, or the context was replaced
             state, answered, done, texts = self._replay(history, retriever, tools, place)
         if place is not None:

@@ -29,6 +29,7 @@ from calls.errors import NotDone
 from calls.events.talk import BeepHeard, OpeningDecided, Resumed
 from calls.transfer import ResumeReason
 from conversation.agents.purpose import who_calls
+from conversation.language.answers import names_self
 from conversation.language.screening import Screening, asks_who, has_us_wait, screening
 from conversation.outbound.greetings import RECORDING, is_hello, judge
 from conversation.outbound.processors import Evidence, Phase, Verdict
@@ -75,6 +76,7 @@ class Screened(Witnesses):
         self._owes_answer = False
         self._answering = False
         self._last_sound = 0.0
+        self._others_asked = False
 
     @property
     def who_calls(self) -> str:
@@ -108,11 +110,23 @@ class Screened(Witnesses):
         """Whether the model may answer what was said; who calls is said without it."""
         text = last_words(context)
         told = who_calls(self._session.agent, self._session.variables)
+        language = self._session.agent.language
+        if self._others_asked:
+            # An assistant has asked; whoever comes to the telephone then has heard nothing of it.
+            self._others_asked = asks_who(text, language)
+            if (
+                (is_hello(text) or names_self(text))
+                and self._greetings < GREETINGS
+                and not self._session.ending
+            ):
+                self._greet()
+                return False
         asked = self.phase is Phase.GREETED and self._turn_began_in is Phase.GREETED
-        if not (asked and told and asks_who(text, self._session.agent.language)):
+        if not (asked and told and asks_who(text, language)):
             return super().takes(context)
         if self._was_greeted or self._greetings >= GREETINGS:
             self._settle()
+            self._others_asked = True
             self._start(self._say(told))
         else:
             self._greet()

@@ -212,11 +212,15 @@ PATIENCE_SECS = 45.0
 """How long a caller who has asked for a moment may be silent before the bot speaks."""
 
 
+REMARK_SECS = 8.0
+"""How soon after such a wish something that asks nothing belongs to it: "Hang on. The kettle is boiling."."""
+
+
 class SilentCaller:
     """Two prompts, then goodbye, for a caller who says nothing.
 
     A caller who speaks or presses a key starts the count anew. One who has asked for a moment ("hold on") is left in
-    peace for it, once.
+    peace for it, once, also when they have gone on to say what it is for.
     """
 
     def __init__(self, session: Session):
@@ -228,6 +232,7 @@ class SilentCaller:
         self._session = session
         self._prompts = 0
         self._asked_for_patience = False
+        self._asked_at = -REMARK_SECS
 
     @property
     def secs(self) -> float:
@@ -238,7 +243,12 @@ class SilentCaller:
     def heard(self, text: str = "") -> None:
         """The caller said something."""
         self._prompts = 0
-        self._asked_for_patience = turn_words(self._session.agent.language).holds_on(text)
+        words, now = turn_words(self._session.agent.language), time.monotonic()
+        goes_on = self._asked_for_patience and now - self._asked_at < REMARK_SECS
+        if words.holds_on(text):
+            self._asked_for_patience, self._asked_at = True, now
+        elif not (goes_on and words.may_be_a_remark(text)):
+            self._asked_for_patience = False
 
     async def silent(self) -> None:
         """The caller was silent for `secs`, from the last sound of the bot, word or key on."""

@@ -14,6 +14,7 @@ from functools import lru_cache
 from importlib import resources
 
 from conversation.language.utterance import breaks_off, says_goodbye
+from conversation.language.wishes import is_back
 from conversation.lines.words import words_of
 
 ENGLISH = "en"
@@ -31,7 +32,10 @@ CODE_COUNT = 4
 """From this many on it may be all of a code."""
 
 FEW_WORDS = 8
-"""Who asks for patience does so in no more words; in a longer turn such words mean something else."""
+"""Who asks for patience does so in no more words; in a longer sentence such words mean something else."""
+
+REMARK_WORDS = 20
+"""A turn with such a sentence in it, and what it is for ("..., the kettle is boiling"), has no more words."""
 
 _THINKING = ("u+h+", "u+m+", "e+h+")
 _SOUNDS = ("m+", "h+m+", "mh+m+", "m+h+m+", "a+h+", "o+h+", "u+h+", "u+m+", "e+h+", "aha", "okay", "ok")
@@ -115,9 +119,29 @@ class TurnWords:
         return words_of(self._language).are_only(text, "greetings")
 
     def holds_on(self, text: str) -> bool:
-        """Whether the caller asks for patience."""
+        """Whether the caller asks for patience, in a short turn, or in a short part of one that asks nothing else."""
         words = plain(text)
-        return len(words.split()) <= FEW_WORDS and bool(self._holds_on.match(words))
+        if len(words.split()) <= FEW_WORDS:
+            return bool(self._holds_on.match(words))
+        parts = [part for part in re.split(r"[,.;:!?…।]+", text) if plain(part)]
+        return len(words.split()) <= REMARK_WORDS and any(
+            len(plain(part).split()) <= FEW_WORDS
+            and self._holds_on.match(plain(part))
+            and not any(self.asks(plain(later)) for later in parts[place + 1 :])
+            for place, part in enumerate(parts)
+        )
+
+    def may_be_a_remark(self, text: str) -> bool:
+        """Whether a turn asks and answers nothing, so that it may only say what the patience is for."""
+        words = plain(text)
+        asks = any(self.asks(plain(part)) for part in re.split(r"[,.;:!?…।]+", text) if plain(part))
+        return len(words.split()) <= REMARK_WORDS and not (
+            (self._is_english and is_back(text))
+            or asks
+            or self.is_short_answer(text)
+            or self.says_goodbye(text)
+            or self.digits_at_end(words)
+        )
 
     def breaks_off(self, text: str) -> bool:
         """Whether words stop in the middle of a sentence, or with a sound of one who is thinking."""

@@ -17,10 +17,25 @@ PERSON = "Shall I put you through to the front desk?"
         "You never understand anything.",
         "I'm sick of this.",
         "I've had enough.",
+        "Nobody has rung me back.",
+        "They never returned my calls.",
+        "I've been waiting, and no one ever answers.",
+        "It's the fourth time I call about this.",
+        "I need someone here immediately!",
+        "We want help right away.",
     ],
 )
 def test_who_is_angry_is_offered_a_person(words):
     assert Talk().say(words) == PERSON
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["Can somebody ring me back?", "Nobody called. Please call me back.", "They can call me tomorrow."],
+)
+def test_a_wish_for_a_call_is_no_complaint(words):
+    talk = Talk()
+    assert talk.say(words).endswith(talk.line("message_name"))
 
 
 def test_where_there_is_no_person_who_is_angry_is_offered_a_message():

@@ -152,6 +152,13 @@ def test_nothing_for_a_long_time_is_dead_air():
     assert lines(never)[0].response_ms is None
 
 
+def test_silence_is_the_answer_to_a_telephone_that_has_the_bot_wait():
+    waits = say("Please wait while I ring them.", kind="screening")
+    asks = say("Who is calling?", kind="screening", answered=["willow"])
+    found = [lines(evidence((turn, (1000, 2400))))[0].dead_air for turn in (waits, asks)]
+    assert found == [None, True]
+
+
 def test_a_bot_that_speaks_into_a_pause_talks_over_the_caller():
     turn = say("My number is <1.2> two zero two")
     polite = evidence((turn, (1000, 5000)), bot=[(5600, 7000)])

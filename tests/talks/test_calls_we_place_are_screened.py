@@ -215,6 +215,22 @@ async def test_a_person_who_asks_after_the_greeting_is_told_without_a_model(tmp_
         assert it.model_would_answer("Ah, fine. When is it ready?")
 
 
+@pytest.mark.parametrize("hello", ["Hello?", "Yes, this is Nora."])
+async def test_whoever_comes_after_an_assistant_has_asked_is_greeted(tmp_path, monkeypatch, hello):
+    async with screened_call(tmp_path, monkeypatch, hello=0) as it:
+        await it.until(lambda: it.said)
+        await asyncio.sleep(0.05)
+        it.speaks("And what is this about?")
+        assert not it.model_would_answer("And what is this about?")
+        await it.until(lambda: len(it.said) == 2)
+        it.speaks(hello)
+        assert not it.model_would_answer(hello)
+        await it.until(lambda: len(it.said) == 3)
+        assert it.said == [GREETING, TOLD, GREETING]
+        it.speaks("Yes, this is Nora, and I need it today.")
+        assert it.model_would_answer("Yes, this is Nora, and I need it today.")
+
+
 async def test_boxes_and_menus_are_not_taken_for_screening(tmp_path, monkeypatch):
     async with screened_call(tmp_path, monkeypatch) as it:
         says(it, "Leave your name and number after the beep.", "To leave a call-back number, press 5.")

@@ -7,7 +7,15 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from conversation.agents.tables import TAKE_MESSAGE
-from conversation.language.utterance import Wish, clauses, is_question, plain
+from conversation.language.utterance import (
+    Wish,
+    begins_as_question,
+    clauses,
+    is_question,
+    plain,
+    yes_or_no,
+)
+from conversation.language.wishes import is_back
 from conversation.local.dialogue import putting_through
 from conversation.local.dialogue.meaning import Meaning
 from conversation.local.dialogue.state import (
@@ -31,6 +39,9 @@ _TWO_THINGS = re.compile(
     re.IGNORECASE,
 )
 """Where two things may be asked for in one breath; they are two when each is a question of its own."""
+
+_STATES = re.compile(r"(?:\w+ ){0,2}(?:i need|i want|i have to|im looking|i am looking)\b")
+"""Words like those of a wish, which are also what takes a moment: "I need my glasses"."""
 
 
 def after(said: Iterable[str], decision: Decision) -> Decision:
@@ -113,13 +124,24 @@ class Answering:
             case Wish.IDENTITY:
                 return state.at(Stage.OPEN), Reply(line("identity"))
             case Wish.HOLD_ON:
-                return state, Reply(line("hold_on"))
+                return replace(state, holding=True), Reply(line("hold_on"))
             case Wish.THANKS:  # a goodbye often follows, after a breath
                 text = self.script.lines("you_are_welcome", "anything_else")
                 return state.at(Stage.ANYTHING_ELSE), Reply(text, hesitant=True)
             case Wish.CLOSING | Wish.NO:
                 return state.at(Stage.ANYTHING_ELSE), Reply(line("anything_else"), hesitant=True)
         return state.at(Stage.OPEN), Reply(line("how_can_i_help"))
+
+    def is_remark(self, text: str) -> bool:
+        """Whether words ask for nothing, so that they only say what the moment is for that was asked for before."""
+        parts = clauses(text)
+        return bool(parts) and not any(
+            is_back(part)
+            or yes_or_no(part)[0] is not None
+            or (begins_as_question(part) and not _STATES.match(plain(part)))
+            or self.meaning.wants_something(part)
+            for part in parts
+        )
 
     def call(self, state: DialogueState, tool: str, before: str = "") -> Decision:
         """Call a tool of the agent's own."""

@@ -3,7 +3,7 @@
 It can only say sentences that the owner wrote. It answers a question that is near a fact, asks back about one that may
 be ("Are you asking about parking?"), and declines everything else politely, with the offer to take a message. It never
 transfers a call without a yes, a key that the menu has for it, or a wish that names the destination ("Put me through
-to billing").
+to billing") or plainly wants a person ("Could I speak with a real person, please?").
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any
 from conversation.agents.agent import Agent
 from conversation.agents.modules import default_tools
 from conversation.agents.tables import TAKE_MESSAGE, MenuItem
+from conversation.language.answers import names_self, says_whether_coming
 from conversation.language.utterance import (
     Utterance,
     Wish,
@@ -131,14 +132,19 @@ class _Turn(Answering):
     """One decision."""
 
     def decide(self, state: DialogueState, utterance: Utterance) -> Decision:
+        holding, state = state.holding, replace(state, holding=False)
         if state.stage is Stage.WAITING:  # the tool was interrupted; what was said now counts
             state = state.at(Stage.MESSAGE_FAILED if state.draft.text else Stage.OPEN)
         if state.stage in taking_message.MESSAGE_STAGES:
             return self.in_message(state, utterance)
         if utterance.keys:
             return self.keyed(state, utterance)
+        if holding and self.is_remark(utterance.text):
+            return replace(state, holding=True), Reply(self.script.line("hold_on"), hesitant=True)
         if state.stage in _QUESTIONS and says_goodbye(utterance.text) and not strong_yes(utterance.text):
             return self.open(state, utterance.text)  # "Okay, goodbye then" is no yes
+        if says_whether_coming(utterance.text) and self.answered_greeting(state, utterance.text):
+            return self.open(state, utterance.text)  # the greeting's question, whatever was asked since
         match state.stage:
             case Stage.CLARIFY:
                 return self.clarified(state, utterance)
@@ -305,7 +311,7 @@ class _Turn(Answering):
         said = will_come(text)
         question = self.script.line("greeting_question")
         just_asked = not state.last_reply or bool(question and state.last_reply.endswith(question))
-        if said is None and (just_asked or state.misunderstood):
+        if said is None and (just_asked or state.misunderstood) and not names_self(text):
             said = yes_or_no(text)[0]
         return items.get("yes" if said else "no") if said is not None else None
 
@@ -327,10 +333,17 @@ class _Turn(Answering):
                 found.append((part, wish, fact))
         return found
 
+    def awaits_answer(self, state: DialogueState) -> bool:
+        """Whether the greeting has asked a question that was not answered yet."""
+        asks = any(item.answer is not None for item in self.script.agent.menu.values())
+        return asks and not state.greeting_answered and bool(self.script.line("greeting_question"))
+
     def open(self, state: DialogueState, text: str) -> Decision:
         if item := self.answered_greeting(state, text):
             ends = any(wish_of(part) is Wish.GOODBYE for part in clauses(text))
             return self.chosen(state.with_draft(then_end=ends), item)
+        if self.awaits_answer(state) and names_self(text):
+            return state.at(Stage.OPEN), Reply(self.script.line("greeting_question"))
         parts = self.parts(text)
         if not parts:
             return state.at(Stage.OPEN), Reply(self.script.line("go_on"), hesitant=True)
@@ -355,7 +368,13 @@ class _Turn(Answering):
         if Wish.PERSON in found or asked_for:
             if asked_for and not state.transferring:
                 return after(before, putting_through.begin(state, asked_for, self.script))
-            wanted = asked_for or self.meaning.destination(found[Wish.PERSON])
+            named = self.meaning.destination
+            about = " ".join(part for part, wish, _ in wishes if wish in (None, Wish.ANGRY))
+            plainly = any(map(putting_through.wants_a_person, parts))
+            wanted = asked_for or ("" if plainly else named(found[Wish.PERSON])) or named(about)
+            if plainly and self.script.can_transfer and not state.transferring:
+                first = next(iter(self.script.agent.transfers))
+                return after(before, putting_through.begin(state, wanted or first, self.script))
             return after(before, putting_through.offer(state, wanted, self.script))
         if Wish.MESSAGE in found:
             return after(before, taking_message.start(state, self.script, text))

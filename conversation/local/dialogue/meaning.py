@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -47,6 +48,13 @@ TRANSFER_SCORE = 0.45
 
 DESTINATION_SCORE = 0.38
 """A transfer this near is meant when the caller has asked for a person anyway."""
+
+_WHERE_THAT_IS = re.compile(
+    r"^(?:\W*(?:and|sorry|okay|ok|but|so|hm+|um+)\b\W*)*where(?:['’]s| is| was)? (?:that|it|this|the place)"
+    r"(?: going to be| again| exactly| located| please)*\W*$",
+    re.IGNORECASE,
+)
+"""Somebody who asks so has heard of a place, and wants to know where it is."""
 
 _WISHES = {
     "closing": Wish.CLOSING,
@@ -99,8 +107,12 @@ class Meaning:
 
     def is_known(self, text: str) -> bool:
         """Whether a sentence wants something, or may ask for a fact."""
+        return self.wants_something(text) or bool(self.near_facts(text))
+
+    def wants_something(self, text: str) -> bool:
+        """Whether a sentence surely wants something, or asks for a fact."""
         wish, fact = self.of(text)
-        return wish not in (None, Wish.FILLER) or fact is not None or bool(self.near_facts(text))
+        return wish not in (None, Wish.FILLER) or fact is not None
 
     def said_fact(self, text: str) -> str | None:
         """Name the fact that a sentence surely asks for."""
@@ -151,6 +163,7 @@ class Meaning:
 
     def rank(self, text: str) -> list[Match]:
         """Order what a sentence may have meant, the nearest first."""
+        text = _WHERE_THAT_IS.sub("Where are you?", text)
         return self._retriever.rank(text, _relative_days(text, self._script.variables.get("now")))
 
 

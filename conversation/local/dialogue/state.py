@@ -70,6 +70,7 @@ class DialogueState:
         transferring: The transfer that is under way, while the bot keeps the caller company.
         message_declined: A message was offered and not wanted; next time a person is.
         greeting_answered: The greeting asked a question (a menu key with `answer`), and it was answered.
+        holding: The caller has just asked for a moment, and may go on to say what it is for.
     """
 
     stage: Stage = Stage.OPEN
@@ -82,6 +83,7 @@ class DialogueState:
     transferring: str = ""
     message_declined: bool = False
     greeting_answered: bool = False
+    holding: bool = False
 
     def at(self, stage: Stage, **changes: Any) -> DialogueState:
         """Return a copy at another stage; being understood clears `misunderstood` unless it is given."""
