@@ -77,6 +77,9 @@ speech behind them."""
 ECHO_TAIL_SECS = 1.0
 """How long after the bot's last word was sent its voice may still come back: what is on its way, and back."""
 
+LATE_WORDS_SECS = 3.0
+"""How long after speech has ended its words may come, from a recogniser that has much to do."""
+
 
 def without_backchannels(text: str) -> str:
     """The words without those that only show that the caller listens, in English."""
@@ -303,7 +306,7 @@ class InterruptingUserTurnStartStrategy(BaseUserTurnStartStrategy):
 
     async def _words(self, frame: InterimTranscriptionFrame | TranscriptionFrame) -> ProcessFrameResult:
         text = frame.text
-        if text.strip() and self._may_echo() and self._are_nobodys(text):
+        if text.strip() and self._are_nobodys(text):
             if isinstance(frame, TranscriptionFrame):
                 await self.trigger_reset_aggregation()
                 await self._it_was_nothing()
@@ -331,10 +334,10 @@ class InterruptingUserTurnStartStrategy(BaseUserTurnStartStrategy):
 
     def _are_nobodys(self, text: str) -> bool:
         """Whether words are the bot's own, come back, or of somebody behind the caller."""
-        now = self._speech is not None or time.monotonic() - self._speech_ended < ECHO_TAIL_SECS
+        now = self._speech is not None or time.monotonic() - self._speech_ended < LATE_WORDS_SECS
         if now and self._nobodys and not self._somebody:
-            return True  # however they were misheard
-        return self._voice.has_said(text, sounded_own=self._nobodys)
+            return True  # however they were misheard, and however late they come
+        return self._may_echo() and self._voice.has_said(text, sounded_own=self._nobodys)
 
     def _is_unsure(self, frame: InterimTranscriptionFrame | TranscriptionFrame) -> bool:
         """Whether an early transcript may still become another, while the bot is silent anyway."""

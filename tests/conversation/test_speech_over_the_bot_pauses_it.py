@@ -197,6 +197,49 @@ async def test_a_caller_who_speaks_over_it_is_heard_behind_its_own_voice():
     assert turns.begun == 1
 
 
+async def test_words_of_its_own_voice_are_nobodys_however_they_were_misheard_and_late(monkeypatch):
+    monkeypatch.setattr(interrupting, "ECHO_TAIL_SECS", 0.1)
+    voice = PausedVoice(own=True, said=SAID)
+    turns = await Turns(voice=voice).after(
+        BOT, speech(), interim("You are a pen"), 0.1, BOT_SILENT, silence(), 0.3, final("Hour oven man day.")
+    )
+    assert (voice.done, turns.begun, turns.dropped) == ([], 0, 1)
+
+
+async def test_words_that_come_without_a_sound_of_their_own_are_the_callers():
+    voice = PausedVoice(own=True, said=SAID)
+    turns = await Turns(voice=voice).after(BOT, speech(), silence())
+    turns.controller.user_turn_strategies.start[0]._speech_ended -= interrupting.LATE_WORDS_SECS
+    await turns.after(final("Can I come on Sunday?"))
+    assert turns.begun == 1
+
+
+async def test_who_is_gone_lets_it_go_on_though_there_is_speech_behind_them():
+    voice = PausedVoice(own=[False, False, True])
+    turns = await Turns(voice=voice).after(BOT, speech(), 0.3)
+    assert (voice.done, turns.begun) == (["hold", "go on"], 0)
+
+
+async def test_a_word_or_two_of_an_early_transcript_are_waited_for():
+    voice = PausedVoice()
+    turns = await Turns(voice=voice).after(BOT, speech(), interim("A hoof"), 0.1)
+    assert (voice.done, turns.begun) == (["hold"], 0)
+    await turns.after(silence(), final("Behold."))
+    assert (voice.done, turns.begun) == (["hold", "go on"], 0)
+    voice = PausedVoice()
+    turns = await Turns(voice=voice).after(BOT, speech(), interim("Tuesday"), silence(), final("Tuesday?"))
+    assert turns.begun == 1
+
+
+async def test_a_listener_may_take_longer(monkeypatch):
+    monkeypatch.setattr(interrupting, "LONG_LISTENING_SECS", 1.0)
+    voice = PausedVoice()
+    turns = await Turns(voice=voice).after(BOT, speech(), interim("Yeah, okay"), 0.6)
+    assert (voice.done, turns.begun) == (["hold"], 0)
+    await turns.after(0.6)
+    assert turns.begun == 1
+
+
 async def test_a_yes_after_the_bots_question_is_no_echo_of_it():
     voice = PausedVoice(own=False, said="Please say yes or no.")
     turns = await Turns(voice=voice).after(BOT, BOT_SILENT, speech(), silence(), final("Yes."))
