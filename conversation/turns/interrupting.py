@@ -65,7 +65,10 @@ ANSWER_SECS = 1.2
 """How long before the end of a question its answer may come; earlier, the caller cannot know what is asked."""
 
 ECHO_LOOK_SECS = 0.15
-"""While the bot hears itself, or the room, it looks this often whether somebody speaks over it."""
+"""While the bot hears itself, it looks this often whether somebody speaks over it."""
+
+SOFT_LOOK_SECS = 0.05
+"""While it hears the room only. Words begin softly, and a single loud look is somebody."""
 
 ECHO_LOOKS = 2
 """So many looks in a row must have found somebody else: between its own words there is a silence that is nobody's."""
@@ -131,8 +134,7 @@ class InterruptingUserTurnStartStrategy(BaseUserTurnStartStrategy):
         self._speech: asyncio.Task[None] | None = None
         self._silence: asyncio.Task[None] | None = None
         self._only_listens = False
-        self._nobodys = False
-        self._somebody = False
+        self._is_own = self._nobodys = self._somebody = False
         self._speech_ended = 0.0
         self._interim = ""
         self._early = False
@@ -220,9 +222,14 @@ class InterruptingUserTurnStartStrategy(BaseUserTurnStartStrategy):
         self._only_listens = False
         self._interim = ""
         self._early = time.monotonic() - self._bot_began < EARLY_SECS
-        self._nobodys = self._may_echo() and self._voice.hears_nobody()
+        self._is_own = self._may_echo() and self._voice.hears_itself()
+        self._nobodys = self._is_own or (self._may_echo() and self._voice.hears_nobody())
         self._somebody = not self._nobodys
         if not (self._is_heard() or self._voice.is_held or self._nobodys):
+            if self._after_turn and self._voice.hears_nobody():
+                return (
+                    ProcessFrameResult.CONTINUE
+                )  # the caller waits for the answer; words of theirs may still come
             await self.trigger_user_turn_started()
             return ProcessFrameResult.STOP
         if not self._nobodys:
@@ -261,8 +268,8 @@ class InterruptingUserTurnStartStrategy(BaseUserTurnStartStrategy):
     async def _somebody_begins(self) -> None:
         """Wait until somebody speaks over the bot's own voice, or over what is behind the caller."""
         looks = 0
-        while looks < ECHO_LOOKS:
-            await asyncio.sleep(ECHO_LOOK_SECS)
+        while looks < (ECHO_LOOKS if self._is_own else 1):
+            await asyncio.sleep(ECHO_LOOK_SECS if self._is_own else SOFT_LOOK_SECS)
             looks = 0 if self._voice.hears_nobody() else looks + 1
             self._somebody = self._somebody or looks > 0
         self._nobodys = False
@@ -362,8 +369,8 @@ class InterruptingUserTurnStartStrategy(BaseUserTurnStartStrategy):
 
     async def _asks(self, text: str, before: str) -> bool:
         known = self._known()
-        if not self._early and known.is_noise(text, before):
-            return False
+        if not self._early and (known.is_courtesy(text) or known.is_noise(text, before)):
+            return False  # "thank you" asks for nothing, and is what recognisers make of a cough
         words = known.without_backchannels(text)
         if not words or self._early or self._understands is None or known.asks(words):
             return bool(words)

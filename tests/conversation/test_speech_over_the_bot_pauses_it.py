@@ -26,6 +26,7 @@ class PausedVoice:
     def __init__(self, *, own: list[bool] | bool = False, said: str = ""):
         self.is_held = False
         self.done = []
+        self.is_soft = []
         self.own = own
         self.said = said
 
@@ -47,7 +48,7 @@ class PausedVoice:
         return self.own
 
     def hears_nobody(self):
-        return self.hears_itself()
+        return self.is_soft.pop(0) if self.is_soft else self.hears_itself()
 
     def caller_has_spoken(self):
         self.done.append("learn")
@@ -228,6 +229,34 @@ async def test_a_word_or_two_of_an_early_transcript_are_waited_for():
     assert (voice.done, turns.begun) == (["hold", "go on"], 0)
     voice = PausedVoice()
     turns = await Turns(voice=voice).after(BOT, speech(), interim("Tuesday"), silence(), final("Tuesday?"))
+    assert turns.begun == 1
+
+
+async def test_mere_courtesy_lets_it_go_on():
+    voice = PausedVoice()
+    turns = await Turns(voice=voice).after(BOT, speech(), silence(), final("Thank you."))
+    assert (voice.done, turns.begun) == (["hold", "go on"], 0)
+    voice = PausedVoice()
+    turns = await Turns(voice=voice).after(BOT, speech(), silence(), final("Thank you, goodbye."))
+    assert turns.begun == 1
+
+
+async def test_a_word_that_begins_softly_pauses_it_when_it_is_loud():
+    voice = PausedVoice()
+    voice.is_soft = [True, False]
+    turns = await Turns(voice=voice).after(BOT, speech(), 0.08)
+    assert (voice.done, turns.begun) == (["hold"], 0)
+
+
+async def test_who_is_heard_behind_the_caller_does_not_take_their_answer_away():
+    voice = PausedVoice()
+    voice.is_soft = [True]
+    turns = Turns(voice=voice)
+    for strategy in turns.controller.user_turn_strategies.start:
+        await strategy.handle_user_turn_stopped()
+    await turns.after(speech())
+    assert turns.begun == 0
+    await turns.after(final("And on Sunday?"))
     assert turns.begun == 1
 
 
