@@ -55,7 +55,7 @@ PIECE_SECS = 0.1
 """How much of the caller's audio goes into the pipeline at a time, in seconds, when an ear has heard it already."""
 
 
-LATELY = 12
+LATELY = 30
 """How many of these are kept, for who wants to know what was heard a moment ago."""
 
 

@@ -344,6 +344,11 @@ class PhoneTransport(FastAPIWebsocketTransport):
         return self._hearing.heard_lately(secs)
 
     @property
+    def hears_hz(self) -> int:
+        """The rate of `heard_lately`, in Hz."""
+        return self._hearing.sample_rate
+
+    @property
     def voice(self) -> PhoneOutputTransport:
         """Where the bot's speech goes out; it can be paused there."""
         return self._speaking

@@ -107,12 +107,16 @@ class TalkScore:
 
 @dataclass(frozen=True)
 class _Place:
-    """Where a turn stands among the others. A chain is a line and those that follow it whatever the bot does."""
+    """Where a turn stands among the others.
+
+    A chain is a line and those that follow it whatever the bot does; `last` is the last of them.
+    """
 
     index: int
     chain_start_ms: int
     chain_end_ms: float
     next_ms: float
+    last: int
     last_of_chain: bool
 
 
@@ -151,7 +155,7 @@ def _places(evidence: Evidence) -> list[_Place]:
             last += 1
         after = done[last + 1].start_ms if last + 1 < len(done) else float("inf")
         following = done[index + 1].start_ms if index + 1 < len(done) else float("inf")
-        places.append(_Place(index, done[first].start_ms, after, following, last == index))
+        places.append(_Place(index, done[first].start_ms, after, following, last, last == index))
     return places
 
 
@@ -198,7 +202,7 @@ def _understanding(evidence: Evidence, place: _Place, found: LineScore) -> None:
 
 def _answering(evidence: Evidence, place: _Place, found: LineScore, facts: AgentFacts) -> None:
     turn, done = found.turn, evidence.done[place.index]
-    until = place.next_ms if turn.answered or turn.answered_all else place.chain_end_ms
+    until = _next_words(evidence, place.index if turn.answered or turn.answered_all else place.last)
     # What is said into a goodbye is answered by that goodbye.
     before = evidence.done[place.index - 1].start_ms if turn.kind == "over-goodbye" and place.index else None
     texts = evidence.said(done.start_ms if before is None else before, until)
@@ -223,6 +227,13 @@ def _answering(evidence: Evidence, place: _Place, found: LineScore, facts: Agent
         found.relevant = all(judged) and not found.wrong_fact and bool(texts[0].strip())
     if found.relevant is False and not found.wrong_fact:
         found.why.append(f"understood {found.understood!r}, and said {texts[0]!r}")
+
+
+def _next_words(evidence: Evidence, index: int) -> float:
+    """When the caller next says something behind a line: into an answer they cough and say "mhm", and it goes on."""
+    return next(
+        (one.start_ms for one in evidence.done[index + 1 :] if not one.turn.keeps_talking), float("inf")
+    )
 
 
 def _talking_over(evidence: Evidence, place: _Place, found: LineScore) -> None:
@@ -297,7 +308,7 @@ def _going_on(evidence: Evidence, place: _Place, found: LineScore) -> None:
         if one.kind == "bot_said" and since - EARLY_MS <= one.at_ms <= done.start_ms
     ]
     tail = compared(planned[-1].text)[-TAIL_WORDS:] if planned else []
-    heard = compared(evidence.at_the_ear(since - EARLY_MS, until))
+    heard = compared(evidence.at_the_ear(since - EARLY_MS, _next_words(evidence, index)))
     said_whole = bool(tail) and sum(matched(tail, heard)) >= max(1, len(tail) - 1)
     silence = _first_silence(evidence, done.start_ms, done.end_ms + PAUSE_MS)
     late = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
@@ -10,6 +11,7 @@ import numpy as np
 
 from conversation.playout import Playout
 from conversation.turns.echo import ALIKE, FEWEST_WORDS, LATEST_SECS, WINDOW_SECS, repeats, resemblance
+from conversation.turns.loudness import loudness
 from conversation.turns.word_beginnings import word_begins
 from conversation.turns.words import plain
 from serializers.kept import BACK_SECS
@@ -17,6 +19,15 @@ from serializers.transport import PhoneTransport
 
 BEFORE_WORD_SECS = 0.03
 """How much before a word, as its voice has timed it, the bot goes on: such times are not exact."""
+
+SOFTER_DB = 10.0
+"""What is softer than the caller by so much is not the caller, but people, a television or a street behind them."""
+
+TURN_SECS = 3.0
+"""So much of the end of what the caller has said tells how loud they are; of its last word alone it would not."""
+
+TURNS = 5
+"""So many turns are remembered: people come nearer and go away."""
 
 
 class Voice(Protocol):
@@ -37,6 +48,14 @@ class Voice(Protocol):
 
     def hears_itself(self) -> bool:
         """Whether the sound that comes from the caller now is its own."""
+        ...
+
+    def hears_nobody(self) -> bool:
+        """Whether the sound that comes now is its own, or too soft to be the caller's."""
+        ...
+
+    def caller_has_spoken(self) -> None:
+        """Learn how loud the caller is, who was heard until now."""
         ...
 
     def has_said(self, text: str, *, sounded_own: bool) -> bool:
@@ -60,6 +79,13 @@ class NoVoice:
         """Nobody knows."""
         return False
 
+    def hears_nobody(self) -> bool:
+        """Nobody knows."""
+        return False
+
+    def caller_has_spoken(self) -> None:
+        """Nothing is learned."""
+
     def has_said(self, text: str, *, sounded_own: bool) -> bool:
         """Nobody knows."""
         return False
@@ -82,6 +108,8 @@ class PhoneVoice:
         self._transport = transport
         self._voice = transport.voice
         self._playout = playout
+        self._callers_db: deque[float] = deque(maxlen=TURNS)
+        self._own_db: float | None = None
 
     @property
     def is_held(self) -> bool:
@@ -110,6 +138,27 @@ class PhoneVoice:
         played = np.frombuffer(self._voice.played_between(now - WINDOW_SECS - LATEST_SECS, now), np.int16)
         heard = heard[:: max(1, round(len(heard) / WINDOW_SECS / self._voice.sample_rate))]
         return resemblance(heard, played) >= ALIKE
+
+    def hears_nobody(self) -> bool:
+        """Whether the sound that comes from the caller now is its own, or too soft to be the caller's.
+
+        Of a caller who has said nothing yet the loudness is not known. On a loudspeaker whatever is much softer than
+        the voice that comes back is the room between two words.
+        """
+        now_db = loudness(self._transport.heard_lately(WINDOW_SECS), self._heard_hz)
+        if self.hears_itself():
+            self._own_db = now_db if self._own_db is None else max(now_db, self._own_db)
+            return True
+        usual_db = float(np.percentile(self._callers_db, 75)) if self._callers_db else self._own_db
+        return usual_db is not None and now_db < usual_db - SOFTER_DB
+
+    def caller_has_spoken(self) -> None:
+        """Learn how loud the caller is, who was heard until now."""
+        self._callers_db.append(loudness(self._transport.heard_lately(TURN_SECS), self._heard_hz))
+
+    @property
+    def _heard_hz(self) -> int:
+        return self._transport.hears_hz
 
     def has_said(self, text: str, *, sounded_own: bool) -> bool:
         """Whether words that were understood are its own, come back.

@@ -6,7 +6,9 @@ caller's turn. It pauses the bot, as quickly as an interruption would, and then 
 * words that are more than a back-channel, from an interim transcript on, are the caller's turn, as soon as the
   recogniser has them;
 * so is speech of `LONG_SPEECH_SECS` without a pause: a listener's "mhm" is shorter;
-* a back-channel, or no words within `NO_WORDS_SECS` of silence, is nothing: the bot goes on from where it was heard.
+* a back-channel, or no words within `NO_WORDS_SECS` of silence, is nothing: the bot goes on from where it was heard;
+* of a word or two recognisers are not sure before the end, and of a cough never: the bot is silent, and it is waited
+  for what comes of them.
 
 Speech in the first `EARLY_SECS` of an answer is the rest of the caller's sentence: any words of it are a turn. Where
 the bot cannot be paused (on no phone line, or while it says what nothing may take back) it talks on meanwhile, and such
@@ -17,7 +19,8 @@ before, it is kept, and taken for the answer once the question was heard. After 
 ("You can also press 1"), it stops the bot. While it is silent, or thinks, everything begins a turn at once, as Pipecat
 has it.
 
-Its own voice, which a telephone's loudspeaker lets back into the line, is neither speech nor words.
+Its own voice, which a telephone's loudspeaker lets back into the line, is neither speech nor words. Nor is what is much
+softer than the caller is: people and machines behind them.
 
 The words are those of `data/words.toml`. In a language that has none there any word stops the bot.
 """
@@ -48,6 +51,9 @@ from conversation.turns.pausing import Known, english
 LONG_SPEECH_SECS = 1.2
 """Speech of this length stops the bot whatever it says. "Yeah, okay" takes up to 1.1 s, with the pause that ends it."""
 
+LONG_LISTENING_SECS = 2.5
+"""The same for speech of which only "yeah, okay" is understood so far."""
+
 NO_WORDS_SECS = 0.8
 """A bot that was paused goes on when no words have come so long after the speech ended. Counted from its end: while
 somebody speaks nobody else should, and recognisers that hear whole sentences only have no words before that."""
@@ -61,11 +67,21 @@ ANSWER_SECS = 1.2
 ECHO_LOOK_SECS = 0.15
 """While the bot hears itself, it looks this often whether somebody speaks over it."""
 
+SOFT_LOOK_SECS = 0.05
+"""While it hears the room only. Words begin softly, and a single loud look is somebody."""
+
 ECHO_LOOKS = 2
 """So many looks in a row must have found somebody else: between its own words there is a silence that is nobody's."""
 
+GONE_LOOKS = 3
+"""After so many looks in a row that have found nobody, whoever spoke over the bot does so no more, though there is
+speech behind them."""
+
 ECHO_TAIL_SECS = 1.0
 """How long after the bot's last word was sent its voice may still come back: what is on its way, and back."""
+
+LATE_WORDS_SECS = 3.0
+"""How long after speech has ended its words may come, from a recogniser that has much to do."""
 
 
 def without_backchannels(text: str) -> str:
@@ -118,7 +134,9 @@ class InterruptingUserTurnStartStrategy(BaseUserTurnStartStrategy):
         self._speech: asyncio.Task[None] | None = None
         self._silence: asyncio.Task[None] | None = None
         self._only_listens = False
-        self._sounds_own = False
+        self._is_own = self._nobodys = self._somebody = False
+        self._speech_ended = 0.0
+        self._interim = ""
         self._early = False
         self._asked = False
         self._answer: tuple[float, TranscriptionFrame] | None = None
@@ -176,7 +194,7 @@ class InterruptingUserTurnStartStrategy(BaseUserTurnStartStrategy):
             return  # it has still to be heard, or not, as is decided
         speaking = self._speech is not None
         await self._forget_speech()
-        if speaking and not (self._turn or self._muted() or self._sounds_own):
+        if speaking and not (self._turn or self._muted() or self._nobodys):
             await self.trigger_user_turn_started()
         await self._take_answer()
 
@@ -202,12 +220,19 @@ class InterruptingUserTurnStartStrategy(BaseUserTurnStartStrategy):
         await self._forget_speech()
         await self._forget_silence()
         self._only_listens = False
+        self._interim = ""
         self._early = time.monotonic() - self._bot_began < EARLY_SECS
-        self._sounds_own = self._may_echo() and self._voice.hears_itself()
-        if not (self._is_heard() or self._voice.is_held or self._sounds_own):
+        self._is_own = self._may_echo() and self._voice.hears_itself()
+        self._nobodys = self._is_own or (self._may_echo() and self._voice.hears_nobody())
+        self._somebody = not self._nobodys
+        if not (self._is_heard() or self._voice.is_held or self._nobodys):
+            if self._after_turn and self._voice.hears_nobody():
+                return (
+                    ProcessFrameResult.CONTINUE
+                )  # the caller waits for the answer; words of theirs may still come
             await self.trigger_user_turn_started()
             return ProcessFrameResult.STOP
-        if not self._sounds_own:
+        if not self._nobodys:
             held = await self._hold()
             if not held and self._early:
                 await self.trigger_user_turn_started()
@@ -222,16 +247,17 @@ class InterruptingUserTurnStartStrategy(BaseUserTurnStartStrategy):
         return self._bot_spoke and not self._muted() and await self._voice.hold()
 
     async def _speaks_on(self) -> None:
-        if self._sounds_own:
-            others = 0
-            while others < ECHO_LOOKS:
-                await asyncio.sleep(ECHO_LOOK_SECS)
-                others = 0 if self._voice.hears_itself() else others + 1
-            self._sounds_own = False
-        if self._is_heard() or self._voice.is_held:
+        while True:
+            if self._nobodys:
+                await self._somebody_begins()
+            if not (self._is_heard() or self._voice.is_held):
+                break
             await self._hold()
-            await asyncio.sleep(LONG_SPEECH_SECS)
-            self._mere_sound = True
+            if await self._somebody_goes_on():
+                self._mere_sound = True
+                break
+            self._nobodys = True
+            await self._voice.go_on()
         self._speech = None  # its work is done: a turn that begins does not cancel it
         if self._muted():
             self._mere_sound = False
@@ -239,8 +265,31 @@ class InterruptingUserTurnStartStrategy(BaseUserTurnStartStrategy):
         else:
             await self.trigger_user_turn_started()
 
+    async def _somebody_begins(self) -> None:
+        """Wait until somebody speaks over the bot's own voice, or over what is behind the caller."""
+        looks = 0
+        while looks < (ECHO_LOOKS if self._is_own else 1):
+            await asyncio.sleep(ECHO_LOOK_SECS if self._is_own else SOFT_LOOK_SECS)
+            looks = 0 if self._voice.hears_nobody() else looks + 1
+            self._somebody = self._somebody or looks > 0
+        self._nobodys = False
+
+    async def _somebody_goes_on(self) -> bool:
+        """Wait until somebody has spoken long enough to want the word; False when they are gone before."""
+        secs, gone = 0.0, 0
+        while secs < (LONG_LISTENING_SECS if self._only_listens else LONG_SPEECH_SECS):
+            await asyncio.sleep(ECHO_LOOK_SECS)
+            if not self._voice.hears_nobody():
+                secs, gone = secs + ECHO_LOOK_SECS, 0
+                continue
+            gone += 1
+            if gone >= GONE_LOOKS and self._voice.is_held:
+                return False
+        return True
+
     async def _speech_ends(self, frame: VADUserStoppedSpeakingFrame) -> None:
         await self._forget_speech()
+        self._speech_ended = time.monotonic()
         if not self._voice.is_held:
             return
         if self._only_listens:
@@ -264,7 +313,7 @@ class InterruptingUserTurnStartStrategy(BaseUserTurnStartStrategy):
 
     async def _words(self, frame: InterimTranscriptionFrame | TranscriptionFrame) -> ProcessFrameResult:
         text = frame.text
-        if text.strip() and self._may_echo() and self._voice.has_said(text, sounded_own=self._sounds_own):
+        if text.strip() and self._are_nobodys(text):
             if isinstance(frame, TranscriptionFrame):
                 await self.trigger_reset_aggregation()
                 await self._it_was_nothing()
@@ -273,7 +322,12 @@ class InterruptingUserTurnStartStrategy(BaseUserTurnStartStrategy):
             return ProcessFrameResult.CONTINUE
         if self._muted() or not text.strip():
             return ProcessFrameResult.CONTINUE
-        if self._question_was_heard() or await self._asks(text) or self._answers_now(frame):
+        before, self._interim = self._interim, text
+        if self._question_was_heard():
+            await self.trigger_user_turn_started()
+        elif self._is_unsure(frame):
+            self._only_listens = not self._known().without_backchannels(text)
+        elif await self._asks(text, before) or self._answers_now(frame):
             await self.trigger_user_turn_started()
         elif isinstance(frame, TranscriptionFrame):
             if self._asked:
@@ -285,6 +339,18 @@ class InterruptingUserTurnStartStrategy(BaseUserTurnStartStrategy):
             self._only_listens = not self._known().without_backchannels(text)
         return ProcessFrameResult.STOP
 
+    def _are_nobodys(self, text: str) -> bool:
+        """Whether words are the bot's own, come back, or of somebody behind the caller."""
+        now = self._speech is not None or time.monotonic() - self._speech_ended < LATE_WORDS_SECS
+        if now and self._nobodys and not self._somebody:
+            return True  # however they were misheard, and however late they come
+        return self._may_echo() and self._voice.has_said(text, sounded_own=self._nobodys)
+
+    def _is_unsure(self, frame: InterimTranscriptionFrame | TranscriptionFrame) -> bool:
+        """Whether an early transcript may still become another, while the bot is silent anyway."""
+        is_early = isinstance(frame, InterimTranscriptionFrame) and self._voice.is_held and not self._early
+        return is_early and self._known().may_change(frame.text)
+
     def _answers_now(self, frame: InterimTranscriptionFrame | TranscriptionFrame) -> bool:
         """Whether a "yes" is the answer to a question of which next to nothing is left to be said."""
         nearly = self._voice.is_held and self._asked and self._unheard_secs() < ANSWER_SECS
@@ -292,6 +358,8 @@ class InterruptingUserTurnStartStrategy(BaseUserTurnStartStrategy):
 
     async def _in_turn(self, frame: Frame) -> ProcessFrameResult:
         """Take the words of speech that began a turn by its length only; a back-channel is none."""
+        if isinstance(frame, VADUserStoppedSpeakingFrame) and not self._mere_sound:
+            self._voice.caller_has_spoken()
         if isinstance(frame, TranscriptionFrame) and self._mere_sound and frame.text.strip():
             if self._known().without_backchannels(frame.text):
                 self._mere_sound = False
@@ -299,8 +367,10 @@ class InterruptingUserTurnStartStrategy(BaseUserTurnStartStrategy):
                 await self.trigger_reset_aggregation()
         return ProcessFrameResult.CONTINUE
 
-    async def _asks(self, text: str) -> bool:
+    async def _asks(self, text: str, before: str) -> bool:
         known = self._known()
+        if not self._early and (known.is_courtesy(text) or known.is_noise(text, before)):
+            return False  # "thank you" asks for nothing, and is what recognisers make of a cough
         words = known.without_backchannels(text)
         if not words or self._early or self._understands is None or known.asks(words):
             return bool(words)

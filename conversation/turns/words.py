@@ -6,6 +6,7 @@ known, so that any word stops the bot, and every pause is judged by its melody.
 
 from __future__ import annotations
 
+import difflib
 import re
 import tomllib
 from collections.abc import Iterable
@@ -37,6 +38,15 @@ FEW_WORDS = 8
 REMARK_WORDS = 20
 """A turn with such a sentence in it, and what it is for ("..., the kettle is boiling"), has no more words."""
 
+ONE_OR_TWO = 2
+"""So many words may be what a recogniser makes of a cough, or become others as more is said."""
+
+SAME_SHARE = 0.5
+"""What was said is understood twice with so much of its letters in common; noises are other words each time."""
+
+_LAUGHTER = (r"[a-z]?[ai]?(?:h+[aeiou]+){2,}h*", r"(?:[a-z]?a )?ha+h?(?: ha+h?)*", r"he+h?(?: he+h?)+")
+"""As recognisers write it: "hahaha", "ta-ha-ha", "hehehe"."""
+
 _THINKING = ("u+h+", "u+m+", "e+h+")
 _SOUNDS = ("m+", "h+m+", "mh+m+", "m+h+m+", "a+h+", "o+h+", "u+h+", "u+m+", "e+h+", "aha", "okay", "ok")
 
@@ -67,7 +77,7 @@ class TurnWords:
         """
         self._language = language
         self._is_english = language == ENGLISH
-        self._listens = _row([*_SOUNDS, *data.get("listens", ())])
+        self._listens = _row([*_SOUNDS, *data.get("listens", ())], _LAUGHTER)
         self._asks = re.compile(rf"(?:{_any(['dtmf', *data.get('asks', ())])})(?: |$)")
         self._answers = _row(data.get("answers", ()))
         self._courtesies = _row(data.get("courtesies", ()))
@@ -91,6 +101,27 @@ class TurnWords:
     def asks(self, words: str) -> bool:
         """Whether plain words begin like those of somebody who wants to speak."""
         return bool(self._asks.match(words))
+
+    def may_change(self, text: str) -> bool:
+        """Whether an early transcript is too short to be relied upon, and not one of somebody who wants to speak."""
+        words = self.without_backchannels(text)
+        return len(words.split()) <= ONE_OR_TWO and not self.asks(words)
+
+    def is_noise(self, text: str, before: str) -> bool:
+        """Whether a word or two are unlike what was understood before: a recogniser makes of a cough what it likes.
+
+        Args:
+            text: What is understood now.
+            before: What was understood of the beginning of the same sound; empty when nothing was.
+        """
+        words, earlier = plain(text), plain(before)
+        if (
+            not earlier
+            or len(words.split()) > ONE_OR_TWO
+            or (self.asks(words) and not self.is_courtesy(text))
+        ):
+            return False
+        return difflib.SequenceMatcher(None, earlier, words, autojunk=False).ratio() < SAME_SHARE
 
     def is_short_answer(self, text: str) -> bool:
         """Whether a turn is of a few set words, or a whole number."""
@@ -272,8 +303,8 @@ def _pattern(item: str) -> str:
     )
 
 
-def _row(items: Iterable[str]) -> re.Pattern[str]:
-    return re.compile(rf"(?:(?:{_any(items)})(?: |$))+")
+def _row(items: Iterable[str], patterns: Iterable[str] = ()) -> re.Pattern[str]:
+    return re.compile(rf"(?:(?:{'|'.join([_any(items), *patterns])})(?: |$))+")
 
 
 def _last(items: Iterable[str]) -> re.Pattern[str]:

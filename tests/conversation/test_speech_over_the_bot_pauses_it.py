@@ -26,6 +26,7 @@ class PausedVoice:
     def __init__(self, *, own: list[bool] | bool = False, said: str = ""):
         self.is_held = False
         self.done = []
+        self.is_soft = []
         self.own = own
         self.said = said
 
@@ -45,6 +46,12 @@ class PausedVoice:
         if isinstance(self.own, list):
             return self.own.pop(0) if len(self.own) > 1 else self.own[0]
         return self.own
+
+    def hears_nobody(self):
+        return self.is_soft.pop(0) if self.is_soft else self.hears_itself()
+
+    def caller_has_spoken(self):
+        self.done.append("learn")
 
     def has_said(self, text, *, sounded_own):
         return sounded_own and repeats(text, self.said)
@@ -188,6 +195,77 @@ async def test_a_caller_who_speaks_over_it_is_heard_behind_its_own_voice():
     turns = await Turns(voice=voice).after(BOT, speech(), 0.2)
     assert voice.done == ["hold"]
     await turns.after(final("Stop, please."))
+    assert turns.begun == 1
+
+
+async def test_words_of_its_own_voice_are_nobodys_however_they_were_misheard_and_late(monkeypatch):
+    monkeypatch.setattr(interrupting, "ECHO_TAIL_SECS", 0.1)
+    voice = PausedVoice(own=True, said=SAID)
+    turns = await Turns(voice=voice).after(
+        BOT, speech(), interim("You are a pen"), 0.1, BOT_SILENT, silence(), 0.3, final("Hour oven man day.")
+    )
+    assert (voice.done, turns.begun, turns.dropped) == ([], 0, 1)
+
+
+async def test_words_that_come_without_a_sound_of_their_own_are_the_callers():
+    voice = PausedVoice(own=True, said=SAID)
+    turns = await Turns(voice=voice).after(BOT, speech(), silence())
+    turns.controller.user_turn_strategies.start[0]._speech_ended -= interrupting.LATE_WORDS_SECS
+    await turns.after(final("Can I come on Sunday?"))
+    assert turns.begun == 1
+
+
+async def test_who_is_gone_lets_it_go_on_though_there_is_speech_behind_them():
+    voice = PausedVoice(own=[False, False, True])
+    turns = await Turns(voice=voice).after(BOT, speech(), 0.3)
+    assert (voice.done, turns.begun) == (["hold", "go on"], 0)
+
+
+async def test_a_word_or_two_of_an_early_transcript_are_waited_for():
+    voice = PausedVoice()
+    turns = await Turns(voice=voice).after(BOT, speech(), interim("A hoof"), 0.1)
+    assert (voice.done, turns.begun) == (["hold"], 0)
+    await turns.after(silence(), final("Behold."))
+    assert (voice.done, turns.begun) == (["hold", "go on"], 0)
+    voice = PausedVoice()
+    turns = await Turns(voice=voice).after(BOT, speech(), interim("Tuesday"), silence(), final("Tuesday?"))
+    assert turns.begun == 1
+
+
+async def test_mere_courtesy_lets_it_go_on():
+    voice = PausedVoice()
+    turns = await Turns(voice=voice).after(BOT, speech(), silence(), final("Thank you."))
+    assert (voice.done, turns.begun) == (["hold", "go on"], 0)
+    voice = PausedVoice()
+    turns = await Turns(voice=voice).after(BOT, speech(), silence(), final("Thank you, goodbye."))
+    assert turns.begun == 1
+
+
+async def test_a_word_that_begins_softly_pauses_it_when_it_is_loud():
+    voice = PausedVoice()
+    voice.is_soft = [True, False]
+    turns = await Turns(voice=voice).after(BOT, speech(), 0.08)
+    assert (voice.done, turns.begun) == (["hold"], 0)
+
+
+async def test_who_is_heard_behind_the_caller_does_not_take_their_answer_away():
+    voice = PausedVoice()
+    voice.is_soft = [True]
+    turns = Turns(voice=voice)
+    for strategy in turns.controller.user_turn_strategies.start:
+        await strategy.handle_user_turn_stopped()
+    await turns.after(speech())
+    assert turns.begun == 0
+    await turns.after(final("And on Sunday?"))
+    assert turns.begun == 1
+
+
+async def test_a_listener_may_take_longer(monkeypatch):
+    monkeypatch.setattr(interrupting, "LONG_LISTENING_SECS", 1.0)
+    voice = PausedVoice()
+    turns = await Turns(voice=voice).after(BOT, speech(), interim("Yeah, okay"), 0.6)
+    assert (voice.done, turns.begun) == (["hold"], 0)
+    await turns.after(0.6)
     assert turns.begun == 1
 
 

@@ -74,6 +74,31 @@ def test_a_language_is_found_by_its_first_letters_and_any_word_stops_the_bot_in_
     assert secs_to_wait("ja och", unknown) == 0
 
 
+def test_laughter_is_no_word():
+    for laugh in ("Ha ha!", "Ha-ha-ha.", "Hahaha", "Ahahah,", "Bahahaha!", "He he he."):
+        assert ENGLISH.without_backchannels(laugh) == "", laugh
+    for words in ("He came", "Has he", "Aloha", "Hana", "Ohio"):
+        assert ENGLISH.without_backchannels(words) == words.lower()
+
+
+def test_a_cough_is_understood_as_something_else_each_time():
+    assert ENGLISH.is_noise("Thank you.", "Egg hunt.")
+    assert ENGLISH.is_noise("Behold.", "They had")
+    for text, before in [
+        ("Thanks.", "Thank"),
+        ("Saturday.", "Satur"),
+        ("Thank you.", ""),
+        ("Stop!", "Talk"),  # of one who may want the word nothing is thrown away
+        ("Where can I park?", "Egg hunt."),
+    ]:
+        assert not ENGLISH.is_noise(text, before), text
+
+
+def test_a_word_or_two_may_become_others():
+    assert ENGLISH.may_change("Mhm, Tuesday") and ENGLISH.may_change("They had")
+    assert not ENGLISH.may_change("They had a table") and not ENGLISH.may_change("Wait")
+
+
 @pytest.mark.parametrize(
     ("said", "was_asked", "secs"),
     [

@@ -246,6 +246,25 @@ def test_a_bot_that_stops_goes_on_late_or_answers_was_interrupted():
     assert [line.interrupted for line in (stopped, late, answered_it)] == [True, True, True]
 
 
+def test_an_answer_goes_on_after_a_backchannel_and_the_next_one():
+    turn = say("Mhm.", kind="backchannel", into=1.0, keeps_talking=True)
+    parts = [(3000, 4100, "We are open Monday to"), (5200, 8000, REST)]
+    made_up = evidence(
+        (ASKED, (1000, 2400)),
+        (turn, (4000, 4400)),
+        (turn, (6000, 6300)),
+        (say("Thank you."), (12000, 12500)),
+        bot=[(start, end) for start, end, _ in parts],
+        heard=parts,
+        said=[(2900, HOURS)],
+        understood=[(2500, "What are your opening hours?")],
+    )
+    answer, first, second, _ = lines(made_up)
+    assert (answer.relevant, first.interrupted, second.interrupted) == (True, False, False)
+    made_up.heard = parts[:1]
+    assert [line.interrupted for line in lines(made_up)[1:3]] == [True, True]
+
+
 def test_a_backchannel_into_silence_is_not_judged():
     assert backchannel([(5000, 7000)], [(5000, 7000, HOURS)], [(4900, HOURS)]).interrupted is None
 
