@@ -1,7 +1,7 @@
-"""Moonshine's own weights, asked how likely words are in a sound that its library has understood already.
+"""Moonshine's weights: what they write of a sound, and how likely they find words in it.
 
-The library returns the words that it has chosen and nothing else. Its encoder and its decoder are files of its package,
-and are run here by the runtime that the voice has.
+The package's library would return the words that it has chosen, and nothing else. Its encoder and its decoder are files
+of the package, and are run here by the runtime that the voice has.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The recogniser keeps several texts of a sound until it knows the likeliest, and writes nothing where nobody speaks."""
+"""The recogniser keeps several texts of a sound until it knows the likeliest; where nobody speaks it writes nothing."""
 
 import numpy as np
 import pytest
