@@ -23,6 +23,9 @@ BEFORE_WORD_SECS = 0.03
 SOFTER_DB = 10.0
 """What is softer than the caller by so much is not the caller, but people, a television or a street behind them."""
 
+SILENT_DB = -55.0
+"""What is softer than this is nobody, on any line."""
+
 TURN_SECS = 3.0
 """So much of the end of what the caller has said tells how loud they are; of its last word alone it would not."""
 
@@ -148,6 +151,8 @@ class PhoneVoice:
         now_db = loudness(self._transport.heard_lately(WINDOW_SECS), self._heard_hz)
         if self.hears_itself():
             self._own_db = now_db if self._own_db is None else max(now_db, self._own_db)
+            return True
+        if now_db < SILENT_DB:
             return True
         usual_db = float(np.percentile(self._callers_db, 75)) if self._callers_db else self._own_db
         return usual_db is not None and now_db < usual_db - SOFTER_DB
