@@ -63,6 +63,11 @@ def _wrong_in(wanted: Stored, found: Message) -> list[str]:
     wrong += [
         f"the message lacks {words!r}: {found.text!r}"
         for words in wanted.words
-        if share(words, found.text) < 1
+        if share(_joined(words), _joined(found.text)) < 1
     ]
     return wrong
+
+
+def _joined(text: str) -> str:
+    """A text whose words with hyphens are one: "check-up" and "checkup" are the same."""
+    return re.sub(r"(?<=\w)-(?=\w)", "", text)

@@ -51,6 +51,7 @@ class Face:
         self.llm: LLMService[Any] | None = None
         """The model that talks in it, once there is one."""
         self._at_the_end: list[Callable[[], Awaitable[None]]] = []
+        self._left: dict[tuple[str, str, str], asyncio.Task[None]] = {}
         self.caller_left = False
         """Whether the caller was put through, so that nobody is there to be answered."""
 
@@ -192,7 +193,7 @@ class Face:
         session.listens()
 
     async def leave_message(self, text: str, *, caller_name: str = "", callback_number: str = "") -> None:
-        """Keep a message for the business."""
+        """Keep a message for the business, once however often it is left in the call."""
         session = self._session
         region = country_of(session.control.our_number) or country_of(session.call.other_number)
         digits = spoken_number(callback_number)
@@ -211,6 +212,18 @@ class Face:
             callback_number=callback_number or str(session.variables.get("caller_number") or ""),
             text=text,
         )
+        same = (text, caller_name, message.callback_number)
+        if same not in self._left:
+            self._left[same] = asyncio.create_task(self._keep(message))
+        try:
+            # Who speaks meanwhile interrupts the tool; the message is kept all the same, and a second call finds it.
+            await asyncio.shield(self._left[same])
+        except NotDone:
+            self._left.pop(same, None)
+            raise
+
+    async def _keep(self, message: Message) -> None:
+        session = self._session
         try:
             await MessageBook(session.data_dir).keep(message)
         except OSError as error:
@@ -218,6 +231,8 @@ class Face:
             raise NotDone("it could not be stored. Apologise and ask the caller to ring again.") from error
         session.record(
             MessageTaken(
-                caller_name=caller_name, callback_number=message.callback_number, message=message.text
+                caller_name=message.caller_name,
+                callback_number=message.callback_number,
+                message=message.text,
             )
         )

@@ -32,7 +32,7 @@ NEARLY_COUNT = 7
 CODE_COUNT = 4
 """From this many on it may be all of a code."""
 
-FEW_WORDS = 8
+FEW_WORDS = 10
 """Who asks for patience does so in no more words; in a longer sentence such words mean something else."""
 
 REMARK_WORDS = 20

@@ -96,7 +96,7 @@ def answered_read_back(state: DialogueState, utterance: Utterance, script: Scrip
             return send(state.with_draft(then_end=True), script)
         if utterance.digits:
             return send(state, script)
-        if _ADDS_NOTHING.fullmatch(plain(rest)):
+        if _ADDS_NOTHING.fullmatch(plain(rest)) or len(plain(rest).split()) == 1:
             state, reply = send(state, script)
             return state, replace(
                 reply, hesitant=not plain(rest)

@@ -30,8 +30,9 @@ _NO_NUMBER = re.compile(
 )
 _THIS_NUMBER = re.compile(
     r"\b(?:this (?:number|one)|(?:the )?same (?:number|one)|this is (?:fine|good|my number|the right number)|"
-    r"call me here|number (?:that )?i(?:m| am) (?:calling|on)|my (?:own|current) number|where im calling from|"
-    r"you (?:can|may)|they (?:can|may))\b|^(?:please )?(?:call|ring|phone) me(?: back)?(?: please)?$"
+    r"call me here|(?:number|one) (?:that )?i(?:m| am) (?:calling|on|using|phoning)|my (?:own|current) number|"
+    r"where im calling from|you (?:can|may)|they (?:can|may))\b|"
+    r"^(?:please )?(?:call|ring|phone) me(?: back)?(?: please)?$"
 )
 
 
