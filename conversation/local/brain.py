@@ -56,8 +56,11 @@ from conversation.local.models import LocalModels, local_models
 REPLAYED = 60
 """Messages of a call's history that a new brain reads, the latest ones; 6 ms each."""
 
-PATIENCE_SECS = 1.1
-"""How long a caller who may be in the middle of a sentence must have been silent before the brain answers."""
+PATIENCE_SECS = 0.9
+"""How long a caller who may go on must have been silent before the brain answers."""
+
+FRAGMENT_SECS = 1.2
+"""How long before it says that it did not understand: that was perhaps a part of a sentence."""
 
 
 REMARK_SECS = 8.0
@@ -232,7 +235,8 @@ class LocalBrain(LLMService[_NoModelAdapter]):
             # A caller who speaks on cancels this; what was said until now is then answered together with the rest.
             now = time.time()
             silent = self._silent_since if self._silent_since is not None else now
-            await asyncio.sleep(max(0.0, silent + PATIENCE_SECS - now))
+            patience = FRAGMENT_SECS if reply.fragment else PATIENCE_SECS
+            await asyncio.sleep(max(0.0, silent + patience - now))
         # No await between here and the end of the lines: a barge-in finds either all or nothing of it done.
         can_be_taken_back = reply.tool_call is None and turns > self._turns_answered and not keyed(history)
         self._before = _Before(self.state, self._turns_answered) if can_be_taken_back else None

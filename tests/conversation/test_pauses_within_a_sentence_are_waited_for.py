@@ -217,7 +217,7 @@ def test_every_call_waits_so():
 def test_words_that_are_not_understood_are_not_asked_about_in_a_breath():
     talk = Talk()
     assert talk.say("The blue one there") == talk.line("did_not_understand")
-    assert talk.reply.hesitant
+    assert talk.reply.hesitant and talk.reply.fragment
 
 
 def test_a_message_is_not_read_back_into_a_breath():

@@ -17,6 +17,7 @@ from calls.hang_up import HANG_UP_BUDGET_SECS, PAUSES_SECS
 from calls.policy import DialPolicy
 from conversation.agents.agent import Agent
 from conversation.handover import POLL_SECS, UNCERTAIN_SECS
+from conversation.local.brain import FRAGMENT_SECS
 from conversation.local.brain import PATIENCE_SECS as BRAIN_PATIENCE_SECS
 from conversation.local.lone_words import LONGEST_SECS
 from conversation.playout import OVERDUE_SECS
@@ -97,7 +98,8 @@ DEAD_AIR = Agent.model_fields["dead_air"].get_default(call_default_factory=True)
         ("conversation.md", f"though the voice does not fall | after {QUESTION_SECS:g} s |"),
         ("conversation.md", f"a whole sentence, the same | after {WHOLE_SECS:g} s |"),
         ("conversation.md", f"a sound of at most {LONGEST_SECS:g} s was understood"),
-        ("conversation.md", f"did not understand only after {BRAIN_PATIENCE_SECS:g} s of silence"),
+        ("conversation.md", f"did not understand only after {FRAGMENT_SECS:g} s of silence"),
+        ("conversation.md", f"reads a message back after {BRAIN_PATIENCE_SECS:g} s"),
         ("conversation.md", f"after {INCOMPLETE_TURN_SECS:g} s of silence in any case"),
         ("conversation.md", f"give the caller {PATIENCE_SECS:g} s of silence"),
         ("deploy.md", f"one call, one socket, {LIFETIME_SECS // 60} minutes"),

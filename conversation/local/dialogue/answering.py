@@ -75,7 +75,7 @@ class Answering:
     def doubtful(self, state: DialogueState, text: str) -> Decision:
         """Ask back or decline; who may not have finished the sentence is waited for."""
         state, reply = self.asked_back(state, text)
-        return state, replace(reply, hesitant=not text.rstrip().endswith("?"))
+        return state, replace(reply, hesitant=reply.fragment or not text.rstrip().endswith("?"))
 
     def asked_back(self, state: DialogueState, text: str) -> Decision:
         """Ask which fact was meant, or decline what is near none."""
@@ -99,7 +99,7 @@ class Answering:
         count = state.misunderstood + 1
         if count == 1:
             return state.at(Stage.OPEN, misunderstood=count), Reply(
-                self.script.line("did_not_understand"), hesitant=True
+                self.script.line("did_not_understand"), hesitant=True, fragment=True
             )
         if count == 2 or not self.script.can_take_message:
             help_text = f"{self.script.line('help')} {self.script.menu()}"

@@ -220,10 +220,10 @@ class InFlow:
                 if state.misunderstood == 1
                 else f"{line('help')} {self._options()}"
             )
-            state, reply = self._again(
-                state, again, question=state.misunderstood == 1, hesitant=reply.hesitant
-            )
-            return replace(state, misunderstood=before.misunderstood + 1), reply
+            asked = state.misunderstood == 1
+            state, said_again = self._again(state, again, question=asked, hesitant=reply.hesitant)
+            state = replace(state, misunderstood=before.misunderstood + 1)
+            return state, replace(said_again, fragment=reply.fragment)
         if state.stage is Stage.OPEN:
             return self._again(state, reply.text, hesitant=reply.hesitant)
         return state, reply

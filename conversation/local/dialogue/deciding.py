@@ -185,7 +185,8 @@ class _Turn(Answering):
         if state.misunderstood + 1 >= taking_message.TRIES:
             return taking_message.go_on(state, self.script)
         again = state.at(state.stage, misunderstood=state.misunderstood + 1)
-        return again, Reply(f"{self.script.line('did_not_understand')} {question}", hesitant=True)
+        text = f"{self.script.line('did_not_understand')} {question}"
+        return again, Reply(text, hesitant=True, fragment=True)
 
     def clarified(self, state: DialogueState, utterance: Utterance) -> Decision:
         said, rest = yes_or_no(utterance.text)

@@ -110,11 +110,13 @@ class Reply:
         text: What to say.
         tool_call: What to do then.
         hesitant: The caller may not have finished the sentence, so this is said only when nothing follows it.
+        fragment: What was said was not understood; it may have been a part of a sentence, so even longer is waited.
     """
 
     text: str = ""
     tool_call: ToolCall | None = None
     hesitant: bool = False
+    fragment: bool = False
 
 
 Decision = tuple[DialogueState, Reply]
