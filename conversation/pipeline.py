@@ -63,9 +63,8 @@ from conversation.tools.running import register_tools
 from conversation.turns.detectors import PHONE_VAD, load_turn_models, shared_vad
 from conversation.turns.ears import open_ear
 from conversation.turns.holding import PhoneVoice
-from conversation.turns.keypad import Keypad
+from conversation.turns.keypad import KEYPAD_PREFIX, Keypad
 from conversation.turns.strategies import (
-    KEYPAD_PREFIX,
     MuteWhilePromised,
     after_a_noise,
     limit_duration,

@@ -35,7 +35,7 @@ from conversation.outbound.greetings import RECORDING, is_hello, judge
 from conversation.outbound.processors import Evidence, Phase, Verdict
 from conversation.outbound.witnesses import GREETINGS, Witnesses, last_words
 from conversation.session import Session
-from conversation.turns.strategies import KEYPAD_PREFIX
+from conversation.turns.keypad import KEYPAD_PREFIX
 
 PAUSE_SECS = 0.8
 """A pause this long ends what such a telephone says; it has several sentences."""

@@ -35,7 +35,7 @@ from calls.events.talk import BeepHeard, OpeningDecided
 from conversation.outbound.greetings import is_a_person, is_hello, sounds_recorded
 from conversation.outbound.processors import Evidence, Phase, Verdict
 from conversation.session import Session
-from conversation.turns.strategies import KEYPAD_PREFIX
+from conversation.turns.keypad import KEYPAD_PREFIX
 
 GREETINGS = 3
 """How often a person who says "Hello?" over the greeting is greeted."""

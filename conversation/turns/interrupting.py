@@ -46,6 +46,7 @@ from pipecat.turns.types import ProcessFrameResult
 from pipecat.turns.user_start import BaseUserTurnStartStrategy
 
 from conversation.turns.holding import NoVoice, Voice
+from conversation.turns.keypad import KEYPAD_PREFIX
 from conversation.turns.pausing import Known, english
 
 LONG_SPEECH_SECS = 1.2
@@ -340,7 +341,9 @@ class InterruptingUserTurnStartStrategy(BaseUserTurnStartStrategy):
         return ProcessFrameResult.STOP
 
     def _are_nobodys(self, text: str) -> bool:
-        """Whether words are the bot's own, come back, or of somebody behind the caller."""
+        """Whether words are the bot's own, come back, or of somebody behind the caller. Keys are the caller's."""
+        if text.startswith(KEYPAD_PREFIX):
+            return False
         now = self._speech is not None or time.monotonic() - self._speech_ended < LATE_WORDS_SECS
         if now and self._nobodys and not self._somebody:
             return True  # however they were misheard, and however late they come

@@ -28,6 +28,7 @@ from conversation.turns.detectors import shared_turn_analyzer
 from conversation.turns.hinted import HintedUserTurnStopStrategy
 from conversation.turns.holding import Voice
 from conversation.turns.interrupting import InterruptingUserTurnStartStrategy
+from conversation.turns.keypad import KEYPAD_PREFIX
 from conversation.turns.pausing import (
     Known,
     WholeSentenceUserTurnStopStrategy,
@@ -39,10 +40,6 @@ from conversation.turns.words import ENGLISH, TurnWords, turn_words
 
 INCOMPLETE_TURN_SECS = 1.5
 """A pause this long ends a turn that sounded unfinished. Pipecat's 3 s are dead air on a phone line."""
-
-
-KEYPAD_PREFIX = "DTMF: "
-"""What a row of keys begins with when it stands in for the caller's words (Pipecat's `DTMFAggregator`)."""
 
 
 def turn_strategies(
