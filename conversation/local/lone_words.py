@@ -76,7 +76,7 @@ class LoneWords:
         endings = [self._weights.pieces[ending] for ending in _ENDINGS]
         likely = [
             sum(scores[at, token] for at, token in enumerate(row))
-            + np.logaddexp.reduce(scores[len(row), endings])
+            + float(np.log(np.exp(scores[len(row), endings].astype(np.float64)).sum()))
             for row, scores in zip(rows[1:], others, strict=True)
         ]
         best = int(np.argmax(likely))
