@@ -3,6 +3,8 @@ SHELL   := bash
 CARRIER ?= twilio
 PORT    ?= 7861
 JOBS    ?= 8
+# Calls without keys take a part of a core each, so talks have a number of their own
+TALKS_JOBS := $(if $(filter command line environment,$(origin JOBS)),--jobs $(JOBS))
 VENV    ?= .venv
 PYTHON  := $(VENV)/bin/python
 PYTHONS ?= python3.13 python3.12 python3.11 python3
@@ -16,7 +18,7 @@ $(error VENV is "$(VENV)": name one folder, without blanks in its path)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup call test stories lint format docs bench bench-quick attack attack-quick run doctor lock lock-check clean
+.PHONY: help setup call test stories lint format docs bench bench-quick attack attack-quick talks talks-quick talks-voices run doctor lock lock-check clean
 
 help: ## Say what each target does
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -61,6 +63,17 @@ attack: $(VENV)/.ready ## Try to get in as strangers would, 10,000 times, beside
 attack-quick: $(VENV)/.ready ## The same with 1,000 tries, in about a minute
 	$(PYTHON) -m attack --quick $(ARGS)
 
+talks: talks-voices ## Play phone talks of many voices, and say what the callers felt (half an hour): ONLY="hesitation" picks some, JOBS=4 at a time, ARGS="--results" keeps what came of them
+	$(PYTHON) -m talks $(if $(ONLY),--only "$(ONLY)") $(TALKS_JOBS) $(ARGS)
+
+talks-quick: talks-voices ## A fixed fifth of them, in less than five minutes; fails below the floor in talks/floor.py
+	$(PYTHON) -m talks --quick $(TALKS_JOBS) $(ARGS)
+
+talks-quick: QUICK := --quick
+talks-voices: $(VENV)/.ready ## Speak the callers' lines, once (5 minutes); they are kept in TALKS_CACHE, or ~/.cache/phonebot-talks
+	@PYTHONS="$(PYTHONS)" bash requirements/install.sh $(VENV) requirements/dev.lock talks
+	$(PYTHON) -m talks --make-voices $(QUICK)
+
 run: $(VENV)/.ready ## Serve calls: python server.py
 	$(PYTHON) server.py
 
@@ -73,6 +86,7 @@ lock: $(VENV)/.ready ## Choose the newest fitting versions again, with the hashe
 	$(LOCK) pyproject.toml -c requirements/dev.lock --extra services --extra local -o requirements/local.lock
 	$(LOCK) pyproject.toml -c requirements/dev.lock --upgrade --extra webrtc -o requirements/webrtc.lock
 	$(LOCK) pyproject.toml -c requirements/dev.lock -c requirements/webrtc.lock --upgrade --extra whisper -o requirements/whisper.lock
+	$(LOCK) pyproject.toml -c requirements/dev.lock --extra talks -o requirements/talks.lock
 	echo setuptools | $(LOCK) --upgrade -o requirements/build.lock -
 
 lock-check: $(VENV)/.ready ## See that every pip and uv installs the locks, and that they have the wheels of all platforms

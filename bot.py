@@ -49,7 +49,9 @@ from conversation.agents.contradictions import contradictions
 from conversation.agents.errors import AgentError
 from conversation.agents.files import choose_agent, names_agent
 from conversation.agents.numbers import agent_of_number, any_bound
+from conversation.agents.on_call import agent_on
 from conversation.agents.owner import named_variables
+from conversation.agents.speaking import said_in_english
 from conversation.attached import hear_of_the_end, stream_began, stream_ended
 from conversation.briefing import run_briefing
 from conversation.hooks import hooks_are_done
@@ -57,7 +59,7 @@ from conversation.leftovers import leave_out_what_is_loaded
 from conversation.lookup import Found, learn_numbers, who_calls
 from conversation.pipeline import run_session, warm_up
 from conversation.private_log import WORDS_ARE_LOGGED, keep_words_out, log_from
-from conversation.services import ServiceError, beyond_the_brain
+from conversation.services import ServiceError, beyond_the_brain, beyond_the_local_stack
 from conversation.session import Session
 from conversation.telling import Telling
 from conversation.turnstile import begin_in_turn
@@ -156,6 +158,8 @@ async def _talk_on_the_phone(
         asked_secs = await learn_numbers(call, carrier, settings)
     agent = choose_agent(settings, *named, _agent_of_number(call, settings))
     call.agent = call.agent or agent.name
+    if Colleague.of(call) is None:
+        agent = agent_on(agent, call)
     if carrier is None:
         logger.warning(
             f"call {call.id}: no credentials for its carrier, so a hang-up only closes the media socket"
@@ -367,7 +371,12 @@ async def prepare() -> None:
     settings = load_settings()
     agent = choose_agent(settings)
     given = read_given().without(named_variables(settings))
-    for line in (*misspelt(given), *contradictions(agent), *beyond_the_brain(agent, settings)):
+    beyond = (
+        *beyond_the_brain(agent, settings),
+        *beyond_the_local_stack(agent, settings),
+        *said_in_english(agent),
+    )
+    for line in (*misspelt(given), *contradictions(agent), *beyond):
         logger.warning(line)
     await warm_up(agent, settings)
     for one in descriptors():

@@ -206,6 +206,70 @@ def _check_agent(
 
 
 @agent_group.command(
+    "prompt",
+    epilog="\b\nexamples:\n"
+    "  phonebot agent prompt receptionist\n"
+    "  phonebot agent prompt receptionist --at 2026-12-25T10:00 --caller +12025550143\n"
+    "  phonebot agent prompt reminder --outbound --param name=Ann\n"
+    "\n\b\nexit status: 0 it is printed, 1 the file cannot be used, 2 the settings or an option cannot",
+)
+def _prompt_of_agent(
+    name: Annotated[
+        str, typer.Argument(metavar="NAME|FILE", help="An agent of AGENTS_DIR, or a file elsewhere.")
+    ],
+    caller: Annotated[
+        str, typer.Option("--caller", metavar="NUMBER", help="The number of the other side.")
+    ] = "+12025550143",
+    outbound: Annotated[bool, typer.Option("--outbound", help="A call that the bot places.")] = False,
+    at: Annotated[
+        str | None,
+        typer.Option("--at", metavar="TIME", help="When it begins, as 2026-12-25T10:00; now when not given."),
+    ] = None,
+    param: Annotated[
+        list[str] | None, typer.Option("--param", metavar="NAME=VALUE", help="What comes with the call.")
+    ] = None,
+) -> None:
+    """Print what a model is told, as it is sent."""
+    from datetime import datetime
+
+    try:
+        moment = datetime.fromisoformat(at) if at else None
+    except ValueError:
+        print(f"--at {at}: is no time: write it like 2026-12-25T10:00", file=sys.stderr)
+        raise typer.Exit(2) from None
+    given = dict(one.partition("=")[::2] for one in param or [])
+    if "" in given or not all("=" in one for one in param or []):
+        print("--param: write it like name=Ann", file=sys.stderr)
+        raise typer.Exit(2)
+    from commands.prompt import ExampleCall, print_prompt
+
+    file = Path.cwd() / name if name.endswith(".toml") or os.sep in name else None
+    _go_home()
+    raise typer.Exit(
+        print_prompt(file or name, ExampleCall(caller, outbound=outbound, at=moment, parameters=given))
+    )
+
+
+@agent_group.command(
+    "voice",
+    epilog="\b\nexamples:\n"
+    "  phonebot agent voice receptionist\n"
+    "  phonebot agent voice receptionist --clear --fill\n"
+    "\n\b\nexit status: 0 all are kept, 1 some are missing, 2 nothing can be kept, or looked at",
+)
+def _agent_voice(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="An agent of AGENTS_DIR.")],
+    fill: Annotated[bool, typer.Option("--fill", help="Have the voice speak what is missing.")] = False,
+    clear: Annotated[bool, typer.Option("--clear", help="Throw the lines of all agents away first.")] = False,
+) -> None:
+    """Show which lines of a hosted voice are kept, to be said at once."""
+    from commands.voice import show_voice
+
+    _go_home()
+    raise typer.Exit(show_voice(name, fill=fill, clear=clear))
+
+
+@agent_group.command(
     "new",
     epilog="\b\nexamples:\n"
     "  phonebot agent new bakery\n"

@@ -190,6 +190,9 @@ class Settings(BaseSettings):
             "first_token_secs",
             "stall_secs",
             "first_audio_secs",
+            "failover_secs",
+            "voice_cache_mb",
+            "preconnect",
             "hang_up_pause_secs",
         }
     )
@@ -291,6 +294,12 @@ class Settings(BaseSettings):
     first_token_secs: float = Field(default=4, gt=0, le=60)
     stall_secs: float = Field(default=3, gt=0, le=60)
     first_audio_secs: float = Field(default=3, gt=0, le=60)
+    # The same for a service that has others behind it in a list
+    failover_secs: float = Field(default=1.5, gt=0, le=60)
+
+    # What is ready before a call needs it: room for lines of hosted voices, and connections that wait for a call
+    voice_cache_mb: int = Field(default=64, ge=0, le=100_000)
+    preconnect: int = Field(default=0, ge=0, le=20)
 
     # How long after the carrier has played the last word the line stays up, for the caller's ear to hear it
     hang_up_pause_secs: float = Field(default=0.2, ge=0, le=5)

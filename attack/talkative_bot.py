@@ -12,7 +12,7 @@ from pipecat.frames.frames import Frame, LLMContextFrame, LLMFullResponseEndFram
 from pipecat.processors.frame_processor import FrameDirection
 
 from bench import quick_bot
-from conversation.turns.strategies import KEYPAD_PREFIX
+from conversation.turns.keypad import KEYPAD_PREFIX
 
 MORE = "2#"
 """The caller's keys for a long answer; `bench.quick_bot` says what the others do."""

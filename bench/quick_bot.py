@@ -39,7 +39,8 @@ from pipecat.turns.user_turn_strategies import UserTurnStrategies
 import server
 from conversation import pipeline
 from conversation.turns.ear import Ear
-from conversation.turns.strategies import KEYPAD_PREFIX, KeypadUserTurnStopStrategy
+from conversation.turns.keypad import KEYPAD_PREFIX
+from conversation.turns.strategies import KeypadUserTurnStopStrategy
 
 SAMPLE_RATE = 8000
 WORD_SECS = 0.06

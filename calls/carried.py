@@ -26,6 +26,7 @@ from calls.events.talk import (
     CallerSaid,
     DtmfReceived,
     Interrupted,
+    LanguageChanged,
     MessageTaken,
     Resumed,
     ToolUsed,
@@ -93,6 +94,8 @@ def carry(call: Call, secret: str) -> dict[str, str]:
     """
     serializer = _serializer(secret)
     events = [event for event in call.events if isinstance(event, KINDS)]
+    changed = call.last(LanguageChanged)
+    kept = [changed] if changed is not None else []  # whatever else stays behind
     while True:
         text = serializer.dumps(
             {
@@ -103,7 +106,8 @@ def carry(call: Call, secret: str) -> dict[str, str]:
                 "parameters": call.parameters,
                 "resume": call.resume.as_dict() if call.resume else None,
                 "events": [
-                    [round(event.at.timestamp(), 1), event.kind, dict(event.data)] for event in events
+                    [round(event.at.timestamp(), 1), event.kind, dict(event.data)]
+                    for event in (*kept, *events)
                 ],
             }
         )

@@ -164,8 +164,11 @@ class DocumentCarrier(Carrier, DocumentActions, Protocol):
         """Markup that connects the call with the bot's media socket."""
         ...
 
-    def end_document(self, say: str | None = None) -> str:
-        """Markup that ends the call, after a sentence in the carrier's own voice if `say` is given."""
+    def end_document(self, say: str | None = None, language: str | None = None) -> str:
+        """Markup that ends the call, after a sentence in the carrier's own voice if `say` is given.
+
+        The sentence is English unless `language` names another, as in BCP 47.
+        """
         ...
 
     def transfer_document(self, document: TransferDocument) -> str:

@@ -33,6 +33,7 @@ class TransferDocument:
             carrier. Only for callers whose leg is SIP, and to a SIP address; how long that rings is not ours to say.
 
         say: A sentence before, in the carrier's own voice.
+        language: The one that the sentence is in, as in BCP 47; English when not given.
 
     For a call run by commands, `action_url`, `answered_url` and `fallback` are not used: its stream goes on meanwhile,
     and events report how the transfer went.
@@ -49,6 +50,7 @@ class TransferDocument:
     fallback: StreamDocument | None = None
     refer: bool = False
     say: str | None = None
+    language: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse what would lose the caller."""

@@ -23,6 +23,7 @@ from conversation import services
 from conversation.agents.agent import Agent
 from conversation.agents.errors import AgentError
 from conversation.agents.files import load_agent
+from conversation.failover.build import in_order
 from conversation.services.catalogue import LOCAL
 from settings import Settings
 
@@ -58,7 +59,7 @@ async def sum_up(call: Call, settings: Settings) -> SummedUp | None:
         if choice.llm == LOCAL:
             return SummedUp("no_model")
         async with asyncio.timeout(wanted.timeout_secs):
-            made = await _asked(agent, choice, settings, transcript(heard))
+            made = await _asked_of_any(agent, choice, settings, transcript(heard))
     except TimeoutError:
         logger.warning(f"call {call.id}: not summed up: no answer within {wanted.timeout_secs:g} s")
         return SummedUp("late")
@@ -108,6 +109,21 @@ def transcript(heard: list[Message]) -> str:
         else:
             lines.append(f"{'Caller' if message.role is Role.CALLER else 'Agent'}: {message.text}")
     return "\n".join(lines)
+
+
+async def _asked_of_any(
+    agent: Agent, choice: services.ServiceChoice, settings: Settings, told: str
+) -> dict[str, Any] | None:
+    """The answer of the agent's model; of a list, the answer of the first that gives one."""
+    names = [name for name in in_order(choice, "llm") if name != LOCAL] if "llm" in choice.lists else []
+    for name in names[:-1]:
+        try:
+            return await _asked(agent, choice.only("llm", name), settings, told)
+        except Exception as error:  # whatever a provider's library raises: its text may quote the call
+            logger.warning(
+                f"a call is summed up by another model: {name} has failed with {type(error).__name__}"
+            )
+    return await _asked(agent, choice.only("llm", names[-1]) if names else choice, settings, told)
 
 
 async def _asked(

@@ -8,6 +8,7 @@ has answered, the bot asks only once and waits less: it may be a person after al
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import Any
 
 from loguru import logger
@@ -33,6 +34,8 @@ from calls.events.lifecycle import (
 from calls.states import CallState, EndedBy
 from calls.transferring import connect
 from conversation import services
+from conversation.dead_air.trouble import note_failover
+from conversation.failover.build import Lists
 from conversation.handover import SURELY_MACHINES
 from conversation.heard.context import InterruptionsUnderWay
 from conversation.heard.marks import SpokenMarks
@@ -86,7 +89,8 @@ async def run_briefing(
         settings: Keys and choices for the voice service.
     """
     choice = services.resolve(session.agent, settings)
-    tts = services.build_tts(choice, session.agent, settings)
+    listed = Lists(choice, settings, partial(note_failover, session), lambda: session.agent)
+    tts = listed.voices() or services.build_tts(choice, session.agent, settings)
     pressed: asyncio.Queue[str] = asyncio.Queue()
     session.line = marks = SpokenMarks(session, InterruptionsUnderWay())
     worker = PipelineWorker(

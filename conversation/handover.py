@@ -325,14 +325,22 @@ class Handover:
         """What the bot tells the colleague: who calls, what they want, and how far they got with the bot."""
         session = self._session
         said = [turn.caller_said for turn in turns(session.call.events) if turn.caller_said]
-        summary = f"The caller said: {' '.join(said)[-ABOUT_CHARS:]}" if said and not self._reason else ""
+        home = (
+            session.agent.home
+        )  # colleagues are told in the agent's first language, whatever the caller speaks
+        lines = home.lines
+        summary = ""
+        if said and not self._reason:
+            summary = session.render(lines.briefing_said, said=" ".join(said)[-ABOUT_CHARS:])
         variables = {
-            "caller": session.variables.get("caller_name") or session.call.other_number or "a caller",
-            "reason": self._reason or "something that the bot could not settle",
+            "caller": session.variables.get("caller_name")
+            or session.call.other_number
+            or session.render(lines.briefing_caller),
+            "reason": self._reason or session.render(lines.briefing_reason),
             "summary": summary,
-            "destination": spoken_name(session.agent, self.target.name, session.variables),
+            "destination": spoken_name(home, self.target.name, session.variables),
         }
-        return session.render(session.agent.lines.briefing, **variables)
+        return session.render(lines.briefing, **variables)
 
     def _fill_in(self, template: str) -> str:
         session = self._session

@@ -50,6 +50,21 @@ class Mind(Protocol):
         ...
 
 
+class Tongue(Protocol):
+    """The language of the conversation, see `conversation/multilingual/changing.py`."""
+
+    spoken: tuple[str, ...]
+    """The languages that the conversation can be in."""
+
+    def speaks(self, language: str) -> str | None:
+        """The agent's tag of a language that it can be in; None for another."""
+        ...
+
+    async def change(self, tag: str, why: str) -> list[Frame]:
+        """Go on in another language; returns what the voice must get before the first words in it."""
+        ...
+
+
 class HandingOver(Protocol):
     """An attempt to put the caller through, see `conversation/handover.py`."""
 

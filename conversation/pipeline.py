@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from pipecat.adapters.llm.schemas.tools_schema import ToolsSchema
@@ -23,21 +23,30 @@ from pipecat.workers.runner import WorkerRunner
 
 from calls.events.talk import CallerSaid
 from calls.policy import country_of
-from calls.transcript import call_successes, to_context
+from calls.transcript import Message, call_successes, to_context
 from conversation import services
 from conversation.agents.agent import Agent
 from conversation.agents.needed_variables import check_secrets
+from conversation.call_context import CallContext
+from conversation.clock import keep_time
 from conversation.dead_air.floor import BeforeModel, BeforeVoice
 from conversation.dead_air.guard import DeadAir
 from conversation.dead_air.rescue import Rescue
 from conversation.dead_air.trouble import ServiceTrouble
+from conversation.failover.build import is_local_next
 from conversation.first_words import open_conversation, record_from_the_start
 from conversation.heard.context import HeardAssistantAggregator, HeardUserAggregator, InterruptionsUnderWay
 from conversation.heard.marks import PlayedMarks, SpokenMarks
 from conversation.hooks import Hooks
 from conversation.local.brain import LocalBrain
+from conversation.local.dictation import Dictated
+from conversation.local.lone_words import margin_after, said_to
 from conversation.local.models import local_models
 from conversation.local.recognisers import LocalStackMissing
+from conversation.local.speech import LocalMoonshineSTT
+from conversation.measuring import Waits
+from conversation.multilingual.changing import Conversation, languages_told
+from conversation.multilingual.processors import AnswerLanguage, LanguageGate, LanguageHeard, LanguageKeys
 from conversation.outbound.first_seconds import outbound_opening
 from conversation.outbound.processors import Phase
 from conversation.services.catalogue import LOCAL
@@ -45,6 +54,7 @@ from conversation.services.service import PHONE_HZ, WIDE_HZ
 from conversation.session import SOCKET_CLOSED, Session
 from conversation.speakable import Aloud
 from conversation.speech import Around, Speech, build_speech
+from conversation.system_message import SystemMessage, system_message
 from conversation.tools.face import Face
 from conversation.tools.held import unless
 from conversation.tools.mcp_servers import learn_all_tools
@@ -52,14 +62,15 @@ from conversation.tools.offered import tools_schema, usable_tools
 from conversation.tools.running import register_tools
 from conversation.turns.detectors import PHONE_VAD, load_turn_models, shared_vad
 from conversation.turns.ears import open_ear
-from conversation.turns.keypad import Keypad
+from conversation.turns.holding import PhoneVoice
+from conversation.turns.keypad import KEYPAD_PREFIX, Keypad
 from conversation.turns.strategies import (
-    KEYPAD_PREFIX,
     MuteWhilePromised,
     after_a_noise,
     limit_duration,
     turn_strategies,
 )
+from conversation.turns.words import TurnWords, turn_words
 from conversation.voice.keys import KeysToModel
 from conversation.voice.turns import TurnsOfWords
 from serializers.transport import PhoneTransport
@@ -82,7 +93,7 @@ async def warm_up(agent: Agent, settings: Settings) -> None:
     """Load what an agent's first call would otherwise wait for; models load in a thread, once per process.
 
     Args:
-        agent: Its fixed lines are rendered ahead by a voice that can.
+        agent: Its fixed lines are rendered ahead; those of a hosted voice while calls go on.
         settings: Decides which services are used.
 
     Raises:
@@ -93,7 +104,8 @@ async def warm_up(agent: Agent, settings: Settings) -> None:
     services.check(choice, settings)
     check_secrets(agent)
     await learn_all_tools(agent, settings.agents_dir)
-    local = {kind for kind in choice.kinds if choice.of(kind).is_local}
+    _speak_ahead(choice, agent, settings)
+    local = {kind for kind in choice.kinds if choice.of(kind).is_local or is_local_next(choice, kind)}
     if choice.voice is None:
         await asyncio.to_thread(load_turn_models)
     elif not local:
@@ -116,6 +128,16 @@ async def warm_up(agent: Agent, settings: Settings) -> None:
         models.warm_later([await say(agent.render(line, variables)) for line in lines], AUDIO_OUT_HZ)
 
 
+def _speak_ahead(choice: services.ServiceChoice, agent: Agent, settings: Settings) -> None:
+    """Have a hosted voice speak what it says in every call; nothing waits for it, and no start fails with it."""
+    if settings.voice_cache_mb and choice.says_lines and not choice.of("tts").is_local:
+        alone = settings.model_copy(
+            update={"preconnect": 0}
+        )  # what is open in a loop of its own is of no use here
+        say = aloud_for(agent, agent.call_variables())
+        services.speak_ahead_later(agent, lambda: services.build_tts(choice, agent, alone), say, AUDIO_OUT_HZ)
+
+
 def aloud_for(agent: Agent, variables: Mapping[str, Any]) -> Aloud:
     """What turns an agent's text into words for the voice; telephone numbers as in the country of our own number."""
     return Aloud(
@@ -123,18 +145,8 @@ def aloud_for(agent: Agent, variables: Mapping[str, Any]) -> Aloud:
     )
 
 
-def instructions(session: Session) -> str:
-    """What a model is told before the call: its instructions, and the owner's facts as all that it may state."""
-    agent = session.agent
-    parts = [session.render(agent.instructions)]
-    if facts := [fact for fact in agent.facts if fact.answer]:
-        listed = "\n".join(f"- {session.render(fact.topic)}: {session.render(fact.answer)}" for fact in facts)
-        parts.append(f"What you know, and nothing beyond it:\n{listed}")
-    return "\n\n".join(parts)
-
-
 def _flow_on(
-    session: Session, face: Face, told: str, offered: ToolsSchema, llm: LLMService[Any]
+    session: Session, face: Face, told: SystemMessage, offered: ToolsSchema, llm: LLMService[Any]
 ) -> CallFlow | None:
     """The agent's call flow as it goes on this call. Nobody who has none loads what flows need."""
     if session.agent.call_flow is None:
@@ -148,9 +160,37 @@ def _flow_on(
     return flow
 
 
+def _restore(context: CallContext, history: Sequence[Message]) -> None:
+    """Put the conversation of earlier sessions into a context, with where the bot was interrupted in it."""
+    for number, message in enumerate(history, start=1):
+        made = cast(list[LLMContextMessage], to_context([message], first=number))
+        context.add_messages(made)
+        if message.interrupted and made:
+            context.was_cut(made[-1])
+
+
+def _tell_what_is_expected(speech: Speech, session: Session) -> None:
+    """Have the local recogniser know the words that callers of this agent say alone, and what they were asked for."""
+    for ear in speech.ears:
+        if isinstance(ear, LocalMoonshineSTT):
+            words, known = said_to(session.agent), turn_words(session.agent.language)
+
+            def margin(known: TurnWords = known) -> float:
+                said = session.playout.said_lately
+                return margin_after(said, known.asks_for_dictation(said))
+
+            def asked(known: TurnWords = known) -> Dictated | None:
+                said = session.playout.said_lately
+                if known.asks_for_letters(said):
+                    return Dictated.LETTERS
+                return Dictated.NUMBER if known.asks_for_number(said) else None
+
+            ear.listen_for(words, margin, asked)
+
+
 def _wants_wide(speech: Speech, of_hooks: bool, choice: services.ServiceChoice) -> bool:
     """Whether a recogniser wants more than the rate of a phone line. An owner's class may say it itself."""
-    known = WIDE_HZ if of_hooks else choice.of("stt").hears_hz
+    known = WIDE_HZ if of_hooks else max(service.hears_hz for service in choice.each("stt"))
     return bool(getattr(speech.ears[0], "hears_hz", known) > PHONE_HZ)
 
 
@@ -207,14 +247,31 @@ async def run_session(
     def is_deaf() -> bool:
         return session.deaf or (opening is not None and opening.is_deaf)
 
+    def told_now() -> SystemMessage:
+        spoken = session.tongue.spoken if session.tongue is not None else ()
+        now_in = session.agent
+        return system_message(
+            now_in, session.variables, list(tools), languages=languages_told(now_in, spoken)
+        )
+
     around = Around(
         tell,
         begin,
         is_silent=lambda: is_closed() or opens(),
         keys=lambda llm: KeysToModel(llm, session, KEYPAD_PREFIX, interrupt, keys_said, is_deaf),
     )
-    speech = build_speech(choice, own, session, settings, say, around)
+
+    def failed_over(*what: Any) -> None:
+        trouble.failed_over(*what)
+
+    speech = build_speech(choice, own, session, settings, say, around, failed_over)
     llm = face.llm = speech.llm
+    _tell_what_is_expected(speech, session)
+    conversation = None
+    if agent.languages:
+        conversation = session.tongue = Conversation(
+            session, choice, settings, speech.kinds, own, say, speech.words, lambda: str(told_now())
+        )
     tools = usable_tools(agent, face)
     register_tools(llm, unless(opens, tools) if speech.model_hears else tools, session, face)
 
@@ -224,16 +281,18 @@ async def run_session(
         # A whole message takes the local voice seconds; the box records from its beep on.
         ahead = local_models().warm_later([await say(words) for words in opening.words()], AUDIO_OUT_HZ)
 
-    told, offered = instructions(session), tools_schema(tools.values(), face)
+    told, offered = told_now(), tools_schema(tools.values(), face)
     flow = _flow_on(session, face, told, offered, llm)
-    context = LLMContext(
+    context = CallContext(
         # A flow gives the model its instructions besides, as a node may begin the conversation anew.
-        messages=[{"role": "system", "content": told}] if flow is None else [],
+        messages=[{"role": "system", "content": str(told)}] if flow is None else [],
         tools=offered,
     )
-    context.add_messages(cast(list[LLMContextMessage], to_context(session.history)))
+    _restore(context, session.history)
     session.succeeded.update(call_successes(session.history))
     speech.begin_with(context, agent.language)
+    if conversation is not None:
+        conversation.context = context
     interruptions = InterruptionsUnderWay()
     in_hz, has_ear = AUDIO_IN_HZ, False
     if isinstance(transport, PhoneTransport) and not speech.model_hears:
@@ -254,10 +313,15 @@ async def run_session(
                 session,
                 bot_begins=opening is None,
                 understands=llm.understands if isinstance(llm, LocalBrain) else None,
+                voice=PhoneVoice(transport, session.playout, undone=session.interruption_undone)
+                if isinstance(transport, PhoneTransport)
+                else None,
             ),
             empty_user_turn=after_a_noise(),
             user_mute_strategies=[MuteWhilePromised(session), *([opening.mute] if opening else [])],
         ),
+        # The local brain joins turns by itself, and counts them.
+        joins=not (speech.model_hears or isinstance(llm, LocalBrain)),
     )
     assistant = HeardAssistantAggregator(
         context, session.playout, interruptions, user if speech.model_hears else None
@@ -265,7 +329,11 @@ async def run_session(
 
     dead_air = DeadAir(agent.dead_air, session.playout, first_audio_secs=settings.first_audio_secs)
     rescue = Rescue(
-        session, dead_air, others_turn=opens, write_down=user.push_aggregation if speech.model_hears else None
+        session,
+        dead_air,
+        others_turn=opens,
+        write_down=user.push_aggregation if speech.model_hears else None,
+        fail_over=speech.fail_over if speech.switches else None,
     )
     session.line = marks = SpokenMarks(session, interruptions, dead_air)
 
@@ -281,20 +349,24 @@ async def run_session(
         transport.input(),
         *([opening.beeps] if opening else []),
         Keypad(timeout=KEYPAD_PAUSE_SECS, prefix=KEYPAD_PREFIX),
+        *([LanguageKeys(conversation, KEYPAD_PREFIX)] if conversation and not opening else []),
         *at["before_stt"],
         *speech.ears,
         *at["after_stt"],
+        *([LanguageHeard(conversation)] if conversation else []),
         *([opening.listener] if opening and not speech.model_hears else []),
         *([flow.offers] if flow else []),
         user,
         # The words that a model hears come from it, up the pipeline.
         *([opening.listener, TurnsOfWords(may_open)] if opening and speech.model_hears else []),
         *([opening.gate] if opening else []),
+        *([LanguageGate(conversation, KEYPAD_PREFIX)] if conversation and not speech.model_hears else []),
         *at["before_llm"],
         before_model,
         llm,
         *at["after_llm"],
         speech.words,
+        *([AnswerLanguage(conversation)] if conversation and not speech.model_hears else []),
         before_voice,
         *at["before_tts"],
         *speech.voice,
@@ -319,6 +391,12 @@ async def run_session(
     session.worker = worker
     if flow is not None:
         flow.join(worker, llm, user, assistant, transport)
+
+    not_understood = (agent.brain.did_not_understand, agent.brain.say_it_differently, agent.brain.help)
+    waits = Waits(
+        session, [session.render(line) for line in not_understood] if isinstance(llm, LocalBrain) else ()
+    )
+    waits.follow(user, llm, speech.tts, model_hears=speech.model_hears)
 
     hosts: dict[str, str] = {kind: choice.of(kind).host(settings) for kind in choice.kinds}
     trouble = ServiceTrouble(session, speech.kinds, hosts, dead_air, rescue)
@@ -349,8 +427,14 @@ async def run_session(
     async def on_client_connected(_transport: Any, _client: Any) -> None:
         tasks.extend(
             asyncio.create_task(work)
-            for work in (limit_duration(session), record_from_the_start(session), rescue.watch())
+            for work in (
+                limit_duration(session),
+                record_from_the_start(session),
+                rescue.watch(),
+                keep_time(session, tells=not isinstance(llm, LocalBrain)),
+            )
         )
+        await waits.begin(user)
         await hooks.begin()
         if flow is not None:
             await flow.begin()

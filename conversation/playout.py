@@ -13,11 +13,16 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 OVERDUE_SECS = 2.0
 """How long we wait for a mark after its audio must have been played. Then the mark was lost, but not its words."""
+
+
+LATELY = 3
+"""How many chunks back, and ahead, what the caller hears now may come from."""
 
 
 @dataclass(eq=False)
@@ -102,11 +107,24 @@ class Playout:
         self._audio_sent = 0.0
         self._played_until = 0.0
         self._taken_back: list[Chunk] = []
+        self._is_held = False
+        self._said_lately: deque[Chunk] = deque(maxlen=LATELY)
 
     @property
     def pending(self) -> tuple[Chunk, ...]:
         """What was said and is not known to be heard yet, in order."""
         return tuple(entry.chunk for entry in (*self._sent.values(), *self._named.values()))
+
+    @property
+    def said_lately(self) -> str:
+        """The words that the caller hears now, has heard last, or is about to hear."""
+        pending = self.pending
+        return " ".join(chunk.text for chunk in (*self._said_lately, *pending[:LATELY]) if chunk.text)
+
+    @property
+    def unheard_secs(self) -> float:
+        """How much of the speech that was handed on was not played yet, by the clock."""
+        return max(0.0, self._said - self._position(self._clock()))
 
     @property
     def has_unheard(self) -> bool:
@@ -145,8 +163,14 @@ class Playout:
 
     def audio_sent(self, secs: float) -> None:
         """Note that so much speech was handed to the carrier, which plays it after what it has already."""
+        if self._is_held:
+            return  # it was under way when the bot was paused, and is kept with the rest
         self._audio_sent += secs
         self._played_until = max(self._played_until, self._clock()) + secs
+
+    def _position(self, now: float) -> float:
+        """Which position the carrier has come to, by the clock."""
+        return self._audio_sent - max(0.0, self._played_until - now)
 
     def expect(self, text: str = "") -> str:
         """Name the mark that will follow a stretch of speech.
@@ -187,6 +211,54 @@ class Playout:
                 # Transports pad and resample: without this the two counts would drift apart over a long call.
                 self._audio_sent = entry.chunk.ends
 
+    # The bot is paused, and goes on: `serializers.kept.Follower`
+
+    def taken_back(self, marks: list[str]) -> list[str]:
+        """Note that the bot was paused: what the carrier has not played was taken back, and is kept.
+
+        Args:
+            marks: Those behind what was taken back. The carrier returns them at once; they mean nothing any more.
+
+        Returns:
+            The names that these marks will have; empty for one that nobody waits for.
+        """
+        now = self._clock()
+        self._audio_sent = self._position(now)
+        self._played_until = min(self._played_until, now)
+        self._is_held = True
+        again: dict[str, _Waiting] = {}
+        names = []
+        for mark in marks:
+            entry = self._sent.pop(mark, None)
+            if entry is not None:
+                self._count += 1
+                entry.chunk.mark = f"{self._generation}.{self._count}"
+                entry.due = float("inf")
+                entry.sent.clear()
+                again[entry.chunk.mark] = entry
+            names.append("" if entry is None else entry.chunk.mark)
+        self._named = {**again, **self._named}
+        return names
+
+    def goes_on(self, repeated_secs: float) -> None:
+        """Note that the bot goes on, so many seconds before where it was paused."""
+        self._is_held = False
+        self._audio_sent = max(0.0, self._audio_sent - repeated_secs)
+
+    def secs_into_word(self) -> float | None:
+        """How long ago the word began that is being played; None for a voice that does not time its words."""
+        position = self._position(self._clock())
+        begun = [
+            begins
+            for chunk in (*self._said_lately, *self.pending)
+            if chunk.mark.startswith(
+                f"{self._generation}."
+            )  # positions of others are of a time before a barge-in
+            for begins, _ in chunk.words
+            if begins <= position
+        ]
+        return position - max(begun) if begun else None
+
     def returned(self, name: str) -> tuple[Chunk, ...]:
         """Take a mark that the carrier returned.
 
@@ -206,6 +278,7 @@ class Playout:
             entry = self._sent.pop(mark)
             entry.settle(heard=True, text=entry.chunk.text)
             heard.append(entry.chunk)
+            self._said_lately.append(entry.chunk)
             if mark == name:
                 break
         return tuple(heard)
@@ -220,7 +293,7 @@ class Playout:
             The chunks whose marks had not come back, oldest first.
         """
         now = self._clock()
-        position = self._audio_sent - max(0.0, self._played_until - now)
+        position = self._position(now)
         playing = True
         unheard = [*self._sent.values(), *self._named.values()]
         for entry in unheard:
@@ -264,27 +337,35 @@ class Playout:
         entry = self._named.get(name) or self._sent.get(name)
         if entry is None:
             return False
-        try:
-            async with asyncio.timeout(send_secs):
-                waits = [asyncio.ensure_future(event.wait()) for event in (entry.sent, entry.settled)]
-                try:
-                    await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-                finally:
-                    for wait in waits:
-                        wait.cancel()
-            async with asyncio.timeout(return_secs):
-                await entry.settled.wait()
-        except TimeoutError:
-            return False
-        return entry.heard
+        while True:
+            try:
+                async with asyncio.timeout(send_secs):
+                    waits = [asyncio.ensure_future(event.wait()) for event in (entry.sent, entry.settled)]
+                    try:
+                        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+                    finally:
+                        for wait in waits:
+                            wait.cancel()
+            except TimeoutError:
+                return False
+            try:
+                async with asyncio.timeout(return_secs):
+                    await entry.settled.wait()
+                return entry.heard
+            except TimeoutError:
+                if entry.sent.is_set():
+                    return False
+                # The bot was paused meanwhile: the mark was taken back, and will be sent once more.
 
     def _forget(self, unheard: list[_Waiting]) -> tuple[Chunk, ...]:
         self._generation += 1
         self._sent.clear()
         self._named.clear()
         self._said = self._chunk_starts = self._audio_sent = 0.0
+        self._is_held = False
         # What was played stays the bot's last sound, even where a later barge-in took the rest back.
         self._played_until = min(self._played_until, self._clock())
         chunks = tuple(entry.chunk for entry in unheard)
+        self._said_lately.extend(chunk for chunk in chunks if chunk.heard)
         self._taken_back += chunks
         return chunks

@@ -168,6 +168,19 @@ class BotSession(Protocol):
         """Say words that no barge-in cuts short. Tells whether the caller is known to have heard them."""
         ...
 
+    @property
+    def languages(self) -> Mapping[str, str]:
+        """The languages that the conversation can be in: tags, and their names in English. Empty for a single one."""
+        ...
+
+    async def change_language(self, language: str) -> None:
+        """Go on in another language, with recogniser, voice and fixed lines.
+
+        Raises:
+            calls.errors.NotDone: The agent does not speak it; the words say which ones it does.
+        """
+        ...
+
     async def note(self, text: str) -> None:
         """Tell the model something that has happened, and let it answer."""
         ...

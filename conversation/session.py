@@ -28,14 +28,14 @@ from pipecat.processors.aggregators.llm_context import LLMContextMessage
 from calls.call import Call
 from calls.control import CallControl
 from calls.events.event import CallEvent, without_words
-from calls.events.talk import DeadAirNoticed, Detached, Interrupted
+from calls.events.talk import DeadAirNoticed, Detached, Interrupted, InterruptionUndone
 from calls.recordings import is_paused
 from calls.states import CallState, EndedBy
 from calls.store import CallStore
 from calls.transcript import Message
 from calls.transfer import Resume
 from conversation.agents.agent import Agent
-from conversation.parts import HandingOver, Line, Mind, Mouth
+from conversation.parts import HandingOver, Line, Mind, Mouth, Tongue
 from conversation.playout import Playout
 from serializers.frames import MarkFrame
 
@@ -79,7 +79,7 @@ class Session:
     Parameters:
         call: The call; its events and state are kept in `store`.
         control: What may be done to the call.
-        agent: What the bot is.
+        agent: What the bot is, in the language of the conversation.
         variables: What the agent's templates are rendered with.
         data_dir: Where messages for the business are kept.
         resume: Why the caller comes back to the bot; None on the call's first session.
@@ -132,6 +132,7 @@ class Session:
         self.mouth: Mouth | None = None
         self.line: Line | None = None
         self.mind: Mind | None = None
+        self.tongue: Tongue | None = None
         self._finish: asyncio.Task[None] | None = None
         self._detached = asyncio.Event()
         self._has_the_line = asyncio.Event()
@@ -186,6 +187,10 @@ class Session:
     def record(self, event: CallEvent) -> None:
         """Add an event to the call's history; while the recording is paused, without what was said."""
         self.call.record(without_words(event) if self.off_the_record else event)
+
+    def interruption_undone(self) -> None:
+        """Note that the bot fell silent for what was no interruption, and has gone on."""
+        self.record(InterruptionUndone())
 
     def render(self, template: str, **more: Any) -> str:
         """Fill in an agent's template for this call, with variables of its own perhaps."""
@@ -271,6 +276,11 @@ class Session:
             return heard.done() and heard.result(), failed
         finally:
             heard.cancel()
+
+    async def change_language(self, tag: str, why: str) -> None:
+        """Go on in another of the agent's languages, with the next words that are said."""
+        if self.tongue is not None and (frames := await self.tongue.change(tag, why)):
+            await self._speak(*frames)
 
     async def note(self, text: str) -> None:
         """Tell the model something that it did not do itself, and let it answer."""

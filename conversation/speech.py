@@ -12,7 +12,14 @@ from pipecat.services.llm_service import LLMService
 from pipecat.services.tts_service import TTSService
 
 from conversation import services
+from conversation.dead_air.causes import Cause
 from conversation.dead_air.floor import Line
+from conversation.dead_air.rescue import FailOver
+from conversation.failover import build
+from conversation.failover.ears import Ears
+from conversation.failover.models import Models
+from conversation.failover.switching import FailedOver, Switch
+from conversation.failover.voices import Voices
 from conversation.services.service import Kind
 from conversation.session import Session
 from conversation.speakable import Aloud, SpeakableText
@@ -37,11 +44,11 @@ class Speech:
         model_hears: Whether the model takes the caller's sound and keeps the turns itself.
     """
 
-    llm: LLMService[Any]
+    llm: Any
     ears: tuple[FrameProcessor, ...]
     words: FrameProcessor
     voice: tuple[FrameProcessor, ...]
-    tts: TTSService | None
+    tts: TTSService | Voices | None
     kinds: Mapping[FrameProcessor, Kind]
     model_hears: bool
 
@@ -67,6 +74,28 @@ class Speech:
             for message in context.get_messages():
                 if isinstance(message, dict) and message["role"] == "system":
                     self.llm.append_system_instruction(str(message["content"]))
+
+    @property
+    def switches(self) -> list[Switch]:
+        """Those of its services that have others behind them."""
+        return [one for one in (*self.ears, self.llm, self.tts) if isinstance(one, Switch)]
+
+    async def fail_over(self, cause: Cause) -> FailOver:
+        """Have another service go on for the one at fault, if one is there."""
+        for switch in self.switches:
+            if isinstance(switch, Ears):
+                if cause.is_recogniser:
+                    return FailOver.GOES_ON if await switch.ask_another() else FailOver.NONE_LEFT
+            elif isinstance(switch, Models):
+                if cause in (Cause.MODEL_STALLED, Cause.MODEL_SILENT, Cause.MODEL_FAILED):
+                    is_asked = switch.is_asked
+                    if switch.next_fit() is not None and await switch.move_on(
+                        "silent" if cause is Cause.MODEL_SILENT else "stalled"
+                    ):
+                        return FailOver.GOES_ON if is_asked else FailOver.ASK_IT
+            elif cause.is_voice and switch.next_fit() is not None and await switch.move_on("stalled"):
+                return FailOver.GOES_ON
+        return FailOver.NONE_LEFT
 
     async def hush(self) -> None:
         """Have the voice wait no longer for the sound of what it was given."""
@@ -99,6 +128,7 @@ def build_speech(
     settings: Settings,
     say: Aloud,
     around: Around,
+    failed_over: FailedOver,
 ) -> Speech:
     """Build the services that an agent has chosen.
 
@@ -109,20 +139,32 @@ def build_speech(
         settings: Keys and time-outs.
         say: Makes of an agent's text what a voice speaks.
         around: What a model needs that hears by itself.
+        failed_over: Told when one service of a list goes on for another.
 
     Raises:
         services.ServiceError: See `services.check()`.
     """
     agent = session.agent
     if choice.voice is None:
-        stt = own.get("stt") or services.build_stt(choice, agent, settings)
-        tts = own.get("tts") or services.build_tts(choice, agent, settings)
-        tts.add_text_transformer(say)
-        llm = own.get("llm") or services.build_llm(
-            choice, agent, settings, variables=session.variables, succeeded=session.succeeded
+        listed = build.Lists(choice, settings, failed_over, lambda: session.agent)
+        stt = own.get("stt") or listed.ears() or services.build_stt(choice, agent, settings)
+        tts = own.get("tts") or listed.voices(say)
+        if tts is None:
+            tts = services.build_tts(choice, agent, settings)
+        if not isinstance(tts, Voices):
+            tts.add_text_transformer(say)
+        llm = (
+            own.get("llm")
+            or listed.models(session.variables, session.succeeded)
+            or services.build_llm(
+                choice, agent, settings, variables=session.variables, succeeded=session.succeeded
+            )
         )
         words = SpeakableText(agent.language)
         kinds: dict[FrameProcessor, Kind] = {stt: "stt", llm: "llm", tts: "tts"}
+        for one in (stt, llm, tts):
+            if isinstance(one, Switch):
+                kinds |= {place: one.kind for place in one.services}
         return Speech(llm, (stt,), words, (tts,), tts, kinds, model_hears=False)
     llm = own.get("voice") or services.build_voice(choice, agent, settings)
     ears = (around.keys(llm),)

@@ -256,6 +256,12 @@ def _voiceless(settings: Settings, local_voice: bool) -> list[str]:
     lines = []
     for kind in KINDS:
         service = choice.of(kind)
+        for one in choice.each(kind)[1:]:
+            if not one.has_key(settings):
+                lines.append(
+                    f"{kind} has {one.name} in its list, but {str(one.missing(settings)).upper()} is not set: set it "
+                    "in .env"
+                )
         if not service.has_key(settings):
             lines.append(
                 f"{kind} is {service.name}, but {str(service.missing(settings)).upper()} is not set: set it in .env"

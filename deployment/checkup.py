@@ -173,7 +173,7 @@ def _services_of_agents(settings: Settings) -> set[str] | None:
     try:
         for name in agent_names(settings.agents_dir):
             choice = services.resolve(load_agent(name, settings.agents_dir), settings)
-            used |= {choice.of(kind).name for kind in choice.kinds}
+            used |= {service.name for kind in choice.kinds for service in choice.each(kind)}
     except (AgentError, services.ServiceError):
         return None
     return used
@@ -242,17 +242,29 @@ def _promises_of_agent(name: str, settings: Settings) -> list[Finding]:
     from conversation.agents.contradictions import contradictions, unknown_variables
     from conversation.agents.errors import AgentError
     from conversation.agents.files import load_agent
+    from conversation.agents.speaking import said_in_english
 
     try:
         agent = load_agent(name, settings.agents_dir)
     except AgentError:
         return []  # `_problem_of_agent` reports it
     misspelt_variables, unknown = unknown_variables(agent)
+    unknown += said_in_english(agent)
+    lists: dict[str, str] = {}
     with suppress(services.ServiceError):  # which `_problem_of_agent` reports
         unknown += services.beyond_the_brain(agent, settings)
+        unknown += services.beyond_the_local_stack(agent, settings)
+        lists = services.lists_of(agent, settings)
+        unknown += [
+            f"{name}.toml has a list for {kind} with nothing behind {only}: name another service, or drop the brackets"
+            for kind, only in lists.items()
+            if ", else " not in only
+        ]
     wrong = [*contradictions(agent), *misspelt_variables]
     found = [_fault(AGENTS, line) for line in wrong] + [_note(AGENTS, line) for line in unknown]
-    return found if wrong else [*found, Finding(Verdict.OK, AGENTS, f"{name}.toml")]
+    behind = "; ".join(f"{kind}: {order}" for kind, order in lists.items())
+    file = f"{name}.toml ({behind})" if behind else f"{name}.toml"
+    return found if wrong else [*found, Finding(Verdict.OK, AGENTS, file)]
 
 
 def use_data_dir(folder: Path) -> None:

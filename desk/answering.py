@@ -13,13 +13,15 @@ from carriers.numbers import phone_number
 from conversation.agents.errors import AgentError
 from conversation.agents.files import load_agent
 from conversation.agents.numbers import agent_of_number
+from conversation.agents.on_call import agent_on
+from conversation.lines.fixed import DEFAULT, fixed
 from desk.call_addresses import OURS
 from desk.lost_streams import lost_again
 from desk.reported import call_of
 from desk.service import Service
 
-APOLOGY = "I'm sorry, we have a technical problem and cannot take your call. Please call later. Goodbye."
-"""For a call that no agent can apologise for."""
+APOLOGY = str(fixed(DEFAULT, "carrier")["cannot_answer"])
+"""For a call that no agent can apologise for, nor say in which language."""
 
 
 async def answer_call(service: Service, carrier: DocumentCarrier, incoming: IncomingCall, query: Form) -> str:
@@ -109,16 +111,16 @@ async def after_stream(
     """
     call = await call_of(service, carrier.name, update.call_id, our_id, trusted=trusted)
     if call is None:
-        return carrier.end_document(apology(service, None))
+        return apology(service, carrier, None)
     call.apply(update)
     if update.state is not None and CallState(update.state.value).is_end:
         return carrier.end_document()
     if call.ending is not None and call.ending.by not in (EndedBy.CALLER, EndedBy.ERROR):
         return carrier.end_document()
     if call.is_over or call.ending is not None:
-        return carrier.end_document(apology(service, call))
+        return apology(service, carrier, call)
     if not lost_again(service, call):
-        return carrier.end_document(apology(service, call))
+        return apology(service, carrier, call)
     return await connection(service, carrier, call)
 
 
@@ -130,16 +132,23 @@ async def connection(service: Service, carrier: DocumentCarrier, call: Call) -> 
         logger.error("Call {} cannot be connected with the bot: {}", call.id, error)
         call.record(ErrorHappened(message=str(error)))
         call.will_end(EndedBy.ERROR, "Pipecat Cloud gave no media socket")
-        return carrier.end_document(apology(service, call))
+        return apology(service, carrier, call)
 
 
-def apology(service: Service, call: Call | None) -> str:
-    """What a caller hears before a call ends for technical reasons, in the agent's words if possible."""
+def apology(service: Service, carrier: DocumentCarrier, call: Call | None) -> str:
+    """The document that ends a call for technical reasons, with an apology.
+
+    The apology is in the agent's words if possible, and in the language of the call.
+    """
     settings = service.settings
     try:
-        agent = load_agent(call.agent if call and call.agent else settings.agent, settings.agents_dir)
+        named = load_agent(call.agent if call and call.agent else settings.agent, settings.agents_dir)
+        agent = agent_on(named, call)
         variables = agent.call_variables(call.parameters if call else None)
-        return agent.render(agent.lines.technical_problem, variables) or APOLOGY
+        words = agent.render(agent.lines.technical_problem, variables)
+        return carrier.end_document(
+            words or fixed(agent.language, "carrier")["cannot_answer"], agent.language
+        )
     except AgentError as error:
         logger.error("The agent's own apology cannot be spoken: {}", error)
-        return APOLOGY
+        return carrier.end_document(APOLOGY)

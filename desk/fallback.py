@@ -19,6 +19,7 @@ from carriers.carrier import DocumentCarrier, Form, IncomingCall, TransferDocume
 from conversation.agents.agent import Agent
 from conversation.agents.destinations import spoken_name, target_of
 from conversation.agents.files import load_agent
+from conversation.agents.on_call import agent_on
 from desk.answering import APOLOGY, apology, open_call
 from desk.service import Service
 
@@ -61,7 +62,7 @@ async def fall_back(
 
 def _put_through(service: Service, carrier: DocumentCarrier, call: Call) -> str | None:
     settings = service.settings
-    agent = load_agent(call.agent or settings.agent, settings.agents_dir)
+    agent = agent_on(load_agent(call.agent or settings.agent, settings.agents_dir), call)
     name = agent.dead_air.fallback
     if name not in agent.transfers or _was_tried(call, name):
         return None
@@ -79,6 +80,7 @@ def _put_through(service: Service, carrier: DocumentCarrier, call: Call) -> str 
         action_url=way_back.transfer_url(call),
         answered_url=way_back.answered_url(call),
         say=_words(agent, target, call),
+        language=agent.language,
     )
     if call.state is CallState.RINGING:
         call.move(CallState.IN_PROGRESS, cause="answered without the bot")
@@ -100,7 +102,7 @@ def _words(agent: Agent, target: Target, call: Call) -> str:
 
 def _sorry(service: Service, carrier: DocumentCarrier, call: Call) -> str:
     call.will_end(EndedBy.ERROR, NO_DOCUMENT)
-    return carrier.end_document(apology(service, call))
+    return apology(service, carrier, call)
 
 
 def _was_tried(call: Call, name: str) -> bool:

@@ -70,7 +70,7 @@ async def after_transfer(
     connected = outcome is TransferOutcome.CONNECTED
     if call is None:
         logger.warning("A transfer's end is reported for a call that is not known here")
-        return carrier.end_document(None if connected else apology(service, None))
+        return carrier.end_document() if connected else apology(service, carrier, None)
     if not connected:
         call.apply(line)
         if call.is_over or _is_over(line):

@@ -10,6 +10,8 @@ It differs from that one, which it extends, in these things:
 * **A lead.** Pipecat sends audio in step with its playing, some 80 ms ahead, so any stall of the event loop or the
   network is heard as a gap. Carriers queue what they get and a barge-in empties their queue (`clear`), so we stay
   `LEAD_SECS` ahead.
+* **A pause.** Who may want the word is heard at once: what the carrier has not played is taken back, kept, and said
+  after all if it was nothing (`hold`, `go_on`).
 * **A pace.** What comes in faster than it can have been said waits in the network (`serializers/pace.py`).
 * **An ear.** Whoever listens for speech hears the caller's audio as it arrives, message by message. Into the pipeline
   it goes without another queue, and in pieces of `PIECE_SECS`: each is handed from task to task and written to a
@@ -23,30 +25,20 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
-from typing import Protocol
+from collections.abc import Callable
+from contextlib import suppress
 
 from fastapi import WebSocket
-from loguru import logger
-from pipecat.audio.vad.vad_analyzer import VADParams
 from pipecat.frames.frames import (
-    CancelFrame,
-    EndFrame,
     Frame,
-    InputAudioRawFrame,
-    InputDTMFFrame,
     InterruptionFrame,
     OutputAudioRawFrame,
     StartFrame,
     TTSStoppedFrame,
-    UserMuteStartedFrame,
-    UserMuteStoppedFrame,
-    VADParamsUpdateFrame,
 )
 from pipecat.processors.frame_processor import FrameDirection
 from pipecat.transports.websocket.fastapi import (
     FastAPIWebsocketClient,
-    FastAPIWebsocketInputTransport,
     FastAPIWebsocketOutputTransport,
     FastAPIWebsocketParams,
     FastAPIWebsocketTransport,
@@ -55,170 +47,12 @@ from pipecat.utils.utils import obj_id
 
 from serializers.base import MediaStreamSerializer
 from serializers.frames import MarkFrame
+from serializers.hearing import Ear, PacedClient, PhoneInputTransport
+from serializers.kept import BACK_SECS, Follower, Kept, KeptSpeech, Piece, SentMark
 from serializers.pace import Pace
 
 LEAD_SECS = 0.3
 """How far ahead of its playing audio is sent, in seconds. People have measured gaps in the delivery of up to 0.23 s."""
-
-
-class PacedClient(FastAPIWebsocketClient):
-    """A socket that is not read faster than its audio can have been said.
-
-    Parameters:
-        pace: The pace of this socket. A message counts when it is read, its audio when its length is known.
-    """
-
-    pace: Pace
-
-    async def receive(self) -> AsyncIterator[bytes | str]:
-        """Yield the messages, each when its time has come."""
-        async for message in super().receive():
-            if delay := self.pace.delay():
-                if self.pace.held_back == 1:
-                    logger.warning("A media stream sends more than anybody can say; it is slowed down")
-                await asyncio.sleep(delay)
-            self.pace.message()
-            yield message
-
-
-PIECE_SECS = 0.1
-"""How much of the caller's audio goes into the pipeline at a time, in seconds, when an ear has heard it already."""
-
-
-class Ear(Protocol):
-    """Listens for speech in the audio of one call."""
-
-    def begin(self, sample_rate: int, tell: Callable[[Frame], None]) -> None:
-        """Begin to listen, in the running loop.
-
-        Args:
-            sample_rate: Of the audio, in Hz.
-            tell: Takes a frame for the pipeline, which goes there behind all audio that was heard so far.
-        """
-        ...
-
-    def hear(self, audio: bytes) -> None:
-        """Take the next piece of 16-bit mono PCM; it must not take long."""
-        ...
-
-    def mute(self, muted: bool) -> None:
-        """Hear nothing for a while, or hear again."""
-        ...
-
-    def set_params(self, params: VADParams) -> None:
-        """Change what counts as speech."""
-        ...
-
-    def close(self) -> None:
-        """Listen no more."""
-        ...
-
-
-class PhoneInputTransport(FastAPIWebsocketInputTransport):
-    """Lets an ear hear the audio that comes in, and passes it on; counts it, and the keys."""
-
-    _client: PacedClient
-
-    def __init__(
-        self,
-        transport: FastAPIWebsocketTransport,
-        client: FastAPIWebsocketClient,
-        params: FastAPIWebsocketParams,
-    ):
-        """Initialize the input side.
-
-        Args:
-            transport: The transport that this is the input of.
-            client: The socket, shared with the output side.
-            params: The transport's parameters.
-        """
-        super().__init__(transport, client, params)
-        self._ear: Ear | None = None
-        self._at_once: Callable[[], bool] = lambda: False
-        self._piece = bytearray()
-
-    def listen(self, ear: Ear, at_once: Callable[[], bool]) -> None:
-        """Have an ear hear the audio; to be called before the pipeline starts.
-
-        Args:
-            ear: The ear.
-            at_once: Whether audio must go on message by message now.
-        """
-        self._ear, self._at_once = ear, at_once
-
-    async def start(self, frame: StartFrame) -> None:
-        """Begin to listen."""
-        if self._ear is not None:
-            self._ear.begin(self.sample_rate, self._told)
-        await super().start(frame)
-
-    async def set_transport_ready(self, frame: StartFrame) -> None:
-        """Make no queue for audio, and no task that empties it: nothing would wait in it."""
-
-    async def stop(self, frame: EndFrame) -> None:
-        """Listen no more."""
-        self._close_ear()
-        await super().stop(frame)
-
-    async def cancel(self, frame: CancelFrame) -> None:
-        """Listen no more."""
-        self._close_ear()
-        await super().cancel(frame)
-
-    async def cleanup(self) -> None:
-        """Listen no more."""
-        self._close_ear()
-        await super().cleanup()
-
-    async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
-        """Have the ear follow what concerns it: whether the caller is muted, and what counts as speech."""
-        if self._ear is not None:
-            if isinstance(frame, UserMuteStartedFrame | UserMuteStoppedFrame):
-                self._ear.mute(isinstance(frame, UserMuteStartedFrame))
-            elif isinstance(frame, VADParamsUpdateFrame):
-                self._ear.set_params(frame.params)
-        await super().process_frame(frame, direction)
-
-    async def push_frame(self, frame: Frame, direction: FrameDirection = FrameDirection.DOWNSTREAM) -> None:
-        """Pass a frame on."""
-        if isinstance(frame, InputDTMFFrame):
-            self._client.pace.key()
-        await super().push_frame(frame, direction)
-
-    async def push_audio_frame(self, frame: InputAudioRawFrame) -> None:
-        """Take a piece of the caller's audio, and pass on what has come together."""
-        self._client.pace.audio(frame.num_frames / frame.sample_rate)
-        if self._paused:
-            return
-        if self._params.audio_in_filter:
-            frame.audio = await self._params.audio_in_filter.filter(frame.audio)
-        if self._ear is None:
-            await self._pass_on(frame)
-            return
-        self._ear.hear(frame.audio)
-        self._piece += frame.audio
-        if len(self._piece) >= 2 * PIECE_SECS * self.sample_rate or self._at_once():
-            await self._pass_piece_on()
-
-    async def _pass_piece_on(self) -> None:
-        piece = bytes(self._piece)
-        self._piece.clear()
-        await self._pass_on(InputAudioRawFrame(piece, self.sample_rate, 1))
-
-    async def _pass_on(self, frame: InputAudioRawFrame) -> None:
-        if frame.audio and self._params.audio_in_passthrough:
-            await self.push_frame(frame)
-
-    def _told(self, frame: Frame) -> None:
-        self.create_task(self._tell(frame), f"{self}::{frame.name}")
-
-    async def _tell(self, frame: Frame) -> None:
-        await self._pass_piece_on()
-        await self.push_frame(frame)
-
-    def _close_ear(self) -> None:
-        if self._ear is not None:
-            self._ear.close()
 
 
 PIECE_10MS = 10
@@ -229,6 +63,19 @@ LEAST_SECS = 0.02
 
 SILENCE_SECS = 0.02
 """How much silence is sent at a time, in seconds: in step with its playing, so that words do not queue behind it."""
+
+LONGEST_HOLD_SECS = 5.0
+"""No pause of the bot is longer, in seconds: whoever began it has forgotten it. Pipecat takes a voice that cannot be
+written for 10 s for the end of the call."""
+
+
+class _Hold:
+    def __init__(self, at: float, rest: list[Kept], follower: Follower) -> None:
+        self.at = at
+        self.rest = rest
+        self.follower = follower
+        self.over = asyncio.Event()
+        self.goes_on = False
 
 
 class PhoneOutputTransport(FastAPIWebsocketOutputTransport):
@@ -263,6 +110,8 @@ class PhoneOutputTransport(FastAPIWebsocketOutputTransport):
         self._taken_back = 0
         self._silence: asyncio.Task[None] | None = None
         self._spoken = False
+        self._kept = KeptSpeech()
+        self._held: _Hold | None = None
 
     async def start(self, frame: StartFrame) -> None:
         """Begin with silence."""
@@ -280,9 +129,93 @@ class PhoneOutputTransport(FastAPIWebsocketOutputTransport):
         """Forget the schedule when a barge-in empties the carrier's queue, and what is on its way there."""
         if isinstance(frame, InterruptionFrame):
             self._interruption, self._taken_back = frame.id, obj_id()
+            self._kept.take_back(time.monotonic())
+            held, self._held = self._held, None
+            if held is not None:
+                held.over.set()
         await super().process_frame(frame, direction)
         if isinstance(frame, InterruptionFrame):
             self._played_until = 0.0
+
+    @property
+    def is_held(self) -> bool:
+        """Whether the bot has been paused."""
+        return self._held is not None
+
+    def played_between(self, since: float, until: float) -> bytes:
+        """What the carrier has played of the bot, and when.
+
+        Args:
+            since: From when on, by `time.monotonic`, at most `KEPT_SECS` ago.
+            until: Up to when.
+
+        Returns:
+            16-bit PCM at `sample_rate`.
+        """
+        return self._kept.played_between(since, until, self.sample_rate)
+
+    async def hold(self, follower: Follower) -> bool:
+        """Pause the bot as quickly as a barge-in stops it. What it says meanwhile waits.
+
+        `go_on` ends it, or an interruption.
+
+        Args:
+            follower: Told what is taken back, and sent once more.
+
+        Returns:
+            Whether the bot is paused now; not where something is being said that nothing may take back.
+        """
+        now = time.monotonic()
+        if self._held is not None or not self._may_speak() or self._kept.is_promised(now):
+            return False
+        rest = self._kept.take_back(now)
+        marks = [item.name for item in rest if isinstance(item, SentMark)]
+        # Before the carrier returns them: a mark comes back from a queue that is emptied as if it had been played.
+        names = iter(follower.taken_back(marks))
+        rest = [SentMark(next(names), item.ends) if isinstance(item, SentMark) else item for item in rest]
+        self._held = _Hold(now, rest, follower)
+        self._played_until = min(self._played_until, now)
+        if rest:
+            await self._write_frame(InterruptionFrame())
+        return True
+
+    async def go_on(self, word_began: Callable[[bytes, int], float] = lambda *_: 0.0) -> None:
+        """Have a bot that was paused go on where it was heard, at the beginning of a word.
+
+        Args:
+            word_began: How many seconds before its end the last word of some speech began, 16-bit PCM at a rate in Hz.
+                No more than `BACK_SECS` is said again.
+        """
+        held = self._held
+        if held is None or held.goes_on:
+            return
+        held.goes_on = True
+        played, rate = self._kept.played_before(held.at)
+        samples = round(min(word_began(played, rate), BACK_SECS) * rate) if played else 0
+        again = Piece(played[max(0, len(played) - 2 * samples) :] if samples else b"", rate or 1, held.at)
+        held.follower.goes_on(again.secs)
+        try:
+            for item in [again, *held.rest]:
+                if self._held is not held:
+                    return  # interrupted after all
+                if isinstance(item, SentMark):
+                    await self._send_mark(item.name)
+                elif item.audio:
+                    held.follower.audio_sent(item.secs)
+                    await self._send(item.audio, item.rate, interruptible=item.interruptible)
+        finally:
+            if self._held is held:
+                self._held = None
+                held.over.set()
+
+    async def _wait_while_held(self, frame: Frame) -> None:
+        while (held := self._held) is not None:
+            if frame.interruptible:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(LONGEST_HOLD_SECS):
+                        await held.over.wait()
+            if self._held is held:
+                await (held.over.wait() if held.goes_on else self.go_on())
 
     async def _handle_frame(self, frame: Frame) -> None:
         is_said = isinstance(frame, OutputAudioRawFrame | MarkFrame)
@@ -309,23 +242,38 @@ class PhoneOutputTransport(FastAPIWebsocketOutputTransport):
             Whether the socket took it.
         """
         self._spoken = True
+        if self._held is not None:
+            await self._wait_while_held(frame)
         if not self._may_speak() or self._is_taken_back(frame):
             return False
-        if not await self._write_frame(frame):
+        if not await self._send(frame.audio, frame.sample_rate, interruptible=frame.interruptible):
             return False
-        now = time.monotonic()
-        self._played_until = max(self._played_until, now) + frame.num_frames / frame.sample_rate
-        await asyncio.sleep(max(0.0, self._played_until - LEAD_SECS - now))
+        await asyncio.sleep(max(0.0, self._played_until - LEAD_SECS - time.monotonic()))
         return True
+
+    async def _send(self, audio: bytes, rate: int, *, interruptible: bool) -> bool:
+        # Kept before it is sent: a pause may come while the socket takes it.
+        starts = max(self._played_until, time.monotonic())
+        self._kept.add(Piece(audio, rate, starts, interruptible))
+        self._played_until = starts + len(audio) / 2 / rate
+        return await self._write_frame(OutputAudioRawFrame(audio, rate, 1))
 
     async def write_transport_frame(self, frame: Frame) -> None:
         """Send a mark; the audio before it has been sent by now, but for what was too short for a message."""
+        if self._held is not None and isinstance(frame, MarkFrame):
+            await self._wait_while_held(frame)
         if not (isinstance(frame, MarkFrame) and self._may_speak()) or self._is_taken_back(frame):
             return
+        await self._send_mark(frame.mark)
+
+    async def _send_mark(self, name: str) -> None:
+        if not name:
+            return
+        self._kept.add(SentMark(name, self._played_until))
         if rest := self._serializer.flush():
             await self._client.send(rest)
-        if await self._write_frame(frame) and self._on_mark_sent is not None:
-            self._on_mark_sent(frame.mark)
+        if await self._write_frame(MarkFrame(name)) and self._on_mark_sent is not None:
+            self._on_mark_sent(name)
 
     def _is_taken_back(self, frame: Frame) -> bool:
         """Whether an interruption has come between the queue, which Pipecat has taken the frame from, and the wire.
@@ -382,7 +330,7 @@ class PhoneTransport(FastAPIWebsocketTransport):
         self._client.pace = Pace()
         self._wire_rate = serializer.wire_rate
         self._input = self._hearing = PhoneInputTransport(self, self._client, self._params)
-        self._output = PhoneOutputTransport(
+        self._output = self._speaking = PhoneOutputTransport(
             self,
             self._client,
             self._params,
@@ -390,6 +338,20 @@ class PhoneTransport(FastAPIWebsocketTransport):
             on_mark_sent=on_mark_sent,
             may_speak=may_speak,
         )
+
+    def heard_lately(self, secs: float) -> bytes:
+        """The last of the caller's audio that has come in: 16-bit PCM, no more than so many seconds."""
+        return self._hearing.heard_lately(secs)
+
+    @property
+    def hears_hz(self) -> int:
+        """The rate of `heard_lately`, in Hz."""
+        return self._hearing.sample_rate
+
+    @property
+    def voice(self) -> PhoneOutputTransport:
+        """Where the bot's speech goes out; it can be paused there."""
+        return self._speaking
 
     @property
     def heard_hz(self) -> int:

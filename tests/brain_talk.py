@@ -77,9 +77,9 @@ class Talk:
         return self.agent.render(fact.answer, self.variables)
 
 
-def meaning(text: str) -> str:
-    """What the brain takes a first sentence for, as one word or a topic."""
-    talk = Talk()
+def meaning(text: str, agent: Agent | None = None) -> str:
+    """What the brain takes a first sentence for, as one word or a topic; the receptionist's when no agent is given."""
+    talk = Talk(agent=agent)
     said = talk.say(text)
     for fact in talk.agent.facts:
         if said.startswith(talk.answer(fact.topic)):

@@ -26,7 +26,7 @@ from tests.made_up_index import an_index_that_has_gone_on, write_lock
 pytestmark = pytest.mark.timeout(550)
 
 REQUIREMENTS = ROOT / "requirements"
-LOCKS = ["dev", "hosted", "local", "webrtc", "whisper"]
+LOCKS = ["dev", "hosted", "local", "webrtc", "whisper", "talks"]
 OLDEST, NEWEST = "23.0.1", "newest"
 # Debian 12 has 23.0.1, Python 3.11.7 and 3.12.1 bring 23.2.1, Ubuntu 24.04 has 24.0
 PIPS = [OLDEST, "23.2.1", "24.0", NEWEST]

@@ -1,7 +1,7 @@
 """Tests see neither the developer's `.env` nor keys in the environment, and no process that they start does.
 
 Nor do they find the calls of other tests in a database, or what others have kept: those that are about databases and
-files name them.
+files name them. No hosted voice is asked at start for what calls may need.
 """
 
 import os
@@ -19,6 +19,7 @@ os.environ[ENV_FILE] = ""
 for _field in settings_class().model_fields:
     os.environ.pop(_field.upper(), None)
 os.environ["DATABASE_URL"] = "memory"
+os.environ["VOICE_CACHE_MB"] = "0"
 _scratch = tempfile.TemporaryDirectory(prefix="phonebot-tests-")
 os.environ["DATA_DIR"] = _scratch.name
 

@@ -34,8 +34,8 @@ def _results(text: str) -> str:
     )
 
 
-def deepgram_ears(text: str, *ways: str) -> Peer:
-    """Deepgram's recogniser, which understands everything as one text."""
+def deepgram_ears(text: str, *ways: str, sound: bytearray | None = None) -> Peer:
+    """Deepgram's recogniser, which understands everything as one text; `sound` gets all that it hears."""
     heard = 0
 
     async def listen(socket: ServerConnection) -> None:
@@ -44,6 +44,8 @@ def deepgram_ears(text: str, *ways: str) -> Peer:
         audible = 0
         async for message in socket:
             if isinstance(message, bytes):
+                if sound is not None:
+                    sound.extend(message)
                 audible += max(message, default=0) > 100
                 if audible > 10 and way in ("closes", "aborts"):
                     heard += 1

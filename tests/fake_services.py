@@ -142,6 +142,16 @@ def audio(secs: float) -> Behaviour:
     return speak
 
 
+def late(secs: float, behaviour: Behaviour) -> Behaviour:
+    """Take a while, as what is far away does."""
+
+    async def wait(writer: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(secs)
+        await behaviour(writer)
+
+    return wait
+
+
 def closes() -> Behaviour:
     """Drop the connection."""
 
@@ -304,8 +314,13 @@ class SocketService:
 
 
 @asynccontextmanager
-async def socket_service(*peers: Peer | int, tls: SSLContext | None = None) -> AsyncIterator[SocketService]:
-    """Serve WebSockets on a free port: each connection by the next peer, the last goes on; a number is refused with."""
+async def socket_service(
+    *peers: Peer | int, tls: SSLContext | None = None, late_secs: float = 0.0
+) -> AsyncIterator[SocketService]:
+    """Serve WebSockets on a free port: each connection by the next peer, the last goes on; a number is refused with.
+
+    Shaking hands takes `late_secs`.
+    """
     service = SocketService("")
 
     def of(connection: int) -> Peer | int:
@@ -317,9 +332,10 @@ async def socket_service(*peers: Peer | int, tls: SSLContext | None = None) -> A
         with suppress(ConnectionClosed):
             await peer(socket)
 
-    def shake_hands(socket: ServerConnection, _request: Request) -> Response | None:
+    async def shake_hands(socket: ServerConnection, _request: Request) -> Response | None:
         service.connections += 1
         peer = of(service.connections)
+        await asyncio.sleep(late_secs)
         return socket.respond(peer, "no") if isinstance(peer, int) else None
 
     async with websocket_server(

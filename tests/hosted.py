@@ -68,7 +68,10 @@ ADDRESSES = {
     ("tts", "cartesia"): "url",
     ("stt", "deepgram"): "base_url",
 }
-"""The argument of Pipecat's service that says where it is."""
+"""The argument of Pipecat's service that says where it is, for those that are made to fail in every way."""
+
+SPEAKS_AT = ADDRESSES | {("tts", "elevenlabs"): "url"}
+"""The same, also for those that only do what they should."""
 
 
 def hosted_at(monkeypatch: pytest.MonkeyPatch, kind: str, name: str, url: str) -> None:
@@ -77,8 +80,13 @@ def hosted_at(monkeypatch: pytest.MonkeyPatch, kind: str, name: str, url: str) -
     def there(service: catalogue.Service) -> catalogue.Service:
         if (service.kind, service.name) != (kind, name):
             return service
-        argument = {ADDRESSES[kind, name]: url}
+        argument = {SPEAKS_AT[kind, name]: url}
         return replace(service, arguments=lambda settings: service.arguments(settings) | argument)
+
+    if (kind, name) == ("llm", "anthropic"):
+        # Its library takes the address from the environment
+        monkeypatch.setenv("ANTHROPIC_BASE_URL", url.removesuffix("/v1"))
+        return
 
     monkeypatch.setattr(catalogue, "SERVICES", tuple(there(service) for service in catalogue.SERVICES))
 

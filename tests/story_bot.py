@@ -319,6 +319,10 @@ def give_part(part: Part) -> None:
     from conversation.tools.mcp_servers import learn_all_tools
     from conversation.turns import strategies as turns
     from conversation.turns.ear import Ear
+    from conversation.turns.pausing import WordsDecideToo
+
+    class QuietTurn(WordsDecideToo, SpeechTimeoutUserTurnStopStrategy):
+        """Ends a turn by silence, in the place of a model that listens to the melody."""
 
     patient_voice = with_patience(ToneVoice, Patience())
     strategies = turns.turn_strategies
@@ -329,7 +333,7 @@ def give_part(part: Part) -> None:
     def without_a_model(*arguments: Any, **named: Any) -> Any:
         made = strategies(*arguments, **named)
         made.stop = [
-            SpeechTimeoutUserTurnStopStrategy(user_speech_timeout=QUIET_TURN_SECS)
+            QuietTurn(user_speech_timeout=QUIET_TURN_SECS)
             if isinstance(one, TurnAnalyzerUserTurnStopStrategy)
             else one
             for one in made.stop

@@ -76,6 +76,42 @@ class Recording(_Answer):
     channels: int | None = Field(description="2: one side of the call in each.")
 
 
+class CallFigures(_Answer):
+    """How the call felt, so far. Times are in milliseconds."""
+
+    first_sound_ms: int | None = Field(
+        description="From the beginning of the media stream to the first sound; `null` when the caller spoke first."
+    )
+    responses: int = Field(description="How many times the bot has responded to the caller.")
+    response_p50_ms: int | None = Field(
+        description="From the end of the caller's speech to the first sound of the response, the median."
+    )
+    response_p90_ms: int | None = Field(description="What nine of ten of these do not exceed.")
+    response_longest_ms: int | None
+    stages_p50_ms: dict[str, int] = Field(
+        description="The median of each stage of a response: `end_of_turn`, `recogniser`, `model`, `tool`, `voice`, "
+        "`line` and `other`."
+    )
+    interruptions: int = Field(description="How many times the caller has cut the bot off.")
+    interruptions_undone: int = Field(
+        description="How many times the bot fell silent for a sound that was no interruption, and went on."
+    )
+    dead_air: int = Field(description="How many times the bot had to fill a silence of its own.")
+    dead_air_longest_ms: int | None
+    not_understood: int = Field(description="How many of the caller's lines were not understood.")
+
+
+class Failover(_Answer):
+    """A service that has failed in the call, and the one that went on."""
+
+    job: str = Field(description="What they do: `stt`, `llm` or `tts`.")
+    failed: str = Field(description="The service that has failed.")
+    next: str = Field(description="The one that went on.")
+    cause: str = Field(description="`failed`, `stalled` or `silent`.")
+    category: str = Field(description="What kind of error was reported; empty for none.")
+    at: Time
+
+
 class Event(_Answer):
     """Something that happened on the call. What else it has depends on its kind."""
 
@@ -91,6 +127,10 @@ class CallDescription(CallSummary):
     )
     transfers: list[Transfer]
     recordings: list[Recording]
+    figures: CallFigures
+    failovers: list[Failover] = Field(
+        description="Services that have failed in it, for which others went on."
+    )
     turns: list[Turn] = Field(description="The conversation so far.")
     events: list[Event] = Field(description="All that happened, oldest first.")
     event_format: int = Field(description="The version of the events' format.")

@@ -9,6 +9,8 @@ from typing import Any
 from calls.call import Call
 from calls.events.event import FORMAT, CallEvent
 from calls.events.lifecycle import AnswererDetected, RecordingChanged, TransferEnded, TransferStarted
+from calls.events.talk import ServiceFailedOver
+from calls.figures import figures
 from calls.transcript import turns
 
 
@@ -40,6 +42,8 @@ def description(call: Call) -> dict[str, Any]:
         "answered_by": answered_by.who if answered_by else None,
         "transfers": _transfers(call),
         "recordings": _recordings(call),
+        "figures": asdict(figures(call.events)),
+        "failovers": _failovers(call),
         "turns": [asdict(turn) for turn in turns(call.events)],
         "event_format": FORMAT,
         "events": [event_description(event) for event in call.events],
@@ -73,6 +77,13 @@ def _transfers(call: Call) -> list[dict[str, Any]]:
                 "ended_at": _time(event.at),
             }
     return transfers
+
+
+def _failovers(call: Call) -> list[dict[str, Any]]:
+    """Each time that a service has gone on for another one that has failed."""
+    return [
+        {**event.data, "at": _time(event.at)} for event in call.events if isinstance(event, ServiceFailedOver)
+    ]
 
 
 def _recordings(call: Call) -> list[dict[str, Any]]:

@@ -44,6 +44,20 @@ class Resumed(CallEvent, kind="resumed"):
 
 
 @dataclass(frozen=True, repr=False)
+class LanguageChanged(CallEvent, kind="language"):
+    """The conversation goes on in another of the agent's languages. The call keeps it, on its next streams, too.
+
+    Parameters:
+        language: Its tag, as the agent's file has it.
+        why: `key` (the caller pressed its key), `asked` (their words asked for it), `spoken` (the recogniser heard it),
+            `tool` (the model called `change_language`) or `answered` (the model has answered in it).
+    """
+
+    language: str
+    why: str
+
+
+@dataclass(frozen=True, repr=False)
 class CallerSaid(CallEvent, kind="caller_said"):
     """The caller's turn is over.
 
@@ -96,6 +110,40 @@ class Interrupted(CallEvent, kind="interrupted"):
 
 
 @dataclass(frozen=True, repr=False)
+class InterruptionUndone(CallEvent, kind="interruption_undone"):
+    """The bot fell silent for a sound that was no interruption, and has gone on from where it was heard."""
+
+    MAY_WAIT = True
+
+
+@dataclass(frozen=True, repr=False)
+class Responded(CallEvent, kind="responded"):
+    """The bot's voice has begun, after the caller's words or at the beginning of the call.
+
+    Parameters:
+        to: `caller`, or `call` for the first words of all.
+        ms: How long the caller has waited, in milliseconds: from the end of their speech, or from the beginning of the
+            media stream, to the first sound that was sent to the phone line.
+        stages: What of it was spent on what, in milliseconds. They add up to `ms`. `end_of_turn` (whether the caller
+            has finished), `recogniser` (their words), `model` (its first words), `tool` (tools and their calls),
+            `voice` (its first sound), `line` (the way out), `other` (all else).
+    """
+
+    MAY_WAIT = True
+
+    to: str
+    ms: int
+    stages: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, repr=False)
+class NotUnderstood(CallEvent, kind="not_understood"):
+    """The local brain has not understood the caller, and has said so."""
+
+    MAY_WAIT = True
+
+
+@dataclass(frozen=True, repr=False)
 class DtmfReceived(CallEvent, kind="dtmf"):
     """The other side has pressed a key.
 
@@ -119,6 +167,28 @@ class SilencePrompted(CallEvent, kind="silence_prompt"):
     MAY_WAIT = True
 
     n: int
+
+
+@dataclass(frozen=True, repr=False)
+class ServiceFailedOver(CallEvent, kind="service_failed_over"):
+    """A service has failed, and the next one of its list goes on with what it was at.
+
+    Parameters:
+        job: What they do: `stt`, `llm` or `tts`.
+        failed: The service that has failed, as the agent's file names it.
+        next: The one that goes on.
+        cause: `failed` (it reported an error), `stalled` (it was silent for too long) or `silent` (it was done, and
+            brought no word or sound).
+        category: What kind of error it was, such as `authentication` or `connectivity`; empty where none was reported.
+    """
+
+    MAY_WAIT = True
+
+    job: str
+    failed: str
+    next: str
+    cause: str
+    category: str = ""
 
 
 @dataclass(frozen=True, repr=False)
@@ -224,7 +294,7 @@ class OpeningDecided(CallEvent, kind="opening"):
     """The bot has made up its mind about who, or what, has answered. It may change it.
 
     Parameters:
-        who: `human`, `machine` or `fax`.
+        who: `human`, `machine`, `fax`, or `screen` for a telephone that asks who calls before it rings.
         why: What decided it: `the carrier`, `a beep`, `what was said`, …
     """
 

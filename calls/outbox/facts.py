@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from calls.figures import Figures
 from calls.outbox.notices import Kind
 
 
@@ -196,6 +197,7 @@ class CallEnded:
         messages: The messages that were taken.
         recordings: The recordings. A file that comes later has a notice of its own.
         latency: How long the caller waited for words.
+        figures: How the call felt, as `GET /calls/{id}` has it.
         after_call: What the agent's model has made of it; null where nothing was asked for, or nothing came in time.
     """
 
@@ -210,6 +212,7 @@ class CallEnded:
     messages: Sequence[MessageFacts]
     recordings: Sequence[RecordingFacts]
     latency: LatencyFacts
+    figures: Figures
     after_call: AfterCallFacts | None
 
 

@@ -22,6 +22,7 @@ from calls.events.lifecycle import (
     TransferStarted,
 )
 from calls.events.talk import Attached, BotSaid, CallerSaid, MessageTaken, SummedUp
+from calls.figures import figures
 from calls.outbox.facts import (
     AfterCallFacts,
     CallEnded,
@@ -91,6 +92,7 @@ def _ended(call: Call) -> CallEnded:
         messages=[_message(event) for event in call.events if isinstance(event, MessageTaken)],
         recordings=_recordings(call),
         latency=_latency(call.events),
+        figures=figures(call.events),
         after_call=_after_call(call),
     )
 

@@ -12,6 +12,7 @@ from xml.etree.ElementTree import Element, SubElement
 
 from carriers.dialling import is_sip
 from carriers.documents import Meeting, TransferDocument, checked_digits, speakable
+from carriers.saying import voice_of
 from carriers.streams import StreamDocument, usable_parameters
 from carriers.telnyx.addresses import telnyx_address
 
@@ -53,7 +54,7 @@ class TexmlDocuments:
         """
         response = Element("Response")
         if document.say:
-            SubElement(response, "Say").text = _spaced(speakable(document.say))
+            SubElement(response, "Say", voice_of(document.language)).text = _spaced(speakable(document.say))
         after = {}
         if document.action_url:
             after = {"action": _address(document.action_url), "method": "POST"}
@@ -99,11 +100,11 @@ class TexmlDocuments:
         _connect(response, then, self._codec)
         return _text(response)
 
-    def end_document(self, say: str | None = None) -> str:
+    def end_document(self, say: str | None = None, language: str | None = None) -> str:
         """`<Hangup/>`, after a spoken sentence if there is one."""
         response = Element("Response")
         if say:
-            SubElement(response, "Say").text = _spaced(speakable(say))
+            SubElement(response, "Say", voice_of(language)).text = _spaced(speakable(say))
         SubElement(response, "Hangup")
         return _text(response)
 

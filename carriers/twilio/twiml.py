@@ -8,6 +8,7 @@ from twilio.twiml.voice_response import Connect, Dial, Refer, VoiceResponse
 
 from carriers.dialling import is_sip
 from carriers.documents import Meeting, TransferDocument, checked_digits, speakable
+from carriers.saying import voice_of
 from carriers.streams import StreamDocument, usable_parameters
 
 
@@ -37,7 +38,7 @@ class TwimlDocuments:
         """
         response = VoiceResponse()
         if document.say:
-            response.say(speakable(document.say))
+            response.say(speakable(document.say), **voice_of(document.language))
         after = {"action": document.action_url, "method": "POST" if document.action_url else None}
         if document.refer:
             refer = Refer(**after)
@@ -92,11 +93,11 @@ class TwimlDocuments:
         response.append(_connection(then))
         return str(response)
 
-    def end_document(self, say: str | None = None) -> str:
+    def end_document(self, say: str | None = None, language: str | None = None) -> str:
         """`<Hangup/>`, after a spoken sentence if there is one."""
         response = VoiceResponse()
         if say:
-            response.say(speakable(say))
+            response.say(speakable(say), **voice_of(language))
         response.hangup()
         return str(response)
 

@@ -8,7 +8,7 @@ digit that points to a fact that does not exist.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
@@ -22,9 +22,12 @@ from pydantic import Field, ModelWrapValidatorHandler, PrivateAttr, ValidationIn
 from conversation.agents.errors import AgentError, did_you_mean
 from conversation.agents.flow import AgentFlow
 from conversation.agents.flow_words import FlowWords
+from conversation.agents.hours import Hours
 from conversation.agents.http_tables import HttpTool
 from conversation.agents.mcp_tables import McpServer
 from conversation.agents.modules import NO_CODE, OwnCode, default_tools, required_of
+from conversation.agents.opening import in_words, opening_at
+from conversation.agents.speaking import InLanguage, in_first_language, spoken_in, texts_of
 from conversation.agents.tables import (
     GOODBYE,
     MENU_TOOLS,
@@ -43,12 +46,18 @@ from conversation.agents.tables import (
     Plain,
     Recording,
     Reference,
+    ServiceKind,
     Services,
     Table,
     Text,
     TransferTarget,
     Webhooks,
 )
+from conversation.lines.fixed import primary
+from conversation.lines.names import day, listed, name_of
+
+OF_HOURS = frozenset({"is_open", "opening"})
+"""What every call of an agent with `[hours]` knows besides."""
 
 ALWAYS_KNOWN = frozenset({"agent", "direction", "caller_number", "called_number", "now", "today"})
 """What every call knows, see `Agent.call_variables`."""
@@ -62,16 +71,19 @@ class Agent(Table):
 
     Attributes:
         name: The name of the file without `.toml`.
-        language: Language of the conversation, as in BCP 47 ("en", "de").
+        language: Language of the conversation, as in BCP 47 ("en", "de"); the first of `languages`, if those are given.
+        languages: The languages that the agent speaks, a list of tags or a table for each. It greets in the first.
+        language_keys: The keys that choose a language before the caller has said anything.
         greeting: The first words of a call. A template.
         instructions: The system prompt of a real model. A template.
         numbers: The owner's numbers whose calls this agent answers, in E.164 form.
         variables: Values for templates; a call's own parameters win over them.
-        timezone: IANA name of the zone that `now` and `today` are in; this machine's zone when not given.
+        timezone: IANA name of the zone that `now`, `today` and `[hours]` are in; this machine's zone when not given.
+        hours: When the business is open.
         services: Speech recognition, model and voice.
         tools: What the agent may do, from `default_tools()` and its own. When not given: to end the call, to take
             messages, and all of its own.
-        facts: What the local brain knows. `conversation.pipeline.instructions` adds them to a hosted model's prompt.
+        facts: What the local brain knows. `conversation.system_message` adds them to what a model is told.
         http: Tools that are a request to a service of the owner's, by name.
         mcp: Servers whose tools the agent has, by names of the owner's choice.
         transfers: Where callers may be put through to, by name.
@@ -91,11 +103,14 @@ class Agent(Table):
 
     name: Name
     language: Name = "en"
+    languages: dict[Name, InLanguage] = Field(default_factory=dict)
+    language_keys: dict[Name, Name] = Field(default_factory=dict)
     greeting: Text
     instructions: Text
     numbers: list[OwnNumber] = Field(default_factory=list)
     variables: dict[str, str | int | float | bool] = Field(default_factory=dict)
     timezone: Reference = None
+    hours: Hours | None = None
     services: Services = Field(default_factory=Services)
     tools: list[Name] = Field(default=["end_call", "take_message"])
     facts: list[Fact] = Field(default_factory=list)
@@ -119,6 +134,8 @@ class Agent(Table):
     _offers_all: bool = PrivateAttr(True)
     _folder: Path = PrivateAttr(Path())
     _call_flow: AgentFlow | None = PrivateAttr(None)
+    _home: Agent | None = PrivateAttr(None)
+    _elsewhere: dict[str, Agent] = PrivateAttr(default_factory=dict)
 
     @property
     def code(self) -> OwnCode:
@@ -144,6 +161,44 @@ class Agent(Table):
         """The call flow in the YAML file beside the agent's; None when it has none."""
         return self._call_flow
 
+    @property
+    def home(self) -> Agent:
+        """The agent in its first language, in which colleagues are told of calls."""
+        return self._home or self
+
+    def in_language(self, tag: str) -> Agent:
+        """The agent in one of its languages: its own texts of that language, and fixed lines in it.
+
+        Args:
+            tag: The language; its region does not count.
+
+        Returns:
+            The agent in its first language when that is meant, or none of its languages is.
+        """
+        home = self.home
+        name = home.configured(tag)
+        if name is None or name == home.language:
+            return home
+        if name not in home._elsewhere:
+            other = home.model_copy(update=spoken_in(home, name))
+            other._home = home
+            home._elsewhere[name] = other
+        return home._elsewhere[name]
+
+    def configured(self, tag: str) -> str | None:
+        """The language as `languages` has it, whatever its region; None for one that is not there."""
+        return next((name for name in self.languages if primary(name) == primary(tag)), None)
+
+    def service_options(self, kind: ServiceKind) -> dict[str, Any]:
+        """The options of one of its services, with those of the language that the agent speaks now."""
+        name = self.configured(self.language)
+        of_language = self.languages[name].options_of(kind) if name is not None else {}
+        return {**self.services.options.get(kind, {}), **of_language}
+
+    def named_languages(self, tags: Iterable[str]) -> str:
+        """Languages as the agent names them in the one that it speaks now: "English and Spanish"."""
+        return listed([name_of(tag, self.language) for tag in tags], self.language)
+
     @model_validator(mode="wrap")
     @classmethod
     def _own_tools_are_offered(
@@ -161,6 +216,12 @@ class Agent(Table):
 
     @model_validator(mode="before")
     @classmethod
+    def _speaks_its_language(cls, table: Any) -> Any:
+        """Put in the fixed lines of the agent's language. Runs behind the next one."""
+        return in_first_language(table) if isinstance(table, dict) else table
+
+    @model_validator(mode="before")
+    @classmethod
     def _brain_has_its_lines(cls, table: Any) -> Any:
         """Move the brain's sentences out of `[lines]`, where older files have them, into `[brain]`."""
         lines, brain = table.get("lines"), table.get("brain", {})
@@ -169,6 +230,16 @@ class Agent(Table):
         moved = {name: text for name, text in lines.items() if name in BrainLines.model_fields}
         kept = {name: text for name, text in lines.items() if name not in moved}
         return {**table, "lines": kept, "brain": {**moved, **brain}}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _outbound_is_dial_out(cls, table: Any) -> Any:
+        """Take `[outbound]`, as calls that the bot places are called elsewhere, for `[dial_out]`."""
+        given, other = table.get("dial_out", {}), table.get("outbound")
+        if not (isinstance(given, dict) and isinstance(other, dict)):
+            return table
+        rest = {name: value for name, value in table.items() if name != "outbound"}
+        return {**rest, "dial_out": {**other, **given}}
 
     @model_validator(mode="after")
     def _references_exist(self, info: ValidationInfo) -> Agent:
@@ -179,6 +250,7 @@ class Agent(Table):
                 raise ValueError(
                     f"tools: {self.name}.py has a tool {tool!r}, as every agent has: rename its own"
                 )
+        self._check_languages()
         self._check_requests()
         known = (
             *default_tools(),
@@ -231,6 +303,22 @@ class Agent(Table):
                 raise ValueError(f"timezone: no zone {self.timezone!r}; use one like Europe/Berlin") from None
         return self
 
+    def _check_languages(self) -> None:
+        """See that keys choose languages that there are, and that what the file says of each can be used."""
+        for key, tag in self.language_keys.items():
+            if not re.fullmatch(r"[0-9*#]", key):
+                raise ValueError(f"language_keys.{key}: a key is a digit, * or #")
+            if self.configured(tag) is None:
+                hint = did_you_mean(tag, list(self.languages))
+                raise ValueError(f"language_keys.{key}: {tag!r} is not among languages{hint}")
+            if key in self.menu:
+                raise ValueError(
+                    f"language_keys.{key}: the menu has that key, too; give one of the two another key"
+                )
+        for tag in self.languages:
+            if tag != self.language:
+                spoken_in(self, tag)
+
     def _check_called(self, where: str, tool: str | None, others: tuple[str, ...] = ()) -> None:
         """Check that the local brain can call a tool there, which gives it no parameters."""
         own = (*self.code.tools, *self.http)
@@ -274,6 +362,8 @@ class Agent(Table):
     def templates(self) -> Iterator[tuple[str, str]]:
         """Yield every text that is a template, with the key that it stands under: all but those marked `Plain`."""
         yield from _templates(self, "")
+        for tag, own in self.languages.items():
+            yield from texts_of(own, tag)
 
     def own(self, template: str) -> str:
         """Fill a template in with what the file itself says, for texts that all calls share."""
@@ -302,22 +392,35 @@ class Agent(Table):
 
         Returns:
             `variables`, then `looked_up`, then `parameters`, then `agent`, `direction`, `caller_number`,
-            `called_number`, `now` (a datetime) and `today` ("Friday, November 21"), which nothing can override.
+            `called_number`, `now` (a datetime) and `today` ("Friday, November 21"), which nothing can override. With
+            `[hours]` also `is_open` and `opening` ("open now, until six in the evening").
         """
-        moment = now or datetime.now(ZoneInfo(self.timezone) if self.timezone else None).astimezone()
-        if self.timezone:
-            moment = moment.astimezone(ZoneInfo(self.timezone))
         return {
             **self.variables,
             **(looked_up or {}),
             **(parameters or {}),
+            **self.time_variables(now),
             "agent": self.name,
             "direction": direction,
             "caller_number": caller_number or "",
             "called_number": called_number or "",
-            "now": moment,
-            "today": f"{moment:%A, %B} {moment.day}",
         }
+
+    def time_variables(self, now: datetime | None = None) -> dict[str, Any]:
+        """Those of the variables that the time decides about.
+
+        Args:
+            now: See `call_variables`. One without a zone is of the agent's wall clock.
+        """
+        zone = ZoneInfo(self.timezone) if self.timezone else None
+        moment = now or datetime.now(zone).astimezone()
+        if zone is not None:
+            moment = moment.replace(tzinfo=zone) if moment.tzinfo is None else moment.astimezone(zone)
+        known: dict[str, Any] = {"now": moment, "today": day(moment, self.language)}
+        if self.hours is not None:
+            opening = opening_at(self.hours, moment if moment.tzinfo is not None else moment.astimezone())
+            known |= {"is_open": opening.is_open, "opening": in_words(opening)}
+        return known
 
     def render(self, template: str, variables: Mapping[str, Any]) -> str:
         """Fill a template in.

@@ -8,7 +8,7 @@ from functools import cache
 
 from jinja2 import Environment, meta
 
-from conversation.agents.agent import ALWAYS_KNOWN, Agent
+from conversation.agents.agent import ALWAYS_KNOWN, OF_HOURS, Agent
 from conversation.agents.flow_checks import warnings
 from conversation.agents.tables import MENU_TOOLS, TAKE_MESSAGE, BrainLines, Lines
 
@@ -60,6 +60,11 @@ def contradictions(agent: Agent) -> list[str]:
         found.append(
             f'{file}: dial_out.voicemail_message is never said: set on_voicemail = "leave_message", or remove it'
         )
+    if agent.hours is not None and agent.timezone is None:
+        found.append(
+            f"{file}: [hours] is taken in the zone of the machine that answers: set timezone at the top of the file, "
+            'such as timezone = "Europe/Berlin"'
+        )
     if agent.call_flow is not None:
         found += warnings(agent.call_flow)
     return found
@@ -87,6 +92,7 @@ def unknown_variables(agent: Agent) -> tuple[list[str], list[str]]:
         if key.startswith("flow.") and key.endswith(".say"):
             continue  # it is filled in with what the flow's functions keep, too
         known = ALWAYS_KNOWN | set(agent.variables) | _of_the_line(key)
+        known |= OF_HOURS if agent.hours is not None else frozenset()
         for name in sorted(_variables(template) - known):
             where = f"{agent.name}.toml: {key} has {{{{ {name} }}}}, which is not in [variables]"
             close = difflib.get_close_matches(name, known, n=1, cutoff=0.75)

@@ -7,6 +7,7 @@ import re
 import tomllib
 from functools import lru_cache
 from pathlib import Path
+from types import NoneType, UnionType
 from typing import Any, get_args, get_origin
 
 import jinja2
@@ -205,6 +206,7 @@ def _explain(file: str, source: str, error: ValidationError) -> str:
         return f"{where}: {key!r} is missing; add it"
     reason = problem["msg"].removeprefix("Value error, ")
     reason = reason[:1].lower() + reason[1:]
+    key = key.removesuffix(".[key]")
     if not location:
         return f"{where}: {reason}"
     return f"{where}: {key!r} is not usable: {reason}; correct it"
@@ -222,7 +224,8 @@ def _line_of(source: str, location: tuple[int | str, ...]) -> str:
     keys = [part for part in location if isinstance(part, str) and part != "[key]"]
     if not keys:
         return ""
-    pattern = re.compile(rf"^\s*(?:{re.escape(keys[-1])}\s*=|\[+[^\]]*\b{re.escape(keys[-1])}\]+)")
+    key = re.escape(keys[-1])
+    pattern = re.compile(rf"^\s*(?:{key}\s*=|[\"']{key}[\"']\s*=|\[+[^\]]*(?:\b{key}|[\"']{key}[\"'])\]+)")
     lines = [number for number, line in enumerate(source.splitlines(), 1) if pattern.match(line)]
     return f" line {lines[0]}" if len(lines) == 1 else ""
 
@@ -235,6 +238,8 @@ def _known_keys(location: tuple[int | str, ...]) -> list[str]:
     for part in location:
         if isinstance(kind, type) and issubclass(kind, BaseModel):
             kind = kind.model_fields[str(part)].annotation if part in kind.model_fields else None
+            if isinstance(kind, UnionType):  # a table that need not be there
+                kind = next((one for one in get_args(kind) if one is not NoneType), None)
         elif get_origin(kind) in (list, dict):
             kind = get_args(kind)[-1]
     return list(kind.model_fields) if isinstance(kind, type) and issubclass(kind, BaseModel) else []

@@ -61,7 +61,7 @@ def rewritten(page: str) -> str:
             section = f"{section.rstrip()}\n\n{HEAD}\n"
         meanings = dict(re.findall(r"^\| `(\w+)` \|.*\| (\S.*) \|$", section, re.MULTILINE))
         rows = "".join(
-            f"{_row(name, field)} {_meaning(kind, name, meanings)} |\n"
+            f"{_row(kind, name, field)} {_meaning(kind, name, meanings)} |\n"
             for name, field in kind.model_fields.items()
         )
         table = _TABLE.search(section)
@@ -71,8 +71,9 @@ def rewritten(page: str) -> str:
     return page
 
 
-def _row(name: str, field: FieldInfo) -> str:
-    return f"| `{name}` | {_type(field.annotation)} | {_default(name, field)} |"
+def _row(kind: type[BaseModel], name: str, field: FieldInfo) -> str:
+    default = "the file's" if (kind, name) == (Agent, "name") else _default(field)
+    return f"| `{name}` | {_type(field.annotation)} | {default} |"
 
 
 def _meaning(kind: type[BaseModel], name: str, meanings: dict[str, str]) -> str:
@@ -97,6 +98,8 @@ def _type(kind: Any) -> str:
         return "tables" if _is_table(get_args(kind)[1]) else "table"
     if _is_table(kind):
         return "table"
+    if get_args(kind) == (str, list[str]):
+        return "text or list of texts"
     known = {str: "text", int: "whole number", float: "number", bool: "true or false"}
     if kind in known:
         return known[kind]
@@ -105,9 +108,7 @@ def _type(kind: Any) -> str:
     )
 
 
-def _default(name: str, field: FieldInfo) -> str:
-    if name == "name":
-        return "the file's"
+def _default(field: FieldInfo) -> str:
     if field.is_required():
         return "needed"
     default = field.get_default(call_default_factory=True)

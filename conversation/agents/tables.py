@@ -8,9 +8,18 @@ from typing import Annotated, Any, Literal
 import phonenumbers
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
 
 from calls.outbox.receivers import wrong_with_url
+from conversation.lines.fixed import DEFAULT, fixed
 
 ServiceKind = Literal["stt", "llm", "tts", "voice"]
 
@@ -25,6 +34,11 @@ CALLERS_OWN_NUMBER = "caller"
 
 LONGEST_CALL_SECS = 14000
 """Carriers end a longer call, without a goodbye."""
+
+_LINES, _BRAIN, _DEAD_AIR, _RECORDING = (
+    fixed(DEFAULT, table) for table in ("lines", "brain", "dead_air", "recording")
+)
+"""The English sentences, the defaults of a file; `speaking.py` puts those of another language in their place."""
 
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 _SIP = re.compile(r"sips?:[A-Za-z0-9._~+%!*'()&=$,-]+@[A-Za-z0-9.-]+(:[0-9]{1,5})?(;[A-Za-z0-9=._-]+)*", re.I)
@@ -62,6 +76,47 @@ Text = Annotated[str, StringConstraints(min_length=1)]
 Name = Annotated[str, StringConstraints(min_length=1), Plain()]
 Reference = Annotated[str | None, Plain()]
 OwnNumber = Annotated[str, AfterValidator(e164), Plain()]
+
+
+def _one_or_more(named: Any) -> Any:
+    """A service's name, or several that stand in for one another."""
+    if isinstance(named, str):
+        if not named.strip():
+            raise ValueError("string should have at least 1 character")
+    elif not isinstance(named, list):
+        raise ValueError("input should be a valid string, or a list of them")
+    else:
+        wrong_with_names(named)
+    return named
+
+
+def wrong_with_names(names: list[Any]) -> None:
+    """Check a list of services' names.
+
+    Raises:
+        ValueError: It is empty, or has something in it that is no name, or a name twice.
+    """
+    if not names:
+        raise ValueError("an empty list names no service: name at least one, or leave the key out")
+    for name in names:
+        if not isinstance(name, str) or not name.strip():
+            raise ValueError('a list of services has names only: write it like ["deepgram", "openai"]')
+    plain = [name.strip().lower() for name in names]
+    if "auto" in plain:
+        raise ValueError('"auto" is no name for a list, as it takes what has a key: name the services')
+    if twice := next((name for name in plain if plain.count(name) > 1), None):
+        raise ValueError(f'"{twice}" stands in it twice: name each service once')
+
+
+def _one(named: Any) -> Any:
+    if isinstance(named, list):
+        raise ValueError(
+            "a speech-to-speech service has no list behind it: name one, or name stt, llm and tts"
+        )
+    return named
+
+
+Names = Annotated[str | list[str], BeforeValidator(_one_or_more), Plain()]
 
 
 class Fact(Table):
@@ -171,17 +226,21 @@ class Services(Table):
     """Speech recognition, model and voice by name; `auto` leaves the choice to the keys that are set.
 
     Attributes:
-        stt: Speech recognition.
-        llm: The model, or the local brain.
-        tts: The voice. Beside `voice`, the one that says the agent's fixed lines.
+        stt: Speech recognition. A list names more, each of which goes on where the one before it has failed.
+        llm: The model, or the local brain; or a list.
+        tts: The voice; or a list. Beside `voice`, the one that says the agent's fixed lines.
         voice: A speech-to-speech service, which takes the place of the three.
-        options: For each of them, options that are handed to the chosen service as they are.
+        voices: Voices by the names of the `tts` services, for a list: `cartesia = "..."`. Without one, a service takes
+            a voice of the language that is as high as the first one's, where such a voice is known.
+        options: For each of them, options that are handed to the chosen service as they are; for a list, a table for
+            each service of it.
     """
 
-    stt: Name = "auto"
-    llm: Name = "auto"
-    tts: Name = "auto"
-    voice: Annotated[str | None, StringConstraints(min_length=1), Plain()] = None
+    stt: Names = "auto"
+    llm: Names = "auto"
+    tts: Names = "auto"
+    voice: Annotated[str | None, StringConstraints(min_length=1), BeforeValidator(_one), Plain()] = None
+    voices: dict[str, Name] = Field(default_factory=dict)
     options: dict[ServiceKind, dict[str, Any]] = Field(default_factory=dict)
 
 
@@ -224,12 +283,12 @@ class DeadAir(Table):
     tool_filler_secs: float = Field(default=1.5, gt=0, le=60)
     way_on_secs: float = Field(default=6, gt=0, le=60)
     fallback_secs: float = Field(default=12, gt=0, le=120)
-    filler: str = "One moment."
-    way_on: Text = "I'm sorry, that did not work. Could you say it again, please?"
-    working: Text = "Thank you for waiting. I'm still working on it."
-    bad_line: Text = "I'm sorry, the line is bad and I couldn't hear you. Could you say it again, please?"
-    apology: Text = "I'm sorry, I have a technical problem."
-    message_prompt: Text = "Please tell me your name, your number and your message, and I'll pass it on."
+    filler: str = _DEAD_AIR["filler"]
+    way_on: Text = _DEAD_AIR["way_on"]
+    working: Text = _DEAD_AIR["working"]
+    bad_line: Text = _DEAD_AIR["bad_line"]
+    apology: Text = _DEAD_AIR["apology"]
+    message_prompt: Text = _DEAD_AIR["message_prompt"]
     fallback: Name = GOODBYE
 
     @model_validator(mode="after")
@@ -250,7 +309,7 @@ class Recording(Table):
     """
 
     enabled: bool = False
-    announcement: str = "This call is recorded."
+    announcement: str = _RECORDING["announcement"]
     announce: Literal["before", "after"] = "before"
     format: Literal["wav", "mp3"] = "wav"
 
@@ -340,6 +399,8 @@ class OutboundCalls(Table):
         voicemail_message: What is said after its beep. A template.
         greeting: The first words to a person; the agent's `greeting` when not given. A template.
         wait_for_hello_secs: How long the person who answered may take to say hello before the bot begins.
+        purpose: What the calls are about, to go on from "I'm calling about": said, with the business' name, to people
+            and telephones that ask who calls and why. A template.
     """
 
     machine_detection: bool = True
@@ -347,6 +408,7 @@ class OutboundCalls(Table):
     voicemail_message: Text | None = None
     greeting: Text | None = None
     wait_for_hello_secs: float = Field(default=1.5, ge=0, le=10)
+    purpose: Text | None = None
 
     @model_validator(mode="after")
     def _has_a_message(self) -> OutboundCalls:
@@ -358,83 +420,86 @@ class OutboundCalls(Table):
 class Lines(Table):
     """Fixed sentences, with a hosted model and the local brain alike. All are templates; some get extra variables."""
 
-    goodbye: Text = "Thank you for calling. Goodbye."
-    silence_prompts: Annotated[list[Text], Field(min_length=2, max_length=2)] = [
-        "Are you still there?",
-        "I can't hear you. If you are still there, please say something.",
-    ]
-    silence_goodbye: Text = "I can't hear anything, so I'll hang up now. Please call again. Goodbye."
-    time_notice: Text = "We have about a minute left."
-    time_goodbye: Text = "I'm sorry, our time is up. Please call again. Goodbye."
-    reconnected: Text = "Sorry, I lost you for a moment. Please go on."
-    technical_problem: Text = "I'm sorry, I have a technical problem. Please call again in a few minutes."
+    goodbye: Text = _LINES["goodbye"]
+    silence_prompts: Annotated[list[Text], Field(min_length=2, max_length=2)] = _LINES["silence_prompts"]
+    silence_goodbye: Text = _LINES["silence_goodbye"]
+    time_notice: Text = _LINES["time_notice"]
+    time_goodbye: Text = _LINES["time_goodbye"]
+    reconnected: Text = _LINES["reconnected"]
+    technical_problem: Text = _LINES["technical_problem"]
+
+    # Who calls and why, to people whom we call and to telephones that ask before they ring
+    who_calls: Text = _LINES["who_calls"]
 
     # A transfer, to the caller. After one that failed, one of these is the first thing that the caller hears.
-    transfer_announce: Text = "One moment, I'll put you through to {{ destination }}."
-    still_trying: Text = "Thank you for waiting. I'm still trying to reach {{ destination }}."
-    transfer_busy: Text = "I'm sorry, the line to {{ destination }} is busy."
-    transfer_no_answer: Text = "I'm sorry, nobody is answering at {{ destination }}."
-    transfer_declined_by: Text = "I'm sorry, {{ destination }} can't take your call right now."
-    transfer_voicemail: Text = "I'm sorry, I only reached the voicemail of {{ destination }}."
-    transfer_error: Text = "I'm sorry, I couldn't put you through to {{ destination }}."
-    transfer_unknown: Text = "You are back with me. I don't know whether you reached {{ destination }}."
+    transfer_announce: Text = _LINES["transfer_announce"]
+    still_trying: Text = _LINES["still_trying"]
+    transfer_busy: Text = _LINES["transfer_busy"]
+    transfer_no_answer: Text = _LINES["transfer_no_answer"]
+    transfer_declined_by: Text = _LINES["transfer_declined_by"]
+    transfer_voicemail: Text = _LINES["transfer_voicemail"]
+    transfer_error: Text = _LINES["transfer_error"]
+    transfer_unknown: Text = _LINES["transfer_unknown"]
 
     # A warm transfer, to the colleague
-    briefing: Text = (
-        "A call from {{ caller }} about {{ reason }}. {{ summary }} "
-        "Press 1 to take the call, or 2 to decline."
-    )
-    briefing_again: Text = "Press 1 to take the call, or 2 to decline."
-    briefing_declined: Text = "All right, I'll let them know. Goodbye."
-    briefing_unanswered: Text = "I didn't get an answer, so I'll let the caller know. Goodbye."
-    briefing_gone: Text = "I'm sorry, the caller has just hung up. Goodbye."
+    briefing: Text = _LINES["briefing"]
+    briefing_again: Text = _LINES["briefing_again"]
+    briefing_declined: Text = _LINES["briefing_declined"]
+    briefing_unanswered: Text = _LINES["briefing_unanswered"]
+    briefing_gone: Text = _LINES["briefing_gone"]
+    briefing_caller: Text = _LINES["briefing_caller"]
+    briefing_reason: Text = _LINES["briefing_reason"]
+    briefing_said: Text = _LINES["briefing_said"]
+    briefing_failed: Text = _LINES["briefing_failed"]
 
-    message_taken: Text = "Thank you, I've passed that on."
+    message_taken: Text = _LINES["message_taken"]
+
+    # For an agent with several languages
+    language_changed: Text = _LINES["language_changed"]
+    language_unknown: Text = _LINES["language_unknown"]
 
 
 class BrainLines(Table):
     """Fixed sentences of the local brain. All are templates; some get extra variables."""
 
-    greeting_question: str = ""  # said again after other answers, while a question of the greeting's is open
-    anything_else: Text = "Is there anything else I can help with?"
-    how_can_i_help: Text = "Sure. What can I do for you?"
-    you_are_welcome: Text = "You're welcome."
-    go_on: Text = "I'm listening. Go ahead."
-    hold_on: Text = "Of course, take your time."
-    identity: Text = "I'm an automated assistant. I can answer common questions, or take a message."
-    did_not_understand: Text = "Sorry, I didn't catch that. Could you say it again?"
-    say_it_differently: Text = "Sorry about that. Could you say it in other words?"
-    help: Text = "I'm sorry, I still didn't get that."
-    topics_intro: Text = "You can ask about {{ topics }}."
-    off_topic: Text = "I'm sorry, I don't have that information."
-    offer_message: Text = "Shall I take a message?"
-    clarify: Text = "Are you asking about {{ topic }}?"
-    clarify_either: Text = "Are you asking about {{ topic }}, or about {{ other }}?"
-    yes_or_no: Text = "Sorry, was that a yes or a no? You can also press 1 for yes, or 2 for no."
-    yes_or_no_keys: Text = "Press 1 for yes, or 2 for no."
-    not_an_option: Text = "Sorry, there is nothing on that key."
-    menu_intro: Text = "Here is what I can do."
-    transfer_confirm: Text = "Shall I put you through to {{ destination }}?"
-    transfer_unavailable: Text = "I'm sorry, I can't put you through from here."
-    transfer_declined: Text = "All right, I'll keep you here."
-    transfer_failed: Text = "I'm sorry, nobody could take the call."
-    message_prompt: Text = "Thank you. What would you like me to pass on?"
-    message_start: Text = "Of course."
-    message_name: Text = "May I have your name?"
-    message_number_known: Text = "Thank you. May they call you back on the number you are calling from?"
-    message_number: Text = (
-        "What number can they call you back on? You can say it, or key it in and press the hash key."
-    )
-    message_number_wrong: Text = "That can't be a telephone number. Could you say it again, digit by digit?"
-    message_number_more: Text = "I have {{ number }} so far. What comes next?"
-    message_confirm: Text = (
-        "I have a message from {{ caller_name }}, {{ number }}. It says: {{ message }} Is that right?"
-    )
-    message_correct: Text = "What should I change: the name, the number, or the message?"
-    flow_choices: Text = "You can say: {{ choices }}."
-    flow_needs_model: Text = "I'm sorry, I can't do that by myself."
-    tool_done: Text = "That is done."
-    tool_failed: Text = "I'm sorry, that did not work."
-    message_unavailable: Text = "I'm sorry, I can't take a message here."
-    message_failed: Text = "I'm sorry, I couldn't save your message. Shall I try again?"
-    message_dropped: Text = "All right, I won't leave a message."
+    greeting_question: str = _BRAIN["greeting_question"]
+    anything_else: Text = _BRAIN["anything_else"]
+    how_can_i_help: Text = _BRAIN["how_can_i_help"]
+    you_are_welcome: Text = _BRAIN["you_are_welcome"]
+    go_on: Text = _BRAIN["go_on"]
+    hold_on: Text = _BRAIN["hold_on"]
+    identity: Text = _BRAIN["identity"]
+    did_not_understand: Text = _BRAIN["did_not_understand"]
+    say_it_differently: Text = _BRAIN["say_it_differently"]
+    help: Text = _BRAIN["help"]
+    topics_intro: Text = _BRAIN["topics_intro"]
+    off_topic: Text = _BRAIN["off_topic"]
+    offer_message: Text = _BRAIN["offer_message"]
+    clarify: Text = _BRAIN["clarify"]
+    clarify_either: Text = _BRAIN["clarify_either"]
+    yes_or_no: Text = _BRAIN["yes_or_no"]
+    yes_or_no_keys: Text = _BRAIN["yes_or_no_keys"]
+    not_an_option: Text = _BRAIN["not_an_option"]
+    menu_intro: Text = _BRAIN["menu_intro"]
+    menu_keys: Text = _BRAIN["menu_keys"]
+    menu_key: Text = _BRAIN["menu_key"]
+    transfer_confirm: Text = _BRAIN["transfer_confirm"]
+    transfer_unavailable: Text = _BRAIN["transfer_unavailable"]
+    transfer_declined: Text = _BRAIN["transfer_declined"]
+    transfer_failed: Text = _BRAIN["transfer_failed"]
+    message_prompt: Text = _BRAIN["message_prompt"]
+    message_start: Text = _BRAIN["message_start"]
+    message_name: Text = _BRAIN["message_name"]
+    message_number_known: Text = _BRAIN["message_number_known"]
+    message_number: Text = _BRAIN["message_number"]
+    message_number_wrong: Text = _BRAIN["message_number_wrong"]
+    message_number_more: Text = _BRAIN["message_number_more"]
+    message_confirm: Text = _BRAIN["message_confirm"]
+    message_correct: Text = _BRAIN["message_correct"]
+    flow_choices: Text = _BRAIN["flow_choices"]
+    flow_needs_model: Text = _BRAIN["flow_needs_model"]
+    tool_done: Text = _BRAIN["tool_done"]
+    tool_failed: Text = _BRAIN["tool_failed"]
+    message_unavailable: Text = _BRAIN["message_unavailable"]
+    message_failed: Text = _BRAIN["message_failed"]
+    message_dropped: Text = _BRAIN["message_dropped"]

@@ -221,6 +221,21 @@ class DeadAir:
         """The voice will give no sound any more in this call, whosever turn it is."""
         self._voice.failed(for_good=True)
 
+    def service_changed(self, *, voice: bool) -> None:
+        """Another service goes on for one that has failed: it has the time that the first one had.
+
+        Args:
+            voice: Whether it is the voice.
+        """
+        self._fault = None
+        if voice:
+            self._voice.changed()
+
+    def begins_anew(self) -> None:
+        """Another service was given what the caller waits for: silence counts anew from here."""
+        if self._due is not None:
+            self._due, self._stage = self._clock(), Stage.NONE
+
     def voice_ended(self) -> None:
         """The voice has said what it was given."""
         self._voice.ended()

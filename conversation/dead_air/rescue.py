@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from enum import Enum, auto
 
 from loguru import logger
 
@@ -41,8 +42,15 @@ NO_MESSAGE_SECS = 12.0
 ANSWER_NOW = "The caller has not heard your answer, or not to its end. Say it now."
 """What a model is told that hears by itself, when no answer of it came."""
 
-REASON = "The automated assistant has failed."
-"""The reason for such a transfer, which a colleague hears."""
+
+class FailOver(Enum):
+    """What came of the search for another service."""
+
+    NONE_LEFT = auto()
+    ASK_IT = auto()
+    """Another one is there, and waits for the question."""
+    GOES_ON = auto()
+    """Another one is at what the failed one was at."""
 
 
 class Rescue:
@@ -55,6 +63,7 @@ class Rescue:
         *,
         others_turn: Callable[[], bool],
         write_down: Callable[[], Awaitable[str]] | None = None,
+        fail_over: Callable[[Cause], Awaitable[FailOver]] | None = None,
     ):
         """Initialize it; `watch` begins.
 
@@ -63,11 +72,13 @@ class Rescue:
             dead_air: Its guard.
             others_turn: Whether another part sees to the caller now, such as the opening of a call that we have placed.
             write_down: Takes the caller's words so far for a turn, where only an answer would end one.
+            fail_over: Has another service go on for the one at fault, if one is there.
         """
         self._session = session
         self._dead_air = dead_air
         self._others_turn = others_turn
         self._write_down = write_down
+        self._fail_over = fail_over
         self._silence = SilentCaller(session)
         self._asked_for_message = False
         self._task: asyncio.Task[None] | None = None
@@ -82,7 +93,7 @@ class Rescue:
     def caller_said(self, text: str) -> None:
         """Take a turn of the caller; one without words may be a noise."""
         if text:
-            self._silence.heard()
+            self._silence.heard(text)
             self._dead_air.caller_said_something(wants_answer=self._message is None)
             if self._message is not None:
                 self._message.append(text)
@@ -112,11 +123,26 @@ class Rescue:
             return
         firing = dead_air.look()
         if firing is not None:
-            await self._fire(firing)
+            if firing.stage is Stage.FILLER or not await self._others_go_on(firing.cause):
+                await self._fire(firing)
         elif dead_air.take_retry():
-            await self._ask_again()
-        elif dead_air.waited_for_caller_secs() >= session.agent.limits.silence_secs:
+            cause = dead_air.cause()
+            if self._fail_over is None or await self._fail_over(cause) is not FailOver.GOES_ON:
+                await self._ask_again()
+        elif dead_air.waited_for_caller_secs() >= self._silence.secs:
             await self._silence.silent()
+
+    async def _others_go_on(self, cause: Cause) -> bool:
+        """Whether another service is at what the caller waits for, in the place of the one at fault."""
+        if self._fail_over is None:
+            return False
+        outcome = await self._fail_over(cause)
+        if outcome is FailOver.NONE_LEFT:
+            return False
+        self._dead_air.begins_anew()
+        if outcome is FailOver.ASK_IT:
+            await self._ask_again()
+        return True
 
     async def _ask_again(self) -> None:
         if self._session.mind is None:
@@ -237,7 +263,8 @@ class Rescue:
         session.call.news(TransferEnded).add_done_callback(back)
         try:
             await self._say(session.agent.dead_air.apology)
-            await put_through(session, name, REASON, by_tool=False).outcome()
+            reason = session.agent.home.lines.briefing_failed  # a colleague hears it
+            await put_through(session, name, session.render(reason), by_tool=False).outcome()
         except NotDone as error:
             logger.warning(f"call {session.call.id}: no transfer after dead air: {error}")
             self._say_goodbye(because)

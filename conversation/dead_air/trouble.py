@@ -14,10 +14,13 @@ from pipecat.processors.frame_processor import FrameProcessor
 from pipecat.utils.errors import ErrorCategory, classify_http_exception, extract_http_status_code
 
 from calls.events.lifecycle import ErrorHappened
+from calls.events.talk import ServiceFailedOver
 from conversation.dead_air.causes import Cause
 from conversation.dead_air.guard import DeadAir
 from conversation.dead_air.rescue import Rescue
+from conversation.failover.spare import Spare
 from conversation.services.patience import CutOff, GaveUp, Stalled
+from conversation.services.service import Service
 from conversation.session import Session
 
 FIXES = {
@@ -77,14 +80,17 @@ class ServiceTrouble:
         kind = self._services.get(processor, "") if processor else ""
         category = category_of(frame)
         name = kind.upper() or "pipeline"
+        if isinstance(processor, Spare):
+            name = f"{name} {processor.service.name}"
         session.record(ErrorHappened(message=f"{name}: {frame.error}", category=category.value))
-        logger.error(f"call {session.call.id}: {name} failed, {self._explain(kind, category, frame)}")
+        host = "" if isinstance(processor, Spare) else self._hosts.get(kind, "")
+        logger.error(f"call {session.call.id}: {name} failed, {_explained(host, category, frame)}")
         speaks = kind == "tts" or (kind == "voice" and "tts" not in self._services.values())
         if not kind or category is ErrorCategory.APPLICATION or (session.ending and not speaks):
             return
         lost = processor is not None and not processor.is_usable
         gave_up = isinstance(frame.exception, GaveUp)
-        exception = frame.exception.__cause__ if gave_up and frame.exception else frame.exception
+        exception = _cause(frame.exception)
         cause = (STALLED if isinstance(exception, TimeoutError) else CAUSES)[kind]
         if kind == "voice" and speaks and (lost or session.ending):
             cause = Cause.VOICE_FAILED  # it says the bot's own lines, too
@@ -94,12 +100,57 @@ class ServiceTrouble:
         if lost:
             await self._rescue.lost(cause, f"{name} failed")
 
-    def _explain(self, kind: str, category: ErrorCategory, frame: ErrorFrame) -> str:
-        """Host, cause and fix, without the error's own text: it may hold the caller's words."""
-        cause = _reason(frame.exception)
-        fix = FIXES.get(category, "for an unknown reason")
-        host = self._hosts.get(kind, "")
-        return " ".join(filter(None, (host and f"{host}:", cause and f"{cause},", fix)))
+    def failed_over(self, failed: Service, following: Service, frame: ErrorFrame | None, why: str) -> None:
+        """Note that a service goes on for another, in the call's record and the operator's log.
+
+        Args:
+            failed: The one that has failed.
+            following: The one that goes on.
+            frame: Its error, if it has reported one.
+            why: How it has failed.
+        """
+        note_failover(self._session, failed, following, frame, why)
+        self._dead_air.service_changed(voice=failed.kind == "tts")
+
+
+def note_failover(
+    session: Session, failed: Service, following: Service, frame: ErrorFrame | None, why: str
+) -> None:
+    """Note that a service goes on for another, in the call's record and the operator's log.
+
+    Args:
+        session: Whose call it is.
+        failed: The one that has failed.
+        following: The one that goes on.
+        frame: Its error, if it has reported one.
+        why: How it has failed.
+    """
+    stalled = frame is not None and isinstance(_cause(frame.exception), TimeoutError)
+    category = category_of(frame) if frame is not None else None
+    session.record(
+        ServiceFailedOver(
+            job=failed.kind,
+            failed=failed.name,
+            next=following.name,
+            cause="stalled" if stalled else why,
+            category=category.value if category is not None else "",
+        )
+    )
+    what = why if frame is None else f"failed, {_explained('', category, frame)}"
+    logger.warning(
+        f"call {session.call.id}: {failed.kind.upper()} {failed.name} {what}: {following.name} goes on"
+    )
+
+
+def _explained(host: str, category: ErrorCategory | None, frame: ErrorFrame) -> str:
+    """Host, cause and fix, without the error's own text: it may hold the caller's words."""
+    cause = _reason(frame.exception)
+    fix = FIXES.get(category, "for an unknown reason") if category is not None else ""
+    return " ".join(filter(None, (host and f"{host}:", cause and f"{cause},", fix)))
+
+
+def _cause(exception: Exception | None) -> BaseException | None:
+    return exception.__cause__ if isinstance(exception, GaveUp) else exception
 
 
 def category_of(frame: ErrorFrame) -> ErrorCategory:

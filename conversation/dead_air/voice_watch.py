@@ -121,6 +121,13 @@ class VoiceWatch:
         elif not self.sounded and not self._given_again:
             self._words_again = " ".join(self._words)
 
+    def changed(self) -> None:
+        """Another voice was given what this one has failed to say."""
+        self._lost = self.broke_off = False
+        self._words_again, self._given_again = "", False
+        if self._asked_at is not None:
+            self._asked_at = self._clock()
+
     def gets_another_chance(self) -> None:
         """A new turn of the bot's begins."""
         self._lost = False

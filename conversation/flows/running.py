@@ -31,6 +31,7 @@ from conversation.flows.kept import Kept
 from conversation.local.dialogue.choosing import Place, place_of
 from conversation.public import BotSession
 from conversation.session import Session
+from conversation.system_message import SystemMessage, harmless
 
 SPEAKING = (TTS_SAY, END_CONVERSATION)
 
@@ -80,7 +81,7 @@ class CallFlow:
         session: Session,
         face: BotSession,
         flow: AgentFlow,
-        instructions: str,
+        told: SystemMessage,
         tools: ToolsSchema,
         *,
         keyless: bool,
@@ -91,7 +92,7 @@ class CallFlow:
             session: The session.
             face: The same, as owners' code gets it.
             flow: The flow.
-            instructions: What a model is told of the agent in every node.
+            told: What a model is told in every node.
             tools: The agent's tools, which are offered in every node.
             keyless: Whether the local brain talks, and no model.
         """
@@ -99,7 +100,7 @@ class CallFlow:
         """A processor that stands before the caller's aggregator."""
         self._session = session
         self._flow = flow
-        self._instructions = instructions
+        self._told = told
         self._keyless = keyless
         self._kept = Kept(session)
         self._actions = Actions(session, face, self._kept.node, self._after)
@@ -149,8 +150,7 @@ class CallFlow:
         name = before[-1] if before else config.initial_node
         for missing in self._flow.placeholders(name):
             manager.state.setdefault(missing.partition(".")[0], "")
-        roles = [role for one in before or [name] if (role := config.nodes[one].role_message)]
-        role = filled(self._as_role(roles[-1:]), manager.state)
+        role = self._role_at(before or [name], manager.state)
         await manager.worker.queue_frame(LLMUpdateSettingsFrame(delta=LLMSettings(system_instruction=role)))
         try:
             await manager.initialize()
@@ -163,6 +163,14 @@ class CallFlow:
         else:
             self._kept.node(name)
             self._first = asyncio.create_task(self._prepare(name))
+
+    def first_role(self) -> str:
+        """What a model is told as the flow begins."""
+        return self._role_at([self._flow.config.initial_node], self._given())
+
+    def _role_at(self, nodes: list[str], state: dict[str, Any]) -> str:
+        roles = [role for one in nodes if (role := self._flow.config.nodes[one].role_message)]
+        return filled(self._as_role(roles[-1:]), state)
 
     def place(self) -> Place | None:
         """Where the conversation is, for a brain that is no model; None before the flow has begun."""
@@ -183,7 +191,7 @@ class CallFlow:
         }
         return {
             name: value
-            for name, value in self._session.variables.items()
+            for name, value in harmless(self._session.agent, self._session.variables).items()
             if name in named and isinstance(value, str | int | float)
         }
 
@@ -261,10 +269,12 @@ class CallFlow:
         return {**action, "type": own_type, "own_type": action["type"], "handler": run}
 
     def _as_role(self, role: list[str]) -> str:
-        """The agent's instructions, and a node's role behind them."""
-        # What the agent's file says is filled in already; no part of it is a name of the flow's state.
-        ours = re.sub(r"\{\{(?=\s*[A-Za-z_][\w.]*\s*\}\})", r"\\{{", self._instructions)
-        return "\n\n".join([ours, *role])
+        """What the owner says of the agent, a node's role behind it, and what is true of every call."""
+        before, behind = (
+            _filled_in_already(self._told.of_the_owner),
+            _filled_in_already(self._told.of_the_call),
+        )
+        return "\n\n".join([before, *role, behind])
 
     def _about_keys(self, name: str) -> list[dict[str, str]]:
         if self._keyless:
@@ -276,3 +286,8 @@ class CallFlow:
         ]
         told = f"Keys that the caller may press here: {'; '.join(keys)}." if keys else ""
         return [{"role": "developer", "content": told}] if told else []
+
+
+def _filled_in_already(text: str) -> str:
+    """Keep Flows from filling in what looks like a name of its state: the agent's file, and data, are as they are."""
+    return re.sub(r"\{\{(?=\s*[A-Za-z_][\w.]*\s*\}\})", r"\\{{", text)

@@ -36,11 +36,16 @@ from pipecat.processors.aggregators.llm_response_universal import (
 )
 from pipecat.processors.frame_processor import FrameDirection
 
+from conversation.call_context import CallContext
 from conversation.local.speech import HEARD_UNTIL
 from conversation.playout import Chunk, Playout
+from conversation.turns.twice import SaidTwice
 
 CHUNK = "chunk"
 """The key of a frame's `metadata` that says which chunk its words belong to."""
+
+JUST_BEGUN_WORDS = 2
+"""An answer of which no more words were heard is withdrawn when the caller goes on speaking."""
 
 REACH_SECS = 1.0
 """How long an interruption may take through the pipeline before the caller's turn goes on without it."""
@@ -90,7 +95,12 @@ class HeardUserAggregator(LLMUserAggregator):
     """
 
     def __init__(
-        self, context: LLMContext, interruptions: InterruptionsUnderWay, params: LLMUserAggregatorParams
+        self,
+        context: LLMContext,
+        interruptions: InterruptionsUnderWay,
+        params: LLMUserAggregatorParams,
+        *,
+        joins: bool = False,
     ):
         """Initialize the aggregator.
 
@@ -98,9 +108,12 @@ class HeardUserAggregator(LLMUserAggregator):
             context: The conversation, shared with the bot's aggregator.
             interruptions: Shared with the end of the pipeline.
             params: As in Pipecat.
+            joins: Whether a turn of which nobody heard an answer is one message with what the caller said next.
         """
         super().__init__(context, params=params)
         self._interruptions = interruptions
+        self._joins = joins
+        self._said_twice = SaidTwice()
         self._heard_until: int | None = None
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
@@ -110,7 +123,15 @@ class HeardUserAggregator(LLMUserAggregator):
         elif isinstance(frame, InterimTranscriptionFrame | TranscriptionFrame):
             # Pipecat asks at each frame whether the next one is muted, and audio comes ten times a second.
             await self._maybe_mute_frame(frame)
+            if isinstance(frame, TranscriptionFrame) and self._says_nothing_new(frame.text):
+                return
+        elif isinstance(frame, VADUserStartedSpeakingFrame):
+            self._said_twice.speech_began()
         await super().process_frame(frame, direction)
+
+    def _says_nothing_new(self, text: str) -> bool:
+        """Whether a final transcript is empty, or is one that came before. Keys may well be pressed twice."""
+        return not text.strip() or (not is_keyed(text) and self._said_twice.is_repeated(text))
 
     async def push_frame(self, frame: Frame, direction: FrameDirection = FrameDirection.DOWNSTREAM) -> None:
         """Note interruptions that set out, hold questions to the model until they have arrived."""
@@ -122,6 +143,8 @@ class HeardUserAggregator(LLMUserAggregator):
                 self._interruptions.set_out(frame)
             elif isinstance(frame, LLMContextFrame):
                 await self._interruptions.over()
+                if self._joins:
+                    self.context.transform_messages(joined)
         await super().push_frame(frame, direction)
 
     async def push_aggregation(self) -> str:
@@ -208,6 +231,8 @@ class HeardAssistantAggregator(LLMAssistantAggregator):
                 heard = _heard(chunks)
                 if heard:
                     message["content"] = heard  # type: ignore[index]
+                    if isinstance(self.context, CallContext):
+                        self.context.was_cut(message)
                 else:
                     unheard.append(message)
         self._written.clear()
@@ -219,12 +244,41 @@ class HeardAssistantAggregator(LLMAssistantAggregator):
             )
 
 
+def is_keyed(text: str) -> bool:
+    """Whether a turn is of keys, as Pipecat writes them."""
+    return text.startswith("DTMF: ")
+
+
+def joined(messages: list[LLMContextMessage]) -> list[LLMContextMessage]:
+    """Make one message of the caller's last two turns when nothing of the bot's is between them.
+
+    The bot took a pause for the end of the first one, and its answer was not heard. Keys stay by themselves.
+    """
+    said = [_spoken_by_caller(message) for message in messages[-2:]]
+    if len(said) < 2 or not all(said):
+        return messages
+    one: LLMContextMessage = {"role": "user", "content": " ".join(text or "" for text in said)}
+    return [*messages[:-2], one]
+
+
+def _spoken_by_caller(message: LLMContextMessage) -> str | None:
+    if isinstance(message, LLMSpecificMessage) or message.get("role") != "user":
+        return None
+    content = message.get("content")
+    return content if isinstance(content, str) and not is_keyed(content) else None
+
+
 def _is_heard(chunks: Sequence[Chunk]) -> bool:
     return all(chunk.all_heard for chunk in chunks)
 
 
 def _heard(chunks: Sequence[Chunk]) -> str:
-    return " ".join(filter(None, (chunk.text if chunk.lost else chunk.heard for chunk in chunks)))
+    """The words that were heard; of an answer that had only just begun, none: it is withdrawn."""
+    heard = " ".join(filter(None, (chunk.text if chunk.lost else chunk.heard for chunk in chunks)))
+    has_just_begun = len(heard.split()) <= JUST_BEGUN_WORDS and not any(
+        chunk.all_heard or chunk.lost for chunk in chunks
+    )
+    return "" if has_just_begun else heard
 
 
 def _is_spoken(message: LLMContextMessage) -> bool:

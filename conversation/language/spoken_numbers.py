@@ -22,8 +22,28 @@ _TENS = {
 _BETWEEN = frozenset(("and", "then", "um", "uh", "dash", "hyphen", "space", "plus", "area", "code"))
 _TIMES = {"double": 2, "triple": 3, "treble": 3, "quadruple": 4}
 
+_SOUNDS_LIKE = {
+    "to": "two", "too": "two", "tu": "two", "for": "four", "fore": "four", "ate": "eight", "won": "one", "low": "zero",
+    "owe": "zero", "ow": "zero", "tree": "three", "free": "three", "sick": "six", "sicks": "six", "sex": "six",
+    "nein": "nine", "line": "nine", "fife": "five", "hive": "five", "fives": "five", "or": "zero", "ore": "zero",
+    "aw": "zero", "over": "zero", "twos": "two", "threes": "three", "fours": "four", "sevens": "seven",
+    "eights": "eight", "eighth": "eight", "eighths": "eight", "nines": "nine", "ones": "one", "juan": "one",
+    "a": "eight", "ah": "zero", "all": "zero", "old": "zero", "out": "zero",
+}  # fmt: skip
+ZERO_ALIKE = tuple(word for word, digit in _SOUNDS_LIKE.items() if digit == "zero")
+"""Words that recognisers write for "oh" between other digits."""
+
+_FEWEST_ALIKE = 3
+_ANNOUNCES = re.compile(
+    r"^\W*(?:(?:yes|yeah|sure|okay|ok|um+|uh+|so|well|it['’]?s|it is|that['’]s|(?:my |the )?number(?: is|['’]s)?)\W+)+"
+)
+
 LONGEST = 15
 """Digits of the longest number. Source: ITU-T E.164, section 6."""
+
+_ANNOUNCED = re.compile(
+    r"(?:\bnumber(?: is|['’]s)?|\b(?:call|reach|text|ring) (?:me|us)(?: back)?(?: (?:at|on))?|\bcode)\W*$"
+)
 
 _NAMES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 
@@ -49,6 +69,62 @@ def spoken_number(text: str) -> str:
     plus = re.search(rf"(?:\+|\bplus) ?(?=\(?\d|(?:{'|'.join([*_DIGITS, *_TENS, *_TIMES])})\b)", number)
     first = plus is not None and not _runs(_words(number[: plus.start()]))[0]
     return f"+{digits}" if digits and first else digits
+
+
+def dictated_number(text: str) -> str:
+    """Collect the digits of what was said when a number was asked for.
+
+    Words that sound like digits are taken for them where all that was said sounds so: "It's too low too" is 202.
+
+    Args:
+        text: What the recogniser wrote.
+
+    Returns:
+        As `spoken_number`.
+    """
+    words = _words(re.sub(r"['’]", "", _ANNOUNCES.sub("", text.lower())))
+    if len(words) >= _FEWEST_ALIKE and any(word in _SOUNDS_LIKE for word in words):
+        runs, others = _runs([_SOUNDS_LIKE.get(word, word) for word in words])
+        if not others:
+            return "".join(runs)
+    return spoken_number(text)
+
+
+def write_digits(text: str) -> str:
+    """Write words that sound like digits as digits' names: "two or two" is "two zero two"."""
+    return re.sub(r"[A-Za-z]+", lambda word: _SOUNDS_LIKE.get(word[0].lower(), word[0]), text)
+
+
+def digits_alike(text: str) -> list[int]:
+    """How many digits there may be in each word of a text, as spaces part them: 2 in "seven-eighths", none in "yes"."""
+    return [
+        len(parts)
+        if (parts := _words(word.lower().replace("'", ""))) and all(map(_may_be_digit, parts))
+        else 0
+        for word in text.split()
+    ]
+
+
+def _may_be_digit(word: str) -> bool:
+    known = (_DIGITS, _TEENS, _TENS, _TIMES, _SOUNDS_LIKE, ("hundred",))
+    return word.isdigit() or any(word in words for words in known)
+
+
+def is_number_alone(text: str) -> bool:
+    """Whether all of a text sounds like a number, but for what announces it: "My number is two or two."."""
+    alike = digits_alike(_ANNOUNCES.sub("", text.lower()))
+    return bool(alike) and all(alike)
+
+
+def announces_number(text: str) -> bool:
+    """Whether a number may follow words: none at all, "Yes, it's", or "You can reach me at"."""
+    return not text or bool(_ANNOUNCED.search(text.lower()) or _ANNOUNCES.fullmatch(f"{text.lower()} "))
+
+
+def only_number(text: str) -> str:
+    """The digits of a text that has nothing but a number in it; empty when it says anything else."""
+    runs, others = _runs(_words(text.lower()))
+    return "".join(runs) if not others else ""
 
 
 def _words(text: str) -> list[str]:

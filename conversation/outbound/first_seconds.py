@@ -3,7 +3,9 @@
 A person is greeted, after their "Hello?" or, when they say nothing, after a moment. A machine is not talked over: the
 bot waits for its beep, leaves the whole message and hangs up, or hangs up at once, as the agent's file says.
 
-Which of the two has answered follows from several witnesses, all of which err: see `conversation.outbound.witnesses`.
+A telephone that asks who calls before it rings is told, see `conversation.outbound.screened`.
+
+Which of them has answered follows from several witnesses, all of which err: see `conversation.outbound.witnesses`.
 
 The bot hangs up on no one because of the carrier's detection alone. If what was heard sounds like a person, the bot
 talks to them, and takes them for a machine only when they do not answer. Otherwise it listens first (for a beep, or
@@ -25,6 +27,7 @@ from pipecat.services.llm_service import LLMService
 
 from calls.events.talk import VoicemailLeft
 from calls.states import CallState, EndedBy
+from conversation.agents.purpose import who_calls
 from conversation.first_words import first_words, greeting_words
 from conversation.outbound.beep import FAX_SECS, BeepListener
 from conversation.outbound.greetings import GreetingClassifier, is_a_person
@@ -36,7 +39,8 @@ from conversation.outbound.processors import (
     Phase,
     Verdict,
 )
-from conversation.outbound.witnesses import MESSAGES, Witnesses
+from conversation.outbound.screened import Screened, was_screened
+from conversation.outbound.witnesses import MESSAGES
 from conversation.session import MARK_SECS, SPEAKING_SECS_PER_CHARACTER, VOICE_SECS, Session
 from serializers.frames import MarkFrame
 
@@ -68,7 +72,7 @@ HUSH_SECS = 1.0
 """How long the carrier may take to throw away what it has not played."""
 
 
-class OutboundOpening(Witnesses):
+class OutboundOpening(Screened):
     """Opens a call that the bot has placed.
 
     Its three processors stand at three places of the pipeline: `beeps` behind the transport's input, `listener` behind
@@ -97,10 +101,21 @@ class OutboundOpening(Witnesses):
     def words(self) -> list[str]:
         """What may be said, the greeting first: for a voice that can render it ahead."""
         message = self._manners.voicemail_message
-        return [self._first_words(), *([self._session.render(message)] if message else [])]
+        told = who_calls(self._session.agent, self._session.variables)
+        return [
+            self._first_words(),
+            *([self._session.render(message)] if message else []),
+            *([told] if told else []),
+        ]
 
     async def begin(self) -> None:
         """Start, when the media stream is there."""
+        if was_screened(self._session):
+            self._seen_events = len(self._session.call.events)
+            self.go_on()
+            self._stop_watching = self._session.call.watch(self._look)
+            self._start(self._close_window())
+            return
         self._stop_watching = self._session.call.watch(self._look)
         self._start(self._wait_for_hello())
         self._start(self._close_window())
@@ -163,7 +178,8 @@ class OutboundOpening(Witnesses):
 
     async def _say_greeting(self) -> bool:
         await self._hush()  # a message that turns out to be for a person
-        return await self._say(await greeting_words(self._session, self._greeting_template))
+        words = await greeting_words(self._session, self._greeting_template)
+        return await self._say(self._with_who_calls(words))
 
     def _greet_in_doubt(self, doubt: Verdict) -> None:
         """Greet what may be a machine; if it does not answer, it is one."""
@@ -213,6 +229,14 @@ class OutboundOpening(Witnesses):
 
     def _first_words(self) -> str:
         return first_words(self._session, self._greeting_template)
+
+    def _stop_what_is_said(self) -> None:
+        for task in (self._machine, self._greeting):
+            if task is not None:
+                task.cancel()
+        self._machine = None
+        self._greet_after_turn = False
+        self._stop_quiet()
 
     def _wait_for_the_end_of_its_greeting(self) -> None:
         self.phase = Phase.WAITING
@@ -330,6 +354,6 @@ def outbound_opening(session: Session, llm: LLMService[Any] | None) -> OutboundO
         session: The session.
         llm: The session's language model; None when the local brain is in its place.
     """
-    if session.call.direction != "outbound" or session.resume is not None:
+    if session.call.direction != "outbound" or not (session.resume is None or was_screened(session)):
         return None
     return OutboundOpening(session, LLMClassifier(llm=llm, timeout=MODEL_SECS) if llm is not None else None)

@@ -32,6 +32,7 @@ class Verdict(Enum):
     HUMAN = "human"
     MACHINE = "machine"
     FAX = "fax"
+    SCREEN = "screen"
 
 
 class Evidence(IntEnum):
@@ -50,6 +51,8 @@ class Phase(Enum):
     """Nothing is said yet."""
     GREETED = auto()
     """Taken for a person, who has not answered yet."""
+    SCREENED = auto()
+    """A telephone asks who calls before it rings, see `conversation.outbound.screened`."""
     WAITING = auto()
     """Taken for a machine, whose greeting is not over."""
     LEAVING = auto()

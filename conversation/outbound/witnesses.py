@@ -35,7 +35,7 @@ from calls.events.talk import BeepHeard, OpeningDecided
 from conversation.outbound.greetings import is_a_person, is_hello, sounds_recorded
 from conversation.outbound.processors import Evidence, Phase, Verdict
 from conversation.session import Session
-from conversation.turns.strategies import KEYPAD_PREFIX
+from conversation.turns.keypad import KEYPAD_PREFIX
 
 GREETINGS = 3
 """How often a person who says "Hello?" over the greeting is greeted."""
@@ -77,7 +77,7 @@ class Witnesses(ABC):
     @property
     def has_the_word(self) -> bool:
         """Whether this, and not the conversation, decides about what is said now."""
-        return self.phase in (Phase.LISTENING, Phase.WAITING, Phase.LEAVING)
+        return self.phase in (Phase.LISTENING, Phase.SCREENED, Phase.WAITING, Phase.LEAVING)
 
     @property
     def is_deaf(self) -> bool:
@@ -127,7 +127,7 @@ class Witnesses(ABC):
             return not self._session.ending
         if self.phase is not Phase.GREETED:
             return False
-        text = _last_words(context)
+        text = last_words(context)
         if text.startswith(KEYPAD_PREFIX):
             self._settle()
             return True
@@ -281,7 +281,8 @@ class Witnesses(ABC):
     def _cut_message(self) -> None: ...
 
 
-def _last_words(context: LLMContext) -> str:
+def last_words(context: LLMContext) -> str:
+    """What the other side has said last; empty when somebody else has."""
     message = context.get_messages()[-1] if context.get_messages() else None
     if message is None or isinstance(message, LLMSpecificMessage) or message.get("role") != "user":
         return ""

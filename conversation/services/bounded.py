@@ -6,6 +6,7 @@ from typing import Any
 
 from pipecat.services.llm_service import LLMService
 
+from conversation.ahead.connections import shared_http_client
 from conversation.services.catalogue import openai_timeout
 from conversation.services.patience import Patience, with_patience
 from conversation.services.tool_calls import CheckedCalls, NoticedCuts
@@ -49,6 +50,7 @@ def bounded(cls: Any, settings: Settings, *, own_time_outs: bool) -> Any:
     Returns:
         A subclass of the same name, which logs and metrics show.
     """
+    from openai import AsyncOpenAI
     from pipecat.services.openai.base_llm import BaseOpenAILLMService
 
     patient = with_patience(cls, Patience.of(settings))
@@ -61,7 +63,14 @@ def bounded(cls: Any, settings: Settings, *, own_time_outs: bool) -> Any:
 
     def create_client(self: Any, **kwargs: Any) -> Any:
         # Retries are decided where the caller is spoken to meanwhile.
-        return patient.create_client(self, **kwargs).with_options(timeout=timeout, max_retries=0)
+        asked_once: dict[str, Any] = {"timeout": timeout, "max_retries": 0}
+        if (shared := shared_http_client()) is not None:
+            asked_once["http_client"] = shared
+        if cls.create_client is not BaseOpenAILLMService.create_client:
+            return patient.create_client(self, **kwargs).with_options(**asked_once)
+        known = ("api_key", "base_url", "organization", "project", "default_headers")
+        asked_once |= {name: kwargs.get(name) for name in known}
+        return AsyncOpenAI(**asked_once)
 
     return type(cls.__name__, (NoticedCuts, patient), {"create_client": create_client})
 

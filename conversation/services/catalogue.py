@@ -12,6 +12,7 @@ from typing import Any
 
 from pipecat.transcriptions.language import Language
 
+from conversation.ahead.connections import shared_http_client
 from conversation.services.service import KINDS, LOCAL, Kind, Service, secret
 from conversation.services.vendors import VENDORS
 from settings import Settings
@@ -53,10 +54,7 @@ def openai_timeout(settings: Settings, secs: float) -> Any:
 
 
 def _openai_audio_arguments(settings: Settings) -> dict[str, Any]:
-    from openai import DefaultAsyncHttpxClient
-
-    timeout = openai_timeout(settings, settings.first_audio_secs)
-    return _openai_arguments(settings) | {"http_client": DefaultAsyncHttpxClient(timeout=timeout)}
+    return _openai_arguments(settings) | {"http_client": shared_http_client()}
 
 
 def _openai_stt_arguments(settings: Settings) -> dict[str, Any]:
@@ -84,7 +82,9 @@ def _anthropic_arguments(settings: Settings) -> dict[str, Any]:
 
     key = secret(settings, "anthropic_api_key")
     timeout = Timeout(settings.first_token_secs, connect=settings.connect_secs)
-    return {"api_key": key, "client": AsyncAnthropic(api_key=key, timeout=timeout, max_retries=0)}
+    shared = shared_http_client("anthropic")
+    client = AsyncAnthropic(api_key=key, timeout=timeout, max_retries=0, http_client=shared)
+    return {"api_key": key, "client": client}
 
 
 def _spoken_in(_: Settings, language: Language) -> dict[str, Any]:
@@ -105,6 +105,8 @@ SERVICES: tuple[Service, ...] = (
         model=lambda _: "nova-3-general",
         # A spoken number comes back as digits, which is what the tools take
         options=lambda _, language: {"language": language, "smart_format": False, "numerals": True},
+        # Source: Deepgram docs, multilingual code switching; their changelog of 2026-10-23 has Polish
+        hears_at_once=("multi", frozenset("de en es fr hi it ja nl pl pt ru".split())),
     ),
     Service(
         "stt",
@@ -122,6 +124,7 @@ SERVICES: tuple[Service, ...] = (
         "openai",
         _openai_stt,
         extra="openai",
+        has_time_outs=False,
         address=_openai_address,
         key="openai_api_key",
         stand_in="openai_base_url",
@@ -237,6 +240,7 @@ SERVICES: tuple[Service, ...] = (
         "openai",
         "pipecat.services.openai.tts:OpenAITTSService",
         extra="openai",
+        has_time_outs=False,
         address=_openai_address,
         key="openai_api_key",
         stand_in="openai_base_url",

@@ -2,7 +2,8 @@
 
 The choice goes from the most particular to the most general: the agent's TOML (`[services]`), then `STT`, `LLM` and
 `TTS` in the environment, then `auto`, which takes the first service whose key is set, in the order of
-`conversation.services.catalogue.SERVICES`, and the local one when there is no key at all.
+`conversation.services.catalogue.SERVICES`, and the local one when there is no key at all. Each of the first two may be
+a list (`conversation/services/lists.py`).
 
 `resolve()` names the services, `check()` finds out at start-up what would go wrong in a call, `build_*()` make them.
 """
@@ -13,15 +14,25 @@ import difflib
 import importlib
 import importlib.util
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from conversation.agents.flow_checks import without_a_model
 from conversation.services.bounded import bounded, with_session
 from conversation.services.catalogue import services_of, taken_unasked
-from conversation.services.options import bad_option, language_of, options_of, pipecat_settings
+from conversation.services.checks import (
+    AUTO,
+    check_beside_voice,
+    check_language,
+    check_voice_of_each,
+    is_named,
+)
+from conversation.services.lists import at_last, check_list, check_voices, in_environment, of_list
+from conversation.services.one_system import with_one_system_message
+from conversation.services.options import bad_option, options_of, pipecat_settings
 from conversation.services.own import load_own, own_service
+from conversation.services.readiness import made_ready, with_spares
 from conversation.services.service import KINDS, LOCAL, VOICE, Kind, Service, ServiceError
 from settings import Settings
 
@@ -32,15 +43,24 @@ if TYPE_CHECKING:
 
     from conversation.agents.agent import Agent
 
-AUTO = "auto"
-
 CONTEXT_SECS = 3.0
 """After this long without a sound Pipecat takes a sentence as said, unless it is told to wait longer."""
 
 
 @dataclass(frozen=True)
 class ServiceChoice:
-    """The names of the services that an agent's calls use, each one known for its kind."""
+    """The names of the services that an agent's calls use, each one known for its kind.
+
+    Parameters:
+        stt: Who hears.
+        llm: Who answers.
+        tts: Who speaks.
+        agent: Whose calls they are.
+        folder: Where the agent's file is.
+        voice: A service of speech to speech in their place.
+        lists: All the names of each kind that has a list, in its order.
+        settings: Where an agent's file leaves the choice to the environment.
+    """
 
     stt: str
     llm: str
@@ -48,6 +68,8 @@ class ServiceChoice:
     agent: Agent = field(repr=False, compare=False)
     folder: Path = field(default=Path("agents"), repr=False, compare=False)
     voice: str | None = None
+    lists: Mapping[str, tuple[str, ...]] = field(default_factory=dict, repr=False, compare=False)
+    settings: Settings | None = field(default=None, repr=False, compare=False)
 
     @property
     def kinds(self) -> tuple[Kind, ...]:
@@ -59,7 +81,7 @@ class ServiceChoice:
         if self.voice is None:
             return KINDS
         kinds: list[Kind] = [VOICE]
-        if _is_named(self.agent, "llm"):
+        if is_named(self.agent, "llm"):
             kinds.append("llm")
         if self.has_own_tts or any(target.warm for target in self.agent.transfers.values()):
             kinds.append("tts")
@@ -68,17 +90,42 @@ class ServiceChoice:
     @property
     def has_own_tts(self) -> bool:
         """Whether fixed lines have a voice of their own beside one of speech to speech."""
-        return self.voice is not None and _is_named(self.agent, "tts")
+        return self.voice is not None and is_named(self.agent, "tts")
+
+    @property
+    def says_lines(self) -> bool:
+        """Whether the TTS says the bot's own lines to callers, and not a voice of speech to speech."""
+        return self.voice is None or self.has_own_tts
 
     def of(self, kind: Kind) -> Service:
         """Return the chosen service of a kind."""
         named: str = getattr(self, kind)
+        service = self._known(kind, named)
+        if kind not in self.lists:
+            return service
+        assert self.settings is not None
+        return of_list(service, self.agent, self._known(kind, self.lists[kind][0]), self.settings)
+
+    def each(self, kind: Kind) -> list[Service]:
+        """Return the services of a kind in the order of their list; the one that was chosen where there is none."""
+        return [self.only(kind, name).of(kind) for name in self.lists.get(kind, (getattr(self, kind),))]
+
+    def spoken_by(self, agent: Agent) -> ServiceChoice:
+        """The same in the language that the agent speaks now."""
+        return replace(self, agent=agent)
+
+    def only(self, kind: Kind, name: str) -> ServiceChoice:
+        """The same, with one of the names of a kind's list in the place of the first."""
+        named: dict[str, Any] = {kind: name}
+        return replace(self, **named)
+
+    def behind(self, kind: Kind) -> Service | None:
+        """The local service that takes over when all of a list have failed; None where there is no list, or no such."""
+        names = self.lists.get(kind)
+        return None if names is None else at_last(kind, self.agent, names)
+
+    def _known(self, kind: Kind, named: str) -> Service:
         return own_service(kind, named, self.folder) if ":" in named else services_of(kind)[named]
-
-
-def _is_named(agent: Agent, kind: str) -> bool:
-    named: str = getattr(agent.services, kind)
-    return named.strip().lower() != AUTO
 
 
 def resolve(agent: Agent, settings: Settings) -> ServiceChoice:
@@ -87,11 +134,16 @@ def resolve(agent: Agent, settings: Settings) -> ServiceChoice:
     Raises:
         ServiceError: A name is not known; the message has the closest one and the list.
     """
-    stt, llm, tts = (_resolve(kind, agent, settings) for kind in KINDS)
+    named = {kind: _resolve(kind, agent, settings) for kind in KINDS}
+    stt, llm, tts = (found if isinstance(found, str) else found[0] for found in named.values())
+    lists: dict[str, tuple[str, ...]] = {
+        kind: found for kind, found in named.items() if not isinstance(found, str)
+    }
     voice = agent.services.voice
     if voice is not None:
         voice = _known(VOICE, voice, f"agent {agent.name}, [services] voice", settings)
-    return ServiceChoice(stt, llm, tts, agent, settings.agents_dir, voice)
+        lists = {}
+    return ServiceChoice(stt, llm, tts, agent, settings.agents_dir, voice, lists, settings)
 
 
 def check(choice: ServiceChoice, settings: Settings) -> None:
@@ -101,15 +153,34 @@ def check(choice: ServiceChoice, settings: Settings) -> None:
         ServiceError: A key or a package is missing, an option is not known, or the language is not spoken.
     """
     if choice.voice is not None:
-        _check_beside_voice(choice.agent, choice.of(VOICE))
+        check_beside_voice(choice.agent, choice.of(VOICE))
     for kind in choice.kinds:
-        service = choice.of(kind)
-        _check_key(service, settings)
-        _check_package(service)
-        _check_language(service, choice.agent)
-        if not service.is_local:
-            _check_chosen(service, choice.agent)
-            pipecat_settings(service, _load(service, settings), choice.agent, settings)
+        if kind in choice.lists:
+            check_list(choice.agent, kind, choice.lists[kind])
+        for service in choice.each(kind):
+            _check_key(service, settings)
+            _check_package(service)
+            check_language(service, choice.agent)
+            if not service.is_local:
+                _check_chosen(service, choice.agent)
+        _check_in_languages(choice, kind, settings)
+    check_voices(choice.agent, choice.lists.get("tts") or tuple(services_of("tts")))
+
+
+def _check_in_languages(choice: ServiceChoice, kind: Kind, settings: Settings) -> None:
+    made: dict[str, dict[str, Any]] = {}
+    for tag in choice.agent.languages or [choice.agent.language]:
+        agent = choice.agent.in_language(tag)
+        for service in choice.spoken_by(agent).each(kind):
+            if service.is_local and not service.listed:
+                continue  # named alone it makes the agent speak English only
+            check_language(service, agent)
+            if not service.is_local:
+                built, _ = pipecat_settings(service, _load(service, settings), agent, settings)
+                made.setdefault(service.name, {})[tag] = built
+    if kind == "tts":
+        for name, in_languages in made.items():
+            check_voice_of_each(name, choice.agent, in_languages)
 
 
 def beyond_the_brain(agent: Agent, settings: Settings) -> list[str]:
@@ -195,7 +266,7 @@ def describe(agent: Agent, settings: Settings) -> list[str]:
         hosted = any(service.taken_by_auto(settings) for kind in KINDS for service in taken_unasked(kind))
         cause = "" if hosted else "no key set: "
         return [f"{cause}the local brain answers (STT Moonshine, TTS Piper, English only)"]
-    lines = [", ".join(f"{kind.upper()} {_with_model(choice.of(kind), agent, settings)}" for kind in KINDS)]
+    lines = [", ".join(f"{kind.upper()} {_all_of(choice, kind, settings)}" for kind in KINDS)]
     if choice.llm == LOCAL:
         lines.append(
             "the local brain answers with the agent's own facts: set OPENAI_API_KEY (or another LLM's key) "
@@ -204,11 +275,32 @@ def describe(agent: Agent, settings: Settings) -> list[str]:
     return lines
 
 
-def _resolve(kind: Kind, agent: Agent, settings: Settings) -> str:
-    named: str = getattr(agent.services, kind)
+def lists_of(agent: Agent, settings: Settings) -> dict[str, str]:
+    """What stands behind what, by job, for an agent that names lists.
+
+    Raises:
+        ServiceError: A name is not known.
+    """
+    choice = resolve(agent, settings)
+    return {kind: _all_of(choice, kind, settings) for kind in KINDS if kind in choice.lists}
+
+
+def _all_of(choice: ServiceChoice, kind: Kind, settings: Settings) -> str:
+    services = choice.each(kind)
+    if (last := choice.behind(kind)) is not None:
+        services.append(last)
+    return ", else ".join(_with_model(service, choice.agent, settings) for service in services)
+
+
+def _resolve(kind: Kind, agent: Agent, settings: Settings) -> str | tuple[str, ...]:
+    """The name of the service; the names, where it is a list."""
+    named: str | list[str] = getattr(agent.services, kind)
     source = f"agent {agent.name}, [services] {kind}"
     if named == AUTO:
-        named, source = getattr(settings, kind), f"{kind.upper()} in .env or the environment"
+        source = f"{kind.upper()} in .env or the environment"
+        named = in_environment(getattr(settings, kind), kind.upper())
+    if isinstance(named, list):
+        return tuple(_known(kind, name, source, settings) for name in named)
     if named.strip().lower() == AUTO:
         unasked = taken_unasked(kind)
         return next((service.name for service in unasked if service.taken_by_auto(settings)), LOCAL)
@@ -232,28 +324,6 @@ def _known(kind: Kind, named: str, source: str, settings: Settings) -> str:
         )
         raise ServiceError(f'services: no {kind} is called "{named}" ({source}): {guess}Known are {names}')
     return named
-
-
-def _check_beside_voice(agent: Agent, voice: Service) -> None:
-    """Refuse what a voice of speech to speech cannot do."""
-    what = f"services: agent {agent.name} has voice = {voice.name}"
-    if not voice.takes_messages:
-        raise ServiceError(
-            f"{what}, which speaks whenever it likes: it says no line on request, and no key stops it: name "
-            f"another voice, such as openai-realtime or gemini-live, or stt, llm and tts."
-        )
-    if agent.call_flow is not None:
-        raise ServiceError(
-            f"{what}, which cannot follow a call flow: remove {agent.name}.flow.yaml, or name stt, llm and tts "
-            "in place of voice."
-        )
-    if _is_named(agent, "stt"):
-        raise ServiceError(f"{what}, which hears by itself: remove stt from [services], or voice.")
-    if _is_named(agent, "llm") and not agent.after_call.is_wanted:
-        raise ServiceError(
-            f"{what}, which answers by itself, and no [after_call] that llm would sum calls up for: remove llm from "
-            "[services], or voice."
-        )
 
 
 def _check_key(service: Service, settings: Settings) -> None:
@@ -280,7 +350,7 @@ def _check_chosen(service: Service, agent: Agent) -> None:
         if name not in options_of(service, agent):
             raise ServiceError(
                 f"services: {service.name} has no {name} of its own: write {name} in "
-                f"[services.options.{service.kind}] of agent {agent.name}."
+                f"{service.options_table} of agent {agent.name}."
             )
 
 
@@ -296,25 +366,6 @@ def _is_installed(package: str) -> bool:
         return importlib.util.find_spec(package) is not None
     except ModuleNotFoundError:
         return False
-
-
-def _check_language(service: Service, agent: Agent) -> None:
-    language = language_of(agent)
-    spoken = language.value.split("-")[0]
-    if service.is_local and service.kind != "llm" and spoken != "en":
-        raise ServiceError(
-            f"services: {service.kind} is local, which knows English only, but agent {agent.name} has language = "
-            f'"{agent.language}": set a key for another {service.kind}, or change the language.'
-        )
-    if (
-        service.voice_languages
-        and spoken not in service.voice_languages
-        and (option := "model" if service.kind == "stt" else "voice") not in options_of(service, agent)
-    ):
-        raise ServiceError(
-            f'services: {service.name} has no default {option} for language = "{agent.language}": name one as {option} '
-            f"in [services.options.{service.kind}] of agent {agent.name}."
-        )
 
 
 def _load(service: Service, settings: Settings) -> type:
@@ -337,7 +388,7 @@ def _with_model(service: Service, agent: Agent, settings: Settings) -> str:
 def _build(service: Service, agent: Agent, settings: Settings) -> Any:
     _check_key(service, settings)
     _check_package(service)
-    _check_language(service, agent)
+    check_language(service, agent)
     cls: Any = _load(service, settings)
     if service.is_local:
         return cls()
@@ -348,7 +399,10 @@ def _build(service: Service, agent: Agent, settings: Settings) -> Any:
         arguments["settings"] = made
     if service.kind == "tts" and not service.is_own and settings.first_audio_secs > CONTEXT_SECS:
         arguments["stop_frame_timeout_s"] = settings.first_audio_secs
-    built = bounded(cls, settings, own_time_outs=service.has_time_outs)
+    built = bounded(with_spares(service, cls, settings), settings, own_time_outs=service.has_time_outs)
+    if service.kind == "llm":
+        built = with_one_system_message(built)
+    built = made_ready(service, built, agent, settings, arguments)
     if service.with_session:
         built, arguments["aiohttp_session"] = with_session(built, settings)
     try:

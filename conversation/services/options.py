@@ -13,6 +13,8 @@ from pipecat.transcriptions.language import Language
 from pydantic import ValidationError
 
 from conversation.agents.agent import Agent
+from conversation.agents.speaking import known_tags
+from conversation.lines.fixed import primary
 from conversation.services.service import Service, ServiceError
 from settings import Settings
 
@@ -37,20 +39,39 @@ def language_of(agent: Agent) -> Language:
     Raises:
         ServiceError: It is no language tag.
     """
-    by_tag = {language.value.lower(): language for language in Language}
-    language = by_tag.get(agent.language.strip().lower().replace("_", "-"))
+    language = known_tags().get(agent.language.strip().lower().replace("_", "-"))
     if language is None:
-        close = difflib.get_close_matches(agent.language.lower(), by_tag, n=1)
+        close = difflib.get_close_matches(agent.language.lower(), known_tags(), n=1)
         raise ServiceError(
             f'services: agent {agent.name} has language = "{agent.language}", which is no language tag: use one '
-            f"such as {by_tag[close[0]].value if close else 'en, de or es-MX'}."
+            f"such as {known_tags()[close[0]].value if close else 'en, de or es-MX'}."
         )
     return language
 
 
 def options_of(service: Service, agent: Agent) -> dict[str, Any]:
-    """What the agent's file has in `[services.options.*]` for this service."""
-    return dict(agent.services.options.get(service.kind, {}))
+    """What the agent's file has for this service: options, its voice, and what is for the language that is spoken."""
+    given = agent.services.options.get(service.kind, {})
+    if service.listed:
+        given = given.get(service.name, {})
+    if service.kind == "tts" and service.name in agent.services.voices:
+        given = {"voice": agent.services.voices[service.name], **given}
+    return {**given, **of_language(service, agent)}
+
+
+def of_language(service: Service, agent: Agent) -> dict[str, Any]:
+    """What the agent's file has for this service in the language that is spoken."""
+    name = agent.configured(agent.language)
+    given = agent.languages[name].options_of(service.kind) if name is not None else {}
+    return dict(given.get(service.name, {})) if service.listed else given
+
+
+def options_table(service: Service, agent: Agent) -> str:
+    """Where the agent's file has a service's options for the language that is spoken."""
+    if agent.language == agent.home.language:
+        return service.options_table
+    one = f".{service.name}" if service.listed else ""
+    return f"[languages.{agent.language}.options.{service.kind}{one}]"
 
 
 def bad_option(service: Service, agent: Agent, error: Exception) -> ServiceError:
@@ -60,7 +81,7 @@ def bad_option(service: Service, agent: Agent, error: Exception) -> ServiceError
         error = ValueError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}")
     reason = " ".join(str(error).split()).rstrip(".")
     return ServiceError(
-        f"services: an option of {service.name} is not usable: {reason}. Change [services.options.{service.kind}] "
+        f"services: an option of {service.name} is not usable: {reason}. Change {service.options_table} "
         f"of agent {agent.name}."
     )
 
@@ -91,12 +112,12 @@ def pipecat_settings(
             guess = f'did you mean "{close[0]}"? ' if close else ""
             raise ServiceError(
                 f"services: {service.name} has no option {name} (agent {agent.name}, "
-                f"[services.options.{service.kind}]): {guess}Known are {', '.join(sorted(known | arguments))}."
+                f"{service.options_table}): {guess}Known are {', '.join(sorted(known | arguments))}."
             )
     own = {name: given.pop(name) for name in list(given) if name in arguments}
     if service.is_own and not given:
         return None, own
-    values = _merged(service.options(settings, language_of(agent)), _nested(service, given, agent))
+    values = _merged(_for_languages(service, settings, agent), _nested(service, given, agent))
     values = _merged(values, values.pop(SESSION, {}))
     if (model := service.model(settings)) is not None:
         values.setdefault("model", model)
@@ -107,6 +128,26 @@ def pipecat_settings(
         raise bad_option(service, agent, error) from error
     made.extra = dict(extra)
     return made, own
+
+
+def _for_languages(service: Service, settings: Settings, agent: Agent) -> dict[str, Any]:
+    """The settings that suit a telephone and the agent's languages: one that takes several gets all of them.
+
+    A recogniser that hears all of an agent's languages at once tells which one the caller speaks.
+    """
+    language = language_of(agent)
+    values = service.options(settings, language)
+    others = [language_of(agent.in_language(tag)) for tag in agent.languages]
+    if service.kind != "stt" or len(others) < 2:
+        return values
+    every = [language, *(other for other in others if other != language)]
+    values = {name: every if value == [language] else value for name, value in values.items()}
+    if (
+        service.hears_at_once is not None
+        and {primary(tag.value) for tag in every} <= service.hears_at_once[1]
+    ):
+        values["language"] = service.hears_at_once[0]
+    return values
 
 
 def _settings_of(cls: Any) -> frozenset[str]:

@@ -17,6 +17,7 @@ from pipecat.frames.frames import (
     ErrorFrame,
     Frame,
     LLMContextFrame,
+    LLMFullResponseEndFrame,
     LLMTextFrame,
     LLMThoughtTextFrame,
     TTSAudioRawFrame,
@@ -120,18 +121,21 @@ class _PatientModel(LLMService[Any]):
     """Gives up a request whose first token, or next one, does not come in time."""
 
     patience = Patience()
+    tells_before_the_end = False
+    """Whether a stall is reported before the end of the reply that it cuts, so that another model can go on with it."""
     _waiting: asyncio.Timeout | None = None
+    _stall_reported = False
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         if not isinstance(frame, LLMContextFrame):
             await super().process_frame(frame, direction)
             return
+        self._stall_reported = False
         try:
             async with asyncio.timeout(self.patience.first_token_secs) as self._waiting:
                 await super().process_frame(frame, direction)
         except TimeoutError:
-            error = Stalled("the answer stalled")
-            await self.push_error(str(error), exception=error, category=ErrorCategory.CONNECTIVITY)
+            await self._report_stall()
         finally:
             self._waiting = None
 
@@ -140,7 +144,16 @@ class _PatientModel(LLMService[Any]):
         self._goes_on()
         await super().stop_ttfb_metrics(*args, **kwargs)
 
+    async def _report_stall(self) -> None:
+        if not self._stall_reported:
+            self._stall_reported = True
+            error = Stalled("the answer stalled")
+            await self.push_error(str(error), exception=error, category=ErrorCategory.CONNECTIVITY)
+
     async def push_frame(self, frame: Frame, direction: FrameDirection = FrameDirection.DOWNSTREAM) -> None:
+        if self.tells_before_the_end and isinstance(frame, LLMFullResponseEndFrame):
+            if self._waiting is not None and self._waiting.expired():
+                await self._report_stall()
         await super().push_frame(frame, direction)
         if isinstance(frame, LLMTextFrame | LLMThoughtTextFrame):
             self._goes_on()
@@ -304,6 +317,13 @@ async def _hand_over(
 
 def _stalled(text: str) -> ErrorFrame:
     return ErrorFrame(text, exception=Stalled(text), category=ErrorCategory.CONNECTIVITY)
+
+
+async def connected(service: Any) -> None:
+    """Wait until a service is connected that keeps a connection and is connecting, or has failed to."""
+    connecting: asyncio.Task[None] | None = getattr(service, "_connecting", None)
+    if connecting is not None:
+        await asyncio.wait({connecting})
 
 
 def with_patience(cls: Any, patience: Patience) -> Any:

@@ -96,6 +96,26 @@ below, and `local` when there is none. `STT`, `LLM` and `TTS` in `.env` name a s
 not. A name that does not exist, a variable that is not set and a package that is not installed are found at the
 start, with the fix.
 
+**Lists.** `tts = ["cartesia", "openai"]` names services that stand in for one another, and so does
+`TTS=cartesia,openai` in `.env`: when one fails, the next one goes on in the same turn. Where the local stack is
+installed and the agent's language is English, it stands behind each list unnamed.
+[conversation.md](conversation.md#providers-that-fail) has the whole of it. With a list, options stand in a table for
+each service, and voices in one of their own:
+
+```toml
+[services]
+tts = ["cartesia", "openai"]
+
+[services.voices]
+openai = "nova"
+
+[services.options.tts.cartesia]
+model = "sonic-3.6"
+```
+
+A list is no choice between services that may be missing: each needs its key and its package. Empty lists, names that
+stand twice, `auto` in a list, options for none of its services, and a list beside a `voice` are refused at the start.
+
 **Variables** go into `.env` or the environment. They are named as Pipecat's own examples name them.
 
 **Packages.** Services under *auto* come with `make setup`. For the others, `make setup EXTRAS="rime groq"` adds what
@@ -106,8 +126,9 @@ settings, and with services that are not under *auto* also the arguments of its 
 reaches recognisers and voices that can be told one.
 
 **Time-outs** are the same for all, whatever the vendor: `CONNECT_SECS`, `FIRST_TOKEN_SECS`, `STALL_SECS` and
-`FIRST_AUDIO_SECS` in `.env.example`. Vendors' libraries do not ask again by themselves; the bot does, once, and
-speaks to the caller meanwhile.
+`FIRST_AUDIO_SECS` in `.env.example`, and `FAILOVER_SECS` in the place of any longer one for a service that has another
+behind it in a list. Vendors' libraries do not ask again by themselves; the bot does, once, and speaks to the caller
+meanwhile.
 
 ## What was tried
 

@@ -22,6 +22,9 @@ VOICE: Kind = "voice"
 
 LOCAL = "local"
 
+LOCAL_LANGUAGE = "en"
+"""The one language that the local stack knows."""
+
 PHONE_HZ, WIDE_HZ = 8000, 16000
 
 
@@ -50,6 +53,7 @@ class Service:
         model: Its model, or its engine for a local one; None leaves Pipecat's own choice.
         options: The Pipecat settings that suit a telephone, for a language; the agent's own options win over them.
         voice_languages: The languages that the default voice speaks; None for a voice that speaks all.
+        hears_at_once: What a recogniser is told as `language` to hear several at once, and which ones it then hears.
         nested: Options that are tables, with the `module:Class` that each becomes.
         address: The host that it is reached at, or a function of the settings that returns its address; for the
             operator's log.
@@ -61,6 +65,7 @@ class Service:
         hears_hz: The rate of the caller's audio that a recogniser wants, in Hz: a telephone's, unless it takes no such.
         takes_messages: Whether Pipecat hands a voice of speech to speech what the caller did not say.
         folder: Where the agent's own modules are, for a class of the owner's; None for a service of Pipecat.
+        listed: Whether it is one of a list, so that its options have a table of their own.
     """
 
     kind: Kind
@@ -75,6 +80,7 @@ class Service:
     model: Callable[[Settings], str | None] = lambda _: None
     options: Callable[[Settings, Language], dict[str, Any]] = lambda _, __: {}
     voice_languages: frozenset[str] | None = None
+    hears_at_once: tuple[str, frozenset[str]] | None = None
     nested: Mapping[str, str] = field(default_factory=dict)
     address: str | Callable[[Settings], str] = ""
     more_keys: tuple[str, ...] = ()
@@ -85,6 +91,12 @@ class Service:
     hears_hz: int = PHONE_HZ
     takes_messages: bool = True
     folder: Path | None = None
+    listed: bool = False
+
+    @property
+    def options_table(self) -> str:
+        """The table of an agent's file that its options stand in."""
+        return f"[services.options.{self.kind}{f'.{self.name}' if self.listed else ''}]"
 
     @property
     def is_local(self) -> bool:

@@ -65,7 +65,12 @@ class SpeakableText(LLMTextProcessor):
         Args:
             language: Of the conversation, as in BCP 47.
         """
-        super().__init__(text_aggregator=VisibleSentences(language=language), text_transforms=[("*", tidy)])
+        self._sentences = VisibleSentences(language=language)
+        super().__init__(text_aggregator=self._sentences, text_transforms=[("*", tidy)])
+
+    def speaks(self, language: str) -> None:
+        """Go on in another language: sentences end by its rules."""
+        self._sentences.set_language(language)
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         """Make speakable what a tool was given to say, too, such as a farewell."""
@@ -96,6 +101,11 @@ class Aloud:
         self._pronounced = Pronounced(pronounce or {})
         self._region = region
         self._language = language
+
+    def speaks(self, language: str, pronounce: Mapping[str, str]) -> None:
+        """Go on in another language, with its own table of words."""
+        self._language = language
+        self._pronounced = Pronounced(pronounce)
 
     async def __call__(self, text: str, text_type: str = "*") -> str:
         """Write a sentence as it is spoken."""

@@ -24,6 +24,8 @@ from calls.states import EndedBy
 from conversation.handover import put_through
 from conversation.language.farewell import is_farewell
 from conversation.language.spoken_numbers import Fit, fit, spoken_number
+from conversation.lines.fixed import DEFAULT
+from conversation.lines.names import listed, name_of
 from conversation.public import CallFacts, NotReached
 from conversation.session import Session
 from conversation.tools.http_client import shared_client
@@ -49,6 +51,7 @@ class Face:
         self.llm: LLMService[Any] | None = None
         """The model that talks in it, once there is one."""
         self._at_the_end: list[Callable[[], Awaitable[None]]] = []
+        self._left: dict[tuple[str, str, str], asyncio.Task[None]] = {}
         self.caller_left = False
         """Whether the caller was put through, so that nobody is there to be answered."""
 
@@ -123,6 +126,24 @@ class Face:
         """Say words that no barge-in cuts short."""
         return await self._session.say_to_the_end(text)
 
+    @property
+    def languages(self) -> Mapping[str, str]:
+        """The languages that the conversation can be in."""
+        tongue = self._session.tongue
+        spoken = tongue.spoken if tongue is not None else ()
+        return {tag: name_of(tag, DEFAULT) for tag in spoken} if len(spoken) > 1 else {}
+
+    async def change_language(self, language: str) -> None:
+        """Go on in another language."""
+        tongue = self._session.tongue
+        tag = tongue.speaks(language) if tongue is not None else None
+        if tag is None:
+            names = listed(list(self.languages.values()), DEFAULT) or name_of(
+                self._session.agent.language, DEFAULT
+            )
+            raise NotPossible(f"you do not speak that language. Tell the caller that you speak {names}.")
+        await self._session.change_language(tag, "tool")
+
     async def note(self, text: str) -> None:
         """Tell the model something."""
         await self._session.note(text)
@@ -172,7 +193,7 @@ class Face:
         session.listens()
 
     async def leave_message(self, text: str, *, caller_name: str = "", callback_number: str = "") -> None:
-        """Keep a message for the business."""
+        """Keep a message for the business, once however often it is left in the call."""
         session = self._session
         region = country_of(session.control.our_number) or country_of(session.call.other_number)
         digits = spoken_number(callback_number)
@@ -191,6 +212,18 @@ class Face:
             callback_number=callback_number or str(session.variables.get("caller_number") or ""),
             text=text,
         )
+        same = (text, caller_name, message.callback_number)
+        if same not in self._left:
+            self._left[same] = asyncio.create_task(self._keep(message))
+        try:
+            # Who speaks meanwhile interrupts the tool; the message is kept all the same, and a second call finds it.
+            await asyncio.shield(self._left[same])
+        except NotDone:
+            self._left.pop(same, None)
+            raise
+
+    async def _keep(self, message: Message) -> None:
+        session = self._session
         try:
             await MessageBook(session.data_dir).keep(message)
         except OSError as error:
@@ -198,6 +231,8 @@ class Face:
             raise NotDone("it could not be stored. Apologise and ask the caller to ring again.") from error
         session.record(
             MessageTaken(
-                caller_name=caller_name, callback_number=message.callback_number, message=message.text
+                caller_name=message.caller_name,
+                callback_number=message.callback_number,
+                message=message.text,
             )
         )

@@ -11,6 +11,7 @@ from conversation.agents.agent import Agent
 from conversation.agents.modules import default_tools
 from conversation.public import BotSession
 from conversation.tools.http_tools import http_tools
+from conversation.tools.language_tool import change_language
 from conversation.tools.mcp_servers import mcp_tools
 from conversation.tools.tool import Tool
 
@@ -19,11 +20,12 @@ _read = lru_cache(maxsize=256)(Tool.of)
 
 def tools_of(agent: Agent) -> dict[str, Tool]:
     """The tools that an agent's file allows, by name: ours, the agent's own, its services' and its servers'."""
-    functions = {**default_tools(), **agent.code.tools}
+    several = {"change_language": change_language} if len(agent.languages) > 1 else {}
+    functions = {**default_tools(), **several, **agent.code.tools}
     tools = {name: _read(function) for name, function in functions.items()}
     tools |= http_tools(agent)
     servers = mcp_tools(agent, besides=tools)
-    names = dict.fromkeys([*agent.tools, *(servers if agent.offers_all else ())])
+    names = dict.fromkeys([*agent.tools, *several, *(servers if agent.offers_all else ())])
     # A server's tools are not there while it is away.
     return {name: found for name in names if (found := tools.get(name) or servers.get(name)) is not None}
 

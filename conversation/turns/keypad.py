@@ -6,6 +6,9 @@ from pipecat.frames.frames import Frame, InputDTMFFrame
 from pipecat.processors.aggregators.dtmf_aggregator import DTMFAggregator
 from pipecat.processors.frame_processor import FrameDirection
 
+KEYPAD_PREFIX = "DTMF: "
+"""What a row of keys begins with when it stands in for the caller's words (Pipecat's `DTMFAggregator`)."""
+
 
 class Keypad(DTMFAggregator):
     """Pipecat's aggregator, whose pause is counted from the first key on.

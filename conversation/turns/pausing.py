@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import time
+from collections.abc import Callable
 from typing import Any
 
 from pipecat.frames.frames import (
@@ -18,9 +18,9 @@ from pipecat.frames.frames import (
 from pipecat.turns.types import ProcessFrameResult
 from pipecat.turns.user_stop import BaseUserTurnStopStrategy, TurnAnalyzerUserTurnStopStrategy
 
-from conversation.language.utterance import breaks_off
 from conversation.turns.ear import CallerGoesOnFrame, CallerPausesFrame
 from conversation.turns.smart_turn import SharedSmartTurn
+from conversation.turns.words import ENGLISH, TurnWords, turn_words
 
 UNFINISHED_SECS = 1.5
 """A pause this long ends a turn whose words break off in the middle of a sentence."""
@@ -28,10 +28,20 @@ UNFINISHED_SECS = 1.5
 COURTESY_SECS = 0.6
 """A pause this long ends a turn of mere courtesy, behind which the matter often follows: "Thank you, ... goodbye."."""
 
-COURTESIES = re.compile(
-    r"(?:(?:thank you(?: very much)?|thanks|okay|ok|sure|good (?:morning|afternoon|evening))(?: |$))+"
-)
-"""Turns of mere courtesy (English)."""
+GREETING_SECS = 1.2
+"""The same for a mere "good morning": who calls a business wants something of it."""
+
+WHOLE_SECS = 0.9
+"""A pause this long ends a turn of a whole sentence, though its melody goes on."""
+
+QUESTION_SECS = 0.7
+"""The same for a whole question."""
+
+DICTATING_SECS = 2.0
+"""A pause this long ends a turn in which a number, a name or an address was begun, or only announced."""
+
+MAY_BE_WHOLE_SECS = 1.2
+"""A pause this long ends one whose number is long enough for some places."""
 
 WORDS_LATE_SECS = 1.0
 """How much later than nearly all transcripts one may come. After that it is sure that there were no words."""
@@ -40,31 +50,69 @@ WORDLESS_SECS = 2.1
 """By then it is sure in any case, unless the recogniser is known to be slower: the bot must speak within 3 s."""
 
 
-def bare(text: str) -> str:
-    """Words alone, in small letters."""
-    return " ".join(re.sub(r"[^a-z ]", "", text.lower().replace("-", " ")).split())
+Known = Callable[[], TurnWords]
+"""The words of the language that is spoken now."""
 
 
-def secs_to_wait(said: str) -> float:
-    """How long a pause ends a turn of these words that sounds complete, in seconds; 0 for one that is over at once."""
-    if breaks_off(said):
-        return UNFINISHED_SECS
-    return COURTESY_SECS if COURTESIES.fullmatch(bare(said)) else 0.0
+def english() -> TurnWords:
+    """The words of English."""
+    return turn_words(ENGLISH)
 
 
-class WholeSentenceUserTurnStopStrategy(TurnAnalyzerUserTurnStopStrategy):
-    """Ends a turn that sounds complete, but waits a while for the rest of a sentence that breaks off.
+def secs_to_wait(said: str, words: TurnWords | None = None, *, was_asked: bool = False) -> float:
+    """How long a pause ends a turn of these words that sounds complete, in seconds; 0 for one that is over at once.
 
-    A model that listens to the melody takes "I would like to" for complete when the voice falls before a pause.
+    Args:
+        said: What was said in the turn.
+        words: Those of the language; English when not given.
+        was_asked: Whether the bot has just asked for a number, a name or an address.
     """
+    words = words or english()
+    if words.is_dictating(said, was_asked=was_asked):
+        return DICTATING_SECS
+    if said.rstrip().endswith(",") and (words.is_short_answer(said) or words.says_goodbye(said)):
+        return COURTESY_SECS  # a lone "No." or "Bye." is often written so
+    if words.breaks_off(said):
+        return UNFINISHED_SECS
+    if words.may_be_whole(said, was_asked=was_asked):
+        return MAY_BE_WHOLE_SECS
+    if words.is_courtesy(said):
+        return GREETING_SECS if words.is_greeting(said) else COURTESY_SECS
+    return 0.0
 
-    def __init__(self, **kwargs: Any):
+
+def secs_when_whole(said: str, words: TurnWords, *, was_asked: bool = False) -> float | None:
+    """How long a pause ends a turn whose words are whole, whatever its melody; None when they may not be.
+
+    Args:
+        said: What was said in the turn.
+        words: Those of the language.
+        was_asked: Whether the bot has just asked for a number, a name or an address.
+    """
+    wait = secs_to_wait(said, words, was_asked=was_asked)
+    if words.is_short_answer(said) or words.says_goodbye(said):
+        return wait
+    if wait >= UNFINISHED_SECS or not words.is_sentence(said):
+        return None
+    return max(wait, QUESTION_SECS if said.rstrip().endswith("?") else WHOLE_SECS)
+
+
+class WordsDecideToo(BaseUserTurnStopStrategy):
+    """Has a strategy that ends turns by their sound wait a while where the words say that more must come."""
+
+    def __init__(
+        self, *, words: Known = english, was_asked: Callable[[], bool] = lambda: False, **kwargs: Any
+    ):
         """Initialize the strategy.
 
         Args:
-            **kwargs: For `TurnAnalyzerUserTurnStopStrategy`.
+            words: The words of the language that is spoken now.
+            was_asked: Whether the bot has just asked for a number, a name or an address.
+            **kwargs: For the strategy that listens to the sound.
         """
         super().__init__(**kwargs)
+        self._words = words
+        self._was_asked = was_asked
         self._said: list[str] = []
         self._silent_since = 0.0
         self._waiting: asyncio.Task[None] | None = None
@@ -86,29 +134,21 @@ class WholeSentenceUserTurnStopStrategy(TurnAnalyzerUserTurnStopStrategy):
         await super().cleanup()
 
     async def process_frame(self, frame: Frame) -> ProcessFrameResult:
-        """Gather the words before Pipecat's strategy decides on them."""
+        """Gather the words before the other strategy decides on them."""
         if isinstance(frame, TranscriptionFrame):
             self._said.append(frame.text)
-        elif isinstance(frame, CallerPausesFrame | CallerGoesOnFrame):
-            self._think_ahead(frame)
         elif isinstance(frame, VADUserStartedSpeakingFrame):
             await self._wait_no_longer()
         elif isinstance(frame, VADUserStoppedSpeakingFrame):
             self._silent_since = frame.timestamp - frame.stop_secs
-        return await super().process_frame(frame)
-
-    def _think_ahead(self, frame: CallerPausesFrame | CallerGoesOnFrame) -> None:
-        if not isinstance(self._turn_analyzer, SharedSmartTurn):
-            return
-        if isinstance(frame, CallerGoesOnFrame):
-            self._turn_analyzer.think_no_more()
-        elif self._vad_user_speaking:
-            self._turn_analyzer.think_ahead(frame.rest_secs)
+        return await super().process_frame(frame) or ProcessFrameResult.CONTINUE
 
     async def trigger_user_turn_stopped(self, *, enable_user_speaking_frames: bool | None = None) -> None:
         """End the turn, now or when nothing has followed a sentence that breaks off, or a courtesy."""
         await self._wait_no_longer()
-        rest = self._silent_since + secs_to_wait(" ".join(self._said)) - time.time()
+        said = " ".join(self._said)
+        wait = secs_to_wait(said, self._words(), was_asked=self._was_asked()) if said else 0.0
+        rest = self._silent_since + wait - time.time()
         if rest > 0:
             self._waiting = self.create_task(self._end_after(rest), f"{self}::_end_after")
         else:
@@ -123,6 +163,28 @@ class WholeSentenceUserTurnStopStrategy(TurnAnalyzerUserTurnStopStrategy):
         task, self._waiting = self._waiting, None
         if task is not None:
             await self.cancel_task(task)
+
+
+class WholeSentenceUserTurnStopStrategy(WordsDecideToo, TurnAnalyzerUserTurnStopStrategy):
+    """Ends a turn that sounds complete, but waits a while for the rest of a sentence that breaks off.
+
+    A model that listens to the melody takes "I would like to" for complete when the voice falls before a pause, and
+    each part of a telephone number.
+    """
+
+    async def process_frame(self, frame: Frame) -> ProcessFrameResult:
+        """Have the model think ahead in a pause."""
+        if isinstance(frame, CallerPausesFrame | CallerGoesOnFrame):
+            self._think_ahead(frame)
+        return await super().process_frame(frame)
+
+    def _think_ahead(self, frame: CallerPausesFrame | CallerGoesOnFrame) -> None:
+        if not isinstance(self._turn_analyzer, SharedSmartTurn):
+            return
+        if isinstance(frame, CallerGoesOnFrame):
+            self._turn_analyzer.think_no_more()
+        elif self._vad_user_speaking:
+            self._turn_analyzer.think_ahead(frame.rest_secs)
 
 
 class WordlessUserTurnStopStrategy(BaseUserTurnStopStrategy):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import time
 from collections.abc import Callable
 from typing import Any
@@ -26,27 +25,21 @@ from calls.events.talk import SilencePrompted
 from calls.states import EndedBy
 from conversation.session import Session
 from conversation.turns.detectors import shared_turn_analyzer
+from conversation.turns.hinted import HintedUserTurnStopStrategy
+from conversation.turns.holding import Voice
 from conversation.turns.interrupting import InterruptingUserTurnStartStrategy
+from conversation.turns.keypad import KEYPAD_PREFIX
 from conversation.turns.pausing import (
+    Known,
     WholeSentenceUserTurnStopStrategy,
     WordlessUserTurnStopStrategy,
-    bare,
-    secs_to_wait,
+    english,
+    secs_when_whole,
 )
+from conversation.turns.words import ENGLISH, TurnWords, turn_words
 
 INCOMPLETE_TURN_SECS = 1.5
 """A pause this long ends a turn that sounded unfinished. Pipecat's 3 s are dead air on a phone line."""
-
-
-KEYPAD_PREFIX = "DTMF: "
-"""What a row of keys begins with when it stands in for the caller's words (Pipecat's `DTMFAggregator`)."""
-
-
-SHORT_ANSWERS = re.compile(
-    r"(?:(?:yes|yeah|yep|sure|ok|okay|correct|right|no|nope|please|thanks|thank you(?: very much)?|good ?bye|bye|hello"
-    r"|thats? (?:all|it|right|correct)|nothing else)(?: |$))+"
-)
-"""Turns of a few set words (English), on which a model that listens to the melody has too little to go by."""
 
 
 def turn_strategies(
@@ -54,27 +47,42 @@ def turn_strategies(
     *,
     bot_begins: bool = False,
     understands: Callable[[str], bool] | None = None,
+    voice: Voice | None = None,
 ) -> UserTurnStrategies:
-    """Speech starts a turn, while the bot speaks only some; keys, short answers, Smart Turn or silence end it.
+    """Speech starts a turn, while the bot speaks only some; keys, whole words, Smart Turn or silence end it.
 
     Args:
         session: The session: what it has said that was not heard yet, and whether it can be interrupted.
         bot_begins: Whether the bot has the first word.
         understands: Whether the model can do something with the words, for a model that answers this at once.
+        voice: The bot's voice, where it can be paused.
     """
     analyzer = shared_turn_analyzer(params=SmartTurnParams(stop_secs=INCOMPLETE_TURN_SECS))
     follows: dict[str, Any] = {}
+    waits: dict[str, Any] = {}
+
+    def known() -> TurnWords:
+        return turn_words(session.agent.language if session is not None else ENGLISH)
+
     if session is not None:
-        follows = {"muted": lambda: session.deaf, "unheard": lambda: unheard_words(session)}
+        follows = {
+            "muted": lambda: session.deaf,
+            "unheard": lambda: unheard_words(session),
+            "unheard_secs": lambda: session.playout.unheard_secs,
+        }
+        waits = {"was_asked": lambda: known().asks_for_dictation(session.playout.said_lately)}
     return UserTurnStrategies(
         start=[
-            InterruptingUserTurnStartStrategy(bot_begins=bot_begins, understands=understands, **follows),
+            InterruptingUserTurnStartStrategy(
+                bot_begins=bot_begins, understands=understands, voice=voice, words=known, **follows
+            ),
             TranscriptionUserTurnStartStrategy(),
         ],
         stop=[
             KeypadUserTurnStopStrategy(),
-            ShortAnswerUserTurnStopStrategy(),
-            WholeSentenceUserTurnStopStrategy(turn_analyzer=analyzer),
+            WholeWordsUserTurnStopStrategy(known, **waits),
+            HintedUserTurnStopStrategy(words=known, **waits),
+            WholeSentenceUserTurnStopStrategy(turn_analyzer=analyzer, words=known, **waits),
             WordlessUserTurnStopStrategy(),
         ],
     )
@@ -112,15 +120,23 @@ class KeypadUserTurnStopStrategy(BaseUserTurnStopStrategy):
         return ProcessFrameResult.CONTINUE
 
 
-class ShortAnswerUserTurnStopStrategy(BaseUserTurnStopStrategy):
-    """Ends a turn like "No." at once. One that sounds unfinished would else be answered after a pause only.
+class WholeWordsUserTurnStopStrategy(BaseUserTurnStopStrategy):
+    """Ends a turn whose words are whole, whatever its melody: "No." at once, a sentence after a pause.
 
-    A mere "Thank you" has to be followed by a longer silence: often it is by "goodbye".
+    Of a few set words a model that listens to the melody has too little to go by, and many a sentence ends without its
+    voice falling. A mere "Thank you" has to be followed by a longer silence: often it is by "goodbye".
     """
 
-    def __init__(self) -> None:
-        """Initialize the strategy."""
+    def __init__(self, words: Known = english, was_asked: Callable[[], bool] = lambda: False) -> None:
+        """Initialize the strategy.
+
+        Args:
+            words: The words of the language that is spoken now.
+            was_asked: Whether the bot has just asked for a number, a name or an address.
+        """
         super().__init__()
+        self._known = words
+        self._was_asked = was_asked
         self._words: list[str] = []
         self._speaking = False
         self._silent_since = 0.0
@@ -141,7 +157,7 @@ class ShortAnswerUserTurnStopStrategy(BaseUserTurnStopStrategy):
         await self._wait_no_longer()
 
     async def process_frame(self, frame: Frame) -> ProcessFrameResult:
-        """End the turn when all that was said in it is a short answer and the caller is silent."""
+        """End the turn when all that was said in it is whole and the caller is silent."""
         if isinstance(frame, VADUserStartedSpeakingFrame):
             self._speaking = True
             await self._wait_no_longer()
@@ -149,11 +165,11 @@ class ShortAnswerUserTurnStopStrategy(BaseUserTurnStopStrategy):
             self._speaking = False
             self._silent_since = frame.timestamp - frame.stop_secs
         elif isinstance(frame, TranscriptionFrame) and frame.finalized:
-            self._words += bare(frame.text).split()
+            self._words.append(frame.text)
             await self._wait_no_longer()
-            said = " ".join(self._words)
-            if not self._speaking and SHORT_ANSWERS.fullmatch(said):
-                rest = self._silent_since + secs_to_wait(said) - time.time()
+            wait = secs_when_whole(" ".join(self._words), self._known(), was_asked=self._was_asked())
+            if not self._speaking and wait is not None:
+                rest = self._silent_since + wait - time.time()
                 if rest > 0:
                     self._waiting = self.create_task(self._end_after(rest), f"{self}::_end_after")
                     return ProcessFrameResult.CONTINUE
@@ -189,10 +205,19 @@ class MuteWhilePromised(BaseUserMuteStrategy):
         return self._session.deaf
 
 
+PATIENCE_SECS = 45.0
+"""How long a caller who has asked for a moment may be silent before the bot speaks."""
+
+
+REMARK_SECS = 8.0
+"""How soon after such a wish something that asks nothing belongs to it: "Hang on. The kettle is boiling."."""
+
+
 class SilentCaller:
     """Two prompts, then goodbye, for a caller who says nothing.
 
-    A caller who speaks or presses a key starts the count anew.
+    A caller who speaks or presses a key starts the count anew. One who has asked for a moment ("hold on") is left in
+    peace for it, once, also when they have gone on to say what it is for.
     """
 
     def __init__(self, session: Session):
@@ -203,14 +228,29 @@ class SilentCaller:
         """
         self._session = session
         self._prompts = 0
+        self._asked_for_patience = False
+        self._asked_at = -REMARK_SECS
 
-    def heard(self) -> None:
+    @property
+    def secs(self) -> float:
+        """How long the caller may say nothing now."""
+        usual: float = self._session.agent.limits.silence_secs
+        return max(usual, PATIENCE_SECS) if self._asked_for_patience else usual
+
+    def heard(self, text: str = "") -> None:
         """The caller said something."""
         self._prompts = 0
+        words, now = turn_words(self._session.agent.language), time.monotonic()
+        goes_on = self._asked_for_patience and now - self._asked_at < REMARK_SECS
+        if words.holds_on(text):
+            self._asked_for_patience, self._asked_at = True, now
+        elif not (goes_on and words.may_be_a_remark(text)):
+            self._asked_for_patience = False
 
     async def silent(self) -> None:
-        """The caller was silent for the agent's `silence_secs`, from the last sound of the bot, word or key on."""
+        """The caller was silent for `secs`, from the last sound of the bot, word or key on."""
         session = self._session
+        self._asked_for_patience = False
         prompts = session.agent.lines.silence_prompts
         if self._prompts < len(prompts):
             line = prompts[self._prompts]
@@ -230,12 +270,14 @@ async def limit_duration(session: Session) -> None:
     Args:
         session: The session to limit.
     """
-    limits, lines = session.agent.limits, session.agent.lines
+    limits = session.agent.limits
     # The call's length counts, not its last media stream's; a caller who has just come back still gets the notice.
     await asyncio.sleep(max(0.0, limits.max_duration_secs - session.call.talked_secs - limits.notice_secs))
     if limits.notice_secs and not session.ending:
-        await session.say(session.render(lines.time_notice))
+        await session.say(session.render(session.agent.lines.time_notice))
     await asyncio.sleep(limits.notice_secs)
     if session.handover is not None and session.handover.running and session.deaf:
         await session.handover.outcome()  # the transfer was promised, and is no talk of the bot's
-    session.finish(session.render(lines.time_goodbye), ended_by=EndedBy.LIMIT, cause="max_duration")
+    session.finish(
+        session.render(session.agent.lines.time_goodbye), ended_by=EndedBy.LIMIT, cause="max_duration"
+    )

@@ -28,7 +28,7 @@ from typing import Any
 
 import numpy as np
 
-from emulator.line.codecs import FRAME_MS, FRAME_SAMPLES, Pcm
+from emulator.line.codecs import FRAME_MS, FRAME_SAMPLES, Pcm, mixed
 
 Range = tuple[float, float]
 """At least and at most, in seconds."""
@@ -67,6 +67,9 @@ class Profile:
         unordered: Share of the callbacks and events that the next one overtakes.
         without_stop: Share of the streams whose socket is closed without a `stop`.
         noise_db: Level of the comfort noise in dB relative to full scale; None for digital silence.
+        echo_db: How loud a telephone's loudspeaker is in its own microphone, in dB against what it plays; None where
+            it is held to the ear.
+        echo: How late that comes back, on top of `ear`.
         seed: Decides what is left to chance, together with that of the network.
     """
 
@@ -86,6 +89,8 @@ class Profile:
     unordered: float = 0.0
     without_stop: float = 0.0
     noise_db: float | None = None
+    echo_db: float | None = None
+    echo: float = 0.15
     seed: int = 0
 
     def but(self, **changed: Any) -> Profile:
@@ -219,6 +224,9 @@ class LineImpairments:
         self._under_way: deque[tuple[Pcm, Pcm]] = deque([silence] * frames)
         self._before: tuple[Pcm, Pcm] = silence
         self._missing = 0
+        self._echo = 0.0 if profile.echo_db is None else 10 ** (profile.echo_db / 20)
+        late = max(1, round(profile.echo * 1000 / FRAME_MS)) if self._echo else 0
+        self._in_the_air: deque[Pcm] = deque([silence[0]] * late)
 
     @property
     def under_way(self) -> list[Pcm]:
@@ -232,6 +240,16 @@ class LineImpairments:
             voice: Speech, of the bot or of other people.
             sound: The same with the network's own tones.
         """
+        heard = self._heard(voice, sound)
+        if self._echo:
+            self._in_the_air.append((heard[1] * self._echo).astype(np.int16))
+        return heard
+
+    def at_the_mouth(self, spoken: Pcm) -> Pcm:
+        """What the microphone picks up in 20 ms: the person, and the loudspeaker of a while ago."""
+        return mixed(spoken, self._in_the_air.popleft()) if self._in_the_air else spoken
+
+    def _heard(self, voice: Pcm, sound: Pcm) -> tuple[Pcm, Pcm]:
         self._under_way.append((voice, sound))
         voice, sound = self._under_way.popleft()
         if not self._losses.next():

@@ -192,7 +192,7 @@ class PhoneLine:
     def speak_frame(self) -> None:
         """Take the next 20 ms out of the mouth."""
         self.spoken = self.said[-1] if self.said else None
-        self.said.append(self.mouthpiece.step())
+        self.said.append(self.impairments.at_the_mouth(self.mouthpiece.step()))
 
     def hear_frame(self) -> None:
         """Bring 20 ms to the ear: of the bot, of the others in the room, and the network's own tones."""

@@ -47,6 +47,7 @@ AT = datetime(2026, 11, 26, 12, 0, 0, 123000, tzinfo=UTC)
 CLASSES = [one for kinds in KINDS.values() for one in kinds]
 
 WRITTEN = [
+    ("language", '{"language": "es", "why": "key"}'),
     ("state", '{"state": "ringing", "cause": "dial-in"}'),
     ("ringing", "{}"),
     ("answered", "{}"),
@@ -87,7 +88,14 @@ WRITTEN = [
     ("interrupted", '{"heard": ""}'),
     ("dtmf", '{"digits": "#"}'),
     ("silence_prompt", '{"n": 1}'),
+    ("interruption_undone", "{}"),
+    ("responded", '{"to": "caller", "ms": 640, "stages": {"end_of_turn": 240, "model": 300, "voice": 100}}'),
+    ("not_understood", "{}"),
     ("dead_air", '{"stage": "fallback", "cause": "voice_silent", "silent_secs": 3.2}'),
+    (
+        "service_failed_over",
+        '{"job": "tts", "failed": "cartesia", "next": "openai", "cause": "failed", "category": "rate_limit"}',
+    ),
     ("tool", '{"name": "take_message", "arguments": {"message": "Call."}, "result": {"outcome": "busy"}}'),
     ("tool", '{"name": "end_call", "arguments": {}, "result": null}'),
     ("tool", '{"name": "end_call", "arguments": {}, "result": "Not done: no.", "ok": false}'),

@@ -1,6 +1,7 @@
 """What a call takes along is believed by a machine whose clock differs a little, of that call and for its time."""
 
 import time
+from hashlib import sha256
 
 import pytest
 from loguru import logger
@@ -8,7 +9,7 @@ from loguru import logger
 from calls.call import Call
 from calls.carried import LIFETIME_SECS, Carried, carry, read_carried
 from calls.clocks import LEEWAY_SECS
-from calls.events.talk import CallerSaid
+from calls.events.talk import CallerSaid, LanguageChanged
 from calls.store import CallStore
 
 NOW = 1_763_712_000.0
@@ -76,3 +77,14 @@ def test_it_is_believed_for_as_long_as_a_call_can_last(at, lines):
 def test_it_is_believed_of_its_own_call_only_and_with_the_secret(at, secret, call_id):
     at(0)
     assert read_carried(carry(a_call(), SECRET), secret, call_id) is None
+
+
+def test_the_language_of_a_call_is_taken_along_though_the_talk_is_too_long_for_it(at):
+    at(0)
+    call = CallStore().open(carrier="twilio", carrier_call_id="CA1", direction="inbound", agent="sales")
+    call.record(LanguageChanged(language="es", why="key"))
+    for number in range(60):
+        call.record(CallerSaid(text=sha256(bytes([number])).hexdigest()))  # which cannot be packed smaller
+    carried = read_carried(carry(call, SECRET), SECRET, "CA1")
+    assert carried is not None and 0 < len(carried.events) < 61
+    assert [event.language for event in carried.events if isinstance(event, LanguageChanged)] == ["es"]

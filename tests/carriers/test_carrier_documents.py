@@ -89,6 +89,34 @@ def test_a_call_ends_after_a_sentence_or_without_one(carrier):
     assert [verb.tag for verb in ElementTree.fromstring(carrier.end_document().encode())] == ["Hangup"]
 
 
+@BOTH
+@pytest.mark.parametrize(
+    ("language", "voice", "spoken"),
+    [
+        ("es", "Polly.Lupe", "es-US"),
+        ("es-MX", "Polly.Mia", "es-MX"),
+        ("es_ar", "Polly.Lupe", "es-US"),
+        ("pt-PT", "Polly.Ines", "pt-PT"),
+        ("de", "Polly.Marlene", "de-DE"),
+        ("hi", "Polly.Aditi", "hi-IN"),
+    ],
+)
+def test_the_carriers_voice_is_one_of_the_sentences_language(carrier, language, voice, spoken):
+    said, _ = ElementTree.fromstring(carrier.end_document("Hasta luego.", language).encode())
+    assert said.attrib == {"voice": voice, "language": spoken}
+    transfer = TransferDocument(
+        "+14155550100", action_url="https://h/x", say="Un momento.", language=language
+    )
+    assert ElementTree.fromstring(carrier.transfer_document(transfer).encode())[0].attrib == said.attrib
+
+
+@BOTH
+@pytest.mark.parametrize("language", [None, "en", "en-US", "sv", ""])
+def test_english_and_languages_without_a_known_voice_are_left_to_the_default_voice(carrier, language):
+    said, _ = ElementTree.fromstring(carrier.end_document("Goodbye.", language).encode())
+    assert said.attrib == {}
+
+
 def test_a_sentence_is_not_longer_than_twilio_allows():
     said = ElementTree.fromstring(TwilioCarrier().end_document("x" * 5000).encode())
     assert len(said[0].text) == 4096

@@ -60,6 +60,8 @@ def documents():
             yield language, builder.conference_document(meeting)
         for sentence in SENTENCES:
             yield language, builder.end_document(sentence)
+        for spoken in ("es-MX", "pl"):
+            yield language, builder.end_document("Adios.", spoken)
     for language, carrier in (("twiml", "twilio"), ("texml", "telnyx")):
         yield language, cloud_documents("desk.my-company")[carrier]
 

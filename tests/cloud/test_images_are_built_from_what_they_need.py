@@ -41,7 +41,7 @@ cert.der server.csr keystore.bks keys.yaml vault.yml ngrok.yml kubeconfig
 kubeconfig.yaml terraform.tfstate terraform.tfvars
 docker-compose.override.yml phonebot.service auth_token core core.1234
 crash.dmp heap.prof a.patch agents/#receptionist.toml#
-venv3.12/lib/x.py .venv-phonebot/x.py env attack/tries.py
+venv3.12/lib/x.py .venv-phonebot/x.py env attack/tries.py talks/player.py
 tests/voices.py emulator/terminal/cli.py docs/pipecat-cloud.md bench/__main__.py CHANGELOG.md
 """.split()
 

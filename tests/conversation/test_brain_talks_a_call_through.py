@@ -3,7 +3,7 @@
 import pytest
 
 from conversation.agents.files import load_agent
-from conversation.language.spoken_numbers import Fit, fit, say_digits, spoken_number
+from conversation.language.spoken_numbers import Fit, dictated_number, fit, say_digits, spoken_number
 from conversation.language.utterance import Utterance
 from tests.brain_talk import AGENTS, CALLER, Talk, receptionist
 
@@ -324,6 +324,8 @@ def test_the_menu_is_said_on_request_and_its_keys_work():
     ("said", "line"),
     [
         ("Hello?", "how_can_i_help"),
+        ("Hi, how are you today?", "how_can_i_help"),
+        ("How's it going?", "how_can_i_help"),
         ("Um.", "go_on"),
         ("Hold on a second, please.", "hold_on"),
         ("Are you a robot?", "identity"),
@@ -524,6 +526,25 @@ def test_a_fact_can_offer_a_message():
 )
 def test_numbers_are_found_in_speech(said, digits):
     assert spoken_number(said) == digits
+
+
+@pytest.mark.parametrize(
+    ("said", "digits"),
+    [
+        ("It's too low, too.", "202"),
+        ("Two o two five five five", "202555"),
+        ("To oh too, five for won", "202541"),
+        ("Six or nine, seven eighths.", "60978"),
+        ("My number is three all five, ah one", "30501"),
+        ("For a double o.", "4800"),
+        ("It's for all of you.", ""),
+        ("Too late for me.", ""),
+        ("For you too.", ""),
+        ("Call me at two oh two five.", "2025"),
+    ],
+)
+def test_words_that_sound_like_digits_are_digits_where_nothing_else_is_said(said, digits):
+    assert dictated_number(said) == digits
 
 
 def test_numbers_are_read_back_in_groups():

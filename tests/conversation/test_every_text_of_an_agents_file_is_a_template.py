@@ -12,8 +12,10 @@ from conversation.agents.destinations import spoken_name
 from conversation.agents.errors import AgentError
 from conversation.agents.files import agent_names, load_agent
 from conversation.agents.flow_words import Choice, NodeWords
+from conversation.agents.hours import Holiday, Hours
 from conversation.agents.http_tables import HttpParameter, HttpTool
 from conversation.agents.mcp_tables import McpServer
+from conversation.agents.speaking import InLanguage
 from conversation.agents.tables import (
     AfterCall,
     DeadAir,
@@ -30,14 +32,17 @@ from conversation.tools.offered import tools_of, tools_schema
 from settings import ROOT
 
 PLAIN = {
-    Agent: {"name", "language", "timezone", "numbers", "tools", "variables", "pronounce"},
+    Agent: {"name", "language", "timezone", "numbers", "tools", "variables", "pronounce", "language_keys"},
+    InLanguage: {"voice", "pronounce"},
     Fact: {"offer", "tool"},
     TransferTarget: {"number", "sip", "caller_id"},
     MenuItem: {"fact", "transfer", "tool"},
-    Services: {"stt", "llm", "tts", "voice"},
+    Services: {"stt", "llm", "tts", "voice", "voices"},
     DeadAir: {"fallback"},
     Webhooks: {"url", "secret"},
     Email: {"to"},
+    Hours: {"monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"},
+    Holiday: {"name", "open"},
     AfterCall: {"dispositions"},
     NodeWords: {"digits"},
     Choice: {"key"},
@@ -97,8 +102,24 @@ def _templates_of(table: type[BaseModel]) -> set[str]:
             }
         },
         mcp={"m": {"command": ["c"], "filler": "f"}},
-        dial_out={"greeting": "g", "voicemail_message": "v", "on_voicemail": "leave_message"},
+        dial_out={
+            "greeting": "g",
+            "purpose": "p",
+            "voicemail_message": "v",
+            "on_voicemail": "leave_message",
+        },
         lines={"greeting_question": "?"},
+        languages={
+            "en": {},
+            "es": {
+                "greeting": "g",
+                "instructions": "i",
+                "announcement": "a",
+                "outbound_greeting": "g",
+                "voicemail_message": "v",
+                "transfers": {"x": {"spoken": "s", "announcement": "a"}},
+            },
+        },
     )
     names = {key.rsplit(".", 1)[-1].split("[")[0] for key, _ in whole.templates() if _table_of(key) is table}
     return names
@@ -150,7 +171,7 @@ def test_a_model_is_told_destinations_in_words_and_not_in_templates():
 
 
 def test_callers_questions_are_compared_with_words_and_not_with_templates():
-    from conversation.local.retrieval import _examples
+    from conversation.local.examples import own_examples
 
     desk = agent(
         variables=WILLOW,
@@ -158,7 +179,7 @@ def test_callers_questions_are_compared_with_words_and_not_with_templates():
             {"topic": "where {{ business }} is", "questions": ["Where is {{ business }}?"], "answer": "Here."}
         ],
     )
-    texts = [example.text for example in _examples(desk) if example.kind == "fact"]
+    texts = [example.text for example in own_examples(desk) if example.kind == "fact"]
     assert {"Where is Willow Dental?", "where Willow Dental is"} <= set(texts)
     assert not any("{{" in text for text in texts)
 
@@ -172,6 +193,8 @@ def test_callers_questions_are_compared_with_words_and_not_with_templates():
         '[[facts]]\ntopic = "{{ x"\nquestions = ["q"]\nanswer = "a"',
         '[[facts]]\ntopic = "t"\nquestions = ["{{ x"]\nanswer = "a"',
         '[lines]\nsilence_prompts = ["a", "{{ x"]',
+        '[languages.en]\n[languages.es]\ngreeting = "{{ x"',
+        '[languages.en]\n[languages.es.lines]\nsilence_prompts = ["a", "{{ x"]',
     ],
 )
 def test_a_mistake_in_any_template_is_found_when_the_file_is_read(tmp_path, table):

@@ -11,7 +11,10 @@ GOODBYES = [
     "That was everything, thank you very much, by.", "Alright, good buy.", "Thank you so much and by.",
     "Have a nice day.", "Take care.", "See ya.", "Thanks, see you tomorrow.",
     "I have to go now.", "Okay, end the call.",
-    "I'm hanging up now.", "You have a good weekend.",
+    "I'm hanging up now.", "You have a good weekend.", "by", "good by", "bye now", "That's all thanks",
+    "that's it thanks", "no that's it", "No, that's all.", "Talk soon.", "Gotta go.", "I have to run.", "Cheerio.",
+    "Okay. Bye.", "You too, bye.", "I'll let you go.", "Bye, have a nice day.", "Ok by now.", "Thank you good bye",
+    "Nope, that's everything, thank you.", "Take it easy.", "Great, thanks, bye", "Bye for now.",
 ]  # fmt: skip
 
 
@@ -57,6 +60,17 @@ def test_a_yes_before_the_goodbye_is_one():
         "I'd like to see you today.",
         "Did you say goodbye?",
         "I have to go to the dentist.",
+        "I'll stop by.",
+        "By the way, where can I park?",
+        "Bye the way, do you have parking?",
+        "Is there a goodbye party?",
+        "The goodbye party is on Friday.",
+        "Can we talk later?",
+        "I live by the bank.",
+        "I need it by then.",
+        "Is it near by?",
+        "I want to book a good night package.",
+        "That's all I know, thank you for waiting.",
     ],
 )
 def test_other_words_that_sound_like_it_are_no_goodbye(words):
@@ -64,7 +78,15 @@ def test_other_words_that_sound_like_it_are_no_goodbye(words):
 
 
 @pytest.mark.parametrize(
-    "words", ["Goodbye then!", "Good-bye.", "Good night.", "Please call me.", "Okay, tell them."]
+    "words",
+    [
+        "Goodbye then!",
+        "Good-bye.",
+        "Good night.",
+        "Please call me.",
+        "Okay, tell them.",
+        "It's right behind you.",
+    ],
 )
 def test_no_yes(words):
     assert yes_or_no(words)[0] is None
@@ -87,7 +109,16 @@ def test_a_no(words):
 
 
 @pytest.mark.parametrize(
-    "words", ["No problem.", "Sure, no problem.", "By all means.", "I think so.", "Let's do it."]
+    "words",
+    [
+        "No problem.",
+        "Sure, no problem.",
+        "By all means.",
+        "I think so.",
+        "Let's do it.",
+        "Now that is correct.",
+        "It's all right now.",
+    ],
 )
 def test_a_yes_in_other_words(words):
     assert yes_or_no(words)[0] is True

@@ -1,6 +1,7 @@
 """The detector reports the pause in "thank you, goodbye" late; the second word must not lose its beginning to that."""
 
 import numpy as np
+import pytest
 from pipecat.frames.frames import InputAudioRawFrame, VADUserStartedSpeakingFrame, VADUserStoppedSpeakingFrame
 from pipecat.pipeline.worker import PipelineParams
 from pipecat.tests.utils import SleepFrame, run_test
@@ -16,10 +17,12 @@ class Recorder:
 
     def __init__(self):
         self.segments = []
+        self.speech = []
 
-    async def hear(self, pcm, rate):
+    async def hear_alone(self, pcm, rate, speech, *_):
         assert rate == RATE
         self.segments.append(np.frombuffer(pcm, np.int16))
+        self.speech.append(speech)
         return ""
 
 
@@ -85,3 +88,30 @@ async def test_a_detector_that_is_late_loses_no_word():
     assert (first == FIRST).sum() == RATE
     assert (first == SECOND).sum() == 0
     assert (second == SECOND).sum() == round(0.9 * RATE)
+
+
+async def test_speech_soon_after_a_pause_is_looked_at_from_its_beginning():
+    models = Recorder()
+    frames = [
+        VADUserStartedSpeakingFrame(),
+        *audio(FIRST, 1.0),
+        *audio(0, 0.2),
+        SleepFrame(0.1),
+        VADUserStoppedSpeakingFrame(stop_secs=0.2),
+        *audio(0, 0.2),
+        *audio(SECOND, 0.15),
+        SleepFrame(0.1),
+        VADUserStartedSpeakingFrame(),
+        *audio(SECOND, 1.0),
+        *audio(0, 0.2),
+        SleepFrame(0.1),
+        VADUserStoppedSpeakingFrame(stop_secs=0.2),
+        SleepFrame(0.1),
+    ]
+    await run_test(
+        LocalMoonshineSTT(models=models),
+        frames_to_send=frames,
+        pipeline_params=PipelineParams(audio_in_sample_rate=RATE),
+    )
+    begin, _ = models.speech[1]
+    assert begin == pytest.approx(0.4, abs=0.05)

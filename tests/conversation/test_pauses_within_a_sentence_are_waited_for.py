@@ -21,7 +21,7 @@ from pipecat.utils.asyncio.task_manager import TaskManager
 from conversation.language.utterance import breaks_off, clauses
 from conversation.turns import pausing
 from conversation.turns.pausing import WholeSentenceUserTurnStopStrategy, WordlessUserTurnStopStrategy
-from conversation.turns.strategies import ShortAnswerUserTurnStopStrategy, turn_strategies
+from conversation.turns.strategies import WholeWordsUserTurnStopStrategy, turn_strategies
 from tests.brain_talk import Talk
 
 
@@ -140,7 +140,7 @@ async def test_a_courtesy_is_waited_for_a_little_as_the_matter_often_follows(by,
     monkeypatch.setattr(pausing, "COURTESY_SECS", 0.5)
 
     def ends():
-        return whole_sentences() if by == "its melody" else Ends(ShortAnswerUserTurnStopStrategy())
+        return whole_sentences() if by == "its melody" else Ends(WholeWordsUserTurnStopStrategy())
 
     waits = ends()
     assert await waits.after(speech, silence, "Thank you.", 0.1) == 0
@@ -150,9 +150,51 @@ async def test_a_courtesy_is_waited_for_a_little_as_the_matter_often_follows(by,
     assert await goes_on.after(silence, "goodbye.") == 1
 
 
+@pytest.mark.parametrize(
+    ("text", "secs"),
+    [("Good morning.", pausing.GREETING_SECS), ("Thank you.", pausing.COURTESY_SECS), ("Hello?", 0.0)],
+)
+def test_behind_a_greeting_the_matter_is_waited_for(text, secs):
+    assert pausing.secs_to_wait(text) == secs
+
+
+@pytest.mark.parametrize("text", ["No,", "Great. By,"])
+async def test_a_short_answer_with_a_comma_behind_it_is_waited_for_a_little(text, monkeypatch):
+    monkeypatch.setattr(pausing, "COURTESY_SECS", 0.6)
+    ends = Ends(WholeWordsUserTurnStopStrategy())
+    assert await ends.after(speech, silence, text, 0.1) == 0
+    assert await ends.after(0.6) == 1
+
+
 @pytest.mark.parametrize("text", ["Yes.", "No, thank you.", "Thank you, goodbye.", "That's all, thanks."])
 async def test_an_answer_and_a_goodbye_are_no_mere_courtesy(text):
-    assert await Ends(ShortAnswerUserTurnStopStrategy()).after(speech, silence, text) == 1
+    assert await Ends(WholeWordsUserTurnStopStrategy()).after(speech, silence, text) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "secs"),
+    [("What are your opening hours?", "QUESTION_SECS"), ("I would like an appointment.", "WHOLE_SECS")],
+)
+async def test_a_whole_sentence_whose_melody_goes_on_ends_the_turn_after_a_pause(text, secs, monkeypatch):
+    monkeypatch.setattr(pausing, secs, 0.5)
+    ends = Ends(WholeWordsUserTurnStopStrategy())
+    assert await ends.after(speech, silence, text, 0.1) == 0
+    assert await ends.after(0.6) == 1
+    goes_on = Ends(WholeWordsUserTurnStopStrategy())
+    assert await goes_on.after(speech, silence, text, 0.1, speech, 0.6) == 0
+
+
+@pytest.mark.parametrize("text", ["I would like to.", "My number is two oh two.", "I'd like", "It is, um."])
+async def test_what_is_not_whole_is_left_to_others(text, monkeypatch):
+    monkeypatch.setattr(pausing, "WHOLE_SECS", 0.1)
+    assert await Ends(WholeWordsUserTurnStopStrategy()).after(speech, silence, text, 0.4) == 0
+
+
+@pytest.mark.parametrize(
+    "text", ["Wonderful. Have a nice day.", "No, that was everything, goodbye.", "Bye now."]
+)
+async def test_behind_a_goodbye_nothing_is_waited_for(text):
+    assert await Ends(WholeWordsUserTurnStopStrategy()).after(speech, silence, text) == 1
 
 
 async def test_a_turn_without_words_ends_when_none_can_come_anymore(monkeypatch):
@@ -175,7 +217,7 @@ def test_every_call_waits_so():
 def test_words_that_are_not_understood_are_not_asked_about_in_a_breath():
     talk = Talk()
     assert talk.say("The blue one there") == talk.line("did_not_understand")
-    assert talk.reply.hesitant
+    assert talk.reply.hesitant and talk.reply.fragment
 
 
 def test_a_message_is_not_read_back_into_a_breath():

@@ -13,7 +13,7 @@ import pytest
 from emulator import Audio, HangUp, PhoneNetwork, Wait, tone
 from emulator.line.caller import Manners
 from emulator.line.codecs import FRAME_SAMPLES, loudness
-from emulator.line.impairments import IDEAL, REAL, Impairments, Profile
+from emulator.line.impairments import IDEAL, REAL, Impairments, LineImpairments, Profile
 from emulator.line.seams import syllables
 from tests.emulator.test_emulator_faults import STREAM, hang_up
 from tests.fake_bot import FakeBot, Line, only_for
@@ -200,6 +200,19 @@ async def test_a_line_without_speech_has_comfort_noise():
 
     assert max(levels(await heard_by_bot("twilio", IDEAL, 20))) == 1
     assert min(levels(await heard_by_bot("twilio", IDEAL.but(noise_db=-52), 20))) > 10
+
+
+def test_a_loudspeaker_is_heard_by_its_own_telephone_softer_and_later():
+    line = LineImpairments(IDEAL.but(echo_db=-20, echo=0.1))
+    nothing, mouth = np.zeros(FRAME_SAMPLES, np.int16), []
+    for place in range(20):
+        mouth.append(line.at_the_mouth(nothing + np.int16(1)))
+        bot = np.full(FRAME_SAMPLES, 1000 * (place < 10), np.int16)
+        line.at_the_ear(bot, bot)
+    assert [int(frame[0]) for frame in mouth] == [1] * 5 + [101] * 10 + [1] * 5
+    held_to_the_ear = LineImpairments()
+    held_to_the_ear.at_the_ear(nothing + np.int16(1000), nothing + np.int16(1000))
+    assert not held_to_the_ear.at_the_mouth(nothing).any()
 
 
 async def test_a_socket_may_be_closed_without_a_stop():

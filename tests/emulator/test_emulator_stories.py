@@ -380,6 +380,7 @@ def test_a_line_is_said_by_its_name_or_by_what_it_does(tmp_path):
     assert line("{loss: 5%, reorder: 0.1}") == IDEAL.but(loss=0.05, reorder=0.1)
     assert line("{burst: 300ms, late_first: 0.2s}", REAL) == REAL.but(burst=0.3, late_first=0.2)
     assert line("{like: real, rest: 1s..2s, noise_db: -35}") == REAL.but(rest=(1.0, 2.0), noise_db=-35.0)
+    assert line("{echo_db: -15, echo: 150ms}") == IDEAL.but(echo_db=-15.0, echo=0.15)
     story = story_file(tmp_path, "story: x\ncaller: []\nexpect: [{ended_by: bot}]\n")
     assert read_story(story).line.profile(REAL) == REAL
 

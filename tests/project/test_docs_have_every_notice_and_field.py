@@ -8,6 +8,7 @@ from typing import get_args, get_type_hints
 
 import pytest
 
+from calls.figures import Figures
 from calls.outbox import facts, webhooks
 from calls.outbox.notices import Kind
 from calls.outbox.parcels import PAUSES_SECS, TRIED_FOR
@@ -27,6 +28,7 @@ TABLES = {
     "`message`, `messages`": facts.MessageFacts,
     "`recording`, `recordings`": facts.RecordingFacts,
     "`latency`": facts.LatencyFacts,
+    "`figures`": Figures,
     "`after_call`": facts.AfterCallFacts,
 }
 

@@ -17,11 +17,32 @@ from calls.hang_up import HANG_UP_BUDGET_SECS, PAUSES_SECS
 from calls.policy import DialPolicy
 from conversation.agents.agent import Agent
 from conversation.handover import POLL_SECS, UNCERTAIN_SECS
+from conversation.local.brain import FRAGMENT_SECS
+from conversation.local.brain import PATIENCE_SECS as BRAIN_PATIENCE_SECS
+from conversation.local.lone_words import LONGEST_SECS
 from conversation.playout import OVERDUE_SECS
-from conversation.turns.interrupting import EARLY_SECS, LONG_SPEECH_SECS
+from conversation.turns.echo import ALIKE, SAME_SHARE, WINDOW_SECS
+from conversation.turns.interrupting import (
+    ANSWER_SECS,
+    EARLY_SECS,
+    ECHO_LOOK_SECS,
+    LONG_SPEECH_SECS,
+    NO_WORDS_SECS,
+)
+from conversation.turns.pausing import (
+    COURTESY_SECS,
+    DICTATING_SECS,
+    GREETING_SECS,
+    MAY_BE_WHOLE_SECS,
+    QUESTION_SECS,
+    UNFINISHED_SECS,
+    WHOLE_SECS,
+)
+from conversation.turns.strategies import INCOMPLETE_TURN_SECS, PATIENCE_SECS
 from desk.tokens import LIFETIME_SECS
 from serializers.handshake import START_SECS
-from serializers.transport import LEAD_SECS
+from serializers.kept import KEPT_SECS
+from serializers.transport import LEAD_SECS, LONGEST_HOLD_SECS
 from server import listen
 from settings import ROOT, settings_class
 from tests.web_service import write_agents
@@ -60,6 +81,27 @@ DEAD_AIR = Agent.model_fields["dead_air"].get_default(call_default_factory=True)
         ("architecture.md", f"speech that goes on for {LONG_SPEECH_SECS:g} s"),
         ("architecture.md", f"Speech in the first {EARLY_SECS:g} s of an answer"),
         ("architecture.md", f"staying {LEAD_SECS * 1000:g} ms ahead of the playing"),
+        ("conversation.md", f"| speech of {LONG_SPEECH_SECS:g} s without a pause"),
+        ("conversation.md", f"| nothing, until {NO_WORDS_SECS:g} s after the sound ended"),
+        ("conversation.md", f"a question of which at most {ANSWER_SECS:g} s is left"),
+        ("conversation.md", f"sent ahead ({LEAD_SECS * 1000:g} ms) and the {KEPT_SECS:g} s before it"),
+        ("conversation.md", f"No pause is longer than {LONGEST_HOLD_SECS:g} s,"),
+        ("conversation.md", f"the last {WINDOW_SECS:g} s of the caller's sound"),
+        ("conversation.md", f"From {ALIKE:g} on it is the bot's own voice"),
+        ("conversation.md", f"looked at again every {ECHO_LOOK_SECS * 1000:g} ms"),
+        ("conversation.md", f"whose letters are, to {SAME_SHARE * 100:g} %, those"),
+        ("conversation.md", f"fewer than 7 digits | after {DICTATING_SECS:g} s of silence |"),
+        ("conversation.md", f"| after {UNFINISHED_SECS:g} s | | 7 to 9 digits, which"),
+        ("conversation.md", f"| after {MAY_BE_WHOLE_SECS:g} s | | a courtesy"),
+        ("conversation.md", f"| after {COURTESY_SECS:g} s | | a mere greeting"),
+        ("conversation.md", f"| after {GREETING_SECS:g} s | | a short answer"),
+        ("conversation.md", f"though the voice does not fall | after {QUESTION_SECS:g} s |"),
+        ("conversation.md", f"a whole sentence, the same | after {WHOLE_SECS:g} s |"),
+        ("conversation.md", f"a sound of at most {LONGEST_SECS:g} s was understood"),
+        ("conversation.md", f"did not understand only after {FRAGMENT_SECS:g} s of silence"),
+        ("conversation.md", f"reads a message back after {BRAIN_PATIENCE_SECS:g} s"),
+        ("conversation.md", f"after {INCOMPLETE_TURN_SECS:g} s of silence in any case"),
+        ("conversation.md", f"give the caller {PATIENCE_SECS:g} s of silence"),
         ("deploy.md", f"one call, one socket, {LIFETIME_SECS // 60} minutes"),
         ("deploy.md", f"Their clocks may differ by {LEEWAY_SECS:g} s"),
         ("deploy.md", f"at most so often in 24 hours ({DEFAULTS['dial_max_per_number_per_day']})"),

@@ -58,6 +58,8 @@ def test_the_commands_are_those_that_were_promised():
         "calls list",
         "calls show",
         "agent check",
+        "agent prompt",
+        "agent voice",
         "agent new",
         "cloud env",
         "bench",
@@ -267,3 +269,15 @@ def test_what_a_new_agent_cannot_be_is_said(tmp_path, arguments, said):
     done = called("agent new", *arguments, "--in", tmp_path / "x")
     assert done.returncode == 2 and said in done.stderr
     assert not (tmp_path / "x").exists()
+
+
+def test_what_a_model_is_told_is_printed_for_a_call_of_ones_choice():
+    call = ("--outbound", "--caller", "+12025550147", "--param", "name=Ann", "--at", "2026-12-25T10:00")
+    done = called("agent prompt", "reminder", *call)
+    assert done.returncode == 0
+    assert "Friday, December 25, 2026, 10:00" in done.stdout
+    assert "You have placed this call (outbound)" in done.stdout
+    assert '"caller_number": "+12025550147"' in done.stdout and '"name": "Ann"' in done.stdout
+    assert called("agent prompt", "recepionist").returncode == 1
+    assert "is no time" in called("agent prompt", "reminder", "--at", "noon").stderr
+    assert "name=Ann" in called("agent prompt", "reminder", "--param", "Ann").stderr

@@ -11,7 +11,7 @@ import pytest
 from settings import ROOT
 from tests.document_commands import documents, fresh_copy, shell_blocks
 
-FOLDERS = (".", "web", "emulator", "bench", "deploy")
+FOLDERS = (".", "web", "emulator", "bench", "talks", "deploy")
 PROGRAMS = [
     "tests/story_bot.py",
     *(

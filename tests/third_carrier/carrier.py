@@ -57,7 +57,7 @@ class LarklineCarrier(MarkupCalls):
     def stream_document(self, document):
         return stream(document.stream_url, document.parameters, document.ended_url)
 
-    def end_document(self, say=None):
+    def end_document(self, say=None, language=None):
         return json.dumps({"do": "end", "say": say})
 
     # Webhooks

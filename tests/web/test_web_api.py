@@ -96,6 +96,20 @@ async def test_a_call_is_shown_with_its_turns_and_events(tmp_path):
             "answered_by": None,
             "transfers": [],
             "recordings": [],
+            "failovers": [],
+            "figures": {
+                "first_sound_ms": None,
+                "responses": 0,
+                "response_p50_ms": None,
+                "response_p90_ms": None,
+                "response_longest_ms": None,
+                "stages_p50_ms": {},
+                "interruptions": 0,
+                "interruptions_undone": 0,
+                "dead_air": 0,
+                "dead_air_longest_ms": None,
+                "not_understood": 0,
+            },
             "event_format": FORMAT,
         }
         assert turns == [

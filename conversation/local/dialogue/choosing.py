@@ -220,10 +220,10 @@ class InFlow:
                 if state.misunderstood == 1
                 else f"{line('help')} {self._options()}"
             )
-            state, reply = self._again(
-                state, again, question=state.misunderstood == 1, hesitant=reply.hesitant
-            )
-            return replace(state, misunderstood=before.misunderstood + 1), reply
+            asked = state.misunderstood == 1
+            state, said_again = self._again(state, again, question=asked, hesitant=reply.hesitant)
+            state = replace(state, misunderstood=before.misunderstood + 1)
+            return state, replace(said_again, fragment=reply.fragment)
         if state.stage is Stage.OPEN:
             return self._again(state, reply.text, hesitant=reply.hesitant)
         return state, reply
@@ -243,8 +243,8 @@ class InFlow:
         }
         keys = {choice.key: labels[name] for name, choice in self._choices.items() if choice.key is not None}
         if keys and len(keys) == len(labels):
-            pressed = ", ".join(f"{key} for {label}" for key, label in sorted(keys.items()))
-            return f"{line('menu_intro')} Press {pressed}."
+            pressed = ", ".join(line("menu_key", key=key, label=label) for key, label in sorted(keys.items()))
+            return f"{line('menu_intro')} {line('menu_keys', keys=pressed)}"
         names = list(labels.values())
         if not names:
             return line("go_on")

@@ -3,7 +3,7 @@
 It can only say sentences that the owner wrote. It answers a question that is near a fact, asks back about one that may
 be ("Are you asking about parking?"), and declines everything else politely, with the offer to take a message. It never
 transfers a call without a yes, a key that the menu has for it, or a wish that names the destination ("Put me through
-to billing").
+to billing") or plainly wants a person ("Could I speak with a real person, please?").
 """
 
 from __future__ import annotations
@@ -16,9 +16,11 @@ from typing import Any
 from conversation.agents.agent import Agent
 from conversation.agents.modules import default_tools
 from conversation.agents.tables import TAKE_MESSAGE, MenuItem
+from conversation.language.answers import names_self, says_whether_coming
 from conversation.language.utterance import (
     Utterance,
     Wish,
+    begins_as_question,
     clauses,
     is_question,
     plain,
@@ -29,7 +31,7 @@ from conversation.language.utterance import (
     yes_or_no,
 )
 from conversation.local.dialogue import putting_through, taking_message
-from conversation.local.dialogue.meaning import Meaning
+from conversation.local.dialogue.answering import ANSWERS_IN_ONE_TURN, Answering, after
 from conversation.local.dialogue.state import (
     Decision,
     DialogueState,
@@ -38,11 +40,9 @@ from conversation.local.dialogue.state import (
     Reply,
     Script,
     Stage,
-    ToolCall,
 )
+from conversation.local.from_the_file import answer_from_file
 from conversation.public import DONE
-
-_ANSWERS_IN_ONE_TURN = 2
 
 _QUESTIONS = (Stage.CLARIFY, Stage.OFFER_MESSAGE, Stage.CONFIRM_TRANSFER)
 
@@ -50,6 +50,10 @@ _WHICH = re.compile(
     r"(?:(?:the|about|um|uh|yes) )*(?:(?P<first>first|former)|second|latter|last)(?: (?:one|please|thing))*"
 )
 
+Wished = tuple[str, Wish | None, str | None]
+"""A part of what was said, its wish and its fact."""
+
+_BESIDES = re.compile(r"(?:what|how) about\b", re.IGNORECASE)
 _SPEAK_TO = re.compile(r"\b(?:(?:speak|talk|connect me) (?:to|with)|put me through|transfer me)\b")
 
 
@@ -124,22 +128,23 @@ def after_tool(
     return state, reply
 
 
-class _Turn:
+class _Turn(Answering):
     """One decision."""
 
-    def __init__(self, script: Script, retriever: Ranker):
-        self.script = script
-        self.meaning = Meaning(script, retriever)
-
     def decide(self, state: DialogueState, utterance: Utterance) -> Decision:
+        holding, state = state.holding, replace(state, holding=False)
         if state.stage is Stage.WAITING:  # the tool was interrupted; what was said now counts
             state = state.at(Stage.MESSAGE_FAILED if state.draft.text else Stage.OPEN)
         if state.stage in taking_message.MESSAGE_STAGES:
             return self.in_message(state, utterance)
         if utterance.keys:
             return self.keyed(state, utterance)
+        if holding and self.is_remark(utterance.text):
+            return replace(state, holding=True), Reply(self.script.line("hold_on"), hesitant=True)
         if state.stage in _QUESTIONS and says_goodbye(utterance.text) and not strong_yes(utterance.text):
             return self.open(state, utterance.text)  # "Okay, goodbye then" is no yes
+        if says_whether_coming(utterance.text) and self.answered_greeting(state, utterance.text):
+            return self.open(state, utterance.text)  # the greeting's question, whatever was asked since
         match state.stage:
             case Stage.CLARIFY:
                 return self.clarified(state, utterance)
@@ -160,6 +165,8 @@ class _Turn:
                 wish = self.meaning.of(text)[0]  # "I'd like to speak to billing" is no name
             elif text.rstrip().endswith("?") and (fact := self.meaning.said_fact(text)):
                 return state, Reply(f"{self.script.answer(fact)} {self.script.line('message_name')}")
+        if wish is Wish.ANGRY and state.stage not in (Stage.MESSAGE_TEXT, Stage.MESSAGE_CONFIRM):
+            wish = Wish.PERSON
         if wish is Wish.PERSON and state.stage is Stage.MESSAGE_TEXT and not _SPEAK_TO.search(plain(text)):
             wish = None  # "I need somebody to look at my bill" is what is to be passed on
         decision = taking_message.answer(state, utterance, self.script) if wish is not Wish.PERSON else None
@@ -175,8 +182,11 @@ class _Turn:
         fact = self.meaning.said_fact(utterance.text)
         if fact is not None:  # a question in between; the message goes on after it
             return state, Reply(f"{self.script.answer(fact)} {question}")
+        if state.misunderstood + 1 >= taking_message.TRIES:
+            return taking_message.go_on(state, self.script)
         again = state.at(state.stage, misunderstood=state.misunderstood + 1)
-        return again, Reply(f"{self.script.line('did_not_understand')} {question}", hesitant=True)
+        text = f"{self.script.line('did_not_understand')} {question}"
+        return again, Reply(text, hesitant=True, fragment=True)
 
     def clarified(self, state: DialogueState, utterance: Utterance) -> Decision:
         said, rest = yes_or_no(utterance.text)
@@ -186,7 +196,7 @@ class _Turn:
             return self.say_facts(state, [state.topic if choice["first"] else state.other])
         if said is True and (not state.other or not plain(rest)):
             return self.say_facts(state, list(filter(None, (state.topic, state.other))))
-        if plain(rest) and (said is None or len(rest.split()) > 1):
+        if plain(rest) and wish_of(rest) is not Wish.THANKS and (said is None or len(rest.split()) > 1):
             return self.open(state, rest if said is False else utterance.text)
         if said is False:
             # The count goes on: after two guesses that were wrong, a message is offered.
@@ -202,7 +212,7 @@ class _Turn:
             recipient = self.script.spoken(state.destination) if state.destination else ""
             return taking_message.start(state, self.script, rest, recipient=recipient)
         if said is False:
-            return self.declined(state, rest)
+            return self.declined(replace(state, message_declined=True), rest)
         return self.open(state, utterance.text)
 
     def confirmed_transfer(self, state: DialogueState, utterance: Utterance) -> Decision:
@@ -211,6 +221,11 @@ class _Turn:
             return putting_through.begin(state, state.destination, self.script)
         if said is False:
             return self.declined(state, rest, before="transfer_declined")
+        insists = wish_of(utterance.text) is Wish.PERSON
+        if insists and self.meaning.destination(utterance.text) in ("", state.destination):
+            return putting_through.begin(
+                state, state.destination, self.script
+            )  # asked for twice is asked for
         return self.open(state, utterance.text)
 
     def anything_else(self, state: DialogueState, utterance: Utterance) -> Decision:
@@ -297,35 +312,79 @@ class _Turn:
         said = will_come(text)
         question = self.script.line("greeting_question")
         just_asked = not state.last_reply or bool(question and state.last_reply.endswith(question))
-        if said is None and (just_asked or state.misunderstood):
+        if said is None and (just_asked or state.misunderstood) and not names_self(text):
             said = yes_or_no(text)[0]
         return items.get("yes" if said else "no") if said is not None else None
+
+    def with_grounds(self, wishes: list[Wished]) -> list[Wished]:
+        """Take a question together with the grounds before it: "I've never been to you, may I come?".
+
+        Where both say nothing together, the question counts: "I walk with a stick, is there a lift?".
+        """
+        found: list[Wished] = []
+        for part, wish, fact in wishes:
+            grounds, before, _ = found[-1] if found else ("", None, None)
+            apart = not grounds or grounds[-1] in ".?!" or begins_as_question(grounds) or _BESIDES.match(part)
+            if apart or before or wish:
+                found.append((part, wish, fact))
+            elif whole := self.meaning.said_fact(f"{grounds}, {part}"):
+                found[-1] = (f"{grounds}, {part}", None, whole)
+            else:
+                found[-1] = (grounds, None, None if fact else found[-1][2])
+                found.append((part, wish, fact))
+        return found
+
+    def awaits_answer(self, state: DialogueState) -> bool:
+        """Whether the greeting has asked a question that was not answered yet."""
+        asks = any(item.answer is not None for item in self.script.agent.menu.values())
+        return asks and not state.greeting_answered and bool(self.script.line("greeting_question"))
 
     def open(self, state: DialogueState, text: str) -> Decision:
         if item := self.answered_greeting(state, text):
             ends = any(wish_of(part) is Wish.GOODBYE for part in clauses(text))
             return self.chosen(state.with_draft(then_end=ends), item)
-        parts = clauses(text)
+        if self.awaits_answer(state) and names_self(text):
+            return state.at(Stage.OPEN), Reply(self.script.line("greeting_question"))
+        parts = self.parts(text)
         if not parts:
             return state.at(Stage.OPEN), Reply(self.script.line("go_on"), hesitant=True)
-        wishes = [(part, *self.meaning.of(part)) for part in parts]
+        wishes = self.with_grounds([(part, *self.meaning.of(part)) for part in parts])
         facts = list(dict.fromkeys(fact for _, _, fact in wishes if fact))
         found = {wish: part for part, wish, _ in reversed(wishes) if wish is not None}
         asked_for = next(filter(None, (putting_through.asked_for(part, self.script) for part in parts)), "")
+        asked = [part for part, wish, fact in wishes if begins_as_question(part) and not (wish or fact)]
+        if (
+            facts
+            and not found
+            and asked
+            and not any(begins_as_question(part) for part, _, fact in wishes if fact)
+        ):
+            facts = []  # "I'm paying myself, how much is it?" asks for a price
         if len(parts) > 1 and not facts and not found and (whole := self.meaning.said_fact(text)):
             facts = [whole]
 
         if Wish.GOODBYE in found:
             return self.end(state, facts)
+        before = [self.script.answer(fact) for fact in facts[:ANSWERS_IN_ONE_TURN]]
         if Wish.PERSON in found or asked_for:
             if asked_for and not state.transferring:
-                return putting_through.begin(state, asked_for, self.script)
-            wanted = asked_for or self.meaning.destination(found[Wish.PERSON])
-            return putting_through.offer(state, wanted, self.script)
+                return after(before, putting_through.begin(state, asked_for, self.script))
+            named = self.meaning.destination
+            about = " ".join(part for part, wish, _ in wishes if wish in (None, Wish.ANGRY))
+            plainly = any(map(putting_through.wants_a_person, parts))
+            wanted = asked_for or ("" if plainly else named(found[Wish.PERSON])) or named(about)
+            if plainly and self.script.can_transfer and not state.transferring:
+                first = next(iter(self.script.agent.transfers))
+                return after(before, putting_through.begin(state, wanted or first, self.script))
+            return after(before, putting_through.offer(state, wanted, self.script))
         if Wish.MESSAGE in found:
-            return taking_message.start(state, self.script, text)
+            return after(before, taking_message.start(state, self.script, text))
+        if told := answer_from_file(text, self.script.agent, self.script.variables):
+            return state.at(Stage.OPEN), Reply(told)
         if facts:
-            return self.say_facts(state, facts[:_ANSWERS_IN_ONE_TURN])
+            return self.say_facts(state, facts[:ANSWERS_IN_ONE_TURN])
+        if Wish.ANGRY in found:
+            return putting_through.offer(state, self.meaning.destination(found[Wish.ANGRY]), self.script)
         for wish in (Wish.REPEAT, Wish.MENU, Wish.IDENTITY, Wish.HOLD_ON):
             if wish in found:
                 return self.simple(state, wish)
@@ -336,82 +395,3 @@ class _Turn:
             if wish in found:
                 return self.simple(state, wish)
         return state.at(Stage.OPEN), Reply(self.script.line("go_on"), hesitant=True)
-
-    def doubtful(self, state: DialogueState, text: str) -> Decision:
-        state, reply = self.asked_back(state, text)
-        return state, replace(reply, hesitant=not text.rstrip().endswith("?"))
-
-    def asked_back(self, state: DialogueState, text: str) -> Decision:
-        if topics := self.meaning.near_facts(text):
-            topic, other = topics[0], "".join(topics[1:])
-            asked = state.at(Stage.CLARIFY, topic=topic, other=other, misunderstood=state.misunderstood)
-            named = {"topic": self.script.topic(topic), "other": self.script.topic(other) if other else ""}
-            return asked, Reply(self.script.line("clarify_either" if other else "clarify", **named))
-        if is_question(text) and len(plain(text).split()) >= 3:
-            if not self.script.can_take_message:
-                return state.at(Stage.OPEN), Reply(self.script.lines("off_topic", "anything_else"))
-            return state.at(Stage.OFFER_MESSAGE, destination=""), Reply(
-                self.script.lines("off_topic", "offer_message")
-            )
-        return self.not_understood(state)
-
-    def not_understood(self, state: DialogueState) -> Decision:
-        """Ask again, then say what can be asked, then offer a message and the keys."""
-        count = state.misunderstood + 1
-        if count == 1:
-            return state.at(Stage.OPEN, misunderstood=count), Reply(
-                self.script.line("did_not_understand"), hesitant=True
-            )
-        if count == 2 or not self.script.can_take_message:
-            help_text = f"{self.script.line('help')} {self.script.menu()}"
-            return state.at(Stage.OPEN, misunderstood=count), Reply(help_text)
-        offer = self.script.lines("help", "offer_message", "yes_or_no_keys")
-        return state.at(Stage.OFFER_MESSAGE, misunderstood=count, destination=""), Reply(offer)
-
-    def simple(self, state: DialogueState, wish: Wish) -> Decision:
-        line = self.script.line
-        match wish:
-            case Wish.REPEAT:
-                return state, Reply(
-                    state.last_reply
-                    or self.script.agent.render(self.script.agent.greeting, self.script.variables)
-                )
-            case Wish.MENU:
-                return state.at(Stage.OPEN), Reply(self.script.menu())
-            case Wish.IDENTITY:
-                return state.at(Stage.OPEN), Reply(line("identity"))
-            case Wish.HOLD_ON:
-                return state, Reply(line("hold_on"))
-            case Wish.THANKS:  # a goodbye often follows, after a breath
-                text = self.script.lines("you_are_welcome", "anything_else")
-                return state.at(Stage.ANYTHING_ELSE), Reply(text, hesitant=True)
-            case Wish.CLOSING | Wish.NO:
-                return state.at(Stage.ANYTHING_ELSE), Reply(line("anything_else"), hesitant=True)
-        return state.at(Stage.OPEN), Reply(line("how_can_i_help"))
-
-    # What is done
-
-    def call(self, state: DialogueState, tool: str, before: str = "") -> Decision:
-        """Call a tool of the agent's own."""
-        if tool not in self.script.tools:  # a server's, which is away
-            text = f"{before} {self.script.lines('tool_failed', 'anything_else')}"
-            return state.at(Stage.ANYTHING_ELSE), Reply(text.strip())
-        return state.at(Stage.OPEN), Reply(before, ToolCall(tool, {}))
-
-    def say_facts(self, state: DialogueState, topics: list[str]) -> Decision:
-        text = " ".join(filter(None, (self.script.answer(topic) for topic in topics)))
-        if tool := next(filter(None, (self.script.fact(topic).tool for topic in topics)), None):
-            return self.call(state, tool, text)
-        offer = self.script.fact(topics[-1]).offer
-        if offer == TAKE_MESSAGE and self.script.can_take_message:
-            offered = state.at(Stage.OFFER_MESSAGE, destination="")
-            return offered, Reply(f"{text} {self.script.line('offer_message')}")
-        if offer is not None and offer != TAKE_MESSAGE and self.script.can_transfer:
-            question = self.script.line("transfer_confirm", destination=self.script.spoken(offer))
-            return state.at(Stage.CONFIRM_TRANSFER, destination=offer), Reply(f"{text} {question}")
-        question = "" if state.greeting_answered else self.script.line("greeting_question")
-        return state.at(Stage.OPEN), Reply(f"{text} {question}".strip())
-
-    def end(self, state: DialogueState, facts: list[str] | None = None) -> Decision:
-        before = " ".join(self.script.answer(topic) for topic in facts or [])
-        return state.at(Stage.OPEN, draft=Draft()), self.script.goodbye(before)

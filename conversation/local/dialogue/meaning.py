@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta
 from typing import Any
 
 from conversation.language.utterance import Wish, plain, wish_of
 from conversation.local.dialogue.state import Ranker, Script
-from conversation.local.retrieval import WEEKDAYS, Match
+from conversation.local.retrieval import Match
+from conversation.local.wording import WEEKDAYS, names_somebody
 
-ANSWER_SCORE = 0.58
+ANSWER_SCORE = 0.54
 """A fact this near is said, when at least `ANSWER_COVERAGE` of the caller's rarer words are its own."""
 
-ANSWER_SCORE_UNCOVERED = 0.66
+ANSWER_SCORE_UNCOVERED = 0.62
 """A fact this near is said although few of the caller's words are its own: a paraphrase."""
 
 ANSWER_COVERAGE = 0.34
+
+ALONE_SCORE = 0.5
+ALONE_MARGIN = 0.12
+"""A fact this near is said, too, when it is that much nearer than anything else that may have been meant."""
 
 CLARIFY_SCORE = 0.42
 """The brain asks back whether a fact this near was meant."""
@@ -28,17 +34,27 @@ CLARIFY_MARGIN = 0.05
 MISHEARD_BELOW = 0.6
 """A sentence nearer than this to something that no agent can answer was probably not misheard."""
 
-FACTS_APART = 0.05
+FACTS_APART = 0.06
 """How much nearer than every other fact a fact must be to be said; about two as near the brain asks which."""
 
 WISH_SCORE = 0.55
 """A common wish this near, and nearer than every fact, counts as meant."""
+
+WISH_BEHIND = 0.05
+"""How much nearer something that no agent can answer may be than a wish that is meant."""
 
 TRANSFER_SCORE = 0.45
 """A transfer this near, and nearer than every fact, is offered. A question comes first in any case."""
 
 DESTINATION_SCORE = 0.38
 """A transfer this near is meant when the caller has asked for a person anyway."""
+
+_WHERE_THAT_IS = re.compile(
+    r"^(?:\W*(?:and|sorry|okay|ok|but|so|hm+|um+)\b\W*)*where(?:['’]s| is| was)? (?:that|it|this|the place)"
+    r"(?: going to be| again| exactly| located| please)*\W*$",
+    re.IGNORECASE,
+)
+"""Somebody who asks so has heard of a place, and wants to know where it is."""
 
 _WISHES = {
     "closing": Wish.CLOSING,
@@ -68,7 +84,7 @@ class Meaning:
         wish = wish_of(text)
         if wish is not None:
             # A restaurant is asked for its menu.
-            fact = self.said_fact(text) if wish in (Wish.MENU, Wish.IDENTITY) else None
+            fact = self.said_fact(text) if wish in (Wish.MENU, Wish.IDENTITY, Wish.ANGRY) else None
             return (None, fact) if fact else (wish, None)
         if not any(len(word) > 1 for word in plain(text).split()):
             return Wish.FILLER, None
@@ -77,9 +93,10 @@ class Meaning:
             return None, None
         best_fact = _best(ranked, "fact")
         transfer = _best(ranked, "transfer")
-        top = ranked[0]
-        if top.kind == "intent" and top.score >= WISH_SCORE:
-            return _WISHES.get(top.key), None
+        wished = _best(ranked, "intent")
+        nearest = max(best_fact.score if best_fact else 0.0, _elsewhere(ranked) - WISH_BEHIND)
+        if wished and wished.score >= max(WISH_SCORE, nearest):
+            return _WISHES.get(wished.key), None
         if (
             transfer
             and transfer.score >= TRANSFER_SCORE
@@ -90,8 +107,12 @@ class Meaning:
 
     def is_known(self, text: str) -> bool:
         """Whether a sentence wants something, or may ask for a fact."""
+        return self.wants_something(text) or bool(self.near_facts(text))
+
+    def wants_something(self, text: str) -> bool:
+        """Whether a sentence surely wants something, or asks for a fact."""
         wish, fact = self.of(text)
-        return wish not in (None, Wish.FILLER) or fact is not None or bool(self.near_facts(text))
+        return wish not in (None, Wish.FILLER) or fact is not None
 
     def said_fact(self, text: str) -> str | None:
         """Name the fact that a sentence surely asks for."""
@@ -113,6 +134,9 @@ class Meaning:
                 fact.knows_day and facts[1].knows_day
             ):  # what two say of the same day is no contradiction
                 return None
+        others = max((match.score for match in ranked if match is not fact), default=0.0)
+        if fact.score >= ALONE_SCORE and fact.score - others >= ALONE_MARGIN:
+            return fact.key
         needed = ANSWER_SCORE if fact.coverage >= ANSWER_COVERAGE else ANSWER_SCORE_UNCOVERED
         if fact.score >= needed and fact.score - _elsewhere(ranked) >= ANSWER_MARGIN:
             return fact.key
@@ -134,11 +158,12 @@ class Meaning:
         for name in self._script.agent.transfers:
             if plain(name.replace("-", " ")) in words:
                 return name
-        transfer = _best(self.rank(text), "transfer")
+        transfer = _best(self.rank(text), "transfer") if names_somebody(text) else None
         return transfer.key if transfer and transfer.score >= DESTINATION_SCORE else ""
 
     def rank(self, text: str) -> list[Match]:
         """Order what a sentence may have meant, the nearest first."""
+        text = _WHERE_THAT_IS.sub("Where are you?", text)
         return self._retriever.rank(text, _relative_days(text, self._script.variables.get("now")))
 
 

@@ -10,20 +10,55 @@ from conversation.local.dialogue import taking_message
 from conversation.local.dialogue.state import Decision, DialogueState, Reply, Script, Stage, ToolCall
 
 _VERB = (
-    r"(?:put me|connect me|transfer me|transfer (?:this|my|the) call|patch me|forward me|get me|give me|"
+    r"(?:(?:put|connect|conect|transfer|patch|forward|pass|get|give|send) me|transfer (?:this|my|the) call|"
+    r"be (?:put|connected|transferred|patched|forwarded|passed)|"
     r"(?:speak|talk|chat) (?:to|with)|(?:can|could|may) i (?:have|get|reach)|want|need|like|reach)"
 )
 _BETWEEN = (
     r"(?: (?:to|with|through|over|on|right|straight|directly|back|now|please|somebody|someone|anybody|anyone|a|person|"
-    r"the|your|our|at|in|from))*"
+    r"people|folks|guys|the|your|our|at|in|from))*"
 )
+_PUTS = r"(?:put|connect|conect|transfer|patch|forward) (?:me|us)(?: \w+){0,4}"
+"""Words that can be nothing but a wish to be put through, whatever is between them and a name."""
+
 _BEFORE = r"(?:(?:ok|okay|yes|well|so|then|hi|hello|no|the|your|to) )*"
-_AFTER = r"(?: (?:please|thanks|thank you|now|then))*"
+_AFTER = r"(?: (?:department|office|team|people|line))?(?: (?:please|thanks|thank you|now|then))*"
 _NOT_NOW = re.compile(
     r"\b(?:dont|do not|not|never|without|instead|if|when|before|after|(?:do|should|must) i)\b|"
     r"\b(?:number|hours|address|email)\b"
 )
 _ARTICLE = re.compile(r"^(?:the|our|my|your) ")
+
+
+_LEAD = (
+    r"(?:(?:hi|hello|hey|ok|okay|yes|no|well|so|then|sorry|please|listen|look|just|there|i said|"
+    r"good (?:morning|afternoon|evening|day)) )*"
+)
+_TALK_TO = r"(?:speak|talk|chat) (?:to|with)"
+_PERSON = (
+    r"(?:(?:an?|the|some|your|real|live|actual|human) )+"
+    r"(?:person|people|human(?: being)?|operator|representative|agent|receptionist|employee|staff member)"
+)
+_NOW = r"(?: (?:please|now|right now|thanks|thank you|here|there))*"
+_PERSON_PLEASE = re.compile(
+    rf"{_LEAD}(?:i want to|i need to|i would like to|id like to|i wanna|let me|please let me|"
+    rf"i would rather|id rather)(?: please)? {_TALK_TO} {_PERSON}{_NOW}|"
+    rf"{_LEAD}please(?: (?:can|could|may) i)? {_TALK_TO} {_PERSON}{_NOW}|"
+    rf"{_LEAD}(?:can|could|may) i(?: please)? {_TALK_TO} {_PERSON}{_NOW}"
+)
+
+
+def wants_a_person(text: str) -> bool:
+    """Whether a sentence plainly wants a person, whoever it is, and nothing else.
+
+    "Can I talk to a person?" may only ask whether that can be done, and is no such wish without a "please".
+
+    Args:
+        text: What the caller said.
+    """
+    words = plain(text)
+    asks = re.search(r"\b(?:can|could|may) i\b", words) and not re.search(r"\bplease\b", words)
+    return not asks and bool(_PERSON_PLEASE.fullmatch(words))
 
 
 def asked_for(text: str, script: Script) -> str:
@@ -44,7 +79,7 @@ def asked_for(text: str, script: Script) -> str:
         for each in filter(None, called):
             if re.search(rf"\b{each}\b", words):
                 named.add(name)
-                wish = rf"\b{_VERB}{_BETWEEN} {each}\b|^{_BEFORE}{each}{_AFTER}$"
+                wish = rf"\b(?:{_VERB}{_BETWEEN}|{_PUTS}) {each}\b|^{_BEFORE}{each}{_AFTER}$"
                 wanted = name if re.search(wish, words) else wanted
     return wanted if len(named) == 1 else ""
 

@@ -38,6 +38,7 @@ class Draft:
 
     Attributes:
         caller_name: Who it is from.
+        spelling: The part of the name that was spelled last; the caller may spell on.
         number: Digits to call back on, or the caller's own number in E.164 form.
         number_done: Whether the caller was asked for the number, which they may have refused.
         text: The message in the caller's words.
@@ -46,6 +47,7 @@ class Draft:
     """
 
     caller_name: str = ""
+    spelling: str = ""
     number: str = ""
     number_done: bool = False
     text: str = ""
@@ -66,7 +68,9 @@ class DialogueState:
         misunderstood: Turns in a row that were not understood.
         last_reply: What was said last, to repeat it.
         transferring: The transfer that is under way, while the bot keeps the caller company.
+        message_declined: A message was offered and not wanted; next time a person is.
         greeting_answered: The greeting asked a question (a menu key with `answer`), and it was answered.
+        holding: The caller has just asked for a moment, and may go on to say what it is for.
     """
 
     stage: Stage = Stage.OPEN
@@ -77,7 +81,9 @@ class DialogueState:
     misunderstood: int = 0
     last_reply: str = ""
     transferring: str = ""
+    message_declined: bool = False
     greeting_answered: bool = False
+    holding: bool = False
 
     def at(self, stage: Stage, **changes: Any) -> DialogueState:
         """Return a copy at another stage; being understood clears `misunderstood` unless it is given."""
@@ -104,11 +110,13 @@ class Reply:
         text: What to say.
         tool_call: What to do then.
         hesitant: The caller may not have finished the sentence, so this is said only when nothing follows it.
+        fragment: What was said was not understood; it may have been a part of a sentence, so even longer is waited.
     """
 
     text: str = ""
     tool_call: ToolCall | None = None
     hesitant: bool = False
+    fragment: bool = False
 
 
 Decision = tuple[DialogueState, Reply]
@@ -196,12 +204,12 @@ class Script:
     def menu(self) -> str:
         """Say what the keys do, or what can be asked when there are none."""
         items = [
-            f"{digit} for {self.agent.render(item.label, self.variables)}"
+            self.line("menu_key", key=digit, label=self.agent.render(item.label, self.variables))
             for digit, item in sorted(self.agent.menu.items(), key=lambda entry: (entry[0] == "0", entry[0]))
             if (item.tool is None or item.tool in self.tools) and (item.transfer is None or self.can_transfer)
         ]
         if items:
-            return f"{self.line('menu_intro')} Press {', '.join(items)}."
+            return f"{self.line('menu_intro')} {self.line('menu_keys', keys=', '.join(items))}"
         if self.agent.facts:
             return f"{self.line('menu_intro')} {self.line('topics_intro', topics=self.topics)}"
         return self.line("how_can_i_help")

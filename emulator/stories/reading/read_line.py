@@ -11,7 +11,8 @@ from emulator.stories.reading.yaml_values import Value
 from emulator.stories.story import StoryLine
 
 SPANS = ("rest", "webhook")
-LENGTHS = ("cold", "verb", "cold_audio", "audio", "ear", "burst", "burst_every", "late_first")
+LENGTHS = ("cold", "verb", "cold_audio", "audio", "ear", "burst", "burst_every", "late_first", "echo")
+LEVELS = {"noise_db": "full scale", "echo_db": "what is heard"}
 SHARES = ("loss", "reorder", "unordered", "without_stop")
 LONGEST_SECS = 10.0
 """Longer than this nothing is on its way on a line that is still one."""
@@ -21,7 +22,7 @@ def read_line(value: Value) -> StoryLine:
     """Read `line: real`, or a table of what a line does: `line: {loss: 5%, burst: 230ms}`."""
     if value.is_text:
         return StoryLine(value.one_of(tuple(PROFILES)))
-    table = value.table(("like", "noise_db", *SPANS, *LENGTHS, *SHARES))
+    table = value.table(("like", *LEVELS, *SPANS, *LENGTHS, *SHARES))
     changed: dict[str, Any] = {}
     for name, one in table.items():
         if name in SPANS:
@@ -33,10 +34,10 @@ def read_line(value: Value) -> StoryLine:
             _check(one, changed[name], least=0.02 if name == "burst_every" else 0.0)
         elif name in SHARES:
             changed[name] = _share(one)
-        elif name == "noise_db":
+        elif name in LEVELS:
             changed[name] = one.number()
             if changed[name] > 0:
-                one.wrong("a level in dB of full scale is below 0, for example -50")
+                one.wrong(f"a level in dB of {LEVELS[name]} is below 0, for example -50")
     if not table and not value.mistakes:
         value.wrong("nothing is said of the line here; add for example `loss: 1%`")
     like = table["like"].one_of(tuple(PROFILES)) if "like" in table else None

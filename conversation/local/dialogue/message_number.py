@@ -1,0 +1,128 @@
+"""The number in a message: the caller's own, in one piece or in several, keyed in, corrected or refused."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+from conversation.language.corrections import corrected_number, starts_again
+from conversation.language.spoken_numbers import (
+    Fit,
+    dictated_number,
+    fit,
+    only_number,
+    say_digits,
+    spoken_number,
+)
+from conversation.language.utterance import Utterance, Wish, is_question, plain, wish_of, yes_or_no
+from conversation.local.dialogue.message_draft import TRIES, keyed_answer, next_question, unclear
+from conversation.local.dialogue.state import Decision, DialogueState, Reply, Script, Stage
+
+_PIECE = 3
+"""Digits that are the beginning of a number where none was asked for."""
+
+FULL_NUMBER = 7
+"""Digits from which a number is taken to be complete; the shortest that can be called from elsewhere."""
+
+_NO_NUMBER = re.compile(
+    r"\b(?:no number|dont have|do not have|dont know|do not know|no idea|cant remember|rather not|"
+    r"they have (?:it|my number)|you have (?:it|my number)|skip|not necessary|no need)\b"
+)
+_THIS_NUMBER = re.compile(
+    r"\b(?:this (?:number|one)|(?:the )?same (?:number|one)|this is (?:fine|good|my number|the right number)|"
+    r"call me here|(?:number|one) (?:that )?i(?:m| am) (?:calling|on|using|phoning)|my (?:own|current) number|"
+    r"where im calling from|you (?:can|may)|they (?:can|may))\b|"
+    r"^(?:please )?(?:call|ring|phone) me(?: back)?(?: please)?$"
+)
+
+
+def answered_known_number(state: DialogueState, utterance: Utterance, script: Script) -> Decision | None:
+    """Take the answer to the question whether the number of the call will do."""
+    digits = utterance.digits if len(utterance.digits) > 1 else dictated_number(utterance.text)
+    if len(digits) >= FULL_NUMBER or (len(digits) >= _PIECE and yes_or_no(utterance.text)[0] is not True):
+        return answered_number(state.at(Stage.MESSAGE_NUMBER), utterance, script)
+    said = keyed_answer(utterance)
+    if said is not False and _THIS_NUMBER.search(plain(utterance.text)):
+        said = True
+    if said is False:
+        return state.at(Stage.MESSAGE_NUMBER), Reply(script.line("message_number"))
+    if said is True or state.misunderstood + 1 >= TRIES:  # it is known anyway, and read back
+        return next_question(state.with_draft(number=script.caller_number, number_done=True), script)
+    return unclear(state, script)
+
+
+def answered_number(state: DialogueState, utterance: Utterance, script: Script) -> Decision | None:
+    """Take a number or a piece of one."""
+    words, so_far = plain(utterance.text), state.draft.number
+    if not utterance.keys and so_far and (changed := _changed(so_far, utterance.text)) is not None:
+        if len(changed) >= FULL_NUMBER:
+            return with_number(state, changed, script)
+        return _ask_on(state, changed, script)
+    if script.caller_number and not utterance.keys and _THIS_NUMBER.search(words):
+        return next_question(state.with_draft(number=script.caller_number, number_done=True), script)
+    digits = utterance.digits or dictated_number(utterance.text)
+    whole = digits.startswith("+") or len(utterance.digits) >= FULL_NUMBER  # it is begun again
+    number = digits if whole else so_far + digits
+    finished = "#" in utterance.keys or (not digits and wish_of(utterance.text) in (Wish.CLOSING, Wish.YES))
+    if len(number) >= FULL_NUMBER and (digits or finished):
+        return with_number(state, number, script)
+    if finished and len(number) >= _PIECE:  # an extension, perhaps
+        return next_question(state.with_draft(number=number, number_done=True), script)
+    if digits:
+        return _ask_on(state, number, script)
+    if _NO_NUMBER.search(words) or wish_of(utterance.text) is Wish.NO:
+        return next_question(state.with_draft(number="", number_done=True), script)
+    if is_question(utterance.text) and "number" not in words:
+        return None
+    if state.misunderstood + 1 >= TRIES:  # some voices are not heard well
+        return next_question(state.with_draft(number="", number_done=True), script)
+    again = state.at(Stage.MESSAGE_NUMBER, misunderstood=state.misunderstood + 1)
+    return again, Reply(script.line("message_number"))
+
+
+def more_of_the_number(state: DialogueState, utterance: Utterance, script: Script) -> Decision | None:
+    """Take digits that are said after a number that seemed complete; None when these are no more of it."""
+    number, digits = state.draft.number, only_number(utterance.text)
+    if not digits or not number or number == script.caller_number:
+        return None
+    for longer in (number + digits, digits):
+        if len(longer) >= FULL_NUMBER and fit(longer, script.region) is Fit.YES:
+            return with_number(state, longer, script)
+    return None
+
+
+def with_number(state: DialogueState, number: str, script: Script) -> Decision:
+    """Take a number if it can be one; ask again if it cannot, and for the rest if some of it is missing."""
+    match fit(number, script.region):
+        case Fit.YES:
+            asked, reply = next_question(state.with_draft(number=number, number_done=True), script)
+            return asked, replace(reply, hesitant=True)  # the rest of it may follow after a breath
+        case Fit.TOO_SHORT if not state.draft.number or state.draft.number != number:
+            return _ask_on(state, number, script)
+    wrong = state.with_draft(number="", number_done=False).at(
+        Stage.MESSAGE_NUMBER, misunderstood=state.misunderstood + 1
+    )
+    if wrong.misunderstood >= TRIES:
+        return next_question(wrong.with_draft(number_done=True), script)
+    return wrong, Reply(script.line("message_number_wrong"))
+
+
+def _ask_on(state: DialogueState, number: str, script: Script) -> Decision:
+    text = (
+        script.line("message_number_more", number=say_digits(number))
+        if number
+        else script.line("message_number")
+    )
+    return state.with_draft(number=number).at(Stage.MESSAGE_NUMBER), Reply(text, hesitant=True)
+
+
+def _changed(number: str, text: str) -> str | None:
+    """Correct the digits so far: "no, five not nine", "no, five five five", "sorry, start again"; else None."""
+    digits = spoken_number(text)
+    if starts_again(text):
+        return digits
+    if (changed := corrected_number(number, text)) is not None:
+        return changed
+    if yes_or_no(text)[0] is False and digits:
+        return digits if len(digits) >= min(len(number), FULL_NUMBER) else number[: -len(digits)] + digits
+    return None
