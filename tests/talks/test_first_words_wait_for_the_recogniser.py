@@ -1,5 +1,7 @@
 """What a caller says while the recogniser still connects is heard, whole and in order."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -45,7 +47,7 @@ async def test_words_said_before_the_connection_are_heard_whole(monkeypatch, tmp
     speech = Audio(RISING, SAID, after_reply=False)
     async with socket_service(peer, late_secs=CONNECTS_IN_SECS) as service:
         hosted_at(monkeypatch, "stt", "deepgram", service.url)
-        ears = lambda: socket_ears("deepgram", connect_secs=8)  # noqa: E731
+        ears = partial(socket_ears, "deepgram", connect_secs=8)
         async with talking(monkeypatch, tmp_path, carrier, answers, agent=IMPATIENT_AGENT, ears=ears) as bot:
             result = await bot.network.call(bot.url, [speech, Wait(2.5), Digits("2#")])
     (call,) = bot.store.list()
