@@ -26,8 +26,9 @@ EMPTY_SECS = 0.25
 MAX_WAYS_ON = 2
 """After this many ways on in a row, without an answer between them, the fallback follows."""
 
-SPEECH_SECS = 0.8
-"""Speech this long that brings no words is not a cough: the recogniser does not hear the caller."""
+SPEECH_SECS = 0.7
+"""Speech this long that brings no words is not a cough: the recogniser does not hear the caller. As the detector has
+it, which knows 0.1 s late that speech begins, and 0.2 s late that it ends: "can you hear me now" is 0.8 s."""
 
 OTHERS_SECS = 0.4
 """How long after a turn without words another part may still ask the model, before this guard acts."""

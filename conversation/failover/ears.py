@@ -39,8 +39,8 @@ OVERLAP_SECS = 0.6
 LONGEST_SECS = 30.0
 """How much sound is kept at most."""
 
-SPEECH_SECS = 0.8
-"""Speech that brings no words and is shorter is taken for a cough."""
+SPEECH_SECS = 0.7
+"""Speech that brings no words and is shorter is taken for a cough; as the guard against dead air has it."""
 
 WORDS_SECS = (0.8, 2.0)
 """How long after speech its words may take, at least and at most; in between a recogniser's own figure counts."""
