@@ -43,6 +43,7 @@ from conversation.local.dictation import Dictated
 from conversation.local.lone_words import margin_after, said_to
 from conversation.local.models import local_models
 from conversation.local.recognisers import LocalStackMissing
+from conversation.local.retrieval import Retriever
 from conversation.local.speech import LocalMoonshineSTT
 from conversation.measuring import Waits
 from conversation.multilingual.changing import Conversation, languages_told
@@ -170,7 +171,13 @@ def _restore(context: CallContext, history: Sequence[Message]) -> None:
 
 
 def _tell_what_is_expected(speech: Speech, session: Session) -> None:
-    """Have the local recogniser know the words that callers of this agent say alone, and what they were asked for."""
+    """Have the local recogniser know what callers of this agent say, alone and at all, and what they were asked for."""
+
+    def nearness(texts: Sequence[str]) -> Sequence[float]:
+        retriever: Retriever = local_models().retriever(session.agent)
+        return retriever.nearness(texts)
+
+    knows = isinstance(speech.llm, LocalBrain)
     for ear in speech.ears:
         if isinstance(ear, LocalMoonshineSTT):
             words, known = said_to(session.agent), turn_words(session.agent.language)
@@ -185,7 +192,7 @@ def _tell_what_is_expected(speech: Speech, session: Session) -> None:
                     return Dictated.LETTERS
                 return Dictated.NUMBER if known.asks_for_number(said) else None
 
-            ear.listen_for(words, margin, asked)
+            ear.listen_for(words, margin, asked, nearness if knows else None)
 
 
 def _wants_wide(speech: Speech, of_hooks: bool, choice: services.ServiceChoice) -> bool:

@@ -11,7 +11,7 @@ from conversation.local.lone_words import (
     said_alone,
     said_to,
 )
-from conversation.local.models import LocalModels
+from conversation.local.models import Expected, LocalModels
 from tests.brain_talk import receptionist
 from tests.on_the_line import RATE, moonshine_and_piper, on_the_line
 
@@ -29,7 +29,7 @@ def models() -> LocalModels:
 )
 def test_what_is_often_said_alone(models, said):
     sound, speech = on_the_line(models, said)
-    assert models.transcribe_alone(sound, RATE, speech, said_alone(), ANSWER_MARGIN) in (
+    assert models.transcribe_alone(sound, RATE, speech, Expected(said_alone(), ANSWER_MARGIN)) in (
         said,
         said.replace("y.", "y?"),
     )
@@ -38,7 +38,7 @@ def test_what_is_often_said_alone(models, said):
 @pytest.mark.parametrize("said", ["Friday.", "Denver.", "Seven.", "Robert.", "Tomorrow.", "Peter Novak."])
 def test_other_words_stay_what_they_are(models, said):
     sound, speech = on_the_line(models, said)
-    assert models.transcribe_alone(sound, RATE, speech, said_alone(), MARGIN) == models.transcribe(
+    assert models.transcribe_alone(sound, RATE, speech, Expected(said_alone(), MARGIN)) == models.transcribe(
         sound, RATE
     )
 
@@ -47,22 +47,25 @@ def test_a_long_sound_is_none(models):
     sound, (begin, end) = on_the_line(models, MISHEARD)
     understood = models.transcribe(sound, RATE)
     assert understood != MISHEARD, "this is understood by now: take another word"
-    assert models.transcribe_alone(sound, RATE, (begin, end), said_alone(), ANSWER_MARGIN) != understood
+    assert (
+        models.transcribe_alone(sound, RATE, (begin, end), Expected(said_alone(), ANSWER_MARGIN))
+        != understood
+    )
     long = begin, begin + 1.2
-    assert models.transcribe_alone(sound, RATE, long, said_alone(), ANSWER_MARGIN) == understood
+    assert models.transcribe_alone(sound, RATE, long, Expected(said_alone(), ANSWER_MARGIN)) == understood
 
 
 def test_only_among_the_words_that_are_given(models):
     sound, speech = on_the_line(models, MISHEARD)
-    assert models.transcribe_alone(sound, RATE, speech, ["No", "Please"], MARGIN) == models.transcribe(
-        sound, RATE
-    )
-    assert models.transcribe_alone(sound, RATE, speech, ["No", "Yes"], MARGIN) == "Yes."
+    assert models.transcribe_alone(
+        sound, RATE, speech, Expected(["No", "Please"], MARGIN)
+    ) == models.transcribe(sound, RATE)
+    assert models.transcribe_alone(sound, RATE, speech, Expected(["No", "Yes"], MARGIN)) == "Yes."
 
 
 async def test_in_a_thread_it_is_the_same(models):
     sound, speech = on_the_line(models, MISHEARD)
-    assert await models.hear_alone(sound, RATE, speech, ["Yes"], MARGIN) == "Yes."
+    assert await models.hear_alone(sound, RATE, speech, Expected(["Yes"], MARGIN)) == "Yes."
 
 
 def test_words_that_are_known_are_not_doubted():

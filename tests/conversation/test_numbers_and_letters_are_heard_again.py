@@ -7,7 +7,7 @@ import soxr
 from conversation.language.spoken_numbers import dictated_number, spoken_number
 from conversation.local.dictation import Dictated, may_be
 from conversation.local.letters import OUTSIDE, behind_each_pair
-from conversation.local.models import LocalModels
+from conversation.local.models import Expected, LocalModels
 from conversation.local.recognisers import STT_RATE
 from conversation.local.weights import END, Decoding
 from tests.on_the_line import RATE, moonshine_and_piper, on_the_line
@@ -112,13 +112,13 @@ def test_sentences_are_no_numbers_and_no_spellings(models, said, asked):
 
 def test_a_long_sentence_is_not_written_again(models):
     sound, speech = on_the_line(models, "Tell her that I am late.")
-    again = models.transcribe_alone(sound, RATE, speech, [], 0, Dictated.NUMBER)
+    again = models.transcribe_alone(sound, RATE, speech, Expected([], 0, Dictated.NUMBER))
     assert again == models.transcribe(sound, RATE)
 
 
 def test_a_number_is_heard_through_the_recogniser(models):
     sound, speech = on_the_line(models, "Three one four, nine oh seven, two two six one.")
-    found = models.transcribe_alone(sound, RATE, speech, [], 0, Dictated.NUMBER)
+    found = models.transcribe_alone(sound, RATE, speech, Expected([], 0, Dictated.NUMBER))
     assert dictated_number(found) == "3149072261"
 
 
