@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, cast
 
 from pipecat.frames.frames import (
@@ -289,7 +290,7 @@ class Voices(Switch):
         """How many words of each sentence that the voice is at were heard."""
         begun = [given for given in self._sentences if given.announced]
         heard = []
-        words_heard = sum(1 for time in self._times if (time - self._times[0]) / NANOSECONDS < self._secs)
+        words_heard = self._words_heard()
         secs = self._secs
         for given in begun:
             words = len(given.text.split())
@@ -302,6 +303,13 @@ class Voices(Switch):
                 secs = max(0.0, secs - lasts)
             heard.append((given, count))
         return heard
+
+    def _words_heard(self) -> int:
+        """How many words were heard by their times: those of which the better half was."""
+        starts = [(time - self._times[0]) / NANOSECONDS for time in self._times]
+        usual = starts[-1] / (len(starts) - 1) if len(starts) > 1 else 0.0
+        lasts = [after - start for start, after in pairwise(starts)] + [usual]
+        return sum(start + secs / 2 < self._secs for start, secs in zip(starts, lasts, strict=False))
 
     async def _hand_over(self, failed: Spare, following: Spare) -> None:
         """Give the next voice what is unsaid, and close what the failed one has begun."""
