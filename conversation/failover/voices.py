@@ -93,6 +93,19 @@ class Given:
         return Given(frame, at, silent=self.silent or self.told)
 
 
+def count_heard(times: Sequence[int], secs: float) -> int:
+    """How many words were heard: those of which the better half was.
+
+    Args:
+        times: When each word begins, in nanoseconds.
+        secs: How much of the sound was heard.
+    """
+    starts = [(time - times[0]) / NANOSECONDS for time in times]
+    usual = starts[-1] / (len(starts) - 1) if len(starts) > 1 else 0.0
+    lasts = [after - start for start, after in pairwise(starts)] + [usual]
+    return sum(start + last / 2 < secs for start, last in zip(starts, lasts, strict=False))
+
+
 class Voices(Switch):
     """The voices of a list, as one."""
 
@@ -290,7 +303,7 @@ class Voices(Switch):
         """How many words of each sentence that the voice is at were heard."""
         begun = [given for given in self._sentences if given.announced]
         heard = []
-        words_heard = self._words_heard()
+        words_heard = count_heard(self._times, self._secs)
         secs = self._secs
         for given in begun:
             words = len(given.text.split())
@@ -303,13 +316,6 @@ class Voices(Switch):
                 secs = max(0.0, secs - lasts)
             heard.append((given, count))
         return heard
-
-    def _words_heard(self) -> int:
-        """How many words were heard by their times: those of which the better half was."""
-        starts = [(time - self._times[0]) / NANOSECONDS for time in self._times]
-        usual = starts[-1] / (len(starts) - 1) if len(starts) > 1 else 0.0
-        lasts = [after - start for start, after in pairwise(starts)] + [usual]
-        return sum(start + secs / 2 < self._secs for start, secs in zip(starts, lasts, strict=False))
 
     async def _hand_over(self, failed: Spare, following: Spare) -> None:
         """Give the next voice what is unsaid, and close what the failed one has begun."""
