@@ -234,7 +234,9 @@ def test_all_of_a_list_rest():
 
 
 async def test_the_next_one_is_woken_in_the_language_that_the_conversation_is_in(tmp_path):
-    text = 'languages = ["en", "es"]\n[services]\nstt = ["deepgram", "openai"]\ntts = ["openai", "deepgram"]\n'
+    text = (
+        'languages = ["en", "es"]\n[services]\nstt = ["deepgram", "openai"]\ntts = ["openai", "deepgram"]\n'
+    )
     choice = chosen(tmp_path, text)
     speaks = [choice.agent]
     lists = build.Lists(choice, load_settings(**KEYS), lambda *_: None, lambda: speaks[-1])
