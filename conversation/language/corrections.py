@@ -106,6 +106,11 @@ def says_when(words: str) -> bool:
     )
 
 
+def is_when(word: str) -> bool:
+    """Whether a word, in lower case, is a day, a date, an hour or a number of the kind that is often corrected."""
+    return any(re.fullmatch(words, word) for words in _ALIKE)
+
+
 def _right_and_wrong(said: str) -> tuple[str, str]:
     """Take "X, not Y", "X instead of Y" and "not Y, X" apart; empty where it is neither."""
     bare = _LEAD.sub("", said.strip())

@@ -29,6 +29,7 @@ from conversation.language.utterance import (
 )
 from conversation.local.dialogue.message_draft import TRIES, drop, next_question
 from conversation.local.dialogue.message_number import FULL_NUMBER, with_number
+from conversation.local.dialogue.message_words import is_sentence, keep_words, says_something
 from conversation.local.dialogue.state import Decision, DialogueState, Reply, Script, Stage
 
 _SHORT = 4
@@ -85,9 +86,10 @@ def answered_name(state: DialogueState, utterance: Utterance, script: Script) ->
     bare = bare_name(text)
     if not name and bare and wish is not Wish.FILLER and wish_of(bare) not in (Wish.FILLER, Wish.YES):
         name = bare
-    is_sentence = bool(_SENTENCE.match(plain(name))) or (wish is Wish.MESSAGE and not stated_name(text))
-    if is_sentence or len(name.split()) > LONGEST_NAME:  # the caller began with the message itself
-        state = state if state.draft.text or letters else state.with_draft(text=text)
+    no_name = bool(_SENTENCE.match(plain(name))) or (wish is Wish.MESSAGE and not stated_name(text))
+    no_name = no_name or (not stated_name(text) and is_sentence(text))
+    if no_name or len(name.split()) > LONGEST_NAME:  # the message itself, perhaps
+        state = keep_words(state, text) if says_something(text) and not letters else state
         name = ""
     if not name and not letters:
         if state.misunderstood + 1 >= TRIES:

@@ -10,12 +10,15 @@ from conversation.language.spoken_numbers import (
     Fit,
     dictated_number,
     fit,
+    has_other_words,
     only_number,
     say_digits,
     spoken_number,
+    without_stammer,
 )
 from conversation.language.utterance import Utterance, Wish, is_question, plain, wish_of, yes_or_no
 from conversation.local.dialogue.message_draft import TRIES, keyed_answer, next_question, unclear
+from conversation.local.dialogue.message_words import keep_words, says_something
 from conversation.local.dialogue.state import Decision, DialogueState, Reply, Script, Stage
 
 _PIECE = 3
@@ -42,6 +45,9 @@ def answered_known_number(state: DialogueState, utterance: Utterance, script: Sc
     if len(digits) >= FULL_NUMBER or (len(digits) >= _PIECE and yes_or_no(utterance.text)[0] is not True):
         return answered_number(state.at(Stage.MESSAGE_NUMBER), utterance, script)
     said = keyed_answer(utterance)
+    about_else = not utterance.keys and not _THIS_NUMBER.search(plain(utterance.text))
+    if said is None and about_else and says_something(utterance.text):
+        return _keep(state, utterance.text, script, script.line("message_number_known"))
     if said is not False and _THIS_NUMBER.search(plain(utterance.text)):
         said = True
     if said is False:
@@ -60,10 +66,23 @@ def answered_number(state: DialogueState, utterance: Utterance, script: Script) 
         return _ask_on(state, changed, script)
     if script.caller_number and not utterance.keys and _THIS_NUMBER.search(words):
         return next_question(state.with_draft(number=script.caller_number, number_done=True), script)
-    digits = utterance.digits or dictated_number(utterance.text)
+    digits = utterance.digits or dictated_number(utterance.text, goes_on=bool(so_far))
+    full = len(digits) >= FULL_NUMBER
+    if not utterance.keys and not full and not _NO_NUMBER.search(words) and has_other_words(utterance.text):
+        if says_something(utterance.text):
+            question = script.line("message_number")
+            if so_far:
+                question = script.line("message_number_more", number=say_digits(so_far))
+            return _keep(state, utterance.text, script, question)
+        digits = ""
     whole = digits.startswith("+") or len(utterance.digits) >= FULL_NUMBER  # it is begun again
     number = digits if whole else so_far + digits
-    finished = "#" in utterance.keys or (not digits and wish_of(utterance.text) in (Wish.CLOSING, Wish.YES))
+    wish = wish_of(utterance.text)
+    if wish is Wish.YES and not digits and so_far and not state.misunderstood:
+        if fit(so_far, script.region) is Fit.TOO_SHORT:  # a yes to what is there so far
+            asked, reply = _ask_on(state, so_far, script)
+            return replace(asked, misunderstood=1), reply
+    finished = "#" in utterance.keys or (not digits and wish in (Wish.CLOSING, Wish.YES))
     if len(number) >= FULL_NUMBER and (digits or finished):
         return with_number(state, number, script)
     if finished and len(number) >= _PIECE:  # an extension, perhaps
@@ -97,6 +116,8 @@ def with_number(state: DialogueState, number: str, script: Script) -> Decision:
         case Fit.YES:
             asked, reply = next_question(state.with_draft(number=number, number_done=True), script)
             return asked, replace(reply, hesitant=True)  # the rest of it may follow after a breath
+        case Fit.NO if (shorter := without_stammer(number, script.region)) != number:
+            return with_number(state, shorter, script)
         case Fit.TOO_SHORT if not state.draft.number or state.draft.number != number:
             return _ask_on(state, number, script)
     wrong = state.with_draft(number="", number_done=False).at(
@@ -105,6 +126,16 @@ def with_number(state: DialogueState, number: str, script: Script) -> Decision:
     if wrong.misunderstood >= TRIES:
         return next_question(wrong.with_draft(number_done=True), script)
     return wrong, Reply(script.line("message_number_wrong"))
+
+
+def _keep(state: DialogueState, text: str, script: Script, question: str) -> Decision:
+    """Keep what was said of the message where its number was asked for, and ask for that again."""
+    if state.misunderstood + 1 >= TRIES:
+        number = script.caller_number if state.stage is Stage.MESSAGE_NUMBER_KNOWN else ""
+        state = state.with_draft(number=number, number_done=True)
+        return next_question(keep_words(state, text), script)
+    again = keep_words(state, text).at(state.stage, misunderstood=state.misunderstood + 1)
+    return again, Reply(question, hesitant=True)
 
 
 def _ask_on(state: DialogueState, number: str, script: Script) -> Decision:
