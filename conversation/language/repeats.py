@@ -23,13 +23,18 @@ _SAYS_NOTHING = frozenset(
     were will with would yes yeah you your um uh right correct exactly thanks thank okay ok again name im id ill ive
     theyre youre hes shes going want wants wanted need needs""".split()
 )
-_NOT = frozenset("not no never cant cannot dont doesnt didnt wont isnt wasnt arent couldnt wouldnt without".split())
+_NOT = frozenset(
+    "not no never cant cannot dont doesnt didnt wont isnt wasnt arent couldnt wouldnt without".split()
+)
+_AFFIRMS = re.compile(r"\b(?:i|we|he|she|they|you) (?:can|will|could|do|does|want|wants|need|needs)\b")
+"""What contradicts a message that says the same with a "not"."""
+
 _ORDINALS = """zeroth first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth
     fourteenth fifteenth sixteenth seventeenth eighteenth nineteenth twentieth""".split()
 _NUMBERS = "zero one two three four five six seven eight nine ten eleven twelve".split()
-_WRITTEN = {f"{number}{end}": word for number, word in enumerate(_ORDINALS) for end in ("st", "nd", "rd", "th")} | {
-    str(number): word for number, word in enumerate(_NUMBERS)
-}
+_WRITTEN = {
+    f"{number}{end}": word for number, word in enumerate(_ORDINALS) for end in ("st", "nd", "rd", "th")
+} | {str(number): word for number, word in enumerate(_NUMBERS)}
 
 
 def repeats(said: str, before: str) -> bool:
@@ -46,8 +51,10 @@ def repeats(said: str, before: str) -> bool:
     if not new or not known:
         return False
     found = [_is_in(word, known) for word in new]
-    exact = [word for word, one in zip(new, found, strict=True) if not one and (word == "not" or is_when(word))]
-    if exact or ("not" in known) != ("not" in new) and len(new) > 1 and "not" in new:
+    exact = [
+        word for word, one in zip(new, found, strict=True) if not one and (word == "not" or is_when(word))
+    ]
+    if exact or ("not" in known and "not" not in new and _AFFIRMS.search(plain(said))):
         return False
     return sum(found) >= _NEARLY_ALL * len(new) and sum(found) > 0
 

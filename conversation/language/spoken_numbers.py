@@ -116,7 +116,7 @@ def has_other_words(text: str) -> bool:
         text: What the recogniser wrote when a number was asked for.
     """
     bare = re.sub(r"['’]", "", text.lower())
-    runs, others = _runs([word for word in _words(bare) if word not in _AROUND])
+    runs, others = _runs([word for word in _words(bare) if word not in _AROUND and word not in _SOUNDS_LIKE])
     return others >= max(_SENTENCE, len("".join(runs)))
 
 

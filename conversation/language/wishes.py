@@ -107,7 +107,7 @@ _RULES: tuple[tuple[Wish, str], ...] = (
         rf"^{_LEAD}(?:thanks |thank you )?(?:good )?(?:buy|by)(?: now| then| buy| by)?$|"
         r"\b(?:(?:thats|that is|that was|thatll be|that will be) (?:all|it|everything)|thanks|thank you|cheers|help|"
         r"(?:nice|good|great|lovely) (?:day|evening|weekend|one)|take care)"
-        r"(?: (?:so|very|much|a|lot|again|then|now|for|today|okay|ok|thanks|thank|you|and))* "
+        r"(?: (?:so|very|much|a|lot|again|then|now|for|to|today|okay|ok|thanks|thank|you|and))* "
         r"(?:good )?(?:buy|by)(?: (?:buy|by|now|then))?$",
     ),
     (

@@ -292,14 +292,17 @@ class LocalBrain(LLMService[_NoModelAdapter]):
         new = [turn.content for turn in said[answered:]]
         if new:
             utterance = Utterance.parse(" ".join(new))
+            before = state
             state, reply = decide(state, utterance, self._agent, retriever, tools, self._variables)
+            if any(texts) and reply.fragment:  # the rest of what the tool was called for
+                state, reply = before, Reply(hesitant=True)
             texts.append(reply.text)
         elif not texts:  # nothing new, but the session wants the bot to speak
             goes_on = said or unprompted is Unprompted.SPOKE_BEFORE
             line = self._agent.brain.anything_else if goes_on else self._agent.greeting
             again = state.last_reply if unprompted is Unprompted.CUT_OFF else ""
             texts.append(again or self._agent.render(line, self._variables))
-        text = " ".join(filter(None, texts))
+        text = " ".join(filter(None, dict.fromkeys(texts)))  # what both of them say is said once
         return state, replace(reply, text=text), len(said), {result.call_id for result in results}
 
     def _in_flow(

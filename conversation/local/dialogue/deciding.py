@@ -17,6 +17,7 @@ from conversation.agents.agent import Agent
 from conversation.agents.modules import default_tools
 from conversation.agents.tables import TAKE_MESSAGE, MenuItem
 from conversation.language.answers import names_self, says_whether_coming
+from conversation.language.repeats import repeats
 from conversation.language.utterance import (
     Utterance,
     Wish,
@@ -132,13 +133,18 @@ class _Turn(Answering):
     """One decision."""
 
     def decide(self, state: DialogueState, utterance: Utterance) -> Decision:
-        holding, state = state.holding, replace(state, holding=False)
+        holding, passed_on = state.holding, state.passed_on
+        state = replace(state, holding=False, passed_on="")
+        if state.stage is Stage.WAITING and self.goes_on_agreeing(state, utterance.text):
+            return taking_message.send(state, self.script)
         if state.stage is Stage.WAITING:  # the tool was interrupted; what was said now counts
             state = state.at(Stage.MESSAGE_FAILED if state.draft.text else Stage.OPEN)
         if state.stage in taking_message.MESSAGE_STAGES:
             return self.in_message(state, utterance)
         if utterance.keys:
             return self.keyed(state, utterance)
+        if self.says_it_again(state, utterance.text, passed_on):
+            return state, Reply(self.script.lines("message_taken", "anything_else"))
         if holding and self.is_remark(utterance.text):
             return replace(state, holding=True), Reply(self.script.line("hold_on"), hesitant=True)
         if state.stage in _QUESTIONS and says_goodbye(utterance.text) and not strong_yes(utterance.text):
@@ -187,6 +193,27 @@ class _Turn(Answering):
         again = state.at(state.stage, misunderstood=state.misunderstood + 1)
         text = f"{self.script.line('did_not_understand')} {question}"
         return again, Reply(text, hesitant=True, fragment=True)
+
+    def goes_on_agreeing(self, state: DialogueState, text: str) -> bool:
+        """Whether words that interrupt the passing on of a message only say more of the yes to it."""
+        if not state.draft.text or is_question(text):
+            return False
+        said, rest = yes_or_no(text)
+        comes = will_come(text) if state.comes else None
+        return said is not False and (
+            (comes is not None and comes == (state.comes == "yes"))
+            or (said is True and not plain(rest))
+            or repeats(rest, taking_message.words_of(state.draft))
+        )
+
+    def says_it_again(self, state: DialogueState, text: str, passed_on: str) -> bool:
+        """Whether somebody whose message was passed on goes on to say what was in it, or to answer the greeting."""
+        if state.stage is not Stage.ANYTHING_ELSE or is_question(text) or says_goodbye(text):
+            return False
+        if passed_on and state.comes and (comes := will_come(text)) is not None:
+            return comes == (state.comes == "yes")
+        said, rest = yes_or_no(text)
+        return said is not False and repeats(rest, passed_on)
 
     def clarified(self, state: DialogueState, utterance: Utterance) -> Decision:
         said, rest = yes_or_no(utterance.text)
@@ -284,7 +311,8 @@ class _Turn(Answering):
         if item.tool is not None:
             return self.call(state, item.tool)
         text = script.agent.render(item.say or "", script.variables)
-        state = replace(state, greeting_answered=state.greeting_answered or item.answer is not None)
+        if item.answer is not None:
+            state = replace(state, greeting_answered=True, comes=item.answer)
         if item.note is not None and script.can_take_message:
             name = str(script.variables.get("name") or "") or "unknown"
             note = script.agent.render(item.note, script.variables)
@@ -307,9 +335,12 @@ class _Turn(Answering):
         A yes or a no counts right after the question only; words like "I can't come" at any time.
         """
         items = {item.answer: item for item in self.script.agent.menu.values() if item.answer is not None}
-        if not items or state.greeting_answered or is_question(text):
+        if not items or is_question(text):
             return None
         said = will_come(text)
+        if state.greeting_answered:  # "Oh, wait. I can't come after all."
+            changed = says_whether_coming(text) and said != (state.comes == "yes")
+            return items.get("yes" if said else "no") if changed and state.comes else None
         question = self.script.line("greeting_question")
         just_asked = not state.last_reply or bool(question and state.last_reply.endswith(question))
         if said is None and (just_asked or state.misunderstood) and not names_self(text):

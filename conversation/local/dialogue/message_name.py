@@ -29,7 +29,12 @@ from conversation.language.utterance import (
 )
 from conversation.local.dialogue.message_draft import TRIES, drop, next_question
 from conversation.local.dialogue.message_number import FULL_NUMBER, with_number
-from conversation.local.dialogue.message_words import is_sentence, keep_words, says_something
+from conversation.local.dialogue.message_words import (
+    is_sentence,
+    is_written_as_name,
+    keep_words,
+    says_something,
+)
 from conversation.local.dialogue.state import Decision, DialogueState, Reply, Script, Stage
 
 _SHORT = 4
@@ -81,7 +86,8 @@ def answered_name(state: DialogueState, utterance: Utterance, script: Script) ->
     if not name and not letters:
         if yes_or_no(text)[0] is False and len(plain(text).split()) <= _SHORT:
             return drop(state, script)
-        if not text or begins_as_question(text) or wish not in (None, Wish.FILLER, Wish.YES, Wish.MESSAGE):
+        asks = begins_as_question(text) and not is_written_as_name(utterance.text)  # "Will May."
+        if not text or asks or wish not in (None, Wish.FILLER, Wish.YES, Wish.MESSAGE):
             return None
     bare = bare_name(text)
     if not name and bare and wish is not Wish.FILLER and wish_of(bare) not in (Wish.FILLER, Wish.YES):

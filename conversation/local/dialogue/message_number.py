@@ -64,9 +64,9 @@ def answered_number(state: DialogueState, utterance: Utterance, script: Script) 
         if len(changed) >= FULL_NUMBER:
             return with_number(state, changed, script)
         return _ask_on(state, changed, script)
-    if script.caller_number and not utterance.keys and _THIS_NUMBER.search(words):
-        return next_question(state.with_draft(number=script.caller_number, number_done=True), script)
     digits = utterance.digits or dictated_number(utterance.text, goes_on=bool(so_far))
+    if script.caller_number and not utterance.keys and len(digits) < _PIECE and _THIS_NUMBER.search(words):
+        return next_question(state.with_draft(number=script.caller_number, number_done=True), script)
     full = len(digits) >= FULL_NUMBER
     if not utterance.keys and not full and not _NO_NUMBER.search(words) and has_other_words(utterance.text):
         if says_something(utterance.text):

@@ -48,6 +48,14 @@ def is_sentence(text: str) -> bool:
     return bool(_VERB.search(" ".join(words))) and 2 * len(small) > len(written)
 
 
+def is_written_as_name(text: str) -> bool:
+    """Whether a few words are written with capital letters, as a recogniser writes names."""
+    words = text.split()
+    return (
+        1 < len(words) < _FEWEST and not text.rstrip().endswith("?") and all(word.istitle() for word in words)
+    )
+
+
 def says_something(text: str) -> bool:
     """Whether a sentence is something to pass on, though a name or a number was asked for."""
     said, rest = yes_or_no(text)

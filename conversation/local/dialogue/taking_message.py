@@ -17,7 +17,15 @@ from conversation.local.dialogue.message_check import (
     answered_try_again,
     answered_what_is_wrong,
 )
-from conversation.local.dialogue.message_draft import TRIES, drop, next_question, send, sent, unclear
+from conversation.local.dialogue.message_draft import (
+    TRIES,
+    drop,
+    next_question,
+    send,
+    sent,
+    unclear,
+    words_of,
+)
 from conversation.local.dialogue.message_name import answered_name, renamed, stated
 from conversation.local.dialogue.message_number import (
     FULL_NUMBER,
@@ -38,6 +46,7 @@ __all__ = [
     "send",
     "sent",
     "start",
+    "words_of",
 ]
 
 MESSAGE_STAGES = frozenset(
@@ -150,6 +159,8 @@ def goodbye(state: DialogueState, script: Script) -> Decision | None:
     """Let a caller go who says goodbye during a message: one that was agreed to before is passed on first."""
     if state.stage is Stage.MESSAGE_FAILED and state.draft.text:
         return send(state.with_draft(then_end=True), script)
+    if state.stage is Stage.MESSAGE_CONFIRM and state.draft.agreed:
+        return send(state.with_draft(text=state.draft.agreed, then_end=True), script)
     if state.stage in (Stage.MESSAGE_CONFIRM, Stage.MESSAGE_CORRECT):
         return state.at(Stage.OPEN, draft=Draft()), script.goodbye(script.line("message_dropped"))
     return None
