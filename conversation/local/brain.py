@@ -35,6 +35,7 @@ from pipecat.services.llm_service import LLMService
 from pipecat.services.settings import LLMSettings
 
 from conversation.agents.agent import Agent
+from conversation.language.tidying import tidied
 from conversation.language.utterance import Utterance
 from conversation.local.dialogue.choosing import InFlow, Place
 from conversation.local.dialogue.deciding import after_tool, decide
@@ -207,7 +208,7 @@ class LocalBrain(LLMService[_NoModelAdapter]):
             choices = frozenset(place.choices)
             if InFlow(place, self._agent, self._retriever, choices, self._variables).is_a_choice(text):
                 return True
-        return Meaning(script, self._retriever).is_known(text)
+        return Meaning(script, self._retriever).is_known(tidied(text))
 
     async def _prepare(self) -> None:
         try:

@@ -72,6 +72,14 @@ class Answering:
                 return halves
         return parts
 
+    def means(self, state: DialogueState, part: str) -> tuple[Wish | None, str | None]:
+        """Find out what a sentence wants; one that speaks of "that" may be about what was told last."""
+        wish, fact = self.meaning.of(part)
+        about = self.meaning.about(part, state.told) if state.told and wish is None else None
+        if fact != state.told and about is None and state.told and self.meaning.asks_if_free(part):
+            return wish, None  # that another thing is free says nothing of this one
+        return wish, about or fact
+
     def doubtful(self, state: DialogueState, text: str) -> Decision:
         """Ask back or decline; who may not have finished the sentence is waited for."""
         state, reply = self.asked_back(state, text)
@@ -153,6 +161,7 @@ class Answering:
     def say_facts(self, state: DialogueState, topics: list[str]) -> Decision:
         """Say what the owner wrote about the topics, and offer what the last one offers."""
         text = " ".join(filter(None, (self.script.answer(topic) for topic in topics)))
+        state = replace(state, told=topics[-1])
         if tool := next(filter(None, (self.script.fact(topic).tool for topic in topics)), None):
             return self.call(state, tool, text)
         offer = self.script.fact(topics[-1]).offer

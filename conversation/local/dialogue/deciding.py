@@ -17,7 +17,7 @@ from conversation.agents.agent import Agent
 from conversation.agents.modules import default_tools
 from conversation.agents.tables import TAKE_MESSAGE, MenuItem
 from conversation.language.answers import names_self, says_whether_coming
-from conversation.language.repeats import repeats
+from conversation.language.tidying import tidied
 from conversation.language.utterance import (
     Utterance,
     Wish,
@@ -33,6 +33,7 @@ from conversation.language.utterance import (
 )
 from conversation.local.dialogue import putting_through, taking_message
 from conversation.local.dialogue.answering import ANSWERS_IN_ONE_TURN, Answering, after
+from conversation.local.dialogue.said_again import goes_on_agreeing, says_it_again
 from conversation.local.dialogue.state import (
     Decision,
     DialogueState,
@@ -135,7 +136,7 @@ class _Turn(Answering):
     def decide(self, state: DialogueState, utterance: Utterance) -> Decision:
         holding, passed_on = state.holding, state.passed_on
         state = replace(state, holding=False, passed_on="")
-        if state.stage is Stage.WAITING and self.goes_on_agreeing(state, utterance.text):
+        if state.stage is Stage.WAITING and goes_on_agreeing(state, utterance.text):
             return taking_message.send(state, self.script)
         if state.stage is Stage.WAITING:  # the tool was interrupted; what was said now counts
             state = state.at(Stage.MESSAGE_FAILED if state.draft.text else Stage.OPEN)
@@ -143,7 +144,7 @@ class _Turn(Answering):
             return self.in_message(state, utterance)
         if utterance.keys:
             return self.keyed(state, utterance)
-        if self.says_it_again(state, utterance.text, passed_on):
+        if says_it_again(state, utterance.text, passed_on):
             return state, Reply(self.script.lines("message_taken", "anything_else"))
         if holding and self.is_remark(utterance.text):
             return replace(state, holding=True), Reply(self.script.line("hold_on"), hesitant=True)
@@ -193,27 +194,6 @@ class _Turn(Answering):
         again = state.at(state.stage, misunderstood=state.misunderstood + 1)
         text = f"{self.script.line('did_not_understand')} {question}"
         return again, Reply(text, hesitant=True, fragment=True)
-
-    def goes_on_agreeing(self, state: DialogueState, text: str) -> bool:
-        """Whether words that interrupt the passing on of a message only say more of the yes to it."""
-        if not state.draft.text or is_question(text):
-            return False
-        said, rest = yes_or_no(text)
-        comes = will_come(text) if state.comes else None
-        return said is not False and (
-            (comes is not None and comes == (state.comes == "yes"))
-            or (said is True and not plain(rest))
-            or repeats(rest, taking_message.words_of(state.draft))
-        )
-
-    def says_it_again(self, state: DialogueState, text: str, passed_on: str) -> bool:
-        """Whether somebody whose message was passed on goes on to say what was in it, or to answer the greeting."""
-        if state.stage is not Stage.ANYTHING_ELSE or is_question(text) or says_goodbye(text):
-            return False
-        if passed_on and state.comes and (comes := will_come(text)) is not None:
-            return comes == (state.comes == "yes")
-        said, rest = yes_or_no(text)
-        return said is not False and repeats(rest, passed_on)
 
     def clarified(self, state: DialogueState, utterance: Utterance) -> Decision:
         said, rest = yes_or_no(utterance.text)
@@ -376,10 +356,11 @@ class _Turn(Answering):
             return self.chosen(state.with_draft(then_end=ends), item)
         if self.awaits_answer(state) and names_self(text):
             return state.at(Stage.OPEN), Reply(self.script.line("greeting_question"))
+        text = tidied(text)
         parts = self.parts(text)
         if not parts:
             return state.at(Stage.OPEN), Reply(self.script.line("go_on"), hesitant=True)
-        wishes = self.with_grounds([(part, *self.meaning.of(part)) for part in parts])
+        wishes = self.with_grounds([(part, *self.means(state, part)) for part in parts])
         facts = list(dict.fromkeys(fact for _, _, fact in wishes if fact))
         found = {wish: part for part, wish, _ in reversed(wishes) if wish is not None}
         asked_for = next(filter(None, (putting_through.asked_for(part, self.script) for part in parts)), "")

@@ -165,6 +165,16 @@ def answered_try_again(state: DialogueState, utterance: Utterance, script: Scrip
     return unclear(state, script)
 
 
+def _says_too_little(text: str) -> bool:
+    """Whether a few words without a verb, one of which tells something, were rather a yes or a no that was misheard."""
+    words = plain(text)
+    return (
+        len(words.split()) < _SHORT
+        and len(telling(text)) <= 1
+        and not (_MORE.match(words) or _VERB_FIRST.match(words) or any(map(is_when, telling(text))))
+    )
+
+
 def _other_name(text: str, name: str) -> str:
     """The name that is nearly the one which was read back, where nothing else is said; else empty."""
     other = bare_name(text)
@@ -251,6 +261,8 @@ def _added(state: DialogueState, text: str, script: Script, agreed: str = "") ->
         longer = state.with_draft(text=f"{state.draft.text.rstrip(' .')} {text}", agreed=agreed)
         asked, reply = next_question(longer, script)
         return asked, replace(reply, hesitant=True)
+    if not agreed and _says_too_little(text):
+        return unclear(state, script)
     if len(words.split()) >= 2 and wish_of(text) not in (Wish.FILLER, Wish.YES, Wish.THANKS):
         more = text[:1].upper() + text[1:]
         longer = state.with_draft(text=f"{sentence(state.draft.text)} {more}", agreed=agreed)

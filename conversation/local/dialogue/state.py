@@ -73,6 +73,7 @@ class DialogueState:
         message_declined: A message was offered and not wanted; next time a person is.
         greeting_answered: The greeting asked a question (a menu key with `answer`), and it was answered.
         holding: The caller has just asked for a moment, and may go on to say what it is for.
+        told: The fact that was told last; "Does that cost anything?" is about it.
         comes: The key that has answered the greeting's question: its `answer`.
         passed_on: What was in the message that was passed on a moment ago; callers may say it once more.
     """
@@ -88,6 +89,7 @@ class DialogueState:
     message_declined: bool = False
     greeting_answered: bool = False
     holding: bool = False
+    told: str = ""
     comes: str = ""
     passed_on: str = ""
 
