@@ -31,10 +31,12 @@ _AFFIRMS = re.compile(r"\b(?:i|we|he|she|they|you) (?:can|will|could|do|does|wan
 
 _ORDINALS = """zeroth first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth
     fourteenth fifteenth sixteenth seventeenth eighteenth nineteenth twentieth""".split()
-_NUMBERS = "zero one two three four five six seven eight nine ten eleven twelve".split()
+_NUMBERS = """zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen
+    seventeen eighteen nineteen""".split()
+_TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
 _WRITTEN = {
     f"{number}{end}": word for number, word in enumerate(_ORDINALS) for end in ("st", "nd", "rd", "th")
-} | {str(number): word for number, word in enumerate(_NUMBERS)}
+}
 
 
 def repeats(said: str, before: str) -> bool:
@@ -61,8 +63,18 @@ def repeats(said: str, before: str) -> bool:
 
 def telling(text: str) -> list[str]:
     """The words of a text that tell something, numbers and every kind of "not" written in one way."""
-    words = [_WRITTEN.get(word, word) for word in plain(text).split()]
+    words = [one for word in plain(text).split() for one in _said(word)]
     return ["not" if word in _NOT else word for word in words if word not in _SAYS_NOTHING]
+
+
+def _said(word: str) -> list[str]:
+    """A word as it is said: "35" is two words, and the "00" of an hour none."""
+    if not word.isdigit() or len(word) > 2:
+        return [_WRITTEN.get(word, word)]
+    tens, ones = divmod(int(word), 10)
+    if tens < 2:
+        return [_NUMBERS[int(word)]] if int(word) else []
+    return [_TENS[tens - 2], *([_NUMBERS[ones]] if ones else [])]
 
 
 def _is_in(word: str, known: list[str]) -> bool:

@@ -24,6 +24,13 @@ _SEARCHES = re.compile(
 )
 """What is said while a word is looked for, with the marks that a recogniser writes at the pauses around it."""
 
+_UNSURE = re.compile(
+    r"\b(an?|the|some|any)\s\w+[,.?!…-]+\s*(?=(?:what(?:['’]?s| is) (?:it|that) called|what do you call|"
+    r"how do you (?:say|call))\b)",
+    re.IGNORECASE,
+)
+"""A word that is said before the right one was found, or an "um" that is written "arm"."""
+
 _OPEN = re.compile(
     r"\b(?:an?|the|some|any|your|my|for|of|with|to|about|is|are|and|do|does|have)$", re.IGNORECASE
 )
@@ -48,6 +55,7 @@ def tidied(text: str) -> str:
     rest = _STARTS_AGAIN.sub("", text).lstrip(" ,.:;!?-")
     if len(plain(rest).split()) < _WORDS_LEFT:
         rest = text
+    rest = _UNSURE.sub(r"\1 ", rest)
     at = 0
     while (found := _SEARCHES.search(rest, at)) is not None:
         before, behind = rest[: found.start()], rest[found.end() :]

@@ -40,6 +40,7 @@ from conversation.language.utterance import Utterance
 from conversation.local.dialogue.choosing import InFlow, Place
 from conversation.local.dialogue.deciding import after_tool, decide
 from conversation.local.dialogue.meaning import Meaning
+from conversation.local.dialogue.said_again import said_once
 from conversation.local.dialogue.state import DialogueState, Ranker, Reply, Script
 from conversation.local.history import (
     History,
@@ -303,8 +304,9 @@ class LocalBrain(LLMService[_NoModelAdapter]):
             line = self._agent.brain.anything_else if goes_on else self._agent.greeting
             again = state.last_reply if unprompted is Unprompted.CUT_OFF else ""
             texts.append(again or self._agent.render(line, self._variables))
-        text = " ".join(filter(None, dict.fromkeys(texts)))  # what both of them say is said once
-        return state, replace(reply, text=text), len(said), {result.call_id for result in results}
+        closing = self._agent.render(self._agent.brain.anything_else, self._variables)
+        reply = replace(reply, text=said_once(texts, closing))
+        return state, reply, len(said), {result.call_id for result in results}
 
     def _in_flow(
         self,

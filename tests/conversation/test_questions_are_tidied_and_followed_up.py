@@ -20,6 +20,7 @@ from tests.brain_talk import Talk, meaning
         ("What does a uh? What's that called? A filling cost?", "What does a filling cost?"),
         ("Do you sell the, what's the word, I'll toothbrush?", "Do you sell the toothbrush?"),
         ("Um, where are you?", "where are you?"),
+        ("Where is the arm, what's it called? The sauna?", "Where is the sauna?"),
         ("What's it called?", "What's it called?"),
         ("Let me start again.", "Let me start again."),
         ("I will call again tomorrow.", "I will call again tomorrow."),
@@ -85,7 +86,14 @@ def test_the_way_to_your_place_is_the_way_to_us(place):
 
 
 @pytest.mark.parametrize(
-    "more", ["Does it cost anything?", "Do I have to pay for that?", "Is that extra?", "How much is it?"]
+    "more",
+    [
+        "Does it cost anything?",
+        "Does there cause any sing?",
+        "Do I have to pay for that?",
+        "Is that extra?",
+        "How much is it?",
+    ],
 )
 def test_a_short_question_is_about_what_was_told_before(more):
     talk = Talk(agent=guest_house())

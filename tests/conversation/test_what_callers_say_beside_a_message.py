@@ -5,6 +5,7 @@ import pytest
 from conversation.agents.files import load_agent
 from conversation.language.repeats import repeats
 from conversation.language.spoken_numbers import dictated_number, has_other_words, without_stammer
+from conversation.local.dialogue.said_again import said_once
 from tests.brain_talk import AGENTS, CALLER, Talk
 
 
@@ -34,6 +35,19 @@ def test_a_sentence_is_no_name_and_is_kept(said):
     assert (
         said.removeprefix("Yes, ").lower() in talk.reply.text.lower() and "Is that right?" in talk.reply.text
     )
+
+
+def test_a_request_where_the_name_is_asked_is_kept():
+    assert message_talk("Can you tell him the gate is locked?").state.draft.text.startswith(
+        "Can you tell him"
+    )
+
+
+def test_a_number_that_is_begun_anew_replaces_what_was_there():
+    talk = message_talk(
+        "Edith Barlow", "No.", "three oh one, five five five, oh one", "it's two oh two, 555, 0188"
+    )
+    assert talk.state.draft.number == "2025550188"
 
 
 @pytest.mark.parametrize("said", ["Yeah.", "Yes, this one.", "That one, please.", "I just told you."])
@@ -141,6 +155,8 @@ def test_a_yes_while_a_number_is_half_there_asks_for_the_rest():
         ("the boilers cold", "The boiler is cold", True),
         ("and my wife is ill", "The boiler is cold", False),
         ("right", "The boiler is cold", False),
+        ("four forty five", "at 4:45", True),
+        ("at ten", "at 10:00", True),
         ("on Sunday", "on Monday", False),
     ],
 )
@@ -158,6 +174,12 @@ def test_what_is_said_again_is_told_from_what_is_new(said, before, same):
         "Yes, the poiler.",
         "That was all.",
         "That's it.",
+        "That's perfect, thank you so much.",
+        "Yes, go ahead and pass it on.",
+        "I guess that's right.",
+        "You have it right.",
+        "Nothing to change.",
+        "It's exactly what I meant.",
         "Perfect.",
         "You got it.",
     ],
@@ -172,6 +194,7 @@ def test_a_yes_with_what_was_read_back_is_a_yes(yes):
     ("said", "message"),
     [
         ("Yes, on Monday.", "The boiler leaks, please come on Monday."),
+        ("Actually make it Friday.", "The boiler leaks, please come on Friday."),
         ("Yes, at nine.", "The boiler leaks, please come on Tuesday at nine."),
         ("Yes, it's urgent.", "The boiler leaks, please come on Tuesday. It's urgent."),
         (
@@ -245,10 +268,21 @@ def reminded(*said: str) -> Talk:
 @pytest.mark.parametrize("more", ["Ah, the dentist. Yes, I'm coming.", "I will be there.", "I'm coming."])
 def test_an_answer_to_a_reminder_may_be_given_twice(more):
     talk = reminded("Yeah.", more)
+    thanks = talk.agent.menu["1"].say
+    assert talk.reply.text == f"{thanks} {talk.line('anything_else')}" and talk.called is None
+
+
+def test_what_is_said_to_a_result_and_to_more_words_ends_with_one_question():
     assert (
-        talk.reply.text == f"{talk.line('message_taken')} {talk.line('anything_else')}"
-        and talk.called is None
+        said_once(["It is noted. More?", "See you then. More?"], "More?")
+        == "It is noted. See you then. More?"
     )
+    assert said_once(["It is noted. More?", "It is noted. More?"], "More?") == "It is noted. More?"
+    assert (
+        said_once(["It is noted. More?", "We are at Hill Road."], "More?")
+        == "It is noted. More? We are at Hill Road."
+    )
+    assert said_once(["", ""], "More?") == ""
 
 
 def test_an_answer_to_a_reminder_may_be_changed():

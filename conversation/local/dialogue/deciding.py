@@ -52,10 +52,6 @@ _WHICH = re.compile(
     r"(?:(?:the|about|um|uh|yes) )*(?:(?P<first>first|former)|second|latter|last)(?: (?:one|please|thing))*"
 )
 
-Wished = tuple[str, Wish | None, str | None]
-"""A part of what was said, its wish and its fact."""
-
-_BESIDES = re.compile(r"(?:what|how) about\b", re.IGNORECASE)
 _SPEAK_TO = re.compile(r"\b(?:(?:speak|talk|connect me) (?:to|with)|put me through|transfer me)\b")
 
 
@@ -145,7 +141,8 @@ class _Turn(Answering):
         if utterance.keys:
             return self.keyed(state, utterance)
         if says_it_again(state, utterance.text, passed_on):
-            return state, Reply(self.script.lines("message_taken", "anything_else"))
+            said = self.said_to(state.comes) or self.script.line("message_taken")
+            return state, Reply(f"{said} {self.script.line('anything_else')}")
         if holding and self.is_remark(utterance.text):
             return replace(state, holding=True), Reply(self.script.line("hold_on"), hesitant=True)
         if state.stage in _QUESTIONS and says_goodbye(utterance.text) and not strong_yes(utterance.text):
@@ -327,23 +324,10 @@ class _Turn(Answering):
             said = yes_or_no(text)[0]
         return items.get("yes" if said else "no") if said is not None else None
 
-    def with_grounds(self, wishes: list[Wished]) -> list[Wished]:
-        """Take a question together with the grounds before it: "I've never been to you, may I come?".
-
-        Where both say nothing together, the question counts: "I walk with a stick, is there a lift?".
-        """
-        found: list[Wished] = []
-        for part, wish, fact in wishes:
-            grounds, before, _ = found[-1] if found else ("", None, None)
-            apart = not grounds or grounds[-1] in ".?!" or begins_as_question(grounds) or _BESIDES.match(part)
-            if apart or before or wish:
-                found.append((part, wish, fact))
-            elif whole := self.meaning.said_fact(f"{grounds}, {part}"):
-                found[-1] = (f"{grounds}, {part}", None, whole)
-            else:
-                found[-1] = (grounds, None, None if fact else found[-1][2])
-                found.append((part, wish, fact))
-        return found
+    def said_to(self, answer: str) -> str:
+        """What is said to an answer to the greeting's question; empty where there was none."""
+        item = next((one for one in self.script.agent.menu.values() if answer and one.answer == answer), None)
+        return self.script.agent.render(item.say or "", self.script.variables) if item is not None else ""
 
     def awaits_answer(self, state: DialogueState) -> bool:
         """Whether the greeting has asked a question that was not answered yet."""

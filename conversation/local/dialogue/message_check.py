@@ -45,11 +45,15 @@ _ADDS_NOTHING = re.compile(
     r"okay|ok|is it|its|it|is|thats|that|this|all|sounds|looks|do|send|pass|on|for now|absolutely|definitely|you|got|"
     r"are|and|now|everything|the|message|looking|it|up|then|indeed|alright|cool|no changes|exact|"
     r"exactly|quite|just|so|yup|mhm|uh huh|for me|to me|will|would|be|awesome|wonderful|lovely|cheers|sir|maam|"
-    r"but|thus|thats all)(?: |$))*"
+    r"but|thus|thats all|go|ahead|by me|have|i|guess|think|believe|suppose|what i said|what i want|what i wanted|"
+    r"what i mean|what i meant|to them|along|off|needed|changes|everythings)(?: |$))*"
 )
 _CONFIRMS = re.compile(
     r"^(?:(?:oh|yeah|and|that|it|this|everything|all) )*(?:sounds?|looks?|is|seems) (?:about |all )?(?:right|good|fine|"
     r"great|perfect|correct|okay|ok)\b|^(?:all|everything) (?:good|right|correct|fine)\b|^you(?:ve)? got (?:it|that)\b|"
+    r"^(?:(?:oh|yeah|and|i|guess|think|believe|suppose|so) )*(?:thats|its|everythings|that is|it is|this is) "
+    r"(?:all |about |exactly |absolutely |just |quite )?(?:right|good|fine|great|perfect|correct|okay|ok|lovely|"
+    r"wonderful|what i (?:said|want|wanted|mean|meant))\b|^you have (?:it|that|everything) right\b|"
     r"^exactly\b|^spot on\b|^(?:\w+ )?(?:correct|right)(?: (?:sir|maam|thanks|thank you))?$|"
     r"^thats (?:the one|the message|it)\b"
 )
@@ -60,6 +64,14 @@ _KEEPS = re.compile(
 )
 _VERB_FIRST = re.compile(r"^(?:its|it|im|ill|i|hes|shes|theyre|were|dont|do|call|for|in|at|from)\b")
 """Words of which two say something: "Yes, it's urgent", "Yes, for Anna"."""
+
+_NO_CHANGE = re.compile(
+    r"^no (?:more |other |further )?(?:changes?|corrections?|mistakes?)\b|"
+    r"^nothing (?:wrong|to (?:change|correct|add))\b"
+)
+_RATHER = re.compile(
+    r"^(?:(?:oh|um|uh|well|wait|sorry) )*(?:actually|rather|make (?:it|that)|i meant?|better)\b"
+)
 
 _MORE = re.compile(r"^(?:and|also|plus|oh and|one more thing|but|please also|as well)\b")
 
@@ -87,15 +99,23 @@ def answered_text(state: DialogueState, utterance: Utterance, script: Script) ->
 def answered_read_back(state: DialogueState, utterance: Utterance, script: Script) -> Decision | None:
     """Send the message on a yes only. What else is said belongs to it, and is read back with it."""
     text = utterance.text.strip()
-    said = keyed_answer(utterance)
-    rest = text if utterance.digits else yes_or_no(text)[1].lstrip(" ,.")
+    said = True if _NO_CHANGE.match(plain(text)) and not utterance.keys else keyed_answer(utterance)
+    rest = (
+        ""
+        if _NO_CHANGE.match(plain(text))
+        else text
+        if utterance.digits
+        else yes_or_no(text)[1].lstrip(" ,.")
+    )
     if says_goodbye(text) and state.draft.agreed and _ends(text):
         return send(state.with_draft(text=state.draft.agreed, then_end=True), script)
     if said is False and says_goodbye(text):
         return state.at(Stage.OPEN, draft=Draft()), script.goodbye(script.line("message_dropped"))
     if said is None and says_goodbye(text) and _THANKS.search(plain(text)):
         return send(state.with_draft(then_end=True), script)  # "Okay, thanks, bye."
-    if not utterance.keys and (said is False or _WRONG.search(plain(text)) or _is_correction(state, text)):
+    if not utterance.keys and (
+        said is False or (rest and _WRONG.search(plain(text))) or _is_correction(state, text)
+    ):
         state = state.with_draft(agreed="")
         return answered_what_is_wrong(state, Utterance(rest if said is False else text), script)
     if utterance.digits and said is False:
@@ -209,6 +229,8 @@ def _is_correction(state: DialogueState, text: str) -> bool:
     draft = state.draft
     if draft.number and corrected_number(draft.number, text) is not None:
         return True
+    if _RATHER.match(plain(text)) and corrected_words(draft.text, text):  # "Actually, make that Thursday."
+        return True
     says_not = re.search(r"\b(?:not|instead of|rather than)\b", plain(text))
     return bool(says_not and (corrected_words(draft.caller_name, text) or corrected_words(draft.text, text)))
 
@@ -257,6 +279,8 @@ def _added(state: DialogueState, text: str, script: Script, agreed: str = "") ->
         return with_number(state, digits, script)
     if is_question(text) and not _MORE.match(words):
         return None if begins_as_question(text) else unclear(state, script)
+    if words and says_when(words) and (changed := corrected_words(state.draft.text, text)):
+        return next_question(state.with_draft(text=changed), script)
     if words and says_when(words):
         longer = state.with_draft(text=f"{state.draft.text.rstrip(' .')} {text}", agreed=agreed)
         asked, reply = next_question(longer, script)

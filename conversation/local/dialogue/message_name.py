@@ -87,7 +87,11 @@ def answered_name(state: DialogueState, utterance: Utterance, script: Script) ->
         if yes_or_no(text)[0] is False and len(plain(text).split()) <= _SHORT:
             return drop(state, script)
         asks = begins_as_question(text) and not is_written_as_name(utterance.text)  # "Will May."
-        if not text or asks or wish not in (None, Wish.FILLER, Wish.YES, Wish.MESSAGE):
+        if (
+            not text
+            or (asks and wish is not Wish.MESSAGE)
+            or wish not in (None, Wish.FILLER, Wish.YES, Wish.MESSAGE)
+        ):
             return None
     bare = bare_name(text)
     if not name and bare and wish is not Wish.FILLER and wish_of(bare) not in (Wish.FILLER, Wish.YES):

@@ -76,6 +76,8 @@ def answered_number(state: DialogueState, utterance: Utterance, script: Script) 
             return _keep(state, utterance.text, script, question)
         digits = ""
     whole = digits.startswith("+") or len(utterance.digits) >= FULL_NUMBER  # it is begun again
+    if so_far and full and fit(so_far + digits, script.region) is Fit.NO:
+        whole = whole or fit(digits, script.region) is Fit.YES
     number = digits if whole else so_far + digits
     wish = wish_of(utterance.text)
     if wish is Wish.YES and not digits and so_far and not state.misunderstood:

@@ -36,6 +36,19 @@ def says_it_again(state: DialogueState, text: str, passed_on: str) -> bool:
     return said is not False and repeats(rest, passed_on)
 
 
+def said_once(texts: list[str], closing: str) -> str:
+    """Join what is to be said to a tool's result and to what the caller went on to say.
+
+    Args:
+        texts: What is said to each.
+        closing: A question that is asked once, at the end.
+    """
+    *firsts, last = [text for text in dict.fromkeys(texts) if text] or [""]
+    if last.endswith(closing):
+        firsts = [text.removesuffix(closing).strip() for text in firsts]
+    return " ".join(filter(None, [*firsts, last]))
+
+
 def _says_coming(state: DialogueState, text: str) -> bool | None:
     """Whether somebody says what they have answered to the greeting's question; None when they do not say."""
     comes = will_come(text) if state.comes else None
