@@ -37,6 +37,44 @@ def test_a_sentence_is_no_name_and_is_kept(said):
     )
 
 
+@pytest.mark.parametrize(
+    ("said", "name"),
+    [
+        ("Nora Hale. No, sorry, Nora Hail.", "Nora Hail"),
+        ("It's Hale. Sorry, I mean Hail.", "Hail"),
+        ("Nora Hale, wait, Norah.", "Norah Hale"),
+        ("My name? Nora Hale.", "Nora Hale"),
+        ("Just Nora.", "Nora"),
+        ("It's nor and Hale.", "Nor and Hale"),
+        ("Will.", "Will"),
+        ("Peter No That", "Peter No That"),
+    ],
+)
+def test_a_name_is_taken_as_it_is_said_last(said, name):
+    assert message_talk(said).state.draft.caller_name == name
+
+
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        ("Nora Hale, and I need a new key for the gate.", "I need a new key for the gate."),
+        ("Nora, the lift is stuck again.", "The lift is stuck again."),
+        ("Hi, it's Nora. I need a new key.", "I need a new key."),
+        ("Nora Hale, please call me back.", ""),
+    ],
+)
+def test_a_name_and_the_message_may_come_in_one_breath(said, message):
+    talk = message_talk(said)
+    assert talk.state.draft.caller_name in ("Nora", "Nora Hale")
+    assert talk.state.draft.text.rstrip(".") == message.rstrip(".")
+
+
+@pytest.mark.parametrize("said", ["Unfortunately, I can't come on Monday.", "Tomorrow, we are not at home."])
+def test_a_word_before_a_comma_is_not_always_a_name(said):
+    talk = message_talk(said)
+    assert talk.state.draft.caller_name == "" and talk.state.draft.text == said.rstrip(".") + "."
+
+
 def test_a_request_where_the_name_is_asked_is_kept():
     assert message_talk("Can you tell him the gate is locked?").state.draft.text.startswith(
         "Can you tell him"

@@ -9,12 +9,14 @@ from conversation.language.names import (
     LONGEST_NAME,
     bare_name,
     begun_spelling,
+    name_and_rest,
     names_itself,
     only_spelled,
     spelled,
     stated_name,
     with_spelling,
     without_hesitation,
+    without_wrong_name,
     written,
 )
 from conversation.language.spoken_numbers import spoken_number
@@ -79,7 +81,7 @@ def answered_name(state: DialogueState, utterance: Utterance, script: Script) ->
     letters, rest = spelled(utterance.text)
     rest, begun = (rest, "") if letters else begun_spelling(rest)
     # A name is often said, and written, as if it were asked: "Anna Miller?"
-    text = without_hesitation(rest).rstrip(" ?!")
+    text = without_wrong_name(without_hesitation(rest)).rstrip(" ?!")
     if _NO_NAME_GIVEN.search(plain(text)):
         return next_question(state.with_draft(caller_name="unknown"), script)
     name, wish = stated_name(text), wish_of(text)
@@ -96,8 +98,16 @@ def answered_name(state: DialogueState, utterance: Utterance, script: Script) ->
     bare = bare_name(text)
     if not name and bare and wish is not Wish.FILLER and wish_of(bare) not in (Wish.FILLER, Wish.YES):
         name = bare
-    no_name = bool(_SENTENCE.match(plain(name))) or (wish is Wish.MESSAGE and not stated_name(text))
-    no_name = no_name or (not stated_name(text) and is_sentence(text))
+    first, more = name_and_rest(text)
+    if first and not stated_name(text) and is_sentence(text) and is_sentence(f"so {more}"):
+        name, text = first, more
+        state = keep_words(state, more) if says_something(more) else state
+    elif stated_name(text) and (after := text.partition(name)[2]) and says_something(after):
+        state = keep_words(state, after.lstrip(" ,.").removeprefix("and "))
+    no_name = bool(_SENTENCE.match(plain(name))) or (
+        wish is Wish.MESSAGE and not stated_name(text) and name != first
+    )
+    no_name = no_name or (not stated_name(text) and name != first and is_sentence(text))
     if no_name or len(name.split()) > LONGEST_NAME:  # the message itself, perhaps
         state = keep_words(state, text) if says_something(text) and not letters else state
         name = ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from conversation.language.answers import yes_or_no
+from conversation.language.corrections import is_when
 from conversation.language.names import names_itself
 from conversation.language.repeats import repeats
 from conversation.language.spoken_numbers import digits_alike
@@ -33,6 +34,12 @@ _OF_THE_TALK = re.compile(
 """Words about what is being asked, and not for anybody else."""
 
 
+_CALL_BACK = content_words(
+    "call calling ring phone back again message messages leave someone somebody anybody as soon"
+)
+"""Words of a wish that was granted when the name was asked for."""
+
+
 def is_sentence(text: str) -> bool:
     """Whether words that were said when a name was asked for are a sentence and no name.
 
@@ -43,7 +50,11 @@ def is_sentence(text: str) -> bool:
     if len(words) < _FEWEST or names_itself(text):
         return False
     # A name is written with capital letters, if anything is.
-    written = re.findall(r"[^\W\d_][\w'’]*", text)
+    written = [
+        word
+        for word in re.findall(r"[^\W\d_][\w'’]*", text)
+        if not re.match(r"I\b", word) and not is_when(word.lower())
+    ]
     small = [word for word in written if word[0].islower()]
     return bool(_VERB.search(" ".join(words))) and 2 * len(small) > len(written)
 
@@ -51,9 +62,9 @@ def is_sentence(text: str) -> bool:
 def is_written_as_name(text: str) -> bool:
     """Whether a few words are written with capital letters, as a recogniser writes names."""
     words = text.split()
-    return (
-        1 < len(words) < _FEWEST and not text.rstrip().endswith("?") and all(word.istitle() for word in words)
-    )
+    if text.rstrip().endswith("?") or not all(word.istitle() for word in words):
+        return False
+    return 1 < len(words) < _FEWEST or plain(text) in ("will", "may")
 
 
 def says_something(text: str) -> bool:
@@ -68,7 +79,7 @@ def says_something(text: str) -> bool:
     if begins_as_question(text) and wish_of(text) is not Wish.MESSAGE and not words.startswith("i "):
         return False
     alike = digits_alike(text)
-    return bool(content_words(text)) and 2 * sum(map(bool, alike)) < len(alike)
+    return bool(content_words(text) - _CALL_BACK) and 2 * sum(map(bool, alike)) < len(alike)
 
 
 def keep_words(state: DialogueState, text: str) -> DialogueState:
