@@ -121,6 +121,40 @@ def test_digits_in_a_sentence_are_no_number(asked, said):
     assert said in talk.reply.text and "Is that right?" in talk.reply.text
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        "That works.",
+        "It's fine.",
+        "This line is best.",
+        "Use that.",
+        "Here is okay.",
+        "Good for me.",
+        "Try me here.",
+    ],
+)
+def test_the_number_of_the_call_is_agreed_to_without_a_yes(said):
+    talk = message_talk("Edith Barlow", said)
+    assert talk.state.draft.number == CALLER and talk.reply.text == talk.line("message_prompt")
+
+
+@pytest.mark.parametrize(
+    "said", ["No need to call me.", "I don't want you to call.", "Please do not call back."]
+)
+def test_who_wants_no_call_leaves_no_number(said):
+    talk = message_talk("Edith Barlow", said)
+    assert talk.state.draft.number == "" and talk.reply.text == talk.line("message_prompt")
+
+
+@pytest.mark.parametrize("said", ["What did you say?", "Sorry?"])
+def test_the_question_that_is_open_is_said_again(said):
+    talk = message_talk("Edith Barlow", "No.")
+    assert talk.say(said) == talk.line("message_number")
+    talk.say("two oh two")
+    asked = talk.reply.text
+    assert talk.say(said) == asked
+
+
 def test_who_never_says_a_number_is_read_back_what_they_said():
     talk = message_talk(
         "Edith Barlow", "We are five people.", "We come at eight.", "The table by the window was nice."

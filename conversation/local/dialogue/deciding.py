@@ -180,7 +180,7 @@ class _Turn(Answering):
             return taking_message.goodbye(state, self.script) or self.end(state)
         if wish is Wish.PERSON:
             return self.open(replace(state, draft=Draft()), utterance.text)
-        question = taking_message.next_question(state, self.script)[1].text
+        question = taking_message.asked_last(state, self.script)
         if wish is Wish.REPEAT:
             return state, Reply(question)
         fact = self.meaning.said_fact(utterance.text)

@@ -279,8 +279,8 @@ def _added(state: DialogueState, text: str, script: Script, agreed: str = "") ->
         return with_number(state, digits, script)
     if is_question(text) and not _MORE.match(words):
         return None if begins_as_question(text) else unclear(state, script)
-    if words and says_when(words) and (changed := corrected_words(state.draft.text, text)):
-        return next_question(state.with_draft(text=changed), script)
+    if words and says_when(words) and (other := corrected_words(state.draft.text, text)):
+        return next_question(state.with_draft(text=other), script)
     if words and says_when(words):
         longer = state.with_draft(text=f"{state.draft.text.rstrip(' .')} {text}", agreed=agreed)
         asked, reply = next_question(longer, script)

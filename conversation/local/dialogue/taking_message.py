@@ -31,6 +31,7 @@ from conversation.local.dialogue.message_number import (
     FULL_NUMBER,
     answered_known_number,
     answered_number,
+    asked_number,
     with_number,
 )
 from conversation.local.dialogue.state import Decision, DialogueState, Draft, Reply, Script, Stage
@@ -39,6 +40,7 @@ __all__ = [
     "MESSAGE_STAGES",
     "TRIES",
     "answer",
+    "asked_last",
     "drop",
     "go_on",
     "goodbye",
@@ -140,6 +142,13 @@ def answer(state: DialogueState, utterance: Utterance, script: Script) -> Decisi
             return answered_what_is_wrong(state, utterance, script)
         case _:
             return answered_try_again(state, utterance, script)
+
+
+def asked_last(state: DialogueState, script: Script) -> str:
+    """The question about the message that is open."""
+    if state.stage is Stage.MESSAGE_NUMBER:
+        return asked_number(state, script)
+    return next_question(state, script)[1].text
 
 
 def go_on(state: DialogueState, script: Script) -> Decision:
