@@ -13,7 +13,7 @@ _LEAD = re.compile(
     re.IGNORECASE,
 )
 _NOT = re.compile(r"[\s,.]+(?:(?:and|but) )?(?:not|instead of|rather than)\s+", re.IGNORECASE)
-_BUT = re.compile(r"[\s,.]+(?:but|it'?s|it is)[\s,.]+|,\s+", re.IGNORECASE)
+_BUT = re.compile(r"[\s,.]+(?:but|it'?s|it is)[\s,.]+|[,.;]\s+", re.IGNORECASE)
 _END = re.compile(
     r"\b(?:ends? (?:with|in|on)|(?:last|final) (?:\w+ )?(?:digits?|numbers?|ones?|two|three|four) "
     r"(?:is|are|should be|were|was))\b(?P<said>.*)"

@@ -6,6 +6,7 @@ import pytest
 
 from conversation.agents.agent import Agent
 from conversation.language.tidying import tidied
+from conversation.language.utterance import clauses
 from tests.brain_talk import Talk, meaning
 
 
@@ -107,3 +108,7 @@ def test_what_was_told_is_not_told_again_to_a_question_that_it_does_not_answer(m
     talk.say("How do I get to you?")
     said = talk.say(more)
     assert not any(said.startswith(talk.answer(fact.topic)) for fact in talk.agent.facts)
+
+
+def test_a_title_ends_no_sentence():
+    assert clauses("Is Dr. Hale in? I know Mrs. Hill.") == ["Is Dr. Hale in?", "I know Mrs. Hill."]

@@ -266,6 +266,8 @@ def test_a_yes_with_what_was_read_back_is_a_yes(yes):
     ("said", "message"),
     [
         ("Yes, on Monday.", "The boiler leaks, please come on Monday."),
+        ("Not Tuesday. Monday.", "The boiler leaks, please come on Monday."),
+        ("It's Monday.", "The boiler leaks, please come on Monday."),
         ("Actually make it Friday.", "The boiler leaks, please come on Friday."),
         ("Yes, at nine.", "The boiler leaks, please come on Tuesday at nine."),
         ("Yes, it's urgent.", "The boiler leaks, please come on Tuesday. It's urgent."),
@@ -302,6 +304,43 @@ def test_what_was_agreed_to_is_kept_when_the_caller_goes(last):
     assert talk.called == "take_message" and talk.arguments["message"] == "The boiler leaks."
     talk.tool_returns("take_message")
     assert talk.called == "end_call" and talk.line("message_taken") in talk.arguments["farewell"]
+
+
+@pytest.mark.parametrize(
+    "said", ["Please delete it.", "Do not send that.", "Oh, don't leave the message, I'll come by."]
+)
+def test_who_wants_nothing_sent_has_nothing_sent(said):
+    talk = message_talk("Edith Barlow", "Yes.", "The boiler leaks.", said)
+    assert talk.called is None and talk.reply.text.startswith(talk.line("message_dropped"))
+
+
+@pytest.mark.parametrize(
+    ("said", "asked"),
+    [("Let's start over.", "message_prompt"), ("Could you read it back to me again?", None)],
+)
+def test_the_words_may_be_begun_anew_or_heard_again(said, asked):
+    talk = message_talk("Edith Barlow", "Yes.", "The boiler leaks.")
+    read_back = talk.reply.text
+    assert talk.say(said) == (talk.line(asked) if asked else read_back)
+
+
+def test_another_name_that_sounds_alike_is_another_name():
+    talk = message_talk("Edith Barlow", "Yes.", "The boiler leaks.", "My name is Judith.")
+    assert talk.state.draft.caller_name.startswith("Judith") and "Is that right?" in talk.reply.text
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Can you have Dr. Hale call me?",
+        "Could somebody get in touch with me?",
+        "Please pass something on to the boss.",
+        "I'd like to leave word for Mr. Hale.",
+    ],
+)
+def test_a_message_is_asked_for_in_many_ways(said):
+    talk = Talk()
+    assert talk.say(said) == f"{talk.line('message_start')} {talk.line('message_name')}"
 
 
 def test_a_no_takes_back_what_was_agreed_to():

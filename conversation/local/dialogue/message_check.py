@@ -5,7 +5,13 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from conversation.language.corrections import corrected_number, corrected_words, is_when, says_when
+from conversation.language.corrections import (
+    corrected_number,
+    corrected_words,
+    is_when,
+    says_when,
+    starts_again,
+)
 from conversation.language.names import LONGEST_NAME, bare_name, is_like, only_spelled, with_spelling
 from conversation.language.repeats import repeats, telling
 from conversation.language.spoken_numbers import spoken_number
@@ -73,6 +79,7 @@ _RATHER = re.compile(
     r"^(?:(?:oh|um|uh|well|wait|sorry) )*(?:actually|rather|make (?:it|that)|i meant?|better)\b"
 )
 
+_IT_IS = re.compile(r"^(?:its|it is|thats|i said|i mean|i meant) ")
 _MORE = re.compile(r"^(?:and|also|plus|oh and|one more thing|but|please also|as well)\b")
 
 
@@ -144,7 +151,9 @@ def answered_read_back(state: DialogueState, utterance: Utterance, script: Scrip
         return send(state, script)  # "That was everything."
     elif name := _other_name(text, state.draft.caller_name):
         return next_question(state.with_draft(caller_name=name), script)
-    elif repeats(text, words_of(state.draft)) or wish_of(text) is Wish.CLOSING:
+    elif starts_again(text) and len(plain(text).split()) <= _SHORT:
+        return next_question(state.with_draft(text="", agreed=""), script)
+    elif (repeats(text, words_of(state.draft)) and not stated(text)) or wish_of(text) is Wish.CLOSING:
         return unclear(state, script)
     return _added(state, text, script)
 
@@ -279,7 +288,7 @@ def _added(state: DialogueState, text: str, script: Script, agreed: str = "") ->
         return with_number(state, digits, script)
     if is_question(text) and not _MORE.match(words):
         return None if begins_as_question(text) else unclear(state, script)
-    if words and says_when(words) and (other := corrected_words(state.draft.text, text)):
+    if says_when(_IT_IS.sub("", words)) and (other := corrected_words(state.draft.text, text)):
         return next_question(state.with_draft(text=other), script)
     if words and says_when(words):
         longer = state.with_draft(text=f"{state.draft.text.rstrip(' .')} {text}", agreed=agreed)

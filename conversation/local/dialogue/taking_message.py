@@ -66,6 +66,8 @@ MESSAGE_STAGES = frozenset(
 _NAME_KNOWN = frozenset((Stage.MESSAGE_NUMBER_KNOWN, Stage.MESSAGE_NUMBER))
 
 _CANCEL = re.compile(
+    r"\b(?:(?:dont|do not) (?:send|leave|take|keep|pass on) (?:it|that|this|(?:the|a|any) message)|"
+    r"(?:delete|erase|drop) (?:it|that|this|the message))\b|"
     r"\b(?:never ?mind|forget (?:it|about it|that)|cancel (?:it|that|the message)|no message|dont bother|skip it)\b|"
     r"^(?:(?:no|oh|please|ok|okay|actually|well|thats (?:ok|okay|fine|alright)|its (?:ok|okay|fine|alright)) )*"
     r"(?:cancel|stop(?: it)?|i(?:ve)? changed my mind|i(?:ll| will) (?:just )?call (?:back|again)(?: later)?)"
