@@ -52,7 +52,7 @@ _ADDS_NOTHING = re.compile(
     r"are|and|now|everything|the|message|looking|it|up|then|indeed|alright|cool|no changes|exact|"
     r"exactly|quite|just|so|yup|mhm|uh huh|for me|to me|will|would|be|awesome|wonderful|lovely|cheers|sir|maam|"
     r"but|thus|thats all|go|ahead|by me|have|i|guess|think|believe|suppose|what i said|what i want|what i wanted|"
-    r"what i mean|what i meant|to them|along|off|needed|changes|everythings)(?: |$))*"
+    r"what i mean|what i meant|to them|along|off|needed|changes|everythings)(?: |$))*+"
 )
 _CONFIRMS = re.compile(
     r"^(?:(?:oh|yeah|and|that|it|this|everything|all) )*(?:sounds?|looks?|is|seems) (?:about |all )?(?:right|good|fine|"
