@@ -66,7 +66,7 @@ _QUESTION = re.compile(
 )
 
 _CLAUSES = re.compile(
-    r"(?<=[.?!;])\s+|"
+    r"(?<=[.?!;])(?<!\bdr\.)(?<!\bmr\.)(?<!\bmrs\.)(?<!\bms\.)(?<!\bst\.)\s+|"
     # A question that ends in "it" is about what stands before it.
     r",\s+(?![^.?!]*\b(?:it|that|this|them|those|one)[.?!]*$)"
     r"(?=(?:(?:good)?bye|what|where|when|how|who|which|why|do (?:you|i|we)|does|did you|"

@@ -35,10 +35,12 @@ from pipecat.services.llm_service import LLMService
 from pipecat.services.settings import LLMSettings
 
 from conversation.agents.agent import Agent
+from conversation.language.tidying import tidied
 from conversation.language.utterance import Utterance
 from conversation.local.dialogue.choosing import InFlow, Place
 from conversation.local.dialogue.deciding import after_tool, decide
 from conversation.local.dialogue.meaning import Meaning
+from conversation.local.dialogue.said_again import said_once
 from conversation.local.dialogue.state import DialogueState, Ranker, Reply, Script
 from conversation.local.history import (
     History,
@@ -207,7 +209,7 @@ class LocalBrain(LLMService[_NoModelAdapter]):
             choices = frozenset(place.choices)
             if InFlow(place, self._agent, self._retriever, choices, self._variables).is_a_choice(text):
                 return True
-        return Meaning(script, self._retriever).is_known(text)
+        return Meaning(script, self._retriever).is_known(tidied(text))
 
     async def _prepare(self) -> None:
         try:
@@ -292,15 +294,19 @@ class LocalBrain(LLMService[_NoModelAdapter]):
         new = [turn.content for turn in said[answered:]]
         if new:
             utterance = Utterance.parse(" ".join(new))
+            before = state
             state, reply = decide(state, utterance, self._agent, retriever, tools, self._variables)
+            if any(texts) and reply.fragment:  # the rest of what the tool was called for
+                state, reply = before, Reply(hesitant=True)
             texts.append(reply.text)
         elif not texts:  # nothing new, but the session wants the bot to speak
             goes_on = said or unprompted is Unprompted.SPOKE_BEFORE
             line = self._agent.brain.anything_else if goes_on else self._agent.greeting
             again = state.last_reply if unprompted is Unprompted.CUT_OFF else ""
             texts.append(again or self._agent.render(line, self._variables))
-        text = " ".join(filter(None, texts))
-        return state, replace(reply, text=text), len(said), {result.call_id for result in results}
+        closing = self._agent.render(self._agent.brain.anything_else, self._variables)
+        reply = replace(reply, text=said_once(texts, closing))
+        return state, reply, len(said), {result.call_id for result in results}
 
     def _in_flow(
         self,

@@ -488,3 +488,18 @@ def test_a_fallback_that_has_begun_waits_for_the_caller_and_not_for_the_model(li
     line.guard.gave_up()
     line.wait(5)
     assert line.guard.waited_for_caller_secs() >= 5
+
+
+def test_a_voice_that_was_given_words_while_the_caller_spoke_on_is_not_silent_yet(line):
+    line.caller_asks()
+    line.guard.caller_began()
+    line.guard.interrupted()
+    line.guard.voice_was_given("The rest of what was cut off.")
+    line.guard.voice_was_asked()
+    assert line.wait(4) == []
+    line.guard.caller_stopped()
+    line.guard.asked()
+    line.guard.caller_said_something()
+    assert line.wait(0.4) == []
+    line.model_answers()
+    assert line.wait(1) == []
