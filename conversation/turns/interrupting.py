@@ -375,6 +375,8 @@ class InterruptingUserTurnStartStrategy(BaseUserTurnStartStrategy):
         if not self._early and (known.is_courtesy(text) or known.is_noise(text, before)):
             return False  # "thank you" asks for nothing, and is what recognisers make of a cough
         words = known.without_backchannels(text)
+        if not self._early and known.says_nothing(words):
+            return False
         if not words or self._early or self._understands is None or known.asks(words):
             return bool(words)
         return await asyncio.to_thread(self._understands, text)
