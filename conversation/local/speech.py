@@ -30,7 +30,7 @@ from pipecat.transcriptions.language import Language
 from pipecat.utils.time import time_now_iso8601
 
 from conversation.local.dictation import Dictated
-from conversation.local.lone_words import MARGIN, said_alone
+from conversation.local.lone_words import MARGIN, said_alone, said_over_the_bot
 from conversation.local.models import VOICE, LocalModels, local_models, sentences
 
 TTFS_P99_SECS = 0.6
@@ -188,8 +188,9 @@ class LocalMoonshineSTT(SegmentedSTTService):
         # A segment has this much before the start of its speech was noticed, and silence behind its end.
         before = min(self._before_secs, len(audio) / 2 / self.sample_rate) - NOTICED_SECS
         speech = before, len(audio) / 2 / self.sample_rate - TRAILING_SILENCE_SECS
+        words = [*self._words, *said_over_the_bot()] if self._bot_speaks else self._words
         text = await self._models.hear_alone(
-            audio, self.sample_rate, speech, self._words, self._margin(), self._asked(), self._so_far
+            audio, self.sample_rate, speech, words, self._margin(), self._asked(), self._so_far
         )
         self._so_far = f"{self._so_far} {text}"
         await self.stop_processing_metrics()

@@ -69,6 +69,7 @@ def turn_strategies(
             "muted": lambda: session.deaf,
             "unheard": lambda: unheard_words(session),
             "unheard_secs": lambda: session.playout.unheard_secs,
+            "said": lambda: session.playout.said_lately,
         }
         waits = {
             "was_asked": lambda: known().asks_for_dictation(session.playout.said_lately),
