@@ -190,6 +190,11 @@ def _tell_what_is_expected(speech: Speech, session: Session) -> None:
             ear.listen_for(words, margin, asked)
 
 
+def _dictates(session: Session) -> bool:
+    """Whether the caller was asked for what may be a row of keys."""
+    return turn_words(session.agent.language).asks_for_dictation(session.playout.said_lately)
+
+
 def _wants_wide(speech: Speech, of_hooks: bool, choice: services.ServiceChoice) -> bool:
     """Whether a recogniser wants more than the rate of a phone line. An owner's class may say it itself."""
     known = WIDE_HZ if of_hooks else max(service.hears_hz for service in choice.each("stt"))
@@ -352,7 +357,11 @@ async def run_session(
     processors: list[FrameProcessor] = [
         transport.input(),
         *([opening.beeps] if opening else []),
-        Keypad(timeout=KEYPAD_PAUSE_SECS, prefix=KEYPAD_PREFIX),
+        Keypad(
+            timeout=KEYPAD_PAUSE_SECS,
+            prefix=KEYPAD_PREFIX,
+            is_whole=lambda key: key in agent.menu and not _dictates(session),
+        ),
         *([LanguageKeys(conversation, KEYPAD_PREFIX)] if conversation and not opening else []),
         *at["before_stt"],
         *speech.ears,
