@@ -81,6 +81,8 @@ def secs_to_wait(
         return DICTATING_SECS
     if said.rstrip().endswith(",") and (words.is_short_answer(said) or words.says_goodbye(said)):
         return COURTESY_SECS  # a lone "No." or "Bye." is often written so
+    if words.ends_in_a_comma(said):
+        return WHOLE_SECS
     if words.breaks_off(said):
         return UNFINISHED_SECS
     if words.may_be_whole(said, was_asked=was_asked):

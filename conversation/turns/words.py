@@ -58,6 +58,7 @@ _LAUGHTER = (
 )
 """As recognisers write it: "hahaha", "ta-ha-ha", "hehehe", "ta-cha-cha-cha"."""
 
+_YES = ("yes ", "yeah ", "yep ")
 _THINKING = ("u+h+", "u+m+", "e+h+")
 _SOUNDS = (
     "m+",
@@ -194,6 +195,12 @@ class TurnWords:
             and yes_or_no(text)[0] is None
         )
 
+    def ends_in_a_comma(self, text: str) -> bool:
+        """Whether a word or two, which are no beginning, have a comma behind them: so a recogniser writes "Prices."."""
+        text = text.rstrip()
+        few = 0 < len(plain(text).split()) <= ONE_OR_TWO
+        return text.endswith(",") and few and not self.breaks_off(f"{text[:-1]}.")
+
     def may_begin_more(self, text: str) -> bool:
         """Whether a turn is of a word behind which more often follows: "No, ... that's all, thanks."."""
         return plain(text) in self._begins
@@ -244,7 +251,9 @@ class TurnWords:
         words = plain(text)
         if not words or text.rstrip().endswith("?"):
             return False
-        if self._announces.fullmatch(words):
+        # "Yes, it is." is a whole answer; so is "It is." where no number may follow it.
+        answers = self._answers.fullmatch(words) and (not was_asked or words.startswith(_YES))
+        if self._announces.fullmatch(words) and not answers:
             return True
         end = self._end_of(words)
         if end.letters >= 2:
@@ -294,7 +303,7 @@ class TurnWords:
             if word.isdigit():
                 digits += len(word)
                 count += 1
-            elif word in self._digits:
+            elif word in self._digits or self._is_oh(row, digits):
                 digits += 1
                 count += 1
             elif len(word) == 1 and not (self._is_english and word in "ai" and not letters):
@@ -303,6 +312,11 @@ class TurnWords:
                 break
             row.pop()
         return _End(digits, letters, count, " ".join(row))
+
+    def _is_oh(self, row: list[str], digits: int) -> bool:
+        """Whether the last word of a row is a zero that is written as a letter: "two o two"."""
+        beside = digits > 0 or (len(row) > 1 and (row[-2] in self._digits or row[-2].isdigit()))
+        return self._is_english and row[-1] == "o" and beside
 
 
 @dataclass(frozen=True)

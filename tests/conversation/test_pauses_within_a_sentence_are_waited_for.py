@@ -300,3 +300,31 @@ def test_every_call_knows_whether_words_of_their_own_were_asked_for():
     )
     waiting = [one for one in turn_strategies(session).stop if hasattr(one, "_in_own_words")]
     assert len(waiting) == 3 and all(one._in_own_words() for one in waiting)
+
+
+@pytest.mark.parametrize(
+    ("text", "secs"),
+    [
+        ("Opening hours,", pausing.WHOLE_SECS),
+        ("Walter Reed,", pausing.WHOLE_SECS),
+        ("Well,", pausing.UNFINISHED_SECS),
+        ("And my,", pausing.UNFINISHED_SECS),
+        ("When my tooth hurts,", pausing.UNFINISHED_SECS),
+    ],
+)
+def test_a_comma_behind_a_word_or_two_is_not_the_middle_of_a_sentence(text, secs):
+    assert pausing.secs_to_wait(text) == secs
+
+
+@pytest.mark.parametrize(
+    ("text", "breaks"),
+    [
+        ("Please tell me where you are.", False),
+        ("I don't know who they are.", False),
+        ("I was asking what that is.", False),
+        ("We are.", True),
+        ("The shops there are.", True),
+    ],
+)
+def test_a_sentence_may_end_with_where_you_are(text, breaks):
+    assert breaks_off(text) == breaks
