@@ -139,6 +139,7 @@ class InterruptingUserTurnStartStrategy(BaseUserTurnStartStrategy):
         self._turn = False
         self._after_turn = False
         self._mere_sound = False
+        self._is_speech = False
         self._speech: asyncio.Task[None] | None = None
         self._silence: asyncio.Task[None] | None = None
         self._only_listens = False
@@ -169,10 +170,14 @@ class InterruptingUserTurnStartStrategy(BaseUserTurnStartStrategy):
 
     async def process_frame(self, frame: Frame) -> ProcessFrameResult:
         """Decide whether a frame begins the caller's turn."""
+        if isinstance(frame, VADUserStartedSpeakingFrame | VADUserStoppedSpeakingFrame):
+            self._is_speech = isinstance(frame, VADUserStartedSpeakingFrame)
         if isinstance(frame, BotStartedSpeakingFrame):
             self._bot_speaks = self._bot_spoke = True
             self._bot_began = time.monotonic() if self._after_turn else -EARLY_SECS
             self._after_turn = self._asked = False
+            if self._is_speech and self._speech is None and not self._turn:
+                return await self._speech_begins()  # that it had begun was no matter before
         elif isinstance(frame, BotSpeakingFrame):
             if self._question_was_heard() and not self._turn:
                 await self._take_answer()

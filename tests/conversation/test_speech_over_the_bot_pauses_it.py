@@ -457,3 +457,25 @@ async def test_the_rest_of_the_callers_own_sentence_may_be_of_little_words():
         await strategy.handle_user_turn_stopped()
     await turns.after(BOT, speech(), silence(), final("I have."))
     assert turns.begun == 1
+
+
+async def test_a_bot_that_begins_while_somebody_speaks_is_silent_when_it_is_the_caller():
+    voice = PausedVoice()
+    turns = Turns(voice=voice)
+    for strategy in turns.controller.user_turn_strategies.start:
+        await strategy.handle_user_turn_stopped()
+    voice.is_soft = [True]  # it begins softly, and the caller's turn is over
+    await turns.after(speech(), BOT)
+    assert (voice.done, turns.begun) == (["hold"], 0)
+    await turns.after(silence(), final("and on the fourth"))
+    assert turns.begun == 1
+
+
+async def test_a_bot_that_begins_behind_the_callers_last_word_speaks():
+    voice = PausedVoice()
+    turns = Turns(voice=voice)
+    for strategy in turns.controller.user_turn_strategies.start:
+        await strategy.handle_user_turn_stopped()
+    voice.is_soft = [True, True]
+    await turns.after(speech(), silence(), BOT, 0.1)
+    assert (voice.done, turns.begun) == ([], 0)
