@@ -35,7 +35,7 @@ from pipecat.services.llm_service import LLMService
 from pipecat.services.settings import LLMSettings
 
 from conversation.agents.agent import Agent
-from conversation.language.utterance import Utterance
+from conversation.language.utterance import Utterance, Wish, wish_of
 from conversation.local.dialogue.choosing import InFlow, Place
 from conversation.local.dialogue.deciding import after_tool, decide
 from conversation.local.dialogue.meaning import Meaning
@@ -223,7 +223,12 @@ class LocalBrain(LLMService[_NoModelAdapter]):
             choices = frozenset(place.choices)
             if InFlow(place, self._agent, self._retriever, choices, self._variables).is_a_choice(text):
                 return True
-        return Meaning(script, self._retriever).is_known(text)
+        meaning = Meaning(script, self._retriever)
+        if len(text.split()) <= 2 and wish_of(text) in (Wish.YES, Wish.NO):
+            return bool(
+                meaning.near_facts(text)
+            )  # it answers nothing: "Don't hide." is what a hum was made of
+        return meaning.is_known(text)
 
     async def _prepare(self) -> None:
         try:

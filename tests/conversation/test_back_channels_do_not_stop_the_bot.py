@@ -184,6 +184,8 @@ async def test_who_is_speaking_when_the_bot_ends_has_the_word():
     [
         ("And they came.", False),
         ("Amend him.", False),
+        ("Don't buy.", False),
+        ("I don't need that.", True),
         ("Parking?", True),
         ("What about sun.", True),
         ("Billing", True),
