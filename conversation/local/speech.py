@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from loguru import logger
 from pipecat.frames.frames import (
     BotStartedSpeakingFrame,
     BotStoppedSpeakingFrame,
+    DataFrame,
     ErrorFrame,
     Frame,
     InputAudioRawFrame,
@@ -60,6 +62,11 @@ LONGEST_LAG_SECS = 3.0
 TRAILING_SILENCE_SECS = 0.3
 """How much silence is behind the speech of a segment: with more of it more words were written wrongly (5.2 % instead of
 4.4 % with 0.7 s), and Whisper needs some."""
+
+
+@dataclass
+class NoWordsFrame(DataFrame):
+    """The recogniser has found no words in what was speech to the detector."""
 
 
 class LocalMoonshineSTT(SegmentedSTTService):
@@ -182,7 +189,7 @@ class LocalMoonshineSTT(SegmentedSTTService):
             audio: 16-bit mono PCM at the pipeline's rate.
 
         Yields:
-            A `TranscriptionFrame`, when there were words in it.
+            A `TranscriptionFrame`; a `NoWordsFrame` when there were no words in it.
         """
         await self.start_processing_metrics()
         # A segment has this much before the start of its speech was noticed, and silence behind its end.
@@ -196,6 +203,8 @@ class LocalMoonshineSTT(SegmentedSTTService):
         await self.stop_processing_metrics()
         if text:
             yield TranscriptionFrame(text, self._user_id, time_now_iso8601(), Language.EN)
+        else:
+            yield NoWordsFrame()
 
 
 class LocalPiperTTS(TTSService):

@@ -46,6 +46,7 @@ from pipecat.frames.frames import (
 from pipecat.turns.types import ProcessFrameResult
 from pipecat.turns.user_start import BaseUserTurnStartStrategy
 
+from conversation.local.speech import NoWordsFrame
 from conversation.turns.holding import NoVoice, Voice
 from conversation.turns.keypad import KEYPAD_PREFIX
 from conversation.turns.pausing import Known, english
@@ -191,6 +192,8 @@ class InterruptingUserTurnStartStrategy(BaseUserTurnStartStrategy):
             await self._speech_ends(frame)
         elif isinstance(frame, InterimTranscriptionFrame | TranscriptionFrame):
             return await self._words(frame)
+        elif isinstance(frame, NoWordsFrame) and self._voice.is_held:
+            await self._it_was_nothing()
         return ProcessFrameResult.CONTINUE
 
     def _is_heard(self) -> bool:

@@ -12,6 +12,7 @@ from pipecat.frames.frames import (
     VADUserStoppedSpeakingFrame,
 )
 
+from conversation.local.speech import NoWordsFrame
 from conversation.playout import Chunk, Playout
 from conversation.turns import interrupting
 from conversation.turns.echo import ALIKE, repeats, resemblance
@@ -479,3 +480,12 @@ async def test_a_bot_that_begins_behind_the_callers_last_word_speaks():
     voice.is_soft = [True, True]
     await turns.after(speech(), silence(), BOT, 0.1)
     assert (voice.done, turns.begun) == ([], 0)
+
+
+async def test_it_goes_on_as_soon_as_a_recogniser_has_found_no_words():
+    voice = PausedVoice()
+    turns = await Turns(voice=voice).after(BOT, speech(), silence(), NoWordsFrame())
+    assert (voice.done, turns.begun) == (["hold", "go on"], 0)
+    speaks_on = PausedVoice()
+    await Turns(voice=speaks_on).after(BOT, speech(), silence(), speech(), NoWordsFrame())
+    assert speaks_on.done == ["hold"]
