@@ -44,6 +44,7 @@ from conversation.local.lone_words import margin_after, said_to
 from conversation.local.models import local_models
 from conversation.local.recognisers import LocalStackMissing
 from conversation.local.retrieval import Retriever
+from conversation.local.saying_ahead import SaysAhead
 from conversation.local.speech import LocalMoonshineSTT
 from conversation.measuring import Waits
 from conversation.multilingual.changing import Conversation, languages_told
@@ -123,7 +124,8 @@ async def warm_up(agent: Agent, settings: Settings) -> None:
         lines = [agent.lines.goodbye, *agent.lines.silence_prompts]
         if "llm" in local:
             await asyncio.to_thread(models.retriever, agent)
-            lines += [agent.brain.anything_else, *(fact.answer for fact in agent.facts if fact.answer)]
+            said = [line for line in agent.brain.model_dump().values() if line and "{" not in line]
+            lines += [agent.brain.anything_else, *said, *(fact.answer for fact in agent.facts if fact.answer)]
             # What is filled in with a flow's state is not known yet.
             lines += [node.say for node in agent.flow.nodes.values() if node.say and "{" not in node.say]
         models.warm_later([await say(agent.render(line, variables)) for line in lines], AUDIO_OUT_HZ)
@@ -193,6 +195,11 @@ def _tell_what_is_expected(speech: Speech, session: Session) -> None:
                 return Dictated.NUMBER if known.asks_for_number(said) else None
 
             ear.listen_for(words, margin, asked, nearness if knows else None)
+
+
+def _dictates(session: Session) -> bool:
+    """Whether the caller was asked for what may be a row of keys."""
+    return turn_words(session.agent.language).asks_for_dictation(session.playout.said_lately)
 
 
 def _wants_wide(speech: Speech, of_hooks: bool, choice: services.ServiceChoice) -> bool:
@@ -274,6 +281,8 @@ async def run_session(
     speech = build_speech(choice, own, session, settings, say, around, failed_over)
     llm = face.llm = speech.llm
     _tell_what_is_expected(speech, session)
+    if isinstance(llm, LocalBrain) and choice.tts == LOCAL and speech.tts is not None and "tts" not in own:
+        llm.say_ahead(SaysAhead(local_models(), say, AUDIO_OUT_HZ))
     conversation = None
     if agent.languages:
         conversation = session.tongue = Conversation(
@@ -355,7 +364,11 @@ async def run_session(
     processors: list[FrameProcessor] = [
         transport.input(),
         *([opening.beeps] if opening else []),
-        Keypad(timeout=KEYPAD_PAUSE_SECS, prefix=KEYPAD_PREFIX),
+        Keypad(
+            timeout=KEYPAD_PAUSE_SECS,
+            prefix=KEYPAD_PREFIX,
+            is_whole=lambda key: key in agent.menu and not _dictates(session),
+        ),
         *([LanguageKeys(conversation, KEYPAD_PREFIX)] if conversation and not opening else []),
         *at["before_stt"],
         *speech.ears,

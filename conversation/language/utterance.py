@@ -87,6 +87,12 @@ _BREAKS_OFF = re.compile(
 """Last words after which, in English, more must come. A question is whole with them ("Where are you?")."""
 
 
+_ENDS = re.compile(
+    r"(?:.* )?(?:what|where|who|how|when|which one) (?:you|they|we|it|he|she|that|this)(?: all)? (?:is|are|was|were)"
+)
+"""With these words a sentence is whole, though the last of them is one after which more often comes."""
+
+
 _OPENS = re.compile(
     r"(?:(?:hi|hello|hey|yes|ok|okay|so|well|um|uh|please|sorry|excuse me|good (?:morning|afternoon|evening)) )*"
     r"(?:(?:can|could|would) you (?:please )?tell me|tell me|do you know|"
@@ -115,7 +121,7 @@ def breaks_off(text: str) -> bool:
     if text.endswith((",", "-", "…", "...")):
         return True
     words = plain(text)
-    ends = not text.endswith("?") and bool(_BREAKS_OFF.fullmatch(words))
+    ends = not text.endswith("?") and bool(_BREAKS_OFF.fullmatch(words)) and not _ENDS.fullmatch(words)
     return ends or bool(_OPENS.fullmatch(words) or _NOT_A_QUESTION.fullmatch(words))
 
 

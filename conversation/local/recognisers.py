@@ -16,6 +16,9 @@ from conversation.local.weights import Weights
 STT_RATE = 16000
 """Hz. Recognisers take nothing else: at 8 kHz they hear other words and say nothing of it."""
 
+CREDIT = "©"
+"""Nobody says it. Of a noise a recogniser makes what it has learned from the ends of films: whose words they are."""
+
 INSTALL = "`make setup` brings it (an image: build it with --build-arg LOCK=local)"
 
 
@@ -59,7 +62,8 @@ class MoonshineRecogniser:
 
     def transcribe(self, samples: np.ndarray, nearness: Nearness | None = None) -> str:
         """Transcribe float32 samples in [-1, 1] at `STT_RATE`, one channel."""
-        return written(self.weights, samples, nearness)
+        text = written(self.weights, samples, nearness)
+        return "" if CREDIT in text else text
 
 
 class WhisperRecogniser:

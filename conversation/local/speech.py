@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from loguru import logger
 from pipecat.frames.frames import (
     BotStartedSpeakingFrame,
     BotStoppedSpeakingFrame,
+    DataFrame,
     ErrorFrame,
     Frame,
     InputAudioRawFrame,
@@ -31,7 +33,7 @@ from pipecat.utils.time import time_now_iso8601
 
 from conversation.local.beam import Nearness
 from conversation.local.dictation import Dictated
-from conversation.local.lone_words import MARGIN, said_alone
+from conversation.local.lone_words import MARGIN, said_alone, said_over_the_bot
 from conversation.local.models import VOICE, Expected, LocalModels, local_models, sentences
 
 TTFS_P99_SECS = 0.6
@@ -61,6 +63,11 @@ LONGEST_LAG_SECS = 3.0
 TRAILING_SILENCE_SECS = 0.3
 """How much silence is behind the speech of a segment: with more of it more words were written wrongly (5.2 % instead of
 4.4 % with 0.7 s), and Whisper needs some."""
+
+
+@dataclass
+class NoWordsFrame(DataFrame):
+    """The recogniser has found no words in what was speech to the detector."""
 
 
 class LocalMoonshineSTT(SegmentedSTTService):
@@ -189,18 +196,21 @@ class LocalMoonshineSTT(SegmentedSTTService):
             audio: 16-bit mono PCM at the pipeline's rate.
 
         Yields:
-            A `TranscriptionFrame`, when there were words in it.
+            A `TranscriptionFrame`; a `NoWordsFrame` when there were no words in it.
         """
         await self.start_processing_metrics()
         # A segment has this much before the start of its speech was noticed, and silence behind its end.
         before = min(self._before_secs, len(audio) / 2 / self.sample_rate) - NOTICED_SECS
         speech = before, len(audio) / 2 / self.sample_rate - TRAILING_SILENCE_SECS
-        expected = Expected(self._words, self._margin(), self._asked(), self._so_far, self._nearness)
+        words = [*self._words, *said_over_the_bot()] if self._bot_speaks else self._words
+        expected = Expected(words, self._margin(), self._asked(), self._so_far, self._nearness)
         text = await self._models.hear_alone(audio, self.sample_rate, speech, expected)
         self._so_far = f"{self._so_far} {text}"
         await self.stop_processing_metrics()
         if text:
             yield TranscriptionFrame(text, self._user_id, time_now_iso8601(), Language.EN)
+        else:
+            yield NoWordsFrame()
 
 
 class LocalPiperTTS(TTSService):
