@@ -62,7 +62,7 @@ REPLAYED = 60
 PATIENCE_SECS = 0.9
 """How long a caller who may go on must have been silent before the brain answers."""
 
-FRAGMENT_SECS = 1.05
+FRAGMENT_SECS = 1.2
 """How long before it says that it did not understand: that was perhaps a part of a sentence."""
 
 
