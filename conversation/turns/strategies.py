@@ -42,6 +42,10 @@ INCOMPLETE_TURN_SECS = 1.5
 """A pause this long ends a turn that sounded unfinished. Pipecat's 3 s are dead air on a phone line."""
 
 
+LONGEST_TURN_SECS = 30.0
+"""After so long any words end a turn: somebody else may speak on behind the caller, or a television."""
+
+
 def turn_strategies(
     session: Session | None = None,
     *,
@@ -150,11 +154,13 @@ class WholeWordsUserTurnStopStrategy(BaseUserTurnStopStrategy):
         self._in_own_words = in_own_words
         self._words: list[str] = []
         self._speaking = False
+        self._began = 0.0
         self._silent_since = 0.0
         self._waiting: asyncio.Task[None] | None = None
 
     async def handle_user_turn_started(self) -> None:
         """Begin with no words."""
+        self._began = time.monotonic()
         self._words.clear()
         await self._wait_no_longer()
 
@@ -181,6 +187,9 @@ class WholeWordsUserTurnStopStrategy(BaseUserTurnStopStrategy):
             asked, freely = self._was_asked(), self._in_own_words()
             said = " ".join(self._words)
             wait = secs_when_whole(said, self._known(), was_asked=asked, in_own_words=freely)
+            if time.monotonic() - self._began > LONGEST_TURN_SECS:
+                await self.trigger_user_turn_stopped()
+                return ProcessFrameResult.STOP
             if not self._speaking and wait is not None:
                 rest = self._silent_since + wait - time.time()
                 if rest > 0:

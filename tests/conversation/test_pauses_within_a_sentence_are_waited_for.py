@@ -20,7 +20,7 @@ from pipecat.turns.user_turn_strategies import UserTurnStrategies
 from pipecat.utils.asyncio.task_manager import TaskManager
 
 from conversation.language.utterance import breaks_off, clauses
-from conversation.turns import pausing
+from conversation.turns import pausing, strategies
 from conversation.turns.pausing import WholeSentenceUserTurnStopStrategy, WordlessUserTurnStopStrategy
 from conversation.turns.strategies import WholeWordsUserTurnStopStrategy, turn_strategies
 from tests.brain_talk import Talk
@@ -183,6 +183,14 @@ async def test_a_whole_sentence_whose_melody_goes_on_ends_the_turn_after_a_pause
     assert await ends.after(0.6) == 1
     goes_on = Ends(WholeWordsUserTurnStopStrategy())
     assert await goes_on.after(speech, silence, text, 0.1, speech, 0.6) == 0
+
+
+async def test_a_turn_that_goes_on_for_ever_ends_with_its_words(monkeypatch):
+    monkeypatch.setattr(strategies, "LONGEST_TURN_SECS", 0.4)
+    ends = Ends(WholeWordsUserTurnStopStrategy())
+    going_on = (silence, "With strong winds in the", speech)
+    assert await ends.after(speech, *going_on, *going_on) == 0
+    assert await ends.after(0.5, *going_on) == 1
 
 
 @pytest.mark.parametrize("text", ["I would like to.", "My number is two oh two.", "I'd like", "It is, um."])
