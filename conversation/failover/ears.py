@@ -103,9 +103,8 @@ class Ears(Switch):
         if isinstance(frame, InputAudioRawFrame):
             self._keep(frame)
             if self._is_speaking:
-                self._spoken_secs += (
-                    frame.num_frames / frame.sample_rate
-                )  # however quickly the line delivers it
+                # However quickly the line delivers it
+                self._spoken_secs += frame.num_frames / frame.sample_rate
             self._drop_old(LONGEST_SECS if self._speech is not None else BEFORE_SECS)
         elif isinstance(frame, VADUserStartedSpeakingFrame):
             self._stop_doubting()

@@ -227,9 +227,8 @@ class LocalBrain(LLMService[_NoModelAdapter]):
                 return True
         meaning, said = Meaning(script, self._retriever), tidied(text)
         if len(said.split()) <= 2 and wish_of(said) in (Wish.YES, Wish.NO):
-            return bool(
-                meaning.near_facts(said)
-            )  # it answers nothing: "Don't hide." is what a hum was made of
+            # It answers nothing: "Don't hide." is what a hum was made of.
+            return bool(meaning.near_facts(said))
         return meaning.is_known(said)
 
     async def _prepare(self) -> None:

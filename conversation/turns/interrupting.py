@@ -233,9 +233,7 @@ class InterruptingUserTurnStartStrategy(BaseUserTurnStartStrategy):
 
     def _asked_nothing(self) -> bool:
         """Whether the bot is known to have told something only, so that "okay" answers nothing."""
-        last = re.split(r"(?<=[.!?।])\s+", self._said().strip())[
-            -2:
-        ]  # behind a question more may be said of it
+        last = re.split(r"(?<=[.!?।])\s+", self._said().strip())[-2:]  # a question may have more behind it
         return bool(last[-1]) and not self._asked and not any("?" in sentence for sentence in last)
 
     # Speech over the bot
