@@ -43,6 +43,8 @@ from conversation.local.dictation import Dictated
 from conversation.local.lone_words import margin_after, said_to
 from conversation.local.models import local_models
 from conversation.local.recognisers import LocalStackMissing
+from conversation.local.retrieval import Retriever
+from conversation.local.saying_ahead import SaysAhead
 from conversation.local.speech import LocalMoonshineSTT
 from conversation.measuring import Waits
 from conversation.multilingual.changing import Conversation, languages_told
@@ -122,7 +124,8 @@ async def warm_up(agent: Agent, settings: Settings) -> None:
         lines = [agent.lines.goodbye, *agent.lines.silence_prompts]
         if "llm" in local:
             await asyncio.to_thread(models.retriever, agent)
-            lines += [agent.brain.anything_else, *(fact.answer for fact in agent.facts if fact.answer)]
+            said = [line for line in agent.brain.model_dump().values() if line and "{" not in line]
+            lines += [agent.brain.anything_else, *said, *(fact.answer for fact in agent.facts if fact.answer)]
             # What is filled in with a flow's state is not known yet.
             lines += [node.say for node in agent.flow.nodes.values() if node.say and "{" not in node.say]
         models.warm_later([await say(agent.render(line, variables)) for line in lines], AUDIO_OUT_HZ)
@@ -170,7 +173,13 @@ def _restore(context: CallContext, history: Sequence[Message]) -> None:
 
 
 def _tell_what_is_expected(speech: Speech, session: Session) -> None:
-    """Have the local recogniser know the words that callers of this agent say alone, and what they were asked for."""
+    """Have the local recogniser know what callers of this agent say, alone and at all, and what they were asked for."""
+
+    def nearness(texts: Sequence[str]) -> Sequence[float]:
+        retriever: Retriever = local_models().retriever(session.agent)
+        return retriever.nearness(texts)
+
+    knows = isinstance(speech.llm, LocalBrain)
     for ear in speech.ears:
         if isinstance(ear, LocalMoonshineSTT):
             words, known = said_to(session.agent), turn_words(session.agent.language)
@@ -185,7 +194,12 @@ def _tell_what_is_expected(speech: Speech, session: Session) -> None:
                     return Dictated.LETTERS
                 return Dictated.NUMBER if known.asks_for_number(said) else None
 
-            ear.listen_for(words, margin, asked)
+            ear.listen_for(words, margin, asked, nearness if knows else None)
+
+
+def _dictates(session: Session) -> bool:
+    """Whether the caller was asked for what may be a row of keys."""
+    return turn_words(session.agent.language).asks_for_dictation(session.playout.said_lately)
 
 
 def _wants_wide(speech: Speech, of_hooks: bool, choice: services.ServiceChoice) -> bool:
@@ -267,6 +281,8 @@ async def run_session(
     speech = build_speech(choice, own, session, settings, say, around, failed_over)
     llm = face.llm = speech.llm
     _tell_what_is_expected(speech, session)
+    if isinstance(llm, LocalBrain) and choice.tts == LOCAL and speech.tts is not None and "tts" not in own:
+        llm.say_ahead(SaysAhead(local_models(), say, AUDIO_OUT_HZ))
     conversation = None
     if agent.languages:
         conversation = session.tongue = Conversation(
@@ -348,7 +364,11 @@ async def run_session(
     processors: list[FrameProcessor] = [
         transport.input(),
         *([opening.beeps] if opening else []),
-        Keypad(timeout=KEYPAD_PAUSE_SECS, prefix=KEYPAD_PREFIX),
+        Keypad(
+            timeout=KEYPAD_PAUSE_SECS,
+            prefix=KEYPAD_PREFIX,
+            is_whole=lambda key: key in agent.menu and not _dictates(session),
+        ),
         *([LanguageKeys(conversation, KEYPAD_PREFIX)] if conversation and not opening else []),
         *at["before_stt"],
         *speech.ears,

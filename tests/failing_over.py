@@ -13,8 +13,8 @@ from conversation.failover import build, health, switching
 from conversation.services import lists
 from conversation.turns.ear import Ear
 from tests.hosted import hosted_at
-from tests.story_bot import ToneActivity
 from tests.talking_bot import QUICK_AGENT, Reply, Talking, talking
+from tests.tone_services import ToneActivity
 
 BUILDS = {kind: getattr(services, f"build_{kind}") for kind in ("stt", "llm", "tts")}
 """As the product builds services; `talking` has others in their place."""

@@ -18,41 +18,37 @@ import os
 import signal
 import sys
 import uuid
-from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 if __name__ == "__main__":
     from environment import need_packages
 
     need_packages()
 
-import numpy as np
 import yaml
-from pipecat.audio.vad.vad_analyzer import VADAnalyzer, VADParams
 from pipecat.frames.frames import (
-    ErrorFrame,
     Frame,
     FunctionCallFromLLM,
     LLMContextFrame,
     LLMFullResponseEndFrame,
     LLMFullResponseStartFrame,
-    TranscriptionFrame,
-    TTSAudioRawFrame,
 )
 from pipecat.processors.aggregators import async_tool_messages
-from pipecat.processors.aggregators.llm_context import LLMContext
 from pipecat.processors.frame_processor import FrameDirection
 from pipecat.services.llm_service import LLMService
-from pipecat.services.settings import LLMSettings, STTSettings, TTSSettings
-from pipecat.services.stt_service import SegmentedSTTService
-from pipecat.services.tts_service import TTSService
+from pipecat.services.settings import LLMSettings
 from pipecat.turns.user_stop import SpeechTimeoutUserTurnStopStrategy, TurnAnalyzerUserTurnStopStrategy
 from pipecat.utils.errors import ErrorCategory
-from pipecat.utils.time import time_now_iso8601
 
 from tests import tone_speech
+from tests.tone_services import BREAKING_OFF, ERRORS, Failing, ToneActivity, ToneEars, ToneVoice
+
+if TYPE_CHECKING:
+    from conversation.agents.agent import Agent
+    from conversation.services import ServiceChoice
+    from settings import Settings
 
 RULE_KEYS = {"hears", "after_tool", "knows", "says", "does", "fails", "pause", "once", "silent"}
 PRELOADED = (
@@ -106,37 +102,20 @@ class Rule:
 
 
 @dataclass
-class Failing:
-    """What a service does wrong.
-
-    Attributes:
-        how: `silent`: it gives nothing. `fails`: it reports an error.
-        first: From which sentence or stretch of speech on.
-        times: How often; None for ever.
-    """
-
-    how: str
-    first: int = 1
-    times: int | None = None
-    asked: int = 0
-
-    def now(self) -> str | None:
-        """How it misbehaves this time; None when it works."""
-        self.asked += 1
-        last = self.first + self.times if self.times is not None else self.asked + 1
-        return self.how if self.first <= self.asked < last else None
-
-
-@dataclass
 class Part:
     """The bot's part of a story."""
 
     rules: list[Rule]
     vocabulary: set[str]
-    voice: Failing | None = None
-    ears: Failing | None = None
+    voice: Failing = field(default_factory=Failing)
+    ears: Failing = field(default_factory=Failing)
+    listed: dict[tuple[str, str], Failing] = field(default_factory=dict)
+    """What those of a list do wrong, by `voice`, `ears` or `model` and their names."""
 
-    def answer(self, words: str, tool: str | None, before: str = "") -> Rule:
+    def of_list(self, job: str, name: str) -> Failing:
+        return self.listed.setdefault((job, name), Failing())
+
+    def answer(self, words: str, tool: str | None, before: str = "", *, uses: bool = True) -> Rule:
         for rule in self.rules:
             if (rule.used and rule.once) or (rule.knows is not None and not _within(rule.knows, before)):
                 continue
@@ -146,7 +125,7 @@ class Part:
                 else rule.hears is None or _within(rule.hears, words)
             )
             if fits:
-                rule.used = True
+                rule.used = rule.used or uses
                 return rule
         return Rule(says=[] if tool is not None else [PARDON])
 
@@ -177,11 +156,18 @@ def read_part(path: Path) -> Part | None:
         rule.hears = None if rule.hears is None else str(rule.hears)
         rule.pause = secs(rule.pause)
         rules.append(rule)
-    failing = {
-        name: Failing(one["how"], int(one.get("from", 1)), one.get("times"))
-        for name, one in (story.get("failing") or {}).items()
-    }
-    return Part(rules, set(tone_speech.words(path.read_text(encoding="utf-8").replace('"', " "))), **failing)
+    part = Part(rules, set(tone_speech.words(path.read_text(encoding="utf-8").replace('"', " "))))
+    for job, written in (story.get("failing") or {}).items():
+        if "how" in written:
+            setattr(part, job, _read_failing(written))
+        else:
+            part.listed |= {(job, name): _read_failing(one) for name, one in written.items()}
+    return part
+
+
+def _read_failing(written: dict[str, Any]) -> Failing:
+    first = int(written.get("from", 1))
+    return Failing(**{key: value for key, value in written.items() if key != "from"}, first=first)
 
 
 def secs(written: str | float) -> float:
@@ -193,93 +179,35 @@ def secs(written: str | float) -> float:
     return float(text)
 
 
-class ToneVoice(TTSService):
-    """Speaks tones."""
-
-    def __init__(self, failing: Failing | None) -> None:
-        super().__init__(
-            push_start_frame=True,
-            push_stop_frames=True,
-            sample_rate=8000,
-            settings=TTSSettings(model=None, voice=None, language=None),
-        )
-        self._failing = failing
-
-    def can_generate_metrics(self) -> bool:
-        return False
-
-    async def run_tts(self, text: str, context_id: str) -> AsyncGenerator[Frame | None, None]:
-        if "VOICELESS" in text:
-            yield ErrorFrame("the voice's provider says no", category=ErrorCategory.AUTHENTICATION)
-            return
-        how = self._failing.now() if self._failing is not None else None
-        if how == "fails":
-            yield ErrorFrame("the voice's provider is broken", category=ErrorCategory.SERVER)
-        elif how == "silent":
-            await asyncio.Event().wait()
-        if how is not None:
-            return
-        yield TTSAudioRawFrame(tone_speech.spoken(text), 8000, 1, context_id=context_id)
-
-
-class ToneEars(SegmentedSTTService):
-    """Understands tones."""
-
-    def __init__(self, vocabulary: set[str], failing: Failing | None) -> None:
-        super().__init__(settings=STTSettings(model=None, language=None), ttfs_p99_latency=0.4)
-        self._vocabulary = vocabulary
-        self._failing = failing
-
-    @property
-    def wants_wav_segments(self) -> bool:
-        return False
-
-    async def run_stt(self, audio: bytes) -> AsyncGenerator[Frame | None, None]:
-        how = self._failing.now() if self._failing is not None else None
-        if how is not None:
-            broken = ErrorFrame("the ears' provider is broken", category=ErrorCategory.SERVER)
-            yield broken if how == "fails" else None
-            return
-        text = tone_speech.understood(audio, self.sample_rate, self._vocabulary)
-        yield TranscriptionFrame(text, "", time_now_iso8601()) if text else None
-
-
-class ToneActivity(VADAnalyzer):
-    """Takes everything loud for speech."""
-
-    def __init__(self) -> None:
-        super().__init__(params=VADParams(start_secs=0.06, min_volume=0.0))
-
-    def num_frames_required(self) -> int:
-        return self.sample_rate * 60 // 1000  # longer than the silence in a word
-
-    def voice_confidence(self, buffer: bytes) -> float:
-        samples = np.frombuffer(buffer, dtype=np.int16).astype(float)
-        return 1.0 if np.sqrt(np.mean(samples**2)) > 500 else 0.0
-
-
 class PlayedBrain(LLMService):
     """A model that plays a part."""
 
-    def __init__(self, part: Part) -> None:
+    def __init__(self, part: Part, failing: Failing | None = None) -> None:
         nothing = dict.fromkeys(
             field.name for field in dataclasses.fields(LLMSettings) if field.name != "extra"
         )
         super().__init__(settings=LLMSettings(**nothing))
         self._part = part
+        self._failing = failing or Failing()
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         await super().process_frame(frame, direction)
         if not isinstance(frame, LLMContextFrame):
             await self.push_frame(frame, direction)
             return
-        rule = self._part.answer(*_last_words(frame.context), _words_before(frame.context))
+        how = self._failing.now()
+        messages, begun = _begun(frame.context.get_messages())
+        works = how in (None, "repeats")
+        rule = self._part.answer(*_last_words(messages), _words_before(messages), uses=works)
+        if not works:
+            await self._misbehave(how, rule)
+            return
         if rule.silent:
             await asyncio.Event().wait()
         if rule.pause:
             await asyncio.sleep(rule.pause)
         await self.push_frame(LLMFullResponseStartFrame())
-        for text in rule.says:
+        for text in rule.says if how == "repeats" else _rest(rule.says, begun):
             await self._push_llm_text(f"{text} ")
         if rule.fails is not None:
             await self.push_error("the model's provider says no", category=ErrorCategory[rule.fails.upper()])
@@ -291,10 +219,42 @@ class PlayedBrain(LLMService):
             await self.run_function_calls(calls)
         await self.push_frame(LLMFullResponseEndFrame())
 
+    async def _misbehave(self, how: str | None, rule: Rule) -> None:
+        """Begin and end a reply as Pipecat's own services do whose provider fails."""
+        await self.push_frame(LLMFullResponseStartFrame())
+        try:
+            if how in BREAKING_OFF:
+                words = " ".join(rule.says).split()
+                said, cut = words[: int(self._failing.after)], words[int(self._failing.after) :]
+                for word in said:
+                    await self._push_llm_text(f"{word} ")
+                if cut:
+                    await self._push_llm_text(cut[0][:-1])
+            if how in ("silent", "stalls"):
+                await asyncio.Event().wait()
+            elif how in ERRORS:
+                await self.push_error("the model's provider is broken", category=ERRORS[how])
+        finally:
+            await self.push_frame(LLMFullResponseEndFrame())
 
-def _last_words(context: LLMContext) -> tuple[str, str | None]:
+
+def _begun(messages: list[Any]) -> tuple[list[Any], str]:
+    """The conversation, and what a model before has said of its reply, whose rest is asked for."""
+    if len(messages) > 2 and [one.get("role") for one in messages[-2:]] == ["assistant", "developer"]:
+        return messages[:-2], str(messages[-2].get("content"))
+    return messages, ""
+
+
+def _rest(says: list[str], begun: str) -> list[str]:
+    count = len(begun.split())
+    if not count:
+        return says
+    words = " ".join(says).split()
+    return [" ".join(words[count:])] if words[:count] == begun.split() else says
+
+
+def _last_words(messages: list[Any]) -> tuple[str, str | None]:
     """The caller's last words, or the tool whose result came last."""
-    messages = context.get_messages()
     last = messages[-1]
     late = async_tool_messages.parse_message(last)
     if last.get("role") == "tool" or late is not None:
@@ -304,10 +264,11 @@ def _last_words(context: LLMContext) -> tuple[str, str | None]:
     return str(last.get("content", "")) if last.get("role") == "user" else "", None
 
 
-def _words_before(context: LLMContext) -> str:
+def _words_before(messages: list[Any]) -> str:
     """What was said in the conversation before the last words."""
-    messages = context.get_messages()[:-1]
-    said = (message.get("content") for message in messages if message.get("role") in ("user", "assistant"))
+    said = (
+        message.get("content") for message in messages[:-1] if message.get("role") in ("user", "assistant")
+    )
     return "\n".join(text for text in said if isinstance(text, str))
 
 
@@ -324,11 +285,31 @@ def give_part(part: Part) -> None:
     class QuietTurn(WordsDecideToo, SpeechTimeoutUserTurnStopStrategy):
         """Ends a turn by silence, in the place of a model that listens to the melody."""
 
-    patient_voice = with_patience(ToneVoice, Patience())
+    def build_stt(choice: ServiceChoice, agent: Agent, settings: Settings) -> Any:
+        if "stt" not in choice.lists:
+            return ToneEars(part.vocabulary, part.ears)
+        patient = with_patience(ToneEars, Patience.of(settings))
+        return patient(part.vocabulary, part.of_list("ears", choice.stt), agent.language)
+
+    def build_llm(choice: ServiceChoice, _: Agent, settings: Settings, **__: Any) -> Any:
+        if "llm" not in choice.lists:
+            return PlayedBrain(part)
+        return with_patience(PlayedBrain, Patience.of(settings))(part, part.of_list("model", choice.llm))
+
+    def build_tts(choice: ServiceChoice, agent: Agent, settings: Settings) -> Any:
+        patient = with_patience(ToneVoice, Patience.of(settings))
+        if "tts" not in choice.lists:
+            return patient(part.voice)
+        return patient(part.of_list("voice", choice.tts), agent.language)
+
+    async def none_to_load(**_: Any) -> None:
+        """The local stack is tones, too."""
+
     strategies = turns.turn_strategies
     # Neither is used in a part: what judges turns is replaced below, and the voice that renders ahead is not the bot's.
     turns.shared_turn_analyzer = lambda **_: None  # type: ignore[assignment,return-value]
     local_models().warm_later = lambda *_, **__: set()  # type: ignore[method-assign]
+    local_models().ready = none_to_load  # type: ignore[method-assign]
 
     def without_a_model(*arguments: Any, **named: Any) -> Any:
         made = strategies(*arguments, **named)
@@ -343,9 +324,9 @@ def give_part(part: Part) -> None:
     async def only_tools_to_learn(agent: Any, settings: Any) -> None:
         await learn_all_tools(agent, settings.agents_dir)
 
-    pipeline.services.build_stt = lambda *_, **__: ToneEars(part.vocabulary, part.ears)  # type: ignore[assignment]
-    pipeline.services.build_llm = lambda *_, **__: PlayedBrain(part)  # type: ignore[assignment]
-    pipeline.services.build_tts = lambda *_, **__: patient_voice(part.voice)  # type: ignore[assignment]
+    pipeline.services.build_stt = build_stt
+    pipeline.services.build_llm = build_llm
+    pipeline.services.build_tts = build_tts
     pipeline.shared_vad = lambda *_, **__: ToneActivity()  # type: ignore[assignment]
     pipeline.open_ear = lambda *_, **__: Ear(ToneActivity())
     pipeline.turn_strategies = without_a_model

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 import numpy as np
 
 WORD_BYTES = 160 * 8 * 2
+WORD_SECS = 0.16
 PAIRS = [(one, two) for one in range(17) for two in range(one + 1, 17)]
 
 

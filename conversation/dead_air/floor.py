@@ -124,6 +124,7 @@ class BeforeModel(FrameProcessor):
     def _passes(self, frame: Frame) -> bool:
         dead_air = self._dead_air
         if isinstance(frame, InputAudioRawFrame):
+            dead_air.caller_sounds(frame.num_frames / frame.sample_rate)
             return self._model_hears  # otherwise no processor behind this one wants it
         if isinstance(frame, LLMContextFrame):
             # A model that hears knows the caller's words already, and answers the first context that it gets.

@@ -26,8 +26,9 @@ EMPTY_SECS = 0.25
 MAX_WAYS_ON = 2
 """After this many ways on in a row, without an answer between them, the fallback follows."""
 
-SPEECH_SECS = 0.8
-"""Speech this long that brings no words is not a cough: the recogniser does not hear the caller."""
+SPEECH_SECS = 0.7
+"""Speech this long that brings no words is not a cough: the recogniser does not hear the caller. As the detector has
+it, which knows 0.1 s late that speech begins, and 0.2 s late that it ends: "can you hear me now" is 0.8 s."""
 
 OTHERS_SECS = 0.4
 """How long after a turn without words another part may still ask the model, before this guard acts."""
@@ -84,7 +85,7 @@ class DeadAir:
         # The caller
         self._turn = False
         self._speaking_since: float | None = None
-        self._spoken_secs = 0.0
+        self._sounded_secs = self._spoken_secs = 0.0
         self._cut_off_at: float | None = None
         self._unheard_at: float | None = None
         self._unheard_turns = 0
@@ -303,12 +304,16 @@ class DeadAir:
     def caller_speaks(self) -> None:
         """There is a voice on the line, or a noise."""
         if self._speaking_since is None:
-            self._speaking_since = self._clock()
+            self._speaking_since, self._sounded_secs = self._clock(), 0.0
+
+    def caller_sounds(self, secs: float) -> None:
+        """Sound has come in from the line; what a line held back comes at once, and was spoken all the same."""
+        self._sounded_secs += secs
 
     def caller_pauses(self) -> None:
         """There is no voice or noise on the line any more."""
         if self._speaking_since is not None:
-            self._spoken_secs += self._clock() - self._speaking_since
+            self._spoken_secs += self._sounded_secs or self._clock() - self._speaking_since
             self._speaking_since = None
 
     def caller_was_understood(self) -> None:

@@ -129,8 +129,10 @@ class VoiceWatch:
             self._asked_at = self._clock()
 
     def gets_another_chance(self) -> None:
-        """A new turn of the bot's begins."""
+        """A new turn of the bot's begins; what it was given while the caller spoke on was not to be said any more."""
         self._lost = False
+        if self._asked_at is not None:
+            self._asked_at = self._clock()
 
     def _forget(self) -> None:
         self._words.clear()

@@ -39,8 +39,8 @@ OVERLAP_SECS = 0.6
 LONGEST_SECS = 30.0
 """How much sound is kept at most."""
 
-SPEECH_SECS = 0.8
-"""Speech that brings no words and is shorter is taken for a cough."""
+SPEECH_SECS = 0.7
+"""Speech that brings no words and is shorter is taken for a cough; as the guard against dead air has it."""
 
 WORDS_SECS = (0.8, 2.0)
 """How long after speech its words may take, at least and at most; in between a recogniser's own figure counts."""
@@ -83,7 +83,6 @@ class Ears(Switch):
         self._is_speaking = False
         self._has_words = False
         self._spoken_secs = 0.0
-        self._began_at = 0.0
         self._last_words: list[str] = []
         self._seam: list[str] = []
         self._own = Recent(OWN)
@@ -103,17 +102,18 @@ class Ears(Switch):
         """Keep the sound of what the caller is saying."""
         if isinstance(frame, InputAudioRawFrame):
             self._keep(frame)
+            if self._is_speaking:
+                # However quickly the line delivers it
+                self._spoken_secs += frame.num_frames / frame.sample_rate
             self._drop_old(LONGEST_SECS if self._speech is not None else BEFORE_SECS)
         elif isinstance(frame, VADUserStartedSpeakingFrame):
             self._stop_doubting()
             if self._speech is None:
                 self._speech, self._has_words = frame, False
-            self._is_speaking, self._began_at = True, self._now()
+            self._is_speaking = True
             self._keep(frame)
         elif isinstance(frame, VADUserStoppedSpeakingFrame):
             self._keep(frame)
-            if self._is_speaking:
-                self._spoken_secs += self._now() - self._began_at
             self._is_speaking = False
             if self._has_words:
                 self._over()

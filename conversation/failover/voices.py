@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, cast
 
 from pipecat.frames.frames import (
@@ -90,6 +91,19 @@ class Given:
             rest.interruptible, rest.metadata = frame.interruptible, dict(frame.metadata)
             frame = rest
         return Given(frame, at, silent=self.silent or self.told)
+
+
+def count_heard(times: Sequence[int], secs: float) -> int:
+    """How many words were heard: those of which the better half was.
+
+    Args:
+        times: When each word begins, in nanoseconds.
+        secs: How much of the sound was heard.
+    """
+    starts = [(time - times[0]) / NANOSECONDS for time in times]
+    usual = starts[-1] / (len(starts) - 1) if len(starts) > 1 else 0.0
+    lasts = [after - start for start, after in pairwise(starts)] + [usual]
+    return sum(start + last / 2 < secs for start, last in zip(starts, lasts, strict=False))
 
 
 class Voices(Switch):
@@ -289,7 +303,7 @@ class Voices(Switch):
         """How many words of each sentence that the voice is at were heard."""
         begun = [given for given in self._sentences if given.announced]
         heard = []
-        words_heard = sum(1 for time in self._times if (time - self._times[0]) / NANOSECONDS < self._secs)
+        words_heard = count_heard(self._times, self._secs)
         secs = self._secs
         for given in begun:
             words = len(given.text.split())

@@ -13,7 +13,7 @@ _LEAD = re.compile(
     re.IGNORECASE,
 )
 _NOT = re.compile(r"[\s,.]+(?:(?:and|but) )?(?:not|instead of|rather than)\s+", re.IGNORECASE)
-_BUT = re.compile(r"[\s,.]+(?:but|it'?s|it is)[\s,.]+|,\s+", re.IGNORECASE)
+_BUT = re.compile(r"[\s,.]+(?:but|it'?s|it is)[\s,.]+|[,.;]\s+", re.IGNORECASE)
 _END = re.compile(
     r"\b(?:ends? (?:with|in|on)|(?:last|final) (?:\w+ )?(?:digits?|numbers?|ones?|two|three|four) "
     r"(?:is|are|should be|were|was))\b(?P<said>.*)"
@@ -104,6 +104,11 @@ def says_when(words: str) -> bool:
     return bool(
         re.fullmatch(rf"(?:(?:on|at|in|the|this|next|around|about|{when}|oclock|am|pm|and) ?)+", words)
     )
+
+
+def is_when(word: str) -> bool:
+    """Whether a word, in lower case, is a day, a date, an hour or a number of the kind that is often corrected."""
+    return any(re.fullmatch(words, word) for words in _ALIKE)
 
 
 def _right_and_wrong(said: str) -> tuple[str, str]:

@@ -26,13 +26,30 @@ _STATED = re.compile(
     r"(?:\s(?!(?:and|from|calling|here|speaking|my|i|with|but|not)\b)[^\W\d][\w'’.-]*){0,3})",
     re.IGNORECASE,
 )
-_AFTER_NAME = re.compile(r",|\b(?:and|my|from|calling|here|speaking)\b", re.IGNORECASE)
+_AFTER_NAME = re.compile(
+    r",|\b(?:and(?!\s(?-i:[A-Z])[\w'’-]*\W*$)|my|from|calling|here|speaking)\b", re.IGNORECASE
+)
 _LEAD = re.compile(
-    r"^(?:(?:um+|uh+|yes|yeah|sure|okay|ok|hi|hello|of course|oh|well|actually|it'?s|this is|it is|i'?m|i am|"
-    r"(?:the|my) (?:(?:first|last|full) )?name(?:'?s| is)?)(?=[\s,.]|$)[\s,.]*)+",
+    r"^(?:(?:um+|uh+|just|yes|yeah|sure|okay|ok|hi|hello|of course|oh|well|actually|it'?s|this is|it is|i'?m|i am|"
+    r"(?:the|my) (?:(?:first|last|full) )?name(?:'?s| is)?)(?=[\s,.?]|$)[\s,.?]*)+",
     re.IGNORECASE,
 )
 _HESITATION = re.compile(r"\b(?:um+|uh+|er+m?|hm+)\b[\s,.…]*", re.IGNORECASE)
+
+_CORRECTS = re.compile(
+    r"^(?P<wrong>.+?)(?:[,.;]+\s*no\b|[\s,.;]+(?:sorry|i mean|i meant|wait|actually)\b)"
+    r"(?:[\s,.]*(?:no|sorry|i mean|i meant|wait|actually|it['’]?s|that['’]?s|it is|my name is)\b)*"
+    r"[\s,.]+(?P<right>\w.*)$",
+    re.IGNORECASE,
+)
+_HEAD = re.compile(
+    r"^(?P<name>[A-Z][\w'’-]*(?: [A-Z][\w'’-]*){0,2})(?:[,.!]+|\s(?=and\s))\s*(?:and )?(?P<rest>\S.*)$"
+)
+_NO_HEAD = re.compile(
+    r"^(?:\w+ly|sorry|listen|look|hello|hi|please|today|tomorrow|tonight|anyway|also|so|but|because|what|oh|no|yes|"
+    r"(?:mon|tues|wednes|thurs|fri|satur|sun)day|the|a|an|my|our|i|it|he|she|we|they|you|this|that|there)\b",
+    re.IGNORECASE,
+)
 
 LETTERS_ALIKE = {
     "ay": "A", "bee": "B", "be": "B", "see": "C", "sea": "C", "dee": "D", "he": "E", "ef": "F", "gee": "G",
@@ -79,6 +96,24 @@ def bare_name(text: str) -> str:
     if len(said) > 1 and plain(said[-1]).find(plain(said[0])) >= 0:  # "Miller. Anna Miller."
         bare = said[-1].strip(" ,.!?")
     return _AFTER_NAME.split(bare)[0].strip(" ,.") or bare
+
+
+def without_wrong_name(text: str) -> str:
+    """Take the name that is corrected in the same breath away: "Anna Berg. No, sorry, Hannah Berg."."""
+    match = _CORRECTS.match(text)
+    if match is None or len(plain(match["right"]).split()) > LONGEST_NAME:
+        return text
+    wrong, right = bare_name(match["wrong"]), match["right"].strip(" ,.!?")
+    # "Anna Berg, sorry, Hannah" corrects the first name alone.
+    return with_spelling(wrong, [right]) if len(right.split()) == 1 < len(wrong.split()) else right
+
+
+def name_and_rest(text: str) -> tuple[str, str]:
+    """Part a name that stands before a sentence from it: "Anna Berg, and I need a crown"; else empty and the text."""
+    match = _HEAD.match(_LEAD.sub("", without_hesitation(text)))
+    if match is None or _NO_HEAD.match(match["name"]):
+        return "", text
+    return match["name"], match["rest"]
 
 
 def without_hesitation(text: str) -> str:

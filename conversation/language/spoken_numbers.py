@@ -38,6 +38,20 @@ _ANNOUNCES = re.compile(
     r"^\W*(?:(?:yes|yeah|sure|okay|ok|um+|uh+|so|well|it['’]?s|it is|that['’]s|(?:my |the )?number(?: is|['’]s)?)\W+)+"
 )
 
+_ANNOUNCED_WITHIN = re.compile(
+    r"^.{0,40}?\b(?:number(?: is|s)?|(?:call|reach|text|ring|phone) (?:me|us)(?: back)?(?: (?:at|on|under))?)\W+"
+)
+_AROUND = frozenset(
+    """its it is thats that this my the our number numbers phone telephone cell mobile home work office and then so
+    well um uh yes yeah sure okay ok no not sorry please at on me us you they can could call reach back ring text try
+    area code begins starts ends with last first digits digit again wait say said was i mean a here next rest after
+    comes dash extension plus country""".split()
+)
+"""Words that stand around a number that is said."""
+
+_SENTENCE = 3
+"""So many other words are no longer said around a number."""
+
 LONGEST = 15
 """Digits of the longest number. Source: ITU-T E.164, section 6."""
 
@@ -71,23 +85,54 @@ def spoken_number(text: str) -> str:
     return f"+{digits}" if digits and first else digits
 
 
-def dictated_number(text: str) -> str:
+def dictated_number(text: str, *, goes_on: bool = False) -> str:
     """Collect the digits of what was said when a number was asked for.
 
-    Words that sound like digits are taken for them where all that was said sounds so: "It's too low too" is 202.
+    Words that sound like digits are taken for them where all that was said sounds so, or what stands behind the words
+    that announce a number: "It's too low too" is 202, and "You can reach me at two oh to" is 202.
 
     Args:
         text: What the recogniser wrote.
+        goes_on: A part of the number was said before, so one word may be the whole of what was said.
 
     Returns:
         As `spoken_number`.
     """
-    words = _words(re.sub(r"['’]", "", _ANNOUNCES.sub("", text.lower())))
-    if len(words) >= _FEWEST_ALIKE and any(word in _SOUNDS_LIKE for word in words):
+    bare = re.sub(r"['’]", "", _ANNOUNCES.sub("", text.lower()))
+    if announced := _ANNOUNCED_WITHIN.search(bare):
+        bare = bare[announced.end() :]
+    words = _words(bare)
+    if len(words) >= (1 if goes_on else _FEWEST_ALIKE) and any(word in _SOUNDS_LIKE for word in words):
         runs, others = _runs([_SOUNDS_LIKE.get(word, word) for word in words])
         if not others:
             return "".join(runs)
     return spoken_number(text)
+
+
+def has_other_words(text: str) -> bool:
+    """Whether digits only occur in what was said, such as "I will be ten minutes late": then they are no number.
+
+    Args:
+        text: What the recogniser wrote when a number was asked for.
+    """
+    bare = re.sub(r"['’]", "", text.lower())
+    runs, others = _runs([word for word in _words(bare) if word not in _AROUND and word not in _SOUNDS_LIKE])
+    return others >= max(_SENTENCE, len("".join(runs)))
+
+
+def without_stammer(number: str, region: str | None) -> str:
+    """Take a digit away that a recogniser has written once too often: "five, five-five-five" is three fives.
+
+    Args:
+        number: Digits that can be no telephone number.
+        region: See `fit`.
+
+    Returns:
+        The number as it was, unless it is one with a digit fewer in its only long row of the same digit.
+    """
+    rows = list(re.finditer(r"(\d)\1{3,}", number))
+    shorter = number[: rows[0].start()] + number[rows[0].start() + 1 :] if len(rows) == 1 else number
+    return shorter if fit(shorter, region) is Fit.YES else number
 
 
 def write_digits(text: str) -> str:

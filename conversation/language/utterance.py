@@ -66,7 +66,7 @@ _QUESTION = re.compile(
 )
 
 _CLAUSES = re.compile(
-    r"(?<=[.?!;])\s+|"
+    r"(?<=[.?!;])(?<!\bdr\.)(?<!\bmr\.)(?<!\bmrs\.)(?<!\bms\.)(?<!\bst\.)\s+|"
     # A question that ends in "it" is about what stands before it.
     r",\s+(?![^.?!]*\b(?:it|that|this|them|those|one)[.?!]*$)"
     r"(?=(?:(?:good)?bye|what|where|when|how|who|which|why|do (?:you|i|we)|does|did you|"
@@ -85,6 +85,12 @@ _BREAKS_OFF = re.compile(
     r"question (?:about|on|regarding))|well|so|hello|hi|hey"
 )
 """Last words after which, in English, more must come. A question is whole with them ("Where are you?")."""
+
+
+_ENDS = re.compile(
+    r"(?:.* )?(?:what|where|who|how|when|which one) (?:you|they|we|it|he|she|that|this)(?: all)? (?:is|are|was|were)"
+)
+"""With these words a sentence is whole, though the last of them is one after which more often comes."""
 
 
 _OPENS = re.compile(
@@ -115,7 +121,7 @@ def breaks_off(text: str) -> bool:
     if text.endswith((",", "-", "…", "...")):
         return True
     words = plain(text)
-    ends = not text.endswith("?") and bool(_BREAKS_OFF.fullmatch(words))
+    ends = not text.endswith("?") and bool(_BREAKS_OFF.fullmatch(words)) and not _ENDS.fullmatch(words)
     return ends or bool(_OPENS.fullmatch(words) or _NOT_A_QUESTION.fullmatch(words))
 
 

@@ -65,7 +65,8 @@ _DOCTOR = "(?:dr|doctor|the|them|him|her|someone|somebody|mister|mr|mrs|miss)"
 _RULES: tuple[tuple[Wish, str], ...] = (
     (
         Wish.REPEAT,
-        r"\b(?:repeat|say (?:that|it|this) again|come again|once more|one more time|what did you say|what was that|"
+        r"\b(?:repeat|say (?:that|it|this) again|read (?:that|it|this)(?: (?:back|out|over))?(?: to me)? again|"
+        r"come again|once more|one more time|what did you say|what was that|"
         r"(?:didnt|did not|couldnt|could not|cant|cannot) (?:quite )?(?:hear|catch|get|understand) "
         r"(?:you|that|it|what you))\b",
     ),
@@ -107,7 +108,7 @@ _RULES: tuple[tuple[Wish, str], ...] = (
         rf"^{_LEAD}(?:thanks |thank you )?(?:good )?(?:buy|by)(?: now| then| buy| by)?$|"
         r"\b(?:(?:thats|that is|that was|thatll be|that will be) (?:all|it|everything)|thanks|thank you|cheers|help|"
         r"(?:nice|good|great|lovely) (?:day|evening|weekend|one)|take care)"
-        r"(?: (?:so|very|much|a|lot|again|then|now|for|today|okay|ok|thanks|thank|you|and))* "
+        r"(?: (?:so|very|much|a|lot|again|then|now|for|to|today|okay|ok|thanks|thank|you|and))* "
         r"(?:good )?(?:buy|by)(?: (?:buy|by|now|then))?$",
     ),
     (
@@ -160,7 +161,9 @@ _RULES: tuple[tuple[Wish, str], ...] = (
         r"\b(?:have|got|is) (?:a|another|some) messages? for\b|"
         r"\bleave (?:you |them )?(?:an? |my |some )?(?:(?:phone|telephone|contact|e ?mail|mail) )*"
         r"(?:word|words|number|name|note|e ?mail|address|details|data)\b|"
-        r"\b(?:write|take|put|note|jot) (?:that|this|it|something) down\b|\b(?:make|take) a note\b|"
+        r"\b(?:pass|relay|forward) (?:something|this|that|word)(?: (?:on|along))?(?: to (?!me\b)\w+|$)|\bleave word\b|"
+        r"\bget in touch with me\b|\b(?:write|take|put|note|jot) (?:that|this|it|something) down\b|"
+        r"\b(?:make|take) a note\b|"
         rf"^{_LEAD}(?:(?:please|can you|could you|would you) )*(?:call|ring|phone) me{_POLITE}$|"
         r"\b(?:someone|somebody|anybody|anyone|doctor|dentist|team|office|they|he|she)\b.{0,12}"
         r"\b(?:call|ring|phone) me\b(?! an?\b)",
@@ -205,7 +208,8 @@ _NOT_A_GOODBYE = re.compile(
 
 _HELLO = re.compile(
     r"(?:hi|hello|hey|good (?:morning|afternoon|evening|day)|are you (?:still )?there|can you hear me|"
-    r"(?:is )?any(?:body|one) there|how(?:s| is| are) (?:you|things|it|everything|your day)(?: (?:doing|going|been))?"
+    r"(?:is )?any(?:body|one) there|"
+    r"how(?:s| is| are| am) (?:you|things|it|everything|your day|i|we)(?: (?:doing|going|been))?"
     r"(?: (?:today|tonight|this (?:morning|evening|afternoon)|over there))?|how do you do|nice to (?:meet|talk to) you)"
 )
 _FILLER = re.compile(r"(?:um+|uh+|hm+|er+|ah+|mm+|oh+|aha)")

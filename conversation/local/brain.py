@@ -35,10 +35,12 @@ from pipecat.services.llm_service import LLMService
 from pipecat.services.settings import LLMSettings
 
 from conversation.agents.agent import Agent
-from conversation.language.utterance import Utterance
+from conversation.language.tidying import tidied
+from conversation.language.utterance import Utterance, Wish, wish_of
 from conversation.local.dialogue.choosing import InFlow, Place
 from conversation.local.dialogue.deciding import after_tool, decide
 from conversation.local.dialogue.meaning import Meaning
+from conversation.local.dialogue.said_again import said_once
 from conversation.local.dialogue.state import DialogueState, Ranker, Reply, Script
 from conversation.local.history import (
     History,
@@ -52,6 +54,7 @@ from conversation.local.history import (
     why_unprompted,
 )
 from conversation.local.models import LocalModels, local_models
+from conversation.local.saying_ahead import SaysAhead
 
 REPLAYED = 60
 """Messages of a call's history that a new brain reads, the latest ones; 6 ms each."""
@@ -148,6 +151,21 @@ class LocalBrain(LLMService[_NoModelAdapter]):
         self._answered_in: str | None = None
         self._silent_since: float | None = None
         self._held_at = 0.0
+        self._ahead: SaysAhead | None = None
+
+    def say_ahead(self, ahead: SaysAhead) -> None:
+        """Have what is about to be said rendered while it is waited whether the caller goes on.
+
+        Args:
+            ahead: The local voice.
+        """
+        self._ahead = ahead
+
+    async def cleanup(self) -> None:
+        """Forget what was rendered."""
+        await super().cleanup()
+        if self._ahead is not None:
+            self._ahead.forget()
 
     def follow(self, place: Callable[[], Place | None]) -> None:
         """Talk in a call flow.
@@ -207,7 +225,11 @@ class LocalBrain(LLMService[_NoModelAdapter]):
             choices = frozenset(place.choices)
             if InFlow(place, self._agent, self._retriever, choices, self._variables).is_a_choice(text):
                 return True
-        return Meaning(script, self._retriever).is_known(text)
+        meaning, said = Meaning(script, self._retriever), tidied(text)
+        if len(said.split()) <= 2 and wish_of(said) in (Wish.YES, Wish.NO):
+            # It answers nothing: "Don't hide." is what a hum was made of.
+            return bool(meaning.near_facts(said))
+        return meaning.is_known(said)
 
     async def _prepare(self) -> None:
         try:
@@ -233,10 +255,11 @@ class LocalBrain(LLMService[_NoModelAdapter]):
         state, reply, turns, results = turn
         if reply.hesitant:
             # A caller who speaks on cancels this; what was said until now is then answered together with the rest.
-            now = time.time()
-            silent = self._silent_since if self._silent_since is not None else now
+            silent = self._silent_since if self._silent_since is not None else time.time()
             patience = FRAGMENT_SECS if reply.fragment else PATIENCE_SECS
-            await asyncio.sleep(max(0.0, silent + patience - now))
+            if self._ahead is not None and reply.text:
+                await self._ahead.prepare(reply.text)
+            await asyncio.sleep(max(0.0, silent + patience - time.time()))
         # No await between here and the end of the lines: a barge-in finds either all or nothing of it done.
         can_be_taken_back = reply.tool_call is None and turns > self._turns_answered and not keyed(history)
         self._before = _Before(self.state, self._turns_answered) if can_be_taken_back else None
@@ -292,15 +315,19 @@ class LocalBrain(LLMService[_NoModelAdapter]):
         new = [turn.content for turn in said[answered:]]
         if new:
             utterance = Utterance.parse(" ".join(new))
+            before = state
             state, reply = decide(state, utterance, self._agent, retriever, tools, self._variables)
+            if any(texts) and reply.fragment:  # the rest of what the tool was called for
+                state, reply = before, Reply(hesitant=True)
             texts.append(reply.text)
         elif not texts:  # nothing new, but the session wants the bot to speak
             goes_on = said or unprompted is Unprompted.SPOKE_BEFORE
             line = self._agent.brain.anything_else if goes_on else self._agent.greeting
             again = state.last_reply if unprompted is Unprompted.CUT_OFF else ""
             texts.append(again or self._agent.render(line, self._variables))
-        text = " ".join(filter(None, texts))
-        return state, replace(reply, text=text), len(said), {result.call_id for result in results}
+        closing = self._agent.render(self._agent.brain.anything_else, self._variables)
+        reply = replace(reply, text=said_once(texts, closing))
+        return state, reply, len(said), {result.call_id for result in results}
 
     def _in_flow(
         self,

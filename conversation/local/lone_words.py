@@ -88,6 +88,11 @@ def said_alone() -> list[str]:
     return list(_data()["words"])
 
 
+def said_over_the_bot() -> list[str]:
+    """The words that callers say alone while the bot speaks, besides the others."""
+    return list(_data()["over_the_bot"])
+
+
 @cache
 def _data() -> dict[str, Any]:
     return tomllib.loads(

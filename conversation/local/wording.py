@@ -75,6 +75,29 @@ def _telling() -> Mapping[str, frozenset[str]]:
     return {name: frozenset(words) for name, words in table.items()}
 
 
+_WEAK = frozenset("today tonight tomorrow now day days time times".split())
+"""Words that go with any question: who says no other names no fact by them."""
+
+
+def tells_little(words: set[str]) -> bool:
+    """Whether the words that tell what a text is about could be of any question: "How am I today?"."""
+    return bool(words) and words <= _WEAK
+
+
+_OURS = re.compile(
+    r"\b(?P<at>(?:to|at|from|near|in|into|inside|of|find|reach) )?your (?:own |new |\w+ )?"
+    r"(?P<place>hotel|inn|guest ?house|restaurant|shop|store|pizzeria|salon|gym|pharmacy|bakery|garage|studio|library|"
+    r"museum|school|church|bank|hospital|theater|clinic|practice|office|building|place|location|business|company)\b",
+    re.IGNORECASE,
+)
+
+
+def without_our_place(text: str) -> str:
+    """Write "you" for what the caller calls us: "How do I get to your hotel?" asks for no other hotel."""
+    text = _OURS.sub(lambda found: f"{found['at'] or ''}you", text)
+    return re.sub(r"(?i)\bdoes you\b", "do you", re.sub(r"(?i)(?<=where )(?:is|was) you\b", "are you", text))
+
+
 _YOU = re.compile(r"\b(?:you|your|yours|youre|ya|u)\b")
 
 

@@ -28,6 +28,7 @@ The words are those of `data/words.toml`. In a language that has none there any 
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import Callable
 
@@ -45,6 +46,7 @@ from pipecat.frames.frames import (
 from pipecat.turns.types import ProcessFrameResult
 from pipecat.turns.user_start import BaseUserTurnStartStrategy
 
+from conversation.local.speech import NoWordsFrame
 from conversation.turns.holding import NoVoice, Voice
 from conversation.turns.keypad import KEYPAD_PREFIX
 from conversation.turns.pausing import Known, english
@@ -81,6 +83,9 @@ speech behind them."""
 ECHO_TAIL_SECS = 1.0
 """How long after the bot's last word was sent its voice may still come back: what is on its way, and back."""
 
+AFTERWARDS_SECS = 0.7
+"""A "yeah, okay" that begins so soon after the bot's last word is of one who has listened to it."""
+
 LATE_WORDS_SECS = 3.0
 """How long after speech has ended its words may come, from a recogniser that has much to do."""
 
@@ -100,6 +105,7 @@ class InterruptingUserTurnStartStrategy(BaseUserTurnStartStrategy):
         muted: Callable[[], bool] = lambda: False,
         unheard: Callable[[], str | None] = lambda: "",
         unheard_secs: Callable[[], float] = lambda: 0.0,
+        said: Callable[[], str] = lambda: "",
         understands: Callable[[str], bool] | None = None,
         voice: Voice | None = None,
         words: Known = english,
@@ -112,6 +118,7 @@ class InterruptingUserTurnStartStrategy(BaseUserTurnStartStrategy):
             unheard: The bot's words that the caller has not heard yet, so far as they are known; None when the caller
                 has heard everything.
             unheard_secs: How much of the bot's speech the caller has not heard yet, so far as it is made.
+            said: What the bot has said last, so far as it is known.
             understands: Whether the bot could do something with words. Of those that it could not, a few do not stop
                 it: it would only say that it did not understand. Blocks for a few ms, so it runs in a thread. When not
                 given, all words count.
@@ -122,6 +129,7 @@ class InterruptingUserTurnStartStrategy(BaseUserTurnStartStrategy):
         self._muted = muted
         self._unheard = unheard
         self._unheard_secs = unheard_secs
+        self._said = said
         self._understands = understands
         self._voice: Voice = voice or NoVoice()
         self._known = words
@@ -132,6 +140,7 @@ class InterruptingUserTurnStartStrategy(BaseUserTurnStartStrategy):
         self._turn = False
         self._after_turn = False
         self._mere_sound = False
+        self._is_speech = False
         self._speech: asyncio.Task[None] | None = None
         self._silence: asyncio.Task[None] | None = None
         self._only_listens = False
@@ -162,10 +171,14 @@ class InterruptingUserTurnStartStrategy(BaseUserTurnStartStrategy):
 
     async def process_frame(self, frame: Frame) -> ProcessFrameResult:
         """Decide whether a frame begins the caller's turn."""
+        if isinstance(frame, VADUserStartedSpeakingFrame | VADUserStoppedSpeakingFrame):
+            self._is_speech = isinstance(frame, VADUserStartedSpeakingFrame)
         if isinstance(frame, BotStartedSpeakingFrame):
             self._bot_speaks = self._bot_spoke = True
             self._bot_began = time.monotonic() if self._after_turn else -EARLY_SECS
             self._after_turn = self._asked = False
+            if self._is_speech and self._speech is None and not self._turn:
+                return await self._speech_begins()  # that it had begun was no matter before
         elif isinstance(frame, BotSpeakingFrame):
             if self._question_was_heard() and not self._turn:
                 await self._take_answer()
@@ -179,6 +192,8 @@ class InterruptingUserTurnStartStrategy(BaseUserTurnStartStrategy):
             await self._speech_ends(frame)
         elif isinstance(frame, InterimTranscriptionFrame | TranscriptionFrame):
             return await self._words(frame)
+        elif isinstance(frame, NoWordsFrame) and self._voice.is_held:
+            await self._it_was_nothing()
         return ProcessFrameResult.CONTINUE
 
     def _is_heard(self) -> bool:
@@ -196,6 +211,7 @@ class InterruptingUserTurnStartStrategy(BaseUserTurnStartStrategy):
         speaking = self._speech is not None
         await self._forget_speech()
         if speaking and not (self._turn or self._muted() or self._nobodys):
+            self._mere_sound = self._asked_nothing()
             await self.trigger_user_turn_started()
         await self._take_answer()
 
@@ -215,6 +231,11 @@ class InterruptingUserTurnStartStrategy(BaseUserTurnStartStrategy):
         self._asked = self._asked or coming
         return self._asked and not coming
 
+    def _asked_nothing(self) -> bool:
+        """Whether the bot is known to have told something only, so that "okay" answers nothing."""
+        last = re.split(r"(?<=[.!?।])\s+", self._said().strip())[-2:]  # a question may have more behind it
+        return bool(last[-1]) and not self._asked and not any("?" in sentence for sentence in last)
+
     # Speech over the bot
 
     async def _speech_begins(self) -> ProcessFrameResult:
@@ -231,6 +252,8 @@ class InterruptingUserTurnStartStrategy(BaseUserTurnStartStrategy):
                 return (
                     ProcessFrameResult.CONTINUE
                 )  # the caller waits for the answer; words of theirs may still come
+            lately = time.monotonic() - self._bot_ended < AFTERWARDS_SECS
+            self._mere_sound = lately and not self._after_turn and self._asked_nothing()
             await self.trigger_user_turn_started()
             return ProcessFrameResult.STOP
         if not self._nobodys:
@@ -360,7 +383,7 @@ class InterruptingUserTurnStartStrategy(BaseUserTurnStartStrategy):
         return nearly and isinstance(frame, TranscriptionFrame)
 
     async def _in_turn(self, frame: Frame) -> ProcessFrameResult:
-        """Take the words of speech that began a turn by its length only; a back-channel is none."""
+        """Take the words of a turn that speech began which may mean nothing; a back-channel is none of the caller's."""
         if isinstance(frame, VADUserStoppedSpeakingFrame) and not self._mere_sound:
             self._voice.caller_has_spoken()
         if isinstance(frame, TranscriptionFrame) and self._mere_sound and frame.text.strip():
@@ -375,6 +398,8 @@ class InterruptingUserTurnStartStrategy(BaseUserTurnStartStrategy):
         if not self._early and (known.is_courtesy(text) or known.is_noise(text, before)):
             return False  # "thank you" asks for nothing, and is what recognisers make of a cough
         words = known.without_backchannels(text)
+        if not self._early and known.says_nothing(words):
+            return False
         if not words or self._early or self._understands is None or known.asks(words):
             return bool(words)
         return await asyncio.to_thread(self._understands, text)

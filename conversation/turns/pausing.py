@@ -37,6 +37,12 @@ WHOLE_SECS = 0.9
 QUESTION_SECS = 0.7
 """The same for a whole question."""
 
+TELLING_SECS = 0.7
+"""A pause this long ends a turn that has told something and asked nothing, however complete it sounds."""
+
+OWN_WORDS_SECS = 0.8
+"""The same for whatever answers a question for a name or a message, whose callers think while they speak."""
+
 DICTATING_SECS = 2.0
 """A pause this long ends a turn in which a number, a name or an address was begun, or only announced."""
 
@@ -59,37 +65,51 @@ def english() -> TurnWords:
     return turn_words(ENGLISH)
 
 
-def secs_to_wait(said: str, words: TurnWords | None = None, *, was_asked: bool = False) -> float:
+def secs_to_wait(
+    said: str, words: TurnWords | None = None, *, was_asked: bool = False, in_own_words: bool = False
+) -> float:
     """How long a pause ends a turn of these words that sounds complete, in seconds; 0 for one that is over at once.
 
     Args:
         said: What was said in the turn.
         words: Those of the language; English when not given.
         was_asked: Whether the bot has just asked for a number, a name or an address.
+        in_own_words: Whether it has asked for a name, or for something in the caller's own words.
     """
     words = words or english()
     if words.is_dictating(said, was_asked=was_asked):
         return DICTATING_SECS
     if said.rstrip().endswith(",") and (words.is_short_answer(said) or words.says_goodbye(said)):
         return COURTESY_SECS  # a lone "No." or "Bye." is often written so
+    if words.ends_in_a_comma(said):
+        return WHOLE_SECS
     if words.breaks_off(said):
         return UNFINISHED_SECS
     if words.may_be_whole(said, was_asked=was_asked):
         return MAY_BE_WHOLE_SECS
     if words.is_courtesy(said):
         return GREETING_SECS if words.is_greeting(said) else COURTESY_SECS
-    return 0.0
+    if words.may_begin_more(said):
+        return COURTESY_SECS
+    if words.is_short_answer(said) or words.says_goodbye(said):
+        return 0.0
+    if in_own_words and not said.rstrip().endswith("?"):
+        return OWN_WORDS_SECS
+    return TELLING_SECS if words.only_tells(said) else 0.0
 
 
-def secs_when_whole(said: str, words: TurnWords, *, was_asked: bool = False) -> float | None:
+def secs_when_whole(
+    said: str, words: TurnWords, *, was_asked: bool = False, in_own_words: bool = False
+) -> float | None:
     """How long a pause ends a turn whose words are whole, whatever its melody; None when they may not be.
 
     Args:
         said: What was said in the turn.
         words: Those of the language.
         was_asked: Whether the bot has just asked for a number, a name or an address.
+        in_own_words: Whether it has asked for a name, or for something in the caller's own words.
     """
-    wait = secs_to_wait(said, words, was_asked=was_asked)
+    wait = secs_to_wait(said, words, was_asked=was_asked, in_own_words=in_own_words)
     if words.is_short_answer(said) or words.says_goodbye(said):
         return wait
     if wait >= UNFINISHED_SECS or not words.is_sentence(said):
@@ -101,18 +121,25 @@ class WordsDecideToo(BaseUserTurnStopStrategy):
     """Has a strategy that ends turns by their sound wait a while where the words say that more must come."""
 
     def __init__(
-        self, *, words: Known = english, was_asked: Callable[[], bool] = lambda: False, **kwargs: Any
+        self,
+        *,
+        words: Known = english,
+        was_asked: Callable[[], bool] = lambda: False,
+        in_own_words: Callable[[], bool] = lambda: False,
+        **kwargs: Any,
     ):
         """Initialize the strategy.
 
         Args:
             words: The words of the language that is spoken now.
             was_asked: Whether the bot has just asked for a number, a name or an address.
+            in_own_words: Whether it has asked for a name, or for something in the caller's own words.
             **kwargs: For the strategy that listens to the sound.
         """
         super().__init__(**kwargs)
         self._words = words
         self._was_asked = was_asked
+        self._in_own_words = in_own_words
         self._said: list[str] = []
         self._silent_since = 0.0
         self._waiting: asyncio.Task[None] | None = None
@@ -147,7 +174,10 @@ class WordsDecideToo(BaseUserTurnStopStrategy):
         """End the turn, now or when nothing has followed a sentence that breaks off, or a courtesy."""
         await self._wait_no_longer()
         said = " ".join(self._said)
-        wait = secs_to_wait(said, self._words(), was_asked=self._was_asked()) if said else 0.0
+        wait = 0.0
+        if said:
+            asked, freely = self._was_asked(), self._in_own_words()
+            wait = secs_to_wait(said, self._words(), was_asked=asked, in_own_words=freely)
         rest = self._silent_since + wait - time.time()
         if rest > 0:
             self._waiting = self.create_task(self._end_after(rest), f"{self}::_end_after")

@@ -42,6 +42,10 @@ INCOMPLETE_TURN_SECS = 1.5
 """A pause this long ends a turn that sounded unfinished. Pipecat's 3 s are dead air on a phone line."""
 
 
+LONGEST_TURN_SECS = 30.0
+"""After so long any words end a turn: somebody else may speak on behind the caller, or a television."""
+
+
 def turn_strategies(
     session: Session | None = None,
     *,
@@ -69,8 +73,12 @@ def turn_strategies(
             "muted": lambda: session.deaf,
             "unheard": lambda: unheard_words(session),
             "unheard_secs": lambda: session.playout.unheard_secs,
+            "said": lambda: session.playout.said_lately,
         }
-        waits = {"was_asked": lambda: known().asks_for_dictation(session.playout.said_lately)}
+        waits = {
+            "was_asked": lambda: known().asks_for_dictation(session.playout.said_lately),
+            "in_own_words": lambda: known().asks_for_words(session.playout.said_lately),
+        }
     return UserTurnStrategies(
         start=[
             InterruptingUserTurnStartStrategy(
@@ -127,23 +135,32 @@ class WholeWordsUserTurnStopStrategy(BaseUserTurnStopStrategy):
     voice falling. A mere "Thank you" has to be followed by a longer silence: often it is by "goodbye".
     """
 
-    def __init__(self, words: Known = english, was_asked: Callable[[], bool] = lambda: False) -> None:
+    def __init__(
+        self,
+        words: Known = english,
+        was_asked: Callable[[], bool] = lambda: False,
+        in_own_words: Callable[[], bool] = lambda: False,
+    ) -> None:
         """Initialize the strategy.
 
         Args:
             words: The words of the language that is spoken now.
             was_asked: Whether the bot has just asked for a number, a name or an address.
+            in_own_words: Whether it has asked for a name, or for something in the caller's own words.
         """
         super().__init__()
         self._known = words
         self._was_asked = was_asked
+        self._in_own_words = in_own_words
         self._words: list[str] = []
         self._speaking = False
+        self._began = 0.0
         self._silent_since = 0.0
         self._waiting: asyncio.Task[None] | None = None
 
     async def handle_user_turn_started(self) -> None:
         """Begin with no words."""
+        self._began = time.monotonic()
         self._words.clear()
         await self._wait_no_longer()
 
@@ -167,7 +184,12 @@ class WholeWordsUserTurnStopStrategy(BaseUserTurnStopStrategy):
         elif isinstance(frame, TranscriptionFrame) and frame.finalized:
             self._words.append(frame.text)
             await self._wait_no_longer()
-            wait = secs_when_whole(" ".join(self._words), self._known(), was_asked=self._was_asked())
+            asked, freely = self._was_asked(), self._in_own_words()
+            said = " ".join(self._words)
+            wait = secs_when_whole(said, self._known(), was_asked=asked, in_own_words=freely)
+            if time.monotonic() - self._began > LONGEST_TURN_SECS:
+                await self.trigger_user_turn_stopped()
+                return ProcessFrameResult.STOP
             if not self._speaking and wait is not None:
                 rest = self._silent_since + wait - time.time()
                 if rest > 0:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
 
-from conversation.language.utterance import breaks_off, says_goodbye
+from conversation.language.utterance import breaks_off, is_question, says_goodbye, wish_of, yes_or_no
 from conversation.language.wishes import is_back
 from conversation.lines.words import words_of
 
@@ -41,14 +41,41 @@ REMARK_WORDS = 20
 ONE_OR_TWO = 2
 """So many words may be what a recogniser makes of a cough, or become others as more is said."""
 
+A_FEW = 4
+"""So many are too few for a sentence of one whose first words were quite others a moment before."""
+
 SAME_SHARE = 0.5
 """What was said is understood twice with so much of its letters in common; noises are other words each time."""
 
-_LAUGHTER = (r"[a-z]?[ai]?(?:h+[aeiou]+){2,}h*", r"(?:[a-z]?a )?ha+h?(?: ha+h?)*", r"he+h?(?: he+h?)+")
-"""As recognisers write it: "hahaha", "ta-ha-ha", "hehehe"."""
+SAME_BEGINNING = 0.34
+"""The same for more than two words and those that were understood of their beginning."""
 
+_LAUGHTER = (
+    r"[a-z]?[ai]?(?:h+[aeiou]+){2,}h*",
+    r"(?:[a-z]?a )?ha+h?(?: ha+h?)*",
+    r"he+h?(?: he+h?)+",
+    r"(?:[a-z]?a )?(?P<again>[a-z]{1,2}ah?)(?: (?P=again)){2,}",
+)
+"""As recognisers write it: "hahaha", "ta-ha-ha", "hehehe", "ta-cha-cha-cha"."""
+
+_YES = ("yes ", "yeah ", "yep ")
 _THINKING = ("u+h+", "u+m+", "e+h+")
-_SOUNDS = ("m+", "h+m+", "mh+m+", "m+h+m+", "a+h+", "o+h+", "u+h+", "u+m+", "e+h+", "aha", "okay", "ok")
+_SOUNDS = (
+    "m+",
+    "h+m+",
+    "mh+m+",
+    "m+h+m+",
+    "a+h+",
+    "o+h+",
+    "u+h+",
+    "u+m+",
+    "e+h+",
+    "aha",
+    "okay",
+    "ok",
+    "a+hem+",
+    "hem",
+)
 
 
 def plain(text: str) -> str:
@@ -83,6 +110,10 @@ class TurnWords:
         self._courtesies = _row(data.get("courtesies", ()))
         self._goes_on = _last([*data.get("goes_on", ()), *_THINKING, *data.get("hesitates", ())])
         self._announces = _last(data.get("announces", ()))
+        self._asides = _last(data.get("asides", ()))
+        self._says_nothing = frozenset(plain(word) for word in data.get("says_nothing", ()))
+        self._begins = frozenset(plain(word) for word in data.get("begins", ()))
+        self._asks_for_words = tuple(data.get("asks_for_words", ()))
         self._holds_on = re.compile(rf"(?:.* )?(?:{_any(data.get('holds_on', ()))})(?: |$)")
         self._goodbyes = _last(words_of(language).goodbyes if data and language != ENGLISH else ())
         self._asks_for_number = tuple(data.get("asks_for_number", ()))
@@ -108,20 +139,23 @@ class TurnWords:
         return len(words.split()) <= ONE_OR_TWO and not self.asks(words)
 
     def is_noise(self, text: str, before: str) -> bool:
-        """Whether a word or two are unlike what was understood before: a recogniser makes of a cough what it likes.
+        """Whether a few words are unlike what was understood before: a recogniser makes of a cough what it likes.
 
         Args:
             text: What is understood now.
             before: What was understood of the beginning of the same sound; empty when nothing was.
         """
         words, earlier = plain(text), plain(before)
-        if (
-            not earlier
-            or len(words.split()) > ONE_OR_TWO
-            or (self.asks(words) and not self.is_courtesy(text))
-        ):
+        few = len(words.split())
+        if not earlier or few > A_FEW or (self.asks(words) and not self.is_courtesy(text)):
             return False
-        return difflib.SequenceMatcher(None, earlier, words, autojunk=False).ratio() < SAME_SHARE
+        begun, share = (words, SAME_SHARE) if few <= ONE_OR_TWO else (words[: len(earlier)], SAME_BEGINNING)
+        return difflib.SequenceMatcher(None, earlier, begun, autojunk=False).ratio() < share
+
+    def says_nothing(self, text: str) -> bool:
+        """Whether a few words are none that anybody says alone ("I am."): such is made of a throat that is cleared."""
+        words = plain(text).split()
+        return 0 < len(words) <= A_FEW and self._says_nothing.issuperset(words)
 
     def is_short_answer(self, text: str) -> bool:
         """Whether a turn is of a few set words, or a whole number."""
@@ -144,6 +178,32 @@ class TurnWords:
         """Whether a turn ends where the recogniser has heard the end of a sentence."""
         text = text.rstrip()
         return text.endswith((".", "?", "!", "।")) and not text.endswith("...") and len(plain(text)) > 1
+
+    def only_tells(self, text: str) -> bool:
+        """Whether a turn of whole sentences ends with one that asks and answers nothing, so that its point may follow.
+
+        "I have a toothache.", and after a breath, "Should I come in?". Only known of English.
+        """
+        last = re.split(r"(?<=[.!])\s+", text.strip())[-1]
+        return (
+            self._is_english
+            and self.is_sentence(text)
+            and len(plain(last).split()) > ONE_OR_TWO
+            and not is_question(last)
+            and not self.asks(plain(last))
+            and wish_of(text) is wish_of(last) is None
+            and yes_or_no(text)[0] is None
+        )
+
+    def ends_in_a_comma(self, text: str) -> bool:
+        """Whether a word or two, which are no beginning, have a comma behind them: so a recogniser writes "Prices."."""
+        text = text.rstrip()
+        few = 0 < len(plain(text).split()) <= ONE_OR_TWO
+        return text.endswith(",") and few and not self.breaks_off(f"{text[:-1]}.")
+
+    def may_begin_more(self, text: str) -> bool:
+        """Whether a turn is of a word behind which more often follows: "No, ... that's all, thanks."."""
+        return plain(text) in self._begins
 
     def is_greeting(self, text: str) -> bool:
         """Whether a turn only greets."""
@@ -176,9 +236,9 @@ class TurnWords:
 
     def breaks_off(self, text: str) -> bool:
         """Whether words stop in the middle of a sentence, or with a sound of one who is thinking."""
-        if self._is_english and breaks_off(text):
-            return True
         words = plain(text)
+        if (self._is_english and breaks_off(text)) or self._asides.fullmatch(words):
+            return True
         return not text.rstrip().endswith("?") and bool(self._goes_on.fullmatch(words))
 
     def is_dictating(self, text: str, *, was_asked: bool = False) -> bool:
@@ -191,7 +251,9 @@ class TurnWords:
         words = plain(text)
         if not words or text.rstrip().endswith("?"):
             return False
-        if self._announces.fullmatch(words):
+        # "Yes, it is." is a whole answer; so is "It is." where no number may follow it.
+        answers = self._answers.fullmatch(words) and (not was_asked or words.startswith(_YES))
+        if self._announces.fullmatch(words) and not answers:
             return True
         end = self._end_of(words)
         if end.letters >= 2:
@@ -224,6 +286,11 @@ class TurnWords:
         asked = question_of(said).lower()
         return any(word in asked for word in self._asks_for_letters)
 
+    def asks_for_words(self, said: str) -> bool:
+        """Whether the bot's words ask for a name, or for something to be said in the caller's own words."""
+        asked = question_of(said).lower()
+        return any(word in asked for word in self._asks_for_words)
+
     def digits_at_end(self, words: str) -> int:
         """How many digits the number has that plain words end with."""
         return self._end_of(words).digits
@@ -236,7 +303,7 @@ class TurnWords:
             if word.isdigit():
                 digits += len(word)
                 count += 1
-            elif word in self._digits:
+            elif word in self._digits or self._is_oh(row, digits):
                 digits += 1
                 count += 1
             elif len(word) == 1 and not (self._is_english and word in "ai" and not letters):
@@ -245,6 +312,11 @@ class TurnWords:
                 break
             row.pop()
         return _End(digits, letters, count, " ".join(row))
+
+    def _is_oh(self, row: list[str], digits: int) -> bool:
+        """Whether the last word of a row is a zero that is written as a letter: "two o two"."""
+        beside = digits > 0 or (len(row) > 1 and (row[-2] in self._digits or row[-2].isdigit()))
+        return self._is_english and row[-1] == "o" and beside
 
 
 @dataclass(frozen=True)

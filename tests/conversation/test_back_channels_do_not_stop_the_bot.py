@@ -184,6 +184,8 @@ async def test_who_is_speaking_when_the_bot_ends_has_the_word():
     [
         ("And they came.", False),
         ("Amend him.", False),
+        ("Don't buy.", False),
+        ("I don't need that.", True),
         ("Parking?", True),
         ("What about sun.", True),
         ("Billing", True),
@@ -214,3 +216,45 @@ def test_calls_have_the_strategy_and_no_other_that_starts_at_any_speech():
     first, *others = turn_strategies().start
     assert type(first) is InterruptingUserTurnStartStrategy
     assert [type(other) for other in others] == [TranscriptionUserTurnStartStrategy]
+
+
+TOLD = "How can I help you? We are open until six. On Saturdays we are closed."
+ASKED = "We are open until six. Shall I put you through? You can also press 1."
+
+
+@pytest.mark.parametrize(
+    ("said", "text", "dropped"),
+    [
+        (TOLD, "Okay.", 1),
+        (TOLD, "Ah, I see.", 1),
+        (TOLD, "Okay, thanks.", 0),
+        (TOLD, "Bye.", 0),
+        (TOLD, "No.", 0),
+        (ASKED, "Okay.", 0),
+        ("", "Okay.", 0),
+    ],
+)
+async def test_an_okay_right_behind_what_was_told_needs_no_answer(said, text, dropped):
+    turns = Turns(said=lambda: said)
+    await turns.after(BOT, BOT_SILENT, SPEECH, SILENCE, final(text))
+    assert (turns.begun, turns.dropped) == (1, dropped)
+
+
+async def test_an_okay_that_begins_in_the_bots_last_word_needs_no_answer():
+    turns = await Turns(said=lambda: TOLD).after(BOT, SPEECH, BOT_SILENT, SILENCE, final("Right."))
+    assert (turns.begun, turns.dropped) == (1, 1)
+
+
+async def test_an_okay_after_a_while_is_said_to_the_bot(monkeypatch):
+    monkeypatch.setattr(interrupting, "AFTERWARDS_SECS", 0.05)
+    turns = await Turns(said=lambda: TOLD).after(BOT, BOT_SILENT, 0.1, SPEECH, SILENCE, final("Okay."))
+    assert (turns.begun, turns.dropped) == (1, 0)
+
+
+async def test_what_a_caller_adds_while_the_answer_is_made_is_theirs():
+    turns = Turns(said=lambda: TOLD)
+    await turns.after(BOT, BOT_SILENT)
+    for strategy in turns.controller.user_turn_strategies.start:
+        await strategy.handle_user_turn_stopped()
+    await turns.after(SPEECH, SILENCE, final("Okay."))
+    assert (turns.begun, turns.dropped) == (1, 0)

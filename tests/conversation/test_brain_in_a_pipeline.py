@@ -224,6 +224,31 @@ async def test_a_message_is_taken_and_its_result_is_told_once():
         assert len(call.ear.responses) == count + 1, "a result was told twice"
 
 
+@pytest.mark.parametrize(
+    ("more", "answer"),
+    [
+        ("Purple banana.", ""),
+        ("Yes, I'll be late.", ""),
+        ("Where can I park?", Talk().answer("parking")),
+    ],
+)
+async def test_the_rest_of_a_yes_is_not_asked_about_behind_the_result_that_it_brought(more, answer):
+    talk = Talk()
+    for said in ("I'd like to leave a message.", "John Smith", "yes", "I'll be ten minutes late.", "Yes."):
+        talk.say(said)
+    service = brain()
+    service._state, service._turns_answered = talk.state, 1
+    call = {"id": "a", "function": {"name": "take_message", "arguments": "{}"}}
+    messages = [
+        {"role": "user", "content": "Yes."},
+        {"role": "assistant", "tool_calls": [call]},
+        {"role": "tool", "content": '"The message was taken."', "tool_call_id": "a"},
+        {"role": "user", "content": more},
+    ]
+    [*_, said] = [one.text for one in await response_to(messages, service) if isinstance(one, LLMTextFrame)]
+    assert said == " ".join(filter(None, [f"{line('message_taken')} {line('anything_else')}", answer]))
+
+
 async def test_a_message_that_was_not_kept_is_offered_again():
     async with calling(results={"take_message": "Not taken: it could not be stored."}) as call:
         for said in ("leave a message", "John Smith", "yes", "I'll be late."):

@@ -322,6 +322,20 @@ def test_speech_of_which_no_words_come_is_told_to_the_caller_and_at_last_given_u
         assert line.wait(20) == []  # it is the caller's turn
 
 
+@pytest.mark.parametrize(("sounded", "took", "is_speech"), [(0.8, 0.5, True), (0.3, 0.9, False)])
+def test_speech_is_as_long_as_its_sound_however_the_line_delivers_it(line, sounded, took, is_speech):
+    line.guard.caller_sounds(5.0)  # silence before it
+    line.guard.caller_speaks()
+    line.guard.caller_began()
+    line.guard.interrupted()
+    line.now += took
+    line.guard.caller_sounds(sounded)
+    line.guard.caller_pauses()
+    line.guard.caller_stopped()
+    line.guard.caller_said_nothing()
+    assert line.wait(1) == ([(Stage.WAY_ON, Cause.RECOGNISER_SILENT)] if is_speech else [])
+
+
 def test_a_short_word_is_enough_where_the_recogniser_is_known_to_have_failed(line):
     line.guard.failed(Cause.RECOGNISER_FAILED)
     speech_without_words(line, 0.4)
@@ -474,3 +488,18 @@ def test_a_fallback_that_has_begun_waits_for_the_caller_and_not_for_the_model(li
     line.guard.gave_up()
     line.wait(5)
     assert line.guard.waited_for_caller_secs() >= 5
+
+
+def test_a_voice_that_was_given_words_while_the_caller_spoke_on_is_not_silent_yet(line):
+    line.caller_asks()
+    line.guard.caller_began()
+    line.guard.interrupted()
+    line.guard.voice_was_given("The rest of what was cut off.")
+    line.guard.voice_was_asked()
+    assert line.wait(4) == []
+    line.guard.caller_stopped()
+    line.guard.asked()
+    line.guard.caller_said_something()
+    assert line.wait(0.4) == []
+    line.model_answers()
+    assert line.wait(1) == []

@@ -6,7 +6,8 @@ import soxr
 
 from conversation.language.spoken_numbers import dictated_number, spoken_number
 from conversation.local.dictation import Dictated, may_be
-from conversation.local.models import LocalModels
+from conversation.local.letters import OUTSIDE, behind_each_pair
+from conversation.local.models import Expected, LocalModels
 from conversation.local.recognisers import STT_RATE
 from conversation.local.weights import END, Decoding
 from tests.on_the_line import RATE, moonshine_and_piper, on_the_line
@@ -63,6 +64,36 @@ def test_a_spelling_that_was_written_as_words(models, said, understood, letters)
 
 
 @pytest.mark.parametrize(
+    ("said", "understood", "letters"),
+    [
+        ("D, U, R, A, N, T.", "D-U-R-A-M-D.", "D, U, R, A, N, T."),
+        ("H, A, N, S, E, N.", "H-A-M-F-E-N.", "H, A, N, S, E, N."),
+        ("That's B, R, O, D, Y.", "That's V-R-O-D-Y.", "That's B, R, O, D, Y."),
+    ],
+)
+def test_of_letters_that_sound_alike_the_usual_one_is_taken(models, said, understood, letters):
+    assert may_be(understood, None) is Dictated.LETTERS
+    assert models.dictation.heard_as(heard(models, said), understood, Dictated.LETTERS) == letters
+
+
+def test_a_spelling_that_is_unusual_and_clear_stays(models):
+    assert (
+        models.dictation.heard_as(heard(models, "X, Q, W, J."), "X, Q, W, J.", Dictated.LETTERS)
+        == "X, Q, W, J."
+    )
+
+
+@pytest.mark.parametrize(
+    ("before", "usual", "unusual"), [("th", "e", "p"), ("qu", "i", "q"), ("", "s", "x"), ("joh", "n", "m")]
+)
+def test_letters_are_usual_behind_others(before, usual, unusual):
+    first, second = [OUTSIDE, OUTSIDE, *(ord(letter) - ord("a") for letter in before)][-2:]
+    behind = behind_each_pair()[first, second]
+    assert behind[ord(usual) - ord("a")] > 0.5
+    assert behind[ord(unusual) - ord("a")] < -1
+
+
+@pytest.mark.parametrize(
     "said",
     [
         "I would rather not say it.",
@@ -75,19 +106,19 @@ def test_a_spelling_that_was_written_as_words(models, said, understood, letters)
 )
 @pytest.mark.parametrize("asked", list(Dictated))
 def test_sentences_are_no_numbers_and_no_spellings(models, said, asked):
-    if may_be(said, asked):
-        assert models.dictation.heard_as(heard(models, said), said, asked) is None
+    if dictated := may_be(said, asked):
+        assert models.dictation.heard_as(heard(models, said), said, dictated) is None
 
 
 def test_a_long_sentence_is_not_written_again(models):
     sound, speech = on_the_line(models, "Tell her that I am late.")
-    again = models.transcribe_alone(sound, RATE, speech, [], 0, Dictated.NUMBER)
+    again = models.transcribe_alone(sound, RATE, speech, Expected([], 0, Dictated.NUMBER))
     assert again == models.transcribe(sound, RATE)
 
 
 def test_a_number_is_heard_through_the_recogniser(models):
     sound, speech = on_the_line(models, "Three one four, nine oh seven, two two six one.")
-    found = models.transcribe_alone(sound, RATE, speech, [], 0, Dictated.NUMBER)
+    found = models.transcribe_alone(sound, RATE, speech, Expected([], 0, Dictated.NUMBER))
     assert dictated_number(found) == "3149072261"
 
 
@@ -126,15 +157,15 @@ def test_tokens_are_those_that_the_recogniser_writes(models):
         ("My number is six, two, dad.", Dictated.NUMBER, Dictated.NUMBER),
         ("Six, two, nine, four.", Dictated.NUMBER, None),
         ("Two or two.", Dictated.NUMBER, None),  # each of its words sounds like a digit
-        ("I would rather not.", Dictated.NUMBER, None),
+        ("I would rather not do that now.", Dictated.NUMBER, None),
         ("Six, two, dad, four, nine, sheep.", None, Dictated.NUMBER),
         ("We open at nine.", None, None),
         ("Hold i e.", Dictated.LETTERS, Dictated.LETTERS),
-        ("H, O, L, T.", Dictated.LETTERS, None),
-        ("My name is Holt. H, O, L, T.", Dictated.LETTERS, None),
-        ("My name is Anna Miller.", Dictated.LETTERS, None),
+        ("H, O, L, T.", Dictated.LETTERS, Dictated.LETTERS),  # one of them may sound like another
+        ("My name is Holt. H, O, L, T.", None, Dictated.LETTERS),
+        ("My name is Anna Louise Miller.", Dictated.LETTERS, None),
         ("A, b, c, then, e.", None, Dictated.LETTERS),
-        ("A, b, c, and, e.", Dictated.LETTERS, None),  # "and" will be read as N
+        ("A, b, c, and, e.", Dictated.LETTERS, Dictated.LETTERS),
         ("I have a car.", None, None),
         ("", Dictated.NUMBER, None),
         ("two " * 40, Dictated.NUMBER, None),
@@ -145,8 +176,8 @@ def test_what_was_probably_dictated(understood, asked, dictated):
 
 
 def test_who_has_begun_to_spell_goes_on_with_it():
-    assert may_be("Ellen.", Dictated.LETTERS) is None
     assert may_be("Ellen.", Dictated.LETTERS, so_far="It is Holt. H, O,") is Dictated.LETTERS
+    assert may_be("Ellen.", None) is None
     assert may_be("Sheep.", Dictated.NUMBER, so_far="Two o") is Dictated.NUMBER
     assert may_be("Ellen.", None, so_far="H, O,") is None
     assert may_be("I would like to come on Friday.", Dictated.LETTERS, so_far="H, O,") is None

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from types import SimpleNamespace
 
 import pytest
 from pipecat.audio.turn.base_turn_analyzer import BaseTurnAnalyzer, EndOfTurnState
@@ -19,7 +20,7 @@ from pipecat.turns.user_turn_strategies import UserTurnStrategies
 from pipecat.utils.asyncio.task_manager import TaskManager
 
 from conversation.language.utterance import breaks_off, clauses
-from conversation.turns import pausing
+from conversation.turns import pausing, strategies
 from conversation.turns.pausing import WholeSentenceUserTurnStopStrategy, WordlessUserTurnStopStrategy
 from conversation.turns.strategies import WholeWordsUserTurnStopStrategy, turn_strategies
 from tests.brain_talk import Talk
@@ -184,6 +185,14 @@ async def test_a_whole_sentence_whose_melody_goes_on_ends_the_turn_after_a_pause
     assert await goes_on.after(speech, silence, text, 0.1, speech, 0.6) == 0
 
 
+async def test_a_turn_that_goes_on_for_ever_ends_with_its_words(monkeypatch):
+    monkeypatch.setattr(strategies, "LONGEST_TURN_SECS", 0.4)
+    ends = Ends(WholeWordsUserTurnStopStrategy())
+    going_on = (silence, "With strong winds in the", speech)
+    assert await ends.after(speech, *going_on, *going_on) == 0
+    assert await ends.after(0.5, *going_on) == 1
+
+
 @pytest.mark.parametrize("text", ["I would like to.", "My number is two oh two.", "I'd like", "It is, um."])
 async def test_what_is_not_whole_is_left_to_others(text, monkeypatch):
     monkeypatch.setattr(pausing, "WHOLE_SECS", 0.1)
@@ -226,3 +235,104 @@ def test_a_message_is_not_read_back_into_a_breath():
         talk.say(words)
     assert "My crown fell out." in talk.reply.text
     assert talk.reply.hesitant
+
+
+@pytest.mark.parametrize(
+    ("text", "secs"),
+    [
+        ("Louise Carter.", pausing.OWN_WORDS_SECS),
+        ("I left a scarf on the chair.", pausing.OWN_WORDS_SECS),
+        ("Where do they send it?", 0.0),
+        ("Yes.", 0.0),
+        ("Never mind, goodbye.", 0.0),
+        ("The one in the", pausing.UNFINISHED_SECS),
+    ],
+)
+def test_who_was_asked_for_words_of_their_own_may_think(text, secs):
+    assert pausing.secs_to_wait(text, in_own_words=True) == secs
+
+
+@pytest.mark.parametrize(
+    ("said", "asks"),
+    [
+        ("Of course. May I have your name?", True),
+        ("Thank you. What would you like me to pass on?", True),
+        ("What should I tell them?", True),
+        ("Shall I take a message?", False),
+        ("We are open until six. Is there anything else I can help with?", False),
+    ],
+)
+def test_a_question_asks_for_words_of_the_callers_own(said, asks):
+    assert pausing.english().asks_for_words(said) == asks
+
+
+@pytest.mark.parametrize(
+    ("text", "tells"),
+    [
+        ("My filling came out on Sunday.", True),
+        ("Hello. My boiler makes a strange noise.", True),
+        ("I would like to make an appointment.", False),
+        ("My filling came out. Can you help?", False),
+        ("Yes, I will be there.", False),
+        ("What do you charge.", False),
+        ("Tuesday.", False),
+        ("My filling came out", False),
+    ],
+)
+def test_behind_what_is_only_told_the_question_is_waited_for(text, tells):
+    assert pausing.english().only_tells(text) == tells
+    assert (pausing.secs_to_wait(text) == pausing.TELLING_SECS) == tells
+
+
+async def test_behind_a_lone_no_the_rest_is_waited_for_a_little(monkeypatch):
+    monkeypatch.setattr(pausing, "COURTESY_SECS", 0.5)
+    ends = Ends(WholeWordsUserTurnStopStrategy())
+    assert await ends.after(speech, silence, "Nope.", 0.1) == 0
+    assert await ends.after(0.4) == 1
+    goes_on = Ends(WholeWordsUserTurnStopStrategy())
+    assert await goes_on.after(speech, silence, "No.", 0.1, speech, 0.5) == 0
+    assert await goes_on.after(silence, "That is all, goodbye.") == 1
+
+
+@pytest.mark.parametrize(
+    "text", ["Do you have a, what do you call it?", "I lost my, how do you say.", "It is the, what was it?"]
+)
+def test_who_looks_for_a_word_goes_on(text):
+    assert pausing.secs_to_wait(text) == pausing.UNFINISHED_SECS
+
+
+def test_every_call_knows_whether_words_of_their_own_were_asked_for():
+    session = SimpleNamespace(
+        agent=SimpleNamespace(language="en"),
+        playout=SimpleNamespace(said_lately="Whom may I announce? May I have your name?"),
+    )
+    waiting = [one for one in turn_strategies(session).stop if hasattr(one, "_in_own_words")]
+    assert len(waiting) == 3 and all(one._in_own_words() for one in waiting)
+
+
+@pytest.mark.parametrize(
+    ("text", "secs"),
+    [
+        ("Opening hours,", pausing.WHOLE_SECS),
+        ("Walter Reed,", pausing.WHOLE_SECS),
+        ("Well,", pausing.UNFINISHED_SECS),
+        ("And my,", pausing.UNFINISHED_SECS),
+        ("When my tooth hurts,", pausing.UNFINISHED_SECS),
+    ],
+)
+def test_a_comma_behind_a_word_or_two_is_not_the_middle_of_a_sentence(text, secs):
+    assert pausing.secs_to_wait(text) == secs
+
+
+@pytest.mark.parametrize(
+    ("text", "breaks"),
+    [
+        ("Please tell me where you are.", False),
+        ("I don't know who they are.", False),
+        ("I was asking what that is.", False),
+        ("We are.", True),
+        ("The shops there are.", True),
+    ],
+)
+def test_a_sentence_may_end_with_where_you_are(text, breaks):
+    assert breaks_off(text) == breaks

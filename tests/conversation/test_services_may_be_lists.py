@@ -231,3 +231,18 @@ def test_all_of_a_list_rest():
         health.failed("stt", name)
     assert health.in_order("stt", ["deepgram", "openai"], "local") == ["local", "deepgram", "openai"]
     assert health.in_order("stt", ["deepgram", "openai"]) == ["deepgram", "openai"]
+
+
+async def test_the_next_one_is_woken_in_the_language_that_the_conversation_is_in(tmp_path):
+    text = (
+        'languages = ["en", "es"]\n[services]\nstt = ["deepgram", "openai"]\ntts = ["openai", "deepgram"]\n'
+    )
+    choice = chosen(tmp_path, text)
+    speaks = [choice.agent]
+    lists = build.Lists(choice, load_settings(**KEYS), lambda *_: None, lambda: speaks[-1])
+    voices, ears = lists.voices(), lists.ears()
+    speaks.append(choice.agent.in_language("es"))
+    for switch in (voices, ears):
+        switch._spares[1].wake()
+    assert voices._spares[1].inner.settings.voice == "aura-2-celeste-es"
+    assert str(ears._spares[1].inner.settings.language) == "es"

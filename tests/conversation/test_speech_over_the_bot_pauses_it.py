@@ -12,6 +12,7 @@ from pipecat.frames.frames import (
     VADUserStoppedSpeakingFrame,
 )
 
+from conversation.local.speech import NoWordsFrame
 from conversation.playout import Chunk, Playout
 from conversation.turns import interrupting
 from conversation.turns.echo import ALIKE, repeats, resemblance
@@ -419,3 +420,72 @@ class TestPlayout:
         playout.sent(again)
         playout.returned(again)
         assert await waits
+
+
+@pytest.mark.parametrize(
+    "text", ["Ahem.", "I have.", "And that's so.", "Ta-cha-cha-cha-cha!", "Sha sha sha.", "It's", "Hem, hem."]
+)
+async def test_what_is_made_of_a_throat_or_a_laugh_lets_it_go_on(text):
+    voice = PausedVoice()
+    turns = await Turns(voice=voice).after(BOT, speech(), 0.05, silence(), final(text))
+    assert (voice.done, turns.begun, turns.dropped) == (["hold", "go on"], 0, 1)
+
+
+async def test_a_few_words_that_began_as_quite_others_are_a_noise():
+    voice = PausedVoice()
+    turns = await Turns(voice=voice).after(
+        BOT, speech(), interim("Thank you."), silence(), final("Cow on sky.")
+    )
+    assert (voice.done, turns.begun) == (["hold", "go on"], 0)
+
+
+@pytest.mark.parametrize(
+    ("early", "text"),
+    [
+        ("To Maura.", "Tomorrow I cannot come."),
+        ("Weight.", "Wait, which street?"),
+        ("Cover.", "What about children?"),
+    ],
+)
+async def test_words_that_go_on_as_they_began_or_ask_are_the_callers_turn(early, text):
+    turns = await Turns(voice=PausedVoice()).after(BOT, speech(), interim(early), silence(), final(text))
+    assert turns.begun == 1
+
+
+async def test_the_rest_of_the_callers_own_sentence_may_be_of_little_words():
+    turns = Turns(voice=PausedVoice())
+    for strategy in turns.controller.user_turn_strategies.start:
+        await strategy.handle_user_turn_stopped()
+    await turns.after(BOT, speech(), silence(), final("I have."))
+    assert turns.begun == 1
+
+
+async def test_a_bot_that_begins_while_somebody_speaks_is_silent_when_it_is_the_caller():
+    voice = PausedVoice()
+    turns = Turns(voice=voice)
+    for strategy in turns.controller.user_turn_strategies.start:
+        await strategy.handle_user_turn_stopped()
+    voice.is_soft = [True]  # it begins softly, and the caller's turn is over
+    await turns.after(speech(), BOT)
+    assert (voice.done, turns.begun) == (["hold"], 0)
+    await turns.after(silence(), final("and on the fourth"))
+    assert turns.begun == 1
+
+
+async def test_a_bot_that_begins_behind_the_callers_last_word_speaks():
+    voice = PausedVoice()
+    turns = Turns(voice=voice)
+    for strategy in turns.controller.user_turn_strategies.start:
+        await strategy.handle_user_turn_stopped()
+    voice.is_soft = [True, True]
+    await turns.after(speech(), silence(), BOT, 0.1)
+    assert (voice.done, turns.begun) == ([], 0)
+
+
+async def test_it_goes_on_as_soon_as_a_recogniser_has_found_no_words():
+    voice = PausedVoice()
+    turns = await Turns(voice=voice).after(BOT, speech(), silence(), NoWordsFrame())
+    assert (voice.done, turns.begun) == (["hold", "go on"], 0)
+    speaks_on = PausedVoice()
+    await Turns(voice=speaks_on).after(BOT, speech(), silence(), speech(), NoWordsFrame())
+    assert speaks_on.done == ["hold"]

@@ -44,6 +44,30 @@ def test_of_more_texts_none_is_less_likely(models, monkeypatch, width):
     assert likely(width) >= likely(1) - 0.02
 
 
+def test_of_texts_that_are_nearly_as_likely_the_one_that_callers_say_is_written(models):
+    sound, _ = on_the_line(models, "Is there a fee for the ferry?")
+    weights = models.recogniser.weights
+    samples = np.frombuffer(sound, np.int16).repeat(2).astype(np.float32) / 32768
+    offered: list[str] = []
+
+    def the_last(texts):
+        offered.extend(texts)
+        return [float(text == texts[-1]) for text in texts]
+
+    found = written(weights, samples, the_last)
+    assert len(offered) > 1
+    assert found == offered[-1]
+    assert written(weights, samples, lambda texts: [0.0] * len(texts)) == written(weights, samples)
+
+
+def test_what_is_much_less_likely_is_not_offered(models):
+    sound, _ = on_the_line(models, "Good morning, could I speak to Anna, please?")
+    samples = np.frombuffer(sound, np.int16).repeat(2).astype(np.float32) / 32768
+    offered: list[str] = []
+    written(models.recogniser.weights, samples, lambda texts: offered.extend(texts) or [0.0] * len(texts))
+    assert all("Anna" in text or "Ana" in text for text in offered)
+
+
 @pytest.mark.parametrize("sound", ["silence", "noise", "hum"])
 def test_where_nobody_speaks_nothing_is_written(models, sound):
     times = np.arange(STT_RATE) / STT_RATE

@@ -259,3 +259,21 @@ def test_who_asks_for_a_moment_gets_it():
     spanish = SilentCaller(OfAnAgent(silence_secs=60, language="es-MX"))
     spanish.heard("Un momento.")
     assert spanish.secs == 60
+
+
+@pytest.mark.parametrize(
+    ("text", "was_asked", "dictating"),
+    [
+        ("Yes, it is.", False, False),
+        ("It is.", True, True),
+        ("Yes, it is.", True, False),
+        ("Yes, my number is", True, True),
+        ("My number is", False, True),
+        ("Two o two, five five five, o one four four.", True, False),
+        ("Five o five", True, True),
+        ("M, o, r, o.", True, True),
+        ("J, O.", True, True),
+    ],
+)
+def test_an_answer_and_a_whole_number_are_no_beginning(text, was_asked, dictating):
+    assert turn_words("en").is_dictating(text, was_asked=was_asked) == dictating

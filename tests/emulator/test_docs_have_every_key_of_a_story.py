@@ -39,9 +39,9 @@ WORDS = {
         *("number", "does", "after", "detected", *BEHAVIOURS),
         *("as", "word", *FINDS),
         *read_bot.BOT_KEYS,
-        *read_bot.FAILING,
-        *read_bot.WAYS,
-        *("how", "from", "times"),
+        *read_bot.OF_LISTS,
+        *(way for ways in read_bot.OF_LISTS.values() for way in ways),
+        *("how", *read_bot.OFTEN, "after", "timed", "unless", "local"),
         *("POST", "json", "status", "answer", "save"),
     ),
     "What is expected": (
@@ -136,3 +136,18 @@ def test_a_key_of_the_bots_is_taken_by_the_emulator_and_played_by_the_bot(tmp_pa
     part = story_bot.read_part(file)
     assert part is not None
     assert len(part.rules) == 1
+
+
+@pytest.mark.parametrize("job", read_bot.OF_LISTS)
+def test_the_way_in_which_one_of_a_list_fails_is_taken_and_played(tmp_path, job):
+    for way in read_bot.OF_LISTS[job]:
+        file = tmp_path / "example.yaml"
+        file.write_text(
+            f"{BASE}failing: {{{job}: {{openai: {{how: {way}, from: 2, after: 1.5, timed: yes}}}}}}\n"
+        )
+        read_story(file)
+        part = story_bot.read_part(file)
+        assert part is not None
+        failing = part.of_list(job, "openai")
+        assert [failing.now(), failing.now()] == [None, way]
+        assert part.of_list(job, "deepgram").now() is None

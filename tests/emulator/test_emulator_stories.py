@@ -322,6 +322,16 @@ line:
   noise_db: 50
 """
 
+WRONG_LISTS = """
+story: x
+caller: []
+expect: [{ended_by: bot}]
+failing:
+  ears: {deepgram: {how: stalls}, openai: {after: 2}}
+  model: {openai: {how: fails, from: 0, unles: es}}
+  voice: {cartesia: {how: breaks, after: three}, openai: {timed: perhaps}}
+"""
+
 
 def test_every_mistake_of_a_file_is_a_line_with_its_place_and_the_fix(tmp_path):
     path = story_file(tmp_path, MISTAKES)
@@ -367,6 +377,22 @@ def test_every_mistake_of_a_file_is_a_line_with_its_place_and_the_fix(tmp_path):
         (50, "line.noise_db", "below 0"),
     ):
         found = [line for line in lines if line.startswith(f"{path}:{number}: ")]
+        assert any(all(part in line for part in parts) for line in found), (number, parts, found)
+
+
+def test_the_mistakes_in_what_fails_of_a_list_are_told_with_their_place(tmp_path):
+    path = story_file(tmp_path, WRONG_LISTS)
+    with pytest.raises(StoryError) as raised:
+        read_story(path)
+    for number, *parts in (
+        (6, "failing.ears.deepgram.how", "'stalls'", "breaks"),
+        (6, "failing.ears.openai", "add `how: silent`"),
+        (7, "failing.model.openai.from", "count from 1"),
+        (7, "failing.model.openai.unles", "did you mean 'unless'"),
+        (8, "failing.voice.cartesia.after", "no number"),
+        (8, "failing.voice.openai.timed", "yes or no"),
+    ):
+        found = [line for line in str(raised.value).splitlines() if line.startswith(f"{path}:{number}: ")]
         assert any(all(part in line for part in parts) for line in found), (number, parts, found)
 
 

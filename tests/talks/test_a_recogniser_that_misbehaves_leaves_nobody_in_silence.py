@@ -13,8 +13,8 @@ from tests import fake_services as fake
 from tests.fake_ears import deepgram_ears
 from tests.fake_services import endpoint, socket_service
 from tests.hosted import IMPATIENT_AGENT, SOON, hosted_at, openai_ears, socket_ears
-from tests.story_bot import ToneActivity
 from tests.talking_bot import talking
+from tests.tone_services import ToneActivity
 
 APOLOGY = "I am broken. Bye."
 BAD_LINE = "A bad line."

@@ -10,8 +10,8 @@ from emulator import Audio, Digits, tone
 from tests.fake_ears import deepgram_ears
 from tests.fake_services import endpoint, late, socket_service, words
 from tests.hosted import IMPATIENT_AGENT, hosted_at, openai_model, socket_ears
-from tests.story_bot import ToneActivity
 from tests.talking_bot import API_KEY, talking
+from tests.tone_services import ToneActivity
 
 SPEECH = Audio(tone(1200), "What are your hours?")
 SLOW_MODEL_SECS = 0.6

@@ -11,8 +11,8 @@ from emulator import Audio, Digits, Wait, tone
 from tests.fake_ears import deepgram_ears
 from tests.fake_services import socket_service
 from tests.hosted import IMPATIENT_AGENT, hosted_at, socket_ears
-from tests.story_bot import ToneActivity
 from tests.talking_bot import talking
+from tests.tone_services import ToneActivity
 
 CONNECTS_IN_SECS = 1.5
 SPEECH_MS = 1200

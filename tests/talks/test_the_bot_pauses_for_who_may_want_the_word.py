@@ -7,8 +7,8 @@ from conversation.turns.ear import Ear
 from conversation.turns.holding import PhoneVoice
 from emulator import Audio, Digits, HangUp, Wait, tone
 from emulator.line.impairments import IDEAL
-from tests.story_bot import ToneActivity
 from tests.talking_bot import talking
+from tests.tone_services import ToneActivity
 
 ANSWER = "We are open from nine in the morning until six in the evening."
 LOUDSPEAKER = IDEAL.but(echo_db=-15, echo=0.15)

@@ -29,6 +29,11 @@ from conversation.local.dialogue.state import (
     ToolCall,
 )
 
+Wished = tuple[str, Wish | None, str | None]
+"""A part of what was said, its wish and its fact."""
+
+_BESIDES = re.compile(r"(?:what|how) about\b", re.IGNORECASE)
+
 ANSWERS_IN_ONE_TURN = 2
 """Facts that are said in one turn at the most."""
 
@@ -71,6 +76,32 @@ class Answering:
             if all(facts) and len(set(facts)) == len(halves):
                 return halves
         return parts
+
+    def means(self, state: DialogueState, part: str) -> tuple[Wish | None, str | None]:
+        """Find out what a sentence wants; one that speaks of "that" may be about what was told last."""
+        wish, fact = self.meaning.of(part)
+        about = self.meaning.about(part, state.told) if state.told and wish is None else None
+        if fact != state.told and about is None and state.told and self.meaning.asks_if_free(part):
+            return wish, None  # that another thing is free says nothing of this one
+        return wish, about or fact
+
+    def with_grounds(self, wishes: list[Wished]) -> list[Wished]:
+        """Take a question together with the grounds before it: "I've never been to you, may I come?".
+
+        Where both say nothing together, the question counts: "I walk with a stick, is there a lift?".
+        """
+        found: list[Wished] = []
+        for part, wish, fact in wishes:
+            grounds, before, _ = found[-1] if found else ("", None, None)
+            apart = not grounds or grounds[-1] in ".?!" or begins_as_question(grounds) or _BESIDES.match(part)
+            if apart or before or wish:
+                found.append((part, wish, fact))
+            elif whole := self.meaning.said_fact(f"{grounds}, {part}"):
+                found[-1] = (f"{grounds}, {part}", None, whole)
+            else:
+                found[-1] = (grounds, None, None if fact else found[-1][2])
+                found.append((part, wish, fact))
+        return found
 
     def doubtful(self, state: DialogueState, text: str) -> Decision:
         """Ask back or decline; who may not have finished the sentence is waited for."""
@@ -153,6 +184,7 @@ class Answering:
     def say_facts(self, state: DialogueState, topics: list[str]) -> Decision:
         """Say what the owner wrote about the topics, and offer what the last one offers."""
         text = " ".join(filter(None, (self.script.answer(topic) for topic in topics)))
+        state = replace(state, told=topics[-1])
         if tool := next(filter(None, (self.script.fact(topic).tool for topic in topics)), None):
             return self.call(state, tool, text)
         offer = self.script.fact(topics[-1]).offer

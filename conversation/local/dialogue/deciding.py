@@ -17,6 +17,7 @@ from conversation.agents.agent import Agent
 from conversation.agents.modules import default_tools
 from conversation.agents.tables import TAKE_MESSAGE, MenuItem
 from conversation.language.answers import names_self, says_whether_coming
+from conversation.language.tidying import tidied
 from conversation.language.utterance import (
     Utterance,
     Wish,
@@ -32,6 +33,7 @@ from conversation.language.utterance import (
 )
 from conversation.local.dialogue import putting_through, taking_message
 from conversation.local.dialogue.answering import ANSWERS_IN_ONE_TURN, Answering, after
+from conversation.local.dialogue.said_again import goes_on_agreeing, says_it_again
 from conversation.local.dialogue.state import (
     Decision,
     DialogueState,
@@ -50,10 +52,6 @@ _WHICH = re.compile(
     r"(?:(?:the|about|um|uh|yes) )*(?:(?P<first>first|former)|second|latter|last)(?: (?:one|please|thing))*"
 )
 
-Wished = tuple[str, Wish | None, str | None]
-"""A part of what was said, its wish and its fact."""
-
-_BESIDES = re.compile(r"(?:what|how) about\b", re.IGNORECASE)
 _SPEAK_TO = re.compile(r"\b(?:(?:speak|talk|connect me) (?:to|with)|put me through|transfer me)\b")
 
 
@@ -132,13 +130,19 @@ class _Turn(Answering):
     """One decision."""
 
     def decide(self, state: DialogueState, utterance: Utterance) -> Decision:
-        holding, state = state.holding, replace(state, holding=False)
+        holding, passed_on = state.holding, state.passed_on
+        state = replace(state, holding=False, passed_on="")
+        if state.stage is Stage.WAITING and goes_on_agreeing(state, utterance.text):
+            return taking_message.send(state, self.script)
         if state.stage is Stage.WAITING:  # the tool was interrupted; what was said now counts
             state = state.at(Stage.MESSAGE_FAILED if state.draft.text else Stage.OPEN)
         if state.stage in taking_message.MESSAGE_STAGES:
             return self.in_message(state, utterance)
         if utterance.keys:
             return self.keyed(state, utterance)
+        if says_it_again(state, utterance.text, passed_on):
+            said = self.said_to(state.comes) or self.script.line("message_taken")
+            return state, Reply(f"{said} {self.script.line('anything_else')}")
         if holding and self.is_remark(utterance.text):
             return replace(state, holding=True), Reply(self.script.line("hold_on"), hesitant=True)
         if state.stage in _QUESTIONS and says_goodbye(utterance.text) and not strong_yes(utterance.text):
@@ -176,7 +180,7 @@ class _Turn(Answering):
             return taking_message.goodbye(state, self.script) or self.end(state)
         if wish is Wish.PERSON:
             return self.open(replace(state, draft=Draft()), utterance.text)
-        question = taking_message.next_question(state, self.script)[1].text
+        question = taking_message.asked_last(state, self.script)
         if wish is Wish.REPEAT:
             return state, Reply(question)
         fact = self.meaning.said_fact(utterance.text)
@@ -284,7 +288,8 @@ class _Turn(Answering):
         if item.tool is not None:
             return self.call(state, item.tool)
         text = script.agent.render(item.say or "", script.variables)
-        state = replace(state, greeting_answered=state.greeting_answered or item.answer is not None)
+        if item.answer is not None:
+            state = replace(state, greeting_answered=True, comes=item.answer)
         if item.note is not None and script.can_take_message:
             name = str(script.variables.get("name") or "") or "unknown"
             note = script.agent.render(item.note, script.variables)
@@ -307,32 +312,22 @@ class _Turn(Answering):
         A yes or a no counts right after the question only; words like "I can't come" at any time.
         """
         items = {item.answer: item for item in self.script.agent.menu.values() if item.answer is not None}
-        if not items or state.greeting_answered or is_question(text):
+        if not items or is_question(text):
             return None
         said = will_come(text)
+        if state.greeting_answered:  # "Oh, wait. I can't come after all."
+            changed = says_whether_coming(text) and said != (state.comes == "yes")
+            return items.get("yes" if said else "no") if changed and state.comes else None
         question = self.script.line("greeting_question")
         just_asked = not state.last_reply or bool(question and state.last_reply.endswith(question))
         if said is None and (just_asked or state.misunderstood) and not names_self(text):
             said = yes_or_no(text)[0]
         return items.get("yes" if said else "no") if said is not None else None
 
-    def with_grounds(self, wishes: list[Wished]) -> list[Wished]:
-        """Take a question together with the grounds before it: "I've never been to you, may I come?".
-
-        Where both say nothing together, the question counts: "I walk with a stick, is there a lift?".
-        """
-        found: list[Wished] = []
-        for part, wish, fact in wishes:
-            grounds, before, _ = found[-1] if found else ("", None, None)
-            apart = not grounds or grounds[-1] in ".?!" or begins_as_question(grounds) or _BESIDES.match(part)
-            if apart or before or wish:
-                found.append((part, wish, fact))
-            elif whole := self.meaning.said_fact(f"{grounds}, {part}"):
-                found[-1] = (f"{grounds}, {part}", None, whole)
-            else:
-                found[-1] = (grounds, None, None if fact else found[-1][2])
-                found.append((part, wish, fact))
-        return found
+    def said_to(self, answer: str) -> str:
+        """What is said to an answer to the greeting's question; empty where there was none."""
+        item = next((one for one in self.script.agent.menu.values() if answer and one.answer == answer), None)
+        return self.script.agent.render(item.say or "", self.script.variables) if item is not None else ""
 
     def awaits_answer(self, state: DialogueState) -> bool:
         """Whether the greeting has asked a question that was not answered yet."""
@@ -345,10 +340,11 @@ class _Turn(Answering):
             return self.chosen(state.with_draft(then_end=ends), item)
         if self.awaits_answer(state) and names_self(text):
             return state.at(Stage.OPEN), Reply(self.script.line("greeting_question"))
+        text = tidied(text)
         parts = self.parts(text)
         if not parts:
             return state.at(Stage.OPEN), Reply(self.script.line("go_on"), hesitant=True)
-        wishes = self.with_grounds([(part, *self.meaning.of(part)) for part in parts])
+        wishes = self.with_grounds([(part, *self.means(state, part)) for part in parts])
         facts = list(dict.fromkeys(fact for _, _, fact in wishes if fact))
         found = {wish: part for part, wish, _ in reversed(wishes) if wish is not None}
         asked_for = next(filter(None, (putting_through.asked_for(part, self.script) for part in parts)), "")

@@ -6,10 +6,10 @@ import re
 from datetime import datetime, timedelta
 from typing import Any
 
-from conversation.language.utterance import Wish, plain, wish_of
+from conversation.language.utterance import Wish, begins_as_question, plain, wish_of
 from conversation.local.dialogue.state import Ranker, Script
 from conversation.local.retrieval import Match
-from conversation.local.wording import WEEKDAYS, names_somebody
+from conversation.local.wording import WEEKDAYS, content_words, names_somebody
 
 ANSWER_SCORE = 0.54
 """A fact this near is said, when at least `ANSWER_COVERAGE` of the caller's rarer words are its own."""
@@ -37,6 +37,9 @@ MISHEARD_BELOW = 0.6
 FACTS_APART = 0.06
 """How much nearer than every other fact a fact must be to be said; about two as near the brain asks which."""
 
+MANY, MANY_APART = 4, 0.07
+"""So many facts as near as that, the nearest of which has none of the caller's rarer words: none of them is meant."""
+
 WISH_SCORE = 0.55
 """A common wish this near, and nearer than every fact, counts as meant."""
 
@@ -55,6 +58,35 @@ _WHERE_THAT_IS = re.compile(
     re.IGNORECASE,
 )
 """Somebody who asks so has heard of a place, and wants to know where it is."""
+
+_IS_IT_MORE = re.compile(
+    r"\b(?:is|would) (?:that|it)(?: be)? (?:any |a bit )?(?:more|extra|dearer)(?= (?:on|at|in)\b|\W*$)",
+    re.IGNORECASE,
+)
+
+_POINTS_BACK = re.compile(
+    r"(?<=\bis )(?:that|it|this)\b|(?<=\bdoes )(?:that|it|this)\b|(?<=\bare )(?:they|these|those)\b|"
+    r"(?<=\bdo )(?:they|these|those|i have to pay for (?:that|it))\b|(?<=\bfor )(?:that|it|this)(?=\W*$)",
+    re.IGNORECASE,
+)
+"""What a question is about that does not say it."""
+
+_CAUSES = re.compile(
+    r"\b(does|do|would|will) (?:that|it|this|there) (?:cause|causes|coast|cast|costs?) any (?!pain|harm|damage|problem|"
+    r"trouble|delay|side|swelling|bleeding|discomfort|risk)\w+",
+    re.IGNORECASE,
+)
+"""What a recogniser makes of "Does that cost anything?"."""
+
+_COST = re.compile(r"\b(?:costs?|free|charged?|pay|how much|expensive|extra|fees?|prices?)\b", re.IGNORECASE)
+_MONEY = re.compile(
+    r"\b(?:free|charged?|dollars?|cents?|euros?|pounds?|francs?|costs?|fees?|prices?|paid|pay)\b|[$€£]",
+    re.IGNORECASE,
+)
+
+_LEADS_IN = re.compile(r"^(?:\W*(?:and|oh|okay|ok|so|but|great|thanks|thank you)\b)+\W*", re.IGNORECASE)
+_SHORT_QUESTION = 8
+"""Words of the longest question that may be about what was told last."""
 
 _WISHES = {
     "closing": Wish.CLOSING,
@@ -105,6 +137,31 @@ class Meaning:
             return Wish.PERSON, None
         return None, self.sure(ranked)
 
+    def about(self, text: str, told: str) -> str | None:
+        """Name the fact that a short question about "it" or "that" asks for, when it is about the one told last.
+
+        Args:
+            text: "Does that cost anything?"
+            told: The topic of the fact that was told last.
+        """
+        text = _CAUSES.sub(r"\1 that cost anything", text)
+        found = _POINTS_BACK.search(text)
+        if found is None or len(plain(text).split()) > _SHORT_QUESTION or not begins_as_question(_bare(text)):
+            return None
+        fact = self.said_fact(f"{text[: found.start()]}{self._script.topic(told)}{text[found.end() :]}")
+        return fact if fact != told or self._tells(told, text) else None
+
+    def asks_if_free(self, text: str) -> bool:
+        """Whether a question asks of "it" or "that" whether it is free, and of nothing else."""
+        return bool(_POINTS_BACK.search(text)) and content_words(text) == {"free"}
+
+    def _tells(self, topic: str, text: str) -> bool:
+        """Whether a fact has an answer to a short question about it, and not only its name."""
+        fact = self._script.fact(topic)
+        if _COST.search(text):
+            return bool(_MONEY.search(fact.answer))
+        return content_words(text) <= content_words(" ".join([fact.topic, *fact.questions, fact.answer]))
+
     def is_known(self, text: str) -> bool:
         """Whether a sentence wants something, or may ask for a fact."""
         return self.wants_something(text) or bool(self.near_facts(text))
@@ -148,9 +205,16 @@ class Meaning:
         least = max(CLARIFY_SCORE, _elsewhere(ranked) + CLARIFY_MARGIN)
         near = [match for match in ranked if match.kind == "fact" and match.score >= least][:2]
         if near:
+            if self._is_near_all(ranked, near[0]):
+                return []
             return [match.key for match in near if near[0].score - match.score < FACTS_APART]
         misheard = self.misheard_fact(text) if _elsewhere(ranked) < MISHEARD_BELOW else None
         return [misheard] if misheard else []
+
+    def _is_near_all(self, ranked: list[Match], nearest: Match) -> bool:
+        """Whether so many facts are as near that it is only the business that they have in common."""
+        alike = [one for one in ranked if one.kind == "fact" and nearest.score - one.score < MANY_APART]
+        return len(alike) >= MANY and not nearest.coverage
 
     def destination(self, text: str) -> str:
         """Name the transfer that a sentence asks for; empty when it names none, as in "a person, please"."""
@@ -163,8 +227,12 @@ class Meaning:
 
     def rank(self, text: str) -> list[Match]:
         """Order what a sentence may have meant, the nearest first."""
-        text = _WHERE_THAT_IS.sub("Where are you?", text)
+        text = _IS_IT_MORE.sub("is it more expensive", _WHERE_THAT_IS.sub("Where are you?", text))
         return self._retriever.rank(text, _relative_days(text, self._script.variables.get("now")))
+
+
+def _bare(text: str) -> str:
+    return _LEADS_IN.sub("", text)
 
 
 def _best(ranked: list[Match], kind: str) -> Match | None:

@@ -50,9 +50,14 @@ def sent(state: DialogueState, script: Script, *, taken: bool) -> Decision:
     if state.draft.then_end:
         return state.at(Stage.OPEN, draft=Draft()), script.goodbye(script.line("message_taken"))
     return (
-        state.at(Stage.ANYTHING_ELSE, draft=Draft()),
+        state.at(Stage.ANYTHING_ELSE, draft=Draft(), passed_on=words_of(state.draft)),
         Reply(script.lines("message_taken", "anything_else")),
     )
+
+
+def words_of(draft: Draft) -> str:
+    """All that is in a message, in words."""
+    return f"{draft.caller_name} {draft.recipient} {draft.text} {say_digits(draft.number)}"
 
 
 def keyed_answer(utterance: Utterance) -> bool | None:

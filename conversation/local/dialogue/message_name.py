@@ -9,12 +9,14 @@ from conversation.language.names import (
     LONGEST_NAME,
     bare_name,
     begun_spelling,
+    name_and_rest,
     names_itself,
     only_spelled,
     spelled,
     stated_name,
     with_spelling,
     without_hesitation,
+    without_wrong_name,
     written,
 )
 from conversation.language.spoken_numbers import spoken_number
@@ -29,6 +31,12 @@ from conversation.language.utterance import (
 )
 from conversation.local.dialogue.message_draft import TRIES, drop, next_question
 from conversation.local.dialogue.message_number import FULL_NUMBER, with_number
+from conversation.local.dialogue.message_words import (
+    is_sentence,
+    is_written_as_name,
+    keep_words,
+    says_something,
+)
 from conversation.local.dialogue.state import Decision, DialogueState, Reply, Script, Stage
 
 _SHORT = 4
@@ -73,21 +81,35 @@ def answered_name(state: DialogueState, utterance: Utterance, script: Script) ->
     letters, rest = spelled(utterance.text)
     rest, begun = (rest, "") if letters else begun_spelling(rest)
     # A name is often said, and written, as if it were asked: "Anna Miller?"
-    text = without_hesitation(rest).rstrip(" ?!")
+    text = without_wrong_name(without_hesitation(rest)).rstrip(" ?!")
     if _NO_NAME_GIVEN.search(plain(text)):
         return next_question(state.with_draft(caller_name="unknown"), script)
     name, wish = stated_name(text), wish_of(text)
     if not name and not letters:
         if yes_or_no(text)[0] is False and len(plain(text).split()) <= _SHORT:
             return drop(state, script)
-        if not text or begins_as_question(text) or wish not in (None, Wish.FILLER, Wish.YES, Wish.MESSAGE):
+        asks = begins_as_question(text) and not is_written_as_name(utterance.text)  # "Will May."
+        if (
+            not text
+            or (asks and wish is not Wish.MESSAGE)
+            or wish not in (None, Wish.FILLER, Wish.YES, Wish.MESSAGE)
+        ):
             return None
     bare = bare_name(text)
     if not name and bare and wish is not Wish.FILLER and wish_of(bare) not in (Wish.FILLER, Wish.YES):
         name = bare
-    is_sentence = bool(_SENTENCE.match(plain(name))) or (wish is Wish.MESSAGE and not stated_name(text))
-    if is_sentence or len(name.split()) > LONGEST_NAME:  # the caller began with the message itself
-        state = state if state.draft.text or letters else state.with_draft(text=text)
+    first, more = name_and_rest(text)
+    if first and not stated_name(text) and is_sentence(text) and is_sentence(f"so {more}"):
+        name, text = first, more
+        state = keep_words(state, more) if says_something(more) else state
+    elif stated_name(text) and (after := text.partition(name)[2]) and says_something(after):
+        state = keep_words(state, after.lstrip(" ,.").removeprefix("and "))
+    no_name = bool(_SENTENCE.match(plain(name))) or (
+        wish is Wish.MESSAGE and not stated_name(text) and name != first
+    )
+    no_name = no_name or (not stated_name(text) and name != first and is_sentence(text))
+    if no_name or len(name.split()) > LONGEST_NAME:  # the message itself, perhaps
+        state = keep_words(state, text) if says_something(text) and not letters else state
         name = ""
     if not name and not letters:
         if state.misunderstood + 1 >= TRIES:

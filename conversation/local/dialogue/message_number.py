@@ -10,12 +10,15 @@ from conversation.language.spoken_numbers import (
     Fit,
     dictated_number,
     fit,
+    has_other_words,
     only_number,
     say_digits,
     spoken_number,
+    without_stammer,
 )
 from conversation.language.utterance import Utterance, Wish, is_question, plain, wish_of, yes_or_no
 from conversation.local.dialogue.message_draft import TRIES, keyed_answer, next_question, unclear
+from conversation.local.dialogue.message_words import keep_words, says_something
 from conversation.local.dialogue.state import Decision, DialogueState, Reply, Script, Stage
 
 _PIECE = 3
@@ -26,7 +29,7 @@ FULL_NUMBER = 7
 
 _NO_NUMBER = re.compile(
     r"\b(?:no number|dont have|do not have|dont know|do not know|no idea|cant remember|rather not|"
-    r"they have (?:it|my number)|you have (?:it|my number)|skip|not necessary|no need)\b"
+    r"(?:they|you)(?: already)?(?: have|ve got) (?:it|my number)|on (?:file|record)|skip|not necessary|no need)\b"
 )
 _THIS_NUMBER = re.compile(
     r"\b(?:this (?:number|one)|(?:the )?same (?:number|one)|this is (?:fine|good|my number|the right number)|"
@@ -36,12 +39,37 @@ _THIS_NUMBER = re.compile(
 )
 
 
+_FINE = re.compile(
+    r"\b(?:that|this|it|here|phone|line|cell|mobile|one)(?:s|ll| is| will| would| should)? (?:be |just |all |the )*"
+    r"(?:fine|good|ok|okay|great|perfect|best|right|works?|do|correct|alright|easiest|better)\b|"
+    r"\bbest (?:number|one|way|phone)\b|^(?:yes )?(?:please )?use (?:this|that|it|the same)\b|"
+    r"^(?:works|good|great) for me\b|"
+    r"^(?:call|reach|ring|phone|try) (?:me )?(?:back )?(?:on |at )?(?:this|that|the same|here)\b"
+)
+"""What agrees to be called on a number without a yes."""
+
+_NO_CALL = re.compile(
+    r"\b(?:no need|(?:dont|do not|doesnt|wont) (?:need|have|want)) (?:to |a |any |them to |you to |anybody to )*call\b|"
+    r"\b(?:dont|do not|no) call(?:ing)?(?: me)? back\b|\bno call ?back\b"
+)
+_LONG = 4
+"""Words of the shortest sentence that is no answer to whether a number will do."""
+
+
 def answered_known_number(state: DialogueState, utterance: Utterance, script: Script) -> Decision | None:
     """Take the answer to the question whether the number of the call will do."""
     digits = utterance.digits if len(utterance.digits) > 1 else dictated_number(utterance.text)
     if len(digits) >= FULL_NUMBER or (len(digits) >= _PIECE and yes_or_no(utterance.text)[0] is not True):
         return answered_number(state.at(Stage.MESSAGE_NUMBER), utterance, script)
     said = keyed_answer(utterance)
+    words = "" if utterance.keys else plain(utterance.text)
+    if _NO_CALL.search(words):
+        return next_question(state.with_draft(number="", number_done=True), script)
+    if said is None and _FINE.search(words):
+        said = True
+    about_else = len(words.split()) >= _LONG and not _THIS_NUMBER.search(words)
+    if said is None and about_else and says_something(utterance.text):
+        return _keep(state, utterance.text, script, script.line("message_number_known"))
     if said is not False and _THIS_NUMBER.search(plain(utterance.text)):
         said = True
     if said is False:
@@ -58,12 +86,24 @@ def answered_number(state: DialogueState, utterance: Utterance, script: Script) 
         if len(changed) >= FULL_NUMBER:
             return with_number(state, changed, script)
         return _ask_on(state, changed, script)
-    if script.caller_number and not utterance.keys and _THIS_NUMBER.search(words):
+    digits = utterance.digits or dictated_number(utterance.text, goes_on=bool(so_far))
+    if script.caller_number and not utterance.keys and len(digits) < _PIECE and _THIS_NUMBER.search(words):
         return next_question(state.with_draft(number=script.caller_number, number_done=True), script)
-    digits = utterance.digits or dictated_number(utterance.text)
+    full = len(digits) >= FULL_NUMBER
+    if not utterance.keys and not full and not _NO_NUMBER.search(words) and has_other_words(utterance.text):
+        if says_something(utterance.text):
+            return _keep(state, utterance.text, script, asked_number(state, script))
+        digits = ""
     whole = digits.startswith("+") or len(utterance.digits) >= FULL_NUMBER  # it is begun again
+    if so_far and full and fit(so_far + digits, script.region) is Fit.NO:
+        whole = whole or fit(digits, script.region) is Fit.YES
     number = digits if whole else so_far + digits
-    finished = "#" in utterance.keys or (not digits and wish_of(utterance.text) in (Wish.CLOSING, Wish.YES))
+    wish = wish_of(utterance.text)
+    if wish is Wish.YES and not digits and so_far and not state.misunderstood:
+        if fit(so_far, script.region) is Fit.TOO_SHORT:  # a yes to what is there so far
+            asked, reply = _ask_on(state, so_far, script)
+            return replace(asked, misunderstood=1), reply
+    finished = "#" in utterance.keys or (not digits and wish in (Wish.CLOSING, Wish.YES))
     if len(number) >= FULL_NUMBER and (digits or finished):
         return with_number(state, number, script)
     if finished and len(number) >= _PIECE:  # an extension, perhaps
@@ -97,6 +137,8 @@ def with_number(state: DialogueState, number: str, script: Script) -> Decision:
         case Fit.YES:
             asked, reply = next_question(state.with_draft(number=number, number_done=True), script)
             return asked, replace(reply, hesitant=True)  # the rest of it may follow after a breath
+        case Fit.NO if (shorter := without_stammer(number, script.region)) != number:
+            return with_number(state, shorter, script)
         case Fit.TOO_SHORT if not state.draft.number or state.draft.number != number:
             return _ask_on(state, number, script)
     wrong = state.with_draft(number="", number_done=False).at(
@@ -107,13 +149,26 @@ def with_number(state: DialogueState, number: str, script: Script) -> Decision:
     return wrong, Reply(script.line("message_number_wrong"))
 
 
+def asked_number(state: DialogueState, script: Script) -> str:
+    """The question for a number that was asked last: for all of it, or for the rest."""
+    if number := state.draft.number:
+        return script.line("message_number_more", number=say_digits(number))
+    return script.line("message_number")
+
+
+def _keep(state: DialogueState, text: str, script: Script, question: str) -> Decision:
+    """Keep what was said of the message where its number was asked for, and ask for that again."""
+    if state.misunderstood + 1 >= TRIES:
+        number = script.caller_number if state.stage is Stage.MESSAGE_NUMBER_KNOWN else ""
+        state = state.with_draft(number=number, number_done=True)
+        return next_question(keep_words(state, text), script)
+    again = keep_words(state, text).at(state.stage, misunderstood=state.misunderstood + 1)
+    return again, Reply(question, hesitant=True)
+
+
 def _ask_on(state: DialogueState, number: str, script: Script) -> Decision:
-    text = (
-        script.line("message_number_more", number=say_digits(number))
-        if number
-        else script.line("message_number")
-    )
-    return state.with_draft(number=number).at(Stage.MESSAGE_NUMBER), Reply(text, hesitant=True)
+    asked = state.with_draft(number=number).at(Stage.MESSAGE_NUMBER)
+    return asked, Reply(asked_number(asked, script), hesitant=True)
 
 
 def _changed(number: str, text: str) -> str | None:

@@ -43,6 +43,7 @@ class Draft:
         number_done: Whether the caller was asked for the number, which they may have refused.
         text: The message in the caller's words.
         recipient: Whom it is for, if the caller named a person.
+        agreed: The words that the caller has said yes to, before more was added to them.
         then_end: The caller already said goodbye.
     """
 
@@ -52,6 +53,7 @@ class Draft:
     number_done: bool = False
     text: str = ""
     recipient: str = ""
+    agreed: str = ""
     then_end: bool = False
 
 
@@ -71,6 +73,9 @@ class DialogueState:
         message_declined: A message was offered and not wanted; next time a person is.
         greeting_answered: The greeting asked a question (a menu key with `answer`), and it was answered.
         holding: The caller has just asked for a moment, and may go on to say what it is for.
+        told: The fact that was told last; "Does that cost anything?" is about it.
+        comes: The key that has answered the greeting's question: its `answer`.
+        passed_on: What was in the message that was passed on a moment ago; callers may say it once more.
     """
 
     stage: Stage = Stage.OPEN
@@ -84,6 +89,9 @@ class DialogueState:
     message_declined: bool = False
     greeting_answered: bool = False
     holding: bool = False
+    told: str = ""
+    comes: str = ""
+    passed_on: str = ""
 
     def at(self, stage: Stage, **changes: Any) -> DialogueState:
         """Return a copy at another stage; being understood clears `misunderstood` unless it is given."""

@@ -17,12 +17,21 @@ from conversation.local.dialogue.message_check import (
     answered_try_again,
     answered_what_is_wrong,
 )
-from conversation.local.dialogue.message_draft import TRIES, drop, next_question, send, sent, unclear
+from conversation.local.dialogue.message_draft import (
+    TRIES,
+    drop,
+    next_question,
+    send,
+    sent,
+    unclear,
+    words_of,
+)
 from conversation.local.dialogue.message_name import answered_name, renamed, stated
 from conversation.local.dialogue.message_number import (
     FULL_NUMBER,
     answered_known_number,
     answered_number,
+    asked_number,
     with_number,
 )
 from conversation.local.dialogue.state import Decision, DialogueState, Draft, Reply, Script, Stage
@@ -31,6 +40,7 @@ __all__ = [
     "MESSAGE_STAGES",
     "TRIES",
     "answer",
+    "asked_last",
     "drop",
     "go_on",
     "goodbye",
@@ -38,6 +48,7 @@ __all__ = [
     "send",
     "sent",
     "start",
+    "words_of",
 ]
 
 MESSAGE_STAGES = frozenset(
@@ -55,6 +66,8 @@ MESSAGE_STAGES = frozenset(
 _NAME_KNOWN = frozenset((Stage.MESSAGE_NUMBER_KNOWN, Stage.MESSAGE_NUMBER))
 
 _CANCEL = re.compile(
+    r"\b(?:(?:dont|do not) (?:send|leave|take|keep|pass on) (?:it|that|this|(?:the|a|any) message)|"
+    r"(?:delete|erase|drop) (?:it|that|this|the message))\b|"
     r"\b(?:never ?mind|forget (?:it|about it|that)|cancel (?:it|that|the message)|no message|dont bother|skip it)\b|"
     r"^(?:(?:no|oh|please|ok|okay|actually|well|thats (?:ok|okay|fine|alright)|its (?:ok|okay|fine|alright)) )*"
     r"(?:cancel|stop(?: it)?|i(?:ve)? changed my mind|i(?:ll| will) (?:just )?call (?:back|again)(?: later)?)"
@@ -133,6 +146,13 @@ def answer(state: DialogueState, utterance: Utterance, script: Script) -> Decisi
             return answered_try_again(state, utterance, script)
 
 
+def asked_last(state: DialogueState, script: Script) -> str:
+    """The question about the message that is open."""
+    if state.stage is Stage.MESSAGE_NUMBER:
+        return asked_number(state, script)
+    return next_question(state, script)[1].text
+
+
 def go_on(state: DialogueState, script: Script) -> Decision:
     """Ask no more for what was asked for often enough."""
     match state.stage:
@@ -150,6 +170,8 @@ def goodbye(state: DialogueState, script: Script) -> Decision | None:
     """Let a caller go who says goodbye during a message: one that was agreed to before is passed on first."""
     if state.stage is Stage.MESSAGE_FAILED and state.draft.text:
         return send(state.with_draft(then_end=True), script)
+    if state.stage is Stage.MESSAGE_CONFIRM and state.draft.agreed:
+        return send(state.with_draft(text=state.draft.agreed, then_end=True), script)
     if state.stage in (Stage.MESSAGE_CONFIRM, Stage.MESSAGE_CORRECT):
         return state.at(Stage.OPEN, draft=Draft()), script.goodbye(script.line("message_dropped"))
     return None

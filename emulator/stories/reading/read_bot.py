@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from emulator.stories.reading.yaml_values import Value
 
 BOT_KEYS = ("hears", "after_tool", "knows", "says", "does", "fails", "pause", "once", "silent")
@@ -9,8 +11,17 @@ BOT_KEYS = ("hears", "after_tool", "knows", "says", "does", "fails", "pause", "o
 
 ACTIONS = ("says", "does", "fails", "pause", "silent")
 
-FAILING = ("voice", "ears")
 WAYS = ("silent", "fails")
+"""How the one voice, and the one pair of ears, of a bot can fail that has no others behind it."""
+
+OF_LISTS = {
+    "ears": ("silent", "fails", "breaks", "refuses"),
+    "model": ("silent", "fails", "breaks", "stalls", "empty", "refuses", "repeats"),
+    "voice": ("silent", "fails", "breaks", "stalls", "refuses"),
+}
+"""How each of a list can fail, by its job."""
+
+OFTEN = ("from", "times")
 
 
 def check_part(value: Value) -> None:
@@ -37,16 +48,33 @@ def check_part(value: Value) -> None:
 
 
 def check_failing(value: Value) -> None:
-    """Find the mistakes of a `failing:` section: what the bot's voice and ears do wrong, and from when on."""
-    table = value.table(FAILING)
+    """Find the mistakes of a `failing:` section: what the bot's services do wrong, and from when on."""
+    table = value.table(tuple(OF_LISTS))
     if not table and not value.mistakes:
-        value.wrong("nothing fails here; add `voice:` or `ears:`")
-    for service in table.values():
-        how = service.table(("how", "from", "times"))
-        if "how" not in how:
-            service.wrong("it is not said what it does; add `how: silent` or `how: fails`")
-        else:
-            how["how"].one_of(WAYS)
-        for name in ("from", "times"):
-            if name in how and how[name].whole() < 1:
-                how[name].wrong("count from 1")
+        value.wrong("nothing fails here; add `voice:`, `ears:` or `model:`")
+    for job, service in table.items():
+        written = service.table()
+        if job != "model" and (not written or written.keys() & {"how", *OFTEN}):
+            _check_way(service, WAYS, OFTEN)
+            continue
+        if not written and not value.mistakes:
+            service.wrong("none of the list is named; write one of its names, and how that fails")
+        for one in written.values():
+            _check_way(one, OF_LISTS[job], (*OFTEN, "after", "timed", "unless"))
+
+
+def _check_way(value: Value, ways: Sequence[str], more: Sequence[str]) -> None:
+    table = value.table(("how", *more))
+    if "how" in table:
+        table["how"].one_of(ways)
+    elif "timed" not in table:
+        value.wrong(f"it is not said what it does; add `how: {ways[0]}` or `how: {ways[1]}`")
+    for name in OFTEN:
+        if name in table and table[name].whole() < 1:
+            table[name].wrong("count from 1")
+    if "after" in table:
+        table["after"].number()
+    if "timed" in table:
+        table["timed"].flag()
+    if "unless" in table:
+        table["unless"].text()
