@@ -42,6 +42,7 @@ from conversation.local.dialogue.deciding import after_tool, decide
 from conversation.local.dialogue.meaning import Meaning
 from conversation.local.dialogue.said_again import said_once
 from conversation.local.dialogue.state import DialogueState, Ranker, Reply, Script
+from conversation.local.dialogue.taking_message import MESSAGE_STAGES
 from conversation.local.history import (
     History,
     Returned,
@@ -229,7 +230,8 @@ class LocalBrain(LLMService[_NoModelAdapter]):
         if len(said.split()) <= 2 and wish_of(said) in (Wish.YES, Wish.NO):
             # It answers nothing: "Don't hide." is what a hum was made of.
             return bool(meaning.near_facts(said))
-        return meaning.is_known(said)
+        # More of a message is of what nobody has a fact.
+        return (self.state.stage in MESSAGE_STAGES and " " in said) or meaning.is_known(said)
 
     async def _prepare(self) -> None:
         try:

@@ -61,7 +61,7 @@ NO_WORDS_SECS = 0.8
 """A bot that was paused goes on when no words have come so long after the speech ended. Counted from its end: while
 somebody speaks nobody else should, and recognisers that hear whole sentences only have no words before that."""
 
-EARLY_SECS = 0.6
+EARLY_SECS = 0.8
 """Speech this soon after the bot's first sound is the rest of the caller's own sentence."""
 
 ANSWER_SECS = 1.2

@@ -154,7 +154,7 @@ class WholeWordsUserTurnStopStrategy(BaseUserTurnStopStrategy):
         self._in_own_words = in_own_words
         self._words: list[str] = []
         self._speaking = False
-        self._began = 0.0
+        self._began = float("inf")
         self._silent_since = 0.0
         self._waiting: asyncio.Task[None] | None = None
 

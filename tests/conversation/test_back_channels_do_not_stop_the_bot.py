@@ -20,6 +20,7 @@ from pipecat.turns.user_turn_controller import UserTurnController
 from pipecat.turns.user_turn_strategies import UserTurnStrategies
 from pipecat.utils.asyncio.task_manager import TaskManager
 
+from conversation.local.dialogue.state import Stage
 from conversation.turns import interrupting
 from conversation.turns.interrupting import InterruptingUserTurnStartStrategy, without_backchannels
 from conversation.turns.strategies import turn_strategies
@@ -195,6 +196,16 @@ async def test_the_local_brain_is_not_stopped_by_words_that_it_could_not_answer(
     from conversation.local.brain import LocalBrain
 
     brain = LocalBrain(receptionist(), retriever=retriever())
+    turns = await Turns(understands=brain.understands).after(BOT, SPEECH, SILENCE, final(text))
+    assert turns.begun == stops
+
+
+@pytest.mark.parametrize(("text", "stops"), [("in Ashford", True), ("Don't buy.", False), ("Amend.", False)])
+async def test_more_of_a_message_stops_the_bot_that_reads_it_back(text, stops):
+    from conversation.local.brain import LocalBrain
+
+    brain = LocalBrain(receptionist(), retriever=retriever())
+    brain.state = brain.state.at(Stage.MESSAGE_CONFIRM)
     turns = await Turns(understands=brain.understands).after(BOT, SPEECH, SILENCE, final(text))
     assert turns.begun == stops
 

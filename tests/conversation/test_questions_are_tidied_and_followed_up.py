@@ -90,7 +90,6 @@ def test_the_way_to_your_place_is_the_way_to_us(place):
     "more",
     [
         "Does it cost anything?",
-        "Does there cause any sing?",
         "Do I have to pay for that?",
         "Is that extra?",
         "How much is it?",

@@ -71,13 +71,6 @@ _POINTS_BACK = re.compile(
 )
 """What a question is about that does not say it."""
 
-_CAUSES = re.compile(
-    r"\b(does|do|would|will) (?:that|it|this|there) (?:cause|causes|coast|cast|costs?) any (?!pain|harm|damage|problem|"
-    r"trouble|delay|side|swelling|bleeding|discomfort|risk)\w+",
-    re.IGNORECASE,
-)
-"""What a recogniser makes of "Does that cost anything?"."""
-
 _COST = re.compile(r"\b(?:costs?|free|charged?|pay|how much|expensive|extra|fees?|prices?)\b", re.IGNORECASE)
 _MONEY = re.compile(
     r"\b(?:free|charged?|dollars?|cents?|euros?|pounds?|francs?|costs?|fees?|prices?|paid|pay)\b|[$€£]",
@@ -144,7 +137,6 @@ class Meaning:
             text: "Does that cost anything?"
             told: The topic of the fact that was told last.
         """
-        text = _CAUSES.sub(r"\1 that cost anything", text)
         found = _POINTS_BACK.search(text)
         if found is None or len(plain(text).split()) > _SHORT_QUESTION or not begins_as_question(_bare(text)):
             return None
