@@ -91,6 +91,13 @@ KEYPAD_PAUSE_SECS = 1.5
 """A pause this long ends a row of keys that was not ended by `#`."""
 
 
+USUALLY_SAID = (
+    *("did_not_understand", "off_topic", "offer_message"),
+    *("message_start", "message_name", "message_number_known", "message_number", "message_prompt"),
+)
+"""Lines of the local brain that are rendered at the start; the others are kept once they were said."""
+
+
 async def warm_up(agent: Agent, settings: Settings) -> None:
     """Load what an agent's first call would otherwise wait for; models load in a thread, once per process.
 
@@ -124,8 +131,12 @@ async def warm_up(agent: Agent, settings: Settings) -> None:
         lines = [agent.lines.goodbye, *agent.lines.silence_prompts]
         if "llm" in local:
             await asyncio.to_thread(models.retriever, agent)
-            said = [line for line in agent.brain.model_dump().values() if line and "{" not in line]
-            lines += [agent.brain.anything_else, *said, *(fact.answer for fact in agent.facts if fact.answer)]
+            fixed = {
+                name: line for name, line in agent.brain.model_dump().items() if line and "{" not in line
+            }
+            models.keep([await say(agent.render(line, variables)) for line in fixed.values()])
+            lines += [fixed[name] for name in USUALLY_SAID if name in fixed]
+            lines += [agent.brain.anything_else, *(fact.answer for fact in agent.facts if fact.answer)]
             # What is filled in with a flow's state is not known yet.
             lines += [node.say for node in agent.flow.nodes.values() if node.say and "{" not in node.say]
         models.warm_later([await say(agent.render(line, variables)) for line in lines], AUDIO_OUT_HZ)

@@ -205,7 +205,7 @@ async def test_more_of_a_message_stops_the_bot_that_reads_it_back(text, stops):
     from conversation.local.brain import LocalBrain
 
     brain = LocalBrain(receptionist(), retriever=retriever())
-    brain.state = brain.state.at(Stage.MESSAGE_CONFIRM)
+    brain._state = brain.state.at(Stage.MESSAGE_CONFIRM)
     turns = await Turns(understands=brain.understands).after(BOT, SPEECH, SILENCE, final(text))
     assert turns.begun == stops
 
