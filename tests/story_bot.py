@@ -240,7 +240,10 @@ class PlayedBrain(LLMService):
 
 def _begun(messages: list[Any]) -> tuple[list[Any], str]:
     """The conversation, and what a model before has said of its reply, whose rest is asked for."""
-    if len(messages) > 2 and [one.get("role") for one in messages[-2:]] == ["assistant", "developer"]:
+    asks = len(messages) > 2 and [one.get("role") for one in messages[-2:]] == ["assistant", "developer"]
+    if (
+        asks and async_tool_messages.parse_message(messages[-1]) is None
+    ):  # no result of a tool, which comes late
         return messages[:-2], str(messages[-2].get("content"))
     return messages, ""
 
