@@ -77,6 +77,14 @@ class Talk:
         return self.agent.render(fact.answer, self.variables)
 
 
+def message_talk(*said: str) -> Talk:
+    """A talk in which a message is left, up to some words of the caller's."""
+    talk = Talk()
+    for words in ("Can I leave a message?", *said):
+        talk.say(words)
+    return talk
+
+
 def meaning(text: str, agent: Agent | None = None) -> str:
     """What the brain takes a first sentence for, as one word or a topic; the receptionist's when no agent is given."""
     talk = Talk(agent=agent)

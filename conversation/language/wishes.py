@@ -209,7 +209,7 @@ _NOT_A_GOODBYE = re.compile(
 _HELLO = re.compile(
     r"(?:hi|hello|hey|good (?:morning|afternoon|evening|day)|are you (?:still )?there|can you hear me|"
     r"(?:is )?any(?:body|one) there|"
-    r"how(?:s| is| are| am) (?:you|things|it|everything|your day|i|we)(?: (?:doing|going|been))?"
+    r"how(?:s| is| are) (?:you|things|it|everything|your day)(?: (?:doing|going|been))?"
     r"(?: (?:today|tonight|this (?:morning|evening|afternoon)|over there))?|how do you do|nice to (?:meet|talk to) you)"
 )
 _FILLER = re.compile(r"(?:um+|uh+|hm+|er+|ah+|mm+|oh+|aha)")

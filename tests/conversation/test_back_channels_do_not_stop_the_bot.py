@@ -52,6 +52,11 @@ class Turns:
     async def _push(self, _controller, frame, *_):
         self.pushed.append(frame)
 
+    async def after_a_turn(self):
+        """The caller's turn is over."""
+        for strategy in self.controller.user_turn_strategies.start:
+            await strategy.handle_user_turn_stopped()
+
     async def after(self, *frames):
         setup = FrameProcessorSetup(SystemClock(), TaskManager(), None)
         await self.controller.setup(setup)
@@ -141,8 +146,7 @@ async def test_a_cough_does_not_take_the_bots_first_words_away():
 async def test_a_caller_who_speaks_on_when_the_answer_begins_had_not_finished():
     turns = Turns()
     await turns.after(SPEECH, final("I'd like"))
-    for strategy in turns.controller.user_turn_strategies.start:
-        await strategy.handle_user_turn_stopped()
+    await turns.after_a_turn()
     turns.controller._user_turn = False
     await turns.after(BOT, SPEECH)
     assert turns.begun == 2
@@ -265,7 +269,6 @@ async def test_an_okay_after_a_while_is_said_to_the_bot(monkeypatch):
 async def test_what_a_caller_adds_while_the_answer_is_made_is_theirs():
     turns = Turns(said=lambda: TOLD)
     await turns.after(BOT, BOT_SILENT)
-    for strategy in turns.controller.user_turn_strategies.start:
-        await strategy.handle_user_turn_stopped()
+    await turns.after_a_turn()
     await turns.after(SPEECH, SILENCE, final("Okay."))
     assert (turns.begun, turns.dropped) == (1, 0)

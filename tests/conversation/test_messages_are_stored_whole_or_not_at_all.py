@@ -2,14 +2,7 @@
 
 import pytest
 
-from tests.brain_talk import CALLER, Talk
-
-
-def message_talk(*said: str) -> Talk:
-    talk = Talk()
-    for words in ("Can I leave a message?", *said):
-        talk.say(words)
-    return talk
+from tests.brain_talk import CALLER, Talk, message_talk
 
 
 @pytest.mark.parametrize(

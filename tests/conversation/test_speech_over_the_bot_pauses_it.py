@@ -131,8 +131,7 @@ async def test_words_that_the_bot_could_not_answer_let_it_go_on_but_not_the_rest
     voice = PausedVoice()
     turns = Turns(voice=voice, understands=not_understood)
     turns.controller._user_turn = True
-    for strategy in turns.controller.user_turn_strategies.start:
-        await strategy.handle_user_turn_stopped()
+    await turns.after_a_turn()
     turns.controller._user_turn = False
     await turns.after(BOT, speech(), silence(), final("on the third."))
     assert (voice.done, turns.begun) == (["hold"], 1)
@@ -253,8 +252,7 @@ async def test_who_is_heard_behind_the_caller_does_not_take_their_answer_away():
     voice = PausedVoice()
     voice.is_soft = [True]
     turns = Turns(voice=voice)
-    for strategy in turns.controller.user_turn_strategies.start:
-        await strategy.handle_user_turn_stopped()
+    await turns.after_a_turn()
     await turns.after(speech())
     assert turns.begun == 0
     await turns.after(final("And on Sunday?"))
@@ -454,8 +452,7 @@ async def test_words_that_go_on_as_they_began_or_ask_are_the_callers_turn(early,
 
 async def test_the_rest_of_the_callers_own_sentence_may_be_of_little_words():
     turns = Turns(voice=PausedVoice())
-    for strategy in turns.controller.user_turn_strategies.start:
-        await strategy.handle_user_turn_stopped()
+    await turns.after_a_turn()
     await turns.after(BOT, speech(), silence(), final("I have."))
     assert turns.begun == 1
 
@@ -463,8 +460,7 @@ async def test_the_rest_of_the_callers_own_sentence_may_be_of_little_words():
 async def test_a_bot_that_begins_while_somebody_speaks_is_silent_when_it_is_the_caller():
     voice = PausedVoice()
     turns = Turns(voice=voice)
-    for strategy in turns.controller.user_turn_strategies.start:
-        await strategy.handle_user_turn_stopped()
+    await turns.after_a_turn()
     voice.is_soft = [True]  # it begins softly, and the caller's turn is over
     await turns.after(speech(), BOT)
     assert (voice.done, turns.begun) == (["hold"], 0)
@@ -475,8 +471,7 @@ async def test_a_bot_that_begins_while_somebody_speaks_is_silent_when_it_is_the_
 async def test_a_bot_that_begins_behind_the_callers_last_word_speaks():
     voice = PausedVoice()
     turns = Turns(voice=voice)
-    for strategy in turns.controller.user_turn_strategies.start:
-        await strategy.handle_user_turn_stopped()
+    await turns.after_a_turn()
     voice.is_soft = [True, True]
     await turns.after(speech(), silence(), BOT, 0.1)
     assert (voice.done, turns.begun) == ([], 0)

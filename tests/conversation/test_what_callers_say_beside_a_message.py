@@ -6,14 +6,7 @@ from conversation.agents.files import load_agent
 from conversation.language.repeats import repeats
 from conversation.language.spoken_numbers import dictated_number, has_other_words, without_stammer
 from conversation.local.dialogue.said_again import said_once
-from tests.brain_talk import AGENTS, CALLER, Talk
-
-
-def message_talk(*said: str) -> Talk:
-    talk = Talk()
-    for words in ("Can I leave a message?", *said):
-        talk.say(words)
-    return talk
+from tests.brain_talk import AGENTS, CALLER, Talk, message_talk
 
 
 @pytest.mark.parametrize(

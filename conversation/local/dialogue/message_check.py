@@ -106,14 +106,11 @@ def answered_text(state: DialogueState, utterance: Utterance, script: Script) ->
 def answered_read_back(state: DialogueState, utterance: Utterance, script: Script) -> Decision | None:
     """Send the message on a yes only. What else is said belongs to it, and is read back with it."""
     text = utterance.text.strip()
-    said = True if _NO_CHANGE.match(plain(text)) and not utterance.keys else keyed_answer(utterance)
-    rest = (
-        ""
-        if _NO_CHANGE.match(plain(text))
-        else text
-        if utterance.digits
-        else yes_or_no(text)[1].lstrip(" ,.")
-    )
+    said, rest = keyed_answer(utterance), yes_or_no(text)[1].lstrip(" ,.")
+    if utterance.digits:
+        rest = text
+    elif _NO_CHANGE.match(plain(text)):
+        said, rest = True, ""
     if says_goodbye(text) and state.draft.agreed and _ends(text):
         return send(state.with_draft(text=state.draft.agreed, then_end=True), script)
     if said is False and says_goodbye(text):
