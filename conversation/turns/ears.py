@@ -22,6 +22,7 @@ from pipecat.audio.vad.silero import SileroVADAnalyzer
 from pipecat.audio.vad.vad_analyzer import VADAnalyzer, VADParams
 from pipecat.frames.frames import Frame
 
+from conversation.turns.behind import Behind
 from conversation.turns.ear import Ear
 from conversation.turns.sessions import SILERO, shared_session
 
@@ -47,8 +48,9 @@ KEPT_SECS = 3.0
 class JudgedElsewhere(SileroVADAnalyzer):
     """Pipecat's Silero analyzer for windows whose confidence is known already.
 
-    It differs in one thing: the loudness is asked only where the model hears speech, and not smoothed. Smoothed, speech
-    that begins on a quiet line has to wait for its loudness to rise, up to 0.2 s.
+    It differs in two things. The loudness is asked only where the model hears speech, and not smoothed: smoothed, speech
+    that begins on a quiet line has to wait for its loudness to rise, up to 0.2 s. And speech behind the caller is none
+    (`Behind`).
 
     Attributes:
         confidence: That of the window which is analyzed next.
@@ -66,11 +68,15 @@ class JudgedElsewhere(SileroVADAnalyzer):
         self._model = _Forgetful(forget)  # type: ignore[assignment]  # all that is asked of it is to forget
         self._windows_since_reset = 0
         self._low_confidence_windows = 0
+        self._behind = Behind()
         self.confidence = 0.0
 
     def voice_confidence(self, buffer: bytes) -> float:
-        """The confidence that is known."""
+        """The confidence that is known, of the caller's speech."""
         self._maybe_reset_model(self.confidence)
+        secs = len(buffer) / 2 / self.sample_rate
+        if self._behind.hears(buffer, self.confidence >= self._params.confidence, secs):
+            self.confidence = 0.0
         return self.confidence
 
     def _get_smoothed_volume(self, audio: bytes) -> float:

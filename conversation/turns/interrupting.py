@@ -348,11 +348,11 @@ class InterruptingUserTurnStartStrategy(BaseUserTurnStartStrategy):
             return ProcessFrameResult.CONTINUE
         before, self._interim = self._interim, text
         if self._question_was_heard():
-            await self.trigger_user_turn_started()
+            await self._words_begin_turn(frame)
         elif self._is_unsure(frame):
             self._only_listens = not self._known().without_backchannels(text)
         elif await self._asks(text, before) or self._answers_now(frame):
-            await self.trigger_user_turn_started()
+            await self._words_begin_turn(frame)
         elif isinstance(frame, TranscriptionFrame):
             if self._asked:
                 self._answer = time.monotonic(), frame
@@ -362,6 +362,11 @@ class InterruptingUserTurnStartStrategy(BaseUserTurnStartStrategy):
         else:
             self._only_listens = not self._known().without_backchannels(text)
         return ProcessFrameResult.STOP
+
+    async def _words_begin_turn(self, frame: InterimTranscriptionFrame | TranscriptionFrame) -> None:
+        if isinstance(frame, TranscriptionFrame):
+            self._voice.caller_has_spoken()
+        await self.trigger_user_turn_started()
 
     def _are_nobodys(self, text: str) -> bool:
         """Whether words are the bot's own, come back, or of somebody behind the caller. Keys are the caller's."""
@@ -389,6 +394,7 @@ class InterruptingUserTurnStartStrategy(BaseUserTurnStartStrategy):
         if isinstance(frame, TranscriptionFrame) and self._mere_sound and frame.text.strip():
             if self._known().without_backchannels(frame.text):
                 self._mere_sound = False
+                self._voice.caller_has_spoken()
             else:
                 await self.trigger_reset_aggregation()
         return ProcessFrameResult.CONTINUE

@@ -329,5 +329,24 @@ def test_another_loop_has_ears_of_its_own():
 
 def test_every_attribute_of_pipecats_analyzer_is_there():
     own = set(vars(SharedEar()._analyzer))
-    assert own - set(vars(SileroVADAnalyzer())) == {"confidence"}
+    assert own - set(vars(SileroVADAnalyzer())) == {"confidence", "_behind"}
     assert set(vars(SileroVADAnalyzer())) <= own
+
+
+async def test_what_a_caller_says_ends_though_somebody_talks_on_behind_them():
+    """A caller says two sentences, in a room in which somebody reads aloud all the time, 14 dB softer."""
+    rate = 8000
+    caller = np.frombuffer(recording("two_cities", rate, 3.0), np.int16).astype(np.float32)
+    behind = np.frombuffer(recording("beckett", rate, 12.0), np.int16).astype(np.float32)[rate : rate * 12]
+    behind *= np.abs(caller).std() / np.abs(behind).std() * 10 ** (-14 / 20)
+    sound = np.tile(behind, 2)
+    for at in (1.0, 12.0):
+        begin = round(at * rate)
+        sound[begin : begin + len(caller)] += caller
+    ends = round(at * rate) + len(caller) - 2 * rate
+    one = Listener()
+    await hear([one], [np.clip(sound, -32768, 32767).astype(np.int16).tobytes()], rate)
+    last = [float(told.split()[0]) for told in one.told if told.endswith("QUIET")]
+    assert any(ends / rate < secs < ends / rate + 1.0 for secs in last), one.told
+    by_pipecat = states_of_pipecat(np.clip(sound, -32768, 32767).astype(np.int16).tobytes(), rate, PHONE_VAD)
+    assert one.told != by_pipecat

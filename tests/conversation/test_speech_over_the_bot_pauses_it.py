@@ -28,6 +28,7 @@ class PausedVoice:
         self.is_held = False
         self.done = []
         self.is_soft = []
+        self.learned = 0
         self.own = own
         self.said = said
 
@@ -52,7 +53,7 @@ class PausedVoice:
         return self.is_soft.pop(0) if self.is_soft else self.hears_itself()
 
     def caller_has_spoken(self):
-        self.done.append("learn")
+        self.learned += 1
 
     def has_said(self, text, *, sounded_own):
         return sounded_own and repeats(text, self.said)
@@ -108,6 +109,17 @@ async def test_words_that_ask_for_something_are_the_callers_turn(words):
     voice = PausedVoice()
     turns = await Turns(voice=voice).after(BOT, speech(), words("Wait, stop"), 0.4)
     assert (voice.done, turns.begun) == (["hold"], 1)
+
+
+async def test_how_loud_the_caller_is_is_learned_from_words_and_from_no_mere_sound():
+    voice = PausedVoice()
+    await Turns(voice=voice).after(BOT, speech(), silence(), final("And what does it cost?"))
+    assert voice.learned == 1
+    voice = PausedVoice()
+    turns = await Turns(voice=voice).after(BOT, speech(), 0.5, silence())
+    assert voice.learned == 0
+    await turns.after(final("And what does it cost?"))
+    assert voice.learned == 1
 
 
 async def test_speech_that_goes_on_is_the_callers_turn_and_one_that_begins_again_is_waited_for():

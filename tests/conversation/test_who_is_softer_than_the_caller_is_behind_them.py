@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from conversation.playout import Playout
+from conversation.turns.behind import Behind
 from conversation.turns.holding import PhoneVoice
 from conversation.turns.loudness import NOTHING_DB, loudness
 
@@ -84,3 +85,65 @@ def test_the_room_between_the_words_of_its_own_voice_is_nobody(line):
     line.played = b""
     assert line.hears(-40)
     assert not line.hears(-22)
+
+
+class Detector:
+    """Hears windows of speech and of nothing, as a detector reports them."""
+
+    SECS = 0.032
+
+    def __init__(self):
+        self.behind = Behind()
+
+    def hears(self, db, secs, *, share=1.0):
+        """Hear a sound, some of whose windows are speech; tell for how long it was taken for speech behind the caller."""
+        size, seed, left_out = 2 * round(self.SECS * RATE), 0, 0
+        for place in range(round(secs / self.SECS)):
+            seed += 1
+            window = noise(db, self.SECS, seed)[:size]
+            is_speech = int(place * share) != int((place + 1) * share)
+            left_out += self.behind.hears(window, is_speech, self.SECS)
+        return left_out * self.SECS
+
+    def silence(self, secs):
+        assert self.hears(-70, secs, share=0.0) == 0
+
+
+def test_speech_that_goes_on_behind_the_caller_is_left_out_after_a_moment_and_at_once_the_next_time():
+    detector = Detector()
+    assert detector.hears(-20, 2.0) == 0
+    assert 3.0 < detector.hears(-36, 5.0) < 4.0
+    assert detector.hears(-20, 2.0) < 0.1
+    assert detector.hears(-36, 2.0) > 1.5
+
+
+def test_who_answers_softly_in_a_quiet_room_is_heard():
+    detector = Detector()
+    detector.hears(-20, 2.0)
+    for _ in range(5):
+        detector.silence(3.0)
+        assert detector.hears(-36, 0.8) == 0
+
+
+def test_a_caller_who_grows_softer_by_less_is_heard_whatever_they_say():
+    detector = Detector()
+    detector.hears(-20, 2.0)
+    assert detector.hears(-29, 60.0) == 0
+
+
+def test_speech_behind_a_caller_who_has_said_nothing_is_speech():
+    assert Detector().hears(-40, 20.0) == 0
+
+
+def test_who_takes_the_telephone_over_and_is_softer_is_heard_after_a_while():
+    detector = Detector()
+    detector.hears(-20, 2.0)
+    assert detector.hears(-36, 40.0) > 5
+    assert detector.hears(-36, 5.0) < 0.5
+
+
+def test_a_click_is_not_taken_for_a_loud_caller():
+    detector = Detector()
+    detector.hears(-30, 2.0)
+    detector.hears(-5, 0.032)
+    assert detector.hears(-32, 10.0) == 0
