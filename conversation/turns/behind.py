@@ -1,8 +1,8 @@
 """Speech behind the caller: a television, people in a bar, a colleague at the next desk.
 
-To a detector of speech it is speech, so that what the caller says never seems to end. It differs in being much softer,
-and in being there while the caller listens. Both must be so before it is left out: whoever speaks softly in a quiet room
-is heard.
+To a detector of speech it is speech, so that what the caller says never seems to end. It differs in being much
+softer, and in being there while the caller listens. Both must be so before it is left out: whoever speaks softly in a
+quiet room is heard.
 """
 
 from __future__ import annotations
@@ -25,8 +25,7 @@ SHARE = 0.5
 """From this share on there is speech behind the caller."""
 
 FORGOTTEN_DB_PER_SEC = 0.2
-"""How quickly the caller's loudness is forgotten while all speech is softer: somebody else may have taken the telephone.
-"""
+"""How quickly the caller's loudness is forgotten while all speech is softer: somebody else may have the telephone."""
 
 
 class Behind:

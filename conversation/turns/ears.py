@@ -48,9 +48,9 @@ KEPT_SECS = 3.0
 class JudgedElsewhere(SileroVADAnalyzer):
     """Pipecat's Silero analyzer for windows whose confidence is known already.
 
-    It differs in two things. The loudness is asked only where the model hears speech, and not smoothed: smoothed, speech
-    that begins on a quiet line has to wait for its loudness to rise, up to 0.2 s. And speech behind the caller is none
-    (`Behind`).
+    It differs in two things. The loudness is asked only where the model hears speech, and not smoothed: smoothed,
+    speech that begins on a quiet line has to wait for its loudness to rise, up to 0.2 s. And speech behind the caller
+    is none (`Behind`).
 
     Attributes:
         confidence: That of the window which is analyzed next.

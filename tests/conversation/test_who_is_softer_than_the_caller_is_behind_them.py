@@ -96,7 +96,7 @@ class Detector:
         self.behind = Behind()
 
     def hears(self, db, secs, *, share=1.0):
-        """Hear a sound, some of whose windows are speech; tell for how long it was taken for speech behind the caller."""
+        """Hear a sound, of some share speech; tell how many seconds were taken for speech behind the caller."""
         size, seed, left_out = 2 * round(self.SECS * RATE), 0, 0
         for place in range(round(secs / self.SECS)):
             seed += 1
