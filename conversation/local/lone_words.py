@@ -5,7 +5,8 @@ as something that callers seldom say alone, those weights are asked how likely e
 alone, and the best one is taken unless it is far less likely than what was understood.
 
 Over 46 voices and eleven words on a telephone line 97 of 100 were understood as they were said, or as a word of the
-same meaning ("No." for "Nope."), instead of 82.
+same meaning ("No." for "Nope."), instead of 82. Of 28 words of requests ("Location.") by 16 voices 71 of 100 were,
+instead of 62 that the recogniser and the names of an agent's facts had.
 """
 
 from __future__ import annotations
@@ -101,11 +102,11 @@ def _data() -> dict[str, Any]:
 
 
 def said_to(agent: Agent) -> list[str]:
-    """The words that callers of an agent may say alone: also what its facts and its transfers are called."""
+    """The words that callers of an agent may say alone: also requests, and what its facts and transfers are called."""
     called = [fact.topic for fact in agent.facts]
     called += [target.spoken or name.replace("-", " ") for name, target in agent.transfers.items()]
     own = [word.capitalize() for name in called for word in (name, *name.split()) if _CALLED.fullmatch(word)]
-    return list(dict.fromkeys([*said_alone(), *own[:MOST_OF_AGENT]]))
+    return list(dict.fromkeys([*said_alone(), *own[:MOST_OF_AGENT], *_data()["requests"]]))
 
 
 def margin_after(said: str, asks_for_dictation: bool) -> float:
