@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from pipecat.frames.frames import Frame
@@ -39,6 +40,21 @@ class Mouth(Protocol):
 
     async def reply_is_over(self) -> None:
         """Wait, not for long, until the model has said all of its latest reply."""
+        ...
+
+
+class SecondThoughts(Protocol):
+    """What the caller says over the bot's goodbye."""
+
+    listening: bool
+    """Whether anybody listens to it."""
+
+    def listen(self) -> None:
+        """Begin to listen."""
+        ...
+
+    async def has_some(self) -> Sequence[Frame]:
+        """Wait for the end of what is being said; give the words if they ask for more than the end of the call."""
         ...
 
 

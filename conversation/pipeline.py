@@ -66,6 +66,7 @@ from conversation.turns.detectors import PHONE_VAD, load_turn_models, shared_vad
 from conversation.turns.ears import open_ear
 from conversation.turns.holding import PhoneVoice
 from conversation.turns.keypad import KEYPAD_PREFIX, Keypad
+from conversation.turns.second_thoughts import SecondThoughts
 from conversation.turns.strategies import (
     MuteWhilePromised,
     after_a_noise,
@@ -321,13 +322,20 @@ async def run_session(
     if conversation is not None:
         conversation.context = context
     interruptions = InterruptionsUnderWay()
+    thoughts = SecondThoughts(lambda: turn_words(session.agent.language))
+    if not speech.model_hears:  # which cannot be asked words that it has heard before
+        session.second_thoughts = thoughts
     in_hz, has_ear = AUDIO_IN_HZ, False
     if isinstance(transport, PhoneTransport) and not speech.model_hears:
         has_ear = True
         if transport.heard_hz <= PHONE_HZ and not _wants_wide(speech, "stt" in own, choice):
             in_hz = PHONE_HZ
         # The beep of a box is timed to 20 ms: as long as one may come, nothing is gathered.
-        transport.listen(open_ear(PHONE_VAD), at_once=lambda: opening is not None and opening.beeps.listening)
+        transport.listen(
+            open_ear(PHONE_VAD),
+            at_once=lambda: opening is not None and opening.beeps.listening,
+            though_muted=lambda: thoughts.listening,
+        )
     user = HeardUserAggregator(
         context,
         interruptions,
@@ -349,6 +357,7 @@ async def run_session(
         ),
         # The local brain joins turns by itself, and counts them.
         joins=not (speech.model_hears or isinstance(llm, LocalBrain)),
+        over_goodbye=thoughts.hear,
     )
     assistant = HeardAssistantAggregator(
         context, session.playout, interruptions, user if speech.model_hears else None

@@ -35,7 +35,7 @@ from calls.store import CallStore
 from calls.transcript import Message
 from calls.transfer import Resume
 from conversation.agents.agent import Agent
-from conversation.parts import HandingOver, Line, Mind, Mouth, Tongue
+from conversation.parts import HandingOver, Line, Mind, Mouth, SecondThoughts, Tongue
 from conversation.playout import Playout
 from serializers.frames import MarkFrame
 
@@ -130,6 +130,7 @@ class Session:
         self.recording_settled = asyncio.Event()
         self.worker: PipelineWorker | None = None
         self.mouth: Mouth | None = None
+        self.second_thoughts: SecondThoughts | None = None
         self.line: Line | None = None
         self.mind: Mind | None = None
         self.tongue: Tongue | None = None
@@ -290,7 +291,13 @@ class Session:
         await self._tell(LLMMessagesAppendFrame([message], run_llm=True))
 
     def finish(
-        self, farewell: str, *, ended_by: EndedBy, cause: str, state: CallState = CallState.COMPLETED
+        self,
+        farewell: str,
+        *,
+        ended_by: EndedBy,
+        cause: str,
+        state: CallState = CallState.COMPLETED,
+        unless_more: bool = False,
     ) -> asyncio.Task[None]:
         """Say goodbye, wait until it was heard, hang up. A second call joins the first.
 
@@ -299,12 +306,15 @@ class Session:
             ended_by: Who ends the call.
             cause: Why, for the call's record.
             state: Which end it is.
+            unless_more: Whether the call goes on after it for a caller who asks for more meanwhile.
 
         Returns:
             The running goodbye; it ends when the line was dropped.
         """
         if self._finish is None:
             self.ending = True
+            if unless_more and self.second_thoughts is not None:
+                self.second_thoughts.listen()
             self._finish = asyncio.create_task(self._say_goodbye(farewell, ended_by, cause, state))
         return self._finish
 
@@ -377,7 +387,10 @@ class Session:
             return
         if heard:
             # Played by the carrier is not yet heard: network and phone are behind.
-            await self.gone(self.hang_up_pause_secs)
+            if not await self.gone(self.hang_up_pause_secs) and (more := await self._asked_for_more()):
+                self.ending, self._finish = False, None
+                await self._queue(*more)
+                return
         else:
             logger.warning(f"call {self.call.id}: hanging up without knowing that the goodbye was heard")
         if await self.control.hang_up(ended_by=ended_by, cause=cause, state=state):
@@ -388,6 +401,19 @@ class Session:
             )
         # No carrier, or it did not obey: without our socket its document runs out and the call ends.
         await self._queue(EndFrame())
+
+    async def _asked_for_more(self) -> Sequence[Frame]:
+        """The words of a caller who has asked for something else over the goodbye; none where they have hung up."""
+        if self.second_thoughts is None or not self.second_thoughts.listening:
+            return []
+        thoughts = asyncio.create_task(self.second_thoughts.has_some())
+        left = asyncio.create_task(self._detached.wait())
+        try:
+            await asyncio.wait({thoughts, left}, return_when=asyncio.FIRST_COMPLETED)
+            return thoughts.result() if thoughts.done() else []
+        finally:
+            thoughts.cancel()
+            left.cancel()
 
     async def _speak(self, *frames: Frame, own: bool = False) -> bool:
         if self.mouth is not None:

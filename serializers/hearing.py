@@ -109,17 +109,19 @@ class PhoneInputTransport(FastAPIWebsocketInputTransport):
         super().__init__(transport, client, params)
         self._ear: Ear | None = None
         self._at_once: Callable[[], bool] = lambda: False
+        self._though_muted: Callable[[], bool] = lambda: False
         self._piece = bytearray()
         self._pieces: deque[bytes] = deque(maxlen=LATELY)
 
-    def listen(self, ear: Ear, at_once: Callable[[], bool]) -> None:
+    def listen(self, ear: Ear, at_once: Callable[[], bool], though_muted: Callable[[], bool]) -> None:
         """Have an ear hear the audio; to be called before the pipeline starts.
 
         Args:
             ear: The ear.
             at_once: Whether audio must go on message by message now.
+            though_muted: Whether the ear hears a caller who is being muted.
         """
-        self._ear, self._at_once = ear, at_once
+        self._ear, self._at_once, self._though_muted = ear, at_once, though_muted
 
     async def start(self, frame: StartFrame) -> None:
         """Begin to listen."""
@@ -149,7 +151,7 @@ class PhoneInputTransport(FastAPIWebsocketInputTransport):
         """Have the ear follow what concerns it: whether the caller is muted, and what counts as speech."""
         if self._ear is not None:
             if isinstance(frame, UserMuteStartedFrame | UserMuteStoppedFrame):
-                self._ear.mute(isinstance(frame, UserMuteStartedFrame))
+                self._ear.mute(isinstance(frame, UserMuteStartedFrame) and not self._though_muted())
             elif isinstance(frame, VADParamsUpdateFrame):
                 self._ear.set_params(frame.params)
         await super().process_frame(frame, direction)

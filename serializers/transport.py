@@ -358,11 +358,18 @@ class PhoneTransport(FastAPIWebsocketTransport):
         """The rate of the caller's audio as it comes from the carrier, in Hz."""
         return self._wire_rate
 
-    def listen(self, ear: Ear, *, at_once: Callable[[], bool] = lambda: False) -> None:
+    def listen(
+        self,
+        ear: Ear,
+        *,
+        at_once: Callable[[], bool] = lambda: False,
+        though_muted: Callable[[], bool] = lambda: False,
+    ) -> None:
         """Have an ear hear the caller's audio; to be called before the pipeline starts.
 
         Args:
             ear: What it says goes into the pipeline behind the audio that it has heard.
             at_once: Whether the audio must go into the pipeline message by message now, instead of in pieces.
+            though_muted: Whether the ear hears a caller to whom the bot does not listen now.
         """
-        self._hearing.listen(ear, at_once)
+        self._hearing.listen(ear, at_once, though_muted)

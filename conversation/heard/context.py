@@ -12,7 +12,7 @@ The rewriting is done where Pipecat writes the context, and the caller's next tu
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from loguru import logger
 from pipecat.frames.frames import (
@@ -101,6 +101,7 @@ class HeardUserAggregator(LLMUserAggregator):
         params: LLMUserAggregatorParams,
         *,
         joins: bool = False,
+        over_goodbye: Callable[[Frame], bool] = lambda _: False,
     ):
         """Initialize the aggregator.
 
@@ -109,10 +110,12 @@ class HeardUserAggregator(LLMUserAggregator):
             interruptions: Shared with the end of the pipeline.
             params: As in Pipecat.
             joins: Whether a turn of which nobody heard an answer is one message with what the caller said next.
+            over_goodbye: Told what comes while the bot says goodbye; says whether it keeps it.
         """
         super().__init__(context, params=params)
         self._interruptions = interruptions
         self._joins = joins
+        self._over_goodbye = over_goodbye
         self._said_twice = SaidTwice()
         self._heard_until: int | None = None
 
@@ -120,6 +123,8 @@ class HeardUserAggregator(LLMUserAggregator):
         """Note how far the detector has come in the caller's audio; let no word pass that comes to deaf ears."""
         if isinstance(frame, InputAudioRawFrame):
             self._heard_until = frame.metadata.get(HEARD_UNTIL)
+        elif self._over_goodbye(frame):
+            return
         elif isinstance(frame, InterimTranscriptionFrame | TranscriptionFrame):
             # Pipecat asks at each frame whether the next one is muted, and audio comes ten times a second.
             await self._maybe_mute_frame(frame)

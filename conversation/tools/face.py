@@ -171,7 +171,7 @@ class Face:
             farewell = session.render(session.agent.lines.goodbye)
         if is_farewell(await session.latest_reply(), farewell):
             farewell = ""  # the model has written it already, and it is on its way to the caller
-        session.finish(farewell, ended_by=EndedBy.BOT, cause=cause)
+        session.finish(farewell, ended_by=EndedBy.BOT, cause=cause, unless_more=True)
 
     async def record(self, action: str) -> None:
         """Change the recording of the call."""

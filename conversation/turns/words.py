@@ -115,6 +115,8 @@ class TurnWords:
         self._begins = frozenset(plain(word) for word in data.get("begins", ()))
         self._asks_for_words = tuple(data.get("asks_for_words", ()))
         self._holds_on = re.compile(rf"(?:.* )?(?:{_any(data.get('holds_on', ()))})(?: |$)")
+        again = _any(data.get("thinks_again", ()))
+        self._thinks_again = re.compile(rf"(?:.* )?(?<!cant )(?:{again})(?: |$)")  # "I can't wait"
         self._goodbyes = _last(words_of(language).goodbyes if data and language != ENGLISH else ())
         self._asks_for_number = tuple(data.get("asks_for_number", ()))
         self._asks_for_letters = tuple(data.get("asks_for_letters", ()))
@@ -221,6 +223,11 @@ class TurnWords:
             and not any(self.asks(plain(later)) for later in parts[place + 1 :])
             for place, part in enumerate(parts)
         )
+
+    def thinks_again(self, text: str) -> bool:
+        """Whether somebody to whom goodbye is said wants something else."""
+        asks = text.rstrip().endswith("?") and len(plain(text).split()) > ONE_OR_TWO
+        return (asks and not self.says_goodbye(text)) or bool(self._thinks_again.match(plain(text)))
 
     def may_be_a_remark(self, text: str) -> bool:
         """Whether a turn asks and answers nothing, so that it may only say what the patience is for."""
