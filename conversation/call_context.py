@@ -27,6 +27,12 @@ class CallContext(LLMContext):
         """Note that the caller interrupted the bot behind the words of a message of it."""
         self._cut.append(message)
 
+    def followed_by(self, message: LLMContextMessage) -> CallContext:
+        """A copy in which one more message stands at the end."""
+        copy = CallContext([*self.messages, message], tools=self.tools, tool_choice=self.tool_choice)
+        copy._cut = list(self._cut)
+        return copy
+
     def with_interruptions(self) -> list[LLMContextMessage]:
         """The messages, each that was cut off followed by a note for the model."""
         told: list[LLMContextMessage] = []
