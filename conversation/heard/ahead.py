@@ -3,8 +3,8 @@
 Many a turn is taken for over only after a pause: callers who tell something, or leave a message, think while they
 speak. The model would begin to think when the pause is over. So it is asked when the pause begins, with the
 conversation as it will be if nothing more comes, and its service holds the answer back until the turn is over. Whoever
-goes on speaking has the answer thrown away, and the conversation never has it. An answer that calls a tool is given up
-before the tool is called, and asked for again when the turn is over.
+goes on speaking has the answer thrown away, and the conversation never has it. A tool that the answer calls waits for
+the end of the turn, too (`conversation/services/one_system.py`).
 
 The holding back is Pipecat's (`pipecat.turns.speculation_gate`). Its `EagerUserTurnStopStrategy` is for recognisers
 that tell themselves of an end that may not be one, and ends turns by them alone; here any strategy that waits may ask.

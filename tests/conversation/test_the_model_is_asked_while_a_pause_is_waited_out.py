@@ -30,6 +30,7 @@ from pipecat.turns.user_turn_strategies import UserTurnStrategies
 from conversation.call_context import CallContext
 from conversation.heard.ahead import AskedAhead
 from conversation.heard.context import HeardUserAggregator, InterruptionsUnderWay
+from conversation.services import one_system
 from conversation.services.one_system import with_one_system_message
 from conversation.turns import pausing, strategies
 from conversation.turns.pausing import WholeSentenceUserTurnStopStrategy
@@ -67,10 +68,11 @@ class Thinks(LLMService):
             )
         )
         self.secs, self.tool, self.fails = secs, tool, fails
-        self.asked = []
+        self.asked, self.looked_with = [], []
         self.register_function("look", self.look, cancel_on_interruption=False)
 
     async def look(self, params):
+        self.looked_with.append(params.context)
         await params.result_callback({"found": "one"})
 
     async def process_frame(self, frame, direction):
@@ -204,14 +206,32 @@ async def test_words_that_come_late_are_asked_with():
     assert texts(down) == [f"Noted: {TOLD} At noon."]
 
 
-async def test_an_answer_that_calls_a_tool_waits_for_the_end_of_the_turn():
+async def test_a_tool_is_called_when_the_turn_is_over():
     talk = Talk(tool=True)
     down = await talk.of(speech(), silence(), final(TOLD))
     kinds = [type(frame) for frame in down]
     assert kinds.count(FunctionCallInProgressFrame) == 1
     assert kinds.index(UserStoppedSpeakingFrame) < kinds.index(FunctionCallInProgressFrame)
-    assert len(talk.model.asked) == 2
+    assert len(talk.model.asked) == 1
     assert talk.said == [TOLD]
+    assert talk.model.looked_with == [talk.context], "the tool has not seen the conversation itself"
+
+
+async def test_no_tool_is_called_for_a_turn_that_goes_on():
+    talk = Talk(tool=True)
+    goes_on = [SleepFrame(0.3), speech(), SleepFrame(0.2)]
+    await talk.of(speech(), silence(), final(TOLD), *goes_on, silence(), final("It is red."))
+    assert len(talk.model.asked) == 2
+    assert len(talk.model.looked_with) == 1
+    assert talk.said == [f"{TOLD} It is red."]
+
+
+async def test_a_tool_that_would_wait_for_too_long_is_called_for_anew(monkeypatch):
+    monkeypatch.setattr(one_system, "TURN_SECS", 0.2)
+    talk = Talk(tool=True)
+    await talk.of(speech(), silence(), final(TOLD))
+    assert len(talk.model.asked) == 2
+    assert talk.model.looked_with == [talk.context]
 
 
 async def test_an_answer_that_was_given_up_as_the_turn_ended_is_asked_for_again():
