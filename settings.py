@@ -193,6 +193,7 @@ class Settings(BaseSettings):
             "failover_secs",
             "voice_cache_mb",
             "preconnect",
+            "ask_ahead",
             "hang_up_pause_secs",
         }
     )
@@ -300,6 +301,8 @@ class Settings(BaseSettings):
     # What is ready before a call needs it: room for lines of hosted voices, and connections that wait for a call
     voice_cache_mb: int = Field(default=64, ge=0, le=100_000)
     preconnect: int = Field(default=0, ge=0, le=20)
+    # Whether a model is asked while a pause is waited out that is likely the end of the caller's turn
+    ask_ahead: bool = True
 
     # How long after the carrier has played the last word the line stays up, for the caller's ear to hear it
     hang_up_pause_secs: float = Field(default=0.2, ge=0, le=5)

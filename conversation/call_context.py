@@ -16,7 +16,13 @@ LAST_WORDS = 4
 
 
 class CallContext(LLMContext):
-    """A context that knows in which of the bot's messages it was interrupted."""
+    """A context that knows in which of the bot's messages it was interrupted.
+
+    Attributes:
+        of: The conversation that this is a copy of, if it is one.
+    """
+
+    of: CallContext | None = None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """Initialize it as Pipecat's."""
@@ -26,6 +32,13 @@ class CallContext(LLMContext):
     def was_cut(self, message: LLMContextMessage) -> None:
         """Note that the caller interrupted the bot behind the words of a message of it."""
         self._cut.append(message)
+
+    def followed_by(self, message: LLMContextMessage) -> CallContext:
+        """A copy in which one more message stands at the end."""
+        copy = CallContext([*self.messages, message], tools=self.tools, tool_choice=self.tool_choice)
+        copy._cut = list(self._cut)
+        copy.of = self
+        return copy
 
     def with_interruptions(self) -> list[LLMContextMessage]:
         """The messages, each that was cut off followed by a note for the model."""

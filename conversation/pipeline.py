@@ -35,6 +35,7 @@ from conversation.dead_air.rescue import Rescue
 from conversation.dead_air.trouble import ServiceTrouble
 from conversation.failover.build import is_local_next
 from conversation.first_words import open_conversation, record_from_the_start
+from conversation.heard.ahead import AskedAhead
 from conversation.heard.context import HeardAssistantAggregator, HeardUserAggregator, InterruptionsUnderWay
 from conversation.heard.marks import PlayedMarks, SpokenMarks
 from conversation.hooks import Hooks
@@ -52,6 +53,7 @@ from conversation.multilingual.processors import AnswerLanguage, LanguageGate, L
 from conversation.outbound.first_seconds import outbound_opening
 from conversation.outbound.processors import Phase
 from conversation.services.catalogue import LOCAL
+from conversation.services.one_system import OneSystemMessage
 from conversation.services.service import PHONE_HZ, WIDE_HZ
 from conversation.session import SOCKET_CLOSED, Session
 from conversation.speakable import Aloud
@@ -270,6 +272,10 @@ async def run_session(
     def may_open() -> bool:
         return opening is not None and opening.phase is not Phase.OVER
 
+    def may_be_asked_ahead() -> bool:
+        # What stands before the model decides on each request, or notes it, and some of these are never answered.
+        return not (is_shut() or may_open() or at["before_llm"])
+
     def is_deaf() -> bool:
         return session.deaf or (opening is not None and opening.is_deaf)
 
@@ -358,6 +364,9 @@ async def run_session(
         # The local brain joins turns by itself, and counts them.
         joins=not (speech.model_hears or isinstance(llm, LocalBrain)),
         over_goodbye=thoughts.hear,
+        ahead=AskedAhead(may_be_asked_ahead, lambda: before_voice.may_ask())
+        if settings.ask_ahead and conversation is None and isinstance(llm, OneSystemMessage)
+        else None,
     )
     assistant = HeardAssistantAggregator(
         context, session.playout, interruptions, user if speech.model_hears else None

@@ -20,6 +20,8 @@ from conversation.failover.ears import Ears
 from conversation.failover.models import Models
 from conversation.failover.switching import FailedOver, Switch
 from conversation.failover.voices import Voices
+from conversation.local.brain import LocalBrain
+from conversation.local.speech import LocalPiperTTS
 from conversation.services.service import Kind
 from conversation.session import Session
 from conversation.speakable import Aloud, SpeakableText
@@ -160,7 +162,9 @@ def build_speech(
                 choice, agent, settings, variables=session.variables, succeeded=session.succeeded
             )
         )
-        words = SpeakableText(agent.language)
+        # What the local brain says is rendered before it is asked for, sentence by sentence.
+        renders = isinstance(tts, LocalPiperTTS) and not isinstance(llm, LocalBrain)
+        words = SpeakableText(agent.language, first_clause=renders)
         kinds: dict[FrameProcessor, Kind] = {stt: "stt", llm: "llm", tts: "tts"}
         for one in (stt, llm, tts):
             if isinstance(one, Switch):

@@ -127,6 +127,8 @@ class BeforeModel(FrameProcessor):
             dead_air.caller_sounds(frame.num_frames / frame.sample_rate)
             return self._model_hears  # otherwise no processor behind this one wants it
         if isinstance(frame, LLMContextFrame):
+            if frame.speculation:
+                return True  # it is not the model's turn yet
             # A model that hears knows the caller's words already, and answers the first context that it gets.
             return not self._model_hears and self._before_voice.may_ask()
         if isinstance(frame, UserStartedSpeakingFrame):

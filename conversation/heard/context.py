@@ -16,6 +16,8 @@ from collections.abc import Callable, Sequence
 
 from loguru import logger
 from pipecat.frames.frames import (
+    EagerEndOfTurnCancelFrame,
+    ErrorFrame,
     Frame,
     InputAudioRawFrame,
     InterimTranscriptionFrame,
@@ -25,6 +27,8 @@ from pipecat.frames.frames import (
     TranscriptionFrame,
     TTSAudioRawFrame,
     TTSTextFrame,
+    UserStartedSpeakingFrame,
+    UserStoppedSpeakingFrame,
     VADUserStartedSpeakingFrame,
     VADUserStoppedSpeakingFrame,
 )
@@ -37,6 +41,7 @@ from pipecat.processors.aggregators.llm_response_universal import (
 from pipecat.processors.frame_processor import FrameDirection
 
 from conversation.call_context import CallContext
+from conversation.heard.ahead import AskedAhead
 from conversation.local.speech import HEARD_UNTIL
 from conversation.playout import Chunk, Playout
 from conversation.turns.twice import SaidTwice
@@ -102,6 +107,7 @@ class HeardUserAggregator(LLMUserAggregator):
         *,
         joins: bool = False,
         over_goodbye: Callable[[Frame], bool] = lambda _: False,
+        ahead: AskedAhead | None = None,
     ):
         """Initialize the aggregator.
 
@@ -111,11 +117,13 @@ class HeardUserAggregator(LLMUserAggregator):
             params: As in Pipecat.
             joins: Whether a turn of which nobody heard an answer is one message with what the caller said next.
             over_goodbye: Told what comes while the bot says goodbye; says whether it keeps it.
+            ahead: Keeps what the model is asked before a turn is surely over; None where it never is.
         """
         super().__init__(context, params=params)
         self._interruptions = interruptions
         self._joins = joins
         self._over_goodbye = over_goodbye
+        self._ahead = ahead
         self._said_twice = SaidTwice()
         self._heard_until: int | None = None
 
@@ -133,6 +141,12 @@ class HeardUserAggregator(LLMUserAggregator):
         elif isinstance(frame, VADUserStartedSpeakingFrame):
             self._said_twice.speech_began()
         await super().process_frame(frame, direction)
+        # Speech first keeps the turn from ending; of errors one may be that of the model that was asked.
+        if isinstance(frame, VADUserStartedSpeakingFrame | ErrorFrame):
+            await self._withdraw()
+        elif isinstance(frame, EagerEndOfTurnCancelFrame) and direction is FrameDirection.UPSTREAM:
+            if self._ahead is not None and self._ahead.was_given_up():
+                await self.push_context_frame()
 
     def _says_nothing_new(self, text: str) -> bool:
         """Whether a final transcript is empty, or is one that came before. Keys may well be pressed twice."""
@@ -144,13 +158,42 @@ class HeardUserAggregator(LLMUserAggregator):
             if self._heard_until is not None:
                 frame.metadata[HEARD_UNTIL] = self._heard_until
         if direction is FrameDirection.DOWNSTREAM:
+            if self._ahead is not None and isinstance(frame, InterruptionFrame | UserStartedSpeakingFrame):
+                self._ahead.begin_anew()
             if isinstance(frame, InterruptionFrame):
                 self._interruptions.set_out(frame)
             elif isinstance(frame, LLMContextFrame):
                 await self._interruptions.over()
+                if frame.speculation:
+                    await self._ask_ahead()
+                    return
                 if self._joins:
                     self.context.transform_messages(joined)
+                if self._ahead is not None and self._ahead.is_asked(self.context.messages):
+                    return
+                await self._withdraw()
+            elif isinstance(frame, UserStoppedSpeakingFrame):
+                await self._withdraw()
         await super().push_frame(frame, direction)
+
+    async def _ask_ahead(self) -> None:
+        """Ask the model with the conversation as it will be, if the turn is over."""
+        said = self.aggregation_string()
+        if self._ahead is None or not said or not isinstance(self.context, CallContext):
+            return
+        context = self.context.followed_by({"role": "user", "content": said})
+        if self._joins:
+            context.transform_messages(joined)
+        is_another = self._ahead.is_under_way
+        if self._ahead.asks(context.messages):
+            if is_another:
+                await self.broadcast_frame(EagerEndOfTurnCancelFrame)
+            await super().push_frame(LLMContextFrame(context, speculation=True))
+
+    async def _withdraw(self) -> None:
+        """Have the model's service throw away what it was asked ahead: the turn goes on, or was another one."""
+        if self._ahead is not None and self._ahead.withdraw():
+            await self.broadcast_frame(EagerEndOfTurnCancelFrame)
 
     async def push_aggregation(self) -> str:
         """Write the caller's turn into the context, behind what it interrupted."""

@@ -10,22 +10,31 @@ Source: `LLMService._compose_system_instruction`, `BaseLLMAdapter._resolve_syste
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
-from pipecat.frames.frames import Frame, FunctionCallFromLLM, LLMContextFrame
+from pipecat.frames.frames import Frame, FunctionCallFromLLM, LLMContextFrame, UserStoppedSpeakingFrame
 from pipecat.processors.aggregators.llm_context import LLMContext, LLMContextMessage
 from pipecat.processors.frame_processor import FrameDirection
 from pipecat.services.llm_service import LLMService
 
 from conversation.call_context import CallContext
 
+TURN_SECS = 2.0
+"""How long the call of a tool waits for the end of a turn; the pauses in which a model is asked ahead are shorter."""
+
 
 class OneSystemMessage(LLMService[Any]):
-    """Asks a model with one system message, and with notes on where it was interrupted."""
+    """Asks a model with one system message, and with notes on where it was interrupted.
+
+    What it wants to have done when it was asked ahead of the end of a turn is done when the turn is over.
+    """
 
     _system: str | None = None
     _asked_with: LLMContext | None = None
+    _turn_is_over: asyncio.Event | None = None
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         """Ask with the conversation as a model should see it; pass everything else on as it is."""
@@ -35,12 +44,25 @@ class OneSystemMessage(LLMService[Any]):
             asked.metadata = frame.metadata
             frame = asked
         await super().process_frame(frame, direction)
+        if isinstance(frame, UserStoppedSpeakingFrame) and self._turn_is_over is not None:
+            self._turn_is_over.set()
 
     async def run_function_calls(self, function_calls: Sequence[FunctionCallFromLLM]) -> None:
-        """Run the calls of one reply; tools see the conversation itself."""
-        if self._asked_with is not None:
+        """Run the calls of one reply; tools see the conversation itself.
+
+        A reply that was asked for ahead waits here. If the turn goes on, its service stops it meanwhile; if nothing
+        comes of the turn, Pipecat gives it up.
+        """
+        if function_calls and self._speculation_gate.is_speculating:
+            self._turn_is_over = asyncio.Event()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(TURN_SECS):
+                    await self._turn_is_over.wait()
+        if (context := self._asked_with) is not None:
+            if isinstance(context, CallContext) and context.of is not None:
+                context = context.of
             for call in function_calls:
-                call.context = self._asked_with
+                call.context = context
         await super().run_function_calls(function_calls)
 
     def as_asked(self, context: LLMContext) -> LLMContext:

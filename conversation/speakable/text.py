@@ -9,10 +9,11 @@ from loguru import logger
 from pipecat.frames.frames import Frame, TTSSpeakFrame
 from pipecat.processors.aggregators.llm_text_processor import LLMTextProcessor
 from pipecat.processors.frame_processor import FrameDirection
-from pipecat.utils.text.base_text_aggregator import Aggregation
+from pipecat.utils.text.base_text_aggregator import Aggregation, TextType
 from pipecat.utils.text.simple_text_aggregator import SimpleTextAggregator
 
 from conversation.speakable.aloud import Pronounced, aloud
+from conversation.speakable.clauses import first_clause_end
 from conversation.speakable.tidy import tidy
 from conversation.speakable.visible import VisibleText
 
@@ -21,35 +22,49 @@ _PIECES = re.compile(r".{1,1000}(?:\s|$)|.{1,1000}", re.DOTALL)
 
 
 class VisibleSentences(SimpleTextAggregator):
-    """Cuts what a caller may hear of a model's text into sentences, as Pipecat's voices would do themselves."""
+    """Cuts what a caller may hear of a model's text into sentences, as Pipecat's voices would do themselves.
 
-    def __init__(self, *, language: str | None = None):
+    An answer may begin with the first clause of its first sentence, for a voice that renders a text before it sounds.
+    """
+
+    def __init__(self, *, language: str | None = None, first_clause: bool = False):
         """Begin with no text.
 
         Args:
             language: Of the conversation; sentences end by its rules.
+            first_clause: Whether an answer begins with a clause of a long sentence.
         """
         super().__init__(language=language)
         self._visible = VisibleText()
+        self._first_clause = first_clause
+        self._begun = False
 
     async def aggregate(self, text: str) -> AsyncIterator[Aggregation]:
         """Take the next piece of text; yield each sentence that is whole."""
         async for sentence in super().aggregate(self._visible.feed(text)):
+            self._begun = True
             yield sentence
+        if self._first_clause and not self._begun and (end := first_clause_end(self._text)) is not None:
+            self._begun = True
+            clause, self._text = self._text[:end], self._text[end:].lstrip()
+            yield Aggregation(text=clause.strip(), type=TextType.SENTENCE)
 
     async def flush(self) -> Aggregation | None:
         """End the answer; what is left of it is its last sentence."""
         self._text += self._visible.finish()
+        self._begun = False
         return await super().flush()
 
     async def handle_interruption(self) -> None:
         """Forget an answer that was given up."""
         self._visible.reset()
+        self._begun = False
         await super().handle_interruption()
 
     async def reset(self) -> None:
         """Forget everything."""
         self._visible.reset()
+        self._begun = False
         await super().reset()
 
 
@@ -59,13 +74,14 @@ class SpeakableText(LLMTextProcessor):
     The voice, the record and the conversation that the model is shown again all get this text.
     """
 
-    def __init__(self, language: str | None = None):
+    def __init__(self, language: str | None = None, *, first_clause: bool = False):
         """Initialize the processor.
 
         Args:
             language: Of the conversation, as in BCP 47.
+            first_clause: Whether an answer begins with a clause of a long sentence.
         """
-        self._sentences = VisibleSentences(language=language)
+        self._sentences = VisibleSentences(language=language, first_clause=first_clause)
         super().__init__(text_aggregator=self._sentences, text_transforms=[("*", tidy)])
 
     def speaks(self, language: str) -> None:

@@ -15,7 +15,7 @@ from pipecat.frames.frames import (
     VADUserStartedSpeakingFrame,
     VADUserStoppedSpeakingFrame,
 )
-from pipecat.turns.types import ProcessFrameResult
+from pipecat.turns.types import ProcessFrameResult, UserTurnSpeculation
 from pipecat.turns.user_stop import BaseUserTurnStopStrategy, TurnAnalyzerUserTurnStopStrategy
 
 from conversation.turns.ear import CallerGoesOnFrame, CallerPausesFrame
@@ -48,6 +48,9 @@ DICTATING_SECS = 2.0
 
 MAY_BE_WHOLE_SECS = 1.2
 """A pause this long ends one whose number is long enough for some places."""
+
+LIKELY_SECS = 1.0
+"""Of a pause that ends a turn and is no longer than this it is likely that it does: the model is asked meanwhile."""
 
 WORDS_LATE_SECS = 1.0
 """How much later than nearly all transcripts one may come. After that it is sure that there were no words."""
@@ -181,6 +184,8 @@ class WordsDecideToo(BaseUserTurnStopStrategy):
         rest = self._silent_since + wait - time.time()
         if rest > 0:
             self._waiting = self.create_task(self._end_after(rest), f"{self}::_end_after")
+            if wait <= LIKELY_SECS:
+                await self.trigger_user_turn_inference_triggered(speculation=UserTurnSpeculation(said))
         else:
             await super().trigger_user_turn_stopped(enable_user_speaking_frames=enable_user_speaking_frames)
 

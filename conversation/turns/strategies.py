@@ -15,7 +15,7 @@ from pipecat.frames.frames import (
     VADUserStoppedSpeakingFrame,
 )
 from pipecat.turns.empty_user_turn import EmptyUserTurnConfig
-from pipecat.turns.types import ProcessFrameResult
+from pipecat.turns.types import ProcessFrameResult, UserTurnSpeculation
 from pipecat.turns.user_mute import BaseUserMuteStrategy
 from pipecat.turns.user_start import TranscriptionUserTurnStartStrategy
 from pipecat.turns.user_stop import BaseUserTurnStopStrategy
@@ -30,6 +30,7 @@ from conversation.turns.holding import Voice
 from conversation.turns.interrupting import InterruptingUserTurnStartStrategy
 from conversation.turns.keypad import KEYPAD_PREFIX
 from conversation.turns.pausing import (
+    LIKELY_SECS,
     Known,
     WholeSentenceUserTurnStopStrategy,
     WordlessUserTurnStopStrategy,
@@ -194,6 +195,10 @@ class WholeWordsUserTurnStopStrategy(BaseUserTurnStopStrategy):
                 rest = self._silent_since + wait - time.time()
                 if rest > 0:
                     self._waiting = self.create_task(self._end_after(rest), f"{self}::_end_after")
+                    if wait <= LIKELY_SECS:
+                        await self.trigger_user_turn_inference_triggered(
+                            speculation=UserTurnSpeculation(said)
+                        )
                     return ProcessFrameResult.CONTINUE
                 await self.trigger_user_turn_stopped()
                 return ProcessFrameResult.STOP
