@@ -189,6 +189,14 @@ def test_a_number_comes_in_pieces_and_is_corrected_on_the_way(said, number):
     assert (talk.state.draft.number, talk.reply.text) == (number, talk.line("message_prompt"))
 
 
+def test_what_is_no_more_of_a_number_has_the_rest_of_it_asked_for():
+    talk = message_talk("Anna Miller", "No.", "Six one seven, five five five.")
+    so_far = talk.reply.text
+    assert talk.say("Sheep and then.") == so_far
+    talk.say("Zero one four two.")
+    assert talk.state.draft.number == "6175550142"
+
+
 @pytest.mark.parametrize(
     ("correction", "part", "value"),
     [

@@ -7,6 +7,7 @@ import soxr
 from conversation.language.spoken_numbers import dictated_number, spoken_number
 from conversation.local.dictation import Dictated, may_be
 from conversation.local.letters import OUTSIDE, behind_each_pair
+from conversation.local.lone_words import ANSWER_MARGIN, NO_MARGIN, said_alone
 from conversation.local.models import Expected, LocalModels
 from conversation.local.recognisers import STT_RATE
 from conversation.local.weights import END, Decoding
@@ -120,6 +121,25 @@ def test_a_number_is_heard_through_the_recogniser(models):
     sound, speech = on_the_line(models, "Three one four, nine oh seven, two two six one.")
     found = models.transcribe_alone(sound, RATE, speech, Expected([], 0, Dictated.NUMBER))
     assert dictated_number(found) == "3149072261"
+
+
+@pytest.mark.parametrize("said", ["R, O, B, I, N.", "E, L, L, I, O, T.", "My name is Erin."])
+def test_what_the_detector_has_noticed_late_is_looked_at_whole(models, said):
+    sound, (begin, end) = on_the_line(models, said)
+    expected = Expected(said_alone(), NO_MARGIN, Dictated.LETTERS)
+    assert end - 0.2 > begin + 0.4
+    late = models.transcribe_alone(sound, RATE, (end - 0.2, end), expected)
+    assert late == models.transcribe_alone(sound, RATE, (begin, end), expected)
+
+
+def test_a_soft_sound_before_a_lone_word_is_none_of_it(models):
+    sound, speech = on_the_line(models, "Yes.")
+    samples = np.frombuffer(sound, np.int16).copy()
+    hum = 0.03 * np.abs(samples).max() * np.sin(np.arange(len(samples)) * 0.7)
+    expected = Expected(said_alone(), ANSWER_MARGIN)
+    assert (
+        models.transcribe_alone((samples + hum.astype(np.int16)).tobytes(), RATE, speech, expected) == "Yes."
+    )
 
 
 def test_what_is_written_step_by_step_is_as_likely_as_in_one_piece(models):
