@@ -33,6 +33,7 @@ from conversation.language.spoken_numbers import (
     digits_alike,
     is_number_alone,
     only_number,
+    only_sounds_like_digits,
     write_digits,
 )
 from conversation.local.letters import OUTSIDE, behind_each_pair
@@ -209,8 +210,12 @@ def may_be(understood: str, asked: Dictated | None, so_far: str = "") -> Dictate
         None where a number or a spelling was understood well, and of ordinary speech.
     """
     words = understood.split()
-    if not words or len(words) > MOST_WORDS or is_number_alone(understood):
+    if not words or len(words) > MOST_WORDS:
         return None
+    if is_number_alone(understood):
+        # "Over seven eight." behind other digits has one that is not heard.
+        goes_on = asked is Dictated.NUMBER and _ends_with(so_far, asked)
+        return asked if goes_on and only_sounds_like_digits(understood) else None
     spelt = _letters_in(understood)
     digits, letters = sum(digits_alike(understood)), sum(map(bool, spelt))
     if asked is Dictated.NUMBER and (digits or len(words) <= SHORT):

@@ -42,6 +42,15 @@ def test_a_number_that_was_written_as_words(models, said, understood, digits):
     assert spoken_number(found) == digits
 
 
+def test_a_group_behind_other_digits_is_heard_whole(models):
+    sound, speech = on_the_line(models, "Oh one four six.")
+    assert models.dictation.heard_as(
+        heard(models, "Oh one four six."), "Over four six.", Dictated.NUMBER
+    ) == ("Oh, one, four, six.")
+    found = models.transcribe_alone(sound, RATE, speech, Expected([], 0, Dictated.NUMBER, "Three one five."))
+    assert dictated_number(found) == "0146"
+
+
 def test_what_announces_a_number_stays_before_it(models):
     sound = heard(models, "You can reach me at six four one.")
     found = models.dictation.heard_as(sound, "You can reach me at sick for one.", Dictated.NUMBER)
@@ -199,5 +208,7 @@ def test_who_has_begun_to_spell_goes_on_with_it():
     assert may_be("Ellen.", Dictated.LETTERS, so_far="It is Holt. H, O,") is Dictated.LETTERS
     assert may_be("Ellen.", None) is None
     assert may_be("Sheep.", Dictated.NUMBER, so_far="Two o") is Dictated.NUMBER
+    assert may_be("Over four six.", Dictated.NUMBER, so_far="Three one five.") is Dictated.NUMBER
+    assert may_be("Nine four six.", Dictated.NUMBER, so_far="Three one five.") is None
     assert may_be("Ellen.", None, so_far="H, O,") is None
     assert may_be("I would like to come on Friday.", Dictated.LETTERS, so_far="H, O,") is None
