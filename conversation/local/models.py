@@ -31,6 +31,7 @@ from conversation.local.dictation import Dictated, Dictation, may_be
 from conversation.local.encoder import SentenceModel
 from conversation.local.loading import load_encoder, load_lone_words, load_voice
 from conversation.local.lone_words import AROUND_SECS, LONGEST_SECS, MARGIN, LoneWords, is_doubtful
+from conversation.local.loud import since_it_is_loud
 from conversation.local.recognisers import (
     STT_RATE,
     MoonshineRecogniser,
@@ -50,14 +51,6 @@ CACHE_BYTES = 16 * 1024 * 1024
 """Rendered audio that is kept: a thousand seconds at 8 kHz."""
 
 _PEAK = 0.9  # of full scale; resampling overshoots a little
-
-_FRAME_SECS = 0.02
-_OF_THE_LOUDEST = 0.9
-_SOFTER_DB = 15.0
-"""What is softer than the loudest of some speech by so much is what is behind it."""
-
-_GAP_SECS = 0.4
-"""So much silence is within what somebody says, between two letters."""
 
 _T = TypeVar("_T")
 
@@ -217,7 +210,14 @@ class LocalModels:
 
     # Hearing
 
-    def transcribe(self, pcm: bytes, rate: int = STT_RATE, nearness: Nearness | None = None) -> str:
+    def transcribe(
+        self,
+        pcm: bytes,
+        rate: int = STT_RATE,
+        nearness: Nearness | None = None,
+        *,
+        asked_for_name: bool = False,
+    ) -> str:
         """Transcribe 16-bit mono PCM. Blocks.
 
         Args:
@@ -225,8 +225,9 @@ class LocalModels:
                 no seams.
             rate: Its rate in Hz.
             nearness: How near texts are to what may well be said.
+            asked_for_name: Whether it may well be somebody's name.
         """
-        return self.recogniser.transcribe(_samples(pcm, rate), nearness)
+        return self.recogniser.transcribe(_samples(pcm, rate), nearness, asked_for_name=asked_for_name)
 
     async def hear(self, pcm: bytes, rate: int = STT_RATE) -> str:
         """Transcribe 16-bit mono PCM in a thread, one utterance of all calls after the other; see `transcribe`."""
@@ -242,8 +243,9 @@ class LocalModels:
                 missed the beginning.
             expected: What may well be said.
         """
-        text = self.transcribe(pcm, rate, expected.nearness)
-        begin, end = _since_it_is_loud(pcm, rate, speech), speech[1]
+        asked_for_name = expected.asked is Dictated.LETTERS
+        text = self.transcribe(pcm, rate, expected.nearness, asked_for_name=asked_for_name)
+        begin, end = since_it_is_loud(pcm, rate, speech), speech[1]
         is_lone = end - begin <= LONGEST_SECS and is_doubtful(text, expected.words)
         dictated = may_be(text, expected.asked, expected.so_far)
         if not (is_lone or dictated) or self.lone_words is None or self.dictation is None:
@@ -371,30 +373,6 @@ class LocalModels:
 def local_models() -> LocalModels:
     """Return the models that all calls of this process share."""
     return LocalModels()
-
-
-def _since_it_is_loud(pcm: bytes, rate: int, speech: tuple[float, float]) -> float:
-    """From where on a sound is about as loud as its speech is, in seconds: where that begins, or before.
-
-    Args:
-        pcm: 16-bit mono PCM.
-        rate: Its rate in Hz.
-        speech: From where to where there is speech in it, in seconds.
-    """
-    begin, end = speech
-    size = round(_FRAME_SECS * rate)
-    first, last = (max(0, round(secs / _FRAME_SECS)) for secs in (begin, end))
-    samples = np.frombuffer(pcm, np.int16)[: last * size].astype(np.float32)
-    powers = (samples[: len(samples) // size * size].reshape(-1, size) ** 2).mean(axis=1)
-    if not len(powers[first:]):
-        return begin
-    least = float(np.quantile(powers[first:], _OF_THE_LOUDEST)) * 10 ** (-_SOFTER_DB / 10)
-    loud = np.flatnonzero(powers[:first] >= max(least, 1.0))[::-1]
-    for frame in loud:
-        if first - frame > _GAP_SECS / _FRAME_SECS:
-            break
-        first = int(frame)
-    return min(begin, first * _FRAME_SECS)
 
 
 def _samples(pcm: bytes, rate: int) -> np.ndarray:
