@@ -259,7 +259,12 @@ class Dictation:
         self._grammars = {Dictated.NUMBER: of_numbers(weights), Dictated.LETTERS: of_letters(weights)}
 
     def heard_as(
-        self, samples: NDArray[np.float32], understood: str, dictated: Dictated, so_far: str = ""
+        self,
+        samples: NDArray[np.float32],
+        understood: str,
+        dictated: Dictated,
+        so_far: str = "",
+        worth: float = 0.0,
     ) -> str | None:
         """Find the number or the letters that were said, behind the words that announce them.
 
@@ -268,6 +273,7 @@ class Dictation:
             understood: What the recogniser has made of it.
             dictated: Which of them it is, see `may_be`.
             so_far: What the caller has said before, see `may_be`.
+            worth: By how many nats what was understood counts as likelier than it seems.
 
         Returns:
             None when what was understood is all in all likelier, or says the same.
@@ -278,7 +284,7 @@ class Dictation:
         begun_to_spell = dictated is Dictated.LETTERS and latest is not None and len(alike) > latest + 1
         goes_on = begun_to_spell or _ends_with(so_far, dictated)
         margin = MARGIN_GOING_ON if goes_on else MARGIN if any(alike) else MARGIN_OTHERWISE
-        found = _write(self.weights, samples, understood, self._grammars[dictated], margin, latest)
+        found = _write(self.weights, samples, understood, self._grammars[dictated], margin - worth, latest)
         if found is None:
             return None
         begun, written = found

@@ -113,6 +113,13 @@ class Usual:
         """The same of a text that is over."""
         return self._worth(begun.had | {begun.node if self._ends[begun.node] else begun.passed})
 
+    def worth_of(self, text: str) -> float:
+        """What the phrases of a text are worth."""
+        begun = NOTHING_BEGUN
+        for token in self._weights.tokens(text):
+            begun = self.after(begun, token)
+        return self.worth_at_end(begun)
+
     def _worth(self, phrases: frozenset[int], more: float = 0.0) -> float:
         return sum(self._ends[node] for node in phrases) + more
 

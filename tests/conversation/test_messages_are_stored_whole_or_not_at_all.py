@@ -277,3 +277,10 @@ def test_all_of_it_can_be_said_in_one_turn():
         "message": "For Doctor Ortiz: Please call me.",
         "callback_number": "2025550133",
     }
+
+
+@pytest.mark.parametrize("yes", ["Yes, correct her.", "Yeah, right hear.", "Yep. Correct her."])
+def test_a_yes_of_which_a_word_was_misheard_stores_it(yes):
+    talk = message_talk("Anna Miller", "Yes.", "My crown is loose.")
+    talk.say(yes)
+    assert talk.called == "take_message"

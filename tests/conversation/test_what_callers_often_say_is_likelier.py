@@ -2,8 +2,11 @@
 
 import numpy as np
 import pytest
+import soxr
 
+from conversation.local.dictation import Dictated
 from conversation.local.models import LocalModels
+from conversation.local.recognisers import STT_RATE
 from conversation.local.usual import NOTHING_BEGUN, Begun, Usual, names, of_callers
 from tests.on_the_line import RATE, moonshine_and_piper, on_the_line
 
@@ -58,6 +61,16 @@ def test_what_has_begun_counts_until_it_comes_to_nothing(usual, models):
     assert usual.worth(read(usual, models, "Benches")) == 0
     assert usual.worth(read(usual, models, "the")) == 0  # in every sentence
     assert tokens[1] in usual.goes_on_with(begun)
+
+
+def test_what_was_understood_as_a_phrase_is_not_given_up_as_readily(usual, models):
+    assert usual.worth_of("On the ninth of March, Bennett.") == 9
+    sound, (begin, end) = on_the_line(models, "Six two nine.")
+    samples = np.frombuffer(sound, np.int16)[round((begin - 0.25) * RATE) : round((end + 0.25) * RATE)]
+    at_16k = soxr.resample(samples / np.float32(32768), RATE, STT_RATE).astype(np.float32)
+    again = models.dictation.heard_as(at_16k, "Sick to nine.", Dictated.NUMBER)
+    assert again is not None
+    assert models.dictation.heard_as(at_16k, "Sick to nine.", Dictated.NUMBER, worth=50) is None
 
 
 def test_names_and_days_are_in_the_data(models):

@@ -44,6 +44,9 @@ _SHORT = 4
 _LONE_YES = 2
 """So few words of which one is "right" or "correct" confirm, whatever the other was before it was misheard."""
 
+_MISHEARD_YES = re.compile(r"\w+|(?:right|correct) (?!them|my|name|number)\w+")
+"""What a word more behind a yes is: of "Yes, correct." a recogniser makes "Yes, correct her."."""
+
 _WRONG = re.compile(r"\b(?:wrong|change|not (?:quite )?right|isnt right|incorrect|mistake)\b")
 _ONLY_POLITE = frozenset(("please", "thanks", "thank you", "please do", "of course"))
 _ADDS_NOTHING = re.compile(
@@ -129,7 +132,7 @@ def answered_read_back(state: DialogueState, utterance: Utterance, script: Scrip
             return send(state.with_draft(then_end=True), script)
         if utterance.digits:
             return send(state, script)
-        if _ADDS_NOTHING.fullmatch(plain(rest)) or len(plain(rest).split()) == 1:
+        if _ADDS_NOTHING.fullmatch(plain(rest)) or _MISHEARD_YES.fullmatch(plain(rest)):
             state, reply = send(state, script)
             return state, replace(
                 reply, hesitant=not plain(rest)
