@@ -39,7 +39,7 @@ from conversation.local.recognisers import (
     load_recogniser,
 )
 from conversation.local.retrieval import Retriever
-from conversation.local.usual import of_callers, of_names
+from conversation.local.usual import WORTH_OF_NAME, of_callers, of_names
 from conversation.local.weights import Weights
 from conversation.native_memory import give_memory_back
 
@@ -253,14 +253,15 @@ class LocalModels:
             return text
         first, last = (round(secs * rate) for secs in (max(0.0, begin - AROUND_SECS), end + AROUND_SECS))
         samples = _samples(pcm[2 * first : 2 * last], rate)
-        # What was understood counts as likelier here, too.
+        # What was understood counts as likelier here, too; "Yes, sir." does not.
         weights = self.dictation.weights
         worth = (of_names(weights) if asked_for_name else of_callers(weights)).worth_of(text)
+        worth = worth if worth >= WORTH_OF_NAME else 0.0
         if dictated and (found := self.dictation.heard_as(samples, text, dictated, expected.so_far, worth)):
             return found
         if not is_lone:
             return text
-        word = self.lone_words.heard_as(samples, text, expected.words, expected.margin - worth)
+        word = self.lone_words.heard_as(samples, text, expected.words, expected.margin, worth)
         return text if word is None else f"{word}."
 
     async def hear_alone(self, pcm: bytes, rate: int, speech: tuple[float, float], expected: Expected) -> str:

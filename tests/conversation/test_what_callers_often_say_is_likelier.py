@@ -8,6 +8,7 @@ from conversation.local.dictation import Dictated
 from conversation.local.models import LocalModels
 from conversation.local.recognisers import STT_RATE
 from conversation.local.usual import NOTHING_BEGUN, Begun, Usual, names, of_callers
+from conversation.local.weights import Weights
 from tests.on_the_line import RATE, moonshine_and_piper, on_the_line
 
 
@@ -16,17 +17,23 @@ def models() -> LocalModels:
     return moonshine_and_piper()
 
 
+def weights_of(models: LocalModels) -> Weights:
+    """Moonshine's."""
+    assert models.dictation is not None
+    return models.dictation.weights
+
+
 def read(usual: Usual, models: LocalModels, text: str) -> Begun:
     """How far a text has come."""
     begun = NOTHING_BEGUN
-    for token in models.recogniser.weights.tokens(text):
+    for token in weights_of(models).tokens(text):
         begun = usual.after(begun, token)
     return begun
 
 
 @pytest.fixture(scope="module")
 def usual(models) -> Usual:
-    found = Usual(models.recogniser.weights)
+    found = Usual(weights_of(models))
     found.add("the ninth", 2)
     found.add("the ninth of March", 5)
     found.add("Goodbye", 3)
@@ -54,7 +61,7 @@ def test_what_phrases_are_worth(usual, models, text, worth):
 
 
 def test_what_has_begun_counts_until_it_comes_to_nothing(usual, models):
-    tokens = models.recogniser.weights.tokens("Bennett")
+    tokens = weights_of(models).tokens("Bennett")
     assert len(tokens) > 1
     begun = usual.after(NOTHING_BEGUN, tokens[0])
     assert 0 < usual.worth(begun) < 4
@@ -73,10 +80,20 @@ def test_what_was_understood_as_a_phrase_is_not_given_up_as_readily(usual, model
     assert models.dictation.heard_as(at_16k, "Sick to nine.", Dictated.NUMBER, worth=50) is None
 
 
+def test_a_name_is_no_lone_word(models):
+    sound, _ = on_the_line(models, "Shaw.")
+    words, margin = ["Sure", "Yes"], -1.0
+    at_16k = soxr.resample(np.frombuffer(sound, np.int16) / np.float32(32768), RATE, STT_RATE).astype(
+        np.float32
+    )
+    assert models.lone_words.heard_as(at_16k, "Sheep bark.", words, margin) == "Sure"
+    assert models.lone_words.heard_as(at_16k, "Sheep bark.", words, margin, worth=50) is None
+
+
 def test_names_and_days_are_in_the_data(models):
     assert {"Susan", "Gregory", "Larson", "McDonald"} <= names()
     assert len(names()) > 3500
-    usual = of_callers(models.recogniser.weights)
+    usual = of_callers(weights_of(models))
     for said in ("by Tuesday", "On Friday", "the 21st of June", "The thirtieth of April", "half past", "No,"):
         assert usual.worth_at_end(read(usual, models, said)) > 0, said
     assert usual.worth_at_end(read(usual, models, "Larson")) == 0
