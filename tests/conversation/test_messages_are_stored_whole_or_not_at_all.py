@@ -284,3 +284,11 @@ def test_a_yes_of_which_a_word_was_misheard_stores_it(yes):
     talk = message_talk("Anna Miller", "Yes.", "My crown is loose.")
     talk.say(yes)
     assert talk.called == "take_message"
+
+
+def test_who_corrects_a_day_behind_a_yes_and_goes_has_it_stored_so():
+    talk = message_talk("Anna Miller", "Yes.", "I come on the third of June.")
+    assert "ninth of June" in talk.say("Yes, the ninth.")
+    talk.say("That's all. Goodbye.")
+    assert talk.called == "take_message"
+    assert talk.arguments["message"] == "I come on the ninth of June."

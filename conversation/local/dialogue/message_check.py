@@ -141,7 +141,7 @@ def answered_read_back(state: DialogueState, utterance: Utterance, script: Scrip
         if not text or _is_read_back(text, state.draft):
             return send(state, script)
         if changed := corrected_words(state.draft.text, text):  # "Yes, the fifth."
-            return next_question(state.with_draft(text=changed, agreed=""), script)
+            return next_question(state.with_draft(text=changed, agreed=changed), script)
         return _added(state, text, script, agreed=state.draft.agreed or state.draft.text)
     elif _CONFIRMS.search(plain(text)) and (
         _ADDS_NOTHING.fullmatch(plain(text)) or len(plain(text).split()) <= _LONE_YES
