@@ -161,6 +161,11 @@ def is_number_alone(text: str) -> bool:
     return bool(alike) and all(alike)
 
 
+def only_sounds_like_digits(text: str) -> bool:
+    """Whether some of a text's words are taken for digits that are written otherwise: "Over seven eight."."""
+    return any(word in _SOUNDS_LIKE for word in _words(text.lower()))
+
+
 def announces_number(text: str) -> bool:
     """Whether a number may follow words: none at all, "Yes, it's", or "You can reach me at"."""
     return not text or bool(_ANNOUNCED.search(text.lower()) or _ANNOUNCES.fullmatch(f"{text.lower()} "))

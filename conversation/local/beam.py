@@ -11,11 +11,13 @@ of 78.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from conversation.local.usual import NOTHING_BEGUN, Begun, Usual, of_callers, of_names
 from conversation.local.weights import END, Decoding, Weights
 
 BEAM = 4
@@ -36,6 +38,9 @@ NEARLY = 0.15
 WORTH_OF_NEARNESS = 1.0
 """How much a text counts that is as near as can be, in the same measure."""
 
+LEAST_OF_PHRASE = -7.0
+"""What goes on with a phrase is tried when it is no less likely than this, in nats."""
+
 LONGEST_SECS = 15.0
 """A longer sound is cut where it is softest: the model learned from sentences."""
 
@@ -47,18 +52,44 @@ Nearness = Callable[[Sequence[str]], Sequence[float]]
 """How near texts are to what may well be said, each from -1 to 1."""
 
 
-def written(weights: Weights, samples: NDArray[np.float32], nearness: Nearness | None = None) -> str:
+@dataclass(frozen=True)
+class _Text:
+    """A text that is being written: how likely it is, and how far it has come with usual phrases."""
+
+    likely: float = 0.0
+    tokens: tuple[int, ...] = ()
+    begun: Begun = NOTHING_BEGUN
+    row: int = 0
+
+
+@dataclass(frozen=True)
+class _Ended:
+    """A text that is over: how likely it is for each of its tokens, and what its phrases are worth."""
+
+    each: float
+    worth: float
+    tokens: tuple[int, ...]
+
+
+def written(
+    weights: Weights,
+    samples: NDArray[np.float32],
+    nearness: Nearness | None = None,
+    asked_for_name: bool = False,
+) -> str:
     """Write down what was said in a sound; empty when it was not speech. Takes 60 ms, and 10 ms for each word.
 
     Args:
         weights: The weights.
         samples: The sound, at 16 kHz.
         nearness: Of texts that are nearly as likely, how near they are; they are as near as one another when not given.
+        asked_for_name: Whether names count more than other words.
     """
+    usual = of_names(weights) if asked_for_name else of_callers(weights)
     found = []
     while len(samples):
         size = _softest(samples) if len(samples) > LONGEST_SECS * _RATE else len(samples)
-        found.append(_meant(_written(weights, samples[:size]), nearness))
+        found.append(_meant(_written(weights, samples[:size], usual), nearness))
         samples = samples[size:]
     return " ".join(filter(None, found))
 
@@ -75,39 +106,63 @@ def _meant(texts: Sequence[tuple[float, str]], nearness: Nearness | None) -> str
     return texts[worth.index(max(worth))][1]
 
 
-def _written(weights: Weights, samples: NDArray[np.float32]) -> list[tuple[float, str]]:
+def _written(weights: Weights, samples: NDArray[np.float32], usual: Usual) -> list[tuple[float, str]]:
     """Find the likeliest texts of a short sound, and how likely each of them is for each of its tokens."""
     if len(samples) < _SOFTEST * _RATE:
         return []
-    ended: list[tuple[float, list[int]]] = []
+    ended: list[_Ended] = []
     with weights.lock:
         decoding = Decoding(weights, weights.encoded(samples), len(samples))
-        texts: list[tuple[float, list[int]]] = [(0.0, [])]
+        texts = [_Text()]
         best = -np.inf
         for _ in range(2 + round(len(samples) / _RATE * TOKENS_A_SECOND)):
-            longer: list[tuple[float, int, int]] = []
-            for row, (likely, _) in enumerate(texts):
-                scores = decoding.scores[row]
-                for token in np.argpartition(-scores, BEAM)[: BEAM + 1]:
-                    longer.append((likely + float(scores[token]), row, int(token)))
-            kept: list[tuple[float, int, int]] = []
-            for likely, row, token in sorted(longer, reverse=True):
-                each = likely / (len(texts[row][1]) + 1)
-                if token != END:
-                    kept.append((likely, row, token))
+            longer = [one for text in texts for one in _longer(text, decoding.scores[text.row], usual)]
+            kept: list[_Text] = []
+            for worth, text in sorted(longer, key=lambda one: -one[0]):
+                size = len(text.tokens)
+                if text.tokens[-1] != END:
+                    kept.append(text)
                 else:
-                    ended.append((each, texts[row][1]))
-                    best = max(best, each)
+                    ended.append(_Ended(text.likely / size, worth - text.likely, text.tokens[:-1]))
+                    best = max(best, worth / size)
                 if len(kept) == BEAM:
                     break
-            texts = [(likely, [*texts[row][1], token]) for likely, row, token in kept]
-            if best - NEARLY >= max(likely / len(tokens) for likely, tokens in texts):
+            texts = [replace(text, row=row) for row, text in enumerate(kept)]
+            if best - NEARLY >= max(
+                (text.likely + usual.worth(text.begun)) / len(text.tokens) for text in texts
+            ):
                 break
-            decoding.write([row for _, row, _ in kept], [token for _, _, token in kept])
+            decoding.write([text.row for text in kept], [text.tokens[-1] for text in kept])
     if not ended:  # one that has ended is no loop
-        ended = [max((likely / len(tokens), tokens) for likely, tokens in texts)]
-    best = max(each for each, _ in ended)
-    return [(each, weights.text(tokens)) for each, tokens in ended if each > best - NEARLY]
+        ended = [
+            max(
+                (
+                    _Ended(text.likely / len(text.tokens), usual.worth_at_end(text.begun), text.tokens)
+                    for text in texts
+                ),
+                key=lambda one: one.each,
+            )
+        ]
+    # What phrases are worth is the same however long the text is.
+    size = 1 + len(max(ended, key=lambda one: one.each).tokens)
+    found = [(one.each + one.worth / size, weights.text(one.tokens)) for one in ended if one.each >= LEAST]
+    best = max(found, default=(0.0, ""))[0]
+    return [one for one in found if one[0] > best - NEARLY]
+
+
+def _longer(text: _Text, scores: NDArray[np.float32], usual: Usual) -> Iterator[tuple[float, _Text]]:
+    """The likeliest ways in which a text goes on, and what each of them is worth."""
+    tokens = set(np.argpartition(-scores, BEAM)[: BEAM + 1].tolist())
+    if len(phrases := usual.goes_on_with(text.begun)):
+        phrases = phrases[scores[phrases] > LEAST_OF_PHRASE]
+        tokens.update(phrases[np.argsort(-scores[phrases])[:BEAM]].tolist())
+    for token in tokens:
+        likely = text.likely + float(scores[token])
+        if token == END:
+            yield likely + usual.worth_at_end(text.begun), _Text(likely, (*text.tokens, END), row=text.row)
+            continue
+        begun = usual.after(text.begun, token)
+        yield likely + usual.worth(begun), _Text(likely, (*text.tokens, token), begun, text.row)
 
 
 def _softest(samples: NDArray[np.float32]) -> int:

@@ -33,6 +33,7 @@ from conversation.language.spoken_numbers import (
     digits_alike,
     is_number_alone,
     only_number,
+    only_sounds_like_digits,
     write_digits,
 )
 from conversation.local.letters import OUTSIDE, behind_each_pair
@@ -209,8 +210,12 @@ def may_be(understood: str, asked: Dictated | None, so_far: str = "") -> Dictate
         None where a number or a spelling was understood well, and of ordinary speech.
     """
     words = understood.split()
-    if not words or len(words) > MOST_WORDS or is_number_alone(understood):
+    if not words or len(words) > MOST_WORDS:
         return None
+    if is_number_alone(understood):
+        # "Over seven eight." behind other digits has one that is not heard.
+        goes_on = asked is Dictated.NUMBER and _ends_with(so_far, asked)
+        return asked if goes_on and only_sounds_like_digits(understood) else None
     spelt = _letters_in(understood)
     digits, letters = sum(digits_alike(understood)), sum(map(bool, spelt))
     if asked is Dictated.NUMBER and (digits or len(words) <= SHORT):
@@ -254,7 +259,12 @@ class Dictation:
         self._grammars = {Dictated.NUMBER: of_numbers(weights), Dictated.LETTERS: of_letters(weights)}
 
     def heard_as(
-        self, samples: NDArray[np.float32], understood: str, dictated: Dictated, so_far: str = ""
+        self,
+        samples: NDArray[np.float32],
+        understood: str,
+        dictated: Dictated,
+        so_far: str = "",
+        worth: float = 0.0,
     ) -> str | None:
         """Find the number or the letters that were said, behind the words that announce them.
 
@@ -263,6 +273,7 @@ class Dictation:
             understood: What the recogniser has made of it.
             dictated: Which of them it is, see `may_be`.
             so_far: What the caller has said before, see `may_be`.
+            worth: By how many nats what was understood counts as likelier than it seems.
 
         Returns:
             None when what was understood is all in all likelier, or says the same.
@@ -273,7 +284,7 @@ class Dictation:
         begun_to_spell = dictated is Dictated.LETTERS and latest is not None and len(alike) > latest + 1
         goes_on = begun_to_spell or _ends_with(so_far, dictated)
         margin = MARGIN_GOING_ON if goes_on else MARGIN if any(alike) else MARGIN_OTHERWISE
-        found = _write(self.weights, samples, understood, self._grammars[dictated], margin, latest)
+        found = _write(self.weights, samples, understood, self._grammars[dictated], margin - worth, latest)
         if found is None:
             return None
         begun, written = found

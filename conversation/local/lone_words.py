@@ -60,7 +60,12 @@ class LoneWords:
         self._weights = weights
 
     def heard_as(
-        self, samples: NDArray[np.float32], understood: str, words: Sequence[str], margin: float = MARGIN
+        self,
+        samples: NDArray[np.float32],
+        understood: str,
+        words: Sequence[str],
+        margin: float = MARGIN,
+        worth: float = 0.0,
     ) -> str | None:
         """Find which of some words a sound was; None when it is none of them. Takes 30 to 60 ms.
 
@@ -69,11 +74,15 @@ class LoneWords:
             understood: What the recogniser has made of it.
             words: Those that it may be.
             margin: How much less likely than what was understood it may be, in nats.
+            worth: By how many nats what was understood counts as likelier than it seems, as a name does; 0 for what is
+                no usual phrase.
         """
         rows = [self._weights.tokens_of_words(one) for one in (understood, *words)]
+        if worth:
+            rows[0] = self._weights.tokens(understood)
         with self._weights.lock:
             first, *others = self._weights.scores(self._weights.encoded(samples), len(samples), rows)
-        made = sum(first[at, token] for at, token in enumerate([*rows[0], END]))
+        made = worth + sum(first[at, token] for at, token in enumerate([*rows[0], END]))
         endings = [self._weights.pieces[ending] for ending in _ENDINGS]
         likely = [
             sum(scores[at, token] for at, token in enumerate(row))

@@ -31,6 +31,7 @@ from conversation.local.dictation import Dictated, Dictation, may_be
 from conversation.local.encoder import SentenceModel
 from conversation.local.loading import load_encoder, load_lone_words, load_voice
 from conversation.local.lone_words import AROUND_SECS, LONGEST_SECS, MARGIN, LoneWords, is_doubtful
+from conversation.local.loud import since_it_is_loud
 from conversation.local.recognisers import (
     STT_RATE,
     MoonshineRecogniser,
@@ -38,6 +39,7 @@ from conversation.local.recognisers import (
     load_recogniser,
 )
 from conversation.local.retrieval import Retriever
+from conversation.local.usual import WORTH_OF_NAME, of_callers, of_names
 from conversation.local.weights import Weights
 from conversation.native_memory import give_memory_back
 
@@ -209,7 +211,14 @@ class LocalModels:
 
     # Hearing
 
-    def transcribe(self, pcm: bytes, rate: int = STT_RATE, nearness: Nearness | None = None) -> str:
+    def transcribe(
+        self,
+        pcm: bytes,
+        rate: int = STT_RATE,
+        nearness: Nearness | None = None,
+        *,
+        asked_for_name: bool = False,
+    ) -> str:
         """Transcribe 16-bit mono PCM. Blocks.
 
         Args:
@@ -217,8 +226,9 @@ class LocalModels:
                 no seams.
             rate: Its rate in Hz.
             nearness: How near texts are to what may well be said.
+            asked_for_name: Whether it may well be somebody's name.
         """
-        return self.recogniser.transcribe(_samples(pcm, rate), nearness)
+        return self.recogniser.transcribe(_samples(pcm, rate), nearness, asked_for_name=asked_for_name)
 
     async def hear(self, pcm: bytes, rate: int = STT_RATE) -> str:
         """Transcribe 16-bit mono PCM in a thread, one utterance of all calls after the other; see `transcribe`."""
@@ -230,22 +240,28 @@ class LocalModels:
         Args:
             pcm: A whole utterance with the silence around it.
             rate: Its rate in Hz.
-            speech: From where to where there is speech in it, in seconds.
+            speech: From where to where there is speech in it, in seconds, as the detector has noticed it: it may have
+                missed the beginning.
             expected: What may well be said.
         """
-        text = self.transcribe(pcm, rate, expected.nearness)
-        begin, end = speech
+        asked_for_name = expected.asked is Dictated.LETTERS
+        text = self.transcribe(pcm, rate, expected.nearness, asked_for_name=asked_for_name)
+        begin, end = since_it_is_loud(pcm, rate, speech), speech[1]
         is_lone = end - begin <= LONGEST_SECS and is_doubtful(text, expected.words)
         dictated = may_be(text, expected.asked, expected.so_far)
         if not (is_lone or dictated) or self.lone_words is None or self.dictation is None:
             return text
         first, last = (round(secs * rate) for secs in (max(0.0, begin - AROUND_SECS), end + AROUND_SECS))
         samples = _samples(pcm[2 * first : 2 * last], rate)
-        if dictated and (found := self.dictation.heard_as(samples, text, dictated, expected.so_far)):
+        # What was understood counts as likelier here, too; "Yes, sir." does not.
+        weights = self.dictation.weights
+        worth = (of_names(weights) if asked_for_name else of_callers(weights)).worth_of(text)
+        worth = worth if worth >= WORTH_OF_NAME else 0.0
+        if dictated and (found := self.dictation.heard_as(samples, text, dictated, expected.so_far, worth)):
             return found
         if not is_lone:
             return text
-        word = self.lone_words.heard_as(samples, text, expected.words, expected.margin)
+        word = self.lone_words.heard_as(samples, text, expected.words, expected.margin, worth)
         return text if word is None else f"{word}."
 
     async def hear_alone(self, pcm: bytes, rate: int, speech: tuple[float, float], expected: Expected) -> str:

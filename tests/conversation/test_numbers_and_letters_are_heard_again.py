@@ -7,6 +7,7 @@ import soxr
 from conversation.language.spoken_numbers import dictated_number, spoken_number
 from conversation.local.dictation import Dictated, may_be
 from conversation.local.letters import OUTSIDE, behind_each_pair
+from conversation.local.lone_words import ANSWER_MARGIN, NO_MARGIN, said_alone
 from conversation.local.models import Expected, LocalModels
 from conversation.local.recognisers import STT_RATE
 from conversation.local.weights import END, Decoding
@@ -39,6 +40,15 @@ def test_a_number_that_was_written_as_words(models, said, understood, digits):
     found = models.dictation.heard_as(heard(models, said), understood, Dictated.NUMBER)
     assert found is not None
     assert spoken_number(found) == digits
+
+
+def test_a_group_behind_other_digits_is_heard_whole(models):
+    sound, speech = on_the_line(models, "Oh one four six.")
+    assert models.dictation.heard_as(
+        heard(models, "Oh one four six."), "Over four six.", Dictated.NUMBER
+    ) == ("Oh, one, four, six.")
+    found = models.transcribe_alone(sound, RATE, speech, Expected([], 0, Dictated.NUMBER, "Three one five."))
+    assert dictated_number(found) == "0146"
 
 
 def test_what_announces_a_number_stays_before_it(models):
@@ -122,6 +132,25 @@ def test_a_number_is_heard_through_the_recogniser(models):
     assert dictated_number(found) == "3149072261"
 
 
+@pytest.mark.parametrize("said", ["R, O, B, I, N.", "E, L, L, I, O, T.", "My name is Erin."])
+def test_what_the_detector_has_noticed_late_is_looked_at_whole(models, said):
+    sound, (begin, end) = on_the_line(models, said)
+    expected = Expected(said_alone(), NO_MARGIN, Dictated.LETTERS)
+    assert end - 0.2 > begin + 0.4
+    late = models.transcribe_alone(sound, RATE, (end - 0.2, end), expected)
+    assert late == models.transcribe_alone(sound, RATE, (begin, end), expected)
+
+
+def test_a_soft_sound_before_a_lone_word_is_none_of_it(models):
+    sound, speech = on_the_line(models, "Yes.")
+    samples = np.frombuffer(sound, np.int16).copy()
+    hum = 0.03 * np.abs(samples).max() * np.sin(np.arange(len(samples)) * 0.7)
+    expected = Expected(said_alone(), ANSWER_MARGIN)
+    assert (
+        models.transcribe_alone((samples + hum.astype(np.int16)).tobytes(), RATE, speech, expected) == "Yes."
+    )
+
+
 def test_what_is_written_step_by_step_is_as_likely_as_in_one_piece(models):
     weights, sound = models.dictation.weights, heard(models, "Good morning.")
     text = weights.tokens("Good morning.")
@@ -179,5 +208,7 @@ def test_who_has_begun_to_spell_goes_on_with_it():
     assert may_be("Ellen.", Dictated.LETTERS, so_far="It is Holt. H, O,") is Dictated.LETTERS
     assert may_be("Ellen.", None) is None
     assert may_be("Sheep.", Dictated.NUMBER, so_far="Two o") is Dictated.NUMBER
+    assert may_be("Over four six.", Dictated.NUMBER, so_far="Three one five.") is Dictated.NUMBER
+    assert may_be("Nine four six.", Dictated.NUMBER, so_far="Three one five.") is None
     assert may_be("Ellen.", None, so_far="H, O,") is None
     assert may_be("I would like to come on Friday.", Dictated.LETTERS, so_far="H, O,") is None

@@ -21,7 +21,12 @@ from pipecat.utils.asyncio.task_manager import TaskManager
 
 from conversation.language.utterance import breaks_off, clauses
 from conversation.turns import pausing, strategies
-from conversation.turns.pausing import WholeSentenceUserTurnStopStrategy, WordlessUserTurnStopStrategy
+from conversation.turns.pausing import (
+    MAY_BE_WHOLE_SECS,
+    WholeSentenceUserTurnStopStrategy,
+    WordlessUserTurnStopStrategy,
+    secs_to_wait,
+)
 from conversation.turns.strategies import WholeWordsUserTurnStopStrategy, turn_strategies
 from tests.brain_talk import Talk
 
@@ -118,6 +123,21 @@ def test_what_a_pause_has_cut_is_one_sentence():
         "Where are you?",
     ]
     assert clauses("Can you tell me? Where I can park.") == ["Can you tell me Where I can park."]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["We are at 9 Station Road.", "Send it to forty one Old Mill Lane", "My address is 305 Lake Avenue."],
+)
+def test_behind_a_street_and_its_number_a_town_may_follow(text):
+    assert secs_to_wait(text) == MAY_BE_WHOLE_SECS
+
+
+@pytest.mark.parametrize(
+    "text", ["Are you at 9 Station Road?", "The shop is in Station Road.", "Is 9 in the street? No."]
+)
+def test_a_street_alone_is_not_waited_for(text):
+    assert secs_to_wait(text) < MAY_BE_WHOLE_SECS
 
 
 async def test_a_whole_sentence_ends_the_turn_at_once():

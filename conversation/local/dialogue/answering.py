@@ -126,8 +126,14 @@ class Answering:
         return self.not_understood(state)
 
     def not_understood(self, state: DialogueState) -> Decision:
-        """Ask again, then say what can be asked, then offer a message and the keys."""
+        """Ask again, then say what can be asked, then offer a message and the keys.
+
+        An offer that was made a moment before stays open.
+        """
         count = state.misunderstood + 1
+        if count == 1 and (offer := self.offered_last(state)):
+            text = f"{self.script.line('did_not_understand')} {offer}"
+            return state.at(state.stage, misunderstood=count), Reply(text, hesitant=True, fragment=True)
         if count == 1:
             return state.at(Stage.OPEN, misunderstood=count), Reply(
                 self.script.line("did_not_understand"), hesitant=True, fragment=True
@@ -140,6 +146,14 @@ class Answering:
             return after([self.script.line("help")], (replace(asked, misunderstood=count), reply))
         offer = self.script.lines("help", "offer_message", "yes_or_no_keys")
         return state.at(Stage.OFFER_MESSAGE, misunderstood=count, destination=""), Reply(offer)
+
+    def offered_last(self, state: DialogueState) -> str:
+        """The offer that waits for a yes or a no; empty where there is none."""
+        if state.stage is Stage.OFFER_MESSAGE:
+            return self.script.line("offer_message")
+        if state.stage is Stage.CONFIRM_TRANSFER:
+            return self.script.line("transfer_confirm", destination=self.script.spoken(state.destination))
+        return ""
 
     def simple(self, state: DialogueState, wish: Wish) -> Decision:
         """Answer a wish that needs no more than a line."""

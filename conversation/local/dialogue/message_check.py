@@ -44,6 +44,9 @@ _SHORT = 4
 _LONE_YES = 2
 """So few words of which one is "right" or "correct" confirm, whatever the other was before it was misheard."""
 
+_MISHEARD_YES = re.compile(r"\w+|(?:right|correct) (?!them|my|name|number)\w+")
+"""What a word more behind a yes is: of "Yes, correct." a recogniser makes "Yes, correct her."."""
+
 _WRONG = re.compile(r"\b(?:wrong|change|not (?:quite )?right|isnt right|incorrect|mistake)\b")
 _ONLY_POLITE = frozenset(("please", "thanks", "thank you", "please do", "of course"))
 _ADDS_NOTHING = re.compile(
@@ -129,7 +132,7 @@ def answered_read_back(state: DialogueState, utterance: Utterance, script: Scrip
             return send(state.with_draft(then_end=True), script)
         if utterance.digits:
             return send(state, script)
-        if _ADDS_NOTHING.fullmatch(plain(rest)) or len(plain(rest).split()) == 1:
+        if _ADDS_NOTHING.fullmatch(plain(rest)) or _MISHEARD_YES.fullmatch(plain(rest)):
             state, reply = send(state, script)
             return state, replace(
                 reply, hesitant=not plain(rest)
@@ -138,7 +141,7 @@ def answered_read_back(state: DialogueState, utterance: Utterance, script: Scrip
         if not text or _is_read_back(text, state.draft):
             return send(state, script)
         if changed := corrected_words(state.draft.text, text):  # "Yes, the fifth."
-            return next_question(state.with_draft(text=changed, agreed=""), script)
+            return next_question(state.with_draft(text=changed, agreed=changed), script)
         return _added(state, text, script, agreed=state.draft.agreed or state.draft.text)
     elif _CONFIRMS.search(plain(text)) and (
         _ADDS_NOTHING.fullmatch(plain(text)) or len(plain(text).split()) <= _LONE_YES

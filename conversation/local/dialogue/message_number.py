@@ -117,7 +117,7 @@ def answered_number(state: DialogueState, utterance: Utterance, script: Script) 
     if state.misunderstood + 1 >= TRIES:  # some voices are not heard well
         return next_question(state.with_draft(number="", number_done=True), script)
     again = state.at(Stage.MESSAGE_NUMBER, misunderstood=state.misunderstood + 1)
-    return again, Reply(script.line("message_number"))
+    return again, Reply(asked_number(again, script))
 
 
 def more_of_the_number(state: DialogueState, utterance: Utterance, script: Script) -> Decision | None:
