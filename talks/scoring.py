@@ -308,8 +308,9 @@ def _going_on(evidence: Evidence, place: _Place, found: LineScore) -> None:
         if one.kind == "bot_said" and since - EARLY_MS <= one.at_ms <= done.start_ms
     ]
     tail = compared(planned[-1].text)[-TAIL_WORDS:] if planned else []
-    heard = compared(evidence.at_the_ear(since - EARLY_MS, _next_words(evidence, index)))
-    said_whole = bool(tail) and sum(matched(tail, heard)) >= max(1, len(tail) - 1)
+    said_whole = bool(planned) and _said_to_its_end(
+        evidence, planned[-1].text, since - EARLY_MS, _next_words(evidence, index)
+    )
     silence = _first_silence(evidence, done.start_ms, done.end_ms + PAUSE_MS)
     late = False
     if silence is not None:
@@ -338,6 +339,20 @@ def _going_on(evidence: Evidence, place: _Place, found: LineScore) -> None:
         found.why.append("the bot fell silent, and went on only later")
     else:
         found.interrupted = False
+
+
+def _said_to_its_end(evidence: Evidence, text: str, from_ms: float, to_ms: float) -> bool:
+    """Whether the last words of what the bot said were heard in a time.
+
+    The ear errs in a word now and then: half of them are enough where the carrier has told the bot that all was played.
+    """
+    tail = compared(text)[-TAIL_WORDS:]
+    heard = sum(matched(tail, compared(evidence.at_the_ear(from_ms, to_ms))))
+    played = any(
+        one.kind == "bot_heard" and from_ms <= one.at_ms < to_ms and compared(one.text)[-len(tail) :] == tail
+        for one in evidence.events
+    )
+    return bool(tail) and heard >= (len(tail) / 2 if played else max(1, len(tail) - 1))
 
 
 def _first_silence(evidence: Evidence, from_ms: float, to_ms: float) -> tuple[float, float] | None:
@@ -386,9 +401,7 @@ def _judge_echo(evidence: Evidence, lines: Sequence[LineScore]) -> None:
         cut = [
             one for one in evidence.events if one.kind == "interrupted" and done.end_ms < one.at_ms < until
         ]
-        tail = compared(said[-1].text)[-TAIL_WORDS:]
-        heard = compared(evidence.at_the_ear(done.start_ms, until))
-        whole = sum(matched(tail, heard)) >= max(1, len(tail) - 1)
+        whole = _said_to_its_end(evidence, said[-1].text, done.start_ms, until)
         found.interrupted = bool(own_voice) or (bool(cut) and not whole)
         if own_voice:
             found.why.append(f"the bot took its own voice for the caller's: {own_voice[0].text!r}")

@@ -37,10 +37,10 @@ WHOLE_SECS = 0.9
 QUESTION_SECS = 0.7
 """The same for a whole question."""
 
-TELLING_SECS = 0.7
+TELLING_SECS = 0.8
 """A pause this long ends a turn that has told something and asked nothing, however complete it sounds."""
 
-OWN_WORDS_SECS = 0.8
+OWN_WORDS_SECS = 0.9
 """The same for whatever answers a question for a name or a message, whose callers think while they speak."""
 
 DICTATING_SECS = 2.0

@@ -3,7 +3,7 @@
 import pytest
 
 from talks.agent_facts import AgentFacts
-from talks.evidence import Message
+from talks.evidence import Event, Message
 from talks.format import Echo, Line, Stored, Turn
 from talks.results import below, figures, last_line, written
 from talks.scoring import score
@@ -244,6 +244,28 @@ def test_a_bot_that_stops_goes_on_late_or_answers_was_interrupted():
         understood=[(4700, "Mhm.")],
     )
     assert [line.interrupted for line in (stopped, late, answered_it)] == [True, True, True]
+
+
+def test_an_end_that_the_ear_mishears_counts_only_where_the_carrier_has_told_that_it_was_played():
+    turn = say("Mhm.", kind="backchannel", into=1.0, keeps_talking=True)
+    misheard = "We are open Monday to Friday for May in the morning until sick in heavenly."
+
+    def interrupted(heard, played):
+        made_up = evidence(
+            (ASKED, (1000, 2400)),
+            (turn, (4000, 4400)),
+            (say("Thank you."), (15000, 15500)),
+            bot=[(3000, 7000)],
+            heard=[(3000, 7000, heard)],
+            said=[(2900, HOURS)],
+            understood=[(2500, "What are your opening hours?")],
+        )
+        made_up.events = [*made_up.events, Event("bot_heard", 7200, {"text": played})]
+        return lines(made_up)[1].interrupted
+
+    assert interrupted(misheard, HOURS) is False
+    assert interrupted(misheard, "We are open Monday to Friday") is True
+    assert interrupted("We are open Monday to", HOURS) is True
 
 
 def test_an_answer_goes_on_after_a_backchannel_and_the_next_one():
