@@ -34,10 +34,13 @@ from conversation.turns.pausing import (
     DICTATING_SECS,
     GREETING_SECS,
     MAY_BE_WHOLE_SECS,
+    OWN_WORDS_SECS,
     QUESTION_SECS,
+    TELLING_SECS,
     UNFINISHED_SECS,
     WHOLE_SECS,
 )
+from conversation.turns.second_thoughts import LONGEST_SECS as SECOND_THOUGHTS_SECS
 from conversation.turns.strategies import INCOMPLETE_TURN_SECS, PATIENCE_SECS
 from desk.tokens import LIFETIME_SECS
 from serializers.handshake import START_SECS
@@ -91,12 +94,16 @@ DEAD_AIR = Agent.model_fields["dead_air"].get_default(call_default_factory=True)
         ("conversation.md", f"looked at again every {ECHO_LOOK_SECS * 1000:g} ms"),
         ("conversation.md", f"whose letters are, to {SAME_SHARE * 100:g} %, those"),
         ("conversation.md", f"fewer than 7 digits | after {DICTATING_SECS:g} s of silence |"),
-        ("conversation.md", f"| after {UNFINISHED_SECS:g} s | | 7 to 9 digits, which"),
+        ("conversation.md", f"| after {UNFINISHED_SECS:g} s | | a street and its number"),
+        ("conversation.md", f"(English) | after {MAY_BE_WHOLE_SECS:g} s | | 7 to 9 digits, which"),
         ("conversation.md", f"| after {MAY_BE_WHOLE_SECS:g} s | | a courtesy"),
         ("conversation.md", f"| after {COURTESY_SECS:g} s | | a mere greeting"),
         ("conversation.md", f"| after {GREETING_SECS:g} s | | a short answer"),
         ("conversation.md", f"though the voice does not fall | after {QUESTION_SECS:g} s |"),
         ("conversation.md", f"a whole sentence, the same | after {WHOLE_SECS:g} s |"),
+        ("conversation.md", f"in the caller's own words | after {OWN_WORDS_SECS:g} s at the earliest"),
+        ("conversation.md", f"(English) | after {TELLING_SECS:g} s at the earliest"),
+        ("conversation.md", f"Who speaks on when it was heard is waited for, {SECOND_THOUGHTS_SECS:g} s at most"),
         ("conversation.md", f"a sound of at most {LONGEST_SECS:g} s was understood"),
         ("conversation.md", f"did not understand only after {FRAGMENT_SECS:g} s of silence"),
         ("conversation.md", f"reads a message back after {BRAIN_PATIENCE_SECS:g} s"),
