@@ -103,7 +103,7 @@ DEAD_AIR = Agent.model_fields["dead_air"].get_default(call_default_factory=True)
         ("conversation.md", f"a whole sentence, the same | after {WHOLE_SECS:g} s |"),
         ("conversation.md", f"in the caller's own words | after {OWN_WORDS_SECS:g} s at the earliest"),
         ("conversation.md", f"(English) | after {TELLING_SECS:g} s at the earliest"),
-        ("conversation.md", f"Who speaks on when it was heard is waited for, {SECOND_THOUGHTS_SECS:g} s at most"),
+        ("conversation.md", f"when it was heard is waited for, {SECOND_THOUGHTS_SECS:g} s at most"),
         ("conversation.md", f"a sound of at most {LONGEST_SECS:g} s was understood"),
         ("conversation.md", f"did not understand only after {FRAGMENT_SECS:g} s of silence"),
         ("conversation.md", f"reads a message back after {BRAIN_PATIENCE_SECS:g} s"),
