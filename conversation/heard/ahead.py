@@ -13,6 +13,7 @@ that tell themselves of an end that may not be one, and ends turns by them alone
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import copy
 
 from pipecat.processors.aggregators.llm_context import LLMContextMessage
 
@@ -43,7 +44,7 @@ class AskedAhead:
         if not self._is_wanted() or messages == self._tried:
             return False
         # What is written into the messages later was not asked with.
-        self._with = self._tried = [dict(one) if isinstance(one, dict) else one for one in messages]  # type: ignore[misc]
+        self._with = self._tried = [copy(one) for one in messages]
         self._is_answer = False
         return True
 
