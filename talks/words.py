@@ -52,6 +52,15 @@ SAME = {
 }
 """Spellings of what sounds the same; `by` is how recognisers write a lone "bye"."""
 
+_SHORT_IS = frozenset("it that there what here where who he she how".split())
+_SHORT_ENDS = {"'m": "am", "'re": "are", "'ve": "have", "'ll": "will", "'d": "would"}
+_SHORT_NOTS = {"can't": "can", "won't": "will", "shan't": "shall"}
+_WITHOUT_MARK = {
+    one.replace("'", ""): one
+    for one in "it's that's there's what's don't can't doesn't didn't isn't i'm i've you're".split()
+}
+"""Short forms as some recognisers write them, where that is no other word that sounds otherwise."""
+
 SIMILAR = 0.75
 """How alike a word and what was understood of it must be, for words of more than three letters."""
 
@@ -93,7 +102,10 @@ def words_of(text: str) -> list[str]:
 
 
 def compared(text: str) -> list[str]:
-    """The words of a text with all numbers in single figures: "two oh two", "202" and "two hundred two" are one."""
+    """The words of a text as they are compared: numbers in single figures, short forms written out.
+
+    "Two oh two", "202" and "two hundred two" are one, and so are "there's" and "there is".
+    """
     words = words_of(text)
     found: list[str] = []
     place = 0
@@ -104,9 +116,22 @@ def compared(text: str) -> list[str]:
         elif words[place] == "oh" and (found[-1:] or [""])[0].isdigit():
             found.append("0")
         else:
-            found.append(words[place].replace("'", ""))
+            found += _written_out(words[place])
         place = after
     return found
+
+
+def _written_out(word: str) -> list[str]:
+    """A word, or the two that a short form stands for; a possessive stays one word."""
+    word = _WITHOUT_MARK.get(word, word)
+    before, mark, after = word.rpartition("'")
+    if word.endswith("n't"):
+        return [_SHORT_NOTS.get(word, word[:-3]), "not"]
+    if mark + after in _SHORT_ENDS:
+        return [before, _SHORT_ENDS[mark + after]]
+    if mark + after == "'s" and before in _SHORT_IS:
+        return [before, "is"]
+    return [word.replace("'", "")]
 
 
 def _number_at(words: Sequence[str], place: int) -> tuple[int | None, int]:

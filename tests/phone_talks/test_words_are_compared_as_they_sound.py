@@ -19,10 +19,17 @@ from talks.words import compared, digits_of, has, same_name, same_number, share
         ("Bye.", "by"),
         ("It's fine, goodbye", "its fine. Good-bye."),
         ("OK, Mister Ray", "okay mr. Ray"),
+        ("There's a lift", "there is a lift"),
+        ("I don't know, they're late", "I do not know, they are late"),
+        ("thats right, I cant", "That is right, I can not"),
     ],
 )
 def test_the_same_words_are_the_same(one, other):
     assert compared(one) == compared(other)
+
+
+def test_a_possessive_is_one_word():
+    assert compared("the doctor's line") == ["the", "doctors", "line"]
 
 
 def test_a_share_keeps_the_order_and_forgives_a_letter():
