@@ -59,9 +59,7 @@ def line(settings: Settings) -> str:
     """What the start says of them."""
     wanted = count(settings)
     shared = (
-        f"{workers} processes share the port"
-        if workers > 1
-        else "One process answers, and a parent watches it"
+        f"{wanted} processes share the port" if wanted > 1 else "One process answers, and a parent watches it"
     )
     return f"{shared}; `kill -HUP {os.getpid()}` replaces them without a gap"
 

@@ -62,8 +62,8 @@ TRIES = 5
 """How often the first worker is started before nothing at all has come up, and the service gives up."""
 
 TICK_SECS = 0.5
-STOPPED_SECS = 2
-"""A pause of our own that is longer than this: it was not the workers that stood still."""
+STOPPED_SECS = 3
+"""After a longer time without a look at the workers it was not they who stood still, but the machine."""
 
 log = logging.getLogger("deployment.workers")
 
@@ -130,10 +130,6 @@ class Worker:
         """Whether it answers webhooks, or did."""
         return self.pulsed is not None
 
-    def send(self, number: int) -> None:
-        """Send a signal."""
-        self.process.send_signal(number)  # which does nothing to a process that is gone
-
     def shift(self, secs: float) -> None:
         """Count a time for nothing in which the whole machine, or only the parent, stood still."""
         self.started += secs
@@ -162,6 +158,7 @@ class Workers:
         self._signals: deque[int] = deque()
         self._stops = 0
         self._killing: float | None = None
+        self._awake = time.monotonic()
         self._status: int | None = None
         # A terminal that is closed sends the signal that otherwise asks for new workers
         self._at_a_terminal = os.isatty(0)
@@ -198,14 +195,13 @@ class Workers:
 
     def _sleep(self, asleep: socket.socket) -> None:
         """Until a worker pulses or ends, a signal comes, or something else is due."""
-        before = time.monotonic()
-        timeout = min([TICK_SECS, *(max(0.0, due - before) for due in self._due.values())])
-        events = self._selector.select(timeout)
         now = time.monotonic()
-        stood_still = now - before - timeout
-        if stood_still > STOPPED_SECS:
+        events = self._selector.select(min([TICK_SECS, *(max(0.0, due - now) for due in self._due.values())]))
+        now = time.monotonic()
+        if now - self._awake > STOPPED_SECS:
             for worker in self._all:
-                worker.shift(stood_still)
+                worker.shift(now - self._awake)
+        self._awake = now
         for key, _ in events:
             if key.data is None:
                 with suppress(BlockingIOError):
@@ -227,7 +223,7 @@ class Workers:
         if not worker.serves:
             log.info("%s serves, %.1f s after its start", worker, now - worker.started)
             if self._draining:
-                worker.send(signal.SIGUSR1)
+                worker.process.send_signal(signal.SIGUSR1)
             if not self._has_served:
                 self._has_served = True
                 self._due |= {number: now for number in range(2, self._plan.workers + 1)}
@@ -244,16 +240,18 @@ class Workers:
             self._due.clear()
             self._to_replace.clear()
             for worker in self._all:
-                worker.send(number)
+                worker.process.send_signal(number)
         elif number == signal.SIGUSR1 and not self._stops:
             self._draining = True
             # Before it serves, a worker does not know this signal, and would end by it
             for worker in self._all:
                 if worker.serves:
-                    worker.send(number)
+                    worker.process.send_signal(number)
         elif number == signal.SIGHUP and not self._stops:
             log.info("The workers are replaced, one after the other")
             self._draining = False
+            self._early.clear()
+            self._due = dict.fromkeys(self._due, 0)
             self._to_replace.extend(
                 number for number in range(1, self._plan.workers + 1) if number not in self._to_replace
             )
@@ -274,11 +272,13 @@ class Workers:
             return
         if worker is self._successor:
             self._successor = None
+        else:
+            del self._current[worker.number]
+        if self._stops or self._status is not None:
+            return
+        if worker.number in self._current:
             self._to_replace.clear()
             log.error("%s %s before it was ready: the others stay as they are", worker, how)
-            return
-        del self._current[worker.number]
-        if self._stops or self._status is not None:
             return
         if self._successor is not None and self._successor.number == worker.number:
             self._current[worker.number], self._successor = self._successor, None
@@ -288,7 +288,7 @@ class Workers:
             self._status = USAGE_ERROR  # it has said why
             return
         lived = time.monotonic() - worker.started
-        early = self._early.get(worker.number, 0) + 1 if lived < EARLY_SECS else 0
+        early = self._early.get(worker.number, 0) + 1 if lived < EARLY_SECS or not worker.serves else 0
         if not self._has_served and early == TRIES:
             log.error("No worker comes up (%d tries): the lines above say why", TRIES)
             self._status = 1
@@ -305,10 +305,10 @@ class Workers:
         now = time.monotonic()
         for worker in self._all:
             if self._killing is not None and now > self._killing:
-                worker.send(signal.SIGKILL)
+                worker.process.send_signal(signal.SIGKILL)
             elif worker.aborted is not None:
                 if now > worker.aborted + ABORT_SECS:
-                    worker.send(signal.SIGKILL)
+                    worker.process.send_signal(signal.SIGKILL)
             elif self._plan.watchdog_secs:
                 since, limit = (
                     (worker.started, START_SECS)
@@ -318,7 +318,7 @@ class Workers:
                 if now - since > limit:
                     log.error("%s has given no sign of life for %g s: it is ended", worker, limit)
                     worker.aborted = now
-                    worker.send(signal.SIGABRT)
+                    worker.process.send_signal(signal.SIGABRT)
 
     def _replace_next(self) -> None:
         successor = self._successor
@@ -345,7 +345,7 @@ class Workers:
     def _leave(self, worker: Worker) -> None:
         """Have a worker finish its calls and end, without another one in its place."""
         self._leaving.append(worker)
-        worker.send(signal.SIGTERM)
+        worker.process.send_signal(signal.SIGTERM)
 
     def _start_due(self) -> None:
         now = time.monotonic()
@@ -389,14 +389,7 @@ def _ending(status: int) -> str:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run as the parent.
-
-    Args:
-        arguments: A `Plan` as JSON, the only one.
-
-    Returns:
-        The exit status.
-    """
+    """Run as the parent: the one argument is a `Plan` as JSON. Returns the exit status."""
     plan = Plan(**json.loads(arguments[0]))
     logging.raiseExceptions = False  # a log that nobody takes any more is no reason to complain in it
     logging.basicConfig(
