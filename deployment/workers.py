@@ -310,12 +310,8 @@ class Workers:
                 if now > worker.aborted + ABORT_SECS:
                     worker.process.send_signal(signal.SIGKILL)
             elif self._plan.watchdog_secs:
-                since, limit = (
-                    (worker.started, START_SECS)
-                    if worker.pulsed is None
-                    else (worker.pulsed, self._plan.watchdog_secs)
-                )
-                if now - since > limit:
+                limit = self._plan.watchdog_secs if worker.serves else START_SECS
+                if now - (worker.pulsed or worker.started) > limit:
                     log.error("%s has given no sign of life for %g s: it is ended", worker, limit)
                     worker.aborted = now
                     worker.process.send_signal(signal.SIGABRT)
@@ -380,12 +376,8 @@ class Workers:
 
 
 def _ending(status: int) -> str:
-    if status >= 0:
-        return f"has ended with status {status}"
-    try:
-        return f"was ended by {signal.Signals(-status).name}"
-    except ValueError:
-        return f"was ended by signal {-status}"
+    names = {number.value: number.name for number in signal.Signals}
+    return f"has ended with status {status}" if status >= 0 else f"was ended by {names.get(-status, -status)}"
 
 
 def main(arguments: Sequence[str]) -> int:
