@@ -270,12 +270,16 @@ def _serve_as_worker(text: str) -> int:
     app = _app(settings, partial(look_over, settings) if post.first else None)
 
     class Server(uvicorn.Server):
+        def let_go(self) -> None:
+            for one in self.servers:
+                one.close()
+
         async def serve(self, sockets: list[socket.socket] | None = None) -> None:
             async with pulse.pulsing(
                 post,
                 serves=lambda: self.started,
                 is_ready=lambda: app.state.service.readiness.reason is None,
-                let_go=lambda: [one.close() for one in self.servers],
+                let_go=self.let_go,
             ):
                 await super().serve(sockets)
 

@@ -33,7 +33,9 @@ def cores() -> int:
 
 def count(settings: Settings) -> int:
     """How many processes answer calls."""
-    return cores() if settings.workers == AUTO else settings.workers or 1
+    return (
+        settings.workers if isinstance(settings.workers, int) else cores() if settings.workers == AUTO else 1
+    )
 
 
 def worker_findings(settings: Settings) -> list[Finding]:
