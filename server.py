@@ -13,6 +13,7 @@ from settings import ROOT, Settings, SettingsError, load_settings, read_given
 # isort: split
 import argparse
 import asyncio
+import gc
 import importlib
 import socket
 import sys
@@ -180,6 +181,7 @@ examples:
   %(prog)s
   %(prog)s --port 8080 --agent reminder
   %(prog)s --host 0.0.0.0                (for others than this machine)
+  %(prog)s --workers auto                (a process a core: docs/scaling.md)
 
 exit status: 0 it was stopped, 2 it cannot start, and why"""
 
@@ -263,6 +265,7 @@ def _serve_as_worker(text: str) -> int:
     from deployment import pulse
 
     post = pulse.take_post(text)
+    gc.disable()  # a sixth of the start is looking for garbage where there is none yet
     settings = load_settings(**post.settings)
     log_to_stderr(settings.log_level)
     if not post.checked:
@@ -284,6 +287,7 @@ def _serve_as_worker(text: str) -> int:
                 await super().serve(sockets)
 
     server = Server(uvicorn_config(app))
+    gc.enable()
     with socket.socket(fileno=post.listener) as listener, suppress(KeyboardInterrupt):
         server.run(sockets=[listener])
     return 0 if server.started else 1

@@ -40,7 +40,7 @@ SERVING = b"s"
 READY = b"r"
 """A worker's pulses: it answers webhooks; it has loaded what calls need, too."""
 
-START_SECS = 60
+START_SECS = 120
 """How long a worker may take until its event loop runs."""
 
 READY_SECS = 300
