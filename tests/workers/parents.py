@@ -87,7 +87,12 @@ class Parent:
 
 @contextmanager
 def parent(
-    folder: Path, workers: int = 2, *, watchdog_secs: float = 30, settings: dict[str, Any] | None = None
+    folder: Path,
+    workers: int = 2,
+    *,
+    watchdog_secs: float = 30,
+    settings: dict[str, Any] | None = None,
+    stdin: int = subprocess.DEVNULL,
 ) -> Iterator[Parent]:
     """`deployment/workers.py` with workers of `worker_program`. Nothing of it is left at the end."""
     with listen("127.0.0.1", 0) as listener:
@@ -98,6 +103,7 @@ def parent(
             [sys.executable, "-P", "deployment/workers.py", json.dumps(asdict(plan))],
             folder / "log",
             pass_fds=(listener.fileno(),),
+            stdin=stdin,
         )
     with _ended(Parent(process, f"http://127.0.0.1:{port}", folder / "log")) as one:
         yield one

@@ -139,6 +139,18 @@ def test_the_second_stop_ends_whoever_is_left(tmp_path):
         assert not is_alive(pid)
 
 
+def test_a_terminal_that_is_closed_ends_all(tmp_path):
+    terminal, end = os.openpty()
+    with parent(tmp_path, 2, stdin=end) as one:
+        os.close(end)
+        pids = one.serve(2)
+        os.close(terminal)
+        one.send(signal.SIGHUP)  # which the kernel sends when it is the terminal of the session
+        assert one.process.wait(30) == 0
+        assert not any(map(is_alive, pids))
+        assert "are replaced" not in one.log
+
+
 def test_workers_end_with_a_parent_that_is_killed(tmp_path):
     with parent(tmp_path, 2) as one:
         pids = one.serve(2)
