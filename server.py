@@ -8,11 +8,12 @@ if __name__ == "__main__":
     need_packages()
 
 # Before numpy, whose native library reads its number of threads when it is imported
-from settings import Settings, SettingsError, load_settings, read_given
+from settings import ROOT, Settings, SettingsError, load_settings, read_given
 
 # isort: split
 import argparse
 import asyncio
+import gc
 import importlib
 import socket
 import sys
@@ -180,6 +181,7 @@ examples:
   %(prog)s
   %(prog)s --port 8080 --agent reminder
   %(prog)s --host 0.0.0.0                (for others than this machine)
+  %(prog)s --workers auto                (a process a core: docs/scaling.md)
 
 exit status: 0 it was stopped, 2 it cannot start, and why"""
 
@@ -205,22 +207,31 @@ def main(arguments: Sequence[str] | None = None, *, program: str | None = None) 
     parser.add_argument("--host", help="address to listen on (HOST, default 127.0.0.1)")
     parser.add_argument("--port", type=int, help="port to listen on (PORT, default 7860)")
     parser.add_argument("--agent", help="name of the agent that answers (AGENT, default receptionist)")
+    parser.add_argument(
+        "--workers", help="processes that share the port, and are watched; auto is one a core (WORKERS)"
+    )
+    parser.add_argument(
+        "--worker", help=argparse.SUPPRESS
+    )  # what `deployment.workers` calls this program with
     chosen = {name: value for name, value in vars(parser.parse_args(arguments)).items() if value is not None}
     try:
+        if (post := chosen.pop("worker", None)) is not None:
+            return _serve_as_worker(post)
         settings = load_settings(**chosen)
         log_to_stderr(settings.log_level)
         if settings.log_callers_words:
             print(WORDS_ARE_LOGGED, flush=True)
-        return _serve(settings)
+        return _serve(settings, chosen)
     except (SettingsError, StartError) as error:
         print(error, file=sys.stderr)
         return USAGE_ERROR
 
 
-def _serve(settings: Settings) -> int:
+def _serve(settings: Settings, chosen: dict[str, Any]) -> int:
     import uvicorn
 
     from carriers.cloud import CloudError
+    from deployment import worker_plan
     from deployment.banner import start_lines
     from deployment.tunnel import find_tunnel
 
@@ -235,18 +246,58 @@ def _serve(settings: Settings) -> int:
             lines = start_lines(settings, public_url, tunnel=tunnel is not None)
         except CloudError as error:
             raise StartError(str(error)) from None
-        server = uvicorn.Server(uvicorn_config(_app(settings)))
-        print("\n".join([*lines, *answers, *notes(settings, read_given())]), flush=True)
+        lines += [*answers, *notes(settings, read_given())]
+        if settings.workers is not None:
+            kept = {**chosen, **({"public_url": tunnel} if tunnel else {})}
+            print("\n".join([*lines, worker_plan.line(settings)]), flush=True)
+            worker_plan.become_parent(settings, listener, kept, program=ROOT / "server.py")
+        server = uvicorn.Server(uvicorn_config(_app(settings, partial(look_over, settings))))
+        print("\n".join(lines), flush=True)
         with suppress(KeyboardInterrupt):
             server.run(sockets=[listener])
     return 0 if server.started else 1
 
 
-def _app(settings: Settings) -> FastAPI:
+def _serve_as_worker(text: str) -> int:
+    """Serve on the port that a parent has opened, and give it signs of life (`deployment.workers`)."""
+    import uvicorn
+
+    from deployment import pulse
+
+    post = pulse.take_post(text)
+    gc.disable()  # a sixth of the start is looking for garbage where there is none yet
+    settings = load_settings(**post.settings)
+    log_to_stderr(settings.log_level)
+    if not post.checked:
+        check(settings)
+    app = _app(settings, partial(look_over, settings) if post.first else None)
+
+    class Server(uvicorn.Server):
+        def let_go(self) -> None:
+            for one in self.servers:
+                one.close()
+
+        async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+            async with pulse.pulsing(
+                post,
+                serves=lambda: self.started,
+                is_ready=lambda: app.state.service.readiness.reason is None,
+                let_go=self.let_go,
+            ):
+                await super().serve(sockets)
+
+    server = Server(uvicorn_config(app))
+    gc.enable()
+    with socket.socket(fileno=post.listener) as listener, suppress(KeyboardInterrupt):
+        server.run(sockets=[listener])
+    return 0 if server.started else 1
+
+
+def _app(settings: Settings, look_over: Callable[[], Coroutine[Any, Any, None]] | None) -> FastAPI:
     from calls.database.errors import DatabaseUnusable
 
     try:
-        return create_app(settings, look_over=partial(look_over, settings))
+        return create_app(settings, look_over=look_over)
     except DatabaseUnusable as error:
         raise StartError(str(error)) from None
 

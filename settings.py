@@ -47,6 +47,9 @@ OTHERS = frozenset({"LOGLEVEL", "OLLAMA_HOST", "OLLAMA_MODELS", "OPENAI_ORG_ID",
 ON_THIS_MACHINE = frozenset({"agents_dir", "data_dir", "dial_do_not_call"}) | FILES
 """Settings that name a place on the machine where they are set, and mean nothing on another."""
 
+AUTO = "auto"
+"""The value of WORKERS with which there is a process a core."""
+
 MEMORY = "memory"
 """The value of DATABASE_URL with which calls are forgotten when the process ends."""
 
@@ -207,6 +210,8 @@ class Settings(BaseSettings):
             "allow_unsigned_webhooks",
             "max_connections",
             "max_connections_per_peer",
+            "workers",
+            "watchdog_secs",
             "ngrok_api_url",
         }
     )
@@ -246,6 +251,8 @@ class Settings(BaseSettings):
     allow_unsigned_webhooks: bool = False
     max_connections: int = Field(default=1000, ge=16)
     max_connections_per_peer: int = Field(default=100, ge=0)
+    workers: int | Literal["auto"] | None = None
+    watchdog_secs: float = Field(default=10, ge=0)
     ngrok_api_url: str = "http://127.0.0.1:4040"
     log_level: Literal["TRACE", "DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_callers_words: bool = False
@@ -340,6 +347,23 @@ class Settings(BaseSettings):
     @classmethod
     def _in_capitals(cls, value: object) -> object:
         return value.strip().upper() if isinstance(value, str) else value
+
+    @field_validator("workers", mode="before")
+    @classmethod
+    def _are_workers(cls, value: object) -> object:
+        text = str(value).strip().lower()
+        if value is None or text == AUTO:
+            return value and AUTO
+        if not re.fullmatch(r"[1-9][0-9]{0,2}", text):
+            raise ValueError(f"must be a whole number of processes from 1 to 999, or {AUTO} for one a core")
+        return int(text)
+
+    @field_validator("watchdog_secs")
+    @classmethod
+    def _outlasts_pulses(cls, value: float) -> float:
+        if 0 < value < 2:
+            raise ValueError("must be at least 2 seconds, or 0 for no watchdog")
+        return value
 
     @field_validator("database_url")
     @classmethod

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from calls.database.errors import DatabaseError
 from carriers import credential_notes, credential_problems, descriptors
 from carriers.checks import Finding, Verdict
+from deployment.worker_plan import worker_findings
 from providers import ROWS, variables_of
 from settings import OTHERS, Given, Settings, misspelt
 
@@ -105,6 +106,7 @@ def contradictions(settings: Settings, given: Given) -> list[Finding]:
     if "HOST" in given.values and settings.host in ("127.0.0.1", "localhost", "::1") and _in_a_container():
         text = "is the container itself, which nobody outside reaches: leave it empty, or set 0.0.0.0"
         found.append(_fault("HOST", text))
+    found += worker_findings(settings)
     found += _missing(settings)
     if settings.api_key is None:
         found.append(_note("API_KEY", "is not set: the API (/calls) is closed"))
@@ -156,6 +158,8 @@ def unused(name: str, settings: Settings) -> str | None:
             return f"no agent uses {provider}"
     elif name == "ngrok_api_url" and settings.public_url:
         return "PUBLIC_URL is set"
+    elif name == "watchdog_secs" and settings.workers is None:
+        return "WORKERS is not set"
     return next((why for one in descriptors() if (why := one.unused(name, settings)) is not None), None)
 
 

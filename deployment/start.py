@@ -31,10 +31,12 @@ def check(settings: Settings) -> list[str]:
     from carriers import credential_problems
     from conversation import services
     from conversation.agents.files import load_agent
-    from deployment.checkup import DataDirUnusable, agent_problems, use_data_dir
+    from deployment.checkup import DataDirUnusable, agent_problems, short_lines, use_data_dir
+    from deployment.worker_plan import worker_findings
 
     try:
-        problems = credential_problems(settings) or agent_problems(settings)
+        problems = short_lines(worker_findings(settings))
+        problems = problems or credential_problems(settings) or agent_problems(settings)
         if problems:
             raise StartError("\n".join(problems))
         use_data_dir(settings.data_dir)
