@@ -38,7 +38,7 @@ MAX_SOCKET_MESSAGE_BYTES = 1 << 20
 """Carriers send messages of less than a kB; a longer one than this closes the socket."""
 
 SHUTDOWN_SECS = 5
-"""How long a stopping service waits for what is going on."""
+"""How long a service whose calls have ended, or that is to stop at once, waits for requests that are being answered."""
 
 
 def create_app(
@@ -68,7 +68,7 @@ def create_app(
     from carriers import descriptors
     from desk.keys import AddressKeys, deployment_secrets
     from desk.tokens import StreamTokens
-    from web import api, documentation, health
+    from web import api, documentation, drain, health
     from web.bodies import BodyLimits
     from web.entrance import Entrance
     from web.failures import answer_failures
@@ -122,7 +122,7 @@ def create_app(
     )
     app.state.service = service
     webhooks = [webhook_router(one) for one in descriptors()]
-    for router in (*webhooks, media_router(), api.router, documentation.router, health.router):
+    for router in (*webhooks, media_router(), api.router, documentation.router, drain.router, health.router):
         app.include_router(router)
     app.add_middleware(Entrance, service=service)
     app.add_middleware(BodyLimits)
@@ -181,6 +181,7 @@ examples:
   %(prog)s --port 8080 --agent reminder
   %(prog)s --host 0.0.0.0                (for others than this machine)
 
+SIGTERM and Ctrl+C let running calls end (DRAIN_SECS), a second one stops at once
 exit status: 0 it was stopped, 2 it cannot start, and why"""
 
 
@@ -218,11 +219,10 @@ def main(arguments: Sequence[str] | None = None, *, program: str | None = None) 
 
 
 def _serve(settings: Settings) -> int:
-    import uvicorn
-
     from carriers.cloud import CloudError
     from deployment.banner import start_lines
     from deployment.tunnel import find_tunnel
+    from web.stopping import StoppingServer
 
     answers = check(settings)
     listener = listen(settings.host, settings.port)
@@ -235,7 +235,8 @@ def _serve(settings: Settings) -> int:
             lines = start_lines(settings, public_url, tunnel=tunnel is not None)
         except CloudError as error:
             raise StartError(str(error)) from None
-        server = uvicorn.Server(uvicorn_config(_app(settings)))
+        app = _app(settings)
+        server = StoppingServer(uvicorn_config(app), app.state.service.drain)
         print("\n".join([*lines, *answers, *notes(settings, read_given())]), flush=True)
         with suppress(KeyboardInterrupt):
             server.run(sockets=[listener])

@@ -85,7 +85,11 @@ def test_nothing_that_telnyx_would_take_for_a_template_gets_into_its_markup():
 @BOTH
 def test_a_call_ends_after_a_sentence_or_without_one(carrier):
     said = ElementTree.fromstring(carrier.end_document("I'm sorry & goodbye.\x07").encode())
-    assert [(verb.tag, verb.text) for verb in said] == [("Say", "I'm sorry & goodbye."), ("Hangup", None)]
+    assert [(verb.tag, verb.text) for verb in said] == [
+        ("Say", "I'm sorry & goodbye."),
+        ("Pause", None),
+        ("Hangup", None),
+    ]
     assert [verb.tag for verb in ElementTree.fromstring(carrier.end_document().encode())] == ["Hangup"]
 
 
