@@ -155,9 +155,9 @@ async def test_sockets_without_a_token_are_refused_before_the_upgrade(tmp_path):
 async def test_a_running_call_without_tokens_may_come_back_and_no_other_takes_its_chance(tmp_path):
     async with running(tmp_path, max_calls=1, allow_tokenless_streams=True) as service:
         state = service.app.state.service
-        call = service.store.open(carrier="twilio", carrier_call_id="CA1")
         async with streaming(f"{service.ws_url}/ws", call_id="CA1"):
             await until(lambda: state.live_sessions == 1)
+            call = service.store.open(carrier="twilio", carrier_call_id="CA1")  # as the bot does
         await until(lambda: state.live_sessions == 0)
         assert state.room.reason == "full"  # its place is kept for a while
         async with websockets.connect(f"{service.ws_url}/ws") as socket:

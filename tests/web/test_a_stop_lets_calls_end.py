@@ -139,14 +139,15 @@ async def test_a_call_goes_on_after_the_signal_and_the_process_ends_with_it(tmp_
 
 @pytest.mark.parametrize("drain_secs", ["0", "1"])
 async def test_at_the_deadline_the_caller_hears_a_goodbye(tmp_path, drain_secs):
-    process, port = await a_server(tmp_path, DRAIN_SECS=drain_secs)
+    database = f"sqlite+aiosqlite:///{tmp_path / 'calls.db'}"
+    process, port = await a_server(tmp_path, DRAIN_SECS=drain_secs, DATABASE_URL=database)
     async with stopped_at_the_end(process):
         async with a_call(port) as line:
             process.send_signal(signal.SIGTERM)
             closed = await until_closed(line)
         assert await asyncio.wait_for(process.wait(), 20) == 0
     assert closed.rcvd is not None and closed.rcvd.code != 1012  # not cut off
-    store = CallStore(CallDatabase(f"sqlite+aiosqlite:///{tmp_path / 'data' / 'calls.db'}"))
+    store = CallStore(CallDatabase(database))
     call = await store.fetch("CA" + "1" * 32)
     await store.aclose()
     heard = [event.data["text"] for event in call.events if event.kind == "bot_heard"]
@@ -167,9 +168,9 @@ async def test_a_second_signal_ends_calls_at_once(tmp_path):
         await asyncio.wait_for(process.wait(), 20)
         gone_secs = time.monotonic() - stopped
     assert closed.rcvd is not None and closed.rcvd.code == 1012
-    # 0.1 and 0.2 s, measured; a busy machine may take its time.
+    # 0.1 and 0.2 s, measured; a busy machine may take its time, and uvicorn waits for requests for 5 s.
     assert after_secs < 2
-    assert gone_secs < 4
+    assert gone_secs < 8
 
 
 async def test_it_can_be_drained_without_stopping_and_taken_back(tmp_path):
