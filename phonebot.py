@@ -133,7 +133,7 @@ def _drain(
         typer.Option("--url", metavar="URL", help="The server's address; this machine's if not given."),
     ] = None,
 ) -> None:
-    """Have a running server take no new calls; those that are running go on."""
+    """Take no new calls; those that are running go on."""
     from commands.drain import drain
 
     _go_home()
