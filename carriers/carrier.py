@@ -172,7 +172,7 @@ class DocumentCarrier(Carrier, DocumentActions, Protocol):
         ...
 
     def reject_document(self) -> str:
-        """Markup that lets a new call's caller hear a busy tone; the call is not answered and costs nothing."""
+        """Markup that lets a new call's caller hear a busy tone; the call is not answered."""
         ...
 
     def redirect_document(self, url: str) -> str:

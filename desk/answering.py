@@ -54,7 +54,7 @@ async def answer_call(service: Service, carrier: DocumentCarrier, incoming: Inco
         if why is not None and (document := sent_on(service, carrier, query, why)) is not None:
             return document
         call = open_call(service, carrier, incoming, query)
-        if not call.is_over and (why is not None or was_turned_away(call)):
+        if (why is not None or was_turned_away(call)) and (not call.is_over or call.state is CallState.BUSY):
             return turned_away(service, carrier, call, why or FULL)
         service.room.take(call)
         if call.is_over:

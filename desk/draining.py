@@ -6,6 +6,7 @@ import asyncio
 
 from loguru import logger
 
+from calls.colleague import Colleague
 from calls.errors import NotPossible
 from calls.states import EndedBy
 from conversation.session import Session, sessions
@@ -66,7 +67,9 @@ class Drain:
             )
         if await self._empty_within(self._drain_secs):
             return
-        left = sessions()
+        # Not to colleagues who are asked whether they take a call: its session tells them. Nor to people who talk to
+        # each other: their call goes on without us.
+        left = [one for one in sessions() if Colleague.of(one.call) is None and not one.aside]
         logger.warning("The time to stop has come: {} calls are told goodbye", len(left))
         for session in left:
             say_goodbye(session)

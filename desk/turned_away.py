@@ -191,9 +191,11 @@ def _how(service: Service) -> str:
 
 
 def _note(service: Service, call: Call, why: str, how: str) -> None:
-    if call.record_once(TurnedAway(reason=why, how=how)):
-        service.room.turned_away[why] += 1
-        logger.info("Call {} is turned away ({}): {}", call.id, why, how)
+    if was_turned_away(call):
+        return
+    call.record(TurnedAway(reason=why, how=how))
+    service.room.turned_away[why] += 1
+    logger.info("Call {} is turned away ({}): {}", call.id, why, how)
 
 
 def _may_overflow(service: Service, call: Call) -> bool:

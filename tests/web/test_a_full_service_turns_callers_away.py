@@ -74,6 +74,8 @@ async def test_a_busy_tone_is_the_carriers_own(tmp_path, carrier):
         assert 'reason="busy"' in answer.text
         second = service.store.find(carrier, "CA2")
         assert (second.state, second.ended_by) == (CallState.BUSY, EndedBy.LIMIT)
+        # Its first answer may have got lost.
+        assert (await service.post(f"/{carrier}/voice", **SECOND)).text == answer.text
 
 
 @CARRIERS
