@@ -117,6 +117,29 @@ def _dial(arguments: list[str]) -> int:
     return main(arguments, program="phonebot dial")
 
 
+@app.command(
+    "drain",
+    epilog="\b\nexamples:\n"
+    "  phonebot drain\n"
+    "  phonebot drain --wait && systemctl stop phonebot\n"
+    "  phonebot drain --undo\n"
+    "\n\b\nexit status: 0 it is done, 2 the server cannot be asked",
+)
+def _drain(
+    undo: Annotated[bool, typer.Option("--undo", help="Have it take calls again.")] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait until the last call has ended.")] = False,
+    url: Annotated[
+        str | None,
+        typer.Option("--url", metavar="URL", help="The server's address; this machine's if not given."),
+    ] = None,
+) -> None:
+    """Take no new calls; those that are running go on."""
+    from commands.drain import drain
+
+    _go_home()
+    raise typer.Exit(drain(url=url, undo=undo, wait=wait))
+
+
 @_program(app, "doctor", "Find what is missing, misspelt or wrong before a caller does.")
 def _doctor(arguments: list[str]) -> int:
     from deployment.doctor import main

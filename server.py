@@ -15,6 +15,7 @@ import argparse
 import asyncio
 import gc
 import importlib
+import os
 import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
@@ -39,7 +40,7 @@ MAX_SOCKET_MESSAGE_BYTES = 1 << 20
 """Carriers send messages of less than a kB; a longer one than this closes the socket."""
 
 SHUTDOWN_SECS = 5
-"""How long a stopping service waits for what is going on."""
+"""How long a service whose calls have ended, or that is to stop at once, waits for requests that are being answered."""
 
 
 def create_app(
@@ -69,7 +70,7 @@ def create_app(
     from carriers import descriptors
     from desk.keys import AddressKeys, deployment_secrets
     from desk.tokens import StreamTokens
-    from web import api, documentation, health
+    from web import api, documentation, drain, health
     from web.bodies import BodyLimits
     from web.entrance import Entrance
     from web.failures import answer_failures
@@ -123,7 +124,7 @@ def create_app(
     )
     app.state.service = service
     webhooks = [webhook_router(one) for one in descriptors()]
-    for router in (*webhooks, media_router(), api.router, documentation.router, health.router):
+    for router in (*webhooks, media_router(), api.router, documentation.router, drain.router, health.router):
         app.include_router(router)
     app.add_middleware(Entrance, service=service)
     app.add_middleware(BodyLimits)
@@ -183,6 +184,7 @@ examples:
   %(prog)s --host 0.0.0.0                (for others than this machine)
   %(prog)s --workers auto                (a process a core: docs/scaling.md)
 
+SIGTERM and Ctrl+C let running calls end (DRAIN_SECS), a second one stops at once
 exit status: 0 it was stopped, 2 it cannot start, and why"""
 
 
@@ -228,12 +230,11 @@ def main(arguments: Sequence[str] | None = None, *, program: str | None = None) 
 
 
 def _serve(settings: Settings, chosen: dict[str, Any]) -> int:
-    import uvicorn
-
     from carriers.cloud import CloudError
     from deployment import worker_plan
     from deployment.banner import start_lines
     from deployment.tunnel import find_tunnel
+    from web.stopping import StoppingServer
 
     answers = check(settings)
     listener = listen(settings.host, settings.port)
@@ -251,7 +252,8 @@ def _serve(settings: Settings, chosen: dict[str, Any]) -> int:
             kept = {**chosen, **({"public_url": tunnel} if tunnel else {})}
             print("\n".join([*lines, worker_plan.line(settings)]), flush=True)
             worker_plan.become_parent(settings, listener, kept, program=ROOT / "server.py")
-        server = uvicorn.Server(uvicorn_config(_app(settings, partial(look_over, settings))))
+        app = _app(settings, partial(look_over, settings))
+        server = StoppingServer(uvicorn_config(app), app.state.service.drain)
         print("\n".join(lines), flush=True)
         with suppress(KeyboardInterrupt):
             server.run(sockets=[listener])
@@ -260,9 +262,8 @@ def _serve(settings: Settings, chosen: dict[str, Any]) -> int:
 
 def _serve_as_worker(text: str) -> int:
     """Serve on the port that a parent has opened, and give it signs of life (`deployment.workers`)."""
-    import uvicorn
-
     from deployment import pulse
+    from web.stopping import StoppingServer
 
     post = pulse.take_post(text)
     gc.disable()  # a sixth of the start is looking for garbage where there is none yet
@@ -272,10 +273,14 @@ def _serve_as_worker(text: str) -> int:
         check(settings)
     app = _app(settings, partial(look_over, settings) if post.first else None)
 
-    class Server(uvicorn.Server):
+    drain = app.state.service.drain
+    drain.tell_all = lambda number: os.kill(os.getppid(), number)
+
+    class Server(StoppingServer):
         def let_go(self) -> None:
             for one in self.servers:
                 one.close()
+            drain.leave()
 
         async def serve(self, sockets: list[socket.socket] | None = None) -> None:
             async with pulse.pulsing(
@@ -286,7 +291,7 @@ def _serve_as_worker(text: str) -> int:
             ):
                 await super().serve(sockets)
 
-    server = Server(uvicorn_config(app))
+    server = Server(uvicorn_config(app), drain)
     gc.enable()
     with socket.socket(fileno=post.listener) as listener, suppress(KeyboardInterrupt):
         server.run(sockets=[listener])

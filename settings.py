@@ -54,6 +54,10 @@ MEMORY = "memory"
 """The value of DATABASE_URL with which calls are forgotten when the process ends."""
 
 
+SAY, BUSY_TONE = "say", "busy"
+"""The values of WHEN_FULL that name no other place."""
+
+
 class SettingsError(Exception):
     """A variable has a value that cannot be used; the message names it and how to mend it."""
 
@@ -212,6 +216,9 @@ class Settings(BaseSettings):
             "max_connections_per_peer",
             "workers",
             "watchdog_secs",
+            "drain_secs",
+            "max_calls",
+            "when_full",
             "ngrok_api_url",
         }
     )
@@ -253,6 +260,9 @@ class Settings(BaseSettings):
     max_connections_per_peer: int = Field(default=100, ge=0)
     workers: int | Literal["auto"] | None = None
     watchdog_secs: float = Field(default=10, ge=0)
+    drain_secs: float = Field(default=600, ge=0, le=86_400)
+    max_calls: int | None = Field(default=None, ge=0)
+    when_full: str = Field(default=SAY, repr=False)  # it may be a telephone number
     ngrok_api_url: str = "http://127.0.0.1:4040"
     log_level: Literal["TRACE", "DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_callers_words: bool = False
@@ -463,6 +473,21 @@ class Settings(BaseSettings):
                 f"{wrong}; write only what comes before the path, such as https://bot.example.com"
             )
         return value
+
+    @field_validator("when_full")
+    @classmethod
+    def _is_an_end(cls, value: str) -> str:
+        value = value.strip()
+        if value.lower() in (SAY, BUSY_TONE):
+            return value.lower()
+        if re.match(r"https?://", value, re.IGNORECASE):
+            return cls._is_a_base_url(value) or SAY
+        if re.fullmatch(r"\+[1-9][0-9]{5,14}|sips?:\S+", value):
+            return value
+        raise ValueError(
+            f"must be {SAY}, {BUSY_TONE}, the base address of another server such as https://bot2.example.com, or a "
+            "telephone number in E.164 such as +14155550100"
+        )
 
     @field_validator("caller_lookup_url", "webhook_url")
     @classmethod

@@ -178,6 +178,35 @@ class CallControl:
         stream, command_id = await way_back.stream(call), str(uuid.uuid4())
         await self.act(lambda: carrier.answer(call.carrier_call_id, stream, command_id=command_id), "answer")
 
+    async def answer_without_the_bot(self) -> None:
+        """Take a call that rings, for the carrier to say something; for carriers that do not answer by themselves.
+
+        Raises:
+            NotDone: It rings on, as far as we know.
+        """
+        call, carrier, command_id = self.call, self.commanded("answer"), str(uuid.uuid4())
+        await self.act(lambda: carrier.answer(call.carrier_call_id, None, command_id=command_id), "answer")
+
+    async def reject(self) -> None:
+        """Let the caller of a call that rings hear a busy tone, where commands run it.
+
+        Raises:
+            NotDone: It rings on, as far as we know.
+        """
+        call, carrier, command_id = self.call, self.commanded("reject the call"), str(uuid.uuid4())
+        await self.act(lambda: carrier.reject(call.carrier_call_id, command_id=command_id), "reject the call")
+
+    async def speak(self, text: str, language: str) -> None:
+        """Say a sentence in the carrier's own voice, where commands run the call and no media stream is open.
+
+        Raises:
+            NotDone: It may not be said.
+        """
+        call, carrier, command_id = self.call, self.commanded("speak"), str(uuid.uuid4())
+        await self.act(
+            lambda: carrier.speak(call.carrier_call_id, text, language, command_id=command_id), "speak"
+        )
+
     async def stream_again(self) -> None:
         """Connect a call with the bot whose media stream was lost; for carriers that run no documents.
 

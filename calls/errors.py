@@ -12,6 +12,7 @@ class NotDone(Exception):
         ├── NotPossible     never with this call, or not like this: ask for something else
         ├── CallIsOver      the call has ended
         ├── UnderWay        something else is being done to the call that cannot be done at the same time
+        ├── NoRoom          no further call is taken now (`desk.room`)
         └── CarrierFailed   the carrier did not do it, as far as we know
     """
 

@@ -73,6 +73,11 @@ def attached_to(call: Call) -> Session | None:
     return session if session is not None and not session.is_detached else None
 
 
+def sessions() -> list[Session]:
+    """The bot sessions of this process that talk on calls now."""
+    return [session for session in _attached.values() if not session.is_detached]
+
+
 class Session:
     """A bot session that is attached to a call.
 

@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager, suppress
 
 from loguru import logger
 
-from deployment.workers import READY, SERVING, Post
+from deployment.workers import LEAVE, READY, SERVING, Post
 
 PULSE_SECS = 0.5
 LOOK_SECS = 0.02
@@ -41,7 +41,8 @@ async def pulsing(
 ) -> AsyncIterator[None]:
     """Send pulses from this event loop while the body runs, and end with the parent.
 
-    When the parent is gone, this process gives up the port, so that the next parent can have it, and gets SIGTERM.
+    When another worker takes this one's place, or the parent is gone, this process gives up the port, so that the others
+    or the next parent have it, and gets SIGTERM.
 
     Args:
         post: What the parent said.
@@ -56,14 +57,16 @@ async def pulsing(
 
         def listen_to_parent() -> None:
             try:
-                if parent.recv(4096):
-                    return
+                heard = parent.recv(4096)
             except BlockingIOError:
                 return
             except OSError:
-                pass
+                heard = b""
+            if heard and LEAVE not in heard:
+                return
             loop.remove_reader(parent)
-            logger.error("The parent process is gone: this worker gives up the port, and ends")
+            if not heard:
+                logger.error("The parent process is gone: this worker gives up the port, and ends")
             let_go()
             signal.raise_signal(signal.SIGTERM)
 

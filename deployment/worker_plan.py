@@ -14,21 +14,12 @@ from typing import Any, NoReturn
 
 from carriers.checks import Finding, Verdict
 from deployment import workers
+from desk.load import cores as cores_of_this_process
 from settings import AUTO, Settings
 
-QUOTA = Path("/sys/fs/cgroup/cpu.max")
-"""What a container may use of the processors, as `QUOTA PERIOD` in µs or `max PERIOD` (Linux, cgroup v2, "CPU")."""
-
-
 def cores() -> int:
-    """The processors that this process may use: those of the machine, fewer in a container that is held to fewer."""
-    allowed = getattr(os, "sched_getaffinity", None)
-    found = len(allowed(0)) if allowed else os.cpu_count() or 1
-    try:
-        quota, period = QUOTA.read_text(encoding="ascii").split()
-        return max(1, min(found, math.ceil(int(quota) / int(period))))
-    except (OSError, ValueError):
-        return found
+    """The processor cores that this process may use, a part of one counted as one."""
+    return math.ceil(cores_of_this_process())
 
 
 def count(settings: Settings) -> int:

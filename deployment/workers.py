@@ -12,8 +12,9 @@ Between the parent and a worker is a pair of sockets. A worker sends a byte from
 (`deployment/pulse.py`): `SERVING`, or `READY` once everything is loaded. The end of the socket tells it that the parent
 is gone.
 
-Signals: SIGTERM and SIGINT are passed on and waited for, the second one ends what is left; SIGUSR1 is passed on; SIGHUP
-replaces the workers, one after the other, each once its successor is ready.
+Signals: SIGTERM and SIGINT are passed on and waited for, the second one ends what is left; SIGUSR1 and SIGUSR2 are passed
+on; SIGHUP replaces the workers, one after the other, each once its successor is ready. Who is replaced gives up the port
+(`LEAVE`), so that new calls come to the others; who is stopped with all others keeps it, for its calls' webhooks.
 """
 
 from __future__ import annotations
@@ -179,7 +180,7 @@ class Workers:
             end.setblocking(False)
         self._selector.register(asleep, selectors.EVENT_READ)
         signal.set_wakeup_fd(awake.fileno(), warn_on_full_buffer=False)
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1):
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
             signal.signal(number, lambda number, _: self._signals.append(number))
         signal.signal(signal.SIGCHLD, lambda *_: None)  # only to wake up
         while self._all or (self._status is None and not self._stops):
@@ -241,9 +242,9 @@ class Workers:
             self._to_replace.clear()
             for worker in self._all:
                 worker.process.send_signal(number)
-        elif number == signal.SIGUSR1 and not self._stops:
-            self._draining = True
-            # Before it serves, a worker does not know this signal, and would end by it
+        elif number in (signal.SIGUSR1, signal.SIGUSR2) and not self._stops:
+            self._draining = number == signal.SIGUSR1
+            # Before it serves, a worker does not know these signals, and would end by them
             for worker in self._all:
                 if worker.serves:
                     worker.process.send_signal(number)
@@ -339,9 +340,12 @@ class Workers:
                     self._to_replace.clear()
 
     def _leave(self, worker: Worker) -> None:
-        """Have a worker finish its calls and end, without another one in its place."""
+        """Have a worker finish its calls and end; others have the port."""
         self._leaving.append(worker)
-        worker.process.send_signal(signal.SIGTERM)
+        try:
+            worker.pulses.send(LEAVE)
+        except OSError:
+            worker.process.send_signal(signal.SIGTERM)
 
     def _start_due(self) -> None:
         now = time.monotonic()

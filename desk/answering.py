@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from loguru import logger
 
 from calls.call import Call
@@ -18,10 +20,15 @@ from conversation.lines.fixed import DEFAULT, fixed
 from desk.call_addresses import OURS
 from desk.lost_streams import lost_again
 from desk.reported import call_of
+from desk.room import FULL
 from desk.service import Service
+from desk.turned_away import sent_on, turned_away, was_turned_away
 
 APOLOGY = str(fixed(DEFAULT, "carrier")["cannot_answer"])
 """For a call that no agent can apologise for, nor say in which language."""
+
+LOOK_SECS = 0.4
+"""How long it is looked, when there is no room, whether a call is a running one: new ones are answered within 1 s."""
 
 
 async def answer_call(service: Service, carrier: DocumentCarrier, incoming: IncomingCall, query: Form) -> str:
@@ -42,8 +49,14 @@ async def answer_call(service: Service, carrier: DocumentCarrier, incoming: Inco
         The document.
     """
     try:
-        await service.store.restore(carrier.name, incoming.call_id)
+        known = await _known(service, carrier, incoming)
+        why = service.room.reason if known is None and incoming.direction is Direction.INBOUND else None
+        if why is not None and (document := sent_on(service, carrier, query, why)) is not None:
+            return document
         call = open_call(service, carrier, incoming, query)
+        if (why is not None or was_turned_away(call)) and (not call.is_over or call.state is CallState.BUSY):
+            return turned_away(service, carrier, call, why or FULL)
+        service.room.take(call)
         if call.is_over:
             logger.warning(
                 "Call {} is over: a request for instructions about it is late, or repeated", call.id
@@ -58,6 +71,15 @@ async def answer_call(service: Service, carrier: DocumentCarrier, incoming: Inco
         return carrier.end_document(APOLOGY)
     logger.info("Call {} is connected with agent {}", call.id, call.agent)
     return document
+
+
+async def _known(service: Service, carrier: DocumentCarrier, incoming: IncomingCall) -> Call | None:
+    """The call, if it is not a new one. Who is to be turned away does not wait for a database that is slow."""
+    try:
+        async with asyncio.timeout(LOOK_SECS if service.room.reason else None):
+            return await service.store.restore(carrier.name, incoming.call_id)
+    except TimeoutError:
+        return None
 
 
 def open_call(service: Service, carrier: Carrier, incoming: IncomingCall, query: Form) -> Call:

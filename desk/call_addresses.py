@@ -19,7 +19,10 @@ CALL = "call"
 KEY = "address_key"
 """The name of an address's secret part, in its query; see `desk.keys`."""
 
-OURS = PRIVATE_PARAMETERS | {CALL, KEY, "agent", "from_number", "to_number"}
+SENT_ON = "sent_on"
+"""The name in a voice address's query that says that another server, which had no room, has sent the call here."""
+
+OURS = PRIVATE_PARAMETERS | {CALL, KEY, SENT_ON, "agent", "from_number", "to_number"}
 """Parameters that only we may set: a custom parameter of such a name is neither passed on nor believed."""
 
 

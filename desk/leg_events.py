@@ -29,6 +29,7 @@ from conversation.session import attached_to
 from desk.answering import open_call
 from desk.lost_streams import HANG_UP_LATE_SECS, back_to_the_bot, silence_the_bot, stream_again
 from desk.service import Service
+from desk.turned_away import say_and_hang_up, turn_away, was_spoken, was_turned_away
 
 BRIDGE_LATE_SECS = 2.0
 """How long after the answer of a transfer's destination the carrier may take to say that the two are connected."""
@@ -80,6 +81,7 @@ async def take_event(
 def _take_new_call(
     service: Service, carrier: CommandCarrier, incoming: IncomingCall, query: Form
 ) -> Afterwards:
+    why = service.room.reason
     try:
         call = open_call(service, carrier, incoming, query)
     except AgentError as error:
@@ -92,7 +94,10 @@ def _take_new_call(
             from_number=incoming.from_number,
             to_number=incoming.to_number,
         )
-        return _turn_away(service, call, str(error))
+        return _give_up(service, call, str(error))
+    if why is not None:
+        return turn_away(service, call, why)
+    service.room.take(call)
     return _answer(service, call)
 
 
@@ -105,12 +110,12 @@ async def _answer(service: Service, call: Call) -> None:
             call.move(CallState.CANCELED, cause="the caller has given up")
     except NotDone as error:
         logger.error("Call {} could not be answered: {}", call.id, error)
-        await _turn_away(service, call, str(error))
+        await _give_up(service, call, str(error))
     else:
         logger.info("Call {} is connected with agent {}", call.id, call.agent)
 
 
-async def _turn_away(service: Service, call: Call, reason: str) -> None:
+async def _give_up(service: Service, call: Call, reason: str) -> None:
     """End a call that cannot be served: ringing on, or silence, would be worse."""
     call.record(ErrorHappened(message=reason))
     if not await service.control(call).hang_up(EndedBy.ERROR, reason, state=CallState.FAILED):
@@ -134,6 +139,8 @@ def _take_in(service: Service, call: Call, event: CarrierEvent) -> Afterwards:
         if event.hangup_cause and _is_being_referred(call):
             return _take_end_after_refer(service, call, event, event.status)
         _take_status(service, call, event, event.status)
+    if event.spoken:
+        was_spoken(call)
     if event.stream_failed is not None or event.stream_stopped:
         return stream_again(service, call, event)
     return None
@@ -236,7 +243,10 @@ def _ended(service: Service, call: Call, news: TransferNews) -> Afterwards:
     logger.info("Call {}: transfer ended: {}", call.id, outcome)
     if session is None:
         # Unless the two are connected, the caller is alone: the stream was lost while the phone rang.
-        return None if outcome is TransferOutcome.CONNECTED else back_to_the_bot(service, call)
+        if outcome is TransferOutcome.CONNECTED:
+            return None
+        alone = say_and_hang_up if was_turned_away(call) else back_to_the_bot
+        return alone(service, call)
     if outcome is TransferOutcome.CONNECTED:
         session.step_aside()  # at once: to end its stream takes longer
     return None

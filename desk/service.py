@@ -21,8 +21,11 @@ from carriers import carrier_for, descriptors
 from carriers.carrier import Carrier
 from conversation.telling import sender_of
 from desk.call_addresses import CloudWayBack, ServerWayBack
+from desk.capacity import capacity_of
 from desk.dial_requests import policy_of
 from desk.keys import AddressKeys
+from desk.load import Load, cores
+from desk.room import Room
 from desk.tokens import StreamTokens
 from settings import Settings
 
@@ -79,6 +82,7 @@ class Service:
         dialler: Makes calls.
         do_not_call: The numbers whose owners asked not to be called.
         cloud_media: Tickets for media sockets on Pipecat Cloud; None where the media comes to us.
+        room: How many calls there are, and whether another one is taken.
     """
 
     settings: Settings
@@ -97,11 +101,19 @@ class Service:
         self.do_not_call = policy.do_not_call
         self.dialler = Dialler(self.store, policy)
         self.cloud_media = cloud_media_of(self.settings)
+        self._load = Load(cores())
+        self.room = Room(
+            capacity_of(self.settings),
+            lambda call_id: bool(self.sockets.get(call_id)),
+            media_elsewhere=self.cloud_media is not None,
+            load=self._load,
+        )
 
     def start(self) -> None:
         """Begin to keep calls in the database, to ask carriers about calls without news, and to tell the owner."""
         self.later(sender_of(self.store, self.settings).run(), "telling the owner of calls")
         self.later(self._look_after_calls(), "looking after calls")
+        self.later(self._load.watch(), "watching the load")
 
     async def _look_after_calls(self) -> None:
         try:

@@ -22,6 +22,9 @@ from web.web_service import WebService
 
 LEFT_BY_THE_BOT = (CallState.TRANSFERRING, CallState.TRANSFERRED)
 
+NO_ROOM = "no_room"
+"""The reason by which sockets are counted that were refused because no call was taken."""
+
 TAKEN = "the bot talks on this call already, and has not let go of it"
 
 
@@ -125,9 +128,19 @@ async def start_without_token(
     _forget_old(service)
     if call is not None and not call.is_over and name not in service.without_token:
         raise NotAdmitted("other_call", "its start names a live call that gets its sockets with a token")
+    if service.room.reason is not None and name not in service.without_token:
+        raise NotAdmitted(NO_ROOM, f"there is no room for another call: {service.room.reason}")
     if service.without_token.get(name) and (call is None or not _is_left(call)):
         raise NotAdmitted("call_taken", TAKEN)
     return start
+
+
+def expects_return(service: WebService) -> bool:
+    """Whether a call without tokens may be about to open another socket: only its `start` tells that it is one."""
+    return any(
+        not sockets and (call := service.store.find(*name)) is not None and not call.is_over
+        for name, sockets in service.without_token.items()
+    )
 
 
 async def _start(opening: OpeningSocket, body: Mapping[str, Any]) -> StreamStart | None:

@@ -163,5 +163,6 @@ WHEN = {
     422: "It cannot be done, or the request is not as it should be.",
     429: "Too many calls: a limit of the settings.",
     502: "The carrier did not do it.",
+    503: "No room for another call, or the service is being stopped: again after `Retry-After`.",
 }
 """What a status means."""

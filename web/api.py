@@ -18,6 +18,7 @@ from calls.events.event import FORMAT
 from calls.policy import TooManyCalls
 from desk import live_calls
 from desk.dial_requests import DialBody, place_call
+from desk.room import NoRoom
 from web.answers import CallDescription, Calls, problems
 from web.descriptions import description, event_description, summary
 from web.refusals import Refused
@@ -150,15 +151,18 @@ async def calls(
     return {"calls": [summary(call) for call in await service.store.latest(limit)]}
 
 
-@router.post("", status_code=202, summary="Place a call", responses=problems(422, 429, 502), **A_CALL)
+@router.post("", status_code=202, summary="Place a call", responses=problems(422, 429, 502, 503), **A_CALL)
 async def dial(body: DialBody, service: TheService) -> dict[str, Any]:
     """Place a call. The answer comes as soon as the carrier has accepted the call.
 
     With a `warning` it is not known yet whether it has: the service looks for the call, and never dials twice.
     """
-    call, warning = await place_call(
-        body, service.settings, service.dialler, service.carrier_named, lambda _: service.way_back
-    )
+    service.room.check()
+    with service.room.guest():
+        call, warning = await place_call(
+            body, service.settings, service.dialler, service.carrier_named, lambda _: service.way_back
+        )
+        service.room.take(call)
     return {**description(call), **({"warning": warning} if warning else {})}
 
 
@@ -230,6 +234,8 @@ def status_of(error: NotDone) -> int:
     """The HTTP status that says why something was not done."""
     if isinstance(error, TooManyCalls):
         return 429
+    if isinstance(error, NoRoom):
+        return 503
     if isinstance(error, NotPossible):
         return 422
     return 409 if isinstance(error, CallIsOver | UnderWay) else 502

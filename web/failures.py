@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.requests import ClientDisconnect
 
 from calls.errors import NotDone
+from desk.room import NoRoom
 from web.api import status_of
 from web.entrance import wrong_address
 from web.refusals import UNKNOWN_ROUTE, Refused, answer_refused, plain_response, refusals_of, route_of
@@ -46,7 +47,8 @@ async def _validation_error(_: Request, error: Exception) -> JSONResponse:
 
 async def _not_done(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, NotDone)
-    return JSONResponse({"error": str(error)}, status_code=status_of(error))
+    headers = {"Retry-After": str(error.retry_secs)} if isinstance(error, NoRoom) else None
+    return JSONResponse({"error": str(error)}, status_code=status_of(error), headers=headers)
 
 
 async def _gone(_: Request, __: Exception) -> Response:

@@ -52,8 +52,9 @@ async def healthz() -> dict[str, str]:
 
 @router.api_route("/readyz", methods=METHODS)
 async def readyz(request: Request, response: Response) -> dict[str, Any]:
-    """200 when a call would be answered at once, else 503 with the reason."""
-    reason = request.app.state.service.readiness.reason
+    """200 when one more call would be answered at once, else 503 with the reason."""
+    service = request.app.state.service
+    reason = service.readiness.reason or service.room.reason
     if reason is None:
         return {"ready": True}
     response.status_code = 503

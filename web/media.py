@@ -14,7 +14,14 @@ from calls.events.lifecycle import ErrorHappened
 from carriers import descriptors, known_carriers
 from carriers.carrier import Signature
 from desk.tokens import KEPT_SECS, StreamGrant, TokenError
-from web.admission import NotAdmitted, OpeningSocket, start_with_token, start_without_token
+from web.admission import (
+    NO_ROOM,
+    NotAdmitted,
+    OpeningSocket,
+    expects_return,
+    start_with_token,
+    start_without_token,
+)
 from web.refusals import POLICY_VIOLATION, Refused, route_of
 from web.trust import tokenless_refusal
 from web.web_service import ServerRunnerArguments, TheService, WebService, peer_of, upgrade_of
@@ -48,7 +55,8 @@ async def stream_with_token(websocket: WebSocket, service: TheService, carrier: 
     except NotAdmitted as error:
         await _turn_away(service, opening, websocket, error)
         return
-    await _talk(service, opening.socket, body, grant.call_id)
+    with service.room.session(lambda: service.store.get(grant.call_id)):
+        await _talk(service, opening.socket, body, grant.call_id)
 
 
 async def redeemed(service: WebService, carrier: str, token: str) -> StreamGrant:
@@ -77,6 +85,9 @@ async def stream_without_token(websocket: WebSocket, service: TheService) -> Non
     if signature is Signature.INVALID:
         logger.warning("A media socket's signature does not match; it is let in by ALLOW_TOKENLESS_STREAMS")
     carrier = signed_by or websocket.scope["path"].removeprefix("/ws").strip("/") or None
+    if service.room.reason is not None and not expects_return(service):
+        # Before the upgrade: the carrier goes on with its document at once.
+        raise Refused(503, NO_ROOM, f"there is no room for another call: {service.room.reason}")
     opening = OpeningSocket(websocket)
     try:
         start = await start_without_token(opening, service, carrier)
@@ -84,12 +95,14 @@ async def stream_without_token(websocket: WebSocket, service: TheService) -> Non
         await _turn_away(service, opening, websocket, error)
         return
     if start is None:
-        await _talk(service, opening.socket, {}, None)
+        with service.room.guest():
+            await _talk(service, opening.socket, {}, None)
         return
     name = (start.carrier, start.call_id)
     service.without_token[name] = service.without_token.get(name, 0) + 1
     try:
-        await _talk(service, opening.socket, {}, None)
+        with service.room.session(lambda: service.store.find(*name)):
+            await _talk(service, opening.socket, {}, None)
     finally:
         service.without_token[name] -= 1
 

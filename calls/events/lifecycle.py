@@ -49,6 +49,20 @@ class Ended(CallEvent, kind="ended"):
 
 
 @dataclass(frozen=True, repr=False)
+class TurnedAway(CallEvent, kind="turned_away"):
+    """The call was not given to the bot, as there was no room for it.
+
+    Parameters:
+        reason: `full` (as many calls as may run), `busy` (the machine is too busy) or `draining` (the service is to
+            stop).
+        how: What the caller gets: `say` (a sentence), `busy` (a busy tone) or `overflow` (another number).
+    """
+
+    reason: str
+    how: str
+
+
+@dataclass(frozen=True, repr=False)
 class HangUpStarted(CallEvent, kind="hang_up"):
     """The carrier is asked to end the call; `ended` follows when it says that the call is over.
 

@@ -101,11 +101,24 @@ class TexmlDocuments:
         return _text(response)
 
     def end_document(self, say: str | None = None, language: str | None = None) -> str:
-        """`<Hangup/>`, after a spoken sentence if there is one."""
+        """`<Hangup/>`, after a spoken sentence and a second for it to be heard, if there is one."""
         response = Element("Response")
         if say:
             SubElement(response, "Say", voice_of(language)).text = _spaced(speakable(say))
+            SubElement(response, "Pause", {"length": "1"})
         SubElement(response, "Hangup")
+        return _text(response)
+
+    def reject_document(self) -> str:
+        """`<Reject reason="busy">`. Source: Telnyx docs, TeXML verb Reject."""
+        response = Element("Response")
+        SubElement(response, "Reject", {"reason": "busy"})
+        return _text(response)
+
+    def redirect_document(self, url: str) -> str:
+        """`<Redirect>`. Source: Telnyx docs, TeXML verb Redirect."""
+        response = Element("Response")
+        SubElement(response, "Redirect", {"method": "POST"}).text = _address(url)
         return _text(response)
 
 

@@ -94,11 +94,30 @@ class TwimlDocuments:
         return str(response)
 
     def end_document(self, say: str | None = None, language: str | None = None) -> str:
-        """`<Hangup/>`, after a spoken sentence if there is one."""
+        """`<Hangup/>`, after a spoken sentence if there is one.
+
+        The second before it is for the ear: what was played last is still on its way, and the end would cut it off.
+        """
         response = VoiceResponse()
         if say:
             response.say(speakable(say), **voice_of(language))
+            response.pause(length=1)
         response.hangup()
+        return str(response)
+
+    def reject_document(self) -> str:
+        """`<Reject reason="busy">`, as the first verb, so that the call is not answered.
+
+        Source: Twilio docs, voice/twiml/reject.
+        """
+        response = VoiceResponse()
+        response.reject(reason="busy")
+        return str(response)
+
+    def redirect_document(self, url: str) -> str:
+        """`<Redirect>`. Source: Twilio docs, voice/twiml/redirect."""
+        response = VoiceResponse()
+        response.redirect(url, method="POST")
         return str(response)
 
 

@@ -427,6 +427,8 @@ class Lines(Table):
     time_goodbye: Text = _LINES["time_goodbye"]
     reconnected: Text = _LINES["reconnected"]
     technical_problem: Text = _LINES["technical_problem"]
+    stopping: Text = _LINES["stopping"]
+    all_busy: Text = _LINES["all_busy"]
 
     # Who calls and why, to people whom we call and to telephones that ask before they ring
     who_calls: Text = _LINES["who_calls"]

@@ -52,6 +52,7 @@ WRITTEN = [
     ("ringing", "{}"),
     ("answered", "{}"),
     ("ended", '{"ended_by": "caller", "cause": "over"}'),
+    ("turned_away", '{"reason": "full", "how": "say"}'),
     ("hang_up", '{"ended_by": "bot", "cause": "end_call"}'),
     ("hang_up_failed", '{"reason": "no credentials for twilio are set"}'),
     ("dialling", '{"ring_timeout_secs": 30}'),
