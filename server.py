@@ -274,7 +274,7 @@ def _serve_as_worker(text: str) -> int:
 
     class Server(uvicorn.Server):
         def let_go(self) -> None:
-            for one in self.servers:
+            for one in getattr(self, "servers", ()):  # which it has once it listens
                 one.close()
 
         async def serve(self, sockets: list[socket.socket] | None = None) -> None:
