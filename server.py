@@ -278,7 +278,7 @@ def _serve_as_worker(text: str) -> int:
 
     class Server(StoppingServer):
         def let_go(self) -> None:
-            for one in self.servers:
+            for one in getattr(self, "servers", ()):  # which it has once it listens
                 one.close()
             drain.leave()
 

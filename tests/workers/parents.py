@@ -123,9 +123,8 @@ def service(folder: Path, port: int, *arguments: str, **variables: str) -> Itera
 
 def _started(command: list[str], file: Path, **options: Any) -> subprocess.Popen[bytes]:
     with open(file, "wb") as log:
-        return subprocess.Popen(
-            command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=log, **options
-        )
+        options = {"stdin": subprocess.DEVNULL, **options}
+        return subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, **options)
 
 
 @contextmanager

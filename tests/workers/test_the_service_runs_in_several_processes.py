@@ -36,8 +36,13 @@ def surroundings(tmp_path: Path, **values: str) -> dict[str, str]:
     return {name: value for name, value in given.items() if os.environ.get(name) != value}
 
 
-def owner(connection: httpx.Client, port: int, pids: list[int]) -> int | None:
-    """The process at the other end of a connection that has just been made."""
+def children(pid: int) -> list[int]:
+    listed = subprocess.run(["ps", "-A", "-o", "ppid=,pid="], capture_output=True, text=True, check=True)
+    return [int(child) for parent, child in map(str.split, listed.stdout.splitlines()) if int(parent) == pid]
+
+
+def owner(port: int, pids: list[int]) -> int | None:
+    """The process that has a connection of somebody who has just connected."""
     inodes = {
         parts[9]
         for line in Path("/proc/net/tcp").read_text(encoding="ascii").splitlines()[1:]
@@ -68,7 +73,7 @@ def test_two_processes_answer_on_one_port(tmp_path):
         def both_have_answered() -> bool:
             with httpx.Client(base_url=one.url, trust_env=False) as http:
                 assert http.get("/readyz").status_code == 200
-                seen.add(owner(http, port, [first, second]))
+                seen.add(owner(port, [first, second]))
             return {first, second} <= seen
 
         until(both_have_answered, "both have a connection")
@@ -95,10 +100,13 @@ def test_one_process_is_watched_as_well(tmp_path):
         assert "has given no sign of life for 3 s" in one.log
 
 
-def test_no_worker_outlives_the_parent(tmp_path):
+@pytest.mark.parametrize("serving", [0, 2])
+def test_no_worker_outlives_the_parent(tmp_path, serving):
     port = free_port()
     with service(tmp_path, port, "--workers", "2", **surroundings(tmp_path)) as one:
-        pids = one.serve(2)
+        one.serve(serving)
+        pids = until(lambda: children(one.process.pid), "it has workers")
+        assert len(pids) == (serving or 1)
         one.process.kill()
         one.process.wait()
         until(lambda: not any(map(is_alive, pids)), "the workers end")
@@ -116,8 +124,7 @@ def test_without_the_setting_there_is_no_parent(tmp_path):
                 return False
 
         until(answers, "it serves")
-        children = subprocess.run(["ps", "-o", "pid=", "--ppid", str(one.process.pid)], capture_output=True)
-        assert children.stdout.split() == []
+        assert children(one.process.pid) == []
         assert "share the port" not in one.log
 
 
