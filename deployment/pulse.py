@@ -41,8 +41,8 @@ async def pulsing(
 ) -> AsyncIterator[None]:
     """Send pulses from this event loop while the body runs, and end with the parent.
 
-    When another worker takes this one's place, or the parent is gone, this process gives up the port, so that the others
-    or the next parent have it, and gets SIGTERM.
+    When another worker takes this one's place, or the parent is gone, this process gives up the port, so that the
+    others or the next parent have it, and gets SIGTERM.
 
     Args:
         post: What the parent said.

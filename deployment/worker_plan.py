@@ -17,6 +17,7 @@ from deployment import workers
 from desk.load import cores as cores_of_this_process
 from settings import AUTO, Settings
 
+
 def cores() -> int:
     """The processor cores that this process may use, a part of one counted as one."""
     return math.ceil(cores_of_this_process())

@@ -12,9 +12,9 @@ Between the parent and a worker is a pair of sockets. A worker sends a byte from
 (`deployment/pulse.py`): `SERVING`, or `READY` once everything is loaded. The end of the socket tells it that the parent
 is gone.
 
-Signals: SIGTERM and SIGINT are passed on and waited for, the second one ends what is left; SIGUSR1 and SIGUSR2 are passed
-on; SIGHUP replaces the workers, one after the other, each once its successor is ready. Who is replaced gives up the port
-(`LEAVE`), so that new calls come to the others; who is stopped with all others keeps it, for its calls' webhooks.
+Signals: SIGTERM and SIGINT are passed on and waited for, the second one ends what is left; SIGUSR1 and SIGUSR2 are
+passed on; SIGHUP replaces the workers, one after the other, each once its successor is ready. Who is replaced gives up
+the port (`LEAVE`), so that new calls come to the others; who is stopped with all others keeps it for its calls.
 """
 
 from __future__ import annotations
@@ -40,6 +40,9 @@ USAGE_ERROR = 2
 SERVING = b"s"
 READY = b"r"
 """A worker's pulses: it answers webhooks; it has loaded what calls need, too."""
+
+LEAVE = b"l"
+"""What the parent tells a worker that another one replaces: to give up the port, and to end when its calls have."""
 
 START_SECS = 120
 """How long a worker may take until its event loop runs."""

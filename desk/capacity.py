@@ -10,7 +10,7 @@ from conversation.agents.files import load_agent
 from conversation.services.chosen import resolve
 from conversation.services.service import ServiceError
 from desk.load import cores
-from settings import AUTO, Settings
+from settings import Settings
 
 LOCAL_PER_CORE = 6
 """Calls a core, where the bot hears, understands and speaks on this machine; one process uses all cores for that."""
@@ -30,7 +30,8 @@ def capacity_of(settings: Settings) -> int:
         return settings.max_calls
     if cloud_media_of(settings) is not None:
         return 0
-    processes = math.ceil(cores()) if settings.workers == AUTO else settings.workers or 1
+    workers = settings.workers or 1
+    processes = workers if isinstance(workers, int) else math.ceil(cores())
     share = cores() / processes
     calls = LOCAL_PER_CORE * share if _hears_here(settings) else HOSTED_PER_CORE * min(1.0, share)
     return max(1, int(calls))

@@ -31,8 +31,8 @@ class Drain:
         service: The service.
         drain_secs: How long calls may go on once it is to stop.
         stopping: Whether it is to stop, which cannot be taken back.
-        leaving: Whether others have the port. Who still comes over a connection that was kept open is taken, as the others
-            would take them, and told to open another one.
+        leaving: Whether others have the port. Who still comes over a connection that was kept open is taken, as the
+            others would take them, and told to open another one.
         tell_all: Sends a signal to all processes that share the port; None where there is one alone.
     """
 

@@ -1,6 +1,7 @@
 """A process that is full, too busy or about to stop gives each new caller a defined end, and running calls go on."""
 
 import asyncio
+import signal
 import time
 
 import pytest
@@ -290,6 +291,37 @@ def test_the_capacity_is_what_the_documents_plan_with(tmp_path, monkeypatch):
         assert capacity.capacity_of(make_settings(**given, deepgram_api_key="k")) == hosted
         assert capacity.capacity_of(make_settings(**given, max_calls=7)) == 7
     assert cores() > 0
+    monkeypatch.setattr(capacity, "cores", lambda: 2.0)
+    for workers, keyless, hosted in ((1, 12, 30), (2, 6, 30), ("auto", 6, 30), (4, 3, 15)):
+        assert capacity.capacity_of(make_settings(**given, workers=workers)) == keyless
+        assert capacity.capacity_of(make_settings(**given, workers=workers, deepgram_api_key="k")) == hosted
     text = (ROOT / "docs" / "performance.md").read_text(encoding="utf-8")
     assert f"| hosted | {capacity.HOSTED_PER_CORE} |" in text
     assert f"| on this machine | {capacity.LOCAL_PER_CORE} |" in text
+
+
+async def test_who_leaves_the_port_to_others_takes_a_call_that_still_comes_and_closes_its_connection(
+    tmp_path,
+):
+    async with running(tmp_path) as service:
+        drain = service.app.state.service.drain
+        answer = await service.post("/twilio/voice", **CALL)
+        assert "connection" not in answer.headers
+        drain.leave()
+        finishing = asyncio.create_task(drain.finish())
+        answer = await service.post("/twilio/voice", **SECOND)
+        assert stream_of(answer.text) and answer.headers["connection"] == "close"
+        assert not finishing.done()
+        for one in (CALL, SECOND):
+            await service.post("/twilio/status", **one, CallStatus="completed")
+        async with asyncio.timeout(30):
+            await finishing
+
+
+async def test_a_drain_is_for_all_who_share_the_port(tmp_path):
+    async with running(tmp_path, api_key="secret") as service:
+        sent = []
+        service.app.state.service.drain.tell_all = sent.append
+        assert (await service.http.post("/drain", headers=KEY)).json()["draining"]
+        assert not (await service.http.delete("/drain", headers=KEY)).json()["draining"]
+        assert sent == [signal.SIGUSR1, signal.SIGUSR2]

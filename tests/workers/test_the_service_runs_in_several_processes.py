@@ -10,9 +10,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from deployment import worker_plan
 from deployment.checkup import settings_findings
 from deployment.worker_plan import cores, count, worker_findings
+from desk import load
 from server import listen
 from settings import Given, SettingsError, load_settings
 from tests.receiver import free_port
@@ -164,7 +164,7 @@ def test_a_watchdog_that_would_bite_everybody_is_refused(value):
 )
 def test_auto_is_what_a_container_may_use(tmp_path, monkeypatch, quota, expected):
     (tmp_path / "cpu.max").write_text(quota + "\n")
-    monkeypatch.setattr(worker_plan, "QUOTA", tmp_path / "cpu.max")
+    monkeypatch.setattr(load, "QUOTA", tmp_path / "cpu.max")
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
     assert cores() == expected
     assert count(load_settings(workers="Auto")) == expected

@@ -188,6 +188,19 @@ def test_a_request_to_drain_reaches_all_and_who_comes_after_them(tmp_path):
         assert one.workers(fourth, fifth)[fifth]["asked"] == []
 
 
+def test_a_drain_that_is_taken_back_holds_for_nobody(tmp_path):
+    with parent(tmp_path, 1) as one:
+        (first,) = one.serve(1)
+        one.send(signal.SIGUSR1)
+        until(lambda: one.workers(first)[first]["asked"] == ["drain"], "it is asked")
+        one.send(signal.SIGUSR2)
+        until(lambda: one.workers(first)[first]["asked"] == ["drain", "take calls"], "it is asked again")
+        os.kill(first, signal.SIGKILL)
+        second = one.serve(2)[1]
+        time.sleep(1)
+        assert one.workers(second)[second]["asked"] == []
+
+
 def test_workers_are_replaced_without_a_gap(tmp_path):
     with parent(tmp_path, 2) as one:
         first, second = one.serve(2)

@@ -33,6 +33,7 @@ async def main(folder: Path, text: str) -> None:
     loop.add_signal_handler(signal.SIGTERM, stopping.set)
     loop.add_signal_handler(signal.SIGINT, stopping.set)
     loop.add_signal_handler(signal.SIGUSR1, asked.append, "drain")
+    loop.add_signal_handler(signal.SIGUSR2, asked.append, "take calls")
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         running.add(asyncio.current_task())
