@@ -17,12 +17,14 @@ from calls.database.call_database import DatabaseError
 from calls.dialler import Dialler
 from calls.reconcile import Reconciler
 from calls.store import CallStore
-from carriers import carrier_for, descriptors
-from carriers.carrier import Carrier
+from carriers import carrier_for, descriptor_of, descriptors
+from carriers.carrier import MARKUP, Carrier
+from carriers.streams import Meanwhile
 from conversation.telling import sender_of
 from desk.call_addresses import CloudWayBack, ServerWayBack
 from desk.dial_requests import policy_of
 from desk.keys import AddressKeys
+from desk.meanwhile import words_meanwhile
 from desk.tokens import StreamTokens
 from settings import Settings
 
@@ -139,10 +141,16 @@ class Service:
     def way_back(self) -> ServerWayBack:
         """The addresses that we give to carriers; the media socket's may be on Pipecat Cloud."""
         if self.cloud_media is None:
-            return ServerWayBack(self.public_url, self.tokens, self.keys)
+            return ServerWayBack(self.public_url, self.tokens, self.keys, self._meanwhile)
         return CloudWayBack(
             self.public_url, self.tokens, self.keys, self.cloud_media, self.settings.shared_secret
         )
+
+    def _meanwhile(self, call: Call) -> Meanwhile | None:
+        """What the document of a call says while we are away; None where that is not for a document to say."""
+        if call.mode != MARKUP or not descriptor_of(call.carrier).dials_again or self.carrier(call) is None:
+            return None
+        return words_meanwhile(self.settings, call)
 
     def later(self, work: Coroutine[Any, Any, None], name: str) -> None:
         """Do something after the request that asked for it was answered: carriers wait for 2 s only."""

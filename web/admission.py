@@ -7,6 +7,7 @@ admitted only for a call that did not come by a webhook and has no session yet.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,7 +15,10 @@ from starlette.types import Message
 from starlette.websockets import WebSocket
 
 from calls.call import Call
+from calls.events.talk import Attached
 from calls.states import CallState
+from desk.lost_sockets import may_begin_again
+from desk.lost_streams import STREAM_CLOSES_SECS
 from desk.tokens import StreamGrant
 from serializers.handshake import NotACarrierStream, read_stream_start
 from serializers.start import HandshakeError, StreamStart
@@ -84,7 +88,7 @@ async def start_with_token(
 
     Raises:
         NotAdmitted: It is not about the token's call, or the bot is not to talk on that call (any more), or talks on it
-            already.
+            already; or the token is spent, and the call has not lost its stream.
     """
     start = await _start(opening, body)
     if start is None or (start.carrier, start.call_id) != (
@@ -92,11 +96,33 @@ async def start_with_token(
         grant.carrier_call_id or start.call_id,
     ):
         raise NotAdmitted("other_call", "its start names another call than its token was made for")
+    if grant.spent:
+        await _begin_again(service, grant)
+        return
     call = service.store.get(grant.call_id)
     if call is not None and (call.is_over or call.ending is not None):
         raise NotAdmitted("call_over", "the call was ended meanwhile")
     if call is not None and service.sockets.get(call.id) and not _is_left(call):
         raise NotAdmitted("call_taken", TAKEN)
+
+
+async def _begin_again(service: WebService, grant: StreamGrant) -> None:
+    """Let a stream begin whose token is spent: the carrier's document opens the socket again that was lost.
+
+    Raises:
+        NotAdmitted: The call is not known, is over, was never connected, or the bot talks on it.
+    """
+    call = await service.store.named(grant.carrier, grant.carrier_call_id or None, grant.call_id)
+    if call is None or call.is_over or not call.has(Attached):
+        raise NotAdmitted("token", grant.spent)
+    until = asyncio.get_running_loop().time() + STREAM_CLOSES_SECS
+    while service.sockets.get(call.id):
+        # The carrier may notice the end of a stream before our end of it does.
+        if asyncio.get_running_loop().time() > until:
+            raise NotAdmitted("call_taken", TAKEN)
+        await asyncio.sleep(0.05)
+    if not await may_begin_again(service, call):
+        raise NotAdmitted("call_over", "the bot is not to talk on the call any more")
 
 
 async def start_without_token(

@@ -9,7 +9,7 @@ from twilio.twiml.voice_response import Connect, Dial, Refer, VoiceResponse
 from carriers.dialling import is_sip
 from carriers.documents import Meeting, TransferDocument, checked_digits, speakable
 from carriers.saying import voice_of
-from carriers.streams import StreamDocument, usable_parameters
+from carriers.streams import Meanwhile, StreamDocument, usable_parameters
 
 
 class TwimlDocuments:
@@ -100,6 +100,26 @@ class TwimlDocuments:
             response.say(speakable(say), **voice_of(language))
         response.hangup()
         return str(response)
+
+
+def waiting_document(voice_url: str, meanwhile: Meanwhile) -> str:
+    """The text of a TwiML Bin for a number's fallback address: it waits, and asks the voice address again.
+
+    While that cannot be reached, Twilio asks the fallback address again, as after every fatal error, so the caller
+    waits in this document until one of the two, caller or server, is back.
+
+    Args:
+        voice_url: The voice address.
+        meanwhile: What the caller hears before.
+
+    Source: Twilio docs, usage/security/availability-reliability (a fallback address may be a TwiML Bin); TwiML Bins;
+    voice/twiml/pause and voice/twiml/redirect.
+    """
+    response = VoiceResponse()
+    response.say(speakable(meanwhile.say), **voice_of(meanwhile.language))
+    response.pause(length=2)
+    response.redirect(voice_url, method="POST")
+    return str(response)
 
 
 def cloud_document(stream_url: str, parameters: Mapping[str, str]) -> str:
