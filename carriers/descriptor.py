@@ -157,12 +157,16 @@ class CarrierDescriptor(ABC, Generic[V]):
             ours: The addresses.
         """
 
-    def waiting_document(self, voice_url: str, meanwhile: Meanwhile) -> str | None:
-        """A document that the carrier keeps, for callers whom our server cannot answer; None where it keeps none.
+    def waiting_document(self, url: str, meanwhile: Meanwhile, *, is_kept: bool = False) -> str | None:
+        """A document for callers whom no bot can talk with yet: it waits, and asks us again.
 
         Args:
-            voice_url: The voice address, which it asks again.
+            url: What it asks.
             meanwhile: What the caller hears before.
+            is_kept: Whether the carrier keeps it, for when our server cannot be reached.
+
+        Returns:
+            None where there is no such document.
         """
         return None
 

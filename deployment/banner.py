@@ -105,7 +105,9 @@ def _webhook_lines(settings: Settings, public_url: str, tunnel: bool) -> list[st
 def _waiting_lines(settings: Settings, ours: Mapping[str, Addresses]) -> list[str]:
     """Documents that carriers keep, for callers while this service is started again."""
     meanwhile = words_meanwhile(settings)
-    documents = ((one, one.waiting_document(ours[one.name].voice, meanwhile)) for one in descriptors())
+    documents = (
+        (one, one.waiting_document(ours[one.name].voice, meanwhile, is_kept=True)) for one in descriptors()
+    )
     return [
         line
         for one, document in documents

@@ -10,6 +10,7 @@ from calls.errors import NotDone
 from calls.events.lifecycle import ErrorHappened
 from calls.events.talk import Attached
 from calls.states import CallState, EndedBy
+from carriers import descriptor_of
 from carriers.carrier import Carrier, Direction, DocumentCarrier, Form, IncomingCall, StatusUpdate
 from carriers.numbers import phone_number
 from conversation.agents.errors import AgentError
@@ -19,6 +20,7 @@ from conversation.agents.on_call import agent_on
 from conversation.lines.fixed import DEFAULT, fixed
 from desk.call_addresses import OURS
 from desk.lost_streams import LOST_STREAM, lost_again
+from desk.meanwhile import words_meanwhile
 from desk.putting_through import put_through
 from desk.reported import call_of
 from desk.service import Service
@@ -129,9 +131,18 @@ async def bot_again(service: Service, carrier: DocumentCarrier, call: Call) -> s
     was lost, another stream begins; when that has happened too often, the caller is put through to a person as the
     agent's `dead_air.fallback` says, or hears an apology.
     """
+    if call.ending is None and service.is_loading and (document := _wait(service, call)) is not None:
+        return document
     if (document := no_more(service, carrier, call)) is not None:
         return document
     return await connection(service, carrier, call)
+
+
+def _wait(service: Service, call: Call) -> str | None:
+    """The document for a caller who is back before what the bot needs is loaded: a word, and ask again."""
+    logger.info("Call {} is back before the bot is ready: it waits", call.id)
+    meanwhile = words_meanwhile(service.settings, call)
+    return descriptor_of(call.carrier).waiting_document(service.way_back.ended_url(call), meanwhile)
 
 
 def no_more(service: Service, carrier: DocumentCarrier, call: Call) -> str | None:

@@ -74,9 +74,13 @@ class ServerWayBack:
             # ws:// only when PUBLIC_URL is http://, as on a laptop.
             stream_url=f"{'ws' if scheme == 'http' else 'wss'}://{rest}/ws/{call.carrier}/{token}",
             parameters={name: value for name, value in {**custom, **known}.items() if value},
-            ended_url=self._url(call, "connect-ended", for_a_document=True),
+            ended_url=self.ended_url(call),
             meanwhile=self._meanwhile(call),
         )
+
+    def ended_url(self, call: Call) -> str:
+        """Where the carrier asks for the document after the bot's media stream."""
+        return self._url(call, "connect-ended", for_a_document=True)
 
     def transfer_url(self, call: Call) -> str:
         """Where the carrier reports how a transfer went; the answer is the caller's next document."""

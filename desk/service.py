@@ -100,6 +100,11 @@ class Service:
         self.dialler = Dialler(self.store, policy)
         self.cloud_media = cloud_media_of(self.settings)
 
+    @property
+    def is_loading(self) -> bool:
+        """Whether what the bot needs is still being loaded, so that a call would wait for it."""
+        return False
+
     def start(self) -> None:
         """Begin to keep calls in the database, to ask carriers about calls without news, and to tell the owner."""
         self.later(sender_of(self.store, self.settings).run(), "telling the owner of calls")

@@ -22,9 +22,13 @@ from desk.lost_streams import STREAM_CLOSES_SECS
 from desk.tokens import StreamGrant
 from serializers.handshake import NotACarrierStream, read_stream_start
 from serializers.start import HandshakeError, StreamStart
+from web.refusals import POLICY_VIOLATION
 from web.web_service import WebService
 
 LEFT_BY_THE_BOT = (CallState.TRANSFERRING, CallState.TRANSFERRED)
+
+NORMAL_CLOSURE = 1000
+"""A WebSocket close code. Source: RFC 6455, section 7.4.1."""
 
 TAKEN = "the bot talks on this call already, and has not let go of it"
 
@@ -34,12 +38,14 @@ class NotAdmitted(Exception):
 
     Parameters:
         reason: A short name to count by.
+        code: The WebSocket close code.
     """
 
-    def __init__(self, reason: str, explanation: str):
+    def __init__(self, reason: str, explanation: str, code: int = POLICY_VIOLATION):
         """Say why: cause and fix, for the log."""
         super().__init__(explanation)
         self.reason = reason
+        self.code = code
 
 
 class OpeningSocket:
@@ -122,7 +128,8 @@ async def _begin_again(service: WebService, grant: StreamGrant) -> None:
             raise NotAdmitted("call_taken", TAKEN)
         await asyncio.sleep(0.05)
     if not await may_begin_again(service, call):
-        raise NotAdmitted("call_over", "the bot is not to talk on the call any more")
+        # Not as a fault, after which the carrier would dial again before its document goes on.
+        raise NotAdmitted("call_over", "the bot is not to talk on the call any more", NORMAL_CLOSURE)
 
 
 async def start_without_token(

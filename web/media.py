@@ -16,13 +16,13 @@ from carriers import descriptor_of, descriptors, known_carriers
 from carriers.carrier import Signature
 from desk.lost_sockets import say_what_is_next
 from desk.tokens import KEPT_SECS, StreamGrant, TokenError
-from web.admission import NotAdmitted, OpeningSocket, start_with_token, start_without_token
-from web.refusals import POLICY_VIOLATION, Refused, route_of
+from web.admission import NORMAL_CLOSURE, NotAdmitted, OpeningSocket, start_with_token, start_without_token
+from web.refusals import Refused, route_of
 from web.trust import tokenless_refusal
 from web.web_service import ServerRunnerArguments, TheService, WebService, peer_of, upgrade_of
 
-NORMAL_CLOSURE, INTERNAL_ERROR = 1000, 1011
-"""WebSocket close codes. Source: RFC 6455, section 7.4.1."""
+INTERNAL_ERROR = 1011
+"""A WebSocket close code. Source: RFC 6455, section 7.4.1."""
 
 
 def media_router() -> APIRouter:
@@ -122,7 +122,7 @@ async def _turn_away(
 ) -> None:
     service.refusals.note(route_of(websocket.scope), error.reason, str(error))
     with suppress(RuntimeError, WebSocketDisconnect):
-        await opening.socket.close(POLICY_VIOLATION)
+        await opening.socket.close(error.code)
 
 
 async def _talk(service: WebService, websocket: WebSocket, body: dict[str, Any], call_id: str | None) -> None:

@@ -61,6 +61,11 @@ class WebService(Service):
         super().__post_init__()
         self.leftovers = Leftovers(lambda: self.live_sessions > 0)
 
+    @property
+    def is_loading(self) -> bool:
+        """Whether the warm-up goes on."""
+        return self.readiness.is_warming_up
+
     async def aclose(self) -> None:
         """Stop, save the calls, and close the connections to the carriers."""
         self.leftovers.close()

@@ -146,11 +146,13 @@ class Telnyx(CarrierDescriptor[TelnyxVariables]):
             f"  Webhook URL             POST           {ours.events}",
         ]
 
-    def waiting_document(self, voice_url: str, meanwhile: Meanwhile) -> str:
-        """The text of a TeXML Bin; it is for calls that begin, as no other address of a call has one behind it."""
+    def waiting_document(self, url: str, meanwhile: Meanwhile, *, is_kept: bool = False) -> str:
+        """The kept one is for calls that begin, and is asked once: no other address of a call has one behind it."""
         from carriers.telnyx import texml
 
-        return texml.waiting_document(voice_url, meanwhile)
+        return texml.waiting_document(
+            url, meanwhile, texml.KEPT_WAIT_SECS if is_kept else texml.FIRST_WAIT_SECS
+        )
 
     def cloud_document(self, host: str, agent: str) -> str:
         """The text of a TeXML Bin."""

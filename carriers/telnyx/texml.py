@@ -21,6 +21,9 @@ TEMPLATE_BRACES = "{{"
 FIRST_WAIT_SECS = 1
 """How long a document waits without a word before its second attempt to open the media socket."""
 
+KEPT_WAIT_SECS = 4
+"""How long the document waits that Telnyx keeps, before it asks us the only time."""
+
 WAIT_SECS = (2,) * 8
 """How long it waits before each further one, besides what it says: half a minute in all."""
 
@@ -121,19 +124,22 @@ class TexmlDocuments:
         return _text(response)
 
 
-def waiting_document(voice_url: str, meanwhile: Meanwhile) -> str:
-    """The text of a TeXML Bin for the address that Telnyx asks when the voice address fails: it asks that again.
+def waiting_document(url: str, meanwhile: Meanwhile, secs: int) -> str:
+    """`<Say>`, `<Pause>`, `<Redirect>`: the caller waits, and we are asked again.
+
+    As a TeXML Bin it is for the address that Telnyx asks when the voice address fails.
 
     Args:
-        voice_url: The voice address.
+        url: Whom to ask.
         meanwhile: What the caller hears before.
+        secs: How long the caller waits, besides.
 
     Source: Telnyx docs, TeXML Bins; verbs Say, Pause and Redirect.
     """
     response = Element("Response")
     SubElement(response, "Say", voice_of(meanwhile.language)).text = _spaced(speakable(meanwhile.say))
-    SubElement(response, "Pause", {"length": "3"})
-    SubElement(response, "Redirect", {"method": "POST"}).text = _address(voice_url)
+    SubElement(response, "Pause", {"length": str(secs)})
+    SubElement(response, "Redirect", {"method": "POST"}).text = _address(url)
     return _text(response)
 
 

@@ -123,11 +123,11 @@ class Twilio(CarrierDescriptor[TwilioVariables]):
             f"  Primary handler fails   Webhook, POST  {ours.fallback}",
         ]
 
-    def waiting_document(self, voice_url: str, meanwhile: Meanwhile) -> str:
-        """The text of a TwiML Bin."""
+    def waiting_document(self, url: str, meanwhile: Meanwhile, *, is_kept: bool = False) -> str:
+        """The same, whoever keeps it: when nobody answers, Twilio asks the fallback address, and so the kept one."""
         from carriers.twilio import twiml
 
-        return twiml.waiting_document(voice_url, meanwhile)
+        return twiml.waiting_document(url, meanwhile)
 
     def cloud_document(self, host: str, agent: str) -> str:
         """The text of a TwiML Bin."""

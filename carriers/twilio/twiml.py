@@ -102,14 +102,14 @@ class TwimlDocuments:
         return str(response)
 
 
-def waiting_document(voice_url: str, meanwhile: Meanwhile) -> str:
-    """The text of a TwiML Bin for a number's fallback address: it waits, and asks the voice address again.
+def waiting_document(url: str, meanwhile: Meanwhile) -> str:
+    """`<Say>`, `<Pause>`, `<Redirect>`: the caller waits, and we are asked again.
 
-    While that cannot be reached, Twilio asks the fallback address again, as after every fatal error, so the caller
-    waits in this document until one of the two, caller or server, is back.
+    As a TwiML Bin at a number's fallback address it asks the voice address: while that cannot be reached, Twilio asks
+    the fallback address again, as after every fatal error, so the caller waits in this document until we are back.
 
     Args:
-        voice_url: The voice address.
+        url: Whom to ask.
         meanwhile: What the caller hears before.
 
     Source: Twilio docs, usage/security/availability-reliability (a fallback address may be a TwiML Bin); TwiML Bins;
@@ -117,8 +117,8 @@ def waiting_document(voice_url: str, meanwhile: Meanwhile) -> str:
     """
     response = VoiceResponse()
     response.say(speakable(meanwhile.say), **voice_of(meanwhile.language))
-    response.pause(length=2)
-    response.redirect(voice_url, method="POST")
+    response.pause(length=1)
+    response.redirect(url, method="POST")
     return str(response)
 
 

@@ -2,15 +2,14 @@
 
 import asyncio
 
-from conversation.public import tool
+from conversation.public import ToolParams
 
 
-@tool(timeout_secs=60)
-async def book_table(params, guests: int):
+async def book_table(params: ToolParams, guests: int) -> str:
     """Book a table.
 
     Args:
         guests: For how many.
     """
-    await asyncio.sleep(30)
-    return "The table is booked."
+    await asyncio.sleep(10)
+    return f"A table for {guests} is booked."
