@@ -23,12 +23,11 @@ from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from fastapi import FastAPI
-
 from conversation.private_log import WORDS_ARE_LOGGED, keep_words_out, log_to_stderr
 from deployment.start import StartError, check, look_over, notes
 
 if TYPE_CHECKING:
+    from fastapi import FastAPI
     from pipecat.runner.types import WebSocketRunnerArguments
 
     from calls.store import CallStore
@@ -38,6 +37,9 @@ USAGE_ERROR = 2
 
 MAX_SOCKET_MESSAGE_BYTES = 1 << 20
 """Carriers send messages of less than a kB; a longer one than this closes the socket."""
+
+FIRST_KEPT_SOCKET = 3
+"""The file descriptor of a socket that a supervisor passes on. Source: systemd docs, sd_listen_fds(3)."""
 
 SHUTDOWN_SECS = 5
 """How long a service whose calls have ended, or that is to stop at once, waits for requests that are being answered."""
@@ -66,6 +68,8 @@ def create_app(
         DatabaseUnusable: DATABASE_URL cannot be used. A database that only cannot be opened is logged, and calls are
             answered without it.
     """
+    from fastapi import FastAPI
+
     from calls.store import default_store
     from carriers import descriptors
     from desk.keys import AddressKeys, deployment_secrets
@@ -149,11 +153,16 @@ def _warm_up_of(settings: Settings) -> Callable[[], Awaitable[None]]:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Open the port, so that a problem with it is reported before anything else.
+    """Open the port, or take over the one that a supervisor keeps open (systemd's socket activation).
+
+    It is the first thing that a start does: carriers that call meanwhile wait for their answer, and are not refused.
+    A port of the supervisor's is open even while no process is there. Source: systemd docs, sd_listen_fds(3).
 
     Raises:
         StartError: It cannot be opened.
     """
+    if os.environ.get("LISTEN_PID") == str(os.getpid()) and os.environ.get("LISTEN_FDS", "0") != "0":
+        return socket.socket(fileno=FIRST_KEPT_SOCKET)
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         # "::" is every address, and people who write it mean the old ones, too.
@@ -236,9 +245,9 @@ def _serve(settings: Settings, chosen: dict[str, Any]) -> int:
     from deployment.tunnel import find_tunnel
     from web.stopping import StoppingServer
 
-    answers = check(settings)
     listener = listen(settings.host, settings.port)
     with listener:
+        answers = check(settings)
         tunnel = None if settings.public_url else find_tunnel(settings.ngrok_api_url, settings.port)
         if tunnel:
             settings = settings.model_copy(update={"public_url": tunnel})

@@ -29,6 +29,7 @@ from calls.events.talk import (
     LanguageChanged,
     MessageTaken,
     Resumed,
+    ToolStarted,
     ToolUsed,
 )
 from calls.transfer import Resume
@@ -49,6 +50,7 @@ KINDS = (
     Interrupted,
     DtmfReceived,
     MessageTaken,
+    ToolStarted,
     ToolUsed,
     TransferStarted,
     TransferEnded,

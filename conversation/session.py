@@ -28,6 +28,7 @@ from pipecat.processors.aggregators.llm_context import LLMContextMessage
 from calls.call import Call
 from calls.control import CallControl
 from calls.events.event import CallEvent, without_words
+from calls.events.lifecycle import GoodbyePromised, GoodbyeTakenBack
 from calls.events.talk import DeadAirNoticed, Detached, Interrupted, InterruptionUndone
 from calls.recordings import is_paused
 from calls.states import CallState, EndedBy
@@ -318,6 +319,7 @@ class Session:
         """
         if self._finish is None:
             self.ending = True
+            self.record(GoodbyePromised(farewell, ended_by, cause, state))
             if unless_more and self.second_thoughts is not None:
                 self.second_thoughts.listen()
             self._finish = asyncio.create_task(self._say_goodbye(farewell, ended_by, cause, state))
@@ -394,6 +396,7 @@ class Session:
             # Played by the carrier is not yet heard: network and phone are behind.
             if not await self.gone(self.hang_up_pause_secs) and (more := await self._asked_for_more()):
                 self.ending, self._finish = False, None
+                self.record(GoodbyeTakenBack())
                 await self._queue(*more)
                 return
         else:

@@ -17,14 +17,16 @@ from calls.database.call_database import DatabaseError
 from calls.dialler import Dialler
 from calls.reconcile import Reconciler
 from calls.store import CallStore
-from carriers import carrier_for, descriptors
-from carriers.carrier import Carrier
+from carriers import carrier_for, descriptor_of, descriptors
+from carriers.carrier import MARKUP, Carrier
+from carriers.streams import Meanwhile
 from conversation.telling import sender_of
 from desk.call_addresses import CloudWayBack, ServerWayBack
 from desk.capacity import capacity_of
 from desk.dial_requests import policy_of
 from desk.keys import AddressKeys
 from desk.load import Load, cores
+from desk.meanwhile import words_meanwhile
 from desk.room import Room
 from desk.tokens import StreamTokens
 from settings import Settings
@@ -109,6 +111,11 @@ class Service:
             load=self._load,
         )
 
+    @property
+    def is_loading(self) -> bool:
+        """Whether what the bot needs is still being loaded, so that a call would wait for it."""
+        return False
+
     def start(self) -> None:
         """Begin to keep calls in the database, to ask carriers about calls without news, and to tell the owner."""
         self.later(sender_of(self.store, self.settings).run(), "telling the owner of calls")
@@ -151,10 +158,16 @@ class Service:
     def way_back(self) -> ServerWayBack:
         """The addresses that we give to carriers; the media socket's may be on Pipecat Cloud."""
         if self.cloud_media is None:
-            return ServerWayBack(self.public_url, self.tokens, self.keys)
+            return ServerWayBack(self.public_url, self.tokens, self.keys, self._meanwhile)
         return CloudWayBack(
             self.public_url, self.tokens, self.keys, self.cloud_media, self.settings.shared_secret
         )
+
+    def _meanwhile(self, call: Call) -> Meanwhile | None:
+        """What the document of a call says while we are away; None where that is not for a document to say."""
+        if call.mode != MARKUP or not descriptor_of(call.carrier).dials_again or self.carrier(call) is None:
+            return None
+        return words_meanwhile(self.settings, call)
 
     def later(self, work: Coroutine[Any, Any, None], name: str) -> None:
         """Do something after the request that asked for it was answered: carriers wait for 2 s only."""

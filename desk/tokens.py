@@ -1,7 +1,8 @@
 """Tickets for media sockets.
 
 The address of a media socket is a secret that only the carrier learns: it holds a token, which says for which call it
-is, works once and not for long. It is encrypted (AES-GCM, which also authenticates it), as addresses end up in the logs
+is, works once and not for long; where a carrier's document opens the socket again when it was lost, it works for that,
+too, while the call lives. It is encrypted (AES-GCM, which also authenticates it), as addresses end up in the logs
 of proxies, and it has the call's ids and numbers in it.
 """
 
@@ -53,6 +54,7 @@ class StreamGrant:
         from_number: The caller's number; None when withheld.
         to_number: The number that was dialled.
         ticket: Which token this is, of a grant that was redeemed.
+        spent: Why the token opens nothing new: it was used before, or is too old. Empty while it is good.
     """
 
     carrier: str
@@ -62,6 +64,7 @@ class StreamGrant:
     from_number: str | None = None
     to_number: str | None = None
     ticket: str = field(default="", compare=False)
+    spent: str = field(default="", compare=False)
 
 
 class StreamTokens:
@@ -80,7 +83,7 @@ class StreamTokens:
 
     def issue(self, grant: StreamGrant) -> str:
         """Make a token; it goes into a URL's path as it is."""
-        content = json.dumps([round(self._clock(), 3), *astuple(grant)[:-1]]).encode()
+        content = json.dumps([round(self._clock(), 3), *astuple(grant)[:-2]]).encode()
         nonce = os.urandom(NONCE_BYTES)
         sealed = nonce + self._ciphers[0].encrypt(nonce, content, None)
         return PREFIX + base64.urlsafe_b64encode(sealed).rstrip(b"=").decode()
@@ -88,23 +91,27 @@ class StreamTokens:
     def redeem(self, token: str) -> StreamGrant:
         """Use a token up, in this process.
 
+        Returns:
+            What it allows; with `spent` when that was all it allowed.
+
         Raises:
-            TokenError: It is forged, too old, or was used before.
+            TokenError: It is forged.
         """
         sealed = _decoded(token)
         made_at, *grant = json.loads(self._opened(sealed))
         now = self._clock()
-        if problem := age_problem(made_at, now, LIFETIME_SECS):
-            raise TokenError(f"the token {problem}")
         # Not by the token's text: base64 has several ways to write the same bytes.
         ticket = sealed[:NONCE_BYTES].hex()
         # The oldest come first.
         while self._used and next(iter(self._used.values())) < now:
             del self._used[next(iter(self._used))]
-        if ticket in self._used:
-            raise TokenError("the token was used before")
+        spent = ""
+        if problem := age_problem(made_at, now, LIFETIME_SECS):
+            spent = f"the token {problem}"
+        elif ticket in self._used:
+            spent = "the token was used before"
         self._used[ticket] = now + KEPT_SECS
-        return replace(StreamGrant(*grant), ticket=ticket)
+        return replace(StreamGrant(*grant), ticket=ticket, spent=spent)
 
     def _opened(self, sealed: bytes) -> bytes:
         for cipher in self._ciphers:

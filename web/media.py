@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from fastapi import APIRouter, WebSocket
@@ -11,23 +12,25 @@ from loguru import logger
 from starlette.websockets import WebSocketDisconnect, WebSocketState
 
 from calls.events.lifecycle import ErrorHappened
-from carriers import descriptors, known_carriers
+from carriers import descriptor_of, descriptors, known_carriers
 from carriers.carrier import Signature
+from desk.lost_sockets import say_what_is_next
 from desk.tokens import KEPT_SECS, StreamGrant, TokenError
 from web.admission import (
     NO_ROOM,
+    NORMAL_CLOSURE,
     NotAdmitted,
     OpeningSocket,
     expects_return,
     start_with_token,
     start_without_token,
 )
-from web.refusals import POLICY_VIOLATION, Refused, route_of
+from web.refusals import Refused, route_of
 from web.trust import tokenless_refusal
 from web.web_service import ServerRunnerArguments, TheService, WebService, peer_of, upgrade_of
 
-NORMAL_CLOSURE, INTERNAL_ERROR = 1000, 1011
-"""WebSocket close codes. Source: RFC 6455, section 7.4.1."""
+INTERNAL_ERROR = 1011
+"""A WebSocket close code. Source: RFC 6455, section 7.4.1."""
 
 
 def media_router() -> APIRouter:
@@ -57,10 +60,14 @@ async def stream_with_token(websocket: WebSocket, service: TheService, carrier: 
         return
     with service.room.session(lambda: service.store.get(grant.call_id)):
         await _talk(service, opening.socket, body, grant.call_id)
+    if descriptor_of(carrier).dials_again:
+        await say_what_is_next(service, service.store.get(grant.call_id))
 
 
 async def redeemed(service: WebService, carrier: str, token: str) -> StreamGrant:
     """What a token allows, which is used up, in this process and in those that share the database.
+
+    One that is spent is given back, as such, where the carrier's documents open a lost socket again.
 
     Raises:
         Refused: It is not ours or not this carrier's, too old, or was used before.
@@ -69,8 +76,10 @@ async def redeemed(service: WebService, carrier: str, token: str) -> StreamGrant
         grant = service.tokens.redeem(token)
         if grant.carrier != carrier:
             raise TokenError("the token is for another carrier")
-        if await service.store.use_once(f"token {grant.ticket}", KEPT_SECS) is not None:
-            raise TokenError("the token was used before, by another process")
+        if not grant.spent and await service.store.use_once(f"token {grant.ticket}", KEPT_SECS) is not None:
+            grant = replace(grant, spent="the token was used before, by another process")
+        if grant.spent and not descriptor_of(carrier).dials_again:
+            raise TokenError(grant.spent)
     except TokenError as error:
         raise Refused(403, "token", str(error)) from None
     return grant
@@ -127,7 +136,7 @@ async def _turn_away(
 ) -> None:
     service.refusals.note(route_of(websocket.scope), error.reason, str(error))
     with suppress(RuntimeError, WebSocketDisconnect):
-        await opening.socket.close(POLICY_VIOLATION)
+        await opening.socket.close(error.code)
 
 
 async def _talk(service: WebService, websocket: WebSocket, body: dict[str, Any], call_id: str | None) -> None:

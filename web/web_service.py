@@ -64,6 +64,11 @@ class WebService(Service):
         self.leftovers = Leftovers(lambda: self.live_sessions > 0)
         self.drain = Drain(self, self.settings.drain_secs)
 
+    @property
+    def is_loading(self) -> bool:
+        """Whether the warm-up goes on."""
+        return self.readiness.is_warming_up
+
     async def aclose(self) -> None:
         """Stop, save the calls, and close the connections to the carriers."""
         self.leftovers.close()

@@ -38,7 +38,7 @@ GATHER_SECS = 0.02
 """How long to wait for more after something has changed: most changes come in twos and threes."""
 
 MAY_WAIT_SECS = 0.25
-"""How long what was said and heard may wait for more of it, of all calls."""
+"""How long after something was written what was said and heard may wait for more of it, of all calls."""
 
 FIRST_RETRY_SECS = 0.2
 LONGEST_RETRY_SECS = 15.0
@@ -214,17 +214,20 @@ class CallWriter:
             await asyncio.sleep(FIRST_RETRY_SECS / 4)
 
     async def _write_forever(self) -> None:
-        pause = FIRST_RETRY_SECS
+        pause, clock = FIRST_RETRY_SECS, asyncio.get_running_loop().time
+        written = clock() - MAY_WAIT_SECS
         while True:
             await self._wake.wait()
+            # What comes after a pause is written at once: a process that is killed now loses nothing of it.
             with suppress(TimeoutError):
-                async with asyncio.timeout(MAY_WAIT_SECS):
+                async with asyncio.timeout_at(written + MAY_WAIT_SECS):
                     await self._press.wait()
             await asyncio.sleep(GATHER_SECS)
             for event in (self._wake, self._press, self._hurry):
                 event.clear()
             with self._lock:
                 self._woken = self._pressed = False
+            written = clock()
             if await self._drain():
                 pause = FIRST_RETRY_SECS
                 continue

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated
 
-from calls.events.event import LEFT_OUT, CallEvent, Personal, Privacy
+from calls.events.event import LEFT_OUT, CallEvent, Personal, Privacy, Said
 from calls.states import CallState, EndedBy
 from calls.transfer import TransferOutcome
 from carriers.reports import AnsweredBy
@@ -60,6 +60,28 @@ class TurnedAway(CallEvent, kind="turned_away"):
 
     reason: str
     how: str
+
+
+@dataclass(frozen=True, repr=False)
+class GoodbyePromised(CallEvent, kind="goodbye"):
+    """The bot says goodbye, and hangs up when it was heard: from here on the call is to end, whatever happens.
+
+    Parameters:
+        farewell: The last words; empty where what is being said already is the last.
+        ended_by: Who ends the call, as in `ended`.
+        cause: Why, in a few words for people.
+        state: Which end it is to be: `completed` or `voicemail`.
+    """
+
+    farewell: Said
+    ended_by: EndedBy
+    cause: str
+    state: CallState
+
+
+@dataclass(frozen=True, repr=False)
+class GoodbyeTakenBack(CallEvent, kind="goodbye_taken_back"):
+    """The caller has asked for something else over the goodbye, and the call goes on."""
 
 
 @dataclass(frozen=True, repr=False)

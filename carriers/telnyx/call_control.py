@@ -26,6 +26,7 @@ from carriers.telnyx.calls import (
     call_control_dial_options,
     call_control_stream_options,
     client_state,
+    retries_of_stream_ends,
 )
 from carriers.telnyx.commands import checked, new_id
 
@@ -132,7 +133,9 @@ class TelnyxCallControl(TelnyxAccount):
             CallEnded: The caller has given up.
             CarrierError: It may still ring.
         """
-        options = call_control_stream_options(stream, self._codec) if stream is not None else {}
+        options: dict[str, Any] = {}
+        if stream is not None:
+            options = {**call_control_stream_options(stream, self._codec), **retries_of_stream_ends()}
         await self._command(
             call_id,
             lambda client, id_: client.calls.actions.answer(id_, command_id=new_id(command_id), **options),

@@ -9,7 +9,7 @@ from twilio.twiml.voice_response import Connect, Dial, Refer, VoiceResponse
 from carriers.dialling import is_sip
 from carriers.documents import Meeting, TransferDocument, checked_digits, speakable
 from carriers.saying import voice_of
-from carriers.streams import StreamDocument, usable_parameters
+from carriers.streams import Meanwhile, StreamDocument, usable_parameters
 
 
 class TwimlDocuments:
@@ -119,6 +119,26 @@ class TwimlDocuments:
         response = VoiceResponse()
         response.redirect(url, method="POST")
         return str(response)
+
+
+def waiting_document(url: str, meanwhile: Meanwhile) -> str:
+    """`<Say>`, `<Pause>`, `<Redirect>`: the caller waits, and we are asked again.
+
+    As a TwiML Bin at a number's fallback address it asks the voice address: while that cannot be reached, Twilio asks
+    the fallback address again, as after every fatal error, so the caller waits in this document until we are back.
+
+    Args:
+        url: Whom to ask.
+        meanwhile: What the caller hears before.
+
+    Source: Twilio docs, usage/security/availability-reliability (a fallback address may be a TwiML Bin); TwiML Bins;
+    voice/twiml/pause and voice/twiml/redirect.
+    """
+    response = VoiceResponse()
+    response.say(speakable(meanwhile.say), **voice_of(meanwhile.language))
+    response.pause(length=1)
+    response.redirect(url, method="POST")
+    return str(response)
 
 
 def cloud_document(stream_url: str, parameters: Mapping[str, str]) -> str:
