@@ -15,6 +15,7 @@ import uuid
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import sqlalchemy as sa
@@ -251,9 +252,7 @@ class Shared:
         try:
             said = {"done": await self._carry_out(command)}
         except NotDone as error:
-            named = next(
-                name for name, kind in [*NOT_DONE.items(), ("NotDone", NotDone)] if isinstance(error, kind)
-            )
+            named = next((name for name, kind in NOT_DONE.items() if isinstance(error, kind)), "NotDone")
             said = {"not_done": named, "why": str(error), "uncertain": getattr(error, "uncertain", False)}
         except Exception as error:
             logger.opt(exception=error).error(
@@ -276,9 +275,9 @@ class Shared:
         """In the calls' loop: begin what is asked for."""
         for command in commands:
             if command.id not in self._begun:
-                task = asyncio.ensure_future(self._obey(command))
+                task = asyncio.create_task(self._obey(command), name=f"{command.what} {command.call_id}")
                 self._begun[command.id] = task
-                task.add_done_callback(lambda task, command=command: self._obeyed(command, task))
+                task.add_done_callback(partial(self._obeyed, command))
 
     def _obeyed(self, command: Command, task: asyncio.Task[None]) -> None:
         self._begun.pop(command.id, None)

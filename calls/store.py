@@ -355,7 +355,9 @@ class CallStore:
         saved = await self._writer.ask(lambda database: database.load(call_id))
         return self._read(saved) if saved else None
 
-    async def events_after(self, call_id: str, seq: int) -> tuple[list[tuple[int, CallEvent]], bool] | None:
+    async def events_after(
+        self, call_id: str, seq: int
+    ) -> tuple[Sequence[tuple[int, CallEvent]], bool] | None:
         """See `CallDatabase.events_after`; None also without a database.
 
         Raises:

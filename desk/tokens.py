@@ -52,6 +52,7 @@ class StreamGrant:
         agent: Name of the agent that is to talk.
         from_number: The caller's number; None when withheld.
         to_number: The number that was dialled.
+        events: How many events of the call the process that issued it knew.
         ticket: Which token this is, of a grant that was redeemed.
     """
 
@@ -61,6 +62,7 @@ class StreamGrant:
     agent: str
     from_number: str | None = None
     to_number: str | None = None
+    events: int = 0
     ticket: str = field(default="", compare=False)
 
 

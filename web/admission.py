@@ -92,6 +92,7 @@ async def start_with_token(
         grant.carrier_call_id or start.call_id,
     ):
         raise NotAdmitted("other_call", "its start names another call than its token was made for")
+    await service.store.has_heard(grant.call_id, grant.events)
     call = service.store.get(grant.call_id)
     if call is not None and (call.is_over or call.ending is not None):
         raise NotAdmitted("call_over", "the call was ended meanwhile")

@@ -163,5 +163,6 @@ WHEN = {
     422: "It cannot be done, or the request is not as it should be.",
     429: "Too many calls: a limit of the settings.",
     502: "The carrier did not do it.",
+    504: "The process that talks on the call does not answer: it has died, or hangs.",
 }
 """What a status means."""

@@ -112,7 +112,7 @@ def save(
                 others = [event for _, event in events_after(connection, call_id, record.last_seq)]
                 new = _without_written(new, others)
             changed = {name: values[name] for name in record.changed}
-            changed, new = _decided(changed, new, record, found)
+            changed, new = _decided(changed, new, record, dict(found))
             if changed or new:
                 revision += 1
                 changed["revision"] = revision
