@@ -106,13 +106,13 @@ def save(
             new, last_seq, revision, others = list(record.events), 0, 1, None
             fresh.append({**values, "revision": revision})
         else:
-            last_seq, revision = found["last_seq"] or 0, found["revision"]
+            last_seq, revision = found["last_seq"], found["revision"]
             new, others = list(record.events[record.known :]), None
             if (last_seq, revision) != (record.last_seq, record.revision):
                 others = [event for _, event in events_after(connection, call_id, record.last_seq)]
                 new = _without_written(new, others)
             changed = {name: values[name] for name in record.changed}
-            changed, new = _decided(changed, new, record, dict(found))
+            changed, new = _decided(changed, new, record, found)
             if changed or new:
                 revision += 1
                 changed["revision"] = revision
@@ -138,15 +138,18 @@ def save(
     return saved, bool(parcels)
 
 
-def _there(connection: sa.Connection, records: Sequence[Unsaved]) -> dict[str, sa.RowMapping]:
+def _there(connection: sa.Connection, records: Sequence[Unsaved]) -> dict[str, dict[str, Any]]:
     """Of those calls that are there, what others may have changed, and the last event. They are locked."""
-    last = sa.select(sa.func.max(CALL_EVENTS.c.seq)).where(CALL_EVENTS.c.call_id == CALLS.c.id)
+    ids = [record.row["id"] for record in records]
     columns = [CALLS.c[name] for name in ("id", "state", "revision", *NOTE)]
-    query = sa.select(*columns, last.scalar_subquery().label("last_seq")).where(
-        CALLS.c.id.in_([record.row["id"] for record in records])
-    )
-    found = connection.execute(query.order_by(CALLS.c.id).with_for_update(of=CALLS)).mappings()
-    return {row["id"]: row for row in found}
+    query = sa.select(*columns).where(CALLS.c.id.in_(ids)).order_by(CALLS.c.id).with_for_update()
+    found = {row["id"]: {**row, "last_seq": 0} for row in connection.execute(query).mappings()}
+    # A query of its own: PostgreSQL shows a statement that has waited for a lock the new row, but not the new events.
+    last = sa.select(sa.func.max(CALL_EVENTS.c.seq)).where(CALL_EVENTS.c.call_id == CALLS.c.id)
+    numbers = sa.select(CALLS.c.id, last.scalar_subquery()).where(CALLS.c.id.in_(list(found)))
+    for call_id, seq in connection.execute(numbers):
+        found[call_id]["last_seq"] = seq or 0
+    return found
 
 
 def _taken(connection: sa.Connection, records: Sequence[Unsaved]) -> set[tuple[str, str | None]]:
