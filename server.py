@@ -73,6 +73,7 @@ def create_app(
     from calls.store import default_store
     from carriers import descriptors
     from desk.keys import AddressKeys, deployment_secrets
+    from desk.live_calls import obey_others
     from desk.tokens import StreamTokens
     from web import api, documentation, drain, health
     from web.bodies import BodyLimits
@@ -106,7 +107,7 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        service.start()
+        service.start(obey_others)
         if look_over is not None:
             service.later(look_over(), "looking over the deployment")
         preparing = asyncio.create_task(service.readiness.prepare(), name="warm-up")

@@ -85,6 +85,7 @@ class Carried:
             call.expect_return(self.resume)
         if self.events and not call.has(CallerSaid) and not call.has(BotHeard):
             call.events.extend(self.events)
+            call.arrived.extend(self.events)
 
 
 def carry(call: Call, secret: str) -> dict[str, str]:

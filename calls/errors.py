@@ -13,7 +13,8 @@ class NotDone(Exception):
         ├── CallIsOver      the call has ended
         ├── UnderWay        something else is being done to the call that cannot be done at the same time
         ├── NoRoom          no further call is taken now (`desk.room`)
-        └── CarrierFailed   the carrier did not do it, as far as we know
+        ├── CarrierFailed   the carrier did not do it, as far as we know
+        └── NoAnswer        the process that talks on the call, or the database between, does not answer
     """
 
 
@@ -38,5 +39,18 @@ class CarrierFailed(NotDone):
 
     def __init__(self, message: str, *, uncertain: bool = False):
         """Remember whether the carrier may have acted."""
+        super().__init__(message)
+        self.uncertain = uncertain
+
+
+class NoAnswer(NotDone):
+    """The process that talks on the call, or the database by which it is asked, does not answer.
+
+    Parameters:
+        uncertain: It may have been done, or be done yet.
+    """
+
+    def __init__(self, message: str, *, uncertain: bool = False):
+        """Remember whether it was begun."""
         super().__init__(message)
         self.uncertain = uncertain

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from loguru import logger
 
 from calls.call import Call
+from calls.events.event import CallEvent
 from carriers.carrier import Direction
 from carriers.numbers import phone_number
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from calls.outbox.in_memory import MemoryOutbox
     from calls.outbox.notices import Wants
     from calls.outbox.parcels import Outbox
+    from calls.shared import Shared
 
 T = TypeVar("T")
 
@@ -35,6 +37,9 @@ ASK_SECS = 2.0
 
 USE_SECS = 0.5
 """How long the database may take to say whether something was used before: a carrier's media socket waits for it."""
+
+HEARD_SECS = 1.0
+"""How long to wait for what another process knows of a call: its caller is on the line."""
 
 CLOSE_SECS = 5.0
 """How long a store that is closed tries to save what is left."""
@@ -53,6 +58,7 @@ class CallStore:
         limit: How many calls are kept in memory. When there are more, those that ended are forgotten first, oldest
             first; a live call is never forgotten, and none that is not in the database yet.
         clock: Where the times of events come from.
+        shared: What is known of other processes on the same database; None without one.
     """
 
     def __init__(
@@ -68,10 +74,13 @@ class CallStore:
         self._writer = None
         self._database = database
         self._in_memory: MemoryOutbox | None = None
+        self.shared: Shared | None = None
         if database is not None:
             from calls.database.writer import CallWriter
+            from calls.shared import Shared
 
             self._writer = CallWriter(database)
+            self.shared = Shared(database, self._writer, self.live, self._named_elsewhere)
 
     async def start(self) -> None:
         """Open the database and bring it up to date.
@@ -251,7 +260,7 @@ class CallStore:
 
     def live(self) -> Sequence[Call]:
         """The calls in memory that have not ended, oldest first."""
-        return [call for call in self._calls.values() if not call.is_over]
+        return [call for call in list(self._calls.values()) if not call.is_over]  # from any thread
 
     def now(self) -> datetime:
         """The time, by the clock that the times of events come from."""
@@ -264,7 +273,7 @@ class CallStore:
             None when neither has it, or the database does not answer in time, which is logged.
         """
         if call := self.find(carrier, carrier_call_id):
-            return call
+            return await self._fresh(call)
         saved = await self._ask(lambda database: database.load(carrier_call_id, carrier))
         return self._revive(saved) if saved else None
 
@@ -277,9 +286,35 @@ class CallStore:
             None when neither has it, or the database does not answer in time, which is logged.
         """
         if call := self.get(call_id):
-            return call
+            return await self._fresh(call)
         saved = await self._ask(lambda database: database.load(call_id))
         return self._revive(saved, ended_too=False) if saved else None
+
+    async def has_heard(self, call_id: str, events: int) -> None:
+        """Wait until this process knows as many events of a call as another one did, if it can come to know them.
+
+        A carrier is often faster than the database: it opens a media socket at one process with the address that
+        another has just given it.
+
+        Args:
+            call_id: Our id of the call.
+            events: How many.
+        """
+        deadline = asyncio.get_running_loop().time() + HEARD_SECS
+        while (call := self.get(call_id)) is None or len(call.events) < events:
+            if self.shared is None or self.shared.alone or asyncio.get_running_loop().time() > deadline:
+                return
+            await self.fetch(call_id)
+            await asyncio.sleep(HEARD_SECS / 40)
+
+    async def _fresh(self, call: Call) -> Call:
+        """The call, with what other processes have written of it lately, unless this one has the bot's session."""
+        if self.shared is not None and not self.shared.alone:
+            from calls.database.processes import own_session
+
+            if own_session(call.events) is None:
+                await self.shared.catch_up(call)
+        return call
 
     async def named(self, carrier: str, carrier_call_id: str | None, our_id: str | None) -> Call | None:
         """The call that a carrier's request is about, from memory or else from the database.
@@ -319,6 +354,18 @@ class CallStore:
         await self.flush()
         saved = await self._writer.ask(lambda database: database.load(call_id))
         return self._read(saved) if saved else None
+
+    async def events_after(
+        self, call_id: str, seq: int
+    ) -> tuple[Sequence[tuple[int, CallEvent]], bool] | None:
+        """See `CallDatabase.events_after`; None also without a database.
+
+        Raises:
+            DatabaseError: The database did not answer.
+        """
+        if self._writer is None:
+            return None
+        return await self._writer.ask(lambda database: database.events_after(call_id, seq))
 
     async def latest(self, limit: int = 100) -> Sequence[Call]:
         """The last calls, newest first, from memory and the database.
@@ -387,11 +434,11 @@ class CallStore:
 
     def _saving(self, call: Call) -> Callable[[], None]:
         """What saves a call after each change of it."""
-        seen = len(call.events)
+        seen = len(call.arrived)
 
         def save() -> None:
             nonlocal seen
-            news, seen = call.events[seen:], len(call.events)
+            news, seen = call.arrived[seen:], len(call.arrived)
             self._save(call, may_wait=bool(news) and all(event.MAY_WAIT for event in news))
 
         return save
@@ -401,6 +448,11 @@ class CallStore:
             self._writer.mark(call, may_wait=may_wait)
         elif self._in_memory is not None:
             self._in_memory.look_at(call)
+
+    def _named_elsewhere(self, call: Call) -> None:
+        """Note the carrier's id of a call, which another process may have learned."""
+        if call.carrier_call_id and call.id in self._calls:
+            self._by_carrier.setdefault((call.carrier, call.carrier_call_id), call)
 
     def _revive(self, saved: SavedCall, *, ended_too: bool = True) -> Call | None:
         """The call in memory, which another task may have brought there meanwhile; else the saved one."""

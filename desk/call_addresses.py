@@ -60,6 +60,7 @@ class ServerWayBack:
             agent=call.agent or "",
             from_number=call.from_number,
             to_number=call.to_number,
+            events=len(call.events),
         )
         scheme, _, rest = self._public_url.partition("://")
         token = quote(self._tokens.issue(grant), safe="")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 
 from loguru import logger
 
@@ -13,6 +14,7 @@ from calls.events.talk import Attached
 from calls.states import CallState, EndedBy
 from calls.transfer import Resume, ResumeReason
 from carriers.carrier import CarrierEvent
+from desk.elsewhere import ask, may_talk_elsewhere
 from desk.putting_through import put_through_by_command
 from desk.service import Service
 
@@ -82,8 +84,13 @@ async def back_to_the_bot(service: Service, call: Call) -> None:
 
 async def silence_the_bot(service: Service, call: Call) -> None:
     """End the bot's media stream on a call that goes on without it."""
-    if not await service.control(call).let_go():
-        await service.close_sockets(call)
+    if await service.control(call).let_go():
+        return
+    if process := await may_talk_elsewhere(service, call):
+        with suppress(NotDone):
+            await ask(service, process, call, "close_sockets")
+        return
+    await service.close_sockets(call)
 
 
 async def _has_another_stream(service: Service, call: Call, event: CarrierEvent) -> bool:

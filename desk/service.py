@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from functools import partial
+from typing import Any, Protocol, Self
 
 from loguru import logger
 
@@ -14,6 +15,7 @@ from calls.call import Call
 from calls.cloud_media import cloud_media_of
 from calls.control import CallControl
 from calls.database.call_database import DatabaseError
+from calls.database.processes import Command
 from calls.dialler import Dialler
 from calls.reconcile import Reconciler
 from calls.store import CallStore
@@ -116,8 +118,14 @@ class Service:
         """Whether what the bot needs is still being loaded, so that a call would wait for it."""
         return False
 
-    def start(self) -> None:
-        """Begin to keep calls in the database, to ask carriers about calls without news, and to tell the owner."""
+    def start(self, obey: Callable[[Self, Command], Awaitable[Any]]) -> None:
+        """Begin to keep calls in the database, to ask carriers about calls without news, and to tell the owner.
+
+        Args:
+            obey: Does what another process on the same database asks for.
+        """
+        if self.store.shared is not None:
+            self.later(self.store.shared.run(partial(obey, self)), "sharing calls with other processes")
         self.later(sender_of(self.store, self.settings).run(), "telling the owner of calls")
         self.later(self._look_after_calls(), "looking after calls")
         self.later(self._load.watch(), "watching the load")

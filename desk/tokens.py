@@ -53,6 +53,7 @@ class StreamGrant:
         agent: Name of the agent that is to talk.
         from_number: The caller's number; None when withheld.
         to_number: The number that was dialled.
+        events: How many events of the call the process that issued it knew.
         ticket: Which token this is, of a grant that was redeemed.
         spent: Why the token opens nothing new: it was used before, or is too old. Empty while it is good.
     """
@@ -63,6 +64,7 @@ class StreamGrant:
     agent: str
     from_number: str | None = None
     to_number: str | None = None
+    events: int = 0
     ticket: str = field(default="", compare=False)
     spent: str = field(default="", compare=False)
 

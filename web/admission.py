@@ -105,6 +105,7 @@ async def start_with_token(
         grant.carrier_call_id or start.call_id,
     ):
         raise NotAdmitted("other_call", "its start names another call than its token was made for")
+    await service.store.has_heard(grant.call_id, grant.events)
     if grant.spent:
         await _begin_again(service, grant)
         return

@@ -164,5 +164,6 @@ WHEN = {
     429: "Too many calls: a limit of the settings.",
     502: "The carrier did not do it.",
     503: "No room for another call, or the service is being stopped: again after `Retry-After`.",
+    504: "The process that talks on the call does not answer: it has died, or hangs.",
 }
 """What a status means."""

@@ -6,7 +6,7 @@ import asyncio
 import atexit
 import threading
 import weakref
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,9 +22,10 @@ from calls.database.call_database import (
     DatabaseError,
     DatabaseRefused,
     DatabaseUnavailable,
-    Unsaved,
 )
+from calls.database.merging import Theirs
 from calls.database.saved import SavedCall, row_of
+from calls.database.saving import Unsaved
 
 T = TypeVar("T")
 
@@ -43,6 +44,9 @@ MAY_WAIT_SECS = 0.25
 FIRST_RETRY_SECS = 0.2
 LONGEST_RETRY_SECS = 15.0
 
+MERGE_SECS = 2.0
+"""How long the thread of the calls may take to take in what others have written."""
+
 ODD_RETRY_SECS = 60.0
 """When to try again to save a call that the database did not take, if it does not change before."""
 
@@ -57,9 +61,13 @@ class _Written:
     row: Mapping[str, Any]
     events: int
     last_seq: int
+    revision: int
 
 
-NOTHING_WRITTEN = _Written({}, 0, 0)
+NOTHING_WRITTEN = _Written({}, 0, 0, 0)
+
+Merge = Callable[[Call, Mapping[str, Any], int, int, Theirs], Awaitable[int]]
+"""`calls.database.merging.merge`, in the thread that the call belongs to."""
 
 
 class CallWriter:
@@ -86,7 +94,57 @@ class CallWriter:
         self._exit_hook = False
         # Made anew for each loop, by `_begin`
         self._wake, self._press, self._hurry = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self._turn = asyncio.Lock()
         self._writing: asyncio.Task[None] | None = None
+        self._merge: Merge | None = None
+        self._on_saved: Callable[[Iterable[str]], None] = lambda _: None
+
+    def share(self, merge: Merge | None, on_saved: Callable[[Iterable[str]], None]) -> None:
+        """Bring calls up to date with what other processes write about them, from now on.
+
+        Args:
+            merge: How; it is called in the writer's loop. None for not any more.
+            on_saved: Called there with our ids of calls that were saved.
+        """
+        self._merge, self._on_saved = merge, on_saved
+
+    async def catch_up(self, calls: Sequence[Call]) -> None:
+        """Bring calls up to what the database has of them, where other processes have written about them.
+
+        Raises:
+            DatabaseError: The database did not answer.
+        """
+        await self.ask(lambda _: self.catch_up_here(calls))
+
+    async def catch_up_here(self, calls: Sequence[Call]) -> None:
+        """`catch_up`, for what runs in the writer's loop."""
+        if self._merge is None:
+            return
+        async with self._turn:
+            known = {}
+            for call in calls:
+                if (written := self._written.get(call, NOTHING_WRITTEN)) is not NOTHING_WRITTEN:
+                    known[call.id] = written.last_seq, written.revision
+            if not known:
+                return
+            changed = await self._database.changed(known)
+            for call in calls:
+                if call.id in changed:
+                    revision, theirs = changed[call.id]
+                    await self._merged(call, self._written[call].events, theirs, revision)
+
+    async def _merged(self, call: Call, taken: int, theirs: Theirs, revision: int) -> None:
+        """Take in what others have written; the calls' thread does it, which may be busy for a moment."""
+        assert self._merge is not None
+        before = self._written.get(call, NOTHING_WRITTEN)
+        try:
+            async with asyncio.timeout(MERGE_SECS):
+                events = await self._merge(call, before.row, before.events, taken, theirs)
+        except Exception as error:
+            # It is found again at the next look: what is noted as written stays as it was.
+            logger.warning("Call {} could not be brought up to date: {}", call.id, type(error).__name__)
+            return
+        self._written[call] = _Written(theirs.row, events, theirs.last_seq, revision)
 
     def mark(self, call: Call, *, may_wait: bool = False) -> None:
         """Have a call saved, soon; from any thread. The call is not used here, only remembered.
@@ -117,7 +175,7 @@ class CallWriter:
 
     def is_saved(self, call: Call, saved: SavedCall) -> None:
         """Note that a call was made from what the database has."""
-        self._written[call] = _Written(saved.row, len(saved.events), saved.last_seq)
+        self._written[call] = _Written(saved.row, len(saved.events), saved.last_seq, saved.row["revision"])
 
     async def ask(self, question: Callable[[CallDatabase], Awaitable[T]]) -> T:
         """Ask the database something.
@@ -133,6 +191,12 @@ class CallWriter:
             return await self._background.ask(asked)
         except LoopStopped:
             raise DatabaseUnavailable("the call store was closed meanwhile") from None
+
+    async def run(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Have something go on in the writer's loop, until it ends, or this is cancelled."""
+        while True:
+            with suppress(LoopStopped):
+                return await self._background.ask(work)
 
     async def use_once(self, use_id: str, note: str, now: datetime, until: datetime) -> str | None:
         """Like `CallDatabase.use_once`, and without a detour by this thread where that can be: it costs the most.
@@ -195,6 +259,7 @@ class CallWriter:
 
     def _begin(self) -> None:
         self._wake, self._press, self._hurry = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self._turn = asyncio.Lock()
         self._put_back(list(self._saving.values()))  # of a loop that was stopped in the middle of it
         self._writing = asyncio.get_running_loop().create_task(self._write_forever())
         if self._any_unsaved():
@@ -290,32 +355,33 @@ class CallWriter:
         Raises:
             DatabaseError: It takes none.
         """
-        try:
-            unsaved = [self._unsaved(call) for call in batch]
-            last = await self._database.save(unsaved)
-        except DatabaseRefused as error:
-            logger.debug("{}", error)
-            return False
-        except DatabaseError:
-            raise
-        except Exception as error:
-            # The call may have changed under our hands, in its own thread.
-            logger.debug("Calls could not be read or written: {}", type(error).__name__)
-            return False
-        for call, written in zip(batch, unsaved, strict=True):
-            self._written[call] = _Written(written.row, len(written.events), last[call.id])
+        async with self._turn:
+            try:
+                unsaved = {call: record for call in batch if (record := self._unsaved(call)).has_news}
+                saved = await self._database.save(list(unsaved.values())) if unsaved else {}
+            except DatabaseRefused as error:
+                logger.debug("{}", error)
+                return False
+            except DatabaseError:
+                raise
+            except Exception as error:
+                # The call may have changed under our hands, in its own thread.
+                logger.debug("Calls could not be read or written: {}", type(error).__name__)
+                return False
+            for call, record in unsaved.items():
+                now = saved[call.id]
+                if now.theirs is not None and self._merge is not None:
+                    await self._merged(call, len(record.events), now.theirs, now.revision)
+                else:
+                    self._written[call] = _Written(record.row, len(record.events), now.last_seq, now.revision)
+        self._on_saved(saved)
         return True
 
     def _unsaved(self, call: Call) -> Unsaved:
-        row = row_of(call)
         before = self._written.get(call, NOTHING_WRITTEN)
-        return Unsaved(
-            row=row,
-            changed=[name for name, value in row.items() if before.row.get(name) != value],
-            events=list(call.events),
-            known=before.events,
-            last_seq=before.last_seq,
-        )
+        # The events first: whatever belongs to one of them is in the row then.
+        events = list(call.events)
+        return Unsaved(row_of(call), before.row, events, before.events, before.last_seq, before.revision)
 
     def _any_unsaved(self) -> bool:
         with self._lock:

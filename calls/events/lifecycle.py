@@ -20,6 +20,8 @@ class StateChanged(CallEvent, kind="state"):
         cause: Why, in a few words for people.
     """
 
+    ONCE = True
+
     state: CallState
     cause: str
 
@@ -28,10 +30,14 @@ class StateChanged(CallEvent, kind="state"):
 class Ringing(CallEvent, kind="ringing"):
     """The phone rings: the bot's, or that of the person whom the bot calls."""
 
+    ONCE = True
+
 
 @dataclass(frozen=True, repr=False)
 class Answered(CallEvent, kind="answered"):
     """The call was answered. It happens once."""
+
+    ONCE = True
 
 
 @dataclass(frozen=True, repr=False)
@@ -126,6 +132,8 @@ class AnswererDetected(CallEvent, kind="answered_by"):
     Parameters:
         who: What it takes them for; `greeting_ended` is a machine whose greeting is over.
     """
+
+    ONCE = True
 
     who: AnsweredBy
 
@@ -251,6 +259,8 @@ class RecordingChanged(CallEvent, kind="recording"):
             `failed`, or `unknown`.
         recording_id: The carrier's id of the recording; null until the carrier has given it.
     """
+
+    ONCE = True
 
     state: str
     recording_id: str | None = None

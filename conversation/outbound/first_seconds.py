@@ -111,7 +111,7 @@ class OutboundOpening(Screened):
     async def begin(self) -> None:
         """Start, when the media stream is there."""
         if was_screened(self._session):
-            self._seen_events = len(self._session.call.events)
+            self._seen_events = len(self._session.call.arrived)
             self.go_on()
             self._stop_watching = self._session.call.watch(self._look)
             self._start(self._close_window())

@@ -26,9 +26,12 @@ async def test_an_empty_file_becomes_a_database(tmp_path):
     assert names == [
         ("call_events",),
         ("calls",),
+        ("commands",),
         ("kept_json",),
         ("outbox",),
         (VERSION_TABLE,),
+        ("processes",),
+        ("sessions",),
         ("used_once",),
     ]
 
@@ -63,7 +66,7 @@ async def test_the_migrations_make_what_the_tables_say(tmp_path):
         found = sa.inspect(connection)
         for table in METADATA.sorted_tables:
             assert found.get_pk_constraint(table.name)["name"] == table.primary_key.name
-        for table in ("call_events", "outbox", "kept_json"):
+        for table in ("call_events", "outbox", "kept_json", "sessions"):
             (key,) = found.get_foreign_keys(table)
             assert key["options"] == {"ondelete": "CASCADE"}
     engine.dispose()
