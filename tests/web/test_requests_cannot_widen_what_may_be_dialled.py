@@ -126,7 +126,7 @@ async def test_the_minutes_of_a_day_have_an_end():
 
 
 async def test_sixty_requests_in_a_moment_place_no_more_than_allowed(tmp_path):
-    async with service_with_a_carrier(tmp_path, dial_max_at_once=100) as (service, rest):
+    async with service_with_a_carrier(tmp_path, dial_max_at_once=100, max_calls=0) as (service, rest):
         codes = []
         for number in range(60):
             order = {"to": f"+1202555{100 + number:04}"}
