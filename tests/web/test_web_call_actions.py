@@ -278,7 +278,10 @@ async def test_a_call_that_no_bot_session_talks_on_cannot_be_put_through(tmp_pat
     async with serving(tmp_path, None) as service:
         live(service)
         answer = await ask(service, "/CA1/transfer", destination="desk")
-        assert (answer.status_code, "no bot session talks on the call" in answer.json()["error"]) == (409, True)
+        assert (answer.status_code, "no bot session talks on the call" in answer.json()["error"]) == (
+            409,
+            True,
+        )
 
 
 async def test_a_call_can_be_hung_up_in_the_middle_of_a_transfer(tmp_path):

@@ -23,7 +23,9 @@ async def test_a_call_that_we_end_ends_without_another_word(tmp_path, carrier, b
 
 
 @CARRIERS
-async def test_a_lost_stream_is_replaced_thrice_and_then_apologised_for_in_the_agents_words(tmp_path, carrier):
+async def test_a_lost_stream_is_replaced_thrice_and_then_apologised_for_in_the_agents_words(
+    tmp_path, carrier
+):
     async with running(tmp_path) as service:
         await service.post(f"/{carrier}/voice?agent=sales", **CALL)
         (call,) = service.store.list()
