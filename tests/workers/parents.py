@@ -21,7 +21,7 @@ from deployment.workers import Plan
 from server import listen
 from settings import ROOT
 
-PATIENCE_SECS = 60
+PATIENCE_SECS = 150
 """A busy machine is no fault of the code."""
 
 
