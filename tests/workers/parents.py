@@ -21,7 +21,7 @@ from deployment.workers import Plan
 from server import listen
 from settings import ROOT
 
-PATIENCE_SECS = 60
+PATIENCE_SECS = 150
 """A busy machine is no fault of the code."""
 
 
@@ -134,7 +134,12 @@ def _ended(one: Parent) -> Iterator[Parent]:
     finally:
         one.process.kill()
         one.process.wait()
-        for pid in re.findall(r"process (\d+)", one.log):
-            if is_alive(int(pid)):
+        # Those, too, that outlived their parent though they should not have
+        marks = (f'"port": {one.url.rpartition(":")[2]},', f"worker_program {one.file.parent} ")
+        listed = subprocess.run(
+            ["ps", "-A", "-ww", "-o", "pid=,args="], capture_output=True, text=True, check=True
+        )
+        for line in listed.stdout.splitlines():
+            if any(mark in line for mark in marks):
                 with suppress(ProcessLookupError):
-                    os.kill(int(pid), signal.SIGKILL)
+                    os.kill(int(line.split()[0]), signal.SIGKILL)
