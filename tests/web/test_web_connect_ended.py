@@ -23,11 +23,13 @@ async def test_a_call_that_we_end_ends_without_another_word(tmp_path, carrier, b
 
 
 @CARRIERS
-async def test_a_lost_stream_is_replaced_twice_and_then_apologised_for_in_the_agents_words(tmp_path, carrier):
+async def test_a_lost_stream_is_replaced_three_times_and_then_apologised_for_in_the_agents_words(
+    tmp_path, carrier
+):
     async with running(tmp_path) as service:
         await service.post(f"/{carrier}/voice?agent=sales", **CALL)
         (call,) = service.store.list()
-        for _ in "12":
+        for _ in "123":
             answer = await service.post(f"/{carrier}/connect-ended", **CALL)
             assert stream_of(answer.text)[1]["agent"] == "sales"
             assert call.take_return() == Resume(ResumeReason.LOST)
@@ -146,7 +148,7 @@ async def test_a_bot_that_fails_again_and_again_is_apologised_for(tmp_path):
 
     async with running(tmp_path, run_bot=failing) as service:
         document = (await service.post("/twilio/voice", **CALL)).text
-        for _ in "123":
+        for _ in "1234":
             url, _ = stream_of(document)
             async with streaming(url) as socket:
                 await asyncio.wait_for(socket.wait_closed(), 5)
