@@ -42,6 +42,19 @@ class TokenError(Exception):
     """A token opens nothing; the message says why."""
 
 
+class SpentToken(TokenError):
+    """A token opens nothing new.
+
+    Parameters:
+        grant: What it allowed.
+    """
+
+    def __init__(self, explanation: str, grant: StreamGrant):
+        """Say why."""
+        super().__init__(explanation)
+        self.grant = grant
+
+
 @dataclass(frozen=True)
 class StreamGrant:
     """What a token allows: one media stream of one call.
@@ -55,7 +68,7 @@ class StreamGrant:
         to_number: The number that was dialled.
         events: How many events of the call the process that issued it knew.
         ticket: Which token this is, of a grant that was redeemed.
-        spent: Why the token opens nothing new: it was used before, or is too old. Empty while it is good.
+        spent: Why the token opens nothing new, of a grant that is used again; else empty.
     """
 
     carrier: str
@@ -93,10 +106,8 @@ class StreamTokens:
     def redeem(self, token: str) -> StreamGrant:
         """Use a token up, in this process.
 
-        Returns:
-            What it allows; with `spent` when that was all it allowed.
-
         Raises:
+            SpentToken: It was good once: it was used before, or is too old.
             TokenError: It is forged.
         """
         sealed = _decoded(token)
@@ -107,13 +118,13 @@ class StreamTokens:
         # The oldest come first.
         while self._used and next(iter(self._used.values())) < now:
             del self._used[next(iter(self._used))]
-        spent = ""
+        granted = replace(StreamGrant(*grant), ticket=ticket)
         if problem := age_problem(made_at, now, LIFETIME_SECS):
-            spent = f"the token {problem}"
-        elif ticket in self._used:
-            spent = "the token was used before"
+            raise SpentToken(f"the token {problem}", granted)
+        if ticket in self._used:
+            raise SpentToken("the token was used before", granted)
         self._used[ticket] = now + KEPT_SECS
-        return replace(StreamGrant(*grant), ticket=ticket, spent=spent)
+        return granted
 
     def _opened(self, sealed: bytes) -> bytes:
         for cipher in self._ciphers:

@@ -122,8 +122,8 @@ async def _begin_again(service: WebService, grant: StreamGrant) -> None:
     Raises:
         NotAdmitted: The call is not known, is over, was never connected, or the bot talks on it.
     """
-    call = await service.store.named(grant.carrier, grant.carrier_call_id or None, grant.call_id)
-    if call is None or call.is_over or not call.has(Attached):
+    call = await call_to_go_on_with(service, grant)
+    if call is None:
         raise NotAdmitted("token", grant.spent)
     until = asyncio.get_running_loop().time() + STREAM_CLOSES_SECS
     while service.sockets.get(call.id):
@@ -134,6 +134,12 @@ async def _begin_again(service: WebService, grant: StreamGrant) -> None:
     if not await may_begin_again(service, call):
         # Not as a fault, after which the carrier would dial again before its document goes on.
         raise NotAdmitted("call_over", "the bot is not to talk on the call any more", NORMAL_CLOSURE)
+
+
+async def call_to_go_on_with(service: WebService, grant: StreamGrant) -> Call | None:
+    """The call of a spent token, if it lives and has had a stream: its carrier may open the socket again."""
+    call = await service.store.named(grant.carrier, grant.carrier_call_id or None, grant.call_id)
+    return call if call is not None and not call.is_over and call.has(Attached) else None
 
 
 async def start_without_token(

@@ -15,12 +15,13 @@ from calls.events.lifecycle import ErrorHappened
 from carriers import descriptor_of, descriptors, known_carriers
 from carriers.carrier import Signature
 from desk.lost_sockets import say_what_is_next
-from desk.tokens import KEPT_SECS, StreamGrant, TokenError
+from desk.tokens import KEPT_SECS, SpentToken, StreamGrant, TokenError
 from web.admission import (
     NO_ROOM,
     NORMAL_CLOSURE,
     NotAdmitted,
     OpeningSocket,
+    call_to_go_on_with,
     expects_return,
     start_with_token,
     start_without_token,
@@ -76,13 +77,21 @@ async def redeemed(service: WebService, carrier: str, token: str) -> StreamGrant
         grant = service.tokens.redeem(token)
         if grant.carrier != carrier:
             raise TokenError("the token is for another carrier")
-        if not grant.spent and await service.store.use_once(f"token {grant.ticket}", KEPT_SECS) is not None:
-            grant = replace(grant, spent="the token was used before, by another process")
-        if grant.spent and not descriptor_of(carrier).dials_again:
-            raise TokenError(grant.spent)
+        if await service.store.use_once(f"token {grant.ticket}", KEPT_SECS) is not None:
+            raise SpentToken("the token was used before, by another process", grant)
     except TokenError as error:
+        if isinstance(error, SpentToken) and await _may_be_used_again(service, carrier, error.grant):
+            return replace(error.grant, spent=str(error))
         raise Refused(403, "token", str(error)) from None
     return grant
+
+
+async def _may_be_used_again(service: WebService, carrier: str, grant: StreamGrant) -> bool:
+    """Whether the carrier's documents open a lost socket again, and the call lives that had one."""
+    if grant.carrier != carrier or not descriptor_of(carrier).dials_again:
+        return False
+    call = await call_to_go_on_with(service, grant)
+    return call is not None
 
 
 async def stream_without_token(websocket: WebSocket, service: TheService) -> None:
