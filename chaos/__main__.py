@@ -77,8 +77,10 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--keep", type=Path, help="a new folder for the server's output, data and calls")
     options = parser.parse_args(arguments)
-    options.calls = options.calls or (QUICK_CALLS if options.quick else CALLS)
-    options.at_once = options.at_once or (QUICK_AT_ONCE if options.quick else AT_ONCE)
+    if options.calls is None:
+        options.calls = QUICK_CALLS if options.quick else CALLS
+    if options.at_once is None:
+        options.at_once = QUICK_AT_ONCE if options.quick else AT_ONCE
     if min(options.calls, options.at_once, options.workers) < 1:
         parser.error("--calls, --at-once and --workers must be 1 or more")
     if options.keep is not None and options.keep.exists():

@@ -6,6 +6,7 @@ calls need, and not before: how soon a new process answers webhooks is the produ
 
 from __future__ import annotations
 
+import asyncio
 import importlib.abc
 import importlib.machinery
 import importlib.util
@@ -17,6 +18,7 @@ from types import ModuleType
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
+TASKS = "/chaos/tasks"
 PIPELINE = "conversation.pipeline"
 
 
@@ -47,6 +49,14 @@ class WhenLoaded(importlib.abc.MetaPathFinder):
         return spec
 
 
+def count_tasks(app: Any) -> None:
+    """Let the service say how many tasks it has: nobody can see that from outside. One of its processes answers."""
+
+    @app.get(TASKS)
+    async def tasks() -> dict[str, int]:
+        return {"process": os.getpid(), "tasks": len(asyncio.all_tasks())}
+
+
 def main() -> int:
     """Serve, as `python server.py` does; the processes that a parent starts are this program, too."""
     sys.path[0] = str(ROOT)  # beside this file, modules have names of their own
@@ -60,6 +70,15 @@ def main() -> int:
 
     ours: Any = worker_plan
     ours.become_parent = become_our_parent
+    create_app = server.create_app
+
+    def create_our_app(*arguments: Any, **named: Any) -> Any:
+        app = create_app(*arguments, **named)
+        count_tasks(app)
+        return app
+
+    product: Any = server
+    product.create_app = create_our_app
     sys.meta_path.insert(0, WhenLoaded())
     return server.main(sys.argv[1:])
 

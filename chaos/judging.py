@@ -59,6 +59,7 @@ class Witnessed:
         known: The sentence of the bot that shows that it knows the conversation, and the one that shows the contrary.
         quiet_secs: The longest time in which neither the bot nor the caller was heard.
         problems: What the carrier would write into its log of errors, and other trouble.
+        timeline: All that happened, for people.
     """
 
     number: int
@@ -77,6 +78,7 @@ class Witnessed:
     known: tuple[str, str] = ("", "")
     quiet_secs: float = 0.0
     problems: Sequence[str] = ()
+    timeline: str = field(default="", repr=False)
 
     def heard_whole(self, text: str) -> Sentence | None:
         """The sentence, if all of it was heard."""

@@ -30,7 +30,7 @@ from emulator.bot.served import printed_address
 from emulator.network import BOT_NUMBER
 
 CARRIERS = ("twilio", "telnyx")
-SETTLES_SECS = 60.0
+SETTLES_SECS = 45.0
 """How long after the last call the API may take until it knows the end of all: the carriers' reports may never come."""
 
 ASK_SECS = 5.0
@@ -195,7 +195,9 @@ async def play(
         told = await told_of([one.call_id for one in witnessed if one.call_id], stage.placing)
         played = Played(made=troubles.made)
         for one in sorted(witnessed, key=lambda call: call.number):
-            played.verdicts.append(judge(one, troubles.touches(one.number), told.get(one.call_id)))
+            verdict = judge(one, troubles.touches(one.number), told.get(one.call_id))
+            played.verdicts.append(verdict)
+            await asyncio.to_thread(_write_down, directory / "calls", one, verdict)
         for call in stage.placing.doubled:
             played.others.append(f"a call was placed a second time: {call.leg.call_id}")
         # What the verdicts count was ended when its caller had given up
@@ -205,6 +207,25 @@ async def play(
         played.left_legs = len(left)
         played.others += [f"a leg is still open at the carrier: {call.leg.call_id}" for call in left]
         return played
+
+
+def _write_down(folder: Path, call: Witnessed, verdict: Verdict) -> None:
+    """Keep what happened in a call: made-up words and numbers alone."""
+    folder.mkdir(exist_ok=True)
+    zero = call.answered or 0.0
+    lines = [
+        f"call {call.name} [{call.call_id}]",
+        *(
+            f"touched by trouble {one.number} ({one.kind}) at {one.at - zero:.1f} s"
+            for one in verdict.touches
+        ),
+        *(f"problem: {problem}" for problem in verdict.problems),
+        *(f"heard at {one.start - zero:.1f} s, {one.share:.0%}: {one.text}" for one in call.heard),
+        *(f"said at {one.start - zero:.1f} s: {one.text}" for one in call.said),
+        *(f"lost: {text}" for text in verdict.lost),
+        call.timeline,
+    ]
+    (folder / f"{call.number}.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 async def _placed(part: Part, stage: Stage, troubles: Troubles, at_once: int) -> list[Witnessed]:

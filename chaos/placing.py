@@ -23,7 +23,7 @@ from emulator.network import BOT_NUMBER
 MANNERS = Manners(patience=0.35, reply_timeout=20.0, goodbye_timeout=45.0)
 """A caller with more patience than people have: how long the silence was is judged afterwards."""
 
-LONGEST_SECS = 120.0
+LONGEST_SECS = 80.0
 """A call that has lasted so long is left open, and is ended here."""
 
 DIALS_SECS = 40.0

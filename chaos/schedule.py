@@ -115,9 +115,9 @@ def draw(seed: int, calls: int, at_once: int, kinds: Sequence[str]) -> list[Part
         for place, (carrier, mode, direction) in enumerate(setups):
             begins = place * CALL_SECS / at_once + chance.uniform(0, 0.5)
             part.calls.append(PlannedCall(first + place, carrier, mode, direction, round(begins, 2)))
-        at = FIRST_SECS if count > 1 else 6.0
+        at = FIRST_SECS
         last = part.calls[-1].begins_secs + CALL_SECS / 3 if part.calls else 0.0
-        while at < last:
+        while kinds and at < last:
             deck = deck or _deck(kinds, chance)
             kind = deck.pop()
             lasts = LASTS_SECS.get(kind, 0.0)

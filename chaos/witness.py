@@ -13,6 +13,9 @@ from emulator.line.earpiece import AUDIBLE
 from emulator.line.tonespeech import ToneEars
 from emulator.stories.ears import spoken_parts
 
+PARTLY = 0.5
+"""What part of a sentence has to be heard: fewer words may be another one's."""
+
 FRAME_SECS = FRAME_SAMPLES / SAMPLE_RATE
 
 
@@ -32,7 +35,7 @@ def witness(planned: PlannedCall, call: Call, *, forced: bool) -> Witnessed:
     sentences = [
         Sentence(text, zero + found.start_ms / 1000, zero + found.end_ms / 1000, found.share)
         for text in talk.BOT_SENTENCES
-        if (found := ears.find(text)) is not None and found.share > 0.3
+        if (found := ears.find(text)) is not None and found.share >= PARTLY
     ]
     answered = call.leg.answered_at is not None
     ends = call.timeline.of("hang_up")
@@ -57,6 +60,7 @@ def witness(planned: PlannedCall, call: Call, *, forced: bool) -> Witnessed:
         known=(talk.KNOWN, talk.UNKNOWN),
         quiet_secs=quiet_secs(heard, said) if answered else 0.0,
         problems=list(call.errors),
+        timeline=str(call.timeline),
     )
 
 

@@ -33,8 +33,8 @@ class RestFault:
         verb: Which requests: a name of `emulator.requests.VERBS`, or `any`.
         requests: Their numbers among those of that verb, counted from 1; empty for all.
         status: Answered with this status, and nothing is done.
-        retry_after_secs: What the answer with that status says of when to ask again (RFC 9110, section 10.2.3); None for
-            nothing.
+        retry_after_secs: When to ask again, as the answer with that status says (RFC 9110, section 10.2.3); None if it
+            does not.
         html: Answered with a page of HTML (and status 502 if none is given) instead of JSON.
         silent_secs: Not answered at all for so long, then the connection is closed; nothing is done.
         slow_secs: Done and answered only after so long.
