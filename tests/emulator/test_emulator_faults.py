@@ -80,6 +80,21 @@ async def test_a_request_is_answered_with_an_error_and_nothing_is_done(carrier, 
     ]
 
 
+@pytest.mark.parametrize("carrier", CARRIERS)
+async def test_a_carrier_that_has_enough_says_when_to_ask_again(carrier):
+    """RFC 9110, section 10.2.3."""
+    headers = []
+
+    async def talk(line, network):
+        path = "/2010-04-01/Accounts/AC1/Calls.json" if carrier == "twilio" else "/v2/calls"
+        async with aiohttp.ClientSession() as http, http.post(network.rest_url + path) as response:
+            headers.append((response.status, response.headers.get("Retry-After")))
+        await hang_up(network, line.call_id)
+
+    await call(carrier, talk, [RestFault("dial", status=429, retry_after_secs=3)])
+    assert headers == [(429, "3")]
+
+
 async def test_an_answer_that_is_lost_was_done_all_the_same():
     async def talk(line, network):
         status, _ = await hang_up(network, line.call_id)
