@@ -162,6 +162,10 @@ class CallControl:
             await self.hang_up(ending.by, ending.cause, state=ending.state)
         return True
 
+    async def noted(self) -> None:
+        """Let other processes know what was noted of the call: the carrier's report may come to one of them."""
+        await self.store.noted()
+
     async def is_alive(self) -> bool:
         """Whether the carrier says that the call goes on."""
         return await self.refresh() and not self.call.is_over

@@ -44,6 +44,10 @@ class Control(Protocol):
         """Its carrier, or None when there are no credentials for it."""
         ...
 
+    async def noted(self) -> None:
+        """Let other processes know what was noted of the call: the carrier's report may come to one of them."""
+        ...
+
     async def find(self, since: datetime) -> bool:
         """Look at the carrier for a call that it has not named, and hang it up if it was to end."""
         ...
@@ -96,6 +100,7 @@ async def _hang_up(
     try:
         if not call.carrier_call_id:
             return _failed(call, "the carrier has not named the call yet")
+        await control.noted()
         attempts, answer = await insist(
             carrier, lambda: carrier.hang_up(call.carrier_call_id), call.id, budget_secs=budget_secs
         )

@@ -136,8 +136,9 @@ class Shared:
             self._writer.share(None, lambda _: None)
             for task in self._begun.values():
                 task.cancel()
-            with suppress(DatabaseError, TimeoutError):
-                await self._do(lambda connection: processes.forget(connection, [self.me.id]))
+            if not self._failing:
+                with suppress(NoAnswer):
+                    await self._do(lambda connection: processes.forget(connection, [self.me.id]))
 
     # What others have written
 

@@ -38,6 +38,9 @@ ASK_SECS = 2.0
 USE_SECS = 0.5
 """How long the database may take to say whether something was used before: a carrier's media socket waits for it."""
 
+NOTED_SECS = 0.5
+"""How long the database may take to note what other processes must know before a carrier acts."""
+
 HEARD_SECS = 1.0
 """How long to wait for what another process knows of a call: its caller is on the line."""
 
@@ -98,6 +101,11 @@ class CallStore:
             False when the time was up first.
         """
         return self._writer is None or await self._writer.flush(timeout_secs)
+
+    async def noted(self) -> None:
+        """Wait, for a moment at most, until other processes can know all that happened so far; not without others."""
+        if self.shared is not None and not self.shared.alone:
+            await self.flush(NOTED_SECS)
 
     async def aclose(self, timeout_secs: float = CLOSE_SECS) -> bool:
         """Save what is left, and let go of the database. The store can be used again; it is opened anew then.

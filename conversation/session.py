@@ -329,6 +329,7 @@ class Session:
         """Close the socket without a word, for a bot without a voice; the carrier's document then has the say."""
         self.ending = True
         self.call.will_end(EndedBy.ERROR, cause)
+        await self.store.noted()  # the carrier asks what comes next, and may ask another process
         if self.worker is not None:
             await self.worker.cancel(reason=cause)
 

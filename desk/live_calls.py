@@ -25,9 +25,6 @@ from desk.service import Service
 BY_API = "API"
 """The cause of an end that an operator's request has brought about."""
 
-NOTED_SECS = 0.5
-"""How long the database may take to note who ends a call, before its carrier is asked to."""
-
 
 async def hang_up(service: Service, call: Call) -> str | None:
     """End a call, also in the middle of a transfer. A call that has ended already is no error.
@@ -114,10 +111,6 @@ async def obey_others(service: Service, command: Command) -> Any:
 async def _hang_up(service: Service, call: Call) -> str | None:
     unanswered = call.direction is Direction.OUTBOUND and call.answered_at is None
     state = CallState.CANCELED if unanswered else CallState.COMPLETED
-    if service.store.shared is not None and not service.store.shared.alone and not call.is_over:
-        # Before the carrier reports the end, which may be to another process: it must know who has ended the call.
-        call.will_end(EndedBy.HUMAN, BY_API, state)
-        await service.store.flush(NOTED_SECS)
     if await service.control(call).hang_up(EndedBy.HUMAN, BY_API, state=state):
         return None
     if not call.carrier_call_id:
