@@ -54,6 +54,6 @@ def part() -> str:
         {"hears": "goodbye", "does": {"end_call": {"farewell": FAREWELL}}},
         {"hears": "ask first", "knows": QUESTIONS[0][2], "says": KNOWN},
         {"hears": "ask first", "says": UNKNOWN},
-        *({"hears": word, "says": answer} for _, word, answer in QUESTIONS),
     ]
+    rules += [{"hears": word, "says": answer} for _, word, answer in QUESTIONS]
     return json.dumps({"voice": "beeps", "bot": rules, "callers": ["Hello", *LINES]}, indent=1)
