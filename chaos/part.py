@@ -118,6 +118,7 @@ async def staged(
             "DATABASE_URL": database_url or "",
             "HOST": "127.0.0.1",
             "PORT": str(port),
+            "MAX_CALLS": "0",  # nobody is turned away here: there are tests of that
             "PUBLIC_URL": proxy.url,
             "API_KEY": key,
             "TELNYX_MODE": mode or "texml",
