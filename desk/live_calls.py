@@ -38,6 +38,9 @@ async def hang_up(service: Service, call: Call) -> str | None:
         CarrierFailed: It may still be up.
     """
     if process := await may_talk_elsewhere(service, call):
+        # At once: if that process is dead, the call may end for that while it is asked.
+        call.will_end(EndedBy.HUMAN, BY_API, _end_of(call))
+        await service.store.noted()
         try:
             warning = await ask(service, process, call, "hang_up")
             return None if warning is None else str(warning)
@@ -109,9 +112,7 @@ async def obey_others(service: Service, command: Command) -> Any:
 
 
 async def _hang_up(service: Service, call: Call) -> str | None:
-    unanswered = call.direction is Direction.OUTBOUND and call.answered_at is None
-    state = CallState.CANCELED if unanswered else CallState.COMPLETED
-    if await service.control(call).hang_up(EndedBy.HUMAN, BY_API, state=state):
+    if await service.control(call).hang_up(EndedBy.HUMAN, BY_API, state=_end_of(call)):
         return None
     if not call.carrier_call_id:
         return "the carrier has not named the call yet: it is ended as soon as that happens"
@@ -120,6 +121,12 @@ async def _hang_up(service: Service, call: Call) -> str | None:
         reason = failed.reason if failed else "the carrier could not be told"
         raise CarrierFailed(f"the call may still be up: {reason}")
     return None
+
+
+def _end_of(call: Call) -> CallState:
+    """Which end it is when a person ends a call."""
+    unanswered = call.direction is Direction.OUTBOUND and call.answered_at is None
+    return CallState.CANCELED if unanswered else CallState.COMPLETED
 
 
 def _put_through(call: Call, destination: str, reason: str) -> None:
