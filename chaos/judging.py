@@ -235,6 +235,7 @@ def _judge_transcript(call: Witnessed, touches: Sequence[Touch], told: Told | No
         one.text
         for one in call.said
         if any(heard.text == call.answers.get(one.text) and heard.start > one.start for heard in call.heard)
+        and not _was_said_to_nobody(one, call, touches)
     ]
     listened = [one.text for one in call.heard if one.whole and not _was_caught(one, touches)]
     spoken, heard = (told.spoken, told.heard) if told is not None else ("", "")
@@ -250,6 +251,16 @@ def _was_caught(sentence: Sentence, touches: Iterable[Touch]) -> bool:
     """Whether it was being spoken when the socket was lost, or had just been."""
     return any(
         touch.breaks and sentence.start - CAUGHT_SECS <= touch.at <= sentence.end + CAUGHT_SECS
+        for touch in touches
+    )
+
+
+def _was_said_to_nobody(sentence: Sentence, call: Witnessed, touches: Iterable[Touch]) -> bool:
+    """Whether a part of it was said while the call had no socket, so that its words as understood may be others."""
+    return any(
+        touch.breaks
+        and touch.at <= sentence.end
+        and sentence.start <= next((one for one in call.streams if one > touch.at), sentence.end)
         for touch in touches
     )
 

@@ -122,6 +122,15 @@ def test_what_was_answered_has_to_be_in_the_transcript():
     lacking = replace(TOLD, heard="")
     assert judge(CALL, [], lacking).lost == [ASKED]
     assert judge(replace(CALL, heard=[CALL.heard[0], CALL.heard[2]]), [], lacking).lost == []
+    (said,) = (one for one in CALL.said if one.text == ASKED)
+    for died, back, lost in (
+        (said.start - 0.7, said.start + 0.1, []),
+        (said.start + 0.1, said.end + 0.5, []),
+        (said.start - 0.7, said.start - 0.1, [ASKED]),
+        (said.end + 0.1, said.end + 1, [ASKED]),
+    ):
+        call = replace(CALL, streams=[CALL.streams[0], back])
+        assert judge(call, [Touch(0, KILL, died)], lacking).lost == lost
 
 
 def test_words_are_compared_and_not_letters():
