@@ -392,16 +392,32 @@ class CallStore:
             if call.direction is Direction.OUTBOUND and call.created_at >= since
         ]
 
-    async def take_up(self, silent_since: datetime) -> Sequence[Call]:
+    async def holds(self, name: str) -> bool:
+        """Whether this process is the one that does some work for all that share the database: `Shared.holds`."""
+        return self.shared is None or await self.shared.holds(name)
+
+    def is_known_to_others(self, call: Call) -> bool:
+        """Whether other processes can know all that is known of a call here."""
+        return self._writer is not None and not self._writer.has_unsaved(call)
+
+    async def take_up(
+        self, silent_since: datetime, unattended_since: datetime | None = None
+    ) -> Sequence[Call]:
         """Make the calls live that have not ended and have had no event since a moment.
 
         A process that was killed leaves such calls behind.
+
+        Args:
+            silent_since: The moment.
+            unattended_since: Another one, for calls on which no living process talks; the same when not given.
 
         Returns:
             Those that were not in memory before.
         """
         taken_up = []
-        for call_id in await self._ask(lambda database: database.unended(silent_since)) or []:
+        living = self.shared.living if self.shared is not None else []
+        unended = await self._ask(lambda database: database.unended(silent_since, unattended_since, living))
+        for call_id in unended or []:
             if call_id not in self._calls and (call := await self.fetch(call_id)) and not call.is_over:
                 taken_up.append(call)
         return taken_up

@@ -31,7 +31,7 @@ from calls.database.processes import Me
 from calls.database.reading import changed, events_after
 from calls.database.saved import SavedCall
 from calls.database.saving import Saved, Unsaved, save
-from calls.database.schema import CALLS
+from calls.database.schema import CALLS, SESSIONS
 from calls.database.used_once import UsedOnce, UsedOnceInFile
 from calls.database.waking import Waking, woken_by_file, woken_by_server
 from calls.events.event import CallEvent
@@ -218,15 +218,29 @@ class CallDatabase:
         """
         return await self._rows(sa.select(CALLS).order_by(CALLS.c.created_at.desc()).limit(limit))
 
-    async def unended(self, silent_since: datetime) -> list[str]:
+    async def unended(
+        self,
+        silent_since: datetime,
+        unattended_since: datetime | None = None,
+        living: Sequence[str] = (),
+    ) -> list[str]:
         """Our ids of the calls that have not ended and have had no event since a moment.
+
+        Args:
+            silent_since: The moment.
+            unattended_since: Another one, for calls on which no living process talks; the same when not given.
+            living: The ids of the processes that live.
 
         Raises:
             DatabaseError: The database did not answer.
         """
-        query = sa.select(CALLS.c.id).where(
-            CALLS.c.state.not_in(ENDED_STATES), CALLS.c.heard_at < silent_since
-        )
+        silent = CALLS.c.heard_at < silent_since
+        if unattended_since is not None:
+            is_attended = sa.exists().where(
+                SESSIONS.c.call_id == CALLS.c.id, SESSIONS.c.process_id.in_(living)
+            )
+            silent = sa.or_(silent, sa.and_(CALLS.c.heard_at < unattended_since, ~is_attended))
+        query = sa.select(CALLS.c.id).where(CALLS.c.state.not_in(ENDED_STATES), silent)
         return await self._do(lambda connection: list(connection.scalars(query)))
 
     async def dialled(self, since: datetime) -> list[SavedCall]:

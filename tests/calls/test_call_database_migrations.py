@@ -28,6 +28,7 @@ async def test_an_empty_file_becomes_a_database(tmp_path):
         ("calls",),
         ("commands",),
         ("kept_json",),
+        ("leases",),
         ("outbox",),
         (VERSION_TABLE,),
         ("processes",),
