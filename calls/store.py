@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from loguru import logger
 
 from calls.call import Call
+from calls.errors import NotPossible
 from calls.events.event import CallEvent
+from calls.states import CallState, EndedBy
 from carriers.carrier import Direction
 from carriers.numbers import phone_number
 
@@ -136,6 +138,10 @@ class CallStore:
         return DatabaseOutbox(self._writer)
 
     @property
+    def _ask_secs(self) -> float:
+        return ASK_SECS
+
+    @property
     def ask_database(self) -> Callable[[Callable[[CallDatabase], Awaitable[T]]], Awaitable[T]] | None:
         """Asks the database something, in its own thread; it may raise `DatabaseError`. None without a database."""
         return self._writer.ask if self._writer is not None else None
@@ -227,6 +233,64 @@ class CallStore:
             parameters=dict(parameters or {}),
             mode=mode,
         )
+
+    async def dial_out_if(
+        self, check: Callable[[Sequence[Call], datetime], None], *, within: timedelta, **known: Any
+    ) -> Call:
+        """`dial_out`, if what was placed before allows it: counted over all processes that share the database.
+
+        The new call is written in the transaction that counts, and no other process counts meanwhile, so that two of
+        them cannot both place the last call of a limit. While the database does not answer, the calls that this process
+        knows are counted.
+
+        Args:
+            check: Gets the calls that we placed, and the present time; raises an error if there may be no other one. It
+                is called in another thread.
+            within: How far back those calls go.
+            **known: As for `dial_out`.
+        """
+        now = self._clock()
+        known["parameters"] = dict(known.get("parameters") or {})
+        call = Call(**known, carrier_call_id="", direction=Direction.OUTBOUND, clock=self._clock)
+        ours = self._placed(now - within)
+
+        def check_all(rows: Sequence[SavedCall]) -> None:
+            check(_latest_of(ours, [one for row in rows if (one := self._read(row))]), now)
+
+        from calls.database.errors import DatabaseError
+
+        if self._writer is not None:
+            try:
+                async with asyncio.timeout(self._ask_secs):
+                    await self._writer.save_if(call, check_all, since=now - within)
+            except (DatabaseError, TimeoutError) as error:
+                logger.warning(
+                    "Only calls of this process are counted for now, to see whether another one may be placed: {}",
+                    error or "the database takes too long",
+                )
+            else:
+                self._remember(call)
+                return call
+        # Nothing is awaited until the call is remembered: it counts before the next question.
+        try:
+            check(self._placed(now - within), now)
+        except NotPossible as error:
+            if (
+                self._writer is not None
+            ):  # it may have been written, and must not count as one that was placed
+                self._remember(call)
+                call.move(CallState.FAILED, cause=str(error), ended_by=EndedBy.LIMIT)
+            raise
+        self._remember(call)
+        self._save(call)
+        return call
+
+    def _placed(self, since: datetime) -> Sequence[Call]:
+        return [
+            call
+            for call in self._calls.values()
+            if call.direction is Direction.OUTBOUND and call.created_at >= since
+        ]
 
     def bind(self, call: Call, carrier_call_id: str) -> None:
         """Give a call of ours the id that its carrier has for it. Doing so again changes nothing.
@@ -383,15 +447,6 @@ class CallStore:
         saved = await self._ask(lambda database: database.latest(limit))
         return self._merged(saved or [])[:limit]
 
-    async def dialled(self, since: datetime) -> Sequence[Call]:
-        """The calls that we placed since a moment, newest first; otherwise like `latest`."""
-        saved = await self._ask(lambda database: database.dialled(since))
-        return [
-            call
-            for call in self._merged(saved or [])
-            if call.direction is Direction.OUTBOUND and call.created_at >= since
-        ]
-
     async def holds(self, name: str) -> bool:
         """Whether this process is the one that does some work for all that share the database: `Shared.holds`."""
         return self.shared is None or await self.shared.holds(name)
@@ -537,6 +592,13 @@ class CallStore:
         for call in ended[:too_many]:
             del self._calls[call.id]
             self._by_carrier.pop((call.carrier, call.carrier_call_id), None)
+
+
+def _latest_of(ours: Sequence[Call], saved: Sequence[Call]) -> Sequence[Call]:
+    """Calls that are known here and in a database: an end that either knows counts."""
+    calls = {call.id: call for call in saved}
+    calls |= {call.id: call for call in ours if call.id not in calls or not calls[call.id].is_over}
+    return list(calls.values())
 
 
 def default_store(database_url: str | None = None) -> CallStore:

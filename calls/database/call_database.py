@@ -18,7 +18,7 @@ from loguru import logger
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from calls.database.engine import READING, WRITING, file_of, opened, readable
+from calls.database.engine import DIAL_LOCK, READING, WRITING, file_of, opened, readable
 from calls.database.errors import (
     DatabaseError,
     DatabaseRefused,
@@ -243,14 +243,32 @@ class CallDatabase:
         query = sa.select(CALLS.c.id).where(CALLS.c.state.not_in(ENDED_STATES), silent)
         return await self._do(lambda connection: list(connection.scalars(query)))
 
-    async def dialled(self, since: datetime) -> list[SavedCall]:
-        """The calls that we placed since a moment, without their events.
+    async def save_if(
+        self, record: Unsaved, check: Callable[[Sequence[SavedCall]], None], since: datetime
+    ) -> Saved:
+        """Write a call that we are about to place, if those that were placed before allow it.
+
+        No other process counts meanwhile.
+
+        Args:
+            record: The call.
+            check: Gets the calls that were placed, without their events; what it raises is raised, and nothing is
+                written.
+            since: From when on.
 
         Raises:
-            DatabaseError: The database did not answer.
+            DatabaseError: Nothing was written, as far as we know.
         """
         query = sa.select(CALLS).where(CALLS.c.direction == "outbound", CALLS.c.created_at >= since)
-        return await self._rows(query)
+
+        def write(connection: sa.Connection) -> Saved:
+            if connection.dialect.name == "postgresql":  # a file is locked by its transaction
+                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(DIAL_LOCK)))
+            check([SavedCall(dict(row)) for row in connection.execute(query).mappings()])
+            saved, _ = save(connection, [record], self.wants, self.me)
+            return saved[record.row["id"]]
+
+        return await self._do(write, begin=WRITING)
 
     async def use_once(self, use_id: str, note: str, now: datetime, until: datetime) -> str | None:
         """Use up something that works once, over all processes that share this database.

@@ -177,6 +177,18 @@ class CallWriter:
         """Note that a call was made from what the database has."""
         self._written[call] = _Written(saved.row, len(saved.events), saved.last_seq, saved.row["revision"])
 
+    async def save_if(
+        self, call: Call, check: Callable[[Sequence[SavedCall]], None], *, since: datetime
+    ) -> None:
+        """Save a new call of which nobody knows yet: `CallDatabase.save_if`.
+
+        Raises:
+            DatabaseError: It was not saved, as far as we know.
+        """
+        record = self._unsaved(call)
+        saved = await self.ask(lambda database: database.save_if(record, check, since))
+        self._written[call] = _Written(record.row, len(record.events), saved.last_seq, saved.revision)
+
     async def ask(self, question: Callable[[CallDatabase], Awaitable[T]]) -> T:
         """Ask the database something.
 
