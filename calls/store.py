@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from loguru import logger
 
 from calls.call import Call
+from calls.database.saved import SavedCall
 from calls.errors import NotPossible
 from calls.events.event import CallEvent
 from calls.states import CallState, EndedBy
@@ -23,8 +24,9 @@ from carriers.carrier import Direction
 from carriers.numbers import phone_number
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from calls.database.call_database import CallDatabase
-    from calls.database.saved import SavedCall
     from calls.outbox.in_memory import MemoryOutbox
     from calls.outbox.notices import Wants
     from calls.outbox.parcels import Outbox
@@ -36,6 +38,9 @@ DEFAULT_LIMIT = 1000
 
 ASK_SECS = 2.0
 """How long to wait for the database's answer about a call: a caller may be on the line."""
+
+FAILING_SECS = 0.3
+"""The same while it does not take what is to be saved."""
 
 USE_SECS = 0.5
 """How long the database may take to say whether something was used before: a carrier's media socket waits for it."""
@@ -86,6 +91,15 @@ class CallStore:
 
             self._writer = CallWriter(database)
             self.shared = Shared(database, self._writer, self.live, self._named_elsewhere)
+
+    def spool_to(self, folder: Path) -> None:
+        """Have what the database does not take kept in files until it does, and replay those of dead processes.
+
+        Args:
+            folder: Where the files are: `calls.database.spool.spool_folder`.
+        """
+        if self._writer is not None:
+            self._writer.spool_to(folder)
 
     async def start(self) -> None:
         """Open the database and bring it up to date.
@@ -139,7 +153,10 @@ class CallStore:
 
     @property
     def _ask_secs(self) -> float:
-        return ASK_SECS
+        """How long to wait for the database: callers hear nothing meanwhile, and it has not answered lately."""
+        return (
+            min(ASK_SECS, FAILING_SECS) if self._writer is not None and self._writer.is_failing else ASK_SECS
+        )
 
     @property
     def ask_database(self) -> Callable[[Callable[[CallDatabase], Awaitable[T]]], Awaitable[T]] | None:
@@ -347,7 +364,7 @@ class CallStore:
         if call := self.find(carrier, carrier_call_id):
             return await self._fresh(call)
         saved = await self._ask(lambda database: database.load(carrier_call_id, carrier))
-        return self._revive(saved) if saved else None
+        return self._revive(saved) if saved else self.find(carrier, carrier_call_id)
 
     async def fetch(self, call_id: str) -> Call | None:
         """The call with our id or its carrier's, from memory or else from the database.
@@ -360,7 +377,7 @@ class CallStore:
         if call := self.get(call_id):
             return await self._fresh(call)
         saved = await self._ask(lambda database: database.load(call_id))
-        return self._revive(saved, ended_too=False) if saved else None
+        return self._revive(saved, ended_too=False) if saved else self.get(call_id)
 
     async def has_heard(self, call_id: str, events: int) -> None:
         """Wait until this process knows as many events of a call as another one did, if it can come to know them.
@@ -559,13 +576,11 @@ class CallStore:
                 calls[call.id] = call
         return sorted(reversed(calls.values()), key=lambda call: call.created_at, reverse=True)
 
-    async def _ask(
-        self, question: Callable[[CallDatabase], Awaitable[T]], timeout_secs: float = ASK_SECS
-    ) -> T | None:
+    async def _ask(self, question: Callable[[CallDatabase], Awaitable[T]]) -> T | None:
         """Ask the database; None if there is none, if it fails, or if it takes too long."""
         if self._writer is None:
             return None
-        return await self._answer(self._writer.ask(question), timeout_secs)
+        return await self._answer(self._writer.ask(question), self._ask_secs)
 
     async def _answer(self, asking: Awaitable[T], timeout_secs: float) -> T | None:
         from calls.database.call_database import DatabaseError
@@ -577,7 +592,20 @@ class CallStore:
             logger.warning("Nothing is known of earlier calls for now: {}", error)
         except TimeoutError:
             logger.warning("Nothing is known of earlier calls for now: no answer within {} s", timeout_secs)
+        self._take_over()
         return None
+
+    def _take_over(self) -> None:
+        """Know the calls that dead processes have left in files, while the database cannot tell of them."""
+        if self._writer is None:
+            return
+        for record in self._writer.take_over():
+            row = record.row
+            known = row["id"] in self._calls or (row["carrier"], row["carrier_call_id"]) in self._by_carrier
+            call = None if known else self._read(SavedCall(row, record.events))
+            if call is not None:
+                self._writer.is_left(call, record)
+                self._remember(call)
 
     def _forget_old(self) -> None:
         too_many = len(self._calls) - self._limit

@@ -30,7 +30,7 @@ from calls.database.merging import ENDED_STATES, Theirs
 from calls.database.processes import Me
 from calls.database.reading import changed, events_after
 from calls.database.saved import SavedCall
-from calls.database.saving import Saved, Unsaved, save
+from calls.database.saving import Saved, Unsaved, save, unless_decided
 from calls.database.schema import CALLS, SESSIONS
 from calls.database.used_once import UsedOnce, UsedOnceInFile
 from calls.database.waking import Waking, woken_by_file, woken_by_server
@@ -122,6 +122,22 @@ class CallDatabase:
         if has_news:
             self.on_news()
         return saved
+
+    async def replay(self, record: Unsaved) -> None:
+        """Write what a dead process has left to be written of a call.
+
+        Where others have written about the call since, what they decided stays: then only events that the database does
+        not have are added, and an end.
+
+        Raises:
+            DatabaseError: Nothing was written, as far as we know.
+        """
+
+        def write(connection: sa.Connection) -> bool:
+            return save(connection, [unless_decided(connection, record)], self.wants, None)[1]
+
+        if await self._do(write, begin=WRITING):
+            self.on_news()
 
     async def changed(self, known: Mapping[str, tuple[int, int]]) -> dict[str, tuple[int, Theirs]]:
         """Look whether others have written about calls.

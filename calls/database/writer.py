@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import atexit
 import threading
+import time
 import weakref
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -26,6 +28,8 @@ from calls.database.call_database import (
 from calls.database.merging import Theirs
 from calls.database.saved import SavedCall, row_of
 from calls.database.saving import Unsaved
+from calls.database.spool import LeftSpool, left_behind
+from calls.database.spooling import Spooling
 
 T = TypeVar("T")
 
@@ -89,15 +93,39 @@ class CallWriter:
         self._saving: dict[str, Call] = {}
         self._written: WeakKeyDictionary[Call, _Written] = WeakKeyDictionary()
         self._odd: dict[str, Call] = {}
+        self._waits_since: float | None = None
+        self._spooling: Spooling | None = None
+        self._left: list[LeftSpool] = []
         self._woken = self._pressed = False
         self._failing = False
         self._exit_hook = False
         # Made anew for each loop, by `_begin`
         self._wake, self._press, self._hurry = asyncio.Event(), asyncio.Event(), asyncio.Event()
-        self._turn = asyncio.Lock()
+        self._turn, self._replaying = asyncio.Lock(), asyncio.Lock()
         self._writing: asyncio.Task[None] | None = None
         self._merge: Merge | None = None
         self._on_saved: Callable[[Iterable[str]], None] = lambda _: None
+
+    def spool_to(self, folder: Path) -> None:
+        """Have what the database does not take written to a file, and replay what dead processes have left there.
+
+        Args:
+            folder: Where the files are.
+        """
+        self._spooling = Spooling(folder, self._waits_secs, self._all_unsaved)
+        if self.take_over():
+            self._background.call_soon(self._wake_up_at_once)
+
+    def take_over(self) -> Sequence[Unsaved]:
+        """What dead processes have left in files, and the database has not taken yet; always in the same thread."""
+        if self._spooling is not None:
+            self._left += left_behind(self._spooling.folder)
+        return [record for left in self._left for record in left.records]
+
+    @property
+    def is_failing(self) -> bool:
+        """Whether the database did not take what was to be saved last."""
+        return self._failing
 
     def share(self, merge: Merge | None, on_saved: Callable[[Iterable[str]], None]) -> None:
         """Bring calls up to date with what other processes write about them, from now on.
@@ -156,6 +184,7 @@ class CallWriter:
         with self._lock:
             self._dirty[call.id] = call
             self._odd.pop(call.id, None)
+            self._waits_since = self._waits_since or time.monotonic()
             if self._pressed or (self._woken and may_wait):
                 return
             self._woken, self._pressed = True, not may_wait
@@ -164,6 +193,8 @@ class CallWriter:
                 self._exit_hook = True
                 _at_exit(_flush_at_exit, weakref.ref(self))
             self._background.call_soon(self._wake_up if may_wait else self._wake_up_at_once)
+            if self._spooling is not None:
+                self._spooling.wake()
         except RuntimeError:
             # The program is ending, and no thread can be started any more.
             self._woken = self._pressed = False
@@ -172,6 +203,10 @@ class CallWriter:
         """Whether something of a call is not in the database yet."""
         with self._lock:
             return any(call.id in calls for calls in (self._dirty, self._saving, self._odd))
+
+    def is_left(self, call: Call, record: Unsaved) -> None:
+        """Note that a call was made from what a dead process has left, which is still to be written."""
+        self._written[call] = _Written(record.before, record.known, record.last_seq, record.revision)
 
     def is_saved(self, call: Call, saved: SavedCall) -> None:
         """Note that a call was made from what the database has."""
@@ -197,6 +232,7 @@ class CallWriter:
         """
 
         async def asked() -> T:
+            await self._replay()
             return await question(self._database)
 
         try:
@@ -242,6 +278,8 @@ class CallWriter:
             False when something was not saved in time; it is kept, and tried again after the next change.
         """
         saved = await self.flush(timeout_secs)
+        if self._spooling is not None:
+            await asyncio.to_thread(self._spooling.stop)
         if self._background.running:
             try:
                 await self._background.ask(self._end)
@@ -250,8 +288,11 @@ class CallWriter:
             await asyncio.to_thread(self._background.stop)
             with self._lock:
                 self._woken = self._pressed = False
+        while self._left:
+            self._left.pop().release()
         if not saved:
-            logger.error("The store was closed before all calls were saved")
+            where = f"; they are in {self._spooling.folder}, for the next start" if self._spooling else ""
+            logger.error("The store was closed before all calls were saved{}", where)
         return saved
 
     def _flush_at_exit(self) -> None:
@@ -261,6 +302,8 @@ class CallWriter:
             self._background.submit(self._all_saved).result(EXIT_SECS)
         except Exception:
             logger.error("The program ends before all calls were saved")
+            if self._spooling is not None:
+                self._spooling.stop()
 
     def _wake_up(self) -> None:
         self._wake.set()
@@ -271,7 +314,7 @@ class CallWriter:
 
     def _begin(self) -> None:
         self._wake, self._press, self._hurry = asyncio.Event(), asyncio.Event(), asyncio.Event()
-        self._turn = asyncio.Lock()
+        self._turn, self._replaying = asyncio.Lock(), asyncio.Lock()
         self._put_back(list(self._saving.values()))  # of a loop that was stopped in the middle of it
         self._writing = asyncio.get_running_loop().create_task(self._write_forever())
         if self._any_unsaved():
@@ -321,21 +364,50 @@ class CallWriter:
         Returns:
             False when some of it could not be saved; it is kept for the next time.
         """
-        while batch := self._take():
+        while (batch := self._take()) or self._left:
             try:
-                if not await self._save(batch):
+                await self._replay()
+                if batch and not await self._save(batch):
                     await self._save_apart(batch)
             except DatabaseError as error:
                 self._put_back(batch)
                 if not self._failing:
                     self._failing = True
-                    logger.error("Calls cannot be saved and are kept in memory for now: {}", error)
+                    where = "on this disk" if self._spooling else "in memory"
+                    logger.error("Calls cannot be saved and are kept {} for now: {}", where, error)
                 return False
             if self._failing:
                 self._failing = False
                 logger.info("Calls are saved again")
             self._put_back([])
         return True
+
+    async def _replay(self) -> None:
+        """Write what dead processes have left, before anything else.
+
+        Raises:
+            DatabaseError: It takes nothing.
+        """
+        async with self._replaying:
+            while self._left:
+                left, refused = self._left[0], 0
+                for record in left.records:
+                    try:
+                        await self._database.replay(record)
+                    except DatabaseRefused as error:
+                        refused += 1
+                        logger.error(
+                            "Call {} was left behind and cannot be saved: {}", record.row["id"], error
+                        )
+                if refused:
+                    left.put_aside()
+                else:
+                    left.delete()
+                self._left.remove(left)
+                if left.records:
+                    logger.info(
+                        "{} calls were saved that a process had left behind", len(left.records) - refused
+                    )
 
     async def _save_apart(self, batch: list[Call]) -> None:
         """Save calls one by one, so that one with something odd in it does not hold up the others.
@@ -397,7 +469,17 @@ class CallWriter:
 
     def _any_unsaved(self) -> bool:
         with self._lock:
-            return bool(self._dirty or self._saving or self._odd)
+            return bool(self._dirty or self._saving or self._odd or self._left)
+
+    def _waits_secs(self) -> float:
+        """How long the oldest change has waited for the database; 0 when none waits."""
+        with self._lock:
+            return 0.0 if self._waits_since is None else max(time.monotonic() - self._waits_since, 1e-6)
+
+    def _all_unsaved(self) -> list[Unsaved]:
+        with self._lock:
+            calls = {**self._odd, **self._saving, **self._dirty}
+        return [record for call in calls.values() if (record := self._unsaved(call)).has_news]
 
     def _take(self) -> list[Call]:
         with self._lock:
@@ -409,6 +491,8 @@ class CallWriter:
         with self._lock:
             self._dirty = {**{call.id: call for call in calls}, **self._dirty}
             self._saving = {}
+            if not calls:
+                self._waits_since = time.monotonic() if self._dirty or self._odd else None
 
 
 def _flush_at_exit(writer: weakref.ref[CallWriter]) -> None:
