@@ -599,7 +599,7 @@ class CallStore:
         """Know the calls that dead processes have left in files, while the database cannot tell of them."""
         if self._writer is None:
             return
-        for record in self._writer.take_over():
+        for record in reversed(self._writer.take_over()):
             row = record.row
             known = row["id"] in self._calls or (row["carrier"], row["carrier_call_id"]) in self._by_carrier
             call = None if known else self._read(SavedCall(row, record.events))

@@ -123,7 +123,7 @@ class CallDatabase:
             self.on_news()
         return saved
 
-    async def replay(self, record: Unsaved) -> None:
+    async def replay(self, record: Unsaved) -> Saved:
         """Write what a dead process has left to be written of a call.
 
         Where others have written about the call since, what they decided stays: then only events that the database does
@@ -133,11 +133,13 @@ class CallDatabase:
             DatabaseError: Nothing was written, as far as we know.
         """
 
-        def write(connection: sa.Connection) -> bool:
-            return save(connection, [unless_decided(connection, record)], self.wants, None)[1]
+        def write(connection: sa.Connection) -> tuple[dict[str, Saved], bool]:
+            return save(connection, [unless_decided(connection, record)], self.wants, None)
 
-        if await self._do(write, begin=WRITING):
+        saved, has_news = await self._do(write, begin=WRITING)
+        if has_news:
             self.on_news()
+        return saved[record.row["id"]]
 
     async def changed(self, known: Mapping[str, tuple[int, int]]) -> dict[str, tuple[int, Theirs]]:
         """Look whether others have written about calls.

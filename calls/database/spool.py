@@ -209,6 +209,21 @@ def left_behind(folder: Path) -> list[LeftSpool]:
     return found
 
 
+def last_of_each(files: Sequence[LeftSpool]) -> list[Unsaved]:
+    """What is to be written of files, oldest first.
+
+    A call may be in several: a process took it over from a dead one, and was killed itself before the database was
+    back. What it left then has all that the first one had.
+    """
+    last: dict[tuple[str, int, int, int], Unsaved] = {}
+    for record in (record for file in files for record in file.records):
+        base = record.row["id"], record.known, record.last_seq, record.revision
+        before = last.pop(base, None)
+        has_more = before is not None and len(before.events) > len(record.events)
+        last[base] = before if before is not None and has_more else record
+    return list(last.values())
+
+
 def _age(path: Path) -> float:
     with suppress(OSError):
         return path.stat().st_mtime

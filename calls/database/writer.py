@@ -28,7 +28,7 @@ from calls.database.call_database import (
 from calls.database.merging import Theirs
 from calls.database.saved import SavedCall, row_of
 from calls.database.saving import Unsaved
-from calls.database.spool import LeftSpool, left_behind
+from calls.database.spool import LeftSpool, last_of_each, left_behind
 from calls.database.spooling import Spooling
 
 T = TypeVar("T")
@@ -96,6 +96,7 @@ class CallWriter:
         self._waits_since: float | None = None
         self._spooling: Spooling | None = None
         self._left: list[LeftSpool] = []
+        self._revived: dict[str, Call] = {}
         self._woken = self._pressed = False
         self._failing = False
         self._exit_hook = False
@@ -120,7 +121,7 @@ class CallWriter:
         """What dead processes have left in files, and the database has not taken yet; always in the same thread."""
         if self._spooling is not None:
             self._left += left_behind(self._spooling.folder)
-        return [record for left in self._left for record in left.records]
+        return last_of_each(self._left)
 
     @property
     def is_failing(self) -> bool:
@@ -207,6 +208,7 @@ class CallWriter:
     def is_left(self, call: Call, record: Unsaved) -> None:
         """Note that a call was made from what a dead process has left, which is still to be written."""
         self._written[call] = _Written(record.before, record.known, record.last_seq, record.revision)
+        self._revived[call.id] = call
 
     def is_saved(self, call: Call, saved: SavedCall) -> None:
         """Note that a call was made from what the database has."""
@@ -389,25 +391,27 @@ class CallWriter:
             DatabaseError: It takes nothing.
         """
         async with self._replaying:
-            while self._left:
-                left, refused = self._left[0], 0
-                for record in left.records:
+            while left := list(self._left):
+                refused = set()
+                records = last_of_each(left)
+                for record in records:
+                    call_id = record.row["id"]
                     try:
-                        await self._database.replay(record)
+                        saved = await self._database.replay(record)
                     except DatabaseRefused as error:
-                        refused += 1
-                        logger.error(
-                            "Call {} was left behind and cannot be saved: {}", record.row["id"], error
-                        )
-                if refused:
-                    left.put_aside()
-                else:
-                    left.delete()
-                self._left.remove(left)
-                if left.records:
-                    logger.info(
-                        "{} calls were saved that a process had left behind", len(left.records) - refused
-                    )
+                        refused.add(call_id)
+                        logger.error("Call {} was left behind and cannot be saved: {}", call_id, error)
+                        continue
+                    if saved.theirs is None and (call := self._revived.pop(call_id, None)) is not None:
+                        known = len(record.events)
+                        self._written[call] = _Written(record.row, known, saved.last_seq, saved.revision)
+                self._revived.clear()
+                for file in left:
+                    done = refused.isdisjoint(record.row["id"] for record in file.records)
+                    (file.delete if done else file.put_aside)()
+                    self._left.remove(file)
+                if records:
+                    logger.info("{} calls were saved that were left behind", len(records) - len(refused))
 
     async def _save_apart(self, batch: list[Call]) -> None:
         """Save calls one by one, so that one with something odd in it does not hold up the others.
