@@ -1,0 +1,70 @@
+"""Whether calls can be kept: what a start finds out about the database before anybody is answered."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from pathlib import Path
+
+from calls.database.call_database import CallDatabase
+from calls.database.errors import DatabaseError, DatabaseUnavailable
+from calls.database.spool import spool_folder
+from calls.private_files import make_private_folder
+from settings import Settings
+
+OPEN_SECS = 15.0
+"""How long a start waits for a database, which may be bringing its tables up to date for another process."""
+
+KNOWN_OPEN_SECS = 3.0
+"""The same for one that was used before: its carriers' requests are waiting, and calls can wait for it on disk."""
+
+
+def spool_of(settings: Settings) -> Path | None:
+    """Where calls wait for the database; None where they are kept in memory alone.
+
+    Raises:
+        DatabaseUnusable: DATABASE_URL cannot be understood.
+    """
+    if settings.calls_database is None:
+        return None
+    return spool_folder(settings.data_dir, CallDatabase(settings.calls_database).description)
+
+
+def open_database(settings: Settings) -> list[str]:
+    """Open the database, and bring its tables up to date.
+
+    One that was used before from this machine, and does not answer just now, stops no start: calls go on, and wait on
+    disk for it.
+
+    Returns:
+        What the operator is to know, a line each.
+
+    Raises:
+        DatabaseError: It cannot be used; one line with cause and fix.
+    """
+    spool = spool_of(settings)
+    if settings.calls_database is None or spool is None:
+        return []
+    is_known = spool.is_dir()
+    secs = KNOWN_OPEN_SECS if is_known else OPEN_SECS
+    try:
+        asyncio.run(_open(CallDatabase(settings.calls_database, busy_secs=secs), secs))
+    except DatabaseUnavailable as error:
+        if not is_known:
+            raise
+        return [f"calls wait in {spool} until the database can be used: {error}"]
+    make_private_folder(spool)
+    return []
+
+
+async def _open(database: CallDatabase, secs: float) -> None:
+    try:
+        async with asyncio.timeout(secs):
+            await database.open()
+    except TimeoutError:
+        raise DatabaseUnavailable(
+            f"the database {database.description} did not answer within {secs:g} s: check that it runs"
+        ) from None
+    finally:
+        with suppress(DatabaseError):
+            await database.aclose()
