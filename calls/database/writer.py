@@ -25,10 +25,10 @@ from calls.database.call_database import (
     DatabaseRefused,
     DatabaseUnavailable,
 )
+from calls.database.left_calls import LeftCalls
 from calls.database.merging import Theirs
 from calls.database.saved import SavedCall, row_of
-from calls.database.saving import Unsaved
-from calls.database.spool import LeftSpool, last_of_each, left_behind
+from calls.database.saving import Saved, Unsaved
 from calls.database.spooling import Spooling
 
 T = TypeVar("T")
@@ -95,14 +95,13 @@ class CallWriter:
         self._odd: dict[str, Call] = {}
         self._waits_since: float | None = None
         self._spooling: Spooling | None = None
-        self._left: list[LeftSpool] = []
-        self._revived: dict[str, Call] = {}
+        self._left: LeftCalls | None = None
         self._woken = self._pressed = False
         self._failing = False
         self._exit_hook = False
         # Made anew for each loop, by `_begin`
         self._wake, self._press, self._hurry = asyncio.Event(), asyncio.Event(), asyncio.Event()
-        self._turn, self._replaying = asyncio.Lock(), asyncio.Lock()
+        self._turn = asyncio.Lock()
         self._writing: asyncio.Task[None] | None = None
         self._merge: Merge | None = None
         self._on_saved: Callable[[Iterable[str]], None] = lambda _: None
@@ -114,14 +113,13 @@ class CallWriter:
             folder: Where the files are.
         """
         self._spooling = Spooling(folder, self._waits_secs, self._all_unsaved)
+        self._left = LeftCalls(folder)
         if self.take_over():
             self._background.call_soon(self._wake_up_at_once)
 
     def take_over(self) -> Sequence[Unsaved]:
         """What dead processes have left in files, and the database has not taken yet; always in the same thread."""
-        if self._spooling is not None:
-            self._left += left_behind(self._spooling.folder)
-        return last_of_each(self._left)
+        return self._left.find() if self._left is not None else []
 
     @property
     def is_failing(self) -> bool:
@@ -208,7 +206,8 @@ class CallWriter:
     def is_left(self, call: Call, record: Unsaved) -> None:
         """Note that a call was made from what a dead process has left, which is still to be written."""
         self._written[call] = _Written(record.before, record.known, record.last_seq, record.revision)
-        self._revived[call.id] = call
+        if self._left is not None:
+            self._left.revive(call)
 
     def is_saved(self, call: Call, saved: SavedCall) -> None:
         """Note that a call was made from what the database has."""
@@ -224,7 +223,7 @@ class CallWriter:
         """
         record = self._unsaved(call)
         saved = await self.ask(lambda database: database.save_if(record, check, since))
-        self._written[call] = _Written(record.row, len(record.events), saved.last_seq, saved.revision)
+        self._is_written(call, record, saved)
 
     async def ask(self, question: Callable[[CallDatabase], Awaitable[T]]) -> T:
         """Ask the database something.
@@ -290,8 +289,8 @@ class CallWriter:
             await asyncio.to_thread(self._background.stop)
             with self._lock:
                 self._woken = self._pressed = False
-        while self._left:
-            self._left.pop().release()
+        if self._left is not None:
+            self._left.release()
         if not saved:
             where = f"; they are in {self._spooling.folder}, for the next start" if self._spooling else ""
             logger.error("The store was closed before all calls were saved{}", where)
@@ -316,7 +315,9 @@ class CallWriter:
 
     def _begin(self) -> None:
         self._wake, self._press, self._hurry = asyncio.Event(), asyncio.Event(), asyncio.Event()
-        self._turn, self._replaying = asyncio.Lock(), asyncio.Lock()
+        self._turn = asyncio.Lock()
+        if self._left is not None:
+            self._left.new_loop()
         self._put_back(list(self._saving.values()))  # of a loop that was stopped in the middle of it
         self._writing = asyncio.get_running_loop().create_task(self._write_forever())
         if self._any_unsaved():
@@ -390,28 +391,11 @@ class CallWriter:
         Raises:
             DatabaseError: It takes nothing.
         """
-        async with self._replaying:
-            while left := list(self._left):
-                refused = set()
-                records = last_of_each(left)
-                for record in records:
-                    call_id = record.row["id"]
-                    try:
-                        saved = await self._database.replay(record)
-                    except DatabaseRefused as error:
-                        refused.add(call_id)
-                        logger.error("Call {} was left behind and cannot be saved: {}", call_id, error)
-                        continue
-                    if saved.theirs is None and (call := self._revived.pop(call_id, None)) is not None:
-                        known = len(record.events)
-                        self._written[call] = _Written(record.row, known, saved.last_seq, saved.revision)
-                self._revived.clear()
-                for file in left:
-                    done = refused.isdisjoint(record.row["id"] for record in file.records)
-                    (file.delete if done else file.put_aside)()
-                    self._left.remove(file)
-                if records:
-                    logger.info("{} calls were saved that were left behind", len(records) - len(refused))
+        if self._left:
+            await self._left.replay(self._database, self._is_written)
+
+    def _is_written(self, call: Call, record: Unsaved, saved: Saved) -> None:
+        self._written[call] = _Written(record.row, len(record.events), saved.last_seq, saved.revision)
 
     async def _save_apart(self, batch: list[Call]) -> None:
         """Save calls one by one, so that one with something odd in it does not hold up the others.

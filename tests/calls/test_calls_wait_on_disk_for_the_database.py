@@ -68,8 +68,7 @@ def killed(store):
     store._writer._spooling._unsaved = list
     store._writer._take = list
     store._writer._any_unsaved = bool
-    while store._writer._left:
-        store._writer._left.pop().release()
+    store._writer._left.release()
 
 
 def a_call(store, name="CA1"):
