@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from contextlib import suppress
 from pathlib import Path
 
@@ -20,12 +21,12 @@ KNOWN_OPEN_SECS = 3.0
 
 
 def spool_of(settings: Settings) -> Path | None:
-    """Where calls wait for the database; None where they are kept in memory alone.
+    """Where calls wait for the database; None where they are kept in memory alone, and where files cannot be locked.
 
     Raises:
         DatabaseUnusable: DATABASE_URL cannot be understood.
     """
-    if settings.calls_database is None:
+    if settings.calls_database is None or sys.platform == "win32":
         return None
     return spool_folder(settings.data_dir, CallDatabase(settings.calls_database).description)
 
@@ -42,10 +43,10 @@ def open_database(settings: Settings) -> list[str]:
     Raises:
         DatabaseError: It cannot be used; one line with cause and fix.
     """
-    spool = spool_of(settings)
-    if settings.calls_database is None or spool is None:
+    if settings.calls_database is None:
         return []
-    is_known = spool.is_dir()
+    spool = spool_of(settings)
+    is_known = spool is not None and spool.is_dir()
     secs = KNOWN_OPEN_SECS if is_known else OPEN_SECS
     try:
         asyncio.run(_open(CallDatabase(settings.calls_database, busy_secs=secs), secs))
@@ -53,7 +54,8 @@ def open_database(settings: Settings) -> list[str]:
         if not is_known:
             raise
         return [f"calls wait in {spool} until the database can be used: {error}"]
-    make_private_folder(spool)
+    if spool is not None:
+        make_private_folder(spool)
     return []
 
 

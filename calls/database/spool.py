@@ -13,7 +13,6 @@ Sources: flock(2): a lock ends with the process that holds it, however that ends
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
@@ -32,6 +31,9 @@ from calls.database.saving import Unsaved
 from calls.events.event import CallEvent
 from calls.events.reading import read_event
 from calls.private_files import make_private_folder, open_private
+
+with suppress(ImportError):  # Windows, where there is no spool
+    import fcntl
 
 FORMAT = 1
 """The version of the files. It is raised when an older program would misread them; it leaves them alone then."""

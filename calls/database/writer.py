@@ -112,6 +112,8 @@ class CallWriter:
         Args:
             folder: Where the files are.
         """
+        if self._spooling is not None and self._spooling.folder == folder:
+            return
         self._spooling = Spooling(folder, self._waits_secs, self._all_unsaved)
         self._left = LeftCalls(folder)
         if self.take_over():

@@ -56,6 +56,20 @@ async def test_processes_that_start_together_do_not_get_into_each_others_way(tmp
     await asyncio.gather(*(store.aclose() for store in stores))
 
 
+async def test_an_older_file_is_brought_up_to_date_by_one_of_several(tmp_path):
+    file = tmp_path / "a.db"
+    async with store_on(file) as store:
+        await store.start()
+        store.open(carrier="c", carrier_call_id="CA1")
+    change(file, "drop table leases")
+    change(file, f"update {VERSION_TABLE} set version_num = '0006'")
+    stores = [CallStore(CallDatabase(url_of(file))) for _ in range(3)]
+    await asyncio.gather(*(store.start() for store in stores))
+    assert all(await asyncio.gather(*(store.fetch("CA1") for store in stores)))
+    await asyncio.gather(*(store.aclose() for store in stores))
+    assert rows(file, "select * from leases") == []
+
+
 async def test_the_migrations_make_what_the_tables_say(tmp_path):
     async with store_on(tmp_path / "a.db") as store:
         await store.start()

@@ -376,6 +376,46 @@ async def test_a_server_that_is_away_for_a_while(url, folder, monkeypatch):
     assert not files(folder)
 
 
+async def test_a_server_that_goes_away_in_the_middle_of_a_call(server, url, folder):
+    import asyncpg
+
+    async def let_in(yes):
+        name = url.rpartition("/")[2]
+        connection = await asyncpg.connect(f"{server}/postgres")
+        await connection.execute(f"alter database {name} with allow_connections {yes}")
+        await connection.execute(
+            "select pg_terminate_backend(pid) from pg_stat_activity where datname = $1", name
+        )
+        await connection.close()
+
+    store = CallStore(CallDatabase(url))
+    store.spool_to(folder)
+    call = a_call(store)
+    assert await store.flush()
+    await let_in("false")
+    call.record(CallerSaid(text="during"))
+    await until(lambda: spooled_lines(folder), 10)
+    started = time.monotonic()
+    assert await store.restore("c", "CA2") is None
+    newcomer = a_call(store, "CA2")  # is answered
+    assert time.monotonic() - started < 1
+    await until(lambda: len(spooled_lines(folder)) == 2, 10)
+    killed(store)
+    again = CallStore(CallDatabase(url))
+    again.spool_to(folder)
+    assert (await again.restore("c", "CA1")).events == call.events
+    (await again.restore("c", "CA2")).record(CallerSaid(text="after the kill"))
+    await let_in("true")
+    assert await again.flush(20)
+    assert await again.aclose()
+    last = CallStore(CallDatabase(url))
+    assert (await last.fetch("CA1")).events == call.events
+    assert len((await last.fetch("CA2")).events) == len(newcomer.events) + 1
+    await last.aclose()
+    await store.aclose()
+    assert not files(folder)
+
+
 def test_a_left_file_says_what_it_holds(folder):
     folder.mkdir(parents=True)
     (folder / "a.jsonl").write_text('{"spool": 1}\nnonsense\n[]\n{"id": 1}\n')
