@@ -9,7 +9,7 @@ from pathlib import Path
 
 from calls.database.call_database import CallDatabase
 from calls.database.errors import DatabaseError, DatabaseUnavailable
-from calls.database.spool import spool_folder
+from calls.database.spool import REFUSED, spool_folder
 from calls.private_files import make_private_folder
 from settings import Settings
 
@@ -29,6 +29,16 @@ def spool_of(settings: Settings) -> Path | None:
     if settings.calls_database is None or sys.platform == "win32":
         return None
     return spool_folder(settings.data_dir, CallDatabase(settings.calls_database).description)
+
+
+def refused_files(settings: Settings) -> list[Path]:
+    """Files of calls that waited for the database, which then did not take them.
+
+    Raises:
+        DatabaseUnusable: DATABASE_URL cannot be understood.
+    """
+    spool = spool_of(settings)
+    return sorted(spool.glob(f"*{REFUSED}")) if spool is not None else []
 
 
 def open_database(settings: Settings) -> list[str]:

@@ -43,6 +43,9 @@ MAX_BYTES = 200_000_000
 
 ENDING = ".jsonl"
 
+REFUSED = ".refused"
+"""How the names of files end that are put aside."""
+
 TIMES = ("created_at", "answered_at", "ended_at", "heard_at")
 """Columns of a call that are moments."""
 
@@ -184,7 +187,7 @@ class LeftSpool:
     def put_aside(self) -> None:
         """Leave it for a person to look at: the database does not take something in it."""
         with suppress(OSError):
-            self.path.rename(self.path.with_suffix(".refused"))
+            self.path.rename(self.path.with_suffix(REFUSED))
         self._file.close()
 
 

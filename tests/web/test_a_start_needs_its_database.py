@@ -9,6 +9,7 @@ from calls.database.call_database import CallDatabase
 from calls.database.engine import VERSION_TABLE
 from calls.database.errors import DatabaseUnavailable
 from deployment import database as opening
+from deployment.checkup import database_findings
 from deployment.database import open_database, spool_of
 from deployment.start import StartError, check
 from tests.calls_on_disk import change, rows
@@ -115,3 +116,12 @@ def test_a_missing_driver_of_postgresql_names_the_extra(settings, monkeypatch):
     monkeypatch.setitem(sys.modules, "asyncpg", None)
     with pytest.raises(StartError, match=r"make setup EXTRAS=postgresql, or .* -m pip install asyncpg"):
         check(settings(database_url="postgresql://bot:pw@127.0.0.1/calls"))
+
+
+async def test_the_doctor_tells_of_calls_that_the_database_did_not_take(settings, file):
+    spool = spool_of(settings())
+    spool.mkdir(parents=True)
+    assert [one.subject for one in await database_findings(settings())] == ["DATABASE_URL"]
+    (spool / "a.refused").touch()
+    (note,) = [one for one in await database_findings(settings()) if one.subject == "DATA_DIR"]
+    assert "look at them" in note.text
