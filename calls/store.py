@@ -153,10 +153,9 @@ class CallStore:
 
     @property
     def _ask_secs(self) -> float:
-        """How long to wait for the database: callers hear nothing meanwhile, and it has not answered lately."""
-        return (
-            min(ASK_SECS, FAILING_SECS) if self._writer is not None and self._writer.is_failing else ASK_SECS
-        )
+        """How long to wait for the database: shorter while it fails, as a caller may be on the line."""
+        is_failing = self._writer is not None and self._writer.is_failing
+        return min(ASK_SECS, FAILING_SECS) if is_failing else ASK_SECS
 
     @property
     def ask_database(self) -> Callable[[Callable[[CallDatabase], Awaitable[T]]], Awaitable[T]] | None:
@@ -292,9 +291,8 @@ class CallStore:
         try:
             check(self._placed(now - within), now)
         except NotPossible as error:
-            if (
-                self._writer is not None
-            ):  # it may have been written, and must not count as one that was placed
+            # It may have been written, and must not count as one that was placed.
+            if self._writer is not None:
                 self._remember(call)
                 call.move(CallState.FAILED, cause=str(error), ended_by=EndedBy.LIMIT)
             raise

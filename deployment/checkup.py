@@ -331,7 +331,8 @@ async def database_findings(settings: Settings) -> list[Finding]:
         text = f"{untold} could not be told for a day: `phonebot webhooks undelivered` says why"
         found.append(_note("webhooks", text))
     if refused := refused_files(settings):
-        text = f"{refused[0].parent} has calls that the database did not take (*.refused): look at them, and delete them"
+        where = refused[0].parent
+        text = f"{where} has calls that the database did not take (*.refused): look at them, and delete them"
         found.append(_note("DATA_DIR", text))
     return found
 
