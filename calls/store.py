@@ -392,16 +392,23 @@ class CallStore:
             if call.direction is Direction.OUTBOUND and call.created_at >= since
         ]
 
-    async def take_up(self, silent_since: datetime) -> Sequence[Call]:
+    async def take_up(self, silent_since: datetime, promised_since: datetime | None = None) -> Sequence[Call]:
         """Make the calls live that have not ended and have had no event since a moment.
 
         A process that was killed leaves such calls behind.
+
+        Args:
+            silent_since: The moment.
+            promised_since: The moment for calls that were to end; the same by default.
 
         Returns:
             Those that were not in memory before.
         """
         taken_up = []
-        for call_id in await self._ask(lambda database: database.unended(silent_since)) or []:
+        found = await self._ask(
+            lambda database: database.unended(silent_since, promised_since or silent_since)
+        )
+        for call_id in found or []:
             if call_id not in self._calls and (call := await self.fetch(call_id)) and not call.is_over:
                 taken_up.append(call)
         return taken_up

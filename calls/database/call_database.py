@@ -218,14 +218,22 @@ class CallDatabase:
         """
         return await self._rows(sa.select(CALLS).order_by(CALLS.c.created_at.desc()).limit(limit))
 
-    async def unended(self, silent_since: datetime) -> list[str]:
+    async def unended(self, silent_since: datetime, promised_since: datetime) -> list[str]:
         """Our ids of the calls that have not ended and have had no event since a moment.
+
+        Args:
+            silent_since: The moment.
+            promised_since: The moment for calls of which it is noted who ends them.
 
         Raises:
             DatabaseError: The database did not answer.
         """
         query = sa.select(CALLS.c.id).where(
-            CALLS.c.state.not_in(ENDED_STATES), CALLS.c.heard_at < silent_since
+            CALLS.c.state.not_in(ENDED_STATES),
+            sa.or_(
+                CALLS.c.heard_at < silent_since,
+                sa.and_(CALLS.c.ending_by.is_not(None), CALLS.c.heard_at < promised_since),
+            ),
         )
         return await self._do(lambda connection: list(connection.scalars(query)))
 
