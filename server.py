@@ -72,9 +72,11 @@ def create_app(
 
     from calls.store import default_store
     from carriers import descriptors
+    from deployment.banner import addresses
     from desk.keys import AddressKeys, deployment_secrets
     from desk.live_calls import obey_others
     from desk.tokens import StreamTokens
+    from desk.unknown_calls import Lookout
     from web import api, documentation, drain, health
     from web.bodies import BodyLimits
     from web.entrance import Entrance
@@ -108,6 +110,9 @@ def create_app(
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         service.start(obey_others)
+        if settings.public_url:
+            ours = addresses(settings, settings.public_url)
+            service.later(Lookout(service, ours).run(), "looking for calls that nobody knows")
         if look_over is not None:
             service.later(look_over(), "looking over the deployment")
         preparing = asyncio.create_task(service.readiness.prepare(), name="warm-up")

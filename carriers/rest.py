@@ -10,6 +10,7 @@ from typing import ClassVar, Generic, TypeVar
 
 from carriers.breaker import Breaker
 from carriers.carrier import DIAL_TIMEOUT_SECS, REQUEST_TIMEOUT_SECS
+from carriers.checks import CHECK_TIMEOUT_SECS
 from carriers.errors import CarrierUnavailable, DialUncertain, NotConfigured
 
 T = TypeVar("T")
@@ -131,6 +132,10 @@ class RestCalls(Generic[Client]):
 
     async def _ask(self, request: Callable[[Client], Awaitable[T]]) -> T:
         return await self._api.ask(request, timeout_secs=self._timeout_secs)
+
+    async def _look(self, request: Callable[[Client], Awaitable[T]]) -> T:
+        """Ask for something long, for which nobody on the line is waiting."""
+        return await self._api.ask(request, timeout_secs=CHECK_TIMEOUT_SECS)
 
     async def _dial(self, request: Callable[[Client], Awaitable[T]]) -> T:
         """Send a request to dial.
