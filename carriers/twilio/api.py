@@ -123,7 +123,7 @@ class TwilioApi(RestApi[Client]):
         await client.http_client.close()
 
 
-class _HttpClient(AsyncTwilioHttpClient):
+class _HttpClient(AsyncTwilioHttpClient):  # type: ignore[misc]  # the SDK has no types
     """The SDK's own client, which also keeps what an answer says of asking again: the SDK's errors have no headers."""
 
     async def request(self, *args: Any, **options: Any) -> Response:
