@@ -110,7 +110,8 @@ def create_app(
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         service.start(obey_others)
-        if settings.public_url:
+        if settings.public_url and settings.public_url.startswith("https://"):
+            # At another address no carrier's number can lead here, so none of its calls is ours.
             ours = addresses(settings, settings.public_url)
             service.later(Lookout(service, ours).run(), "looking for calls that nobody knows")
         if look_over is not None:

@@ -18,7 +18,7 @@ from desk.unknown_calls import AGAIN_SECS, ENDED_FOR, EVERY_SECS, FIRST_LOOK_SEC
 from server import create_app
 from tests.calls_on_disk import store_on
 from tests.fake_carrier import FakeCarrier
-from tests.web_service import make_settings, write_agents
+from tests.web_service import make_settings, running, write_agents
 
 NUMBER, CALLER = "+14155550100", "+12025550143"
 UP = LiveCall("CA1", Direction.INBOUND, CALLER, NUMBER)
@@ -292,3 +292,16 @@ async def test_a_look_that_breaks_is_not_the_last_one(tmp_path, monkeypatch):
             await asyncio.sleep(0.005)
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
+
+
+@pytest.mark.parametrize(("public_url", "looks"), [(PUBLIC, 1), ("http://127.0.0.1:7860", 0), (None, 0)])
+async def test_a_service_that_no_carrier_can_call_does_not_look(tmp_path, monkeypatch, public_url, looks):
+    begun = []
+
+    async def run(lookout):
+        begun.append(lookout)
+
+    monkeypatch.setattr(Lookout, "run", run)
+    async with running(tmp_path, public_url=public_url) as service:
+        assert (await service.http.get("/healthz")).status_code == 200
+    assert len(begun) == looks
