@@ -67,6 +67,7 @@ class Lookout:
         self._service = service
         self._ours = ours
         self._before: dict[tuple[str, str], _Found] = {}
+        self._found_something = False
         self._told: set[tuple[str, str]] = set()
 
     async def run(self) -> None:
@@ -79,11 +80,12 @@ class Lookout:
                 logger.opt(exception=error).error(
                     "Calls that nobody knows could not be looked for: {}", type(error).__name__
                 )
-            await asyncio.sleep(AGAIN_SECS if self._before else EVERY_SECS)
+            await asyncio.sleep(AGAIN_SECS if self._found_something else EVERY_SECS)
 
     async def look(self) -> None:
         """Look once at all carriers that list calls and that there are credentials for."""
         before, self._before = self._before, {}
+        self._found_something = False
         for one in descriptors():
             carrier = self._service.carrier_named(one.name, one.dialling_mode(self._service.settings))
             if carrier is None or not isinstance(carrier, ListsLiveCalls):
@@ -108,6 +110,7 @@ class Lookout:
                 continue
             if before.get(key) is not found:
                 self._before[key] = found
+                self._found_something = True
             elif found is _Found.ENDED and call is not None:
                 await self._hang_up_again(carrier, call)
             elif settings.unknown_calls == "leave":

@@ -260,13 +260,15 @@ async def test_it_looks_soon_again_once_it_has_found_something(tmp_path, monkeyp
         if len(slept) == 4:
             raise asyncio.CancelledError
 
-    place = Place(tmp_path, "end", Listing())
+    place = Place(tmp_path, "leave", Listing())
+    looks_once = place.lookout.look
     monkeypatch.setattr(unknown_calls.asyncio, "sleep", sleep)
     looked = []
 
     async def look():
         looked.append(len(slept))
-        place.lookout._before = {("twilio", "CA1"): None} if len(looked) == 2 else {}
+        await looks_once()
+        place.carrier.up = [UP] if len(looked) == 1 else place.carrier.up
 
     monkeypatch.setattr(place.lookout, "look", look)
     with pytest.raises(asyncio.CancelledError):
