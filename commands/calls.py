@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -21,6 +20,7 @@ from loguru import logger
 
 from calls.database.errors import DatabaseError
 from calls.events.event import own_fields, private_fields
+from calls.events.forgetting import NUMBER, NUMBER_FIELDS
 from calls.events.reading import KINDS
 from calls.store import CallStore, default_store
 from settings import Settings, SettingsError, load_settings
@@ -29,11 +29,6 @@ from web.descriptions import description, summary
 
 UNKNOWN = 1
 CANNOT = 2
-
-NUMBER_FIELDS = frozenset({"callback_number"})
-
-NUMBER = re.compile(r"(?<![\w+])\+?\d{7,15}(?!\w)|\bsips?:\S+")
-"""A telephone number, or a SIP address, within a text, such as a carrier's refusal."""
 
 WITHOUT_SERVER = "leave --url out to look into the database of this machine"
 

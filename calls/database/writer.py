@@ -177,6 +177,10 @@ class CallWriter:
         """Note that a call was made from what the database has."""
         self._written[call] = _Written(saved.row, len(saved.events), saved.last_seq, saved.row["revision"])
 
+    def revision(self, call: Call) -> int:
+        """The revision of a call that this process last wrote or read."""
+        return self._written.get(call, NOTHING_WRITTEN).revision
+
     async def ask(self, question: Callable[[CallDatabase], Awaitable[T]]) -> T:
         """Ask the database something.
 

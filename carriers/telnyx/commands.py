@@ -26,7 +26,7 @@ from carriers.telnyx.api import TelnyxApi
 from carriers.telnyx.calls import CALL_CONTROL_ID
 
 if TYPE_CHECKING:
-    from telnyx import AsyncTelnyx
+    from telnyx import AsyncTelnyx, BaseModel
 
 T = TypeVar("T")
 
@@ -186,6 +186,29 @@ class TelnyxCommands(RestCalls["AsyncTelnyx"]):
         """
         options = _recording_options(recording_id, command_id)
         await self._command(call_id, lambda client, id_: client.calls.actions.stop_recording(id_, **options))
+
+    async def delete_recording(self, recording_id: str) -> None:
+        """Delete a recording with its file.
+
+        Source: telnyx SDK, `resources/recordings/recordings.py`.
+
+        Raises:
+            CallNotFound: There is no such recording (any more).
+            CarrierError: It may still be there.
+        """
+        id_ = checked(recording_id, "recording")
+        await self._delete(lambda client: client.recordings.delete(id_))
+
+    async def _delete(self, request: Callable[[AsyncTelnyx], Awaitable[object]]) -> None:
+        """Have something deleted; the answer may have no body."""
+
+        async def deleted(client: AsyncTelnyx) -> BaseModel:
+            from telnyx import BaseModel  # loaded by now, as there is a client
+
+            await request(client)
+            return BaseModel()
+
+        await self._ask(deleted)
 
     async def _command(self, call_id: str, request: Callable[[AsyncTelnyx, str], Awaitable[T]]) -> T:
         control_id = checked(call_id)
