@@ -185,7 +185,7 @@ async def _latest(limit: int, settings: Settings, url: str | None) -> list[dict[
     if url is not None:
         async with server_at(url.rstrip("/"), settings, otherwise=WITHOUT_SERVER) as http:
             return list(accepted(await http.get("/calls", params={"limit": limit}))["calls"])
-    async with _store(settings) as store:
+    async with store_of(settings) as store:
         return [summary(call) for call in await store.latest(limit)]
 
 
@@ -194,13 +194,19 @@ async def _one(call_id: str, settings: Settings, url: str | None) -> dict[str, A
         async with server_at(url.rstrip("/"), settings, otherwise=WITHOUT_SERVER) as http:
             answer = await http.get(f"/calls/{quote(call_id, safe='')}")
             return None if answer.status_code == httpx.codes.NOT_FOUND else accepted(answer)
-    async with _store(settings) as store:
+    async with store_of(settings) as store:
         call = await store.fetch(call_id)
         return description(call) if call is not None else None
 
 
 @asynccontextmanager
-async def _store(settings: Settings) -> AsyncIterator[CallStore]:
+async def store_of(settings: Settings) -> AsyncIterator[CallStore]:
+    """The calls in the database of this machine, while it is used.
+
+    Raises:
+        NothingKept: There is none.
+        DatabaseError: It cannot be used.
+    """
     if settings.calls_database is None:
         raise NothingKept(
             "DATABASE_URL is memory, so only the running server knows its calls: ask it with --url "

@@ -29,6 +29,7 @@ from desk.dial_requests import policy_of
 from desk.keys import AddressKeys
 from desk.load import Load, cores
 from desk.meanwhile import words_meanwhile
+from desk.retention import forget_daily
 from desk.room import Room
 from desk.tokens import StreamTokens
 from settings import Settings
@@ -129,6 +130,15 @@ class Service:
         self.later(sender_of(self.store, self.settings).run(), "telling the owner of calls")
         self.later(self._look_after_calls(), "looking after calls")
         self.later(self._load.watch(), "watching the load")
+        self.later(forget_daily(self), "forgetting what is old")
+
+    def is_mine(self, job: str) -> bool:
+        """Whether this process is the one that does a job which one of all that share the database has to do.
+
+        Args:
+            job: The job's name.
+        """
+        return True
 
     async def _look_after_calls(self) -> None:
         try:
