@@ -224,11 +224,7 @@ class TelnyxCarrier(TexmlDocuments, FormCallbacks, MarkupCalls, TelnyxAccount):
             CarrierError: It may still be there.
         """
         account, sid = await self._account(), checked(recording_id, "recording")
-        await self._delete(
-            lambda client: client.texml.accounts.recordings.json.delete_recording_sid_json(
-                sid, account_sid=account
-            )
-        )
+        await self._delete(f"/texml/Accounts/{quote(account, safe='')}/Recordings/{quote(sid, safe='')}.json")
 
     async def _update_recording(
         self, call_id: str, recording_id: str, status: Literal["in-progress", "paused", "stopped"]

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Awaitable, Callable
+from types import NoneType
 from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import quote
 
 from carriers.carrier import DIAL_TIMEOUT_SECS, REQUEST_TIMEOUT_SECS, CarrierCall, HangUp, LineState
 from carriers.documents import checked_digits
@@ -196,16 +198,15 @@ class TelnyxCommands(RestCalls["AsyncTelnyx"]):
             CallNotFound: There is no such recording (any more).
             CarrierError: It may still be there.
         """
-        id_ = checked(recording_id, "recording")
-        await self._delete(lambda client: client.recordings.delete(id_))
+        await self._delete(f"/recordings/{quote(checked(recording_id, 'recording'), safe='')}")
 
-    async def _delete(self, request: Callable[[AsyncTelnyx], Awaitable[object]]) -> None:
-        """Have something deleted; the answer may have no body."""
+    async def _delete(self, path: str) -> None:
+        """Have something deleted. Whether the answer has a body does not matter, so not by the SDK's own methods."""
 
         async def deleted(client: AsyncTelnyx) -> BaseModel:
             from telnyx import BaseModel  # loaded by now, as there is a client
 
-            await request(client)
+            await client.delete(path, cast_to=NoneType)
             return BaseModel()
 
         await self._ask(deleted)
