@@ -5,6 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from calls.call_backs import CallBack, CallBacks
+from calls.database.call_database import CallDatabase
 from calls.errors import UnderWay
 from calls.events.event import own_fields, private_fields
 from calls.events.forgetting import FORGOTTEN, without_numbers, without_words
@@ -17,6 +19,7 @@ from calls.left_messages import Message, MessageBook
 from calls.outbox.notices import Channel, Way
 from calls.recordings import recordings
 from calls.states import CallState
+from calls.store import CallStore
 from carriers.carrier import CallNotFound, CarrierUnavailable
 from tests.calls_on_disk import rows, store_on
 
@@ -253,8 +256,6 @@ async def test_a_recording_that_is_left_keeps_the_number_so_that_it_can_be_asked
 
 
 async def test_without_a_database_the_calls_of_memory_are_forgotten(tmp_path):
-    from calls.store import CallStore
-
     clock = Clock()
     store = CallStore(clock=clock)
     store.announce(lambda row, kind: [Way(Channel.WEBHOOK, 0)])
@@ -268,6 +269,36 @@ async def test_without_a_database_the_calls_of_memory_are_forgotten(tmp_path):
     clock.now += 30 * DAYS
     assert forgetting(store, tmp_path).purge_memory(Retention(numbers=5)) == 1
     assert not await store.latest()
+
+
+async def test_in_postgresql_it_is_the_same(url, tmp_path):
+    clock, carrier = Clock(), Recordings()
+    store = CallStore(CallDatabase(url), clock=clock)
+    try:
+        calls = [a_call(store, ANN, f"CA{number}", recorded=True) for number in range(25)]
+        leg = store.dial_out(
+            carrier="twilio",
+            from_number=OURS,
+            to_number="+12025550111",
+            parameters={"role": "colleague", "for_call": calls[0].id, "about": "Rosebud"},
+        )
+        leg.move(CallState.FAILED, cause="busy")
+        await KeptJson(store, calls[0]).caller.set("name", "Rosebud")
+        entry = CallBack(ANN, "twilio", None, OURS, clock(), clock())
+        assert await CallBacks(store).keep(entry)
+        assert (await CallBacks(store).take(clock())).number == ANN
+        assert await CallBacks(store).take(clock()) is None
+        await store.flush()
+        done = await forgetting(store, tmp_path, carrier).erase(ANN)
+        assert (done.calls, done.recordings, done.values, done.call_backs) == (26, 25, 1, 1)
+        found = await store.fetch(calls[3].id)
+        assert (found.from_number, found.last(CallerSaid).text) == (None, FORGOTTEN)
+        assert (await store.fetch(leg.id)).parameters == {"role": "colleague", "for_call": calls[0].id}
+        clock.now += 30 * DAYS
+        assert (await forgetting(store, tmp_path, carrier).purge(Retention(events=5))).deleted == 26
+        assert not await store.latest()
+    finally:
+        await store.aclose(1)
 
 
 async def test_messages_go_after_their_days_and_lines_that_are_none_stay(tmp_path):
