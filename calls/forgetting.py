@@ -147,15 +147,12 @@ class Forgetting:
             return done
         after: forgetting.Place | None = None
         silent: set[str] = set()
-        while True:
-            place = after
 
-            def look(connection: sa.Connection, place: forgetting.Place | None = place) -> list[_Ended]:
-                rows = forgetting.due(connection, before, place, BATCH)
-                return [_Ended(row, _recordings_of(connection, row)) for row in rows]
+        def look(connection: sa.Connection) -> list[_Ended]:
+            rows = forgetting.due(connection, before, after, BATCH)
+            return [_Ended(row, _recordings_of(connection, row)) for row in rows]
 
-            if not (ended := await self._do(look)):
-                break
+        while ended := await self._do(look):
             after = ended[-1].row["ended_at"], ended[-1].row["id"]
             done = await self._purge_some(ended, before, silent, done)
             await asyncio.sleep(self._pause_secs)
@@ -238,7 +235,8 @@ class Forgetting:
             DatabaseError: The database did not answer; what was forgotten so far stays so.
             OSError: The file of messages cannot be changed.
         """
-        self._check_none_runs(number)
+        if any(call.other_number == number for call in self._store.live()):
+            raise _running()
         if self._store.ask_database is None:
             return await self._erase_in_memory(number, agents)
         await self._store.flush()
@@ -294,10 +292,6 @@ class Forgetting:
         values = forget_caller_in_memory(self._store, number, agents)
         messages = await self._messages.rewrite(_without_caller(ids, number))
         return done.plus(calls=len(calls), deleted=dropped, notices=notices, values=values, messages=messages)
-
-    def _check_none_runs(self, number: str) -> None:
-        if any(call.other_number == number for call in self._store.live()):
-            raise _running()
 
     # Both
 
