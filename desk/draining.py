@@ -107,16 +107,17 @@ class Drain:
             self.begin()
         self.stopping = True
         room = self._service.room
-        deadline = asyncio.get_running_loop().time() + self._drain_secs
-        while self._notice is not None:
-            await asyncio.sleep(LOOK_SECS)
+        clock = asyncio.get_running_loop().time
+        deadline = clock() + self._drain_secs
+        if self._notice is not None:
+            await asyncio.sleep(self._notice.when() - clock())
         if room.taken and self._drain_secs:
             logger.info(
                 "Stopping when {} calls have ended, in {:g} s at the latest; a second signal stops at once",
                 room.taken,
                 self._drain_secs,
             )
-        if await self._empty_within(deadline - asyncio.get_running_loop().time()):
+        if await self._empty_within(deadline - clock()):
             return
         # Not to colleagues who are asked whether they take a call: its session tells them. Nor to people who talk to
         # each other: their call goes on without us.
