@@ -44,6 +44,7 @@ class Drain:
         self._drain_secs = drain_secs
         self._notice_secs = min(notice_secs, drain_secs)
         self._notice: asyncio.TimerHandle | None = None
+        self._notice_ends = 0.0
         self.announced = False
         self.stopping = False
         self.leaving = False
@@ -76,7 +77,9 @@ class Drain:
         self.announced = True
         if self._notice_secs:
             logger.info("Draining: new calls are taken for {:g} s more", self._notice_secs)
-            self._notice = asyncio.get_running_loop().call_later(self._notice_secs, self._turn_away)
+            loop = asyncio.get_running_loop()
+            self._notice_ends = loop.time() + self._notice_secs
+            self._notice = loop.call_at(self._notice_ends, self._turn_away)
         else:
             self._turn_away()
 
@@ -97,7 +100,7 @@ class Drain:
             self.announced = False
             if self._notice is not None:
                 self._notice.cancel()
-                self._notice = None
+                self._notice, self._notice_ends = None, 0.0
             self._service.room.draining = False
             logger.info("Draining is taken back: new calls are taken")
 
@@ -109,8 +112,7 @@ class Drain:
         room = self._service.room
         clock = asyncio.get_running_loop().time
         deadline = clock() + self._drain_secs
-        if self._notice is not None:
-            await asyncio.sleep(self._notice.when() - clock())
+        await asyncio.sleep(self._notice_ends - clock())
         if room.taken and self._drain_secs:
             logger.info(
                 "Stopping when {} calls have ended, in {:g} s at the latest; a second signal stops at once",
