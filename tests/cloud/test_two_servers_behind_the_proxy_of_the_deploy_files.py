@@ -133,10 +133,10 @@ async def test_a_server_that_drains_keeps_its_calls_and_gets_no_others(deploymen
         assert {await deployment.who_has(f"CA2{n}") for n in range(8)} == {1 - opened}
         await line.send("hello")
         assert await line.recv() == "HELLO"
-        # and it is back when it takes calls again
-        deployment.servers[opened].app.state.service.drain.undo()
-        await asyncio.sleep(NOTICED_SECS)
-        assert {await deployment.who_has(f"CA3{n}") for n in range(16)} == {0, 1}
+    # and it is back when it takes calls again
+    deployment.servers[opened].app.state.service.drain.undo()
+    await asyncio.sleep(NOTICED_SECS)
+    assert {await deployment.who_has(f"CA3{n}") for n in range(16)} == {0, 1}
 
 
 async def test_callers_hear_politely_that_no_server_has_room(deployment):
@@ -165,12 +165,29 @@ async def test_the_oldest_caddy_that_will_do_is_what_compose_yaml_has():
     assert f":-caddy:{'.'.join(map(str, OLDEST))}}}" in compose
 
 
-async def test_a_request_waits_for_a_server_that_is_started_anew(deployment):
+async def test_a_server_that_drains_answers_when_the_other_one_is_gone(deployment):
     deployment.servers[0].app.state.service.drain.begin()
     await deployment.lives[1].aclose()
     await asyncio.sleep(NOTICED_SECS)
     answer = await deployment.call("CA1")
     assert (answer.status_code, "all our lines are busy" in answer.text) == (200, True)
+
+
+async def test_a_request_waits_for_a_server_that_is_started_anew(deployment):
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        if b"POST" in head:
+            assert b"CallSid=CA1" in await reader.read(1000)
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok")
+        await writer.drain()
+        writer.close()
+
+    for life in deployment.lives:
+        await life.aclose()
+    asking = asyncio.create_task(deployment.call("CA1"))
+    await asyncio.sleep(2)
+    async with await asyncio.start_server(answer, "127.0.0.1", deployment.servers[0].port):
+        assert (await asking).text == "ok", deployment.log.read_text()
 
 
 async def test_without_any_server_a_carrier_is_told_so_to_ask_again(deployment):

@@ -83,6 +83,15 @@ def test_the_example_beside_compose_yaml_has_its_variables():
     assert set(re.findall(r"^#? ?([A-Z_]+)=", example, flags=re.MULTILINE)) == {name for name, *_ in named}
 
 
+def test_what_the_examples_are_copied_to_is_not_committed():
+    names = ["deploy/.env", "deploy/kubernetes/secrets.env"]
+    command = ["git", "check-ignore", *names]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=30, check=False)
+    if done.returncode == 128:
+        pytest.skip("not a git checkout")
+    assert done.stdout.split() == names
+
+
 def test_the_two_servers_differ_by_their_volume_alone(services):
     bots = [dict(services[name]) for name in ("bot1", "bot2")]
     assert len({str(bot.pop("volumes")) for bot in bots}) == 2
