@@ -123,6 +123,12 @@ def test_images_of_compose_yaml_have_versions(services):
         assert re.search(r":\d+\.\d+", service["image"]), f"{name} is any version of {service['image']}"
 
 
+@pytest.mark.parametrize("lock", ["hosted", "local"])
+def test_the_image_has_the_driver_of_the_database(services, lock):
+    assert services["bot1"]["environment"]["DATABASE_URL"].startswith("postgresql://")
+    assert "\nasyncpg==" in (ROOT / "requirements" / f"{lock}.lock").read_text(encoding="utf-8")
+
+
 def test_compose_yaml_mounts_and_builds_what_there_is(services):
     build = services["bot1"]["build"]
     assert ((COMPOSE.parent / build["context"]).resolve() / build["dockerfile"]).is_file()
