@@ -93,9 +93,9 @@ doctor: $(VENV)/.ready ## Find what is missing, misspelt or wrong before a calle
 	$(PYTHON) -m web.doctor $(ARGS)
 
 lock: $(VENV)/.ready ## Choose the newest fitting versions again, with the hashes of all platforms
-	$(LOCK) pyproject.toml --upgrade --extra local --extra services --extra dev -o requirements/dev.lock
-	$(LOCK) pyproject.toml -c requirements/dev.lock --extra services -o requirements/hosted.lock
-	$(LOCK) pyproject.toml -c requirements/dev.lock --extra services --extra local -o requirements/local.lock
+	$(LOCK) pyproject.toml --upgrade --extra local --extra services --extra postgresql --extra dev -o requirements/dev.lock
+	$(LOCK) pyproject.toml -c requirements/dev.lock --extra services --extra postgresql -o requirements/hosted.lock
+	$(LOCK) pyproject.toml -c requirements/dev.lock --extra services --extra postgresql --extra local -o requirements/local.lock
 	$(LOCK) pyproject.toml -c requirements/dev.lock --upgrade --extra webrtc -o requirements/webrtc.lock
 	$(LOCK) pyproject.toml -c requirements/dev.lock -c requirements/webrtc.lock --upgrade --extra whisper -o requirements/whisper.lock
 	$(LOCK) pyproject.toml -c requirements/dev.lock --extra talks -o requirements/talks.lock

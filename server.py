@@ -65,13 +65,14 @@ def create_app(
 
     Raises:
         SettingsError: A variable cannot be used.
-        DatabaseUnusable: DATABASE_URL cannot be used. A database that only cannot be opened is logged, and calls are
-            answered without it.
+        DatabaseUnusable: DATABASE_URL cannot be understood. `deployment.start.check` opens the database; one that
+            cannot be used later is logged, and calls wait for it.
     """
     from fastapi import FastAPI
 
     from calls.store import default_store
     from carriers import descriptors
+    from deployment.database import spool_of
     from desk.keys import AddressKeys, deployment_secrets
     from desk.live_calls import obey_others
     from desk.tokens import StreamTokens
@@ -94,11 +95,15 @@ def create_app(
             await warm_up()
             service.leftovers.loaded()
 
+    if store is None:
+        store = default_store(settings.calls_database)
+        if (spool := spool_of(settings)) is not None:
+            store.spool_to(spool)
     secrets = deployment_secrets(settings)
     service = WebService(
         settings=settings,
         public_url=settings.public_url or f"http://127.0.0.1:{settings.port}",
-        store=store or default_store(settings.calls_database),
+        store=store,
         tokens=StreamTokens(*secrets),
         keys=AddressKeys(secrets),
         run_bot=run_bot or _bot,

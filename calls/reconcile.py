@@ -1,4 +1,8 @@
-"""Asks carriers what became of calls without news for a while: carriers' reports get lost, and our processes die."""
+"""Asks carriers what became of calls without news for a while: carriers' reports get lost, and our processes die.
+
+Of several processes on one database one does this for all, by a lease. The others ask only about calls of which the
+database does not know yet what they know.
+"""
 
 from __future__ import annotations
 
@@ -19,11 +23,14 @@ from calls.states import CallState, EndedBy
 from calls.store import CallStore
 from carriers.carrier import CallNotFound, Carrier, CarrierError, Direction, StatusUpdate
 
+LEASE = "reconcile"
+
 EVERY_SECS = 3.0
 """How often the calls are looked through."""
 
 TAKE_UP_AFTER = timedelta(seconds=60)
-"""How long nothing must have been written about a call until it is taken for one that another process left behind."""
+"""How long nothing must have been written about a call on which another process talks until it is looked after here.
+Calls on which none talks are known here after `UNATTACHED`."""
 
 RING_TIMEOUT = timedelta(seconds=60)
 """How long a call is taken to ring if its ring time-out is not known."""
@@ -74,7 +81,6 @@ class Reconciler:
         self._at_once = at_once
         self._missed: WeakKeyDictionary[Call, datetime] = WeakKeyDictionary()
         self._asked: WeakKeyDictionary[Call, datetime] = WeakKeyDictionary()
-        self._taken_up: datetime | None = None
 
     async def run(self) -> None:
         """Look again and again, until cancelled."""
@@ -92,13 +98,15 @@ class Reconciler:
             How many calls were asked about.
         """
         try:
-            if self._taken_up is None or now - self._taken_up >= TAKE_UP_AFTER:
-                self._taken_up = now
-                await self._store.take_up(now - TAKE_UP_AFTER)
+            for_all = await self._store.holds(LEASE)
+            if for_all:
+                await self._store.take_up(now - TAKE_UP_AFTER, now - UNATTACHED)
             silent = [
                 call
                 for call in self._store.live()
-                if now - self._last_heard(call) >= self._patience(call) and not is_followed_up(call)
+                if now - self._last_heard(call) >= self._patience(call)
+                and not is_followed_up(call)
+                and (for_all or not self._store.is_known_to_others(call))
             ]
         except Exception as error:
             logger.opt(exception=error).error("Calls could not be looked through: {}", type(error).__name__)

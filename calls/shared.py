@@ -22,7 +22,7 @@ import sqlalchemy as sa
 from loguru import logger
 
 from calls.call import Call
-from calls.database import processes
+from calls.database import leases, processes
 from calls.database.engine import READING, WRITING
 from calls.database.errors import DatabaseError, DatabaseUnavailable
 from calls.database.merging import Theirs, merge
@@ -103,6 +103,7 @@ class Shared:
         self._asking: dict[str, asyncio.Future[Mapping[str, Any]]] = {}
         self._begun: dict[str, asyncio.Task[None]] = {}
         self._followed: dict[str, set[asyncio.Event]] = {}
+        self._held: set[str] = set()
         self._failing = False
 
     @property
@@ -119,6 +120,37 @@ class Shared:
         """Whether a process has shown lately that it lives."""
         seen = self._seen.get(process_id)
         return seen is not None and self._clock() - seen.at < DEAD_SECS
+
+    @property
+    def living(self) -> list[str]:
+        """The ids of the processes that live, this one among them."""
+        return [one for one in list(self._seen) if self.lives(one)]
+
+    async def holds(self, name: str) -> bool:
+        """Whether this process is the one that does some work for all. It takes it over from one that is dead.
+
+        Ask before each piece of the work: who was taken for dead has lost it. While the database does not answer, it
+        stays as it was.
+
+        Args:
+            name: Of the work.
+        """
+        if self._loop is None:
+            return True
+        if not self._seen:
+            return False  # others may live, and the database has not said so yet
+        try:
+            holder = await self._do(lambda connection: leases.holder_of(connection, name), begin=READING)
+            mine = holder == self.me.id
+            if not mine and (holder is None or not self.lives(holder)):
+                unseen = holder not in self._seen
+                mine = await self._do(
+                    lambda connection: leases.take(connection, self.me, name, holder, must_be_gone=unseen)
+                )
+        except NoAnswer:
+            return name in self._held
+        (self._held.add if mine else self._held.discard)(name)
+        return mine
 
     async def run(self, carry_out: CarryOut) -> None:
         """Be one of the processes that share the calls, until cancelled.

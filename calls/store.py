@@ -16,13 +16,17 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from loguru import logger
 
 from calls.call import Call
+from calls.database.saved import SavedCall
+from calls.errors import NotPossible
 from calls.events.event import CallEvent
+from calls.states import CallState, EndedBy
 from carriers.carrier import Direction
 from carriers.numbers import phone_number
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from calls.database.call_database import CallDatabase
-    from calls.database.saved import SavedCall
     from calls.outbox.in_memory import MemoryOutbox
     from calls.outbox.notices import Wants
     from calls.outbox.parcels import Outbox
@@ -34,6 +38,9 @@ DEFAULT_LIMIT = 1000
 
 ASK_SECS = 2.0
 """How long to wait for the database's answer about a call: a caller may be on the line."""
+
+FAILING_SECS = 0.3
+"""The same while it does not take what is to be saved."""
 
 USE_SECS = 0.5
 """How long the database may take to say whether something was used before: a carrier's media socket waits for it."""
@@ -85,6 +92,15 @@ class CallStore:
             self._writer = CallWriter(database)
             self.shared = Shared(database, self._writer, self.live, self._named_elsewhere)
 
+    def spool_to(self, folder: Path) -> None:
+        """Have what the database does not take kept in files until it does, and replay those of dead processes.
+
+        Args:
+            folder: Where the files are: `calls.database.spool.spool_folder`.
+        """
+        if self._writer is not None:
+            self._writer.spool_to(folder)
+
     async def start(self) -> None:
         """Open the database and bring it up to date.
 
@@ -134,6 +150,12 @@ class CallStore:
         from calls.outbox.in_database import DatabaseOutbox
 
         return DatabaseOutbox(self._writer)
+
+    @property
+    def _ask_secs(self) -> float:
+        """How long to wait for the database: shorter while it fails, as a caller may be on the line."""
+        is_failing = self._writer is not None and self._writer.is_failing
+        return min(ASK_SECS, FAILING_SECS) if is_failing else ASK_SECS
 
     @property
     def ask_database(self) -> Callable[[Callable[[CallDatabase], Awaitable[T]]], Awaitable[T]] | None:
@@ -228,6 +250,63 @@ class CallStore:
             mode=mode,
         )
 
+    async def dial_out_if(
+        self, check: Callable[[Sequence[Call], datetime], None], *, within: timedelta, **known: Any
+    ) -> Call:
+        """`dial_out`, if what was placed before allows it: counted over all processes that share the database.
+
+        The new call is written in the transaction that counts, and no other process counts meanwhile, so that two of
+        them cannot both place the last call of a limit. While the database does not answer, the calls that this process
+        knows are counted.
+
+        Args:
+            check: Gets the calls that we placed, and the present time; raises an error if there may be no other one. It
+                is called in another thread.
+            within: How far back those calls go.
+            **known: As for `dial_out`.
+        """
+        now = self._clock()
+        known["parameters"] = dict(known.get("parameters") or {})
+        call = Call(**known, carrier_call_id="", direction=Direction.OUTBOUND, clock=self._clock)
+        ours = self._placed(now - within)
+
+        def check_all(rows: Sequence[SavedCall]) -> None:
+            check(_latest_of(ours, [one for row in rows if (one := self._read(row))]), now)
+
+        from calls.database.errors import DatabaseError
+
+        if self._writer is not None:
+            try:
+                async with asyncio.timeout(self._ask_secs):
+                    await self._writer.save_if(call, check_all, since=now - within)
+            except (DatabaseError, TimeoutError) as error:
+                logger.warning(
+                    "Only calls of this process are counted for now, to see whether another one may be placed: {}",
+                    error or "the database takes too long",
+                )
+            else:
+                self._remember(call)
+                return call
+        # Nothing is awaited until the call is remembered: it counts before the next question.
+        try:
+            check(self._placed(now - within), now)
+        except NotPossible as error:
+            # It may have been written, and must not count as one that was placed.
+            if self._writer is not None:
+                self._remember(call)
+                call.move(CallState.FAILED, cause=str(error), ended_by=EndedBy.LIMIT)
+            raise
+        self._remember(call)
+        self._save(call)
+        return call
+
+    def _placed(self, since: datetime) -> Sequence[Call]:
+        return [
+            call
+            for call in self._calls.values()
+            if call.direction is Direction.OUTBOUND and call.created_at >= since
+        ]
+
     def bind(self, call: Call, carrier_call_id: str) -> None:
         """Give a call of ours the id that its carrier has for it. Doing so again changes nothing.
 
@@ -283,7 +362,7 @@ class CallStore:
         if call := self.find(carrier, carrier_call_id):
             return await self._fresh(call)
         saved = await self._ask(lambda database: database.load(carrier_call_id, carrier))
-        return self._revive(saved) if saved else None
+        return self._revive(saved) if saved else self.find(carrier, carrier_call_id)
 
     async def fetch(self, call_id: str) -> Call | None:
         """The call with our id or its carrier's, from memory or else from the database.
@@ -296,7 +375,7 @@ class CallStore:
         if call := self.get(call_id):
             return await self._fresh(call)
         saved = await self._ask(lambda database: database.load(call_id))
-        return self._revive(saved, ended_too=False) if saved else None
+        return self._revive(saved, ended_too=False) if saved else self.get(call_id)
 
     async def has_heard(self, call_id: str, events: int) -> None:
         """Wait until this process knows as many events of a call as another one did, if it can come to know them.
@@ -383,25 +462,32 @@ class CallStore:
         saved = await self._ask(lambda database: database.latest(limit))
         return self._merged(saved or [])[:limit]
 
-    async def dialled(self, since: datetime) -> Sequence[Call]:
-        """The calls that we placed since a moment, newest first; otherwise like `latest`."""
-        saved = await self._ask(lambda database: database.dialled(since))
-        return [
-            call
-            for call in self._merged(saved or [])
-            if call.direction is Direction.OUTBOUND and call.created_at >= since
-        ]
+    async def holds(self, name: str) -> bool:
+        """Whether this process is the one that does some work for all that share the database: `Shared.holds`."""
+        return self.shared is None or await self.shared.holds(name)
 
-    async def take_up(self, silent_since: datetime) -> Sequence[Call]:
+    def is_known_to_others(self, call: Call) -> bool:
+        """Whether other processes can know all that is known of a call here."""
+        return self._writer is not None and not self._writer.has_unsaved(call)
+
+    async def take_up(
+        self, silent_since: datetime, unattended_since: datetime | None = None
+    ) -> Sequence[Call]:
         """Make the calls live that have not ended and have had no event since a moment.
 
         A process that was killed leaves such calls behind.
+
+        Args:
+            silent_since: The moment.
+            unattended_since: Another one, for calls on which no living process talks; the same when not given.
 
         Returns:
             Those that were not in memory before.
         """
         taken_up = []
-        for call_id in await self._ask(lambda database: database.unended(silent_since)) or []:
+        living = self.shared.living if self.shared is not None else []
+        unended = await self._ask(lambda database: database.unended(silent_since, unattended_since, living))
+        for call_id in unended or []:
             if call_id not in self._calls and (call := await self.fetch(call_id)) and not call.is_over:
                 taken_up.append(call)
         return taken_up
@@ -488,13 +574,11 @@ class CallStore:
                 calls[call.id] = call
         return sorted(reversed(calls.values()), key=lambda call: call.created_at, reverse=True)
 
-    async def _ask(
-        self, question: Callable[[CallDatabase], Awaitable[T]], timeout_secs: float = ASK_SECS
-    ) -> T | None:
+    async def _ask(self, question: Callable[[CallDatabase], Awaitable[T]]) -> T | None:
         """Ask the database; None if there is none, if it fails, or if it takes too long."""
         if self._writer is None:
             return None
-        return await self._answer(self._writer.ask(question), timeout_secs)
+        return await self._answer(self._writer.ask(question), self._ask_secs)
 
     async def _answer(self, asking: Awaitable[T], timeout_secs: float) -> T | None:
         from calls.database.call_database import DatabaseError
@@ -506,7 +590,20 @@ class CallStore:
             logger.warning("Nothing is known of earlier calls for now: {}", error)
         except TimeoutError:
             logger.warning("Nothing is known of earlier calls for now: no answer within {} s", timeout_secs)
+        self._take_over()
         return None
+
+    def _take_over(self) -> None:
+        """Know the calls that dead processes have left in files, while the database cannot tell of them."""
+        if self._writer is None:
+            return
+        for record in reversed(self._writer.take_over()):
+            row = record.row
+            known = row["id"] in self._calls or (row["carrier"], row["carrier_call_id"]) in self._by_carrier
+            call = None if known else self._read(SavedCall(row, record.events))
+            if call is not None:
+                self._writer.is_left(call, record)
+                self._remember(call)
 
     def _forget_old(self) -> None:
         too_many = len(self._calls) - self._limit
@@ -521,6 +618,13 @@ class CallStore:
         for call in ended[:too_many]:
             del self._calls[call.id]
             self._by_carrier.pop((call.carrier, call.carrier_call_id), None)
+
+
+def _latest_of(ours: Sequence[Call], saved: Sequence[Call]) -> Sequence[Call]:
+    """Calls that are known here and in a database: an end that either knows counts."""
+    calls = {call.id: call for call in saved}
+    calls |= {call.id: call for call in ours if call.id not in calls or not calls[call.id].is_over}
+    return list(calls.values())
 
 
 def default_store(database_url: str | None = None) -> CallStore:

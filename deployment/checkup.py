@@ -306,6 +306,7 @@ async def database_findings(settings: Settings) -> list[Finding]:
     """Whether calls can be kept: the driver, the file or server, the tables."""
     from calls.database.call_database import CallDatabase
     from calls.outbox.in_database import count_undelivered
+    from deployment.database import refused_files
 
     if settings.calls_database is None:
         return [
@@ -329,6 +330,10 @@ async def database_findings(settings: Settings) -> list[Finding]:
     if untold:
         text = f"{untold} could not be told for a day: `phonebot webhooks undelivered` says why"
         found.append(_note("webhooks", text))
+    if refused := refused_files(settings):
+        where = refused[0].parent
+        text = f"{where} has calls that the database did not take (*.refused): look at them, and delete them"
+        found.append(_note("DATA_DIR", text))
     return found
 
 

@@ -134,8 +134,8 @@ class Service:
         try:
             await self.store.start()
         except DatabaseError as error:
-            # Calls are answered nevertheless.
-            logger.error("Calls are kept in memory only, until the database can be used: {}", error)
+            # It was there when the service was started last: calls are answered, and wait for it.
+            logger.error("Calls wait for the database until it can be used: {}", error)
         await Reconciler(self.store, self.carrier).run()
 
     def control(self, call: Call) -> CallControl:

@@ -18,7 +18,7 @@ from loguru import logger
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from calls.database.engine import READING, WRITING, file_of, opened, readable
+from calls.database.engine import DIAL_LOCK, READING, WRITING, file_of, opened, readable
 from calls.database.errors import (
     DatabaseError,
     DatabaseRefused,
@@ -30,8 +30,8 @@ from calls.database.merging import ENDED_STATES, Theirs
 from calls.database.processes import Me
 from calls.database.reading import changed, events_after
 from calls.database.saved import SavedCall
-from calls.database.saving import Saved, Unsaved, save
-from calls.database.schema import CALLS
+from calls.database.saving import Saved, Unsaved, save, unless_decided
+from calls.database.schema import CALLS, SESSIONS
 from calls.database.used_once import UsedOnce, UsedOnceInFile
 from calls.database.waking import Waking, woken_by_file, woken_by_server
 from calls.events.event import CallEvent
@@ -122,6 +122,24 @@ class CallDatabase:
         if has_news:
             self.on_news()
         return saved
+
+    async def replay(self, record: Unsaved) -> Saved:
+        """Write what a dead process has left to be written of a call.
+
+        Where others have written about the call since, what they decided stays: then only events that the database does
+        not have are added, and an end.
+
+        Raises:
+            DatabaseError: Nothing was written, as far as we know.
+        """
+
+        def write(connection: sa.Connection) -> tuple[dict[str, Saved], bool]:
+            return save(connection, [unless_decided(connection, record)], self.wants, None)
+
+        saved, has_news = await self._do(write, begin=WRITING)
+        if has_news:
+            self.on_news()
+        return saved[record.row["id"]]
 
     async def changed(self, known: Mapping[str, tuple[int, int]]) -> dict[str, tuple[int, Theirs]]:
         """Look whether others have written about calls.
@@ -218,25 +236,57 @@ class CallDatabase:
         """
         return await self._rows(sa.select(CALLS).order_by(CALLS.c.created_at.desc()).limit(limit))
 
-    async def unended(self, silent_since: datetime) -> list[str]:
+    async def unended(
+        self,
+        silent_since: datetime,
+        unattended_since: datetime | None = None,
+        living: Sequence[str] = (),
+    ) -> list[str]:
         """Our ids of the calls that have not ended and have had no event since a moment.
 
+        Args:
+            silent_since: The moment.
+            unattended_since: Another one, for calls on which no living process talks; the same when not given.
+            living: The ids of the processes that live.
+
         Raises:
             DatabaseError: The database did not answer.
         """
-        query = sa.select(CALLS.c.id).where(
-            CALLS.c.state.not_in(ENDED_STATES), CALLS.c.heard_at < silent_since
-        )
+        silent = CALLS.c.heard_at < silent_since
+        if unattended_since is not None:
+            is_attended = sa.exists().where(
+                SESSIONS.c.call_id == CALLS.c.id, SESSIONS.c.process_id.in_(living)
+            )
+            silent = sa.or_(silent, sa.and_(CALLS.c.heard_at < unattended_since, ~is_attended))
+        query = sa.select(CALLS.c.id).where(CALLS.c.state.not_in(ENDED_STATES), silent)
         return await self._do(lambda connection: list(connection.scalars(query)))
 
-    async def dialled(self, since: datetime) -> list[SavedCall]:
-        """The calls that we placed since a moment, without their events.
+    async def save_if(
+        self, record: Unsaved, check: Callable[[Sequence[SavedCall]], None], since: datetime
+    ) -> Saved:
+        """Write a call that we are about to place, if those that were placed before allow it.
+
+        No other process counts meanwhile.
+
+        Args:
+            record: The call.
+            check: Gets the calls that were placed, without their events; what it raises is raised, and nothing is
+                written.
+            since: From when on.
 
         Raises:
-            DatabaseError: The database did not answer.
+            DatabaseError: Nothing was written, as far as we know.
         """
         query = sa.select(CALLS).where(CALLS.c.direction == "outbound", CALLS.c.created_at >= since)
-        return await self._rows(query)
+
+        def write(connection: sa.Connection) -> Saved:
+            if connection.dialect.name == "postgresql":  # a file is locked by its transaction
+                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(DIAL_LOCK)))
+            check([SavedCall(dict(row)) for row in connection.execute(query).mappings()])
+            saved, _ = save(connection, [record], self.wants, self.me)
+            return saved[record.row["id"]]
+
+        return await self._do(write, begin=WRITING)
 
     async def use_once(self, use_id: str, note: str, now: datetime, until: datetime) -> str | None:
         """Use up something that works once, over all processes that share this database.

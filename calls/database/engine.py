@@ -46,6 +46,9 @@ A transaction that reads before it writes must hold the lock from the beginning:
 MIGRATION_LOCK = 5138008
 """Of PostgreSQL's advisory locks, the one that this program's migrations take. Any number, always the same."""
 
+DIAL_LOCK = MIGRATION_LOCK + 1
+"""The one of a process that counts the calls that were placed, to place another one."""
+
 
 def readable(url: str) -> URL:
     """The address of a database, with the driver that is used: Python's own for a file, else an asynchronous one.

@@ -13,7 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from calls.database.schema import COMMANDS, PROCESSES, SESSIONS
+from calls.database.schema import COMMANDS, LEASES, PROCESSES, SESSIONS
 from calls.events.event import CallEvent
 from calls.events.talk import Attached, Detached
 
@@ -66,6 +66,7 @@ def forget(connection: sa.Connection, processes: Collection[str]) -> None:
     """Delete processes, what they had, and what they and others asked of each other."""
     connection.execute(sa.delete(PROCESSES).where(PROCESSES.c.id.in_(processes)))
     connection.execute(sa.delete(SESSIONS).where(SESSIONS.c.process_id.in_(processes)))
+    connection.execute(sa.delete(LEASES).where(LEASES.c.holder.in_(processes)))
     theirs = sa.or_(COMMANDS.c.process_id.in_(processes), COMMANDS.c.asked_by.in_(processes))
     connection.execute(sa.delete(COMMANDS).where(theirs))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -28,6 +28,9 @@ from calls.events.event import CallEvent
 from calls.outbox.in_database import insert
 from calls.outbox.notices import Wants
 from calls.outbox.parcels import parcels_of
+
+LEARNED_ONCE = ("carrier_call_id", "answered_at")
+"""Columns that are empty until something is known, and then stay as they are."""
 
 
 @dataclass(frozen=True)
@@ -136,6 +139,15 @@ def save(
         theirs = Theirs(row(connection, call_id), both, last_seq) if both is not None else None
         saved[call_id] = Saved(last_seq, revision, theirs)
     return saved, bool(parcels)
+
+
+def unless_decided(connection: sa.Connection, record: Unsaved) -> Unsaved:
+    """What is left of a record when others have written about its call since: events, and an end."""
+    revision = connection.scalar(sa.select(CALLS.c.revision).where(CALLS.c.id == record.row["id"]))
+    if revision is None or revision == record.revision:
+        return record
+    kept = {*LEARNED_ONCE, *(END if record.row["state"] in ENDED_STATES else ())}
+    return replace(record, before={**record.row, **{name: record.before.get(name) for name in kept}})
 
 
 def _there(connection: sa.Connection, records: Sequence[Unsaved]) -> dict[str, dict[str, Any]]:

@@ -150,6 +150,14 @@ SESSIONS = sa.Table(
 )
 """Which process has the bot's session on a call, from the call's event `attached` to `detached`."""
 
+LEASES = sa.Table(
+    "leases",
+    METADATA,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("holder", sa.Text, nullable=False),
+)
+"""Which process does what one alone does for all: `calls.database.leases`."""
+
 COMMANDS = sa.Table(
     "commands",
     METADATA,

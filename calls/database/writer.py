@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import atexit
 import threading
+import time
 import weakref
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -23,9 +25,11 @@ from calls.database.call_database import (
     DatabaseRefused,
     DatabaseUnavailable,
 )
+from calls.database.left_calls import LeftCalls
 from calls.database.merging import Theirs
 from calls.database.saved import SavedCall, row_of
-from calls.database.saving import Unsaved
+from calls.database.saving import Saved, Unsaved
+from calls.database.spooling import Spooling
 
 T = TypeVar("T")
 
@@ -89,6 +93,9 @@ class CallWriter:
         self._saving: dict[str, Call] = {}
         self._written: WeakKeyDictionary[Call, _Written] = WeakKeyDictionary()
         self._odd: dict[str, Call] = {}
+        self._waits_since: float | None = None
+        self._spooling: Spooling | None = None
+        self._left: LeftCalls | None = None
         self._woken = self._pressed = False
         self._failing = False
         self._exit_hook = False
@@ -98,6 +105,28 @@ class CallWriter:
         self._writing: asyncio.Task[None] | None = None
         self._merge: Merge | None = None
         self._on_saved: Callable[[Iterable[str]], None] = lambda _: None
+
+    def spool_to(self, folder: Path) -> None:
+        """Have what the database does not take written to a file, and replay what dead processes have left there.
+
+        Args:
+            folder: Where the files are.
+        """
+        if self._spooling is not None and self._spooling.folder == folder:
+            return
+        self._spooling = Spooling(folder, self._waits_secs, self._all_unsaved)
+        self._left = LeftCalls(folder)
+        if self.take_over():
+            self._background.call_soon(self._wake_up_at_once)
+
+    def take_over(self) -> Sequence[Unsaved]:
+        """What dead processes have left in files, and the database has not taken yet; always in the same thread."""
+        return self._left.find() if self._left is not None else []
+
+    @property
+    def is_failing(self) -> bool:
+        """Whether the database did not take what was to be saved last."""
+        return self._failing
 
     def share(self, merge: Merge | None, on_saved: Callable[[Iterable[str]], None]) -> None:
         """Bring calls up to date with what other processes write about them, from now on.
@@ -156,6 +185,7 @@ class CallWriter:
         with self._lock:
             self._dirty[call.id] = call
             self._odd.pop(call.id, None)
+            self._waits_since = self._waits_since or time.monotonic()
             if self._pressed or (self._woken and may_wait):
                 return
             self._woken, self._pressed = True, not may_wait
@@ -164,6 +194,8 @@ class CallWriter:
                 self._exit_hook = True
                 _at_exit(_flush_at_exit, weakref.ref(self))
             self._background.call_soon(self._wake_up if may_wait else self._wake_up_at_once)
+            if self._spooling is not None:
+                self._spooling.wake()
         except RuntimeError:
             # The program is ending, and no thread can be started any more.
             self._woken = self._pressed = False
@@ -173,9 +205,27 @@ class CallWriter:
         with self._lock:
             return any(call.id in calls for calls in (self._dirty, self._saving, self._odd))
 
+    def is_left(self, call: Call, record: Unsaved) -> None:
+        """Note that a call was made from what a dead process has left, which is still to be written."""
+        self._written[call] = _Written(record.before, record.known, record.last_seq, record.revision)
+        if self._left is not None:
+            self._left.revive(call)
+
     def is_saved(self, call: Call, saved: SavedCall) -> None:
         """Note that a call was made from what the database has."""
         self._written[call] = _Written(saved.row, len(saved.events), saved.last_seq, saved.row["revision"])
+
+    async def save_if(
+        self, call: Call, check: Callable[[Sequence[SavedCall]], None], *, since: datetime
+    ) -> None:
+        """Save a new call of which nobody knows yet: `CallDatabase.save_if`.
+
+        Raises:
+            DatabaseError: It was not saved, as far as we know.
+        """
+        record = self._unsaved(call)
+        saved = await self.ask(lambda database: database.save_if(record, check, since))
+        self._is_written(call, record, saved)
 
     async def ask(self, question: Callable[[CallDatabase], Awaitable[T]]) -> T:
         """Ask the database something.
@@ -185,6 +235,7 @@ class CallWriter:
         """
 
         async def asked() -> T:
+            await self._replay()
             return await question(self._database)
 
         try:
@@ -230,6 +281,8 @@ class CallWriter:
             False when something was not saved in time; it is kept, and tried again after the next change.
         """
         saved = await self.flush(timeout_secs)
+        if self._spooling is not None:
+            await asyncio.to_thread(self._spooling.stop)
         if self._background.running:
             try:
                 await self._background.ask(self._end)
@@ -238,8 +291,11 @@ class CallWriter:
             await asyncio.to_thread(self._background.stop)
             with self._lock:
                 self._woken = self._pressed = False
+        if self._left is not None:
+            self._left.release()
         if not saved:
-            logger.error("The store was closed before all calls were saved")
+            where = f"; they are in {self._spooling.folder}, for the next start" if self._spooling else ""
+            logger.error("The store was closed before all calls were saved{}", where)
         return saved
 
     def _flush_at_exit(self) -> None:
@@ -249,6 +305,8 @@ class CallWriter:
             self._background.submit(self._all_saved).result(EXIT_SECS)
         except Exception:
             logger.error("The program ends before all calls were saved")
+            if self._spooling is not None:
+                self._spooling.stop()
 
     def _wake_up(self) -> None:
         self._wake.set()
@@ -260,6 +318,8 @@ class CallWriter:
     def _begin(self) -> None:
         self._wake, self._press, self._hurry = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._turn = asyncio.Lock()
+        if self._left is not None:
+            self._left.new_loop()
         self._put_back(list(self._saving.values()))  # of a loop that was stopped in the middle of it
         self._writing = asyncio.get_running_loop().create_task(self._write_forever())
         if self._any_unsaved():
@@ -309,21 +369,35 @@ class CallWriter:
         Returns:
             False when some of it could not be saved; it is kept for the next time.
         """
-        while batch := self._take():
+        while (batch := self._take()) or self._left:
             try:
-                if not await self._save(batch):
+                await self._replay()
+                if batch and not await self._save(batch):
                     await self._save_apart(batch)
             except DatabaseError as error:
                 self._put_back(batch)
                 if not self._failing:
                     self._failing = True
-                    logger.error("Calls cannot be saved and are kept in memory for now: {}", error)
+                    where = "on this disk" if self._spooling else "in memory"
+                    logger.error("Calls cannot be saved and are kept {} for now: {}", where, error)
                 return False
             if self._failing:
                 self._failing = False
                 logger.info("Calls are saved again")
             self._put_back([])
         return True
+
+    async def _replay(self) -> None:
+        """Write what dead processes have left, before anything else.
+
+        Raises:
+            DatabaseError: It takes nothing.
+        """
+        if self._left:
+            await self._left.replay(self._database, self._is_written)
+
+    def _is_written(self, call: Call, record: Unsaved, saved: Saved) -> None:
+        self._written[call] = _Written(record.row, len(record.events), saved.last_seq, saved.revision)
 
     async def _save_apart(self, batch: list[Call]) -> None:
         """Save calls one by one, so that one with something odd in it does not hold up the others.
@@ -385,7 +459,17 @@ class CallWriter:
 
     def _any_unsaved(self) -> bool:
         with self._lock:
-            return bool(self._dirty or self._saving or self._odd)
+            return bool(self._dirty or self._saving or self._odd or self._left)
+
+    def _waits_secs(self) -> float:
+        """How long the oldest change has waited for the database; 0 when none waits."""
+        with self._lock:
+            return 0.0 if self._waits_since is None else max(time.monotonic() - self._waits_since, 1e-6)
+
+    def _all_unsaved(self) -> list[Unsaved]:
+        with self._lock:
+            calls = {**self._odd, **self._saving, **self._dirty}
+        return [record for call in calls.values() if (record := self._unsaved(call)).has_news]
 
     def _take(self) -> list[Call]:
         with self._lock:
@@ -397,6 +481,8 @@ class CallWriter:
         with self._lock:
             self._dirty = {**{call.id: call for call in calls}, **self._dirty}
             self._saving = {}
+            if not calls:
+                self._waits_since = time.monotonic() if self._dirty or self._odd else None
 
 
 def _flush_at_exit(writer: weakref.ref[CallWriter]) -> None:

@@ -1,59 +1,25 @@
 """Processes on one database know at once what the others have written of a call, and do what is asked of them."""
 
 import asyncio
-from contextlib import asynccontextmanager
 
 import pytest
 
 from calls import shared as sharing
-from calls.database.call_database import CallDatabase
 from calls.errors import CarrierFailed, NoAnswer, UnderWay
 from calls.events.event import OtherEvent
 from calls.events.lifecycle import Answered, Ended, Ringing, TransferEnded, TransferStarted
 from calls.events.talk import Attached, CallerSaid, Detached
 from calls.following import follow
 from calls.states import CallState, EndedBy
-from calls.store import CallStore
 from calls.transfer import Resume, ResumeReason, TransferOutcome
 from carriers.carrier import LineState, StatusUpdate
 from tests.calls_on_disk import rows, url_of
+from tests.sharing import process, two, until
 
 
 @pytest.fixture(params=["file", "server"])
 def address(request, tmp_path):
     return url_of(tmp_path / "calls.db") if request.param == "file" else request.getfixturevalue("url")
-
-
-async def nothing(command):
-    raise AssertionError(f"{command.what} was not expected")
-
-
-@asynccontextmanager
-async def process(address, obey=nothing):
-    """A store that shares its calls; `store.stop()` ends it as a kill would: without a word to the others."""
-    store = CallStore(CallDatabase(address))
-    await store.start()
-    running = asyncio.create_task(store.shared.run(obey))
-    try:
-        await until(lambda: store.shared._seen)
-        yield store
-    finally:
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
-        await store.aclose()
-
-
-@asynccontextmanager
-async def two(address, obey_a=nothing, obey_b=nothing):
-    async with process(address, obey_a) as a, process(address, obey_b) as b:
-        await until(lambda: not a.shared.alone and not b.shared.alone)
-        yield a, b
-
-
-async def until(condition, secs=5):
-    async with asyncio.timeout(secs):
-        while not condition():
-            await asyncio.sleep(0.01)
 
 
 async def one_call(a, b):

@@ -4,13 +4,15 @@ import asyncio
 import os
 import socket
 import sys
+import time
 
 import httpx
 import pytest
 import websockets
 from websockets.exceptions import InvalidStatus
 
-from calls.events.talk import Attached
+from calls.database.call_database import CallDatabase, DatabaseUnavailable
+from calls.events.talk import Attached, CallerSaid
 from calls.states import CallState, EndedBy
 from server import FIRST_KEPT_SOCKET
 from settings import ROOT
@@ -172,3 +174,32 @@ async def test_a_port_that_a_supervisor_keeps_open_is_taken_over(tmp_path):
             finally:
                 process.kill()
                 await process.wait()
+
+
+async def test_while_the_database_is_away_calls_are_answered_and_known_after_a_restart(tmp_path, monkeypatch):
+    async def refuses(self):
+        raise DatabaseUnavailable("the database is away")
+
+    def spooled():
+        store = store_of(tmp_path)
+        store.spool_to(tmp_path / "spool")
+        return store
+
+    monkeypatch.setattr(CallDatabase, "_opened", refuses)
+    async with running(tmp_path, store=spooled()) as service:
+        started = time.monotonic()
+        document = (await service.post("/twilio/voice", **CALL)).text
+        assert verbs(document)[0][0] == "Connect"
+        assert time.monotonic() - started < 2
+        attached(service)
+        (call,) = service.store.list()
+        call.record(CallerSaid(text="my order is late"))
+    async with running(tmp_path, store=spooled()) as service:
+        document = (await service.post("/twilio/connect-ended", **CALL)).text
+        assert verbs(document)[0][0] == "Connect"
+        (again,) = service.store.list()
+        assert again.id == call.id
+        assert again.last(CallerSaid).text == "my order is late"
+        monkeypatch.undo()
+        assert await service.store.flush(20)
+    assert not list((tmp_path / "spool").glob("*"))
