@@ -72,10 +72,12 @@ def create_app(
 
     from calls.store import default_store
     from carriers import descriptors
+    from deployment.banner import addresses
     from deployment.database import spool_of
     from desk.keys import AddressKeys, deployment_secrets
     from desk.live_calls import obey_others
     from desk.tokens import StreamTokens
+    from desk.unknown_calls import Lookout
     from web import api, documentation, drain, health
     from web.bodies import BodyLimits
     from web.entrance import Entrance
@@ -113,6 +115,10 @@ def create_app(
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         service.start(obey_others)
+        if settings.public_url and settings.public_url.startswith("https://"):
+            # At another address no carrier's number can lead here, so none of its calls is ours.
+            ours = addresses(settings, settings.public_url)
+            service.later(Lookout(service, ours).run(), "looking for calls that nobody knows")
         if look_over is not None:
             service.later(look_over(), "looking over the deployment")
         preparing = asyncio.create_task(service.readiness.prepare(), name="warm-up")

@@ -219,6 +219,7 @@ class Settings(BaseSettings):
             "drain_secs",
             "max_calls",
             "when_full",
+            "unknown_calls",
             "ngrok_api_url",
         }
     )
@@ -263,6 +264,7 @@ class Settings(BaseSettings):
     drain_secs: float = Field(default=600, ge=0, le=86_400)
     max_calls: int | None = Field(default=None, ge=0)
     when_full: str = Field(default=SAY, repr=False)  # it may be a telephone number
+    unknown_calls: Literal["leave", "end", "adopt"] = "leave"
     ngrok_api_url: str = "http://127.0.0.1:4040"
     log_level: Literal["TRACE", "DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_callers_words: bool = False

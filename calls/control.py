@@ -398,7 +398,11 @@ class CallControl:
         except CallEnded as error:
             raise CallIsOver(f"could not {what}: {error}") from None
         except CarrierUnavailable as error:
-            raise CarrierFailed(f"could not {what}: {error}", uncertain=not error.nothing_done) from None
+            raise CarrierFailed(
+                f"could not {what}: {error}",
+                uncertain=not error.nothing_done,
+                retry_after_secs=error.retry_after_secs,
+            ) from None
         except CarrierError as error:
             raise CarrierFailed(f"could not {what}: {error}") from None
         except ValueError as error:

@@ -153,7 +153,8 @@ class Dialler:
         except CarrierError as error:
             logger.warning("Call {} was not dialled: {}", call.id, error)
             call.move(CallState.FAILED, cause=str(error), ended_by=EndedBy.ERROR)
-            raise CarrierFailed(str(error)) from None
+            wait_secs = getattr(error, "retry_after_secs", None)
+            raise CarrierFailed(str(error), retry_after_secs=wait_secs) from None
         if call_id is None:
             self._in_background(self._look(call, carrier, since, order.ring_timeout_secs))
         else:

@@ -35,12 +35,15 @@ class CarrierFailed(NotDone):
 
     Parameters:
         uncertain: It may have been done nevertheless.
+        retry_after_secs: How long to wait before it is asked for again, when the carrier says so, or has not answered
+            for a while.
     """
 
-    def __init__(self, message: str, *, uncertain: bool = False):
+    def __init__(self, message: str, *, uncertain: bool = False, retry_after_secs: float | None = None):
         """Remember whether the carrier may have acted."""
         super().__init__(message)
         self.uncertain = uncertain
+        self.retry_after_secs = retry_after_secs
 
 
 class NoAnswer(NotDone):

@@ -89,15 +89,18 @@ async def change_recording(control: CallControl, action: str, file_format: str =
         next((one.id for one in reversed(recordings(call)) if one.id), None) if action != "start" else None
     )
 
+    certain = True
+
     async def request() -> str | None:
-        nonlocal command_id
+        nonlocal command_id, certain
         if action == "start":
             try:
                 return await carrier.start_recording(
                     call_id, status_url=status_url, file_format=wanted, command_id=command_id
                 )
             except CarrierUnavailable as error:
-                if error.nothing_done:  # the refused one's id may count as a repetition
+                certain = certain and error.nothing_done
+                if certain:  # the refused one's id may count as a repetition
                     command_id = str(uuid.uuid4())
                 raise
         change = {

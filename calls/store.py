@@ -471,7 +471,10 @@ class CallStore:
         return self._writer is not None and not self._writer.has_unsaved(call)
 
     async def take_up(
-        self, silent_since: datetime, unattended_since: datetime | None = None
+        self,
+        silent_since: datetime,
+        unattended_since: datetime | None = None,
+        promised_since: datetime | None = None,
     ) -> Sequence[Call]:
         """Make the calls live that have not ended and have had no event since a moment.
 
@@ -480,13 +483,16 @@ class CallStore:
         Args:
             silent_since: The moment.
             unattended_since: Another one, for calls on which no living process talks; the same when not given.
+            promised_since: The moment for calls that were to end; the first one when not given.
 
         Returns:
             Those that were not in memory before.
         """
         taken_up = []
         living = self.shared.living if self.shared is not None else []
-        unended = await self._ask(lambda database: database.unended(silent_since, unattended_since, living))
+        unended = await self._ask(
+            lambda database: database.unended(silent_since, unattended_since, living, promised_since)
+        )
         for call_id in unended or []:
             if call_id not in self._calls and (call := await self.fetch(call_id)) and not call.is_over:
                 taken_up.append(call)

@@ -162,7 +162,7 @@ WHEN = {
     409: "Not now: the call has ended, or something else is under way on it.",
     422: "It cannot be done, or the request is not as it should be.",
     429: "Too many calls: a limit of the settings.",
-    502: "The carrier did not do it.",
+    502: "The carrier did not do it; again after `Retry-After`, if there is one.",
     503: "No room for another call, or the service is being stopped: again after `Retry-After`.",
     504: "The process that talks on the call does not answer: it has died, or hangs.",
 }

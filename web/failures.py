@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import ceil
+
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
@@ -47,7 +49,8 @@ async def _validation_error(_: Request, error: Exception) -> JSONResponse:
 
 async def _not_done(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, NotDone)
-    headers = {"Retry-After": str(error.retry_secs)} if isinstance(error, NoRoom) else None
+    wait_secs = error.retry_secs if isinstance(error, NoRoom) else getattr(error, "retry_after_secs", None)
+    headers = {"Retry-After": str(ceil(wait_secs))} if wait_secs else None
     return JSONResponse({"error": str(error)}, status_code=status_of(error), headers=headers)
 
 

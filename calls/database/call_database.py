@@ -241,6 +241,7 @@ class CallDatabase:
         silent_since: datetime,
         unattended_since: datetime | None = None,
         living: Sequence[str] = (),
+        promised_since: datetime | None = None,
     ) -> list[str]:
         """Our ids of the calls that have not ended and have had no event since a moment.
 
@@ -248,6 +249,7 @@ class CallDatabase:
             silent_since: The moment.
             unattended_since: Another one, for calls on which no living process talks; the same when not given.
             living: The ids of the processes that live.
+            promised_since: The moment for calls of which it is noted who ends them; the first one when not given.
 
         Raises:
             DatabaseError: The database did not answer.
@@ -258,6 +260,10 @@ class CallDatabase:
                 SESSIONS.c.call_id == CALLS.c.id, SESSIONS.c.process_id.in_(living)
             )
             silent = sa.or_(silent, sa.and_(CALLS.c.heard_at < unattended_since, ~is_attended))
+        if promised_since is not None:
+            silent = sa.or_(
+                silent, sa.and_(CALLS.c.ending_by.is_not(None), CALLS.c.heard_at < promised_since)
+            )
         query = sa.select(CALLS.c.id).where(CALLS.c.state.not_in(ENDED_STATES), silent)
         return await self._do(lambda connection: list(connection.scalars(query)))
 

@@ -2,6 +2,8 @@
 
 import asyncio
 import time
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 
 import aiohttp
 import numpy as np
@@ -92,7 +94,11 @@ async def test_a_carrier_that_has_enough_says_when_to_ask_again(carrier):
         await hang_up(network, line.call_id)
 
     await call(carrier, talk, [RestFault("dial", status=429, retry_after_secs=3)])
-    assert headers == [(429, "3")]
+    await call(carrier, talk, [RestFault("dial", status=429, retry_after_secs=60, retry_at=True)])
+    seconds, (status, date) = headers
+    assert seconds == (429, "3")
+    assert status == 429
+    assert 50 < (parsedate_to_datetime(date) - datetime.now(UTC)).total_seconds() <= 60
 
 
 async def test_an_answer_that_is_lost_was_done_all_the_same():

@@ -139,6 +139,17 @@ async def test_a_carrier_that_says_no_is_quoted_and_the_call_has_failed(tmp_path
         assert [call.state for call in service.store.list()] == ["failed"]
 
 
+@pytest.mark.parametrize(("path", "body"), [("", {"to": TO}), ("/CA1/digits", {"digits": "1"})])
+async def test_a_longer_wait_than_anybody_can_wait_is_passed_on(tmp_path, path, body):
+    busy = Answer(429, '{"code": 20429, "message": "Too Many Requests"}', headers=(("Retry-After", "40"),))
+    async with fake_rest(busy) as rest, serving(tmp_path, rest) as service:
+        live(service)
+        answer = await ask(service, path, **body)
+        assert (answer.status_code, answer.headers["Retry-After"]) == (502, "40")
+        assert "asks to wait 40 s" in answer.json()["error"]
+        assert len(rest.requests) == 1
+
+
 @pytest.mark.parametrize(
     "strange",
     [Answer(500, "oops"), Answer(201, "<html>hello</html>", "text/html"), Answer(hang_up=True)],
