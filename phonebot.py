@@ -208,6 +208,32 @@ def _show_call(
     raise typer.Exit(show_call(call_id, url=url, numbers=numbers, words=words, as_json=as_json))
 
 
+@calls_group.command(
+    "erase",
+    epilog="\b\nexamples:\n"
+    "  phonebot calls erase +12025550143\n"
+    "  phonebot calls erase +12025550143 --yes --url https://bot.example.com\n"
+    "\n\b\nexit status: 0 all is erased, 1 the carrier has not deleted a recording, 2 nothing is, or not all",
+)
+def _erase_caller(
+    number: Annotated[
+        str, typer.Argument(metavar="NUMBER", help="The caller's, with + and country code, or a SIP address.")
+    ],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    url: Server = None,
+) -> None:
+    """Erase all that is kept of one caller; the calls stay countable."""
+    if not yes:
+        if not sys.stdin.isatty():
+            print("nothing was erased: there is nobody to ask, so say --yes", file=sys.stderr)
+            raise typer.Exit(2)
+        typer.confirm("Erase number, words, recordings and messages of this caller for good?", abort=True)
+    from commands.erase import erase
+
+    _go_home()
+    raise typer.Exit(erase(number, url=url))
+
+
 @agent_group.command(
     "check",
     epilog="\b\nexamples:\n"

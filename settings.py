@@ -54,7 +54,7 @@ MEMORY = "memory"
 """The value of DATABASE_URL with which calls are forgotten when the process ends."""
 
 
-SAY, BUSY_TONE = "say", "busy"
+SAY, BUSY_TONE, CALL_BACK = "say", "busy", "call_back"
 """The values of WHEN_FULL that name no other place."""
 
 
@@ -220,6 +220,11 @@ class Settings(BaseSettings):
             "max_calls",
             "when_full",
             "unknown_calls",
+            "retain_days",
+            "retain_numbers_days",
+            "retain_transcripts_days",
+            "retain_recordings_days",
+            "retain_events_days",
             "ngrok_api_url",
         }
     )
@@ -265,6 +270,11 @@ class Settings(BaseSettings):
     max_calls: int | None = Field(default=None, ge=0)
     when_full: str = Field(default=SAY, repr=False)  # it may be a telephone number
     unknown_calls: Literal["leave", "end", "adopt"] = "leave"
+    retain_days: int | None = Field(default=None, ge=1, le=36_500)
+    retain_numbers_days: int | None = Field(default=None, ge=1, le=36_500)
+    retain_transcripts_days: int | None = Field(default=None, ge=1, le=36_500)
+    retain_recordings_days: int | None = Field(default=None, ge=1, le=36_500)
+    retain_events_days: int | None = Field(default=None, ge=1, le=36_500)
     ngrok_api_url: str = "http://127.0.0.1:4040"
     log_level: Literal["TRACE", "DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_callers_words: bool = False
@@ -480,15 +490,15 @@ class Settings(BaseSettings):
     @classmethod
     def _is_an_end(cls, value: str) -> str:
         value = value.strip()
-        if value.lower() in (SAY, BUSY_TONE):
+        if value.lower() in (SAY, BUSY_TONE, CALL_BACK):
             return value.lower()
         if re.match(r"https?://", value, re.IGNORECASE):
             return cls._is_a_base_url(value) or SAY
         if re.fullmatch(r"\+[1-9][0-9]{5,14}|sips?:\S+", value):
             return value
         raise ValueError(
-            f"must be {SAY}, {BUSY_TONE}, the base address of another server such as https://bot2.example.com, or a "
-            "telephone number in E.164 such as +14155550100"
+            f"must be {SAY}, {BUSY_TONE}, {CALL_BACK}, the base address of another server such as "
+            "https://bot2.example.com, or a telephone number in E.164 such as +14155550100"
         )
 
     @field_validator("caller_lookup_url", "webhook_url")
@@ -544,7 +554,7 @@ def _wrong_in_base_url(value: str) -> str | None:
         return "has a query (?) or a fragment (#), which belong to single addresses"
     if "@" in parts.netloc:
         return "has a user or password in it, which carriers do not sign"
-    if re.search(rf"/({'|'.join(known_carriers())}|ws|calls|healthz|readyz)(/|$)", parts.path):
+    if re.search(rf"/({'|'.join(known_carriers())}|ws|calls|callers|healthz|readyz)(/|$)", parts.path):
         return "has the path of a webhook, a media socket or a health check in it"
     return None
 

@@ -17,7 +17,7 @@ from calls.events.lifecycle import RecordingChanged, RecordingReported
 from carriers.carrier import CarrierUnavailable, RecordingFormat, RecordingUpdate
 
 IN_PROGRESS, PAUSED, STOPPED, UNKNOWN = "in_progress", "paused", "stopped", "unknown"
-COMPLETED = "completed"
+COMPLETED, DELETED = "completed", "deleted"
 
 RECORD_BUDGET_SECS = 8.0
 """How long the start of a recording may be tried: a carrier may record only once audio flows, and no caller waits."""
@@ -25,8 +25,9 @@ RECORD_BUDGET_SECS = 8.0
 RECORDING_ACTIONS = {"start": "in_progress", "pause": "paused", "resume": "in_progress", "stop": "stopped"}
 """What can be done to a recording, and the state that it is in afterwards."""
 
-ORDER = {IN_PROGRESS: 0, PAUSED: 0, STOPPED: 1, COMPLETED: 3}
-"""How far a recording has come; with every state that is not here it is over. A file that is there stays."""
+ORDER = {IN_PROGRESS: 0, PAUSED: 0, STOPPED: 1, COMPLETED: 3, DELETED: 4}
+"""How far a recording has come; with every state that is not here it is over. A file that is there
+stays until it is deleted."""
 
 OVER = 2
 

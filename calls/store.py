@@ -8,7 +8,7 @@ found, and one that another process began, or this one before it was killed, can
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -349,6 +349,24 @@ class CallStore:
         """The calls in memory that have not ended, oldest first."""
         return [call for call in list(self._calls.values()) if not call.is_over]  # from any thread
 
+    def drop(self, of: Callable[[Call], bool]) -> int:
+        """Forget ended calls in memory; the database has them, or has forgotten them, too.
+
+        Args:
+            of: Which of them.
+
+        Returns:
+            How many.
+        """
+        dropped = [call for call in list(self._calls.values()) if self._is_settled(call) and of(call)]
+        for call in dropped:
+            self._drop(call)
+        return len(dropped)
+
+    def forget_notices(self, call_ids: Collection[str]) -> int:
+        """Throw away what the owner is still to be told of calls, where there is no database; returns how many."""
+        return self._in_memory.forget(call_ids) if self._in_memory is not None else 0
+
     def now(self) -> datetime:
         """The time, by the clock that the times of events come from."""
         return self._clock()
@@ -359,7 +377,8 @@ class CallStore:
         Returns:
             None when neither has it, or the database does not answer in time, which is logged.
         """
-        if call := self.find(carrier, carrier_call_id):
+        call = self.find(carrier, carrier_call_id)
+        if call is not None and await self._is_current(call):
             return await self._fresh(call)
         saved = await self._ask(lambda database: database.load(carrier_call_id, carrier))
         return self._revive(saved) if saved else self.find(carrier, carrier_call_id)
@@ -372,7 +391,8 @@ class CallStore:
         Returns:
             None when neither has it, or the database does not answer in time, which is logged.
         """
-        if call := self.get(call_id):
+        call = self.get(call_id)
+        if call is not None and await self._is_current(call):
             return await self._fresh(call)
         saved = await self._ask(lambda database: database.load(call_id))
         return self._revive(saved, ended_too=False) if saved else self.get(call_id)
@@ -393,6 +413,30 @@ class CallStore:
                 return
             await self.fetch(call_id)
             await asyncio.sleep(HEARD_SECS / 40)
+
+    async def _is_current(self, call: Call) -> bool:
+        """Whether memory still has what the database has of a call that has ended; if not, it is dropped from memory.
+
+        Another process may have forgotten its numbers or words, or all of it. Live calls are brought up to date instead
+        (`calls.shared`).
+        """
+        if self._writer is None or not self._is_settled(call):
+            return True
+        known = self._writer.revision(call)
+        found = await self._ask(lambda database: _answered(database.revision(call.id)))
+        if found is None or found[0] == known or not self._is_settled(call):
+            return True  # also while the database does not answer
+        self._drop(call)
+        return False
+
+    def _is_settled(self, call: Call) -> bool:
+        """Whether a call has ended, and the database has all of it."""
+        return call.is_over and not (self._writer is not None and self._writer.has_unsaved(call))
+
+    def _drop(self, call: Call) -> None:
+        self._calls.pop(call.id, None)
+        if self._by_carrier.get((call.carrier, call.carrier_call_id)) is call:
+            del self._by_carrier[call.carrier, call.carrier_call_id]
 
     async def _fresh(self, call: Call) -> Call:
         """The call, with what other processes have written of it lately, unless this one has the bot's session."""
@@ -459,8 +503,9 @@ class CallStore:
 
         Those that are in the database alone are for reading, and without events.
         """
+        settled = self._settled()
         saved = await self._ask(lambda database: database.latest(limit))
-        return self._merged(saved or [])[:limit]
+        return self._merged(saved, settled)[:limit]
 
     async def holds(self, name: str) -> bool:
         """Whether this process is the one that does some work for all that share the database: `Shared.holds`."""
@@ -573,9 +618,26 @@ class CallStore:
             logger.error("Call {} in the database cannot be read: {}", saved.row["id"], type(error).__name__)
             return None
 
-    def _merged(self, saved: Sequence[SavedCall]) -> Sequence[Call]:
+    def _settled(self) -> set[str]:
+        """Our ids of the calls in memory that have ended and are in the database."""
+        return {call.id for call in self._calls.values() if self._is_settled(call)}
+
+    def _merged(self, saved: Sequence[SavedCall] | None, settled: set[str]) -> Sequence[Call]:
+        """The calls in memory, and those that the database has listed.
+
+        Of a call that has ended the database has the last word: something of it may have been forgotten there.
+
+        Args:
+            saved: What the database has listed; None when it has not answered.
+            settled: `_settled` before it was asked.
+        """
         calls = dict(self._calls)
-        for one in saved:
+        if saved is not None and self._writer is not None:
+            current = {one.row["id"]: one.row["revision"] for one in saved}
+            for call_id in settled & calls.keys():
+                if current.get(call_id) != self._writer.revision(calls[call_id]):
+                    del calls[call_id]
+        for one in saved or ():
             if one.row["id"] not in calls and (call := self._read(one)) is not None:
                 calls[call.id] = call
         return sorted(reversed(calls.values()), key=lambda call: call.created_at, reverse=True)
@@ -615,15 +677,14 @@ class CallStore:
         too_many = len(self._calls) - self._limit
         if too_many <= 0:
             return
-        writer = self._writer
-        ended = [
-            call
-            for call in self._calls.values()
-            if call.is_over and not (writer and writer.has_unsaved(call))
-        ]
+        ended = [call for call in self._calls.values() if self._is_settled(call)]
         for call in ended[:too_many]:
-            del self._calls[call.id]
-            self._by_carrier.pop((call.carrier, call.carrier_call_id), None)
+            self._drop(call)
+
+
+async def _answered(asking: Awaitable[T]) -> tuple[T]:
+    """An answer that may be None, told from none."""
+    return (await asking,)
 
 
 def _latest_of(ours: Sequence[Call], saved: Sequence[Call]) -> Sequence[Call]:

@@ -165,6 +165,18 @@ class CallActions(Protocol):
         """
         ...
 
+    async def delete_recording(self, recording_id: str) -> None:
+        """Delete a recording with its file.
+
+        Args:
+            recording_id: The carrier's id of it.
+
+        Raises:
+            CallNotFound: There is no such recording (any more).
+            CarrierError: It may still be there.
+        """
+        ...
+
 
 class DocumentActions(Protocol):
     """What needs credentials, of a `DocumentCarrier` only."""

@@ -15,7 +15,7 @@ from carriers import credential_notes, credential_problems, descriptors
 from carriers.checks import Finding, Verdict
 from deployment.worker_plan import worker_findings
 from providers import ROWS, variables_of
-from settings import OTHERS, Given, Settings, misspelt
+from settings import CALL_BACK, OTHERS, Given, Settings, misspelt
 
 LITTLE_SPACE_BYTES = 500_000_000
 NO_SPACE_BYTES = 20_000_000
@@ -106,6 +106,9 @@ def contradictions(settings: Settings, given: Given) -> list[Finding]:
     if "HOST" in given.values and settings.host in ("127.0.0.1", "localhost", "::1") and _in_a_container():
         text = "is the container itself, which nobody outside reaches: leave it empty, or set 0.0.0.0"
         found.append(_fault("HOST", text))
+    if settings.when_full == CALL_BACK and not (settings.calls_database and settings.numbers):
+        text = "is call_back, which needs a database (DATABASE_URL) and a number to call from (CALLER_ID)"
+        found.append(_fault("WHEN_FULL", text))
     found += worker_findings(settings)
     found += _missing(settings)
     if settings.api_key is None:

@@ -21,6 +21,7 @@ from conversation.agents.numbers import agent_of_number
 from conversation.agents.on_call import agent_on
 from conversation.lines.fixed import DEFAULT, fixed
 from desk.call_addresses import OURS
+from desk.calling_back import has_called_again
 from desk.lost_streams import LOST_STREAM, lost_again
 from desk.meanwhile import words_meanwhile
 from desk.putting_through import put_through
@@ -60,13 +61,14 @@ async def answer_call(service: Service, carrier: DocumentCarrier, incoming: Inco
             return document
         call = open_call(service, carrier, incoming, query)
         if (why is not None or was_turned_away(call)) and (not call.is_over or call.state is CallState.BUSY):
-            return turned_away(service, carrier, call, why or FULL)
+            return await turned_away(service, carrier, call, why or FULL)
         service.room.take(call)
         if call.is_over:
             logger.warning(
                 "Call {} is over: a request for instructions about it is late, or repeated", call.id
             )
             return carrier.end_document()
+        has_called_again(service, call)
         if call.has(Attached):
             # What the carrier says while we are away asks the voice address again.
             return await bot_again(service, carrier, call)

@@ -27,6 +27,7 @@ from carriers.carrier import CarrierEvent, CommandCarrier, Direction, Form, Inco
 from conversation.agents.errors import AgentError
 from conversation.session import attached_to
 from desk.answering import open_call
+from desk.calling_back import has_called_again
 from desk.elsewhere import have_it_step_aside, may_talk_elsewhere
 from desk.lost_streams import HANG_UP_LATE_SECS, back_to_the_bot, silence_the_bot, stream_again
 from desk.service import Service
@@ -104,6 +105,7 @@ def _take_new_call(
     if why is not None:
         return turn_away(service, call, why)
     service.room.take(call)
+    has_called_again(service, call)
     return _answer(service, call)
 
 

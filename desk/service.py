@@ -12,6 +12,7 @@ from typing import Any, Protocol, Self
 from loguru import logger
 
 from calls.call import Call
+from calls.call_backs import CallBacks
 from calls.cloud_media import cloud_media_of
 from calls.control import CallControl
 from calls.database.call_database import DatabaseError
@@ -24,11 +25,13 @@ from carriers.carrier import MARKUP, Carrier
 from carriers.streams import Meanwhile
 from conversation.telling import sender_of
 from desk.call_addresses import CloudWayBack, ServerWayBack
+from desk.calling_back import call_back
 from desk.capacity import capacity_of
 from desk.dial_requests import policy_of
 from desk.keys import AddressKeys
 from desk.load import Load, cores
 from desk.meanwhile import words_meanwhile
+from desk.retention import forget_daily
 from desk.room import Room
 from desk.tokens import StreamTokens
 from settings import Settings
@@ -84,7 +87,9 @@ class Service:
         sockets: The open media sockets by our call id.
         events_seen: Ids of events that carriers number.
         dialler: Makes calls.
+        dial_policy: Which numbers may be called, and how often.
         do_not_call: The numbers whose owners asked not to be called.
+        call_backs: Callers for whom there was no room and who are to be called back.
         cloud_media: Tickets for media sockets on Pipecat Cloud; None where the media comes to us.
         room: How many calls there are, and whether another one is taken.
     """
@@ -102,7 +107,9 @@ class Service:
     def __post_init__(self) -> None:
         """Prepare what makes calls."""
         policy = policy_of(self.settings)
+        self.dial_policy = policy
         self.do_not_call = policy.do_not_call
+        self.call_backs = CallBacks(self.store)
         self.dialler = Dialler(self.store, policy)
         self.cloud_media = cloud_media_of(self.settings)
         self._load = Load(cores())
@@ -129,6 +136,8 @@ class Service:
         self.later(sender_of(self.store, self.settings).run(), "telling the owner of calls")
         self.later(self._look_after_calls(), "looking after calls")
         self.later(self._load.watch(), "watching the load")
+        self.later(forget_daily(self), "forgetting what is old")
+        self.later(call_back(self), "calling back")
 
     async def _look_after_calls(self) -> None:
         try:

@@ -25,9 +25,10 @@ from conversation.agents.files import load_agent
 from conversation.agents.on_call import agent_on
 from conversation.lines.fixed import DEFAULT, fixed
 from desk.call_addresses import OURS, SENT_ON
+from desk.calling_back import promise
 from desk.keys import VOICE
 from desk.service import Service
-from settings import BUSY_TONE, SAY
+from settings import BUSY_TONE, CALL_BACK, SAY
 
 NO_ROOM = "no room for another call"
 """Why such a call ends, for its record."""
@@ -70,7 +71,7 @@ def sent_on(service: Service, carrier: DocumentCarrier, query: Form, why: str) -
     return carrier.redirect_document(f"{base}{path}?{urlencode({**own, SENT_ON: '1'})}")
 
 
-def turned_away(service: Service, carrier: DocumentCarrier, call: Call, why: str) -> str:
+async def turned_away(service: Service, carrier: DocumentCarrier, call: Call, why: str) -> str:
     """The document for a new call that is not taken; the same when the carrier asks again.
 
     Args:
@@ -79,8 +80,7 @@ def turned_away(service: Service, carrier: DocumentCarrier, call: Call, why: str
         call: The call.
         why: `Room.reason`.
     """
-    how = _how(service)
-    _note(service, call, why, how)
+    how = await _decided(service, call, why)
     if how == BUSY_TONE:
         call.move(CallState.BUSY, cause=NO_ROOM, ended_by=EndedBy.LIMIT)
         return carrier.reject_document()
@@ -98,7 +98,7 @@ def turned_away(service: Service, carrier: DocumentCarrier, call: Call, why: str
 
 
 def regrets(service: Service, carrier: DocumentCarrier, call: Call) -> str:
-    """The document that says that all lines are busy, and ends the call."""
+    """The document that says that all lines are busy, or that the caller will be called back, and ends the call."""
     call.will_end(EndedBy.LIMIT, NO_ROOM)
     return carrier.end_document(*words(service, call))
 
@@ -111,14 +111,16 @@ def was_turned_away(call: Call) -> bool:
 def words(service: Service, call: Call | None) -> tuple[str, str]:
     """What a caller hears who is not taken, and in which language."""
     settings = service.settings
+    away = call.last(TurnedAway) if call else None
+    line = "call_back_later" if away is not None and away.how == CALL_BACK else "all_busy"
     try:
         named = load_agent(call.agent if call and call.agent else settings.agent, settings.agents_dir)
         agent = agent_on(named, call) if call else named
         variables = agent.call_variables(call.parameters if call else None)
-        return agent.render(agent.lines.all_busy, variables), agent.language
+        return agent.render(getattr(agent.lines, line), variables), agent.language
     except AgentError as error:
         logger.error("The agent's own words cannot be spoken: {}", error)
-        return str(fixed(DEFAULT, "lines")["all_busy"]), DEFAULT
+        return str(fixed(DEFAULT, "lines")[line]), DEFAULT
 
 
 # Calls that are run by commands
@@ -126,8 +128,7 @@ def words(service: Service, call: Call | None) -> tuple[str, str]:
 
 async def turn_away(service: Service, call: Call, why: str) -> None:
     """Do the same to a call that is run by commands; there, another server cannot be given the call."""
-    how = _how(service)
-    _note(service, call, why, how)
+    how = await _decided(service, call, why)
     control = service.control(call)
     try:
         if how == BUSY_TONE:
@@ -146,7 +147,7 @@ async def turn_away(service: Service, call: Call, why: str) -> None:
 
 
 async def say_and_hang_up(service: Service, call: Call) -> None:
-    """Say that all lines are busy in the carrier's voice, and end the call, whatever becomes of the sentence."""
+    """Say what `words` has in the carrier's voice, and end the call, whatever becomes of the sentence."""
     call.will_end(EndedBy.LIMIT, NO_ROOM)
     spoken = _spoken.setdefault(call, asyncio.Event())
     control = service.control(call)
@@ -187,7 +188,19 @@ def _how(service: Service) -> str:
     configured = service.settings.when_full
     if configured.startswith(("+", "sip")):
         return OVERFLOW
-    return configured if configured == BUSY_TONE else SAY
+    return configured if configured in (BUSY_TONE, CALL_BACK) else SAY
+
+
+async def _decided(service: Service, call: Call, why: str) -> str:
+    """What the caller gets; the same when the carrier asks again."""
+    how = _how(service)
+    if how == CALL_BACK:
+        if (known := call.last(TurnedAway)) is not None:
+            return known.how
+        if not await promise(service, call):
+            how = SAY
+    _note(service, call, why, how)
+    return how
 
 
 def _note(service: Service, call: Call, why: str, how: str) -> None:

@@ -18,7 +18,7 @@ from loguru import logger
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from calls.database.engine import DIAL_LOCK, READING, WRITING, file_of, opened, readable
+from calls.database.engine import DIAL_LOCK, EACH_STATEMENT, READING, WRITING, file_of, opened, readable
 from calls.database.errors import (
     DatabaseError,
     DatabaseRefused,
@@ -204,6 +204,28 @@ class CallDatabase:
         """
         return await self._do(work, begin=begin)
 
+    async def empty_log(self) -> None:
+        """Have a file's write-ahead log, which has what was deleted, moved into the file and cut off.
+
+        Not while another process reads or writes: it stays until the next time then.
+
+        A server does that in its own time. Source: SQLite, "PRAGMA wal_checkpoint".
+
+        Raises:
+            DatabaseError: The database did not answer.
+        """
+        if self._url.get_backend_name() != "sqlite":
+            return
+
+        def cut(connection: sa.Connection) -> None:
+            connection.exec_driver_sql("PRAGMA busy_timeout = 100")
+            try:
+                connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            finally:
+                connection.exec_driver_sql(f"PRAGMA busy_timeout = {int(self._busy_secs * 1000)}")
+
+        await self._do(cut, begin=EACH_STATEMENT)
+
     async def load(self, call_id: str, carrier: str | None = None) -> SavedCall | None:
         """Read a call.
 
@@ -227,6 +249,15 @@ class CallDatabase:
             return SavedCall(dict(row), [event for _, event in found], last_seq=found[-1][0] if found else 0)
 
         return await self._do(read)
+
+    async def revision(self, call_id: str) -> int | None:
+        """The revision of a call by our id; None when there is no such call.
+
+        Raises:
+            DatabaseError: The database did not answer.
+        """
+        query = sa.select(CALLS.c.revision).where(CALLS.c.id == call_id)
+        return await self._do(lambda connection: connection.scalar(query))
 
     async def latest(self, limit: int) -> list[SavedCall]:
         """The last calls, newest first, without their events.

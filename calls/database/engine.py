@@ -199,6 +199,8 @@ def _set_up_connections(engine: sa.Engine, busy_secs: float) -> None:
         cursor.execute("PRAGMA journal_mode = WAL")
         cursor.execute("PRAGMA synchronous = NORMAL")
         cursor.execute("PRAGMA foreign_keys = ON")
+        # What is deleted or replaced is overwritten with zeros, not only left for later use.
+        cursor.execute("PRAGMA secure_delete = ON")
         cursor.close()
 
     @event.listens_for(engine, "begin")

@@ -24,13 +24,21 @@ from calls.database.reading import events_after, row
 from calls.database.saved import plain
 from calls.database.schema import CALL_EVENTS, CALLS
 from calls.database.waking import tell
+from calls.events import forgetting
 from calls.events.event import CallEvent
+from calls.events.reading import read_event
 from calls.outbox.in_database import insert
 from calls.outbox.notices import Wants
 from calls.outbox.parcels import parcels_of
 
 LEARNED_ONCE = ("carrier_call_id", "answered_at")
 """Columns that are empty until something is known, and then stay as they are."""
+
+NEVER = -1
+"""A revision that no call has."""
+
+PERSONAL = frozenset({"from_number", "to_number", "parameters", "resume", "ending_cause"})
+"""Columns that may have a number, or words."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +78,7 @@ class Saved:
 
     Parameters:
         last_seq: The number of its last event.
-        revision: The column of this name.
+        revision: The column of this name; `NEVER` for a call of which something was forgotten, so that it is read anew.
         theirs: What the database has of it, when others have written about it too; else None.
     """
 
@@ -116,12 +124,14 @@ def save(
                 new = _without_written(new, others)
             changed = {name: values[name] for name in record.changed}
             changed, new = _decided(changed, new, record, found)
+            changed, new = _without_forgotten(changed, new, found)
             if changed or new:
                 revision += 1
                 changed["revision"] = revision
                 connection.execute(sa.update(CALLS).where(CALLS.c.id == call_id).values(changed))
         events += _numbered(call_id, last_seq + 1, new)
-        parcels += parcels_of(values, last_seq + 1, new, wants, record.events)
+        if found is None or not found["words_gone"]:
+            parcels += parcels_of(values, last_seq + 1, new, wants, record.events)
         last_seq += len(new)
         written[call_id] = last_seq, revision, None if others is None else [*others, *new]
     if fresh:
@@ -137,7 +147,9 @@ def save(
     saved = {}
     for call_id, (last_seq, revision, both) in written.items():
         theirs = Theirs(row(connection, call_id), both, last_seq) if both is not None else None
-        saved[call_id] = Saved(last_seq, revision, theirs)
+        known = there.get(call_id)
+        is_whole = known is None or not (known["numbers_gone"] or known["words_gone"])
+        saved[call_id] = Saved(last_seq, revision if is_whole else NEVER, theirs)
     return saved, bool(parcels)
 
 
@@ -153,7 +165,7 @@ def unless_decided(connection: sa.Connection, record: Unsaved) -> Unsaved:
 def _there(connection: sa.Connection, records: Sequence[Unsaved]) -> dict[str, dict[str, Any]]:
     """Of those calls that are there, what others may have changed, and the last event. They are locked."""
     ids = [record.row["id"] for record in records]
-    columns = [CALLS.c[name] for name in ("id", "state", "revision", *NOTE)]
+    columns = [CALLS.c[name] for name in ("id", "state", "revision", "numbers_gone", "words_gone", *NOTE)]
     query = sa.select(*columns).where(CALLS.c.id.in_(ids)).order_by(CALLS.c.id).with_for_update()
     found = {row["id"]: {**row, "last_seq": 0} for row in connection.execute(query).mappings()}
     # A query of its own: PostgreSQL shows a statement that has waited for a lock the new row, but not the new events.
@@ -193,6 +205,23 @@ def _decided(
         changed = {name: value for name, value in changed.items() if name not in NOTE}
         new = by_their_note(new, found)
     return changed, new
+
+
+def _without_forgotten(
+    changed: dict[str, Any], new: list[CallEvent], found: Mapping[str, Any]
+) -> tuple[dict[str, Any], list[CallEvent]]:
+    """What is left to be written of a call of which something was forgotten: a summary may be late."""
+    if found["words_gone"]:
+        new = [_with(event, forgetting.without_words(event.kind, event.data)) for event in new]
+    if found["numbers_gone"]:
+        new = [_with(event, forgetting.without_numbers(event.data)) for event in new]
+    if found["words_gone"] or found["numbers_gone"]:
+        changed = {name: value for name, value in changed.items() if name not in PERSONAL}
+    return changed, new
+
+
+def _with(event: CallEvent, data: Mapping[str, Any]) -> CallEvent:
+    return read_event(event.at, event.kind, data, event.version)
 
 
 def _without_written(events: Sequence[CallEvent], others: Sequence[CallEvent]) -> list[CallEvent]:

@@ -62,11 +62,17 @@ CALLS = sa.Table(
     sa.Column("heard_at", UtcTime, nullable=False),
     # Raised by each change: who has the call in memory sees by it that others have changed it.
     sa.Column("revision", sa.Integer, nullable=False, server_default="0"),
+    # What was forgotten of it: nothing of the kind is written any more.
+    sa.Column("numbers_gone", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("words_gone", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("recordings_gone", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.UniqueConstraint("carrier", "carrier_call_id"),
     sa.Index(None, "carrier_call_id"),
     sa.Index(None, "created_at"),
     sa.Index(None, "to_number", "created_at"),
+    sa.Index(None, "from_number", "created_at"),
     sa.Index(None, "state", "heard_at"),
+    sa.Index(None, "ended_at"),
 )
 """One row a call: `calls.call.Call` without its events."""
 
@@ -173,3 +179,18 @@ COMMANDS = sa.Table(
     sa.Index(None, "asked_by"),
 )
 """What one process asks another to do with a call. Who has asked deletes it, with the answer or without."""
+
+CALL_BACKS = sa.Table(
+    "call_backs",
+    METADATA,
+    sa.Column("number", sa.Text, primary_key=True),
+    sa.Column("carrier", sa.Text, nullable=False),
+    sa.Column("agent", sa.Text),
+    sa.Column("called", sa.Text),
+    sa.Column("asked_at", UtcTime, nullable=False),
+    sa.Column("due_at", UtcTime, nullable=False),
+    sa.Column("tries", sa.Integer, nullable=False),
+    sa.Column("leased_until", UtcTime),
+    sa.Column("call_id", sa.Text),
+)
+"""Callers for whom there was no room, until they are called back: `calls.call_backs.CallBack`."""

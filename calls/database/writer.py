@@ -227,6 +227,10 @@ class CallWriter:
         saved = await self.ask(lambda database: database.save_if(record, check, since))
         self._is_written(call, record, saved)
 
+    def revision(self, call: Call) -> int:
+        """The revision of a call that this process last wrote or read."""
+        return self._written.get(call, NOTHING_WRITTEN).revision
+
     async def ask(self, question: Callable[[CallDatabase], Awaitable[T]]) -> T:
         """Ask the database something.
 

@@ -61,7 +61,8 @@ class TurnedAway(CallEvent, kind="turned_away"):
     Parameters:
         reason: `full` (as many calls as may run), `busy` (the machine is too busy) or `draining` (the service is to
             stop).
-        how: What the caller gets: `say` (a sentence), `busy` (a busy tone) or `overflow` (another number).
+        how: What the caller gets: `say` (a sentence), `busy` (a busy tone), `overflow` (another number) or `call_back`
+            (a sentence that they will be called back).
     """
 
     reason: str
@@ -256,7 +257,7 @@ class RecordingChanged(CallEvent, kind="recording"):
 
     Parameters:
         state: What it is now: `in_progress`, `paused`, `stopped`, then `completed` (the file is there), `absent`,
-            `failed`, or `unknown`.
+            `failed`, or `unknown`; `deleted` once the carrier has been told to delete it.
         recording_id: The carrier's id of the recording; null until the carrier has given it.
     """
 

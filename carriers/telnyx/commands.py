@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Awaitable, Callable, Collection
+from types import NoneType
 from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import quote
 
 from carriers.carrier import DIAL_TIMEOUT_SECS, REQUEST_TIMEOUT_SECS, CarrierCall, HangUp, LineState
 from carriers.checks import Addresses
@@ -29,7 +31,7 @@ from carriers.telnyx.calls import CALL_CONTROL_ID
 from carriers.telnyx.live_calls import live_calls
 
 if TYPE_CHECKING:
-    from telnyx import AsyncTelnyx
+    from telnyx import AsyncTelnyx, BaseModel
 
 T = TypeVar("T")
 
@@ -200,6 +202,28 @@ class TelnyxCommands(RestCalls["AsyncTelnyx"]):
         if not self._connection_id:
             return []
         return await live_calls(self._look, self._connection_id, self.mode, ours)
+
+    async def delete_recording(self, recording_id: str) -> None:
+        """Delete a recording with its file.
+
+        Source: telnyx SDK, `resources/recordings/recordings.py`.
+
+        Raises:
+            CallNotFound: There is no such recording (any more).
+            CarrierError: It may still be there.
+        """
+        await self._delete(f"/recordings/{quote(checked(recording_id, 'recording'), safe='')}")
+
+    async def _delete(self, path: str) -> None:
+        """Have something deleted. Whether the answer has a body does not matter, so not by the SDK's own methods."""
+
+        async def deleted(client: AsyncTelnyx) -> BaseModel:
+            from telnyx import BaseModel  # loaded by now, as there is a client
+
+            await client.delete(path, cast_to=NoneType)
+            return BaseModel()
+
+        await self._ask(deleted)
 
     async def _command(self, call_id: str, request: Callable[[AsyncTelnyx, str], Awaitable[T]]) -> T:
         control_id = checked(call_id)

@@ -237,6 +237,18 @@ class TwilioRest(TwimlDocuments, RestCalls["Client"]):
         """
         return await live_calls(self._look, ours, caller_ids)
 
+    async def delete_recording(self, recording_id: str) -> None:
+        """Delete a recording with its file.
+
+        Source: Twilio docs, voice/api/recording, "Delete a Recording resource".
+
+        Raises:
+            CallNotFound: There is no such recording (any more).
+            CarrierError: It may still be there.
+        """
+        sid = _checked(recording_id, "recording")
+        await self._ask(lambda client: client.recordings(sid).delete_async())
+
     async def _list(self, since: datetime, **filters: str) -> list[CarrierCall]:
         page = await self._ask(lambda client: client.calls.page_async(page_size=RECENT_CALLS, **filters))
         earliest = since.astimezone(UTC) - CLOCKS_DIFFER

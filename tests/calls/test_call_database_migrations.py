@@ -24,6 +24,7 @@ async def test_an_empty_file_becomes_a_database(tmp_path):
         await store.start()
     names = rows(tmp_path / "a.db", "select name from sqlite_master where type = 'table' order by 1")
     assert names == [
+        ("call_backs",),
         ("call_events",),
         ("calls",),
         ("commands",),
