@@ -217,6 +217,7 @@ class Settings(BaseSettings):
             "workers",
             "watchdog_secs",
             "drain_secs",
+            "drain_notice_secs",
             "max_calls",
             "when_full",
             "unknown_calls",
@@ -267,6 +268,7 @@ class Settings(BaseSettings):
     workers: int | Literal["auto"] | None = None
     watchdog_secs: float = Field(default=10, ge=0)
     drain_secs: float = Field(default=600, ge=0, le=86_400)
+    drain_notice_secs: float = Field(default=0, ge=0, le=60)
     max_calls: int | None = Field(default=None, ge=0)
     when_full: str = Field(default=SAY, repr=False)  # it may be a telephone number
     unknown_calls: Literal["leave", "end", "adopt"] = "leave"

@@ -30,15 +30,22 @@ class Drain:
     Parameters:
         service: The service.
         drain_secs: How long calls may go on once it is to stop.
+        notice_secs: How long it is only announced that no calls are taken: balancers look now and then, and what they
+            still send is taken meanwhile.
+        announced: Whether it is.
         stopping: Whether it is to stop, which cannot be taken back.
         leaving: Whether others have the port. Who still comes over a connection that was kept open is taken, as the
             others would take them, and told to open another one.
         tell_all: Sends a signal to all processes that share the port; None where there is one alone.
     """
 
-    def __init__(self, service: Service, drain_secs: float):
+    def __init__(self, service: Service, drain_secs: float, notice_secs: float = 0):
         self._service = service
         self._drain_secs = drain_secs
+        self._notice_secs = min(notice_secs, drain_secs)
+        self._notice: asyncio.TimerHandle | None = None
+        self._notice_ends = 0.0
+        self.announced = False
         self.stopping = False
         self.leaving = False
         self.tell_all: Callable[[int], None] | None = None
@@ -64,10 +71,22 @@ class Drain:
             self.tell_all(signal.SIGUSR2)
 
     def begin(self) -> None:
-        """Take no new calls; those that are running go on, however long they take."""
-        if not self._service.room.draining:
-            self._service.room.draining = True
-            logger.info("Draining: no new calls are taken, {} go on", self._service.room.taken)
+        """Take no new calls once the notice is over; those that are running go on, however long they take."""
+        if self.announced:
+            return
+        self.announced = True
+        if self._notice_secs:
+            logger.info("Draining: new calls are taken for {:g} s more", self._notice_secs)
+            loop = asyncio.get_running_loop()
+            self._notice_ends = loop.time() + self._notice_secs
+            self._notice = loop.call_at(self._notice_ends, self._turn_away)
+        else:
+            self._turn_away()
+
+    def _turn_away(self) -> None:
+        self._notice = None
+        self._service.room.draining = True
+        logger.info("Draining: no new calls are taken, {} go on", self._service.room.taken)
 
     def undo(self) -> None:
         """Take calls again.
@@ -77,7 +96,11 @@ class Drain:
         """
         if self.stopping:
             raise NotPossible("the service is being stopped, which cannot be taken back: start it again")
-        if self._service.room.draining:
+        if self.announced:
+            self.announced = False
+            if self._notice is not None:
+                self._notice.cancel()
+                self._notice, self._notice_ends = None, 0.0
             self._service.room.draining = False
             logger.info("Draining is taken back: new calls are taken")
 
@@ -87,13 +110,16 @@ class Drain:
             self.begin()
         self.stopping = True
         room = self._service.room
+        clock = asyncio.get_running_loop().time
+        deadline = clock() + self._drain_secs
+        await asyncio.sleep(self._notice_ends - clock())
         if room.taken and self._drain_secs:
             logger.info(
                 "Stopping when {} calls have ended, in {:g} s at the latest; a second signal stops at once",
                 room.taken,
                 self._drain_secs,
             )
-        if await self._empty_within(self._drain_secs):
+        if await self._empty_within(deadline - clock()):
             return
         # Not to colleagues who are asked whether they take a call: its session tells them. Nor to people who talk to
         # each other: their call goes on without us.

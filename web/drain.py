@@ -35,7 +35,7 @@ async def undo(service: TheService) -> dict[str, Any]:
 def _state(service: WebService) -> dict[str, Any]:
     room = service.room
     return {
-        "draining": room.draining,
+        "draining": service.drain.announced,
         "stopping": service.drain.stopping,
         "calls": room.taken,
         "max_calls": room.max_calls,

@@ -9,6 +9,8 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from loguru import logger
 
+from desk.room import DRAINING
+
 router = APIRouter()
 
 METHODS = ["GET", "HEAD"]
@@ -64,7 +66,7 @@ async def healthz() -> dict[str, str]:
 async def readyz(request: Request, response: Response) -> dict[str, Any]:
     """200 when one more call would be answered at once, else 503 with the reason."""
     service = request.app.state.service
-    reason = service.readiness.reason or service.room.reason
+    reason = service.readiness.reason or (DRAINING if service.drain.announced else service.room.reason)
     if reason is None:
         return {"ready": True}
     response.status_code = 503

@@ -62,7 +62,7 @@ class WebService(Service):
         """Prepare what makes calls, and what frees memory."""
         super().__post_init__()
         self.leftovers = Leftovers(lambda: self.live_sessions > 0)
-        self.drain = Drain(self, self.settings.drain_secs)
+        self.drain = Drain(self, self.settings.drain_secs, self.settings.drain_notice_secs)
 
     @property
     def is_loading(self) -> bool:

@@ -9,6 +9,7 @@ import sys
 import time
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import httpx
 import pytest
@@ -17,7 +18,7 @@ import websockets
 from calls.database.call_database import CallDatabase
 from calls.store import CallStore
 from conversation.lines.fixed import english
-from desk.draining import GOODBYE_SECS
+from desk.draining import GOODBYE_SECS, Drain
 from server import listen
 from settings import ROOT, load_settings
 from tests.web_service import write_agents
@@ -137,6 +138,45 @@ async def test_a_call_goes_on_after_the_signal_and_the_process_ends_with_it(tmp_
         assert time.monotonic() - ended < 6
 
 
+async def test_calls_are_taken_until_balancers_have_noticed(tmp_path):
+    process, port = await a_server(tmp_path, DRAIN_SECS="20", DRAIN_NOTICE_SECS="3")
+    new = {"From": "+14155550100", "To": "+14155550101"}
+    async with stopped_at_the_end(process):
+        process.send_signal(signal.SIGTERM)
+        await asyncio.sleep(0.5)
+        ready = await asked(port, "/readyz")
+        assert (ready.status_code, ready.json()["reason"]) == (503, "draining")
+        assert "<Stream" in (await asked(port, "/twilio/voice", CallSid="CA" + "2" * 32, **new)).text
+        await asyncio.sleep(3)
+        assert (await asked(port, "/readyz")).json()["reason"] == "draining"
+        refused = await asked(port, "/twilio/voice", CallSid="CA" + "3" * 32, **new)
+        assert "all our lines are busy" in refused.text
+        process.send_signal(signal.SIGTERM)
+        assert await asyncio.wait_for(process.wait(), 10) == 0
+
+
+async def test_a_notice_is_waited_for_also_without_calls_and_can_be_taken_back():
+    room = SimpleNamespace(draining=False, taken=0)
+    drain = Drain(SimpleNamespace(room=room), drain_secs=10, notice_secs=0.3)  # type: ignore[arg-type]
+    drain.begin()
+    assert drain.announced and not room.draining
+    drain.undo()
+    await asyncio.sleep(0.4)
+    assert not drain.announced and not room.draining
+    began = time.monotonic()
+    await drain.finish()
+    assert time.monotonic() - began >= 0.3
+    assert drain.announced and room.draining
+
+
+async def test_a_notice_is_no_longer_than_calls_may_go_on():
+    room = SimpleNamespace(draining=False, taken=0)
+    drain = Drain(SimpleNamespace(room=room), drain_secs=0, notice_secs=60)  # type: ignore[arg-type]
+    async with asyncio.timeout(2):
+        await drain.finish()
+    assert room.draining
+
+
 @pytest.mark.parametrize("drain_secs", ["0", "1"])
 async def test_at_the_deadline_the_caller_hears_a_goodbye(tmp_path, drain_secs):
     database = f"sqlite+aiosqlite:///{tmp_path / 'calls.db'}"
@@ -208,11 +248,10 @@ def words_of(name: str) -> str:
 def test_the_documents_say_how_long_a_stop_may_take():
     drain_secs = load_settings().drain_secs
     assert f"DRAIN_SECS={drain_secs:g}" in (ROOT / ".env.example").read_text(encoding="utf-8")
-    deploy = words_of("docs/deploy.md")
-    wait = re.search(r"TimeoutStopSec=(\d+)", deploy)
-    assert wait is not None and int(wait[1]) >= drain_secs + GOODBYE_SECS
-    stop = re.search(r"docker stop -t (\d+)", words_of("docs/reliability.md"))
-    assert stop is not None and int(stop[1]) >= drain_secs + GOODBYE_SECS
+    reliability = words_of("docs/reliability.md")
+    for how in (r"docker stop -t (\d+)", r"TimeoutStopSec=(\d+)", r"terminationGracePeriodSeconds: (\d+)"):
+        wait = re.search(how, reliability)
+        assert wait is not None and int(wait[1]) >= drain_secs + GOODBYE_SECS
     assert "lets its calls end, for at most DRAIN_SECS" in words_of("deploy/Dockerfile.server")
     every = " ".join(words_of(str(path.relative_to(ROOT))) for path in (ROOT / "docs").glob("*.md"))
     assert "does not wait for its calls" not in every
