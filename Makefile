@@ -18,7 +18,7 @@ $(error VENV is "$(VENV)": name one folder, without blanks in its path)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup call test stories lint format docs bench bench-quick attack attack-quick talks talks-quick talks-voices run doctor lock lock-check clean
+.PHONY: help setup call test stories lint format docs bench bench-quick attack attack-quick chaos chaos-quick soak soak-quick talks talks-quick talks-voices run doctor lock lock-check clean
 
 help: ## Say what each target does
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -63,6 +63,18 @@ attack: $(VENV)/.ready ## Try to get in as strangers would, 10,000 times, beside
 attack-quick: $(VENV)/.ready ## The same with 1,000 tries, in about a minute
 	$(PYTHON) -m attack --quick $(ARGS)
 
+chaos: $(VENV)/.ready ## Place 200 calls while processes are killed, hang and are replaced, and networks, carriers and the database fail: ARGS="--seed 2 --workers 1"
+	$(PYTHON) -m chaos $(ARGS)
+
+chaos-quick: $(VENV)/.ready ## The same with 40 calls, in less than five minutes
+	$(PYTHON) -m chaos --quick $(ARGS)
+
+soak: $(VENV)/.ready ## Place calls for an hour, and see that they leave nothing behind in the server: ARGS="--minutes 600"
+	$(PYTHON) -m chaos.soak $(ARGS)
+
+soak-quick: $(VENV)/.ready ## The same in about five minutes
+	$(PYTHON) -m chaos.soak --quick $(ARGS)
+
 talks: talks-voices ## Play phone talks of many voices, and say what the callers felt (half an hour): ONLY="hesitation" picks some, JOBS=4 at a time, ARGS="--results" keeps what came of them
 	$(PYTHON) -m talks $(if $(ONLY),--only "$(ONLY)") $(TALKS_JOBS) $(ARGS)
 
@@ -81,9 +93,9 @@ doctor: $(VENV)/.ready ## Find what is missing, misspelt or wrong before a calle
 	$(PYTHON) -m web.doctor $(ARGS)
 
 lock: $(VENV)/.ready ## Choose the newest fitting versions again, with the hashes of all platforms
-	$(LOCK) pyproject.toml --upgrade --extra local --extra services --extra dev -o requirements/dev.lock
-	$(LOCK) pyproject.toml -c requirements/dev.lock --extra services -o requirements/hosted.lock
-	$(LOCK) pyproject.toml -c requirements/dev.lock --extra services --extra local -o requirements/local.lock
+	$(LOCK) pyproject.toml --upgrade --extra local --extra services --extra postgresql --extra dev -o requirements/dev.lock
+	$(LOCK) pyproject.toml -c requirements/dev.lock --extra services --extra postgresql -o requirements/hosted.lock
+	$(LOCK) pyproject.toml -c requirements/dev.lock --extra services --extra postgresql --extra local -o requirements/local.lock
 	$(LOCK) pyproject.toml -c requirements/dev.lock --upgrade --extra webrtc -o requirements/webrtc.lock
 	$(LOCK) pyproject.toml -c requirements/dev.lock -c requirements/webrtc.lock --upgrade --extra whisper -o requirements/whisper.lock
 	$(LOCK) pyproject.toml -c requirements/dev.lock --extra talks -o requirements/talks.lock

@@ -117,6 +117,29 @@ def _dial(arguments: list[str]) -> int:
     return main(arguments, program="phonebot dial")
 
 
+@app.command(
+    "drain",
+    epilog="\b\nexamples:\n"
+    "  phonebot drain\n"
+    "  phonebot drain --wait && systemctl stop phonebot\n"
+    "  phonebot drain --undo\n"
+    "\n\b\nexit status: 0 it is done, 2 the server cannot be asked",
+)
+def _drain(
+    undo: Annotated[bool, typer.Option("--undo", help="Have it take calls again.")] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait until the last call has ended.")] = False,
+    url: Annotated[
+        str | None,
+        typer.Option("--url", metavar="URL", help="The server's address; this machine's if not given."),
+    ] = None,
+) -> None:
+    """Take no new calls; those that are running go on."""
+    from commands.drain import drain
+
+    _go_home()
+    raise typer.Exit(drain(url=url, undo=undo, wait=wait))
+
+
 @_program(app, "doctor", "Find what is missing, misspelt or wrong before a caller does.")
 def _doctor(arguments: list[str]) -> int:
     from deployment.doctor import main
@@ -183,6 +206,32 @@ def _show_call(
 
     _go_home()
     raise typer.Exit(show_call(call_id, url=url, numbers=numbers, words=words, as_json=as_json))
+
+
+@calls_group.command(
+    "erase",
+    epilog="\b\nexamples:\n"
+    "  phonebot calls erase +12025550143\n"
+    "  phonebot calls erase +12025550143 --yes --url https://bot.example.com\n"
+    "\n\b\nexit status: 0 all is erased, 1 the carrier has not deleted a recording, 2 nothing is, or not all",
+)
+def _erase_caller(
+    number: Annotated[
+        str, typer.Argument(metavar="NUMBER", help="The caller's, with + and country code, or a SIP address.")
+    ],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    url: Server = None,
+) -> None:
+    """Erase all that is kept of one caller; the calls stay countable."""
+    if not yes:
+        if not sys.stdin.isatty():
+            print("nothing was erased: there is nobody to ask, so say --yes", file=sys.stderr)
+            raise typer.Exit(2)
+        typer.confirm("Erase number, words, recordings and messages of this caller for good?", abort=True)
+    from commands.erase import erase
+
+    _go_home()
+    raise typer.Exit(erase(number, url=url))
 
 
 @agent_group.command(

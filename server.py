@@ -8,12 +8,14 @@ if __name__ == "__main__":
     need_packages()
 
 # Before numpy, whose native library reads its number of threads when it is imported
-from settings import Settings, SettingsError, load_settings, read_given
+from settings import ROOT, Settings, SettingsError, load_settings, read_given
 
 # isort: split
 import argparse
 import asyncio
+import gc
 import importlib
+import os
 import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
@@ -21,12 +23,11 @@ from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from fastapi import FastAPI
-
 from conversation.private_log import WORDS_ARE_LOGGED, keep_words_out, log_to_stderr
 from deployment.start import StartError, check, look_over, notes
 
 if TYPE_CHECKING:
+    from fastapi import FastAPI
     from pipecat.runner.types import WebSocketRunnerArguments
 
     from calls.store import CallStore
@@ -37,8 +38,11 @@ USAGE_ERROR = 2
 MAX_SOCKET_MESSAGE_BYTES = 1 << 20
 """Carriers send messages of less than a kB; a longer one than this closes the socket."""
 
+FIRST_KEPT_SOCKET = 3
+"""The file descriptor of a socket that a supervisor passes on. Source: systemd docs, sd_listen_fds(3)."""
+
 SHUTDOWN_SECS = 5
-"""How long a stopping service waits for what is going on."""
+"""How long a service whose calls have ended, or that is to stop at once, waits for requests that are being answered."""
 
 
 def create_app(
@@ -61,14 +65,20 @@ def create_app(
 
     Raises:
         SettingsError: A variable cannot be used.
-        DatabaseUnusable: DATABASE_URL cannot be used. A database that only cannot be opened is logged, and calls are
-            answered without it.
+        DatabaseUnusable: DATABASE_URL cannot be understood. `deployment.start.check` opens the database; one that
+            cannot be used later is logged, and calls wait for it.
     """
+    from fastapi import FastAPI
+
     from calls.store import default_store
     from carriers import descriptors
+    from deployment.banner import addresses
+    from deployment.database import spool_of
     from desk.keys import AddressKeys, deployment_secrets
+    from desk.live_calls import obey_others
     from desk.tokens import StreamTokens
-    from web import api, documentation, health
+    from desk.unknown_calls import Lookout
+    from web import api, callers, documentation, drain, health
     from web.bodies import BodyLimits
     from web.entrance import Entrance
     from web.failures import answer_failures
@@ -87,11 +97,15 @@ def create_app(
             await warm_up()
             service.leftovers.loaded()
 
+    if store is None:
+        store = default_store(settings.calls_database)
+        if (spool := spool_of(settings)) is not None:
+            store.spool_to(spool)
     secrets = deployment_secrets(settings)
     service = WebService(
         settings=settings,
         public_url=settings.public_url or f"http://127.0.0.1:{settings.port}",
-        store=store or default_store(settings.calls_database),
+        store=store,
         tokens=StreamTokens(*secrets),
         keys=AddressKeys(secrets),
         run_bot=run_bot or _bot,
@@ -100,7 +114,11 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        service.start()
+        service.start(obey_others)
+        if settings.public_url and settings.public_url.startswith("https://"):
+            # At another address no carrier's number can lead here, so none of its calls is ours.
+            ours = addresses(settings, settings.public_url)
+            service.later(Lookout(service, ours).run(), "looking for calls that nobody knows")
         if look_over is not None:
             service.later(look_over(), "looking over the deployment")
         preparing = asyncio.create_task(service.readiness.prepare(), name="warm-up")
@@ -122,7 +140,8 @@ def create_app(
     )
     app.state.service = service
     webhooks = [webhook_router(one) for one in descriptors()]
-    for router in (*webhooks, media_router(), api.router, documentation.router, health.router):
+    own = (api, callers, documentation, drain, health)
+    for router in (*webhooks, media_router(), *(one.router for one in own)):
         app.include_router(router)
     app.add_middleware(Entrance, service=service)
     app.add_middleware(BodyLimits)
@@ -147,11 +166,16 @@ def _warm_up_of(settings: Settings) -> Callable[[], Awaitable[None]]:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Open the port, so that a problem with it is reported before anything else.
+    """Open the port, or take over the one that a supervisor keeps open (systemd's socket activation).
+
+    It is the first thing that a start does: carriers that call meanwhile wait for their answer, and are not refused.
+    A port of the supervisor's is open even while no process is there. Source: systemd docs, sd_listen_fds(3).
 
     Raises:
         StartError: It cannot be opened.
     """
+    if os.environ.get("LISTEN_PID") == str(os.getpid()) and os.environ.get("LISTEN_FDS", "0") != "0":
+        return socket.socket(fileno=FIRST_KEPT_SOCKET)
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         # "::" is every address, and people who write it mean the old ones, too.
@@ -180,7 +204,9 @@ examples:
   %(prog)s
   %(prog)s --port 8080 --agent reminder
   %(prog)s --host 0.0.0.0                (for others than this machine)
+  %(prog)s --workers auto                (a process a core: docs/scaling.md)
 
+SIGTERM and Ctrl+C let running calls end (DRAIN_SECS), a second one stops at once
 exit status: 0 it was stopped, 2 it cannot start, and why"""
 
 
@@ -205,28 +231,36 @@ def main(arguments: Sequence[str] | None = None, *, program: str | None = None) 
     parser.add_argument("--host", help="address to listen on (HOST, default 127.0.0.1)")
     parser.add_argument("--port", type=int, help="port to listen on (PORT, default 7860)")
     parser.add_argument("--agent", help="name of the agent that answers (AGENT, default receptionist)")
+    parser.add_argument(
+        "--workers", help="processes that share the port, and are watched; auto is one a core (WORKERS)"
+    )
+    parser.add_argument(
+        "--worker", help=argparse.SUPPRESS
+    )  # what `deployment.workers` calls this program with
     chosen = {name: value for name, value in vars(parser.parse_args(arguments)).items() if value is not None}
     try:
+        if (post := chosen.pop("worker", None)) is not None:
+            return _serve_as_worker(post)
         settings = load_settings(**chosen)
         log_to_stderr(settings.log_level)
         if settings.log_callers_words:
             print(WORDS_ARE_LOGGED, flush=True)
-        return _serve(settings)
+        return _serve(settings, chosen)
     except (SettingsError, StartError) as error:
         print(error, file=sys.stderr)
         return USAGE_ERROR
 
 
-def _serve(settings: Settings) -> int:
-    import uvicorn
-
+def _serve(settings: Settings, chosen: dict[str, Any]) -> int:
     from carriers.cloud import CloudError
+    from deployment import worker_plan
     from deployment.banner import start_lines
     from deployment.tunnel import find_tunnel
+    from web.stopping import StoppingServer
 
-    answers = check(settings)
     listener = listen(settings.host, settings.port)
     with listener:
+        answers = check(settings)
         tunnel = None if settings.public_url else find_tunnel(settings.ngrok_api_url, settings.port)
         if tunnel:
             settings = settings.model_copy(update={"public_url": tunnel})
@@ -235,18 +269,62 @@ def _serve(settings: Settings) -> int:
             lines = start_lines(settings, public_url, tunnel=tunnel is not None)
         except CloudError as error:
             raise StartError(str(error)) from None
-        server = uvicorn.Server(uvicorn_config(_app(settings)))
-        print("\n".join([*lines, *answers, *notes(settings, read_given())]), flush=True)
+        lines += [*answers, *notes(settings, read_given())]
+        if settings.workers is not None:
+            kept = {**chosen, **({"public_url": tunnel} if tunnel else {})}
+            print("\n".join([*lines, worker_plan.line(settings)]), flush=True)
+            worker_plan.become_parent(settings, listener, kept, program=ROOT / "server.py")
+        app = _app(settings, partial(look_over, settings))
+        server = StoppingServer(uvicorn_config(app), app.state.service.drain)
+        print("\n".join(lines), flush=True)
         with suppress(KeyboardInterrupt):
             server.run(sockets=[listener])
     return 0 if server.started else 1
 
 
-def _app(settings: Settings) -> FastAPI:
+def _serve_as_worker(text: str) -> int:
+    """Serve on the port that a parent has opened, and give it signs of life (`deployment.workers`)."""
+    from deployment import pulse
+    from web.stopping import StoppingServer
+
+    post = pulse.take_post(text)
+    gc.disable()  # a sixth of the start is looking for garbage where there is none yet
+    settings = load_settings(**post.settings)
+    log_to_stderr(settings.log_level)
+    if not post.checked:
+        check(settings)
+    app = _app(settings, partial(look_over, settings) if post.first else None)
+
+    drain = app.state.service.drain
+    drain.tell_all = lambda number: os.kill(os.getppid(), number)
+
+    class Server(StoppingServer):
+        def let_go(self) -> None:
+            for one in getattr(self, "servers", ()):  # which it has once it listens
+                one.close()
+            drain.leave()
+
+        async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+            async with pulse.pulsing(
+                post,
+                serves=lambda: self.started,
+                is_ready=lambda: app.state.service.readiness.reason is None,
+                let_go=self.let_go,
+            ):
+                await super().serve(sockets)
+
+    server = Server(uvicorn_config(app), drain)
+    gc.enable()
+    with socket.socket(fileno=post.listener) as listener, suppress(KeyboardInterrupt):
+        server.run(sockets=[listener])
+    return 0 if server.started else 1
+
+
+def _app(settings: Settings, look_over: Callable[[], Coroutine[Any, Any, None]] | None) -> FastAPI:
     from calls.database.errors import DatabaseUnusable
 
     try:
-        return create_app(settings, look_over=partial(look_over, settings))
+        return create_app(settings, look_over=look_over)
     except DatabaseUnusable as error:
         raise StartError(str(error)) from None
 

@@ -47,8 +47,15 @@ OTHERS = frozenset({"LOGLEVEL", "OLLAMA_HOST", "OLLAMA_MODELS", "OPENAI_ORG_ID",
 ON_THIS_MACHINE = frozenset({"agents_dir", "data_dir", "dial_do_not_call"}) | FILES
 """Settings that name a place on the machine where they are set, and mean nothing on another."""
 
+AUTO = "auto"
+"""The value of WORKERS with which there is a process a core."""
+
 MEMORY = "memory"
 """The value of DATABASE_URL with which calls are forgotten when the process ends."""
+
+
+SAY, BUSY_TONE, CALL_BACK = "say", "busy", "call_back"
+"""The values of WHEN_FULL that name no other place."""
 
 
 class SettingsError(Exception):
@@ -207,6 +214,18 @@ class Settings(BaseSettings):
             "allow_unsigned_webhooks",
             "max_connections",
             "max_connections_per_peer",
+            "workers",
+            "watchdog_secs",
+            "drain_secs",
+            "drain_notice_secs",
+            "max_calls",
+            "when_full",
+            "unknown_calls",
+            "retain_days",
+            "retain_numbers_days",
+            "retain_transcripts_days",
+            "retain_recordings_days",
+            "retain_events_days",
             "ngrok_api_url",
         }
     )
@@ -246,6 +265,18 @@ class Settings(BaseSettings):
     allow_unsigned_webhooks: bool = False
     max_connections: int = Field(default=1000, ge=16)
     max_connections_per_peer: int = Field(default=100, ge=0)
+    workers: int | Literal["auto"] | None = None
+    watchdog_secs: float = Field(default=10, ge=0)
+    drain_secs: float = Field(default=600, ge=0, le=86_400)
+    drain_notice_secs: float = Field(default=0, ge=0, le=60)
+    max_calls: int | None = Field(default=None, ge=0)
+    when_full: str = Field(default=SAY, repr=False)  # it may be a telephone number
+    unknown_calls: Literal["leave", "end", "adopt"] = "leave"
+    retain_days: int | None = Field(default=None, ge=1, le=36_500)
+    retain_numbers_days: int | None = Field(default=None, ge=1, le=36_500)
+    retain_transcripts_days: int | None = Field(default=None, ge=1, le=36_500)
+    retain_recordings_days: int | None = Field(default=None, ge=1, le=36_500)
+    retain_events_days: int | None = Field(default=None, ge=1, le=36_500)
     ngrok_api_url: str = "http://127.0.0.1:4040"
     log_level: Literal["TRACE", "DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_callers_words: bool = False
@@ -340,6 +371,23 @@ class Settings(BaseSettings):
     @classmethod
     def _in_capitals(cls, value: object) -> object:
         return value.strip().upper() if isinstance(value, str) else value
+
+    @field_validator("workers", mode="before")
+    @classmethod
+    def _are_workers(cls, value: object) -> object:
+        text = str(value).strip().lower()
+        if value is None or text == AUTO:
+            return value and AUTO
+        if not re.fullmatch(r"[1-9][0-9]{0,2}", text):
+            raise ValueError(f"must be a whole number of processes from 1 to 999, or {AUTO} for one a core")
+        return int(text)
+
+    @field_validator("watchdog_secs")
+    @classmethod
+    def _outlasts_pulses(cls, value: float) -> float:
+        if 0 < value < 2:
+            raise ValueError("must be at least 2 seconds, or 0 for no watchdog")
+        return value
 
     @field_validator("database_url")
     @classmethod
@@ -440,6 +488,21 @@ class Settings(BaseSettings):
             )
         return value
 
+    @field_validator("when_full")
+    @classmethod
+    def _is_an_end(cls, value: str) -> str:
+        value = value.strip()
+        if value.lower() in (SAY, BUSY_TONE, CALL_BACK):
+            return value.lower()
+        if re.match(r"https?://", value, re.IGNORECASE):
+            return cls._is_a_base_url(value) or SAY
+        if re.fullmatch(r"\+[1-9][0-9]{5,14}|sips?:\S+", value):
+            return value
+        raise ValueError(
+            f"must be {SAY}, {BUSY_TONE}, {CALL_BACK}, the base address of another server such as "
+            "https://bot2.example.com, or a telephone number in E.164 such as +14155550100"
+        )
+
     @field_validator("caller_lookup_url", "webhook_url")
     @classmethod
     def _is_private(cls, value: str | None) -> str | None:
@@ -493,7 +556,7 @@ def _wrong_in_base_url(value: str) -> str | None:
         return "has a query (?) or a fragment (#), which belong to single addresses"
     if "@" in parts.netloc:
         return "has a user or password in it, which carriers do not sign"
-    if re.search(rf"/({'|'.join(known_carriers())}|ws|calls|healthz|readyz)(/|$)", parts.path):
+    if re.search(rf"/({'|'.join(known_carriers())}|ws|calls|callers|healthz|readyz)(/|$)", parts.path):
         return "has the path of a webhook, a media socket or a health check in it"
     return None
 

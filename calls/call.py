@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Self
@@ -52,7 +52,9 @@ class Call:
         id: Our own id, `call_` and 32 hexadecimal digits.
         clock: Where the times of events come from.
         state: Where it stands. Changed by `move` only.
-        events: All that happened, oldest first.
+        events: All that happened, in the order in which it is kept: what another process has written comes before what
+            this one has not written yet.
+        arrived: The same, in the order in which this process learned of it.
         ending: Who is about to end it, or ended it.
         resume: What the next session must know, while one is expected.
         created_at: When we heard of it.
@@ -72,6 +74,7 @@ class Call:
     clock: Callable[[], datetime] = field(default=lambda: datetime.now(UTC), repr=False)
     state: CallState = field(init=False)
     events: list[CallEvent] = field(init=False, default_factory=list, repr=False)
+    arrived: list[CallEvent] = field(init=False, default_factory=list, repr=False)
     ending: Ending | None = field(init=False, default=None)
     resume: Resume | None = field(init=False, default=None)
     created_at: datetime = field(init=False)
@@ -113,7 +116,7 @@ class Call:
             **known: What a new call is made from.
         """
         call = cls(**known)
-        call.state, call.events = state, events
+        call.state, call.events, call.arrived = state, events, list(events)
         call.ending, call.resume = ending, resume
         call.created_at, call.answered_at, call.ended_at = created_at, answered_at, ended_at
         return call
@@ -157,6 +160,7 @@ class Call:
         """
         event = replace(event, at=self.clock())
         self.events.append(event)
+        self.arrived.append(event)
         self._changed()
         return event
 
@@ -171,6 +175,21 @@ class Call:
         self.record(event)
         return True
 
+    def learned(self, events: list[CallEvent], news: Sequence[CallEvent], changes: Mapping[str, Any]) -> None:
+        """Take in what another process has written about the call, and call the functions given to `watch`.
+
+        Args:
+            events: All events in their order.
+            news: Those of them that this process did not know.
+            changes: What else is different now: attributes by name.
+        """
+        self.events[:] = events
+        self.arrived += news
+        for name, value in changes.items():
+            setattr(self, name, value)
+        if news or changes:
+            self._changed()
+
     def has(self, kind: type[CallEvent]) -> bool:
         """Whether something of this kind has happened."""
         return self.last(kind) is not None
@@ -182,10 +201,10 @@ class Call:
     def news(self, kind: type[E]) -> asyncio.Future[E]:
         """The next event of a kind, once it happens."""
         future: asyncio.Future[E] = asyncio.get_running_loop().create_future()
-        seen = len(self.events)
+        seen = len(self.arrived)
 
         def look() -> None:
-            for event in self.events[seen:]:
+            for event in self.arrived[seen:]:
                 if isinstance(event, kind) and not future.done():
                     future.set_result(event)
 
@@ -210,9 +229,9 @@ class Call:
         try:
             while True:
                 changed.clear()
-                while seen < len(self.events):
+                while seen < len(self.arrived):
                     seen += 1
-                    yield self.events[seen - 1]
+                    yield self.arrived[seen - 1]
                 # Not at the `ended` event itself: a call may have events after its end, such as `detached`.
                 if self.is_over:
                     return

@@ -29,6 +29,7 @@ from calls.events.talk import (
     LanguageChanged,
     MessageTaken,
     Resumed,
+    ToolStarted,
     ToolUsed,
 )
 from calls.transfer import Resume
@@ -49,6 +50,7 @@ KINDS = (
     Interrupted,
     DtmfReceived,
     MessageTaken,
+    ToolStarted,
     ToolUsed,
     TransferStarted,
     TransferEnded,
@@ -83,6 +85,7 @@ class Carried:
             call.expect_return(self.resume)
         if self.events and not call.has(CallerSaid) and not call.has(BotHeard):
             call.events.extend(self.events)
+            call.arrived.extend(self.events)
 
 
 def carry(call: Call, secret: str) -> dict[str, str]:

@@ -162,6 +162,10 @@ class CallControl:
             await self.hang_up(ending.by, ending.cause, state=ending.state)
         return True
 
+    async def noted(self) -> None:
+        """Let other processes know what was noted of the call: the carrier's report may come to one of them."""
+        await self.store.noted()
+
     async def is_alive(self) -> bool:
         """Whether the carrier says that the call goes on."""
         return await self.refresh() and not self.call.is_over
@@ -177,6 +181,35 @@ class CallControl:
         call, carrier, way_back = self.call, self.commanded("answer"), self.back("answer")
         stream, command_id = await way_back.stream(call), str(uuid.uuid4())
         await self.act(lambda: carrier.answer(call.carrier_call_id, stream, command_id=command_id), "answer")
+
+    async def answer_without_the_bot(self) -> None:
+        """Take a call that rings, for the carrier to say something; for carriers that do not answer by themselves.
+
+        Raises:
+            NotDone: It rings on, as far as we know.
+        """
+        call, carrier, command_id = self.call, self.commanded("answer"), str(uuid.uuid4())
+        await self.act(lambda: carrier.answer(call.carrier_call_id, None, command_id=command_id), "answer")
+
+    async def reject(self) -> None:
+        """Let the caller of a call that rings hear a busy tone, where commands run it.
+
+        Raises:
+            NotDone: It rings on, as far as we know.
+        """
+        call, carrier, command_id = self.call, self.commanded("reject the call"), str(uuid.uuid4())
+        await self.act(lambda: carrier.reject(call.carrier_call_id, command_id=command_id), "reject the call")
+
+    async def speak(self, text: str, language: str) -> None:
+        """Say a sentence in the carrier's own voice, where commands run the call and no media stream is open.
+
+        Raises:
+            NotDone: It may not be said.
+        """
+        call, carrier, command_id = self.call, self.commanded("speak"), str(uuid.uuid4())
+        await self.act(
+            lambda: carrier.speak(call.carrier_call_id, text, language, command_id=command_id), "speak"
+        )
 
     async def stream_again(self) -> None:
         """Connect a call with the bot whose media stream was lost; for carriers that run no documents.
@@ -365,7 +398,11 @@ class CallControl:
         except CallEnded as error:
             raise CallIsOver(f"could not {what}: {error}") from None
         except CarrierUnavailable as error:
-            raise CarrierFailed(f"could not {what}: {error}", uncertain=not error.nothing_done) from None
+            raise CarrierFailed(
+                f"could not {what}: {error}",
+                uncertain=not error.nothing_done,
+                retry_after_secs=error.retry_after_secs,
+            ) from None
         except CarrierError as error:
             raise CarrierFailed(f"could not {what}: {error}") from None
         except ValueError as error:

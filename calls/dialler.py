@@ -19,7 +19,7 @@ from calls.control import CallControl
 from calls.errors import CarrierFailed, NotDone
 from calls.events.lifecycle import Dialling, ErrorHappened
 from calls.insist import insist
-from calls.policy import NOBODY_KNOWS, DialPolicy, DialRefused
+from calls.policy import DAY, NOBODY_KNOWS, DialPolicy, DialRefused
 from calls.states import CallState, EndedBy
 from calls.store import CallStore
 from calls.way_back import WayBack
@@ -104,8 +104,9 @@ class Dialler:
             check_time_limit(order.time_limit_secs, carrier.call_secs, carrier.name)
         except ValueError as error:
             raise DialRefused(str(error)) from None
-        await self._policy.check_again(to, self._store)
-        call = self._store.dial_out(
+        call = await self._store.dial_out_if(
+            lambda placed, now: self._policy.check_again(to, placed, now),
+            within=DAY,
             carrier=carrier.name,
             mode=carrier.mode,
             from_number=order.from_number,
@@ -152,7 +153,8 @@ class Dialler:
         except CarrierError as error:
             logger.warning("Call {} was not dialled: {}", call.id, error)
             call.move(CallState.FAILED, cause=str(error), ended_by=EndedBy.ERROR)
-            raise CarrierFailed(str(error)) from None
+            wait_secs = getattr(error, "retry_after_secs", None)
+            raise CarrierFailed(str(error), retry_after_secs=wait_secs) from None
         if call_id is None:
             self._in_background(self._look(call, carrier, since, order.ring_timeout_secs))
         else:

@@ -12,7 +12,9 @@ class NotDone(Exception):
         ├── NotPossible     never with this call, or not like this: ask for something else
         ├── CallIsOver      the call has ended
         ├── UnderWay        something else is being done to the call that cannot be done at the same time
-        └── CarrierFailed   the carrier did not do it, as far as we know
+        ├── NoRoom          no further call is taken now (`desk.room`)
+        ├── CarrierFailed   the carrier did not do it, as far as we know
+        └── NoAnswer        the process that talks on the call, or the database between, does not answer
     """
 
 
@@ -33,9 +35,25 @@ class CarrierFailed(NotDone):
 
     Parameters:
         uncertain: It may have been done nevertheless.
+        retry_after_secs: How long to wait before it is asked for again, when the carrier says so, or has not answered
+            for a while.
+    """
+
+    def __init__(self, message: str, *, uncertain: bool = False, retry_after_secs: float | None = None):
+        """Remember whether the carrier may have acted."""
+        super().__init__(message)
+        self.uncertain = uncertain
+        self.retry_after_secs = retry_after_secs
+
+
+class NoAnswer(NotDone):
+    """The process that talks on the call, or the database by which it is asked, does not answer.
+
+    Parameters:
+        uncertain: It may have been done, or be done yet.
     """
 
     def __init__(self, message: str, *, uncertain: bool = False):
-        """Remember whether the carrier may have acted."""
+        """Remember whether it was begun."""
         super().__init__(message)
         self.uncertain = uncertain

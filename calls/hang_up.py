@@ -28,7 +28,11 @@ WORD_SECS = 1.0
 """How long the carrier may take to say that a call is over after it took the request; its reports are that fast."""
 
 PAUSES_SECS = (1.0, 2.0, 4.0, 8.0, 15.0, 15.0, 15.0)
-"""Before each time that a call is asked about, and hung up again if it is still up."""
+"""Before each time that a call is asked about, and hung up again if it is still up; longer where the carrier, or its
+circuit breaker, asks for more."""
+
+ASKED_TO_WAIT_SECS = 60.0
+"""How much more, at most."""
 
 
 class Control(Protocol):
@@ -42,6 +46,10 @@ class Control(Protocol):
     @property
     def carrier(self) -> Carrier | None:
         """Its carrier, or None when there are no credentials for it."""
+        ...
+
+    async def noted(self) -> None:
+        """Let other processes know what was noted of the call: the carrier's report may come to one of them."""
         ...
 
     async def find(self, since: datetime) -> bool:
@@ -96,6 +104,7 @@ async def _hang_up(
     try:
         if not call.carrier_call_id:
             return _failed(call, "the carrier has not named the call yet")
+        await control.noted()
         attempts, answer = await insist(
             carrier, lambda: carrier.hang_up(call.carrier_call_id), call.id, budget_secs=budget_secs
         )
@@ -145,15 +154,18 @@ def _followed_up(control: Control) -> asyncio.Task[None]:
 async def _follow_up(control: Control) -> None:
     call, carrier = control.call, control.carrier
     assert carrier is not None
+    asked_to_wait = 0.0
     for pause in PAUSES_SECS:
-        if await call.over_within(pause):
+        if await call.over_within(max(pause, min(asked_to_wait, ASKED_TO_WAIT_SECS))):
             return
+        asked_to_wait = 0.0
         try:
             if call.carrier_call_id:
                 await _ask_again(call, carrier)
             else:
                 await control.find(call.created_at)  # which hangs up what it finds
         except CarrierError as error:
+            asked_to_wait = getattr(error, "retry_after_secs", None) or 0.0
             logger.debug("Call {} cannot be hung up yet: {}", call.id, error)
         if call.is_over:
             return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Awaitable, Callable, Iterable
 from itertools import count
 from typing import TypeVar
@@ -12,7 +13,11 @@ from loguru import logger
 from carriers.carrier import Carrier, CarrierUnavailable
 
 FIRST_RETRY_SECS = 0.2
-"""The pause before the second attempt while a caller is on the line; it doubles with each further one."""
+"""The pause before the second attempt while a caller is on the line; it doubles with each further one. Each pause is
+shortened by up to half by chance, so that calls that failed together do not ask together again."""
+
+LONGEST_WAIT_SECS = 10.0
+"""How long a carrier may ask to wait (`Retry-After`) where no budget says how long there is."""
 
 T = TypeVar("T")
 
@@ -44,14 +49,18 @@ async def insist(
     Returns:
         How many attempts it took, and the answer.
 
+    A pause is never shorter than what the carrier asks for. Where that is longer than there is time, its error is
+    raised at once, and says how long.
+
     Raises:
-        CarrierError: The last attempt's.
+        CarrierError: The last attempt's. `nothing_done` is of all attempts together.
     """
     await carrier.load()
     loop = asyncio.get_running_loop()
     deadline = None if budget_secs is None else loop.time() + budget_secs
     pauses = iter(pauses_secs if pauses_secs is not None else (FIRST_RETRY_SECS * 2**n for n in count()))
     attempts = 1
+    nothing_done = True
     while True:
         try:
             async with asyncio.timeout_at(deadline):
@@ -61,10 +70,12 @@ async def insist(
                 raise
             raise CarrierUnavailable(f"no answer from the carrier within {budget_secs:g} s") from None
         except CarrierUnavailable as error:
+            error.nothing_done = nothing_done = nothing_done and error.nothing_done
             pause = next(pauses, None)
-            if pause is None or not still_wanted() or (only_if_nothing_done and not error.nothing_done):
+            if pause is None or not still_wanted() or (only_if_nothing_done and not nothing_done):
                 raise
-            if deadline is not None and loop.time() + pause >= deadline:
+            pause = max(pause * random.uniform(0.5, 1.0), error.retry_after_secs or 0.0)
+            if pause > LONGEST_WAIT_SECS if deadline is None else loop.time() + pause >= deadline:
                 raise
             logger.warning("A request for call {} is tried again: {}", call_id, error)
         await asyncio.sleep(pause)

@@ -15,7 +15,7 @@ import asyncio
 import hashlib
 import json
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -231,11 +231,20 @@ class _Memory:
 _memories: WeakKeyDictionary[CallStore, _Memory] = WeakKeyDictionary()
 
 
+def forget_caller_in_memory(store: CallStore, number: str, agents: Iterable[str]) -> int:
+    """Throw away what a store without a database keeps with a caller for agents; returns how many values."""
+    callers = _memories.setdefault(store, _Memory()).callers
+    return sum(len(callers.pop(caller_named(agent, number), {})) for agent in set(agents))
+
+
 def _caller(call: Call) -> str | None:
     number = call.other_number
-    if not number:
-        return None
-    return hashlib.sha256(f"{call.agent or ''}\n{number}".encode()).hexdigest()
+    return caller_named(call.agent, number) if number else None
+
+
+def caller_named(agent: str | None, number: str) -> str:
+    """Whose values those are that are kept with a caller for an agent: what stands for the two in the database."""
+    return hashlib.sha256(f"{agent or ''}\n{number}".encode()).hexdigest()
 
 
 def _checked_key(key: str) -> str:

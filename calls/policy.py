@@ -17,7 +17,6 @@ from calls.colleague import Colleague
 from calls.do_not_call import DoNotCall, names_of
 from calls.errors import NotPossible
 from calls.states import CallState
-from calls.store import CallStore
 from carriers.dialling import check_destination, is_sip
 
 DAY = timedelta(hours=24)
@@ -172,20 +171,18 @@ class DialPolicy:
             )
         return _e164(parsed)
 
-    async def check_again(self, number: str, store: CallStore) -> None:
+    def check_again(self, number: str, placed: Iterable[Call], now: datetime) -> None:
         """Find out whether a number may be called once more today, and any number at all just now.
-
-        Call `store.dial_out` next without awaiting anything else: then the new call counts before the next question.
 
         Args:
             number: As `check` returned it.
-            store: What knows the calls before.
+            placed: The calls of the last `DAY` that were placed, by all processes.
+            now: The present time.
 
         Raises:
             DialRefused: A limit of the policy has been reached.
         """
-        now = store.now()
-        calls = [call for call in await store.dialled(now - DAY) if _counts(call)]
+        calls = [call for call in placed if _counts(call)]
         names = names_of(number)
         if (
             sum(not names.isdisjoint(names_of(call.to_number or "")) for call in calls)

@@ -1,4 +1,8 @@
-"""Asks carriers what became of calls without news for a while: carriers' reports get lost, and our processes die."""
+"""Asks carriers what became of calls without news for a while: carriers' reports get lost, and our processes die.
+
+Of several processes on one database one does this for all, by a lease. The others ask only about calls of which the
+database does not know yet what they know.
+"""
 
 from __future__ import annotations
 
@@ -11,19 +15,27 @@ from loguru import logger
 
 from calls.call import Call
 from calls.control import CallControl
+from calls.database.processes import own_session
+from calls.errors import NoAnswer
 from calls.events.lifecycle import Dialling, HangUpStarted
 from calls.events.talk import Attached, Detached
 from calls.hang_up import is_followed_up
 from calls.policy import NOBODY_KNOWS
 from calls.states import CallState, EndedBy
 from calls.store import CallStore
-from carriers.carrier import CallNotFound, Carrier, CarrierError, Direction, StatusUpdate
+from carriers.carrier import CallNotFound, Carrier, CarrierError, CarrierUnavailable, Direction, StatusUpdate
+
+LEASE = "reconcile"
 
 EVERY_SECS = 3.0
 """How often the calls are looked through."""
 
 TAKE_UP_AFTER = timedelta(seconds=60)
-"""How long nothing must have been written about a call until it is taken for one that another process left behind."""
+"""How long nothing must have been written about a call on which another process talks until it is looked after here.
+Calls on which none talks are known here after `UNATTACHED`."""
+
+PROMISED_AFTER = timedelta(seconds=20)
+"""The same for a call that was to end: a process that lives hangs it up again meanwhile, which does no harm."""
 
 RING_TIMEOUT = timedelta(seconds=60)
 """How long a call is taken to ring if its ring time-out is not known."""
@@ -45,6 +57,9 @@ NOBODY_TELLS = "nobody has heard of it any more, and without credentials nobody 
 
 AT_ONCE = 4
 """How many calls are asked about at the same time."""
+
+ASKED_TO_WAIT_SECS = 60.0
+"""How long a carrier may ask to wait, at most, before a call is asked about again."""
 
 ASK_SECS = 15.0
 """How long asking about one call may take."""
@@ -74,7 +89,6 @@ class Reconciler:
         self._at_once = at_once
         self._missed: WeakKeyDictionary[Call, datetime] = WeakKeyDictionary()
         self._asked: WeakKeyDictionary[Call, datetime] = WeakKeyDictionary()
-        self._taken_up: datetime | None = None
 
     async def run(self) -> None:
         """Look again and again, until cancelled."""
@@ -92,13 +106,15 @@ class Reconciler:
             How many calls were asked about.
         """
         try:
-            if self._taken_up is None or now - self._taken_up >= TAKE_UP_AFTER:
-                self._taken_up = now
-                await self._store.take_up(now - TAKE_UP_AFTER)
+            for_all = await self._store.holds(LEASE)
+            if for_all:
+                await self._store.take_up(now - TAKE_UP_AFTER, now - UNATTACHED, now - PROMISED_AFTER)
             silent = [
                 call
                 for call in self._store.live()
-                if now - self._last_heard(call) >= self._patience(call) and not is_followed_up(call)
+                if now - self._last_heard(call) >= self._patience(call)
+                and not is_followed_up(call)
+                and (for_all or not self._store.is_known_to_others(call))
             ]
         except Exception as error:
             logger.opt(exception=error).error("Calls could not be looked through: {}", type(error).__name__)
@@ -129,6 +145,8 @@ class Reconciler:
                 elif not await CallControl(call, carrier, self._store).find(call.created_at):
                     self._miss(call, now)
         except (CarrierError, TimeoutError) as error:
+            if isinstance(error, CarrierUnavailable) and error.retry_after_secs:
+                self._asked[call] = now + timedelta(seconds=min(error.retry_after_secs, ASKED_TO_WAIT_SECS))
             logger.debug("Call {}: what became of it is not known yet: {}", call.id, error or "no answer")
         except Exception as error:
             logger.opt(exception=error).error(
@@ -142,16 +160,31 @@ class Reconciler:
             at_carrier = await carrier.fetch_call(call.carrier_call_id)
         except CallNotFound:
             # A bot that is on the call knows better; and with wrong credentials a carrier knows no call at all.
-            if not call.is_over and not is_attached(call):
+            if not call.is_over and not await self._bot_talks_on(call):
                 answered = call.answered_at is not None
                 end = CallState.COMPLETED if answered else CallState.FAILED
                 call.move(end, cause="its carrier does not know the call any more")
             return
         call.apply(StatusUpdate(call.carrier_call_id, at_carrier.state))
-        if call.ending is not None and not call.is_over and not is_attached(call):
-            # It was to end, and the carrier could not be asked to end it then.
-            ending = call.ending
+        ending = call.ending
+        if ending is None or call.is_over:
+            return
+        # It was to end, and the carrier could not be asked to end it then, or has not done it. Who had begun to hang up
+        # meant it, even if a session is on the call yet.
+        if call.has(HangUpStarted) or not await self._bot_talks_on(call):
             await CallControl(call, carrier, self._store).hang_up(ending.by, ending.cause, state=ending.state)
+
+    async def _bot_talks_on(self, call: Call) -> bool:
+        """Whether a bot session is on the call, in a process that lives; the session of one that died never ends."""
+        shared = self._store.shared
+        if not is_attached(call):
+            return False
+        if shared is None or own_session(call.events) is not None:
+            return True
+        try:
+            return await shared.elsewhere(call.id) is not None
+        except NoAnswer:
+            return True
 
     def _miss(self, call: Call, now: datetime) -> None:
         if call in self._missed:
@@ -184,8 +217,10 @@ def _patience(call: Call) -> timedelta:
         dialling = call.last(Dialling) if call.direction is Direction.OUTBOUND else None
         ring = timedelta(seconds=dialling.ring_timeout_secs) if dialling else RING_TIMEOUT
         return ring + RING_GRACE
+    if call.state is CallState.IN_PROGRESS and call.has(HangUpStarted):
+        return UNATTACHED
     if call.state is CallState.IN_PROGRESS and not is_attached(call):
-        return UNATTACHED if call.ending is None or call.has(HangUpStarted) else APOLOGY
+        return UNATTACHED if call.ending is None else APOLOGY
     if call.state is CallState.TRANSFERRED:
         return HANDED_OVER
     return SILENT

@@ -17,7 +17,7 @@ from calls.events.lifecycle import RecordingChanged, RecordingReported
 from carriers.carrier import CarrierUnavailable, RecordingFormat, RecordingUpdate
 
 IN_PROGRESS, PAUSED, STOPPED, UNKNOWN = "in_progress", "paused", "stopped", "unknown"
-COMPLETED = "completed"
+COMPLETED, DELETED = "completed", "deleted"
 
 RECORD_BUDGET_SECS = 8.0
 """How long the start of a recording may be tried: a carrier may record only once audio flows, and no caller waits."""
@@ -25,8 +25,9 @@ RECORD_BUDGET_SECS = 8.0
 RECORDING_ACTIONS = {"start": "in_progress", "pause": "paused", "resume": "in_progress", "stop": "stopped"}
 """What can be done to a recording, and the state that it is in afterwards."""
 
-ORDER = {IN_PROGRESS: 0, PAUSED: 0, STOPPED: 1, COMPLETED: 3}
-"""How far a recording has come; with every state that is not here it is over. A file that is there stays."""
+ORDER = {IN_PROGRESS: 0, PAUSED: 0, STOPPED: 1, COMPLETED: 3, DELETED: 4}
+"""How far a recording has come; with every state that is not here it is over. A file that is there
+stays until it is deleted."""
 
 OVER = 2
 
@@ -89,15 +90,18 @@ async def change_recording(control: CallControl, action: str, file_format: str =
         next((one.id for one in reversed(recordings(call)) if one.id), None) if action != "start" else None
     )
 
+    certain = True
+
     async def request() -> str | None:
-        nonlocal command_id
+        nonlocal command_id, certain
         if action == "start":
             try:
                 return await carrier.start_recording(
                     call_id, status_url=status_url, file_format=wanted, command_id=command_id
                 )
             except CarrierUnavailable as error:
-                if error.nothing_done:  # the refused one's id may count as a repetition
+                certain = certain and error.nothing_done
+                if certain:  # the refused one's id may count as a repetition
                     command_id = str(uuid.uuid4())
                 raise
         change = {

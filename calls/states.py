@@ -48,6 +48,7 @@ class EndedBy(StrEnum):
     HUMAN = "human"
     """A person of the operator's: through the API, or after a transfer."""
     LIMIT = "limit"
+    """A limit of ours: the longest duration, or the capacity or the end of the service."""
     ERROR = "error"
 
 

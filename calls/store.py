@@ -8,7 +8,7 @@ found, and one that another process began, or this one before it was killed, can
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -16,15 +16,21 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from loguru import logger
 
 from calls.call import Call
+from calls.database.saved import SavedCall
+from calls.errors import NotPossible
+from calls.events.event import CallEvent
+from calls.states import CallState, EndedBy
 from carriers.carrier import Direction
 from carriers.numbers import phone_number
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from calls.database.call_database import CallDatabase
-    from calls.database.saved import SavedCall
     from calls.outbox.in_memory import MemoryOutbox
     from calls.outbox.notices import Wants
     from calls.outbox.parcels import Outbox
+    from calls.shared import Shared
 
 T = TypeVar("T")
 
@@ -33,8 +39,17 @@ DEFAULT_LIMIT = 1000
 ASK_SECS = 2.0
 """How long to wait for the database's answer about a call: a caller may be on the line."""
 
+FAILING_SECS = 0.3
+"""The same while it does not take what is to be saved."""
+
 USE_SECS = 0.5
 """How long the database may take to say whether something was used before: a carrier's media socket waits for it."""
+
+NOTED_SECS = 0.5
+"""How long the database may take to note what other processes must know before a carrier acts."""
+
+HEARD_SECS = 1.0
+"""How long to wait for what another process knows of a call: its caller is on the line."""
 
 CLOSE_SECS = 5.0
 """How long a store that is closed tries to save what is left."""
@@ -53,6 +68,7 @@ class CallStore:
         limit: How many calls are kept in memory. When there are more, those that ended are forgotten first, oldest
             first; a live call is never forgotten, and none that is not in the database yet.
         clock: Where the times of events come from.
+        shared: What is known of other processes on the same database; None without one.
     """
 
     def __init__(
@@ -68,10 +84,22 @@ class CallStore:
         self._writer = None
         self._database = database
         self._in_memory: MemoryOutbox | None = None
+        self.shared: Shared | None = None
         if database is not None:
             from calls.database.writer import CallWriter
+            from calls.shared import Shared
 
             self._writer = CallWriter(database)
+            self.shared = Shared(database, self._writer, self.live, self._named_elsewhere)
+
+    def spool_to(self, folder: Path) -> None:
+        """Have what the database does not take kept in files until it does, and replay those of dead processes.
+
+        Args:
+            folder: Where the files are: `calls.database.spool.spool_folder`.
+        """
+        if self._writer is not None:
+            self._writer.spool_to(folder)
 
     async def start(self) -> None:
         """Open the database and bring it up to date.
@@ -89,6 +117,11 @@ class CallStore:
             False when the time was up first.
         """
         return self._writer is None or await self._writer.flush(timeout_secs)
+
+    async def noted(self) -> None:
+        """Wait, for a moment at most, until other processes can know all that happened so far; not without others."""
+        if self.shared is not None and not self.shared.alone:
+            await self.flush(NOTED_SECS)
 
     async def aclose(self, timeout_secs: float = CLOSE_SECS) -> bool:
         """Save what is left, and let go of the database. The store can be used again; it is opened anew then.
@@ -117,6 +150,12 @@ class CallStore:
         from calls.outbox.in_database import DatabaseOutbox
 
         return DatabaseOutbox(self._writer)
+
+    @property
+    def _ask_secs(self) -> float:
+        """How long to wait for the database: shorter while it fails, as a caller may be on the line."""
+        is_failing = self._writer is not None and self._writer.is_failing
+        return min(ASK_SECS, FAILING_SECS) if is_failing else ASK_SECS
 
     @property
     def ask_database(self) -> Callable[[Callable[[CallDatabase], Awaitable[T]]], Awaitable[T]] | None:
@@ -211,6 +250,63 @@ class CallStore:
             mode=mode,
         )
 
+    async def dial_out_if(
+        self, check: Callable[[Sequence[Call], datetime], None], *, within: timedelta, **known: Any
+    ) -> Call:
+        """`dial_out`, if what was placed before allows it: counted over all processes that share the database.
+
+        The new call is written in the transaction that counts, and no other process counts meanwhile, so that two of
+        them cannot both place the last call of a limit. While the database does not answer, the calls that this process
+        knows are counted.
+
+        Args:
+            check: Gets the calls that we placed, and the present time; raises an error if there may be no other one. It
+                is called in another thread.
+            within: How far back those calls go.
+            **known: As for `dial_out`.
+        """
+        now = self._clock()
+        known["parameters"] = dict(known.get("parameters") or {})
+        call = Call(**known, carrier_call_id="", direction=Direction.OUTBOUND, clock=self._clock)
+        ours = self._placed(now - within)
+
+        def check_all(rows: Sequence[SavedCall]) -> None:
+            check(_latest_of(ours, [one for row in rows if (one := self._read(row))]), now)
+
+        from calls.database.errors import DatabaseError
+
+        if self._writer is not None:
+            try:
+                async with asyncio.timeout(self._ask_secs):
+                    await self._writer.save_if(call, check_all, since=now - within)
+            except (DatabaseError, TimeoutError) as error:
+                logger.warning(
+                    "Only calls of this process are counted for now, to see whether another one may be placed: {}",
+                    error or "the database takes too long",
+                )
+            else:
+                self._remember(call)
+                return call
+        # Nothing is awaited until the call is remembered: it counts before the next question.
+        try:
+            check(self._placed(now - within), now)
+        except NotPossible as error:
+            # It may have been written, and must not count as one that was placed.
+            if self._writer is not None:
+                self._remember(call)
+                call.move(CallState.FAILED, cause=str(error), ended_by=EndedBy.LIMIT)
+            raise
+        self._remember(call)
+        self._save(call)
+        return call
+
+    def _placed(self, since: datetime) -> Sequence[Call]:
+        return [
+            call
+            for call in self._calls.values()
+            if call.direction is Direction.OUTBOUND and call.created_at >= since
+        ]
+
     def bind(self, call: Call, carrier_call_id: str) -> None:
         """Give a call of ours the id that its carrier has for it. Doing so again changes nothing.
 
@@ -251,7 +347,25 @@ class CallStore:
 
     def live(self) -> Sequence[Call]:
         """The calls in memory that have not ended, oldest first."""
-        return [call for call in self._calls.values() if not call.is_over]
+        return [call for call in list(self._calls.values()) if not call.is_over]  # from any thread
+
+    def drop(self, of: Callable[[Call], bool]) -> int:
+        """Forget ended calls in memory; the database has them, or has forgotten them, too.
+
+        Args:
+            of: Which of them.
+
+        Returns:
+            How many.
+        """
+        dropped = [call for call in list(self._calls.values()) if self._is_settled(call) and of(call)]
+        for call in dropped:
+            self._drop(call)
+        return len(dropped)
+
+    def forget_notices(self, call_ids: Collection[str]) -> int:
+        """Throw away what the owner is still to be told of calls, where there is no database; returns how many."""
+        return self._in_memory.forget(call_ids) if self._in_memory is not None else 0
 
     def now(self) -> datetime:
         """The time, by the clock that the times of events come from."""
@@ -263,10 +377,11 @@ class CallStore:
         Returns:
             None when neither has it, or the database does not answer in time, which is logged.
         """
-        if call := self.find(carrier, carrier_call_id):
-            return call
+        call = self.find(carrier, carrier_call_id)
+        if call is not None and await self._is_current(call):
+            return await self._fresh(call)
         saved = await self._ask(lambda database: database.load(carrier_call_id, carrier))
-        return self._revive(saved) if saved else None
+        return self._revive(saved) if saved else self.find(carrier, carrier_call_id)
 
     async def fetch(self, call_id: str) -> Call | None:
         """The call with our id or its carrier's, from memory or else from the database.
@@ -276,10 +391,61 @@ class CallStore:
         Returns:
             None when neither has it, or the database does not answer in time, which is logged.
         """
-        if call := self.get(call_id):
-            return call
+        call = self.get(call_id)
+        if call is not None and await self._is_current(call):
+            return await self._fresh(call)
         saved = await self._ask(lambda database: database.load(call_id))
-        return self._revive(saved, ended_too=False) if saved else None
+        return self._revive(saved, ended_too=False) if saved else self.get(call_id)
+
+    async def has_heard(self, call_id: str, events: int) -> None:
+        """Wait until this process knows as many events of a call as another one did, if it can come to know them.
+
+        A carrier is often faster than the database: it opens a media socket at one process with the address that
+        another has just given it.
+
+        Args:
+            call_id: Our id of the call.
+            events: How many.
+        """
+        deadline = asyncio.get_running_loop().time() + HEARD_SECS
+        while (call := self.get(call_id)) is None or len(call.events) < events:
+            if self.shared is None or self.shared.alone or asyncio.get_running_loop().time() > deadline:
+                return
+            await self.fetch(call_id)
+            await asyncio.sleep(HEARD_SECS / 40)
+
+    async def _is_current(self, call: Call) -> bool:
+        """Whether memory still has what the database has of a call that has ended; if not, it is dropped from memory.
+
+        Another process may have forgotten its numbers or words, or all of it. Live calls are brought up to date instead
+        (`calls.shared`).
+        """
+        if self._writer is None or not self._is_settled(call):
+            return True
+        known = self._writer.revision(call)
+        found = await self._ask(lambda database: _answered(database.revision(call.id)))
+        if found is None or found[0] == known or not self._is_settled(call):
+            return True  # also while the database does not answer
+        self._drop(call)
+        return False
+
+    def _is_settled(self, call: Call) -> bool:
+        """Whether a call has ended, and the database has all of it."""
+        return call.is_over and not (self._writer is not None and self._writer.has_unsaved(call))
+
+    def _drop(self, call: Call) -> None:
+        self._calls.pop(call.id, None)
+        if self._by_carrier.get((call.carrier, call.carrier_call_id)) is call:
+            del self._by_carrier[call.carrier, call.carrier_call_id]
+
+    async def _fresh(self, call: Call) -> Call:
+        """The call, with what other processes have written of it lately, unless this one has the bot's session."""
+        if self.shared is not None and not self.shared.alone:
+            from calls.database.processes import own_session
+
+            if own_session(call.events) is None:
+                await self.shared.catch_up(call)
+        return call
 
     async def named(self, carrier: str, carrier_call_id: str | None, our_id: str | None) -> Call | None:
         """The call that a carrier's request is about, from memory or else from the database.
@@ -320,33 +486,59 @@ class CallStore:
         saved = await self._writer.ask(lambda database: database.load(call_id))
         return self._read(saved) if saved else None
 
+    async def events_after(
+        self, call_id: str, seq: int
+    ) -> tuple[Sequence[tuple[int, CallEvent]], bool] | None:
+        """See `CallDatabase.events_after`; None also without a database.
+
+        Raises:
+            DatabaseError: The database did not answer.
+        """
+        if self._writer is None:
+            return None
+        return await self._writer.ask(lambda database: database.events_after(call_id, seq))
+
     async def latest(self, limit: int = 100) -> Sequence[Call]:
         """The last calls, newest first, from memory and the database.
 
         Those that are in the database alone are for reading, and without events.
         """
+        settled = self._settled()
         saved = await self._ask(lambda database: database.latest(limit))
-        return self._merged(saved or [])[:limit]
+        return self._merged(saved, settled)[:limit]
 
-    async def dialled(self, since: datetime) -> Sequence[Call]:
-        """The calls that we placed since a moment, newest first; otherwise like `latest`."""
-        saved = await self._ask(lambda database: database.dialled(since))
-        return [
-            call
-            for call in self._merged(saved or [])
-            if call.direction is Direction.OUTBOUND and call.created_at >= since
-        ]
+    async def holds(self, name: str) -> bool:
+        """Whether this process is the one that does some work for all that share the database: `Shared.holds`."""
+        return self.shared is None or await self.shared.holds(name)
 
-    async def take_up(self, silent_since: datetime) -> Sequence[Call]:
+    def is_known_to_others(self, call: Call) -> bool:
+        """Whether other processes can know all that is known of a call here."""
+        return self._writer is not None and not self._writer.has_unsaved(call)
+
+    async def take_up(
+        self,
+        silent_since: datetime,
+        unattended_since: datetime | None = None,
+        promised_since: datetime | None = None,
+    ) -> Sequence[Call]:
         """Make the calls live that have not ended and have had no event since a moment.
 
         A process that was killed leaves such calls behind.
+
+        Args:
+            silent_since: The moment.
+            unattended_since: Another one, for calls on which no living process talks; the same when not given.
+            promised_since: The moment for calls that were to end; the first one when not given.
 
         Returns:
             Those that were not in memory before.
         """
         taken_up = []
-        for call_id in await self._ask(lambda database: database.unended(silent_since)) or []:
+        living = self.shared.living if self.shared is not None else []
+        unended = await self._ask(
+            lambda database: database.unended(silent_since, unattended_since, living, promised_since)
+        )
+        for call_id in unended or []:
             if call_id not in self._calls and (call := await self.fetch(call_id)) and not call.is_over:
                 taken_up.append(call)
         return taken_up
@@ -387,11 +579,11 @@ class CallStore:
 
     def _saving(self, call: Call) -> Callable[[], None]:
         """What saves a call after each change of it."""
-        seen = len(call.events)
+        seen = len(call.arrived)
 
         def save() -> None:
             nonlocal seen
-            news, seen = call.events[seen:], len(call.events)
+            news, seen = call.arrived[seen:], len(call.arrived)
             self._save(call, may_wait=bool(news) and all(event.MAY_WAIT for event in news))
 
         return save
@@ -401,6 +593,11 @@ class CallStore:
             self._writer.mark(call, may_wait=may_wait)
         elif self._in_memory is not None:
             self._in_memory.look_at(call)
+
+    def _named_elsewhere(self, call: Call) -> None:
+        """Note the carrier's id of a call, which another process may have learned."""
+        if call.carrier_call_id and call.id in self._calls:
+            self._by_carrier.setdefault((call.carrier, call.carrier_call_id), call)
 
     def _revive(self, saved: SavedCall, *, ended_too: bool = True) -> Call | None:
         """The call in memory, which another task may have brought there meanwhile; else the saved one."""
@@ -421,20 +618,35 @@ class CallStore:
             logger.error("Call {} in the database cannot be read: {}", saved.row["id"], type(error).__name__)
             return None
 
-    def _merged(self, saved: Sequence[SavedCall]) -> Sequence[Call]:
+    def _settled(self) -> set[str]:
+        """Our ids of the calls in memory that have ended and are in the database."""
+        return {call.id for call in self._calls.values() if self._is_settled(call)}
+
+    def _merged(self, saved: Sequence[SavedCall] | None, settled: set[str]) -> Sequence[Call]:
+        """The calls in memory, and those that the database has listed.
+
+        Of a call that has ended the database has the last word: something of it may have been forgotten there.
+
+        Args:
+            saved: What the database has listed; None when it has not answered.
+            settled: `_settled` before it was asked.
+        """
         calls = dict(self._calls)
-        for one in saved:
+        if saved is not None and self._writer is not None:
+            current = {one.row["id"]: one.row["revision"] for one in saved}
+            for call_id in settled & calls.keys():
+                if current.get(call_id) != self._writer.revision(calls[call_id]):
+                    del calls[call_id]
+        for one in saved or ():
             if one.row["id"] not in calls and (call := self._read(one)) is not None:
                 calls[call.id] = call
         return sorted(reversed(calls.values()), key=lambda call: call.created_at, reverse=True)
 
-    async def _ask(
-        self, question: Callable[[CallDatabase], Awaitable[T]], timeout_secs: float = ASK_SECS
-    ) -> T | None:
+    async def _ask(self, question: Callable[[CallDatabase], Awaitable[T]]) -> T | None:
         """Ask the database; None if there is none, if it fails, or if it takes too long."""
         if self._writer is None:
             return None
-        return await self._answer(self._writer.ask(question), timeout_secs)
+        return await self._answer(self._writer.ask(question), self._ask_secs)
 
     async def _answer(self, asking: Awaitable[T], timeout_secs: float) -> T | None:
         from calls.database.call_database import DatabaseError
@@ -446,21 +658,40 @@ class CallStore:
             logger.warning("Nothing is known of earlier calls for now: {}", error)
         except TimeoutError:
             logger.warning("Nothing is known of earlier calls for now: no answer within {} s", timeout_secs)
+        self._take_over()
         return None
+
+    def _take_over(self) -> None:
+        """Know the calls that dead processes have left in files, while the database cannot tell of them."""
+        if self._writer is None:
+            return
+        for record in reversed(self._writer.take_over()):
+            row = record.row
+            known = row["id"] in self._calls or (row["carrier"], row["carrier_call_id"]) in self._by_carrier
+            call = None if known else self._read(SavedCall(row, record.events))
+            if call is not None:
+                self._writer.is_left(call, record)
+                self._remember(call)
 
     def _forget_old(self) -> None:
         too_many = len(self._calls) - self._limit
         if too_many <= 0:
             return
-        writer = self._writer
-        ended = [
-            call
-            for call in self._calls.values()
-            if call.is_over and not (writer and writer.has_unsaved(call))
-        ]
+        ended = [call for call in self._calls.values() if self._is_settled(call)]
         for call in ended[:too_many]:
-            del self._calls[call.id]
-            self._by_carrier.pop((call.carrier, call.carrier_call_id), None)
+            self._drop(call)
+
+
+async def _answered(asking: Awaitable[T]) -> tuple[T]:
+    """An answer that may be None, told from none."""
+    return (await asking,)
+
+
+def _latest_of(ours: Sequence[Call], saved: Sequence[Call]) -> Sequence[Call]:
+    """Calls that are known here and in a database: an end that either knows counts."""
+    calls = {call.id: call for call in saved}
+    calls |= {call.id: call for call in ours if call.id not in calls or not calls[call.id].is_over}
+    return list(calls.values())
 
 
 def default_store(database_url: str | None = None) -> CallStore:

@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import Any
 
 from calls.events.event import CallEvent
-from calls.events.lifecycle import TransferEnded, TransferStarted
+from calls.events.lifecycle import GoodbyePromised, TransferEnded, TransferStarted
 from calls.events.talk import (
     Attached,
     BotHeard,
@@ -22,12 +22,20 @@ from calls.events.talk import (
     Detached,
     Interrupted,
     MessageTaken,
+    ToolStarted,
     ToolUsed,
 )
 from calls.transfer import TransferOutcome
 
 TAKE_MESSAGE = "take_message"
 TRANSFER_CALL = "transfer_call"
+END_CALL = "end_call"
+
+NOT_KNOWN = (
+    "It is not known whether this was done: the connection broke while it ran. Do not do it again by yourself. Tell "
+    "the caller, and ask what they wish."
+)
+"""What a model is told of a tool that was running when its session ended."""
 
 
 @dataclass(frozen=True)
@@ -112,6 +120,7 @@ class _Listener:
         self.messages: list[Message] = []
         self.utterance_ended = True
         self.half: dict[str, tuple[int | None, str]] = {}
+        self.running: list[ToolStarted] = []
 
     def listen(self, events: Iterable[CallEvent]) -> list[Message]:
         for event in events:
@@ -123,19 +132,41 @@ class _Listener:
                 case Interrupted():
                     self.hear(event.heard, event.at)
                     self.cut()
-                case Attached() | Detached():
+                case Attached():
                     self.utterance_ended = True
+                    self.give_up_running()
+                case Detached():
+                    self.utterance_ended = True
+                case ToolStarted():
+                    self.running.append(event)
                 case ToolUsed():
+                    self.returned(event.name, event.arguments)
                     ok = tool_succeeded(event.result) if event.ok is None else event.ok
                     self.use(ToolUse(event.name, event.arguments, event.result, ok), event)
                 case MessageTaken():
+                    self.returned(TAKE_MESSAGE)
                     told = "The message was taken and will be passed on."
                     self.use(ToolUse(TAKE_MESSAGE, event.data, told), event)
                 case TransferStarted():
+                    self.returned(TRANSFER_CALL)  # how that ends has an event of its own
                     self.half.pop(TRANSFER_CALL, None)
+                case GoodbyePromised():
+                    self.returned(END_CALL)
                 case TransferEnded():
                     self.transferred(event)
         return self.messages
+
+    def returned(self, name: str, arguments: Mapping[str, Any] | None = None) -> None:
+        """A tool that was begun has ended; of several of this name the one with these arguments, or the oldest."""
+        begun = [one for one in self.running if one.name == name]
+        if begun:
+            self.running.remove(next((one for one in begun if one.arguments == arguments), begun[0]))
+
+    def give_up_running(self) -> None:
+        """Another session begins: what tools of the one before were still at is known to nobody."""
+        for begun in self.running:
+            self.use(ToolUse(begun.name, begun.arguments, NOT_KNOWN, ok=False), begun)
+        self.running = []
 
     def add(self, message: Message) -> None:
         if message.text:

@@ -54,9 +54,11 @@ async def transfer_result(
     loop = asyncio.get_running_loop()
     deadline = loop.time() + patience_secs
     while True:
+        wait_secs = pause_secs
         try:
             legs = await carrier.dialled_from(call.carrier_call_id, target.address, started)
         except CarrierUnavailable as error:
+            wait_secs = max(pause_secs, error.retry_after_secs or 0.0)
             so_far = f"the carrier did not tell: {error}"
         except CarrierError as error:
             return TransferOutcome.UNKNOWN, f"the carrier does not tell: {error}"
@@ -68,7 +70,7 @@ async def transfer_result(
             if state not in NOTHING_YET:
                 return outcome_of(state), f"the carrier says {state}"
             so_far = f"the carrier lists {f'an attempt that is {state}' if now else 'no attempt'}"
-        if loop.time() + pause_secs >= deadline:
+        if loop.time() + wait_secs >= deadline:
             logger.warning("Call {}: how its transfer went is not known: {}", call.id, so_far)
             return TransferOutcome.UNKNOWN, so_far
-        await asyncio.sleep(pause_secs)
+        await asyncio.sleep(wait_secs)

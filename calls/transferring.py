@@ -13,6 +13,7 @@ from calls.call import Call
 from calls.colleague import Colleague
 from calls.control import CallControl
 from calls.errors import CallIsOver, CarrierFailed, NotDone, NotPossible
+from calls.insist import insist
 from calls.states import CallState
 from calls.transfer import Resume, ResumeReason, Target
 from carriers.carrier import (
@@ -23,6 +24,9 @@ from carriers.carrier import (
     Meeting,
     TransferDocument,
 )
+
+COLLEAGUE_PAUSES_SECS = (0.5, 1.0)
+"""Before each further attempt to call a colleague, after one that certainly did nothing: a caller is waiting."""
 
 
 async def transfer(control: CallControl, target: Target) -> None:
@@ -114,7 +118,14 @@ async def call_colleague(control: CallControl, target: Target, about: str) -> Ca
         amd_url=amd_url,
     )
     try:
-        dialled = await carrier.dial(order)
+        _, dialled = await insist(
+            carrier,
+            lambda: carrier.dial(order),
+            colleague.id,
+            pauses_secs=COLLEAGUE_PAUSES_SECS,
+            only_if_nothing_done=True,
+            still_wanted=lambda: not call.is_over,
+        )
     except DialUncertain as error:
         # The phone may ring; then its media stream tells us, and to dial again could ring it twice.
         logger.warning("Call {}: whether the colleague's phone rings is not known: {}", call.id, error)

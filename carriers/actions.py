@@ -165,6 +165,18 @@ class CallActions(Protocol):
         """
         ...
 
+    async def delete_recording(self, recording_id: str) -> None:
+        """Delete a recording with its file.
+
+        Args:
+            recording_id: The carrier's id of it.
+
+        Raises:
+            CallNotFound: There is no such recording (any more).
+            CarrierError: It may still be there.
+        """
+        ...
+
 
 class DocumentActions(Protocol):
     """What needs credentials, of a `DocumentCarrier` only."""
@@ -216,12 +228,40 @@ class DocumentActions(Protocol):
 class CommandActions(Protocol):
     """What needs credentials, of a `CommandCarrier` only."""
 
-    async def answer(self, call_id: str, stream: StreamDocument, *, command_id: str | None = None) -> None:
+    async def reject(self, call_id: str, *, command_id: str | None = None) -> None:
+        """Let the caller of a call that rings hear a busy tone.
+
+        Raises:
+            CallEnded: The caller has given up.
+            CarrierError: It may still ring.
+        """
+        ...
+
+    async def speak(
+        self, call_id: str, text: str, language: str | None = None, *, command_id: str | None = None
+    ) -> None:
+        """Say a sentence in the carrier's own voice, on a call without a media stream; an event tells when it is over.
+
+        Args:
+            call_id: The carrier's id of the call.
+            text: The sentence.
+            language: As in BCP 47; English when not given.
+            command_id: See above.
+
+        Raises:
+            CallEnded: The call is over.
+            CarrierError: It may not be said.
+        """
+        ...
+
+    async def answer(
+        self, call_id: str, stream: StreamDocument | None, *, command_id: str | None = None
+    ) -> None:
         """Take a call that rings, and connect it with the bot's media socket.
 
         Args:
             call_id: The carrier's id of the call.
-            stream: Where to stream to; `ended_url` is not used.
+            stream: Where to stream to; `ended_url` is not used. None takes the call without the bot.
             command_id: See above.
 
         Raises:

@@ -171,6 +171,14 @@ class DocumentCarrier(Carrier, DocumentActions, Protocol):
         """
         ...
 
+    def reject_document(self) -> str:
+        """Markup that lets a new call's caller hear a busy tone; the call is not answered."""
+        ...
+
+    def redirect_document(self, url: str) -> str:
+        """Markup that has the carrier ask another absolute address what to do."""
+        ...
+
     def transfer_document(self, document: TransferDocument) -> str:
         """Markup that connects the caller with the document's destination."""
         ...

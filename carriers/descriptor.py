@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Generic, Literal, TypeVar
 from carriers.carrier import CALL_CONTROL, MARKUP, Carrier
 from carriers.checks import AccountChecks, Addresses, Finding
 from carriers.forms import FORM_TYPE
+from carriers.streams import Meanwhile
 from carriers.variables import CarrierVariables
 
 if TYPE_CHECKING:
@@ -58,6 +59,11 @@ class CarrierDescriptor(ABC, Generic[V]):
         cloud_bin: Where the document for Pipecat Cloud goes, as the rest of a sentence that begins with "Paste into".
         api_host: The host of its REST API, unless the operator has chosen another one.
         beside_credentials: Variables among its credentials without which the account can still be looked at.
+        connection_overrides: What is put behind the addresses at which it asks for a call's next document, so that it
+            asks again when nobody answers there; empty where it knows no such thing.
+        dials_again: Whether its documents open a media socket again that was lost (`StreamDocument.meanwhile`), at the
+            same address.
+        waiting_bin: Where `waiting_document` goes, as the rest of a sentence that begins with "paste into".
     """
 
     name: str
@@ -76,6 +82,9 @@ class CarrierDescriptor(ABC, Generic[V]):
     cloud_bin: str
     api_host: str
     beside_credentials: frozenset[str] = frozenset()
+    connection_overrides: str = ""
+    dials_again: bool = False
+    waiting_bin: str = ""
 
     @property
     def sends_events(self) -> bool:
@@ -147,6 +156,19 @@ class CarrierDescriptor(ABC, Generic[V]):
         Args:
             ours: The addresses.
         """
+
+    def waiting_document(self, url: str, meanwhile: Meanwhile, *, is_kept: bool = False) -> str | None:
+        """A document for callers whom no bot can talk with yet: it waits, and asks us again.
+
+        Args:
+            url: What it asks.
+            meanwhile: What the caller hears before.
+            is_kept: Whether the carrier keeps it, for when our server cannot be reached.
+
+        Returns:
+            None where there is no such document.
+        """
+        return None
 
     @abstractmethod
     def cloud_document(self, host: str, agent: str) -> str:

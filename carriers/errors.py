@@ -35,12 +35,29 @@ class CarrierUnavailable(CarrierError):
     Parameters:
         nothing_done: The request certainly had no effect: it never reached the carrier, or was turned away
             unread (429). When false, it may have had one.
+        answers: The carrier answers, and only takes no more requests for a moment (429).
+        retry_after_secs: How long to wait before the next request, when the carrier, or our circuit breaker, says so.
     """
 
-    def __init__(self, message: str, *, nothing_done: bool = False):
-        """Remember whether the request may have had an effect."""
+    def __init__(
+        self,
+        message: str,
+        *,
+        nothing_done: bool = False,
+        answers: bool = False,
+        retry_after_secs: float | None = None,
+    ):
+        """Remember whether the request may have had an effect, and when to ask again."""
         super().__init__(message)
         self.nothing_done = nothing_done
+        self.answers = answers
+        self.retry_after_secs = retry_after_secs
+
+    @classmethod
+    def too_many_requests(cls, message: str, retry_after_secs: float | None) -> CarrierUnavailable:
+        """The carrier has turned a request away unread, because there are too many."""
+        wait = "" if retry_after_secs is None else f", and asks to wait {retry_after_secs:.0f} s"
+        return cls(message + wait, nothing_done=True, answers=True, retry_after_secs=retry_after_secs)
 
 
 class DialUncertain(CarrierUnavailable):

@@ -188,6 +188,7 @@ class CarrierEvent:
         stream_failed: Why the media stream could not be connected, in the carrier's own words.
         stream_stopped: The media stream is over.
         refer: How a REFER ended.
+        spoken: The carrier is done with a sentence that it was told to speak.
     """
 
     kind: str
@@ -208,6 +209,7 @@ class CarrierEvent:
     stream_failed: str | None = None
     stream_stopped: bool = False
     refer: ReferResult | None = None
+    spoken: bool = False
 
 
 def call_direction(form: Form) -> Direction:

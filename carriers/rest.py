@@ -8,7 +8,9 @@ from collections.abc import Awaitable, Callable
 from importlib import import_module
 from typing import ClassVar, Generic, TypeVar
 
+from carriers.breaker import Breaker
 from carriers.carrier import DIAL_TIMEOUT_SECS, REQUEST_TIMEOUT_SECS
+from carriers.checks import CHECK_TIMEOUT_SECS
 from carriers.errors import CarrierUnavailable, DialUncertain, NotConfigured
 
 T = TypeVar("T")
@@ -24,8 +26,13 @@ class RestApi(ABC, Generic[Client]):
 
     sdk_modules: ClassVar[tuple[str, ...]]
 
-    def __init__(self) -> None:
-        """Connect nothing yet."""
+    def __init__(self, breaker: Breaker) -> None:
+        """Connect nothing yet.
+
+        Args:
+            breaker: Of the account.
+        """
+        self._breaker = breaker
         self._loaded = False
         self._client: Client | None = None
 
@@ -42,12 +49,24 @@ class RestApi(ABC, Generic[Client]):
         """Close the client's connections."""
 
     @abstractmethod
-    async def ask(self, request: Callable[[Client], Awaitable[T]], *, timeout_secs: float) -> T:
+    async def _send(
+        self, client: Client, request: Callable[[Client], Awaitable[T]], *, timeout_secs: float
+    ) -> T:
         """Send one request, once, with our time-out and our errors.
 
         Raises:
             CarrierError: The answer was not the one hoped for, or there was none.
         """
+
+    async def ask(self, request: Callable[[Client], Awaitable[T]], *, timeout_secs: float) -> T:
+        """Send one request, once, unless the carrier has not answered lately (`carriers.breaker`).
+
+        Raises:
+            CarrierError: The answer was not the one hoped for, or there was none, or nothing was sent.
+        """
+        client = await self._connected()
+        with self._breaker.request():
+            return await self._send(client, request, timeout_secs=timeout_secs)
 
     @classmethod
     def import_sdk(cls) -> None:
@@ -113,6 +132,10 @@ class RestCalls(Generic[Client]):
 
     async def _ask(self, request: Callable[[Client], Awaitable[T]]) -> T:
         return await self._api.ask(request, timeout_secs=self._timeout_secs)
+
+    async def _look(self, request: Callable[[Client], Awaitable[T]]) -> T:
+        """Ask for something long, for which nobody on the line is waiting."""
+        return await self._api.ask(request, timeout_secs=CHECK_TIMEOUT_SECS)
 
     async def _dial(self, request: Callable[[Client], Awaitable[T]]) -> T:
         """Send a request to dial.

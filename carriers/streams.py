@@ -13,6 +13,19 @@ Stream."""
 
 
 @dataclass(frozen=True)
+class Meanwhile:
+    """What a caller hears while the bot cannot be reached, before the carrier tries to reach it again.
+
+    Parameters:
+        say: A sentence, in the carrier's own voice.
+        language: The one that it is in, as in BCP 47; English when not given.
+    """
+
+    say: str
+    language: str | None = None
+
+
+@dataclass(frozen=True)
 class StreamDocument:
     """What a document that connects a call with the bot needs to know.
 
@@ -20,11 +33,15 @@ class StreamDocument:
         stream_url: `wss://` address of the media socket. No query string: not every carrier keeps one.
         parameters: Handed to the bot in the stream's first messages.
         ended_url: Absolute URL the carrier asks for the next document when the stream is over.
+        meanwhile: For a carrier that asks nobody else when `ended_url` cannot be reached: what its document says
+            between attempts to open the media socket again, each with the same `stream_url`. It is only for calls that
+            we can end by a request: one whose bot has closed its socket on purpose would go through all of it.
     """
 
     stream_url: str
     parameters: Mapping[str, str] = field(default_factory=dict)
     ended_url: str | None = None
+    meanwhile: Meanwhile | None = None
 
 
 def usable_parameters(parameters: Mapping[str, str], forbidden: tuple[str, ...] = ()) -> dict[str, str]:

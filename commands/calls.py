@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -21,6 +20,7 @@ from loguru import logger
 
 from calls.database.errors import DatabaseError
 from calls.events.event import own_fields, private_fields
+from calls.events.forgetting import NUMBER, NUMBER_FIELDS
 from calls.events.reading import KINDS
 from calls.store import CallStore, default_store
 from settings import Settings, SettingsError, load_settings
@@ -29,11 +29,6 @@ from web.descriptions import description, summary
 
 UNKNOWN = 1
 CANNOT = 2
-
-NUMBER_FIELDS = frozenset({"callback_number"})
-
-NUMBER = re.compile(r"(?<![\w+])\+?\d{7,15}(?!\w)|\bsips?:\S+")
-"""A telephone number, or a SIP address, within a text, such as a carrier's refusal."""
 
 WITHOUT_SERVER = "leave --url out to look into the database of this machine"
 
@@ -190,7 +185,7 @@ async def _latest(limit: int, settings: Settings, url: str | None) -> list[dict[
     if url is not None:
         async with server_at(url.rstrip("/"), settings, otherwise=WITHOUT_SERVER) as http:
             return list(accepted(await http.get("/calls", params={"limit": limit}))["calls"])
-    async with _store(settings) as store:
+    async with store_of(settings) as store:
         return [summary(call) for call in await store.latest(limit)]
 
 
@@ -199,13 +194,19 @@ async def _one(call_id: str, settings: Settings, url: str | None) -> dict[str, A
         async with server_at(url.rstrip("/"), settings, otherwise=WITHOUT_SERVER) as http:
             answer = await http.get(f"/calls/{quote(call_id, safe='')}")
             return None if answer.status_code == httpx.codes.NOT_FOUND else accepted(answer)
-    async with _store(settings) as store:
+    async with store_of(settings) as store:
         call = await store.fetch(call_id)
         return description(call) if call is not None else None
 
 
 @asynccontextmanager
-async def _store(settings: Settings) -> AsyncIterator[CallStore]:
+async def store_of(settings: Settings) -> AsyncIterator[CallStore]:
+    """The calls in the database of this machine, while it is used.
+
+    Raises:
+        NothingKept: There is none.
+        DatabaseError: It cannot be used.
+    """
     if settings.calls_database is None:
         raise NothingKept(
             "DATABASE_URL is memory, so only the running server knows its calls: ask it with --url "

@@ -19,7 +19,6 @@ from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 from pipecat.transports.base_transport import BaseTransport
 from pipecat.workers.runner import WorkerRunner
 
-from calls.call import Call
 from calls.colleague import Colleague
 from calls.errors import NotDone
 from calls.events.lifecycle import (
@@ -219,9 +218,10 @@ class _Talk:
     async def _accept(self) -> None:
         session, lines = self._session, self._session.agent.lines
         session.record(Accepted())
-        caller = self._caller()
+        caller = await self._session.store.fetch(self._colleague.for_call)
         with_caller = attached_to(caller) if caller is not None else None
-        # Before they are: what is still being said on either leg would be heard over the two.
+        # Before they are: what is still being said on either leg would be heard over the two. A session in another
+        # process steps aside when it learns of `Accepted`.
         sessions = [one for one in (session, with_caller) if one is not None]
         for one in sessions:
             one.step_aside()
@@ -237,9 +237,6 @@ class _Talk:
         self._call.move(CallState.TRANSFERRING, cause="takes the caller")
         self._call.move(CallState.TRANSFERRED, cause="talks with the caller")
         await session.let_go()
-
-    def _caller(self) -> Call | None:
-        return self._session.store.get(self._colleague.for_call)
 
     async def _end(
         self, words: str, ended_by: EndedBy, cause: str, state: CallState = CallState.COMPLETED

@@ -9,10 +9,11 @@ from dataclasses import replace
 from loguru import logger
 
 from calls.errors import NotDone
-from calls.events.lifecycle import ErrorHappened, RecordingChanged
-from calls.events.talk import Resumed
+from calls.events.event import NOT_RECORDED
+from calls.events.lifecycle import ErrorHappened, GoodbyePromised, GoodbyeTakenBack, RecordingChanged
+from calls.events.talk import BotHeard, OpeningDecided, Resumed
 from calls.recordings import change_recording
-from calls.states import EndedBy
+from calls.states import CallState, EndedBy
 from calls.transcript import Role, heard_messages, to_context
 from calls.transfer import Resume, ResumeReason, TransferOutcome
 from calls.transfer_result import transfer_result
@@ -24,6 +25,9 @@ RECORDING_SECS = 0.8
 
 ASKING_SECS = 1.0
 """After this long without an outcome the bot says a word to a caller who is back from a transfer."""
+
+MACHINES = ("machine", "fax")
+"""Answerers of a call of ours with whom nobody talks on: after a lost stream they are left."""
 
 STILL_ASKING_SECS = 5.0
 """After this long it says another."""
@@ -111,9 +115,39 @@ async def open_conversation(session: Session) -> None:
         return
     session.record(Resumed(resume.reason))
     if resume.reason is ResumeReason.LOST:
-        await session.say(session.render(agent.lines.reconnected))
+        if not _end_what_was_to_end(session):
+            await session.say(session.render(agent.lines.reconnected))
     elif resume.reason is ResumeReason.TRANSFER:
         await _after_transfer(session, resume)
+
+
+def _end_what_was_to_end(session: Session) -> bool:
+    """End a call that was about to end when its stream was lost: a goodbye was promised, or a machine has answered.
+
+    A farewell that the caller has not heard to its end is said again.
+
+    Returns:
+        Whether the call ends now.
+    """
+    call = session.call
+    promised = call.last(GoodbyePromised, GoodbyeTakenBack)
+    if not isinstance(promised, GoodbyePromised):
+        opening = call.last(OpeningDecided)
+        if opening is None or opening.who not in MACHINES:
+            return False
+        promised = GoodbyePromised("", EndedBy.BOT, "the media stream was lost", CallState.VOICEMAIL)
+    farewell = promised.farewell
+    if promised.state is CallState.VOICEMAIL:
+        farewell = ""
+    else:
+        since = call.events[call.events.index(promised) :]
+        heard = " ".join(event.text for event in since if isinstance(event, BotHeard))
+        if heard and heard.endswith(farewell):
+            farewell = ""
+        elif not farewell or farewell == NOT_RECORDED:
+            farewell = session.render(session.agent.lines.goodbye)
+    session.finish(farewell, ended_by=promised.ended_by, cause=promised.cause, state=promised.state)
+    return True
 
 
 async def _after_transfer(session: Session, resume: Resume) -> None:

@@ -18,6 +18,7 @@ from loguru import logger
 from calls.call import Call
 from calls.errors import CallIsOver, CarrierFailed, NotDone, UnderWay
 from calls.events.lifecycle import (
+    Accepted,
     AnswererDetected,
     CallerGone,
     Connected,
@@ -247,6 +248,8 @@ class Handover:
                     return HandoverResult(TransferOutcome.FAILED, failure.reason)
                 if colleague.is_over:
                     return HandoverResult(*_outcome_of(colleague))
+                if colleague.has(Accepted):
+                    session.step_aside()  # the session with the colleague may be in another process
                 if detached.done():
                     if await self._goes_on_without_us(call):
                         return CONNECTED

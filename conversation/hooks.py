@@ -66,7 +66,7 @@ class Hooks:
         self._face = face
         self._hooks = session.agent.code.hooks
         self._turns: asyncio.Queue[tuple[str, str]] = asyncio.Queue()
-        self._seen = len(session.call.events)
+        self._seen = len(session.call.arrived)
         self._telling: asyncio.Task[None] | None = None
         self._stop: Callable[[], None] | None = None
 
@@ -142,7 +142,7 @@ class Hooks:
         logger.error(f"call {session.call.id}: {name} of {session.agent.name}.py {what}")
 
     def _look(self) -> None:
-        events = self._session.call.events
+        events = self._session.call.arrived
         for event in events[self._seen :]:
             if isinstance(event, CallerSaid | BotHeard) and event.text != NOT_RECORDED:
                 self._turns.put_nowait(("caller" if isinstance(event, CallerSaid) else "bot", event.text))

@@ -28,6 +28,7 @@ from pipecat.processors.aggregators.llm_context import LLMContextMessage
 from calls.call import Call
 from calls.control import CallControl
 from calls.events.event import CallEvent, without_words
+from calls.events.lifecycle import GoodbyePromised, GoodbyeTakenBack
 from calls.events.talk import DeadAirNoticed, Detached, Interrupted, InterruptionUndone
 from calls.recordings import is_paused
 from calls.states import CallState, EndedBy
@@ -71,6 +72,11 @@ def attached_to(call: Call) -> Session | None:
     """The bot session of this process that talks on a call now; None when there is none."""
     session = _attached.get(call.id)
     return session if session is not None and not session.is_detached else None
+
+
+def sessions() -> list[Session]:
+    """The bot sessions of this process that talk on calls now."""
+    return [session for session in _attached.values() if not session.is_detached]
 
 
 class Session:
@@ -313,6 +319,7 @@ class Session:
         """
         if self._finish is None:
             self.ending = True
+            self.record(GoodbyePromised(farewell, ended_by, cause, state))
             if unless_more and self.second_thoughts is not None:
                 self.second_thoughts.listen()
             self._finish = asyncio.create_task(self._say_goodbye(farewell, ended_by, cause, state))
@@ -322,6 +329,7 @@ class Session:
         """Close the socket without a word, for a bot without a voice; the carrier's document then has the say."""
         self.ending = True
         self.call.will_end(EndedBy.ERROR, cause)
+        await self.store.noted()  # the carrier asks what comes next, and may ask another process
         if self.worker is not None:
             await self.worker.cancel(reason=cause)
 
@@ -389,6 +397,7 @@ class Session:
             # Played by the carrier is not yet heard: network and phone are behind.
             if not await self.gone(self.hang_up_pause_secs) and (more := await self._asked_for_more()):
                 self.ending, self._finish = False, None
+                self.record(GoodbyeTakenBack())
                 await self._queue(*more)
                 return
         else:

@@ -18,7 +18,7 @@ from typing import Any
 
 from conversation.agents.agent import ALWAYS_KNOWN, OF_HOURS, Agent
 from conversation.agents.opening import holidays_in_words, in_words, opening_at, week_in_words
-from conversation.agents.purpose import who_calls
+from conversation.agents.purpose import CALLED_BACK, who_calls
 from conversation.lines.fixed import DEFAULT
 from conversation.lines.names import name_of
 
@@ -160,6 +160,11 @@ def _call(agent: Agent, variables: Mapping[str, Any]) -> str:
     if variables.get("direction") == "outbound":
         about = who_calls(agent, harmless(agent, variables))
         placed = ["You have placed this call (outbound): they did not ask for it, so be brief."]
+        if variables.get(CALLED_BACK):
+            placed = [
+                "You call them back (outbound): they called the business a while ago, when all lines were busy. They "
+                "have heard so in your greeting. Help them as if they had called now."
+            ]
         if about:
             placed.append(f'When they ask who calls, or why, say so at once: "{about}"')
         placed.append(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from carriers import credential_notes, descriptor_of, descriptors
 from carriers.checks import Addresses
 from carriers.cloud import cloud_documents
 from desk.keys import FALLBACK, VOICE, AddressKeys, deployment_secrets
+from desk.meanwhile import words_meanwhile
 from settings import Settings
 
 
@@ -90,12 +92,31 @@ def _webhook_lines(settings: Settings, public_url: str, tunnel: bool) -> list[st
     return [
         *lines,
         *(line for one in descriptors() for line in one.console_lines(ours[one.name])),
+        *_waiting_lines(settings, ours),
         "Another agent for a number: add ?agent=NAME to its voice address",
         *(
             f"Keep {one.title}'s voice address to yourself: who knows it can have the bot answer"
             for one in descriptors()
             if not one.signs_addresses
         ),
+    ]
+
+
+def _waiting_lines(settings: Settings, ours: Mapping[str, Addresses]) -> list[str]:
+    """Documents that carriers keep, for callers while this service is started again."""
+    meanwhile = words_meanwhile(settings)
+    documents = (
+        (one, one.waiting_document(ours[one.name].voice, meanwhile, is_kept=True)) for one in descriptors()
+    )
+    return [
+        line
+        for one, document in documents
+        if document is not None
+        for line in (
+            f"Without a second machine, so that {one.title}'s callers wait while this one starts again, paste into "
+            f"{one.waiting_bin}:",
+            f"  {document}",
+        )
     ]
 
 

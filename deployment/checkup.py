@@ -13,8 +13,9 @@ from urllib.parse import urlsplit
 from calls.database.errors import DatabaseError
 from carriers import credential_notes, credential_problems, descriptors
 from carriers.checks import Finding, Verdict
+from deployment.worker_plan import worker_findings
 from providers import ROWS, variables_of
-from settings import OTHERS, Given, Settings, misspelt
+from settings import CALL_BACK, OTHERS, Given, Settings, misspelt
 
 LITTLE_SPACE_BYTES = 500_000_000
 NO_SPACE_BYTES = 20_000_000
@@ -105,6 +106,10 @@ def contradictions(settings: Settings, given: Given) -> list[Finding]:
     if "HOST" in given.values and settings.host in ("127.0.0.1", "localhost", "::1") and _in_a_container():
         text = "is the container itself, which nobody outside reaches: leave it empty, or set 0.0.0.0"
         found.append(_fault("HOST", text))
+    if settings.when_full == CALL_BACK and not (settings.calls_database and settings.numbers):
+        text = "is call_back, which needs a database (DATABASE_URL) and a number to call from (CALLER_ID)"
+        found.append(_fault("WHEN_FULL", text))
+    found += worker_findings(settings)
     found += _missing(settings)
     if settings.api_key is None:
         found.append(_note("API_KEY", "is not set: the API (/calls) is closed"))
@@ -156,6 +161,8 @@ def unused(name: str, settings: Settings) -> str | None:
             return f"no agent uses {provider}"
     elif name == "ngrok_api_url" and settings.public_url:
         return "PUBLIC_URL is set"
+    elif name == "watchdog_secs" and settings.workers is None:
+        return "WORKERS is not set"
     return next((why for one in descriptors() if (why := one.unused(name, settings)) is not None), None)
 
 
@@ -302,6 +309,7 @@ async def database_findings(settings: Settings) -> list[Finding]:
     """Whether calls can be kept: the driver, the file or server, the tables."""
     from calls.database.call_database import CallDatabase
     from calls.outbox.in_database import count_undelivered
+    from deployment.database import refused_files
 
     if settings.calls_database is None:
         return [
@@ -325,6 +333,10 @@ async def database_findings(settings: Settings) -> list[Finding]:
     if untold:
         text = f"{untold} could not be told for a day: `phonebot webhooks undelivered` says why"
         found.append(_note("webhooks", text))
+    if refused := refused_files(settings):
+        where = refused[0].parent
+        text = f"{where} has calls that the database did not take (*.refused): look at them, and delete them"
+        found.append(_note("DATA_DIR", text))
     return found
 
 

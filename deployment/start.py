@@ -22,28 +22,38 @@ def check(settings: Settings) -> list[str]:
     """Find out before listening whether calls could be answered.
 
     Returns:
-        What answers them: one line, or a few; none when that is done elsewhere.
+        What answers them: one line, or a few; none when that is done elsewhere. Before it, what is to be known of the
+        database.
 
     Raises:
         StartError: They could not; the message says why.
     """
+    from calls.database.errors import DatabaseError
     from calls.do_not_call import DoNotCall, DoNotCallUnusable
     from carriers import credential_problems
     from conversation import services
     from conversation.agents.files import load_agent
-    from deployment.checkup import DataDirUnusable, agent_problems, use_data_dir
+    from deployment import database
+    from deployment.checkup import DataDirUnusable, agent_problems, short_lines, use_data_dir
+    from deployment.worker_plan import worker_findings
 
     try:
-        problems = credential_problems(settings) or agent_problems(settings)
+        problems = short_lines(worker_findings(settings))
+        problems = problems or credential_problems(settings) or agent_problems(settings)
         if problems:
             raise StartError("\n".join(problems))
         use_data_dir(settings.data_dir)
         DoNotCall(settings.dial_do_not_call).load()
+        told = database.open_database(settings)
         if settings.pipecat_cloud_public_key is not None:
-            return []  # the bot talks on Pipecat Cloud
-        return services.describe(load_agent(settings.agent, settings.agents_dir), settings)
+            return told  # the bot talks on Pipecat Cloud
+        return [*told, *services.describe(load_agent(settings.agent, settings.agents_dir), settings)]
     except (DataDirUnusable, DoNotCallUnusable) as error:
         raise StartError(str(error)) from None
+    except DatabaseError as error:
+        raise StartError(
+            f"{error}. Calls cannot be kept; to start without a database, set DATABASE_URL=memory"
+        ) from None
     except ModuleNotFoundError as error:
         raise StartError(
             f"the package {error.name} is not installed: `make setup` brings it (an image: build it anew)"

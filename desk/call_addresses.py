@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from urllib.parse import quote, urlencode
 
 from calls.call import Call
@@ -10,6 +11,7 @@ from calls.cloud_media import CloudMedia
 from calls.colleague import PRIVATE_PARAMETERS
 from carriers import descriptor_of
 from carriers.carrier import CALL_CONTROL, StreamDocument
+from carriers.streams import Meanwhile
 from desk.keys import AddressKeys
 from desk.tokens import StreamGrant, StreamTokens
 
@@ -19,7 +21,10 @@ CALL = "call"
 KEY = "address_key"
 """The name of an address's secret part, in its query; see `desk.keys`."""
 
-OURS = PRIVATE_PARAMETERS | {CALL, KEY, "agent", "from_number", "to_number"}
+SENT_ON = "sent_on"
+"""The name in a voice address's query that says that another server, which had no room, has sent the call here."""
+
+OURS = PRIVATE_PARAMETERS | {CALL, KEY, SENT_ON, "agent", "from_number", "to_number"}
 """Parameters that only we may set: a custom parameter of such a name is neither passed on nor believed."""
 
 
@@ -30,12 +35,21 @@ class ServerWayBack:
         public_url: The base that carriers call, without a slash at its end.
         tokens: Tickets for media sockets.
         keys: The secret parts of addresses.
+        meanwhile: What the callers of a call hear while the bot cannot be reached, where its document has to say that
+            itself; None for nothing.
     """
 
-    def __init__(self, public_url: str, tokens: StreamTokens, keys: AddressKeys):
+    def __init__(
+        self,
+        public_url: str,
+        tokens: StreamTokens,
+        keys: AddressKeys,
+        meanwhile: Callable[[Call], Meanwhile | None] = lambda _: None,
+    ):
         self._public_url = public_url
         self._tokens = tokens
         self._keys = keys
+        self._meanwhile = meanwhile
 
     async def stream(self, call: Call) -> StreamDocument:
         """The stream that connects the call with the bot, by its own ticket; the carrier asks us what follows it."""
@@ -46,6 +60,7 @@ class ServerWayBack:
             agent=call.agent or "",
             from_number=call.from_number,
             to_number=call.to_number,
+            events=len(call.events),
         )
         scheme, _, rest = self._public_url.partition("://")
         token = quote(self._tokens.issue(grant), safe="")
@@ -63,12 +78,17 @@ class ServerWayBack:
             # ws:// only when PUBLIC_URL is http://, as on a laptop.
             stream_url=f"{'ws' if scheme == 'http' else 'wss'}://{rest}/ws/{call.carrier}/{token}",
             parameters={name: value for name, value in {**custom, **known}.items() if value},
-            ended_url=self._url(call, "connect-ended"),
+            ended_url=self.ended_url(call),
+            meanwhile=self._meanwhile(call),
         )
+
+    def ended_url(self, call: Call) -> str:
+        """Where the carrier asks for the document after the bot's media stream."""
+        return self._url(call, "connect-ended", for_a_document=True)
 
     def transfer_url(self, call: Call) -> str:
         """Where the carrier reports how a transfer went; the answer is the caller's next document."""
-        return self._url(call, "transfer")
+        return self._url(call, "transfer", for_a_document=True)
 
     def answered_url(self, call: Call) -> str:
         """Where the carrier reports that the destination of a transfer has answered."""
@@ -86,11 +106,13 @@ class ServerWayBack:
         """Where the carrier reports on recordings."""
         return self._url(call, "events" if call.mode == CALL_CONTROL else "recording")
 
-    def _url(self, call: Call, route: str) -> str:
-        query = {CALL: call.id}
-        if not descriptor_of(call.carrier).signs_addresses:
+    def _url(self, call: Call, route: str, *, for_a_document: bool = False) -> str:
+        query, descriptor = {CALL: call.id}, descriptor_of(call.carrier)
+        if not descriptor.signs_addresses:
             query[KEY] = self._keys.key(call.carrier, route, call.id)
-        return f"{self._public_url}/{call.carrier}/{route}?{urlencode(query)}"
+        url = f"{self._public_url}/{call.carrier}/{route}?{urlencode(query)}"
+        overrides = descriptor.connection_overrides if for_a_document else ""
+        return f"{url}#{overrides}" if overrides else url
 
 
 class CloudWayBack(ServerWayBack):

@@ -1,7 +1,7 @@
 """What a caller gets when a carrier asked us for a document and got none: the fallback address of a number.
 
 A carrier asks it when the voice address, or a later one, cannot be reached, is too slow or answers with an error. So it
-does as little as possible: no bot, no media socket, no network.
+does as little as possible for a new call: no bot, no media socket, no network.
 """
 
 from __future__ import annotations
@@ -11,16 +11,13 @@ from urllib.parse import urlsplit
 from loguru import logger
 
 from calls.call import Call
-from calls.errors import NotPossible
-from calls.events.lifecycle import ErrorHappened, TransferEnded, TransferStarted
-from calls.states import CallState, EndedBy
-from calls.transfer import Resume, ResumeReason, Target, TransferOutcome
-from carriers.carrier import DocumentCarrier, Form, IncomingCall, TransferDocument
-from conversation.agents.agent import Agent
-from conversation.agents.destinations import spoken_name, target_of
-from conversation.agents.files import load_agent
-from conversation.agents.on_call import agent_on
-from desk.answering import APOLOGY, apology, open_call
+from calls.events.lifecycle import ErrorHappened, TransferEnded
+from calls.events.talk import Attached
+from calls.states import EndedBy
+from calls.transfer import TransferOutcome
+from carriers.carrier import DocumentCarrier, Form, IncomingCall
+from desk.answering import APOLOGY, apology_for, bot_again, open_call
+from desk.putting_through import put_through
 from desk.service import Service
 
 NO_DOCUMENT = "the carrier got no document from us"
@@ -33,6 +30,8 @@ async def fall_back(
     service: Service, carrier: DocumentCarrier, incoming: IncomingCall, query: Form, told: Form
 ) -> str:
     """Put a caller through to a person, as the agent's `dead_air.fallback` says; else the caller hears an apology.
+
+    A caller who has talked with the bot already is connected with it again, as after a lost stream: it was away.
 
     Args:
         service: The service.
@@ -54,59 +53,12 @@ async def fall_back(
         call.record(ErrorHappened(message=NO_DOCUMENT + where))
         if _has_talked_to_a_person(call):
             return carrier.end_document()
-        return _put_through(service, carrier, call) or _sorry(service, carrier, call)
+        if call.has(Attached):
+            return await bot_again(service, carrier, call)
+        return put_through(service, carrier, call) or apology_for(service, carrier, call, NO_DOCUMENT)
     except Exception as error:
         logger.opt(exception=error).error("{}{}, and there is no other one", NO_DOCUMENT, where)
         return carrier.end_document(APOLOGY)
-
-
-def _put_through(service: Service, carrier: DocumentCarrier, call: Call) -> str | None:
-    settings = service.settings
-    agent = agent_on(load_agent(call.agent or settings.agent, settings.agents_dir), call)
-    name = agent.dead_air.fallback
-    if name not in agent.transfers or _was_tried(call, name):
-        return None
-    target = target_of(agent, name, call)
-    try:
-        service.do_not_call.check(target.address)
-    except NotPossible as error:
-        logger.error("Call {}: {} cannot be called: {}", call.id, name, error)
-        return None
-    way_back = service.way_back
-    document = TransferDocument(
-        destination=target.address,
-        caller_id=target.caller_id or service.control(call).our_number,
-        ring_timeout_secs=target.ring_timeout_secs,
-        action_url=way_back.transfer_url(call),
-        answered_url=way_back.answered_url(call),
-        say=_words(agent, target, call),
-        language=agent.language,
-    )
-    if call.state is CallState.RINGING:
-        call.move(CallState.IN_PROGRESS, cause="answered without the bot")
-    call.record(TransferStarted(destination=name, warm=False))
-    call.expect_return(Resume(ResumeReason.TRANSFER, name))
-    logger.info("Call {}: the caller is put through to {}", call.id, name)
-    return carrier.transfer_document(document)
-
-
-def _words(agent: Agent, target: Target, call: Call) -> str:
-    variables = agent.call_variables(call.parameters)
-    destination = spoken_name(agent, target.name, variables)
-    announcement = agent.transfers[target.name].announcement or agent.lines.transfer_announce
-    return (
-        f"{agent.render(agent.dead_air.apology, variables)} "
-        f"{agent.render(announcement, {**variables, 'destination': destination})}"
-    )
-
-
-def _sorry(service: Service, carrier: DocumentCarrier, call: Call) -> str:
-    call.will_end(EndedBy.ERROR, NO_DOCUMENT)
-    return apology(service, carrier, call)
-
-
-def _was_tried(call: Call, name: str) -> bool:
-    return any(isinstance(event, TransferStarted) and event.destination == name for event in call.events)
 
 
 def _has_talked_to_a_person(call: Call) -> bool:

@@ -27,8 +27,11 @@ from carriers.carrier import CarrierEvent, CommandCarrier, Direction, Form, Inco
 from conversation.agents.errors import AgentError
 from conversation.session import attached_to
 from desk.answering import open_call
+from desk.calling_back import has_called_again
+from desk.elsewhere import have_it_step_aside, may_talk_elsewhere
 from desk.lost_streams import HANG_UP_LATE_SECS, back_to_the_bot, silence_the_bot, stream_again
 from desk.service import Service
+from desk.turned_away import say_and_hang_up, turn_away, was_spoken, was_turned_away
 
 BRIDGE_LATE_SECS = 2.0
 """How long after the answer of a transfer's destination the carrier may take to say that the two are connected."""
@@ -63,7 +66,12 @@ async def take_event(
         # What happens to the leg that a transfer has dialled is about the caller's call.
         call = await service.store.named(carrier.name, event.transfer_of or event.call_id, our_id)
         if call is not None:
-            afterwards = _take_in(service, call, event)
+            elsewhere = None
+            if transfer_news(event) is not None:
+                elsewhere = await may_talk_elsewhere(service, call)
+            elif (colleague := Colleague.of(call)) is not None:
+                await service.store.fetch(colleague.for_call)  # another process may have the caller's session
+            afterwards = _take_in(service, call, event, elsewhere)
         elif event.incoming is not None and event.transfer_of is None:
             afterwards = _take_new_call(service, carrier, event.incoming, query)
     except Exception:
@@ -80,6 +88,7 @@ async def take_event(
 def _take_new_call(
     service: Service, carrier: CommandCarrier, incoming: IncomingCall, query: Form
 ) -> Afterwards:
+    why = service.room.reason
     try:
         call = open_call(service, carrier, incoming, query)
     except AgentError as error:
@@ -92,7 +101,11 @@ def _take_new_call(
             from_number=incoming.from_number,
             to_number=incoming.to_number,
         )
-        return _turn_away(service, call, str(error))
+        return _give_up(service, call, str(error))
+    if why is not None:
+        return turn_away(service, call, why)
+    service.room.take(call)
+    has_called_again(service, call)
     return _answer(service, call)
 
 
@@ -105,12 +118,12 @@ async def _answer(service: Service, call: Call) -> None:
             call.move(CallState.CANCELED, cause="the caller has given up")
     except NotDone as error:
         logger.error("Call {} could not be answered: {}", call.id, error)
-        await _turn_away(service, call, str(error))
+        await _give_up(service, call, str(error))
     else:
         logger.info("Call {} is connected with agent {}", call.id, call.agent)
 
 
-async def _turn_away(service: Service, call: Call, reason: str) -> None:
+async def _give_up(service: Service, call: Call, reason: str) -> None:
     """End a call that cannot be served: ringing on, or silence, would be worse."""
     call.record(ErrorHappened(message=reason))
     if not await service.control(call).hang_up(EndedBy.ERROR, reason, state=CallState.FAILED):
@@ -120,10 +133,17 @@ async def _turn_away(service: Service, call: Call, reason: str) -> None:
 # A call that is known
 
 
-def _take_in(service: Service, call: Call, event: CarrierEvent) -> Afterwards:
-    """Take in what an event says: news of a transfer, or something else of the call's own leg."""
+def _take_in(service: Service, call: Call, event: CarrierEvent, elsewhere: str | None) -> Afterwards:
+    """Take in what an event says: news of a transfer, or something else of the call's own leg.
+
+    Args:
+        service: The service.
+        call: The call.
+        event: What happened.
+        elsewhere: Which other process talks on the call.
+    """
     if (news := transfer_news(event)) is not None:
-        return None if call.is_over else _take_transfer_news(service, call, news)
+        return None if call.is_over else _take_transfer_news(service, call, news, elsewhere)
     if event.transfer_of is not None:
         return None  # the destination's leg is no call of ours
     if event.answered_by is not None:
@@ -134,6 +154,8 @@ def _take_in(service: Service, call: Call, event: CarrierEvent) -> Afterwards:
         if event.hangup_cause and _is_being_referred(call):
             return _take_end_after_refer(service, call, event, event.status)
         _take_status(service, call, event, event.status)
+    if event.spoken:
+        was_spoken(call)
     if event.stream_failed is not None or event.stream_stopped:
         return stream_again(service, call, event)
     return None
@@ -183,13 +205,19 @@ def _note_who_ended(service: Service, call: Call, event: CarrierEvent) -> None:
 # A transfer
 
 
-def _take_transfer_news(service: Service, call: Call, news: TransferNews) -> Afterwards:
+def _take_transfer_news(
+    service: Service, call: Call, news: TransferNews, elsewhere: str | None
+) -> Afterwards:
     """Take in what an event says of a transfer of a call that goes on, in whatever order its events come."""
     afterwards: Afterwards = None
     if news.outcome is None and call.transfer_under_way is not None:
-        if not news.leg_is_over and (session := attached_to(call)) is not None:
-            session.step_aside()
-        afterwards = _unless_told(service, call, news)
+        afterwards = _unless_told(service, call, news, elsewhere)
+        if not news.leg_is_over:
+            if (session := attached_to(call)) is not None:
+                session.step_aside()
+            elif elsewhere is not None:
+                step_aside = have_it_step_aside(service, elsewhere, call)
+                service.later(step_aside, f"silence on call {call.id}")
     elif news.outcome is not None:
         given_up = call.last(TransferStarted, TransferEnded)
         connected = news.outcome is TransferOutcome.CONNECTED and not news.leg_is_left_over
@@ -197,13 +225,13 @@ def _take_transfer_news(service: Service, call: Call, news: TransferNews) -> Aft
             # The bot believes that the transfer has failed, but the two are connected: it goes on.
             call.record(TransferStarted(given_up.destination, warm=False))
             afterwards = silence_the_bot(service, call)
-        afterwards = _ended(service, call, news) or afterwards
+        afterwards = _ended(service, call, news, elsewhere) or afterwards
     if news.colleague_hung_up and call.state is CallState.TRANSFERRED:
         call.will_end(EndedBy.HUMAN, COLLEAGUE_HUNG_UP)
     return afterwards
 
 
-async def _unless_told(service: Service, call: Call, news: TransferNews) -> None:
+async def _unless_told(service: Service, call: Call, news: TransferNews, elsewhere: str | None) -> None:
     """Conclude how a transfer ended whose destination has answered, when the carrier's event about it was lost.
 
     A destination that has answered counts as connected. When an answered leg is over, the caller's leg ends with it if
@@ -220,23 +248,32 @@ async def _unless_told(service: Service, call: Call, news: TransferNews) -> None
         if call.is_over:
             return
     if call.last(TransferStarted) is started:
-        afterwards = _ended(service, call, replace(news, outcome=outcome))
+        afterwards = _ended(service, call, replace(news, outcome=outcome), elsewhere)
         if afterwards is not None:
             await afterwards
 
 
-def _ended(service: Service, call: Call, news: TransferNews) -> Afterwards:
-    """Write down how a transfer that is under way ended, and connect a caller who is alone with the bot again."""
+def _ended(service: Service, call: Call, news: TransferNews, elsewhere: str | None) -> Afterwards:
+    """Write down how a transfer that is under way ended, and connect a caller who is alone with the bot again.
+
+    A session in another process learns of the end by the call, as one in this process does.
+    """
     destination, outcome, session = call.transfer_under_way, news.outcome, attached_to(call)
     if destination is None or outcome is None:
         return None
     if news.leg_is_left_over:
         call.will_end(EndedBy.HUMAN, f"handed over to {destination}")
-    call.transfer_ended(destination, outcome, news.detail, bot_tells=session is not None)
+    with_the_bot = session is not None or elsewhere is not None
+    call.transfer_ended(destination, outcome, news.detail, bot_tells=with_the_bot)
     logger.info("Call {}: transfer ended: {}", call.id, outcome)
     if session is None:
+        if elsewhere is not None:
+            return None
         # Unless the two are connected, the caller is alone: the stream was lost while the phone rang.
-        return None if outcome is TransferOutcome.CONNECTED else back_to_the_bot(service, call)
+        if outcome is TransferOutcome.CONNECTED:
+            return None
+        alone = say_and_hang_up if was_turned_away(call) else back_to_the_bot
+        return alone(service, call)
     if outcome is TransferOutcome.CONNECTED:
         session.step_aside()  # at once: to end its stream takes longer
     return None

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
+from loguru import logger
+
 from calls.call import Call
-from calls.errors import CallIsOver, CarrierFailed, NotPossible, UnderWay
+from calls.database.processes import Command
+from calls.errors import CallIsOver, CarrierFailed, NoAnswer, NotPossible, UnderWay
 from calls.events.lifecycle import HangUpFailed
 from calls.recordings import change_recording
 from calls.states import CallState, EndedBy
@@ -13,11 +19,17 @@ from conversation import handover
 from conversation.agents.errors import AgentError
 from conversation.agents.files import load_agent
 from conversation.session import attached_to
+from desk.elsewhere import Obey, ask, may_talk_elsewhere, obey, talks_elsewhere
 from desk.service import Service
+
+BY_API = "API"
+"""The cause of an end that an operator's request has brought about."""
 
 
 async def hang_up(service: Service, call: Call) -> str | None:
     """End a call, also in the middle of a transfer. A call that has ended already is no error.
+
+    When the process that talks on the call does not answer, this one ends the call.
 
     Returns:
         A warning when the call is ended later only.
@@ -25,23 +37,23 @@ async def hang_up(service: Service, call: Call) -> str | None:
     Raises:
         CarrierFailed: It may still be up.
     """
-    unanswered = call.direction is Direction.OUTBOUND and call.answered_at is None
-    state = CallState.CANCELED if unanswered else CallState.COMPLETED
-    if await service.control(call).hang_up(EndedBy.HUMAN, "API", state=state):
-        return None
-    if not call.carrier_call_id:
-        return "the carrier has not named the call yet: it is ended as soon as that happens"
-    if not await service.close_sockets(call):
-        failed = call.last(HangUpFailed)
-        reason = failed.reason if failed else "the carrier could not be told"
-        raise CarrierFailed(f"the call may still be up: {reason}")
-    return None
+    if process := await may_talk_elsewhere(service, call):
+        # At once: if that process is dead, the call may end for that while it is asked.
+        call.will_end(EndedBy.HUMAN, BY_API, _end_of(call))
+        await service.store.noted()
+        try:
+            warning = await ask(service, process, call, "hang_up")
+            return None if warning is None else str(warning)
+        except NoAnswer as error:
+            logger.warning("Call {}: {}; it is hung up from here", call.id, error)
+    return await _hang_up(service, call)
 
 
-def put_through(call: Call, destination: str, reason: str) -> None:
+async def put_through(service: Service, call: Call, destination: str, reason: str) -> None:
     """Put the caller through. How it ends is an event of the call.
 
     Args:
+        service: The service.
         call: The caller's.
         destination: A name under `[transfers]` in the agent's file.
         reason: What the caller wants, for the colleague.
@@ -50,19 +62,10 @@ def put_through(call: Call, destination: str, reason: str) -> None:
         NotDone: The caller stays with the bot.
     """
     _must_live(call)
-    session = attached_to(call)
-    if session is None:
-        _must_be_with_the_bot(call)
-        raise UnderWay(
-            "no bot session of this process talks on the call: try again once it is answered, or ask the process that "
-            "serves it"
-        )
-    if not session.control.can_transfer:
-        raise NotPossible(
-            f"no credentials for {call.carrier} are set: a caller could not be put through; add them to .env, and "
-            "start the server again"
-        )
-    handover.put_through(session, destination, reason, by_tool=False)
+    if process := await talks_elsewhere(service, call):
+        await ask(service, process, call, "put_through", destination=destination, reason=reason)
+        return
+    _put_through(call, destination, reason)
 
 
 async def press(service: Service, call: Call, digits: str) -> None:
@@ -72,11 +75,14 @@ async def press(service: Service, call: Call, digits: str) -> None:
         NotDone: No key was pressed.
     """
     _must_live(call)
-    _must_be_with_the_bot(call)
     try:
         checked_digits(digits)
     except ValueError as error:
         raise NotPossible(str(error)) from None
+    if process := await talks_elsewhere(service, call):
+        await ask(service, process, call, "press", digits=digits)
+        return
+    _must_be_with_the_bot(call)
     await service.control(call).send_digits(digits)
 
 
@@ -87,12 +93,105 @@ async def record(service: Service, call: Call, action: str) -> None:
         NotDone: The recording is as it was.
     """
     _must_live(call)
+    if process := await talks_elsewhere(service, call):
+        await ask(service, process, call, "record", action=action)
+        return
+    await _record(service, call, action)
+
+
+async def obey_others(service: Service, command: Command) -> Any:
+    """Do what another process asks for, because this one talks on the call.
+
+    Raises:
+        NotDone: It was not done.
+    """
+    return await obey(service, command, COMMANDS)
+
+
+# In the process that talks on the call, or where none does
+
+
+async def _hang_up(service: Service, call: Call) -> str | None:
+    if await service.control(call).hang_up(EndedBy.HUMAN, BY_API, state=_end_of(call)):
+        return None
+    if not call.carrier_call_id:
+        return "the carrier has not named the call yet: it is ended as soon as that happens"
+    if not await service.close_sockets(call):
+        failed = call.last(HangUpFailed)
+        reason = failed.reason if failed else "the carrier could not be told"
+        raise CarrierFailed(f"the call may still be up: {reason}")
+    return None
+
+
+def _end_of(call: Call) -> CallState:
+    """Which end it is when a person ends a call."""
+    unanswered = call.direction is Direction.OUTBOUND and call.answered_at is None
+    return CallState.CANCELED if unanswered else CallState.COMPLETED
+
+
+def _put_through(call: Call, destination: str, reason: str) -> None:
+    session = attached_to(call)
+    if session is None:
+        _must_be_with_the_bot(call)
+        raise UnderWay(
+            "no bot session talks on the call, or the process that had it has died: try again when the caller is with "
+            "the bot"
+        )
+    if not session.control.can_transfer:
+        raise NotPossible(
+            f"no credentials for {call.carrier} are set: a caller could not be put through; add them to .env, and "
+            "start the server again"
+        )
+    handover.put_through(session, destination, reason, by_tool=False)
+
+
+async def _record(service: Service, call: Call, action: str) -> None:
     try:
         agent = load_agent(call.agent or service.settings.agent, service.settings.agents_dir)
         file_format = RecordingFormat(agent.recording.format)
     except AgentError:
         file_format = RecordingFormat.WAV
     await change_recording(service.control(call), action, file_format)
+
+
+async def _obey_hang_up(service: Service, call: Call, _: Mapping[str, Any]) -> str | None:
+    return await _hang_up(service, call)
+
+
+async def _obey_put_through(_: Service, call: Call, arguments: Mapping[str, Any]) -> None:
+    _must_live(call)
+    _put_through(call, str(arguments["destination"]), str(arguments["reason"]))
+
+
+async def _obey_press(service: Service, call: Call, arguments: Mapping[str, Any]) -> None:
+    _must_live(call)
+    _must_be_with_the_bot(call)
+    await service.control(call).send_digits(str(arguments["digits"]))
+
+
+async def _obey_record(service: Service, call: Call, arguments: Mapping[str, Any]) -> None:
+    _must_live(call)
+    await _record(service, call, str(arguments["action"]))
+
+
+async def _obey_step_aside(_: Service, call: Call, __: Mapping[str, Any]) -> None:
+    if (session := attached_to(call)) is not None:
+        session.step_aside()
+
+
+async def _obey_close_sockets(service: Service, call: Call, _: Mapping[str, Any]) -> int:
+    return await service.close_sockets(call)
+
+
+COMMANDS: Mapping[str, Obey] = {
+    "hang_up": _obey_hang_up,
+    "put_through": _obey_put_through,
+    "press": _obey_press,
+    "record": _obey_record,
+    "step_aside": _obey_step_aside,
+    "close_sockets": _obey_close_sockets,
+}
+"""What one process may ask another to do with a call that the other one talks on."""
 
 
 def _must_live(call: Call) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 
 from loguru import logger
 
@@ -13,10 +14,12 @@ from calls.events.talk import Attached
 from calls.states import CallState, EndedBy
 from calls.transfer import Resume, ResumeReason
 from carriers.carrier import CarrierEvent
+from desk.elsewhere import ask, may_talk_elsewhere
+from desk.putting_through import put_through_by_command
 from desk.service import Service
 
-MAX_LOST_STREAMS = 2
-"""How often in a call a lost media stream is replaced by another one, before the caller hears an apology."""
+MAX_LOST_STREAMS = 3
+"""How often in a call a lost media stream is replaced by another one, before the agent's fallback."""
 
 LOST_STREAM = "the media stream ended before the call did"
 """The error's message, by which lost streams are counted."""
@@ -28,7 +31,7 @@ STREAM_CLOSES_SECS = 5.0
 """How long after the carrier's word that a stream is over our end of it may take to notice."""
 
 
-def lost_again(service: Service, call: Call) -> bool:
+def lost_again(call: Call) -> bool:
     """Note that a live call has lost its media stream, and why it comes back.
 
     Returns:
@@ -38,7 +41,6 @@ def lost_again(service: Service, call: Call) -> bool:
     call.record(ErrorHappened(LOST_STREAM))
     logger.warning("Call {} has lost its media stream, {} before", call.id, lost)
     if lost >= MAX_LOST_STREAMS:
-        call.will_end(EndedBy.ERROR, LOST_STREAM)
         return False
     if call.resume is None:
         call.expect_return(Resume(ResumeReason.LOST))
@@ -65,9 +67,12 @@ async def stream_again(service: Service, call: Call, event: CarrierEvent) -> Non
     if event.stream_failed is not None:
         message = f"the media stream could not be connected: {event.stream_failed}"
         call.record(ErrorHappened(message=message))
-    if call.ending is None and lost_again(service, call):
+    if call.ending is not None:
+        await _give_up(service, call)
+    elif lost_again(call):
         await _connect_again(service, call)
-    else:
+    elif not await put_through_by_command(service, call):
+        call.will_end(EndedBy.ERROR, LOST_STREAM)
         await _give_up(service, call)
 
 
@@ -79,8 +84,13 @@ async def back_to_the_bot(service: Service, call: Call) -> None:
 
 async def silence_the_bot(service: Service, call: Call) -> None:
     """End the bot's media stream on a call that goes on without it."""
-    if not await service.control(call).let_go():
-        await service.close_sockets(call)
+    if await service.control(call).let_go():
+        return
+    if process := await may_talk_elsewhere(service, call):
+        with suppress(NotDone):
+            await ask(service, process, call, "close_sockets")
+        return
+    await service.close_sockets(call)
 
 
 async def _has_another_stream(service: Service, call: Call, event: CarrierEvent) -> bool:

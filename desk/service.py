@@ -3,26 +3,36 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from functools import partial
+from typing import Any, Protocol, Self
 
 from loguru import logger
 
 from calls.call import Call
+from calls.call_backs import CallBacks
 from calls.cloud_media import cloud_media_of
 from calls.control import CallControl
 from calls.database.call_database import DatabaseError
+from calls.database.processes import Command
 from calls.dialler import Dialler
 from calls.reconcile import Reconciler
 from calls.store import CallStore
-from carriers import carrier_for, descriptors
-from carriers.carrier import Carrier
+from carriers import carrier_for, descriptor_of, descriptors
+from carriers.carrier import MARKUP, Carrier
+from carriers.streams import Meanwhile
 from conversation.telling import sender_of
 from desk.call_addresses import CloudWayBack, ServerWayBack
+from desk.calling_back import call_back
+from desk.capacity import capacity_of
 from desk.dial_requests import policy_of
 from desk.keys import AddressKeys
+from desk.load import Load, cores
+from desk.meanwhile import words_meanwhile
+from desk.retention import forget_daily
+from desk.room import Room
 from desk.tokens import StreamTokens
 from settings import Settings
 
@@ -77,8 +87,11 @@ class Service:
         sockets: The open media sockets by our call id.
         events_seen: Ids of events that carriers number.
         dialler: Makes calls.
+        dial_policy: Which numbers may be called, and how often.
         do_not_call: The numbers whose owners asked not to be called.
+        call_backs: Callers for whom there was no room and who are to be called back.
         cloud_media: Tickets for media sockets on Pipecat Cloud; None where the media comes to us.
+        room: How many calls there are, and whether another one is taken.
     """
 
     settings: Settings
@@ -94,21 +107,44 @@ class Service:
     def __post_init__(self) -> None:
         """Prepare what makes calls."""
         policy = policy_of(self.settings)
+        self.dial_policy = policy
         self.do_not_call = policy.do_not_call
+        self.call_backs = CallBacks(self.store)
         self.dialler = Dialler(self.store, policy)
         self.cloud_media = cloud_media_of(self.settings)
+        self._load = Load(cores())
+        self.room = Room(
+            capacity_of(self.settings),
+            lambda call_id: bool(self.sockets.get(call_id)),
+            media_elsewhere=self.cloud_media is not None,
+            load=self._load,
+        )
 
-    def start(self) -> None:
-        """Begin to keep calls in the database, to ask carriers about calls without news, and to tell the owner."""
+    @property
+    def is_loading(self) -> bool:
+        """Whether what the bot needs is still being loaded, so that a call would wait for it."""
+        return False
+
+    def start(self, obey: Callable[[Self, Command], Awaitable[Any]]) -> None:
+        """Begin to keep calls in the database, to ask carriers about calls without news, and to tell the owner.
+
+        Args:
+            obey: Does what another process on the same database asks for.
+        """
+        if self.store.shared is not None:
+            self.later(self.store.shared.run(partial(obey, self)), "sharing calls with other processes")
         self.later(sender_of(self.store, self.settings).run(), "telling the owner of calls")
         self.later(self._look_after_calls(), "looking after calls")
+        self.later(self._load.watch(), "watching the load")
+        self.later(forget_daily(self), "forgetting what is old")
+        self.later(call_back(self), "calling back")
 
     async def _look_after_calls(self) -> None:
         try:
             await self.store.start()
         except DatabaseError as error:
-            # Calls are answered nevertheless.
-            logger.error("Calls are kept in memory only, until the database can be used: {}", error)
+            # It was there when the service was started last: calls are answered, and wait for it.
+            logger.error("Calls wait for the database until it can be used: {}", error)
         await Reconciler(self.store, self.carrier).run()
 
     def control(self, call: Call) -> CallControl:
@@ -139,10 +175,16 @@ class Service:
     def way_back(self) -> ServerWayBack:
         """The addresses that we give to carriers; the media socket's may be on Pipecat Cloud."""
         if self.cloud_media is None:
-            return ServerWayBack(self.public_url, self.tokens, self.keys)
+            return ServerWayBack(self.public_url, self.tokens, self.keys, self._meanwhile)
         return CloudWayBack(
             self.public_url, self.tokens, self.keys, self.cloud_media, self.settings.shared_secret
         )
+
+    def _meanwhile(self, call: Call) -> Meanwhile | None:
+        """What the document of a call says while we are away; None where that is not for a document to say."""
+        if call.mode != MARKUP or not descriptor_of(call.carrier).dials_again or self.carrier(call) is None:
+            return None
+        return words_meanwhile(self.settings, call)
 
     def later(self, work: Coroutine[Any, Any, None], name: str) -> None:
         """Do something after the request that asked for it was answered: carriers wait for 2 s only."""

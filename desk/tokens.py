@@ -1,7 +1,8 @@
 """Tickets for media sockets.
 
 The address of a media socket is a secret that only the carrier learns: it holds a token, which says for which call it
-is, works once and not for long. It is encrypted (AES-GCM, which also authenticates it), as addresses end up in the logs
+is, works once and not for long; where a carrier's document opens the socket again when it was lost, it works for that,
+too, while the call lives. It is encrypted (AES-GCM, which also authenticates it), as addresses end up in the logs
 of proxies, and it has the call's ids and numbers in it.
 """
 
@@ -41,6 +42,19 @@ class TokenError(Exception):
     """A token opens nothing; the message says why."""
 
 
+class SpentToken(TokenError):
+    """A token opens nothing new.
+
+    Parameters:
+        grant: What it allowed.
+    """
+
+    def __init__(self, explanation: str, grant: StreamGrant):
+        """Say why."""
+        super().__init__(explanation)
+        self.grant = grant
+
+
 @dataclass(frozen=True)
 class StreamGrant:
     """What a token allows: one media stream of one call.
@@ -52,7 +66,9 @@ class StreamGrant:
         agent: Name of the agent that is to talk.
         from_number: The caller's number; None when withheld.
         to_number: The number that was dialled.
+        events: How many events of the call the process that issued it knew.
         ticket: Which token this is, of a grant that was redeemed.
+        spent: Why the token opens nothing new, of a grant that is used again; else empty.
     """
 
     carrier: str
@@ -61,7 +77,9 @@ class StreamGrant:
     agent: str
     from_number: str | None = None
     to_number: str | None = None
+    events: int = 0
     ticket: str = field(default="", compare=False)
+    spent: str = field(default="", compare=False)
 
 
 class StreamTokens:
@@ -80,7 +98,7 @@ class StreamTokens:
 
     def issue(self, grant: StreamGrant) -> str:
         """Make a token; it goes into a URL's path as it is."""
-        content = json.dumps([round(self._clock(), 3), *astuple(grant)[:-1]]).encode()
+        content = json.dumps([round(self._clock(), 3), *astuple(grant)[:-2]]).encode()
         nonce = os.urandom(NONCE_BYTES)
         sealed = nonce + self._ciphers[0].encrypt(nonce, content, None)
         return PREFIX + base64.urlsafe_b64encode(sealed).rstrip(b"=").decode()
@@ -89,22 +107,24 @@ class StreamTokens:
         """Use a token up, in this process.
 
         Raises:
-            TokenError: It is forged, too old, or was used before.
+            SpentToken: It was good once: it was used before, or is too old.
+            TokenError: It is forged.
         """
         sealed = _decoded(token)
         made_at, *grant = json.loads(self._opened(sealed))
         now = self._clock()
-        if problem := age_problem(made_at, now, LIFETIME_SECS):
-            raise TokenError(f"the token {problem}")
         # Not by the token's text: base64 has several ways to write the same bytes.
         ticket = sealed[:NONCE_BYTES].hex()
         # The oldest come first.
         while self._used and next(iter(self._used.values())) < now:
             del self._used[next(iter(self._used))]
+        granted = replace(StreamGrant(*grant), ticket=ticket)
+        if problem := age_problem(made_at, now, LIFETIME_SECS):
+            raise SpentToken(f"the token {problem}", granted)
         if ticket in self._used:
-            raise TokenError("the token was used before")
+            raise SpentToken("the token was used before", granted)
         self._used[ticket] = now + KEPT_SECS
-        return replace(StreamGrant(*grant), ticket=ticket)
+        return granted
 
     def _opened(self, sealed: bytes) -> bytes:
         for cipher in self._ciphers:

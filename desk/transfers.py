@@ -24,6 +24,7 @@ from carriers.carrier import (
 from desk.answering import apology, connection
 from desk.reported import call_of
 from desk.service import Service
+from desk.turned_away import regrets, was_turned_away
 
 
 def parse_transfer_result(carrier: DocumentCarrier, form: Form) -> DialResult | ReferResult:
@@ -78,6 +79,8 @@ async def after_transfer(
     if call.transfer_ended(_destination(call), outcome, _detail(result), bot_tells=False):
         logger.info("Call {}: transfer ended: {}", call.id, outcome)
     if not connected:
+        if was_turned_away(call):
+            return regrets(service, carrier, call)
         return await connection(service, carrier, call)
     if not _is_over(line):
         call.will_end(EndedBy.HUMAN, COLLEAGUE_HUNG_UP)

@@ -12,6 +12,8 @@ import re
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 
 from aiohttp import web
 
@@ -33,6 +35,9 @@ class RestFault:
         verb: Which requests: a name of `emulator.requests.VERBS`, or `any`.
         requests: Their numbers among those of that verb, counted from 1; empty for all.
         status: Answered with this status, and nothing is done.
+        retry_after_secs: When to ask again, as the answer with that status says (RFC 9110, section 10.2.3); None if it
+            does not.
+        retry_at: Whether it says so by a date instead of by a number of seconds, as the RFC allows.
         html: Answered with a page of HTML (and status 502 if none is given) instead of JSON.
         silent_secs: Not answered at all for so long, then the connection is closed; nothing is done.
         slow_secs: Done and answered only after so long.
@@ -44,6 +49,8 @@ class RestFault:
     verb: str = ANY
     requests: frozenset[int] = frozenset()
     status: int | None = None
+    retry_after_secs: int | None = None
+    retry_at: bool = False
     html: bool = False
     silent_secs: float | None = None
     slow_secs: float = 0.0
@@ -219,7 +226,12 @@ class Faults:
         status = fault.status or 502
         if fault.html:
             return web.Response(status=status, text=HTML, content_type="text/html")
-        return self.log.interface_of(path).made_up_error(status)
+        answer = self.log.interface_of(path).made_up_error(status)
+        if fault.retry_after_secs is not None:
+            wait = fault.retry_after_secs
+            at = format_datetime(datetime.now(UTC) + timedelta(seconds=wait), usegmt=True)
+            answer.headers["Retry-After"] = at if fault.retry_at else str(wait)
+        return answer
 
     def _rest_fault(self, verb: str) -> RestFault | None:
         numbers = {name: self._count(RestFault, name) for name in (verb, ANY)}

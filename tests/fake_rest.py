@@ -20,6 +20,7 @@ class Answer:
     content_type: str = "application/json"
     delay_secs: float = 0.0
     hang_up: bool = False  # close the connection instead of answering
+    headers: tuple[tuple[str, str], ...] = ()
 
     @classmethod
     def json(cls, status: int, content: object) -> Answer:
@@ -58,6 +59,7 @@ class FakeRest:
                     return
                 content = answer.body.encode()
                 head = f"HTTP/1.1 {answer.status} X\r\ncontent-type: {answer.content_type}\r\n"
+                head += "".join(f"{name}: {value}\r\n" for name, value in answer.headers)
                 writer.write(f"{head}content-length: {len(content)}\r\n\r\n".encode() + content)
                 await writer.drain()
         except (ConnectionError, asyncio.IncompleteReadError):

@@ -7,6 +7,7 @@ admitted only for a call that did not come by a webhook and has no session yet.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,13 +15,23 @@ from starlette.types import Message
 from starlette.websockets import WebSocket
 
 from calls.call import Call
+from calls.events.talk import Attached
 from calls.states import CallState
+from desk.lost_sockets import may_begin_again
+from desk.lost_streams import STREAM_CLOSES_SECS
 from desk.tokens import StreamGrant
 from serializers.handshake import NotACarrierStream, read_stream_start
 from serializers.start import HandshakeError, StreamStart
+from web.refusals import POLICY_VIOLATION
 from web.web_service import WebService
 
 LEFT_BY_THE_BOT = (CallState.TRANSFERRING, CallState.TRANSFERRED)
+
+NORMAL_CLOSURE = 1000
+"""A WebSocket close code. Source: RFC 6455, section 7.4.1."""
+
+NO_ROOM = "no_room"
+"""The reason by which sockets are counted that were refused because no call was taken."""
 
 TAKEN = "the bot talks on this call already, and has not let go of it"
 
@@ -30,12 +41,14 @@ class NotAdmitted(Exception):
 
     Parameters:
         reason: A short name to count by.
+        code: The WebSocket close code.
     """
 
-    def __init__(self, reason: str, explanation: str):
+    def __init__(self, reason: str, explanation: str, code: int = POLICY_VIOLATION):
         """Say why: cause and fix, for the log."""
         super().__init__(explanation)
         self.reason = reason
+        self.code = code
 
 
 class OpeningSocket:
@@ -84,7 +97,7 @@ async def start_with_token(
 
     Raises:
         NotAdmitted: It is not about the token's call, or the bot is not to talk on that call (any more), or talks on it
-            already.
+            already; or the token is spent, and the call has not lost its stream.
     """
     start = await _start(opening, body)
     if start is None or (start.carrier, start.call_id) != (
@@ -92,11 +105,41 @@ async def start_with_token(
         grant.carrier_call_id or start.call_id,
     ):
         raise NotAdmitted("other_call", "its start names another call than its token was made for")
+    await service.store.has_heard(grant.call_id, grant.events)
+    if grant.spent:
+        await _begin_again(service, grant)
+        return
     call = service.store.get(grant.call_id)
     if call is not None and (call.is_over or call.ending is not None):
         raise NotAdmitted("call_over", "the call was ended meanwhile")
     if call is not None and service.sockets.get(call.id) and not _is_left(call):
         raise NotAdmitted("call_taken", TAKEN)
+
+
+async def _begin_again(service: WebService, grant: StreamGrant) -> None:
+    """Let a stream begin whose token is spent: the carrier's document opens the socket again that was lost.
+
+    Raises:
+        NotAdmitted: The call is not known, is over, was never connected, or the bot talks on it.
+    """
+    call = await call_to_go_on_with(service, grant)
+    if call is None:
+        raise NotAdmitted("token", grant.spent)
+    until = asyncio.get_running_loop().time() + STREAM_CLOSES_SECS
+    while service.sockets.get(call.id):
+        # The carrier may notice the end of a stream before our end of it does.
+        if asyncio.get_running_loop().time() > until:
+            raise NotAdmitted("call_taken", TAKEN)
+        await asyncio.sleep(0.05)
+    if not await may_begin_again(service, call):
+        # Not as a fault, after which the carrier would dial again before its document goes on.
+        raise NotAdmitted("call_over", "the bot is not to talk on the call any more", NORMAL_CLOSURE)
+
+
+async def call_to_go_on_with(service: WebService, grant: StreamGrant) -> Call | None:
+    """The call of a spent token, if it lives and has had a stream: its carrier may open the socket again."""
+    call = await service.store.named(grant.carrier, grant.carrier_call_id or None, grant.call_id)
+    return call if call is not None and not call.is_over and call.has(Attached) else None
 
 
 async def start_without_token(
@@ -125,9 +168,19 @@ async def start_without_token(
     _forget_old(service)
     if call is not None and not call.is_over and name not in service.without_token:
         raise NotAdmitted("other_call", "its start names a live call that gets its sockets with a token")
+    if service.room.reason is not None and name not in service.without_token:
+        raise NotAdmitted(NO_ROOM, f"there is no room for another call: {service.room.reason}")
     if service.without_token.get(name) and (call is None or not _is_left(call)):
         raise NotAdmitted("call_taken", TAKEN)
     return start
+
+
+def expects_return(service: WebService) -> bool:
+    """Whether a call without tokens may be about to open another socket: only its `start` tells that it is one."""
+    return any(
+        not sockets and (call := service.store.find(*name)) is not None and not call.is_over
+        for name, sockets in service.without_token.items()
+    )
 
 
 async def _start(opening: OpeningSocket, body: Mapping[str, Any]) -> StreamStart | None:

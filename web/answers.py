@@ -145,6 +145,24 @@ class Calls(_Answer):
     calls: list[CallSummary] = Field(description="Newest first.")
 
 
+class Erased(_Answer):
+    """What was erased of a caller, as counts, and what cannot be from here."""
+
+    calls: int = Field(
+        description="Calls of which the number and what was said were erased. They stay countable."
+    )
+    deleted: int = Field(description="Of them, those that are gone as a whole.")
+    recordings: int = Field(description="Recordings that the carrier has deleted.")
+    recordings_left: int = Field(
+        description="Recordings that the carrier has not deleted. Their calls keep the number: ask again."
+    )
+    notices: int = Field(description="Notices and mails that were not delivered yet.")
+    values: int = Field(description="Values that agents' code had kept with the calls and with the caller.")
+    messages: int = Field(description="Messages in the file of messages.")
+    call_backs: int = Field(description="Entries of the list of those to be called back.")
+    not_erased: list[str] = Field(description="What may still have the number or the words, and is not ours.")
+
+
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The answers of a route that are an error, for `responses=`.
 
@@ -162,6 +180,8 @@ WHEN = {
     409: "Not now: the call has ended, or something else is under way on it.",
     422: "It cannot be done, or the request is not as it should be.",
     429: "Too many calls: a limit of the settings.",
-    502: "The carrier did not do it.",
+    502: "The carrier did not do it; again after `Retry-After`, if there is one.",
+    503: "No room for another call, the service is being stopped, or the database does not answer: again later.",
+    504: "The process that talks on the call does not answer: it has died, or hangs.",
 }
 """What a status means."""

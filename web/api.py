@@ -7,17 +7,19 @@ import hmac
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, HTTPException, Path, Query, Request, Response
+from fastapi import APIRouter, Depends, Header, HTTPException, Path, Query, Request, Response
 from fastapi.routing import APIRoute
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import BaseModel, ConfigDict, Field
 
 from calls.call import Call
-from calls.errors import CallIsOver, NotDone, NotPossible, UnderWay
+from calls.errors import CallIsOver, NoAnswer, NotDone, NotPossible, UnderWay
 from calls.events.event import FORMAT
+from calls.following import follow
 from calls.policy import TooManyCalls
 from desk import live_calls
 from desk.dial_requests import DialBody, place_call
+from desk.room import NoRoom
 from web.answers import CallDescription, Calls, problems
 from web.descriptions import description, event_description, summary
 from web.refusals import Refused
@@ -25,6 +27,10 @@ from web.web_service import TheService, service_of
 
 BROWSERS_ASK = {"WWW-Authenticate": 'Basic realm="phonebot: API_KEY is the password", charset="UTF-8"'}
 """Makes a browser ask its user for the key. Source: RFC 7617, section 2."""
+
+
+MAX_NUMBER = 2**31 - 1
+"""Of an event: as much as every database takes for a whole number."""
 
 
 def authorise(request: Request, *, by_browser: bool = False) -> None:
@@ -150,15 +156,18 @@ async def calls(
     return {"calls": [summary(call) for call in await service.store.latest(limit)]}
 
 
-@router.post("", status_code=202, summary="Place a call", responses=problems(422, 429, 502), **A_CALL)
+@router.post("", status_code=202, summary="Place a call", responses=problems(422, 429, 502, 503), **A_CALL)
 async def dial(body: DialBody, service: TheService) -> dict[str, Any]:
     """Place a call. The answer comes as soon as the carrier has accepted the call.
 
     With a `warning` it is not known yet whether it has: the service looks for the call, and never dials twice.
     """
-    call, warning = await place_call(
-        body, service.settings, service.dialler, service.carrier_named, lambda _: service.way_back
-    )
+    service.room.check()
+    with service.room.guest():
+        call, warning = await place_call(
+            body, service.settings, service.dialler, service.carrier_named, lambda _: service.way_back
+        )
+        service.room.take(call)
     return {**description(call), **({"warning": warning} if warning else {})}
 
 
@@ -181,13 +190,22 @@ def tell_event_format(response: Response) -> None:
     response_description="The events.",
     responses=problems(404),
 )
-async def events(call: TheCall, service: TheService) -> AsyncIterator[ServerSentEvent]:
+async def events(
+    call: TheCall,
+    service: TheService,
+    last_event_id: Annotated[
+        str | None,
+        Header(description="The `id:` of the last event that is known: those behind it are sent."),
+    ] = None,
+) -> AsyncIterator[ServerSentEvent]:
     """Past events, then each as it happens, until the call has ended, as server-sent events.
 
-    An `event:` is the kind, its `data:` the event in JSON, as `events` of a call has it.
+    An `event:` is the kind, its `data:` the event in JSON, as `events` of a call has it. Its `id:` is its number in the
+    call, from 1, the same whichever process is asked: a browser that has lost the stream goes on where it was.
     """
-    async for event in call.subscribe():
-        yield ServerSentEvent(event=event.kind, data=event_description(event))
+    after = int(last_event_id) if last_event_id and last_event_id.isdecimal() else 0
+    async for number, event in follow(service.store, call, min(after, MAX_NUMBER)):
+        yield ServerSentEvent(id=str(number), event=event.kind, data=event_description(event))
 
 
 @router.post("/{call_id}/hangup", summary="End a call", responses=problems(404, 502), **A_CALL)
@@ -201,16 +219,16 @@ async def hang_up(call: TheCall, service: TheService) -> dict[str, Any]:
     "/{call_id}/transfer",
     status_code=202,
     summary="Put the caller through",
-    responses=problems(404, 409, 422, 502),
+    responses=problems(404, 409, 422, 502, 504),
     **A_CALL,
 )
-async def transfer(body: TransferBody, call: TheCall) -> dict[str, Any]:
+async def transfer(body: TransferBody, call: TheCall, service: TheService) -> dict[str, Any]:
     """Put the caller through. How it ends is an event of the call, and among its `transfers`."""
-    live_calls.put_through(call, body.destination, body.reason)
+    await live_calls.put_through(service, call, body.destination, body.reason)
     return description(call)
 
 
-@router.post("/{call_id}/digits", summary="Press keys", responses=problems(404, 409, 422, 502), **A_CALL)
+@router.post("/{call_id}/digits", summary="Press keys", responses=problems(404, 409, 422, 502, 504), **A_CALL)
 async def digits(body: DigitsBody, call: TheCall, service: TheService) -> dict[str, Any]:
     """Press keys for the other side, such as in another company's menu."""
     await live_calls.press(service, call, body.digits)
@@ -218,7 +236,10 @@ async def digits(body: DigitsBody, call: TheCall, service: TheService) -> dict[s
 
 
 @router.post(
-    "/{call_id}/recording", summary="Change the recording", responses=problems(404, 409, 422, 502), **A_CALL
+    "/{call_id}/recording",
+    summary="Change the recording",
+    responses=problems(404, 409, 422, 502, 504),
+    **A_CALL,
 )
 async def recording(body: RecordingBody, call: TheCall, service: TheService) -> dict[str, Any]:
     """Start, pause, resume or stop the recording of a call."""
@@ -230,6 +251,10 @@ def status_of(error: NotDone) -> int:
     """The HTTP status that says why something was not done."""
     if isinstance(error, TooManyCalls):
         return 429
+    if isinstance(error, NoRoom):
+        return 503
     if isinstance(error, NotPossible):
         return 422
+    if isinstance(error, NoAnswer):
+        return 504
     return 409 if isinstance(error, CallIsOver | UnderWay) else 502

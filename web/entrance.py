@@ -6,7 +6,7 @@ import difflib
 import re
 
 from starlette.datastructures import Headers
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from carriers import descriptors
 from web.refusals import POLICY_VIOLATION, plain_response
@@ -45,6 +45,8 @@ class Entrance:
         if path not in HEALTH:
             problem = foreign_site(Headers(scope=scope), service.settings, service.public_url)
         if problem is None:
+            if service.drain.leaving and scope["type"] == "http":
+                send = _closing(send)
             await self._app({**scope, "path": path}, receive, send)
             return
         service.refusals.note(EVERYWHERE, "foreign_site", problem)
@@ -53,6 +55,18 @@ class Entrance:
         else:
             # Before the upgrade is accepted, this is an HTTP 403.
             await send({"type": "websocket.close", "code": POLICY_VIOLATION})
+
+
+def _closing(send: Send) -> Send:
+    """Have the client open another connection for its next request: it comes to a process that stays."""
+
+    async def sending(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = [*message.get("headers", ()), (b"connection", b"close")]
+            message = {**message, "headers": headers}
+        await send(message)
+
+    return sending
 
 
 def plain_path(path: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import ceil
+
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
@@ -10,6 +12,7 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.requests import ClientDisconnect
 
 from calls.errors import NotDone
+from desk.room import NoRoom
 from web.api import status_of
 from web.entrance import wrong_address
 from web.refusals import UNKNOWN_ROUTE, Refused, answer_refused, plain_response, refusals_of, route_of
@@ -46,7 +49,9 @@ async def _validation_error(_: Request, error: Exception) -> JSONResponse:
 
 async def _not_done(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, NotDone)
-    return JSONResponse({"error": str(error)}, status_code=status_of(error))
+    wait_secs = error.retry_secs if isinstance(error, NoRoom) else getattr(error, "retry_after_secs", None)
+    headers = {"Retry-After": str(ceil(wait_secs))} if wait_secs else None
+    return JSONResponse({"error": str(error)}, status_code=status_of(error), headers=headers)
 
 
 async def _gone(_: Request, __: Exception) -> Response:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from fastapi import APIRouter, WebSocket
@@ -11,16 +12,26 @@ from loguru import logger
 from starlette.websockets import WebSocketDisconnect, WebSocketState
 
 from calls.events.lifecycle import ErrorHappened
-from carriers import descriptors, known_carriers
+from carriers import descriptor_of, descriptors, known_carriers
 from carriers.carrier import Signature
-from desk.tokens import KEPT_SECS, StreamGrant, TokenError
-from web.admission import NotAdmitted, OpeningSocket, start_with_token, start_without_token
-from web.refusals import POLICY_VIOLATION, Refused, route_of
+from desk.lost_sockets import say_what_is_next
+from desk.tokens import KEPT_SECS, SpentToken, StreamGrant, TokenError
+from web.admission import (
+    NO_ROOM,
+    NORMAL_CLOSURE,
+    NotAdmitted,
+    OpeningSocket,
+    call_to_go_on_with,
+    expects_return,
+    start_with_token,
+    start_without_token,
+)
+from web.refusals import Refused, route_of
 from web.trust import tokenless_refusal
 from web.web_service import ServerRunnerArguments, TheService, WebService, peer_of, upgrade_of
 
-NORMAL_CLOSURE, INTERNAL_ERROR = 1000, 1011
-"""WebSocket close codes. Source: RFC 6455, section 7.4.1."""
+INTERNAL_ERROR = 1011
+"""A WebSocket close code. Source: RFC 6455, section 7.4.1."""
 
 
 def media_router() -> APIRouter:
@@ -48,11 +59,16 @@ async def stream_with_token(websocket: WebSocket, service: TheService, carrier: 
     except NotAdmitted as error:
         await _turn_away(service, opening, websocket, error)
         return
-    await _talk(service, opening.socket, body, grant.call_id)
+    with service.room.session(lambda: service.store.get(grant.call_id)):
+        await _talk(service, opening.socket, body, grant.call_id)
+    if descriptor_of(carrier).dials_again:
+        await say_what_is_next(service, service.store.get(grant.call_id))
 
 
 async def redeemed(service: WebService, carrier: str, token: str) -> StreamGrant:
     """What a token allows, which is used up, in this process and in those that share the database.
+
+    One that is spent is given back, as such, where the carrier's documents open a lost socket again.
 
     Raises:
         Refused: It is not ours or not this carrier's, too old, or was used before.
@@ -62,10 +78,20 @@ async def redeemed(service: WebService, carrier: str, token: str) -> StreamGrant
         if grant.carrier != carrier:
             raise TokenError("the token is for another carrier")
         if await service.store.use_once(f"token {grant.ticket}", KEPT_SECS) is not None:
-            raise TokenError("the token was used before, by another process")
+            raise SpentToken("the token was used before, by another process", grant)
     except TokenError as error:
+        if isinstance(error, SpentToken) and await _may_be_used_again(service, carrier, error.grant):
+            return replace(error.grant, spent=str(error))
         raise Refused(403, "token", str(error)) from None
     return grant
+
+
+async def _may_be_used_again(service: WebService, carrier: str, grant: StreamGrant) -> bool:
+    """Whether the carrier's documents open a lost socket again, and the call lives that had one."""
+    if grant.carrier != carrier or not descriptor_of(carrier).dials_again:
+        return False
+    call = await call_to_go_on_with(service, grant)
+    return call is not None
 
 
 async def stream_without_token(websocket: WebSocket, service: TheService) -> None:
@@ -77,6 +103,9 @@ async def stream_without_token(websocket: WebSocket, service: TheService) -> Non
     if signature is Signature.INVALID:
         logger.warning("A media socket's signature does not match; it is let in by ALLOW_TOKENLESS_STREAMS")
     carrier = signed_by or websocket.scope["path"].removeprefix("/ws").strip("/") or None
+    if service.room.reason is not None and not expects_return(service):
+        # Before the upgrade: the carrier goes on with its document at once.
+        raise Refused(503, NO_ROOM, f"there is no room for another call: {service.room.reason}")
     opening = OpeningSocket(websocket)
     try:
         start = await start_without_token(opening, service, carrier)
@@ -84,12 +113,14 @@ async def stream_without_token(websocket: WebSocket, service: TheService) -> Non
         await _turn_away(service, opening, websocket, error)
         return
     if start is None:
-        await _talk(service, opening.socket, {}, None)
+        with service.room.guest():
+            await _talk(service, opening.socket, {}, None)
         return
     name = (start.carrier, start.call_id)
     service.without_token[name] = service.without_token.get(name, 0) + 1
     try:
-        await _talk(service, opening.socket, {}, None)
+        with service.room.session(lambda: service.store.find(*name)):
+            await _talk(service, opening.socket, {}, None)
     finally:
         service.without_token[name] -= 1
 
@@ -114,7 +145,7 @@ async def _turn_away(
 ) -> None:
     service.refusals.note(route_of(websocket.scope), error.reason, str(error))
     with suppress(RuntimeError, WebSocketDisconnect):
-        await opening.socket.close(POLICY_VIOLATION)
+        await opening.socket.close(error.code)
 
 
 async def _talk(service: WebService, websocket: WebSocket, body: dict[str, Any], call_id: str | None) -> None:

@@ -14,6 +14,7 @@ from starlette.requests import HTTPConnection
 from carriers.carrier import WebhookRequest
 from conversation.leftovers import Leftovers
 from desk.call_addresses import ServerWayBack
+from desk.draining import Drain
 from desk.service import Service
 from web.deliveries import Deliveries
 from web.health import Readiness
@@ -47,6 +48,7 @@ class WebService(Service):
         refusals: What was turned down.
         live_sessions: How many media sockets the bot talks on.
         leftovers: Frees what ended sessions leave in memory.
+        drain: Empties the service of calls before it stops.
     """
 
     run_bot: RunBot
@@ -60,6 +62,12 @@ class WebService(Service):
         """Prepare what makes calls, and what frees memory."""
         super().__post_init__()
         self.leftovers = Leftovers(lambda: self.live_sessions > 0)
+        self.drain = Drain(self, self.settings.drain_secs, self.settings.drain_notice_secs)
+
+    @property
+    def is_loading(self) -> bool:
+        """Whether the warm-up goes on."""
+        return self.readiness.is_warming_up
 
     async def aclose(self) -> None:
         """Stop, save the calls, and close the connections to the carriers."""

@@ -7,10 +7,9 @@ Everything here belongs to one event loop, and a file is read and written in tha
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -19,7 +18,7 @@ from loguru import logger
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from calls.database.engine import READING, WRITING, file_of, opened, readable
+from calls.database.engine import DIAL_LOCK, EACH_STATEMENT, READING, WRITING, file_of, opened, readable
 from calls.database.errors import (
     DatabaseError,
     DatabaseRefused,
@@ -27,16 +26,16 @@ from calls.database.errors import (
     DatabaseUnusable,
     explained,
 )
-from calls.database.saved import SavedCall, plain
-from calls.database.schema import CALL_EVENTS, CALLS
+from calls.database.merging import ENDED_STATES, Theirs
+from calls.database.processes import Me
+from calls.database.reading import changed, events_after
+from calls.database.saved import SavedCall
+from calls.database.saving import Saved, Unsaved, save, unless_decided
+from calls.database.schema import CALLS, SESSIONS
 from calls.database.used_once import UsedOnce, UsedOnceInFile
+from calls.database.waking import Waking, woken_by_file, woken_by_server
 from calls.events.event import CallEvent
-from calls.events.lifecycle import Ended, StateChanged
-from calls.events.reading import read_event
-from calls.outbox.in_database import insert
 from calls.outbox.notices import Wants
-from calls.outbox.parcels import parcels_of
-from calls.states import ENDS
 
 __all__ = [
     "CallDatabase",
@@ -44,7 +43,6 @@ __all__ = [
     "DatabaseRefused",
     "DatabaseUnavailable",
     "DatabaseUnusable",
-    "Unsaved",
 ]
 
 T = TypeVar("T")
@@ -58,30 +56,6 @@ MIGRATION_SECS = 60.0
 BUSY_SECS = 5.0
 """How long SQLite waits for another process that is writing."""
 
-ENDED_STATES = [state.value for state in ENDS]
-
-END = ("state", "ending_by", "ending_cause", "ending_state", "ended_at")
-"""The columns that say how a call has ended."""
-
-
-@dataclass(frozen=True)
-class Unsaved:
-    """What is to be written of a call.
-
-    Parameters:
-        row: All columns, by name.
-        changed: Names of the columns that this process changed since it last wrote or read them.
-        events: All events that this process knows, oldest first.
-        known: How many of the events are in the database already, from the first on.
-        last_seq: The number of the last event in the database that this process knows of.
-    """
-
-    row: dict[str, Any]
-    changed: Collection[str]
-    events: Sequence[CallEvent]
-    known: int
-    last_seq: int
-
 
 class CallDatabase:
     """Calls on disk.
@@ -93,6 +67,7 @@ class CallDatabase:
     Attributes:
         wants: Who wants to be told of what is saved; None for nobody.
         on_news: Called, in the database's thread, when the outbox has got something.
+        me: This process, where others learn of its sessions; else None.
 
     Raises:
         DatabaseUnusable: The address cannot be understood, or its driver is not installed.
@@ -108,6 +83,7 @@ class CallDatabase:
         self._used_once: UsedOnce | UsedOnceInFile | None = None
         self.wants: Wants | None = None
         self.on_news: Callable[[], None] = _nothing
+        self.me: Me | None = None
 
     @property
     def description(self) -> str:
@@ -127,7 +103,7 @@ class CallDatabase:
         self._opening = None
         await self._close()
 
-    async def save(self, records: Sequence[Unsaved]) -> dict[str, int]:
+    async def save(self, records: Sequence[Unsaved]) -> dict[str, Saved]:
         """Write calls, all or none of them.
 
         An end stays: it is not overwritten by a process that has not heard of it. Events are numbered in the order
@@ -135,15 +111,86 @@ class CallDatabase:
         succeeded without this process learning of it, is not written again.
 
         Returns:
-            The number of the last event of each call, by our id.
+            How each was written, by our id of the call.
 
         Raises:
             DatabaseError: Nothing was written, as far as we know.
         """
-        last, has_news = await self._do(lambda connection: self._save(connection, records), begin=WRITING)
+        saved, has_news = await self._do(
+            lambda connection: save(connection, records, self.wants, self.me), begin=WRITING
+        )
         if has_news:
             self.on_news()
-        return last
+        return saved
+
+    async def replay(self, record: Unsaved) -> Saved:
+        """Write what a dead process has left to be written of a call.
+
+        Where others have written about the call since, what they decided stays: then only events that the database does
+        not have are added, and an end.
+
+        Raises:
+            DatabaseError: Nothing was written, as far as we know.
+        """
+
+        def write(connection: sa.Connection) -> tuple[dict[str, Saved], bool]:
+            return save(connection, [unless_decided(connection, record)], self.wants, None)
+
+        saved, has_news = await self._do(write, begin=WRITING)
+        if has_news:
+            self.on_news()
+        return saved[record.row["id"]]
+
+    async def changed(self, known: Mapping[str, tuple[int, int]]) -> dict[str, tuple[int, Theirs]]:
+        """Look whether others have written about calls.
+
+        Args:
+            known: The number of the last event of each call, and its revision, as this process knows them, by our id.
+
+        Returns:
+            The revision, and what the database has, of those that are different, by our id.
+
+        Raises:
+            DatabaseError: The database did not answer.
+        """
+        return await self._do(lambda connection: changed(connection, known))
+
+    async def events_after(self, call_id: str, seq: int) -> tuple[list[tuple[int, CallEvent]], bool] | None:
+        """The events of a call behind one of them, with their numbers, and whether the call is over.
+
+        Returns:
+            None when there is no such call.
+
+        Raises:
+            DatabaseError: The database did not answer.
+        """
+
+        def read(connection: sa.Connection) -> tuple[list[tuple[int, CallEvent]], bool] | None:
+            state = connection.scalar(sa.select(CALLS.c.state).where(CALLS.c.id == call_id))
+            return None if state is None else (events_after(connection, call_id, seq), state in ENDED_STATES)
+
+        return await self._do(read)
+
+    @asynccontextmanager
+    async def waking(self) -> AsyncIterator[Waking]:
+        """Learn at once when other processes write something.
+
+        Raises:
+            DatabaseError: The database cannot be used, or the connection was lost.
+        """
+        await self._opened()
+        file = self._file
+        is_file = self._url.get_backend_name() == "sqlite"
+        how = (
+            woken_by_file(self._url, lambda: file_of(self._url) == file)
+            if is_file
+            else woken_by_server(self._url)
+        )
+        try:
+            async with how as waking:
+                yield waking
+        except (SQLAlchemyError, sqlite3.Error, OSError) as error:
+            raise explained(error, self.description) from None
 
     async def do(self, work: Callable[[sa.Connection], T], *, begin: str = WRITING) -> T:
         """Do something in one transaction, for tables beside those of the calls.
@@ -156,6 +203,28 @@ class CallDatabase:
             DatabaseError: Nothing was written, as far as we know.
         """
         return await self._do(work, begin=begin)
+
+    async def empty_log(self) -> None:
+        """Have a file's write-ahead log, which has what was deleted, moved into the file and cut off.
+
+        Not while another process reads or writes: it stays until the next time then.
+
+        A server does that in its own time. Source: SQLite, "PRAGMA wal_checkpoint".
+
+        Raises:
+            DatabaseError: The database did not answer.
+        """
+        if self._url.get_backend_name() != "sqlite":
+            return
+
+        def cut(connection: sa.Connection) -> None:
+            connection.exec_driver_sql("PRAGMA busy_timeout = 100")
+            try:
+                connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            finally:
+                connection.exec_driver_sql(f"PRAGMA busy_timeout = {int(self._busy_secs * 1000)}")
+
+        await self._do(cut, begin=EACH_STATEMENT)
 
     async def load(self, call_id: str, carrier: str | None = None) -> SavedCall | None:
         """Read a call.
@@ -176,15 +245,19 @@ class CallDatabase:
             row = connection.execute(sa.select(CALLS).where(wanted).limit(1)).mappings().first()
             if row is None:
                 return None
-            columns = CALL_EVENTS.c
-            query = sa.select(columns.seq, columns.at, columns.kind, columns.data, columns.format).where(
-                columns.call_id == row["id"]
-            )
-            found = connection.execute(query.order_by(columns.seq)).all()
-            events = [read_event(at, kind, data, version) for _, at, kind, data, version in found]
-            return SavedCall(dict(row), events, last_seq=found[-1].seq if found else 0)
+            found = events_after(connection, row["id"], 0)
+            return SavedCall(dict(row), [event for _, event in found], last_seq=found[-1][0] if found else 0)
 
         return await self._do(read)
+
+    async def revision(self, call_id: str) -> int | None:
+        """The revision of a call by our id; None when there is no such call.
+
+        Raises:
+            DatabaseError: The database did not answer.
+        """
+        query = sa.select(CALLS.c.revision).where(CALLS.c.id == call_id)
+        return await self._do(lambda connection: connection.scalar(query))
 
     async def latest(self, limit: int) -> list[SavedCall]:
         """The last calls, newest first, without their events.
@@ -194,25 +267,63 @@ class CallDatabase:
         """
         return await self._rows(sa.select(CALLS).order_by(CALLS.c.created_at.desc()).limit(limit))
 
-    async def unended(self, silent_since: datetime) -> list[str]:
+    async def unended(
+        self,
+        silent_since: datetime,
+        unattended_since: datetime | None = None,
+        living: Sequence[str] = (),
+        promised_since: datetime | None = None,
+    ) -> list[str]:
         """Our ids of the calls that have not ended and have had no event since a moment.
 
+        Args:
+            silent_since: The moment.
+            unattended_since: Another one, for calls on which no living process talks; the same when not given.
+            living: The ids of the processes that live.
+            promised_since: The moment for calls of which it is noted who ends them; the first one when not given.
+
         Raises:
             DatabaseError: The database did not answer.
         """
-        query = sa.select(CALLS.c.id).where(
-            CALLS.c.state.not_in(ENDED_STATES), CALLS.c.heard_at < silent_since
-        )
+        silent = CALLS.c.heard_at < silent_since
+        if unattended_since is not None:
+            is_attended = sa.exists().where(
+                SESSIONS.c.call_id == CALLS.c.id, SESSIONS.c.process_id.in_(living)
+            )
+            silent = sa.or_(silent, sa.and_(CALLS.c.heard_at < unattended_since, ~is_attended))
+        if promised_since is not None:
+            silent = sa.or_(
+                silent, sa.and_(CALLS.c.ending_by.is_not(None), CALLS.c.heard_at < promised_since)
+            )
+        query = sa.select(CALLS.c.id).where(CALLS.c.state.not_in(ENDED_STATES), silent)
         return await self._do(lambda connection: list(connection.scalars(query)))
 
-    async def dialled(self, since: datetime) -> list[SavedCall]:
-        """The calls that we placed since a moment, without their events.
+    async def save_if(
+        self, record: Unsaved, check: Callable[[Sequence[SavedCall]], None], since: datetime
+    ) -> Saved:
+        """Write a call that we are about to place, if those that were placed before allow it.
+
+        No other process counts meanwhile.
+
+        Args:
+            record: The call.
+            check: Gets the calls that were placed, without their events; what it raises is raised, and nothing is
+                written.
+            since: From when on.
 
         Raises:
-            DatabaseError: The database did not answer.
+            DatabaseError: Nothing was written, as far as we know.
         """
         query = sa.select(CALLS).where(CALLS.c.direction == "outbound", CALLS.c.created_at >= since)
-        return await self._rows(query)
+
+        def write(connection: sa.Connection) -> Saved:
+            if connection.dialect.name == "postgresql":  # a file is locked by its transaction
+                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(DIAL_LOCK)))
+            check([SavedCall(dict(row)) for row in connection.execute(query).mappings()])
+            saved, _ = save(connection, [record], self.wants, self.me)
+            return saved[record.row["id"]]
+
+        return await self._do(write, begin=WRITING)
 
     async def use_once(self, use_id: str, note: str, now: datetime, until: datetime) -> str | None:
         """Use up something that works once, over all processes that share this database.
@@ -248,80 +359,6 @@ class CallDatabase:
         return await self._do(
             lambda connection: [SavedCall(dict(row)) for row in connection.execute(query).mappings()]
         )
-
-    def _save(self, connection: sa.Connection, records: Sequence[Unsaved]) -> tuple[dict[str, int], bool]:
-        there = self._last_seqs(connection, records)
-        taken = self._taken(connection, records)
-        fresh, events, parcels, last = [], [], [], {}
-        for record in records:
-            values = dict(record.row)
-            call_id = values["id"]
-            if (values["carrier"], values["carrier_call_id"]) in taken:
-                # Two processes heard of one call at the same time. Both are kept; the first has the name.
-                values["carrier_call_id"] = None
-                logger.warning("Call {} is saved without its carrier's id: another call has it", call_id)
-            if call_id not in there:
-                fresh.append(values)
-                new, last_seq = record.events, 0
-            else:
-                state, last_seq = there[call_id]
-                new = record.events[record.known :]
-                if last_seq != record.last_seq:
-                    new = self._without_written(connection, record, new)
-                changed = {name: values[name] for name in record.changed}
-                if state in ENDED_STATES:
-                    # The first end that was written stays, here or somewhere else.
-                    changed = {name: value for name, value in changed.items() if name not in END}
-                    new = [event for event in new if not _is_end(event)]
-                if changed:
-                    connection.execute(sa.update(CALLS).where(CALLS.c.id == call_id).values(changed))
-            events += _numbered(call_id, last_seq + 1, new)
-            parcels += parcels_of(values, last_seq + 1, new, self.wants, record.events)
-            last[call_id] = last_seq + len(new)
-        if fresh:
-            connection.execute(sa.insert(CALLS), fresh)
-        if events:
-            connection.execute(sa.insert(CALL_EVENTS), events)
-        if parcels:
-            insert(connection, parcels)
-        return last, bool(parcels)
-
-    def _last_seqs(self, connection: sa.Connection, records: Sequence[Unsaved]) -> dict[str, tuple[str, int]]:
-        """State, and number of the last event, of those calls that are there. They are locked."""
-        last = sa.select(sa.func.max(CALL_EVENTS.c.seq)).where(CALL_EVENTS.c.call_id == CALLS.c.id)
-        query = sa.select(CALLS.c.id, CALLS.c.state, last.scalar_subquery()).where(
-            CALLS.c.id.in_([record.row["id"] for record in records])
-        )
-        found = connection.execute(query.order_by(CALLS.c.id).with_for_update(of=CALLS))
-        return {call_id: (state, last_seq or 0) for call_id, state, last_seq in found}
-
-    def _without_written(
-        self, connection: sa.Connection, record: Unsaved, events: Sequence[CallEvent]
-    ) -> list[CallEvent]:
-        """Those events that are not among those in the database that this process does not know of."""
-        columns = CALL_EVENTS.c
-        query = sa.select(columns.at, columns.kind, columns.data).where(
-            columns.call_id == record.row["id"], columns.seq > record.last_seq
-        )
-        written = {(at, kind, json.dumps(data)) for at, kind, data in connection.execute(query)}
-        return [
-            event for event in events if (event.at, event.kind, json.dumps(plain(event.data))) not in written
-        ]
-
-    def _taken(self, connection: sa.Connection, records: Sequence[Unsaved]) -> set[tuple[str, str | None]]:
-        """Of the carriers' ids of these calls, those that other calls have."""
-        owners = {
-            (record.row["carrier"], record.row["carrier_call_id"]): record.row["id"]
-            for record in reversed(records)
-            if record.row["carrier_call_id"] is not None
-        }
-        if not owners:
-            return set()
-        query = sa.select(CALLS.c.carrier, CALLS.c.carrier_call_id, CALLS.c.id).where(
-            CALLS.c.carrier_call_id.in_([name for _, name in owners])
-        )
-        taken = {(carrier, name): owner for carrier, name, owner in connection.execute(query)}
-        return {key for key, owner in taken.items() if key in owners and owners[key] != owner}
 
     async def _do(self, work: Callable[[sa.Connection], T], *, begin: str = READING) -> T:
         """Do something in one transaction.
@@ -398,21 +435,3 @@ class CallDatabase:
 
 def _nothing() -> None:
     """Nobody waits for news."""
-
-
-def _is_end(event: CallEvent) -> bool:
-    return isinstance(event, Ended) or (isinstance(event, StateChanged) and event.state in ENDED_STATES)
-
-
-def _numbered(call_id: str, first: int, events: Iterable[CallEvent]) -> list[dict[str, Any]]:
-    return [
-        {
-            "call_id": call_id,
-            "seq": seq,
-            "at": event.at,
-            "kind": event.kind,
-            "data": plain(event.data),
-            "format": event.version,
-        }
-        for seq, event in enumerate(events, first)
-    ]

@@ -46,6 +46,9 @@ A transaction that reads before it writes must hold the lock from the beginning:
 MIGRATION_LOCK = 5138008
 """Of PostgreSQL's advisory locks, the one that this program's migrations take. Any number, always the same."""
 
+DIAL_LOCK = MIGRATION_LOCK + 1
+"""The one of a process that counts the calls that were placed, to place another one."""
+
 
 def readable(url: str) -> URL:
     """The address of a database, with the driver that is used: Python's own for a file, else an asynchronous one.
@@ -196,6 +199,8 @@ def _set_up_connections(engine: sa.Engine, busy_secs: float) -> None:
         cursor.execute("PRAGMA journal_mode = WAL")
         cursor.execute("PRAGMA synchronous = NORMAL")
         cursor.execute("PRAGMA foreign_keys = ON")
+        # What is deleted or replaced is overwritten with zeros, not only left for later use.
+        cursor.execute("PRAGMA secure_delete = ON")
         cursor.close()
 
     @event.listens_for(engine, "begin")

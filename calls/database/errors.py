@@ -22,7 +22,7 @@ class DatabaseError(Exception):
 
         DatabaseError
         ├── DatabaseUnavailable      it may work later: locked, full, not reachable, too slow
-        ├── DatabaseUnusable         it will not work like this: newer than the program, not ours, no such driver
+        ├── DatabaseUnusable         it will not work like this: newer than the program, not ours, no driver, no access
         └── DatabaseRefused          it works, but will not take these values
     """
 
@@ -57,9 +57,9 @@ def explained(error: Exception, description: str) -> DatabaseError:
         return DatabaseUnusable(f"{where} belongs to another program ({cause}): set DATABASE_URL to another")
     if code := getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None):
         if str(code).startswith(NOT_LET_IN):
-            return DatabaseUnavailable(f"{where} does not let us in: check user and password in DATABASE_URL")
+            return DatabaseUnusable(f"{where} does not let us in: check user and password in DATABASE_URL")
         if code == NO_SUCH_DATABASE:
-            return DatabaseUnavailable(f"{where} is not there: create it, or correct DATABASE_URL")
+            return DatabaseUnusable(f"{where} is not there: create it, or correct DATABASE_URL")
         if code == NOT_ALLOWED:
             return DatabaseUnusable(
                 f"{where} may not be written by this user: let it make tables in its schema"
@@ -79,8 +79,9 @@ def explained(error: Exception, description: str) -> DatabaseError:
     if isinstance(cause, ArgumentError):
         return DatabaseUnusable(f"{where} is of a kind that no driver is known for: check DATABASE_URL")
     if isinstance(cause, ImportError):
+        extra = "make setup EXTRAS=postgresql, or " if cause.name == "asyncpg" else ""
         return DatabaseUnusable(
-            f"the driver of {where} is not installed: {sys.executable} -m pip install {cause.name}"
+            f"the driver of {where} is not installed: {extra}{sys.executable} -m pip install {cause.name}"
         )
     if isinstance(cause, OSError):
         reason = cause.strerror or type(cause).__name__

@@ -60,11 +60,19 @@ CALLS = sa.Table(
     sa.Column("ended_at", UtcTime),
     # The time of the last event: a search for calls that have gone silent need not read the events.
     sa.Column("heard_at", UtcTime, nullable=False),
+    # Raised by each change: who has the call in memory sees by it that others have changed it.
+    sa.Column("revision", sa.Integer, nullable=False, server_default="0"),
+    # What was forgotten of it: nothing of the kind is written any more.
+    sa.Column("numbers_gone", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("words_gone", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("recordings_gone", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.UniqueConstraint("carrier", "carrier_call_id"),
     sa.Index(None, "carrier_call_id"),
     sa.Index(None, "created_at"),
     sa.Index(None, "to_number", "created_at"),
+    sa.Index(None, "from_number", "created_at"),
     sa.Index(None, "state", "heard_at"),
+    sa.Index(None, "ended_at"),
 )
 """One row a call: `calls.call.Call` without its events."""
 
@@ -126,3 +134,63 @@ KEPT_JSON = sa.Table(
     sa.Index(None, "call_id"),
 )
 """What the owner's code keeps with a call or a caller: `calls.kept_json`."""
+
+PROCESSES = sa.Table(
+    "processes",
+    METADATA,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("name", sa.Text, nullable=False),
+    # Counts up while the process lives. No time: clocks jump, and those of two machines differ.
+    sa.Column("beat", sa.Integer, nullable=False),
+)
+"""The processes that share the database: `calls.database.processes`."""
+
+SESSIONS = sa.Table(
+    "sessions",
+    METADATA,
+    sa.Column("call_id", sa.Text, sa.ForeignKey("calls.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("process_id", sa.Text, nullable=False),
+    sa.Column("stream_id", sa.Text, nullable=False),
+    sa.Column("since", UtcTime, nullable=False),
+    sa.Index(None, "process_id"),
+)
+"""Which process has the bot's session on a call, from the call's event `attached` to `detached`."""
+
+LEASES = sa.Table(
+    "leases",
+    METADATA,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("holder", sa.Text, nullable=False),
+)
+"""Which process does what one alone does for all: `calls.database.leases`."""
+
+COMMANDS = sa.Table(
+    "commands",
+    METADATA,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("process_id", sa.Text, nullable=False),
+    sa.Column("asked_by", sa.Text, nullable=False),
+    sa.Column("call_id", sa.Text, nullable=False),
+    sa.Column("what", sa.Text, nullable=False),
+    sa.Column("arguments", sa.JSON, nullable=False),
+    sa.Column("taken", sa.Boolean, nullable=False),
+    sa.Column("answer", sa.JSON(none_as_null=True)),
+    sa.Index(None, "process_id"),
+    sa.Index(None, "asked_by"),
+)
+"""What one process asks another to do with a call. Who has asked deletes it, with the answer or without."""
+
+CALL_BACKS = sa.Table(
+    "call_backs",
+    METADATA,
+    sa.Column("number", sa.Text, primary_key=True),
+    sa.Column("carrier", sa.Text, nullable=False),
+    sa.Column("agent", sa.Text),
+    sa.Column("called", sa.Text),
+    sa.Column("asked_at", UtcTime, nullable=False),
+    sa.Column("due_at", UtcTime, nullable=False),
+    sa.Column("tries", sa.Integer, nullable=False),
+    sa.Column("leased_until", UtcTime),
+    sa.Column("call_id", sa.Text),
+)
+"""Callers for whom there was no room, until they are called back: `calls.call_backs.CallBack`."""

@@ -48,6 +48,9 @@ class CallEvent:
     MAY_WAIT: ClassVar[bool] = False
     """Whether the database may get it a moment later, with what follows: nobody was promised anything by it."""
 
+    ONCE: ClassVar[bool] = False
+    """Whether it happened once when two processes write the same: carriers report things twice, to different ones."""
+
     at: datetime = field(default=datetime.min.replace(tzinfo=UTC), kw_only=True, compare=False)
     stored: Mapping[str, Any] | None = field(default=None, kw_only=True, compare=False)
     version: int = field(default=FORMAT, kw_only=True, compare=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated
 
-from calls.events.event import LEFT_OUT, CallEvent, Personal, Privacy
+from calls.events.event import LEFT_OUT, CallEvent, Personal, Privacy, Said
 from calls.states import CallState, EndedBy
 from calls.transfer import TransferOutcome
 from carriers.reports import AnsweredBy
@@ -20,6 +20,8 @@ class StateChanged(CallEvent, kind="state"):
         cause: Why, in a few words for people.
     """
 
+    ONCE = True
+
     state: CallState
     cause: str
 
@@ -28,10 +30,14 @@ class StateChanged(CallEvent, kind="state"):
 class Ringing(CallEvent, kind="ringing"):
     """The phone rings: the bot's, or that of the person whom the bot calls."""
 
+    ONCE = True
+
 
 @dataclass(frozen=True, repr=False)
 class Answered(CallEvent, kind="answered"):
     """The call was answered. It happens once."""
+
+    ONCE = True
 
 
 @dataclass(frozen=True, repr=False)
@@ -46,6 +52,43 @@ class Ended(CallEvent, kind="ended"):
 
     ended_by: EndedBy
     cause: str
+
+
+@dataclass(frozen=True, repr=False)
+class TurnedAway(CallEvent, kind="turned_away"):
+    """The call was not given to the bot, as there was no room for it.
+
+    Parameters:
+        reason: `full` (as many calls as may run), `busy` (the machine is too busy) or `draining` (the service is to
+            stop).
+        how: What the caller gets: `say` (a sentence), `busy` (a busy tone), `overflow` (another number) or `call_back`
+            (a sentence that they will be called back).
+    """
+
+    reason: str
+    how: str
+
+
+@dataclass(frozen=True, repr=False)
+class GoodbyePromised(CallEvent, kind="goodbye"):
+    """The bot says goodbye, and hangs up when it was heard: from here on the call is to end, whatever happens.
+
+    Parameters:
+        farewell: The last words; empty where what is being said already is the last.
+        ended_by: Who ends the call, as in `ended`.
+        cause: Why, in a few words for people.
+        state: Which end it is to be: `completed` or `voicemail`.
+    """
+
+    farewell: Said
+    ended_by: EndedBy
+    cause: str
+    state: CallState
+
+
+@dataclass(frozen=True, repr=False)
+class GoodbyeTakenBack(CallEvent, kind="goodbye_taken_back"):
+    """The caller has asked for something else over the goodbye, and the call goes on."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -90,6 +133,8 @@ class AnswererDetected(CallEvent, kind="answered_by"):
     Parameters:
         who: What it takes them for; `greeting_ended` is a machine whose greeting is over.
     """
+
+    ONCE = True
 
     who: AnsweredBy
 
@@ -212,9 +257,11 @@ class RecordingChanged(CallEvent, kind="recording"):
 
     Parameters:
         state: What it is now: `in_progress`, `paused`, `stopped`, then `completed` (the file is there), `absent`,
-            `failed`, or `unknown`.
+            `failed`, or `unknown`; `deleted` once the carrier has been told to delete it.
         recording_id: The carrier's id of the recording; null until the carrier has given it.
     """
+
+    ONCE = True
 
     state: str
     recording_id: str | None = None

@@ -21,8 +21,9 @@ INTRODUCTION = f"""# Events of a call
 What happens to a call is kept as events. They are shown, with the same names and values, by
 
 - `GET /calls/ID`, under `events`, oldest first; `event_format` is the version of their format.
-- `GET /calls/ID/events`, as server-sent events: the name of each is its kind, and its data are the same object. The
-  header `Event-Format` has the version.
+- `GET /calls/ID/events`, as server-sent events: the name of each is its kind, and its data are the same object. Its
+  id is its number in the call, from 1: a client that sends it as `Last-Event-ID` gets what follows. The header
+  `Event-Format` has the version.
 - the table `call_events`: `kind`, `at`, the other fields as JSON in `data`, and the version in `format`.
 
 In the API each event is an object with `at` (when it happened: ISO 8601, UTC, to the millisecond), `kind`, and the

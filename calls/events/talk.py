@@ -212,6 +212,22 @@ class DeadAirNoticed(CallEvent, kind="dead_air"):
 
 
 @dataclass(frozen=True, repr=False)
+class ToolStarted(CallEvent, kind="tool_started"):
+    """The model has called a tool, which begins. `tool` follows when it has returned.
+
+    Without that, as after the death of the process, it is not known whether the tool did what it is for. The model is
+    told so, and the tool is not run again by itself.
+
+    Parameters:
+        name: The tool's.
+        arguments: What it is called with.
+    """
+
+    name: str
+    arguments: Annotated[Mapping[str, Any], Privacy.SAID] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, repr=False)
 class ToolUsed(CallEvent, kind="tool"):
     """The model has called a tool, which has returned.
 

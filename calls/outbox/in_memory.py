@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 from weakref import WeakKeyDictionary
 
@@ -79,6 +79,17 @@ class MemoryOutbox:
         """See `Outbox`."""
         self._waiting.pop(parcel.id, None)
         self._leased.pop(parcel.id, None)
+
+    def forget(self, call_ids: Collection[str]) -> int:
+        """Throw away the parcels of calls; returns how many."""
+        found = [
+            one for one in [*self._waiting.values(), *self._given_up.values()] if one.call_id in call_ids
+        ]
+        for parcel in found:
+            self._waiting.pop(parcel.id, None)
+            self._leased.pop(parcel.id, None)
+            self._given_up.pop(parcel.id, None)
+        return len(found)
 
     async def is_empty(self, call_id: str | None = None) -> bool:
         """See `Outbox`."""

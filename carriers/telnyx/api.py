@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from carriers.breaker import breaker_of
 from carriers.errors import (
     CallNotFound,
     CarrierError,
@@ -21,6 +22,7 @@ from carriers.errors import (
 )
 from carriers.meanings import error_code, told
 from carriers.rest import RestApi
+from carriers.retry_after import retry_after_secs
 from carriers.telnyx.meanings import MEANINGS, SIP_MEANINGS
 
 if TYPE_CHECKING:
@@ -52,17 +54,18 @@ class TelnyxApi(RestApi["AsyncTelnyx"]):
             base_url: REST address including `/v2`, to talk to another region or to something else than
                 Telnyx.
         """
-        super().__init__()
         self._api_key = api_key
         self._base_url = base_url or API_BASE_URL
+        super().__init__(breaker_of("Telnyx", (self._base_url, api_key)))
 
-    async def ask(self, request: Callable[[AsyncTelnyx], Awaitable[T]], *, timeout_secs: float) -> T:
+    async def _send(
+        self, client: AsyncTelnyx, request: Callable[[AsyncTelnyx], Awaitable[T]], *, timeout_secs: float
+    ) -> T:
         """Send one request, with our time-out and errors, and without the SDK's retries of POSTs.
 
         Raises:
             CarrierError: Telnyx refused, gave no usable answer, or none in time.
         """
-        client = await self._connected()
         import httpx  # loaded by now, both
         import telnyx
 
@@ -78,7 +81,8 @@ class TelnyxApi(RestApi["AsyncTelnyx"]):
                 f"Telnyx did not answer within {timeout_secs:g} s: its API is slow or not reachable from here"
             ) from None
         except telnyx.APIStatusError as error:
-            raise _translated(error.status_code, error.body) from None
+            wait_secs = retry_after_secs(error.response.headers.get("retry-after"))
+            raise _translated(error.status_code, error.body, wait_secs) from None
         except (telnyx.APIConnectionError, OSError) as error:
             raise CarrierUnavailable(
                 f"Telnyx's API cannot be reached ({type(error).__name__}): check the network, and "
@@ -135,7 +139,7 @@ def _not_json(found: str) -> str:
     )
 
 
-def _translated(status: int, body: Any) -> CarrierError:
+def _translated(status: int, body: Any, wait_secs: float | None) -> CarrierError:
     code = None
     try:
         # The SDK unwraps nothing: {"errors": [{"code": "90018", …}]}. Source: Telnyx docs, API error codes.
@@ -152,10 +156,14 @@ def _translated(status: int, body: Any) -> CarrierError:
     if status == 404:
         return CallNotFound(says("no such call or account for these credentials"), status=status, code=code)
     if status == 429:
-        return CarrierUnavailable(says("too many requests at once; it may be repeated"), nothing_done=True)
+        return CarrierUnavailable.too_many_requests(
+            says("too many requests at once; it may be repeated"), wait_secs
+        )
     if status == 408:
         return CarrierUnavailable(says("the request came too slowly; it may be repeated"))
     if 400 <= status < 500:
         fix = "see https://developers.telnyx.com/docs/overview/errors"
         return CarrierRejected(says(fix), status=status, code=code)
-    return CarrierUnavailable(says("its API has a problem, or TELNYX_API_BASE_URL is not Telnyx"))
+    return CarrierUnavailable(
+        says("its API has a problem, or TELNYX_API_BASE_URL is not Telnyx"), retry_after_secs=wait_secs
+    )

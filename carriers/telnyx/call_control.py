@@ -6,7 +6,7 @@ from typing import Any
 
 from carriers.carrier import CALL_CONTROL
 from carriers.dialling import DialledCall, DialOut
-from carriers.documents import Meeting, TransferDocument
+from carriers.documents import Meeting, TransferDocument, speakable
 from carriers.errors import (
     CallEnded,
     CallNotFound,
@@ -17,6 +17,7 @@ from carriers.errors import (
 )
 from carriers.markup import let_go
 from carriers.reports import CarrierEvent, LineState
+from carriers.saying import voice_of
 from carriers.streams import StreamDocument
 from carriers.telnyx import events as telnyx_events
 from carriers.telnyx.account import TelnyxAccount
@@ -25,11 +26,17 @@ from carriers.telnyx.calls import (
     call_control_dial_options,
     call_control_stream_options,
     client_state,
+    retries_of_stream_ends,
 )
 from carriers.telnyx.commands import checked, new_id
 
 NOT_LIVE = frozenset({"90015", "90018"})
 """Error codes of a call that is not there (any more). Source: Telnyx docs, API error codes."""
+
+ENGLISH_VOICE = "Polly.Joanna"
+"""Amazon Polly's, for sentences in English. Source: telnyx SDK, `types/calls/action_speak_params.py`."""
+
+MAX_SPOKEN_CHARS = 3000
 
 
 class TelnyxCallControl(TelnyxAccount):
@@ -72,8 +79,51 @@ class TelnyxCallControl(TelnyxAccount):
             )
         return DialledCall(id=answer.data.call_control_id)
 
-    async def answer(self, call_id: str, stream: StreamDocument, *, command_id: str | None = None) -> None:
-        """Take a call that rings, and connect it with the bot's media socket.
+    async def reject(self, call_id: str, *, command_id: str | None = None) -> None:
+        """Let the caller hear a busy tone: Telnyx answers 486 Busy Here.
+
+        Source: telnyx SDK, `types/calls/action_reject_params.py`.
+
+        Raises:
+            CallEnded: The caller has given up.
+            CarrierError: It may still ring.
+        """
+        await self._command(
+            call_id,
+            lambda client, id_: client.calls.actions.reject(
+                id_, cause="USER_BUSY", command_id=new_id(command_id)
+            ),
+        )
+
+    async def speak(
+        self, call_id: str, text: str, language: str | None = None, *, command_id: str | None = None
+    ) -> None:
+        """Say a sentence; `call.speak.ended` tells when it is over.
+
+        The voices are those of `<Say>`, which this command knows as `AWS.Polly.NAME`.
+
+        Source: telnyx SDK, `types/calls/action_speak_params.py` (at most 3,000 characters).
+
+        Raises:
+            CallEnded: The call is over.
+            CarrierError: It may not be said.
+        """
+        voice = voice_of(language)
+        name = voice.get("voice", ENGLISH_VOICE).removeprefix("Polly.")
+        await self._command(
+            call_id,
+            lambda client, id_: client.calls.actions.speak(
+                id_,
+                payload=speakable(text, MAX_SPOKEN_CHARS),
+                voice=f"AWS.Polly.{name}",
+                command_id=new_id(command_id),
+            ),
+        )
+
+    async def answer(
+        self, call_id: str, stream: StreamDocument | None, *, command_id: str | None = None
+    ) -> None:
+        """Take a call that rings, and connect it with the bot's media socket; without a stream, only take it.
 
         There is no token for the socket besides the one in its address. The parameters come as `client_state`.
 
@@ -83,7 +133,9 @@ class TelnyxCallControl(TelnyxAccount):
             CallEnded: The caller has given up.
             CarrierError: It may still ring.
         """
-        options = call_control_stream_options(stream, self._codec)
+        options: dict[str, Any] = {}
+        if stream is not None:
+            options = {**call_control_stream_options(stream, self._codec), **retries_of_stream_ends()}
         await self._command(
             call_id,
             lambda client, id_: client.calls.actions.answer(id_, command_id=new_id(command_id), **options),

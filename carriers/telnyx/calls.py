@@ -43,6 +43,14 @@ common but their session, which they share with every leg that is bridged later.
 MAX_STATE_CHARS = 4000
 """No length is documented; this is what the longest field that has one may have (`stream_auth_token`)."""
 
+STREAM_ENDS = ("streaming.failed", "streaming.stopped")
+"""The events after which a caller hears nothing until we have the stream begin again."""
+
+RETRIES_MS = (1000, 1500, 2000, 3000, 20000)
+"""When they are delivered again, each so long after the attempt before: a process that died needs some seconds until
+it can answer, and a caller stays some seconds. Five at most, and 60 s together. Source: telnyx SDK,
+`types/calls/action_answer_params.py`."""
+
 CLOCKS_DIFFER = timedelta(seconds=10)
 
 
@@ -100,6 +108,7 @@ def call_control_dial_options(dial_out: DialOut, application_id: str, codec: str
         "timeout_secs": dial_out.ring_timeout_secs,
         "command_id": dial_out.command_id,
         **call_control_stream_options(dial_out.stream, codec),
+        **retries_of_stream_ends(),
     }
     if codec == "L16":
         options["stream_bidirectional_sampling_rate"] = 16000
@@ -110,6 +119,11 @@ def call_control_dial_options(dial_out: DialOut, application_id: str, codec: str
     if dial_out.time_limit_secs is not None:
         options["time_limit_secs"] = dial_out.time_limit_secs
     return options
+
+
+def retries_of_stream_ends() -> dict[str, Any]:
+    """How the events about the end of a call's media stream are delivered again, for commands that begin a call."""
+    return {"webhook_retries_policies": {kind: {"retries_ms": list(RETRIES_MS)} for kind in STREAM_ENDS}}
 
 
 def call_control_stream_options(stream: StreamDocument, codec: str) -> dict[str, Any]:

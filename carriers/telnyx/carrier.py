@@ -214,6 +214,18 @@ class TelnyxCarrier(TexmlDocuments, FormCallbacks, MarkupCalls, TelnyxAccount):
         else:
             await self._update_recording(call_id, recording_id, "stopped")
 
+    async def delete_recording(self, recording_id: str) -> None:
+        """Delete a recording of a TeXML call with its file.
+
+        Source: telnyx SDK, `resources/texml/accounts/recordings/json.py`.
+
+        Raises:
+            CallNotFound: There is no such recording (any more).
+            CarrierError: It may still be there.
+        """
+        account, sid = await self._account(), checked(recording_id, "recording")
+        await self._delete(f"/texml/Accounts/{quote(account, safe='')}/Recordings/{quote(sid, safe='')}.json")
+
     async def _update_recording(
         self, call_id: str, recording_id: str, status: Literal["in-progress", "paused", "stopped"]
     ) -> None:

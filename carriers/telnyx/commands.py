@@ -7,10 +7,13 @@ That TeXML calls take the other commands too is likely, but stated nowhere.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
+from types import NoneType
 from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import quote
 
 from carriers.carrier import DIAL_TIMEOUT_SECS, REQUEST_TIMEOUT_SECS, CarrierCall, HangUp, LineState
+from carriers.checks import Addresses
 from carriers.documents import checked_digits
 from carriers.errors import (
     CallEnded,
@@ -20,13 +23,15 @@ from carriers.errors import (
     TooEarly,
 )
 from carriers.forms import moment
+from carriers.live_calls import LiveCall
 from carriers.recording import RecordingFormat
 from carriers.rest import RestCalls
 from carriers.telnyx.api import TelnyxApi
 from carriers.telnyx.calls import CALL_CONTROL_ID
+from carriers.telnyx.live_calls import live_calls
 
 if TYPE_CHECKING:
-    from telnyx import AsyncTelnyx
+    from telnyx import AsyncTelnyx, BaseModel
 
 T = TypeVar("T")
 
@@ -42,6 +47,7 @@ class TelnyxCommands(RestCalls["AsyncTelnyx"]):
     """The part of `carriers.telnyx.carrier.TelnyxCarrier` that is the same for all of its calls."""
 
     _api: TelnyxApi
+    mode: str
     sends_digits_by_rest = True
     # By the page of error 90029; the SDK and the pages of the requests go on to 14400, and begin at 30 for TeXML.
     call_secs = range(60, 14001)
@@ -186,6 +192,38 @@ class TelnyxCommands(RestCalls["AsyncTelnyx"]):
         """
         options = _recording_options(recording_id, command_id)
         await self._command(call_id, lambda client, id_: client.calls.actions.stop_recording(id_, **options))
+
+    async def live_calls(self, ours: Addresses, caller_ids: Collection[str]) -> list[LiveCall]:
+        """The calls of TELNYX_CONNECTION_ID that are up, as `carriers.live_calls.ListsLiveCalls` says.
+
+        Raises:
+            CarrierError: Telnyx did not say.
+        """
+        if not self._connection_id:
+            return []
+        return await live_calls(self._look, self._connection_id, self.mode, ours)
+
+    async def delete_recording(self, recording_id: str) -> None:
+        """Delete a recording with its file.
+
+        Source: telnyx SDK, `resources/recordings/recordings.py`.
+
+        Raises:
+            CallNotFound: There is no such recording (any more).
+            CarrierError: It may still be there.
+        """
+        await self._delete(f"/recordings/{quote(checked(recording_id, 'recording'), safe='')}")
+
+    async def _delete(self, path: str) -> None:
+        """Have something deleted. Whether the answer has a body does not matter, so not by the SDK's own methods."""
+
+        async def deleted(client: AsyncTelnyx) -> BaseModel:
+            from telnyx import BaseModel  # loaded by now, as there is a client
+
+            await client.delete(path, cast_to=NoneType)
+            return BaseModel()
+
+        await self._ask(deleted)
 
     async def _command(self, call_id: str, request: Callable[[AsyncTelnyx, str], Awaitable[T]]) -> T:
         control_id = checked(call_id)

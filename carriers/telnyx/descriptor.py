@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from carriers.carrier import CALL_CONTROL, MARKUP, Carrier
 from carriers.checks import AccountChecks, Addresses, Finding, Verdict
 from carriers.descriptor import CarrierDescriptor, StreamEncoding
+from carriers.streams import Meanwhile
 from carriers.telnyx import SIGNATURE_HEADER
 from carriers.telnyx.variables import TelnyxVariables
 
@@ -34,6 +35,8 @@ class Telnyx(CarrierDescriptor[TelnyxVariables]):
     cloud_bin = "a Telnyx TeXML Bin and choose it for your TeXML application"
     api_host = "api.telnyx.com"
     beside_credentials = frozenset({"TELNYX_CONNECTION_ID"})
+    dials_again = True
+    waiting_bin = "a TeXML Bin and choose that for `Failover URL`"
 
     def carrier(self, settings: TelnyxVariables, mode: str = MARKUP) -> Carrier:
         """Markup and webhooks, and REST where there is a key."""
@@ -142,6 +145,14 @@ class Telnyx(CarrierDescriptor[TelnyxVariables]):
             "or into a Telnyx Voice API (Call Control) application:",
             f"  Webhook URL             POST           {ours.events}",
         ]
+
+    def waiting_document(self, url: str, meanwhile: Meanwhile, *, is_kept: bool = False) -> str:
+        """The kept one is for calls that begin, and is asked once: no other address of a call has one behind it."""
+        from carriers.telnyx import texml
+
+        return texml.waiting_document(
+            url, meanwhile, texml.KEPT_WAIT_SECS if is_kept else texml.FIRST_WAIT_SECS
+        )
 
     def cloud_document(self, host: str, agent: str) -> str:
         """The text of a TeXML Bin."""

@@ -95,6 +95,7 @@ def parse_event(body: bytes) -> CarrierEvent:
         else None,
         stream_stopped=kind == "streaming.stopped",
         refer=_refer(kind, call_id, sip_code),
+        spoken=kind == "call.speak.ended",
     )
 
 

@@ -13,10 +13,19 @@ from xml.etree.ElementTree import Element, SubElement
 from carriers.dialling import is_sip
 from carriers.documents import Meeting, TransferDocument, checked_digits, speakable
 from carriers.saying import voice_of
-from carriers.streams import StreamDocument, usable_parameters
+from carriers.streams import Meanwhile, StreamDocument, usable_parameters
 from carriers.telnyx.addresses import telnyx_address
 
 TEMPLATE_BRACES = "{{"
+
+FIRST_WAIT_SECS = 1
+"""How long a document waits without a word before its second attempt to open the media socket."""
+
+KEPT_WAIT_SECS = 4
+"""How long the document waits that Telnyx keeps, before it asks us the only time."""
+
+WAIT_SECS = (2,) * 8
+"""How long it waits before each further one, besides what it says: half a minute in all."""
 
 
 class TexmlDocuments:
@@ -31,11 +40,17 @@ class TexmlDocuments:
     def stream_document(self, document: StreamDocument) -> str:
         """`<Connect><Stream>`: the call is connected with the bot until one side ends the stream.
 
-        `bidirectionalMode` must be `rtp`, since raw audio is not heard in the default `mp3` mode. A dropped
-        socket must not be dialled again by the carrier: it would meet a bot that knows nothing of the call. What
-        comes after the stream is a `<Redirect>`, as no `action` of `<Connect>` is documented.
+        `bidirectionalMode` must be `rtp`, since raw audio is not heard in the default `mp3` mode. What comes after the
+        stream is a `<Redirect>`, as no `action` of `<Connect>` is documented.
 
-        Source: Telnyx docs, TeXML verbs Stream, Connect and Redirect.
+        When that address cannot be reached, the call is over: only the first address of a call has another one behind
+        it. So with `meanwhile` the carrier dials a dropped socket again (`enableReconnect`), and the document itself
+        waits and tries again, for `WAIT_SECS` and some more. Without, the carrier must not: a bot that had nothing
+        but its socket to end the call with would be called back.
+
+        Source: Telnyx docs, TeXML verbs Stream, Connect, Pause and Redirect; TeXML instruction fetching. How often and
+        when a dropped socket is dialled again is not documented, nor that the next verb follows a stream that could not
+        begin; it does after one that was closed.
 
         Raises:
             CarrierRejected: An address that Telnyx would not take.
@@ -101,12 +116,44 @@ class TexmlDocuments:
         return _text(response)
 
     def end_document(self, say: str | None = None, language: str | None = None) -> str:
-        """`<Hangup/>`, after a spoken sentence if there is one."""
+        """`<Hangup/>`, after a spoken sentence and a second for it to be heard, if there is one."""
         response = Element("Response")
         if say:
             SubElement(response, "Say", voice_of(language)).text = _spaced(speakable(say))
+            SubElement(response, "Pause", {"length": "1"})
         SubElement(response, "Hangup")
         return _text(response)
+
+    def reject_document(self) -> str:
+        """`<Reject reason="busy">`. Source: Telnyx docs, TeXML verb Reject."""
+        response = Element("Response")
+        SubElement(response, "Reject", {"reason": "busy"})
+        return _text(response)
+
+    def redirect_document(self, url: str) -> str:
+        """`<Redirect>`. Source: Telnyx docs, TeXML verb Redirect."""
+        response = Element("Response")
+        SubElement(response, "Redirect", {"method": "POST"}).text = _address(url)
+        return _text(response)
+
+
+def waiting_document(url: str, meanwhile: Meanwhile, secs: int) -> str:
+    """`<Say>`, `<Pause>`, `<Redirect>`: the caller waits, and we are asked again.
+
+    As a TeXML Bin it is for the address that Telnyx asks when the voice address fails.
+
+    Args:
+        url: Whom to ask.
+        meanwhile: What the caller hears before.
+        secs: How long the caller waits, besides.
+
+    Source: Telnyx docs, TeXML Bins; verbs Say, Pause and Redirect.
+    """
+    response = Element("Response")
+    SubElement(response, "Say", voice_of(meanwhile.language)).text = _spaced(speakable(meanwhile.say))
+    SubElement(response, "Pause", {"length": str(secs)})
+    SubElement(response, "Redirect", {"method": "POST"}).text = _address(url)
+    return _text(response)
 
 
 def cloud_document(stream_url: str) -> str:
@@ -124,17 +171,30 @@ def cloud_document(stream_url: str) -> str:
 
 
 def _connect(response: Element, document: StreamDocument, codec: str) -> None:
+    meanwhile = document.meanwhile
     attributes = {
         "url": _address(document.stream_url),
         "bidirectionalMode": "rtp",
         "bidirectionalCodec": codec,
-        "enableReconnect": "false",
+        "enableReconnect": "true" if meanwhile else "false",
     }
     if codec == "L16":
         attributes |= {"bidirectionalSamplingRate": "16000", "codec": "L16"}
-    stream = SubElement(SubElement(response, "Connect"), "Stream", attributes)
-    for name, value in usable_parameters(document.parameters, forbidden=(TEMPLATE_BRACES,)).items():
-        SubElement(stream, "Parameter", {"name": name, "value": value})
+    parameters = usable_parameters(document.parameters, forbidden=(TEMPLATE_BRACES,))
+
+    def connect() -> None:
+        stream = SubElement(SubElement(response, "Connect"), "Stream", attributes)
+        for name, value in parameters.items():
+            SubElement(stream, "Parameter", {"name": name, "value": value})
+
+    connect()
+    if meanwhile:
+        SubElement(response, "Pause", {"length": str(FIRST_WAIT_SECS)})
+        connect()
+        for secs in WAIT_SECS:
+            SubElement(response, "Say", voice_of(meanwhile.language)).text = _spaced(speakable(meanwhile.say))
+            SubElement(response, "Pause", {"length": str(secs)})
+            connect()
     if document.ended_url:
         SubElement(response, "Redirect", {"method": "POST"}).text = _address(document.ended_url)
 

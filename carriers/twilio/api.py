@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
 from functools import partial
 from typing import Any, TypeVar
 
@@ -14,6 +15,7 @@ from twilio.http.async_http_client import AsyncTwilioHttpClient
 from twilio.http.response import Response
 from twilio.rest import Client
 
+from carriers.breaker import breaker_of
 from carriers.errors import (
     CallNotFound,
     CarrierError,
@@ -24,9 +26,13 @@ from carriers.errors import (
 from carriers.forms import whole_number
 from carriers.meanings import error_code, told
 from carriers.rest import RestApi
+from carriers.retry_after import retry_after_secs
 from carriers.twilio.meanings import MEANINGS
 
 T = TypeVar("T")
+
+_RETRY_AFTER: ContextVar[str | None] = ContextVar("retry_after", default=None)
+"""The header of the last answer to the request that is being made."""
 
 
 class TwilioApi(RestApi[Client]):
@@ -52,20 +58,22 @@ class TwilioApi(RestApi[Client]):
             edge: Twilio edge. Not used with `base_url`.
             base_url: REST address without path, to talk to something else than Twilio.
         """
-        super().__init__()
+        super().__init__(breaker_of("Twilio", (base_url, region, edge, account_sid, login[0])))
         self._account_sid = account_sid
         self._login = login
         self._region = None if base_url else region
         self._edge = None if base_url else edge
         self._base_url = base_url.rstrip("/") if base_url else None
 
-    async def ask(self, request: Callable[[Client], Awaitable[T]], *, timeout_secs: float) -> T:
+    async def _send(
+        self, client: Client, request: Callable[[Client], Awaitable[T]], *, timeout_secs: float
+    ) -> T:
         """Send one request with our time-out (the SDK's async client has none) and our errors.
 
         Raises:
             CarrierError: Twilio refused, gave no usable answer, or none in time.
         """
-        client = await self._connected()
+        _RETRY_AFTER.set(None)
         try:
             async with asyncio.timeout(timeout_secs):
                 return await request(client)
@@ -74,7 +82,7 @@ class TwilioApi(RestApi[Client]):
                 f"Twilio did not answer within {timeout_secs:g} s: its API is slow or not reachable from here"
             ) from None
         except TwilioException as error:
-            raise _translated(error) from None
+            raise _translated(error, retry_after_secs(_RETRY_AFTER.get())) from None
         except (aiohttp.ClientError, OSError) as error:
             raise CarrierUnavailable(
                 f"Twilio's API cannot be reached ({type(error).__name__}): check the network, and "
@@ -103,7 +111,7 @@ class TwilioApi(RestApi[Client]):
             account_sid=self._account_sid,
             region=self._region,
             edge=self._edge,
-            http_client=AsyncTwilioHttpClient(),
+            http_client=_HttpClient(),
             # Not empty, because the SDK would then read os.environ, where TWILIO_REGION may contradict us.
             environment={"": ""},
         )
@@ -115,6 +123,17 @@ class TwilioApi(RestApi[Client]):
         await client.http_client.close()
 
 
+class _HttpClient(AsyncTwilioHttpClient):  # type: ignore[misc]  # the SDK has no types
+    """The SDK's own client, which also keeps what an answer says of asking again: the SDK's errors have no headers."""
+
+    async def request(self, *args: Any, **options: Any) -> Response:
+        response = await super().request(*args, **options)
+        _RETRY_AFTER.set(
+            next((v for k, v in (response.headers or {}).items() if k.lower() == "retry-after"), None)
+        )
+        return response
+
+
 class _ListFailure:
     def __init__(self, response: Response):
         self.status = response.status_code
@@ -124,7 +143,7 @@ class _ListFailure:
             self.code = None
 
 
-def _translated(error: TwilioException) -> CarrierError:
+def _translated(error: TwilioException, wait_secs: float | None) -> CarrierError:
     details: Any = error
     if len(error.args) == 2 and isinstance(error.args[1], Response):
         # What the SDK raises for a list: no status and no code, but the whole response.
@@ -144,9 +163,13 @@ def _translated(error: TwilioException) -> CarrierError:
     if status == 404:
         return CallNotFound(says("no such call or account for these credentials"), status=status, code=code)
     if status == 429:
-        return CarrierUnavailable(says("too many requests at once; it may be repeated"), nothing_done=True)
+        return CarrierUnavailable.too_many_requests(
+            says("too many requests at once; it may be repeated"), wait_secs
+        )
     if 400 <= status < 500:
         return CarrierRejected(
             says(f"see https://www.twilio.com/docs/api/errors/{code}"), status=status, code=code
         )
-    return CarrierUnavailable(says("its API has a problem, or TWILIO_API_BASE_URL is not Twilio"))
+    return CarrierUnavailable(
+        says("its API has a problem, or TWILIO_API_BASE_URL is not Twilio"), retry_after_secs=wait_secs
+    )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from carriers.carrier import MARKUP, Carrier
 from carriers.checks import AccountChecks, Addresses, Finding, Verdict
 from carriers.descriptor import CarrierDescriptor
+from carriers.streams import Meanwhile
 from carriers.twilio import SIGNATURE_HEADER
 from carriers.twilio.variables import TwilioVariables
 
@@ -29,6 +30,10 @@ class Twilio(CarrierDescriptor[TwilioVariables]):
     credentials = "TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN"
     cloud_bin = "a Twilio TwiML Bin and choose it for your number"
     api_host = "api.twilio.com"
+    # Five attempts more where no connection was made, or a proxy answers for us with 5xx; not where an answer was late:
+    # that request may have been taken. Source: Twilio docs, usage/webhooks/webhooks-connection-overrides.
+    connection_overrides = "rc=5&rp=ct,5xx&ct=2000&rt=8000"
+    waiting_bin = "a TwiML Bin and choose that for `Primary handler fails`"
 
     def carrier(self, settings: TwilioVariables, mode: str = MARKUP) -> Carrier:
         """Markup and webhooks, and REST where there are credentials."""
@@ -117,6 +122,12 @@ class Twilio(CarrierDescriptor[TwilioVariables]):
             f"  Call status changes     POST           {ours.status}",
             f"  Primary handler fails   Webhook, POST  {ours.fallback}",
         ]
+
+    def waiting_document(self, url: str, meanwhile: Meanwhile, *, is_kept: bool = False) -> str:
+        """The same, whoever keeps it: when nobody answers, Twilio asks the fallback address, and so the kept one."""
+        from carriers.twilio import twiml
+
+        return twiml.waiting_document(url, meanwhile)
 
     def cloud_document(self, host: str, agent: str) -> str:
         """The text of a TwiML Bin."""

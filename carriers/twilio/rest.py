@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -11,6 +11,7 @@ from loguru import logger
 
 from carriers.callbacks import LINE_STATES
 from carriers.carrier import CarrierCall, HangUp
+from carriers.checks import Addresses
 from carriers.dialling import DialledCall, DialOut, MachineDetection
 from carriers.errors import (
     CallEnded,
@@ -19,9 +20,11 @@ from carriers.errors import (
     NotRecording,
 )
 from carriers.forms import whole_number
+from carriers.live_calls import LiveCall
 from carriers.numbers import phone_number
 from carriers.recording import RecordingFormat
 from carriers.rest import RestCalls
+from carriers.twilio.live_calls import live_calls
 from carriers.twilio.twiml import TwimlDocuments
 
 if TYPE_CHECKING:
@@ -225,6 +228,26 @@ class TwilioRest(TwimlDocuments, RestCalls["Client"]):
             CarrierError: It may still be recorded.
         """
         await self._update_recording(call_id, recording_id, status="stopped")
+
+    async def live_calls(self, ours: Addresses, caller_ids: Collection[str]) -> list[LiveCall]:
+        """The calls that are up and ours, as `carriers.live_calls.ListsLiveCalls` says.
+
+        Raises:
+            CarrierError: Twilio did not say.
+        """
+        return await live_calls(self._look, ours, caller_ids)
+
+    async def delete_recording(self, recording_id: str) -> None:
+        """Delete a recording with its file.
+
+        Source: Twilio docs, voice/api/recording, "Delete a Recording resource".
+
+        Raises:
+            CallNotFound: There is no such recording (any more).
+            CarrierError: It may still be there.
+        """
+        sid = _checked(recording_id, "recording")
+        await self._ask(lambda client: client.recordings(sid).delete_async())
 
     async def _list(self, since: datetime, **filters: str) -> list[CarrierCall]:
         page = await self._ask(lambda client: client.calls.page_async(page_size=RECENT_CALLS, **filters))

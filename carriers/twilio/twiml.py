@@ -9,7 +9,7 @@ from twilio.twiml.voice_response import Connect, Dial, Refer, VoiceResponse
 from carriers.dialling import is_sip
 from carriers.documents import Meeting, TransferDocument, checked_digits, speakable
 from carriers.saying import voice_of
-from carriers.streams import StreamDocument, usable_parameters
+from carriers.streams import Meanwhile, StreamDocument, usable_parameters
 
 
 class TwimlDocuments:
@@ -94,12 +94,51 @@ class TwimlDocuments:
         return str(response)
 
     def end_document(self, say: str | None = None, language: str | None = None) -> str:
-        """`<Hangup/>`, after a spoken sentence if there is one."""
+        """`<Hangup/>`, after a spoken sentence if there is one.
+
+        The second before it is for the ear: what was played last is still on its way, and the end would cut it off.
+        """
         response = VoiceResponse()
         if say:
             response.say(speakable(say), **voice_of(language))
+            response.pause(length=1)
         response.hangup()
         return str(response)
+
+    def reject_document(self) -> str:
+        """`<Reject reason="busy">`, as the first verb, so that the call is not answered.
+
+        Source: Twilio docs, voice/twiml/reject.
+        """
+        response = VoiceResponse()
+        response.reject(reason="busy")
+        return str(response)
+
+    def redirect_document(self, url: str) -> str:
+        """`<Redirect>`. Source: Twilio docs, voice/twiml/redirect."""
+        response = VoiceResponse()
+        response.redirect(url, method="POST")
+        return str(response)
+
+
+def waiting_document(url: str, meanwhile: Meanwhile) -> str:
+    """`<Say>`, `<Pause>`, `<Redirect>`: the caller waits, and we are asked again.
+
+    As a TwiML Bin at a number's fallback address it asks the voice address: while that cannot be reached, Twilio asks
+    the fallback address again, as after every fatal error, so the caller waits in this document until we are back.
+
+    Args:
+        url: Whom to ask.
+        meanwhile: What the caller hears before.
+
+    Source: Twilio docs, usage/security/availability-reliability (a fallback address may be a TwiML Bin); TwiML Bins;
+    voice/twiml/pause and voice/twiml/redirect.
+    """
+    response = VoiceResponse()
+    response.say(speakable(meanwhile.say), **voice_of(meanwhile.language))
+    response.pause(length=1)
+    response.redirect(url, method="POST")
+    return str(response)
 
 
 def cloud_document(stream_url: str, parameters: Mapping[str, str]) -> str:

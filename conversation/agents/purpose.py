@@ -8,6 +8,9 @@ from typing import Any
 
 from conversation.agents.agent import Agent
 
+CALLED_BACK = "is_call_back"
+"""The name of the parameter of a call that calls somebody back for whom there was no room."""
+
 _GOES_ON = re.compile(r"(?:to|about|because|regarding|concerning|for|with|on|in|from|as|since)\b", re.I)
 """Words with which a purpose goes on from "I'm calling"."""
 
@@ -16,12 +19,14 @@ _SENTENCE = re.compile(r"(?:i|i['’]m|we|we['’]re|it|it['’]s|this|there)\b.
 
 
 def who_calls(agent: Agent, variables: Mapping[str, Any]) -> str:
-    """Say who calls, and why; empty when the file does not say why.
+    """Say who calls, and why; empty when the file does not say why. Who is called back is told that.
 
     Args:
         agent: Who calls.
         variables: Of the call, see `Agent.call_variables`.
     """
+    if variables.get(CALLED_BACK):
+        return agent.render(agent.lines.calling_back, variables)
     purpose = agent.render(agent.dial_out.purpose or "", variables)
     if not purpose:
         return ""

@@ -427,6 +427,10 @@ class Lines(Table):
     time_goodbye: Text = _LINES["time_goodbye"]
     reconnected: Text = _LINES["reconnected"]
     technical_problem: Text = _LINES["technical_problem"]
+    stopping: Text = _LINES["stopping"]
+    all_busy: Text = _LINES["all_busy"]
+    call_back_later: Text = _LINES["call_back_later"]
+    calling_back: Text = _LINES["calling_back"]
 
     # Who calls and why, to people whom we call and to telephones that ask before they ring
     who_calls: Text = _LINES["who_calls"]

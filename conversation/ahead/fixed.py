@@ -17,6 +17,9 @@ from conversation.agents.agent import Agent
 SAID = ("greeting", "dial_out.", "lines.", "dead_air.", "recording.announcement")
 """The keys of an agent's file under which there is what the bot says by itself, in the order of their need."""
 
+THE_CARRIERS = frozenset({"lines.all_busy", "lines.call_back_later"})
+"""Keys of lines that the carrier says in its own voice."""
+
 _ENVIRONMENT = SandboxedEnvironment()
 
 
@@ -47,5 +50,5 @@ def _said(agent: Agent) -> Iterator[tuple[str, str]]:
     templates = list(agent.templates())
     for begins in SAID:
         for key, text in templates:
-            if key.startswith(begins):
+            if key.startswith(begins) and key not in THE_CARRIERS:
                 yield key, text

@@ -11,7 +11,7 @@ from typing import Any, cast
 from loguru import logger
 from pipecat.flows import NO_RESPONSE, FlowManager, FlowsFunctionSchema
 
-from calls.events.talk import ToolUsed
+from calls.events.talk import ToolStarted, ToolUsed
 from conversation.session import Session
 from conversation.tools.arguments import UnusableArguments, arguments_for
 from conversation.tools.tool import TIMEOUT_SECS
@@ -47,6 +47,7 @@ def guarded(
         except UnusableArguments as error:
             told = f"Not done: {error}. Call it again, with arguments as its description has them."
             return _failed(session, schema.name, {}, told)
+        session.record(ToolStarted(name=schema.name, arguments=arguments))
         try:
             async with asyncio.timeout(limit_secs) as limit:
                 result, node = await _handler(schema)(arguments, flow_manager)

@@ -27,7 +27,7 @@ from pipecat.services.llm_service import LLMService
 
 from calls.events.talk import VoicemailLeft
 from calls.states import CallState, EndedBy
-from conversation.agents.purpose import who_calls
+from conversation.agents.purpose import CALLED_BACK, who_calls
 from conversation.first_words import first_words, greeting_words
 from conversation.outbound.beep import FAX_SECS, BeepListener
 from conversation.outbound.greetings import GreetingClassifier, is_a_person
@@ -111,7 +111,7 @@ class OutboundOpening(Screened):
     async def begin(self) -> None:
         """Start, when the media stream is there."""
         if was_screened(self._session):
-            self._seen_events = len(self._session.call.events)
+            self._seen_events = len(self._session.call.arrived)
             self.go_on()
             self._stop_watching = self._session.call.watch(self._look)
             self._start(self._close_window())
@@ -225,6 +225,8 @@ class OutboundOpening(Screened):
 
     @property
     def _greeting_template(self) -> str:
+        if self._session.variables.get(CALLED_BACK):
+            return self._session.agent.lines.calling_back
         return self._manners.greeting or self._session.agent.greeting
 
     def _first_words(self) -> str:

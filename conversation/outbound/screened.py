@@ -145,7 +145,7 @@ class Screened(Witnesses):
         agent, variables = self._session.agent, self._session.variables
         told = who_calls(agent, variables)
         named = str(variables.get("business") or "") or agent.render(agent.dial_out.purpose or "", variables)
-        if not told or named in greeting or not asks_who(said, agent.language):
+        if not told or told in greeting or named in greeting or not asks_who(said, agent.language):
             return greeting
         return f"{told} {greeting}"
 

@@ -188,7 +188,7 @@ class Witnesses(ABC):
 
     def _look(self) -> None:
         """Take what the carrier has found out."""
-        events = self._session.call.events
+        events = self._session.call.arrived
         new, self._seen_events = events[self._seen_events :], len(events)
         for event in new:
             who = event.who if isinstance(event, AnswererDetected) else None

@@ -12,7 +12,7 @@ from pipecat.frames.frames import FunctionCallFromLLM, FunctionCallResultPropert
 from pipecat.services.llm_service import FunctionCallParams, LLMService
 from pydantic_core import to_jsonable_python
 
-from calls.events.talk import ToolUsed
+from calls.events.talk import ToolStarted, ToolUsed
 from conversation.public import DONE, ToolResult, done, not_done
 from conversation.session import Session
 from conversation.tools.arguments import UnusableArguments, arguments_for
@@ -82,6 +82,7 @@ async def run_tool(
             return
         if tool.filler is not None:
             session.tool_fillers[params.tool_call_id] = tool.filler
+        session.record(ToolStarted(name=params.function_name, arguments=dict(arguments)))
         async with asyncio.timeout(tool.limit_secs) as limit:
             given = await tool.function(params, **arguments)
         if not delivered:

@@ -68,10 +68,11 @@ class ServedBot:
         self._environment = {**os.environ, **environment}
         self.log = log
         self._folder = folder
+        self._started = False
         self._process: asyncio.subprocess.Process | None = None
 
     async def start(self) -> None:
-        """Start the command.
+        """Start the command, the first time or after `kill`; its output then goes on in the same file.
 
         Raises:
             EmulatorError: The URL is not on this machine, its port is in use, the command does not exist, or its output
@@ -105,11 +106,12 @@ class ServedBot:
                 raise EmulatorError(
                     f"--serve: {self._command[0]!r} cannot be started: {error.strerror}"
                 ) from None
+        self._started = True
 
     def _open_log(self) -> BinaryIO:
         try:
             self.log.parent.mkdir(parents=True, exist_ok=True)
-            return self.log.open("wb")
+            return self.log.open("ab" if self._started else "wb")
         except OSError as error:
             raise EmulatorError(
                 f"the server's output {self.log} cannot be written ({error.strerror}): name a file with --server-log"
@@ -157,6 +159,12 @@ class ServedBot:
         """The voice address that the server has printed for a carrier; None when it has printed none."""
         return printed_address(self.log, self._base, carrier)
 
+    async def kill(self) -> None:
+        """End the process at once, by SIGKILL: it cannot do anything about it."""
+        if self._process is not None and self._process.returncode is None:
+            self._process.kill()
+            await self._process.wait()
+
     async def stop(self) -> None:
         """End the process: SIGTERM, and SIGKILL after 10 s."""
         process = self._process
@@ -191,6 +199,20 @@ def printed_address(log: Path, base: str, carrier: str, purpose: str = "voice") 
     """
     found = re.search(rf"{re.escape(base)}/{carrier}/{purpose}\S*", log.read_text(errors="replace"))
     return found[0] if found else None
+
+
+def printed_document(log: Path, address: str) -> str | None:
+    """The first document in a server's output, on a line of its own, that leads to an address which begins like this.
+
+    Args:
+        log: The server's output.
+        address: The beginning of the address.
+    """
+    for line in log.read_text(errors="replace").splitlines():
+        text = line.strip()
+        if text.endswith("</Response>") and address in text:
+            return text
+    return None
 
 
 def _in_use(host: str, port: int) -> bool:

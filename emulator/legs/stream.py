@@ -152,6 +152,12 @@ class MediaStream:
             self._line.stream = None
             await self._say_goodbye(self._socket, sender)
 
+    @property
+    def port(self) -> int | None:
+        """The TCP port of the carrier's end of the socket: who has the other end can tell which stream it is."""
+        local = self._socket.local_address if self._socket is not None else None
+        return int(local[1]) if isinstance(local, tuple) else None
+
     def press(self, digit: str) -> None:
         """Send a key of the caller."""
         self._post(self.dialect.dtmf(digit))

@@ -88,7 +88,10 @@ async def stream_once(call: Call, stream: Verb, document_url: str | None) -> Str
         _callback(call, stream, dialect.stream_id, "error", str(error))
         raise
     call.timeline.note(
-        "stream_open", f"media socket open, stream {dialect.stream_id}", stream_id=dialect.stream_id
+        "stream_open",
+        f"media socket open, stream {dialect.stream_id}",
+        stream_id=dialect.stream_id,
+        port=media.port,
     )
     _callback(call, stream, dialect.stream_id, "started", None)
     call.stream = media

@@ -18,6 +18,7 @@ CARRIERS = (*carriers.CARRIERS, *(one.name + BY_COMMANDS for one in carriers.COM
 """Where a story can be played: on every carrier with documents, and where there are some, with commands and events."""
 
 PRINTED = "printed"
+PRINTED_BIN = "printed_bin"
 """The fallback address that the server prints at its start."""
 
 STORY_HOST = "STORY_HOST"
@@ -141,14 +142,14 @@ class OperatorStep:
     """What the operator does through the product's own API.
 
     Attributes:
-        kind: `request`, `wait` or `wait_for`.
+        kind: `request`, `wait`, `wait_for` or `kill`.
         method: Of a request.
         path: With placeholders.
         body: JSON, with placeholders; None for no body.
         status: The status that must be answered; None for any of success.
         answer: What the JSON answer must contain.
         save: Placeholder names for values of the answer, by name.
-        secs: How long to wait; for `wait_for` at most.
+        secs: How long to wait; for `wait_for` at most; for `kill` how long the server is away, for ever if negative.
         moment: What is waited for.
         line: In the file.
     """
@@ -221,7 +222,8 @@ class Answering:
         status_method: `GET` or `POST`, for callbacks about the number's calls; None for the carrier's default.
         url: Where the number leads, instead of to the server.
         fallback: Where the carrier asks for a document when it gets none elsewhere: a name of the story's documents,
-            `printed` for the fallback address that the server prints, or a URL; None for nowhere.
+            `printed` for the fallback address that the server prints, `printed_bin` for a document that it prints for
+            the carrier to keep, or a URL; None for nowhere.
     """
 
     method: str | None = None

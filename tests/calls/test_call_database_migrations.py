@@ -24,11 +24,16 @@ async def test_an_empty_file_becomes_a_database(tmp_path):
         await store.start()
     names = rows(tmp_path / "a.db", "select name from sqlite_master where type = 'table' order by 1")
     assert names == [
+        ("call_backs",),
         ("call_events",),
         ("calls",),
+        ("commands",),
         ("kept_json",),
+        ("leases",),
         ("outbox",),
         (VERSION_TABLE,),
+        ("processes",),
+        ("sessions",),
         ("used_once",),
     ]
 
@@ -52,6 +57,20 @@ async def test_processes_that_start_together_do_not_get_into_each_others_way(tmp
     await asyncio.gather(*(store.aclose() for store in stores))
 
 
+async def test_an_older_file_is_brought_up_to_date_by_one_of_several(tmp_path):
+    file = tmp_path / "a.db"
+    async with store_on(file) as store:
+        await store.start()
+        store.open(carrier="c", carrier_call_id="CA1")
+    change(file, "drop table leases")
+    change(file, f"update {VERSION_TABLE} set version_num = '0006'")
+    stores = [CallStore(CallDatabase(url_of(file))) for _ in range(3)]
+    await asyncio.gather(*(store.start() for store in stores))
+    assert all(await asyncio.gather(*(store.fetch("CA1") for store in stores)))
+    await asyncio.gather(*(store.aclose() for store in stores))
+    assert rows(file, "select * from leases") == []
+
+
 async def test_the_migrations_make_what_the_tables_say(tmp_path):
     async with store_on(tmp_path / "a.db") as store:
         await store.start()
@@ -63,7 +82,7 @@ async def test_the_migrations_make_what_the_tables_say(tmp_path):
         found = sa.inspect(connection)
         for table in METADATA.sorted_tables:
             assert found.get_pk_constraint(table.name)["name"] == table.primary_key.name
-        for table in ("call_events", "outbox", "kept_json"):
+        for table in ("call_events", "outbox", "kept_json", "sessions"):
             (key,) = found.get_foreign_keys(table)
             assert key["options"] == {"ondelete": "CASCADE"}
     engine.dispose()

@@ -10,6 +10,7 @@ from calls.call import Call
 from calls.control import CallControl
 from calls.states import CallState, EndedBy
 from calls.store import CallStore
+from carriers.breaker import FAILURES
 from carriers.carrier import (
     CallNotFound,
     CarrierCall,
@@ -19,6 +20,7 @@ from carriers.carrier import (
     LineState,
     StatusUpdate,
 )
+from tests.fake_rest import Answer, call_control, ended, fake_rest, telnyx, twilio
 
 
 class ScriptedCarrier:
@@ -237,3 +239,26 @@ async def test_a_report_ends_the_follow_up(quick):
     await asyncio.sleep(0.1)
     assert not hang_up.is_followed_up(call)
     assert (carrier.fetched, len(carrier.asked)) == (0, 1)
+
+
+@pytest.mark.parametrize("build", [twilio, telnyx, call_control])
+async def test_a_carrier_that_is_away_for_a_while_ends_the_call_when_it_is_back(build, monkeypatch):
+    monkeypatch.setattr(hang_up, "PAUSES_SECS", (0.5,) * 20)
+    call_id = "CA1" if build is twilio else "v3:1"
+    async with fake_rest(*[Answer(500)] * (FAILURES + 1), ended(build)) as rest:
+        carrier, store = build(rest.url), CallStore()
+        call = store.open(carrier=carrier.name, carrier_call_id=call_id)
+        call.move(CallState.IN_PROGRESS, cause="answered")
+        hung_up = CallControl(call, carrier, store, budget_secs=2.0)
+        assert await hung_up.hang_up(EndedBy.BOT, "goodbye") is False
+        async with asyncio.timeout(20):
+            while len(rest.requests) < FAILURES:
+                await asyncio.sleep(0.02)
+        # Nothing more is sent, until it is time for a try; then one, which fails; then the one that is answered.
+        tries = len(rest.requests)
+        await asyncio.sleep(0.3)
+        assert len(rest.requests) == tries
+        assert await call.over_within(20)
+        assert (call.state, call.ended_by) == (CallState.COMPLETED, EndedBy.BOT)
+        assert len(rest.requests) <= FAILURES + 3
+        await carrier.aclose()

@@ -47,7 +47,7 @@ async def test_a_restored_call_is_the_one_that_was_saved(url):
         assert await store.flush()
         restored = await other.restore("c", "CA1")
         assert restored.events[-1].data == {"result": plain(odd)}
-        call.events[-1] = restored.events[-1]
+        call.events[-1] = call.arrived[-1] = restored.events[-1]
         assert everything(restored) == everything(call)
         assert restored.created_at.tzinfo is UTC
         assert [one.id for one in await other.latest(5)] == [call.id]

@@ -9,6 +9,7 @@ from calls.policy import NOBODY_KNOWS, DialPolicy, DialRefused
 from calls.states import CallState, EndedBy
 from calls.store import CallStore
 from tests.calls_on_disk import store_on
+from tests.dial_limits import check_again, place
 
 HERE = "+12025550100"
 THEM = "+12025550143"
@@ -138,14 +139,14 @@ async def test_the_same_number_is_called_so_often_a_day_and_no_more():
     clock = Clock()
     store, policy = CallStore(clock=clock), DialPolicy(per_number_per_day=2)
     for _ in range(2):
-        await policy.check_again(THEM, store)
+        await check_again(policy, THEM, store)
         dial(store)
     with pytest.raises(DialRefused, match="called 2 times within 24 hours") as caught:
-        await policy.check_again(THEM, store)
+        await check_again(policy, THEM, store)
     assert THEM not in str(caught.value)
-    await policy.check_again("+12025550144", store)
+    await check_again(policy, "+12025550144", store)
     clock.now += timedelta(hours=24)
-    await policy.check_again(THEM, store)
+    await check_again(policy, THEM, store)
 
 
 async def test_calls_before_a_restart_count(tmp_path):
@@ -153,11 +154,11 @@ async def test_calls_before_a_restart_count(tmp_path):
     async with store_on(tmp_path / "a.db") as store:
         dial(store)
     async with store_on(tmp_path / "a.db") as store:
-        await policy.check_again(THEM, store)
+        await check_again(policy, THEM, store)
         dial(store)
         await store.flush()  # in memory and in the database: one call
         with pytest.raises(DialRefused):
-            await policy.check_again(THEM, store)
+            await check_again(policy, THEM, store)
 
 
 async def test_only_calls_that_may_have_rung_for_a_stranger_count():
@@ -165,10 +166,10 @@ async def test_only_calls_that_may_have_rung_for_a_stranger_count():
     dial(store, parameters={"role": "colleague"})
     store.open(carrier="c", carrier_call_id="CA9", from_number=THEM, to_number=THEM)
     dial(store).move(CallState.FAILED, cause="401: check the key", ended_by=EndedBy.ERROR)
-    await policy.check_again(THEM, store)
+    await check_again(policy, THEM, store)
     dial(store).move(CallState.FAILED, cause=NOBODY_KNOWS, ended_by=EndedBy.ERROR)
     with pytest.raises(DialRefused):
-        await policy.check_again(THEM, store)
+        await check_again(policy, THEM, store)
 
 
 async def test_many_who_ask_at_once_do_not_get_past_the_limit(tmp_path):
@@ -176,8 +177,7 @@ async def test_many_who_ask_at_once_do_not_get_past_the_limit(tmp_path):
     async with store_on(tmp_path / "a.db") as store:
 
         async def try_it():
-            await policy.check_again(THEM, store)
-            dial(store)
+            await place(policy, THEM, store)
 
         results = await asyncio.gather(*(try_it() for _ in range(10)), return_exceptions=True)
     assert [isinstance(result, DialRefused) for result in results].count(False) == 3

@@ -310,3 +310,62 @@ async def test_it_goes_on_until_it_is_cancelled():
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running
+
+
+def hung_up_and_died(place, name="CA1"):
+    """A call whose process has begun to hang up, and died before its session and its hang-up were over."""
+    call = place.inbound(name=name)
+    call.record(Attached(stream_id="MZ1"))
+    call.will_end(EndedBy.BOT, "goodbye")
+    call.record(HangUpStarted(ended_by="bot", cause="goodbye"))
+    return call
+
+
+async def test_a_hang_up_goes_on_in_the_next_process_although_the_session_never_ended(tmp_path):
+    clock = Clock()
+    async with store_on(tmp_path / "a.db", clock=clock) as store:
+        left = hung_up_and_died(Place(store=store))
+    clock.now += timedelta(seconds=25)
+    async with store_on(tmp_path / "a.db", clock=clock) as store:
+        place = Place(a_carrier(calls={"CA1": LineState.IN_PROGRESS}), store)
+        place.clock = clock
+        assert await place.after(0) == 1
+        assert place.carrier.hung_up == ["CA1"]
+        assert await store.get(left.id).over_within(5)
+    async with store_on(tmp_path / "a.db") as store:
+        read = await store.fetch(left.id)
+        assert (read.state, read.ended_by) == (CallState.COMPLETED, EndedBy.BOT)
+
+
+async def test_a_hang_up_goes_on_until_the_carrier_says_so_however_long_it_is_away():
+    place = Place(a_carrier(calls={"CA1": CarrierUnavailable("503")}))
+    call = hung_up_and_died(place)
+    for _ in range(200):
+        await place.after(6)
+    assert not call.is_over
+    assert len(place.carrier.fetched) == 200
+    place.carrier.calls["CA1"] = LineState.IN_PROGRESS
+    await place.after(6)
+    assert place.carrier.hung_up == ["CA1"]
+    assert await call.over_within(5)
+
+
+async def test_a_carrier_that_asks_to_wait_is_asked_no_sooner():
+    busy = CarrierUnavailable.too_many_requests("busy", 20.0)
+    place = Place(a_carrier(calls={"CA1": busy}))
+    place.inbound()
+    assert [await place.after(5) for _ in range(5)] == [1, 0, 0, 0, 0]
+    assert await place.after(5) == 1
+
+
+async def test_a_goodbye_that_is_being_said_is_not_cut_off_by_another_process(tmp_path):
+    clock = Clock()
+    async with store_on(tmp_path / "a.db", clock=clock) as store:
+        place = Place(a_carrier(calls={"CA1": LineState.IN_PROGRESS}), store)
+        place.clock = clock
+        call = place.inbound()
+        call.record(Attached(stream_id="MZ1"))
+        call.will_end(EndedBy.BOT, "goodbye")
+        for _ in range(10):
+            await place.after(6)
+        assert place.carrier.hung_up == []

@@ -108,6 +108,9 @@ async def test_a_ringing_call_is_answered_with_its_stream():
         )
     assert path == f"{ACTIONS}/answer"
     assert carried(body.pop("client_state")) == stream.parameters
+    retries = body.pop("webhook_retries_policies")
+    assert set(retries) == {"streaming.failed", "streaming.stopped"}
+    assert all(20_000 <= sum(one["retries_ms"]) <= 60_000 for one in retries.values())
     assert body == {
         "command_id": "c",
         "stream_url": "wss://h/ws/TOKEN",

@@ -85,7 +85,11 @@ def test_nothing_that_telnyx_would_take_for_a_template_gets_into_its_markup():
 @BOTH
 def test_a_call_ends_after_a_sentence_or_without_one(carrier):
     said = ElementTree.fromstring(carrier.end_document("I'm sorry & goodbye.\x07").encode())
-    assert [(verb.tag, verb.text) for verb in said] == [("Say", "I'm sorry & goodbye."), ("Hangup", None)]
+    assert [(verb.tag, verb.text) for verb in said] == [
+        ("Say", "I'm sorry & goodbye."),
+        ("Pause", None),
+        ("Hangup", None),
+    ]
     assert [verb.tag for verb in ElementTree.fromstring(carrier.end_document().encode())] == ["Hangup"]
 
 
@@ -102,7 +106,7 @@ def test_a_call_ends_after_a_sentence_or_without_one(carrier):
     ],
 )
 def test_the_carriers_voice_is_one_of_the_sentences_language(carrier, language, voice, spoken):
-    said, _ = ElementTree.fromstring(carrier.end_document("Hasta luego.", language).encode())
+    said, *_ = ElementTree.fromstring(carrier.end_document("Hasta luego.", language).encode())
     assert said.attrib == {"voice": voice, "language": spoken}
     transfer = TransferDocument(
         "+14155550100", action_url="https://h/x", say="Un momento.", language=language
@@ -113,7 +117,7 @@ def test_the_carriers_voice_is_one_of_the_sentences_language(carrier, language, 
 @BOTH
 @pytest.mark.parametrize("language", [None, "en", "en-US", "sv", ""])
 def test_english_and_languages_without_a_known_voice_are_left_to_the_default_voice(carrier, language):
-    said, _ = ElementTree.fromstring(carrier.end_document("Goodbye.", language).encode())
+    said, *_ = ElementTree.fromstring(carrier.end_document("Goodbye.", language).encode())
     assert said.attrib == {}
 
 

@@ -251,7 +251,7 @@ async def test_a_caller_hears_an_apology_when_the_cloud_gives_no_ticket(tmp_path
         cloud.answers_start = lambda: answer_with(answer)
         document = (await server.post(f"/{carrier}/voice?agent=sales", **FORM)).text
         (call,) = server.store.list()
-    assert verbs(document) == [("Say", "Sales is sorry."), ("Hangup", None)]
+    assert verbs(document) == [("Say", "Sales is sorry."), ("Pause", None), ("Hangup", None)]
     assert told in call.last(ErrorHappened).data["message"]
     assert PUBLIC_KEY not in call.last(ErrorHappened).data["message"]
 

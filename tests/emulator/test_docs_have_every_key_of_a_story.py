@@ -42,7 +42,7 @@ WORDS = {
         *read_bot.OF_LISTS,
         *(way for ways in read_bot.OF_LISTS.values() for way in ways),
         *("how", *read_bot.OFTEN, "after", "timed", "unless", "local"),
-        *("POST", "json", "status", "answer", "save"),
+        *("POST", *read_steps.OPERATOR_STEPS, *read_steps.OPERATOR_MODIFIERS),
     ),
     "What is expected": (
         *EXPECTATIONS,

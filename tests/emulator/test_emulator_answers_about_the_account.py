@@ -4,6 +4,7 @@ import inspect
 import re
 
 import pytest
+import telnyx.types.connection_list_active_calls_params as active_calls_params
 import telnyx.types.phone_number_list_params as numbers_params
 import telnyx.types.phone_numbers.voice_list_params as voice_params
 from telnyx._utils import PropertyInfo
@@ -60,6 +61,9 @@ async def asked(carrier, path):
         ("/v2/texml_applications/7", 404, "10005"),
         ("/v2/call_control_applications/5", 404, "10005"),
         ("/v2/connections/8", 404, "10005"),
+        ("/v2/connections/8/active_calls", 404, "10005"),
+        ("/v2/connections/5/active_calls?page[size]=251", 400, "10015"),
+        ("/v2/connections/5/active_calls?status=active", 400, "10015"),
         ("/v2/outbound_voice_profiles/8", 404, "10005"),
         ("/v2/outbound_voice_profiles/9?fields=name", 400, "10015"),
         ("/v2/verified_numbers/+12025550111", 404, "10005"),
@@ -72,7 +76,14 @@ async def test_telnyx_refuses_what_is_not_documented_or_not_there(path, status, 
 
 @pytest.mark.parametrize(
     "path",
-    ["whoami", "phone_numbers/voice", "connections/5", "outbound_voice_profiles/9", "texml_applications/5"],
+    [
+        "whoami",
+        "phone_numbers/voice",
+        "connections/5",
+        "connections/5/active_calls",
+        "outbound_voice_profiles/9",
+        "texml_applications/5",
+    ],
 )
 async def test_telnyx_tells_nobody_without_the_key(path):
     async with PhoneNetwork("telnyx", account=owned()) as network:
@@ -156,6 +167,7 @@ def of_the_library(params, around="{}") -> set[str]:
     [
         ("list_numbers", numbers_params.PhoneNumberListParams),
         ("list_voice_settings", voice_params.VoiceListParams),
+        ("list_active_calls", active_calls_params.ConnectionListActiveCallsParams),
     ],
 )
 def test_the_table_has_the_names_of_telnyxs_library(kind, params):

@@ -2,6 +2,8 @@
 
 import asyncio
 import time
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 
 import aiohttp
 import numpy as np
@@ -78,6 +80,25 @@ async def test_a_request_is_answered_with_an_error_and_nothing_is_done(carrier, 
         ("hang_up", status),
         ("hang_up", 200),
     ]
+
+
+@pytest.mark.parametrize("carrier", CARRIERS)
+async def test_a_carrier_that_has_enough_says_when_to_ask_again(carrier):
+    """RFC 9110, section 10.2.3."""
+    headers = []
+
+    async def talk(line, network):
+        path = "/2010-04-01/Accounts/AC1/Calls.json" if carrier == "twilio" else "/v2/calls"
+        async with aiohttp.ClientSession() as http, http.post(network.rest_url + path) as response:
+            headers.append((response.status, response.headers.get("Retry-After")))
+        await hang_up(network, line.call_id)
+
+    await call(carrier, talk, [RestFault("dial", status=429, retry_after_secs=3)])
+    await call(carrier, talk, [RestFault("dial", status=429, retry_after_secs=60, retry_at=True)])
+    seconds, (status, date) = headers
+    assert seconds == (429, "3")
+    assert status == 429
+    assert 50 < (parsedate_to_datetime(date) - datetime.now(UTC)).total_seconds() <= 60
 
 
 async def test_an_answer_that_is_lost_was_done_all_the_same():

@@ -14,7 +14,7 @@ from deployment.banner import start_lines
 from settings import ROOT, settings_class
 from tests.document_commands import documents, shell_blocks
 from tests.web_service import make_settings, running
-from web import api, documentation, health
+from web import api, callers, documentation, drain, health
 from web.media import media_router
 from web.routes import webhook_router
 
@@ -214,7 +214,13 @@ def path_of(written: str) -> str:
 def test_every_route_is_in_the_list_with_what_vouches_for_it():
     (table,) = re.findall(r"^\| route \| .*\n(?:\|.*\n)+", DEPLOY, flags=re.MULTILINE)
     listed = [path_of(path) for cells in rows(table) for path in re.findall(r"`(\S+)`", cells[0])]
-    routers = (*map(webhook_router, descriptors()), media_router(), documentation.router, health.router)
+    routers = (
+        *map(webhook_router, descriptors()),
+        media_router(),
+        documentation.router,
+        drain.router,
+        health.router,
+    )
     there = {route.path for router in routers for route in router.routes}
     assert sorted(listed) == sorted({*there, "/calls..."})
     for cells in rows(table):
@@ -224,11 +230,12 @@ def test_every_route_is_in_the_list_with_what_vouches_for_it():
 
 def test_every_request_to_the_api_is_in_its_list():
     listed = {
-        (method, path.partition("?")[0].replace("ID", "{call_id}"))
+        (method, path.partition("?")[0].replace("ID", "{call_id}").replace("NUMBER", "{number}"))
         for cells in rows(section(DEPLOY, "The API"))
         for method, path in re.findall(r"`(GET|POST|PUT|PATCH|DELETE) (\S+?)`", cells[0])
     }
-    there = {(method, route.path) for route in api.router.routes for method in route.methods - {"HEAD"}}
+    routes = [*api.router.routes, *callers.router.routes]
+    there = {(method, route.path) for route in routes for method in route.methods - {"HEAD"}}
     assert listed == there
 
 

@@ -12,9 +12,15 @@ import httpx
 import pytest
 import websockets
 
+from calls import reconcile
 from calls.clocks import LEEWAY_SECS
+from calls.control import ACT_BUDGET_SECS
 from calls.hang_up import HANG_UP_BUDGET_SECS, PAUSES_SECS
 from calls.policy import DialPolicy
+from calls.recordings import RECORD_BUDGET_SECS
+from carriers import breaker
+from carriers.carrier import DIAL_TIMEOUT_SECS, REQUEST_TIMEOUT_SECS
+from carriers.checks import CHECK_TIMEOUT_SECS
 from conversation.agents.agent import Agent
 from conversation.handover import POLL_SECS, UNCERTAIN_SECS
 from conversation.local.brain import FRAGMENT_SECS
@@ -42,6 +48,7 @@ from conversation.turns.pausing import (
 )
 from conversation.turns.second_thoughts import LONGEST_SECS as SECOND_THOUGHTS_SECS
 from conversation.turns.strategies import INCOMPLETE_TURN_SECS, PATIENCE_SECS
+from desk import unknown_calls
 from desk.tokens import LIFETIME_SECS
 from serializers.handshake import START_SECS
 from serializers.kept import KEPT_SECS
@@ -57,6 +64,7 @@ PAGES = {
 DEFAULTS = {name: field.get_default() for name, field in settings_class().model_fields.items()}
 DEAD_AIR = Agent.model_fields["dead_air"].get_default(call_default_factory=True)
 *EARLIER, LAST = PAUSES_SECS
+TRIES, LAST_TRY = ", ".join(f"{secs:g}" for secs in breaker.PAUSES_SECS[:-1]), breaker.PAUSES_SECS[-1]
 
 
 @pytest.mark.parametrize(
@@ -109,6 +117,18 @@ DEAD_AIR = Agent.model_fields["dead_air"].get_default(call_default_factory=True)
         ("conversation.md", f"reads a message back after {BRAIN_PATIENCE_SECS:g} s"),
         ("conversation.md", f"after {INCOMPLETE_TURN_SECS:g} s of silence in any case"),
         ("conversation.md", f"give the caller {PATIENCE_SECS:g} s of silence"),
+        ("reliability.md", f"| hang up | {REQUEST_TIMEOUT_SECS:g} s | always"),
+        ("reliability.md", f"recordings, new documents, commands | {REQUEST_TIMEOUT_SECS:g} s |"),
+        ("reliability.md", f"| {ACT_BUDGET_SECS:g} s (a recording's start: {RECORD_BUDGET_SECS:g} s), then"),
+        ("reliability.md", f"| a new call, or a colleague's | {DIAL_TIMEOUT_SECS:g} s |"),
+        ("reliability.md", f"| lists of calls, numbers and applications | {CHECK_TIMEOUT_SECS:g} s |"),
+        ("reliability.md", f"| {HANG_UP_BUDGET_SECS:g} s, then the media socket is closed;"),
+        ("reliability.md", f"after {breaker.FAILURES} failures in a row within {breaker.WINDOW_SECS:g} s"),
+        ("reliability.md", f"as a try, after {TRIES} and then every {LAST_TRY:g} s"),
+        ("reliability.md", f"{reconcile.PROMISED_AFTER.total_seconds():g} s after the last one, asks"),
+        ("reliability.md", f"{unknown_calls.FIRST_LOOK_SECS:g} s after the start and then every two minutes"),
+        ("reliability.md", f"twice in looks {unknown_calls.AGAIN_SECS:g} s apart"),
+        ("architecture.md", f"after {breaker.FAILURES} failures in a row requests fail at once"),
         ("deploy.md", f"one call, one socket, {LIFETIME_SECS // 60} minutes"),
         ("deploy.md", f"Their clocks may differ by {LEEWAY_SECS:g} s"),
         ("deploy.md", f"at most so often in 24 hours ({DEFAULTS['dial_max_per_number_per_day']})"),

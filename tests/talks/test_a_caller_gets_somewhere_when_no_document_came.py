@@ -70,7 +70,7 @@ async def test_nobody_is_called_twice_and_nobody_after_they_have_talked(tmp_path
         await service.post(f"/{carrier}/fallback?agent=desk", **FORM)
         (call,) = service.store.list()
         again = await service.post(f"/{carrier}/fallback?agent=desk", **FORM)
-        assert [name for name, _ in verbs(again.text)] == ["Say", "Hangup"]
+        assert [name for name, _ in verbs(again.text)] == ["Say", "Pause", "Hangup"]
         await service.post(f"/{carrier}/fallback?agent=desk", **{**FORM, "CallSid": "CA2"})
         other = next(one for one in service.store.list() if one is not call)
         await service.post(
@@ -85,7 +85,7 @@ async def test_nobody_is_called_twice_and_nobody_after_they_have_talked(tmp_path
 async def test_without_anybody_to_call_the_caller_hears_the_agents_apology(tmp_path, carrier):
     async with running(tmp_path) as service:
         answer = await service.post(f"/{carrier}/fallback?agent=sales", **FORM)
-        assert verbs(answer.text) == [("Say", "Sales is sorry."), ("Hangup", None)]
+        assert verbs(answer.text) == [("Say", "Sales is sorry."), ("Pause", None), ("Hangup", None)]
         assert service.store.list()[0].ending.by is EndedBy.ERROR
 
 
@@ -94,7 +94,7 @@ async def test_an_agent_that_cannot_be_used_is_no_reason_for_an_error(tmp_path, 
     async with running(tmp_path) as service:
         answer = await service.post(f"/{carrier}/fallback?agent=broken", **FORM)
         assert answer.status_code == 200
-        assert [name for name, _ in verbs(answer.text)] == ["Say", "Hangup"]
+        assert [name for name, _ in verbs(answer.text)] == ["Say", "Pause", "Hangup"]
 
 
 @CARRIERS
@@ -104,7 +104,7 @@ async def test_whoever_is_on_the_do_not_call_list_is_not_called(tmp_path, carrie
     async with running(tmp_path, dial_do_not_call=listed) as service:
         await with_desk(tmp_path, service)
         answer = await service.post(f"/{carrier}/fallback?agent=desk", **FORM)
-        assert [name for name, _ in verbs(answer.text)] == ["Say", "Hangup"]
+        assert [name for name, _ in verbs(answer.text)] == ["Say", "Pause", "Hangup"]
 
 
 @CARRIERS

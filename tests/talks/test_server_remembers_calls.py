@@ -50,7 +50,7 @@ async def test_a_recording_that_is_ready_after_a_restart_is_kept_with_its_call(t
         assert (shown["state"], shown["recordings"][0]["url"]) == ("completed", "https://h/1")
 
 
-async def test_calls_are_answered_when_the_database_cannot_be_opened(tmp_path):
+async def test_calls_are_answered_when_the_database_cannot_be_opened_any_more(tmp_path):
     (tmp_path / "calls.db").write_text("this is no database, and long enough to be seen as none" * 20)
     lines: list[str] = []
     sink = logger.add(lines.append, level="ERROR", format="{message}")
@@ -63,7 +63,7 @@ async def test_calls_are_answered_when_the_database_cannot_be_opened(tmp_path):
             assert (await service.http.get("/calls/CA2", headers=KEY)).status_code == 404
     finally:
         logger.remove(sink)
-    assert any("memory only" in line and "is not a database" in line for line in lines)
+    assert any("wait for the database" in line and "is not a database" in line for line in lines)
     assert not any(CALL["From"] in line for line in lines)
 
 

@@ -13,7 +13,7 @@ from calls.states import CallState, EndedBy
 from desk.dial_requests import DialBody
 from settings import ROOT
 from tests.web_service import running
-from web import api
+from web import api, callers
 from web.documentation import VERSION, document, page
 
 KEY = {"Authorization": "Bearer secret"}
@@ -73,11 +73,16 @@ def test_the_document_is_one_by_the_specification():
 def test_it_has_the_routes_of_the_api_and_no_others():
     made = document(OURS)
     described = {(method.upper(), path) for path, methods in made["paths"].items() for method in methods}
-    assert described == {(method, route.path) for route in api.router.routes for method in route.methods}
+    assert described == {
+        (method, route.path)
+        for router in (api.router, callers.router)
+        for route in router.routes
+        for method in route.methods
+    }
     assert made["servers"] == [{"url": OURS}]
     assert made["security"] == [{"key": []}]
     for _, path in described:
-        assert path.startswith("/calls")
+        assert path.startswith(("/calls", "/callers/"))
     assert "HTTPValidationError" not in str(made)
 
 

@@ -139,6 +139,17 @@ async def test_a_carrier_that_says_no_is_quoted_and_the_call_has_failed(tmp_path
         assert [call.state for call in service.store.list()] == ["failed"]
 
 
+@pytest.mark.parametrize(("path", "body"), [("", {"to": TO}), ("/CA1/digits", {"digits": "1"})])
+async def test_a_longer_wait_than_anybody_can_wait_is_passed_on(tmp_path, path, body):
+    busy = Answer(429, '{"code": 20429, "message": "Too Many Requests"}', headers=(("Retry-After", "40"),))
+    async with fake_rest(busy) as rest, serving(tmp_path, rest) as service:
+        live(service)
+        answer = await ask(service, path, **body)
+        assert (answer.status_code, answer.headers["Retry-After"]) == (502, "40")
+        assert "asks to wait 40 s" in answer.json()["error"]
+        assert len(rest.requests) == 1
+
+
 @pytest.mark.parametrize(
     "strange",
     [Answer(500, "oops"), Answer(201, "<html>hello</html>", "text/html"), Answer(hang_up=True)],
@@ -274,11 +285,14 @@ async def test_a_caller_who_is_being_put_through_is_left_alone(tmp_path, path):
         assert (answer.status_code, "talks with a colleague" in answer.json()["error"]) == (409, True)
 
 
-async def test_a_call_that_another_process_talks_on_cannot_be_put_through_here(tmp_path):
+async def test_a_call_that_no_bot_session_talks_on_cannot_be_put_through(tmp_path):
     async with serving(tmp_path, None) as service:
         live(service)
         answer = await ask(service, "/CA1/transfer", destination="desk")
-        assert (answer.status_code, "no bot session of this process" in answer.json()["error"]) == (409, True)
+        assert (answer.status_code, "no bot session talks on the call" in answer.json()["error"]) == (
+            409,
+            True,
+        )
 
 
 async def test_a_call_can_be_hung_up_in_the_middle_of_a_transfer(tmp_path):

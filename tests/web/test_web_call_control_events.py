@@ -118,7 +118,7 @@ async def test_a_call_that_comes_while_the_library_loads_is_answered_after_it(tm
 
 @pytest.mark.parametrize("refusals", [[Answer(401)], [Answer(404)], [Answer(500), Answer(500)]])
 async def test_a_call_that_cannot_be_answered_is_turned_away(tmp_path, refusals, monkeypatch):
-    monkeypatch.setattr(calls.control, "ACT_BUDGET_SECS", 0.5)  # enough for two attempts, and not for three
+    monkeypatch.setattr(calls.control, "ACT_BUDGET_SECS", 0.25)  # enough for two attempts, and not for three
     async with fake_rest(*refusals, DONE) as rest, serving(tmp_path, rest) as service:
         await tell(service, initiated())
         (call,) = service.store.list()

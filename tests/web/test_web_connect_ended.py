@@ -23,17 +23,19 @@ async def test_a_call_that_we_end_ends_without_another_word(tmp_path, carrier, b
 
 
 @CARRIERS
-async def test_a_lost_stream_is_replaced_twice_and_then_apologised_for_in_the_agents_words(tmp_path, carrier):
+async def test_a_lost_stream_is_replaced_thrice_and_then_apologised_for_in_the_agents_words(
+    tmp_path, carrier
+):
     async with running(tmp_path) as service:
         await service.post(f"/{carrier}/voice?agent=sales", **CALL)
         (call,) = service.store.list()
-        for _ in "12":
+        for _ in "123":
             answer = await service.post(f"/{carrier}/connect-ended", **CALL)
             assert stream_of(answer.text)[1]["agent"] == "sales"
             assert call.take_return() == Resume(ResumeReason.LOST)
             assert call.events[-1].data == {"message": "the media stream ended before the call did"}
         answer = await service.post(f"/{carrier}/connect-ended", **CALL)
-        assert verbs(answer.text) == [("Say", "Sales is sorry."), ("Hangup", None)]
+        assert verbs(answer.text) == [("Say", "Sales is sorry."), ("Pause", None), ("Hangup", None)]
         await service.post(f"/{carrier}/status", CallSid="CA1", CallStatus="completed")
         assert (call.state, call.ended_by) == (CallState.COMPLETED, EndedBy.ERROR)
 
@@ -44,7 +46,7 @@ async def test_a_bot_without_a_voice_is_apologised_for_at_once(tmp_path, carrier
         await service.post(f"/{carrier}/voice", **CALL)
         service.store.list()[0].will_end(EndedBy.ERROR, "the voice is gone")
         answer = await service.post(f"/{carrier}/connect-ended", **CALL)
-        assert [verb for verb, _ in verbs(answer.text)] == ["Say", "Hangup"]
+        assert [verb for verb, _ in verbs(answer.text)] == ["Say", "Pause", "Hangup"]
 
 
 @CARRIERS
@@ -70,7 +72,7 @@ async def test_what_nobody_vouches_for_connects_nobody_with_the_bot(tmp_path):
             assert (await service.post(stolen, **CALL, DialCallStatus="busy")).status_code == 403
         # An address for one call says nothing about another.
         answer = await service.post(others, **CALL)
-        assert [verb for verb, _ in verbs(answer.text)] == ["Say", "Hangup"]
+        assert [verb for verb, _ in verbs(answer.text)] == ["Say", "Pause", "Hangup"]
         assert (call.state, call.resume) == ("ringing", None)
         answer = await service.post(service.way_back_path(call, "connect-ended"), **CALL)
         assert "/ws/telnyx/t" in stream_of(answer.text)[0]
@@ -80,7 +82,7 @@ async def test_what_nobody_vouches_for_connects_nobody_with_the_bot(tmp_path):
 async def test_a_call_that_this_process_does_not_know_is_apologised_for(tmp_path, carrier):
     async with running(tmp_path) as service:
         answer = await service.post(f"/{carrier}/connect-ended", **CALL)
-        assert [verb for verb, _ in verbs(answer.text)] == ["Say", "Hangup"]
+        assert [verb for verb, _ in verbs(answer.text)] == ["Say", "Pause", "Hangup"]
         assert service.store.list() == []
 
 
@@ -90,7 +92,7 @@ async def test_a_broken_agent_file_does_not_keep_the_apology_away(tmp_path):
         service.store.list()[0].will_end(EndedBy.ERROR, "the bot failed")
         (tmp_path / "agents" / "receptionist.toml").write_text("broken = ")
         answer = await service.post("/twilio/connect-ended", **CALL)
-        assert [verb for verb, _ in verbs(answer.text)] == ["Say", "Hangup"]
+        assert [verb for verb, _ in verbs(answer.text)] == ["Say", "Pause", "Hangup"]
 
 
 @CARRIERS
@@ -146,9 +148,9 @@ async def test_a_bot_that_fails_again_and_again_is_apologised_for(tmp_path):
 
     async with running(tmp_path, run_bot=failing) as service:
         document = (await service.post("/twilio/voice", **CALL)).text
-        for _ in "123":
+        for _ in "1234":
             url, _ = stream_of(document)
             async with streaming(url) as socket:
                 await asyncio.wait_for(socket.wait_closed(), 5)
             document = (await service.post("/twilio/connect-ended", **CALL)).text
-        assert [verb for verb, _ in verbs(document)] == ["Say", "Hangup"]
+        assert [verb for verb, _ in verbs(document)] == ["Say", "Pause", "Hangup"]

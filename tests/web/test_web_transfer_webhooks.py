@@ -148,7 +148,7 @@ async def test_a_conference_that_could_not_begin_brings_the_caller_back(tmp_path
 async def test_a_transfer_of_an_unknown_call_ends_politely(tmp_path, carrier, status):
     async with running(tmp_path) as service:
         answer = await service.post(f"/{carrier}/transfer?call=call_0", **CALL, DialCallStatus=status)
-        polite = ["Say", "Hangup"] if status == "busy" else ["Hangup"]
+        polite = ["Say", "Pause", "Hangup"] if status == "busy" else ["Hangup"]
         assert (answer.status_code, [verb for verb, _ in verbs(answer.text)]) == (200, polite)
         assert service.store.list() == []
 

@@ -88,8 +88,8 @@ async def test_an_agent_that_cannot_be_used_is_a_spoken_apology(tmp_path, carrie
     async with running(tmp_path) as service:
         answer = await service.http.post(f"/{carrier}/voice", params={"agent": agent}, data=FORM)
         assert answer.status_code == 200
-        (say, text), (last, _) = verbs(answer.text)
-        assert (say, last) == ("Say", "Hangup")
+        (say, text), (pause, _), (last, _) = verbs(answer.text)
+        assert (say, pause, last) == ("Say", "Pause", "Hangup")
         assert "sorry" in text
 
 

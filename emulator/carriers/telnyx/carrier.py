@@ -15,6 +15,7 @@ from emulator.carriers.telnyx.detection_words import TEXML
 from emulator.carriers.telnyx.dialect import Telnyx
 from emulator.carriers.telnyx.rest import TelnyxRest
 from emulator.carriers.telnyx.rest_accounts import TelnyxAccount
+from emulator.carriers.telnyx.rest_active_calls import TelnyxActiveCalls
 from emulator.carriers.telnyx.rest_recordings import TelnyxRecordings
 from emulator.carriers.telnyx.rest_texml import TexmlRest
 from emulator.legs.delivery import EventHabits
@@ -73,6 +74,7 @@ class TelnyxCarrier(Carrier):
             *texml.routes(),
             *TelnyxRecordings(exchange.recordings, texml).routes(),
             *TelnyxAccount(account, credentials, rest).routes(),
+            *TelnyxActiveCalls(account, exchange, rest).routes(),
         ]
 
     def control(
@@ -90,7 +92,7 @@ class TelnyxCarrier(Carrier):
         *_, before, last = ["", *path.split("/")]
         if before == "actions":
             return _COMMANDS.get(last, last)
-        return verb_of(method, path, fields, markup="Texml")
+        return "list" if last == "active_calls" else verb_of(method, path, fields, markup="Texml")
 
     def made_up_error(self, status: int) -> web.Response:
         """An error as Telnyx answers it, without a page about it."""

@@ -43,7 +43,7 @@ def judge(story: Story, evidence: Evidence) -> list[Verdict]:
             verdicts.append(Verdict(one.line, one.written, True, detail))
         except Failed as failure:
             verdicts.append(Verdict(one.line, one.written, False, str(failure)))
-    allowed = [text for one in story.expect if one.kind == "problem" for text in one.value]
+    allowed = [text for one in story.expect if one.kind in ("problem", "may_happen") for text in one.value]
     unexpected = [
         f"{call}: {text}" if call else text
         for call, text in evidence.problems
@@ -213,6 +213,11 @@ def _problem(one: Expectation, evidence: Evidence) -> str:
     return ""
 
 
+def _may_happen(one: Expectation, evidence: Evidence) -> str:
+    found = [text for text in one.value if any(text in problem for _, problem in evidence.problems)]
+    return f"so it did: {', '.join(found)}" if found else "it did not"
+
+
 def _file(one: Expectation, evidence: Evidence) -> str:
     path = evidence.data / one.value.get("name", "")
     if not path.is_file():
@@ -291,6 +296,7 @@ _CHECKS: dict[str, Callable[[Expectation, Evidence], str]] = {
     "api_never": _api_never,
     "api_counts": _api_counts,
     "problem": _problem,
+    "may_happen": _may_happen,
     "file": _file,
     "lost": _lost,
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 from aiohttp import web
@@ -12,16 +12,26 @@ from emulator.stories.story import Story
 
 
 @asynccontextmanager
-async def documents_of(story: Story, base: str, carrier: str) -> AsyncIterator[str | None]:
-    """Serve the story's own documents; gives the base of their URLs, or None if there are none."""
-    if not story.documents:
+async def documents_of(
+    story: Story, base: str, carrier: str, kept: Mapping[str, str]
+) -> AsyncIterator[str | None]:
+    """Serve the story's own documents; gives the base of their URLs, or None if there are none.
+
+    Args:
+        story: The story.
+        base: The server's base URL.
+        carrier: The carrier's name.
+        kept: Documents that the carrier keeps for the server, by name.
+    """
+    known = {**story.documents, **kept}
+    if not known:
         yield None
         return
     places: dict[str, str] = {"server": base, "socket": base.replace("http", "ws", 1)}
     places["rtp"] = CARRIERS[carrier].stream_attributes
 
     async def answer(request: web.Request) -> web.Response:
-        text = story.documents.get(request.path.strip("/"))
+        text = known.get(request.path.strip("/"))
         if text is None:
             return web.Response(status=404)
         for name, value in places.items():

@@ -15,6 +15,7 @@ from emulator.line.clock import Clock
 from emulator.stories.ears import Listening, Transcribe
 from emulator.stories.happenings import Board, Happening
 from emulator.stories.judging.judge import contains
+from emulator.stories.playing.serving import Machine
 from emulator.stories.story import OperatorStep
 
 REQUEST_SECS = 40.0
@@ -32,6 +33,7 @@ class Operator:
         board: What happens in the story.
         clock: The network's.
         call_id: The carrier's id of a call by its name, or None.
+        machine: What can be done to the server's process.
         transcribe: The ears for a real voice; None where speech is made of tones.
         places: What other placeholders stand for, by name.
         problems: What did not go as written.
@@ -43,6 +45,7 @@ class Operator:
     board: Board
     call_id: Callable[[str], str | None]
     clock: Clock
+    machine: Machine = field(default_factory=Machine)
     transcribe: Transcribe | None = None
     places: Mapping[str, str] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
@@ -58,8 +61,23 @@ class Operator:
                     await self.clock.sleep(step.secs)
                 elif step.kind == "wait_for":
                     await self._wait(step)
+                elif step.kind == "kill":
+                    await self._kill(step)
                 else:
                     await self._request(session, step)
+
+    async def _kill(self, step: OperatorStep) -> None:
+        """Kill the server, and let its supervisor start it again; the steps go on meanwhile as the server starts."""
+        kill, start = self.machine.kill, self.machine.start
+        if kill is None or start is None:
+            self.problems.append(f"line {step.line}: the server is not the story's own, and cannot be killed")
+            return
+        await kill()
+        self.board.note(Happening(self.clock.now(), "killed", None, "the server is killed"))
+        if step.secs >= 0:
+            await asyncio.sleep(step.secs)
+            await start()
+            self.board.note(Happening(self.clock.now(), "restarted", None, "the server is started again"))
 
     async def _wait(self, step: OperatorStep) -> None:
         assert step.moment is not None

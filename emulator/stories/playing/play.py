@@ -12,7 +12,7 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 from emulator.account import Account, Application, OwnNumber
-from emulator.bot.served import SERVER_LOG, printed_address
+from emulator.bot.served import SERVER_LOG, printed_address, printed_document
 from emulator.carriers import CARRIERS
 from emulator.carriers.credentials import Credentials
 from emulator.errors import EmulatorError
@@ -35,7 +35,7 @@ from emulator.stories.playing.operator import Operator
 from emulator.stories.playing.outcome import Outcome, Speech
 from emulator.stories.playing.serving import STORY_VARIABLE, Scene, Server, beside
 from emulator.stories.playing.stage import Stage
-from emulator.stories.story import BY_COMMANDS, NO_WEBHOOKS, PRINTED, STORY_HOST, CallPart, Story
+from emulator.stories.story import BY_COMMANDS, NO_WEBHOOKS, PRINTED, PRINTED_BIN, STORY_HOST, CallPart, Story
 
 PATIENCE = {"beeps": 0.5, "words": 0.9}
 AGENT_OF_A_STORY = "story"
@@ -125,6 +125,13 @@ class _Playing:
         printed = printed_address(log, base, self.network, purpose) if log.exists() else None
         return printed or f"{base}/{self.network}/{purpose}"
 
+    def _kept(self, base: str) -> dict[str, str]:
+        """The document that the carrier keeps, if the number falls back to it: the one that the server has printed."""
+        if self.story.number.fallback != PRINTED_BIN:
+            return {}
+        log = self.directory / SERVER_LOG
+        return {PRINTED_BIN: printed_document(log, f"{base}/{self.network}/") or "<Response/>"}
+
     def _configure(self, account: Account, base: str, documents: str | None) -> None:
         """Enter at the carrier what the story says of the bot's number, and what the server has printed."""
         number, own = self.story.number, account.numbers[0]
@@ -141,7 +148,7 @@ class _Playing:
         elif number.fallback is not None:
             at.fallback = (
                 f"{documents}/{number.fallback}"
-                if number.fallback in self.story.documents
+                if number.fallback in (PRINTED_BIN, *self.story.documents)
                 else number.fallback
             )
 
@@ -171,8 +178,11 @@ class _Playing:
                 )
             )
             addresses = await stack.enter_async_context(beside(story, self.directory))
-            base = await stack.enter_async_context(server(self._scene(network, addresses)))
-            documents = await stack.enter_async_context(documents_of(story, base, self.network))
+            scene = self._scene(network, addresses)
+            base = await stack.enter_async_context(server(scene))
+            documents = await stack.enter_async_context(
+                documents_of(story, base, self.network, self._kept(base))
+            )
             self._configure(account, base, documents)
             stage = Stage(network, board, story.people, scripts)
             stage.open()
@@ -186,6 +196,7 @@ class _Playing:
                 board,
                 partial(self._call_id, stage),
                 network.exchange.clock,
+                scene.machine,
                 self.speech.transcribe if self.speech else None,
                 {"carrier": self.network},
             )

@@ -11,7 +11,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,6 +32,19 @@ OWN_NUMBERS = {"CALLER_IDS": BOT_NUMBER}
 """The account's number, which a server may call from unless the story says otherwise."""
 
 
+@dataclass
+class Machine:
+    """What a story can do to the server's process; nothing where it is not the story's own.
+
+    Attributes:
+        kill: Ends it at once, by SIGKILL.
+        start: Starts it again, as its supervisor would, without waiting until it is ready.
+    """
+
+    kill: Callable[[], Awaitable[None]] | None = None
+    start: Callable[[], Awaitable[None]] | None = None
+
+
 @dataclass(frozen=True)
 class Scene:
     """What a server is started for.
@@ -41,12 +54,14 @@ class Scene:
         carrier: On which it is played.
         environment: The variables that the server needs, besides those of its address.
         directory: For the server's output; it is there.
+        machine: Told by the server what can be done to its process.
     """
 
     story: Story
     carrier: str
     environment: dict[str, str] = field(repr=False)
     directory: Path
+    machine: Machine = field(default_factory=Machine)
 
 
 Server = Callable[[Scene], AbstractAsyncContextManager[str]]
@@ -70,6 +85,7 @@ def command_server(command: str) -> Server:
         await served.start()
         try:
             await served.wait_until_ready(lambda _: None)
+            scene.machine.kill, scene.machine.start = served.kill, served.start
             yield base
         finally:
             await served.stop()
@@ -113,8 +129,8 @@ class ForkingServer:
     """Servers that are copies of one process, which has loaded everything that takes time to load.
 
     The command is started once. For each story it is given a line of JSON on its standard input, with `environment`
-    (variables) and `log` (the file for the output), and answers with a line: the process id of a server that is
-    starting. As with `command_server`, it is ready when `GET /readyz` answers.
+    (variables) and `log` (the file that the output is added to), and answers with a line: the process id of a server
+    that is starting. As with `command_server`, it is ready when `GET /readyz` answers.
 
     Args:
         command: As typed in a shell.
@@ -138,12 +154,23 @@ class ForkingServer:
         base = f"http://127.0.0.1:{port}"
         environment = OWN_NUMBERS | scene.environment | {"PORT": str(port), "PUBLIC_URL": base}
         log = scene.directory / SERVER_LOG
-        pid = await self._start({"environment": environment, "log": str(log)})
+        log.unlink(missing_ok=True)
+        order: dict[str, object] = {"environment": environment, "log": str(log)}
+        pid = await self._start(order)
+
+        async def kill() -> None:
+            await _end(pid, (signal.SIGKILL, STOP_SECS))
+
+        async def start() -> None:
+            nonlocal pid
+            pid = await self._start(order)
+
+        scene.machine.kill, scene.machine.start = kill, start
         try:
             await _until_ready(base, pid, log)
             yield base
         finally:
-            await _end(pid)
+            await _end(pid, (signal.SIGTERM, STOP_SECS), (signal.SIGKILL, 1.0))
 
     async def aclose(self) -> None:
         """End the process that copies are made of."""
@@ -192,8 +219,8 @@ async def _until_ready(base: str, pid: int, log: Path) -> None:
     raise ServerDied(f"the server was not ready within {READY_SECS:.0f} s: {log}")
 
 
-async def _end(pid: int) -> None:
-    for number, secs in ((signal.SIGTERM, STOP_SECS), (signal.SIGKILL, 1.0)):
+async def _end(pid: int, *ways: tuple[signal.Signals, float]) -> None:
+    for number, secs in ways:
         until = time.monotonic() + secs
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, number)

@@ -55,6 +55,8 @@ EVENTS = (
     "event_told",
     "fault",
     "operator",
+    "killed",
+    "restarted",
     "underrun",
     "warning",
     "hang_up",

@@ -24,7 +24,7 @@ CALL_VALUES = ("ended_by", "answered", "handed_over", "goodbye_heard", "underrun
 ENDERS = ("bot", "caller", "colleague", "peer", "limit", "error", "nobody")
 OUTCOMES = ("completed", "busy", "declined", "no_answer", "failed", "canceled")
 API = ("api", "api_events", "api_never", "api_counts")
-OTHERS = ("event", "never", "rest", "dialled", "outcome", "problem", "file", "lost")
+OTHERS = ("event", "never", "rest", "dialled", "outcome", "problem", "may_happen", "file", "lost")
 MODIFIERS = ("within", "of", "after", "before", "at_least", "anywhere", "call", "times", "text", "where")
 _EAR = re.compile(rf"(?P<who>\S+) (?P<kind>{'|'.join(sorted(HEARING, key=len, reverse=True))})")
 
@@ -122,7 +122,7 @@ def _content(kind: str, main: Value, names: Names) -> Any:
         return {name: [one.one_of(OUTCOMES) for one in value.one_or_more()] for name, value in table.items()}
     if kind == "ended_by":
         return main.one_of(ENDERS)
-    if kind == "problem":
+    if kind in ("problem", "may_happen"):
         return [one.text() for one in main.one_or_more()]
     if kind == "api_events" or kind == "api_never":
         return [one.plain() for one in main.one_or_more()]

@@ -48,12 +48,12 @@ def _fault(value: Value) -> Fault | None:
             table["rest"].one_of((ANY, *VERBS)),
             which,
             table["status"].whole(400) if "status" in table else None,
-            flag("html"),
-            secs("silent") if "silent" in table else None,
-            secs("slow"),
-            secs("late"),
-            flag("lost"),
-            chance,
+            html=flag("html"),
+            silent_secs=secs("silent") if "silent" in table else None,
+            slow_secs=secs("slow"),
+            late_secs=secs("late"),
+            lost=flag("lost"),
+            chance=chance,
         )
     if kind == "webhook":
         name = table["webhook"].text()

@@ -20,7 +20,11 @@ MODIFIERS = {
     "hang_up": (),
 }
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+OPERATOR_STEPS = ("wait", "wait_for", "kill")
+OPERATOR_MODIFIERS = ("at_most", "back_after", "json", "status", "answer", "save")
 AT_MOST_SECS = 15.0
+NEVER = -1.0
+"""How long a server is away that is not started again."""
 
 
 @dataclass(frozen=True)
@@ -90,16 +94,20 @@ def read_operator(value: Value, names: Names) -> list[OperatorStep]:
 
 
 def _operator_step(value: Value, names: Names) -> OperatorStep | None:
-    table = value.table((*METHODS, "wait", "wait_for", "at_most", "json", "status", "answer", "save"))
-    kinds = [name for name in table if name in (*METHODS, "wait", "wait_for")]
+    table = value.table((*METHODS, *OPERATOR_STEPS, *OPERATOR_MODIFIERS))
+    kinds = [name for name in table if name in (*METHODS, *OPERATOR_STEPS)]
     if len(kinds) != 1:
         if not value.mistakes:
-            value.wrong("write one of wait, wait_for, or a request like `POST: /calls/{call}/hangup`")
+            value.wrong("write one of wait, wait_for, kill, or a request like `POST: /calls/{call}/hangup`")
         return None
     kind = kinds[0]
     main = table[kind]
     if kind == "wait":
         return OperatorStep("wait", secs=main.secs(), line=value.line)
+    if kind == "kill":
+        main.one_of(("server",))
+        away = table["back_after"].secs() if "back_after" in table else NEVER
+        return OperatorStep("kill", secs=away, line=value.line)
     if kind == "wait_for":
         moment = names.moment(main)
         at_most = table["at_most"].secs() if "at_most" in table else AT_MOST_SECS

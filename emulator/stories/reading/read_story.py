@@ -31,6 +31,7 @@ from emulator.stories.story import (
     CALLER,
     CARRIERS,
     PRINTED,
+    PRINTED_BIN,
     STORY_HOST,
     Answering,
     CallPart,
@@ -288,8 +289,9 @@ def _detected(value: Value) -> Detected:
 def _answering(value: Value, documents: list[str]) -> Answering:
     table = value.table(("url", "method", "status_method", "fallback"))
     fallback = table["fallback"].text() if "fallback" in table else None
-    if fallback is not None and fallback not in (PRINTED, *documents) and "://" not in fallback:
-        known = ", ".join((PRINTED, *documents))
+    printed = (PRINTED, PRINTED_BIN)
+    if fallback is not None and fallback not in (*printed, *documents) and "://" not in fallback:
+        known = ", ".join((*printed, *documents))
         table["fallback"].wrong(f"nothing is called {fallback!r}; write one of {known}, or a URL")
     return Answering(
         table["method"].one_of(METHODS) if "method" in table else None,

@@ -117,7 +117,7 @@ class Streaming:
             leg.watch_for_dead_air()
             return
         text = f"media socket open, stream {dialect.stream_id}"
-        leg.timeline.note("stream_open", text, stream_id=dialect.stream_id)
+        leg.timeline.note("stream_open", text, stream_id=dialect.stream_id, port=media.port)
         leg.tell("streaming.started", {"stream_url": order.url})
         self._media = leg.stream = media
         leg.line.plays_here, leg.line.plays_there = order.heard_here, order.heard_there

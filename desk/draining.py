@@ -1,0 +1,149 @@
+"""Letting a service's calls end before it stops: no new ones, and a goodbye to those that are left at the deadline."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Callable
+
+from loguru import logger
+
+from calls.colleague import Colleague
+from calls.errors import NotPossible
+from calls.states import EndedBy
+from conversation.session import Session, sessions
+from desk.service import Service
+
+STOPPED = "the service is being stopped"
+"""Why a call is ended at the deadline, for its record."""
+
+LOOK_SECS = 0.1
+"""How often it is looked whether the last call has ended."""
+
+GOODBYE_SECS = 20.0
+"""How long all goodbyes together may take: a sentence, what was being said before it, and the carrier's hang-up."""
+
+
+class Drain:
+    """Empties a service of calls.
+
+    Parameters:
+        service: The service.
+        drain_secs: How long calls may go on once it is to stop.
+        notice_secs: How long it is only announced that no calls are taken: balancers look now and then, and what they
+            still send is taken meanwhile.
+        announced: Whether it is.
+        stopping: Whether it is to stop, which cannot be taken back.
+        leaving: Whether others have the port. Who still comes over a connection that was kept open is taken, as the
+            others would take them, and told to open another one.
+        tell_all: Sends a signal to all processes that share the port; None where there is one alone.
+    """
+
+    def __init__(self, service: Service, drain_secs: float, notice_secs: float = 0):
+        self._service = service
+        self._drain_secs = drain_secs
+        self._notice_secs = min(notice_secs, drain_secs)
+        self._notice: asyncio.TimerHandle | None = None
+        self._notice_ends = 0.0
+        self.announced = False
+        self.stopping = False
+        self.leaving = False
+        self.tell_all: Callable[[int], None] | None = None
+
+    def leave(self) -> None:
+        """Note that others have the port."""
+        self.leaving = True
+
+    def begin_everywhere(self) -> None:
+        """Begin, and have the other processes that share the port do so, too."""
+        self.begin()
+        if self.tell_all is not None:
+            self.tell_all(signal.SIGUSR1)
+
+    def undo_everywhere(self) -> None:
+        """Take calls again, in the other processes that share the port, too.
+
+        Raises:
+            NotPossible: See `undo`.
+        """
+        self.undo()
+        if self.tell_all is not None:
+            self.tell_all(signal.SIGUSR2)
+
+    def begin(self) -> None:
+        """Take no new calls once the notice is over; those that are running go on, however long they take."""
+        if self.announced:
+            return
+        self.announced = True
+        if self._notice_secs:
+            logger.info("Draining: new calls are taken for {:g} s more", self._notice_secs)
+            loop = asyncio.get_running_loop()
+            self._notice_ends = loop.time() + self._notice_secs
+            self._notice = loop.call_at(self._notice_ends, self._turn_away)
+        else:
+            self._turn_away()
+
+    def _turn_away(self) -> None:
+        self._notice = None
+        self._service.room.draining = True
+        logger.info("Draining: no new calls are taken, {} go on", self._service.room.taken)
+
+    def undo(self) -> None:
+        """Take calls again.
+
+        Raises:
+            NotPossible: The service is being stopped.
+        """
+        if self.stopping:
+            raise NotPossible("the service is being stopped, which cannot be taken back: start it again")
+        if self.announced:
+            self.announced = False
+            if self._notice is not None:
+                self._notice.cancel()
+                self._notice, self._notice_ends = None, 0.0
+            self._service.room.draining = False
+            logger.info("Draining is taken back: new calls are taken")
+
+    async def finish(self) -> None:
+        """Take no new calls, and wait until the last one has ended. At the deadline the rest is told goodbye."""
+        if not self.leaving:
+            self.begin()
+        self.stopping = True
+        room = self._service.room
+        clock = asyncio.get_running_loop().time
+        deadline = clock() + self._drain_secs
+        await asyncio.sleep(self._notice_ends - clock())
+        if room.taken and self._drain_secs:
+            logger.info(
+                "Stopping when {} calls have ended, in {:g} s at the latest; a second signal stops at once",
+                room.taken,
+                self._drain_secs,
+            )
+        if await self._empty_within(deadline - clock()):
+            return
+        # Not to colleagues who are asked whether they take a call: its session tells them. Nor to people who talk to
+        # each other: their call goes on without us.
+        left = [one for one in sessions() if Colleague.of(one.call) is None and not one.aside]
+        logger.warning("The time to stop has come: {} calls are told goodbye", len(left))
+        for session in left:
+            say_goodbye(session)
+        try:
+            async with asyncio.timeout(GOODBYE_SECS):
+                await asyncio.gather(*(session.wait_detached() for session in left))
+                await self._empty_within(1.0 if left else 0.0)
+        except TimeoutError:
+            logger.error("Some calls could not be told goodbye in time; their media streams are closed")
+
+    async def _empty_within(self, secs: float) -> bool:
+        clock = asyncio.get_running_loop().time
+        deadline = clock() + secs
+        while self._service.room.taken:
+            if clock() >= deadline:
+                return False
+            await asyncio.sleep(LOOK_SECS)
+        return True
+
+
+def say_goodbye(session: Session) -> None:
+    """End a call whose bot has to stop, with words; one that ends already goes on doing so."""
+    session.finish(session.render(session.agent.lines.stopping), ended_by=EndedBy.LIMIT, cause=STOPPED)
