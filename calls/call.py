@@ -152,13 +152,17 @@ class Call:
         latest = self.last(TransferStarted, TransferEnded)
         return latest.destination if isinstance(latest, TransferStarted) else None
 
-    def record(self, event: E) -> E:
-        """Append an event, with the present time, and call the functions given to `watch`.
+    def record(self, event: E, *, at: datetime | None = None) -> E:
+        """Append an event, and call the functions given to `watch`.
+
+        Args:
+            event: What happened.
+            at: When; now, unless given.
 
         Returns:
             The event as it is kept.
         """
-        event = replace(event, at=self.clock())
+        event = replace(event, at=at or self.clock())
         self.events.append(event)
         self.arrived.append(event)
         self._changed()
@@ -371,17 +375,17 @@ class Call:
 
     def _enter(self, state: CallState, cause: str) -> None:
         self.state = state
-        self.record(StateChanged(state, cause))
+        now = self.record(StateChanged(state, cause)).at
         if state is CallState.RINGING:
             self.record(Ringing())
         elif state is CallState.IN_PROGRESS and self.answered_at is None:
-            self.answered_at = self.events[-1].at
-            self.record(Answered())
+            self.answered_at = now
+            self.record(Answered(), at=now)
         elif state.is_end:
-            self.ended_at = self.events[-1].at
+            self.ended_at = now
             if self.ending is None:
                 self.ending = Ending(self._who_ended(state), cause)
-            self.record(Ended(self.ending.by, self.ending.cause))
+            self.record(Ended(self.ending.by, self.ending.cause), at=now)
 
     def _who_ended(self, state: CallState) -> EndedBy:
         if state is CallState.FAILED:

@@ -8,7 +8,12 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+
 from calls.database.call_database import CallDatabase
+from calls.database.engine import MIGRATIONS, VERSION_TABLE
 from calls.store import CallStore
 
 
@@ -40,3 +45,14 @@ def change(file: Path, statement: str) -> None:
             connection.execute(statement)
     finally:
         connection.close()
+
+
+def make_older(file: Path, revision: str) -> None:
+    """Take a file back to what an older version of the program made."""
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    engine = sa.create_engine(f"sqlite:///{file}")
+    with engine.begin() as connection:
+        config.attributes.update(connection=connection, version_table=VERSION_TABLE)
+        command.downgrade(config, revision)
+    engine.dispose()

@@ -14,7 +14,7 @@ from calls.database.call_database import CallDatabase, DatabaseUnusable
 from calls.database.engine import MIGRATIONS, VERSION_TABLE
 from calls.database.schema import METADATA
 from calls.store import CallStore
-from tests.calls_on_disk import change, rows, store_on, url_of
+from tests.calls_on_disk import change, make_older, rows, store_on, url_of
 
 
 async def test_an_empty_file_becomes_a_database(tmp_path):
@@ -62,8 +62,8 @@ async def test_an_older_file_is_brought_up_to_date_by_one_of_several(tmp_path):
     async with store_on(file) as store:
         await store.start()
         store.open(carrier="c", carrier_call_id="CA1")
-    change(file, "drop table leases")
-    change(file, f"update {VERSION_TABLE} set version_num = '0006'")
+    make_older(file, "0006")
+    assert not rows(file, "select * from sqlite_master where name = 'leases'")
     stores = [CallStore(CallDatabase(url_of(file))) for _ in range(3)]
     await asyncio.gather(*(store.start() for store in stores))
     assert all(await asyncio.gather(*(store.fetch("CA1") for store in stores)))

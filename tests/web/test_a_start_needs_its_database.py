@@ -12,7 +12,7 @@ from deployment import database as opening
 from deployment.checkup import database_findings
 from deployment.database import open_database, spool_of
 from deployment.start import StartError, check
-from tests.calls_on_disk import change, rows
+from tests.calls_on_disk import change, make_older, rows
 from tests.web_service import make_settings, write_agents
 
 
@@ -99,8 +99,8 @@ def test_a_newer_database_stops_every_start(settings, file):
 
 def test_an_older_one_is_brought_up_to_date(settings, file):
     check(settings())
-    change(file, "drop table leases")
-    change(file, f"update {VERSION_TABLE} set version_num = '0006'")
+    make_older(file, "0006")
+    assert not rows(file, "select * from sqlite_master where name = 'leases'")
     check(settings())
     assert rows(file, "select * from leases") == []
 
