@@ -7,13 +7,13 @@ import importlib.util
 import os
 import shutil
 import signal
-import socket
 import tempfile
 import time
 from pathlib import Path
 from typing import Any, Self
 
 from emulator import EmulatorError
+from emulator.stories.playing.serving import free_port
 
 DEBIAN = Path("/usr/lib/postgresql")
 STARTS_SECS = 60.0
@@ -44,8 +44,7 @@ class Postgres:
         self._account: dict[str, Any] = {"user": "nobody", "group": "nogroup"} if os.geteuid() == 0 else {}
         self._made = tempfile.TemporaryDirectory(prefix="chaos-postgres-", ignore_cleanup_errors=True)
         self._process: asyncio.subprocess.Process | None = None
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            self._port = probe.getsockname()[1]
+        self._port = free_port()
 
     @property
     def url(self) -> str:

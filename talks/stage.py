@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import socket
 import sys
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -13,6 +12,7 @@ from pathlib import Path
 from bench.serving import serving
 from emulator import PhoneNetwork
 from emulator.network import BOT_NUMBER
+from emulator.stories.playing.serving import free_port
 from talks.format import CARRIERS
 
 AGENTS = Path(__file__).parent.parent / "agents"
@@ -87,10 +87,3 @@ def _credentials(networks: Mapping[str, PhoneNetwork]) -> Iterator[tuple[str, st
         for name, value in network.environment().items():
             if name.startswith(carrier.upper()):
                 yield name, value
-
-
-def free_port() -> int:
-    """A port of this machine that nothing uses."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

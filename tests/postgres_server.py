@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -15,17 +14,11 @@ from pathlib import Path
 
 import pytest
 
+from chaos.database import programs
+from tests.receiver import free_port
+
 VARIABLE = "TEST_POSTGRES_URL"
 """postgresql://USER:PASSWORD@HOST:PORT of a server whose user may create databases."""
-
-DEBIAN = Path("/usr/lib/postgresql")
-
-
-def programs() -> Path | None:
-    """The folder of `initdb` and `postgres`, of the newest version that is installed."""
-    if found := shutil.which("initdb"):
-        return Path(found).resolve().parent
-    return max(DEBIAN.glob("*/bin"), key=lambda path: int(path.parent.name), default=None)
 
 
 @contextmanager
@@ -38,6 +31,17 @@ def postgres_server() -> Iterator[str]:
     folder = programs()
     if folder is None:
         pytest.skip(f"no PostgreSQL is installed (apt-get install postgresql), and {VARIABLE} names none")
+    with started_postgres(folder) as address:
+        yield address
+
+
+@contextmanager
+def started_postgres(folder: Path) -> Iterator[str]:
+    """The address of a server that runs meanwhile, without a database's name.
+
+    Args:
+        folder: Of its programs.
+    """
     with tempfile.TemporaryDirectory(prefix="phonebot-postgres-") as made:
         # PostgreSQL does not run as root
         account = {"user": "nobody", "group": "nogroup"} if os.geteuid() == 0 else {}
@@ -52,9 +56,9 @@ def postgres_server() -> Iterator[str]:
             cwd=made,
             **account,
         )
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            port = probe.getsockname()[1]
+        port = free_port()
         options = {"listen_addresses": "127.0.0.1", "unix_socket_directories": "", "fsync": "off"}
+        options["max_connections"] = "300"  # stories that are played at the same time have a database each
         command = [folder / "postgres", "-D", data, "-p", str(port)]
         for name, value in options.items():
             command += ["-c", f"{name}={value}"]

@@ -1,6 +1,7 @@
 """The real server with a bot that has a part in a story: `python -m tests.story_bot`, started by the emulator.
 
-With `--forks` it loads everything once and makes a copy of itself for each story.
+With `--forks` it loads everything once and makes a copy of itself for each story. With `--postgres` besides, each story
+has a database in a PostgreSQL that is started for them, in the place of an SQLite file.
 
 For a story with `voice: beeps` the bot speaks and hears tones (docs/stories.md) and answers by the story's `bot:`
 section in a model's place; everything else is the product. For a story in words it is the product as it is. With
@@ -10,12 +11,15 @@ section in a model's place; everything else is the product. For a story in words
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import gc
+import hashlib
 import importlib
 import json
 import os
 import signal
+import subprocess
 import sys
 import uuid
 from dataclasses import dataclass, field
@@ -66,6 +70,9 @@ PRELOADED = (
     *("httpcore", "pipecatcloud"),
 )
 PARDON = "Pardon?"
+POSTGRES = "STORY_POSTGRES"
+"""The address of a PostgreSQL that has a database for each story, without a database's name."""
+
 QUIET_TURN_SECS = 0.2
 
 
@@ -364,7 +371,38 @@ def _be_copy(order: dict[str, Any]) -> int:
     for number, file in ((0, nothing), (1, log), (2, log)):
         os.dup2(file, number)
     os.environ.update(order["environment"])
+    if (postgres := os.environ.get(POSTGRES)) and "DATABASE_URL" not in os.environ:
+        os.environ["DATABASE_URL"] = asyncio.run(_own_database(postgres, os.environ["DATA_DIR"]))
     return main()
+
+
+async def _own_database(postgres: str, data_dir: str) -> str:
+    """The address of a story's database, which is made unless a process of the story before has made it."""
+    import asyncpg
+
+    name = f"story_{hashlib.sha256(data_dir.encode()).hexdigest()[:16]}"
+    connection = await asyncpg.connect(f"{postgres}/postgres")
+    try:
+        with contextlib.suppress(asyncpg.DuplicateDatabaseError):
+            await connection.execute(f"create database {name} template template0")
+    finally:
+        await connection.close()
+    return f"{postgres}/{name}"
+
+
+def fork_with_postgres() -> int:
+    """The same in another process, and a PostgreSQL meanwhile, which no copy must end."""
+    from chaos.database import programs
+    from tests.postgres_server import started_postgres
+
+    folder = programs()
+    if folder is None:
+        print("no PostgreSQL is installed for the stories: apt-get install postgresql", file=sys.stderr)
+        return 2
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # the emulator's way to say that all are played
+    with started_postgres(folder) as address:
+        orders = [sys.executable, "-m", "tests.story_bot", "--forks"]
+        return subprocess.call(orders, env={**os.environ, POSTGRES: address})
 
 
 def main() -> int:
@@ -390,4 +428,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(fork_for_stories() if sys.argv[1:] == ["--forks"] else main())
+    ways = {"--forks": fork_for_stories, "--forks --postgres": fork_with_postgres, "": main}
+    sys.exit(ways[" ".join(sys.argv[1:])]())

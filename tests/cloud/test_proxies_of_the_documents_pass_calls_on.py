@@ -14,8 +14,8 @@ import pytest
 from pipecat.runner.types import WebSocketRunnerArguments
 from twilio.request_validator import RequestValidator
 
-from server import listen
 from settings import ROOT, settings_class
+from tests.receiver import free_port
 from tests.web_service import running, start_of, stream_of, streaming
 
 HOST = "bot.example.com"
@@ -33,11 +33,6 @@ def written(program: str) -> str:
     found = re.search(PROGRAMS[program], ADDRESS, flags=re.DOTALL)
     assert found, f"docs/deploy.md has no configuration of {program}"
     return found[1]
-
-
-def free_port() -> int:
-    with listen("127.0.0.1", 0) as free:
-        return int(free.getsockname()[1])
 
 
 def replaced(text: str, **changes: str) -> str:

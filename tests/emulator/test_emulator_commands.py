@@ -18,6 +18,7 @@ from emulator.line.speech import Ears, Voice, read_wav, segments, write_stereo
 from emulator.terminal.calling import script_of
 from emulator.terminal.cli import build_parser, main
 from tests.fake_bot import FakeBot, Line
+from tests.receiver import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 STREAM = '<Connect><Stream url="wss://HOST/ws" bidirectionalMode="rtp"/></Connect>'
@@ -59,12 +60,6 @@ async def emulator(*arguments: str, cwd: Path = ROOT, **environment: str) -> tup
     )
     out, err = await process.communicate()
     return process.returncode or 0, out.decode(), err.decode()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 async def keys_bot(line: Line) -> None:

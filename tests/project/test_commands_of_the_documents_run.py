@@ -3,7 +3,6 @@
 import os
 import re
 import signal
-import socket
 import subprocess
 import time
 import uuid
@@ -13,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.document_commands import ROOT, Block, documents, fresh_copy, shell_blocks
+from tests.receiver import free_port
 
 BLOCKS = shell_blocks()
 KEY = "a key for the documents"
@@ -97,8 +97,7 @@ def free_ports(text: str) -> tuple[str, dict[str, int]]:
     ports = {}
     for port in ("7860", "7861", "8080"):
         if re.search(rf"\b{port}\b", text):
-            with socket.create_server(("127.0.0.1", 0)) as listener:
-                ports[port] = listener.getsockname()[1]
+            ports[port] = free_port()
             text = re.sub(rf"\b{port}\b", str(ports[port]), text)
     return text, ports
 
@@ -162,11 +161,6 @@ def test_a_block_runs(block, copy):
     run = Script(script, copy, PORT=str(next(iter(ports.values()), free_port())))
     assert run.wait() == 0, f"{block.place}:\n{run.printed}"
     assert block.what in run.printed, f"{block.place} does not say {block.what!r}:\n{run.printed}"
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 @pytest.mark.timeout(400)

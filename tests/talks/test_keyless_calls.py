@@ -2,19 +2,13 @@
 
 import json
 import re
-import socket
 import subprocess
 import sys
 
 import pytest
 
 from settings import ROOT
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return probe.getsockname()[1]
-
+from tests.receiver import free_port
 
 pytestmark = pytest.mark.timeout(240)
 

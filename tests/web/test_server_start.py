@@ -18,6 +18,7 @@ from deployment.start import StartError
 from deployment.tunnel import find_tunnel
 from server import create_app, listen
 from tests.fake_rest import Answer, fake_rest
+from tests.receiver import free_port
 from tests.web_service import make_settings, write_agents
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -35,11 +36,6 @@ def environment(tmp_path: Path, **values: str) -> dict[str, str]:
         "DATA_DIR": str(tmp_path / "data"),
     }
     return {**os.environ, **own, **values}
-
-
-def free_port() -> int:
-    with listen("127.0.0.1", 0) as free:
-        return free.getsockname()[1]
 
 
 def start(tmp_path: Path, *arguments: str, **values: str) -> subprocess.CompletedProcess:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import os
+import random
 import shlex
 import signal
 import socket
@@ -76,7 +77,7 @@ def command_server(command: str) -> Server:
 
     @asynccontextmanager
     async def serve(scene: Scene) -> AsyncIterator[str]:
-        port = _free_port()
+        port = free_port()
         base = f"http://127.0.0.1:{port}"
         environment = (
             OWN_NUMBERS | scene.environment | {"PORT": str(port), "PUBLIC_URL": base, "PYTHONUNBUFFERED": "1"}
@@ -107,7 +108,7 @@ async def beside(story: Story, directory: Path) -> AsyncIterator[dict[str, str]]
     async with AsyncExitStack() as stack:
         addresses = {}
         for name, command in story.beside.items():
-            port = _free_port()
+            port = free_port()
             addresses[name] = base = f"http://127.0.0.1:{port}"
             if command.startswith("python "):  # the one that the emulator runs with, whatever is on the PATH
                 command = shlex.quote(sys.executable) + command.removeprefix("python")
@@ -150,7 +151,7 @@ class ForkingServer:
             EmulatorError: The command does not exist, or does not keep to the rule.
             ServerDied: The copy ended, or was not ready in time.
         """
-        port = _free_port()
+        port = free_port()
         base = f"http://127.0.0.1:{port}"
         environment = OWN_NUMBERS | scene.environment | {"PORT": str(port), "PUBLIC_URL": base}
         log = scene.directory / SERVER_LOG
@@ -253,7 +254,14 @@ def running_server(base: str) -> Server:
     return serve
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def free_port() -> int:
+    """A port that nobody uses: of those below what systems give out by themselves, so that nobody gets it meanwhile.
+
+    Raises:
+        OSError: None was found.
+    """
+    for _ in range(100):
+        port = random.randrange(20_000, 32_000)
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
+    raise OSError("no port from 20000 to 32000 is free")
