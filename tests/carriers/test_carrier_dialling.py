@@ -269,6 +269,11 @@ async def test_telnyx_can_stream_without_texml():
         "stream_bidirectional_mode": "rtp",
         "stream_bidirectional_codec": "PCMA",
         "stream_bidirectional_target_legs": "self",
+        # A process that died needs some seconds until it can answer
+        "webhook_retries_policies": {
+            "streaming.failed": {"retries_ms": [1000, 1500, 2000, 3000, 20000]},
+            "streaming.stopped": {"retries_ms": [1000, 1500, 2000, 3000, 20000]},
+        },
     }
 
 
