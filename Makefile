@@ -33,8 +33,8 @@ call: $(VENV)/.ready ## Place a call to the bot on this machine: CARRIER=twilio|
 test: $(VENV)/.ready ## Run the tests: ARGS="-k handshake" picks some
 	$(PYTHON) -m pytest -n 6 --dist loadfile --no-loadscope-reorder $(ARGS)
 
-stories: $(VENV)/.ready ## Play the stories of tests/stories on their carriers: ONLY="goodbye" or VOICE=beeps picks some, JOBS=8 at a time, LINE=real on lines as they are, AGAIN=3 that failed once more, POSTGRES=1 keeps their calls there
-	$(PYTHON) -m emulator stories tests/stories --forks "$(PYTHON) -m tests.story_bot --forks$(if $(POSTGRES), --postgres)" --jobs $(JOBS) $(if $(LINE),--line $(LINE)) $(if $(AGAIN),--again $(AGAIN)) $(if $(ONLY),--only "$(ONLY)") $(if $(VOICE),--voice $(VOICE))
+stories: $(VENV)/.ready ## Play the stories of tests/stories on their carriers: ONLY="goodbye", VOICE=beeps or CARRIER=telnyx picks some, JOBS=8 at a time, LINE=real on lines as they are, AGAIN=3 that failed once more, POSTGRES=1 keeps their calls there
+	$(PYTHON) -m emulator stories tests/stories --forks "$(PYTHON) -m tests.story_bot --forks$(if $(POSTGRES), --postgres)" --jobs $(JOBS) $(if $(LINE),--line $(LINE)) $(if $(AGAIN),--again $(AGAIN)) $(if $(ONLY),--only "$(ONLY)") $(if $(VOICE),--voice $(VOICE)) $(if $(filter command line environment,$(origin CARRIER)),--carrier $(CARRIER))
 
 lint: $(VENV)/.ready ## Check style, types and who imports whom
 	$(PYTHON) -m ruff check .
