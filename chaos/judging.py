@@ -25,17 +25,20 @@ class Sentence:
         start: When its first word began that was heard.
         end: When the last one ended.
         share: How much of it was heard, 0 to 1.
+        torn: How often there was a gap in it because its sound came too late. A word with a gap in it is not recognised.
     """
 
     text: str
     start: float
     end: float
     share: float = 1.0
+    torn: int = 0
 
     @property
     def whole(self) -> bool:
-        """Whether all words were heard."""
-        return self.share >= 1.0
+        """Whether all words were heard, but for those that were torn."""
+        words = len(self.text.split())
+        return round((1 - self.share) * words) <= self.torn
 
 
 @dataclass(frozen=True)

@@ -32,8 +32,15 @@ def witness(planned: PlannedCall, call: Call, *, forced: bool) -> Witnessed:
     call.line.heard.clear()
     call.line.said.clear()
     ears = ToneEars(heard)
+    gaps = [entry.at_ms for entry in call.timeline.of("underrun")]
     sentences = [
-        Sentence(text, zero + found.start_ms / 1000, zero + found.end_ms / 1000, found.share)
+        Sentence(
+            text,
+            zero + found.start_ms / 1000,
+            zero + found.end_ms / 1000,
+            found.share,
+            sum(found.start_ms <= gap <= found.end_ms for gap in gaps),
+        )
         for text in talk.BOT_SENTENCES
         if (found := ears.find(text)) is not None and found.share >= PARTLY
     ]

@@ -42,6 +42,12 @@ def test_a_good_call_is_one():
     assert verdict.problems == []
 
 
+def test_a_word_that_the_network_tore_is_no_word_that_was_not_said():
+    torn = Sentence(BYE, 117.0, 119.0, 0.67, torn=1)
+    assert judge(replace(CALL, heard=[*CALL.heard[:2], torn]), [], TOLD).ended
+    assert not judge(replace(CALL, heard=[*CALL.heard[:2], replace(torn, share=0.34)]), [], TOLD).ended
+
+
 @pytest.mark.parametrize(
     ("changed", "open_at_the_carrier"),
     [
