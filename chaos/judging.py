@@ -25,7 +25,7 @@ class Sentence:
         start: When its first word began that was heard.
         end: When the last one ended.
         share: How much of it was heard, 0 to 1.
-        torn: How often there was a gap in it because its sound came too late. A word with a gap in it is not recognised.
+        torn: How often it had a gap because its sound came too late. A word with a gap in it is not recognised.
     """
 
     text: str
