@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 DEFAULT_LIMIT = 1000
+LIMIT_BESIDE_A_DATABASE = 32
+"""Calls that ended are asked of the database again: what is kept of them is for what carriers report a moment later."""
 
 ASK_SECS = 2.0
 """How long to wait for the database's answer about a call: a caller may be on the line."""
@@ -712,4 +714,4 @@ def _store_of(database_url: str | None) -> CallStore:
         return CallStore()
     from calls.database.call_database import CallDatabase
 
-    return CallStore(CallDatabase(database_url))
+    return CallStore(CallDatabase(database_url), limit=LIMIT_BESIDE_A_DATABASE)
