@@ -24,6 +24,7 @@ if __name__ == "__main__":
 
     need_packages()
 
+from chaos.crowd import QUICK_ROOM, ROOM, crowd
 from chaos.database import Postgres, programs
 from chaos.outcome import Outcome
 from chaos.part import play
@@ -138,6 +139,13 @@ async def run(options: argparse.Namespace, directory: Path) -> Outcome:
             outcome.made += played.made
             outcome.others += played.others
             outcome.left_legs += played.left_legs
+        if not options.only:
+            room = QUICK_ROOM if options.quick else ROOM
+            print("part 3: more callers than there is room for", flush=True)
+            url = database.url if database is not None else None
+            outcome.crowd = await crowd(
+                directory / "part-3", workers=options.workers, room=room, database_url=url
+            )
         return outcome
 
 
@@ -153,6 +161,8 @@ def report(outcome: Outcome, options: argparse.Namespace) -> int:
     """Print what came of it; returns the exit status."""
     print()
     print("\n".join(outcome.table()))
+    if outcome.crowd is not None:
+        print(outcome.crowd.line())
     if problems := outcome.problems():
         print("\nproblems:\n" + "\n".join(problems))
     missed = outcome.missed()

@@ -61,6 +61,8 @@ class Witnessed:
         farewell: The bot's last sentence.
         known: The sentence of the bot that shows that it knows the conversation, and the one that shows the contrary.
         quiet_secs: The longest time in which neither the bot nor the caller was heard.
+        underruns: How often there was a gap in what the bot said.
+        told_after_secs: When the carrier's own voice began to say something, after the call had come; None for never.
         problems: What the carrier would write into its log of errors, and other trouble.
         timeline: All that happened, for people.
     """
@@ -80,6 +82,8 @@ class Witnessed:
     farewell: str = ""
     known: tuple[str, str] = ("", "")
     quiet_secs: float = 0.0
+    underruns: int = 0
+    told_after_secs: float | None = None
     problems: Sequence[str] = ()
     timeline: str = field(default="", repr=False)
 

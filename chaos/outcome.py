@@ -6,6 +6,7 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from chaos.crowd import Crowd
 from chaos.judging import Verdict
 from chaos.schedule import KILL
 from chaos.troubles import Made
@@ -26,6 +27,7 @@ class Outcome:
         workers: How many processes answered.
         others: What went wrong beside the calls, in words.
         left_legs: Calls that were still open at a carrier in the end, beside those of the verdicts.
+        crowd: What came of callers for whom there was no room.
     """
 
     verdicts: list[Verdict]
@@ -33,6 +35,7 @@ class Outcome:
     workers: int
     others: list[str] = field(default_factory=list)
     left_legs: int = 0
+    crowd: Crowd | None = None
 
     def figures(self) -> dict[str, float]:
         """The last line."""
@@ -75,7 +78,7 @@ class Outcome:
             found.append(
                 f"{figures['transcripts_lost']} transcript(s) lack more than the sentence being spoken"
             )
-        return found + self.others
+        return found + (self.crowd.missed() if self.crowd is not None else []) + self.others
 
     def table(self) -> list[str]:
         """What each kind of trouble did to the calls that it touched; a call counts for each kind that touched it."""

@@ -80,7 +80,7 @@ class Played:
 
 @asynccontextmanager
 async def staged(
-    directory: Path, mode: str, workers: int, database_url: str | None, at_once: int
+    directory: Path, mode: str, workers: int, database_url: str | None, at_once: int, *, room: int = 0
 ) -> AsyncIterator[Stage]:
     """Start the server, the way to it and the carriers. All of it has ended when the context is left.
 
@@ -90,6 +90,7 @@ async def staged(
         workers: How many processes.
         database_url: Of a PostgreSQL; a file of SQLite's if None.
         at_once: How many calls at a time, at most.
+        room: How many calls a process takes; 0 for any number.
 
     Raises:
         EmulatorError: The server does not start.
@@ -118,7 +119,7 @@ async def staged(
             "DATABASE_URL": database_url or "",
             "HOST": "127.0.0.1",
             "PORT": str(port),
-            "MAX_CALLS": "0",  # nobody is turned away here: there are tests of that
+            "MAX_CALLS": str(room),
             "PUBLIC_URL": proxy.url,
             "API_KEY": key,
             "TELNYX_MODE": mode or "texml",
@@ -198,7 +199,7 @@ async def play(
         for one in sorted(witnessed, key=lambda call: call.number):
             verdict = judge(one, troubles.touches(one.number), told.get(one.call_id))
             played.verdicts.append(verdict)
-            await asyncio.to_thread(_write_down, directory / "calls", one, verdict)
+            await asyncio.to_thread(write_down, directory / "calls", one, verdict)
         for call in stage.placing.doubled:
             played.others.append(f"a call was placed a second time: {call.leg.call_id}")
         # What the verdicts count was ended when its caller had given up
@@ -210,7 +211,7 @@ async def play(
         return played
 
 
-def _write_down(folder: Path, call: Witnessed, verdict: Verdict) -> None:
+def write_down(folder: Path, call: Witnessed, verdict: Verdict) -> None:
     """Keep what happened in a call: made-up words and numbers alone."""
     folder.mkdir(exist_ok=True)
     zero = call.answered or 0.0

@@ -46,6 +46,7 @@ def witness(planned: PlannedCall, call: Call, *, forced: bool) -> Witnessed:
     ]
     answered = call.leg.answered_at is not None
     ends = call.timeline.of("hang_up")
+    says = call.timeline.of("say")
     by_caller = call.ended_by == "caller"
     return Witnessed(
         number=planned.number,
@@ -66,6 +67,8 @@ def witness(planned: PlannedCall, call: Call, *, forced: bool) -> Witnessed:
         farewell=talk.FAREWELL,
         known=(talk.KNOWN, talk.UNKNOWN),
         quiet_secs=quiet_secs(heard, said) if answered else 0.0,
+        underruns=len(gaps),
+        told_after_secs=(says[0].at_ms - call.timeline.entries[0].at_ms) / 1000 if says else None,
         problems=list(call.errors),
         timeline=str(call.timeline),
     )

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from chaos.crowd import Crowd
 from chaos.judging import Sentence, Told, Touch, Witnessed, contains, judge
 from chaos.outcome import Outcome
 from chaos.schedule import CUT, DRAIN, HANG, KILL, Trouble
@@ -221,3 +222,29 @@ def test_the_table_has_a_line_for_each_kind():
     lines = outcome(killed(2.0), judge(CALL, [Touch(1, CUT, 110.0)], TOLD), made=made).table()
     assert [line.split()[0] for line in lines] == ["trouble", "kill", "cut", "none", "all"]
     assert "2.0 / 2.0 s" in lines[1]
+
+
+@pytest.mark.parametrize(
+    ("crowd", "missed"),
+    [
+        (Crowd(24, 4, 4, [0.2] * 20), []),
+        (Crowd(24, 4, 3, [0.2] * 21), []),  # one process was full, and the other one was not
+        (Crowd(24, 4, 5, [0.2] * 19), ["5 calls were taken, where there is room for 4"]),
+        (Crowd(24, 4, 0, [0.2] * 24), ["0 calls were taken, where there is room for 4"]),
+        (
+            Crowd(24, 4, 4, [0.2] * 18 + [1.2, None]),
+            ["2 of 20 callers for whom there was no room were not told so within 1 s"],
+        ),
+        (
+            Crowd(24, 4, 4, [0.2] * 20, underruns=2),
+            ["2 underruns in calls that went on while others were turned away"],
+        ),
+        (
+            Crowd(24, 4, 4, [0.2] * 20, problems=["call 3: it was ended by error"]),
+            ["call 3: it was ended by error"],
+        ),
+    ],
+)
+def test_nobody_waits_for_an_answer_and_nobody_who_talks_notices_the_crowd(crowd, missed):
+    assert crowd.missed() == missed
+    assert Outcome([], [], 2, crowd=crowd).missed() == missed
