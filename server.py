@@ -314,6 +314,7 @@ def _serve_as_worker(text: str) -> int:
                 await super().serve(sockets)
 
     server = Server(uvicorn_config(app), drain)
+    drain.give_up_port = server.let_go
     gc.enable()
     with socket.socket(fileno=post.listener) as listener, suppress(KeyboardInterrupt):
         server.run(sockets=[listener])
