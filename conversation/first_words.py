@@ -18,6 +18,7 @@ from calls.transcript import Role, heard_messages, to_context
 from calls.transfer import Resume, ResumeReason, TransferOutcome
 from calls.transfer_result import transfer_result
 from conversation.agents.destinations import outcome_line, spoken_name, target_of
+from conversation.handover import go_on_asking
 from conversation.session import Session
 
 RECORDING_SECS = 0.8
@@ -117,6 +118,7 @@ async def open_conversation(session: Session) -> None:
     if resume.reason is ResumeReason.LOST:
         if not _end_what_was_to_end(session):
             await session.say(session.render(agent.lines.reconnected))
+            await go_on_asking(session)
     elif resume.reason is ResumeReason.HANDED_OVER:
         await _go_on(session)
     elif resume.reason is ResumeReason.TRANSFER:

@@ -160,7 +160,7 @@ class Service:
 
 
 @asynccontextmanager
-async def two_servers(tmp_path, carrier, database, *, talks=("a",), **more):
+async def two_servers(tmp_path, carrier, database, *, talks=("a",), agent=QUICK_AGENT, **more):
     """Two servers with a phone network, for the time of a test.
 
     Args:
@@ -168,10 +168,11 @@ async def two_servers(tmp_path, carrier, database, *, talks=("a",), **more):
         carrier: Name of the carrier.
         database: Address of the calls' database.
         talks: Which of the servers are to get media sockets.
+        agent: The agent's file.
         **more: Variables of their environment.
     """
     (tmp_path / "quick.toml").write_text(
-        QUICK_AGENT.replace("{max_duration_secs}", "60")
+        agent.replace("{max_duration_secs}", "60")
         .replace("{notice_secs}", "10")
         .replace("{silence_secs}", "30")
     )
