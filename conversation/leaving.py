@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 
-from calls.events.talk import HandedOver
+from calls.events.talk import CallerSaid, DtmfReceived, HandedOver
 from calls.transfer import Resume, ResumeReason
 from conversation.playout import Chunk
 from conversation.session import Session
@@ -17,6 +17,9 @@ MOMENT_SECS = 4.0
 """How long a fitting moment is waited for."""
 
 LOOK_SECS = 0.02
+
+KEYS_SECS = 3.0
+"""How long after a key its row is complete in any case."""
 
 
 async def let_go_of(session: Session) -> bool:
@@ -37,9 +40,9 @@ async def let_go_of(session: Session) -> bool:
         if floor.may_not_be_cut:
             if late:
                 return False
-        elif floor.caller_has_the_word or floor.is_at_work:
+        elif (speaks := floor.caller_has_the_word or _is_pressing_keys(session)) or floor.is_at_work:
             if late:
-                await _let_go(session, unheard, "caller" if floor.caller_has_the_word else "answer")
+                await _let_go(session, unheard, "caller" if speaks else "answer")
                 return True
         elif late or not unheard or (before and before[0] is not unheard[0]):
             await _let_go(session, unheard)
@@ -47,6 +50,12 @@ async def let_go_of(session: Session) -> bool:
         before = unheard
         await asyncio.sleep(LOOK_SECS)
     return False
+
+
+def _is_pressing_keys(session: Session) -> bool:
+    """Whether the caller has pressed keys that are no words of theirs yet: more may follow."""
+    last = session.call.last(DtmfReceived, CallerSaid)
+    return isinstance(last, DtmfReceived) and (session.call.clock() - last.at).total_seconds() < KEYS_SECS
 
 
 def _unheard(session: Session) -> list[Chunk]:

@@ -7,7 +7,6 @@ from tests.calls_on_disk import url_of
 from tests.talking_bot import QUICK_AGENT
 from tests.talks.test_a_call_is_one_over_all_processes import BOSS, LINES, two_servers
 
-
 PATIENT = QUICK_AGENT.replace("ring_timeout_secs = 5", "ring_timeout_secs = 40")
 
 
