@@ -71,6 +71,7 @@ async def _have_goodbye_said(service: Service, call: Call) -> None:
     """Say goodbye in the carrier's voice, to a caller who has no bot any more."""
     call.take_return()
     call.will_end(EndedBy.LIMIT, STOPPED)
+    await service.store.noted()  # the carrier may ask another process meanwhile
     carrier, control, words = service.carrier(call), service.control(call), _words(service, call)
     if carrier is None:
         return  # its document asks us, or another process, and ends
