@@ -157,6 +157,19 @@ class Shared:
             room += offer.room
         return room
 
+    @property
+    def has_neighbour(self) -> bool:
+        """Whether another process on this machine would take calls over."""
+        machine = processes.machine_of(self.me.name)
+        return any(
+            one != self.me.id
+            and self.lives(one)
+            and seen.beat.machine == machine
+            and seen.beat.offer.deployment == self.offer.deployment
+            and seen.beat.offer.room
+            for one, seen in list(self._seen.items())
+        )
+
     async def holds(self, name: str) -> bool:
         """Whether this process is the one that does some work for all. It takes it over from one that is dead.
 

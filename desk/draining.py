@@ -154,7 +154,7 @@ class Drain:
             len(going),
             len(left) - len(going),
         )
-        if going and self.give_up_port is not None:
+        if going and self.give_up_port is not None and shared is not None and shared.has_neighbour:
             self.give_up_port()
         try:
             async with asyncio.timeout(GOODBYE_SECS + (HANDED_OVER_SECS if going else 0)):

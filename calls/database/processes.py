@@ -51,10 +51,12 @@ class Beat:
     Parameters:
         count: For which time the process shows that it lives.
         offer: What it would take over, as it has said with that.
+        machine: The name of its machine.
     """
 
     count: int
     offer: Offer = Offer()
+    machine: str = ""
 
 
 @dataclass(frozen=True)
@@ -85,8 +87,18 @@ def beat(connection: sa.Connection, me: Me, offer: Offer) -> dict[str, Beat]:
     again = sa.update(PROCESSES).where(columns.id == me.id).values(beat=columns.beat + 1, **offered)
     if connection.execute(again).rowcount == 0:
         connection.execute(sa.insert(PROCESSES).values(id=me.id, name=me.name, beat=1, **offered))
-    found = connection.execute(sa.select(columns.id, columns.beat, columns.deployment, columns.room))
-    return {one: Beat(count, Offer(deployment or "", room or 0)) for one, count, deployment, room in found}
+    found = connection.execute(
+        sa.select(columns.id, columns.name, columns.beat, columns.deployment, columns.room)
+    )
+    return {
+        one: Beat(count, Offer(deployment or "", room or 0), machine_of(name))
+        for one, name, count, deployment, room in found
+    }
+
+
+def machine_of(name: str) -> str:
+    """The machine in a process's name."""
+    return name.rpartition("/")[0]
 
 
 def forget(connection: sa.Connection, processes: Collection[str]) -> None:

@@ -24,6 +24,7 @@ async def test_only_what_was_offered_after_the_moment_counts(pair):
     assert one.room_elsewhere(since) is None
     await until(lambda: one.room_elsewhere(since) is not None)
     assert one.room_elsewhere(since) == 3
+    assert one.has_neighbour
 
 
 async def test_who_is_to_stop_too_is_no_successor(pair):
@@ -37,6 +38,7 @@ async def test_who_is_to_stop_too_is_no_successor(pair):
         lambda: seen.add(one.room_elsewhere(since)) or one.beats[other.me.id] > since[other.me.id] + 5
     )
     assert seen == {None, 0}
+    assert not one.has_neighbour
 
 
 async def test_a_process_of_another_deployment_is_none(pair):
