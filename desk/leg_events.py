@@ -29,9 +29,10 @@ from conversation.session import attached_to
 from desk.answering import open_call
 from desk.calling_back import has_called_again
 from desk.elsewhere import have_it_step_aside, may_talk_elsewhere
+from desk.left_colleagues import free_colleague
 from desk.lost_streams import HANG_UP_LATE_SECS, back_to_the_bot, silence_the_bot, stream_again
 from desk.service import Service
-from desk.turned_away import say_and_hang_up, turn_away, was_spoken, was_turned_away
+from desk.turned_away import regret_and_hang_up, turn_away, was_spoken, was_turned_away
 
 BRIDGE_LATE_SECS = 2.0
 """How long after the answer of a transfer's destination the carrier may take to say that the two are connected."""
@@ -166,6 +167,7 @@ def _take_status(service: Service, call: Call, event: CarrierEvent, update: Stat
         _note_who_ended(service, call, event)
     if call.apply(update):
         logger.info("Call {} is {}", call.id, call.state)
+        free_colleague(service, call)
 
 
 async def _take_end_after_refer(
@@ -272,7 +274,7 @@ def _ended(service: Service, call: Call, news: TransferNews, elsewhere: str | No
         # Unless the two are connected, the caller is alone: the stream was lost while the phone rang.
         if outcome is TransferOutcome.CONNECTED:
             return None
-        alone = say_and_hang_up if was_turned_away(call) else back_to_the_bot
+        alone = regret_and_hang_up if was_turned_away(call) else back_to_the_bot
         return alone(service, call)
     if outcome is TransferOutcome.CONNECTED:
         session.step_aside()  # at once: to end its stream takes longer

@@ -8,6 +8,7 @@ from calls.call import Call
 from calls.events.lifecycle import AnswererDetected
 from calls.recordings import was_reported
 from carriers.carrier import MachineResult, RecordingUpdate, StatusUpdate
+from desk.left_colleagues import free_colleague
 from desk.service import Service
 
 
@@ -45,6 +46,7 @@ async def take_status(
     call = await call_of(service, carrier, update.call_id, our_id, trusted=trusted)
     if call is not None and call.apply(update):
         logger.info("Call {} is {}", call.id, call.state)
+        free_colleague(service, call)
 
 
 async def take_machine_result(

@@ -24,6 +24,9 @@ FULL = "full"
 BUSY = "busy"
 """Why no call is taken; see `Room.reason`."""
 
+ANY_NUMBER = 1000
+"""How many calls a process has room for that takes any number."""
+
 WITHOUT_SOCKET_SECS = 15.0
 """How long a call without a media socket keeps its place: carriers open the first one within 2 s, and another one for a
 caller who lost theirs as soon as they have asked."""
@@ -108,6 +111,13 @@ class Room:
             return FULL
         # Where no call suffers from it, a slow answer is better than none.
         return BUSY if taken and self._load is not None and self._load.is_high else None
+
+    @property
+    def free(self) -> int:
+        """How many further calls are taken."""
+        if self.reason is not None:
+            return 0
+        return self.max_calls - self.taken if self.max_calls else ANY_NUMBER
 
     @property
     def taken(self) -> int:

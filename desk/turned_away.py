@@ -143,24 +143,36 @@ async def turn_away(service: Service, call: Call, why: str) -> None:
         logger.warning("Call {}: {}", call.id, error)
         if call.is_over:
             return
-    await say_and_hang_up(service, call)
+    await regret_and_hang_up(service, call)
 
 
-async def say_and_hang_up(service: Service, call: Call) -> None:
-    """Say what `words` has in the carrier's voice, and end the call, whatever becomes of the sentence."""
-    call.will_end(EndedBy.LIMIT, NO_ROOM)
+async def regret_and_hang_up(service: Service, call: Call) -> None:
+    """Say what `words` has in the carrier's voice, and end the call."""
+    await say_and_hang_up(service, call, words(service, call), NO_ROOM)
+
+
+async def say_and_hang_up(service: Service, call: Call, what: tuple[str, str], cause: str) -> None:
+    """Say something in the carrier's voice, and end the call by a limit, whatever becomes of the sentence.
+
+    Args:
+        service: The service.
+        call: The call, which commands run.
+        what: The sentence, and its language.
+        cause: Why it ends.
+    """
+    call.will_end(EndedBy.LIMIT, cause)
     spoken = _spoken.setdefault(call, asyncio.Event())
     control = service.control(call)
     with service.room.guest():  # a service that is to stop hangs up first
         try:
-            await control.speak(*words(service, call))
+            await control.speak(*what)
             with suppress(TimeoutError):
                 async with asyncio.timeout(SAID_SECS):
                     await spoken.wait()
         except NotDone as error:
             logger.warning("Call {}: the caller has not heard why it ends: {}", call.id, error)
         if not call.is_over:
-            await control.hang_up(EndedBy.LIMIT, NO_ROOM)
+            await control.hang_up(EndedBy.LIMIT, cause)
 
 
 def was_spoken(call: Call) -> None:

@@ -195,6 +195,17 @@ class TransferStarted(CallEvent, kind="transfer_started"):
 
 
 @dataclass(frozen=True, repr=False)
+class ColleagueCalled(CallEvent, kind="colleague_called"):
+    """A colleague is called, who is to be asked whether they take the caller.
+
+    Parameters:
+        call_id: Our id of that call, which has events of its own.
+    """
+
+    call_id: str
+
+
+@dataclass(frozen=True, repr=False)
 class TransferEnded(CallEvent, kind="transfer_ended"):
     """It is known how a transfer went.
 

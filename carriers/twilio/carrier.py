@@ -49,6 +49,7 @@ class TwilioCarrier(FormCallbacks, MarkupCalls, TwilioRest):
         region: str | None = None,
         edge: str | None = None,
         base_url: str | None = None,
+        fallback_url: str | None = None,
         timeout_secs: float = REQUEST_TIMEOUT_SECS,
         dial_timeout_secs: float = DIAL_TIMEOUT_SECS,
     ):
@@ -62,6 +63,7 @@ class TwilioCarrier(FormCallbacks, MarkupCalls, TwilioRest):
             region: Twilio region, for example `ie1`. Not used with `base_url`.
             edge: Twilio edge, for example `dublin`. Not used with `base_url`.
             base_url: REST address without path, to talk to something else than Twilio.
+            fallback_url: Where Twilio asks for a document of a call that we make when it gets none elsewhere.
             timeout_secs: Limit of one REST request.
             dial_timeout_secs: Limit of a request to dial.
         """
@@ -69,6 +71,7 @@ class TwilioCarrier(FormCallbacks, MarkupCalls, TwilioRest):
         login = (api_key, api_secret) if api_key and api_secret else (account_sid, auth_token)
         api = TwilioApi(account_sid=account_sid, login=login, region=region, edge=edge, base_url=base_url)
         super().__init__(api, timeout_secs=timeout_secs, dial_timeout_secs=dial_timeout_secs)
+        self.fallback_url = fallback_url
 
     @classmethod
     def from_settings(cls, settings: TwilioVariables) -> TwilioCarrier:
@@ -81,6 +84,7 @@ class TwilioCarrier(FormCallbacks, MarkupCalls, TwilioRest):
             region=settings.twilio_region,
             edge=settings.twilio_edge,
             base_url=settings.twilio_api_base_url,
+            fallback_url=settings.twilio_fallback_url,
         )
 
     def verify_webhook(self, request: WebhookRequest) -> Signature:
