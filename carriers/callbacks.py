@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import ClassVar
 
 from carriers.detection import CALLBACK_WORDS, Words, machine_result
 from carriers.dialling import DialResult, DialStatus
 from carriers.forms import Form, WebhookError, whole_number
-from carriers.recording import RecordingState, RecordingUpdate
+from carriers.recording import RecordedMessage, RecordingState, RecordingUpdate
 from carriers.reports import LineState, MachineResult, ReferResult
 
 LINE_STATES: Mapping[str, LineState] = {
@@ -47,6 +48,9 @@ RECORDING_STATES: Mapping[str, RecordingState] = {
 }
 """Words of `RecordingStatus`. Sources: Twilio docs, voice/api/recording; telnyx SDK,
 `recordings_json_recordings_json_params.py`, which has no `failed`."""
+
+HUNG_UP = "hangup"
+"""The word in `Digits` for a caller who ended a message by hanging up. Source: Twilio docs, voice/twiml/record."""
 
 BUSY_CODES = frozenset({486, 600, 603})
 NO_ANSWER_CODES = frozenset({408, 480, 487})
@@ -108,6 +112,21 @@ class FormCallbacks:
             url=form.get("RecordingUrl") or None,
             duration_secs=whole_number(form.get("RecordingDuration")),
             channels=whole_number(form.get("RecordingChannels")),
+        )
+
+    def parse_message(self, form: Form) -> RecordedMessage:
+        """Read the request that the carrier makes to the `action` of a `<Record>`, or of what stands behind it.
+
+        Telnyx documents only that there are "additional request parameters"; whatever is missing is not known.
+
+        Raises:
+            WebhookError: There is no CallSid.
+        """
+        ended_by = form.get("Digits", "")
+        return RecordedMessage(
+            replace(self.parse_recording(form), state=RecordingState.STOPPED),
+            hung_up=ended_by == HUNG_UP,
+            ended_by_caller=bool(ended_by),
         )
 
 

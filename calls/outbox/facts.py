@@ -106,14 +106,17 @@ class MessageFacts:
     Parameters:
         caller_name: Who left it; empty when they did not say.
         callback_number: Where they can be called back; empty when that is not known.
-        message: What they said.
+        message: What they said; empty where the carrier has recorded it.
         at: When it was taken.
+        recording: The carrier's recording that is the message, as far as it was reported; null for a message that the
+            bot has taken.
     """
 
     caller_name: str
     callback_number: str
     message: str
     at: str
+    recording: RecordingFacts | None
 
 
 @dataclass(frozen=True)
