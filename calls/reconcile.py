@@ -223,7 +223,7 @@ def _patience(call: Call) -> timedelta:
         return ring + RING_GRACE
     if call.state is CallState.IN_PROGRESS and call.has(HangUpStarted):
         return UNATTACHED
-    if call.ending is None and has_message_box(call):
+    if has_message_box(call):
         return LEAVES_MESSAGE
     if call.state is CallState.IN_PROGRESS and not is_attached(call):
         return UNATTACHED if call.ending is None else APOLOGY

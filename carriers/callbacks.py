@@ -49,9 +49,6 @@ RECORDING_STATES: Mapping[str, RecordingState] = {
 """Words of `RecordingStatus`. Sources: Twilio docs, voice/api/recording; telnyx SDK,
 `recordings_json_recordings_json_params.py`, which has no `failed`."""
 
-HUNG_UP = "hangup"
-"""The word in `Digits` for a caller who ended a message by hanging up. Source: Twilio docs, voice/twiml/record."""
-
 BUSY_CODES = frozenset({486, 600, 603})
 NO_ANSWER_CODES = frozenset({408, 480, 487})
 
@@ -115,18 +112,17 @@ class FormCallbacks:
         )
 
     def parse_message(self, form: Form) -> RecordedMessage:
-        """Read the request that the carrier makes to the `action` of a `<Record>`, or of what stands behind it.
+        """Read the request that the carrier makes to the `action` of a `<Record>`.
 
-        Telnyx documents only that there are "additional request parameters"; whatever is missing is not known.
+        `Digits` is the key that has ended it, or `hangup`. Sources: Twilio docs, voice/twiml/record; Telnyx docs, TeXML
+        verb Record, which say only that there are "additional request parameters".
 
         Raises:
             WebhookError: There is no CallSid.
         """
-        ended_by = form.get("Digits", "")
         return RecordedMessage(
             replace(self.parse_recording(form), state=RecordingState.STOPPED),
-            hung_up=ended_by == HUNG_UP,
-            ended_by_caller=bool(ended_by),
+            ended_by_caller=bool(form.get("Digits")),
         )
 
 

@@ -73,8 +73,9 @@ class MessageDocument:
 
     Parameters:
         say: The sentence, in the carrier's own voice.
-        language: The one that it is in, as in BCP 47; English when not given.
-        action_url: Absolute URL that the carrier asks for what comes after, whether something was said or not.
+        language: The one that both sentences are in, as in BCP 47; English when not given.
+        nothing_said: What a caller hears who says nothing; then the call ends.
+        action_url: Absolute URL that the carrier asks for what comes after.
         status_url: Absolute URL to which the carrier reports that the recording's file is there, or that there is none.
         longest_secs: How long the message may be.
         silence_secs: After so much silence it is over.
@@ -82,6 +83,7 @@ class MessageDocument:
 
     say: str
     language: str | None
+    nothing_said: str
     action_url: str
     status_url: str
     longest_secs: int

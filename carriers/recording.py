@@ -51,15 +51,13 @@ class RecordingUpdate:
 
 @dataclass(frozen=True)
 class RecordedMessage:
-    """A carrier's request for what comes after a message that it has recorded, or after none.
+    """A carrier's request for what comes after a message that it has recorded.
 
     Parameters:
-        recording: As far as the request tells it; without an address where nothing was recorded.
-        hung_up: The caller did.
-        ended_by_caller: They have ended the recording, by a key or by hanging up. Otherwise silence has, or the longest
-            time, or the carrier does not tell.
+        recording: As far as the request tells it.
+        ended_by_caller: The caller has ended it, by a key or by hanging up. Otherwise silence has, or the longest time,
+            or the carrier does not tell.
     """
 
     recording: RecordingUpdate
-    hung_up: bool = False
     ended_by_caller: bool = False

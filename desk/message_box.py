@@ -38,14 +38,16 @@ SAVED_LATE_SECS = 5.0
 
 def box_document(service: Service, carrier: DocumentCarrier, call: Call) -> str:
     """The document that has the carrier take a message; the same when the carrier asks again."""
-    service.room.see_out(call)
+    _open(service, call)
     if call.state is CallState.RINGING:
         call.move(CallState.IN_PROGRESS, cause="answered without the bot")
     say, language = words(service.settings, call, LEAVE)
+    nothing_said, _ = words(service.settings, call, GOODBYE)
     return carrier.message_document(
         MessageDocument(
             say=say,
             language=language,
+            nothing_said=nothing_said,
             action_url=service.way_back.message_url(call),
             status_url=service.way_back.recording_url(call),
             longest_secs=LONGEST_SECS,
@@ -59,8 +61,8 @@ async def after_message(
 ) -> str:
     """Take in what the caller has left, and tell the carrier to thank them and to hang up.
 
-    The length that is told now is with the silence that ended the recording, so a message that is not longer, and
-    that no caller has ended, may be none: whether it is one says the report of the file (`take_recorded`).
+    The length that is told now is with the silence that ended the recording, so one that is not longer, and that no
+    caller has ended, may have nothing in it: whether it is a message says the report of the file (`take_recorded`).
 
     Args:
         service: The service.
@@ -79,13 +81,15 @@ async def after_message(
     if recording.url is not None or recording.recording_id is not None:
         was_reported(call, recording)
     length = recording.duration_secs
-    certain = told.ended_by_caller or (length is not None and length > SILENCE_SECS)
-    message = note_message(call, service.store.now(), certain=certain)
-    if not told.hung_up:
-        call.will_end(EndedBy.LIMIT, NO_ROOM)
-    if message is not None:
+    certain = told.ended_by_caller or length is None or length > SILENCE_SECS
+    if (message := note_message(call, service.store.now(), certain=certain)) is not None:
         await keep(service, call, message)
     return carrier.end_document(*words(service.settings, call, *([TAKEN, GOODBYE] if certain else [GOODBYE])))
+
+
+def _open(service: Service, call: Call) -> None:
+    call.will_end(EndedBy.LIMIT, NO_ROOM)
+    service.room.see_out(call)
 
 
 # Calls that are run by commands
@@ -93,7 +97,7 @@ async def after_message(
 
 async def take_message(service: Service, call: Call) -> None:
     """Ask the caller of a call that was answered without the bot for a message."""
-    service.room.see_out(call)
+    _open(service, call)
     await _say(service, call, LEAVE)
 
 
@@ -120,8 +124,6 @@ async def go_on(service: Service, call: Call) -> None:
 
 async def _say(service: Service, call: Call, *lines: str) -> None:
     """Say something, and go on behind it as if it was said, when nobody reports that."""
-    if lines[0] != LEAVE:
-        call.will_end(EndedBy.LIMIT, NO_ROOM)
     try:
         await tell(service, call, *lines)
     except NotDone as error:

@@ -135,8 +135,8 @@ class TexmlDocuments:
         """`<Say>`, `<Record>`: a sentence and a tone, and what the caller says is recorded.
 
         The time-out for silence counts only after the caller has spoken, and costs what a transcription costs. That the
-        file is there is told once the call has ended. Whether a caller who says nothing, or hangs up, leads to `action`
-        is not documented, so what follows asks the same address.
+        file is there is told once the call has ended. Whether a caller who says nothing leads to `action`, or to the
+        verb behind `<Record>`, is not documented.
 
         Source: Telnyx docs, TeXML verb Record.
         """
@@ -155,7 +155,11 @@ class TexmlDocuments:
             "recordingStatusCallbackMethod": "POST",
         }
         SubElement(response, "Record", attributes)
-        SubElement(response, "Redirect", {"method": "POST"}).text = _address(message.action_url)
+        SubElement(response, "Say", voice_of(message.language)).text = _spaced(
+            speakable(message.nothing_said)
+        )
+        SubElement(response, "Pause", {"length": "1"})
+        SubElement(response, "Hangup")
         return _text(response)
 
     def reject_document(self) -> str:

@@ -115,9 +115,8 @@ class TwimlDocuments:
     def message_document(self, message: MessageDocument) -> str:
         """`<Say>`, `<Record>`: a sentence and a tone, and what the caller says is recorded.
 
-        With `action` Twilio asks us what comes next, also when the caller has hung up. Of a caller who says nothing it
-        depends: the page says that the recording is posted to `action`, and its examples have a verb behind `<Record>`
-        for the case that nothing was recorded. So what follows asks the same address.
+        With `action` Twilio asks us what comes next, also when the caller has hung up. Of a caller who says nothing the
+        page tells both: that `action` is asked, and that the verb behind `<Record>` is next.
 
         Source: Twilio docs, voice/twiml/record (`recordingStatusCallbackEvent`: several are separated by a space).
         """
@@ -135,7 +134,9 @@ class TwimlDocuments:
             recording_status_callback_method="POST",
             recording_status_callback_event="completed absent",
         )
-        response.redirect(message.action_url, method="POST")
+        response.say(speakable(message.nothing_said), **voice_of(message.language))
+        response.pause(length=1)
+        response.hangup()
         return str(response)
 
     def reject_document(self) -> str:
