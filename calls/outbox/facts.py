@@ -126,7 +126,7 @@ class RecordingFacts:
     Parameters:
         id: The carrier's id of it; null where it has given none.
         state: What it is now, as in the event `recording`.
-        url: Where the file is, for a while perhaps without a password; null unless it is there.
+        url: Where the file is, for a while perhaps without a password; null unless it is there, or will be in a moment.
         duration_secs: How long it is, in seconds; null when the carrier does not say.
         channels: 1, or 2 with each side on its own; null when the carrier does not say.
     """
@@ -224,7 +224,7 @@ class MessageWasTaken:
     """`message.taken`: a message for the business was taken and stored.
 
     Parameters:
-        call: The call, which goes on.
+        call: The call, which may be over.
         message: The message.
     """
 
