@@ -156,7 +156,7 @@ async def test_calls_are_taken_until_balancers_have_noticed(tmp_path):
 
 
 async def test_a_notice_is_waited_for_also_without_calls_and_can_be_taken_back():
-    room = SimpleNamespace(draining=False, taken=0)
+    room = SimpleNamespace(draining=False, taken=0, awaited=0)
     drain = Drain(SimpleNamespace(room=room), drain_secs=10, notice_secs=0.3)  # type: ignore[arg-type]
     drain.begin()
     assert drain.announced and not room.draining
@@ -170,7 +170,7 @@ async def test_a_notice_is_waited_for_also_without_calls_and_can_be_taken_back()
 
 
 async def test_a_notice_is_no_longer_than_calls_may_go_on():
-    room = SimpleNamespace(draining=False, taken=0)
+    room = SimpleNamespace(draining=False, taken=0, awaited=0)
     drain = Drain(SimpleNamespace(room=room), drain_secs=0, notice_secs=60)  # type: ignore[arg-type]
     async with asyncio.timeout(2):
         await drain.finish()
