@@ -136,10 +136,10 @@ class Drain:
         clock = asyncio.get_running_loop().time
         deadline = clock() + self._drain_secs
         await asyncio.sleep(self._notice_ends - clock())
-        if room.taken and self._drain_secs:
+        if room.awaited and self._drain_secs:
             logger.info(
                 "Stopping when {} calls have ended, in {:g} s at the latest; a second signal stops at once",
-                room.taken,
+                room.awaited,
                 self._drain_secs,
             )
         if await self._empty_within(deadline - clock()):
@@ -189,7 +189,7 @@ class Drain:
     async def _empty_within(self, secs: float) -> bool:
         clock = asyncio.get_running_loop().time
         deadline = clock() + secs
-        while self._service.room.taken:
+        while self._service.room.awaited:
             if clock() >= deadline:
                 return False
             await asyncio.sleep(LOOK_SECS)

@@ -13,12 +13,9 @@ from calls.errors import NoAnswer, NotDone
 from calls.events.talk import Attached
 from calls.states import EndedBy
 from carriers.carrier import runs_documents
-from conversation.agents.errors import AgentError
-from conversation.agents.files import load_agent
-from conversation.agents.on_call import agent_on
 from conversation.leaving import let_go_of
-from conversation.lines.fixed import DEFAULT, fixed
 from conversation.session import Session, attached_to
+from desk.carrier_words import words
 from desk.elsewhere import talks_elsewhere
 from desk.service import Service
 from desk.turned_away import say_and_hang_up
@@ -72,30 +69,19 @@ async def _have_goodbye_said(service: Service, call: Call) -> None:
     call.take_return()
     call.will_end(EndedBy.LIMIT, STOPPED)
     await service.store.noted()  # the carrier may ask another process meanwhile
-    carrier, control, words = service.carrier(call), service.control(call), _words(service, call)
+    carrier, control = service.carrier(call), service.control(call)
     if carrier is None:
         return  # its document asks us, or another process, and ends
     if not runs_documents(carrier):
-        await say_and_hang_up(service, call, words, STOPPED)
+        await say_and_hang_up(service, call, "stopping", STOPPED)
         return
-    document = carrier.end_document(*words)
+    document = carrier.end_document(*words(service.settings, call, "stopping"))
     try:
         await control.act(lambda: carrier.update_document(call.carrier_call_id, document), "say goodbye")
     except NotDone as error:
         logger.warning("Call {}: {}", call.id, error)
         if not call.is_over:
             await control.hang_up(EndedBy.LIMIT, STOPPED)
-
-
-def _words(service: Service, call: Call) -> tuple[str, str]:
-    """The goodbye, and its language."""
-    settings = service.settings
-    try:
-        agent = agent_on(load_agent(call.agent or settings.agent, settings.agents_dir), call)
-        return agent.render(agent.lines.stopping, agent.call_variables(call.parameters)), agent.language
-    except AgentError as error:
-        logger.error("The agent's own words cannot be spoken: {}", error)
-        return str(fixed(DEFAULT, "lines")["stopping"]), DEFAULT
 
 
 def _streams(call: Call) -> int:

@@ -275,6 +275,21 @@ class MessageTaken(CallEvent, kind="message_taken"):
 
 
 @dataclass(frozen=True, repr=False)
+class MessageRecorded(MessageTaken, kind="message_taken"):
+    """A message that the carrier has recorded, of a caller whom there was no room for, has this as well.
+
+    Its words are not known: the call's recording, as the events `recording` have it, is the message.
+
+    Parameters:
+        recorded: True.
+    """
+
+    ONCE = True
+
+    recorded: bool = field(kw_only=True)
+
+
+@dataclass(frozen=True, repr=False)
 class SummedUp(CallEvent, kind="after_call"):
     """After its end the call was summed up by the agent's model, as `[after_call]` of its file says.
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from carriers.callbacks import LINE_STATES, FormCallbacks
@@ -10,6 +12,7 @@ from carriers.carrier import (
     REQUEST_TIMEOUT_SECS,
     Form,
     IncomingCall,
+    RecordedMessage,
     Signature,
     StatusUpdate,
     WebhookRequest,
@@ -26,6 +29,10 @@ if TYPE_CHECKING:
 
 SID_CHARS = 34
 """Of Twilio's ids. Source: Twilio docs, glossary, string identifier."""
+
+
+RECORDING_SID = re.compile(r"/Recordings/(RE[0-9a-f]{32})(?![0-9A-Za-z])")
+"""A recording's id in the address of its file."""
 
 
 class TwilioCarrier(FormCallbacks, MarkupCalls, TwilioRest):
@@ -128,6 +135,20 @@ class TwilioCarrier(FormCallbacks, MarkupCalls, TwilioRest):
             to_number=phone_number(form.get("To")),
             direction=call_direction(form),
         )
+
+    def parse_message(self, form: Form) -> RecordedMessage:
+        """Read the request to the `action` of a `<Record>`, which names the recording by its address alone.
+
+        Source: Twilio docs, voice/twiml/record; voice/api/recording (the address of a recording's file has its id).
+
+        Raises:
+            WebhookError: There is no CallSid.
+        """
+        told = super().parse_message(form)
+        named = RECORDING_SID.search(told.recording.url or "")
+        if named is None or told.recording.recording_id is not None:
+            return told
+        return replace(told, recording=replace(told.recording, recording_id=named[1]))
 
     def parse_status(self, form: Form) -> StatusUpdate:
         """Read a status callback.

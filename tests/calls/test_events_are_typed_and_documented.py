@@ -106,6 +106,9 @@ WRITTEN = [
     ("tool", '{"name": "end_call", "arguments": {}, "result": null}'),
     ("tool", '{"name": "end_call", "arguments": {}, "result": "Not done: no.", "ok": false}'),
     ("message_taken", '{"caller_name": "", "callback_number": "555 0101", "message": "Call me."}'),
+    ("message_taken", '{"caller_name": "", "callback_number": "", "message": "", "recorded": true}'),
+    ("carrier_speaks", '{"line": "leave_message"}'),
+    ("carrier_spoke", '{"line": "leave_message"}'),
     (
         "after_call",
         '{"result": "made", "summary": "A repair.", "disposition": "booked", "fields": {"days": 2, "why": null}}',

@@ -161,7 +161,7 @@ def service_with(room) -> Any:
 
 
 async def test_a_notice_is_waited_for_also_without_calls_and_can_be_taken_back():
-    room = SimpleNamespace(draining=False, taken=0)
+    room = SimpleNamespace(draining=False, taken=0, awaited=0)
     drain = Drain(service_with(room), drain_secs=10, notice_secs=0.3)
     drain.begin()
     assert drain.announced and not room.draining
@@ -175,7 +175,7 @@ async def test_a_notice_is_waited_for_also_without_calls_and_can_be_taken_back()
 
 
 async def test_a_notice_is_no_longer_than_calls_may_go_on():
-    room = SimpleNamespace(draining=False, taken=0)
+    room = SimpleNamespace(draining=False, taken=0, awaited=0)
     drain = Drain(service_with(room), drain_secs=0, notice_secs=60)
     async with asyncio.timeout(2):
         await drain.finish()
