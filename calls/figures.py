@@ -21,6 +21,9 @@ from calls.events.talk import (
     TurnMeasured,
 )
 
+STAGES = ("end_of_turn", "recogniser", "model", "tool", "voice", "line", "other")
+"""What the wait for a turn is made of, as `calls.events.talk.Responded` explains it."""
+
 UNHEARD = "recogniser_silent"
 """The cause of dead air in which the caller has spoken and no words came of it."""
 
