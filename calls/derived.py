@@ -1,7 +1,7 @@
 """What is made of a call's events, to list calls, to search them and to count them: nothing here is known of itself.
 
-It is made when a call has ended, and again when events follow, or something of it is forgotten (`calls.database.derived`).
-A call in memory has the same by `Deriver`.
+It is made when a call has ended, and again when events follow, or something of it is forgotten
+(`calls.database.derived`). A call in memory has the same by `Deriver`.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def derived(row: Mapping[str, Any], events: Sequence[tuple[int, CallEvent]]) -> 
         "first_words_ms": felt.first_words_ms,
         "response_p50_ms": felt.response_p50_ms,
         "response_max_ms": felt.response_longest_ms,
-        "turns": felt.responses,
+        "responses": felt.responses,
         "interruptions": felt.interruptions,
         "errors": sum(isinstance(event, ErrorHappened) for event in only),
         "has": " ".join(name for name, kind in HAS.items() if any(isinstance(one, kind) for one in only)),

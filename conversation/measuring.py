@@ -4,8 +4,8 @@ Pipecat would hand an observer every frame of a call, the caller's sound include
 from where they pass: the caller's aggregator, the model and the voice. What Pipecat's metrics would tell it, when a
 model's first words came and when a sentence was whole, is told from the same places, so no service need measure itself.
 
-The observer knows when frames passed. What a caller waits is from their last sound to the first one that they hear, which
-is longer: a detector of speech is behind the sound, and a voice's audio begins with silence. On a phone line both ends
+The observer knows when frames passed. What a caller waits is from their last sound to the first one that they hear,
+which is longer: a detector of speech is behind the sound, and a voice's audio begins with silence. On a phone line both ends
 are therefore taken from the sound itself (`serializers.loud`), once for each turn.
 """
 
@@ -105,6 +105,7 @@ class _Open:
     spoke_at: float
     late_ms: float | None
     parts: list[dict[str, Any]]
+
 
 OF_THE_CALLER = frozenset(
     {VADUserStartedSpeakingFrame, VADUserStoppedSpeakingFrame, TranscriptionFrame, BotStartedSpeakingFrame}

@@ -66,7 +66,8 @@ def _write(connection: sa.Connection, columns: Any, made: Derived) -> None:
         values |= {"about": None, "note": None}
     _change(connection, call_id, values)
     words = "" if is_gone else made.words
-    _put(connection, CALL_WORDS, call_id, [{"call_id": call_id, "words": words}] if words else [])
+    spoken = {"created_at": columns["created_at"], "call_id": call_id, "words": words}
+    _put(connection, CALL_WORDS, call_id, [spoken] if words else [])
     _put(connection, CALL_TURNS, call_id, [{**of_call, **one} for one in made.turns])
 
 

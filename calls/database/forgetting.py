@@ -193,7 +193,9 @@ def forget_call_back(connection: sa.Connection, number: str) -> int:
 
 def forget_messages_for(connection: sa.Connection, number: str) -> None:
     """Forget messages that others have left with a number to call back, in their calls: they name this one, too."""
-    query = sa.select(MESSAGES.c.call_id, MESSAGES.c.seq).where(_is_number(MESSAGES.c.callback_number, number))
+    query = sa.select(MESSAGES.c.call_id, MESSAGES.c.seq).where(
+        _is_number(MESSAGES.c.callback_number, number)
+    )
     of: dict[str, set[int]] = {}
     for call_id, seq in connection.execute(query):
         of.setdefault(call_id, set()).add(seq)

@@ -131,7 +131,9 @@ def save(
                 changed["revision"] = revision
                 connection.execute(sa.update(CALLS).where(CALLS.c.id == call_id).values(changed))
         events += _numbered(call_id, last_seq + 1, new)
-        if wants_deriving(found["state"] if found and found["state"] in ENDED_STATES else values["state"], new):
+        if wants_deriving(
+            found["state"] if found and found["state"] in ENDED_STATES else values["state"], new
+        ):
             to_derive.append(call_id)
         if found is None or not found["words_gone"]:
             parcels += parcels_of(values, last_seq + 1, new, wants, record.events)

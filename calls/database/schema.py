@@ -77,7 +77,7 @@ CALLS = sa.Table(
     sa.Column("first_words_ms", sa.Integer),
     sa.Column("response_p50_ms", sa.Integer),
     sa.Column("response_max_ms", sa.Integer),
-    sa.Column("turns", sa.Integer),
+    sa.Column("responses", sa.Integer),
     sa.Column("interruptions", sa.Integer),
     sa.Column("errors", sa.Integer),
     sa.Column("has", sa.Text, nullable=False, server_default=""),
@@ -118,8 +118,10 @@ CALL_EVENTS = sa.Table(
 CALL_WORDS = sa.Table(
     "call_words",
     METADATA,
+    sa.Column("created_at", UtcTime, primary_key=True),
     sa.Column("call_id", sa.Text, sa.ForeignKey("calls.id", ondelete="CASCADE"), primary_key=True),
     sa.Column("words", sa.Text, nullable=False),
+    sa.Index(None, "call_id"),
 )
 """What was said on calls that have ended, to be searched: each word once, in small letters."""
 

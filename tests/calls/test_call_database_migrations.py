@@ -85,7 +85,15 @@ async def test_the_migrations_make_what_the_tables_say(tmp_path):
         found = sa.inspect(connection)
         for table in METADATA.sorted_tables:
             assert found.get_pk_constraint(table.name)["name"] == table.primary_key.name
-        for table in ("call_events", "call_turns", "call_words", "kept_json", "messages", "outbox", "sessions"):
+        for table in (
+            "call_events",
+            "call_turns",
+            "call_words",
+            "kept_json",
+            "messages",
+            "outbox",
+            "sessions",
+        ):
             (key,) = found.get_foreign_keys(table)
             assert key["options"] == {"ondelete": "CASCADE"}
     engine.dispose()

@@ -21,7 +21,7 @@ COLUMNS = {
     "first_words_ms": sa.Integer,
     "response_p50_ms": sa.Integer,
     "response_max_ms": sa.Integer,
-    "turns": sa.Integer,
+    "responses": sa.Integer,
     "interruptions": sa.Integer,
     "errors": sa.Integer,
     "about": sa.Text,
@@ -48,11 +48,13 @@ def upgrade() -> None:
     op.create_index("ix_calls_derived", "calls", ["derived"])
     op.create_table(
         "call_words",
+        sa.Column("created_at", MOMENT, nullable=False),
         sa.Column("call_id", sa.Text, nullable=False),
         sa.Column("words", sa.Text, nullable=False),
         _of_a_call("call_words"),
-        sa.PrimaryKeyConstraint("call_id", name="pk_call_words"),
+        sa.PrimaryKeyConstraint("created_at", "call_id", name="pk_call_words"),
     )
+    op.create_index("ix_call_words_call_id", "call_words", ["call_id"])
     op.create_table(
         "call_turns",
         sa.Column("at", MOMENT, nullable=False),
