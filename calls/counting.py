@@ -6,12 +6,12 @@ are counted in steps of 10 ms, so that half a year of them takes no room; median
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from calls.derived import Derived
 from calls.figures import STAGES
@@ -40,7 +40,7 @@ class Range:
     edges: Sequence[datetime]
 
     @classmethod
-    def of(cls, since: datetime, until: datetime, bucket: str, zone: ZoneInfo) -> Range:
+    def of(cls, since: datetime, until: datetime, bucket: str, zone: tzinfo) -> Range:
         """The hours, or the days of a time zone, from one moment to another.
 
         Args:
@@ -53,7 +53,7 @@ class Range:
             TooMany: These are too many to be counted at once.
         """
         # Hours are counted in UTC: in local time one is missing in spring, and one is there twice in autumn.
-        place = ZoneInfo("UTC") if bucket == HOUR else zone
+        place = UTC if bucket == HOUR else zone
         step = timedelta(hours=1) if bucket == HOUR else timedelta(days=1)
         local = since.astimezone(place).replace(minute=0, second=0, microsecond=0, tzinfo=None)
         local = local if bucket == HOUR else local.replace(hour=0)
@@ -80,8 +80,6 @@ class Range:
 
     def number(self, moment: datetime) -> int | None:
         """In which one a moment is, from 0."""
-        from bisect import bisect_right
-
         number = bisect_right(self.edges, moment) - 1
         return number if 0 <= number < len(self.edges) - 1 else None
 

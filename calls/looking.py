@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from calls.call import Call
 from calls.counting import Counts, Range, count
+from calls.database.errors import DatabaseUnavailable
 from calls.database.saved import row_of
 from calls.derived import Derived, Deriver, derived
 from calls.searching import Filters, Page, Place, Record
@@ -102,7 +103,7 @@ class LookingAtCalls:
         since: datetime | None = None,
         before: MessagePlace | None = None,
     ) -> tuple[Sequence[Record], MessagePlace | None] | None:
-        """Messages that callers have left, newest first, each with its call's `from_number` and `direction`.
+        """Messages that callers have left, newest first, each with its call's numbers and direction.
 
         Args:
             limit: How many at most.
@@ -131,13 +132,33 @@ class LookingAtCalls:
         rows = found[:limit]
         return rows, _place(rows[-1]) if len(found) > limit and rows else None
 
+    async def message(self, call: Call, seq: int) -> Record | None:
+        """A message that was taken on a call, by its number there; None when there is none.
+
+        Raises:
+            DatabaseError: The database did not answer.
+        """
+        if self._store.ask_database is None:
+            found: Sequence[Record] | None = [
+                one for one in self._messages_here() if (one["call_id"], one["seq"]) == (call.id, seq)
+            ]
+        else:
+            from calls.database import listing
+
+            found = await self._store.look(
+                lambda connection: listing.messages(connection, limit=1, only=(call.id, seq))
+            )
+            if found is None:
+                raise DatabaseUnavailable("the database does not answer")
+        return found[0] if found else None
+
     def _messages_here(
         self,
         *,
-        open_only: bool | None,
-        agent: str | None,
-        since: datetime | None,
-        before: MessagePlace | None,
+        open_only: bool | None = None,
+        agent: str | None = None,
+        since: datetime | None = None,
+        before: MessagePlace | None = None,
     ) -> Sequence[Record]:
         found: list[dict[str, Any]] = []
         for record, made in self._all_here().values():

@@ -5,8 +5,8 @@ from where they pass: the caller's aggregator, the model and the voice. What Pip
 model's first words came and when a sentence was whole, is told from the same places, so no service need measure itself.
 
 The observer knows when frames passed. What a caller waits is from their last sound to the first one that they hear,
-which is longer: a detector of speech is behind the sound, and a voice's audio begins with silence. On a phone line both ends
-are therefore taken from the sound itself (`serializers.loud`), once for each turn.
+which is longer: a detector of speech is behind the sound, and a voice's audio begins with silence. On a phone line both
+ends are therefore taken from the sound itself (`serializers.loud`), once for each turn.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 Calls are picked in the index `ix_calls_listing` alone, which has all that they can be picked by, and only those of the
 page are read as a whole. Words are looked for in a table of their own (`CALL_WORDS`), from beginning to end: with
-50,000 calls that takes a tenth of a second, any part of a word is found, all databases do it alike, and what is forgotten
-is gone, which it is not at once from an index of a full-text search.
+50,000 calls that takes a tenth of a second, any part of a word is found, all databases do it alike, and what is
+forgotten is gone, which it is not at once from an index of a full-text search.
 """
 
 from __future__ import annotations
@@ -60,8 +60,9 @@ def messages(
     agent: str | None = None,
     since: datetime | None = None,
     before: tuple[datetime, str, int] | None = None,
+    only: tuple[str, int] | None = None,
 ) -> list[dict[str, Any]]:
-    """Messages that were taken, newest first, each with its call's `from_number` and `direction`.
+    """Messages that were taken, newest first, each with its call's numbers and direction.
 
     Args:
         connection: In its transaction.
@@ -70,6 +71,7 @@ def messages(
         agent: Only those of this agent.
         since: Taken at this moment or later.
         before: Only those behind this one: its time, its call's id and its number.
+        only: Only this one: its call's id, and its number.
     """
     column = MESSAGES.c
     query = sa.select(MESSAGES, CALLS.c.from_number, CALLS.c.to_number, CALLS.c.direction)
@@ -78,19 +80,14 @@ def messages(
         query = query.where(column.handled_at.is_(None) if open_only else column.handled_at.is_not(None))
     if agent is not None:
         query = query.where(column.agent == agent)
+    if only is not None:
+        query = query.where(column.call_id == only[0], column.seq == only[1])
     if since is not None:
         query = query.where(column.at >= since)
     if before is not None:
         query = query.where(_is_behind((column.at, column.call_id, column.seq), before))
     query = query.order_by(column.at.desc(), column.call_id.desc(), column.seq.desc()).limit(limit)
     return [dict(row) for row in connection.execute(query).mappings()]
-
-
-def message(connection: sa.Connection, call_id: str, seq: int) -> dict[str, Any] | None:
-    """One message by its call and number."""
-    found = sa.select(MESSAGES).where(MESSAGES.c.call_id == call_id, MESSAGES.c.seq == seq)
-    row = connection.execute(found).mappings().first()
-    return dict(row) if row is not None else None
 
 
 def _conditions(filters: Filters) -> Sequence[sa.ColumnElement[bool]]:

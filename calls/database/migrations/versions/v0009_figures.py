@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -12,7 +14,7 @@ depends_on = None
 
 MOMENT = sa.DateTime(timezone=True)
 
-COLUMNS = {
+COLUMNS: dict[str, Any] = {
     "outcome": sa.Text,
     "outcome_found": sa.Text,
     "note": sa.Text,
