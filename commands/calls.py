@@ -32,6 +32,9 @@ from settings import Settings, SettingsError, load_settings
 from web.client import NotAnswered, accepted, server_at
 from web.descriptions import description, event_description, summary, time_text
 
+Value = str | int | float | bool | None
+"""Of a parameter of an address."""
+
 UNKNOWN = 1
 CANNOT = 2
 
@@ -262,9 +265,9 @@ def _end(call: Shown, *, numbers: bool) -> str:
     return f"{call['state']}, by {call['ended_by']}: {cause if numbers else NUMBER.sub('(a number)', cause)}"
 
 
-def _outcome(call: Shown) -> str | None:
+def _outcome(call: Shown) -> str:
     if call["outcome"] == call["outcome_found"]:
-        return call["outcome"]
+        return str(call["outcome"] or "")
     return f"{call['outcome']}, says a person; {call['outcome_found']} by itself"
 
 
@@ -297,9 +300,9 @@ def cannot(error: Exception) -> int:
     return CANNOT
 
 
-def _parameters(filters: Filters, query: str = "") -> list[tuple[str, str]]:
+def _parameters(filters: Filters, query: str = "") -> list[tuple[str, Value]]:
     """The filters as the API takes them."""
-    asked: list[tuple[str, str]] = [("q", query)] if query else []
+    asked: list[tuple[str, Value]] = [("q", query)] if query else []
     for name in ("number", "agent", "direction", "carrier", "slow_ms"):
         if (value := getattr(filters, name)) is not None:
             asked.append((name, str(value)))
@@ -318,7 +321,7 @@ async def _found(
     limit: int, settings: Settings, url: str | None, filters: Filters, query: str, place: Place | None
 ) -> dict[str, Any]:
     if url is not None:
-        asked = [("limit", str(limit)), *_parameters(filters, query)]
+        asked: list[tuple[str, Value]] = [("limit", limit), *_parameters(filters, query)]
         asked += [("before", str(place))] if place else []
         async with server_at(url.rstrip("/"), settings, otherwise=WITHOUT_SERVER) as http:
             return {"next": None, **accepted(await http.get("/calls", params=asked))}

@@ -33,7 +33,7 @@ WAY_TO_WRITE_A_TIME = "write it like 2026-11-26, 2026-11-26T09:30 or 3h (m, h, d
 
 
 def printable(text: object) -> str:
-    """A text in which every character that a terminal might act on is shown as an escape, such as `\\x1b`.
+    """A text in which every character that a terminal might act on is shown as an escape instead.
 
     Ends of lines and tabs become spaces.
     """

@@ -58,6 +58,12 @@ def _with_plus(value: Any) -> Any:
     return WITHOUT_PLUS.sub(r"+\1", value) if isinstance(value, str) else value
 
 
+class CsvResponse(Response):
+    """An answer in CSV, for the document of the API."""
+
+    media_type = "text/csv"
+
+
 Moment = Annotated[datetime, BeforeValidator(_with_plus)]
 
 
@@ -160,7 +166,7 @@ async def calls(
 @router.get(
     "/calls.csv",
     summary="Calls as CSV",
-    response_class=Response,
+    response_class=CsvResponse,
     response_description="A line for each call, under one that names the columns.",
     responses=problems(422),
 )

@@ -81,6 +81,9 @@ async def test_a_call_is_shown_with_its_turns_and_events(tmp_path):
         assert shown == (await service.http.get("/calls/CA1", headers=KEY)).json()
         events, turns = shown.pop("events"), shown.pop("turns")
         times = {name: shown.pop(name) for name in ("created_at", "answered_at", "ended_at")}
+        first_words_ms, talk_secs = shown.pop("first_words_ms"), shown.pop("talk_secs")
+        assert first_words_ms == shown["figures"].pop("first_words_ms")
+        assert talk_secs is not None
         assert shown == {
             "id": call.id,
             "carrier": "twilio",
@@ -111,6 +114,17 @@ async def test_a_call_is_shown_with_its_turns_and_events(tmp_path):
                 "not_understood": 0,
             },
             "event_format": FORMAT,
+            "outcome": "abandoned",  # it lasted no five seconds
+            "outcome_found": "abandoned",
+            "reviewed_at": None,
+            "note": "",
+            "response_ms": {"p50": None, "max": None},
+            "responses": 0,
+            "interruptions": 0,
+            "errors": 0,
+            "has": [],
+            "about": "Hi!",
+            "turn_times": [],
         }
         assert turns == [
             {"caller_said": "", "bot_replied": "Hello.", "interrupted": False},
