@@ -11,6 +11,7 @@ ends are therefore taken from the sound itself (`serializers.loud`), once for ea
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -65,6 +66,9 @@ STAGES = {
 
 LATELY_SECS = 3.0
 """How far back the caller's last sound is looked for, in seconds: a pause that ends a turn is shorter."""
+
+NUMBER = re.compile(r"#\d+$")
+"""Which of all that were made in this process a processor of Pipecat's is."""
 
 OUT = "output_transport"
 """The key of what passes between the voice's audio and the first sound on the line."""
@@ -136,6 +140,7 @@ class Waits:
         self._session = session
         self._line = line
         self._open: _Open | None = None
+        self._ear: FrameProcessor | None = None
         self._silent_at: float | None = None
         self._seen_events = len(session.call.arrived)
         self._stop_watching = session.call.watch(self._look_at_events)
@@ -152,6 +157,7 @@ class Waits:
         voice: FrameProcessor | None,
         *,
         model_hears: bool,
+        ear: FrameProcessor | None = None,
     ) -> None:
         """Look at what passes.
 
@@ -160,7 +166,9 @@ class Waits:
             model: Who answers.
             voice: Who speaks, unless the model does.
             model_hears: Whether the model keeps the turns itself, and no ear of ours tells of them.
+            ear: Who recognises words, unless the model does.
         """
+        self._ear = ear
         of_caller = OF_THE_CALLER
         if model_hears:
             of_caller |= {UserStartedSpeakingFrame, UserStoppedSpeakingFrame}
@@ -198,7 +206,9 @@ class Waits:
             frame = VADUserStartedSpeakingFrame(start_secs=0.0)
         elif follows_turns and isinstance(frame, UserStoppedSpeakingFrame):
             frame = VADUserStoppedSpeakingFrame(stop_secs=0.0)
-        await self._tell(source, frame)
+        # Words are looked at where turns are made of them, which is not who has recognised them.
+        said_by = self._ear if isinstance(frame, TranscriptionFrame) else None
+        await self._tell(said_by or source, frame)
 
     async def _model_has_begun(self, source: FrameProcessor) -> None:
         asked_at, self._asked_at = self._asked_at, None
@@ -261,7 +271,7 @@ class Waits:
                 {
                     "key": part.key,
                     "stage": STAGES.get(part.key, "other"),
-                    "owner": part.owner.removeprefix("config: "),
+                    "owner": NUMBER.sub("", part.owner.removeprefix("config: ")),
                     "kind": part.owner_kind.value,
                     "ms": part.duration_secs * 1000,
                 }

@@ -447,7 +447,8 @@ async def run_session(
         [session.render(line) for line in not_understood] if isinstance(llm, LocalBrain) else (),
         transport if isinstance(transport, PhoneTransport) else None,
     )
-    waits.follow(user, llm, speech.tts, model_hears=speech.model_hears)
+    ear = llm if speech.model_hears else speech.ears[0]
+    waits.follow(user, llm, speech.tts, model_hears=speech.model_hears, ear=ear)
 
     hosts: dict[str, str] = {kind: choice.of(kind).host(settings) for kind in choice.kinds}
     trouble = ServiceTrouble(session, speech.kinds, hosts, dead_air, rescue)

@@ -177,4 +177,5 @@ def test_the_page_shows_all_and_each_of_its_links_leads_somewhere():
     for path, methods in made["paths"].items():
         for operation in methods.values():
             assert operation["operationId"] in anchors
-            assert f"{OURS}{path.replace('{call_id}', 'CALL_ID')}" in shown
+            address = path.replace("{call_id}", "CALL_ID").replace("{seq}", "SEQ")
+            assert f"{OURS}{address}" in shown
