@@ -101,11 +101,15 @@ def _conditions(filters: Filters) -> Sequence[sa.ColumnElement[bool]]:
         )
     if filters.outcome:
         wanted.append(column.outcome.in_(filters.outcome))
+    # Not by the indexes that begin with these columns: most calls have the same state and carrier, and would be sorted.
+    state, carrier = sa.func.coalesce(column.state, ""), sa.func.coalesce(column.carrier, "")
     if filters.state:
-        wanted.append(column.state.in_(filters.state))
+        wanted.append(state.in_(filters.state))
     if filters.live is not None:
-        wanted.append(column.state.not_in(ENDED_STATES) if filters.live else column.state.in_(ENDED_STATES))
-    for name in ("agent", "direction", "carrier"):
+        wanted.append(state.not_in(ENDED_STATES) if filters.live else state.in_(ENDED_STATES))
+    if filters.carrier is not None:
+        wanted.append(carrier == filters.carrier)
+    for name in ("agent", "direction"):
         if (value := getattr(filters, name)) is not None:
             wanted.append(column[name] == value)
     if filters.slow_ms is not None:
