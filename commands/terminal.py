@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -22,6 +23,12 @@ Shown = Mapping[str, Any]
 
 JOINERS = "\u200c\u200d"
 """Characters without a width that some scripts are not written right without."""
+
+LONG = frozenset({"about", "end", "message", "name", "done"})
+"""Columns whose cells may take several lines."""
+
+LEAST = 20
+"""The least width of such a column, when it has so much."""
 
 WIDE = 10_000
 """The width of what is no terminal, in which nothing is cut off or folded."""
@@ -75,16 +82,25 @@ def print_table(rows: Sequence[Shown], *, otherwise: str, loud: Mapping[str, str
     on_terminal = sys.stdout.isatty()
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     for name in rows[0]:
-        table.add_column(name, no_wrap=not on_terminal or name in ("call", "began", "at"), overflow="fold")
+        table.add_column(name, no_wrap=not on_terminal or name not in LONG, overflow="fold")
     for row in rows:
         table.add_row(*(Text(printable(value), (loud or {}).get(str(value), "")) for value in row.values()))
     if on_terminal:
-        _console().print(table)
+        shown = Console(file=sys.stdout)
+        # Where it is too narrow, the terminal breaks lines: nothing is cut off, so that an id can be copied.
+        shown.width = max(shown.width, sum(_least_width(name, rows) for name in rows[0]))
+        shown.print(table, soft_wrap=False, crop=False)
         return
     wide = Console(file=sys.stdout, width=WIDE, color_system=None, force_terminal=False)
     with wide.capture() as captured:
         wide.print(table)
     print("\n".join(line.rstrip() for line in captured.get().splitlines()))
+
+
+def _least_width(name: str, rows: Sequence[Shown]) -> int:
+    """Of a column, with what is between it and the next one."""
+    natural = max(cell_len(name), *(cell_len(printable(row[name])) for row in rows))
+    return 2 + (min(natural, LEAST) if name in LONG else natural)
 
 
 @contextmanager
@@ -116,7 +132,3 @@ def moment(text: str) -> datetime:
         return written if written.tzinfo else written.astimezone()
     except (ValueError, OverflowError):
         raise ValueError(f"{printable(text)} is no time: {WAY_TO_WRITE_A_TIME}") from None
-
-
-def _console() -> Console:
-    return Console(file=sys.stdout)
