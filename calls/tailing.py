@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from loguru import logger
 
 from calls.call import Call
-from calls.database.merging import ENDED_STATES
 from calls.database.reading import events_after
 from calls.database.schema import CALLS
 from calls.events.event import CallEvent
 from calls.looking import record_of
 from calls.searching import Filters, Record
+from calls.states import CallState
 
 if TYPE_CHECKING:
     from calls.store import CallStore
 
 LOOK_SECS = 0.5
 """How often the database is looked at."""
+
+LATE_SECS = 120.0
+"""How much later than its time an event may be written: by a clock that is behind ours, or after an outage."""
 
 MOST_WAITING = 1000
 """How many events may wait for whoever follows; one who is slower gets no further ones."""
@@ -77,7 +80,8 @@ async def _written(store: CallStore) -> AsyncIterator[Happened]:
     known: dict[str, tuple[int, int]] = {}
     is_failing = False
     while True:
-        found = await store.look(lambda connection: _news(connection, known, began))
+        since = max(began, store.now() - timedelta(seconds=LATE_SECS))
+        found = await store.look(lambda connection: _news(connection, known, since))
         if found is None and not is_failing:
             logger.warning("What happens is not known for now, as the database does not answer")
         is_failing = found is None
@@ -94,11 +98,12 @@ def _seq(known: dict[str, tuple[int, int]], record: Record) -> int:
 
 
 def _news(
-    connection: sa.Connection, known: dict[str, tuple[int, int]], began: datetime
+    connection: sa.Connection, known: dict[str, tuple[int, int]], since: datetime
 ) -> list[tuple[dict[str, Any], list[tuple[int, CallEvent]]]]:
-    """The calls that go on, or have ended since, and have changed, with what is new of them."""
+    """The calls on which something has happened since, with what is new of them."""
     column = CALLS.c
-    wanted = sa.or_(column.state.not_in(ENDED_STATES), column.ended_at >= began)
+    # All states are named for the index that begins with them.
+    wanted = sa.and_(column.state.in_([state.value for state in CallState]), column.heard_at >= since)
     changed = [
         call_id
         for call_id, revision in connection.execute(sa.select(column.id, column.revision).where(wanted))

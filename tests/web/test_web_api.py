@@ -166,6 +166,7 @@ async def test_transfers_recordings_and_who_answered_are_told_apart(tmp_path):
             ("RE1", "completed"),
             ("RE2", "paused"),
         ]
+        assert all(one["started_at"] and one["after_answer_ms"] is None for one in shown["recordings"])
         assert [(one["destination"], one["warm"], one["outcome"]) for one in shown["transfers"]] == [
             ("desk", False, "busy"),
             ("billing", True, None),
