@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -81,7 +82,7 @@ async def _written(store: CallStore) -> AsyncIterator[Happened]:
     is_failing = False
     while True:
         since = max(began, store.now() - timedelta(seconds=LATE_SECS))
-        found = await store.look(lambda connection: _news(connection, known, since))
+        found = await store.look(partial(_news, known=known, since=since))
         if found is None and not is_failing:
             logger.warning("What happens is not known for now, as the database does not answer")
         is_failing = found is None
