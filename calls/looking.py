@@ -21,6 +21,9 @@ MessagePlace = tuple[datetime, str, int]
 """Where in a list of messages one is: behind the one with this time, of this call, with this number."""
 
 
+EVERY = 2**31
+"""More calls than there are in memory."""
+
 COUNTED_SECS = 10.0
 """For how long a count counts: people look at the same one again and again, and it takes the database a moment."""
 
@@ -52,11 +55,6 @@ class LookingAtCalls:
             before: Only calls behind this place.
         """
         here = self._all_here()
-        wanted = [
-            record
-            for record, made in here.values()
-            if (before is None or before.is_before(record)) and filters.match(record, made.words)
-        ]
         found = None
         if self._store.ask_database is not None:
             from calls.database import listing
@@ -66,6 +64,13 @@ class LookingAtCalls:
             found = await self._store.look(
                 lambda connection: listing.find(connection, filters, asked, before)
             )
+            if found is None:
+                here = {call.id: self._here(call) for call in self._store.list(limit=EVERY)}
+        wanted = [
+            record
+            for record, made in here.values()
+            if (before is None or before.is_before(record)) and filters.match(record, made.words)
+        ]
         of_database = [one for one in found or () if one["id"] not in here]
         records = sorted(
             (*wanted, *of_database), key=lambda one: (one["created_at"], one["id"]), reverse=True

@@ -387,6 +387,7 @@ async def test_a_list_goes_on_while_the_database_does_not_answer(tmp_path):
     call = store.open(carrier="twilio", carrier_call_id="CA1")
     page = await store.looking.find(Filters(), 10)
     assert ([one["id"] for one in page.records], page.whole) == ([call.id], False)
+    assert (await store.looking.find(Filters(carrier="telnyx"), 10)).records == []
     assert await store.looking.counts(Range.of(BEGUN, BEGUN + timedelta(days=1), DAY, UTC)) is None
     assert await store.looking.messages(limit=1) is None
     await store.aclose(0.1)
