@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -12,22 +11,20 @@ from zoneinfo import ZoneInfo, available_timezones
 from fastapi import APIRouter, Depends, HTTPException, Path, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
-from pydantic import BeforeValidator, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from calls.counting import HOUR, Counts, Range, Tally, TooMany, share
 from calls.database.errors import DatabaseError
 from calls.events.people import MessageHandled
 from calls.looking import MessagePlace
-from calls.outcome import Outcome
-from calls.searching import LONGEST_QUERY, Filters, Place, Record, understood
-from calls.states import CallState
+from calls.searching import Filters, Place, Record
 from calls.tailing import TooSlow, tail
-from carriers.carrier import Direction
 from desk.live_calls import BY_API
 from web.answers import Calls, MessageRow, Messages, Stats, problems
 from web.api import FLUSH_SECS, Body, OperatorsRoute, tell_event_format
 from web.csv_lists import lines
 from web.descriptions import event_description, message_row, summary, time_text
+from web.filters import Before, Limit, Moment, TheFilters, in_utc
 from web.web_service import TheService, WebService
 
 router = APIRouter(route_class=OperatorsRoute, generate_unique_id_function=lambda route: route.name)
@@ -50,89 +47,11 @@ MESSAGE_COLUMNS = (
     *("handled_at", "handled_by", "call_id", "seq"),
 )
 
-WITHOUT_PLUS = re.compile(r" (\d\d:?\d\d)$")
-"""The end of a time whose `+` was sent as it is: in an address it stands for a space."""
-
-
-def _with_plus(value: Any) -> Any:
-    return WITHOUT_PLUS.sub(r"+\1", value) if isinstance(value, str) else value
-
 
 class CsvResponse(Response):
     """An answer in CSV, for the document of the API."""
 
     media_type = "text/csv"
-
-
-Moment = Annotated[datetime, BeforeValidator(_with_plus)]
-
-
-def in_utc(moment: datetime | None) -> datetime | None:
-    """A moment of a request; one without a zone is in UTC."""
-    if moment is None:
-        return None
-    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-async def the_filters(
-    q: Annotated[
-        str | None,
-        Query(
-            max_length=LONGEST_QUERY, description="Words that were said, all of them; or a part of a number."
-        ),
-    ] = None,
-    number: Annotated[
-        str | None, Query(max_length=40, description="A part of the caller's or of the called number.")
-    ] = None,
-    outcome: Annotated[
-        list[Outcome] | None, Query(description="What was achieved; several for one of these.")
-    ] = None,
-    state: Annotated[
-        list[CallState] | None, Query(description="Where the call stands; several for one of these.")
-    ] = None,
-    live: Annotated[bool | None, Query(description="Whether it goes on.")] = None,
-    agent: Annotated[str | None, Query(max_length=100, description="The agent's name.")] = None,
-    direction: Annotated[Direction | None, Query(description="Who dialled.")] = None,
-    carrier: Annotated[str | None, Query(max_length=40, description="The carrier's name.")] = None,
-    since: Annotated[
-        Moment | None, Query(description="Begun at this time or later; in UTC unless it says otherwise.")
-    ] = None,
-    until: Annotated[Moment | None, Query(description="Begun before this time.")] = None,
-    slow_ms: Annotated[
-        int | None, Query(ge=0, le=600_000, description="With a response that took so long or longer.")
-    ] = None,
-    has: Annotated[
-        list[Literal["error", "message", "recording", "transfer"]] | None,
-        Query(description="With something of this kind; several for all of these."),
-    ] = None,
-    reviewed: Annotated[bool | None, Query(description="Whether a person is done with it.")] = None,
-) -> Filters:
-    """The calls that a request wants."""
-    asked = understood(q or "")
-    if number and (digits := re.sub(r"\D", "", number)):
-        asked["number"] = digits
-    return Filters(
-        **asked,
-        outcome=tuple(one.value for one in outcome or ()),
-        state=tuple(one.value for one in state or ()),
-        live=live,
-        agent=agent,
-        direction=direction.value if direction else None,
-        carrier=carrier,
-        since=in_utc(since),
-        until=in_utc(until),
-        slow_ms=slow_ms,
-        has=tuple(has or ()),
-        reviewed=reviewed,
-    )
-
-
-TheFilters = Annotated[Filters, Depends(the_filters)]
-
-Limit = Annotated[int, Query(ge=1, le=1000, description="How many.")]
-Before = Annotated[
-    str | None, Query(max_length=200, description="Where the list goes on: the `next` of the answer before.")
-]
 
 
 @router.get(
