@@ -6,13 +6,15 @@ import re
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import Depends, Query
+from fastapi import Depends, HTTPException, Query
 from pydantic import BeforeValidator
 
 from calls.outcome import Outcome
 from calls.searching import LONGEST_QUERY, Filters, understood
 from calls.states import CallState
 from carriers.carrier import Direction
+
+NO_TIME = "since or until is no time that calls could have: write it like 2026-11-26"
 
 WITHOUT_PLUS = re.compile(r" (\d\d:?\d\d)$")
 """The end of a time whose `+` was sent as it is: in an address it stands for a space."""
@@ -29,7 +31,10 @@ def in_utc(moment: datetime | None) -> datetime | None:
     """A moment of a request; one without a zone is in UTC."""
     if moment is None:
         return None
-    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    try:
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except OverflowError:
+        raise HTTPException(422, NO_TIME) from None
 
 
 async def the_filters(

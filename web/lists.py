@@ -24,7 +24,7 @@ from web.answers import Calls, MessageRow, Messages, Stats, problems
 from web.api import FLUSH_SECS, Body, OperatorsRoute, tell_event_format
 from web.csv_lists import lines
 from web.descriptions import event_description, message_row, summary, time_text
-from web.filters import Before, Limit, Moment, TheFilters, in_utc
+from web.filters import NO_TIME, Before, Limit, Moment, TheFilters, in_utc
 from web.web_service import TheService, WebService
 
 router = APIRouter(route_class=OperatorsRoute, generate_unique_id_function=lambda route: route.name)
@@ -204,9 +204,7 @@ async def stats(
     except TooMany as error:
         raise HTTPException(422, str(error)) from None
     except OverflowError:
-        raise HTTPException(
-            422, "since or until is no time that calls could have: write it like 2026-11-26"
-        ) from None
+        raise HTTPException(422, NO_TIME) from None
     counts = await service.store.looking.counts(of, agent)
     if counts is None:
         raise HTTPException(503, NO_ANSWER)

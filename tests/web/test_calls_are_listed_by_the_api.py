@@ -83,6 +83,7 @@ async def test_calls_are_found_by_words_number_and_outcome_a_page_at_a_time(serv
     [
         ("/calls?outcome=splendid", "query.outcome"),
         ("/calls?since=yesterday", "query.since"),
+        ("/calls?since=0001-01-01T00:00:00%2B14:00", "is no time that calls could have"),
         ("/calls?before=x", "send the `next` of the answer before"),
         ("/calls?limit=0", "query.limit"),
         ("/calls?has=luck", "query.has"),
