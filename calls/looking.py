@@ -26,7 +26,7 @@ EVERY = 2**31
 """More calls than there are in memory."""
 
 BETWEEN = 20
-"""After so many calls in memory the loop does something else: what is made of one takes some tenths of a millisecond."""
+"""After so many calls in memory the loop does something else: one takes some tenths of a millisecond."""
 
 COUNTED_SECS = 10.0
 """For how long a count counts: people look at the same one again and again, and it takes the database a moment."""
