@@ -70,6 +70,9 @@ LATELY_SECS = 3.0
 NUMBER = re.compile(r"#\d+$")
 """Which of all that were made in this process a processor of Pipecat's is."""
 
+APART_SECS = 0.5
+"""If the sound and the detector of speech differ by more about when the caller fell silent, the sound is misjudged."""
+
 OUT = "output_transport"
 """The key of what passes between the voice's audio and the first sound on the line."""
 
@@ -102,6 +105,7 @@ class _Open:
         spoke_at: When the bot's voice began by the frames, by the same clock.
         late_ms: How much earlier than the observer thinks the caller has fallen silent; None when that is not known.
         parts: What the observer says.
+        heard_at: When the bot was first to be heard in it, by the same clock; None while that is not known.
     """
 
     to: str
@@ -109,6 +113,7 @@ class _Open:
     spoke_at: float
     late_ms: float | None
     parts: list[dict[str, Any]]
+    heard_at: float | None = None
 
 
 OF_THE_CALLER = frozenset(
@@ -259,7 +264,7 @@ class Waits:
         spoke_at = time.monotonic()
         since = spoke_at - breakdown.total_secs
         late_ms = None
-        if to == "caller" and self._silent_at is not None and self._silent_at < spoke_at:
+        if to == "caller" and self._silent_at is not None and abs(since - self._silent_at) < APART_SECS:
             late_ms = (since - self._silent_at) * 1000
             since = self._silent_at
         return _Open(
@@ -284,11 +289,17 @@ class Waits:
         arrived = self._session.call.arrived
         news: Sequence[CallEvent] = arrived[self._seen_events :]
         self._seen_events = len(arrived)
+        self._look_at_line()  # which forgets: a turn may be long
         for event in news:
             if isinstance(event, Interrupted) and not self._session.is_detached:
                 self._close(interrupted=True)
             elif isinstance(event, Detached):
                 self._close()
+
+    def _look_at_line(self) -> None:
+        turn = self._open
+        if turn is not None and turn.heard_at is None and self._line is not None:
+            turn.heard_at = self._line.voice.began_after(turn.since)
 
     def end(self) -> None:
         """Measure no more: the session is over."""
@@ -297,11 +308,11 @@ class Waits:
 
     def _close(self, *, interrupted: bool = False) -> None:
         """Record the open turn, whose first sound has gone out by now."""
+        self._look_at_line()
         turn, self._open = self._open, None
         if turn is None:
             return
-        call, parts = self._session.call, turn.parts
-        heard_at = self._line.voice.began_after(turn.since) if self._line is not None else None
+        call, parts, heard_at = self._session.call, turn.parts, turn.heard_at
         by_sound = heard_at is not None and (turn.to == "call" or turn.late_ms is not None)
         if turn.late_ms is not None and parts:
             parts[0]["ms"] = max(0.0, parts[0]["ms"] + turn.late_ms)
