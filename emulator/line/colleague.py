@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 
 import numpy as np
 
 from emulator.errors import EmulatorError
-from emulator.line.caller import Audio, Digits, HangUp, ScriptedCaller, ScriptItem, Wait, tone
+from emulator.line.caller import Audio, Digits, HangUp, Say, ScriptedCaller, ScriptItem, Wait, tone
 from emulator.line.codecs import Pcm
 from emulator.line.detected import THE_TRUTH, Detected
 
@@ -194,3 +194,21 @@ def parse_colleague(text: str) -> Colleague:
             + ", ".join(BEHAVIOURS)
         )
     return Colleague(number, after, behaviour)  # type: ignore[arg-type]
+
+
+def with_greetings(colleagues: Sequence[Colleague], *, in_words: bool) -> list[Colleague]:
+    """Colleagues say something when they answer, so that the hand-over can be heard.
+
+    Args:
+        colleagues: As ordered.
+        in_words: Whether there is a voice; else they beep.
+    """
+
+    def greeting(words: str) -> tuple[ScriptItem, ...]:
+        return (Say(words) if in_words else Audio(tone(600), "(a beep)"),)
+
+    words = {"answers": "Hello, you have been put through to me.", "voicemail": "Please leave a message."}
+    return [
+        replace(one, script=greeting(words[one.behaviour])) if one.behaviour in words else one
+        for one in colleagues
+    ]
