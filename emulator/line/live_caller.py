@@ -99,6 +99,7 @@ class LiveCaller:
         self._hear = hear
         self._speech = SpeechWatch()
         self._left = False
+        self._replied_to_ms: int | None = None
 
     def speak(self, samples: Pcm) -> None:
         """Say this, 8 kHz samples; only what is said after the answer is heard by anybody."""
@@ -115,10 +116,17 @@ class LiveCaller:
         """Put the receiver down."""
         self._left = True
 
-    @property
-    def last_spoke_ms(self) -> int | None:
-        """When the caller was last loud; None for never."""
-        return self._speech.last_audible_ms
+    def waited_ms(self, at_ms: int) -> int | None:
+        """How long the caller has waited at this time since their last sound.
+
+        Returns:
+            None where nothing was said since the last time that this was asked.
+        """
+        last = self._speech.last_audible_ms
+        if last is None or last == self._replied_to_ms:
+            return None
+        self._replied_to_ms = last
+        return max(0, at_ms - last)
 
     async def run(self) -> None:
         """Stay on the line; returns when the receiver is put down. A bot that hangs up first cancels this."""
