@@ -21,7 +21,11 @@ from emulator.timeline import Timeline
 PREFILL_MS = 60
 """How much has to wait before it is spoken: what a busy browser and a busy machine are late now and then."""
 
-MOST_MS = 240
+LONGEST_PREFILL_MS = 160
+MORE_MS = 20
+"""After a gap so much more is kept back, up to the longest: the browser or the machine is busier than was thought."""
+
+MOST_MS = 400
 """More than this is what piled up while something stood still; the oldest of it is thrown away."""
 
 SPOKEN = "(speech)"
@@ -39,6 +43,7 @@ class LiveMouthpiece(Mouthpiece):
         self.dropped_ms = 0
         self._waiting = 0
         self._flows = False
+        self._prefill_ms = PREFILL_MS
 
     @property
     def waiting_ms(self) -> int:
@@ -50,17 +55,18 @@ class LiveMouthpiece(Mouthpiece):
         super().speak(samples)
         self._waiting += len(samples)
         if self.waiting_ms > MOST_MS:
-            surplus = self._waiting - PREFILL_MS * SAMPLE_RATE // 1000
+            surplus = self._waiting - self._prefill_ms * SAMPLE_RATE // 1000
             self._queue.extendleft([np.concatenate(self._take_all())[surplus:]])
             self._waiting -= surplus
             self.dropped_ms += surplus * 1000 // SAMPLE_RATE
 
     def step(self) -> Pcm:
         """The next 20 ms."""
-        self._flows = self._flows or self.waiting_ms >= PREFILL_MS
+        self._flows = self._flows or self.waiting_ms >= self._prefill_ms
         held = [] if self._flows else self._take_all()
         if self._flows and self._waiting < FRAME_SAMPLES:
             self._flows = False
+            self._prefill_ms = min(self._prefill_ms + MORE_MS, LONGEST_PREFILL_MS)
             self.gaps += 1
         frame = super().step()
         self._queue.extend(held)

@@ -63,8 +63,8 @@ def add_phone_command(commands: Any, defaults: Mapping[str, Any]) -> None:
 
     Args:
         commands: The parser's sub-commands.
-        defaults: Those of `call`: `url` and the folder of `record` count here as well, and `serve` for a server that is to
-            listen on this machine.
+        defaults: Those of `call`: `url` and the folder of `record` count here as well, and `serve` for a server that is
+            to listen on this machine.
     """
     phone = commands.add_parser(
         "phone",

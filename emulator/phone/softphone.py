@@ -227,13 +227,14 @@ class Softphone:
             logger.opt(exception=error).error("a call of the softphone failed")
             over = {"error": f"the emulator itself failed: {type(error).__name__}: {error}"}
         finally:
-            self._call = self._caller = None
             if told is not None:
                 told.cancel()
             if telling is not None:
                 self.network.wire.watchers.remove(telling.wire)
                 self.network.faults.listeners.remove(telling.fault)
                 page.tell({"rows": telling.taken()})
+                self._tell_figures(telling, page)
+            self._call = self._caller = None
             page.tell({"state": "over", **over})
 
     async def _change_to(self, way: Way) -> None:
@@ -288,24 +289,25 @@ class Softphone:
             rows = telling.taken()
             if rows:
                 page.tell({"rows": rows})
-            call, caller = self._call, self._caller
-            if call is not None and caller is not None:
-                mouth = caller.mouthpiece
-                page.tell(
-                    {
-                        "figures": {
-                            "frames_out": telling.frames[True],
-                            "frames_in": telling.frames[False],
-                            "marks_sent": telling.marks_sent,
-                            "marks_returned": telling.marks_returned,
-                            "mouth_gaps": mouth.gaps,
-                            "mouth_dropped_ms": mouth.dropped_ms,
-                            "mouth_ms": mouth.waiting_ms,
-                            "bot_gaps": call.line.earpiece.underruns,
-                            "bot_ms": call.line.earpiece.buffered_ms,
-                        }
-                    }
-                )
+            self._tell_figures(telling, page)
+
+    def _tell_figures(self, telling: Telling, page: Page) -> None:
+        call, caller = self._call, self._caller
+        if call is None or caller is None:
+            return
+        mouth, ear = caller.mouthpiece, call.line.earpiece
+        figures = {
+            "frames_out": telling.frames[True],
+            "frames_in": telling.frames[False],
+            "marks_sent": telling.marks_sent,
+            "marks_returned": telling.marks_returned,
+            "mouth_gaps": mouth.gaps,
+            "mouth_dropped_ms": mouth.dropped_ms,
+            "mouth_ms": mouth.waiting_ms,
+            "bot_gaps": ear.underruns,
+            "bot_ms": ear.buffered_ms,
+        }
+        page.tell({"figures": figures})
 
 
 def _has_voice() -> bool:

@@ -115,10 +115,6 @@ function changed(message) {
     if (message.error) notice(message.error, true);
     else if (message.errors?.length) notice(message.errors.join("\n"), true);
     $("recording").hidden = !message.recorded;
-    if (figures && message.marks_sent !== undefined) {
-      Object.assign(figures, { marks_sent: message.marks_sent, marks_returned: message.marks_returned });
-      showFigures();
-    }
     $("call").focus();
   }
 }

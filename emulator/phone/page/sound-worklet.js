@@ -1,9 +1,11 @@
 // Runs on the audio thread: takes 20 ms of the microphone at a time, and plays 20 ms at a time.
-// What is played comes over a socket with jitter, so a little of it is kept back; a buffer that ran dry is a gap.
+// What is played comes over a socket with jitter, so a little of it is kept back; a buffer that ran dry is a gap, and after
+// it a little more is kept back.
 
 const FRAME = sampleRate / 50;
 const PREFILL = FRAME * 3;
-const MOST = FRAME * 15;
+const LONGEST_PREFILL = FRAME * 8;
+const MOST = FRAME * 20;
 
 function rms(sum, count) {
   return count ? Math.sqrt(sum / count) : 0;
@@ -49,6 +51,7 @@ registerProcessor("loudspeaker", class extends AudioWorkletProcessor {
     this.at = 0;
     this.plays = false;
     this.dry = false;
+    this.prefill = PREFILL;
     this.gaps = 0;
     this.dropped = 0;
     this.sum = 0;
@@ -59,7 +62,7 @@ registerProcessor("loudspeaker", class extends AudioWorkletProcessor {
     this.queue.push(samples);
     this.waiting += samples.length;
     if (this.waiting <= MOST) return;
-    while (this.waiting > PREFILL && this.queue.length > 1) {
+    while (this.waiting > this.prefill && this.queue.length > 1) {
       const old = this.queue.shift();
       this.waiting -= old.length - this.at;
       this.dropped += old.length - this.at;
@@ -68,7 +71,7 @@ registerProcessor("loudspeaker", class extends AudioWorkletProcessor {
   }
 
   process(_, [[out]]) {
-    if (!this.plays && this.waiting >= PREFILL) {
+    if (!this.plays && this.waiting >= this.prefill) {
       this.plays = true;
       // Only what goes on afterwards was a gap; at the end of a call nothing does.
       if (this.dry) this.gaps += 1;
@@ -80,6 +83,7 @@ registerProcessor("loudspeaker", class extends AudioWorkletProcessor {
       if (!frame) {
         this.plays = false;
         this.dry = true;
+        this.prefill = Math.min(this.prefill + FRAME, LONGEST_PREFILL);
         break;
       }
       const sample = frame[this.at++] / 32768;

@@ -38,7 +38,7 @@ export class Wire {
   }
 
   clock(t) {
-    return ((t - this.answered) / 1000).toFixed(2);
+    return (Math.round((t - this.answered) / 10) / 100 || 0).toFixed(2);  // never -0.00
   }
 
   /** Everything, for a file: a JSON object a line. */
@@ -75,7 +75,8 @@ export class Wire {
     way.title = line ? "on the line" : row.to_server ? "carrier to server" : "server to carrier";
     way.setAttribute("role", "img");
     way.setAttribute("aria-label", way.title);
-    const what = element("span", "what", line ? row.what.replaceAll("_", " ") : row.channel);
+    const names = { socket: row.what, webhook: "webhook", rest: "REST", line: row.what.replaceAll("_", " ") };
+    const what = element("span", "what", names[row.channel]);
     const brief = element("span", "brief", "");
     const outcome = element("span", "outcome", "");
     head.append(when, way, what, brief, outcome);
@@ -120,9 +121,9 @@ export class Wire {
   brief(row) {
     const leg = row.leg ? `(leg …${row.leg}) ` : "";
     if (row.channel === "line") return leg + row.text;
-    if (row.count) return `${leg}media × ${row.count}`;
-    const fault = row.fault ? `  ⚡ ${row.fault}` : "";
-    return `${leg}${row.what}${row.channel === "socket" ? ` ${row.text}` : ""}${fault}`;
+    if (row.count) return `${leg}× ${row.count}`;
+    if (row.channel === "socket") return leg + row.text;
+    return `${leg}${row.what}${row.fault ? `  ⚡ ${row.fault}` : ""}`;
   }
 
   body(row) {
