@@ -163,7 +163,7 @@ class RequestLog:
         verb = self.interface_of(request.path).verb_of(request.method, request.path, fields)
         entry = RestRequest(verb, request.method, request.path, fields, self.clock())
         body = await request.text() if request.content_type == "application/json" else lines_of(fields)
-        entry.number = self.wire.sent("rest", False, f"{request.method} {request.path} ({verb})", body)
+        entry.number = self.wire.sent("rest", False, f"{verb}: {request.method} {request.path}", body)
         self.entries.append(entry)
         return entry
 

@@ -273,6 +273,8 @@ class Softphone:
             waited = caller.waited_ms(entry.at_ms)
             if waited is not None:
                 page.tell({"response_ms": waited})
+                at_ms = telling.ms(call.timeline.zero) + entry.at_ms if call is not None else telling.now_ms()
+                telling.line("response", at_ms, f"{waited} ms after the caller's last sound")
 
     @staticmethod
     def _understood(event: ServerEvent, telling: Telling, page: Page) -> None:

@@ -9,8 +9,8 @@ import numpy as np
 from emulator.line.codecs import SAMPLE_RATE, Pcm
 
 TO_LINE, FROM_LINE = "LQ", "QQ"
-"""Qualities of the conversion. Better filters take longer: in pieces of 20 ms, `LQ` is some 50 ms late on the way to 8
-kHz, and `HQ` three times that. On the way back `QQ` is never late, and nothing of a phone line's sound can be folded."""
+"""Qualities of the conversion. Better filters take longer: in pieces of 20 ms, `LQ` is some 50 ms late on the way to
+8 kHz, `HQ` three times that. On the way back `QQ` is never late, and there is nothing that could be folded."""
 
 
 class Sound:

@@ -25,14 +25,15 @@ PAUSE_SECS = 0.5
 ON_THE_WIRE = frozenset({"webhook", "callback", "rest", "mark_sent", "mark_returned", "event", "event_told"})
 """Kinds of a timeline's entries that the wire shows better."""
 
-PAYLOAD = re.compile(r'("payload"\s*:\s*"[^"]{16})[^"]+')
+PAYLOAD = re.compile(r'("payload"\s*:\s*"[^"]{16})([^"]+)')
 
 
 class Telling:
     """Collects rows for a page until they are taken.
 
     A row has `n` (its number; a row that comes again with the same number replaces it), `t` (ms since the call was
-    placed), `channel` (`socket`, `webhook`, `rest` or `line`), `to_server`, `what`, `text`, and for a run `count`.
+    placed), `channel` (`socket`, `webhook`, `rest` or `line`), `to_server`, `what`, `text`, and for a run `count` and
+    `bytes` (of sound).
     An answer has `of` (the number of its request), `status`, `took` (ms), `text` and `fault` instead.
 
     Args:
@@ -85,7 +86,7 @@ class Telling:
 
     def fault(self, text: str) -> None:
         """Something was made to go wrong."""
-        self._line("fault", self.now_ms(), text)
+        self.line("fault", self.now_ms(), text)
 
     def _message(self, one: Sent) -> None:
         name, text = _read(one.text)
@@ -97,9 +98,9 @@ class Telling:
         self.frames[one.to_server] += 1
         row, last = self._runs.get(key, (None, 0.0))
         if row is None or one.at - last > PAUSE_SECS:
-            row = self._add(one, name, text) | {"count": 0}
+            row = self._add(one, name, text) | {"count": 0, "bytes": 0}
         row["count"] += 1
-        row["until"] = self.ms(one.at)
+        row["bytes"] += _sound(one.text)
         self._runs[key] = row, one.at
         self._rows[row["n"]] = row
 
@@ -134,9 +135,10 @@ class Telling:
         self.marks_returned += entry.kind == "mark_returned"
         if entry.kind in ON_THE_WIRE:
             return
-        self._line(entry.kind, self.ms(call.timeline.zero + entry.at_ms / 1000), entry.text)
+        self.line(entry.kind, self.ms(call.timeline.zero + entry.at_ms / 1000), entry.text)
 
-    def _line(self, kind: str, at_ms: int, text: str) -> None:
+    def line(self, kind: str, at_ms: int, text: str) -> None:
+        """Something happened on the line, so many ms after the call was placed."""
         self._line_rows += 1
         number = -self._line_rows  # no number of the wire's
         self._rows[number] = {
@@ -158,6 +160,12 @@ def _read(raw: str) -> tuple[str, str]:
         return "?", _short(raw)
     event = message.get("event") if isinstance(message, dict) else None
     return (event if isinstance(event, str) else "?")[:40], _short(PAYLOAD.sub(r"\1…", raw))
+
+
+def _sound(raw: str) -> int:
+    """How many bytes of sound a message has, whose payload is base64."""
+    found = PAYLOAD.search(raw)
+    return (16 + len(found[2])) * 3 // 4 if found else 0
 
 
 def _short(text: str) -> str:

@@ -108,7 +108,7 @@ async def test_who_speaks_is_heard_and_answered(browser, way):
         loud = [loudness(decode("PCMU", b64decode(one["media"]["payload"]))) > 300 for one in media]
         assert 20 < sum(loud) < 80, "the second of sound arrives, and the rest is silence"
         sent, got = (int(n.replace(",", "")) for n in (await page.inner_text("#frames")).split(" / "))
-        assert sent == len(media) and got == 2
+        assert 0 <= sent - len(media) < 5 and got == 2  # the bot reads no more once it has heard enough
         watched.is_clean()
 
 

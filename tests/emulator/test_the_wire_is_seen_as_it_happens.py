@@ -74,7 +74,7 @@ async def test_requests_of_the_server_are_seen_with_their_answers_and_faults():
     fault = RestFault("hang_up", requests=frozenset({1}), status=500)
     seen, _ = await watched([Wait(0.1), HangUp()], [fault], ask)
     sent = [one for one in seen if isinstance(one, Sent) and one.channel == "rest"]
-    assert [one.what.endswith("(hang_up)") for one in sent] == [True, True]
+    assert [one.what.startswith("hang_up: POST /2010-04-01/") for one in sent] == [True, True]
     assert all(one.text == "Status=completed" and not one.to_server for one in sent)
     first, second = (
         one for one in seen if isinstance(one, Answered) and one.number in {sent[0].number, sent[1].number}
@@ -126,6 +126,7 @@ def test_a_run_of_media_is_one_row_that_counts():
         ("mark", False, None),
         ("media", False, 1),
     ]
+    assert rows[0]["bytes"] == 3 * 162
     assert len(rows[0]["text"]) < 100 and "…" in rows[0]["text"]
     assert rows[3]["t"] == 20 and telling.frames == {True: 3, False: 2}
     now = 11.0  # a pause ends the run

@@ -18,6 +18,17 @@ function pretty(text) {
   }
 }
 
+/** What is to be seen of a message at first sight: of a mark its name, of a key the key, else all of it. */
+function point(row) {
+  if (row.what !== "mark" && row.what !== "dtmf") return row.text;
+  try {
+    const message = JSON.parse(row.text);
+    return String(message.mark?.name ?? message.dtmf?.digit ?? row.text);
+  } catch {
+    return row.text;
+  }
+}
+
 export class Wire {
   /** `scroller` scrolls, `list` has the rows. */
   constructor(scroller, list) {
@@ -105,7 +116,7 @@ export class Wire {
     one.row = { ...one.row, ...row };
     one.brief.textContent = this.brief(one.row);
     one.brief.title = one.brief.textContent;
-    if (row.count) one.outcome.textContent = `${((row.count * 20) / 1000).toFixed(2)} s`;
+    if (row.count) one.outcome.textContent = `${(row.bytes / 1000).toFixed(1)} kB`;
   }
 
   answer(row) {
@@ -122,7 +133,7 @@ export class Wire {
     const leg = row.leg ? `(leg …${row.leg}) ` : "";
     if (row.channel === "line") return leg + row.text;
     if (row.count) return `${leg}× ${row.count}`;
-    if (row.channel === "socket") return leg + row.text;
+    if (row.channel === "socket") return leg + point(row);
     return `${leg}${row.what}${row.fault ? `  ⚡ ${row.fault}` : ""}`;
   }
 
