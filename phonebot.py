@@ -92,7 +92,7 @@ def _call(arguments: list[str]) -> int:
     return main(["call", *arguments], program="phonebot", call_defaults=_to_the_bot_here())
 
 
-@_program(app, "phone", "Call the bot on this machine with your own voice, in the browser.")
+@_program(app, "phone", "Call the bot with your own voice, in the browser.")
 def _phone(arguments: list[str]) -> int:
     from emulator.terminal.cli import main
 
