@@ -364,6 +364,11 @@ class PhoneNetwork:
         """
         return await self._result(await self.exchange.next_over(number, timeout_secs), None, None)
 
+    async def result_of(self, call: Call) -> CallResult:
+        """Wait for the end of this call, which a server has placed by REST, and return how it went."""
+        await self.exchange.until_over(call)
+        return await self._result(call, None, None)
+
     async def _result(
         self, call: Call, events: list[ServerEvent] | None, recording: str | None
     ) -> CallResult:

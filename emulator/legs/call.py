@@ -323,9 +323,11 @@ class Call:
     # Small parts
 
     def _handset(self) -> Person:
-        if self.plan.handset is not None:
-            return self.plan.handset(self.line, self._press, self.timeline)
         person = self.plan.person
+        held = None if person is None or person.held is None else person.held.handset
+        live = self.plan.handset or held
+        if live is not None:
+            return live(self.line, self._press, self.timeline)
         kind: type[ScriptedCaller] = ScriptedCaller
         script = self.plan.script
         if self.leg.direction != INBOUND:

@@ -154,6 +154,14 @@ class Exchange:
                         return call
                 await self._one_more_over.wait()
 
+    async def until_over(self, call: Call) -> None:
+        """Wait for the end of a leg that `start` runs; `next_over` does not return it then."""
+        tasks = {task for task, running in self._tasks.items() if running is call}
+        if tasks:
+            await asyncio.wait(tasks)
+        if call in self._over:
+            self._over.remove(call)
+
     async def until_quiet(self) -> None:
         """Wait until every leg that `start` runs is over and its server has all callbacks."""
         while tasks := list(self._tasks):

@@ -102,7 +102,8 @@ class LiveCaller:
         self._line = line
         self._press = press
         self._timeline = timeline
-        self._hear = hear
+        self.hear = hear
+        """Takes each 20 ms that are heard."""
         self._speech = SpeechWatch()
         self._left = False
         self._replied_to_ms: int | None = None
@@ -140,7 +141,7 @@ class LiveCaller:
         while not self._left:
             await self._line.tick()
             for at in range(done, len(self._line.heard)):
-                self._hear(self._line.heard[at])
+                self.hear(self._line.heard[at])
                 for event in self._speech.hear(self._line.said[at], at * FRAME_MS):
                     self._note(event)
             done = len(self._line.heard)

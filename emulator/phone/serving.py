@@ -23,7 +23,15 @@ from emulator.facts.values import LOOPBACK
 from emulator.line.impairments import PROFILES
 from emulator.phone.choices import MANNERS, TROUBLES, WAYS
 from emulator.phone.softphone import Softphone
-from emulator.phone.wishes import Unusable, read_call, read_digit, read_message, read_troubles
+from emulator.phone.wishes import (
+    Unusable,
+    read_call,
+    read_digit,
+    read_message,
+    read_rate,
+    read_troubles,
+    read_wait,
+)
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -237,6 +245,10 @@ class PhoneServer:
             what, message = read_message(text)
             if what == "call":
                 phone.place(read_call(message), page)
+            elif what == "wait":
+                phone.wait(page, *read_wait(message))
+            elif what == "pick_up":
+                phone.pick_up(read_rate(message))
             elif what == "press":
                 phone.press(read_digit(message))
             elif what == "hang_up":

@@ -1,7 +1,9 @@
-"""The phone behind the page: places one call at a time through a network, whose REST server stays at one port.
+"""The phone behind the page: one call at a time through a network, whose REST server stays at one port.
 
 A server under test asks the carrier about a call for some time after its end, so the network stays up between calls.
 Only where another carrier is chosen does a network of that one take its place, at the same port.
+
+The phone has a number, the caller's. A server that calls it by REST lets it ring, until it is picked up on the page.
 """
 
 from __future__ import annotations
@@ -10,47 +12,41 @@ import asyncio
 import importlib.util
 import io
 import wave
-from collections.abc import Mapping, Sequence
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from loguru import logger
 
-from emulator.bot.server_api import HEARD, SPOKEN, ServerEvent
+from emulator.bot.server_api import ServerApi
 from emulator.carriers.credentials import Credentials
 from emulator.errors import EmulatorError
 from emulator.legs.addressing import parse_target
 from emulator.legs.call import Call
+from emulator.legs.leg import BY_REST
 from emulator.line.caller import Keypad
 from emulator.line.codecs import SAMPLE_RATE, Pcm
+from emulator.line.colleague import Colleague
 from emulator.line.impairments import IDEAL, PROFILES, Impairments
 from emulator.line.line import PhoneLine
 from emulator.line.live_caller import LiveCaller
 from emulator.line.speech import Voice
 from emulator.network import BOT_NUMBER, CALLER_NUMBER, CallResult, PhoneNetwork
 from emulator.phone.choices import TROUBLES, WAYS, Way, colleague
+from emulator.phone.followed import FollowedCall, Page, told
 from emulator.phone.sound import Sound
-from emulator.phone.telling import Telling
 from emulator.phone.wishes import CallWish, Person, Unusable
-from emulator.timeline import Entry, Timeline
-
-TELL_SECS = 0.1
-"""How often a page is told what happened."""
+from emulator.timeline import Timeline
+from emulator.wire import Answered, Sent
 
 GOODBYE_SECS = 15.0
 """How long a call may take to end after the receiver was put down: a server that does not take its callbacks."""
 
-
-class Page(Protocol):
-    """Who has the phone in hand."""
-
-    def tell(self, message: Mapping[str, Any]) -> None:
-        """Something happened."""
-
-    def hear(self, sound: bytes) -> None:
-        """20 ms of what is heard, at the page's rate."""
+RECENT, RECENT_SECS = 20, 1.0
+"""How many messages are remembered while there is no call, and how old they may be to have led to one."""
 
 
 @dataclass
@@ -62,7 +58,7 @@ class PhoneOrder:
         way: The name of the way that is chosen at first.
         urls: Where a call goes at first, by the name of the way.
         reports: Where the end of a call to that very URL is reported, by the name of the way.
-        from_number: The caller's number at first.
+        from_number: The phone's own number at first.
         to_number: The bot's number at first.
         parameters: Custom parameters of a media socket at first.
         people: Who is at other numbers at first.
@@ -87,7 +83,7 @@ class PhoneOrder:
 
 
 class Softphone:
-    """Places calls for a page. Use as an async context manager.
+    """Places calls for a page, and rings there. Use as an async context manager.
 
     Args:
         order: What it is made with.
@@ -98,10 +94,14 @@ class Softphone:
         self.order = order
         self.recording: bytes | None = None
         """The last call: a WAV, the caller on the left, what was heard on the right."""
+        self._recent: deque[Sent | Answered] = deque(maxlen=RECENT)
         self.network = self._network(WAYS[order.way], order.rest_port)
-        self._call: Call | None = None
-        self._caller: LiveCaller | None = None
-        self._sound = Sound(SAMPLE_RATE)
+        self._page: Page | None = None
+        self._way = WAYS[order.way]
+        self._followed: FollowedCall | None = None
+        self._ordered = False
+        self._served = False
+        self._picked_up: asyncio.Future[bool] | None = None
         self._calling: asyncio.Task[None] | None = None
         self._troubles: list[str] = []
         self._voice: Voice | None = None
@@ -113,19 +113,32 @@ class Softphone:
             EmulatorError: Its port is taken.
         """
         await self.network.__aenter__()
+        self._served = True
         return self
 
     async def __aexit__(self, *_: object) -> None:
         """Hang up, and stop."""
         await self.leave()
-        await self.network.__aexit__()
+        if self._served:
+            await self.network.__aexit__()
 
     # What the page can do
 
     @property
     def busy(self) -> bool:
         """Whether there is a call."""
-        return self._calling is not None and not self._calling.done()
+        return self._ordered or self._followed is not None
+
+    def wait(self, page: Page, way: str, number: str) -> None:
+        """Let the phone be reached at this number of the way's carrier; nothing happens while there is a call.
+
+        Args:
+            page: Who has the phone in hand.
+            way: A name of `WAYS`.
+            number: E.164 number or SIP address.
+        """
+        if not self.busy:
+            self._calling = asyncio.create_task(self._wait(page, WAYS[way], number, self._calling))
 
     def place(self, wish: CallWish, page: Page) -> None:
         """Place a call; the page is told how it goes.
@@ -133,34 +146,42 @@ class Softphone:
         Raises:
             Unusable: There is a call already, or the URL cannot be used.
         """
-        if self.busy:
-            raise Unusable("there is a call already: hang up first")
         way = WAYS[wish.way]
         try:
             parse_target(wish.url, way.carrier, "events" if way.mode else "voice")
         except EmulatorError as error:
             raise Unusable(str(error).removeprefix("--")) from None
-        self._calling = asyncio.create_task(self._placed(way, wish, page))
+        if self.busy:
+            raise Unusable("there is a call already: hang up first")
+        self._ordered = True
+        self._calling = asyncio.create_task(self._placed(way, wish, page, self._calling))
+
+    def pick_up(self, rate: int) -> None:
+        """Answer the phone, which rings; nothing happens where it does not.
+
+        Args:
+            rate: Of the page's samples, in Hz.
+        """
+        if self._picked_up is not None and not self._picked_up.done() and self._followed is not None:
+            self._followed.sound = Sound(rate)
+            self._picked_up.set_result(True)
 
     def speak(self, raw: bytes) -> None:
-        """Say this, 16-bit samples at the rate of the call's wish."""
-        if self._caller is not None:
-            self._caller.speak(self._sound.spoken(raw))
+        """Say this, 16-bit samples at the rate of the call."""
+        if self._followed is not None:
+            self._followed.speak(raw)
 
     def press(self, digit: str) -> None:
         """Press a key; nothing happens while nobody has answered."""
-        if self._caller is not None and self._call is not None and self._call.leg.answered_at is not None:
-            self._caller.press(digit)
+        if self._followed is not None:
+            self._followed.press(digit)
 
     def hang_up(self) -> None:
-        """Put the receiver down; nothing happens without a call."""
-        call = self._call
-        if call is None:
-            return
-        if call.leg.answered_at is None:
-            call.hang_up("caller", "the caller hangs up before an answer")
-        elif self._caller is not None:
-            self._caller.hang_up()
+        """Put the receiver down, or decline a call that rings; nothing happens without one."""
+        if self._picked_up is not None and not self._picked_up.done():
+            self._picked_up.set_result(False)
+        elif self._followed is not None:
+            self._followed.hang_up()
 
     def trouble(self, names: Sequence[str]) -> None:
         """Let these go wrong from now on, names of `TROUBLES`; a fault of sockets meets the next one that is opened."""
@@ -169,11 +190,12 @@ class Softphone:
 
     def break_socket(self) -> None:
         """Let the media socket break now; nothing happens without one."""
-        if self._call is not None and self._call.stream is not None:
-            self._call.stream.break_off()
+        if self._followed is not None:
+            self._followed.break_socket()
 
     async def leave(self) -> None:
         """The page is gone: hang up, and wait until that is done."""
+        self._page = None
         calling = self._calling
         if calling is None:
             return
@@ -184,26 +206,34 @@ class Softphone:
             with suppress(asyncio.CancelledError):
                 await task
 
+    # What the network does with it: `emulator.line.colleague.HeldPhone`
+
+    async def rings(self, timeline: Timeline) -> bool:
+        """Let it ring until it is picked up or declined; at once the latter where nobody can hear it."""
+        call = self._followed.call if self._followed is not None else None
+        if self._picked_up is None or call is None or call.timeline is not timeline:
+            return False
+        return await self._picked_up
+
+    def handset(self, line: PhoneLine, press: Keypad, timeline: Timeline) -> LiveCaller:
+        """Somebody who hears nothing yet: that they have the page in hand is known when the leg rings."""
+        return LiveCaller(line, press, timeline, lambda frame: None)
+
     # A call
 
-    async def _placed(self, way: Way, wish: CallWish, page: Page) -> None:
-        telling: Telling | None = None
-        told: asyncio.Task[None] | None = None
-        over: dict[str, Any] = {}
-        try:
-            await self._change_to(way)
-            network = self.network
-            network.faults.order(TROUBLES[name].fault for name in self._troubles)
-            network.faults.impairments = Impairments(PROFILES[wish.line])
-            in_words = _has_voice()
+    async def _placed(self, way: Way, wish: CallWish, page: Page, before: asyncio.Task[None] | None) -> None:
+        await _over(before)
+
+        async def place(followed: FollowedCall) -> CallResult:
+            network, in_words = self.network, _has_voice()
             network.exchange.anybody = colleague("", wish.anybody, 1.0, in_words=in_words)
-            self._sound = Sound(wish.rate)
-            telling = Telling(network.exchange.clock.now)
-            network.wire.watchers.append(telling.wire)
-            network.faults.listeners.append(telling.fault)
-            told = asyncio.create_task(self._tell(telling, page))
             page.tell({"state": "calling"})
-            result = await network.call(
+
+            def attach(call: Call) -> None:
+                followed.attach(call)
+                page.tell({"state": "ringing", "call_id": call.leg.call_id})
+
+            return await network.call(
                 wish.url,
                 from_number=wish.from_number,
                 to_number=wish.to_number,
@@ -215,39 +245,110 @@ class Softphone:
                 ],
                 api_key=self.order.api_key,
                 mode=way.mode,
-                on_call=lambda call: self._attach(call, telling, page),
-                on_server_event=lambda event: self._understood(event, telling, page),
-                handset=lambda line, press, timeline: self._handset(line, press, timeline, page),
+                on_call=attach,
+                on_server_event=followed.understood,
+                handset=followed.handset,
             )
+
+        try:
+            await self._change_to(way)
+            self.network.faults.order(TROUBLES[name].fault for name in self._troubles)
+            self.network.faults.impairments = Impairments(PROFILES[wish.line])
+        except EmulatorError as error:
+            page.tell({"state": "over", "error": str(error)})
+        else:
+            await self._follow(FollowedCall(self.network, page, wish.rate), place)
+        finally:
+            self._ordered = False
+
+    def _rung(self, call: Call) -> None:
+        """A new leg of the network: if it is to this phone, the page is told; `rings` is next."""
+        person, page, caller = call.plan.person, self._page, call.caller
+        ours = person is not None and person.held is self and call.leg.direction == BY_REST
+        if not ours or page is None or self.busy or not isinstance(caller, LiveCaller):
+            return
+        self._followed = followed = FollowedCall(self.network, page)
+        self._picked_up = asyncio.get_running_loop().create_future()
+        followed.take(caller)
+        followed.begin()
+
+        async def be_called(followed: FollowedCall) -> CallResult:
+            api = self._api()
+            follower = asyncio.create_task(api.follow(call.leg.call_id, followed.understood)) if api else None
+            try:
+                return await self.network.result_of(call)
+            finally:
+                if follower is not None:
+                    follower.cancel()
+                    await asyncio.gather(follower, return_exceptions=True)
+
+        for one in self._recent:  # what has led to the call was before it
+            if self.network.exchange.clock.now() - one.at < RECENT_SECS:
+                followed.telling.wire(one)
+        followed.attach(call)
+        page.tell({"state": "incoming", "from": call.leg.from_number, "call_id": call.leg.call_id})
+        self._calling = asyncio.create_task(self._follow(followed, be_called))
+
+    async def _follow(
+        self, followed: FollowedCall, work: Callable[[FollowedCall], Awaitable[CallResult]]
+    ) -> None:
+        over: dict[str, Any] = {}
+        self._followed = followed
+        try:
+            async with followed:
+                result = await work(followed)
             self.recording = await asyncio.to_thread(_wav, result)
-            over = _told(result)
+            over = told(result)
         except EmulatorError as error:
             over = {"error": str(error)}
         except Exception as error:  # the page is told, and the next call may go better
             logger.opt(exception=error).error("a call of the softphone failed")
             over = {"error": f"the emulator itself failed: {type(error).__name__}: {error}"}
         finally:
-            if told is not None:
-                told.cancel()
-            if telling is not None:
-                self.network.wire.watchers.remove(telling.wire)
-                self.network.faults.listeners.remove(telling.fault)
-                page.tell({"rows": telling.taken()})
-                self._tell_figures(telling, page)
-            self._call = self._caller = None
-            page.tell({"state": "over", **over})
+            self._followed = self._picked_up = None
+            followed.page.tell({"state": "over", **over})
+
+    def _api(self) -> ServerApi | None:
+        url = self.order.urls.get(self._way.name)
+        if self.order.api_key is None or not url:
+            return None
+        return ServerApi(parse_target(url, self._way.carrier).base, self.order.api_key)
+
+    def _report_of(self, way: Way, url: str) -> str | None:
+        return self.order.reports.get(way.name) if url == self.order.urls.get(way.name) else None
+
+    # The network
+
+    async def _wait(self, page: Page, way: Way, number: str, before: asyncio.Task[None] | None) -> None:
+        await _over(before)
+        self._page = page
+        try:
+            await self._change_to(way)
+            self.network.add_person(Colleague(number, held=self))
+        except EmulatorError as error:
+            page.tell({"refused": str(error)})
 
     async def _change_to(self, way: Way) -> None:
-        if way.carrier == self.network.dialect.name:
+        self._way = way
+        if way.carrier == self.network.dialect.name and self._served:
             return
         port = int(self.network.rest_url.rpartition(":")[2])
-        await self.network.__aexit__()
+        if self._served:
+            self._served = False
+            await self.network.__aexit__()
         self.network = self._network(way, port)
+        self.network.faults.order(TROUBLES[name].fault for name in self._troubles)
         await self.network.__aenter__()
+        self._served = True
 
     def _network(self, way: Way, rest_port: int) -> PhoneNetwork:
         speak = self._speak if _has_voice() else None
-        return PhoneNetwork(way.carrier, rest_port=rest_port, credentials=self.order.credentials, speak=speak)
+        network = PhoneNetwork(
+            way.carrier, rest_port=rest_port, credentials=self.order.credentials, speak=speak
+        )
+        network.exchange.on_new_call.append(self._rung)
+        network.wire.watchers.append(self._recent.append)
+        return network
 
     def _speak(self, text: str) -> Pcm:
         # Loaded only where somebody else has to say something
@@ -255,61 +356,11 @@ class Softphone:
             self._voice = Voice()
         return self._voice.speak(text)
 
-    def _handset(self, line: PhoneLine, press: Keypad, timeline: Timeline, page: Page) -> LiveCaller:
-        self._caller = LiveCaller(line, press, timeline, lambda frame: page.hear(self._sound.heard(frame)))
-        return self._caller
 
-    def _attach(self, call: Call, telling: Telling, page: Page) -> None:
-        self._call = call
-        telling.follow(call)
-        call.timeline.listeners.append(lambda entry: self._happened(entry, telling, page))
-        page.tell({"state": "ringing", "call_id": call.leg.call_id})
-
-    def _happened(self, entry: Entry, telling: Telling, page: Page) -> None:
-        call, caller = self._call, self._caller
-        if entry.kind == "answered" and call is not None:
-            page.tell({"state": "up", "answered": telling.ms(call.timeline.zero)})
-        elif entry.kind == "bot_speech" and entry.data.get("edge") == "start" and caller is not None:
-            waited = caller.waited_ms(entry.at_ms)
-            if waited is not None:
-                page.tell({"response_ms": waited})
-                at_ms = telling.ms(call.timeline.zero) + entry.at_ms if call is not None else telling.now_ms()
-                telling.line("response", at_ms, f"{waited} ms after the caller's last sound")
-
-    @staticmethod
-    def _understood(event: ServerEvent, telling: Telling, page: Page) -> None:
-        who = {HEARD: "caller", SPOKEN: "bot"}.get(event.kind)
-        if who is not None and event.text:
-            page.tell({"said": {"t": telling.now_ms(), "who": who, "text": event.text}})
-
-    def _report_of(self, way: Way, url: str) -> str | None:
-        return self.order.reports.get(way.name) if url == self.order.urls.get(way.name) else None
-
-    async def _tell(self, telling: Telling, page: Page) -> None:
-        while True:
-            await asyncio.sleep(TELL_SECS)
-            rows = telling.taken()
-            if rows:
-                page.tell({"rows": rows})
-            self._tell_figures(telling, page)
-
-    def _tell_figures(self, telling: Telling, page: Page) -> None:
-        call, caller = self._call, self._caller
-        if call is None or caller is None:
-            return
-        mouth, ear = caller.mouthpiece, call.line.earpiece
-        figures = {
-            "frames_out": telling.frames[True],
-            "frames_in": telling.frames[False],
-            "marks_sent": telling.marks_sent,
-            "marks_returned": telling.marks_returned,
-            "mouth_gaps": mouth.gaps,
-            "mouth_dropped_ms": mouth.dropped_ms,
-            "mouth_ms": mouth.waiting_ms,
-            "bot_gaps": ear.underruns,
-            "bot_ms": ear.buffered_ms,
-        }
-        page.tell({"figures": figures})
+async def _over(task: asyncio.Task[None] | None) -> None:
+    """Wait for the end of what was begun before, however it ends."""
+    if task is not None:
+        await asyncio.wait({task})
 
 
 def _has_voice() -> bool:
@@ -318,23 +369,6 @@ def _has_voice() -> bool:
 
 def _is_socket(url: str) -> bool:
     return url.startswith(("ws://", "wss://"))
-
-
-def _told(result: CallResult) -> dict[str, Any]:
-    """What a page is told of a call that is over."""
-    report = result.report
-    return {
-        "ended_by": report.ended_by,
-        "answered": report.answered,
-        "goodbye_heard": report.goodbye_heard,
-        "hangup_after_goodbye_ms": report.hangup_after_goodbye_ms,
-        "first_audio_ms": report.first_audio_ms,
-        "marks_sent": report.marks_sent,
-        "marks_returned": report.marks_returned,
-        "errors": report.errors,
-        "colleagues": [{"number": one.number, "outcome": one.outcome} for one in result.colleagues],
-        "recorded": bool(len(result.heard)),
-    }
 
 
 def _wav(result: CallResult) -> bytes:

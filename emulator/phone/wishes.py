@@ -84,11 +84,6 @@ def read_call(message: Mapping[str, Any]) -> CallWish:
     people = message.get("people", [])
     if not isinstance(people, list) or len(people) > MOST:
         raise Unusable(f"`people` is no list of at most {MOST}")
-    rate = message.get("rate", 8000)
-    if not isinstance(rate, int) or not RATES[0] <= rate <= RATES[1]:
-        raise Unusable(
-            f"the microphone has {rate!r:.20} samples a second: it must be {RATES[0]} to {RATES[1]}"
-        )
     parameters = message.get("parameters", {})
     if not isinstance(parameters, dict) or len(parameters) > MOST:
         raise Unusable(f"`parameters` is no object with at most {MOST} fields")
@@ -97,12 +92,35 @@ def read_call(message: Mapping[str, Any]) -> CallWish:
         _text(message, "url"),
         _text(message, "from"),
         _text(message, "to"),
-        rate,
+        read_rate(message),
         _one_of(message, "line", PROFILES, IDEAL.name),
         _one_of(message, "anybody", MANNERS, "unreachable"),
         [_person(one) for one in people],
         {_short(name): _short(value) for name, value in parameters.items()},
     )
+
+
+def read_rate(message: Mapping[str, Any]) -> int:
+    """The sampling rate of the page's sound, in Hz.
+
+    Raises:
+        Unusable: No microphone has it.
+    """
+    rate = message.get("rate", 8000)
+    if not isinstance(rate, int) or not RATES[0] <= rate <= RATES[1]:
+        raise Unusable(
+            f"the microphone has {rate!r:.20} samples a second: it must be {RATES[0]} to {RATES[1]}"
+        )
+    return rate
+
+
+def read_wait(message: Mapping[str, Any]) -> tuple[str, str]:
+    """By which way, and at which number, the phone is to be reached.
+
+    Raises:
+        Unusable: There is no such way, or no number.
+    """
+    return _one_of(message, "way", WAYS), _text(message, "from")
 
 
 def read_digit(message: Mapping[str, Any]) -> str:

@@ -17,6 +17,7 @@ from emulator.phone.serving import PhoneServer
 from emulator.phone.softphone import PhoneOrder, Softphone
 from emulator.phone.wishes import Person
 from tests.browser.conftest import AXE, RATE
+from tests.emulator.test_the_softphone_places_calls_for_a_page import dial
 from tests.fake_bot import FakeBot, Line
 
 DOCUMENT = '<Connect><Stream url="wss://HOST/ws" bidirectionalMode="rtp"/></Connect>'
@@ -234,6 +235,26 @@ async def test_sound_that_comes_in_bursts_is_played_and_its_gaps_are_counted(bro
         await page.evaluate("const until = performance.now() + 400; while (performance.now() < until);")
         await page.wait_for_timeout(800)
         assert int((await page.inner_text("#gaps")).split(" / ")[1]) > before
+        watched.is_clean()
+
+
+async def test_a_call_of_a_server_is_answered_on_the_page(browser):
+    async with (
+        served(talks) as (server, bot, phone),
+        browser(server.url, microphone=hum((1.5, 0), (1, 0.5), (4, 0))) as watched,
+    ):
+        page = watched.page
+        await state(page, "ready")
+        await dial(phone, bot.url)
+        await state(page, "+12025550100 is calling you")
+        await page.get_by_role("button", name="Answer").click()
+        await state(page, "over: the bot hung up")
+        assert await page.inner_text("#marks") == "2 / 2"
+        await dial(phone, bot.url)
+        await state(page, "is calling you")
+        await page.get_by_role("button", name="Decline").click()
+        await state(page, "over: you hung up")
+        assert len(bot.lines) == 1
         watched.is_clean()
 
 

@@ -235,6 +235,66 @@ async def test_colleagues_are_where_the_page_puts_them_and_everywhere_else():
     assert (await dialled("+12025550112", people=[person], anybody="declines"))["outcome"] == "declined"
 
 
+async def dial(phone: Softphone, url: str, number: str = "+12025550143") -> None:
+    """What a server asks Twilio for."""
+    account, token = phone.network.credentials.twilio_account_sid, phone.network.credentials.twilio_auth_token
+    form = {"To": number, "From": "+12025550100", "Url": f"{url}/twilio/voice"}
+    rest = f"{phone.network.rest_url}/2010-04-01/Accounts/{account}/Calls.json"
+    async with aiohttp.ClientSession(auth=aiohttp.BasicAuth(account, token)) as http:
+        async with http.post(rest, data=form) as response:
+            assert response.status == 201, await response.text()
+
+
+async def test_a_call_that_a_server_places_rings_and_is_answered():
+    async with (
+        FakeBot(listens, {"/twilio/voice": DOCUMENT}) as bot,
+        phone_of(bot.url) as (server, phone),
+        page_of(server) as page,
+    ):
+        await page.do("wait", way="twilio", **{"from": "+12025550143"})
+        await page.until("hello")
+        await asyncio.sleep(0.1)
+        await dial(phone, bot.url)
+        rings = await page.until("state", "incoming")
+        assert rings["from"] == "+12025550100" and phone.busy
+        await page.do("call", **{**WISH, "way": "twilio", "url": bot.url, "do": "call"})
+        assert "already" in (await page.until("refused"))["refused"]
+        await page.do("pick_up", rate=8000)
+        await page.talking()
+        await asyncio.sleep(0.6)
+        await page.speak(np.concatenate([tone(400), tone(400, level=0.0)]))
+        over = await page.until("state", "over")
+    assert over["ended_by"] == "bot" and over["errors"] == []
+    assert over["marks_sent"] == over["marks_returned"] == 2
+    assert np.mean(np.abs(np.frombuffer(bytes(page.sound), dtype="<i2")) > 1000) > 0.1, "it is heard"
+    (asked,) = page.rows_of("rest")
+    assert asked["what"].startswith("dial: POST ") and asked["status"] == 201, "what led to the call is seen"
+    assert bot.lines[0].start["start"]["callSid"] == rings["call_id"]
+
+
+async def test_a_call_that_rings_is_declined_given_up_or_finds_nobody():
+    async with FakeBot(waits, {"/twilio/voice": DOCUMENT}) as bot, phone_of(bot.url) as (server, phone):
+        async with page_of(server) as page:
+            await page.do("wait", way="twilio", **{"from": "+12025550143"})
+            await page.until("hello")
+            await asyncio.sleep(0.1)
+            await dial(phone, bot.url)
+            await page.until("state", "incoming")
+            await dial(phone, bot.url)  # a second one, while the first one rings
+            await page.do("hang_up")
+            over = await page.until("state", "over")
+            assert not over["answered"] and not phone.busy
+            await dial(phone, bot.url)
+            await page.until("state", "incoming")
+        async with asyncio.timeout(5):  # the page is gone in the middle of the ringing
+            while phone.busy:
+                await asyncio.sleep(0.05)
+        await dial(phone, bot.url)
+        await phone.network.exchange.until_quiet()
+        assert [call.leg.status for call in phone.network.exchange.calls] == ["busy"] * 4
+        assert bot.lines == []
+
+
 @pytest.mark.parametrize("rate", [8000, 16000, 44100, 48000])
 def test_sound_of_any_rate_is_the_lines_and_back(rate):
     sound = Sound(rate)
@@ -367,6 +427,7 @@ async def test_what_cannot_be_read_is_refused_in_words_and_the_phone_goes_on(ser
         ({"parameters": ["a"]}, "parameters"),
         ({"parameters": {"a": 1}}, "text"),
         ({"people": [{}] * 51}, "people"),
+        ({"rate": True}, "microphone"),
     ],
 )
 def test_a_wish_that_cannot_be_granted_says_what_is_wrong(wish, named):

@@ -43,11 +43,15 @@ function notice(text, bad = false) {
 
 function show(next, text) {
   state = next;
+  const rings = next === "incoming";
+  $("call").textContent = rings ? "Answer" : "Call";
+  $("hang-up").textContent = rings ? "Decline" : "Hang up";
+  document.title = rings ? "☎ Softphone" : "Softphone";
   up = next === "up";
   $("state").textContent = text;
-  $("dot").className = `dot ${{ up: "up", calling: "wait", ringing: "wait", none: "bad" }[next] ?? ""}`;
+  $("dot").className = `dot ${{ up: "up", calling: "wait", ringing: "wait", incoming: "wait", none: "bad" }[next] ?? ""}`;
   const free = next === "ready" || next === "over";
-  $("call").disabled = !free;
+  $("call").disabled = !free && !rings;
   $("hang-up").disabled = free || next === "none";
   $("mute").disabled = $("break").disabled = !up;
   for (const key of $("keypad").children) key.disabled = !up;
@@ -101,11 +105,29 @@ function refused(text) {
   if (state === "calling") show("ready", "ready");
 }
 
+// Where the phone is reached by calls that a server places
+function wait() {
+  send({ do: "wait", way, from: $("from").value.trim() || hello.from });
+}
+
+function clear() {
+  sound.reset();
+  wire.clear();
+  $("said").replaceChildren();
+  $("response").textContent = "–";
+  figures = null;
+  notice("");
+}
+
 function changed(message) {
   if (message.state === "calling") {
     show("calling", "calling");
   } else if (message.state === "ringing") {
     show("ringing", "ringing");
+  } else if (message.state === "incoming") {
+    clear();
+    show("incoming", `${message.from} is calling you`);
+    $("call").focus();
   } else if (message.state === "up") {
     wire.zero(message.answered);
     answeredAt = performance.now();
@@ -116,6 +138,7 @@ function changed(message) {
     else if (message.errors?.length) notice(message.errors.join("\n"), true);
     $("recording").hidden = !message.recorded;
     $("call").focus();
+    wait();
   }
 }
 
@@ -197,6 +220,7 @@ function begin(given) {
       : "This server is not asked what the bot understood: give --api-key.";
   }
   send({ do: "troubles", troubles: troubles() });
+  wait();
   notice("");
   show("ready", "ready");
 }
@@ -213,22 +237,23 @@ function parameters() {
 async function call(event) {
   event.preventDefault();
   if ($("call").disabled) return;
+  const rings = state === "incoming";
   notice("");
-  show("calling", "asking for the microphone");
+  if (!rings) show("calling", "asking for the microphone");
   try {
     await sound.open();
   } catch (error) {
     const why = navigator.mediaDevices ? error.message : "this address is not a secure one: open it as http://127.0.0.1";
     notice(`There is no microphone (${why}). Allow it for this page, or plug one in.`, true);
-    show("ready", "ready");
+    if (!rings) show("ready", "ready");
     return;
   }
   $("microphone").textContent = sound.about;
-  sound.reset();
-  wire.clear();
-  $("said").replaceChildren();
-  $("response").textContent = "–";
-  figures = null;
+  if (rings) {
+    send({ do: "pick_up", rate: sound.rate });
+    return;
+  }
+  clear();
   show("calling", "calling");
   const people = [...$("people").children]
     .map((item) => ({ number: item.querySelector(".number").value.trim(), manner: item.querySelector(".manner").value }))
@@ -285,7 +310,9 @@ $("way").onchange = () => {
   urls[way] = $("url").value;
   way = $("way").value;
   $("url").value = urls[way];
+  wait();
 };
+$("from").onchange = wait;
 $("filters").onchange = ({ target }) => $("rows").classList.toggle(`no-${target.value}`, !target.checked);
 document.addEventListener("keydown", (event) => {
   const typing = event.target.closest("input:not([type=checkbox]), textarea, select");
