@@ -96,6 +96,7 @@ def browser(chromium: str, tmp_path: Path) -> Opened:
         microphone: np.ndarray | None = None,
         rate: int = RATE,
         allowed: bool = True,
+        script: str = "",
         **context: Any,
     ) -> AsyncIterator[Watched]:
         from playwright.async_api import async_playwright
@@ -114,6 +115,7 @@ def browser(chromium: str, tmp_path: Path) -> Opened:
             try:
                 page = await (await started.new_context(**context)).new_page()
                 watched = Watched(page)
+                await page.add_init_script(script)
                 await page.goto(url)
                 yield watched
             finally:

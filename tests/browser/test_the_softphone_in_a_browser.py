@@ -113,6 +113,30 @@ async def test_who_speaks_is_heard_and_answered(browser, way):
         watched.is_clean()
 
 
+async def test_a_browser_that_connects_no_microphone_to_8_khz_speaks_at_its_own_rate(browser):
+    """As Firefox does: then the program changes the rates."""
+    script = """
+        const connect = AudioContext.prototype.createMediaStreamSource;
+        AudioContext.prototype.createMediaStreamSource = function (stream) {
+            if (this.sampleRate === 8000) throw new DOMException("different sample-rate", "NotSupportedError");
+            return connect.call(this, stream);
+        };
+    """
+    async with (
+        served(talks) as (server, bot, _),
+        browser(server.url, microphone=hum((1.5, 0), (1.0, 0.5), (4, 0)), script=script) as watched,
+    ):
+        page = watched.page
+        await call(page)
+        await state(page, "over: the bot hung up")
+        assert await page.inner_text("#marks") == "2 / 2"
+        assert re.search(r"4[48](\.1)? kHz", await page.inner_text("#microphone"))
+        media = bot.lines[0].of("media")
+        loud = [loudness(decode("PCMU", b64decode(one["media"]["payload"]))) > 300 for one in media]
+        assert 20 < sum(loud) < 80
+        watched.is_clean()
+
+
 async def test_keys_by_mouse_and_keyboard_mute_and_hang_up(browser):
     async with served(waits) as (server, bot, _), browser(server.url) as watched:
         page = watched.page
