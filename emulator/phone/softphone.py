@@ -243,7 +243,7 @@ class Softphone:
                     colleague(one.number, one.manner, one.after_secs, in_words=in_words)
                     for one in wish.people
                 ],
-                api_key=self.order.api_key,
+                api_key=self._key_for(way, wish.url),
                 mode=way.mode,
                 on_call=attach,
                 on_server_event=followed.understood,
@@ -308,6 +308,11 @@ class Softphone:
             self._followed = self._picked_up = None
             followed.page.tell({"state": "over", **over})
 
+    def _key_for(self, way: Way, url: str) -> str | None:
+        """The API key, for the server that it is of: the page may call others, which must not get it."""
+        own = {parse_target(one, way.carrier).base for one in self.order.urls.values()}
+        return self.order.api_key if parse_target(url, way.carrier).base in own else None
+
     def _api(self) -> ServerApi | None:
         url = self.order.urls.get(self._way.name)
         if self.order.api_key is None or not url:
@@ -325,6 +330,10 @@ class Softphone:
         try:
             await self._change_to(way)
             self.network.add_person(Colleague(number, held=self))
+            exchange = self.network.exchange
+            exchange.anybody = exchange.anybody or colleague(
+                "", self.order.anybody, 1.0, in_words=_has_voice()
+            )
         except EmulatorError as error:
             page.tell({"refused": str(error)})
 

@@ -386,6 +386,20 @@ async def test_a_port_that_is_taken_is_said(server):
             await PhoneServer(phone, port=server.port).start()
 
 
+async def test_the_key_of_ones_own_server_goes_to_no_other():
+    async with (
+        FakeBot(None, {"/twilio/voice": "<Hangup/>"}) as own,
+        FakeBot(None, {"/twilio/voice": "<Hangup/>"}) as other,
+        phone_of(own.url, api_key="secret") as (server, _),
+        page_of(server) as page,
+    ):
+        for bot in (own, other):
+            await page.do("call", **{**WISH, "way": "twilio", "url": bot.url, "do": "call"})
+            await page.until("state", "over")
+    keys = [{seen.headers.get("Authorization") for seen in bot.seen} for bot in (own, other)]
+    assert keys == [{"Bearer secret", None}, {None}]
+
+
 # What a page may ask for
 
 
