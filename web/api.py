@@ -1,14 +1,11 @@
-"""The REST API: what the operator's own programs may see and do. `Authorization: Bearer API_KEY`."""
+"""The REST API: what the operator's own programs may see and do, as far as the scope of their key goes."""
 
 from __future__ import annotations
 
-import base64
-import hmac
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Header, HTTPException, Path, Query, Request, Response
-from fastapi.routing import APIRoute
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -18,67 +15,17 @@ from calls.events.event import FORMAT
 from calls.following import follow
 from calls.policy import TooManyCalls
 from desk import live_calls
+from desk.api_keys import Scope
 from desk.dial_requests import DialBody, place_call
 from desk.room import NoRoom
+from web.access import OperatorsRoute, Person, ThePerson, needs, still_good
 from web.answers import CallDescription, Calls, problems
 from web.descriptions import description, event_description, summary
-from web.refusals import Refused
-from web.web_service import TheService, service_of
-
-BROWSERS_ASK = {"WWW-Authenticate": 'Basic realm="phonebot: API_KEY is the password", charset="UTF-8"'}
-"""Makes a browser ask its user for the key. Source: RFC 7617, section 2."""
-
+from web.shortened import shortened
+from web.web_service import TheService
 
 MAX_NUMBER = 2**31 - 1
 """Of an event: as much as every database takes for a whole number."""
-
-
-def authorise(request: Request, *, by_browser: bool = False) -> None:
-    """Let only requests in that have API_KEY.
-
-    Args:
-        request: What was asked.
-        by_browser: Whether the key may also be a password, of any user name, for which a browser asks its user. The
-            browser then sends it with every request to this service, also with those that pages of other sites cause:
-            so only for routes that change nothing.
-
-    Raises:
-        Refused: It is missing, or wrong.
-    """
-    challenge = BROWSERS_ASK if by_browser else None
-    expected = service_of(request).settings.api_key
-    if expected is None:
-        explanation = "API_KEY is not set: set it to a secret of your choice to open the API"
-        raise Refused(401, "api_closed", explanation, headers=challenge)
-    scheme, _, given = request.headers.get("authorization", "").partition(" ")
-    key = given.strip().encode() if scheme.lower() == "bearer" else b""
-    if by_browser and scheme.lower() == "basic":
-        key = _password(given)
-    if not hmac.compare_digest(key, expected.get_secret_value().encode()):
-        explanation = "the API key is missing or wrong: send the header Authorization: Bearer API_KEY"
-        raise Refused(401, "api_key", explanation, headers=challenge)
-
-
-def _password(credentials: str) -> bytes:
-    """The password in the credentials of Basic authentication; nothing when they are none."""
-    try:
-        return base64.b64decode(credentials.strip(), validate=True).partition(b":")[2]
-    except ValueError:
-        return b""
-
-
-class OperatorsRoute(APIRoute):
-    """A route for the operator: the key comes first. FastAPI would read the body before any dependency looked at it."""
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """What answers a request of the route."""
-        answer = super().get_route_handler()
-
-        async def authorised(request: Request) -> Response:
-            authorise(request)
-            return await answer(request)
-
-        return authorised
 
 
 router = APIRouter(
@@ -106,6 +53,11 @@ async def known_call(
 
 
 TheCall = Annotated[Call, Depends(known_call)]
+
+
+def seen_by(person: Person, shown: dict[str, Any]) -> dict[str, Any]:
+    """What somebody may see of a call or of an event: all of it, or with numbers shortened."""
+    return shown if person.may(Scope.READ) else shortened(shown)
 
 
 class _Body(BaseModel):
@@ -148,16 +100,19 @@ class RecordingBody(_Body):
     response_description="The calls.",
     responses=problems(422),
 )
+@needs(Scope.VIEW)
 async def calls(
     service: TheService,
+    person: ThePerson,
     limit: Annotated[int, Query(ge=1, le=1000, description="How many.")] = 100,
 ) -> dict[str, list[dict[str, Any]]]:
     """The last calls, newest first, without their events."""
-    return {"calls": [summary(call) for call in await service.store.latest(limit)]}
+    return {"calls": [seen_by(person, summary(call)) for call in await service.store.latest(limit)]}
 
 
 @router.post("", status_code=202, summary="Place a call", responses=problems(422, 429, 502, 503), **A_CALL)
-async def dial(body: DialBody, service: TheService) -> dict[str, Any]:
+@needs(Scope.CALL)
+async def dial(body: DialBody, service: TheService, person: ThePerson) -> dict[str, Any]:
     """Place a call. The answer comes as soon as the carrier has accepted the call.
 
     With a `warning` it is not known yet whether it has: the service looks for the call, and never dials twice.
@@ -165,16 +120,22 @@ async def dial(body: DialBody, service: TheService) -> dict[str, Any]:
     service.room.check()
     with service.room.guest():
         call, warning = await place_call(
-            body, service.settings, service.dialler, service.carrier_named, lambda _: service.way_back
+            body,
+            service.settings,
+            service.dialler,
+            service.carrier_named,
+            lambda _: service.way_back,
+            by=person.name,
         )
         service.room.take(call)
     return {**description(call), **({"warning": warning} if warning else {})}
 
 
 @router.get("/{call_id}", summary="One call", responses=problems(404), **A_CALL)
-async def one_call(call: TheCall) -> dict[str, Any]:
-    """All that is known of a call."""
-    return description(call)
+@needs(Scope.VIEW)
+async def one_call(call: TheCall, person: ThePerson) -> dict[str, Any]:
+    """All that is known of a call. A key with the scope `view` sees numbers shortened, and no recordings and keys."""
+    return seen_by(person, description(call))
 
 
 def tell_event_format(response: Response) -> None:
@@ -190,9 +151,12 @@ def tell_event_format(response: Response) -> None:
     response_description="The events.",
     responses=problems(404),
 )
+@needs(Scope.VIEW)
 async def events(
+    request: Request,
     call: TheCall,
     service: TheService,
+    person: ThePerson,
     last_event_id: Annotated[
         str | None,
         Header(description="The `id:` of the last event that is known: those behind it are sent."),
@@ -201,17 +165,22 @@ async def events(
     """Past events, then each as it happens, until the call has ended, as server-sent events.
 
     An `event:` is the kind, its `data:` the event in JSON, as `events` of a call has it. Its `id:` is its number in the
-    call, from 1, the same whichever process is asked: a browser that has lost the stream goes on where it was.
+    call, from 1, the same whichever process is asked: a browser that has lost the stream goes on where it was. The
+    stream ends when the key is revoked.
     """
     after = int(last_event_id) if last_event_id and last_event_id.isdecimal() else 0
     async for number, event in follow(service.store, call, min(after, MAX_NUMBER)):
-        yield ServerSentEvent(id=str(number), event=event.kind, data=event_description(event))
+        if not still_good(request):
+            return
+        data = seen_by(person, event_description(event))
+        yield ServerSentEvent(id=str(number), event=event.kind, data=data)
 
 
 @router.post("/{call_id}/hangup", summary="End a call", responses=problems(404, 502), **A_CALL)
-async def hang_up(call: TheCall, service: TheService) -> dict[str, Any]:
+@needs(Scope.CALL)
+async def hang_up(call: TheCall, service: TheService, person: ThePerson) -> dict[str, Any]:
     """End a call, also in the middle of a transfer. A call that has ended already is no error."""
-    warning = await live_calls.hang_up(service, call)
+    warning = await live_calls.hang_up(service, call, person.name)
     return {**description(call), **({"warning": warning} if warning else {})}
 
 
@@ -222,16 +191,20 @@ async def hang_up(call: TheCall, service: TheService) -> dict[str, Any]:
     responses=problems(404, 409, 422, 502, 504),
     **A_CALL,
 )
-async def transfer(body: TransferBody, call: TheCall, service: TheService) -> dict[str, Any]:
+@needs(Scope.CALL)
+async def transfer(
+    body: TransferBody, call: TheCall, service: TheService, person: ThePerson
+) -> dict[str, Any]:
     """Put the caller through. How it ends is an event of the call, and among its `transfers`."""
-    await live_calls.put_through(service, call, body.destination, body.reason)
+    await live_calls.put_through(service, call, body.destination, body.reason, person.name)
     return description(call)
 
 
 @router.post("/{call_id}/digits", summary="Press keys", responses=problems(404, 409, 422, 502, 504), **A_CALL)
-async def digits(body: DigitsBody, call: TheCall, service: TheService) -> dict[str, Any]:
+@needs(Scope.CALL)
+async def digits(body: DigitsBody, call: TheCall, service: TheService, person: ThePerson) -> dict[str, Any]:
     """Press keys for the other side, such as in another company's menu."""
-    await live_calls.press(service, call, body.digits)
+    await live_calls.press(service, call, body.digits, person.name)
     return description(call)
 
 
@@ -241,9 +214,12 @@ async def digits(body: DigitsBody, call: TheCall, service: TheService) -> dict[s
     responses=problems(404, 409, 422, 502, 504),
     **A_CALL,
 )
-async def recording(body: RecordingBody, call: TheCall, service: TheService) -> dict[str, Any]:
+@needs(Scope.CALL)
+async def recording(
+    body: RecordingBody, call: TheCall, service: TheService, person: ThePerson
+) -> dict[str, Any]:
     """Start, pause, resume or stop the recording of a call."""
-    await live_calls.record(service, call, body.action)
+    await live_calls.record(service, call, body.action, person.name)
     return description(call)
 
 

@@ -102,7 +102,8 @@ def _recordings(call: Call) -> list[dict[str, Any]]:
         if not known:
             known = [dict.fromkeys(("recording_id", "state", "url", "duration_secs", "channels"))]
             recordings += known
-        known[0].update({name: value for name, value in event.data.items() if value is not None})
+        data = {name: value for name, value in event.data.items() if value is not None and name != "by"}
+        known[0].update(data)
     return recordings
 
 
