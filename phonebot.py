@@ -401,7 +401,8 @@ def _new_key(
 ) -> None:
     """Make a key, and print it this once; its hash is kept in DATA_DIR."""
     _go_home()
-    from commands.key import CANNOT, Scope, make_key
+    from commands.key import CANNOT, make_key
+    from desk.api_keys import Scope
 
     try:
         wanted = Scope(scope)

@@ -10,11 +10,16 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from conversation.turns.keypad import KEYPAD_PREFIX
+
 HIDDEN = "(hidden)"
 """Stands in the place of what is not shown."""
 
 NUMBER = re.compile(r"(?<![\w+])\+?\d(?:[\d\s().\-/]{4,24})\d(?!\w)|\bsips?:[^\s>\"]+")
 """A telephone number, however it is written, or a SIP address."""
+
+PRESSED = re.compile(re.escape(KEYPAD_PREFIX) + r"[0-9A-D*#]+")
+"""Keys that stand in for a caller's words."""
 
 SECRET_FIELDS = frozenset({"digits"})
 """Keys that callers have pressed."""
@@ -54,6 +59,7 @@ def shortened(value: Any, name: str = "") -> Any:
 
 
 def _text(value: str) -> str:
+    value = PRESSED.sub(KEYPAD_PREFIX + HIDDEN, value)
     return NUMBER.sub(lambda found: short(found.group()), value)
 
 

@@ -1,0 +1,102 @@
+"""A key with the scope `view`: the API itself shows it numbers shortened, no recordings, no pressed keys."""
+
+import json
+
+import pytest
+
+from calls.events.reading import read_event
+from calls.states import CallState
+from desk.api_keys import FILE, Scope, add, new_key
+from tests.web_service import running
+from web.shortened import HIDDEN, shortened
+
+ANN = "+12025550143"
+
+
+async def test_no_answer_of_the_api_has_a_number_in_full(tmp_path):
+    keys = {}
+    for scope in (Scope.VIEW, Scope.READ):
+        key, kept = new_key(str(scope), scope, 0)
+        add(tmp_path / "data" / FILE, kept)
+        keys[scope] = {"Authorization": f"Bearer {key}"}
+    async with running(tmp_path) as service:
+        call = service.store.open(
+            carrier="twilio",
+            carrier_call_id="CA2d654b35a3037585142025550143734588",
+            from_number=ANN,
+            to_number="+12025550100",
+        )
+        call.move(CallState.IN_PROGRESS, cause="answered")
+        for kind, data in [
+            ("caller_said", {"text": "Call me at 202-555-0143, or (202) 555 0143."}),
+            ("caller_said", {"text": "DTMF: 4711"}),
+            ("dtmf", {"digits": "4"}),
+            (
+                "tool",
+                {
+                    "name": "look",
+                    "arguments": {"caller_id": ANN, "n": 12025550143, ANN: [ANN]},
+                    "result": ANN,
+                },
+            ),
+            (
+                "message_taken",
+                {"caller_name": "Ann", "callback_number": ANN, "message": "sip:ann@example.com"},
+            ),
+            ("error", {"message": f"the carrier does not call {ANN}"}),
+            (
+                "recording",
+                {"state": "completed", "recording_id": "RE1", "url": "https://h/RE1", "channels": 2},
+            ),
+        ]:
+            call.record(read_event(call.clock(), kind, data))
+        call.move(CallState.COMPLETED, cause=f"{ANN} hung up")
+        texts = {}
+        for scope, headers in keys.items():
+            texts[scope] = [
+                (await service.http.get(path, headers=headers)).text
+                for path in ("/calls", f"/calls/{call.id}", f"/calls/{call.id}/events")
+            ]
+        for text in texts[Scope.VIEW]:
+            for secret in (ANN, "2025550143", "202-555", "555 0143", "4711", "https://h/", "ann@example"):
+                # The carrier's id has such digits by chance.
+                assert secret not in text.replace(call.carrier_call_id, ""), secret
+            assert "kind" in text or "+1…0143" in text
+        assert all(ANN in text for text in texts[Scope.READ])
+        shown = json.loads(texts[Scope.VIEW][1])
+        assert (shown["id"], shown["carrier_call_id"]) == (call.id, call.carrier_call_id)
+        assert (shown["from_number"], shown["recordings"][0]["url"]) == ("+1…0143", None)
+        assert json.loads(texts[Scope.READ][1])["recordings"][0]["url"] == "https://h/RE1"
+        assert shown["created_at"].startswith("20")
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("+12025550143", "+1…0143"),
+        ("12025550143", "…0143"),
+        ("+49 (30) 1234-5678 now", "+4…5678 now"),
+        ("sip:+12025550143@pbx.example.com", "sip:…0143"),
+        ("sip:ann@pbx.example.com", "sip:…"),
+        ("at 10:30 for 5 people", "at 10:30 for 5 people"),
+        ("room 1234", "room 1234"),
+        ("call_0f6c7f0b7d5e4e0c9a3b1d2e3f405162", "call_0f6c7f0b7d5e4e0c9a3b1d2e3f405162"),
+        ("DTMF: 12#", f"DTMF: {HIDDEN}"),
+        ("", ""),
+        (None, None),
+        (True, True),
+        (378, 378),
+        (12025550143, "…0143"),
+    ],
+)
+def test_a_number_is_shortened_and_nothing_else(value, shown):
+    assert shortened({"text": value}) == {"text": shown}
+
+
+def test_times_and_ids_stay_as_they_are():
+    kept = {
+        "at": "2026-11-27T10:00:00.000Z",
+        "ended_at": "2026-11-27T10:00:00.000Z",
+        "recording_id": "RE12025550143",
+    }
+    assert shortened(kept) == kept
