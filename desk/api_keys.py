@@ -231,9 +231,7 @@ class ApiKeys:
             logger.error("{}; this key is worthless until then", line)
 
     def _cannot_be_read(self, why: str) -> None:
-        problem = (
-            f"{self.file} cannot be read ({why}): only API_KEY is good until it belongs to the service's user"
-        )
+        problem = f"{self.file} cannot be read ({why}): no key but API_KEY is good until the service's user can read it"
         if self._problems_of_file != [problem]:
             logger.error("{}", problem)
         self._seen, self._of_file, self._problems_of_file = None, None, [problem]

@@ -15,8 +15,10 @@ from conversation.turns.keypad import KEYPAD_PREFIX
 HIDDEN = "(hidden)"
 """Stands in the place of what is not shown."""
 
-NUMBER = re.compile(r"(?<![\w+])\+?\d(?:[\d\s().\-/]{4,24})\d(?!\w)|\bsips?:[^\s>\"]+")
-"""A telephone number, however it is written, or a SIP address."""
+NUMBER = re.compile(
+    r"(?<![\w+])(?!\d{4}-\d\d-\d\d(?!\d))\(?\+?\d[\d\s().\-/]{4,24}\d(?!\w)|\bsips?:[^\s>\"]+"
+)
+"""A telephone number, however it is written, or a SIP address; no date."""
 
 PRESSED = re.compile(re.escape(KEYPAD_PREFIX) + r"[0-9A-D*#]+")
 """Keys that stand in for a caller's words."""
@@ -76,4 +78,4 @@ def short(number: str) -> str:
     digits = re.sub(r"\D", "", number)
     if len(digits) < 7:
         return f"…{digits[-2:]}"
-    return f"{'+' + digits[0] if number.startswith('+') else ''}…{digits[-4:]}"
+    return f"{'+' + digits[0] if '+' in number else ''}…{digits[-4:]}"
