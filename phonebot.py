@@ -399,7 +399,10 @@ def _new_key(
         bool, typer.Option("--print", help="Print an entry for API_KEYS, and write no file.")
     ] = False,
 ) -> None:
-    """Make a key, and print it this once; its hash is kept in DATA_DIR."""
+    """Make a key, and print it this once.
+
+    Its hash is kept in DATA_DIR, and a running server knows it at its next request.
+    """
     _go_home()
     from commands.key import CANNOT, make_key
     from desk.api_keys import Scope
@@ -433,7 +436,10 @@ def _list_keys() -> None:
 def _revoke_key(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Whose it is.")],
 ) -> None:
-    """Make a key worthless at once, also for browsers that are logged in with it."""
+    """Make a key worthless at once.
+
+    Browsers that are logged in with it are logged out.
+    """
     from commands.key import revoke_key
 
     _go_home()
@@ -520,8 +526,8 @@ def _bench(arguments: list[str]) -> int:
 
 
 app.add_typer(calls_group, name="calls")
-app.add_typer(agent_group, name="agent")
 app.add_typer(key_group, name="key")
+app.add_typer(agent_group, name="agent")
 app.add_typer(webhooks_group, name="webhooks")
 app.add_typer(cloud_group, name="cloud")
 app.add_typer(emulator_group, name="emulator")
