@@ -7,22 +7,27 @@ with what pages of other sites have it ask for, so a request with one must come 
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from math import ceil
 from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, HTTPException, Request, Response
+from fastapi.responses import StreamingResponse
 from fastapi.routing import APIRoute
 from starlette.requests import HTTPConnection
 
 from desk.api_keys import ApiKey, Scope
 from web.refusals import Refused, route_of
+from web.shortened import shortened
 from web.trust import foreign_page
 from web.web_service import service_of
 
 BROWSERS_ASK = {"WWW-Authenticate": 'Basic realm="phonebot: API_KEY is the password", charset="UTF-8"'}
 """Makes a browser ask its user for the key. Source: RFC 7617, section 2."""
+
+JSON, EVENTS = "application/json", "text/event-stream"
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -163,17 +168,43 @@ def _password(credentials: str) -> bytes:
 
 
 class OperatorsRoute(APIRoute):
-    """A route for the operator: the key comes first. FastAPI would read the body before any dependency looked at it."""
+    """A route for the operator: the key comes first. FastAPI would read the body before any dependency looked at it.
+
+    What it answers in JSON is shortened here for who may only look on, so no route can forget that. They get a stream
+    of events as the route makes it (`seen_by`), and nothing of any other kind, such as CSV.
+    """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """What answers a request of the route."""
         answer, needed = super().get_route_handler(), needs_of(self.endpoint)
 
         async def authorised(request: Request) -> Response:
-            admit(request, needed)
+            person = admit(request, needed)
             response = await answer(request)
+            if not person.may(Scope.READ):
+                _shorten(person, response)
             response.headers["Cache-Control"] = "no-store"
             response.headers["X-Content-Type-Options"] = "nosniff"
             return response
 
         return authorised
+
+
+def seen_by(person: Person, shown: dict[str, Any]) -> dict[str, Any]:
+    """What somebody may see of an event: all of it, or with numbers shortened."""
+    if person.may(Scope.READ):
+        return shown
+    less: dict[str, Any] = shortened(shown)
+    return less
+
+
+def _shorten(person: Person, response: Response) -> None:
+    kind = response.headers.get("content-type", "").partition(";")[0]
+    if kind == EVENTS:
+        return
+    if kind != JSON or isinstance(response, StreamingResponse):
+        text = f"the key {person.name} has the scope {person.key.scope}, and this needs {Scope.READ}: use another key"
+        raise HTTPException(403, text)
+    less = shortened(json.loads(bytes(response.body)))
+    response.body = json.dumps(less, ensure_ascii=False, separators=(",", ":")).encode()
+    response.headers["Content-Length"] = str(len(response.body))

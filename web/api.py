@@ -18,10 +18,9 @@ from desk import live_calls
 from desk.api_keys import Scope
 from desk.dial_requests import DialBody, place_call
 from desk.room import NoRoom
-from web.access import OperatorsRoute, Person, ThePerson, needs, still_good
+from web.access import OperatorsRoute, ThePerson, needs, seen_by, still_good
 from web.answers import CallDescription, Calls, problems
 from web.descriptions import description, event_description, summary
-from web.shortened import shortened
 from web.web_service import TheService
 
 MAX_NUMBER = 2**31 - 1
@@ -53,14 +52,6 @@ async def known_call(
 
 
 TheCall = Annotated[Call, Depends(known_call)]
-
-
-def seen_by(person: Person, shown: dict[str, Any]) -> dict[str, Any]:
-    """What somebody may see of a call or of an event: all of it, or with numbers shortened."""
-    if person.may(Scope.READ):
-        return shown
-    less: dict[str, Any] = shortened(shown)
-    return less
 
 
 class _Body(BaseModel):
@@ -106,11 +97,10 @@ class RecordingBody(_Body):
 @needs(Scope.VIEW)
 async def calls(
     service: TheService,
-    person: ThePerson,
     limit: Annotated[int, Query(ge=1, le=1000, description="How many.")] = 100,
 ) -> dict[str, list[dict[str, Any]]]:
     """The last calls, newest first, without their events."""
-    return {"calls": [seen_by(person, summary(call)) for call in await service.store.latest(limit)]}
+    return {"calls": [summary(call) for call in await service.store.latest(limit)]}
 
 
 @router.post("", status_code=202, summary="Place a call", responses=problems(422, 429, 502, 503), **A_CALL)
@@ -136,9 +126,9 @@ async def dial(body: DialBody, service: TheService, person: ThePerson) -> dict[s
 
 @router.get("/{call_id}", summary="One call", responses=problems(404), **A_CALL)
 @needs(Scope.VIEW)
-async def one_call(call: TheCall, person: ThePerson) -> dict[str, Any]:
+async def one_call(call: TheCall) -> dict[str, Any]:
     """All that is known of a call. A key with the scope `view` sees numbers shortened, and no recordings and keys."""
-    return seen_by(person, description(call))
+    return description(call)
 
 
 def tell_event_format(response: Response) -> None:

@@ -87,11 +87,12 @@ def document(public_url: str) -> dict[str, Any]:
     Args:
         public_url: What every address begins with.
     """
+    routes = [*api.router.routes, *callers.router.routes]
     made = get_openapi(
         title="phonebot",
         version=VERSION,
         description=INTRODUCTION,
-        routes=[*api.router.routes, *callers.router.routes],
+        routes=routes,
         servers=[{"url": public_url}],
     )
     components = made["components"]
@@ -104,11 +105,7 @@ def document(public_url: str) -> dict[str, Any]:
         }
     }
     made["security"] = [{"key": []}]
-    needed = {
-        route.name: needs_of(route.endpoint)
-        for route in (*api.router.routes, *callers.router.routes)
-        if isinstance(route, APIRoute)
-    }
+    needed = {route.name: needs_of(route.endpoint) for route in routes if isinstance(route, APIRoute)}
     for validation in ("HTTPValidationError", "ValidationError"):
         components["schemas"].pop(validation, None)
     for _, _, operation in _operations(made):

@@ -1,7 +1,7 @@
 """What somebody sees who may only look on: numbers shortened, no recordings, no keys that were pressed.
 
-It is done to what the API would answer, so nothing has to be thought of anywhere else. A number that a caller has said
-in words ("two oh two, five five five") is words.
+It is done to what the API would answer (`web.access`), so nothing has to be thought of anywhere else. A number that a
+caller has said in words ("two oh two, five five five") is words.
 """
 
 from __future__ import annotations

@@ -3,11 +3,14 @@
 import json
 
 import pytest
+from fastapi import APIRouter
+from fastapi.responses import PlainTextResponse
 
 from calls.events.reading import read_event
 from calls.states import CallState
 from desk.api_keys import FILE, Scope, add, new_key
 from tests.web_service import running
+from web.access import OperatorsRoute, needs
 from web.shortened import HIDDEN, shortened
 
 ANN = "+12025550143"
@@ -68,6 +71,23 @@ async def test_no_answer_of_the_api_has_a_number_in_full(tmp_path):
         assert (shown["from_number"], shown["recordings"][0]["url"]) == ("+1…0143", None)
         assert json.loads(texts[Scope.READ][1])["recordings"][0]["url"] == "https://h/RE1"
         assert shown["created_at"].startswith("20")
+
+
+async def test_a_route_that_answers_anything_but_json_and_events_is_not_for_them(tmp_path):
+    router = APIRouter(route_class=OperatorsRoute)
+
+    @router.get("/calls.csv")
+    @needs(Scope.VIEW)
+    async def csv() -> PlainTextResponse:
+        return PlainTextResponse(ANN, media_type="text/csv")
+
+    async with running(tmp_path, api_key="secret") as service:
+        service.app.include_router(router)
+        key, kept = new_key("viewer", Scope.VIEW, 0)
+        add(tmp_path / "data" / FILE, kept)
+        for given, status in ((key, 403), ("secret", 200)):
+            answer = await service.http.get("/calls.csv", headers={"Authorization": f"Bearer {given}"})
+            assert (answer.status_code, ANN in answer.text) == (status, status == 200)
 
 
 @pytest.mark.parametrize(
