@@ -16,9 +16,9 @@ HIDDEN = "(hidden)"
 """Stands in the place of what is not shown."""
 
 NUMBER = re.compile(
-    r"(?<![\w+])(?!\d{4}-\d\d-\d\d(?!\d))\(?\+?\d[\d\s().\-/]{4,24}\d(?!\w)|\bsips?:[^\s>\"]+"
+    r"(?<![\w+])(?<!\d:\d\d:)(?<!:\d\d\.)(?!\d{4}-\d\d-\d\d(?!\d))\(?\+?\d[\d\s().\-/]{4,24}\d(?!\w)|\bsips?:[^\s>\"]+"
 )
-"""A telephone number, however it is written, or a SIP address; no date."""
+"""A telephone number, however it is written, or a SIP address; no date, and no time of day."""
 
 PRESSED = re.compile(re.escape(KEYPAD_PREFIX) + r"[0-9A-D*#]+")
 """Keys that stand in for a caller's words."""

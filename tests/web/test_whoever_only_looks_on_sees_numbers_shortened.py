@@ -101,6 +101,8 @@ async def test_a_route_that_answers_anything_but_json_and_events_is_not_for_them
         ("at 10:30 for 5 people", "at 10:30 for 5 people"),
         ("room 1234", "room 1234"),
         ("on 2026-11-27, or 2026-11-27T10:00", "on 2026-11-27, or 2026-11-27T10:00"),
+        ("2026-11-25T09:14:02.113000+00:00", "2026-11-25T09:14:02.113000+00:00"),
+        ("tel:+12025550143", "tel:+1…0143"),
         ("call (202) 555 0143.", "call …0143."),
         ("it is 4111 1111 1111 1111", "it is …1111"),
         ("call_0f6c7f0b7d5e4e0c9a3b1d2e3f405162", "call_0f6c7f0b7d5e4e0c9a3b1d2e3f405162"),
