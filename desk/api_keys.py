@@ -203,9 +203,9 @@ class ApiKeys:
         return next((one for one in self.good() if one.name == name), None)
 
     def is_good(self, key: ApiKey) -> bool:
-        """Whether a key that was good still is, with the same scope or another one."""
+        """Whether a key that was good still is, and with the same scope."""
         now = self.named(key.name)
-        return now is not None and hmac.compare_digest(now.digest, key.digest)
+        return now is not None and hmac.compare_digest(now.digest, key.digest) and now.scope is key.scope
 
     def _look(self) -> None:
         """Read the file anew if it is another one than before: some microseconds when it is not."""

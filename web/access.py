@@ -114,11 +114,13 @@ def admit(request: HTTPConnection, needed: Scope, *, by_browser: bool = False) -
 
 
 def still_good(request: HTTPConnection) -> bool:
-    """Whether who has been admitted would be again: a key may be revoked, a session end, while an answer goes on."""
-    person = who(request)
-    service = service_of(request)
-    if person.by_session:
-        return service.sessions.key_of(request.cookies) is not None
+    """Whether who has been admitted would be again, for answers that go on for long.
+
+    A key may be revoked meanwhile, or get another scope, and a session may end.
+    """
+    person, service = who(request), service_of(request)
+    if person.by_session and service.sessions.key_of(request.cookies) is None:
+        return False
     return service.api_keys.is_good(person.key)
 
 

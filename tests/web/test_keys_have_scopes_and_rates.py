@@ -131,6 +131,17 @@ async def test_a_revoked_key_is_worthless_without_a_restart_and_ends_its_stream(
         assert (await service.http.get("/calls", headers=bearer(keys[1]))).status_code == 200
 
 
+def test_a_key_with_another_scope_is_not_the_one_that_was_admitted(tmp_path):
+    keys_in(tmp_path, ("desk", Scope.READ, 0))
+    file = tmp_path / "data" / FILE
+    keys = ApiKeys(make_settings(data_dir=file.parent))
+    [kept] = keys.good()
+    assert keys.is_good(kept)
+    file.write_text(file.read_text().replace(":read:", ":view:"))
+    os.utime(file, ns=(0, 1))  # the same size, and perhaps the same moment
+    assert not keys.is_good(kept) and keys.named("desk").scope is Scope.VIEW
+
+
 async def test_a_key_is_good_for_so_many_requests_a_minute(tmp_path):
     keys = keys_in(tmp_path, ("slow", Scope.READ, 2), ("fast", Scope.READ, 0))
     async with running(tmp_path) as service:
