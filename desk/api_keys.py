@@ -211,7 +211,7 @@ class ApiKeys:
         """Read the file anew if it is another one than before: some microseconds when it is not."""
         try:
             stat = self.file.stat()
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             self._seen, self._of_file, self._problems_of_file = None, {}, []
             return
         except OSError as error:
