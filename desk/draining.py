@@ -79,7 +79,8 @@ class Drain:
         Args:
             by: Who of the operator's people has asked for it, for the events of calls that are turned away.
         """
-        self._service.room.drained_by = by
+        if not self.announced:
+            self._service.room.drained_by = by
         logger.info("Draining was asked for with the key {}", by)
         self.begin()
         if self.tell_all is not None:
