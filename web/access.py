@@ -99,18 +99,31 @@ def admit(request: HTTPConnection, needed: Scope, *, by_browser: bool = False) -
         raise Refused(401, "api_key", explanation, headers=challenge)
     if not person.may(needed):
         explanation = "a key without the scope for it: `phonebot key new` makes one with another scope"
-        service.refusals.note(route_of(request.scope), "scope", explanation)
         text = f"the key {person.name} has the scope {person.key.scope}, and this needs {needed}: use another key"
-        raise HTTPException(403, text)
+        raise _denied(request, 403, "scope", explanation, text)
     if wait := service.rates.take(person.name, person.key.per_minute):
         explanation = (
             "more requests with a key than it is good for: ask less often, or make one with a higher rate"
         )
-        service.refusals.note(route_of(request.scope), "rate", explanation)
         text = f"the key {person.name} is good for {person.key.per_minute} requests a minute: wait {ceil(wait)} s"
-        raise HTTPException(429, text, {"Retry-After": str(ceil(wait))})
+        raise _denied(request, 429, "rate", explanation, text, {"Retry-After": str(ceil(wait))})
     request.state.person = person
     return person
+
+
+def _denied(
+    request: HTTPConnection,
+    status: int,
+    reason: str,
+    explanation: str,
+    text: str,
+    headers: dict[str, str] | None = None,
+) -> HTTPException:
+    """What somebody gets whose key is good, but not for this: they are told why; a socket has no way to tell them."""
+    if request.scope["type"] == "websocket":
+        return Refused(status, reason, explanation)
+    service_of(request).refusals.note(route_of(request.scope), reason, explanation)
+    return HTTPException(status, text, headers)
 
 
 def still_good(request: HTTPConnection) -> bool:

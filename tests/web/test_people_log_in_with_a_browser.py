@@ -7,12 +7,14 @@ import pytest
 from fastapi import APIRouter, Request
 from itsdangerous import TimestampSigner
 from loguru import logger
+from starlette.requests import HTTPConnection
 
 from desk.api_keys import FILE, ApiKeys, Scope, add, new_key, revoke
 from tests.web_service import Running, make_settings, running
-from web.access import needs, who
+from web.access import Person, admit, needs, who
 from web.pages import PagesRoute, local_path
 from web.rates import WRONG_PER_MINUTE
+from web.refusals import Refused
 from web.sessions import SESSION_SECS, Sessions
 from web.trust import foreign_page
 
@@ -292,6 +294,29 @@ async def test_a_key_in_the_header_counts_and_not_the_cookie_beside_it(tmp_path)
         for given, status in ((f"Bearer {key}", 403), ("Bearer wrong", 401), ("Basic c2VjcmV0", 401)):
             headers = {"Authorization": given, "Origin": service.url}
             assert (await service.http.post("/drain", headers=headers)).status_code == status
+
+
+async def test_a_socket_with_a_cookie_is_for_pages_of_ours_and_for_who_may(tmp_path):
+    async with running(tmp_path, api_key="secret") as service:
+        cookie = "; ".join(
+            f"{name}={value}" for name, value in (await log_in(service, a_key(tmp_path))).cookies.items()
+        )
+
+        def admitted(needed: Scope, **headers: str) -> Person:
+            raw = [(name.encode(), value.encode()) for name, value in headers.items()]
+            scope = {"type": "websocket", "path": "/", "headers": raw, "app": service.app, "state": {}}
+            return admit(HTTPConnection(scope), needed)
+
+        assert admitted(Scope.READ, cookie=cookie, origin=service.url).name == "desk"
+        for needed, headers, status in (
+            (Scope.READ, {"cookie": cookie}, 403),
+            (Scope.READ, {"cookie": cookie, "origin": "https://evil.example"}, 403),
+            (Scope.CALL, {"cookie": cookie, "origin": service.url}, 403),
+            (Scope.READ, {"origin": service.url}, 401),
+        ):
+            with pytest.raises(Refused) as refused:
+                admitted(needed, **headers)
+            assert refused.value.status_code == status
 
 
 # Pages that others build
