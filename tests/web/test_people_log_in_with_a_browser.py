@@ -298,9 +298,8 @@ async def test_a_key_in_the_header_counts_and_not_the_cookie_beside_it(tmp_path)
 
 async def test_a_socket_with_a_cookie_is_for_pages_of_ours_and_for_who_may(tmp_path):
     async with running(tmp_path, api_key="secret") as service:
-        cookie = "; ".join(
-            f"{name}={value}" for name, value in (await log_in(service, a_key(tmp_path))).cookies.items()
-        )
+        logged_in = await log_in(service, a_key(tmp_path))
+        [cookie] = [f"{name}={value}" for name, value in logged_in.cookies.items()]
 
         def admitted(needed: Scope, **headers: str) -> Person:
             raw = [(name.encode(), value.encode()) for name, value in headers.items()]
