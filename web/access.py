@@ -97,16 +97,16 @@ def admit(request: HTTPConnection, needed: Scope, *, by_browser: bool = False) -
             raise Refused(401, "api_closed", explanation, headers=challenge)
         explanation = "the API key is missing or wrong: send the header Authorization: Bearer API_KEY"
         raise Refused(401, "api_key", explanation, headers=challenge)
-    if not person.may(needed):
-        explanation = "a key without the scope for it: `phonebot key new` makes one with another scope"
-        text = f"the key {person.name} has the scope {person.key.scope}, and this needs {needed}: use another key"
-        raise _denied(request, 403, "scope", explanation, text)
     if wait := service.rates.take(person.name, person.key.per_minute):
         explanation = (
             "more requests with a key than it is good for: ask less often, or make one with a higher rate"
         )
         text = f"the key {person.name} is good for {person.key.per_minute} requests a minute: wait {ceil(wait)} s"
         raise _denied(request, 429, "rate", explanation, text, {"Retry-After": str(ceil(wait))})
+    if not person.may(needed):
+        explanation = "a key without the scope for it: `phonebot key new` makes one with another scope"
+        text = f"the key {person.name} has the scope {person.key.scope}, and this needs {needed}: use another key"
+        raise _denied(request, 403, "scope", explanation, text)
     request.state.person = person
     return person
 
