@@ -93,6 +93,13 @@ def _call(arguments: list[str]) -> int:
     return main(["call", *arguments], program="phonebot", call_defaults=_to_the_bot_here())
 
 
+@_program(app, "phone", "Call the bot with your own voice, in the browser.")
+def _phone(arguments: list[str]) -> int:
+    from emulator.terminal.cli import main
+
+    return main(["phone", *arguments], program="phonebot", call_defaults=_to_the_bot_here())
+
+
 def _to_the_bot_here() -> dict[str, Any]:
     recordings = (Path() if Path.cwd() == ROOT else ROOT) / "recordings"
     return {
@@ -603,6 +610,11 @@ def _cloud_env(arguments: list[str]) -> int:
 @_program(emulator_group, "call", "Place a call to any server, as Twilio or Telnyx would.")
 def _emulator_call(arguments: list[str]) -> int:
     return _emulated("call", arguments)
+
+
+@_program(emulator_group, "phone", "A phone in the browser, to call any server with your own voice.")
+def _emulator_phone(arguments: list[str]) -> int:
+    return _emulated("phone", arguments)
 
 
 @_program(emulator_group, "stories", "Play calls that are written down, and judge them.")
