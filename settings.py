@@ -141,6 +141,8 @@ class Settings(BaseSettings):
             "ngrok_api_url",
             "caller_lookup_url",
             "webhook_url",
+            "otel_exporter_otlp_endpoint",
+            "otel_exporter_otlp_traces_endpoint",
             "pipecat_cloud_api_base_url",
             "openai_base_url",
             "ollama_base_url",
@@ -210,6 +212,12 @@ class Settings(BaseSettings):
             "port",
             "public_url",
             "api_key",
+            "metrics_token",
+            "otel_exporter_otlp_endpoint",
+            "otel_exporter_otlp_traces_endpoint",
+            "otel_exporter_otlp_headers",
+            "otel_service_name",
+            "otel_words",
             "allow_tokenless_streams",
             "allow_unsigned_webhooks",
             "max_connections",
@@ -294,6 +302,14 @@ class Settings(BaseSettings):
     smtp_user: str | None = None
     smtp_password: SecretStr | None = None
     smtp_from: str | None = None
+
+    # Who watches the service
+    metrics_token: SecretStr | None = None
+    otel_exporter_otlp_endpoint: str | None = Field(default=None, repr=False)  # it may have a secret in it
+    otel_exporter_otlp_traces_endpoint: str | None = Field(default=None, repr=False)
+    otel_exporter_otlp_headers: SecretStr | None = None
+    otel_service_name: str | None = None
+    otel_words: bool = False
 
     # Pipecat Cloud
     pipecat_cloud_agent: str | None = None

@@ -12,6 +12,7 @@ from carriers.breaker import Breaker
 from carriers.carrier import DIAL_TIMEOUT_SECS, REQUEST_TIMEOUT_SECS
 from carriers.checks import CHECK_TIMEOUT_SECS
 from carriers.errors import CarrierUnavailable, DialUncertain, NotConfigured
+from carriers.watched import watched
 
 T = TypeVar("T")
 Client = TypeVar("Client")
@@ -65,7 +66,7 @@ class RestApi(ABC, Generic[Client]):
             CarrierError: The answer was not the one hoped for, or there was none, or nothing was sent.
         """
         client = await self._connected()
-        with self._breaker.request():
+        with self._breaker.request(), watched(self._breaker.carrier.lower(), request):
             return await self._send(client, request, timeout_secs=timeout_secs)
 
     @classmethod

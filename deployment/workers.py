@@ -23,6 +23,7 @@ import json
 import logging
 import os
 import selectors
+import shutil
 import signal
 import socket
 import subprocess
@@ -83,6 +84,7 @@ class Plan:
         watchdog_secs: How long a worker may give no pulse; 0 for any time.
         settings: What the workers' settings are to be, whatever the environment and `.env` say.
         log_level: Of the parent's own lines, in the words of `logging`.
+        metrics: The folder in which the workers keep the values of their metrics; empty for none.
     """
 
     command: Sequence[str]
@@ -91,6 +93,7 @@ class Plan:
     watchdog_secs: float
     settings: dict[str, Any] = field(default_factory=dict)
     log_level: str = "INFO"
+    metrics: str = ""
 
 
 @dataclass(frozen=True)
@@ -195,6 +198,8 @@ class Workers:
             if self._status is None and not self._stops:
                 self._replace_next()
                 self._start_due()
+        if self._plan.metrics:
+            shutil.rmtree(self._plan.metrics, ignore_errors=True)
         return self._status or 0
 
     def _sleep(self, asleep: socket.socket) -> None:
@@ -266,7 +271,20 @@ class Workers:
                 with suppress(KeyError):
                     self._selector.unregister(worker.pulses)
                 worker.pulses.close()
+                self._forget_metrics(worker)
                 self._go_on_without(worker)
+
+    def _forget_metrics(self, worker: Worker) -> None:
+        """Take away what a worker said of its present state. What it has counted stays, in the sums of all."""
+        if not self._plan.metrics:
+            return
+        try:
+            # Not before: the parent is small, as long as nothing happens
+            from prometheus_client.multiprocess import mark_process_dead
+
+            mark_process_dead(worker.process.pid, self._plan.metrics)  # type: ignore[no-untyped-call]
+        except (ImportError, OSError) as error:
+            log.error("The metrics still have the calls of %s: %s", worker, error)
 
     def _go_on_without(self, worker: Worker) -> None:
         how = _ending(worker.process.returncode)
