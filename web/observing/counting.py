@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections import Counter as Counts
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from prometheus_client import Counter
 
@@ -34,7 +34,9 @@ from desk.room import BUSY, DRAINING, FULL
 from serializers.base import IGNORED
 from web.observing.instruments import Instruments, memory_bytes
 from web.observing.labels import NONE, OTHER, Bounded
-from web.web_service import WebService
+
+if TYPE_CHECKING:
+    from web.web_service import WebService
 
 LOOK_SECS = 1.0
 """How often is looked at what no event tells of."""

@@ -141,14 +141,16 @@ class _Telling(SpanExporter):
         logging.getLogger("opentelemetry.exporter").setLevel(logging.CRITICAL)
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        result, why = SpanExportResult.FAILURE, "it does not answer, or refuses them"
         try:
-            result, why = self._exporter.export(spans), "see what its own log says"
+            result = self._exporter.export(spans)
         except Exception as error:
-            result, why = SpanExportResult.FAILURE, type(error).__name__
+            why = type(error).__name__
         failing = result is not SpanExportResult.SUCCESS
         if failing and not self._failing:
             logger.error(
-                "Traces are not taken by OTEL_EXPORTER_OTLP_ENDPOINT, and those of calls are lost meanwhile: {}",
+                "Traces are lost for now, as what OTEL_EXPORTER_OTLP_ENDPOINT names does not take them ({}): is it "
+                "running, is the address right, does it want OTEL_EXPORTER_OTLP_HEADERS?",
                 why,
             )
         elif self._failing and not failing:
