@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 from loguru import logger
 
@@ -20,7 +20,7 @@ class Asked:
 
     Parameters:
         carrier: Name of the carrier.
-        what: What was asked for, by the name of the method that did: no address, and nothing of the request's.
+        what: What was asked for, as `what_is_asked` says: no address, and nothing of the request's.
         status: `ok`, or the kind of error such as `rejected` or `unavailable`; `cancelled` when nobody waited for it.
         secs: How long it took, in seconds.
     """
@@ -47,12 +47,12 @@ def watch_requests(watcher: Watcher) -> Callable[[], None]:
 
 
 @contextmanager
-def watched(carrier: str, request: Callable[..., Any]) -> Iterator[None]:
+def watched(carrier: str, what: str) -> Iterator[None]:
     """Around one request that is sent.
 
     Args:
         carrier: Name of the carrier.
-        request: What sends it, whose own name says where it was written.
+        what: What is asked for.
     """
     status, began = "cancelled", time.monotonic()
     try:
@@ -62,7 +62,7 @@ def watched(carrier: str, request: Callable[..., Any]) -> Iterator[None]:
         status = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", type(error).__name__.removeprefix("Carrier")).lower()
         raise
     finally:
-        asked = Asked(carrier, _what(request), status, time.monotonic() - began)
+        asked = Asked(carrier, what, status, time.monotonic() - began)
         for watcher in list(_watchers):
             try:
                 watcher(asked)
@@ -70,7 +70,16 @@ def watched(carrier: str, request: Callable[..., Any]) -> Iterator[None]:
                 logger.error("A request could not be counted: {}", type(error).__name__)
 
 
-def _what(request: Callable[..., Any]) -> str:
-    """The method that a function was written in: `hang_up` of `Calls.hang_up.<locals>.<lambda>`."""
-    name = getattr(request, "__qualname__", "").partition(".<locals>")[0].rpartition(".")[2]
-    return name.strip("_") or "other"
+def what_is_asked() -> str:
+    """Which method of a carrier's this is in, by the name that the program outside of `carriers` has called it by.
+
+    Several of them send their requests by the same function, which is where times are taken. Who awaits whom is on the
+    stack while a coroutine runs.
+    """
+    what, frame = "other", sys._getframe(1)
+    while frame is not None and frame.f_globals.get("__name__", "").startswith("carriers."):
+        name = frame.f_code.co_name
+        if not name.startswith(("_", "<")):
+            what = name
+        frame = frame.f_back  # type: ignore[assignment]
+    return what

@@ -79,7 +79,7 @@ async def exposed(tmp_path: Path) -> str:
         IGNORED["bad_json"] += 1
         LOST_MARKS["end"] += 1
         service.app.state.service.refusals.note("a test", "unsigned", "a test")
-        with pytest.raises(CarrierUnavailable), watched("twilio", exposed):
+        with pytest.raises(CarrierUnavailable), watched("twilio", "hang_up"):
             raise CarrierUnavailable("no answer")
         await service.http.post("/twilio/voice", data={"CallSid": "CA2"})
         counting = service.app.state.observing._counting

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import gzip
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 
 import pytest
 from loguru import logger
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import StatusCode
@@ -33,6 +29,7 @@ from calls.outcome import Outcome
 from calls.states import CallState, EndedBy
 from calls.transfer import TransferOutcome
 from settings import SettingsError
+from tests.otlp_receiver import receiving
 from tests.web_service import make_settings, running, until
 from web.observing.spans import trace_of
 from web.observing.traces import Traces, _Telling, exporter_of
@@ -223,58 +220,30 @@ def test_a_failing_exporter_is_one_line():
     assert [one.split()[0] for one in lines] == ["ERROR", "INFO"]
 
 
-@pytest.fixture
-def receiver():
-    """A receiver of OTLP by HTTP. Source: OpenTelemetry protocol specification, "OTLP/HTTP Request"."""
-    got = []
-
-    class Receiver(BaseHTTPRequestHandler):
-        def do_POST(self):
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            got.append((self.path, dict(self.headers), body))
-            self.send_response(200)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-
-        def log_message(self, *_):
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Receiver) as server:
-        thread = Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}", got
-        server.shutdown()
-        thread.join()
-
-
-async def test_a_service_sends_a_trace_of_each_call_that_is_over(tmp_path, receiver):
-    address, got = receiver
-    settings = {"otel_exporter_otlp_endpoint": f"{address}/", "otel_exporter_otlp_headers": "x-key=a%20b"}
-    async with running(tmp_path, **settings) as service:
-        call = service.store.open(carrier="twilio", carrier_call_id="CA1", from_number=CALLER)
-        call.move(CallState.IN_PROGRESS, cause="answered")
-        call.record(Attached("MZ1"))
-        call.record(CallerSaid(SECRET))
-        call.record(Detached("over"))
-        call.move(CallState.COMPLETED, cause="over")
-    ((path, headers, body),) = got
+async def test_a_service_sends_a_trace_of_each_call_that_is_over(tmp_path):
+    with receiving() as receiver:
+        settings = {
+            "otel_exporter_otlp_endpoint": f"{receiver.address}/",
+            "otel_exporter_otlp_headers": "x-key=a%20b",
+        }
+        async with running(tmp_path, **settings) as service:
+            call = service.store.open(carrier="twilio", carrier_call_id="CA1", from_number=CALLER)
+            call.move(CallState.IN_PROGRESS, cause="answered")
+            call.record(Attached("MZ1"))
+            call.record(CallerSaid(SECRET))
+            call.record(Detached("over"))
+            call.move(CallState.COMPLETED, cause="over")
+    ((path, headers, request),) = receiver.requests
     assert path == "/v1/traces"
     assert headers["x-key"] == "a b"
     assert headers["Content-Type"] == "application/x-protobuf"
-    request = ExportTraceServiceRequest.FromString(
-        gzip.decompress(body) if headers.get("Content-Encoding") == "gzip" else body
-    )
     (resource,) = request.resource_spans
-    assert {one.key: one.value.string_value for one in resource.resource.attributes}[
-        "service.name"
-    ] == "phonebot"
-    spans = resource.scope_spans[0].spans
-    assert sorted(one.name for one in spans) == ["attachment", "call", "ringing"]
-    assert {one.trace_id.hex() for one in spans} == {call.id.removeprefix("call_")}
-    assert (
-        SECRET.encode() not in request.SerializeToString()
-        and CALLER.encode() not in request.SerializeToString()
-    )
+    named = {one.key: one.value.string_value for one in resource.resource.attributes}
+    assert named["service.name"] == "phonebot"
+    assert sorted(one.name for one in receiver.spans) == ["attachment", "call", "ringing"]
+    assert {one.trace_id.hex() for one in receiver.spans} == {call.id.removeprefix("call_")}
+    sent = request.SerializeToString()
+    assert SECRET.encode() not in sent and CALLER.encode() not in sent
 
 
 async def test_a_receiver_that_is_away_stops_nothing(tmp_path):
