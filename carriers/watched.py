@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from types import FrameType
 
 from loguru import logger
 
@@ -76,10 +77,11 @@ def what_is_asked() -> str:
     Several of them send their requests by the same function, which is where times are taken. Who awaits whom is on the
     stack while a coroutine runs.
     """
-    what, frame = "other", sys._getframe(1)
+    what = "other"
+    frame: FrameType | None = sys._getframe(1)
     while frame is not None and frame.f_globals.get("__name__", "").startswith("carriers."):
         name = frame.f_code.co_name
         if not name.startswith(("_", "<")):
             what = name
-        frame = frame.f_back  # type: ignore[assignment]
+        frame = frame.f_back
     return what

@@ -282,7 +282,8 @@ class Workers:
             # Not before: the parent is small, as long as nothing happens
             from prometheus_client.multiprocess import mark_process_dead
 
-            mark_process_dead(worker.process.pid, self._plan.metrics)  # type: ignore[no-untyped-call]
+            forget: Any = mark_process_dead  # which says nothing of its types
+            forget(worker.process.pid, self._plan.metrics)
         except (ImportError, OSError) as error:
             log.error("The metrics still have the calls of %s: %s", worker, error)
 
