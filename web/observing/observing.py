@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from loguru import logger
 
 from calls.call import Call
+from calls.database.errors import DatabaseError
 from calls.settled import Settled
 from settings import Settings
 from web.observing.counting import Counting
@@ -17,8 +18,8 @@ from web.web_service import WebService
 if TYPE_CHECKING:
     from web.observing.traces import Traces
 
-CLOSE_SECS = 5.0
-"""How long a service that stops waits for its traces to be handed over, in seconds."""
+MAKE_SECS = 3.0
+"""How long a service that stops waits for the last traces to be made, in seconds."""
 
 SERVICE_NAME = "phonebot"
 """What traces are called unless OTEL_SERVICE_NAME says otherwise."""
@@ -55,10 +56,23 @@ class Observing:
             self._settled = Settled(self._service.store.feed, self._export)
 
     def _export(self, call: Call) -> None:
-        assert self._traces is not None
-        task = asyncio.create_task(asyncio.to_thread(self._traces.export, call), name=f"trace of {call.id}")
+        task = asyncio.create_task(self._make_trace(call), name=f"The trace of {call.id}")
         self._exports.add(task)
         task.add_done_callback(self._exported)
+
+    async def _make_trace(self, call: Call) -> None:
+        assert self._traces is not None
+        await asyncio.to_thread(self._traces.export, await self._whole(call))
+
+    async def _whole(self, call: Call) -> Call:
+        """The call with what other processes have recorded of it: its session may have been in one of them."""
+        store = self._service.store
+        if store.shared is None or store.shared.alone:
+            return call
+        try:
+            return await store.as_written(call.id) or call
+        except DatabaseError:
+            return call
 
     def _exported(self, task: asyncio.Task[None]) -> None:
         self._exports.discard(task)
@@ -75,11 +89,9 @@ class Observing:
             self._settled.close()
         if self._traces is None:
             return
-        try:
-            async with asyncio.timeout(CLOSE_SECS):
-                await asyncio.gather(*self._exports, return_exceptions=True)
-                await asyncio.to_thread(self._traces.close)
-        except TimeoutError:
+        if self._exports:
+            await asyncio.wait(self._exports, timeout=MAKE_SECS)
+        if not await asyncio.to_thread(self._traces.close):
             logger.error("The last traces could not be handed over: the exporter takes too long")
 
 

@@ -35,8 +35,8 @@ SCOPE = "phonebot"
 MOST_WAITING = 8192
 """How many spans may wait for the exporter; a call has some ten, and about five a turn. What is too much is dropped."""
 
-FLUSH_MS = 3000
-"""How long a service that stops waits for the last traces to be handed over, in milliseconds."""
+FLUSH_SECS = 4.0
+"""How long a service that stops waits for the last traces to be handed over, in seconds."""
 
 
 def exporter_of(settings: Settings) -> SpanExporter:
@@ -82,10 +82,17 @@ class Traces:
             self._ids.call_id = call.id
             _emit(self._tracer, trace, None)
 
-    def close(self) -> None:
-        """Hand over what still waits, for some seconds at most: in a thread."""
-        self._provider.force_flush(FLUSH_MS)
-        self._provider.shutdown()
+    def close(self, secs: float = FLUSH_SECS) -> bool:
+        """Hand over what still waits, for some seconds at most: in a thread.
+
+        Returns:
+            False when the time was up first. What goes on is no reason for the process to stay.
+        """
+        # OpenTelemetry's own limits of time do not hold for an export that has begun
+        closing = threading.Thread(target=self._provider.shutdown, name="closing traces", daemon=True)
+        closing.start()
+        closing.join(secs)
+        return not closing.is_alive()
 
 
 def _emit(tracer: Tracer, span: Span, parent: Context | None) -> None:
@@ -139,6 +146,9 @@ class _Telling(SpanExporter):
         self._exporter = exporter
         self._failing = False
         logging.getLogger("opentelemetry.exporter").setLevel(logging.CRITICAL)
+        logging.getLogger("opentelemetry.sdk._shared_internal").setLevel(
+            logging.ERROR
+        )  # a line for each span
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         result, why = SpanExportResult.FAILURE, "it does not answer, or refuses them"
