@@ -18,14 +18,13 @@ import importlib
 import os
 import socket
 import sys
-import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from conversation.private_log import WORDS_ARE_LOGGED, keep_words_out, log_to_stderr
+from deployment.metrics_folder import make_metrics_folder
 from deployment.start import StartError, check, look_over, notes
 
 if TYPE_CHECKING:
@@ -287,7 +286,7 @@ def _serve(settings: Settings, chosen: dict[str, Any]) -> int:
             kept = {**chosen, **({"public_url": tunnel} if tunnel else {})}
             print("\n".join([*lines, worker_plan.line(settings)]), flush=True)
             worker_plan.become_parent(
-                settings, listener, kept, program=ROOT / "server.py", metrics=_make_metrics_folder()
+                settings, listener, kept, program=ROOT / "server.py", metrics=_metrics_of_all()
             )
         os.environ.pop(METRICS_FOLDER, None)  # somebody else's: one process keeps its metrics in memory
         app = _app(settings, partial(look_over, settings))
@@ -298,23 +297,14 @@ def _serve(settings: Settings, chosen: dict[str, Any]) -> int:
     return 0 if server.started else 1
 
 
-def _make_metrics_folder() -> str:
-    """Make the folder that the workers' metrics are in, and name it to them; empty when that cannot be done.
-
-    It is in memory where there is such a place: a write to it must not wait for a disk, nor end a process because the
-    disk is full. Source: mmap(2), SIGBUS; prometheus/client_python, docs/content/multiprocess.
-    """
-    in_memory = Path("/dev/shm")
+def _metrics_of_all() -> str:
+    """Name prometheus-client a folder for the metrics of all workers; empty when none can be made."""
+    os.environ.pop(METRICS_FOLDER, None)
     try:
-        folder = tempfile.mkdtemp(
-            prefix="phonebot-metrics-", dir=in_memory if os.access(in_memory, os.W_OK) else None
-        )
+        os.environ[METRICS_FOLDER] = make_metrics_folder()
     except OSError as error:
         print(f"Each process tells its own metrics only: no folder can be made for those of all ({error})")
-        os.environ.pop(METRICS_FOLDER, None)
-        return ""
-    os.environ[METRICS_FOLDER] = folder
-    return folder
+    return os.environ.get(METRICS_FOLDER, "")
 
 
 def _serve_as_worker(text: str) -> int:

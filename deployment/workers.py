@@ -33,6 +33,7 @@ from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 USAGE_ERROR = 2
@@ -275,17 +276,13 @@ class Workers:
                 self._go_on_without(worker)
 
     def _forget_metrics(self, worker: Worker) -> None:
-        """Take away what a worker said of its present state. What it has counted stays, in the sums of all."""
-        if not self._plan.metrics:
-            return
-        try:
-            # Not before: the parent is small, as long as nothing happens
-            from prometheus_client.multiprocess import mark_process_dead
+        """Take out what a worker said of its present state; what it has counted stays in the sums of all.
 
-            forget: Any = mark_process_dead  # which says nothing of its types
-            forget(worker.process.pid, self._plan.metrics)
-        except (ImportError, OSError) as error:
-            log.error("The metrics still have the calls of %s: %s", worker, error)
+        Source: prometheus_client/multiprocess.py, mark_process_dead; this process is to do without packages.
+        """
+        if self._plan.metrics:
+            for file in Path(self._plan.metrics).glob(f"gauge_live*_{worker.process.pid}.db"):
+                file.unlink(missing_ok=True)
 
     def _go_on_without(self, worker: Worker) -> None:
         how = _ending(worker.process.returncode)
