@@ -18,6 +18,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum
+from functools import cache
 
 from calls.call import Call
 from calls.events.event import CallEvent, Privacy, own_fields, private_fields
@@ -66,6 +67,8 @@ OWN_SPANS = (
 """Events of which spans are made, so that they are not events of a span as well."""
 
 Value = str | bool | int | float
+
+_private = cache(private_fields)  # which looks at types anew each time: most of what a trace would take
 
 
 @dataclass
@@ -131,7 +134,7 @@ def trace_of(call: Call, outcome: Outcome | None, *, words: bool = False) -> Spa
 
 def attributes_of(event: CallEvent, *, words: bool) -> dict[str, Value]:
     """The values of an event that a trace may have: none that is personal, and what was said only if asked for."""
-    private = private_fields(type(event))
+    private = _private(type(event))
     found: dict[str, Value] = {}
     for one in own_fields(type(event)):
         value, mark = getattr(event, one.name), private.get(one.name)
