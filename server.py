@@ -8,7 +8,7 @@ if __name__ == "__main__":
     need_packages()
 
 # Before numpy, whose native library reads its number of threads when it is imported
-from settings import ROOT, Settings, SettingsError, load_settings, read_given
+from settings import ROOT, Settings, SettingsError, hand_on_opentelemetry, load_settings, read_given
 
 # isort: split
 import argparse
@@ -282,13 +282,13 @@ def _serve(settings: Settings, chosen: dict[str, Any]) -> int:
         except CloudError as error:
             raise StartError(str(error)) from None
         lines += [*answers, *notes(settings, read_given())]
+        os.environ.pop(METRICS_FOLDER, None)  # somebody else's: one process keeps its metrics in memory
         if settings.workers is not None:
             kept = {**chosen, **({"public_url": tunnel} if tunnel else {})}
             print("\n".join([*lines, worker_plan.line(settings)]), flush=True)
             worker_plan.become_parent(
                 settings, listener, kept, program=ROOT / "server.py", metrics=_metrics_of_all()
             )
-        os.environ.pop(METRICS_FOLDER, None)  # somebody else's: one process keeps its metrics in memory
         app = _app(settings, partial(look_over, settings))
         server = StoppingServer(uvicorn_config(app), app.state.service.drain)
         print("\n".join(lines), flush=True)
@@ -299,7 +299,6 @@ def _serve(settings: Settings, chosen: dict[str, Any]) -> int:
 
 def _metrics_of_all() -> str:
     """Name prometheus-client a folder for the metrics of all workers; empty when none can be made."""
-    os.environ.pop(METRICS_FOLDER, None)
     try:
         os.environ[METRICS_FOLDER] = make_metrics_folder()
     except OSError as error:
@@ -352,6 +351,7 @@ def _app(
 ) -> FastAPI:
     from calls.database.errors import DatabaseUnusable
 
+    hand_on_opentelemetry()
     try:
         return create_app(settings, look_over=look_over, metrics_folder=metrics_folder)
     except DatabaseUnusable as error:
