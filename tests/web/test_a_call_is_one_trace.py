@@ -195,6 +195,21 @@ def test_the_exporter_gets_one_trace_with_the_calls_id():
         }
 
 
+def test_a_long_call_has_all_its_events():
+    exporter = InMemorySpanExporter()
+    traces = Traces(exporter, "the desk")
+    story = Story()
+    story.at(1).move(CallState.IN_PROGRESS, cause="answered")
+    story.at(1).record(Attached("MZ1"))
+    for n in range(700):
+        story.at(2 + n).record(BotSaid(f"sentence {n}"))
+    story.at(800).move(CallState.COMPLETED, cause="bye")
+    traces.export(story.call)
+    assert traces.close()
+    (session,) = [one for one in exporter.get_finished_spans() if one.name == "attachment"]
+    assert len(session.events) == 700
+
+
 class Refusing(SpanExporter):
     def __init__(self):
         self.results = [SpanExportResult.FAILURE, SpanExportResult.FAILURE, SpanExportResult.SUCCESS]

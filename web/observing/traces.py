@@ -19,7 +19,7 @@ from loguru import logger
 from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import SERVICE_NAME, Resource
-from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace import ReadableSpan, SpanLimits, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.id_generator import IdGenerator, RandomIdGenerator
 from opentelemetry.trace import Status, StatusCode, Tracer, set_span_in_context
@@ -34,6 +34,9 @@ SCOPE = "phonebot"
 
 MOST_WAITING = 8192
 """How many spans may wait for the exporter; a call has some ten, and about five a turn. What is too much is dropped."""
+
+MOST_EVENTS = 2000
+"""How many events a span may have. OpenTelemetry's 128 would be some minutes of talk: the first ones would be missing."""
 
 FLUSH_SECS = 4.0
 """How long a service that stops waits for the last traces to be handed over, in seconds."""
@@ -70,6 +73,7 @@ class Traces:
         self._provider = TracerProvider(
             resource=Resource.create({SERVICE_NAME: service_name}),
             id_generator=self._ids,
+            span_limits=SpanLimits(max_events=MOST_EVENTS),
             shutdown_on_exit=False,
         )
         self._provider.add_span_processor(BatchSpanProcessor(_Telling(exporter), max_queue_size=MOST_WAITING))
@@ -146,9 +150,8 @@ class _Telling(SpanExporter):
         self._exporter = exporter
         self._failing = False
         logging.getLogger("opentelemetry.exporter").setLevel(logging.CRITICAL)
-        logging.getLogger("opentelemetry.sdk._shared_internal").setLevel(
-            logging.ERROR
-        )  # a line for each span
+        # It has a line for each span that is too much
+        logging.getLogger("opentelemetry.sdk._shared_internal").setLevel(logging.ERROR)
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         result, why = SpanExportResult.FAILURE, "it does not answer, or refuses them"
