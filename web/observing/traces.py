@@ -36,7 +36,7 @@ MOST_WAITING = 8192
 """How many spans may wait for the exporter; a call has some ten, and about five a turn. What is too much is dropped."""
 
 MOST_EVENTS = 2000
-"""How many events a span may have. OpenTelemetry's 128 would be some minutes of talk: the first ones would be missing."""
+"""How many events a span may have. With OpenTelemetry's 128, a long call would lack its first ones."""
 
 FLUSH_SECS = 4.0
 """How long a service that stops waits for the last traces to be handed over, in seconds."""
