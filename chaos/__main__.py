@@ -24,7 +24,7 @@ if __name__ == "__main__":
 
     need_packages()
 
-from chaos.crowd import QUICK_ROOM, ROOM, crowd
+from chaos.crowd import ROOM, crowd
 from chaos.database import Postgres, programs
 from chaos.outcome import Outcome
 from chaos.part import play
@@ -139,12 +139,11 @@ async def run(options: argparse.Namespace, directory: Path) -> Outcome:
             outcome.made += played.made
             outcome.others += played.others
             outcome.left_legs += played.left_legs
-        if not options.only:
-            room = QUICK_ROOM if options.quick else ROOM
+        if not options.only and not options.quick:
             print("part 3: more callers than there is room for", flush=True)
             url = database.url if database is not None else None
             outcome.crowd = await crowd(
-                directory / "part-3", workers=options.workers, room=room, database_url=url
+                directory / "part-3", workers=options.workers, room=ROOM, database_url=url
             )
         return outcome
 

@@ -12,7 +12,6 @@ from chaos.part import staged, told_of, write_down
 from chaos.schedule import IN, SETUPS, PlannedCall
 
 ROOM = 4
-QUICK_ROOM = 2
 """Calls that a process takes."""
 
 TIMES = 5
