@@ -25,7 +25,7 @@ if __name__ == "__main__":
     need_packages()
 
 from chaos.crowd import ROOM, crowd
-from chaos.database import Postgres, programs
+from chaos.database import Postgres, chosen
 from chaos.outcome import Outcome
 from chaos.part import play
 from chaos.processes import can_look
@@ -99,12 +99,7 @@ async def run(options: argparse.Namespace, directory: Path) -> Outcome:
     Raises:
         EmulatorError: The server or the database cannot be started.
     """
-    folder = None if options.database == "sqlite" else programs()
-    if options.database == "postgres" and folder is None:
-        raise EmulatorError(
-            "no PostgreSQL can be started: install it and asyncpg (apt-get install postgresql, make setup), "
-            "or choose --database sqlite"
-        )
+    folder = chosen(options.database)
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(Postgres(folder)) if folder is not None else None
         kept = "PostgreSQL" if database else "SQLite (it is no server: nothing restarts)"

@@ -31,6 +31,21 @@ def programs() -> Path | None:
     return max(DEBIAN.glob("*/bin"), key=lambda path: int(path.parent.name), default=None)
 
 
+def chosen(database: str) -> Path | None:
+    """The folder of the programs for `auto`, `sqlite` or `postgres`; None to keep calls in SQLite's files.
+
+    Raises:
+        EmulatorError: PostgreSQL is asked for, and cannot be started.
+    """
+    folder = None if database == "sqlite" else programs()
+    if database == "postgres" and folder is None:
+        raise EmulatorError(
+            "no PostgreSQL can be started: install it and asyncpg (apt-get install postgresql, make setup), "
+            "or choose --database sqlite"
+        )
+    return folder
+
+
 class Postgres:
     """Use as an async context manager.
 

@@ -28,7 +28,7 @@ if __name__ == "__main__":
 import httpx
 
 from chaos.bot import TASKS
-from chaos.database import Postgres, programs
+from chaos.database import Postgres, chosen
 from chaos.judging import Verdict, judge
 from chaos.part import Stage, staged, told_of
 from chaos.processes import Held, can_look, held
@@ -119,11 +119,7 @@ async def soak(options: argparse.Namespace, directory: Path) -> tuple[list[Sampl
     Raises:
         EmulatorError: The server or the database cannot be started.
     """
-    folder = None if options.database == "sqlite" else programs()
-    if options.database == "postgres" and folder is None:
-        raise EmulatorError(
-            "no PostgreSQL can be started: install it and asyncpg, or choose --database sqlite"
-        )
+    folder = chosen(options.database)
     samples: list[Sample] = []
     verdicts: list[Verdict] = []
     async with AsyncExitStack() as stack:

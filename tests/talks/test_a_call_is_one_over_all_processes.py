@@ -296,15 +296,11 @@ async def test_a_colleague_gets_the_caller_and_the_bot_of_the_other_process_leav
 
 @pytest.mark.timeout(300)
 async def test_a_process_that_was_killed_is_told_of_within_the_time_out(tmp_path, database):
-    # Who has the sockets then takes them and says nothing: the caller cannot come back at once
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        await _a_killed_process_is_told_of(tmp_path, database, silent)
-
-
-async def _a_killed_process_is_told_of(tmp_path, database, silent):
-    async with two_servers(tmp_path, "telnyx", database) as service:
+    async with two_servers(tmp_path, "telnyx", database) as service, AsyncExitStack() as stack:
         calling = service.call([Wait(20)], "call_control")
         call_id = await service.live_call()
+        # Who has the sockets then takes them and says nothing: the caller cannot come back at once
+        silent = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
         service.balancer.sockets = silent.getsockname()[1]
         service.process_a.kill()
         began = time.monotonic()
