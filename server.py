@@ -42,7 +42,7 @@ FIRST_KEPT_SOCKET = 3
 """The file descriptor of a socket that a supervisor passes on. Source: systemd docs, sd_listen_fds(3)."""
 
 SHUTDOWN_SECS = 5
-"""How long a service whose calls have ended, or that is to stop at once, waits for requests that are being answered."""
+"""How long a service whose calls have ended waits for requests that are being answered."""
 
 
 def create_app(
@@ -256,7 +256,7 @@ def _serve(settings: Settings, chosen: dict[str, Any]) -> int:
     from deployment import worker_plan
     from deployment.banner import start_lines
     from deployment.tunnel import find_tunnel
-    from web.stopping import StoppingServer
+    from web.stopping import ServerProcess
 
     listener = listen(settings.host, settings.port)
     with listener:
@@ -275,7 +275,7 @@ def _serve(settings: Settings, chosen: dict[str, Any]) -> int:
             print("\n".join([*lines, worker_plan.line(settings)]), flush=True)
             worker_plan.become_parent(settings, listener, kept, program=ROOT / "server.py")
         app = _app(settings, partial(look_over, settings))
-        server = StoppingServer(uvicorn_config(app), app.state.service.drain)
+        server = ServerProcess(uvicorn_config(app), app.state.service.drain)
         print("\n".join(lines), flush=True)
         with suppress(KeyboardInterrupt):
             server.run(sockets=[listener])
@@ -285,7 +285,7 @@ def _serve(settings: Settings, chosen: dict[str, Any]) -> int:
 def _serve_as_worker(text: str) -> int:
     """Serve on the port that a parent has opened, and give it signs of life (`deployment.workers`)."""
     from deployment import pulse
-    from web.stopping import StoppingServer
+    from web.stopping import ServerProcess
 
     post = pulse.take_post(text)
     gc.disable()  # a sixth of the start is looking for garbage where there is none yet
@@ -298,7 +298,7 @@ def _serve_as_worker(text: str) -> int:
     drain = app.state.service.drain
     drain.tell_all = lambda number: os.kill(os.getppid(), number)
 
-    class Server(StoppingServer):
+    class Server(ServerProcess):
         def let_go(self) -> None:
             for one in getattr(self, "servers", ()):  # which it has once it listens
                 one.close()
@@ -314,6 +314,7 @@ def _serve_as_worker(text: str) -> int:
                 await super().serve(sockets)
 
     server = Server(uvicorn_config(app), drain)
+    drain.give_up_port = server.let_go
     gc.enable()
     with socket.socket(fileno=post.listener) as listener, suppress(KeyboardInterrupt):
         server.run(sockets=[listener])

@@ -54,7 +54,7 @@ MEMORY = "memory"
 """The value of DATABASE_URL with which calls are forgotten when the process ends."""
 
 
-SAY, BUSY_TONE, CALL_BACK = "say", "busy", "call_back"
+SAY, BUSY_TONE, CALL_BACK, MESSAGE = "say", "busy", "call_back", "message"
 """The values of WHEN_FULL that name no other place."""
 
 
@@ -492,14 +492,14 @@ class Settings(BaseSettings):
     @classmethod
     def _is_an_end(cls, value: str) -> str:
         value = value.strip()
-        if value.lower() in (SAY, BUSY_TONE, CALL_BACK):
+        if value.lower() in (SAY, BUSY_TONE, CALL_BACK, MESSAGE):
             return value.lower()
         if re.match(r"https?://", value, re.IGNORECASE):
             return cls._is_a_base_url(value) or SAY
         if re.fullmatch(r"\+[1-9][0-9]{5,14}|sips?:\S+", value):
             return value
         raise ValueError(
-            f"must be {SAY}, {BUSY_TONE}, {CALL_BACK}, the base address of another server such as "
+            f"must be {SAY}, {BUSY_TONE}, {CALL_BACK}, {MESSAGE}, the base address of another server such as "
             "https://bot2.example.com, or a telephone number in E.164 such as +14155550100"
         )
 

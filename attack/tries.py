@@ -12,7 +12,17 @@ from attack.ingredients import NASTY, NUMBERS, Ingredients
 from attack.knowledge import Knowledge
 from attack.raw_requests import FORM, JSON, Try, frame, request, upgrade
 
-ROUTES = ("voice", "fallback", "connect-ended", "transfer", "transfer-answered", "status", "amd", "recording")
+ROUTES = (
+    "voice",
+    "fallback",
+    "connect-ended",
+    "transfer",
+    "transfer-answered",
+    "status",
+    "amd",
+    "recording",
+    "message",
+)
 METHODS = ("GET", "POST", "POST", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "HEAD", "TRACE", "get", "PRI")
 EVENTS = (
     "call.initiated",

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Self
 
 from calls.call import Call
+from calls.events.lifecycle import ColleagueCalled, TransferEnded, TransferStarted
 
 ROLE = "role"
 """The name of the parameter that says what kind of leg a call is."""
@@ -44,6 +45,12 @@ class Colleague:
     def as_parameters(self) -> dict[str, str]:
         """The parameters of the leg, from which `of` reads them."""
         return {ROLE: COLLEAGUE, **asdict(self)}
+
+
+def asked_for(call: Call) -> str | None:
+    """Our id of the call to a colleague who is asked whether they take this caller; None when nobody is."""
+    last = call.last(TransferStarted, ColleagueCalled, TransferEnded)
+    return last.call_id if isinstance(last, ColleagueCalled) else None
 
 
 PRIVATE_PARAMETERS = frozenset({"call_id", ROLE, *(field.name for field in fields(Colleague))})

@@ -200,13 +200,19 @@ class CallControl:
         call, carrier, command_id = self.call, self.commanded("reject the call"), str(uuid.uuid4())
         await self.act(lambda: carrier.reject(call.carrier_call_id, command_id=command_id), "reject the call")
 
-    async def speak(self, text: str, language: str) -> None:
+    async def speak(self, text: str, language: str, *, command_id: str | None = None) -> None:
         """Say a sentence in the carrier's own voice, where commands run the call and no media stream is open.
+
+        Args:
+            text: The sentence.
+            language: As in BCP 47.
+            command_id: Under which it is said once only; a fresh one if not given.
 
         Raises:
             NotDone: It may not be said.
         """
-        call, carrier, command_id = self.call, self.commanded("speak"), str(uuid.uuid4())
+        call, carrier = self.call, self.commanded("speak")
+        command_id = command_id or str(uuid.uuid4())
         await self.act(
             lambda: carrier.speak(call.carrier_call_id, text, language, command_id=command_id), "speak"
         )

@@ -25,7 +25,7 @@ from calls.database.saved import SavedCall
 from calls.errors import UnderWay
 from calls.events.forgetting import NUMBER_FIELDS, without_numbers
 from calls.kept_json import forget_caller_in_memory
-from calls.left_messages import MessageBook
+from calls.left_messages import OF_RECORDINGS, MessageBook
 from calls.recordings import DELETED, recordings
 from calls.store import CallStore
 from carriers.carrier import CallNotFound, Carrier, CarrierError
@@ -203,6 +203,7 @@ class Forgetting:
     async def _purge_messages(self, before: Before) -> int:
         words = max(filter(None, (before.words, before.events)), default=None)
         numbers = before.numbers
+        recorded = max(filter(None, (before.recordings, before.events)), default=None)
 
         def change(message: dict[str, Any]) -> dict[str, Any] | None:
             taken_at = _moment(message.get("taken_at"))
@@ -210,11 +211,13 @@ class Forgetting:
                 return message
             if words is not None and taken_at < words:
                 return None
+            if recorded is not None and taken_at < recorded:
+                message = {name: value for name, value in message.items() if name not in OF_RECORDINGS}
             if numbers is not None and taken_at < numbers:
                 return {**message, **without_numbers({name: message.get(name) for name in NUMBER_FIELDS})}
             return message
 
-        return await self._messages.rewrite(change) if words or numbers else 0
+        return await self._messages.rewrite(change) if words or numbers or recorded else 0
 
     # One caller
 

@@ -27,6 +27,10 @@ except ImportError:  # Windows, where there is one process
     fcntl = None  # type: ignore[assignment]
 
 
+OF_RECORDINGS = frozenset({"recording_url", "recording_secs"})
+"""What only a message has that was recorded, and what goes with the recording."""
+
+
 @dataclass(frozen=True)
 class Message:
     """A message.
@@ -37,7 +41,9 @@ class Message:
         agent: The agent that took it.
         caller_name: As the caller gave it; may be empty.
         callback_number: As the caller gave it, else the number that called; may be empty.
-        text: The message.
+        text: The message; empty for one that the carrier has recorded.
+        recording_url: Where that is, for a while perhaps without a password; None for others.
+        recording_secs: How long it is, in seconds; None when the carrier does not say.
     """
 
     taken_at: datetime
@@ -46,6 +52,8 @@ class Message:
     caller_name: str
     callback_number: str
     text: str
+    recording_url: str | None = None
+    recording_secs: int | None = None
 
 
 class MessageBook:
@@ -65,8 +73,10 @@ class MessageBook:
         Raises:
             OSError: The file cannot be written.
         """
-        line = json.dumps({**asdict(message), "taken_at": message.taken_at.isoformat(timespec="seconds")})
-        await asyncio.to_thread(self._append, line + "\n")
+        values = {**asdict(message), "taken_at": message.taken_at.isoformat(timespec="seconds")}
+        if message.recording_url is None:
+            values = {name: value for name, value in values.items() if name not in OF_RECORDINGS}
+        await asyncio.to_thread(self._append, json.dumps(values) + "\n")
 
     async def rewrite(self, change: Callable[[dict[str, Any]], dict[str, Any] | None]) -> int:
         """Put others in the place of messages.

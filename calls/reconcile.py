@@ -20,6 +20,7 @@ from calls.errors import NoAnswer
 from calls.events.lifecycle import Dialling, HangUpStarted
 from calls.events.talk import Attached, Detached
 from calls.hang_up import is_followed_up
+from calls.message_box import LONGEST_SECS, has_message_box
 from calls.policy import NOBODY_KNOWS
 from calls.states import CallState, EndedBy
 from calls.store import CallStore
@@ -46,6 +47,9 @@ LISTED = timedelta(seconds=15)
 """How long after a look in vain a call is looked for once more before it counts as never made: lists are late."""
 APOLOGY = timedelta(seconds=20)
 """How long a call that is to end, but was not hung up, is left alone: its carrier may be speaking our last words."""
+LEAVES_MESSAGE = timedelta(seconds=LONGEST_SECS + 30)
+"""How long nothing may be heard of a caller who leaves a message."""
+
 HANDED_OVER = timedelta(seconds=60)
 SILENT = timedelta(minutes=5)
 
@@ -219,6 +223,8 @@ def _patience(call: Call) -> timedelta:
         return ring + RING_GRACE
     if call.state is CallState.IN_PROGRESS and call.has(HangUpStarted):
         return UNATTACHED
+    if has_message_box(call):
+        return LEAVES_MESSAGE
     if call.state is CallState.IN_PROGRESS and not is_attached(call):
         return UNATTACHED if call.ending is None else APOLOGY
     if call.state is CallState.TRANSFERRED:

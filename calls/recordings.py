@@ -8,13 +8,17 @@ is said meanwhile must not be written down anywhere.
 from __future__ import annotations
 
 import uuid
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from calls.call import Call
 from calls.control import CallControl
 from calls.errors import NotPossible
 from calls.events.lifecycle import RecordingChanged, RecordingReported
 from carriers.carrier import CarrierUnavailable, RecordingFormat, RecordingUpdate
+
+T = TypeVar("T")
 
 IN_PROGRESS, PAUSED, STOPPED, UNKNOWN = "in_progress", "paused", "stopped", "unknown"
 COMPLETED, DELETED = "completed", "deleted"
@@ -90,20 +94,12 @@ async def change_recording(control: CallControl, action: str, file_format: str =
         next((one.id for one in reversed(recordings(call)) if one.id), None) if action != "start" else None
     )
 
-    certain = True
+    def start(command_id: str) -> Awaitable[str | None]:
+        return carrier.start_recording(
+            call_id, status_url=status_url, file_format=wanted, command_id=command_id
+        )
 
     async def request() -> str | None:
-        nonlocal command_id, certain
-        if action == "start":
-            try:
-                return await carrier.start_recording(
-                    call_id, status_url=status_url, file_format=wanted, command_id=command_id
-                )
-            except CarrierUnavailable as error:
-                certain = certain and error.nothing_done
-                if certain:  # the refused one's id may count as a repetition
-                    command_id = str(uuid.uuid4())
-                raise
         change = {
             "pause": carrier.pause_recording,
             "resume": carrier.resume_recording,
@@ -112,8 +108,36 @@ async def change_recording(control: CallControl, action: str, file_format: str =
         await change(call_id, recording_id=known, command_id=command_id)
         return None
 
-    recording_id = await control.act(request, f"{action} the recording", budget_secs)
+    recording_id = await control.act(
+        with_fresh_ids(start, command_id) if action == "start" else request,
+        f"{action} the recording",
+        budget_secs,
+    )
     was_changed(call, RECORDING_ACTIONS[action], recording_id or known)
+
+
+def with_fresh_ids(request: Callable[[str], Awaitable[T]], command_id: str) -> Callable[[], Awaitable[T]]:
+    """A request that is sent again under the same id only where an attempt may have been carried out.
+
+    The id of one that was refused, as it came too early, may count as a repetition.
+
+    Args:
+        request: Asks once, under an id.
+        command_id: The first one.
+    """
+    certain = True
+
+    async def ask() -> T:
+        nonlocal command_id, certain
+        try:
+            return await request(command_id)
+        except CarrierUnavailable as error:
+            certain = certain and error.nothing_done
+            if certain:
+                command_id = str(uuid.uuid4())
+            raise
+
+    return ask
 
 
 def was_changed(call: Call, state: str, recording_id: str | None) -> None:

@@ -26,7 +26,7 @@ from calls.database import leases, processes
 from calls.database.engine import READING, WRITING
 from calls.database.errors import DatabaseError, DatabaseUnavailable
 from calls.database.merging import Theirs, merge
-from calls.database.processes import Command, Me
+from calls.database.processes import Beat, Command, Me, Offer
 from calls.database.waking import EVERYTHING, Names, Waking, tell
 from calls.errors import CallIsOver, CarrierFailed, NoAnswer, NotDone, NotPossible, UnderWay
 
@@ -41,6 +41,10 @@ DEAD_SECS = 5.0
 
 FORGET_SECS = 60.0
 """How long a dead process is remembered."""
+
+SURE_BEATS = 3
+"""After so many more beats of a process it was after the moment from which they are counted that it said what it
+offers: the next beat may have been written before that moment and not been seen yet."""
 
 TAKE_SECS = 2.5
 """How long a process may take to begin what it is asked to do; then it is asked no more, and has not done it."""
@@ -67,7 +71,7 @@ NOT_DONE: Mapping[str, type[NotDone]] = {
 class _Seen:
     """A process, as it was seen last."""
 
-    beat: int
+    beat: Beat
     at: float
 
 
@@ -80,6 +84,7 @@ class Shared:
         live: The calls in memory that have not ended.
         learned: Called in the calls' loop with each call that another process has changed.
         clock: Monotonic time in seconds.
+        offer: What this process would take over; the others know it with its next beat.
     """
 
     def __init__(
@@ -91,6 +96,7 @@ class Shared:
         clock: Callable[[], float] = time.monotonic,
     ):
         self.me = Me(uuid.uuid4().hex, f"{socket.gethostname()}/{os.getpid()}")
+        self.offer = Offer()
         self._database = database
         self._writer = writer
         self._live = live
@@ -125,6 +131,44 @@ class Shared:
     def living(self) -> list[str]:
         """The ids of the processes that live, this one among them."""
         return [one for one in list(self._seen) if self.lives(one)]
+
+    @property
+    def beats(self) -> dict[str, int]:
+        """How many beats of each process were seen, by its id."""
+        return {one: seen.beat.count for one, seen in list(self._seen.items())}
+
+    def room_elsewhere(self, since: Mapping[str, int]) -> int | None:
+        """How many calls other processes of this deployment would take over.
+
+        Args:
+            since: `beats` of some moment. What a process has offered before it does not count: it may be about to stop,
+                too.
+
+        Returns:
+            None while that is not known of all of them.
+        """
+        room = 0
+        for one, seen in list(self._seen.items()):
+            offer = seen.beat.offer
+            if one == self.me.id or not self.lives(one) or offer.deployment != self.offer.deployment:
+                continue
+            if offer.room and one in since and seen.beat.count < since[one] + SURE_BEATS:
+                return None
+            room += offer.room
+        return room
+
+    @property
+    def has_neighbour(self) -> bool:
+        """Whether another process on this machine would take calls over."""
+        machine = processes.machine_of(self.me.name)
+        return any(
+            one != self.me.id
+            and self.lives(one)
+            and seen.beat.machine == machine
+            and seen.beat.offer.deployment == self.offer.deployment
+            and seen.beat.offer.room
+            for one, seen in list(self._seen.items())
+        )
 
     async def holds(self, name: str) -> bool:
         """Whether this process is the one that does some work for all. It takes it over from one that is dead.
@@ -356,16 +400,16 @@ class Shared:
             # This process, or the database, was away: whether others were is not known.
             self._seen = {one: _Seen(seen.beat, now) for one, seen in self._seen.items()}
         self._next_beat = now + BEAT_SECS
-        beats = await self._database.do(lambda connection: processes.beat(connection, self.me))
+        beats = await self._database.do(lambda connection: processes.beat(connection, self.me, self.offer))
         self._see(beats, now)
         dead = [one for one, seen in self._seen.items() if now - seen.at >= FORGET_SECS and one in beats]
         if dead:
             await self._database.do(lambda connection: processes.forget(connection, dead))
 
-    def _see(self, beats: Mapping[str, int], now: float) -> None:
+    def _see(self, beats: Mapping[str, Beat], now: float) -> None:
         for process, beat in beats.items():
             seen = self._seen.get(process)
-            if seen is None or seen.beat != beat:
+            if seen is None or seen.beat.count != beat.count:
                 self._seen[process] = _Seen(beat, now)
         for process in set(self._seen) - set(beats):
             del self._seen[process]

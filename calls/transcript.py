@@ -21,6 +21,7 @@ from calls.events.talk import (
     CallerSaid,
     Detached,
     Interrupted,
+    MessageRecorded,
     MessageTaken,
     ToolStarted,
     ToolUsed,
@@ -143,6 +144,8 @@ class _Listener:
                     self.returned(event.name, event.arguments)
                     ok = tool_succeeded(event.result) if event.ok is None else event.ok
                     self.use(ToolUse(event.name, event.arguments, event.result, ok), event)
+                case MessageRecorded():
+                    pass  # no tool of the bot's, which was not on the call
                 case MessageTaken():
                     self.returned(TAKE_MESSAGE)
                     told = "The message was taken and will be passed on."

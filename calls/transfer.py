@@ -130,6 +130,8 @@ class ResumeReason(StrEnum):
     """A transfer has ended."""
     LOST = "lost"
     """The stream before it was lost."""
+    HANDED_OVER = "handed_over"
+    """The process that had the stream before is to stop, and has let go of it."""
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from calls.call import Call
 from calls.colleague import Colleague
 from calls.control import CallControl
 from calls.errors import CallIsOver, CarrierFailed, NotDone, NotPossible
+from calls.events.lifecycle import ColleagueCalled
 from calls.insist import insist
 from calls.states import CallState
 from calls.transfer import Resume, ResumeReason, Target
@@ -102,6 +103,7 @@ async def call_colleague(control: CallControl, target: Target, about: str) -> Ca
         agent=call.agent,
         parameters=Colleague(call.id, call.carrier_call_id, target.name, about).as_parameters(),
     )
+    call.record(ColleagueCalled(colleague.id))
     try:
         stream = await way_back.stream(colleague)
     except NotDone as error:

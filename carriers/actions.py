@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Protocol
 
@@ -251,6 +252,30 @@ class CommandActions(Protocol):
         Raises:
             CallEnded: The call is over.
             CarrierError: It may not be said.
+        """
+        ...
+
+    async def record_message(
+        self,
+        call_id: str,
+        *,
+        longest_secs: int,
+        silence_secs: int,
+        state: Mapping[str, str],
+        command_id: str | None = None,
+    ) -> None:
+        """Record what the caller says after a tone, and not what they hear; an event tells when the file is there.
+
+        Args:
+            call_id: The carrier's id of the call.
+            longest_secs: How long the recording may be.
+            silence_secs: It is over after so much silence behind something that was said.
+            state: What its events carry along (`CarrierEvent.client_state`), as they may not name the call.
+            command_id: See above.
+
+        Raises:
+            CallEnded: The call is over.
+            CarrierError: It is not recorded, as far as we know.
         """
         ...
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import ClassVar
 
 from carriers.detection import CALLBACK_WORDS, Words, machine_result
 from carriers.dialling import DialResult, DialStatus
 from carriers.forms import Form, WebhookError, whole_number
-from carriers.recording import RecordingState, RecordingUpdate
+from carriers.recording import RecordedMessage, RecordingState, RecordingUpdate
 from carriers.reports import LineState, MachineResult, ReferResult
 
 LINE_STATES: Mapping[str, LineState] = {
@@ -108,6 +109,20 @@ class FormCallbacks:
             url=form.get("RecordingUrl") or None,
             duration_secs=whole_number(form.get("RecordingDuration")),
             channels=whole_number(form.get("RecordingChannels")),
+        )
+
+    def parse_message(self, form: Form) -> RecordedMessage:
+        """Read the request that the carrier makes to the `action` of a `<Record>`.
+
+        `Digits` is the key that has ended it, or `hangup`. Sources: Twilio docs, voice/twiml/record; Telnyx docs, TeXML
+        verb Record, which say only that there are "additional request parameters".
+
+        Raises:
+            WebhookError: There is no CallSid.
+        """
+        return RecordedMessage(
+            replace(self.parse_recording(form), state=RecordingState.STOPPED),
+            ended_by_caller=bool(form.get("Digits")),
         )
 
 

@@ -11,7 +11,7 @@ from typing import Protocol, TypeGuard
 
 from carriers.actions import CallActions, CommandActions, DocumentActions, KeyActions
 from carriers.dialling import DialledCall, DialOrder, DialOut, DialResult, DialStatus, MachineDetection
-from carriers.documents import Meeting, TransferDocument
+from carriers.documents import Meeting, MessageDocument, TransferDocument
 from carriers.errors import (
     CallEnded,
     CallNotFound,
@@ -26,7 +26,7 @@ from carriers.errors import (
 )
 from carriers.forms import Form, WebhookError, WebhookRequest
 from carriers.numbers import phone_number
-from carriers.recording import RecordingFormat, RecordingState, RecordingUpdate
+from carriers.recording import RecordedMessage, RecordingFormat, RecordingState, RecordingUpdate
 from carriers.reports import (
     AnsweredBy,
     CarrierCall,
@@ -74,9 +74,11 @@ __all__ = [
     "MachineDetection",
     "MachineResult",
     "Meeting",
+    "MessageDocument",
     "NotConfigured",
     "NotRecording",
     "OtherCallEnded",
+    "RecordedMessage",
     "RecordingFormat",
     "RecordingState",
     "RecordingUpdate",
@@ -171,6 +173,10 @@ class DocumentCarrier(Carrier, DocumentActions, Protocol):
         """
         ...
 
+    def message_document(self, message: MessageDocument) -> str:
+        """Markup that has the carrier take a message from the caller."""
+        ...
+
     def reject_document(self) -> str:
         """Markup that lets a new call's caller hear a busy tone; the call is not answered."""
         ...
@@ -237,6 +243,14 @@ class DocumentCarrier(Carrier, DocumentActions, Protocol):
 
     def parse_recording(self, form: Form) -> RecordingUpdate:
         """Read a recording callback.
+
+        Raises:
+            WebhookError: It names no call.
+        """
+        ...
+
+    def parse_message(self, form: Form) -> RecordedMessage:
+        """Read the carrier's request to the `action_url` of a message.
 
         Raises:
             WebhookError: It names no call.

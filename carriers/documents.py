@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from carriers.dialling import check_destination, check_ring_timeout, is_sip
 from carriers.streams import StreamDocument, xml_safe
 
+MESSAGE_ENDS_ON = "#"
+"""The key that ends a message. Not any key: one that is touched by mistake must not."""
+
 MAX_DIGITS = 64
 """Enough for a phone number, an extension, a PIN and the pauses between them."""
 
@@ -62,6 +65,29 @@ class TransferDocument:
             raise ValueError("a transfer needs either action_url or fallback: give exactly one of the two")
         if self.refer and not is_sip(self.destination):
             raise ValueError("destination is not a SIP address: refer can only lead to one")
+
+
+@dataclass(frozen=True)
+class MessageDocument:
+    """What a document needs to know that has the carrier take a message: a sentence, a tone, and what is said then.
+
+    Parameters:
+        say: The sentence, in the carrier's own voice.
+        language: The one that both sentences are in, as in BCP 47; English when not given.
+        nothing_said: What a caller hears who says nothing; then the call ends.
+        action_url: Absolute URL that the carrier asks for what comes after.
+        status_url: Absolute URL to which the carrier reports that the recording's file is there, or that there is none.
+        longest_secs: How long the message may be.
+        silence_secs: After so much silence it is over.
+    """
+
+    say: str
+    language: str | None
+    nothing_said: str
+    action_url: str
+    status_url: str
+    longest_secs: int
+    silence_secs: int
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,8 @@ class RecordingState(StrEnum):
     """Where a recording stands."""
 
     IN_PROGRESS = "in_progress"
+    STOPPED = "stopped"
+    """It is over; its file may not be there yet."""
     COMPLETED = "completed"
     ABSENT = "absent"
     """There was nothing to record."""
@@ -45,3 +47,17 @@ class RecordingUpdate:
     duration_secs: int | None = None
     channels: int | None = None
     reason: str = ""
+
+
+@dataclass(frozen=True)
+class RecordedMessage:
+    """A carrier's request for what comes after a message that it has recorded.
+
+    Parameters:
+        recording: As far as the request tells it.
+        ended_by_caller: The caller has ended it, by a key or by hanging up. Otherwise silence has, or the longest time,
+            or the carrier does not tell.
+    """
+
+    recording: RecordingUpdate
+    ended_by_caller: bool = False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -35,11 +35,6 @@ LOOK_AGAIN_SECS = 0.1
 AREAS = ("202", "212", "213", "312", "415", "617", "713", "702", "305", "206")
 
 
-def script() -> list[ScriptItem]:
-    """What the person at the phone says."""
-    return [Audio(tonespeech.speak(line), line) for line in talk.LINES]
-
-
 def number_of(call: PlannedCall) -> str:
     """A number of its own for each call, of those that are reserved for fiction."""
     area = AREAS[call.number // 90 % len(AREAS)]
@@ -67,6 +62,7 @@ class Placing:
         voice_urls: What is entered at the carriers for the bot's number, by carrier.
         fallbacks: The carriers' own documents for when the server does not answer, by carrier.
         live: Calls that go on, by the number of the planned call.
+        lines: What the person at the phone says, one line after the other.
         doubled: Calls that the server has placed although it had placed them before.
     """
 
@@ -76,6 +72,7 @@ class Placing:
     api_key: str
     voice_urls: Mapping[str, str]
     fallbacks: Mapping[str, str]
+    lines: Sequence[str] = talk.LINES
     live: dict[int, Live] = field(default_factory=dict)
     doubled: list[Call] = field(default_factory=list)
 
@@ -104,7 +101,7 @@ class Placing:
         try:
             await network.call(
                 self.url if planned.mode else self.voice_urls[planned.carrier],
-                script(),
+                self._script(),
                 from_number=number_of(planned),
                 mode=planned.mode,
                 manners=MANNERS,
@@ -121,7 +118,7 @@ class Placing:
         network = self.networks[planned.carrier]
         number = number_of(planned)
         hello: list[ScriptItem] = [Audio(tonespeech.speak("Hello"), "Hello")]
-        network.add_person(Colleague(number, 0.5, script=[*hello, *script()]))
+        network.add_person(Colleague(number, 0.5, script=[*hello, *self._script()]))
         rings = asyncio.Event()
 
         def begin(call: Call) -> None:
@@ -169,6 +166,9 @@ class Placing:
                 await asyncio.sleep(ASK_AGAIN_SECS)
         if planned.number not in self.live:
             raise EmulatorError(f"POST /calls: {answer}")
+
+    def _script(self) -> list[ScriptItem]:
+        return [Audio(tonespeech.speak(line), line) for line in self.lines]
 
     async def _limit(self, one: Live) -> None:
         await asyncio.sleep(LONGEST_SECS)

@@ -77,7 +77,7 @@ class Held:
     """What processes hold.
 
     Parameters:
-        memory_mb: Resident memory, MB (10^6 bytes).
+        memory_mb: Resident memory, MB (10^6 bytes), but for files, as libraries are: `RssAnon`, proc_pid_status(5).
         threads: How many.
         sockets: Open sockets.
         files: Other open files.
@@ -99,7 +99,7 @@ def held(pids: Iterable[int]) -> Held:
             continue
         targets = _files(pid)
         mine = sum(SOCKET.fullmatch(target) is not None for target in targets)
-        memory += _number(status, "VmRSS") * 1024 / 1e6
+        memory += _number(status, "RssAnon") * 1024 / 1e6
         threads += _number(status, "Threads")
         sockets += mine
         files += len(targets) - mine

@@ -1,7 +1,7 @@
 """Place calls for an hour, and see that they leave nothing behind in the server. Loopback only; Linux.
 
 Calls come in rounds. After each, when nobody calls, it is looked at what the server's processes hold: memory, threads,
-sockets and files by /proc, tasks by asking them. What the first rounds add is a warm-up. The last line of the output is
+sockets and files by /proc, tasks by asking them. What the first calls add is a warm-up. The last line of the output is
 one JSON object: how many calls there were, how many `ended` as they are to, the slope of the memory after the warm-up,
 and what is left of the rest in the end beyond what was there after the warm-up.
 """
@@ -27,6 +27,7 @@ if __name__ == "__main__":
 
 import httpx
 
+from chaos import talk
 from chaos.bot import TASKS
 from chaos.database import Postgres, chosen
 from chaos.judging import Verdict, judge
@@ -36,9 +37,15 @@ from chaos.schedule import PlannedCall, draw
 from emulator import EmulatorError
 
 MINUTES, QUICK_MINUTES = 60.0, 5.0
-AT_ONCE = 16
-WARM_UP = 2
-"""Rounds that do not count: what is loaded with the first calls stays, and is meant to."""
+AT_ONCE, QUICK_AT_ONCE = 16, 24
+QUICK_LINES = (talk.LINES[0], talk.BYE)
+"""A short talk, so that five minutes have enough of them."""
+
+SPREAD_SECS = 4.0
+"""Within which all calls of a round begin."""
+
+WARM_UP = 100
+"""Calls of each process that do not count: what is loaded and kept ready with the first ones stays, and is meant to."""
 
 FEWEST_ROUNDS = 3
 """After the warm-up, for a slope to mean anything."""
@@ -83,6 +90,11 @@ def slope(samples: Sequence[Sample]) -> float:
         return 0.0
     together = sum((one.calls - calls) * (one.held.memory_mb - memory) for one in samples)
     return round(100 * together / spread, 2)
+
+
+def warm(samples: Sequence[Sample]) -> Sequence[Sample]:
+    """Those after the warm-up, its end included."""
+    return [one for one in samples if one.calls >= WARM_UP * one.processes]
 
 
 def left(first: Sample, last: Sample) -> dict[str, int]:
@@ -133,9 +145,11 @@ async def soak(options: argparse.Namespace, directory: Path) -> tuple[list[Sampl
             f"calls kept in {'PostgreSQL' if database else 'SQLite'}, seed {options.seed}\n{_HEAD}",
             flush=True,
         )
+        if options.quick:
+            stage.placing.lines = QUICK_LINES
         until = time.monotonic() + options.minutes * 60
         pids = stage.server.workers()
-        while time.monotonic() < until or len(samples) < WARM_UP + FEWEST_ROUNDS:
+        while time.monotonic() < until or len(warm(samples)) < FEWEST_ROUNDS:
             # The second part's calls are for a server that places calls at Telnyx by commands
             planned = draw(options.seed + len(samples), 2 * options.at_once, options.at_once, [])[1].calls
             verdicts += await _round(stage, planned, len(samples))
@@ -143,7 +157,7 @@ async def soak(options: argparse.Namespace, directory: Path) -> tuple[list[Sampl
             samples.append(await look(stage, len(verdicts)))
             print(_row(len(samples), samples[-1]), flush=True)
         patience = time.monotonic() + LEAVES_SECS
-        while any(left(samples[WARM_UP - 1], samples[-1]).values()) and time.monotonic() < patience:
+        while any(left(warm(samples)[0], samples[-1]).values()) and time.monotonic() < patience:
             await asyncio.sleep(SETTLES_SECS)
             samples[-1] = await look(stage, len(verdicts))
         print(_row(len(samples), samples[-1]), flush=True)
@@ -155,7 +169,7 @@ async def _round(stage: Stage, planned: Sequence[PlannedCall], number: int) -> l
     """One round: all calls begin within a few seconds, and the round is over with the last one."""
 
     async def one_call(place: int, call: PlannedCall) -> Verdict:
-        await asyncio.sleep(place * 0.25)
+        await asyncio.sleep(place * SPREAD_SECS / len(planned))
         numbered = PlannedCall(
             number * len(planned) + place, call.carrier, call.mode, call.direction, call.begins_secs
         )
@@ -179,7 +193,7 @@ def _row(number: int, sample: Sample) -> str:
 
 def report(samples: Sequence[Sample], verdicts: Sequence[Verdict], others: Sequence[str]) -> int:
     """Print what came of it; returns the exit status."""
-    counted = samples[WARM_UP - 1 :]
+    counted = warm(samples)
     figures = {
         "calls": len(verdicts),
         "ended": sum(one.ended for one in verdicts),
@@ -222,7 +236,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--minutes", type=float, help=f"how long (default {MINUTES:g})")
     parser.add_argument("--quick", action="store_true", help=f"{QUICK_MINUTES:g} minutes")
     parser.add_argument("--seed", type=int, default=1, help="decides the order of the calls (default 1)")
-    parser.add_argument("--at-once", type=int, default=AT_ONCE, help=f"calls in a round (default {AT_ONCE})")
+    parser.add_argument(
+        "--at-once", type=int, help=f"calls in a round (default {AT_ONCE}, or {QUICK_AT_ONCE})"
+    )
     parser.add_argument("--workers", type=int, default=2, help="processes that answer (default 2)")
     parser.add_argument(
         "--database", choices=("auto", "sqlite", "postgres"), default="auto", help="where calls are kept"
@@ -231,6 +247,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if options.minutes is None:
         options.minutes = QUICK_MINUTES if options.quick else MINUTES
+    if options.at_once is None:
+        options.at_once = QUICK_AT_ONCE if options.quick else AT_ONCE
     if min(options.at_once, options.workers) < 1 or options.minutes <= 0:
         parser.error("--minutes, --at-once and --workers must be above 0")
     if options.keep is not None and options.keep.exists():

@@ -8,6 +8,7 @@ has answered, the bot asks only once and waits less: it may be a person after al
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -139,6 +140,7 @@ class _Talk:
         session, lines = self._session, self._session.agent.lines
         session.record(BriefingStarted())
         about = self._colleague.about
+        stop = await self._watch_caller()
         try:
             for words in (about, f"{lines.briefing_again} {about}"):
                 choice = await self._ask(words)
@@ -164,6 +166,21 @@ class _Talk:
             )
             session.record(ConnectFailed(reason=f"the briefing failed: {type(error).__name__}"))
             await self._end("", EndedBy.ERROR, "the briefing failed")
+        finally:
+            stop()
+
+    async def _watch_caller(self) -> Callable[[], None]:
+        """Note when the caller has hung up: the session with them may have died with its process, and say nothing."""
+        caller = await self._session.store.fetch(self._colleague.for_call)
+        if caller is None:
+            return lambda: None
+
+        def look() -> None:
+            if caller.is_over and self._call.last(Accepted, CallerGone) is None:
+                self._session.record(CallerGone())
+
+        look()
+        return caller.watch(look)
 
     async def _ask(self, words: str) -> str | None:
         """Say it, and wait for a key.

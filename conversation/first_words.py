@@ -11,13 +11,14 @@ from loguru import logger
 from calls.errors import NotDone
 from calls.events.event import NOT_RECORDED
 from calls.events.lifecycle import ErrorHappened, GoodbyePromised, GoodbyeTakenBack, RecordingChanged
-from calls.events.talk import BotHeard, OpeningDecided, Resumed
+from calls.events.talk import BotHeard, HandedOver, OpeningDecided, Resumed
 from calls.recordings import change_recording
 from calls.states import CallState, EndedBy
 from calls.transcript import Role, heard_messages, to_context
 from calls.transfer import Resume, ResumeReason, TransferOutcome
 from calls.transfer_result import transfer_result
 from conversation.agents.destinations import outcome_line, spoken_name, target_of
+from conversation.handover import go_on_asking
 from conversation.session import Session
 
 RECORDING_SECS = 0.8
@@ -117,8 +118,24 @@ async def open_conversation(session: Session) -> None:
     if resume.reason is ResumeReason.LOST:
         if not _end_what_was_to_end(session):
             await session.say(session.render(agent.lines.reconnected))
+            await go_on_asking(session)
+    elif resume.reason is ResumeReason.HANDED_OVER:
+        await _go_on(session)
     elif resume.reason is ResumeReason.TRANSFER:
         await _after_transfer(session, resume)
+
+
+async def _go_on(session: Session) -> None:
+    """Go on where the bot was in another process: silently, if nobody was speaking."""
+    left = session.call.last(HandedOver)
+    if left is None:
+        return
+    if left.amid == "caller" or left.unsaid == NOT_RECORDED:
+        await session.say(session.render(session.agent.lines.reconnected))
+    elif left.unsaid:
+        await session.say(left.unsaid)
+    elif left.amid:
+        await session.think()
 
 
 def _end_what_was_to_end(session: Session) -> bool:

@@ -16,6 +16,7 @@ from typing import Any
 from loguru import logger
 
 from calls.call import Call
+from calls.colleague import asked_for
 from calls.errors import CallIsOver, CarrierFailed, NotDone, UnderWay
 from calls.events.lifecycle import (
     Accepted,
@@ -80,6 +81,32 @@ STREAM_ENDED = HandoverResult(None)
 CONNECTED = HandoverResult(TransferOutcome.CONNECTED)
 
 
+async def go_on_asking(session: Session) -> None:
+    """Go on with a transfer that was under way when the session before was lost, while a colleague was being asked.
+
+    What the colleague has decided meanwhile counts.
+
+    Args:
+        session: The next session with the caller.
+    """
+    call = session.call
+    colleague_id, name = asked_for(call), call.transfer_under_way
+    if colleague_id is None or name is None or session.ending or session.is_detached:
+        return
+    colleague = await session.store.fetch(colleague_id)
+    if colleague is None:
+        return
+    try:
+        target = target_of(session.agent, name, call)
+    except NotDone as error:
+        logger.warning(f"call {call.id}: the colleague who is asked has left the agent's file: {error}")
+        await session.control.of(colleague).hang_up(EndedBy.ERROR, str(error), state=CallState.CANCELED)
+        call.transfer_ended(name, TransferOutcome.FAILED, str(error))
+        return
+    session.handover = handover = Handover(session, target, by_tool=False, colleague=colleague)
+    handover.start()
+
+
 def put_through(session: Session, name: str, reason: str = "", *, by_tool: bool = True) -> Handover:
     """Begin to put a caller through.
 
@@ -107,7 +134,15 @@ def put_through(session: Session, name: str, reason: str = "", *, by_tool: bool 
 class Handover:
     """One attempt to put a caller through. It goes on whatever the caller says, until its outcome is known."""
 
-    def __init__(self, session: Session, target: Target, reason: str, *, by_tool: bool = True):
+    def __init__(
+        self,
+        session: Session,
+        target: Target,
+        reason: str = "",
+        *,
+        by_tool: bool = True,
+        colleague: Call | None = None,
+    ):
         """Prepare it; `start` begins.
 
         Args:
@@ -115,6 +150,7 @@ class Handover:
             target: To whom.
             reason: What the caller wants, for a colleague who is asked first.
             by_tool: Whether the model's tool waits for the outcome, and tells it to the model and the caller.
+            colleague: The call of a colleague who is asked already, for a session before this one.
         """
         self.target = target
         self.deaf = True
@@ -122,7 +158,7 @@ class Handover:
         self._session = session
         self._reason = reason
         self._by_tool = by_tool
-        self._colleague: Call | None = None
+        self._colleague = colleague
         self._task: asyncio.Task[HandoverResult] | None = None
 
     @property
@@ -152,14 +188,17 @@ class Handover:
 
     async def _run(self) -> HandoverResult:
         session, target = self._session, self.target
-        refer = target.refer and session.control.is_sip
-        session.record(TransferStarted(target.name, warm=target.warm, refer=refer))
-        found = session.agent.transfers[target.name]
-        words = found.announcement or session.agent.lines.transfer_announce
-        await session.say_to_the_end(self._fill_in(words))
-        if session.is_detached:
-            return STREAM_ENDED
-        result = await (self._warm() if target.warm else self._cold())
+        if self._colleague is not None:
+            result = await self._ask(self._colleague)
+        else:
+            refer = target.refer and session.control.is_sip
+            session.record(TransferStarted(target.name, warm=target.warm, refer=refer))
+            found = session.agent.transfers[target.name]
+            words = found.announcement or session.agent.lines.transfer_announce
+            await session.say_to_the_end(self._fill_in(words))
+            if session.is_detached:
+                return STREAM_ENDED
+            result = await (self._warm() if target.warm else self._cold())
         outcome, detail = result.outcome, result.detail
         if outcome is None:
             return result
@@ -220,10 +259,14 @@ class Handover:
             self._colleague = await call_colleague(session.control, self.target, self._about())
         except NotDone as error:
             return HandoverResult(TransferOutcome.FAILED, str(error))
+        return await self._ask(self._colleague)
+
+    async def _ask(self, colleague: Call) -> HandoverResult:
+        """Wait for what a colleague decides."""
         self.deaf = False
         try:
             async with asyncio.timeout(self.target.ring_timeout_secs + TOLD_LATE_SECS + BRIEFING_SECS):
-                result = await self._follow(self._colleague)
+                result = await self._follow(colleague)
         except TimeoutError:
             await self._drop_colleague("nobody took the call in time")
             return HandoverResult(TransferOutcome.NO_ANSWER, "nobody took the call in time")

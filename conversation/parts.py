@@ -43,6 +43,25 @@ class Mouth(Protocol):
         ...
 
 
+class Floor(Protocol):
+    """Who has the word, and what is under way."""
+
+    @property
+    def may_not_be_cut(self) -> bool:
+        """Whether something goes on that another session could not go on with: a tool, a transfer, a goodbye."""
+        ...
+
+    @property
+    def caller_has_the_word(self) -> bool:
+        """Whether the caller speaks, or seems to."""
+        ...
+
+    @property
+    def is_at_work(self) -> bool:
+        """Whether the bot owes words that the voice has not given yet."""
+        ...
+
+
 class SecondThoughts(Protocol):
     """What the caller says over the bot's goodbye."""
 

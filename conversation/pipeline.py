@@ -380,6 +380,7 @@ async def run_session(
         write_down=user.push_aggregation if speech.model_hears else None,
         fail_over=speech.fail_over if speech.switches else None,
     )
+    session.floor = rescue
     session.line = marks = SpokenMarks(session, interruptions, dead_air)
 
     line_of_model = speech.line_of_model if speech.model_hears else None

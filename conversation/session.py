@@ -36,7 +36,7 @@ from calls.store import CallStore
 from calls.transcript import Message
 from calls.transfer import Resume
 from conversation.agents.agent import Agent
-from conversation.parts import HandingOver, Line, Mind, Mouth, SecondThoughts, Tongue
+from conversation.parts import Floor, HandingOver, Line, Mind, Mouth, SecondThoughts, Tongue
 from conversation.playout import Playout
 from serializers.frames import MarkFrame
 
@@ -60,6 +60,9 @@ SOCKET_CLOSED = "socket closed"
 
 SETTLE_SECS = 8.0
 """How long after the end of the media stream a transfer may take to learn its outcome."""
+
+SILENT_SECS = 1.0
+"""How long it may take until nothing more is said."""
 
 DROP_SECS = 3.0
 """How long the carrier may take to close the socket after it confirmed a hang-up."""
@@ -136,6 +139,7 @@ class Session:
         self.recording_settled = asyncio.Event()
         self.worker: PipelineWorker | None = None
         self.mouth: Mouth | None = None
+        self.floor: Floor | None = None
         self.second_thoughts: SecondThoughts | None = None
         self.line: Line | None = None
         self.mind: Mind | None = None
@@ -174,6 +178,12 @@ class Session:
     def step_back(self) -> None:
         """Talk and listen again: the two were not connected after all."""
         self._has_the_line.set()
+
+    async def leave(self) -> None:
+        """Be silent and deaf for good, as another session goes on; its media stream is closed next."""
+        self.step_aside()
+        if self._silencing is not None:
+            await asyncio.wait({self._silencing}, timeout=SILENT_SECS)
 
     async def _fall_silent(self) -> None:
         if self.line is not None:

@@ -22,6 +22,7 @@ from conversation.agents.on_call import agent_on
 from conversation.lines.fixed import DEFAULT, fixed
 from desk.call_addresses import OURS
 from desk.calling_back import has_called_again
+from desk.left_colleagues import free_colleague
 from desk.lost_streams import LOST_STREAM, lost_again
 from desk.meanwhile import words_meanwhile
 from desk.putting_through import put_through
@@ -143,6 +144,7 @@ async def after_stream(
     if call is None:
         return apology(service, carrier, None)
     call.apply(update)
+    free_colleague(service, call)
     if update.state is not None and CallState(update.state.value).is_end:
         return carrier.end_document()
     return await bot_again(service, carrier, call)

@@ -90,6 +90,10 @@ class ServerWayBack:
         """Where the carrier reports how a transfer went; the answer is the caller's next document."""
         return self._url(call, "transfer", for_a_document=True)
 
+    def message_url(self, call: Call) -> str:
+        """Where the carrier asks for the document after a message that it has recorded."""
+        return self._url(call, "message", for_a_document=True)
+
     def answered_url(self, call: Call) -> str:
         """Where the carrier reports that the destination of a transfer has answered."""
         return self._url(call, "transfer-answered")

@@ -1,27 +1,38 @@
-"""Letting a service's calls end before it stops: no new ones, and a goodbye to those that are left at the deadline."""
+"""Letting a service's calls end before it stops: no new ones, and those that are left at the deadline go to others.
+
+Another process that shares the calls goes on with them (`desk.handing_over`). Where there is none, or it has no room,
+callers are told goodbye.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from loguru import logger
 
 from calls.colleague import Colleague
 from calls.errors import NotPossible
-from calls.states import EndedBy
 from conversation.session import Session, sessions
+from desk.handing_over import hand_over, may_be_handed_over, say_goodbye
+from desk.offering import offer_now
 from desk.service import Service
-
-STOPPED = "the service is being stopped"
-"""Why a call is ended at the deadline, for its record."""
 
 LOOK_SECS = 0.1
 """How often it is looked whether the last call has ended."""
 
 GOODBYE_SECS = 20.0
 """How long all goodbyes together may take: a sentence, what was being said before it, and the carrier's hang-up."""
+
+KNOWN_SECS = 6.0
+"""How long it may take, from the signal to stop, until it is known who else is not to stop."""
+
+HANDED_OVER_SECS = 12.0
+"""How long the attempt to hand calls over may take: a fitting moment, and another process that talks."""
+
+STOP_SECS = 40.0
+"""All that follows the deadline takes no longer than this: what stops the process must wait so long, too."""
 
 
 class Drain:
@@ -37,6 +48,7 @@ class Drain:
         leaving: Whether others have the port. Who still comes over a connection that was kept open is taken, as the
             others would take them, and told to open another one.
         tell_all: Sends a signal to all processes that share the port; None where there is one alone.
+        give_up_port: Has others that share the port have it alone; None where nobody does.
     """
 
     def __init__(self, service: Service, drain_secs: float, notice_secs: float = 0):
@@ -49,6 +61,13 @@ class Drain:
         self.stopping = False
         self.leaving = False
         self.tell_all: Callable[[int], None] | None = None
+        self.give_up_port: Callable[[], None] | None = None
+        self._beats: Mapping[str, int] = {}
+
+    @property
+    def is_under_way(self) -> bool:
+        """Whether no calls are taken any more, or soon none."""
+        return self.announced or self.stopping or self.leaving
 
     def leave(self) -> None:
         """Note that others have the port."""
@@ -75,6 +94,7 @@ class Drain:
         if self.announced:
             return
         self.announced = True
+        offer_now(self._service)
         if self._notice_secs:
             logger.info("Draining: new calls are taken for {:g} s more", self._notice_secs)
             loop = asyncio.get_running_loop()
@@ -105,45 +125,72 @@ class Drain:
             logger.info("Draining is taken back: new calls are taken")
 
     async def finish(self) -> None:
-        """Take no new calls, and wait until the last one has ended. At the deadline the rest is told goodbye."""
+        """Take no new calls, and wait until the last one has ended. At the deadline others go on with the rest."""
         if not self.leaving:
             self.begin()
         self.stopping = True
+        offer_now(self._service)
+        shared = self._service.store.shared
+        self._beats = shared.beats if shared is not None else {}
         room = self._service.room
         clock = asyncio.get_running_loop().time
         deadline = clock() + self._drain_secs
         await asyncio.sleep(self._notice_ends - clock())
-        if room.taken and self._drain_secs:
+        if room.awaited and self._drain_secs:
             logger.info(
                 "Stopping when {} calls have ended, in {:g} s at the latest; a second signal stops at once",
-                room.taken,
+                room.awaited,
                 self._drain_secs,
             )
         if await self._empty_within(deadline - clock()):
             return
-        # Not to colleagues who are asked whether they take a call: its session tells them. Nor to people who talk to
+        # Not those of colleagues who are asked whether they take a call: its session tells them. Nor people who talk to
         # each other: their call goes on without us.
         left = [one for one in sessions() if Colleague.of(one.call) is None and not one.aside]
-        logger.warning("The time to stop has come: {} calls are told goodbye", len(left))
-        for session in left:
-            say_goodbye(session)
+        going = [one for one in left if may_be_handed_over(self._service, one.call)]
+        going = going[: await self._room_elsewhere() if going else 0]
+        logger.warning(
+            "The time to stop has come: {} calls are handed over to other processes, {} are told goodbye",
+            len(going),
+            len(left) - len(going),
+        )
+        if going and self.give_up_port is not None and shared is not None and shared.has_neighbour:
+            self.give_up_port()
         try:
-            async with asyncio.timeout(GOODBYE_SECS):
-                await asyncio.gather(*(session.wait_detached() for session in left))
+            async with asyncio.timeout(GOODBYE_SECS + (HANDED_OVER_SECS if going else 0)):
+                await asyncio.gather(*(self._end(one, hands_over=one in going) for one in left))
                 await self._empty_within(1.0 if left else 0.0)
         except TimeoutError:
             logger.error("Some calls could not be told goodbye in time; their media streams are closed")
 
+    async def _room_elsewhere(self) -> int:
+        """How many calls other processes go on with that are not about to stop, too."""
+        shared = self._service.store.shared
+        if shared is None or shared.alone:
+            return 0
+        clock = asyncio.get_running_loop().time
+        until = clock() + KNOWN_SECS
+        while True:
+            room = shared.room_elsewhere(self._beats)
+            if room is not None or clock() >= until:
+                return room or 0
+            await asyncio.sleep(LOOK_SECS)
+
+    async def _end(self, session: Session, *, hands_over: bool) -> None:
+        """End a session; one call's failure is that call's alone."""
+        try:
+            if not (hands_over and await hand_over(self._service, session)):
+                await say_goodbye(self._service, session.call)
+        except Exception as error:
+            logger.opt(exception=error).error(
+                "Call {} could not be told goodbye: {}", session.call.id, type(error).__name__
+            )
+
     async def _empty_within(self, secs: float) -> bool:
         clock = asyncio.get_running_loop().time
         deadline = clock() + secs
-        while self._service.room.taken:
+        while self._service.room.awaited:
             if clock() >= deadline:
                 return False
             await asyncio.sleep(LOOK_SECS)
         return True
-
-
-def say_goodbye(session: Session) -> None:
-    """End a call whose bot has to stop, with words; one that ends already goes on doing so."""
-    session.finish(session.render(session.agent.lines.stopping), ended_by=EndedBy.LIMIT, cause=STOPPED)

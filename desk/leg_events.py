@@ -20,6 +20,7 @@ from calls.call import Call
 from calls.colleague import Colleague
 from calls.errors import CallIsOver, NotDone
 from calls.events.lifecycle import AnswererDetected, ErrorHappened, TransferEnded, TransferStarted
+from calls.message_box import has_message_box
 from calls.recordings import was_reported
 from calls.states import CallState, EndedBy
 from calls.transfer import COLLEAGUE_HUNG_UP, TransferNews, TransferOutcome, outcome_of, transfer_news
@@ -28,10 +29,13 @@ from conversation.agents.errors import AgentError
 from conversation.session import attached_to
 from desk.answering import open_call
 from desk.calling_back import has_called_again
+from desk.carrier_words import was_spoken
 from desk.elsewhere import have_it_step_aside, may_talk_elsewhere
+from desk.left_colleagues import free_colleague
 from desk.lost_streams import HANG_UP_LATE_SECS, back_to_the_bot, silence_the_bot, stream_again
+from desk.message_box import go_on, take_report
 from desk.service import Service
-from desk.turned_away import say_and_hang_up, turn_away, was_spoken, was_turned_away
+from desk.turned_away import regret_and_hang_up, turn_away, was_turned_away
 
 BRIDGE_LATE_SECS = 2.0
 """How long after the answer of a transfer's destination the carrier may take to say that the two are connected."""
@@ -148,14 +152,16 @@ def _take_in(service: Service, call: Call, event: CarrierEvent, elsewhere: str |
         return None  # the destination's leg is no call of ours
     if event.answered_by is not None:
         call.record_once(AnswererDetected(event.answered_by))
-    if event.recording is not None:
-        was_reported(call, event.recording)
+    if event.recording is not None and was_reported(call, event.recording) and has_message_box(call):
+        return take_report(service, call)
     if event.status is not None:
         if event.hangup_cause and _is_being_referred(call):
             return _take_end_after_refer(service, call, event, event.status)
         _take_status(service, call, event, event.status)
     if event.spoken:
         was_spoken(call)
+        if has_message_box(call):
+            return go_on(service, call)
     if event.stream_failed is not None or event.stream_stopped:
         return stream_again(service, call, event)
     return None
@@ -166,6 +172,7 @@ def _take_status(service: Service, call: Call, event: CarrierEvent, update: Stat
         _note_who_ended(service, call, event)
     if call.apply(update):
         logger.info("Call {} is {}", call.id, call.state)
+        free_colleague(service, call)
 
 
 async def _take_end_after_refer(
@@ -272,7 +279,7 @@ def _ended(service: Service, call: Call, news: TransferNews, elsewhere: str | No
         # Unless the two are connected, the caller is alone: the stream was lost while the phone rang.
         if outcome is TransferOutcome.CONNECTED:
             return None
-        alone = say_and_hang_up if was_turned_away(call) else back_to_the_bot
+        alone = regret_and_hang_up if was_turned_away(call) else back_to_the_bot
         return alone(service, call)
     if outcome is TransferOutcome.CONNECTED:
         session.step_aside()  # at once: to end its stream takes longer

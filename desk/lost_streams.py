@@ -31,12 +31,25 @@ STREAM_CLOSES_SECS = 5.0
 """How long after the carrier's word that a stream is over our end of it may take to notice."""
 
 
+ASKED = "its carrier has asked"
+"""The detail of a return that its carrier has asked about once."""
+
+
+def is_handed_over(call: Call) -> bool:
+    """Whether we have let go of a call's media stream for another process, and the carrier has not asked since."""
+    resume = call.resume
+    return resume is not None and resume.reason is ResumeReason.HANDED_OVER and resume.detail != ASKED
+
+
 def lost_again(call: Call) -> bool:
-    """Note that a live call has lost its media stream, and why it comes back.
+    """Note that a live call has lost its media stream, and why it comes back. One that we let go of is not lost.
 
     Returns:
         Whether it may come back; False when it has lost too many.
     """
+    if is_handed_over(call):
+        call.expect_return(Resume(ResumeReason.HANDED_OVER, detail=ASKED))
+        return True
     lost = call.events.count(ErrorHappened(LOST_STREAM))
     call.record(ErrorHappened(LOST_STREAM))
     logger.warning("Call {} has lost its media stream, {} before", call.id, lost)
@@ -58,7 +71,7 @@ async def stream_again(service: Service, call: Call, event: CarrierEvent) -> Non
     if await _has_another_stream(service, call, event):
         return
     # The carrier often reports the end of a call after that of its stream.
-    if event.stream_stopped and await call.over_within(HANG_UP_LATE_SECS):
+    if event.stream_stopped and not is_handed_over(call) and await call.over_within(HANG_UP_LATE_SECS):
         return
     if call.state in (CallState.TRANSFERRED, CallState.TRANSFERRING):
         return

@@ -5,9 +5,12 @@ from __future__ import annotations
 from loguru import logger
 
 from calls.call import Call
-from calls.events.lifecycle import AnswererDetected
+from calls.events.lifecycle import AnswererDetected, ErrorHappened
+from calls.left_messages import Message, MessageBook
+from calls.message_box import note_message
 from calls.recordings import was_reported
 from carriers.carrier import MachineResult, RecordingUpdate, StatusUpdate
+from desk.left_colleagues import free_colleague
 from desk.service import Service
 
 
@@ -45,6 +48,7 @@ async def take_status(
     call = await call_of(service, carrier, update.call_id, our_id, trusted=trusted)
     if call is not None and call.apply(update):
         logger.info("Call {} is {}", call.id, call.state)
+        free_colleague(service, call)
 
 
 async def take_machine_result(
@@ -63,3 +67,20 @@ async def take_recording(
     call = await call_of(service, carrier, update.call_id, our_id, trusted=trusted)
     if call is not None:
         was_reported(call, update)
+        await take_recorded(service, call)
+
+
+async def take_recorded(service: Service, call: Call) -> None:
+    """Take in that what a caller has said to the carrier may be a message; also on a call that is over."""
+    if (message := note_message(call, service.store.now())) is not None:
+        await keep(service, call, message)
+
+
+async def keep(service: Service, call: Call, message: Message) -> None:
+    """Write a message into the file of messages. It is an event of its call already: the owner is told in any case."""
+    logger.info("Call {}: a message was left", call.id)
+    try:
+        await MessageBook(service.settings.data_dir).keep(message)
+    except OSError as error:
+        logger.error("Call {}: its message cannot be written into the file: {}", call.id, error.strerror)
+        call.record(ErrorHappened(message=f"message not kept: {error.strerror}"))

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from calls.call import Call
 from calls.errors import NotDone
+from calls.message_box import LONGEST_SECS
 from calls.states import CallState
 from carriers.carrier import Direction
 from carriers.dialling import RING_SECS
@@ -24,6 +25,9 @@ FULL = "full"
 BUSY = "busy"
 """Why no call is taken; see `Room.reason`."""
 
+ANY_NUMBER = 1000
+"""How many calls a process has room for that takes any number."""
+
 WITHOUT_SOCKET_SECS = 15.0
 """How long a call without a media socket keeps its place: carriers open the first one within 2 s, and another one for a
 caller who lost theirs as soon as they have asked."""
@@ -33,6 +37,9 @@ ENDING_SECS = 3.0
 
 RINGS_SECS = RING_SECS[-1] + 30.0
 """How long a call of ours may ring."""
+
+SEEN_OUT_SECS = LONGEST_SECS + 60.0
+"""How long a caller who leaves a message may be on the line: they hear a sentence before, and one behind it."""
 
 WITH_PEOPLE = (CallState.TRANSFERRING, CallState.TRANSFERRED)
 """States without a socket, in which the carrier asks us what comes next."""
@@ -94,6 +101,7 @@ class Room:
         self._load = load
         self._clock = clock
         self._places: dict[str, _Place] = {}
+        self._leaving: dict[str, _Place] = {}
         self._guests = 0
 
     @property
@@ -110,9 +118,25 @@ class Room:
         return BUSY if taken and self._load is not None and self._load.is_high else None
 
     @property
+    def free(self) -> int:
+        """How many further calls are taken."""
+        if self.reason is not None:
+            return 0
+        return self.max_calls - self.taken if self.max_calls else ANY_NUMBER
+
+    @property
     def taken(self) -> int:
         """How many calls run."""
         return len(self.running) + self._guests
+
+    @property
+    def awaited(self) -> int:
+        """How many calls a service waits for that is to stop: those that run, and those that `see_out` was told of."""
+        earliest = self._clock() - SEEN_OUT_SECS
+        for call_id, place in list(self._leaving.items()):
+            if place.call.is_over or place.seen < earliest:
+                del self._leaving[call_id]
+        return self.taken + len(self._leaving)
 
     @property
     def running(self) -> list[Call]:
@@ -136,6 +160,10 @@ class Room:
     def take(self, call: Call) -> None:
         """Give a call a place, or note that something was heard of it; a running call gets one in any case."""
         self._places[call.id] = _Place(call, self._clock())
+
+    def see_out(self, call: Call) -> None:
+        """Note a caller who is not taken, but leaves a message: they have no place, and are waited for all the same."""
+        self._leaving[call.id] = _Place(call, self._clock())
 
     @contextmanager
     def guest(self) -> Iterator[None]:

@@ -31,6 +31,7 @@ from desk.dial_requests import policy_of
 from desk.keys import AddressKeys
 from desk.load import Load, cores
 from desk.meanwhile import words_meanwhile
+from desk.offering import offer_room
 from desk.retention import forget_daily
 from desk.room import Room
 from desk.tokens import StreamTokens
@@ -125,6 +126,11 @@ class Service:
         """Whether what the bot needs is still being loaded, so that a call would wait for it."""
         return False
 
+    @property
+    def free(self) -> int:
+        """How many calls of another process could be gone on with here."""
+        return self.room.free
+
     def start(self, obey: Callable[[Self, Command], Awaitable[Any]]) -> None:
         """Begin to keep calls in the database, to ask carriers about calls without news, and to tell the owner.
 
@@ -133,6 +139,7 @@ class Service:
         """
         if self.store.shared is not None:
             self.later(self.store.shared.run(partial(obey, self)), "sharing calls with other processes")
+            self.later(offer_room(self), "offering room to other processes")
         self.later(sender_of(self.store, self.settings).run(), "telling the owner of calls")
         self.later(self._look_after_calls(), "looking after calls")
         self.later(self._load.watch(), "watching the load")

@@ -6,10 +6,7 @@ one is a call of ours that ends without the bot.
 
 from __future__ import annotations
 
-import asyncio
-from contextlib import suppress
 from urllib.parse import urlencode
-from weakref import WeakKeyDictionary
 
 from loguru import logger
 
@@ -20,29 +17,18 @@ from calls.states import CallState, EndedBy
 from calls.transfer import Resume, ResumeReason
 from carriers import descriptor_of
 from carriers.carrier import DocumentCarrier, Form, TransferDocument
-from conversation.agents.errors import AgentError
-from conversation.agents.files import load_agent
-from conversation.agents.on_call import agent_on
-from conversation.lines.fixed import DEFAULT, fixed
 from desk.call_addresses import OURS, SENT_ON
 from desk.calling_back import promise
+from desk.carrier_words import SAID_SECS, tell, was_told, words
 from desk.keys import VOICE
+from desk.message_box import NO_ROOM, box_document, take_message
 from desk.service import Service
-from settings import BUSY_TONE, CALL_BACK, SAY
-
-NO_ROOM = "no room for another call"
-"""Why such a call ends, for its record."""
+from settings import BUSY_TONE, CALL_BACK, MESSAGE, SAY
 
 OVERFLOW = "overflow"
 """The name, in the call's events, of the number that WHEN_FULL names."""
 
 RING_SECS = 25
-
-SAID_SECS = 25.0
-"""How long the carrier may take to speak the sentence, or to report that the caller has hung up meanwhile, before the
-call is ended all the same."""
-
-_spoken: WeakKeyDictionary[Call, asyncio.Event] = WeakKeyDictionary()
 
 
 def sent_on(service: Service, carrier: DocumentCarrier, query: Form, why: str) -> str | None:
@@ -94,13 +80,15 @@ async def turned_away(service: Service, carrier: DocumentCarrier, call: Call, wh
         )
         _begin_overflow(call)
         return carrier.transfer_document(document)
+    if how == MESSAGE:
+        return box_document(service, carrier, call)
     return regrets(service, carrier, call)
 
 
 def regrets(service: Service, carrier: DocumentCarrier, call: Call) -> str:
     """The document that says that all lines are busy, or that the caller will be called back, and ends the call."""
     call.will_end(EndedBy.LIMIT, NO_ROOM)
-    return carrier.end_document(*words(service, call))
+    return carrier.end_document(*words(service.settings, call, _line(call)))
 
 
 def was_turned_away(call: Call) -> bool:
@@ -108,19 +96,10 @@ def was_turned_away(call: Call) -> bool:
     return call.has(TurnedAway)
 
 
-def words(service: Service, call: Call | None) -> tuple[str, str]:
-    """What a caller hears who is not taken, and in which language."""
-    settings = service.settings
-    away = call.last(TurnedAway) if call else None
-    line = "call_back_later" if away is not None and away.how == CALL_BACK else "all_busy"
-    try:
-        named = load_agent(call.agent if call and call.agent else settings.agent, settings.agents_dir)
-        agent = agent_on(named, call) if call else named
-        variables = agent.call_variables(call.parameters if call else None)
-        return agent.render(getattr(agent.lines, line), variables), agent.language
-    except AgentError as error:
-        logger.error("The agent's own words cannot be spoken: {}", error)
-        return str(fixed(DEFAULT, "lines")[line]), DEFAULT
+def _line(call: Call) -> str:
+    """The agent's line that says what becomes of the caller."""
+    away = call.last(TurnedAway)
+    return "call_back_later" if away is not None and away.how == CALL_BACK else "all_busy"
 
 
 # Calls that are run by commands
@@ -139,34 +118,40 @@ async def turn_away(service: Service, call: Call, why: str) -> None:
         if how == OVERFLOW and _may_overflow(service, call):
             await _overflow(service, call)
             return
+        if how == MESSAGE:
+            await take_message(service, call)
+            return
     except NotDone as error:
         logger.warning("Call {}: {}", call.id, error)
         if call.is_over:
             return
-    await say_and_hang_up(service, call)
+    await regret_and_hang_up(service, call)
 
 
-async def say_and_hang_up(service: Service, call: Call) -> None:
-    """Say what `words` has in the carrier's voice, and end the call, whatever becomes of the sentence."""
-    call.will_end(EndedBy.LIMIT, NO_ROOM)
-    spoken = _spoken.setdefault(call, asyncio.Event())
+async def regret_and_hang_up(service: Service, call: Call) -> None:
+    """Say in the carrier's voice what becomes of the caller, and end the call."""
+    await say_and_hang_up(service, call, _line(call), NO_ROOM)
+
+
+async def say_and_hang_up(service: Service, call: Call, line: str, cause: str) -> None:
+    """Say something in the carrier's voice, and end the call by a limit, whatever becomes of the sentence.
+
+    Args:
+        service: The service.
+        call: The call, which commands run.
+        line: The name of the sentence among the agent's lines.
+        cause: Why it ends.
+    """
+    call.will_end(EndedBy.LIMIT, cause)
     control = service.control(call)
     with service.room.guest():  # a service that is to stop hangs up first
         try:
-            await control.speak(*words(service, call))
-            with suppress(TimeoutError):
-                async with asyncio.timeout(SAID_SECS):
-                    await spoken.wait()
+            await tell(service, call, line)
+            await call.comes_true(lambda: call.is_over or was_told(call, line), SAID_SECS)
         except NotDone as error:
             logger.warning("Call {}: the caller has not heard why it ends: {}", call.id, error)
         if not call.is_over:
-            await control.hang_up(EndedBy.LIMIT, NO_ROOM)
-
-
-def was_spoken(call: Call) -> None:
-    """Take in that the carrier has spoken what it was told to."""
-    if (spoken := _spoken.get(call)) is not None:
-        spoken.set()
+            await control.hang_up(EndedBy.LIMIT, cause)
 
 
 async def _overflow(service: Service, call: Call) -> None:
@@ -188,7 +173,7 @@ def _how(service: Service) -> str:
     configured = service.settings.when_full
     if configured.startswith(("+", "sip")):
         return OVERFLOW
-    return configured if configured in (BUSY_TONE, CALL_BACK) else SAY
+    return configured if configured in (BUSY_TONE, CALL_BACK, MESSAGE) else SAY
 
 
 async def _decided(service: Service, call: Call, why: str) -> str:

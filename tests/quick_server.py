@@ -10,12 +10,11 @@ import os
 import socket
 from unittest.mock import patch
 
-import uvicorn
-
 from conversation import pipeline
 from server import create_app, uvicorn_config
 from settings import load_settings
 from tests.talking_bot import Beeps, Deaf, Reply, Script
+from web.stopping import StoppingServer
 
 
 def answers(words: str) -> list[Reply]:
@@ -38,7 +37,7 @@ def main() -> None:
         app = create_app(
             load_settings(), warm_up=None if os.environ.get("QUICK_SERVER_TALKS") else load_nothing
         )
-        uvicorn.Server(uvicorn_config(app)).run(sockets=[listener])
+        StoppingServer(uvicorn_config(app), app.state.service.drain).run(sockets=[listener])
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from desk.answering import after_stream, answer_call
 from desk.fallback import fall_back
 from desk.keys import PASTED
 from desk.leg_events import take_event
+from desk.message_box import after_message
 from desk.reported import take_machine_result, take_recording, take_status
 from desk.transfers import after_transfer, parse_transfer_result, transfer_answered
 from web.web_service import TheService, WebService
@@ -46,6 +47,7 @@ def webhook_router(descriptor: CarrierDescriptor[Any]) -> APIRouter:
         "status": routes.status,
         "amd": routes.amd,
         "recording": routes.recording,
+        "message": routes.message,
     }.items():
         router.add_api_route(f"/{path}", route, methods=METHODS)
         if path in PASTED and not descriptor.signs_addresses:
@@ -123,6 +125,14 @@ class _Routes:
         update = parsed(carrier.parse_recording, webhook)
         await take_recording(service, carrier.name, update, webhook.call_id, trusted=webhook.trusted)
         return self._taken()
+
+    async def message(self, request: Request, service: TheService) -> Response:
+        """What comes after a message that the carrier has recorded of a caller for whom there was no room."""
+        carrier, webhook = await self._read(request, service, "message")
+        told = parsed(carrier.parse_message, webhook)
+        return await self._instructions(
+            webhook, lambda: after_message(service, carrier, told, webhook.call_id, trusted=webhook.trusted)
+        )
 
     async def events(self, request: Request, service: TheService) -> Response:
         """An event of a call that is run by commands: the address of an application, `?agent=NAME` for an agent."""

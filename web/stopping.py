@@ -1,5 +1,9 @@
 """Signals: the first SIGTERM or SIGINT lets calls end before the server stops, the second one stops it at once.
 
+What a process needs at its end, which is mostly Python's taking apart of all that was loaded, would make "at once" a
+second or more; and a request that goes on, such as an event stream, is waited for by uvicorn. So a process of ours ends
+without that after the second signal (`end_at_once`).
+
 SIGUSR1 has the server take no new calls without stopping, SIGUSR2 takes that back. uvicorn would stop at the first
 SIGTERM and, after its time-out, cut all media sockets (`uvicorn/server.py`, `handle_exit` and `shutdown`).
 """
@@ -8,7 +12,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Generator
 from types import FrameType
@@ -20,6 +26,13 @@ from loguru import logger
 from calls.errors import NotPossible
 from desk.draining import Drain
 
+REQUESTS_SECS = 0.3
+"""How long requests may still take after the second signal."""
+
+AT_ONCE_SECS = 1.5
+"""How long after the second signal the process is there, whatever it is at. What the database has not taken by then is
+on the disk (`calls.database.spooling`)."""
+
 
 class StoppingServer(uvicorn.Server):
     """A server that stops when its calls have ended.
@@ -27,10 +40,12 @@ class StoppingServer(uvicorn.Server):
     Parameters:
         config: How it serves.
         drain: Empties the service of calls; None for an application without any.
+        at_once: Whether the second signal has come.
     """
 
     def __init__(self, config: uvicorn.Config, drain: Drain | None):
         super().__init__(config)
+        self.at_once = False
         self._drain = drain
         self._draining: asyncio.Task[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -86,9 +101,38 @@ class StoppingServer(uvicorn.Server):
             self._draining.add_done_callback(lambda _: self._exit())
         elif not self.should_exit:
             logger.warning("A second signal: stopping at once")
+            self.at_once = True
+            self.config.timeout_graceful_shutdown = REQUESTS_SECS  # type: ignore[assignment]
             self._exit()
+            self.hurry()
         elif sig == signal.SIGINT:
             self.force_exit = True
 
     def _exit(self) -> None:
         self.should_exit = True
+
+    def hurry(self) -> None:
+        """Called at the second signal; a process that is nothing but a server can see to it that it ends soon."""
+
+
+class ServerProcess(StoppingServer):
+    """The same as all that its process does: after the second signal the process ends."""
+
+    def run(self, sockets: list[Any] | None = None) -> None:
+        """Serve until stopped."""
+        super().run(sockets)
+        if self.at_once:
+            end_at_once()
+
+    def hurry(self) -> None:
+        """End the process in a moment in any case."""
+        late = threading.Timer(AT_ONCE_SECS, end_at_once)
+        late.daemon = True
+        late.start()
+
+
+def end_at_once() -> None:
+    """End the process with status 0, and leave it to the system to take it apart."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)

@@ -69,6 +69,12 @@ class WebService(Service):
         """Whether the warm-up goes on."""
         return self.readiness.is_warming_up
 
+    @property
+    def free(self) -> int:
+        """How many calls of another process could be gone on with here; none unless this one is ready, and stays."""
+        stays = self.readiness.reason is None and not self.drain.is_under_way
+        return self.room.free if stays else 0
+
     async def aclose(self) -> None:
         """Stop, save the calls, and close the connections to the carriers."""
         self.leftovers.close()

@@ -32,6 +32,34 @@ class Me:
 
 
 @dataclass(frozen=True)
+class Offer:
+    """What a process would take over from another one that is to stop.
+
+    Parameters:
+        deployment: Names what two processes must have in common for that; empty for a process that takes nothing over.
+        room: How many calls.
+    """
+
+    deployment: str = ""
+    room: int = 0
+
+
+@dataclass(frozen=True)
+class Beat:
+    """A sign of life.
+
+    Parameters:
+        count: For which time the process shows that it lives.
+        offer: What it would take over, as it has said with that.
+        machine: The name of its machine.
+    """
+
+    count: int
+    offer: Offer = Offer()
+    machine: str = ""
+
+
+@dataclass(frozen=True)
 class Command:
     """What a process is asked to do with a call.
 
@@ -48,18 +76,29 @@ class Command:
     arguments: Mapping[str, Any]
 
 
-def beat(connection: sa.Connection, me: Me) -> dict[str, int]:
-    """Show that this process lives.
+def beat(connection: sa.Connection, me: Me, offer: Offer) -> dict[str, Beat]:
+    """Show that this process lives, and what it would take over.
 
     Returns:
-        The beats of all processes by their ids.
+        The last beats of all processes by their ids.
     """
-    again = sa.update(PROCESSES).where(PROCESSES.c.id == me.id).values(beat=PROCESSES.c.beat + 1)
+    columns = PROCESSES.c
+    offered = {"deployment": offer.deployment, "room": offer.room}
+    again = sa.update(PROCESSES).where(columns.id == me.id).values(beat=columns.beat + 1, **offered)
     if connection.execute(again).rowcount == 0:
-        connection.execute(sa.insert(PROCESSES).values(id=me.id, name=me.name, beat=1))
+        connection.execute(sa.insert(PROCESSES).values(id=me.id, name=me.name, beat=1, **offered))
+    found = connection.execute(
+        sa.select(columns.id, columns.name, columns.beat, columns.deployment, columns.room)
+    )
     return {
-        process: count for process, count in connection.execute(sa.select(PROCESSES.c.id, PROCESSES.c.beat))
+        one: Beat(count, Offer(deployment or "", room or 0), machine_of(name))
+        for one, name, count, deployment, room in found
     }
+
+
+def machine_of(name: str) -> str:
+    """The machine in a process's name."""
+    return name.rpartition("/")[0]
 
 
 def forget(connection: sa.Connection, processes: Collection[str]) -> None:

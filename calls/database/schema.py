@@ -142,6 +142,9 @@ PROCESSES = sa.Table(
     sa.Column("name", sa.Text, nullable=False),
     # Counts up while the process lives. No time: clocks jump, and those of two machines differ.
     sa.Column("beat", sa.Integer, nullable=False),
+    # Null from a process of a version that takes none
+    sa.Column("deployment", sa.Text),
+    sa.Column("room", sa.Integer),
 )
 """The processes that share the database: `calls.database.processes`."""
 

@@ -61,12 +61,36 @@ class TurnedAway(CallEvent, kind="turned_away"):
     Parameters:
         reason: `full` (as many calls as may run), `busy` (the machine is too busy) or `draining` (the service is to
             stop).
-        how: What the caller gets: `say` (a sentence), `busy` (a busy tone), `overflow` (another number) or `call_back`
-            (a sentence that they will be called back).
+        how: What the caller gets: `say` (a sentence), `busy` (a busy tone), `overflow` (another number), `call_back`
+            (a sentence that they will be called back) or `message` (the carrier records a message).
     """
 
     reason: str
     how: str
+
+
+@dataclass(frozen=True, repr=False)
+class CarrierSpeaks(CallEvent, kind="carrier_speaks"):
+    """The carrier is told to say something in its own voice, on a call that the bot is not given.
+
+    Parameters:
+        line: The line's name in the agent's file, of several the first one.
+    """
+
+    line: str
+
+
+@dataclass(frozen=True, repr=False)
+class CarrierSpoke(CallEvent, kind="carrier_spoke"):
+    """The carrier is done with saying it.
+
+    Parameters:
+        line: As in `carrier_speaks`.
+    """
+
+    ONCE = True
+
+    line: str
 
 
 @dataclass(frozen=True, repr=False)
@@ -195,6 +219,17 @@ class TransferStarted(CallEvent, kind="transfer_started"):
 
 
 @dataclass(frozen=True, repr=False)
+class ColleagueCalled(CallEvent, kind="colleague_called"):
+    """A colleague is called, who is to be asked whether they take the caller.
+
+    Parameters:
+        call_id: Our id of that call, which has events of its own.
+    """
+
+    call_id: str
+
+
+@dataclass(frozen=True, repr=False)
 class TransferEnded(CallEvent, kind="transfer_ended"):
     """It is known how a transfer went.
 
@@ -272,7 +307,7 @@ class RecordingReported(RecordingChanged, kind="recording"):
     """A carrier's report of a recording, which has these as well.
 
     Parameters:
-        url: Where the file is, for a while perhaps without a password; null unless it is there.
+        url: Where the file is, for a while perhaps without a password; null unless it is there, or will be in a moment.
         duration_secs: How long it is, in seconds; null when the carrier does not say.
         channels: 1, or 2 with each side on its own; null when the carrier does not say.
         reason: Why there is no file, in the carrier's words; present only when the carrier says.

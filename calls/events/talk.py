@@ -33,11 +33,26 @@ class Detached(CallEvent, kind="detached"):
 
 
 @dataclass(frozen=True, repr=False)
+class HandedOver(CallEvent, kind="handed_over"):
+    """The process in which the bot talks is to stop: it lets go of the caller, and another process goes on.
+
+    Parameters:
+        unsaid: What the bot was still to say.
+        amid: What no better moment came for: `` (nothing), `caller` (the caller spoke) or `answer` (the caller was
+            waiting for one).
+    """
+
+    unsaid: Said = ""
+    amid: str = ""
+
+
+@dataclass(frozen=True, repr=False)
 class Resumed(CallEvent, kind="resumed"):
     """The caller is back with the bot, on a media stream that is not the call's first.
 
     Parameters:
-        reason: Why: keys were pressed for the other side, a transfer has ended, or the stream before was lost.
+        reason: Why: keys were pressed for the other side, a transfer has ended, the stream before was lost, or another
+            process has handed the call over.
     """
 
     reason: ResumeReason
@@ -257,6 +272,21 @@ class MessageTaken(CallEvent, kind="message_taken"):
     caller_name: Personal = ""
     callback_number: Personal = ""
     message: Personal = ""
+
+
+@dataclass(frozen=True, repr=False)
+class MessageRecorded(MessageTaken, kind="message_taken"):
+    """A message that the carrier has recorded, of a caller whom there was no room for, has this as well.
+
+    Its words are not known: the call's recording, as the events `recording` have it, is the message.
+
+    Parameters:
+        recorded: True.
+    """
+
+    ONCE = True
+
+    recorded: bool = field(kw_only=True)
 
 
 @dataclass(frozen=True, repr=False)

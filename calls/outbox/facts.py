@@ -106,14 +106,17 @@ class MessageFacts:
     Parameters:
         caller_name: Who left it; empty when they did not say.
         callback_number: Where they can be called back; empty when that is not known.
-        message: What they said.
+        message: What they said; empty where the carrier has recorded it.
         at: When it was taken.
+        recording: The carrier's recording that is the message, as far as it was reported; null for a message that the
+            bot has taken.
     """
 
     caller_name: str
     callback_number: str
     message: str
     at: str
+    recording: RecordingFacts | None
 
 
 @dataclass(frozen=True)
@@ -123,7 +126,7 @@ class RecordingFacts:
     Parameters:
         id: The carrier's id of it; null where it has given none.
         state: What it is now, as in the event `recording`.
-        url: Where the file is, for a while perhaps without a password; null unless it is there.
+        url: Where the file is, for a while perhaps without a password; null unless it is there, or will be in a moment.
         duration_secs: How long it is, in seconds; null when the carrier does not say.
         channels: 1, or 2 with each side on its own; null when the carrier does not say.
     """
@@ -221,7 +224,7 @@ class MessageWasTaken:
     """`message.taken`: a message for the business was taken and stored.
 
     Parameters:
-        call: The call, which goes on.
+        call: The call, which may be over.
         message: The message.
     """
 

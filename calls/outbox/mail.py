@@ -110,7 +110,8 @@ def _text(kind: Kind, data: Mapping[str, Any]) -> list[str]:
     call = data["call"]
     lines: list[str] = []
     for message in [data["message"]] if "message" in data else data.get("messages", []):
-        lines += [message["message"], ""]
+        lines += [message["message"], ""] if message["message"] else []
+        lines += _recorded(message["recording"])
         lines += [f"Name: {message['caller_name']}"] if message["caller_name"] else []
         lines += [f"Call back: {message['callback_number']}"] if message["callback_number"] else []
         lines += [""]
@@ -126,6 +127,15 @@ def _text(kind: Kind, data: Mapping[str, Any]) -> list[str]:
         "Call": call["id"],
     }
     return [*lines, *(f"{name}: {value}" for name, value in known.items() if value)]
+
+
+def _recorded(recording: Mapping[str, Any] | None) -> list[str]:
+    """Where a message is that the carrier has recorded."""
+    if recording is None:
+        return []
+    secs = recording["duration_secs"]
+    length = f" ({secs} s)" if secs is not None else ""
+    return [f"A message was recorded{length}: {recording['url'] or 'its address is not known yet'}", ""]
 
 
 def _ended(data: Mapping[str, Any]) -> list[str]:

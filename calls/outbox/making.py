@@ -21,7 +21,7 @@ from calls.events.lifecycle import (
     TransferEnded,
     TransferStarted,
 )
-from calls.events.talk import Attached, BotSaid, CallerSaid, MessageTaken, SummedUp
+from calls.events.talk import Attached, BotSaid, CallerSaid, MessageRecorded, MessageTaken, SummedUp
 from calls.figures import figures
 from calls.outbox.facts import (
     AfterCallFacts,
@@ -63,7 +63,7 @@ def _data(kind: Kind, call: Call, cause: CallEvent | None) -> Any:
         case Kind.CALL_ENDED, _:
             return _ended(call)
         case Kind.MESSAGE_TAKEN, MessageTaken():
-            return MessageWasTaken(_call(call), _message(cause))
+            return MessageWasTaken(_call(call), _message(call, cause))
         case Kind.RECORDING_READY, RecordingReported():
             return RecordingIsReady(_call(call), _recording(cause.recording_id, cause.state, cause))
     return CallStarted(_call(call))
@@ -89,7 +89,7 @@ def _ended(call: Call) -> CallEnded:
             if one.tool is not None
         ],
         transfers=_transfers(call),
-        messages=[_message(event) for event in call.events if isinstance(event, MessageTaken)],
+        messages=[_message(call, event) for event in call.events if isinstance(event, MessageTaken)],
         recordings=_recordings(call),
         latency=_latency(call.events),
         figures=figures(call.events),
@@ -113,8 +113,11 @@ def _call(call: Call) -> CallFacts:
     )
 
 
-def _message(event: MessageTaken) -> MessageFacts:
-    return MessageFacts(event.caller_name, event.callback_number, event.message, _time(event.at) or "")
+def _message(call: Call, event: MessageTaken) -> MessageFacts:
+    recorded = next(reversed(_recordings(call)), None) if isinstance(event, MessageRecorded) else None
+    return MessageFacts(
+        event.caller_name, event.callback_number, event.message, _time(event.at) or "", recorded
+    )
 
 
 def _transfers(call: Call) -> list[TransferFacts]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from carriers.carrier import CALL_CONTROL
@@ -116,6 +117,40 @@ class TelnyxCallControl(TelnyxAccount):
                 id_,
                 payload=speakable(text, MAX_SPOKEN_CHARS),
                 voice=f"AWS.Polly.{name}",
+                command_id=new_id(command_id),
+            ),
+        )
+
+    async def record_message(
+        self,
+        call_id: str,
+        *,
+        longest_secs: int,
+        silence_secs: int,
+        state: Mapping[str, str],
+        command_id: str | None = None,
+    ) -> None:
+        """Record the caller after a beep; Telnyx detects silence by a transcription, which it charges for.
+
+        Source: telnyx SDK, `types/calls/action_start_recording_params.py`; `types/call_recording_saved.py` (the event
+        has no call control id, but the client state).
+
+        Raises:
+            CallEnded: The call is over.
+            CarrierError: It is not recorded, as far as we know.
+        """
+        await self._command(
+            call_id,
+            lambda client, id_: client.calls.actions.start_recording(
+                id_,
+                channels="single",
+                format="wav",
+                recording_track="inbound",
+                play_beep=True,
+                max_length=longest_secs,
+                timeout_secs=silence_secs,
+                trim="trim-silence",
+                client_state=client_state(state),
                 command_id=new_id(command_id),
             ),
         )

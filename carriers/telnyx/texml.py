@@ -11,7 +11,14 @@ from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
 from carriers.dialling import is_sip
-from carriers.documents import Meeting, TransferDocument, checked_digits, speakable
+from carriers.documents import (
+    MESSAGE_ENDS_ON,
+    Meeting,
+    MessageDocument,
+    TransferDocument,
+    checked_digits,
+    speakable,
+)
 from carriers.saying import voice_of
 from carriers.streams import Meanwhile, StreamDocument, usable_parameters
 from carriers.telnyx.addresses import telnyx_address
@@ -121,6 +128,37 @@ class TexmlDocuments:
         if say:
             SubElement(response, "Say", voice_of(language)).text = _spaced(speakable(say))
             SubElement(response, "Pause", {"length": "1"})
+        SubElement(response, "Hangup")
+        return _text(response)
+
+    def message_document(self, message: MessageDocument) -> str:
+        """`<Say>`, `<Record>`: a sentence and a tone, and what the caller says is recorded.
+
+        The time-out for silence counts only after the caller has spoken, and costs what a transcription costs. That the
+        file is there is told once the call has ended. Whether a caller who says nothing leads to `action`, or to the
+        verb behind `<Record>`, is not documented.
+
+        Source: Telnyx docs, TeXML verb Record.
+        """
+        response = Element("Response")
+        SubElement(response, "Say", voice_of(message.language)).text = _spaced(speakable(message.say))
+        attributes = {
+            "action": _address(message.action_url),
+            "method": "POST",
+            "timeout": str(message.silence_secs),
+            "maxLength": str(message.longest_secs),
+            "finishOnKey": MESSAGE_ENDS_ON,
+            "playBeep": "true",
+            "trim": "trim-silence",
+            "channels": "single",
+            "recordingStatusCallback": _address(message.status_url),
+            "recordingStatusCallbackMethod": "POST",
+        }
+        SubElement(response, "Record", attributes)
+        SubElement(response, "Say", voice_of(message.language)).text = _spaced(
+            speakable(message.nothing_said)
+        )
+        SubElement(response, "Pause", {"length": "1"})
         SubElement(response, "Hangup")
         return _text(response)
 

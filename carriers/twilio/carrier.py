@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from carriers.callbacks import LINE_STATES, FormCallbacks
@@ -10,6 +12,7 @@ from carriers.carrier import (
     REQUEST_TIMEOUT_SECS,
     Form,
     IncomingCall,
+    RecordedMessage,
     Signature,
     StatusUpdate,
     WebhookRequest,
@@ -26,6 +29,10 @@ if TYPE_CHECKING:
 
 SID_CHARS = 34
 """Of Twilio's ids. Source: Twilio docs, glossary, string identifier."""
+
+
+RECORDING_SID = re.compile(r"/Recordings/(RE[0-9a-f]{32})(?![0-9A-Za-z])")
+"""A recording's id in the address of its file."""
 
 
 class TwilioCarrier(FormCallbacks, MarkupCalls, TwilioRest):
@@ -49,6 +56,7 @@ class TwilioCarrier(FormCallbacks, MarkupCalls, TwilioRest):
         region: str | None = None,
         edge: str | None = None,
         base_url: str | None = None,
+        fallback_url: str | None = None,
         timeout_secs: float = REQUEST_TIMEOUT_SECS,
         dial_timeout_secs: float = DIAL_TIMEOUT_SECS,
     ):
@@ -62,6 +70,7 @@ class TwilioCarrier(FormCallbacks, MarkupCalls, TwilioRest):
             region: Twilio region, for example `ie1`. Not used with `base_url`.
             edge: Twilio edge, for example `dublin`. Not used with `base_url`.
             base_url: REST address without path, to talk to something else than Twilio.
+            fallback_url: Where Twilio asks for a document of a call that we make when it gets none elsewhere.
             timeout_secs: Limit of one REST request.
             dial_timeout_secs: Limit of a request to dial.
         """
@@ -69,6 +78,7 @@ class TwilioCarrier(FormCallbacks, MarkupCalls, TwilioRest):
         login = (api_key, api_secret) if api_key and api_secret else (account_sid, auth_token)
         api = TwilioApi(account_sid=account_sid, login=login, region=region, edge=edge, base_url=base_url)
         super().__init__(api, timeout_secs=timeout_secs, dial_timeout_secs=dial_timeout_secs)
+        self.fallback_url = fallback_url
 
     @classmethod
     def from_settings(cls, settings: TwilioVariables) -> TwilioCarrier:
@@ -81,6 +91,7 @@ class TwilioCarrier(FormCallbacks, MarkupCalls, TwilioRest):
             region=settings.twilio_region,
             edge=settings.twilio_edge,
             base_url=settings.twilio_api_base_url,
+            fallback_url=settings.twilio_fallback_url,
         )
 
     def verify_webhook(self, request: WebhookRequest) -> Signature:
@@ -124,6 +135,20 @@ class TwilioCarrier(FormCallbacks, MarkupCalls, TwilioRest):
             to_number=phone_number(form.get("To")),
             direction=call_direction(form),
         )
+
+    def parse_message(self, form: Form) -> RecordedMessage:
+        """Read the request to the `action` of a `<Record>`, which names the recording by its address alone.
+
+        Source: Twilio docs, voice/twiml/record; voice/api/recording (the address of a recording's file has its id).
+
+        Raises:
+            WebhookError: There is no CallSid.
+        """
+        told = super().parse_message(form)
+        named = RECORDING_SID.search(told.recording.url or "")
+        if named is None or told.recording.recording_id is not None:
+            return told
+        return replace(told, recording=replace(told.recording, recording_id=named[1]))
 
     def parse_status(self, form: Form) -> StatusUpdate:
         """Read a status callback.

@@ -59,6 +59,10 @@ _SID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 class TwilioRest(TwimlDocuments, RestCalls["Client"]):
     """The REST half of `carriers.twilio.carrier.TwilioCarrier`."""
 
+    fallback_url: str | None = None
+    """Where Twilio asks for a document of a call that we make when it gets none elsewhere. A call to one of our numbers
+    has the number's for that."""
+
     sends_digits_by_rest = False
     # Four hours unless Twilio has raised the account's limit. Source: Twilio's OpenAPI file (TimeLimit: "constraints
     # depend on account and configuration"); Twilio docs, maximum call length.
@@ -67,7 +71,8 @@ class TwilioRest(TwimlDocuments, RestCalls["Client"]):
     async def dial(self, dial_out: DialOut) -> DialledCall:
         """Make a call. Twilio has no idempotency key, so `command_id` is not sent.
 
-        Source: Twilio docs, voice/api/call-resource.
+        Source: Twilio docs, voice/api/call-resource. That `FallbackUrl` also counts for a call that begins with a
+        document of ours and gets later ones from our addresses is not said there.
 
         Raises:
             CarrierRejected: Also, unsent, when the stream's document is longer than Twilio takes in a request.
@@ -89,6 +94,8 @@ class TwilioRest(TwimlDocuments, RestCalls["Client"]):
                 "async_amd_status_callback": dial_out.amd_url,
                 "async_amd_status_callback_method": "POST",
             }
+        if self.fallback_url:
+            options |= {"fallback_url": self.fallback_url, "fallback_method": "POST"}
         if dial_out.time_limit_secs is not None:
             options["time_limit"] = dial_out.time_limit_secs
         call = await self._dial(

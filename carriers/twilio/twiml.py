@@ -7,7 +7,14 @@ from collections.abc import Mapping
 from twilio.twiml.voice_response import Connect, Dial, Refer, VoiceResponse
 
 from carriers.dialling import is_sip
-from carriers.documents import Meeting, TransferDocument, checked_digits, speakable
+from carriers.documents import (
+    MESSAGE_ENDS_ON,
+    Meeting,
+    MessageDocument,
+    TransferDocument,
+    checked_digits,
+    speakable,
+)
 from carriers.saying import voice_of
 from carriers.streams import Meanwhile, StreamDocument, usable_parameters
 
@@ -102,6 +109,33 @@ class TwimlDocuments:
         if say:
             response.say(speakable(say), **voice_of(language))
             response.pause(length=1)
+        response.hangup()
+        return str(response)
+
+    def message_document(self, message: MessageDocument) -> str:
+        """`<Say>`, `<Record>`: a sentence and a tone, and what the caller says is recorded.
+
+        With `action` Twilio asks us what comes next, also when the caller has hung up. Of a caller who says nothing the
+        page tells both: that `action` is asked, and that the verb behind `<Record>` is next.
+
+        Source: Twilio docs, voice/twiml/record (`recordingStatusCallbackEvent`: several are separated by a space).
+        """
+        response = VoiceResponse()
+        response.say(speakable(message.say), **voice_of(message.language))
+        response.record(
+            action=message.action_url,
+            method="POST",
+            timeout=message.silence_secs,
+            max_length=message.longest_secs,
+            finish_on_key=MESSAGE_ENDS_ON,
+            play_beep=True,
+            trim="trim-silence",
+            recording_status_callback=message.status_url,
+            recording_status_callback_method="POST",
+            recording_status_callback_event="completed absent",
+        )
+        response.say(speakable(message.nothing_said), **voice_of(message.language))
+        response.pause(length=1)
         response.hangup()
         return str(response)
 

@@ -16,7 +16,7 @@ class TwilioVariables(CarrierVariables):
     KEYS: ClassVar[frozenset[str]] = frozenset(
         {"twilio_account_sid", "twilio_auth_token", "twilio_api_key", "twilio_api_secret"}
     )
-    ADDRESSES: ClassVar[frozenset[str]] = frozenset({"twilio_api_base_url"})
+    ADDRESSES: ClassVar[frozenset[str]] = frozenset({"twilio_api_base_url", "twilio_fallback_url"})
     IN_A_CALL: ClassVar[frozenset[str]] = KEYS | ADDRESSES | {"twilio_region", "twilio_edge"}
 
     twilio_account_sid: str | None = None
@@ -26,6 +26,7 @@ class TwilioVariables(CarrierVariables):
     twilio_region: str | None = None
     twilio_edge: str | None = None
     twilio_api_base_url: str | None = None
+    twilio_fallback_url: str | None = None
 
     @field_validator("twilio_region", "twilio_edge")
     @classmethod

@@ -430,6 +430,7 @@ class Lines(Table):
     stopping: Text = _LINES["stopping"]
     all_busy: Text = _LINES["all_busy"]
     call_back_later: Text = _LINES["call_back_later"]
+    leave_message: Text = _LINES["leave_message"]
     calling_back: Text = _LINES["calling_back"]
 
     # Who calls and why, to people whom we call and to telephones that ask before they ring

@@ -17,7 +17,7 @@ from conversation.agents.agent import Agent
 SAID = ("greeting", "dial_out.", "lines.", "dead_air.", "recording.announcement")
 """The keys of an agent's file under which there is what the bot says by itself, in the order of their need."""
 
-THE_CARRIERS = frozenset({"lines.all_busy", "lines.call_back_later"})
+THE_CARRIERS = frozenset({"lines.all_busy", "lines.call_back_later", "lines.leave_message"})
 """Keys of lines that the carrier says in its own voice."""
 
 _ENVIRONMENT = SandboxedEnvironment()

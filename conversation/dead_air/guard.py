@@ -385,6 +385,22 @@ class DeadAir:
         return Cause.MODEL_STALLED if self._asked else Cause.UNKNOWN
 
     @property
+    def has_tools_at_work(self) -> bool:
+        """Whether a tool is at work."""
+        return bool(self._tools)
+
+    @property
+    def is_at_work(self) -> bool:
+        """Whether the bot owes words that the voice has not given yet."""
+        self._follow(self._clock())
+        return self._busy or self._due is not None
+
+    @property
+    def caller_has_the_word(self) -> bool:
+        """Whether the caller has the word, or seems to."""
+        return self._has_the_word(self._clock())
+
+    @property
     def voice_is_lost(self) -> bool:
         """Whether the voice has failed twice in a row, or was asked to speak and has been silent for too long."""
         return self._voice.is_lost

@@ -90,6 +90,22 @@ class Rescue:
         """Whether this, and not the model, talks with the caller now."""
         return self._message is not None or self._transferring
 
+    @property
+    def may_not_be_cut(self) -> bool:
+        """Whether something goes on that another session could not go on with: a tool, a transfer, a goodbye."""
+        session = self._session
+        return self._is_off or session.announcing or session.learning or self._dead_air.has_tools_at_work
+
+    @property
+    def caller_has_the_word(self) -> bool:
+        """Whether the caller speaks, or seems to."""
+        return self._dead_air.caller_has_the_word
+
+    @property
+    def is_at_work(self) -> bool:
+        """Whether the bot owes words that the voice has not given yet."""
+        return self._dead_air.is_at_work
+
     def caller_said(self, text: str) -> None:
         """Take a turn of the caller; one without words may be a noise."""
         if text:

@@ -58,6 +58,31 @@ class Dialled:
 
 
 @dataclass(frozen=True)
+class RecordRules:
+    """What carriers do differently with `<Record>`.
+
+    Attributes:
+        timeout_secs: After so much silence it ends, unless the document says otherwise; 0 for never.
+        waits_for_speech: Whether silence counts only once something was said.
+        asks_when_empty: Whether `action` is asked though nothing was recorded; if not, the next verb is carried out.
+        asks_when_hung_up: Whether `action` is asked when the person at the phone has hung up.
+        asks_itself: Whether the document's own URL is asked where there is no `action`; if not, the next verb follows.
+        tells_action: Whether the names of what `action` is told of the recording are documented.
+        dual: Whether there are two channels, unless the document says otherwise.
+        reports_after_call: Whether the file is reported only once the call has ended.
+    """
+
+    timeout_secs: float
+    waits_for_speech: bool
+    asks_when_empty: bool
+    asks_when_hung_up: bool
+    asks_itself: bool
+    tells_action: bool
+    dual: bool
+    reports_after_call: bool
+
+
+@dataclass(frozen=True)
 class ConferenceEvent:
     """Something happened in a conference.
 
@@ -179,6 +204,7 @@ class Dialect(Protocol):
     connect_action: bool
     mustache: bool
     dial_rules: DialRules
+    record_rules: RecordRules
     play_keys: str
     numbers_have_addresses: bool
     """Whether a number has addresses of its own, or only an application that it belongs to."""

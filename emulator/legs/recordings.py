@@ -21,6 +21,7 @@ import numpy as np
 from emulator.legs.dialect import Dialect
 from emulator.legs.leg import Leg
 from emulator.legs.webhooks import Webhooks
+from emulator.line.caller import ScriptedCaller
 from emulator.line.clock import Clock
 from emulator.line.codecs import FRAME_MS, SAMPLE_RATE, Pcm, mixed
 from emulator.line.line import PhoneLine
@@ -42,6 +43,7 @@ class RecordedCall(Protocol):
     dialect: Dialect
     clock: Clock
     line: PhoneLine
+    caller: ScriptedCaller
     timeline: Timeline
     webhooks: Webhooks
 
@@ -61,6 +63,11 @@ def media_url(recording: Recording) -> str:
     return f"{recording.call.recordings_url}/{recording.recording_id}"
 
 
+def last_spoken_ms(call: RecordedCall, begin_ms: int) -> int | None:
+    """The end of what was said last into the phone since then, in ms; in the future while it is being said."""
+    return max((line.end_ms for line in call.caller.lines if line.end_ms > begin_ms), default=None)
+
+
 @dataclass(frozen=True)
 class RecordingOrder:
     """How to record.
@@ -70,6 +77,7 @@ class RecordingOrder:
         track: `both`, `inbound` (what the person at the phone says) or `outbound` (what they hear).
         beep: Whether a beep is heard first.
         longest_secs: When it ends by itself; 0 for never.
+        silence_secs: It ends after so much silence behind something that was said; 0 for never.
         source: Twilio's word for what started it.
     """
 
@@ -77,6 +85,7 @@ class RecordingOrder:
     track: str = "both"
     beep: bool = False
     longest_secs: float = 0.0
+    silence_secs: float = 0.0
     source: str = API
 
 
@@ -119,7 +128,7 @@ class Recording:
         if self.order.beep:
             self.call.line.signal = chain(self.call.line.signal or (), beep())
         self._note(IN_PROGRESS)
-        if self.order.longest_secs:
+        if self.order.longest_secs or self.order.silence_secs:
             self.call.watch(self._stop_in_time())
 
     @property
@@ -203,9 +212,13 @@ class Recording:
             self.stop()
 
     async def _stop_in_time(self) -> None:
-        begin = len(self.call.line.heard)
-        while (len(self.call.line.heard) - begin) * FRAME_MS < self.order.longest_secs * 1000:
-            await self.call.line.tick()
+        line, order, begin_ms = self.call.line, self.order, self.call.line.now_ms
+        while not (order.longest_secs and line.now_ms - begin_ms >= order.longest_secs * 1000):
+            spoken_ms = last_spoken_ms(self.call, begin_ms)
+            silent_ms = 0.0 if spoken_ms is None else line.now_ms - spoken_ms
+            if order.silence_secs and silent_ms >= order.silence_secs * 1000:
+                break
+            await line.tick()
         self.stop()
 
     def _note(self, state: str) -> None:

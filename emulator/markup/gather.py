@@ -1,7 +1,7 @@
-"""`<Gather>` and `<Record>`: the document waits for keys, or for a message.
+"""`<Gather>`: the document waits for keys.
 
-Sources: Twilio docs, voice/twiml/{gather,record}; Telnyx docs, TeXML gather and record. Speech is not recognised. Not
-documented and chosen here: TeXML's `minDigits` and `validDigits` are not emulated.
+Sources: Twilio docs, voice/twiml/gather; Telnyx docs, TeXML gather. Speech is not recognised. Not documented and chosen
+here: TeXML's `minDigits` and `validDigits` are not emulated.
 """
 
 from __future__ import annotations
@@ -12,12 +12,8 @@ from urllib.parse import urljoin
 from emulator.documents.parsing import Document, Verb
 from emulator.legs.call import Call
 from emulator.legs.plan import GoTo, Start
-from emulator.legs.recordings import VERB, Recording, RecordingOrder, callback, media_url
 
-ANY_KEY = "1234567890*#"
 TIMEOUT_SECS = 5.0
-LONGEST_RECORDING_SECS = 3600.0
-NOTHING_SAID_MS = 200
 
 
 async def gather(call: Call, verb: Verb, document: Document) -> Start | None:
@@ -27,7 +23,7 @@ async def gather(call: Call, verb: Verb, document: Document) -> Start | None:
         call.fail("<Gather input> without dtmf is not emulated; nothing will be gathered")
     most = _whole(attributes.get("numDigits"), 10**6)
     finish = attributes.get("finishOnKey", "#")
-    timeout_ms = _secs(attributes.get("timeout"), TIMEOUT_SECS) * 1000
+    timeout_ms = secs_of(attributes.get("timeout"), TIMEOUT_SECS) * 1000
     line, keys = call.line, ""
     last_ms, finished = line.now_ms, False
 
@@ -60,7 +56,7 @@ async def gather(call: Call, verb: Verb, document: Document) -> Start | None:
     call.timeline.note("gather", f"{len(keys)} key(s) were gathered", digits=keys)
     if not keys and not verb.flag("actionOnEmptyResult", False):
         return None
-    return _action(call, verb, document, {"Digits": keys})
+    return action_of(call, verb, document, {"Digits": keys})
 
 
 async def _prompts(call: Call, verb: Verb) -> None:
@@ -69,60 +65,8 @@ async def _prompts(call: Call, verb: Verb) -> None:
             call.fail(f"<Gather> with <{child.name}> is not emulated; it is left out")
 
 
-async def record(call: Call, verb: Verb, document: Document) -> Start | None:
-    """Record the person at the phone until they are silent, press a key, or the recording is as long as it may be."""
-    attributes = verb.attributes
-    timeout_ms = _secs(attributes.get("timeout"), TIMEOUT_SECS) * 1000
-    longest_ms = _secs(attributes.get("maxLength"), LONGEST_RECORDING_SECS) * 1000
-    finish = attributes.get("finishOnKey", ANY_KEY)
-    line, pressed = call.line, ""
-
-    def press(digit: str) -> bool:
-        nonlocal pressed
-        if digit in finish:
-            pressed = digit
-        return True
-
-    order = RecordingOrder(
-        dual=False, track="inbound", beep=attributes.get("playBeep", "true") == "true", source=VERB
-    )
-    base = document.url or ""
-    report = {key[0].upper() + key[1:]: value for key, value in attributes.items()}
-    if url := report.get("RecordingStatusCallback"):
-        report["RecordingStatusCallback"] = urljoin(base, url)
-    call.timeline.note("record", "the document records the caller")
-    recording: Recording = call.exchange.recordings.start(
-        call.dialect.new_recording_id(), call, order, callback(report)
-    )
-    begin_ms = line.now_ms
-    call.keypad = press
-    try:
-        while not pressed and line.now_ms - begin_ms < longest_ms:
-            silent_ms = line.now_ms - max(begin_ms, _last_spoken_ms(call, begin_ms))
-            if silent_ms >= timeout_ms:
-                recording.trim_end_ms = round(silent_ms)
-                break
-            await line.tick()
-    finally:
-        call.keypad = None
-        recording.stop()
-    if len(recording.samples()) * 1000 // 8000 < NOTHING_SAID_MS:
-        return None
-    parameters = {
-        "RecordingUrl": media_url(recording),
-        "RecordingSid": recording.recording_id,
-        "RecordingDuration": str(recording.duration_secs),
-        "Digits": pressed or ("hangup" if call.over else ""),
-    }
-    return _action(call, verb, document, parameters)
-
-
-def _last_spoken_ms(call: Call, begin_ms: int) -> int:
-    """The end of the last thing that was said into the phone, in ms; in the future while it is being said."""
-    return max((line.end_ms for line in call.caller.lines), default=begin_ms)
-
-
-def _action(call: Call, verb: Verb, document: Document, parameters: dict[str, str]) -> Start | None:
+def action_of(call: Call, verb: Verb, document: Document, parameters: dict[str, str]) -> GoTo | None:
+    """What a verb's `action`, else its document itself, leads to, with what it is told; None where there is neither."""
     action = verb.attributes.get("action")
     if action is None and document.url is None:
         call.fail(f"11100 <{verb.name}> has no action, and its document has no URL of its own")
@@ -131,7 +75,8 @@ def _action(call: Call, verb: Verb, document: Document, parameters: dict[str, st
     return GoTo(url, verb.attributes.get("method", "POST"), parameters)
 
 
-def _secs(text: str | None, default: float) -> float:
+def secs_of(text: str | None, default: float) -> float:
+    """A number of seconds in an attribute."""
     try:
         return default if text in (None, "auto") else max(0.0, float(text or ""))
     except ValueError:

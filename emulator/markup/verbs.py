@@ -6,7 +6,8 @@ from functools import partial
 
 from emulator.legs.call import Handler
 from emulator.markup.connect import connect
-from emulator.markup.gather import gather, record
+from emulator.markup.gather import gather
+from emulator.markup.record import record
 from emulator.markup.refer import refer
 from emulator.markup.second_leg import dial
 

@@ -11,7 +11,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from calls.database.call_database import CallDatabase, DatabaseUnusable
-from calls.database.engine import MIGRATIONS, VERSION_TABLE
+from calls.database.engine import MIGRATIONS, VERSION_TABLE, known_revisions
 from calls.database.schema import METADATA
 from calls.store import CallStore
 from tests.calls_on_disk import change, make_older, rows, store_on, url_of
@@ -93,6 +93,8 @@ def test_the_migrations_are_one_line():
     config.set_main_option("script_location", str(MIGRATIONS))
     scripts = ScriptDirectory.from_config(config)
     assert len(scripts.get_heads()) == len(scripts.get_bases()) == 1
+    assert known_revisions() == {script.revision for script in scripts.walk_revisions()}
+    assert scripts.get_heads() == [max(known_revisions())]
 
 
 @pytest.mark.parametrize("dialect", ["sqlite", "postgresql"])

@@ -65,6 +65,7 @@ WRITTEN = [
     ("error", '{"message": "STT: refused", "category": "unauthorized"}'),
     ("transfer_started", '{"destination": "desk", "warm": true}'),
     ("transfer_started", '{"destination": "desk", "warm": false, "refer": true}'),
+    ("colleague_called", '{"call_id": "call_2"}'),
     ("transfer_ended", '{"destination": "desk", "outcome": "no_answer", "reason": ""}'),
     ("briefing", "{}"),
     ("accepted", "{}"),
@@ -84,6 +85,7 @@ WRITTEN = [
     ),
     ("attached", '{"stream_id": "MZ1"}'),
     ("detached", '{"reason": "stopped by the carrier"}'),
+    ("handed_over", '{"unsaid": "And here is more.", "amid": ""}'),
     ("resumed", '{"reason": "transfer"}'),
     ("caller_said", '{"text": "Gr\\u00fc\\u00dfe"}'),
     ("bot_said", '{"text": "Hello."}'),
@@ -104,6 +106,9 @@ WRITTEN = [
     ("tool", '{"name": "end_call", "arguments": {}, "result": null}'),
     ("tool", '{"name": "end_call", "arguments": {}, "result": "Not done: no.", "ok": false}'),
     ("message_taken", '{"caller_name": "", "callback_number": "555 0101", "message": "Call me."}'),
+    ("message_taken", '{"caller_name": "", "callback_number": "", "message": "", "recorded": true}'),
+    ("carrier_speaks", '{"line": "leave_message"}'),
+    ("carrier_spoke", '{"line": "leave_message"}'),
     (
         "after_call",
         '{"result": "made", "summary": "A repair.", "disposition": "booked", "fields": {"days": 2, "why": null}}',
@@ -256,7 +261,7 @@ def test_what_was_said_is_left_out_and_what_was_meant_to_be_kept_is_not():
     message = MessageTaken("Ann", "555 0101", "Call me.")
     assert without_words(message) is message
     said = {kind.KIND for kind in CLASSES if Privacy.SAID in private_fields(kind).values()}
-    talk = {"caller_said", "bot_said", "bot_heard", "interrupted", "goodbye", "dtmf"}
+    talk = {"caller_said", "bot_said", "bot_heard", "interrupted", "goodbye", "dtmf", "handed_over"}
     assert said == talk | {"tool", "tool_started", "flow_state"}
 
 

@@ -10,12 +10,13 @@ from calls.database.call_database import CallDatabase
 from calls.errors import UnderWay
 from calls.events.event import own_fields, private_fields
 from calls.events.forgetting import FORGOTTEN, without_numbers, without_words
-from calls.events.lifecycle import ErrorHappened, RecordingReported
+from calls.events.lifecycle import ErrorHappened, RecordingReported, TurnedAway
 from calls.events.reading import KINDS
-from calls.events.talk import BotHeard, CallerSaid, MessageTaken, SummedUp, ToolUsed
+from calls.events.talk import BotHeard, CallerSaid, MessageRecorded, MessageTaken, SummedUp, ToolUsed
 from calls.forgetting import Forgetting, Retention
 from calls.kept_json import KeptJson
 from calls.left_messages import Message, MessageBook
+from calls.message_box import MESSAGE_BOX, note_message
 from calls.outbox.notices import Channel, Way
 from calls.recordings import recordings
 from calls.states import CallState
@@ -316,6 +317,31 @@ async def test_messages_go_after_their_days_and_lines_that_are_none_stay(tmp_pat
         assert book.path.stat().st_mode & 0o777 == 0o600
         await book.keep(Message(clock.now, "call_4", "a", "Ann", ANN, "newer"))
         assert len(book.path.read_text().splitlines()) == 4
+
+
+async def test_a_recorded_message_goes_with_its_recording_its_number_and_its_caller(tmp_path):
+    clock, book, carrier = Clock(), MessageBook(tmp_path), Recordings()
+    async with store_on(tmp_path / "calls.db", clock=clock) as store:
+        call = store.open(carrier="twilio", carrier_call_id="CA1", from_number=ANN, to_number=OURS, agent="a")
+        call.record(TurnedAway(reason="full", how=MESSAGE_BOX))
+        call.move(CallState.COMPLETED, cause="over")
+        report = RecordingReported(
+            "completed", "RE1", url="https://x.test/Rosebud", duration_secs=3, channels=1
+        )
+        call.record(report)
+        await book.keep(note_message(call, clock.now))
+        await store.flush()
+        clock.now += 5 * DAYS
+        assert (await forgetting(store, tmp_path, carrier).purge(Retention(recordings=3))).messages == 1
+        assert carrier.deleted == ["RE1"]
+        (kept,) = (json.loads(line) for line in book.path.read_text().splitlines())
+        assert (kept["call_id"], kept["callback_number"]) == (call.id, ANN)
+        assert "Rosebud" not in everything(tmp_path / "calls.db") + book.path.read_text()
+        done = await forgetting(store, tmp_path, carrier).erase(ANN)
+        assert (done.calls, done.messages) == (1, 1)
+        assert ANN not in everything(tmp_path / "calls.db") + book.path.read_text()
+        kept = await store.fetch(call.id)
+        assert kept.last(MessageRecorded).callback_number == FORGOTTEN
 
 
 @pytest.mark.parametrize("kind", sorted(KINDS))

@@ -88,6 +88,16 @@ async def test_twilio_listens_for_a_machine_while_the_call_goes_on_and_reports_e
     ]
 
 
+async def test_twilio_is_told_where_to_ask_when_it_gets_no_document():
+    backup = "https://handler.twilio.com/twiml/EH1"
+    async with fake_rest(Answer.json(201, {"sid": SID, "status": "queued"})) as rest:
+        carrier = twilio(rest.url, fallback_url=backup)
+        await carrier.dial(PLAIN)
+        await carrier.aclose()
+    asked = parse_qsl(rest.requests[0].body)
+    assert ("FallbackUrl", backup) in asked and ("FallbackMethod", "POST") in asked
+
+
 async def test_telnyx_is_asked_for_a_texml_call():
     async with fake_rest(Answer.json(200, {"from": FROM, "to": TO, "status": "queued"})) as rest:
         carrier = telnyx(rest.url)

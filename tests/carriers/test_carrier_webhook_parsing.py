@@ -144,6 +144,27 @@ def test_a_recording_callback_says_where_the_file_is(carrier, word, state):
 
 
 @BOTH
+@pytest.mark.parametrize(("digits", "ended"), [("", False), ("hangup", True), ("#", True)])
+def test_what_comes_after_a_message_may_tell_who_ended_it(carrier, digits, ended):
+    form = f"CallSid=1&RecordingUrl=https%3A%2F%2Fh%2FRE1&RecordingDuration=7&Digits={digits}"
+    told = carrier.parse_message(Form.parse(form))
+    assert told.recording == RecordingUpdate("1", RecordingState.STOPPED, None, "https://h/RE1", 7)
+    assert told.ended_by_caller is ended
+    assert carrier.parse_message(Form.parse("CallSid=1")).recording.url is None
+    with pytest.raises(WebhookError, match="CallSid is missing"):
+        carrier.parse_message(Form.parse("Digits=hangup"))
+
+
+def test_the_address_of_a_message_at_twilio_names_it():
+    sid = "RE" + "0a" * 16
+    url = f"https%3A%2F%2Fapi.twilio.com%2F2010-04-01%2FAccounts%2FAC1%2FRecordings%2F{sid}"
+    assert (
+        TwilioCarrier().parse_message(Form.parse(f"CallSid=1&RecordingUrl={url}")).recording.recording_id
+        == sid
+    )
+
+
+@BOTH
 def test_a_recording_callback_may_say_little_but_not_of_no_call(carrier):
     assert carrier.parse_recording(Form.parse("CallSid=1")) == RecordingUpdate("1", None)
     with pytest.raises(WebhookError, match="CallSid is missing"):

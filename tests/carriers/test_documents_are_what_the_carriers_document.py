@@ -5,7 +5,7 @@ import itertools
 import pytest
 
 from carriers.cloud import cloud_documents
-from carriers.documents import Meeting, TransferDocument
+from carriers.documents import Meeting, MessageDocument, TransferDocument
 from carriers.streams import StreamDocument
 from carriers.telnyx.carrier import TelnyxCarrier
 from carriers.twilio.carrier import TwilioCarrier
@@ -42,6 +42,7 @@ REFERS = [
     TransferDocument(SIP, fallback=STREAMS[0], refer=True),
 ]
 MEETINGS = [Meeting("room-1"), Meeting("room-1", ended_url="https://bot.example.com/left")]
+URLS = ("https://bot.example.com/message?call=1&key=2", "https://bot.example.com/recording?call=1&key=2")
 SENTENCES = [None, "Sorry, please call again.", "Tom & <Ann> say {{hello}}"]
 
 
@@ -60,6 +61,8 @@ def documents():
             yield language, builder.conference_document(meeting)
         for sentence in SENTENCES:
             yield language, builder.end_document(sentence)
+        for sentence in SENTENCES[1:]:
+            yield language, builder.message_document(MessageDocument(sentence, "de", "Bye.", *URLS, 120, 5))
         for spoken in ("es-MX", "pl"):
             yield language, builder.end_document("Adios.", spoken)
     for language, carrier in (("twiml", "twilio"), ("texml", "telnyx")):

@@ -38,9 +38,9 @@ def last_line(capsys) -> dict[str, float]:
 
 def test_the_warm_up_does_not_count(capsys):
     samples = [
-        sample(0, 100),
-        sample(100, 300, threads=14),
-        *(sample(calls, 300, threads=14) for calls in (200, 300)),
+        sample(100, 100),
+        sample(200, 300, threads=14),
+        *(sample(calls, 300, threads=14) for calls in (300, 400)),
     ]
     assert report(samples, [Verdict("0", "CA1")], []) == 0
     assert last_line(capsys) == {
@@ -60,13 +60,13 @@ def test_the_warm_up_does_not_count(capsys):
     ids=["memory", "a task", "a thread", "a socket", "a file"],
 )
 def test_one_thing_too_many_fails(capsys, last):
-    samples = [sample(0), sample(100), sample(200, **last)]
+    samples = [sample(100), sample(200), sample(300, **last)]
     assert report(samples, [], []) == 1
     assert "missed: " in capsys.readouterr().out
 
 
 def test_a_call_that_did_not_end_well_fails(capsys):
-    samples = [sample(0), sample(100), sample(200)]
+    samples = [sample(100), sample(200), sample(300)]
     bad = Verdict("3: twilio documents in", "CA3", ended=False, problems=["nobody answered it"])
     assert report(samples, [bad], []) == 1
     assert "CA3" in capsys.readouterr().out

@@ -19,7 +19,7 @@ from compose_spec import PyCompose
 
 from calls.database.schema import METADATA
 from calls.states import CallState
-from desk.draining import GOODBYE_SECS
+from desk.draining import STOP_SECS
 from settings import ROOT, settings_class
 from tests.web_service import make_settings
 from web import health
@@ -101,7 +101,7 @@ def test_the_two_servers_differ_by_their_volume_alone(services):
 def test_a_server_of_compose_yaml_has_time_to_end_its_calls(services):
     minutes = re.fullmatch(r"(\d+)m", services["bot1"]["stop_grace_period"])
     drain_secs = float(services["bot1"]["environment"]["DRAIN_SECS"])
-    assert int(minutes[1]) * 60 >= drain_secs + GOODBYE_SECS
+    assert int(minutes[1]) * 60 >= drain_secs + STOP_SECS
     assert services["bot1"]["stop_signal"] == "SIGTERM"
 
 
@@ -197,7 +197,7 @@ def test_a_pod_has_time_to_end_its_calls():
     spec = manifests()["Deployment/phonebot"]["spec"]["template"]["spec"]
     given = assigned((KUBERNETES / "settings.env").read_text(encoding="utf-8"))
     [_, waits] = container()["lifecycle"]["preStop"]["exec"]["command"]
-    needed = int(waits) + float(given["DRAIN_SECS"]) + GOODBYE_SECS
+    needed = int(waits) + float(given["DRAIN_SECS"]) + STOP_SECS
     assert spec["terminationGracePeriodSeconds"] >= needed
     # Who hangs is not waited for
     assert container()["livenessProbe"]["terminationGracePeriodSeconds"] < 30

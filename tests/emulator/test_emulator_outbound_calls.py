@@ -406,6 +406,21 @@ async def test_a_second_leg_that_gets_its_own_document_leaves_the_first_one():
     assert result.colleagues[0].ended_by == "document"
 
 
+async def test_twilio_asks_the_fallback_address_that_the_request_for_the_call_has_named():
+    async with (
+        FakeBot(None, {"/backup": "<Hangup/>"}) as bot,
+        PhoneNetwork("twilio", people=[Colleague(SAM, 0.1)]) as network,
+    ):
+        nowhere = "<Redirect>http://127.0.0.1:9/next</Redirect>"
+        await create(
+            "twilio", network.rest_url, SAM, events=(), document=nowhere, FallbackUrl=f"{bot.url}/backup"
+        )
+        result = await network.next_result(SAM)
+    (asked,) = bot.seen
+    assert (asked.path, asked.form["ErrorCode"]) == ("/backup", "11205")
+    assert result.leg.ending == "completed"
+
+
 # People
 
 

@@ -255,26 +255,68 @@ async def test_the_first_key_interrupts_the_prompt_and_the_clock_starts_behind_i
 
 @pytest.mark.parametrize("carrier", ["twilio", "telnyx"])
 async def test_a_message_is_recorded_until_the_caller_is_silent_or_presses_a_key(carrier):
+    """Telnyx documents no field of what its `action` is told."""
     inner = '<Record timeout="1" action="/next"/>'
     said = Audio(tone(600, frequency=700), "a message", after_reply=False)
-    _, form = await gathered(inner, [Wait(0.5), said, Wait(9)], carrier=carrier)
-    assert form["RecordingDuration"] == "1"
-    assert form["Digits"] == ""
-    assert form["RecordingSid"] in form["RecordingUrl"]
+    result, form = await gathered(inner, [Wait(0.5), said, Wait(9)], carrier=carrier)
+    assert form["CallSid"] == result.report.call_id
+    (begun, ended) = [entry for entry in result.timeline.of("recording")]
+    assert 2000 <= ended.at_ms - begun.at_ms <= 2600
+    told = {name: form.get(name) for name in ("RecordingDuration", "Digits")}
+    assert told == ({"RecordingDuration": "1", "Digits": ""} if carrier == "twilio" else dict.fromkeys(told))
+    assert "RecordingSid" not in form
     _, form = await gathered(
         inner, [Wait(0.5), said, Digits("#", after_reply=False), Wait(9)], carrier=carrier
     )
-    assert form["Digits"] == "#"
+    assert form.get("Digits") == ("#" if carrier == "twilio" else None)
 
 
-async def test_an_empty_message_goes_on_with_the_next_verb_and_a_hang_up_ends_it():
+async def test_an_empty_message_goes_on_with_the_next_verb_at_twilio():
     result, form = await gathered('<Record timeout="1" action="/next"/><Say>nothing</Say>', [Wait(9)])
     assert form is None
     assert result.timeline.of("say")
+
+
+async def test_silence_counts_at_telnyx_once_something_was_said_and_ends_nothing_by_default():
     result, form = await gathered(
-        '<Record action="/next"/>', [Wait(0.3), Audio(tone(300), "x", after_reply=False), HangUp()]
+        '<Record timeout="1" maxLength="3" action="/next"/><Say>x</Say>', [Wait(9)], carrier="telnyx"
     )
-    assert (form, result.report.ended_by) == (None, "caller")
+    (begun, ended) = result.timeline.of("recording")
+    assert form is not None and ended.at_ms - begun.at_ms >= 2900
+    said = Audio(tone(300), "x", after_reply=False)
+    result, form = await gathered('<Record maxLength="3"/><Say>then</Say>', [said, Wait(9)], carrier="telnyx")
+    (begun, ended) = result.timeline.of("recording")
+    assert ended.at_ms - begun.at_ms >= 2900
+    assert [entry.text for entry in result.timeline.of("say")] == [
+        "then"
+    ]  # nothing is asked without an action
+
+
+@pytest.mark.parametrize(("carrier", "told"), [("twilio", "hangup"), ("telnyx", None)])
+async def test_a_caller_who_hangs_up_ends_the_message_and_only_twilio_documents_that_it_asks(carrier, told):
+    said = Audio(tone(600), "x", after_reply=False)
+    result, form = await gathered('<Record action="/next"/>', [Wait(0.3), said, HangUp()], carrier=carrier)
+    assert result.report.ended_by == "caller"
+    assert (form and form["Digits"]) == told
+    if form:
+        assert form["CallStatus"] == "completed"
+
+
+@pytest.mark.parametrize(("carrier", "after_call"), [("twilio", False), ("telnyx", True)])
+async def test_the_file_of_a_message_is_reported_when_it_is_documented(carrier, after_call):
+    inner = '<Record timeout="1" action="/next" recordingStatusCallback="/recorded"/>'
+    said = Audio(tone(600, frequency=700), "a message", after_reply=False)
+    answers = {f"/{carrier}/voice": inner, "/next": '<Pause length="2"/>', "/recorded": ""}
+    async with FakeBot(None, answers) as bot, PhoneNetwork(carrier) as network:
+        result = await network.call(bot.url, [Wait(0.5), said, Wait(9)], manners=QUICK)
+        (form,) = [seen.form for seen in bot.seen if seen.path == "/recorded"]
+    assert (form["RecordingStatus"], form["RecordingSource"]) == ("completed", "RecordVerb")
+    assert form["RecordingSid"] in form["RecordingUrl"]
+    (told,) = [
+        entry for entry in result.timeline.of("callback") if entry.text.startswith("recording completed")
+    ]
+    (ended,) = result.timeline.of("hang_up")
+    assert (told.at_ms >= ended.at_ms) is after_call
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from desk.draining import GOODBYE_SECS
+from desk.draining import STOP_SECS
 from settings import ROOT, settings_class
 from tests.web.test_server_start import start
 
@@ -57,7 +57,7 @@ def test_what_may_pass_is_tried_again(unit):
 def test_it_is_stopped_and_reloaded_without_hanging_up(unit):
     service = unit["Service"]
     drain_secs = settings_class().model_fields["drain_secs"].get_default()
-    assert int(service["TimeoutStopSec"]) >= drain_secs + GOODBYE_SECS
+    assert int(service["TimeoutStopSec"]) >= drain_secs + STOP_SECS
     assert service["KillMode"] == "mixed", "each process would get the signal twice"
     # SIGHUP ends a server that has no parent, and all of its calls
     assert ("--workers" in service["ExecStart"]) >= ("-HUP" in service["ExecReload"])

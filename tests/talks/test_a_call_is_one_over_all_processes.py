@@ -118,6 +118,7 @@ class Service:
     a: httpx.AsyncClient
     b: httpx.AsyncClient
     process_a: asyncio.subprocess.Process
+    process_b: asyncio.subprocess.Process
     balancer: Balancer
 
     def call(self, script, mode, **options):
@@ -159,9 +160,19 @@ class Service:
 
 
 @asynccontextmanager
-async def two_servers(tmp_path, carrier, database):
+async def two_servers(tmp_path, carrier, database, *, talks=("a",), agent=QUICK_AGENT, **more):
+    """Two servers with a phone network, for the time of a test.
+
+    Args:
+        tmp_path: The test's folder.
+        carrier: Name of the carrier.
+        database: Address of the calls' database.
+        talks: Which of the servers are to get media sockets.
+        agent: The agent's file.
+        **more: Variables of their environment.
+    """
     (tmp_path / "quick.toml").write_text(
-        QUICK_AGENT.replace("{max_duration_secs}", "60")
+        agent.replace("{max_duration_secs}", "60")
         .replace("{notice_secs}", "10")
         .replace("{silence_secs}", "30")
     )
@@ -187,10 +198,11 @@ async def two_servers(tmp_path, carrier, database):
             "DATABASE_URL": database,
             "AGENTS_DIR": str(tmp_path),
             "AGENT": "quick",
+            **more,
         }
         clients, processes = [], []
         for name, port in (("a", balancer.sockets), ("b", balancer.others)):
-            own = {**environment, "QUICK_SERVER_TALKS": "yes" if name == "a" else ""}
+            own = {**environment, "QUICK_SERVER_TALKS": "yes" if name in talks else ""}
             process = await stack.enter_async_context(a_process(own, port, name, tmp_path))
             http = await stack.enter_async_context(
                 httpx.AsyncClient(
@@ -208,7 +220,7 @@ async def two_servers(tmp_path, carrier, database):
                     await asyncio.sleep(0.1)
             clients.append(http)
             processes.append(process)
-        yield Service(network, url, *clients, processes[0], balancer)
+        yield Service(network, url, *clients, *processes, balancer)
 
 
 @pytest.mark.timeout(300)

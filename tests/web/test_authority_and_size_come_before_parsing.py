@@ -19,7 +19,16 @@ JSON_TYPE = {"Content-Type": "application/json"}
 WEBHOOKS = [
     f"/{carrier}/{route}"
     for carrier in ("twilio", "telnyx")
-    for route in ("voice", "connect-ended", "transfer", "transfer-answered", "status", "amd", "recording")
+    for route in (
+        "voice",
+        "connect-ended",
+        "transfer",
+        "transfer-answered",
+        "status",
+        "amd",
+        "recording",
+        "message",
+    )
 ]
 ACTIONS = ["/calls", *(f"/calls/CA1/{action}" for action in ("hangup", "transfer", "digits", "recording"))]
 

@@ -28,7 +28,7 @@ from emulator.carriers.telnyx.retries import TEXML_CALLBACK, TEXML_DOCUMENT
 from emulator.carriers.telnyx.stream_messages import CODECS, G711, TelnyxStream
 from emulator.documents.languages import verbs
 from emulator.documents.parsing import Verb
-from emulator.legs.dialect import ConferenceEvent, Dialled, DialRules, Referred, StreamDialect
+from emulator.legs.dialect import ConferenceEvent, Dialled, DialRules, RecordRules, Referred, StreamDialect
 from emulator.legs.leg import INBOUND, Leg
 from emulator.line.detected import Words
 
@@ -50,6 +50,16 @@ class Telnyx:
     connect_action = False
     mustache = True
     dial_rules = DialRules(timeouts=(5, 120), limits=(60, 14400), amd_timeout_unit=0.001)
+    record_rules = RecordRules(
+        timeout_secs=0.0,
+        waits_for_speech=True,
+        asks_when_empty=True,
+        asks_when_hung_up=False,
+        asks_itself=False,
+        tells_action=False,
+        dual=True,
+        reports_after_call=True,
+    )
     play_keys = "0123456789*#w"
     keeps_order = False
     document_delivery = TEXML_DOCUMENT

@@ -17,7 +17,7 @@ from emulator.carriers.twilio.stream_messages import TwilioStream, new_sid
 from emulator.documents.languages import verbs
 from emulator.documents.parsing import Verb
 from emulator.legs.delivery import NOT_CONNECTED, Delivery
-from emulator.legs.dialect import ConferenceEvent, Dialled, DialRules, Referred, StreamDialect
+from emulator.legs.dialect import ConferenceEvent, Dialled, DialRules, RecordRules, Referred, StreamDialect
 from emulator.legs.leg import INBOUND, STATUSES, Leg
 from emulator.line.colleague import Ending
 from emulator.line.detected import EVERY_WORD
@@ -51,6 +51,16 @@ class Twilio:
     mustache = False
     # A least timeLimit is not documented; the longest call is 24 h.
     dial_rules = DialRules(timeouts=(5, 600), limits=(1, 86400), buffer_secs=5)
+    record_rules = RecordRules(
+        timeout_secs=5.0,
+        waits_for_speech=False,
+        asks_when_empty=False,
+        asks_when_hung_up=True,
+        asks_itself=True,
+        tells_action=True,
+        dual=False,
+        reports_after_call=False,
+    )
     play_keys = "0123456789ABCD*#wW"
     detection_words = EVERY_WORD
     keeps_order = True

@@ -49,7 +49,10 @@ class ControlledCall(ToldCall):
 
     @property
     def busy(self) -> bool:
-        """Whether a stream is open, something is played, it is bridged, or another leg rings for it."""
+        """Whether a stream is open, something is played, it is bridged, or another leg or a recorder waits."""
+        recording = self.exchange.recordings.current(self)
+        if recording is not None and recording.order.beep:
+            return True
         return super().busy or self.streaming.active or self.sounds.playing or self.calling is not None
 
     def answer(self) -> None:

@@ -31,6 +31,7 @@ async def record_start(call: Call, body: Body) -> None:
         body.get("recording_track", "both"),
         body.get("play_beep", False),
         body.get("max_length", 0),
+        body.get("timeout_secs", 0),
     )
     call.exchange.recordings.start(str(uuid.uuid4()), call, order, saved)
 
