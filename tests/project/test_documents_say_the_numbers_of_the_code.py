@@ -122,7 +122,7 @@ TRIES, LAST_TRY = ", ".join(f"{secs:g}" for secs in breaker.PAUSES_SECS[:-1]), b
         ("reliability.md", f"| {ACT_BUDGET_SECS:g} s (a recording's start: {RECORD_BUDGET_SECS:g} s), then"),
         (
             "reliability.md",
-            f"the same `command_id` | {ANSWER_BUDGET_SECS:g} s, in which the caller hears that it rings",
+            f"`command_id` | {ANSWER_BUDGET_SECS:g} s, in which the caller hears that it rings",
         ),
         ("reliability.md", f"| a new call, or a colleague's | {DIAL_TIMEOUT_SECS:g} s |"),
         ("reliability.md", f"| lists of calls, numbers and applications | {CHECK_TIMEOUT_SECS:g} s |"),
