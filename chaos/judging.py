@@ -20,6 +20,10 @@ TOLD_SECS = 3.0
 """Within which a caller is told so for whom nobody has time: everything may be late just then."""
 
 
+SEAM_SECS = 0.6
+"""How far from the edge of a stall a piece of a sentence may begin or end that was torn by it: a word."""
+
+
 @dataclass(frozen=True)
 class Sentence:
     """A sentence that was heard or said.
@@ -185,7 +189,7 @@ def judge(call: Witnessed, touches: Sequence[Touch], told: Told | None) -> Verdi
         told: What the API tells of it; None if it does not know it.
     """
     verdict = Verdict(call.name, call.call_id, quiet_secs=call.quiet_secs, touches=touches)
-    _judge_end(call, told, verdict)
+    _judge_end(call, touches, told, verdict)
     _judge_kills(call, touches, verdict)
     _judge_transcript(call, touches, told, verdict)
     last = [one.kind for one in touches if one.breaks or one.kind in (DRAIN, DEPLOY)][-1:]
@@ -197,8 +201,10 @@ def judge(call: Witnessed, touches: Sequence[Touch], told: Told | None) -> Verdi
     return verdict
 
 
-def _judge_end(call: Witnessed, told: Told | None, verdict: Verdict) -> None:
-    goodbye = call.heard_whole(call.farewell)
+def _judge_end(call: Witnessed, touches: Sequence[Touch], told: Told | None, verdict: Verdict) -> None:
+    goodbye = next((one for one in call.heard if one.text == call.farewell), None)
+    if goodbye is not None and not goodbye.whole and not _was_torn(goodbye, touches):
+        goodbye = None
     if call.answered is None:
         verdict.problems.append("nobody answered it")
     elif call.over is None:
@@ -289,11 +295,10 @@ def _was_said_to_nobody(sentence: Sentence, call: Witnessed, touches: Iterable[T
 
 def _was_torn(sentence: Sentence, touches: Iterable[Touch]) -> bool:
     """Whether nothing came through from some word of it on, or until then, so that it was heard in two pieces."""
-    return any(
-        touch.kind == STALL
-        and any(sentence.start <= edge <= sentence.end for edge in (touch.at, touch.at + LASTS_SECS[STALL]))
-        for touch in touches
-    )
+    edges = [
+        edge for touch in touches if touch.kind == STALL for edge in (touch.at, touch.at + LASTS_SECS[STALL])
+    ]
+    return any(sentence.start - SEAM_SECS <= edge <= sentence.end + SEAM_SECS for edge in edges)
 
 
 def contains(text: str, sentence: str) -> bool:

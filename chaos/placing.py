@@ -35,7 +35,7 @@ BYE_AGAIN_SECS = 3.0
 DIALS_SECS = 40.0
 """How long a request to dial is tried again."""
 
-RINGS_SECS = 90.0
+RINGS_SECS = 150.0
 """How long it may take until the phone rings, or the API says that the call has failed."""
 
 DIALS = 3
