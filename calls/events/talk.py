@@ -111,7 +111,7 @@ class BotHeard(CallEvent, kind="bot_heard"):
     MAY_WAIT = True
 
     text: Said
-    confirmed: bool = True
+    confirmed: bool = field(default=True, metadata=LEFT_OUT)
 
 
 @dataclass(frozen=True, repr=False)
