@@ -18,7 +18,7 @@ $(error VENV is "$(VENV)": name one folder, without blanks in its path)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup call test stories lint format docs bench bench-quick attack attack-quick chaos chaos-quick soak soak-quick talks talks-quick talks-voices run doctor lock lock-check clean
+.PHONY: help setup call phone test stories lint format docs bench bench-quick attack attack-quick chaos chaos-quick soak soak-quick talks talks-quick talks-voices run doctor lock lock-check clean
 
 help: ## Say what each target does
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -29,6 +29,9 @@ setup: ## Make .venv with all that calls, tests and the local voice need, and th
 call: $(VENV)/.ready ## Place a call to the bot on this machine: CARRIER=twilio|telnyx SAY="..." REPORT=file.json PORT=7861
 	$(PYTHON) phonebot.py call --carrier $(CARRIER) --url http://127.0.0.1:$(PORT) \
 	  --record recordings/call-$(CARRIER).wav $(if $(REPORT),--report "$(REPORT)") $(if $(SAY),--say "$(SAY)")
+
+phone: $(VENV)/.ready ## Call the bot on this machine with your own voice: a phone in the browser, with the wire beside it; PORT=7861 of the server, ARGS="--port 7862 --way telnyx"
+	$(PYTHON) phonebot.py phone --url http://127.0.0.1:$(PORT) $(ARGS)
 
 test: $(VENV)/.ready ## Run the tests: ARGS="-k handshake" picks some
 	$(PYTHON) -m pytest -n 6 --dist loadfile --no-loadscope-reorder $(ARGS)

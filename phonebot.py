@@ -44,6 +44,7 @@ app = _group(
     "own folder, wherever they are called."
 )
 calls_group = _group("What became of calls.")
+messages_group = _group("What callers have left for you.")
 agent_group = _group("Agents' files.")
 webhooks_group = _group("What your own systems are told of calls.")
 cloud_group = _group("Pipecat Cloud.")
@@ -90,6 +91,13 @@ def _call(arguments: list[str]) -> int:
     from emulator.terminal.cli import main
 
     return main(["call", *arguments], program="phonebot", call_defaults=_to_the_bot_here())
+
+
+@_program(app, "phone", "Call the bot with your own voice, in the browser.")
+def _phone(arguments: list[str]) -> int:
+    from emulator.terminal.cli import main
+
+    return main(["phone", *arguments], program="phonebot", call_defaults=_to_the_bot_here())
 
 
 def _to_the_bot_here() -> dict[str, Any]:
@@ -162,11 +170,45 @@ Server = Annotated[
 ]
 
 
+Words = Annotated[bool, typer.Option("--words", help="Show what was said, and what tools were given.")]
+Agent = Annotated[str | None, typer.Option("--agent", metavar="NAME", help="Only calls of this agent.")]
+Since = Annotated[
+    str | None,
+    typer.Option(
+        "--since", metavar="TIME", help="From then on: 2026-11-26, 2026-11-26T09:30, or 3h, 7d ago."
+    ),
+]
+OnlyOutcome = Annotated[
+    list[str] | None,
+    typer.Option("--outcome", metavar="WORD", help="Only those that achieved this; several may be given."),
+]
+OnlyState = Annotated[
+    list[str] | None,
+    typer.Option("--state", metavar="WORD", help="Only those in this state; several may be given."),
+]
+OnlyDirection = Annotated[
+    str | None, typer.Option("--direction", metavar="WORD", help="Only inbound ones, or outbound ones.")
+]
+OnlyCarrier = Annotated[
+    str | None, typer.Option("--carrier", metavar="NAME", help="Only those of this carrier.")
+]
+OnlyHas = Annotated[
+    list[str] | None,
+    typer.Option("--has", metavar="WORD", help="Only those with a message, recording, transfer or error."),
+]
+OnlySlow = Annotated[
+    int | None,
+    typer.Option("--slow", min=0, metavar="MS", help="Only those with a response as slow as this."),
+]
+
+
 @calls_group.command(
     "list",
     epilog="\b\nexamples:\n"
     "  phonebot calls list\n"
     "  phonebot calls list --limit 3 --numbers\n"
+    "  phonebot calls list --search invoice --since 7d --words\n"
+    "  phonebot calls list --outcome abandoned --outcome lost --slow 1500\n"
     "  phonebot calls list --url https://bot.example.com --json\n"
     "\n\b\nexit status: 0 they are listed, 2 they cannot be",
 )
@@ -174,15 +216,171 @@ def _list_calls(
     limit: Annotated[
         int, typer.Option("--limit", min=1, max=1000, metavar="N", help="How many, the last ones first.")
     ] = 20,
+    search: Annotated[
+        str,
+        typer.Option(
+            "--search", metavar="TEXT", help="Only those with these words, or with a part of a number."
+        ),
+    ] = "",
+    outcome: OnlyOutcome = None,
+    state: OnlyState = None,
+    live: Annotated[
+        bool | None, typer.Option("--live/--ended", help="Only those that go on, or that have ended.")
+    ] = None,
+    agent: Agent = None,
+    direction: OnlyDirection = None,
+    carrier: OnlyCarrier = None,
+    since: Since = None,
+    until: Annotated[str | None, typer.Option("--until", metavar="TIME", help="Before then.")] = None,
+    slow: OnlySlow = None,
+    has: OnlyHas = None,
+    reviewed: Annotated[
+        bool | None,
+        typer.Option("--reviewed/--unreviewed", help="Only those that a person is done with, or is not."),
+    ] = None,
+    before: Annotated[
+        str | None, typer.Option("--before", metavar="PLACE", help="Go on where the list before has ended.")
+    ] = None,
+    numbers: Numbers = False,
+    words: Annotated[bool, typer.Option("--words", help="Show the first words of the callers.")] = False,
+    as_json: AsJson = False,
+    url: Server = None,
+) -> None:
+    """List the last calls: how they ended, and what they achieved."""
+    from commands.calls import list_calls
+    from commands.filters import filters_of
+
+    filters = filters_of(
+        outcome=outcome,
+        state=state,
+        live=live,
+        agent=agent,
+        direction=direction,
+        carrier=carrier,
+        since=since,
+        until=until,
+        slow_ms=slow,
+        has=has,
+        reviewed=reviewed,
+    )
+    if filters is None:
+        raise typer.Exit(2)
+    _go_home()
+    raise typer.Exit(
+        list_calls(
+            limit,
+            url=url,
+            numbers=numbers,
+            words=words,
+            as_json=as_json,
+            filters=filters,
+            query=search,
+            before=before,
+        )
+    )
+
+
+@calls_group.command(
+    "tail",
+    epilog="\b\nexamples:\n"
+    "  phonebot calls tail\n"
+    "  phonebot calls tail --agent receptionist --words\n"
+    "  phonebot calls tail --url https://bot.example.com --json\n"
+    "\n\b\nexit status: 0 it was interrupted, 2 nothing can be followed",
+)
+def _tail_calls(
+    agent: Agent = None,
+    direction: OnlyDirection = None,
+    carrier: OnlyCarrier = None,
+    state: OnlyState = None,
+    words: Words = False,
+    numbers: Numbers = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print each event as a line of JSON, all of it.")
+    ] = False,
+    url: Server = None,
+) -> None:
+    """Follow all calls: a line for each thing that happens, until Ctrl-C."""
+    from commands.calls import tail_calls
+    from commands.filters import filters_of
+
+    filters = filters_of(agent=agent, direction=direction, carrier=carrier, state=state)
+    if filters is None:
+        raise typer.Exit(2)
+    _go_home()
+    raise typer.Exit(tail_calls(url=url, numbers=numbers, words=words, as_json=as_json, filters=filters))
+
+
+@messages_group.callback(invoke_without_command=True, no_args_is_help=False)
+def _messages(context: typer.Context) -> None:
+    if context.invoked_subcommand is None:
+        from commands.messages import list_messages
+
+        _go_home()
+        raise typer.Exit(list_messages(20, url=None, numbers=False, words=False, as_json=False))
+
+
+@messages_group.command(
+    "list",
+    epilog="\b\nexamples:\n"
+    "  phonebot messages list --words --numbers\n"
+    "  phonebot messages list --all --since 7d --json\n"
+    "\n\b\nexit status: 0 they are listed, 2 they cannot be",
+)
+def _list_messages(
+    limit: Annotated[
+        int, typer.Option("--limit", min=1, max=1000, metavar="N", help="How many, the last ones first.")
+    ] = 20,
+    every: Annotated[bool, typer.Option("--all", help="Those that were dealt with as well.")] = False,
+    agent: Agent = None,
+    since: Since = None,
+    words: Annotated[bool, typer.Option("--words", help="Show names and messages.")] = False,
     numbers: Numbers = False,
     as_json: AsJson = False,
     url: Server = None,
 ) -> None:
-    """List the last calls, and how they ended."""
-    from commands.calls import list_calls
+    """List messages that nobody has dealt with yet."""
+    from commands.filters import filters_of
+    from commands.messages import list_messages
+
+    filters = filters_of(agent=agent, since=since)
+    if filters is None:
+        raise typer.Exit(2)
+    _go_home()
+    raise typer.Exit(
+        list_messages(
+            limit,
+            url=url,
+            numbers=numbers,
+            words=words,
+            as_json=as_json,
+            only_open=None if every else True,
+            agent=filters.agent,
+            since=filters.since,
+        )
+    )
+
+
+@messages_group.command(
+    "done",
+    epilog="\b\nexamples:\n"
+    "  phonebot messages done call_0f6c7f0b7d5e4e0c9a3b1d2e3f405162 14\n"
+    "  phonebot messages done call_0f6c7f0b7d5e4e0c9a3b1d2e3f405162 14 --undo\n"
+    "\n\b\nexit status: 0 it is noted, 1 there is no such message, 2 it cannot be noted",
+)
+def _handle_message(
+    call_id: Annotated[str, typer.Argument(metavar="ID", help="Our id of the call, or the phone company's.")],
+    seq: Annotated[
+        int, typer.Argument(metavar="SEQ", min=1, help="The message's number, as the list shows it.")
+    ],
+    undo: Annotated[bool, typer.Option("--undo", help="It has not been dealt with after all.")] = False,
+    url: Server = None,
+) -> None:
+    """Note that a message has been dealt with."""
+    from commands.messages import handle_message
 
     _go_home()
-    raise typer.Exit(list_calls(limit, url=url, numbers=numbers, as_json=as_json))
+    raise typer.Exit(handle_message(call_id, seq, handled=not undo, url=url))
 
 
 @calls_group.command(
@@ -194,9 +392,7 @@ def _list_calls(
 )
 def _show_call(
     call_id: Annotated[str, typer.Argument(metavar="ID", help="Our id of the call, or the phone company's.")],
-    words: Annotated[
-        bool, typer.Option("--words", help="Show what was said, and what tools were given.")
-    ] = False,
+    words: Words = False,
     numbers: Numbers = False,
     as_json: AsJson = False,
     url: Server = None,
@@ -416,6 +612,11 @@ def _emulator_call(arguments: list[str]) -> int:
     return _emulated("call", arguments)
 
 
+@_program(emulator_group, "phone", "A phone in the browser, to call any server with your own voice.")
+def _emulator_phone(arguments: list[str]) -> int:
+    return _emulated("phone", arguments)
+
+
 @_program(emulator_group, "stories", "Play calls that are written down, and judge them.")
 def _emulator_stories(arguments: list[str]) -> int:
     return _emulated("stories", arguments)
@@ -448,6 +649,7 @@ def _bench(arguments: list[str]) -> int:
 
 
 app.add_typer(calls_group, name="calls")
+app.add_typer(messages_group, name="messages")
 app.add_typer(agent_group, name="agent")
 app.add_typer(webhooks_group, name="webhooks")
 app.add_typer(cloud_group, name="cloud")

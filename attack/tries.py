@@ -181,7 +181,10 @@ class Tries:
         """A request to the operator's API with everything but the key."""
         call = self._ingredients.call_id()
         target = self._chance.choice(
-            ["/calls", f"/calls/{call}", *(f"/calls/{call}/{action}" for action in ACTIONS)]
+            [
+                *("/calls", "/calls.csv", "/messages", f"/messages/{call}/1", "/stats", "/events"),
+                *(f"/calls/{call}", *(f"/calls/{call}/{action}" for action in ACTIONS)),
+            ]
         )
         if self._chance.random() < 0.3:
             target += "?" + urlencode(

@@ -270,6 +270,7 @@ class Forgetting:
         def forget_rest(connection: sa.Connection) -> tuple[int, int]:
             of = known | forgetting.agents_of_calls(connection) | {None}
             values = forgetting.forget_caller(connection, number, of)
+            forgetting.forget_messages_for(connection, number)
             return values, forgetting.forget_call_back(connection, number)
 
         values, call_backs = await self._do(forget_rest)

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TypeVar
 
 from calls.call import Call
@@ -34,6 +36,9 @@ ORDER = {IN_PROGRESS: 0, PAUSED: 0, STOPPED: 1, COMPLETED: 3, DELETED: 4}
 stays until it is deleted."""
 
 OVER = 2
+
+CLOCKS_APART_SECS = 5.0
+"""A carrier whose clock differs from ours by more is not believed when a recording began."""
 
 
 @dataclass
@@ -169,8 +174,42 @@ def was_reported(call: Call, update: RecordingUpdate) -> bool:
         duration_secs=update.duration_secs,
         channels=update.channels,
         reason=update.reason,
+        started_at=_iso(update.started_at),
     )
     return call.record_once(report)
+
+
+def began(call: Call) -> dict[int, datetime]:
+    """When each of `recordings` began, by its place there; those of which it is not known are left out.
+
+    It is when we were told that the carrier records, or what the carrier says of it afterwards, unless its clock is far
+    from ours: what it says is of the recording itself, without the way of the answer.
+    """
+    found: list[Recording] = []
+    times: dict[int, datetime] = {}
+    for event in call.events:
+        if not isinstance(event, RecordingChanged):
+            continue
+        one = _named(found, event.recording_id, event.state)
+        if one is None:
+            one = Recording(None, event.state)
+            found.append(one)
+        one.id, one.state = one.id or event.recording_id, event.state
+        place = found.index(one)
+        if event.state == IN_PROGRESS:
+            times.setdefault(place, event.at)
+        if isinstance(event, RecordingReported) and event.started_at:
+            with suppress(ValueError):
+                says = datetime.fromisoformat(event.started_at)
+                if abs((says - times.get(place, says)).total_seconds()) < CLOCKS_APART_SECS:
+                    times[place] = says
+    return times
+
+
+def _iso(moment: datetime | None) -> str:
+    if moment is None:
+        return ""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _named(found: list[Recording], recording_id: str | None, state: str) -> Recording | None:

@@ -19,12 +19,16 @@ from calls.call import Call
 from calls.database.saved import SavedCall
 from calls.errors import NotPossible
 from calls.events.event import CallEvent
+from calls.feed import Feed
+from calls.looking import LookingAtCalls
 from calls.states import CallState, EndedBy
 from carriers.carrier import Direction
 from carriers.numbers import phone_number
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from sqlalchemy import Connection
 
     from calls.database.call_database import CallDatabase
     from calls.outbox.in_memory import MemoryOutbox
@@ -46,6 +50,9 @@ FAILING_SECS = 0.3
 
 USE_SECS = 0.5
 """How long the database may take to say whether something was used before: a carrier's media socket waits for it."""
+
+LOOK_SECS = 8.0
+"""How long a search may take: a person waits for it, and no call does."""
 
 NOTED_SECS = 0.5
 """How long the database may take to note what other processes must know before a carrier acts."""
@@ -70,6 +77,8 @@ class CallStore:
         limit: How many calls are kept in memory. When there are more, those that ended are forgotten first, oldest
             first; a live call is never forgotten, and none that is not in the database yet.
         clock: Where the times of events come from.
+        feed: Tells listeners in this process of each event of each call.
+        looking: Lists, searches and counts calls.
         shared: What is known of other processes on the same database; None without one.
     """
 
@@ -87,6 +96,8 @@ class CallStore:
         self._database = database
         self._in_memory: MemoryOutbox | None = None
         self.shared: Shared | None = None
+        self.feed = Feed()
+        self.looking = LookingAtCalls(self)
         if database is not None:
             from calls.database.writer import CallWriter
             from calls.shared import Shared
@@ -288,6 +299,7 @@ class CallStore:
                 )
             else:
                 self._remember(call)
+                self.feed.begun(call)
                 return call
         # Nothing is awaited until the call is remembered: it counts before the next question.
         try:
@@ -300,6 +312,7 @@ class CallStore:
             raise
         self._remember(call)
         self._save(call)
+        self.feed.begun(call)
         return call
 
     def _placed(self, since: datetime) -> Sequence[Call]:
@@ -398,6 +411,18 @@ class CallStore:
             return await self._fresh(call)
         saved = await self._ask(lambda database: database.load(call_id))
         return self._revive(saved, ended_too=False) if saved else self.get(call_id)
+
+    async def change(self, call_id: str) -> Call | None:
+        """The call with our id or its carrier's, to record something on it, also when it has ended: it is kept then.
+
+        Returns:
+            None when there is none, or the database does not answer in time, which is logged.
+        """
+        call = self.get(call_id)
+        if call is not None and await self._is_current(call):
+            return await self._fresh(call)
+        saved = await self._ask(lambda database: database.load(call_id))
+        return self._revive(saved) if saved else self.get(call_id)
 
     async def has_heard(self, call_id: str, events: int) -> None:
         """Wait until this process knows as many events of a call as another one did, if it can come to know them.
@@ -500,6 +525,12 @@ class CallStore:
             return None
         return await self._writer.ask(lambda database: database.events_after(call_id, seq))
 
+    def unsettled(self) -> Sequence[Call]:
+        """The calls in memory of which the database does not have all, and those that have not ended."""
+        return [
+            call for call in list(self._calls.values()) if self._writer is None or not self._is_settled(call)
+        ]
+
     async def latest(self, limit: int = 100) -> Sequence[Call]:
         """The last calls, newest first, from memory and the database.
 
@@ -569,6 +600,7 @@ class CallStore:
         call = Call(**known, clock=self._clock)
         self._remember(call)
         self._save(call)
+        self.feed.begun(call)
         return call
 
     def _remember(self, call: Call) -> None:
@@ -577,6 +609,7 @@ class CallStore:
             self._by_carrier[call.carrier, call.carrier_call_id] = call
         if self._writer is not None or self._in_memory is not None:
             call.watch(self._saving(call))
+        self.feed.watch(call)
         self._forget_old()
 
     def _saving(self, call: Call) -> Callable[[], None]:
@@ -643,6 +676,16 @@ class CallStore:
             if one.row["id"] not in calls and (call := self._read(one)) is not None:
                 calls[call.id] = call
         return sorted(reversed(calls.values()), key=lambda call: call.created_at, reverse=True)
+
+    async def look(self, work: Callable[[Connection], T]) -> T | None:
+        """Read something from the tables for people who look at calls: `CallDatabase.look`.
+
+        Returns:
+            None when there is no database, or it does not answer in time, which is logged.
+        """
+        if self._writer is None:
+            return None
+        return await self._answer(self._writer.ask(lambda database: database.look(work)), LOOK_SECS)
 
     async def _ask(self, question: Callable[[CallDatabase], Awaitable[T]]) -> T | None:
         """Ask the database; None if there is none, if it fails, or if it takes too long."""

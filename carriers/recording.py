@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 
@@ -38,6 +39,8 @@ class RecordingUpdate:
         duration_secs: Length, once it is over and when the carrier says.
         channels: 1, or 2 with the caller in the first.
         reason: What the carrier says about a failure, in its own words.
+        started_at: When it began, where the carrier says so to a fraction of a second. Whole seconds, as in Twilio's
+            `RecordingStartTime`, are worse than the time at which we were told that it has begun.
     """
 
     call_id: str | None
@@ -47,6 +50,7 @@ class RecordingUpdate:
     duration_secs: int | None = None
     channels: int | None = None
     reason: str = ""
+    started_at: datetime | None = None
 
 
 @dataclass(frozen=True)

@@ -444,9 +444,12 @@ async def run_session(
 
     not_understood = (agent.brain.did_not_understand, agent.brain.say_it_differently, agent.brain.help)
     waits = Waits(
-        session, [session.render(line) for line in not_understood] if isinstance(llm, LocalBrain) else ()
+        session,
+        [session.render(line) for line in not_understood] if isinstance(llm, LocalBrain) else (),
+        transport if isinstance(transport, PhoneTransport) else None,
     )
-    waits.follow(user, llm, speech.tts, model_hears=speech.model_hears)
+    ear = llm if speech.model_hears else speech.ears[0]
+    waits.follow(user, llm, speech.tts, model_hears=speech.model_hears, ear=ear)
 
     hosts: dict[str, str] = {kind: choice.of(kind).host(settings) for kind in choice.kinds}
     trouble = ServiceTrouble(session, speech.kinds, hosts, dead_air, rescue)
@@ -507,6 +510,7 @@ async def run_session(
         for task in tasks:
             task.cancel()
         session.detached("pipeline ended")
+        waits.end()
         await rescue.close()
         await hooks.close()
         await session.settle()

@@ -27,6 +27,7 @@ from conversation.telling import sender_of
 from desk.call_addresses import CloudWayBack, ServerWayBack
 from desk.calling_back import call_back
 from desk.capacity import capacity_of
+from desk.deriving import derive_old_calls
 from desk.dial_requests import policy_of
 from desk.keys import AddressKeys
 from desk.load import Load, cores
@@ -145,6 +146,7 @@ class Service:
         self.later(self._load.watch(), "watching the load")
         self.later(forget_daily(self), "forgetting what is old")
         self.later(call_back(self), "calling back")
+        self.later(derive_old_calls(self), "making figures of calls of before")
 
     async def _look_after_calls(self) -> None:
         try:

@@ -152,7 +152,7 @@ class Faults:
         except asyncio.CancelledError:
             self.log.close(entry, 0, text or "the client did not wait for the answer")
             raise
-        self.log.close(entry, 0 if request.transport is None else response.status, text)
+        self.log.close(entry, 0 if request.transport is None else response.status, text, response)
         return response
 
     async def deliver(self, what: str, send: Callable[[], Awaitable[None]]) -> None:
@@ -192,6 +192,11 @@ class Faults:
                 if self._by_chance(fault.chance):
                     return fault
         return NO_MEDIA_FAULT
+
+    def order(self, faults: Iterable[Fault]) -> None:
+        """Let these go wrong from now on, in the place of others; requests, webhooks and streams are counted anew."""
+        self.faults = list(faults)
+        self._seen.clear()
 
     def tell(self, text: str) -> None:
         """Write down that something was made to go wrong."""

@@ -26,7 +26,7 @@ from emulator.legs.dialect import Dialect
 from emulator.legs.exchange import Exchange
 from emulator.legs.leg import INBOUND, Leg
 from emulator.legs.lists import LAG_SECS, Listed
-from emulator.legs.plan import CallPlan, Fallback, Prepared, Reporting, Speak
+from emulator.legs.plan import CallPlan, Fallback, Handset, Prepared, Reporting, Speak
 from emulator.legs.recordings import SILENT_SECS, Recordings
 from emulator.line.caller import Manners, ScriptItem
 from emulator.line.clock import Clock
@@ -40,6 +40,7 @@ from emulator.report import Report, make_report
 from emulator.requests import RequestLog
 from emulator.rest.rest_server import RestServer
 from emulator.timeline import Timeline
+from emulator.wire import Wire
 
 # Numbers reserved for fiction
 CALLER_NUMBER = "+12025550143"
@@ -138,13 +139,17 @@ class PhoneNetwork:
         self.credentials = credentials or Credentials()
         self.account = account or Account([OwnNumber(BOT_NUMBER)])
         clock = Clock(hold_speed)
-        self.requests = RequestLog(clock.now, list(CARRIERS.values()))
+        self.wire = Wire(clock.now)
+        """Passes on what goes over the wire: requests both ways, and the messages of media sockets."""
+        self.requests = RequestLog(clock.now, list(CARRIERS.values()), wire=self.wire)
         self.faults = Faults(faults, self.requests, seed=seed, impairments=Impairments(line, seed))
         readings = Readings(texml_call_ids, signs_instructions, detection_words)
         dialect = CARRIERS[carrier].dialect(self.credentials, readings)
         listed = Listed(clock, list_lag_secs, seed=seed)
         recordings = Recordings(silent_secs, seed=seed)
-        self.exchange = Exchange(dialect, clock, handlers(), self.faults, listed, recordings, self.account)
+        self.exchange = Exchange(
+            dialect, clock, handlers(), self.faults, listed, recordings, self.account, self.wire
+        )
         self.exchange.speak = speak
         self.transcribe = transcribe
         self._control = CARRIERS[carrier].control(self.exchange, self.credentials, events)
@@ -252,6 +257,7 @@ class PhoneNetwork:
         gives_up_secs: float = GIVES_UP_SECS,
         method: str | None = None,
         fallback_url: str | None = None,
+        handset: Handset | None = None,
     ) -> CallResult:
         """Place one call and stay on it to its end.
 
@@ -277,6 +283,7 @@ class PhoneNetwork:
             method: `GET` or `POST`, for requests to the webhook; as configured at the account when not given.
             fallback_url: The URL to ask when the webhook has no document, or does not take an event; as configured at
                 the account when not given.
+            handset: Who is at the caller's phone, in the place of a person who follows the script.
 
         Raises:
             CannotReach: Nothing listens at the URL.
@@ -313,6 +320,7 @@ class PhoneNetwork:
             colleagues,
             method=method,
             fallback=Fallback(fallback_url, fallback_method) if fallback_url else None,
+            handset=handset,
         )
         leg = self.dialect.new_leg(from_number, to_number, codec, direction=INBOUND)
         opening = partial(dial_in, target=target, parameters=parameters or {})
@@ -355,6 +363,11 @@ class PhoneNetwork:
             TimeoutError: No such call is over in time.
         """
         return await self._result(await self.exchange.next_over(number, timeout_secs), None, None)
+
+    async def result_of(self, call: Call) -> CallResult:
+        """Wait for the end of this call, which a server has placed by REST, and return how it went."""
+        await self.exchange.until_over(call)
+        return await self._result(call, None, None)
 
     async def _result(
         self, call: Call, events: list[ServerEvent] | None, recording: str | None

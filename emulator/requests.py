@@ -16,6 +16,8 @@ from urllib.parse import parse_qsl
 
 from aiohttp import web
 
+from emulator.wire import Wire, lines_of
+
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 VERBS = (
@@ -56,6 +58,7 @@ class RestRequest:
         at: When it arrived, in seconds on the network's clock.
         status: What was answered; 0 for no answer at all.
         fault: What the network made go wrong with it, or None.
+        number: That of the request on the wire.
     """
 
     verb: str
@@ -65,6 +68,7 @@ class RestRequest:
     at: float
     status: int = 0
     fault: str | None = None
+    number: int = 0
 
 
 def verb_of(method: str, path: str, fields: Mapping[str, str], *, markup: str) -> str:
@@ -140,12 +144,14 @@ class RequestLog:
         interfaces: Those that are served; what none of them claims is taken for a request to the first.
         entries: The requests.
         listeners: Called with each request when it was answered.
+        wire: Passes requests and answers on.
     """
 
     clock: Callable[[], float] = time.monotonic
     interfaces: Sequence[Interface] = ()
     entries: list[RestRequest] = field(default_factory=list)
     listeners: list[Callable[[RestRequest], None]] = field(default_factory=list)
+    wire: Wire = field(default_factory=Wire)
 
     def interface_of(self, path: str) -> Interface:
         """Whose request it is."""
@@ -156,11 +162,28 @@ class RequestLog:
         fields = await fields_of(request)
         verb = self.interface_of(request.path).verb_of(request.method, request.path, fields)
         entry = RestRequest(verb, request.method, request.path, fields, self.clock())
+        body = await request.text() if request.content_type == "application/json" else lines_of(fields)
+        entry.number = self.wire.sent("rest", False, f"{verb}: {request.method} {request.path}", body)
         self.entries.append(entry)
         return entry
 
-    def close(self, entry: RestRequest, status: int, fault: str | None = None) -> None:
+    def close(
+        self,
+        entry: RestRequest,
+        status: int,
+        fault: str | None = None,
+        answer: web.StreamResponse | None = None,
+    ) -> None:
         """Write down how it was answered."""
         entry.status, entry.fault = status, fault
+        self.wire.answered(entry.number, status, _text_of(answer), fault or "")
         for listener in self.listeners:
             listener(entry)
+
+
+def _text_of(answer: web.StreamResponse | None) -> str:
+    """The body of an answer; of a sound, what it is."""
+    if not isinstance(answer, web.Response) or not isinstance(answer.body, bytes):
+        return ""
+    readable = answer.content_type.startswith("text/") or answer.content_type.endswith(("json", "xml"))
+    return (answer.text or "") if readable else f"({answer.content_type}, {len(answer.body)} bytes)"

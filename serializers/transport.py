@@ -25,6 +25,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -49,6 +50,7 @@ from serializers.base import MediaStreamSerializer
 from serializers.frames import MarkFrame
 from serializers.hearing import Ear, PacedClient, PhoneInputTransport
 from serializers.kept import BACK_SECS, Follower, Kept, KeptSpeech, Piece, SentMark
+from serializers.loud import begins_after
 from serializers.pace import Pace
 
 LEAD_SECS = 0.3
@@ -63,6 +65,9 @@ LEAST_SECS = 0.02
 
 SILENCE_SECS = 0.02
 """How much silence is sent at a time, in seconds: in step with its playing, so that words do not queue behind it."""
+
+BEGINNINGS = 8
+"""How many beginnings of the bot's speech are remembered, for who wants to know how long the caller has waited."""
 
 LONGEST_HOLD_SECS = 5.0
 """No pause of the bot is longer, in seconds: whoever began it has forgotten it. Pipecat takes a voice that cannot be
@@ -112,6 +117,8 @@ class PhoneOutputTransport(FastAPIWebsocketOutputTransport):
         self._spoken = False
         self._kept = KeptSpeech()
         self._held: _Hold | None = None
+        self._is_heard = False
+        self._beginnings: deque[float] = deque(maxlen=BEGINNINGS)
 
     async def start(self, frame: StartFrame) -> None:
         """Begin with silence."""
@@ -153,6 +160,18 @@ class PhoneOutputTransport(FastAPIWebsocketOutputTransport):
             16-bit PCM at `sample_rate`.
         """
         return self._kept.played_between(since, until, self.sample_rate)
+
+    def began_after(self, moment: float) -> float | None:
+        """When the bot was first to be heard after a moment, beginning from silence.
+
+        Args:
+            moment: By `time.monotonic`.
+
+        Returns:
+            By the same clock, when the carrier plays the first sound; None when there was none, or none is known any
+            more.
+        """
+        return next((begun for begun in self._beginnings if begun >= moment), None)
 
     async def hold(self, follower: Follower) -> bool:
         """Pause the bot as quickly as a barge-in stops it. What it says meanwhile waits.
@@ -253,7 +272,12 @@ class PhoneOutputTransport(FastAPIWebsocketOutputTransport):
 
     async def _send(self, audio: bytes, rate: int, *, interruptible: bool) -> bool:
         # Kept before it is sent: a pause may come while the socket takes it.
-        starts = max(self._played_until, time.monotonic())
+        now = time.monotonic()
+        starts = max(self._played_until, now)
+        self._is_heard = self._is_heard and now < self._played_until
+        if not self._is_heard and (secs := begins_after(audio, rate)) is not None:
+            self._is_heard = True
+            self._beginnings.append(starts + secs)
         self._kept.add(Piece(audio, rate, starts, interruptible))
         self._played_until = starts + len(audio) / 2 / rate
         return await self._write_frame(OutputAudioRawFrame(audio, rate, 1))

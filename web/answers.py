@@ -25,7 +25,7 @@ class Problem(BaseModel):
 
 
 class CallSummary(_Answer):
-    """A call without what was said."""
+    """A call without its events."""
 
     id: str = Field(
         description="Our id of the call, which stays.", examples=["call_0f6c7f0b7d5e4e0c9a3b1d2e3f405162"]
@@ -43,6 +43,31 @@ class CallSummary(_Answer):
     created_at: Time = Field(description="When the service heard of the call.")
     answered_at: Time | None
     ended_at: Time | None
+    outcome: str | None = Field(
+        description="What the call has achieved, apart from how it ended: `transferred`, `message`, `answered`, "
+        "`voicemail`, `abandoned`, `turned_away`, `busy`, `no_answer`, `canceled`, `failed` or `lost`; `null` while it "
+        "lives. A person may have overruled what was found."
+    )
+    outcome_found: str | None = Field(description="What was found, of the same.")
+    reviewed_at: Time | None = Field(description="When a person was done with it; `null` while nobody is.")
+    note: str = Field(description="A person's note; empty for none.")
+    talk_secs: float | None = Field(description="From the answer to the end, in seconds.")
+    first_words_ms: int | None = Field(
+        description="From the answer to the bot's first sound, in milliseconds."
+    )
+    response_ms: ResponseTimes
+    responses: int | None = Field(description="How many times the bot has responded.")
+    interruptions: int | None = Field(description="How many times the caller has cut the bot off.")
+    errors: int | None = Field(description="How many times something went wrong.")
+    has: list[str] = Field(description="What there is of it: `error`, `message`, `recording`, `transfer`.")
+    about: str | None = Field(description="The first words of the caller.")
+
+
+class ResponseTimes(_Answer):
+    """How long the caller has waited for the bot, in milliseconds."""
+
+    p50: int | None = Field(description="The median.")
+    max: int | None = Field(description="The longest.")
 
 
 class Turn(_Answer):
@@ -74,6 +99,10 @@ class Recording(_Answer):
     url: str | None = Field(description="Where the carrier has it.")
     duration_secs: int | float | None
     channels: int | None = Field(description="2: one side of the call in each.")
+    started_at: Time | None = Field(description="When it began.")
+    after_answer_ms: int | None = Field(
+        description="The same, in milliseconds after the call was answered: where it lies on the call's clock."
+    )
 
 
 class CallFigures(_Answer):
@@ -81,6 +110,9 @@ class CallFigures(_Answer):
 
     first_sound_ms: int | None = Field(
         description="From the beginning of the media stream to the first sound; `null` when the caller spoke first."
+    )
+    first_words_ms: int | None = Field(
+        description="From the answer to the bot's first sound; `null` when there was none."
     )
     responses: int = Field(description="How many times the bot has responded to the caller.")
     response_p50_ms: int | None = Field(
@@ -119,6 +151,21 @@ class Event(_Answer):
     kind: str = Field(description="What happened: `ringing`, `answered`, `caller_said`, `ended` and so on.")
 
 
+class TurnTime(_Answer):
+    """How long one turn of the bot was waited for: an event `turn`, which docs/events.md explains."""
+
+    at: Time
+    n: int = Field(description="Which turn of the call, from 0.")
+    to: str = Field(description="`caller` for a response, `call` for the first words on a media stream.")
+    response_ms: int = Field(description="How long the caller has waited, to the bot's first sound.")
+    parts: list[dict[str, Any]] = Field(
+        description="What for: each part has `key`, `stage`, `owner`, `kind` and `ms`."
+    )
+    by_sound: bool = Field(description="Whether both ends are taken from the sound on the line.")
+    interrupted: bool = Field(description="Whether the caller has cut the bot off.")
+    after_answer_ms: int | None = Field(description="When the bot began, in milliseconds after the answer.")
+
+
 class CallDescription(CallSummary):
     """All that is known of a call."""
 
@@ -132,6 +179,7 @@ class CallDescription(CallSummary):
         description="Services that have failed in it, for which others went on."
     )
     turns: list[Turn] = Field(description="The conversation so far.")
+    turn_times: list[TurnTime] = Field(description="How long each turn of the bot was waited for.")
     events: list[Event] = Field(description="All that happened, oldest first.")
     event_format: int = Field(description="The version of the events' format.")
     warning: str | None = Field(
@@ -140,9 +188,73 @@ class CallDescription(CallSummary):
 
 
 class Calls(_Answer):
-    """The last calls."""
+    """Calls, a part of the list."""
 
     calls: list[CallSummary] = Field(description="Newest first.")
+    next: str | None = Field(description="Where the list goes on, for `before`; `null` at its end.")
+    whole: bool = Field(
+        description="Whether the database was asked; while it does not answer, only what this process knows is listed."
+    )
+
+
+class MessageRow(_Answer):
+    """A message that a caller has left for the business."""
+
+    call_id: str = Field(description="Our id of the call.")
+    seq: int = Field(description="The number of the message's event in the call.")
+    taken_at: Time
+    agent: str | None = Field(description="The agent that took it.")
+    caller_name: str = Field(description="Who left it; empty when they did not say.")
+    callback_number: str = Field(description="Where they can be called back; empty when that is not known.")
+    message: str = Field(description="What they said.")
+    from_number: str | None = Field(description="Who called.")
+    to_number: str | None = Field(description="Who was called.")
+    direction: Direction
+    handled_at: Time | None = Field(description="When it was dealt with; `null` while nobody has.")
+    handled_by: str | None = Field(description="Who did.")
+
+
+class Messages(_Answer):
+    """Messages, a part of the list."""
+
+    messages: list[MessageRow] = Field(description="Newest first.")
+    next: str | None = Field(description="Where the list goes on, for `before`; `null` at its end.")
+
+
+class TimesOfMany(_Answer):
+    """How long something took, in milliseconds, to 10 ms."""
+
+    p50: int | None = Field(description="The median.")
+    p95: int | None = Field(description="What 95 of 100 do not exceed.")
+    n: int = Field(description="How many there are.")
+
+
+class Counted(_Answer):
+    """What was counted."""
+
+    calls: int = Field(description="How many calls have begun.")
+    outcomes: dict[str, int] = Field(description="How many of those that have ended achieved what.")
+    minutes: float = Field(description="How long they were together, from their answers on.")
+    response_ms: TimesOfMany = Field(description="How long callers waited for a response.")
+    first_words_ms: TimesOfMany = Field(description="From the answer to the bot's first sound.")
+
+
+class CountedIn(Counted):
+    """What was counted of an hour or a day."""
+
+    at: Time
+
+
+class Stats(_Answer):
+    """What was counted of calls, by hour or by day."""
+
+    buckets: list[CountedIn] = Field(description="The hours or days, in order, those without a call as well.")
+    totals: Counted
+    stages_ms: dict[str, int] = Field(
+        description="What a response was waited for on average, by stage: `end_of_turn`, `recogniser`, `model`, "
+        "`tool`, `voice`, `line` and `other`; empty without a response."
+    )
+    open_messages: int = Field(description="How many messages nobody has dealt with, of whatever time.")
 
 
 class Erased(_Answer):

@@ -5,9 +5,10 @@ from __future__ import annotations
 import base64
 import hmac
 from collections.abc import AsyncIterator, Callable, Coroutine
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Header, HTTPException, Path, Query, Request, Response
+from fastapi import APIRouter, Depends, Header, HTTPException, Path, Request, Response
 from fastapi.routing import APIRoute
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import BaseModel, ConfigDict, Field
@@ -15,19 +16,27 @@ from pydantic import BaseModel, ConfigDict, Field
 from calls.call import Call
 from calls.errors import CallIsOver, NoAnswer, NotDone, NotPossible, UnderWay
 from calls.events.event import FORMAT
+from calls.events.people import Reviewed
 from calls.following import follow
+from calls.outcome import Outcome
 from calls.policy import TooManyCalls
 from desk import live_calls
 from desk.dial_requests import DialBody, place_call
+from desk.live_calls import BY_API
 from desk.room import NoRoom
-from web.answers import CallDescription, Calls, problems
-from web.descriptions import description, event_description, summary
+from web.answers import CallDescription, problems
+from web.descriptions import description, event_description
 from web.refusals import Refused
 from web.web_service import TheService, service_of
 
 BROWSERS_ASK = {"WWW-Authenticate": 'Basic realm="phonebot: API_KEY is the password", charset="UTF-8"'}
 """Makes a browser ask its user for the key. Source: RFC 7617, section 2."""
 
+
+NO_SUCH_CALL = "no such call: it never was here, or it was forgotten; GET /calls lists them"
+
+FLUSH_SECS = 2.0
+"""How long the database may take to write what a person has said of a call before that is answered."""
 
 MAX_NUMBER = 2**31 - 1
 """Of an event: as much as every database takes for a whole number."""
@@ -99,20 +108,20 @@ async def known_call(
     """The call that a path names, by our id or its carrier's; it may be in the database only."""
     call = await service.store.fetch(call_id)
     if call is None:
-        raise HTTPException(
-            404, "no such call: it never was here, or it was forgotten; GET /calls lists them"
-        )
+        raise HTTPException(404, NO_SUCH_CALL)
     return call
 
 
 TheCall = Annotated[Call, Depends(known_call)]
 
 
-class _Body(BaseModel):
+class Body(BaseModel):
+    """What is sent with a request: nothing but what is declared."""
+
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
 
 
-class TransferBody(_Body):
+class TransferBody(Body):
     """Where to put the caller through."""
 
     model_config = ConfigDict(
@@ -125,7 +134,7 @@ class TransferBody(_Body):
     reason: str = Field(default="", max_length=1000, description="What the caller wants, for the colleague.")
 
 
-class DigitsBody(_Body):
+class DigitsBody(Body):
     """Which keys to press."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"digits": "1ww42#"}]})
@@ -133,27 +142,12 @@ class DigitsBody(_Body):
     digits: str = Field(description="0-9, A-D, * and #, with pauses of `w` (0.5 s) and `W` (1 s).")
 
 
-class RecordingBody(_Body):
+class RecordingBody(Body):
     """What to do with the recording."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"action": "pause"}]})
 
     action: Literal["start", "pause", "resume", "stop"]
-
-
-@router.get(
-    "",
-    summary="The last calls",
-    response_model=Calls,
-    response_description="The calls.",
-    responses=problems(422),
-)
-async def calls(
-    service: TheService,
-    limit: Annotated[int, Query(ge=1, le=1000, description="How many.")] = 100,
-) -> dict[str, list[dict[str, Any]]]:
-    """The last calls, newest first, without their events."""
-    return {"calls": [summary(call) for call in await service.store.latest(limit)]}
 
 
 @router.post("", status_code=202, summary="Place a call", responses=problems(422, 429, 502, 503), **A_CALL)
@@ -174,6 +168,37 @@ async def dial(body: DialBody, service: TheService) -> dict[str, Any]:
 @router.get("/{call_id}", summary="One call", responses=problems(404), **A_CALL)
 async def one_call(call: TheCall) -> dict[str, Any]:
     """All that is known of a call."""
+    return description(call)
+
+
+class ReviewBody(Body):
+    """What a person says of a call; what is left out stays as it is."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"outcome": "message", "note": "Called back."}]}
+    )
+
+    outcome: Outcome | None = Field(
+        default=None, description="What it has achieved; `null` for what was found by itself."
+    )
+    note: str = Field(default="", max_length=2000, description="A note; empty for none.")
+    reviewed: bool = Field(default=True, description="Whether they are done with it.")
+
+
+@router.patch("/{call_id}", summary="Review a call", responses=problems(404, 422), **A_CALL)
+async def review(
+    call_id: Annotated[str, Path(description="Our id of the call, or the carrier's.")],
+    body: ReviewBody,
+    service: TheService,
+) -> dict[str, Any]:
+    """Say what a call has achieved, keep a note with it, or note that it was looked at. It is an event of the call."""
+    call = await service.store.change(call_id)
+    if call is None:
+        raise HTTPException(404, NO_SUCH_CALL)
+    before = call.last(Reviewed) or Reviewed()
+    said = body.model_dump(mode="json", exclude_unset=True)
+    call.record(replace(before, **said, by=BY_API, stored=None))
+    await service.store.flush(FLUSH_SECS)
     return description(call)
 
 

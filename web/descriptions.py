@@ -8,29 +8,53 @@ from typing import Any
 
 from calls.call import Call
 from calls.events.event import FORMAT, CallEvent
-from calls.events.lifecycle import AnswererDetected, RecordingChanged, TransferEnded, TransferStarted
-from calls.events.talk import ServiceFailedOver
+from calls.events.lifecycle import (
+    AnswererDetected,
+    RecordingChanged,
+    TransferEnded,
+    TransferStarted,
+)
+from calls.events.talk import ServiceFailedOver, TurnMeasured
 from calls.figures import figures
+from calls.looking import record_of
+from calls.recordings import began
+from calls.searching import Record
 from calls.transcript import turns
 
+RECORDING = ("recording_id", "state", "url", "duration_secs", "channels")
+"""What is known of a recording, besides when it began."""
 
-def summary(call: Call) -> dict[str, Any]:
-    """A call without what was said."""
+
+def summary(record: Record) -> dict[str, Any]:
+    """A call without its events."""
+    over = record["ended_at"] is not None
     return {
-        "id": call.id,
-        "carrier": call.carrier,
-        "carrier_call_id": call.carrier_call_id,
-        "mode": call.mode,
-        "direction": call.direction,
-        "from_number": call.from_number,
-        "to_number": call.to_number,
-        "state": call.state,
-        "ended_by": call.ended_by,
-        "end_cause": call.end_cause,
-        "agent": call.agent,
-        "created_at": _time(call.created_at),
-        "answered_at": _time(call.answered_at),
-        "ended_at": _time(call.ended_at),
+        "id": record["id"],
+        "carrier": record["carrier"],
+        "carrier_call_id": record["carrier_call_id"] or "",
+        "mode": record["mode"],
+        "direction": record["direction"],
+        "from_number": record["from_number"],
+        "to_number": record["to_number"],
+        "state": record["state"],
+        "ended_by": record["ending_by"] if over else None,
+        "end_cause": record["ending_cause"] or "" if over else None,
+        "agent": record["agent"],
+        "created_at": time_text(record["created_at"]),
+        "answered_at": time_text(record["answered_at"]),
+        "ended_at": time_text(record["ended_at"]),
+        "outcome": record["outcome"],
+        "outcome_found": record["outcome_found"],
+        "reviewed_at": time_text(record["reviewed_at"]),
+        "note": record["note"] or "",
+        "talk_secs": None if record["talk_ms"] is None else round(record["talk_ms"] / 1000, 1),
+        "first_words_ms": record["first_words_ms"],
+        "response_ms": {"p50": record["response_p50_ms"], "max": record["response_max_ms"]},
+        "responses": record["responses"],
+        "interruptions": record["interruptions"],
+        "errors": record["errors"],
+        "has": (record["has"] or "").split(),
+        "about": record["about"],
     }
 
 
@@ -38,21 +62,40 @@ def description(call: Call) -> dict[str, Any]:
     """All that is known of a call."""
     answered_by = call.last(AnswererDetected)
     return {
-        **summary(call),
+        **summary(record_of(call)),
         "answered_by": answered_by.who if answered_by else None,
         "transfers": _transfers(call),
         "recordings": _recordings(call),
         "figures": asdict(figures(call.events)),
         "failovers": _failovers(call),
         "turns": [asdict(turn) for turn in turns(call.events)],
+        "turn_times": [event_description(event) for event in call.events if isinstance(event, TurnMeasured)],
         "event_format": FORMAT,
         "events": [event_description(event) for event in call.events],
     }
 
 
+def message_row(message: Record) -> dict[str, Any]:
+    """A message that a caller has left."""
+    return {
+        "call_id": message["call_id"],
+        "seq": message["seq"],
+        "taken_at": time_text(message["at"]),
+        "agent": message["agent"],
+        "caller_name": message["caller_name"],
+        "callback_number": message["callback_number"],
+        "message": message["message"],
+        "from_number": message["from_number"],
+        "to_number": message["to_number"],
+        "direction": message["direction"],
+        "handled_at": time_text(message["handled_at"]),
+        "handled_by": message["handled_by"],
+    }
+
+
 def event_description(event: CallEvent) -> dict[str, Any]:
     """An event in one table."""
-    return {**event.data, "at": _time(event.at), "kind": event.kind}
+    return {**event.data, "at": time_text(event.at), "kind": event.kind}
 
 
 def _transfers(call: Call) -> list[dict[str, Any]]:
@@ -64,7 +107,7 @@ def _transfers(call: Call) -> list[dict[str, Any]]:
                 {
                     "destination": event.destination,
                     "warm": event.warm,
-                    "started_at": _time(event.at),
+                    "started_at": time_text(event.at),
                     "outcome": None,
                     "reason": None,
                     "ended_at": None,
@@ -74,7 +117,7 @@ def _transfers(call: Call) -> list[dict[str, Any]]:
             transfers[-1] |= {
                 "outcome": event.outcome,
                 "reason": event.reason,
-                "ended_at": _time(event.at),
+                "ended_at": time_text(event.at),
             }
     return transfers
 
@@ -82,7 +125,9 @@ def _transfers(call: Call) -> list[dict[str, Any]]:
 def _failovers(call: Call) -> list[dict[str, Any]]:
     """Each time that a service has gone on for another one that has failed."""
     return [
-        {**event.data, "at": _time(event.at)} for event in call.events if isinstance(event, ServiceFailedOver)
+        {**event.data, "at": time_text(event.at)}
+        for event in call.events
+        if isinstance(event, ServiceFailedOver)
     ]
 
 
@@ -100,13 +145,22 @@ def _recordings(call: Call) -> list[dict[str, Any]]:
         if not known and recordings and None in (recording_id, recordings[-1]["recording_id"]):
             known = recordings[-1:]
         if not known:
-            known = [dict.fromkeys(("recording_id", "state", "url", "duration_secs", "channels"))]
+            known = [dict.fromkeys(RECORDING)]
             recordings += known
         known[0].update({name: value for name, value in event.data.items() if value is not None})
+    times = began(call)
+    for place, one in enumerate(recordings):
+        at = times.get(place)
+        one["started_at"] = time_text(at)
+        one["after_answer_ms"] = None
+        if at is not None and call.answered_at is not None:
+            one["after_answer_ms"] = round((at - call.answered_at).total_seconds() * 1000)
     return recordings
 
 
-def _time(moment: datetime | None) -> str | None:
+def time_text(moment: datetime | None, *, exactly: bool = False) -> str | None:
+    """A moment in UTC, to the millisecond, or exactly."""
     if moment is None:
         return None
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    unit = "microseconds" if exactly else "milliseconds"
+    return moment.astimezone(UTC).isoformat(timespec=unit).replace("+00:00", "Z")

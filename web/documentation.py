@@ -19,7 +19,7 @@ from fastapi.responses import HTMLResponse
 from fastapi.routing import APIRoute
 from markupsafe import Markup
 
-from web import api, callers
+from web import api, callers, lists
 from web.answers import Problem
 from web.web_service import service_of
 
@@ -75,7 +75,7 @@ async def docs(request: Request) -> HTMLResponse:
 
 @cache
 def document(public_url: str) -> dict[str, Any]:
-    """The OpenAPI document of the routes in `web.api` and `web.callers`.
+    """The OpenAPI document of the routes in `web.lists`, `web.api` and `web.callers`.
 
     It is of version 3.1, which more programs read than 3.2; that has no schema for the parts of a stream of events.
 
@@ -86,7 +86,7 @@ def document(public_url: str) -> dict[str, Any]:
         title="phonebot",
         version=VERSION,
         description=INTRODUCTION,
-        routes=[*api.router.routes, *callers.router.routes],
+        routes=[*lists.router.routes, *api.router.routes, *callers.router.routes],
         servers=[{"url": public_url}],
     )
     components = made["components"]
@@ -197,7 +197,9 @@ def _body(operation: Schema) -> str | None:
 
 def _example(method: str, address: str, body: Schema | None) -> str:
     """A command that makes such a request."""
-    words = f'curl -H "Authorization: Bearer $API_KEY" {address.replace("{call_id}", "CALL_ID")}'
+    address = address.replace("{call_id}", "CALL_ID").replace("{seq}", "SEQ")
+    words = f'curl -H "Authorization: Bearer $API_KEY" {address}'
     if body is not None:
+        words = f"{words} -X PATCH" if method == "patch" else words
         return f"{words} \\\n  --json '{json.dumps(body['examples'][0])}'"
     return f"{words} -X POST" if method == "post" else words

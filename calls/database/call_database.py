@@ -26,6 +26,7 @@ from calls.database.errors import (
     DatabaseUnusable,
     explained,
 )
+from calls.database.looking import Looking
 from calls.database.merging import ENDED_STATES, Theirs
 from calls.database.processes import Me
 from calls.database.reading import changed, events_after
@@ -81,6 +82,7 @@ class CallDatabase:
         self._file: tuple[int, int] | None = None
         self._opening: asyncio.Lock | None = None
         self._used_once: UsedOnce | UsedOnceInFile | None = None
+        self._looking: Looking | None = None
         self.wants: Wants | None = None
         self.on_news: Callable[[], None] = _nothing
         self.me: Me | None = None
@@ -203,6 +205,20 @@ class CallDatabase:
             DatabaseError: Nothing was written, as far as we know.
         """
         return await self._do(work, begin=begin)
+
+    async def look(self, work: Callable[[sa.Connection], T]) -> T:
+        """Read something for people who look at calls: nothing that is written waits for it.
+
+        Args:
+            work: What; it is called in another thread.
+
+        Raises:
+            DatabaseError: The database did not answer.
+        """
+        await self._opened()
+        self._looking = self._looking or Looking(self._url, self._busy_secs)
+        async with self._translated(QUERY_SECS):
+            return await self._looking.do(work)
 
     async def empty_log(self) -> None:
         """Have a file's write-ahead log, which has what was deleted, moved into the file and cut off.
@@ -403,6 +419,9 @@ class CallDatabase:
 
     async def _close(self) -> None:
         engine, used_once, self._engine, self._used_once = self._engine, self._used_once, None, None
+        looking, self._looking = self._looking, None
+        if looking is not None:
+            await looking.aclose()
         if used_once is not None:
             used_once.close()
         if isinstance(engine, AsyncEngine):

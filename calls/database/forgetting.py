@@ -13,8 +13,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from calls.colleague import PRIVATE_PARAMETERS
+from calls.database.derived import derive
 from calls.database.merging import ENDED_STATES
-from calls.database.schema import CALL_BACKS, CALL_EVENTS, CALLS, KEPT_JSON, OUTBOX
+from calls.database.schema import CALL_BACKS, CALL_EVENTS, CALLS, KEPT_JSON, MESSAGES, OUTBOX
 from calls.database.waking import tell
 from calls.events.event import FORMAT
 from calls.events.forgetting import without_numbers, without_url, without_words
@@ -128,6 +129,7 @@ def forget_words(connection: sa.Connection, rows: Sequence[Mapping[str, Any]]) -
             if name in PRIVATE_PARAMETERS and name != ABOUT
         }
         _change(connection, row["id"], parameters=parameters, resume=None, words_gone=True)
+    derive(connection, ids)
     parcels = connection.execute(sa.delete(OUTBOX).where(OUTBOX.c.call_id.in_(ids))).rowcount
     values = connection.execute(
         sa.delete(KEPT_JSON).where(KEPT_JSON.c.kind == CALL, KEPT_JSON.c.call_id.in_(ids))
@@ -161,6 +163,7 @@ def forget_numbers(connection: sa.Connection, rows: Sequence[Mapping[str, Any]])
             ending_cause=without_numbers(found.ending_cause),
             numbers_gone=True,
         )
+    derive(connection, ids)
     tell(connection, ids)
     return sum(
         forget_caller(connection, number, [agent])
@@ -186,6 +189,26 @@ def agents_of_calls(connection: sa.Connection) -> set[str | None]:
 def forget_call_back(connection: sa.Connection, number: str) -> int:
     """Take a caller off the list of those to be called back; returns how many entries that were."""
     return connection.execute(sa.delete(CALL_BACKS).where(_is_number(CALL_BACKS.c.number, number))).rowcount
+
+
+def forget_messages_for(connection: sa.Connection, number: str) -> None:
+    """Forget messages that others have left with a number to call back, in their calls: they name this one, too."""
+    query = sa.select(MESSAGES.c.call_id, MESSAGES.c.seq).where(
+        _is_number(MESSAGES.c.callback_number, number)
+    )
+    of: dict[str, set[int]] = {}
+    for call_id, seq in connection.execute(query):
+        of.setdefault(call_id, set()).add(seq)
+    for call_id, seqs in of.items():
+        for kind, seq, data in _events(connection, call_id):
+            if seq in seqs:
+                changed = sa.update(CALL_EVENTS).where(
+                    CALL_EVENTS.c.call_id == call_id, CALL_EVENTS.c.seq == seq
+                )
+                connection.execute(changed.values(data=without_words(kind, data)))
+        _change(connection, call_id)
+    derive(connection, of)
+    tell(connection, of)
 
 
 def forget_recordings(connection: sa.Connection, rows: Sequence[Mapping[str, Any]], now: datetime) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from loguru import logger
 
+from calls.database.derived import derive, wants_deriving
 from calls.database.merging import (
     END,
     ENDED_STATES,
@@ -103,7 +104,7 @@ def save(
     """
     there = _there(connection, records)
     taken = _taken(connection, records)
-    fresh, events, parcels = [], [], []
+    fresh, events, parcels, to_derive = [], [], [], []
     written: dict[str, tuple[int, int, Sequence[CallEvent] | None]] = {}
     for record in records:
         values = dict(record.row)
@@ -130,6 +131,10 @@ def save(
                 changed["revision"] = revision
                 connection.execute(sa.update(CALLS).where(CALLS.c.id == call_id).values(changed))
         events += _numbered(call_id, last_seq + 1, new)
+        if wants_deriving(
+            found["state"] if found and found["state"] in ENDED_STATES else values["state"], new
+        ):
+            to_derive.append(call_id)
         if found is None or not found["words_gone"]:
             parcels += parcels_of(values, last_seq + 1, new, wants, record.events)
         last_seq += len(new)
@@ -138,6 +143,7 @@ def save(
         connection.execute(sa.insert(CALLS), fresh)
     if events:
         connection.execute(sa.insert(CALL_EVENTS), events)
+    derive(connection, to_derive)
     if parcels:
         insert(connection, parcels)
     if me is not None:

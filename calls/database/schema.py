@@ -7,6 +7,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from calls.figures import STAGES
+
 NAMES = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
     "uq": "uq_%(table_name)s_%(column_0_N_name)s",
@@ -66,8 +68,31 @@ CALLS = sa.Table(
     sa.Column("numbers_gone", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("words_gone", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("recordings_gone", sa.Boolean, nullable=False, server_default=sa.false()),
+    # Made of the call's events when it has ended, and again when something of it changes: `calls.derived`.
+    sa.Column("outcome", sa.Text),
+    sa.Column("outcome_found", sa.Text),
+    sa.Column("note", sa.Text),
+    sa.Column("reviewed_at", UtcTime),
+    sa.Column("talk_ms", sa.Integer),
+    sa.Column("first_words_ms", sa.Integer),
+    sa.Column("response_p50_ms", sa.Integer),
+    sa.Column("response_max_ms", sa.Integer),
+    sa.Column("responses", sa.Integer),
+    sa.Column("interruptions", sa.Integer),
+    sa.Column("errors", sa.Integer),
+    sa.Column("has", sa.Text, nullable=False, server_default=""),
+    sa.Column("about", sa.Text),
+    # By which version of `calls.derived`; 0 while the call lives, and for calls of before there was any.
+    sa.Column("derived", sa.Integer, nullable=False, server_default="0"),
     sa.UniqueConstraint("carrier", "carrier_call_id"),
     sa.Index(None, "carrier_call_id"),
+    # All that a list of calls can be narrowed by: whatever is asked for, it is found in this index alone.
+    sa.Index(
+        "ix_calls_listing",
+        *("created_at", "id", "outcome", "agent", "direction", "carrier", "state", "response_max_ms"),
+        *("has", "reviewed_at", "from_number", "to_number", "first_words_ms", "talk_ms"),
+    ),
+    sa.Index(None, "derived"),
     sa.Index(None, "created_at"),
     sa.Index(None, "to_number", "created_at"),
     sa.Index(None, "from_number", "created_at"),
@@ -89,6 +114,48 @@ CALL_EVENTS = sa.Table(
 )
 """What happened to the calls; `seq` counts from 1 in each call, in the order of writing. `format` is the version of
 `calls.events.event` that an event was written by."""
+
+CALL_WORDS = sa.Table(
+    "call_words",
+    METADATA,
+    sa.Column("created_at", UtcTime, primary_key=True),
+    sa.Column("call_id", sa.Text, sa.ForeignKey("calls.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("words", sa.Text, nullable=False),
+    sa.Index(None, "call_id"),
+)
+"""What was said on calls that have ended, to be searched: each word once, in small letters."""
+
+CALL_TURNS = sa.Table(
+    "call_turns",
+    METADATA,
+    sa.Column("at", UtcTime, primary_key=True),
+    sa.Column("call_id", sa.Text, sa.ForeignKey("calls.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("n", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("agent", sa.Text),
+    sa.Column("waits", sa.Text, nullable=False),
+    sa.Column("ms", sa.Integer, nullable=False),
+    *(sa.Column(stage, sa.Integer, nullable=False) for stage in STAGES),
+    sa.Column("interrupted", sa.Boolean, nullable=False),
+    sa.Index(None, "call_id"),
+    sqlite_with_rowid=False,  # it lies in the order of time, in which it is read
+)
+"""How long each turn of calls that have ended was waited for: `calls.figures.ResponseTime`. `waits` is its `to`."""
+
+MESSAGES = sa.Table(
+    "messages",
+    METADATA,
+    sa.Column("call_id", sa.Text, sa.ForeignKey("calls.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("seq", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("at", UtcTime, nullable=False),
+    sa.Column("agent", sa.Text),
+    sa.Column("caller_name", sa.Text, nullable=False),
+    sa.Column("callback_number", sa.Text, nullable=False),
+    sa.Column("message", sa.Text, nullable=False),
+    sa.Column("handled_at", UtcTime),
+    sa.Column("handled_by", sa.Text),
+    sa.Index(None, "at"),
+)
+"""The messages that were taken, from their events `message_taken` and `message_handled`; `seq` is the first one's."""
 
 USED_ONCE = sa.Table(
     "used_once",

@@ -311,9 +311,11 @@ class RecordingReported(RecordingChanged, kind="recording"):
         duration_secs: How long it is, in seconds; null when the carrier does not say.
         channels: 1, or 2 with each side on its own; null when the carrier does not say.
         reason: Why there is no file, in the carrier's words; present only when the carrier says.
+        started_at: When the recording began by the carrier's clock, in UTC; present only when the carrier says.
     """
 
     url: Annotated[str | None, Privacy.PERSONAL] = field(kw_only=True)
     duration_secs: int | None = field(kw_only=True)
     channels: int | None = field(kw_only=True)
     reason: str = field(default="", kw_only=True, metadata=LEFT_OUT)
+    started_at: str = field(default="", kw_only=True, metadata=LEFT_OUT)

@@ -10,13 +10,13 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from calls.events import lifecycle, talk
+from calls.events import lifecycle, people, talk
 from calls.events.event import FORMAT, CallEvent, OtherEvent, own_fields
 
 
 def _kinds() -> dict[str, list[type[CallEvent]]]:
     kinds: dict[str, list[type[CallEvent]]] = {}
-    for module in (lifecycle, talk):
+    for module in (lifecycle, talk, people):
         for one in vars(module).values():
             if isinstance(one, type) and issubclass(one, CallEvent) and one.KIND:
                 kinds.setdefault(one.KIND, []).append(one)

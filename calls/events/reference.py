@@ -10,7 +10,7 @@ from enum import Enum
 from types import NoneType
 from typing import Any, get_args, get_type_hints
 
-from calls.events import lifecycle, talk
+from calls.events import lifecycle, people, talk
 from calls.events.event import COMMON, FORMAT, CallEvent, Privacy, own_fields, private_fields
 from calls.events.reading import KINDS
 
@@ -42,7 +42,11 @@ recording is paused it has `(not recorded)`, or an empty table, instead. One tha
 names or numbers of callers. Neither belongs in a log.
 """
 
-WHERE: Mapping[str, Any] = {"What becomes of the call": lifecycle, "The talk": talk}
+WHERE: Mapping[str, Any] = {
+    "What becomes of the call": lifecycle,
+    "The talk": talk,
+    "What people do about it": people,
+}
 """The headings, and the modules with the kinds below them."""
 
 TYPES = {
@@ -51,6 +55,7 @@ TYPES = {
     "float": "number",
     "bool": "true or false",
     "Mapping": "table",
+    "list": "list",
     "Any": "any",
 }
 

@@ -152,6 +152,39 @@ class Responded(CallEvent, kind="responded"):
 
 
 @dataclass(frozen=True, repr=False)
+class TurnMeasured(CallEvent, kind="turn"):
+    """A turn of the bot is over, and measured: how long the caller waited for it, what for, and whether it was cut off.
+
+    It follows the `responded` of the same turn, once the bot was interrupted, has begun its next turn, or its media
+    stream has ended.
+
+    Parameters:
+        n: Which turn of the call it is, from 0.
+        to: `caller` for a response, or `call` for the first words on a media stream.
+        response_ms: How long the caller has waited, in milliseconds: from their last sound, or from the beginning of
+            the media stream, to the first sound of the bot as the carrier plays it.
+        parts: What was waited for, in order. Each has `key` (what was done), `stage` (as in `responded`), `owner` (the
+            service that did it, or the setting that makes it last), `kind` (`service`, `setting`, `bot`, `pipeline` or
+            `line`) and `ms`. These add up to `response_ms`.
+        by_sound: Whether both ends are taken from the sound on the line; if not, one of them is when frames have
+            passed, which is some hundredths of a second off.
+        interrupted: Whether the caller has cut the bot off in this turn.
+        after_answer_ms: When the bot's first sound of the turn was played, in milliseconds after the call was
+            answered; null when that is not known.
+    """
+
+    MAY_WAIT = True
+
+    n: int
+    to: str
+    response_ms: int
+    parts: list[Any] = field(default_factory=list)
+    by_sound: bool = False
+    interrupted: bool = False
+    after_answer_ms: int | None = None
+
+
+@dataclass(frozen=True, repr=False)
 class NotUnderstood(CallEvent, kind="not_understood"):
     """The local brain has not understood the caller, and has said so."""
 

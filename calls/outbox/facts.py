@@ -193,6 +193,8 @@ class CallEnded:
         ended_by: Who ended it: `caller` (the other side), `bot`, `human` (a person of the operator's), `limit` or
             `error`.
         cause: Why, in a few words for people.
+        outcome: What the call has achieved: `transferred`, `message`, `answered`, `voicemail`, `abandoned`,
+            `turned_away`, `busy`, `no_answer`, `canceled`, `failed` or `lost`.
         talk_secs: How long it lasted from its answer on, in seconds; 0 when it was not answered.
         transcript: What was said, as it was heard.
         tools: The tools that the bot used, and what they returned.
@@ -208,6 +210,7 @@ class CallEnded:
     state: str
     ended_by: str | None
     cause: str | None
+    outcome: str | None
     talk_secs: float
     transcript: Sequence[Contribution]
     tools: Sequence[ToolFacts]

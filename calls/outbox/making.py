@@ -38,6 +38,7 @@ from calls.outbox.facts import (
     TransferFacts,
 )
 from calls.outbox.notices import Kind
+from calls.outcome import achieved
 from calls.recordings import recordings
 from calls.transcript import Role, heard_messages
 
@@ -77,6 +78,7 @@ def _ended(call: Call) -> CallEnded:
         state=call.state.value,
         ended_by=call.ended_by.value if call.ended_by else None,
         cause=call.end_cause,
+        outcome=_outcome(call),
         talk_secs=round(talked.total_seconds(), 1) if talked else 0.0,
         transcript=[
             Contribution(one.role.value, one.text, _time(one.at) or "", one.interrupted)
@@ -95,6 +97,18 @@ def _ended(call: Call) -> CallEnded:
         figures=figures(call.events),
         after_call=_after_call(call),
     )
+
+
+def _outcome(call: Call) -> str | None:
+    found = achieved(
+        call.events,
+        state=call.state,
+        direction=call.direction,
+        ended_by=call.ended_by,
+        answered_at=call.answered_at,
+        ended_at=call.ended_at,
+    )
+    return found.value if found is not None else None
 
 
 def _call(call: Call) -> CallFacts:

@@ -144,6 +144,7 @@ def _recording(kind: str, call_id: str | None, payload: dict[str, Any]) -> Recor
         url=_text(urls.get("wav")) or _text(urls.get("mp3")),
         duration_secs=round((ended - began).total_seconds()) if began and ended else None,
         channels={"single": 1, "dual": 2}.get(str(payload.get("channels"))),
+        started_at=began,
     )
 
 

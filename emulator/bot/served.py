@@ -40,6 +40,21 @@ def words_of(command: str, option: str) -> list[str]:
         raise EmulatorError(f"{option} {command!r} is not usable: {str(error).lower()}") from None
 
 
+def variables(base: str, api_key: str) -> dict[str, str]:
+    """What a server is told besides its carriers: where it is to listen, and the key of its API.
+
+    Args:
+        base: Its base URL.
+        api_key: The key.
+    """
+    return {
+        "PUBLIC_URL": base,
+        "PORT": str(urlsplit(base).port or 80),
+        "API_KEY": api_key,
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
 class ServedBot:
     """A child process that is waited for until it can take a call.
 

@@ -25,7 +25,7 @@ from emulator.legs.progress import Progress
 from emulator.legs.recordings import Recordings
 from emulator.legs.stream import MediaStream
 from emulator.legs.webhooks import Webhooks
-from emulator.line.caller import ScriptedCaller
+from emulator.line.caller import Person, ScriptedCaller
 from emulator.line.clock import Clock
 from emulator.line.colleague import (
     Colleague,
@@ -38,6 +38,7 @@ from emulator.line.colleague import (
 )
 from emulator.line.line import PhoneLine
 from emulator.timeline import Timeline
+from emulator.wire import Wire
 
 TALKED_OVER_MS = 1000
 """For how long a bot may be heard over people who were just connected: it has to learn of it and to act first."""
@@ -59,6 +60,7 @@ class Switch(Protocol):
         verbs: What carries out which verb of a document.
         faults: What is to go wrong.
         recordings: Where recordings are kept.
+        wire: Passes on what goes over the wire.
         speak: The network's voice, or None.
         rest_base: Base URL of the REST server, where files are found.
         server_url: The server that was last called or has last called.
@@ -69,6 +71,7 @@ class Switch(Protocol):
     verbs: Mapping[str, Handler]
     faults: Faults
     recordings: Recordings
+    wire: Wire
     speak: Speak | None
     rest_base: str
     server_url: str | None
@@ -115,7 +118,15 @@ class Call:
         self.line = PhoneLine(
             self.timeline, exchange.clock, noise_db=noise_db, impairments=impairments.line()
         )
-        self.webhooks = Webhooks(self.dialect, self.timeline, exchange.clock, self.fail, exchange.faults)
+        self.webhooks = Webhooks(
+            self.dialect,
+            self.timeline,
+            exchange.clock,
+            self.fail,
+            exchange.faults,
+            exchange.wire,
+            leg.call_id,
+        )
         self.progress = Progress(self.dialect, leg, self.webhooks, plan.reporting)
         self.caller = self._handset()
         """The person at this leg's phone: the caller, or the callee of an outgoing leg."""
@@ -311,8 +322,12 @@ class Call:
 
     # Small parts
 
-    def _handset(self) -> ScriptedCaller:
+    def _handset(self) -> Person:
         person = self.plan.person
+        held = None if person is None or person.held is None else person.held.handset
+        live = self.plan.handset or held
+        if live is not None:
+            return live(self.line, self._press, self.timeline)
         kind: type[ScriptedCaller] = ScriptedCaller
         script = self.plan.script
         if self.leg.direction != INBOUND:

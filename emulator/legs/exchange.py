@@ -20,6 +20,7 @@ from emulator.legs.recordings import Recordings
 from emulator.line.caller import Audio, Say, ScriptItem
 from emulator.line.clock import Clock
 from emulator.line.colleague import Colleague, same_address
+from emulator.wire import Wire
 
 KEPT_CALLS = 1000
 STOP_SECS = 10.0
@@ -36,6 +37,7 @@ class Exchange:
         listed: What lists of calls have in them; as late as the carriers' lists when not given.
         recordings: Where recordings are kept.
         account: What the account owns.
+        wire: Passes on what goes over the wire.
     """
 
     def __init__(
@@ -47,6 +49,7 @@ class Exchange:
         listed: Listed | None = None,
         recordings: Recordings | None = None,
         account: Account | None = None,
+        wire: Wire | None = None,
     ) -> None:
         """No legs and nobody there."""
         self.dialect = dialect
@@ -55,8 +58,11 @@ class Exchange:
         self.faults = faults or Faults()
         self._listed = listed or Listed(clock)
         self.account = account or Account()
+        self.wire = wire or Wire()
         self.speak: Speak | None = None
         self.people: list[Colleague] = []
+        self.anybody: Colleague | None = None
+        """Who is at every other number; None for nobody."""
         self.recordings = recordings or Recordings()
         self.rest_base = ""
         """Base URL of the REST server, where files are found."""
@@ -148,6 +154,14 @@ class Exchange:
                         return call
                 await self._one_more_over.wait()
 
+    async def until_over(self, call: Call) -> None:
+        """Wait for the end of a leg that `start` runs; `next_over` does not return it then."""
+        tasks = {task for task, running in self._tasks.items() if running is call}
+        if tasks:
+            await asyncio.wait(tasks)
+        if call in self._over:
+            self._over.remove(call)
+
     async def until_quiet(self) -> None:
         """Wait until every leg that `start` runs is over and its server has all callbacks."""
         while tasks := list(self._tasks):
@@ -192,12 +206,12 @@ class Exchange:
         """The person at a number or SIP address; None where nobody is.
 
         It is looked for among the people that `call` has brought, then those of the network, then those of other live
-        calls.
+        calls; last comes whoever is at every other number.
         """
         own = list(call.plan.people) if call is not None else []
         others = [one for other in self._calls.values() if not other.over for one in other.plan.people]
         reachable = (*own, *self.people, *others)
-        return next((one for one in reachable if same_address(one.number, address)), None)
+        return next((one for one in reachable if same_address(one.number, address)), self.anybody)
 
     async def script_of(self, person: Colleague) -> Prepared:
         """What a person says and does after the answer, with the sentences as audio."""

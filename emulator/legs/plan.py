@@ -5,14 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from emulator.line.caller import Audio, Digits, HangUp, Manners, Wait
+from emulator.line.caller import Audio, Digits, HangUp, Keypad, Manners, Person, Wait
 from emulator.line.codecs import Pcm
 from emulator.line.colleague import Colleague
+from emulator.line.line import PhoneLine
+from emulator.timeline import Timeline
 
 EVENTS = ("initiated", "ringing", "answered", "completed")
 
 Speak = Callable[[str], Pcm]
 """A voice: a sentence as 8 kHz samples."""
+
+Handset = Callable[[PhoneLine, Keypad, Timeline], Person]
+"""Puts a person at a leg's phone, in the place of one who follows a script."""
 
 Prepared = list[Audio | Digits | Wait | HangUp]
 """A script whose sentences have become audio."""
@@ -53,6 +58,7 @@ class CallPlan:
         reporting: Where the call's progress is reported, or None.
         method: The HTTP method of the request to the webhook of a dialled-in call.
         fallback: The URL that the carrier asks for a document when it gets none elsewhere, or None.
+        handset: Who is at the phone; None for a person who follows the script.
         noise_db: Level of line noise, or None.
         voice: Speaks a document's `<Say>`; None for silence of plausible length.
         people: Who can be dialled besides the people of the network.
@@ -69,6 +75,7 @@ class CallPlan:
     person: Colleague | None = None
     method: str = "POST"
     fallback: Fallback | None = None
+    handset: Handset | None = None
 
 
 @dataclass(frozen=True)

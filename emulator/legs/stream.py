@@ -20,6 +20,7 @@ from emulator.line.codecs import FRAME_MS, Pcm
 from emulator.line.impairments import StreamImpairments, under_way
 from emulator.line.line import PhoneLine
 from emulator.timeline import Timeline
+from emulator.wire import Tap
 
 CONNECT_SECS = 10.0
 """How long the carrier waits for the socket to open; not documented by either."""
@@ -60,6 +61,7 @@ class MediaStream:
         fault: What is to go wrong with it.
         hang_up: Ends the call: takes who did it, and a sentence about it.
         impairments: What the network does to its messages; nothing when not given.
+        tap: Takes every message as it is sent; None for nobody who watches.
     """
 
     def __init__(
@@ -72,8 +74,10 @@ class MediaStream:
         fault: MediaFault = NO_MEDIA_FAULT,
         hang_up: Callable[[str, str], None] | None = None,
         impairments: StreamImpairments | None = None,
+        tap: Tap | None = None,
     ) -> None:
         """Prepare; nothing is sent yet."""
+        self._tap = tap or (lambda to_server, raw: None)
         self._impairments = impairments or StreamImpairments()
         self._frames_to_first = round(self._impairments.first_audio_secs * 1000 / FRAME_MS)
         self._overtaken: list[tuple[int, Frame]] = []
@@ -136,11 +140,12 @@ class MediaStream:
         self._line.stream = self
         sender = asyncio.create_task(self._send(self._socket))
         spoilers = [
-            asyncio.create_task(self._cut(self._socket)),
+            asyncio.create_task(self._cut()),
             asyncio.create_task(self._end_without_audio()),
         ]
         try:
             async for raw in self._socket:
+                self._tap(False, raw)
                 await under_way(self._impairments.from_bot.next())
                 self._take(raw)
             return self._ended(self._socket)
@@ -235,11 +240,16 @@ class MediaStream:
             case Refused() as refused:
                 self._refuse(refused)
 
-    async def _cut(self, socket: ClientConnection) -> None:
+    def break_off(self, text: str = "the media socket breaks") -> None:
+        """Let the connection break, as a network does: without a word to either side."""
+        if self._socket is not None:
+            self._timeline.note("fault", text)
+            self._socket.transport.abort()
+
+    async def _cut(self) -> None:
         if self._fault.cut_after_secs is not None:
             await asyncio.sleep(self._fault.cut_after_secs)
-            self._timeline.note("fault", f"the media socket breaks after {self._fault.cut_after_secs:g} s")
-            socket.transport.abort()
+            self.break_off(f"the media socket breaks after {self._fault.cut_after_secs:g} s")
 
     async def _end_without_audio(self) -> None:
         secs = self._fault.silent_ends_secs
@@ -273,6 +283,7 @@ class MediaStream:
             while (waiting := await self._outbox.get()) is not None:
                 late_secs, message = waiting
                 await under_way(late_secs or self._impairments.to_bot.next())
+                self._tap(True, message)
                 await socket.send(message)
         except ConnectionClosed:
             return

@@ -25,6 +25,7 @@ from emulator.legs.leg import Leg
 from emulator.line.clock import Clock
 from emulator.line.impairments import under_way
 from emulator.timeline import Timeline
+from emulator.wire import Wire, lines_of
 
 SIGNATURE_HINT = (
     ": if it is the signature, the server needs the variables that `python -m emulator env` prints, and its "
@@ -75,8 +76,12 @@ class Webhooks:
         clock: Clock,
         fail: Callable[[str], None],
         faults: Faults | None = None,
+        wire: Wire | None = None,
+        call_id: str = "",
     ) -> None:
         """Open nothing yet; `aclose` when the call is over. `fail` takes what goes wrong with callbacks."""
+        self._wire = wire or Wire()
+        self._call_id = call_id
         self._faults = faults or Faults()
         self._dialect = dialect
         self._timeline = timeline
@@ -193,7 +198,7 @@ class Webhooks:
         with self._clock.real_time():
             for pause in delivery.pauses:
                 try:
-                    answer = await self._attempt(url, method, body, headers, delivery, until)
+                    answer = await self._told(url, method, parameters, body, headers, delivery, until)
                     if not worth_another(answer.status, delivery.policy):
                         return answer
                     cause = f"HTTP {answer.status}"
@@ -204,7 +209,29 @@ class Webhooks:
                     cause = str(error)
                 self._timeline.note("retry", f"{method} {_path(url)} is tried again: {cause}")
                 await asyncio.sleep(pause)
-            return await self._attempt(url, method, body, headers, delivery, until)
+            return await self._told(url, method, parameters, body, headers, delivery, until)
+
+    async def _told(
+        self,
+        url: str,
+        method: str,
+        parameters: dict[str, str],
+        body: bytes,
+        headers: dict[str, str],
+        delivery: Delivery,
+        until: float,
+    ) -> _Answer:
+        """One attempt, which those see who watch the wire."""
+        wire = self._wire
+        what = f"{method} {_path(url)}"
+        number = wire.sent("webhook", True, what, lines_of(parameters), self._call_id)
+        try:
+            answer = await self._attempt(url, method, body, headers, delivery, until)
+        except WebhookFailed as error:
+            wire.answered(number, 0, str(error))
+            raise
+        wire.answered(number, answer.status, answer.body.decode(errors="replace"))
+        return answer
 
     async def _attempt(
         self, url: str, method: str, body: bytes, headers: dict[str, str], delivery: Delivery, until: float

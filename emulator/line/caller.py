@@ -116,6 +116,29 @@ class Keypad(Protocol):
         """Press one key."""
 
 
+class Person(Protocol):
+    """Who is at a leg's phone, as the leg sees it.
+
+    Attributes:
+        who: What the person is called in the timeline's texts.
+        lines: What was said so far.
+    """
+
+    who: str
+    lines: list[CallerLine]
+
+    @property
+    def left_as_planned(self) -> bool:
+        """Whether the person hung up as was meant to be."""
+
+    @property
+    def unspoken(self) -> int:
+        """How many lines are left that were to be said."""
+
+    async def run(self) -> None:
+        """Be on the phone; returns when the person hangs up."""
+
+
 class ScriptedCaller:
     """Delivers a script on a line.
 

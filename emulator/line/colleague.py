@@ -5,15 +5,28 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Literal, get_args
+from dataclasses import dataclass, field, replace
+from typing import Literal, Protocol, get_args
 
 import numpy as np
 
 from emulator.errors import EmulatorError
-from emulator.line.caller import Audio, Digits, HangUp, ScriptedCaller, ScriptItem, Wait, tone
+from emulator.line.caller import (
+    Audio,
+    Digits,
+    HangUp,
+    Keypad,
+    Person,
+    Say,
+    ScriptedCaller,
+    ScriptItem,
+    Wait,
+    tone,
+)
 from emulator.line.codecs import Pcm
 from emulator.line.detected import THE_TRUTH, Detected
+from emulator.line.line import PhoneLine
+from emulator.timeline import Timeline
 
 Behaviour = Literal["answers", "declines", "busy", "no_answer", "voicemail", "fax", "unreachable"]
 BEHAVIOURS: tuple[str, ...] = get_args(Behaviour)
@@ -45,6 +58,20 @@ def babble(duration_ms: int = BABBLE_MS) -> Pcm:
     return np.concatenate(pieces)
 
 
+class HeldPhone(Protocol):
+    """A phone that somebody has in hand: nobody knows beforehand when it is picked up."""
+
+    async def rings(self, timeline: Timeline) -> bool:
+        """Ring: True when it is picked up, False when the call is declined. It is cancelled when the caller gives up.
+
+        Args:
+            timeline: Of the leg that calls, to tell it from others.
+        """
+
+    def handset(self, line: PhoneLine, press: Keypad, timeline: Timeline) -> Person:
+        """Who speaks and listens on a leg that calls this phone; asked before it rings."""
+
+
 @dataclass(frozen=True)
 class Colleague:
     """A person, voicemail box or fax at a phone, which a document can dial and a server can call by REST.
@@ -63,6 +90,7 @@ class Colleague:
             For a voicemail box it is the greeting; without one it babbles for three seconds.
         beeps: Whether a voicemail box beeps after its greeting.
         detected: What answering machine detection makes of them.
+        held: The phone in somebody's hand, which takes the place of `answers_after_secs` and `script`; None for none.
     """
 
     number: str
@@ -71,6 +99,7 @@ class Colleague:
     script: Sequence[ScriptItem] = ()
     beeps: bool = True
     detected: Detected = THE_TRUTH
+    held: HeldPhone | None = None
 
 
 @dataclass
@@ -194,3 +223,21 @@ def parse_colleague(text: str) -> Colleague:
             + ", ".join(BEHAVIOURS)
         )
     return Colleague(number, after, behaviour)  # type: ignore[arg-type]
+
+
+def with_greetings(colleagues: Sequence[Colleague], *, in_words: bool) -> list[Colleague]:
+    """Colleagues say something when they answer, so that the hand-over can be heard.
+
+    Args:
+        colleagues: As ordered.
+        in_words: Whether there is a voice; else they beep.
+    """
+
+    def greeting(words: str) -> tuple[ScriptItem, ...]:
+        return (Say(words) if in_words else Audio(tone(600), "(a beep)"),)
+
+    words = {"answers": "Hello, you have been put through to me.", "voicemail": "Please leave a message."}
+    return [
+        replace(one, script=greeting(words[one.behaviour])) if one.behaviour in words else one
+        for one in colleagues
+    ]

@@ -18,6 +18,7 @@ class Mouthpiece:
 
     def __init__(self, noise_db: float | None = None) -> None:
         """Start in silence."""
+        self.noise_db = noise_db
         self._queue: deque[Pcm] = deque()
         self._noise = None if noise_db is None else 32768 * 10 ** (noise_db / 20)
         self._random = np.random.default_rng(20)

@@ -76,6 +76,7 @@ async def stream_once(call: Call, stream: Verb, document_url: str | None) -> Str
         call.exchange.faults.media(),
         call.hang_up,
         await before_stream(call),
+        call.exchange.wire.tap(call.leg.call_id),
     )
     try:
         address = socket_address(url, document_url=document_url, server_url=call.plan.server_url)

@@ -7,6 +7,7 @@ to them exactly as to a caller who has dialled in.
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections.abc import Mapping
 
@@ -15,7 +16,7 @@ from emulator.legs.call import Call
 from emulator.legs.exchange import Exchange
 from emulator.legs.leg import BY_REST
 from emulator.legs.plan import CallPlan, GoTo, Inline, OutboundOrder, Start
-from emulator.line.colleague import Ending
+from emulator.line.colleague import Colleague, Ending
 from emulator.markup.interpreter import follow
 
 RINGS = ("answers", "declines", "no_answer", "voicemail", "fax")
@@ -44,14 +45,26 @@ async def ring(call: Call, ring_secs: float) -> bool:
             leg.status = "ringing"
             call.timeline.note("ringing", f"the phone at {leg.to_number} rings", call_id=leg.call_id)
             call.progress.tell("ringing")
-        after = math.inf if person.behaviour == "no_answer" else person.answers_after_secs
-        await clock.sleep(min(after, ring_secs))
-    if after > ring_secs:
+        becomes = await _becomes(call, person, ring_secs)
+    if becomes == "no_answer":
         call.end("nobody", f"nobody answers within {ring_secs:g} s", ending="no_answer")
-    elif person.behaviour in REFUSES:
-        ending, text = REFUSES[person.behaviour]
+    elif becomes in REFUSES:
+        ending, text = REFUSES[becomes]
         call.end("caller", text, ending=ending)
     return not call.over
+
+
+async def _becomes(call: Call, person: Colleague, ring_secs: float) -> str:
+    """What the person at the phone does, when they do it: their behaviour, or `no_answer` when it took too long."""
+    if person.held is not None:
+        try:
+            async with asyncio.timeout(ring_secs):
+                return "answers" if await person.held.rings(call.timeline) else "declines"
+        except TimeoutError:
+            return "no_answer"
+    after = math.inf if person.behaviour == "no_answer" else person.answers_after_secs
+    await call.clock.sleep(min(after, ring_secs))
+    return "no_answer" if after > ring_secs else person.behaviour
 
 
 async def create_call(exchange: Exchange, order: OutboundOrder) -> Call:

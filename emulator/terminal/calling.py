@@ -9,15 +9,13 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
 
-from emulator.bot.served import SERVER_LOG, ServedBot
+from emulator.bot.served import SERVER_LOG, ServedBot, variables
 from emulator.carriers.credentials import Credentials
 from emulator.errors import EmulatorError
 from emulator.legs.addressing import parse_target
-from emulator.line.caller import KEYS, PAUSE_MS, Audio, Digits, HangUp, Manners, Say, ScriptItem, tone
-from emulator.line.colleague import Colleague
+from emulator.line.caller import KEYS, PAUSE_MS, Audio, Digits, HangUp, Manners, Say, ScriptItem
+from emulator.line.colleague import Colleague, with_greetings
 from emulator.line.impairments import IDEAL, Profile
 from emulator.line.speech import Ears, Voice, read_wav, write_stereo
 from emulator.network import PhoneNetwork
@@ -92,24 +90,6 @@ def script_of(order: Sequence[tuple[str, str]] | None, *, hang_up: bool = True) 
     if order and hang_up:
         script.append(HangUp(after_reply=True))
     return script
-
-
-def with_greetings(colleagues: Sequence[Colleague], *, in_words: bool) -> list[Colleague]:
-    """The colleagues of the command line say something when they answer, so that the hand-over can be heard.
-
-    Args:
-        colleagues: As ordered.
-        in_words: Whether there is a voice; else they beep.
-    """
-
-    def greeting(words: str) -> tuple[ScriptItem, ...]:
-        return (Say(words) if in_words else Audio(tone(600), "(a beep)"),)
-
-    words = {"answers": "Hello, you have been put through to me.", "voicemail": "Please leave a message."}
-    return [
-        replace(one, script=greeting(words[one.behaviour])) if one.behaviour in words else one
-        for one in colleagues
-    ]
 
 
 async def place_call(order: CallOrder) -> Report:
@@ -201,12 +181,7 @@ async def _call(
 
 def _served(order: CallOrder, network: PhoneNetwork, base: str) -> ServedBot:
     assert order.serve is not None
-    environment: dict[str, Any] = network.environment() | {
-        "PUBLIC_URL": base,
-        "PORT": str(urlsplit(base).port or 80),
-        "API_KEY": order.api_key or order.credentials.api_key,
-        "PYTHONUNBUFFERED": "1",
-    }
+    environment = network.environment() | variables(base, order.api_key or order.credentials.api_key)
     directory = order.record.parent if order.record is not None else Path("recordings")
     return ServedBot(order.serve, base, environment, order.server_log or directory / SERVER_LOG)
 

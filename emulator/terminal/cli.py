@@ -16,6 +16,7 @@ from emulator.carriers.credentials import OPTIONS, Credentials
 from emulator.errors import EmulatorError
 from emulator.line.colleague import BEHAVIOURS, parse_colleague
 from emulator.network import BOT_NUMBER, CALLER_NUMBER
+from emulator.phone.cli import add_phone_command, run_phone
 from emulator.rest.rest_server import rest_url
 from emulator.stories.cli import (
     add_line_option,
@@ -68,7 +69,8 @@ def build_parser(
 
     Args:
         program: How help calls the program.
-        call_defaults: What counts for options of `call` that are not given, in place of their own defaults.
+        call_defaults: What counts for options of `call` (and for `phone` of those the server) that are not given, in
+            place of their own defaults.
     """
     parser = argparse.ArgumentParser(
         prog=program,
@@ -85,6 +87,7 @@ def build_parser(
     _call_options(call)
     add_scenario_options(call)
     call.set_defaults(**(call_defaults or {}))
+    add_phone_command(commands, call_defaults or {})
     add_stories_command(commands)
     env = commands.add_parser(
         "env",
@@ -220,6 +223,9 @@ def main(
             return _print_environment(credentials, options)
         if options.command == "stories":
             return run_stories(options, credentials)
+        if options.command == "phone":
+            api_key = options.api_key or os.environ.get("EMULATOR_API_KEY")
+            return run_phone(options, credentials, _parameters(options), api_key, BY_HAND_REST_PORT)
         if options.scenario is not None:
             return run_scenario(options, credentials)
         report = asyncio.run(place_call(_order(options, credentials)))
@@ -247,13 +253,17 @@ def _print_environment(credentials: Credentials, options: argparse.Namespace) ->
     return 0
 
 
-def _order(options: argparse.Namespace, credentials: Credentials) -> CallOrder:
+def _parameters(options: argparse.Namespace) -> dict[str, str]:
     parameters: dict[str, str] = {}
     for pair in options.param:
         name, equals, value = pair.partition("=")
         if not equals or not name:
             raise EmulatorError(f"--param {pair!r} is not usable: give NAME=VALUE")
         parameters[name] = value
+    return parameters
+
+
+def _order(options: argparse.Namespace, credentials: Credentials) -> CallOrder:
     if not 0 <= options.rest_port < 65536:
         raise EmulatorError("--rest-port must be 1 to 65535, or 0 for a free one")
     overrides = {name: getattr(options, name) for name in OPTIONS if getattr(options, name)}
@@ -266,7 +276,7 @@ def _order(options: argparse.Namespace, credentials: Credentials) -> CallOrder:
         from_number=options.from_number,
         to_number=options.to_number,
         codec=options.codec,
-        parameters=parameters,
+        parameters=_parameters(options),
         status_callback=options.status_callback,
         patience=options.patience,
         noise_db=options.noise_db,

@@ -26,10 +26,13 @@ async def test_an_empty_file_becomes_a_database(tmp_path):
     assert names == [
         ("call_backs",),
         ("call_events",),
+        ("call_turns",),
+        ("call_words",),
         ("calls",),
         ("commands",),
         ("kept_json",),
         ("leases",),
+        ("messages",),
         ("outbox",),
         (VERSION_TABLE,),
         ("processes",),
@@ -82,7 +85,15 @@ async def test_the_migrations_make_what_the_tables_say(tmp_path):
         found = sa.inspect(connection)
         for table in METADATA.sorted_tables:
             assert found.get_pk_constraint(table.name)["name"] == table.primary_key.name
-        for table in ("call_events", "outbox", "kept_json", "sessions"):
+        for table in (
+            "call_events",
+            "call_turns",
+            "call_words",
+            "kept_json",
+            "messages",
+            "outbox",
+            "sessions",
+        ):
             (key,) = found.get_foreign_keys(table)
             assert key["options"] == {"ondelete": "CASCADE"}
     engine.dispose()

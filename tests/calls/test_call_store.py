@@ -84,10 +84,12 @@ async def test_a_subscriber_of_an_ended_call_gets_everything_and_stops():
 async def test_a_subscriber_that_goes_away_is_forgotten():
     store = CallStore()
     call = opened(store, 1)
+    before = list(call._watchers)
     subscription = call.subscribe()
     await anext(subscription)
+    assert call._watchers != before
     await subscription.aclose()
-    assert call._watchers == []
+    assert call._watchers == before
 
 
 def test_the_process_has_one_store(tmp_path):

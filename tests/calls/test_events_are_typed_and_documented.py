@@ -95,6 +95,14 @@ WRITTEN = [
     ("silence_prompt", '{"n": 1}'),
     ("interruption_undone", "{}"),
     ("responded", '{"to": "caller", "ms": 640, "stages": {"end_of_turn": 240, "model": 300, "voice": 100}}'),
+    (
+        "turn",
+        '{"n": 1, "to": "caller", "response_ms": 700, "parts": [{"key": "llm_inference", "stage": "model", '
+        '"owner": "OpenAILLMService#0", "kind": "service", "ms": 700}], "by_sound": true, "interrupted": false, '
+        '"after_answer_ms": 9120}',
+    ),
+    ("reviewed", '{"outcome": "message", "note": "Call her.", "reviewed": true, "by": "API"}'),
+    ("message_handled", '{"seq": 12, "handled": true, "by": "API"}'),
     ("not_understood", "{}"),
     ("dead_air", '{"stage": "fallback", "cause": "voice_silent", "silent_secs": 3.2}'),
     (
@@ -177,6 +185,8 @@ JSON = st.recursive(
 def values_of(hint):
     if hint is Any:
         return JSON
+    if get_origin(hint) is list:
+        return st.lists(JSON, max_size=3)
     if get_origin(hint) is Mapping:
         return st.dictionaries(st.text(), JSON, max_size=3)
     return st.floats(allow_nan=False, allow_infinity=False) if hint is float else st.from_type(hint)

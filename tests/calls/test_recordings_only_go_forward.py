@@ -1,11 +1,12 @@
 """Answers and reports about recordings overtake each other; what comes too late changes nothing."""
 
+from datetime import UTC, datetime, timedelta
 from itertools import permutations
 
 import pytest
 
 from calls.call import Call
-from calls.recordings import UNKNOWN, is_paused, recordings, was_changed, was_reported
+from calls.recordings import UNKNOWN, began, is_paused, recordings, was_changed, was_reported
 from carriers.recording import RecordingUpdate
 
 FILE = {"url": "https://carrier.example/RE1", "duration_secs": 12, "channels": 2}
@@ -114,3 +115,20 @@ def test_the_same_report_is_written_down_once():
     was_changed(call, "in_progress", "RE1")
     assert reported(call, "completed", "RE1", **FILE)
     assert not reported(call, "completed", "RE1", **FILE)
+
+
+def test_a_recording_begins_when_we_are_told_or_when_a_carrier_with_a_right_clock_says_so():
+    told = datetime(2026, 11, 26, 9, 0, 1, 500_000, tzinfo=UTC)
+    call = Call(carrier="c", carrier_call_id="CA1", clock=lambda: told)
+    was_changed(call, "in_progress", "RE1")
+    assert began(call) == {0: told}
+    for apart, believed in ((-0.2, True), (90, False)):
+        says = told + timedelta(seconds=apart)
+        was_reported(call, RecordingUpdate("CA1", "completed", "RE1", "https://x.test", started_at=says))
+        assert began(call) == {0: says if believed else told - timedelta(seconds=0.2)}
+
+
+def test_of_a_recording_of_which_nobody_says_when_it_began_it_is_not_known():
+    call = a_call()
+    reported(call, "completed", "RE1", **FILE)
+    assert began(call) == {}

@@ -11,14 +11,24 @@ from calls.errors import UnderWay
 from calls.events.event import own_fields, private_fields
 from calls.events.forgetting import FORGOTTEN, without_numbers, without_words
 from calls.events.lifecycle import ErrorHappened, RecordingReported, TurnedAway
+from calls.events.people import Reviewed
 from calls.events.reading import KINDS
-from calls.events.talk import BotHeard, CallerSaid, MessageRecorded, MessageTaken, SummedUp, ToolUsed
+from calls.events.talk import (
+    BotHeard,
+    CallerSaid,
+    MessageRecorded,
+    MessageTaken,
+    Responded,
+    SummedUp,
+    ToolUsed,
+)
 from calls.forgetting import Forgetting, Retention
 from calls.kept_json import KeptJson
 from calls.left_messages import Message, MessageBook
 from calls.message_box import MESSAGE_BOX, note_message
 from calls.outbox.notices import Channel, Way
 from calls.recordings import recordings
+from calls.searching import Filters
 from calls.states import CallState
 from calls.store import CallStore
 from carriers.carrier import CallNotFound, CarrierUnavailable
@@ -362,3 +372,48 @@ def test_numbers_are_found_wherever_they_stand():
         "deep": [{"callback_number": FORGOTTEN}],
     }
     assert without_words("a_kind_of_a_newer_version", {"words": "Rosebud"}) == {}
+
+
+async def test_what_is_made_of_a_calls_events_is_forgotten_with_them(tmp_path):
+    clock, file = Clock(), tmp_path / "calls.db"
+    async with store_on(file, clock=clock) as store:
+        call = a_call(store, ANN, "CA1")
+        call.record(Responded(to="caller", ms=700, stages={}))
+        call.record(Reviewed(outcome="lost", note=f"Rosebud again, {ANN}", reviewed=True))
+        await store.flush()
+        looking, filters = store.looking, Filters(words=("rosebud",))
+        assert len((await looking.find(filters, 9)).records) == 1
+        made = str(rows(file, "select about, note from calls") + rows(file, "select words from call_words"))
+        assert "Rosebud" in made and ANN in made and ANN[1:] in made
+        clock.now += 3 * DAYS
+        await forgetting(store, tmp_path).purge(Retention(numbers=2))
+        tables = ("calls", "call_words", "call_turns", "messages")
+        everywhere = str([rows(file, f"select * from {table}") for table in tables])
+        assert ANN[1:] not in everywhere and "Rosebud" in everywhere
+        clock.now += 3 * DAYS
+        await forgetting(store, tmp_path).purge(Retention(words=4))
+        everywhere = str([rows(file, f"select * from {table}") for table in tables]).casefold()
+        assert "rosebud" not in everywhere and "miller" not in everywhere
+        assert (await looking.find(filters, 9)).records == []
+        [record] = (await looking.find(Filters(), 9)).records
+        assert (record["outcome"], record["outcome_found"]) == ("lost", "message")
+        assert (record["about"], record["note"], record["response_max_ms"]) == (None, None, 700)
+        (await store.change(call.id)).record(Reviewed(note="Rosebud after all"))
+        await store.flush()
+        assert b"Rosebud after all" not in on_disk(tmp_path)
+        clock.now += 3 * DAYS
+        await forgetting(store, tmp_path).purge(Retention(events=8))
+        assert [rows(file, f"select * from {table}") for table in tables] == [[], [], [], []]
+        assert b"Rosebud" not in on_disk(tmp_path)
+
+
+async def test_a_message_to_call_an_erased_number_back_is_forgotten_in_the_calls_of_others(tmp_path):
+    file = tmp_path / "calls.db"
+    async with store_on(file, clock=Clock()) as store:
+        call = a_call(store, BOB, "CA1")
+        call.record(MessageTaken("Ann Smith", ANN, "Tell her"))
+        await store.flush()
+        await forgetting(store, tmp_path).erase(ANN)
+        left = rows(file, "select caller_name, callback_number, message from messages order by seq")
+        assert left == [("Ann Miller", BOB, "Rosebud"), (FORGOTTEN, FORGOTTEN, FORGOTTEN)]
+        assert "Ann Smith" not in everything(file) and (await store.fetch(call.id)).from_number == BOB

@@ -60,10 +60,13 @@ def test_a_list_has_neither_numbers_nor_words(kept, capsys):
     shown = capsys.readouterr().out
     assert secrets_in(shown) == []
     heading, line = shown.splitlines()
-    assert heading.split() == ["call", "began", "talk", "direction", "carrier", "agent", "end"]
+    assert heading.split() == [
+        *("call", "began", "talk", "direction", "carrier", "agent", "outcome", "slowest", "end")
+    ]
     assert (
         line.startswith(kept)
-        and "inbound    twilio   receptionist  failed, by error: the carrier refuses" in line
+        and line.split()[4:9] == ["inbound", "twilio", "receptionist", "message", "failed,"]
+        and "failed, by error: the carrier refuses" in line
     )
 
 

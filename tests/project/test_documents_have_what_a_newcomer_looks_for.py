@@ -14,7 +14,7 @@ from deployment.banner import start_lines
 from settings import ROOT, settings_class
 from tests.document_commands import documents, shell_blocks
 from tests.web_service import make_settings, running
-from web import api, callers, documentation, drain, health
+from web import api, callers, documentation, drain, health, lists
 from web.media import media_router
 from web.routes import webhook_router
 
@@ -222,7 +222,9 @@ def test_every_route_is_in_the_list_with_what_vouches_for_it():
         health.router,
     )
     there = {route.path for router in routers for route in router.routes}
-    assert sorted(listed) == sorted({*there, "/calls..."})
+    assert sorted(listed) == sorted(
+        {*there, *(f"{path}..." for path in ("/calls", "/messages", "/callers/")), "/stats", "/events"}
+    )
     for cells in rows(table):
         assert len(cells) == 3
         assert all(cells), cells
@@ -230,11 +232,17 @@ def test_every_route_is_in_the_list_with_what_vouches_for_it():
 
 def test_every_request_to_the_api_is_in_its_list():
     listed = {
-        (method, path.partition("?")[0].replace("ID", "{call_id}").replace("NUMBER", "{number}"))
+        (
+            method,
+            path.partition("?")[0]
+            .replace("ID", "{call_id}")
+            .replace("NUMBER", "{number}")
+            .replace("SEQ", "{seq}"),
+        )
         for cells in rows(section(DEPLOY, "The API"))
         for method, path in re.findall(r"`(GET|POST|PUT|PATCH|DELETE) (\S+?)`", cells[0])
     }
-    routes = [*api.router.routes, *callers.router.routes]
+    routes = [*lists.router.routes, *api.router.routes, *callers.router.routes]
     there = {(method, route.path) for route in routes for method in route.methods - {"HEAD"}}
     assert listed == there
 

@@ -13,7 +13,7 @@ from calls.states import CallState, EndedBy
 from desk.dial_requests import DialBody
 from settings import ROOT
 from tests.web_service import running
-from web import api, callers
+from web import api, callers, lists
 from web.documentation import VERSION, document, page
 
 KEY = {"Authorization": "Bearer secret"}
@@ -75,14 +75,14 @@ def test_it_has_the_routes_of_the_api_and_no_others():
     described = {(method.upper(), path) for path, methods in made["paths"].items() for method in methods}
     assert described == {
         (method, route.path)
-        for router in (api.router, callers.router)
+        for router in (lists.router, api.router, callers.router)
         for route in router.routes
         for method in route.methods
     }
     assert made["servers"] == [{"url": OURS}]
     assert made["security"] == [{"key": []}]
     for _, path in described:
-        assert path.startswith(("/calls", "/callers/"))
+        assert path.startswith(("/calls", "/callers/", "/events", "/messages", "/stats"))
     assert "HTTPValidationError" not in str(made)
 
 
@@ -177,4 +177,5 @@ def test_the_page_shows_all_and_each_of_its_links_leads_somewhere():
     for path, methods in made["paths"].items():
         for operation in methods.values():
             assert operation["operationId"] in anchors
-            assert f"{OURS}{path.replace('{call_id}', 'CALL_ID')}" in shown
+            address = path.replace("{call_id}", "CALL_ID").replace("{seq}", "SEQ")
+            assert f"{OURS}{address}" in shown

@@ -24,6 +24,12 @@ ROUTES = [
     ("POST", "/calls/CA1/transfer"),
     ("POST", "/calls/CA1/digits"),
     ("POST", "/calls/CA1/recording"),
+    ("PATCH", "/calls/CA1"),
+    ("GET", "/calls.csv"),
+    ("GET", "/messages"),
+    ("PATCH", "/messages/CA1/1"),
+    ("GET", "/stats"),
+    ("GET", "/events"),
     ("POST", "/calls"),
 ]
 
@@ -57,7 +63,7 @@ async def test_the_api_is_closed_when_no_key_is_set(tmp_path, method, path):
         assert answer.json() == {"error": "unauthorized"}
 
 
-@pytest.mark.parametrize(("method", "path"), ROUTES[1:-1])
+@pytest.mark.parametrize(("method", "path"), ROUTES[1:8])
 async def test_an_unknown_call_is_not_found(tmp_path, method, path):
     bodies = {
         "transfer": {"destination": "desk"},
@@ -81,6 +87,9 @@ async def test_a_call_is_shown_with_its_turns_and_events(tmp_path):
         assert shown == (await service.http.get("/calls/CA1", headers=KEY)).json()
         events, turns = shown.pop("events"), shown.pop("turns")
         times = {name: shown.pop(name) for name in ("created_at", "answered_at", "ended_at")}
+        first_words_ms, talk_secs = shown.pop("first_words_ms"), shown.pop("talk_secs")
+        assert first_words_ms == shown["figures"].pop("first_words_ms")
+        assert talk_secs is not None
         assert shown == {
             "id": call.id,
             "carrier": "twilio",
@@ -111,6 +120,17 @@ async def test_a_call_is_shown_with_its_turns_and_events(tmp_path):
                 "not_understood": 0,
             },
             "event_format": FORMAT,
+            "outcome": "answered",
+            "outcome_found": "answered",
+            "reviewed_at": None,
+            "note": "",
+            "response_ms": {"p50": None, "max": None},
+            "responses": 0,
+            "interruptions": 0,
+            "errors": 0,
+            "has": [],
+            "about": "Hi!",
+            "turn_times": [],
         }
         assert turns == [
             {"caller_said": "", "bot_replied": "Hello.", "interrupted": False},
@@ -146,6 +166,7 @@ async def test_transfers_recordings_and_who_answered_are_told_apart(tmp_path):
             ("RE1", "completed"),
             ("RE2", "paused"),
         ]
+        assert all(one["started_at"] and one["after_answer_ms"] is None for one in shown["recordings"])
         assert [(one["destination"], one["warm"], one["outcome"]) for one in shown["transfers"]] == [
             ("desk", False, "busy"),
             ("billing", True, None),

@@ -73,7 +73,7 @@ class CallControl:
     ) -> None:
         """No legs yet."""
         self.exchange = exchange
-        self.feed = EventFeed(credentials.telnyx_key, habits, exchange.clock, exchange.faults)
+        self.feed = EventFeed(credentials.telnyx_key, habits, exchange.clock, exchange.faults, exchange.wire)
         self.application_url: str | None = None
         """Where the events of a leg go that was dialled without a `webhook_url`: the application's address."""
         self.failover_url: str | None = None

@@ -30,6 +30,7 @@ from emulator.legs.webhooks import SIGNATURE_HINT
 from emulator.line.clock import Clock
 from emulator.line.impairments import under_way
 from emulator.timeline import Timeline
+from emulator.wire import Wire
 
 MOST_RETRIES = 5
 LONGEST_RETRIES_SECS = 60.0
@@ -103,6 +104,7 @@ class EventFeed:
         habits: How late, how often and in which order events arrive.
         clock: The network's time, which is real while an event is under way.
         faults: What is to go wrong with events of which type.
+        wire: Passes on each attempt.
     """
 
     def __init__(
@@ -111,8 +113,10 @@ class EventFeed:
         habits: EventHabits | None = None,
         clock: Clock | None = None,
         faults: Faults | None = None,
+        wire: Wire | None = None,
     ) -> None:
         """Open nothing yet."""
+        self._wire = wire or Wire()
         self.insist = True
         """Whether events are sent again where nothing listens at all; not while the network is shut down."""
         self._clock = clock or Clock()
@@ -240,11 +244,19 @@ class EventFeed:
         return told
 
     async def _attempt(self, event: Event, url: str, attempt: int) -> tuple[Told, bool]:
-        """One POST; whether it is worth another one comes with it."""
+        """One POST, which those see who watch the wire; whether it is worth another one comes with it."""
+        envelope = {"data": event.data, "meta": {"attempt": attempt, "delivered_to": url}}
+        body = json.dumps(envelope, separators=(",", ":"))
+        what = f"POST {urlsplit(url).path or '/'}"
+        call_id = str(event.data["payload"].get("call_control_id", ""))
+        number = self._wire.sent("webhook", True, what, body, call_id)
+        told, again = await self._post(body.encode(), url)
+        self._wire.answered(number, told.status or 0, told.trouble or "")
+        return told, again
+
+    async def _post(self, body: bytes, url: str) -> tuple[Told, bool]:
         if self._session is None:
             self._session = aiohttp.ClientSession()
-        envelope = {"data": event.data, "meta": {"attempt": attempt, "delivered_to": url}}
-        body = json.dumps(envelope, separators=(",", ":")).encode()
         timestamp = str(int(time.time()))
         headers = {
             "Content-Type": "application/json",

@@ -103,6 +103,7 @@ class Streaming:
             leg.exchange.faults.media(),
             leg.hang_up,
             await before_stream(leg),
+            leg.exchange.wire.tap(leg.leg.call_id),
         )
         try:
             address = socket_address(order.url, document_url=None, server_url=leg.plan.server_url)
