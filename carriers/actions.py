@@ -8,7 +8,7 @@ from typing import Protocol
 
 from carriers.dialling import DialledCall, DialOut
 from carriers.documents import Meeting, TransferDocument
-from carriers.recording import RecordingFormat
+from carriers.recording import RecordingFile, RecordingFormat
 from carriers.reports import CarrierCall, HangUp
 from carriers.streams import StreamDocument
 
@@ -175,6 +175,18 @@ class CallActions(Protocol):
         Raises:
             CallNotFound: There is no such recording (any more).
             CarrierError: It may still be there.
+        """
+        ...
+
+    async def recording_file(self, recording_id: str) -> RecordingFile:
+        """Where the file of a recording is, for the next minutes: as WAV where there is one, else as MP3.
+
+        Args:
+            recording_id: The carrier's id of it.
+
+        Raises:
+            CallNotFound: There is no such recording (any more), or it has no file.
+            CarrierError: The carrier did not say.
         """
         ...
 

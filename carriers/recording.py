@@ -1,10 +1,12 @@
-"""Recordings of calls: what to ask for, and what carriers report."""
+"""Recordings of calls: what to ask for, what carriers report, and where their files are."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from urllib.parse import urlsplit
 
 
 class RecordingFormat(StrEnum):
@@ -65,3 +67,57 @@ class RecordedMessage:
 
     recording: RecordingUpdate
     ended_by_caller: bool = False
+
+
+BUCKET_HOST = re.compile(
+    r"(?:[a-z0-9._-]+\.)?s3(?:[.-](?:dualstack\.)?[a-z]{2}(?:-[a-z]+)+-\d)?\.amazonaws\.com"
+    r"|(?:[a-z0-9._-]+\.)?storage\.googleapis\.com"
+)
+"""Where carriers keep files: in buckets of their own, or of the account's owner, at Amazon and Google. Not every name below
+`amazonaws.com`: those of its machines lead to private addresses from inside. Sources: Telnyx docs, storing call
+recordings (`s3.amazonaws.com`; S3 and GCS of one's own); Twilio docs, external storage of recordings; AWS docs, S3
+endpoints."""
+
+
+@dataclass(frozen=True, repr=False)
+class RecordingFile:
+    """Where a carrier has the file of a recording, for now.
+
+    Parameters:
+        url: Of the file, as the carrier's REST API has just said, or as it is documented.
+        api_url: The base of that API. There may be other hosts than a carrier's: what the operator has set.
+        hosts: The carrier's other hosts, beside `BUCKET_HOST`.
+        login: User and password, for `api_url` alone.
+    """
+
+    url: str
+    api_url: str
+    hosts: re.Pattern[str]
+    login: tuple[str, str] | None = None
+
+    def may_lead_to(self, url: str) -> bool:
+        """Whether something may be fetched from there: from the carrier's API, or by https from one of its hosts."""
+        try:
+            parts = urlsplit(url)
+            host, port = parts.hostname or "", parts.port
+        except ValueError:
+            return False
+        if self.is_api(url):
+            return True
+        if parts.scheme != "https" or port not in (None, 443) or parts.username is not None:
+            return False
+        return bool(self.hosts.fullmatch(host) or BUCKET_HOST.fullmatch(host))
+
+    def is_api(self, url: str) -> bool:
+        """Whether an address is of the carrier's API, which alone may get the password."""
+        try:
+            return _origin(url) == _origin(self.api_url)
+        except ValueError:
+            return False
+
+
+def _origin(url: str) -> tuple[str, str | None, int | None]:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or parts.username is not None:
+        raise ValueError("no address of an API")
+    return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}[parts.scheme]

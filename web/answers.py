@@ -275,6 +275,16 @@ class Erased(_Answer):
     not_erased: list[str] = Field(description="What may still have the number or the words, and is not ours.")
 
 
+class PeaksOfRecording(_Answer):
+    """How loud a recording is."""
+
+    duration_secs: float = Field(description="Its length.")
+    per_sec: float = Field(description="How many points a second has.")
+    sides: list[list[int]] = Field(
+        description="The points of each channel, the caller's first, from 0 to 100, in equal steps of time."
+    )
+
+
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The answers of a route that are an error, for `responses=`.
 
@@ -288,12 +298,13 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 WHEN = {
     401: "The API key is missing or wrong, or none is set.",
-    404: "There is no such call.",
+    404: "There is no such call, or nothing of the kind.",
     409: "Not now: the call has ended, or something else is under way on it.",
+    416: "There is no such part.",
     422: "It cannot be done, or the request is not as it should be.",
     429: "Too many calls: a limit of the settings.",
     502: "The carrier did not do it; again after `Retry-After`, if there is one.",
-    503: "No room for another call, the service is being stopped, or the database does not answer: again later.",
+    503: "No room for another one, the service is being stopped, or the database does not answer: again later.",
     504: "The process that talks on the call does not answer: it has died, or hangs.",
 }
 """What a status means."""

@@ -19,7 +19,7 @@ from fastapi.responses import HTMLResponse
 from fastapi.routing import APIRoute
 from markupsafe import Markup
 
-from web import api, callers, lists
+from web import api, callers, lists, recordings
 from web.answers import Problem
 from web.web_service import service_of
 
@@ -75,7 +75,7 @@ async def docs(request: Request) -> HTMLResponse:
 
 @cache
 def document(public_url: str) -> dict[str, Any]:
-    """The OpenAPI document of the routes in `web.lists`, `web.api` and `web.callers`.
+    """The OpenAPI document of the routes in `web.lists`, `web.api`, `web.recordings` and `web.callers`.
 
     It is of version 3.1, which more programs read than 3.2; that has no schema for the parts of a stream of events.
 
@@ -86,7 +86,7 @@ def document(public_url: str) -> dict[str, Any]:
         title="phonebot",
         version=VERSION,
         description=INTRODUCTION,
-        routes=[*lists.router.routes, *api.router.routes, *callers.router.routes],
+        routes=[route for one in (lists, api, recordings, callers) for route in one.router.routes],
         servers=[{"url": public_url}],
     )
     components = made["components"]

@@ -15,6 +15,7 @@ from carriers.carrier import WebhookRequest
 from conversation.leftovers import Leftovers
 from desk.call_addresses import ServerWayBack
 from desk.draining import Drain
+from desk.recording_files import RecordingFiles
 from desk.service import Service
 from web.deliveries import Deliveries
 from web.health import Readiness
@@ -49,6 +50,7 @@ class WebService(Service):
         live_sessions: How many media sockets the bot talks on.
         leftovers: Frees what ended sessions leave in memory.
         drain: Empties the service of calls before it stops.
+        recording_files: The recordings of calls, through us.
     """
 
     run_bot: RunBot
@@ -62,6 +64,7 @@ class WebService(Service):
         """Prepare what makes calls, and what frees memory."""
         super().__post_init__()
         self.leftovers = Leftovers(lambda: self.live_sessions > 0)
+        self.recording_files = RecordingFiles(self.carrier)
         self.drain = Drain(self, self.settings.drain_secs, self.settings.drain_notice_secs)
 
     @property
@@ -78,6 +81,7 @@ class WebService(Service):
     async def aclose(self) -> None:
         """Stop, save the calls, and close the connections to the carriers."""
         self.leftovers.close()
+        await self.recording_files.aclose()
         await super().aclose()
 
 

@@ -21,6 +21,7 @@ from carriers.errors import (
     CarrierUnavailable,
 )
 from carriers.meanings import error_code, told
+from carriers.recording import RecordingFile
 from carriers.rest import RestApi
 from carriers.retry_after import retry_after_secs
 from carriers.telnyx.meanings import MEANINGS, SIP_MEANINGS
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 API_BASE_URL = "https://api.telnyx.com/v2"
+
+FILE_HOSTS = re.compile(r"(?:[a-z0-9-]+\.)*(?:telnyx|telnyxcloudstorage)\.com")
+"""Where Telnyx' own hosts keep files, beside buckets."""
 
 SIP_CODE = re.compile(r"\bD[1-9]\d?\b")
 """How the reason of a call that is not allowed is named. Source: Telnyx docs, SIP response codes."""
@@ -112,6 +116,16 @@ class TelnyxApi(RestApi["AsyncTelnyx"]):
                 )
             _ORGANIZATIONS[key] = found
         return _ORGANIZATIONS[key]
+
+    def file_at(self, url: str | None) -> RecordingFile:
+        """A recording's file, where Telnyx has just said that it is. The address is signed, so no key is sent there.
+
+        Raises:
+            CallNotFound: Telnyx names no file.
+        """
+        if not url:
+            raise CallNotFound("Telnyx names no file of this recording: it may not be made yet", status=404)
+        return RecordingFile(url, self._base_url, FILE_HOSTS)
 
     def _missing(self) -> str | None:
         return None if self._api_key else "Telnyx is not configured: set TELNYX_API_KEY"

@@ -24,7 +24,7 @@ from carriers.errors import (
 )
 from carriers.forms import moment
 from carriers.live_calls import LiveCall
-from carriers.recording import RecordingFormat
+from carriers.recording import RecordingFile, RecordingFormat
 from carriers.rest import RestCalls
 from carriers.telnyx.api import TelnyxApi
 from carriers.telnyx.calls import CALL_CONTROL_ID
@@ -213,6 +213,20 @@ class TelnyxCommands(RestCalls["AsyncTelnyx"]):
             CarrierError: It may still be there.
         """
         await self._delete(f"/recordings/{quote(checked(recording_id, 'recording'), safe='')}")
+
+    async def recording_file(self, recording_id: str) -> RecordingFile:
+        """Where the file of a recording is, for 10 minutes.
+
+        Source: telnyx SDK, `types/recording_response_data.py`; Telnyx docs, call.recording.saved (10 minutes).
+
+        Raises:
+            CallNotFound: There is no such recording (any more), or it has no file.
+            CarrierError: Telnyx did not say.
+        """
+        sid = checked(recording_id, "recording")
+        answer = await self._ask(lambda client: client.recordings.retrieve(sid))
+        urls = answer.data.download_urls if answer.data is not None else None
+        return self._api.file_at((urls.wav or urls.mp3) if urls is not None else None)
 
     async def _delete(self, path: str) -> None:
         """Have something deleted. Whether the answer has a body does not matter, so not by the SDK's own methods."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from functools import partial
@@ -25,11 +26,15 @@ from carriers.errors import (
 )
 from carriers.forms import whole_number
 from carriers.meanings import error_code, told
+from carriers.recording import RecordingFile
 from carriers.rest import RestApi
 from carriers.retry_after import retry_after_secs
 from carriers.twilio.meanings import MEANINGS
 
 T = TypeVar("T")
+
+FILE_HOSTS = re.compile(r"(?:[a-z0-9-]+\.)*(?:twilio|twiliocdn)\.com")
+"""Where an address of a file may lead, beside buckets: Twilio's hosts, of every region, and of its media."""
 
 _RETRY_AFTER: ContextVar[str | None] = ContextVar("retry_after", default=None)
 """The header of the last answer to the request that is being made."""
@@ -94,6 +99,26 @@ class TwilioApi(RestApi[Client]):
                 f"Twilio's API answered with something that is not its JSON ({type(error).__name__}): a "
                 "proxy may have answered in its place"
             ) from None
+
+    async def recording_file(self, recording_id: str) -> RecordingFile:
+        """Where the file of a recording is. Nothing is asked: the address is documented.
+
+        Args:
+            recording_id: One that may stand in a path.
+
+        Raises:
+            NotConfigured: Twilio is not.
+        """
+        client = await self._connected()
+        path = f"/2010-04-01/Accounts/{self._account_sid}/Recordings/{recording_id}.wav"
+        url = client.get_hostname(client.api.absolute_url(path))
+        user, password = self._login
+        return RecordingFile(
+            url,
+            url,
+            FILE_HOSTS,
+            login=(user, password) if user is not None and password is not None else None,
+        )
 
     def _missing(self) -> str | None:
         if self._account_sid and all(self._login):

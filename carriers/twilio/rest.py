@@ -22,8 +22,9 @@ from carriers.errors import (
 from carriers.forms import whole_number
 from carriers.live_calls import LiveCall
 from carriers.numbers import phone_number
-from carriers.recording import RecordingFormat
+from carriers.recording import RecordingFile, RecordingFormat
 from carriers.rest import RestCalls
+from carriers.twilio.api import TwilioApi
 from carriers.twilio.live_calls import live_calls
 from carriers.twilio.twiml import TwimlDocuments
 
@@ -59,6 +60,7 @@ _SID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 class TwilioRest(TwimlDocuments, RestCalls["Client"]):
     """The REST half of `carriers.twilio.carrier.TwilioCarrier`."""
 
+    _api: TwilioApi
     fallback_url: str | None = None
     """Where Twilio asks for a document of a call that we make when it gets none elsewhere. A call to one of our numbers
     has the number's for that."""
@@ -255,6 +257,17 @@ class TwilioRest(TwimlDocuments, RestCalls["Client"]):
         """
         sid = _checked(recording_id, "recording")
         await self._ask(lambda client: client.recordings(sid).delete_async())
+
+    async def recording_file(self, recording_id: str) -> RecordingFile:
+        """Where the file of a recording is: with as many channels as were asked for when it began.
+
+        Source: Twilio docs, voice/api/recording, "Fetch a Recording media file"; its changelog of 2022-05-25
+        (`RequestedChannels`).
+
+        Raises:
+            CarrierError: The id is none, or Twilio is not configured.
+        """
+        return await self._api.recording_file(_checked(recording_id, "recording"))
 
     async def _list(self, since: datetime, **filters: str) -> list[CarrierCall]:
         page = await self._ask(lambda client: client.calls.page_async(page_size=RECENT_CALLS, **filters))

@@ -13,7 +13,7 @@ from calls.states import CallState, EndedBy
 from desk.dial_requests import DialBody
 from settings import ROOT
 from tests.web_service import running
-from web import api, callers, lists
+from web import api, callers, lists, recordings
 from web.documentation import VERSION, document, page
 
 KEY = {"Authorization": "Bearer secret"}
@@ -75,7 +75,7 @@ def test_it_has_the_routes_of_the_api_and_no_others():
     described = {(method.upper(), path) for path, methods in made["paths"].items() for method in methods}
     assert described == {
         (method, route.path)
-        for router in (lists.router, api.router, callers.router)
+        for router in (lists.router, api.router, recordings.router, callers.router)
         for route in router.routes
         for method in route.methods
     }

@@ -72,7 +72,7 @@ class TelnyxCarrier(Carrier):
         return [
             *rest.routes(),
             *texml.routes(),
-            *TelnyxRecordings(exchange.recordings, texml).routes(),
+            *TelnyxRecordings(exchange.recordings, rest, texml).routes(),
             *TelnyxAccount(account, credentials, rest).routes(),
             *TelnyxActiveCalls(account, exchange, rest).routes(),
         ]

@@ -62,13 +62,13 @@ class TexmlRest:
         ]
 
     async def _list(self, request: web.Request) -> web.Response:
-        self._let_in(request)
+        self.let_in(request)
         await self.read(request, "list_calls")
         page = page_of(self._exchange.listed, request)
         return web.json_response({"calls": [texml_call(leg) for leg in page.legs], **page.fields})
 
     async def _create(self, request: web.Request) -> web.Response:
-        self._let_in(request)
+        self.let_in(request)
         if request.content_type != "application/json":
             raise CommandRefused("10014")
         body = await object_of(request)
@@ -126,7 +126,7 @@ class TexmlRest:
         Raises:
             CommandRefused: There is none, or not for this key; or what is to change one is no form.
         """
-        self._let_in(request)
+        self.let_in(request)
         if request.content_type != FORM and request.body_exists:
             raise CommandRefused("10034")
         call = self._exchange.find(request.match_info["call"].removesuffix(".json"))
@@ -134,7 +134,12 @@ class TexmlRest:
             raise CommandRefused("10005", "The requested call does not exist")
         return call
 
-    def _let_in(self, request: web.Request) -> None:
+    def let_in(self, request: web.Request) -> None:
+        """Look at the key and the account of a request.
+
+        Raises:
+            CommandRefused: They are not the network's.
+        """
         self._rest.let_in(request)
         known = request.match_info["account"] == self._credentials.telnyx_account_id
         if not known or self._exchange.dialect.name != "telnyx":

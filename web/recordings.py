@@ -1,0 +1,126 @@
+"""`/calls/ID/recording` and `/calls/ID/peaks`: a call's recording, through us, for a person's ears."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from dataclasses import asdict
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, HTTPException, Query, Request, Response
+from fastapi.responses import StreamingResponse
+from loguru import logger
+from starlette.types import Receive, Scope, Send
+
+from calls.errors import NotDone
+from desk.recording_files import NoRecording, NoSuchPart, Sound, TooMuch
+from web.answers import PeaksOfRecording, problems
+from web.api import OperatorsRoute, TheCall
+from web.web_service import TheService
+
+router = APIRouter(
+    prefix="/calls", route_class=OperatorsRoute, generate_unique_id_function=lambda route: route.name
+)
+
+HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+
+ENDINGS = {"audio/wav": "wav", "audio/mpeg": "mp3"}
+
+PART: dict[str, Any] = {"description": "The part that was asked for.", "content": {"audio/wav": {}}}
+
+Number = Annotated[
+    int | None,
+    Query(ge=1, le=1000, description="Which, where the call has several; the first that has a file."),
+]
+
+
+class SoundFile(Response):
+    """A file of sound, for the document of the API."""
+
+    media_type = "audio/wav"
+
+
+@router.get(
+    "/{call_id}/recording",
+    summary="Hear a recording",
+    response_class=SoundFile,
+    response_description="The file, WAV or MP3: the caller left, the bot right.",
+    responses={206: PART, **problems(404, 416, 502, 503)},
+)
+async def recording_file(
+    call: TheCall,
+    service: TheService,
+    n: Number = None,
+    range_: Annotated[
+        str, Header(alias="range", max_length=100, description="Which part, such as `bytes=0-99`.")
+    ] = "",
+    download: Annotated[bool, Query(description="Have a browser keep it as a file.")] = False,
+) -> Response:
+    """The recording of a call, read from the carrier with its credentials, which stay here. Nothing is kept of it."""
+    stack = AsyncExitStack()
+    try:
+        sound = await stack.enter_async_context(service.recording_files.open(call, n, range_))
+    except NotDone as error:
+        raise _refused(error) from None
+    headers = {**HEADERS, "Content-Disposition": "inline"}
+    if download:
+        headers["Content-Disposition"] = f'attachment; filename="{call.id}.{ENDINGS[sound.kind]}"'
+    return _SoundResponse(stack, sound, headers)
+
+
+@router.get(
+    "/{call_id}/peaks",
+    summary="Draw a recording",
+    response_model=PeaksOfRecording,
+    response_description="How loud it is, from beginning to end.",
+    responses=problems(404, 502, 503),
+)
+async def peaks(request: Request, call: TheCall, service: TheService, n: Number = None) -> Response:
+    """How loud each side of a recording is, for its waveform. It takes as long as reading the recording once."""
+    try:
+        found = await service.recording_files.peaks(call, n)
+    except NotDone as error:
+        raise _refused(error) from None
+    content = json.dumps(asdict(found), separators=(",", ":")).encode()
+    headers = {**HEADERS, "Vary": "Accept-Encoding"}
+    if "gzip" in request.headers.get("accept-encoding", ""):
+        content, headers["Content-Encoding"] = gzip.compress(content, 6, mtime=0), "gzip"
+    return Response(content, media_type="application/json", headers=headers)
+
+
+def _refused(error: NotDone) -> HTTPException:
+    match error:
+        case NoRecording():
+            return HTTPException(404, str(error))
+        case NoSuchPart():
+            return HTTPException(416, str(error), {"Content-Range": f"bytes */{error.total}"})
+        case TooMuch():
+            return HTTPException(503, str(error))
+    return HTTPException(502, str(error))
+
+
+class _SoundResponse(StreamingResponse):
+    """Sound as it comes; the carrier's connection is closed with it, also when nobody has read a byte."""
+
+    def __init__(self, stack: AsyncExitStack, sound: Sound, headers: dict[str, str]):
+        self._stack = stack
+        about = dict(headers)
+        if sound.length is not None:
+            about["Content-Length"] = str(sound.length)
+            about["Accept-Ranges"] = "bytes"
+        if sound.part is not None:
+            first, last, total = sound.part
+            about["Content-Range"] = f"bytes {first}-{last}/{total}"
+        blocks: AsyncIterator[Any] = sound.blocks
+        super().__init__(blocks, 206 if sound.part else 200, about, sound.kind)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        except NotDone as error:
+            # Too late for another status: the connection is closed in the middle, which says it.
+            logger.warning("A recording was not sent to its end: {}", error)
+        finally:
+            await self._stack.aclose()
