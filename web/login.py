@@ -22,7 +22,7 @@ from web.refusals import Refused
 from web.trust import foreign_page
 from web.web_service import TheService, WebService
 
-HOME = "/docs"
+HOME = "/console/"
 """Where a person goes after the login if they did not come from elsewhere."""
 
 LOGOUT = "/console/logout"
