@@ -69,7 +69,10 @@ class Shown(HTMLParser):
     def is_harmless(self) -> None:
         """Nothing runs that is not a file of ours, and nothing is loaded from elsewhere."""
         for tag, attributes in self.elements:
-            assert not [name for name in attributes if name.startswith("on") or name == "style"], (tag, attributes)
+            assert not [name for name in attributes if name.startswith("on") or name == "style"], (
+                tag,
+                attributes,
+            )
             for name in ("src", "href", "action"):
                 target = attributes.get(name)
                 assert target is None or re.match(r"/(?!/)|#|\?", target), (tag, attributes)
