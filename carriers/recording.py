@@ -73,8 +73,8 @@ BUCKET_HOST = re.compile(
     r"(?:[a-z0-9._-]+\.)?s3(?:[.-](?:dualstack\.)?[a-z]{2}(?:-[a-z]+)+-\d)?\.amazonaws\.com"
     r"|(?:[a-z0-9._-]+\.)?storage\.googleapis\.com"
 )
-"""Where carriers keep files: in buckets of their own, or of the account's owner, at Amazon and Google. Not every name below
-`amazonaws.com`: those of its machines lead to private addresses from inside. Sources: Telnyx docs, storing call
+"""Where carriers keep files: in buckets of their own, or of the account's owner, at Amazon and Google. Not every name
+below `amazonaws.com`: those of its machines lead to private addresses from inside. Sources: Telnyx docs, storing call
 recordings (`s3.amazonaws.com`; S3 and GCS of one's own); Twilio docs, external storage of recordings; AWS docs, S3
 endpoints."""
 
