@@ -94,6 +94,7 @@ class Tally:
         talk_ms: How long they were together.
         responses: How many responses took how long, in steps.
         first_words: How many calls had the bot's first sound how long after the answer, in steps.
+        stages: How long responses were waited for, by stage, all together, in milliseconds.
     """
 
     calls: int = 0
@@ -101,6 +102,7 @@ class Tally:
     talk_ms: int = 0
     responses: Counter[int] = field(default_factory=Counter)
     first_words: Counter[int] = field(default_factory=Counter)
+    stages: Counter[str] = field(default_factory=Counter)
 
     def add(self, other: Tally) -> None:
         """Count what another one has as well."""
@@ -109,6 +111,7 @@ class Tally:
         self.outcomes += other.outcomes
         self.responses += other.responses
         self.first_words += other.first_words
+        self.stages += other.stages
 
 
 @dataclass
@@ -118,13 +121,11 @@ class Counts:
     Parameters:
         range: Of which hours or days.
         tallies: Of each of them.
-        stages: How long responses were waited for, by stage, all together, in milliseconds.
         open_messages: How many messages nobody has dealt with yet, whenever they were left.
     """
 
     range: Range
     tallies: Sequence[Tally]
-    stages: dict[str, int] = field(default_factory=lambda: dict.fromkeys(STAGES, 0))
     open_messages: int = 0
 
     @classmethod
@@ -142,8 +143,9 @@ class Counts:
 
     def stages_ms(self) -> dict[str, int]:
         """What a response was waited for, on average, in milliseconds; empty when there was none."""
-        number = sum(sum(tally.responses.values()) for tally in self.tallies)
-        return {name: round(ms / number) for name, ms in self.stages.items()} if number else {}
+        total = self.total
+        number = sum(total.responses.values())
+        return {name: round(total.stages[name] / number) for name in STAGES} if number else {}
 
 
 def step(ms: int) -> int:
@@ -179,11 +181,11 @@ def count(calls: Iterable[tuple[Record, Derived]], of: Range, agent: str | None)
         for turn in made.turns:
             number = of.number(turn["at"])
             if number is not None and turn["waits"] == "caller" and record["outcome"] is not None:
-                _count_turn(counts, counts.tallies[number], turn)
+                _count_turn(counts.tallies[number], turn)
     return counts
 
 
-def _count_turn(counts: Counts, tally: Tally, turn: Mapping[str, Any]) -> None:
+def _count_turn(tally: Tally, turn: Mapping[str, Any]) -> None:
     tally.responses[step(turn["ms"])] += 1
     for stage in STAGES:
-        counts.stages[stage] += turn[stage]
+        tally.stages[stage] += turn[stage]

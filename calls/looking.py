@@ -13,6 +13,7 @@ from calls.counting import Counts, Range, count
 from calls.database.errors import DatabaseUnavailable
 from calls.database.saved import row_of
 from calls.derived import Derived, Deriver, derived
+from calls.kept_tallies import KeptTallies
 from calls.searching import Filters, Page, Place, Record
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ class LookingAtCalls:
         self._store = store
         self._deriver = Deriver()
         self._counted: dict[tuple[Any, ...], tuple[float, Counts]] = {}
+        self._tallies = KeptTallies(self._count)
 
     async def find(self, filters: Filters, limit: int, before: Place | None = None) -> Page:
         """The calls that are wanted, newest first.
@@ -93,16 +95,19 @@ class LookingAtCalls:
         if self._store.ask_database is None:
             here = await self._these(self._store.unsettled())
             return count(here.values(), of, agent)
-        from calls.database import counting
-
         what, now = (of.since, of.until, len(of.edges), agent), time.monotonic()
         self._counted = {key: one for key, one in self._counted.items() if now - one[0] < COUNTED_SECS}
         if what in self._counted:
             return self._counted[what][1]
-        counts = await self._store.look(lambda connection: counting.count(connection, of, agent))
+        counts = await self._tallies.count(of, agent, self._store.now())
         if counts is not None:
             self._counted[what] = now, counts
         return counts
+
+    async def _count(self, of: Range, agent: str | None) -> Counts | None:
+        from calls.database import counting
+
+        return await self._store.look(lambda connection: counting.count(connection, of, agent))
 
     async def messages(
         self,

@@ -16,15 +16,15 @@ from starlette.types import Receive, Scope, Send
 
 from calls.errors import NotDone
 from desk.recording_files import NoRecording, NoSuchPart, Sound, TooMuch
+from desk.api_keys import Scope
+from web.access import OperatorsRoute, needs
 from web.answers import PeaksOfRecording, problems
-from web.api import OperatorsRoute, TheCall
+from web.api import TheCall
 from web.web_service import TheService
 
 router = APIRouter(
     prefix="/calls", route_class=OperatorsRoute, generate_unique_id_function=lambda route: route.name
 )
-
-HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 ENDINGS = {"audio/wav": "wav", "audio/mpeg": "mp3"}
 
@@ -49,6 +49,7 @@ class SoundFile(Response):
     response_description="The file, WAV or MP3: the caller left, the bot right.",
     responses={206: PART, **problems(404, 416, 502, 503)},
 )
+@needs(Scope.READ)
 async def recording_file(
     call: TheCall,
     service: TheService,
@@ -64,7 +65,7 @@ async def recording_file(
         sound = await stack.enter_async_context(service.recording_files.open(call, n, range_))
     except NotDone as error:
         raise _refused(error) from None
-    headers = {**HEADERS, "Content-Disposition": "inline"}
+    headers = {"Content-Disposition": "inline"}
     if download:
         headers["Content-Disposition"] = f'attachment; filename="{call.id}.{ENDINGS[sound.kind]}"'
     return _SoundResponse(stack, sound, headers)
@@ -77,6 +78,7 @@ async def recording_file(
     response_description="How loud it is, from beginning to end.",
     responses=problems(404, 502, 503),
 )
+@needs(Scope.READ)
 async def peaks(request: Request, call: TheCall, service: TheService, n: Number = None) -> Response:
     """How loud each side of a recording is, for its waveform. It takes as long as reading the recording once."""
     try:
@@ -84,7 +86,7 @@ async def peaks(request: Request, call: TheCall, service: TheService, n: Number 
     except NotDone as error:
         raise _refused(error) from None
     content = json.dumps(asdict(found), separators=(",", ":")).encode()
-    headers = {**HEADERS, "Vary": "Accept-Encoding"}
+    headers = {"Vary": "Accept-Encoding"}
     if "gzip" in request.headers.get("accept-encoding", ""):
         content, headers["Content-Encoding"] = gzip.compress(content, 6, mtime=0), "gzip"
     return Response(content, media_type="application/json", headers=headers)

@@ -59,9 +59,10 @@ def _count_responses(connection: sa.Connection, counts: Counts, agent: str | Non
     if agent is not None:
         query = query.where(column.agent == agent)
     for number, ms, turns, *stages in connection.execute(query.group_by(each.c.number, step)):
-        counts.tallies[number].responses[ms * STEP_MS] += turns
+        tally = counts.tallies[number]
+        tally.responses[ms * STEP_MS] += turns
         for stage, sum_ms in zip(STAGES, stages, strict=True):
-            counts.stages[stage] += int(sum_ms)
+            tally.stages[stage] += int(sum_ms)
 
 
 def _each_of(of: Range) -> sa.CTE:
