@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hmac
 from collections.abc import AsyncIterator, Callable, Coroutine
-from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Header, HTTPException, Path, Request, Response
@@ -16,11 +15,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from calls.call import Call
 from calls.errors import CallIsOver, NoAnswer, NotDone, NotPossible, UnderWay
 from calls.events.event import FORMAT
-from calls.events.people import Reviewed
 from calls.following import follow
 from calls.outcome import Outcome
 from calls.policy import TooManyCalls
-from desk import live_calls
+from desk import live_calls, reviewing
 from desk.dial_requests import DialBody, place_call
 from desk.live_calls import BY_API
 from desk.room import NoRoom
@@ -34,9 +32,6 @@ BROWSERS_ASK = {"WWW-Authenticate": 'Basic realm="phonebot: API_KEY is the passw
 
 
 NO_SUCH_CALL = "no such call: it never was here, or it was forgotten; GET /calls lists them"
-
-FLUSH_SECS = 2.0
-"""How long the database may take to write what a person has said of a call before that is answered."""
 
 MAX_NUMBER = 2**31 - 1
 """Of an event: as much as every database takes for a whole number."""
@@ -192,13 +187,10 @@ async def review(
     service: TheService,
 ) -> dict[str, Any]:
     """Say what a call has achieved, keep a note with it, or note that it was looked at. It is an event of the call."""
-    call = await service.store.change(call_id)
+    said = body.model_dump(mode="json", exclude_unset=True)
+    call = await reviewing.review(service.store, call_id, said, BY_API)
     if call is None:
         raise HTTPException(404, NO_SUCH_CALL)
-    before = call.last(Reviewed) or Reviewed()
-    said = body.model_dump(mode="json", exclude_unset=True)
-    call.record(replace(before, **said, by=BY_API, stored=None))
-    await service.store.flush(FLUSH_SECS)
     return description(call)
 
 

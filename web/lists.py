@@ -14,14 +14,14 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import ConfigDict, Field
 
 from calls.counting import HOUR, Counts, Range, Tally, TooMany, share
-from calls.database.errors import DatabaseError
-from calls.events.people import MessageHandled
 from calls.looking import MessagePlace
 from calls.searching import Filters, Place, Record
 from calls.tailing import TooSlow, tail
-from desk.live_calls import BY_API
+from desk.api_keys import Scope
+from desk.reviewing import deal_with
+from web.access import OperatorsRoute, ThePerson, needs, seen_by
 from web.answers import Calls, MessageRow, Messages, Stats, problems
-from web.api import FLUSH_SECS, Body, OperatorsRoute, tell_event_format
+from web.api import Body, tell_event_format
 from web.csv_lists import lines
 from web.descriptions import event_description, message_row, summary, time_text
 from web.filters import NO_TIME, Before, Limit, Moment, TheFilters, in_utc
@@ -48,6 +48,12 @@ MESSAGE_COLUMNS = (
 )
 
 
+OnlyOpen = Annotated[
+    bool | None, Query(alias="open", description="Those that nobody has dealt with; `false` for the others.")
+]
+OfAgent = Annotated[str | None, Query(max_length=100, description="The agent that took them.")]
+
+
 class CsvResponse(Response):
     """An answer in CSV, for the document of the API."""
 
@@ -61,6 +67,7 @@ class CsvResponse(Response):
     response_description="The calls.",
     responses=problems(422),
 )
+@needs(Scope.VIEW)
 async def calls(
     request: Request,
     service: TheService,
@@ -89,6 +96,7 @@ async def calls(
     response_description="A line for each call, under one that names the columns.",
     responses=problems(422),
 )
+@needs(Scope.READ)
 async def calls_csv(service: TheService, filters: TheFilters) -> StreamingResponse:
     """The same calls as CSV, in UTF-8, up to 100,000. Times are in UTC.
 
@@ -104,14 +112,12 @@ async def calls_csv(service: TheService, filters: TheFilters) -> StreamingRespon
     response_description="The messages.",
     responses=problems(422, 503),
 )
+@needs(Scope.VIEW)
 async def messages(
     request: Request,
     service: TheService,
-    only_open: Annotated[
-        bool | None,
-        Query(alias="open", description="Those that nobody has dealt with; `false` for the others."),
-    ] = None,
-    agent: Annotated[str | None, Query(max_length=100, description="The agent that took them.")] = None,
+    only_open: OnlyOpen = None,
+    agent: OfAgent = None,
     since: Annotated[Moment | None, Query(description="Taken at this time or later.")] = None,
     limit: Limit = 100,
     before: Before = None,
@@ -131,6 +137,27 @@ async def messages(
     }
 
 
+@router.get(
+    "/messages.csv",
+    summary="Messages as CSV",
+    response_class=CsvResponse,
+    response_description="A line for each message, under one that names the columns.",
+    responses=problems(422),
+)
+@needs(Scope.READ)
+async def messages_csv(
+    service: TheService,
+    only_open: OnlyOpen = None,
+    agent: OfAgent = None,
+    since: Annotated[Moment | None, Query(description="Taken at this time or later.")] = None,
+) -> StreamingResponse:
+    """The same messages as CSV, up to 100,000, with the same apostrophes as `/calls.csv` has."""
+    return _csv(
+        _messages_as_csv(service, {"open_only": only_open, "agent": agent, "since": in_utc(since)}),
+        "messages",
+    )
+
+
 class HandledBody(Body):
     """Whether a message has been dealt with."""
 
@@ -146,24 +173,16 @@ class HandledBody(Body):
     response_description="The message.",
     responses=problems(404, 422, 503),
 )
+@needs(Scope.CALL)
 async def handle_message(
     call_id: Annotated[str, Path(description="Our id of the call, or the carrier's.")],
     seq: Annotated[int, Path(ge=1, le=2**31 - 1, description="The message's `seq`.")],
     body: HandledBody,
     service: TheService,
+    person: ThePerson,
 ) -> dict[str, Any]:
     """Say that a message has been dealt with, or that it has not after all. It is an event of the call."""
-    call = await service.store.change(call_id)
-    try:
-        if call is not None:
-            await service.store.flush(FLUSH_SECS)
-        if call is None or await service.store.looking.message(call, seq) is None:
-            raise HTTPException(404, NO_SUCH_MESSAGE)
-        call.record(MessageHandled(seq=seq, handled=body.handled, by=BY_API))
-        await service.store.flush(FLUSH_SECS)
-        found = await service.store.looking.message(call, seq)
-    except DatabaseError:
-        raise HTTPException(503, NO_ANSWER) from None
+    found = await deal_with(service.store, call_id, seq, handled=body.handled, by=person.name)
     if found is None:
         raise HTTPException(404, NO_SUCH_MESSAGE)
     return message_row(found)
@@ -176,6 +195,7 @@ async def handle_message(
     response_description="What was counted.",
     responses=problems(422, 503),
 )
+@needs(Scope.VIEW)
 async def stats(
     service: TheService,
     since: Annotated[
@@ -219,7 +239,10 @@ async def stats(
     response_description="The events.",
     responses=problems(422),
 )
-async def all_events(service: TheService, filters: TheFilters) -> AsyncIterator[ServerSentEvent]:
+@needs(Scope.VIEW)
+async def all_events(
+    service: TheService, person: ThePerson, filters: TheFilters
+) -> AsyncIterator[ServerSentEvent]:
     """What happens on all calls from now on, or on those that are asked for, as server-sent events.
 
     An `event:` is the kind, its `data:` the event in JSON, with `call_id`, `number` (of the event in its call) and the
@@ -228,7 +251,8 @@ async def all_events(service: TheService, filters: TheFilters) -> AsyncIterator[
     try:
         async for record, number, event in tail(service.store, filters):
             about = {name: record[name] for name in ("agent", "direction", "state")}
-            data = {**event_description(event), "call_id": record["id"], "number": number, **about}
+            shown = seen_by(person, event_description(event))
+            data = {**shown, "call_id": record["id"], "number": number, **about}
             yield ServerSentEvent(event=event.kind, data=data)
     except TooSlow:
         return

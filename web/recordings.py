@@ -12,11 +12,12 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, HTTPException, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from loguru import logger
-from starlette.types import Receive, Scope, Send
+from starlette.types import Receive, Send
+from starlette.types import Scope as Connection
 
 from calls.errors import NotDone
-from desk.recording_files import NoRecording, NoSuchPart, Sound, TooMuch
 from desk.api_keys import Scope
+from desk.recording_files import NoRecording, NoSuchPart, Sound, TooMuch
 from web.access import OperatorsRoute, needs
 from web.answers import PeaksOfRecording, problems
 from web.api import TheCall
@@ -118,7 +119,7 @@ class _SoundResponse(StreamingResponse):
         blocks: AsyncIterator[Any] = sound.blocks
         super().__init__(blocks, 206 if sound.part else 200, about, sound.kind)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Connection, receive: Receive, send: Send) -> None:
         try:
             await super().__call__(scope, receive, send)
         except NotDone as error:
