@@ -74,13 +74,15 @@ def create_app(
     from carriers import descriptors
     from deployment.banner import addresses
     from deployment.database import spool_of
+    from deployment.doctor import examine
     from desk.keys import AddressKeys, deployment_secrets
     from desk.live_calls import obey_others
     from desk.tokens import StreamTokens
     from desk.unknown_calls import Lookout
     from web import api, callers, documentation, drain, health, lists, login, recordings
     from web.bodies import BodyLimits
-    from web.console.routes import console_routers
+    from web.console.console import Sources
+    from web.console.routes import add_console
     from web.entrance import Entrance
     from web.failures import answer_failures
     from web.media import media_router
@@ -142,8 +144,16 @@ def create_app(
     app.state.service = service
     webhooks = [webhook_router(one) for one in descriptors()]
     own = (lists, api, recordings, callers, documentation, drain, health, login)
-    for router in (*webhooks, media_router(), *(one.router for one in own), *console_routers()):
+    for router in (*webhooks, media_router(), *(one.router for one in own)):
         app.include_router(router)
+    add_console(
+        app,
+        service,
+        Sources(
+            examine=lambda offline: examine(settings, read_given(), offline=offline),
+            addresses=lambda: addresses(settings, service.public_url),
+        ),
+    )
     app.add_middleware(Entrance, service=service)
     app.add_middleware(BodyLimits)
     answer_failures(app)

@@ -7,36 +7,21 @@ A template gets what the API would answer, never an object of the program: who m
 from __future__ import annotations
 
 import gzip
-import time
 from collections.abc import Callable, Coroutine
-from pathlib import Path
 from typing import Any
 
-import jinja2
 from fastapi import HTTPException, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import RedirectResponse
 
 from calls.errors import NotDone
-from calls.searching import Filters
-from desk.api_keys import Scope
 from web.access import Person, who
 from web.api import status_of
-from web.console import assets, words
+from web.console import assets
+from web.console.console import console_of
+from web.console.templating import TEMPLATES
 from web.pages import PagesRoute, new_nonce, page
 from web.refusals import Refused
-from web.web_service import WebService, service_of
-
-TEMPLATES = jinja2.Environment(
-    loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
-    autoescape=True,
-    trim_blocks=True,
-    lstrip_blocks=True,
-    auto_reload=False,
-    undefined=jinja2.StrictUndefined,
-)
-TEMPLATES.filters.update(words.FILTERS)
-TEMPLATES.globals.update(static=assets.address, SLOW_MS=words.SLOW_MS, STAGES=words.STAGES, Scope=Scope)
 
 PAGES = (
     ("live", "/console/", "Live"),
@@ -46,11 +31,6 @@ PAGES = (
     ("setup", "/console/setup", "Setup"),
 )
 """The navigation: the name of each page, its path, and what is written there."""
-
-COUNTED_SECS = 2.0
-"""How long the number of live calls in the head of a page may be old."""
-
-MOST_LIVE = 1000
 
 
 async def shown(
@@ -82,17 +62,12 @@ async def shown(
         pages=PAGES,
         person=person,
         nonce=nonce,
-        live_calls=await live_calls(service_of(request)) if person is not None else None,
+        live_calls=await console_of(request).live_calls() if person is not None else None,
         problem=None if "problem" not in values else values.pop("problem"),
         **values,
     )
     answer = page(text, nonce=nonce, status=status)
     return answer if secret else compressed(request, answer)
-
-
-def fragment(template: str, **values: Any) -> str:
-    """A part of a page, for a stream of changes."""
-    return TEMPLATES.get_template(template).render(**values)
 
 
 def compressed(request: Request, answer: Response) -> Response:
@@ -104,17 +79,6 @@ def compressed(request: Request, answer: Response) -> Response:
         answer.headers["Content-Encoding"] = "gzip"
         answer.headers["Content-Length"] = str(len(answer.body))
     return answer
-
-
-async def live_calls(service: WebService) -> int:
-    """How many calls go on, in all processes; two seconds old at most."""
-    now = time.monotonic()
-    known: tuple[float, int] | None = getattr(service, "_console_live", None)
-    if known is None or now - known[0] > COUNTED_SECS:
-        found = await service.store.looking.find(Filters(live=True), MOST_LIVE)
-        known = now, len(found.records)
-        service._console_live = known  # type: ignore[attr-defined]
-    return known[1]
 
 
 def person_of(request: Request) -> Person:
