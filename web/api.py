@@ -21,6 +21,7 @@ from calls.policy import TooManyCalls
 from desk import live_calls, reviewing
 from desk.dial_requests import DialBody, place_call
 from desk.live_calls import BY_API
+from desk.reviewing import NoDatabase
 from desk.room import NoRoom
 from web.answers import CallDescription, problems
 from web.descriptions import description, event_description
@@ -32,6 +33,9 @@ BROWSERS_ASK = {"WWW-Authenticate": 'Basic realm="phonebot: API_KEY is the passw
 
 
 NO_SUCH_CALL = "no such call: it never was here, or it was forgotten; GET /calls lists them"
+
+MAX_NOTE = 2000
+"""The longest note of a person, in characters."""
 
 MAX_NUMBER = 2**31 - 1
 """Of an event: as much as every database takes for a whole number."""
@@ -176,7 +180,7 @@ class ReviewBody(Body):
     outcome: Outcome | None = Field(
         default=None, description="What it has achieved; `null` for what was found by itself."
     )
-    note: str = Field(default="", max_length=2000, description="A note; empty for none.")
+    note: str = Field(default="", max_length=MAX_NOTE, description="A note; empty for none.")
     reviewed: bool = Field(default=True, description="Whether they are done with it.")
 
 
@@ -268,7 +272,7 @@ def status_of(error: NotDone) -> int:
     """The HTTP status that says why something was not done."""
     if isinstance(error, TooManyCalls):
         return 429
-    if isinstance(error, NoRoom):
+    if isinstance(error, NoRoom | NoDatabase):
         return 503
     if isinstance(error, NotPossible):
         return 422

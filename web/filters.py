@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
 
 from fastapi import Depends, HTTPException, Query
 from pydantic import BeforeValidator
@@ -18,6 +19,9 @@ NO_TIME = "since or until is no time that calls could have: write it like 2026-1
 
 WITHOUT_PLUS = re.compile(r" (\d\d:?\d\d)$")
 """The end of a time whose `+` was sent as it is: in an address it stands for a space."""
+
+
+ZONE_NAME = re.compile(r"[A-Za-z0-9_+-]{1,30}(?:/[A-Za-z0-9_+-]{1,30}){0,2}")
 
 
 def _with_plus(value: Any) -> Any:
@@ -35,6 +39,20 @@ def in_utc(moment: datetime | None) -> datetime | None:
         return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
     except OverflowError:
         raise HTTPException(422, NO_TIME) from None
+
+
+def zone_named(name: str) -> ZoneInfo | None:
+    """A time zone by its name; None when there is none. The list of all names would take longer than a frame of a call.
+
+    Args:
+        name: Such as `Europe/Berlin`; whoever asks has written it.
+    """
+    if not ZONE_NAME.fullmatch(name):
+        return None
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError):  # the last for the name of a folder of them
+        return None
 
 
 async def the_filters(

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
-from functools import cache
 from typing import Annotated, Any, Literal
-from zoneinfo import ZoneInfo, available_timezones
 
 from fastapi import APIRouter, Depends, HTTPException, Path, Query, Request, Response
 from fastapi.responses import StreamingResponse
@@ -24,7 +22,7 @@ from web.answers import Calls, MessageRow, Messages, Stats, problems
 from web.api import Body, tell_event_format
 from web.csv_lists import lines
 from web.descriptions import event_description, message_row, summary, time_text
-from web.filters import NO_TIME, Before, Limit, Moment, TheFilters, in_utc
+from web.filters import NO_TIME, Before, Limit, Moment, TheFilters, in_utc, zone_named
 from web.web_service import TheService, WebService
 
 router = APIRouter(route_class=OperatorsRoute, generate_unique_id_function=lambda route: route.name)
@@ -126,14 +124,14 @@ async def messages(
     asked = {"open_only": only_open, "agent": agent, "since": in_utc(since)}
     if "text/csv" in request.headers.get("accept", ""):
         return _csv(_messages_as_csv(service, asked), "messages")
-    place = _message_place(before) if before else None
+    place = message_place(before) if before else None
     found = await service.store.looking.messages(limit=limit, before=place, **asked)  # type: ignore[arg-type]
     if found is None:
         raise HTTPException(503, NO_ANSWER)
     rows, further = found
     return {
         "messages": [message_row(one) for one in rows],
-        "next": f"{Place(*further[:2])}~{further[2]}" if further else None,
+        "next": place_of_message(further) if further else None,
     }
 
 
@@ -213,14 +211,15 @@ async def stats(
 
     A call counts when it began, and a response when it was given. An answer may be ten seconds old.
     """
-    if timezone not in _zones():
+    zone = zone_named(timezone)
+    if zone is None:
         raise HTTPException(422, "timezone is none that is known: write it like Europe/Berlin")
     end = in_utc(until) or datetime.now(UTC)
     begin = in_utc(since) or end - (timedelta(days=1) if bucket == HOUR else timedelta(days=30))
     if begin >= end:
         raise HTTPException(422, "since must be before until")
     try:
-        of = Range.of(begin, end, bucket, ZoneInfo(timezone))
+        of = Range.of(begin, end, bucket, zone)
     except TooMany as error:
         raise HTTPException(422, str(error)) from None
     except OverflowError:
@@ -272,7 +271,17 @@ def _place(text: str | None) -> Place | None:
         ) from None
 
 
-def _message_place(text: str) -> MessagePlace:
+def place_of_message(place: MessagePlace) -> str:
+    """A place in a list of messages as its address has it."""
+    return f"{Place(*place[:2])}~{place[2]}"
+
+
+def message_place(text: str) -> MessagePlace:
+    """A place in a list of messages, from what `place_of_message` makes.
+
+    Raises:
+        HTTPException: It is none.
+    """
     try:
         rest, _, seq = text.rpartition("~")
         place = Place.read(rest)
@@ -347,8 +356,3 @@ def _tally(tally: Tally) -> dict[str, Any]:
 
 def _times(times: dict[int, int]) -> dict[str, int | None]:
     return {"p50": share(times, 50), "p95": share(times, 95), "n": sum(times.values())}
-
-
-@cache
-def _zones() -> frozenset[str]:
-    return frozenset(available_timezones())

@@ -9,12 +9,14 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 
 from calls.call import Call
+from calls.outcome import Outcome
 from conversation.agents.errors import AgentError
 from conversation.agents.files import load_agent
 from desk.api_keys import Scope
 from web.access import OperatorsRoute, Person, needs, still_good
 from web.api import TheCall
 from web.console import feeds
+from web.console.beside import beside
 from web.console.call_watch import call_values
 from web.console.console import TheConsole
 from web.console.rendering import ConsoleRoute, person_of, shown
@@ -27,6 +29,7 @@ DONE = {
     "said": "The bot was given the words.",
     "noted": "The bot knows of it.",
     "transferring": "The caller is being put through.",
+    "reviewed": "It is kept with the call.",
     "hung_up": "The call is being ended.",
     "was_over": "The call had ended before.",
     "later": "The carrier has not named the call yet: it is ended as soon as that happens.",
@@ -69,8 +72,11 @@ async def call_page(
 def page_values(service: WebService, person: Person, call: Call) -> dict[str, Any]:
     """What the templates of a call need."""
     acts = person.may(Scope.CALL) and not call.is_over
+    values = call_values(call, service.store.now(), shortly=not person.may(Scope.READ))
     return {
-        **call_values(call, service.store.now(), shortly=not person.may(Scope.READ)),
+        **values,
+        "beside": beside(values["call"]),
+        "outcomes": [one.value for one in Outcome],
         "acts": acts,
         "destinations": destinations(service, call) if acts else {},
     }

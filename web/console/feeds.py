@@ -54,7 +54,11 @@ class Feed(Response):
     media_type = "text/event-stream"
 
     def __init__(self, request: Request, events: AsyncIterator[bytes], still_good: Callable[[], bool]):
-        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no", "X-Content-Type-Options": "nosniff"}
+        headers = {
+            "Cache-Control": "no-store",
+            "X-Accel-Buffering": "no",
+            "X-Content-Type-Options": "nosniff",
+        }
         super().__init__(None, headers=headers)
         del self.headers["content-length"]
         self._events = events

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import FastAPI
 
-from web.console import acting, assets, call, live
+from web.console import acting, assets, call, calls, live, messages, overview, reviewing
 from web.console.console import Console, Sources
 from web.web_service import WebService
 
@@ -18,5 +18,6 @@ def add_console(app: FastAPI, service: WebService, sources: Sources) -> None:
         sources: What the console may not know itself.
     """
     app.state.console = Console(service, sources)
-    for router in (assets.router, live.router, live.streams, call.router, call.streams, acting.router):
+    pages = (live, calls, call, acting, reviewing, messages, overview)
+    for router in (assets.router, live.streams, call.streams, *(one.router for one in pages)):
         app.include_router(router)

@@ -51,6 +51,22 @@ PEOPLE: Mapping[str, str] = {
 """Who ends calls (`calls.states.EndedBy`)."""
 
 
+OUTCOMES: Mapping[str, str] = {
+    "answered": "good",
+    "message": "good",
+    "transferred": "busy",
+    "voicemail": "over",
+    "abandoned": "warn",
+    "turned_away": "bad",
+    "busy": "over",
+    "no_answer": "over",
+    "canceled": "over",
+    "failed": "bad",
+    "lost": "bad",
+}
+"""For what calls have achieved (`calls.outcome.Outcome`), which mark stands before it."""
+
+
 def clock(ms: float | None) -> str:
     """A moment of a call: `0:17.4` for 17,400 ms."""
     if ms is None:
@@ -101,6 +117,16 @@ def mark(value: str) -> str:
     return STATES.get(value, ("", "over"))[1]
 
 
+def outcome_mark(value: str | None) -> str:
+    """Which mark stands before what a call has achieved."""
+    return OUTCOMES.get(value or "", "over")
+
+
+def percent(value: float | None) -> str:
+    """A share: `96.4 %`."""
+    return "" if value is None else f"{100 * value:.1f} %"
+
+
 def stage(value: str) -> str:
     """A stage of a response in words."""
     return STAGES.get(value, plain(value))
@@ -116,12 +142,14 @@ def moment(text: str | None, style: str = "moment") -> Markup:
 
     Args:
         text: As the API writes it, or nothing.
-        style: `moment` for day and time, `time` for the time alone, `day` for the day alone.
+        style: `moment` for day and time, `minute` for the same without seconds and year, `time` for the
+            time alone, `day` for the day alone.
     """
     at = read_time(text)
     if at is None:
         return Markup("")
     patterns = {"moment": f"{at.day} %b %Y, %H:%M:%S UTC", "time": "%H:%M:%S UTC", "day": f"{at.day} %b %Y"}
+    patterns["minute"] = f"{at.day} %b, %H:%M UTC"
     return Markup('<time datetime="{}" data-style="{}">{}</time>').format(
         text, style, at.strftime(patterns[style])
     )
@@ -138,6 +166,9 @@ def read_time(text: str | None) -> datetime | None:
 
 FILTERS: Mapping[str, Callable[..., Any]] = {
     one.__name__: one
-    for one in (clock, count, duration, mark, moment, ms, phone, plain, stage, state, who_ended)
+    for one in (
+        *(clock, count, duration, mark, moment, ms, outcome_mark, percent, phone, plain, stage, state),
+        who_ended,
+    )
 }
 """The filters of the templates, by name."""

@@ -8,6 +8,7 @@ const $$ = (selector, root = document) => [...root.querySelectorAll(selector)];
 
 const STYLES = {
   moment: { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", second: "2-digit" },
+  minute: { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" },
   time: { hour: "2-digit", minute: "2-digit", second: "2-digit" },
   day: { day: "numeric", month: "short", year: "numeric" },
 };
@@ -113,7 +114,7 @@ document.addEventListener("keydown", (event) => {
   else if (event.key === "k") step("a.row", -1);
   else if (event.key === "ArrowDown" && $("#lines")) step("#lines > li", 1);
   else if (event.key === "ArrowUp" && $("#lines")) step("#lines > li", -1);
-  else if (button) button.click();
+  else if (button) button.matches("input") ? button.focus() : button.click();
   else return;
   event.preventDefault();
 });
@@ -125,6 +126,8 @@ function widths() {
 }
 
 document.addEventListener("htmx:sse:after:message", widths);
+// Whose days the pages count
+document.cookie = `phonebot_zone=${Intl.DateTimeFormat().resolvedOptions().timeZone}; path=/console; max-age=31536000; samesite=lax`;
 widths();
 localTimes();
 tick();
