@@ -162,7 +162,9 @@ class Board(Watched):
                     try:
                         await self._refresh(call_id)
                     except Exception as error:  # one call must not stop the others' rows
-                        logger.opt(exception=error).error("A row of the console failed: {}", type(error).__name__)
+                        logger.opt(exception=error).error(
+                            "A row of the console failed: {}", type(error).__name__
+                        )
                 await asyncio.sleep(TOGETHER_SECS)
         finally:
             following.cancel()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import FastAPI
 
-from web.console import acting, assets, call, live
+from web.console import acting, assets, call, live, login, setup
 from web.console.console import Console, Sources
 from web.web_service import WebService
 
@@ -18,5 +18,6 @@ def add_console(app: FastAPI, service: WebService, sources: Sources) -> None:
         sources: What the console may not know itself.
     """
     app.state.console = Console(service, sources)
-    for router in (assets.router, live.router, live.streams, call.router, call.streams, acting.router):
+    pages = (login.router, live.router, call.router, acting.router, setup.router)
+    for router in (assets.router, *pages, live.streams, call.streams):
         app.include_router(router)

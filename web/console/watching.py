@@ -78,7 +78,9 @@ class Watched:
             await self.keep()
             self.is_final = True
         except Exception as error:
-            logger.opt(exception=error).error("A page of the console is not kept up: {}", type(error).__name__)
+            logger.opt(exception=error).error(
+                "A page of the console is not kept up: {}", type(error).__name__
+            )
         finally:
             self.known.set()
             for viewers in self.viewers.values():
