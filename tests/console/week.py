@@ -1,4 +1,4 @@
-"""A week of calls that nobody has made, with a recording of one: for pictures of the console, and for tests of its pages.
+"""A week of calls that nobody has made, with a recording of one: for pictures of the console, and tests of its pages.
 
 All names and numbers are invented; the numbers are of those that are kept free for that (555-01xx).
 """

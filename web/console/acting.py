@@ -10,6 +10,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import HTMLResponse
+from pydantic import AfterValidator
 
 from calls.call import Call
 from calls.errors import NotDone
@@ -26,8 +27,15 @@ from web.web_service import TheService, WebService
 
 router = APIRouter(prefix="/console/calls", route_class=ConsoleRoute, include_in_schema=False)
 
-Text = Annotated[str, Form(min_length=1, max_length=500)]
-Note = Annotated[str, Form(min_length=1, max_length=1000)]
+
+def _words(text: str) -> str:
+    if not (text := text.strip()):
+        raise ValueError("write what is to be said")
+    return text
+
+
+Text = Annotated[str, AfterValidator(_words), Form(min_length=1, max_length=500)]
+Note = Annotated[str, AfterValidator(_words), Form(min_length=1, max_length=1000)]
 Destination = Annotated[str, Form(min_length=1, max_length=100)]
 Reason = Annotated[str, Form(max_length=1000)]
 Ticked = Annotated[bool, Form()]
@@ -38,7 +46,7 @@ Ticked = Annotated[bool, Form()]
 async def say(request: Request, call: TheCall, service: TheService, text: Text) -> Response:
     """Have the bot say something."""
     try:
-        await live_calls.say(service, call, text.strip(), person_of(request).name)
+        await live_calls.say(service, call, text, person_of(request).name)
     except NotDone as error:
         return await _not_done(request, service, call, error)
     return _done(request, call, "said")
@@ -52,7 +60,7 @@ async def note(
     """Tell the bot something."""
     try:
         by = person_of(request).name
-        await live_calls.note(service, call, text.strip(), answer_now=answer_now, by=by)
+        await live_calls.note(service, call, text, answer_now=answer_now, by=by)
     except NotDone as error:
         return await _not_done(request, service, call, error)
     return _done(request, call, "noted")

@@ -17,6 +17,8 @@ from fastapi import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from web.connections import ABORT
+
 KEEP_ALIVE_SECS = 15.0
 """How often something is sent at least. Source: WHATWG HTML, section 9.2.7, for proxies that close silent connections."""
 
@@ -63,7 +65,7 @@ class Feed(Response):
         del self.headers["content-length"]
         self._events = events
         self._still_good = still_good
-        self._abort: Callable[[], None] | None = request.scope.get("extensions", {}).get("phonebot.abort")
+        self._abort: Callable[[], None] | None = request.scope.get("extensions", {}).get(ABORT)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send until there is no more, the browser goes, or it does not read."""

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from fastapi import FastAPI
 
-from web.console import acting, assets, call, calls, live, messages, overview, reviewing
+from web.console import (
+    acting,
+    assets,
+    call,
+    calls,
+    live,
+    login,
+    messages,
+    overview,
+    reviewing,
+    setup,
+)
 from web.console.console import Console, Sources
 from web.web_service import WebService
 
@@ -18,6 +29,6 @@ def add_console(app: FastAPI, service: WebService, sources: Sources) -> None:
         sources: What the console may not know itself.
     """
     app.state.console = Console(service, sources)
-    pages = (live, calls, call, acting, reviewing, messages, overview)
-    for router in (assets.router, live.streams, call.streams, *(one.router for one in pages)):
+    pages = (login, live, calls, call, acting, reviewing, messages, overview, setup)
+    for router in (assets.router, *(one.router for one in pages), live.streams, call.streams):
         app.include_router(router)

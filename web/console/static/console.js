@@ -87,6 +87,16 @@ document.addEventListener("htmx:after:request", (event) => {
   if (event.detail.ctx.response.status < 400) form.reset();
 });
 
+// What is to be entered elsewhere
+for (const button of $$("[data-copy]")) {
+  button.hidden = !navigator.clipboard;
+  button.addEventListener("click", async () => {
+    await navigator.clipboard.writeText(button.dataset.copy);
+    button.textContent = "Copied";
+    setTimeout(() => (button.textContent = "Copy"), 2000);
+  });
+}
+
 // Keys
 
 let went = false;
