@@ -18,7 +18,7 @@ $(error VENV is "$(VENV)": name one folder, without blanks in its path)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup call phone test stories lint format docs bench bench-quick attack attack-quick chaos chaos-quick soak soak-quick talks talks-quick talks-voices run doctor lock lock-check vendor clean
+.PHONY: help setup call phone test stories lint format docs bench bench-quick attack attack-quick chaos chaos-quick soak soak-quick talks talks-quick talks-voices run doctor lock lock-check vendor pictures clean
 
 help: ## Say what each target does
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -109,6 +109,9 @@ lock-check: $(VENV)/.ready ## See that every pip and uv installs the locks, and 
 
 vendor: $(VENV)/.ready ## Copy the scripts that the console loads out of their npm packages again, with their hashes: needs npm
 	$(PYTHON) requirements/vendor.py
+
+pictures: $(VENV)/.ready ## Make the pictures of docs/console.md again, of invented calls: needs Chromium
+	$(PYTHON) -m tests.browser.pictures
 
 clean: ## Remove what was made here, but not .env, data/ and recordings/
 	@if [ ! -L $(VENV) ] && { [ -e $(VENV)/.phonebot ] || [ -e $(VENV)/.ready ]; }; then rm -rf $(VENV); else echo "clean: leaving $(VENV), which was not made here"; fi

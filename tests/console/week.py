@@ -10,7 +10,7 @@ import random
 import wave
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -347,13 +347,18 @@ async def carrier_with(content: bytes) -> AsyncIterator[str]:
         await runner.cleanup()
 
 
-def utc(*parts: int) -> datetime:
-    """A moment in UTC."""
-    return datetime(*parts, tzinfo=UTC)  # type: ignore[arg-type]
-
-
-def cookie_of(service: Running) -> list[dict[str, Any]]:
-    """The cookies of whoever is logged in, for a browser."""
+def cookies_of(service: Running) -> list[dict[str, Any]]:
+    """The cookies of whoever is logged in, as a browser keeps them."""
     return [
-        {"name": one.name, "value": one.value or "", "url": service.url} for one in service.http.cookies.jar
+        {
+            "name": one.name,
+            "value": one.value or "",
+            "domain": "127.0.0.1",
+            "path": "/",
+            "expires": -1,
+            "httpOnly": True,
+            "secure": False,
+            "sameSite": "Lax",
+        }
+        for one in service.http.cookies.jar
     ]

@@ -63,13 +63,14 @@ class AskedCalls(BaseModel):
     until: Annotated[Moment | None, EMPTY] = None
     before: Annotated[str | None, EMPTY, Field(max_length=200)] = None
 
-    def filters(self, zone: ZoneInfo) -> Filters:
+    def filters(self, zone: ZoneInfo, now: datetime) -> Filters:
         """The calls that are wanted.
 
         Args:
             zone: The reader's.
+            now: The time.
         """
-        since = in_utc(self.since) or (begin_of(self.range, zone) if self.range is not None else None)
+        since = in_utc(self.since) or (begin_of(self.range, zone, now) if self.range is not None else None)
         return Filters(
             **understood(self.q or ""),
             outcome=tuple(one.value for one in self.outcome),
@@ -95,19 +96,32 @@ class AskedCalls(BaseModel):
                 422, "this is no place in the list: begin again with its first page"
             ) from None
 
-    def address(self, path: str, zone: ZoneInfo | None = None, **changes: Any) -> str:
+    def of_api(self, path: str, zone: ZoneInfo, now: datetime) -> str:
+        """The address of all these calls in the API, which knows no ranges of days and no mere slowness.
+
+        Args:
+            path: Of the API's list.
+            zone: The reader's.
+            now: The time.
+        """
+        since = self.filters(zone, now).since
+        return self.address(
+            path,
+            range=None,
+            slow=None,
+            before=None,
+            since=since.isoformat() if since else None,
+            slow_ms=SLOW_MS if self.slow else None,
+        )
+
+    def address(self, path: str, **changes: Any) -> str:
         """The address of the same question, with changes.
 
         Args:
-            path: Of the page, or of the API's list.
-            zone: Given for the API, which knows no ranges of days and no mere slowness.
+            path: Of the page.
             **changes: Values by name; None leaves one out.
         """
         asked: dict[str, Any] = {**self.model_dump(mode="json", exclude_defaults=True), **changes}
-        if zone is not None:
-            since = self.filters(zone).since
-            asked |= {"range": None, "slow": None, "slow_ms": SLOW_MS if self.slow else None}
-            asked["since"] = since.isoformat() if since else None
         given = [
             (name, str(one).lower() if isinstance(one, bool) else str(one))
             for name, value in asked.items()
@@ -127,7 +141,7 @@ def zone_of(request: Request) -> ZoneInfo:
     return zone_named(request.cookies.get(ZONE_COOKIE, "")) or ZoneInfo("UTC")
 
 
-def begin_of(span: Span, zone: ZoneInfo, now: datetime | None = None) -> datetime:
+def begin_of(span: Span, zone: ZoneInfo, now: datetime) -> datetime:
     """When a span of days begins that ends with today.
 
     Args:
@@ -135,6 +149,6 @@ def begin_of(span: Span, zone: ZoneInfo, now: datetime | None = None) -> datetim
         zone: Whose days.
         now: The time.
     """
-    today = (now or datetime.now(UTC)).astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0)
+    today = now.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0)
     begin = today.replace(tzinfo=None) - timedelta(days=DAYS[span] - 1)
     return begin.replace(tzinfo=zone).astimezone(UTC)

@@ -27,8 +27,8 @@ ON_A_PAGE = 50
 @needs(Scope.VIEW)
 async def calls(request: Request, service: TheService, asked: Annotated[AskedCalls, Query()]) -> Response:
     """Calls, those that have begun last first."""
-    person, zone = person_of(request), zone_of(request)
-    page = await service.store.looking.find(asked.filters(zone), ON_A_PAGE, asked.place())
+    person, zone, now = person_of(request), zone_of(request), service.store.now()
+    page = await service.store.looking.find(asked.filters(zone, now), ON_A_PAGE, asked.place())
     return await shown(
         request,
         "calls.html",
@@ -45,7 +45,7 @@ async def calls(request: Request, service: TheService, asked: Annotated[AskedCal
         any_time=asked.address(PATH, since=None, until=None, before=None)
         if asked.since or asked.until
         else None,
-        csv=asked.address("/calls.csv", zone, before=None) if person.may(Scope.READ) else None,
+        csv=asked.of_api("/calls.csv", zone, now) if person.may(Scope.READ) else None,
     )
 
 

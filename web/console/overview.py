@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Any
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
@@ -54,7 +54,7 @@ async def overview(
     request: Request, service: TheService, console: TheConsole, asked: Annotated[AskedOverview, Query()]
 ) -> Response:
     """The figures and the charts."""
-    zone, now = zone_of(request), datetime.now(UTC)
+    zone, now = zone_of(request), service.store.now()
     begin = begin_of(asked.range, zone, now)
     bucket = HOUR if asked.range is Span.TODAY else DAY
     looking = service.store.looking
