@@ -6,6 +6,7 @@ They are the same each time, but for what the pages look like: the calls, the ti
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 import sys
 import tempfile
@@ -45,6 +46,7 @@ async def made(folder: Path, browser: str) -> None:
 
     clock = Clock(NOW)
     with tempfile.TemporaryDirectory() as scratch:
+        os.environ["DATA_DIR"] = scratch
         async with store_on(Path(scratch) / "calls.db", clock=clock) as store:
             await store.start()
             talk = await week(store, clock, NOW)

@@ -111,7 +111,7 @@ async def test_keys_move_through_the_recording(tmp_path, browser):
             await page.keyboard.press("ArrowRight")
         await becomes(page, "Math.abs(document.getElementById('audio').currentTime - 22.15) < 0.1")
         await page.keyboard.press("n")
-        slow = page.locator("#lines li:has(.wait.slow)")
+        slow = page.locator("#lines li:has(.waited.slow)")
         begin = float(await slow.get_attribute("data-ms")) / 1000 - 0.25 - 2.05 - 0.5
         await becomes(page, f"Math.abs(document.getElementById('audio').currentTime - {begin}) < 0.1")
         await page.keyboard.press("ArrowDown")

@@ -44,7 +44,7 @@ async def test_all_of_it_is_on_the_page(looked):
     bars = [one for one in page.all("svg") if one.get("class") == "turn-bar"]
     assert len(bars) == 6
     assert {one["class"] for one in page.all("rect")} == {
-        *("trough", "end_of_turn", "recogniser", "model", "tool", "voice", "line"),
+        *("trough", "s-end_of_turn", "s-recogniser", "s-model", "s-tool", "s-voice", "s-line"),
     }
 
 

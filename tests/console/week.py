@@ -164,7 +164,7 @@ class Talk:
 
     def wav(self) -> bytes:
         """What such a recording sounds like: a hum with syllables wherever somebody spoke."""
-        frames = int((self.secs + 0.5) * RATE)
+        frames = int((self.spoken[-1][2] + 0.5) * RATE)
         sound = np.zeros((frames, 2))
         noise = random.Random(7)
         for side, begin, end in self.spoken:
@@ -201,7 +201,7 @@ def invoice(store: CallStore, clock: Clock, begin: datetime) -> Talk:
         "One moment, I'll see whether somebody at our billing office is free.",
         stages=(210, 120, 330, 60, 110, 30),
     )
-    talk.happens(TransferStarted(destination="billing", warm=True, reason="an invoice of October"))
+    talk.happens(TransferStarted(destination="billing", warm=True))
     talk.happens(
         TransferEnded(destination="billing", outcome=TransferOutcome.NO_ANSWER, reason="nobody answered"), 9.6
     )
@@ -295,7 +295,7 @@ def ordinary(store: CallStore, clock: Clock, begin: datetime, dice: random.Rando
         return talk.ends(EndedBy.BOT, "goodbye")
     if kind < 0.40:
         talk.bot("One moment please.", stages=waits())
-        talk.happens(TransferStarted(destination="desk", warm=False, reason=""))
+        talk.happens(TransferStarted(destination="desk", warm=False))
         talk.happens(
             TransferEnded(destination="desk", outcome=TransferOutcome.CONNECTED, reason=""),
             dice.uniform(2, 9),

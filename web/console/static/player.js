@@ -13,7 +13,7 @@
     .sort((a, b) => a.begin - b.begin);
 
   function waitOf(line) {
-    const found = line.querySelector(".wait");
+    const found = line.querySelector(".waited");
     return found ? { secs: Number(found.dataset.wait) / 1000, slow: found.classList.contains("slow") } : null;
   }
 
@@ -127,7 +127,9 @@
 
   function toHash() {
     const found = /^#t=(\d+(?:\.\d+)?)$/.exec(location.hash);
-    if (found) seek(Number(found[1]) - offset);
+    if (!found) return;
+    seek(Number(found[1]) - offset);
+    heard?.scrollIntoView({ block: "center" });
   }
 
   addEventListener("hashchange", toHash);
