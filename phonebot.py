@@ -334,6 +334,9 @@ def _list_messages(
     every: Annotated[bool, typer.Option("--all", help="Those that were dealt with as well.")] = False,
     agent: Agent = None,
     since: Since = None,
+    before: Annotated[
+        str | None, typer.Option("--before", metavar="PLACE", help="Go on where the list before has ended.")
+    ] = None,
     words: Annotated[bool, typer.Option("--words", help="Show names and messages.")] = False,
     numbers: Numbers = False,
     as_json: AsJson = False,
@@ -357,6 +360,7 @@ def _list_messages(
             only_open=None if every else True,
             agent=filters.agent,
             since=filters.since,
+            before=before,
         )
     )
 

@@ -207,5 +207,21 @@ class LookingAtCalls:
         return {**row, **made.columns}, made
 
 
+def message_place_text(place: MessagePlace) -> str:
+    """A place in a list of messages, as an address or a command line has it."""
+    return f"{Place(*place[:2])}~{place[2]}"
+
+
+def read_message_place(text: str) -> MessagePlace:
+    """From what `message_place_text` makes.
+
+    Raises:
+        ValueError: It is none.
+    """
+    rest, _, seq = text.rpartition("~")
+    place = Place.read(rest)
+    return place.created_at, place.call_id, int(seq)
+
+
 def _place(message: Record) -> MessagePlace:
     return message["at"], message["call_id"], message["seq"]

@@ -15,8 +15,9 @@ import httpx
 from loguru import logger
 
 from calls.events.people import MessageHandled
+from calls.looking import message_place_text, read_message_place
 from commands.calls import FAILURES, UNKNOWN, WITHOUT_SERVER, cannot, store_of
-from commands.terminal import Shown, local, print_table, waiting
+from commands.terminal import Shown, local, print_table, printable, waiting
 from commands.terminal import as_json as _json
 from settings import Settings, load_settings
 from web.client import NotAnswered, accepted, server_at
@@ -38,6 +39,7 @@ def list_messages(
     only_open: bool | None = True,
     agent: str | None = None,
     since: datetime | None = None,
+    before: str | None = None,
 ) -> int:
     """Print messages, the latest first.
 
@@ -50,12 +52,17 @@ def list_messages(
         only_open: Those that nobody has dealt with, or those that somebody has; None for all.
         agent: Only those that this agent has taken.
         since: Only those from this time on.
+        before: Where the list goes on, as the list before has said.
 
     Returns:
         The exit status.
     """
     logger.remove()
-    asked = {"only_open": only_open, "agent": agent, "since": since}
+    try:
+        place = read_message_place(before) if before else None
+    except ValueError:
+        return cannot(ValueError("--before is no place in the list: give what the list before has said"))
+    asked = {"only_open": only_open, "agent": agent, "since": since, "before": place}
     try:
         with waiting("Looking for messages"):
             found = asyncio.run(_found(limit, load_settings(), url, asked))
@@ -66,6 +73,8 @@ def list_messages(
         return 0
     rows = [_row(one, numbers=numbers, words=words) for one in found["messages"]]
     print_table(rows, otherwise="no open messages" if only_open else "no messages")
+    if found["next"] and sys.stdout.isatty():
+        print(f"\nmore: --before '{printable(found['next'])}'")
     return 0
 
 
@@ -112,16 +121,26 @@ async def _found(limit: int, settings: Settings, url: str | None, asked: dict[st
         parameters = {"limit": limit, "agent": asked["agent"], "since": time_text(asked["since"])}
         if asked["only_open"] is not None:
             parameters["open"] = "true" if asked["only_open"] else "false"
+        if asked["before"] is not None:
+            parameters["before"] = message_place_text(asked["before"])
         given = {name: value for name, value in parameters.items() if value is not None}
         async with server_at(url.rstrip("/"), settings, otherwise=WITHOUT_SERVER) as http:
-            return accepted(await http.get("/messages", params=given))
+            return {"next": None, **accepted(await http.get("/messages", params=given))}
     async with store_of(settings) as store:
         found = await store.looking.messages(
-            limit=limit, open_only=asked["only_open"], agent=asked["agent"], since=asked["since"]
+            limit=limit,
+            open_only=asked["only_open"],
+            agent=asked["agent"],
+            since=asked["since"],
+            before=asked["before"],
         )
         if found is None:
             raise NotAnswered(NO_ANSWER)
-        return {"messages": [message_row(one) for one in found[0]]}
+        rows, further = found
+        return {
+            "messages": [message_row(one) for one in rows],
+            "next": message_place_text(further) if further else None,
+        }
 
 
 async def _handled(call_id: str, seq: int, handled: bool, settings: Settings, url: str | None) -> bool:

@@ -12,7 +12,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import ConfigDict, Field
 
 from calls.counting import HOUR, Counts, Range, Tally, TooMany, share
-from calls.looking import MessagePlace
+from calls.looking import MessagePlace, message_place_text, read_message_place
 from calls.searching import Filters, Place, Record
 from calls.tailing import TooSlow, tail
 from desk.api_keys import Scope
@@ -131,7 +131,7 @@ async def messages(
     rows, further = found
     return {
         "messages": [message_row(one) for one in rows],
-        "next": place_of_message(further) if further else None,
+        "next": message_place_text(further) if further else None,
     }
 
 
@@ -271,21 +271,14 @@ def _place(text: str | None) -> Place | None:
         ) from None
 
 
-def place_of_message(place: MessagePlace) -> str:
-    """A place in a list of messages as its address has it."""
-    return f"{Place(*place[:2])}~{place[2]}"
-
-
 def message_place(text: str) -> MessagePlace:
-    """A place in a list of messages, from what `place_of_message` makes.
+    """A place in a list of messages, as an address has it.
 
     Raises:
         HTTPException: It is none.
     """
     try:
-        rest, _, seq = text.rpartition("~")
-        place = Place.read(rest)
-        return place.created_at, place.call_id, int(seq)
+        return read_message_place(text)
     except ValueError:
         raise HTTPException(
             422, "before is no place in the list: send the `next` of the answer before"

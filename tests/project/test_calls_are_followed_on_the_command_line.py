@@ -176,6 +176,21 @@ def test_messages_are_listed_and_done(url, capsys):
     assert "no such message" in capsys.readouterr().err
 
 
+def test_a_list_of_messages_goes_on(url, capsys):
+    taken = [MessageTaken(f"Nr {number}", CALLER, "Call me.") for number in range(5)]
+    keep(url, ("CA1", *taken))
+    options = {"url": None, "numbers": False, "words": False, "as_json": True}
+    seen, place = [], None
+    for _ in range(3):
+        assert list_messages(2, before=place, **options) == 0
+        found = json.loads(capsys.readouterr().out)
+        seen += [one["caller_name"] for one in found["messages"]]
+        place = found["next"]
+    assert place is None and seen == [f"Nr {number}" for number in (4, 3, 2, 1, 0)]
+    assert list_messages(2, before="\x1b[2J", **options) == 2
+    assert "--before is no place in the list" in capsys.readouterr().err
+
+
 async def test_a_server_is_asked_in_the_same_way(url, capsys, monkeypatch, tmp_path):
     monkeypatch.setenv("API_KEY", "secret")
     store = CallStore()
@@ -192,7 +207,12 @@ async def test_a_server_is_asked_in_the_same_way(url, capsys, monkeypatch, tmp_p
         assert await asyncio.to_thread(list_calls, 9, filters=filters, query="invoice", **options) == 0
         assert json.loads(capsys.readouterr().out)["calls"] == []  # no response was measured in it
         assert await asyncio.to_thread(list_messages, 9, words=False, since=moment("1h"), **options) == 0
-        [message] = json.loads(capsys.readouterr().out)["messages"]
+        found = json.loads(capsys.readouterr().out)
+        [message] = found["messages"]
+        assert found["next"] is None
+        beyond = f"2020-01-01T00:00:00.000000Z~{message['call_id']}~1"
+        assert await asyncio.to_thread(list_messages, 9, words=False, before=beyond, **options) == 0
+        assert json.loads(capsys.readouterr().out)["messages"] == []
         done = await asyncio.to_thread(
             handle_message, message["call_id"], message["seq"], handled=True, url=service.url
         )

@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Form, HTTPException, Path, Query, Request, Response
 from pydantic import BaseModel, Field
 
+from calls.looking import message_place_text
 from desk.api_keys import Scope
 from desk.reviewing import NoDatabase, deal_with
 from web.access import needs, seen_by
@@ -15,7 +16,7 @@ from web.console.asked import EMPTY
 from web.console.calls import agents_of
 from web.console.rendering import ConsoleRoute, go_to, person_of, shown
 from web.descriptions import message_row
-from web.lists import NO_SUCH_MESSAGE, message_place, place_of_message
+from web.lists import NO_SUCH_MESSAGE, message_place
 from web.pages import local_path
 from web.web_service import TheService
 
@@ -69,7 +70,7 @@ async def messages(
         here_again=asked.address(),
         agents=agents_of(service, asked.agent),
         tabs={one: asked.address(show=one, before=None) for one in WHICH},
-        older=asked.address(before=place_of_message(further)) if further else None,
+        older=asked.address(before=message_place_text(further)) if further else None,
         newest=asked.address(before=None) if asked.before else None,
         csv=asked.address("/messages.csv", show=None, before=None, open=is_open)
         if person.may(Scope.READ)
