@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from typing import Any
 
 from calls.call import Call
@@ -10,6 +11,8 @@ from calls.events.event import CallEvent
 from calls.events.talk import BotHeard, BotSaid, CallerSaid, Responded, TurnMeasured
 from calls.states import CallState, EndedBy
 from calls.store import CallStore
+
+NUMBERS = count()
 
 BEGIN = datetime(2026, 11, 25, 9, 14, 2, tzinfo=UTC)
 
@@ -22,7 +25,7 @@ class MadeUp:
     """
 
     def __init__(self, store: CallStore, number: str = "+12025550143", **known: Any):
-        values = {"carrier": "twilio", "carrier_call_id": f"CA{id(self):x}", "to_number": "+12025550100"}
+        values = {"carrier": "twilio", "carrier_call_id": f"CA{next(NUMBERS)}", "to_number": "+12025550100"}
         self.call: Call = store.open(**{**values, "agent": "receptionist", "from_number": number, **known})
         self.now = self.call.created_at
 

@@ -29,7 +29,8 @@ async def test_all_of_it_is_on_the_page(looked):
     page = await desk.get(f"/console/calls/{call.id}")
     page.is_harmless()
     [player] = [one for one in page.all("section") if one.get("id") == "player"]
-    assert player["data-peaks"] == f"/calls/{call.id}/peaks?n=1" and player["data-offset-ms"] == "250"
+    assert player["data-peaks"] == f"/calls/{call.id}/peaks?n=1"
+    assert int(player["data-offset-ms"]) in (249, 250)  # the carrier says it to a millisecond
     assert player["data-nonce"] in page.answer.headers["content-security-policy"]
     [audio] = page.all("audio")
     assert audio["src"] == f"/calls/{call.id}/recording?n=1" and "controls" in audio
@@ -77,7 +78,7 @@ async def test_a_person_says_what_a_call_has_achieved(looked):
     page = await desk.get(answer.headers["location"])
     assert "It is kept with the call." in page.text and "A prank. Again." in page.text
     assert "reviewed by ann" in page.text
-    assert [one["value"] for one in page.all("option") if "selected" in one and one["value"] == "lost"]
+    assert [one for one in page.all("option") if "selected" in one and one.get("value") == "lost"]
     last = call.last(Reviewed)
     assert (last.outcome, last.note, last.reviewed, last.by) == ("lost", "A prank.\nAgain.", True, "ann")
     await desk.post(f"/console/calls/{call.id}/review", outcome="", note="")
@@ -104,7 +105,8 @@ async def test_what_cannot_be_said_is_told_on_a_page(looked, form):
 async def test_a_message_is_dealt_with_from_there(looked):
     desk, call = looked
     page = await desk.get(f"/console/calls/{call.id}")
-    [form] = [one["action"] for one in page.all("form") if one["action"].startswith("/console/messages/")]
+    actions = [one.get("action", "") for one in page.all("form")]
+    [form] = [one for one in actions if one.startswith("/console/messages/")]
     answer = await desk.post(form, handled="true", back=f"/console/calls/{call.id}")
     assert "dealt with by ann" in (await desk.get(answer.headers["location"])).text
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Annotated, Any
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
@@ -90,8 +91,8 @@ def _days(begin: datetime, span: Span, zone: ZoneInfo) -> Range:
 
 def _rows(counts: Counts, bucket: str, zone: ZoneInfo, agent: str | None) -> list[dict[str, Any]]:
     """Each hour or day, with where its calls are listed."""
-    edges, rows = counts.range.edges, []
-    for begin, end, tally in zip(edges, edges[1:], counts.tallies, strict=True):
+    rows = []
+    for (begin, end), tally in zip(pairwise(counts.range.edges), counts.tallies, strict=True):
         local = begin.astimezone(zone)
         asked = [("since", begin.isoformat()), ("until", end.isoformat())]
         asked += [("agent", agent)] if agent else []
