@@ -20,7 +20,7 @@ from starlette.types import Receive, Scope, Send
 from web.connections import ABORT
 
 KEEP_ALIVE_SECS = 15.0
-"""How often something is sent at least. Source: WHATWG HTML, section 9.2.7, for proxies that close silent connections."""
+"""How often something is sent at least: proxies close silent connections. Source: WHATWG HTML, section 9.2.7."""
 
 UNREAD_SECS = 20.0
 """How long a viewer may read nothing while something is to be sent."""
