@@ -7,6 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from calls.database.call_database import CallDatabase
 from calls.events.lifecycle import RecordingReported, TransferStarted
 from calls.events.talk import MessageTaken
 from calls.store import CallStore
@@ -165,19 +166,15 @@ async def test_what_callers_say_stays_words(desk):
 
 
 async def test_a_database_that_does_not_answer_is_told(tmp_path):
-    store = CallStore()
+    (tmp_path / "file").write_text("no folder")
+    store = CallStore(CallDatabase(f"sqlite+aiosqlite:///{tmp_path / 'file' / 'calls.db'}"))
     async with console(tmp_path, store=store) as desk:
         said(store, "x").ended()
-
-        async def nothing(*_):
-            return None
-
-        store.ask_database, store.look = object(), nothing
         page = await desk.get("/console/calls")
         assert "The database does not answer" in page.text and len(listed(page)) == 1
-        for path in ("/console/overview",):
-            assert (await desk.get(path)).answer.status_code == 503
-        store.ask_database = None
+        for path in ("/console/overview", "/console/messages"):
+            page = await desk.get(path)
+            assert page.answer.status_code == 503 and "the database does not answer" in page.text
 
 
 def test_days_are_those_of_the_reader():

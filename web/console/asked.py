@@ -51,9 +51,9 @@ EMPTY = BeforeValidator(_nothing)
 class AskedCalls(BaseModel):
     """What `/console/calls` is asked for."""
 
-    q: Annotated[str | None, EMPTY, Field(max_length=LONGEST_QUERY)] = None
+    q: Annotated[Annotated[str, Field(max_length=LONGEST_QUERY)] | None, EMPTY] = None
     outcome: Annotated[list[Outcome], EMPTY] = []
-    agent: Annotated[str | None, EMPTY, Field(max_length=100)] = None
+    agent: Annotated[Annotated[str, Field(max_length=100)] | None, EMPTY] = None
     direction: Annotated[Direction | None, EMPTY] = None
     range: Annotated[Span | None, EMPTY] = None
     has: Annotated[list[Literal["error", "message", "recording", "transfer"]], EMPTY] = []
@@ -61,7 +61,7 @@ class AskedCalls(BaseModel):
     reviewed: Annotated[bool | None, EMPTY] = None
     since: Annotated[Moment | None, EMPTY] = None
     until: Annotated[Moment | None, EMPTY] = None
-    before: Annotated[str | None, EMPTY, Field(max_length=200)] = None
+    before: Annotated[Annotated[str, Field(max_length=200)] | None, EMPTY] = None
 
     def filters(self, zone: ZoneInfo, now: datetime) -> Filters:
         """The calls that are wanted.

@@ -34,8 +34,8 @@ class AskedMessages(BaseModel):
     """What the page is asked for."""
 
     show: Annotated[Literal["open", "done", "all"], Field()] = "open"
-    agent: Annotated[str | None, EMPTY, Field(max_length=100)] = None
-    before: Annotated[str | None, EMPTY, Field(max_length=200)] = None
+    agent: Annotated[Annotated[str, Field(max_length=100)] | None, EMPTY] = None
+    before: Annotated[Annotated[str, Field(max_length=200)] | None, EMPTY] = None
 
     def address(self, path: str = PATH, **changes: str | None) -> str:
         """The address of the same question, with changes."""

@@ -46,7 +46,7 @@ class AskedOverview(BaseModel):
     """What the page is asked for."""
 
     range: Span = Span.TODAY
-    agent: Annotated[str | None, EMPTY, Field(max_length=100)] = None
+    agent: Annotated[Annotated[str, Field(max_length=100)] | None, EMPTY] = None
 
 
 @router.get("/console/overview")
