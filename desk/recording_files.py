@@ -18,7 +18,7 @@ import httpx
 from loguru import logger
 
 from calls.call import Call
-from calls.errors import NotDone
+from calls.errors import NotDone, NotPossible
 from calls.peaks import NoWave, Peaks, PeaksOfWave
 from calls.recordings import COMPLETED, DELETED, IN_PROGRESS, PAUSED, STOPPED, recordings
 from carriers.carrier import Carrier
@@ -156,7 +156,8 @@ class RecordingFiles:
             number: As for `open`.
 
         Raises:
-            NotDone: As with `open`; also when it cannot be drawn.
+            NotDone: As with `open`.
+            NotPossible: It cannot be drawn: it is no WAV file, or too long.
         """
         key = f"{call.id} {file_of(call, number)}"
         if key in self._known:
@@ -181,11 +182,11 @@ class RecordingFiles:
         try:
             async with asyncio.timeout(PEAKS_SECS), self.open(call, number) as sound:
                 if sound.kind != "audio/wav":
-                    raise TooMuch("only WAV files are drawn")
+                    raise NotPossible("only WAV files are drawn")
                 async for block in sound.blocks:
                     size += len(block)
                     if size > MOST_DRAWN_BYTES:
-                        raise TooMuch("the recording is too long to be drawn")
+                        raise NotPossible("the recording is too long to be drawn")
                     held += block
                     if len(held) >= BLOCK_BYTES:
                         piece, held = bytes(held), bytearray()

@@ -15,7 +15,7 @@ from loguru import logger
 from starlette.types import Receive, Send
 from starlette.types import Scope as Connection
 
-from calls.errors import NotDone
+from calls.errors import NotDone, NotPossible
 from desk.api_keys import Scope
 from desk.recording_files import NoRecording, NoSuchPart, Sound, TooMuch
 from web.access import OperatorsRoute, needs
@@ -77,7 +77,7 @@ async def recording_file(
     summary="Draw a recording",
     response_model=PeaksOfRecording,
     response_description="How loud it is, from beginning to end.",
-    responses=problems(404, 502, 503),
+    responses=problems(404, 422, 502, 503),
 )
 @needs(Scope.READ)
 async def peaks(request: Request, call: TheCall, service: TheService, n: Number = None) -> Response:
@@ -99,6 +99,8 @@ def _refused(error: NotDone) -> HTTPException:
             return HTTPException(404, str(error))
         case NoSuchPart():
             return HTTPException(416, str(error), {"Content-Range": f"bytes */{error.total}"})
+        case NotPossible():
+            return HTTPException(422, str(error))
         case TooMuch():
             return HTTPException(503, str(error))
     return HTTPException(502, str(error))

@@ -90,6 +90,11 @@ async def test_a_recording_has_the_caller_on_the_left_and_what_they_heard_on_the
         forms = [seen.form for seen in bot.seen if seen.path == "/recorded"]
         assert [form["RecordingStatus"] for form in forms] == ["in-progress", "completed"]
         assert (forms[1]["RecordingChannels"], forms[1]["RecordingSource"]) == ("2", "StartCallRecordingAPI")
+        if carrier == "telnyx":
+            account = rest.calls.partition("/Calls")[0]
+            url = f"{account}/Recordings/{forms[1]['RecordingSid']}.json"
+            async with rest.session.get(url, headers=TELNYX_AUTH) as response:
+                assert (await response.json())["media_url"] == forms[1]["RecordingUrl"] + ".wav"
         return forms[1], read(await rest.fetch(forms[1]["RecordingUrl"] + ".wav"))
 
     result, (form, samples) = await with_bot(
@@ -194,6 +199,13 @@ async def test_telnyxs_commands_record_a_call_control_leg_and_the_saved_file_is_
         saved = next(event["payload"] for event in events if event["event_type"] == "call.recording.saved")
         samples = read(await Rest(network, session, "").fetch(saved["recording_urls"]["wav"]))
         assert saved["channels"] == "dual"
+        url = f"{network.rest_url}/v2/recordings/{saved['recording_id']}"
+        async with session.get(url, headers=TELNYX_AUTH) as response:
+            known = (await response.json())["data"]
+        assert known["download_urls"] == saved["recording_urls"] and known["channels"] == "dual"
+        for path, headers, status in ((url, {}, 401), (f"{url}0", TELNYX_AUTH, 404)):
+            async with session.get(path, headers=headers) as response:
+                assert response.status == status
         assert saved["call_control_id"] == result.report.call_id
         assert 900 <= len(samples) / 8 <= 1600
         assert amplitude(samples[:, 1], 697) > 100  # the key that was sent

@@ -123,7 +123,6 @@ def _figures(total: Tally) -> dict[str, Any]:
     badly = sum(total.outcomes[one] for one in BADLY)
     return {
         "calls": total.calls,
-        "minutes": round(total.talk_ms / 60_000),
         "response": _times(total.responses),
         "first_words": _times(total.first_words),
         "well": (ended - badly) / ended if ended else None,

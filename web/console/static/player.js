@@ -152,7 +152,7 @@
     const found = /^#t=(\d+(?:\.\d+)?)$/.exec(location.hash);
     if (!found) return;
     seek(Number(found[1]) - offset);
-    heard?.scrollIntoView({ block: "center" });
+    heard?.scrollIntoView({ block: "nearest" });
   }
 
   addEventListener("hashchange", toHash);
