@@ -30,12 +30,7 @@ async def looking(tmp_path, browser, path="", *, scope=Scope.ADMIN, content=None
             carrier_with(talk.wav() if content is None else content) as base,
             console(tmp_path, scope, store=store, **ACCOUNT, twilio_api_base_url=base) as desk,
         ):
-            state = {
-                "cookies": [{**one, "domain": "127.0.0.1", "path": "/"} for one in cookies_of(desk.service)],
-                "origins": [],
-            }
-            for one in state["cookies"]:
-                del one["url"]
+            state = {"cookies": cookies_of(desk.service), "origins": []}
             url = f"{desk.service.url}/console{path.format(talk.call.id)}"
             async with browser(url, storage_state=state, **options) as watched:
                 yield watched, talk, desk
