@@ -210,6 +210,7 @@ class Settings(BaseSettings):
             "port",
             "public_url",
             "api_key",
+            "api_keys",
             "allow_tokenless_streams",
             "allow_unsigned_webhooks",
             "max_connections",
@@ -247,6 +248,7 @@ class Settings(BaseSettings):
     port: int = Field(default=7860, ge=1, le=65535)
     public_url: str | None = None
     api_key: SecretStr | None = None
+    api_keys: SecretStr | None = None
     agent: str = "receptionist"
     agents_dir: Path = ROOT / "agents"
     data_dir: Path = Path("data")
@@ -556,7 +558,9 @@ def _wrong_in_base_url(value: str) -> str | None:
         return "has a query (?) or a fragment (#), which belong to single addresses"
     if "@" in parts.netloc:
         return "has a user or password in it, which carriers do not sign"
-    if re.search(rf"/({'|'.join(known_carriers())}|ws|calls|callers|healthz|readyz)(/|$)", parts.path):
+    if re.search(
+        rf"/({'|'.join(known_carriers())}|ws|calls|callers|console|healthz|readyz)(/|$)", parts.path
+    ):
         return "has the path of a webhook, a media socket or a health check in it"
     return None
 
