@@ -20,7 +20,7 @@ from fastapi.routing import APIRoute
 from markupsafe import Markup
 
 from desk.api_keys import Scope
-from web import api, callers, lists
+from web import api, callers, lists, recordings
 from web.access import admit, needs_of
 from web.answers import Problem
 from web.web_service import service_of
