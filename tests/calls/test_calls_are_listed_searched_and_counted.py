@@ -330,6 +330,8 @@ async def test_whatever_is_asked_for_is_found_in_an_index_alone(tmp_path):
             listing.find(connection, filters, 50, Place(BEGUN, "call_1"))
             assert "USING COVERING INDEX ix_calls_listing" in plans[-1], plans[-1]
             assert "created_at" in plans[-1] and "TEMP B-TREE" not in plans[-1], plans[-1]
+        listing.find(connection, Filters(live=True), 50)
+        assert "ix_calls_state_heard_at" in plans[-1], plans[-1]
         listing.find(connection, Filters(words=("a",), since=BEGUN), 50)
         assert "call_words USING INDEX" in plans[-1] and "TEMP B-TREE" not in plans[-1], plans[-1]
     engine.dispose()
