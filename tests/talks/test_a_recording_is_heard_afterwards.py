@@ -3,6 +3,7 @@
 import httpx
 import pytest
 
+from calls.events.talk import BotHeard
 from emulator import Digits, Wait
 from tests.talking_bot import API_KEY, QUICK_AGENT, talking
 from tests.web_service import until
@@ -33,9 +34,8 @@ async def test_what_the_caller_heard_is_in_it_where_the_lines_say(monkeypatch, t
     assert sound.content[:4] == b"RIFF"
     assert abs(peaks["duration_secs"] - len(sound.content) / 32_000) < 0.1
     assert len(peaks["sides"]) == 2
-    # The answer to the keys: where its line is, the bot's side of the recording begins to sound
-    turn = found["turn_times"][-2]
-    begin = (turn["after_answer_ms"] - recording["after_answer_ms"]) / 1000
-    bots = peaks["sides"][1]
-    first = next(n for n in range(round((begin - 1) * peaks["per_sec"]), len(bots)) if bots[n] > 5)
-    assert first / peaks["per_sec"] == pytest.approx(begin, abs=0.25)
+    # Where the events say that the caller has heard the last word, the bot's side of the recording falls silent
+    [heard] = [one for one in call.events if isinstance(one, BotHeard) and one.text == "Bye."]
+    end = (heard.at - call.answered_at).total_seconds() - recording["after_answer_ms"] / 1000
+    loud = [number for number, one in enumerate(peaks["sides"][1]) if one > 5]
+    assert (loud[-1] + 1) / peaks["per_sec"] == pytest.approx(end, abs=0.3)
