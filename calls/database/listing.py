@@ -19,7 +19,7 @@ from calls.database.schema import CALL_WORDS, CALLS, MESSAGES
 from calls.searching import Filters, Place, Record
 from calls.states import CallState
 
-LIVE_STATES = sorted(state.value for state in CallState if state.value not in ENDED_STATES)
+LIVE_STATES = sorted({state.value for state in CallState} - ENDED_STATES)
 
 
 def find(
@@ -109,7 +109,7 @@ def _conditions(filters: Filters) -> Sequence[sa.ColumnElement[bool]]:
     if filters.state:
         wanted.append(state.in_(filters.state))
     if filters.live is not None:
-        # Those that live are few, so by that index after all
+        # But those that go on are few, and looked for all the time
         wanted.append(column.state.in_(LIVE_STATES) if filters.live else state.in_(ENDED_STATES))
     if filters.carrier is not None:
         wanted.append(carrier == filters.carrier)
