@@ -15,7 +15,7 @@ from calls.searching import LONGEST_QUERY, Filters, understood
 from calls.states import CallState
 from carriers.carrier import Direction
 from desk.api_keys import Scope
-from web.access import ThePerson
+from web.access import Person, ThePerson
 
 NO_TIME = "since or until is no time that calls could have: write it like 2026-11-26"
 
@@ -57,6 +57,20 @@ def zone_named(name: str) -> ZoneInfo | None:
         return None
 
 
+def must_see_numbers(person: Person) -> None:
+    """Let only those look for words and numbers who see them: what is found would tell what is hidden.
+
+    Raises:
+        HTTPException: They do not.
+    """
+    if not person.may(Scope.READ):
+        raise HTTPException(
+            403,
+            f"the key {person.name} has the scope {person.key.scope}, and looking for words or numbers needs "
+            f"{Scope.READ}: use another key",
+        )
+
+
 async def the_filters(
     person: ThePerson,
     q: Annotated[
@@ -96,13 +110,8 @@ async def the_filters(
     Raises:
         HTTPException: They are looked for by what the person may not see in full.
     """
-    if (q or number) and not person.may(Scope.READ):
-        # Who may ask which calls have "0143" in them finds the rest of a number that is shortened, digit by digit.
-        raise HTTPException(
-            403,
-            f"the key {person.name} has the scope {person.key.scope}, and looking for words or numbers needs "
-            f"{Scope.READ}: use another key",
-        )
+    if q or number:
+        must_see_numbers(person)
     asked = understood(q or "")
     if number and (digits := re.sub(r"\D", "", number)):
         asked["number"] = digits

@@ -152,6 +152,10 @@ async def test_who_may_only_look_on_sees_numbers_shortened_and_no_csv(tmp_path):
         assert "555 0199" not in page.text
         assert not [one for one in page.all("a") if "csv" in one["href"]]
         assert (await desk.http.get("/calls.csv")).status_code == 403
+        # What is found would tell what is hidden
+        assert not [one for one in page.all("input") if one.get("name") == "q"]
+        refused = await desk.get("/console/calls?q=5550143")
+        assert refused.answer.status_code == 403 and "looking for words or numbers" in refused.text
 
 
 async def test_what_callers_say_stays_words(desk):

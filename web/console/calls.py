@@ -14,6 +14,7 @@ from web.access import needs, seen_by
 from web.console.asked import SPANS, AskedCalls, zone_of
 from web.console.rendering import ConsoleRoute, person_of, shown
 from web.descriptions import summary
+from web.filters import must_see_numbers
 from web.web_service import TheService, WebService
 
 router = APIRouter(route_class=ConsoleRoute, include_in_schema=False)
@@ -28,6 +29,8 @@ ON_A_PAGE = 50
 async def calls(request: Request, service: TheService, asked: Annotated[AskedCalls, Query()]) -> Response:
     """Calls, those that have begun last first."""
     person, zone, now = person_of(request), zone_of(request), service.store.now()
+    if asked.q:
+        must_see_numbers(person)
     page = await service.store.looking.find(asked.filters(zone, now), ON_A_PAGE, asked.place())
     return await shown(
         request,
