@@ -58,7 +58,9 @@ def zone_named(name: str) -> ZoneInfo | None:
 
 
 def must_see_numbers(person: Person) -> None:
-    """Let only those look for words and numbers who see them: what is found would tell what is hidden.
+    """Let only those look for words and numbers who see them.
+
+    Who may ask which calls have "0143" in them finds the rest of a number that is shortened, digit by digit.
 
     Raises:
         HTTPException: They do not.

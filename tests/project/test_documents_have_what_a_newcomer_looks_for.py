@@ -14,7 +14,7 @@ from deployment.banner import start_lines
 from settings import ROOT, settings_class
 from tests.document_commands import documents, shell_blocks
 from tests.web_service import make_settings, running
-from web import api, callers, documentation, drain, health, lists, login
+from web import api, callers, documentation, drain, health, lists, recordings
 from web.media import media_router
 from web.routes import webhook_router
 
