@@ -25,6 +25,7 @@ from web.console.feeds import partial
 from web.console.templating import TEMPLATES, fragment
 from web.pages import LOGIN, NO_STORE, PagesRoute, new_nonce, page, page_headers
 from web.refusals import Refused
+from web.web_service import service_of
 
 PAGES = (
     ("live", "/console/", "Live", Scope.VIEW),
@@ -128,6 +129,10 @@ def _to_login(request: Request) -> Response:
 async def _failed(
     request: Request, status: int, text: str, headers: dict[str, str] | None = None
 ) -> Response:
+    if getattr(request.state, "person", None) is None:
+        # Who may not see this page may see others
+        key = service_of(request).sessions.key_of(request.cookies)
+        request.state.person = Person(key, by_session=True) if key is not None else None
     if is_script(request):
         answer = told(text, is_problem=True, status=status)
     else:
