@@ -101,6 +101,20 @@ async def test_what_is_wrong_in_a_form_is_named(tmp_path, what, form, words):
         assert words in page.text
 
 
+@pytest.mark.parametrize(("form", "status"), [({"text": ""}, 422), ({"text": "Hello."}, 409)])
+async def test_a_script_is_told_in_the_page(tmp_path, form, status):
+    async with console(tmp_path) as desk:
+        headers = {"Origin": desk.service.url, "HX-Request": "true"}
+        path = f"/console/calls/{on_the_line(desk).call.id}/say"
+        answer = await desk.http.post(path, data=form, headers=headers)
+        assert answer.status_code == status
+        assert answer.text.startswith('<hx-partial hx-target="#told"') and "<html" not in answer.text
+        desk.http.cookies.clear()
+        answer = await desk.http.post(path, data=form, headers=headers)
+        assert (answer.status_code, answer.text) == (401, "")
+        assert answer.headers["hx-redirect"].startswith("/console/login?next=/console/calls/call_")
+
+
 async def test_what_is_said_in_an_address_is_not_shown(tmp_path):
     async with console(tmp_path) as desk:
         page = await desk.get(f"/console/calls/{on_the_line(desk).call.id}?done=<b>owned</b>&problem=owned")
