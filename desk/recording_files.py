@@ -247,20 +247,31 @@ class RecordingFiles:
 
 
 def file_of(call: Call, number: int | None) -> str:
-    """The carrier's id of a recording that has a file.
+    """The carrier's id of a recording that has a file; see `place_of_file`."""
+    recording_id = recordings(call)[place_of_file(call, number)].id
+    assert recording_id is not None
+    return recording_id
+
+
+def place_of_file(call: Call, number: int | None) -> int:
+    """Which of a call's recordings has the file that is meant, from 0.
+
+    Args:
+        call: The call.
+        number: Which, from 1; the first one that has a file when not given.
 
     Raises:
         NoRecording: There is none; it says why.
     """
-    found = recordings(call)
+    found = list(enumerate(recordings(call)))
     if number is not None:
         found = found[number - 1 : number]
-    for one in found:
+    for place, one in found:
         if one.state == COMPLETED and one.id is not None:
-            return one.id
+            return place
     if not found:
         raise NoRecording("the call has no such recording" if number else "the call was not recorded")
-    state = found[-1].state
+    state = found[-1][1].state
     if state in (IN_PROGRESS, PAUSED, STOPPED):
         raise NoRecording("the recording is not there yet: carriers make the file after its end")
     raise NoRecording(

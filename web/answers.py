@@ -283,6 +283,10 @@ class PeaksOfRecording(_Answer):
     sides: list[list[int]] = Field(
         description="The points of each channel, the caller's first, from 0 to 100, in equal steps of time."
     )
+    after_answer_ms: int | None = Field(
+        description="When it begins, in milliseconds after the answer: as `recordings` of the call has it, put right "
+        "by when the bot is heard to speak; `null` when it is not known."
+    )
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:

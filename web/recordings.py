@@ -15,9 +15,13 @@ from loguru import logger
 from starlette.types import Receive, Send
 from starlette.types import Scope as Connection
 
+from calls.call import Call
 from calls.errors import NotDone, NotPossible
+from calls.events.talk import TurnMeasured
+from calls.peaks import Peaks, put_right
+from calls.recordings import began
 from desk.api_keys import Scope
-from desk.recording_files import NoRecording, NoSuchPart, Sound, TooMuch
+from desk.recording_files import NoRecording, NoSuchPart, Sound, TooMuch, place_of_file
 from web.access import OperatorsRoute, needs
 from web.answers import PeaksOfRecording, problems
 from web.api import TheCall
@@ -86,11 +90,25 @@ async def peaks(request: Request, call: TheCall, service: TheService, n: Number 
         found = await service.recording_files.peaks(call, n)
     except NotDone as error:
         raise _refused(error) from None
-    content = json.dumps(asdict(found), separators=(",", ":")).encode()
+    answer = {**asdict(found), "after_answer_ms": _begin(call, found, n)}
+    content = json.dumps(answer, separators=(",", ":")).encode()
     headers = {"Vary": "Accept-Encoding"}
     if "gzip" in request.headers.get("accept-encoding", ""):
         content, headers["Content-Encoding"] = gzip.compress(content, 6, mtime=0), "gzip"
     return Response(content, media_type="application/json", headers=headers)
+
+
+def _begin(call: Call, peaks: Peaks, number: int | None) -> int | None:
+    """When the first sample of a recording was, in milliseconds after the answer."""
+    at = began(call).get(place_of_file(call, number))
+    if at is None or call.answered_at is None:
+        return None
+    secs = (at - call.answered_at).total_seconds()
+    spoke = [one.after_answer_ms for one in call.events if isinstance(one, TurnMeasured) and one.by_sound]
+    begins = [ms / 1000 - secs for ms in spoke if ms is not None]
+    both_sides = len(peaks.sides) == 2
+    shift = put_right(peaks.sides[1], peaks.per_sec, begins) if both_sides else 0.0
+    return round((secs - shift) * 1000)
 
 
 def _refused(error: NotDone) -> HTTPException:

@@ -8,7 +8,7 @@ import wave
 import numpy as np
 import pytest
 
-from calls.peaks import FULL, NoWave, PeaksOfWave
+from calls.peaks import FULL, NoWave, PeaksOfWave, put_right
 from serializers.codecs import codec_for
 
 RATE = 8000
@@ -119,3 +119,39 @@ def test_what_is_no_wave_is_said_to_be_none(content):
 def test_a_recording_of_nothing_has_no_points():
     found = peaks(wav(b""))
     assert (found.duration_secs, found.sides) == (0.0, [[], []])
+
+
+def spoken(*begins, secs=60, noise=1):
+    """A side on which somebody speaks for 2 s each time, with breaths between the words."""
+    side = [noise] * (secs * 50)
+    for begin in begins:
+        for place in range(round(begin * 50), round((begin + 2) * 50)):
+            side[place] = 0 if place % 25 > 20 else 60
+    return side
+
+
+@pytest.mark.parametrize("shift", [-0.7, -0.1, 0.0, 0.02, 0.36, 0.9])
+def test_a_recording_is_put_right_by_when_the_bot_speaks(shift):
+    begins = [1.0, 7.3, 15.9, 31.0, 44.4]
+    heard = [begin + shift for begin in begins]
+    assert put_right(spoken(*heard), 50, begins) == pytest.approx(shift, abs=0.03)
+    # Some turns are not heard, and some sounds are no turns
+    assert put_right(spoken(*heard[:3], 22.2, 39.0), 50, begins) == pytest.approx(shift, abs=0.03)
+    assert put_right(spoken(heard[0]), 50, begins[:1]) == pytest.approx(shift, abs=0.03)
+
+
+@pytest.mark.parametrize(
+    ("side", "per_sec", "begins"),
+    [
+        ([], 50, []),
+        ([], 50, [1.0]),
+        (spoken(2.0), 50, []),
+        ([0] * 3000, 50, [1.0, 5.0]),
+        (spoken(20.0), 50, [1.0, 5.0, 9.0]),
+        (spoken(1.9, 11.0, 29.5), 50, [1.0, 10.6, 30.0, 40.0]),
+        (spoken(2.0), 1.5, [1.0]),
+        (spoken(2.0), 50, [-900.0, 1e6]),
+    ],
+)
+def test_where_nothing_can_be_told_it_stays(side, per_sec, begins):
+    assert put_right(side, per_sec, begins) == 0.0

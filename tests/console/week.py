@@ -173,7 +173,7 @@ class Talk:
             pitch = (120, 190)[side]
             voice = sum(np.sin(2 * np.pi * pitch * n * time) / n for n in range(1, 9))
             rate, shift = noise.uniform(3.6, 4.6), noise.uniform(0, 6)
-            syllables = np.clip(np.sin(2 * np.pi * rate * time + shift), -0.2, 1) + 0.2
+            syllables = np.clip(np.cos(2 * np.pi * rate * time), -0.2, 1) + 0.2
             words = 0.6 + 0.4 * np.sin(2 * np.pi * 0.7 * time + shift)
             sound[max(0, first) : max(0, first) + len(time), side] = voice * syllables * words * 7000
         file = io.BytesIO()

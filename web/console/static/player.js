@@ -7,22 +7,21 @@
   const by = (id) => document.getElementById(id);
   const audio = by("audio"), wave = by("wave"), play = by("play"), problem = by("player-problem");
   // The recording begins later than the call's clock, which the lines are on
-  const offset = Number(player.dataset.offsetMs) / 1000;
-  let lines = [...document.querySelectorAll("#lines > li[data-ms]")]
-    .map((line) => ({ line, begin: Number(line.dataset.ms) / 1000 - offset, wait: waitOf(line) }));
+  let offset = Number(player.dataset.offsetMs) / 1000, lines = [];
   spokenFrom(null);
 
   // A caller's words are known when they have ended: where they begin is heard, or else guessed by their length
   function spokenFrom(sound) {
-    lines.sort((a, b) => a.begin - b.begin);
-    lines = lines.map((one, place) => {
+    const found = [...document.querySelectorAll("#lines > li[data-ms]")]
+      .map((line) => ({ line, begin: Number(line.dataset.ms) / 1000 - offset, wait: waitOf(line) }))
+      .sort((a, b) => a.begin - b.begin);
+    lines = found.map((one, place) => {
       if (!one.line.classList.contains("caller")) return one;
-      const end = one.end ?? one.begin, before = lines.slice(0, place).at(-1)?.begin ?? 0;
+      const end = one.begin, before = found[place - 1]?.begin ?? 0;
       const guess = end - 0.4 - 0.06 * one.line.querySelector(".text").textContent.trim().length;
       const begin = sound ? soundBegins(sound, end) ?? guess : guess;
-      return { ...one, end, begin: Math.max(0, before, begin) };
-    });
-    lines.sort((a, b) => a.begin - b.begin);
+      return { ...one, begin: Math.max(0, before, begin) };
+    }).sort((a, b) => a.begin - b.begin);
   }
 
   function soundBegins({ side, perSec }, end) {
@@ -208,7 +207,9 @@
     if (!answer.ok) return;
     const found = await answer.json();
     if (!found.duration_secs || !found.sides.length) return;
+    if (found.after_answer_ms !== null) offset = found.after_answer_ms / 1000;
     spokenFrom({ side: found.sides[0], perSec: found.per_sec });
+    show();
     const sides = found.sides.map((side) => Float32Array.from(side, (one) => one / 100));
     wave.hidden = false;
     const regions = WaveSurfer.Regions.create();
