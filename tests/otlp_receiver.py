@@ -37,9 +37,9 @@ def receiving() -> Iterator[Receiver]:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             if self.headers.get("Content-Encoding") == "gzip":
                 body = gzip.decompress(body)
-            receiver.requests.append(
-                (self.path, dict(self.headers), ExportTraceServiceRequest.FromString(body))
-            )
+            # Their names are written in any case: RFC 9110, section 5.1
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            receiver.requests.append((self.path, headers, ExportTraceServiceRequest.FromString(body)))
             self.send_response(200)
             self.send_header("Content-Length", "0")
             self.end_headers()

@@ -64,7 +64,8 @@ async def test_a_call_gives_the_counters_and_the_trace_of_what_happened(monkeypa
     assert named(text, "phonebot_first_words_seconds_count") == {(): 1}
     first_sound = next(one for one in of_kind(result, "bot_speech") if "starts" in one.text)
     heard_ms = named(text, "phonebot_first_words_seconds_sum")[()] * 1000
-    assert abs(heard_ms - first_sound.at_ms) < 250  # the server learns of the answer a moment later
+    stood_still_ms = named(text, "phonebot_event_loop_lag_seconds_sum")[()] * 1000
+    assert abs(heard_ms - first_sound.at_ms) < ANSWER_MS + stood_still_ms
     turns = [event for event in call.events if isinstance(event, TurnMeasured)]
     responses = [event for event in turns if event.to == "caller"]
     of_quick = named(text, "phonebot_response_seconds_count")
@@ -72,9 +73,9 @@ async def test_a_call_gives_the_counters_and_the_trace_of_what_happened(monkeypa
     total_secs = sum(event.response_ms for event in responses) / 1000
     stages = sum(named(text, "phonebot_response_stage_seconds_sum").values())
     assert stages == pytest.approx(total_secs)
-    webhooks = Counter(entry.data["path"].split("?")[0] for entry in of_kind(result, "webhook"))
+    webhooks = of_kind(result, "webhook") + of_kind(result, "callback")
     counted = sum(named(text, "phonebot_webhook_seconds_count").values())
-    assert counted == sum(webhooks.values()) > 0
+    assert counted == len(webhooks) > 0
     requests = {
         dict(key)["what"]: value
         for key, value in named(text, "phonebot_carrier_request_seconds_count").items()

@@ -251,7 +251,7 @@ async def test_a_service_sends_a_trace_of_each_call_that_is_over(tmp_path):
     ((path, headers, request),) = receiver.requests
     assert path == "/v1/traces"
     assert headers["x-key"] == "a b"
-    assert headers["Content-Type"] == "application/x-protobuf"
+    assert headers["content-type"] == "application/x-protobuf"
     (resource,) = request.resource_spans
     named = {one.key: one.value.string_value for one in resource.resource.attributes}
     assert named["service.name"] == "phonebot"
