@@ -14,7 +14,7 @@ from deployment.banner import start_lines
 from settings import ROOT, settings_class
 from tests.document_commands import documents, shell_blocks
 from tests.web_service import make_settings, running
-from web import api, callers, documentation, drain, health, lists
+from web import api, callers, documentation, drain, health, lists, metrics
 from web.console import login
 from web.media import media_router
 from web.routes import webhook_router
@@ -222,6 +222,7 @@ def test_every_route_is_in_the_list_with_what_vouches_for_it():
         drain.router,
         health.router,
         login.router,
+        metrics.router,
     )
     there = {route.path for router in routers for route in router.routes}
     assert sorted(listed) == sorted(
