@@ -28,8 +28,6 @@ ZONE = "America/New_York"
 PICTURES = {
     "console-call": "/calls/{call}#t=17.9",
     "console-live": "/",
-    "console-calls": "/calls",
-    "console-messages": "/messages?show=all",
     "console-overview": "/overview?range=7d",
 }
 """The page of each picture, by the name of its file."""

@@ -2,11 +2,17 @@
 
 import pytest
 
+from calls.database.call_database import CallDatabase
+from calls.errors import UnderWay
 from calls.events.people import NoteGiven, SaidByPerson
+from calls.events.talk import Attached
+from calls.store import CallStore
 from conversation.session import Session
 from desk.api_keys import Scope
 from tests.console.calls import MadeUp
 from tests.console.pages import Shown, console
+from tests.sharing import process
+from tests.web_service import until
 
 FORMS = {
     "say": {"text": "Hello."},
@@ -168,3 +174,28 @@ def _session(desk, call, tmp_path) -> Session:
         variables={},
         data_dir=tmp_path,
     )
+
+
+async def test_what_is_done_reaches_the_process_that_talks(tmp_path):
+    asked = []
+
+    async def obey(command):
+        asked.append((command.what, dict(command.arguments)))
+        if command.what == "note":
+            raise UnderWay("the bot says goodbye")
+
+    address = f"sqlite+aiosqlite:///{tmp_path / 'calls.db'}"
+    async with process(address, obey) as other:
+        store = CallStore(CallDatabase(address))
+        async with console(tmp_path, store=store) as desk:
+            await until(lambda: not store.shared.alone)
+            made = MadeUp(other).answered().happens(Attached("MZ1"))
+            await other.flush()
+            path = f"/console/calls/{made.call.id}"
+            assert (await desk.post(f"{path}/say", text="Hello.")).status_code == 303
+            answer = await desk.post(f"{path}/note", text="A note.", answer_now="true")
+            assert answer.status_code == 409 and "the bot says goodbye" in answer.text
+    assert asked == [
+        ("say", {"text": "Hello.", "by": "ann"}),
+        ("note", {"text": "A note.", "answer_now": True, "by": "ann"}),
+    ]

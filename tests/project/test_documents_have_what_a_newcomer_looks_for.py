@@ -14,7 +14,8 @@ from deployment.banner import start_lines
 from settings import ROOT, settings_class
 from tests.document_commands import documents, shell_blocks
 from tests.web_service import make_settings, running
-from web import api, callers, documentation, drain, health, lists, recordings
+from web import api, callers, documentation, drain, health, lists, metrics, recordings
+from web.console import login
 from web.media import media_router
 from web.routes import webhook_router
 
@@ -207,10 +208,6 @@ def test_what_is_seen_when_it_does_not_work_is_there():
 # Routes
 
 
-OF_THE_CONSOLE = ("/console/login", "/console/logout", "/favicon.ico")
-"""Those of its routes that are no page."""
-
-
 def path_of(written: str) -> str:
     return re.sub(r"\b(KEY|CARRIER|TOKEN)\b", lambda word: f"{{{word[0].lower()}}}", written)
 
@@ -224,11 +221,16 @@ def test_every_route_is_in_the_list_with_what_vouches_for_it():
         documentation.router,
         drain.router,
         health.router,
+        login.router,
+        metrics.router,
     )
     there = {route.path for router in routers for route in router.routes}
-    several = ("/calls", "/messages", "/callers", "/console", "/console/static/")
     assert sorted(listed) == sorted(
-        {*there, *(f"{path}..." for path in several), *OF_THE_CONSOLE, "/stats", "/events"}
+        {
+            *there,
+            *(f"{path}..." for path in ("/calls", "/messages", "/callers", "/console", "/console/static")),
+            *("/stats", "/events", "/favicon.ico"),
+        }
     )
     for cells in rows(table):
         assert len(cells) == 3

@@ -7,7 +7,7 @@ A template gets what the API would answer, never an object of the program: who m
 from __future__ import annotations
 
 import gzip
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -127,7 +127,7 @@ def _to_login(request: Request) -> Response:
 
 
 async def _failed(
-    request: Request, status: int, text: str, headers: dict[str, str] | None = None
+    request: Request, status: int, text: str, headers: Mapping[str, str] | None = None
 ) -> Response:
     if getattr(request.state, "person", None) is None:
         # Who may not see this page may see others
