@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from calls.events.lifecycle import RecordingReported
 from calls.events.people import Reviewed
 from calls.store import CallStore
 from desk.api_keys import Scope
@@ -119,3 +120,25 @@ async def test_a_call_without_a_recording_and_one_that_goes_on(tmp_path):
             page = await desk.get(f"/console/calls/{call.id}")
             assert page.answer.status_code == 200 and not page.all("audio")
         assert "review" not in (await desk.get(f"/console/calls/{live.id}")).answer.text
+
+
+@pytest.mark.parametrize(
+    ("state", "says"),
+    [
+        ("stopped", "not there yet"),
+        ("failed", "no recording to be heard: failed (<b>x</b>)"),
+        ("deleted", "no recording to be heard: deleted"),
+    ],
+)
+async def test_why_there_is_nothing_to_be_heard(tmp_path, state, says):
+    async with console(tmp_path) as desk:
+        talk = MadeUp(desk.service.store).answered().caller("Hi")
+        reason = "<b>x</b>" if state == "failed" else ""
+        talk.happens(
+            RecordingReported(
+                state=state, recording_id="RE1", url=None, duration_secs=None, channels=None, reason=reason
+            )
+        )
+        page = await desk.get(f"/console/calls/{talk.ended().call.id}")
+        page.is_harmless()
+        assert says in page.text and not page.all("audio")
