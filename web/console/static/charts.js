@@ -44,7 +44,6 @@
           borderWidth: bars ? 0 : 2,
           pointRadius: labels.length > 40 ? 0 : 2.5,
           maxBarThickness: 44,
-          spanGaps: true,
         })),
       },
       options: {
