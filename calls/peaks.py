@@ -186,6 +186,9 @@ APART_SECS = 1.0
 
 ALIKE_SECS = 0.06
 
+ENOUGH = 2
+"""One moment alone may be another sound."""
+
 FINE = 20
 """With fewer points a second nothing is told from them."""
 
@@ -217,6 +220,6 @@ def put_right(side: Sequence[int], per_sec: float, begins: Sequence[float]) -> f
         default=[],
     )
     inside = sum(0 <= begin <= len(side) / per_sec for begin in begins)
-    if not alike or 2 * len(alike) < inside:
+    if len(alike) < ENOUGH or 2 * len(alike) < inside:
         return 0.0
     return alike[len(alike) // 2]
