@@ -202,18 +202,18 @@ async def test_without_scripts_there_are_tables_forms_and_the_browsers_own_playe
         page = watched.page
         assert await page.locator("table.data").first.is_visible()
         await page.select_option("[name=range]", "7d")
-        await page.click("text=Show")
+        await page.click("main button:text-is('Show')")
         assert await page.locator("table.data").first.locator("tbody tr").count() == 7
         await page.goto(f"{desk.service.url}/console/calls")
         await page.fill("[name=q]", "invoice october")
-        await page.click("text=Search")
+        await page.click("main button:text-is('Search')")
         await page.locator("a.row").first.click()
         assert await page.locator("audio[controls]").is_visible()
         assert not await page.locator("#play").is_visible()
         await page.select_option("#review-outcome", "answered")
         await page.fill("#review-note", HOSTILE)
         await page.check("[name=reviewed]")
-        await page.click("text=Save")
+        await page.click("main button:text-is('Save')")
         await shows(page, "#told", "It is kept with the call.")
         assert await page.input_value("#review-note") == HOSTILE
         await page.goto(f"{desk.service.url}/console/messages")

@@ -35,8 +35,8 @@ async def test_what_the_caller_heard_is_in_it_where_the_lines_say(monkeypatch, t
     assert abs(peaks["duration_secs"] - len(sound.content) / 32_000) < 0.1
     assert len(peaks["sides"]) == 2
     assert abs(peaks["after_answer_ms"] - recording["after_answer_ms"]) <= 1000
-    # Where the events say that the caller has heard the last word, the bot's side of the recording falls silent. With one
-    # turn only the moment is known at which we were told that it records: the carrier begins before.
+    # Where the events say that the caller has heard the last word, the bot's side of the recording falls silent. With
+    # one turn only the moment is known at which we were told that it records: the carrier begins before.
     [heard] = [one for one in call.events if isinstance(one, BotHeard) and one.text == "Bye."]
     end = (heard.at - call.answered_at).total_seconds() - peaks["after_answer_ms"] / 1000
     loud = [number for number, one in enumerate(peaks["sides"][1]) if one > 5]
