@@ -67,13 +67,19 @@ async def test_who_may_only_look_on_hears_nothing(tmp_path):
         assert not page.all("textarea")
         for path in ("recording", "peaks"):
             assert (await desk.http.get(f"/calls/{call.id}/{path}")).status_code == 403
-        assert (await desk.post(f"/console/calls/{call.id}/review", note="x")).status_code == 403
+        assert (
+            await desk.post(f"/console/calls/{call.id}/review", form="review", note="x")
+        ).status_code == 403
 
 
 async def test_a_person_says_what_a_call_has_achieved(looked):
     desk, call = looked
     answer = await desk.post(
-        f"/console/calls/{call.id}/review", outcome="lost", note="A prank.\r\nAgain.", reviewed="true"
+        f"/console/calls/{call.id}/review",
+        form="review",
+        outcome="lost",
+        note="A prank.\r\nAgain.",
+        reviewed="true",
     )
     assert answer.status_code == 303
     page = await desk.get(answer.headers["location"])
@@ -82,25 +88,27 @@ async def test_a_person_says_what_a_call_has_achieved(looked):
     assert [one for one in page.all("option") if "selected" in one and one.get("value") == "lost"]
     last = call.last(Reviewed)
     assert (last.outcome, last.note, last.reviewed, last.by) == ("lost", "A prank.\nAgain.", True, "ann")
-    await desk.post(f"/console/calls/{call.id}/review", outcome="", note="")
+    await desk.post(f"/console/calls/{call.id}/review", form="review", outcome="", note="")
     last = call.last(Reviewed)
     assert (last.outcome, last.note, last.reviewed) == (None, "", False)
 
 
 async def test_a_hostile_note_stays_words(looked):
     desk, call = looked
-    await desk.post(f"/console/calls/{call.id}/review", outcome="", note=HOSTILE)
+    await desk.post(f"/console/calls/{call.id}/review", form="review", outcome="", note=HOSTILE)
     page = await desk.get(f"/console/calls/{call.id}")
     page.is_harmless()
     assert HOSTILE in page.text
 
 
-@pytest.mark.parametrize("form", [{"outcome": "splendid"}, {"note": "x" * 2001}, {"reviewed": "perhaps"}])
+@pytest.mark.parametrize(
+    "form", [{"outcome": "splendid"}, {"note": "x" * 2001}, {"reviewed": "perhaps"}, {"form": ""}]
+)
 async def test_what_cannot_be_said_is_told_on_a_page(looked, form):
     desk, call = looked
-    answer = await desk.post(f"/console/calls/{call.id}/review", **form)
+    answer = await desk.post(f"/console/calls/{call.id}/review", **{"form": "review", **form})
     assert answer.status_code == 422 and "text/html" in answer.headers["content-type"]
-    assert (await desk.post("/console/calls/nobody/review", note="x")).status_code == 404
+    assert (await desk.post("/console/calls/nobody/review", form="review", note="x")).status_code == 404
 
 
 async def test_a_message_is_dealt_with_from_there(looked):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Form, HTTPException, Response
 from pydantic import BeforeValidator
@@ -26,11 +26,12 @@ async def reviewed(
     call_id: str,
     person: ThePerson,
     service: TheService,
+    form: Annotated[Literal["review"], Form()],
     outcome: Chosen = None,
     note: Annotated[str, Form(max_length=MAX_REVIEW)] = "",
     is_reviewed: Annotated[bool, Form(alias="reviewed")] = False,
 ) -> Response:
-    """Keep it. All of it stands in the form, so an empty field is meant."""
+    """Keep it. All of it stands in the form, so an empty field is meant; what is not the form is refused."""
     said = {
         "outcome": outcome.value if outcome is not None else None,
         "note": note.replace("\r\n", "\n").strip(),
