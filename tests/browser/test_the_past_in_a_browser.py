@@ -61,10 +61,8 @@ async def is_drawn(page) -> None:
 
 
 def plays(watched: Watched) -> None:
-    """A browser breaks off the part that it reads when another one is wanted: no fault."""
-    watched.complaints = [
-        one for one in watched.complaints if "/recording?" not in one or "ERR_ABORTED" not in one
-    ]
+    """A browser breaks off what it reads when another part is wanted, or another page: no fault."""
+    watched.complaints = [one for one in watched.complaints if not one.endswith("net::ERR_ABORTED")]
     watched.is_clean()
 
 
