@@ -19,6 +19,7 @@ from conversation import handover
 from conversation.agents.errors import AgentError
 from conversation.agents.files import load_agent
 from conversation.session import attached_to
+from desk import overhearing
 from desk.elsewhere import Obey, ask, may_talk_elsewhere, obey, talks_elsewhere
 from desk.service import Service
 
@@ -190,6 +191,8 @@ COMMANDS: Mapping[str, Obey] = {
     "record": _obey_record,
     "step_aside": _obey_step_aside,
     "close_sockets": _obey_close_sockets,
+    "may_listen": overhearing.obey_may_listen,
+    "listen": overhearing.obey_listen,
 }
 """What one process may ask another to do with a call that the other one talks on."""
 
