@@ -78,8 +78,9 @@ def create_app(
     from desk.live_calls import obey_others
     from desk.tokens import StreamTokens
     from desk.unknown_calls import Lookout
-    from web import api, callers, documentation, drain, health, lists
+    from web import api, callers, documentation, drain, health, lists, login
     from web.bodies import BodyLimits
+    from web.console.routes import console_routers
     from web.entrance import Entrance
     from web.failures import answer_failures
     from web.media import media_router
@@ -140,8 +141,8 @@ def create_app(
     )
     app.state.service = service
     webhooks = [webhook_router(one) for one in descriptors()]
-    own = (lists, api, callers, documentation, drain, health)
-    for router in (*webhooks, media_router(), *(one.router for one in own)):
+    own = (lists, api, callers, documentation, drain, health, login)
+    for router in (*webhooks, media_router(), *(one.router for one in own), *console_routers()):
         app.include_router(router)
     app.add_middleware(Entrance, service=service)
     app.add_middleware(BodyLimits)

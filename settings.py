@@ -210,6 +210,7 @@ class Settings(BaseSettings):
             "port",
             "public_url",
             "api_key",
+            "api_keys",
             "allow_tokenless_streams",
             "allow_unsigned_webhooks",
             "max_connections",
@@ -247,6 +248,7 @@ class Settings(BaseSettings):
     port: int = Field(default=7860, ge=1, le=65535)
     public_url: str | None = None
     api_key: SecretStr | None = None
+    api_keys: SecretStr | None = None
     agent: str = "receptionist"
     agents_dir: Path = ROOT / "agents"
     data_dir: Path = Path("data")

@@ -113,6 +113,52 @@ def foreign_site(headers: Mapping[str, str], settings: Settings, public_url: str
     return None
 
 
+READS = frozenset({"GET", "HEAD"})
+"""Methods that change nothing."""
+
+
+def foreign_page(method: str, headers: Mapping[str, str], public_url: str) -> str | None:
+    """Why a request with a person's cookie does not come from a page of ours; None when it does.
+
+    A browser says where a request comes from: by `Sec-Fetch-Site` at https and on this machine (source: W3C, Fetch
+    Metadata Request Headers), and by `Origin` with all that is no GET, sockets included (source: Fetch). What changes
+    something must have been asked for by a page of ours; what changes nothing also by the person themselves, or by a
+    link, which shows them the answer and nobody else.
+
+    Args:
+        method: The request's; anything but GET and HEAD for a socket.
+        headers: Its headers.
+        public_url: The base of our addresses.
+    """
+    site, origin = headers.get("sec-fetch-site"), headers.get("origin")
+    if method in READS:
+        by_person = site in (None, "same-origin", "none") or headers.get("sec-fetch-mode") == "navigate"
+        if by_person and (origin is None or _is_our_origin(origin, headers, public_url)):
+            return None
+        return "a page of another site has a person's browser ask (Sec-Fetch-Site)"
+    if site is not None and site != "same-origin":
+        return "a page of another site has a person's browser change something (Sec-Fetch-Site)"
+    if origin is None and site is None:
+        return (
+            "nothing says which page has asked: a browser sends Sec-Fetch-Site or Origin; programs send a key"
+        )
+    if origin is not None and not _is_our_origin(origin, headers, public_url):
+        return "a page of another site has a person's browser change something (Origin)"
+    return None
+
+
+def _is_our_origin(origin: str, headers: Mapping[str, str], public_url: str) -> bool:
+    """Whether a page is ours: of the public address, or of the host that was asked, which a proxy may not pass on."""
+    try:
+        parts, ours = urlsplit(origin), urlsplit(public_url)
+    except ValueError:
+        return False
+    if (parts.scheme, parts.netloc) == (ours.scheme, ours.netloc):
+        return True
+    host = headers.get("host")
+    return host is not None and parts.scheme == ours.scheme and parts.netloc == host
+
+
 def webhook_evidence(
     signature: Signature, peer: Peer, settings: Settings, public_url: str, *, has_key: bool = False
 ) -> Evidence | str:

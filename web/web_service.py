@@ -13,12 +13,16 @@ from starlette.requests import HTTPConnection
 
 from carriers.carrier import WebhookRequest
 from conversation.leftovers import Leftovers
+from desk.api_keys import ApiKeys
 from desk.call_addresses import ServerWayBack
 from desk.draining import Drain
+from desk.keys import deployment_secrets
 from desk.service import Service
 from web.deliveries import Deliveries
 from web.health import Readiness
+from web.rates import Guesses, Rates
 from web.refusals import Refusals
+from web.sessions import Sessions
 from web.trust import Peer
 
 RunBot = Callable[[WebSocketRunnerArguments], Awaitable[None]]
@@ -49,6 +53,10 @@ class WebService(Service):
         live_sessions: How many media sockets the bot talks on.
         leftovers: Frees what ended sessions leave in memory.
         drain: Empties the service of calls before it stops.
+        api_keys: The keys of the operator's people and programs.
+        sessions: Those of them who are logged in with a browser.
+        rates: How often each key was used lately.
+        guesses: Who has given wrong keys at the login lately.
     """
 
     run_bot: RunBot
@@ -57,12 +65,16 @@ class WebService(Service):
     deliveries: Deliveries = field(default_factory=Deliveries)
     refusals: Refusals = field(default_factory=Refusals)
     live_sessions: int = 0
+    rates: Rates = field(default_factory=Rates)
+    guesses: Guesses = field(default_factory=Guesses)
 
     def __post_init__(self) -> None:
         """Prepare what makes calls, and what frees memory."""
         super().__post_init__()
         self.leftovers = Leftovers(lambda: self.live_sessions > 0)
         self.drain = Drain(self, self.settings.drain_secs, self.settings.drain_notice_secs)
+        self.api_keys = ApiKeys(self.settings)
+        self.sessions = Sessions(self.api_keys, deployment_secrets(self.settings), self.public_url)
 
     @property
     def is_loading(self) -> bool:
