@@ -78,7 +78,7 @@ def create_app(
     from desk.live_calls import obey_others
     from desk.tokens import StreamTokens
     from desk.unknown_calls import Lookout
-    from web import api, callers, documentation, drain, health, lists, login
+    from web import api, callers, documentation, drain, health, listening, lists, login
     from web.bodies import BodyLimits
     from web.console.routes import console_routers
     from web.entrance import Entrance
@@ -141,7 +141,7 @@ def create_app(
     )
     app.state.service = service
     webhooks = [webhook_router(one) for one in descriptors()]
-    own = (lists, api, callers, documentation, drain, health, login)
+    own = (lists, api, listening, callers, documentation, drain, health, login)
     for router in (*webhooks, media_router(), *(one.router for one in own), *console_routers()):
         app.include_router(router)
     app.add_middleware(Entrance, service=service)
