@@ -295,6 +295,7 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 WHEN = {
     401: "The API key is missing or wrong, or none is set.",
+    403: "The key has not the scope that this needs, or the agent's file does not allow it.",
     404: "There is no such call.",
     409: "Not now: the call has ended, or something else is under way on it.",
     422: "It cannot be done, or the request is not as it should be.",

@@ -156,7 +156,7 @@
 
   document.addEventListener("keydown", (event) => {
     const plain = !(event.ctrlKey || event.metaKey || event.altKey || event.repeat);
-    const typing = event.target.closest("input, textarea, select, dialog, [contenteditable]");
+    const typing = event.target.closest?.("input, textarea, select, dialog, [contenteditable]");
     if (event.key === "l" && plain && !typing && !event.defaultPrevented) button.click();
   });
 
