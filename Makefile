@@ -18,7 +18,7 @@ $(error VENV is "$(VENV)": name one folder, without blanks in its path)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup call phone test stories lint format docs bench bench-quick attack attack-quick chaos chaos-quick soak soak-quick talks talks-quick talks-voices run doctor lock lock-check clean
+.PHONY: help setup call phone test stories lint format docs bench bench-quick attack attack-quick chaos chaos-quick soak soak-quick talks talks-quick talks-voices run doctor lock lock-check vendor clean
 
 help: ## Say what each target does
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -106,6 +106,9 @@ lock: $(VENV)/.ready ## Choose the newest fitting versions again, with the hashe
 
 lock-check: $(VENV)/.ready ## See that every pip and uv installs the locks, and that they have the wheels of all platforms
 	$(PYTHON) -m pytest -n 2 -rP -p no:cacheprovider tests/check_locks.py
+
+vendor: $(VENV)/.ready ## Copy the scripts that the console loads out of their npm packages again, with their hashes: needs npm
+	$(PYTHON) requirements/vendor.py
 
 clean: ## Remove what was made here, but not .env, data/ and recordings/
 	@if [ ! -L $(VENV) ] && { [ -e $(VENV)/.phonebot ] || [ -e $(VENV)/.ready ]; }; then rm -rf $(VENV); else echo "clean: leaving $(VENV), which was not made here"; fi

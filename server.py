@@ -73,14 +73,17 @@ def create_app(
     from calls.store import default_store
     from carriers import descriptors
     from deployment.banner import addresses
+    from deployment.checkup import NOT_SET
     from deployment.database import spool_of
+    from deployment.doctor import examine
     from desk.keys import AddressKeys, deployment_secrets
     from desk.live_calls import obey_others
     from desk.tokens import StreamTokens
     from desk.unknown_calls import Lookout
-    from web import api, callers, documentation, drain, health, listening, lists, login
+    from web import api, callers, documentation, drain, health, listening, lists
     from web.bodies import BodyLimits
-    from web.console.routes import console_routers
+    from web.console.console import Sources
+    from web.console.routes import add_console
     from web.entrance import Entrance
     from web.failures import answer_failures
     from web.media import media_router
@@ -141,9 +144,18 @@ def create_app(
     )
     app.state.service = service
     webhooks = [webhook_router(one) for one in descriptors()]
-    own = (lists, api, listening, callers, documentation, drain, health, login)
-    for router in (*webhooks, media_router(), *(one.router for one in own), *console_routers()):
+    own = (lists, api, listening, callers, documentation, drain, health)
+    for router in (*webhooks, media_router(), *(one.router for one in own)):
         app.include_router(router)
+    add_console(
+        app,
+        service,
+        Sources(
+            examine=lambda offline: examine(settings, read_given(), offline=offline),
+            addresses=lambda: addresses(settings, service.public_url),
+            not_set=NOT_SET,
+        ),
+    )
     app.add_middleware(Entrance, service=service)
     app.add_middleware(BodyLimits)
     answer_failures(app)
@@ -277,6 +289,7 @@ def _serve(settings: Settings, chosen: dict[str, Any]) -> int:
             worker_plan.become_parent(settings, listener, kept, program=ROOT / "server.py")
         app = _app(settings, partial(look_over, settings))
         server = ServerProcess(uvicorn_config(app), app.state.service.drain)
+        lines += app.state.console.lines()
         print("\n".join(lines), flush=True)
         with suppress(KeyboardInterrupt):
             server.run(sockets=[listener])

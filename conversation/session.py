@@ -299,12 +299,21 @@ class Session:
         if self.tongue is not None and (frames := await self.tongue.change(tag, why)):
             await self._speak(*frames)
 
-    async def note(self, text: str) -> None:
-        """Tell the model something that it did not do itself, and let it answer."""
+    async def note(self, text: str, *, answer: bool = True) -> bool:
+        """Tell the model something that it did not do itself.
+
+        Args:
+            text: What it is told.
+            answer: Whether it answers at once.
+
+        Returns:
+            Whether it was told: nothing is after a farewell, or while other people talk.
+        """
         if self.ending or self.aside:
-            return
+            return False
         message = cast(LLMContextMessage, {"role": "developer", "content": text})
-        await self._tell(LLMMessagesAppendFrame([message], run_llm=True))
+        await self._tell(LLMMessagesAppendFrame([message], run_llm=answer))
+        return True
 
     def finish(
         self,

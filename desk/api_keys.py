@@ -30,6 +30,9 @@ FILE = "api.keys"
 OWNER = "API_KEY"
 """The name of the key that the setting of this name has; no other key can be called so."""
 
+HERE = "This machine"
+"""The name of what stands for a key while there is none; no key can be called so."""
+
 PREFIX = "phonebot_"
 """What a key that is made here begins with: scanners for secrets in code find it by that."""
 
@@ -167,6 +170,7 @@ class ApiKeys:
         text = settings.api_keys.get_secret_value() if settings.api_keys is not None else ""
         entries = [one for one in re.split(r"[\s,]+", text) if one]
         self.problems_of_setting = _read((("API_KEYS", one) for one in entries), self._set)
+        self._here: ApiKey | None = None
         self._seen: tuple[int, ...] | None = None
         self._of_file: dict[str, ApiKey] | None = {}
         self._problems_of_file: list[str] = []
@@ -200,7 +204,19 @@ class ApiKeys:
 
     def named(self, name: str) -> ApiKey | None:
         """The key of this name, if it is good."""
-        return next((one for one in self.good() if one.name == name), None)
+        good = self.good()
+        if name == HERE and not good:
+            return self._here
+        return next((one for one in good if one.name == name), None)
+
+    def open_here(self) -> ApiKey:
+        """What stands for a key for people on this machine, while there is none; nobody can give it.
+
+        It is another one after each start, and worthless as soon as there is a key.
+        """
+        if self._here is None:
+            self._here = ApiKey(HERE, Scope.ADMIN, 0, secrets.token_bytes(32))
+        return self._here
 
     def is_good(self, key: ApiKey) -> bool:
         """Whether a key that was good still is, and with the same scope."""

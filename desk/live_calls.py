@@ -11,20 +11,25 @@ from calls.call import Call
 from calls.database.processes import Command
 from calls.errors import CallIsOver, CarrierFailed, NoAnswer, NotPossible, UnderWay
 from calls.events.lifecycle import HangUpFailed
+from calls.events.people import NoteGiven, SaidByPerson
 from calls.recordings import change_recording
 from calls.states import CallState, EndedBy
 from carriers.carrier import Direction, RecordingFormat
 from carriers.documents import checked_digits
-from conversation import handover
+from conversation import handover, services
 from conversation.agents.errors import AgentError
 from conversation.agents.files import load_agent
-from conversation.session import attached_to
+from conversation.services.catalogue import LOCAL
+from conversation.session import Session, attached_to
 from desk import overhearing
 from desk.elsewhere import Obey, ask, may_talk_elsewhere, obey, talks_elsewhere
 from desk.service import Service
 
 BY_API = "API"
 """The cause of an end that an operator's request has brought about."""
+
+NOTE = "A note for you from a colleague of the business, which the other side does not hear. Act on it:"
+"""What a person's note begins with, for the model."""
 
 
 async def hang_up(service: Service, call: Call) -> str | None:
@@ -100,6 +105,41 @@ async def record(service: Service, call: Call, action: str) -> None:
     await _record(service, call, action)
 
 
+async def say(service: Service, call: Call, text: str, by: str | None = None) -> None:
+    """Have the bot say something to the other side, after what it says now. The caller may cut it short as ever.
+
+    Raises:
+        NotDone: It was not given to the bot's voice.
+    """
+    _must_live(call)
+    if process := await talks_elsewhere(service, call):
+        await ask(service, process, call, "say", text=text, by=by)
+        return
+    await _say(call, text, by)
+
+
+async def note(
+    service: Service, call: Call, text: str, *, answer_now: bool = False, by: str | None = None
+) -> None:
+    """Tell the bot something that the other side does not hear.
+
+    Args:
+        service: The service.
+        call: The call.
+        text: What the model finds in the conversation from now on.
+        answer_now: Whether the bot says something at once.
+        by: See `hang_up`.
+
+    Raises:
+        NotDone: The bot does not know of it.
+    """
+    _must_live(call)
+    if process := await talks_elsewhere(service, call):
+        await ask(service, process, call, "note", text=text, answer_now=answer_now, by=by)
+        return
+    await _note(service, call, text, answer_now, by)
+
+
 async def obey_others(service: Service, command: Command) -> Any:
     """Do what another process asks for, because this one talks on the call.
 
@@ -155,6 +195,38 @@ async def _record(service: Service, call: Call, action: str) -> None:
     await change_recording(service.control(call), action, file_format)
 
 
+async def _say(call: Call, text: str, by: str | None) -> None:
+    session = _session_of(call)
+    if not await session.say(text):
+        raise UnderWay("the bot says goodbye, or is not on the line: nothing more can be said")
+    session.record(SaidByPerson(text, by=by or ""))
+
+
+async def _note(service: Service, call: Call, text: str, answer_now: bool, by: str | None) -> None:
+    session = _session_of(call)
+    if services.resolve(session.agent, service.settings).llm == LOCAL:
+        raise NotPossible(
+            "this bot has no model that could take a note: it says what its agent's file has; have it say something "
+            "instead, or set the key of a model"
+        )
+    if not await session.note(f"{NOTE} {text}", answer=answer_now):
+        raise UnderWay("the bot says goodbye, or is not on the line: a note would change nothing")
+    session.record(NoteGiven(text, answer_now, by=by or ""))
+
+
+def _session_of(call: Call) -> Session:
+    """The bot's session, which talks in this process.
+
+    Raises:
+        UnderWay: There is none.
+    """
+    _must_be_with_the_bot(call)
+    session = attached_to(call)
+    if session is None:
+        raise UnderWay("no bot session talks on the call now: try again when the caller is with the bot")
+    return session
+
+
 async def _obey_hang_up(service: Service, call: Call, _: Mapping[str, Any]) -> str | None:
     return await _hang_up(service, call)
 
@@ -175,6 +247,18 @@ async def _obey_record(service: Service, call: Call, arguments: Mapping[str, Any
     await _record(service, call, str(arguments["action"]))
 
 
+async def _obey_say(_: Service, call: Call, arguments: Mapping[str, Any]) -> None:
+    _must_live(call)
+    await _say(call, str(arguments["text"]), arguments.get("by"))
+
+
+async def _obey_note(service: Service, call: Call, arguments: Mapping[str, Any]) -> None:
+    _must_live(call)
+    await _note(
+        service, call, str(arguments["text"]), arguments.get("answer_now") is True, arguments.get("by")
+    )
+
+
 async def _obey_step_aside(_: Service, call: Call, __: Mapping[str, Any]) -> None:
     if (session := attached_to(call)) is not None:
         session.step_aside()
@@ -189,6 +273,8 @@ COMMANDS: Mapping[str, Obey] = {
     "put_through": _obey_put_through,
     "press": _obey_press,
     "record": _obey_record,
+    "say": _obey_say,
+    "note": _obey_note,
     "step_aside": _obey_step_aside,
     "close_sockets": _obey_close_sockets,
     "may_listen": overhearing.obey_may_listen,

@@ -60,6 +60,9 @@ UNREAD_SECS = 5.0
 WANTED_FILES = 4096
 """How many files a process may have open, if the system lets it: some start programs with 256."""
 
+ABORT = "phonebot.abort"
+"""The extension of a request's scope that drops its connection at once."""
+
 ROUTE = "a connection"
 """What refusals are noted under that come before any route."""
 
@@ -268,6 +271,8 @@ def http_protocol(
         def on_message_begin(self) -> None:
             self._in_body = False
             super().on_message_begin()
+            # For answers that go on for long: who does not read them would hold up a polite close, too
+            self.scope["extensions"] = {ABORT: self.transport.abort}
 
         def on_headers_complete(self) -> None:
             super().on_headers_complete()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from calls.events.event import CallEvent, Personal
+from calls.events.event import CallEvent, Personal, Said
 
 
 @dataclass(frozen=True, repr=False)
@@ -36,6 +36,34 @@ class MessageHandled(CallEvent, kind="message_handled"):
 
     seq: int
     handled: bool
+    by: str = ""
+
+
+@dataclass(frozen=True, repr=False)
+class SaidByPerson(CallEvent, kind="said_by_person"):
+    """A person has had the bot say something to the other side. What was heard of it is in `bot_heard`, as ever.
+
+    Parameters:
+        text: The words.
+        by: Who they are.
+    """
+
+    text: Said
+    by: str = ""
+
+
+@dataclass(frozen=True, repr=False)
+class NoteGiven(CallEvent, kind="note_given"):
+    """A person has told the bot something that the other side does not hear; the model finds it in the conversation.
+
+    Parameters:
+        text: The note.
+        answer_now: Whether the bot was to say something at once.
+        by: Who they are.
+    """
+
+    text: Said
+    answer_now: bool = False
     by: str = ""
 
 

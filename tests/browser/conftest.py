@@ -56,12 +56,17 @@ class Watched:
         page.on("console", self._console)
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         page.on("request", self._request)
-        page.on("requestfailed", lambda request: self.complaints.append(f"{request.url}: {request.failure}"))
+        page.on("requestfailed", self._failed)
         page.on("websocket", self._request)
 
     def _console(self, message: Any) -> None:
         if message.type in ("error", "warning"):
             self.complaints.append(message.text)
+
+    def _failed(self, request: Any) -> None:
+        # A stream ends with its page
+        if not (request.url.endswith("/feed") and request.failure == "net::ERR_ABORTED"):
+            self.complaints.append(f"{request.url}: {request.failure}")
 
     def _request(self, request: Any) -> None:
         if not request.url.startswith(("http://127.0.0.1:", "ws://127.0.0.1:", "blob:http://127.0.0.1:")):

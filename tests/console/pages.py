@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -77,6 +78,51 @@ class Shown(HTMLParser):
                 target = attributes.get(name)
                 assert target is None or re.match(r"/(?!/)|#|\?", target), (tag, attributes)
             assert tag != "script" or attributes.get("src"), "a script stands in the page"
+
+
+class Stream:
+    """A stream of changes to a page, as it comes in.
+
+    Attributes:
+        events: Each event: its name, or nothing, and its data.
+        text: The data of all events.
+    """
+
+    def __init__(self) -> None:
+        self.events: list[tuple[str, str]] = []
+        self.is_over = False
+
+    @property
+    def text(self) -> str:
+        return "\n".join(data for _, data in self.events)
+
+    async def read(self, answer: httpx.Response) -> None:
+        name, data = "", []
+        async for line in answer.aiter_lines():
+            if line.startswith("event: "):
+                name = line[7:]
+            elif line.startswith("data: "):
+                data.append(line[6:])
+            elif not line and data:
+                self.events.append((name, "\n".join(data)))
+                name, data = "", []
+        self.is_over = True
+
+
+@asynccontextmanager
+async def streaming(http: httpx.AsyncClient, path: str) -> AsyncIterator[Stream]:
+    """A stream that is read in the background."""
+    stream = Stream()
+    async with http.stream("GET", path, timeout=30) as answer:
+        assert answer.status_code == 200
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        assert answer.headers["cache-control"] == "no-store" and "content-encoding" not in answer.headers
+        reading = asyncio.create_task(stream.read(answer))
+        try:
+            yield stream
+        finally:
+            reading.cancel()
+            await asyncio.gather(reading, return_exceptions=True)
 
 
 @asynccontextmanager

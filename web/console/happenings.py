@@ -105,6 +105,10 @@ HAPPENINGS: Mapping[str, Callable[[Event], str]] = {
     "flow_node": lambda event: f"flow: {_text(event, 'node')}",
     "beep": lambda event: "a beep",
     "voicemail_message": lambda event: "message left on the voicemail box",
+    "said_by_person": lambda event: _with("had the bot say", _text(event, "text")),
+    "note_given": lambda event: _with("note", _text(event, "text")),
+    "listening_started": lambda event: f"{_text(event, 'by')} listens in",
+    "listening_ended": lambda event: f"{_text(event, 'by')} listens no more ({plain(_text(event, 'why'))})",
     "reviewed": _reviewed,
     "message_handled": lambda event: "message dealt with" if event.get("handled") else "message open again",
 }

@@ -7,50 +7,32 @@ A template gets what the API would answer, never an object of the program: who m
 from __future__ import annotations
 
 import gzip
-import time
 from collections.abc import Callable, Coroutine
-from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
-import jinja2
 from fastapi import HTTPException, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import RedirectResponse
 
 from calls.errors import NotDone
-from calls.searching import Filters
 from desk.api_keys import Scope
 from web.access import Person, who
 from web.api import status_of
-from web.console import assets, words
-from web.pages import PagesRoute, new_nonce, page
+from web.console import assets
+from web.console.console import console_of
+from web.console.templating import TEMPLATES
+from web.pages import LOGIN, NO_STORE, PagesRoute, new_nonce, page
 from web.refusals import Refused
-from web.web_service import WebService, service_of
-
-TEMPLATES = jinja2.Environment(
-    loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
-    autoescape=True,
-    trim_blocks=True,
-    lstrip_blocks=True,
-    auto_reload=False,
-    undefined=jinja2.StrictUndefined,
-)
-TEMPLATES.filters.update(words.FILTERS)
-TEMPLATES.globals.update(static=assets.address, SLOW_MS=words.SLOW_MS, STAGES=words.STAGES, Scope=Scope)
 
 PAGES = (
-    ("live", "/console/", "Live"),
-    ("calls", "/console/calls", "Calls"),
-    ("messages", "/console/messages", "Messages"),
-    ("overview", "/console/overview", "Overview"),
-    ("setup", "/console/setup", "Setup"),
+    ("live", "/console/", "Live", Scope.VIEW),
+    ("calls", "/console/calls", "Calls", Scope.VIEW),
+    ("messages", "/console/messages", "Messages", Scope.VIEW),
+    ("overview", "/console/overview", "Overview", Scope.VIEW),
+    ("setup", "/console/setup", "Setup", Scope.ADMIN),
 )
-"""The navigation: the name of each page, its path, and what is written there."""
-
-COUNTED_SECS = 2.0
-"""How long the number of live calls in the head of a page may be old."""
-
-MOST_LIVE = 1000
+"""The navigation: the name of each page, its path, what is written there, and who may see it."""
 
 
 async def shown(
@@ -79,20 +61,15 @@ async def shown(
     nonce = new_nonce() if styled else None
     text = TEMPLATES.get_template(template).render(
         here=here,
-        pages=PAGES,
+        pages=[one[:3] for one in PAGES if person is not None and person.may(one[3])],
         person=person,
         nonce=nonce,
-        live_calls=await live_calls(service_of(request)) if person is not None else None,
+        live_calls=await console_of(request).live_calls() if person is not None else None,
         problem=None if "problem" not in values else values.pop("problem"),
         **values,
     )
     answer = page(text, nonce=nonce, status=status)
     return answer if secret else compressed(request, answer)
-
-
-def fragment(template: str, **values: Any) -> str:
-    """A part of a page, for a stream of changes."""
-    return TEMPLATES.get_template(template).render(**values)
 
 
 def compressed(request: Request, answer: Response) -> Response:
@@ -104,17 +81,6 @@ def compressed(request: Request, answer: Response) -> Response:
         answer.headers["Content-Encoding"] = "gzip"
         answer.headers["Content-Length"] = str(len(answer.body))
     return answer
-
-
-async def live_calls(service: WebService) -> int:
-    """How many calls go on, in all processes; two seconds old at most."""
-    now = time.monotonic()
-    known: tuple[float, int] | None = getattr(service, "_console_live", None)
-    if known is None or now - known[0] > COUNTED_SECS:
-        found = await service.store.looking.find(Filters(live=True), MOST_LIVE)
-        known = now, len(found.records)
-        service._console_live = known  # type: ignore[attr-defined]
-    return known[1]
 
 
 def person_of(request: Request) -> Person:
@@ -132,17 +98,28 @@ class ConsoleRoute(PagesRoute):
         async def told(request: Request) -> Response:
             try:
                 return await answer(request)
-            except Refused:
-                raise
+            except Refused as refused:
+                if refused.status_code != 401:
+                    raise
+                return _to_login(request)
             except HTTPException as error:
                 return await _failed(request, error.status_code, str(error.detail), error.headers)
             except RequestValidationError as error:
-                said = "; ".join(f"{one['loc'][-1]}: {one['msg']}" for one in error.errors())
+                said = "; ".join(f"{one['loc'][-1]}: {_plain(one['msg'])}" for one in error.errors())
                 return await _failed(request, 422, said)
             except NotDone as error:
                 return await _failed(request, status_of(error), str(error))
 
         return told
+
+
+def _to_login(request: Request) -> Response:
+    """Where somebody goes whose session has ended while they wrote a form, and where they come back to."""
+    path = f"{LOGIN}?next={quote(request.url.path.rpartition('/')[0])}"
+    if request.headers.get("hx-request") == "true":
+        # A script would follow it by itself, and show the login in a piece of the page
+        return Response(status_code=401, headers={**NO_STORE, "HX-Redirect": path})
+    return RedirectResponse(path, 303, headers=NO_STORE)
 
 
 async def _failed(
@@ -152,6 +129,10 @@ async def _failed(
     for name, value in (headers or {}).items():
         answer.headers[name] = value
     return answer
+
+
+def _plain(message: str) -> str:
+    return message.removeprefix("Value error, ")
 
 
 def go_to(path: str) -> RedirectResponse:

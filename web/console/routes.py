@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from fastapi import FastAPI
 
-from fastapi import APIRouter
+from web.console import acting, assets, call, live, login, setup
+from web.console.console import Console, Sources
+from web.web_service import WebService
 
-from web.console import assets, call, live
 
+def add_console(app: FastAPI, service: WebService, sources: Sources) -> None:
+    """Have the application answer for the console.
 
-def console_routers() -> Sequence[APIRouter]:
-    """The routes of the pages, of what they do, and of their files."""
-    return [one.router for one in (assets, live, call)]
+    Args:
+        app: The application.
+        service: The service.
+        sources: What the console may not know itself.
+    """
+    app.state.console = Console(service, sources)
+    pages = (login.router, live.router, call.router, acting.router, setup.router)
+    for router in (assets.router, *pages, live.streams, call.streams):
+        app.include_router(router)

@@ -8,19 +8,19 @@ believed, so together they have five; who is logged in notices nothing of it.
 from __future__ import annotations
 
 from math import ceil
-from pathlib import Path
 from urllib.parse import parse_qsl
 
-import jinja2
 from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.responses import RedirectResponse
 
 from desk.api_keys import Scope
 from web.access import Person, admit
-from web.pages import LOGIN, NO_STORE, local_path, new_nonce, page, page_headers
+from web.console.console import TheConsole
+from web.console.rendering import shown
+from web.pages import LOGIN, NO_STORE, local_path, page_headers
 from web.refusals import Refused
-from web.trust import foreign_page
-from web.web_service import TheService, WebService
+from web.trust import foreign_page, is_local
+from web.web_service import TheService, WebService, peer_of
 
 HOME = "/console/"
 """Where a person goes after the login if they did not come from elsewhere."""
@@ -33,23 +33,19 @@ MAX_FIELDS = 8
 
 router = APIRouter(include_in_schema=False)
 
-_TEMPLATE = jinja2.Environment(
-    loader=jinja2.FileSystemLoader(Path(__file__).parent),
-    autoescape=True,
-    trim_blocks=True,
-    lstrip_blocks=True,
-    undefined=jinja2.StrictUndefined,
-)
-
 
 @router.get(LOGIN)
-async def form(request: Request) -> Response:
-    """The page with the form; for who is logged in, who they are."""
+async def form(request: Request, console: TheConsole) -> Response:
+    """The page with the form; for who is logged in, who they are; for who has a link, a button that takes it."""
     try:
         person: Person | None = admit(request, Scope.VIEW)
     except (Refused, HTTPException):
         person = None
-    return _page(local_path(request.query_params.get("next"), HOME), person=person)
+    link = request.query_params.get("link", "")
+    if person is None and console.link.is_good(link) and _is_here(request, console.service):
+        # By a button: who only looks where a link leads does not use it up
+        return await shown(request, "link.html", link=link)
+    return await _page(request, local_path(request.query_params.get("next"), HOME), person=person)
 
 
 @router.post(LOGIN)
@@ -59,7 +55,7 @@ async def log_in(request: Request, service: TheService) -> Response:
     peer = request.client.host if request.client else ""
     if wait := service.guesses.wait_secs(peer):
         service.refusals.note(LOGIN, "guesses", "too many wrong keys from an address within a minute")
-        answer = _page(HOME, "Too many wrong keys: wait a minute.", status=429)
+        answer = await _page(request, HOME, "Too many wrong keys: wait a minute.", status=429)
         answer.headers["Retry-After"] = str(ceil(wait))
         return answer
     given = await _fields(request)
@@ -68,7 +64,7 @@ async def log_in(request: Request, service: TheService) -> Response:
     if key is None:
         service.guesses.was_wrong(peer)
         service.refusals.note(LOGIN, "login", "a wrong key was given at the login")
-        return _page(after, "This is no key of this service.", status=403)
+        return await _page(request, after, "This is no key of this service.", status=403)
     answer = RedirectResponse(after, 303, headers=page_headers())
     service.sessions.begin(key, answer)
     return answer
@@ -83,14 +79,37 @@ async def log_out(request: Request, service: TheService) -> Response:
     return answer
 
 
-def _page(
-    after: str, problem: str | None = None, *, person: Person | None = None, status: int = 200
+@router.post(LOGIN + "/link")
+async def take_link(request: Request, console: TheConsole) -> Response:
+    """Begin a session for who has the link that was printed at the start: once, on this machine, without any key."""
+    service = console.service
+    _must_be_ours(request, service)
+    given = (await _fields(request)).get("link", "")
+    if not _is_here(request, service) or not console.link.take(given):
+        service.refusals.note(
+            LOGIN, "login_link", "a link for the login that is used up, too old or from elsewhere"
+        )
+        return await _page(request, HOME, "This link is good no more: start the server again.", status=403)
+    answer = RedirectResponse(HOME, 303, headers=page_headers())
+    service.sessions.begin(service.api_keys.open_here(), answer)
+    return answer
+
+
+def _is_here(request: Request, service: WebService) -> bool:
+    """Whether who asks is on this machine, and no key is set that they could give."""
+    at_home = f"http://127.0.0.1:{service.settings.port}"
+    return not service.api_keys.good() and is_local(peer_of(request), at_home)
+
+
+async def _page(
+    request: Request,
+    after: str,
+    problem: str | None = None,
+    *,
+    person: Person | None = None,
+    status: int = 200,
 ) -> Response:
-    nonce = new_nonce()
-    text = _TEMPLATE.get_template("login.html").render(
-        after=after, problem=problem, person=person, nonce=nonce
-    )
-    return page(text, nonce=nonce, status=status)
+    return await shown(request, "login.html", status=status, after=after, problem=problem, known=person)
 
 
 def _must_be_ours(request: Request, service: WebService) -> None:
