@@ -24,7 +24,7 @@ HELD = [
     Wait(4),
     Audio(tone(700, frequency=CALLER_HZ), after_reply=False),
     Wait(1),
-    Digits("1#"),
+    Digits("1#", after_reply=False),
     Wait(3),
     HangUp(),
 ]

@@ -5,12 +5,13 @@
   const box = document.getElementById("listen");
   const button = document.getElementById("listen-button");
   const said = document.getElementById("listen-said");
-  const count = document.getElementById("listeners");
+  const levels = document.getElementById("listen-levels");
   const meters = [document.getElementById("listen-caller"), document.getElementById("listen-bot")];
 
   const AGAIN = 4001; // the bot's session is over, and the call perhaps goes on
   const TRIES = 20;
   const PAUSE_MS = 1500;
+  const FIRST_HZ = 8000;
 
   let wanted = false; // whether the person wants to listen
   let socket = null;
@@ -22,36 +23,37 @@
     said.textContent = text;
   }
 
-  function showListeners(n) {
-    count.textContent = n === 0 ? "" : n === 1 ? "1 person listens" : `${n} people listen`;
-  }
-
   function showState() {
     button.textContent = wanted ? "Stop" : "Listen";
     button.setAttribute("aria-pressed", String(wanted));
+    levels.hidden = !wanted;
   }
 
   // A socket that is refused tells a page nothing of why, so it is asked before.
   async function whyNot() {
     const answer = await fetch(box.dataset.listen, { headers: { Accept: "application/json" } });
-    if (answer.ok) {
-      showListeners((await answer.json()).listeners.length);
-      return "";
-    }
+    if (answer.ok) return "";
     const type = answer.headers.get("Content-Type") || "";
     return type.includes("json") ? (await answer.json()).error : `the server answers ${answer.status}`;
   }
 
+  // At the telephone's rate: the browser brings it to that of the loudspeaker.
+  function open(rate) {
+    context = new AudioContext({ sampleRate: rate });
+    context.resume();
+    context.ready = context.audioWorklet.addModule(box.dataset.ear);
+  }
+
   async function begin(start) {
     const rate = Math.max(start.caller.sample_rate, start.bot.sample_rate);
-    if (context === null || context.sampleRate !== rate) {
-      if (context !== null) await context.close();
-      // The browser brings the telephone's rate to that of the loudspeaker.
-      context = new AudioContext({ sampleRate: rate });
-      await context.audioWorklet.addModule(box.dataset.ear);
-    } else if (ear !== null) {
-      ear.disconnect();
+    if (context.sampleRate !== rate) {
+      context.close();
+      open(rate);
     }
+    const mine = context;
+    await mine.ready;
+    if (context !== mine) return;
+    if (ear !== null) ear.disconnect();
     ear = new AudioWorkletNode(context, "ear", { numberOfInputs: 0, outputChannelCount: [1] });
     ear.port.onmessage = (event) => {
       meters.forEach((meter, side) => (meter.value = event.data[side]));
@@ -60,19 +62,19 @@
     const analyser = context.createAnalyser();
     ear.connect(analyser).connect(context.destination);
     box.ear = { context, analyser }; // for tests, which hear by it
-    await context.resume();
     show("");
   }
 
   // Messages come while the sound is being set up: they are taken one after the other.
   let taking = Promise.resolve();
 
-  function take(event) {
-    taking = taking.then(() => taken(event.data)).catch((error) => stop(`no sound: ${error.message}`));
+  function take(mine, data) {
+    taking = taking
+      .then(() => (socket === mine ? taken(data) : null))
+      .catch((error) => socket === mine && stop(`no sound: ${error.message}`));
   }
 
   async function taken(data) {
-    if (!wanted) return;
     if (typeof data !== "string") {
       if (ear !== null) ear.port.postMessage({ pieces: data }, [data]);
       return;
@@ -80,10 +82,7 @@
     const message = JSON.parse(data);
     if (message.type === "start") {
       tries = 0;
-      showListeners(message.listeners);
       await begin(message);
-    } else if (message.type === "listeners") {
-      showListeners(message.listeners);
     } else if (message.type === "silent") {
       if (ear !== null) ear.port.postMessage({ forget: true });
       show(message.silent ? "silent: nothing may be heard now" : "");
@@ -104,12 +103,13 @@
     }
     const address = new URL(box.dataset.listen, location.href);
     address.protocol = address.protocol === "https:" ? "wss:" : "ws:";
-    socket = new WebSocket(address);
-    socket.binaryType = "arraybuffer";
-    socket.onmessage = take;
-    socket.onclose = (event) => {
+    const mine = new WebSocket(address);
+    socket = mine;
+    mine.binaryType = "arraybuffer";
+    mine.onmessage = (event) => take(mine, event.data);
+    mine.onclose = (event) => {
+      if (socket !== mine) return; // it was closed here
       socket = null;
-      if (!wanted) return;
       if (event.code === AGAIN || event.code === 1006) {
         tries = Math.max(tries, 1);
         again(event.reason || "the connection was lost");
@@ -135,10 +135,12 @@
     tries = 0;
     showState();
     show(reason || "");
-    if (socket !== null) socket.close(1000);
+    const before = socket;
+    socket = null;
+    if (before !== null) before.close(1000);
     if (ear !== null) ear.disconnect();
     if (context !== null) context.close();
-    socket = ear = context = null;
+    ear = context = null;
     delete box.ear;
     meters.forEach((meter) => (meter.value = 0));
   }
@@ -151,13 +153,15 @@
     wanted = true;
     showState();
     show("connecting");
+    open(FIRST_HZ); // now, while browsers know that the person has asked for sound
     connect();
   });
 
-  document.addEventListener("keydown", (event) => {
-    const plain = !(event.ctrlKey || event.metaKey || event.altKey || event.repeat);
-    const typing = event.target.closest?.("input, textarea, select, dialog, [contenteditable]");
-    if (event.key === "l" && plain && !typing && !event.defaultPrevented) button.click();
+  // The page follows the call: when that is over there is nothing to hear
+  document.addEventListener("htmx:sse:after:message", () => {
+    if (document.querySelector("#call-head [data-secs]")) return;
+    if (wanted) stop("");
+    box.hidden = true;
   });
 
   addEventListener("pagehide", () => wanted && stop(""));
