@@ -33,7 +33,11 @@ def heard(call):
 async def test_the_button_gives_sound_until_it_is_pressed_again(monkeypatch, tmp_path, browser):
     hums = [Audio(tone(20_000, frequency=1000), after_reply=False)]
     script = [Wait(5), *hums, HangUp()]
-    async with answered(monkeypatch, tmp_path, browser, script, agent=QUICK_AGENT + LISTEN) as (_, watched, call):
+    async with answered(monkeypatch, tmp_path, browser, script, agent=QUICK_AGENT + LISTEN) as (
+        _,
+        watched,
+        call,
+    ):
         page = watched.page
         await page.click("#rows a.row")
         await until(lambda: "Others may listen." in heard(call))
