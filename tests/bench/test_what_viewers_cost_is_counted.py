@@ -1,4 +1,4 @@
-"""The part of the bench with people who look on: which response counts for which time, and what is named as a problem."""
+"""The bench with people who look on: which response counts for which time, and what is named as a problem."""
 
 from bench.caller import FINISHED, HESITANT
 from bench.measure_viewers import Watch, _figures, _problems, _sort_in
