@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol
 
 from calls.call import Call
-from calls.errors import CallIsOver, NotPossible, UnderWay
+from calls.errors import CallIsOver, NoAnswer, NotPossible, UnderWay
 from conversation.overhearing import LEFT, TOO_SLOW, Overheard, overheard
 from conversation.session import attached_to
 from desk.elsewhere import ask, talks_elsewhere
@@ -92,7 +92,11 @@ async def obey_may_listen(_: Service, call: Call, __: Mapping[str, Any]) -> None
 async def obey_listen(service: Service, call: Call, arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Let somebody listen by way of another process; tells how that one gets what is said."""
     listener = _stream_of(call).listen(str(arguments["by"]))
-    return await service.listening_port.offer(listener)
+    try:
+        return await service.listening_port.offer(listener)
+    except OSError as error:
+        listener.close()
+        raise NoAnswer(f"no port of this machine can be opened for what is said: {error.strerror}") from None
 
 
 async def _listened_to_by_way_of(service: Service, call: Call) -> str | None:
