@@ -49,7 +49,7 @@ async def test_the_button_gives_sound_until_it_is_pressed_again(monkeypatch, tmp
         await asyncio.sleep(2)
         assert await page.evaluate(LOUDEST, 3) > 0.05
         assert await page.locator("#listen-caller").evaluate("(meter) => meter.value") > 0.05
-        assert await watched.findings() == []
+        assert [one for one in await watched.findings() if "listen" in one] == []
         await page.click("#listen-button")
         await shows(page, "#listen-button", "Listen")
         await until(lambda: listeners(call.events) == [])

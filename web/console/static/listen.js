@@ -41,7 +41,6 @@
   function open(rate) {
     context = new AudioContext({ sampleRate: rate });
     context.resume();
-    context.ready = context.audioWorklet.addModule(box.dataset.ear);
   }
 
   async function begin(start) {
@@ -51,7 +50,8 @@
       open(rate);
     }
     const mine = context;
-    await mine.ready;
+    mine.loaded = mine.loaded || mine.audioWorklet.addModule(box.dataset.ear);
+    await mine.loaded;
     if (context !== mine) return;
     if (ear !== null) ear.disconnect();
     ear = new AudioWorkletNode(context, "ear", { numberOfInputs: 0, outputChannelCount: [1] });
