@@ -21,6 +21,7 @@ from conversation.agents.errors import AgentError
 from conversation.agents.files import load_agent
 from conversation.services.catalogue import LOCAL
 from conversation.session import Session, attached_to
+from conversation.speakable import speakable
 from desk import overhearing
 from desk.elsewhere import Obey, ask, may_talk_elsewhere, obey, talks_elsewhere
 from desk.service import Service
@@ -197,9 +198,13 @@ async def _record(service: Service, call: Call, action: str) -> None:
 
 async def _say(call: Call, text: str, by: str | None) -> None:
     session = _session_of(call)
-    if not await session.say(text):
+    words = await speakable(text)
+    if not any(one.isalnum() for one in words):
+        # The voice would make no sound of it, and the call would go on as if it had failed
+        raise NotPossible("nothing of it can be spoken: write words, without markup")
+    if not await session.say(words):
         raise UnderWay("the bot says goodbye, or is not on the line: nothing more can be said")
-    session.record(SaidByPerson(text, by=by or ""))
+    session.record(SaidByPerson(words, by=by or ""))
 
 
 async def _note(service: Service, call: Call, text: str, answer_now: bool, by: str | None) -> None:

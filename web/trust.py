@@ -136,13 +136,20 @@ def foreign_page(method: str, headers: Mapping[str, str], public_url: str) -> st
         if by_person and (origin is None or _is_our_origin(origin, headers, public_url)):
             return None
         return "a page of another site has a person's browser ask (Sec-Fetch-Site)"
-    if site is not None and site != "same-origin":
-        return "a page of another site has a person's browser change something (Sec-Fetch-Site)"
-    if origin is None and site is None:
+    if site is not None:
+        # The browser has compared the two addresses itself, and ours may be another one: beside a tunnel, people on
+        # this machine come by its own address
+        same = site == "same-origin"
+        return (
+            None
+            if same
+            else "a page of another site has a person's browser change something (Sec-Fetch-Site)"
+        )
+    if origin is None:
         return (
             "nothing says which page has asked: a browser sends Sec-Fetch-Site or Origin; programs send a key"
         )
-    if origin is not None and not _is_our_origin(origin, headers, public_url):
+    if not _is_our_origin(origin, headers, public_url):
         return "a page of another site has a person's browser change something (Origin)"
     return None
 

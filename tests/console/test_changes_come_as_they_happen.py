@@ -6,10 +6,13 @@ import socket
 
 import pytest
 
+from calls.database.call_database import CallDatabase
 from calls.events.talk import BotHeard, BotSaid, Interrupted
+from calls.store import CallStore
 from desk.api_keys import FILE, ApiKeys, Scope, revoke
 from tests.console.calls import MadeUp
 from tests.console.pages import console, streaming
+from tests.sharing import process
 from tests.web_service import make_settings, until
 from web.console import board, feeds
 from web.console.feeds import Viewers, event
@@ -149,3 +152,26 @@ async def test_who_has_too_much_waiting_is_sent_away():
 def test_an_event_has_no_line_that_is_none_of_its_own(text):
     lines = event(text).decode().split("\n")
     assert lines[-2:] == ["", ""] and all(line.startswith("data: ") for line in lines[:-2])
+
+
+async def test_calls_of_another_process_are_seen_too(tmp_path):
+    address = f"sqlite+aiosqlite:///{tmp_path / 'calls.db'}"
+    async with process(address) as other:
+        store = CallStore(CallDatabase(address))
+        async with console(tmp_path, store=store) as desk:
+            await until(lambda: not store.shared.alone)
+            before = MadeUp(other).answered().caller("Before.")
+            await other.flush()
+            page = await desk.get("/console/")
+            assert "Before." in page.text and "1 live" in page.text
+            async with (
+                streaming(desk.http, "/console/live/feed") as live,
+                streaming(desk.http, f"/console/calls/{before.call.id}/feed") as one,
+            ):
+                before.caller("Afterwards.")
+                MadeUp(other, number="+12025550199").answered().caller("Another one.")
+                await until(lambda: "Afterwards." in live.text and "Another one." in live.text)
+                await until(lambda: "Afterwards." in one.text)
+                before.ended()
+                await until(lambda: one.is_over)
+                await until(lambda: "Ended: +1 202 555 0143" in live.text)

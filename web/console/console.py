@@ -42,7 +42,7 @@ class Sources:
 
 
 class Link:
-    """A link that lets somebody log in without a key, once, for some minutes: it is printed where they start the server.
+    """A link that lets somebody log in without a key, once, for some minutes; it is printed at the start of the server.
 
     Parameters:
         clock: Monotonic time in seconds.

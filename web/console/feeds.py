@@ -20,7 +20,7 @@ from starlette.types import Receive, Scope, Send
 from web.connections import ABORT
 
 KEEP_ALIVE_SECS = 15.0
-"""How often something is sent at least. Source: WHATWG HTML, section 9.2.7, for proxies that close silent connections."""
+"""How often something is sent at least: proxies close silent connections. Source: WHATWG HTML, section 9.2.7."""
 
 UNREAD_SECS = 20.0
 """How long a viewer may read nothing while something is to be sent."""
@@ -80,11 +80,13 @@ class Feed(Response):
             await asyncio.gather(sending, gone, return_exceptions=True)
             with suppress(Exception):
                 await self._events.aclose()  # type: ignore[attr-defined]
-        if not sending.cancelled() and isinstance(sending.exception(), TimeoutError):
+        error = None if sending.cancelled() else sending.exception()
+        if isinstance(error, TimeoutError):
             if self._abort is not None:
                 self._abort()  # closing it politely would wait for the reader, too
-            return
-        if not gone.done() or gone.cancelled():
+        elif error is not None:
+            raise error
+        elif gone.cancelled():
             await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _send(self, send: Send) -> None:

@@ -102,7 +102,7 @@ class _Lines:
         elif kind == "interrupted":
             self._cut(str(event.get("heard", "")))
         elif kind == "responded":
-            self._turn_line = None
+            self._open = self._turn_line = None
             stages = event.get("stages")
             self._responded = _turn(
                 event.get("to"), event.get("ms"), stages if isinstance(stages, Mapping) else {}
@@ -188,6 +188,7 @@ class _Lines:
                 stages[name] = stages.get(name, 0) + part["ms"]
         turn = _turn(event.get("to"), event.get("response_ms"), stages)
         turn |= {"parts": parts, "interrupted": event.get("interrupted") is True, "measured": True}
+        self._open = None
         if self._turn_line is None:
             self._responded = None  # a turn without a word that was said, such as a sound
             return

@@ -99,7 +99,6 @@ for (const button of $$("[data-copy]")) {
 // Keys
 
 let went = false;
-const PAGES = { l: "/console/", c: "/console/calls", m: "/console/messages", o: "/console/overview", s: "/console/setup" };
 
 function step(selector, by) {
   const all = $$(selector).filter((one) => one.offsetParent);
@@ -113,7 +112,7 @@ document.addEventListener("keydown", (event) => {
   if (field || event.ctrlKey || event.metaKey || event.altKey || $("dialog[open], [popover]:popover-open")) return;
   if (went) {
     went = false;
-    if (PAGES[event.key]) location.href = PAGES[event.key];
+    $(`[data-go="${CSS.escape(event.key)}"]`)?.click();
     return;
   }
   const button = $(`[data-key="${CSS.escape(event.key)}"]`);
